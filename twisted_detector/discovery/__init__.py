@@ -1,0 +1,1 @@
+"""A network goes in, Sightings come out: sockets around ``wire``."""

@@ -1,0 +1,91 @@
+"""The error tree. The first line of each docstring is what a user may read."""
+
+from __future__ import annotations
+
+#: A peer's bytes may stand in an error, but never more of them than this.
+_MAX_SHOWN = 200
+
+
+class CamdetectError(Exception):
+    """Something went wrong in camdetect."""
+
+    def __init__(self, what: str = "", *, shown: str = "") -> None:
+        self.what = what or (self.__doc__ or "").splitlines()[0]
+        self.shown = shown[:_MAX_SHOWN]
+        super().__init__(f"{self.what}: {self.shown}" if self.shown else self.what)
+
+
+class LocalError(CamdetectError):
+    """A call was wrong: the fault is in this program or in a plugin."""
+
+
+class RemoteError(CamdetectError):
+    """A peer sent bytes that its protocol does not allow."""
+
+
+class ConfigError(CamdetectError):
+    """The configuration has faults; all are listed at once.
+
+    :ivar faults: one line for each: name, given value (masked when secret), what is allowed.
+    """
+
+    def __init__(self, faults: tuple[str, ...]) -> None:
+        self.faults = faults
+        super().__init__("the configuration has faults:\n" + "\n".join(f"  {fault}" for fault in faults))
+
+
+class InspectionError(CamdetectError):
+    """An inspection did not come to an end; the subclasses say how to treat the device."""
+
+
+class Unreachable(InspectionError):
+    """The device does not answer: no connection, a reset, or silence until the time-out."""
+
+
+class Unauthorized(InspectionError):
+    """The device wants a login that it was not given, or refused the one it was given.
+
+    :ivar attempted: whether a credential was sent (only then does it count against the login budget).
+    :ivar locked: whether the device said that it is locked or will lock.
+    """
+
+    def __init__(self, what: str = "", *, shown: str = "", attempted: bool = False, locked: bool = False) -> None:
+        super().__init__(what, shown=shown)
+        self.attempted = attempted
+        self.locked = locked
+
+
+class Malformed(InspectionError):
+    """The device answered with bytes that cannot be read."""
+
+
+class Busy(InspectionError):
+    """The device is well but has no room for us now (RTSP 453 or 503, connection limit)."""
+
+
+class PublishError(CamdetectError):
+    """A message was not and will not be delivered."""
+
+
+class QueueFull(PublishError):
+    """The outbox has no room for this message and may not drop another for it."""
+
+
+class Dropped(PublishError):
+    """The message was dropped from the outbox: replaced, expired, or pushed out by the bound."""
+
+
+class NotAuthorized(PublishError):
+    """The broker does not allow this client to publish there (MQTT 5 says so; 3.1.1 cannot)."""
+
+
+class Stopped(PublishError):
+    """The service is stopping or stopped; nothing more is accepted."""
+
+
+class StoreError(CamdetectError):
+    """The state on disk cannot be read or written."""
+
+
+class BrokerError(CamdetectError):
+    """The embedded broker could not be started."""

@@ -1,0 +1,141 @@
+"""What happened, as frozen values: registry and MQTT connection make them, the bus carries them, outputs word them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from twisted_detector.model import Camera, Stream
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something happened ``at`` (wall seconds)."""
+
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class CameraEvent(Event):
+    """Something happened to one camera; ``camera`` is how it stands afterwards."""
+
+    camera: Camera
+
+
+@dataclass(frozen=True, slots=True)
+class CameraDiscovered(CameraEvent):
+    """A camera was seen for the first time."""
+
+
+@dataclass(frozen=True, slots=True)
+class CameraRestored(CameraEvent):
+    """A camera was known before this start: it is said again, but it is no news."""
+
+
+@dataclass(frozen=True, slots=True)
+class CameraChanged(CameraEvent):
+    """A fact about a camera changed (name, model, firmware, addresses of services)."""
+
+
+@dataclass(frozen=True, slots=True)
+class CameraMoved(CameraEvent):
+    """A camera answers at another address."""
+
+    old_address: str
+    new_address: str
+
+
+@dataclass(frozen=True, slots=True)
+class CameraOnline(CameraEvent):
+    """A camera is there and at least one stream of it was proved."""
+
+
+@dataclass(frozen=True, slots=True)
+class CameraOffline(CameraEvent):
+    """A camera stopped answering, or said goodbye."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class CameraTrouble(CameraEvent):
+    """A camera is there but its streams are not: ``stream_error``, ``auth_required`` or ``busy``."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class StreamChanged(CameraEvent):
+    """The streams of a camera changed: set, address, codec, size, or whether they play."""
+
+    old: tuple[Stream, ...]
+    new: tuple[Stream, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CameraForgotten(CameraEvent):
+    """A camera was removed on command; ``camera`` is how it stood before."""
+
+
+@dataclass(frozen=True, slots=True)
+class CredentialAccepted(CameraEvent):
+    """A login worked; only its name is told."""
+
+    login: str
+
+
+@dataclass(frozen=True, slots=True)
+class CredentialRefused(CameraEvent):
+    """No login that may be tried is accepted; ``logins`` are the names of those that were refused."""
+
+    logins: tuple[str, ...]
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class ClockSkewed(CameraEvent):
+    """A camera's clock differs from ours by ``offset`` seconds (positive: it is ahead)."""
+
+    offset: float
+
+
+@dataclass(frozen=True, slots=True)
+class IdentityConflict(CameraEvent):
+    """Two devices claim one identifier: it is not believed for either."""
+
+    kind: str
+    value: str
+    other_device_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class SweepFinished(Event):
+    """One round of one discoverer ended.
+
+    :ivar duration: seconds.
+    :ivar sightings: how many it reported.
+    :ivar error: in plain words why it failed, or "".
+    """
+
+    method: str
+    duration: float
+    sightings: int
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionEvent(Event):
+    """The MQTT connection came, went or was given up.
+
+    :ivar event: ``connected``, ``disconnected`` or ``failed``.
+    :ivar state: the connection state after it.
+    :ivar duration: seconds that the ended (or until now lasted) state took.
+    :ivar attempts: connection attempts since the last success.
+    :ivar session: number of the MQTT session, as in will and birth.
+    """
+
+    event: str
+    reason: str
+    state: str
+    duration: float
+    attempts: int
+    session: int

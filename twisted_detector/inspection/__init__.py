@@ -1,0 +1,1 @@
+"""An address goes in, what stands there comes out."""

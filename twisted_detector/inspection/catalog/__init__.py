@@ -1,0 +1,1 @@
+"""Vendor stream paths as data, each rule with its source."""

@@ -1,0 +1,406 @@
+"""Facts about devices go in as text from many protocols; frozen values that the rest of the program agrees on come out.
+
+Every stamp named ``…_at`` or ``since`` is wall time in seconds since the epoch; it is for people and documents.
+Durations are never computed from them (the wall clock jumps); offline is decided by missed checks.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from enum import IntEnum, StrEnum
+from ipaddress import IPv4Address, IPv6Address, ip_address
+
+from twisted_detector.errors import LocalError, RemoteError
+
+_HEX_PAIR = re.compile(r"[0-9a-fA-F]{1,2}")
+_MAC_COMPACT = re.compile(r"[0-9a-fA-F]{12}")
+
+#: An id is part of a topic and of file names: these characters only, at most 64 of them.
+_ID_UNSAFE = re.compile(r"[^a-z0-9_-]+")
+MAX_ID_LENGTH = 64
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Mac:
+    """A 48-bit hardware address (IEEE 802 EUI-48) in canonical form: six lower-case pairs joined by colons."""
+
+    text: str
+
+    @classmethod
+    def parse(cls, text: str) -> Mac:
+        """Read any usual notation (``:``, ``-``, ``.`` or none between the digits).
+
+        :raises RemoteError: when it is not a MAC, or one that identifies nobody (all zero, broadcast, multicast).
+        """
+        stripped = text.strip()
+        if _MAC_COMPACT.fullmatch(stripped):
+            digits = stripped
+        else:
+            parts = re.split(r"[:\-]", stripped)
+            if len(parts) == 6 and all(_HEX_PAIR.fullmatch(part) for part in parts):
+                digits = "".join(part.zfill(2) for part in parts)
+            else:
+                digits = stripped.replace(".", "")
+                if not (_MAC_COMPACT.fullmatch(digits) and stripped.count(".") == 2):
+                    raise RemoteError("not a MAC address", shown=text[:40])
+        return cls.from_bytes(bytes.fromhex(digits))
+
+    @classmethod
+    def from_bytes(cls, octets: bytes) -> Mac:
+        """Read six octets as they stand on the wire.
+
+        :raises RemoteError: wrong length, all zero, or a group address (lowest bit of the first octet).
+        """
+        if len(octets) != 6:
+            raise RemoteError("a MAC address has six octets", shown=octets[:16].hex())
+        if not any(octets) or octets[0] & 1:
+            raise RemoteError("a MAC address that identifies no single device", shown=octets.hex())
+        return cls(":".join(f"{octet:02x}" for octet in octets))
+
+    @property
+    def compact(self) -> str:
+        """Twelve lower-case digits without separators, as in a camera id."""
+        return self.text.replace(":", "")
+
+    @property
+    def oui(self) -> str:
+        """The first 24 bits, the vendor's part, as six lower-case digits."""
+        return self.compact[:6]
+
+    @property
+    def locally_administered(self) -> bool:
+        """Whether the vendor bit says that software made it up (randomised Wi-Fi addresses, containers)."""
+        return bool(int(self.text[:2], 16) & 2)
+
+    def __str__(self) -> str:
+        return self.text
+
+
+@dataclass(frozen=True, slots=True)
+class Secret:
+    """A text that must never be shown. ``repr`` and ``str`` are masked; :meth:`reveal` is the one way out."""
+
+    _text: str = field(repr=False)
+
+    def reveal(self) -> str:
+        """The text itself, for the bytes of a login and nothing else."""
+        return self._text
+
+    def __bool__(self) -> bool:
+        return bool(self._text)
+
+    def __repr__(self) -> str:
+        return "Secret('***')"
+
+    __str__ = __repr__
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """A user name with its password. ``name`` may be logged, ``password`` masks itself."""
+
+    name: str
+    password: Secret
+
+
+class EvidenceKind(StrEnum):
+    """What sort of identifier a piece of evidence is; the weight of each is ``identity``'s affair."""
+
+    MAC = "mac"  #: seen at layer 2
+    ENDPOINT_REFERENCE = "epr"
+    SCOPE_MAC = "scope_mac"
+    SERIAL = "serial"
+    HARDWARE_ADDRESS = "hardware_address"  #: said by GetNetworkInterfaces
+    MDNS = "mdns"
+    VENDOR = "vendor"
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """One identifier of a device: what it is, its value, who said so and when."""
+
+    kind: str
+    value: str
+    source: str
+    seen_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Interface:
+    """One address of one network interface of this machine.
+
+    ``address`` is without a scope; ``prefix_length`` tells its network; ``index`` is the kernel's.
+    """
+
+    name: str
+    index: int
+    address: str
+    prefix_length: int
+    multicast: bool = True
+    loopback: bool = False
+
+    @property
+    def version(self) -> int:
+        """4 or 6."""
+        return ip_address(self.address).version
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """What one method saw of one address: untrusted, and never more than a reason to look closer.
+
+    :ivar method: the discoverer's or watcher's name.
+    :ivar address: the address that the bytes came from (IPv6 link-local with ``%scope``).
+    :ivar endpoint_reference: WS-Addressing EndpointReference, normalised, or "".
+    :ivar xaddrs: ONVIF service addresses, best first, already judged by the XAddr rules.
+    :ivar scopes: ONVIF scopes, as said.
+    :ivar rtsp_ports: TCP ports that answered as RTSP would, or were announced as such.
+    :ivar open_ports: TCP ports that accepted a connection.
+    :ivar evidence: identifiers that the announcement carried.
+    """
+
+    method: str
+    address: str
+    seen_at: float
+    mac: Mac | None = None
+    endpoint_reference: str = ""
+    xaddrs: tuple[str, ...] = ()
+    scopes: tuple[str, ...] = ()
+    types: tuple[str, ...] = ()
+    rtsp_ports: tuple[int, ...] = ()
+    open_ports: tuple[int, ...] = ()
+    name: str = ""
+    interface: str = ""
+    evidence: tuple[Evidence, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A device as an inspector is asked about it: where it is and what is known already.
+
+    ``known_urls`` are stream URLs (without login) that worked before; try them first.
+    ``at_layer2`` tells whether its MAC was seen by this machine: condition for giving it a secret.
+    """
+
+    device_id: str
+    address: str
+    mac: Mac | None = None
+    endpoint_reference: str = ""
+    xaddrs: tuple[str, ...] = ()
+    scopes: tuple[str, ...] = ()
+    rtsp_ports: tuple[int, ...] = ()
+    open_ports: tuple[int, ...] = ()
+    known_urls: tuple[str, ...] = ()
+    methods: tuple[str, ...] = ()
+
+    @property
+    def at_layer2(self) -> bool:
+        return self.mac is not None
+
+
+class Proof(StrEnum):
+    """How far a stream was proved: a ladder, each rung includes those before it."""
+
+    UNREACHABLE = "unreachable"
+    TCP = "tcp"
+    RTSP = "rtsp"
+    AUTH = "auth"
+    SDP = "sdp"
+    RTP = "rtp"
+    KEYFRAME = "keyframe"
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """One stream of one camera.
+
+    :ivar url: RTSP URL without user and password, always.
+    :ivar name: the ONVIF profile's name, or the path's role ("main", "sub") from the catalog.
+    :ivar source: ONVIF video source token: streams of one token are one camera of the device.
+    :ivar codec: ``H264``, ``H265``, ``JPEG``…, the encoding name of its rtpmap; "" when unknown.
+    :ivar fps: frames per second, 0.0 when unknown.
+    :ivar audio: encoding name of its audio, or "".
+    :ivar validated: whether the last check proved it.
+    :ivar reason: in plain words why not, or "".
+    """
+
+    url: str
+    name: str = ""
+    profile: str = ""
+    source: str = ""
+    codec: str = ""
+    width: int = 0
+    height: int = 0
+    fps: float = 0.0
+    audio: str = ""
+    proof: Proof = Proof.UNREACHABLE
+    validated: bool = False
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class StreamReport:
+    """The answer of a stream check: how far it came, what was seen, and why it went no further."""
+
+    proof: Proof
+    validated: bool
+    reason: str = ""
+    codec: str = ""
+    width: int = 0
+    height: int = 0
+    fps: float = 0.0
+    audio: str = ""
+    server: str = ""
+
+
+class Status(StrEnum):
+    """A camera's state as consumers read it (``camera/status/<id>``)."""
+
+    ONLINE = "online"
+    OFFLINE = "offline"
+    STREAM_ERROR = "stream_error"
+    AUTH_REQUIRED = "auth_required"
+    BUSY = "busy"
+
+
+@dataclass(frozen=True, slots=True)
+class Inspection:
+    """What an inspector found out about one candidate. Empty texts mean "not said"."""
+
+    inspector: str
+    address: str
+    at: float
+    name: str = ""
+    manufacturer: str = ""
+    model: str = ""
+    firmware_version: str = ""
+    serial_number: str = ""
+    hardware_id: str = ""
+    onvif_url: str = ""
+    http_url: str = ""
+    snapshot_url: str = ""
+    streams: tuple[Stream, ...] = ()
+    capabilities: tuple[str, ...] = ()
+    evidence: tuple[Evidence, ...] = ()
+    clock_offset: float | None = None  #: seconds by which the device's clock is ahead of ours
+    status: Status = Status.ONLINE
+    reason: str = ""
+    login: str = ""  #: name of the login that was accepted, "" when none was needed
+
+
+@dataclass(frozen=True, slots=True)
+class Camera:
+    """One picture source with its identity, address, streams and state: the unit that consumers know."""
+
+    id: str
+    device_id: str
+    address: str
+    channel: int = 1
+    source: str = ""
+    mac: Mac | None = None
+    endpoint_reference: str = ""
+    name: str = ""
+    manufacturer: str = ""
+    model: str = ""
+    serial_number: str = ""
+    firmware_version: str = ""
+    onvif_url: str = ""
+    http_url: str = ""
+    snapshot_url: str = ""
+    streams: tuple[Stream, ...] = ()
+    capabilities: tuple[str, ...] = ()
+    status: Status = Status.OFFLINE
+    reason: str = ""
+    since: float = 0.0
+    first_seen: float = 0.0
+    last_seen: float = 0.0
+    last_validated: float = 0.0
+    ip_history: tuple[tuple[str, float], ...] = ()
+    methods: tuple[str, ...] = ()
+    evidence: tuple[Evidence, ...] = ()
+
+    @property
+    def online(self) -> bool:
+        return self.status is Status.ONLINE
+
+    @property
+    def primary_url(self) -> str:
+        """The first proved stream's URL, else the first known."""
+        for stream in self.streams:
+            if stream.validated:
+                return stream.url
+        return self.streams[0].url if self.streams else ""
+
+
+class Priority(IntEnum):
+    """Order in which queued messages leave; lower leaves first, FIFO within one class."""
+
+    CRITICAL = 0
+    STATE = 1
+    EVENT = 2
+    TELEMETRY = 3
+
+
+#: MQTT 3.1.1 section 1.5.3: a UTF-8 string has at most 65 535 bytes.
+MAX_TOPIC_BYTES = 65_535
+#: MQTT 3.1.1 section 2.2.3: remaining length is at most 268 435 455; the topic and its length come off it.
+MAX_PAYLOAD_BYTES = 268_435_455 - MAX_TOPIC_BYTES - 4
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One MQTT message to be said.
+
+    :ivar qos: 0 or 1. QoS 2 is refused: with many in flight at a reconnect, paho and mosquitto reconnect for ever.
+    :ivar retain: the newest per topic is *state*: a newer one replaces it in the outbox.
+    :ivar expires_after: seconds after which it is not worth sending, None for never.
+    :raises LocalError: wildcards, NUL or nothing in the topic; payload too large; QoS other than 0 or 1.
+    """
+
+    topic: str
+    payload: bytes
+    qos: int = 1
+    retain: bool = False
+    priority: Priority = Priority.EVENT
+    expires_after: float | None = None
+
+    def __post_init__(self) -> None:
+        if not self.topic or any(character in self.topic for character in "#+\0"):
+            raise LocalError("a topic must be non-empty and free of '#', '+' and NUL", shown=repr(self.topic[:80]))
+        try:
+            encoded = self.topic.encode("utf-8")
+        except UnicodeEncodeError:
+            raise LocalError("a topic must be valid Unicode", shown=ascii(self.topic[:80])) from None
+        if len(encoded) > MAX_TOPIC_BYTES:
+            raise LocalError("a topic has at most 65 535 bytes", shown=f"{len(encoded)} bytes")
+        if not isinstance(self.payload, bytes):
+            raise LocalError("a payload is bytes", shown=type(self.payload).__name__)
+        if len(self.payload) > MAX_PAYLOAD_BYTES:
+            raise LocalError("a payload is too large for MQTT", shown=f"{len(self.payload)} bytes")
+        if self.qos not in (0, 1):
+            raise LocalError("QoS must be 0 or 1", shown=repr(self.qos))
+
+
+def host_for_url(address: str) -> str:
+    """An address as it stands in a URL: IPv6 in brackets (RFC 3986, 3.2.2), its scope as ``%25`` (RFC 6874)."""
+    bare, percent, scope = address.partition("%")
+    if ":" in bare:
+        return f"[{bare}%25{scope}]" if percent else f"[{bare}]"
+    return address
+
+
+def parse_address(text: str) -> IPv4Address | IPv6Address:
+    """An IP address, scope allowed.
+
+    :raises RemoteError: when it is none.
+    """
+    try:
+        return ip_address(text)
+    except ValueError:
+        raise RemoteError("not an IP address", shown=text[:60]) from None
+
+
+def safe_id(text: str) -> str:
+    """A text turned into an id fit for topics and file names: lower case, ``[a-z0-9_-]``, at most 64 characters."""
+    return _ID_UNSAFE.sub("-", text.lower()).strip("-")[:MAX_ID_LENGTH]

@@ -1,0 +1,1 @@
+"""Events go in, messages for one consumer come out; one file per consumer."""

@@ -1,0 +1,1 @@
+"""A fleet of cameras that speaks ``wire`` from the other side."""

@@ -1,0 +1,1 @@
+"""Doubles and contract tests for plugin authors; public and documented."""

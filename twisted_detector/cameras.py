@@ -1,0 +1,250 @@
+"""Inspections and checks of one device go in; its cameras are kept, and what changed about them comes out as events."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+
+from twisted_detector.events import (
+    CameraChanged,
+    CameraDiscovered,
+    CameraForgotten,
+    CameraMoved,
+    CameraOffline,
+    CameraOnline,
+    CameraRestored,
+    CameraTrouble,
+    ClockSkewed,
+    Event,
+    StreamChanged,
+)
+from twisted_detector.model import Camera, Candidate, Evidence, Inspection, Status, Stream, StreamReport
+
+#: Addresses that are remembered of one camera: enough to see a pattern, few enough for a document.
+MAX_IP_HISTORY = 20
+#: Cameras of one device: the largest recorders have 256 channels.
+MAX_CHANNELS = 256
+#: A clock that differs by more seconds is worth an event: ONVIF logins begin to fail at 5 s.
+NOTABLE_CLOCK_OFFSET = 5.0
+
+
+class CameraSet:
+    """The cameras of one device, by id. ``now`` is wall seconds given by the caller.
+
+    :param emit: is told every event, in order.
+    """
+
+    def __init__(self, emit: Callable[[Event], None]) -> None:
+        self._emit = emit
+        self._by_id: dict[str, Camera] = {}
+        self._clock_offset = 0.0
+
+    def __iter__(self) -> Iterator[Camera]:
+        return iter(tuple(self._by_id.values()))
+
+    def __len__(self) -> int:
+        return len(self._by_id)
+
+    def __contains__(self, camera_id: object) -> bool:
+        return camera_id in self._by_id
+
+    def get(self, camera_id: str) -> Camera | None:
+        """One camera by its id."""
+        return self._by_id.get(camera_id)
+
+    @property
+    def streams(self) -> tuple[Stream, ...]:
+        """All streams of all cameras."""
+        return tuple(stream for camera in self for stream in camera.streams)
+
+    def restore(self, camera: Camera) -> None:
+        """Take over a camera as an earlier run knew it."""
+        self._by_id[camera.id] = camera
+        self._emit(CameraRestored(at=camera.last_seen, camera=camera))
+
+    def seen(self, methods: tuple[str, ...], now: float) -> None:
+        """It is still there: no event, the next document carries it."""
+        for camera in self:
+            self._by_id[camera.id] = replace(camera, last_seen=now, methods=methods)
+
+    def moved(self, old_address: str, new_address: str, now: float) -> None:
+        """The device answers at another address."""
+        for camera in self:
+            moved = replace(
+                camera,
+                address=new_address,
+                ip_history=(*camera.ip_history, (new_address, now))[-MAX_IP_HISTORY:],
+                last_seen=now,
+            )
+            self._by_id[camera.id] = moved
+            self._emit(CameraMoved(at=now, camera=moved, old_address=old_address, new_address=new_address))
+
+    def inspected(
+        self,
+        device_id: str,
+        facts: Candidate,
+        evidence: tuple[Evidence, ...],
+        inspection: Inspection,
+        now: float,
+    ) -> None:
+        """The device told what it is; each video source of it is a camera."""
+        for number, (source, streams) in enumerate(_channels(inspection.streams), start=1):
+            camera_id = device_id if number == 1 else f"{device_id}_{number}"
+            base = self._by_id.get(camera_id) or Camera(
+                id=camera_id,
+                device_id=device_id,
+                address=facts.address,
+                channel=number,
+                first_seen=now,
+                ip_history=((facts.address, now),),
+            )
+            self._update(_merge(base, facts, evidence, inspection, source, streams, now), inspection, now)
+        offset = inspection.clock_offset
+        if offset is not None and abs(offset - self._clock_offset) > NOTABLE_CLOCK_OFFSET:
+            self._clock_offset = offset
+            for camera in self:
+                self._emit(ClockSkewed(at=now, camera=camera, offset=offset))
+
+    def _update(self, new: Camera, inspection: Inspection, now: float) -> None:
+        old = self._by_id.get(new.id)
+        status, reason = _judge(inspection, new.streams)
+        if status is Status.ONLINE:
+            new = replace(new, last_validated=now)
+        if old is None:
+            new = replace(new, status=status, reason=reason, since=now)
+            self._by_id[new.id] = new
+            self._emit(CameraDiscovered(at=now, camera=new))
+            self._tell_status(new, now)
+            return
+        self._by_id[new.id] = new
+        if old.streams != new.streams:
+            self._emit(StreamChanged(at=now, camera=new, old=old.streams, new=new.streams))
+        elif _facts(old) != _facts(new):
+            self._emit(CameraChanged(at=now, camera=new))
+        self.set_status(new.id, status, reason, now)
+
+    def checked(self, reports: Mapping[str, StreamReport], now: float) -> None:
+        """A check of some streams ended; ``reports`` by stream URL."""
+        for camera in self:
+            if not any(stream.url in reports for stream in camera.streams):
+                continue
+            streams = tuple(apply_report(stream, reports.get(stream.url)) for stream in camera.streams)
+            good = any(stream.validated for stream in streams)
+            validated = now if good else camera.last_validated
+            new = replace(camera, streams=streams, last_seen=now, last_validated=validated)
+            self._by_id[camera.id] = new
+            if streams != camera.streams:
+                self._emit(StreamChanged(at=now, camera=new, old=camera.streams, new=streams))
+            reason = "" if good else next((one.reason for one in streams if one.reason), "no stream could be proved")
+            self.set_status(camera.id, Status.ONLINE if good else Status.STREAM_ERROR, reason, now)
+
+    def set_all(self, status: Status, reason: str, now: float) -> None:
+        """All cameras share this fate."""
+        for camera in self:
+            self.set_status(camera.id, status, reason, now)
+
+    def set_status(self, camera_id: str, status: Status, reason: str, now: float) -> None:
+        """One camera's state is this; the same again is no event."""
+        camera = self._by_id[camera_id]
+        if (camera.status, camera.reason) == (status, reason):
+            return
+        since = now if camera.status is not status else camera.since
+        streams = camera.streams
+        if status is not Status.ONLINE:
+            # What is not online is not proved: no consumer may read it as playing.
+            streams = tuple(replace(one, validated=False, reason=one.reason or reason) for one in streams)
+        camera = replace(camera, status=status, reason=reason, since=since, streams=streams)
+        self._by_id[camera_id] = camera
+        self._tell_status(camera, now)
+
+    def _tell_status(self, camera: Camera, now: float) -> None:
+        if camera.status is Status.ONLINE:
+            self._emit(CameraOnline(at=now, camera=camera))
+        elif camera.status is Status.OFFLINE:
+            self._emit(CameraOffline(at=now, camera=camera, reason=camera.reason))
+        else:
+            self._emit(CameraTrouble(at=now, camera=camera, reason=camera.reason))
+
+    def forget(self, camera_id: str, now: float) -> bool:
+        """Remove one camera; False when it is not here."""
+        camera = self._by_id.pop(camera_id, None)
+        if camera is None:
+            return False
+        self._emit(CameraForgotten(at=now, camera=camera))
+        return True
+
+
+def apply_report(stream: Stream, report: StreamReport | None) -> Stream:
+    """A stream with what a check said of it; facts that the check did not see stay."""
+    if report is None:
+        return stream
+    return replace(
+        stream,
+        codec=report.codec or stream.codec,
+        width=report.width or stream.width,
+        height=report.height or stream.height,
+        fps=report.fps or stream.fps,
+        audio=report.audio or stream.audio,
+        proof=report.proof,
+        validated=report.validated,
+        reason=report.reason,
+    )
+
+
+def _merge(
+    base: Camera,
+    facts: Candidate,
+    evidence: tuple[Evidence, ...],
+    inspection: Inspection,
+    source: str,
+    streams: tuple[Stream, ...],
+    now: float,
+) -> Camera:
+    """``base`` with everything that was said this time; what was not said stays."""
+    return replace(
+        base,
+        address=facts.address,
+        source=source or base.source,
+        mac=facts.mac or base.mac,
+        endpoint_reference=facts.endpoint_reference or base.endpoint_reference,
+        name=inspection.name or base.name,
+        manufacturer=inspection.manufacturer or base.manufacturer,
+        model=inspection.model or base.model,
+        serial_number=inspection.serial_number or base.serial_number,
+        firmware_version=inspection.firmware_version or base.firmware_version,
+        onvif_url=inspection.onvif_url or base.onvif_url,
+        http_url=inspection.http_url or base.http_url,
+        snapshot_url=inspection.snapshot_url or base.snapshot_url,
+        # A refusal tells nothing about streams: those that were known stay.
+        streams=streams or base.streams,
+        capabilities=inspection.capabilities or base.capabilities,
+        last_seen=now,
+        methods=facts.methods,
+        evidence=evidence,
+    )
+
+
+def _facts(camera: Camera) -> Camera:
+    """A camera without what changes at every look: equal facts are no news."""
+    return replace(
+        camera, last_seen=0.0, last_validated=0.0, methods=(), evidence=(), status=Status.ONLINE, reason="", since=0.0
+    )
+
+
+def _channels(streams: tuple[Stream, ...]) -> list[tuple[str, tuple[Stream, ...]]]:
+    """Streams by video source token, in order of first appearance: each token is one camera of the device."""
+    by_source: dict[str, list[Stream]] = {}
+    for stream in streams:
+        by_source.setdefault(stream.source, []).append(stream)
+    channels = [(source, tuple(members)) for source, members in by_source.items()]
+    return channels[:MAX_CHANNELS] or [("", ())]
+
+
+def _judge(inspection: Inspection, streams: tuple[Stream, ...]) -> tuple[Status, str]:
+    if inspection.status is not Status.ONLINE:
+        return inspection.status, inspection.reason
+    if any(stream.validated for stream in streams):
+        return Status.ONLINE, ""
+    if not streams:
+        return Status.STREAM_ERROR, inspection.reason or "it names no stream"
+    return Status.STREAM_ERROR, streams[0].reason or "no stream could be proved"

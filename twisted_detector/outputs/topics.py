@@ -1,0 +1,206 @@
+"""Events go in; the messages of our own topics come out (the contract that the predecessor's consumers rely on)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from zope.interface import implementer
+
+from twisted_detector.documents import encode, rfc3339
+from twisted_detector.events import (
+    CameraChanged,
+    CameraDiscovered,
+    CameraEvent,
+    CameraForgotten,
+    CameraMoved,
+    CameraOffline,
+    CameraOnline,
+    CameraRestored,
+    CameraTrouble,
+    ClockSkewed,
+    ConnectionEvent,
+    CredentialAccepted,
+    CredentialRefused,
+    Event,
+    IdentityConflict,
+    StreamChanged,
+)
+from twisted_detector.interfaces import IOutput
+from twisted_detector.model import Camera, Message, Priority
+from twisted_detector.outputs.documents import camera_document, stream_document
+
+#: An event that nobody heard for a day is history, not news.
+EVENT_LIFETIME = 86_400.0
+
+_EVENT_NAMES: dict[type[Event], str] = {
+    CameraDiscovered: "discovered",
+    CameraChanged: "changed",
+    CameraMoved: "moved",
+    CameraOnline: "online",
+    CameraOffline: "offline",
+    CameraTrouble: "trouble",
+    StreamChanged: "stream_changed",
+    CameraForgotten: "forgotten",
+    CredentialAccepted: "credential_accepted",
+    CredentialRefused: "credential_refused",
+    ClockSkewed: "clock_skew",
+    IdentityConflict: "identity_conflict",
+}
+
+
+class Topics:
+    """The names of our topics below one prefix, for one node."""
+
+    def __init__(self, *, prefix: str, node_id: str) -> None:
+        self._root = f"{prefix}/" if prefix else ""
+        self.node_id = node_id
+
+    def discovery(self, camera_id: str) -> str:
+        """What a camera is; retained."""
+        return f"{self._root}camera/discovery/{camera_id}"
+
+    def status(self, camera_id: str) -> str:
+        """How a camera is; retained."""
+        return f"{self._root}camera/status/{camera_id}"
+
+    def event(self, camera_id: str) -> str:
+        """What happened to a camera."""
+        return f"{self._root}camera/event/{camera_id}"
+
+    @property
+    def health(self) -> tuple[str, str]:
+        """The health document, for one daemon and for several on one broker."""
+        shared = f"{self._root}system/camera_detector_health"
+        return shared, f"{shared}/{self.node_id}"
+
+    @property
+    def lwt(self) -> str:
+        """Will and birth."""
+        return f"{self.health[1]}/lwt"
+
+    @property
+    def connection(self) -> str:
+        """What happened to the MQTT connection."""
+        return f"{self.health[1]}/connection"
+
+    @property
+    def command(self) -> str:
+        """Where commands are taken."""
+        return f"{self._root}system/camera_detector/{self.node_id}/command"
+
+    @property
+    def command_result(self) -> str:
+        """Where they are answered."""
+        return f"{self.command}/result"
+
+
+@implementer(IOutput)
+class TopicsOutput:
+    """Words every event for our own topics."""
+
+    name = "topics"
+
+    def __init__(self, topics: Topics) -> None:
+        self._topics = topics
+
+    def messages(self, event: Event) -> Iterable[Message]:
+        """See :class:`IOutput`."""
+        if isinstance(event, ConnectionEvent):
+            yield self._connection(event)
+        elif isinstance(event, CameraForgotten):
+            yield self._event(event)
+            # An empty retained payload removes the document from the broker (MQTT 3.1.1, 3.3.1.3).
+            for topic in (self._topics.discovery(event.camera.id), self._topics.status(event.camera.id)):
+                yield Message(topic, b"", retain=True, priority=Priority.STATE)
+        elif isinstance(event, CameraRestored):
+            yield self._discovery(event.camera)
+            yield self._status(event.camera)
+        elif isinstance(event, CameraEvent):
+            yield from self._camera(event)
+
+    def _camera(self, event: CameraEvent) -> Iterator[Message]:
+        camera = event.camera
+        if isinstance(event, CameraMoved):
+            yield self._moved(event)
+        # Every change shows in the camera's own document too; the outbox does not send an equal one again.
+        yield self._discovery(camera)
+        if isinstance(event, CameraMoved | CameraOnline | CameraOffline | CameraTrouble | StreamChanged):
+            yield self._status(camera)
+        if type(event) in _EVENT_NAMES:
+            yield self._event(event)
+
+    def _discovery(self, camera: Camera) -> Message:
+        document = {
+            "event": "discovered",
+            "camera": camera_document(camera),
+            "node_id": self._topics.node_id,
+            "timestamp": rfc3339(camera.last_seen),
+        }
+        return Message(self._topics.discovery(camera.id), encode(document), retain=True, priority=Priority.STATE)
+
+    def _status_document(self, camera: Camera, at: float) -> dict[str, Any]:
+        return {
+            "camera_id": camera.id,
+            "status": camera.status.value,
+            "reason": camera.reason,
+            "since": rfc3339(camera.since),
+            "camera": camera_document(camera),
+            "node_id": self._topics.node_id,
+            "timestamp": rfc3339(at),
+        }
+
+    def _status(self, camera: Camera) -> Message:
+        document = self._status_document(camera, camera.last_seen)
+        return Message(self._topics.status(camera.id), encode(document), retain=True, priority=Priority.STATE)
+
+    def _moved(self, event: CameraMoved) -> Message:
+        document = self._status_document(event.camera, event.at)
+        document |= {"status": "ip_changed", "old_ip": event.old_address, "new_ip": event.new_address}
+        return Message(self._topics.status(event.camera.id), encode(document), expires_after=EVENT_LIFETIME)
+
+    def _event(self, event: CameraEvent) -> Message:
+        document: dict[str, Any] = {
+            "event": _EVENT_NAMES[type(event)],
+            "camera_id": event.camera.id,
+            "camera": camera_document(event.camera),
+            "node_id": self._topics.node_id,
+            "timestamp": rfc3339(event.at),
+            **_detail(event),
+        }
+        return Message(self._topics.event(event.camera.id), encode(document), expires_after=EVENT_LIFETIME)
+
+    def _connection(self, event: ConnectionEvent) -> Message:
+        document = {
+            "event": event.event,
+            "reason": event.reason,
+            "state": event.state,
+            "duration_s": round(event.duration, 3),
+            "attempts": event.attempts,
+            "session": event.session,
+            "node_id": self._topics.node_id,
+            "timestamp": rfc3339(event.at),
+        }
+        return Message(self._topics.connection, encode(document), expires_after=EVENT_LIFETIME)
+
+
+def _detail(event: CameraEvent) -> dict[str, Any]:
+    """What one kind of event tells beside the camera."""
+    if isinstance(event, CameraMoved):
+        return {"old_ip": event.old_address, "new_ip": event.new_address}
+    if isinstance(event, CameraOffline | CameraTrouble):
+        return {"reason": event.reason}
+    if isinstance(event, StreamChanged):
+        return {
+            "old_streams": [stream_document(one) for one in event.old],
+            "new_streams": [stream_document(one) for one in event.new],
+        }
+    if isinstance(event, CredentialAccepted):
+        return {"login": event.login}
+    if isinstance(event, CredentialRefused):
+        return {"logins": list(event.logins), "reason": event.reason}
+    if isinstance(event, ClockSkewed):
+        return {"offset_s": round(event.offset, 3)}
+    if isinstance(event, IdentityConflict):
+        return {"kind": event.kind, "value": event.value, "other_device_id": event.other_device_id}
+    return {}

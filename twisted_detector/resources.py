@@ -1,0 +1,102 @@
+"""Nothing goes in; what this process costs now comes out: processor time, memory, descriptors, reactor lag."""
+
+from __future__ import annotations
+
+import os
+import resource
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import LoopingCall
+
+#: Ten minutes of half-second samples: enough for a 99th percentile, 10 kB.
+_SAMPLES = 1200
+
+
+def percentile(ordered: list[float], share: float) -> float:
+    """The value below which ``share`` (0..1) of a sorted list lies; 0.0 for an empty one."""
+    return ordered[min(len(ordered) - 1, int(len(ordered) * share))] if ordered else 0.0
+
+
+class ReactorLag:
+    """How late the reactor calls: a call every half second, compared with when it was due.
+
+    :param monotonic: seconds that never jump.
+    """
+
+    INTERVAL = 0.5
+
+    def __init__(self, clock: IReactorTime, monotonic: Callable[[], float]) -> None:
+        self._monotonic = monotonic
+        self._samples: deque[float] = deque(maxlen=_SAMPLES)
+        self._due: float | None = None
+        self._max = 0.0
+        self._loop = LoopingCall(self._sample)
+        self._loop.clock = clock
+
+    def start(self) -> None:
+        """Begin to measure."""
+        self._loop.start(self.INTERVAL, now=True)
+
+    def stop(self) -> None:
+        """End it."""
+        if self._loop.running:
+            self._loop.stop()
+
+    def _sample(self) -> None:
+        now = self._monotonic()
+        if self._due is not None:
+            lag = max(0.0, now - self._due)
+            self._samples.append(lag)
+            self._max = max(self._max, lag)
+        # A LoopingCall skips what it missed; the next call is due one interval after this one at the latest.
+        self._due = now + self.INTERVAL
+
+    def document(self) -> dict[str, float]:
+        """``lag_ms`` of the health document; ``max`` is since the start."""
+        ordered = sorted(self._samples)
+        return {
+            "p50": round(percentile(ordered, 0.5) * 1000, 3),
+            "p99": round(percentile(ordered, 0.99) * 1000, 3),
+            "max": round(self._max * 1000, 3),
+        }
+
+
+class Resources:
+    """What the process uses. ``cpu_percent`` is of one core, since the call before."""
+
+    def __init__(self, monotonic: Callable[[], float]) -> None:
+        self._monotonic = monotonic
+        self._last = (monotonic(), self._cpu())
+
+    @staticmethod
+    def _cpu() -> float:
+        usage = resource.getrusage(resource.RUSAGE_SELF)
+        return usage.ru_utime + usage.ru_stime
+
+    def document(self) -> dict[str, Any]:
+        """``resources`` of the health document."""
+        now, cpu = self._monotonic(), self._cpu()
+        elapsed = now - self._last[0]
+        percent = 100.0 * (cpu - self._last[1]) / elapsed if elapsed > 0 else 0.0
+        self._last = (now, cpu)
+        return {"cpu_percent": round(percent, 2), "rss_mb": round(_rss_bytes() / 1e6, 1), "fds": _open_fds()}
+
+
+def _rss_bytes() -> int:
+    """Resident set size (proc(5), statm, second field, in pages); the peak where there is no /proc."""
+    try:
+        pages = int(Path("/proc/self/statm").read_text().split()[1])
+    except (OSError, ValueError, IndexError):
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    return pages * os.sysconf("SC_PAGE_SIZE")
+
+
+def _open_fds() -> int:
+    try:
+        return len(os.listdir("/proc/self/fd"))  # noqa: PTH208 (a Path for each would cost more than the answer is worth)
+    except OSError:
+        return 0

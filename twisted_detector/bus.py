@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 
 from txaio.tx import make_logger
@@ -23,17 +24,17 @@ class Bus:
     MAX_PENDING = 10_000
 
     def __init__(self) -> None:
-        self._listeners: list[IEventListener] = []
-        self._pending: list[Event] = []
+        self._listeners: dict[object, IEventListener] = {}
+        self._pending: deque[Event] = deque()
         self._telling = False
 
     def subscribe(self, listener: IEventListener) -> Callable[[], None]:
         """Tell ``listener`` every event from now on; the returned function ends that."""
-        self._listeners.append(listener)
+        subscription = object()
+        self._listeners[subscription] = listener
 
         def unsubscribe() -> None:
-            if listener in self._listeners:
-                self._listeners.remove(listener)
+            self._listeners.pop(subscription, None)
 
         return unsubscribe
 
@@ -48,12 +49,14 @@ class Bus:
         self._telling = True
         try:
             while self._pending:
-                self._tell(self._pending.pop(0))
+                self._tell(self._pending.popleft())
         finally:
             self._telling = False
 
     def _tell(self, event: Event) -> None:
-        for listener in tuple(self._listeners):
+        for subscription, listener in tuple(self._listeners.items()):
+            if subscription not in self._listeners:
+                continue  # An earlier listener ended it just now.
             try:
                 listener.handle(event)
             except Exception:

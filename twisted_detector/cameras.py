@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 
+from twisted_detector.addressing import rehost, without_login
+from twisted_detector.channels import assign_channels
 from twisted_detector.events import (
     CameraChanged,
     CameraDiscovered,
@@ -22,8 +24,6 @@ from twisted_detector.model import Camera, Candidate, Evidence, Inspection, Stat
 
 #: Addresses that are remembered of one camera: enough to see a pattern, few enough for a document.
 MAX_IP_HISTORY = 20
-#: Cameras of one device: the largest recorders have 256 channels.
-MAX_CHANNELS = 256
 #: A clock that differs by more seconds is worth an event: ONVIF logins begin to fail at 5 s.
 NOTABLE_CLOCK_OFFSET = 5.0
 
@@ -68,11 +68,15 @@ class CameraSet:
             self._by_id[camera.id] = replace(camera, last_seen=now, methods=methods)
 
     def moved(self, old_address: str, new_address: str, now: float) -> None:
-        """The device answers at another address."""
+        """The device answers at another address. Its URLs name that too: at the old one another may stand."""
         for camera in self:
             moved = replace(
                 camera,
                 address=new_address,
+                onvif_url=rehost(camera.onvif_url, old_address, new_address),
+                http_url=rehost(camera.http_url, old_address, new_address),
+                snapshot_url=rehost(camera.snapshot_url, old_address, new_address),
+                streams=tuple(replace(one, url=rehost(one.url, old_address, new_address)) for one in camera.streams),
                 ip_history=(*camera.ip_history, (new_address, now))[-MAX_IP_HISTORY:],
                 last_seen=now,
             )
@@ -88,9 +92,11 @@ class CameraSet:
         now: float,
     ) -> None:
         """The device told what it is; each video source of it is a camera."""
-        for number, (source, streams) in enumerate(_channels(inspection.streams), start=1):
+        channels = assign_channels(self, inspection.streams)
+        for number, source, streams in channels:
             camera_id = device_id if number == 1 else f"{device_id}_{number}"
-            base = self._by_id.get(camera_id) or Camera(
+            old = self._by_id.get(camera_id)
+            base = old or Camera(
                 id=camera_id,
                 device_id=device_id,
                 address=facts.address,
@@ -98,30 +104,18 @@ class CameraSet:
                 first_seen=now,
                 ip_history=((facts.address, now),),
             )
-            self._update(_merge(base, facts, evidence, inspection, source, streams, now), inspection, now)
+            new = _merge(base, facts, evidence, inspection, source, streams, now)
+            self._put(old, new, *_judge(inspection, streams), now)
+        if any(source for _, source, _ in channels):
+            named = {number for number, _, _ in channels}
+            for camera in self:
+                if camera.channel not in named:
+                    self.set_status(camera.id, Status.STREAM_ERROR, "the device no longer names this source", now)
         offset = inspection.clock_offset
         if offset is not None and abs(offset - self._clock_offset) > NOTABLE_CLOCK_OFFSET:
             self._clock_offset = offset
             for camera in self:
                 self._emit(ClockSkewed(at=now, camera=camera, offset=offset))
-
-    def _update(self, new: Camera, inspection: Inspection, now: float) -> None:
-        old = self._by_id.get(new.id)
-        status, reason = _judge(inspection, new.streams)
-        if status is Status.ONLINE:
-            new = replace(new, last_validated=now)
-        if old is None:
-            new = replace(new, status=status, reason=reason, since=now)
-            self._by_id[new.id] = new
-            self._emit(CameraDiscovered(at=now, camera=new))
-            self._tell_status(new, now)
-            return
-        self._by_id[new.id] = new
-        if old.streams != new.streams:
-            self._emit(StreamChanged(at=now, camera=new, old=old.streams, new=new.streams))
-        elif _facts(old) != _facts(new):
-            self._emit(CameraChanged(at=now, camera=new))
-        self.set_status(new.id, status, reason, now)
 
     def checked(self, reports: Mapping[str, StreamReport], now: float) -> None:
         """A check of some streams ended; ``reports`` by stream URL."""
@@ -130,13 +124,9 @@ class CameraSet:
                 continue
             streams = tuple(apply_report(stream, reports.get(stream.url)) for stream in camera.streams)
             good = any(stream.validated for stream in streams)
-            validated = now if good else camera.last_validated
-            new = replace(camera, streams=streams, last_seen=now, last_validated=validated)
-            self._by_id[camera.id] = new
-            if streams != camera.streams:
-                self._emit(StreamChanged(at=now, camera=new, old=camera.streams, new=streams))
             reason = "" if good else next((one.reason for one in streams if one.reason), "no stream could be proved")
-            self.set_status(camera.id, Status.ONLINE if good else Status.STREAM_ERROR, reason, now)
+            status = Status.ONLINE if good else Status.STREAM_ERROR
+            self._put(camera, replace(camera, streams=streams, last_seen=now), status, reason, now)
 
     def set_all(self, status: Status, reason: str, now: float) -> None:
         """All cameras share this fate."""
@@ -146,16 +136,32 @@ class CameraSet:
     def set_status(self, camera_id: str, status: Status, reason: str, now: float) -> None:
         """One camera's state is this; the same again is no event."""
         camera = self._by_id[camera_id]
-        if (camera.status, camera.reason) == (status, reason):
+        if camera.status is Status.OFFLINE and status is Status.OFFLINE:
+            # It went for the reason that was told; that it is still away is no news, however that shows.
             return
-        since = now if camera.status is not status else camera.since
-        streams = camera.streams
-        if status is not Status.ONLINE:
+        self._put(camera, camera, status, reason, now, facts_too=False)
+
+    def _put(
+        self, old: Camera | None, new: Camera, status: Status, reason: str, now: float, *, facts_too: bool = True
+    ) -> None:
+        """Keep ``new`` with its state, and tell what differs from ``old``; every event has the camera as it is now."""
+        turned = old is None or old.status is not status
+        if status is Status.ONLINE:
+            new = replace(new, last_validated=now)
+        else:
             # What is not online is not proved: no consumer may read it as playing.
-            streams = tuple(replace(one, validated=False, reason=one.reason or reason) for one in streams)
-        camera = replace(camera, status=status, reason=reason, since=since, streams=streams)
-        self._by_id[camera_id] = camera
-        self._tell_status(camera, now)
+            streams = tuple(replace(one, validated=False, reason=one.reason or reason) for one in new.streams)
+            new = replace(new, streams=streams)
+        new = replace(new, status=status, reason=reason, since=now if turned else new.since)
+        self._by_id[new.id] = new
+        if old is None:
+            self._emit(CameraDiscovered(at=now, camera=new))
+        elif facts_too and old.streams != new.streams:
+            self._emit(StreamChanged(at=now, camera=new, old=old.streams, new=new.streams))
+        elif facts_too and _facts(old) != _facts(new):
+            self._emit(CameraChanged(at=now, camera=new))
+        if turned or (old is not None and old.reason != reason):
+            self._tell_status(new, now)
 
     def _tell_status(self, camera: Camera, now: float) -> None:
         if camera.status is Status.ONLINE:
@@ -212,11 +218,11 @@ def _merge(
         model=inspection.model or base.model,
         serial_number=inspection.serial_number or base.serial_number,
         firmware_version=inspection.firmware_version or base.firmware_version,
-        onvif_url=inspection.onvif_url or base.onvif_url,
-        http_url=inspection.http_url or base.http_url,
-        snapshot_url=inspection.snapshot_url or base.snapshot_url,
+        onvif_url=without_login(inspection.onvif_url) or base.onvif_url,
+        http_url=without_login(inspection.http_url) or base.http_url,
+        snapshot_url=without_login(inspection.snapshot_url) or base.snapshot_url,
         # A refusal tells nothing about streams: those that were known stay.
-        streams=streams or base.streams,
+        streams=tuple(replace(one, url=without_login(one.url)) for one in streams) or base.streams,
         capabilities=inspection.capabilities or base.capabilities,
         last_seen=now,
         methods=facts.methods,
@@ -229,15 +235,6 @@ def _facts(camera: Camera) -> Camera:
     return replace(
         camera, last_seen=0.0, last_validated=0.0, methods=(), evidence=(), status=Status.ONLINE, reason="", since=0.0
     )
-
-
-def _channels(streams: tuple[Stream, ...]) -> list[tuple[str, tuple[Stream, ...]]]:
-    """Streams by video source token, in order of first appearance: each token is one camera of the device."""
-    by_source: dict[str, list[Stream]] = {}
-    for stream in streams:
-        by_source.setdefault(stream.source, []).append(stream)
-    channels = [(source, tuple(members)) for source, members in by_source.items()]
-    return channels[:MAX_CHANNELS] or [("", ())]
 
 
 def _judge(inspection: Inspection, streams: tuple[Stream, ...]) -> tuple[Status, str]:

@@ -7,23 +7,34 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from twisted.internet.defer import CancelledError, Deferred, DeferredList, maybeDeferred
+from twisted.internet.defer import (
+    CancelledError,
+    Deferred,
+    DeferredList,
+    TimeoutError as DeferredTimeout,
+    maybeDeferred,
+)
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.internet.task import LoopingCall
 from twisted.python.failure import Failure
 from txaio.tx import make_logger
 from zope.interface import implementer
 
+from twisted_detector.addressing import canonical_address
+from twisted_detector.errors import RemoteError
 from twisted_detector.events import Event, SweepFinished
 from twisted_detector.examiner import Examiner
+from twisted_detector.identity import normalise_endpoint_reference
 from twisted_detector.interfaces import IDiscoverer, INeighbours, ISightingSink, IWatcher
 from twisted_detector.lifecycle import Phase
-from twisted_detector.model import Sighting
+from twisted_detector.model import Mac, Sighting
 from twisted_detector.registry import Registry
 from twisted_detector.workqueue import WorkQueue
 
 #: Sightings whose MAC is being looked up at one time; a flood beyond it is dropped and counted.
 MAX_LOOKUPS = 4096
+#: A look-up that takes longer than this many seconds has no answer: the kernel gives up ARP after 3.
+LOOKUP_TIMEOUT = 5.0
 #: An open RTSP port alone waits so long for WS-Discovery to tell more (devices answer within 0.5 s of a probe,
 #: which is repeated within 1 s).
 SETTLE = 1.0
@@ -90,7 +101,7 @@ class Detector:
         self._checks = LoopingCall(self._check_all)
         self._checks.clock = clock
         self._next_sweep: IDelayedCall | None = None
-        self._sweeping: dict[str, Deferred[None]] = {}
+        self._sweeping: dict[int, Deferred[None]] = {}
         self._settling: dict[int, IDelayedCall] = {}
         self._lookups: set[Deferred[None]] = set()
         self._running = False
@@ -123,12 +134,17 @@ class Detector:
             if call is not None and call.active():
                 call.cancel()
         self._settling.clear()
-        ending: list[Deferred[Any]] = [maybeDeferred(watcher.stopWatching) for watcher in self._watchers]
+        ending: list[Deferred[Any]] = [
+            maybeDeferred(watcher.stopWatching).addErrback(self._cannot_stop, watcher) for watcher in self._watchers
+        ]
         for running in (*self._sweeping.values(), *self._lookups):
             ending.append(running)
             running.cancel()
         ending.append(self._inspections.stop())
         await DeferredList(ending, consumeErrors=True)
+
+    def _cannot_stop(self, failure: Failure, watcher: IWatcher) -> None:
+        self.log.failure("{watcher} cannot stop to listen", failure=failure, watcher=watcher.name)
 
     # --- sweeps ----------------------------------------------------------------------------------------------------
 
@@ -144,6 +160,10 @@ class Detector:
         """Whether a sweep is under way."""
         return bool(self._sweeping)
 
+    def method_counts(self) -> dict[str, dict[str, int]]:
+        """What each method counted (packets, answers, drops), where it counts."""
+        return {each.name: dict(getattr(each, "counts", {})) for each in self._discoverers}
+
     def rescan(self) -> None:
         """Sweep now; when a sweep is under way, it is the answer."""
         if self._running and not self._sweeping:
@@ -153,24 +173,28 @@ class Detector:
         if self._next_sweep is not None and self._next_sweep.active():
             self._next_sweep.cancel()
         self._next_sweep = None
-        for discoverer in self._discoverers:
-            running = Deferred.fromCoroutine(discoverer.sweep(self))
-            running.addTimeout(self._schedule.sweep_timeout, self._clock)
-            self._sweeping[discoverer.name] = running
         self._sightings_of.clear()
         started = self._monotonic()
-        for name, running in tuple(self._sweeping.items()):
-            running.addBoth(self._swept, name, started)
+        for number, discoverer in enumerate(self._discoverers):
+            running = Deferred.fromCoroutine(self._sweep_by(discoverer))
+            running.addTimeout(self._schedule.sweep_timeout, self._clock)
+            self._sweeping[number] = running
+        for number, running in tuple(self._sweeping.items()):
+            running.addBoth(self._swept, number, self._discoverers[number].name, started)
         if not self._discoverers:
             self._schedule_next()
 
-    def _swept(self, result: object, name: str, started: float) -> None:
-        self._sweeping.pop(name, None)
+    async def _sweep_by(self, discoverer: IDiscoverer) -> None:
+        # A coroutine of ours around it: what goes wrong before its first await ends this method's sweep only.
+        await discoverer.sweep(self)
+
+    def _swept(self, result: object, number: int, name: str, started: float) -> None:
+        self._sweeping.pop(number, None)
         if self._running:
             error = ""
             if isinstance(result, Failure):
                 error = f"{result.type.__name__}: {result.getErrorMessage()}" if result.type else "failed"
-                if result.check(TimeoutError):
+                if result.check(DeferredTimeout):
                     error = f"it took longer than {self._schedule.sweep_timeout:g} s"
                 elif not result.check(CancelledError, OSError):
                     self.log.failure("The sweep of {name} failed", failure=result, name=name)
@@ -190,6 +214,8 @@ class Detector:
                 self._schedule_next()
 
     def _schedule_next(self) -> None:
+        if self._next_sweep is not None and self._next_sweep.active():
+            self._next_sweep.cancel()
         self._next_sweep = self._clock.callLater(self._schedule.pause_after(self.sweeps), self._sweep)
 
     # --- sightings -------------------------------------------------------------------------------------------------
@@ -199,6 +225,14 @@ class Detector:
         if not self._running:
             return
         self._sightings_of[sighting.method] += 1
+        try:
+            address = canonical_address(sighting.address)
+        except RemoteError:
+            self.counts["unusable_sightings"] += 1
+            return
+        sighting = replace(
+            sighting, address=address, endpoint_reference=normalise_endpoint_reference(sighting.endpoint_reference)
+        )
         if len(self._lookups) >= MAX_LOOKUPS:
             self.counts["dropped_sightings"] += 1
             return
@@ -213,12 +247,26 @@ class Detector:
 
     async def _take_in(self, sighting: Sighting) -> None:
         if sighting.mac is None:
-            sighting = replace(sighting, mac=await self._neighbours.mac_of(sighting.address))
+            sighting = replace(sighting, mac=await self._mac_of(sighting.address))
         seen = self._registry.observe(sighting, self._clock.seconds())
         if seen is None:
             self.counts["dropped_sightings"] += 1
         elif seen.due:
             self._ask_soon(seen.key)
+
+    async def _mac_of(self, address: str) -> Mac | None:
+        try:
+            lookup = Deferred.fromCoroutine(self._neighbours.mac_of(address))
+            return await lookup.addTimeout(LOOKUP_TIMEOUT, self._clock)
+        except CancelledError:
+            raise
+        except DeferredTimeout:
+            self.counts["failed_lookups"] += 1
+        except Exception:
+            self.counts["failed_lookups"] += 1
+            if self.counts["failed_lookups"] == 1:
+                self.log.failure("MAC addresses cannot be looked up; cameras get other names meanwhile")
+        return None
 
     def _ask_soon(self, key: int) -> None:
         if self._registry.phase(key) is not Phase.CANDIDATE or self._registry.candidate(key).xaddrs:
@@ -235,8 +283,12 @@ class Detector:
 
     def departed(self, source: str, address: str) -> None:
         """See :class:`ISightingSink`."""
-        if self._running:
-            self._registry.departed(address, self._clock.seconds())
+        if not self._running:
+            return
+        try:
+            self._registry.departed(canonical_address(address), self._clock.seconds())
+        except RemoteError:
+            self.counts["unusable_sightings"] += 1
 
     # --- checks ----------------------------------------------------------------------------------------------------
 

@@ -3,21 +3,41 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 
 def encode(document: Mapping[str, Any]) -> bytes:
-    """UTF-8 JSON with sorted keys and no spare space: equal facts give equal bytes."""
-    return json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode(
-        "utf-8", "backslashreplace"
-    )
+    """UTF-8 JSON (RFC 8259) with sorted keys and no spare space: equal facts give equal bytes.
+
+    What JSON cannot say is said as near as can be: a number that is none as null, half a surrogate pair as "?".
+    """
+    try:
+        text = _dump(document)
+    except ValueError:
+        text = _dump(_finite(document))
+    return text.encode("utf-8", "replace")
+
+
+def _dump(document: Any) -> str:
+    return json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, Mapping):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return value
 
 
 def rfc3339(at: float) -> str:
-    """Wall seconds as RFC 3339 in UTC, milliseconds, one ``Z``; years outside 1..9999 are held at the edge."""
-    clamped = min(max(at, 0.0), 253_402_300_799.0)
+    """Wall seconds as RFC 3339 in UTC, milliseconds, one ``Z``; what lies outside 1970..9999 is held at the edge."""
+    clamped = min(max(0.0, at), 253_402_300_799.0)
     stamp = datetime.fromtimestamp(clamped, UTC)
     return stamp.strftime("%Y-%m-%dT%H:%M:%S.") + f"{stamp.microsecond // 1000:03d}Z"
 

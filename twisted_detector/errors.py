@@ -10,7 +10,8 @@ class CamdetectError(Exception):
     """Something went wrong in camdetect."""
 
     def __init__(self, what: str = "", *, shown: str = "") -> None:
-        self.what = what or (self.__doc__ or "").splitlines()[0]
+        # A plugin's error may have no docstring, and python -OO leaves none to any.
+        self.what = what or (self.__doc__ or type(self).__name__).splitlines()[0]
         self.shown = shown[:_MAX_SHOWN]
         super().__init__(f"{self.what}: {self.shown}" if self.shown else self.what)
 

@@ -4,30 +4,27 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
+from twisted.internet.defer import CancelledError
 from twisted.internet.interfaces import IReactorTime
 from txaio.tx import make_logger
 
-from twisted_detector.cameras import apply_report
-from twisted_detector.errors import Busy, InspectionError, Malformed, Unauthorized, Unreachable
+from twisted_detector.errors import Busy, InspectionError, Malformed, Unreachable
 from twisted_detector.events import CredentialAccepted, CredentialRefused, Event
 from twisted_detector.interfaces import IInspector, ILoginBudget, IStreamValidator
 from twisted_detector.model import Candidate, Inspection, Login, Proof, Status, Stream, StreamReport
 from twisted_detector.registry import Registry
+from twisted_detector.visit import Visit
 
+#: One visit may take so many seconds in all: a recorder with 64 slow channels gets through, a tar pit does not.
+MAX_SECONDS = 120.0
 #: A report that came no further than this says that the device is away, not that its stream is bad.
 _AWAY = (Proof.UNREACHABLE,)
-
-
-@dataclass
-class _Visit:
-    """What one visit to one device came to so far."""
-
-    candidate: Candidate
-    login: Login | None = None
-    refused: list[str] = field(default_factory=list)
-    reason: str = ""
+#: Which fault of several inspectors is told: that it is busy says more than rubbish, and that more than silence.
+_TELLING = (Unreachable, Malformed, Busy)
+_NO_CAMERA = "it answers, but no longer as a camera"
+_TAKEN = "another device answers at its address"
 
 
 class Examiner:
@@ -57,20 +54,47 @@ class Examiner:
         self._budget = budget
         self._emit = emit
         self._login_of: dict[int, Login] = {}
+        self._round = 0
         self.counts: Counter[str] = Counter()
 
     # --- the full inspection ---------------------------------------------------------------------------------------
 
     async def inspect(self, key: int) -> None:
         """Ask what the device is and prove its streams."""
-        if not self._registry.knows(key):
+        if not self._is_there(key):
             return
-        visit = _Visit(self._registry.candidate(key))
+        visit = self._visit(self._registry.candidate(key))
         self._registry.asking(key, self._clock.seconds())
+        try:
+            await self._ask_all(key, visit)
+        except Exception:
+            # Cancelled, or a fault of ours: the device must not be taken for one that is being asked for ever.
+            if self._registry.knows(key):
+                self._registry.broke_off(key)
+            raise
+
+    def _visit(self, candidate: Candidate) -> Visit:
+        return Visit(self._clock, candidate, validator=self._validator, budget=self._budget)
+
+    def _is_there(self, key: int) -> bool:
+        """Whether a device can be visited: never at an address where another was seen since."""
+        if not self._registry.knows(key):
+            self._login_of.pop(key, None)
+            return False
+        if not self._stands(key, self._registry.candidate(key)):
+            self._registry.silent(key, _TAKEN, self._clock.seconds())
+            return False
+        return True
+
+    def _stands(self, key: int, candidate: Candidate) -> bool:
+        return self._registry.knows(key) and self._registry.stands_at(key, candidate.address)
+
+    async def _ask_all(self, key: int, visit: Visit) -> None:
         problem: InspectionError | None = None
+        failed = False
         for inspector in self._inspectors:
             try:
-                inspection = await self._ask(inspector, visit)
+                inspection = await visit.ask(inspector)
             except InspectionError as error:
                 self.counts[type(error).__name__.lower()] += 1
                 self.log.debug(
@@ -79,130 +103,73 @@ class Examiner:
                     address=visit.candidate.address,
                     error=error,
                 )
-                # That it is busy or talks rubbish says more than that another port was silent.
-                problem = error if problem is None or isinstance(problem, Unreachable) else problem
+                problem = max((problem or error, error), key=_telling)
+                continue
+            except CancelledError:
+                raise
+            except Exception:
+                failed = True
+                self.counts["failed"] += 1
+                self.log.failure("Inspector {inspector} failed; the others are asked", inspector=inspector.name)
                 continue
             if inspection is not None:
-                inspection = replace(inspection, streams=await self._prove_all(inspection.streams, visit))
+                inspection = replace(inspection, streams=await visit.prove_all(inspection.streams))
                 self._conclude(key, self._judge(inspection, visit), visit)
                 return
-        self._give_up(key, problem)
-
-    async def _ask(self, inspector: IInspector, visit: _Visit) -> Inspection | None:
-        """One inspector's answer: first without any login, then with each that the budget allows."""
-        refusal: Unauthorized | None = None
-        inspection: Inspection | None = None
-        try:
-            inspection = await inspector.inspect(visit.candidate, None)
-        except Unauthorized as error:
-            refusal = error
-        if refusal is None and (inspection is None or inspection.status is not Status.AUTH_REQUIRED):
-            return inspection
-        for login in self._logins(visit):
-            try:
-                answer = await inspector.inspect(visit.candidate, login)
-            except Unauthorized as error:
-                refusal = error
-                if self._note_refusal(visit, login, error):
-                    break
-                continue
-            if answer is None or answer.status is Status.AUTH_REQUIRED:
-                # It was not tried (only Basic is offered, say): the answer tells why.
-                inspection = answer or inspection
-                continue
-            self._note_success(visit, login)
-            return replace(answer, login=login.name)
-        reason = str(refusal) if refusal is not None else "it wants a login"
-        base = inspection or Inspection(
-            inspector=inspector.name, address=visit.candidate.address, at=self._clock.seconds()
-        )
-        return replace(base, status=Status.AUTH_REQUIRED, reason=base.reason or reason)
-
-    def _logins(self, visit: _Visit) -> Sequence[Login]:
-        if visit.login is not None:
-            return (visit.login,)
-        return self._budget.allowed(visit.candidate, self._clock.seconds())
-
-    def _note_refusal(self, visit: _Visit, login: Login, error: Unauthorized) -> bool:
-        """Charge the budget for a credential that was sent; True when no other may be tried."""
-        visit.reason = str(error)
-        if not error.attempted:
-            return False
-        self._budget.refused(visit.candidate, login, self._clock.seconds(), error.locked)
-        visit.refused.append(login.name)
-        if visit.login is login:
-            visit.login = None
-        return error.locked
-
-    def _note_success(self, visit: _Visit, login: Login) -> None:
-        self._budget.accepted(visit.candidate, login, self._clock.seconds())
-        visit.login = login
-
-    # --- streams ---------------------------------------------------------------------------------------------------
-
-    async def _prove_all(self, streams: Sequence[Stream], visit: _Visit) -> tuple[Stream, ...]:
-        """Each stream with what its check said; one after the other, for a camera has few connections to give."""
-        proved = []
-        for stream in streams:
-            proved.append(apply_report(stream, await self._prove(stream, visit)))
-        return tuple(proved)
-
-    async def _prove(self, stream: Stream, visit: _Visit) -> StreamReport:
-        try:
-            return await self._validator.validate(stream, visit.login)
-        except Unauthorized as error:
-            refusal = error
-            if visit.login is not None and self._note_refusal(visit, visit.login, error):
-                return _without_login(error)
-        except Busy as error:
-            return StreamReport(proof=Proof.RTSP, validated=False, reason=str(error))
-        if visit.refused:
-            # One refusal a visit is enough: the next stream has the same account behind it.
-            return _without_login(refusal)
-        for login in self._logins(visit):
-            try:
-                report = await self._validator.validate(stream, login)
-            except Unauthorized as error:
-                refusal = error
-                if self._note_refusal(visit, login, error):
-                    break
-                continue
-            except Busy as error:
-                return StreamReport(proof=Proof.RTSP, validated=False, reason=str(error))
-            if report.proof not in _AWAY:
-                self._note_success(visit, login)
-            return report
-        return _without_login(refusal)
+        if problem is None and failed:
+            # Nobody who could have known it was able to say so.
+            if self._registry.knows(key):
+                self._registry.broke_off(key)
+            return
+        self._give_up(key, visit, problem)
 
     # --- the end of a visit ----------------------------------------------------------------------------------------
 
-    def _judge(self, inspection: Inspection, visit: _Visit) -> Inspection:
+    def _judge(self, inspection: Inspection, visit: Visit) -> Inspection:
         """An inspection whose streams all want a login is a camera that wants a login."""
         closed = inspection.streams and all(not one.validated and one.proof is Proof.AUTH for one in inspection.streams)
         if closed and inspection.status is Status.ONLINE:
             return replace(inspection, status=Status.AUTH_REQUIRED, reason=inspection.streams[0].reason)
+        if visit.busy and inspection.status is Status.ONLINE and not any(one.validated for one in inspection.streams):
+            return replace(inspection, status=Status.BUSY, reason=visit.busy)
         if visit.login is not None and not inspection.login:
             return replace(inspection, login=visit.login.name)
         return inspection
 
-    def _conclude(self, key: int, inspection: Inspection, visit: _Visit) -> None:
-        if not self._registry.knows(key):
+    def _lost(self, key: int, visit: Visit) -> bool:
+        """Whether the device moved or was forgotten meanwhile: who answered there, nobody knows."""
+        if self._stands(key, visit.candidate):
+            return False
+        if self._registry.knows(key):
+            self._registry.broke_off(key)
+        return True
+
+    def _conclude(self, key: int, inspection: Inspection, visit: Visit) -> None:
+        if self._lost(key, visit):
             return
         now = self._clock.seconds()
         self.counts[inspection.status.value] += 1
         self._registry.inspected(key, inspection, now)
-        accepted = visit.login is not None and visit.login != self._login_of.get(key)
+        self._note_logins(key, visit)
+
+    def _note_logins(self, key: int, visit: Visit) -> None:
+        """Keep the login that was let in for the next check; tell when it is another than before, and who was not."""
+        now, before = self._clock.seconds(), self._login_of.pop(key, None)
+        self.counts["failed"] += visit.failures
         if visit.login is not None:
             self._login_of[key] = visit.login
-        for camera in self._registry.cameras_of(key):
-            if accepted:
-                self._emit(CredentialAccepted(at=now, camera=camera, login=inspection.login))
-            if visit.refused:
+            if visit.login != before:
+                for camera in self._registry.cameras_of(key):
+                    self._emit(CredentialAccepted(at=now, camera=camera, login=visit.login.name))
+        elif before is not None and not visit.refused:
+            self._login_of[key] = before
+        if visit.refused:
+            for camera in self._registry.cameras_of(key):
                 names = tuple(visit.refused)
                 self._emit(CredentialRefused(at=now, camera=camera, logins=names, reason=visit.reason))
 
-    def _give_up(self, key: int, problem: InspectionError | None) -> None:
-        if not self._registry.knows(key):
+    def _give_up(self, key: int, visit: Visit, problem: InspectionError | None) -> None:
+        if self._lost(key, visit):
             return
         now = self._clock.seconds()
         if isinstance(problem, Busy):
@@ -210,8 +177,9 @@ class Examiner:
         elif isinstance(problem, Unreachable):
             self._registry.silent(key, str(problem), now)
         else:
-            self.counts["malformed" if isinstance(problem, Malformed) else "foreign"] += 1
-            self._registry.disowned(key, now)
+            self.counts["rubbish" if isinstance(problem, Malformed) else "foreign"] += 1
+            reason = f"what it answers cannot be read: {problem}" if problem is not None else _NO_CAMERA
+            self._registry.disowned(key, now, reason)
 
     def timed_out(self, key: int) -> None:
         """A visit took too long."""
@@ -222,28 +190,48 @@ class Examiner:
     # --- the routine check -----------------------------------------------------------------------------------------
 
     async def check(self, key: int) -> None:
-        """Look whether the first stream of each of the device's cameras still plays."""
-        if not self._registry.knows(key):
+        """Look whether a stream of each of the device's cameras still plays, and one that did not the last time."""
+        if not self._is_there(key):
             return
-        visit = _Visit(self._registry.candidate(key), login=self._login_of.get(key))
+        candidate = self._registry.candidate(key)
+        visit = self._visit(candidate)
+        visit.login = self._login_for(key, candidate)
+        self._round += 1
         reports: dict[str, StreamReport] = {}
         for camera in self._registry.cameras_of(key):
-            if camera.streams:
-                reports[camera.primary_url] = await self._prove(
-                    next(one for one in camera.streams if one.url == camera.primary_url), visit
-                )
-        if not reports or not self._registry.knows(key):
+            for stream in _worth_a_look(camera.streams, self._round):
+                reports[stream.url] = await visit.prove(stream)
+        if not reports or not self._stands(key, candidate):
             return
+        self._judge_check(key, reports, visit)
+
+    def _login_for(self, key: int, candidate: Candidate) -> Login | None:
+        """The login that was let in the last time, as long as it may be spent on this device."""
+        login = self._login_of.get(key)
+        return login if login in self._budget.allowed(candidate, self._clock.seconds()) else None
+
+    def _judge_check(self, key: int, reports: dict[str, StreamReport], visit: Visit) -> None:
         now = self._clock.seconds()
+        reason = next((one.reason for one in reports.values() if one.reason), "")
         if all(report.proof in _AWAY for report in reports.values()):
             self.counts["missed"] += 1
-            self._registry.silent(key, next(iter(reports.values())).reason, now)
+            self._registry.silent(key, reason, now)
         elif all(report.proof is Proof.AUTH and not report.validated for report in reports.values()):
-            self._registry.refused(key, next(iter(reports.values())).reason, now)
+            self._registry.refused(key, reason, now)
+        elif visit.busy and not any(report.validated for report in reports.values()):
+            self._registry.busy(key, visit.busy, now)
         else:
             self.counts["checked"] += 1
             self._registry.checked(key, reports, now)
+        self._note_logins(key, visit)
 
 
-def _without_login(refusal: Unauthorized) -> StreamReport:
-    return StreamReport(proof=Proof.AUTH, validated=False, reason=str(refusal))
+def _worth_a_look(streams: Sequence[Stream], turn: int) -> list[Stream]:
+    """The first stream that played, and of those that did not one, in turn: a camera has few connections to give."""
+    played = [stream for stream in streams if stream.validated][:1]
+    silent = [stream for stream in streams if not stream.validated]
+    return played + ([silent[turn % len(silent)]] if silent else [])
+
+
+def _telling(problem: InspectionError) -> int:
+    return max((rank for rank, kind in enumerate(_TELLING) if isinstance(problem, kind)), default=-1)

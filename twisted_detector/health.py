@@ -88,15 +88,22 @@ class Heartbeat:
         """Publish the document; what goes wrong is logged, and the heart goes on beating."""
         try:
             document = self.document()
-            self._last_status = str(document.get("status", ""))
             payload = encode(document)
             for topic in self._topics:
                 self._publish(Message(topic, payload, retain=True, priority=Priority.STATE))
+            self._last_status = str(document.get("status", ""))
             self.beats += 1
         except Exception:
             self.log.failure("The health document could not be published")
 
     def status_may_have_changed(self) -> None:
         """Publish at once when the overall status is another than was said last."""
-        if self._loop.running and str(self._blocks().get("status", "")) != self._last_status:
+        if not self._loop.running:
+            return
+        try:
+            status = str(self._blocks().get("status", ""))
+        except Exception:
+            self.log.failure("The status could not be looked at")
+            return
+        if status != self._last_status:
             self.beat()

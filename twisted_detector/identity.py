@@ -35,16 +35,18 @@ def permanent_id(mac: Mac | None, endpoint_reference: str, evidence: Iterable[Ev
     """The id that a device gets when it is first published; it never changes afterwards.
 
     The MAC without colons when it was seen; else the EndpointReference; else a useful serial number; else, for a device
-    that tells nothing about itself and stands behind a router, its address.
+    that tells nothing about itself and stands behind a router, its address. There is no ``_`` in it: that begins the
+    number of a channel.
     """
     if mac is not None:
         return mac.compact
+    name = "ip-" + re.sub("[.:%]", "-", address)
     if endpoint_reference:
-        return safe_id("epr-" + endpoint_reference)
-    for item in evidence:
-        if item.kind == EvidenceKind.SERIAL and useful_serial(item.value):
-            return safe_id("sn-" + item.value)
-    return safe_id("ip-" + address.replace(".", "-").replace(":", "-").replace("%", "-"))
+        name = "epr-" + endpoint_reference
+    else:
+        serials = (item.value for item in evidence if item.kind == EvidenceKind.SERIAL and useful_serial(item.value))
+        name = next(("sn-" + serial for serial in serials), name)
+    return safe_id(name.replace("_", "-"))
 
 
 class IdentityIndex:
@@ -91,14 +93,22 @@ class IdentityIndex:
         return bool(endpoint_reference and known_reference and endpoint_reference != known_reference)
 
     def bind(self, device: int, mac: Mac | None, endpoint_reference: str, address: str) -> None:
-        """``device`` holds these identifiers from now on; an identifier of another device passes to it."""
+        """``device`` holds these identifiers from now on; the address of another device passes to it.
+
+        Unless that one's MAC was seen there, and this one comes without: where layer 2 speaks, words do not count.
+        """
         if mac is not None and device not in self._mac_of:
             self._take(self._by_mac, self._mac_of, mac, device)
-        if endpoint_reference:
-            holder = self._by_endpoint_reference.get(endpoint_reference)
-            if holder is None or holder == device:
-                self._take(self._by_endpoint_reference, self._endpoint_reference_of, endpoint_reference, device)
-        self._take(self._by_address, self._address_of, address, device)
+        self.bind_reference(device, endpoint_reference)
+        standing = self._by_address.get(address)
+        if standing is None or standing == device or mac is not None or standing not in self._mac_of:
+            self._take(self._by_address, self._address_of, address, device)
+
+    def bind_reference(self, device: int, endpoint_reference: str) -> None:
+        """``device`` has this EndpointReference, unless another had it first."""
+        holder = self._by_endpoint_reference.get(endpoint_reference)
+        if endpoint_reference and (holder is None or holder == device):
+            self._take(self._by_endpoint_reference, self._endpoint_reference_of, endpoint_reference, device)
 
     @staticmethod
     def _take(index: dict[_Key, int], reverse: dict[int, _Key], value: _Key, device: int) -> None:
@@ -114,6 +124,10 @@ class IdentityIndex:
     def holder_of_endpoint_reference(self, endpoint_reference: str) -> int | None:
         """The device that was first with this EndpointReference."""
         return self._by_endpoint_reference.get(endpoint_reference)
+
+    def address_of(self, device: int) -> str | None:
+        """Where a device stands; None when another has been seen there since."""
+        return self._address_of.get(device)
 
     def remove(self, device: int) -> None:
         """Forget every identifier of ``device``."""

@@ -72,6 +72,9 @@ class INeighbours(Interface):
     async def mac_of(address: str) -> Mac | None:
         """The MAC last seen at ``address``, None where the kernel knows none (or a router stands between)."""
 
+    def known() -> Mapping[str, Mac]:
+        """All on-link addresses (link-local IPv6 with ``%scope``) whose MAC is known now; asks nobody."""
+
     async def interfaces() -> Sequence[NetworkInterface]:
         """The addresses of this machine's interfaces that are up."""
 

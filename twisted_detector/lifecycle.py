@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Protocol
+from typing import Any, Protocol
 
 from automat import TypeMachineBuilder
 
@@ -74,7 +74,8 @@ def _make_machine() -> Callable[[_Core], _Life]:
     # The initial state is entered by being born: nobody is told.
     candidate = machine.state(Phase.CANDIDATE.value)
     state = {phase: machine.state(phase.value, entering(phase)) for phase in Phase if phase is not Phase.CANDIDATE}
-    everything = (candidate, *state.values())
+    # States with and without data are of two types to automat; both take inputs alike.
+    everything: tuple[Any, ...] = (candidate, *state.values())
     known = tuple(state[phase] for phase in (Phase.ONLINE, Phase.TROUBLED, Phase.REFUSED, Phase.SUSPECT, Phase.OFFLINE))
     unknown = tuple(one for one in everything if one not in known)
 

@@ -6,75 +6,18 @@ Durations are never computed from them (the wall clock jumps); offline is decide
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
-from ipaddress import IPv4Address, IPv6Address, ip_address
+from ipaddress import ip_address
 
-from twisted_detector.errors import LocalError, RemoteError
-
-_HEX_PAIR = re.compile(r"[0-9a-fA-F]{1,2}")
-_MAC_COMPACT = re.compile(r"[0-9a-fA-F]{12}")
-
-#: An id is part of a topic and of file names: these characters only, at most 64 of them.
-_ID_UNSAFE = re.compile(r"[^a-z0-9_-]+")
-MAX_ID_LENGTH = 64
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class Mac:
-    """A 48-bit hardware address (IEEE 802 EUI-48) in canonical form: six lower-case pairs joined by colons."""
-
-    text: str
-
-    @classmethod
-    def parse(cls, text: str) -> Mac:
-        """Read any usual notation (``:``, ``-``, ``.`` or none between the digits).
-
-        :raises RemoteError: when it is not a MAC, or one that identifies nobody (all zero, broadcast, multicast).
-        """
-        stripped = text.strip()
-        if _MAC_COMPACT.fullmatch(stripped):
-            digits = stripped
-        else:
-            parts = re.split(r"[:\-]", stripped)
-            if len(parts) == 6 and all(_HEX_PAIR.fullmatch(part) for part in parts):
-                digits = "".join(part.zfill(2) for part in parts)
-            else:
-                digits = stripped.replace(".", "")
-                if not (_MAC_COMPACT.fullmatch(digits) and stripped.count(".") == 2):
-                    raise RemoteError("not a MAC address", shown=text[:40])
-        return cls.from_bytes(bytes.fromhex(digits))
-
-    @classmethod
-    def from_bytes(cls, octets: bytes) -> Mac:
-        """Read six octets as they stand on the wire.
-
-        :raises RemoteError: wrong length, all zero, or a group address (lowest bit of the first octet).
-        """
-        if len(octets) != 6:
-            raise RemoteError("a MAC address has six octets", shown=octets[:16].hex())
-        if not any(octets) or octets[0] & 1:
-            raise RemoteError("a MAC address that identifies no single device", shown=octets.hex())
-        return cls(":".join(f"{octet:02x}" for octet in octets))
-
-    @property
-    def compact(self) -> str:
-        """Twelve lower-case digits without separators, as in a camera id."""
-        return self.text.replace(":", "")
-
-    @property
-    def oui(self) -> str:
-        """The first 24 bits, the vendor's part, as six lower-case digits."""
-        return self.compact[:6]
-
-    @property
-    def locally_administered(self) -> bool:
-        """Whether the vendor bit says that software made it up (randomised Wi-Fi addresses, containers)."""
-        return bool(int(self.text[:2], 16) & 2)
-
-    def __str__(self) -> str:
-        return self.text
+from twisted_detector.addressing import (
+    MAX_ID_LENGTH as MAX_ID_LENGTH,
+    Mac as Mac,
+    host_for_url as host_for_url,
+    parse_address as parse_address,
+    safe_id as safe_id,
+)
+from twisted_detector.errors import LocalError
 
 
 @dataclass(frozen=True, slots=True)
@@ -380,27 +323,3 @@ class Message:
             raise LocalError("a payload is too large for MQTT", shown=f"{len(self.payload)} bytes")
         if self.qos not in (0, 1):
             raise LocalError("QoS must be 0 or 1", shown=repr(self.qos))
-
-
-def host_for_url(address: str) -> str:
-    """An address as it stands in a URL: IPv6 in brackets (RFC 3986, 3.2.2), its scope as ``%25`` (RFC 6874)."""
-    bare, percent, scope = address.partition("%")
-    if ":" in bare:
-        return f"[{bare}%25{scope}]" if percent else f"[{bare}]"
-    return address
-
-
-def parse_address(text: str) -> IPv4Address | IPv6Address:
-    """An IP address, scope allowed.
-
-    :raises RemoteError: when it is none.
-    """
-    try:
-        return ip_address(text)
-    except ValueError:
-        raise RemoteError("not an IP address", shown=text[:60]) from None
-
-
-def safe_id(text: str) -> str:
-    """A text turned into an id fit for topics and file names: lower case, ``[a-z0-9_-]``, at most 64 characters."""
-    return _ID_UNSAFE.sub("-", text.lower()).strip("-")[:MAX_ID_LENGTH]

@@ -2,35 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 
 from twisted_detector.cameras import CameraSet
+from twisted_detector.device import Device
 from twisted_detector.events import Event, IdentityConflict
-from twisted_detector.identity import IdentityIndex, permanent_id
+from twisted_detector.identity import IdentityIndex
 from twisted_detector.lifecycle import Lifecycle, Phase
-from twisted_detector.model import Camera, Candidate, Evidence, Inspection, Sighting, Status, Stream, StreamReport
+from twisted_detector.model import Camera, Candidate, Inspection, Sighting, Status, Stream, StreamReport
 
-#: Devices of one daemon: a /16 full of them. More is a flood of forged announcements, and new ones are not taken.
+#: Devices of one daemon: a /16 full of them. More is a flood of forged announcements, or years of guests: the oldest
+#: that is no camera makes room.
 MAX_DEVICES = 65_536
-#: Identifiers that are remembered of one device.
-MAX_EVIDENCE = 32
 #: A device that was no camera is asked again after that many seconds, or when it shows something new.
 FOREIGN_HOLD = 3600.0
-
-
-@dataclass
-class _Device:
-    """What is known of one device; owned by the registry alone."""
-
-    key: int
-    life: Lifecycle
-    cameras: CameraSet
-    facts: Candidate
-    id: str = ""
-    evidence: dict[tuple[str, str], Evidence] = field(default_factory=dict)
-    asked_at: float | None = None
-    stale: bool = True  #: something new was seen since it was asked last
+#: One that is in trouble is asked for new stream addresses when it is seen again after that many seconds.
+TROUBLED_HOLD = 300.0
+#: And one that is well, for what may have changed unnoticed (names, profiles, firmware).
+REFRESH_HOLD = 6 * 3600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +43,11 @@ class Registry:
     def __init__(self, emit: Callable[[Event], None], *, missed_limit: int = 3) -> None:
         self._emit = emit
         self._missed_limit = missed_limit
-        self._devices: dict[int, _Device] = {}
+        self._devices: dict[int, Device] = {}
         self._index = IdentityIndex()
         self._next_key = 1
         self._conflicts: set[str] = set()
+        self._ids: set[str] = set()
         self.refused_devices = 0
 
     # --- looking ---------------------------------------------------------------------------------------------------
@@ -100,9 +91,11 @@ class Registry:
 
     def candidate(self, key: int) -> Candidate:
         """A device as an inspector is asked about it."""
-        device = self._devices[key]
-        proved = tuple(stream.url for stream in device.cameras.streams if stream.validated)
-        return replace(device.facts, device_id=device.id or self._identify(device), known_urls=proved)
+        return self._devices[key].candidate
+
+    def stands_at(self, key: int, address: str) -> bool:
+        """Whether a device is known and was the last to be seen at ``address``."""
+        return self._index.address_of(key) == address
 
     def streams(self, key: int) -> tuple[Stream, ...]:
         """All streams of a device's cameras."""
@@ -118,47 +111,57 @@ class Registry:
             if device is None:
                 device = by_device[camera.device_id] = self._new_device(camera.address)
                 device.id = camera.device_id
+                self._ids.add(device.id)
                 device.life.restore()
-            device.facts = replace(
-                device.facts,
-                address=camera.address,
-                mac=camera.mac,
-                endpoint_reference=camera.endpoint_reference,
-                xaddrs=(camera.onvif_url,) if camera.onvif_url else (),
-                methods=camera.methods,
-            )
-            self._learn(device, camera.evidence)
+            device.restore(camera)
             self._index.bind(device.key, camera.mac, camera.endpoint_reference, camera.address)
             device.cameras.restore(camera)
 
     def observe(self, sighting: Sighting, now: float) -> Seen | None:
         """Something was seen; None when there is no room for another device."""
-        key = self._index.find(sighting.mac, sighting.endpoint_reference, sighting.address)
+        mac, reference = sighting.mac, sighting.endpoint_reference
+        key = self._index.find(mac, reference, sighting.address)
         if key is not None:
             device = self._devices[key]
-        elif len(self._devices) < MAX_DEVICES:
+        elif len(self._devices) < MAX_DEVICES or self._make_room():
             device = self._new_device(sighting.address)
         else:
             self.refused_devices += 1
             return None
-        self._note_clone(device, sighting, now)
-        self._index.bind(device.key, sighting.mac, sighting.endpoint_reference, sighting.address)
-        self._learn(device, sighting.evidence)
         old_address = device.facts.address
-        self._absorb(device, sighting)
-        if old_address != sighting.address:
-            device.cameras.moved(old_address, sighting.address, now)
+        if device.keeps_its_address(sighting.address):
+            self._index.bind(device.key, mac, reference, old_address)
+            device.heard_by(sighting.method)
+            device.learn(sighting.evidence)
+        else:
+            self._index.bind(device.key, mac, reference, sighting.address)
+            device.absorb(sighting)
+        self._note_clone(device, reference, now)
+        if old_address != device.facts.address:
+            device.cameras.moved(old_address, device.facts.address, now)
         device.cameras.seen(device.facts.methods, now)
         return Seen(device.key, self._due(device, now))
 
-    def _due(self, device: _Device, now: float) -> bool:
-        phase = device.life.phase
-        if phase is Phase.FOREIGN:
-            return device.stale or device.asked_at is None or now - device.asked_at >= FOREIGN_HOLD
-        return device.stale or phase in (Phase.CANDIDATE, Phase.OFFLINE, Phase.SUSPECT)
+    def _make_room(self) -> bool:
+        key = next((one.key for one in self._devices.values() if not len(one.cameras)), None)
+        if key is not None:
+            self._remove(key)
+        return key is not None
 
-    def _new_device(self, address: str) -> _Device:
-        device = _Device(
+    def _due(self, device: Device, now: float) -> bool:
+        """Whether it should be asked: it is news, or it was not well, or it is long ago."""
+        phase = device.life.phase
+        hold = REFRESH_HOLD
+        if phase is Phase.FOREIGN:
+            hold = FOREIGN_HOLD
+        elif phase in (Phase.CANDIDATE, Phase.OFFLINE, Phase.SUSPECT):
+            hold = 0.0
+        elif phase in (Phase.TROUBLED, Phase.REFUSED):
+            hold = TROUBLED_HOLD
+        return device.stale or device.since_asked(now) >= hold
+
+    def _new_device(self, address: str) -> Device:
+        device = Device(
             key=self._next_key,
             life=Lifecycle(self._missed_limit),
             cameras=CameraSet(self._emit),
@@ -168,45 +171,15 @@ class Registry:
         self._devices[device.key] = device
         return device
 
-    def _absorb(self, device: _Device, sighting: Sighting) -> None:
-        """Put what was seen to what is known; whatever is new makes the device worth asking again."""
-        facts = device.facts
-        if sighting.address != facts.address:
-            # Service addresses and ports of the place where it stood before are worth nothing at the new one.
-            facts = replace(facts, address=sighting.address, xaddrs=(), rtsp_ports=(), open_ports=())
-        updated = replace(
-            facts,
-            mac=facts.mac or sighting.mac,
-            endpoint_reference=facts.endpoint_reference or sighting.endpoint_reference,
-            xaddrs=sighting.xaddrs or facts.xaddrs,
-            scopes=sighting.scopes or facts.scopes,
-            rtsp_ports=_union(facts.rtsp_ports, sighting.rtsp_ports),
-            open_ports=_union(facts.open_ports, sighting.open_ports),
-            methods=tuple(sorted({*facts.methods, sighting.method})),
-        )
-        if replace(updated, methods=()) != replace(device.facts, methods=()):
-            device.stale = True
-        device.facts = updated
-
-    def _learn(self, device: _Device, evidence: Sequence[Evidence]) -> None:
-        for item in evidence:
-            if len(device.evidence) < MAX_EVIDENCE or (item.kind, item.value) in device.evidence:
-                device.evidence[item.kind, item.value] = item
-
-    def _note_clone(self, device: _Device, sighting: Sighting, now: float) -> None:
-        reference = sighting.endpoint_reference
+    def _note_clone(self, device: Device, reference: str, now: float) -> None:
         holder = self._index.holder_of_endpoint_reference(reference) if reference else None
         if holder is None or holder == device.key or reference in self._conflicts:
             return
-        # Told once for each reference; the set cannot outgrow the devices, each of which holds at most one.
-        self._conflicts.add(reference)
-        other = device.id or self._identify(device)
         for camera in self._devices[holder].cameras:
+            # Told once for each reference; the set cannot outgrow the devices, each of which holds at most one.
+            self._conflicts.add(reference)
+            other = device.id or device.wanted_id
             self._emit(IdentityConflict(at=now, camera=camera, kind="epr", value=reference, other_device_id=other))
-
-    def _identify(self, device: _Device) -> str:
-        facts = device.facts
-        return permanent_id(facts.mac, facts.endpoint_reference, device.evidence.values(), facts.address)
 
     # --- answers ---------------------------------------------------------------------------------------------------
 
@@ -220,17 +193,20 @@ class Registry:
     def inspected(self, key: int, inspection: Inspection, now: float) -> None:
         """A device answered: ``inspection`` holds its facts and its streams as they were proved."""
         device = self._devices[key]
-        self._learn(device, inspection.evidence)
+        device.learn(inspection.evidence)
+        if not device.facts.endpoint_reference and (said := device.said_reference()):
+            device.facts = replace(device.facts, endpoint_reference=said)
+            self._index.bind_reference(key, said)
         if not device.id:
-            device.id = self._unused(self._identify(device))
+            device.id = self._unused(device.wanted_id)
+            self._ids.add(device.id)
         device.cameras.inspected(device.id, device.facts, tuple(device.evidence.values()), inspection, now)
         self._settle(device)
 
     def _unused(self, wanted: str) -> str:
         """Two devices with one serial number, or one address one after the other, are still two."""
-        taken = {device.id for device in self._devices.values()}
         number, free = 1, wanted
-        while free in taken:
+        while free in self._ids:
             number += 1
             free = f"{wanted}-{number}"
         return free
@@ -241,7 +217,7 @@ class Registry:
         device.cameras.checked(reports, now)
         self._settle(device)
 
-    def _settle(self, device: _Device) -> None:
+    def _settle(self, device: Device) -> None:
         statuses = {camera.status for camera in device.cameras}
         if Status.ONLINE in statuses:
             device.life.prove()
@@ -250,11 +226,23 @@ class Registry:
         else:
             device.life.trouble()
 
-    def disowned(self, key: int, now: float) -> None:
+    def disowned(self, key: int, now: float, reason: str = "it answers, but no longer as a camera") -> None:
         """The inspection found no camera there."""
         device = self._devices[key]
+        self._unlearn(device)
         device.life.disown()
-        device.cameras.set_all(Status.STREAM_ERROR, "it answers, but no longer as a camera", now)
+        device.cameras.set_all(Status.STREAM_ERROR, reason, now)
+
+    def broke_off(self, key: int) -> None:
+        """An inspection ended without an answer and through no fault of the device: nothing was learnt."""
+        device = self._devices[key]
+        if device.life.phase is Phase.INSPECTING:
+            device.life.silent()
+
+    def _unlearn(self, device: Device) -> None:
+        """What was never published has no name to keep: that it was busy once does not make it a camera for ever."""
+        if not len(device.cameras) and device.life.phase not in (Phase.CANDIDATE, Phase.INSPECTING, Phase.FOREIGN):
+            device.life = Lifecycle(self._missed_limit)
 
     def refused(self, key: int, reason: str, now: float) -> None:
         """A device wants a login that we have not."""
@@ -271,6 +259,7 @@ class Registry:
     def silent(self, key: int, reason: str, now: float) -> None:
         """A device did not answer a check."""
         device = self._devices[key]
+        self._unlearn(device)
         device.life.silent()
         if device.life.phase is Phase.OFFLINE:
             device.cameras.set_all(Status.OFFLINE, reason, now)
@@ -281,6 +270,7 @@ class Registry:
         if key is None:
             return
         device = self._devices[key]
+        self._unlearn(device)
         device.life.depart()
         if device.life.phase is Phase.OFFLINE:
             device.cameras.set_all(Status.OFFLINE, "announced", now)
@@ -293,10 +283,11 @@ class Registry:
         device = self._devices[key]
         device.cameras.forget(camera_id, now)
         if not len(device.cameras):
-            self._index.remove(key)
-            del self._devices[key]
+            self._remove(key)
         return True
 
-
-def _union(one: tuple[int, ...], other: tuple[int, ...]) -> tuple[int, ...]:
-    return tuple(sorted({*one, *other}))
+    def _remove(self, key: int) -> None:
+        device = self._devices.pop(key)
+        self._index.remove(key)
+        self._ids.discard(device.id)
+        self._conflicts.discard(device.facts.endpoint_reference)

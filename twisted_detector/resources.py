@@ -9,8 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from twisted.internet.interfaces import IReactorTime
-from twisted.internet.task import LoopingCall
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
 #: Ten minutes of half-second samples: enough for a 99th percentile, 10 kB.
 _SAMPLES = 1200
@@ -30,30 +29,32 @@ class ReactorLag:
     INTERVAL = 0.5
 
     def __init__(self, clock: IReactorTime, monotonic: Callable[[], float]) -> None:
+        self._clock = clock
         self._monotonic = monotonic
         self._samples: deque[float] = deque(maxlen=_SAMPLES)
-        self._due: float | None = None
         self._max = 0.0
-        self._loop = LoopingCall(self._sample)
-        self._loop.clock = clock
+        self._next: IDelayedCall | None = None
 
     def start(self) -> None:
         """Begin to measure."""
-        self._loop.start(self.INTERVAL, now=True)
+        if self._next is None:
+            self._wait()
 
     def stop(self) -> None:
         """End it."""
-        if self._loop.running:
-            self._loop.stop()
+        if self._next is not None:
+            self._next.cancel()
+            self._next = None
 
-    def _sample(self) -> None:
-        now = self._monotonic()
-        if self._due is not None:
-            lag = max(0.0, now - self._due)
-            self._samples.append(lag)
-            self._max = max(self._max, lag)
-        # A LoopingCall skips what it missed; the next call is due one interval after this one at the latest.
-        self._due = now + self.INTERVAL
+    def _wait(self) -> None:
+        # Not a LoopingCall: after a late call it calls again before an interval is over, and hides the next delay.
+        self._next = self._clock.callLater(self.INTERVAL, self._sample, self._monotonic() + self.INTERVAL)
+
+    def _sample(self, due: float) -> None:
+        lag = max(0.0, self._monotonic() - due)
+        self._samples.append(lag)
+        self._max = max(self._max, lag)
+        self._wait()
 
     def document(self) -> dict[str, float]:
         """``lag_ms`` of the health document; ``max`` is since the start."""

@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from twisted.internet.defer import CancelledError, Deferred, DeferredList
+from twisted.internet.defer import CancelledError, Deferred, DeferredList, TimeoutError as DeferredTimeout
 from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
 from txaio.tx import make_logger
@@ -40,6 +40,7 @@ class WorkQueue:
         self._queued: set[tuple[int, Work]] = set()
         self._running: dict[int, Deferred[None]] = {}
         self._after: dict[int, dict[Work, bool]] = {}
+        self._pumping = False
         self._stopped = False
         self.failures = 0
 
@@ -62,6 +63,16 @@ class WorkQueue:
         self._pump()
 
     def _pump(self) -> None:
+        if self._pumping:
+            # Work that ended at once has called: the loop below goes on by itself, however many wait.
+            return
+        self._pumping = True
+        try:
+            self._run_what_has_room()
+        finally:
+            self._pumping = False
+
+    def _run_what_has_room(self) -> None:
         while self._waiting and len(self._running) < self._max_concurrent and not self._stopped:
             key, work = self._waiting.popleft()
             self._queued.discard((key, work))
@@ -72,12 +83,13 @@ class WorkQueue:
             running = self._running[key] = Deferred.fromCoroutine(work(key))
             running.addTimeout(self._max_seconds, self._clock)
             running.addErrback(self._failed, key)
+            running.addErrback(lambda failure: self.log.failure("A time-out could not be told", failure=failure))
             running.addBoth(self._ended, key)
 
     def _failed(self, failure: Failure, key: int) -> None:
-        if failure.check(CancelledError):
+        if self._stopped and failure.check(CancelledError):
             return
-        if failure.check(TimeoutError):
+        if failure.check(DeferredTimeout):
             self._timed_out(key)
             return
         # Ours, or a plugin's: neither this device nor the others must suffer for it.

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Network, IPv6Network
 
 from txaio.tx import make_logger
@@ -21,10 +23,36 @@ from twisted_detector.model import Candidate, Login, parse_address
 MAX_FAILURES = 2
 #: … within so many seconds (the vendors' usual lock time).
 WINDOW = 1800.0
-#: Devices that are remembered; the oldest entry goes first.
+#: Devices that are remembered; the one that had a login tried longest ago goes first.
 MAX_REMEMBERED = 65_536
+#: Refused credentials that are remembered of one device: with two in 30 minutes, those of half a day of changing them.
+MAX_MARKS = 48
 
 Network = IPv4Network | IPv6Network
+
+
+@dataclass
+class _Sheet:
+    """What became of credentials under one name of a device: stamps in wall seconds, by fingerprint."""
+
+    failures: dict[str, float] = field(default_factory=dict)
+    locked_until: float = 0.0
+    good: str = ""
+
+    def hold_clock(self, now: float) -> None:
+        """A stamp from the future is a clock that was wrong then, or is now: it counts from now on, not for years."""
+        self.locked_until = min(self.locked_until, now + WINDOW)
+        for mark, at in self.failures.items():
+            self.failures[mark] = min(at, now)
+
+    def bars(self, mark: str, now: float) -> bool:
+        """Whether a credential may not be tried: it was refused, and nothing is known to have changed since.
+
+        One that had been let in before is tried once more when the window is over: full connection tables answer like
+        a wrong password (Dahua), and a device that took it once has changed. Refused again, it is barred.
+        """
+        at = self.failures.get(mark)
+        return at is not None and not (mark == self.good and now - at >= WINDOW)
 
 
 @implementer(ILoginBudget)
@@ -54,69 +82,84 @@ class LoginBudget:
         self._confirmed = tuple(confirmed)
         self._salt = salt
         self._save = save
-        self._failures: dict[str, dict[str, float]] = {}
-        self._locked_until: dict[str, float] = {}
-        self._last_good: dict[str, str] = {}
+        self._sheets: dict[str, _Sheet] = {}
 
     def restore(self, saved: Mapping[str, str]) -> None:
         """Take over what an earlier run saved; an entry that cannot be read is forgotten."""
         for key, text in saved.items():
             try:
                 entry = json.loads(text)
-                failures = {str(mark): float(at) for mark, at in entry.get("failures", {}).items()}
-                locked, good = float(entry.get("locked_until", 0.0)), str(entry.get("good", ""))
-            except (ValueError, AttributeError, TypeError):
+                failures = {str(mark): _stamp(at) for mark, at in entry.get("failures", {}).items()}
+                sheet = _Sheet(failures, _stamp(entry.get("locked_until", 0.0)), str(entry.get("good", "")))
+            except (ValueError, AttributeError, TypeError, RecursionError):
                 self.log.warn("The saved login budget of {key} cannot be read and is forgotten", key=key)
                 continue
-            self._failures[key] = failures
-            if locked:
-                self._locked_until[key] = locked
-            if good:
-                self._last_good[key] = good
+            self._sheets[key] = sheet
+            self._bound(sheet)
 
     def allowed(self, candidate: Candidate, now: float) -> Sequence[Login]:
         """See :class:`ILoginBudget`."""
         if not self._may_have_a_secret(candidate):
             return ()
-        keys = _keys(candidate)
-        if any(self._locked_until.get(key, 0.0) > now for key in keys):
+        sheets = [self._sheets[name] for name in _met_as(candidate) if name in self._sheets]
+        for sheet in sheets:
+            sheet.hold_clock(now)
+        if any(sheet.locked_until > now for sheet in sheets):
             return ()
-        failures: dict[str, float] = {}
-        for key in keys:
-            failures.update(self._failures.get(key, {}))
-        # A stamp from the future is a clock that jumped back: it still counts.
-        recent = sum(1 for at in failures.values() if now - at < WINDOW)
-        room = MAX_FAILURES - recent
+        # One refusal is noted under every name of the device: it counts once.
+        recent = {(mark, at) for sheet in sheets for mark, at in sheet.failures.items() if now - at < WINDOW}
+        room = MAX_FAILURES - len(recent)
         if room <= 0:
             return ()
-        fresh = [login for login in self._logins if self._mark(login) not in failures]
-        good = {self._last_good.get(key) for key in keys}
-        fresh.sort(key=lambda login: self._mark(login) not in good)
-        return tuple(fresh[:room])
+        good = {sheet.good for sheet in sheets}
+        marked = [(login, self._mark(login)) for login in self._logins]
+        open_to = [(login, mark) for login, mark in marked if not any(sheet.bars(mark, now) for sheet in sheets)]
+        open_to.sort(key=lambda one: one[1] not in good)
+        return tuple(login for login, _ in open_to[:room])
 
     def accepted(self, candidate: Candidate, login: Login, now: float) -> None:
         """See :class:`ILoginBudget`."""
         mark = self._mark(login)
-        for key in _keys(candidate):
-            # The device counts from zero after a success; so do we for this credential.
-            if self._last_good.get(key) == mark and mark not in self._failures.get(key, {}):
+        for name in _noted_as(candidate):
+            sheet = self._sheet(name)
+            if sheet.good == mark and mark not in sheet.failures:
                 continue
-            self._last_good[key] = mark
-            self._failures.get(key, {}).pop(mark, None)
-            self._keep(key)
+            # The device counts from zero after a success; so do we for this credential.
+            sheet.good = mark
+            sheet.failures.pop(mark, None)
+            self._keep(name, sheet)
 
     def refused(self, candidate: Candidate, login: Login, now: float, locked: bool) -> None:
         """See :class:`ILoginBudget`."""
-        for key in _keys(candidate):
-            self._failures.setdefault(key, {})[self._mark(login)] = now
+        mark = self._mark(login)
+        for name in _noted_as(candidate):
+            sheet = self._sheet(name)
+            if mark == sheet.good and mark in sheet.failures:
+                sheet.good = ""
+            # Put at the end: the oldest go first when there are too many.
+            sheet.failures.pop(mark, None)
+            sheet.failures[mark] = now
             if locked:
-                self._locked_until[key] = now + WINDOW
-            self._keep(key)
+                sheet.locked_until = now + WINDOW
+            self._keep(name, sheet)
         self.log.warn(
             "{address} refused the login {name}; it is not tried there again until it changes",
             address=candidate.address,
             name=login.name,
         )
+
+    def _sheet(self, name: str) -> _Sheet:
+        """The sheet of this name, the youngest from now on."""
+        sheet = self._sheets.pop(name) if name in self._sheets else _Sheet()
+        self._sheets[name] = sheet
+        self._bound(sheet)
+        return sheet
+
+    def _bound(self, sheet: _Sheet) -> None:
+        while len(self._sheets) > MAX_REMEMBERED:
+            del self._sheets[next(iter(self._sheets))]
+        while len(sheet.failures) > MAX_MARKS:
+            del sheet.failures[next(iter(sheet.failures))]
 
     def _may_have_a_secret(self, candidate: Candidate) -> bool:
         """A secret goes only to what was seen at layer 2, or where the operator said that cameras are."""
@@ -129,23 +172,35 @@ class LoginBudget:
         text = f"{self._salt}\0{login.name}\0{login.password.reveal()}"
         return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=12).hexdigest()
 
-    def _keep(self, key: str) -> None:
-        while len(self._failures) > MAX_REMEMBERED:
-            self._failures.pop(next(iter(self._failures)))
-        entry = {
-            "failures": self._failures.get(key, {}),
-            "locked_until": self._locked_until.get(key, 0.0),
-            "good": self._last_good.get(key, ""),
-        }
-        self._save(key, json.dumps(entry, sort_keys=True))
+    def _keep(self, name: str, sheet: _Sheet) -> None:
+        self._bound(sheet)
+        entry = {"failures": sheet.failures, "locked_until": sheet.locked_until, "good": sheet.good}
+        # In the order of their time, not of their names: the oldest go first after a restart too.
+        self._save(name, json.dumps(entry))
 
 
-def _keys(candidate: Candidate) -> tuple[str, ...]:
-    """Every name under which this device may be met: a failure counts for all of them."""
-    names = [f"at {candidate.address}"]
+def _stamp(value: object) -> float:
+    """A stamp as it was saved.
+
+    :raises ValueError: when it is no finite number.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise ValueError("not a stamp")
+    return float(value)
+
+
+def _noted_as(candidate: Candidate) -> tuple[str, ...]:
+    """The names under which what this device does is noted.
+
+    Where the MAC is known it is the only one: the next device at the address starts with a clean sheet, and one that
+    lies about its EndpointReference spends its own budget, not that of the device whose it is.
+    """
     if candidate.mac is not None:
-        # Where the MAC is known the address is no part of the device: the next one at it starts with a clean sheet.
-        names = [f"mac {candidate.mac.compact}"]
-    if candidate.endpoint_reference:
-        names.append(f"epr {candidate.endpoint_reference}")
-    return tuple(names)
+        return (f"mac {candidate.mac.compact}",)
+    at = (f"at {candidate.address}",)
+    return (*at, f"epr {candidate.endpoint_reference}") if candidate.endpoint_reference else at
+
+
+def _met_as(candidate: Candidate) -> tuple[str, ...]:
+    """Every name under which this device may have been met, before its MAC was known too."""
+    return tuple(dict.fromkeys((*_noted_as(candidate), *_noted_as(replace(candidate, mac=None)))))

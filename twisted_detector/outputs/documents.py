@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
+from twisted_detector.addressing import without_login
 from twisted_detector.documents import rfc3339, stamp_or_none
 from twisted_detector.model import Camera, Evidence, Stream, host_for_url
+
+#: Names under which cameras take a user or a password in the path or the query of a URL (XMeye, Foscam, Reolink, ...).
+_SECRET = re.compile(
+    r"((?:^|[?&;/_])(?:user|usr|username|loginuse|account|pwd|pass|passwd|password|loginpas|token|auth|authbasic)=)"
+    r".+?(?=_[a-z]+=|[&;/#?]|$)",
+    re.IGNORECASE,
+)
+
+
+def public_url(url: str) -> str:
+    """A URL as it may be told to everybody: without the user and the password, wherever vendors put them."""
+    return _SECRET.sub(r"\1***", without_login(url))
 
 
 def stream_document(stream: Stream) -> dict[str, Any]:
     """One stream as it stands in ``camera.streams``. No URL in it carries a login."""
     return {
-        "url": stream.url,
+        "url": public_url(stream.url),
         "name": stream.name,
         "profile": stream.profile,
         "codec": stream.codec,
@@ -37,7 +51,6 @@ def evidence_document(evidence: Evidence) -> dict[str, Any]:
 
 def camera_document(camera: Camera) -> dict[str, Any]:
     """The ``camera`` object of every topic: the predecessor's fields, and ours beside them."""
-    primary = camera.primary_url
     proved = next((stream for stream in camera.streams if stream.validated), None)
     return {
         "id": camera.id,
@@ -48,9 +61,9 @@ def camera_document(camera: Camera) -> dict[str, Any]:
         "model": camera.model,
         "serial_number": camera.serial_number,
         "firmware_version": camera.firmware_version,
-        "onvif_url": camera.onvif_url or None,
-        "rtsp_urls": {stream.name or stream.profile or str(n): stream.url for n, stream in enumerate(camera.streams)},
-        "http_url": camera.http_url or f"http://{host_for_url(camera.address)}/",
+        "onvif_url": public_url(camera.onvif_url) or None,
+        "rtsp_urls": _urls_by_name(camera),
+        "http_url": public_url(camera.http_url) or f"http://{host_for_url(camera.address)}/",
         "last_seen": camera.last_seen,
         "last_seen_iso": stamp_or_none(camera.last_seen),
         "last_validated": camera.last_validated,
@@ -64,11 +77,20 @@ def camera_document(camera: Camera) -> dict[str, Any]:
         ],
         "capabilities": dict.fromkeys(camera.capabilities, True),
         "ip_history": [address for address, _ in camera.ip_history],
-        "primary_rtsp_url": primary or None,
+        "primary_rtsp_url": public_url(camera.primary_url) or None,
         "device_id": camera.device_id,
         "channel": camera.channel,
         "streams": [stream_document(stream) for stream in camera.streams],
-        "snapshot_url": camera.snapshot_url or None,
+        "snapshot_url": public_url(camera.snapshot_url) or None,
         "discovery_methods": list(camera.methods),
         "evidence": [evidence_document(one) for one in camera.evidence],
     }
+
+
+def _urls_by_name(camera: Camera) -> dict[str, str]:
+    """Stream URLs by name; a name that several streams have gets a number from the second on."""
+    urls: dict[str, str] = {}
+    for number, stream in enumerate(camera.streams):
+        name = stream.name or stream.profile or str(number)
+        urls[name if name not in urls else f"{name}_{number}"] = public_url(stream.url)
+    return urls

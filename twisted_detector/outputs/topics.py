@@ -123,10 +123,10 @@ class TopicsOutput:
         camera = event.camera
         if isinstance(event, CameraMoved):
             yield self._moved(event)
-        # Every change shows in the camera's own document too; the outbox does not send an equal one again.
+        # Both documents hold the camera as a whole, so both are said of every change: what stands on the broker is then
+        # what is saved, and a restart says the same bytes. The outbox does not send an equal one again.
         yield self._discovery(camera)
-        if isinstance(event, CameraMoved | CameraOnline | CameraOffline | CameraTrouble | StreamChanged):
-            yield self._status(camera)
+        yield self._status(camera)
         if type(event) in _EVENT_NAMES:
             yield self._event(event)
 
@@ -157,7 +157,10 @@ class TopicsOutput:
     def _moved(self, event: CameraMoved) -> Message:
         document = self._status_document(event.camera, event.at)
         document |= {"status": "ip_changed", "old_ip": event.old_address, "new_ip": event.new_address}
-        return Message(self._topics.status(event.camera.id), encode(document), expires_after=EVENT_LIFETIME)
+        # In the class of the retained state that follows: classes overtake each other.
+        priority = Priority.STATE
+        topic = self._topics.status(event.camera.id)
+        return Message(topic, encode(document), priority=priority, expires_after=EVENT_LIFETIME)
 
     def _event(self, event: CameraEvent) -> Message:
         document: dict[str, Any] = {

@@ -1,0 +1,87 @@
+# Every target sets up what it needs. Tools live in .venv; what else is made on the way lives in .make (both ignored by git).
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.NOTPARALLEL:
+
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+
+# mosquitto, ip and nft are in sbin, which Debian leaves out of an ordinary user's PATH
+export PATH := $(PATH):/usr/local/sbin:/usr/sbin:/sbin
+export PYTHON
+
+.PHONY: help run demo test lint types unit integration pytest format docs bench clean debian-run debian-test
+
+help: ## this text
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+# --- for users ---
+
+run: debian-run $(VENV)/.run ## run camdetect on this machine's networks, with a broker of its own unless MQTT_BROKER is set
+	@exec $(BIN)/twistd --nodaemon --pidfile= --python=camdetect.tac
+
+demo: debian-run $(VENV)/.run ## the same beside five simulated cameras
+	@exec .ci/demo $(BIN)
+
+# --- for developers ---
+
+test: debian-test lint types unit pytest ## lint, types, and every test there is
+
+lint: $(VENV)/.test ## style and banned names
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/.test ## mypy, strict
+	$(BIN)/mypy
+
+unit: $(VENV)/.test ## the fast tests: no sockets, no sleeping
+	@mkdir -p .make
+	$(BIN)/trial --temp-directory=.make/trial tests
+
+pytest: $(VENV)/.test
+	$(BIN)/pytest
+
+integration: debian-test $(VENV)/.test ## the tests with real brokers, cameras and networks (namespaces of their own; as root)
+	$(BIN)/pytest tests/integration tests/lan
+
+format: $(VENV)/.test ## put the style right
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: debian-test $(VENV)/.test ## run every benchmark
+	@for each in $(sort $(wildcard benchmarks/bench_*.py)); do echo "== $$each"; $(BIN)/python $$each; done
+
+docs: $(VENV)/.test ## write the generated pages anew
+	@mkdir -p .make
+	$(BIN)/python -m twisted_detector.config_page > .make/configuration.md
+	mv .make/configuration.md docs/configuration.md
+	$(BIN)/python docs/machines/draw.py
+
+clean: ## remove everything that was made here, the virtual environment too
+	rm -rf $(VENV) .make build dist *.egg-info _trial_temp* .hypothesis .mypy_cache .ruff_cache .pytest_cache
+	find . -name __pycache__ -prune -exec rm -rf {} +
+
+# --- what they need ---
+
+debian-run debian-test: debian-%:
+	@.ci/debian-packages $*
+
+$(VENV)/.made: .ci/venv .ci/python
+	@echo "Making a virtual environment in $(VENV)"
+	@.ci/venv $(VENV)
+	@mkdir -p .make
+	@touch $@
+
+$(VENV)/.run: pyproject.toml $(VENV)/.made
+	@echo "Installing camdetect and what it needs into $(VENV)"
+	@$(PIP) --editable '.[broker]'
+	@touch $@
+
+$(VENV)/.test: pyproject.toml $(VENV)/.made
+	@echo "Installing camdetect, its tests and tools into $(VENV)"
+	@$(PIP) --editable '.[broker,test,lint]'
+	@touch $@ $(VENV)/.run

@@ -1,0 +1,15 @@
+"""The environment goes in; the application comes out. Run it with ``twistd -n -y camdetect.tac``."""
+
+import os
+import sys
+from socket import gethostname
+
+from twisted.application.service import Application
+from twisted.internet import reactor
+
+from twisted_detector.config import config_or_exit
+from twisted_detector.service import makeService
+
+config = config_or_exit(os.environ, hostname=gethostname(), stderr=sys.stderr)
+application = Application("camdetect")
+makeService(config, reactor).setServiceParent(application)

@@ -1,0 +1,37 @@
+"""pytest only: the reactor runs beside the tests (pytest-twisted), and where nothing may be skipped, nothing is.
+
+``CAMDETECT_NO_SKIPS=1`` turns every skip into a failure that names the reason: what CI cannot run, CI has not proved.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Generator
+from typing import Any
+
+import pytest
+
+NO_SKIPS = os.environ.get("CAMDETECT_NO_SKIPS", "") not in ("", "0")
+
+
+def _forbid_skip(report: Any) -> None:
+    if NO_SKIPS and report.skipped and not hasattr(report, "wasxfail"):
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+        report.outcome = "failed"
+        report.longrepr = f"skipped where nothing may be skipped (CAMDETECT_NO_SKIPS): {reason}"
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, Any, Any]:
+    """A test that skips itself, or is marked so."""
+    report = yield
+    _forbid_skip(report)
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report() -> Generator[None, Any, Any]:
+    """A module that skips itself while it is imported (``importorskip``)."""
+    report = yield
+    _forbid_skip(report)
+    return report

@@ -1,0 +1,1 @@
+"""Stand-ins that implement the same interface as the real thing."""

@@ -1,0 +1,104 @@
+"""Names, addresses and MACs go in; a LAN of network namespaces with a bridge between them comes out, and goes again.
+
+Needs root and iproute2. Nothing in it reaches the machine's own networks: the bridge has no port to them.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.processes import Process
+
+REASON = "needs root and iproute2 to make network namespaces" if os.geteuid() != 0 or shutil.which("ip") is None else ""
+
+
+def run(*arguments: str) -> str:
+    """A short command; its output. Raises with what it said when it fails."""
+    done = subprocess.run(arguments, capture_output=True, text=True, timeout=20, check=False)
+    if done.returncode:
+        raise RuntimeError(f"{' '.join(arguments)}: {done.stderr.strip() or done.stdout.strip()}")
+    return done.stdout
+
+
+@dataclass
+class Host:
+    """One host of the LAN: a namespace with one interface ``eth0``."""
+
+    lab: Lab
+    name: str
+    namespace: str
+    address: str
+    mac: str
+    processes: list[Process] = field(default_factory=list)
+
+    def start(self, *arguments: str, environment: Mapping[str, str] | None = None) -> Process:
+        """Run a command on this host until the lab ends."""
+        output = self.lab.directory / f"{self.name}-{len(self.processes)}.log"
+        process = Process(("ip", "netns", "exec", self.namespace, *arguments), output, environment)
+        self.processes.append(process)
+        return process
+
+    def run(self, *arguments: str) -> str:
+        """A short command on this host; its output."""
+        return run("ip", "netns", "exec", self.namespace, *arguments)
+
+    def move(self, address: str, prefix_length: int = 24) -> None:
+        """Take another address, as after a new DHCP lease."""
+        self.run("ip", "addr", "flush", "dev", "eth0", "scope", "global")
+        self.run("ip", "addr", "add", f"{address}/{prefix_length}", "dev", "eth0")
+        self.address = address
+
+
+class Lab:
+    """A bridge and its hosts; use as a context manager."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        # Several runs at once on one machine must not meet.
+        self._prefix = f"cd{os.getpid() % 100_000}"
+        self._bridge = f"{self._prefix}-br"
+        self.hosts: list[Host] = []
+
+    def __enter__(self) -> Lab:
+        run("ip", "netns", "add", self._bridge)
+        in_bridge = ("ip", "-n", self._bridge)
+        run(*in_bridge, "link", "add", "br0", "type", "bridge", "mcast_snooping", "0")
+        run(*in_bridge, "link", "set", "br0", "up")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for host in self.hosts:
+            for process in reversed(host.processes):
+                process.end()
+        for namespace in (*(host.namespace for host in self.hosts), self._bridge):
+            run("ip", "netns", "del", namespace)
+
+    def host(self, name: str, address: str, mac: str, prefix_length: int = 24) -> Host:
+        """Another host on the bridge."""
+        namespace = f"{self._prefix}-{name}"
+        host = Host(self, name, namespace, address, mac)
+        run("ip", "netns", "add", namespace)
+        self.hosts.append(host)
+        port = f"p{len(self.hosts)}"
+        run("ip", "-n", self._bridge, "link", "add", port, "type", "veth", "peer", "name", "eth0", "netns", namespace)
+        run("ip", "-n", self._bridge, "link", "set", port, "master", "br0", "up")
+        inside = ("ip", "-n", namespace)
+        run(*inside, "link", "set", "eth0", "address", mac)
+        run(*inside, "link", "set", "lo", "up")
+        run(*inside, "link", "set", "eth0", "up")
+        run(*inside, "addr", "add", f"{address}/{prefix_length}", "dev", "eth0")
+        # Without a default route the kernel refuses multicast that names no interface.
+        run(*inside, "route", "add", "default", "dev", "eth0")
+        return host
+
+
+def python(*arguments: str) -> Sequence[str]:
+    """A command line for the interpreter of these tests."""
+    import sys
+
+    return (sys.executable, *arguments)

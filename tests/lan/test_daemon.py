@@ -1,0 +1,173 @@
+"""The daemon on a LAN of namespaces, against cameras that nobody here wrote and some that we simulate."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.lan.lab import REASON, Host, Lab, python
+from tests.listener import Listener
+from tests.processes import ROOT, Process
+
+pytestmark = pytest.mark.skipif(bool(REASON), reason=REASON)
+
+PEERS = ROOT / "tests" / "peers"
+PORT = 1883
+LOGIN = "viewer:s3cr3t-canary"
+
+
+@pytest.fixture
+def lab(tmp_path: Path) -> Iterator[Lab]:
+    with Lab(tmp_path) as lab:
+        yield lab
+
+
+class Site:
+    """One host with a broker, a listener and the daemon."""
+
+    def __init__(self, lab: Lab) -> None:
+        self.lab = lab
+        self.host = lab.host("daemon", "10.77.0.1", "02:00:00:00:00:01")
+        self.broker = self.host.start("mosquitto", "-p", str(PORT))
+        self.listener = self._listen()
+        self.state = lab.directory / "state"
+        self.started_at = 0.0
+
+    def _listen(self) -> Listener:
+        deadline = time.monotonic() + 10
+        while True:
+            prefix = ("ip", "netns", "exec", self.host.namespace)
+            listener = Listener(self.lab.directory / f"heard-{time.monotonic_ns()}.log", PORT, prefix=prefix)
+            time.sleep(0.3)
+            if listener.process.process.poll() is None:
+                self.host.processes.append(listener.process)
+                return listener
+            listener.end()
+            assert time.monotonic() < deadline, "mosquitto does not come up"
+
+    def daemon(self, **settings: str) -> Process:
+        environment = {
+            "PATH": os.environ["PATH"],
+            "PYTHONPATH": str(ROOT),
+            "PYTHONUNBUFFERED": "1",
+            "HOME": str(self.lab.directory),
+            "STATE_DIR": str(self.state),
+            "MQTT_BROKER": "127.0.0.1",
+            "MQTT_PORT": str(PORT),
+            "NODE_ID": "node1",
+            **settings,
+        }
+        self.started_at = time.time()
+        command = python("-m", "twisted", "--version")  # the interpreter that has Twisted has twistd beside it
+        twistd = str(Path(command[0]).with_name("twistd"))
+        pidfile = str(self.lab.directory / "twistd.pid")
+        return self.host.start(twistd, "-n", f"--pidfile={pidfile}", "-y", "camdetect.tac", environment=environment)
+
+
+def simulated(lab: Lab, name: str, address: str, mac: str, *options: str) -> Host:
+    host = lab.host(name, address, mac)
+    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "SIMULATOR_LOGIN": LOGIN}
+    command = python("-m", "twisted_detector.cli", "simulate", "--bind", address, "--rtsp-port", "554", *options)
+    host.start(*command, environment=environment)
+    return host
+
+
+def gstreamer(lab: Lab, name: str, address: str, mac: str, path: str, *auth: str) -> Host:
+    host = lab.host(name, address, mac)
+    host.start("/usr/bin/python3", str(PEERS / "gst_rtsp.py"), address, "554", path, "h264", *(auth or ("none",)))
+    return host
+
+
+def cid(mac: str) -> str:
+    return mac.replace(":", "")
+
+
+@pytest.mark.skipif(shutil.which("mosquitto") is None, reason="needs mosquitto")
+def test_each_camera_is_published_under_its_mac(lab: Lab) -> None:
+    """Foreign and simulated cameras of a LAN are published with codec and size, and nothing else is."""
+    gst = gstreamer(lab, "gst", "10.77.0.10", "02:00:00:00:00:10", "/stream1")
+    login_name, login_password = LOGIN.split(":")
+    closed = gstreamer(lab, "gstauth", "10.77.0.11", "02:00:00:00:00:11", "/live", "digest", login_name, login_password)
+    announced = gstreamer(lab, "wsd", "10.77.0.12", "02:00:00:00:00:12", "/stream")
+    announced.start(*python(str(PEERS / "wsd_service.py"), "http://10.77.0.12:8000/onvif/device_service"))
+    printer = lab.host("printer", "10.77.0.13", "02:00:00:00:00:13")
+    printer.start(*python(str(PEERS / "wsd_service.py"), "http://10.77.0.13:8000/onvif/device_service"))
+    cameras = [
+        simulated(lab, "sim1", "10.77.0.21", "02:00:00:00:00:21", "--auth", "none"),
+        simulated(lab, "sim2", "10.77.0.22", "02:00:00:00:00:22", "--auth", "digest"),
+        simulated(lab, "sim3", "10.77.0.23", "02:00:00:00:00:23", "--auth", "wsse"),
+    ]
+    for host in (gst, closed, announced, printer, *cameras):
+        for process in host.processes:
+            process.wait_for("ready" if "peers" in str(process) else "camera", 20)
+    site = Site(lab)
+    daemon = site.daemon(CAMERA_CREDENTIALS=LOGIN)
+    for host in (gst, closed, announced, *cameras):
+        topic = f"camera/discovery/{cid(host.mac)}"
+        message = site.listener.wait(
+            topic, lambda heard: any(one["validated"] for one in heard.json["camera"]["streams"]), 20
+        )
+        camera = message.json["camera"]
+        assert camera["id"] == cid(host.mac)
+        assert camera["mac"] == host.mac
+        assert camera["ip"] == host.address
+        stream = next(one for one in camera["streams"] if one["validated"])
+        assert (stream["codec"], stream["width"], stream["height"]) == ("H264", 640, 360), stream
+    discovered = {heard.topic for heard in site.listener.heard() if heard.topic.startswith("camera/discovery/")}
+    assert discovered == {f"camera/discovery/{cid(host.mac)}" for host in (gst, closed, announced, *cameras)}
+    first = min(heard.at for heard in site.listener.heard() if heard.topic.startswith("camera/discovery/"))
+    print(f"first camera after {first - site.started_at:.2f} s")
+    daemon.signal(signal.SIGTERM)
+    assert daemon.wait(10) == 0
+    goodbye = site.listener.wait("system/camera_detector_health/node1/lwt", lambda h: h.json["status"] == "offline")
+    assert goodbye.json["reason"] == "shutdown"
+    everything = daemon.text() + "".join(heard.payload for heard in site.listener.heard())
+    assert login_password not in everything
+
+
+@pytest.mark.skipif(shutil.which("mosquitto") is None, reason="needs mosquitto")
+def test_a_killed_daemon_is_missed_and_comes_back_knowing(lab: Lab) -> None:
+    """kill -9: the will is seen; the next start says what was known before its first sweep ends."""
+    camera = simulated(lab, "sim1", "10.77.0.21", "02:00:00:00:00:21", "--auth", "none")
+    camera.processes[0].wait_for("camera", 20)
+    site = Site(lab)
+    daemon = site.daemon()
+    topic = f"camera/status/{cid(camera.mac)}"
+    lwt = "system/camera_detector_health/node1/lwt"
+    site.listener.wait(topic, lambda heard: heard.json["status"] == "online")
+    daemon.kill_group()
+    assert daemon.wait() == -signal.SIGKILL
+    site.listener.wait(lwt, lambda heard: heard.json["status"] == "offline", 60)
+    before = len(site.listener.heard())
+    again = site.daemon()
+    again.wait_for("MQTT connected")
+    site.listener.wait(topic, lambda heard: heard in site.listener.heard()[before:], 3)
+    site.listener.wait(lwt, lambda h: h.json["status"] == "online" and h in site.listener.heard()[before:])
+    discovered = [h for h in site.listener.on(f"camera/event/{cid(camera.mac)}") if h.json["event"] == "discovered"]
+    assert len(discovered) == 1, "a restart is no discovery"
+
+
+@pytest.mark.skipif(shutil.which("mosquitto") is None, reason="needs mosquitto")
+def test_a_camera_that_moves_keeps_its_name(lab: Lab) -> None:
+    """A new address and a Hello: ip_changed with both addresses under the same id, then its state."""
+    camera = simulated(lab, "sim1", "10.77.0.21", "02:00:00:00:00:21", "--auth", "none")
+    camera.processes[0].wait_for("camera", 20)
+    site = Site(lab)
+    site.daemon()
+    topic = f"camera/status/{cid(camera.mac)}"
+    site.listener.wait(topic, lambda heard: heard.json["status"] == "online")
+    camera.processes[0].kill_group()
+    camera.move("10.77.0.99")
+    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)}
+    options = ("simulate", "--bind", "10.77.0.99", "--rtsp-port", "554", "--auth", "none")
+    camera.start(*python("-m", "twisted_detector.cli", *options), environment=environment)
+    moved = site.listener.wait(topic, lambda heard: heard.json["status"] == "ip_changed").json
+    assert (moved["old_ip"], moved["new_ip"]) == ("10.77.0.21", "10.77.0.99")
+    assert moved["camera_id"] == cid(camera.mac)
+    site.listener.wait(topic, lambda h: h.json["status"] == "online" and h.json["camera"]["ip"] == "10.77.0.99")

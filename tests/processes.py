@@ -1,0 +1,77 @@
+"""Command lines go in; running processes that are surely ended, by their pid, come out."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+class Process:
+    """A process of a test with its output in a file; ``end`` terminates it and everything it started."""
+
+    def __init__(self, arguments: Sequence[str], output: Path, environment: Mapping[str, str] | None = None) -> None:
+        self.arguments = list(arguments)
+        self.output = output
+        self._file = output.open("wb")
+        # Its own session: one signal reaches `ip netns exec`, the interpreter behind it, and their children.
+        self.process = subprocess.Popen(
+            self.arguments,
+            stdin=subprocess.DEVNULL,
+            stdout=self._file,
+            stderr=subprocess.STDOUT,
+            env=dict(environment) if environment is not None else None,
+            cwd=ROOT,
+            start_new_session=True,
+        )
+
+    @property
+    def pid(self) -> int:
+        return self.process.pid
+
+    def text(self) -> str:
+        return self.output.read_text(encoding="utf-8", errors="replace")
+
+    def wait_for(self, words: str, seconds: float = 15.0) -> None:
+        """Until its output contains ``words``."""
+        wait_until(lambda: words in self.text(), seconds, lambda: f"{words!r} in the output of {self}:\n{self.text()}")
+
+    def signal(self, number: int) -> None:
+        os.kill(self.pid, number)
+
+    def kill_group(self) -> None:
+        """SIGKILL to all of it, as when a machine runs out of memory."""
+        os.killpg(self.pid, signal.SIGKILL)
+
+    def wait(self, seconds: float = 10.0) -> int:
+        """Its exit status."""
+        return self.process.wait(seconds)
+
+    def end(self) -> None:
+        if self.process.poll() is None:
+            os.killpg(self.pid, signal.SIGTERM)
+            try:
+                self.process.wait(10)
+            except subprocess.TimeoutExpired:
+                os.killpg(self.pid, signal.SIGKILL)
+                self.process.wait(5)
+        self._file.close()
+
+    def __str__(self) -> str:
+        return " ".join(self.arguments[:6])
+
+
+def wait_until(
+    true: Callable[[], object], seconds: float, what: Callable[[], str] | str, *, interval: float = 0.02
+) -> None:
+    """Look again and again; AssertionError with ``what`` when the time is over."""
+    deadline = time.monotonic() + seconds
+    while not true():
+        if time.monotonic() > deadline:
+            raise AssertionError(f"not within {seconds} s: {what() if callable(what) else what}")
+        time.sleep(interval)

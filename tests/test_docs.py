@@ -1,0 +1,95 @@
+"""The documents and the program are compared: what is generated is up to date, what is linked is there."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from twisted_detector.config import Config
+from twisted_detector.config_page import page
+
+ROOT = Path(__file__).resolve().parent.parent
+LINK = re.compile(r"\]\(([^)\s]+)\)")
+
+#: Names that others rely on: those of the predecessor, then ours (the contract with the outside).
+PROMISED = re.findall(
+    r"[A-Z_]+",
+    """
+MQTT_BROKER MQTT_PORT MQTT_TLS TLS_CA_PATH TLS_CERT_PATH TLS_KEY_PATH TLS_INSECURE MQTT_USERNAME MQTT_PASSWORD
+MQTT_TOPIC_PREFIX MQTT_CLIENT_ID SERVICE_ID NODE_ID DISCOVERY_INTERVAL DISCOVERY_TIMEOUT SMART_DISCOVERY_ENABLED
+INITIAL_DISCOVERY_COUNT STEADY_STATE_INTERVAL QUICK_CHECK_INTERVAL CAMERA_USERNAME CAMERA_PASSWORD CAMERA_CREDENTIALS
+RTSP_PORT ONVIF_PORT HTTP_PORT RTSP_TIMEOUT ONVIF_TIMEOUT HEALTH_CHECK_INTERVAL HEALTH_REPORT_INTERVAL OFFLINE_THRESHOLD
+MAC_TRACKING_ENABLED ONVIF_ENABLED MDNS_ENABLED NETWORK_SCAN_ENABLED FRIGATE_UPDATE_ENABLED FRIGATE_CONFIG_PATH
+FRIGATE_RELOAD_TOPIC MAX_CONCURRENT_DISCOVERY LOG_LEVEL
+MQTT_KEEPALIVE MQTT_PROTOCOL MQTT_RECONNECT_MIN MQTT_RECONNECT_MAX MQTT_RECONNECT_JITTER MQTT_MAX_RECONNECT_ATTEMPTS
+MQTT_QUEUE_SIZE STATE_DIR SCAN_NETWORKS SCAN_EXCLUDE SCAN_RATE WEB_LISTEN WEB_TOKEN PLUGINS CAMDETECT_CONFIG
+PUBLISH_CREDENTIALS ALLOW_BASIC_AUTH
+""",
+)
+
+
+def documents() -> list[Path]:
+    """Every page that a person reads."""
+    return sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *ROOT.glob("*/README.md")])
+
+
+class TheConfigurationPage(SynchronousTestCase):
+    def test_up_to_date(self) -> None:
+        """docs/configuration.md is what ``make docs`` would write."""
+        self.assertEqual(page(), (ROOT / "docs" / "configuration.md").read_text(encoding="utf-8"), "run: make docs")
+
+    def test_promised_names(self) -> None:
+        """Every variable that is promised to the outside is a setting."""
+        self.assertEqual([], [name for name in PROMISED if name.lower() not in Config.settings()])
+
+    def test_every_setting_is_explained(self) -> None:
+        """Every setting has a row with its name, what is allowed and a sentence."""
+        text = page()
+        for name, setting in Config.settings().items():
+            row = next(line for line in text.splitlines() if line.startswith(f"| `{name.upper()}` |"))
+            self.assertIn(setting.kind.allowed, row)
+            self.assertTrue(setting.help.endswith(".") or setting.help.endswith(".)"), name)
+            self.assertEqual(5, row.replace("\\|", "").count("|"), row)
+
+    def test_no_setting_is_idle(self) -> None:
+        """Every setting is used by the program, except those that the page and a warning call without effect."""
+        sources = [path for path in (ROOT / "twisted_detector").rglob("*.py") if not path.name.startswith("config")]
+        program = "\n".join(path.read_text(encoding="utf-8") for path in sources)
+        within = {"camdetect_config", "camera_username", "camera_password"}  # end up in other fields of Config
+        for name, setting in Config.settings().items():
+            if name not in within:
+                used = re.search(rf"config\.{name}\b", program) is not None
+                self.assertNotEqual(used, setting.pending, f"{name}: used: {used}, pending: {setting.pending}")
+
+    def test_examples_are_allowed(self) -> None:
+        """Every example can be given as it stands."""
+        for name, setting in Config.settings().items():
+            if setting.example:
+                self.assertTrue(setting.kind.read(setting.example), name)
+
+
+class EveryPage(SynchronousTestCase):
+    def test_links(self) -> None:
+        """Every relative link leads to a file that is there."""
+        broken = []
+        for document in documents():
+            for target in LINK.findall(document.read_text(encoding="utf-8")):
+                local = "://" not in target and not target.startswith(("#", "mailto:"))
+                if local and not (document.parent / target.partition("#")[0]).exists():
+                    broken.append(f"{document.relative_to(ROOT)}: {target}")
+        self.assertEqual([], broken)
+
+    def test_variables_exist(self) -> None:
+        """A variable that a page names in code is one of ours, or its _FILE variant."""
+        known = {name.upper() for name in Config.settings()}
+        known |= {f"{name}_FILE" for name in known} | {"BALENA_DEVICE_UUID", "CAMDETECT_NO_SKIPS", "XDG_STATE_HOME"}
+        ours = re.compile(r"`((?:MQTT|CAMERA|SCAN|DISCOVERY|TLS|RTSP|ONVIF|FRIGATE|WEB|CAMDETECT)_[A-Z_]+)[`=]")
+        unknown = [
+            f"{document.relative_to(ROOT)}: {name}"
+            for document in documents()
+            for name in ours.findall(document.read_text(encoding="utf-8"))
+            if name not in known
+        ]
+        self.assertEqual([], unknown)

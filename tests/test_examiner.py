@@ -1,0 +1,538 @@
+"""Visits: who is asked, with which login, and what the registry learns."""
+
+from __future__ import annotations
+
+from collections.abc import Coroutine
+from dataclasses import replace
+from typing import Any
+
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.facts import PLAYS, SILENT, A, B, inspection, login, sighting, stream
+from twisted_detector import visit as visit_module
+from twisted_detector.bus import Bus
+from twisted_detector.errors import Busy, Malformed, Unauthorized, Unreachable
+from twisted_detector.events import CameraEvent, CredentialAccepted, CredentialRefused
+from twisted_detector.examiner import Examiner
+from twisted_detector.inspection.credentials import WINDOW, LoginBudget
+from twisted_detector.lifecycle import Phase
+from twisted_detector.model import Camera, Inspection, Login, Proof, Status, StreamReport
+from twisted_detector.outputs.topics import Topics, TopicsOutput
+from twisted_detector.registry import Registry
+from twisted_detector.testing.doubles import Gate, Guarded, RecordingListener, ScriptedInspector, ScriptedValidator
+
+HERE, THERE = "10.0.0.5", "10.0.0.6"
+MAIN, SUB = f"rtsp://{HERE}:554/main", f"rtsp://{HERE}:554/sub"
+BAD, GOOD, OTHER = login("bad", "canary-b"), login("good", "canary-g"), login("other", "canary-o")
+ID = A.compact
+
+
+def is_good(one: Login) -> bool:
+    return one == GOOD
+
+
+def asks_login(then: Any = None, **more: Any) -> Guarded:
+    return Guarded(then or inspection(), is_good, **more)
+
+
+class ExaminerCase(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.clock = Clock()
+        self.clock.advance(10_000)
+        self.heard = RecordingListener()
+        self.bus = Bus()
+        self.bus.subscribe(self.heard)
+        self.registry = Registry(self.bus.emit, missed_limit=3)
+        self.onvif, self.rtsp = ScriptedInspector(name="onvif"), ScriptedInspector(name="rtsp")
+        self.validator = ScriptedValidator()
+        self.build()
+        self.addCleanup(lambda: self.assertEqual([], self.clock.getDelayedCalls()))
+
+    def build(self, *logins: Login) -> None:
+        self.budget = LoginBudget(logins, salt="s", save=lambda key, text: None)
+        self.examiner = Examiner(
+            self.clock,
+            self.registry,
+            inspectors=[self.onvif, self.rtsp],
+            validator=self.validator,
+            budget=self.budget,
+            emit=self.bus.emit,
+        )
+
+    def see(self, address: str = HERE, mac: Any = A) -> int:
+        seen = self.registry.observe(sighting(address, mac), self.clock.seconds())
+        assert seen is not None
+        return seen.key
+
+    def run_it(self, work: Coroutine[Deferred[Any], Any, None]) -> None:
+        self.successResultOf(Deferred.fromCoroutine(work))
+
+    def inspect(self, key: int | None = None) -> int:
+        key = self.see() if key is None else key
+        self.run_it(self.examiner.inspect(key))
+        return key
+
+    def check(self, key: int) -> None:
+        self.validator.asked.clear()
+        self.run_it(self.examiner.check(key))
+
+    def camera(self, camera_id: str = ID) -> Camera:
+        found = self.registry.camera(camera_id)
+        assert found is not None
+        return found
+
+    def state(self) -> tuple[Status, str]:
+        return self.camera().status, self.camera().reason
+
+
+class InspectTests(ExaminerCase):
+    def test_no_login_is_needed(self) -> None:
+        """A camera that wants no login is never offered one."""
+        self.build(GOOD)
+        self.onvif.answers[HERE] = inspection()
+        self.inspect()
+        self.assertEqual(
+            ((Status.ONLINE, ""), [(HERE, None)], [(MAIN, None)]),
+            (self.state(), self.onvif.asked, self.validator.asked),
+        )
+        self.assertEqual(["CameraDiscovered", "CameraOnline"], self.heard.names())
+        self.assertEqual(("H264", 1920), (self.camera().streams[0].codec, self.camera().streams[0].width))
+
+    def test_first_that_knows_it(self) -> None:
+        """Inspectors are asked in order until one knows the device."""
+        self.rtsp.answers[HERE] = inspection(manufacturer="by rtsp")
+        self.inspect()
+        self.assertEqual("by rtsp", self.camera().manufacturer)
+        self.onvif.answers[HERE] = inspection(manufacturer="by onvif")
+        self.rtsp.asked.clear()
+        self.inspect()
+        self.assertEqual(("by onvif", []), (self.camera().manufacturer, self.rtsp.asked))
+
+    def test_no_camera(self) -> None:
+        """What nobody knows is foreign and never published."""
+        key = self.inspect()
+        self.assertEqual(
+            (Phase.FOREIGN, (), []), (self.registry.phase(key), self.registry.cameras(), self.heard.events)
+        )
+
+    def test_unreachable(self) -> None:
+        """A new device that is silent stays a candidate; a known one misses a check, and is offline at the third."""
+        self.onvif.answers[HERE] = Unreachable("no route")
+        key = self.inspect()
+        self.assertIs(Phase.CANDIDATE, self.registry.phase(key))
+        self.onvif.answers[HERE] = inspection()
+        self.inspect(key)
+        self.onvif.answers[HERE] = Unreachable("no route")
+        for status in (Status.ONLINE, Status.ONLINE, Status.OFFLINE):
+            self.inspect(key)
+            self.assertIs(status, self.camera().status)
+
+    def test_most_telling_problem(self) -> None:
+        """That it is busy says more than rubbish, and that more than silence, in whichever order they come."""
+        key = self.see()
+        self.onvif.answers[HERE] = inspection()
+        self.inspect(key)
+        for one, other, status, reason in (
+            (Unreachable("u"), Busy("b"), Status.BUSY, "b"),
+            (Busy("b"), Unreachable("u"), Status.BUSY, "b"),
+            (Malformed("m"), Busy("b"), Status.BUSY, "b"),
+            (Malformed("m"), Unreachable("u"), Status.STREAM_ERROR, "what it answers cannot be read: m"),
+            (Unreachable("u"), Malformed("m"), Status.STREAM_ERROR, "what it answers cannot be read: m"),
+            (None, None, Status.STREAM_ERROR, "it answers, but no longer as a camera"),
+        ):
+            self.onvif.answers[HERE], self.rtsp.answers[HERE] = one, other
+            self.inspect(key)
+            self.assertEqual((status, reason), self.state())
+
+    def test_garbage_from_a_stranger(self) -> None:
+        """A new device that talks rubbish is foreign."""
+        self.onvif.answers[HERE] = Malformed("no XML")
+        self.assertIs(Phase.FOREIGN, self.registry.phase(self.inspect()))
+        self.assertEqual((1, 1), (self.examiner.counts["malformed"], self.examiner.counts["rubbish"]))
+
+    def test_failing_inspector(self) -> None:
+        """An inspector with a fault is logged; the next one is asked, and the fault is not held against the device."""
+        self.onvif.answers[HERE] = ZeroDivisionError("a plugin")
+        self.rtsp.answers[HERE] = inspection()
+        key = self.inspect()
+        self.assertEqual(Status.ONLINE, self.camera().status)
+        self.rtsp.answers[HERE] = None
+        self.inspect(key)
+        self.assertEqual((Status.ONLINE, Phase.ONLINE), (self.camera().status, self.registry.phase(key)))
+        stranger = self.inspect(self.see(THERE, B))
+        self.onvif.answers[THERE] = ZeroDivisionError("a plugin")
+        self.inspect(stranger)
+        self.assertIs(Phase.CANDIDATE, self.registry.phase(stranger))
+        self.assertEqual(3, len(self.flushLoggedErrors(ZeroDivisionError)))
+
+    def test_failing_validator(self) -> None:
+        """A validator with a fault costs the proof of that stream, not the visit nor the other streams."""
+        self.onvif.answers[HERE] = inspection(HERE, stream(path="main"), stream(path="sub"))
+        self.validator.answers[MAIN] = ZeroDivisionError("a plugin")
+        self.inspect()
+        self.assertEqual([False, True], [one.validated for one in self.camera().streams])
+        self.assertEqual((Status.ONLINE, 1), (self.camera().status, self.examiner.counts["failed"]))
+        self.flushLoggedErrors(ZeroDivisionError)
+
+    def test_errors_of_a_validator(self) -> None:
+        """What a validator raises for the device's sake is the report of that stream."""
+        self.onvif.answers[HERE] = inspection()
+        for problem, status, reason, proof in (
+            (Unreachable("u"), Status.STREAM_ERROR, "u", Proof.UNREACHABLE),
+            (Malformed("m"), Status.STREAM_ERROR, "m", Proof.TCP),
+            (Busy("453"), Status.BUSY, "453", Proof.RTSP),
+        ):
+            self.validator.answers[MAIN] = problem
+            self.inspect()
+            self.assertEqual((status, reason, proof), (*self.state(), self.camera().streams[0].proof))
+
+    def test_forgotten_meanwhile(self) -> None:
+        """A camera that is forgotten while it is asked stays forgotten."""
+        self.onvif.answers[HERE] = inspection()
+        key = self.inspect()
+        self.onvif.gate = Gate()
+        visiting = Deferred.fromCoroutine(self.examiner.inspect(key))
+        self.registry.forget(ID, self.clock.seconds())
+        self.onvif.gate.open()
+        self.successResultOf(visiting)
+        self.assertEqual((), self.registry.cameras())
+        self.inspect(key)
+        self.check(key)
+        self.assertEqual((), self.registry.cameras())
+
+    def test_moved_meanwhile(self) -> None:
+        """What was answered at an address that the device left in the meantime is nobody's."""
+        self.onvif.answers[HERE] = inspection()
+        self.onvif.gate = Gate()
+        key = self.see()
+        visiting = Deferred.fromCoroutine(self.examiner.inspect(key))
+        self.see(THERE)
+        other = self.see(HERE, B)
+        self.onvif.gate.open()
+        self.successResultOf(visiting)
+        self.assertEqual(((), Phase.CANDIDATE), (self.registry.cameras(), self.registry.phase(key)))
+        self.onvif.gate = None
+        self.inspect(other)
+        self.assertEqual([B.compact], [camera.id for camera in self.registry.cameras()])
+
+    def test_never_asked_where_another_stands(self) -> None:
+        """A camera whose address another took is neither asked nor checked there; after the usual misses it is offline."""
+        self.build(GOOD)
+        self.onvif.answers[HERE] = asks_login()
+        key = self.inspect()
+        self.see(HERE, B)
+        asked = len(self.onvif.asked)
+        self.check(key)
+        self.inspect(key)
+        self.check(key)
+        self.assertEqual((asked, []), (len(self.onvif.asked), self.validator.asked))
+        self.assertEqual((Status.OFFLINE, "another device answers at its address"), self.state())
+
+    def test_cancelled(self) -> None:
+        """A visit that is cancelled leaves nothing behind and a new device as a candidate."""
+        self.onvif.gate = Gate()
+        key = self.see()
+        visiting = Deferred.fromCoroutine(self.examiner.inspect(key))
+        visiting.cancel()
+        self.failureResultOf(visiting, CancelledError)
+        self.assertEqual((0, Phase.CANDIDATE), (self.onvif.gate.waiting, self.registry.phase(key)))
+
+    def test_timed_out(self) -> None:
+        """A visit that took too long is a missed check."""
+        self.onvif.answers[HERE] = inspection()
+        key = self.inspect()
+        for _ in range(3):
+            self.examiner.timed_out(key)
+        self.examiner.timed_out(999)
+        self.assertEqual((Status.OFFLINE, "it took too long to answer"), self.state())
+        self.assertEqual(4, self.examiner.counts["timed_out"])
+
+    def test_recorder(self) -> None:
+        """Each source of a recorder is a camera; its streams are proved first of each source first."""
+        streams = [stream(path=f"{source}-{n}", source=source) for source in "abc" for n in (0, 1)]
+        self.onvif.answers[HERE] = inspection(HERE, *streams)
+        self.inspect()
+        self.assertEqual([ID, f"{ID}_2", f"{ID}_3"], [camera.id for camera in self.registry.cameras()])
+        self.assertEqual(
+            [f"{source}-{n}" for n in (0, 1) for source in "abc"],
+            [url.rpartition("/")[2] for url, _ in self.validator.asked],
+        )
+
+    def test_too_many_streams(self) -> None:
+        """When proving takes too long the visit ends with what was proved; the rest says so and is checked in turn."""
+        case = self
+
+        class Slow(ScriptedValidator):
+            async def validate(self, one: Any, by: Login | None) -> StreamReport:
+                case.clock.advance(visit_module.PROVE_SECONDS / 3)
+                return await super().validate(one, by)
+
+        self.validator = Slow()
+        self.build()
+        self.onvif.answers[HERE] = inspection(HERE, *(stream(path=str(n), plays=False) for n in range(8)))
+        key = self.inspect()
+        self.assertEqual([True] * 4 + [False] * 4, [one.validated for one in self.camera().streams])
+        self.assertIn("not checked yet", self.camera().streams[7].reason)
+        for _ in range(12):
+            self.check(key)
+            self.assertLessEqual(len(self.validator.asked), 2)
+        self.assertEqual([True] * 8, [one.validated for one in self.camera().streams])
+
+
+class LoginTests(ExaminerCase):
+    def test_right_login(self) -> None:
+        """Asked without, refused, asked with the login: accepted, told by name, and used for the streams."""
+        self.build(GOOD)
+        self.onvif.answers[HERE] = asks_login()
+        self.validator.answers[MAIN] = Guarded(PLAYS, is_good)
+        self.inspect()
+        self.assertEqual(([(HERE, None), (HERE, "good")], [(MAIN, "good")]), (self.onvif.asked, self.validator.asked))
+        self.assertEqual(Status.ONLINE, self.camera().status)
+        self.assertEqual(
+            ["good"], [event.login for event in self.heard.events if isinstance(event, CredentialAccepted)]
+        )
+
+    def test_wrong_then_right(self) -> None:
+        """A wrong login is spent once, the right one found; the next visit begins with the right one."""
+        self.build(BAD, GOOD)
+        self.onvif.answers[HERE] = asks_login()
+        key = self.inspect()
+        self.inspect(key)
+        self.assertEqual([None, "bad", "good", None, "good"], [name for _, name in self.onvif.asked])
+        [refused] = [event for event in self.heard.events if isinstance(event, CredentialRefused)]
+        self.assertEqual((("bad",), "it refused the login"), (refused.logins, refused.reason))
+        self.assertEqual(1, len([event for event in self.heard.events if isinstance(event, CredentialAccepted)]))
+
+    def test_all_refused(self) -> None:
+        """After two refusals nothing more is tried, nor at the next visit; the camera is published as wanting a login."""
+        self.build(BAD, OTHER, GOOD)
+        self.onvif.answers[HERE] = asks_login()
+        key = self.inspect()
+        self.inspect(key)
+        self.check(key)
+        self.assertEqual([None, "bad", "other", None], [name for _, name in self.onvif.asked])
+        self.assertIs(Status.AUTH_REQUIRED, self.camera().status)
+        self.assertIs(Phase.REFUSED, self.registry.phase(key))
+        self.clock.advance(WINDOW)
+        self.inspect(key)
+        self.assertEqual([None, "good"], [name for _, name in self.onvif.asked[-2:]])
+        self.assertIs(Status.ONLINE, self.camera().status)
+
+    def test_what_is_known_without_a_login(self) -> None:
+        """A camera that nobody may enter is published with all that it told before."""
+        before = Inspection("onvif", HERE, 0.0, name="Yard", model="M1", status=Status.AUTH_REQUIRED, reason="401")
+        self.onvif.answers[HERE] = asks_login(before=before)
+        for logins in ((), (BAD,)):
+            self.build(*logins)
+            self.inspect()
+            self.assertEqual(
+                ((Status.AUTH_REQUIRED, "401"), "Yard", "M1"), (self.state(), self.camera().name, self.camera().model)
+            )
+
+    def test_lock_word(self) -> None:
+        """When a refusal says that it locks, no second login is tried, on no protocol, not at the next visit."""
+        self.build(BAD, GOOD)
+        self.onvif.answers[HERE] = asks_login(locks=True)
+        key = self.inspect()
+        self.inspect(key)
+        self.assertEqual([None, "bad", None], [name for _, name in self.onvif.asked])
+
+    def test_lock_word_without_a_login(self) -> None:
+        """A device that says that it is locked before it was given anything is given nothing."""
+        self.build(GOOD)
+        self.onvif.answers[HERE] = Unauthorized("locked for 30 minutes", locked=True)
+        self.inspect()
+        self.assertEqual([None], [name for _, name in self.onvif.asked])
+        self.onvif.answers[HERE] = inspection(HERE, stream(path="main"), stream(path="sub"))
+        for url in (MAIN, SUB):
+            self.validator.answers[url] = Unauthorized("locked", locked=True)
+        self.inspect()
+        self.assertEqual({None}, {name for _, name in self.validator.asked})
+        self.assertEqual((Status.AUTH_REQUIRED, "locked"), self.state())
+
+    def test_not_sent_is_not_charged(self) -> None:
+        """A login that could not be sent (Basic only, say) costs nothing."""
+        self.build(BAD, GOOD)
+        self.onvif.answers[HERE] = Unauthorized("it takes a password in clear only")
+        self.inspect()
+        self.assertEqual([BAD, GOOD], list(self.budget.allowed(self.registry.candidate(1), self.clock.seconds())))
+        self.assertEqual(Status.AUTH_REQUIRED, self.camera().status)
+        self.assertFalse([event for event in self.heard.events if isinstance(event, CredentialRefused)])
+
+    def test_no_login_beyond_a_router(self) -> None:
+        """A device whose MAC was not seen is given no login."""
+        self.build(GOOD)
+        self.onvif.answers[HERE] = asks_login()
+        self.inspect(self.see(mac=None))
+        self.assertEqual([(HERE, None)], self.onvif.asked)
+        self.assertEqual([Status.AUTH_REQUIRED], [camera.status for camera in self.registry.cameras()])
+
+    def test_rtsp_refuses_what_onvif_took(self) -> None:
+        """A login that ONVIF took and RTSP refuses is spent once for all streams, and never again."""
+        self.build(GOOD)
+        self.onvif.answers[HERE] = asks_login(
+            inspection(HERE, *(stream(path=path) for path in ("main", "sub", "third")))
+        )
+        for path in ("main", "sub", "third"):
+            self.validator.answers[f"rtsp://{HERE}:554/{path}"] = Guarded(PLAYS, lambda one: False)
+        key = self.inspect()
+        for _ in range(5):
+            self.clock.advance(60)
+            self.run_it(self.examiner.check(key))
+        self.assertEqual(1, [name for _, name in self.validator.asked].count("good"))
+        self.assertEqual((Status.AUTH_REQUIRED, "Acme"), (self.camera().status, self.camera().manufacturer))
+        self.assertEqual(1, len([event for event in self.heard.events if isinstance(event, CredentialRefused)]))
+
+    def test_only_rtsp_wants_a_login(self) -> None:
+        """Where only the streams want one, it is found there, and the other streams use it."""
+        self.build(BAD, GOOD)
+        self.onvif.answers[HERE] = inspection(HERE, stream(path="main"), stream(path="sub"))
+        for url in (MAIN, SUB):
+            self.validator.answers[url] = Guarded(PLAYS, is_good)
+        key = self.inspect()
+        self.assertEqual([None, "bad", "good", "good"], [name for _, name in self.validator.asked])
+        self.assertIs(Status.ONLINE, self.camera().status)
+        self.check(key)
+        self.assertEqual([(MAIN, "good")], self.validator.asked)
+
+    def test_a_bad_stream_proves_no_login(self) -> None:
+        """An answer that came no further than RTSP says nothing about the login."""
+        self.build(GOOD)
+        self.onvif.answers[HERE] = inspection()
+        self.validator.answers[MAIN] = Guarded(StreamReport(Proof.RTSP, validated=False, reason="404"), is_good)
+        self.inspect()
+        self.assertEqual((Status.STREAM_ERROR, "404"), self.state())
+        self.assertFalse([event for event in self.heard.events if isinstance(event, CredentialAccepted)])
+
+    def test_changed_password(self) -> None:
+        """A login that stops working is refused once, not at every check; half an hour later once more, then never."""
+        self.build(GOOD)
+        self.onvif.answers[HERE] = asks_login()
+        self.validator.answers[MAIN] = Guarded(PLAYS, is_good)
+        key = self.inspect()
+        self.onvif.answers[HERE] = Guarded(inspection(), lambda one: False)
+        self.validator.answers[MAIN] = Guarded(PLAYS, lambda one: False)
+        self.onvif.asked.clear()
+        self.validator.asked.clear()
+        for _ in range(600):
+            self.clock.advance(60)
+            self.run_it(self.examiner.check(key))
+            self.run_it(self.examiner.inspect(key))
+        tried = [name for _, name in self.onvif.asked + self.validator.asked if name]
+        self.assertEqual(["good", "good"], tried)
+        self.assertIs(Status.AUTH_REQUIRED, self.camera().status)
+
+    def test_full_connection_table(self) -> None:
+        """A device that refuses for lack of room (Dahua answers 401) is entered again when the window is over."""
+        self.build(GOOD)
+        self.onvif.answers[HERE] = asks_login()
+        self.validator.answers[MAIN] = Guarded(PLAYS, is_good)
+        key = self.inspect()
+        self.validator.answers[MAIN] = Guarded(PLAYS, lambda one: False)
+        self.check(key)
+        self.assertIs(Status.AUTH_REQUIRED, self.camera().status)
+        self.validator.answers[MAIN] = Guarded(PLAYS, is_good)
+        self.check(key)
+        self.assertEqual([(MAIN, None)], self.validator.asked)
+        self.clock.advance(WINDOW)
+        self.check(key)
+        self.assertIs(Status.ONLINE, self.camera().status)
+
+    def test_no_secret_is_told(self) -> None:
+        """Whatever becomes of logins, no event, document or error holds a password."""
+        self.build(BAD, GOOD)
+        self.onvif.answers[HERE] = asks_login()
+        self.validator.answers[MAIN] = Guarded(PLAYS, is_good, locks=True)
+        key = self.inspect()
+        self.validator.answers[MAIN] = Guarded(PLAYS, lambda one: False)
+        self.check(key)
+        output = TopicsOutput(Topics(prefix="", node_id="n"))
+        self.assertTrue(
+            [event for event in self.heard.events if isinstance(event, CredentialRefused | CredentialAccepted)]
+        )
+        for event in self.heard.events:
+            self.assertNotIn("canary", repr(event))
+            assert isinstance(event, CameraEvent)
+            for message in output.messages(event):
+                self.assertNotIn(b"canary", message.payload)
+
+
+class CheckTests(ExaminerCase):
+    def setUp(self) -> None:
+        super().setUp()
+        self.onvif.answers[HERE] = inspection(HERE, stream(path="main"), stream(path="sub"))
+        self.key = self.inspect()
+        self.heard.take()
+
+    def test_well(self) -> None:
+        """One stream is looked at, nothing is told."""
+        self.check(self.key)
+        self.assertEqual(([(MAIN, None)], []), (self.validator.asked, self.heard.events))
+
+    def test_missed(self) -> None:
+        """Silence is a missed check; the third makes it offline; an answer ends the count."""
+        self.validator.answers[MAIN] = self.validator.answers[SUB] = SILENT
+        for status in (Status.ONLINE, Status.ONLINE):
+            self.check(self.key)
+            self.assertIs(status, self.camera().status)
+        self.validator.answers.clear()
+        self.check(self.key)
+        self.validator.answers[MAIN] = SILENT
+        for status in (Status.ONLINE, Status.ONLINE, Status.OFFLINE):
+            self.check(self.key)
+            self.assertIs(status, self.camera().status)
+        self.assertEqual("no answer", self.camera().reason)
+
+    def test_the_other_stream_still_plays(self) -> None:
+        """When one stream breaks and another still plays it is online, and both are looked at from then on."""
+        self.validator.answers[MAIN] = StreamReport(Proof.RTSP, validated=False, reason="404")
+        self.check(self.key)
+        self.assertIs(Status.ONLINE, self.camera().status)
+        self.check(self.key)
+        self.assertEqual([SUB, MAIN], [url for url, _ in self.validator.asked])
+        self.validator.answers.clear()
+        self.check(self.key)
+        self.assertEqual([True, True], [one.validated for one in self.camera().streams])
+
+    def test_any_stream_ends_the_trouble(self) -> None:
+        """A camera in trouble is well again when any of its streams plays, not only the first."""
+        gone = StreamReport(Proof.RTSP, validated=False, reason="404")
+        self.validator.answers[MAIN] = self.validator.answers[SUB] = gone
+        self.check(self.key)
+        self.check(self.key)
+        self.assertEqual((Status.STREAM_ERROR, "404"), self.state())
+        del self.validator.answers[SUB]
+        self.check(self.key)
+        self.check(self.key)
+        self.assertIs(Status.ONLINE, self.camera().status)
+
+    def test_busy(self) -> None:
+        """No room for us is busy, not an error of the stream."""
+        self.validator.answers[MAIN] = self.validator.answers[SUB] = Busy("453 Not Enough Bandwidth")
+        self.check(self.key)
+        self.assertEqual((Status.BUSY, "453 Not Enough Bandwidth"), self.state())
+
+    def test_wants_a_login_now(self) -> None:
+        """A stream that wants a login that we have not is auth_required."""
+        self.validator.answers[MAIN] = Unauthorized("it wants a login")
+        self.check(self.key)
+        self.assertEqual((Status.AUTH_REQUIRED, "it wants a login"), self.state())
+
+    def test_forgotten_meanwhile(self) -> None:
+        """A camera that is forgotten while it is checked stays forgotten."""
+        self.validator.gate = Gate()
+        checking = Deferred.fromCoroutine(self.examiner.check(self.key))
+        self.registry.forget(ID, self.clock.seconds())
+        self.validator.gate.open()
+        self.successResultOf(checking)
+        self.assertEqual((), self.registry.cameras())
+
+    def test_without_streams(self) -> None:
+        """A camera without streams has nothing to check, which is no event."""
+        self.onvif.answers[THERE] = replace(inspection(THERE), streams=(), status=Status.AUTH_REQUIRED)
+        key = self.inspect(self.see(THERE, B))
+        self.heard.take()
+        self.check(key)
+        self.assertEqual(([], []), (self.validator.asked, self.heard.events))

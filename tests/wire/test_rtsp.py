@@ -1,0 +1,298 @@
+"""RTSP messages, headers and URLs, read and written."""
+
+from __future__ import annotations
+
+import contextlib
+
+from hypothesis import given, settings, strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from twisted_detector.errors import LocalError, RemoteError
+from twisted_detector.wire import rtsp
+from twisted_detector.wire.rtsp import Interleaved, Request, Response, RtpInfo, Session, Transport
+
+DESCRIBED = (
+    b"RTSP/1.0 200 OK\r\nCSeq: 2\r\nContent-Type: application/sdp\r\nContent-Length: 5\r\n\r\nv=0\r\n"
+    b"$\x00\x00\x03abc"
+    b"RTSP/1.0 454 Session Not Found\r\nCSeq: 3\r\n\r\n"
+)
+EVENTS = [
+    Response((("CSeq", "2"), ("Content-Type", "application/sdp"), ("Content-Length", "5")), b"v=0\r\n", 200, "OK"),
+    Interleaved(0, b"abc"),
+    Response((("CSeq", "3"),), b"", 454, "Session Not Found"),
+]
+
+
+def parse(data: bytes) -> list[rtsp.Event]:
+    return rtsp.Parser().receive(data)
+
+
+class ParserTests(SynchronousTestCase):
+    """RFC 2326 sections 4, 6, 7 and 10.12, and what devices make of them."""
+
+    def test_cut_anywhere(self) -> None:
+        """Answers, a body and media give the same events however the stream is cut."""
+        self.assertEqual(parse(DESCRIBED), EVENTS)
+        for cut in range(len(DESCRIBED)):
+            parser = rtsp.Parser()
+            self.assertEqual(parser.receive(DESCRIBED[:cut]) + parser.receive(DESCRIBED[cut:]), EVENTS, cut)
+
+    def test_truncation(self) -> None:
+        """A stream that ends anywhere gives no event that it does not hold, and no error."""
+        for end in range(len(DESCRIBED)):
+            events = parse(DESCRIBED[:end])
+            self.assertEqual(events, EVENTS[: len(events)])
+            self.assertLess(len(events), 3)
+
+    def test_sloppy_answers(self) -> None:
+        """Bare LF, mixed line ends, folded headers, no reason, lines without a colon and blank lines are read."""
+        for data, expected in (
+            (b"RTSP/1.0 200 OK\nCSeq: 1\n\n", Response((("CSeq", "1"),), b"", 200, "OK")),
+            (b"RTSP/1.0 200 OK\nCSeq: 1\r\n\r\n", Response((("CSeq", "1"),), b"", 200, "OK")),
+            (b"\r\n\n\r\nRTSP/1.0 200\r\ncseq:1\r\n\r\n", Response((("cseq", "1"),), b"", 200, "")),
+            (b"RTSP/1.0  404  Not  Found \r\n\r\n", Response((), b"", 404, "Not  Found")),
+            (
+                b"RTSP/1.0 401 No\r\nA: b,\r\n\t c\r\nnonsense\r\n: x\r\n\r\n",
+                Response((("A", "b, c"),), b"", 401, "No"),
+            ),
+            (b"RTSP/1.0 200 \xff\r\n x\r\nS: \xe9\r\n\r\n", Response((("S", "\ufffd"),), b"", 200, "\ufffd")),
+        ):
+            self.assertEqual(parse(data), [expected], data)
+
+    def test_requests(self) -> None:
+        """A server reads requests the same way, body included."""
+        data = b"SET_PARAMETER rtsp://h/a RTSP/1.0\r\nCSeq: 9\r\nContent-Length: 2\r\n\r\nhi"
+        headers = (("CSeq", "9"), ("Content-Length", "2"))
+        self.assertEqual(parse(data), [Request(headers, b"hi", "SET_PARAMETER", "rtsp://h/a")])
+
+    def test_headers(self) -> None:
+        """Headers are found in any case, the first of several or all; a CSeq that is no number is none."""
+        (event,) = parse(b"RTSP/1.0 200 OK\r\nA: 1\r\na: 2\r\nCSeq: x\r\n\r\n")
+        self.assertEqual(
+            (event.header("a"), event.all("A"), event.header("b"), event.cseq), ("1", ("1", "2"), "", None)
+        )
+
+    def test_not_rtsp(self) -> None:
+        """A server of another protocol is told at its first bytes, before its first line ends."""
+        for data in (
+            b"HTTP/1.1 400 Bad Request\r\n",
+            b"SSH-2.0-x",
+            b"\x15\x03\x01",
+            b"<html",
+            b"RTSP/1.0 20 OK\r\n",
+            b"220 hi",
+        ):
+            self.assertRaises(RemoteError, parse, data)
+
+    def test_more_than_announced(self) -> None:
+        """What a server sends beyond its Content-Length is passed over; the next answer is read."""
+        for more in (b"v=0\r\ns=x\r\nm=video\r\n", b"v=0\nno end of line ", b"v=0RTSPRTSP"):
+            data = DESCRIBED.replace(b"Length: 5", b"Length: 3").replace(b"v=0\r\n$\x00\x00\x03abc", more)
+            events = parse(data)
+            self.assertEqual([event.status for event in events if isinstance(event, Response)], [200, 454], more)
+
+    def test_endless_garbage(self) -> None:
+        """Garbage between messages has a bound."""
+        parser = rtsp.Parser()
+        parser.receive(b"RTSP/1.0 200 OK\r\n\r\n")
+        with self.assertRaises(RemoteError):
+            for _ in range(rtsp.MAX_GARBAGE):
+                parser.receive(b"ab\n")
+
+    def test_bounds(self) -> None:
+        """An endless start line, head, number of headers or body is refused, before it is held."""
+        for data in (
+            b"RTSP/1.0 200 " + b"x" * 20_000,
+            b"RTSP/1.0 200 OK\r\n" + b"A: b\r\n" * 65 + b"\r\n",
+            b"RTSP/1.0 200 OK\r\nA: " + b"x" * rtsp.MAX_HEAD,
+            b"RTSP/1.0 200 OK\r\nContent-Length: 262145\r\n\r\n",
+            b"RTSP/1.0 200 OK\r\nContent-Length: -1\r\n\r\n",
+            b"RTSP/1.0 200 OK\r\nContent-Length: 99999999999\r\n\r\n",
+        ):
+            self.assertRaises(RemoteError, parse, data)
+
+    def test_events_before_an_error(self) -> None:
+        """What came before the fault is returned; the next call raises, and goes on raising."""
+        parser = rtsp.Parser()
+        good = b"RTSP/1.0 200 OK\r\n\r\n"
+        self.assertEqual(len(parser.receive(good + b"RTSP/1.0 200 OK\r\nContent-Length: x\r\n\r\n")), 1)
+        self.assertIsInstance(parser.error, RemoteError)
+        for _ in range(2):
+            self.assertRaises(RemoteError, parser.receive, good)
+
+    def test_largest_frame(self) -> None:
+        """A frame of 65 535 bytes on channel 255 is read, and written."""
+        data = rtsp.format_interleaved(255, b"x" * 65_535)
+        self.assertEqual(parse(data), [Interleaved(255, b"x" * 65_535)])
+        self.assertRaises(LocalError, rtsp.format_interleaved, 256, b"")
+        self.assertRaises(LocalError, rtsp.format_interleaved, 0, b"x" * 65_536)
+
+    @settings(max_examples=200, deadline=None)
+    @given(st.integers(0, len(DESCRIBED) - 1), st.binary(min_size=1, max_size=10))
+    def test_mutations(self, position: int, garbage: bytes) -> None:
+        """Any bytes in the middle give events, a wait or a RemoteError, and the same one byte at a time."""
+        data = DESCRIBED[:position] + garbage + DESCRIBED[position + len(garbage) :]
+
+        def outcome(pieces: list[bytes]) -> tuple[list[rtsp.Event], bool]:
+            parser, events = rtsp.Parser(), []
+            for piece in pieces:
+                try:
+                    events += parser.receive(piece)
+                except RemoteError:
+                    break
+            return events, parser.error is not None
+
+        self.assertEqual(outcome([data]), outcome([bytes([octet]) for octet in data]))
+
+
+class FormatTests(SynchronousTestCase):
+    """What we write is what the standard has, and cannot be made to say more."""
+
+    def test_request(self) -> None:
+        """A request has its line, CSeq, headers and length."""
+        data = rtsp.format_request("DESCRIBE", "rtsp://h/a", 7, [("Accept", "application/sdp")])
+        self.assertEqual(data, b"DESCRIBE rtsp://h/a RTSP/1.0\r\nCSeq: 7\r\nAccept: application/sdp\r\n\r\n")
+
+    def test_response(self) -> None:
+        """A response reads back as it was meant."""
+        data = rtsp.format_response(401, 3, [("A", "b")], b"xy")
+        headers = (("CSeq", "3"), ("A", "b"), ("Content-Length", "2"))
+        self.assertEqual(parse(data), [Response(headers, b"xy", 401, "Unauthorized")])
+        self.assertEqual(rtsp.format_response(200, None), b"RTSP/1.0 200 OK\r\n\r\n")
+        self.assertEqual(rtsp.format_response(599, None, reason="Odd"), b"RTSP/1.0 599 Odd\r\n\r\n")
+
+    def test_injection(self) -> None:
+        """Line ends and blanks in what goes into a message are our fault, and are not written."""
+        for call in (
+            lambda: rtsp.format_request("DE SCRIBE", "rtsp://h", 1),
+            lambda: rtsp.format_request("DESCRIBE", "rtsp://h/a b", 1),
+            lambda: rtsp.format_request("DESCRIBE", "rtsp://h/\r\nX: y", 1),
+            lambda: rtsp.format_request("DESCRIBE", "rtsp://h", 1, [("A", "b\r\nC: d")]),
+            lambda: rtsp.format_request("DESCRIBE", "rtsp://h", 1, [("A b", "c")]),
+            lambda: rtsp.format_response(200, 1, reason="OK\r\nX: y"),
+            lambda: rtsp.format_response(99, 1),
+        ):
+            self.assertRaises(LocalError, call)
+
+
+class HeaderTests(SynchronousTestCase):
+    """Transport, Session, Public and RTP-Info."""
+
+    def test_transports(self) -> None:
+        """Each way of saying the transport comes to the same fields."""
+        for text, expected in (
+            ("RTP/AVP/TCP;unicast;interleaved=2-3", Transport("tcp", interleaved=(2, 3))),
+            ("RTP/AVP;unicast;interleaved=4", Transport("tcp", interleaved=(4, 5))),
+            ("rtp/avp/udp; unicast; client_port=5000-5001", Transport("udp", client_port=(5000, 5001))),
+            ("RTP/AVP;unicast;client_port=65536-1", Transport("udp")),
+            ("RTP/AVP;multicast;ttl=300;port=7000", Transport("udp-multicast", port=(7000, 7001))),
+            ('RTP/AVP;source=;ssrc= 4a;mode="PLAY"', Transport("udp", ssrc="0000004A", mode="PLAY")),
+            ("RTP/AVP;ssrc=xyz;interleaved=999-1000", Transport("udp")),
+            ("FOO/BAR, RTP/SAVP/TCP;interleaved=0-1", Transport("tcp", "RTP/SAVP", interleaved=(0, 1))),
+        ):
+            self.assertEqual(rtsp.parse_transport(text), expected, text)
+        self.assertEqual(len(rtsp.parse_transports("RTP/AVP, RTP/AVP/TCP, X")), 2)
+        for text in ("", "X/Y;interleaved=0-1", ";;"):
+            self.assertRaises(RemoteError, rtsp.parse_transport, text)
+
+    def test_transport_written_and_read(self) -> None:
+        """A transport reads back as it was written."""
+        for transport in (
+            Transport("tcp", interleaved=(0, 1), ssrc="000000FF", mode="PLAY"),
+            Transport("udp", client_port=(1, 2), server_port=(3, 4), source="10.0.0.1"),
+            Transport("udp-multicast", destination="239.1.1.1", port=(7000, 7001), ttl=16),
+        ):
+            self.assertEqual(rtsp.parse_transport(rtsp.format_transport(transport)), transport)
+        self.assertRaises(LocalError, rtsp.format_transport, Transport("carrier pigeon"))
+
+    def test_sessions(self) -> None:
+        """Identifier and time-out are read; a time-out that is none is the default; an identifier must be usable."""
+        for text, expected in (
+            ("abc", Session("abc", 60)),
+            (" 12 ; timeout = 30", Session("12", 30)),
+            ("12;timeout=0", Session("12", 60)),
+            ("12;timeout=x;foo", Session("12", 60)),
+        ):
+            self.assertEqual(rtsp.parse_session(text), expected, text)
+        self.assertEqual(rtsp.parse_session(rtsp.format_session(Session("x", 5))), Session("x", 5))
+        for text in ("", ";timeout=5", "a b", "a\nb", "é", "x" * 300):
+            self.assertRaises(RemoteError, rtsp.parse_session, text)
+
+    def test_public(self) -> None:
+        """Methods are separated by commas or blanks, in any case."""
+        self.assertEqual(rtsp.parse_public("OPTIONS, describe,SETUP  PLAY,"), {"OPTIONS", "DESCRIBE", "SETUP", "PLAY"})
+
+    def test_rtp_info(self) -> None:
+        """Entries are told apart though URLs hold commas, semicolons and equal signs; numbers may be missing."""
+        for text, expected in (
+            ("url=rtsp://h/a,b;seq=5;rtptime=6,url=c", (RtpInfo("rtsp://h/a,b", 5, 6), RtpInfo("c"))),
+            ("url=rtsp://h/?x=1;y=2&seq=9;seq=7", (RtpInfo("rtsp://h/?x=1;y=2&seq=9", 7),)),
+            ("url=t;rtptime=0;", (RtpInfo("t", None, 0),)),
+            ("seq=5", ()),
+            ("", ()),
+        ):
+            self.assertEqual(rtsp.parse_rtp_info(text), expected, text)
+
+    @settings(max_examples=150, deadline=None)
+    @given(st.text(alphabet="RTP/AVU;,=-interleaved0123456789 url:seq\x00é", max_size=60))
+    def test_any_text(self, text: str) -> None:
+        """Any text gives a value or a RemoteError."""
+        for read in (rtsp.parse_transports, rtsp.parse_session):
+            with contextlib.suppress(RemoteError):
+                read(text)
+        rtsp.parse_rtp_info(text)
+        rtsp.parse_public(text)
+
+
+class UrlTests(SynchronousTestCase):
+    """URLs without logins, and the controls of live555 and FFmpeg."""
+
+    def test_split(self) -> None:
+        """Scheme, host, port and target come out; the login never does, whatever characters it has."""
+        for text, expected, shown in (
+            ("rtsp://10.0.0.1", ("10.0.0.1", 554, "", False), "rtsp://10.0.0.1"),
+            ("RTSPS://cam.lan/a", ("cam.lan", 322, "/a", True), "rtsps://cam.lan/a"),
+            ("rtsp://u:p@10.0.0.1:8554/a?b=@c", ("10.0.0.1", 8554, "/a?b=@c", False), "rtsp://10.0.0.1:8554/a?b=@c"),
+            ("rtsp://u:p@ss@h:1?x", ("h", 1, "?x", False), "rtsp://h:1?x"),
+            ("rtsp://[fe80::1%25eth0]:554/", ("fe80::1%eth0", 554, "/", False), "rtsp://[fe80::1%25eth0]:554/"),
+            ("rtsp://[::1]/ä b", ("::1", 554, "/%C3%A4%20b", False), "rtsp://[::1]/%C3%A4%20b"),
+        ):
+            url = rtsp.split_url(text)
+            self.assertEqual((url.host, url.port, url.target, url.tls), expected, text)
+            self.assertEqual(str(url), shown)
+
+    def test_unusable(self) -> None:
+        """What is no RTSP URL is refused, and never shown: it may hold a password."""
+        for text in (
+            "http://u:secret@h/",
+            "rtsp://u:secret@",
+            "rtsp://u:secret@h:0/",
+            "rtsp://u:secret@h:99999/",
+            "rtsp://u:secret@h:/",
+            "rtsp://u:secret@::1/",
+            "rtsp://u:secret@h h/",
+            "rtsp://h/secret\r\nX: y",
+            "rtsp://h/secret\ud800",
+            "rtsp://h/secret" + "x" * 3000,
+        ):
+            error = self.assertRaises(RemoteError, rtsp.split_url, text)
+            self.assertNotIn("secret", str(error))
+
+    def test_controls(self) -> None:
+        """A relative control goes after the whole base, with one slash between; ``*`` and nothing are the base."""
+        asked, based = "rtsp://u:p@h/s?c=1", "rtsp://h:554/s/"
+        for content_base, control, expected in (
+            ("", None, "rtsp://h/s?c=1"),
+            ("", "*", "rtsp://h/s?c=1"),
+            ("", "trackID=1", "rtsp://h/s?c=1/trackID=1"),
+            (based, "trackID=1", "rtsp://h:554/s/trackID=1"),
+            (based, "/trackID=1", "rtsp://h:554/s/trackID=1"),
+            (based, "?ctype=video", "rtsp://h:554/s/?ctype=video"),
+            (based, "rtsp://u:p@h2/x", "rtsp://h2/x"),
+            ("rtsp://u:p@h/s", "a b", "rtsp://h/s/a%20b"),
+            ("rtsp://rtsp://h/s/", "t", "rtsp://h/s?c=1/t"),
+            ("nonsense", "t", "rtsp://h/s?c=1/t"),
+        ):
+            self.assertEqual(rtsp.resolve_control(asked, content_base, control), expected, (content_base, control))
+        for control in ("http://h/x", "a\r\nX: y", "rtsp://", "x" * 3000):
+            self.assertRaises(RemoteError, rtsp.resolve_control, asked, based, control)

@@ -1,0 +1,43 @@
+"""``twistd camdetect``: the same as ``twistd -y camdetect.tac``, found by name.
+
+There is no ``twisted/__init__.py`` beside this folder and there must be none: it would hide Twisted itself.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from socket import gethostname
+
+from twisted.application.service import IService, IServiceMaker
+from twisted.plugin import IPlugin
+from twisted.python.usage import Options
+from zope.interface import implementer
+
+
+class CamdetectOptions(Options):
+    """No options: everything is set by the environment (docs/configuration.md)."""
+
+    longdesc = "Finds the IP cameras on your networks. Settings come from the environment: docs/configuration.md."
+
+
+@implementer(IServiceMaker, IPlugin)
+class CamdetectMaker:
+    """What twistd asks for the service."""
+
+    tapname = "camdetect"
+    description = "Finds the IP cameras on your networks and tells the truth about them over MQTT."
+    options = CamdetectOptions
+
+    def makeService(self, options: Options) -> IService:
+        """Read the environment and build the service; exit status 2 when the configuration has faults."""
+        # imported here because every twistd command imports every plugin, only to list it
+        from twisted.internet import reactor
+
+        from twisted_detector.config import config_or_exit
+        from twisted_detector.service import makeService
+
+        return makeService(config_or_exit(os.environ, hostname=gethostname(), stderr=sys.stderr), reactor)
+
+
+maker = CamdetectMaker()

@@ -1,0 +1,151 @@
+"""The words of a command line go in; one subcommand runs, and its exit status comes out.
+
+Only this module, ``camdetect.tac`` and the twistd plugin take the reactor and the environment from where they are
+global. What a subcommand needs is imported when it is chosen, so that ``--help`` is quick and a missing part hurts only
+those who use it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+
+from twisted_detector import __version__
+
+_DESCRIPTION = """\
+Finds the IP cameras on your networks, knows each one for ever, and tells the truth about them over MQTT."""
+
+_EPILOG = """\
+The daemon is configured by environment variables or a TOML file; docs/configuration.md lists them.
+Exit status: 0 all well, 1 it could not be done, 2 wrong arguments or configuration.
+
+  camdetect run                                  the daemon, in the foreground
+  camdetect list --json                          what it knew when it stopped
+  camdetect simulate --count 3 --bind 127.0.0.1  three cameras to try it with
+"""
+
+_SIMULATE = """\
+Runs cameras that answer WS-Discovery, ONVIF and RTSP with a moving H.264 picture (640x360 and 320x180, 15 frames per
+second), until Ctrl-C or SIGTERM.
+
+Cameras are spread over the addresses in turn. More cameras than addresses share an address and take the next ports up.
+On Linux all of 127.0.0.0/8 is there to be used: --bind 127.0.0.1 127.0.0.2 127.0.0.3"""
+
+_SIMULATE_EPILOG = """\
+login:
+  SIMULATOR_LOGIN=name:password in the environment, or the first line of --login-file; else a made-up pair, printed.
+
+quirks, each given with its own --quirk:
+  silent            accepts connections and never answers     garbage         answers bytes of no protocol
+  no_frames         PLAY is answered, no picture comes         busy            SETUP is answered with 453
+  auth_first        401 before 404 for unknown paths           mute            does not answer WS-Discovery
+  pretty            SOAP on many lines                         matches=N       N ProbeMatches in one datagram
+  xaddr_host=HOST   announces another host                     stream_host=HOST  the same in stream URIs
+  secret_path=PATH  the only RTSP path that exists             delay=SECONDS   every answer comes later
+  clock_skew=SECONDS  its clock is ahead by that much          clock_window=SECONDS  tolerance of WS-UsernameToken
+  lock_after=N      locks after N failed logins                lock_seconds=SECONDS  for how long
+"""
+
+#: Words for --auth; the same as simulator.camera.Auth, which is not imported here to keep --help quick.
+AUTH_WORDS = ("none", "digest", "digest-sha256", "wsse", "basic")
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The grammar of the command line."""
+    raw = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser("camdetect", description=_DESCRIPTION, epilog=_EPILOG, formatter_class=raw)
+    parser.add_argument("--version", action="version", version=f"camdetect {__version__}")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+
+    run = commands.add_parser(
+        "run",
+        help="run the daemon in the foreground",
+        description="Runs the daemon until SIGTERM or Ctrl-C, like `twistd -n -y camdetect.tac`. "
+        "It is configured by environment variables; docs/configuration.md lists them.",
+    )
+    run.set_defaults(command=_run)
+
+    listing = commands.add_parser(
+        "list",
+        help="list the cameras that the state directory knows",
+        description="Lists the cameras that the daemon has found, from its state directory (STATE_DIR). The directory "
+        "belongs to one process at a time: while the daemon runs, read the retained messages under camera/ instead.",
+    )
+    listing.add_argument("--json", action="store_true", help="everything that is kept, as JSON")
+    listing.set_defaults(command=_list)
+
+    simulate = commands.add_parser(
+        "simulate",
+        help="run simulated cameras",
+        description=_SIMULATE,
+        epilog=_SIMULATE_EPILOG,
+        formatter_class=raw,
+    )
+    add = simulate.add_argument
+    add("--count", type=int, default=1, metavar="N", help="number of cameras, 1 to 1000 (default 1)")
+    add("--bind", nargs="+", default=["127.0.0.1"], metavar="ADDRESS", help="where they live (default 127.0.0.1)")
+    add("--auth", choices=AUTH_WORDS, default="none", help="how they want to be logged in to (default none)")
+    add("--login-file", default="", metavar="FILE", help="file with name:password in its first line")
+    add("--quirk", action="append", default=[], metavar="NAME[=VALUE]", help="a fault of theirs; see below")
+    add("--http-port", type=int, default=8000, metavar="PORT", help="of ONVIF; 0 for any (default 8000)")
+    add("--rtsp-port", type=int, default=8554, metavar="PORT", help="of RTSP; 0 for any (default 8554)")
+    add("--no-onvif", dest="onvif", action="store_false", help="neither ONVIF nor WS-Discovery, RTSP alone")
+    add("--mac", default="", help="MAC in the first one's scopes (default: the interface's, else made up)")
+    add("--seed", default="1", metavar="TEXT", help="another seed gives other serial numbers and references")
+    simulate.set_defaults(command=_simulate)
+    return parser
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    from socket import gethostname
+
+    from twisted.internet import reactor
+    from twisted.logger import globalLogBeginner, textFileLogObserver
+
+    from twisted_detector.config import config_or_exit
+
+    config = config_or_exit(os.environ, hostname=gethostname(), stderr=sys.stderr)
+
+    from twisted_detector.service import makeService  # heavy; faults of the configuration are told before
+
+    globalLogBeginner.beginLoggingTo([textFileLogObserver(sys.stdout)], redirectStandardIO=False)
+    service = makeService(config, reactor)
+    service.privilegedStartService()
+    service.startService()
+    reactor.addSystemEventTrigger("before", "shutdown", service.stopService)
+    reactor.run()
+    status: int = getattr(service, "exit_status", 0)
+    return status
+
+
+def _list(arguments: argparse.Namespace) -> int:
+    from socket import gethostname
+
+    from twisted.internet import reactor
+
+    from twisted_detector.cli_list import list_cameras
+    from twisted_detector.config import config_or_exit
+
+    config = config_or_exit(os.environ, hostname=gethostname(), stderr=sys.stderr)
+    return list_cameras(reactor, config.state_dir, use_json=arguments.json, out=sys.stdout, err=sys.stderr)
+
+
+def _simulate(arguments: argparse.Namespace) -> int:
+    from twisted.internet import reactor
+
+    from twisted_detector.simulator.command import simulate
+
+    return simulate(arguments, os.environ, reactor, out=sys.stdout, err=sys.stderr)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the subcommand that ``argv`` (without the program's name) names; returns the exit status."""
+    arguments = build_parser().parse_args(argv)
+    status: int = arguments.command(arguments)
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())

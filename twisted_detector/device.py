@@ -1,0 +1,159 @@
+"""Sightings of one device go in; what is known of it, and whether it has shown anything new, comes out."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
+
+from twisted_detector.addressing import without_login
+from twisted_detector.cameras import CameraSet
+from twisted_detector.identity import normalise_endpoint_reference, permanent_id
+from twisted_detector.lifecycle import Lifecycle, Phase
+from twisted_detector.model import Camera, Candidate, Evidence, EvidenceKind, Proof, Sighting, Stream
+
+#: Identifiers that are remembered of one device.
+MAX_EVIDENCE = 32
+#: Ports of one kind that are remembered of one device: twice those worth a look at all.
+MAX_PORTS = 32
+#: Different things (addresses of services, scopes, ports) that one device may show at one place and be asked again
+#: for: many times what the most talkative recorder has, and an end for one that shows something else every time.
+MAX_SHOWN = 256
+
+_RTSP_PORT = re.compile(r"rtsps?://(?:\[[^\]]*\]|[^/?#:]*)(?::([0-9]{1,5}))?(?:[/?#]|$)", re.IGNORECASE)
+#: A stream that came so far once is where it was.
+_PROVED = (Proof.SDP, Proof.RTP, Proof.KEYFRAME)
+
+
+@dataclass
+class Device:
+    """What is known of one device; owned by the registry alone.
+
+    :ivar id: what it was published as; "" until then.
+    :ivar asked_at: wall seconds, None: never.
+    :ivar stale: something new was seen since it was asked last.
+    """
+
+    key: int
+    life: Lifecycle
+    cameras: CameraSet
+    facts: Candidate
+    id: str = ""
+    asked_at: float | None = None
+    stale: bool = True
+    evidence: dict[tuple[str, str], Evidence] = field(default_factory=dict)
+    _shown: set[tuple[str, str]] = field(default_factory=set)
+
+    @property
+    def wanted_id(self) -> str:
+        """The id that it would be given now."""
+        facts = self.facts
+        return permanent_id(facts.mac, facts.endpoint_reference, self.evidence.values(), facts.address)
+
+    @property
+    def candidate(self) -> Candidate:
+        """It as an inspector is asked about it: what was seen, and what earlier inspections taught."""
+        streams = self.cameras.streams
+        proved = [one.url for one in streams if one.validated]
+        proved += [one.url for one in streams if not one.validated and one.proof in _PROVED]
+        services = tuple(dict.fromkeys(camera.onvif_url for camera in self.cameras if camera.onvif_url))
+        return replace(
+            self.facts,
+            device_id=self.id or self.wanted_id,
+            xaddrs=self.facts.xaddrs or services,
+            rtsp_ports=_union(self.facts.rtsp_ports, _ports(streams)),
+            known_urls=tuple(proved),
+        )
+
+    def since_asked(self, now: float) -> float:
+        """Seconds since it was asked; endless when never, or when the clock has jumped back since."""
+        elapsed = float("inf") if self.asked_at is None else now - self.asked_at
+        return elapsed if elapsed >= 0 else float("inf")
+
+    def keeps_its_address(self, address: str) -> bool:
+        """Whether being seen at ``address`` is no move: a device with IPv4 and IPv6 is called by its IPv4 address.
+
+        Both are announced in one breath; only when the first is dead is the second worth more.
+        """
+        return ":" in address and ":" not in self.facts.address and self.life.phase is not Phase.OFFLINE
+
+    def absorb(self, sighting: Sighting) -> None:
+        """Put what was seen to what is known; whatever it never showed before makes it worth asking again."""
+        facts = self.facts
+        if sighting.address != facts.address:
+            # Service addresses and ports of the place where it stood before are worth nothing at the new one.
+            facts = replace(facts, address=sighting.address, xaddrs=(), rtsp_ports=(), open_ports=())
+            self._shown.clear()
+            self.stale = True
+        for item in _shows(sighting):
+            if item not in self._shown and len(self._shown) < MAX_SHOWN:
+                self._shown.add(item)
+                self.stale = True
+        self.facts = replace(
+            facts,
+            mac=facts.mac or sighting.mac,
+            endpoint_reference=facts.endpoint_reference or sighting.endpoint_reference,
+            xaddrs=tuple(without_login(url) for url in sighting.xaddrs) or facts.xaddrs,
+            scopes=sighting.scopes or facts.scopes,
+            rtsp_ports=_union(facts.rtsp_ports, sighting.rtsp_ports),
+            open_ports=_union(facts.open_ports, sighting.open_ports),
+        )
+        self.learn(sighting.evidence)
+        self.heard_by(sighting.method)
+
+    def heard_by(self, method: str) -> None:
+        """One more method that sees it."""
+        self.facts = replace(self.facts, methods=tuple(sorted({*self.facts.methods, method})))
+
+    def learn(self, evidence: Iterable[Evidence]) -> None:
+        """Remember identifiers, within the bound; a known one with its latest source and time."""
+        for item in evidence:
+            if len(self.evidence) < MAX_EVIDENCE or (item.kind, item.value) in self.evidence:
+                self.evidence[item.kind, item.value] = item
+
+    def said_reference(self) -> str:
+        """The EndpointReference that it gave when it was asked, or ""."""
+        kind = EvidenceKind.ENDPOINT_REFERENCE
+        said = next((item.value for item in self.evidence.values() if item.kind == kind), "")
+        return normalise_endpoint_reference(said)
+
+    def restore(self, camera: Camera) -> None:
+        """Take over one of its cameras as an earlier run knew it."""
+        self.facts = replace(
+            self.facts,
+            address=camera.address,
+            mac=camera.mac or self.facts.mac,
+            endpoint_reference=camera.endpoint_reference or self.facts.endpoint_reference,
+            methods=tuple(sorted({*self.facts.methods, *camera.methods})),
+        )
+        self.learn(camera.evidence)
+
+
+def _shows(sighting: Sighting) -> Iterator[tuple[str, str]]:
+    if sighting.mac is not None:
+        yield "mac", sighting.mac.text
+    if sighting.endpoint_reference:
+        yield "epr", sighting.endpoint_reference
+    for kind, values in (
+        ("xaddr", sighting.xaddrs),
+        ("scope", sighting.scopes),
+        ("rtsp", sighting.rtsp_ports),
+        ("open", sighting.open_ports),
+    ):
+        for value in values:
+            yield kind, str(value)
+
+
+def _union(one: tuple[int, ...], other: tuple[int, ...]) -> tuple[int, ...]:
+    """Both, sorted; beyond the bound, what was known first stays."""
+    return tuple(sorted(tuple(dict.fromkeys((*one, *other)))[:MAX_PORTS]))
+
+
+def _ports(streams: Iterable[Stream]) -> tuple[int, ...]:
+    """The ports that stream URLs name (RFC 7826, 4.2: 554 and 322 when they name none)."""
+    found = []
+    for stream in streams:
+        match = _RTSP_PORT.match(stream.url)
+        if match is not None:
+            found.append(int(match[1] or (322 if stream.url.lower().startswith("rtsps") else 554)))
+    return tuple(port for port in found if 0 < port < 65_536)

@@ -1,0 +1,98 @@
+"""A candidate and perhaps a login go in; what ONVIF says of the device comes out as an Inspection.
+
+The order keeps failed logins and packets few: what needs no login is asked first, then one protected question shows
+which login scheme the device wants. A camera with two profiles is asked at most twelve questions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from txaio.tx import make_logger
+from zope.interface import implementer
+
+from twisted_detector.errors import Malformed, RemoteError
+from twisted_detector.inspection.http import HttpClient, HttpTransport
+from twisted_detector.inspection.onvif_findings import NAME
+from twisted_detector.inspection.onvif_interview import Interview
+from twisted_detector.inspection.onvif_session import OnvifSession
+from twisted_detector.interfaces import IInspector
+from twisted_detector.model import Candidate, Inspection, Login, host_for_url
+from twisted_detector.wire.device_url import device_url
+
+#: Where device services live by guess; 8000 is Reolink's and others', 2020 TP-Link's, 8899 Xiongmai's.
+DEFAULT_PORTS = (80, 8000, 8080, 2020, 8899)
+DEVICE_PATH = "/onvif/device_service"
+#: Announced addresses that are tried: each may cost one time-out.
+MAX_XADDRS = 4
+
+
+@implementer(IInspector)
+class OnvifInspector:
+    """Asks a device by ONVIF.
+
+    :param timeout: seconds for one question and its answer.
+    :param onvif_ports: ports tried when nothing was announced, and only those that were seen open.
+    :param random: gives so many fresh random bytes, for nonces.
+    :param monotonic: a clock that never jumps, seconds, for the round trip.
+    :param allow_basic: whether this device may be told a password in clear, if it knows nothing better.
+    :param open_transport: opens the HTTP connection of one inspection.
+    """
+
+    name = NAME
+    log = make_logger()
+
+    def __init__(
+        self,
+        reactor: Any,
+        *,
+        timeout: float,
+        random: Callable[[int], bytes],
+        monotonic: Callable[[], float],
+        onvif_ports: Sequence[int] = DEFAULT_PORTS,
+        allow_basic: Callable[[Candidate], bool] = lambda candidate: False,
+        open_transport: Callable[[], HttpTransport] | None = None,
+    ) -> None:
+        self._reactor = reactor
+        self._random = random
+        self._monotonic = monotonic
+        self._ports = tuple(onvif_ports)
+        self._allow_basic = allow_basic
+        self._open_transport = open_transport or (lambda: HttpClient(reactor, timeout=timeout))
+
+    async def inspect(self, candidate: Candidate, login: Login | None) -> Inspection | None:
+        """See :class:`IInspector`. ``auth_required`` with all that is known without a login, when that is needed."""
+        transport = self._open_transport()
+        session = OnvifSession(
+            transport,
+            candidate.address,
+            login,
+            allow_basic=self._allow_basic(candidate),
+            random=self._random,
+            now=self._reactor.seconds,
+        )
+        interview = Interview(session, candidate, login, now=self._reactor.seconds, monotonic=self._monotonic)
+        try:
+            return await interview.run(self.entries(candidate))
+        except RemoteError as error:
+            raise Malformed("an answer that cannot be read", shown=str(error)) from error
+        finally:
+            await transport.close()
+
+    def entries(self, candidate: Candidate) -> list[tuple[str, bool]]:
+        """Device services to try, each with whether it was announced (else it is a guess)."""
+        announced: list[str] = []
+        for xaddr in candidate.xaddrs:
+            try:
+                announced.append(device_url(xaddr, candidate.address))
+            except RemoteError:
+                self.log.debug("{device}: an announced address is no URL", device=candidate.device_id)
+        announced = list(dict.fromkeys(announced))[:MAX_XADDRS]
+        host = host_for_url(candidate.address)
+        guessed = [
+            f"{'https' if port == 443 else 'http'}://{host}{'' if port in (80, 443) else f':{port}'}{DEVICE_PATH}"
+            for port in self._ports
+            if port in candidate.open_ports
+        ]
+        return [(url, True) for url in announced] + [(url, False) for url in guessed if url not in announced]

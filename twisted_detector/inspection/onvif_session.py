@@ -1,0 +1,226 @@
+"""One device and at most one login go in; answers of its ONVIF operations come out, asked one after the other.
+
+The first question goes without a login; what comes back decides the one scheme that is used from then on: HTTP Digest
+(or Basic where allowed) after a challenge, WS-UsernameToken after a SOAP fault without one (ONVIF Core 5.9.1). Never
+both, and one refused attempt ends it, but for one case: a login that was refused with a corrected clock is tried once
+more with ours, because devices exist that give out their local time as UTC.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from twisted_detector.errors import Busy, LocalError, RemoteError, Unauthorized
+from twisted_detector.inspection.http import HttpResponse, HttpTransport
+from twisted_detector.model import Login, host_for_url
+from twisted_detector.wire import digest, soap
+from twisted_detector.wire.onvif_requests import action
+from twisted_detector.wire.xml import Element, clean
+
+#: As the transport's bound: an NVR's GetProfiles is above the usual limit of ``parse_xml``.
+MAX_BODY = 2 * 1_048_576
+#: A device's clock within this many seconds of ours needs no correction: the narrowest window known is 5 seconds.
+SAME_CLOCK = 2.0
+#: With so few attempts left by its own words a device is left alone: the last ones belong to its owner.
+LAST_ATTEMPTS = 1
+#: What ``xs:dateTime`` and our formatter can say: up to the year 9999.
+_LAST_SECOND = 253_402_300_799.0
+
+
+class NotAnOnvifAnswer(RemoteError):
+    """A device answered with something that is no SOAP message."""
+
+
+class Refused(Unauthorized):
+    """A question was refused for want of a right login.
+
+    :ivar soap: whether a SOAP fault said so: then it is ONVIF that answered, not just any web server.
+    """
+
+    def __init__(self, what: str, *, shown: str = "", attempted: bool, locked: bool, soap: bool) -> None:
+        super().__init__(what, shown=shown, attempted=attempted, locked=locked)
+        self.soap = soap
+
+
+@dataclass(frozen=True, slots=True)
+class _Refusal:
+    """What a refusing answer says."""
+
+    challenges: tuple[digest.Challenge, ...]
+    soap: bool
+    text: str
+    attempts_left: int | None
+    locked: bool
+
+    @property
+    def hopeless(self) -> bool:
+        """Whether another attempt could lock the account."""
+        return self.locked or (self.attempts_left is not None and self.attempts_left <= LAST_ATTEMPTS)
+
+
+class OnvifSession:
+    """Asks one device, in one scheme, one question at a time.
+
+    :param address: the only host that is spoken to.
+    :param login: used when the device asks for one; None: never.
+    :param allow_basic: whether the password may be said in clear if the device knows nothing better.
+    :param random: gives so many fresh random bytes.
+    :param now: wall time in seconds since the epoch.
+    """
+
+    def __init__(
+        self,
+        transport: HttpTransport,
+        address: str,
+        login: Login | None,
+        *,
+        allow_basic: bool,
+        random: Callable[[int], bytes],
+        now: Callable[[], float],
+    ) -> None:
+        self._transport = transport
+        self._host = host_for_url(address)
+        self._login = login
+        self._allow_basic = allow_basic
+        self._random = random
+        self._now = now
+        self._challenge: digest.Challenge | None = None
+        self._nonce_count = 0
+        self._token = False
+        #: Seconds to add to our time for the device's.
+        self.clock_offset = 0.0
+        #: Whether the device answered a question that carried the login.
+        self.accepted = False
+
+    async def ask(self, url: str, namespace: str, operation: str, body: str, *, with_login: bool = True) -> Element:
+        """One operation: the Body of its answer.
+
+        :param with_login: False: send no login even if the device asks for one.
+        :raises Refused: a login is needed, or it was refused.
+        :raises soap.SoapFault: the device answered with another fault.
+        :raises NotAnOnvifAnswer: the answer is no SOAP message. RemoteError: it is none that can be read.
+        :raises errors.Busy: HTTP 503 or 429. errors.Unreachable, errors.Malformed: as the transport.
+        """
+        content_type = f'application/soap+xml; charset=utf-8; action="{action(namespace, operation)}"'
+
+        async def send(authenticate: bool) -> Element | _Refusal:
+            return _judge(await self._send(url, content_type, body, authenticate))
+
+        ready = with_login and (self._challenge is not None or self._token)
+        answer = await send(ready)
+        if isinstance(answer, _Refusal) and ready and self._renew(answer):
+            answer = await send(True)
+        elif isinstance(answer, _Refusal) and with_login and not ready:
+            self._choose(answer)
+            ready = True
+            answer = await send(True)
+            if isinstance(answer, _Refusal) and self._try_again(answer):
+                answer = await send(True)
+        if isinstance(answer, _Refusal):
+            raise self._refused(answer, sent=ready)
+        if ready:
+            self.accepted = True
+        return answer
+
+    def _choose(self, refusal: _Refusal) -> None:
+        """Fix the scheme, or raise when there is no login, none that may be used, or the device warns."""
+        if self._login is None or refusal.hopeless:
+            raise self._refused(refusal, sent=False)
+        self._challenge = digest.choose(refusal.challenges, allow_basic=self._allow_basic)
+        if self._challenge is None:
+            if refusal.challenges or not refusal.soap:
+                offered = ", ".join(sorted({challenge.scheme for challenge in refusal.challenges})) or "nothing known"
+                what = "the device offers no login scheme that may be used"
+                raise Refused(what, shown=offered, attempted=False, locked=False, soap=False)
+            self._token = True
+
+    def _try_again(self, refusal: _Refusal) -> bool:
+        """Whether the first attempt failed for its form, not for its password; then that form is corrected."""
+        if refusal.hopeless:
+            return False
+        if self._challenge is not None:
+            newer = digest.choose(refusal.challenges, allow_basic=False)
+            if newer is not None and newer.stale:
+                self._challenge, self._nonce_count = newer, 0
+                return True
+            return False
+        if abs(self.clock_offset) > SAME_CLOCK:
+            self.clock_offset = 0.0
+            return True
+        return False
+
+    def _renew(self, refusal: _Refusal) -> bool:
+        """Whether a login that was accepted before met an expired nonce; then the new one is taken."""
+        newer = digest.choose(refusal.challenges, allow_basic=False)
+        if self._challenge is None or newer is None or refusal.hopeless:
+            return False
+        if not newer.stale and (newer.nonce == self._challenge.nonce or not self.accepted):
+            return False
+        self._challenge, self._nonce_count = newer, 0
+        return True
+
+    def _refused(self, refusal: _Refusal, *, sent: bool) -> Refused:
+        """``attempted`` only if the login was never accepted: after that a refusal is about rights, or about room."""
+        attempted = sent and not self.accepted
+        if refusal.locked:
+            what = "the device says that it is locked"
+        elif attempted:
+            what = "the login was refused"
+        elif self.accepted:
+            what = "the login has no right to ask that"
+        else:
+            what = "a login is needed"
+        return Refused(what, shown=refusal.text, attempted=attempted, locked=refusal.hopeless, soap=refusal.soap)
+
+    async def _send(self, url: str, content_type: str, body: str, authenticate: bool) -> HttpResponse:
+        headers = {"Content-Type": content_type}
+        header_xml = ""
+        scheme, _, rest = url.partition("://")
+        if not rest.startswith(self._host) or rest[len(self._host) :][:1] not in ("", "/", ":", "?"):
+            raise LocalError("a device is asked at its own address only", shown=f"{scheme} {rest[:80]}")
+        login = self._login if authenticate else None
+        if login is not None and self._challenge is None:
+            created = min(max(self._now() + self.clock_offset, 0.0), _LAST_SECOND)
+            header_xml = soap.username_token(
+                login.name, login.password.reveal(), nonce=self._random(16), created=soap.format_time(created)
+            )
+        data = soap.envelope(body, header_xml=header_xml)
+        if login is not None and self._challenge is not None:
+            self._nonce_count += 1
+            target = rest[len(self._host) :]
+            headers["Authorization"] = digest.authorization(
+                self._challenge,
+                login.name,
+                login.password.reveal(),
+                "POST",
+                target[target.find("/") :] if "/" in target else "/",
+                cnonce=self._random(8).hex(),
+                nonce_count=self._nonce_count,
+                body=data,
+            )
+        return await self._transport.post(url, data, headers)
+
+
+def _judge(response: HttpResponse) -> Element | _Refusal:
+    """The Body of an answer, or how it refuses; everything else raises."""
+    if response.status in (429, 503):
+        raise Busy("the device has no room for us now", shown=f"HTTP {response.status}")
+    challenges = digest.parse_challenges(response.values("WWW-Authenticate"))
+    try:
+        body = soap.parse_response(response.body, limit=MAX_BODY)
+    except soap.SoapFault as error:
+        fault = error.fault
+        if response.status == 401 or fault.is_auth:
+            return _Refusal(challenges, True, fault.text, fault.attempts_left, fault.locked)
+        raise
+    except RemoteError as error:
+        if response.status == 401:
+            text = clean(response.body[:1000].decode("utf-8", "replace"))
+            return _Refusal(challenges, False, text, *soap.read_lockout(text))
+        if 200 <= response.status < 300:
+            raise
+        raise NotAnOnvifAnswer("an answer that is no ONVIF", shown=f"HTTP {response.status}") from error
+    if response.status == 401:
+        return _Refusal(challenges, False, "", None, False)
+    return body

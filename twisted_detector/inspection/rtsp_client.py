@@ -1,0 +1,227 @@
+"""Requests for one device go in; answers come out, with the login and lost connections taken care of.
+
+Nothing is sent that was not asked for: the first request goes without a credential, a challenge is answered once, and
+a credential that was refused is not sent again (FACTS of vendors: accounts lock after five to seven failures).
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+
+from twisted_detector.errors import LocalError, Malformed, Unauthorized, Unreachable
+from twisted_detector.inspection.rtsp_session import Closed, Connect, RtspSession
+from twisted_detector.model import Login
+from twisted_detector.wire import digest, rtsp
+
+#: Requests that one question may cost: plain, answered, answered anew (stale nonce), and as often on a connection that
+#: the server closed after its 401.
+MAX_TRIES = 6
+
+
+def make_cnonce() -> str:
+    """Sixteen random hex digits: the client's part of a Digest answer."""
+    return secrets.token_hex(8)
+
+
+class RtspClient:
+    """Asks one RTSP server, on one connection at a time, which is made anew where the server closes it.
+
+    :param connect: makes a connection to (host, port, timeout, tls).
+    :param timeout: seconds for a connection, and for each answer.
+    :param login: answers a challenge; None never does.
+    :param allow_basic: whether the password may be sent in clear.
+    :ivar server: the last ``Server`` header that was said.
+    :ivar realm: realm of the last challenge.
+    :ivar connected: a connection stood at least once.
+    :ivar answered: at least one answer was RTSP.
+    :ivar attempted: the credential was sent.
+    :ivar accepted: it was accepted.
+    """
+
+    def __init__(
+        self,
+        connect: Connect,
+        host: str,
+        port: int,
+        *,
+        timeout: float,
+        tls: bool = False,
+        login: Login | None = None,
+        allow_basic: bool = False,
+        cnonce: Callable[[], str] = make_cnonce,
+    ) -> None:
+        self.server = ""
+        self.realm = ""
+        self.connected = False
+        self.answered = False
+        self.attempted = False
+        self.accepted = False
+        self._connect = connect
+        self._host, self._port, self._tls = host, port, tls
+        self._timeout = timeout
+        self._login = login
+        self._allow_basic = allow_basic
+        self._cnonce = cnonce
+        self._session: RtspSession | None = None
+        self._challenge: digest.Challenge | None = None
+        self._challenged_on: RtspSession | None = None
+        self._nonce_count = 0
+        self._closures = 0
+
+    @property
+    def has_login(self) -> bool:
+        """Whether a challenge would be answered."""
+        return self._login is not None
+
+    @property
+    def login_name(self) -> str:
+        """Name of the login, "" without one."""
+        return self._login.name if self._login is not None else ""
+
+    @property
+    def certificate(self) -> str:
+        """Fingerprint of the server's certificate, "" without TLS."""
+        return self._session.certificate if self._session is not None else ""
+
+    @property
+    def connection(self) -> RtspSession:
+        """The connection that stands.
+
+        :raises Closed: none does.
+        """
+        if self._session is None or self._session.closed:
+            raise Closed
+        return self._session
+
+    async def session(self) -> RtspSession:
+        """The connection, made anew if it is closed.
+
+        :raises Unreachable: there is none to be had.
+        """
+        if self._session is None or self._session.closed:
+            self._session = await self._connect(self._host, self._port, self._timeout, self._tls)
+            self.connected = True
+        return self._session
+
+    async def ask_plain(self, method: str, url: str, headers: Iterable[tuple[str, str]] = ()) -> rtsp.Response:
+        """Ask without any credential; a 401 is an answer like any other.
+
+        :raises Unreachable: no connection or no answer.
+        :raises Malformed: bytes that are not RTSP.
+        """
+        while True:
+            session = await self.session()
+            used = session.answers > 0
+            try:
+                return self._note(session, await session.request(method, url, headers, timeout=self._timeout))
+            except Closed:
+                if not used:
+                    raise
+
+    async def ask(
+        self, method: str, url: str, headers: Iterable[tuple[str, str]] = (), *, anew: bool = True
+    ) -> rtsp.Response:
+        """Ask; answer a challenge with the login, once, and once more where the nonce was only too old.
+
+        :param anew: whether a new connection will do when this one is closed; after SETUP it will not.
+        :raises Unauthorized: a login is wanted and there is none, none that may be sent, or it was refused.
+        :raises Unreachable: no connection or no answer.
+        :raises Malformed: bytes that are not RTSP.
+        """
+        headers = tuple(headers)
+        forgiven = False
+        for _ in range(MAX_TRIES):
+            session = await self.session() if anew else self.connection
+            used = session.answers > 0
+            credential = self._credential(session, method, url)
+            self.attempted = self.attempted or bool(credential)
+            try:
+                response = await session.request(method, url, (*headers, *credential), timeout=self._timeout)
+            except Closed:
+                # Many servers close after a 401: the answer to it belongs on the next connection.
+                self._closures += 1
+                if not used or not anew:
+                    raise
+                continue
+            self._note(session, response)
+            if response.status != 401:
+                self.accepted = self.accepted or bool(credential)
+                return response
+            if credential:
+                stale = self._challenge is not None and (self._challenge.stale or self.accepted)
+                if forgiven or not stale:
+                    raise Unauthorized("the device refused the login", attempted=True)
+                forgiven = True
+            self._check_answerable(response)
+        raise Unreachable("the device closes every connection before it answers")
+
+    def _credential(self, session: RtspSession, method: str, url: str) -> tuple[tuple[str, str], ...]:
+        """The Authorization header for this request, none while no challenge was met that it would answer.
+
+        A nonce may be valid on its connection only (live555), so on a new one the question goes first without, except
+        where the login was accepted before or the server closes each time.
+        """
+        challenge = self._challenge
+        if self._login is None or challenge is None:
+            return ()
+        if self._challenged_on is not session and not self.accepted and self._closures < 2:
+            return ()
+        self._nonce_count += 1
+        try:
+            text = digest.authorization(
+                challenge,
+                self._login.name,
+                self._login.password.reveal(),
+                method,
+                url,
+                cnonce=self._cnonce(),
+                nonce_count=self._nonce_count,
+            )
+        except LocalError as error:  # a name or password that cannot be written this way: it was not sent
+            raise Unauthorized("this login cannot be sent to the device", shown=error.what) from None
+        return (("Authorization", text),)
+
+    def _note(self, session: RtspSession, response: rtsp.Response) -> rtsp.Response:
+        self.answered = True
+        self.server = response.header("Server")[:200] or self.server
+        if response.status == 401:
+            challenges = digest.parse_challenges(response.all("WWW-Authenticate"))
+            self.realm = next((one.realm for one in challenges), self.realm)[:200]
+            self._challenge = digest.choose(challenges, allow_basic=self._allow_basic)
+            self._challenged_on = session
+            self._nonce_count = 0
+        if response.header("Connection").strip().lower() == "close":
+            session.close()
+        return response
+
+    def _check_answerable(self, response: rtsp.Response) -> None:
+        if self._login is None:
+            raise Unauthorized("the device wants a login")
+        if self._challenge is None:
+            challenges = digest.parse_challenges(response.all("WWW-Authenticate"))
+            if any(one.scheme == "basic" for one in challenges) and not self._allow_basic:
+                raise Unauthorized("the device takes a password in clear only, which is not allowed for it")
+            raise Unauthorized("the device wants a login of a kind that is not known")
+
+    async def part(self, method: str, url: str, headers: Iterable[tuple[str, str]] = (), *, timeout: float) -> None:
+        """Ask once on the connection that stands, and wait up to ``timeout`` seconds; any answer will do."""
+        session = self._session
+        if session is None or session.closed:
+            return
+        session.on_interleaved = session.on_lost = None
+        credential = self._credential(session, method, url)
+        with suppress(Unreachable, Malformed):  # the connection goes away, and its session with it
+            await session.request(method, url, (*headers, *credential), timeout=timeout)
+
+    def say(self, method: str, url: str, headers: Iterable[tuple[str, str]] = ()) -> None:
+        """Send without waiting for an answer, if the connection stands."""
+        session = self._session
+        if session is not None and not session.closed:
+            session.send(method, url, (*headers, *self._credential(session, method, url)))
+
+    def close(self) -> None:
+        """Close the connection. May be called again."""
+        if self._session is not None:
+            self._session.close()

@@ -1,0 +1,117 @@
+"""The built-in parts, declared as a plugin's would be: each maker reads the configuration and makes its part."""
+
+from __future__ import annotations
+
+import os
+import time
+
+from twisted.plugin import IPlugin
+from zope.interface import implementer
+
+from twisted_detector.discovery.portscan import PortScan
+from twisted_detector.discovery.wsdiscovery import WSDiscovery
+from twisted_detector.inspection.clear_text import ClearTextPolicy
+from twisted_detector.inspection.lanes import Lanes
+from twisted_detector.inspection.onvif import DEFAULT_PORTS, OnvifInspector
+from twisted_detector.inspection.rtsp import RtspInspector
+from twisted_detector.interfaces import IDiscovererMaker, IInspectorMaker, INeighbours, IOutputMaker, MakerContext
+from twisted_detector.outputs.topics import Topics, TopicsOutput
+
+
+def _loopback_named(context: MakerContext) -> bool:
+    """Whether the operator named a loopback network, as for simulated cameras."""
+    return any(network.is_loopback for network in context.config.named_networks)
+
+
+@implementer(IPlugin, IDiscovererMaker)
+class WSDiscoveryMaker:
+    """WS-Discovery probes and announcements, unless ONVIF is switched off."""
+
+    name = "wsdiscovery"
+
+    def make(self, context: MakerContext) -> WSDiscovery | None:
+        """See :class:`IMaker`."""
+        if not context.config.onvif_enabled:
+            return None
+        return WSDiscovery(
+            context.reactor,
+            context.parts[INeighbours],
+            listen=min(3.0, context.config.discovery_timeout),
+            include_loopback=_loopback_named(context),
+        )
+
+
+@implementer(IPlugin, IDiscovererMaker)
+class PortScanMaker:
+    """The sweep of RTSP ports, unless it is switched off."""
+
+    name = "portscan"
+
+    def make(self, context: MakerContext) -> PortScan | None:
+        """See :class:`IMaker`."""
+        config = context.config
+        if not config.network_scan_enabled:
+            return None
+        return PortScan(
+            context.reactor,
+            context.parts[INeighbours],
+            ports=(554, 8554, config.rtsp_port),
+            networks=config.scan_networks,
+            exclude=config.scan_exclude,
+            rate=config.scan_rate,
+        )
+
+
+@implementer(IPlugin, IInspectorMaker)
+class OnvifMaker:
+    """ONVIF questions, unless ONVIF is switched off. Asked before RTSP: it knows more."""
+
+    name = "onvif"
+
+    def make(self, context: MakerContext) -> OnvifInspector | None:
+        """See :class:`IMaker`."""
+        config = context.config
+        if not config.onvif_enabled:
+            return None
+        return OnvifInspector(
+            context.reactor,
+            timeout=config.onvif_timeout,
+            random=os.urandom,
+            monotonic=time.monotonic,
+            onvif_ports=tuple(dict.fromkeys((*DEFAULT_PORTS, config.onvif_port, config.http_port))),
+            allow_basic=context.parts[ClearTextPolicy].allows_candidate,
+        )
+
+
+@implementer(IPlugin, IInspectorMaker)
+class RtspMaker:
+    """The search for streams on a device that speaks RTSP only."""
+
+    name = "rtsp"
+
+    def make(self, context: MakerContext) -> RtspInspector:
+        """See :class:`IMaker`."""
+        return RtspInspector(
+            context.reactor,
+            timeout=context.config.rtsp_timeout,
+            allow_basic=context.parts[ClearTextPolicy].allows,
+            lanes=context.parts[Lanes],
+        )
+
+
+@implementer(IPlugin, IOutputMaker)
+class TopicsMaker:
+    """Our own topics."""
+
+    name = "topics"
+
+    def make(self, context: MakerContext) -> TopicsOutput:
+        """See :class:`IMaker`."""
+        return TopicsOutput(context.parts[Topics])
+
+
+wsdiscovery = WSDiscoveryMaker()
+portscan = PortScanMaker()
+onvif = OnvifMaker()
+rtsp = RtspMaker()
+topics = TopicsMaker()

@@ -1,0 +1,57 @@
+"""Acknowledged retained messages go in; what the broker was last told, by topic, comes out, within a bound."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from twisted_detector.model import Message
+
+
+class Retained:
+    """The latest acknowledged retained message of each topic.
+
+    It serves two ends: an unchanged document is not published again, and after a reconnect everything is (a broker
+    that crashed may have lost what it acknowledged).
+    """
+
+    def __init__(self, *, messages: int, octets: int) -> None:
+        self._max_messages = messages
+        self._max_octets = octets
+        self._octets = 0
+        self._by_topic: dict[str, Message] = {}
+
+    def __len__(self) -> int:
+        return len(self._by_topic)
+
+    def __iter__(self) -> Iterator[Message]:
+        return iter(self._by_topic.values())
+
+    def get(self, topic: str) -> Message | None:
+        """What the broker was last told on ``topic``; None when nothing is known."""
+        return self._by_topic.get(topic)
+
+    def says(self, message: Message) -> bool:
+        """Whether the broker was told exactly this."""
+        known = self._by_topic.get(message.topic)
+        return known is not None and known.payload == message.payload and known.qos == message.qos
+
+    def set(self, message: Message) -> list[str]:
+        """Note that ``message`` was acknowledged.
+
+        :returns: the topics that had to be forgotten for it, longest unchanged first; perhaps its own.
+        """
+        self.remove(message.topic)
+        self._by_topic[message.topic] = message
+        self._octets += len(message.topic) + len(message.payload)
+        evicted = []
+        while len(self._by_topic) > self._max_messages or self._octets > self._max_octets:
+            topic = next(iter(self._by_topic))
+            self.remove(topic)
+            evicted.append(topic)
+        return evicted
+
+    def remove(self, topic: str) -> None:
+        """Forget ``topic``."""
+        known = self._by_topic.pop(topic, None)
+        if known is not None:
+            self._octets -= len(topic) + len(known.payload)

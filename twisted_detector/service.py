@@ -1,0 +1,334 @@
+"""A Config goes in; the daemon as one Twisted service comes out: all joining, the order of start and stop."""
+
+from __future__ import annotations
+
+import secrets
+import signal
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from twisted.application.service import IService, Service
+from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
+from twisted.internet.protocol import Factory
+from twisted.python.failure import Failure
+from txaio.tx import make_logger, set_global_log_level
+
+from twisted_detector import __version__, plugin_loader
+from twisted_detector.broker import EmbeddedBroker
+from twisted_detector.bus import Bus
+from twisted_detector.commands import Commands
+from twisted_detector.config import Config
+from twisted_detector.detector import Detector, Schedule
+from twisted_detector.errors import BrokerError
+from twisted_detector.examiner import MAX_SECONDS, Examiner
+from twisted_detector.health import Heartbeat
+from twisted_detector.inspection.clear_text import ClearTextPolicy
+from twisted_detector.inspection.credentials import LoginBudget
+from twisted_detector.inspection.lanes import Lanes
+from twisted_detector.inspection.rtsp import RtspValidator
+from twisted_detector.interfaces import (
+    IDiscovererMaker,
+    IInspectorMaker,
+    IListenerMaker,
+    INeighbours,
+    IOutputMaker,
+    IServiceExtension,
+    IWatcher,
+    IWatcherMaker,
+    MakerContext,
+)
+from twisted_detector.keeper import Keeper
+from twisted_detector.model import Secret
+from twisted_detector.mqtt_service import MqttService, MqttSettings
+from twisted_detector.narrator import Narrator
+from twisted_detector.neighbours import KernelNeighbours
+from twisted_detector.outputs.topics import Topics
+from twisted_detector.registry import Registry
+from twisted_detector.report import Report
+from twisted_detector.resources import ReactorLag, Resources
+from twisted_detector.speaker import Speaker
+from twisted_detector.store import Store
+from twisted_detector.workqueue import WorkQueue
+
+#: A clean stop may take so long in all; a supervisor that sent SIGTERM usually waits ten.
+STOP_SECONDS = 4.5
+
+
+def makeService(config: Config, reactor: Any) -> IService:
+    """The whole daemon as a service."""
+    service: IService = Daemon(config, reactor)
+    return service
+
+
+class Daemon(Service):
+    """Everything, joined in :meth:`_start` and taken apart in :meth:`_stop`.
+
+    :ivar exit_status: 1 when the daemon ended because it could not start.
+    """
+
+    log = make_logger()
+
+    def __init__(self, config: Config, reactor: Any) -> None:
+        self._config = config
+        self._reactor = reactor
+        self._starting: Deferred[None] | None = None
+        #: How to undo what was started, in the order of starting; taken apart from the end.
+        self._undo: list[tuple[str, Callable[[], Any]]] = []
+        self.exit_status = 0
+
+    # --- starting --------------------------------------------------------------------------------------------------
+
+    def startService(self) -> None:
+        """Begin to start; the reactor may not be running yet."""
+        super().startService()  # type: ignore[no-untyped-call]
+        set_global_log_level(self._config.log_level)
+        # One line for each connection of Twisted's own would bury everything else.
+        Factory.noisy = False
+        self._reactor.callWhenRunning(self._catch_signals)
+        self._starting = Deferred.fromCoroutine(self._start())
+        self._starting.addErrback(self._cannot_start)
+
+    def _catch_signals(self) -> None:
+        """End with status 0 on a signal that asks for it; twistd would kill itself by the signal once more."""
+
+        def stop(*_: object) -> None:
+            self._reactor.callFromThread(self._stop_reactor)
+
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, stop)
+
+    def _stop_reactor(self) -> None:
+        if self._reactor.running:
+            self._reactor.stop()
+
+    def _cannot_start(self, failure: Failure) -> None:
+        self.exit_status = 1
+        if failure.check(BrokerError):
+            self.log.critical("{error}", error=failure.getErrorMessage())
+        else:
+            self.log.failure("camdetect cannot start", failure=failure)
+        self._reactor.callLater(0, self._stop_reactor)
+
+    def _started(self, name: str, undo: Callable[[], Any]) -> None:
+        self._undo.append((name, undo))
+
+    async def _start(self) -> None:
+        config, reactor = self._config, self._reactor
+        self.log.info("camdetect {version} starts as node {node}", version=__version__, node=config.node_id)
+        for warning in config.warnings:
+            self.log.warn("{warning}", warning=warning)
+
+        # What others need first: the disk, the kernel's tables, a broker.
+        store = Store(reactor, config.state_dir)
+        await store.open()
+        self._started("store", lambda: Deferred.fromCoroutine(store.close()))
+        neighbours = KernelNeighbours(reactor)
+        neighbours.start()
+        self._started("neighbours", neighbours.stop)
+        host, port = await self._broker()
+
+        # Telling: bus → outputs → outbox → MQTT.
+        topics = Topics(prefix=config.mqtt_topic_prefix, node_id=config.node_id)
+        bus = Bus()
+        mqtt = MqttService(
+            reactor,
+            _mqtt_settings(config, host, port, topics.lwt),
+            store=store,
+            node_id=config.node_id,
+            emit=bus.emit,
+            queue_size=config.mqtt_queue_size,
+        )
+        await mqtt.start()
+        self._started("mqtt", lambda: Deferred.fromCoroutine(mqtt.stop()))
+
+        # Knowing.
+        registry = Registry(bus.emit, missed_limit=_missed_limit(config))
+        budget = LoginBudget(
+            config.camera_credentials,
+            confirmed=config.named_networks,
+            salt=await self._salt(store),
+            save=lambda key, text: store.save_value("login_budget", key, text),
+        )
+        budget.restore(await store.load_values("login_budget"))
+
+        # Seeing and asking, made by plugins, ours among them.
+        clear_text = ClearTextPolicy(
+            config.allow_basic_auth, confirmed=config.named_networks, neighbours=neighbours.known
+        )
+        lanes = Lanes()
+        context = MakerContext(
+            reactor=reactor,
+            config=config,
+            settings={},
+            publish=mqtt.publish,
+            subscribe=mqtt.subscribe,
+            parts={INeighbours: neighbours, ClearTextPolicy: clear_text, Lanes: lanes, Topics: topics},
+        )
+        self._find_plugins()
+        bus.subscribe(Speaker(self._make(IOutputMaker, context), publish=mqtt.publish))
+        bus.subscribe(Keeper(store))
+        bus.subscribe(Narrator())
+        for listener in self._make(IListenerMaker, context):
+            bus.subscribe(listener)
+        discoverers = self._make(IDiscovererMaker, context)
+        watchers = [each for each in discoverers if IWatcher.providedBy(each)] + self._make(IWatcherMaker, context)
+        examiner = Examiner(
+            reactor,
+            registry,
+            inspectors=self._make(IInspectorMaker, context),
+            validator=RtspValidator(reactor, timeout=config.rtsp_timeout, allow_basic=clear_text.allows, lanes=lanes),
+            budget=budget,
+            emit=bus.emit,
+        )
+        inspections = WorkQueue(
+            reactor,
+            max_concurrent=config.max_concurrent_discovery,
+            max_seconds=MAX_SECONDS,
+            timed_out=examiner.timed_out,
+        )
+        detector = Detector(
+            reactor,
+            registry,
+            schedule=_schedule(config),
+            neighbours=neighbours,
+            discoverers=discoverers,
+            watchers=watchers,
+            examiner=examiner,
+            inspections=inspections,
+            emit=bus.emit,
+            monotonic=time.monotonic,
+        )
+        commands = Commands(
+            reactor,
+            detector=detector,
+            registry=registry,
+            node_id=config.node_id,
+            topic=topics.command_result,
+            publish=mqtt.publish,
+        )
+        mqtt.subscribe(topics.command, commands.handle)
+
+        # What an earlier run knew is said before anything is looked for.
+        registry.restore(await store.load_cameras())
+
+        for extension in self._make(IServiceExtension, context):
+            extension.startService()
+            self._started(f"extension {extension!r}", extension.stopService)
+        detector.start()
+        self._started("detector", lambda: Deferred.fromCoroutine(detector.stop()))
+
+        # Telling how we are.
+        lag = ReactorLag(reactor, time.monotonic)
+        lag.start()
+        self._started("lag", lag.stop)
+        report = Report(
+            registry=registry,
+            detector=detector,
+            examiner=examiner,
+            inspections=inspections,
+            mqtt=mqtt,
+            lag=lag,
+            resources=Resources(time.monotonic),
+        )
+        heartbeat = Heartbeat(
+            reactor,
+            node_id=config.node_id,
+            topics=topics.health,
+            interval=config.health_report_interval,
+            blocks=report.blocks,
+            publish=mqtt.publish,
+            monotonic=time.monotonic,
+        )
+        mqtt.add_state_listener(lambda _change: heartbeat.status_may_have_changed())
+        heartbeat.start()
+        self._started("heartbeat", heartbeat.stop)
+
+    async def _broker(self) -> tuple[str, int]:
+        config = self._config
+        if config.mqtt_broker:
+            return config.mqtt_broker, config.mqtt_port
+        broker = EmbeddedBroker(self._reactor, port=config.mqtt_port)
+        endpoint = await broker.start()
+        self._started("broker", lambda: Deferred.fromCoroutine(broker.stop()))
+        for line in broker.describe():
+            self.log.info("{line}", line=line)
+        return endpoint.host, endpoint.port
+
+    async def _salt(self, store: Store) -> str:
+        """What makes the fingerprints of logins differ between installations; made once."""
+        saved: Mapping[str, str] = await store.load_values("salt")
+        salt = saved.get("login_budget") or secrets.token_hex(16)
+        if "login_budget" not in saved:
+            store.save_value("salt", "login_budget", salt)
+        return salt
+
+    def _find_plugins(self) -> None:
+        plugin_loader.look_in([plugin_loader.CHECKOUT_PLUGINS])
+        for file, fault in plugin_loader.broken().items():
+            self.log.error("Plugin {file} is broken and left out: {fault}", file=file, fault=fault)
+
+    def _make(self, kind: Any, context: MakerContext) -> list[Any]:
+        config = self._config
+        return plugin_loader.make_all(kind, context, settings=config.plugin_settings, wanted=config.plugins)
+
+    # --- stopping --------------------------------------------------------------------------------------------------
+
+    def stopService(self) -> Deferred[None]:
+        """Take everything apart, each step awaited, in less than STOP_SECONDS."""
+        super().stopService()  # type: ignore[no-untyped-call]
+        stopping = Deferred.fromCoroutine(self._stop())
+        stopping.addTimeout(STOP_SECONDS, self._reactor)
+        stopping.addErrback(lambda failure: self.log.failure("camdetect did not stop cleanly", failure=failure))
+        return stopping
+
+    async def _stop(self) -> None:
+        """From the end: first nothing is looked for any more, then ``offline`` is said, then the disk is closed."""
+        if self._starting is not None:
+            self._starting.cancel()
+            await DeferredList([self._starting], consumeErrors=True)
+        while self._undo:
+            name, undo = self._undo.pop()
+            try:
+                await maybeDeferred(undo)
+            except Exception:
+                self.log.failure("{name} did not stop cleanly", name=name)
+        self.log.info("camdetect has stopped")
+
+
+def _mqtt_settings(config: Config, host: str, port: int, lwt_topic: str) -> MqttSettings:
+    return MqttSettings(
+        host=host,
+        port=port,
+        client_id=config.mqtt_client_id,
+        keepalive=config.mqtt_keepalive,
+        protocol=config.mqtt_protocol,
+        username=config.mqtt_username,
+        password=config.mqtt_password if config.mqtt_password != Secret("") else None,
+        tls=config.mqtt_tls,
+        tls_ca_path=str(config.tls_ca_path or ""),
+        tls_cert_path=str(config.tls_cert_path or ""),
+        tls_key_path=str(config.tls_key_path or ""),
+        tls_insecure=config.tls_insecure,
+        reconnect_min=config.mqtt_reconnect_min,
+        reconnect_max=config.mqtt_reconnect_max,
+        reconnect_jitter=config.mqtt_reconnect_jitter,
+        max_attempts=config.mqtt_max_reconnect_attempts,
+        lwt_topic=lwt_topic,
+    )
+
+
+def _missed_limit(config: Config) -> int:
+    """OFFLINE_THRESHOLD as missed checks: stamps jump with the clock, counts do not."""
+    return max(1, round(config.offline_threshold / config.health_check_interval))
+
+
+def _schedule(config: Config) -> Schedule:
+    steady = config.steady_state_interval if config.smart_discovery_enabled else config.discovery_interval
+    return Schedule(
+        interval=steady,
+        check_interval=config.health_check_interval,
+        sweep_timeout=config.discovery_timeout,
+        initial_count=config.initial_discovery_count if config.smart_discovery_enabled else 1,
+        initial_pause=min(config.discovery_interval, config.quick_check_interval),
+    )

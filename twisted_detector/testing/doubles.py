@@ -1,0 +1,266 @@
+"""What you script goes in; discoverers, inspectors, validators and listeners that do just that, and note it, come out.
+
+For tests of your plugin or of a part of ours. Nothing happens by itself: a double that shall take its time is held
+with :class:`Gate` and goes on when you open it::
+
+    inspector = ScriptedInspector({"10.0.0.5": an_inspection, "10.0.0.6": Unreachable("no answer")})
+    detector = Detector(..., discoverers=[MemoryDiscoverer(a_sighting)], ...)
+
+Every double implements its interface from :mod:`twisted_detector.interfaces`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+
+from twisted.internet.defer import Deferred, succeed
+from zope.interface import implementer
+
+from twisted_detector.errors import CamdetectError, Unauthorized
+from twisted_detector.events import Event
+from twisted_detector.interfaces import (
+    IDiscoverer,
+    IEventListener,
+    IInspector,
+    IPublisher,
+    ISightingSink,
+    IStreamValidator,
+    IWatcher,
+)
+from twisted_detector.model import Candidate, Inspection, Login, Message, Proof, Secret, Sighting, Stream, StreamReport
+
+Accepts = Callable[[Login], bool]
+
+
+class Gate:
+    """Whoever passes waits until it is opened.
+
+    :ivar waiting: how many wait now.
+    """
+
+    def __init__(self) -> None:
+        self._waiters: list[Deferred[None]] = []
+
+    @property
+    def waiting(self) -> int:
+        return len(self._waiters)
+
+    async def passing(self) -> None:
+        """Wait; ends with CancelledError when the waiting is cancelled."""
+        waiter: Deferred[None] = Deferred(self._waiters.remove)
+        self._waiters.append(waiter)
+        await waiter
+
+    def open(self) -> None:
+        """Let everybody go on who waits now."""
+        waiters, self._waiters = self._waiters, []
+        for waiter in waiters:
+            waiter.callback(None)
+
+
+@implementer(IDiscoverer)
+class MemoryDiscoverer:
+    """Reports the sightings that it has, once at each sweep.
+
+    :ivar sightings: change them at any time.
+    :ivar problem: is raised at the end of a sweep, None for none.
+    :ivar gate: what a sweep waits for after its sightings, None for nothing.
+    :ivar sweeps: how many began; ``running``: how many run now; ``most``: how many ran at one time at most.
+    """
+
+    def __init__(self, *sightings: Sighting, name: str = "memory", gate: Gate | None = None) -> None:
+        self.name = name
+        self.sightings = list(sightings)
+        self.problem: BaseException | None = None
+        self.gate = gate
+        self.sweeps = self.running = self.most = 0
+
+    async def sweep(self, sink: ISightingSink) -> None:
+        self.sweeps += 1
+        self.running += 1
+        self.most = max(self.most, self.running)
+        try:
+            for sighting in self.sightings:
+                sink.sighted(sighting)
+            if self.gate is not None:
+                await self.gate.passing()
+            if self.problem is not None:
+                raise self.problem
+        finally:
+            self.running -= 1
+
+
+@implementer(IWatcher)
+class MemoryWatcher:
+    """Hears what you :meth:`hear`, while it watches.
+
+    :ivar problem: is raised by ``startWatching`` and ``stopWatching``, None for none.
+    :ivar sink: who is told; None while nobody is.
+    """
+
+    def __init__(self, name: str = "memory-watcher") -> None:
+        self.name = name
+        self.problem: Exception | None = None
+        self.sink: ISightingSink | None = None
+
+    def startWatching(self, sink: ISightingSink) -> None:
+        if self.problem is not None:
+            raise self.problem
+        self.sink = sink
+
+    def stopWatching(self) -> Deferred[None] | None:
+        self.sink = None
+        if self.problem is not None:
+            raise self.problem
+        return succeed(None)
+
+    def hear(self, sighting: Sighting) -> None:
+        """A device says where it is."""
+        if self.sink is not None:
+            self.sink.sighted(sighting)
+
+    def hear_bye(self, address: str) -> None:
+        """A device says goodbye."""
+        if self.sink is not None:
+            self.sink.departed(self.name, address)
+
+
+@dataclass(frozen=True)
+class Guarded:
+    """An answer that wants a login: ``accepts`` tells which; then the device answers ``then``.
+
+    :ivar before: what it answers without any login; None raises Unauthorized.
+    :ivar locks: whether it says that it locks when it refuses.
+    """
+
+    then: Inspection | StreamReport
+    accepts: Accepts
+    before: Inspection | None = None
+    locks: bool = False
+
+
+Answer = Inspection | StreamReport | Guarded | Exception | None
+
+
+@implementer(IInspector)
+class ScriptedInspector:
+    """Answers by address; an address without an answer is not its affair (None).
+
+    :ivar answers: address → an Inspection, an exception to raise, :class:`Guarded`, or None.
+    :ivar asked: ``(address, name of the login or None)`` of every question, in order.
+    :ivar gate: what every question waits for, None for nothing.
+    """
+
+    def __init__(
+        self, answers: Mapping[str, Answer] | None = None, *, name: str = "scripted", gate: Gate | None = None
+    ) -> None:
+        self.name = name
+        self.answers = dict(answers or {})
+        self.asked: list[tuple[str, str | None]] = []
+        self.gate = gate
+
+    async def inspect(self, candidate: Candidate, login: Login | None) -> Inspection | None:
+        self.asked.append((candidate.address, login.name if login else None))
+        if self.gate is not None:
+            await self.gate.passing()
+        answer = _answer(self.answers.get(candidate.address), login)
+        if answer is not None and not isinstance(answer, Inspection):
+            raise TypeError("an inspector is scripted with inspections")
+        return replace(answer, login=login.name) if answer is not None and login is not None else answer
+
+
+@implementer(IStreamValidator)
+class ScriptedValidator:
+    """Answers by stream URL; a URL without an answer plays.
+
+    :ivar answers: URL → a StreamReport, an exception to raise, or :class:`Guarded`.
+    :ivar asked: ``(URL, name of the login or None)`` of every check, in order.
+    :ivar gate: what every check waits for, None for nothing.
+    """
+
+    PLAYS = StreamReport(Proof.KEYFRAME, validated=True, codec="H264", width=1920, height=1080, fps=25.0)
+
+    def __init__(self, answers: Mapping[str, Answer] | None = None, *, gate: Gate | None = None) -> None:
+        self.answers = dict(answers or {})
+        self.asked: list[tuple[str, str | None]] = []
+        self.gate = gate
+
+    async def validate(self, stream: Stream, login: Login | None) -> StreamReport:
+        self.asked.append((stream.url, login.name if login else None))
+        if self.gate is not None:
+            await self.gate.passing()
+        answer = _answer(self.answers.get(stream.url, self.PLAYS), login)
+        if not isinstance(answer, StreamReport):
+            raise TypeError("a validator is scripted with reports")
+        return answer
+
+
+def _answer(script: Answer, login: Login | None) -> Inspection | StreamReport | None:
+    if isinstance(script, Exception):
+        raise script
+    if not isinstance(script, Guarded):
+        return script
+    if login is None:
+        if script.before is not None:
+            return script.before
+        raise Unauthorized("it wants a login")
+    if not script.accepts(login):
+        raise Unauthorized("it refused the login", attempted=True, locked=script.locks)
+    return script.then
+
+
+@implementer(IEventListener)
+class RecordingListener:
+    """Notes every event.
+
+    :ivar problem: is raised after noting, None for none.
+    """
+
+    def __init__(self) -> None:
+        self.events: list[Event] = []
+        self.problem: Exception | None = None
+
+    def handle(self, event: Event) -> None:
+        self.events.append(event)
+        if self.problem is not None:
+            raise self.problem
+
+    def names(self) -> list[str]:
+        """The class names of the events, in order."""
+        return [type(event).__name__ for event in self.events]
+
+    def take(self) -> list[Event]:
+        """The events since the last call."""
+        events, self.events = self.events, []
+        return events
+
+
+@implementer(IPublisher)
+class RecordingPublisher:
+    """Notes every message and acknowledges it at once.
+
+    :ivar problem: is raised instead, None for none.
+    """
+
+    def __init__(self) -> None:
+        self.messages: list[Message] = []
+        self.problem: CamdetectError | None = None
+
+    def publish(self, message: Message) -> Deferred[None]:
+        if self.problem is not None:
+            raise self.problem
+        self.messages.append(message)
+        return succeed(None)
+
+    def retained(self) -> dict[str, bytes]:
+        """What a broker would hold now: the last retained payload of each topic, without the emptied ones."""
+        held = {message.topic: message.payload for message in self.messages if message.retain}
+        return {topic: payload for topic, payload in held.items() if payload}
+
+
+def logins(*pairs: str) -> Iterable[Login]:
+    """Logins from texts such as ``admin:secret``."""
+    for pair in pairs:
+        name, _, password = pair.partition(":")
+        yield Login(name, Secret(password))

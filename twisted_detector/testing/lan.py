@@ -1,0 +1,219 @@
+"""Devices of your own go in; networks without a network come out: neighbours, multicast and TCP ports in memory.
+
+For tests of discoverers, yours and ours: hand :class:`MemoryNeighbours` to whatever wants INeighbours, the method
+``MemoryLAN.open_multicast`` to whatever opens multicast sockets, and :class:`MemoryHosts` to a port scan. All time is
+that of the ``Clock`` that you give them; nothing happens until you advance it::
+
+    clock = Clock()
+    lan = MemoryLAN(clock)
+    lan.attach("10.0.0.5", lambda data, sender: [my_answer_to(data)])
+    discoverer = WSDiscovery(clock, MemoryNeighbours(eth0), open_multicast=lan.open_multicast, ...)
+"""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from zope.interface import implementer
+
+from twisted_detector.discovery.connector import Connector, Outcome
+from twisted_detector.discovery.multicast import Group, MulticastPort, Received
+from twisted_detector.interfaces import INeighbours, ISightingSink
+from twisted_detector.model import Interface, Mac, Sighting
+
+#: A usual machine: one wired interface.
+ETH0 = Interface("eth0", 2, "10.0.0.9", 24)
+LOOPBACK = Interface("lo", 1, "127.0.0.1", 8, multicast=False, loopback=True)
+
+
+@implementer(INeighbours)
+class MemoryNeighbours:
+    """Neighbours as you say.
+
+    :ivar macs: address → MAC: what is known; change it at any time.
+    :ivar addresses: the interfaces; change them at any time.
+    :ivar asked: every address that ``mac_of`` was asked for, in order.
+    :ivar problem: an exception that ``interfaces`` and ``mac_of`` raise, or None.
+    """
+
+    def __init__(self, *addresses: Interface, macs: Mapping[str, Mac] | None = None) -> None:
+        self.addresses = list(addresses)
+        self.macs = dict(macs or {})
+        self.asked: list[str] = []
+        self.problem: Exception | None = None
+
+    async def mac_of(self, address: str) -> Mac | None:
+        self.asked.append(address)
+        if self.problem is not None:
+            raise self.problem
+        return self.macs.get(address)
+
+    def known(self) -> Mapping[str, Mac]:
+        return dict(self.macs)
+
+    async def interfaces(self) -> Sequence[Interface]:
+        if self.problem is not None:
+            raise self.problem
+        return tuple(self.addresses)
+
+
+@implementer(ISightingSink)
+@dataclass
+class RecordingSink:
+    """Keeps what is reported, in order."""
+
+    sightings: list[Sighting] = field(default_factory=list)
+    departures: list[tuple[str, str]] = field(default_factory=list)
+
+    def sighted(self, sighting: Sighting) -> None:
+        self.sightings.append(sighting)
+
+    def departed(self, source: str, address: str) -> None:
+        self.departures.append((source, address))
+
+
+#: A device: a datagram and its sender's address go in, the datagrams that it answers come out.
+Device = Callable[[bytes, str], Iterable[bytes]]
+
+
+class MemoryLAN:
+    """Multicast networks, one for each interface name: what is sent to the group reaches all devices on it.
+
+    :param clock: advance it to deliver.
+    :param latency: seconds that a datagram takes, each way.
+    :ivar sent: (interface name, local address, datagram) of everything that was sent to the group.
+    :ivar open_ports: (interface name, local address, member) of every socket that is open now.
+    :ivar broken: interface names whose sockets cannot send (ENETUNREACH).
+    :ivar closed: interface names on which no socket can be opened (EADDRINUSE).
+    """
+
+    def __init__(self, clock: IReactorTime, *, latency: float = 0.001) -> None:
+        self._clock = clock
+        self._latency = latency
+        self._devices: list[tuple[str, str, Device]] = []
+        self._ports: list[_MemoryPort] = []
+        self.sent: list[tuple[str, str, bytes]] = []
+        self.broken: set[str] = set()
+        self.closed: set[str] = set()
+
+    @property
+    def open_ports(self) -> list[tuple[str, str, bool]]:
+        return [(port.interface.name, port.interface.address, port.member) for port in self._ports]
+
+    def attach(self, address: str, device: Device, *, interface: str = "eth0") -> Callable[[], None]:
+        """Put a device on the network of ``interface``; the returned function takes it away."""
+        entry = (interface, address, device)
+        self._devices.append(entry)
+        return lambda: self._devices.remove(entry)
+
+    def say(self, data: bytes, sender: str, *, interface: str = "eth0") -> None:
+        """``sender`` sends a datagram to the group: members hear it."""
+        for port in tuple(self._ports):
+            if port.member and port.interface.name == interface:
+                self._deliver(port, data, sender)
+
+    def tell(self, data: bytes, sender: str, *, interface: str = "eth0") -> None:
+        """``sender`` sends a datagram to every socket there that is no member, asked or not."""
+        for port in tuple(self._ports):
+            if not port.member and port.interface.name == interface:
+                self._deliver(port, data, sender)
+
+    def open_multicast(self, interface: Interface, group: Group, received: Received, *, member: bool) -> MulticastPort:
+        """See :class:`twisted_detector.discovery.multicast.OpenMulticast`."""
+        if interface.name in self.closed:
+            raise OSError(errno.EADDRINUSE, "Address already in use")
+        port = _MemoryPort(self, interface, received, member)
+        self._ports.append(port)
+        return port
+
+    def _send(self, port: _MemoryPort, data: bytes) -> None:
+        if port.interface.name in self.broken:
+            raise OSError(errno.ENETUNREACH, "Network is unreachable")
+        self.sent.append((port.interface.name, port.interface.address, data))
+        for interface, address, device in tuple(self._devices):
+            if interface == port.interface.name:
+                for answer in device(data, port.interface.address):
+                    self._deliver(port, answer, address)
+
+    def _deliver(self, port: _MemoryPort, data: bytes, sender: str) -> None:
+        port.coming.append(self._clock.callLater(self._latency, port.hear, data, sender))
+
+    def _close(self, port: _MemoryPort) -> None:
+        if port in self._ports:
+            self._ports.remove(port)
+
+
+class _MemoryPort:
+    def __init__(self, lan: MemoryLAN, interface: Interface, received: Received, member: bool) -> None:
+        self._lan = lan
+        self.interface = interface
+        self._received = received
+        self.member = member
+        self.coming: list[IDelayedCall] = []
+
+    def send(self, data: bytes) -> None:
+        self._lan._send(self, data)
+
+    def close(self) -> None:
+        self._lan._close(self)
+        for call in self.coming:
+            if call.active():
+                call.cancel()
+
+    def hear(self, data: bytes, sender: str) -> None:
+        self.coming = [call for call in self.coming if call.active()]
+        self._received(data, sender)
+
+
+class MemoryHosts:
+    """TCP hosts: a port is open, refused or silent, as you say. Its ``connector`` makes what a port scan wants.
+
+    :param clock: advance it to let attempts end.
+    :param latency: seconds until an attempt ends.
+    :ivar ports: address → port → how it ends; an address or port that is missing stays silent, ``None`` as port stands
+        for all others of the address.
+    :ivar attempts: (seconds, address, port) of every attempt.
+    :ivar running: the attempts that have not ended, by number; ``most_running``: the most at one time.
+    :ivar is_closed: whether the connector was closed.
+    """
+
+    def __init__(self, clock: IReactorTime, *, latency: float = 0.001) -> None:
+        self._clock = clock
+        self._latency = latency
+        self.ports: dict[str, dict[int | None, Outcome]] = {}
+        self.attempts: list[tuple[float, str, int]] = []
+        self.running: dict[int, IDelayedCall | None] = {}
+        self.most_running = 0
+        self.is_closed = False
+
+    def connector(self, reactor: object) -> Connector:
+        """The connector, open (again)."""
+        self.is_closed = False
+        return self
+
+    def connect(self, address: str, port: int, ended: Callable[[Outcome], None]) -> Callable[[], None]:
+        number = len(self.attempts)
+        self.attempts.append((self._clock.seconds(), address, port))
+        host = self.ports.get(address, {})
+        outcome = host.get(port, host.get(None))
+
+        def end(outcome: Outcome) -> None:
+            del self.running[number]
+            ended(outcome)
+
+        self.running[number] = None if outcome is None else self._clock.callLater(self._latency, end, outcome)
+        self.most_running = max(self.most_running, len(self.running))
+        return lambda: self._give_up(number)
+
+    def _give_up(self, number: int) -> None:
+        call = self.running.pop(number, None)
+        if call is not None:
+            call.cancel()
+
+    def close(self) -> None:
+        for number in tuple(self.running):
+            self._give_up(number)
+        self.is_closed = True

@@ -1,0 +1,77 @@
+"""Messages go in; an IOutbox in memory hands them out and notes what became of them."""
+
+from __future__ import annotations
+
+from collections import OrderedDict, deque
+from collections.abc import Callable, Sequence
+
+from zope.interface import implementer
+
+from twisted_detector.interfaces import IOutbox, OutboxItem
+from twisted_detector.model import Message
+
+
+@implementer(IOutbox)
+class MemoryOutbox:
+    """First in, first out; no priorities, no bounds, no disk.
+
+    :ivar delivered: acknowledged messages, in the order of acknowledgement.
+    :ivar refusals: ``(message, reason)`` of refused ones.
+    :ivar resaid: how often :meth:`resay` was called; ``losses``: how often the connection was lost.
+    """
+
+    def __init__(self) -> None:
+        self.on_ready: Callable[[], None] = lambda: None
+        self.delivered: list[Message] = []
+        self.refusals: list[tuple[Message, str]] = []
+        self.resaid = 0
+        self.losses = 0
+        self.retained: dict[str, Message] = {}
+        self._waiting: deque[OutboxItem] = deque()
+        self._in_flight: OrderedDict[int, OutboxItem] = OrderedDict()
+        self._token = 0
+
+    def put(self, message: Message) -> None:
+        """Queue ``message``."""
+        if message.retain:
+            self.retained[message.topic] = message
+        self._append(message)
+        self.on_ready()
+
+    def _append(self, message: Message) -> None:
+        self._token += 1
+        self._waiting.append(OutboxItem(self._token, message))
+
+    def take(self, limit: int) -> Sequence[OutboxItem]:
+        """See IOutbox."""
+        taken = [self._waiting.popleft() for _ in range(min(limit, len(self._waiting)))]
+        for item in taken:
+            self._in_flight[item.token] = item
+        return taken
+
+    def acknowledged(self, tokens: Sequence[int]) -> None:
+        """See IOutbox."""
+        for token in tokens:
+            self.delivered.append(self._in_flight.pop(token).message)
+
+    def refused(self, token: int, reason: str) -> None:
+        """See IOutbox."""
+        self.refusals.append((self._in_flight.pop(token).message, reason))
+
+    def connection_lost(self) -> None:
+        """See IOutbox."""
+        self.losses += 1
+        self._waiting.extendleft(reversed(self._in_flight.values()))
+        self._in_flight.clear()
+
+    def depth(self) -> int:
+        """See IOutbox."""
+        return len(self._waiting) + len(self._in_flight)
+
+    def resay(self) -> None:
+        """See IOutbox."""
+        self.resaid += 1
+        queued = {item.message.topic for item in self._waiting}
+        for topic, message in self.retained.items():
+            if topic not in queued:
+                self._append(message)

@@ -1,0 +1,87 @@
+"""RTP packets of one video stream go in; "a keyframe has come, and this is its size" comes out."""
+
+from __future__ import annotations
+
+from twisted_detector.errors import RemoteError
+from twisted_detector.wire import h26x
+from twisted_detector.wire.h26x_sps import MAX_SPS
+from twisted_detector.wire.rtp import RtpPacket
+
+#: RFC 2435 section 3.1: the JPEG header has eight bytes.
+_JPEG_HEADER = 8
+#: RFC 5761 section 4: where RTP and RTCP share a channel, RTCP packets look like these payload types.
+_RTCP = range(64, 96)
+
+
+class KeyframeFinder:
+    """Watches a stream until a decoder could have shown one picture of it.
+
+    H.264 and H.265: a whole IDR or IRAP slice, no packet of it missing, with its parameter set known from the SDP or
+    seen in band. JPEG: the first packet of any picture (RFC 2435). Other codecs: :attr:`decidable` is False.
+
+    :ivar packets: RTP packets so far, whatever their payload type: it is the media's own channel.
+    :ivar found: a keyframe has come.
+    :ivar parameters: what the last parameter set in band (or the JPEG header) said.
+    :ivar lacks_parameters: a keyframe came, but nothing that tells a decoder how to read it.
+    """
+
+    def __init__(self, codec: str, *, parameters_known: bool = False) -> None:
+        self.decidable = codec in (h26x.H264, h26x.H265, "JPEG")
+        self.packets = 0
+        self.found = False
+        self.lacks_parameters = False
+        self.parameters: h26x.VideoParameters | None = None
+        self._codec = codec
+        self._known = parameters_known
+        self._expected: int | None = None
+        self._keyframe_open = False
+
+    def packet(self, packet: RtpPacket) -> bool:
+        """Take the next packet; returns :attr:`found`. RTCP on the same channel and bad payloads are ignored."""
+        if packet.payload_type in _RTCP:
+            return self.found
+        self.packets += 1
+        if self._expected is not None and packet.sequence != self._expected:
+            self._keyframe_open = False
+        self._expected = (packet.sequence + 1) & 0xFFFF
+        if self._codec == "JPEG":
+            self._jpeg(packet.payload)
+        elif self.decidable:
+            try:
+                carried = h26x.fragments(packet.payload, self._codec)
+            except RemoteError:
+                self._keyframe_open = False
+                return self.found
+            for fragment in carried:
+                self._fragment(fragment)
+        return self.found
+
+    def _jpeg(self, payload: bytes) -> None:
+        if len(payload) > _JPEG_HEADER and payload[1:4] == b"\0\0\0":
+            if payload[6] and payload[7]:
+                self.parameters = h26x.VideoParameters(payload[6] * 8, payload[7] * 8)
+            self.found = True
+
+    def _fragment(self, fragment: h26x.Fragment) -> None:
+        if h26x.is_sps(fragment.kind, self._codec):
+            self._parameter_set(fragment)
+            return
+        if not h26x.is_keyframe(fragment.kind, self._codec):
+            return
+        if fragment.first:
+            self._keyframe_open = True
+        if fragment.last and self._keyframe_open:
+            self._keyframe_open = False
+            self.lacks_parameters = not self._known
+            self.found = self.found or self._known
+
+    def _parameter_set(self, fragment: h26x.Fragment) -> None:
+        if not fragment.first or not fragment.last:
+            return  # a parameter set has some ten bytes: nobody cuts it, and whoever does shows it in the SDP
+        if len(fragment.data) > MAX_SPS:
+            return
+        try:
+            self.parameters = h26x.parse_sps(fragment.data, self._codec)
+        except RemoteError:
+            return
+        self._known = True

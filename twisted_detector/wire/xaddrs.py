@@ -1,0 +1,113 @@
+"""The service addresses that a device announces go in; those worth asking come out, best first.
+
+Devices announce addresses of other interfaces, earlier networks, 0.0.0.0 and 127.0.0.1. The order: the address that the
+bytes came from; the network of the interface that they came to; other private IPv4, public IPv4, IPv6, link-local IPv6
+with our own scope, 169.254/16; and last, the sender's address with the announced port and path. ONVIF Core allows the
+last: the address part shall be the one that was asked.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_interface
+
+from twisted_detector.model import Interface, host_for_url
+
+#: Each address costs an inspector one time-out at worst.
+MAX_CHOSEN = 8
+
+#: A second port (``http://10.0.0.2:8106:8106/…``) is a known fault: home-assistant/core #92603.
+_URL = re.compile(r"(https?)://(?:[^/@\[\]]*@)?(\[[^\]/]*\]|[^/:?#\[\]]+)(?::(\d{1,5}))?(?::\d{1,5})*([/?#].*)?", re.I)
+_BARE_IPV6 = re.compile(r"(https?)://([0-9a-f:.]+:[0-9a-f:.]+)([/?#].*)?", re.I)
+_PRINTABLE_ASCII = re.compile(r"[!-~]+")
+
+
+def choose_xaddrs(xaddrs: Sequence[str], sender: str, interfaces: Sequence[Interface]) -> tuple[str, ...]:
+    """The service addresses to try, best first; at most ``MAX_CHOSEN``, without users or passwords.
+
+    :param xaddrs: as announced.
+    :param sender: where the datagram came from; IPv6 link-local with its ``%scope``.
+    :param interfaces: the addresses of the interface that it came to.
+    """
+    bare_sender, _, scope = sender.partition("%")
+    origin = _plain(_ip(bare_sender))
+    ranked: list[tuple[int, int, str]] = []
+    for position, xaddr in enumerate(xaddrs):
+        split = _split(xaddr)
+        if split is None:
+            continue
+        scheme, host, port, path = split
+        address = _plain(_ip(host.strip("[]").partition("%")[0]))
+        rank = None if address is None else _rank(address, origin, interfaces)
+        if rank is not None and address is not None:
+            text = str(address)
+            if address.version == 6 and address.is_link_local:
+                link = scope or _link(interfaces)
+                text = f"{text}%{link}" if link else ""
+            if text:
+                ranked.append((rank, position, f"{scheme}://{host_for_url(text)}{port}{path}"))
+        if origin is not None and address != origin:
+            ranked.append((_REWRITTEN, position, f"{scheme}://{host_for_url(sender)}{port}{path}"))
+    return tuple(dict.fromkeys(url for _, _, url in sorted(ranked)))[:MAX_CHOSEN]
+
+
+_SENDER, _SAME_NETWORK, _PRIVATE, _PUBLIC, _IPV6, _LINK_LOCAL_IPV6, _LINK_LOCAL_IPV4, _REWRITTEN = range(8)
+
+
+def _rank(
+    address: IPv4Address | IPv6Address, origin: IPv4Address | IPv6Address | None, interfaces: Sequence[Interface]
+) -> int | None:
+    """The place in the order, None for what leads nowhere or back to this machine."""
+    if address == origin:
+        return _SENDER
+    if address.is_loopback or address.is_unspecified or address.is_multicast or address == _BROADCAST:
+        return None
+    if isinstance(address, IPv4Address) and address in _THIS_NETWORK:
+        return None
+    if address.is_link_local:
+        return _LINK_LOCAL_IPV4 if address.version == 4 else _LINK_LOCAL_IPV6
+    for interface in interfaces:
+        if address in ip_interface(f"{interface.address}/{interface.prefix_length}").network:
+            return _SAME_NETWORK
+    if address.version == 6:
+        return _IPV6
+    return _PRIVATE if address.is_private else _PUBLIC
+
+
+_BROADCAST = IPv4Address("255.255.255.255")
+#: RFC 1122, 3.2.1.3 (a).
+_THIS_NETWORK = ip_interface("0.0.0.0/8").network
+
+
+def _split(xaddr: str) -> tuple[str, str, str, str] | None:
+    """Scheme, host, ``:port`` or "", and path; None when it is no URL of a service."""
+    if not _PRINTABLE_ASCII.fullmatch(xaddr):
+        return None
+    bare = _BARE_IPV6.fullmatch(xaddr)
+    if bare and isinstance(_ip(bare[2]), IPv6Address):
+        return bare[1].lower(), bare[2], "", bare[3] or "/"
+    match = _URL.fullmatch(xaddr)
+    if match is None or (match[3] and not 0 < int(match[3]) < 65_536):
+        return None
+    return match[1].lower(), match[2], f":{int(match[3])}" if match[3] else "", match[4] or "/"
+
+
+def _ip(text: str) -> IPv4Address | IPv6Address | None:
+    try:
+        return ip_address(text)
+    except ValueError:
+        return None
+
+
+def _plain(address: IPv4Address | IPv6Address | None) -> IPv4Address | IPv6Address | None:
+    """An IPv4 address in IPv6 clothes (``::ffff:10.0.0.2``) as itself."""
+    if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
+        return address.ipv4_mapped
+    return address
+
+
+def _link(interfaces: Sequence[Interface]) -> str:
+    """The scope of link-local addresses: the interface's name, when there is but one."""
+    names = {interface.name for interface in interfaces}
+    return names.pop() if len(names) == 1 else ""

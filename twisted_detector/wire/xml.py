@@ -1,0 +1,189 @@
+"""A peer's bytes go in; an element tree that is safe to walk, and the texts in it, come out.
+
+Devices write XML with wrong prefixes, wrong namespaces, broken UTF-8 and stray bytes (XML 1.0 calls that fatal), so
+names are compared by their local part only and what can be repaired is repaired. Document types and their entities are
+refused: SOAP forbids them (SOAP 1.2 part 1, section 5), and they are how XML parsers are attacked.
+"""
+
+from __future__ import annotations
+
+import codecs
+import html
+import re
+from collections.abc import Iterator
+
+from lxml import etree
+
+from twisted_detector.errors import RemoteError
+
+Element = etree._Element
+
+#: 1 MiB: the largest answer in our collection of captures has 58 kB.
+MAX_BYTES = 1_048_576
+#: Deepest nesting: SOAP answers of ONVIF stay below 20.
+MAX_DEPTH = 64
+#: Most "<": an NVR's answer with 64 profiles has about 60 000; libxml2 takes about 120 bytes for each element.
+MAX_TAGS = 100_000
+#: Longest text handed out: the longest meaningful one is a URL (2 048 is what clients accept); names are cut at this.
+MAX_TEXT = 4096
+
+_ENCODINGS = frozenset({"ascii", "iso8859-1", "iso8859-15", "cp1252", "gb2312", "gbk", "gb18030", "big5", "euc_kr"})
+_DECLARATION = re.compile(r"\s*<\?xml[^>]*>")
+_DECLARED = re.compile(rb"<\?xml[^>]{0,100}?encoding\s*=\s*[\"']([A-Za-z0-9._-]{1,40})[\"']")
+_ROOT = re.compile(r"<([^\s<>/!?]+)")
+#: Characters that XML 1.0 does not allow (section 2.2).
+_ILLEGAL = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_TOO_DEEP = etree.XPath("boolean(" + "/*" * (MAX_DEPTH + 1) + ")")
+
+
+def parse_xml(data: bytes, *, limit: int = MAX_BYTES) -> Element:
+    """The root element of a document; broken characters, unknown prefixes and trailing bytes are repaired.
+
+    :raises RemoteError: empty, longer than ``limit`` bytes, cut short, too deep, too many tags, with a document type,
+        or not XML at all.
+    """
+    if len(data) > limit:
+        raise RemoteError("an XML document is too long", shown=f"{len(data)} bytes")
+    text = _decode(data)
+    if "<!DOCTYPE" in text or "<!ENTITY" in text or "<!doctype" in text:
+        raise RemoteError("an XML document with a document type", shown=text[:80])
+    if text.count("<") > MAX_TAGS:
+        raise RemoteError("an XML document with too many tags", shown=f"{text.count('<')} tags")
+    root = _parse(text, recover=False)
+    if root is None:
+        root = _repair(text)
+    if _TOO_DEEP(root):
+        raise RemoteError("an XML document is nested too deeply", shown=text[:80])
+    return root
+
+
+def local(element: Element) -> str:
+    """The name of an element without namespace or prefix; "" for what is no element (an unknown entity)."""
+    tag: object = element.tag
+    if not isinstance(tag, str):
+        return ""
+    return tag.rpartition("}")[2].rpartition(":")[2]
+
+
+def namespace(element: Element) -> str:
+    """The namespace name of an element, "" when it has none."""
+    tag: object = element.tag
+    return tag[1:].partition("}")[0] if isinstance(tag, str) and tag.startswith("{") else ""
+
+
+def children(element: Element | None, *names: str) -> Iterator[Element]:
+    """The children of ``element`` whose local name is one of ``names``; all when none are given; none of None."""
+    if element is None:
+        return
+    for child in element:
+        name = local(child)
+        if name and (not names or name in names):
+            yield child
+
+
+def descendants(element: Element | None, *names: str) -> Iterator[Element]:
+    """``element`` and all below it, in document order, whose local name is one of ``names``."""
+    if element is None:
+        return
+    for candidate in element.iter():
+        if local(candidate) in names:
+            yield candidate
+
+
+def find(element: Element | None, *path: str) -> Element | None:
+    """The first child by the first local name, of that the first child by the second, and so on; None if missing."""
+    for name in path:
+        element = next(children(element, name), None)
+    return element
+
+
+def first(element: Element | None, *names: str) -> Element | None:
+    """The first of :func:`descendants`, or None."""
+    return next(descendants(element, *names), None)
+
+
+def text_of(element: Element | None) -> str:
+    """All text in ``element`` on one line: white space collapsed, the unprintable dropped, cut at ``MAX_TEXT``."""
+    if element is None:
+        return ""
+    return clean(str(element.xpath("string()")))
+
+
+def text_at(element: Element | None, *path: str) -> str:
+    """:func:`text_of` of :func:`find`."""
+    return text_of(find(element, *path))
+
+
+def attribute(element: Element | None, name: str) -> str:
+    """An attribute by local name as it stands (a token goes back to the device unchanged); "" if missing or long."""
+    if element is None:
+        return ""
+    for key, value in element.attrib.items():
+        if str(key).rpartition("}")[2].rpartition(":")[2] == name:
+            text = str(value)
+            return text if len(text) <= MAX_TEXT else ""
+    return ""
+
+
+def clean(text: str) -> str:
+    """A peer's text made harmless for logs, topics and pages: one line, printable, at most ``MAX_TEXT`` characters."""
+    words = "".join(c if c.isprintable() else " " if c.isspace() else "" for c in text[: 2 * MAX_TEXT]).split()
+    return " ".join(words)[:MAX_TEXT]
+
+
+def escape(text: str) -> str:
+    """A text as it stands between tags or in an attribute; characters that XML does not allow become U+FFFD."""
+    return html.escape(_ILLEGAL.sub("\ufffd", text))
+
+
+def _decode(data: bytes) -> str:
+    """Text without XML declaration: by byte order mark, else by a declared encoding of our list, else UTF-8."""
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        text = data.decode("utf-16", "replace")
+    else:
+        encoding = "utf-8"
+        declared = _DECLARED.search(data[:200])
+        if declared:
+            try:
+                name = codecs.lookup(declared[1].decode("ascii")).name
+            except LookupError:
+                name = "utf-8"
+            encoding = name if name in _ENCODINGS else "utf-8"
+        text = data.removeprefix(codecs.BOM_UTF8).decode(encoding, "replace")
+    text = _DECLARATION.sub("", text, count=1) if "<?xml" in text[:200] else text
+    return _ILLEGAL.sub("\ufffd", text)
+
+
+def _parse(text: str, *, recover: bool) -> Element | None:
+    parser = etree.XMLParser(
+        encoding="utf-8",
+        recover=recover,
+        resolve_entities=False,
+        load_dtd=False,
+        no_network=True,
+        huge_tree=False,
+        remove_comments=True,
+        remove_pis=True,
+    )
+    try:
+        root: Element | None = etree.fromstring(text.encode("utf-8"), parser)
+    except (etree.LxmlError, ValueError):
+        return None
+    return root
+
+
+def _repair(text: str) -> Element:
+    """What a lenient reader gets; but the root must have been closed, or a cut answer would pass for a whole one."""
+    opening = _ROOT.search(text)
+    if opening is None:
+        raise RemoteError("not XML", shown=text[:80])
+    ends = [match.end() for match in re.finditer(rf"</{re.escape(opening[1])}\s*>", text)]
+    if not ends:
+        raise RemoteError("an XML document is cut short", shown=text[:80])
+    whole = text[opening.start() : ends[-1]]
+    root = _parse(whole, recover=False)
+    if root is None:
+        root = _parse(whole, recover=True)
+    if root is None:
+        raise RemoteError("not XML", shown=text[:80])
+    return root

@@ -10,6 +10,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
+# a test that hangs is ended after so many seconds, many times what all take, and Python says where it hung
+BOUNDED = PYTHONFAULTHANDLER=1 timeout --foreground --signal=ABRT --kill-after=20 $(1)
+
 # mosquitto, ip and nft are in sbin, which Debian leaves out of an ordinary user's PATH
 export PATH := $(PATH):/usr/local/sbin:/usr/sbin:/sbin
 export PYTHON
@@ -17,7 +20,7 @@ export PYTHON
 .PHONY: help run demo test lint types unit integration pytest format docs bench clean debian-run debian-test
 
 help: ## this text
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z%-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 # --- for users ---
 
@@ -40,20 +43,22 @@ types: $(VENV)/.test ## mypy, strict
 
 unit: $(VENV)/.test ## the fast tests: no sockets, no sleeping
 	@mkdir -p .make
-	$(BIN)/trial --temp-directory=.make/trial tests
+	$(call BOUNDED,300) $(BIN)/trial --temp-directory=.make/trial tests
 
 pytest: $(VENV)/.test
-	$(BIN)/pytest
+	$(call BOUNDED,1800) $(BIN)/pytest
 
 integration: debian-test $(VENV)/.test ## the tests with real brokers, cameras and networks (namespaces of their own; as root)
-	$(BIN)/pytest tests/integration tests/lan
+	$(call BOUNDED,1800) $(BIN)/pytest tests/integration tests/lan
 
 format: $(VENV)/.test ## put the style right
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: debian-test $(VENV)/.test ## run every benchmark
-	@for each in $(sort $(wildcard benchmarks/bench_*.py)); do echo "== $$each"; $(BIN)/python $$each; done
+bench: $(patsubst benchmarks/%.py,bench-%,$(sort $(wildcard benchmarks/*.py))) ## run every benchmark, or one: bench-<name>
+
+bench-%: benchmarks/%.py debian-test $(VENV)/.test
+	$(BIN)/python $<
 
 docs: $(VENV)/.test ## write the generated pages anew
 	@mkdir -p .make

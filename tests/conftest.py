@@ -10,6 +10,7 @@ from collections.abc import Generator
 from typing import Any
 
 import pytest
+from twisted.trial.unittest import SynchronousTestCase
 
 NO_SKIPS = os.environ.get("CAMDETECT_NO_SKIPS", "") not in ("", "0")
 
@@ -35,3 +36,10 @@ def pytest_make_collect_report() -> Generator[None, Any, Any]:
     report = yield
     _forbid_skip(report)
     return report
+
+
+@pytest.fixture(autouse=True)
+def _folder_as_under_trial(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Trial runs its tests in a folder of its own, and ``mktemp`` relies on that."""
+    if request.cls is not None and issubclass(request.cls, SynchronousTestCase):
+        monkeypatch.chdir(request.getfixturevalue("tmp_path_factory").getbasetemp())

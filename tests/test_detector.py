@@ -154,7 +154,7 @@ class SweepTests(DetectorCase):
         self.methods = [bad, worse, good]
         self.start()
         self.assertEqual(
-            {"bad": "OSError: no such device", "worse": "ZeroDivisionError: mine", "good": ""},
+            {"bad": "no such device", "worse": "ZeroDivisionError: mine", "good": ""},
             {event.method: event.error for event in self.sweeps()},
         )
         self.assertEqual([ID], self.ids())

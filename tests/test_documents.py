@@ -61,7 +61,7 @@ class EncodeTests(SynchronousTestCase):
             st.text(), st.recursive(st.none() | st.booleans() | st.floats() | st.text(), st.lists), max_size=5
         )
     )
-    @settings(deadline=None)
+    @settings(max_examples=50, deadline=None)
     def test_any_facts(self, document: dict[str, object]) -> None:
         """Any facts give strict JSON in strict UTF-8."""
 

@@ -67,7 +67,10 @@ class ExaminerCase(SynchronousTestCase):
         return seen.key
 
     def run_it(self, work: Coroutine[Deferred[Any], Any, None]) -> None:
-        self.successResultOf(Deferred.fromCoroutine(work))
+        running = Deferred.fromCoroutine(work)
+        # A busy device is asked once more a little later.
+        self.clock.pump([0.5] * 6 * (not running.called))
+        self.successResultOf(running)
 
     def inspect(self, key: int | None = None) -> int:
         key = self.see() if key is None else key
@@ -218,7 +221,7 @@ class InspectTests(ExaminerCase):
         self.assertEqual([B.compact], [camera.id for camera in self.registry.cameras()])
 
     def test_never_asked_where_another_stands(self) -> None:
-        """A camera whose address another took is neither asked nor checked there; after the usual misses it is offline."""
+        """A camera whose address another took is never asked there; after the usual misses it is offline."""
         self.build(GOOD)
         self.onvif.answers[HERE] = asks_login()
         key = self.inspect()
@@ -306,7 +309,7 @@ class LoginTests(ExaminerCase):
         self.assertEqual(1, len([event for event in self.heard.events if isinstance(event, CredentialAccepted)]))
 
     def test_all_refused(self) -> None:
-        """After two refusals nothing more is tried, nor at the next visit; the camera is published as wanting a login."""
+        """After two refusals nothing more is tried, nor at the next visit; the camera is published as it is."""
         self.build(BAD, OTHER, GOOD)
         self.onvif.answers[HERE] = asks_login()
         key = self.inspect()
@@ -424,6 +427,19 @@ class LoginTests(ExaminerCase):
         self.assertEqual(["good", "good"], tried)
         self.assertIs(Status.AUTH_REQUIRED, self.camera().status)
 
+    def test_the_budget_has_the_last_word(self) -> None:
+        """A login that was let in is not spent at the next check when the device has locked in the meantime."""
+        self.build(GOOD)
+        self.onvif.answers[HERE] = asks_login()
+        self.validator.answers[MAIN] = Guarded(PLAYS, is_good)
+        key = self.inspect()
+        self.budget.refused(self.registry.candidate(key), OTHER, self.clock.seconds(), True)
+        self.check(key)
+        self.assertEqual([(MAIN, None)], self.validator.asked)
+        self.clock.advance(WINDOW)
+        self.check(key)
+        self.assertEqual([(MAIN, "good")], self.validator.asked[-1:])
+
     def test_full_connection_table(self) -> None:
         """A device that refuses for lack of room (Dahua answers 401) is entered again when the window is over."""
         self.build(GOOD)
@@ -513,6 +529,23 @@ class CheckTests(ExaminerCase):
         self.validator.answers[MAIN] = self.validator.answers[SUB] = Busy("453 Not Enough Bandwidth")
         self.check(self.key)
         self.assertEqual((Status.BUSY, "453 Not Enough Bandwidth"), self.state())
+
+    def test_busy_for_a_moment(self) -> None:
+        """A device that has room for us a moment later is well, and nothing is told."""
+        left = [1]
+
+        class Tidying(ScriptedValidator):
+            async def validate(self, one: Any, by: Login | None) -> StreamReport:
+                report = await super().validate(one, by)
+                if left[0]:
+                    left[0] -= 1
+                    raise Busy("453")
+                return report
+
+        self.validator = Tidying()
+        self.build()
+        self.check(self.key)
+        self.assertEqual((Status.ONLINE, [], 2), (self.camera().status, self.heard.events, len(self.validator.asked)))
 
     def test_wants_a_login_now(self) -> None:
         """A stream that wants a login that we have not is auth_required."""

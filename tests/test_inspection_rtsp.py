@@ -419,9 +419,8 @@ class InspectorTests(RtspTestCase):
         self.assertTrue(verifyObject(IInspector, self.inspector))
 
     def test_not_mine(self) -> None:
-        """No RTSP port, an ONVIF device, another protocol on the port and silence on it are none of its affair."""
+        """No RTSP port, another protocol on the port and silence on it are none of its affair."""
         self.assertIsNone(self.inspect(candidate=Candidate("d", "10.0.0.5")))
-        self.assertIsNone(self.inspect(candidate=Candidate("d", "10.0.0.5", xaddrs=("http://x/",), rtsp_ports=(554,))))
         self.assertEqual(self.camera.connections, [])
         for answer in (b"SSH-2.0-OpenSSH\r\n", None, "close"):
             self.camera.script = {"OPTIONS": answer}

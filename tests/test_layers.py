@@ -20,7 +20,7 @@ STANDARD_LIBRARY = set(sys.stdlib_module_names)
 
 #: ring → room → modules (patterns of the first name below the package).
 ROOMS: dict[int, dict[str, str]] = {
-    0: {"values": "model events errors documents addressing"},
+    0: {"values": "model events errors documents addressing delivery"},
     1: {"wire": "wire"},
     2: {"seams": "interfaces"},
     3: {
@@ -65,9 +65,21 @@ OUTSIDE: dict[int, set[str]] = {
     1: {"lxml", "twisted.names.dns"},
     2: {"zope.interface", "twisted.internet.defer", "twisted.internet.interfaces", "twisted.application.service"},
     3: {"zope.interface", "twisted.internet.defer", "automat", "txaio.tx"},
-    4: {"zope.interface", "twisted", "automat", "txaio.tx", "treq", "lxml", "klein", "werkzeug", "OpenSSL", "paho"},
+    4: {
+        "zope.interface",
+        "twisted",
+        "automat",
+        "txaio.tx",
+        "treq",
+        "lxml",
+        "klein",
+        "werkzeug",
+        "OpenSSL",
+        "paho",
+        "amqtt",
+    },
     5: {"zope.interface", "twisted", "automat", "txaio.tx"},
-    6: {"zope.interface", "twisted", "automat", "txaio", "treq", "lxml", "klein", "werkzeug", "OpenSSL", "amqtt"},
+    6: {"zope.interface", "twisted", "automat", "txaio", "treq", "lxml", "klein", "werkzeug", "OpenSSL"},
 }
 
 #: The parts of the standard library that touch the world: nothing of them where decisions are made (rings 0 to 3).

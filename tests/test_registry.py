@@ -440,7 +440,7 @@ DEEDS = st.sampled_from(
 
 class HistoryTests(SynchronousTestCase):
     @given(st.lists(st.tuples(DEEDS, MACS, REFERENCES, ADDRESSES, st.integers(1, 3)), max_size=40))
-    @settings(max_examples=300, deadline=None)
+    @settings(max_examples=100, deadline=None)
     def test_any_history(self, history: list[tuple[str, Mac | None, str, str, int]]) -> None:
         """In any history an id belongs to one device and one MAC for ever; every event tells the camera as it is."""
         heard = RecordingListener()

@@ -551,7 +551,7 @@ class Documents(SynchronousTestCase):
             with self.subTest(text), self.assertRaises(RemoteError):
                 load_camera(text)
 
-    @settings(max_examples=200, deadline=None, database=None, derandomize=True)
+    @settings(max_examples=60, deadline=None, database=None, derandomize=True)
     @given(st.data())
     def test_mutations(self, data: st.DataObject) -> None:
         """Any damage gives a camera or a RemoteError."""

@@ -1,52 +1,49 @@
-"""A wished-for port goes in; an MQTT broker on loopback, as a child process, comes out: where none is configured.
+"""A port goes in; an MQTT broker on loopback comes out, as a child process that ends when this program does.
 
-mosquitto when it is installed; else amqtt, which is enough for a first look and says what it lacks.
+mosquitto where it is installed, else amqtt (``pip install 'camdetect[broker]'``): good enough to look around, and the
+log says what it lacks.
 """
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import shutil
-import socket
 import sys
+from collections import deque
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from twisted.internet.defer import Deferred, TimeoutError as DeferredTimeout
 from twisted.internet.endpoints import TCP4ClientEndpoint
-from twisted.internet.error import ConnectError
-from twisted.internet.interfaces import IDelayedCall
+from twisted.internet.error import ConnectError, ProcessExitedAlready
+from twisted.internet.interfaces import IReactorTime
 from twisted.internet.protocol import Factory, ProcessProtocol, Protocol
 from twisted.internet.task import deferLater
 from twisted.python.failure import Failure
 from txaio.tx import make_logger
 
-from twisted_detector.errors import BrokerError
+from twisted_detector.broker_programs import AMQTT, HOST, MOSQUITTO, Program, find_program, found, free_port
+from twisted_detector.errors import BrokerError, LocalError
 
-HOST = "127.0.0.1"
-#: Debian keeps mosquitto where the PATH of ordinary users does not look.
-_MORE_PATH = ("/usr/sbin", "/usr/local/sbin")
-#: A broker that takes connections later than that does not come at all: mosquitto needs 0.05 s, amqtt one.
-START_SECONDS = 10.0
-_POLL_SECONDS = 0.03
-#: A port that was free may be gone when the broker asks for it.
-_TRIES = 3
-#: A broker that dies is started again after so many seconds, doubled up to the second.
-_RESTART_FIRST, _RESTART_MOST = 0.2, 5.0
-#: One that lived so long begins with the first again.
-_STEADY_SECONDS = 30.0
-_STOP_SECONDS = 1.5
-#: What a broker says is kept for an error's text, so much of it.
-_MAX_SAID = 2000
+#: Seconds until it must accept connections: mosquitto needs 0.1, amqtt on a slow machine 3.
+START_TIMEOUT = 5.0
+_POLL = 0.05
+#: Ports that were free a moment ago may be taken by somebody else: so many times another one is tried.
+_START_ATTEMPTS = 3
+#: Seconds before a broker that died is started again: doubling; back to the first after it ran for a minute.
+RESTART_FIRST, RESTART_MOST, _RAN_WELL = 0.5, 30.0, 60.0
+#: Seconds from SIGTERM to SIGKILL.
+STOP_TIMEOUT = 3.0
+#: Last words of a broker that failed: what an error message can hold.
+_LAST_LINES = 8
 
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """Where the broker is, which one, and its process id."""
+    """Where the embedded broker listens. ``kind``: ``mosquitto`` or ``amqtt``; ``pid``: its process when it started."""
 
     host: str
     port: int
@@ -54,73 +51,55 @@ class Endpoint:
     pid: int
 
 
-def find_mosquitto(which: Callable[..., str | None] = shutil.which) -> str | None:
-    """The path of mosquitto, or None."""
-    path = os.pathsep.join((os.defpath, *_MORE_PATH))
-    return which("mosquitto") or which("mosquitto", path=path)
-
-
-def port_to_use(wished: int) -> int:
-    """``wished`` when it is free on loopback, else any that is."""
-    for port in (wished, 0):
-        with socket.socket() as probe:
-            try:
-                # As the brokers do: a port whose last connections are in TIME_WAIT is free.
-                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                probe.bind((HOST, port))
-            except OSError:
-                continue
-            free: int = probe.getsockname()[1]
-            return free
-    raise BrokerError("no TCP port is free on loopback")
-
-
 class _Child(ProcessProtocol):
-    """The broker's process: what it says, and its end."""
+    """One run of the broker."""
 
-    def __init__(self, ended: Callable[[_Child], None]) -> None:
-        self._ended = ended
-        self._said = b""
+    def __init__(self) -> None:
+        self.has_ended = False
         self._waits: list[Deferred[None]] = []
-        self.over = False
+        self.reason = ""
+        self._lines: deque[str] = deque(maxlen=_LAST_LINES)
+
+    @property
+    def last_words(self) -> str:
+        return " | ".join(self._lines)
 
     def outReceived(self, data: bytes) -> None:
-        self._said = (self._said + data)[-_MAX_SAID:]
+        # A chunk may end within a line: these lines are for people, and a broken one still helps.
+        self._lines.extend(line[:200] for line in data.decode(errors="replace").splitlines() if line.strip())
 
     errReceived = outReceived
 
     def processEnded(self, reason: Failure) -> None:
-        self.over = True
+        self.has_ended = True
+        self.reason = reason.getErrorMessage()
         waits, self._waits = self._waits, []
         for wait in waits:
-            if not wait.called:
-                wait.callback(None)
-        self._ended(self)
+            wait.callback(None)
 
-    def when_over(self) -> Deferred[None]:
-        """Fires when the process has ended."""
-        wait: Deferred[None] = Deferred()
-        if self.over:
+    def ended(self) -> Deferred[None]:
+        """Fires when the process has gone; cancelling it is harmless."""
+        wait: Deferred[None] = Deferred(self._waits.remove)
+        if self.has_ended:
             wait.callback(None)
         else:
             self._waits.append(wait)
         return wait
 
-    @property
-    def words(self) -> str:
-        """The last line that it said."""
-        lines = self._said.decode("utf-8", "replace").strip().splitlines()
-        return lines[-1] if lines else "it said nothing"
+
+class _Knock(Protocol):
+    """Somebody opens: that is all we wanted to know."""
+
+    def connectionMade(self) -> None:
+        if self.transport is not None:
+            self.transport.loseConnection()
 
 
 class EmbeddedBroker:
-    """Starts a broker, starts it again when it dies, ends it.
+    """A broker for whoever has none, on loopback only, for anybody on this machine.
 
-    :param reactor: IReactorProcess, IReactorTCP and IReactorTime. The broker ends with the thread that starts it, so
-        this is to be used on the main thread.
-    :param port: taken when it is free.
-    :param which: finds programs; for tests.
-    :param has_amqtt: whether amqtt can be imported; for tests.
+    It ends with this program, however that ends (see ``broker_leash``); when it dies by itself it is started again on
+    the same port. What others retain in it is lost when it ends; camdetect says all of its own again.
     """
 
     log = make_logger()
@@ -129,111 +108,176 @@ class EmbeddedBroker:
         self,
         reactor: Any,
         *,
+        state_dir: Path,
         port: int = 1883,
         which: Callable[..., str | None] = shutil.which,
-        has_amqtt: Callable[[], bool] = lambda: find_spec("amqtt") is not None,
+        has_amqtt: Callable[[], bool] = lambda: importlib.util.find_spec("amqtt") is not None,
     ) -> None:
+        """:param state_dir: its configuration is written below. :param port: taken when it is free, else any other.
+
+        :param which: as ``shutil.which(name, path=…)``.
+        """
         self._reactor = reactor
-        self._wished = port
-        self._mosquitto = find_mosquitto(which)
+        self._clock: IReactorTime = reactor
+        self._directory = state_dir / "broker"
+        self._wanted_port = port
+        self._which = which
         self._has_amqtt = has_amqtt
+        self.endpoint: Endpoint | None = None
+        self._program = Program("", ())
         self._child: _Child | None = None
-        self._transport: Any = None
-        self._endpoint: Endpoint | None = None
-        self._restart_delay = _RESTART_FIRST
-        self._restart: IDelayedCall | None = None
-        self._spawned_at = 0.0
-        self._stopping = False
+        self._process: Any = None
+        self._running = False
+        self._delay = RESTART_FIRST
+        self._calls: dict[str, Any] = {}
 
     async def start(self) -> Endpoint:
-        """Start it; returns when it takes connections.
+        """Start it; returns when it accepts connections, after at most some seconds.
 
-        :raises BrokerError: there is no broker on this machine, or it does not start; the text says what to do.
+        :raises BrokerError: neither mosquitto nor amqtt is there, or the one that is does not start.
         """
-        if self._mosquitto is None and not self._has_amqtt():
-            raise BrokerError(
-                "There is no MQTT broker: set MQTT_BROKER to one that you have, or install one (Debian: apt install"
-                " mosquitto; anywhere: pip install amqtt)"
-            )
-        words = ""
-        for _ in range(_TRIES):
-            port = port_to_use(self._wished)
-            child = self._spawn(port)
-            if await self._answers(child, port):
-                kind = "mosquitto" if self._mosquitto else "amqtt"
-                self._endpoint = Endpoint(HOST, port, kind, self._transport.pid)
-                return self._endpoint
-            words = child.words
-        raise BrokerError("The embedded MQTT broker does not start", shown=words)
-
-    def _spawn(self, port: int) -> _Child:
-        broker = ("mosquitto", self._mosquitto) if self._mosquitto else ("amqtt",)
-        arguments = [sys.executable, "-m", f"{__package__}.broker_child", str(os.getpid()), str(port), *broker]
-        root = Path(__file__).resolve().parent.parent
-        child = self._child = _Child(self._ended)
-        self._spawned_at = self._reactor.seconds()
-        # Nothing of our environment is the broker's business; it may hold secrets.
-        environment = {"PATH": os.defpath, "PYTHONPATH": os.pathsep.join([str(root), *sys.path])}
-        self._transport = self._reactor.spawnProcess(child, sys.executable, arguments, env=environment, path="/")
-        return child
-
-    async def _answers(self, child: _Child, port: int) -> bool:
-        began = self._reactor.seconds()
-        while not child.over and self._reactor.seconds() - began < START_SECONDS:
-            attempt = TCP4ClientEndpoint(self._reactor, HOST, port, timeout=1).connect(Factory.forProtocol(Protocol))
-            try:
-                protocol: Any = await attempt
-            except ConnectError:
-                await deferLater(self._reactor, _POLL_SECONDS)
-                continue
-            protocol.transport.abortConnection()
-            return True
-        await self._end(child)
-        return False
-
-    def _ended(self, child: _Child) -> None:
-        if self._stopping or child is not self._child or self._endpoint is None:
-            return
-        self.log.error("The embedded broker ended ({words}); it is started again", words=child.words)
-        if self._reactor.seconds() - self._spawned_at > _STEADY_SECONDS:
-            self._restart_delay = _RESTART_FIRST
-        self._restart = self._reactor.callLater(self._restart_delay, self._again)
-        self._restart_delay = min(_RESTART_MOST, self._restart_delay * 2)
-
-    def _again(self) -> None:
-        self._restart = None
-        if self._endpoint is not None:
-            self._spawn(self._endpoint.port)
+        if self._running:
+            raise LocalError("the embedded broker has been started already")
+        self._running = True
+        try:
+            self._program = find_program(self._which, self._has_amqtt)
+            for attempt in range(_START_ATTEMPTS):
+                if not self._running:
+                    raise BrokerError("the embedded broker was stopped while it started")
+                port = free_port(self._wanted_port if attempt == 0 else 0)
+                if await self._launch(port):
+                    break
+            else:
+                raise BrokerError(
+                    f"{self._program.kind} does not start", shown=self._child.last_words if self._child else ""
+                )
+        except BaseException:
+            self._running = False
+            self._signal("KILL")
+            raise
+        assert self.endpoint is not None  # noqa: S101  _launch has set it
+        return self.endpoint
 
     async def stop(self) -> None:
-        """End it; returns when its process is gone."""
-        self._stopping = True
-        if self._restart is not None:
-            self._restart.cancel()
-            self._restart = None
-        if self._child is not None:
-            await self._end(self._child)
-
-    async def _end(self, child: _Child) -> None:
+        """End it, within some seconds; returns when the process is gone."""
+        self._running = False
+        for call in self._calls.values():
+            call.cancel()
+        self._calls.clear()
+        child = self._child
+        if child is None or child.has_ended:
+            return
         for name in ("TERM", "KILL"):
-            if child.over:
-                return
-            self._transport.signalProcess(name)
-            with suppress(DeferredTimeout):
-                await child.when_over().addTimeout(_STOP_SECONDS, self._reactor)
+            self._signal(name)
+            try:
+                await child.ended().addTimeout(STOP_TIMEOUT, self._clock)
+            except DeferredTimeout:
+                continue
+            return
+        self.log.error("The embedded broker does not end")
 
-    def describe(self) -> list[str]:
-        """Lines for the log: which broker, where, what it lacks, and how to watch what is said."""
-        endpoint = self._endpoint
+    def describe(self) -> tuple[str, ...]:
+        """Lines for the log: which broker, where, what it lacks, and what to type to watch it."""
+        endpoint = self.endpoint
         if endpoint is None:
-            return []
-        lines = [f"MQTT_BROKER is not set: started {endpoint.kind} on {endpoint.host}:{endpoint.port} (loopback only)"]
-        if endpoint.port != self._wished:
-            lines.append(f"Port {self._wished} is taken by another program, so it is port {endpoint.port}")
-        if endpoint.kind == "amqtt":
+            return ("The embedded broker is not running.",)
+        where = f"{endpoint.host}:{endpoint.port}"
+        lines = [
+            f"Embedded broker: {endpoint.kind} on {where}, this machine only, without login; it ends with camdetect."
+        ]
+        if endpoint.port != self._wanted_port:
+            lines.append(f"Port {self._wanted_port} is taken by another program.")
+        if endpoint.kind == AMQTT:
             lines.append(
-                "amqtt is good for a first look: it may miss the end of a silent client, does not speak MQTT 5, and is"
-                " slower; install mosquitto for more"
+                "mosquitto is not installed. amqtt is enough for a first look, but it sends no will when a client falls"
+                " silent, sends a retained will twice, loses persistent sessions, ignores the takeover of a session and"
+                " knows no MQTT 5. For more than a look: apt install mosquitto mosquitto-clients"
             )
-        lines.append(f"To watch: mosquitto_sub -h {endpoint.host} -p {endpoint.port} -t '#' -v")
-        return lines
+        if found(self._which, "mosquitto_sub") or endpoint.kind == MOSQUITTO:
+            lines.append(f"To watch: mosquitto_sub -h {endpoint.host} -p {endpoint.port} -t '#' -v")
+        else:
+            lines.append(f"To watch: amqtt_sub --url mqtt://{where} -t '#'")
+        return tuple(lines)
+
+    # --- One run
+
+    async def _launch(self, port: int) -> bool:
+        """Start it on ``port``; whether it accepts connections there."""
+        arguments = self._program.arguments(self._directory, port)
+        self._child = child = _Child()
+        # The environment is not handed on: it holds secrets that are none of the broker's business.
+        environment = {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+        self._process = self._reactor.spawnProcess(child, arguments[0], arguments, env=environment, path="/")
+        pid = self._process.pid
+        child.ended().addCallback(lambda _: self._died(child))
+        endpoint = TCP4ClientEndpoint(self._reactor, HOST, port, timeout=1)
+        for _ in range(round(START_TIMEOUT / _POLL)):
+            await deferLater(self._clock, _POLL)
+            if child.has_ended:
+                return False
+            try:
+                await endpoint.connect(Factory.forProtocol(_Knock))
+            except ConnectError:
+                continue
+            if not child.has_ended:  # else somebody else has taken the port
+                self.endpoint = Endpoint(HOST, port, self._program.kind, pid)
+                self._later("ran well", _RAN_WELL, self._ran_well)
+                return True
+        self._signal("KILL")
+        await child.ended()
+        return False
+
+    def _signal(self, name: str) -> None:
+        if self._child is not None and not self._child.has_ended:
+            try:
+                self._process.signalProcess(name)
+            except ProcessExitedAlready:
+                return
+
+    # --- When it dies
+
+    def _later(self, name: str, seconds: float, act: Callable[[], object]) -> None:
+        self._forget(name)
+
+        def due() -> None:
+            self._calls.pop(name, None)
+            act()
+
+        self._calls[name] = self._clock.callLater(seconds, due)
+
+    def _forget(self, name: str) -> None:
+        call = self._calls.pop(name, None)
+        if call is not None:
+            call.cancel()
+
+    def _ran_well(self) -> None:
+        self._delay = RESTART_FIRST
+
+    def _died(self, child: _Child) -> None:
+        if not self._running or self.endpoint is None or child is not self._child:
+            return  # it was told to, or start() deals with it
+        self._forget("ran well")
+        self.log.warn(
+            "The embedded broker ended ({reason}; {words}); it is started again in {delay} s",
+            reason=child.reason,
+            words=child.last_words or "it said nothing",
+            delay=self._delay,
+        )
+        self._later("restart", self._delay, self._restart)
+        self._delay = min(RESTART_MOST, self._delay * 2)
+
+    def _restart(self) -> None:
+        Deferred.fromCoroutine(self._restarted()).addErrback(
+            lambda failure: self.log.failure("The embedded broker could not be started again", failure=failure)
+        )
+
+    async def _restarted(self) -> None:
+        assert self.endpoint is not None  # noqa: S101  it ran before
+        try:
+            back = await self._launch(self.endpoint.port)
+        except BrokerError as error:
+            self.log.error("The embedded broker could not be started again: {error}", error=str(error))
+            self._later("restart", self._delay, self._restart)
+            return
+        if back:
+            self.log.info("The embedded broker is back on port {port}", port=self.endpoint.port)

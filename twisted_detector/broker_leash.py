@@ -1,8 +1,11 @@
 """A command line goes in; it runs in this process's place, and dies at once when the process that started it dies.
 
-Run by its path, by any Python, without this package: ``python broker_leash.py PARENT [--user UID GID CONFIG] -- COMMAND…``.
-Linux only: ``PR_SET_PDEATHSIG`` (prctl(2)). It belongs to the thread that forked, which for Twisted's ``spawnProcess`` is
-the reactor's and ends with the process. It outlives ``exec``, but not a change of user by the command itself: so for a
+Run by its path, without this package: ``python -I -S broker_leash.py PARENT CONFIG [UID GID] -- COMMAND…``. The command
+gets CONFIG, a file, as ``-c``. With UID and GID it runs as that user, who is given the file: handed over open, it may
+lie in a folder where that user cannot go.
+
+Linux only: ``PR_SET_PDEATHSIG`` (prctl(2)). It belongs to the thread that forked, which for Twisted's ``spawnProcess``
+is the reactor's and ends with the process. It outlives ``exec``, but not a change of user by the command itself: for a
 command that would give up root, root is given up here, before. No process stays behind to watch.
 """
 
@@ -17,29 +20,25 @@ _PR_SET_PDEATHSIG = 1
 
 
 def main(arguments: list[str]) -> None:
-    """Bind this process to its parent and become the command.
-
-    ``--user UID GID CONFIG``: become that user first. CONFIG is opened before, given to it, and appended to the command
-    as ``-c /proc/self/fd/N``: it may lie where that user cannot go.
-    """
+    """Bind this process to its parent and become the command."""
     end = arguments.index("--")
-    options, command = arguments[:end], arguments[end + 1 :]
-    parent = int(options[0])
-    if options[1:]:
-        _, uid, gid, config = options[1:]
-        handle = os.open(config, os.O_RDONLY)
-        os.fchown(handle, int(uid), int(gid))
-        os.set_inheritable(handle, True)
+    parent, config, *user = arguments[:end]
+    command = arguments[end + 1 :]
+    if user:
+        uid, gid = map(int, user)
+        file = os.open(config, os.O_RDONLY | os.O_NOFOLLOW)
+        os.fchown(file, uid, gid)
+        os.set_inheritable(file, True)
+        config = f"/proc/self/fd/{file}"
         os.setgroups([])
-        os.setgid(int(gid))
-        os.setuid(int(uid))
-        command = [*command, "-c", f"/proc/self/fd/{handle}"]
+        os.setgid(gid)
+        os.setuid(uid)
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0) != 0:
         sys.exit(f"prctl: {os.strerror(ctypes.get_errno())}")
-    if os.getppid() != parent:  # it died before we were bound to it
+    if os.getppid() != int(parent):  # it died before we were bound to it
         sys.exit("the parent has gone")
-    os.execv(command[0], command)  # noqa: S606  no shell, which is the point
+    os.execv(command[0], [*command, "-c", config])  # noqa: S606  no shell, which is the point
 
 
 if __name__ == "__main__":

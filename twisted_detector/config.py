@@ -137,15 +137,22 @@ class Config:
     )
 
     discovery_interval: float = setting(
-        seconds(1, 7 * _DAY), 300.0, "Time between sweeps after the start.", heading="Looking"
+        seconds(1, 7 * _DAY),
+        300.0,
+        "Time between sweeps without SMART_DISCOVERY_ENABLED; with it, the longest between the first ones.",
+        heading="Looking",
     )
     discovery_timeout: float = setting(seconds(0.5, 3600), 30.0, "Longest duration of one sweep of one method.")
-    smart_discovery_enabled: bool = setting(FLAG, True, "Sweep less often when nothing changes.")
+    smart_discovery_enabled: bool = setting(FLAG, True, "Sweep some times in a row at the start, and less often after.")
     initial_discovery_count: int = setting(
-        whole(1, 1000), 3, "Sweeps at DISCOVERY_INTERVAL before it becomes STEADY_STATE_INTERVAL."
+        whole(1, 1000), 3, "Sweeps at the start, before STEADY_STATE_INTERVAL applies."
     )
-    steady_state_interval: float = setting(seconds(1, 30 * _DAY), 1800.0, "Time between sweeps when nothing changes.")
-    quick_check_interval: float = setting(seconds(1, _DAY), 60.0, "Time between quick looks at what is known.")
+    steady_state_interval: float = setting(
+        seconds(1, 30 * _DAY), 1800.0, "Time between sweeps after the first ones, with SMART_DISCOVERY_ENABLED."
+    )
+    quick_check_interval: float = setting(
+        seconds(1, _DAY), 60.0, "Time between quick looks at what is known.", pending=True
+    )
     max_concurrent_discovery: int = setting(whole(1, 1000), 50, "Devices that are inspected at the same time.")
     onvif_enabled: bool = setting(FLAG, True, "Look by WS-Discovery and ask by ONVIF.")
     mdns_enabled: bool = setting(FLAG, True, "Look by multicast DNS.", pending=True)

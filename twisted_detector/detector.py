@@ -21,7 +21,7 @@ from txaio.tx import make_logger
 from zope.interface import implementer
 
 from twisted_detector.addressing import canonical_address
-from twisted_detector.errors import RemoteError
+from twisted_detector.errors import CamdetectError, RemoteError
 from twisted_detector.events import Event, SweepFinished
 from twisted_detector.examiner import Examiner
 from twisted_detector.identity import normalise_endpoint_reference
@@ -193,10 +193,11 @@ class Detector:
         if self._running:
             error = ""
             if isinstance(result, Failure):
-                error = f"{result.type.__name__}: {result.getErrorMessage()}" if result.type else "failed"
+                error = result.getErrorMessage()
                 if result.check(DeferredTimeout):
                     error = f"it took longer than {self._schedule.sweep_timeout:g} s"
-                elif not result.check(CancelledError, OSError):
+                elif not result.check(CancelledError, OSError, CamdetectError):
+                    error = f"{getattr(result.type, '__name__', 'fault')}: {error}"
                     self.log.failure("The sweep of {name} failed", failure=result, name=name)
                 self.counts["failed_sweeps"] += 1
                 self.log.warn("Sweep by {name} failed: {error}; what is known stays known", name=name, error=error)

@@ -8,13 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
-from typing import Any, NamedTuple
+from typing import Any
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from zope.interface import Attribute, Interface
 
+from twisted_detector.delivery import (
+    ConnectionChange as ConnectionChange,
+    ConnectionState as ConnectionState,
+    ConnectionTimer as ConnectionTimer,
+    JournalRecord as JournalRecord,
+    OutboxItem as OutboxItem,
+)
 from twisted_detector.events import Event
 from twisted_detector.model import (
     Camera,
@@ -189,47 +195,6 @@ class IStateStore(Interface):
 # --- The MQTT connection --------------------------------------------------------------------------------------------
 
 
-class ConnectionState(StrEnum):
-    """How the MQTT connection stands."""
-
-    DISCONNECTED = "disconnected"  #: not started, or stopped
-    CONNECTING = "connecting"
-    CONNECTED = "connected"
-    RECONNECTING = "reconnecting"  #: waits before the next attempt
-    FAILED = "failed"  #: given up for a reason that waiting does not cure; retried slowly
-
-
-class ConnectionTimer(StrEnum):
-    """What the connection machine waits for; at most one timer of each kind runs."""
-
-    RETRY = "retry"
-    ATTEMPT = "attempt"  #: the attempt takes too long
-    DEGRADED = "degraded"  #: the first connection takes too long
-
-
-@dataclass(frozen=True, slots=True)
-class ConnectionChange:
-    """One thing that happened to the MQTT connection.
-
-    :ivar event: ``connecting``; then exactly one of ``connected`` or ``refused``; after ``connected`` exactly one
-        ``disconnected``. Besides these ``failed`` (given up), ``stopped`` and ``degraded`` (no first connection yet).
-    :ivar reason: in plain words, "" where there is none.
-    :ivar duration: seconds that ended with it: without a connection for ``connected`` and ``failed``, with one for
-        ``disconnected``, of the attempt for ``refused``.
-    :ivar attempts: attempts since the last success, this one included.
-    :ivar delay: seconds until the next attempt, None when none is planned.
-    """
-
-    event: str
-    state: ConnectionState
-    reason: str
-    duration: float
-    attempts: int
-    session: int
-    epoch: int
-    delay: float | None = None
-
-
 class IConnectionActions(Interface):
     """What the connection machine has done for it. None of these may raise."""
 
@@ -276,14 +241,6 @@ class IConnection(Interface):
         """A timer ran out."""
 
 
-@dataclass(frozen=True, slots=True)
-class OutboxItem:
-    """A queued message as it is handed out to be sent; ``token`` (positive) names it in the answer."""
-
-    token: int
-    message: Message
-
-
 class IOutbox(Interface):
     """Keeps messages until the broker has acknowledged them. On the reactor's thread only."""
 
@@ -309,14 +266,6 @@ class IOutbox(Interface):
 
     def resay() -> None:
         """Queue every retained document that is known once more: the broker may have lost it."""
-
-
-class JournalRecord(NamedTuple):
-    """One message as it stands on the disk: ``id`` rises in order of acceptance, ``queued_at`` is wall seconds."""
-
-    id: int
-    message: Message
-    queued_at: float
 
 
 # --- Extending ------------------------------------------------------------------------------------------------------

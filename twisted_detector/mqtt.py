@@ -25,6 +25,7 @@ from twisted_detector.interfaces import (
     ISubscriber,
 )
 from twisted_detector.mqtt_client import FIVE, THREE_ONE_ONE
+from twisted_detector.mqtt_log import ConnectionLog
 from twisted_detector.mqtt_metrics import MqttMetrics
 from twisted_detector.mqtt_network import Network
 from twisted_detector.mqtt_pool import OneThread
@@ -103,6 +104,7 @@ class Mqtt(Service):
         self._attempting: Deferred[None] | None = None
         self._receive_maximum = 0
         self._delivered = 0
+        self._log = ConnectionLog(settings.host, settings.port)
 
     @property
     def state(self) -> ConnectionState:
@@ -201,16 +203,7 @@ class Mqtt(Service):
 
     def announce(self, change: ConnectionChange) -> None:
         self.metrics.changed(change, self._reactor.seconds())
-        level = self.log.warn if change.event in ("disconnected", "failed", "degraded") else self.log.info
-        level(
-            "MQTT {event} ({state}) {reason}",
-            event=change.event,
-            state=change.state.value,
-            reason=change.reason,
-            host=self._settings.host,
-            attempts=change.attempts,
-            next_attempt_in=change.delay,
-        )
+        self._log.tell(change, stopping=not self.running)
         if change.event == "connected":
             self._begin()
         elif change.event == "disconnected":

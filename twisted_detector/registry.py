@@ -17,8 +17,8 @@ from twisted_detector.model import Camera, Candidate, Inspection, Sighting, Stat
 MAX_DEVICES = 65_536
 #: A device that was no camera is asked again after that many seconds, or when it shows something new.
 FOREIGN_HOLD = 3600.0
-#: One that is in trouble is asked for new stream addresses when it is seen again after that many seconds.
-TROUBLED_HOLD = 300.0
+#: One that is in trouble is asked again by the next sweep that sees it, but not for each of an announcement's repeats.
+TROUBLED_HOLD = 8.0
 #: And one that is well, for what may have changed unnoticed (names, profiles, firmware).
 REFRESH_HOLD = 6 * 3600.0
 

@@ -6,10 +6,12 @@ import secrets
 import signal
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any
 
 from twisted.application.service import IService, Service
 from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
+from twisted.internet.error import ReactorNotRunning
 from twisted.internet.protocol import Factory
 from twisted.python.failure import Failure
 from txaio.tx import make_logger, set_global_log_level
@@ -51,6 +53,8 @@ from twisted_detector.speaker import Speaker
 from twisted_detector.store import Store
 from twisted_detector.workqueue import WorkQueue
 
+#: The first sweeps follow one another quickly: what is missed once (Wi-Fi power save) is found twenty seconds later.
+INITIAL_PAUSE = 10.0
 #: A clean stop may take so long in all; a supervisor that sent SIGTERM usually waits ten.
 STOP_SECONDS = 4.5
 
@@ -99,7 +103,8 @@ class Daemon(Service):
             signal.signal(number, stop)
 
     def _stop_reactor(self) -> None:
-        if self._reactor.running:
+        # A second signal may come while the first is being obeyed.
+        with suppress(ReactorNotRunning):
             self._reactor.stop()
 
     def _cannot_start(self, failure: Failure) -> None:
@@ -248,7 +253,8 @@ class Daemon(Service):
         config = self._config
         if config.mqtt_broker:
             return config.mqtt_broker, config.mqtt_port
-        broker = EmbeddedBroker(self._reactor, port=config.mqtt_port)
+        broker = EmbeddedBroker(self._reactor, state_dir=config.state_dir, port=config.mqtt_port)
+        self.log.info("MQTT_BROKER is not set: a broker is started here")
         endpoint = await broker.start()
         self._started("broker", lambda: Deferred.fromCoroutine(broker.stop()))
         for line in broker.describe():
@@ -330,5 +336,5 @@ def _schedule(config: Config) -> Schedule:
         check_interval=config.health_check_interval,
         sweep_timeout=config.discovery_timeout,
         initial_count=config.initial_discovery_count if config.smart_discovery_enabled else 1,
-        initial_pause=min(config.discovery_interval, config.quick_check_interval),
+        initial_pause=min(config.discovery_interval, INITIAL_PAUSE),
     )

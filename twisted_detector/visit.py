@@ -12,6 +12,7 @@ from dataclasses import replace
 
 from twisted.internet.defer import CancelledError
 from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import deferLater
 from txaio.tx import make_logger
 
 from twisted_detector.cameras import apply_report
@@ -22,6 +23,8 @@ from twisted_detector.model import Candidate, Inspection, Login, Proof, Status, 
 #: The streams of one device are proved for so many seconds at most, so that the visit comes to an end before it is
 #: cancelled: a recorder with more of them is known by those that were.
 PROVE_SECONDS = 75.0
+#: Seconds until a busy device is asked once more: GStreamer takes one apart in about one.
+BUSY_PAUSE = 1.5
 #: A report that came so far says that the login was right, where one was wanted.
 _LET_IN = (Proof.SDP, Proof.RTP, Proof.KEYFRAME)
 
@@ -143,10 +146,18 @@ class Visit:
             self.log.failure("The check of a stream at {address} failed", address=self.candidate.address)
             return StreamReport(proof=Proof.TCP, validated=False, reason="the check failed by a fault of ours")
 
+    async def _patiently(self, stream: Stream) -> StreamReport:
+        """A device that is busy just after it was asked is often only tidying up after us: once more, a bit later."""
+        try:
+            return await self._validator.validate(stream, self.login)
+        except Busy:
+            await deferLater(self._clock, BUSY_PAUSE)
+        return await self._validator.validate(stream, self.login)
+
     async def _try(self, stream: Stream) -> StreamReport:
         """Without any login or with the one that was let in, then with each that the budget allows."""
         try:
-            return await self._validator.validate(stream, self.login)
+            return await self._patiently(stream)
         except Unauthorized as error:
             refusal = error
             if self.login is not None:

@@ -1,4 +1,4 @@
-"""Names and days go in; certificates in files come out: right ones, expired ones, misnamed ones, of authorities unknown."""
+"""Names and days go in; certificates in files come out: right, expired, early, misnamed, of unknown authorities."""
 
 from __future__ import annotations
 

@@ -109,7 +109,9 @@ class _Session(Protocol):
             if flags & 6:
                 identifier, rest = rest[:2], rest[2:]
                 if self.script.acknowledge:
-                    self._later(self.script.acknowledge_after, self.transport.write, bytes((PUBACK << 4, 2)) + identifier)
+                    self._later(
+                        self.script.acknowledge_after, self.transport.write, bytes((PUBACK << 4, 2)) + identifier
+                    )
             self.broker.record.published.append((topic, rest, bool(flags & 8)))
             if self.script.garbage:
                 self.transport.write(self.script.garbage)

@@ -1,4 +1,4 @@
-"""A port goes in; a TCP proxy before it comes out that delays, throttles, swallows, resets and cuts when it is told to."""
+"""A port goes in; a TCP proxy before it comes out that delays, throttles, swallows, resets and cuts as it is told."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from enum import Enum
 from typing import Any
 
 from twisted.internet import task
+from twisted.internet.interfaces import IHalfCloseableProtocol
 from twisted.internet.protocol import ClientFactory, Factory, Protocol
+from zope.interface import implementer
 
 #: Bytes of one direction that the proxy holds before it stops reading: what a home router has in its queue.
 MAX_HELD = 65_536
@@ -92,6 +94,7 @@ class Pipe:
         self.held.clear()
 
 
+@implementer(IHalfCloseableProtocol)
 class _End(Protocol):
     """One end of a connection through the proxy; ``pipe`` carries what it hears."""
 
@@ -117,19 +120,15 @@ class _End(Protocol):
             self.pipe.ended = True
             self.pipe.pump()
 
+    def writeConnectionLost(self) -> None:
+        """The other direction is not touched."""
+
     def connectionLost(self, reason: Any) -> None:
         self.proxy.ends.discard(self)
         if self.pipe is not None:
             self.pipe.stop()
         if self.other is not None and self.proxy.mode is Mode.OPEN:
             self.other.transport.loseConnection()
-
-
-class _HalfCloseable(_End):
-    """So that one direction can end before the other (IHalfCloseableProtocol, by its methods)."""
-
-    def writeConnectionLost(self) -> None:
-        pass
 
 
 class _Outward(ClientFactory):
@@ -140,7 +139,7 @@ class _Outward(ClientFactory):
 
     def buildProtocol(self, _: Any) -> Protocol:
         inner, proxy = self.inner, self.proxy
-        outer = _HalfCloseable(proxy)
+        outer = _End(proxy)
         made = outer.connectionMade
 
         def paired() -> None:
@@ -189,7 +188,7 @@ class Proxy:
 
     def _accept(self, _: Any) -> Protocol:
         self.connections += 1
-        inner = _HalfCloseable(self)
+        inner = _End(self)
         made = inner.connectionMade
 
         def connect() -> None:
@@ -224,7 +223,7 @@ class Proxy:
                 end.transport.loseWriteConnection()
 
     def cut_after(self, octets: int | None, following: Callable[[], int | None] = lambda: None) -> None:
-        """Pass ``octets`` more upward, then reset, wherever that is in a packet; ``following`` gives the next number."""
+        """Pass ``octets`` more upward, then reset, wherever in a packet; ``following`` gives the next number."""
         self.cutting, self.next_cut = octets, following
 
     def cut(self, data: bytes, pipe: Pipe) -> bytes:

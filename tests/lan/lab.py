@@ -78,6 +78,10 @@ class Lab:
         for namespace in (*(host.namespace for host in self.hosts), self._bridge):
             run("ip", "netns", "del", namespace)
 
+    def pids(self, namespace: str) -> list[int]:
+        """The processes of a namespace."""
+        return [int(word) for word in run("ip", "netns", "pids", namespace).split()]
+
     def host(self, name: str, address: str, mac: str, prefix_length: int = 24) -> Host:
         """Another host on the bridge."""
         namespace = f"{self._prefix}-{name}"

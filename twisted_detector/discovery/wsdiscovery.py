@@ -220,11 +220,14 @@ class WSDiscovery:
 
 
 def _probed(interfaces: Sequence[Interface]) -> list[Interface]:
-    """Where to send from: every IPv4 address (each may be of another network), and one IPv6 address of each link."""
+    """Where to send from: every IPv4 address (each may be of another network), and one IPv6 address of each link.
+
+    The loopback interface has no IPv6 multicast.
+    """
     chosen = [one for one in interfaces if one.version == 4]
     links: dict[str, Interface] = {}
     for one in interfaces:
-        if one.version == 6 and (one.name not in links or one.address.startswith("fe80:")):
+        if one.version == 6 and not one.loopback and (one.name not in links or one.address.startswith("fe80:")):
             links[one.name] = one
     return [*chosen, *links.values()][:_MAX_PORTS]
 

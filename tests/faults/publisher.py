@@ -1,0 +1,241 @@
+"""A task goes in on the command line; a process that publishes by MqttService, and lines of JSON about it, come out.
+
+Run by the tests as ``python -m tests.faults.publisher PORT STATE_DIR TASK …``: what is killed, measured or given a
+jumping clock has to be a process of its own.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from twisted.internet import reactor
+from twisted.internet.defer import Deferred
+
+from tests.faults.account import StallMeter, resident_mb
+from tests.faults.waiting import sleep, until
+from twisted_detector.model import Message, Priority
+from twisted_detector.mqtt_service import MqttService, MqttSettings
+
+CLIENT = "publisher"
+
+
+def tell(**what: Any) -> None:
+    """One line, at once: the next instant may be the last."""
+    os.write(1, json.dumps(what).encode() + b"\n")
+
+
+class Publisher:
+    """The service and what every task needs of it."""
+
+    def __init__(self, port: int, folder: Path, queue_size: int = 50_000) -> None:
+        settings = MqttSettings(host="127.0.0.1", port=port, client_id=CLIENT)
+        self.service = MqttService(reactor, settings, state_dir=folder, queue_size=queue_size)
+        self.meter = StallMeter(reactor)
+        self.acknowledged = 0
+        self.service.add_state_listener(
+            lambda change: tell(change=change.event, at=time.monotonic(), reason=change.reason)
+        )
+
+    def put(self, topic: str, payload: bytes, **message: Any) -> Deferred[None]:
+        """Publish; the Deferred of being on the disk."""
+        receipt = self.service.outbox.put(Message(topic, payload, **message))
+        receipt.acknowledged.addCallback(self._acknowledged)
+        return receipt.accepted
+
+    def _acknowledged(self, _: object) -> None:
+        self.acknowledged += 1
+
+    def depth(self) -> int:
+        return sum(self.service.outbox.figures().depth.values())
+
+    async def settled(self, within: float = 60.0) -> None:
+        await until(lambda: not self.depth(), within, lambda: self.service.outbox.figures())
+
+    def result(self, **what: Any) -> None:
+        tell(result=True, **self.meter.figures(), rss_mb=resident_mb(), acknowledged=self.acknowledged, **what)
+
+
+async def stream(publisher: Publisher, first: str, rate: str) -> None:
+    """Number on from ``first``, ``rate`` a second, until killed; tell each number once it is on the disk.
+
+    Every tenth message is critical, every fiftieth is a state.
+    """
+    number = int(first)
+
+    def accepted(_: object, topic: str) -> None:
+        os.write(1, b"A " + topic.encode() + b"\n")
+
+    tell(ready=True)
+    began, so_far = time.monotonic(), 0
+    while True:
+        due = int((time.monotonic() - began) * float(rate))
+        while so_far < due:
+            if number % 50 == 0:
+                publisher.put("state/p", b"%d" % number, retain=True)
+            key, priority = ("c", Priority.CRITICAL) if number % 10 == 0 else ("e", Priority.EVENT)
+            topic = f"f/{CLIENT}/{key}/{number}"
+            publisher.put(topic, b"%d" % number + b"." * 64, priority=priority).addCallback(accepted, topic)
+            number, so_far = number + 1, so_far + 1
+        await sleep(0.004)
+
+
+async def drain(publisher: Publisher) -> None:
+    """Send what an earlier life left behind."""
+    left = publisher.depth()
+    tell(ready=True, left=left)
+    await publisher.settled()
+    publisher.result(left=left)
+
+
+async def flood(publisher: Publisher, count: str) -> None:
+    """Queue ``count`` messages, be ready, and send them once the broker is there."""
+    for number in range(int(count)):
+        publisher.put(f"f/{CLIENT}/x/{number}", b"%d" % number + b"." * 200)
+        if number % 500 == 499:
+            await sleep(0)
+    await sleep(0.5)
+    publisher.meter.reset()
+    tell(ready=True)
+    await until(lambda: publisher.acknowledged, 60)
+    began = time.monotonic()
+    await publisher.settled()
+    publisher.result(seconds=time.monotonic() - began)
+
+
+async def threads(publisher: Publisher, number: str, each: str) -> None:
+    """``number`` threads, ``each`` messages of each, as fast as possible through callFromThread."""
+    barrier = threading.Barrier(int(number))
+
+    def run(key: str) -> None:
+        barrier.wait()
+        for count in range(int(each)):
+            reactor.callFromThread(publisher.put, f"f/{CLIENT}/{key}/{count}", b"." * 32)
+
+    await until(lambda: publisher.service.mqtt.metrics.connects, 20)
+    tell(ready=True)
+    began = time.monotonic()
+    publisher.meter.reset()
+    running = [threading.Thread(target=run, args=(f"t{index}",)) for index in range(int(number))]
+    for thread in running:
+        thread.start()
+    wanted = int(number) * int(each)
+    await until(lambda: publisher.acknowledged == wanted, 60)
+    publisher.result(seconds=time.monotonic() - began)
+    for thread in running:
+        thread.join()
+
+
+async def coalesce(publisher: Publisher, count: str, topics: str) -> None:
+    """``count`` states on ``topics`` topics while there is no broker; be ready; send what is left of them."""
+    await sleep(0.2)
+    before = resident_mb()
+    most = before
+    publisher.meter.reset()
+    for number in range(int(count)):
+        publisher.put(f"f/{CLIENT}/s{number % int(topics)}/0", b"%d" % number + b"." * 100, retain=True)
+        if number % 200 == 199:
+            await sleep(0)
+            most = max(most, resident_mb())
+    await sleep(0.5)
+    most = max(most, resident_mb())
+    tell(ready=True)
+    await publisher.settled()
+    publisher.result(growth_mb=most - before, published=publisher.service.mqtt.metrics.published)
+
+
+async def jump(publisher: Publisher, *script: str) -> None:
+    """Publish all the time while the wall clock jumps: each of ``script`` is ``second:jump``."""
+    # The platform's clock is reactor.seconds; Twisted's own timers and our stamps both take it from there.
+    offset = [0.0]
+    reactor.seconds = lambda: time.time() + offset[0]
+    steps = [(float(at), float(by)) for at, _, by in (each.partition(":") for each in script)]
+    tell(ready=True)
+    began, number, slowest = time.monotonic(), 0, 0.0
+    ends = max(at for at, _ in steps) + 3
+    stop = threading.Event()
+    sent_at: dict[int, float] = {}
+
+    def put() -> None:
+        nonlocal number
+        sent_at[number] = time.monotonic()
+        accepted = publisher.put(f"f/{CLIENT}/x/{number}", b"." * 32)
+        topic = f"f/{CLIENT}/x/{number}"
+        accepted.addCallback(lambda _: os.write(1, b"A " + topic.encode() + b"\n"))
+        number += 1
+
+    def shift(by: float) -> None:
+        tell(jumped=by)
+        offset[0] += by
+
+    def drive() -> None:  # from a thread: it sees the reactor's timers stand still if they do
+        todo = list(steps)
+        while not stop.is_set() and time.monotonic() - began < ends:
+            while todo and time.monotonic() - began >= todo[0][0]:
+                reactor.callFromThread(shift, todo.pop(0)[1])
+            reactor.callFromThread(put)
+            time.sleep(0.01)
+        reactor.callFromThread(finished.callback, None)
+
+    finished: Deferred[None] = Deferred()
+    driver = threading.Thread(target=drive, daemon=True)
+    driver.start()
+    await finished
+    waits: Deferred[None] = Deferred()
+
+    def look() -> None:
+        deadline = time.monotonic() + 6
+        while publisher.depth() and time.monotonic() < deadline:
+            time.sleep(0.02)
+        reactor.callFromThread(waits.callback, None)
+
+    threading.Thread(target=look, daemon=True).start()
+    await waits
+    slowest = max(publisher.service.mqtt.metrics.quantile(1.0) or 0.0, 0.0)
+    publisher.result(said=number, unsent=publisher.depth(), slowest=slowest)
+
+
+async def idle(publisher: Publisher, seconds: str) -> None:
+    """Be connected and do nothing."""
+    await until(lambda: publisher.service.mqtt.metrics.connects, 20)
+    await sleep(float(seconds))
+    publisher.result()
+
+
+TASKS: dict[str, Callable[..., Any]] = {
+    each.__name__: each for each in (stream, drain, flood, threads, coalesce, jump, idle)
+}
+
+
+async def run(port: str, folder: str, task: str, *arguments: str) -> None:
+    publisher = Publisher(int(port), Path(folder))
+    try:
+        await publisher.service.start()
+        publisher.meter.start()
+        await TASKS[task](publisher, *arguments)
+        publisher.meter.stop()
+        await publisher.service.stop()
+    finally:
+        reactor.callLater(0, reactor.stop)
+
+
+def main() -> None:
+    status: list[int] = [0]
+
+    def failed(failure: Any) -> None:
+        tell(error=failure.getTraceback())
+        status[0] = 1
+
+    reactor.callWhenRunning(lambda: Deferred.fromCoroutine(run(*sys.argv[1:])).addErrback(failed))
+    reactor.run()
+    sys.exit(status[0])
+
+
+if __name__ == "__main__":
+    main()

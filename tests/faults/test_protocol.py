@@ -1,0 +1,190 @@
+"""A broker that does not keep to the protocol: a plain reason, another attempt, nothing lost."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import pytest
+import pytest_twisted
+
+from tests.faults.account import note
+from tests.faults.fake_broker import FakeBroker
+from tests.faults.station import Station
+from tests.faults.waiting import sleep, until
+from twisted_detector.interfaces import ConnectionState
+
+
+def arrivals(broker: FakeBroker) -> list[str]:
+    return [topic for topic, _, _ in broker.record.published if topic.startswith("f/")]
+
+
+async def cured(one: Station, broker: FakeBroker, fault: str, **figures: Any) -> None:
+    back = time.monotonic()
+    await one.settled()
+    one.balance(fault, arrivals(broker), back=one.first_acknowledgement(back), **figures)
+    one.check_pairs()
+
+
+@pytest_twisted.ensureDeferred
+async def test_no_connack(fake: Any, station: Any) -> None:
+    """A broker that accepts TCP and never answers CONNECT is left after 5 s; when it answers, all is sent."""
+    broker = fake(connack=None)
+    one = await station(broker.port).start()
+    one.say(200)
+    began = time.monotonic()
+    await until(lambda: one.service.mqtt.metrics.failures, 7)
+    noticed = time.monotonic() - began
+    assert one.service.mqtt.reason == "the broker did not answer CONNECT within 5 s"
+    assert noticed < 5.5
+    broker.script.connack = 0.0
+    await cured(one, broker, "no CONNACK", noticed=noticed)
+
+
+@pytest_twisted.ensureDeferred
+async def test_late_connack(fake: Any, station: Any) -> None:
+    """A CONNACK that comes after 2 s is waited for, and nothing is published before it."""
+    broker = fake(connack=2.0)
+    one = await station(broker.port).start()
+    one.say(200)
+    await sleep(1.5)
+    assert not broker.record.published
+    await cured(one, broker, "CONNACK after 2 s", remark=f"{len(broker.record.connects)} connection")
+    assert len(broker.record.connects) == 1
+
+
+@pytest_twisted.ensureDeferred
+async def test_no_puback(fake: Any, station: Any) -> None:
+    """A broker that answers pings but acknowledges no message is left within 5 s, and gets all again."""
+    broker = fake(acknowledge=False)
+    one = await station(broker.port).start()
+    await one.connects()
+    one.say(200)
+    fault = time.monotonic()
+    await until(lambda: not one.connected, 7)
+    noticed = one.since(fault, "disconnected")
+    assert noticed <= 5
+    assert "acknowledge" in one.service.mqtt.metrics.last_disconnect_reason
+    broker.script.acknowledge = True
+    await cured(one, broker, "no PUBACK", noticed=noticed)
+
+
+@pytest_twisted.ensureDeferred
+@pytest.mark.parametrize(
+    ("code", "reason", "state"),
+    [
+        (1, "the broker does not speak this version of MQTT", ConnectionState.FAILED),
+        (2, "the broker does not accept the client id", ConnectionState.FAILED),
+        (3, "the broker refused the connection: server unavailable", ConnectionState.RECONNECTING),
+        (4, "wrong user name or password", ConnectionState.FAILED),
+        (5, "the broker does not authorize this client", ConnectionState.FAILED),
+    ],
+)
+async def test_refusals(fake: Any, station: Any, code: int, reason: str, state: ConnectionState) -> None:
+    """Each refusal has its plain reason; what waiting does not cure is FAILED and tried again slowly."""
+    broker = fake(code=code)
+    one = await station(broker.port, slow_retry=1.0).start()
+    one.say(100)
+    await until(lambda: one.service.mqtt.metrics.failures)
+    assert one.service.mqtt.reason == reason
+    assert one.service.state is state
+    announced = [change for _, change in one.changes if change.event == "failed"]
+    assert len(announced) == (state is ConnectionState.FAILED)
+    broker.script.code = 0
+    await one.connects()
+    await cured(one, broker, f"CONNACK with code {code}, then cured", remark=f"“{reason}”")
+
+
+@pytest_twisted.ensureDeferred
+async def test_flapping(fake: Any, station: Any) -> None:
+    """A broker that accepts and resets after 0.2 s, again and again, gets everything and is not hammered."""
+    broker = fake(lifetime=0.2)
+    one = await station(broker.port).start()
+    for _ in range(40):
+        one.say(20)
+        await sleep(0.1)
+    connects = len(broker.record.connects)
+    assert 3 <= connects <= 10
+    broker.script.lifetime = 0.0
+    await cured(one, broker, "accepted and reset after 0.2 s, for 4 s", remark=f"{connects} attempts")
+
+
+@pytest_twisted.ensureDeferred
+async def test_slow_reader(fake: Any, station: Any) -> None:
+    """A broker that reads 20 kB/s holds us back, loses nothing and is not taken for dead."""
+    broker = fake(read_rate=20_000)
+    one = await station(broker.port).start()
+    await one.connects()
+    one.say(700, size=150)
+    await one.settled(30)
+    one.balance("broker reads 20 kB/s", arrivals(broker), remark=f"{len(broker.record.connects)} connection")
+    assert len(broker.record.connects) == 1, [change.reason for _, change in one.changes]
+
+
+@pytest_twisted.ensureDeferred
+@pytest.mark.parametrize(
+    ("script", "reason"),
+    [
+        ({"greeting": b"HTTP/1.1 400 Bad Request\r\n\r\n"}, "whoever listens there does not speak MQTT"),
+        ({"greeting": b"\x00" * 20_000}, "whoever listens there does not speak MQTT"),
+        ({"greeting": b"SSH-2.0-OpenSSH_9.2\r\n"}, "whoever listens there does not speak MQTT"),
+        ({"answer": b"\x20\xff\xff\xff\xff\xff"}, "the broker sent what MQTT does not allow"),
+        ({"answer": b"\x20\x02"}, "the broker did not answer CONNECT within 5 s"),
+        ({"garbage": b"\xff\xff\xff\xff\xff\xff"}, "the broker sent what MQTT does not allow"),
+        ({"garbage": b"\x30\xff\xff\xff\x7f"}, "packet"),
+        ({"garbage": b"\x40\x02\x00\x00"}, ""),
+        ({"garbage": b"\x30\x05\x00\x09ab"}, ""),
+    ],
+)
+async def test_wrong_bytes(fake: Any, station: Any, script: dict[str, Any], reason: str) -> None:
+    """Bytes that are not MQTT, before or in a connection, end it with a reason at most, and lose nothing."""
+    broker = fake(**script)
+    one = await station(broker.port).start()
+    one.say(50)
+    metrics = one.service.mqtt.metrics
+    if reason:
+        await until(lambda: metrics.failures or metrics.disconnects, 7)
+        assert reason in (metrics.last_disconnect_reason or one.service.mqtt.reason)
+    else:
+        await sleep(1.0)
+    for name in ("greeting", "answer", "garbage"):
+        setattr(broker.script, name, b"")
+    await one.connects()
+    shown = next(iter(script.values()))
+    await cured_unless_done(one, broker, f"bytes that are not MQTT: {shown[:12]!r}", f"“{reason}”" if reason else "")
+
+
+async def cured_unless_done(one: Station, broker: FakeBroker, fault: str, remark: str) -> None:
+    await one.settled()
+    one.balance(fault, arrivals(broker), remark=remark)
+
+
+@pytest_twisted.ensureDeferred
+async def test_unacknowledged_at_takeover(fake: Any, station: Any) -> None:
+    """A session taken over while acknowledgements are late: what was not acknowledged is sent again, nothing else."""
+    broker = fake(acknowledge_after=0.3)
+    one = await station(broker.port).start()
+    await one.connects()
+    other = await station(broker.port, reconnect_min=2.0).start()  # the same client id
+    one.say(300)
+    await sleep(1.0)
+    await other.stop()
+    await cured(one, broker, "takeover while PUBACKs are 0.3 s late", remark=f"{broker.record.taken_over} takeovers")
+    assert broker.record.taken_over
+
+
+@pytest_twisted.ensureDeferred
+async def test_nothing_listens(fake: Any, station: Any) -> None:
+    """A port on which nothing listens is refused attempts with ever longer waits, and a stop during one is quick."""
+    broker = fake()
+    port = broker.port
+    await broker.stop()
+    one = await station(port).start()
+    one.say(10)
+    await until(lambda: one.service.mqtt.metrics.failures >= 3, 5)
+    assert one.service.mqtt.reason == "nothing listens there (connection refused)"
+    began = time.monotonic()
+    await one.stop()
+    assert time.monotonic() - began < 1
+    one.check_pairs()
+    note("nothing listens", remark="“nothing listens there (connection refused)”; what was accepted is on the disk")

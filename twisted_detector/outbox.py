@@ -184,8 +184,7 @@ class Outbox:
         self._settle()
 
     def refused(self, token: int, reason: str) -> None:
-        entry = self._landed(token)
-        if entry is not None:
+        if (entry := self._landed(token)) is not None:
             kind = NotAuthorized if "authori" in reason.lower() else Dropped
             self._drop(entry, "refused", partial(kind, "the broker refused the message", shown=reason))
         self._settle()

@@ -21,13 +21,15 @@ from pathlib import Path
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred
 from twisted.internet.task import deferLater
+from twisted_detector.backlog import Limits
 from twisted_detector.model import Message, Priority
 from twisted_detector.outbox import Outbox
 from twisted_detector.store import Store
 
 async def main():
     store = Store(reactor, Path(sys.argv[1]))
-    outbox = Outbox(time.monotonic, wall=reactor.seconds, journal=store)
+    limits = Limits(messages=10_000_000, octets=10_000_000_000)  # what overflow drops would look like a loss
+    outbox = Outbox(time.monotonic, wall=reactor.seconds, journal=store, limits=limits)
     await store.open()
     records, retained = await store.load_outbox()
     if sys.argv[2] == "read":

@@ -5,21 +5,19 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.lan.lab import REASON, Host, Lab, python
-from tests.listener import Listener
-from tests.processes import ROOT, Process
+from tests.lan.lab import REASON, Lab, python
+from tests.lan.site import LOGIN, PEERS, Site, cid, gstreamer, simulated
+from tests.processes import ROOT
 
-pytestmark = pytest.mark.skipif(bool(REASON), reason=REASON)
-
-PEERS = ROOT / "tests" / "peers"
-PORT = 1883
-LOGIN = "viewer:s3cr3t-canary"
+pytestmark = [
+    pytest.mark.skipif(bool(REASON), reason=REASON),
+    pytest.mark.skipif(shutil.which("mosquitto") is None, reason="needs mosquitto and its clients"),
+]
 
 
 @pytest.fixture
@@ -28,67 +26,6 @@ def lab(tmp_path: Path) -> Iterator[Lab]:
         yield lab
 
 
-class Site:
-    """One host with a broker, a listener and the daemon."""
-
-    def __init__(self, lab: Lab) -> None:
-        self.lab = lab
-        self.host = lab.host("daemon", "10.77.0.1", "02:00:00:00:00:01")
-        self.broker = self.host.start("mosquitto", "-p", str(PORT))
-        self.listener = self._listen()
-        self.state = lab.directory / "state"
-        self.started_at = 0.0
-
-    def _listen(self) -> Listener:
-        deadline = time.monotonic() + 10
-        while True:
-            prefix = ("ip", "netns", "exec", self.host.namespace)
-            listener = Listener(self.lab.directory / f"heard-{time.monotonic_ns()}.log", PORT, prefix=prefix)
-            time.sleep(0.3)
-            if listener.process.process.poll() is None:
-                self.host.processes.append(listener.process)
-                return listener
-            listener.end()
-            assert time.monotonic() < deadline, "mosquitto does not come up"
-
-    def daemon(self, **settings: str) -> Process:
-        environment = {
-            "PATH": os.environ["PATH"],
-            "PYTHONPATH": str(ROOT),
-            "PYTHONUNBUFFERED": "1",
-            "HOME": str(self.lab.directory),
-            "STATE_DIR": str(self.state),
-            "MQTT_BROKER": "127.0.0.1",
-            "MQTT_PORT": str(PORT),
-            "NODE_ID": "node1",
-            **settings,
-        }
-        self.started_at = time.time()
-        command = python("-m", "twisted", "--version")  # the interpreter that has Twisted has twistd beside it
-        twistd = str(Path(command[0]).with_name("twistd"))
-        pidfile = str(self.lab.directory / "twistd.pid")
-        return self.host.start(twistd, "-n", f"--pidfile={pidfile}", "-y", "camdetect.tac", environment=environment)
-
-
-def simulated(lab: Lab, name: str, address: str, mac: str, *options: str) -> Host:
-    host = lab.host(name, address, mac)
-    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "SIMULATOR_LOGIN": LOGIN}
-    command = python("-m", "twisted_detector.cli", "simulate", "--bind", address, "--rtsp-port", "554", *options)
-    host.start(*command, environment=environment)
-    return host
-
-
-def gstreamer(lab: Lab, name: str, address: str, mac: str, path: str, *auth: str) -> Host:
-    host = lab.host(name, address, mac)
-    host.start("/usr/bin/python3", str(PEERS / "gst_rtsp.py"), address, "554", path, "h264", *(auth or ("none",)))
-    return host
-
-
-def cid(mac: str) -> str:
-    return mac.replace(":", "")
-
-
-@pytest.mark.skipif(shutil.which("mosquitto") is None, reason="needs mosquitto")
 def test_each_camera_is_published_under_its_mac(lab: Lab) -> None:
     """Foreign and simulated cameras of a LAN are published with codec and size, and nothing else is."""
     gst = gstreamer(lab, "gst", "10.77.0.10", "02:00:00:00:00:10", "/stream1")
@@ -131,7 +68,6 @@ def test_each_camera_is_published_under_its_mac(lab: Lab) -> None:
     assert login_password not in everything
 
 
-@pytest.mark.skipif(shutil.which("mosquitto") is None, reason="needs mosquitto")
 def test_a_killed_daemon_is_missed_and_comes_back_knowing(lab: Lab) -> None:
     """kill -9: the will is seen; the next start says what was known before its first sweep ends."""
     camera = simulated(lab, "sim1", "10.77.0.21", "02:00:00:00:00:21", "--auth", "none")
@@ -153,7 +89,6 @@ def test_a_killed_daemon_is_missed_and_comes_back_knowing(lab: Lab) -> None:
     assert len(discovered) == 1, "a restart is no discovery"
 
 
-@pytest.mark.skipif(shutil.which("mosquitto") is None, reason="needs mosquitto")
 def test_a_camera_that_moves_keeps_its_name(lab: Lab) -> None:
     """A new address and a Hello: ip_changed with both addresses under the same id, then its state."""
     camera = simulated(lab, "sim1", "10.77.0.21", "02:00:00:00:00:21", "--auth", "none")

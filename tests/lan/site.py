@@ -1,0 +1,75 @@
+"""A lab goes in; a host with a broker, a listener and the daemon comes out, and cameras of several makes beside it."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from pathlib import Path
+
+from tests.lan.lab import Host, Lab, python
+from tests.listener import Listener
+from tests.processes import ROOT, Process
+
+PEERS = ROOT / "tests" / "peers"
+PORT = 1883
+LOGIN = "viewer:s3cr3t-canary"
+
+
+class Site:
+    """One host with a broker, a listener and the daemon."""
+
+    def __init__(self, lab: Lab) -> None:
+        self.lab = lab
+        self.host = lab.host("daemon", "10.77.0.1", "02:00:00:00:00:01")
+        self.broker = self.host.start("mosquitto", "-p", str(PORT))
+        self.listener = self._listen()
+        self.state = lab.directory / "state"
+        self.started_at = 0.0
+
+    def _listen(self) -> Listener:
+        deadline = time.monotonic() + 10
+        while True:
+            prefix = ("ip", "netns", "exec", self.host.namespace)
+            listener = Listener(self.lab.directory / f"heard-{time.monotonic_ns()}.log", PORT, prefix=prefix)
+            time.sleep(0.3)
+            if listener.process.process.poll() is None:
+                self.host.processes.append(listener.process)
+                return listener
+            listener.end()
+            assert time.monotonic() < deadline, "mosquitto does not come up"
+
+    def daemon(self, **settings: str) -> Process:
+        environment = {
+            "PATH": os.environ["PATH"],
+            "PYTHONPATH": str(ROOT),
+            "PYTHONUNBUFFERED": "1",
+            "HOME": str(self.lab.directory),
+            "STATE_DIR": str(self.state),
+            "MQTT_BROKER": "127.0.0.1",
+            "MQTT_PORT": str(PORT),
+            "NODE_ID": "node1",
+            **settings,
+        }
+        self.started_at = time.time()
+        # The interpreter that has Twisted has twistd beside it.
+        twistd = str(Path(sys.executable).with_name("twistd"))
+        return self.host.start(twistd, "-n", "--pidfile=", "-y", "camdetect.tac", environment=environment)
+
+
+def simulated(lab: Lab, name: str, address: str, mac: str, *options: str) -> Host:
+    host = lab.host(name, address, mac)
+    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "SIMULATOR_LOGIN": LOGIN}
+    command = python("-m", "twisted_detector.cli", "simulate", "--bind", address, "--rtsp-port", "554", *options)
+    host.start(*command, environment=environment)
+    return host
+
+
+def gstreamer(lab: Lab, name: str, address: str, mac: str, path: str, *auth: str) -> Host:
+    host = lab.host(name, address, mac)
+    host.start("/usr/bin/python3", str(PEERS / "gst_rtsp.py"), address, "554", path, "h264", *(auth or ("none",)))
+    return host
+
+
+def cid(mac: str) -> str:
+    return mac.replace(":", "")

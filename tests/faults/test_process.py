@@ -183,6 +183,7 @@ async def test_full_disk(broker: Any, small_disk: Path) -> None:
     one = await Station(small_disk / "state", mosquitto.port).start()
     try:
         filler = small_disk / "filler"
+        os.system(f"df {small_disk}; df -i {small_disk}; ls -la {small_disk}/*; mount | grep disk")
         with filler.open("wb") as file:
             try:
                 while True:

@@ -12,7 +12,7 @@ from twisted_detector.mqtt_client import Ending, Job
 from twisted_detector.mqtt_pool import OneThread
 from twisted_detector.mqtt_resolver import Resolver
 from twisted_detector.mqtt_settings import MqttSettings
-from twisted_detector.mqtt_socket import AttemptFailed
+from twisted_detector.mqtt_socket import AttemptFailed, in_words
 from twisted_detector.mqtt_thread import Link, Report
 
 #: A thread that does not come back is replaced so often; then attempts fail until one does.
@@ -77,11 +77,14 @@ class Network:
         def hand_over(report: Report) -> None:
             self._reactor.callFromThread(deliver, link, report)
 
-        link: Link = self._client_factory(
-            job,
-            deliver=hand_over,
-            monotonic=self._monotonic,
-        )
+        try:
+            link: Link = self._client_factory(
+                job,
+                deliver=hand_over,
+                monotonic=self._monotonic,
+            )
+        except OSError as error:  # its wake sockets: no descriptor is left
+            return Ending(in_words(error)[0])
         self.link = link
         try:
             ending = await thread.run(link.run)

@@ -82,7 +82,10 @@ class Opener:
         raise last
 
     def _connect(self, family: int, where: Any, timeout: float) -> socket.socket:
-        sock = socket.socket(family, socket.SOCK_STREAM)
+        try:
+            sock = socket.socket(family, socket.SOCK_STREAM)
+        except OSError as error:  # no descriptor left, or a kernel without IPv6: the next address may do
+            raise AttemptFailed(in_words(error)[0]) from error
         try:
             sock.setblocking(False)
             _tune(sock)

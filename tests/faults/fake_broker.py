@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from twisted.internet.defer import maybeDeferred
 from twisted.internet.protocol import Factory, Protocol
 
 CONNECT, CONNACK, PUBLISH, PUBACK, SUBSCRIBE, SUBACK, PINGREQ, PINGRESP = 1, 2, 3, 4, 8, 9, 12, 13
@@ -159,4 +160,4 @@ class FakeBroker:
     async def stop(self) -> None:
         """Close everything."""
         self.reset()
-        await self._listening.stopListening()
+        await maybeDeferred(self._listening.stopListening)

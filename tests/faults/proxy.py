@@ -9,6 +9,7 @@ from enum import Enum
 from typing import Any
 
 from twisted.internet import task
+from twisted.internet.defer import maybeDeferred
 from twisted.internet.interfaces import IHalfCloseableProtocol
 from twisted.internet.protocol import ClientFactory, Factory, Protocol
 from zope.interface import implementer
@@ -261,7 +262,7 @@ class Proxy:
             if end.pipe is not None:
                 end.pipe.stop()
         self.reset()
-        await self._listening.stopListening()
+        await maybeDeferred(self._listening.stopListening)
 
 
 def cut_points(seed: int, least: int, most: int) -> Callable[[], int]:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import random
 import resource
 import shutil
+import sqlite3
 import subprocess
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +19,7 @@ import pytest
 import pytest_twisted
 
 from tests.faults.account import Ledger
+from tests.faults.station import Station
 from tests.faults.waiting import sleep, until
 
 
@@ -37,7 +41,7 @@ async def test_kill_9(broker: Any, child: Any, kills: int) -> None:
             up = not up
         one = child(mosquitto.port, "stream", first, chance.choice((300, 2000, 6000)))
         await one.tells("ready")
-        await sleep(chance.uniform(0.02, 0.8))
+        await sleep(chance.uniform(0.02, 0.6))
         one.kill()
         accepted = one.accepted()
         ledger.accepted |= set(accepted)
@@ -66,7 +70,7 @@ async def test_clock_jumps(broker: Any, child: Any) -> None:
     mosquitto = broker()
     await mosquitto.start()
     years = 10 * 365 * 86_400
-    one = child(mosquitto.port, "jump", "1:3600", "2:-7200", f"3:{years}", f"4:{-years}")
+    one = child(mosquitto.port, "jump", "0.5:3600", "1:-7200", f"2:{years}", f"2.5:{-years}")
     result = await one.tells("result", 30)
     ledger = Ledger(set(one.accepted()))
     arrivals = mosquitto.arrivals()
@@ -74,11 +78,13 @@ async def test_clock_jumps(broker: Any, child: Any) -> None:
         "wall clock +1 h, -2 h, +10 a, -10 a",
         arrivals,
         stall_ms=result["stall_ms"],
-        remark=f"slowest acknowledgement {result['slowest'] * 1000:.0f} ms",
+        remark=f"slowest commit {result['slow_commit'] * 1000:.0f} ms, acknowledgement {result['slowest'] * 1000:.0f} ms",
     )
     assert result["unsent"] == 0, one.lines()
     assert len(set(arrivals)) == result["said"]
     assert result["slowest"] < 1
+    assert result["slow_commit"] < 1
+    assert result["stall_ms"] < 900
     assert not any(line.get("change") == "disconnected" for line in one.lines()[:-3])
 
 
@@ -86,7 +92,7 @@ async def test_clock_jumps(broker: Any, child: Any) -> None:
 async def test_clock_jumps_back_in_an_outage(broker: Any, child: Any) -> None:
     """A clock that is set back while we wait to reconnect does not make the wait longer."""
     mosquitto = broker()
-    one = child(mosquitto.port, "jump", "1:-3600", "5:0")
+    one = child(mosquitto.port, "jump", "1:-3600", "2:0")
     await one.tells("jumped")
     back = await mosquitto.start()
     await until(lambda: any(line.get("change") == "connected" for line in one.lines()), 5, lambda: one.lines())
@@ -174,23 +180,25 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
         subprocess.run(["umount", "--lazy", disk], check=True)
 
 
+def fill(file: Path) -> None:
+    descriptor = os.open(file, os.O_WRONLY | os.O_CREAT)
+    try:
+        while os.write(descriptor, b"." * 4096):
+            pass
+    except OSError as error:
+        assert error.errno == errno.ENOSPC
+    finally:
+        os.close(descriptor)
+
+
 @pytest_twisted.ensureDeferred
 async def test_full_disk(broker: Any, small_disk: Path) -> None:
     """A full disk is said to be degraded; messages go on from memory; with room again they are on the disk again."""
-    from tests.faults.station import Station
-
     mosquitto = broker()
     one = await Station(small_disk / "state", mosquitto.port).start()
     try:
         filler = small_disk / "filler"
-        os.system(f"df {small_disk}; df -i {small_disk}; ls -la {small_disk}/*; mount | grep disk")
-        with filler.open("wb") as file:
-            try:
-                while True:
-                    file.write(b"." * 4096)
-                    file.flush()
-            except OSError:
-                pass
+        fill(filler)
         one.say(3000, size=300)
         await until(lambda: one.service._store.degraded, 10)
         words = one.service.degraded
@@ -208,7 +216,9 @@ async def test_full_disk(broker: Any, small_disk: Path) -> None:
 
 
 @pytest_twisted.ensureDeferred
-@pytest.mark.parametrize("damage", ["header", "middle", "cut", "not a database"])
+@pytest.mark.parametrize(
+    "damage", ["middle", *(pytest.param(each, marks=pytest.mark.long) for each in ("header", "cut", "not a database"))]
+)
 async def test_corrupt_database(broker: Any, child: Any, tmp_path: Path, damage: str) -> None:
     """A damaged database file is set aside and said; what can be read of it is sent, and everything new is."""
     mosquitto = broker()
@@ -217,6 +227,9 @@ async def test_corrupt_database(broker: Any, child: Any, tmp_path: Path, damage:
     await until(lambda: len(first.accepted()) > 1000)
     first.kill()
     file = state / "state.db"
+    with closing(sqlite3.connect(file)) as database:  # all of it into the file itself, without a log beside it
+        database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        database.execute("PRAGMA journal_mode=DELETE")
     content = file.read_bytes()
     if damage == "header":
         file.write_bytes(b"garbage!" * 4 + content[32:])
@@ -227,9 +240,6 @@ async def test_corrupt_database(broker: Any, child: Any, tmp_path: Path, damage:
         file.write_bytes(content[: len(content) // 2])
     else:
         file.write_bytes(b"This is not a database.\n" * 1000)
-    if damage != "cut":
-        for each in ("state.db-wal", "state.db-shm"):
-            (state / each).unlink(missing_ok=True)
     await mosquitto.start()
     second = child(mosquitto.port, "stream", 100_000, 1000)
     await until(lambda: len(second.accepted()) > 500, 15, lambda: second.process.text()[-1500:])
@@ -245,9 +255,12 @@ async def test_corrupt_database(broker: Any, child: Any, tmp_path: Path, damage:
         arrivals,
         remark=f"{saved} of {len(first.accepted())} older ones could still be read",
     )
-    assert aside or saved == len(first.accepted()), aside
+    assert aside
+    if damage in ("middle", "cut"):
+        assert saved
 
 
+@pytest.mark.long
 @pytest_twisted.ensureDeferred
 async def test_two_processes_with_one_state_directory(broker: Any, child: Any) -> None:
     """A second process with the same state directory is told so, and what it says arrives all the same."""

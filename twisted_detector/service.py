@@ -22,7 +22,7 @@ from twisted_detector.broker import EmbeddedBroker
 from twisted_detector.bus import Bus
 from twisted_detector.commands import Commands
 from twisted_detector.config import Config
-from twisted_detector.detector import Detector, Schedule
+from twisted_detector.detector import Detector
 from twisted_detector.errors import BrokerError
 from twisted_detector.examiner import MAX_SECONDS, Examiner
 from twisted_detector.health import Heartbeat
@@ -42,20 +42,18 @@ from twisted_detector.interfaces import (
     MakerContext,
 )
 from twisted_detector.keeper import Keeper
-from twisted_detector.model import Secret
-from twisted_detector.mqtt_service import MqttService, MqttSettings
+from twisted_detector.mqtt_service import MqttService
 from twisted_detector.narrator import Narrator
 from twisted_detector.neighbours import KernelNeighbours
 from twisted_detector.outputs.topics import Topics
 from twisted_detector.registry import Registry
 from twisted_detector.report import Report
 from twisted_detector.resources import ReactorLag, Resources
+from twisted_detector.service_settings import missed_limit, mqtt_settings, schedule
 from twisted_detector.speaker import Speaker
 from twisted_detector.store import Store
 from twisted_detector.workqueue import WorkQueue
 
-#: The first sweeps follow one another quickly: what is missed once (Wi-Fi power save) is found twenty seconds later.
-INITIAL_PAUSE = 10.0
 #: A clean stop may take so long in all; a supervisor that sent SIGTERM usually waits ten.
 STOP_SECONDS = 4.5
 
@@ -139,7 +137,7 @@ class Daemon(Service):
         bus = Bus()
         mqtt = MqttService(
             reactor,
-            _mqtt_settings(config, host, port, topics.lwt),
+            mqtt_settings(config, host, port, topics.lwt),
             store=store,
             node_id=config.node_id,
             emit=bus.emit,
@@ -149,7 +147,7 @@ class Daemon(Service):
         self._started("mqtt", lambda: Deferred.fromCoroutine(mqtt.stop()))
 
         # Knowing.
-        registry = Registry(bus.emit, missed_limit=_missed_limit(config))
+        registry = Registry(bus.emit, missed_limit=missed_limit(config))
         budget = LoginBudget(
             config.camera_credentials,
             confirmed=config.named_networks,
@@ -196,7 +194,7 @@ class Daemon(Service):
         detector = Detector(
             reactor,
             registry,
-            schedule=_schedule(config),
+            schedule=schedule(config),
             neighbours=neighbours,
             discoverers=discoverers,
             watchers=watchers,
@@ -313,41 +311,3 @@ def _calm_the_collector() -> None:
     gc.freeze()
     young, middle, _ = gc.get_threshold()
     gc.set_threshold(young, middle, 100)
-
-
-def _mqtt_settings(config: Config, host: str, port: int, lwt_topic: str) -> MqttSettings:
-    return MqttSettings(
-        host=host,
-        port=port,
-        client_id=config.mqtt_client_id,
-        keepalive=config.mqtt_keepalive,
-        protocol=config.mqtt_protocol,
-        username=config.mqtt_username,
-        password=config.mqtt_password if config.mqtt_password != Secret("") else None,
-        tls=config.mqtt_tls,
-        tls_ca_path=str(config.tls_ca_path or ""),
-        tls_cert_path=str(config.tls_cert_path or ""),
-        tls_key_path=str(config.tls_key_path or ""),
-        tls_insecure=config.tls_insecure,
-        reconnect_min=config.mqtt_reconnect_min,
-        reconnect_max=config.mqtt_reconnect_max,
-        reconnect_jitter=config.mqtt_reconnect_jitter,
-        max_attempts=config.mqtt_max_reconnect_attempts,
-        lwt_topic=lwt_topic,
-    )
-
-
-def _missed_limit(config: Config) -> int:
-    """OFFLINE_THRESHOLD as missed checks: stamps jump with the clock, counts do not."""
-    return max(1, round(config.offline_threshold / config.health_check_interval))
-
-
-def _schedule(config: Config) -> Schedule:
-    steady = config.steady_state_interval if config.smart_discovery_enabled else config.discovery_interval
-    return Schedule(
-        interval=steady,
-        check_interval=config.health_check_interval,
-        sweep_timeout=config.discovery_timeout,
-        initial_count=config.initial_discovery_count if config.smart_discovery_enabled else 1,
-        initial_pause=min(config.discovery_interval, INITIAL_PAUSE),
-    )

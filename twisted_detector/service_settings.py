@@ -1,0 +1,51 @@
+"""A Config goes in; the settings of the MQTT connection, the registry and the conductor, in their own terms, come out."""
+
+from __future__ import annotations
+
+from twisted_detector.config import Config
+from twisted_detector.detector import Schedule
+from twisted_detector.model import Secret
+from twisted_detector.mqtt_service import MqttSettings
+
+#: The first sweeps follow one another quickly: what is missed once (Wi-Fi power save) is found twenty seconds later.
+INITIAL_PAUSE = 10.0
+
+
+def mqtt_settings(config: Config, host: str, port: int, lwt_topic: str) -> MqttSettings:
+    """How to reach the broker at ``host`` and ``port``, which may be the embedded one."""
+    return MqttSettings(
+        host=host,
+        port=port,
+        client_id=config.mqtt_client_id,
+        keepalive=config.mqtt_keepalive,
+        protocol=config.mqtt_protocol,
+        username=config.mqtt_username,
+        password=config.mqtt_password if config.mqtt_password != Secret("") else None,
+        tls=config.mqtt_tls,
+        tls_ca_path=str(config.tls_ca_path or ""),
+        tls_cert_path=str(config.tls_cert_path or ""),
+        tls_key_path=str(config.tls_key_path or ""),
+        tls_insecure=config.tls_insecure,
+        reconnect_min=config.mqtt_reconnect_min,
+        reconnect_max=config.mqtt_reconnect_max,
+        reconnect_jitter=config.mqtt_reconnect_jitter,
+        max_attempts=config.mqtt_max_reconnect_attempts,
+        lwt_topic=lwt_topic,
+    )
+
+
+def missed_limit(config: Config) -> int:
+    """OFFLINE_THRESHOLD as missed checks: stamps jump with the clock, counts do not."""
+    return max(1, round(config.offline_threshold / config.health_check_interval))
+
+
+def schedule(config: Config) -> Schedule:
+    """When to sweep and to check."""
+    steady = config.steady_state_interval if config.smart_discovery_enabled else config.discovery_interval
+    return Schedule(
+        interval=steady,
+        check_interval=config.health_check_interval,
+        sweep_timeout=config.discovery_timeout,
+        initial_count=config.initial_discovery_count if config.smart_discovery_enabled else 1,
+        initial_pause=min(config.discovery_interval, INITIAL_PAUSE),
+    )

@@ -26,6 +26,9 @@ MAX_MALFORMED_PER_SENDER = 8
 #: A /20 full of cameras; or all that a forger gets.
 MAX_SENDERS, MAX_SIGHTINGS = 4096, 4096
 
+#: How the action of a question to the group ends, ours among them. It tells a watcher nothing: not worth an XML parser.
+_PROBE = b"/Probe<"
+
 
 class Hearing(hearing.Hearing):
     """Hears WS-Discovery; see :class:`twisted_detector.discovery.hearing.Hearing`.
@@ -74,6 +77,8 @@ class Hearing(hearing.Hearing):
 
     def read(self, data: bytes, spot: Spot) -> None:
         """See :class:`twisted_detector.discovery.hearing.Hearing`."""
+        if self._asked is None and _PROBE in data:
+            return
         said = wire.parse(data)
         if said.kind == "bye" and self._asked is None:
             self.depart(spot.sender)

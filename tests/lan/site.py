@@ -19,9 +19,9 @@ LOGIN = "viewer:s3cr3t-canary"
 class Site:
     """One host with a broker, a listener and the daemon."""
 
-    def __init__(self, lab: Lab) -> None:
+    def __init__(self, lab: Lab, *, prefix_length: int = 24) -> None:
         self.lab = lab
-        self.host = lab.host("daemon", "10.77.0.1", "02:00:00:00:00:01")
+        self.host = lab.host("daemon", "10.77.0.1", "02:00:00:00:00:01", prefix_length)
         self.broker = self.host.start("mosquitto", "-p", str(PORT))
         self.listener = self._listen()
         self.state = lab.directory / "state"

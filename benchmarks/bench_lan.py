@@ -96,7 +96,9 @@ def run(count: int, auth: str, calm_seconds: float) -> tuple[Outcome, Calm | Non
         daemon = site.daemon(CAMERA_CREDENTIALS=LOGIN, HEALTH_REPORT_INTERVAL="1", **_steady(calm_seconds))
         wanted = {cid(camera.mac) for camera in farm.cameras}
         # Reading what was heard costs processor time that the daemon and the cameras want.
-        wait_until(lambda: len(online(site)) >= len(wanted), 90, lambda: f"{count} cameras: {len(online(site))}", interval=0.5)
+        wait_until(
+            lambda: len(online(site)) >= len(wanted), 90, lambda: f"{count} cameras: {len(online(site))}", interval=0.5
+        )
         when = online(site)
         assert set(when) == wanted
         daemon_cpu, cameras_cpu = cpu_of(daemon.pid), cpu_of(farm.process.pid) - cameras_before

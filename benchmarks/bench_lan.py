@@ -19,7 +19,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
 
@@ -89,6 +89,7 @@ def run(count: int, auth: str, calm_seconds: float) -> tuple[Outcome, Calm | Non
     """Start everything, wait for every camera, and for the calm afterwards when ``calm_seconds`` is not 0."""
     with tempfile.TemporaryDirectory() as folder, Lab(Path(folder)) as lab:
         farm = plant(lab, "farm", "10.77.0.0/24" if count < 200 else "10.77.0.0/23", count)
+        farm.cameras = [replace(camera, auth=auth) for camera in farm.cameras]
         farm.start(login=LOGIN)
         assert farm.process is not None
         site = Site(lab, prefix_length=24 if count < 200 else 23)
@@ -170,10 +171,8 @@ def write(text: str) -> None:
     page = PAGE.read_text("utf-8") if PAGE.exists() else "# Benchmarks\n"
     section = f"{TITLE}\n\n{text}\n"
     pattern = re.compile(rf"^{re.escape(TITLE)}\n.*?(?=^## |\Z)", re.DOTALL | re.MULTILINE)
-    if pattern.search(page):
-        page = pattern.sub(lambda _: section + "\n", page)
-    else:
-        page = page.rstrip("\n") + "\n\n" + section
+    before = pattern.search(page)
+    page = pattern.sub(lambda _: section + "\n", page) if before else f"{page.rstrip()}\n\n{section}"
     PAGE.write_text(page.rstrip("\n") + "\n", "utf-8")
 
 

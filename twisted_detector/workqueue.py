@@ -7,7 +7,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred, DeferredList, TimeoutError as DeferredTimeout
-from twisted.internet.interfaces import IReactorTime
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.python.failure import Failure
 from txaio.tx import make_logger
 
@@ -20,6 +20,8 @@ class WorkQueue:
     :param clock: measures the time-out.
     :param max_concurrent: devices at one time: each costs a few sockets and some memory.
     :param max_seconds: a job that takes longer is cancelled and ``timed_out`` is told its key.
+    :param pace: seconds between the beginnings of two jobs. Without it as many as may run begin at once, share the
+        processor, and all end late, the first hardly before the last.
     """
 
     log = make_logger()
@@ -31,11 +33,14 @@ class WorkQueue:
         max_concurrent: int,
         max_seconds: float,
         timed_out: Callable[[int], None],
+        pace: float = 0.0,
     ) -> None:
         self._clock = clock
         self._max_concurrent = max_concurrent
         self._max_seconds = max_seconds
         self._timed_out = timed_out
+        self._pace = pace
+        self._pausing: IDelayedCall | None = None
         self._waiting: deque[tuple[int, Work]] = deque()
         self._queued: set[tuple[int, Work]] = set()
         self._running: dict[int, Deferred[None]] = {}
@@ -73,18 +78,24 @@ class WorkQueue:
             self._pumping = False
 
     def _run_what_has_room(self) -> None:
-        while self._waiting and len(self._running) < self._max_concurrent and not self._stopped:
+        while self._waiting and len(self._running) < self._max_concurrent and not (self._stopped or self._pausing):
             key, work = self._waiting.popleft()
             self._queued.discard((key, work))
             if key in self._running:
                 # Two kinds of work for one device waited side by side: the second follows the first.
                 self._after.setdefault(key, {})[work] = False
                 continue
+            if self._pace:
+                self._pausing = self._clock.callLater(self._pace, self._paused)
             running = self._running[key] = Deferred.fromCoroutine(work(key))
             running.addTimeout(self._max_seconds, self._clock)
             running.addErrback(self._failed, key)
             running.addErrback(lambda failure: self.log.failure("A time-out could not be told", failure=failure))
             running.addBoth(self._ended, key)
+
+    def _paused(self) -> None:
+        self._pausing = None
+        self._pump()
 
     def _failed(self, failure: Failure, key: int) -> None:
         if self._stopped and failure.check(CancelledError):
@@ -108,6 +119,9 @@ class WorkQueue:
         self._waiting.clear()
         self._queued.clear()
         self._after.clear()
+        if self._pausing is not None:
+            self._pausing.cancel()
+            self._pausing = None
         running = tuple(self._running.values())
         ended: Deferred[Any] = DeferredList(running)
         for one in running:

@@ -1,7 +1,7 @@
 """A number of cameras goes in; one namespace with as many interfaces comes out, each with its own MAC and address.
 
-A namespace and a process for each of 250 cameras would measure the machine, not the daemon. Here one process serves them
-all, and the kernel keeps them apart: each is a macvlan interface that answers ARP for its own address only
+A namespace and a process for each of 250 cameras would measure the machine, not the daemon. Here one process serves
+them all, and the kernel keeps them apart: each is a macvlan interface that answers ARP for its own address only
 (``arp_ignore``), speaks for itself only (``arp_announce``), and whose packets leave by it (a routing rule for each
 source address). What another host's neighbour table shows is therefore what it would show of as many devices.
 """
@@ -14,6 +14,7 @@ import signal
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from ipaddress import ip_network
+from pathlib import Path
 
 from tests.lan.lab import Host, Lab, python, run
 from tests.processes import ROOT, Process
@@ -134,5 +135,5 @@ class Farm:
         return str(self.host.lab.directory / f"{self.host.name}.json")
 
     def _write(self) -> None:
-        with open(self._layout, "w", encoding="utf-8") as file:
-            json.dump({"change": self._changes, "cameras": [asdict(camera) for camera in self.cameras]}, file)
+        layout = {"change": self._changes, "cameras": [asdict(camera) for camera in self.cameras]}
+        Path(self._layout).write_text(json.dumps(layout), "utf-8")

@@ -66,6 +66,28 @@ class WorkQueueTests(SynchronousTestCase):
         self.finish("w2", "w3")
         self.clock.advance(0.5)
 
+    def test_behind(self) -> None:
+        """While the reactor is behind nothing more begins, but not for ever."""
+        self.queue = WorkQueue(
+            self.clock,
+            max_concurrent=9,
+            max_seconds=99,
+            timed_out=self.late.append,
+            pace=0.5,
+            monotonic=self.clock.seconds,
+        )
+        for key in range(3):
+            self.queue.add(key, self.work)
+        for _ in range(3):
+            self.clock.advance(2)  # the call was due after 0.5
+            self.assertEqual(["w0"], self.began)
+        self.clock.advance(2)
+        self.assertEqual(["w0", "w1"], self.began)
+        self.clock.advance(0.75)
+        self.assertEqual(["w0", "w1", "w2"], self.began)
+        self.finish("w0", "w1", "w2")
+        self.clock.advance(0.5)
+
     def test_stopped_in_a_pause(self) -> None:
         """A queue that is stopped between two beginnings begins no more."""
         self.queue = WorkQueue(self.clock, max_concurrent=2, max_seconds=10, timed_out=self.late.append, pace=0.5)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from collections.abc import Callable, Coroutine
 from typing import Any
@@ -10,6 +11,9 @@ from twisted.internet.defer import CancelledError, Deferred, DeferredList, Timeo
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.python.failure import Failure
 from txaio.tx import make_logger
+
+#: Pauses that follow one another while the reactor is behind; then the next job begins all the same.
+_PATIENCE = 3
 
 Work = Callable[[int], Coroutine[Deferred[Any], Any, None]]
 
@@ -20,8 +24,9 @@ class WorkQueue:
     :param clock: measures the time-out.
     :param max_concurrent: devices at one time: each costs a few sockets and some memory.
     :param max_seconds: a job that takes longer is cancelled and ``timed_out`` is told its key.
-    :param pace: seconds between the beginnings of two jobs. Without it as many as may run begin at once, share the
-        processor, and all end late, the first hardly before the last.
+    :param pace: seconds between the beginnings of two jobs, more when the reactor is behind. Without it as many as may
+        run begin at once, share the processor, and all end late, the first hardly before the last.
+    :param monotonic: seconds that never jump, to see whether the reactor is behind.
     """
 
     log = make_logger()
@@ -34,12 +39,14 @@ class WorkQueue:
         max_seconds: float,
         timed_out: Callable[[int], None],
         pace: float = 0.0,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._clock = clock
         self._max_concurrent = max_concurrent
         self._max_seconds = max_seconds
         self._timed_out = timed_out
         self._pace = pace
+        self._monotonic = monotonic
         self._pausing: IDelayedCall | None = None
         self._waiting: deque[tuple[int, Work]] = deque()
         self._queued: set[tuple[int, Work]] = set()
@@ -86,16 +93,23 @@ class WorkQueue:
                 self._after.setdefault(key, {})[work] = False
                 continue
             if self._pace:
-                self._pausing = self._clock.callLater(self._pace, self._paused)
+                self._pause(_PATIENCE)
             running = self._running[key] = Deferred.fromCoroutine(work(key))
             running.addTimeout(self._max_seconds, self._clock)
             running.addErrback(self._failed, key)
             running.addErrback(lambda failure: self.log.failure("A time-out could not be told", failure=failure))
             running.addBoth(self._ended, key)
 
-    def _paused(self) -> None:
+    def _pause(self, patience: int) -> None:
+        due = self._monotonic() + self._pace
+        self._pausing = self._clock.callLater(self._pace, self._paused, due, patience)
+
+    def _paused(self, due: float, patience: int) -> None:
         self._pausing = None
-        self._pump()
+        if patience and self._monotonic() - due > self._pace:
+            self._pause(patience - 1)  # what runs has enough to do
+        else:
+            self._pump()
 
     def _failed(self, failure: Failure, key: int) -> None:
         if self._stopped and failure.check(CancelledError):

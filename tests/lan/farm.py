@@ -29,7 +29,8 @@ class Grown:
 
     :ivar interface: its interface in the farm's namespace.
     :ivar auth: as ``camdetect simulate --auth``; ``quirks`` as ``--quirk``.
-    :ivar hello: whether it says Hello when it comes to an address.
+    :ivar arp: whether it tells the network its address when it comes to it (a gratuitous ARP, as DHCP clients do).
+    :ivar hello: whether it says Hello then.
     :ivar present: whether its ports are open at all.
     """
 
@@ -40,14 +41,28 @@ class Grown:
     auth: str = "none"
     onvif: bool = True
     quirks: tuple[str, ...] = ()
+    arp: bool = True
     hello: bool = True
     present: bool = True
 
 
-def plant(lab: Lab, name: str, network: str, count: int, *, first: int = 10, mac: str = "02:0f") -> Farm:
-    """``count`` cameras of a farm with the addresses from number ``first`` of ``network`` on; not yet running."""
+def plant(
+    lab: Lab,
+    name: str,
+    network: str,
+    count: int,
+    *,
+    first: int = 10,
+    mac: str = "02:0f",
+    bridge: str = "br0",
+    gateway: str = "",
+) -> Farm:
+    """``count`` cameras of a farm with the addresses from number ``first`` of ``network`` on; not yet running.
+
+    :param gateway: the router of their network; "" when there is none.
+    """
     subnet = ip_network(network)
-    host = lab.plugged(name, "", "02:00:00:00:0f:ff")
+    host = lab.plugged(name, "", f"{mac}:00:00:ff:ff", bridge=bridge)
     cameras = [
         Grown(n, f"m{n}", str(subnet[first + n]), f"{mac}:00:00:{n // 256:02x}:{n % 256:02x}") for n in range(count)
     ]
@@ -59,19 +74,19 @@ def plant(lab: Lab, name: str, network: str, count: int, *, first: int = 10, mac
     for camera in cameras:
         lines.append(f"link add link eth0 name {camera.interface} address {camera.mac} type macvlan mode private")
         lines.append(f"link set {camera.interface} up")
-        lines += _settle(camera, subnet.prefixlen)
+        lines += _settle(camera, subnet.prefixlen, gateway)
     run("ip", "-n", host.namespace, "-batch", "-", said="\n".join(lines) + "\n")
-    return Farm(host, str(subnet), cameras)
+    return Farm(host, str(subnet), cameras, gateway)
 
 
-def _settle(camera: Grown, prefix_length: int) -> list[str]:
+def _settle(camera: Grown, prefix_length: int, gateway: str) -> list[str]:
     """Lines for ``ip`` that give a camera its address, and its packets the way out by its own interface."""
     table = _FIRST_TABLE + camera.number
     network = ip_network(f"{camera.address}/{prefix_length}", strict=False)
     return [
         f"addr add {camera.address}/{prefix_length} dev {camera.interface} noprefixroute",
         f"route replace {network} dev {camera.interface} src {camera.address} table {table}",
-        f"route replace default dev {camera.interface} src {camera.address} table {table}",
+        f"route replace default {f'via {gateway} ' if gateway else ''}dev {camera.interface} src {camera.address} table {table}",
         f"rule add from {camera.address} table {table} priority {table}",
     ]
 
@@ -91,6 +106,7 @@ class Farm:
     host: Host
     network: str
     cameras: list[Grown]
+    gateway: str = ""
     process: Process | None = None
     _changes: int = field(default=0)
 
@@ -114,7 +130,7 @@ class Farm:
         moved = [(old, new) for old, new in zip(before, after, strict=True) if old.address != new.address]
         self._apply([replace(old, present=False) for old, _ in moved])
         lines = [line for old, _ in moved for line in _leave(old, prefix_length)]
-        lines += [line for _, new in moved for line in _settle(new, prefix_length)]
+        lines += [line for _, new in moved for line in _settle(new, prefix_length, self.gateway)]
         if lines:
             run("ip", "-n", self.host.namespace, "-batch", "-", said="\n".join(lines) + "\n")
         self._apply(after)

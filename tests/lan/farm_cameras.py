@@ -49,6 +49,16 @@ class Ear(DatagramProtocol):
             return  # its cable is out
 
 
+def tell_address(interface: str, address: str) -> None:
+    """Send a gratuitous ARP request (RFC 5227, 1.1)."""
+    with socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as link:
+        link.bind((interface, 0x0806))
+        mac: bytes = link.getsockname()[4]
+        own = socket.inet_aton(address)
+        frame = b"\xff" * 6 + mac + struct.pack("!HHHBBH", 0x0806, 1, 0x0800, 6, 4, 1)
+        link.send(frame + mac + own + bytes(6) + own)
+
+
 class Cameras:
     """The cameras that live now, by number."""
 
@@ -98,6 +108,8 @@ class Cameras:
         )
         simulated = SimulatedCamera(spec, reactor=self._reactor, random=self._random)
         simulated.start()
+        if camera["arp"]:
+            tell_address(camera["interface"], spec.address)
         ear = Ear(self._responder, spec.address)
         port = self._reactor.listenMulticast(PORT, ear, interface=spec.address, listenMultiple=True)
         port.setOutgoingInterface(spec.address)

@@ -92,16 +92,27 @@ class Lab:
         """The processes of a namespace."""
         return [int(word) for word in run("ip", "netns", "pids", namespace).split()]
 
-    def plugged(self, name: str, address: str, mac: str) -> Host:
-        """A namespace with a cable to the bridge, and nothing set up on it."""
+    def plugged(self, name: str, address: str, mac: str, *, bridge: str = "br0") -> Host:
+        """A namespace with a cable to a bridge, and nothing set up on it."""
         namespace = f"{self._prefix}-{name}"
         port = f"p{len(self.hosts) + 1}"
         host = Host(self, name, namespace, address, mac, port)
         run("ip", "netns", "add", namespace)
         self.hosts.append(host)
         run("ip", "-n", self._bridge, "link", "add", port, "type", "veth", "peer", "name", "eth0", "netns", namespace)
-        run("ip", "-n", self._bridge, "link", "set", port, "master", "br0", "up")
+        run("ip", "-n", self._bridge, "link", "set", port, "master", bridge, "up")
         return host
+
+    def another_bridge(self, name: str, router: Host, address: str, prefix_length: int = 24) -> None:
+        """A second network, with ``router`` on it by the interface ``eth1`` at ``address``."""
+        in_bridge = ("ip", "-n", self._bridge)
+        run(*in_bridge, "link", "add", name, "type", "bridge", "mcast_snooping", "0")
+        run(*in_bridge, "link", "set", name, "up")
+        run(*in_bridge, "link", "add", f"{name}-r", "type", "veth", "peer", "name", "eth1", "netns", router.namespace)
+        run(*in_bridge, "link", "set", f"{name}-r", "master", name, "up")
+        router.run("ip", "addr", "add", f"{address}/{prefix_length}", "dev", "eth1")
+        router.run("ip", "link", "set", "eth1", "up")
+        router.run("sysctl", "-qw", "net.ipv4.ip_forward=1")
 
     def host(self, name: str, address: str, mac: str, prefix_length: int = 24) -> Host:
         """Another host on the bridge."""

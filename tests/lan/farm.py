@@ -83,10 +83,11 @@ def _settle(camera: Grown, prefix_length: int, gateway: str) -> list[str]:
     """Lines for ``ip`` that give a camera its address, and its packets the way out by its own interface."""
     table = _FIRST_TABLE + camera.number
     network = ip_network(f"{camera.address}/{prefix_length}", strict=False)
+    way = f"via {gateway} dev" if gateway else "dev"
     return [
         f"addr add {camera.address}/{prefix_length} dev {camera.interface} noprefixroute",
         f"route replace {network} dev {camera.interface} src {camera.address} table {table}",
-        f"route replace default {f'via {gateway} ' if gateway else ''}dev {camera.interface} src {camera.address} table {table}",
+        f"route replace default {way} {camera.interface} src {camera.address} table {table}",
         f"rule add from {camera.address} table {table} priority {table}",
     ]
 

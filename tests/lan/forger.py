@@ -1,7 +1,7 @@
 """A host that lies goes in as arguments; forged WS-Discovery and rubbish come out on its network.
 
     forger.py hello XADDR REFERENCE       one Hello, three times
-    forger.py flood SECONDS RATE ADDRESS… as many Hellos from each of these addresses of this host, each of another device
+    forger.py flood SECONDS RATE ADDRESS… Hellos, each of another device, from these addresses of this host in turn
     forger.py rubbish COUNT TARGET        datagrams of no protocol, and of some cut short, to the ports of discovery
 
 Says ``done N`` with what it sent.

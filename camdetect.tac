@@ -7,6 +7,10 @@ from socket import gethostname
 from twisted.application.service import Application
 from twisted.internet import reactor
 
+from twisted_detector.collector import hold
+
+hold()
+
 from twisted_detector.config import config_or_exit
 from twisted_detector.service import makeService
 from twisted_detector.steady import steady_reactor

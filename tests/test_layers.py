@@ -41,7 +41,7 @@ ROOMS: dict[int, dict[str, str]] = {
     5: {"detector": "detector examiner visit workqueue commands"},
     6: {
         "joining": "config config_* plugins plugin_loader service service_* report mqtt_service steady"
-        " testing simulator cli cli_*"
+        " collector testing simulator cli cli_*"
     },
 }
 

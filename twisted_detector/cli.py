@@ -101,6 +101,10 @@ def build_parser() -> argparse.ArgumentParser:
 def _run(arguments: argparse.Namespace) -> int:
     from socket import gethostname
 
+    from twisted_detector.collector import hold
+
+    hold()
+
     from twisted.internet import reactor
     from twisted.logger import globalLogBeginner, textFileLogObserver
 

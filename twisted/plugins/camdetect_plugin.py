@@ -32,6 +32,10 @@ class CamdetectMaker:
     def makeService(self, options: Options) -> IService:
         """Read the environment and build the service; exit status 2 when the configuration has faults."""
         # imported here because every twistd command imports every plugin, only to list it
+        from twisted_detector.collector import hold
+
+        hold()
+
         from twisted.internet import reactor
 
         from twisted_detector.config import config_or_exit

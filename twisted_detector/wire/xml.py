@@ -111,7 +111,8 @@ def text_of(element: Element | None) -> str:
     """All text in ``element`` on one line: white space collapsed, the unprintable dropped, cut at ``MAX_TEXT``."""
     if element is None:
         return ""
-    return clean(str(element.xpath("string()")))
+    # Nearly every element that is asked for has no children: no need to evaluate an expression.
+    return clean(str(element.xpath("string()")) if len(element) else element.text or "")
 
 
 def text_at(element: Element | None, *path: str) -> str:
@@ -132,8 +133,10 @@ def attribute(element: Element | None, name: str) -> str:
 
 def clean(text: str) -> str:
     """A peer's text made harmless for logs, topics and pages: one line, printable, at most ``MAX_TEXT`` characters."""
-    words = "".join(c if c.isprintable() else " " if c.isspace() else "" for c in text[: 2 * MAX_TEXT]).split()
-    return " ".join(words)[:MAX_TEXT]
+    text = text[: 2 * MAX_TEXT]
+    if not text.isprintable():
+        text = "".join(c if c.isprintable() else " " if c.isspace() else "" for c in text)
+    return " ".join(text.split())[:MAX_TEXT]
 
 
 def escape(text: str) -> str:

@@ -25,7 +25,7 @@ ROOMS: dict[int, dict[str, str]] = {
     2: {"seams": "interfaces"},
     3: {
         "knowledge": "identity lifecycle registry device cameras channels inspections connection connection_machine"
-        " backoff backlog journal outbox outbox_* receipt retained bus outputs"
+        " backoff backlog journal outbox outbox_* quarantine receipt retained bus outputs"
     },
     4: {
         "discovery": "discovery",

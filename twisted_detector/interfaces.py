@@ -261,6 +261,12 @@ class IOutbox(Interface):
     def connection_lost() -> None:
         """Everything in flight goes back to the queue, in order."""
 
+    def next_due() -> float | None:
+        """Seconds until a message that is held back may be taken; None: there is none, or not before something lands.
+
+        :meth:`take` may give less than there is when one is to be sent alone; what it gives then lands first.
+        """
+
     def depth() -> int:
         """How many messages are kept, in flight or not."""
 

@@ -22,6 +22,9 @@ from twisted_detector.mqtt_thread import Link, Report
 #: The first window after a connect.
 FIRST_WINDOW = 20
 
+#: A message that is held back is looked after no sooner than after so many seconds: nobody waits for it in a hurry.
+SOONEST_LOOK = 0.1
+
 #: Acknowledgements are answered with new messages when this share of the window is free: fewer, fuller turns.
 REFILL = 4
 
@@ -46,6 +49,7 @@ class Sender:
         self._own_done: dict[int, Deferred[None]] = {}
         self._last_own = 0
         self._call: Any = None
+        self._alarm: Any = None
         self._drained: Deferred[None] | None = None
         outbox.on_ready = self.ready
 
@@ -70,6 +74,7 @@ class Sender:
         """It is gone: what was in flight goes back to the outbox, our own messages are void."""
         self._link = None
         self._in_flight = 0
+        self._cancel_alarm()
         self._own.clear()
         own, self._own_done = self._own_done, {}
         for done in own.values():
@@ -106,6 +111,7 @@ class Sender:
         if self._call is not None:
             self._call.cancel()
             self._call = None
+        self._cancel_alarm()
 
     def report(self, report: Report) -> None:
         """The broker answered."""
@@ -155,9 +161,32 @@ class Sender:
             self._metrics.published += theirs
             self._in_flight += len(items)
             link.send(items)
-        elif self._drained is not None and not self._in_flight and not self._guard(self._outbox.depth):
+        due = self._guard(self._outbox.next_due)
+        self._wake_in(due)
+        if self._drained is None or self._in_flight:
+            return
+        only_held = due is not None and self._call is None  # None: it does not want to be asked again at once
+        if only_held or not self._guard(self._outbox.depth):
             drained, self._drained = self._drained, None
             drained.callback(None)
+
+    def _wake_in(self, delay: float | None) -> None:
+        """Look again after ``delay``: what the outbox holds back is due then."""
+        if delay is None:
+            self._cancel_alarm()
+        elif self._alarm is None:
+            self._alarm = self._clock.callLater(max(delay, SOONEST_LOOK), self._ring)
+        else:
+            self._alarm.reset(max(delay, SOONEST_LOOK))
+
+    def _cancel_alarm(self) -> None:
+        if self._alarm is not None:
+            self._alarm.cancel()
+            self._alarm = None
+
+    def _ring(self) -> None:
+        self._alarm = None
+        self._pump()
 
     def _guard(self, call: Any, *arguments: Any) -> Any:
         # The outbox is another part: its fault is logged and must not end the service of the connection.

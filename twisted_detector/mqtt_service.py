@@ -218,6 +218,7 @@ class MqttService(Service):
         return block | {
             "queue_depth": dict(figures.depth),
             "in_flight": figures.in_flight,
+            "held": figures.held,
             "resay": figures.resay,
             "queued_bytes": figures.octets,
             "oldest_queued_s": round(figures.oldest_s, 3),

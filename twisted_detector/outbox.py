@@ -5,19 +5,20 @@ Pure: the two clocks are given, the disk is behind :class:`Journal`. On one thre
 
 from __future__ import annotations
 
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 
 from zope.interface import implementer
 
-from twisted_detector.backlog import Backlog, Entry, Limits, OutboxFigures
+from twisted_detector.backlog import Backlog, Limits, OutboxFigures
 from twisted_detector.errors import Dropped, LocalError, NotAuthorized, PublishError, QueueFull, Stopped
 from twisted_detector.interfaces import IOutbox, JournalRecord, OutboxItem
 from twisted_detector.journal import Journal
 from twisted_detector.model import Message, Priority
+from twisted_detector.outbox_entry import Entry
 from twisted_detector.receipt import Receipt, prune
-from twisted_detector.retained import Retained
+from twisted_detector.retained import Resay, Retained
 
 #: Wall stamps before this (July 2017) come from a clock that had not been set: they tell no age.
 _CLOCK_WAS_SET = 1.5e9
@@ -34,6 +35,7 @@ class Outbox:
     *When full*, expired messages go first, then telemetry, then the oldest event; others that still find no room fail
     with Dropped, a critical one is refused. Every drop is counted by reason: ``expired``, ``overflow`` (pushed
     out), ``no_room`` (came when full), ``refused`` (by the broker), ``replaced`` (by a state that was dropped itself).
+    Never for what the broker closes the connection at: that is held back (:class:`.quarantine.Quarantine`).
     """
 
     def __init__(
@@ -50,14 +52,13 @@ class Outbox:
         self._journal = journal
         self.on_ready: Callable[[], None] = lambda: None
         limits = limits or Limits()
-        self._backlog = Backlog(limits, drop=self._drop, state_tail=self._next_again)
-        self._retained = Retained(messages=limits.retained, octets=limits.retained_octets)
         self._latest: dict[str, Entry] = {}  # of each topic, the newest state that is kept
-        self._again: deque[str] = deque()
-        self._again_in_flight = 0
+        self._backlog = Backlog(limits, drop=self._drop, state_tail=self._next_again, latest=self._latest.get)
+        self._retained = Retained(messages=limits.retained, octets=limits.retained_octets)
+        held = self._backlog.quarantine.holds
+        self._resay = Resay(self._retained, lambda topic: topic in self._latest or held(topic))
         self._uncommitted: dict[int, Entry] = {}
-        self._last_id = 0
-        self._stopped = False
+        self._last_id, self._stopped = 0, False
         self.dropped: Counter[str] = Counter()
         self._acknowledged = self._coalesced = self._unchanged = 0
         # Collected while things change and done when they are consistent again: receipts run the code of others.
@@ -109,8 +110,7 @@ class Outbox:
 
     def _put_state(self, message: Message, now: float, receipt: Receipt) -> None:
         priority = min(message.priority, Priority.STATE)
-        old = self._latest.get(message.topic)
-        if old is not None and not old.token:
+        if (old := self._latest.get(message.topic)) is not None and not old.token:
             growth = max(0, len(message.payload) - len(old.message.payload))
             if not self._backlog.make_room(growth, 0, priority, now):
                 self._refuse(priority, receipt)
@@ -190,10 +190,10 @@ class Outbox:
         self._settle()
 
     def connection_lost(self) -> None:
-        self._again_in_flight = 0
-        for entry in self._backlog.ground():
+        self._resay.in_flight = 0
+        for entry in self._backlog.ground(self._clock()):
             if entry.again:
-                self._again.appendleft(entry.message.topic)
+                self._resay.back(entry.message.topic)
                 continue
             newer = self._latest.get(entry.message.topic)
             if newer is None:
@@ -206,12 +206,15 @@ class Outbox:
         self._settle()
 
     def resay(self) -> None:
-        self._again = deque(message.topic for message in self._retained if message.topic not in self._latest)
-        if self._again:
+        self._resay.begin()
+        if self._resay:
             self.on_ready()
 
+    def next_due(self) -> float | None:
+        return self._backlog.next_due(self._clock())
+
     def depth(self) -> int:
-        return self._backlog.count + len(self._again) + self._again_in_flight
+        return self._backlog.count + len(self._resay)
 
     def stop(self) -> None:
         """Refuse what comes from now on and fail what waits with Stopped.
@@ -230,7 +233,8 @@ class Outbox:
         return OutboxFigures(
             depth=self._backlog.depths(),
             in_flight=len(self._backlog.in_flight),
-            resay=len(self._again) + self._again_in_flight,
+            held=self._backlog.quarantine.held,
+            resay=len(self._resay),
             octets=self._backlog.octets,
             oldest_s=0.0 if oldest is None else max(0.0, self._clock() - oldest),
             acknowledged=self._acknowledged,
@@ -239,17 +243,13 @@ class Outbox:
             dropped=dict(self.dropped),
         )
 
-    def _next_again(self) -> Entry | None:
-        while self._again:
-            known = self._retained.get(self._again.popleft())
-            if known is not None and known.topic not in self._latest:  # else something newer has come meanwhile
-                self._again_in_flight += 1
-                return Entry(known, Priority.STATE, self._clock(), again=True)
-        return None
+    def _next_again(self, topic: str | None) -> Entry | None:
+        known = self._resay.next(topic)
+        return None if known is None else Entry(known, Priority.STATE, self._clock(), again=True)
 
     def _landed(self, token: int) -> Entry | None:
         if (entry := self._backlog.landed(token)) is not None:
-            self._again_in_flight -= entry.again
+            self._resay.in_flight -= entry.again
         return entry
 
     def _drop(self, entry: Entry, reason: str, error: Callable[[], PublishError] | None = None) -> None:

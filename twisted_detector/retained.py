@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Callable, Iterator
 
 from twisted_detector.model import Message
 
@@ -55,3 +56,40 @@ class Retained:
         known = self._by_topic.pop(topic, None)
         if known is not None:
             self._octets -= len(topic) + len(known.payload)
+
+
+class Resay:
+    """Which known documents are still to be said again.
+
+    :param superfluous: whether a topic needs no repetition now: something newer is kept for it, or it is held back.
+    """
+
+    def __init__(self, known: Retained, superfluous: Callable[[str], bool]) -> None:
+        self._known = known
+        self._superfluous = superfluous
+        self._topics: deque[str] = deque()
+        self.in_flight = 0
+
+    def __len__(self) -> int:
+        return len(self._topics) + self.in_flight
+
+    def begin(self) -> None:
+        """All of them, from the first on."""
+        self._topics = deque(message.topic for message in self._known if not self._superfluous(message.topic))
+
+    def next(self, topic: str | None = None) -> Message | None:
+        """The next one, or that of ``topic`` before its turn; it is in flight now."""
+        if topic is not None:
+            if self._known.get(topic) is None:
+                return None
+            self._topics = deque([topic, *(other for other in self._topics if other != topic)])
+        while self._topics:
+            known = self._known.get(self._topics.popleft())
+            if known is not None and not self._superfluous(known.topic):
+                self.in_flight += 1
+                return known
+        return None
+
+    def back(self, topic: str) -> None:
+        """It was in flight and is to be said once more, first."""
+        self._topics.appendleft(topic)

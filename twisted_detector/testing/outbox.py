@@ -64,6 +64,10 @@ class MemoryOutbox:
         self._waiting.extendleft(reversed(self._in_flight.values()))
         self._in_flight.clear()
 
+    def next_due(self) -> float | None:
+        """See IOutbox; here nothing is ever held back."""
+        return None
+
     def depth(self) -> int:
         """See IOutbox."""
         return len(self._waiting) + len(self._in_flight)

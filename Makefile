@@ -63,6 +63,9 @@ bench: $(patsubst benchmarks/%.py,bench-%,$(sort $(wildcard benchmarks/*.py))) #
 bench-%: benchmarks/%.py debian-test $(VENV)/.test
 	$(BIN)/python $<
 
+bench-lan: debian-test $(VENV)/.test ## how soon 100 cameras are on MQTT, and what it costs, into docs/benchmarks.md (as root)
+	$(BIN)/python benchmarks/bench_lan.py --write
+
 docs: $(VENV)/.test ## write the generated pages anew
 	@mkdir -p .make
 	$(BIN)/python -m twisted_detector.config_page > .make/configuration.md

@@ -86,7 +86,8 @@ class KernelTables:
             if link is not None and link.up and address.usable:
                 multicast, loopback = bool(link.flags & IFF_MULTICAST), bool(link.flags & IFF_LOOPBACK)
                 prefix_length = address.prefix_length
-                found.append(Interface(link.name, link.index, address.address, prefix_length, multicast, loopback))
+                arp = not link.flags & IFF_NOARP
+                found.append(Interface(link.name, link.index, address.address, prefix_length, multicast, loopback, arp))
         return tuple(sorted(found, key=lambda one: (one.index, one.version, int(ip_address(one.address)))))
 
     def targets(self, text: str) -> tuple[Target, ...]:
@@ -126,14 +127,18 @@ class KernelTables:
         """All on-link addresses (link-local IPv6 with ``%name``) whose MAC is known."""
         found = {}
         for entry in self._neighbours.values():
-            link = self._links.get(entry.index)
-            if link is None or entry.mac is None or not entry.usable:
-                continue
-            local = entry.address.startswith("fe80:")
-            text = f"{entry.address}%{link.name}" if local else entry.address
-            if any(target.index == entry.index for target in self.targets(text)):
+            text = self.text_of(entry) if entry.usable else ""
+            if text and entry.mac is not None:
                 found[text] = entry.mac
         return found
+
+    def text_of(self, entry: Neighbour) -> str:
+        """The address of an entry as others write it (link-local IPv6 with ``%name``); "" when it is not on-link."""
+        link = self._links.get(entry.index)
+        if link is None:
+            return ""
+        text = f"{entry.address}%{link.name}" if entry.address.startswith("fe80:") else entry.address
+        return text if any(target.index == entry.index for target in self.targets(text)) else ""
 
 
 def _holds(own: Address, address: _IPAddress) -> bool:

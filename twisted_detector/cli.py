@@ -109,9 +109,10 @@ def _run(arguments: argparse.Namespace) -> int:
     config = config_or_exit(os.environ, hostname=gethostname(), stderr=sys.stderr)
 
     from twisted_detector.service import makeService  # heavy; faults of the configuration are told before
+    from twisted_detector.steady import steady_reactor
 
     globalLogBeginner.beginLoggingTo([textFileLogObserver(sys.stdout)], redirectStandardIO=False)
-    service = makeService(config, reactor)
+    service = makeService(config, steady_reactor(reactor))
     service.privilegedStartService()
     service.startService()
     reactor.addSystemEventTrigger("before", "shutdown", service.stopService)

@@ -217,8 +217,12 @@ class Daemon(Service):
         registry.restore(await store.load_cameras())
 
         for extension in self._make(IServiceExtension, context):
-            extension.startService()
-            self._started(f"extension {extension!r}", extension.stopService)
+            try:
+                extension.startService()
+            except Exception:
+                self.log.failure("{extension} could not be started and is left out", extension=repr(extension))
+                continue
+            self._started(repr(extension), extension.stopService)
         detector.start()
         self._started("detector", lambda: Deferred.fromCoroutine(detector.stop()))
 

@@ -1,4 +1,4 @@
-"""A Config goes in; the settings of the MQTT connection, the registry and the conductor, in their own terms, come out."""
+"""A Config goes in; the settings of MQTT, registry and conductor, in their own terms, come out."""
 
 from __future__ import annotations
 

@@ -36,8 +36,10 @@ class CamdetectMaker:
 
         from twisted_detector.config import config_or_exit
         from twisted_detector.service import makeService
+        from twisted_detector.steady import steady_reactor
 
-        return makeService(config_or_exit(os.environ, hostname=gethostname(), stderr=sys.stderr), reactor)
+        config = config_or_exit(os.environ, hostname=gethostname(), stderr=sys.stderr)
+        return makeService(config, steady_reactor(reactor))
 
 
 maker = CamdetectMaker()

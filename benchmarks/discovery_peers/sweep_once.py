@@ -1,6 +1,6 @@
 """Ports go in; one or more sweeps of the links of this machine, and what they found and cost, come out as JSON.
 
-python benchmarks/sweep_once.py 554,80 [sweeps [rate]]
+python benchmarks/discovery_peers/sweep_once.py 554,80 [sweeps [rate]]
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import sys
 import time
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred

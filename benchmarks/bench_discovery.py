@@ -1,7 +1,8 @@
 """How long, with how many packets and how completely a LAN is swept: camdetect, nmap, arp-scan, a thread pool.
 
 All on one bed of namespaces, in turn within each round; as root. masscan is not among them: it sends everything to one
-router's MAC and asks nobody on a link for theirs, and on this bed it did not end by itself. ``--write`` puts the tables into docs/benchmarks.md.
+router's MAC and asks nobody on a link for theirs, and on this bed it did not end by itself. ``--write`` puts
+the tables into docs/benchmarks.md.
 
     python benchmarks/bench_discovery.py [--runs 5] [--write] [--only /24,six,/20,loss]
 """
@@ -123,7 +124,8 @@ def ours(bed: Bed, ports: tuple[int, ...], *, privileged: bool, sweeps: int = 1)
         counts = answer["counts"]
         remark = (
             f"{at_once} packets until then; CPU of the sweep {answer['cpu']:.2f} s; longest stall"
-            f" {answer['stall'] * 1000:.0f} ms; most half-open {counts['most_half_open']}"
+            f" {answer['stall'] * 1000:.0f} ms (own CPU {answer['stall_cpu'] * 1000:.0f}); most half-open"
+            f" {counts['most_half_open']}"
         )
         found = right(answer, expected)
         runs.append(Run(found, len(expected), answer["seconds"], wall, cpu, sent["arp"] + sent["ip"], remark))
@@ -237,9 +239,9 @@ def main() -> None:
         "## Discovery",
         "",
         "`make bench-discovery` (as root): one bed of namespaces, every host with its own MAC, nothing lost; medians of"
-        f" {options.runs} rounds in turn. *Found*: hosts with MAC and exactly their open ports (camdetect), cameras with"
-        " exactly their open ports (the others), hosts with MAC (arp-scan). *s*: until the sweep says that it is done,"
-        " in a daemon that runs; for the others the process. *Packets*: all frames that the scanner sent, ARP and what"
+        f" {options.runs} rounds in turn. *Found*: hosts with MAC and exactly their open ports (camdetect), cameras"
+        " with exactly their open ports (the others), hosts with MAC (arp-scan). *s*: until the sweep says that it is"
+        " done, in a daemon that runs; for the others the process. *Packets*: all frames that the scanner sent, ARP and what"
         f" the kernel repeats within {AFTERWARDS} s after an unprivileged run included, counted by nftables. The hosts'"
         " work is done in the time of the sender, as a veth pair does it: CPU and stalls hold it too.",
         "",
@@ -258,8 +260,8 @@ def main() -> None:
                 nmaps = median(run.seconds for run in found["nmap -sT -T4, unprivileged"])
                 pools = median(run.seconds for run in found["8 threads, 0.2 s, port 554 only"])
                 lines += [
-                    f"Unprivileged: {nmaps / mine:.1f} times as fast as `nmap -sT -T4`, {pools / mine:.1f} times as fast"
-                    " as the threads, which try one port.",
+                    f"Unprivileged: {nmaps / mine:.1f} times as fast as `nmap -sT -T4`, {pools / mine:.1f} times as"
+                    " fast as the threads, which try one port.",
                     "",
                 ]
             if "loss" in only:

@@ -27,17 +27,18 @@ def cpu() -> float:
 
 
 class Stalls:
-    """The longest time between two turns of the reactor that were to be 2 ms apart."""
+    """The longest time between two turns of the reactor that were to be 2 ms apart, and the most CPU in one."""
 
     def __init__(self) -> None:
-        self.longest = 0.0
-        self.last = time.monotonic()
+        self.longest = self.most_cpu = 0.0
+        self.last, self.last_cpu = time.monotonic(), time.thread_time()
         self.turn()
 
     def turn(self) -> None:
-        now = time.monotonic()
+        now, now_cpu = time.monotonic(), time.thread_time()
+        self.most_cpu = max(self.most_cpu, now_cpu - self.last_cpu)
         self.longest = max(self.longest, now - self.last - 0.002)
-        self.last = now
+        self.last, self.last_cpu = now, now_cpu
         self.call = reactor.callLater(0.002, self.turn)
 
 
@@ -65,6 +66,7 @@ async def main() -> None:
                 "cpu": cpu() - before,
                 "last_find": max((one.seen_at - wall_began for one in sink.sightings), default=0.0),
                 "stall": stalls.longest,
+                "stall_cpu": stalls.most_cpu,
                 "found": {address: [str(mac), opened.get(address, [])] for address, mac in sweep.alive.items()},
                 "counts": dict(sweep.counts),
             }

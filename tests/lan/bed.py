@@ -7,6 +7,7 @@ scanner sends, frame by frame, and loses packets when told to. Needs root, iprou
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import shutil
@@ -19,6 +20,9 @@ from tests.lan.lab import REASON as LAB_REASON, python, run
 from tests.processes import ROOT, Process
 
 REASON = LAB_REASON or ("" if shutil.which("nft") else "needs nftables to count and to lose packets")
+
+
+_number = itertools.count()
 
 
 @dataclass(frozen=True)
@@ -64,7 +68,8 @@ class Bed:
         self.directory = directory
         self.network = IPv4Network(network)
         self.hosts = hosts
-        prefix = prefix or f"cd{os.getpid() % 100_000}"
+        # Several at once on one machine must not meet.
+        prefix = prefix or f"cd{os.getpid() % 100_000}b{next(_number)}"
         self.scanner, self.farm = f"{prefix}-scan", f"{prefix}-farm"
         self.address = str(self.network[1])
         self._listeners: Process | None = None

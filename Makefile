@@ -17,7 +17,8 @@ BOUNDED = PYTHONFAULTHANDLER=1 timeout --foreground --signal=ABRT --kill-after=2
 export PATH := $(PATH):/usr/local/sbin:/usr/sbin:/sbin
 export PYTHON
 
-.PHONY: help run demo test lint types unit integration lab pytest format docs faults bench clean debian-run debian-test
+.PHONY: help run demo test lint types unit integration lab pytest format docs faults bench clean debian-run debian-test \
+	debian-bench
 
 help: ## this text
 	@awk -F ':.*## ' '/^[a-z%-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -69,6 +70,9 @@ bench-%: benchmarks/%.py debian-test $(VENV)/.test
 bench-%: benchmarks/bench_%.py debian-test $(VENV)/.test
 	$(BIN)/python $<
 
+bench-discovery: benchmarks/bench_discovery.py debian-test debian-bench $(VENV)/.test ## the sweep beside nmap, arp-scan and threads, as root; the tables go into docs/benchmarks.md
+	$(BIN)/python $< --write
+
 bench-mqtt: benchmarks/mqtt.py debian-test $(VENV)/.test ## MQTT side by side with other clients; the table goes into docs/benchmarks.md
 	$(BIN)/python $< --write
 
@@ -87,7 +91,7 @@ clean: ## remove everything that was made here, the virtual environment too
 
 # --- what they need ---
 
-debian-run debian-test: debian-%:
+debian-run debian-test debian-bench: debian-%:
 	@.ci/debian-packages $*
 
 $(VENV)/.made: .ci/venv .ci/python

@@ -30,7 +30,7 @@ ROOMS: dict[int, dict[str, str]] = {
     4: {
         "discovery": "discovery",
         "inspection": "inspection",
-        "neighbours": "neighbours networks",
+        "neighbours": "neighbours neighbours_* networks",
         "mqtt": "mqtt mqtt_*",
         "store": "store store_* keeper",
         "speaker": "speaker narrator",

@@ -75,7 +75,8 @@ class Evidence:
 class Interface:
     """One address of one network interface of this machine.
 
-    ``address`` is without a scope; ``prefix_length`` tells its network; ``index`` is the kernel's.
+    ``address`` is without a scope; ``prefix_length`` tells its network; ``index`` is the kernel's; ``arp`` tells
+    whether neighbours there have a MAC (a tunnel's have none).
     """
 
     name: str
@@ -84,6 +85,7 @@ class Interface:
     prefix_length: int
     multicast: bool = True
     loopback: bool = False
+    arp: bool = True
 
     @property
     def version(self) -> int:

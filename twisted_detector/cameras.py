@@ -20,7 +20,7 @@ from twisted_detector.events import (
     Event,
     StreamChanged,
 )
-from twisted_detector.model import Camera, Candidate, Evidence, Inspection, Status, Stream, StreamReport
+from twisted_detector.model import Camera, Candidate, Evidence, Inspection, Mac, Status, Stream, StreamReport
 
 #: Addresses that are remembered of one camera: enough to see a pattern, few enough for a document.
 MAX_IP_HISTORY = 20
@@ -82,6 +82,13 @@ class CameraSet:
             )
             self._by_id[camera.id] = moved
             self._emit(CameraMoved(at=now, camera=moved, old_address=old_address, new_address=new_address))
+
+    def known_by_mac(self, mac: Mac | None, now: float) -> None:
+        """The MAC that is believed to be the device's own, or that none is any more."""
+        for camera in self:
+            if camera.mac != mac:
+                self._by_id[camera.id] = changed = replace(camera, mac=mac)
+                self._emit(CameraChanged(at=now, camera=changed))
 
     def inspected(
         self,

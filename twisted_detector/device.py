@@ -10,7 +10,8 @@ from twisted_detector.addressing import without_login
 from twisted_detector.cameras import CameraSet
 from twisted_detector.identity import normalise_endpoint_reference, permanent_id
 from twisted_detector.lifecycle import Lifecycle, Phase
-from twisted_detector.model import Camera, Candidate, Evidence, EvidenceKind, Proof, Sighting, Stream
+from twisted_detector.model import Camera, Candidate, Evidence, EvidenceKind, Inspection, Proof, Sighting, Stream
+from twisted_detector.whereabouts import Whereabouts
 
 #: Identifiers that are remembered of one device.
 MAX_EVIDENCE = 32
@@ -19,6 +20,10 @@ MAX_PORTS = 32
 #: Different things (addresses of services, scopes, ports) that one device may show at one place and be asked again
 #: for: many times what the most talkative recorder has, and an end for one that shows something else every time.
 MAX_SHOWN = 256
+
+#: A device that was never published counts as there for so many seconds after it was heard: a full sweep and the
+#: question that follows take no longer.
+UNPUBLISHED_LIFE = 300.0
 
 _RTSP_PORT = re.compile(r"rtsps?://(?:\[[^\]]*\]|[^/?#:]*)(?::([0-9]{1,5}))?(?:[/?#]|$)", re.IGNORECASE)
 #: A stream that came so far once is where it was.
@@ -31,7 +36,11 @@ class Device:
 
     :ivar id: what it was published as; "" until then.
     :ivar asked_at: wall seconds, None: never.
+    :ivar published_at: wall seconds of its first publication.
     :ivar stale: something new was seen since it was asked last.
+    :ivar heard_at: wall seconds when it was last seen or answered, by itself beyond doubt.
+    :ivar mac_seen_at: the address where its MAC, or one that it shares, was seen last.
+    :ivar latest: what it said last, published or held back.
     """
 
     key: int
@@ -40,7 +49,12 @@ class Device:
     facts: Candidate
     id: str = ""
     asked_at: float | None = None
+    published_at: float = 0.0
     stale: bool = True
+    heard_at: float = float("-inf")
+    mac_seen_at: str = ""
+    latest: Inspection | None = None
+    where: Whereabouts = field(default_factory=Whereabouts)
     evidence: dict[tuple[str, str], Evidence] = field(default_factory=dict)
     _shown: set[tuple[str, str]] = field(default_factory=set)
 
@@ -57,9 +71,13 @@ class Device:
         proved = [one.url for one in streams if one.validated]
         proved += [one.url for one in streams if not one.validated and one.proof in _PROVED]
         services = tuple(dict.fromkeys(camera.onvif_url for camera in self.cameras if camera.onvif_url))
+        here = self.mac_seen_at == self.facts.address
         return replace(
             self.facts,
             device_id=self.id or self.wanted_id,
+            # Words may have brought it here: a secret goes only where its MAC was seen.
+            mac=self.facts.mac if here else None,
+            behind_shared_mac=self.facts.behind_shared_mac and here,
             xaddrs=self.facts.xaddrs or services,
             rtsp_ports=_union(self.facts.rtsp_ports, _ports(streams)),
             known_urls=tuple(proved),
@@ -91,7 +109,6 @@ class Device:
                 self.stale = True
         self.facts = replace(
             facts,
-            mac=facts.mac or sighting.mac,
             endpoint_reference=facts.endpoint_reference or sighting.endpoint_reference,
             xaddrs=tuple(without_login(url) for url in sighting.xaddrs) or facts.xaddrs,
             scopes=sighting.scopes or facts.scopes,
@@ -111,6 +128,16 @@ class Device:
             if len(self.evidence) < MAX_EVIDENCE or (item.kind, item.value) in self.evidence:
                 self.evidence[item.kind, item.value] = item
 
+    def alive(self, now: float) -> bool:
+        """Whether it is there, as far as is known: what was never published is so for some minutes."""
+        if self.id:
+            return self.life.phase is not Phase.OFFLINE
+        return now - self.heard_at <= UNPUBLISHED_LIFE
+
+    def unlearn(self, kind: str, value: str) -> None:
+        """An identifier is not its own."""
+        self.evidence.pop((kind, value), None)
+
     def said_reference(self) -> str:
         """The EndpointReference that it gave when it was asked, or ""."""
         kind = EvidenceKind.ENDPOINT_REFERENCE
@@ -127,6 +154,15 @@ class Device:
             methods=tuple(sorted({*self.facts.methods, *camera.methods})),
         )
         self.learn(camera.evidence)
+        self.mac_seen_at = camera.address if camera.mac is not None or self.shared_macs else ""
+        self.facts = replace(self.facts, behind_shared_mac=bool(self.shared_macs) and camera.mac is None)
+        since = camera.first_seen
+        self.published_at = min(self.published_at, since) if self.published_at else since
+
+    @property
+    def shared_macs(self) -> tuple[str, ...]:
+        """The MACs through which it was seen and that are not its own."""
+        return tuple(value for kind, value in self.evidence if kind == EvidenceKind.SHARED_MAC)
 
 
 def _shows(sighting: Sighting) -> Iterator[tuple[str, str]]:

@@ -56,7 +56,9 @@ class EvidenceKind(StrEnum):
     SERIAL = "serial"
     HARDWARE_ADDRESS = "hardware_address"  #: said by GetNetworkInterfaces
     MDNS = "mdns"
-    VENDOR = "vendor"
+    VENDOR = "vendor"  #: the maker's name: of no unit
+    VENDOR_ID = "vendor_id"  #: a unit's identifier in its maker's own protocol
+    SHARED_MAC = "shared_mac"  #: seen at layer 2, but of a repeater or a host that has several devices behind it
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +125,8 @@ class Candidate:
     """A device as an inspector is asked about it: where it is and what is known already.
 
     ``known_urls`` are stream URLs (without login) that worked before; try them first.
-    ``at_layer2`` tells whether its MAC was seen by this machine: condition for giving it a secret.
+    ``at_layer2`` tells whether this machine saw a MAC where it stands now: condition for giving it a secret.
+    ``behind_shared_mac``: that MAC is not its own.
     """
 
     device_id: str
@@ -136,10 +139,11 @@ class Candidate:
     open_ports: tuple[int, ...] = ()
     known_urls: tuple[str, ...] = ()
     methods: tuple[str, ...] = ()
+    behind_shared_mac: bool = False
 
     @property
     def at_layer2(self) -> bool:
-        return self.mac is not None
+        return self.mac is not None or self.behind_shared_mac
 
 
 class Proof(StrEnum):

@@ -83,11 +83,12 @@ class CameraSet:
             self._by_id[camera.id] = moved
             self._emit(CameraMoved(at=now, camera=moved, old_address=old_address, new_address=new_address))
 
-    def known_by_mac(self, mac: Mac | None, now: float) -> None:
-        """The MAC that is believed to be the device's own, or that none is any more."""
+    def known_by(self, mac: Mac | None, evidence: tuple[Evidence, ...], now: float) -> None:
+        """The MAC that is believed to be the device's own (or none is any more), and what else identifies it."""
+        said = [(one.kind, one.value) for one in evidence]
         for camera in self:
-            if camera.mac != mac:
-                self._by_id[camera.id] = changed = replace(camera, mac=mac)
+            if camera.mac != mac or [(one.kind, one.value) for one in camera.evidence] != said:
+                self._by_id[camera.id] = changed = replace(camera, mac=mac, evidence=evidence)
                 self._emit(CameraChanged(at=now, camera=changed))
 
     def inspected(

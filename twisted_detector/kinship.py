@@ -61,7 +61,10 @@ class Kinship:
             behind_shared_mac=not own and (mac is not None or device.facts.behind_shared_mac),
         )
         if before is not None and before != device.facts.mac:
-            device.cameras.known_by_mac(device.facts.mac, now)
+            self._tell_identity(device, now)
+
+    def _tell_identity(self, device: Device, now: float) -> None:
+        device.cameras.known_by(device.facts.mac, tuple(device.evidence.values()), now)
 
     def _first_of(self, claim: Claim, key: int) -> bool:
         return self._index.claimants(claim)[:1] == (key,)
@@ -125,6 +128,13 @@ class Kinship:
             for _, other in self._index.others(device.key)
         )
 
+    def nameless_at(self, device: Device, seen: Seen) -> list[Device]:
+        """The devices at an address of which nothing but that is known, when one whose MAC is seen there comes."""
+        if seen.mac is None:
+            return []
+        standing = (self._devices[key] for key in self._index.standing_at(seen.address) if key != device.key)
+        return [other for other in standing if not self._index.claims(other.key) and not self._index.macs(other.key)]
+
     # --- one, not two ----------------------------------------------------------------------------------------------
 
     def reconcile(self, device: Device, now: float) -> Device:
@@ -144,11 +154,13 @@ class Kinship:
     def silent(self, gone: Device, now: float) -> Device | None:
         """A device is away. If another one said the same since, and never both by turns, that is it."""
         rivals: dict[int, list[Claim]] = {}
+        if not gone.id:
+            return None  # it was never sure to be there
         for claim, key in self._index.others(gone.key):
             rivals.setdefault(key, []).append(claim)
         for key, claims in rivals.items():
             other = self._devices[key]
-            if not other.alive(now) or other.heard_at <= gone.heard_at or any(self._index.turns(one) for one in claims):
+            if not other.alive(now) or other.heard_at <= gone.heard_at:
                 continue
             if self._index.judge(gone.key, self._as_seen(other), contested_too=True).accepted:
                 said = ", ".join(f"{kind} {value}" for kind, value in claims)
@@ -184,6 +196,7 @@ class Kinship:
         self.note_mac(keep, None, "", now)
         if keep.facts.address != old_address:
             keep.cameras.moved(old_address, keep.facts.address, now)
+        self._tell_identity(keep, now)
         for camera in keep.cameras:
             self._emit(
                 DevicesMerged(at=now, camera=camera, merged_device_id=merged_id, merged_camera_ids=ids, reason=reason)
@@ -236,6 +249,7 @@ class Kinship:
         device.stale = True
         self._index.stand(device.key, Seen(address, frozenset(((str(EvidenceKind.MAC), first.text),))))
         self.note_mac(device, first, address, now)
+        self._tell_identity(device, now)
         if address != old_address:
             device.cameras.moved(old_address, address, now)
 

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 from twisted_detector.device import Device
-from twisted_detector.identity import Seen, claim_of, normalise_endpoint_reference
+from twisted_detector.identity import AT_ADDRESS, Seen, claim_of, normalise_endpoint_reference
 from twisted_detector.identity_index import IdentityIndex
 from twisted_detector.kinship import Kinship
 from twisted_detector.lifecycle import Phase
-from twisted_detector.model import EvidenceKind, Inspection, Sighting
+from twisted_detector.model import Evidence, EvidenceKind, Inspection, Sighting
 from twisted_detector.whereabouts import Where
 
-#: Where a MAC was seen not longer ago than so many seconds, its device answers, whatever it calls itself.
-MAC_HOLDS = 30.0
+#: Where a MAC was seen not longer ago than so many seconds, its device answers, whatever it calls itself: an
+#: inspection that follows a sighting takes no longer.
+MAC_HOLDS = 10.0
 
 
 class Recognition:
@@ -36,6 +38,7 @@ class Recognition:
             device = self._kin.part(device, address, now)
         elif where is Where.OTHER_THERE:
             self._kin.part(device, primary, now)
+        nameless = self._kin.nameless_at(device, seen)
         self._index.bind(device.key, seen)
         firm = self._firm(device, sighting)
         if where is Where.ALSO:
@@ -53,6 +56,8 @@ class Recognition:
         device.cameras.seen(device.facts.methods, now)
         if seen.mac is not None and device.where.switched(seen.mac, now) and self._is_two(device):
             self._kin.split(device, now)
+        for other in nameless:
+            device = self._kin.merge(device, other, "only its address was known, and there stands the other", now)
         self._kin.told_together(device, seen, now)
         device = self._kin.heard(device, now)
         return self._kin.reconcile(device, now)
@@ -65,26 +70,39 @@ class Recognition:
 
     def _firm(self, device: Device, sighting: Sighting) -> Sighting:
         """A sighting without what is tied to the device by its address only."""
-
-        def sure(kind: str, value: str) -> bool:
-            claim = claim_of(kind, value)
-            return claim is None or claim in self._index.spent or self._index.firm(device.key, claim)
-
         reference = sighting.endpoint_reference
-        return replace(
-            sighting,
-            endpoint_reference=reference if sure(EvidenceKind.ENDPOINT_REFERENCE, reference) else "",
-            evidence=tuple(one for one in sighting.evidence if sure(one.kind, one.value)),
-        )
+        sure = self._is_sure(device, EvidenceKind.ENDPOINT_REFERENCE, reference)
+        evidence = self.sure(device, sighting.evidence)
+        return replace(sighting, endpoint_reference=reference if sure else "", evidence=evidence)
+
+    def sure(self, device: Device, evidence: Iterable[Evidence]) -> tuple[Evidence, ...]:
+        """The evidence that is not tied to the device by its address only."""
+        return tuple(one for one in evidence if self._is_sure(device, one.kind, one.value))
+
+    def _is_sure(self, device: Device, kind: str, value: str) -> bool:
+        claim = claim_of(kind, value)
+        return claim is None or claim in self._index.spent or self._index.firm(device.key, claim)
 
     def is_another(self, device: Device, seen: Seen, now: float) -> bool:
         """Whether the device that answered is not the one that was asked."""
-        verdict = self._index.judge(device.key, seen)
-        place = device.where.places.get(device.facts.address)
-        if place is not None and place.mac is not None and 0 <= now - place.heard <= MAC_HOLDS:
+        verdict = self._index.judge(device.key, seen, contested_too=True)
+        mine = self._index.claims(device.key)
+        foreign = any(
+            key != device.key and self._index.firm(key, claim)
+            for claim in seen.claims - mine
+            for key in self._index.claimants(claim)
+        )
+        if foreign and verdict.agrees <= AT_ADDRESS and mine:
+            return True
+        if self.just_seen(device, now):
             return False
-        foreign = any(key != device.key for claim in seen.claims for key in self._index.claimants(claim))
         return verdict.contradicts > verdict.agrees and (bool(device.id) or foreign)
+
+    @staticmethod
+    def just_seen(device: Device, now: float) -> bool:
+        """Whether its MAC was seen just now where it is asked: then it is the device that answers."""
+        place = device.where.places.get(device.facts.address)
+        return place is not None and place.mac == device.facts.mac is not None and 0 <= now - place.heard <= MAC_HOLDS
 
 
 def as_sighting(inspection: Inspection, address: str) -> Sighting:

@@ -203,8 +203,8 @@ class Registry:
             self.silent(key, "another device answers at its address", now)
             self.observe(as_sighting(inspection, device.facts.address), now)
             return
-        self._index.bind(key, seen, firm=True)
-        device.learn(inspection.evidence)
+        self._index.bind(key, seen, firm=self._recognition.just_seen(device, now))
+        device.learn(self._recognition.sure(device, inspection.evidence))
         if not device.facts.endpoint_reference and (reference := device.said_reference()):
             device.facts = replace(device.facts, endpoint_reference=reference)
         device.latest = inspection

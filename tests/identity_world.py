@@ -74,6 +74,7 @@ class World:
         self.things: list[Thing] = []
         self.merges: list[DevicesMerged] = []
         self.doubtful = 0
+        self.nameless: set[str] = set()
         self._numbers = count(1)
         free = list(POOL)
         for kind in kinds:
@@ -248,9 +249,11 @@ class World:
             raise Violation(f"{camera.id} lives, and nobody is it")
         absent = [thing for thing in self.things if not thing.on]
         if not any(camera.device_id == thing.id for thing in self.things):
-            if not any(self.may_be(thing, camera) for thing in absent):
+            if camera.id not in self.nameless and not any(self.may_be(thing, camera) for thing in absent):
                 raise Violation(f"nobody is {camera.device_id}")
             self.doubtful += 1
+            if camera.mac is None and not camera.endpoint_reference:
+                self.nameless.add(camera.id)
 
     @staticmethod
     def may_be(thing: Thing, camera: Camera) -> bool:

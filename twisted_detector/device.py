@@ -25,6 +25,8 @@ MAX_SHOWN = 256
 #: question that follows take no longer.
 UNPUBLISHED_LIFE = 300.0
 
+#: Before the kind of an identifier that two devices had at once.
+_SHARED = "shared_"
 _RTSP_PORT = re.compile(r"rtsps?://(?:\[[^\]]*\]|[^/?#:]*)(?::([0-9]{1,5}))?(?:[/?#]|$)", re.IGNORECASE)
 #: A stream that came so far once is where it was.
 _PROVED = (Proof.SDP, Proof.RTP, Proof.KEYFRAME)
@@ -154,15 +156,22 @@ class Device:
             methods=tuple(sorted({*self.facts.methods, *camera.methods})),
         )
         self.learn(camera.evidence)
-        self.mac_seen_at = camera.address if camera.mac is not None or self.shared_macs else ""
-        self.facts = replace(self.facts, behind_shared_mac=bool(self.shared_macs) and camera.mac is None)
+        behind = camera.mac is None and any(kind == EvidenceKind.MAC for kind, _ in self.shared)
+        self.mac_seen_at = camera.address if camera.mac is not None or behind else ""
+        self.facts = replace(self.facts, behind_shared_mac=behind)
         since = camera.first_seen
         self.published_at = min(self.published_at, since) if self.published_at else since
 
     @property
-    def shared_macs(self) -> tuple[str, ...]:
-        """The MACs through which it was seen and that are not its own."""
-        return tuple(value for kind, value in self.evidence if kind == EvidenceKind.SHARED_MAC)
+    def shared(self) -> tuple[tuple[str, str], ...]:
+        """What it claims, or seemed to, and another device does at the same time: kinds and values."""
+        return tuple((kind.removeprefix(_SHARED), value) for kind, value in self.evidence if kind.startswith(_SHARED))
+
+    def note_shared(self, claim: tuple[str, str], now: float) -> None:
+        """Another device claims this at the same time."""
+        if claim[0] == EvidenceKind.MAC:
+            self.evidence.pop(claim, None)
+        self.learn((Evidence(_SHARED + claim[0], claim[1], "identity", now),))
 
 
 def _shows(sighting: Sighting) -> Iterator[tuple[str, str]]:

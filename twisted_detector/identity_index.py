@@ -112,6 +112,9 @@ class IdentityIndex:
                 contradicts += WEIGHTS[kind] if same_place else ELSEWHERE
             elif known and kind in EXCLUSIVE:
                 contradicts += TENTATIVE
+            elif any(sure for of_kind in mine.values() for sure in of_kind.values()) and kind in EXCLUSIVE:
+                # It never said so, and another one did.
+                contradicts += WEIGHTS[kind] if any(self._is_of_another(key, (kind, value)) for value in values) else 0
         contradicts += self._other_mac(mine, theirs, agrees, alive=alive, at_home=at_home)
         if at_home and (alive or not theirs or not mine):
             agrees += AT_ADDRESS
@@ -133,6 +136,9 @@ class IdentityIndex:
         if agrees >= MOVES_LIVING and other <= mine.get(EvidenceKind.HARDWARE_ADDRESS, {}).keys():
             return 0  # it said itself, when it was asked, that this is its other interface
         return VETO if alive else OTHER_MAC
+
+    def _is_of_another(self, key: int, claim: Claim) -> bool:
+        return any(other != key and self._claims[other][claim] for other in self._holders.get(claim, ()))
 
     def _contested(self, claim: Claim) -> bool:
         holders = self._holders.get(claim, ())

@@ -105,16 +105,16 @@ class Kinship:
     def _spend(self, claim: Claim, now: float) -> None:
         """Two devices have this at once: it says nothing any more."""
         holders = [self._devices[key] for key in self._index.spend(claim)]
+        for device in holders:
+            device.note_shared(claim, now)
+            if claim[0] == EvidenceKind.MAC:
+                self.note_mac(device, None, "", now)
+                device.facts = replace(device.facts, behind_shared_mac=device.facts.mac is None)
+            self._tell_identity(device, now)
         if claim not in self._told:
             for one, other in pairwise(holders):
                 if self._conflict(one, other, claim, now) or self._conflict(other, one, claim, now):
                     break
-        if claim[0] == EvidenceKind.MAC:
-            for device in holders:
-                device.unlearn(*claim)
-                device.learn((Evidence(EvidenceKind.SHARED_MAC, claim[1], _LAYER2, now),))
-                self.note_mac(device, None, "", now)
-                device.facts = replace(device.facts, behind_shared_mac=device.facts.mac is None)
 
     def held_back(self, device: Device) -> bool:
         """Whether a device that was never published seems to be another one that has moved.
@@ -267,14 +267,11 @@ class Kinship:
     # --- forgetting ------------------------------------------------------------------------------------------------
 
     def restored(self) -> None:
-        """After a restart: what two devices claim was found to be of two before, and was told then."""
+        """After a restart: what was found to be of two devices at once is so still, and every conflict was told."""
         for key, device in self._devices.items():
-            for value in device.shared_macs:
-                self._index.spent.add((EvidenceKind.MAC, value))
-            for claim, _ in tuple(self._index.others(key)):
-                if claim[0] != EvidenceKind.MAC:
-                    self._index.spend(claim)
-                    self._told.add(claim)
+            for claim in device.shared:
+                self._index.spend(claim)
+            self._told.update(claim for claim, _ in self._index.others(key))
 
     def forgotten(self) -> None:
         """A device was removed: what nobody claims any more may be told anew."""

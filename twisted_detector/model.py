@@ -59,6 +59,12 @@ class EvidenceKind(StrEnum):
     VENDOR = "vendor"  #: the maker's name: of no unit
     VENDOR_ID = "vendor_id"  #: a unit's identifier in its maker's own protocol
     SHARED_MAC = "shared_mac"  #: seen at layer 2, but of a repeater or a host that has several devices behind it
+    SHARED_EPR = "shared_epr"  #: of two devices at once, as all that follow
+    SHARED_SERIAL = "shared_serial"
+    SHARED_SCOPE_MAC = "shared_scope_mac"
+    SHARED_HARDWARE_ADDRESS = "shared_hardware_address"
+    SHARED_MDNS = "shared_mdns"
+    SHARED_VENDOR_ID = "shared_vendor_id"
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from twisted_detector.device import Device
-from twisted_detector.identity import AT_ADDRESS, Seen, claim_of, normalise_endpoint_reference
+from twisted_detector.identity import Seen, claim_of, normalise_endpoint_reference
 from twisted_detector.identity_index import IdentityIndex
 from twisted_detector.kinship import Kinship
 from twisted_detector.lifecycle import Phase
@@ -59,8 +59,7 @@ class Recognition:
         for other in nameless:
             device = self._kin.merge(device, other, "only its address was known, and there stands the other", now)
         self._kin.told_together(device, seen, now)
-        device = self._kin.heard(device, now)
-        return self._kin.reconcile(device, now)
+        return self._kin.heard(self._kin.reconcile(device, now), now)
 
     def _is_two(self, device: Device) -> bool:
         """Whether several MACs are several devices: not when it named them all as its own when it was asked."""
@@ -92,7 +91,7 @@ class Recognition:
             for claim in seen.claims - mine
             for key in self._index.claimants(claim)
         )
-        if foreign and verdict.agrees <= AT_ADDRESS and mine:
+        if foreign and mine and not seen.claims & mine:
             return True
         if self.just_seen(device, now):
             return False

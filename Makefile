@@ -17,7 +17,7 @@ BOUNDED = PYTHONFAULTHANDLER=1 timeout --foreground --signal=ABRT --kill-after=2
 export PATH := $(PATH):/usr/local/sbin:/usr/sbin:/sbin
 export PYTHON
 
-.PHONY: help run demo test lint types unit integration pytest format docs bench clean debian-run debian-test
+.PHONY: help run demo test lint types unit integration pytest identity-histories format docs bench clean debian-run debian-test
 
 help: ## this text
 	@awk -F ':.*## ' '/^[a-z%-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -50,6 +50,9 @@ pytest: $(VENV)/.test
 
 integration: debian-test $(VENV)/.test ## the tests with real brokers, cameras and networks (namespaces of their own; as root)
 	$(call BOUNDED,1800) $(BIN)/pytest tests/integration tests/lan
+
+identity-histories: $(VENV)/.test ## 10 000 random histories of clones, moves, recorders and repeaters against the registry
+	$(BIN)/python -m tests.identity_world 0 10000
 
 format: $(VENV)/.test ## put the style right
 	$(BIN)/ruff check --fix .

@@ -446,7 +446,7 @@ class HistoryTests(SynchronousTestCase):
     @given(st.lists(st.tuples(DEEDS, MACS, REFERENCES, ADDRESSES, st.integers(1, 3)), max_size=40))
     @settings(max_examples=100, deadline=None)
     def test_any_history(self, history: list[tuple[str, Mac | None, str, str, int]]) -> None:
-        """In any history an id belongs to one device for ever, a MAC to one at a time; events tell the camera as it is."""
+        """In any history an id is of one device for ever, a MAC of one at a time; events tell the camera as it is."""
         heard = RecordingListener()
         registry = Registry(heard.handle, missed_limit=2)
         owner: dict[str, int] = {}

@@ -254,7 +254,7 @@ class IdentityIndex:
                     self.leave(key, address)
                     self._doors[key] = frozenset()
         doors = seen.doors or self._doors.get(key, frozenset())
-        if also and len(doors) < MAX_DOORS:
+        if also and self._stands.get(key, {}).keys() - {seen.address} and len(doors) < MAX_DOORS:
             doors |= self._doors.get(key, frozenset())
         for other in tuple(self._standing.get(seen.address, ())):
             theirs = self._doors[other]

@@ -46,7 +46,7 @@ class Recognition:
             device.heard_by(sighting.method)
             device.learn(firm.evidence)
         else:
-            self._index.stand(device.key, seen)
+            self._index.stand(device.key, seen, also=where is Where.SAME)
             device.absorb(firm)
         vouched = any(self._index.firm(device.key, one) and one[0] != EvidenceKind.MAC for one in seen.claims)
         device.where.heard(address, seen.mac, vouched=vouched, now=now)

@@ -17,8 +17,8 @@ BOUNDED = PYTHONFAULTHANDLER=1 timeout --foreground --signal=ABRT --kill-after=2
 export PATH := $(PATH):/usr/local/sbin:/usr/sbin:/sbin
 export PYTHON
 
-.PHONY: help run demo test lint types unit integration lab pytest format docs faults bench clean debian-run debian-test \
-	debian-bench
+.PHONY: help run demo test lint types unit integration lab pytest identity-histories format docs faults bench clean \
+	debian-run debian-test debian-bench
 
 help: ## this text
 	@awk -F ':.*## ' '/^[a-z%-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -54,6 +54,9 @@ integration: debian-test $(VENV)/.test ## the tests with real brokers, cameras a
 
 lab: debian-test $(VENV)/.test ## the LAN lab with all it has: 250 cameras, floods (as root; minutes)
 	$(call BOUNDED,1800) $(BIN)/pytest tests/lan -m 'long or not long'
+
+identity-histories: $(VENV)/.test ## 10 000 random histories of clones, moves, recorders and repeaters against the registry
+	$(BIN)/python -m tests.identity_world 0 10000
 
 format: $(VENV)/.test ## put the style right
 	$(BIN)/ruff check --fix .

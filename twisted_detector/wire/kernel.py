@@ -105,9 +105,11 @@ class KernelTables:
 
     def _note(self, message: Neighbour, known: dict[str, Mac]) -> None:
         """Bring what is known up to date by one message."""
-        text = self._text_of(message)
+        text = self.text_of(message)
+        if not text:  # of a link that is gone, or of no network here
+            return
         before = known.get(text)
-        now = message.mac if self._counts(message) else None
+        now = message.mac if message.usable else None
         if before is None and now is not None:
             known[text] = now
         elif before != now:

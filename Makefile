@@ -17,7 +17,7 @@ BOUNDED = PYTHONFAULTHANDLER=1 timeout --foreground --signal=ABRT --kill-after=2
 export PATH := $(PATH):/usr/local/sbin:/usr/sbin:/sbin
 export PYTHON
 
-.PHONY: help run demo test lint types unit integration pytest identity-histories format docs bench clean debian-run debian-test
+.PHONY: help run demo test lint types unit integration lab pytest identity-histories format docs faults bench clean debian-run debian-test
 
 help: ## this text
 	@awk -F ':.*## ' '/^[a-z%-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -49,7 +49,10 @@ pytest: $(VENV)/.test
 	$(call BOUNDED,1800) $(BIN)/pytest
 
 integration: debian-test $(VENV)/.test ## the tests with real brokers, cameras and networks (namespaces of their own; as root)
-	$(call BOUNDED,1800) $(BIN)/pytest tests/integration tests/lan
+	$(call BOUNDED,1800) $(BIN)/pytest tests/integration tests/lan tests/faults
+
+lab: debian-test $(VENV)/.test ## the LAN lab with all it has: 250 cameras, floods (as root; minutes)
+	$(call BOUNDED,1800) $(BIN)/pytest tests/lan -m 'long or not long'
 
 identity-histories: $(VENV)/.test ## 10 000 random histories of clones, moves, recorders and repeaters against the registry
 	$(BIN)/python -m tests.identity_world 0 10000
@@ -58,10 +61,19 @@ format: $(VENV)/.test ## put the style right
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: $(patsubst benchmarks/%.py,bench-%,$(sort $(wildcard benchmarks/*.py))) ## run every benchmark, or one: bench-<name>
+faults: debian-test $(VENV)/.test ## every fault against the MQTT side, the long ones too; the account goes into docs/benchmarks.md
+	FAULTS_TABLE=write $(BIN)/pytest tests/faults -m 'long or not long'
+
+bench: $(patsubst %.py,bench-%,$(patsubst bench_%,%,$(notdir $(sort $(wildcard benchmarks/*.py))))) ## run every benchmark, or one: bench-<name>
 
 bench-%: benchmarks/%.py debian-test $(VENV)/.test
 	$(BIN)/python $<
+
+bench-%: benchmarks/bench_%.py debian-test $(VENV)/.test
+	$(BIN)/python $<
+
+bench-mqtt: benchmarks/mqtt.py debian-test $(VENV)/.test ## MQTT side by side with other clients; the table goes into docs/benchmarks.md
+	$(BIN)/python $< --write
 
 docs: $(VENV)/.test ## write the generated pages anew
 	@mkdir -p .make

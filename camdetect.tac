@@ -7,9 +7,14 @@ from socket import gethostname
 from twisted.application.service import Application
 from twisted.internet import reactor
 
+from twisted_detector.collector import hold
+
+hold()
+
 from twisted_detector.config import config_or_exit
 from twisted_detector.service import makeService
+from twisted_detector.steady import steady_reactor
 
 config = config_or_exit(os.environ, hostname=gethostname(), stderr=sys.stderr)
 application = Application("camdetect")
-makeService(config, reactor).setServiceParent(application)
+makeService(config, steady_reactor(reactor)).setServiceParent(application)

@@ -2,8 +2,8 @@
 
     make bench-mqtt            measures, prints the table, and puts it into docs/benchmarks.md
 
-Every client runs in a process of its own against a mosquitto of its own on loopback, all of them in turn (A B C A B C …)
-so that whatever else the machine does hits all alike; the ratio is the median of those within one round. The peers are
+Every client runs in a process of its own against a mosquitto of its own on loopback, all of them in turn (A B C A B C)
+so that whatever else the machine does hits all alike; the ratio is the median of those within one round. Peers are
 installed into ``.make/bench-mqtt``; what cannot be installed is listed with the reason.
 """
 
@@ -255,14 +255,18 @@ def _result(client: Client, said: str, complaint: str) -> dict[str, object]:
     return result
 
 
+def _output(*command: str) -> str:
+    return subprocess.run(command, capture_output=True, text=True, check=False).stdout
+
+
 def machine(rounds: int) -> str:
     """What it was measured on."""
     cpu = re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())
-    mosquitto = subprocess.run([_mosquitto(), "-h"], capture_output=True, text=True, check=False).stdout.split()
-    node = subprocess.run(["node", "--version"], capture_output=True, text=True).stdout if shutil.which("node") else "-"
+    mosquitto = re.search(r"version (\S+)", _output(_mosquitto(), "-h"))
+    node = _output("node", "--version").strip() if shutil.which("node") else "none"
     return (
         f"{os.cpu_count()} cores of {cpu.group(1) if cpu else platform.processor()}, Linux {platform.release()}, "
-        f"Python {platform.python_version()}, Node {node.strip()}, mosquitto {mosquitto[mosquitto.index('version') + 1]}; "
+        f"Python {platform.python_version()}, Node {node}, mosquitto {mosquitto[1] if mosquitto else '?'}; "
         f"{rounds} rounds, load average at the end {os.getloadavg()[0]:.1f}"
     )
 
@@ -290,11 +294,15 @@ def table(rows: Sequence[Client], count: int, rounds: int, outages: int) -> str:
             continue
         ratio = statistics.median(own / paho for own, paho in zip(row.rates, reference, strict=True))
         lost, twice = (str(max(figures)) if figures else "" for figures in (row.lost, row.twice))
+        middle, low, high = (f"{figure:,.0f}".replace(",", " ") for figure in _spread(row.rates))
         lines.append(
-            f"| {row.name} | {row.version} | {row.kept} | {statistics.median(row.rates):,.0f} "
-            f"| {min(row.rates):,.0f} … {max(row.rates):,.0f} | {ratio:.2f} | {lost} | {twice} |".replace(",", " ")
+            f"| {row.name} | {row.version} | {row.kept} | {middle} | {low} … {high} | {ratio:.2f} | {lost} | {twice} |"
         )
     return "\n".join(lines) + "\n"
+
+
+def _spread(figures: Sequence[float]) -> tuple[float, float, float]:
+    return statistics.median(figures), min(figures), max(figures)
 
 
 def put(section: str) -> None:

@@ -354,8 +354,8 @@ class Together(Base):
         for environ, word in (
             ({"PUBLISH_CREDENTIALS": "1"}, "PUBLISH_CREDENTIALS"),
             (
-                {"MDNS_ENABLED": "1", "FRIGATE_UPDATE_ENABLED": "1"},
-                "FRIGATE_UPDATE_ENABLED, MDNS_ENABLED has no effect",
+                {"MAC_TRACKING_ENABLED": "1", "FRIGATE_UPDATE_ENABLED": "1"},
+                "FRIGATE_UPDATE_ENABLED, MAC_TRACKING_ENABLED has no effect",
             ),
             ({"ALLOW_BASIC_AUTH": "always"}, "ALLOW_BASIC_AUTH"),
             ({"TLS_INSECURE": "1", "MQTT_TLS": "1", "MQTT_BROKER": "b"}, "TLS_INSECURE"),

@@ -306,7 +306,7 @@ class HostileTests(DiscoveryCase):
     def test_complaints_are_bounded(self) -> None:
         """What is remembered of who sent nonsense is bounded."""
         for number in range(3000):
-            self.discovery._complain(f"a datagram of {number}", ValueError())
+            self.discovery.complain(f"a datagram of {number}", ValueError())
         self.assertEqual(len(self.discovery._complained), 1024)
 
 

@@ -40,8 +40,8 @@ ROOMS: dict[int, dict[str, str]] = {
     },
     5: {"detector": "detector examiner visit workqueue commands"},
     6: {
-        "joining": "config config_* plugins plugin_loader service service_* report mqtt_service steady testing simulator"
-        " cli cli_*"
+        "joining": "config config_* plugins plugin_loader service service_* report mqtt_service steady"
+        " collector testing simulator cli cli_*"
     },
 }
 

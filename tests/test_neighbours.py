@@ -187,6 +187,13 @@ class MacTests(NeighboursCase):
         self.assertEqual((self.successResultOf(first), self.successResultOf(second)), (MAC, MAC))
         self.assertEqual(self.provoked, [("10.0.0.6", 2)])
 
+    def test_told_already(self) -> None:
+        """What the kernel has told, and nobody has read yet, is known: nothing is sent, nobody waits."""
+        self.start()
+        self.kernel.pending.append(neighbour(2, "10.0.0.7", MAC.text, STALE))
+        self.assertEqual(self.mac_of("10.0.0.7"), MAC)
+        self.assertEqual(self.provoked, [])
+
     def test_silent(self) -> None:
         """An address that does not answer is None after 0.3 s; one that the kernel gave up, at once."""
         self.start()

@@ -29,7 +29,7 @@ class SteadyReactorTests(SynchronousTestCase):
         return steady_reactor(self.clock, lambda: self.clock.rightNow)
 
     def test_unsteady(self) -> None:
-        """Without it a timer waits as much longer as the clock was set back: the test's clock is as bad as Twisted's."""
+        """Without it a timer waits as much longer as the clock was set back: so does Twisted's."""
         called: list[int] = []
         self.clock.callLater(1, called.append, 1)
         self.clock.jump -= 3600

@@ -47,6 +47,56 @@ class WorkQueueTests(SynchronousTestCase):
         self.finish("w3", "w4")
         self.assertEqual(0, self.queue.depth)
 
+    def test_pace(self) -> None:
+        """The first begins at once, the next not before a pause, and still no more of them than may run."""
+        self.queue = WorkQueue(self.clock, max_concurrent=2, max_seconds=10, timed_out=self.late.append, pace=0.5)
+        for key in range(4):
+            self.queue.add(key, self.work)
+        self.assertEqual(["w0"], self.began)
+        self.clock.advance(0.25)
+        self.finish("w0")
+        self.assertEqual(["w0"], self.began)
+        self.clock.advance(0.25)
+        self.clock.advance(0.5)
+        self.assertEqual(["w0", "w1", "w2"], self.began)
+        self.clock.advance(0.5)
+        self.assertEqual(["w0", "w1", "w2"], self.began)
+        self.finish("w1")
+        self.assertEqual(["w0", "w1", "w2", "w3"], self.began)
+        self.finish("w2", "w3")
+        self.clock.advance(0.5)
+
+    def test_behind(self) -> None:
+        """While the reactor is behind nothing more begins, but not for ever."""
+        self.queue = WorkQueue(
+            self.clock,
+            max_concurrent=9,
+            max_seconds=99,
+            timed_out=self.late.append,
+            pace=0.5,
+            monotonic=self.clock.seconds,
+        )
+        for key in range(3):
+            self.queue.add(key, self.work)
+        for _ in range(3):
+            self.clock.advance(2)  # the call was due after 0.5
+            self.assertEqual(["w0"], self.began)
+        self.clock.advance(2)
+        self.assertEqual(["w0", "w1"], self.began)
+        self.clock.advance(0.75)
+        self.assertEqual(["w0", "w1", "w2"], self.began)
+        self.finish("w0", "w1", "w2")
+        self.clock.advance(0.5)
+
+    def test_stopped_in_a_pause(self) -> None:
+        """A queue that is stopped between two beginnings begins no more."""
+        self.queue = WorkQueue(self.clock, max_concurrent=2, max_seconds=10, timed_out=self.late.append, pace=0.5)
+        self.queue.add(0, self.at_once)
+        self.queue.add(1, self.at_once)
+        self.successResultOf(self.queue.stop())
+        self.clock.advance(1)
+        self.assertEqual(["i0"], self.began)
+
     def test_urgent_goes_first(self) -> None:
         """Urgent work goes before what waits."""
         for key in range(4):

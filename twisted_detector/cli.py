@@ -101,6 +101,10 @@ def build_parser() -> argparse.ArgumentParser:
 def _run(arguments: argparse.Namespace) -> int:
     from socket import gethostname
 
+    from twisted_detector.collector import hold
+
+    hold()
+
     from twisted.internet import reactor
     from twisted.logger import globalLogBeginner, textFileLogObserver
 
@@ -109,9 +113,10 @@ def _run(arguments: argparse.Namespace) -> int:
     config = config_or_exit(os.environ, hostname=gethostname(), stderr=sys.stderr)
 
     from twisted_detector.service import makeService  # heavy; faults of the configuration are told before
+    from twisted_detector.steady import steady_reactor
 
     globalLogBeginner.beginLoggingTo([textFileLogObserver(sys.stdout)], redirectStandardIO=False)
-    service = makeService(config, reactor)
+    service = makeService(config, steady_reactor(reactor))
     service.privilegedStartService()
     service.startService()
     reactor.addSystemEventTrigger("before", "shutdown", service.stopService)

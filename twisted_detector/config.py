@@ -155,7 +155,8 @@ class Config:
     )
     max_concurrent_discovery: int = setting(whole(1, 1000), 50, "Devices that are inspected at the same time.")
     onvif_enabled: bool = setting(FLAG, True, "Look by WS-Discovery and ask by ONVIF.")
-    mdns_enabled: bool = setting(FLAG, True, "Look by multicast DNS.", pending=True)
+    mdns_enabled: bool = setting(FLAG, True, "Look by multicast DNS.")
+    ssdp_enabled: bool = setting(FLAG, True, "Look by SSDP (UPnP).")
     network_scan_enabled: bool = setting(FLAG, True, "Sweep networks for open RTSP ports.")
     mac_tracking_enabled: bool = setting(
         FLAG, True, "Read MAC addresses from the kernel's neighbour table.", pending=True

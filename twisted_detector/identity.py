@@ -22,13 +22,15 @@ WEIGHTS: Mapping[str, int] = {
     EvidenceKind.ENDPOINT_REFERENCE: 50,  # WS-Discovery 1.1, 2.6: stable and globally unique; clones exist
     EvidenceKind.SERIAL: 40,
     EvidenceKind.SCOPE_MAC: 40,
+    EvidenceKind.ANNOUNCED_MAC: 40,
     EvidenceKind.MDNS: 40,
+    EvidenceKind.UPNP: 40,
     EvidenceKind.VENDOR_ID: 40,
     EvidenceKind.HARDWARE_ADDRESS: 20,  # some models answer with one that all units share
 }
-#: A device has one value of these: another one speaks against it, with the weight of its kind. A scope's MAC and the
-#: hardware addresses are no such kinds: a device with a wire and Wi-Fi has two.
-EXCLUSIVE = (EvidenceKind.ENDPOINT_REFERENCE, EvidenceKind.SERIAL, EvidenceKind.MDNS, EvidenceKind.VENDOR_ID)
+#: A device has one value of these: another one speaks against it, with the weight of its kind. MACs that are said
+#: are no such kinds (a device with a wire and Wi-Fi has two), nor names of services: each has its own.
+EXCLUSIVE = (EvidenceKind.ENDPOINT_REFERENCE, EvidenceKind.SERIAL, EvidenceKind.VENDOR_ID)
 #: It stands where the device stands, and nothing stronger was said. Not worth anything when the device is away.
 AT_ADDRESS = 10
 #: A value that is tied to the device by its address only, and was never said in one breath with another one of it.
@@ -45,6 +47,7 @@ MOVES_LIVING, MOVES_AWAY = 50, 40
 
 #: Hardware addresses that whole models share, each with its report.
 SHARED_HARDWARE = frozenset({"00:30:1b:ba:02:db"})  # IMOU IPC-C22F, Home Assistant issue 162687
+_MACS = (EvidenceKind.MAC, EvidenceKind.SCOPE_MAC, EvidenceKind.ANNOUNCED_MAC, EvidenceKind.HARDWARE_ADDRESS)
 _NIL_REFERENCE = re.compile(r"[0-]+")
 _UUID_PREFIX = re.compile(r"^(?:urn:)?(?:uuid:)+", re.IGNORECASE)
 #: Serial numbers that say nothing: too short, or one character over and over ("0000000" of YooSee devices).
@@ -89,7 +92,7 @@ def claim_of(kind: str, value: str) -> Claim | None:
     value = value.strip()
     if kind not in WEIGHTS or not value or len(value) > _MAX_VALUE:
         return None
-    if kind in (EvidenceKind.MAC, EvidenceKind.SCOPE_MAC, EvidenceKind.HARDWARE_ADDRESS):
+    if kind in _MACS:
         try:
             value = Mac.parse(value).text
         except RemoteError:

@@ -55,7 +55,9 @@ class EvidenceKind(StrEnum):
     SCOPE_MAC = "scope_mac"
     SERIAL = "serial"
     HARDWARE_ADDRESS = "hardware_address"  #: said by GetNetworkInterfaces
-    MDNS = "mdns"
+    MDNS = "mdns"  #: host name, or HomeKit's id, of a service
+    UPNP = "upnp"  #: unique device name
+    ANNOUNCED_MAC = "announced_mac"  #: said in a service's TXT record, or in a unique device name
     VENDOR = "vendor"  #: the maker's name: of no unit
     VENDOR_ID = "vendor_id"  #: a unit's identifier in its maker's own protocol
     SHARED_MAC = "shared_mac"  #: seen at layer 2, but of a repeater or a host that has several devices behind it
@@ -64,6 +66,8 @@ class EvidenceKind(StrEnum):
     SHARED_SCOPE_MAC = "shared_scope_mac"
     SHARED_HARDWARE_ADDRESS = "shared_hardware_address"
     SHARED_MDNS = "shared_mdns"
+    SHARED_UPNP = "shared_upnp"
+    SHARED_ANNOUNCED_MAC = "shared_announced_mac"
     SHARED_VENDOR_ID = "shared_vendor_id"
 
 
@@ -107,7 +111,7 @@ class Sighting:
     :ivar xaddrs: ONVIF service addresses, best first, already judged by the XAddr rules.
     :ivar scopes: ONVIF scopes, as said.
     :ivar rtsp_ports: TCP ports that answered as RTSP would, or were announced as such.
-    :ivar open_ports: TCP ports that accepted a connection.
+    :ivar open_ports: TCP ports that accepted a connection, or were announced as such.
     :ivar evidence: identifiers that the announcement carried.
     """
 
@@ -319,12 +323,13 @@ class Message:
     expires_after: float | None = None
 
     def __post_init__(self) -> None:
-        if not self.topic or any(character in self.topic for character in "#+\0"):
-            raise LocalError("a topic must be non-empty and free of '#', '+' and NUL", shown=repr(self.topic[:80]))
+        topic = self.topic
+        if not topic or "#" in topic or "+" in topic or "\0" in topic:  # not any(): this runs for every message
+            raise LocalError("a topic must be non-empty and free of '#', '+' and NUL", shown=repr(topic[:80]))
         try:
-            encoded = self.topic.encode("utf-8")
+            encoded = topic.encode("utf-8")
         except UnicodeEncodeError:
-            raise LocalError("a topic must be valid Unicode", shown=ascii(self.topic[:80])) from None
+            raise LocalError("a topic must be valid Unicode", shown=ascii(topic[:80])) from None
         if len(encoded) > MAX_TOPIC_BYTES:
             raise LocalError("a topic has at most 65 535 bytes", shown=f"{len(encoded)} bytes")
         if not isinstance(self.payload, bytes):

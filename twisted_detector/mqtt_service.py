@@ -14,6 +14,7 @@ from __future__ import annotations
 import random as random_module
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,13 +26,14 @@ from zope.interface import implementer
 from twisted_detector.backlog import Limits
 from twisted_detector.connection import make_connection
 from twisted_detector.documents import encode
-from twisted_detector.errors import QueueFull, Stopped
+from twisted_detector.errors import PublishError, QueueFull, Stopped
 from twisted_detector.events import Event
 from twisted_detector.health import presence
 from twisted_detector.interfaces import ConnectionChange, ConnectionState, IPublisher, ISubscriber
 from twisted_detector.model import Message, Priority
 from twisted_detector.mqtt import Mqtt, MqttSettings
 from twisted_detector.outbox import Outbox
+from twisted_detector.receipt import Receipt
 from twisted_detector.store import Store
 
 __all__ = ["MqttService", "MqttSettings"]
@@ -44,6 +46,8 @@ MAX_EARLY = 1000
 class MqttService(Service):
     """One MQTT connection with everything around it. On the reactor's thread only.
 
+    :param reactor: Twisted's; from :func:`twisted_detector.steady.steady_reactor` when no jump of the wall clock shall
+        hold up its timers (set back by an hour, an ordinary reactor reconnects and commits an hour later).
     :param state_dir: where messages that were accepted survive the process; None: in memory only.
     :param store: instead of ``state_dir``: an open store that is shared, and closed by its owner.
     :param node_id: stands in will and birth; the client id when it is not given.
@@ -87,7 +91,7 @@ class MqttService(Service):
             monotonic=monotonic,
             save_session=self._save_session if self._store is not None else None,
         )
-        self._early: list[tuple[Message, Deferred[None]]] = []
+        self._early: list[tuple[Message, Receipt]] = []
         self._ready = False
         self._stopped = False
         self._starting: Deferred[None] | None = None
@@ -111,8 +115,8 @@ class MqttService(Service):
             self.mqtt.resume(int(session) if session.isdecimal() else 0)
         self._ready = True
         early, self._early = self._early, []
-        for message, said in early:
-            self.outbox.put(message).acknowledged.chainDeferred(said)
+        for message, receipt in early:
+            self._put_early(message, receipt)
         if not self._stopped:
             self.mqtt.startService()
 
@@ -120,6 +124,17 @@ class MqttService(Service):
         """Say ``offline``, send what is queued (bounded), disconnect; then close an own store."""
         super().stopService()  # type: ignore[no-untyped-call]
         return Deferred.fromCoroutine(self.stop())
+
+    def _put_early(self, message: Message, early: Receipt) -> None:
+        try:
+            receipt = self.outbox.put(message)
+        except PublishError as error:  # its own fate, not that of the start
+            early.fail(partial(type(error), error.what))
+            return
+        # Through a receipt and not Deferred to Deferred: a failure that nobody looks at is not an unhandled one.
+        receipt.acknowledged.addCallbacks(
+            lambda _: early.acknowledge(), lambda failure: early.fail(lambda: failure.value)
+        )
 
     async def stop(self) -> None:
         """As :meth:`stopService`."""
@@ -129,6 +144,9 @@ class MqttService(Service):
         if self.mqtt.running:
             await self.mqtt.stopService()
         self.outbox.stop()
+        early, self._early = self._early, []
+        for _, receipt in early:
+            receipt.fail(Stopped)
         if self._own_store and self._store is not None:
             await self._store.close()
 
@@ -146,9 +164,9 @@ class MqttService(Service):
             return self.outbox.put(message).acknowledged
         if len(self._early) >= MAX_EARLY:
             raise QueueFull("too many messages before the start")
-        said: Deferred[None] = Deferred()
-        self._early.append((message, said))
-        return said
+        early = Receipt()
+        self._early.append((message, early))
+        return early.acknowledged
 
     def publish_json(
         self,

@@ -158,6 +158,10 @@ class KernelNeighbours:
         await self._until_ready()
         targets = self._tables.targets(address)
         mac = self._known_mac(targets)
+        if mac is None and targets:
+            # Who has just spoken to us is known to the kernel, which may have told so already.
+            self.doRead()
+            mac = self._known_mac(targets)
         if mac is not None or not targets or self._socket is None:
             return mac
         if self._provoke(targets):

@@ -176,7 +176,7 @@ class Outbox:
             if entry is None:
                 continue
             self._acknowledged += 1
-            self._afterwards.extend(receipt.acknowledge for receipt in entry.receipts)
+            self._afterwards += [receipt.acknowledge for receipt in entry.receipts]  # a generator would cost more
             # A superseded state is what the broker knows now, unless its successor overtook it.
             if entry.message.retain and not (entry.superseded and entry.message.topic not in self._latest):
                 self._remember(entry)
@@ -335,7 +335,7 @@ class Outbox:
         for record_id in ids:
             entry = self._uncommitted.pop(record_id, None)
             while entry is not None:
-                self._afterwards.extend(receipt.accept for receipt in entry.receipts)
+                self._afterwards += [receipt.accept for receipt in entry.receipts]
                 entry = entry.replaces
         self._settle()
 

@@ -1,7 +1,8 @@
 """A reactor goes in; it comes out with timers that no jump of the wall clock holds up or hurries, and tells the time.
 
-Twisted measures its timers with the wall clock. When that is set back by an hour (NTP, an administrator, a board without
-a battery), every timer waits an hour longer: reconnects, commits, heartbeats. Made steady, they follow another clock.
+Twisted measures its timers with the wall clock. When that is set back by an hour (NTP, an administrator, a board
+without a battery), every timer waits an hour longer: reconnects, commits, heartbeats. Made steady, they follow another
+clock.
 """
 
 from __future__ import annotations

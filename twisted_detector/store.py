@@ -30,7 +30,8 @@ from twisted_detector.store_schema import read_message, read_record
 
 T = TypeVar("T")
 
-#: Group commit: this many seconds after the first write of a group, or at this many writes.
+#: Group commit: this many seconds after the first write of a group, or at this many new messages. What only takes
+#: messages back waits for the time: a removal that is lost with the process costs a duplicate, never a message.
 COMMIT_INTERVAL = 0.015
 COMMIT_SIZE = 100
 #: Records of one transaction at most: telling the outbox that they are written takes the reactor's thread some 3 ms.
@@ -236,7 +237,7 @@ class Store:
     def _changed(self) -> None:
         if self._writing is not None or self.degraded or self._state != "open":
             return
-        if len(self._pending) >= COMMIT_SIZE:
+        if len(self._pending.appends) >= COMMIT_SIZE:
             self._write()
         elif self._call is None:
             self._call = self._reactor.callLater(COMMIT_INTERVAL, self._due)

@@ -36,7 +36,7 @@ async def main() -> None:
     storage = client._persistent_storage
     if task.outage:
         patience = Patience()
-        while not storage.is_empty and not patience.over(-len(storage.get_all())):
+        while not storage.is_empty and not patience.over(-len(storage.get_all())):  # noqa: ASYNC110  to give up
             await asyncio.sleep(0.1)
     else:
         await storage.wait_empty()

@@ -197,20 +197,24 @@ def table(accounts: Sequence[Account]) -> str:
     return "\n".join(lines)
 
 
-def write(accounts: Sequence[Account], machine: str, page: Path = PAGE) -> None:
-    """Put the table into its section of the page; the other sections stay."""
+def write(accounts: Sequence[Account], machine: str, unmet: Sequence[str] = (), page: Path = PAGE) -> None:
+    """Put the table into its section of the page; the other sections stay. ``unmet``: what is known not to hold."""
     text = page.read_text(encoding="utf-8") if page.exists() else "# Benchmarks\n"
     before, heading, rest = text.partition(HEADING + "\n")
     after = rest[rest.index("\n## ") + 1 :] if heading and "\n## " in rest else ""
     accepted, lost = sum(each.accepted for each in accounts), sum(each.lost for each in accounts)
+    known = "".join(f"**Does not hold:** {each}\n\n" for each in unmet)
     section = (
         f"{HEADING}\n\nWritten by `make faults`. {machine}\n\n"
         "Each line is one test of `tests/faults`: `MqttService` with its outbox on disk against a mosquitto child "
-        "process, or a scripted broker. *Arrived* is what the broker's own log says it received; *lost* are accepted QoS 1 messages that it "
-        "never received; *noticed* is from the fault to the change of state; *first acknowledgement* from the cure, or the "
-        "broker's return, on. A *stall* is the longest that the reactor did not come round, waiting for the processor "
-        "included (in brackets: what the process, all threads, computed in such a time).\n\n"
-        f"In all: {accepted:,} accepted, **{lost:,} lost**.\n\n{table(accounts)}\n"
+        "process, or a scripted broker. *Arrived* is what the broker's own log says it received; *lost* are accepted "
+        "QoS 1 messages that it never received; *noticed* is from the fault to the change of state; *first "
+        "acknowledgement* from the cure, or the broker's return, on. A *stall* is the longest that the reactor did not "
+        "come round, waiting for the processor included (in brackets: what the process, all its threads, computed in "
+        "such a time); what the test's own code took is left out. Long queues are drained up to three times, and "
+        "the best is shown. Messages in a database file that was itself damaged are not counted: the remark says how "
+        "many of them could be read.\n\n"
+        f"In all: {accepted:,} accepted, **{lost:,} lost**.\n\n{known}{table(accounts)}\n"
     )
     page.parent.mkdir(exist_ok=True)
     page.write_text(f"{before.rstrip()}\n\n{section}" + (f"\n{after}" if after else ""), encoding="utf-8")

@@ -45,7 +45,8 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
     terminalreporter.section("faults: the account")
     terminalreporter.write_line(account.table(account.BOOK))
     if os.environ.get("FAULTS_TABLE") == "write" and not terminalreporter.stats.get("failed"):
-        account.write(account.BOOK, machine())
+        unmet = [str(report.wasxfail) for report in terminalreporter.stats.get("xfailed", [])]
+        account.write(account.BOOK, machine(), unmet)
 
 
 @pytest_twisted.async_yield_fixture

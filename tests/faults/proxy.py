@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import socket
 from collections import deque
 from collections.abc import Callable
 from enum import Enum
@@ -16,6 +17,9 @@ from zope.interface import implementer
 
 #: Bytes of one direction that the proxy holds before it stops reading: what a home router has in its queue.
 MAX_HELD = 65_536
+
+#: What an Ethernet carries in one TCP segment.
+SEGMENT = 1460
 
 #: A throttled direction gets its share so often, in seconds.
 SLICE = 0.02
@@ -185,6 +189,8 @@ class Proxy:
         factory.noisy = False
         factory.buildProtocol = self._accept  # type: ignore[method-assign]
         self._listening = reactor.listenTCP(0, factory, interface="127.0.0.1")
+        # Loopback's segments of 64 kB would open a full window in jumps of that, seconds apart at modem speed.
+        self._listening.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, SEGMENT)
         self.port: int = self._listening.getHost().port
 
     def _accept(self, _: Any) -> Protocol:

@@ -171,7 +171,7 @@ async def jump(publisher: Publisher, *script: str) -> None:
     steps = [(float(at), float(by)) for at, _, by in (each.partition(":") for each in script)]
     tell(ready=True)
     began, number = time.monotonic(), 0
-    ends = max(at for at, _ in steps) + 3
+    ends = max(at for at, _ in steps) + 1.5
     slow_commit = [0.0]
 
     def put() -> None:

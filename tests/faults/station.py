@@ -9,7 +9,7 @@ from typing import Any
 
 from twisted.internet import reactor
 
-from tests.faults.account import Account, Ledger, StallMeter, excused, resident_mb
+from tests.faults.account import Account, Ledger, StallMeter, excused
 from tests.faults.waiting import until
 from twisted_detector.interfaces import ConnectionChange, ConnectionState
 from twisted_detector.model import Message, Priority
@@ -98,7 +98,7 @@ class Station:
     def balance(self, fault: str, arrivals: Sequence[str], **figures: Any) -> Account:
         """See :meth:`Ledger.balance`; with what this process measured."""
         mine = [topic for topic in arrivals if topic.startswith(f"f/{self.client_id}/")]
-        return self.ledger.balance(fault, mine, **{**self.meter.figures(), "rss_mb": resident_mb(), **figures})
+        return self.ledger.balance(fault, mine, **{**self.meter.figures(), **figures})
 
     def check_pairs(self) -> None:
         """Every ``connecting`` has one ``connected`` or ``refused``, every ``connected`` one ``disconnected``."""

@@ -18,7 +18,7 @@ from twisted_detector.model import Secret
 
 
 @pytest_twisted.ensureDeferred
-@pytest.mark.parametrize("how", ["SIGKILL", "SIGTERM"])
+@pytest.mark.parametrize("how", ["SIGKILL", pytest.param("SIGTERM", marks=pytest.mark.long)])
 async def test_restart(broker: Any, station: Any, how: str) -> None:
     """A broker that is killed or stopped and started again gets everything, and all that is retained once more."""
     mosquitto = broker()

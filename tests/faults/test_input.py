@@ -155,7 +155,11 @@ async def test_more_than_the_broker_takes(broker: Any, station: Any) -> None:
     assert sum(change.event == "connected" for _, change in one.changes) == 1
 
 
-@pytest.mark.xfail(reason="3.1.1: the broker ends the connection over it, again and again", strict=True)
+@pytest.mark.xfail(
+    reason="with MQTT 3.1.1 a message for which the broker ends the connection (above its limit, or not allowed) "
+    "is sent again at every reconnect and holds up all behind it",
+    strict=True,
+)
 @pytest_twisted.ensureDeferred
 async def test_poisonous_message(broker: Any, station: Any) -> None:
     """A message for which the broker ends the connection (3.1.1 has no other answer) does not hold up the others."""
@@ -167,7 +171,7 @@ async def test_poisonous_message(broker: Any, station: Any) -> None:
     refusal: list[Any] = []
     one.service.publish(Message("f/faults/large/1", bytes(5000))).addErrback(refusal.append)
     one.say(50)
-    await one.settled(6)
+    await one.settled(4)
     one.balance(
         "payload above the broker's limit (3.1.1)", mosquitto.arrivals(), remark=f"“{refusal[0].getErrorMessage()}”"
     )

@@ -36,7 +36,8 @@ async def test_long_queue(broker: Any, child: Any, tmp_path: Any, queued: int) -
             stall_ms=result["stall_ms"],
             stall_cpu_ms=result["stall_cpu_ms"],
             rss_mb=result["rss_mb"],
-            remark=f"drained in {result['seconds']:.1f} s, {queued / result['seconds']:.0f} msg/s",
+            remark=f"try {attempt + 1} of at most {TRIES}; drained in {result['seconds']:.1f} s, "
+            f"{queued / result['seconds']:.0f} msg/s",
         )
         if stalls and result["stall_ms"] > min(stalls):
             BOOK.remove(account)
@@ -101,11 +102,11 @@ async def test_idle_memory(broker: Any, child: Any) -> None:
     """A service that is connected and does nothing needs at most 60 MB."""
     mosquitto = broker()
     await mosquitto.start()
-    one = child(mosquitto.port, "idle", 2)
+    one = child(mosquitto.port, "idle", 1)
     result = await one.tells("result")
     await one.ends()
     note(
-        "connected and idle, 2 s",
+        "connected and idle",
         stall_ms=result["stall_ms"],
         stall_cpu_ms=result["stall_cpu_ms"],
         rss_mb=result["rss_mb"],

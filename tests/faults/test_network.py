@@ -25,7 +25,7 @@ from tests.processes import Process
     ("mode", "busy"),
     [
         (Mode.SWALLOW, True),
-        (Mode.BLACKHOLE, False),
+        pytest.param(Mode.BLACKHOLE, False, marks=pytest.mark.long),
         pytest.param(Mode.SWALLOW, False, marks=pytest.mark.long),
         pytest.param(Mode.BLACKHOLE, True, marks=pytest.mark.long),
     ],
@@ -62,7 +62,7 @@ async def test_silence(broker: Any, station: Any, proxy: Any, mode: Mode, busy: 
 
 
 @pytest_twisted.ensureDeferred
-@pytest.mark.parametrize("how", ["reset", "half_close"])
+@pytest.mark.parametrize("how", ["reset", pytest.param("half_close", marks=pytest.mark.long)])
 async def test_reset(broker: Any, station: Any, proxy: Any, how: str) -> None:
     """A connection that is reset, or half-closed, in full flow is replaced and loses nothing."""
     mosquitto = broker()
@@ -90,7 +90,7 @@ async def test_reset(broker: Any, station: Any, proxy: Any, how: str) -> None:
 
 
 @pytest_twisted.ensureDeferred
-@pytest.mark.parametrize("count", [100, pytest.param(3000, marks=pytest.mark.long)])
+@pytest.mark.parametrize("count", [20, pytest.param(3000, marks=pytest.mark.long)])
 async def test_latency(broker: Any, station: Any, proxy: Any, count: int) -> None:
     """With 500 ms there and 500 ms back everything arrives over one connection."""
     mosquitto = broker()
@@ -115,7 +115,7 @@ async def test_latency(broker: Any, station: Any, proxy: Any, count: int) -> Non
 @pytest_twisted.ensureDeferred
 @pytest.mark.parametrize(
     ("count", "size"),
-    [(150, 150), pytest.param(3000, 150, marks=pytest.mark.long), pytest.param(30, 60_000, marks=pytest.mark.long)],
+    [(80, 150), pytest.param(3000, 150, marks=pytest.mark.long), pytest.param(8, 60_000, marks=pytest.mark.long)],
 )
 async def test_bandwidth(broker: Any, station: Any, proxy: Any, count: int, size: int) -> None:
     """At 10 kB/s everything arrives over one connection, large messages too: slow is not silent."""
@@ -153,7 +153,8 @@ async def test_cut_inside_a_packet(broker: Any, station: Any, proxy: Any, tmp_pa
     between.cut_after(points(), points)
     try:
         while between.cuts < cuts:
-            one.say(150, size=random.Random(seed + between.cuts).randrange(400))
+            if one.service.outbox.depth() < 5000:  # a full outbox drops: that is another test
+                one.say(150, size=random.Random(seed + between.cuts).randrange(400))
             await sleep(0.05)
         between.cut_after(None)
         await one.settled(60)
@@ -211,6 +212,7 @@ def namespace() -> Iterator[str]:
         run("ip", "netns", "delete", name)
 
 
+@pytest.mark.long
 @pytest_twisted.ensureDeferred
 async def test_dead_network(broker: Any, child: Any, namespace: str, tmp_path: Path) -> None:
     """Packets that vanish in both directions, the acknowledgements of TCP too, are noticed within 5 s."""

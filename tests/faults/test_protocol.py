@@ -21,6 +21,7 @@ def arrivals(broker: FakeBroker) -> list[str]:
 
 async def cured(one: Station, broker: FakeBroker, fault: str, **figures: Any) -> None:
     back = time.monotonic()
+    await one.connects()
     await one.settled()
     one.balance(fault, arrivals(broker), back=one.first_acknowledgement(back), **figures)
     one.check_pairs()
@@ -75,10 +76,12 @@ async def test_no_puback(fake: Any, station: Any) -> None:
 @pytest.mark.parametrize(
     ("code", "reason", "state"),
     [
-        (1, "the broker does not speak this version of MQTT", ConnectionState.FAILED),
-        (2, "the broker does not accept the client id", ConnectionState.FAILED),
+        pytest.param(
+            1, "the broker does not speak this version of MQTT", ConnectionState.FAILED, marks=pytest.mark.long
+        ),
+        pytest.param(2, "the broker does not accept the client id", ConnectionState.FAILED, marks=pytest.mark.long),
         (3, "the broker refused the connection: server unavailable", ConnectionState.RECONNECTING),
-        (4, "wrong user name or password", ConnectionState.FAILED),
+        pytest.param(4, "wrong user name or password", ConnectionState.FAILED, marks=pytest.mark.long),
         (5, "the broker does not authorize this client", ConnectionState.FAILED),
     ],
 )
@@ -93,10 +96,10 @@ async def test_refusals(fake: Any, station: Any, code: int, reason: str, state: 
     announced = [change for _, change in one.changes if change.event == "failed"]
     assert len(announced) == (state is ConnectionState.FAILED)
     broker.script.code = 0
-    await one.connects()
     await cured(one, broker, f"CONNACK with code {code}, then cured", remark=f"“{reason}”")
 
 
+@pytest.mark.long
 @pytest_twisted.ensureDeferred
 async def test_flapping(fake: Any, station: Any) -> None:
     """A broker that accepts and resets after 0.2 s, again and again, gets everything and is not hammered."""
@@ -117,29 +120,35 @@ async def test_slow_reader(fake: Any, station: Any) -> None:
     broker = fake(read_rate=15_000)
     one = await station(broker.port).start()
     await one.connects()
-    one.say(300, size=150)
+    one.say(150, size=150)
     await one.settled(30)
     one.balance("broker reads 15 kB/s", arrivals(broker), remark=f"{len(broker.record.connects)} connection")
     assert len(broker.record.connects) == 1, [change.reason for _, change in one.changes]
 
 
+NOT_MQTT = "whoever listens there does not speak MQTT"
+NOT_ALLOWED = "the broker sent what MQTT does not allow"
+WRONG_BYTES: dict[str, tuple[dict[str, bytes], str]] = {
+    "a web server": ({"greeting": b"HTTP/1.1 400 Bad Request\r\n\r\n"}, NOT_MQTT),
+    "20 000 zeros": ({"greeting": bytes(20_000)}, NOT_MQTT),
+    "an SSH server": ({"greeting": b"SSH-2.0-OpenSSH_9.2\r\n"}, NOT_MQTT),
+    "a CONNACK with a length without end": ({"answer": b"\x20\xff\xff\xff\xff\xff"}, NOT_ALLOWED),
+    "half a CONNACK": ({"answer": b"\x20\x02"}, "the broker did not answer CONNECT within 5 s"),
+    "0xFF after a PUBLISH": ({"garbage": b"\xff\xff\xff\xff\xff\xff"}, NOT_ALLOWED),
+    "a packet of 256 MB announced": ({"garbage": b"\x30\xff\xff\xff\x7f"}, "the broker sent a packet of more than"),
+    "PUBACK of nothing": ({"garbage": b"\x40\x02\x00\x00"}, ""),
+    "a topic longer than its packet": ({"garbage": b"\x30\x05\x00\x09abc"}, ""),
+}
+SHORT_BYTES = ("a web server", "0xFF after a PUBLISH")
+
+
 @pytest_twisted.ensureDeferred
 @pytest.mark.parametrize(
-    ("script", "reason"),
-    [
-        ({"greeting": b"HTTP/1.1 400 Bad Request\r\n\r\n"}, "whoever listens there does not speak MQTT"),
-        ({"greeting": b"\x00" * 20_000}, "whoever listens there does not speak MQTT"),
-        ({"greeting": b"SSH-2.0-OpenSSH_9.2\r\n"}, "whoever listens there does not speak MQTT"),
-        ({"answer": b"\x20\xff\xff\xff\xff\xff"}, "the broker sent what MQTT does not allow"),
-        pytest.param({"answer": b"\x20\x02"}, "did not answer CONNECT within 5 s", marks=pytest.mark.long),
-        ({"garbage": b"\xff\xff\xff\xff\xff\xff"}, "the broker sent what MQTT does not allow"),
-        ({"garbage": b"\x30\xff\xff\xff\x7f"}, "packet"),
-        ({"garbage": b"\x40\x02\x00\x00"}, ""),
-        ({"garbage": b"\x30\x05\x00\x09ab"}, ""),
-    ],
+    "what", [pytest.param(each, marks=[pytest.mark.long] if each not in SHORT_BYTES else []) for each in WRONG_BYTES]
 )
-async def test_wrong_bytes(fake: Any, station: Any, script: dict[str, Any], reason: str) -> None:
+async def test_wrong_bytes(fake: Any, station: Any, what: str) -> None:
     """Bytes that are not MQTT, before or in a connection, end it with a reason at most, and lose nothing."""
+    script, reason = WRONG_BYTES[what]
     broker = fake(**script)
     one = await station(broker.port).start()
     one.say(50)
@@ -152,15 +161,11 @@ async def test_wrong_bytes(fake: Any, station: Any, script: dict[str, Any], reas
     for name in ("greeting", "answer", "garbage"):
         setattr(broker.script, name, b"")
     await one.connects()
-    shown = next(iter(script.values()))
-    await cured_unless_done(one, broker, f"bytes that are not MQTT: {shown[:12]!r}", f"“{reason}”" if reason else "")
-
-
-async def cured_unless_done(one: Station, broker: FakeBroker, fault: str, remark: str) -> None:
     await one.settled()
-    one.balance(fault, arrivals(broker), remark=remark)
+    one.balance(f"instead of MQTT: {what}", arrivals(broker), remark=f"“{reason}”" if reason else "")
 
 
+@pytest.mark.long
 @pytest_twisted.ensureDeferred
 async def test_unacknowledged_at_takeover(fake: Any, station: Any) -> None:
     """A session taken over while acknowledgements are late: what was not acknowledged is sent again, nothing else."""

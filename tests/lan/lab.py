@@ -17,9 +17,9 @@ from tests.processes import Process
 REASON = "needs root and iproute2 to make network namespaces" if os.geteuid() != 0 or shutil.which("ip") is None else ""
 
 
-def run(*arguments: str) -> str:
-    """A short command; its output. Raises with what it said when it fails."""
-    done = subprocess.run(arguments, capture_output=True, text=True, timeout=20, check=False)
+def run(*arguments: str, said: str | None = None) -> str:
+    """A short command, with ``said`` on its standard input; its output. Raises with what it said when it fails."""
+    done = subprocess.run(arguments, input=said, capture_output=True, text=True, timeout=60, check=False)
     if done.returncode:
         raise RuntimeError(f"{' '.join(arguments)}: {done.stderr.strip() or done.stdout.strip()}")
     return done.stdout
@@ -27,13 +27,14 @@ def run(*arguments: str) -> str:
 
 @dataclass
 class Host:
-    """One host of the LAN: a namespace with one interface ``eth0``."""
+    """One host of the LAN: a namespace with one interface ``eth0``, plugged into ``port`` of the bridge."""
 
     lab: Lab
     name: str
     namespace: str
     address: str
     mac: str
+    port: str = ""
     processes: list[Process] = field(default_factory=list)
 
     def start(self, *arguments: str, environment: Mapping[str, str] | None = None) -> Process:
@@ -53,6 +54,10 @@ class Host:
         self.run("ip", "addr", "add", f"{address}/{prefix_length}", "dev", "eth0")
         self.address = address
 
+    def plug(self, plugged: bool) -> None:
+        """Pull its cable out of the bridge, or put it in again."""
+        run("ip", "-n", self.lab.bridge, "link", "set", self.port, "up" if plugged else "down")
+
 
 class Lab:
     """A bridge and its hosts; use as a context manager."""
@@ -63,6 +68,11 @@ class Lab:
         self._prefix = f"cd{os.getpid() % 100_000}"
         self._bridge = f"{self._prefix}-br"
         self.hosts: list[Host] = []
+
+    @property
+    def bridge(self) -> str:
+        """The namespace of the bridge."""
+        return self._bridge
 
     def __enter__(self) -> Lab:
         run("ip", "netns", "add", self._bridge)
@@ -82,16 +92,32 @@ class Lab:
         """The processes of a namespace."""
         return [int(word) for word in run("ip", "netns", "pids", namespace).split()]
 
-    def host(self, name: str, address: str, mac: str, prefix_length: int = 24) -> Host:
-        """Another host on the bridge."""
+    def plugged(self, name: str, address: str, mac: str, *, bridge: str = "br0") -> Host:
+        """A namespace with a cable to a bridge, and nothing set up on it."""
         namespace = f"{self._prefix}-{name}"
-        host = Host(self, name, namespace, address, mac)
+        port = f"p{len(self.hosts) + 1}"
+        host = Host(self, name, namespace, address, mac, port)
         run("ip", "netns", "add", namespace)
         self.hosts.append(host)
-        port = f"p{len(self.hosts)}"
         run("ip", "-n", self._bridge, "link", "add", port, "type", "veth", "peer", "name", "eth0", "netns", namespace)
-        run("ip", "-n", self._bridge, "link", "set", port, "master", "br0", "up")
-        inside = ("ip", "-n", namespace)
+        run("ip", "-n", self._bridge, "link", "set", port, "master", bridge, "up")
+        return host
+
+    def another_bridge(self, name: str, router: Host, address: str, prefix_length: int = 24) -> None:
+        """A second network, with ``router`` on it by the interface ``eth1`` at ``address``."""
+        in_bridge = ("ip", "-n", self._bridge)
+        run(*in_bridge, "link", "add", name, "type", "bridge", "mcast_snooping", "0")
+        run(*in_bridge, "link", "set", name, "up")
+        run(*in_bridge, "link", "add", f"{name}-r", "type", "veth", "peer", "name", "eth1", "netns", router.namespace)
+        run(*in_bridge, "link", "set", f"{name}-r", "master", name, "up")
+        router.run("ip", "addr", "add", f"{address}/{prefix_length}", "dev", "eth1")
+        router.run("ip", "link", "set", "eth1", "up")
+        router.run("sysctl", "-qw", "net.ipv4.ip_forward=1")
+
+    def host(self, name: str, address: str, mac: str, prefix_length: int = 24) -> Host:
+        """Another host on the bridge."""
+        host = self.plugged(name, address, mac)
+        inside = ("ip", "-n", host.namespace)
         run(*inside, "link", "set", "eth0", "address", mac)
         run(*inside, "link", "set", "lo", "up")
         run(*inside, "link", "set", "eth0", "up")

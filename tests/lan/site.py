@@ -5,23 +5,26 @@ from __future__ import annotations
 import os
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from tests.lan.lab import Host, Lab, python
 from tests.listener import Listener
-from tests.processes import ROOT, Process
+from tests.processes import ROOT, Process, wait_until
 
 PEERS = ROOT / "tests" / "peers"
 PORT = 1883
+HEALTH = "system/camera_detector_health/node1"
 LOGIN = "viewer:s3cr3t-canary"
 
 
 class Site:
     """One host with a broker, a listener and the daemon."""
 
-    def __init__(self, lab: Lab) -> None:
+    def __init__(self, lab: Lab, *, prefix_length: int = 24) -> None:
         self.lab = lab
-        self.host = lab.host("daemon", "10.77.0.1", "02:00:00:00:00:01")
+        self.host = lab.host("daemon", "10.77.0.1", "02:00:00:00:00:01", prefix_length)
         self.broker = self.host.start("mosquitto", "-p", str(PORT))
         self.listener = self._listen()
         self.state = lab.directory / "state"
@@ -38,6 +41,33 @@ class Site:
                 return listener
             listener.end()
             assert time.monotonic() < deadline, "mosquitto does not come up"
+
+    def online(self, mac: str, seconds: float = 20.0, *, address: str = "") -> dict[str, Any]:
+        """The status document that first said that a camera is online (at ``address``)."""
+        accept = lambda heard: (  # noqa: E731
+            heard.json["status"] == "online" and address in ("", heard.json["camera"]["ip"])
+        )
+        found: dict[str, Any] = self.listener.wait(f"camera/status/{cid(mac)}", accept, seconds).json
+        return found
+
+    def health(self, accept: Callable[[Any], bool] = lambda _: True, seconds: float = 20.0) -> Any:
+        """The latest health document, once it is accepted."""
+        last: list[Any] = []
+
+        def look() -> bool:
+            last[:] = [heard.json for heard in self.listener.on(HEALTH)[-1:]]
+            return bool(last) and accept(last[0])
+
+        wait_until(look, seconds, lambda: f"a health document; the last: {last}", interval=0.1)
+        return last[0]
+
+    def ids(self) -> set[str]:
+        """The ids of all cameras that were ever told of."""
+        return {
+            heard.topic.rpartition("/")[2]
+            for heard in self.listener.heard()
+            if heard.topic.startswith("camera/discovery/")
+        }
 
     def daemon(self, **settings: str) -> Process:
         environment = {

@@ -6,8 +6,6 @@ import os
 import shutil
 import signal
 import time
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -19,12 +17,6 @@ pytestmark = [
     pytest.mark.skipif(bool(REASON), reason=REASON),
     pytest.mark.skipif(shutil.which("mosquitto") is None, reason="needs mosquitto and its clients"),
 ]
-
-
-@pytest.fixture
-def lab(tmp_path: Path) -> Iterator[Lab]:
-    with Lab(tmp_path) as lab:
-        yield lab
 
 
 def test_each_camera_is_published_under_its_mac(lab: Lab) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -156,3 +157,33 @@ def test_commands(host: Host) -> None:
     answers = [heard.json for heard in listener.on(f"{topic}/result")]
     assert [(answer["id"], answer["ok"]) for answer in answers] == [(1, True), (2, False), (None, False), (3, True)]
     assert answers[0]["cameras"] == {}
+
+
+def test_ctrl_c(host: Host) -> None:
+    """Ctrl-C at a terminal, which every process of the group hears, still says a clean offline to its own broker."""
+    command = f"exec {TWISTD} -n --pidfile= -y camdetect.tac"
+    output = host.lab.directory / "terminal.log"
+    with output.open("wb") as file:
+        terminal = subprocess.Popen(
+            ("ip", "netns", "exec", host.namespace, "script", "-qec", command, "/dev/null"),
+            stdin=subprocess.PIPE,
+            stdout=file,
+            cwd=ROOT,
+            env=environment(host),
+        )
+    try:
+        wait_until(lambda: "MQTT connected" in output.read_text(), 15, output.read_text)
+        prefix = ("ip", "netns", "exec", host.namespace)
+        listener = Listener(host.lab.directory / "heard.log", 1883, prefix=prefix)
+        host.processes.append(listener.process)
+        lwt = "system/camera_detector_health/node1/lwt"
+        listener.wait(lwt, lambda heard: heard.json["status"] == "online")
+        assert terminal.stdin is not None
+        terminal.stdin.write(b"\x03")
+        terminal.stdin.flush()
+        assert terminal.wait(10) == 0, output.read_text()
+        goodbye = listener.wait(lwt, lambda heard: heard.json["status"] == "offline", 2)
+        assert goodbye.json["reason"] == "shutdown"
+    finally:
+        terminal.kill()
+        terminal.wait(5)

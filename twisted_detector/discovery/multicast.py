@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import socket
 import struct
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from ipaddress import ip_address
@@ -25,8 +26,9 @@ Received = Callable[[bytes, str], None]
 
 #: A UDP datagram cannot be longer; shorter buffers truncate.
 _MAX_DATAGRAM = 65_535
-#: Datagrams per turn of the reactor: about 10 ms of reading, then others have theirs.
-_DATAGRAMS_PER_TURN = 16
+#: Per turn of the reactor: datagrams, about 10 ms of reading, or seconds where they were made to take long. Then others
+#: have theirs.
+_DATAGRAMS_PER_TURN, _SECONDS_PER_TURN = 16, 0.02
 #: Answers of 500 devices arrive within half a second while the reactor may be busy; the kernel caps it at rmem_max.
 _RECEIVE_BUFFER = 1_048_576
 
@@ -37,11 +39,15 @@ _IPV6_MULTICAST_ALL = 29
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """A multicast group by its two addresses, and the UDP port."""
+    """A multicast group by its two addresses, and the UDP port.
+
+    :ivar hops: what is sent to it may pass so many routers less one.
+    """
 
     ipv4: str
     ipv6: str
     port: int
+    hops: int = 1
 
     def address(self, version: int) -> str:
         return self.ipv4 if version == 4 else self.ipv6
@@ -93,6 +99,7 @@ def _open_ipv4(interface: Interface, group: Group, member: bool) -> socket.socke
             opened.bind((interface.address, 0))
         outgoing = struct.pack("=4s4si", bytes(4), own, interface.index)
         opened.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, outgoing)
+        opened.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_TTL, group.hops)
     except OSError:
         opened.close()
         raise
@@ -113,6 +120,7 @@ def _open_ipv6(interface: Interface, group: Group, member: bool) -> socket.socke
             scope = interface.index if ip_address(interface.address).is_link_local else 0
             opened.bind((interface.address, 0, 0, scope))
         opened.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_IF, interface.index)
+        opened.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_HOPS, group.hops)
     except OSError:
         opened.close()
         raise
@@ -168,8 +176,9 @@ class _MulticastSocket:
 
     def doRead(self) -> None:
         """Hand over what came, a bounded part of it."""
+        began = time.monotonic()
         for _ in range(_DATAGRAMS_PER_TURN):
-            if not self._open:
+            if not self._open or time.monotonic() - began > _SECONDS_PER_TURN:
                 return
             try:
                 data, sender = self._socket.recvfrom(_MAX_DATAGRAM)

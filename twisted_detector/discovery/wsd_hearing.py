@@ -1,18 +1,14 @@
-"""WS-Discovery datagrams with their senders go in; Sightings and departures come out, each once and all within bounds.
-
-What is heard is hearsay: anybody on the network can forge it. It is never more than a reason to look closer.
-"""
+"""WS-Discovery datagrams with their senders go in; Sightings and departures come out."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, field
 
 from twisted.internet.interfaces import IReactorTime
 
-from twisted_detector.discovery.multicast import Received
-from twisted_detector.errors import RemoteError
+from twisted_detector.discovery import hearing
+from twisted_detector.discovery.hearing import Bounds, Complain, Spot
 from twisted_detector.interfaces import ISightingSink
 from twisted_detector.model import Evidence, EvidenceKind, Interface, Sighting
 from twisted_detector.wire import wsdiscovery as wire
@@ -30,66 +26,17 @@ MAX_MALFORMED_PER_SENDER = 8
 #: A /20 full of cameras; or all that a forger gets.
 MAX_SENDERS, MAX_SIGHTINGS = 4096, 4096
 
-#: Stands among what was reported of a sender for its Bye.
-_GONE = "bye"
-
-#: Called with what a fault is about and the fault; logs each only once.
-Complain = Callable[[str, Exception], None]
+#: How the action of a question to the group ends, ours among them. It tells a watcher nothing: not worth an XML parser.
+_PROBE = b"/Probe<"
 
 
-@dataclass(slots=True)
-class _Memory:
-    """What was heard and reported since ``began``."""
-
-    began: float
-    bodies: dict[str, set[int]] = field(default_factory=dict)
-    malformed: Counter[str] = field(default_factory=Counter)
-    reported: dict[str, set[str]] = field(default_factory=dict)
-    sightings: int = 0
-
-    def admits(self, sender: str) -> bool:
-        """Whether one more datagram of ``sender`` may be worth reading."""
-        if sender not in self.bodies and len(self.bodies) >= MAX_SENDERS:
-            return False
-        bodies = self.bodies.setdefault(sender, set())
-        return len(bodies) < MAX_DATAGRAMS_PER_SENDER and self.malformed[sender] < MAX_MALFORMED_PER_SENDER
-
-    def is_repetition(self, sender: str, data: bytes) -> bool:
-        """Whether ``sender`` has sent this before, but for the ids in its header."""
-        body = hash(data[max(data.find(b"Body"), 0) :])
-        if body in self.bodies[sender]:
-            return True
-        self.bodies[sender].add(body)
-        return False
-
-    def is_news(self, sender: str, what: str) -> bool:
-        """Whether ``what`` has not been reported of ``sender`` yet, and may be."""
-        reported = self.reported.setdefault(sender, set())
-        if what in reported or len(reported) >= MAX_SIGHTINGS_PER_SENDER or self.sightings >= MAX_SIGHTINGS:
-            return False
-        reported.add(what)
-        reported.discard(_GONE)  # if it is back, its next goodbye is news
-        self.sightings += 1
-        return True
-
-    def is_farewell(self, sender: str) -> bool:
-        """Whether it is the first time that ``sender`` says goodbye since it was there; what it says next is news."""
-        if _GONE in self.reported.get(sender, ()) or not self.is_news(sender, _GONE):
-            return False
-        self.reported[sender] = {_GONE}
-        return True
-
-
-class Hearing:
-    """All that is heard in one sweep, or all the time by a watcher, on any number of sockets.
+class Hearing(hearing.Hearing):
+    """Hears WS-Discovery; see :class:`twisted_detector.discovery.hearing.Hearing`.
 
     :param clock: stamps sightings.
-    :param monotonic: seconds that never jump.
-    :param counts: where to count ``datagrams``, ``dropped``, ``repeated``, ``malformed``, ``non_cameras``,
-        ``unrelated``, ``sightings`` and ``departures``.
+    :param counts: where to count ``non_cameras`` and ``unrelated`` too.
     :param asked: message ids of our probes. An answer to none of them is counted and still taken: some devices mangle
         them. None: a watcher, and only a watcher hears Hello and Bye, which are said to the group.
-    :param lasting: seconds after which everything is news again and the bounds start anew; None: for ever.
     """
 
     def __init__(
@@ -103,63 +50,55 @@ class Hearing:
         asked: Collection[str] | None = None,
         lasting: float | None = None,
     ) -> None:
-        self._sink = sink
+        super().__init__(
+            sink,
+            method=METHOD,
+            bounds=Bounds(
+                MAX_PER_SECOND,
+                MAX_READING,
+                MAX_DATAGRAMS_PER_SENDER,
+                MAX_SIGHTINGS_PER_SENDER,
+                MAX_MALFORMED_PER_SENDER,
+                MAX_SENDERS,
+                MAX_SIGHTINGS,
+            ),
+            monotonic=monotonic,
+            counts=counts,
+            complain=complain,
+            watching=asked is None,
+            lasting=lasting,
+        )
         self._clock = clock
-        self._monotonic = monotonic
-        self._counts = counts
-        self._complain = complain
         self._asked = asked
-        self._lasting = lasting
-        self._memory = _Memory(monotonic())
 
-    def ear(self, interface: str, addresses: Sequence[Interface]) -> Received:
-        """What a socket on ``interface`` is to call; ``addresses`` are those of the interface."""
-        second = self._monotonic()
-        heard = 0
-        reading = 0.0
+    def essence(self, data: bytes) -> bytes:
+        """All but the ids in the header."""
+        return data[max(data.find(b"Body"), 0) :]
 
-        def received(data: bytes, sender: str) -> None:
-            nonlocal second, heard, reading
-            now = self._monotonic()
-            if now - second >= 1:
-                second, heard, reading = now, 0, 0.0
-            if self._lasting is not None and now - self._memory.began >= self._lasting:
-                self._memory = _Memory(now)
-            heard += 1
-            self._counts["datagrams"] += 1
-            if heard > MAX_PER_SECOND or reading > MAX_READING or not self._memory.admits(sender):
-                self._counts["dropped"] += 1
-            elif self._memory.is_repetition(sender, data) and self._asked is not None:
-                self._counts["repeated"] += 1
-            else:
-                self._read(data, sender, interface, addresses)
-                reading += self._monotonic() - now
-
-        return received
-
-    def _read(self, data: bytes, sender: str, interface: str, addresses: Sequence[Interface]) -> None:
-        try:
-            said = wire.parse(data)
-        except RemoteError as problem:
-            self._counts["malformed"] += 1
-            self._memory.malformed[sender] += 1
-            self._complain(f"a datagram of {sender}", problem)
+    def read(self, data: bytes, spot: Spot) -> None:
+        """See :class:`twisted_detector.discovery.hearing.Hearing`."""
+        if self._asked is None and _PROBE in data:
             return
+        said = wire.parse(data)
         if said.kind == "bye" and self._asked is None:
-            if self._memory.is_farewell(sender):
-                self._counts["departures"] += 1
-                self._sink.departed(METHOD, sender)
+            self.depart(spot.sender)
             return
         if said.kind != ("hello" if self._asked is None else "probe_matches"):
             return
         if self._asked is not None and said.relates_to not in self._asked:
             self._counts["unrelated"] += 1
         for match in said.matches:
-            if not wire.is_camera(match):
+            if wire.is_camera(match):
+                self._tell(match, spot)
+            else:
                 self._counts["non_cameras"] += 1
-            elif self._memory.is_news(sender, "match " + wire.normalize_reference(match.endpoint_reference)):
-                self._counts["sightings"] += 1
-                self._sink.sighted(make_sighting(match, sender, interface, addresses, self._clock.seconds()))
+
+    def _tell(self, match: wire.Match, spot: Spot) -> None:
+        self.report(
+            spot.sender,
+            "match " + wire.normalize_reference(match.endpoint_reference),
+            lambda: make_sighting(match, spot.sender, spot.interface, spot.addresses, self._clock.seconds()),
+        )
 
 
 def make_sighting(

@@ -107,6 +107,7 @@ class TopicsOutput:
 
     def __init__(self, topics: Topics) -> None:
         self._topics = topics
+        self._worded: tuple[Camera, dict[str, Any]] | None = None
 
     def messages(self, event: Event) -> Iterable[Message]:
         """See :class:`IOutput`."""
@@ -134,10 +135,16 @@ class TopicsOutput:
         if type(event) in _EVENT_NAMES:
             yield self._event(event)
 
+    def _document(self, camera: Camera) -> dict[str, Any]:
+        """The camera, worded once for all messages of the events that follow one another with the same one."""
+        if self._worded is None or self._worded[0] is not camera:
+            self._worded = (camera, camera_document(camera))
+        return self._worded[1]
+
     def _discovery(self, camera: Camera) -> Message:
         document = {
             "event": "discovered",
-            "camera": camera_document(camera),
+            "camera": self._document(camera),
             "node_id": self._topics.node_id,
             "timestamp": rfc3339(camera.last_seen),
         }
@@ -149,7 +156,7 @@ class TopicsOutput:
             "status": camera.status.value,
             "reason": camera.reason,
             "since": rfc3339(camera.since),
-            "camera": camera_document(camera),
+            "camera": self._document(camera),
             "node_id": self._topics.node_id,
             "timestamp": rfc3339(at),
         }
@@ -170,7 +177,7 @@ class TopicsOutput:
         document: dict[str, Any] = {
             "event": _EVENT_NAMES[type(event)],
             "camera_id": event.camera.id,
-            "camera": camera_document(event.camera),
+            "camera": self._document(event.camera),
             "node_id": self._topics.node_id,
             "timestamp": rfc3339(event.at),
             **_detail(event),

@@ -8,7 +8,9 @@ import time
 from twisted.plugin import IPlugin
 from zope.interface import implementer
 
+from twisted_detector.discovery.mdns import MDNS
 from twisted_detector.discovery.portscan import PortScan
+from twisted_detector.discovery.ssdp import SSDP
 from twisted_detector.discovery.wsdiscovery import WSDiscovery
 from twisted_detector.inspection.clear_text import ClearTextPolicy
 from twisted_detector.inspection.lanes import Lanes
@@ -34,6 +36,43 @@ class WSDiscoveryMaker:
         if not context.config.onvif_enabled:
             return None
         return WSDiscovery(
+            context.reactor,
+            context.parts[INeighbours],
+            listen=min(3.0, context.config.discovery_timeout),
+            include_loopback=_loopback_named(context),
+        )
+
+
+@implementer(IPlugin, IDiscovererMaker)
+class MDNSMaker:
+    """Multicast DNS queries and announcements, unless it is switched off."""
+
+    name = "mdns"
+
+    def make(self, context: MakerContext) -> MDNS | None:
+        """See :class:`IMaker`."""
+        if not context.config.mdns_enabled:
+            return None
+        return MDNS(
+            context.reactor,
+            context.parts[INeighbours],
+            networks=context.config.named_networks,
+            listen=min(3.0, context.config.discovery_timeout),
+            include_loopback=_loopback_named(context),
+        )
+
+
+@implementer(IPlugin, IDiscovererMaker)
+class SSDPMaker:
+    """SSDP searches and notices, unless it is switched off."""
+
+    name = "ssdp"
+
+    def make(self, context: MakerContext) -> SSDP | None:
+        """See :class:`IMaker`."""
+        if not context.config.ssdp_enabled:
+            return None
+        return SSDP(
             context.reactor,
             context.parts[INeighbours],
             listen=min(3.0, context.config.discovery_timeout),
@@ -111,6 +150,8 @@ class TopicsMaker:
 
 
 wsdiscovery = WSDiscoveryMaker()
+mdns = MDNSMaker()
+ssdp = SSDPMaker()
 portscan = PortScanMaker()
 onvif = OnvifMaker()
 rtsp = RtspMaker()

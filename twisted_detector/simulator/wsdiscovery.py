@@ -101,6 +101,10 @@ class Responder:
         """Answer for ``spec`` too; ``send(datagram, address)`` sends from its own address."""
         self._cameras.append((spec, send))
 
+    def remove(self, spec: CameraSpec) -> None:
+        """Answer for ``spec`` no more, without a word, as a camera whose cable is pulled."""
+        self._cameras = [(known, send) for known, send in self._cameras if known is not spec]
+
     def received(self, data: bytes, sender: tuple[str, int], *, to: str = "") -> None:
         """Take one datagram.
 

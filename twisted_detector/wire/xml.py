@@ -10,13 +10,19 @@ from __future__ import annotations
 import codecs
 import html
 import re
-from collections.abc import Iterator
-
-from lxml import etree
+from collections.abc import Callable, Iterator
+from functools import cache
+from typing import TYPE_CHECKING
 
 from twisted_detector.errors import RemoteError
 
-Element = etree._Element
+# lxml is loaded with the first document: it takes 4 MB, and a daemon on a network without ONVIF never sees one.
+if TYPE_CHECKING:
+    from lxml.etree import _Element
+
+    Element = _Element
+else:
+    Element = object
 
 #: 1 MiB: the largest answer in our collection of captures has 58 kB.
 MAX_BYTES = 1_048_576
@@ -33,7 +39,6 @@ _DECLARED = re.compile(rb"<\?xml[^>]{0,100}?encoding\s*=\s*[\"']([A-Za-z0-9._-]{
 _ROOT = re.compile(r"<([^\s<>/!?]+)")
 #: Characters that XML 1.0 does not allow (section 2.2).
 _ILLEGAL = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-_TOO_DEEP = etree.XPath("boolean(" + "/*" * (MAX_DEPTH + 1) + ")")
 
 
 def parse_xml(data: bytes, *, limit: int = MAX_BYTES) -> Element:
@@ -52,7 +57,7 @@ def parse_xml(data: bytes, *, limit: int = MAX_BYTES) -> Element:
     root = _parse(text, recover=False)
     if root is None:
         root = _repair(text)
-    if _TOO_DEEP(root):
+    if _depth_check()(root):
         raise RemoteError("an XML document is nested too deeply", shown=text[:80])
     return root
 
@@ -106,7 +111,8 @@ def text_of(element: Element | None) -> str:
     """All text in ``element`` on one line: white space collapsed, the unprintable dropped, cut at ``MAX_TEXT``."""
     if element is None:
         return ""
-    return clean(str(element.xpath("string()")))
+    # Nearly every element that is asked for has no children: no need to evaluate an expression.
+    return clean(str(element.xpath("string()")) if len(element) else element.text or "")
 
 
 def text_at(element: Element | None, *path: str) -> str:
@@ -127,8 +133,10 @@ def attribute(element: Element | None, name: str) -> str:
 
 def clean(text: str) -> str:
     """A peer's text made harmless for logs, topics and pages: one line, printable, at most ``MAX_TEXT`` characters."""
-    words = "".join(c if c.isprintable() else " " if c.isspace() else "" for c in text[: 2 * MAX_TEXT]).split()
-    return " ".join(words)[:MAX_TEXT]
+    text = text[: 2 * MAX_TEXT]
+    if not text.isprintable():
+        text = "".join(c if c.isprintable() else " " if c.isspace() else "" for c in text)
+    return " ".join(text.split())[:MAX_TEXT]
 
 
 def escape(text: str) -> str:
@@ -154,7 +162,16 @@ def _decode(data: bytes) -> str:
     return _ILLEGAL.sub("\ufffd", text)
 
 
+@cache
+def _depth_check() -> Callable[[Element], object]:
+    from lxml import etree
+
+    return etree.XPath("boolean(" + "/*" * (MAX_DEPTH + 1) + ")")
+
+
 def _parse(text: str, *, recover: bool) -> Element | None:
+    from lxml import etree
+
     parser = etree.XMLParser(
         encoding="utf-8",
         recover=recover,

@@ -1,0 +1,202 @@
+"""A LAN of 100 cameras goes in; how soon all of them are on MQTT, and what that and the calm after it cost, comes out.
+
+    make bench-lan             measures, prints the table, and puts it into docs/benchmarks.md
+
+The cameras are one process in a namespace of its own, each with its own MAC and address (``tests/lan/farm.py``). Their
+work takes place on the same machine: the daemon's processor time is told by itself (``/proc/PID/stat``), and what the
+cameras took in the same time beside it. Times are those of an independent client at the broker (``mosquitto_sub``),
+from the start of the process.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import re
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from statistics import median
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from tests.lan.farm import plant
+from tests.lan.lab import REASON, Host, Lab
+from tests.lan.site import LOGIN, Site, cid
+from tests.processes import wait_until
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGE = ROOT / "docs" / "benchmarks.md"
+TITLE = "## A LAN of cameras"
+HEALTH = "system/camera_detector_health/node1"
+_TICKS = os.sysconf("SC_CLK_TCK")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One run. Seconds from the start of the process; processor seconds until the last camera was there."""
+
+    first: float
+    half: float
+    last: float
+    daemon_cpu: float
+    cameras_cpu: float
+    stall: float
+    packets: int
+
+
+@dataclass(frozen=True)
+class Calm:
+    """One stretch of the steady state."""
+
+    cpu_percent: float
+    packets_per_minute: float
+    stall: float
+
+
+def cpu_of(pid: int) -> float:
+    """Processor seconds of a process with all its threads (proc(5), stat, fields 14 and 15)."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / _TICKS
+
+
+def packets_of(host: Host) -> int:
+    """Packets that the host sent on its cable."""
+    link = json.loads(host.run("ip", "-j", "-s", "link", "show", "eth0"))[0]
+    return int(link["stats64"]["tx"]["packets"])
+
+
+def percentile(values: Sequence[float], share: float) -> float:
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, int(len(ordered) * share))]
+
+
+def online(site: Site) -> dict[str, float]:
+    """When each camera was first told to be online."""
+    when: dict[str, float] = {}
+    for heard in site.listener.heard():
+        if heard.topic.startswith("camera/status/") and '"status":"online"' in heard.payload:
+            when.setdefault(heard.topic.rpartition("/")[2], heard.at)
+    return when
+
+
+def run(count: int, auth: str, calm_seconds: float) -> tuple[Outcome, Calm | None]:
+    """Start everything, wait for every camera, and for the calm afterwards when ``calm_seconds`` is not 0."""
+    with tempfile.TemporaryDirectory() as folder, Lab(Path(folder)) as lab:
+        farm = plant(lab, "farm", "10.77.0.0/24" if count < 200 else "10.77.0.0/23", count)
+        farm.cameras = [replace(camera, auth=auth) for camera in farm.cameras]
+        farm.start(login=LOGIN)
+        assert farm.process is not None
+        site = Site(lab, prefix_length=24 if count < 200 else 23)
+        cameras_before = cpu_of(farm.process.pid)
+        daemon = site.daemon(CAMERA_CREDENTIALS=LOGIN, HEALTH_REPORT_INTERVAL="1", **_steady(calm_seconds))
+        wanted = {cid(camera.mac) for camera in farm.cameras}
+        # Reading what was heard costs processor time that the daemon and the cameras want.
+        wait_until(
+            lambda: len(online(site)) >= len(wanted), 90, lambda: f"{count} cameras: {len(online(site))}", interval=0.5
+        )
+        when = online(site)
+        assert set(when) == wanted
+        daemon_cpu, cameras_cpu = cpu_of(daemon.pid), cpu_of(farm.process.pid) - cameras_before
+        packets = packets_of(site.host)
+        time.sleep(1.5)
+        stall = site.listener.on(HEALTH)[-1].json["reactor"]["lag_ms"]["max"]
+        times = sorted(at - site.started_at for at in when.values())
+        outcome = Outcome(times[0], times[len(times) // 2], times[-1], daemon_cpu, cameras_cpu, stall, packets)
+        return outcome, _calm(site, daemon.pid, calm_seconds) if calm_seconds else None
+
+
+def _steady(calm_seconds: float) -> dict[str, str]:
+    """Settings that bring the steady state at once."""
+    return {"INITIAL_DISCOVERY_COUNT": "1"} if calm_seconds else {}
+
+
+def _calm(site: Site, pid: int, seconds: float) -> Calm:
+    """What the steady state costs, once the first sweep has ended and the last camera has been asked."""
+
+    def settled() -> bool:
+        health = site.listener.on(HEALTH)[-1].json
+        return not health["discovery"]["sweeping"] and not health["stats"]["inspections_waiting"]
+
+    wait_until(settled, 60, "the end of the first sweep", interval=0.5)
+    cpu, packets, began = cpu_of(pid), packets_of(site.host), time.monotonic()
+    time.sleep(seconds)
+    passed = time.monotonic() - began
+    lag = site.listener.on(HEALTH)[-1].json["reactor"]["lag_ms"]["max"]
+    return Calm(
+        100 * (cpu_of(pid) - cpu) / passed,
+        60 * (packets_of(site.host) - packets) / passed,
+        lag,
+    )
+
+
+def table(count: int, auth: str, outcomes: Sequence[Outcome], calm: Calm | None) -> str:
+    """The figures as Markdown."""
+    cells = [
+        ("first camera on MQTT", "s", [one.first for one in outcomes]),
+        ("half of them", "s", [one.half for one in outcomes]),
+        ("all of them", "s", [one.last for one in outcomes]),
+        ("longest reactor stall", "ms", [one.stall for one in outcomes]),
+        ("processor time of the daemon until then", "s", [one.daemon_cpu for one in outcomes]),
+        ("processor time of the simulated cameras meanwhile", "s", [one.cameras_cpu for one in outcomes]),
+        ("packets sent until then", "", [float(one.packets) for one in outcomes]),
+    ]
+    lines = [f"| {count} cameras, {len(outcomes)} runs | | least | median | 95 % | most |", "|---|---|---|---|---|---|"]
+    for what, unit, values in cells:
+        shown = [f"{value:.0f}" if unit != "s" else f"{value:.2f}" for value in _spread(values)]
+        lines.append(f"| {what} | {unit} | {' | '.join(shown)} |")
+    if calm is not None:
+        lines += [
+            "",
+            "| steady state | |",
+            "|---|---|",
+            f"| processor time of the daemon, of one core | {calm.cpu_percent:.1f} % |",
+            f"| packets sent per minute | {calm.packets_per_minute:.0f} |",
+            f"| longest reactor stall since the start | {calm.stall:.0f} ms |",
+        ]
+    return "\n".join(lines)
+
+
+def _spread(values: Sequence[float]) -> tuple[float, ...]:
+    return min(values), median(values), percentile(values, 0.95), max(values)
+
+
+def write(text: str) -> None:
+    """Put the section into the page, in the place of the one before."""
+    page = PAGE.read_text("utf-8") if PAGE.exists() else "# Benchmarks\n"
+    section = f"{TITLE}\n\n{text}\n"
+    pattern = re.compile(rf"^{re.escape(TITLE)}\n.*?(?=^## |\Z)", re.DOTALL | re.MULTILINE)
+    before = pattern.search(page)
+    page = pattern.sub(lambda _: section + "\n", page) if before else f"{page.rstrip()}\n\n{section}"
+    PAGE.write_text(page.rstrip("\n") + "\n", "utf-8")
+
+
+def main() -> None:
+    if REASON:
+        sys.exit(REASON)
+    parser = argparse.ArgumentParser(description="How soon a LAN of cameras is on MQTT.")
+    parser.add_argument("--cameras", type=int, default=100)
+    parser.add_argument("--runs", type=int, default=7)
+    parser.add_argument("--auth", default="none")
+    parser.add_argument("--calm", type=float, default=120.0, help="seconds of steady state after the last run; 0: none")
+    parser.add_argument("--write", action="store_true", help="put the table into docs/benchmarks.md")
+    options = parser.parse_args()
+    outcomes, calm = [], None
+    for number in range(options.runs):
+        last = number == options.runs - 1
+        outcome, calm = run(options.cameras, options.auth, options.calm if last else 0.0)
+        print(outcome, calm or "", file=sys.stderr, flush=True)
+        outcomes.append(outcome)
+    text = table(options.cameras, options.auth, outcomes, calm)
+    print(text)
+    if options.write:
+        machine = f"{os.cpu_count()} cores, Python {platform.python_version()}, Linux {platform.release()}"
+        write(f"{text}\n\n{machine}, cameras and daemon on the same machine; `make bench-lan`.")
+
+
+main()

@@ -1,0 +1,218 @@
+"""Datagrams with their senders go in; what a protocol reads from them comes out, each once and all within bounds.
+
+What is heard is hearsay: anybody on the network can forge it. It is never more than a reason to look closer.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from twisted_detector.discovery.multicast import Received
+from twisted_detector.errors import RemoteError
+from twisted_detector.interfaces import ISightingSink
+from twisted_detector.model import Interface, Sighting
+
+#: Called with what a fault is about and the fault; logs each only once.
+Complain = Callable[[str, Exception], None]
+#: Sends a datagram to the group, on the socket that something was heard on.
+Ask = Callable[[bytes], None]
+
+
+class Remembered:
+    """Texts that were met before: the oldest are forgotten when there are more than ``bound``."""
+
+    def __init__(self, bound: int) -> None:
+        self._bound = bound
+        self._texts: dict[str, None] = {}
+
+    def add(self, text: str) -> bool:
+        """Remember ``text``; whether it is new."""
+        if text in self._texts:
+            return False
+        if len(self._texts) >= self._bound:
+            del self._texts[next(iter(self._texts))]
+        self._texts[text] = None
+        return True
+
+    def __contains__(self, text: str) -> bool:
+        return text in self._texts
+
+    def __len__(self) -> int:
+        return len(self._texts)
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """How much is heard. Per socket and second: datagrams, and seconds of reading. Per sender: different datagrams,
+    sightings, and nonsense after which it says nothing else. Of all: senders and sightings.
+    """
+
+    per_second: int
+    reading: float
+    datagrams_per_sender: int
+    sightings_per_sender: int
+    malformed_per_sender: int
+    senders: int
+    sightings: int
+
+
+@dataclass(frozen=True, slots=True)
+class Spot:
+    """Where a datagram was heard: its sender, the interface and its addresses, and how to ask back there."""
+
+    sender: str
+    interface: str
+    addresses: Sequence[Interface]
+    ask: Ask
+
+
+@dataclass(slots=True)
+class _Memory:
+    """What was heard and reported since ``began``."""
+
+    bounds: Bounds
+    began: float
+    bodies: dict[str, set[int]] = field(default_factory=dict)
+    malformed: Counter[str] = field(default_factory=Counter)
+    reported: dict[str, set[str]] = field(default_factory=dict)
+    sightings: int = 0
+
+    def admits(self, sender: str) -> bool:
+        """Whether one more datagram of ``sender`` may be worth reading."""
+        if sender not in self.bodies and len(self.bodies) >= self.bounds.senders:
+            return False
+        bodies = self.bodies.setdefault(sender, set())
+        few = len(bodies) < self.bounds.datagrams_per_sender
+        return few and self.malformed[sender] < self.bounds.malformed_per_sender
+
+    def is_repetition(self, sender: str, essence: bytes) -> bool:
+        """Whether ``sender`` has sent this before."""
+        body = hash(essence)
+        if body in self.bodies[sender]:
+            return True
+        self.bodies[sender].add(body)
+        return False
+
+    def is_news(self, sender: str, what: str, gone: str) -> bool:
+        """Whether ``what`` has not been reported of ``sender`` yet, and may be."""
+        reported = self.reported.setdefault(sender, set())
+        full = len(reported) >= self.bounds.sightings_per_sender or self.sightings >= self.bounds.sightings
+        if what in reported or full:
+            return False
+        reported.add(what)
+        reported.discard(gone)  # if it is back, its next goodbye is news
+        self.sightings += 1
+        return True
+
+    def is_farewell(self, sender: str, gone: str) -> bool:
+        """Whether it is the first time that ``sender`` says goodbye since it was there; what it says next is news."""
+        if gone in self.reported.get(sender, ()) or not self.is_news(sender, gone, ""):
+            return False
+        self.reported[sender] = {gone}
+        return True
+
+
+class Hearing(ABC):
+    """All that is heard in one sweep, or all the time by a watcher, on any number of sockets.
+
+    :param method: the discoverer's name.
+    :param monotonic: seconds that never jump.
+    :param counts: where to count ``datagrams``, ``dropped``, ``repeated``, ``malformed``, ``sightings`` and
+        ``departures``.
+    :param watching: whether it hears what is said to the group, and goodbyes too. Else: answers to questions of ours,
+        and the same answer is not read twice.
+    :param lasting: seconds after which everything is news again and the bounds start anew; None: for ever.
+    """
+
+    def __init__(
+        self,
+        sink: ISightingSink,
+        *,
+        method: str,
+        bounds: Bounds,
+        monotonic: Callable[[], float],
+        counts: Counter[str],
+        complain: Complain,
+        watching: bool,
+        lasting: float | None = None,
+    ) -> None:
+        self._sink = sink
+        self._method = method
+        self._bounds = bounds
+        self._monotonic = monotonic
+        self._counts = counts
+        self._complain = complain
+        self._watching = watching
+        self._lasting = lasting
+        self._memory = _Memory(bounds, monotonic())
+
+    def ear(self, interface: str, addresses: Sequence[Interface], ask: Ask = lambda data: None) -> Received:
+        """What a socket on ``interface`` is to call; ``addresses`` are those of the interface, ``ask`` sends there."""
+        second = self._monotonic()
+        heard = 0
+        reading = 0.0
+
+        def received(data: bytes, sender: str) -> None:
+            nonlocal second, heard, reading
+            now = self._monotonic()
+            if now - second >= 1:
+                second, heard, reading = now, 0, 0.0
+            if self._lasting is not None and now - self._memory.began >= self._lasting:
+                self.forget(now)
+            heard += 1
+            self._counts["datagrams"] += 1
+            if heard > self._bounds.per_second or reading > self._bounds.reading or not self._memory.admits(sender):
+                self._counts["dropped"] += 1
+            elif self._memory.is_repetition(sender, self.essence(data)) and not self._watching:
+                self._counts["repeated"] += 1
+            else:
+                self._read(data, Spot(sender, interface, addresses, ask))
+                reading += self._monotonic() - now
+
+        return received
+
+    def _read(self, data: bytes, spot: Spot) -> None:
+        try:
+            self.read(data, spot)
+        except RemoteError as problem:
+            self._counts["malformed"] += 1
+            self._memory.malformed[spot.sender] += 1
+            self._complain(f"a datagram of {spot.sender}", problem)
+
+    @abstractmethod
+    def read(self, data: bytes, spot: Spot) -> None:
+        """Understand one datagram and report what it tells.
+
+        :raises RemoteError: it cannot be read.
+        """
+
+    def essence(self, data: bytes) -> bytes:
+        """What is alike in repetitions of one datagram."""
+        return data
+
+    def forget(self, now: float) -> None:
+        """Everything is news again, from ``now`` on."""
+        self._memory = _Memory(self._bounds, now)
+
+    def end(self) -> None:  # noqa: B027 most protocols wait for nothing
+        """A sweep is over: report what waited for more."""
+
+    def report(self, sender: str, what: str, make: Callable[[], Sighting], *, address: str = "") -> None:
+        """Report that ``sender`` told of ``what``, at ``address`` when that is another, unless it is no news."""
+        if self._memory.is_news(sender, what, _gone(address)):
+            self._counts["sightings"] += 1
+            self._sink.sighted(make())
+
+    def depart(self, sender: str, *, address: str = "") -> None:
+        """Report a goodbye of ``sender``, for ``address`` when that is another, unless it is said already."""
+        if self._memory.is_farewell(sender, _gone(address)):
+            self._counts["departures"] += 1
+            self._sink.departed(self._method, address or sender)
+
+
+def _gone(address: str) -> str:
+    """Stands for a goodbye among what was reported of a sender."""
+    return f"bye {address}"

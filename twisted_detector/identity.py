@@ -28,15 +28,9 @@ WEIGHTS: Mapping[str, int] = {
     EvidenceKind.VENDOR_ID: 40,
     EvidenceKind.HARDWARE_ADDRESS: 20,  # some models answer with one that all units share
 }
-#: A device has one value of these: another one speaks against it, with the weight of its kind. A scope's MAC and the
-#: hardware addresses are no such kinds: a device with a wire and Wi-Fi has two.
-EXCLUSIVE = (EvidenceKind.ENDPOINT_REFERENCE, EvidenceKind.SERIAL, EvidenceKind.MDNS, EvidenceKind.VENDOR_ID)
-_MACS = (
-    EvidenceKind.MAC,
-    EvidenceKind.SCOPE_MAC,
-    EvidenceKind.ANNOUNCED_MAC,
-    EvidenceKind.HARDWARE_ADDRESS,
-)
+#: A device has one value of these: another one speaks against it, with the weight of its kind. MACs that are said
+#: are no such kinds (a device with a wire and Wi-Fi has two), nor names of services: each has its own.
+EXCLUSIVE = (EvidenceKind.ENDPOINT_REFERENCE, EvidenceKind.SERIAL, EvidenceKind.VENDOR_ID)
 #: It stands where the device stands, and nothing stronger was said. Not worth anything when the device is away.
 AT_ADDRESS = 10
 #: A value that is tied to the device by its address only, and was never said in one breath with another one of it.
@@ -53,6 +47,7 @@ MOVES_LIVING, MOVES_AWAY = 50, 40
 
 #: Hardware addresses that whole models share, each with its report.
 SHARED_HARDWARE = frozenset({"00:30:1b:ba:02:db"})  # IMOU IPC-C22F, Home Assistant issue 162687
+_MACS = (EvidenceKind.MAC, EvidenceKind.SCOPE_MAC, EvidenceKind.ANNOUNCED_MAC, EvidenceKind.HARDWARE_ADDRESS)
 _NIL_REFERENCE = re.compile(r"[0-]+")
 _UUID_PREFIX = re.compile(r"^(?:urn:)?(?:uuid:)+", re.IGNORECASE)
 #: Serial numbers that say nothing: too short, or one character over and over ("0000000" of YooSee devices).

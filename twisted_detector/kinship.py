@@ -71,10 +71,14 @@ class Kinship:
 
     # --- hearing ---------------------------------------------------------------------------------------------------
 
-    def heard(self, device: Device, now: float) -> Device:
-        """A device was heard, by itself beyond doubt; returns it, or the one that it proved to be."""
+    def heard(self, device: Device, now: float, *, for_certain: bool = True) -> Device:
+        """A device was heard; returns it, or the one that it proved to be.
+
+        :param for_certain: by itself beyond doubt: its MAC was seen, or it has none. Who answers at an address a minute
+            later may be another one, or the same one over its other link: that proves nothing.
+        """
         device.heard_at = now
-        for claim in self._index.turn(device.key):
+        for claim in self._index.turn(device.key) if for_certain else ():
             self._spend(claim, now)
         for _, other in tuple(self._index.others(device.key)):
             gone = self._devices.get(other)
@@ -263,6 +267,13 @@ class Kinship:
             told = other.id or other.wanted_id
             self._emit(DeviceSplit(at=now, camera=camera, other_device_id=told, reason=reason))
             break
+
+    def forget_rivals(self, address: str, now: float) -> None:
+        """Who was heard once, with what another device is known by, and is gone since, is nobody to be found again."""
+        for key in self._index.standing_at(address):
+            device = self._devices[key]
+            if not device.id and not device.alive(now) and any(self._index.others(key)):
+                self._end(key)
 
     # --- forgetting ------------------------------------------------------------------------------------------------
 

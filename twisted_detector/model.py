@@ -66,6 +66,8 @@ class EvidenceKind(StrEnum):
     SHARED_SCOPE_MAC = "shared_scope_mac"
     SHARED_HARDWARE_ADDRESS = "shared_hardware_address"
     SHARED_MDNS = "shared_mdns"
+    SHARED_UPNP = "shared_upnp"
+    SHARED_ANNOUNCED_MAC = "shared_announced_mac"
     SHARED_VENDOR_ID = "shared_vendor_id"
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from twisted_detector.device import Device
-from twisted_detector.identity import Seen, claim_of, normalise_endpoint_reference
+from twisted_detector.identity import EXCLUSIVE, Seen, claim_of, normalise_endpoint_reference
 from twisted_detector.identity_index import IdentityIndex
 from twisted_detector.kinship import Kinship
 from twisted_detector.lifecycle import Phase
@@ -86,16 +86,22 @@ class Recognition:
         """Whether the device that answered is not the one that was asked."""
         verdict = self._index.judge(device.key, seen, contested_too=True)
         mine = self._index.claims(device.key)
-        foreign = any(
-            key != device.key and self._index.firm(key, claim)
-            for claim in seen.claims - mine
-            for key in self._index.claimants(claim)
-        )
-        if foreign and mine and not seen.claims & mine:
+        foreign = self.is_of_another(device, seen)
+        words = any(kind in EXCLUSIVE for kind, _ in mine)
+        here = self.just_seen(device, now)
+        if foreign and mine and not seen.claims & mine and (words or device.id or not here):
             return True
-        if self.just_seen(device, now):
+        if here:
             return False
         return verdict.contradicts > verdict.agrees and (bool(device.id) or foreign)
+
+    def is_of_another(self, device: Device, seen: Seen) -> bool:
+        """Whether something was said that another device is known by, and this one is not."""
+        return any(
+            key != device.key and self._index.firm(key, claim)
+            for claim in seen.claims - self._index.claims(device.key)
+            for key in self._index.claimants(claim)
+        )
 
     @staticmethod
     def just_seen(device: Device, now: float) -> bool:

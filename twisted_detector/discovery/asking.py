@@ -28,6 +28,9 @@ _KERNEL_ASKS_FOR, _MORE_ROUNDS = 3.2, 2
 #: The last round is left out when so many answered the first round, and nobody a later one: then nothing is being
 #: lost. (For a host to be missed by this, its packets must be lost twice while twenty others lose none.)
 _SURE = 20
+#: Connects answered at a later attempt only, as a share of all: more is loss, fewer may be a moment in which this
+#: machine was busy.
+_LOSSY = 0.02
 #: Of the entries of the neighbour table that the asker may use, living hosts take theirs for longer; this many remain.
 _LEAST_ROOM = 32
 #: Seconds without questions after the kernel said that it has no room.
@@ -126,7 +129,7 @@ class Asking:
 
     @property
     def _lossy(self) -> bool:
-        return bool(self._later or self._knocker.repeated)
+        return bool(self._later) or self._knocker.repeated > _LOSSY * self._knocker.tried
 
     def _found(self, address: str, mac: Mac) -> None:
         self._pending.pop(address, None)

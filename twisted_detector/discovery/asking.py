@@ -37,6 +37,8 @@ _LEAST_ROOM = 32
 _PAUSE = 0.5
 #: Seconds until an answer is looked for again when others are still being waited for.
 _LOOK_AGAIN = 0.05
+#: Seconds between two turns after which the reactor was held up.
+_LATE = 0.05
 #: Steps in one turn, about 2 ms.
 _STEPS_PER_TURN = 200
 
@@ -81,6 +83,7 @@ class Asking:
         #: address → when its entry was taken; in order of time
         self._entries: dict[str, float] = {}
         self._paused_until = 0.0
+        self._turned = monotonic()
         self._slowest = 0.0
         self._at_first = 0
         self._later = 0
@@ -88,6 +91,10 @@ class Asking:
     def turn(self) -> bool:
         """Ask again, ask the next; whether there is more to do."""
         now = self._monotonic()
+        late = now - self._turned > _LATE
+        self._turned = now
+        if late:
+            return True  # the answers of that time are still to be read: nothing is overdue before
         self._knocker.turn()
         while self._entries and now - next(iter(self._entries.values())) >= _KERNEL_ASKS_FOR:
             del self._entries[next(iter(self._entries))]

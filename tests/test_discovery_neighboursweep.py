@@ -332,7 +332,7 @@ class LossTests(SweepCase):
     def test_held_up(self) -> None:
         """When the reactor was held up, what was answered meanwhile is read before anything counts as lost."""
         self.live("10.0.0.20", 554)
-        sweeping = self.begin(raw=True)
+        sweeping = self.begin()
         while not self.hosts.running:
             self.clock.advance(STEP)
         waiting = list(self.hosts.running.values())

@@ -329,6 +329,21 @@ class LossTests(SweepCase):
         self.assertEqual({tries[port] for port in CAMERA_PORTS if port != 554}, {MAX_TRIES})
         self.assertLess(seconds, 1.0)
 
+    def test_held_up(self) -> None:
+        """When the reactor was held up, what was answered meanwhile is read before anything counts as lost."""
+        self.live("10.0.0.20", 554)
+        sweeping = self.begin()
+        while not self.hosts.running:
+            self.clock.advance(STEP)
+        waiting = list(self.hosts.running.values())
+        self.clock.rightNow += 0.5  # the reactor comes back: timers are due first, the answers come after
+        for call in waiting:
+            assert call is not None
+            call.delay(0.5)
+        self.clock.advance(0)
+        self.finish(sweeping)
+        self.assertEqual(len(self.hosts.attempts), len(CAMERA_PORTS))
+
     def test_unreachable(self) -> None:
         """A host that a firewall forbids is not tried twice."""
         self.live("10.0.0.20", rest=Outcome.UNREACHABLE)

@@ -28,12 +28,17 @@ _KERNEL_ASKS_FOR, _MORE_ROUNDS = 3.2, 2
 #: The last round is left out when so many answered the first round, and nobody a later one: then nothing is being
 #: lost. (For a host to be missed by this, its packets must be lost twice while twenty others lose none.)
 _SURE = 20
+#: Connects answered at a later attempt only, as a share of all: more is loss, fewer may be a moment in which this
+#: machine was busy.
+_LOSSY = 0.02
 #: Of the entries of the neighbour table that the asker may use, living hosts take theirs for longer; this many remain.
 _LEAST_ROOM = 32
 #: Seconds without questions after the kernel said that it has no room.
 _PAUSE = 0.5
 #: Seconds until an answer is looked for again when others are still being waited for.
 _LOOK_AGAIN = 0.05
+#: Seconds between two turns after which the reactor was held up.
+_LATE = 0.05
 #: Steps in one turn, about 2 ms.
 _STEPS_PER_TURN = 200
 
@@ -78,6 +83,7 @@ class Asking:
         #: address → when its entry was taken; in order of time
         self._entries: dict[str, float] = {}
         self._paused_until = 0.0
+        self._turned = monotonic()
         self._slowest = 0.0
         self._at_first = 0
         self._later = 0
@@ -85,6 +91,10 @@ class Asking:
     def turn(self) -> bool:
         """Ask again, ask the next; whether there is more to do."""
         now = self._monotonic()
+        late = now - self._turned > _LATE
+        self._turned = now
+        if late:
+            return True  # the answers of that time are still to be read: nothing is overdue before
         self._knocker.turn()
         while self._entries and now - next(iter(self._entries.values())) >= _KERNEL_ASKS_FOR:
             del self._entries[next(iter(self._entries))]
@@ -126,7 +136,7 @@ class Asking:
 
     @property
     def _lossy(self) -> bool:
-        return bool(self._later or self._knocker.repeated)
+        return bool(self._later) or self._knocker.repeated > _LOSSY * self._knocker.tried
 
     def _found(self, address: str, mac: Mac) -> None:
         self._pending.pop(address, None)

@@ -55,6 +55,7 @@ class Knocker:
     :param half_open: attempts at the same time; per_host: at one host.
     :param told: called with an address and its open ports so far at every open port, and at last once more with True.
     :param unresolved: called with the address of a host that the kernel has not found yet, at most every 0.1 s.
+    :ivar tried: attempts so far; repeated: answers that came at a later one only.
     :ivar counts: ``attempts``, ``open``, ``repeated`` (answered at a later attempt), ``silent``, ``most_half_open``,
         ``most_per_host``, ``no_room``.
     """
@@ -88,7 +89,7 @@ class Knocker:
         self._number = 0
         self._round_trip: float | None = None
         self._variation = 0.0
-        self.repeated = 0
+        self.tried = self.repeated = 0
 
     @property
     def busy(self) -> bool:
@@ -141,6 +142,7 @@ class Knocker:
         host.running += 1
         tries = host.tries[port] = host.tries.get(port, 0) + 1
         self._running[number] = attempt
+        self.tried += 1
         self.counts["attempts"] += 1
         self.counts["most_half_open"] = max(self.counts["most_half_open"], len(self._running))
         self.counts["most_per_host"] = max(self.counts["most_per_host"], host.running)

@@ -17,7 +17,8 @@ BOUNDED = PYTHONFAULTHANDLER=1 timeout --foreground --signal=ABRT --kill-after=2
 export PATH := $(PATH):/usr/local/sbin:/usr/sbin:/sbin
 export PYTHON
 
-.PHONY: help run demo test lint types unit integration lab pytest format docs faults bench clean debian-run debian-test
+.PHONY: help run demo test lint types unit integration lab pytest identity-histories format docs faults bench clean \
+	debian-run debian-test debian-bench
 
 help: ## this text
 	@awk -F ':.*## ' '/^[a-z%-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -54,6 +55,9 @@ integration: debian-test $(VENV)/.test ## the tests with real brokers, cameras a
 lab: debian-test $(VENV)/.test ## the LAN lab with all it has: 250 cameras, floods (as root; minutes)
 	$(call BOUNDED,1800) $(BIN)/pytest tests/lan -m 'long or not long'
 
+identity-histories: $(VENV)/.test ## 10 000 random histories of clones, moves, recorders and repeaters against the registry
+	$(BIN)/python -m tests.identity_world 0 10000
+
 format: $(VENV)/.test ## put the style right
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
@@ -69,8 +73,14 @@ bench-%: benchmarks/%.py debian-test $(VENV)/.test
 bench-%: benchmarks/bench_%.py debian-test $(VENV)/.test
 	$(BIN)/python $<
 
+bench-discovery: benchmarks/bench_discovery.py debian-test debian-bench $(VENV)/.test ## the sweep beside nmap, arp-scan and threads, as root; the tables go into docs/benchmarks.md
+	$(BIN)/python $< --write
+
 bench-mqtt: benchmarks/mqtt.py debian-test $(VENV)/.test ## MQTT side by side with other clients; the table goes into docs/benchmarks.md
 	$(BIN)/python $< --write
+
+bench-lan: debian-test $(VENV)/.test ## how soon 100 cameras are on MQTT, and what it costs, into docs/benchmarks.md (as root)
+	$(BIN)/python benchmarks/bench_lan.py --write
 
 docs: $(VENV)/.test ## write the generated pages anew
 	@mkdir -p .make
@@ -84,7 +94,7 @@ clean: ## remove everything that was made here, the virtual environment too
 
 # --- what they need ---
 
-debian-run debian-test: debian-%:
+debian-run debian-test debian-bench: debian-%:
 	@.ci/debian-packages $*
 
 $(VENV)/.made: .ci/venv .ci/python

@@ -24,13 +24,13 @@ ROOMS: dict[int, dict[str, str]] = {
     1: {"wire": "wire"},
     2: {"seams": "interfaces"},
     3: {
-        "knowledge": "identity lifecycle registry device cameras channels inspections connection connection_machine"
-        " backoff backlog journal outbox outbox_* quarantine receipt retained bus outputs"
+        "knowledge": "identity identity_* kinship recognition whereabouts lifecycle registry device cameras channels"
+        " connection connection_machine backoff backlog journal outbox outbox_* quarantine receipt retained bus outputs"
     },
     4: {
         "discovery": "discovery",
         "inspection": "inspection",
-        "neighbours": "neighbours networks",
+        "neighbours": "neighbours neighbours_* networks",
         "mqtt": "mqtt mqtt_*",
         "store": "store store_* keeper",
         "speaker": "speaker narrator",

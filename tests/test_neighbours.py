@@ -309,6 +309,25 @@ class LiveTests(NeighboursCase):
         self.hear(neighbour(2, "10.0.0.5", other.text, REACHABLE))
         self.assertEqual(self.mac_of("10.0.0.5"), other)
 
+    def test_watch(self) -> None:
+        """Who watches is told of every MAC that is learnt and of every address that fails, on-link only."""
+        heard: list[tuple[str, Mac | None]] = []
+        unwatch = self.neighbours.watch(lambda *what: heard.append(what))
+        self.start()
+        self.assertEqual(heard, [("10.0.0.5", MAC)])
+        self.hear(
+            neighbour(2, "10.0.0.6", MAC.text, REACHABLE),
+            neighbour(2, "10.0.0.7", "00:00:00:00:00:00", INCOMPLETE),
+            neighbour(2, "10.0.0.7", "00:00:00:00:00:00", FAILED),
+            neighbour(2, "fe80::6", MAC.text, REACHABLE),
+            neighbour(2, "192.0.2.6", MAC.text, REACHABLE),
+        )
+        self.assertEqual(heard[1:], [("10.0.0.6", MAC), ("10.0.0.7", None), ("fe80::6%eth0", MAC)])
+        unwatch()
+        unwatch()
+        self.hear(neighbour(2, "10.0.0.8", MAC.text, REACHABLE))
+        self.assertEqual(len(heard), 4)
+
     def test_lost_changes(self) -> None:
         """After ENOBUFS all tables are dumped again, once for a storm, and what vanished meanwhile is forgotten."""
         self.start()

@@ -25,6 +25,8 @@ from twisted_detector.events import (
     ConnectionEvent,
     CredentialAccepted,
     CredentialRefused,
+    DevicesMerged,
+    DeviceSplit,
     Event,
     IdentityConflict,
     StreamChanged,
@@ -170,6 +172,9 @@ class PayloadTests(TopicsCase):
         (ClockSkewed(100.0, CAMERA, 7.00049), "clock_skew", {"offset_s": 7.0}),
         (IdentityConflict(100.0, CAMERA, "epr", "v", "y"), "identity_conflict",
          {"kind": "epr", "value": "v", "other_device_id": "y"}),
+        (DevicesMerged(100.0, CAMERA, "y", ("y", "y_2"), "why"), "merged",
+         {"merged_device_id": "y", "merged_camera_ids": ["y", "y_2"], "reason": "why"}),
+        (DeviceSplit(100.0, CAMERA, "y", "why"), "split", {"other_device_id": "y", "reason": "why"}),
     )  # fmt: skip
 
     def test_events(self) -> None:

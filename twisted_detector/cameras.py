@@ -20,7 +20,7 @@ from twisted_detector.events import (
     Event,
     StreamChanged,
 )
-from twisted_detector.model import Camera, Candidate, Evidence, Inspection, Status, Stream, StreamReport
+from twisted_detector.model import Camera, Candidate, Evidence, Inspection, Mac, Status, Stream, StreamReport
 
 #: Addresses that are remembered of one camera: enough to see a pattern, few enough for a document.
 MAX_IP_HISTORY = 20
@@ -82,6 +82,14 @@ class CameraSet:
             )
             self._by_id[camera.id] = moved
             self._emit(CameraMoved(at=now, camera=moved, old_address=old_address, new_address=new_address))
+
+    def known_by(self, mac: Mac | None, evidence: tuple[Evidence, ...], now: float) -> None:
+        """The MAC that is believed to be the device's own (or none is any more), and what else identifies it."""
+        said = [(one.kind, one.value) for one in evidence]
+        for camera in self:
+            if camera.mac != mac or [(one.kind, one.value) for one in camera.evidence] != said:
+                self._by_id[camera.id] = changed = replace(camera, mac=mac, evidence=evidence)
+                self._emit(CameraChanged(at=now, camera=changed))
 
     def inspected(
         self,

@@ -170,7 +170,8 @@ class Config:
         example="interfaces,10.20.0.0/24",
     )
     scan_exclude: tuple[str, ...] = setting(NETWORKS, (), "Never send anything there.", example="192.168.1.1")
-    scan_rate: int = setting(whole(1, 100_000), 1000, "Packets per second of a sweep, at most.")
+    scan_rate: int = setting(whole(1, 100_000), 10_000, "Packets per second of a sweep, at most.")
+    scan_half_open: int = setting(whole(1, 10_000), 512, "TCP connects of a sweep at the same time, at most.")
     rtsp_port: int = setting(PORT, 554, "RTSP port that is tried besides the built-in ones.")
     onvif_port: int = setting(PORT, 80, "ONVIF port that is tried besides the built-in ones.")
     http_port: int = setting(PORT, 80, "HTTP port that is tried besides the built-in ones.")

@@ -10,7 +10,8 @@ from twisted_detector.addressing import without_login
 from twisted_detector.cameras import CameraSet
 from twisted_detector.identity import normalise_endpoint_reference, permanent_id
 from twisted_detector.lifecycle import Lifecycle, Phase
-from twisted_detector.model import Camera, Candidate, Evidence, EvidenceKind, Proof, Sighting, Stream
+from twisted_detector.model import Camera, Candidate, Evidence, EvidenceKind, Inspection, Proof, Sighting, Stream
+from twisted_detector.whereabouts import Whereabouts
 
 #: Identifiers that are remembered of one device.
 MAX_EVIDENCE = 32
@@ -20,6 +21,12 @@ MAX_PORTS = 32
 #: for: many times what the most talkative recorder has, and an end for one that shows something else every time.
 MAX_SHOWN = 256
 
+#: A device that was never published counts as there for so many seconds after it was heard: a full sweep and the
+#: question that follows take no longer.
+UNPUBLISHED_LIFE = 300.0
+
+#: Before the kind of an identifier that two devices had at once.
+_SHARED = "shared_"
 _RTSP_PORT = re.compile(r"rtsps?://(?:\[[^\]]*\]|[^/?#:]*)(?::([0-9]{1,5}))?(?:[/?#]|$)", re.IGNORECASE)
 #: A stream that came so far once is where it was.
 _PROVED = (Proof.SDP, Proof.RTP, Proof.KEYFRAME)
@@ -31,7 +38,11 @@ class Device:
 
     :ivar id: what it was published as; "" until then.
     :ivar asked_at: wall seconds, None: never.
+    :ivar published_at: wall seconds of its first publication.
     :ivar stale: something new was seen since it was asked last.
+    :ivar heard_at: wall seconds when it was last seen or answered, by itself beyond doubt.
+    :ivar mac_seen_at: the address where its MAC, or one that it shares, was seen last.
+    :ivar latest: what it said last, published or held back.
     """
 
     key: int
@@ -40,7 +51,12 @@ class Device:
     facts: Candidate
     id: str = ""
     asked_at: float | None = None
+    published_at: float = 0.0
     stale: bool = True
+    heard_at: float = float("-inf")
+    mac_seen_at: str = ""
+    latest: Inspection | None = None
+    where: Whereabouts = field(default_factory=Whereabouts)
     evidence: dict[tuple[str, str], Evidence] = field(default_factory=dict)
     _shown: set[tuple[str, str]] = field(default_factory=set)
 
@@ -57,9 +73,13 @@ class Device:
         proved = [one.url for one in streams if one.validated]
         proved += [one.url for one in streams if not one.validated and one.proof in _PROVED]
         services = tuple(dict.fromkeys(camera.onvif_url for camera in self.cameras if camera.onvif_url))
+        here = self.mac_seen_at == self.facts.address
         return replace(
             self.facts,
             device_id=self.id or self.wanted_id,
+            # Words may have brought it here: a secret goes only where its MAC was seen.
+            mac=self.facts.mac if here else None,
+            behind_shared_mac=self.facts.behind_shared_mac and here,
             xaddrs=self.facts.xaddrs or services,
             rtsp_ports=_union(self.facts.rtsp_ports, _ports(streams)),
             known_urls=tuple(proved),
@@ -91,7 +111,6 @@ class Device:
                 self.stale = True
         self.facts = replace(
             facts,
-            mac=facts.mac or sighting.mac,
             endpoint_reference=facts.endpoint_reference or sighting.endpoint_reference,
             xaddrs=tuple(without_login(url) for url in sighting.xaddrs) or facts.xaddrs,
             scopes=sighting.scopes or facts.scopes,
@@ -111,6 +130,16 @@ class Device:
             if len(self.evidence) < MAX_EVIDENCE or (item.kind, item.value) in self.evidence:
                 self.evidence[item.kind, item.value] = item
 
+    def alive(self, now: float) -> bool:
+        """Whether it is there, as far as is known: what was never published is so for some minutes."""
+        if self.id:
+            return self.life.phase is not Phase.OFFLINE
+        return now - self.heard_at <= UNPUBLISHED_LIFE
+
+    def unlearn(self, kind: str, value: str) -> None:
+        """An identifier is not its own."""
+        self.evidence.pop((kind, value), None)
+
     def said_reference(self) -> str:
         """The EndpointReference that it gave when it was asked, or ""."""
         kind = EvidenceKind.ENDPOINT_REFERENCE
@@ -127,6 +156,22 @@ class Device:
             methods=tuple(sorted({*self.facts.methods, *camera.methods})),
         )
         self.learn(camera.evidence)
+        behind = camera.mac is None and any(kind == EvidenceKind.MAC for kind, _ in self.shared)
+        self.mac_seen_at = camera.address if camera.mac is not None or behind else ""
+        self.facts = replace(self.facts, behind_shared_mac=behind)
+        since = camera.first_seen
+        self.published_at = min(self.published_at, since) if self.published_at else since
+
+    @property
+    def shared(self) -> tuple[tuple[str, str], ...]:
+        """What it claims, or seemed to, and another device does at the same time: kinds and values."""
+        return tuple((kind.removeprefix(_SHARED), value) for kind, value in self.evidence if kind.startswith(_SHARED))
+
+    def note_shared(self, claim: tuple[str, str], now: float) -> None:
+        """Another device claims this at the same time."""
+        if claim[0] == EvidenceKind.MAC:
+            self.evidence.pop(claim, None)
+        self.learn((Evidence(_SHARED + claim[0], claim[1], "identity", now),))
 
 
 def _shows(sighting: Sighting) -> Iterator[tuple[str, str]]:

@@ -73,7 +73,7 @@ class StreamChanged(CameraEvent):
 
 @dataclass(frozen=True, slots=True)
 class CameraForgotten(CameraEvent):
-    """A camera was removed on command; ``camera`` is how it stood before."""
+    """A camera was removed, on command or by a merge; ``camera`` is how it stood before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +105,27 @@ class IdentityConflict(CameraEvent):
     kind: str
     value: str
     other_device_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class DevicesMerged(CameraEvent):
+    """Two devices proved to be one; ``camera`` is the first of the one that stays, under the older id.
+
+    :ivar merged_device_id: the id that is no more; "" when it was never published.
+    :ivar merged_camera_ids: its cameras, each of which was forgotten.
+    """
+
+    merged_device_id: str
+    merged_camera_ids: tuple[str, ...]
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceSplit(CameraEvent):
+    """One device proved to be two; ``camera`` is the first of the one that keeps the id."""
+
+    other_device_id: str
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,23 +1,61 @@
-"""Evidence about a device goes in; which known device it is, and by which name it will be known for ever, comes out.
+"""What a device says of itself goes in; claims with their weights, and its name for ever, come out.
 
-The rules, strongest first: the MAC that this machine saw at layer 2; the WS-Addressing EndpointReference; the address,
-as long as nothing stronger contradicts it. Two devices with different MACs are never one, whatever they say.
+``docs/identity.md`` has the weights and the rules with examples; ``identity_index`` applies them.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
-from typing import TypeVar
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 
+from twisted_detector.errors import RemoteError
 from twisted_detector.model import Evidence, EvidenceKind, Mac, safe_id
 
-_Key = TypeVar("_Key", Mac, str)
+#: One identifier: its kind and its value in canonical form.
+Claim = tuple[str, str]
 
+#: How much it says that two sightings share a value of this kind. Kinds that are missing say nothing (a maker's name).
+#: The MAC was seen by this machine, all others are words: all of them together may outweigh it, no single one does.
+WEIGHTS: Mapping[str, int] = {
+    EvidenceKind.MAC: 100,
+    EvidenceKind.ENDPOINT_REFERENCE: 50,  # WS-Discovery 1.1, 2.6: stable and globally unique; clones exist
+    EvidenceKind.SERIAL: 40,
+    EvidenceKind.SCOPE_MAC: 40,
+    EvidenceKind.ANNOUNCED_MAC: 40,
+    EvidenceKind.MDNS: 40,
+    EvidenceKind.UPNP: 40,
+    EvidenceKind.VENDOR_ID: 40,
+    EvidenceKind.HARDWARE_ADDRESS: 20,  # some models answer with one that all units share
+}
+#: A device has one value of these: another one speaks against it, with the weight of its kind. MACs that are said
+#: are no such kinds (a device with a wire and Wi-Fi has two), nor names of services: each has its own.
+EXCLUSIVE = (EvidenceKind.ENDPOINT_REFERENCE, EvidenceKind.SERIAL, EvidenceKind.VENDOR_ID)
+#: It stands where the device stands, and nothing stronger was said. Not worth anything when the device is away.
+AT_ADDRESS = 10
+#: A value that is tied to the device by its address only, and was never said in one breath with another one of it.
+TENTATIVE = 5
+#: Another exclusive value at another place (address or service) is another device, even when the MAC is the same: a
+#: proxy-ARP repeater has one MAC for all. MAC and serial number together outweigh it.
+ELSEWHERE = 120
+#: Another MAC while the device lives, or words alone that would move a living device whose MAC was seen.
+VETO = 1000
+#: Another MAC when the device is away: it may have gone from the wire to Wi-Fi.
+OTHER_MAC = 30
+#: Agreement that it takes to find a device at another address: one that lives, and one that is away.
+MOVES_LIVING, MOVES_AWAY = 50, 40
+
+#: Hardware addresses that whole models share, each with its report.
+SHARED_HARDWARE = frozenset({"00:30:1b:ba:02:db"})  # IMOU IPC-C22F, Home Assistant issue 162687
+_MACS = (EvidenceKind.MAC, EvidenceKind.SCOPE_MAC, EvidenceKind.ANNOUNCED_MAC, EvidenceKind.HARDWARE_ADDRESS)
+_NIL_REFERENCE = re.compile(r"[0-]+")
 _UUID_PREFIX = re.compile(r"^(?:urn:)?(?:uuid:)+", re.IGNORECASE)
-
 #: Serial numbers that say nothing: too short, or one character over and over ("0000000" of YooSee devices).
 _MIN_SERIAL_LENGTH = 5
+#: A longer value is no identifier but an attempt to fill our memory; a UUID has 36 characters.
+_MAX_VALUE = 256
+#: Claims of one breath: many times what a device with everything has.
+_MAX_CLAIMS = 24
 
 
 def normalise_endpoint_reference(text: str) -> str:
@@ -49,94 +87,55 @@ def permanent_id(mac: Mac | None, endpoint_reference: str, evidence: Iterable[Ev
     return safe_id(name.replace("_", "-"))
 
 
-class IdentityIndex:
-    """Which device holds which identifier now.
-
-    A device is any hashable key of the caller's. One identifier belongs to at most one device.
-    """
-
-    def __init__(self) -> None:
-        self._by_mac: dict[Mac, int] = {}
-        self._by_endpoint_reference: dict[str, int] = {}
-        self._by_address: dict[str, int] = {}
-        self._mac_of: dict[int, Mac] = {}
-        self._endpoint_reference_of: dict[int, str] = {}
-        self._address_of: dict[int, str] = {}
-
-    def find(self, mac: Mac | None, endpoint_reference: str, address: str) -> int | None:
-        """The device that these identifiers name, or None for one that is not known."""
-        if mac is not None and mac in self._by_mac:
-            return self._by_mac[mac]
-        if endpoint_reference:
-            named = self._by_endpoint_reference.get(endpoint_reference)
-            if named is not None and self._may_be(named, mac, address):
-                return named
-        standing = self._by_address.get(address)
-        if standing is not None and not self._contradicts(standing, mac, endpoint_reference):
-            return standing
+def claim_of(kind: str, value: str) -> Claim | None:
+    """One identifier in canonical form; None for one that identifies nobody."""
+    value = value.strip()
+    if kind not in WEIGHTS or not value or len(value) > _MAX_VALUE:
         return None
+    if kind in _MACS:
+        try:
+            value = Mac.parse(value).text
+        except RemoteError:
+            return None
+        return None if value in SHARED_HARDWARE else (str(kind), value)
+    if kind == EvidenceKind.ENDPOINT_REFERENCE:
+        value = normalise_endpoint_reference(value)
+        return None if not value or _NIL_REFERENCE.fullmatch(value) else (str(kind), value)
+    if kind == EvidenceKind.SERIAL:
+        return (str(kind), value) if useful_serial(value) else None
+    return (str(kind), value.lower())
 
-    def _may_be(self, device: int, mac: Mac | None, address: str) -> bool:
-        """Whether an EndpointReference alone may name ``device``.
 
-        Clones carry the same one, and anybody can forge it: a device whose MAC was seen is only found by that MAC, or
-        where it already stands.
-        """
-        known = self._mac_of.get(device)
-        return known is None or known == mac or (mac is None and self._address_of.get(device) == address)
+def claims_of(
+    mac: Mac | None, endpoint_reference: str, evidence: Iterable[Evidence], *, model: str = ""
+) -> frozenset[Claim]:
+    """Everything with a weight that was said in one breath; a serial number that is the model's name is none."""
+    said = [(str(item.kind), item.value) for item in evidence if item.kind != EvidenceKind.MAC]
+    if mac is not None:
+        said.insert(0, (EvidenceKind.MAC, mac.text))
+    said.insert(0, (EvidenceKind.ENDPOINT_REFERENCE, endpoint_reference))
+    found = dict.fromkeys(
+        claim
+        for kind, value in said
+        if not (model and kind == EvidenceKind.SERIAL and value.strip().lower() == model.strip().lower())
+        and (claim := claim_of(kind, value)) is not None
+    )
+    return frozenset(tuple(found)[:_MAX_CLAIMS])
 
-    def _contradicts(self, device: int, mac: Mac | None, endpoint_reference: str) -> bool:
-        known_mac = self._mac_of.get(device)
-        if mac is not None and known_mac is not None:
-            return mac != known_mac
-        known_reference = self._endpoint_reference_of.get(device)
-        return bool(endpoint_reference and known_reference and endpoint_reference != known_reference)
 
-    def bind(self, device: int, mac: Mac | None, endpoint_reference: str, address: str) -> None:
-        """``device`` holds these identifiers from now on; the address of another device passes to it.
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """One breath of something at one address: what it claims, and by which services (XAddrs) it can be told apart."""
 
-        Unless that one's MAC was seen there, and this one comes without: where layer 2 speaks, words do not count.
-        """
-        if mac is not None and device not in self._mac_of:
-            self._take(self._by_mac, self._mac_of, mac, device)
-        self.bind_reference(device, endpoint_reference)
-        standing = self._by_address.get(address)
-        if standing is None or standing == device or mac is not None or standing not in self._mac_of:
-            self._take(self._by_address, self._address_of, address, device)
+    address: str
+    claims: frozenset[Claim] = frozenset()
+    doors: frozenset[str] = frozenset()
 
-    def bind_reference(self, device: int, endpoint_reference: str) -> None:
-        """``device`` has this EndpointReference, unless another had it first."""
-        holder = self._by_endpoint_reference.get(endpoint_reference)
-        if endpoint_reference and (holder is None or holder == device):
-            self._take(self._by_endpoint_reference, self._endpoint_reference_of, endpoint_reference, device)
+    @property
+    def mac(self) -> Mac | None:
+        """The MAC that this machine saw."""
+        return next((Mac(value) for kind, value in self.claims if kind == EvidenceKind.MAC), None)
 
-    @staticmethod
-    def _take(index: dict[_Key, int], reverse: dict[int, _Key], value: _Key, device: int) -> None:
-        before = reverse.get(device)
-        if before is not None and before != value and index.get(before) == device:
-            del index[before]
-        holder = index.get(value)
-        if holder is not None and holder != device:
-            reverse.pop(holder, None)
-        index[value] = device
-        reverse[device] = value
-
-    def holder_of_endpoint_reference(self, endpoint_reference: str) -> int | None:
-        """The device that was first with this EndpointReference."""
-        return self._by_endpoint_reference.get(endpoint_reference)
-
-    def address_of(self, device: int) -> str | None:
-        """Where a device stands; None when another has been seen there since."""
-        return self._address_of.get(device)
-
-    def remove(self, device: int) -> None:
-        """Forget every identifier of ``device``."""
-        mac = self._mac_of.pop(device, None)
-        if mac is not None and self._by_mac.get(mac) == device:
-            del self._by_mac[mac]
-        reference = self._endpoint_reference_of.pop(device, None)
-        if reference is not None and self._by_endpoint_reference.get(reference) == device:
-            del self._by_endpoint_reference[reference]
-        address = self._address_of.pop(device, None)
-        if address is not None and self._by_address.get(address) == device:
-            del self._by_address[address]
+    def without(self, spent: Iterable[Claim]) -> Seen:
+        """It without values that have lost their weight."""
+        return Seen(self.address, self.claims.difference(spent), self.doors)

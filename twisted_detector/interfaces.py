@@ -81,6 +81,14 @@ class INeighbours(Interface):
     def known() -> Mapping[str, Mac]:
         """All on-link addresses (link-local IPv6 with ``%scope``) whose MAC is known now; asks nobody."""
 
+    def watch(heard: Callable[[str, Mac | None], None]) -> Callable[[], None]:
+        """Call ``heard(address, mac)`` whenever a MAC is learnt or confirmed; None: nobody answers there any more.
+
+        ``heard`` is synchronous and quick, and never raises; it may be told of what is known already.
+
+        :returns: a function that ends it; to end it twice is no fault.
+        """
+
     async def interfaces() -> Sequence[NetworkInterface]:
         """The addresses of this machine's interfaces that are up."""
 

@@ -58,7 +58,17 @@ class EvidenceKind(StrEnum):
     MDNS = "mdns"  #: host name, or HomeKit's id, of a service
     UPNP = "upnp"  #: unique device name
     ANNOUNCED_MAC = "announced_mac"  #: said in a service's TXT record, or in a unique device name
-    VENDOR = "vendor"
+    VENDOR = "vendor"  #: the maker's name: of no unit
+    VENDOR_ID = "vendor_id"  #: a unit's identifier in its maker's own protocol
+    SHARED_MAC = "shared_mac"  #: seen at layer 2, but of a repeater or a host that has several devices behind it
+    SHARED_EPR = "shared_epr"  #: of two devices at once, as all that follow
+    SHARED_SERIAL = "shared_serial"
+    SHARED_SCOPE_MAC = "shared_scope_mac"
+    SHARED_HARDWARE_ADDRESS = "shared_hardware_address"
+    SHARED_MDNS = "shared_mdns"
+    SHARED_UPNP = "shared_upnp"
+    SHARED_ANNOUNCED_MAC = "shared_announced_mac"
+    SHARED_VENDOR_ID = "shared_vendor_id"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +85,8 @@ class Evidence:
 class Interface:
     """One address of one network interface of this machine.
 
-    ``address`` is without a scope; ``prefix_length`` tells its network; ``index`` is the kernel's.
+    ``address`` is without a scope; ``prefix_length`` tells its network; ``index`` is the kernel's; ``arp`` tells
+    whether neighbours there have a MAC (a tunnel's have none).
     """
 
     name: str
@@ -84,6 +95,7 @@ class Interface:
     prefix_length: int
     multicast: bool = True
     loopback: bool = False
+    arp: bool = True
 
     @property
     def version(self) -> int:
@@ -125,7 +137,8 @@ class Candidate:
     """A device as an inspector is asked about it: where it is and what is known already.
 
     ``known_urls`` are stream URLs (without login) that worked before; try them first.
-    ``at_layer2`` tells whether its MAC was seen by this machine: condition for giving it a secret.
+    ``at_layer2`` tells whether this machine saw a MAC where it stands now: condition for giving it a secret.
+    ``behind_shared_mac``: that MAC is not its own.
     """
 
     device_id: str
@@ -138,10 +151,11 @@ class Candidate:
     open_ports: tuple[int, ...] = ()
     known_urls: tuple[str, ...] = ()
     methods: tuple[str, ...] = ()
+    behind_shared_mac: bool = False
 
     @property
     def at_layer2(self) -> bool:
-        return self.mac is not None
+        return self.mac is not None or self.behind_shared_mac
 
 
 class Proof(StrEnum):

@@ -15,6 +15,8 @@ from twisted_detector.events import (
     CameraTrouble,
     ClockSkewed,
     CredentialRefused,
+    DevicesMerged,
+    DeviceSplit,
     Event,
     IdentityConflict,
     SweepFinished,
@@ -78,6 +80,20 @@ class Narrator:
                 other=event.other_device_id,
                 kind=event.kind,
                 value=event.value,
+            )
+        elif isinstance(event, DevicesMerged):
+            self.log.warn(
+                "{camera} and {other} are one device: {reason}",
+                camera=_name(event.camera),
+                other=event.merged_device_id or "a device that was not published",
+                reason=event.reason,
+            )
+        elif isinstance(event, DeviceSplit):
+            self.log.warn(
+                "{camera} was two devices, the other is {other}: {reason}",
+                camera=_name(event.camera),
+                other=event.other_device_id,
+                reason=event.reason,
             )
         elif isinstance(event, CameraForgotten):
             self.log.info("{camera} is forgotten", camera=_name(event.camera))

@@ -8,13 +8,12 @@ yet: it makes the kernel ask by ARP or NDP itself, for which no privilege is nee
 from __future__ import annotations
 
 import errno
-import socket
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from ipaddress import IPv4Address, IPv6Address
-from typing import Any, Protocol
+from typing import Any
 
 from twisted.internet.defer import Deferred, TimeoutError as DeferredTimeout
 from twisted.internet.interfaces import IDelayedCall, IReadDescriptor
@@ -25,15 +24,16 @@ from zope.interface import implementer
 from twisted_detector.errors import CamdetectError, LocalError, RemoteError
 from twisted_detector.interfaces import INeighbours
 from twisted_detector.model import Interface, Mac
+from twisted_detector.neighbours_socket import (
+    NetlinkSocket as NetlinkSocket,
+    open_netlink as open_netlink,
+    provoke_kernel as provoke_kernel,
+)
 from twisted_detector.wire import netlink
 from twisted_detector.wire.kernel import KernelTables, Target, is_answer
 
-#: RFC 863. Nothing listens there, and nothing logs it.
-_DISCARD_PORT = 9
 #: A whole skb of the kernel's dumps (NLMSG_GOODSIZE, at most 32 KiB since Linux 4.4), twice.
 _DATAGRAM = 65_536
-#: Room for a burst of changes while the reactor is busy; the kernel caps it at net.core.rmem_max (212 992 by default).
-_RECEIVE_BUFFER = 1_048_576
 #: Datagrams per turn: one of each table's dumps on a large network, and then others have their turn.
 _DATAGRAMS_PER_TURN = 64
 #: Seconds between a loss and the dump that repairs it: a storm of changes must not become a storm of dumps.
@@ -47,45 +47,6 @@ _READY_TIMEOUT = 2.0
 #: The neighbour table of the kernel holds 1 024 entries, and one that does not answer stays for 3.1 s. A full table
 #: breaks the machine's network. Sweeps take up to 500, so an eighth of it is ours.
 _MAX_PROVOKED, _PROVOKED_WINDOW = 128, 3.2
-
-
-class NetlinkSocket(Protocol):
-    """The part of a socket that is used here."""
-
-    def fileno(self) -> int: ...
-    def send(self, data: bytes, /) -> int: ...
-    def recvfrom(self, size: int, /) -> tuple[bytes, Any]: ...
-    def close(self) -> None: ...
-
-
-def open_netlink() -> NetlinkSocket:
-    """A non-blocking rtnetlink socket that hears of links, addresses and neighbours (rtnetlink(7)).
-
-    :raises LocalError: not on Linux.
-    :raises OSError: the kernel has none for us (a sandbox may forbid AF_NETLINK).
-    """
-    if not hasattr(socket, "AF_NETLINK"):
-        raise LocalError("the kernel's neighbours are known on Linux only: there is no AF_NETLINK here")
-    kernel = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC, 0)
-    try:
-        kernel.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER)
-        groups = netlink.RTMGRP_LINK | netlink.RTMGRP_NEIGH | netlink.RTMGRP_IPV4_IFADDR | netlink.RTMGRP_IPV6_IFADDR
-        kernel.bind((0, groups))
-    except OSError:
-        kernel.close()
-        raise
-    return kernel
-
-
-def provoke_kernel(address: IPv4Address | IPv6Address, index: int) -> None:
-    """Send one empty datagram to an on-link address, so that the kernel asks for its MAC. Never through a router.
-
-    :raises OSError: the kernel will not send (full neighbour table, firewall, link down).
-    """
-    family = socket.AF_INET if address.version == 4 else socket.AF_INET6
-    with socket.socket(family, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC) as datagram:
-        scope = (0, index if address.is_link_local else 0) if address.version == 6 else ()
-        datagram.sendto(b"", socket.MSG_DONTROUTE, (str(address), _DISCARD_PORT, *scope))
 
 
 @implementer(INeighbours, IReadDescriptor)
@@ -126,6 +87,7 @@ class KernelNeighbours:
         self._later: IDelayedCall | None = None
         self._waiting: dict[Deferred[None], Sequence[Target]] = {}
         self._provoked: deque[float] = deque()
+        self._watchers: dict[object, Callable[[str, Mac | None], None]] = {}
 
     def start(self) -> None:
         """Open the socket and ask for all tables.
@@ -181,6 +143,16 @@ class KernelNeighbours:
     def known(self) -> Mapping[str, Mac]:
         """See :class:`INeighbours`; empty before the first answer of the kernel."""
         return self._tables.known()
+
+    def watch(self, heard: Callable[[str, Mac | None], None]) -> Callable[[], None]:
+        """See :class:`INeighbours`."""
+        key = object()
+        self._watchers[key] = heard
+
+        def unwatch() -> None:
+            self._watchers.pop(key, None)
+
+        return unwatch
 
     def _known_mac(self, targets: Sequence[Target]) -> Mac | None:
         for target in targets:
@@ -284,6 +256,14 @@ class KernelNeighbours:
             self._tables.apply(message)
             if isinstance(message, netlink.Neighbour):
                 self._wake(partial(is_answer, message))
+                self._tell(message)
+
+    def _tell(self, message: netlink.Neighbour) -> None:
+        if not self._watchers or not (message.usable or message.failed):
+            return
+        address = self._tables.text_of(message)
+        for heard in tuple(self._watchers.values()) if address else ():
+            heard(address, message.mac if message.usable else None)
 
     def _wake(self, concerned: Callable[[Sequence[Target]], bool]) -> None:
         for waiting, targets in tuple(self._waiting.items()):

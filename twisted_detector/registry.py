@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 
+from twisted_detector.addressing import without_login
 from twisted_detector.cameras import CameraSet
 from twisted_detector.device import Device
-from twisted_detector.events import Event, IdentityConflict
-from twisted_detector.identity import IdentityIndex
+from twisted_detector.events import Event
+from twisted_detector.identity import Seen, claim_of, claims_of
+from twisted_detector.identity_index import IdentityIndex
+from twisted_detector.kinship import Kinship
 from twisted_detector.lifecycle import Lifecycle, Phase
-from twisted_detector.model import Camera, Candidate, Inspection, Sighting, Status, Stream, StreamReport
+from twisted_detector.model import Camera, Candidate, EvidenceKind, Inspection, Sighting, Status, Stream, StreamReport
+from twisted_detector.recognition import Recognition, as_sighting
 
 #: Devices of one daemon: a /16 full of them. More is a flood of forged announcements, or years of guests: the oldest
 #: that is no camera makes room.
@@ -24,7 +28,7 @@ REFRESH_HOLD = 6 * 3600.0
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class Sighted:
     """What a sighting came to: the handle of the device, and whether it should be asked now."""
 
     key: int
@@ -44,10 +48,13 @@ class Registry:
         self._emit = emit
         self._missed_limit = missed_limit
         self._devices: dict[int, Device] = {}
-        self._index = IdentityIndex()
+        self._now = float("-inf")
+        self._index = IdentityIndex(lambda key: self._devices[key].alive(self._now))
+        self._kin = Kinship(self._devices, self._index, emit, begin=self._new_device, end=self._remove)
+        self._recognition = Recognition(self._index, self._kin)
         self._next_key = 1
-        self._conflicts: set[str] = set()
         self._ids: set[str] = set()
+        self._held: set[int] = set()
         self.refused_devices = 0
 
     # --- looking ---------------------------------------------------------------------------------------------------
@@ -65,16 +72,17 @@ class Registry:
         return tuple(self._devices)
 
     def cameras_of(self, key: int) -> tuple[Camera, ...]:
-        """The cameras of one device."""
-        return tuple(self._devices[key].cameras)
+        """The cameras of one device; none when the handle is good no more (it proved to be another device)."""
+        device = self._devices.get(key)
+        return tuple(device.cameras) if device is not None else ()
 
     def key_of(self, camera_id: str) -> int | None:
         """The handle of the device that has this camera."""
         return next((one.key for one in self._devices.values() if camera_id in one.cameras), None)
 
     def key_at(self, address: str) -> int | None:
-        """The handle of the device that stands at ``address``."""
-        return self._index.find(None, "", address)
+        """The handle of the device that stands at ``address``; the first, when several do."""
+        return next(iter(self._index.standing_at(address)), None)
 
     def knows(self, key: int) -> bool:
         """Whether a handle is still good."""
@@ -94,8 +102,8 @@ class Registry:
         return self._devices[key].candidate
 
     def stands_at(self, key: int, address: str) -> bool:
-        """Whether a device is known and was the last to be seen at ``address``."""
-        return self._index.address_of(key) == address
+        """Whether a device is known and none was seen at ``address`` in its place."""
+        return self._index.stands_at(key, address)
 
     def streams(self, key: int) -> tuple[Stream, ...]:
         """All streams of a device's cameras."""
@@ -114,13 +122,25 @@ class Registry:
                 self._ids.add(device.id)
                 device.life.restore()
             device.restore(camera)
-            self._index.bind(device.key, camera.mac, camera.endpoint_reference, camera.address)
+            seen = Seen(
+                camera.address,
+                claims_of(camera.mac, camera.endpoint_reference, camera.evidence, model=camera.model)
+                | {claim for one in camera.evidence if (claim := claim_of(one.kind, one.value))},
+                frozenset((camera.onvif_url,) if camera.onvif_url else ()),
+            )
+            self._index.bind(device.key, seen, firm=True)
+            self._index.stand(device.key, seen)
             device.cameras.restore(camera)
+        self._kin.restored()
 
-    def observe(self, sighting: Sighting, now: float) -> Seen | None:
+    def observe(self, sighting: Sighting, now: float) -> Sighted | None:
         """Something was seen; None when there is no room for another device."""
-        mac, reference = sighting.mac, sighting.endpoint_reference
-        key = self._index.find(mac, reference, sighting.address)
+        self._now = now
+        said = claims_of(sighting.mac, sighting.endpoint_reference, sighting.evidence)
+        doors = frozenset(without_login(url) for url in sighting.xaddrs)
+        seen = Seen(sighting.address, said, doors).without(self._index.spent)
+        self._kin.forget_rivals(sighting.address, now)
+        key = self._index.find(seen)
         if key is not None:
             device = self._devices[key]
         elif len(self._devices) < MAX_DEVICES or self._make_room():
@@ -128,19 +148,9 @@ class Registry:
         else:
             self.refused_devices += 1
             return None
-        old_address = device.facts.address
-        if device.keeps_its_address(sighting.address):
-            self._index.bind(device.key, mac, reference, old_address)
-            device.heard_by(sighting.method)
-            device.learn(sighting.evidence)
-        else:
-            self._index.bind(device.key, mac, reference, sighting.address)
-            device.absorb(sighting)
-        self._note_clone(device, reference, now)
-        if old_address != device.facts.address:
-            device.cameras.moved(old_address, device.facts.address, now)
-        device.cameras.seen(device.facts.methods, now)
-        return Seen(device.key, self._due(device, now))
+        device = self._recognition.take_in(device, sighting, seen, now)
+        self._release(now)
+        return Sighted(device.key, self._due(device, now))
 
     def _make_room(self) -> bool:
         key = next((one.key for one in self._devices.values() if not len(one.cameras)), None)
@@ -171,16 +181,6 @@ class Registry:
         self._devices[device.key] = device
         return device
 
-    def _note_clone(self, device: Device, reference: str, now: float) -> None:
-        holder = self._index.holder_of_endpoint_reference(reference) if reference else None
-        if holder is None or holder == device.key or reference in self._conflicts:
-            return
-        for camera in self._devices[holder].cameras:
-            # Told once for each reference; the set cannot outgrow the devices, each of which holds at most one.
-            self._conflicts.add(reference)
-            other = device.id or device.wanted_id
-            self._emit(IdentityConflict(at=now, camera=camera, kind="epr", value=reference, other_device_id=other))
-
     # --- answers ---------------------------------------------------------------------------------------------------
 
     def asking(self, key: int, now: float) -> None:
@@ -191,17 +191,53 @@ class Registry:
         device.life.ask()
 
     def inspected(self, key: int, inspection: Inspection, now: float) -> None:
-        """A device answered: ``inspection`` holds its facts and its streams as they were proved."""
+        """A device answered: ``inspection`` holds its facts and its streams as they were proved.
+
+        When another device answered in its place, that one was seen there, and this one did not answer.
+        """
+        self._now = now
         device = self._devices[key]
-        device.learn(inspection.evidence)
-        if not device.facts.endpoint_reference and (said := device.said_reference()):
-            device.facts = replace(device.facts, endpoint_reference=said)
-            self._index.bind_reference(key, said)
-        if not device.id:
-            device.id = self._unused(device.wanted_id)
-            self._ids.add(device.id)
-        device.cameras.inspected(device.id, device.facts, tuple(device.evidence.values()), inspection, now)
+        said = claims_of(None, "", inspection.evidence, model=inspection.model)
+        seen = Seen(device.facts.address, said).without(self._index.spent)
+        if self._recognition.is_another(device, seen, now):
+            self._index.leave(key, device.facts.address)
+            self.silent(key, "another device answers at its address", now)
+            self.observe(as_sighting(inspection, device.facts.address), now)
+            return
+        here = self._recognition.just_seen(device, now)
+        self._index.bind(key, seen, firm=here)
+        device.learn(self._recognition.sure(device, inspection.evidence))
+        if not device.facts.endpoint_reference and (reference := device.said_reference()):
+            device.facts = replace(device.facts, endpoint_reference=reference)
+        device.latest = inspection
+        device.where.heard(device.facts.address, None, vouched=bool(seen.claims), now=now)
+        self._kin.told_together(device, seen, now)
+        device = self._kin.reconcile(device, now)
+        device = self._kin.heard(device, now, for_certain=here or device.facts.mac is None)
+        self._publish(device, now)
+        self._release(now)
+
+    def _publish(self, device: Device, now: float) -> None:
+        """Tell what a device said last, unless it is held back."""
+        inspection = device.latest
+        if inspection is not None and self._kin.held_back(device):
+            self._held.add(device.key)
+        elif inspection is not None:
+            if not device.id:
+                device.id = self._unused(device.wanted_id)
+                device.published_at = now
+                self._ids.add(device.id)
+            device.cameras.inspected(device.id, device.facts, tuple(device.evidence.values()), inspection, now)
         self._settle(device)
+
+    def _release(self, now: float) -> None:
+        """Publish what was held back and is not any more."""
+        for key in tuple(self._held):
+            device = self._devices.get(key)
+            if device is None or device.id or not self._kin.held_back(device):
+                self._held.discard(key)
+                if device is not None and not device.id:
+                    self._publish(device, now)
 
     def _unused(self, wanted: str) -> str:
         """Two devices with one serial number, or one address one after the other, are still two."""
@@ -216,6 +252,10 @@ class Registry:
         device = self._devices[key]
         device.cameras.checked(reports, now)
         self._settle(device)
+        if any(report.validated for report in reports.values()):
+            self._now = now
+            self._kin.heard(device, now, for_certain=False)
+            self._release(now)
 
     def _settle(self, device: Device) -> None:
         statuses = {camera.status for camera in device.cameras}
@@ -261,19 +301,33 @@ class Registry:
         device = self._devices[key]
         self._unlearn(device)
         device.life.silent()
+        if not device.id:
+            device.heard_at = float("-inf")
         if device.life.phase is Phase.OFFLINE:
             device.cameras.set_all(Status.OFFLINE, reason, now)
+            self._gone(device, now)
 
-    def departed(self, address: str, now: float) -> None:
-        """The device at ``address`` said goodbye."""
-        key = self.key_at(address)
-        if key is None:
+    def departed(self, address: str, now: float, *, reference: str = "") -> None:
+        """The device at ``address`` said goodbye; which of several says ``reference``, and without it none is meant."""
+        keys = self._index.standing_at(address)
+        claim = claim_of(EvidenceKind.ENDPOINT_REFERENCE, reference)
+        if claim is not None:
+            keys = tuple(key for key in keys if self._index.firm(key, claim))
+        if len(keys) != 1:
             return
-        device = self._devices[key]
+        device = self._devices[keys[0]]
         self._unlearn(device)
         device.life.depart()
         if device.life.phase is Phase.OFFLINE:
             device.cameras.set_all(Status.OFFLINE, "announced", now)
+            self._gone(device, now)
+
+    def _gone(self, device: Device, now: float) -> None:
+        self._now = now
+        kept = self._kin.silent(device, now)
+        if kept is not None and kept.latest is not None:
+            self._publish(kept, now)
+        self._release(now)
 
     def forget(self, camera_id: str, now: float) -> bool:
         """Remove a camera; with its last one the device goes too. False when there is none of that id."""
@@ -290,4 +344,5 @@ class Registry:
         device = self._devices.pop(key)
         self._index.remove(key)
         self._ids.discard(device.id)
-        self._conflicts.discard(device.facts.endpoint_reference)
+        self._held.discard(key)
+        self._kin.forgotten()

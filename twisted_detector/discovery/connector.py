@@ -1,7 +1,8 @@
 """An address and a port go in; whether a TCP connection is accepted, refused or impossible there comes out.
 
 All attempts share one epoll object, which is itself a reader of the reactor: 10 µs of CPU for each, where an endpoint
-of Twisted takes 54. Nothing is sent over a connection; it is closed at once.
+of Twisted takes 54. Nothing is sent over a connection: what accepts is answered with a reset, and no acknowledgement
+goes before it. So an open port costs two packets and not four, and the program that listens there never hears of it.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import errno
 import select
 import socket
+import struct
 from collections.abc import Callable
 from enum import Enum
 from typing import Any, Protocol
@@ -17,8 +19,13 @@ from twisted.internet.interfaces import IReadDescriptor
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-#: Events per turn of the reactor: about 3 ms, then others have their turn.
-_EVENTS_PER_TURN = 256
+#: Events per turn of the reactor: about 1 ms, then others have their turn.
+_EVENTS_PER_TURN = 64
+#: socket(7), SO_LINGER: on, 0 seconds: close() resets.
+_RESET = struct.pack("ii", 1, 0)
+#: tcp(7), TCP_DEFER_ACCEPT on the side that connects: data is to follow soon, so the acknowledgement of the handshake
+#: waits for it (tcp_rcv_synsent_state_process of the kernel: up to 200 ms), and is dropped by the reset.
+_DEFER = 1
 
 
 class Outcome(Enum):
@@ -28,7 +35,7 @@ class Outcome(Enum):
     REFUSED = "refused"
     #: No route, no answer to ARP, or forbidden by a firewall.
     UNREACHABLE = "unreachable"
-    #: The kernel had no room for it (neighbour table, buffers); it says nothing about the address.
+    #: There was no room for it (neighbour table, buffers, ports, descriptors); it says nothing about the address.
     NO_ROOM = "no room"
 
 
@@ -54,6 +61,8 @@ _OUTCOMES = {
     errno.ENOBUFS: Outcome.NO_ROOM,
     errno.ENOMEM: Outcome.NO_ROOM,
     errno.EAGAIN: Outcome.NO_ROOM,
+    errno.EMFILE: Outcome.NO_ROOM,
+    errno.ENFILE: Outcome.NO_ROOM,
     errno.EADDRNOTAVAIL: Outcome.NO_ROOM,  # all local ports are taken
 }
 
@@ -72,7 +81,15 @@ class EpollConnector:
         reactor.addReader(self)
 
     def connect(self, address: str, port: int, ended: Callable[[Outcome], None]) -> Callable[[], None]:
-        opened = socket.socket(socket.AF_INET, socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
+        try:
+            opened = socket.socket(socket.AF_INET, socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
+        except OSError as problem:
+            if _OUTCOMES.get(problem.errno or 0) is not Outcome.NO_ROOM:
+                raise
+            ended(Outcome.NO_ROOM)  # descriptors come free again
+            return _nothing
+        opened.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+        opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_DEFER_ACCEPT, _DEFER)
         code = opened.connect_ex((address, port))
         if code != errno.EINPROGRESS:
             opened.close()

@@ -19,6 +19,7 @@ from zope.interface import implementer
 
 from twisted_detector.discovery.connector import Connector, EpollConnector, Outcome
 from twisted_detector.discovery.scan_plan import INTERFACES, ScanPlan, ScanTarget
+from twisted_detector.discovery.scan_ports import ports_to_try
 from twisted_detector.interfaces import IDiscoverer, INeighbours, ISightingSink
 from twisted_detector.model import Mac, Sighting
 
@@ -61,6 +62,8 @@ class PortScan:
     :param half_open: attempts at the same time.
     :param timeout: seconds for one port that does not answer.
     :param max_addresses: of a larger network of an interface only addresses known to the kernel are tried.
+    :param on_link: whether the links of this machine are swept too, or only what is beyond a router.
+    :param rtsp_ports: those of the ports that are of RTSP kind; None: all.
     :param monotonic: seconds that never jump.
     :param make_connector: for tests.
     :ivar counts: since the start: ``attempts``, ``addresses``, ``open``, ``sightings``.
@@ -81,18 +84,22 @@ class PortScan:
         half_open: int = 256,
         timeout: float = 1.75,
         max_addresses: int = 4096,
+        on_link: bool = True,
+        rtsp_ports: Sequence[int] | None = None,
         monotonic: Callable[[], float] = time.monotonic,
         make_connector: Callable[[Any], Connector] = EpollConnector,
     ) -> None:
         self._reactor = reactor
         self._neighbours = neighbours
-        self._ports = tuple(dict.fromkeys(ports))
+        self._ports = ports_to_try(base=ports)
         self._networks = tuple(networks)
         self._exclude = tuple(exclude)
         self._rate = rate
         self._half_open = half_open
         self._timeout = timeout
         self._max_addresses = max_addresses
+        self._on_link = on_link
+        self._rtsp_ports = self._ports if rtsp_ports is None else tuple(rtsp_ports)
         self._monotonic = monotonic
         self._make_connector = make_connector
         self._told: set[str] = set()
@@ -117,7 +124,7 @@ class PortScan:
                 self.log.info("{network} is too large to be swept unless it is named in SCAN_NETWORKS", network=network)
         connector = self._make_connector(self._reactor)
         run = _Run(
-            plan.targets(),
+            (target for target in plan.targets() if self._on_link or not target.on_link),
             connector,
             ports=self._ports,
             rate=self._rate,
@@ -150,7 +157,7 @@ class PortScan:
                 address=address,
                 seen_at=self._reactor.seconds(),
                 mac=self._neighbours.known().get(address),
-                rtsp_ports=ports,
+                rtsp_ports=tuple(port for port in ports if port in self._rtsp_ports),
                 open_ports=ports,
             )
         )

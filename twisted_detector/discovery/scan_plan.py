@@ -35,8 +35,9 @@ class ScanPlan:
     :param networks: CIDR texts, or the word ``interfaces``. A network that is named is swept whatever its size.
     :param exclude: CIDR texts; nothing is sent there.
     :param known: on-link addresses in the kernel's neighbour table: they come first.
-    :param max_addresses: of a larger network of an interface only the known addresses are tried.
-    :ivar too_large: those networks, as text.
+    :param max_addresses: of the interfaces' networks, smallest first, so many addresses together are swept; of the
+        others only the known addresses are tried.
+    :ivar too_large: those others, as text.
     :raises LocalError: a text that is no network.
     """
 
@@ -52,11 +53,15 @@ class ScanPlan:
         self._exclude = _ranges(_networks(exclude))
         texts = tuple(networks)
         named = _networks(text for text in texts if text != INTERFACES)
-        links = [_network_of(one) for one in interfaces if one.version == 4 and not one.loopback]
+        links = [_network_of(one) for one in interfaces if one.version == 4 and not one.loopback and one.arp]
         own = [_network_of(one) for one in interfaces if INTERFACES in texts and one.version == 4 and not one.loopback]
-        large = [one for one in own if one.num_addresses > max_addresses]
+        small: set[IPv4Network] = set()
+        for one in sorted(set(own), key=lambda network: -network.prefixlen):
+            if one.num_addresses + sum(each.num_addresses for each in small) <= max_addresses:
+                small.add(one)
+        large = [one for one in own if one not in small]
         self.too_large = tuple(sorted({str(one) for one in large}))
-        whole = [*named, *(one for one in own if one.num_addresses <= max_addresses)]
+        whole = [*named, *small]
         self._whole = list(collapse_addresses(whole))
         self._large = _ranges(large)
         self._links = _ranges(links)
@@ -78,6 +83,10 @@ class ScanPlan:
             for value in range(start, end + 1):
                 if value not in self._known and self._wanted(value):
                     yield ScanTarget(str(IPv4Address(value)), _within(value, self._links))
+
+    def touches(self, network: IPv4Network) -> bool:
+        """Whether an address of this network may be among the targets."""
+        return any(network.overlaps(one) for one in self._whole) or _within(int(network.network_address), self._large)
 
     def _wanted(self, value: int) -> bool:
         return value not in self._skip and not _within(value, self._exclude)

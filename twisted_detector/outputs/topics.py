@@ -22,6 +22,8 @@ from twisted_detector.events import (
     ConnectionEvent,
     CredentialAccepted,
     CredentialRefused,
+    DevicesMerged,
+    DeviceSplit,
     Event,
     IdentityConflict,
     StreamChanged,
@@ -46,6 +48,8 @@ _EVENT_NAMES: dict[type[Event], str] = {
     CredentialRefused: "credential_refused",
     ClockSkewed: "clock_skew",
     IdentityConflict: "identity_conflict",
+    DevicesMerged: "merged",
+    DeviceSplit: "split",
 }
 
 
@@ -213,4 +217,12 @@ def _detail(event: CameraEvent) -> dict[str, Any]:
         return {"offset_s": round(event.offset, 3)}
     if isinstance(event, IdentityConflict):
         return {"kind": event.kind, "value": event.value, "other_device_id": event.other_device_id}
+    if isinstance(event, DevicesMerged):
+        return {
+            "merged_device_id": event.merged_device_id,
+            "merged_camera_ids": list(event.merged_camera_ids),
+            "reason": event.reason,
+        }
+    if isinstance(event, DeviceSplit):
+        return {"other_device_id": event.other_device_id, "reason": event.reason}
     return {}

@@ -9,7 +9,9 @@ from twisted.plugin import IPlugin
 from zope.interface import implementer
 
 from twisted_detector.discovery.mdns import MDNS
+from twisted_detector.discovery.neighboursweep import NeighbourSweep
 from twisted_detector.discovery.portscan import PortScan
+from twisted_detector.discovery.scan_ports import RTSP_PORTS, ports_to_try
 from twisted_detector.discovery.ssdp import SSDP
 from twisted_detector.discovery.wsdiscovery import WSDiscovery
 from twisted_detector.inspection.clear_text import ClearTextPolicy
@@ -81,23 +83,39 @@ class SSDPMaker:
 
 
 @implementer(IPlugin, IDiscovererMaker)
-class PortScanMaker:
-    """The sweep of RTSP ports, unless it is switched off."""
+class NeighbourSweepMaker:
+    """The sweep of the links and of networks beyond a router, unless it is switched off."""
 
-    name = "portscan"
+    name = "neighboursweep"
 
-    def make(self, context: MakerContext) -> PortScan | None:
+    def make(self, context: MakerContext) -> NeighbourSweep | None:
         """See :class:`IMaker`."""
         config = context.config
         if not config.network_scan_enabled:
             return None
-        return PortScan(
+        neighbours = context.parts[INeighbours]
+        ports = ports_to_try((config.rtsp_port, config.onvif_port, config.http_port))
+        rtsp_ports = (*RTSP_PORTS, config.rtsp_port)
+        return NeighbourSweep(
             context.reactor,
-            context.parts[INeighbours],
-            ports=(554, 8554, config.rtsp_port),
+            neighbours,
+            ports=ports,
+            rtsp_ports=rtsp_ports,
             networks=config.scan_networks,
             exclude=config.scan_exclude,
             rate=config.scan_rate,
+            half_open=config.scan_half_open,
+            beyond=PortScan(
+                context.reactor,
+                neighbours,
+                ports=ports,
+                rtsp_ports=rtsp_ports,
+                networks=config.scan_networks,
+                exclude=config.scan_exclude,
+                rate=config.scan_rate,
+                half_open=config.scan_half_open,
+                on_link=False,
+            ),
         )
 
 
@@ -152,7 +170,7 @@ class TopicsMaker:
 wsdiscovery = WSDiscoveryMaker()
 mdns = MDNSMaker()
 ssdp = SSDPMaker()
-portscan = PortScanMaker()
+neighboursweep = NeighbourSweepMaker()
 onvif = OnvifMaker()
 rtsp = RtspMaker()
 topics = TopicsMaker()

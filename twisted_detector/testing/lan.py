@@ -37,6 +37,7 @@ class MemoryNeighbours:
     :ivar addresses: the interfaces; change them at any time.
     :ivar asked: every address that ``mac_of`` was asked for, in order.
     :ivar problem: an exception that ``interfaces`` and ``mac_of`` raise, or None.
+    :ivar watchers: who is told by :meth:`learn`.
     """
 
     def __init__(self, *addresses: Interface, macs: Mapping[str, Mac] | None = None) -> None:
@@ -44,6 +45,7 @@ class MemoryNeighbours:
         self.macs = dict(macs or {})
         self.asked: list[str] = []
         self.problem: Exception | None = None
+        self.watchers: list[Callable[[str, Mac | None], None]] = []
 
     async def mac_of(self, address: str) -> Mac | None:
         self.asked.append(address)
@@ -53,6 +55,19 @@ class MemoryNeighbours:
 
     def known(self) -> Mapping[str, Mac]:
         return dict(self.macs)
+
+    def watch(self, heard: Callable[[str, Mac | None], None]) -> Callable[[], None]:
+        self.watchers.append(heard)
+        return lambda: self.watchers.remove(heard) if heard in self.watchers else None
+
+    def learn(self, address: str, mac: Mac | None) -> None:
+        """The kernel learns who stands at ``address``, or that nobody does."""
+        if mac is None:
+            self.macs.pop(address, None)
+        else:
+            self.macs[address] = mac
+        for heard in tuple(self.watchers):
+            heard(address, mac)
 
     async def interfaces(self) -> Sequence[Interface]:
         if self.problem is not None:

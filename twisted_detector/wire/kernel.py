@@ -105,9 +105,11 @@ class KernelTables:
 
     def _note(self, message: Neighbour, known: dict[str, Mac]) -> None:
         """Bring what is known up to date by one message."""
-        text = self._text_of(message)
+        text = self.text_of(message)
+        if not text:  # of a link that is gone, or of no network here
+            return
         before = known.get(text)
-        now = message.mac if self._counts(message) else None
+        now = message.mac if message.usable else None
         if before is None and now is not None:
             known[text] = now
         elif before != now:
@@ -123,7 +125,8 @@ class KernelTables:
             if link is not None and link.up and address.usable:
                 multicast, loopback = bool(link.flags & IFF_MULTICAST), bool(link.flags & IFF_LOOPBACK)
                 prefix_length = address.prefix_length
-                found.append(Interface(link.name, link.index, address.address, prefix_length, multicast, loopback))
+                arp = not link.flags & IFF_NOARP
+                found.append(Interface(link.name, link.index, address.address, prefix_length, multicast, loopback, arp))
         return tuple(sorted(found, key=lambda one: (one.index, one.version, int(ip_address(one.address)))))
 
     def targets(self, text: str) -> tuple[Target, ...]:
@@ -173,23 +176,19 @@ class KernelTables:
         """All on-link addresses (link-local IPv6 with ``%name``) whose MAC is known, as of now."""
         if self._known is None:
             self._known = {
-                self._text_of(entry): entry.mac
+                text: entry.mac
                 for entry in self._neighbours.values()
-                if entry.mac is not None and self._counts(entry)
+                if entry.mac is not None and entry.usable and (text := self.text_of(entry))
             }
         return MappingProxyType(self._known)
 
-    def _text_of(self, entry: Neighbour) -> str:
+    def text_of(self, entry: Neighbour) -> str:
+        """The address of an entry as others write it (link-local IPv6 with ``%name``); "" when it is not on-link."""
         link = self._links.get(entry.index)
-        if link is None or not entry.address.startswith("fe80:"):
-            return entry.address
-        return f"{entry.address}%{link.name}"
-
-    def _counts(self, entry: Neighbour) -> bool:
-        """Whether an entry is of a neighbour: its MAC is good, and its address is of a network of that link."""
-        if entry.index not in self._links or not entry.usable:
-            return False
-        return any(target.index == entry.index for target in self.targets(self._text_of(entry)))
+        if link is None:
+            return ""
+        text = f"{entry.address}%{link.name}" if entry.address.startswith("fe80:") else entry.address
+        return text if any(target.index == entry.index for target in self.targets(text)) else ""
 
 
 def _subnet(own: Address, link: Link) -> _Subnet:

@@ -22,26 +22,28 @@ STANDARD_LIBRARY = set(sys.stdlib_module_names)
 ROOMS: dict[int, dict[str, str]] = {
     0: {"values": "model events errors documents addressing delivery"},
     1: {"wire": "wire"},
-    2: {"seams": "interfaces"},
+    2: {"seams": "interfaces looking"},
     3: {
         "knowledge": "identity lifecycle registry device cameras channels inspections connection connection_machine"
         " backoff backlog journal outbox outbox_* receipt retained bus outputs"
+        " schedule casebook diagnosis"
     },
     4: {
         "discovery": "discovery",
         "inspection": "inspection",
-        "neighbours": "neighbours networks",
+        "neighbours": "neighbours neighbours_* networks",
         "mqtt": "mqtt mqtt_*",
         "store": "store store_* keeper",
         "speaker": "speaker narrator",
         "broker": "broker broker_*",
         "web": "web",
         "health": "health resources",
+        "control": "control",
     },
-    5: {"detector": "detector examiner visit workqueue commands"},
+    5: {"detector": "detector examiner visit workqueue commands sweeper refinder newcomers"},
     6: {
         "joining": "config config_* plugins plugin_loader service service_* report mqtt_service steady testing simulator"
-        " cli cli_*"
+        " cli cli_* why doctor doctor_*"
     },
 }
 

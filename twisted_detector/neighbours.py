@@ -126,6 +126,8 @@ class KernelNeighbours:
         self._later: IDelayedCall | None = None
         self._waiting: dict[Deferred[None], Sequence[Target]] = {}
         self._provoked: deque[float] = deque()
+        #: Are told each change of links, addresses and neighbours after it was taken in; they must not raise.
+        self.listeners: list[Callable[[netlink.NetlinkMessage], None]] = []
 
     def start(self) -> None:
         """Open the socket and ask for all tables.
@@ -280,6 +282,8 @@ class KernelNeighbours:
             self._tables.apply(message)
             if isinstance(message, netlink.Neighbour):
                 self._wake(partial(is_answer, message))
+            for tell in tuple(self.listeners):
+                tell(message)
 
     def _wake(self, concerned: Callable[[Sequence[Target]], bool]) -> None:
         for waiting, targets in tuple(self._waiting.items()):

@@ -10,7 +10,7 @@ from twisted_detector.device import Device
 from twisted_detector.events import Event, IdentityConflict
 from twisted_detector.identity import IdentityIndex
 from twisted_detector.lifecycle import Lifecycle, Phase
-from twisted_detector.model import Camera, Candidate, Inspection, Sighting, Status, Stream, StreamReport
+from twisted_detector.model import Camera, Candidate, Inspection, Mac, Sighting, Status, Stream, StreamReport
 
 #: Devices of one daemon: a /16 full of them. More is a flood of forged announcements, or years of guests: the oldest
 #: that is no camera makes room.
@@ -75,6 +75,14 @@ class Registry:
     def key_at(self, address: str) -> int | None:
         """The handle of the device that stands at ``address``."""
         return self._index.find(None, "", address)
+
+    def key_of_mac(self, mac: Mac) -> int | None:
+        """The handle of the device that has this MAC."""
+        return self._index.find(mac, "", "")
+
+    def missed(self, key: int) -> int:
+        """How many checks in a row a device has missed."""
+        return self._devices[key].life.missed
 
     def knows(self, key: int) -> bool:
         """Whether a handle is still good."""

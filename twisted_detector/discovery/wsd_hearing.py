@@ -5,6 +5,7 @@ What is heard is hearsay: anybody on the network can forge it. It is never more 
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
@@ -33,6 +34,11 @@ MAX_SENDERS, MAX_SIGHTINGS = 4096, 4096
 #: Stands among what was reported of a sender for its Bye.
 _GONE = "bye"
 
+#: What an answer relates to (WS-Addressing), for those whose body was read before.
+_RELATES_TO = re.compile(rb"RelatesTo[^<>]{0,300}>\s*([^<>\s]{1,256})")
+
+#: Called with the EndpointReference of a camera that answered, and the message id that it answered to.
+Answered = Callable[[str, str], None]
 #: Called with what a fault is about and the fault; logs each only once.
 Complain = Callable[[str, Exception], None]
 
@@ -42,7 +48,7 @@ class _Memory:
     """What was heard and reported since ``began``."""
 
     began: float
-    bodies: dict[str, set[int]] = field(default_factory=dict)
+    bodies: dict[str, dict[int, tuple[str, ...]]] = field(default_factory=dict)
     malformed: Counter[str] = field(default_factory=Counter)
     reported: dict[str, set[str]] = field(default_factory=dict)
     sightings: int = 0
@@ -51,15 +57,14 @@ class _Memory:
         """Whether one more datagram of ``sender`` may be worth reading."""
         if sender not in self.bodies and len(self.bodies) >= MAX_SENDERS:
             return False
-        bodies = self.bodies.setdefault(sender, set())
+        bodies = self.bodies.setdefault(sender, {})
         return len(bodies) < MAX_DATAGRAMS_PER_SENDER and self.malformed[sender] < MAX_MALFORMED_PER_SENDER
 
-    def is_repetition(self, sender: str, data: bytes) -> bool:
+    def is_repetition(self, sender: str, body: int) -> bool:
         """Whether ``sender`` has sent this before, but for the ids in its header."""
-        body = hash(data[max(data.find(b"Body"), 0) :])
         if body in self.bodies[sender]:
             return True
-        self.bodies[sender].add(body)
+        self.bodies[sender][body] = ()
         return False
 
     def is_news(self, sender: str, what: str) -> bool:
@@ -89,6 +94,7 @@ class Hearing:
         ``unrelated``, ``sightings`` and ``departures``.
     :param asked: message ids of our probes. An answer to none of them is counted and still taken: some devices mangle
         them. None: a watcher, and only a watcher hears Hello and Bye, which are said to the group.
+    :param answered: is told which camera answered to which of ``asked``.
     :param lasting: seconds after which everything is news again and the bounds start anew; None: for ever.
     """
 
@@ -102,6 +108,7 @@ class Hearing:
         complain: Complain,
         asked: Collection[str] | None = None,
         lasting: float | None = None,
+        answered: Answered = lambda reference, message_id: None,
     ) -> None:
         self._sink = sink
         self._clock = clock
@@ -110,6 +117,7 @@ class Hearing:
         self._complain = complain
         self._asked = asked
         self._lasting = lasting
+        self._answered = answered
         self._memory = _Memory(monotonic())
 
     def ear(self, interface: str, addresses: Sequence[Interface]) -> Received:
@@ -129,37 +137,55 @@ class Hearing:
             self._counts["datagrams"] += 1
             if heard > MAX_PER_SECOND or reading > MAX_READING or not self._memory.admits(sender):
                 self._counts["dropped"] += 1
-            elif self._memory.is_repetition(sender, data) and self._asked is not None:
+                return
+            body = hash(data[max(data.find(b"Body"), 0) :])
+            if self._memory.is_repetition(sender, body) and self._asked is not None:
                 self._counts["repeated"] += 1
+                self._note_repetition(data, self._memory.bodies[sender][body])
             else:
-                self._read(data, sender, interface, addresses)
+                self._memory.bodies[sender][body] = self._read(data, sender, interface, addresses)
                 reading += self._monotonic() - now
 
         return received
 
-    def _read(self, data: bytes, sender: str, interface: str, addresses: Sequence[Interface]) -> None:
+    def _note_repetition(self, data: bytes, references: tuple[str, ...]) -> None:
+        """The same words to another probe: that it answers that dialect too is all that is new."""
+        found = _RELATES_TO.search(data)
+        if found is not None and references:
+            related = found[1].decode("ascii", "replace")
+            for reference in references:
+                self._answered(reference, related)
+
+    def _read(self, data: bytes, sender: str, interface: str, addresses: Sequence[Interface]) -> tuple[str, ...]:
+        """Report what a datagram tells; returns the EndpointReferences of the cameras in it."""
         try:
             said = wire.parse(data)
         except RemoteError as problem:
             self._counts["malformed"] += 1
             self._memory.malformed[sender] += 1
             self._complain(f"a datagram of {sender}", problem)
-            return
+            return ()
         if said.kind == "bye" and self._asked is None:
             if self._memory.is_farewell(sender):
                 self._counts["departures"] += 1
                 self._sink.departed(METHOD, sender)
-            return
-        if said.kind != ("hello" if self._asked is None else "probe_matches"):
-            return
+            return ()
+        if said.kind not in (("hello",) if self._asked is None else ("probe_matches", "resolve_matches")):
+            return ()
         if self._asked is not None and said.relates_to not in self._asked:
             self._counts["unrelated"] += 1
+        cameras = []
         for match in said.matches:
             if not wire.is_camera(match):
                 self._counts["non_cameras"] += 1
-            elif self._memory.is_news(sender, "match " + wire.normalize_reference(match.endpoint_reference)):
+                continue
+            reference = wire.normalize_reference(match.endpoint_reference)
+            cameras.append(reference)
+            self._answered(reference, said.relates_to)
+            if self._memory.is_news(sender, "match " + reference):
                 self._counts["sightings"] += 1
                 self._sink.sighted(make_sighting(match, sender, interface, addresses, self._clock.seconds()))
+        return tuple(cameras)
 
 
 def make_sighting(

@@ -6,30 +6,28 @@ Sources: WS-Discovery (April 2005), ONVIF Core section 7; SOAP-over-UDP 1.1 sect
 from __future__ import annotations
 
 import time
-import uuid
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from random import Random, SystemRandom
 from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred
-from twisted.internet.interfaces import IDelayedCall
 from twisted.internet.task import LoopingCall, deferLater
 from txaio.tx import make_logger
 from zope.interface import implementer
 
-from twisted_detector.discovery.multicast import Group, MulticastPort, OpenMulticast, open_multicast_on
+from twisted_detector.discovery.dialects import Dialects
+from twisted_detector.discovery.multicast import MulticastPort, OpenMulticast, open_multicast_on
 from twisted_detector.discovery.wsd_hearing import METHOD, Hearing
+from twisted_detector.discovery.wsd_round import ANYWHERE, ANYWHERE_IPV6, GROUP, Round
+from twisted_detector.discovery.wsd_routed import RoutedNetworks
 from twisted_detector.errors import CamdetectError
 from twisted_detector.interfaces import IDiscoverer, INeighbours, ISightingSink, IWatcher
-from twisted_detector.model import Interface
+from twisted_detector.looking import IFinder, ILookAt, IQuickLook
+from twisted_detector.model import Candidate, Interface
 from twisted_detector.wire import wsdiscovery as wire
 
-GROUP = Group(wire.GROUP_IPV4, wire.GROUP_IPV6, wire.PORT)
-
-#: SOAP-over-UDP appendix I. So many after the first: cameras in Wi-Fi power save miss a whole burst.
-_REPEATS = 3
-_MIN_DELAY, _MAX_DELAY, _UPPER_DELAY = 0.05, 0.25, 0.5
 #: Servers with hundreds of virtual interfaces exist, and each costs 16 datagrams per sweep.
 _MAX_PORTS = 64
 #: Seconds after which a Hello that is said again is news: its repetitions end within 1.25 s.
@@ -38,9 +36,11 @@ _HELLO_MEMORY = 5.0
 _FOLLOW_INTERVAL = 10.0
 #: Senders and interfaces whose faults were logged.
 _MAX_COMPLAINTS = 1024
+#: Seconds that a quick look and a search listen: devices answer a group within 0.5 s, and one repetition is sent.
+_QUICK_LISTEN = 1.5
 
 
-@implementer(IDiscoverer, IWatcher)
+@implementer(IDiscoverer, IWatcher, IQuickLook, ILookAt, IFinder)
 class WSDiscovery:
     """Probes every multicast interface when told to, and listens for Hello and Bye all the time.
 
@@ -50,6 +50,10 @@ class WSDiscovery:
     :param listen: seconds from the first probe to the end of a sweep. Devices wait up to 0.5 s before they answer, and
         the last repetition leaves after 1.25 s at worst: 2 is the least that is fair.
     :param include_loopback: use 127.0.0.1 and ::1 too (simulated cameras).
+    :param dialects: remembers who answers what.
+    :param networks: CIDR texts; those of them that stand behind a router are asked address by address.
+    :param exclude: CIDR texts; nothing is sent to an address of theirs (a group reaches whoever listens).
+    :param rate: unicast probes per second into networks behind a router.
     :param random: chance for message ids and delays.
     :param monotonic: seconds that never jump.
     :param open_multicast: for tests.
@@ -66,6 +70,10 @@ class WSDiscovery:
         *,
         listen: float = 3.0,
         include_loopback: bool = False,
+        dialects: Dialects | None = None,
+        networks: Iterable[str] = (),
+        exclude: Iterable[str] = (),
+        rate: int = 200,
         random: Random | None = None,
         monotonic: Callable[[], float] = time.monotonic,
         open_multicast: OpenMulticast | None = None,
@@ -74,6 +82,9 @@ class WSDiscovery:
         self._neighbours = neighbours
         self._listen = listen
         self._include_loopback = include_loopback
+        self._dialects = dialects or Dialects()
+        self._exclude = tuple(ip_network(text, strict=False) for text in exclude)
+        self._routed = RoutedNetworks(networks, self._exclude, rate=rate)
         self._random = SystemRandom() if random is None else random
         self._monotonic = monotonic
         self._open_multicast = open_multicast_on(reactor) if open_multicast is None else open_multicast
@@ -83,6 +94,25 @@ class WSDiscovery:
         self._watched: dict[tuple[str, int], tuple[Sequence[Interface], MulticastPort]] = {}
         self.counts: Counter[str] = Counter()
 
+    def _round(self, sink: ISightingSink) -> Round:
+        return Round(
+            sink,
+            clock=self._reactor,
+            monotonic=self._monotonic,
+            random=self._random,
+            open_multicast=self._open_multicast,
+            answered=self._dialects.answered,
+            counts=self.counts,
+            complain=self._complain,
+        )
+
+    async def _round_on_all(self, sink: ISightingSink) -> tuple[Round, list[Interface]]:
+        interfaces = self._usable(await self._neighbours.interfaces())
+        asking = self._round(sink)
+        for interface in _probed(interfaces):
+            asking.open(interface, _of_same_link(interface, interfaces))
+        return asking, interfaces
+
     # --- IDiscoverer -----------------------------------------------------------------------------------------------
 
     async def sweep(self, sink: ISightingSink) -> None:
@@ -90,61 +120,71 @@ class WSDiscovery:
 
         :raises CamdetectError: nothing could be sent on any interface.
         """
-        interfaces = self._usable(await self._neighbours.interfaces())
-        asked: set[str] = set()
-        hearing = Hearing(
-            sink,
-            clock=self._reactor,
-            monotonic=self._monotonic,
-            counts=self.counts,
-            complain=self._complain,
-            asked=asked,
-        )
-        opened: list[tuple[Interface, MulticastPort]] = []
-        repeats: dict[str, IDelayedCall] = {}
+        asking, interfaces = await self._round_on_all(sink)
         try:
-            for interface in _probed(interfaces):
-                ear = hearing.ear(interface.name, _of_same_link(interface, interfaces))
-                try:
-                    opened.append((interface, self._open_multicast(interface, GROUP, ear, member=False)))
-                except OSError as problem:
-                    self._complain(f"probing from {interface.address} on {interface.name}", problem)
-            if not sum(self._probe(*where, dialect, asked, repeats) for dialect in wire.Dialect for where in opened):
+            if not asking.probe(tuple(wire.Dialect)):
                 names = ", ".join(sorted({one.name for one in interfaces}))
                 raise CamdetectError("no interface could be probed", shown=names or "there is none")
             await deferLater(self._reactor, self._listen)
         finally:
-            for call in repeats.values():
-                if call.active():
-                    call.cancel()
-            for _, port in opened:
-                port.close()
+            asking.close()
+        if self._routed:
+            await self._sweep_behind_routers(sink)
 
-    def _probe(
-        self,
-        interface: Interface,
-        port: MulticastPort,
-        dialect: wire.Dialect,
-        asked: set[str],
-        repeats: dict[str, IDelayedCall],
-    ) -> bool:
-        """Send the first probe of one dialect and arrange for its repetitions; whether the first went out."""
-        message_id = uuid.UUID(int=self._random.getrandbits(128), version=4).urn
-        asked.add(message_id)
-        data = wire.probe(message_id, dialect)
+    async def _sweep_behind_routers(self, sink: ISightingSink) -> None:
+        """One datagram to each address: routers do not forward the group. Some devices do not answer it."""
+        own = await self._neighbours.interfaces()
+        asking = self._round(sink)
+        try:
+            asking.open(ANYWHERE)
+            await self._routed.ask_each(own, asking.begin_letter(wire.Dialect.TRANSMITTER), self._reactor)
+            await deferLater(self._reactor, _QUICK_LISTEN)
+        finally:
+            asking.close()
 
-        def send(left: int, delay: float) -> bool:
-            if left:
-                repeats[message_id] = self._reactor.callLater(delay, send, left - 1, min(2 * delay, _UPPER_DELAY))
-            try:
-                port.send(data)
-            except OSError as problem:
-                self._complain(f"probing from {interface.address} on {interface.name}", problem)
-                return False
-            self.counts["sent"] += 1
-            return True
+    # --- IQuickLook, ILookAt, IFinder ------------------------------------------------------------------------------
 
-        return send(_REPEATS, self._random.uniform(_MIN_DELAY, _MAX_DELAY))
+    async def look_quickly(self, sink: ISightingSink) -> None:
+        """Probe in the few dialects that all known devices answer, once and once more."""
+        asking, _ = await self._round_on_all(sink)
+        try:
+            asking.probe(self._dialects.cover(), repeats=1)
+            await deferLater(self._reactor, _QUICK_LISTEN)
+        finally:
+            asking.close()
+
+    async def look_at(self, address: str, sink: ISightingSink) -> None:
+        """Probe one address in all dialects; nothing when it is excluded."""
+        await self._search(address, sink, tuple(wire.Dialect))
+
+    async def find(self, candidate: Candidate, sink: ISightingSink) -> None:
+        """Ask the group where a device is (Resolve, and a Probe in its dialect), and once more where it was."""
+        dialects = self._dialects.of(candidate.endpoint_reference)
+        asking, _ = await self._round_on_all(sink)
+        try:
+            for reference in _notations(candidate.endpoint_reference):
+                for version in dict.fromkeys(one.value[1] for one in dialects):
+                    asking.ask(_resolving(reference, version), repeats=1)
+            asking.probe(dialects, repeats=1)
+            await self._search(candidate.address, sink, dialects)
+        finally:
+            asking.close()
+
+    async def _search(self, address: str, sink: ISightingSink, dialects: Sequence[wire.Dialect]) -> None:
+        bare, _, scope = address.partition("%")
+        where = ip_address(bare)
+        if any(where in network for network in self._exclude if network.version == where.version):
+            return
+        anywhere = ANYWHERE if where.version == 4 else ANYWHERE_IPV6
+        links = [one for one in await self._neighbours.interfaces() if one.version == where.version]
+        own = [one for one in links if (one.name == scope if scope else where in _network_of(one))]
+        asking = self._round(sink)
+        try:
+            asking.open(own[0] if own else anywhere, tuple(own))
+            asking.probe(dialects, to=address, repeats=1)
+            await deferLater(self._reactor, _QUICK_LISTEN)
+        finally:
+            asking.close()
 
     # --- IWatcher --------------------------------------------------------------------------------------------------
 
@@ -230,6 +270,21 @@ def _probed(interfaces: Sequence[Interface]) -> list[Interface]:
         if one.version == 6 and not one.loopback and (one.name not in links or one.address.startswith("fe80:")):
             links[one.name] = one
     return [*chosen, *links.values()][:_MAX_PORTS]
+
+
+def _network_of(interface: Interface) -> IPv4Network | IPv6Network:
+    return ip_network((interface.address, interface.prefix_length), strict=False)
+
+
+def _notations(reference: str) -> tuple[str, ...]:
+    """An EndpointReference as devices may have written it: a normalised UUID has lost its prefix."""
+    if not reference:
+        return ()
+    return (reference,) if ":" in reference else (f"urn:uuid:{reference}", f"uuid:{reference}")
+
+
+def _resolving(reference: str, version: wire.Version) -> Callable[[str], bytes]:
+    return lambda message_id: wire.resolve(message_id, reference, version=version)
 
 
 def _of_same_link(interface: Interface, interfaces: Sequence[Interface]) -> tuple[Interface, ...]:

@@ -62,7 +62,10 @@ class Refinder:
         if lost and key not in self._searching:
             searching = self._searching[key] = Deferred.fromCoroutine(self._search(key))
             searching.addErrback(self._failed, key)
-            searching.addBoth(lambda _: self._searching.pop(key, None))
+            searching.addBoth(self._searched, key)
+
+    def _searched(self, _: object, key: int) -> None:
+        self._searching.pop(key, None)
 
     def stop(self) -> list[Deferred[None]]:
         """Cancel every search; the Deferreds fire when they have ended."""

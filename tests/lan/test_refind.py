@@ -23,6 +23,8 @@ OLD, NEW = "10.77.0.21", "10.77.0.99"
 MAC = "02:00:00:00:00:21"
 STATUS = f"camera/status/{cid(MAC)}"
 QUICK = 10
+#: Seconds after which the first sweep is surely over: it would find whatever moves meanwhile.
+FIRST_SWEEP = 4
 
 #: What a camera would say by itself is not sent: neither to the WS-Discovery group nor ARP requests, by which this
 #: machine's kernel would learn its address. It answers, for who asks it tells his MAC.
@@ -96,6 +98,7 @@ def test_a_silent_move_is_seen_by_the_first_missed_check(lab: Lab) -> None:
         SMART_DISCOVERY_ENABLED="false", DISCOVERY_INTERVAL="3600", HEALTH_CHECK_INTERVAL="8", OFFLINE_THRESHOLD="600"
     )
     online(site, OLD)
+    time.sleep(FIRST_SWEEP)
     hush(camera)
     began = time.time()
     restart(camera, NEW)
@@ -111,6 +114,7 @@ def test_an_announced_move(lab: Lab) -> None:
     site = Site(lab)
     site.daemon(SMART_DISCOVERY_ENABLED="false", DISCOVERY_INTERVAL="3600")
     online(site, OLD)
+    time.sleep(FIRST_SWEEP)
     restart(camera, NEW)
     ready = time.time()
     at, _ = moved(site, 10)
@@ -126,6 +130,7 @@ def test_a_move_seen_by_its_arp(lab: Lab) -> None:
     site = Site(lab)
     site.daemon(SMART_DISCOVERY_ENABLED="false", DISCOVERY_INTERVAL="3600")
     online(site, OLD)
+    time.sleep(FIRST_SWEEP)
     hush(camera)
     restart(camera, NEW, "--no-onvif")
     began = time.time()
@@ -154,6 +159,7 @@ def test_a_move_seen_by_dhcp(lab: Lab) -> None:
     site = Site(lab)
     site.daemon(SMART_DISCOVERY_ENABLED="false", DISCOVERY_INTERVAL="3600", PLUGINS="portscan,dhcp,rtsp,topics")
     online(site, OLD)
+    time.sleep(FIRST_SWEEP)
     hush(camera)
     restart(camera, NEW, "--no-onvif")
     mac, requested = camera.mac.replace(":", ""), bytes(int(part) for part in NEW.split(".")).hex()
@@ -175,7 +181,7 @@ def test_hello_and_bye(lab: Lab) -> None:
     site = Site(lab)
     daemon = site.daemon(SMART_DISCOVERY_ENABLED="false", DISCOVERY_INTERVAL="3600")
     daemon.wait_for("MQTT connected")
-    time.sleep(5)  # the first sweep is over
+    time.sleep(FIRST_SWEEP)
     camera = simulated(lab, "sim1", OLD, MAC, "--auth", "none")
     camera.processes[0].wait_for("camera", 20)
     ready = time.time()

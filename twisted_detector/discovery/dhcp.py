@@ -68,8 +68,8 @@ def open_packets(kind: str) -> PacketSocket:
     if family is None:
         raise OSError("there are no packet sockets here")
     protocol = socket.htons(_ETH_P_IP if kind == "dhcp" else _ETH_P_ARP)
-    # Bound to no protocol at first: nothing must come in before the filter is there.
-    opened = socket.socket(family, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC, 0)
+    # On all links from the start; what comes in before the filter is there is read and passed over.
+    opened = socket.socket(family, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC, protocol)
     try:
         if kind == "dhcp":
             program = b"".join(struct.pack("=HBBI", *step) for step in _DHCP_ONLY)
@@ -77,7 +77,6 @@ def open_packets(kind: str) -> PacketSocket:
             opened.setsockopt(
                 socket.SOL_SOCKET, _SO_ATTACH_FILTER, struct.pack("HP", len(_DHCP_ONLY), ctypes.addressof(kept))
             )
-        opened.bind(("", socket.ntohs(protocol)))
     except OSError:
         opened.close()
         raise
@@ -165,7 +164,7 @@ class Overhearing:
         self._claimed[claim.address] = claim.mac
         verifying = self._pending[claim.address] = Deferred.fromCoroutine(self._verify(claim, _LOOKS[self.name]))
         verifying.addErrback(self._failed)
-        verifying.addBoth(lambda _: self._pending.pop(claim.address, None))
+        verifying.addBoth(self._verified, claim.address)
 
     async def _verify(self, claim: wire.Claim, looks: Sequence[float]) -> None:
         for delay in looks:
@@ -183,6 +182,9 @@ class Overhearing:
                 )
                 return
         self._claimed.pop(claim.address, None)  # it may be true the next time
+
+    def _verified(self, _: object, address: str) -> None:
+        self._pending.pop(address, None)
 
     def _failed(self, failure: Failure) -> None:
         if not failure.check(CancelledError):

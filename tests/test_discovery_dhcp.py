@@ -54,7 +54,9 @@ class OverhearingTests(SynchronousTestCase):
         self.packets = Packets()
         self.neighbours = MemoryNeighbours()
         self.sink = RecordingSink()
-        watch = Overhearing(kind, self.clock, self.neighbours, open_socket=lambda kind: self.packets)
+        watch = Overhearing(
+            kind, self.clock, self.neighbours, exclude=["10.9.0.0/16"], open_socket=lambda kind: self.packets
+        )
         watch.startWatching(self.sink)
         self.addCleanup(self.end, watch)
         return watch
@@ -107,6 +109,13 @@ class OverhearingTests(SynchronousTestCase):
         self.come(arp(), kind=4)
         self.come(b"rubbish")
         self.assertEqual((1, 1, 0), (watch.counts["packets"], watch.counts["malformed"], watch.counts["claims"]))
+
+    def test_excluded(self) -> None:
+        """A claim in an excluded network is not verified: nothing is sent there."""
+        watch = self.make("arp")
+        self.come(arp(bytes((10, 9, 0, 5))))
+        self.clock.advance(1)
+        self.assertEqual((0, []), (watch.counts["claims"], self.neighbours.asked))
 
     def test_flood(self) -> None:
         """Of a flood of claims so many are verified at one time; the rest is counted."""

@@ -163,8 +163,11 @@ def _behind_router(case: Case) -> Reason:
 def _of_device(case: Case) -> Reason:
     """Somebody is there: what it said is the matter."""
     opened = [port for port, outcome in case.ports.items() if outcome == OPEN]
-    said = " ".join(fact.text for fact in case.facts if fact.source not in ("camera", "re-find"))
-    if case.phase is Phase.REFUSED or "login wanted" in said or "refused" in said.split(": ")[0]:
+    closed = any(
+        fact.text.startswith("login wanted") or (fact.source == "login" and fact.text.startswith("refused"))
+        for fact in case.facts
+    )
+    if case.phase is Phase.REFUSED or closed:
         return _of_login(case, "It wants a login.")
     if case.phase in (Phase.CANDIDATE, Phase.INSPECTING):
         return Reason("being-asked", "It was seen and is being asked now; ask again in some seconds.")

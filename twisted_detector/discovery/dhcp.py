@@ -10,7 +10,8 @@ import ctypes
 import socket
 import struct
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from ipaddress import ip_address, ip_network
 from typing import Any, Protocol
 
 from twisted.internet.defer import CancelledError, Deferred, DeferredList
@@ -89,6 +90,7 @@ class Overhearing:
 
     :param kind: ``dhcp`` or ``arp``, also the name of the method.
     :param reactor: IReactorFDSet and IReactorTime.
+    :param exclude: CIDR texts; what is claimed there is not verified, for that would send something.
     :param open_socket: for tests.
     :ivar counts: ``packets``, ``malformed``, ``claims``, ``dropped``, ``confirmed``.
     """
@@ -101,12 +103,14 @@ class Overhearing:
         reactor: Any,
         neighbours: INeighbours,
         *,
+        exclude: Iterable[str] = (),
         open_socket: Callable[[str], PacketSocket] = open_packets,
     ) -> None:
         self.name = kind
         self._reactor = reactor
         self._clock: IReactorTime = reactor
         self._neighbours = neighbours
+        self._exclude = tuple(ip_network(text, strict=False) for text in exclude)
         self._open_socket = open_socket
         self._reader: _Reader | None = None
         self._sink: ISightingSink | None = None
@@ -153,7 +157,8 @@ class Overhearing:
         # A DHCP client that asks again may have been away meanwhile; ARP is said all day.
         if self.name == "arp" and self._claimed.get(claim.address) == claim.mac:
             return
-        if claim.address in self._pending:
+        where = ip_address(claim.address)
+        if claim.address in self._pending or any(where in network for network in self._exclude):
             return
         self.counts["claims"] += 1
         if len(self._pending) >= MAX_PENDING:

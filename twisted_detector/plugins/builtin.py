@@ -87,7 +87,7 @@ class OverhearingMaker:
 
     def make(self, context: MakerContext) -> Overhearing:
         """See :class:`IMaker`."""
-        return Overhearing(self.name, context.reactor, context.parts[INeighbours])
+        return Overhearing(self.name, context.reactor, context.parts[INeighbours], exclude=context.config.scan_exclude)
 
 
 @implementer(IPlugin, IInspectorMaker)

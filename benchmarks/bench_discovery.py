@@ -241,9 +241,9 @@ def main() -> None:
         "`make bench-discovery` (as root): one bed of namespaces, every host with its own MAC, nothing lost; medians of"
         f" {options.runs} rounds in turn. *Found*: hosts with MAC and exactly their open ports (camdetect), cameras"
         " with exactly their open ports (the others), hosts with MAC (arp-scan). *s*: until the sweep says that it is"
-        " done, in a daemon that runs; for the others the process. *Packets*: all frames that the scanner sent, ARP and what"
-        f" the kernel repeats within {AFTERWARDS} s after an unprivileged run included, counted by nftables. The hosts'"
-        " work is done in the time of the sender, as a veth pair does it: CPU and stalls hold it too.",
+        " done, in a daemon that runs; for the others the process. *Packets*: all frames that the scanner sent, ARP and"
+        f" what the kernel repeats within {AFTERWARDS} s after an unprivileged run included, counted by nftables. The"
+        " hosts' work is done in the time of the sender, as a veth pair does it: CPU and stalls hold it too.",
         "",
         f"Measured on {os.cpu_count()} cores, Linux {platform.release()}, Python {platform.python_version()}, load"
         f" average at the start {os.getloadavg()[0]:.1f}.",

@@ -98,7 +98,7 @@ class Loading(Site):
         chosen = self.names("jsonl")
         self.assertIn("jsonl", chosen)
         self.assertEqual(set(), chosen & (EXAMPLES - {"jsonl"}))
-        self.assertLessEqual({"wsdiscovery", "portscan"}, chosen)
+        self.assertLessEqual({"wsdiscovery", "neighboursweep"}, chosen)
 
     def test_settings(self) -> None:
         """Each plugin gets its own table of the configuration file and no other's."""

@@ -11,7 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.facts import SILENT, A, B, C, inspection, sighting
 from twisted_detector import detector as detector_module
 from twisted_detector.bus import Bus
-from twisted_detector.detector import LOOKUP_TIMEOUT, SETTLE, SETTLE_ANONYMOUS, Detector, Schedule
+from twisted_detector.detector import LOOKUP_TIMEOUT, SETTLE, SETTLE_ANONYMOUS, Detector
 from twisted_detector.events import CameraMoved, SweepFinished
 from twisted_detector.examiner import Examiner
 from twisted_detector.inspection.credentials import LoginBudget
@@ -19,6 +19,7 @@ from twisted_detector.interfaces import ISightingSink
 from twisted_detector.lifecycle import Phase
 from twisted_detector.model import Mac, Status
 from twisted_detector.registry import Registry
+from twisted_detector.schedule import Intervals, Schedule
 from twisted_detector.testing.doubles import (
     Gate,
     MemoryDiscoverer,
@@ -36,6 +37,8 @@ ID = A.compact
 
 
 class DetectorCase(SynchronousTestCase):
+    smart = True
+
     def setUp(self) -> None:
         self.clock = Clock()
         self.heard = RecordingListener()
@@ -62,7 +65,9 @@ class DetectorCase(SynchronousTestCase):
         self.detector = Detector(
             self.clock,
             self.registry,
-            schedule=Schedule(interval=300, check_interval=60, sweep_timeout=30, initial_count=3, initial_pause=10),
+            schedule=Schedule(Intervals(steady=300, quick=60, initial_count=3, initial_pause=10, smart=self.smart)),
+            check_interval=60,
+            sweep_timeout=30,
             neighbours=self.neighbours,
             discoverers=self.methods,
             watchers=self.watchers,
@@ -90,16 +95,16 @@ class DetectorCase(SynchronousTestCase):
 
 class SweepTests(DetectorCase):
     def test_schedule(self) -> None:
-        """The first sweep is at once, three follow quickly, then one each interval."""
+        """The first sweep is at once, three follow quickly, some at growing distances, then one each interval."""
         self.start()
         [method] = self.methods
-        self.assertEqual("initial", self.detector.phase)
+        self.assertEqual("aggressive", self.detector.phase)
         began = []
         for _ in range(700):
             began.append(method.sweeps)
             self.clock.advance(1)
-        self.assertEqual([0, 10, 20, 320, 620], [began.index(count) for count in range(1, 6)])
-        self.assertEqual(("steady", 5), (self.detector.phase, self.detector.sweeps))
+        self.assertEqual([0, 10, 20, 40, 80, 380, 680], [began.index(count) for count in range(1, 8)])
+        self.assertEqual(("steady", 7), (self.detector.phase, self.detector.sweeps))
 
     def test_no_overlap(self) -> None:
         """The next sweep waits for the slowest method of this one, also when one is asked for."""
@@ -334,7 +339,7 @@ class SightingTests(DetectorCase):
         self.assertEqual((100, 900), (self.neighbours.gate.waiting, self.detector.counts["dropped_sightings"]))
         self.clock.advance(LOOKUP_TIMEOUT)
         self.assertEqual(100, len(self.registry.devices()))
-        self.watcher.hear(sighting(HERE, C))
+        self.watcher.hear(sighting(HERE, C, rtsp_ports=(554,)))
         self.assertEqual(101, len(self.registry.devices()))
 
     def test_failing_watcher(self) -> None:
@@ -420,9 +425,11 @@ class CheckTests(DetectorCase):
         self.inspector.answers[THERE], self.inspector.gate = inspection(THERE), Gate()
         self.detector.rescan()
         self.assertEqual(1, self.inspector.gate.waiting)
+        seen = self.methods[0].sightings.pop()  # the sweeps that follow a rescan do not see it
         self.clock.pump([1] * 20)
         self.assertEqual(0, self.inspector.gate.waiting)
         self.inspector.gate = None
+        self.methods[0].sightings.append(seen)
         self.detector.rescan()
         self.assertEqual([ID, B.compact], self.ids())
 
@@ -433,7 +440,7 @@ class CheckTests(DetectorCase):
         self.bus.subscribe(bad)
         self.publish()
         self.clock.pump([1] * 120)
-        self.assertEqual((2, True), (len(self.validator.asked), self.methods[0].sweeps == 3))
+        self.assertEqual((2, True), (len(self.validator.asked), self.methods[0].sweeps == 5))
         self.flushLoggedErrors(ZeroDivisionError)
 
     def test_command(self) -> None:

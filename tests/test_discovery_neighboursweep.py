@@ -22,6 +22,7 @@ from twisted_detector.discovery.pacing import Pacer
 from twisted_detector.discovery.portscan import PortScan
 from twisted_detector.discovery.scan_ports import CAMERA_PORTS, FORBIDDEN_PORTS, HTTP_PORTS, RTSP_PORTS, ports_to_try
 from twisted_detector.interfaces import IDiscoverer
+from twisted_detector.looking import ILookAt
 from twisted_detector.model import Interface, Mac
 from twisted_detector.testing.lan import ETH0, LOOPBACK, MemoryHosts, MemoryNeighbours, RecordingSink
 
@@ -127,7 +128,7 @@ class SweepCase(SynchronousTestCase):
             ports[None] = rest
         self.hosts.ports[address] = ports
 
-    def begin(self, *, raw: bool = False, **settings_: object) -> Deferred[None]:
+    def make(self, *, raw: bool = False, **settings_: object) -> None:
         self.scan = NeighbourSweep(
             self.clock,
             self.neighbours,
@@ -136,6 +137,9 @@ class SweepCase(SynchronousTestCase):
             make_asker=self.link.raw if raw else self.link.kernel,
             **settings_,  # type: ignore[arg-type]
         )
+
+    def begin(self, *, raw: bool = False, **settings_: object) -> Deferred[None]:
+        self.make(raw=raw, **settings_)
         return Deferred.fromCoroutine(self.scan.sweep(self.sink))
 
     def sweep(self, *, raw: bool = False, within: float = 60.0, **settings_: object) -> float:
@@ -268,6 +272,39 @@ class FindingTests(SweepCase):
         self.clock.pump([STEP] * 500)
         self.assertEqual(len(self.link.asked), asked)
         self.assertTrue(self.hosts.is_closed)
+
+
+class LookAtTests(SweepCase):
+    """One address, and nobody else."""
+
+    def look(self, address: str, *, raw: bool = False, **settings_: object) -> None:
+        self.live("10.0.0.5", 554, 80)
+        self.live("10.0.0.6", 554)
+        self.live("10.0.1.5", 554)
+        self.make(raw=raw, networks=("10.0.0.0/25", "10.0.1.0/24"), **settings_)
+        self.finish(Deferred.fromCoroutine(self.scan.look_at(address, self.sink)), within=10.0)
+
+    def test_interface(self) -> None:
+        """It can look at one address."""
+        self.make()
+        verifyObject(ILookAt, self.scan)
+
+    def test_found(self) -> None:
+        """Who stands there is reported with MAC and open ports; nobody else is asked, nor forgotten."""
+        for raw in (False, True):
+            self.sink.sightings.clear()
+            self.link.asked.clear()
+            self.look("10.0.0.5", raw=raw)
+            self.assertEqual({"10.0.0.5": [80, 554]}, {key: sorted(ports) for key, ports in self.opened().items()})
+            self.assertEqual(mac_of("10.0.0.5"), self.sink.sightings[-1].mac)
+            self.assertLessEqual({address for _, address in self.link.asked}, {"10.0.0.5"})
+            self.assertEqual({}, self.scan.alive)
+
+    def test_left_alone(self) -> None:
+        """Nothing is sent to what is excluded, not to be swept, beyond a router, or of IPv6."""
+        for address in ("10.0.0.5", "10.0.0.200", "10.0.1.5", "fe80::5%eth0"):
+            self.look(address, exclude=("10.0.0.0/29",))
+            self.assertEqual(([], []), (self.sink.sightings, self.link.asked))
 
 
 class LossTests(SweepCase):

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Coroutine, Iterable
 from itertools import pairwise
 from random import Random
+from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import Clock
@@ -13,10 +14,13 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
 from twisted_detector.discovery import wsd_hearing
+from twisted_detector.discovery.dialects import Dialects
+from twisted_detector.discovery.wsd_routed import RoutedNetworks
 from twisted_detector.discovery.wsdiscovery import WSDiscovery
 from twisted_detector.errors import CamdetectError
 from twisted_detector.interfaces import IDiscoverer, IWatcher
-from twisted_detector.model import Evidence, EvidenceKind, Interface
+from twisted_detector.looking import IFinder, ILookAt, IQuickLook
+from twisted_detector.model import Candidate, Evidence, EvidenceKind, Interface
 from twisted_detector.testing.lan import ETH0, LOOPBACK, MemoryLAN, MemoryNeighbours, RecordingSink
 from twisted_detector.wire import wsdiscovery as wire
 
@@ -400,3 +404,131 @@ class WatchTests(DiscoveryCase):
         self.discovery.stopWatching()
         self.assertTrue(waiting.called)
         self.assertEqual(self.lan.open_ports, [])
+
+
+def resolving(reference: str, host: str) -> Callable[[bytes, str], Iterable[bytes]]:
+    """A device that answers nothing but a Resolve of its own EndpointReference."""
+
+    def device(data: bytes, sender: str) -> Iterable[bytes]:
+        asked = wire.parse(data)
+        if asked.kind != "resolve" or asked.endpoint_reference != reference:
+            return []
+        match = camera(host, reference)
+        return [wire.resolve_match(match, message_id="urn:uuid:2", relates_to=asked.message_id, version=asked.version)]
+
+    return device
+
+
+class OtherLooks(DiscoveryCase):
+    """Looking cheaply, at one address, and for one device."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.saved: dict[str, str] = {}
+
+    def make(self, *, include_loopback: bool = False, **more: Any) -> WSDiscovery:
+        return WSDiscovery(
+            self.clock,
+            self.neighbours,
+            random=Random(7),
+            monotonic=self.clock.seconds,
+            open_multicast=self.lan.open_multicast,
+            dialects=Dialects(lambda reference, names: self.saved.__setitem__(reference, names)),
+            **more,
+        )
+
+    def finish(self, looking: Coroutine[Deferred[Any], Any, None], seconds: float = 2.0) -> None:
+        done = Deferred.fromCoroutine(looking)
+        self.run_until(self.clock.seconds() + seconds)
+        self.successResultOf(done)
+
+    def seen(self) -> list[str]:
+        return [one.address for one in self.sink.sightings]
+
+    def test_interfaces(self) -> None:
+        """It offers all three."""
+        for interface in (IQuickLook, ILookAt, IFinder):
+            verifyObject(interface, self.discovery)
+
+    def test_dialects_are_remembered(self) -> None:
+        """Each dialect that a camera answers is remembered, also when it answers all with the same words."""
+        self.lan.attach("10.0.0.5", answering(camera("10.0.0.5")))
+        self.lan.attach("10.0.0.6", answering(camera("10.0.0.6", "urn:uuid:D00D"), only=wire.Dialect.ANY))
+        self.sweep()
+        self.assertEqual({"cafe": "ANY DEVICE OASIS TRANSMITTER", "d00d": "ANY"}, self.saved)
+
+    def test_quickly(self) -> None:
+        """A quick look speaks the dialects that are needed, twice, on each interface; it finds a move."""
+        leave = self.lan.attach("10.0.0.5", answering(camera("10.0.0.5"), only=wire.Dialect.OASIS))
+        self.sweep()
+        before = len(self.lan.sent)
+        leave()
+        self.lan.attach("10.0.0.7", answering(camera("10.0.0.7"), only=wire.Dialect.OASIS))
+        self.finish(self.discovery.look_quickly(self.sink))
+        asked = [wire.parse(data) for _, _, data in self.lan.sent[before:]]
+        self.assertEqual((4, {wire.VERSION_2009}), (len(asked), {one.version for one in asked}))
+        self.assertEqual(["10.0.0.5", "10.0.0.7"], self.seen())
+
+    def test_at_one_address(self) -> None:
+        """One address is asked in all dialects, from the interface of its network, and nobody else."""
+        self.lan.attach("10.0.0.5", answering(camera("10.0.0.5")))
+        self.finish(self.discovery.look_at("10.0.0.5", self.sink))
+        self.assertEqual(
+            ([], {"10.0.0.5"}, 8), (self.lan.sent, {to for to, _ in self.lan.sent_to}, len(self.lan.sent_to))
+        )
+        self.assertEqual(["10.0.0.5"], self.seen())
+
+    def test_excluded(self) -> None:
+        """Nothing is sent to an excluded address."""
+        self.discovery = self.make(exclude=["10.0.0.0/29"])
+        self.finish(self.discovery.look_at("10.0.0.5", self.sink))
+        self.assertEqual([], self.lan.sent_to)
+
+    def test_resolve(self) -> None:
+        """A device that has moved is found by its EndpointReference, in each notation."""
+        for notation in ("urn:uuid:cafe", "uuid:cafe"):
+            leave = self.lan.attach("10.0.0.77", resolving(notation, "10.0.0.77"))
+            self.finish(self.discovery.find(Candidate("x", "10.0.0.5", endpoint_reference="cafe"), self.sink))
+            leave()
+        self.assertEqual(["10.0.0.77", "10.0.0.77"], self.seen())
+
+    def test_find_one_that_is_still_there(self) -> None:
+        """It is asked where it was, too."""
+        self.lan.attach("10.0.0.5", answering(camera("10.0.0.5")))
+        self.finish(self.discovery.find(Candidate("x", "10.0.0.5"), self.sink))
+        self.assertIn("10.0.0.5", {to for to, _ in self.lan.sent_to})
+        self.assertIn("10.0.0.5", self.seen())
+
+    def test_cancelled(self) -> None:
+        """Each may be cancelled; every socket is closed."""
+        candidate = Candidate("x", "10.0.0.5", endpoint_reference="cafe")
+        for looking in (
+            self.discovery.look_quickly(self.sink),
+            self.discovery.look_at("10.0.0.5", self.sink),
+            self.discovery.find(candidate, self.sink),
+        ):
+            done = Deferred.fromCoroutine(looking)
+            self.clock.advance(0.2)
+            done.cancel()
+            self.failureResultOf(done, CancelledError)
+            self.assertEqual([], self.lan.open_ports)
+
+    def test_behind_a_router(self) -> None:
+        """Each address of a named network beyond the links is asked once, at the rate; excluded ones are not."""
+        self.discovery = self.make(
+            networks=["interfaces", "10.0.0.0/28", "192.168.7.0/24"], exclude=["192.168.7.128/25"], rate=100
+        )
+        self.lan.attach("192.168.7.7", answering(camera("192.168.7.7")), interface="far")
+        sweeping = self.begin()
+        self.run_until(4.0)
+        self.assertLess(len(self.lan.sent_to), 110)
+        self.run_until(6.5)
+        self.successResultOf(sweeping)
+        self.assertEqual({f"192.168.7.{n}" for n in range(128)}, {to for to, _ in self.lan.sent_to})
+        self.assertEqual((128, ["192.168.7.7"]), (len(self.lan.sent_to), self.seen()))
+
+    def test_a_large_network_behind_a_router(self) -> None:
+        """Of a large network each sweep asks the next part."""
+        networks = RoutedNetworks(["172.16.0.0/20"], [], rate=100)
+        first, second = list(networks.due([ETH0])), list(networks.due([ETH0]))
+        self.assertEqual((1024, 1024, set()), (len(first), len(second), set(first) & set(second)))

@@ -22,10 +22,11 @@ STANDARD_LIBRARY = set(sys.stdlib_module_names)
 ROOMS: dict[int, dict[str, str]] = {
     0: {"values": "model events errors documents addressing delivery"},
     1: {"wire": "wire"},
-    2: {"seams": "interfaces"},
+    2: {"seams": "interfaces looking"},
     3: {
         "knowledge": "identity identity_* kinship recognition whereabouts lifecycle registry device cameras channels"
         " connection connection_machine backoff backlog journal outbox outbox_* quarantine receipt retained bus outputs"
+        " schedule casebook diagnosis"
     },
     4: {
         "discovery": "discovery",
@@ -37,11 +38,12 @@ ROOMS: dict[int, dict[str, str]] = {
         "broker": "broker broker_*",
         "web": "web",
         "health": "health resources",
+        "control": "control",
     },
-    5: {"detector": "detector examiner visit workqueue commands"},
+    5: {"detector": "detector examiner visit workqueue commands sweeper refinder newcomers"},
     6: {
         "joining": "config config_* plugins plugin_loader service service_* report mqtt_service steady"
-        " collector testing simulator cli cli_*"
+        " collector testing simulator cli cli_* why doctor doctor_*"
     },
 }
 

@@ -22,7 +22,9 @@ The daemon is configured by environment variables or a TOML file; docs/configura
 Exit status: 0 all well, 1 it could not be done, 2 wrong arguments or configuration.
 
   camdetect run                                  the daemon, in the foreground
-  camdetect list --json                          what it knew when it stopped
+  camdetect list --json                          the cameras that it knows
+  camdetect why 192.168.1.20                     why that one is not among them
+  camdetect doctor                               what is wrong with it or its machine
   camdetect simulate --count 3 --bind 127.0.0.1  three cameras to try it with
 """
 
@@ -69,12 +71,31 @@ def build_parser() -> argparse.ArgumentParser:
 
     listing = commands.add_parser(
         "list",
-        help="list the cameras that the state directory knows",
-        description="Lists the cameras that the daemon has found, from its state directory (STATE_DIR). The directory "
-        "belongs to one process at a time: while the daemon runs, read the retained messages under camera/ instead.",
+        help="list the cameras that are known",
+        description="Lists the cameras that the daemon knows, or knew when it stopped: the running daemon of STATE_DIR "
+        "is asked, and when there is none, the directory is read.",
     )
     listing.add_argument("--json", action="store_true", help="everything that is kept, as JSON")
     listing.set_defaults(command=_list)
+
+    why = commands.add_parser(
+        "why",
+        help="why an address is not shown as a camera",
+        description="Tells what the running daemon saw of an address, by which method and when, what it asked and what "
+        "came back; looks once more (ARP, and a connection to each usual port) and names the likely reason.",
+    )
+    why.add_argument("address", metavar="ADDRESS", help="an IP address")
+    why.add_argument("--json", action="store_true", help="the same as JSON")
+    why.set_defaults(command=_why)
+
+    doctor = commands.add_parser(
+        "doctor",
+        help="check the daemon and this machine",
+        description="Checks interfaces and multicast, containers, the kernel's neighbour table, limits, capabilities, "
+        "MQTT, the store, cameras and their clocks. Exit status 1 when something fails.",
+    )
+    doctor.add_argument("--json", action="store_true", help="the same as JSON")
+    doctor.set_defaults(command=_doctor)
 
     simulate = commands.add_parser(
         "simulate",
@@ -135,6 +156,26 @@ def _list(arguments: argparse.Namespace) -> int:
 
     config = config_or_exit(os.environ, hostname=gethostname(), stderr=sys.stderr)
     return list_cameras(reactor, config.state_dir, use_json=arguments.json, out=sys.stdout, err=sys.stderr)
+
+
+def _why(arguments: argparse.Namespace) -> int:
+    from socket import gethostname
+
+    from twisted_detector.cli_ask import why
+    from twisted_detector.config import config_or_exit
+
+    config = config_or_exit(os.environ, hostname=gethostname(), stderr=sys.stderr)
+    return why(config.state_dir, arguments.address, use_json=arguments.json, out=sys.stdout, err=sys.stderr)
+
+
+def _doctor(arguments: argparse.Namespace) -> int:
+    from socket import gethostname
+
+    from twisted_detector.cli_ask import doctor
+    from twisted_detector.config import config_or_exit
+
+    config = config_or_exit(os.environ, hostname=gethostname(), stderr=sys.stderr)
+    return doctor(config, use_json=arguments.json, out=sys.stdout, err=sys.stderr)
 
 
 def _simulate(arguments: argparse.Namespace) -> int:

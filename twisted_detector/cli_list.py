@@ -1,7 +1,7 @@
 """A state directory goes in; the cameras that it knows come out, as lines for people or as JSON.
 
-The directory belongs to one process at a time, so this works while the daemon is stopped; while it runs, the retained
-messages under ``camera/`` say the same and more.
+The directory belongs to one process at a time: while the daemon runs, it is asked over its control socket; else the
+store is read.
 """
 
 from __future__ import annotations
@@ -14,10 +14,11 @@ from typing import Any, TextIO
 from twisted.internet.defer import Deferred
 from twisted.internet.task import react
 
-from twisted_detector.errors import StoreError
+from twisted_detector.control import NotRunning, ask
+from twisted_detector.errors import RemoteError, StoreError
 from twisted_detector.model import Camera
 from twisted_detector.store import Store
-from twisted_detector.store_cameras import dump_camera
+from twisted_detector.store_cameras import dump_camera, load_camera
 
 _HEADINGS = ("ID", "STATUS", "ADDRESS", "NAME", "MODEL", "STREAM")
 #: Wider cells are cut: a device may say a name of any length.
@@ -27,8 +28,14 @@ _MAX_CELL = 80
 async def load(reactor: Any, directory: Path) -> list[Camera]:
     """The cameras that the store in ``directory`` knows, ordered by id. Nothing is made when there is none.
 
+    :raises RemoteError: a daemon runs and does not answer as it should.
     :raises StoreError: the store is there but cannot be read, or another process uses it.
     """
+    try:
+        documents = ask(directory, {"command": "list"})["cameras"]
+        return [load_camera(json.dumps(document)) for document in documents]
+    except NotRunning:
+        pass
     store = Store(reactor, directory)
     if not store.path.exists():
         return []
@@ -66,7 +73,7 @@ def list_cameras(reactor: Any, directory: Path, *, use_json: bool, out: TextIO, 
         nonlocal status
         try:
             cameras = await load(reactor, directory)
-        except StoreError as error:
+        except (StoreError, RemoteError) as error:
             status = 1
             err.write(f"camdetect list: {error}\n")
             return

@@ -151,7 +151,7 @@ class Config:
         seconds(1, 30 * _DAY), 1800.0, "Time between sweeps after the first ones, with SMART_DISCOVERY_ENABLED."
     )
     quick_check_interval: float = setting(
-        seconds(1, _DAY), 60.0, "Time between quick looks at what is known.", pending=True
+        seconds(1, _DAY), 60.0, "Time between quick looks for what is known, with SMART_DISCOVERY_ENABLED."
     )
     max_concurrent_discovery: int = setting(whole(1, 1000), 50, "Devices that are inspected at the same time.")
     onvif_enabled: bool = setting(FLAG, True, "Look by WS-Discovery and ask by ONVIF.")

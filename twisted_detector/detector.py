@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from twisted.internet.defer import (
@@ -21,14 +21,20 @@ from txaio.tx import make_logger
 from zope.interface import implementer
 
 from twisted_detector.addressing import canonical_address
-from twisted_detector.errors import CamdetectError, RemoteError
-from twisted_detector.events import Event, SweepFinished
+from twisted_detector.casebook import seen_text
+from twisted_detector.errors import RemoteError
+from twisted_detector.events import CameraDiscovered, CameraForgotten, Event, SweepFinished
 from twisted_detector.examiner import Examiner
 from twisted_detector.identity import normalise_endpoint_reference
-from twisted_detector.interfaces import IDiscoverer, INeighbours, ISightingSink, IWatcher
+from twisted_detector.interfaces import IDiscoverer, IEventListener, INeighbours, ISightingSink, IWatcher
 from twisted_detector.lifecycle import Phase
+from twisted_detector.looking import IFinder, ILookAt, Note, no_note
 from twisted_detector.model import Mac, Sighting
+from twisted_detector.newcomers import Newcomers
+from twisted_detector.refinder import Refinder
 from twisted_detector.registry import Registry
+from twisted_detector.schedule import Schedule
+from twisted_detector.sweeper import Sweeper
 from twisted_detector.workqueue import WorkQueue
 
 #: Sightings whose MAC is being looked up at one time; a flood beyond it is dropped and counted.
@@ -42,34 +48,16 @@ SETTLE = 1.0
 SETTLE_ANONYMOUS = 2.5
 
 
-@dataclass(frozen=True, slots=True)
-class Schedule:
-    """When to sweep. All in seconds.
-
-    :ivar initial_count: that many sweeps follow one another at ``initial_pause``.
-    :ivar interval: between sweeps afterwards.
-    :ivar check_interval: between the checks of known cameras.
-    :ivar sweep_timeout: a sweep that takes longer is cancelled; what it found stays.
-    """
-
-    interval: float
-    check_interval: float
-    sweep_timeout: float
-    initial_count: int = 3
-    initial_pause: float = 10.0
-
-    def pause_after(self, sweeps: int) -> float:
-        """How long to wait when ``sweeps`` have been made."""
-        return self.initial_pause if sweeps < self.initial_count else self.interval
-
-
-@implementer(ISightingSink)
+@implementer(ISightingSink, IEventListener)
 class Detector:
-    """The conductor. Sweeps never overlap; a method that fails is reported and hurts no other.
+    """The conductor: who looks, who is asked and who is missed comes together here.
 
+    :param check_interval: seconds between the checks of known cameras.
+    :param sweep_timeout: a sweep of one method that takes longer (seconds) is cancelled; what it found stays.
     :param inspections: runs the examiner's visits, bounded.
     :param emit: is told of every sweep that ended.
     :param monotonic: seconds that never jump, for durations.
+    :param note: writes down what is seen.
     """
 
     log = make_logger()
@@ -80,6 +68,8 @@ class Detector:
         registry: Registry,
         *,
         schedule: Schedule,
+        check_interval: float,
+        sweep_timeout: float,
         neighbours: INeighbours,
         discoverers: Sequence[IDiscoverer],
         watchers: Sequence[IWatcher],
@@ -87,28 +77,51 @@ class Detector:
         inspections: WorkQueue,
         emit: Callable[[Event], None],
         monotonic: Callable[[], float],
+        note: Note = no_note,
     ) -> None:
         self._clock = clock
         self._registry = registry
-        self._schedule = schedule
+        self._check_interval = check_interval
         self._neighbours = neighbours
         self._discoverers = tuple(discoverers)
         self._watchers = tuple(watchers)
         self._examiner = examiner
         self._inspections = inspections
-        self._emit = emit
-        self._monotonic = monotonic
+        self._note = note
+        self.counts: Counter[str] = Counter()
+        self.sweeper = Sweeper(
+            clock,
+            discoverers,
+            schedule=schedule,
+            timeout=sweep_timeout,
+            cameras=lambda: len(registry.cameras()),
+            emit=emit,
+            monotonic=monotonic,
+            counts=self.counts,
+        )
+        self._newcomers = Newcomers(
+            clock,
+            [one for one in discoverers if ILookAt.providedBy(one)],
+            sink=self,
+            monotonic=monotonic,
+            counts=self.counts,
+            note=note,
+        )
+        self._refinder = Refinder(
+            clock,
+            registry,
+            neighbours=neighbours,
+            finders=[one for one in discoverers if IFinder.providedBy(one)],
+            sink=self,
+            sweep=self.sweeper.hasten,
+            note=note,
+        )
+        examiner.missed = self._missed
         self._checks = LoopingCall(self._check_all)
         self._checks.clock = clock
-        self._next_sweep: IDelayedCall | None = None
-        self._sweeping: dict[int, Deferred[None]] = {}
         self._settling: dict[int, IDelayedCall] = {}
         self._lookups: set[Deferred[None]] = set()
         self._running = False
-        self.sweeps = 0
-        self.last_sweep: dict[str, SweepFinished] = {}
-        self.counts: Counter[str] = Counter()
-        self._sightings_of: Counter[str] = Counter()
 
     # --- start and stop --------------------------------------------------------------------------------------------
 
@@ -122,24 +135,25 @@ class Detector:
                 self.log.failure("{watcher} cannot listen", watcher=watcher.name)
         for key in self._registry.devices():
             self._inspections.add(key, self._examiner.inspect)
-        self._sweep()
-        self._checks.start(self._schedule.check_interval, now=False)
+        self.sweeper.start(self)
+        self._checks.start(self._check_interval, now=False)
 
     async def stop(self) -> None:
         """End every timer, watcher, sweep and inspection; returns when all have ended."""
         self._running = False
         if self._checks.running:
             self._checks.stop()
-        for call in (self._next_sweep, *self._settling.values()):
-            if call is not None and call.active():
+        for call in self._settling.values():
+            if call.active():
                 call.cancel()
         self._settling.clear()
         ending: list[Deferred[Any]] = [
             maybeDeferred(watcher.stopWatching).addErrback(self._cannot_stop, watcher) for watcher in self._watchers
         ]
-        for running in (*self._sweeping.values(), *self._lookups):
-            ending.append(running)
-            running.cancel()
+        for lookup in tuple(self._lookups):
+            ending.append(lookup)
+            lookup.cancel()
+        ending += [*self.sweeper.stop(), *self._newcomers.stop(), *self._refinder.stop()]
         ending.append(self._inspections.stop())
         await DeferredList(ending, consumeErrors=True)
 
@@ -150,74 +164,42 @@ class Detector:
 
     @property
     def phase(self) -> str:
-        """In plain words: ``initial`` or ``steady``, and ``stopped``."""
-        if not self._running:
-            return "stopped"
-        return "initial" if self.sweeps < self._schedule.initial_count else "steady"
+        """See :attr:`Sweeper.phase`."""
+        return self.sweeper.phase
 
     @property
     def sweeping(self) -> bool:
-        """Whether a sweep is under way."""
-        return bool(self._sweeping)
+        """See :attr:`Sweeper.sweeping`."""
+        return self.sweeper.sweeping
+
+    @property
+    def sweeps(self) -> int:
+        """How many sweeps have ended."""
+        return self.sweeper.sweeps
+
+    @property
+    def last_sweep(self) -> Mapping[str, SweepFinished]:
+        """The latest sweep of each method."""
+        return self.sweeper.last
 
     def method_counts(self) -> dict[str, dict[str, int]]:
         """What each method counted (packets, answers, drops), where it counts."""
-        return {each.name: dict(getattr(each, "counts", {})) for each in self._discoverers}
+        methods: dict[int, Any] = {id(one): one for one in (*self._discoverers, *self._watchers)}
+        return {each.name: dict(getattr(each, "counts", {})) for each in methods.values()}
 
     def rescan(self) -> None:
-        """Sweep now; when a sweep is under way, it is the answer."""
-        if self._running and not self._sweeping:
-            self._sweep()
+        """See :meth:`Sweeper.rescan`."""
+        self.sweeper.rescan()
 
-    def _sweep(self) -> None:
-        if self._next_sweep is not None and self._next_sweep.active():
-            self._next_sweep.cancel()
-        self._next_sweep = None
-        self._sightings_of.clear()
-        started = self._monotonic()
-        for number, discoverer in enumerate(self._discoverers):
-            running = Deferred.fromCoroutine(self._sweep_by(discoverer))
-            running.addTimeout(self._schedule.sweep_timeout, self._clock)
-            self._sweeping[number] = running
-        for number, running in tuple(self._sweeping.items()):
-            running.addBoth(self._swept, number, self._discoverers[number].name, started)
-        if not self._discoverers:
-            self._schedule_next()
-
-    async def _sweep_by(self, discoverer: IDiscoverer) -> None:
-        # A coroutine of ours around it: what goes wrong before its first await ends this method's sweep only.
-        await discoverer.sweep(self)
-
-    def _swept(self, result: object, number: int, name: str, started: float) -> None:
-        self._sweeping.pop(number, None)
+    def network_changed(self) -> None:
+        """An interface came or went, or an address of this machine changed."""
         if self._running:
-            error = ""
-            if isinstance(result, Failure):
-                error = result.getErrorMessage()
-                if result.check(DeferredTimeout):
-                    error = f"it took longer than {self._schedule.sweep_timeout:g} s"
-                elif not result.check(CancelledError, OSError, CamdetectError):
-                    error = f"{getattr(result.type, '__name__', 'fault')}: {error}"
-                    self.log.failure("The sweep of {name} failed", failure=result, name=name)
-                self.counts["failed_sweeps"] += 1
-                self.log.warn("Sweep by {name} failed: {error}; what is known stays known", name=name, error=error)
-            finished = SweepFinished(
-                at=self._clock.seconds(),
-                method=name,
-                duration=self._monotonic() - started,
-                sightings=self._sightings_of[name],
-                error=error,
-            )
-            self.last_sweep[name] = finished
-            self._emit(finished)
-            if not self._sweeping:
-                self.sweeps += 1
-                self._schedule_next()
+            self.sweeper.disturbed()
 
-    def _schedule_next(self) -> None:
-        if self._next_sweep is not None and self._next_sweep.active():
-            self._next_sweep.cancel()
-        self._next_sweep = self._clock.callLater(self._schedule.pause_after(self.sweeps), self._sweep)
+    def handle(self, event: Event) -> None:
+        """See :class:`IEventListener`: the number of cameras changed."""
+        if self._running and isinstance(event, CameraDiscovered | CameraForgotten):
+            self.sweeper.cameras_changed()
 
     # --- sightings -------------------------------------------------------------------------------------------------
 
@@ -225,7 +207,7 @@ class Detector:
         """See :class:`ISightingSink`."""
         if not self._running:
             return
-        self._sightings_of[sighting.method] += 1
+        self.sweeper.counted(sighting.method)
         try:
             address = canonical_address(sighting.address)
         except RemoteError:
@@ -234,6 +216,12 @@ class Detector:
         sighting = replace(
             sighting, address=address, endpoint_reference=normalise_endpoint_reference(sighting.endpoint_reference)
         )
+        if _is_presence(sighting) and sighting.mac is not None and self._registry.key_of_mac(sighting.mac) is None:
+            # Somebody is there who was never a camera. While a sweep is under way, it asks everybody anyway.
+            if not self.sweeper.sweeping:
+                self._newcomers.came(address, sighting.mac)
+            return
+        self._note(self._clock.seconds(), address, sighting.method, seen_text(sighting))
         if len(self._lookups) >= MAX_LOOKUPS:
             self.counts["dropped_sightings"] += 1
             return
@@ -287,7 +275,9 @@ class Detector:
         if not self._running:
             return
         try:
-            self._registry.departed(canonical_address(address), self._clock.seconds())
+            address = canonical_address(address)
+            self._note(self._clock.seconds(), address, source, "it said goodbye")
+            self._registry.departed(address, self._clock.seconds())
         except RemoteError:
             self.counts["unusable_sightings"] += 1
 
@@ -308,6 +298,10 @@ class Detector:
             work = self._examiner.check if self._registry.streams(key) else self._examiner.inspect
             self._inspections.add(key, work)
 
+    def _missed(self, key: int) -> None:
+        if self._running:
+            self._refinder.missed(key)
+
     def check(self, camera_id: str) -> bool:
         """Inspect one camera now; False when there is none of that id."""
         key = self._registry.key_of(camera_id)
@@ -315,3 +309,9 @@ class Detector:
             return False
         self._inspections.add(key, self._examiner.inspect, urgent=True)
         return True
+
+
+def _is_presence(sighting: Sighting) -> bool:
+    """Whether a sighting says no more than that somebody with some MAC stands at an address."""
+    said = (sighting.endpoint_reference, sighting.xaddrs, sighting.rtsp_ports, sighting.open_ports, sighting.evidence)
+    return sighting.mac is not None and not any(said)

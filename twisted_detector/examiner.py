@@ -10,9 +10,11 @@ from twisted.internet.defer import CancelledError
 from twisted.internet.interfaces import IReactorTime
 from txaio.tx import make_logger
 
-from twisted_detector.errors import Busy, InspectionError, Malformed, Unreachable
+from twisted_detector.casebook import inspected_text, login_texts
+from twisted_detector.errors import Busy, InspectionError, Malformed, Unauthorized, Unreachable
 from twisted_detector.events import CredentialAccepted, CredentialRefused, Event
 from twisted_detector.interfaces import IInspector, ILoginBudget, IStreamValidator
+from twisted_detector.looking import Note, no_note
 from twisted_detector.model import Candidate, Inspection, Login, Proof, Status, Stream, StreamReport
 from twisted_detector.registry import Registry
 from twisted_detector.visit import Visit
@@ -23,6 +25,7 @@ MAX_SECONDS = 120.0
 _AWAY = (Proof.UNREACHABLE,)
 #: Which fault of several inspectors is told: that it is busy says more than rubbish, and that more than silence.
 _TELLING = (Unreachable, Malformed, Busy)
+_KIND_OF_ANSWER = {Malformed: "unreadable answer", Busy: "busy", Unauthorized: "login wanted"}
 _NO_CAMERA = "it answers, but no longer as a camera"
 _TAKEN = "another device answers at its address"
 
@@ -32,6 +35,8 @@ class Examiner:
 
     :param inspectors: in the order in which they are asked; the first that knows the device has it.
     :param emit: is told of logins that were accepted or refused.
+    :param note: writes down how each visit went.
+    :ivar missed: is told the key of each device that did not answer.
     :ivar counts: how visits ended, by result.
     """
 
@@ -46,6 +51,7 @@ class Examiner:
         validator: IStreamValidator,
         budget: ILoginBudget,
         emit: Callable[[Event], None],
+        note: Note = no_note,
     ) -> None:
         self._clock = clock
         self._registry = registry
@@ -55,6 +61,8 @@ class Examiner:
         self._emit = emit
         self._login_of: dict[int, Login] = {}
         self._round = 0
+        self._note = note
+        self.missed: Callable[[int], None] = lambda key: None
         self.counts: Counter[str] = Counter()
 
     # --- the full inspection ---------------------------------------------------------------------------------------
@@ -82,7 +90,7 @@ class Examiner:
             self._login_of.pop(key, None)
             return False
         if not self._stands(key, self._registry.candidate(key)):
-            self._registry.silent(key, _TAKEN, self._clock.seconds())
+            self._silent(key, _TAKEN)
             return False
         return True
 
@@ -103,6 +111,7 @@ class Examiner:
                     address=visit.candidate.address,
                     error=error,
                 )
+                self._noted(visit, inspector, f"{_KIND_OF_ANSWER.get(type(error), 'no answer')}: {error}")
                 problem = max((problem or error, error), key=_telling)
                 continue
             except CancelledError:
@@ -112,7 +121,10 @@ class Examiner:
                 self.counts["failed"] += 1
                 self.log.failure("Inspector {inspector} failed; the others are asked", inspector=inspector.name)
                 continue
-            if inspection is not None:
+            if inspection is None:
+                self._noted(visit, inspector, "not mine: no camera answered there")
+            else:
+                self._noted(visit, inspector, inspected_text(inspection))
                 inspection = replace(inspection, streams=await visit.prove_all(inspection.streams))
                 self._conclude(key, self._judge(inspection, visit), visit)
                 return
@@ -155,6 +167,8 @@ class Examiner:
     def _note_logins(self, key: int, visit: Visit) -> None:
         """Keep the login that was let in for the next check; tell when it is another than before, and who was not."""
         now, before = self._clock.seconds(), self._login_of.pop(key, None)
+        for words in login_texts(visit.login, visit.refused, visit.reason):
+            self._note(now, visit.candidate.address, "login", words)
         self.counts["failed"] += visit.failures
         if visit.login is not None:
             self._login_of[key] = visit.login
@@ -168,6 +182,16 @@ class Examiner:
                 names = tuple(visit.refused)
                 self._emit(CredentialRefused(at=now, camera=camera, logins=names, reason=visit.reason))
 
+    def _silent(self, key: int, reason: str) -> None:
+        """A device did not answer."""
+        now = self._clock.seconds()
+        self._note(now, self._registry.candidate(key).address, "check", f"no answer: {reason}")
+        self._registry.silent(key, reason, now)
+        self.missed(key)
+
+    def _noted(self, visit: Visit, inspector: IInspector, what: str) -> None:
+        self._note(self._clock.seconds(), visit.candidate.address, inspector.name, what)
+
     def _give_up(self, key: int, visit: Visit, problem: InspectionError | None) -> None:
         if self._lost(key, visit):
             return
@@ -175,7 +199,7 @@ class Examiner:
         if isinstance(problem, Busy):
             self._registry.busy(key, str(problem), now)
         elif isinstance(problem, Unreachable):
-            self._registry.silent(key, str(problem), now)
+            self._silent(key, str(problem))
         else:
             self.counts["rubbish" if isinstance(problem, Malformed) else "foreign"] += 1
             reason = f"what it answers cannot be read: {problem}" if problem is not None else _NO_CAMERA
@@ -185,7 +209,7 @@ class Examiner:
         """A visit took too long."""
         self.counts["timed_out"] += 1
         if self._registry.knows(key):
-            self._registry.silent(key, "it took too long to answer", self._clock.seconds())
+            self._silent(key, "it took too long to answer")
 
     # --- the routine check -----------------------------------------------------------------------------------------
 
@@ -215,7 +239,7 @@ class Examiner:
         reason = next((one.reason for one in reports.values() if one.reason), "")
         if all(report.proof in _AWAY for report in reports.values()):
             self.counts["missed"] += 1
-            self._registry.silent(key, reason, now)
+            self._silent(key, reason)
         elif all(report.proof is Proof.AUTH and not report.validated for report in reports.values()):
             self._registry.refused(key, reason, now)
         elif visit.busy and not any(report.validated for report in reports.values()):

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from twisted_detector.errors import RemoteError
@@ -85,6 +85,17 @@ def permanent_id(mac: Mac | None, endpoint_reference: str, evidence: Iterable[Ev
         serials = (item.value for item in evidence if item.kind == EvidenceKind.SERIAL and useful_serial(item.value))
         name = next(("sn-" + serial for serial in serials), name)
     return safe_id(name.replace("_", "-"))
+
+
+def unused_id(wanted: str, taken: Collection[str]) -> str:
+    """``wanted`` or, when it is taken, with a number: two devices with one serial number, or one address one after the
+    other, are still two.
+    """
+    number, free = 1, wanted
+    while free in taken:
+        number += 1
+        free = f"{wanted}-{number}"
+    return free
 
 
 def claim_of(kind: str, value: str) -> Claim | None:

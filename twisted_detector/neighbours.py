@@ -88,6 +88,8 @@ class KernelNeighbours:
         self._waiting: dict[Deferred[None], Sequence[Target]] = {}
         self._provoked: deque[float] = deque()
         self._watchers: dict[object, Callable[[str, Mac | None], None]] = {}
+        #: Are told each change of links, addresses and neighbours after it was taken in; they must not raise.
+        self.listeners: list[Callable[[netlink.NetlinkMessage], None]] = []
 
     def start(self) -> None:
         """Open the socket and ask for all tables.
@@ -264,6 +266,8 @@ class KernelNeighbours:
         address = self._tables.text_of(message)
         for heard in tuple(self._watchers.values()) if address else ():
             heard(address, message.mac if message.usable else None)
+            for tell in tuple(self.listeners):
+                tell(message)
 
     def _wake(self, concerned: Callable[[Sequence[Target]], bool]) -> None:
         for waiting, targets in tuple(self._waiting.items()):

@@ -9,11 +9,11 @@ from twisted_detector.addressing import without_login
 from twisted_detector.cameras import CameraSet
 from twisted_detector.device import Device
 from twisted_detector.events import Event
-from twisted_detector.identity import Seen, claim_of, claims_of
+from twisted_detector.identity import Seen, claim_of, claims_of, unused_id
 from twisted_detector.identity_index import IdentityIndex
 from twisted_detector.kinship import Kinship
 from twisted_detector.lifecycle import Lifecycle, Phase
-from twisted_detector.model import Camera, Candidate, EvidenceKind, Inspection, Sighting, Status, Stream, StreamReport
+from twisted_detector.model import Camera, Candidate, Inspection, Mac, Sighting, Status, Stream, StreamReport
 from twisted_detector.recognition import Recognition, as_sighting
 
 #: Devices of one daemon: a /16 full of them. More is a flood of forged announcements, or years of guests: the oldest
@@ -83,6 +83,14 @@ class Registry:
     def key_at(self, address: str) -> int | None:
         """The handle of the device that stands at ``address``; the first, when several do."""
         return next(iter(self._index.standing_at(address)), None)
+
+    def key_of_mac(self, mac: Mac) -> int | None:
+        """The handle of the device that has this MAC."""
+        return self._index.find(Seen("", claims_of(mac, "", ())))
+
+    def missed(self, key: int) -> int:
+        """How many checks in a row a device has missed."""
+        return self._devices[key].life.missed
 
     def knows(self, key: int) -> bool:
         """Whether a handle is still good."""
@@ -224,7 +232,7 @@ class Registry:
             self._held.add(device.key)
         elif inspection is not None:
             if not device.id:
-                device.id = self._unused(device.wanted_id)
+                device.id = unused_id(device.wanted_id, self._ids)
                 device.published_at = now
                 self._ids.add(device.id)
             device.cameras.inspected(device.id, device.facts, tuple(device.evidence.values()), inspection, now)
@@ -238,14 +246,6 @@ class Registry:
                 self._held.discard(key)
                 if device is not None and not device.id:
                     self._publish(device, now)
-
-    def _unused(self, wanted: str) -> str:
-        """Two devices with one serial number, or one address one after the other, are still two."""
-        number, free = 1, wanted
-        while free in self._ids:
-            number += 1
-            free = f"{wanted}-{number}"
-        return free
 
     def checked(self, key: int, reports: Mapping[str, StreamReport], now: float) -> None:
         """A check of some streams ended; ``reports`` by stream URL."""
@@ -310,8 +310,7 @@ class Registry:
     def departed(self, address: str, now: float, *, reference: str = "") -> None:
         """The device at ``address`` said goodbye; which of several says ``reference``, and without it none is meant."""
         keys = self._index.standing_at(address)
-        claim = claim_of(EvidenceKind.ENDPOINT_REFERENCE, reference)
-        if claim is not None:
+        for claim in claims_of(None, reference, ()):
             keys = tuple(key for key in keys if self._index.firm(key, claim))
         if len(keys) != 1:
             return

@@ -19,10 +19,12 @@ from txaio.tx import make_logger, set_global_log_level
 from twisted_detector import __version__, collector, plugin_loader
 from twisted_detector.broker import EmbeddedBroker
 from twisted_detector.bus import Bus
+from twisted_detector.casebook import Casebook
 from twisted_detector.commands import Commands
 from twisted_detector.config import Config
 from twisted_detector.detector import Detector
-from twisted_detector.errors import BrokerError
+from twisted_detector.discovery.dialects import Dialects
+from twisted_detector.errors import BrokerError, CamdetectError
 from twisted_detector.examiner import MAX_SECONDS, Examiner
 from twisted_detector.health import Heartbeat
 from twisted_detector.inspection.clear_text import ClearTextPolicy
@@ -44,10 +46,12 @@ from twisted_detector.keeper import Keeper
 from twisted_detector.mqtt_service import MqttService
 from twisted_detector.narrator import Narrator
 from twisted_detector.neighbours import KernelNeighbours
+from twisted_detector.neighbours_watch import NeighbourWatch
 from twisted_detector.outputs.topics import Topics
 from twisted_detector.registry import Registry
 from twisted_detector.report import Report
 from twisted_detector.resources import ReactorLag, Resources
+from twisted_detector.service_control import make_control
 from twisted_detector.service_settings import PACE, missed_limit, mqtt_settings, schedule
 from twisted_detector.speaker import Speaker
 from twisted_detector.store import Store
@@ -127,6 +131,7 @@ class Daemon(Service):
         await store.open()
         self._started("store", lambda: Deferred.fromCoroutine(store.close()))
         neighbours = KernelNeighbours(reactor)
+        neighbour_watch = NeighbourWatch(reactor, neighbours)
         neighbours.start()
         self._started("neighbours", neighbours.stop)
         host, port = await self._broker()
@@ -155,6 +160,11 @@ class Daemon(Service):
         )
         budget.restore(await store.load_values("login_budget"))
 
+        dialects = Dialects(lambda reference, names: store.save_value("dialects", reference, names))
+        dialects.restore(await store.load_values("dialects"))
+        casebook = Casebook()
+        bus.subscribe(casebook)
+
         # Seeing and asking, made by plugins, ours among them.
         clear_text = ClearTextPolicy(
             config.allow_basic_auth, confirmed=config.named_networks, neighbours=neighbours.known
@@ -166,7 +176,13 @@ class Daemon(Service):
             settings={},
             publish=mqtt.publish,
             subscribe=mqtt.subscribe,
-            parts={INeighbours: neighbours, ClearTextPolicy: clear_text, Lanes: lanes, Topics: topics},
+            parts={
+                INeighbours: neighbours,
+                ClearTextPolicy: clear_text,
+                Lanes: lanes,
+                Topics: topics,
+                Dialects: dialects,
+            },
         )
         self._find_plugins()
         bus.subscribe(Speaker(self._make(IOutputMaker, context), publish=mqtt.publish))
@@ -176,6 +192,7 @@ class Daemon(Service):
             bus.subscribe(listener)
         discoverers = self._make(IDiscovererMaker, context)
         watchers = [each for each in discoverers if IWatcher.providedBy(each)] + self._make(IWatcherMaker, context)
+        watchers.append(neighbour_watch)
         examiner = Examiner(
             reactor,
             registry,
@@ -183,6 +200,7 @@ class Daemon(Service):
             validator=RtspValidator(reactor, timeout=config.rtsp_timeout, allow_basic=clear_text.allows, lanes=lanes),
             budget=budget,
             emit=bus.emit,
+            note=casebook.note,
         )
         inspections = WorkQueue(
             reactor,
@@ -195,6 +213,8 @@ class Daemon(Service):
             reactor,
             registry,
             schedule=schedule(config),
+            check_interval=config.health_check_interval,
+            sweep_timeout=config.discovery_timeout,
             neighbours=neighbours,
             discoverers=discoverers,
             watchers=watchers,
@@ -202,7 +222,10 @@ class Daemon(Service):
             inspections=inspections,
             emit=bus.emit,
             monotonic=time.monotonic,
+            note=casebook.note,
         )
+        bus.subscribe(detector)
+        neighbour_watch.network_changed = detector.network_changed
         commands = Commands(
             reactor,
             detector=detector,
@@ -223,6 +246,22 @@ class Daemon(Service):
                 self.log.failure("{extension} could not be started and is left out", extension=repr(extension))
                 continue
             self._started(repr(extension), extension.stopService)
+        # What the kernel knows already must not look like news.
+        with suppress(CamdetectError):
+            await neighbours.interfaces()
+        control = make_control(
+            reactor,
+            config=config,
+            bus=bus,
+            registry=registry,
+            casebook=casebook,
+            neighbours=neighbours,
+            mqtt=mqtt,
+            store=store,
+            detector=detector,
+        )
+        control.start()
+        self._started("control", lambda: Deferred.fromCoroutine(control.stop()))
         detector.start()
         self._started("detector", lambda: Deferred.fromCoroutine(detector.stop()))
 

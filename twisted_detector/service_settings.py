@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from twisted_detector.config import Config
-from twisted_detector.detector import Schedule
 from twisted_detector.model import Secret
 from twisted_detector.mqtt_service import MqttSettings
+from twisted_detector.schedule import Intervals, Schedule
 
 #: The first sweeps follow one another quickly: what is missed once (Wi-Fi power save) is found twenty seconds later.
 INITIAL_PAUSE = 10.0
@@ -43,12 +43,14 @@ def missed_limit(config: Config) -> int:
 
 
 def schedule(config: Config) -> Schedule:
-    """When to sweep and to check."""
-    steady = config.steady_state_interval if config.smart_discovery_enabled else config.discovery_interval
+    """When to sweep."""
+    smart = config.smart_discovery_enabled
     return Schedule(
-        interval=steady,
-        check_interval=config.health_check_interval,
-        sweep_timeout=config.discovery_timeout,
-        initial_count=config.initial_discovery_count if config.smart_discovery_enabled else 1,
-        initial_pause=min(config.discovery_interval, INITIAL_PAUSE),
+        Intervals(
+            steady=config.steady_state_interval if smart else config.discovery_interval,
+            quick=config.quick_check_interval,
+            initial_count=config.initial_discovery_count,
+            initial_pause=min(config.discovery_interval, INITIAL_PAUSE),
+            smart=smart,
+        )
     )

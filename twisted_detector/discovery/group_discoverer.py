@@ -9,7 +9,8 @@ from __future__ import annotations
 import time
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from random import Random, SystemRandom
 from typing import Any, ClassVar
@@ -47,13 +48,13 @@ class Opened:
 class Questions:
     """The sending of one sweep: repetitions that are still to come, and the names of what was asked.
 
-    :ivar asked: message ids, by which answers are known.
+    :ivar asked: message ids, by which answers are known, each with what it asked for in the protocol's own words.
     """
 
     def __init__(self, clock: IReactorTime) -> None:
         self._clock = clock
         self._calls: set[IDelayedCall] = set()
-        self.asked: set[str] = set()
+        self.asked: dict[str, str] = {}
 
     def later(self, delay: float, send: Callable[[], object]) -> None:
         """Call ``send`` after ``delay`` seconds, unless the sweep ends before."""
@@ -118,7 +119,7 @@ class GroupDiscoverer(ABC):
         self.counts: Counter[str] = Counter()
 
     @abstractmethod
-    def hearing(self, sink: ISightingSink, asked: set[str] | None, lasting: float | None) -> Hearing:
+    def hearing(self, sink: ISightingSink, asked: Mapping[str, str] | None, lasting: float | None) -> Hearing:
         """What understands the answers to a sweep that will ask ``asked``; None: what is said to the group."""
 
     @abstractmethod
@@ -132,32 +133,40 @@ class GroupDiscoverer(ABC):
 
         :raises CamdetectError: nothing could be sent on any interface.
         """
-        interfaces = self._usable(await self._neighbours.interfaces())
-        questions = Questions(self._reactor)
-        hearing = self.hearing(sink, questions.asked, None)
-        opened: list[Opened] = []
-        try:
-            for interface in _asked(interfaces):
-                try:
-                    opened.append(Opened(interface, self._open(interface, interfaces, hearing, member=False)))
-                except OSError as problem:
-                    self.complain(f"probing from {interface.address} on {interface.name}", problem)
+        interfaces = await self.usable()
+        with self.asking(sink, asked_from(interfaces), interfaces) as (opened, questions):
             if not self.ask(opened, questions):
                 names = ", ".join(sorted({one.name for one in interfaces}))
                 raise CamdetectError("no interface could be probed", shown=names or "there is none")
             await deferLater(self._reactor, self._listen)
+
+    @contextmanager
+    def asking(
+        self, sink: ISightingSink, where: Sequence[Interface], interfaces: Sequence[Interface]
+    ) -> Iterator[tuple[Sequence[Opened], Questions]]:
+        """Sockets on ``where``, which may be few of ``interfaces``; answers are heard and repetitions sent inside."""
+        questions = Questions(self._reactor)
+        hearing = self.hearing(sink, questions.asked, None)
+        opened: list[Opened] = []
+        try:
+            for interface in where:
+                try:
+                    opened.append(Opened(interface, self._open(interface, interfaces, hearing, member=False)))
+                except OSError as problem:
+                    self.complain(f"probing from {_named(interface)}", problem)
+            yield opened, questions
             hearing.end()
         finally:
             questions.end()
             for one in opened:
                 one.port.close()
 
-    def send(self, interface: Interface, port: MulticastPort, data: bytes) -> bool:
-        """Send to the group; whether it went out."""
+    def send(self, interface: Interface, port: MulticastPort, data: bytes, to: str = "") -> bool:
+        """Send to the group, or to the one address ``to``; whether it went out."""
         try:
-            port.send(data)
+            port.send(data, to)
         except OSError as problem:
-            self.complain(f"probing from {interface.address} on {interface.name}", problem)
+            self.complain(f"probing {f'{to} ' if to else ''}from {_named(interface)}", problem)
             return False
         self.counts["sent"] += 1
         return True
@@ -189,14 +198,14 @@ class GroupDiscoverer(ABC):
     async def _refresh(self, hearing: Hearing) -> None:
         """Open what is missing, close what is gone or has other addresses now. Never raises: the loop must go on."""
         try:
-            interfaces = self._usable(await self._neighbours.interfaces())
+            interfaces = await self.usable()
         except CancelledError:
             return
         except Exception:
             self.log.failure("The interfaces are not known; what is heard stays as it is")
             return
         present: dict[tuple[str, int], Interface] = {}
-        for one in _asked(interfaces):
+        for one in asked_from(interfaces):
             present.setdefault((one.name, one.version), one)
         for key, (addresses, port) in tuple(self._watched.items()):
             if key not in present or addresses != _of_same_link(present[key], interfaces):
@@ -223,7 +232,9 @@ class GroupDiscoverer(ABC):
         port = self._open_multicast(interface, self.group, ear, member=member)
         return port
 
-    def _usable(self, interfaces: Sequence[Interface]) -> list[Interface]:
+    async def usable(self) -> list[Interface]:
+        """The interfaces on which there may be a group."""
+        interfaces = await self._neighbours.interfaces()
         return [one for one in interfaces if (self._include_loopback if one.loopback else one.multicast)]
 
     def complain(self, about: str, problem: Exception) -> None:
@@ -232,7 +243,7 @@ class GroupDiscoverer(ABC):
             self.log.warn("{protocol}, {about}: {problem}", protocol=self.protocol, about=about, problem=problem)
 
 
-def _asked(interfaces: Sequence[Interface]) -> list[Interface]:
+def asked_from(interfaces: Sequence[Interface]) -> list[Interface]:
     """Where to send from: every IPv4 address (each may be of another network), and one IPv6 address of each link.
 
     The loopback interface has no IPv6 multicast.
@@ -243,6 +254,10 @@ def _asked(interfaces: Sequence[Interface]) -> list[Interface]:
         if one.version == 6 and not one.loopback and (one.name not in links or one.address.startswith("fe80:")):
             links[one.name] = one
     return [*chosen, *links.values()][:_MAX_PORTS]
+
+
+def _named(interface: Interface) -> str:
+    return f"{interface.address} on {interface.name}" if interface.name else "here"
 
 
 def _of_same_link(interface: Interface, interfaces: Sequence[Interface]) -> tuple[Interface, ...]:

@@ -168,6 +168,7 @@ class Hearing(ABC):
                 self._counts["dropped"] += 1
             elif self._memory.is_repetition(sender, self.essence(data)) and not self._watching:
                 self._counts["repeated"] += 1
+                self.repeated(data, sender)
             else:
                 self._read(data, Spot(sender, interface, addresses, ask))
                 reading += self._monotonic() - now
@@ -192,6 +193,9 @@ class Hearing(ABC):
     def essence(self, data: bytes) -> bytes:
         """What is alike in repetitions of one datagram."""
         return data
+
+    def repeated(self, data: bytes, sender: str) -> None:  # noqa: B027 most protocols learn nothing from it
+        """``sender`` said again what it has said in this sweep."""
 
     def forget(self, now: float) -> None:
         """Everything is news again, from ``now`` on."""

@@ -6,7 +6,7 @@ and no responder on this machine is disturbed), 8.3 and 10.1 (announcements and 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from zope.interface import implementer
@@ -44,7 +44,7 @@ class MDNS(GroupDiscoverer):
         self._networks = tuple(networks)
         self._known = Remembered(_MAX_KNOWN)
 
-    def hearing(self, sink: ISightingSink, asked: set[str] | None, lasting: float | None) -> Hearing:
+    def hearing(self, sink: ISightingSink, asked: Mapping[str, str] | None, lasting: float | None) -> Hearing:
         """See :class:`GroupDiscoverer`."""
         return Hearing(
             sink,
@@ -64,7 +64,7 @@ class MDNS(GroupDiscoverer):
         Small devices answer the first question of several only.
         """
         message_id = self._random.randrange(1, 0x10000)
-        questions.asked.add(str(message_id))
+        questions.asked[str(message_id)] = self.protocol
         wanted = [wire.Question(dns_sd.kind_name(kind), wire.PTR, unicast=True) for kind in dns_sd.CAMERA_KINDS]
 
         def again() -> None:

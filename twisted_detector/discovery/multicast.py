@@ -56,8 +56,8 @@ class Group:
 class MulticastPort(Protocol):
     """An open socket of one interface."""
 
-    def send(self, data: bytes) -> None:
-        """Send to the group. :raises OSError: it cannot be sent there."""
+    def send(self, data: bytes, to: str = "") -> None:
+        """Send to the group, or to the one address ``to``. :raises OSError: it cannot be sent there."""
 
     def close(self) -> None:
         """Receive no more."""
@@ -150,13 +150,13 @@ class _MulticastSocket:
         self._socket = opened
         self._interface = interface
         scope = () if interface.version == 4 else (0, interface.index)
-        self._target = (group.address(interface.version), group.port, *scope)
+        self._target: tuple[Any, ...] = (group.address(interface.version), group.port, *scope)
         self._received = received
         self._open = True
         reactor.addReader(self)
 
-    def send(self, data: bytes) -> None:
-        self._socket.sendto(data, self._target)
+    def send(self, data: bytes, to: str = "") -> None:
+        self._socket.sendto(data, (to.partition("%")[0], *self._target[1:]) if to else self._target)
 
     def close(self) -> None:
         if self._open:

@@ -26,6 +26,7 @@ from twisted_detector.discovery.portscan import PortScan
 from twisted_detector.discovery.scan_plan import INTERFACES, ScanPlan
 from twisted_detector.discovery.scan_ports import CAMERA_PORTS, RTSP_PORTS, ports_to_try
 from twisted_detector.interfaces import IDiscoverer, INeighbours, ISightingSink
+from twisted_detector.looking import ILookAt
 from twisted_detector.model import Interface, Mac, Sighting
 
 METHOD = "neighboursweep"
@@ -42,7 +43,7 @@ def open_asker(reactor: Any, interfaces: Sequence[Interface], heard: Heard) -> A
         return KernelAsker()
 
 
-@implementer(IDiscoverer)
+@implementer(IDiscoverer, ILookAt)
 class NeighbourSweep:
     """Finds who lives on this machine's links, and their open camera ports.
 
@@ -109,30 +110,40 @@ class NeighbourSweep:
         :raises LocalError: a text that is no network.
         """
         interfaces = [one for one in await self._neighbours.interfaces() if one.version == 4]
-        plan = ScanPlan(
-            self._networks,
-            self._exclude,
-            interfaces,
-            self._neighbours.known(),
-            max_addresses=self._max_addresses,
-        )
+        plan = self._plan(self._networks, interfaces)
         for network in plan.too_large:
             if network not in self._told:
                 self._told.add(network)
                 self.log.info("{network} is too large to be swept unless it is named in SCAN_NETWORKS", network=network)
         links = [one for one in interfaces if one.arp and not one.loopback and plan.touches(_network_of(one))]
         if links:
-            await self._sweep_links(plan, links, sink)
+            alive: dict[str, Mac] = {}
+            self.alive = alive
+            await self._sweep_links(plan, links, sink, alive)
         if self._beyond is not None:
             await self._beyond.sweep(sink)
 
-    async def _sweep_links(self, plan: ScanPlan, links: Sequence[Interface], sink: ISightingSink) -> None:
+    async def look_at(self, address: str, sink: ISightingSink) -> None:
+        """Look at one address on a link; nothing when it is excluded, not to be swept, or an IPv6 address."""
+        if ":" in address:
+            return
+        interfaces = [one for one in await self._neighbours.interfaces() if one.version == 4]
+        where = IPv4Network(address)
+        links = [one for one in interfaces if one.arp and not one.loopback and where.subnet_of(_network_of(one))]
+        if links and self._plan(self._networks, interfaces).touches(where):
+            await self._sweep_links(self._plan((address,), interfaces), links, sink, {})
+
+    def _plan(self, networks: Sequence[str], interfaces: Sequence[Interface]) -> ScanPlan:
+        known = self._neighbours.known()
+        return ScanPlan(networks, self._exclude, interfaces, known, max_addresses=self._max_addresses)
+
+    async def _sweep_links(
+        self, plan: ScanPlan, links: Sequence[Interface], sink: ISightingSink, alive: dict[str, Mac]
+    ) -> None:
         heard: Heard = lambda address, mac: asking.heard(address, mac, by_us=True)  # noqa: E731 (asking comes below)
         asker = self._make_asker(self._reactor, links, heard)
         connector = self._make_connector(self._reactor)
         no_room = self.counts["no_room"]
-        alive: dict[str, Mac] = {}
-        self.alive = alive
         knocker = Knocker(
             connector,
             self._ports,
@@ -140,7 +151,7 @@ class NeighbourSweep:
             half_open=min(self._half_open, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 2),
             per_host=self._per_host,
             monotonic=self._monotonic,
-            told=lambda address, ports, done: self._report(sink, address, ports, done),
+            told=lambda address, ports, done: self._report(sink, alive, address, ports, done),
             unresolved=lambda address: asking.ask_again(address),
             counts=self.counts,
         )
@@ -178,7 +189,9 @@ class NeighbourSweep:
             self.counts["packets"] = self._pacer.packets
             self.counts["most_in_second"] = self._pacer.most_in_second
 
-    def _report(self, sink: ISightingSink, address: str, ports: tuple[int, ...], done: bool) -> None:
+    def _report(
+        self, sink: ISightingSink, alive: Mapping[str, Mac], address: str, ports: tuple[int, ...], done: bool
+    ) -> None:
         # What a stream may stand behind is told at once; with the rest one word at the end is enough.
         if not ports or not (done or ports[-1] in self._rtsp_ports):
             return
@@ -188,7 +201,7 @@ class NeighbourSweep:
                 method=METHOD,
                 address=address,
                 seen_at=self._reactor.seconds(),
-                mac=self.alive.get(address),
+                mac=alive.get(address),
                 rtsp_ports=tuple(port for port in ports if port in self._rtsp_ports),
                 open_ports=ports,
             )

@@ -7,7 +7,7 @@ never fetched here: its URL may be forged.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -128,7 +128,7 @@ class SSDP(GroupDiscoverer):
         super().__init__(reactor, neighbours, **options)
         self._known = Remembered(_MAX_KNOWN)
 
-    def hearing(self, sink: ISightingSink, asked: set[str] | None, lasting: float | None) -> Hearing:
+    def hearing(self, sink: ISightingSink, asked: Mapping[str, str] | None, lasting: float | None) -> Hearing:
         """See :class:`GroupDiscoverer`. A search has no id that an answer repeats."""
         return Hearing(
             sink,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 
@@ -29,6 +30,12 @@ MAX_SENDERS, MAX_SIGHTINGS = 4096, 4096
 #: How the action of a question to the group ends, ours among them. It tells a watcher nothing: not worth an XML parser.
 _PROBE = b"/Probe<"
 
+#: What an answer relates to (WS-Addressing), for those whose body was read before.
+_RELATES_TO = re.compile(rb"RelatesTo[^<>]{0,300}>\s*([^<>\s]{1,256})")
+
+#: Called with the EndpointReference of a camera that answered, and the message id that it answered to.
+Answered = Callable[[str, str], None]
+
 
 class Hearing(hearing.Hearing):
     """Hears WS-Discovery; see :class:`twisted_detector.discovery.hearing.Hearing`.
@@ -37,6 +44,7 @@ class Hearing(hearing.Hearing):
     :param counts: where to count ``non_cameras`` and ``unrelated`` too.
     :param asked: message ids of our probes. An answer to none of them is counted and still taken: some devices mangle
         them. None: a watcher, and only a watcher hears Hello and Bye, which are said to the group.
+    :param answered: is told which camera answered to which of ``asked``.
     """
 
     def __init__(
@@ -49,6 +57,7 @@ class Hearing(hearing.Hearing):
         complain: Complain,
         asked: Collection[str] | None = None,
         lasting: float | None = None,
+        answered: Answered = lambda reference, message_id: None,
     ) -> None:
         super().__init__(
             sink,
@@ -70,6 +79,9 @@ class Hearing(hearing.Hearing):
         )
         self._clock = clock
         self._asked = asked
+        self._answered = answered
+        #: The cameras in each answer that was read: so many as the base class lets be read.
+        self._references: dict[tuple[str, int], tuple[str, ...]] = {}
 
     def essence(self, data: bytes) -> bytes:
         """All but the ids in the header."""
@@ -83,15 +95,29 @@ class Hearing(hearing.Hearing):
         if said.kind == "bye" and self._asked is None:
             self.depart(spot.sender)
             return
-        if said.kind != ("hello" if self._asked is None else "probe_matches"):
+        if said.kind not in (("hello",) if self._asked is None else ("probe_matches", "resolve_matches")):
             return
         if self._asked is not None and said.relates_to not in self._asked:
             self._counts["unrelated"] += 1
-        for match in said.matches:
-            if wire.is_camera(match):
-                self._tell(match, spot)
-            else:
-                self._counts["non_cameras"] += 1
+        cameras = [match for match in said.matches if wire.is_camera(match)]
+        self._counts["non_cameras"] += len(said.matches) - len(cameras)
+        for match in cameras:
+            self._tell(match, spot)
+        if self._asked is not None and cameras:
+            references = tuple(wire.normalize_reference(match.endpoint_reference) for match in cameras)
+            self._references[spot.sender, hash(self.essence(data))] = references
+            self._tell_answered(references, said.relates_to)
+
+    def repeated(self, data: bytes, sender: str) -> None:
+        """The same words to another probe: that it answers that dialect too is all that is new."""
+        references = self._references.get((sender, hash(self.essence(data))), ())
+        found = _RELATES_TO.search(data) if references else None
+        if found is not None:
+            self._tell_answered(references, found[1].decode("ascii", "replace"))
+
+    def _tell_answered(self, references: Sequence[str], message_id: str) -> None:
+        for reference in references:
+            self._answered(reference, message_id)
 
     def _tell(self, match: wire.Match, spot: Spot) -> None:
         self.report(

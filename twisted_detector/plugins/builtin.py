@@ -8,6 +8,8 @@ import time
 from twisted.plugin import IPlugin
 from zope.interface import implementer
 
+from twisted_detector.discovery.dhcp import Overhearing
+from twisted_detector.discovery.dialects import Dialects
 from twisted_detector.discovery.mdns import MDNS
 from twisted_detector.discovery.neighboursweep import NeighbourSweep
 from twisted_detector.discovery.portscan import PortScan
@@ -18,7 +20,14 @@ from twisted_detector.inspection.clear_text import ClearTextPolicy
 from twisted_detector.inspection.lanes import Lanes
 from twisted_detector.inspection.onvif import DEFAULT_PORTS, OnvifInspector
 from twisted_detector.inspection.rtsp import RtspInspector
-from twisted_detector.interfaces import IDiscovererMaker, IInspectorMaker, INeighbours, IOutputMaker, MakerContext
+from twisted_detector.interfaces import (
+    IDiscovererMaker,
+    IInspectorMaker,
+    INeighbours,
+    IOutputMaker,
+    IWatcherMaker,
+    MakerContext,
+)
 from twisted_detector.outputs.topics import Topics, TopicsOutput
 
 
@@ -42,6 +51,10 @@ class WSDiscoveryMaker:
             context.parts[INeighbours],
             listen=min(3.0, context.config.discovery_timeout),
             include_loopback=_loopback_named(context),
+            dialects=context.parts.get(Dialects),
+            networks=context.config.scan_networks,
+            exclude=context.config.scan_exclude,
+            rate=max(1, context.config.scan_rate // 5),
         )
 
 
@@ -119,6 +132,21 @@ class NeighbourSweepMaker:
         )
 
 
+@implementer(IPlugin, IWatcherMaker)
+class OverhearingMaker:
+    """What is overheard of other protocols, where this process has CAP_NET_RAW.
+
+    :ivar name: ``dhcp`` or ``arp``.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def make(self, context: MakerContext) -> Overhearing:
+        """See :class:`IMaker`."""
+        return Overhearing(self.name, context.reactor, context.parts[INeighbours], exclude=context.config.scan_exclude)
+
+
 @implementer(IPlugin, IInspectorMaker)
 class OnvifMaker:
     """ONVIF questions, unless ONVIF is switched off. Asked before RTSP: it knows more."""
@@ -171,6 +199,8 @@ wsdiscovery = WSDiscoveryMaker()
 mdns = MDNSMaker()
 ssdp = SSDPMaker()
 neighboursweep = NeighbourSweepMaker()
+dhcp = OverhearingMaker("dhcp")
+arp = OverhearingMaker("arp")
 onvif = OnvifMaker()
 rtsp = RtspMaker()
 topics = TopicsMaker()

@@ -100,6 +100,7 @@ class MemoryLAN:
     :param clock: advance it to deliver.
     :param latency: seconds that a datagram takes, each way.
     :ivar sent: (interface name, local address, datagram) of everything that was sent to the group.
+    :ivar sent_to: (address, datagram) of everything that was sent to one address.
     :ivar open_ports: (interface name, local address, member) of every socket that is open now.
     :ivar broken: interface names whose sockets cannot send (ENETUNREACH).
     :ivar closed: interface names on which no socket can be opened (EADDRINUSE).
@@ -111,6 +112,7 @@ class MemoryLAN:
         self._devices: list[tuple[str, str, Device]] = []
         self._ports: list[_MemoryPort] = []
         self.sent: list[tuple[str, str, bytes]] = []
+        self.sent_to: list[tuple[str, bytes]] = []
         self.broken: set[str] = set()
         self.closed: set[str] = set()
 
@@ -144,12 +146,15 @@ class MemoryLAN:
         self._ports.append(port)
         return port
 
-    def _send(self, port: _MemoryPort, data: bytes) -> None:
+    def _send(self, port: _MemoryPort, data: bytes, to: str) -> None:
         if port.interface.name in self.broken:
             raise OSError(errno.ENETUNREACH, "Network is unreachable")
-        self.sent.append((port.interface.name, port.interface.address, data))
+        if to:
+            self.sent_to.append((to, data))
+        else:
+            self.sent.append((port.interface.name, port.interface.address, data))
         for interface, address, device in tuple(self._devices):
-            if interface == port.interface.name:
+            if (address == to and port.interface.name in ("", interface)) if to else interface == port.interface.name:
                 for answer in device(data, port.interface.address):
                     self._deliver(port, answer, address)
 
@@ -169,8 +174,8 @@ class _MemoryPort:
         self.member = member
         self.coming: list[IDelayedCall] = []
 
-    def send(self, data: bytes) -> None:
-        self._lan._send(self, data)
+    def send(self, data: bytes, to: str = "") -> None:
+        self._lan._send(self, data, to)
 
     def close(self) -> None:
         self._lan._close(self)

@@ -1,0 +1,110 @@
+"""``camdetect why``, ``doctor`` and ``list`` on a running daemon, in a namespace."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.lan.lab import REASON, Lab, python
+from tests.lan.site import LOGIN, Site, cid, simulated
+from tests.processes import ROOT, wait_until
+
+pytestmark = [
+    pytest.mark.skipif(bool(REASON), reason=REASON),
+    pytest.mark.skipif(shutil.which("mosquitto") is None, reason="needs mosquitto and its clients"),
+]
+
+
+@pytest.fixture
+def lab(tmp_path: Path) -> Iterator[Lab]:
+    with Lab(tmp_path) as lab:
+        yield lab
+
+
+def camdetect(site: Site, *words: str) -> str:
+    """Its output; the exit status may be 0 or 1."""
+    script = f"exec {' '.join(python('-m', 'twisted_detector.cli', *words))} || true"
+    settings = (f"STATE_DIR={site.state}", f"PYTHONPATH={ROOT}", "SCAN_NETWORKS=interfaces")
+    return site.host.run("env", *settings, "sh", "-c", script.replace("exec ", ""))
+
+
+def why(site: Site, address: str) -> Any:
+    return json.loads(camdetect(site, "why", "--json", address))
+
+
+def test_why_and_list_and_doctor(lab: Lab) -> None:
+    """Each kind of address gets its reason; no password is in any answer; the socket is its owner's alone."""
+    camera = simulated(lab, "sim1", "10.77.0.21", "02:00:00:00:00:21", "--auth", "none")
+    closed = simulated(lab, "sim2", "10.77.0.22", "02:00:00:00:00:22", "--auth", "digest")
+    printer = lab.host("printer", "10.77.0.13", "02:00:00:00:00:13")
+    web = lab.host("web", "10.77.0.14", "02:00:00:00:00:14")
+    web.start(*python("-m", "http.server", "80"))
+    for host in (camera, closed):
+        host.processes[0].wait_for("camera", 20)
+    site = Site(lab)
+    daemon = site.daemon(CAMERA_CREDENTIALS="admin:n0t-the-canary", SCAN_EXCLUDE="10.77.0.15")
+    for host, status in ((camera, "online"), (closed, "auth_required")):
+        site.listener.wait(f"camera/status/{cid(host.mac)}", lambda h, s=status: h.json["status"] == s, 20)
+
+    expected = {
+        camera.address: "shown",
+        closed.address: "wrong-credential",
+        printer.address: "ports-closed",
+        web.address: "not-a-camera",
+        "10.77.0.200": "no-answer-to-arp",
+        "192.168.50.7": "not-on-any-network",
+        "10.77.0.15": "excluded",
+        "10.77.0.1": "this-machine",
+    }
+    wait_until(lambda: why(site, web.address)["reason"]["word"] != "being-asked", 20, "the web server was asked")
+    for address, word in expected.items():
+        assert why(site, address)["reason"]["word"] == word, address
+    told = why(site, closed.address)
+    said = [(fact["source"], fact["text"]) for fact in told["facts"]]
+    assert any(source == "wsdiscovery" and "NetworkVideoTransmitter" in text for source, text in said), said
+    assert any(source == "login" and "admin" in text for source, text in said), said
+
+    text = camdetect(site, "why", closed.address)
+    assert "Likely reason: Camera" in text
+    print(text)
+    assert "not an IP address" in camdetect_error(site, "why", "camera.local")
+
+    listed = json.loads(camdetect(site, "list", "--json"))
+    assert [one["id"] for one in listed] == [cid(camera.mac), cid(closed.mac)]
+
+    findings = {one["name"]: one for one in json.loads(camdetect(site, "doctor", "--json"))}
+    assert findings["MQTT"]["level"] == findings["store"]["level"] == "OK"
+    assert "multicast" in findings["interface eth0"]["text"]
+    assert findings["cameras"]["level"] == "WARN"
+    print(camdetect(site, "doctor"))
+
+    socket = site.state / "control.sock"
+    assert stat.S_IMODE(socket.stat().st_mode) == 0o600
+    everything = text + json.dumps(listed) + json.dumps(findings) + json.dumps(told)
+    for password in ("n0t-the-canary", LOGIN.partition(":")[2]):
+        assert password not in everything
+
+    # After it was killed: the store is read, the next daemon takes the socket over.
+    daemon.kill_group()
+    daemon.wait()
+    assert socket.exists()
+    assert [one["id"] for one in json.loads(camdetect(site, "list", "--json"))] == [cid(camera.mac), cid(closed.mac)]
+    assert "no daemon answers" in camdetect(site, "doctor")
+    again = site.daemon()
+    again.wait_for("MQTT connected")
+    wait_until(lambda: why(site, "10.77.0.1"), 5, "an answer")
+    os.kill(again.pid, 15)
+    assert again.wait(10) == 0
+    assert not socket.exists()
+
+
+def camdetect_error(site: Site, *words: str) -> str:
+    script = f"{' '.join(python('-m', 'twisted_detector.cli', *words))} 2>&1 || true"
+    return site.host.run("env", f"STATE_DIR={site.state}", f"PYTHONPATH={ROOT}", "sh", "-c", script)

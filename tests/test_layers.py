@@ -24,8 +24,9 @@ ROOMS: dict[int, dict[str, str]] = {
     1: {"wire": "wire"},
     2: {"seams": "interfaces"},
     3: {
-        "knowledge": "identity identity_* kinship recognition whereabouts lifecycle registry device cameras channels"
-        " inspections connection connection_machine backoff backlog journal outbox outbox_* receipt retained bus outputs"
+        "knowledge": "identity identity_* kinship recognition whereabouts lifecycle registry device cameras"
+        " channels inspections connection connection_machine backoff backlog journal outbox outbox_* receipt"
+        " retained bus outputs"
     },
     4: {
         "discovery": "discovery",

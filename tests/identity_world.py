@@ -131,6 +131,11 @@ class World:
             self.now,
         )
         assert seen is not None
+        if (looked_up and thing.macs) or (words and thing.kind != "clone"):
+            for camera in self.registry.cameras_of(seen.key):
+                for other in self.things:
+                    if other.on and other is not thing and other.id == camera.device_id:
+                        raise Violation(f"{thing.name} was taken for {other.name}, which lives")
         if seen.due and ask:
             self.ask(seen.key)
         return seen.key

@@ -59,7 +59,8 @@ class Recognition:
         for other in nameless:
             device = self._kin.merge(device, other, "only its address was known, and there stands the other", now)
         self._kin.told_together(device, seen, now)
-        return self._kin.heard(self._kin.reconcile(device, now), now)
+        device = self._kin.reconcile(device, now)
+        return self._kin.heard(device, now, for_certain=sighting.mac is not None or device.facts.mac is None)
 
     def _is_two(self, device: Device) -> bool:
         """Whether several MACs are several devices: not when it named them all as its own when it was asked."""

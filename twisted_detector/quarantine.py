@@ -44,14 +44,15 @@ class _Suspicion:
 class Quarantine:
     """Finds the messages for which the broker closes the connection, and holds them back.
 
-    A connection is *fruitless* when it breaks with messages in flight and none was acknowledged in it, or the first
-    that was not is the same as the last time (documents that are said again, or newer messages of higher priority, may
-    well have been acknowledged before it). After three in a row all that were in flight are sent one at a time, until
-    each is acknowledged or held (not only the first: a broker may take the acknowledgements of those before it with
-    it). Who was alone in flight when the connection broke, twice, is a suspect: held for 5, 10, 20 … seconds, an hour
-    at most, then tried again, alone. An acknowledgement clears it.
+    A connection is *fruitless* when it breaks with messages in flight and none was acknowledged in it, or one of those
+    was in flight already when the last one broke. (Documents that are said again, newer messages of higher priority,
+    some of those before the culprit may well be acknowledged each time; but never the culprit.) After three in a row
+    those that were in flight at each of these losses are sent one at a time, until each is acknowledged or held: not
+    the first only, a broker may take the acknowledgements of those before it with it. Who was alone in flight when the
+    connection broke, twice, is a suspect: held for 5, 10, 20 … seconds, an hour at most, then tried again, alone. An
+    acknowledgement clears it.
 
-    *What it costs.* A poisonous message: some six connections, 8 s with the usual back-off, until it is known; then
+    *What it costs.* A poisonous message: some six connections, 10 s with the usual back-off, until it is known; then
     one connection for each trial. A network that merely flaps: messages that were twice alone when it broke come 5 s
     later, and after others of their priority; for holds that grew while nothing at all was acknowledged are cut short
     to these 5 s by the first acknowledgement. While one is tried, the others wait for its acknowledgement.
@@ -61,7 +62,7 @@ class Quarantine:
         self._suspicions: dict[Key, _Suspicion] = {}
         self._line: dict[Key, None] = {}  # to be sent one at a time, in this order
         self._fruitless = 0
-        self._head: Key | None = None
+        self._common: dict[Key, None] = {}  # in flight at each of the last fruitless losses, in order of sending
         self._answered = False
         self._acks = 0
         self._pause_ends = -inf
@@ -93,8 +94,8 @@ class Quarantine:
         self._answered = True
         self._acks += 1
         key = entry.key
-        if self._fruitless and key == self._head:
-            self._fruitless = 0
+        if self._common:
+            self._common.pop(key, None)
         if self._line:
             self._fruitless = 0
             self._line.pop(key, None)
@@ -104,8 +105,7 @@ class Quarantine:
 
     def forget(self, key: Key) -> None:
         """``key`` is kept no longer."""
-        if key == self._head:
-            self._head = None
+        self._common.pop(key, None)
         self._line.pop(key, None)
         if self._suspicions and self._suspicions.pop(key, None) is not None:
             self._soonest = None
@@ -118,18 +118,18 @@ class Quarantine:
         answered, self._answered = self._answered, False
         if not in_flight:
             return None
-        first = in_flight[0]
-        head = first.key
-        self._fruitless = self._fruitless + 1 if not answered or head == self._head else 0
-        self._head = head
+        again = {entry.key: None for entry in in_flight if entry.key in self._common}
+        self._fruitless = self._fruitless + 1 if again or not answered else 0
+        self._common = again or dict.fromkeys(entry.key for entry in in_flight)
         if self._fruitless >= FRUITLESS and not self._line:
-            self._line = dict.fromkeys(entry.key for entry in in_flight)
+            self._line = dict(self._common)
         if len(in_flight) > 1:
             return None
-        suspicion = self._suspicions.setdefault(head, _Suspicion(self._acks))
+        (alone,) = in_flight
+        suspicion = self._suspicions.setdefault(alone.key, _Suspicion(self._acks))
         suspicion.strikes += 1
-        suspicion.octets = min(suspicion.octets or first.octets, first.octets)
-        return head if suspicion.strikes >= STRIKES else None
+        suspicion.octets = min(suspicion.octets or alone.octets, alone.octets)
+        return alone.key if suspicion.strikes >= STRIKES else None
 
     def hold(self, key: Key, entry: Entry | None, now: float) -> float:
         """Hold ``key`` back, with the waiting ``entry`` of it if there is one.
@@ -143,8 +143,7 @@ class Quarantine:
         suspicion.weak, suspicion.acks = suspicion.acks == self._acks, self._acks
         if suspicion.times > 1:
             self._pause_ends = now + HOLD  # with many suspects the others need time between their trials
-        if key == self._head:
-            self._head = None
+        self._common.pop(key, None)
         self._line.pop(key, None)
         self._soonest = None
         if entry is not None and entry.octets < suspicion.octets:

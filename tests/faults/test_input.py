@@ -167,11 +167,11 @@ async def test_poisonous_message(broker: Any, station: Any) -> None:
     one.service.publish(Message("f/faults/large/1", bytes(5000))).addBoth(ends.append)
     one.say(50)
     began = time.monotonic()
-    # The reset may take acknowledgements with it, so that a connection bears some fruit and does not count.
+    # The reset may take acknowledgements with it: how many connections it takes is not the same each time.
     await until(lambda: len(one.acknowledged_at) == 100, 60, one.service.document)
     took = time.monotonic() - began
     connections = one.service.mqtt.metrics.connects
-    assert connections <= 20
+    assert connections <= 12
     document = one.service.document()
     assert (document["held"], document["queue_depth"]["event"], document["dropped"]) == (1, 1, {})
     # It is tried again, alone, and what comes meanwhile arrives.

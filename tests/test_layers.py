@@ -20,9 +20,9 @@ STANDARD_LIBRARY = set(sys.stdlib_module_names)
 
 #: ring → room → modules (patterns of the first name below the package).
 ROOMS: dict[int, dict[str, str]] = {
-    0: {"values": "model events errors documents addressing delivery"},
+    0: {"values": "model events errors documents addressing delivery picture"},
     1: {"wire": "wire"},
-    2: {"seams": "interfaces looking"},
+    2: {"seams": "interfaces looking picturing following"},
     3: {
         "knowledge": "identity identity_* kinship recognition whereabouts lifecycle registry device cameras channels"
         " connection connection_machine backoff backlog journal outbox outbox_* quarantine receipt retained bus outputs"
@@ -37,13 +37,15 @@ ROOMS: dict[int, dict[str, str]] = {
         "speaker": "speaker narrator",
         "broker": "broker broker_*",
         "web": "web",
+        "followers": "followers",
+        "metrics": "metrics",
         "health": "health resources",
         "control": "control",
     },
-    5: {"detector": "detector examiner visit workqueue commands sweeper refinder newcomers"},
+    5: {"detector": "detector examiner visit workqueue commands sweeper refinder newcomers photographer"},
     6: {
         "joining": "config config_* plugins plugin_loader service service_* report mqtt_service steady"
-        " collector testing simulator cli cli_* why doctor doctor_*"
+        " collector testing simulator cli cli_* why doctor doctor_* desk exporting"
     },
 }
 
@@ -72,16 +74,29 @@ OUTSIDE: dict[int, set[str]] = {
         "twisted",
         "automat",
         "txaio.tx",
-        "treq",
         "lxml",
         "klein",
         "werkzeug",
         "OpenSSL",
         "paho",
         "amqtt",
+        "av",
+        "netaddr",
+        "prometheus_client",
     },
     5: {"zope.interface", "twisted", "automat", "txaio.tx"},
-    6: {"zope.interface", "twisted", "automat", "txaio", "treq", "lxml", "klein", "werkzeug", "OpenSSL"},
+    6: {
+        "zope.interface",
+        "twisted",
+        "automat",
+        "txaio",
+        "lxml",
+        "klein",
+        "werkzeug",
+        "OpenSSL",
+        "prometheus_client",
+        "rich",
+    },
 }
 
 #: The parts of the standard library that touch the world: nothing of them where decisions are made (rings 0 to 3).

@@ -53,6 +53,13 @@ class Commands:
         self._topic = topic
         self._publish = publish
         self.counts: Counter[str] = Counter()
+        self._actions: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
+            "rescan": self._rescan,
+            "probe": self._probe,
+            "check": self._check,
+            "forget": self._forget,
+            "state": self._state,
+        }
 
     def handle(self, topic: str, payload: bytes) -> None:
         """One message of the command topic; whatever it is, it gets one answer."""
@@ -60,7 +67,7 @@ class Commands:
         try:
             command = _read(payload)
             answer |= {"id": command.get("id"), "command": command.get("command")}
-            answer |= self._obey(command)
+            answer |= self.obey(command)
             answer["ok"] = True
         except CamdetectError as error:
             self.counts["refused"] += 1
@@ -71,16 +78,18 @@ class Commands:
         answer |= {"node_id": self._node_id, "timestamp": rfc3339(self._clock.seconds())}
         self._publish(Message(self._topic, encode(answer), expires_after=RESULT_LIFETIME))
 
-    def _obey(self, command: dict[str, Any]) -> dict[str, Any]:
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The words that :meth:`obey` knows."""
+        return tuple(self._actions)
+
+    def obey(self, command: dict[str, Any]) -> dict[str, Any]:
+        """Do what ``command["command"]`` names, with its other fields; returns the fields of the answer.
+
+        :raises RemoteError: there is no such command, or its fields are not what it wants.
+        """
         name = command.get("command")
-        actions: dict[object, Callable[[dict[str, Any]], dict[str, Any]]] = {
-            "rescan": self._rescan,
-            "probe": self._probe,
-            "check": self._check,
-            "forget": self._forget,
-            "state": self._state,
-        }
-        action = actions.get(name) if isinstance(name, str) else None
+        action = self._actions.get(name) if isinstance(name, str) else None
         if action is None:
             raise RemoteError("no such command; there are rescan, probe, check, forget and state", shown=repr(name))
         self.counts[str(name)] += 1

@@ -51,7 +51,7 @@ class Control:
     def __init__(self, reactor: Any, directory: Path, handlers: Mapping[str, Handler]) -> None:
         self._reactor = reactor
         self._path = directory / NAME
-        self._handlers = dict(handlers)
+        self._handlers = handlers
         self._port: Any = None
         self._connections: set[_Conversation] = set()
 

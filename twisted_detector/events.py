@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from twisted_detector.model import Camera, Stream
+from twisted_detector.picture import Picture
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +70,13 @@ class StreamChanged(CameraEvent):
 
     old: tuple[Stream, ...]
     new: tuple[Stream, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PictureTaken(CameraEvent):
+    """There is a newer picture of a camera."""
+
+    picture: Picture
 
 
 @dataclass(frozen=True, slots=True)

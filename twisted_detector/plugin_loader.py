@@ -19,6 +19,7 @@ log = make_logger()
 #: The folder of a checkout where a user puts files.
 CHECKOUT_PLUGINS = Path(__file__).resolve().parent.parent / "plugins"
 
+#: Ours are in ``builtin.py`` and, by family, in ``builtin_<family>.py``.
 BUILTIN = f"{plugins.__name__}.builtin"
 
 
@@ -59,7 +60,7 @@ def makers(kind: InterfaceClass, wanted: Sequence[str] = ()) -> list[Any]:
 
 
 def _builtin(maker: Any) -> bool:
-    return bool(type(maker).__module__ == BUILTIN)
+    return type(maker).__module__.startswith(BUILTIN)
 
 
 def make_all(

@@ -7,6 +7,7 @@ import signal
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 from twisted.application.service import IService, Service
@@ -22,24 +23,22 @@ from twisted_detector.bus import Bus
 from twisted_detector.casebook import Casebook
 from twisted_detector.commands import Commands
 from twisted_detector.config import Config
+from twisted_detector.control import Control
+from twisted_detector.desk import Desk
 from twisted_detector.detector import Detector
 from twisted_detector.discovery.dialects import Dialects
 from twisted_detector.errors import BrokerError, CamdetectError
-from twisted_detector.examiner import MAX_SECONDS, Examiner
 from twisted_detector.health import Heartbeat
 from twisted_detector.inspection.clear_text import ClearTextPolicy
 from twisted_detector.inspection.credentials import LoginBudget
 from twisted_detector.inspection.lanes import Lanes
-from twisted_detector.inspection.rtsp import RtspValidator
 from twisted_detector.interfaces import (
-    IDiscovererMaker,
-    IInspectorMaker,
     IListenerMaker,
+    ILoginBudget,
     INeighbours,
     IOutputMaker,
     IServiceExtension,
-    IWatcher,
-    IWatcherMaker,
+    IStateStore,
     MakerContext,
 )
 from twisted_detector.keeper import Keeper
@@ -51,11 +50,11 @@ from twisted_detector.outputs.topics import Topics
 from twisted_detector.registry import Registry
 from twisted_detector.report import Report
 from twisted_detector.resources import ReactorLag, Resources
-from twisted_detector.service_control import make_control
-from twisted_detector.service_settings import PACE, missed_limit, mqtt_settings, schedule
+from twisted_detector.service_desk import seat_answers
+from twisted_detector.service_detector import make_detector
+from twisted_detector.service_settings import missed_limit, mqtt_settings
 from twisted_detector.speaker import Speaker
 from twisted_detector.store import Store
-from twisted_detector.workqueue import WorkQueue
 
 #: A clean stop may take so long in all; a supervisor that sent SIGTERM usually waits ten.
 STOP_SECONDS = 4.5
@@ -170,19 +169,27 @@ class Daemon(Service):
             config.allow_basic_auth, confirmed=config.named_networks, neighbours=neighbours.known
         )
         lanes = Lanes()
+        # Grows while the daemon is made: whoever is made later may use what was made before, and extensions everything.
+        parts: dict[Any, Any] = {
+            INeighbours: neighbours,
+            ClearTextPolicy: clear_text,
+            Lanes: lanes,
+            Topics: topics,
+            Dialects: dialects,
+            Bus: bus,
+            Registry: registry,
+            Casebook: casebook,
+            MqttService: mqtt,
+            IStateStore: store,
+            ILoginBudget: budget,
+        }
         context = MakerContext(
             reactor=reactor,
             config=config,
             settings={},
             publish=mqtt.publish,
             subscribe=mqtt.subscribe,
-            parts={
-                INeighbours: neighbours,
-                ClearTextPolicy: clear_text,
-                Lanes: lanes,
-                Topics: topics,
-                Dialects: dialects,
-            },
+            parts=parts,
         )
         self._find_plugins()
         bus.subscribe(Speaker(self._make(IOutputMaker, context), publish=mqtt.publish))
@@ -190,42 +197,9 @@ class Daemon(Service):
         bus.subscribe(Narrator())
         for listener in self._make(IListenerMaker, context):
             bus.subscribe(listener)
-        discoverers = self._make(IDiscovererMaker, context)
-        watchers = [each for each in discoverers if IWatcher.providedBy(each)] + self._make(IWatcherMaker, context)
-        watchers.append(neighbour_watch)
-        examiner = Examiner(
-            reactor,
-            registry,
-            inspectors=self._make(IInspectorMaker, context),
-            validator=RtspValidator(reactor, timeout=config.rtsp_timeout, allow_basic=clear_text.allows, lanes=lanes),
-            budget=budget,
-            emit=bus.emit,
-            note=casebook.note,
+        detector, examiner, inspections = make_detector(
+            reactor, config, parts, partial(self._make, context=context), neighbour_watch=neighbour_watch
         )
-        inspections = WorkQueue(
-            reactor,
-            max_concurrent=config.max_concurrent_discovery,
-            max_seconds=MAX_SECONDS,
-            timed_out=examiner.timed_out,
-            pace=PACE,
-        )
-        detector = Detector(
-            reactor,
-            registry,
-            schedule=schedule(config),
-            check_interval=config.health_check_interval,
-            sweep_timeout=config.discovery_timeout,
-            neighbours=neighbours,
-            discoverers=discoverers,
-            watchers=watchers,
-            examiner=examiner,
-            inspections=inspections,
-            emit=bus.emit,
-            monotonic=time.monotonic,
-            note=casebook.note,
-        )
-        bus.subscribe(detector)
-        neighbour_watch.network_changed = detector.network_changed
         commands = Commands(
             reactor,
             detector=detector,
@@ -236,9 +210,23 @@ class Daemon(Service):
         )
         mqtt.subscribe(topics.command, commands.handle)
 
+        lag = ReactorLag(reactor, time.monotonic)
+        resources = Resources(time.monotonic)
+        report = Report(
+            registry=registry,
+            detector=detector,
+            examiner=examiner,
+            inspections=inspections,
+            mqtt=mqtt,
+            lag=lag,
+            resources=resources,
+        )
+        desk = Desk()
+        parts |= {Detector: detector, Report: report, Desk: desk, Commands: commands, Store: store}
+        seat_answers(desk, reactor, config, parts)
+
         # What an earlier run knew is said before anything is looked for.
         registry.restore(await store.load_cameras())
-
         for extension in self._make(IServiceExtension, context):
             try:
                 extension.startService()
@@ -249,35 +237,15 @@ class Daemon(Service):
         # What the kernel knows already must not look like news.
         with suppress(CamdetectError):
             await neighbours.interfaces()
-        control = make_control(
-            reactor,
-            config=config,
-            bus=bus,
-            registry=registry,
-            casebook=casebook,
-            neighbours=neighbours,
-            mqtt=mqtt,
-            store=store,
-            detector=detector,
-        )
+        control = Control(reactor, config.state_dir, desk.handlers)
         control.start()
         self._started("control", lambda: Deferred.fromCoroutine(control.stop()))
         detector.start()
         self._started("detector", lambda: Deferred.fromCoroutine(detector.stop()))
 
         # Telling how we are.
-        lag = ReactorLag(reactor, time.monotonic)
         lag.start()
         self._started("lag", lag.stop)
-        report = Report(
-            registry=registry,
-            detector=detector,
-            examiner=examiner,
-            inspections=inspections,
-            mqtt=mqtt,
-            lag=lag,
-            resources=Resources(time.monotonic),
-        )
         heartbeat = Heartbeat(
             reactor,
             node_id=config.node_id,

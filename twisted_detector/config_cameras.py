@@ -1,0 +1,44 @@
+"""The settings of what is asked of cameras go in as declarations; their part of the Config comes out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from twisted_detector.config_kinds import (
+    LOGINS,
+    SECRET,
+    TEXT,
+    choice,
+    seconds,
+    setting,
+)
+from twisted_detector.config_looking import LookingSettings
+from twisted_detector.model import Login, Secret
+
+_DAY = 86_400
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CameraSettings(LookingSettings):
+    """How cameras are asked, proved and logged in to."""
+
+    camera_username: str = setting(TEXT, "", "User name of the login that is tried first.", heading="The cameras")
+    camera_password: Secret = setting(SECRET, Secret(""), "Its password.", secret=True)
+    camera_credentials: tuple[Login, ...] = setting(
+        LOGINS,
+        (),
+        "Logins to try, in this order.",
+        default_text="none: no password is ever guessed",
+        example="admin:s3cret,viewer:look",
+        secret=True,
+        private_file=True,
+    )
+    allow_basic_auth: str = setting(
+        choice("never", "known", "always"),
+        "known",
+        "Send a password in clear (HTTP or RTSP Basic): never, only to devices whose MAC this machine sees, or always.",
+    )
+    onvif_timeout: float = setting(seconds(0.1, 600), 5.0, "Longest wait for an ONVIF answer.")
+    rtsp_timeout: float = setting(seconds(0.1, 600), 10.0, "Longest duration of a stream check.")
+    health_check_interval: float = setting(seconds(1, _DAY), 60.0, "Time between checks of a known camera.")
+    offline_threshold: float = setting(seconds(1, 7 * _DAY), 180.0, "Silence after which a camera is offline.")

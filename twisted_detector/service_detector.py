@@ -1,0 +1,82 @@
+"""What the daemon knows and has made so far goes in; the conductor, with all that looks and asks, comes out."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from twisted_detector.bus import Bus
+from twisted_detector.casebook import Casebook
+from twisted_detector.config import Config
+from twisted_detector.detector import Detector
+from twisted_detector.examiner import MAX_SECONDS, Examiner
+from twisted_detector.inspection.clear_text import ClearTextPolicy
+from twisted_detector.inspection.lanes import Lanes
+from twisted_detector.inspection.rtsp import RtspValidator
+from twisted_detector.interfaces import (
+    IDiscovererMaker,
+    IInspectorMaker,
+    ILoginBudget,
+    INeighbours,
+    IWatcher,
+    IWatcherMaker,
+)
+from twisted_detector.neighbours_watch import NeighbourWatch
+from twisted_detector.registry import Registry
+from twisted_detector.service_settings import PACE, schedule
+from twisted_detector.workqueue import WorkQueue
+
+
+def make_detector(
+    reactor: Any,
+    config: Config,
+    parts: Mapping[Any, Any],
+    make: Callable[[Any], list[Any]],
+    *,
+    neighbour_watch: NeighbourWatch,
+) -> tuple[Detector, Examiner, WorkQueue]:
+    """Join them; nothing looks yet.
+
+    :param parts: shared parts by interface or class, as plugins get them.
+    :param make: lets the plugins, ours among them, make their parts of one kind.
+    """
+    registry, bus, casebook = parts[Registry], parts[Bus], parts[Casebook]
+    discoverers = make(IDiscovererMaker)
+    watchers = [each for each in discoverers if IWatcher.providedBy(each)] + make(IWatcherMaker)
+    examiner = Examiner(
+        reactor,
+        registry,
+        inspectors=make(IInspectorMaker),
+        validator=RtspValidator(
+            reactor, timeout=config.rtsp_timeout, allow_basic=parts[ClearTextPolicy].allows, lanes=parts[Lanes]
+        ),
+        budget=parts[ILoginBudget],
+        emit=bus.emit,
+        note=casebook.note,
+    )
+    inspections = WorkQueue(
+        reactor,
+        max_concurrent=config.max_concurrent_discovery,
+        max_seconds=MAX_SECONDS,
+        timed_out=examiner.timed_out,
+        pace=PACE,
+    )
+    detector = Detector(
+        reactor,
+        registry,
+        schedule=schedule(config),
+        check_interval=config.health_check_interval,
+        sweep_timeout=config.discovery_timeout,
+        neighbours=parts[INeighbours],
+        discoverers=discoverers,
+        watchers=[*watchers, neighbour_watch],
+        examiner=examiner,
+        inspections=inspections,
+        emit=bus.emit,
+        monotonic=time.monotonic,
+        note=casebook.note,
+    )
+    bus.subscribe(detector)
+    neighbour_watch.network_changed = detector.network_changed
+    return detector, examiner, inspections

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -58,6 +58,8 @@ class Detector:
     :param emit: is told of every sweep that ended.
     :param monotonic: seconds that never jump, for durations.
     :param note: writes down what is seen.
+    :param excluded: addresses that are never asked anything, whatever is seen there.
+    :param layer2: whether MAC addresses are looked up and believed.
     """
 
     log = make_logger()
@@ -78,9 +80,13 @@ class Detector:
         emit: Callable[[Event], None],
         monotonic: Callable[[], float],
         note: Note = no_note,
+        excluded: Container[str] = (),
+        layer2: bool = True,
     ) -> None:
         self._clock = clock
         self._registry = registry
+        self._excluded = excluded
+        self._layer2 = layer2
         self._check_interval = check_interval
         self._neighbours = neighbours
         self._discoverers = tuple(discoverers)
@@ -213,6 +219,14 @@ class Detector:
         except RemoteError:
             self.counts["unusable_sightings"] += 1
             return
+        if address in self._excluded:
+            self.counts["excluded_sightings"] += 1
+            self._note(self._clock.seconds(), address, sighting.method, "SCAN_EXCLUDE has it: it is asked nothing")
+            return
+        if not self._layer2 and sighting.mac is not None:
+            if _is_presence(sighting):
+                return
+            sighting = replace(sighting, mac=None)
         sighting = replace(
             sighting, address=address, endpoint_reference=normalise_endpoint_reference(sighting.endpoint_reference)
         )
@@ -235,7 +249,7 @@ class Detector:
             self.log.failure("A sighting could not be taken in", failure=failure)
 
     async def _take_in(self, sighting: Sighting) -> None:
-        if sighting.mac is None:
+        if sighting.mac is None and self._layer2:
             sighting = replace(sighting, mac=await self._mac_of(sighting.address))
         seen = self._registry.observe(sighting, self._clock.seconds())
         if seen is None:
@@ -270,14 +284,14 @@ class Detector:
             waiting.cancel()
         self._inspections.add(key, self._examiner.inspect, urgent=True)
 
-    def departed(self, source: str, address: str) -> None:
+    def departed(self, source: str, address: str, reference: str = "") -> None:
         """See :class:`ISightingSink`."""
         if not self._running:
             return
         try:
             address = canonical_address(address)
             self._note(self._clock.seconds(), address, source, "it said goodbye")
-            self._registry.departed(address, self._clock.seconds())
+            self._registry.departed(address, self._clock.seconds(), reference=normalise_endpoint_reference(reference))
         except RemoteError:
             self.counts["unusable_sightings"] += 1
 

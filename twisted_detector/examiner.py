@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from dataclasses import replace
 
 from twisted.internet.defer import CancelledError
@@ -27,6 +27,7 @@ _AWAY = (Proof.UNREACHABLE,)
 _TELLING = (Unreachable, Malformed, Busy)
 _KIND_OF_ANSWER = {Malformed: "unreadable answer", Busy: "busy", Unauthorized: "login wanted"}
 _NO_CAMERA = "it answers, but no longer as a camera"
+_EXCLUDED = "its address is in SCAN_EXCLUDE"
 _TAKEN = "another device answers at its address"
 
 
@@ -36,6 +37,7 @@ class Examiner:
     :param inspectors: in the order in which they are asked; the first that knows the device has it.
     :param emit: is told of logins that were accepted or refused.
     :param note: writes down how each visit went.
+    :param excluded: addresses at which nobody is asked anything.
     :ivar missed: is told the key of each device that did not answer.
     :ivar counts: how visits ended, by result.
     """
@@ -52,6 +54,7 @@ class Examiner:
         budget: ILoginBudget,
         emit: Callable[[Event], None],
         note: Note = no_note,
+        excluded: Container[str] = (),
     ) -> None:
         self._clock = clock
         self._registry = registry
@@ -62,6 +65,7 @@ class Examiner:
         self._login_of: dict[int, Login] = {}
         self._round = 0
         self._note = note
+        self._excluded = excluded
         self.missed: Callable[[int], None] = lambda key: None
         self.counts: Counter[str] = Counter()
 
@@ -91,6 +95,10 @@ class Examiner:
             return False
         if not self._stands(key, self._registry.candidate(key)):
             self._silent(key, _TAKEN)
+            return False
+        if self._registry.candidate(key).address in self._excluded:
+            # Known from before it was excluded. It is not looked for either.
+            self._registry.silent(key, _EXCLUDED, self._clock.seconds())
             return False
         return True
 

@@ -6,6 +6,7 @@ from collections import Counter
 from typing import Any
 
 from twisted_detector.detector import Detector
+from twisted_detector.discovery.pacing import Pacer
 from twisted_detector.documents import rfc3339
 from twisted_detector.examiner import Examiner
 from twisted_detector.mqtt_service import MqttService
@@ -27,6 +28,7 @@ class Report:
         mqtt: MqttService,
         lag: ReactorLag,
         resources: Resources,
+        pacer: Pacer,
     ) -> None:
         self._registry = registry
         self._detector = detector
@@ -35,6 +37,7 @@ class Report:
         self._mqtt = mqtt
         self._lag = lag
         self._resources = resources
+        self._pacer = pacer
 
     def status(self) -> tuple[str, str]:
         """The overall word, and the reason when it is not ``online``."""
@@ -85,6 +88,7 @@ class Report:
                     }
                     for method, sweep in self._detector.last_sweep.items()
                 },
+                "packets_sent": self._pacer.document(),
                 "methods": self._detector.method_counts(),
             },
             "reactor": {"lag_ms": self._lag.document()},

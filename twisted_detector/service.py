@@ -18,6 +18,7 @@ from twisted.python.failure import Failure
 from txaio.tx import make_logger, set_global_log_level
 
 from twisted_detector import __version__, collector, plugin_loader
+from twisted_detector.addressing import Exclusions
 from twisted_detector.broker import EmbeddedBroker
 from twisted_detector.bus import Bus
 from twisted_detector.casebook import Casebook
@@ -27,6 +28,7 @@ from twisted_detector.control import Control
 from twisted_detector.desk import Desk
 from twisted_detector.detector import Detector
 from twisted_detector.discovery.dialects import Dialects
+from twisted_detector.discovery.pacing import Pacer
 from twisted_detector.errors import BrokerError, CamdetectError
 from twisted_detector.health import Heartbeat
 from twisted_detector.inspection.clear_text import ClearTextPolicy
@@ -44,7 +46,7 @@ from twisted_detector.interfaces import (
 from twisted_detector.keeper import Keeper
 from twisted_detector.mqtt_service import MqttService
 from twisted_detector.narrator import Narrator
-from twisted_detector.neighbours import KernelNeighbours
+from twisted_detector.neighbours import LOOKUP_PACKETS, KernelNeighbours
 from twisted_detector.neighbours_watch import NeighbourWatch
 from twisted_detector.outputs.topics import Topics
 from twisted_detector.registry import Registry
@@ -52,7 +54,7 @@ from twisted_detector.report import Report
 from twisted_detector.resources import ReactorLag, Resources
 from twisted_detector.service_desk import seat_answers
 from twisted_detector.service_detector import make_detector
-from twisted_detector.service_settings import missed_limit, mqtt_settings
+from twisted_detector.service_settings import missed_limit, mqtt_settings, without_macs
 from twisted_detector.speaker import Speaker
 from twisted_detector.store import Store
 
@@ -129,7 +131,13 @@ class Daemon(Service):
         store = Store(reactor, config.state_dir)
         await store.open()
         self._started("store", lambda: Deferred.fromCoroutine(store.close()))
-        neighbours = KernelNeighbours(reactor)
+        pacer = Pacer(config.scan_rate, time.monotonic, reactor)
+        exclusions = Exclusions(config.scan_exclude)
+        neighbours = KernelNeighbours(
+            reactor,
+            excluded=exclusions.__contains__,
+            turn=partial(pacer.turn, by="neighbours.lookup", packets=LOOKUP_PACKETS),
+        )
         neighbour_watch = NeighbourWatch(reactor, neighbours)
         neighbours.start()
         self._started("neighbours", neighbours.stop)
@@ -143,6 +151,7 @@ class Daemon(Service):
             mqtt_settings(config, host, port, topics.lwt),
             store=store,
             node_id=config.node_id,
+            service=config.service_id,
             emit=bus.emit,
             queue_size=config.mqtt_queue_size,
         )
@@ -165,13 +174,14 @@ class Daemon(Service):
         bus.subscribe(casebook)
 
         # Seeing and asking, made by plugins, ours among them.
-        clear_text = ClearTextPolicy(
-            config.allow_basic_auth, confirmed=config.named_networks, neighbours=neighbours.known
-        )
+        macs = neighbours.known if config.mac_tracking_enabled else dict
+        clear_text = ClearTextPolicy(config.allow_basic_auth, confirmed=config.named_networks, neighbours=macs)
         lanes = Lanes()
         # Grows while the daemon is made: whoever is made later may use what was made before, and extensions everything.
         parts: dict[Any, Any] = {
             INeighbours: neighbours,
+            Pacer: pacer,
+            Exclusions: exclusions,
             ClearTextPolicy: clear_text,
             Lanes: lanes,
             Topics: topics,
@@ -207,6 +217,7 @@ class Daemon(Service):
             node_id=config.node_id,
             topic=topics.command_result,
             publish=mqtt.publish,
+            excluded=exclusions,
         )
         mqtt.subscribe(topics.command, commands.handle)
 
@@ -220,13 +231,15 @@ class Daemon(Service):
             mqtt=mqtt,
             lag=lag,
             resources=resources,
+            pacer=pacer,
         )
         desk = Desk()
         parts |= {Detector: detector, Report: report, Desk: desk, Commands: commands, Store: store}
         seat_answers(desk, reactor, config, parts)
 
         # What an earlier run knew is said before anything is looked for.
-        registry.restore(await store.load_cameras())
+        restored = await store.load_cameras()
+        registry.restore(restored if config.mac_tracking_enabled else without_macs(restored))
         for extension in self._make(IServiceExtension, context):
             try:
                 extension.startService()
@@ -249,6 +262,7 @@ class Daemon(Service):
         heartbeat = Heartbeat(
             reactor,
             node_id=config.node_id,
+            service=config.service_id,
             topics=topics.health,
             interval=config.health_report_interval,
             blocks=report.blocks,

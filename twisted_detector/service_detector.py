@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from twisted_detector.addressing import Exclusions
 from twisted_detector.bus import Bus
 from twisted_detector.casebook import Casebook
 from twisted_detector.config import Config
@@ -54,6 +55,7 @@ def make_detector(
         budget=parts[ILoginBudget],
         emit=bus.emit,
         note=casebook.note,
+        excluded=parts[Exclusions],
     )
     inspections = WorkQueue(
         reactor,
@@ -76,6 +78,8 @@ def make_detector(
         emit=bus.emit,
         monotonic=time.monotonic,
         note=casebook.note,
+        excluded=parts[Exclusions],
+        layer2=config.mac_tracking_enabled,
     )
     bus.subscribe(detector)
     neighbour_watch.network_changed = detector.network_changed

@@ -42,11 +42,13 @@ class Asker(Protocol):
 
     :ivar rounds: how often an address should be asked.
     :ivar packets: what one question may cost at most.
+    :ivar after: seconds after which one packet more of them leaves each, unless there was an answer.
     :ivar room: how many questions may be unanswered at one time; None: any number.
     """
 
     rounds: int
     packets: int
+    after: tuple[float, ...]
     room: int | None
 
     def ask(self, address: str) -> bool:
@@ -63,8 +65,9 @@ class KernelAsker:
     """
 
     rounds = 1
-    #: Three ARP requests where nobody answers; one and the datagram where somebody does.
+    #: Three ARP requests where nobody answers (retrans_time_ms apart); one and the datagram where somebody does.
     packets = 3
+    after: tuple[float, ...] = (1.0, 2.0)
 
     def __init__(self, *, table: int | None = None, send: Callable[[str], None] | None = None) -> None:
         # Of the kernel's neighbour table, which all programs and containers share, a part is left to the others.
@@ -114,6 +117,7 @@ class RawAsker:
 
     rounds = 3
     packets = 1
+    after: tuple[float, ...] = ()
     room: int | None = None
 
     def __init__(self, reactor: Any, interfaces: Sequence[Interface], heard: Heard) -> None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from twisted_detector.discovery.askers import Asker
 from twisted_detector.discovery.knocker import Knocker
-from twisted_detector.discovery.pacing import Pacer
+from twisted_detector.discovery.pacing import Pacer, Promise
 from twisted_detector.discovery.scan_plan import ScanTarget
 from twisted_detector.model import Mac
 
@@ -54,6 +54,7 @@ class Asking:
 
     :param known: what the kernel knew before.
     :param alive: filled with everybody who answered.
+    :param by: what the pacer counts the questions as.
     """
 
     def __init__(
@@ -67,7 +68,10 @@ class Asking:
         known: Mapping[str, Mac],
         alive: dict[str, Mac],
         counts: Counter[str],
+        by: str = "arp",
     ) -> None:
+        self._by = by
+        self._promises: dict[str, Promise] = {}
         self._targets = (target for target in targets if target.on_link)
         self._asker = asker
         self._knocker = knocker
@@ -110,6 +114,7 @@ class Asking:
             self._entries.pop(address, None)
             if not self._own_rounds:
                 self._pending.pop(address, None)
+                self._promises.pop(address, None)
             return
         if not by_us:
             self._macs[address] = mac
@@ -141,19 +146,22 @@ class Asking:
     def _found(self, address: str, mac: Mac) -> None:
         self._pending.pop(address, None)
         self._entries.pop(address, None)
+        promise = self._promises.pop(address, None)
+        if promise is not None:
+            promise.kept()  # the datagram that waited for the answer
+            promise.withdrawn()
         if address in self._alive:
             return
         self._alive[address] = mac
         self._counts["alive"] += 1
-        resolved = address in self._macs
-        if not resolved:
-            self._pacer.spend()  # the kernel asks for itself
-        self._knocker.add(address, resolved=resolved)
+        self._knocker.add(address, resolved=address in self._macs)
 
     def _ask(self, address: str) -> bool:
         if not self._asker.ask(address):
             return False
-        self._pacer.spend(self._asker.packets)
+        promise = self._pacer.spend(by=self._by, after=self._asker.after)
+        if promise.left:
+            self._promises[address] = promise
         self._counts["asked"] += 1
         return True
 
@@ -177,6 +185,7 @@ class Asking:
         if until <= now and not self._knocker.busy:
             heapq.heappop(self._due)
             del self._pending[address]
+            self._promises.pop(address, None)  # the pacer sees to it: the kernel goes on asking
         else:
             heapq.heapreplace(self._due, (max(until, now + _LOOK_AGAIN), address))
         return True

@@ -57,7 +57,10 @@ class MulticastPort(Protocol):
     """An open socket of one interface."""
 
     def send(self, data: bytes, to: str = "") -> None:
-        """Send to the group, or to the one address ``to``. :raises OSError: it cannot be sent there."""
+        """Send to the group, or to the one address ``to``; nothing once it is closed, for a pacer may be late.
+
+        :raises OSError: it cannot be sent there.
+        """
 
     def close(self) -> None:
         """Receive no more."""
@@ -156,7 +159,8 @@ class _MulticastSocket:
         reactor.addReader(self)
 
     def send(self, data: bytes, to: str = "") -> None:
-        self._socket.sendto(data, (to.partition("%")[0], *self._target[1:]) if to else self._target)
+        if self._open:
+            self._socket.sendto(data, (to.partition("%")[0], *self._target[1:]) if to else self._target)
 
     def close(self) -> None:
         if self._open:

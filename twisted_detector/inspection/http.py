@@ -40,6 +40,7 @@ from twisted.web.http_headers import Headers
 from twisted.web.iweb import IAgentEndpointFactory, IBodyProducer
 from zope.interface import implementer
 
+from twisted_detector.addressing import SILENT_PORTS
 from twisted_detector.errors import InspectionError, Malformed, Unreachable
 
 #: 2 MiB for the body of one answer: GetProfiles of an NVR with 64 profiles of 20 kB (the largest seen) has 1.3 MB.
@@ -310,6 +311,8 @@ class _Endpoints:
         self.live: set[_Bounded] = set()
 
     def endpointForURI(self, uri: URI) -> _BoundedEndpoint:
+        if uri.port in SILENT_PORTS:
+            raise Unreachable("nothing is ever sent to that port", shown=str(uri.port))
         host = unquote(uri.host.decode("ascii")).strip("[]")
         kind = TCP6ClientEndpoint if ":" in host else TCP4ClientEndpoint
         endpoint: Any = kind(self._reactor, host, uri.port, timeout=self._timeout)

@@ -327,11 +327,8 @@ class MakerTests(SynchronousTestCase):
         """It is made unless MDNS_ENABLED says no."""
         for given, made in (({}, True), ({"MDNS_ENABLED": "no"}, False)):
             config = Config.from_environment({"HOME": "/h", **given}, hostname="h", superuser=False)
-            context: Any = SimpleNamespace(
-                reactor=Clock(),
-                config=config,
-                parts={INeighbours: MemoryNeighbours(), Pacer: Pacer(1000, Clock().seconds)},
-            )
+            parts = {INeighbours: MemoryNeighbours(), Pacer: Pacer(1000, Clock().seconds)}
+            context: Any = SimpleNamespace(reactor=Clock(), config=config, parts=parts)
             self.assertEqual(MDNSMaker().make(context) is not None, made)
 
 

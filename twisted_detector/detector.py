@@ -22,14 +22,14 @@ from zope.interface import implementer
 
 from twisted_detector.addressing import canonical_address
 from twisted_detector.casebook import seen_text
-from twisted_detector.errors import RemoteError
+from twisted_detector.errors import CamdetectError, RemoteError
 from twisted_detector.events import CameraDiscovered, CameraForgotten, Event, SweepFinished
 from twisted_detector.examiner import Examiner
 from twisted_detector.identity import normalise_endpoint_reference
 from twisted_detector.interfaces import IDiscoverer, IEventListener, INeighbours, ISightingSink, IWatcher
 from twisted_detector.lifecycle import Phase
-from twisted_detector.looking import IFinder, ILookAt, Note, no_note
-from twisted_detector.model import Mac, Sighting
+from twisted_detector.looking import IFinder, IKnock, ILookAt, Note, no_note
+from twisted_detector.model import Candidate, Mac, Sighting
 from twisted_detector.newcomers import Newcomers
 from twisted_detector.refinder import Refinder
 from twisted_detector.registry import Registry
@@ -60,6 +60,7 @@ class Detector:
     :param note: writes down what is seen.
     :param excluded: addresses that are never asked anything, whatever is seen there.
     :param layer2: whether MAC addresses are looked up and believed.
+    :param knock: tells whether a device that is heard at another address is still where it was: then it has not moved.
     """
 
     log = make_logger()
@@ -82,11 +83,13 @@ class Detector:
         note: Note = no_note,
         excluded: Container[str] = (),
         layer2: bool = True,
+        knock: IKnock | None = None,
     ) -> None:
         self._clock = clock
         self._registry = registry
         self._excluded = excluded
         self._layer2 = layer2
+        self._knock = knock
         self._check_interval = check_interval
         self._neighbours = neighbours
         self._discoverers = tuple(discoverers)
@@ -251,11 +254,27 @@ class Detector:
     async def _take_in(self, sighting: Sighting) -> None:
         if sighting.mac is None and self._layer2:
             sighting = replace(sighting, mac=await self._mac_of(sighting.address))
+        leaving = self._registry.leaving(sighting, self._clock.seconds()) if sighting.mac is not None else None
+        here = leaving is not None and await self._is_still_there(self._registry.candidate(leaving))
+        if leaving is not None and here and self._registry.knows(leaving):
+            self.counts["second_addresses"] += 1
+            self._registry.stays(leaving, self._clock.seconds())
         seen = self._registry.observe(sighting, self._clock.seconds())
         if seen is None:
             self.counts["dropped_sightings"] += 1
         elif seen.due:
             self._ask_soon(seen.key)
+
+    async def _is_still_there(self, device: Candidate) -> bool:
+        """Whether a device answers where it was, and not another one in its place."""
+        if self._knock is None or device.mac is None or device.address in self._excluded:
+            return False
+        try:
+            answers = await self._knock.answers(device.address, (*device.rtsp_ports, *device.open_ports))
+        except (OSError, CamdetectError) as problem:
+            self.log.warn("{address} cannot be knocked at: {problem}", address=device.address, problem=problem)
+            return False
+        return answers and self._neighbours.known().get(device.address) == device.mac
 
     async def _mac_of(self, address: str) -> Mac | None:
         try:

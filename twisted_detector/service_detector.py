@@ -11,6 +11,8 @@ from twisted_detector.bus import Bus
 from twisted_detector.casebook import Casebook
 from twisted_detector.config import Config
 from twisted_detector.detector import Detector
+from twisted_detector.discovery.knock import TcpKnock
+from twisted_detector.discovery.pacing import Pacer
 from twisted_detector.examiner import MAX_SECONDS, Examiner
 from twisted_detector.inspection.clear_text import ClearTextPolicy
 from twisted_detector.inspection.lanes import Lanes
@@ -80,6 +82,7 @@ def make_detector(
         note=casebook.note,
         excluded=parts[Exclusions],
         layer2=config.mac_tracking_enabled,
+        knock=TcpKnock(reactor, parts[Pacer]),
     )
     bus.subscribe(detector)
     neighbour_watch.network_changed = detector.network_changed

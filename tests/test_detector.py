@@ -553,7 +553,7 @@ class SecondAddressTests(DetectorCase):
 
     def build(self) -> Detector:
         super().build()
-        self.detector._knock = self.door
+        self.detector._doorstep._knock = self.door
         return self.detector
 
     def moves(self) -> list[tuple[str, str]]:

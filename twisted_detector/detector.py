@@ -22,14 +22,15 @@ from zope.interface import implementer
 
 from twisted_detector.addressing import canonical_address
 from twisted_detector.casebook import seen_text
-from twisted_detector.errors import CamdetectError, RemoteError
+from twisted_detector.doorstep import Doorstep
+from twisted_detector.errors import RemoteError
 from twisted_detector.events import CameraDiscovered, CameraForgotten, Event, SweepFinished
 from twisted_detector.examiner import Examiner
 from twisted_detector.identity import normalise_endpoint_reference
 from twisted_detector.interfaces import IDiscoverer, IEventListener, INeighbours, ISightingSink, IWatcher
 from twisted_detector.lifecycle import Phase
 from twisted_detector.looking import IFinder, IKnock, ILookAt, Note, no_note
-from twisted_detector.model import Candidate, Mac, Sighting
+from twisted_detector.model import Mac, Sighting
 from twisted_detector.newcomers import Newcomers
 from twisted_detector.refinder import Refinder
 from twisted_detector.registry import Registry
@@ -89,7 +90,6 @@ class Detector:
         self._registry = registry
         self._excluded = excluded
         self._layer2 = layer2
-        self._knock = knock
         self._check_interval = check_interval
         self._neighbours = neighbours
         self._discoverers = tuple(discoverers)
@@ -124,6 +124,15 @@ class Detector:
             sink=self,
             sweep=self.sweeper.hasten,
             note=note,
+        )
+        self._doorstep = Doorstep(
+            clock,
+            registry,
+            knock=knock,
+            macs=neighbours.known,
+            identify=examiner.identify,
+            excluded=excluded,
+            counts=self.counts,
         )
         examiner.missed = self._missed
         self._checks = LoopingCall(self._check_all)
@@ -254,27 +263,15 @@ class Detector:
     async def _take_in(self, sighting: Sighting) -> None:
         if sighting.mac is None and self._layer2:
             sighting = replace(sighting, mac=await self._mac_of(sighting.address))
-        leaving = self._registry.leaving(sighting, self._clock.seconds()) if sighting.mac is not None else None
-        here = leaving is not None and await self._is_still_there(self._registry.candidate(leaving))
-        if leaving is not None and here and self._registry.knows(leaving):
-            self.counts["second_addresses"] += 1
-            self._registry.stays(leaving, self._clock.seconds())
+        for one in await self._doorstep.pass_on(sighting):
+            self._observe(one)
+
+    def _observe(self, sighting: Sighting) -> None:
         seen = self._registry.observe(sighting, self._clock.seconds())
         if seen is None:
             self.counts["dropped_sightings"] += 1
         elif seen.due:
             self._ask_soon(seen.key)
-
-    async def _is_still_there(self, device: Candidate) -> bool:
-        """Whether a device answers where it was, and not another one in its place."""
-        if self._knock is None or device.mac is None or device.address in self._excluded:
-            return False
-        try:
-            answers = await self._knock.answers(device.address, (*device.rtsp_ports, *device.open_ports))
-        except (OSError, CamdetectError) as problem:
-            self.log.warn("{address} cannot be knocked at: {problem}", address=device.address, problem=problem)
-            return False
-        return answers and self._neighbours.known().get(device.address) == device.mac
 
     async def _mac_of(self, address: str) -> Mac | None:
         try:

@@ -85,6 +85,17 @@ class Examiner:
                 self._registry.broke_off(key)
             raise
 
+    async def identify(self, candidate: Candidate) -> Inspection | None:
+        """What stands at an address says who it is, without any login and without its streams; None: nothing useful."""
+        for inspector in self._inspectors:
+            try:
+                inspection = await inspector.inspect(candidate, None)
+            except InspectionError:
+                continue
+            if inspection is not None and inspection.evidence:
+                return inspection
+        return None
+
     def _visit(self, candidate: Candidate) -> Visit:
         return Visit(self._clock, candidate, validator=self._validator, budget=self._budget)
 

@@ -39,6 +39,7 @@ ROOMS: dict[int, dict[str, str]] = {
         "web": "web",
         "followers": "followers",
         "metrics": "metrics",
+        "supervisor": "supervisor",
         "health": "health resources",
         "control": "control",
     },

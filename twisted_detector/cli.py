@@ -23,6 +23,7 @@ The daemon is configured by environment variables or a TOML file; docs/configura
 Exit status: 0 all well, 1 it could not be done, 2 wrong arguments or configuration.
 
   camdetect run                                  the daemon, in the foreground
+  camdetect scan                                 one sweep now, and what it found
   camdetect list --watch                         the cameras that it knows, as they come and go
   camdetect show front-door                      all about one of them
   camdetect status                               how the daemon is
@@ -101,6 +102,15 @@ def build_parser() -> argparse.ArgumentParser:
     status.add_argument("--json", action="store_true", help="the health document, as JSON")
     status.add_argument("--quiet", action="store_true", help="the exit status alone, for a health check")
     status.set_defaults(command=_status)
+
+    scan = commands.add_parser(
+        "scan",
+        help="one sweep now, without a broker",
+        description="Looks once with every method, asks whoever is found, and lists all cameras. Where the daemon of "
+        "STATE_DIR runs, it sweeps; else it is done here, and what is learnt is kept in STATE_DIR.",
+    )
+    scan.add_argument("--json", action="store_true", help="everything that is kept, as JSON")
+    scan.set_defaults(command=_scan)
 
     why = commands.add_parser(
         "why",
@@ -201,6 +211,15 @@ def _status(arguments: argparse.Namespace) -> int:
     from twisted_detector.cli_status import status
 
     return status(_config().state_dir, use_json=arguments.json, quiet=arguments.quiet, out=sys.stdout, err=sys.stderr)
+
+
+def _scan(arguments: argparse.Namespace) -> int:
+    config = _config()
+    from twisted.internet import reactor
+
+    from twisted_detector.cli_scan import scan_now
+
+    return scan_now(reactor, config, use_json=arguments.json, out=sys.stdout, err=sys.stderr)
 
 
 def _why(arguments: argparse.Namespace) -> int:

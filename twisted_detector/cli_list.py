@@ -97,13 +97,19 @@ def list_cameras(reactor: Any, directory: Path, *, use_json: bool, out: TextIO, 
         return 1
     if use_json:
         out.write(as_json(cameras) + "\n")
-    elif not cameras:
+    elif cameras:
+        write_cameras(cameras, out)
+    else:
         out.write(f"No camera is known in {directory}.\n")
-    elif out.isatty():
+    return 0
+
+
+def write_cameras(cameras: Sequence[Camera], out: TextIO) -> None:
+    """A table in colours for a terminal, plain lines for a pipe."""
+    if out.isatty():
         screen(out).print(as_table(cameras))
     else:
         out.write("\n".join([*as_lines(cameras), ""]))
-    return 0
 
 
 def as_table(cameras: Sequence[Camera]) -> Table:

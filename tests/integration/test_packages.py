@@ -1,4 +1,4 @@
-"""The packages as a user gets them: a wheel that is installed elsewhere, the unit, the container's and add-on's files."""
+"""The packages as a user gets them: a wheel installed elsewhere, the unit, the files of container and add-on."""
 
 from __future__ import annotations
 

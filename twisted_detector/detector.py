@@ -59,9 +59,8 @@ class Detector:
     :param emit: is told of every sweep that ended.
     :param monotonic: seconds that never jump, for durations.
     :param note: writes down what is seen.
-    :param excluded: addresses that are never asked anything, whatever is seen there.
-    :param layer2: whether MAC addresses are looked up and believed.
-    :param knock: tells whether a device that is heard at another address is still where it was: then it has not moved.
+    :param excluded: addresses that are never asked anything. :param layer2: whether MACs are looked up and believed.
+    :param knock: tells whether a device that is heard at another address is still where it was.
     """
 
     log = make_logger()
@@ -88,8 +87,7 @@ class Detector:
     ) -> None:
         self._clock = clock
         self._registry = registry
-        self._excluded = excluded
-        self._layer2 = layer2
+        self._excluded, self._layer2 = excluded, layer2
         self._check_interval = check_interval
         self._neighbours = neighbours
         self._discoverers = tuple(discoverers)
@@ -194,6 +192,11 @@ class Detector:
     def sweeps(self) -> int:
         """How many sweeps have ended."""
         return self.sweeper.sweeps
+
+    @property
+    def pending(self) -> int:
+        """How many that were seen are still being looked up, or given time to tell more before they are asked."""
+        return len(self._lookups) + len(self._settling)
 
     @property
     def last_sweep(self) -> Mapping[str, SweepFinished]:
@@ -305,9 +308,9 @@ class Detector:
         if not self._running:
             return
         try:
-            address = canonical_address(address)
-            self._note(self._clock.seconds(), address, source, "it said goodbye")
-            self._registry.departed(address, self._clock.seconds(), reference=normalise_endpoint_reference(reference))
+            address, now = canonical_address(address), self._clock.seconds()
+            self._note(now, address, source, "it said goodbye")
+            self._registry.departed(address, now, reference=normalise_endpoint_reference(reference))
         except RemoteError:
             self.counts["unusable_sightings"] += 1
 

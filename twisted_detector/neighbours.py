@@ -34,8 +34,8 @@ from twisted_detector.wire.kernel import KernelTables, Target, is_answer
 
 #: A whole skb of the kernel's dumps (NLMSG_GOODSIZE, at most 32 KiB since Linux 4.4), twice.
 _DATAGRAM = 65_536
-#: Datagrams per turn: one of each table's dumps on a large network, and then others have their turn.
-_DATAGRAMS_PER_TURN = 64
+#: Datagrams per turn: one of each table's dumps on a large network; and seconds, for a sweep goes on by what is told.
+_DATAGRAMS_PER_TURN, _SECONDS_PER_TURN = 64, 0.004
 #: Seconds between a loss and the dump that repairs it: a storm of changes must not become a storm of dumps.
 _RESYNC_DELAY = 1.0
 #: Seconds after which a dump that brought no end is asked for again. It takes milliseconds.
@@ -221,8 +221,9 @@ class KernelNeighbours:
 
     def doRead(self) -> None:
         """Read what the kernel tells, a bounded part of it."""
+        until = self._monotonic() + _SECONDS_PER_TURN
         for _ in range(_DATAGRAMS_PER_TURN):
-            if self._socket is None:
+            if self._socket is None or self._monotonic() > until:
                 return
             try:
                 data, sender = self._socket.recvfrom(_DATAGRAM)

@@ -11,6 +11,7 @@ import contextlib
 import errno
 import select
 import socket
+import time
 from collections.abc import Callable, Sequence
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
@@ -28,8 +29,8 @@ from twisted_detector.wire import arp
 _IP_RECVERR = 11
 #: RFC 863: nothing listens there, and nothing logs it.
 _DISCARD_PORT = 9
-#: Frames per turn of the reactor, about 1 ms.
-_FRAMES_PER_TURN = 64
+#: Frames per turn of the reactor, about 1 ms; and seconds, for what an answer leads to may take longer.
+_FRAMES_PER_TURN, _SECONDS_PER_TURN = 64, 0.004
 _FRAME = 128
 _GC_THRESH3 = Path("/proc/sys/net/ipv4/neigh/default/gc_thresh3")
 
@@ -185,9 +186,9 @@ class RawAsker:
 
     def doRead(self) -> None:
         """Hear a bounded number of frames."""
-        frames = 0
+        frames, until = 0, time.monotonic() + _SECONDS_PER_TURN
         for number, _ in self._epoll.poll(0):
-            while frames < _FRAMES_PER_TURN and number in self._sockets:
+            while frames < _FRAMES_PER_TURN and number in self._sockets and time.monotonic() < until:
                 frames += 1
                 try:
                     frame = self._sockets[number].recv(_FRAME)

@@ -39,8 +39,8 @@ _PAUSE = 0.5
 _LOOK_AGAIN = 0.05
 #: Seconds between two turns after which the reactor was held up.
 _LATE = 0.05
-#: Steps in one turn, about 2 ms.
-_STEPS_PER_TURN = 200
+#: Steps in one turn, about 2 ms, and seconds where the kernel takes longer to send.
+_STEPS_PER_TURN, _SECONDS_PER_TURN = 200, 0.004
 
 
 @dataclass(slots=True)
@@ -103,7 +103,7 @@ class Asking:
         while self._entries and now - next(iter(self._entries.values())) >= _KERNEL_ASKS_FOR:
             del self._entries[next(iter(self._entries))]
         for _ in range(_STEPS_PER_TURN):
-            if not (self._step_again(now) or self._step_fresh(now)):
+            if not (self._step_again(now) or self._step_fresh(now)) or self._monotonic() - now > _SECONDS_PER_TURN:
                 break
         return bool(self._next or self._pending or self._knocker.busy)
 

@@ -11,6 +11,7 @@ import errno
 import select
 import socket
 import struct
+import time
 from collections.abc import Callable
 from enum import Enum
 from typing import Any, Protocol
@@ -19,8 +20,9 @@ from twisted.internet.interfaces import IReadDescriptor
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-#: Events per turn of the reactor: about 1 ms, then others have their turn.
-_EVENTS_PER_TURN = 64
+#: Events per turn of the reactor: about 1 ms, then others have their turn; and seconds, for what an event leads to may
+#: take longer.
+_EVENTS_PER_TURN, _SECONDS_PER_TURN = 64, 0.004
 #: socket(7), SO_LINGER: on, 0 seconds: close() resets.
 _RESET = struct.pack("ii", 1, 0)
 #: tcp(7), TCP_DEFER_ACCEPT on the side that connects: data is to follow soon, so the acknowledgement of the handshake
@@ -127,7 +129,8 @@ class EpollConnector:
         self.close()
 
     def doRead(self) -> None:
-        """Tell how attempts ended, a bounded number of them."""
+        """Tell how attempts ended, a bounded number of them; the others come again in the next turn."""
+        until = time.monotonic() + _SECONDS_PER_TURN
         for number, _ in self._epoll.poll(0, _EVENTS_PER_TURN):
             if number not in self._attempts:
                 continue  # given up by what was told just now
@@ -135,7 +138,7 @@ class EpollConnector:
             code = opened.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
             opened.close()
             ended(_OUTCOMES.get(code, Outcome.UNREACHABLE))
-            if self._epoll.closed:
+            if self._epoll.closed or time.monotonic() > until:
                 return
 
 

@@ -23,6 +23,8 @@ _FIRST_WAIT, _LEAST_WAIT, _MOST_WAIT = 0.15, 0.1, 0.4
 _PATIENCE = (1.0, 1.0, 1.5, 2.5)
 #: Packets of one attempt at most: the kernel's own ARP request, the SYN, and the reset that answers an open port.
 _PACKETS = 3
+#: Seconds that may be spent on beginning attempts before others have their turn.
+_SECONDS_PER_TURN = 0.003
 #: Attempts for which the kernel had no room, per port.
 _MAX_BLOCKED = 40
 
@@ -135,7 +137,10 @@ class Knocker:
 
     def start(self) -> None:
         """Begin as many attempts as the limits allow, one port of each host after the other."""
+        until = self._monotonic() + _SECONDS_PER_TURN
         while self._ready and len(self._running) < self._half_open and self._pacer.may(_PACKETS):
+            if self._monotonic() > until:
+                return  # the next turn, or answer, goes on
             host = self._ready.popleft()
             host.queued = False
             self._begin(host, host.todo.popleft())

@@ -28,6 +28,8 @@ METHOD = "portscan"
 
 #: Seconds between turns.
 _TICK = 0.01
+#: Seconds that may be spent on beginning attempts before others have their turn.
+_SECONDS_PER_TURN = 0.004
 #: Packets of one attempt at most: the SYN, and the reset that answers an open port.
 _PACKETS = 2
 #: On-link addresses that were asked and have not answered, at most so many in the time that the kernel keeps asking
@@ -207,7 +209,11 @@ class _Run:
         self._expire(now)
         while self._unanswered and now - next(iter(self._unanswered.values())) >= _UNANSWERED_FOR:
             del self._unanswered[next(iter(self._unanswered))]
-        while len(self._running) < self._half_open and self._pacer.may(_PACKETS):
+        while (
+            len(self._running) < self._half_open
+            and self._pacer.may(_PACKETS)
+            and self._monotonic() - now < _SECONDS_PER_TURN
+        ):
             host = self._again.popleft() if self._again else self._fresh(now)
             if host is None:
                 break

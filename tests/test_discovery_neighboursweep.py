@@ -84,6 +84,9 @@ class MemoryLink:
 
 
 class _MemoryRaw:
+    def hear(self) -> bool:
+        return True
+
     rounds = 3
     packets = 1
     after: tuple[float, ...] = ()

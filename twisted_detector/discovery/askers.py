@@ -55,6 +55,9 @@ class Asker(Protocol):
     def ask(self, address: str) -> bool:
         """Ask once; False: there is no room now, ask later."""
 
+    def hear(self) -> bool:
+        """Take in the answers that came, a bounded number of them; False: there are more."""
+
     def close(self) -> None:
         """End it."""
 
@@ -81,6 +84,10 @@ class KernelAsker:
         except OSError as problem:
             # Whatever else it is (a firewall of ours, a link that went down), asking again would not help.
             return problem.errno not in (errno.ENOBUFS, errno.ENOMEM, errno.EAGAIN, errno.EMFILE, errno.ENFILE)
+        return True
+
+    def hear(self) -> bool:
+        """The kernel's events tell by themselves."""
         return True
 
     def close(self) -> None:
@@ -186,6 +193,10 @@ class RawAsker:
 
     def doRead(self) -> None:
         """Hear a bounded number of frames."""
+        self.hear()
+
+    def hear(self) -> bool:
+        """See :class:`Asker`."""
         frames, until = 0, time.monotonic() + _SECONDS_PER_TURN
         for number, _ in self._epoll.poll(0):
             while frames < _FRAMES_PER_TURN and number in self._sockets and time.monotonic() < until:
@@ -195,6 +206,7 @@ class RawAsker:
                 except OSError:
                     break  # all read, or the link went down
                 self._take(frame)
+        return frames < _FRAMES_PER_TURN and time.monotonic() < until
 
     def _take(self, frame: bytes) -> None:
         try:

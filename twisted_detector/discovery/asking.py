@@ -28,8 +28,8 @@ _KERNEL_ASKS_FOR, _MORE_ROUNDS = 3.2, 2
 #: The last round is left out when so many answered the first round, and nobody a later one: then nothing is being
 #: lost. (For a host to be missed by this, its packets must be lost twice while twenty others lose none.)
 _SURE = 20
-#: Connects answered at a later attempt only, as a share of all: more is loss, fewer may be a moment in which this
-#: machine was busy.
+#: Hosts, or connects, that answered at a later attempt only, as a share of all: more is loss, fewer may be a moment in
+#: which this machine was busy.
 _LOSSY = 0.02
 #: Of the entries of the neighbour table that the asker may use, living hosts take theirs for longer; this many remain.
 _LEAST_ROOM = 32
@@ -97,7 +97,7 @@ class Asking:
         now = self._monotonic()
         late = now - self._turned > _LATE
         self._turned = now
-        if late:
+        if late or not self._asker.hear():
             return True  # the answers of that time are still to be read: nothing is overdue before
         self._knocker.turn()
         while self._entries and now - next(iter(self._entries.values())) >= _KERNEL_ASKS_FOR:
@@ -141,7 +141,8 @@ class Asking:
 
     @property
     def _lossy(self) -> bool:
-        return bool(self._later) or self._knocker.repeated > _LOSSY * self._knocker.tried
+        answers = self._at_first + self._later
+        return self._later > _LOSSY * answers or self._knocker.repeated > _LOSSY * self._knocker.tried
 
     def _found(self, address: str, mac: Mac) -> None:
         self._pending.pop(address, None)

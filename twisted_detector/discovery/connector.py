@@ -51,6 +51,9 @@ class Connector(Protocol):
         :raises OSError: no socket can be opened at all.
         """
 
+    def settle(self) -> bool:
+        """Tell how attempts ended of which it is known, a bounded number of them; False: there are more."""
+
     def close(self) -> None:
         """Give all attempts up."""
 
@@ -130,8 +133,15 @@ class EpollConnector:
 
     def doRead(self) -> None:
         """Tell how attempts ended, a bounded number of them; the others come again in the next turn."""
+        self.settle()
+
+    def settle(self) -> bool:
+        """See :class:`Connector`."""
+        if self._epoll.closed:
+            return True
         until = time.monotonic() + _SECONDS_PER_TURN
-        for number, _ in self._epoll.poll(0, _EVENTS_PER_TURN):
+        known = self._epoll.poll(0, _EVENTS_PER_TURN)
+        for number, _ in known:
             if number not in self._attempts:
                 continue  # given up by what was told just now
             opened, ended = self._attempts.pop(number)
@@ -139,7 +149,8 @@ class EpollConnector:
             opened.close()
             ended(_OUTCOMES.get(code, Outcome.UNREACHABLE))
             if self._epoll.closed or time.monotonic() > until:
-                return
+                return self._epoll.closed
+        return len(known) < _EVENTS_PER_TURN
 
 
 def _nothing() -> None:

@@ -127,8 +127,10 @@ class Knocker:
 
     def turn(self) -> None:
         """Give up what waited too long, begin what may begin."""
+        # What is known already must be told first, or a busy reactor would look like loss.
+        told = self._connector.settle()
         now = self._monotonic()
-        while self._deadlines and self._deadlines[0][0] <= now:
+        while told and self._deadlines and self._deadlines[0][0] <= now:
             number = heapq.heappop(self._deadlines)[1]
             attempt = self._running.get(number)
             if attempt is not None:

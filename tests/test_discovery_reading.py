@@ -28,14 +28,24 @@ class FairReadingTests(SynchronousTestCase):
         return self.reading.add(sender, size, read)
 
     def exhaust(self) -> None:
-        while not self.reading.depth:
+        while self.reading.depth == 0 or self.spent < 0.1:
             self.add("first")
+            self.clock.advance(0)
         self.read.clear()
 
     def test_at_once(self) -> None:
         """While there is time, what comes is read before the call returns, and nothing is left to do."""
         for number in range(50):
+            self.clock.advance(0.021 if number % 5 == 0 else 0)
             self.assertTrue(self.add(f"s{number}"))
+        self.assertEqual((50, 0, []), (self.read.total(), self.reading.depth, self.clock.getDelayedCalls()))
+
+    def test_close_together(self) -> None:
+        """Of what comes in one turn some is read at once and the rest a turn later, each soon, none of it late."""
+        for number in range(50):
+            self.add(f"s{number}")
+        self.assertEqual((5, 45), (self.read.total(), self.reading.depth))
+        self.clock.advance(0)
         self.assertEqual((50, 0, []), (self.read.total(), self.reading.depth, self.clock.getDelayedCalls()))
 
     def test_a_burst(self) -> None:

@@ -26,9 +26,9 @@ Received = Callable[[bytes, str], None]
 
 #: A UDP datagram cannot be longer; shorter buffers truncate.
 _MAX_DATAGRAM = 65_535
-#: Per turn of the reactor: datagrams, about 10 ms of reading, or seconds where they were made to take long. Then others
-#: have theirs.
-_DATAGRAMS_PER_TURN, _SECONDS_PER_TURN = 16, 0.02
+#: Per turn of the reactor: datagrams, or seconds where they take long; then others have theirs. The kernel has room for
+#: some hundred, so they are taken from it quickly; what is not read at once waits here.
+_DATAGRAMS_PER_TURN, _SECONDS_PER_TURN = 64, 0.008
 #: Answers of 500 devices arrive within half a second while the reactor may be busy; the kernel caps it at rmem_max.
 _RECEIVE_BUFFER = 1_048_576
 

@@ -18,8 +18,8 @@ _WEIGHT = 2048
 #: Datagrams of one sender that wait: all that few senders can have between them, but so many at least (a camera says
 #: Hello up to four times, or answers four dialects).
 _SHARED, MIN_PER_SENDER = 1024, 4
-#: Seconds of reading in one turn of the reactor; then others have theirs.
-_SLICE = 0.005
+#: Seconds of reading in one turn of the reactor, then others have theirs; what comes so close together counts as one.
+_SLICE, _TOGETHER = 0.005, 0.02
 #: Seconds until the next turn while the share of the time is used up.
 _PAUSE = 0.02
 #: Seconds of reading that are spent at the end of a sweep on what still waits.
@@ -39,6 +39,8 @@ class FairReading:
         self._share = share
         self._level = share
         self._last = monotonic()
+        self._began = self._last
+        self._at_once = 0.0
         self._waiting: dict[str, deque[tuple[int, Callable[[], None]]]] = {}
         self._turns: deque[str] = deque()
         self._weight = 0
@@ -54,7 +56,7 @@ class FairReading:
 
         :param size: octets of the datagram.
         """
-        if not self._waiting and self._allowed() > 0:
+        if not self._waiting and self._allowed() > 0 and self._is_quick():
             self._spend(read)
             return True
         queue = self._waiting.get(sender)
@@ -92,10 +94,18 @@ class FairReading:
         self._last = now
         return self._level
 
+    def _is_quick(self) -> bool:
+        """Whether one more may be read in this turn."""
+        if self._last - self._began > _TOGETHER:
+            self._began, self._at_once = self._last, 0.0
+        return self._at_once < _SLICE
+
     def _spend(self, read: Callable[[], None]) -> None:
         began = self._monotonic()
         read()
-        self._level -= self._monotonic() - began
+        spent = self._monotonic() - began
+        self._level -= spent
+        self._at_once += spent
 
     def _go_on(self, delay: float) -> None:
         if self._call is None:

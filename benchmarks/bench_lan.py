@@ -25,6 +25,7 @@ from statistics import median
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from benchmarks import stalls
 from tests.lan.farm import plant
 from tests.lan.lab import REASON, Host, Lab
 from tests.lan.site import LOGIN, Site, cid
@@ -194,6 +195,7 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=7)
     parser.add_argument("--auth", default="none")
     parser.add_argument("--calm", type=float, default=120.0, help="seconds of steady state after the last run; 0: none")
+    parser.add_argument("--stalls", type=int, default=2, help="rounds on a /20, where stalls are looked for; 0: none")
     parser.add_argument("--write", action="store_true", help="put the table into docs/benchmarks.md")
     parser.add_argument("--first", action="store_true", help="before whatever else runs on this machine")
     options = parser.parse_args()
@@ -204,6 +206,14 @@ def main() -> None:
         print(outcome, calm or "", file=sys.stderr, flush=True)
         outcomes.append(outcome)
     text = table(options.cameras, options.auth, outcomes, calm)
+    if options.stalls:
+        chosen = prefer if options.first else lambda processes: None
+        found: dict[str, list[stalls.Stalled]] = {}
+        for _ in range(options.stalls):
+            for name, privileged in (("CAP_NET_RAW", True), ("unprivileged", False)):
+                found.setdefault(name, []).append(stalls.measure(chosen, privileged=privileged))
+                print(name, found[name][-1], file=sys.stderr, flush=True)
+        text += "\n\n" + "\n".join(stalls.table(found))
     print(text)
     if options.write:
         machine = f"{os.cpu_count()} cores, Python {platform.python_version()}, Linux {platform.release()}"

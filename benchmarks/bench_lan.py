@@ -57,6 +57,7 @@ class Calm:
 
     cpu_percent: float
     packets_per_minute: float
+    looking_per_minute: float
     stall: float
 
 
@@ -135,15 +136,21 @@ def _calm(site: Site, pid: int, seconds: float) -> Calm:
         return not health["discovery"]["sweeping"] and not health["stats"]["inspections_waiting"]
 
     wait_until(settled, 60, "the end of the first sweep", interval=0.5)
-    cpu, packets, began = cpu_of(pid), packets_of(site.host), time.monotonic()
+    cpu, packets, looked, began = cpu_of(pid), packets_of(site.host), _looked(site), time.monotonic()
     time.sleep(seconds)
     passed = time.monotonic() - began
     lag = site.listener.on(HEALTH)[-1].json["reactor"]["lag_ms"]["max"]
     return Calm(
         100 * (cpu_of(pid) - cpu) / passed,
         60 * (packets_of(site.host) - packets) / passed,
+        60 * (_looked(site) - looked) / passed,
         lag,
     )
+
+
+def _looked(site: Site) -> int:
+    """Packets that the daemon has sent to look for cameras."""
+    return int(site.listener.on(HEALTH)[-1].json["discovery"]["packets_sent"]["total"])
 
 
 def table(count: int, auth: str, outcomes: Sequence[Outcome], calm: Calm | None) -> str:
@@ -168,6 +175,7 @@ def table(count: int, auth: str, outcomes: Sequence[Outcome], calm: Calm | None)
             "|---|---|",
             f"| processor time of the daemon, of one core | {calm.cpu_percent:.1f} % |",
             f"| packets sent per minute | {calm.packets_per_minute:.0f} |",
+            f"| of them to look for cameras (quick looks; no sweep falls into it) | {calm.looking_per_minute:.0f} |",
             f"| longest reactor stall since the start | {calm.stall:.0f} ms |",
         ]
     return "\n".join(lines)

@@ -83,6 +83,7 @@ OUTSIDE: dict[int, set[str]] = {
         "av",
         "netaddr",
         "prometheus_client",
+        "ruamel.yaml",
     },
     5: {"zope.interface", "twisted", "automat", "txaio.tx"},
     6: {

@@ -16,15 +16,15 @@ from types import MappingProxyType
 from typing import Any, TextIO
 
 from twisted_detector.config_checks import Checks
+from twisted_detector.config_following import FollowingSettings
 from twisted_detector.config_kinds import NAME, Refused, Setting, setting_of
 from twisted_detector.config_reader import Reader, ReadFile, Reading, must_be, read_file as read_file_from_disk
-from twisted_detector.config_telling import TellingSettings
 from twisted_detector.errors import ConfigError
 from twisted_detector.model import Login
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Config(TellingSettings):
+class Config(FollowingSettings):
     """Every setting with its value. Secrets mask themselves, so a Config may be shown.
 
     :ivar mqtt_broker: "" means the embedded broker.

@@ -27,19 +27,21 @@ class TellingSettings(CameraSettings):
     health_report_interval: float = setting(
         seconds(1, _DAY), 60.0, "Time between health reports.", heading="What is told"
     )
-    frigate_update_enabled: bool = setting(FLAG, True, "Publish a Frigate configuration.", pending=True)
+    frigate_update_enabled: bool = setting(
+        FLAG, True, "Tell Frigate of the cameras: by topic, and by file and API where those are set."
+    )
     frigate_config_path: Path | None = setting(
-        PATH, None, "File that gets it, too.", default_text="no file", pending=True
+        PATH,
+        None,
+        "Frigate's file that gets the cameras, YAML or JSON by its name. What else stands in it stays.",
+        default_text="no file",
     )
-    frigate_reload_topic: str = setting(
-        TOPIC, "frigate/config/reload", "Topic that tells Frigate to read it again.", pending=True
-    )
+    frigate_reload_topic: str = setting(TOPIC, "frigate/config/reload", "Topic that says that it changed.")
     publish_credentials: bool = setting(
         FLAG,
         False,
-        "Put user and password into published stream URLs, as the predecessor did. Whoever may read the topics gets"
-        " them.",
-        pending=True,
+        "Put user and password into Frigate's and go2rtc's configuration and into `frigate/config/cameras`, as the"
+        " predecessor did. Whoever may read the topics gets them.",
     )
     web_listen: tuple[str, int] = setting(
         LISTEN, ("127.0.0.1", 8787), "Where the web page listens.", default_text="127.0.0.1:8787", pending=True

@@ -117,6 +117,11 @@ class LoginBudget:
         open_to.sort(key=lambda one: one[1] not in good)
         return tuple(login for login, _ in open_to[:room])
 
+    def known_good(self, candidate: Candidate) -> Login | None:
+        """The configured login that this device let in last, whether or not one may be tried now."""
+        good = {self._sheets[name].good for name in _met_as(candidate) if name in self._sheets} - {""}
+        return next((login for login in self._logins if self._mark(login) in good), None)
+
     def accepted(self, candidate: Candidate, login: Login, now: float) -> None:
         """See :class:`ILoginBudget`."""
         mark = self._mark(login)

@@ -95,6 +95,15 @@ def word(cameras: Iterable[Camera], logins: Mapping[str, Login], options: Frigat
     return Worded(entries, variables)
 
 
+def fit(entries: Mapping[str, Any], version: str) -> dict[str, Any]:
+    """``entries`` as a Frigate that says that it is of ``version`` takes them (``0.16.4-abcdef``)."""
+    if FrigateOptions(version=version).minor >= _FRIENDLY_SINCE:
+        return dict(entries)
+    return {
+        name: {key: value for key, value in block.items() if key != "friendly_name"} for name, block in entries.items()
+    }
+
+
 def document(entries: Mapping[str, Any]) -> dict[str, Any]:
     """A configuration with nothing but cameras: what the topic and a file of our own hold."""
     return {"cameras": dict(entries)}

@@ -65,9 +65,7 @@ def word(
             if ask and camera.onvif_url and stream.profile:
                 source, secrets = _onvif(camera, stream, login, options)
             else:
-                source, secrets = told_url(
-                    stream, camera, role, login, SPELLING, published=options.publish_credentials
-                )
+                source, secrets = told_url(stream, camera, role, login, SPELLING, published=options.publish_credentials)
             entries[key] = [source]
             variables |= secrets
     return Worded(entries, variables)

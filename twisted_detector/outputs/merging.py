@@ -21,12 +21,22 @@ _MISSING = object()
 #: Lines of one difference that are shown: a person reads no more.
 MAX_DIFF = 2000
 _LOGIN_IN_URL = re.compile(r"://(?![{$])[^/\s@\"']*@")
-_SECRET_FIELD = re.compile(r"(?i)^([+\- ]?\s*-?\s*\"?[a-z_]*(?:password|secret|token|api_key)\"?\s*:\s*)(?![\"']?[{$])\S.*$")
+_SECRET_FIELD = re.compile(
+    r"(?i)^([+\- ]?\s*-?\s*\"?[a-z_]*(?:password|secret|token|api_key)\"?\s*:\s*)(?![\"']?[{$])\S.*$"
+)
 
 
-def merge_section(section: str, document: Mapping[str, Any], base: Entries, wanted: Entries) -> Merged:
+def is_ours(name: str, prefix: str = "") -> bool:
+    """Whether only we give such a name: a MAC, perhaps with a channel, behind ``prefix``."""
+    return name.startswith(prefix) and _OURS.fullmatch(name.removeprefix(prefix)) is not None
+
+
+def merge_section(
+    section: str, document: Mapping[str, Any], base: Entries, wanted: Entries, *, prefix: str = ""
+) -> Merged:
     """``document`` with ``wanted`` in its table ``section``.
 
+    :param prefix: of the names that we give.
     :raises NotTaken: the section is there and is no table.
     """
     whole = dict(copy.deepcopy(dict(document)))
@@ -41,7 +51,7 @@ def merge_section(section: str, document: Mapping[str, Any], base: Entries, want
     for name, entry in wanted.items():
         if name not in table:
             table[name] = copy.deepcopy(entry)
-        elif name in base or _OURS.fullmatch(name):
+        elif name in base or is_ours(name, prefix):
             left = base[name] if name in base else _adopted(table[name], entry)
             table[name] = _settle(table[name], entry, left, f"{section}.{name}", kept)
         else:
@@ -110,10 +120,15 @@ def _settle_table(
     return theirs
 
 
+def without_logins(line: str) -> str:
+    """A line of a configuration, or of somebody's words about one, with logins masked; variables stay."""
+    return _SECRET_FIELD.sub(r"\1***", _LOGIN_IN_URL.sub("://***@", line))
+
+
 def difference(name: str, before: str, after: str) -> list[str]:
     """What changes, as lines of a unified diff; logins in it are masked, ours and those of others."""
     lines = difflib.unified_diff(
         before.splitlines(), after.splitlines(), f"{name} (now)", f"{name} (as it would be)", lineterm=""
     )
-    shown = [_SECRET_FIELD.sub(r"\1***", _LOGIN_IN_URL.sub("://***@", line)) for line in lines]
+    shown = [without_logins(line) for line in lines]
     return shown if len(shown) <= MAX_DIFF else [*shown[:MAX_DIFF], f"… and {len(shown) - MAX_DIFF} lines more"]

@@ -89,6 +89,15 @@ class Topics:
         return f"{self.health[1]}/connection"
 
     @property
+    def frigate_cameras(self) -> str:
+        """Frigate's configuration of all cameras; retained."""
+        return self.below_prefix("frigate/config/cameras")
+
+    def below_prefix(self, topic: str) -> str:
+        """A topic of somebody else's choice, below our prefix."""
+        return f"{self._root}{topic}"
+
+    @property
     def command(self) -> str:
         """Where commands are taken."""
         return f"{self._root}system/camera_detector/{self.node_id}/command"

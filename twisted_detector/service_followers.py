@@ -147,11 +147,14 @@ class Followers(Service):
         """See :class:`IEventListener`."""
         if not isinstance(event, CameraEvent) or isinstance(event, _IDLE):
             return
-        if isinstance(event, StreamChanged) and event.camera.id not in self._rotating:
-            if go2rtc.rotates(event.old, event.new) and len(self._rotating) < _MAX_ROTATING:
-                self._rotating |= {event.camera.id}
-                self._keep("rotating", json.dumps(dict.fromkeys(sorted(self._rotating), "")))
+        if isinstance(event, StreamChanged) and go2rtc.rotates(event.old, event.new):
+            self._note_rotating(event.camera.id)
         self._change()
+
+    def _note_rotating(self, camera_id: str) -> None:
+        if camera_id not in self._rotating and len(self._rotating) < _MAX_ROTATING:
+            self._rotating |= {camera_id}
+            self._keep("rotating", json.dumps(dict.fromkeys(sorted(self._rotating), "")))
 
     def _change(self) -> None:
         """Tell when it is quiet, or when it was not for too long."""

@@ -98,7 +98,8 @@ class Follower:
         work = Deferred.fromCoroutine(self._delivery.deliver(wanted, self._base, self._dry))
         work.addTimeout(DELIVERY_SECONDS, self._clock, _too_long)
         # Set before the callbacks: they may be called at once, and another delivery may begin in them.
-        self._running = running = Deferred(lambda _: work.cancel())
+        running: Deferred[None] = Deferred(lambda _: work.cancel())
+        self._running = running
         work.addCallbacks(lambda done: self._succeeded(wanted, done), lambda failure: self._failed(wanted, failure))
         work.addErrback(lambda failure: self.log.failure("A follower failed", failure=failure))
         work.addBoth(lambda _: self._ended(running))

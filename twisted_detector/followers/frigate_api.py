@@ -158,7 +158,7 @@ class FrigateApi:
             answer = await self._http.ask(method, path, query, headers={**headers, **self._identity()}, **more)
         if answer.status in (401, 403):
             raise NotTaken(
-                "Frigate wants an administrator's login (FRIGATE_USER, FRIGATE_PASSWORD or FRIGATE_TOKEN; port 5000: none)"
+                "Frigate wants an administrator's login: FRIGATE_USER and FRIGATE_PASSWORD, or FRIGATE_TOKEN"
             )
         return answer
 

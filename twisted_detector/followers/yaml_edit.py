@@ -96,6 +96,8 @@ class _Reader:
             return table
         if isinstance(node, SequenceNode):
             return [self.plain(one, depth + 1) for one in node.value]
+        if not isinstance(node, ScalarNode):
+            raise NotTaken("it is no YAML that is known", shown=f"line {_line(node)}")
         return self._scalar(node)
 
     def _scalar(self, node: ScalarNode) -> Any:
@@ -162,7 +164,7 @@ class _Editor:
     def _anew(self, node: Node, new: Any) -> Iterator[Edit]:
         """The whole of a value written once more."""
         start = node.start_mark.index
-        if isinstance(node, ScalarNode) or node.flow_style:
+        if not isinstance(node, MappingNode | SequenceNode) or node.flow_style:
             end = self._end(node, node)
             yield start, end, scalar(new) + ("\n" if isinstance(node, ScalarNode) and node.style in ("|", ">") else "")
             return
@@ -183,7 +185,7 @@ class _Editor:
         if isinstance(node, ScalarNode):
             index = node.end_mark.index
             return len(self._text[:index].rstrip()) if node.style in ("|", ">") else max(index, key.end_mark.index)
-        if node.flow_style or not node.value:
+        if not isinstance(node, MappingNode | SequenceNode) or node.flow_style or not node.value:
             index = node.end_mark.index
             return index
         if isinstance(node, MappingNode):

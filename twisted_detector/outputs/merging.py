@@ -1,4 +1,4 @@
-"""Somebody's document, what we wrote into it last and what we want there now go in; the document as it should be comes out.
+"""Somebody's document, what we wrote into it last and what we want now go in; the document as it should be comes out.
 
 Only entries that we own are touched, and of those only values that are as we left them: what a person changed or added
 stays. An entry is ours when we wrote it (``base``), or when its name is a MAC that we were given a camera for: nobody

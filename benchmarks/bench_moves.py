@@ -104,7 +104,12 @@ def table(cameras: int, found: dict[str, list[list[float]]]) -> str:
     for kind, moves in found.items():
         for place, times in zip(PLACES, zip(*moves, strict=True), strict=True):
             ordered = sorted(times)
-            spread = (ordered[0], median(ordered), ordered[min(len(ordered) - 1, int(len(ordered) * 0.95))], ordered[-1])
+            spread = (
+                ordered[0],
+                median(ordered),
+                ordered[min(len(ordered) - 1, int(len(ordered) * 0.95))],
+                ordered[-1],
+            )
             lines.append(f"| told by {kind}: {place} | {' | '.join(f'{one:.2f}' for one in spread)} |")
     return "\n".join(lines)
 

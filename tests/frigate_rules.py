@@ -37,7 +37,11 @@ def faults(configuration: Any, *, minor: int, environment: Mapping[str, str] | N
     """What is wrong with it, for Frigate 0.<minor>. ``environment`` None: whatever variable is asked for is there."""
     if not isinstance(configuration, dict) or not isinstance(configuration.get("cameras", {}), dict):
         return ["no table of cameras"]
-    return [fault for name, block in configuration.get("cameras", {}).items() for fault in _of(name, block, minor, environment)]
+    return [
+        fault
+        for name, block in configuration.get("cameras", {}).items()
+        for fault in _of(name, block, minor, environment)
+    ]
 
 
 def _of(name: Any, block: Any, minor: int, environment: Mapping[str, str] | None) -> Iterator[str]:
@@ -47,7 +51,9 @@ def _of(name: Any, block: Any, minor: int, environment: Mapping[str, str] | None
     yield from (f"cameras -> {name} -> {key} - Extra inputs are not permitted" for key in block if key not in allowed)
     for section, fields in _FIELDS.items():
         found = block.get(section, {})
-        yield from (f"{name} -> {section} -> {key} - Extra inputs are not permitted" for key in found if key not in fields)
+        yield from (
+            f"{name} -> {section} -> {key} - Extra inputs are not permitted" for key in found if key not in fields
+        )
     inputs = block.get("ffmpeg", {}).get("inputs", [])
     roles = [role for one in inputs for role in one.get("roles", [])]
     if len(inputs) == 1:

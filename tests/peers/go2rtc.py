@@ -2,8 +2,8 @@
 
     python go2rtc.py PORT [NAME=VALUE …]
 
-``login`` (name:password, else none), ``fault``: ``slow``, ``nonsense``, ``refuse``; ``file``: where it keeps its streams,
-else its file is disabled. A stream is a list of sources; ``watched`` are names that somebody looks at.
+``login`` (name:password, else none), ``fault``: ``slow``, ``nonsense``, ``refuse``; ``file``: where it keeps its
+streams, else its file is disabled. A stream is a list of sources; ``watched`` are names that somebody looks at.
 """
 
 from __future__ import annotations
@@ -28,7 +28,9 @@ class Go2rtc(Resource):
         super().__init__()
         self.login, self.fault = login, fault
         self.file = Path(file) if file else None
-        self.streams: dict[str, list[str]] = json.loads(self.file.read_text()) if self.file and self.file.exists() else {}
+        self.streams: dict[str, list[str]] = (
+            json.loads(self.file.read_text()) if self.file and self.file.exists() else {}
+        )
         self.watched: set[str] = set()
         self.asked: list[str] = []
 
@@ -68,7 +70,10 @@ class Go2rtc(Resource):
 
     def _listed(self) -> bytes:
         shown = {
-            name: {"producers": [{"url": url} for url in urls], "consumers": [{"id": 1}] if name in self.watched else None}
+            name: {
+                "producers": [{"url": url} for url in urls],
+                "consumers": [{"id": 1}] if name in self.watched else None,
+            }
             for name, urls in self.streams.items()
         }
         return re.sub(r"://[A-Za-z0-9\-._~!$&'()*+,;=%:]+@", "://***@", json.dumps(shown)).encode()

@@ -13,14 +13,25 @@ _WORDS = frozenset({"y", "n", "yes", "no", "on", "off", "true", "false", "null",
 
 
 def scalar(value: Any) -> str:
-    """One value on one line; collections in flow style (JSON, which is YAML 1.2)."""
+    """One value on one line; collections in flow style."""
     if isinstance(value, str):
         if _PLAIN.fullmatch(value) and value.lower() not in _WORDS:
             return value
-        return json.dumps(value, ensure_ascii=not value.isprintable())
-    if isinstance(value, list) and value and all(isinstance(one, str) for one in value):
+        return f'"{"".join(_escaped(one) for one in value)}"'
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{scalar(key)}: {scalar(item)}" for key, item in value.items()) + "}"
+    if isinstance(value, list):
         return f"[{', '.join(scalar(one) for one in value)}]"
     return json.dumps(value)
+
+
+def _escaped(one: str) -> str:
+    """One character within double quotes (YAML 1.2, 5.7): JSON's pairs of surrogates are no character there."""
+    if one in '"\\':
+        return "\\" + one
+    if "\ud800" <= one <= "\udfff":
+        return "\\uFFFD"  # half a character: no text can hold it
+    return one if one.isprintable() else f"\\U{ord(one):08X}"
 
 
 def block(value: Any, indent: int) -> list[str]:

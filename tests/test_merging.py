@@ -162,6 +162,19 @@ class Text(SynchronousTestCase):
             expected = {**before, "cameras": before.get("cameras") or {}}
             self.assertEqual(told, expected, text)
 
+    def test_words_in_every_style(self) -> None:
+        """A word is replaced however it was written: quoted, plain, tagged, anchored, over several lines."""
+        for written in ('"old"', "'old'", "old", "!!str old", "&a old", '"ol\\\n    d"', "|\n    old\n", ">-\n    old"):
+            text = f"cameras:\n  x:\n    path: {written}\n    more: 1\nend: '#'\n"
+            before = yaml_edit.read(text)
+            values = {**before, "cameras": {"x": {"path": 'rtsp://{A}: #"\\', "more": 1}}}
+            try:
+                after = yaml_edit.rewritten(text, values)
+            except NotTaken:
+                self.assertIn(written[0], "!&")
+                continue
+            self.assertEqual(yaml_edit.read(after), values, written)
+
     def test_refused(self) -> None:
         """What is no YAML, no table, has a key twice, or an alias where ours stands, is refused and not damaged."""
         ours = entry()

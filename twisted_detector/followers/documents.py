@@ -38,8 +38,9 @@ def apply(text: str, *, yaml: bool, merge: Merge, base: Entries, wanted: Entries
     # It costs as much as the rest of the daemon's start; only who has YAML to change needs it.
     from twisted_detector.followers import yaml_edit
 
-    merged = merge(yaml_edit.read(text), base, wanted)
-    return yaml_edit.rewritten(text, dict(merged.document)), merged
+    document = yaml_edit.Document(text)
+    merged = merge(document.values, base, wanted)
+    return document.saying(dict(merged.document)), merged
 
 
 def outcome(name: str, before: str, after: str, merged: Merged, differ: Differ, *, dry: bool) -> Delivered:

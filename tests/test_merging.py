@@ -164,7 +164,16 @@ class Text(SynchronousTestCase):
 
     def test_words_in_every_style(self) -> None:
         """A word is replaced however it was written: quoted, plain, tagged, anchored, over several lines."""
-        for written in ('"old"', "'old'", "old", "!!str old", "&a old", '"ol\\\n    d"', "|\n    old\n", ">-\n    old"):
+        for written in (
+            '"old"',
+            "'old'",
+            "old",
+            "!!str old",
+            "&a old",
+            '"ol\\\n      d"',
+            "|\n      old\n",
+            ">-\n      old",
+        ):
             text = f"cameras:\n  x:\n    path: {written}\n    more: 1\nend: '#'\n"
             before = yaml_edit.read(text)
             values = {**before, "cameras": {"x": {"path": 'rtsp://{A}: #"\\', "more": 1}}}

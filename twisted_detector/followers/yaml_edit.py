@@ -63,11 +63,15 @@ class Document:
         if self._root is None:
             gap = "" if not text or text.endswith("\n") else "\n"
             return text + gap + "\n".join([*block(values, 0), ""])
+        editor = _Editor(text, self._reader)
+        edits = sorted(editor.table(self._root, self.values, values), reverse=True)
         result = text
-        for start, end, instead in sorted(
-            _Editor(text, self._reader).table(self._root, self.values, values), reverse=True
-        ):
+        for start, end, instead in edits:
             result = result[:start] + instead + result[end:]
+        if not editor.structural:
+            # One word on one line in the place of another: nothing around it can read differently, and of a camera that
+            # moved nothing else changes. To read it all again would take as long as all the rest.
+            return result
         try:
             told = read(result)
         except NotTaken:
@@ -136,11 +140,14 @@ class _Editor:
     def __init__(self, text: str, reader: _Reader) -> None:
         self._text = text
         self._reader = reader
+        #: Whether more than words on one line was changed.
+        self.structural = False
 
     def table(self, node: MappingNode, old: dict[Any, Any], new: dict[Any, Any]) -> Iterator[Edit]:
         """The edits that make the table at ``node`` say ``new``."""
         pairs = [(key, value, self._reader.plain(key)) for key, value in node.value]
         added = {key: value for key, value in new.items() if key not in old}
+        self.structural = self.structural or len(old) != len(new) or bool(added)
         gone = [pair for pair in pairs if pair[2] not in new]
         stay = [pair for pair in pairs if pair[2] in new]
         if node.flow_style and (added or gone):
@@ -165,6 +172,7 @@ class _Editor:
             raise NotTaken("a value of ours is a YAML alias there", shown=f"line {_line(key)}")
         if isinstance(node, MappingNode) and isinstance(new, dict) and (node.value or node.flow_style):
             if node.flow_style and not node.value and isinstance(key, ScalarNode):
+                self.structural = True
                 yield node.start_mark.index, node.end_mark.index, self._below(key, new).removeprefix(" ")
             else:
                 yield from self.table(node, old, new)
@@ -174,6 +182,7 @@ class _Editor:
                     yield from self._value(key, item, before, after)
         elif isinstance(node, ScalarNode) and node.start_mark.index == node.end_mark.index:
             at = key.end_mark.index + self._text[key.end_mark.index :].index(":") + 1
+            self.structural = True
             yield at, at, self._below(key, new)
         else:
             yield from self._anew(node, new)
@@ -183,8 +192,11 @@ class _Editor:
         start = node.start_mark.index
         if not isinstance(node, MappingNode | SequenceNode) or node.flow_style:
             end = self._end(node, node)
+            if not isinstance(new, str) or not self._is_word(node, start, end):
+                self.structural = True
             yield start, end, scalar(new) + ("\n" if isinstance(node, ScalarNode) and node.style in ("|", ">") else "")
             return
+        self.structural = True
         lines = block(new, node.start_mark.column)
         yield start, self._end(node, node), "\n".join(lines)[node.start_mark.column :]
 
@@ -210,6 +222,18 @@ class _Editor:
             return self._end(last, last_key)
         last = node.value[-1]
         return self._end(last, last)
+
+    def _is_word(self, node: Node, start: int, end: int) -> bool:
+        """Whether a value is a text on one line, without tag or anchor: those stand before it and would stay."""
+        said = self._text[start:end]
+        return (
+            isinstance(node, ScalarNode)
+            and node.tag == f"{_TAG}str"
+            and node.style not in ("|", ">")
+            and node.anchor is None
+            and "\n" not in said
+            and not said.startswith(("!", "&"))
+        )
 
     def _line_start(self, node: Node) -> int:
         index: int = node.start_mark.index

@@ -367,6 +367,14 @@ class Telling(SynchronousTestCase):
         values = self.places["frigate_env"].delivered[0][0].values()
         self.assertIn("hunter2", [one.reveal() for one in values])
 
+    def test_values_come_first(self) -> None:
+        """Who refers to a variable is told only when its value was delivered, or could not be."""
+        self.places["frigate_env"].hangs = True
+        self.service()
+        self.assertEqual((self.places["frigate"].delivered, len(self.places["go2rtc"].delivered)), ([], 1))
+        self.clock.advance(120)
+        self.assertEqual(len(self.places["frigate"].delivered), 1)
+
     def test_forgotten(self) -> None:
         """When the last camera is forgotten, that is told too; where there never was one, nothing is said."""
         service = self.service()

@@ -186,16 +186,17 @@ class Followers(Service):
         for_frigate, for_go2rtc, live = self.worded()
         if self._frigate is not None:
             self._say(for_frigate.entries)
-            # First the values, then who refers to them.
             self._let_follow("frigate_env", for_frigate.variables)
-            self._let_follow("frigate", for_frigate.entries)
+            self._let_follow("frigate", for_frigate.entries, after="frigate_env")
         self._let_follow("go2rtc_env", for_go2rtc.variables)
-        self._let_follow("go2rtc", for_go2rtc.entries)
+        self._let_follow("go2rtc", for_go2rtc.entries, after="go2rtc_env")
         self._let_follow("go2rtc_live", live.entries)
 
-    def _let_follow(self, sort: str, wanted: Entries | Mapping[str, Secret]) -> None:
+    def _let_follow(self, sort: str, wanted: Entries | Mapping[str, Secret], *, after: str = "") -> None:
+        """``after``: the sort that comes first: who refers to a value must find it."""
         for follower in self._followers.get(sort, ()):
-            follower.want(wanted)
+            waiting = DeferredList([one.settled() for one in self._followers.get(after, ())])
+            waiting.addCallback(lambda _, follower=follower: follower.want(wanted))
 
     def _say(self, entries: Entries) -> None:
         """The retained topic, and the word that it changed."""

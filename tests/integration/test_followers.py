@@ -20,7 +20,7 @@ from twisted_detector.followers.frigate_api import FrigateApi
 from twisted_detector.followers.go2rtc_api import Go2rtcApi
 from twisted_detector.followers.http import Http, basic
 from twisted_detector.following import Away, Delivered, Entries, NotTaken
-from twisted_detector.model import Secret
+from twisted_detector.model import Login, Secret
 from twisted_detector.outputs.frigate import FrigateOptions, fit, word
 from twisted_detector.outputs.merging import difference, is_ours, merge_section, without_logins
 
@@ -175,6 +175,22 @@ async def test_restarts_are_paced(servers: list[Server], file: Path) -> None:
     with pytest.raises(Away, match="restarted a moment ago"):
         await deliver(api, {}, done.written)
     assert servers[0].resource.saves == ["restart"]
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_new_camera_with_a_login(servers: list[Server], file: Path, tmp_path: Path) -> None:
+    """A Frigate that was started before does not know its variables: that is said, or it is restarted to learn them."""
+    entries = word([CAMERA], {NAME: Login("admin", Secret("x"))}, FrigateOptions()).entries
+    env = tmp_path / "frigate.env"
+    servers.append(Server(Frigate(file, env=str(env))))
+    env.write_text(f"FRIGATE_{NAME}_USER=admin\nFRIGATE_{NAME}_PASSWORD=x\n")
+    with pytest.raises(NotTaken, match="variables of a new camera"):
+        await deliver(frigate(servers[0]), entries)
+    api = frigate(servers[0], restart=True)
+    with pytest.raises(Away, match="to learn the variables"):
+        await deliver(api, entries)
+    assert (servers[0].resource.restarts, file.read_text()) == (1, THEIRS)
+    assert (await deliver(frigate(servers[0]), entries)).changed
 
 
 STREAMS = {NAME: ["rtsp://admin:p%40ss@10.0.0.9:554/main"], f"{NAME}_sub": [SUB.url]}

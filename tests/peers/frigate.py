@@ -2,7 +2,8 @@
 
     python frigate.py PORT FILE [NAME=VALUE …]
 
-``version``, ``login`` (name:password, else none), ``raw`` (``json`` as since 0.15, ``text`` as before), ``fault``:
+``version``, ``login`` (name:password, else none), ``env``: the file of variables, read at its start and at a restart
+(``live``: at every save), ``raw`` (``json`` as since 0.15, ``text`` as before), ``fault``:
 ``slow`` (never answers), ``nonsense`` (HTML to everything), ``torn`` (writes half and fails with 500), ``lost`` (writes
 all and fails with 500). What was asked goes to the standard output, one line each.
 """
@@ -24,12 +25,21 @@ from tests.frigate_rules import faults, load
 class Frigate(Resource):
     isLeaf = True
 
-    def __init__(self, file: Path, *, version="0.16.4-2a8a4b5", login="", raw="json", fault="") -> None:
+    def __init__(
+        self, file: Path, *, version="0.16.4-2a8a4b5", login="", raw="json", fault="", env="", live=""
+    ) -> None:
         super().__init__()
         self.file = file
         self.version, self.login, self.raw, self.fault = version, login, raw, fault
         self.saves: list[str] = []
+        self.env, self.live = Path(env) if env else None, bool(live)
         self.environment: dict[str, str] = {}
+        self.restarts = 0
+        self._read_environment()
+
+    def _read_environment(self) -> None:
+        if self.env is not None and self.env.exists():
+            self.environment = dict(line.split("=", 1) for line in self.env.read_text().splitlines())
 
     def render(self, request: Any) -> Any:
         path, method = request.path.decode(), request.method.decode()
@@ -50,6 +60,10 @@ class Frigate(Resource):
             return (json.dumps(text) if self.raw == "json" else text).encode()
         if (method, path) == ("POST", "/api/config/save"):
             return self._save(request)
+        if (method, path) == ("POST", "/api/restart"):
+            self.restarts += 1
+            self._read_environment()
+            return self._say(request, 200, "Restarting", success=True)
         return self._say(request, 404, "Not found")
 
     def _log_in(self, request: Any) -> bytes:
@@ -67,6 +81,8 @@ class Frigate(Resource):
             self.fault = ""
             self.file.write_text(text[: len(text) // 2])
             return self._say(request, 500, "Internal server error")
+        if self.live:
+            self._read_environment()
         found = faults(load(text), minor=int(self.version.split(".")[1]), environment=self.environment)
         if found:
             told = "\n".join(f"Line Unknown: {one}" for one in found)

@@ -65,6 +65,19 @@ class Follower:
         self._wanted = wanted
         self._go()
 
+    def settled(self) -> Deferred[None]:
+        """Fires when nothing is being delivered, however that went."""
+        waiter: Deferred[None] = Deferred()
+
+        def tell(result: None) -> None:
+            waiter.callback(None)
+
+        if self._running is None:
+            waiter.callback(None)
+        else:
+            self._running.addCallback(tell)
+        return waiter
+
     def stop(self) -> Deferred[None]:
         """End whatever goes on; the Deferred fires when it has ended."""
         self._stopped = True

@@ -112,12 +112,13 @@ class FrigateApi:
         except Away as error:
             await self._put_right(before, after, error)
             return
+        if answer.status >= 500:
+            await self._put_right(before, after, Away("Frigate failed on it", shown=self._said(answer)))
+            return
         if answer.status != 200:
-            refused = NotTaken("Frigate refuses it", shown=self._said(answer))
-            if answer.status >= 500:
-                await self._put_right(before, after, Away("Frigate failed on it", shown=self._said(answer)))
-                return
-            raise refused
+            if "KeyError: 'FRIGATE_" in answer.text:
+                await self._teach_variables()
+            raise NotTaken("Frigate refuses it", shown=self._said(answer))
         if restart:
             self._restarted_at = self._monotonic()
 
@@ -131,6 +132,17 @@ class FrigateApi:
             if answer.status != 200:
                 raise Away("Frigate broke off while it wrote, and did not take the former configuration back")
         raise error
+
+    async def _teach_variables(self) -> None:
+        """Frigate reads its variables when it starts: one that runs since before a camera came has no login for it."""
+        if not self._restart:
+            raise NotTaken(
+                "Frigate does not know the variables of a new camera: give it FRIGATE_ENV_PATH and start it anew"
+            )
+        self._may_restart()
+        self._restarted_at = self._monotonic()
+        await self._ask("POST", "/api/restart")
+        raise Away("Frigate was told to restart, to learn the variables of a new camera")
 
     async def _post(self, text: str, *, restart: bool) -> Answer:
         return await self._ask(

@@ -196,7 +196,7 @@ class Followers(Service):
         """``after``: the sort that comes first: who refers to a value must find it."""
         for follower in self._followers.get(sort, ()):
             waiting = DeferredList([one.settled() for one in self._followers.get(after, ())])
-            waiting.addCallback(lambda _, follower=follower: follower.want(wanted))
+            waiting.addCallback(_wish(follower, wanted))
 
     def _say(self, entries: Entries) -> None:
         """The retained topic, and the word that it changed."""
@@ -230,6 +230,10 @@ class Followers(Service):
             told = await follower.what_would_change(wanted)
             lines += [*told.diff, *([f"# {follower.standing.name}: {told.remark}"] if told.remark else [])]
         return lines
+
+
+def _wish(follower: Follower, wanted: Entries) -> Callable[[object], None]:
+    return lambda _: follower.want(wanted)
 
 
 def _table(text: str) -> dict[str, Any]:

@@ -177,7 +177,7 @@ class Http(SynchronousTestCase):
             "timeout": lambda: self.reactor.advance(TIMEOUT + 1),
             "closed": answer(OK[:-1]),
             "too_long": answer(b"HTTP/1.1 200 OK\r\n\r\n", b"x" * 100_001),
-            "not_http": answer(b"RTSP/1.0 200 OK\r\n\r\n"),
+            "not_http": answer(b"SSH-2.0-x\r\n\r\n"),
             "encoding": answer(b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\n", b"\x1f\x8b"),
         }.items():
             posted = self.post()
@@ -222,6 +222,7 @@ class Http(SynchronousTestCase):
             while wire.protocol is not None and not wire.disconnecting and received < 1_000_000:
                 wire.receive(endless)
                 received += len(endless)
+            wire.drop(ConnectionDone())
             self.failureResultOf(posted, Malformed)
             self.assertLess(received, bound + 3000)
 

@@ -102,6 +102,7 @@ class _Bounded(ProtocolWrapper):
     factory: _BoundedFactory
     _received = 0
     _answered = False
+    _gave_up = False
 
     def makeConnection(self, transport: ITransport) -> None:
         self.factory.live.add(self)
@@ -134,9 +135,14 @@ class _Bounded(ProtocolWrapper):
         else:
             ProtocolWrapper.dataReceived(self, data)
 
+    def loseConnection(self) -> None:
+        # Within a head nothing but a line over the parser's own bound makes the client close.
+        self._gave_up = self._in_head and self._received > 0
+        ProtocolWrapper.loseConnection(self)
+
     @property
     def _too_long(self) -> bool:
-        return self._received > (MAX_HEAD if self._in_head else self.factory.limit)
+        return self._gave_up or self._received > (MAX_HEAD if self._in_head else self.factory.limit)
 
     def _follow_head(self, data: bytes) -> None:
         """Notice where the head ends; what is interim (RFC 9110, 15.2) is followed by another head."""

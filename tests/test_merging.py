@@ -6,7 +6,7 @@ import json
 from copy import deepcopy
 from typing import Any
 
-from hypothesis import given, settings, strategies as st
+from hypothesis import HealthCheck, given, settings, strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_detector.followers import yaml_edit
@@ -219,7 +219,7 @@ class Text(SynchronousTestCase):
         self.assertIn("rtsp://***@10.0.0.5/x", told)
         self.assertIn("{FRIGATE_X}", told)
 
-    @settings(max_examples=40, deadline=None)
+    @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
     @given(
         st.recursive(
             st.none() | st.booleans() | st.integers(-9, 9) | st.text(max_size=8),

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import random as random_module
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -187,6 +187,10 @@ class MqttService(Service):
     ) -> Callable[[], None]:
         """See :class:`ISubscriber`."""
         return self.mqtt.subscribe(topic_filter, handler)
+
+    def resay(self, topics: Iterable[str]) -> None:
+        """Say what was said last on these retained topics once more, though nothing has changed."""
+        self.outbox.resay(topics)
 
     # --- how it stands ---------------------------------------------------------------------------------------------
 

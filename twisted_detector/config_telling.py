@@ -42,7 +42,9 @@ class TellingSettings(CameraSettings):
         "One message per camera, or one per entity for a Home Assistant before 2024.11.",
     )
     homeassistant_pictures: bool = setting(
-        FLAG, False, "Give Home Assistant the latest picture of every camera over MQTT. Whoever may read the topics sees."
+        FLAG,
+        False,
+        "Give Home Assistant the latest picture of every camera over MQTT. Whoever may read the topics sees.",
     )
     homeassistant_picture_max_bytes: int = setting(
         whole(1024, 4_194_304), 262_144, "Larger pictures are not said over MQTT."

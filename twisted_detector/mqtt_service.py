@@ -25,7 +25,7 @@ from zope.interface import implementer
 
 from twisted_detector.backlog import Limits
 from twisted_detector.connection import make_connection
-from twisted_detector.documents import encode
+from twisted_detector.documents import encode, stamp_or_none
 from twisted_detector.errors import PublishError, QueueFull, Stopped
 from twisted_detector.events import Event
 from twisted_detector.health import presence
@@ -229,5 +229,6 @@ class MqttService(Service):
             "coalesced": figures.coalesced,
             "unchanged": figures.unchanged,
             "dropped": dict(figures.dropped),
+            "connected_since": stamp_or_none(self.mqtt.metrics.connected_since or 0.0),
             "success_rate": round(figures.acknowledged / answered, 6) if answered else 1.0,
         }

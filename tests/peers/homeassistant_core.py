@@ -15,7 +15,6 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-import os
 import signal
 import sys
 import time
@@ -123,7 +122,7 @@ async def main(folder: Path, host: str, port: int) -> None:
             last = text
             new = folder / "snapshot.new"
             new.write_text(text)
-            os.replace(new, folder / "snapshot.json")
+            new.replace(folder / "snapshot.json")
         if press.exists():
             entity_id = press.read_text()
             press.unlink()

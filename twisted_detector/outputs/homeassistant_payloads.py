@@ -54,25 +54,28 @@ NODE_COMPONENTS: Mapping[str, str] = {
 
 Payload = dict[str, Any]
 
-#: A move is told on the status topic too, unretained, before the state: it is no state, so nothing is made of it.
-_NO_STATE = "value_json.status == 'ip_changed'"
-_STATUS = "{% if " + _NO_STATE + " %}{{ this.state }}{% else %}{{ value_json.status }}{% endif %}"
-_CONNECTED = "{% if not " + _NO_STATE + " %}{{ 'OFF' if value_json.status == 'offline' else 'ON' }}{% endif %}"
-_PROBLEM = "{% if not " + _NO_STATE + " %}{{ 'OFF' if value_json.status == 'online' else 'ON' }}{% endif %}"
-_CAMERA_HERE = (
-    "{% if not " + _NO_STATE + " %}{{ 'offline' if value_json.status == 'offline' else 'online' }}{% endif %}"
-)
-_WHY = "{{ {'reason': value_json.reason, 'since': value_json.since} | tojson }}"
+#: Two messages of the status topic are no state: that a camera moved is told there too, unretained, before the state;
+#: and the topic is emptied when it is forgotten, which a core may hear before it has let go of the entity.
+_IF_STATE = "{% if value_json is defined and value_json.status != 'ip_changed' %}"
+_IF_SAID = "{% if value_json is defined %}"
+_STATUS = _IF_STATE + "{{ value_json.status }}{% else %}{{ this.state }}{% endif %}"
+_CONNECTED = _IF_STATE + "{{ 'OFF' if value_json.status == 'offline' else 'ON' }}{% endif %}"
+_PROBLEM = _IF_STATE + "{{ 'OFF' if value_json.status == 'online' else 'ON' }}{% endif %}"
+_CAMERA_HERE = _IF_STATE + "{{ 'offline' if value_json.status == 'offline' else 'online' }}{% endif %}"
+_WHY = _IF_SAID + "{{ {'reason': value_json.reason, 'since': value_json.since} | tojson }}{% else %}{}{% endif %}"
+_ADDRESS = _IF_SAID + "{{ value_json.camera.ip }}{% endif %}"
+_CLOCK = _IF_SAID + "{{ value_json.camera.clock_offset_s }}{% endif %}"
+_SEEN = _IF_SAID + "{{ value_json.last_seen_iso }}{% endif %}"
 #: The stream that a user would look at: the first that was proved, else the first there is.
 _STREAM = (
-    "{% set all = value_json.camera.streams %}"
+    _IF_SAID + "{% set all = value_json.camera.streams %}"
     "{% set stream = ((all | selectattr('validated') | list) + all) | first | default(none) %}"
 )
-_CODEC = _STREAM + "{{ stream.codec if stream and stream.codec else none }}"
-_SIZE = _STREAM + "{{ stream.width ~ 'x' ~ stream.height if stream and stream.width else none }}"
+_CODEC = _STREAM + "{{ stream.codec if stream and stream.codec else none }}{% endif %}"
+_SIZE = _STREAM + "{{ stream.width ~ 'x' ~ stream.height if stream and stream.width else none }}{% endif %}"
 _STREAMS = (
-    "{{ {'name': value_json.camera.name, 'urls': value_json.camera.streams | map(attribute='url') | list,"
-    " 'ip_history': value_json.camera.ip_history} | tojson }}"
+    _IF_SAID + "{{ {'name': value_json.camera.name, 'urls': value_json.camera.streams | map(attribute='url') | list,"
+    " 'ip_history': value_json.camera.ip_history} | tojson }}{% else %}{}{% endif %}"
 )
 
 
@@ -114,15 +117,13 @@ def camera_payload(camera: Camera, topics: Topics, *, pictures: bool) -> Payload
             "json_attr_tpl": _WHY,
             "ic": "mdi:cctv",
         },
-        "ip": _diagnostic("IP address", "{{ value_json.camera.ip }}", "mdi:ip-network", avty=everything_here)
+        "ip": _diagnostic("IP address", _ADDRESS, "mdi:ip-network", avty=everything_here)
         | {"json_attr_t": status, "json_attr_tpl": _STREAMS},
         "codec": _diagnostic("Codec", _CODEC, "mdi:video", avty=everything_here),
         "size": _diagnostic("Picture size", _SIZE, "mdi:aspect-ratio", avty=everything_here),
-        "last_seen": _diagnostic("Last seen", "{{ value_json.last_seen_iso }}", "mdi:eye-check")
+        "last_seen": _diagnostic("Last seen", _SEEN, "mdi:eye-check")
         | {"dev_cla": "timestamp", "stat_t": topics.seen(camera.id)},
-        "clock": _diagnostic(
-            "Clock difference", "{{ value_json.camera.clock_offset_s }}", "mdi:clock-alert", avty=everything_here
-        )
+        "clock": _diagnostic("Clock difference", _CLOCK, "mdi:clock-alert", avty=everything_here)
         | {"dev_cla": "duration", "unit_of_meas": "s"},
         "check": _button("Check now", topics, {"command": "check", "camera_id": camera.id}, "mdi:refresh"),
         "forget": _button("Forget", topics, {"command": "forget", "camera_id": camera.id}, "mdi:delete", en=False),

@@ -1,7 +1,7 @@
 """A message of one of our topics goes in; what an old consumer that reads it would stumble over comes out.
 
-Written from the contract (docs/mqtt.md) and from what the predecessor's consumers read, not from our code: names, types,
-flags. A consumer ignores fields that it does not know, so more fields are no fault.
+Written from the contract (docs/mqtt.md) and from what the predecessor's consumers read, not from our code: names,
+types, flags. A consumer ignores fields that it does not know, so more fields are no fault.
 """
 
 from __future__ import annotations

@@ -139,7 +139,7 @@ class TopicTests(ContractCase):
 
 class LifeTests(ContractCase):
     def test_a_life(self) -> None:
-        """All messages of a registry's camera that is found, moves, fails, goes and is forgotten are as they should be."""
+        """All messages of a camera that is found, moves, fails, goes and is forgotten are as they should be."""
         messages: list[Message] = []
         output = TopicsOutput(Topics(prefix="", node_id="node"))
 

@@ -65,14 +65,14 @@ _CAMERA_HERE = _IF_STATE + "{{ 'offline' if value_json.status == 'offline' else 
 _WHY = _IF_SAID + "{{ {'reason': value_json.reason, 'since': value_json.since} | tojson }}{% else %}{}{% endif %}"
 _ADDRESS = _IF_SAID + "{{ value_json.camera.ip }}{% endif %}"
 _CLOCK = _IF_SAID + "{{ value_json.camera.clock_offset_s }}{% endif %}"
-_SEEN = _IF_SAID + "{{ value_json.last_seen_iso }}{% endif %}"
+_SEEN = _IF_SAID + "{{ value_json.last_seen_iso }}{% else %}{{ this.state }}{% endif %}"
 #: The stream that a user would look at: the first that was proved, else the first there is.
 _STREAM = (
     _IF_SAID + "{% set all = value_json.camera.streams %}"
     "{% set stream = ((all | selectattr('validated') | list) + all) | first | default(none) %}"
 )
-_CODEC = _STREAM + "{{ stream.codec if stream and stream.codec else none }}{% endif %}"
-_SIZE = _STREAM + "{{ stream.width ~ 'x' ~ stream.height if stream and stream.width else none }}{% endif %}"
+_CODEC = _STREAM + "{{ stream.codec if stream and stream.codec else 'unknown' }}{% endif %}"
+_SIZE = _STREAM + "{{ stream.width ~ 'x' ~ stream.height if stream and stream.width else 'unknown' }}{% endif %}"
 _STREAMS = (
     _IF_SAID + "{{ {'name': value_json.camera.name, 'urls': value_json.camera.streams | map(attribute='url') | list,"
     " 'ip_history': value_json.camera.ip_history} | tojson }}{% else %}{}{% endif %}"

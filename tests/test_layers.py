@@ -38,6 +38,7 @@ ROOMS: dict[int, dict[str, str]] = {
         "broker": "broker broker_*",
         "web": "web",
         "followers": "followers",
+        "announcer": "announcer",
         "metrics": "metrics",
         "supervisor": "supervisor",
         "health": "health resources",

@@ -60,6 +60,7 @@ class CameraSet:
     def restore(self, camera: Camera) -> None:
         """Take over a camera as an earlier run knew it."""
         self._by_id[camera.id] = camera
+        self._clock_offset = camera.clock_offset
         self._emit(CameraRestored(at=camera.last_seen, camera=camera))
 
     def seen(self, methods: tuple[str, ...], now: float) -> None:
@@ -123,7 +124,8 @@ class CameraSet:
         if offset is not None and abs(offset - self._clock_offset) > NOTABLE_CLOCK_OFFSET:
             self._clock_offset = offset
             for camera in self:
-                self._emit(ClockSkewed(at=now, camera=camera, offset=offset))
+                self._by_id[camera.id] = skewed = replace(camera, clock_offset=offset)
+                self._emit(ClockSkewed(at=now, camera=skewed, offset=offset))
 
     def checked(self, reports: Mapping[str, StreamReport], now: float) -> None:
         """A check of some streams ended; ``reports`` by stream URL."""

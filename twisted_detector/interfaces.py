@@ -278,8 +278,8 @@ class IOutbox(Interface):
     def depth() -> int:
         """How many messages are kept, in flight or not."""
 
-    def resay() -> None:
-        """Queue every retained document that is known once more: the broker may have lost it."""
+    def resay(topics: Iterable[str] | None = None) -> None:
+        """Queue every retained document that is known (or those of ``topics``) again: the broker may have lost it."""
 
 
 # --- Extending ------------------------------------------------------------------------------------------------------

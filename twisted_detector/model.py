@@ -277,6 +277,7 @@ class Camera:
     first_seen: float = 0.0
     last_seen: float = 0.0
     last_validated: float = 0.0
+    clock_offset: float = 0.0  #: seconds by which its clock was ahead when that was last worth telling
     ip_history: tuple[tuple[str, float], ...] = ()
     methods: tuple[str, ...] = ()
     evidence: tuple[Evidence, ...] = ()

@@ -11,6 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.facts import A, B, candidate, login
 from twisted_detector.inspection import credentials
 from twisted_detector.inspection.credentials import MAX_FAILURES, WINDOW, LoginBudget
+from twisted_detector.inspection.login_sheet import MAX_MARKS
 from twisted_detector.model import Candidate, Login
 
 ONE, TWO, THREE = login("one", "canary-1"), login("two", "canary-2"), login("three", "canary-3")
@@ -183,7 +184,7 @@ class KeepingTests(BudgetCase):
         self.assertEqual(100, len(self.budget._sheets))
         for number in range(500):
             self.budget.refused(candidate(), login("n", str(number)), 1000.0 + number, False)
-        self.assertLessEqual(len(self.budget._sheets["mac 02000000000a"].failures), credentials.MAX_MARKS)
+        self.assertLessEqual(len(self.budget._sheets["mac 02000000000a"].failures), MAX_MARKS)
         self.assertLess(len(self.saved["mac 02000000000a"]), 4096)
 
     STEP = st.tuples(st.sampled_from([0.0, 1.0, 600.0, WINDOW, -5000.0]), st.booleans(), st.booleans(), st.booleans())

@@ -327,11 +327,15 @@ class LoginTests(ExaminerCase):
         """A camera that nobody may enter is published with all that it told before."""
         before = Inspection("onvif", HERE, 0.0, name="Yard", model="M1", status=Status.AUTH_REQUIRED, reason="401")
         self.onvif.answers[HERE] = asks_login(before=before)
-        for logins in ((), (BAD,)):
+        for logins, advice in (
+            ((), "no login is configured for it (CAMERA_CREDENTIALS)"),
+            ((BAD,), "not tried again until it or the device changes: bad (CAMERA_CREDENTIALS)"),
+        ):
             self.build(*logins)
             self.inspect()
             self.assertEqual(
-                ((Status.AUTH_REQUIRED, "401"), "Yard", "M1"), (self.state(), self.camera().name, self.camera().model)
+                ((Status.AUTH_REQUIRED, f"401; {advice}"), "Yard", "M1"),
+                (self.state(), self.camera().name, self.camera().model),
             )
 
     def test_lock_word(self) -> None:
@@ -353,7 +357,8 @@ class LoginTests(ExaminerCase):
             self.validator.answers[url] = Unauthorized("locked", locked=True)
         self.inspect()
         self.assertEqual({None}, {name for _, name in self.validator.asked})
-        self.assertEqual((Status.AUTH_REQUIRED, "locked"), self.state())
+        advice = "no login is tried before 1970-01-01T03:16:40.000Z"
+        self.assertEqual((Status.AUTH_REQUIRED, f"locked; {advice}"), self.state())
 
     def test_not_sent_is_not_charged(self) -> None:
         """A login that could not be sent (Basic only, say) costs nothing."""
@@ -551,7 +556,8 @@ class CheckTests(ExaminerCase):
         """A stream that wants a login that we have not is auth_required."""
         self.validator.answers[MAIN] = Unauthorized("it wants a login")
         self.check(self.key)
-        self.assertEqual((Status.AUTH_REQUIRED, "it wants a login"), self.state())
+        advice = "no login is configured for it (CAMERA_CREDENTIALS)"
+        self.assertEqual((Status.AUTH_REQUIRED, f"it wants a login; {advice}"), self.state())
 
     def test_forgotten_meanwhile(self) -> None:
         """A camera that is forgotten while it is checked stays forgotten."""

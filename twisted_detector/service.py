@@ -51,7 +51,7 @@ from twisted_detector.registry import Registry
 from twisted_detector.report import Report
 from twisted_detector.resources import ReactorLag, Resources
 from twisted_detector.service_desk import seat_answers
-from twisted_detector.service_detector import make_detector
+from twisted_detector.service_detector import is_identified, make_detector
 from twisted_detector.service_settings import missed_limit, mqtt_settings
 from twisted_detector.speaker import Speaker
 from twisted_detector.store import Store
@@ -153,9 +153,10 @@ class Daemon(Service):
         registry = Registry(bus.emit, missed_limit=missed_limit(config))
         budget = LoginBudget(
             config.camera_credentials,
-            confirmed=config.named_networks,
+            confirmed=config.confirmed_networks,
             salt=await self._salt(store),
             save=lambda key, text: store.save_value("login_budget", key, text),
+            kept=lambda: not store.degraded,
         )
         budget.restore(await store.load_values("login_budget"))
 
@@ -166,7 +167,10 @@ class Daemon(Service):
 
         # Seeing and asking, made by plugins, ours among them.
         clear_text = ClearTextPolicy(
-            config.allow_basic_auth, confirmed=config.named_networks, neighbours=neighbours.known
+            config.allow_basic_auth,
+            confirmed=config.confirmed_networks,
+            neighbours=neighbours.known,
+            identified=partial(is_identified, registry, config.camera_credentials),
         )
         lanes = Lanes()
         # Grows while the daemon is made: whoever is made later may use what was made before, and extensions everything.

@@ -68,7 +68,7 @@ root:pass
 
 | heading | for |
 |---|---|
-| `[camera …]` | a MAC, a camera's id, or a pattern of either: `*` for any letters, `?` for one; colons in a MAC may stay |
+| `[camera …]` | a MAC (with or without colons) or a camera's id; `*` stands for any letters, `?` for one |
 | `[network …]` | the addresses of one network; cameras there are given logins though a router hides their MAC |
 | `[vendor …]` | devices of one maker, by their own say, their server's, or their MAC's registration |
 | `[default]` | every camera, as above the first heading |

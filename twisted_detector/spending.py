@@ -6,6 +6,7 @@ itself is known from whether it looked at the password: who never did cannot hav
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import TypeVar
@@ -78,5 +79,6 @@ async def spend(
 def leads_to(url: str, address: str) -> bool:
     """Whether a URL leads to ``address`` itself, by no name and over nobody else: then a secret may go there."""
     _, slashes, rest = url.partition("://")
-    host = host_for_url(address)
-    return bool(slashes) and rest.startswith(host) and rest[len(host) :][:1] in ("", "/", ":", "?")
+    authority = re.split(r"[/?#]", rest, maxsplit=1)[0]
+    host = re.escape(host_for_url(address))
+    return bool(slashes) and re.fullmatch(f"{host}(:[0-9]+)?", authority) is not None

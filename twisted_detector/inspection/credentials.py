@@ -11,7 +11,7 @@ import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from twisted.internet.defer import CancelledError, Deferred, DeferredList
+from twisted.internet.defer import CancelledError, Deferred
 from txaio.tx import make_logger
 from zope.interface import implementer
 
@@ -122,7 +122,8 @@ class LoginBudget:
             sheet.spend(mark, now)
         writes = [saved for name in sheets if isinstance(saved := self._keep(name), Deferred)]
         try:
-            await DeferredList(writes)
+            for write in writes:
+                await write
         except CancelledError:
             self.unspent(candidate, login)
             raise

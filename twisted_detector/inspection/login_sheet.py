@@ -143,7 +143,7 @@ class Sheet:
         elif door in self.closed:
             self.closed.remove(door)
             changed = True
-        if changed and not 0 <= now - self.lifted_at < LIFT_EVERY:
+        if changed and not (self.lifted_at and 0 <= now - self.lifted_at < LIFT_EVERY):
             self.lifted_at = now
             self.lifted = {*self.failures, *self.spent}
         return before != (self.firmware, self.reference, frozenset(self.closed))

@@ -22,8 +22,8 @@ MAX_REMEMBERED = 1024
 MAX_RECORD = 4096
 #: The longest name has below 130 characters; what is told of a camera stays shorter.
 MAX_NAME = 64
-#: The two bits of the first octet that say: made up by whoever uses it (IEEE 802, 8.2), or a group.
-_LOCAL, _GROUP = 0x02, 0x01
+#: The bit of the first octet that says: made up by whoever uses it (IEEE 802, 8.2).
+_LOCAL = 0x02
 _NAME = re.compile(rb"\(hex\)\s+([^\r\n]+)")
 #: The name that IEEE writes for blocks that it gives out in smaller pieces, and for holders who want no name.
 _NOBODY = frozenset({"", "ieee registration authority", "private"})
@@ -54,7 +54,7 @@ class Makers:
     def of(self, mac: Mac) -> str:
         """The name, "" when there is none: a MAC that nobody was given, or no registry here. Never raises."""
         octets = bytes.fromhex(mac.compact)
-        if octets[0] & (_LOCAL | _GROUP):
+        if octets[0] & _LOCAL:
             return ""
         number = int.from_bytes(octets, "big")
         name = self._name("oui", number >> 24)

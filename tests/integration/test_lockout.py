@@ -183,9 +183,9 @@ def settled(street: Street) -> None:
 
 
 def test_restarts(street: Street) -> None:
-    """Six starts in a row, killed or stopped at any moment: nobody locks, and what has a right login is entered."""
+    """Four starts in a row, killed or stopped at any moment: nobody locks, and what has a right login is entered."""
     populate(street)
-    restart(street, 6, seed=1)
+    restart(street, 4, seed=1)
     settled(street)
     for name in ("none", "skewednone", "rtsponly"):
         wait_until(lambda name=name: street.status(name)["status"] == "auth_required", 20, str(street.status(name)))

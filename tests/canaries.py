@@ -102,15 +102,14 @@ class Canaries:
                     self.leaks.append(leak)
 
     def look_at_processes(self) -> None:
-        """The command line of every process; an environment belongs to its user alone."""
+        """The command line of every process that tests have started; an environment belongs to its user alone."""
         if not self.secrets:
             return
-        for entry in Path("/proc").iterdir():
-            if entry.name.isdigit() and int(entry.name) != os.getpid():
-                try:
-                    self.look((entry / "cmdline").read_bytes(), f"the command line of process {entry.name}")
-                except OSError:
-                    continue  # it has ended
+        for pid in _descendants(os.getpid()):
+            try:
+                self.look(Path(f"/proc/{pid}/cmdline").read_bytes(), f"the command line of process {pid}")
+            except OSError:
+                continue  # it has ended
 
     def look_at_daemon(self, environment: Mapping[str, str]) -> None:
         """What a daemon that runs answers at its control socket."""
@@ -149,6 +148,24 @@ class Canaries:
         """The files of a test were looked through and may go."""
         self.outputs.clear()
         self.states.clear()
+
+
+def _descendants(pid: int) -> Iterator[int]:
+    """Children, grandchildren and so on; other tests on this machine have secrets of their own."""
+    children: dict[int, list[int]] = {}
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                # proc(5): the name may have blanks and parentheses; state and parent follow the last ")".
+                parent = int((entry / "stat").read_text("utf-8", "replace").rpartition(")")[2].split()[1])
+            except OSError:
+                continue
+            children.setdefault(parent, []).append(int(entry.name))
+    waiting = list(children.get(pid, ()))
+    while waiting:
+        found = waiting.pop()
+        yield found
+        waiting += children.get(found, ())
 
 
 def _files(directory: Path) -> Iterable[Path]:

@@ -51,7 +51,8 @@ def test_answers(tmp_path: Path) -> None:
             process.kill()
     assert [leak.where for leak in canaries.leaks] == ["the answer to list at the control socket"]
 
-LEAKY = '''
+
+LEAKY = """
 import os
 import sys
 
@@ -69,7 +70,7 @@ def test_does_not(tmp_path):
     process = Process((sys.executable, "-c", "pass"), tmp_path / "out.log", {"MQTT_PASSWORD": "kanarie-4712"})
     process.wait()
     process.end()
-'''
+"""
 
 
 def test_a_leak_fails_its_test(tmp_path: Path) -> None:

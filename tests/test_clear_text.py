@@ -10,7 +10,7 @@ from tests.facts import A, candidate, inspection, sighting
 from twisted_detector.config_logins import LOGINS
 from twisted_detector.inspection.clear_text import ClearTextPolicy
 from twisted_detector.registry import Registry
-from twisted_detector.service_detector import is_identified
+from twisted_detector.service_knowledge import is_identified
 
 HERE = "10.0.0.5"
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from twisted_detector.bus import Bus
@@ -13,7 +13,6 @@ from twisted_detector.detector import Detector
 from twisted_detector.examiner import MAX_SECONDS, Examiner
 from twisted_detector.inspection.clear_text import ClearTextPolicy
 from twisted_detector.inspection.lanes import Lanes
-from twisted_detector.inspection.login_rules import is_listed
 from twisted_detector.inspection.makers import Makers
 from twisted_detector.inspection.rtsp import RtspValidator
 from twisted_detector.interfaces import (
@@ -24,7 +23,6 @@ from twisted_detector.interfaces import (
     IWatcher,
     IWatcherMaker,
 )
-from twisted_detector.model import Login
 from twisted_detector.neighbours_watch import NeighbourWatch
 from twisted_detector.registry import Registry
 from twisted_detector.service_settings import PACE, schedule
@@ -84,9 +82,3 @@ def make_detector(
     bus.subscribe(detector)
     neighbour_watch.network_changed = detector.network_changed
     return detector, examiner, inspections
-
-
-def is_identified(registry: Registry, logins: Sequence[Login], address: str) -> bool:
-    """Whether the device at ``address`` was published before, or has logins of its own in the configuration."""
-    key = registry.key_at(address)
-    return key is not None and (bool(registry.cameras_of(key)) or is_listed(logins, registry.candidate(key)))

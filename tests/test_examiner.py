@@ -328,14 +328,14 @@ class LoginTests(ExaminerCase):
         """A camera that nobody may enter is published with all that it told before."""
         before = Inspection("onvif", HERE, 0.0, name="Yard", model="M1", status=Status.AUTH_REQUIRED, reason="401")
         self.onvif.answers[HERE] = asks_login(before=before)
-        for logins, advice in (
-            ((), "no login is configured for it (CAMERA_CREDENTIALS)"),
-            ((BAD,), "not tried again until it or the device changes: bad (CAMERA_CREDENTIALS)"),
+        for logins, reason in (
+            ((), "401; no login is configured for it (CAMERA_CREDENTIALS)"),
+            ((BAD,), "it refused the login; not tried again until it or the device changes: bad (CAMERA_CREDENTIALS)"),
         ):
             self.build(*logins)
             self.inspect()
             self.assertEqual(
-                ((Status.AUTH_REQUIRED, f"401; {advice}"), "Yard", "M1"),
+                ((Status.AUTH_REQUIRED, reason), "Yard", "M1"),
                 (self.state(), self.camera().name, self.camera().model),
             )
 

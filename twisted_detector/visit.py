@@ -101,11 +101,12 @@ class Visit:
             self.login = login
             self._learn(answer)
             return replace(answer, login=login.name)
-        reason = str(refusal) if refusal is not None else "it wants a login"
+        # What became of a login says more than that one is wanted.
+        reason = str(refusal) if refusal is not None else inspection.reason if inspection is not None else ""
         base = inspection or Inspection(
             inspector=inspector.name, address=self.candidate.address, at=self._clock.seconds()
         )
-        return replace(base, status=Status.AUTH_REQUIRED, reason=base.reason or reason)
+        return replace(base, status=Status.AUTH_REQUIRED, reason=reason or "it wants a login")
 
     def _learn(self, inspection: Inspection | None, *, door: str = "", wants_login: bool = True) -> None:
         """What the device says of itself decides which logins are for it, and whether it is still what it was."""

@@ -79,6 +79,9 @@ bench-discovery: benchmarks/bench_discovery.py debian-test debian-bench $(VENV)/
 bench-mqtt: benchmarks/mqtt.py debian-test $(VENV)/.test ## MQTT side by side with other clients; the table goes into docs/benchmarks.md
 	$(BIN)/python $< --write
 
+bench-onvif: $(VENV)/.test ## 100 ONVIF inspections at once; the table goes into docs/benchmarks.md
+	$(BIN)/python benchmarks/bench_onvif.py --write
+
 bench-lan: debian-test $(VENV)/.test ## how soon 100 cameras are on MQTT, and what it costs, into docs/benchmarks.md (as root)
 	$(BIN)/python benchmarks/bench_lan.py --write
 

@@ -51,6 +51,7 @@ quirks, each given with its own --quirk:
   xaddr_host=HOST   announces another host                     stream_host=HOST  the same in stream URIs
   secret_path=PATH  the only RTSP path that exists             delay=SECONDS   every answer comes later
   clock_skew=SECONDS  its clock is ahead by that much          clock_window=SECONDS  tolerance of WS-UsernameToken
+  local_as_utc=SECONDS  says local time for UTC, so far east
   lock_after=N      locks after N failed logins                lock_seconds=SECONDS  for how long
 """
 

@@ -26,7 +26,7 @@ class SpendTests(SynchronousTestCase):
     def names(self) -> list[str]:
         return [one.name for one in self.budget.allowed(candidate(), self.clock.seconds())]
 
-    def run_it(self, *, look: bool = True, then: Any = "welcome", good: bool = True) -> Deferred[Any]:
+    def run_it(self, *, look: bool = True, then: Any = "welcome", good: bool | None = True) -> Deferred[Any]:
         async def attempt(given: Login) -> Any:
             self.assertEqual(ONE, given)
             if look:
@@ -83,8 +83,18 @@ class SpendTests(SynchronousTestCase):
 
     def test_an_outcome_that_proves_nothing(self) -> None:
         """An answer that says nothing of the login leaves it as spent."""
-        self.successResultOf(self.run_it(good=False))
+        self.successResultOf(self.run_it(good=None))
         self.assertEqual(["two"], self.names())
+
+    def test_of_no_use_though_it_had_worked(self) -> None:
+        """A login that had worked, and after which the device still wants one, counts as a failure each time."""
+        self.successResultOf(self.run_it())
+        for left in (["one"], []):
+            self.successResultOf(self.run_it(good=False))
+            self.assertEqual(left, self.names())
+            self.clock.advance(60)
+        self.clock.advance(WINDOW)
+        self.assertEqual(["one", "two"], self.names())
 
     def test_while_it_runs(self) -> None:
         """A login that is under way is spent for everybody else; cancelled, it stays so."""

@@ -16,7 +16,8 @@ class ILoginBudget(Interface):
     """Who may try which credential now. One budget per device over all protocols, kept over restarts.
 
     Whoever gives a device a login does it through :func:`twisted_detector.spending.spend`, which keeps to this order:
-    ``spend``, the attempt, and then one of ``accepted``, ``refused``, ``unanswered`` and ``unspent``.
+    ``spend``, the attempt, and then one of ``accepted``, ``refused``, ``doubted``,
+    ``unanswered`` and ``unspent``.
     """
 
     def allowed(candidate: Candidate, now: float) -> Sequence[Login]:
@@ -33,6 +34,9 @@ class ILoginBudget(Interface):
 
     def unanswered(candidate: Candidate, login: Login) -> None:
         """It was sent, and what came of it is not known."""
+
+    def doubted(candidate: Candidate, login: Login, now: float) -> None:
+        """It was sent, and the device still wants a login: counts as a failure, though nobody said that it is."""
 
     def accepted(candidate: Candidate, login: Login, now: float) -> None:
         """``login`` worked: it comes first next time."""

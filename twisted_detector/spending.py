@@ -40,11 +40,12 @@ async def spend(
     login: Login,
     attempt: Callable[[Login], Awaitable[T]],
     *,
-    let_in: Callable[[T], bool],
+    let_in: Callable[[T], bool | None],
 ) -> T:
     """What ``attempt`` comes to with ``login``.
 
-    :param let_in: whether an outcome says that the login was right; else nothing is known of it.
+    :param let_in: whether an outcome says that the login was right; False: that it may have been refused on the way;
+        None: nothing of it.
     :raises Unauthorized: the device refused it, or (``attempted`` False) the budget forbids to send it.
     """
     if not await budget.spend(candidate, login, clock.seconds()):
@@ -69,8 +70,11 @@ async def spend(
     except BaseException:  # cancelled, or whatever else: the budget must know
         unclear()
         raise
-    if let_in(outcome):
+    right = let_in(outcome)
+    if right:
         budget.accepted(candidate, login, clock.seconds())
+    elif right is False and watched.looks:
+        budget.doubted(candidate, login, clock.seconds())
     else:
         unclear()
     return outcome

@@ -87,7 +87,7 @@ class Visit:
                 answer = await self._spend(
                     login,
                     lambda given: inspector.inspect(self.candidate, given),
-                    lambda answer: answer is not None and answer.status is not Status.AUTH_REQUIRED,
+                    lambda answer: None if answer is None else answer.status is not Status.AUTH_REQUIRED,
                 )
             except Unauthorized as error:
                 refusal = error
@@ -95,8 +95,10 @@ class Visit:
                     break
                 continue
             if answer is None or answer.status is Status.AUTH_REQUIRED:
-                # It was not tried (only Basic is offered, say): the answer tells why.
+                # It was not tried (only Basic is offered, say), or it was of no use: the answer tells why.
                 inspection = answer or inspection
+                if self.login == login:
+                    self.login = None
                 continue
             self.login = login
             self._learn(answer)
@@ -126,7 +128,9 @@ class Visit:
             return (self.login,)
         return self._budget.allowed(self.candidate, self._clock.seconds())
 
-    async def _spend(self, login: Login, attempt: Callable[[Login], Awaitable[T]], let_in: Callable[[T], bool]) -> T:
+    async def _spend(
+        self, login: Login, attempt: Callable[[Login], Awaitable[T]], let_in: Callable[[T], bool | None]
+    ) -> T:
         return await spend(self._budget, self._clock, self.candidate, login, attempt, let_in=let_in)
 
     def _note_refusal(self, login: Login, error: Unauthorized) -> bool:
@@ -206,7 +210,7 @@ class Visit:
 
     async def _with(self, login: Login, stream: Stream) -> StreamReport:
         return await self._spend(
-            login, lambda given: self._validator.validate(stream, given), lambda report: report.proof in _LET_IN
+            login, lambda given: self._validator.validate(stream, given), lambda report: report.proof in _LET_IN or None
         )
 
     async def _try(self, stream: Stream) -> StreamReport:

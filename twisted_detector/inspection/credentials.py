@@ -146,6 +146,16 @@ class LoginBudget:
         if any(self._sheet(name).good == mark for name in _noted_as(candidate)):
             self.unspent(candidate, login)
 
+    def doubted(self, candidate: Candidate, login: Login, now: float) -> None:
+        """See :class:`ILoginBudget`."""
+        mark = self._mark(login)
+        for name in _noted_as(candidate):
+            sheet = self._sheet(name)
+            sheet.withdraw(mark)
+            sheet.spend(mark, now)
+            sheet.proved = ""
+            self._keep(name)
+
     def accepted(self, candidate: Candidate, login: Login, now: float) -> None:
         """See :class:`ILoginBudget`."""
         for name in _noted_as(candidate):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from twisted_detector.addressing import rehost, without_login
@@ -20,7 +20,18 @@ from twisted_detector.events import (
     Event,
     StreamChanged,
 )
-from twisted_detector.model import Camera, Candidate, Evidence, Inspection, Mac, Status, Stream, StreamReport
+from twisted_detector.model import (
+    OUI,
+    Camera,
+    Candidate,
+    Evidence,
+    EvidenceKind,
+    Inspection,
+    Mac,
+    Status,
+    Stream,
+    StreamReport,
+)
 
 #: Addresses that are remembered of one camera: enough to see a pattern, few enough for a document.
 MAX_IP_HISTORY = 20
@@ -224,7 +235,7 @@ def _merge(
         mac=facts.mac or base.mac,
         endpoint_reference=facts.endpoint_reference or base.endpoint_reference,
         name=inspection.name or base.name,
-        manufacturer=inspection.manufacturer or base.manufacturer,
+        manufacturer=inspection.manufacturer or base.manufacturer or maker_of(evidence),
         model=inspection.model or base.model,
         serial_number=inspection.serial_number or base.serial_number,
         firmware_version=inspection.firmware_version or base.firmware_version,
@@ -238,6 +249,11 @@ def _merge(
         methods=facts.methods,
         evidence=evidence,
     )
+
+
+def maker_of(evidence: Iterable[Evidence]) -> str:
+    """Whom the MAC was registered for, "" where nobody knows: worth a name as long as the device gives none."""
+    return next((one.value for one in evidence if one.kind == EvidenceKind.VENDOR and one.source == OUI), "")
 
 
 def _snapshot_of(source: str, inspection: Inspection) -> str:

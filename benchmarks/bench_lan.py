@@ -150,7 +150,7 @@ def _calm(site: Site, pid: int, seconds: float) -> Calm:
 
 def _looked(site: Site) -> int:
     """Packets that the daemon has sent to look for cameras."""
-    return int(site.listener.on(HEALTH)[-1].json["discovery"]["packets_sent"]["total"])
+    return int(site.listener.on(HEALTH)[-1].json["discovery"]["looking"]["total"])
 
 
 def table(count: int, auth: str, outcomes: Sequence[Outcome], calm: Calm | None) -> str:

@@ -125,8 +125,8 @@ def measure(prefer: Callable[[Sequence[Process]], None], *, privileged: bool = T
             waited=waited(daemon.pid),
             disconnects=mqtt["disconnects"] + mqtt["failures"],
             ack_p99=mqtt["ack_latency_ms"]["p99"],
-            packets=discovery["packets_sent"]["total"],
-            most_in_second=discovery["packets_sent"]["most_in_second"],
+            packets=discovery["looking"]["total"],
+            most_in_second=discovery["looking"]["most_in_second"],
         )
 
 

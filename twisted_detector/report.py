@@ -49,6 +49,7 @@ class Report:
         status, reason = self.status()
         cameras = self._registry.cameras()
         by_status = Counter(camera.status.value for camera in cameras)
+        methods = self._detector.method_counts()
         return {
             "status": status,
             "reason": reason,
@@ -88,8 +89,9 @@ class Report:
                     }
                     for method, sweep in self._detector.last_sweep.items()
                 },
-                "packets_sent": self._pacer.document(),
-                "methods": self._detector.method_counts(),
+                "packets_sent": self._pacer.packets,
+                "looking": self._pacer.document(),
+                "methods": methods,
             },
             "reactor": {"lag_ms": self._lag.document()},
             "resources": self._resources.document(),

@@ -16,6 +16,7 @@ from twisted_detector.discovery.pacing import Pacer
 from twisted_detector.examiner import MAX_SECONDS, Examiner
 from twisted_detector.inspection.clear_text import ClearTextPolicy
 from twisted_detector.inspection.lanes import Lanes
+from twisted_detector.inspection.makers import Makers
 from twisted_detector.inspection.rtsp import RtspValidator
 from twisted_detector.interfaces import (
     IDiscovererMaker,
@@ -58,6 +59,7 @@ def make_detector(
         emit=bus.emit,
         note=casebook.note,
         excluded=parts[Exclusions],
+        maker_of=Makers().of,
     )
     inspections = WorkQueue(
         reactor,

@@ -17,8 +17,9 @@ from twisted_detector.discovery.pacing import Pacer
 from twisted_detector.inspection.clear_text import ClearTextPolicy
 from twisted_detector.inspection.credentials import LoginBudget
 from twisted_detector.inspection.lanes import Lanes
+from twisted_detector.inspection.login_rules import is_listed
 from twisted_detector.interfaces import ILoginBudget, INeighbours, IStateStore
-from twisted_detector.model import Camera
+from twisted_detector.model import Camera, Login
 from twisted_detector.neighbours import LOOKUP_PACKETS, KernelNeighbours
 from twisted_detector.outputs.topics import Topics
 from twisted_detector.registry import Registry
@@ -56,30 +57,33 @@ async def make_knowledge(
     """
     budget = LoginBudget(
         config.camera_credentials,
-        confirmed=config.named_networks,
+        confirmed=config.confirmed_networks,
         salt=await _salt(store),
         save=lambda key, text: store.save_value("login_budget", key, text),
+        kept=lambda: not store.degraded,
     )
     budget.restore(await store.load_values("login_budget"))
     dialects = Dialects(lambda reference, names: store.save_value("dialects", reference, names))
     dialects.restore(await store.load_values("dialects"))
     casebook = Casebook()
     bus.subscribe(casebook)
+    registry = Registry(bus.emit, missed_limit=missed_limit(config))
     return {
         **politeness,
         Bus: bus,
         Casebook: casebook,
         ClearTextPolicy: ClearTextPolicy(
             config.allow_basic_auth,
-            confirmed=config.named_networks,
+            confirmed=config.confirmed_networks,
             neighbours=neighbours.known if config.mac_tracking_enabled else dict,
+            identified=partial(is_identified, registry, config.camera_credentials),
         ),
         Dialects: dialects,
         ILoginBudget: budget,
         INeighbours: neighbours,
         IStateStore: store,
         Lanes: Lanes(),
-        Registry: Registry(bus.emit, missed_limit=missed_limit(config)),
+        Registry: registry,
         Store: store,
         Topics: Topics(prefix=config.mqtt_topic_prefix, node_id=config.node_id),
     }
@@ -92,3 +96,9 @@ async def _salt(store: Store) -> str:
     if "login_budget" not in saved:
         store.save_value("salt", "login_budget", salt)
     return salt
+
+
+def is_identified(registry: Registry, logins: Sequence[Login], address: str) -> bool:
+    """Whether the device at ``address`` was published before, or has logins of its own in the configuration."""
+    key = registry.key_at(address)
+    return key is not None and (bool(registry.cameras_of(key)) or is_listed(logins, registry.candidate(key)))

@@ -91,7 +91,7 @@ class Pacer:
         return self.sent.total()
 
     def document(self) -> dict[str, Any]:
-        """``packets_sent`` of the health document."""
+        """``looking`` of the health document."""
         return {
             "cap_per_second": self.rate,
             "most_in_second": self.most_in_second,

@@ -23,7 +23,7 @@ import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
 
@@ -154,16 +154,22 @@ def nmap(bed: Bed, ports: tuple[int, ...], *options: str, privileged: bool) -> R
     return peer(bed, ports, read_nmap, "nmap", *words, privileged=privileged)
 
 
+#: Its receiving thread waits for a packet before it looks whether the time is over; where none comes, it never ends.
+MASSCAN_SECONDS = 60
+HANGS = f"did not end by itself within {MASSCAN_SECONDS} s"
+
+
 def masscan(bed: Bed, ports: tuple[int, ...]) -> Run:
     """With an address of its own, for else the kernel resets what it opens; a file, for with a pipe it does not end."""
     links = json.loads(subprocess.check_output(["ip", "-n", bed.farm, "-j", "link", "show", "eth0"]))
     file = bed.directory / "masscan"
     words = (
-        f"timeout 60 masscan {bed.network} -p {','.join(map(str, ports))} --rate 10000 --wait 1 -e eth0"
+        f"timeout {MASSCAN_SECONDS} masscan {bed.network} -p {','.join(map(str, ports))} --rate 10000 --wait 1 -e eth0"
         f" --source-ip {bed.network[-2]} --source-port 40000 --router-mac {links[0]['address']} -oG {file}"
         f" >/dev/null 2>&1 </dev/null; cat {file}"
     )
-    return peer(bed, ports, read_masscan, "sh", "-c", words, privileged=True)
+    run = peer(bed, ports, read_masscan, "sh", "-c", words, privileged=True)
+    return replace(run, remark=HANGS) if run.seconds >= MASSCAN_SECONDS else run
 
 
 def arp_scan(bed: Bed) -> Run:

@@ -33,8 +33,9 @@ _SURE = 20
 _LOSSY = 0.02
 #: Of the entries of the neighbour table that the asker may use, living hosts take theirs for longer; this many remain.
 _LEAST_ROOM = 32
-#: Seconds without questions after the kernel said that it has no room.
-_PAUSE = 0.5
+#: Seconds without questions after the kernel said that it has no room; by what it is taken to have less then, and to
+#: have more again with every question that it takes: what an earlier sweep left behind goes in half a minute.
+_PAUSE, _SHRINK, _GROWTH = 0.5, 0.75, 0.25
 #: Seconds until an answer is looked for again when others are still being waited for.
 _LOOK_AGAIN = 0.05
 #: Seconds between two turns after which the reactor was held up.
@@ -80,7 +81,7 @@ class Asking:
         self._macs = dict(known)
         self._alive = alive
         self._counts = counts
-        self._room = asker.room
+        self._room: float | None = asker.room
         self._next = next(self._targets, None)
         self._pending: dict[str, _Asked] = {}
         self._due: list[tuple[float, str]] = []
@@ -220,11 +221,12 @@ class Asking:
             self._paused_until = now + _PAUSE
             self._counts["no_room"] += 1
             if self._room is not None:
-                self._room = max(self._room * 3 // 4, _LEAST_ROOM)
+                self._room = max(self._room * _SHRINK, _LEAST_ROOM)
             return False
         self._next = next(self._targets, None)
         self._pending[address] = _Asked(now)
-        if self._asker.room is not None:
+        if self._asker.room is not None and self._room is not None:
+            self._room = min(self._room + _GROWTH, self._asker.room)
             self._entries[address] = now
             self._counts["most_unanswered"] = max(self._counts["most_unanswered"], len(self._entries))
         heapq.heappush(self._due, (now + (_ROUND if self._own_rounds else _LEAST_PATIENCE), address))

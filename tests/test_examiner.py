@@ -448,7 +448,7 @@ class LoginTests(ExaminerCase):
         key = self.inspect()
         self.validator.answers[MAIN] = Guarded(PLAYS, lambda one: False)
         self.check(key)
-        self.assertIs(Status.AUTH_REQUIRED, self.camera().status)
+        self.assertEqual((Status.BUSY, visit_module.DOUBT), self.state())
         self.validator.answers[MAIN] = Guarded(PLAYS, is_good)
         self.check(key)
         self.assertEqual([(MAIN, None)], self.validator.asked)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred
@@ -23,6 +24,24 @@ LOGIN = Login("cam", Secret("pa:ss wörd"))
 WRONG = Login("cam", Secret("wrong"))
 URL = "rtsp://10.0.0.5:554/stream1"
 NO_VIDEO = b"v=0\r\nm=audio 0 RTP/AVP 0\r\n"
+
+
+class MemoryPair:
+    """Two UDP ports in memory; the last one is known."""
+
+    last: MemoryPair
+
+    def __init__(self, host: str, heard: Callable[[bytes], None]) -> None:
+        self.host, self.heard, self.numbers = host, heard, (40_000, 40_001)
+        self.opened: list[int] = []
+        self.closed = 0
+        MemoryPair.last = self
+
+    def open_way(self, server_port: int) -> None:
+        self.opened.append(server_port)
+
+    def close(self) -> None:
+        self.closed += 1
 
 
 class RtspTestCase(SynchronousTestCase):
@@ -231,6 +250,7 @@ class ValidatorTests(RtspTestCase):
     def validate(
         self, login: Login | None = None, *, url: str = URL, wait: float = 12, **settings: Any
     ) -> StreamReport:
+        settings.setdefault("open_pair", MemoryPair)
         validator = RtspValidator(self.clock, connect=self.camera, cnonce=lambda: "c", **settings)
         return result_of(self.clock, validator.validate(Stream(url=url), login), wait=wait)
 
@@ -286,7 +306,7 @@ class ValidatorTests(RtspTestCase):
             ({"OPTIONS": b"220 ftp\r\n"}, [], Proof.TCP, "the answer is not RTSP: '220 ftp'"),
             ({"DESCRIBE": 404}, [], Proof.RTSP, "DESCRIBE was answered 404 Not Found"),
             ({"DESCRIBE": b"RTSP/1.0 200 OK\r\n\r\n"}, [], Proof.RTSP, "DESCRIBE was answered without a session"),
-            ({"SETUP": 461}, [], Proof.SDP, "the device does not send RTP over TCP (461)"),
+            ({"SETUP": 461}, [], Proof.SDP, "the device sends RTP neither over TCP nor over UDP (461)"),
             ({"SETUP": b"RTSP/1.0 200 OK\r\n\r\n"}, [], Proof.SDP, "SETUP was answered with what cannot be read"),
             ({"PLAY": 455}, [], Proof.SDP, "PLAY was answered 455 Method Not Valid in This State"),
             ({"PLAY": None}, [], Proof.SDP, "no answer to PLAY within 10 seconds"),

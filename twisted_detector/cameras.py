@@ -21,11 +21,19 @@ from twisted_detector.events import (
     StreamChanged,
 )
 from twisted_detector.model import Camera, Candidate, Evidence, Inspection, Mac, Status, Stream, StreamReport
+from twisted_detector.reasons import ReasonCode
 
 #: Addresses that are remembered of one camera: enough to see a pattern, few enough for a document.
 MAX_IP_HISTORY = 20
 #: A clock that differs by more seconds is worth an event: ONVIF logins begin to fail at 5 s.
 NOTABLE_CLOCK_OFFSET = 5.0
+#: What a camera's state says of those of its streams that say nothing themselves.
+_CODES = {
+    Status.OFFLINE: ReasonCode.UNREACHABLE,
+    Status.STREAM_ERROR: ReasonCode.NOT_CHECKED,
+    Status.AUTH_REQUIRED: ReasonCode.AUTH_REQUIRED,
+    Status.BUSY: ReasonCode.BUSY,
+}
 
 
 class CameraSet:
@@ -126,8 +134,10 @@ class CameraSet:
                 self._emit(ClockSkewed(at=now, camera=camera, offset=offset))
 
     def checked(self, reports: Mapping[str, StreamReport], now: float) -> None:
-        """A check of some streams ended; ``reports`` by stream URL."""
+        """A check of some streams ended; ``reports`` by stream URL. None: it is there, and nothing seems changed."""
         for camera in self:
+            if not reports:
+                self._by_id[camera.id] = replace(camera, last_seen=now)
             if not any(stream.url in reports for stream in camera.streams):
                 continue
             streams = tuple(apply_report(stream, reports.get(stream.url)) for stream in camera.streams)
@@ -158,7 +168,10 @@ class CameraSet:
             new = replace(new, last_validated=now)
         else:
             # What is not online is not proved: no consumer may read it as playing.
-            streams = tuple(replace(one, validated=False, reason=one.reason or reason) for one in new.streams)
+            streams = tuple(
+                replace(one, validated=False, reason=one.reason or reason, code=one.code or _CODES[status])
+                for one in new.streams
+            )
             new = replace(new, streams=streams)
         new = replace(new, status=status, reason=reason, since=now if turned else new.since)
         self._by_id[new.id] = new
@@ -202,6 +215,8 @@ def apply_report(stream: Stream, report: StreamReport | None) -> Stream:
         proof=report.proof,
         validated=report.validated,
         reason=report.reason,
+        code=report.code,
+        back_channel=report.back_channel or (stream.back_channel and not report.validated),
     )
 
 

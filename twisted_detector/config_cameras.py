@@ -41,4 +41,10 @@ class CameraSettings(LookingSettings):
     onvif_timeout: float = setting(seconds(0.1, 600), 5.0, "Longest wait for an ONVIF answer.")
     rtsp_timeout: float = setting(seconds(0.1, 600), 10.0, "Longest duration of a stream check.")
     health_check_interval: float = setting(seconds(1, _DAY), 60.0, "Time between checks of a known camera.")
+    full_proof_interval: float = setting(
+        seconds(1, 7 * _DAY),
+        900.0,
+        "Time between full proofs of a camera that is well: a picture is received. The checks between are cheaper: the"
+        " camera answered a question to all, or one to itself.",
+    )
     offline_threshold: float = setting(seconds(1, 7 * _DAY), 180.0, "Silence after which a camera is offline.")

@@ -46,6 +46,9 @@ LOOKUP_TIMEOUT = 5.0
 SETTLE = 1.0
 #: And longer when nothing but its address is known, so that it does not get an address for a name too early.
 SETTLE_ANONYMOUS = 2.5
+#: Checks that are at least so far apart begin with a question to all: whoever answers is there. Questions to the group
+#: wake up every device of a network, so they must not come more often.
+ROLL_CALL = 30.0
 
 
 @implementer(ISightingSink, IEventListener)
@@ -117,8 +120,11 @@ class Detector:
             note=note,
         )
         examiner.missed = self._missed
-        self._checks = LoopingCall(self._check_all)
+        examiner.present = lambda key: key in self._present
+        self._checks = LoopingCall(self._begin_checks)
         self._checks.clock = clock
+        self._present: set[int] = set()
+        self._calling = False
         self._settling: dict[int, IDelayedCall] = {}
         self._lookups: set[Deferred[None]] = set()
         self._running = False
@@ -240,7 +246,10 @@ class Detector:
         seen = self._registry.observe(sighting, self._clock.seconds())
         if seen is None:
             self.counts["dropped_sightings"] += 1
-        elif seen.due:
+            return
+        if self._calling:
+            self._present.add(seen.key)
+        if seen.due:
             self._ask_soon(seen.key)
 
     async def _mac_of(self, address: str) -> Mac | None:
@@ -283,8 +292,18 @@ class Detector:
 
     # --- checks ----------------------------------------------------------------------------------------------------
 
+    def _begin_checks(self) -> None:
+        """Who answers a question to all is there; whoever does not is asked."""
+        self._present.clear()
+        if self._check_interval >= ROLL_CALL:
+            self._calling = True  # before it begins: the first answer may come at once
+            self._calling = self.sweeper.roll_call(self._check_all)
+        if not self._calling:
+            self._check_all()
+
     def _check_all(self) -> None:
-        for key in self._registry.devices():
+        self._calling = False
+        for key in self._registry.devices() if self._running else ():
             try:
                 self._check(key)
             except Exception:

@@ -123,6 +123,9 @@ class IStreamValidator(Interface):
         :raises errors.Unauthorized: a login is needed, or ``login`` was refused (the conductor keeps the budget).
         """
 
+    async def check(stream: Stream, login: Login | None) -> StreamReport:
+        """As :meth:`validate`, but cheap while what was proved stands: then validated with a rung below RTP."""
+
 
 class ILoginBudget(Interface):
     """Who may try which credential now. One budget per device over all protocols, kept over restarts."""
@@ -135,6 +138,9 @@ class ILoginBudget(Interface):
 
     def refused(candidate: Candidate, login: Login, now: float, locked: bool) -> None:
         """``login`` was refused; ``locked``: the device said that it locks."""
+
+    def doubtful(candidate: Candidate) -> bool:
+        """Whether a login that was accepted before was refused, and is to be tried once more: it may be right."""
 
 
 # --- Telling --------------------------------------------------------------------------------------------------------

@@ -196,6 +196,8 @@ class Stream:
     proof: Proof = Proof.UNREACHABLE
     validated: bool = False
     reason: str = ""
+    code: str = ""  #: a ``ReasonCode``, "" when it is proved
+    back_channel: bool = False  #: it offers to take sound for its loudspeaker (ONVIF); never opened
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,6 +213,9 @@ class StreamReport:
     fps: float = 0.0
     audio: str = ""
     server: str = ""
+    code: str = ""  #: a ``ReasonCode``
+    certificate: str = ""  #: SHA-256 of the server's certificate (RTSPS), which nobody vouches for
+    back_channel: bool = False
 
 
 class Status(StrEnum):

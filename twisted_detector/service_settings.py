@@ -42,6 +42,11 @@ def missed_limit(config: Config) -> int:
     return max(1, round(config.offline_threshold / config.health_check_interval))
 
 
+def proof_every(config: Config) -> int:
+    """FULL_PROOF_INTERVAL in checks."""
+    return max(1, round(config.full_proof_interval / config.health_check_interval))
+
+
 def schedule(config: Config) -> Schedule:
     """When to sweep."""
     smart = config.smart_discovery_enabled

@@ -148,6 +148,11 @@ class LoginBudget:
             name=login.name,
         )
 
+    def doubtful(self, candidate: Candidate) -> bool:
+        """See :class:`ILoginBudget`."""
+        sheets = [self._sheets[name] for name in _met_as(candidate) if name in self._sheets]
+        return any(sheet.good in sheet.failures for sheet in sheets)
+
     def _sheet(self, name: str) -> _Sheet:
         """The sheet of this name, the youngest from now on."""
         sheet = self._sheets.pop(name) if name in self._sheets else _Sheet()

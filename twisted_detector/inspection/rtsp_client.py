@@ -14,10 +14,13 @@ from twisted_detector.errors import LocalError, Malformed, Unauthorized, Unreach
 from twisted_detector.inspection.rtsp_session import Closed, Connect, RtspSession
 from twisted_detector.model import Login
 from twisted_detector.wire import digest, rtsp
+from twisted_detector.wire.soap import read_lockout
 
 #: Requests that one question may cost: plain, answered, answered anew (stale nonce), and as often on a connection that
 #: the server closed after its 401.
 MAX_TRIES = 6
+#: Of an answer's body so many bytes are looked at for words of locking; they stand at its beginning.
+MAX_WORDS = 2_048
 
 
 def make_cnonce() -> str:
@@ -69,6 +72,16 @@ class RtspClient:
         self._challenged_on: RtspSession | None = None
         self._nonce_count = 0
         self._closures = 0
+
+    @property
+    def login(self) -> Login | None:
+        """What answers a challenge."""
+        return self._login
+
+    @property
+    def open(self) -> bool:
+        """Whether a connection stands."""
+        return self._session is not None and not self._session.closed
 
     @property
     def has_login(self) -> bool:
@@ -146,6 +159,8 @@ class RtspClient:
                     raise
                 continue
             self._note(session, response)
+            if response.status in (401, 403) and _locks(response):
+                raise Unauthorized("the device says that it locks", attempted=bool(credential), locked=True)
             if response.status != 401:
                 self.accepted = self.accepted or bool(credential)
                 return response
@@ -161,12 +176,14 @@ class RtspClient:
         """The Authorization header for this request, none while no challenge was met that it would answer.
 
         A nonce may be valid on its connection only (live555), so on a new one the question goes first without, except
-        where the login was accepted before or the server closes each time.
+        where the login was accepted before or the server closes each time. A password in clear is not given away before
+        it is asked for: another device may have the address by now.
         """
         challenge = self._challenge
         if self._login is None or challenge is None:
             return ()
-        if self._challenged_on is not session and not self.accepted and self._closures < 2:
+        forthcoming = self.accepted and challenge.scheme == "digest"
+        if self._challenged_on is not session and not forthcoming and self._closures < 2:
             return ()
         self._nonce_count += 1
         try:
@@ -225,3 +242,10 @@ class RtspClient:
         """Close the connection. May be called again."""
         if self._session is not None:
             self._session.close()
+
+
+def _locks(response: rtsp.Response) -> bool:
+    """Whether a refusal says that the account or the address is locked, or how many attempts are left until then."""
+    text = f"{response.reason}\n{response.body[:MAX_WORDS].decode('utf-8', 'replace')}"
+    attempts_left, locked = read_lockout(text)
+    return locked or attempts_left is not None

@@ -270,9 +270,8 @@ class RtspInspector:
             if look.client.has_login:
                 raise
             look.wants_login = True
-            return Stream(
-                url=look.url(path), name=name, proof=Proof.AUTH, reason="the device wants a login", code="auth_required"
-            )
+            wanted = "the device wants a login"
+            return Stream(look.url(path), name, proof=Proof.AUTH, reason=wanted, code=ReasonCode.AUTH_REQUIRED)
         except (Closed, Refusal):
             return None
         return Stream(

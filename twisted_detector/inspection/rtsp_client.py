@@ -33,6 +33,7 @@ class RtspClient:
 
     :param connect: makes a connection to (host, port, timeout, tls).
     :param timeout: seconds for a connection, and for each answer.
+    :param unbounded: answers are waited for without end: who asks has a time limit for all of them together.
     :param login: answers a challenge; None never does.
     :param allow_basic: whether the password may be sent in clear.
     :ivar server: the last ``Server`` header that was said.
@@ -51,6 +52,7 @@ class RtspClient:
         *,
         timeout: float,
         tls: bool = False,
+        unbounded: bool = False,
         login: Login | None = None,
         allow_basic: bool = False,
         cnonce: Callable[[], str] = make_cnonce,
@@ -64,6 +66,7 @@ class RtspClient:
         self._connect = connect
         self._host, self._port, self._tls = host, port, tls
         self._timeout = timeout
+        self._patience = None if unbounded else timeout
         self._login = login
         self._allow_basic = allow_basic
         self._cnonce = cnonce
@@ -128,7 +131,7 @@ class RtspClient:
             session = await self.session()
             used = session.answers > 0
             try:
-                return self._note(session, await session.request(method, url, headers, timeout=self._timeout))
+                return self._note(session, await session.request(method, url, headers, timeout=self._patience))
             except Closed:
                 if not used:
                     raise
@@ -151,7 +154,7 @@ class RtspClient:
             credential = self._credential(session, method, url)
             self.attempted = self.attempted or bool(credential)
             try:
-                response = await session.request(method, url, (*headers, *credential), timeout=self._timeout)
+                response = await session.request(method, url, (*headers, *credential), timeout=self._patience)
             except Closed:
                 # Many servers close after a 401: the answer to it belongs on the next connection.
                 self._closures += 1

@@ -83,9 +83,11 @@ class RtspSession(Protocol):
     # --- asking ---------------------------------------------------------------------------------------------------
 
     async def request(
-        self, method: str, url: str, headers: Iterable[tuple[str, str]] = (), *, timeout: float
+        self, method: str, url: str, headers: Iterable[tuple[str, str]] = (), *, timeout: float | None
     ) -> rtsp.Response:
         """Ask and wait for the answer, at most ``timeout`` seconds; after a time-out the connection is closed.
+
+        Without a time-out whoever awaits this cancels it.
 
         :raises Closed: the peer closed the connection instead of answering.
         :raises Unreachable: no answer in time.
@@ -101,7 +103,8 @@ class RtspSession(Protocol):
         answer: Deferred[rtsp.Response] = Deferred()
         self._waiting = answer
         self.transport.write(data)
-        answer.addTimeout(timeout, self._clock)
+        if timeout is not None:
+            answer.addTimeout(timeout, self._clock)
         try:
             return await answer
         except DeferredTimeout:
@@ -143,6 +146,7 @@ class RtspSession(Protocol):
     def dataReceived(self, data: bytes) -> None:
         if self.closed:
             return
+        self._parser.skims = self.on_interleaved is None
         try:
             events = self._parser.receive(data)
         except RemoteError as error:

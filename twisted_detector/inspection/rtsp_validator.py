@@ -146,6 +146,7 @@ class RtspValidator:
             url.port,
             tls=url.tls,
             timeout=self._timeout,
+            unbounded=True,
             login=login,
             allow_basic=self._allow_basic(url.host),
             cnonce=self._cnonce,

@@ -33,6 +33,7 @@ from twisted_detector.model import Mac, Sighting
 from twisted_detector.newcomers import Newcomers
 from twisted_detector.refinder import Refinder
 from twisted_detector.registry import Registry
+from twisted_detector.rollcall import RollCall
 from twisted_detector.schedule import Schedule
 from twisted_detector.sweeper import Sweeper
 from twisted_detector.workqueue import WorkQueue
@@ -46,9 +47,6 @@ LOOKUP_TIMEOUT = 5.0
 SETTLE = 1.0
 #: And longer when nothing but its address is known, so that it does not get an address for a name too early.
 SETTLE_ANONYMOUS = 2.5
-#: Checks that are at least so far apart begin with a question to all: whoever answers is there. Questions to the group
-#: wake up every device of a network, so they must not come more often.
-ROLL_CALL = 30.0
 
 
 @implementer(ISightingSink, IEventListener)
@@ -120,11 +118,10 @@ class Detector:
             note=note,
         )
         examiner.missed = self._missed
-        examiner.present = lambda key: key in self._present
+        self._roll_call = RollCall(registry, self.sweeper, interval=check_interval)
+        examiner.present = self._roll_call.present
         self._checks = LoopingCall(self._begin_checks)
         self._checks.clock = clock
-        self._present: set[int] = set()
-        self._calling = False
         self._settling: dict[int, IDelayedCall] = {}
         self._lookups: set[Deferred[None]] = set()
         self._running = False
@@ -231,6 +228,8 @@ class Detector:
         if len(self._lookups) >= MAX_LOOKUPS:
             self.counts["dropped_sightings"] += 1
             return
+        if self._roll_call.answered(sighting):
+            return
         lookup = Deferred.fromCoroutine(self._take_in(sighting))
         self._lookups.add(lookup)
         lookup.addErrback(self._lookup_failed)
@@ -247,8 +246,7 @@ class Detector:
         if seen is None:
             self.counts["dropped_sightings"] += 1
             return
-        if self._calling:
-            self._present.add(seen.key)
+        self._roll_call.saw(seen.key)
         if seen.due:
             self._ask_soon(seen.key)
 
@@ -293,16 +291,9 @@ class Detector:
     # --- checks ----------------------------------------------------------------------------------------------------
 
     def _begin_checks(self) -> None:
-        """Who answers a question to all is there; whoever does not is asked."""
-        self._present.clear()
-        if self._check_interval >= ROLL_CALL:
-            self._calling = True  # before it begins: the first answer may come at once
-            self._calling = self.sweeper.roll_call(self._check_all)
-        if not self._calling:
-            self._check_all()
+        self._roll_call.begin(self._check_all)
 
     def _check_all(self) -> None:
-        self._calling = False
         for key in self._registry.devices() if self._running else ():
             try:
                 self._check(key)

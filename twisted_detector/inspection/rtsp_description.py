@@ -27,6 +27,7 @@ class Described:
     """What a DESCRIBE told: the video with its codec and, as far as it says, size and frame rate.
 
     :ivar parameters_known: the description holds what a decoder needs to begin.
+    :ivar essence: see :func:`essence_of`.
     :ivar back_channel: the device offers to take sound (ONVIF Streaming Specification, 5.3). It does so unasked only
         where it does not keep to the rule that a client has to ask by ``Require`` first; nobody here does.
     """
@@ -41,6 +42,7 @@ class Described:
     audio: str
     parameters_known: bool
     back_channel: bool = False
+    essence: int = 0
 
     @property
     def picture(self) -> tuple[object, ...]:
@@ -74,8 +76,8 @@ def ascii_only(text: str) -> str:
     return "".join(character for character in text if character.isascii() and character.isprintable())[:60]
 
 
-def read_description(response: rtsp.Response) -> Described:
-    """What the answer to DESCRIBE says.
+def read_description(response: rtsp.Response, before: Described | None = None) -> Described:
+    """What the answer to DESCRIBE says; when it says the same as ``before``, nothing is read anew.
 
     The frame rate is the device's own ``a=framerate`` before the parameter set's, which many get wrong by two.
 
@@ -83,6 +85,10 @@ def read_description(response: rtsp.Response) -> Described:
     :raises Refusal: another status than 200, no session description, or one without video.
     """
     expect_ok("DESCRIBE", response)
+    content_base = response.header("Content-Base") or response.header("Content-Location")
+    essence = essence_of(response.body)
+    if before is not None and before.essence == essence:
+        return before if before.content_base == content_base else replace(before, content_base=content_base)
     try:
         description = sdp.parse(response.body)
     except RemoteError as error:
@@ -99,7 +105,7 @@ def read_description(response: rtsp.Response) -> Described:
     return Described(
         description=description,
         video=video,
-        content_base=response.header("Content-Base") or response.header("Content-Location"),
+        content_base=content_base,
         codec=codec,
         width=width,
         height=height,
@@ -107,6 +113,7 @@ def read_description(response: rtsp.Response) -> Described:
         audio=ascii_only(description.audio.encoding)[:MAX_NAME] if description.audio else "",
         parameters_known=known,
         back_channel=_takes_sound(description, video),
+        essence=essence,
     )
 
 
@@ -117,7 +124,7 @@ def _takes_sound(description: sdp.SessionDescription, video: sdp.Media) -> bool:
     return any(one.kind.lower() == "audio" and one.direction == "sendonly" for one in description.medias)
 
 
-def essence(body: bytes) -> int:
+def essence_of(body: bytes) -> int:
     """A number that is the same for session descriptions that differ in their origin and times only.
 
     Servers write a new session id, version or clock into ``o=`` and ``t=`` (RFC 8866 sections 5.2, 5.9) each time.

@@ -105,11 +105,12 @@ class Climb:
 
     :param host: whose datagrams count, where RTP comes over UDP.
     :param prove: SDP, RTP or KEYFRAME.
-    :param introduce: ask OPTIONS first: the server was never met.
+    :param before: what the stream said of itself when it was proved the last time; None: the server is asked OPTIONS
+        first, to be introduced.
     """
 
     def __init__(
-        self, client: RtspClient, target: str, *, host: str, prove: Proof, open_pair: OpenPair, introduce: bool
+        self, client: RtspClient, target: str, *, host: str, prove: Proof, open_pair: OpenPair, before: Described | None
     ) -> None:
         self.progress = Progress()
         self._client = client
@@ -117,7 +118,7 @@ class Climb:
         self._host = host
         self._prove = prove
         self._open_pair = open_pair
-        self._introduce = introduce
+        self._before = before
 
     async def run(self) -> None:
         """Climb as far as it goes.
@@ -126,13 +127,13 @@ class Climb:
         """
         client, progress = self._client, self.progress
         try:
-            if self._introduce:
+            if self._before is None:
                 await client.ask_plain("OPTIONS", self._target)
                 progress.proof = Proof.RTSP
             progress.step = "DESCRIBE"
             response = await client.ask("DESCRIBE", self._target, ACCEPT_SDP)
             progress.proof = Proof.RTSP
-            described = progress.described = read_description(response)
+            described = progress.described = read_description(response, self._before)
             progress.proof = Proof.SDP
         finally:
             progress.server, progress.certificate = client.server, client.certificate

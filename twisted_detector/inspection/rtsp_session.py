@@ -234,7 +234,9 @@ async def connect(reactor: Any, host: str, port: int, timeout: float, tls: bool 
         endpoint = HostnameEndpoint(reactor, host, port, timeout=timeout)
     if tls:
         endpoint = wrapClientTLS(_AnyCertificate(), endpoint)
-    attempt: Deferred[Any] = endpoint.connect(Factory.forProtocol(lambda: RtspSession(reactor)))
+    factory = Factory.forProtocol(lambda: RtspSession(reactor))
+    factory.noisy = False  # two lines of log for each connection, else
+    attempt: Deferred[Any] = endpoint.connect(factory)
     attempt.addTimeout(timeout, reactor)  # the name server has its own, longer patience
     try:
         session: RtspSession = await attempt

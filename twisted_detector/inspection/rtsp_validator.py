@@ -20,7 +20,13 @@ from zope.interface import implementer
 from twisted_detector.errors import Malformed, RemoteError, Unauthorized, Unreachable
 from twisted_detector.inspection.lanes import Lanes
 from twisted_detector.inspection.rtsp_client import RtspClient, make_cnonce
-from twisted_detector.inspection.rtsp_description import Refusal, essence, expect_ok, read_description, request_url
+from twisted_detector.inspection.rtsp_description import (
+    Described,
+    Refusal,
+    expect_ok,
+    read_description,
+    request_url,
+)
 from twisted_detector.inspection.rtsp_proof import ACCEPT_SDP, Climb, OpenPair, Progress
 from twisted_detector.inspection.rtsp_session import Connect, Connector
 from twisted_detector.inspection.rtsp_udp import UdpPair
@@ -42,9 +48,8 @@ class _Proved:
     :ivar wants_login: DESCRIBE was let in with a login only.
     """
 
-    picture: tuple[object, ...]
+    described: Described
     wants_login: bool
-    essence: int = 0
 
 
 @dataclass
@@ -117,7 +122,7 @@ class RtspValidator:
             host=url.host,
             prove=self._prove,
             open_pair=self._open_pair,
-            introduce=known is None,
+            before=known.described if known is not None else None,
         )
         progress = climb.progress
         async with self._lanes.hold(url.host):
@@ -127,7 +132,7 @@ class RtspValidator:
                 client.close()
         validated = progress.reached(self._prove)
         if validated and progress.described is not None:
-            self._remember(stream.url, url, _Proved(progress.described.picture, client.accepted), client)
+            self._remember(stream.url, url, _Proved(progress.described, client.accepted), client)
         report = progress.report(validated)
         self.log.debug(
             "Stream at {host}:{port}: {proof}, {reason} {certificate}",
@@ -233,15 +238,11 @@ class RtspValidator:
                 return
             response = await client.ask("DESCRIBE", target, ACCEPT_SDP)
             progress.proof = Proof.RTSP
-            expect_ok("DESCRIBE", response)
-            said = essence(response.body)
-            if said != proved.essence:
-                described = progress.described = read_description(response)
-                if described.picture != proved.picture:
-                    raise Refusal(
-                        "the stream describes itself in another way than when it was proved", ReasonCode.CHANGED
-                    )
-                proved.essence = said
+            described = progress.described = read_description(response, proved.described)
+            if described.picture != proved.described.picture:
+                what = "the stream describes itself in another way than when it was proved"
+                raise Refusal(what, ReasonCode.CHANGED)
+            proved.described = described
             progress.proof = Proof.SDP
         finally:
             progress.server, progress.certificate = client.server, client.certificate

@@ -6,11 +6,14 @@ from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
-from twisted.internet.defer import DeferredLock
+from twisted.internet.defer import Deferred, DeferredLock
 
 #: Connections that are kept while nobody uses them: a quarter of the usual limit of open files (1 024). The one that
 #: was kept first makes room.
 MAX_KEPT = 256
+
+#: Ends a connection; fires when it is gone.
+Close = Callable[[], Deferred[None] | None]
 
 
 class Lanes:
@@ -22,7 +25,7 @@ class Lanes:
 
     def __init__(self) -> None:
         self._locks: dict[str, tuple[DeferredLock, int]] = {}
-        self._kept: OrderedDict[str, tuple[object, Callable[[], None]]] = OrderedDict()
+        self._kept: OrderedDict[str, tuple[object, Close]] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._locks)
@@ -32,18 +35,17 @@ class Lanes:
         """How many connections were left behind."""
         return len(self._kept)
 
-    def keep(self, address: str, owner: object, close: Callable[[], None]) -> None:
+    def keep(self, address: str, owner: object, close: Close) -> None:
         """Whoever holds the lane leaves a connection behind: ``close`` ends it when ``owner`` is not the next."""
         self.drop(address)
         self._kept[address] = (owner, close)
         while len(self._kept) > MAX_KEPT:
             self.drop(next(iter(self._kept)))
 
-    def drop(self, address: str) -> None:
-        """Close what was left behind at ``address``, if anything was."""
+    def drop(self, address: str) -> Deferred[None] | None:
+        """Close what was left behind at ``address``, if anything was; fires when it is gone."""
         kept = self._kept.pop(address, None)
-        if kept is not None:
-            kept[1]()
+        return kept[1]() if kept is not None else None
 
     def drop_all(self) -> None:
         """Close everything that was left behind."""
@@ -62,7 +64,9 @@ class Lanes:
             await lock.acquire()
             try:
                 if owner is None or self._kept.get(address, (None,))[0] is not owner:
-                    self.drop(address)
+                    gone = self.drop(address)
+                    if gone is not None:
+                        await gone
                 self._kept.pop(address, None)
                 yield
             finally:

@@ -10,6 +10,8 @@ import secrets
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 
+from twisted.internet.defer import Deferred
+
 from twisted_detector.errors import LocalError, Malformed, Unauthorized, Unreachable
 from twisted_detector.inspection.rtsp_session import Closed, Connect, RtspSession
 from twisted_detector.model import Login
@@ -240,6 +242,10 @@ class RtspClient:
         session = self._session
         if session is not None and not session.closed:
             session.send(method, url, (*headers, *self._credential(session, method, url)))
+
+    def abandon(self) -> Deferred[None] | None:
+        """Cut the connection at once, so that another may be made; fires when it is gone."""
+        return self._session.abandon() if self._session is not None else None
 
     def close(self) -> None:
         """Close the connection. May be called again."""

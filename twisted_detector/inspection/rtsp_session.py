@@ -79,6 +79,8 @@ class RtspSession(Protocol):
         self._server_requests = 0
         self._waiting: Deferred[rtsp.Response] | None = None
         self._cutting: IDelayedCall | None = None
+        self._gone = False
+        self._abandoned: list[Deferred[None]] = []
 
     # --- asking ---------------------------------------------------------------------------------------------------
 
@@ -127,6 +129,18 @@ class RtspSession(Protocol):
         self.on_interleaved = self.on_lost = None
         self._cutting = self._clock.callLater(LINGER, self._cut)
         self.transport.loseConnection()
+
+    def abandon(self) -> Deferred[None]:
+        """Cut the connection; fires when it is gone. What the peer has not read yet may be lost."""
+        gone: Deferred[None] = Deferred()
+        self.on_interleaved = self.on_lost = None
+        if self._gone:
+            gone.callback(None)
+        else:
+            self.closed = True
+            self._abandoned.append(gone)
+            self.transport.abortConnection()
+        return gone
 
     def _cut(self) -> None:
         self._cutting = None
@@ -196,8 +210,11 @@ class RtspSession(Protocol):
         if self._cutting is not None:
             self._cutting.cancel()
             self._cutting = None
+        self._gone = True
         waiting, self._waiting = self._waiting, None
         lost, self.on_lost = self.on_lost, None
+        for gone in self._abandoned:
+            gone.callback(None)
         if waiting is not None:
             waiting.errback(Closed())
         elif lost is not None:

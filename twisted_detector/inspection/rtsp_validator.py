@@ -211,7 +211,12 @@ class RtspValidator:
             except BaseException:
                 client.close()
                 raise
-            self._leave(url.host, server, progress)
+            if progress.reason:
+                gone = client.abandon()
+                if gone is not None:
+                    await gone
+            else:
+                self._leave(url.host, server)
         if not progress.reason or progress.proof is Proof.UNREACHABLE:
             return progress.report(validated=not progress.reason)
         self.log.debug("{url} is proved anew: {reason}", url=stream.url, reason=progress.reason)
@@ -249,10 +254,10 @@ class RtspValidator:
             if progress.proof is Proof.UNREACHABLE and client.connected:
                 progress.proof = Proof.TCP
 
-    def _leave(self, host: str, server: _Server, progress: Progress) -> None:
+    def _leave(self, host: str, server: _Server) -> None:
         """Leave the connection for the next check, where the server keeps it."""
         client = server.client
-        if progress.reason or not client.open or server.closed >= MAX_CLOSED:
+        if not client.open or server.closed >= MAX_CLOSED:
             client.close()
             return
 
@@ -260,7 +265,7 @@ class RtspValidator:
             server.closed += 1
 
         client.connection.on_lost = gone
-        self._lanes.keep(host, server, client.close)
+        self._lanes.keep(host, server, client.abandon)
 
     def close(self) -> None:
         """Close every connection that was kept."""

@@ -279,9 +279,9 @@ class Examiner:
         return True
 
     def _note_proof(self, key: int) -> None:
-        """From now on cheap checks will do, if all the device's cameras are well; else the next is a proof again."""
-        cameras = self._registry.cameras_of(key)
-        if cameras and all(camera.online for camera in cameras) and self._registry.phase(key) is Phase.ONLINE:
+        """From now on cheap checks will do, if every stream is well; else the next check is a proof again."""
+        streams = self._registry.streams(key) if self._registry.phase(key) is Phase.ONLINE else ()
+        if streams and all(one.validated for one in streams):
             self._standing.proved(key, self._registry.candidate(key).address, self._login_of.get(key))
         else:
             self._standing.doubt(key)

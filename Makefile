@@ -82,6 +82,9 @@ bench-mqtt: benchmarks/mqtt.py debian-test $(VENV)/.test ## MQTT side by side wi
 bench-lan: debian-test $(VENV)/.test ## how soon 100 cameras are on MQTT, and what it costs, into docs/benchmarks.md (as root)
 	$(BIN)/python benchmarks/bench_lan.py --write
 
+bench-rtsp: debian-test $(VENV)/.test ## what proving 100 streams costs, beside ffprobe, into docs/benchmarks.md
+	$(BIN)/python benchmarks/bench_rtsp.py --write
+
 docs: $(VENV)/.test ## write the generated pages anew
 	@mkdir -p .make
 	$(BIN)/python -m twisted_detector.config_page > .make/configuration.md

@@ -124,12 +124,13 @@ def _takes_sound(description: sdp.SessionDescription, video: sdp.Media) -> bool:
     return any(one.kind.lower() == "audio" and one.direction == "sendonly" for one in description.medias)
 
 
-def essence_of(body: bytes) -> int:
-    """A number that is the same for session descriptions that differ in their origin and times only.
+#: What servers write anew each time: session id, version, clock (RFC 8866 sections 5.2, 5.9), sources (RFC 5576).
+_FLEETING = (b"o=", b"t=", b"a=ssrc:")
 
-    Servers write a new session id, version or clock into ``o=`` and ``t=`` (RFC 8866 sections 5.2, 5.9) each time.
-    """
-    return hash(tuple(line for line in body.splitlines() if line[:2] not in (b"o=", b"t=")))
+
+def essence_of(body: bytes) -> int:
+    """A number that is the same for session descriptions that differ in nothing but what is new each time."""
+    return hash(tuple(line for line in body.splitlines() if not line.startswith(_FLEETING)))
 
 
 def request_url(url: rtsp.Url) -> str:

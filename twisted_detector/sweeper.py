@@ -19,6 +19,8 @@ from twisted_detector.schedule import Look, Schedule
 
 #: A quick look that takes longer is none: two seconds of listening, and some for a busy reactor.
 QUICK_TIMEOUT = 10.0
+#: Where quick looks and roll calls have the same interval, the next roll call comes first, and is both.
+PRECEDENCE = 1.0
 
 
 class Sweeper:
@@ -222,7 +224,7 @@ class Sweeper:
             self._schedule.swept(self._cameras(), now)
         else:
             self.counts["quick_looks"] += 1
-            self._schedule.looked_quickly(now)
+            self._schedule.looked_quickly(now if self._called is None else now + PRECEDENCE)
         called, self._called = self._called, None
         self._arrange()
         if called is not None:

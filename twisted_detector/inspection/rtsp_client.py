@@ -83,6 +83,10 @@ class RtspClient:
         """What answers a challenge."""
         return self._login
 
+    def renew(self, login: Login | None) -> None:
+        """The same login once more: whoever gave it may want to know whether this one is looked at."""
+        self._login = login
+
     @property
     def open(self) -> bool:
         """Whether a connection stands."""
@@ -202,7 +206,7 @@ class RtspClient:
                 nonce_count=self._nonce_count,
             )
         except LocalError as error:  # a name or password that cannot be written this way: it was not sent
-            raise Unauthorized("this login cannot be sent to the device", shown=error.what) from None
+            raise Unauthorized("this login cannot be sent to the device", shown=error.what, attempted=False) from None
         return (("Authorization", text),)
 
     def _note(self, session: RtspSession, response: rtsp.Response) -> rtsp.Response:
@@ -220,12 +224,14 @@ class RtspClient:
 
     def _check_answerable(self, response: rtsp.Response) -> None:
         if self._login is None:
-            raise Unauthorized("the device wants a login")
+            raise Unauthorized("the device wants a login", attempted=False)
         if self._challenge is None:
             challenges = digest.parse_challenges(response.all("WWW-Authenticate"))
             if any(one.scheme == "basic" for one in challenges) and not self._allow_basic:
-                raise Unauthorized("the device takes a password in clear only, which is not allowed for it")
-            raise Unauthorized("the device wants a login of a kind that is not known")
+                raise Unauthorized(
+                    "the device takes a password in clear only, which is not allowed for it", attempted=False
+                )
+            raise Unauthorized("the device wants a login of a kind that is not known", attempted=False)
 
     async def part(self, method: str, url: str, headers: Iterable[tuple[str, str]] = (), *, timeout: float) -> None:
         """Ask once on the connection that stands, and wait up to ``timeout`` seconds; any answer will do."""

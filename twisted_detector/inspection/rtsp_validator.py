@@ -228,6 +228,7 @@ class RtspValidator:
         server = self._servers.pop(place, None)
         if server is None or server.client.login != login:
             server = _Server(self._new_client(url, login))
+        server.client.renew(login)
         self._servers[place] = server
         return server
 

@@ -45,7 +45,8 @@ ROOMS: dict[int, dict[str, str]] = {
         "control": "control",
     },
     5: {
-        "detector": "detector examiner visit workqueue commands sweeper refinder newcomers photographer spending rollcall"
+        "detector": "detector examiner visit workqueue commands sweeper refinder newcomers photographer spending"
+        " rollcall",
     },
     6: {
         "joining": "config config_* plugins plugin_loader service service_* report mqtt_service steady"

@@ -200,7 +200,10 @@ class Stream:
 
 @dataclass(frozen=True, slots=True)
 class StreamReport:
-    """The answer of a stream check: how far it came, what was seen, and why it went no further."""
+    """The answer of a stream check: how far it came, what was seen, and why it went no further.
+
+    :ivar keyframe: digest of the keyframe that came, "" when none can be made: two equal ones are one picture.
+    """
 
     proof: Proof
     validated: bool
@@ -211,6 +214,7 @@ class StreamReport:
     fps: float = 0.0
     audio: str = ""
     server: str = ""
+    keyframe: str = ""
 
 
 class Status(StrEnum):

@@ -66,6 +66,7 @@ class _Progress:
             fps=(seen.fps if seen else 0.0) or (found.fps if found else 0.0),
             audio=seen.audio if seen else "",
             server=self.server,
+            keyframe=self.finder.digest if self.finder else "",
         )
 
 

@@ -52,12 +52,14 @@ class Fragment:
 
     :ivar kind: NAL unit type.
     :ivar data: the whole unit with its header when ``first`` and ``last``; else the part's bytes without header.
+    :ivar header: of a part: the header that the whole unit has.
     """
 
     kind: int
     first: bool
     last: bool
     data: bytes
+    header: bytes = b""
 
 
 def _checked(codec: str) -> str:
@@ -121,7 +123,10 @@ def _fragment(payload: bytes, header: int, indicator: int, mask: int) -> Fragmen
     if len(payload) <= header:
         raise RemoteError("a fragment of a NAL unit is cut short")
     flags = payload[indicator]
-    return Fragment(flags & mask, bool(flags & 0x80), bool(flags & 0x40), payload[header:])
+    kind = flags & mask
+    # The indicator bytes are the unit's own but for the type (RFC 6184 section 5.8, RFC 7798 section 4.4.3).
+    own = bytes((payload[0] & 0xE0 | kind,)) if indicator == 1 else bytes((payload[0] & 0x81 | kind << 1, payload[1]))
+    return Fragment(kind, bool(flags & 0x80), bool(flags & 0x40), payload[header:], own)
 
 
 def _aggregated(data: bytes, codec: str) -> tuple[Fragment, ...]:

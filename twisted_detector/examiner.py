@@ -229,6 +229,10 @@ class Examiner:
             return
         self._judge_check(key, reports, visit)
 
+    def login_of(self, key: int) -> Login | None:
+        """The login that a device let in the last time and that may be spent on it now; None where there is none."""
+        return self._login_for(key, self._registry.candidate(key)) if self._registry.knows(key) else None
+
     def _login_for(self, key: int, candidate: Candidate) -> Login | None:
         """The login that was let in the last time, as long as it may be spent on this device."""
         login = self._login_of.get(key)

@@ -133,8 +133,14 @@ class ILoginBudget(Interface):
     def accepted(candidate: Candidate, login: Login, now: float) -> None:
         """``login`` worked: it comes first next time."""
 
-    def refused(candidate: Candidate, login: Login, now: float, locked: bool) -> None:
-        """``login`` was refused; ``locked``: the device said that it locks."""
+    def refused(candidate: Candidate, login: Login, now: float, locked: bool, purpose: str = "") -> None:
+        """``login`` was refused; ``locked``: the device said that it locks.
+
+        :param purpose: what for, where the login is let in otherwise: then it is barred for that only.
+        """
+
+    def may_be_risked(candidate: Candidate, login: Login, now: float, purpose: str) -> bool:
+        """Whether a login that is let in may be used for ``purpose`` too: a refusal would leave room for others."""
 
 
 # --- Telling --------------------------------------------------------------------------------------------------------

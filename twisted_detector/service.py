@@ -28,6 +28,8 @@ from twisted_detector.desk import Desk
 from twisted_detector.detector import Detector
 from twisted_detector.discovery.dialects import Dialects
 from twisted_detector.errors import BrokerError, CamdetectError
+from twisted_detector.examiner import Examiner
+from twisted_detector.frozen import Stills
 from twisted_detector.health import Heartbeat
 from twisted_detector.inspection.clear_text import ClearTextPolicy
 from twisted_detector.inspection.credentials import LoginBudget
@@ -52,7 +54,7 @@ from twisted_detector.report import Report
 from twisted_detector.resources import ReactorLag, Resources
 from twisted_detector.service_desk import seat_answers
 from twisted_detector.service_detector import make_detector
-from twisted_detector.service_settings import missed_limit, mqtt_settings
+from twisted_detector.service_settings import missed_limit, mqtt_settings, stills
 from twisted_detector.speaker import Speaker
 from twisted_detector.store import Store
 
@@ -150,7 +152,8 @@ class Daemon(Service):
         self._started("mqtt", lambda: Deferred.fromCoroutine(mqtt.stop()))
 
         # Knowing.
-        registry = Registry(bus.emit, missed_limit=missed_limit(config))
+        frozen = stills(config)
+        registry = Registry(bus.emit, missed_limit=missed_limit(config), stills=frozen)
         budget = LoginBudget(
             config.camera_credentials,
             confirmed=config.named_networks,
@@ -178,6 +181,7 @@ class Daemon(Service):
             Dialects: dialects,
             Bus: bus,
             Registry: registry,
+            Stills: frozen,
             Casebook: casebook,
             MqttService: mqtt,
             IStateStore: store,
@@ -222,7 +226,7 @@ class Daemon(Service):
             resources=resources,
         )
         desk = Desk()
-        parts |= {Detector: detector, Report: report, Desk: desk, Commands: commands, Store: store}
+        parts |= {Detector: detector, Examiner: examiner, Report: report, Desk: desk, Commands: commands, Store: store}
         seat_answers(desk, reactor, config, parts)
 
         # What an earlier run knew is said before anything is looked for.

@@ -1,13 +1,13 @@
 """A target's name goes in; it is fuzzed by atheris, and what that found comes out as one line of a table.
 
     python -m tests.fuzz TARGET --runs 100000
-    python -m tests.fuzz --all --runs 1000000 --jobs 2 --write      what `make fuzz` does; FUZZ_RUNS=… for fewer
+    python -m tests.fuzz --all --runs 1000000 --jobs 2 --write      what `make fuzz` does (FUZZ_RUNS=… for fewer)
 
-Seeds: our own and, where present, the corpus' (``$CORPUS`` or ``../shared/corpus``). Inputs are at most 4 KiB, or as long as
-the longest seed (8 KiB). An input that takes more than 50 ms is timed three times more, by the processor
-time of this thread, and its least time counts: the machine has other work. Memory: a sample of all inputs is driven
-again and again at the end, and must leave no more blocks and no larger process behind; while it fuzzes, libFuzzer itself
-grows, so that says nothing.
+Seeds: our own and, where present, the corpus' (``$CORPUS`` or ``../shared/corpus``). Inputs are at most 4 KiB, or as
+long as the longest seed (8 KiB). An input that takes more than 50 ms is timed three times more, by the processor time of
+this thread, and its least time counts: the machine has other work. Memory: a sample of all inputs is driven again and
+again at the end, and must leave no more blocks and no larger process behind; while it fuzzes, libFuzzer itself grows, so
+that says nothing.
 """
 
 from __future__ import annotations
@@ -128,13 +128,13 @@ def table(results: list[dict[str, object]], failed: list[str]) -> str:
     lines = [
         TITLE,
         "",
-        "`make fuzz` (`FUZZ_RUNS=…` for fewer inputs; one target: `python -m tests.fuzz TARGET --runs N`): atheris mutates the"
-        " seeds of the project and of the corpus, guided by what each input covers. *Read*: inputs that the parser took and"
-        " did not refuse. *Slowest*: the least of four times of the slowest input; the limit is 50 ms. *Memory*: what"
+        "`make fuzz` (`FUZZ_RUNS=…` for fewer inputs; one target: `python -m tests.fuzz TARGET --runs N`): atheris"
+        " mutates the seeds of the project and of the corpus, guided by what each input covers. *Read*: inputs that the"
+        " parser took and did not refuse. *Slowest*: the least of four times of the slowest input; the limit is 50 ms. *Memory*: what"
         f" {SAMPLE} of the inputs leave behind when they are driven {ROUNDS} times more.",
         "",
-        f"Measured on {os.cpu_count()} cores, Linux {platform.release()}, Python {platform.python_version()}, other work"
-        " beside it, so inputs per second are no figure of the parsers.",
+        f"Measured on {os.cpu_count()} cores, Linux {platform.release()}, Python {platform.python_version()}, other"
+        " work beside it, so inputs per second are no figure of the parsers.",
         "",
         "| parser | inputs | read | per second | unexpected exceptions | slowest input, ms | its bytes | blocks | KiB |",
         "|---|---:|---:|---:|---:|---:|---:|---:|---:|",
@@ -161,7 +161,9 @@ def write(section: str) -> None:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.fuzz", description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
     parser.add_argument("targets", nargs="*", metavar="TARGET")
     parser.add_argument("--all", action="store_true", help="every target")
     parser.add_argument("--runs", type=int, default=100_000)

@@ -33,7 +33,10 @@ WSDISCOVERY = (
     wsd.hello(MATCH, message_id="urn:uuid:1", version=wsd.VERSION_2009),
     wsd.bye(MATCH.endpoint_reference, message_id="urn:uuid:1"),
 )
-SCOPES = ("\n".join(MATCH.scopes).encode(), b"onvif://www.onvif.org/acc/name/x\nonvif://www.onvif.org/macaddress/0200aa")
+SCOPES = (
+    "\n".join(MATCH.scopes).encode(),
+    b"onvif://www.onvif.org/acc/name/x\nonvif://www.onvif.org/macaddress/0200aa",
+)
 XADDRS = ("\n".join(MATCH.xaddrs).encode(), b"http://[::1]/x\nhttp://user:pw@192.0.2.1:80/a\nhttps://fe80::1:2/x")
 
 _RTSP_KIND = (b"_rtsp", b"_tcp", b"local")
@@ -83,7 +86,11 @@ SOAP = (
         "<a/>", header_xml=soap.username_token("admin", "pw", nonce=b"0123456789abcdef", created=soap.format_time(1e9))
     ),
 )
-XML = (*WSDISCOVERY[:2], b'<?xml version="1.0" encoding="gb2312"?><a b="c"><d/>&amp;&#65;</a>', b"<!DOCTYPE a><a>&b;</a>")
+XML = (
+    *WSDISCOVERY[:2],
+    b'<?xml version="1.0" encoding="gb2312"?><a b="c"><d/>&amp;&#65;</a>',
+    b"<!DOCTYPE a><a>&b;</a>",
+)
 
 DIGEST = (
     b'Digest realm="a, \\"b\\"", qop="auth,auth-int", nonce="n", opaque="", algorithm=SHA-256-sess, stale="TRUE"',
@@ -113,7 +120,7 @@ RTSP = (
     b"\x01RTSP/1.0 401 Unauthorized\r\nCSeq: 1\r\n" + b"WWW-Authenticate: " + DIGEST[0] + b"\r\n\r\n\r\n$\0\0\4abcd",
 )
 RTSP_HEADERS = (
-    b"\0RTP/AVP/TCP;unicast;interleaved=0-1;ssrc=0A0B;mode=\"PLAY\",RTP/AVP;unicast;client_port=4588-4589",
+    b'\0RTP/AVP/TCP;unicast;interleaved=0-1;ssrc=0A0B;mode="PLAY",RTP/AVP;unicast;client_port=4588-4589',
     b"\1" + b"47112344;timeout=60",
     b"\2url=rtsp://10.0.0.5/a/trackID=1;seq=1;rtptime=2,url=b;seq=3",
     b"\3OPTIONS, DESCRIBE,SETUP PLAY",
@@ -134,7 +141,10 @@ def _rtp(*payloads: bytes, kind: int = 96) -> bytes:
 #: RFC 2435: type 1, Q 50, 16x16, one fragment.
 _JPEG_PAYLOAD = b"\0\0\0\0\1\x32\2\2" + bytes(24)
 _JPEG_TABLES = b"\0\0\0\0\x41\xff\2\2" + b"\0\0\0\0" + b"\0\0\0\x80" + bytes(range(1, 129)) + bytes(16)
-RTP = (rtp.format_packet(rtp.RtpPacket(96, 1, 2, 3, b"abc", True)), b"\xb1\x60\0\1\0\0\0\1\0\0\0\1\0\0\0\1\0\0\0\1abcd\0\0\0\4")
+RTP = (
+    rtp.format_packet(rtp.RtpPacket(96, 1, 2, 3, b"abc", True)),
+    b"\xb1\x60\0\1\0\0\0\1\0\0\0\1\0\0\0\1\0\0\0\1abcd\0\0\0\4",
+)
 RTCP = (rtcp.sender_report(1, seconds=1e9, timestamp=2, packets=3, octets=4, cname="x"), rtcp.goodbye(1, cname="x"))
 SPS = (b"\0" + SPS_H264, b"\1" + SPS_H265)
 FRAGMENTS = (
@@ -183,8 +193,8 @@ _NEIGHBOUR = _netlink(
 NETLINK = (_LINK + _ADDRESS + _NEIGHBOUR, _netlink(3, bytes(4)), _netlink(2, struct.pack("=i", -16) + bytes(16)))
 
 ARP = (
-    bytes.fromhex("ffffffffffff02000000000908060001080006040001020000000009" "0a000009000000000000" "0a000005"),
-    bytes.fromhex("02000000000902000000000508060001080006040002020000000005" "0a000005020000000009" "0a000009") + bytes(18),
+    bytes.fromhex("ffffffffffff020000000009080600010800060400010200000000090a0000090000000000000a000005"),
+    bytes.fromhex("020000000009020000000005080600010800060400020200000000050a0000050200000000090a000009") + bytes(18),
 )
 _DHCP = (
     bytes((1, 1, 6, 0)) + bytes(24) + bytes.fromhex("00408c010203") + bytes(202) + b"\x63\x82\x53\x63\x35\1\3"

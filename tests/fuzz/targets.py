@@ -71,7 +71,7 @@ def text_of(data: bytes) -> str:
 
 
 def pieces(data: bytes) -> Iterator[bytes]:
-    """The stream after its first octet, cut in pieces of the size that it says: 1 to 255, or whole for 0; at most 64."""
+    """The stream after its first octet, in pieces of the size that it says: 1 to 255, or whole for 0; 64 at most."""
     step = max(data[0], len(data) // 64) if data and data[0] else len(data) + 1
     for start in range(1, len(data), step):
         yield data[start : start + step]

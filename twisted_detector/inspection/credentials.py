@@ -23,6 +23,7 @@ from twisted_detector.model import Candidate, Login, parse_address
 MAX_FAILURES = 2
 #: … within so many seconds (the vendors' usual lock time).
 WINDOW = 1800.0
+DAY = 86_400.0
 #: Devices that are remembered; the one that had a login tried longest ago goes first.
 MAX_REMEMBERED = 65_536
 #: Refused credentials that are remembered of one device: with two in 30 minutes, those of half a day of changing them.
@@ -129,9 +130,20 @@ class LoginBudget:
             sheet.failures.pop(mark, None)
             self._keep(name, sheet)
 
-    def refused(self, candidate: Candidate, login: Login, now: float, locked: bool) -> None:
+    def may_be_risked(self, candidate: Candidate, login: Login, now: float, purpose: str) -> bool:
+        """See :class:`ILoginBudget`. What was refused for a purpose may be tried for it once a day."""
+        if login not in self.allowed(candidate, now):
+            return False
+        mark = self._mark(login, purpose)
+        sheets = [self._sheets[name] for name in _met_as(candidate) if name in self._sheets]
+        if any(now - sheet.failures.get(mark, -DAY) < DAY for sheet in sheets):
+            return False
+        recent = {(one, at) for sheet in sheets for one, at in sheet.failures.items() if now - at < WINDOW}
+        return len(recent) + 1 < MAX_FAILURES
+
+    def refused(self, candidate: Candidate, login: Login, now: float, locked: bool, purpose: str = "") -> None:
         """See :class:`ILoginBudget`."""
-        mark = self._mark(login)
+        mark = self._mark(login, purpose)
         for name in _noted_as(candidate):
             sheet = self._sheet(name)
             if mark == sheet.good and mark in sheet.failures:
@@ -168,8 +180,8 @@ class LoginBudget:
         address = parse_address(candidate.address)
         return any(address.version == network.version and address in network for network in self._confirmed)
 
-    def _mark(self, login: Login) -> str:
-        text = f"{self._salt}\0{login.name}\0{login.password.reveal()}"
+    def _mark(self, login: Login, purpose: str = "") -> str:
+        text = f"{self._salt}\0{login.name}\0{login.password.reveal()}" + (f"\0{purpose}" if purpose else "")
         return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=12).hexdigest()
 
     def _keep(self, name: str, sheet: _Sheet) -> None:

@@ -6,26 +6,15 @@ their own (so nothing secret may go in clear through TLS either). Time, size and
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
-from urllib.parse import unquote
 
-from OpenSSL.SSL import Connection, Error as TlsError
+from OpenSSL.SSL import Error as TlsError
 from twisted.internet.defer import CancelledError, Deferred, succeed
-from twisted.internet.endpoints import TCP4ClientEndpoint, TCP6ClientEndpoint, wrapClientTLS
-from twisted.internet.error import ConnectError, ConnectingCancelledError, ConnectionAborted, ConnectionClosed
-from twisted.internet.interfaces import (
-    IConsumer,
-    IOpenSSLClientConnectionCreator,
-    IProtocol,
-    IProtocolFactory,
-    IStreamClientEndpoint,
-    ITransport,
-)
+from twisted.internet.error import ConnectError, ConnectingCancelledError, ConnectionClosed
+from twisted.internet.interfaces import IConsumer
 from twisted.internet.protocol import Protocol as TwistedProtocol, connectionDone
-from twisted.internet.ssl import CertificateOptions
-from twisted.protocols.policies import ProtocolWrapper, WrappingFactory
 from twisted.python.failure import Failure
 from twisted.web.client import (
     URI,
@@ -37,10 +26,11 @@ from twisted.web.client import (
 )
 from twisted.web.http import PotentialDataLoss
 from twisted.web.http_headers import Headers
-from twisted.web.iweb import IAgentEndpointFactory, IBodyProducer
+from twisted.web.iweb import IBodyProducer
 from zope.interface import implementer
 
-from twisted_detector.errors import InspectionError, Malformed, Unreachable
+from twisted_detector.errors import InspectionError, Malformed, RemoteError, Unreachable
+from twisted_detector.inspection.http_endpoints import AnswerTooLong, Endpoints
 
 #: 2 MiB for the body of one answer: GetProfiles of an NVR with 64 profiles of 20 kB (the largest seen) has 1.3 MB.
 MAX_ANSWER = 2 * 1_048_576
@@ -61,6 +51,20 @@ class HttpResponse:
     def values(self, name: str) -> list[str]:
         """All values of one header, whatever its case."""
         return [value for key, value in self.headers if key.lower() == name.lower()]
+
+
+class Sink(Protocol):
+    """Takes a body that need not end by itself."""
+
+    def feed(self, data: bytes) -> bool:
+        """Take the next bytes; True: enough, the connection is cut.
+
+        :raises errors.RemoteError: they are not what they should be.
+        """
+
+
+#: Chooses by an answer's head who takes its body; None: it is gathered as usual.
+SinkFor = Callable[[HttpResponse], Sink | None]
 
 
 class HttpTransport(Protocol):
@@ -93,17 +97,21 @@ class HttpClient:
         self._pool.maxPersistentPerHost = 1
         self._pool.cachedConnectionTimeout = KEEP_ALIVE
         self._pool.retryAutomatically = False
-        self._endpoints = _Endpoints(reactor, timeout=timeout, limit=max_answer + MAX_HEAD)
+        self._endpoints = Endpoints(reactor, timeout=timeout, limit=max_answer + MAX_HEAD)
         self._agent = Agent.usingEndpointFactory(reactor, self._endpoints, self._pool)
 
     async def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> HttpResponse:
         """See :class:`HttpTransport`. Asks once more when the device closed a kept connection under the request."""
         try:
-            return await self._bounded(url, body, headers)
+            return await self._bounded("POST", url, body, headers)
         except _Dropped:
             if URI.fromBytes(url.encode("ascii")).netloc not in self._answered:
                 raise
-        return await self._bounded(url, body, headers)
+        return await self._bounded("POST", url, body, headers)
+
+    async def get(self, url: str, headers: Mapping[str, str], *, sink_for: SinkFor = lambda head: None) -> HttpResponse:
+        """Send one GET; the answer's body is empty when ``sink_for`` gave somebody to take it. Raises as :meth:`post`."""
+        return await self._bounded("GET", url, None, headers, sink_for)
 
     async def close(self) -> None:
         """Close kept connections, abort all, so that none can linger."""
@@ -112,8 +120,10 @@ class HttpClient:
             connection.abortConnection()
         await closed
 
-    async def _bounded(self, url: str, body: bytes, headers: Mapping[str, str]) -> HttpResponse:
-        deferred = Deferred.fromCoroutine(self._exchange(url, body, headers))
+    async def _bounded(
+        self, method: str, url: str, body: bytes | None, headers: Mapping[str, str], sink_for: SinkFor | None = None
+    ) -> HttpResponse:
+        deferred = Deferred.fromCoroutine(self._exchange(method, url, body, headers, sink_for))
         deferred.addTimeout(self._timeout, self._reactor, _timed_out)
         try:
             return await deferred
@@ -124,35 +134,37 @@ class HttpClient:
         except (ResponseFailed, RequestTransmissionFailed, ConnectionClosed) as error:
             raise _explain(error) from None
 
-    async def _exchange(self, url: str, body: bytes, headers: Mapping[str, str]) -> HttpResponse:
+    async def _exchange(
+        self, method: str, url: str, body: bytes | None, headers: Mapping[str, str], sink_for: SinkFor | None
+    ) -> HttpResponse:
         raw = Headers({})
         for name, value in headers.items():
             raw.addRawHeader(name.encode("ascii"), value.encode("utf-8", "surrogateescape"))
         uri = URI.fromBytes(url.encode("ascii"))
         raw.setRawHeaders(b"Host", [_host_header(uri.netloc)])
         raw.setRawHeaders(b"User-Agent", [b"camdetect"])
-        response = await self._agent.request(b"POST", url.encode("ascii"), raw, _Body(body))
-        collector = _Collector(self._max_answer)
-        response.deliverBody(collector)
-        data = await collector.whole
-        self._answered.add(uri.netloc)
-        return HttpResponse(
+        producer = _Body(body) if body is not None else None
+        response = await self._agent.request(method.encode("ascii"), url.encode("ascii"), raw, producer)
+        head = HttpResponse(
             status=response.code,
             headers=tuple(
                 (name.decode("latin-1"), value.decode("utf-8", "surrogateescape"))
                 for name, values in response.headers.getAllRawHeaders()
                 for value in values
             ),
-            body=data,
         )
+        collector = _Collector(self._max_answer)
+        try:
+            collector.sink = sink_for(head) if sink_for is not None else None
+        finally:
+            response.deliverBody(collector)
+        data = await collector.whole
+        self._answered.add(uri.netloc)
+        return replace(head, body=data)
 
 
 class _Dropped(Unreachable):
     """The device closed the connection without a whole answer."""
-
-
-class _AnswerTooLong(ConnectionAborted):
-    """An answer was longer than allowed, so the connection was cut."""
 
 
 def _timed_out(result: object, timeout: float) -> Failure:
@@ -164,7 +176,7 @@ def _explain(error: Exception) -> InspectionError:
     """Whose fault a broken exchange is: an answer that is not HTTP, or a connection that went away."""
     reasons = [reason.value for reason in getattr(error, "reasons", ())] or [error]
     for reason in reasons:
-        if isinstance(reason, _AnswerTooLong):
+        if isinstance(reason, AnswerTooLong):
             return Malformed("an answer is too long")
         if isinstance(reason, (ResponseFailed, RequestTransmissionFailed)) and reason is not error:
             return _explain(reason)
@@ -208,17 +220,33 @@ class _Collector(TwistedProtocol):
     """Gathers a response's body, at most ``limit`` bytes of it."""
 
     def __init__(self, limit: int) -> None:
+        self.sink: Sink | None = None
         self._parts: list[bytes] = []
         self._room = limit
         self.whole: Deferred[bytes] = Deferred(self._cancelled)
 
     def dataReceived(self, data: bytes) -> None:
-        self._parts.append(data)
+        if self.whole.called:
+            return
         self._room -= len(data)
-        if self._room < 0 and not self.whole.called:
-            self._parts.clear()
-            self.whole.errback(_AnswerTooLong())
-            self._cancelled(self.whole)
+        if self._room < 0:
+            self._end(AnswerTooLong())
+        elif self.sink is None:
+            self._parts.append(data)
+        else:
+            try:
+                if self.sink.feed(data):
+                    self._end(None)
+            except RemoteError as error:
+                self._end(Malformed(error.what, shown=error.shown))
+
+    def _end(self, problem: Exception | None) -> None:
+        self._parts.clear()
+        if problem is None:
+            self.whole.callback(b"")
+        else:
+            self.whole.errback(problem)
+        self._cancelled(self.whole)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         if self.whole.called:
@@ -231,88 +259,3 @@ class _Collector(TwistedProtocol):
     def _cancelled(self, _: Deferred[bytes]) -> None:
         if self.transport is not None:
             self.transport.loseConnection()
-
-
-class _Bounded(ProtocolWrapper):
-    """Cuts a connection on which more than the factory's ``limit`` bytes came since the last request."""
-
-    factory: _BoundedFactory
-    _received = 0
-
-    def makeConnection(self, transport: ITransport) -> None:
-        self.factory.live.add(self)
-        ProtocolWrapper.makeConnection(self, transport)
-
-    def write(self, data: bytes) -> None:
-        self._received = 0
-        ProtocolWrapper.write(self, data)
-
-    def writeSequence(self, data: Iterable[bytes]) -> None:
-        self._received = 0
-        ProtocolWrapper.writeSequence(self, data)
-
-    def dataReceived(self, data: bytes) -> None:
-        self._received += len(data)
-        if self._received <= self.factory.limit:
-            ProtocolWrapper.dataReceived(self, data)
-        else:
-            self.abortConnection()
-
-    def connectionLost(self, reason: Failure = connectionDone) -> None:
-        self.factory.live.discard(self)
-        ProtocolWrapper.connectionLost(
-            self, Failure(_AnswerTooLong()) if self._received > self.factory.limit else reason
-        )
-
-
-class _BoundedFactory(WrappingFactory[Any]):
-    """Puts a :class:`_Bounded` between the network and what ``wrapped`` makes; ``live`` are those connected."""
-
-    protocol = _Bounded
-    noisy = False
-
-    def __init__(self, wrapped: Any, limit: int, live: set[_Bounded]) -> None:
-        WrappingFactory.__init__(self, wrapped)
-        self.limit = limit
-        self.live = live
-
-
-@implementer(IStreamClientEndpoint)
-class _BoundedEndpoint:
-    """An endpoint whose connections are :class:`_Bounded`; who connects gets its own protocol as usual."""
-
-    def __init__(self, endpoint: Any, limit: int, live: set[_Bounded]) -> None:
-        self._endpoint = endpoint
-        self._limit = limit
-        self._live = live
-
-    def connect(self, protocolFactory: IProtocolFactory) -> Deferred[IProtocol]:
-        connected: Deferred[Any] = self._endpoint.connect(_BoundedFactory(protocolFactory, self._limit, self._live))
-        return connected.addCallback(lambda wrapper: wrapper.wrappedProtocol)
-
-
-@implementer(IOpenSSLClientConnectionCreator)
-class _AnyCertificate:
-    """TLS that encrypts but trusts anybody: cameras sign their own certificates."""
-
-    def clientConnectionForTLS(self, tlsProtocol: Any) -> Any:
-        return Connection(CertificateOptions().getContext(), None)
-
-
-@implementer(IAgentEndpointFactory)
-class _Endpoints:
-    """Makes the endpoint for a URI whose host is an IP address."""
-
-    def __init__(self, reactor: Any, *, timeout: float, limit: int) -> None:
-        self._reactor = reactor
-        self._timeout = timeout
-        self._limit = limit
-        self.live: set[_Bounded] = set()
-
-    def endpointForURI(self, uri: URI) -> _BoundedEndpoint:
-        host = unquote(uri.host.decode("ascii")).strip("[]")
-        kind = TCP6ClientEndpoint if ":" in host else TCP4ClientEndpoint
-        endpoint: Any = kind(self._reactor, host, uri.port, timeout=self._timeout)
-        if uri.scheme == b"https":
-            endpoint = wrapClientTLS(_AnyCertificate(), endpoint)
-        return _BoundedEndpoint(endpoint, self._limit, self.live)

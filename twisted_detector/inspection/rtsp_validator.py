@@ -25,8 +25,9 @@ from twisted_detector.inspection.rtsp_session import Connect, Connector
 from twisted_detector.inspection.rtsp_watch import Watch
 from twisted_detector.interfaces import IStreamValidator
 from twisted_detector.model import Login, Proof, Stream, StreamReport
-from twisted_detector.wire import rtsp
+from twisted_detector.wire import h26x, rtsp
 from twisted_detector.wire.keyframe import KeyframeFinder
+from twisted_detector.wire.keyframe_unit import KeyframeCollector
 
 ACCEPT_SDP = (("Accept", "application/sdp"),)
 #: How long the answer to TEARDOWN is waited for; some servers never give one.
@@ -38,12 +39,14 @@ class _Progress:
     """How far one check came; turned into a report wherever it ends.
 
     :ivar step: the request that is awaited.
+    :ivar collect: whether the keyframe itself is wanted.
     """
 
     proof: Proof = Proof.UNREACHABLE
     reason: str = ""
     described: Described | None = None
     finder: KeyframeFinder | None = None
+    collect: bool = False
     watch: Watch | None = None
     step: str = "OPTIONS"
     server: str = ""
@@ -117,8 +120,20 @@ class RtspValidator:
             return StreamReport(
                 Proof.UNREACHABLE, validated=False, reason=f"the stream's URL is unusable: {error.what}"
             )
+        return await self._climb(url, login, _Progress())
+
+    async def capture(self, stream: Stream, login: Login | None) -> tuple[StreamReport, bytes]:
+        """As :meth:`validate`, and the keyframe that came, b"" when none did: see :mod:`wire.keyframe_unit`."""
+        try:
+            url = rtsp.split_url(stream.url)
+        except RemoteError as error:
+            raise Malformed("the stream's URL is unusable", shown=error.what) from None
+        progress = _Progress(collect=True)
+        report = await self._climb(url, login, progress)
+        return report, progress.finder.unit if isinstance(progress.finder, KeyframeCollector) else b""
+
+    async def _climb(self, url: rtsp.Url, login: Login | None, progress: _Progress) -> StreamReport:
         async with self._lanes.hold(url.host):
-            progress = _Progress()
             check = Deferred.fromCoroutine(self._check(url, login, progress))
             try:
                 await check.addTimeout(self._timeout, self._clock)
@@ -187,7 +202,13 @@ class RtspValidator:
         def saw_packet() -> None:
             progress.proof = Proof.RTP
 
-        finder = progress.finder = KeyframeFinder(described.codec, parameters_known=described.parameters_known)
+        if progress.collect:
+            known = described.codec in (h26x.H264, h26x.H265)
+            sets = h26x.parameter_sets(described.video.format_parameters, described.codec) if known else ()
+            progress.finder = KeyframeCollector(described.codec, parameter_sets=sets)
+        else:
+            progress.finder = KeyframeFinder(described.codec, parameters_known=described.parameters_known)
+        finder = progress.finder
         watch = progress.watch = Watch(finder, keyframe=self._prove is Proof.KEYFRAME, saw_packet=saw_packet)
         wish = rtsp.format_transport(rtsp.Transport(lower="tcp", interleaved=(0, 1)))
         progress.step = "SETUP"

@@ -1,6 +1,6 @@
 """Bytes that should be a still image go in; what they are by their own structure, and how large, comes out.
 
-The frame of JPEG (ITU-T T.81 annex B) and PNG (W3C PNG, section 5) is read, no pixel is decoded: enough to tell an image
+The frame of JPEG (ITU-T T.81 annex B) and PNG (W3C PNG, section 5) is read, no pixel is decoded: enough to tell one
 from an error page, a whole one from half of one, and a size that no camera has.
 """
 

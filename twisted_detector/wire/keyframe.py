@@ -18,7 +18,7 @@ _RTCP = range(64, 96)
 _TAIL = 16_384
 #: Bytes at its beginning that are left out: slice headers count (``idr_pic_id``, the picture order), whatever is shown.
 _SLICE_HEADER = 32
-#: The digest covers whole steps of so many bytes from the end, so that a slice header that is a byte longer matters not.
+#: The digest covers whole steps of so many bytes from the end, so that a slice header longer by a byte matters not.
 _STEP = 256
 
 

@@ -53,7 +53,7 @@ class JpegAssembler:
         self._scan = bytearray()
 
     def packet(self, packet: RtpPacket) -> bool:
-        """Take the next packet; True when it completed :attr:`picture`. A packet that cannot be read drops its picture."""
+        """Take the next packet; True when it completed :attr:`picture`. One that cannot be read drops its picture."""
         follows = packet.sequence == self._expected and packet.timestamp == self._timestamp
         self._expected = (packet.sequence + 1) & 0xFFFF
         self._timestamp = packet.timestamp
@@ -107,7 +107,10 @@ class JpegAssembler:
 
 def _tables_in_band(payload: bytes, position: int) -> tuple[list[tuple[int, bytes]], int]:
     """Quantization tables as (precision, bytes) and where the data begins (RFC 2435 section 3.1.8)."""
-    precision, length = payload[position + 1 : position + 2], int.from_bytes(payload[position + 2 : position + 4], "big")
+    precision, length = (
+        payload[position + 1 : position + 2],
+        int.from_bytes(payload[position + 2 : position + 4], "big"),
+    )
     position += 4
     data, end = payload[position : position + length], position + length
     if len(data) < length or not length:
@@ -132,9 +135,7 @@ def _tables_of(quality: int) -> list[tuple[int, bytes]]:
     if not 1 <= quality <= 99:
         raise RemoteError("an RTP/JPEG quality that is reserved", shown=str(quality))
     scale = 5000 // quality if quality < 50 else 200 - quality * 2
-    return [
-        (0, bytes(min(max((value * scale + 50) // 100, 1), 255) for value in table)) for table in (_LUMA, _CHROMA)
-    ]
+    return [(0, bytes(min(max((value * scale + 50) // 100, 1), 255) for value in table)) for table in (_LUMA, _CHROMA)]
 
 
 def _segment(marker: int, body: bytes) -> bytes:

@@ -10,7 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.facts import A, B, candidate, login
 from twisted_detector.inspection import credentials
-from twisted_detector.inspection.credentials import MAX_FAILURES, WINDOW, LoginBudget
+from twisted_detector.inspection.credentials import DAY, MAX_FAILURES, WINDOW, LoginBudget
 from twisted_detector.model import Candidate, Login
 
 ONE, TWO, THREE = login("one", "canary-1"), login("two", "canary-2"), login("three", "canary-3")
@@ -110,6 +110,40 @@ class SpendingTests(BudgetCase):
         self.assertEqual([], self.names(now=1000.0))
         self.assertEqual([], self.names(now=1000.0 + WINDOW - 1))
         self.assertEqual(["two", "three"], self.names(now=1000.0 + WINDOW))
+
+
+class PurposeTests(BudgetCase):
+    """A login that is let in, tried for something else."""
+
+    def risked(self, one: Login = ONE, now: float = 1000.0) -> bool:
+        return self.budget.may_be_risked(candidate(), one, now, "pictures")
+
+    def test_refused_for_one_purpose(self) -> None:
+        """A refusal for a purpose bars the login for that alone, for a day, after a restart too."""
+        self.budget.accepted(candidate(), ONE, 1000.0)
+        self.assertTrue(self.risked())
+        self.budget.refused(candidate(), ONE, 1000.0, False, "pictures")
+        self.assertEqual(["one"], self.names())
+        self.assertFalse(self.risked(now=1000.0 + DAY - 1))
+        self.assertTrue(self.risked(now=1000.0 + DAY))
+        saved = dict(self.saved)
+        self.budget = self.make(ONE, TWO)
+        self.budget.restore(saved)
+        self.assertFalse(self.risked(now=2000.0))
+
+    def test_room_is_left(self) -> None:
+        """It is not tried while a refusal would use up the room that the device has for other logins."""
+        self.budget.refused(candidate(), TWO, 1000.0, False)
+        self.budget.accepted(candidate(), ONE, 1000.0)
+        self.assertFalse(self.risked())
+        self.assertTrue(self.risked(now=1000.0 + WINDOW))
+
+    def test_what_may_not_be_tried_at_all(self) -> None:
+        """A login that is barred, or a device that locks, is not tried for a purpose either."""
+        self.budget.refused(candidate(), ONE, 1000.0, False)
+        self.assertFalse(self.risked(now=1e6))
+        self.budget.refused(candidate(), THREE, 1e6, True, "pictures")
+        self.assertEqual([], self.names(now=1e6))
 
 
 class SecretTests(BudgetCase):

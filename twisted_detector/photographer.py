@@ -131,8 +131,6 @@ class Photographer(Service):
                     continue
                 due = self._due.setdefault(camera.id, now + self._random() * min(FIRST, self._interval))
                 if due <= now and camera.id not in self._under_way:
-                    patience = min(2 ** self._failures.get(camera.id, 0), MAX_PATIENCE)
-                    self._due[camera.id] = now + self._interval * patience * (0.9 + 0.2 * self._random())
                     self._begin(camera.id, in_turn=True)
         except Exception:
             self.log.failure("Pictures cannot be planned")
@@ -216,6 +214,11 @@ class Photographer(Service):
         else:
             self._failures.pop(camera_id, None)
             answer = self._keep(result, in_turn) if result is not None else None
+        if self._registry.camera(camera_id) is not None:
+            patience = min(2 ** self._failures.get(camera_id, 0), MAX_PATIENCE)
+            self._due[camera_id] = self._monotonic() + self._interval * patience * (0.9 + 0.2 * self._random())
+        else:
+            self._failures.pop(camera_id, None)
         for waiter in self._waiting.pop(camera_id, ()):
             if not waiter.called:
                 waiter.callback(answer)  # a Failure takes the way of errors

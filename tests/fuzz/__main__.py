@@ -4,10 +4,10 @@
     python -m tests.fuzz --all --runs 1000000 --jobs 2 --write      what `make fuzz` does (FUZZ_RUNS=… for fewer)
 
 Seeds: our own and, where present, the corpus' (``$CORPUS`` or ``../shared/corpus``). Inputs are at most 4 KiB, or as
-long as the longest seed (8 KiB). An input that takes more than 50 ms is timed three times more, by the processor time of
-this thread, and its least time counts: the machine has other work. Memory: a sample of all inputs is driven again and
-again at the end, and must leave no more blocks and no larger process behind; while it fuzzes, libFuzzer itself grows, so
-that says nothing.
+long as the longest seed (8 KiB). An input that takes more than 50 ms is timed three times more, by the processor time
+of this thread, and its least time counts: the machine has other work. Memory: a sample of all inputs is driven again
+and again at the end, and must leave no more blocks and no larger process behind; while it fuzzes, libFuzzer itself grows,
+so that says nothing.
 """
 
 from __future__ import annotations
@@ -130,8 +130,8 @@ def table(results: list[dict[str, object]], failed: list[str]) -> str:
         "",
         "`make fuzz` (`FUZZ_RUNS=…` for fewer inputs; one target: `python -m tests.fuzz TARGET --runs N`): atheris"
         " mutates the seeds of the project and of the corpus, guided by what each input covers. *Read*: inputs that the"
-        " parser took and did not refuse. *Slowest*: the least of four times of the slowest input; the limit is 50 ms. *Memory*: what"
-        f" {SAMPLE} of the inputs leave behind when they are driven {ROUNDS} times more.",
+        " parser took and did not refuse. *Slowest*: the least of four times of the slowest input; the limit is 50 ms."
+        f" *Blocks*, *KiB*: what {SAMPLE} of the inputs leave behind when they are driven {ROUNDS} times more.",
         "",
         f"Measured on {os.cpu_count()} cores, Linux {platform.release()}, Python {platform.python_version()}, other"
         " work beside it, so inputs per second are no figure of the parsers.",

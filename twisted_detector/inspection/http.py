@@ -110,7 +110,7 @@ class HttpClient:
         return await self._bounded("POST", url, body, headers)
 
     async def get(self, url: str, headers: Mapping[str, str], *, sink_for: SinkFor = lambda head: None) -> HttpResponse:
-        """Send one GET; the answer's body is empty when ``sink_for`` gave somebody to take it. Raises as :meth:`post`."""
+        """Send one GET; the answer's body is empty when ``sink_for`` gave somebody to take it; raises as ``post``."""
         return await self._bounded("GET", url, None, headers, sink_for)
 
     async def close(self) -> None:

@@ -46,9 +46,11 @@ class PicturesMaker:
     name = "pictures"
     early = True
 
-    def make(self, context: MakerContext) -> Studio:
-        """See :class:`IMaker`."""
+    def make(self, context: MakerContext) -> Studio | None:
+        """See :class:`IMaker`; None where nobody knows cameras, as in the tests of a plugin's author."""
         config, parts, reactor = context.config, context.parts, context.reactor
+        if Registry not in parts:
+            return None
         decoder = Decoder(reactor)
         validator = RtspValidator(
             reactor, timeout=config.rtsp_timeout, allow_basic=parts[ClearTextPolicy].allows, lanes=parts[Lanes]

@@ -96,6 +96,6 @@ class FirstPart:
                 self._searched = max(self._begin, len(self._buffer) - len(self._name))
                 return None
             line = self._buffer.rfind(b"\n", self._begin, found)
-            if line >= 0 and not self._buffer[line + 1 : found].strip(b"-"):
+            if 0 <= line < found - 1 and not self._buffer[line + 1 : found].strip(b"-"):
                 return line - 1 if self._buffer[line - 1 : line] == b"\r" and line > self._begin else line
             self._searched = found + 1

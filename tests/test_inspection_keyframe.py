@@ -23,6 +23,7 @@ from twisted_detector.picturing import IPictureTaker
 from twisted_detector.simulator.painter import paint
 from twisted_detector.wire.h26x import split_annex_b
 
+PPS, OTHER = b"\x68\xce", b"\x65\x20abcdef"
 PAINTED = paint(1.0, Random(1))
 
 
@@ -116,7 +117,7 @@ class Capturing(SynchronousTestCase):
 
     def setUp(self) -> None:
         self.clock = Clock()
-        self.camera = RtspCamera(self.clock, paths={"/a": SDP}, media=[SPS, b"\x68\xce", KEYFRAME, b"\x41" + bytes(9)])
+        self.camera = RtspCamera(self.clock, paths={"/a": SDP}, media=[SPS, PPS, KEYFRAME, OTHER], marked=True)
         self.lanes = Lanes()
         self.validator = RtspValidator(self.clock, connect=self.camera, lanes=self.lanes)
 
@@ -125,12 +126,20 @@ class Capturing(SynchronousTestCase):
         return result_of(self.clock, self.validator.capture(Stream(url=url), one), wait=15)
 
     def test_keyframe(self) -> None:
-        """The bytes of a whole keyframe come with the usual report, and the session is ended."""
-        self.camera.media.insert(3, KEYFRAME + b"more")  # the same timestamp: another slice of it
+        """The bytes of a whole keyframe, all its slices, come with the usual report, and the session is ended."""
         report, unit = self.capture()
-        self.assertEqual((report.proof, report.codec, report.validated), (Proof.RTP, "H264", False))
-        self.assertEqual(unit, b"")
+        self.assertEqual((report.proof, report.codec, report.validated), (Proof.KEYFRAME, "H264", True))
+        self.assertEqual(split_annex_b(unit), (SPS, PPS, KEYFRAME.rstrip(b"\0"), OTHER))
         self.assertEqual(self.camera.methods()[-1], "TEARDOWN")
+
+    def test_half_a_keyframe(self) -> None:
+        """While its access unit has not ended there is none, though a check would be content."""
+        self.camera.marked = False
+        report, unit = self.capture()
+        self.assertEqual((report.proof, report.validated, unit), (Proof.RTP, False, b""))
+        self.camera.asked.clear()
+        report = result_of(self.clock, self.validator.validate(Stream(url="rtsp://10.0.0.5/a"), None), wait=15)
+        self.assertTrue(report.validated)
 
     def test_refused(self) -> None:
         """A login that is wanted is raised, as by a check."""
@@ -144,4 +153,3 @@ class Capturing(SynchronousTestCase):
         """A URL that is none is the device's fault."""
         with self.assertRaises(Malformed):
             self.capture("http://10.0.0.5/")
-        self.assertEqual(split_annex_b(b""), ())

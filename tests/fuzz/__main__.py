@@ -6,8 +6,8 @@
 Seeds: our own and, where present, the corpus' (``$CORPUS`` or ``../shared/corpus``). Inputs are at most 4 KiB, or as
 long as the longest seed (8 KiB). An input that takes more than 50 ms is timed three times more, by the processor time
 of this thread, and its least time counts: the machine has other work. Memory: a sample of all inputs is driven again
-and again at the end, and must leave no more blocks and no larger process behind; while it fuzzes, libFuzzer itself grows,
-so that says nothing.
+and again at the end, and must leave no more blocks and no larger process behind; while it fuzzes, libFuzzer itself
+grows, so that says nothing.
 """
 
 from __future__ import annotations
@@ -136,7 +136,7 @@ def table(results: list[dict[str, object]], failed: list[str]) -> str:
         f"Measured on {os.cpu_count()} cores, Linux {platform.release()}, Python {platform.python_version()}, other"
         " work beside it, so inputs per second are no figure of the parsers.",
         "",
-        "| parser | inputs | read | per second | unexpected exceptions | slowest input, ms | its bytes | blocks | KiB |",
+        "| parser | inputs | read | per second | unexpected exceptions | slowest, ms | its bytes | blocks | KiB |",
         "|---|---:|---:|---:|---:|---:|---:|---:|---:|",
     ]
     for one in results:

@@ -17,7 +17,7 @@ BOUNDED = PYTHONFAULTHANDLER=1 timeout --foreground --signal=ABRT --kill-after=2
 export PATH := $(PATH):/usr/local/sbin:/usr/sbin:/sbin
 export PYTHON
 
-.PHONY: help run demo test lint types unit integration lab pytest identity-histories format docs faults bench clean \
+.PHONY: help run demo test lint types unit integration lab pytest identity-histories format docs faults bench wheel addon clean \
 	debian-run debian-test debian-bench
 
 help: ## this text
@@ -79,6 +79,9 @@ bench-discovery: benchmarks/bench_discovery.py debian-test debian-bench $(VENV)/
 bench-mqtt: benchmarks/mqtt.py debian-test $(VENV)/.test ## MQTT side by side with other clients; the table goes into docs/benchmarks.md
 	$(BIN)/python $< --write
 
+bench-onvif: $(VENV)/.test ## 100 ONVIF inspections at once; the table goes into docs/benchmarks.md
+	$(BIN)/python benchmarks/bench_onvif.py --write
+
 bench-lan: debian-test $(VENV)/.test ## how soon 100 cameras are on MQTT, and what it costs, into docs/benchmarks.md (as root)
 	$(BIN)/python benchmarks/bench_lan.py --write
 
@@ -87,6 +90,13 @@ docs: $(VENV)/.test ## write the generated pages anew
 	$(BIN)/python -m twisted_detector.config_page > .make/configuration.md
 	mv .make/configuration.md docs/configuration.md
 	$(BIN)/python docs/machines/draw.py
+
+wheel: $(VENV)/.made ## a wheel in dist/
+	@rm -rf build dist/*.whl
+	$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir dist .
+
+addon: $(VENV)/.made ## the Home Assistant add-on in dist/addon/camdetect
+	@.ci/addon $(BIN)/python dist/addon/camdetect
 
 clean: ## remove everything that was made here, the virtual environment too
 	rm -rf $(VENV) .make build dist *.egg-info _trial_temp* .hypothesis .mypy_cache .ruff_cache .pytest_cache

@@ -252,7 +252,7 @@ class Values(Base):
     def test_same_names_everywhere(self) -> None:
         """Every field is a setting, except what is gathered from elsewhere."""
         rest = {each.name for each in fields(Config)} - set(Config.settings())
-        self.assertEqual({"plugin_settings", "warnings"}, rest)
+        self.assertEqual({"plugin_settings", "warnings", "notify_socket", "watchdog_seconds"}, rest)
 
 
 class Derived(Base):

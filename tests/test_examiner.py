@@ -155,6 +155,13 @@ class InspectTests(ExaminerCase):
         self.assertIs(Phase.FOREIGN, self.registry.phase(self.inspect()))
         self.assertEqual((1, 1), (self.examiner.counts["malformed"], self.examiner.counts["rubbish"]))
 
+    def test_one_fault_is_counted_once(self) -> None:
+        """A fault with a code is counted under its class and that code, once."""
+        self.onvif.answers[HERE] = Malformed("too long", code="too_long")
+        self.inspect()
+        counted = {name: count for name, count in self.examiner.counts.items() if name.startswith("malformed")}
+        self.assertEqual({"malformed_too_long": 1}, counted)
+
     def test_failing_inspector(self) -> None:
         """An inspector with a fault is logged; the next one is asked, and the fault is not held against the device."""
         self.onvif.answers[HERE] = ZeroDivisionError("a plugin")

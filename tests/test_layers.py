@@ -39,13 +39,14 @@ ROOMS: dict[int, dict[str, str]] = {
         "web": "web",
         "followers": "followers",
         "metrics": "metrics",
+        "supervisor": "supervisor",
         "health": "health resources",
         "control": "control",
     },
     5: {"detector": "detector examiner visit workqueue commands sweeper refinder newcomers photographer"},
     6: {
         "joining": "config config_* plugins plugin_loader service service_* report mqtt_service steady"
-        " collector testing simulator cli cli_* why doctor doctor_* desk exporting"
+        " collector testing simulator cli cli_* why doctor doctor_* desk exporting scanning"
     },
 }
 

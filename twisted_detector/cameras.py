@@ -239,7 +239,7 @@ def _merge(
         firmware_version=inspection.firmware_version or base.firmware_version,
         onvif_url=without_login(inspection.onvif_url) or base.onvif_url,
         http_url=without_login(inspection.http_url) or base.http_url,
-        snapshot_url=without_login(inspection.snapshot_url) or base.snapshot_url,
+        snapshot_url=without_login(_snapshot_of(source, inspection)) or base.snapshot_url,
         # A refusal tells nothing about streams: those that were known stay.
         streams=tuple(replace(one, url=without_login(one.url)) for one in streams) or base.streams,
         capabilities=inspection.capabilities or base.capabilities,
@@ -247,6 +247,12 @@ def _merge(
         methods=facts.methods,
         evidence=evidence,
     )
+
+
+def _snapshot_of(source: str, inspection: Inspection) -> str:
+    """The address of this source's picture: a recorder's other channels must not show the first one's."""
+    several = len({stream.source for stream in inspection.streams}) > 1
+    return dict(inspection.snapshots).get(source, "") if several else inspection.snapshot_url
 
 
 def _facts(camera: Camera) -> Camera:

@@ -32,6 +32,8 @@ class Config(TellingSettings):
     :ivar camera_credentials: all logins in the order in which they may be tried; the first is ``camera_username`` with
         ``camera_password`` when those are given.
     :ivar plugin_settings: the tables ``[plugins.<name>]`` of the TOML file, by name.
+    :ivar notify_socket: NOTIFY_SOCKET, as a supervisor sets it for us (sd_notify), or "".
+    :ivar watchdog_seconds: how long that supervisor bears our silence, from WATCHDOG_USEC; 0.0: for ever.
     :ivar warnings: what is allowed but probably not meant; to be logged at start.
     """
 
@@ -39,6 +41,8 @@ class Config(TellingSettings):
         default_factory=lambda: MappingProxyType({}), repr=False, hash=False
     )
     warnings: tuple[str, ...] = ()
+    notify_socket: str = ""
+    watchdog_seconds: float = 0.0
 
     @property
     def named_networks(self) -> tuple[IPv4Network | IPv6Network, ...]:
@@ -82,6 +86,8 @@ class Config(TellingSettings):
             **values,
             plugin_settings=reading.plugin_settings,
             warnings=(*reading.warnings, *checks.warnings()),
+            notify_socket=environ.get("NOTIFY_SOCKET", ""),
+            watchdog_seconds=_watchdog(environ),
         )
 
 
@@ -108,6 +114,12 @@ def _derive(reading: Reading, environ: Mapping[str, str], hostname: str, superus
             values["state_dir"] = Path(home) / "camdetect"
         else:
             reading.refuse("STATE_DIR", "", "must be set where there is neither XDG_STATE_HOME nor HOME")
+
+
+def _watchdog(environ: Mapping[str, str]) -> float:
+    """Seconds of WATCHDOG_USEC. Set by the supervisor, not by the user: what cannot be read is no watchdog."""
+    given = environ.get("WATCHDOG_USEC", "")
+    return int(given) / 1e6 if given.isascii() and given.isdigit() and len(given) < 16 else 0.0
 
 
 def config_or_exit(environ: Mapping[str, str], *, hostname: str, stderr: TextIO) -> Config:

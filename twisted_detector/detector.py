@@ -178,6 +178,11 @@ class Detector:
         return self.sweeper.sweeps
 
     @property
+    def pending(self) -> int:
+        """How many that were seen are still being looked up, or given time to tell more before they are asked."""
+        return len(self._lookups) + len(self._settling)
+
+    @property
     def last_sweep(self) -> Mapping[str, SweepFinished]:
         """The latest sweep of each method."""
         return self.sweeper.last

@@ -36,7 +36,15 @@ class ConfigError(CamdetectError):
 
 
 class InspectionError(CamdetectError):
-    """An inspection did not come to an end; the subclasses say how to treat the device."""
+    """An inspection did not come to an end; the subclasses say how to treat the device.
+
+    :ivar code: a word that stays the same from version to version (``docs/security.md`` has them); "" says no more
+        than the class.
+    """
+
+    def __init__(self, what: str = "", *, shown: str = "", code: str = "") -> None:
+        super().__init__(what, shown=shown)
+        self.code = code
 
 
 class Unreachable(InspectionError):
@@ -50,8 +58,10 @@ class Unauthorized(InspectionError):
     :ivar locked: whether the device said that it is locked or will lock.
     """
 
-    def __init__(self, what: str = "", *, shown: str = "", attempted: bool = False, locked: bool = False) -> None:
-        super().__init__(what, shown=shown)
+    def __init__(
+        self, what: str = "", *, shown: str = "", attempted: bool = False, locked: bool = False, code: str = ""
+    ) -> None:
+        super().__init__(what, shown=shown, code=code)
         self.attempted = attempted
         self.locked = locked
 

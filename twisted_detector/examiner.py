@@ -104,7 +104,7 @@ class Examiner:
             try:
                 inspection = await visit.ask(inspector)
             except InspectionError as error:
-                self.counts[type(error).__name__.lower()] += 1
+                self.counts["_".join(filter(None, (type(error).__name__.lower(), error.code)))] += 1
                 self.log.debug(
                     "{inspector} at {address}: {error}",
                     inspector=inspector.name,

@@ -60,6 +60,7 @@ class EvidenceKind(StrEnum):
     ANNOUNCED_MAC = "announced_mac"  #: said in a service's TXT record, or in a unique device name
     VENDOR = "vendor"  #: the maker's name: of no unit
     VENDOR_ID = "vendor_id"  #: a unit's identifier in its maker's own protocol
+    CERTIFICATE = "certificate"  #: SHA-256 of the one it shows over TLS: whole series ship with one, so of no unit
     SHARED_MAC = "shared_mac"  #: seen at layer 2, but of a repeater or a host that has several devices behind it
     SHARED_EPR = "shared_epr"  #: of two devices at once, as all that follow
     SHARED_SERIAL = "shared_serial"
@@ -243,6 +244,7 @@ class Inspection:
     onvif_url: str = ""
     http_url: str = ""
     snapshot_url: str = ""
+    snapshots: tuple[tuple[str, str], ...] = ()  #: (video source token, URL of its picture), where the device says
     streams: tuple[Stream, ...] = ()
     capabilities: tuple[str, ...] = ()
     evidence: tuple[Evidence, ...] = ()

@@ -1,4 +1,4 @@
-"""Pictures of real streams: the simulator's and GStreamer's, over real sockets, with the real decoder; all on loopback."""
+"""Pictures of real streams: the simulator's and GStreamer's, over real sockets, the real decoder; all on loopback."""
 
 from __future__ import annotations
 

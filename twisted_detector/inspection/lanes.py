@@ -8,6 +8,11 @@ from contextlib import asynccontextmanager
 from twisted.internet.defer import DeferredLock
 
 
+def web_lane(address: str) -> str:
+    """The lane for HTTP, ONVIF and pictures alike; that for RTSP is the address itself."""
+    return f"http {address}"
+
+
 class Lanes:
     """One user at a time for each address: a second RTSP connection makes small recorders drop the first.
 

@@ -15,7 +15,8 @@ from twisted.internet.interfaces import IReactorTime
 from zope.interface import implementer
 
 from twisted_detector.errors import Busy, LocalError, Malformed, RemoteError, Unauthorized
-from twisted_detector.inspection.http import HttpClient, HttpResponse, Sink, SinkFor
+from twisted_detector.inspection.http import HttpClient, HttpResponse, SinkFor
+from twisted_detector.inspection.http_connections import Sink
 from twisted_detector.inspection.lanes import Lanes
 from twisted_detector.model import Camera, Login, host_for_url
 from twisted_detector.picture import Picture

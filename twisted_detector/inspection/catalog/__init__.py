@@ -1,7 +1,8 @@
 """What is known of a device (ports, Server, realm, scopes) goes in; RTSP paths to try come out, likeliest first.
 
-The facts are in ``rules.json``. Each rule has a source: ``"vendor"`` is a page of the vendor's own, ``"project"`` the
-file of a public project that names the path. Paths with a user or a password in them have no place here.
+The facts are in ``rules.json``. Each rule has a source: ``"vendor"`` is a page or manual of the vendor's own, read on
+the day in ``checked_on``; ``"cited"`` such a page as others cite it, which could not be read on that day; ``"project"``
+the file of a public project that names the path. Paths with a user or a password in them have no place here.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from twisted_detector.errors import LocalError
 MAX_PATHS = 4
 #: The whole catalog: at 8 paths a look a device is through within some hours.
 MAX_RULES = 64
-PROVENANCES = frozenset({"vendor", "project"})
+PROVENANCES = frozenset({"vendor", "cited", "project"})
 
 _DATE = re.compile(r"20\d\d-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])")
 _PATH = re.compile(r"/[\x21-\x7e]{0,120}")

@@ -17,7 +17,7 @@ BOUNDED = PYTHONFAULTHANDLER=1 timeout --foreground --signal=ABRT --kill-after=2
 export PATH := $(PATH):/usr/local/sbin:/usr/sbin:/sbin
 export PYTHON
 
-.PHONY: help run demo test lint types unit integration lab pytest identity-histories format docs faults bench wheel addon clean \
+.PHONY: help run demo test lint types unit integration lab pytest identity-histories format docs faults fuzz bench wheel addon clean \
 	debian-run debian-test debian-bench
 
 help: ## this text
@@ -64,6 +64,9 @@ format: $(VENV)/.test ## put the style right
 
 faults: debian-test $(VENV)/.test ## every fault against the MQTT side, the long ones too; the account goes into docs/benchmarks.md
 	FAULTS_TABLE=write $(BIN)/pytest tests/faults -m 'long or not long'
+
+fuzz: debian-test $(VENV)/.fuzz ## fuzz every parser (10^6 inputs each, hours; FUZZ_RUNS=… for less), into docs/benchmarks.md
+	$(BIN)/python -m tests.fuzz --all --runs $(or $(FUZZ_RUNS),1000000) --jobs 2 --write
 
 bench: $(patsubst %.py,bench-%,$(patsubst bench_%,%,$(notdir $(sort $(wildcard benchmarks/*.py))))) ## run every benchmark, or one: bench-<name>
 
@@ -122,3 +125,9 @@ $(VENV)/.test: pyproject.toml $(VENV)/.made
 	@echo "Installing camdetect, its tests and tools into $(VENV)"
 	@$(PIP) --editable '.[broker,test,lint]'
 	@touch $@ $(VENV)/.run
+
+# atheris has wheels for CPython 3.11 to 3.13
+$(VENV)/.fuzz: pyproject.toml $(VENV)/.test
+	@echo "Installing atheris into $(VENV)"
+	@$(PIP) --editable '.[fuzz]'
+	@touch $@

@@ -71,9 +71,10 @@ async def test_snapshot(auth: str, tmp_path: Path) -> None:
     assert second is not None
     assert first.data != second.data
     if FFPROBE:
-        (tmp_path / "picture.jpg").write_bytes(first.data)
+        file = tmp_path / "picture.jpg"
+        file.write_bytes(first.data)
         done = subprocess.run(
-            [FFPROBE, "-v", "error", "-show_entries", "stream=width,height", "-of", "csv=p=0", tmp_path / "picture.jpg"],
+            [FFPROBE, "-v", "error", "-show_entries", "stream=width,height", "-of", "csv=p=0", str(file)],
             capture_output=True, text=True, timeout=30, check=False,
         )  # fmt: skip
         assert (done.stdout.strip(), done.stderr) == ("160,90", "")
@@ -167,16 +168,10 @@ async def test_hostile_keyframes() -> None:
     clip = main_clip()
     unit = b"".join(b"\0\0\0\1" + nal for nal in (clip.sps, clip.pps, *clip.units[0].nals))
     decoder = Decoder(reactor)
+    rubbish = (b"", b"\0" * 1000, b"\0\0\0\1\x67" + b"\xff" * 5000, os.urandom(9999))
     pictures = 0
     try:
-        for data in (
-            b"",
-            b"\0" * 1000,
-            b"\0\0\0\1\x67" + b"\xff" * 5000,
-            unit[: len(unit) // 2],
-            unit * 3,
-            os.urandom(9999),
-        ):
+        for data in (*rubbish, unit[: len(unit) // 2], unit * 3):
             for codec in ("H264", "H265"):
                 try:
                     read_image(await decoder.decode(codec, data))

@@ -37,8 +37,6 @@ FIRST = 30.0
 LOOK = 2.0
 #: A camera that fails again and again is asked so many times more rarely, at most.
 MAX_PATIENCE = 16
-#: What the login budget is told a login was used for.
-PURPOSE = "pictures"
 
 
 @implementer(IPictures, IEventListener)
@@ -185,14 +183,14 @@ class Photographer(Service):
         problem: InspectionError | None = None
         for taker in self._takers:
             now = self._clock.seconds()
-            if login is not None and not self._budget.may_be_risked(candidate, login, now, PURPOSE):
-                login = None
+            # What a login was used for is the taker's name: one that may not have snapshots may watch the stream.
+            spent = login if login and self._budget.may_be_risked(candidate, login, now, taker.name) else None
             try:
-                picture = await taker.take(camera, login)
+                picture = await taker.take(camera, spent)
             except Unauthorized as error:
                 problem = error
-                if error.attempted and login is not None:
-                    self._budget.refused(candidate, login, self._clock.seconds(), error.locked, PURPOSE)
+                if error.attempted and spent is not None:
+                    self._budget.refused(candidate, spent, self._clock.seconds(), error.locked, taker.name)
                 if error.locked:
                     break
                 continue

@@ -188,7 +188,8 @@ async def test_hostile_keyframes() -> None:
 def test_rights_that_are_given_up() -> None:
     """The process that decodes can open neither a file nor a socket, writes to none, and takes no more memory."""
     script = (
-        "import runpy, socket, sys; child = runpy.run_path(sys.argv[1]); child['warm_up'](); child['give_up_rights']()\n"
+        "import runpy, socket, sys; child = runpy.run_path(sys.argv[1])\n"
+        "child['warm_up'](); child['give_up_rights']()\n"
         "def refused(what):\n"
         "    try: what()\n"
         "    except (OSError, MemoryError): return True\n"

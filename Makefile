@@ -88,6 +88,9 @@ bench-onvif: $(VENV)/.test ## 100 ONVIF inspections at once; the table goes into
 bench-lan: debian-test $(VENV)/.test ## how soon 100 cameras are on MQTT, and what it costs, into docs/benchmarks.md (as root)
 	$(BIN)/python benchmarks/bench_lan.py --write
 
+bench-pictures: debian-test $(VENV)/.test ## what a decoded keyframe costs beside ffmpeg, into docs/benchmarks.md
+	$(BIN)/python benchmarks/bench_pictures.py --write
+
 docs: $(VENV)/.test ## write the generated pages anew
 	@mkdir -p .make
 	$(BIN)/python -m twisted_detector.config_page > .make/configuration.md

@@ -106,7 +106,7 @@ def fuzz(name: str, runs: int) -> None:
 
     with tempfile.TemporaryDirectory(prefix=f"fuzz-{name}-") as folder:
         seed_files(target, Path(folder))
-        longest = max(4_096, *(path.stat().st_size for path in Path(folder).iterdir()))
+        longest = max(target.longest, *(path.stat().st_size for path in Path(folder).iterdir()))
         options = ["-atheris_runs=-1", f"-max_len={longest}", "-timeout=20", "-rss_limit_mb=2048"]
         quiet = ["-verbosity=0", f"-artifact_prefix={tempfile.gettempdir()}/fuzz-{name}-", "-print_final_stats=0"]
         atheris.Setup([sys.argv[0], *options[1:], *quiet, folder], one)

@@ -2,7 +2,7 @@
 
     make bench-pictures        measures, prints the tables, and puts them into docs/benchmarks.md
 
-The decoder is the daemon's own, in its process apart; ffmpeg is started once for each keyframe, as a script would do it,
+The decoder is the daemon's own, in its process apart; ffmpeg is started once for each keyframe, as a script would do,
 with one thread. Processor time is the kernel's (``/proc/PID/stat``, ``getrusage`` of children).
 """
 
@@ -84,6 +84,12 @@ def of_children() -> float:
     return used.ru_utime + used.ru_stime
 
 
+def by_ffmpeg(file: Path, target: Path) -> None:
+    scale = ("-vf", "scale='min(1280,iw)':-2")
+    command = ["ffmpeg", "-v", "error", "-y", "-threads", "1", "-i", str(file), "-frames:v", "1", *scale, str(target)]
+    subprocess.run(command, check=True, timeout=60)
+
+
 async def measure(folder: Path) -> tuple[list[Cost], str]:
     decoder = Decoder(reactor)
     costs = []
@@ -101,9 +107,7 @@ async def measure(folder: Path) -> tuple[list[Cost], str]:
         ours, wall = (cpu_of(pid) - used) / 10, (time.monotonic() - begin) / 10
         used, begin = of_children(), time.monotonic()
         for _ in range(5):
-            command = ["ffmpeg", "-v", "error", "-y", "-threads", "1", "-i", str(file), "-frames:v", "1"]
-            scale = ("-vf", "scale='min(1280,iw)':-2")
-            subprocess.run([*command, *scale, str(folder / "out.jpg")], check=True, timeout=60)
+            by_ffmpeg(file, folder / "out.jpg")
         theirs, theirs_wall = (of_children() - used) / 5, (time.monotonic() - begin) / 5
         costs.append(
             Cost(f"{codec} {size}", len(data), len(picture), *(1000 * one for one in (ours, wall, theirs, theirs_wall)))

@@ -90,7 +90,7 @@ class Photographer(Service):
         self._due: dict[str, float] = {}
         self._failures: dict[str, int] = {}
         self._taken: dict[str, float] = {}
-        self._under_way: dict[str, Deferred[None]] = {}
+        self._under_way: dict[str, tuple[Deferred[Picture | None], Deferred[None]]] = {}
         self._waiting: dict[str, list[Deferred[Picture | None]]] = {}
 
     # --- start and stop --------------------------------------------------------------------------------------------
@@ -106,10 +106,10 @@ class Photographer(Service):
         super().stopService()  # type: ignore[no-untyped-call]
         if self._looks.running:
             self._looks.stop()
-        ending = tuple(self._under_way.values())
-        ended: Deferred[object] = DeferredList(ending, consumeErrors=True)  # type: ignore[assignment]
-        for one in ending:
-            one.cancel()
+        under_way = tuple(self._under_way.values())
+        ended: Deferred[object] = DeferredList([done for _, done in under_way])  # type: ignore[assignment]
+        for taking, _ in under_way:
+            taking.cancel()
         return ended
 
     def handle(self, event: Event) -> None:
@@ -159,10 +159,10 @@ class Photographer(Service):
 
     def _begin(self, camera_id: str, *, in_turn: bool) -> None:
         taking: Deferred[Picture | None] = Deferred.fromCoroutine(self._in_its_turn(camera_id))
-        under_way: Deferred[None] = Deferred(lambda _: taking.cancel())
-        self._under_way[camera_id] = under_way
+        done: Deferred[None] = Deferred()
+        self._under_way[camera_id] = taking, done
         taking.addTimeout(MAX_SECONDS, self._clock)
-        taking.addBoth(self._ended, camera_id, in_turn, under_way)
+        taking.addBoth(self._ended, camera_id, in_turn, done)
 
     async def _in_its_turn(self, camera_id: str) -> Picture | None:
         async with self._room:
@@ -220,8 +220,7 @@ class Photographer(Service):
         for waiter in self._waiting.pop(camera_id, ()):
             if not waiter.called:
                 waiter.callback(answer)  # a Failure takes the way of errors
-        if not done.called:
-            done.callback(None)
+        done.callback(None)
 
     def _failed(self, failure: Failure, camera_id: str) -> Failure:
         self._failures[camera_id] = min(self._failures.get(camera_id, 0) + 1, MAX_PATIENCE)

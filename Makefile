@@ -18,7 +18,7 @@ export PATH := $(PATH):/usr/local/sbin:/usr/sbin:/sbin
 export PYTHON
 
 .PHONY: help run demo test lint types unit integration lab pytest identity-histories format docs faults fuzz bench wheel addon clean \
-	debian-run debian-test debian-bench
+	homeassistant debian-run debian-test debian-bench
 
 help: ## this text
 	@awk -F ':.*## ' '/^[a-z%-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -46,10 +46,10 @@ unit: $(VENV)/.test ## the fast tests: no sockets, no sleeping
 	@mkdir -p .make
 	$(call BOUNDED,300) $(BIN)/trial --temp-directory=.make/trial tests
 
-pytest: $(VENV)/.test
+pytest: homeassistant $(VENV)/.test
 	$(call BOUNDED,1800) $(BIN)/pytest
 
-integration: debian-test $(VENV)/.test ## the tests with real brokers, cameras and networks (namespaces of their own; as root)
+integration: debian-test homeassistant $(VENV)/.test ## the tests with real brokers, cameras and networks (namespaces of their own; as root)
 	$(call BOUNDED,1800) $(BIN)/pytest tests/integration tests/lan tests/faults
 
 lab: debian-test $(VENV)/.test ## the LAN lab with all it has: 250 cameras, floods (as root; minutes)
@@ -82,6 +82,9 @@ bench-discovery: benchmarks/bench_discovery.py debian-test debian-bench $(VENV)/
 bench-mqtt: benchmarks/mqtt.py debian-test $(VENV)/.test ## MQTT side by side with other clients; the table goes into docs/benchmarks.md
 	$(BIN)/python $< --write
 
+bench-homeassistant: debian-test homeassistant $(VENV)/.test ## from a camera's new address to Home Assistant's state, into docs/benchmarks.md (as root)
+	$(BIN)/python benchmarks/bench_homeassistant.py --write
+
 bench-onvif: $(VENV)/.test ## 100 ONVIF inspections at once; the table goes into docs/benchmarks.md
 	$(BIN)/python benchmarks/bench_onvif.py --write
 
@@ -109,6 +112,9 @@ clean: ## remove everything that was made here, the virtual environment too
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
 # --- what they need ---
+
+homeassistant: # cores that the tests let consume what we say
+	@.ci/homeassistant .make
 
 debian-run debian-test debian-bench: debian-%:
 	@.ci/debian-packages $*

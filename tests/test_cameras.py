@@ -133,8 +133,19 @@ class InspectedTests(CameraSetCase):
         self.assertNotIn("ClockSkewed", self.heard.names())
         self.assertEqual(["ClockSkewed"], self.inspect(stream(), clock_offset=3600.0))
         self.assertEqual([], self.inspect(stream(), clock_offset=3602.0))
+        self.assertEqual(3600.0, self.camera().clock_offset, "as it was told")
         self.assertEqual(["ClockSkewed"], self.inspect(stream(), clock_offset=0.0))
+        self.assertEqual(0.0, self.camera().clock_offset)
         self.assertEqual([], self.inspect(stream(), clock_offset=float("nan")))
+
+    def test_clock_skew_is_no_news_after_a_restart(self) -> None:
+        """A clock that was told to be off before the restart is told again only when it differs from that."""
+        self.inspect(stream(), clock_offset=3600.0)
+        saved = self.camera()
+        self.cameras = CameraSet(self.heard.handle)
+        self.cameras.restore(saved)
+        self.assertNotIn("ClockSkewed", self.inspect(stream(), clock_offset=3601.0))
+        self.assertEqual(["ClockSkewed"], self.inspect(stream(), clock_offset=0.0))
 
 
 class ChannelTests(CameraSetCase):

@@ -368,6 +368,17 @@ class Logins(Base):
         error = self.refused(camera, WRONG)
         self.assertEqual((error.attempted, error.locked, camera.logins), (False, True, []))
 
+    def test_password_changed_meanwhile(self) -> None:
+        """A device that let a login in and then counts down has another password now: it is not asked on."""
+        for auth, status in (("wsse", 400), ("digest", 401)):
+            camera = self.camera(auth=auth)
+            headers = (("WWW-Authenticate", 'Digest realm="cam", nonce="new", qop="auth"'),) if status == 401 else ()
+            counting = HttpResponse(status, headers, server.not_authorized("You still have 3 attempt(s)"))
+            camera.script["GetProfiles"] = [counting] * 4
+            error = self.refused(camera, ADMIN)
+            self.assertEqual((error.attempted, error.locked), (True, False))
+            self.assertEqual(1, camera.asked.count("GetProfiles"))
+
     def test_locked(self) -> None:
         """A device that says it is locked gets no credential at all."""
         camera = self.camera(auth="wsse", refusal="The account is locked for 30 minutes")

@@ -12,7 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
-from tests.facts import PLAYS, candidate, inspection, login, sighting, stream
+from tests.facts import PLAYS, inspection, login, sighting, stream
 from twisted_detector.bus import Bus
 from twisted_detector.errors import Malformed, Unauthorized, Unreachable
 from twisted_detector.events import PictureTaken
@@ -345,7 +345,6 @@ class Logins(Case):
         self.budget.refused(replace(here), login("other", "x"), self.clock.seconds(), False)
         self.successResultOf(self.refresh(camera))
         self.assertEqual(self.first.asked[-1][1], None)
-        self.assertFalse(self.budget.may_be_risked(candidate(mac=here.mac), ADMIN, self.clock.seconds(), "snapshot"))
 
     def test_another_device_in_its_place(self) -> None:
         """Where another device was seen at the camera's address, nothing is asked at all."""

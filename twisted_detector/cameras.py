@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from twisted_detector.addressing import rehost, without_login
@@ -21,7 +21,18 @@ from twisted_detector.events import (
     StreamChanged,
 )
 from twisted_detector.frozen import FROZEN, Stills
-from twisted_detector.model import Camera, Candidate, Evidence, Inspection, Mac, Status, Stream, StreamReport
+from twisted_detector.model import (
+    OUI,
+    Camera,
+    Candidate,
+    Evidence,
+    EvidenceKind,
+    Inspection,
+    Mac,
+    Status,
+    Stream,
+    StreamReport,
+)
 
 #: Addresses that are remembered of one camera: enough to see a pattern, few enough for a document.
 MAX_IP_HISTORY = 20
@@ -63,6 +74,7 @@ class CameraSet:
     def restore(self, camera: Camera) -> None:
         """Take over a camera as an earlier run knew it."""
         self._by_id[camera.id] = camera
+        self._clock_offset = camera.clock_offset
         self._emit(CameraRestored(at=camera.last_seen, camera=camera))
 
     def seen(self, methods: tuple[str, ...], now: float) -> None:
@@ -126,7 +138,8 @@ class CameraSet:
         if offset is not None and abs(offset - self._clock_offset) > NOTABLE_CLOCK_OFFSET:
             self._clock_offset = offset
             for camera in self:
-                self._emit(ClockSkewed(at=now, camera=camera, offset=offset))
+                self._by_id[camera.id] = skewed = replace(camera, clock_offset=offset)
+                self._emit(ClockSkewed(at=now, camera=skewed, offset=offset))
 
     def checked(self, reports: Mapping[str, StreamReport], now: float) -> None:
         """A check of some streams ended; ``reports`` by stream URL."""
@@ -233,7 +246,7 @@ def _merge(
         mac=facts.mac or base.mac,
         endpoint_reference=facts.endpoint_reference or base.endpoint_reference,
         name=inspection.name or base.name,
-        manufacturer=inspection.manufacturer or base.manufacturer,
+        manufacturer=inspection.manufacturer or base.manufacturer or maker_of(evidence),
         model=inspection.model or base.model,
         serial_number=inspection.serial_number or base.serial_number,
         firmware_version=inspection.firmware_version or base.firmware_version,
@@ -247,6 +260,11 @@ def _merge(
         methods=facts.methods,
         evidence=evidence,
     )
+
+
+def maker_of(evidence: Iterable[Evidence]) -> str:
+    """Whom the MAC was registered for, "" where nobody knows: worth a name as long as the device gives none."""
+    return next((one.value for one in evidence if one.kind == EvidenceKind.VENDOR and one.source == OUI), "")
 
 
 def _snapshot_of(source: str, inspection: Inspection) -> str:

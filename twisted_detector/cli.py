@@ -59,6 +59,9 @@ quirks, each given with its own --quirk:
 #: Words for --auth; the same as simulator.camera.Auth, which is not imported here to keep --help quick.
 AUTH_WORDS = ("none", "digest", "digest-sha256", "wsse", "basic")
 
+#: Words for export; the same as exporting.FORMATS, which is not imported here to keep --help quick.
+EXPORT_WORDS = ("frigate", "go2rtc", "json", "csv")
+
 
 def build_parser() -> argparse.ArgumentParser:
     """The grammar of the command line."""
@@ -132,6 +135,16 @@ def build_parser() -> argparse.ArgumentParser:
     )
     doctor.add_argument("--json", action="store_true", help="the same as JSON")
     doctor.set_defaults(command=_doctor)
+
+    export = commands.add_parser(
+        "export",
+        help="the cameras as a configuration for Frigate or go2rtc, as JSON or CSV",
+        description="Writes the cameras that the daemon knows, or knew when it stopped, for another program. "
+        "Logins are never written: variables stand for them (FRIGATE_ENV_PATH, GO2RTC_ENV_PATH).",
+    )
+    export.add_argument("format", choices=EXPORT_WORDS, metavar="|".join(EXPORT_WORDS), help="for whom")
+    export.add_argument("--diff", action="store_true", help="frigate: what the running daemon would change there")
+    export.set_defaults(command=_export)
 
     simulate = commands.add_parser(
         "simulate",
@@ -234,6 +247,18 @@ def _doctor(arguments: argparse.Namespace) -> int:
     from twisted_detector.cli_ask import doctor
 
     return doctor(_config(), use_json=arguments.json, out=sys.stdout, err=sys.stderr)
+
+
+def _export(arguments: argparse.Namespace) -> int:
+    from socket import gethostname
+
+    from twisted.internet import reactor
+
+    from twisted_detector.cli_export import export
+    from twisted_detector.config import config_or_exit
+
+    config = config_or_exit(os.environ, hostname=gethostname(), stderr=sys.stderr)
+    return export(reactor, config, arguments.format, diff=arguments.diff, out=sys.stdout, err=sys.stderr)
 
 
 def _simulate(arguments: argparse.Namespace) -> int:

@@ -16,20 +16,21 @@ from types import MappingProxyType
 from typing import Any, TextIO
 
 from twisted_detector.config_checks import Checks
+from twisted_detector.config_following import FollowingSettings
 from twisted_detector.config_kinds import NAME, Refused, Setting, setting_of
 from twisted_detector.config_reader import Reader, ReadFile, Reading, must_be, read_file as read_file_from_disk
-from twisted_detector.config_telling import TellingSettings
 from twisted_detector.errors import ConfigError
+from twisted_detector.inspection.login_rules import named_networks as networks_with_logins
 from twisted_detector.model import Login
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Config(TellingSettings):
+class Config(FollowingSettings):
     """Every setting with its value. Secrets mask themselves, so a Config may be shown.
 
     :ivar mqtt_broker: "" means the embedded broker.
     :ivar scan_networks: CIDR texts; the word ``interfaces`` stands for the networks of this machine's interfaces.
-    :ivar camera_credentials: all logins in the order in which they may be tried; the first is ``camera_username`` with
+    :ivar camera_credentials: all logins, those with an audience as ``LoginRule``; the first is ``camera_username`` with
         ``camera_password`` when those are given.
     :ivar plugin_settings: the tables ``[plugins.<name>]`` of the TOML file, by name.
     :ivar notify_socket: NOTIFY_SOCKET, as a supervisor sets it for us (sd_notify), or "".
@@ -48,6 +49,11 @@ class Config(TellingSettings):
     def named_networks(self) -> tuple[IPv4Network | IPv6Network, ...]:
         """The networks of SCAN_NETWORKS that the operator wrote out: what stands there is meant."""
         return tuple(ip_network(text, strict=False) for text in self.scan_networks if text != "interfaces")
+
+    @property
+    def confirmed_networks(self) -> tuple[IPv4Network | IPv6Network, ...]:
+        """Where devices may be given a secret though no MAC is seen: networks to sweep, and those that have logins."""
+        return tuple(dict.fromkeys((*self.named_networks, *networks_with_logins(self.camera_credentials))))
 
     @classmethod
     def settings(cls) -> dict[str, Setting]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from twisted_detector.config_kinds import (
-    LOGINS,
     SECRET,
     TEXT,
     choice,
@@ -13,6 +12,7 @@ from twisted_detector.config_kinds import (
     setting,
     whole,
 )
+from twisted_detector.config_logins import LOGINS
 from twisted_detector.config_looking import LookingSettings
 from twisted_detector.model import Login, Secret
 
@@ -28,7 +28,7 @@ class CameraSettings(LookingSettings):
     camera_credentials: tuple[Login, ...] = setting(
         LOGINS,
         (),
-        "Logins to try, in this order.",
+        "Logins to try: the most particular first, of one kind in this order.",
         default_text="none: no password is ever guessed",
         example="admin:s3cret,viewer:look",
         secret=True,
@@ -37,7 +37,8 @@ class CameraSettings(LookingSettings):
     allow_basic_auth: str = setting(
         choice("never", "known", "always"),
         "known",
-        "Send a password in clear (HTTP or RTSP Basic): never, only to devices whose MAC this machine sees, or always.",
+        "Send a password in clear (HTTP or RTSP Basic): never, to devices that were identified before or are listed, or"
+        " always.",
     )
     onvif_timeout: float = setting(seconds(0.1, 600), 5.0, "Longest wait for an ONVIF answer.")
     rtsp_timeout: float = setting(seconds(0.1, 600), 10.0, "Longest duration of a stream check.")

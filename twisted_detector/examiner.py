@@ -15,7 +15,19 @@ from twisted_detector.errors import Busy, InspectionError, Malformed, Unauthoriz
 from twisted_detector.events import CredentialAccepted, CredentialRefused, Event
 from twisted_detector.interfaces import IInspector, ILoginBudget, IStreamValidator
 from twisted_detector.looking import Note, no_note
-from twisted_detector.model import Candidate, Inspection, Login, Proof, Status, Stream, StreamReport
+from twisted_detector.model import (
+    OUI,
+    Candidate,
+    Evidence,
+    EvidenceKind,
+    Inspection,
+    Login,
+    Mac,
+    Proof,
+    Status,
+    Stream,
+    StreamReport,
+)
 from twisted_detector.registry import Registry
 from twisted_detector.visit import Visit
 
@@ -36,6 +48,7 @@ class Examiner:
     :param inspectors: in the order in which they are asked; the first that knows the device has it.
     :param emit: is told of logins that were accepted or refused.
     :param note: writes down how each visit went.
+    :param maker_of: whom a MAC was registered for, or "".
     :ivar missed: is told the key of each device that did not answer.
     :ivar counts: how visits ended, by result.
     """
@@ -52,9 +65,11 @@ class Examiner:
         budget: ILoginBudget,
         emit: Callable[[Event], None],
         note: Note = no_note,
+        maker_of: Callable[[Mac], str] = lambda mac: "",
     ) -> None:
         self._clock = clock
         self._registry = registry
+        self._maker_of = maker_of
         self._inspectors = tuple(inspectors)
         self._validator = validator
         self._budget = budget
@@ -71,7 +86,7 @@ class Examiner:
         """Ask what the device is and prove its streams."""
         if not self._is_there(key):
             return
-        visit = self._visit(self._registry.candidate(key))
+        visit = self._visit(self._with_maker(self._registry.candidate(key)))
         self._registry.asking(key, self._clock.seconds())
         try:
             await self._ask_all(key, visit)
@@ -83,6 +98,12 @@ class Examiner:
 
     def _visit(self, candidate: Candidate) -> Visit:
         return Visit(self._clock, candidate, validator=self._validator, budget=self._budget)
+
+    def _with_maker(self, candidate: Candidate) -> Candidate:
+        made_by = self._maker_of(candidate.mac) if candidate.mac is not None else ""
+        if not made_by or made_by in candidate.vendors:
+            return candidate
+        return replace(candidate, vendors=(*candidate.vendors, made_by))
 
     def _is_there(self, key: int) -> bool:
         """Whether a device can be visited: never at an address where another was seen since."""
@@ -161,6 +182,12 @@ class Examiner:
             return
         now = self._clock.seconds()
         self.counts[inspection.status.value] += 1
+        mac = visit.candidate.mac
+        if mac is not None and (made_by := self._maker_of(mac)):
+            evidence = (*inspection.evidence, Evidence(EvidenceKind.VENDOR, made_by, OUI, now))
+            inspection = replace(inspection, evidence=evidence)
+        if inspection.status is Status.AUTH_REQUIRED:
+            inspection = replace(inspection, reason=visit.advice(inspection.reason))
         self._registry.inspected(key, inspection, now)
         self._note_logins(key, visit)
 
@@ -245,7 +272,7 @@ class Examiner:
             self.counts["missed"] += 1
             self._silent(key, reason)
         elif all(report.proof is Proof.AUTH and not report.validated for report in reports.values()):
-            self._registry.refused(key, reason, now)
+            self._registry.refused(key, visit.advice(reason), now)
         elif visit.busy and not any(report.validated for report in reports.values()):
             self._registry.busy(key, visit.busy, now)
         else:

@@ -14,6 +14,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from zope.interface import Attribute, Interface
 
+from twisted_detector.budgeting import ILoginBudget as ILoginBudget
 from twisted_detector.delivery import (
     ConnectionChange as ConnectionChange,
     ConnectionState as ConnectionState,
@@ -122,25 +123,6 @@ class IStreamValidator(Interface):
 
         :raises errors.Unauthorized: a login is needed, or ``login`` was refused (the conductor keeps the budget).
         """
-
-
-class ILoginBudget(Interface):
-    """Who may try which credential now. One budget per device over all protocols, kept over restarts."""
-
-    def allowed(candidate: Candidate, now: float) -> Sequence[Login]:
-        """The logins that may be tried on this device now, best first; empty when none may."""
-
-    def accepted(candidate: Candidate, login: Login, now: float) -> None:
-        """``login`` worked: it comes first next time."""
-
-    def refused(candidate: Candidate, login: Login, now: float, locked: bool, purpose: str = "") -> None:
-        """``login`` was refused; ``locked``: the device said that it locks.
-
-        :param purpose: what for, where the login is let in otherwise: then it is barred for that only.
-        """
-
-    def may_be_risked(candidate: Candidate, login: Login, now: float, purpose: str) -> bool:
-        """Whether a login that is let in may be used for ``purpose`` too: a refusal would leave room for others."""
 
 
 # --- Telling --------------------------------------------------------------------------------------------------------
@@ -284,8 +266,8 @@ class IOutbox(Interface):
     def depth() -> int:
         """How many messages are kept, in flight or not."""
 
-    def resay() -> None:
-        """Queue every retained document that is known once more: the broker may have lost it."""
+    def resay(topics: Iterable[str] | None = None) -> None:
+        """Queue every retained document that is known (or those of ``topics``) again: the broker may have lost it."""
 
 
 # --- Extending ------------------------------------------------------------------------------------------------------

@@ -20,7 +20,7 @@ from twisted_detector.errors import InspectionError, Unauthorized, Unreachable
 from twisted_detector.events import CameraForgotten, Event, PictureTaken
 from twisted_detector.frozen import FROZEN, Stills
 from twisted_detector.interfaces import IEventListener, ILoginBudget
-from twisted_detector.model import Camera, Login, Status
+from twisted_detector.model import Camera, Candidate, Login, Status
 from twisted_detector.picture import Picture
 from twisted_detector.picturing import IPictures, IPictureTaker
 from twisted_detector.registry import Registry
@@ -182,15 +182,10 @@ class Photographer(Service):
         login = self._login_of(key)
         problem: InspectionError | None = None
         for taker in self._takers:
-            now = self._clock.seconds()
-            # What a login was used for is the taker's name: one that may not have snapshots may watch the stream.
-            spent = login if login and self._budget.may_be_risked(candidate, login, now, taker.name) else None
             try:
-                picture = await taker.take(camera, spent)
+                picture = await self._ask(taker, camera, candidate, login)
             except Unauthorized as error:
                 problem = error
-                if error.attempted and spent is not None:
-                    self._budget.refused(candidate, spent, self._clock.seconds(), error.locked, taker.name)
                 if error.locked:
                     break
                 continue
@@ -203,6 +198,27 @@ class Photographer(Service):
         if problem is not None:
             raise problem
         return None
+
+    async def _ask(
+        self, taker: IPictureTaker, camera: Camera, candidate: Candidate, login: Login | None
+    ) -> Picture | None:
+        """One taker's picture. What a login is used for is his name: one that has no right to snapshots may watch."""
+        budget, clock, purpose = self._budget, self._clock, taker.name
+        if login is None or not await budget.risk(candidate, login, clock.seconds(), purpose):
+            try:
+                return await taker.take(camera, None)
+            except Unauthorized as error:
+                if error.locked:
+                    budget.locked(candidate, clock.seconds())
+                raise
+        refused = locked = False
+        try:
+            return await taker.take(camera, login)
+        except Unauthorized as error:
+            refused, locked = error.attempted is not False, error.locked
+            raise
+        finally:
+            budget.risked(candidate, login, clock.seconds(), purpose, refused=refused, locked=locked)
 
     def _ended(self, result: Picture | Failure | None, camera_id: str, in_turn: bool, done: Deferred[None]) -> None:
         """Keep the picture, tell of it, and answer everybody who waits for it."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from typing import Any
 
 from twisted_detector.detector import Detector
@@ -46,6 +47,7 @@ class Report:
         status, reason = self.status()
         cameras = self._registry.cameras()
         by_status = Counter(camera.status.value for camera in cameras)
+        methods = self._detector.method_counts()
         return {
             "status": status,
             "reason": reason,
@@ -85,8 +87,15 @@ class Report:
                     }
                     for method, sweep in self._detector.last_sweep.items()
                 },
-                "methods": self._detector.method_counts(),
+                "methods": methods,
+                "packets_sent": _packets_sent(methods),
             },
             "reactor": {"lag_ms": self._lag.document()},
             "resources": self._resources.document(),
         }
+
+
+def _packets_sent(methods: Mapping[str, Mapping[str, int]]) -> int:
+    """What looking sent since the start: datagrams to groups and hosts, and what the sweep's pacer let out."""
+    datagrams = sum(counts.get("sent", 0) for counts in methods.values())
+    return datagrams + methods.get("neighboursweep", {}).get("packets", 0)

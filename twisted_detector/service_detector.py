@@ -13,6 +13,7 @@ from twisted_detector.detector import Detector
 from twisted_detector.examiner import MAX_SECONDS, Examiner
 from twisted_detector.inspection.clear_text import ClearTextPolicy
 from twisted_detector.inspection.lanes import Lanes
+from twisted_detector.inspection.makers import Makers
 from twisted_detector.inspection.rtsp import RtspValidator
 from twisted_detector.interfaces import (
     IDiscovererMaker,
@@ -54,6 +55,7 @@ def make_detector(
         budget=parts[ILoginBudget],
         emit=bus.emit,
         note=casebook.note,
+        maker_of=Makers().of,
     )
     inspections = WorkQueue(
         reactor,

@@ -37,6 +37,8 @@ def mqtt_settings(config: Config, host: str, port: int, lwt_topic: str) -> MqttS
         reconnect_jitter=config.mqtt_reconnect_jitter,
         max_attempts=config.mqtt_max_reconnect_attempts,
         lwt_topic=lwt_topic,
+        # Home Assistant's birth message is heard by the announcer, which takes its time.
+        resay_topic="",
     )
 
 

@@ -7,8 +7,9 @@ of locking.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
+from typing import TypeVar
 
 from twisted.internet.defer import CancelledError
 from twisted.internet.interfaces import IReactorTime
@@ -18,7 +19,19 @@ from txaio.tx import make_logger
 from twisted_detector.cameras import apply_report
 from twisted_detector.errors import Busy, InspectionError, Unauthorized, Unreachable
 from twisted_detector.interfaces import IInspector, ILoginBudget, IStreamValidator
-from twisted_detector.model import Candidate, Inspection, Login, Proof, Status, Stream, StreamReport
+from twisted_detector.model import (
+    Candidate,
+    EvidenceKind,
+    Inspection,
+    Login,
+    Proof,
+    Status,
+    Stream,
+    StreamReport,
+)
+from twisted_detector.spending import leads_to, spend
+
+T = TypeVar("T")
 
 #: The streams of one device are proved for so many seconds at most, so that the visit comes to an end before it is
 #: cancelled: a recorder with more of them is known by those that were.
@@ -63,28 +76,50 @@ class Visit:
             inspection = await inspector.inspect(self.candidate, None)
         except Unauthorized as error:
             refusal = error
-        if refusal is None and (inspection is None or inspection.status is not Status.AUTH_REQUIRED):
+        wanted = refusal is not None or (inspection is not None and inspection.status is Status.AUTH_REQUIRED)
+        self._learn(inspection, door=inspector.name if wanted or inspection else "", wants_login=wanted)
+        if not wanted:
             return inspection
-        self.locked = self.locked or (refusal is not None and refusal.locked)
+        if refusal is not None:
+            self._note_lock(refusal)
         for login in self._logins():
             try:
-                answer = await inspector.inspect(self.candidate, login)
+                answer = await self._spend(
+                    login,
+                    lambda given: inspector.inspect(self.candidate, given),
+                    lambda answer: None if answer is None else answer.status is not Status.AUTH_REQUIRED,
+                )
             except Unauthorized as error:
                 refusal = error
                 if self._note_refusal(login, error):
                     break
                 continue
             if answer is None or answer.status is Status.AUTH_REQUIRED:
-                # It was not tried (only Basic is offered, say): the answer tells why.
+                # It was not tried (only Basic is offered, say), or it was of no use: the answer tells why.
                 inspection = answer or inspection
+                if self.login == login:
+                    self.login = None
                 continue
-            self._note_success(login)
+            self.login = login
+            self._learn(answer)
             return replace(answer, login=login.name)
-        reason = str(refusal) if refusal is not None else "it wants a login"
+        # What became of a login says more than that one is wanted.
+        reason = str(refusal) if refusal is not None else inspection.reason if inspection is not None else ""
         base = inspection or Inspection(
             inspector=inspector.name, address=self.candidate.address, at=self._clock.seconds()
         )
-        return replace(base, status=Status.AUTH_REQUIRED, reason=base.reason or reason)
+        return replace(base, status=Status.AUTH_REQUIRED, reason=reason or "it wants a login")
+
+    def _learn(self, inspection: Inspection | None, *, door: str = "", wants_login: bool = True) -> None:
+        """What the device says of itself decides which logins are for it, and whether it is still what it was."""
+        firmware = ""
+        if inspection is not None:
+            firmware = inspection.firmware_version
+            made_by = [one.value for one in inspection.evidence if one.kind == EvidenceKind.VENDOR]
+            vendors = dict.fromkeys(filter(None, (inspection.manufacturer, *made_by, *self.candidate.vendors)))
+            self.candidate = replace(self.candidate, vendors=tuple(vendors))
+        now = self._clock.seconds()
+        self._budget.showed(self.candidate, now, firmware=firmware, door=door, wants_login=wants_login)
 
     def _logins(self) -> Sequence[Login]:
         if self.locked:
@@ -93,20 +128,33 @@ class Visit:
             return (self.login,)
         return self._budget.allowed(self.candidate, self._clock.seconds())
 
+    async def _spend(
+        self, login: Login, attempt: Callable[[Login], Awaitable[T]], let_in: Callable[[T], bool | None]
+    ) -> T:
+        return await spend(self._budget, self._clock, self.candidate, login, attempt, let_in=let_in)
+
     def _note_refusal(self, login: Login, error: Unauthorized) -> bool:
-        """Charge the budget for a credential that was sent; True when no other may be tried."""
+        """Remember which login was refused; True when no other may be tried."""
         self.reason = str(error)
-        self.locked = self.locked or error.locked
         if error.attempted:
-            self._budget.refused(self.candidate, login, self._clock.seconds(), error.locked)
+            self.locked = self.locked or error.locked
             self.refused.append(login.name)
-            if self.login is login:
+            if self.login == login:
                 self.login = None
+        else:
+            self._note_lock(error)
         return self.locked
 
-    def _note_success(self, login: Login) -> None:
-        self._budget.accepted(self.candidate, login, self._clock.seconds())
-        self.login = login
+    def _note_lock(self, error: Unauthorized) -> None:
+        """The device says that it locks though it was given nothing."""
+        if error.locked and not self.locked:
+            self.locked = True
+            self._budget.locked(self.candidate, self._clock.seconds())
+
+    def advice(self, reason: str) -> str:
+        """Why the device is not entered, with what the budget says of it: what to do, and when it is tried again."""
+        outlook = self._budget.outlook(self.candidate, self._clock.seconds())
+        return "; ".join(filter(None, (reason, outlook)))
 
     async def prove_all(self, streams: Sequence[Stream]) -> tuple[Stream, ...]:
         """Each stream with what its check said; one after the other, for a camera has few connections to give.
@@ -149,10 +197,21 @@ class Visit:
     async def _patiently(self, stream: Stream) -> StreamReport:
         """A device that is busy just after it was asked is often only tidying up after us: once more, a bit later."""
         try:
-            return await self._validator.validate(stream, self.login)
+            return await self._validate(stream)
         except Busy:
             await deferLater(self._clock, BUSY_PAUSE)
-        return await self._validator.validate(stream, self.login)
+        return await self._validate(stream)
+
+    async def _validate(self, stream: Stream) -> StreamReport:
+        """With the login that was let in, if there is one; it goes to the device itself only."""
+        if self.login is None or not leads_to(stream.url, self.candidate.address):
+            return await self._validator.validate(stream, None)
+        return await self._with(self.login, stream)
+
+    async def _with(self, login: Login, stream: Stream) -> StreamReport:
+        return await self._spend(
+            login, lambda given: self._validator.validate(stream, given), lambda report: report.proof in _LET_IN or None
+        )
 
     async def _try(self, stream: Stream) -> StreamReport:
         """Without any login or with the one that was let in, then with each that the budget allows."""
@@ -162,19 +221,23 @@ class Visit:
             refusal = error
             if self.login is not None:
                 self._note_refusal(self.login, error)
-        if self.refused or self.locked or refusal.locked:
+            else:
+                self._note_lock(error)
+        if self.refused or self.locked:
             # One refusal a visit is enough: the next stream has the same account behind it.
             return _unproved(Proof.AUTH, refusal)
+        if not leads_to(stream.url, self.candidate.address):
+            return StreamReport(Proof.AUTH, validated=False, reason="another host wants a login, and is given none")
         for login in self._logins():
             try:
-                report = await self._validator.validate(stream, login)
+                report = await self._with(login, stream)
             except Unauthorized as error:
                 refusal = error
                 if self._note_refusal(login, error):
                     break
                 continue
             if report.proof in _LET_IN:
-                self._note_success(login)
+                self.login = login
             return report
         return _unproved(Proof.AUTH, refusal)
 

@@ -91,7 +91,7 @@ class Interview:
             if not await StreamQuestions(self._asking, found).ask():
                 return None
         except Refused as refused:
-            if self._login is not None and not self._session.accepted:
+            if refused.attempted or (self._login is not None and not self._session.accepted):
                 raise
             found.status, found.reason = Status.AUTH_REQUIRED, str(refused)
         found.certificate = self._session.certificate

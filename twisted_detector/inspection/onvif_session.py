@@ -195,7 +195,7 @@ class OnvifSession:
     def _renew(self, refusal: Refusal) -> bool:
         """Whether a login that was accepted before met an expired nonce; then the new one is taken."""
         newer = digest.choose(refusal.challenges, allow_basic=False)
-        if self._challenge is None or newer is None or refusal.hopeless:
+        if self._challenge is None or newer is None or refusal.hopeless or refusal.attempts_left is not None:
             return False
         if not newer.stale and newer.nonce == self._challenge.nonce:
             return False
@@ -203,8 +203,12 @@ class OnvifSession:
         return True
 
     def _refused(self, refusal: Refusal, *, sent: bool) -> Refused:
-        """``attempted`` only if the login was never accepted: after that a refusal is about rights, or about room."""
-        attempted = sent and not self.accepted
+        """``attempted`` only if the login was never accepted: after that a refusal is about rights, or about room.
+
+        Unless the device counts down or locks: then the password was changed while it was being asked.
+        """
+        counted = refusal.hopeless or refusal.attempts_left is not None
+        attempted = sent and (not self.accepted or counted)
         if refusal.locked:
             what = "the device says that it is locked"
         elif attempted:

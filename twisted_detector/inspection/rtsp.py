@@ -87,7 +87,7 @@ class _Look:
 
     @property
     def hints(self) -> Hints:
-        return Hints(self.client.server, self.client.realm, self.candidate.scopes, (self.port,))
+        return Hints(self.client.server, self.client.realm, self.candidate.scopes, (self.port,), self.candidate.vendors)
 
     def catalog(self) -> tuple[Path, ...]:
         """Paths of the catalog that are not known to be missing, likeliest first; all again when all are."""

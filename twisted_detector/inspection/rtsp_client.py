@@ -180,7 +180,7 @@ class RtspClient:
                 nonce_count=self._nonce_count,
             )
         except LocalError as error:  # a name or password that cannot be written this way: it was not sent
-            raise Unauthorized("this login cannot be sent to the device", shown=error.what) from None
+            raise Unauthorized("this login cannot be sent to the device", shown=error.what, attempted=False) from None
         return (("Authorization", text),)
 
     def _note(self, session: RtspSession, response: rtsp.Response) -> rtsp.Response:
@@ -198,12 +198,14 @@ class RtspClient:
 
     def _check_answerable(self, response: rtsp.Response) -> None:
         if self._login is None:
-            raise Unauthorized("the device wants a login")
+            raise Unauthorized("the device wants a login", attempted=False)
         if self._challenge is None:
             challenges = digest.parse_challenges(response.all("WWW-Authenticate"))
             if any(one.scheme == "basic" for one in challenges) and not self._allow_basic:
-                raise Unauthorized("the device takes a password in clear only, which is not allowed for it")
-            raise Unauthorized("the device wants a login of a kind that is not known")
+                raise Unauthorized(
+                    "the device takes a password in clear only, which is not allowed for it", attempted=False
+                )
+            raise Unauthorized("the device wants a login of a kind that is not known", attempted=False)
 
     async def part(self, method: str, url: str, headers: Iterable[tuple[str, str]] = (), *, timeout: float) -> None:
         """Ask once on the connection that stands, and wait up to ``timeout`` seconds; any answer will do."""

@@ -155,7 +155,9 @@ class SnapshotTaker:
                     nonce_count=errand.count,
                 )
             except LocalError as error:  # a name or password that cannot be written this way: it was not sent
-                raise Unauthorized("this login cannot be sent to the device", shown=error.what) from None
+                raise Unauthorized(
+                    "this login cannot be sent to the device", shown=error.what, attempted=False
+                ) from None
         response = await client.get(errand.url, headers, sink_for=sink_for)
         return response, part.content if part is not None else response.body
 
@@ -169,12 +171,13 @@ class SnapshotTaker:
         if sent and (errand.forgiven or hopeless or chosen is None or not chosen.stale):
             raise Unauthorized("the device refused the login for its snapshot", attempted=True, locked=hopeless)
         if errand.login is None:
-            raise Unauthorized("the device wants a login for its snapshot")
+            raise Unauthorized("the device wants a login for its snapshot", attempted=False)
         if hopeless:
-            raise Unauthorized("the device says that it is locked", locked=True)
+            raise Unauthorized("the device says that it is locked", attempted=False, locked=True)
         if chosen is None:
             offered = ", ".join(sorted({one.scheme for one in challenges})) or "nothing known"
-            raise Unauthorized("the device offers no login scheme that may be used for its snapshot", shown=offered)
+            what = "the device offers no login scheme that may be used for its snapshot"
+            raise Unauthorized(what, shown=offered, attempted=False)
         errand.forgiven = sent
         errand.challenge, errand.count = chosen, 0
 

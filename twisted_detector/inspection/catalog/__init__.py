@@ -16,6 +16,7 @@ from importlib.resources import files
 from typing import Any
 
 from twisted_detector.errors import LocalError
+from twisted_detector.inspection.login_rules import is_made_by
 
 #: A rule is about one family of devices: more paths than this are guessing.
 MAX_PATHS = 4
@@ -37,6 +38,7 @@ class Hints:
     realm: str = ""
     scopes: tuple[str, ...] = ()
     ports: tuple[int, ...] = ()
+    makers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,13 +69,15 @@ class Rule:
     checked_on: str
 
     def matches(self, hints: Hints) -> bool:
-        """Whether one of its texts occurs in what the device said."""
+        """Whether one of its texts occurs in what the device said, or one of its makers made it, by its MAC say."""
         said = {
             "server": hints.server.lower(),
             "realm": hints.realm.lower(),
             "scope": "\n".join(hints.scopes).lower(),
         }
-        return any(text in said[kind] for kind, texts in self.hints.items() for text in texts)
+        if any(text in said[kind] for kind, texts in self.hints.items() for text in texts):
+            return True
+        return any(is_made_by(vendor, text) for vendor in self.vendors for text in hints.makers)
 
 
 def load(text: str) -> tuple[Rule, ...]:

@@ -52,7 +52,7 @@ class Fragment:
 
     :ivar kind: NAL unit type.
     :ivar data: the whole unit with its header when ``first`` and ``last``; else the part's bytes without header.
-    :ivar header: of a part: the header that the whole unit has.
+    :ivar header: of the first part: the header that the whole unit has.
     """
 
     kind: int
@@ -123,10 +123,12 @@ def _fragment(payload: bytes, header: int, indicator: int, mask: int) -> Fragmen
     if len(payload) <= header:
         raise RemoteError("a fragment of a NAL unit is cut short")
     flags = payload[indicator]
-    kind = flags & mask
-    # The indicator bytes are the unit's own but for the type (RFC 6184 section 5.8, RFC 7798 section 4.4.3).
-    own = bytes((payload[0] & 0xE0 | kind,)) if indicator == 1 else bytes((payload[0] & 0x81 | kind << 1, payload[1]))
-    return Fragment(kind, bool(flags & 0x80), bool(flags & 0x40), payload[header:], own)
+    kind, first, own = flags & mask, bool(flags & 0x80), b""
+    if first:
+        # The indicator bytes are the unit's own but for the type (RFC 6184 section 5.8, RFC 7798 section 4.4.3).
+        long = indicator == 2
+        own = bytes((payload[0] & 0x81 | kind << 1, payload[1])) if long else bytes((payload[0] & 0xE0 | kind,))
+    return Fragment(kind, first, bool(flags & 0x40), payload[header:], own)
 
 
 def _aggregated(data: bytes, codec: str) -> tuple[Fragment, ...]:

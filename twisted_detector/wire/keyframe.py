@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from hashlib import blake2b
 
 from twisted_detector.errors import RemoteError
@@ -43,7 +44,8 @@ class KeyframeFinder:
         self.lacks_parameters = False
         self.parameters: h26x.VideoParameters | None = None
         self.digest = ""
-        self._tail = bytearray()
+        self._tail: deque[bytes] = deque()
+        self._kept = 0
         self._size = 0
         self._codec = codec
         self._known = parameters_known
@@ -85,13 +87,15 @@ class KeyframeFinder:
         if fragment.first:
             self._keyframe_open = True
             self._tail.clear()
-            self._size = 0
+            self._kept = self._size = 0
         if not self._keyframe_open:
             return
-        self._size += len(fragment.data)
-        self._tail += fragment.data
-        if len(self._tail) > 2 * _TAIL:
-            del self._tail[:-_TAIL]
+        length = len(fragment.data)
+        self._size += length
+        self._kept += length
+        self._tail.append(fragment.data)
+        while self._kept - len(self._tail[0]) >= _TAIL:
+            self._kept -= len(self._tail.popleft())
         if fragment.last:
             self._keyframe_open = False
             self.lacks_parameters = not self._known
@@ -101,7 +105,7 @@ class KeyframeFinder:
 
     def _digest(self) -> str:
         covered = min(_TAIL, self._size - _SLICE_HEADER) // _STEP * _STEP
-        return blake2b(self._tail[-covered:], digest_size=8).hexdigest() if covered > 0 else ""
+        return blake2b(b"".join(self._tail)[-covered:], digest_size=8).hexdigest() if covered > 0 else ""
 
     def _parameter_set(self, fragment: h26x.Fragment) -> None:
         if not fragment.first or not fragment.last:

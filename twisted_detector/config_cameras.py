@@ -59,6 +59,6 @@ class CameraSettings(LookingSettings):
     frozen_after: float = setting(
         seconds(0, _DAY),
         600.0,
-        "Time for which every proof, or every picture, must be the very same before the camera has `stream_error`, reason"
-        " `frozen`; 0: never, for synthetic sources.",
+        "Time for which every proof, or every picture, must be the very same before the camera has `stream_error`,"
+        " reason `frozen`; 0: never, for synthetic sources.",
     )

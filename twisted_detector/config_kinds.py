@@ -317,6 +317,13 @@ def _read_names(texts: list[str]) -> tuple[str, ...]:
 NAMES = entries(_read_names, "names separated by commas")
 
 
+def _read_host_names(texts: list[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(_read_host(text).lower().removesuffix(".") for text in texts))
+
+
+HOST_NAMES = entries(_read_host_names, "host names separated by commas, without ports")
+
+
 def _read_logins(texts: list[str]) -> tuple[Login, ...]:
     logins: list[Login] = []
     for position, text in enumerate(texts, 1):

@@ -71,22 +71,26 @@ class Report:
                 for camera in cameras
             },
             "mqtt": self._mqtt.document(),
-            "discovery": {
-                "phase": self._detector.phase,
-                "sweeping": self._detector.sweeping,
-                "sweeps": self._detector.sweeps,
-                "counts": dict(self._detector.counts),
-                "last_sweep": {
-                    method: {
-                        "at": rfc3339(sweep.at),
-                        "duration_s": round(sweep.duration, 3),
-                        "sightings": sweep.sightings,
-                        "error": sweep.error,
-                    }
-                    for method, sweep in self._detector.last_sweep.items()
-                },
-                "methods": self._detector.method_counts(),
-            },
+            "discovery": self.discovery(),
             "reactor": {"lag_ms": self._lag.document()},
             "resources": self._resources.document(),
+        }
+
+    def discovery(self) -> dict[str, Any]:
+        """The ``discovery`` block alone."""
+        return {
+            "phase": self._detector.phase,
+            "sweeping": self._detector.sweeping,
+            "sweeps": self._detector.sweeps,
+            "counts": dict(self._detector.counts),
+            "last_sweep": {
+                method: {
+                    "at": rfc3339(sweep.at),
+                    "duration_s": round(sweep.duration, 3),
+                    "sightings": sweep.sightings,
+                    "error": sweep.error,
+                }
+                for method, sweep in self._detector.last_sweep.items()
+            },
+            "methods": self._detector.method_counts(),
         }

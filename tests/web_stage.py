@@ -143,7 +143,7 @@ def scene(number: int) -> bytes:
             return (grey, grey * 1.03, grey)
         return tuple(part * shade for part in colour)  # type: ignore[return-value]
 
-    return png(320, 180, pixel)
+    return png(256, 144, pixel)
 
 
 @implementer(IPictures)
@@ -151,7 +151,7 @@ class Scenes:
     def __init__(self, registry: Registry, now: float) -> None:
         self._registry = registry
         self._now = now
-        self._scenes = [scene(number) for number in range(9)]
+        self._scenes = [scene(number) for number in range(6)]
 
     def latest(self, camera_id: str) -> Picture | None:
         camera = self._registry.camera(camera_id)

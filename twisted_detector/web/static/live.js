@@ -1,0 +1,49 @@
+// The daemon's stream of events comes in; handlers are called, and how the line stands is told.
+
+import { get } from "./api.js";
+
+const handlers = new Map();
+export function on(event, handler) { handlers.set(event, handler); }
+
+let source = null;
+let lastId = "";
+let wait = 1000;
+let timer = 0;
+let tell = () => {};
+
+export function start(onState) {
+  tell = onState;
+  open();
+  // A phone that was asleep finds a dead line: do not wait for its time-out.
+  document.addEventListener("visibilitychange", () => {
+    if (!document.hidden && source?.readyState !== EventSource.OPEN) open();
+  });
+  window.addEventListener("online", open);
+}
+
+export function stop() {
+  clearTimeout(timer);
+  source?.close();
+  source = null;
+}
+
+function open() {
+  stop();
+  source = new EventSource(`api/v1/events${lastId ? `?last_event_id=${encodeURIComponent(lastId)}` : ""}`);
+  source.onopen = () => { wait = 1000; tell("live"); };
+  source.onerror = () => {
+    tell("lost");
+    if (source?.readyState !== EventSource.CLOSED) return;
+    // Refused, and the browser will not try again by itself: no room, a token is needed, or nobody is there.
+    get("session").then((session) => { if (session.needed && !session.given) { stop(); tell("login"); } }, () => {});
+    clearTimeout(timer);
+    timer = setTimeout(open, wait);
+    wait = Math.min(15000, wait * 2);
+  };
+  for (const name of ["hello", "reset", "camera", "gone", "happened", "discovery", "mqtt", "connection"]) {
+    source.addEventListener(name, (event) => {
+      lastId = event.lastEventId || lastId;
+      handlers.get(name)?.(JSON.parse(event.data));
+    });
+  }
+}

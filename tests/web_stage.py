@@ -1,4 +1,4 @@
-"""A number of cameras goes in; the real page, over a real bus and registry, with pictures and figures made up, comes out.
+"""A number of cameras goes in; the real page over a real bus, with pictures and figures made up, comes out.
 
 For the browser tests, the benchmark and the screenshot: what happens is told on standard input, one JSON object a line.
 Listens on loopback only, and sends nothing.
@@ -69,7 +69,8 @@ def _camera(number: int, now: float, dice: random.Random) -> Camera:
     plays = status is Status.ONLINE
     streams = () if status is Status.AUTH_REQUIRED else tuple(
         Stream(
-            url=f"rtsp://{address}:554/{path}", name=name, profile=f"profile_{n}", codec="H265" if h265 and not n else "H264",
+            url=f"rtsp://{address}:554/{path}", name=name, profile=f"profile_{n}",
+            codec="H265" if h265 and not n else "H264",
             width=width, height=height, fps=fps, audio="AAC" if number % 2 else "",
             proof=Proof.KEYFRAME if plays else Proof.RTSP, validated=plays, reason="" if plays else reason,
         )
@@ -110,7 +111,12 @@ def png(width: int, height: int, pixel: Any) -> bytes:
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
     head = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(bytes(rows), 9)) + chunk(b"IEND", b"")
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", head)
+        + chunk(b"IDAT", zlib.compress(bytes(rows), 9))
+        + chunk(b"IEND", b"")
+    )
 
 
 def scene(number: int) -> bytes:
@@ -170,24 +176,31 @@ class Scenes:
 class Figures:
     """MQTT's block and the sweep's, as they would be."""
 
-    def __init__(self) -> None:
+    def __init__(self, now: float) -> None:
         self.dice = random.Random(3)
         self.number = 0
         self.state = "connected"
         self.sweeping = False
+        self.now = now
 
     def mqtt(self) -> dict[str, Any]:
         self.number += 1
         n = self.number
         away = 300 < n < 318
         busy = max(0.0, math.sin(n / 47)) ** 6
-        queue = (n - 300) * 6 if away else max(0, int(busy * 40 * self.dice.random()) + max(0, 108 - (n - 318) * 40) * (n >= 318))
+        queue = (
+            (n - 300) * 6
+            if away
+            else max(0, int(busy * 40 * self.dice.random()) + max(0, 108 - (n - 318) * 40) * (n >= 318))
+        )
         p50 = 2.1 + 0.6 * math.sin(n / 31) + self.dice.random() * 0.5
         return {
             "state": "waiting" if away else self.state, "degraded": False, "session": 2, "connected_since": None,
             "connects": 2, "disconnects": 1, "failures": 3, "protocol": "5",
-            "queue_depth": {"critical": 0, "state": queue // 3, "event": queue - queue // 3, "telemetry": int(busy * 3)},
-            "oldest_queued_s": queue / 8, "ack_latency_ms": {"p50": round(p50, 2), "p99": round(p50 * 3 + busy * 40, 2)},
+            "queue_depth": {"critical": 0, "state": queue // 3, "event": queue - queue // 3,
+                            "telemetry": int(busy * 3)},
+            "oldest_queued_s": queue / 8,
+            "ack_latency_ms": {"p50": round(p50, 2), "p99": round(p50 * 3 + busy * 40, 2)},
             "published": 12 * n, "acknowledged": 12 * n - queue, "dropped": {"replaced": 41}, "success_rate": 0.999973,
             "reconnect_seconds": {"last": 87.2, "max": 87.2}, "last_disconnect_reason": "the connection was reset",
         }  # fmt: skip
@@ -196,8 +209,8 @@ class Figures:
         return {
             "phase": "steady", "sweeping": self.sweeping, "sweeps": 12, "counts": {},
             "last_sweep": {
-                name: {"at": rfc3339(1.7e9), "duration_s": took, "sightings": seen, "error": ""}
-                for name, took, seen in (("neighboursweep", 2.9, 31), ("wsdiscovery", 3.0, 18), ("mdns", 3.0, 6), ("ssdp", 3.0, 4))
+                name: {"at": rfc3339(self.now - 240), "duration_s": took, "sightings": seen, "error": ""}
+                for name, took, seen in (("neighboursweep", 2.9, 31), ("wsdiscovery", 3.0, 18), ("mdns", 3.0, 6))
             },
             "methods": {},
         }  # fmt: skip
@@ -276,13 +289,23 @@ def seat(desk: Desk, company: Company, figures: Figures, reactor: Any) -> None:
         if not address.replace(".", "").replace(":", "").isalnum():
             raise RemoteError("not an IP address", shown=repr(address))
         fact = {"first_at": rfc3339(1.7e9), "last_at": rfc3339(1.7e9), "source": "arp", "text": "answers", "times": 3}
-        reason = {"word": "ports-closed", "text": "It is there, but no camera's port is open", "advice": "switch RTSP on"}
-        return {"address": address, "network": None, "mac": "02:00:00:00:00:13", "ports": {"554": "refused", "80": "refused"},
+        reason = {
+            "word": "ports-closed",
+            "text": "It is there, but no camera's port is open",
+            "advice": "switch RTSP on",
+        }
+        return {"address": address, "network": None, "mac": "02:00:00:00:00:13",
+                "ports": {"554": "refused", "80": "refused"},
                 "phase": None, "facts": [fact], "cameras": [], "reason": reason}  # fmt: skip
 
     async def doctor(_: Mapping[str, Any]) -> Mapping[str, Any]:
         finding = {"name": "MQTT", "level": "OK", "text": "connected to broker, port 1883", "advice": ""}
-        warning = {"name": "clocks", "level": "WARN", "text": "off: 00408c000003 +71 s", "advice": "set NTP in the cameras"}
+        warning = {
+            "name": "clocks",
+            "level": "WARN",
+            "text": "off: 00408c000003 +71 s",
+            "advice": "set NTP in the cameras",
+        }
         return {"findings": [finding, warning]}
 
     async def status(_: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -312,8 +335,8 @@ def seat(desk: Desk, company: Company, figures: Figures, reactor: Any) -> None:
 
 
 def make(reactor: Any, options: argparse.Namespace) -> tuple[IService, Stage]:
-    bus, desk, figures = Bus(), Desk(), Figures()
     now = reactor.seconds()
+    bus, desk, figures = Bus(), Desk(), Figures(now)
     company = Company(cameras(options.cameras, now), bus.emit)
     seat(desk, company, figures, reactor)
     parts: dict[Any, Any] = {Bus: bus, Desk: desk, Registry: company, Report: figures,

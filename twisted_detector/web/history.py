@@ -21,7 +21,17 @@ OTHER = "other reasons"
 
 PRIORITIES = ("critical", "state", "event", "telemetry")
 #: What each row of the series has, in this order.
-COLUMNS = ("at", "state", *PRIORITIES, "oldest_s", "p50_ms", "p99_ms", "acknowledged", "lost", "success_rate")
+COLUMNS = (
+    "at",
+    "state",
+    *(f"queue_{name}" for name in PRIORITIES),
+    "oldest_s",
+    "p50_ms",
+    "p99_ms",
+    "acknowledged",
+    "lost",
+    "success_rate",
+)
 
 Row = tuple[Any, ...]
 

@@ -30,7 +30,7 @@ let latest = -1;
 
 export function setUp() {
   const search = h("input", {
-    type: "search", id: "search", placeholder: "Name, address, maker, MAC", autocomplete: "off", spellcheck: "false",
+    type: "search", id: "search", placeholder: "Name, address, MAC", autocomplete: "off", spellcheck: "false",
     oninput: () => { chosen.text = search.value; queueShow(); },
   });
   const chips = h("div", { class: "chips", role: "group", "aria-label": "Only those that are" });
@@ -61,7 +61,7 @@ export function setUp() {
 function choice(label, options, key) {
   const select = h("select", { onchange: () => { chosen[key] = select.value; show(); } },
     Object.entries(options).map(([value, [words]]) => h("option", { value, text: words, selected: chosen[key] === value })));
-  return h("label", { class: "choice" }, h("span", { text: label }), select);
+  return h("label", { class: "choice" }, h("span", { class: "hide", text: label }), select);
 }
 
 async function rescan() {

@@ -22,13 +22,13 @@ export class Chart {
     this.digits = digits;
     this.from = from;
     this.rows = [];
-    this.paths = series.map((_, n) => s("path", { class: `s${n}${stacked ? " area" : " line"}` }));
+    this.paths = series.map((_, n) => s("path", { class: stacked ? `s${n} area` : `l${n} line` }));
     this.cursor = s("line", { class: "cursor", y1: 0, y2: H, x1: -1, x2: -1 });
     this.svg = s("svg", { viewBox: `0 0 ${W} ${H}`, preserveAspectRatio: "none", role: "img" },
       s("line", { class: "grid", x1: 0, x2: W, y1: H / 2, y2: H / 2 }), ...(stacked ? [...this.paths].reverse() : this.paths), this.cursor);
     this.top = h("span", { class: "axis top", "aria-hidden": "true" });
     this.left = h("span", { class: "axis" });
-    this.values = series.map((one, n) => h("span", { class: `key s${n}` }, h("i", { "aria-hidden": "true" }), `${one.name} `, h("b")));
+    this.values = series.map((one, n) => h("span", { class: `key ${stacked ? "s" : "l"}${n}` }, h("i", { "aria-hidden": "true" }), `${one.name} `, h("b")));
     this.when = h("span", { class: "soft when" });
     this.node = h("figure", { class: "chart" },
       h("figcaption", {}, h("h3", { text: title }), h("p", { class: "keys" }, this.values, this.when)),

@@ -41,7 +41,7 @@ function build(view) {
     strip: new Strip(),
     stripEnds: h("span"),
     queue: new Chart({ title: "Waiting messages, by priority", stacked: true, least: 5, from,
-      series: ["critical", "state", "event", "telemetry"].map((name) => ({ name, value: value(name) })) }),
+      series: ["critical", "state", "event", "telemetry"].map((name) => ({ name, value: value(`queue_${name}`) })) }),
     latency: new Chart({ title: "Acknowledged after", unit: " ms", digits: 1, least: 5, from,
       series: [{ name: "half within", value: value("p50_ms") }, { name: "99 of 100 within", value: value("p99_ms") }] }),
     flow: new Chart({ title: "Acknowledged messages a second", digits: 1, least: 1, from, series: [{ name: "a second", value: (row) => row.at(-1) }] }),

@@ -95,7 +95,7 @@ def _responses(route: Route) -> dict[str, Any]:
     if route.answer is not None:
         good["content"] = {route.media[0]: {"schema": dict(route.answer)}}
     else:
-        good["content"] = {media: {"schema": {"type": "string"}} for media in route.media}
+        good["content"] = {media: {} for media in route.media}
     problems = {**_EVERYWHERE, **({} if route.public else _TOKEN), **route.problems}
     responses = {"200": good}
     for status, reason in sorted(problems.items()):

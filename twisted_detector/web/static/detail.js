@@ -32,7 +32,11 @@ async function refresh() {
   const { id } = open;
   try {
     const camera = await get(`cameras/${encodeURIComponent(id)}`);
-    if (open?.id === id) draw(camera);
+    // Drawn anew only when it differs: a button must not go away under a finger.
+    const told = JSON.stringify(camera);
+    if (open?.id !== id || open.told === told) return;
+    open.told = told;
+    draw(camera);
   } catch (error) {
     if (open?.id !== id) return;
     const gone = error.status === 404;

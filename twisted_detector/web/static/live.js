@@ -9,16 +9,27 @@ let source = null;
 let lastId = "";
 let wait = 1000;
 let timer = 0;
+let rest = 0;
+let begun = false;
+let wanted = false;
 let tell = () => {};
 
 export function start(onState) {
   tell = onState;
+  wanted = true;
   open();
-  // A phone that was asleep finds a dead line: do not wait for its time-out.
+  if (begun) return;
+  begun = true;
+  // A browser has six connections for one host, and each open page holds one: a page that nobody sees gives its up.
   document.addEventListener("visibilitychange", () => {
-    if (!document.hidden && source?.readyState !== EventSource.OPEN) open();
+    clearTimeout(rest);
+    if (document.hidden) rest = setTimeout(stop, 20000);
+    // A phone that was asleep finds a dead line: do not wait for its time-out.
+    else if (source?.readyState !== EventSource.OPEN) open();
   });
-  window.addEventListener("online", open);
+  addEventListener("pagehide", stop);
+  addEventListener("pageshow", (event) => { if (event.persisted) open(); });
+  addEventListener("online", open);
 }
 
 export function stop() {
@@ -27,15 +38,22 @@ export function stop() {
   source = null;
 }
 
+// No line until it is started again: a token is needed.
+export function end() {
+  wanted = false;
+  stop();
+}
+
 function open() {
   stop();
+  if (!wanted) return;
   source = new EventSource(`api/v1/events${lastId ? `?last_event_id=${encodeURIComponent(lastId)}` : ""}`);
   source.onopen = () => { wait = 1000; tell("live"); };
   source.onerror = () => {
     tell("lost");
     if (source?.readyState !== EventSource.CLOSED) return;
     // Refused, and the browser will not try again by itself: no room, a token is needed, or nobody is there.
-    get("session").then((session) => { if (session.needed && !session.given) { stop(); tell("login"); } }, () => {});
+    get("session").then((session) => { if (session.needed && !session.given) { end(); tell("login"); } }, () => {});
     clearTimeout(timer);
     timer = setTimeout(open, wait);
     wait = Math.min(15000, wait * 2);

@@ -76,7 +76,7 @@ let asking = false;
 function login() {
   if (asking) return;
   asking = true;
-  live.stop();
+  live.end();
   const dialog = byId("login");
   const input = h("input", { type: "password", id: "token", name: "token", required: true, autocomplete: "current-password" });
   const fault = h("p", { class: "reason", role: "alert" });

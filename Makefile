@@ -17,7 +17,7 @@ BOUNDED = PYTHONFAULTHANDLER=1 timeout --foreground --signal=ABRT --kill-after=2
 export PATH := $(PATH):/usr/local/sbin:/usr/sbin:/sbin
 export PYTHON
 
-.PHONY: help run demo test lint types unit integration lab pytest identity-histories format docs faults bench clean \
+.PHONY: help run demo test lint types unit integration lab pytest identity-histories format docs screenshot faults bench clean \
 	debian-run debian-test debian-bench
 
 help: ## this text
@@ -65,7 +65,7 @@ format: $(VENV)/.test ## put the style right
 faults: debian-test $(VENV)/.test ## every fault against the MQTT side, the long ones too; the account goes into docs/benchmarks.md
 	FAULTS_TABLE=write $(BIN)/pytest tests/faults -m 'long or not long'
 
-bench: $(patsubst %.py,bench-%,$(patsubst bench_%,%,$(notdir $(sort $(wildcard benchmarks/*.py))))) ## run every benchmark, or one: bench-<name>
+bench: $(patsubst %.py,bench-%,$(patsubst bench_%,%,$(notdir $(sort $(filter-out benchmarks/web_shot.py,$(wildcard benchmarks/*.py)))))) ## run every benchmark, or one: bench-<name>
 
 bench-%: benchmarks/%.py debian-test $(VENV)/.test
 	$(BIN)/python $<
@@ -81,6 +81,12 @@ bench-mqtt: benchmarks/mqtt.py debian-test $(VENV)/.test ## MQTT side by side wi
 
 bench-lan: debian-test $(VENV)/.test ## how soon 100 cameras are on MQTT, and what it costs, into docs/benchmarks.md (as root)
 	$(BIN)/python benchmarks/bench_lan.py --write
+
+bench-web: debian-test $(VENV)/.test ## how soon the page shows what is, and whether it freezes, into docs/benchmarks.md
+	$(BIN)/python benchmarks/bench_web.py --write
+
+screenshot: debian-test $(VENV)/.test ## the picture of the page in the README
+	$(BIN)/python benchmarks/web_shot.py
 
 docs: $(VENV)/.test ## write the generated pages anew
 	@mkdir -p .make

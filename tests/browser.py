@@ -7,11 +7,13 @@ import os
 import shutil
 from collections.abc import Callable
 from typing import Any
+from urllib.request import urlopen
 
 from selenium import webdriver
 from selenium.common.exceptions import StaleElementReferenceException
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
+from websocket import create_connection
 
 from tests.processes import wait_until
 
@@ -96,6 +98,28 @@ class Browser:
 
     def desk(self) -> None:
         self.driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+    def traced(self, categories: str, work: Callable[[], None]) -> list[dict[str, Any]]:
+        """The events of a Chromium trace (DevTools, domain Tracing) while ``work`` is done."""
+        address = self.driver.capabilities["goog:chromeOptions"]["debuggerAddress"]
+        with urlopen(f"http://{address}/json/version", timeout=10) as answer:
+            url = json.loads(answer.read())["webSocketDebuggerUrl"]
+        line = create_connection(url, timeout=60, suppress_origin=True)
+        try:
+            line.send(json.dumps({"id": 1, "method": "Tracing.start", "params": {"categories": categories}}))
+            while json.loads(line.recv()).get("id") != 1:
+                pass
+            work()
+            line.send(json.dumps({"id": 2, "method": "Tracing.end"}))
+            events: list[dict[str, Any]] = []
+            while True:
+                message = json.loads(line.recv())
+                if message.get("method") == "Tracing.dataCollected":
+                    events += message["params"]["value"]
+                elif message.get("method") == "Tracing.tracingComplete":
+                    return events
+        finally:
+            line.close()
 
     def complaints(self, fine: Callable[[str], bool] = lambda _: False) -> list[str]:
         """What was written to the console since the last call."""

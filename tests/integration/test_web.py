@@ -182,13 +182,9 @@ def test_search_sort_group(browser: Browser, stage: Stage) -> None:
     browser.wait(f"{CARDS} === 1")
     assert "it wants a login" in browser.text(".card")
     browser.click(".chip[data-status=all]")
-    browser.run(
-        "const s = document.querySelectorAll('.choice select')[0]; s.value = 'address'; s.dispatchEvent(new Event('change'))"
-    )
+    browser.run(_CHOOSE, 0, "address")
     browser.wait("document.querySelector('.card .mono').textContent === '192.168.1.20'")
-    browser.run(
-        "const s = document.querySelectorAll('.choice select')[1]; s.value = 'maker'; s.dispatchEvent(new Event('change'))"
-    )
+    browser.run(_CHOOSE, 1, "maker")
     browser.wait("document.querySelector('h2.group').innerText.startsWith('Axis')")
 
 
@@ -215,6 +211,7 @@ def test_actions(browser: Browser, stage: Stage) -> None:
     browser.run("scrollTo(0, 0)")
     browser.click("#sweep button")
     browser.wait("document.querySelector('#sweep').innerText.includes('Looking through')", 5)
+    assert "[object" not in browser.text()
     browser.run("location.hash = '#/why'")
     browser.type("#address", "10.77.0.13")
     browser.keys(ENTER)
@@ -223,6 +220,7 @@ def test_actions(browser: Browser, stage: Stage) -> None:
     browser.type("#address", "nonsense!")
     browser.keys(ENTER)
     browser.wait("document.querySelector('.answer').innerText.includes('not an IP address')")
+    assert all("400" in line for line in browser.complaints())
     turned(browser, "#/system")
     browser.wait("document.querySelector('.findings li')")
     browser.click("[data-copy=frigate]")
@@ -259,6 +257,7 @@ def test_light_dark_phone(browser: Browser, stage: Stage) -> None:
         opened(browser, stage)
         for path in ("#/", "#/mqtt", "#/why/10.77.0.13", "#/system", "#/camera/00408c000002"):
             turned(browser, path)
+            assert "[object" not in browser.text()
             widths = browser.run("return [document.documentElement.scrollWidth, innerWidth]")
             assert widths == [375, 375], (path, widths)
             small = browser.run(
@@ -393,7 +392,7 @@ def test_token(browser: Browser) -> None:
         browser.wait(f"{CARDS} === 3")
         assert browser.run("return document.cookie") == ""
         opened(browser, stage, "#/system")
-        browser.wait(f"!document.querySelector('#login').open && document.body.innerText.includes('Log out')")
+        browser.wait("!document.querySelector('#login').open && document.body.innerText.includes('Log out')")
         browser.run("[...document.querySelectorAll('button')].find(n => n.textContent === 'Log out').click()")
         browser.wait("document.querySelector('#login').open", 8)
     finally:

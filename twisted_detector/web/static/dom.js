@@ -10,7 +10,7 @@ function fill(element, props, kids) {
     else if (name === "data") Object.assign(element.dataset, value);
     else element.setAttribute(name, value === true ? "" : String(value));
   }
-  element.append(...kids.flat().filter((kid) => kid !== null && kid !== undefined && kid !== false));
+  element.append(...kids.flat(Infinity).filter((kid) => kid !== null && kid !== undefined && kid !== false));
   return element;
 }
 

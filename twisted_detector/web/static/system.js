@@ -24,11 +24,14 @@ function build() {
   byId("system").replaceChildren(
     h("div", { class: "lead" }, h("div", {}, parts.title, parts.under), parts.logout),
     h("div", { class: "columns" },
-      h("section", { class: "panel" }, h("h3", { text: "Findings" }), parts.findings),
-      h("section", { class: "panel" }, h("h3", { text: "What happened lately" }), parts.activity),
-      h("section", { class: "panel" }, h("h3", { text: "Take along" }), h("p", { class: "soft", text: "No login is in any of these: Frigate and go2rtc fill them in." }), EXPORTS.map(exported)),
-      h("section", { class: "panel" }, h("h3", { text: "The latest sweep of each method" }), parts.sweeps),
-      h("section", { class: "panel" }, h("h3", { text: "The daemon" }), parts.facts)));
+      h("div", {},
+        h("section", { class: "panel" }, h("h3", { text: "Findings" }), parts.findings),
+        h("section", { class: "panel" }, h("h3", { text: "Take along" }),
+          h("p", { class: "soft", text: "No login is in any of these: Frigate and go2rtc fill them in." }), EXPORTS.map(exported)),
+        h("section", { class: "panel" }, h("h3", { text: "The daemon" }), parts.facts)),
+      h("div", {},
+        h("section", { class: "panel" }, h("h3", { text: "What happened lately" }), parts.activity),
+        h("section", { class: "panel" }, h("h3", { text: "The latest sweep of each method" }), parts.sweeps))));
 }
 
 function exported([format, name, text]) {

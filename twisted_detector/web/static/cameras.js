@@ -78,6 +78,17 @@ function queueShow() {
   requestAnimationFrame(() => { queued = false; show(); });
 }
 
+// All of them in order. What was in order before mostly still is, and is then sorted in one pass.
+let order = [];
+function ordered() {
+  const known = new Set(order);
+  const all = order.filter((id) => cameras.has(id)).map((id) => cameras.get(id));
+  for (const [id, camera] of cameras) if (!known.has(id)) all.push(camera);
+  all.sort(SORTS[chosen.sort][1]);
+  order = all.map((camera) => camera.id);
+  return all;
+}
+
 function matches(camera, words) {
   if (!words.length) return true;
   camera.haystack ??= [camera.name, camera.ip, camera.mac, camera.id, camera.manufacturer, camera.model, STATUS[camera.status], camera.reason]
@@ -86,13 +97,12 @@ function matches(camera, words) {
 }
 
 export function show() {
-  const all = [...cameras.values()];
+  const all = ordered();
   sentence(all);
   sweep();
   if (byId("cameras").hidden) return;
   const words = chosen.text.toLowerCase().split(/\s+/).filter(Boolean);
   const found = all.filter((one) => (!chosen.status || one.status === chosen.status) && matches(one, words));
-  found.sort(SORTS[chosen.sort][1]);
   const group = GROUPS[chosen.group][1];
   const groups = group ? grouped(found, group) : [{ title: "", items: found }];
   chips(all);

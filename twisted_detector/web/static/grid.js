@@ -3,6 +3,7 @@
 import { h } from "./dom.js";
 
 const AHEAD = 600; // pixels above and below that are there before they are seen
+const AT_ONCE = 8; // cards made in one frame beyond those that are seen: the rest follows in the next ones
 
 export class Grid {
   // make(item) → { node, update(item) }
@@ -40,6 +41,7 @@ export class Grid {
     this.host.classList.toggle("narrow", narrow);
     this.host.style.setProperty("--card", `${card}px`);
     this.host.style.setProperty("--tall", `${tall}px`);
+    this.tall = tall;
     this.rows = [];
     let top = 0;
     let position = 0;
@@ -84,9 +86,12 @@ export class Grid {
     }
     for (const [key, part] of this.live) if (!wanted.has(key)) { part.node.remove(); this.live.delete(key); }
     let cursor = this.host.firstElementChild;
+    let spare = AT_ONCE;
     for (const [key, place] of wanted) {
       let part = this.live.get(key);
       if (!part) {
+        const seen = place.y + offset < innerHeight && place.y + offset + this.tall > 0;
+        if (!seen && spare-- <= 0) { this.queue(); continue; }
         part = place.title ? this.heading(place) : this.make(place.item);
         this.live.set(key, part);
       } else if (place.item) part.update(place.item);

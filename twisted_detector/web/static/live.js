@@ -5,6 +5,22 @@ import { get } from "./api.js";
 const handlers = new Map();
 export function on(event, handler) { handlers.set(event, handler); }
 
+// A thousand cameras may change at once, and a browser hands all of it over in one task: it is read in slices, so that
+// the page answers a finger in between.
+const SLICE = 8; // milliseconds
+let queue = [];
+const slice = new MessageChannel();
+slice.port2.onmessage = () => {
+  const end = performance.now() + SLICE;
+  let at = 0;
+  while (at < queue.length && performance.now() < end) {
+    handlers.get(queue[at])?.(JSON.parse(queue[at + 1]));
+    at += 2;
+  }
+  queue = queue.slice(at);
+  if (queue.length) slice.port1.postMessage(0);
+};
+
 let source = null;
 let lastId = "";
 let wait = 1000;
@@ -61,7 +77,8 @@ function open() {
   for (const name of ["hello", "reset", "camera", "gone", "happened", "discovery", "mqtt", "connection"]) {
     source.addEventListener(name, (event) => {
       lastId = event.lastEventId || lastId;
-      handlers.get(name)?.(JSON.parse(event.data));
+      queue.push(name, event.data);
+      if (queue.length === 2) slice.port1.postMessage(0);
     });
   }
 }

@@ -225,10 +225,11 @@ def main() -> None:
         ("100 cameras: from an event to the frame that shows it", updates, "300"),
     ]
     rows += [(f"1 000 cameras: longest task, {what}", [took], "100") for what, took in freezes.items()]
+    first_of_all = " before other work on it," if options.first else ""
     machine = (
         f"{os.cpu_count()} cores, Python {platform.python_version()}, {platform.system()} {platform.release()},"
         f" Chromium {version} headless without a GPU, everything on the same machine, {options.runs} runs,"
-        f"{' before other work on it,' if options.first else ''} load average at the end {os.getloadavg()[0]:.1f}; `make bench-web`."
+        f"{first_of_all} load average at the end {os.getloadavg()[0]:.1f}; `make bench-web`."
     )
     text = f"{table(rows)}\n\n{machine}"
     print(text)

@@ -17,8 +17,8 @@ BOUNDED = PYTHONFAULTHANDLER=1 timeout --foreground --signal=ABRT --kill-after=2
 export PATH := $(PATH):/usr/local/sbin:/usr/sbin:/sbin
 export PYTHON
 
-.PHONY: help run demo test lint types unit integration lab pytest identity-histories format docs screenshot faults bench clean \
-	debian-run debian-test debian-bench
+.PHONY: help run demo test lint types unit integration lab pytest identity-histories format docs screenshot faults bench wheel addon clean \
+	homeassistant debian-run debian-test debian-bench
 
 help: ## this text
 	@awk -F ':.*## ' '/^[a-z%-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -46,10 +46,10 @@ unit: $(VENV)/.test ## the fast tests: no sockets, no sleeping
 	@mkdir -p .make
 	$(call BOUNDED,300) $(BIN)/trial --temp-directory=.make/trial tests
 
-pytest: $(VENV)/.test
+pytest: homeassistant $(VENV)/.test
 	$(call BOUNDED,1800) $(BIN)/pytest
 
-integration: debian-test $(VENV)/.test ## the tests with real brokers, cameras and networks (namespaces of their own; as root)
+integration: debian-test homeassistant $(VENV)/.test ## the tests with real brokers, cameras and networks (namespaces of their own; as root)
 	$(call BOUNDED,1800) $(BIN)/pytest tests/integration tests/lan tests/faults
 
 lab: debian-test $(VENV)/.test ## the LAN lab with all it has: 250 cameras, floods (as root; minutes)
@@ -79,6 +79,12 @@ bench-discovery: benchmarks/bench_discovery.py debian-test debian-bench $(VENV)/
 bench-mqtt: benchmarks/mqtt.py debian-test $(VENV)/.test ## MQTT side by side with other clients; the table goes into docs/benchmarks.md
 	$(BIN)/python $< --write
 
+bench-homeassistant: debian-test homeassistant $(VENV)/.test ## from a camera's new address to Home Assistant's state, into docs/benchmarks.md (as root)
+	$(BIN)/python benchmarks/bench_homeassistant.py --write
+
+bench-onvif: $(VENV)/.test ## 100 ONVIF inspections at once; the table goes into docs/benchmarks.md
+	$(BIN)/python benchmarks/bench_onvif.py --write
+
 bench-lan: debian-test $(VENV)/.test ## how soon 100 cameras are on MQTT, and what it costs, into docs/benchmarks.md (as root)
 	$(BIN)/python benchmarks/bench_lan.py --write
 
@@ -88,17 +94,30 @@ bench-web: debian-test $(VENV)/.test ## how soon the page shows what is, and whe
 screenshot: debian-test $(VENV)/.test ## the picture of the page in the README
 	$(BIN)/python benchmarks/web_shot.py
 
+bench-rtsp: debian-test $(VENV)/.test ## what proving 100 streams costs, beside ffprobe, into docs/benchmarks.md
+	$(BIN)/python benchmarks/bench_rtsp.py --write
+
 docs: $(VENV)/.test ## write the generated pages anew
 	@mkdir -p .make
 	$(BIN)/python -m twisted_detector.config_page > .make/configuration.md
 	mv .make/configuration.md docs/configuration.md
 	$(BIN)/python docs/machines/draw.py
 
+wheel: $(VENV)/.made ## a wheel in dist/
+	@rm -rf build dist/*.whl
+	$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir dist .
+
+addon: $(VENV)/.made ## the Home Assistant add-on in dist/addon/camdetect
+	@.ci/addon $(BIN)/python dist/addon/camdetect
+
 clean: ## remove everything that was made here, the virtual environment too
 	rm -rf $(VENV) .make build dist *.egg-info _trial_temp* .hypothesis .mypy_cache .ruff_cache .pytest_cache
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
 # --- what they need ---
+
+homeassistant: # cores that the tests let consume what we say
+	@.ci/homeassistant .make
 
 debian-run debian-test debian-bench: debian-%:
 	@.ci/debian-packages $*

@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.canaries import CANARIES
+
 NO_SKIPS = os.environ.get("CAMDETECT_NO_SKIPS", "") not in ("", "0")
 
 
@@ -43,3 +45,21 @@ def _folder_as_under_trial(request: pytest.FixtureRequest, monkeypatch: pytest.M
     """Trial runs its tests in a folder of its own, and ``mktemp`` relies on that."""
     if request.cls is not None and issubclass(request.cls, SynchronousTestCase):
         monkeypatch.chdir(request.getfixturevalue("tmp_path_factory").getbasetemp())
+
+
+@pytest.fixture(autouse=True)
+def _no_secret_is_seen() -> Generator[None, None, None]:
+    """No secret that was given to a process of this test can be read in what the test left behind."""
+    CANARIES.leaks.clear()
+    yield
+    CANARIES.look_at_files()
+    CANARIES.forget_files()
+    assert not CANARIES.leaks, "; ".join(str(leak) for leak in CANARIES.leaks)
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """How much was looked through for how many secrets."""
+    texts, octets = CANARIES.looked
+    if CANARIES.secrets:
+        words = f"{len(CANARIES.secrets)} secrets were looked for in {texts} texts of {octets / 1e6:.1f} MB together"
+        terminalreporter.write_line(f"canaries: {words}")

@@ -9,6 +9,8 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from tests.canaries import CANARIES
+
 ROOT = Path(__file__).resolve().parents[1]
 
 
@@ -17,6 +19,7 @@ class Process:
 
     def __init__(self, arguments: Sequence[str], output: Path, environment: Mapping[str, str] | None = None) -> None:
         self.arguments = list(arguments)
+        self.environment = dict(environment or {})
         self.output = output
         self._file = output.open("wb")
         # Its own session: one signal reaches `ip netns exec`, the interpreter behind it, and their children.
@@ -29,6 +32,7 @@ class Process:
             cwd=ROOT,
             start_new_session=True,
         )
+        CANARIES.started(self.environment, output)
 
     @property
     def pid(self) -> int:
@@ -40,6 +44,7 @@ class Process:
     def wait_for(self, words: str, seconds: float = 15.0) -> None:
         """Until its output contains ``words``."""
         wait_until(lambda: words in self.text(), seconds, lambda: f"{words!r} in the output of {self}:\n{self.text()}")
+        CANARIES.look_at_processes()
 
     def signal(self, number: int) -> None:
         os.kill(self.pid, number)
@@ -54,6 +59,8 @@ class Process:
 
     def end(self) -> None:
         if self.process.poll() is None:
+            CANARIES.look_at_processes()
+            CANARIES.look_at_daemon(self.environment)
             os.killpg(self.pid, signal.SIGTERM)
             try:
                 self.process.wait(10)

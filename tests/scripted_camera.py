@@ -6,7 +6,8 @@ It keeps what a test wants to know: every URL and operation asked, how each logi
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from email.utils import formatdate
 
 from twisted_detector.inspection.http import HttpResponse
 from twisted_detector.wire import digest, onvif, onvif_server as server
@@ -24,7 +25,9 @@ class ScriptedCamera:
     """A camera at ``http://192.0.2.9``.
 
     :ivar auth: ``none``, ``digest``, ``basic`` or ``wsse``.
-    :ivar clock: what it holds for the time, when it checks a login; ``said_clock`` is what it tells (None: the same).
+    :ivar skew: seconds by which its clock is ahead when it checks a login; ``said_skew`` is what it tells of that
+        (None: the same), ``zone`` its time zone, ``local`` how far it tells local time to be ahead (None: nothing).
+    :ivar dated: whether its answers have a Date, which is that of its clock.
     :ivar nonce_uses: requests for which a nonce is good.
     :ivar stale: whether it says so when a nonce is used up.
     :ivar refusal: text of its NotAuthorized fault.
@@ -36,6 +39,9 @@ class ScriptedCamera:
     password: str = "secret"
     skew: float = 0.0
     said_skew: float | None = None
+    zone: str = "UTC0"
+    local: float | None = None
+    dated: bool = False
     window: float = 5.0
     nonce_uses: int = 1000
     stale: bool = True
@@ -50,6 +56,7 @@ class ScriptedCamera:
         }
     )
     profiles: tuple[onvif.Profile, ...] = (MAIN, SUB)
+    certificate: str = ""
     uri: str = "rtsp://192.0.2.9:554/stream/"
     script: dict[str, list[Reaction]] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
@@ -61,6 +68,11 @@ class ScriptedCamera:
     _uses: int = 0
 
     async def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> HttpResponse:
+        answer = self._react(url, body, headers)
+        date = (("Date", formatdate(self.now() + self.skew, usegmt=True)),) if self.dated else ()
+        return replace(answer, headers=(*answer.headers, *date), certificate=self.certificate)
+
+    def _react(self, url: str, body: bytes, headers: Mapping[str, str]) -> HttpResponse:
         request = parse_request(body)
         self.asked.append(request.operation)
         self.urls.append(url)
@@ -110,13 +122,16 @@ class ScriptedCamera:
         now = self.now() + (self.skew if self.said_skew is None else self.said_skew)
         match operation:
             case "GetSystemDateAndTime":
-                answer = server.system_date_and_time(now)
+                local = None if self.local is None else now + self.local
+                answer = server.system_date_and_time(now, zone=self.zone, local=local)
             case "GetServices":
                 answer = server.services(self.services)
             case "GetCapabilities":
                 answer = server.capabilities(self.services)
             case "GetEndpointReference":
                 answer = server.endpoint_reference("urn:uuid:5F5A69C2-E0AE-504F-829B-00408CABCDEF")
+            case "GetHostname":
+                answer = server.hostname("eye-1")
             case "GetDeviceInformation":
                 answer = server.device_information(onvif.DeviceInformation("Acme", "Eye 1", "1.2", "SN42", "hw"))
             case "GetNetworkInterfaces":

@@ -56,6 +56,19 @@ class InspectedTests(CameraSetCase):
         )
         self.assertEqual(((ADDRESS, 101.0),), camera.ip_history)
 
+    def test_pictures(self) -> None:
+        """Each channel has the picture of its own source, none that of another; a single one has the device's."""
+        two = (stream(path="a", source="A"), stream(path="b", source="B"))
+        self.inspect(*two, snapshot_url="http://x/a", snapshots=(("A", "http://x/a"),))
+        self.assertEqual(["http://x/a", ""], [camera.snapshot_url for camera in self.cameras])
+        self.inspect(*two, snapshot_url="http://x/a", snapshots=(("A", "http://x/a"), ("B", "http://x/b")))
+        self.assertEqual(["http://x/a", "http://x/b"], [camera.snapshot_url for camera in self.cameras])
+
+    def test_the_picture_of_one(self) -> None:
+        """A device with one source has its picture whatever the inspector calls the source."""
+        self.inspect(stream(), snapshot_url="http://x/a")
+        self.assertEqual("http://x/a", self.camera().snapshot_url)
+
     def test_no_news(self) -> None:
         """The same answer again is no event."""
         self.inspect(stream())
@@ -120,8 +133,19 @@ class InspectedTests(CameraSetCase):
         self.assertNotIn("ClockSkewed", self.heard.names())
         self.assertEqual(["ClockSkewed"], self.inspect(stream(), clock_offset=3600.0))
         self.assertEqual([], self.inspect(stream(), clock_offset=3602.0))
+        self.assertEqual(3600.0, self.camera().clock_offset, "as it was told")
         self.assertEqual(["ClockSkewed"], self.inspect(stream(), clock_offset=0.0))
+        self.assertEqual(0.0, self.camera().clock_offset)
         self.assertEqual([], self.inspect(stream(), clock_offset=float("nan")))
+
+    def test_clock_skew_is_no_news_after_a_restart(self) -> None:
+        """A clock that was told to be off before the restart is told again only when it differs from that."""
+        self.inspect(stream(), clock_offset=3600.0)
+        saved = self.camera()
+        self.cameras = CameraSet(self.heard.handle)
+        self.cameras.restore(saved)
+        self.assertNotIn("ClockSkewed", self.inspect(stream(), clock_offset=3601.0))
+        self.assertEqual(["ClockSkewed"], self.inspect(stream(), clock_offset=0.0))
 
 
 class ChannelTests(CameraSetCase):

@@ -14,6 +14,10 @@ from twisted.trial.unittest import SynchronousTestCase
 from twisted_detector import __version__
 from twisted_detector.cli import AUTH_WORDS, build_parser, main
 from twisted_detector.cli_list import as_json, as_lines
+from twisted_detector.cli_screen import pairs, screen
+from twisted_detector.cli_show import matching
+from twisted_detector.cli_status import status
+from twisted_detector.cli_watch import watch
 from twisted_detector.errors import ConfigError
 from twisted_detector.model import Camera, Mac, Status, Stream
 from twisted_detector.simulator.camera import MADE_UP_LOGIN, Auth, Quirks
@@ -150,3 +154,39 @@ class Hardware(SynchronousTestCase):
         }
         self.assertEqual(found.pop("10.0.0.1"), Mac("00:40:8c:01:02:03"))
         self.assertEqual(set(found.values()), {None})
+
+
+class Showing(SynchronousTestCase):
+    cameras = (
+        Camera("aabbccddeeff", "aabbccddeeff", "10.0.0.9", name="Door"),
+        Camera("aabbccddeeff_2", "aabbccddeeff", "10.0.0.9", name="Yard"),
+        Camera("001122334455", "001122334455", "10.0.0.10", name="Yard"),
+    )
+
+    def test_which(self) -> None:
+        """A camera is meant by id, by MAC as people write it, by address or by name; all that it fits are shown."""
+        for word, ids in (
+            ("aabbccddeeff", [0]),
+            ("AA:BB:CC:DD:EE:FF", [0]),
+            ("10.0.0.9", [0, 1]),
+            ("yard", [1, 2]),
+            ("nobody", []),
+        ):
+            self.assertEqual(matching(self.cameras, word), [self.cameras[index] for index in ids], word)
+
+    def test_nothing_moves_the_cursor(self) -> None:
+        """What a device says of itself is shown without control characters, and not read as markup."""
+        out = io.StringIO()
+        screen(out).print(pairs((("name", "a\x1b[2J\x07[bold red]b"), ("none", ""))))
+        self.assertEqual("name  a[2J[bold red]b\n", out.getvalue())
+
+    def test_daemon_away(self) -> None:
+        """Without a daemon, status and --watch say so with exit status 1; --quiet writes nothing to standard output."""
+        for act in (
+            lambda path, out, err: status(path, use_json=False, quiet=True, out=out, err=err),
+            lambda path, out, err: watch(path, out=out, err=err),
+        ):
+            out, err = io.StringIO(), io.StringIO()
+            self.assertEqual(1, act(Path(self.mktemp()), out, err))
+            self.assertEqual("", out.getvalue())
+            self.assertIn("no daemon answers", err.getvalue())

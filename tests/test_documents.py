@@ -15,6 +15,7 @@ from twisted_detector.outputs.documents import camera_document, public_url
 
 FIELDS = {
     "id",
+    "clock_offset_s",
     "ip",
     "mac",
     "name",

@@ -13,12 +13,13 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.facts import PLAYS, SILENT, A, B, inspection, login, sighting, stream
 from twisted_detector import visit as visit_module
 from twisted_detector.bus import Bus
+from twisted_detector.config_logins import LOGINS
 from twisted_detector.errors import Busy, Malformed, Unauthorized, Unreachable
 from twisted_detector.events import CameraEvent, CredentialAccepted, CredentialRefused
 from twisted_detector.examiner import Examiner
 from twisted_detector.inspection.credentials import WINDOW, LoginBudget
 from twisted_detector.lifecycle import Phase
-from twisted_detector.model import Camera, Inspection, Login, Proof, Status, StreamReport
+from twisted_detector.model import Camera, EvidenceKind, Inspection, Login, Mac, Proof, Status, StreamReport
 from twisted_detector.outputs.topics import Topics, TopicsOutput
 from twisted_detector.registry import Registry
 from twisted_detector.testing.doubles import Gate, Guarded, RecordingListener, ScriptedInspector, ScriptedValidator
@@ -38,6 +39,8 @@ def asks_login(then: Any = None, **more: Any) -> Guarded:
 
 
 class ExaminerCase(SynchronousTestCase):
+    proof_every = 1
+
     def setUp(self) -> None:
         self.clock = Clock()
         self.clock.advance(10_000)
@@ -59,6 +62,7 @@ class ExaminerCase(SynchronousTestCase):
             validator=self.validator,
             budget=self.budget,
             emit=self.bus.emit,
+            proof_every=self.proof_every,
         )
 
     def see(self, address: str = HERE, mac: Any = A) -> int:
@@ -154,6 +158,13 @@ class InspectTests(ExaminerCase):
         self.onvif.answers[HERE] = Malformed("no XML")
         self.assertIs(Phase.FOREIGN, self.registry.phase(self.inspect()))
         self.assertEqual((1, 1), (self.examiner.counts["malformed"], self.examiner.counts["rubbish"]))
+
+    def test_one_fault_is_counted_once(self) -> None:
+        """A fault with a code is counted under its class and that code, once."""
+        self.onvif.answers[HERE] = Malformed("too long", code="too_long")
+        self.inspect()
+        counted = {name: count for name, count in self.examiner.counts.items() if name.startswith("malformed")}
+        self.assertEqual({"malformed_too_long": 1}, counted)
 
     def test_failing_inspector(self) -> None:
         """An inspector with a fault is logged; the next one is asked, and the fault is not held against the device."""
@@ -327,11 +338,15 @@ class LoginTests(ExaminerCase):
         """A camera that nobody may enter is published with all that it told before."""
         before = Inspection("onvif", HERE, 0.0, name="Yard", model="M1", status=Status.AUTH_REQUIRED, reason="401")
         self.onvif.answers[HERE] = asks_login(before=before)
-        for logins in ((), (BAD,)):
+        for logins, reason in (
+            ((), "401; no login is configured for it (CAMERA_CREDENTIALS)"),
+            ((BAD,), "it refused the login; not tried again until it or the device changes: bad (CAMERA_CREDENTIALS)"),
+        ):
             self.build(*logins)
             self.inspect()
             self.assertEqual(
-                ((Status.AUTH_REQUIRED, "401"), "Yard", "M1"), (self.state(), self.camera().name, self.camera().model)
+                ((Status.AUTH_REQUIRED, reason), "Yard", "M1"),
+                (self.state(), self.camera().name, self.camera().model),
             )
 
     def test_lock_word(self) -> None:
@@ -353,7 +368,8 @@ class LoginTests(ExaminerCase):
             self.validator.answers[url] = Unauthorized("locked", locked=True)
         self.inspect()
         self.assertEqual({None}, {name for _, name in self.validator.asked})
-        self.assertEqual((Status.AUTH_REQUIRED, "locked"), self.state())
+        advice = "no login is tried before 1970-01-01T03:16:40.000Z"
+        self.assertEqual((Status.AUTH_REQUIRED, f"locked; {advice}"), self.state())
 
     def test_not_sent_is_not_charged(self) -> None:
         """A login that could not be sent (Basic only, say) costs nothing."""
@@ -448,13 +464,75 @@ class LoginTests(ExaminerCase):
         key = self.inspect()
         self.validator.answers[MAIN] = Guarded(PLAYS, lambda one: False)
         self.check(key)
-        self.assertIs(Status.AUTH_REQUIRED, self.camera().status)
+        self.assertEqual((Status.BUSY, visit_module.DOUBT), self.state())
         self.validator.answers[MAIN] = Guarded(PLAYS, is_good)
         self.check(key)
         self.assertEqual([(MAIN, None)], self.validator.asked)
         self.clock.advance(WINDOW)
         self.check(key)
         self.assertIs(Status.ONLINE, self.camera().status)
+
+    def test_a_plugin_and_rtsp_share_the_account(self) -> None:
+        """An inspector of a plugin that does not say whether it tried counts as one that did, on every protocol."""
+
+        class Plugin(ScriptedInspector):
+            async def inspect(self, candidate: Any, one: Login | None) -> Inspection | None:
+                self.asked.append((candidate.address, one.password.reveal() if one else None))
+                raise Unauthorized("no")
+
+        self.build(BAD, OTHER, GOOD)
+        self.onvif = Plugin(name="plugin")
+        self.build(BAD, OTHER, GOOD)
+        self.rtsp.answers[HERE] = asks_login()
+        key = self.inspect()
+        for _ in range(5):
+            self.clock.advance(60)
+            self.inspect(key)
+        tried = [password for _, password in self.onvif.asked if password]
+        self.assertEqual(["canary-b", "canary-o"], tried)
+        self.assertEqual([], [name for _, name in self.rtsp.asked if name])
+
+    def test_checks_on_command(self) -> None:
+        """Hundreds of visits and checks, one upon another, spend no more than one."""
+        self.build(BAD, OTHER, GOOD)
+        self.onvif.answers[HERE] = asks_login()
+        key = self.inspect()
+        for _ in range(200):
+            self.inspect(key)
+            self.check(key)
+        self.assertEqual(["bad", "other"], [name for _, name in self.onvif.asked if name])
+
+    def test_forgotten_and_found_again(self) -> None:
+        """A camera that is forgotten and comes back has no new chance, and no new lock."""
+        self.build(BAD, OTHER, GOOD)
+        self.onvif.answers[HERE] = asks_login()
+        for _ in range(5):
+            self.inspect(self.see())
+            self.assertTrue(self.registry.forget(ID, self.clock.seconds()))
+        self.assertEqual(["bad", "other"], [name for _, name in self.onvif.asked if name])
+        self.clock.advance(WINDOW)
+        self.inspect(self.see())
+        self.assertIs(Status.ONLINE, self.camera().status)
+
+    def test_moves_give_no_chance(self) -> None:
+        """A camera that goes from address to address is the same device everywhere."""
+        self.build(BAD, OTHER, GOOD)
+        for number in range(20, 30):
+            address = f"10.0.0.{number}"
+            self.onvif.answers[address] = asks_login(inspection(address))
+            self.inspect(self.see(address))
+        self.assertEqual(["bad", "other"], [name for _, name in self.onvif.asked if name])
+
+    def test_what_is_told_when_all_were_refused(self) -> None:
+        """It is told which logins were refused, what to do, and when the next attempt is allowed."""
+        self.build(BAD, OTHER, GOOD)
+        self.onvif.answers[HERE] = asks_login()
+        self.inspect()
+        self.assertEqual(
+            "it refused the login; not tried again until it or the device changes: bad, other (CAMERA_CREDENTIALS);"
+            " no login is tried before 1970-01-01T03:16:40.000Z",
+            self.camera().reason,
+        )
 
     def test_no_secret_is_told(self) -> None:
         """Whatever becomes of logins, no event, document or error holds a password."""
@@ -473,6 +551,62 @@ class LoginTests(ExaminerCase):
             assert isinstance(event, CameraEvent)
             for message in output.messages(event):
                 self.assertNotIn(b"canary", message.payload)
+
+
+class MakerTests(ExaminerCase):
+    """Who made it, where the device does not say so itself."""
+
+    def make(self, *lines: str) -> None:
+        assert LOGINS.read_many is not None
+        self.build(*LOGINS.read_many(list(lines)))
+        self.examiner._maker_of = lambda mac: "Hangzhou Hikvision Digital Technology Co.,Ltd." if mac == A else ""
+
+    def test_a_name_for_want_of_a_better_one(self) -> None:
+        """The maker by the MAC stands until the device says its own, and does not come back."""
+        self.make()
+        self.onvif.answers[HERE] = inspection(manufacturer="")
+        key = self.inspect()
+        self.assertEqual("Hangzhou Hikvision Digital Technology Co.,Ltd.", self.camera().manufacturer)
+        [vendor] = [one for one in self.camera().evidence if one.kind == EvidenceKind.VENDOR]
+        self.assertEqual("oui", vendor.source)
+        self.onvif.answers[HERE] = inspection(manufacturer="HIKVISION")
+        self.inspect(key)
+        self.onvif.answers[HERE] = inspection(manufacturer="")
+        self.inspect(key)
+        self.assertEqual("HIKVISION", self.camera().manufacturer)
+
+    def test_nobody_knows(self) -> None:
+        """A MAC that nobody was given names no maker."""
+        self.make()
+        self.onvif.answers[THERE] = inspection(THERE, manufacturer="")
+        self.inspect(self.see(THERE, B))
+        self.assertEqual("", self.camera(B.compact).manufacturer)
+        self.assertFalse([one for one in self.camera(B.compact).evidence if one.kind == EvidenceKind.VENDOR])
+
+    def test_the_login_of_its_maker(self) -> None:
+        """A login for a maker goes to devices whose MAC is its, or that say so, and to no others."""
+        lines = ("any:1", "[vendor hikvision]", "hik:2")
+        wants = Unauthorized("it wants a login")
+        for address, mac, answer, tried in (
+            (HERE, A, wants, ["hik", "any"]),
+            (THERE, B, wants, ["any"]),
+            (THERE, B, inspection(THERE, manufacturer="HIKVISION", status=Status.AUTH_REQUIRED), ["hik", "any"]),
+            (THERE, B, inspection(THERE, manufacturer="Axis", status=Status.AUTH_REQUIRED), ["any"]),
+        ):
+            self.setUp()
+            self.make(*lines)
+            self.onvif.answers[address] = answer
+            self.inspect(self.see(address, mac))
+            self.assertEqual([None, *tried], [name for _, name in self.onvif.asked])
+
+    def test_another_network_another_login(self) -> None:
+        """Each network has its own login, and no other device is given it."""
+        self.make("[network 10.0.0.5/32]", "five:1", "[network 10.0.0.6/32]", "six:2")
+        for address in (HERE, THERE):
+            self.onvif.answers[address] = Guarded(inspection(address), lambda one: True)
+        self.inspect()
+        self.inspect(self.see(THERE, B))
+        self.assertEqual([(HERE, None), (HERE, "five"), (THERE, None), (THERE, "six")], self.onvif.asked)
 
 
 class CheckTests(ExaminerCase):
@@ -551,7 +685,8 @@ class CheckTests(ExaminerCase):
         """A stream that wants a login that we have not is auth_required."""
         self.validator.answers[MAIN] = Unauthorized("it wants a login")
         self.check(self.key)
-        self.assertEqual((Status.AUTH_REQUIRED, "it wants a login"), self.state())
+        advice = "no login is configured for it (CAMERA_CREDENTIALS)"
+        self.assertEqual((Status.AUTH_REQUIRED, f"it wants a login; {advice}"), self.state())
 
     def test_forgotten_meanwhile(self) -> None:
         """A camera that is forgotten while it is checked stays forgotten."""
@@ -569,3 +704,121 @@ class CheckTests(ExaminerCase):
         self.heard.take()
         self.check(key)
         self.assertEqual(([], []), (self.validator.asked, self.heard.events))
+
+
+class CheapCheckTests(ExaminerCase):
+    """Between full proofs."""
+
+    proof_every = 4
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.onvif.answers[HERE] = inspection(HERE, stream(path="main"), stream(path="sub"))
+        self.key = self.inspect()
+        while not self.proved():  # the first count is another for each device
+            pass
+        self.heard.take()
+
+    def proved(self) -> bool:
+        """Check once; whether that was a full proof."""
+        self.validator.glanced.clear()
+        self.check(self.key)
+        return bool(self.validator.asked)
+
+    def test_every_so_often(self) -> None:
+        """Every fourth check is a full proof, the others ask one stream one question, in turn; nothing is told."""
+        looks = []
+        for _ in range(8):
+            looks.append(self.proved())
+            self.assertEqual(not looks[-1], len(self.validator.glanced) == 1)
+        self.assertEqual([False, False, False, True] * 2, looks)
+        self.assertEqual((Status.ONLINE, []), (self.camera().status, self.heard.events))
+        self.assertIs(Proof.KEYFRAME, self.camera().streams[0].proof)
+
+    def test_spread(self) -> None:
+        """The proofs of devices that were found together do not come together."""
+        keys = [self.key]
+        for number in range(7, 30):
+            address = f"10.0.0.{number}"
+            self.onvif.answers[address] = inspection(address)
+            keys.append(self.inspect(self.see(address, Mac.parse(f"02:00:00:00:01:{number:02x}"))))
+        counts = []
+        for _ in range(12):
+            proofs = 0
+            for key in keys:
+                self.check(key)
+                proofs += bool(self.validator.asked)
+            counts.append(proofs)
+        self.assertLess(max(counts), len(keys) / 2)
+        self.assertGreater(min(counts), 0)
+
+    def test_present(self) -> None:
+        """A device that has just shown itself is not asked, until its proof is due; it is still there."""
+        self.examiner.present = lambda key: key == self.key
+        before = self.camera()
+        self.clock.advance(60)
+        self.assertFalse(self.proved())
+        self.assertEqual(([], []), (self.validator.glanced, self.heard.events))
+        self.assertEqual(self.clock.seconds(), self.camera().last_seen)
+        self.assertEqual(before.last_validated, self.camera().last_validated)
+        self.assertEqual([False, False, True], [self.proved() for _ in range(3)])
+
+    def test_dead(self) -> None:
+        """A device that does not answer is offline after as many checks as ever, and back after a full proof."""
+        self.validator.answers[MAIN] = self.validator.answers[SUB] = SILENT
+        for status in (Status.ONLINE, Status.ONLINE, Status.OFFLINE):
+            self.check(self.key)
+            self.assertIs(status, self.camera().status)
+        self.validator.answers.clear()
+        self.examiner.present = lambda key: True
+        self.assertTrue(self.proved())
+        self.assertIs(Status.ONLINE, self.camera().status)
+
+    def test_doubt(self) -> None:
+        """What the cheap check doubts is judged by the full proof that follows, and proved again at the next check."""
+        self.validator.answers[MAIN] = self.validator.answers[SUB] = StreamReport(Proof.RTSP, False, "404")
+        self.check(self.key)
+        self.assertEqual(1, len(self.validator.asked))
+        self.validator.answers.clear()
+        self.assertTrue(self.proved())
+        self.assertIs(Status.ONLINE, self.camera().status)
+
+    def test_moved(self) -> None:
+        """After a move only a full proof will do, whoever answers."""
+        self.examiner.present = lambda key: True
+        self.see(THERE)
+        self.assertTrue(self.proved())
+
+    def test_another_login(self) -> None:
+        """After a login was accepted or withdrawn only a full proof will do."""
+        self.build(GOOD)
+        self.onvif.answers[HERE] = asks_login()
+        self.validator.answers[MAIN] = Guarded(PLAYS, is_good)
+        self.inspect(self.key)
+        while not self.proved():
+            pass
+        self.assertFalse(self.proved())
+        self.budget.refused(self.registry.candidate(self.key), OTHER, self.clock.seconds(), True)
+        self.assertTrue(self.proved())
+
+    def test_on_command(self) -> None:
+        """An inspection is always a full proof."""
+        self.validator.asked.clear()
+        self.inspect(self.key)
+        self.assertEqual([MAIN, SUB], [url for url, _ in self.validator.asked])
+
+    def test_refused_where_it_was_let_in(self) -> None:
+        """A login that is refused after it played is not a bad password yet: busy, one attempt, tried again later."""
+        self.build(GOOD)
+        self.onvif.answers[HERE] = asks_login()
+        self.validator.answers[MAIN] = Guarded(PLAYS, is_good)
+        self.inspect(self.key)
+        self.validator.answers[MAIN] = Guarded(PLAYS, lambda one: False)
+        self.validator.asked.clear()
+        self.validator.glanced.clear()
+        for _ in range(5):
+            self.run_it(self.examiner.check(self.key))
+        self.assertEqual((Status.BUSY, visit_module.DOUBT), self.state())
+        self.assertEqual("busy", self.camera().streams[0].code)
+        said = [name for _, name in self.validator.asked + self.validator.glanced]
+        self.assertEqual(1, said.count("good"))

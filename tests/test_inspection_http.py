@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -10,8 +11,8 @@ from twisted.internet.testing import MemoryReactorClock, StringTransport
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from twisted_detector.errors import Malformed, Unreachable
-from twisted_detector.inspection.http import HttpClient, HttpResponse
+from twisted_detector.errors import InspectionError, Malformed, Unreachable
+from twisted_detector.inspection.http import HttpClient, HttpResponse, KeptConnectionClosed, once_more
 
 URL = "http://192.0.2.9:8000/onvif/device_service?x=1"
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nX-One: a\r\nx-one: b\r\n\r\nhello"
@@ -134,14 +135,105 @@ class Http(SynchronousTestCase):
         wire = self.connect()
         wire.receive(OK)
         self.successResultOf(posted)
-        posted = self.post()
-        wire.drop(ConnectionLost())
+        posted = Deferred.fromCoroutine(once_more(lambda: self.client.post(URL, b"<body/>", {})))
+        wire.drop(ConnectionDone())
         self.assertNoResult(posted)
         second = self.connect()
         self.assertIn(b"<body/>", second.value())
         second.drop(ConnectionLost())
         self.failureResultOf(posted, Unreachable)
         self.assertEqual(len(self.reactor.tcpClients), 2)
+
+    def test_kept_but_cut(self) -> None:
+        """One byte of an answer is enough for it not to be asked for again."""
+        posted = self.post()
+        wire = self.connect()
+        wire.receive(OK)
+        self.successResultOf(posted)
+        posted = Deferred.fromCoroutine(once_more(lambda: self.client.post(URL, b"<body/>", {})))
+        wire.receive(b"H")
+        wire.drop(ConnectionLost())
+        error = self.failureResultOf(posted, InspectionError).value
+        self.assertNotIsInstance(error, KeptConnectionClosed)
+        self.assertEqual(len(self.reactor.tcpClients), 1)
+
+    def test_codes(self) -> None:
+        """Every fault has a word of its own that stays the same."""
+
+        def refuse() -> None:
+            self.reactor.tcpClients[-1][2].clientConnectionFailed(None, Failure(ConnectionRefusedError()))
+
+        def answer(*pieces: bytes) -> Callable[[], None]:
+            def act() -> None:
+                wire = self.connect()
+                for piece in pieces:
+                    wire.receive(piece)
+                wire.drop(ConnectionLost())
+
+            return act
+
+        for code, act in {
+            "connect": refuse,
+            "timeout": lambda: self.reactor.advance(TIMEOUT + 1),
+            "closed": answer(OK[:-1]),
+            "too_long": answer(b"HTTP/1.1 200 OK\r\n\r\n", b"x" * 100_001),
+            "not_http": answer(b"SSH-2.0-x\r\n\r\n"),
+            "encoding": answer(b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\n", b"\x1f\x8b"),
+        }.items():
+            posted = self.post()
+            act()
+            error = self.failureResultOf(posted, InspectionError).value
+            self.assertEqual(error.code, code)
+
+    def test_encoded(self) -> None:
+        """A body in gzip, which nobody asked for, is neither unpacked nor waited for; identity is no encoding."""
+        posted = self.post()
+        wire = self.connect()
+        self.assertIn(b"\r\nAccept-Encoding: identity\r\n", wire.value())
+        wire.receive(b"HTTP/1.1 200 OK\r\nContent-Encoding: GZIP\r\nContent-Length: 5\r\n\r\n")
+        self.failureResultOf(posted, Malformed)
+        wire.receive(b"\x1f\x8b")
+        self.assertTrue(wire.protocol is None or wire.disconnecting)
+        posted = self.post()
+        self.connect().receive(OK.replace(b"X-One: a", b"Content-Encoding: identity"))
+        self.assertEqual(self.successResultOf(posted).body, b"hello")
+
+    def test_chunked(self) -> None:
+        """A body in chunks is put together."""
+        posted = self.post()
+        self.connect().receive(
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhe\r\n3;x=y\r\nllo\r\n0\r\n\r\n"
+        )
+        self.assertEqual(self.successResultOf(posted).body, b"hello")
+
+    def test_endless_heads(self) -> None:
+        """Heads, interim answers, trailers and chunk sizes that never end are cut, heads at the bound of a head."""
+        for bound, start, endless in (
+            (65_536, b"HTTP/1.1 200 OK\r\n", b"X: y\r\n" * 100),
+            (65_536, b"", b"HTTP/1.1 100 Continue\r\n\r\n" * 100),
+            (65_536, b"HTTP/1.1 200 OK\r\nX: ", b"y" * 1000),
+            (165_536, b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n", b"T: y\r\n" * 100),
+            (165_536, b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"0" * 1000),
+        ):
+            posted = self.post()
+            wire = self.connect()
+            wire.receive(start)
+            received = 0
+            while wire.protocol is not None and not wire.disconnecting and received < 1_000_000:
+                wire.receive(endless)
+                received += len(endless)
+            wire.drop(ConnectionDone())
+            self.failureResultOf(posted, Malformed)
+            self.assertLess(received, bound + 3000)
+
+    def test_header_injection(self) -> None:
+        """A line break in a header's value does not begin another header."""
+        posted = Deferred.fromCoroutine(self.client.post(URL, b"", {"X": "a\r\nEvil: 1"}))
+        wire = self.connect()
+        self.assertIn(b"POST ", wire.value())
+        self.assertNotIn(b"\nEvil", wire.value())
+        wire.receive(OK)
+        self.successResultOf(posted)
 
     def test_closed_at_once(self) -> None:
         """A device that closes the first connection without an answer is not asked again."""

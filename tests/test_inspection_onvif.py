@@ -6,14 +6,15 @@ from dataclasses import replace
 from typing import Any
 
 from twisted.internet.defer import Deferred
-from twisted.internet.task import Clock
+from twisted.internet.task import Clock, deferLater
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
 from tests.scripted_camera import MAIN, SUB, ScriptedCamera
 from twisted_detector.errors import Busy, LocalError, Malformed, Unauthorized, Unreachable
-from twisted_detector.inspection.http import HttpResponse
-from twisted_detector.inspection.onvif import OnvifInspector
+from twisted_detector.inspection.http import HttpResponse, KeptConnectionClosed
+from twisted_detector.inspection.lanes import Lanes
+from twisted_detector.inspection.onvif import MAX_GREETINGS, OnvifInspector
 from twisted_detector.inspection.onvif_session import OnvifSession
 from twisted_detector.interfaces import IInspector
 from twisted_detector.model import Candidate, EvidenceKind, Inspection, Login, Secret, Status
@@ -307,8 +308,9 @@ class Logins(Base):
             self.assertEqual(inspection.capabilities, ("media", "events"))
             self.assertEqual([item.kind for item in inspection.evidence], [EvidenceKind.ENDPOINT_REFERENCE])
             self.assertEqual(inspection.clock_offset, 0.0)
-            self.assertLessEqual(len(camera.asked), 5)
+            self.assertLessEqual(len(camera.asked), 6)
             self.assertEqual(camera.logins, [])
+            self.assertEqual(inspection.name, "eye-1")
 
     def test_partly_open(self) -> None:
         """A camera that protects only its device information still gives its streams without a login."""
@@ -365,6 +367,17 @@ class Logins(Base):
         camera = self.camera(auth="wsse", refusal="You still have 1 attempt(s)")
         error = self.refused(camera, WRONG)
         self.assertEqual((error.attempted, error.locked, camera.logins), (False, True, []))
+
+    def test_password_changed_meanwhile(self) -> None:
+        """A device that let a login in and then counts down has another password now: it is not asked on."""
+        for auth, status in (("wsse", 400), ("digest", 401)):
+            camera = self.camera(auth=auth)
+            headers = (("WWW-Authenticate", 'Digest realm="cam", nonce="new", qop="auth"'),) if status == 401 else ()
+            counting = HttpResponse(status, headers, server.not_authorized("You still have 3 attempt(s)"))
+            camera.script["GetProfiles"] = [counting] * 4
+            error = self.refused(camera, ADMIN)
+            self.assertEqual((error.attempted, error.locked), (True, False))
+            self.assertEqual(1, camera.asked.count("GetProfiles"))
 
     def test_locked(self) -> None:
         """A device that says it is locked gets no credential at all."""
@@ -483,20 +496,52 @@ class Clocks(Base):
         self.assert_whole(self.inspect(camera, ADMIN))
 
     def test_local_time_as_utc(self) -> None:
-        """A camera that gives out local time as UTC refuses the corrected login; without correction it accepts."""
-        camera = self.camera(auth="wsse", skew=0.0, said_skew=8 * 3600.0)
+        """A camera that gives out local time as UTC is seen through, by its Date or its zone, before any login."""
+        for said in ({"dated": True}, {"zone": "CST-8"}, {"zone": "CST-8", "local": 0.0}):
+            camera = self.camera(auth="wsse", skew=1.0, said_skew=8 * 3600.0 + 1.0, **said)
+            inspection = self.inspect(camera, ADMIN)
+            self.assert_whole(inspection)
+            self.assertEqual(set(camera.logins), {"right"}, said)
+            self.assertEqual(inspection.clock_offset, 1.0)
+
+    def test_clock_that_is_a_zone_off(self) -> None:
+        """A clock that is really off by a time zone is believed where the evidence says so."""
+        for said in ({"dated": True}, {}, {"zone": "CST-8", "local": 8 * 3600.0}):
+            camera = self.camera(auth="wsse", skew=8 * 3600.0, **said)
+            self.assert_whole(self.inspect(camera, ADMIN))
+            self.assertEqual(set(camera.logins), {"right"}, said)
+
+    def test_protected_clock(self) -> None:
+        """Where even the clock wants a login, the Date of the refusal stands in for it."""
+        camera = self.camera(auth="wsse", pre_auth=set(), skew=-86_400.0, dated=True)
         inspection = self.inspect(camera, ADMIN)
         self.assert_whole(inspection)
-        self.assertEqual(camera.logins[:2], ["wrong", "right"])
-        self.assertEqual(camera.logins.count("wrong"), 1)
+        self.assertEqual((set(camera.logins), inspection.clock_offset), ({"right"}, -86_400.0))
 
-    def test_wrong_password_with_an_offset(self) -> None:
-        """With a wrong password the second try is the last, and there is none where attempts run out."""
-        camera = self.camera(auth="wsse", said_skew=3600.0)
+    def test_wrong_by_its_own_words(self) -> None:
+        """A refusal that names the time, not the password, is answered once with the other time."""
+        refusal = "Wsse authorized time check failed"
+        camera = self.camera(auth="wsse", said_skew=3600.0, refusal=refusal)
+        camera.script["GetDeviceInformation"] = [HttpResponse(400, (), server.not_authorized())]
+        self.assert_whole(self.inspect(camera, ADMIN))
+        self.assertEqual(camera.logins[:2], ["wrong", "right"])
+        camera = self.camera(auth="wsse", said_skew=3600.0, refusal=refusal)
         self.assertTrue(self.refused(camera, WRONG).attempted)
         self.assertEqual(camera.logins, ["wrong", "wrong"])
+
+    def test_wrong_password_with_an_offset(self) -> None:
+        """A wrong password costs one attempt whatever the clock, and the reason names the clock."""
+        for said in ({"said_skew": 3600.0}, {"skew": -86_400.0}, {"said_skew": 28_800.0, "zone": "CST-8"}):
+            camera = self.camera(auth="wsse", **said)
+            error = self.refused(camera, WRONG)
+            self.assertTrue(error.attempted)
+            self.assertEqual(camera.logins, ["wrong"])
+            self.assertIn("the device's clock is", str(error))
+
+    def test_wrong_time_with_few_attempts_left(self) -> None:
+        """There is no second try where attempts run out, whatever the reason."""
         camera = self.camera(auth="wsse", said_skew=3600.0)
-        said = [server.not_authorized(), server.not_authorized("You still have 1 attempt(s)")]
+        said = [server.not_authorized(), server.not_authorized("Time check failed. You still have 1 attempt(s)")]
         camera.script["GetDeviceInformation"] = [HttpResponse(400, (), fault) for fault in said]
         error = self.refused(camera, WRONG)
         self.assertEqual((error.attempted, error.locked), (True, True))
@@ -508,3 +553,194 @@ class Clocks(Base):
         answer = server.system_date_and_time(253_402_300_799.0)
         camera.script["GetSystemDateAndTime"] = [answer]
         self.assert_whole(self.inspect(camera, ADMIN))
+
+
+class Visits(Base):
+    """Two calls of one inspector, as a visit makes them: without a login, and with one at once."""
+
+    def visit(
+        self, camera: ScriptedCamera, *logins: Login, candidate: Candidate = ANNOUNCED, pause: float = 0.0
+    ) -> Any:
+        inspector = self.inspector(camera)
+        outcome: Any = None
+        for login in (None, *logins):
+            deferred = Deferred.fromCoroutine(inspector.inspect(candidate, login))
+            deferred.addErrback(lambda failure: failure.value)
+            outcome = self.successResultOf(deferred)
+            self.clock.advance(pause)
+        return outcome
+
+    def test_nothing_twice(self) -> None:
+        """What was told without a login is not asked again, and the challenge is answered at once."""
+        named = replace(ANNOUNCED, scopes=("onvif://www.onvif.org/name/Front%20door",))
+        for auth in ("digest", "wsse"):
+            for candidate, most in ((named, 12), (ANNOUNCED, 13)):
+                camera = self.camera(auth=auth)
+                self.assert_whole(self.visit(camera, ADMIN, candidate=candidate))
+                self.assertLessEqual(len(camera.asked), most, camera.asked)
+                self.assertEqual(set(camera.logins), {"right"})
+                for operation in ("GetSystemDateAndTime", "GetServices", "GetEndpointReference"):
+                    self.assertEqual(camera.asked.count(operation), 1)
+
+    def test_not_for_long(self) -> None:
+        """After some seconds the device is asked anew: its challenge is old."""
+        camera = self.camera(auth="digest")
+        self.assert_whole(self.visit(camera, ADMIN, pause=3.0))
+        self.assertEqual(camera.asked.count("GetServices"), 2)
+
+    def test_two_logins(self) -> None:
+        """The second login answers the challenge that came with the refusal of the first: one failure for each."""
+        for auth in ("digest", "wsse"):
+            camera = self.camera(auth=auth)
+            self.assert_whole(self.visit(camera, WRONG, ADMIN))
+            self.assertEqual((camera.logins[0], set(camera.logins[1:])), ("wrong", {"right"}))
+            headers = [sent.get("Authorization", "") for _, sent in camera.sent]
+            used = [
+                (header.partition("nonce=")[2][:12], header.partition("nc=")[2][:8]) for header in headers if header
+            ]
+            self.assertEqual(len(used), len(set(used)))
+
+    def test_everything_protected(self) -> None:
+        """A device that refused even the public questions is asked them with the login."""
+        camera = self.camera(auth="digest", pre_auth=set())
+        self.assert_whole(self.visit(camera, ADMIN))
+        self.assertEqual(set(camera.logins), {"right"})
+
+    def test_locked(self) -> None:
+        """A device that said it is locked gets no credential."""
+        camera = self.camera(auth="wsse", refusal="The account is locked")
+        error = self.visit(camera, ADMIN)
+        self.assertIsInstance(error, Unauthorized)
+        self.assertEqual((error.locked, camera.logins), (True, []))
+
+    def test_bounded(self) -> None:
+        """Greetings of devices that nobody asks again are forgotten."""
+        inspector = self.inspector(self.camera(auth="digest"))
+        for number in range(MAX_GREETINGS + 20):
+            self.successResultOf(
+                Deferred.fromCoroutine(inspector.inspect(replace(ANNOUNCED, device_id=f"{number}"), None))
+            )
+        self.assertEqual(len(inspector._greetings), MAX_GREETINGS)
+
+
+class Transport(Base):
+    """What servers do with connections, statuses and certificates."""
+
+    def test_kept_connection_closed(self) -> None:
+        """A question that a kept connection swallowed is asked once more, with a login of its own."""
+        for auth in ("digest", "wsse"):
+            camera = self.camera(auth=auth)
+            camera.script["GetNetworkInterfaces"] = [KeptConnectionClosed("closed")]
+            self.assert_whole(self.inspect(camera, ADMIN))
+            self.assertEqual(camera.asked.count("GetNetworkInterfaces"), 2)
+            first, second = (sent for sent in camera.sent if b"GetNetworkInterfaces" in sent[0])
+            self.assertNotEqual(first, second)
+        camera = self.camera(script={"GetSystemDateAndTime": [KeptConnectionClosed("closed")] * 2})
+        self.failureResultOf(self.start(camera, None, ANNOUNCED), Unreachable)
+
+    def test_other_breaks_are_not_repeated(self) -> None:
+        """A break in the midst of an answer costs its fact: the device may count the question."""
+        camera = self.camera(script={"GetNetworkInterfaces": [Unreachable("cut")]})
+        self.assert_whole(self.inspect(camera))
+        self.assertEqual(camera.asked.count("GetNetworkInterfaces"), 1)
+
+    def test_redirect_to_https(self) -> None:
+        """A device that sends us to the same service by TLS is followed there, but to its own address only."""
+        moved = HttpResponse(301, (("Location", "https://203.0.113.66/onvif/device_service"),))
+        camera = self.camera(auth="digest", script={"GetSystemDateAndTime": [moved]})
+        inspection = self.inspect(camera, ADMIN)
+        self.assert_whole(inspection)
+        self.assertEqual(inspection.onvif_url, "https://192.0.2.9/onvif/device_service")
+        self.assertFalse(any("203.0.113.66" in url for url in camera.urls))
+
+    def test_redirects_elsewhere(self) -> None:
+        """A loop ends after one turn, other pages are not fetched, and no redirect is followed with a login."""
+        for location in ("http://192.0.2.9:81/onvif/device_service", "http://192.0.2.9/login.html", "::", ""):
+            moved = HttpResponse(302, (("Location", location),))
+            camera = self.camera(script={"GetSystemDateAndTime": [moved] * 20})
+            self.failureResultOf(self.start(camera, None, ANNOUNCED), Malformed)
+            self.assertLessEqual(len(camera.asked), 2)
+        camera = self.camera(auth="digest", script={"GetNetworkInterfaces": [HttpResponse(307, moved.headers)]})
+        self.assert_whole(self.inspect(camera, ADMIN))
+        self.assertEqual({url.partition("/onvif")[0] for url in camera.urls}, {"http://192.0.2.9"})
+
+    def test_faults_of_all_colours(self) -> None:
+        """NotAuthorized in 200, in 400, in 401 and in 500 is a refusal; content types are not looked at."""
+        for status in (200, 400, 401, 403, 500):
+            camera = self.camera(auth="wsse")
+            plain = (("Content-Type", "text/plain"),)
+            camera.script["GetDeviceInformation"] = [HttpResponse(status, plain, server.not_authorized())]
+            self.assert_whole(self.inspect(camera, ADMIN))
+            self.assertEqual(set(camera.logins), {"right"}, status)
+
+    def test_invalid_utf8(self) -> None:
+        """Broken characters in one answer cost the characters only."""
+        camera = self.camera()
+        name = onvif.DeviceInformation("Acme", "Eye 1")
+        camera.script["GetDeviceInformation"] = [server.device_information(name).replace(b"Acme", b"Ac\xff\xfeme")]
+        inspection = self.inspect(camera)
+        self.assertEqual((inspection.manufacturer, inspection.model), ("Ac\ufffd\ufffdme", "Eye 1"))
+
+    def test_certificate(self) -> None:
+        """The certificate that a device shows is noted as evidence, and trusted in nothing: no password in clear."""
+        https = replace(ANNOUNCED, xaddrs=("https://192.0.2.9/onvif/device_service",))
+        camera = self.camera(auth="digest", certificate="ab" * 32)
+        inspection = self.inspect(camera, ADMIN, candidate=https)
+        said = {item.kind: item.value for item in inspection.evidence}
+        self.assertEqual(said[EvidenceKind.CERTIFICATE], "ab" * 32)
+        camera = self.camera(auth="basic", certificate="ab" * 32)
+        error = self.refused(camera, ADMIN, candidate=https)
+        self.assertEqual((error.attempted, camera.logins), (False, []))
+
+    def test_header_injection(self) -> None:
+        """Line breaks that a device puts into its challenge or its tokens do not come back as headers."""
+        camera = self.camera(auth="digest")
+        evil = 'Digest realm="a\r\nX-Evil: 1", nonce="n\r\nX: y", opaque="o\nX: y", qop="auth"'
+        camera.script["GetDeviceInformation"] = [HttpResponse(401, (("WWW-Authenticate", evil),))]
+        self.start(camera, ADMIN, ANNOUNCED).addErrback(lambda failure: failure.trap(Unauthorized))
+        sent = [value for _, headers in camera.sent for pair in headers.items() for value in pair]
+        self.assertGreater(len(sent), 4)
+        self.assertFalse([value for value in sent if "\r" in value or "\n" in value])
+
+    def test_one_at_a_time(self) -> None:
+        """A device is asked by one inspection at a time; another one meanwhile is not held up."""
+
+        class Slow(ScriptedCamera):
+            async def post(inner, url: str, body: bytes, headers: Any) -> HttpResponse:
+                await deferLater(self.clock, 1.0)
+                return await ScriptedCamera.post(inner, url, body, headers)
+
+        slow, quick = Slow(self.clock.seconds), self.camera()
+        lanes = Lanes()
+        asking = [self.start(slow, None, ANNOUNCED, lanes=lanes) for _ in range(2)]
+        other = self.start(quick, None, replace(ANNOUNCED, address="192.0.2.10"), lanes=lanes)
+        self.successResultOf(other)
+        self.clock.pump([1.0] * 11)
+        self.successResultOf(asking[0])
+        self.assertEqual(slow.closed, 1)
+        self.assertEqual(slow.asked.count("GetServices"), 1)
+        self.clock.pump([1.0] * 11)
+        self.successResultOf(asking[1])
+        self.assertEqual(len(lanes), 0)
+
+
+class Recorder(Base):
+    def test_pictures_of_channels(self) -> None:
+        """Each source of a recorder has its own picture, whatever the number of its profiles."""
+        profiles = tuple(replace(MAIN, token=f"{kind}{n}", source=f"VS{n}") for n in range(3) for kind in "ms")
+        inspection = self.inspect(self.camera(profiles=profiles))
+        self.assertEqual(dict(inspection.snapshots), {f"VS{n}": f"http://192.0.2.9/snap/m{n}" for n in range(3)})
+        self.assertEqual(inspection.snapshot_url, "http://192.0.2.9/snap/m0")
+
+    def test_bound(self) -> None:
+        """What no recorder has is not asked for: the profiles beyond the bound."""
+        profiles = tuple(replace(MAIN, token=f"P{n}", source="VS") for n in range(onvif.MAX_PROFILES + 5))
+        self.assertEqual(len(self.inspect(self.camera(profiles=profiles)).streams), onvif.MAX_PROFILES)
+
+    def test_codecs(self) -> None:
+        """Media2 profiles of every codec keep it, with their audio."""
+        codecs = ("H264", "H265", "AV1", "JPEG")
+        camera = self.camera(profiles=tuple(replace(MAIN, token=codec, codec=codec) for codec in codecs))
+        camera.services[onvif.NS_MEDIA2] = "http://192.0.2.9/onvif/media2_service"
+        streams = self.inspect(camera).streams
+        self.assertEqual([(one.codec, one.audio) for one in streams], [(codec, "PCMU") for codec in codecs])

@@ -277,6 +277,19 @@ class State(OutboxTestCase):
         self.assertEqual(self.drain(), ["b2", "a1", "c1", "e"])
         self.assertEqual(self.drain(), [])
 
+    def test_resay_of_some(self) -> None:
+        """Those asked for are said again, each once, in that order; not what is unknown or has a successor waiting."""
+        for topic in "abcd":
+            self.outbox.put(state(topic, f"{topic}1"))
+        self.drain()
+        self.outbox.put(state("d", "d2"))
+        self.outbox.resay(["c", "a", "c", "unknown", "d"])
+        self.outbox.resay(["a"])
+        self.assertEqual(self.drain(), ["d2", "c1", "a1"])
+        self.assertEqual(self.outbox.depth(), 0)
+        self.outbox.resay([])
+        self.assertEqual(self.drain(), [])
+
     def test_resay_is_cut_short(self) -> None:
         """A document that was being said again when the connection broke is not lost and not said twice."""
         self.outbox.put(state("a", "1"))

@@ -54,7 +54,7 @@ class Site(SynchronousTestCase):
     def context(self, **settings: Any) -> MakerContext:
         return MakerContext(
             reactor=self.clock,
-            config=SimpleNamespace(state_dir=self.folder),
+            config=SimpleNamespace(state_dir=self.folder, web_enabled=False),
             settings=settings,
             publish=self.publisher.publish,
             subscribe=self.subscriber.subscribe,
@@ -82,6 +82,16 @@ class Loading(Site):
         kinds = (IDiscovererMaker, IListenerMaker, IServiceExtension)
         return {maker.name for kind in kinds for maker in plugin_loader.makers(kind, wanted)}
 
+    def without_ours(self) -> None:
+        """What the built-in makers make wants a whole daemon around it: here only those of users are made."""
+        all_makers = plugin_loader.makers
+
+        def makers_of_users(kind: type[Interface], wanted: Any = ()) -> list[Any]:
+            found = all_makers(kind, wanted)
+            return [maker for maker in found if not type(maker).__module__.startswith(plugin_loader.BUILTIN)]
+
+        self.patch(plugin_loader, "makers", makers_of_users)
+
     def test_found(self) -> None:
         """All examples are found where they lie, none is broken, and each asks for its settings by its name."""
         self.assertEqual({}, plugin_loader.broken())
@@ -102,6 +112,7 @@ class Loading(Site):
 
     def test_settings(self) -> None:
         """Each plugin gets its own table of the configuration file and no other's."""
+        self.without_ours()
         settings = {"consensus": {"topic": "d/+", "decision": "d", "kinds": ["fire"]}, "actuator": {}}
         made = plugin_loader.make_all(
             IServiceExtension, self.context(), settings=settings, wanted=["consensus", "actuator", "telemetry"]
@@ -110,6 +121,7 @@ class Loading(Site):
 
     def test_failing_maker(self) -> None:
         """A maker that fails is logged and left out; the others are made."""
+        self.without_ours()
         settings = {
             "consensus": {"topic": "no plus sign", "decision": "d", "kinds": []},
             "telemetry": {"path": "/none", "topic": "t"},
@@ -129,6 +141,7 @@ class Loading(Site):
 
     def test_user_folder(self) -> None:
         """A file in another folder is a plugin like any other, after the built-in ones."""
+        self.without_ours()
         self.load(
             "from twisted.plugin import IPlugin\n"
             "from zope.interface import implementer\n"

@@ -66,6 +66,14 @@ class Services(SynchronousTestCase):
         told = onvif.parse_system_date_and_time(self.body(service, ask.get_system_date_and_time()))
         self.assertEqual(told.seconds, 1_700_000_000 - 3600)
 
+    def test_local_time_as_utc(self) -> None:
+        """A camera that gives out local time as UTC says its zone, and keeps its clock."""
+        for zone, name in ((8 * 3600.0, "LT-8:00"), (-12_600.0, "LT3:30")):
+            service = self.service(quirks=Quirks(local_as_utc=zone))
+            told = onvif.parse_system_date_and_time(self.body(service, ask.get_system_date_and_time()))
+            self.assertEqual((told.seconds, told.east, told.zone), (1_700_000_000 + zone, zone, name))
+            self.assertEqual(service.now(), 1_700_000_000)
+
     def test_media(self) -> None:
         """Both media services tell two profiles of one source and where each is streamed."""
         service = self.service()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from twisted_detector.addressing import rehost, without_login
@@ -20,12 +20,31 @@ from twisted_detector.events import (
     Event,
     StreamChanged,
 )
-from twisted_detector.model import Camera, Candidate, Evidence, Inspection, Mac, Status, Stream, StreamReport
+from twisted_detector.model import (
+    OUI,
+    Camera,
+    Candidate,
+    Evidence,
+    EvidenceKind,
+    Inspection,
+    Mac,
+    Status,
+    Stream,
+    StreamReport,
+)
+from twisted_detector.reasons import ReasonCode
 
 #: Addresses that are remembered of one camera: enough to see a pattern, few enough for a document.
 MAX_IP_HISTORY = 20
 #: A clock that differs by more seconds is worth an event: ONVIF logins begin to fail at 5 s.
 NOTABLE_CLOCK_OFFSET = 5.0
+#: What a camera's state says of those of its streams that say nothing themselves.
+_CODES = {
+    Status.OFFLINE: ReasonCode.UNREACHABLE,
+    Status.STREAM_ERROR: ReasonCode.NOT_CHECKED,
+    Status.AUTH_REQUIRED: ReasonCode.AUTH_REQUIRED,
+    Status.BUSY: ReasonCode.BUSY,
+}
 
 
 class CameraSet:
@@ -60,6 +79,7 @@ class CameraSet:
     def restore(self, camera: Camera) -> None:
         """Take over a camera as an earlier run knew it."""
         self._by_id[camera.id] = camera
+        self._clock_offset = camera.clock_offset
         self._emit(CameraRestored(at=camera.last_seen, camera=camera))
 
     def seen(self, methods: tuple[str, ...], now: float) -> None:
@@ -123,11 +143,14 @@ class CameraSet:
         if offset is not None and abs(offset - self._clock_offset) > NOTABLE_CLOCK_OFFSET:
             self._clock_offset = offset
             for camera in self:
-                self._emit(ClockSkewed(at=now, camera=camera, offset=offset))
+                self._by_id[camera.id] = skewed = replace(camera, clock_offset=offset)
+                self._emit(ClockSkewed(at=now, camera=skewed, offset=offset))
 
     def checked(self, reports: Mapping[str, StreamReport], now: float) -> None:
-        """A check of some streams ended; ``reports`` by stream URL."""
+        """A check of some streams ended; ``reports`` by stream URL. None: it is there, and nothing seems changed."""
         for camera in self:
+            if not reports:
+                self._by_id[camera.id] = replace(camera, last_seen=now)
             if not any(stream.url in reports for stream in camera.streams):
                 continue
             streams = tuple(apply_report(stream, reports.get(stream.url)) for stream in camera.streams)
@@ -158,7 +181,10 @@ class CameraSet:
             new = replace(new, last_validated=now)
         else:
             # What is not online is not proved: no consumer may read it as playing.
-            streams = tuple(replace(one, validated=False, reason=one.reason or reason) for one in new.streams)
+            streams = tuple(
+                replace(one, validated=False, reason=one.reason or reason, code=one.code or _CODES[status])
+                for one in new.streams
+            )
             new = replace(new, streams=streams)
         new = replace(new, status=status, reason=reason, since=now if turned else new.since)
         self._by_id[new.id] = new
@@ -202,6 +228,8 @@ def apply_report(stream: Stream, report: StreamReport | None) -> Stream:
         proof=report.proof,
         validated=report.validated,
         reason=report.reason,
+        code=report.code,
+        back_channel=report.back_channel or (stream.back_channel and not report.validated),
     )
 
 
@@ -222,13 +250,13 @@ def _merge(
         mac=facts.mac or base.mac,
         endpoint_reference=facts.endpoint_reference or base.endpoint_reference,
         name=inspection.name or base.name,
-        manufacturer=inspection.manufacturer or base.manufacturer,
+        manufacturer=inspection.manufacturer or base.manufacturer or maker_of(evidence),
         model=inspection.model or base.model,
         serial_number=inspection.serial_number or base.serial_number,
         firmware_version=inspection.firmware_version or base.firmware_version,
         onvif_url=without_login(inspection.onvif_url) or base.onvif_url,
         http_url=without_login(inspection.http_url) or base.http_url,
-        snapshot_url=without_login(inspection.snapshot_url) or base.snapshot_url,
+        snapshot_url=without_login(_snapshot_of(source, inspection)) or base.snapshot_url,
         # A refusal tells nothing about streams: those that were known stay.
         streams=tuple(replace(one, url=without_login(one.url)) for one in streams) or base.streams,
         capabilities=inspection.capabilities or base.capabilities,
@@ -236,6 +264,17 @@ def _merge(
         methods=facts.methods,
         evidence=evidence,
     )
+
+
+def maker_of(evidence: Iterable[Evidence]) -> str:
+    """Whom the MAC was registered for, "" where nobody knows: worth a name as long as the device gives none."""
+    return next((one.value for one in evidence if one.kind == EvidenceKind.VENDOR and one.source == OUI), "")
+
+
+def _snapshot_of(source: str, inspection: Inspection) -> str:
+    """The address of this source's picture: a recorder's other channels must not show the first one's."""
+    several = len({stream.source for stream in inspection.streams}) > 1
+    return dict(inspection.snapshots).get(source, "") if several else inspection.snapshot_url
 
 
 def _facts(camera: Camera) -> Camera:

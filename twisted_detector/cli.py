@@ -11,6 +11,7 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 from twisted_detector import __version__
 
@@ -22,7 +23,10 @@ The daemon is configured by environment variables or a TOML file; docs/configura
 Exit status: 0 all well, 1 it could not be done, 2 wrong arguments or configuration.
 
   camdetect run                                  the daemon, in the foreground
-  camdetect list --json                          the cameras that it knows
+  camdetect scan                                 one sweep now, and what it found
+  camdetect list --watch                         the cameras that it knows, as they come and go
+  camdetect show front-door                      all about one of them
+  camdetect status                               how the daemon is
   camdetect why 192.168.1.20                     why that one is not among them
   camdetect doctor                               what is wrong with it or its machine
   camdetect simulate --count 3 --bind 127.0.0.1  three cameras to try it with
@@ -47,11 +51,15 @@ quirks, each given with its own --quirk:
   xaddr_host=HOST   announces another host                     stream_host=HOST  the same in stream URIs
   secret_path=PATH  the only RTSP path that exists             delay=SECONDS   every answer comes later
   clock_skew=SECONDS  its clock is ahead by that much          clock_window=SECONDS  tolerance of WS-UsernameToken
+  local_as_utc=SECONDS  says local time for UTC, so far east
   lock_after=N      locks after N failed logins                lock_seconds=SECONDS  for how long
 """
 
 #: Words for --auth; the same as simulator.camera.Auth, which is not imported here to keep --help quick.
 AUTH_WORDS = ("none", "digest", "digest-sha256", "wsse", "basic")
+
+#: Words for export; the same as exporting.FORMATS, which is not imported here to keep --help quick.
+EXPORT_WORDS = ("frigate", "go2rtc", "json", "csv")
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -76,7 +84,37 @@ def build_parser() -> argparse.ArgumentParser:
         "is asked, and when there is none, the directory is read.",
     )
     listing.add_argument("--json", action="store_true", help="everything that is kept, as JSON")
+    listing.add_argument("--watch", action="store_true", help="follow the running daemon, until Ctrl-C")
     listing.set_defaults(command=_list)
+
+    show = commands.add_parser(
+        "show",
+        help="all that is known of one camera",
+        description="Shows a camera with its streams, addresses and evidence. Asks the running daemon of STATE_DIR, or "
+        "reads the directory when there is none.",
+    )
+    show.add_argument("camera", metavar="ID", help="its id, MAC, address or name")
+    show.add_argument("--json", action="store_true", help="everything that is kept, as JSON")
+    show.set_defaults(command=_show)
+
+    status = commands.add_parser(
+        "status",
+        help="how the running daemon is",
+        description="Shows connection, queue, sweeps, cameras and costs of the running daemon of STATE_DIR. The exit "
+        "status is 1 when none answers.",
+    )
+    status.add_argument("--json", action="store_true", help="the health document, as JSON")
+    status.add_argument("--quiet", action="store_true", help="the exit status alone, for a health check")
+    status.set_defaults(command=_status)
+
+    scan = commands.add_parser(
+        "scan",
+        help="one sweep now, without a broker",
+        description="Looks once with every method, asks whoever is found, and lists all cameras. Where the daemon of "
+        "STATE_DIR runs, it sweeps; else it is done here, and what is learnt is kept in STATE_DIR.",
+    )
+    scan.add_argument("--json", action="store_true", help="everything that is kept, as JSON")
+    scan.set_defaults(command=_scan)
 
     why = commands.add_parser(
         "why",
@@ -96,6 +134,16 @@ def build_parser() -> argparse.ArgumentParser:
     )
     doctor.add_argument("--json", action="store_true", help="the same as JSON")
     doctor.set_defaults(command=_doctor)
+
+    export = commands.add_parser(
+        "export",
+        help="the cameras as a configuration for Frigate or go2rtc, as JSON or CSV",
+        description="Writes the cameras that the daemon knows, or knew when it stopped, for another program. "
+        "Logins are never written: variables stand for them (FRIGATE_ENV_PATH, GO2RTC_ENV_PATH).",
+    )
+    export.add_argument("format", choices=EXPORT_WORDS, metavar="|".join(EXPORT_WORDS), help="for whom")
+    export.add_argument("--diff", action="store_true", help="frigate: what the running daemon would change there")
+    export.set_defaults(command=_export)
 
     simulate = commands.add_parser(
         "simulate",
@@ -119,9 +167,16 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _run(arguments: argparse.Namespace) -> int:
+def _config() -> Any:
+    """The Config of the environment, or one message and exit status 2."""
     from socket import gethostname
 
+    from twisted_detector.config import config_or_exit
+
+    return config_or_exit(os.environ, hostname=gethostname(), stderr=sys.stderr)
+
+
+def _run(arguments: argparse.Namespace) -> int:
     from twisted_detector.collector import hold
 
     hold()
@@ -129,9 +184,7 @@ def _run(arguments: argparse.Namespace) -> int:
     from twisted.internet import reactor
     from twisted.logger import globalLogBeginner, textFileLogObserver
 
-    from twisted_detector.config import config_or_exit
-
-    config = config_or_exit(os.environ, hostname=gethostname(), stderr=sys.stderr)
+    config = _config()
 
     from twisted_detector.service import makeService  # heavy; faults of the configuration are told before
     from twisted_detector.steady import steady_reactor
@@ -147,35 +200,64 @@ def _run(arguments: argparse.Namespace) -> int:
 
 
 def _list(arguments: argparse.Namespace) -> int:
+    directory = _config().state_dir
+    if arguments.watch:
+        from twisted_detector.cli_watch import watch
+
+        return watch(directory, out=sys.stdout, err=sys.stderr)
+    from twisted.internet import reactor
+
+    from twisted_detector.cli_list import list_cameras
+
+    return list_cameras(reactor, directory, use_json=arguments.json, out=sys.stdout, err=sys.stderr)
+
+
+def _show(arguments: argparse.Namespace) -> int:
+    directory = _config().state_dir
+    from twisted.internet import reactor
+
+    from twisted_detector.cli_show import show
+
+    return show(reactor, directory, arguments.camera, use_json=arguments.json, out=sys.stdout, err=sys.stderr)
+
+
+def _status(arguments: argparse.Namespace) -> int:
+    from twisted_detector.cli_status import status
+
+    return status(_config().state_dir, use_json=arguments.json, quiet=arguments.quiet, out=sys.stdout, err=sys.stderr)
+
+
+def _scan(arguments: argparse.Namespace) -> int:
+    config = _config()
+    from twisted.internet import reactor
+
+    from twisted_detector.cli_scan import scan_now
+
+    return scan_now(reactor, config, use_json=arguments.json, out=sys.stdout, err=sys.stderr)
+
+
+def _why(arguments: argparse.Namespace) -> int:
+    from twisted_detector.cli_ask import why
+
+    return why(_config().state_dir, arguments.address, use_json=arguments.json, out=sys.stdout, err=sys.stderr)
+
+
+def _doctor(arguments: argparse.Namespace) -> int:
+    from twisted_detector.cli_ask import doctor
+
+    return doctor(_config(), use_json=arguments.json, out=sys.stdout, err=sys.stderr)
+
+
+def _export(arguments: argparse.Namespace) -> int:
     from socket import gethostname
 
     from twisted.internet import reactor
 
-    from twisted_detector.cli_list import list_cameras
+    from twisted_detector.cli_export import export
     from twisted_detector.config import config_or_exit
 
     config = config_or_exit(os.environ, hostname=gethostname(), stderr=sys.stderr)
-    return list_cameras(reactor, config.state_dir, use_json=arguments.json, out=sys.stdout, err=sys.stderr)
-
-
-def _why(arguments: argparse.Namespace) -> int:
-    from socket import gethostname
-
-    from twisted_detector.cli_ask import why
-    from twisted_detector.config import config_or_exit
-
-    config = config_or_exit(os.environ, hostname=gethostname(), stderr=sys.stderr)
-    return why(config.state_dir, arguments.address, use_json=arguments.json, out=sys.stdout, err=sys.stderr)
-
-
-def _doctor(arguments: argparse.Namespace) -> int:
-    from socket import gethostname
-
-    from twisted_detector.cli_ask import doctor
-    from twisted_detector.config import config_or_exit
-
-    config = config_or_exit(os.environ, hostname=gethostname(), stderr=sys.stderr)
-    return doctor(config, use_json=arguments.json, out=sys.stdout, err=sys.stderr)
+    return export(reactor, config, arguments.format, diff=arguments.diff, out=sys.stdout, err=sys.stderr)
 
 
 def _simulate(arguments: argparse.Namespace) -> int:

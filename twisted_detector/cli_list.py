@@ -8,21 +8,22 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TextIO
 
+from rich.table import Table
 from twisted.internet.defer import Deferred
 from twisted.internet.task import react
 
+from twisted_detector.cli_screen import cell, printable, screen, status_cell, table
 from twisted_detector.control import NotRunning, ask
-from twisted_detector.errors import RemoteError, StoreError
+from twisted_detector.errors import CamdetectError, StoreError
 from twisted_detector.model import Camera
 from twisted_detector.store import Store
 from twisted_detector.store_cameras import dump_camera, load_camera
 
 _HEADINGS = ("ID", "STATUS", "ADDRESS", "NAME", "MODEL", "STREAM")
-#: Wider cells are cut: a device may say a name of any length.
-_MAX_CELL = 80
 
 
 async def load(reactor: Any, directory: Path) -> list[Camera]:
@@ -51,13 +52,14 @@ async def load(reactor: Any, directory: Path) -> list[Camera]:
 
 def as_lines(cameras: Sequence[Camera]) -> list[str]:
     """A table with a heading, columns as wide as they need to be."""
-    rows = [_HEADINGS]
-    for camera in cameras:
-        model = " ".join(filter(None, (camera.manufacturer, camera.model)))
-        cells = (camera.id, camera.status.value, camera.address, camera.name, model, camera.primary_url)
-        rows.append(tuple("".join(c for c in cell if c.isprintable())[:_MAX_CELL] or "-" for cell in cells))  # type: ignore[arg-type]  # six cells
+    rows = [_HEADINGS, *(tuple(printable(text) or "-" for text in _texts(camera)) for camera in cameras)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(_HEADINGS))]
     return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+
+
+def _texts(camera: Camera) -> tuple[str, ...]:
+    model = " ".join(filter(None, (camera.manufacturer, camera.model)))
+    return (camera.id, camera.status.value, camera.address, camera.name, model, camera.primary_url)
 
 
 def as_json(cameras: Sequence[Camera]) -> str:
@@ -65,26 +67,54 @@ def as_json(cameras: Sequence[Camera]) -> str:
     return json.dumps([json.loads(dump_camera(camera)) for camera in cameras], indent=2, sort_keys=True)
 
 
-def list_cameras(reactor: Any, directory: Path, *, use_json: bool, out: TextIO, err: TextIO) -> int:
-    """Write the cameras to ``out``; returns the exit status: 0, or 1 when the store cannot be read."""
-    status = 0
+def read_cameras(reactor: Any, directory: Path) -> list[Camera]:
+    """:func:`load` for a command line that has no reactor running: runs it until the cameras are there, once.
+
+    :raises CamdetectError: as :func:`load`.
+    """
+    found: list[Camera] = []
+    faults: list[CamdetectError] = []
 
     async def work() -> None:
-        nonlocal status
         try:
-            cameras = await load(reactor, directory)
-        except (StoreError, RemoteError) as error:
-            status = 1
-            err.write(f"camdetect list: {error}\n")
-            return
-        if use_json:
-            out.write(as_json(cameras) + "\n")
-        elif cameras:
-            out.write("\n".join([*as_lines(cameras), ""]))
-        else:
-            out.write(f"No camera is known in {directory}.\n")
+            found.extend(await load(reactor, directory))
+        except CamdetectError as error:
+            faults.append(error)
 
-    try:
+    with suppress(SystemExit):  # how react() ends, well or not
         react(lambda _: Deferred.fromCoroutine(work()), (), reactor)
-    except SystemExit as end:
-        return status or int(end.code or 0)
+    if faults:
+        raise faults[0]
+    return found
+
+
+def list_cameras(reactor: Any, directory: Path, *, use_json: bool, out: TextIO, err: TextIO) -> int:
+    """Write the cameras to ``out``; returns the exit status: 0, or 1 when the store cannot be read."""
+    try:
+        cameras = read_cameras(reactor, directory)
+    except CamdetectError as error:
+        err.write(f"camdetect list: {error}\n")
+        return 1
+    if use_json:
+        out.write(as_json(cameras) + "\n")
+    elif cameras:
+        write_cameras(cameras, out)
+    else:
+        out.write(f"No camera is known in {directory}.\n")
+    return 0
+
+
+def write_cameras(cameras: Sequence[Camera], out: TextIO) -> None:
+    """A table in colours for a terminal, plain lines for a pipe."""
+    if out.isatty():
+        screen(out).print(as_table(cameras))
+    else:
+        out.write("\n".join([*as_lines(cameras), ""]))
+
+
+def as_table(cameras: Sequence[Camera]) -> Table:
+    """The same table for a terminal, in colours and folded to its width."""
+    return table(
+        _HEADINGS,
+        ((cell(one), status_cell(status), *map(cell, rest)) for one, status, *rest in map(_texts, cameras)),
+    )

@@ -16,22 +16,25 @@ from types import MappingProxyType
 from typing import Any, TextIO
 
 from twisted_detector.config_checks import Checks
+from twisted_detector.config_following import FollowingSettings
 from twisted_detector.config_kinds import NAME, Refused, Setting, setting_of
 from twisted_detector.config_reader import Reader, ReadFile, Reading, must_be, read_file as read_file_from_disk
-from twisted_detector.config_telling import TellingSettings
 from twisted_detector.errors import ConfigError
+from twisted_detector.inspection.login_rules import named_networks as networks_with_logins
 from twisted_detector.model import Login
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Config(TellingSettings):
+class Config(FollowingSettings):
     """Every setting with its value. Secrets mask themselves, so a Config may be shown.
 
     :ivar mqtt_broker: "" means the embedded broker.
     :ivar scan_networks: CIDR texts; the word ``interfaces`` stands for the networks of this machine's interfaces.
-    :ivar camera_credentials: all logins in the order in which they may be tried; the first is ``camera_username`` with
+    :ivar camera_credentials: all logins, those with an audience as ``LoginRule``; the first is ``camera_username`` with
         ``camera_password`` when those are given.
     :ivar plugin_settings: the tables ``[plugins.<name>]`` of the TOML file, by name.
+    :ivar notify_socket: NOTIFY_SOCKET, as a supervisor sets it for us (sd_notify), or "".
+    :ivar watchdog_seconds: how long that supervisor bears our silence, from WATCHDOG_USEC; 0.0: for ever.
     :ivar warnings: what is allowed but probably not meant; to be logged at start.
     """
 
@@ -39,11 +42,18 @@ class Config(TellingSettings):
         default_factory=lambda: MappingProxyType({}), repr=False, hash=False
     )
     warnings: tuple[str, ...] = ()
+    notify_socket: str = ""
+    watchdog_seconds: float = 0.0
 
     @property
     def named_networks(self) -> tuple[IPv4Network | IPv6Network, ...]:
         """The networks of SCAN_NETWORKS that the operator wrote out: what stands there is meant."""
         return tuple(ip_network(text, strict=False) for text in self.scan_networks if text != "interfaces")
+
+    @property
+    def confirmed_networks(self) -> tuple[IPv4Network | IPv6Network, ...]:
+        """Where devices may be given a secret though no MAC is seen: networks to sweep, and those that have logins."""
+        return tuple(dict.fromkeys((*self.named_networks, *networks_with_logins(self.camera_credentials))))
 
     @classmethod
     def settings(cls) -> dict[str, Setting]:
@@ -82,6 +92,8 @@ class Config(TellingSettings):
             **values,
             plugin_settings=reading.plugin_settings,
             warnings=(*reading.warnings, *checks.warnings()),
+            notify_socket=environ.get("NOTIFY_SOCKET", ""),
+            watchdog_seconds=_watchdog(environ),
         )
 
 
@@ -108,6 +120,12 @@ def _derive(reading: Reading, environ: Mapping[str, str], hostname: str, superus
             values["state_dir"] = Path(home) / "camdetect"
         else:
             reading.refuse("STATE_DIR", "", "must be set where there is neither XDG_STATE_HOME nor HOME")
+
+
+def _watchdog(environ: Mapping[str, str]) -> float:
+    """Seconds of WATCHDOG_USEC. Set by the supervisor, not by the user: what cannot be read is no watchdog."""
+    given = environ.get("WATCHDOG_USEC", "")
+    return int(given) / 1e6 if given.isascii() and given.isdigit() and len(given) < 16 else 0.0
 
 
 def config_or_exit(environ: Mapping[str, str], *, hostname: str, stderr: TextIO) -> Config:

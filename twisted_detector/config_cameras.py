@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from twisted_detector.config_kinds import (
-    LOGINS,
     SECRET,
     TEXT,
     choice,
     seconds,
     setting,
 )
+from twisted_detector.config_logins import LOGINS
 from twisted_detector.config_looking import LookingSettings
 from twisted_detector.model import Login, Secret
 
@@ -27,7 +27,7 @@ class CameraSettings(LookingSettings):
     camera_credentials: tuple[Login, ...] = setting(
         LOGINS,
         (),
-        "Logins to try, in this order.",
+        "Logins to try: the most particular first, of one kind in this order.",
         default_text="none: no password is ever guessed",
         example="admin:s3cret,viewer:look",
         secret=True,
@@ -36,9 +36,16 @@ class CameraSettings(LookingSettings):
     allow_basic_auth: str = setting(
         choice("never", "known", "always"),
         "known",
-        "Send a password in clear (HTTP or RTSP Basic): never, only to devices whose MAC this machine sees, or always.",
+        "Send a password in clear (HTTP or RTSP Basic): never, to devices that were identified before or are listed, or"
+        " always.",
     )
     onvif_timeout: float = setting(seconds(0.1, 600), 5.0, "Longest wait for an ONVIF answer.")
     rtsp_timeout: float = setting(seconds(0.1, 600), 10.0, "Longest duration of a stream check.")
     health_check_interval: float = setting(seconds(1, _DAY), 60.0, "Time between checks of a known camera.")
+    full_proof_interval: float = setting(
+        seconds(1, 7 * _DAY),
+        900.0,
+        "Time between full proofs of a camera that is well: a picture is received. The checks between are cheaper: the"
+        " camera answered a question to all, or one to itself.",
+    )
     offline_threshold: float = setting(seconds(1, 7 * _DAY), 180.0, "Silence after which a camera is offline.")

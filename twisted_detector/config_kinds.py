@@ -13,7 +13,7 @@ from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
 from typing import Any, Generic, TypeVar, cast
 
-from twisted_detector.model import Login, Secret
+from twisted_detector.model import Secret
 
 T = TypeVar("T")
 D = TypeVar("D")
@@ -50,12 +50,14 @@ class Kind(Generic[T]):
     :ivar allowed: what is allowed, as it stands in documents and faults ("a whole number from 1 to 65535").
     :ivar native: TOML types besides text that may be written instead.
     :ivar read_many: set for lists: the value of several texts (a TOML array, the lines of a file).
+    :ivar read_table: set where a TOML table may be written instead.
     """
 
     read: Callable[[str], T]
     allowed: str
     native: tuple[type, ...] = ()
     read_many: Callable[[list[str]], T] | None = None
+    read_table: Callable[[Mapping[str, Any]], T] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,7 +268,11 @@ def entries(read_all: Callable[[list[str]], tuple[T, ...]], allowed: str) -> Kin
     return Kind(read, allowed, native=(list,), read_many=read_many)
 
 
-def _network(text: str, position: int) -> IPv4Network | IPv6Network:
+def network_entry(text: str, position: int) -> IPv4Network | IPv6Network:
+    """The network that entry number ``position`` of a list names.
+
+    :raises Refused: none, or an address within one.
+    """
     try:
         return ip_network(text)
     except ValueError:
@@ -285,7 +291,7 @@ def _read_scan_networks(texts: list[str]) -> tuple[str, ...]:
         if text.lower() == "interfaces":
             networks.append("interfaces")
             continue
-        network = _network(text, position)
+        network = network_entry(text, position)
         if network.num_addresses > MAX_NETWORK_ADDRESSES:
             raise Refused(f"entry {position} has more than {MAX_NETWORK_ADDRESSES} addresses (a /16, in IPv6 a /112)")
         if network.is_multicast or network.network_address.is_unspecified:
@@ -304,7 +310,7 @@ SCAN_NETWORKS = entries(
 
 
 def _read_networks(texts: list[str]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(str(_network(text, position)) for position, text in enumerate(texts, 1)))
+    return tuple(dict.fromkeys(str(network_entry(text, position)) for position, text in enumerate(texts, 1)))
 
 
 NETWORKS = entries(_read_networks, "networks in CIDR notation or single addresses, separated by commas")
@@ -322,16 +328,3 @@ def _read_host_names(texts: list[str]) -> tuple[str, ...]:
 
 
 HOST_NAMES = entries(_read_host_names, "host names separated by commas, without ports")
-
-
-def _read_logins(texts: list[str]) -> tuple[Login, ...]:
-    logins: list[Login] = []
-    for position, text in enumerate(texts, 1):
-        name, colon, password = text.partition(":")
-        if not colon or not name:
-            raise Refused(f"entry {position} is none (a password that has a comma needs CAMERA_CREDENTIALS_FILE)")
-        logins.append(Login(name, Secret(password)))
-    return tuple(dict.fromkeys(logins))
-
-
-LOGINS = entries(_read_logins, "user:password pairs separated by commas, split at the first colon")

@@ -45,6 +45,49 @@ The settings marked *secret* are never shown: not in a log, not in a fault, not 
 `NAME`, `NAME_FILE` may name a file that has the value (Docker and systemd secrets); giving both is a fault.
 `CAMERA_CREDENTIALS_FILE` has one `user:password` per line, `#` begins a comment line, and the file is refused
 when anybody but its owner may read it (`chmod 600`). A TOML file that holds a secret is refused likewise.
+
+## Which login for which camera
+
+What stands under no heading is for every camera. A heading in brackets says for whom the logins below it are, until
+the next one:
+
+```
+# /etc/camdetect/logins, chmod 600
+viewer:look
+
+[network 10.20.0.0/24]
+admin:north-wing
+
+[vendor hikvision]
+admin:s3cret
+operator:s3cret2
+
+[camera 0200000000*]
+root:pass
+```
+
+| heading | for |
+|---|---|
+| `[camera …]` | a MAC (with or without colons) or a camera's id; `*` stands for any letters, `?` for one |
+| `[network …]` | the addresses of one network; cameras there are given logins though a router hides their MAC |
+| `[vendor …]` | devices of one maker, by their own say, their server's, or their MAC's registration |
+| `[default]` | every camera, as above the first heading |
+
+The login that worked last on a camera is tried first, then those of `[camera]`, `[network]`, `[vendor]` and the rest,
+of one kind in the order of the file. No more than two are tried within half an hour: see
+[operations/logins.md](operations/logins.md). In the TOML file the same headings are the keys of a table:
+
+```toml
+[camera_credentials]        # a table stands after the plain settings
+default = ["viewer:look"]
+"network 10.20.0.0/24" = ["admin:north-wing"]
+"vendor hikvision" = ["admin:s3cret", "operator:s3cret2"]
+"camera 0200000000*" = "root:pass"
+```
+
+In `CAMERA_CREDENTIALS` they are entries of the list:
+`CAMERA_CREDENTIALS="viewer:look,[vendor hikvision],admin:s3cret"`. A name that begins with `[` and a password that
+ends with `]` would be a heading; there is no way to write such a login.
 """
 
 _TAIL = """

@@ -263,6 +263,8 @@ def _read(setting: Setting, value: object) -> Any:
         if not all(isinstance(entry, str) for entry in value):
             raise Refused("a list of texts")
         return kind.read_many(value)
+    if isinstance(value, dict) and kind.read_table is not None:
+        return kind.read_table(value)
     if type(value) not in kind.native:
         raise Refused
     return kind.read(str(value).lower() if isinstance(value, bool) else str(value))

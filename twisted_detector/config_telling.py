@@ -13,8 +13,10 @@ from twisted_detector.config_kinds import (
     PATH,
     SECRET,
     TOPIC,
+    choice,
     seconds,
     setting,
+    whole,
 )
 from twisted_detector.model import Secret
 
@@ -28,19 +30,41 @@ class TellingSettings(CameraSettings):
     health_report_interval: float = setting(
         seconds(1, _DAY), 60.0, "Time between health reports.", heading="What is told"
     )
-    frigate_update_enabled: bool = setting(FLAG, True, "Publish a Frigate configuration.", pending=True)
+    homeassistant_enabled: bool = setting(
+        FLAG, True, "Announce every camera to Home Assistant by MQTT discovery; without it, what was announced goes."
+    )
+    homeassistant_prefix: str = setting(TOPIC, "homeassistant", "Home Assistant's discovery prefix.")
+    homeassistant_status_topic: str = setting(
+        TOPIC, "homeassistant/status", "Topic of its birth message, on which everything is said again."
+    )
+    homeassistant_discovery: str = setting(
+        choice("device", "component"),
+        "device",
+        "One message per camera, or one per entity for a Home Assistant before 2024.11.",
+    )
+    homeassistant_pictures: bool = setting(
+        FLAG,
+        False,
+        "Give Home Assistant the latest picture of every camera over MQTT. Whoever may read the topics sees.",
+    )
+    homeassistant_picture_max_bytes: int = setting(
+        whole(1024, 4_194_304), 262_144, "Larger pictures are not said over MQTT."
+    )
+    frigate_update_enabled: bool = setting(
+        FLAG, True, "Tell Frigate of the cameras: by topic, and by file and API where those are set."
+    )
     frigate_config_path: Path | None = setting(
-        PATH, None, "File that gets it, too.", default_text="no file", pending=True
+        PATH,
+        None,
+        "Frigate's file that gets the cameras, YAML or JSON by its name. What else stands in it stays.",
+        default_text="no file",
     )
-    frigate_reload_topic: str = setting(
-        TOPIC, "frigate/config/reload", "Topic that tells Frigate to read it again.", pending=True
-    )
+    frigate_reload_topic: str = setting(TOPIC, "frigate/config/reload", "Topic that says that it changed.")
     publish_credentials: bool = setting(
         FLAG,
         False,
-        "Put user and password into published stream URLs, as the predecessor did. Whoever may read the topics gets"
-        " them.",
-        pending=True,
+        "Put user and password into Frigate's and go2rtc's configuration and into `frigate/config/cameras`, as the"
+        " predecessor did. Whoever may read the topics gets them.",
     )
     web_enabled: bool = setting(FLAG, True, "Serve the web page and its API.")
     web_listen: tuple[str, int] = setting(

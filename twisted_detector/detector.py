@@ -33,6 +33,7 @@ from twisted_detector.model import Mac, Sighting
 from twisted_detector.newcomers import Newcomers
 from twisted_detector.refinder import Refinder
 from twisted_detector.registry import Registry
+from twisted_detector.rollcall import RollCall
 from twisted_detector.schedule import Schedule
 from twisted_detector.sweeper import Sweeper
 from twisted_detector.workqueue import WorkQueue
@@ -117,7 +118,9 @@ class Detector:
             note=note,
         )
         examiner.missed = self._missed
-        self._checks = LoopingCall(self._check_all)
+        self._roll_call = RollCall(registry, self.sweeper, interval=check_interval)
+        examiner.present = self._roll_call.present
+        self._checks = LoopingCall(self._begin_checks)
         self._checks.clock = clock
         self._settling: dict[int, IDelayedCall] = {}
         self._lookups: set[Deferred[None]] = set()
@@ -178,6 +181,11 @@ class Detector:
         return self.sweeper.sweeps
 
     @property
+    def pending(self) -> int:
+        """How many that were seen are still being looked up, or given time to tell more before they are asked."""
+        return len(self._lookups) + len(self._settling)
+
+    @property
     def last_sweep(self) -> Mapping[str, SweepFinished]:
         """The latest sweep of each method."""
         return self.sweeper.last
@@ -225,6 +233,8 @@ class Detector:
         if len(self._lookups) >= MAX_LOOKUPS:
             self.counts["dropped_sightings"] += 1
             return
+        if self._roll_call.answered(sighting):
+            return
         lookup = Deferred.fromCoroutine(self._take_in(sighting))
         self._lookups.add(lookup)
         lookup.addErrback(self._lookup_failed)
@@ -240,7 +250,9 @@ class Detector:
         seen = self._registry.observe(sighting, self._clock.seconds())
         if seen is None:
             self.counts["dropped_sightings"] += 1
-        elif seen.due:
+            return
+        self._roll_call.saw(seen.key)
+        if seen.due:
             self._ask_soon(seen.key)
 
     async def _mac_of(self, address: str) -> Mac | None:
@@ -283,8 +295,11 @@ class Detector:
 
     # --- checks ----------------------------------------------------------------------------------------------------
 
+    def _begin_checks(self) -> None:
+        self._roll_call.begin(self._check_all)
+
     def _check_all(self) -> None:
-        for key in self._registry.devices():
+        for key in self._registry.devices() if self._running else ():
             try:
                 self._check(key)
             except Exception:

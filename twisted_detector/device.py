@@ -83,7 +83,15 @@ class Device:
             xaddrs=self.facts.xaddrs or services,
             rtsp_ports=_union(self.facts.rtsp_ports, _ports(streams)),
             known_urls=tuple(proved),
+            vendors=self._vendors,
         )
+
+    @property
+    def _vendors(self) -> tuple[str, ...]:
+        """Who made it, by itself and by whatever else says so."""
+        made = [camera.manufacturer for camera in self.cameras]
+        made += [item.value for item in self.evidence.values() if item.kind == EvidenceKind.VENDOR]
+        return tuple(dict.fromkeys(filter(None, made)))
 
     def since_asked(self, now: float) -> float:
         """Seconds since it was asked; endless when never, or when the clock has jumped back since."""

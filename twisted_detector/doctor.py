@@ -22,6 +22,7 @@ from twisted_detector.doctor_system import (
 )
 from twisted_detector.errors import CamdetectError
 from twisted_detector.events import ClockSkewed, Event
+from twisted_detector.following import IFollowing, Phase
 from twisted_detector.interfaces import ConnectionState, IEventListener, INeighbours
 from twisted_detector.model import Interface, Status
 from twisted_detector.mqtt_service import MqttService
@@ -32,6 +33,7 @@ from twisted_detector.store import Store
 _MAX_CLOCKS = 10_000
 #: Seconds by which a clock may be off before logins fail (WS-UsernameToken windows of 5 s exist).
 _CLOCK_OFF = 5.0
+_FOLLOWERS = "docs/operations/frigate.md and go2rtc.md tell what to do"
 #: Names that are listed in one finding.
 _MAX_NAMES = 10
 
@@ -49,6 +51,7 @@ class Doctor:
         store: Store,
         registry: Registry,
         detector: Detector,
+        following: Callable[[], IFollowing | None] = lambda: None,
         system: Callable[[Sequence[Interface]], Iterator[Finding]] | None = None,
     ) -> None:
         self._config = config
@@ -57,6 +60,7 @@ class Doctor:
         self._store = store
         self._registry = registry
         self._detector = detector
+        self._following = following
         self._system = system or of_system
         self._clocks: dict[str, float] = {}
 
@@ -87,6 +91,7 @@ class Doctor:
             *self._of_sweeps(),
             *self._of_cameras(),
             self._of_clocks(),
+            *self._of_followers(),
         ]
 
     def _of_mqtt(self) -> Finding:
@@ -146,6 +151,13 @@ class Doctor:
             return Finding("clocks of cameras", OK, "none is off by more than 5 s")
         shown = ", ".join(f"{one} {by:+.0f} s" for one, by in list(off.items())[:_MAX_NAMES])
         return Finding("clocks of cameras", WARN, f"off: {shown}", "set NTP in the cameras: logins fail by it")
+
+    def _of_followers(self) -> Iterator[Finding]:
+        following = self._following()
+        for one in following.standings() if following is not None else ():
+            level = WARN if one.phase in (Phase.AWAY, Phase.REFUSED) or one.reason else OK
+            text = f"{one.where}: {one.phase}" + (f": {one.reason}" if one.reason else "")
+            yield Finding(one.name, level, text, _FOLLOWERS if level == WARN else "")
 
 
 def of_system(interfaces: Sequence[Interface]) -> Iterator[Finding]:

@@ -36,7 +36,15 @@ class ConfigError(CamdetectError):
 
 
 class InspectionError(CamdetectError):
-    """An inspection did not come to an end; the subclasses say how to treat the device."""
+    """An inspection did not come to an end; the subclasses say how to treat the device.
+
+    :ivar code: a word that stays the same from version to version (``docs/security.md`` has them); "" says no more
+        than the class.
+    """
+
+    def __init__(self, what: str = "", *, shown: str = "", code: str = "") -> None:
+        super().__init__(what, shown=shown)
+        self.code = code
 
 
 class Unreachable(InspectionError):
@@ -46,12 +54,15 @@ class Unreachable(InspectionError):
 class Unauthorized(InspectionError):
     """The device wants a login that it was not given, or refused the one it was given.
 
-    :ivar attempted: whether a credential was sent (only then does it count against the login budget).
+    :ivar attempted: whether a credential was sent (only then does it count against the login budget); None: whoever
+        raised it does not say, and it counts if he looked at the password.
     :ivar locked: whether the device said that it is locked or will lock.
     """
 
-    def __init__(self, what: str = "", *, shown: str = "", attempted: bool = False, locked: bool = False) -> None:
-        super().__init__(what, shown=shown)
+    def __init__(
+        self, what: str = "", *, shown: str = "", attempted: bool | None = None, locked: bool = False, code: str = ""
+    ) -> None:
+        super().__init__(what, shown=shown, code=code)
         self.attempted = attempted
         self.locked = locked
 

@@ -14,15 +14,31 @@ from twisted_detector.casebook import inspected_text, login_texts
 from twisted_detector.errors import Busy, InspectionError, Malformed, Unauthorized, Unreachable
 from twisted_detector.events import CredentialAccepted, CredentialRefused, Event
 from twisted_detector.interfaces import IInspector, ILoginBudget, IStreamValidator
+from twisted_detector.lifecycle import Phase
 from twisted_detector.looking import Note, no_note
-from twisted_detector.model import Candidate, Inspection, Login, Proof, Status, Stream, StreamReport
+from twisted_detector.model import (
+    OUI,
+    Candidate,
+    Evidence,
+    EvidenceKind,
+    Inspection,
+    Login,
+    Mac,
+    Proof,
+    Status,
+    Stream,
+    StreamReport,
+)
 from twisted_detector.registry import Registry
+from twisted_detector.standing import Standing
 from twisted_detector.visit import Visit
 
 #: One visit may take so many seconds in all: a recorder with 64 slow channels gets through, a tar pit does not.
 MAX_SECONDS = 120.0
 #: A report that came no further than this says that the device is away, not that its stream is bad.
 _AWAY = (Proof.UNREACHABLE,)
+#: Rungs that only a full proof reaches.
+PLAYED = (Proof.RTP, Proof.KEYFRAME)
 #: Which fault of several inspectors is told: that it is busy says more than rubbish, and that more than silence.
 _TELLING = (Unreachable, Malformed, Busy)
 _KIND_OF_ANSWER = {Malformed: "unreadable answer", Busy: "busy", Unauthorized: "login wanted"}
@@ -36,6 +52,9 @@ class Examiner:
     :param inspectors: in the order in which they are asked; the first that knows the device has it.
     :param emit: is told of logins that were accepted or refused.
     :param note: writes down how each visit went.
+    :param proof_every: every so manieth routine check is a full proof; those between are as cheap as may be.
+    :ivar present: whether a device has shown itself, where it stands, since the last routine check began.
+    :param maker_of: whom a MAC was registered for, or "".
     :ivar missed: is told the key of each device that did not answer.
     :ivar counts: how visits ended, by result.
     """
@@ -52,17 +71,23 @@ class Examiner:
         budget: ILoginBudget,
         emit: Callable[[Event], None],
         note: Note = no_note,
+        proof_every: int = 1,
+        maker_of: Callable[[Mac], str] = lambda mac: "",
     ) -> None:
         self._clock = clock
         self._registry = registry
+        self._maker_of = maker_of
         self._inspectors = tuple(inspectors)
         self._validator = validator
         self._budget = budget
         self._emit = emit
         self._login_of: dict[int, Login] = {}
+        self._played: set[int] = set()  # devices that showed a stream for a login
         self._round = 0
         self._note = note
+        self._standing = Standing(proof_every)
         self.missed: Callable[[int], None] = lambda key: None
+        self.present: Callable[[int], bool] = lambda key: False
         self.counts: Counter[str] = Counter()
 
     # --- the full inspection ---------------------------------------------------------------------------------------
@@ -71,7 +96,7 @@ class Examiner:
         """Ask what the device is and prove its streams."""
         if not self._is_there(key):
             return
-        visit = self._visit(self._registry.candidate(key))
+        visit = self._visit(key, self._with_maker(self._registry.candidate(key)))
         self._registry.asking(key, self._clock.seconds())
         try:
             await self._ask_all(key, visit)
@@ -81,13 +106,27 @@ class Examiner:
                 self._registry.broke_off(key)
             raise
 
-    def _visit(self, candidate: Candidate) -> Visit:
-        return Visit(self._clock, candidate, validator=self._validator, budget=self._budget)
+    def _visit(self, key: int, candidate: Candidate) -> Visit:
+        return Visit(
+            self._clock,
+            candidate,
+            validator=self._validator,
+            budget=self._budget,
+            played_with_login=key in self._played,
+        )
+
+    def _with_maker(self, candidate: Candidate) -> Candidate:
+        made_by = self._maker_of(candidate.mac) if candidate.mac is not None else ""
+        if not made_by or made_by in candidate.vendors:
+            return candidate
+        return replace(candidate, vendors=(*candidate.vendors, made_by))
 
     def _is_there(self, key: int) -> bool:
         """Whether a device can be visited: never at an address where another was seen since."""
         if not self._registry.knows(key):
             self._login_of.pop(key, None)
+            self._played.discard(key)
+            self._standing.doubt(key)
             return False
         if not self._stands(key, self._registry.candidate(key)):
             self._silent(key, _TAKEN)
@@ -104,7 +143,7 @@ class Examiner:
             try:
                 inspection = await visit.ask(inspector)
             except InspectionError as error:
-                self.counts[type(error).__name__.lower()] += 1
+                self.counts["_".join(filter(None, (type(error).__name__.lower(), error.code)))] += 1
                 self.log.debug(
                     "{inspector} at {address}: {error}",
                     inspector=inspector.name,
@@ -140,7 +179,7 @@ class Examiner:
     def _judge(self, inspection: Inspection, visit: Visit) -> Inspection:
         """An inspection whose streams all want a login is a camera that wants a login."""
         closed = inspection.streams and all(not one.validated and one.proof is Proof.AUTH for one in inspection.streams)
-        if closed and inspection.status is Status.ONLINE:
+        if closed and inspection.status is Status.ONLINE and not visit.busy:
             return replace(inspection, status=Status.AUTH_REQUIRED, reason=inspection.streams[0].reason)
         if visit.busy and inspection.status is Status.ONLINE and not any(one.validated for one in inspection.streams):
             return replace(inspection, status=Status.BUSY, reason=visit.busy)
@@ -161,8 +200,15 @@ class Examiner:
             return
         now = self._clock.seconds()
         self.counts[inspection.status.value] += 1
+        mac = visit.candidate.mac
+        if mac is not None and (made_by := self._maker_of(mac)):
+            evidence = (*inspection.evidence, Evidence(EvidenceKind.VENDOR, made_by, OUI, now))
+            inspection = replace(inspection, evidence=evidence)
+        if inspection.status is Status.AUTH_REQUIRED:
+            inspection = replace(inspection, reason=visit.advice(inspection.reason))
         self._registry.inspected(key, inspection, now)
         self._note_logins(key, visit)
+        self._note_proof(key)
 
     def _note_logins(self, key: int, visit: Visit) -> None:
         """Keep the login that was let in for the next check; tell when it is another than before, and who was not."""
@@ -172,6 +218,8 @@ class Examiner:
         self.counts["failed"] += visit.failures
         if visit.login is not None:
             self._login_of[key] = visit.login
+            if any(one.validated for one in self._registry.streams(key)):
+                self._played.add(key)
             if visit.login != before:
                 for camera in self._registry.cameras_of(key):
                     self._emit(CredentialAccepted(at=now, camera=camera, login=visit.login.name))
@@ -185,6 +233,7 @@ class Examiner:
     def _silent(self, key: int, reason: str) -> None:
         """A device did not answer."""
         now = self._clock.seconds()
+        self._standing.doubt(key)
         self._note(now, self._registry.candidate(key).address, "check", f"no answer: {reason}")
         self._registry.silent(key, reason, now)
         self.missed(key)
@@ -218,9 +267,11 @@ class Examiner:
         if not self._is_there(key):
             return
         candidate = self._registry.candidate(key)
-        visit = self._visit(candidate)
+        visit = self._visit(key, candidate)
         visit.login = self._login_for(key, candidate)
         self._round += 1
+        if self._standing.holds(key, candidate.address, visit.login) and await self._agrees(key, visit):
+            return
         reports: dict[str, StreamReport] = {}
         for camera in self._registry.cameras_of(key):
             for stream in _worth_a_look(camera.streams, self._round):
@@ -228,6 +279,39 @@ class Examiner:
         if not reports or not self._stands(key, candidate):
             return
         self._judge_check(key, reports, visit)
+        self._note_proof(key)
+
+    async def _agrees(self, key: int, visit: Visit) -> bool:
+        """Whether what was proved stands, by as little as may tell so: the device was just seen, or one question.
+
+        One stream is asked for, each in its turn. Whatever else comes of it is judged as a full proof is.
+        """
+        streams = [one for one in self._registry.streams(key) if one.validated]
+        if not streams:
+            return False
+        if self.present(key):
+            self.counts["seen"] += 1
+            self._registry.checked(key, {}, self._clock.seconds())
+            return True
+        stream = streams[self._round % len(streams)]
+        report = await visit.prove(stream, cheaply=True)
+        if not self._stands(key, visit.candidate):
+            return True
+        if report.validated and report.proof not in PLAYED:
+            self.counts["glanced"] += 1
+            self._registry.checked(key, {}, self._clock.seconds())
+            return True
+        self._judge_check(key, {stream.url: report}, visit)
+        self._note_proof(key)
+        return True
+
+    def _note_proof(self, key: int) -> None:
+        """From now on cheap checks will do, if every stream is well; else the next check is a proof again."""
+        streams = self._registry.streams(key) if self._registry.phase(key) is Phase.ONLINE else ()
+        if streams and all(one.validated for one in streams):
+            self._standing.proved(key, self._registry.candidate(key).address, self._login_of.get(key))
+        else:
+            self._standing.doubt(key)
 
     def _login_for(self, key: int, candidate: Candidate) -> Login | None:
         """The login that was let in the last time, as long as it may be spent on this device."""
@@ -240,8 +324,8 @@ class Examiner:
         if all(report.proof in _AWAY for report in reports.values()):
             self.counts["missed"] += 1
             self._silent(key, reason)
-        elif all(report.proof is Proof.AUTH and not report.validated for report in reports.values()):
-            self._registry.refused(key, reason, now)
+        elif not visit.busy and all(one.proof is Proof.AUTH and not one.validated for one in reports.values()):
+            self._registry.refused(key, visit.advice(reason), now)
         elif visit.busy and not any(report.validated for report in reports.values()):
             self._registry.busy(key, visit.busy, now)
         else:

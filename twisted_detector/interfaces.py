@@ -14,6 +14,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from zope.interface import Attribute, Interface
 
+from twisted_detector.budgeting import ILoginBudget as ILoginBudget
 from twisted_detector.delivery import (
     ConnectionChange as ConnectionChange,
     ConnectionState as ConnectionState,
@@ -123,18 +124,8 @@ class IStreamValidator(Interface):
         :raises errors.Unauthorized: a login is needed, or ``login`` was refused (the conductor keeps the budget).
         """
 
-
-class ILoginBudget(Interface):
-    """Who may try which credential now. One budget per device over all protocols, kept over restarts."""
-
-    def allowed(candidate: Candidate, now: float) -> Sequence[Login]:
-        """The logins that may be tried on this device now, best first; empty when none may."""
-
-    def accepted(candidate: Candidate, login: Login, now: float) -> None:
-        """``login`` worked: it comes first next time."""
-
-    def refused(candidate: Candidate, login: Login, now: float, locked: bool) -> None:
-        """``login`` was refused; ``locked``: the device said that it locks."""
+    async def check(stream: Stream, login: Login | None) -> StreamReport:
+        """As :meth:`validate`, but cheap while what was proved stands: then validated with a rung below RTP."""
 
 
 # --- Telling --------------------------------------------------------------------------------------------------------
@@ -278,8 +269,8 @@ class IOutbox(Interface):
     def depth() -> int:
         """How many messages are kept, in flight or not."""
 
-    def resay() -> None:
-        """Queue every retained document that is known once more: the broker may have lost it."""
+    def resay(topics: Iterable[str] | None = None) -> None:
+        """Queue every retained document that is known (or those of ``topics``) again: the broker may have lost it."""
 
 
 # --- Extending ------------------------------------------------------------------------------------------------------

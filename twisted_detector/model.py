@@ -6,7 +6,7 @@ Durations are never computed from them (the wall clock jumps); offline is decide
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 from ipaddress import ip_address
 
@@ -18,33 +18,7 @@ from twisted_detector.addressing import (
     safe_id as safe_id,
 )
 from twisted_detector.errors import LocalError
-
-
-@dataclass(frozen=True, slots=True)
-class Secret:
-    """A text that must never be shown. ``repr`` and ``str`` are masked; :meth:`reveal` is the one way out."""
-
-    _text: str = field(repr=False)
-
-    def reveal(self) -> str:
-        """The text itself, for the bytes of a login and nothing else."""
-        return self._text
-
-    def __bool__(self) -> bool:
-        return bool(self._text)
-
-    def __repr__(self) -> str:
-        return "Secret('***')"
-
-    __str__ = __repr__
-
-
-@dataclass(frozen=True, slots=True)
-class Login:
-    """A user name with its password. ``name`` may be logged, ``password`` masks itself."""
-
-    name: str
-    password: Secret
+from twisted_detector.secret import Login as Login, Secret as Secret
 
 
 class EvidenceKind(StrEnum):
@@ -60,6 +34,7 @@ class EvidenceKind(StrEnum):
     ANNOUNCED_MAC = "announced_mac"  #: said in a service's TXT record, or in a unique device name
     VENDOR = "vendor"  #: the maker's name: of no unit
     VENDOR_ID = "vendor_id"  #: a unit's identifier in its maker's own protocol
+    CERTIFICATE = "certificate"  #: SHA-256 of the one it shows over TLS: whole series ship with one, so of no unit
     SHARED_MAC = "shared_mac"  #: seen at layer 2, but of a repeater or a host that has several devices behind it
     SHARED_EPR = "shared_epr"  #: of two devices at once, as all that follow
     SHARED_SERIAL = "shared_serial"
@@ -69,6 +44,10 @@ class EvidenceKind(StrEnum):
     SHARED_UPNP = "shared_upnp"
     SHARED_ANNOUNCED_MAC = "shared_announced_mac"
     SHARED_VENDOR_ID = "shared_vendor_id"
+
+
+#: The source of the evidence that comes from the registry of MAC addresses (IEEE's MA-L, MA-M and MA-S).
+OUI = "oui"
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +118,7 @@ class Candidate:
     ``known_urls`` are stream URLs (without login) that worked before; try them first.
     ``at_layer2`` tells whether this machine saw a MAC where it stands now: condition for giving it a secret.
     ``behind_shared_mac``: that MAC is not its own.
+    ``vendors``: who made it, by whatever says so: itself, its server, the registry of MACs.
     """
 
     device_id: str
@@ -152,6 +132,7 @@ class Candidate:
     known_urls: tuple[str, ...] = ()
     methods: tuple[str, ...] = ()
     behind_shared_mac: bool = False
+    vendors: tuple[str, ...] = ()
 
     @property
     def at_layer2(self) -> bool:
@@ -196,6 +177,8 @@ class Stream:
     proof: Proof = Proof.UNREACHABLE
     validated: bool = False
     reason: str = ""
+    code: str = ""  #: a ``ReasonCode``, "" when it is proved
+    back_channel: bool = False  #: it offers to take sound for its loudspeaker (ONVIF); never opened
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,6 +194,9 @@ class StreamReport:
     fps: float = 0.0
     audio: str = ""
     server: str = ""
+    code: str = ""  #: a ``ReasonCode``
+    certificate: str = ""  #: SHA-256 of the server's certificate (RTSPS), which nobody vouches for
+    back_channel: bool = False
 
 
 class Status(StrEnum):
@@ -239,6 +225,7 @@ class Inspection:
     onvif_url: str = ""
     http_url: str = ""
     snapshot_url: str = ""
+    snapshots: tuple[tuple[str, str], ...] = ()  #: (video source token, URL of its picture), where the device says
     streams: tuple[Stream, ...] = ()
     capabilities: tuple[str, ...] = ()
     evidence: tuple[Evidence, ...] = ()
@@ -275,6 +262,7 @@ class Camera:
     first_seen: float = 0.0
     last_seen: float = 0.0
     last_validated: float = 0.0
+    clock_offset: float = 0.0  #: seconds by which its clock was ahead when that was last worth telling
     ip_history: tuple[tuple[str, float], ...] = ()
     methods: tuple[str, ...] = ()
     evidence: tuple[Evidence, ...] = ()

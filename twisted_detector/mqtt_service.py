@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import random as random_module
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,7 @@ from zope.interface import implementer
 
 from twisted_detector.backlog import Limits
 from twisted_detector.connection import make_connection
-from twisted_detector.documents import encode
+from twisted_detector.documents import encode, stamp_or_none
 from twisted_detector.errors import PublishError, QueueFull, Stopped
 from twisted_detector.events import Event
 from twisted_detector.health import presence
@@ -188,6 +188,10 @@ class MqttService(Service):
         """See :class:`ISubscriber`."""
         return self.mqtt.subscribe(topic_filter, handler)
 
+    def resay(self, topics: Iterable[str]) -> None:
+        """Say what was said last on these retained topics once more, though nothing has changed."""
+        self.outbox.resay(topics)
+
     # --- how it stands ---------------------------------------------------------------------------------------------
 
     @property
@@ -225,5 +229,6 @@ class MqttService(Service):
             "coalesced": figures.coalesced,
             "unchanged": figures.unchanged,
             "dropped": dict(figures.dropped),
+            "connected_since": stamp_or_none(self.mqtt.metrics.connected_since or 0.0),
             "success_rate": round(figures.acknowledged / answered, 6) if answered else 1.0,
         }

@@ -205,8 +205,8 @@ class Outbox:
                 self._release(entry)
         self._settle()
 
-    def resay(self) -> None:
-        self._resay.begin()
+    def resay(self, topics: Iterable[str] | None = None) -> None:
+        self._resay.begin(topics)
         if self._resay:
             self.on_ready()
 

@@ -248,7 +248,7 @@ class Registry:
                     self._publish(device, now)
 
     def checked(self, key: int, reports: Mapping[str, StreamReport], now: float) -> None:
-        """A check of some streams ended; ``reports`` by stream URL."""
+        """A check of some streams ended; ``reports`` by stream URL; none: it is there, and what was proved stands."""
         device = self._devices[key]
         device.cameras.checked(reports, now)
         self._settle(device)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from typing import Any
 
 from twisted_detector.detector import Detector
@@ -78,6 +79,7 @@ class Report:
 
     def discovery(self) -> dict[str, Any]:
         """The ``discovery`` block alone."""
+        methods = self._detector.method_counts()
         return {
             "phase": self._detector.phase,
             "sweeping": self._detector.sweeping,
@@ -92,5 +94,12 @@ class Report:
                 }
                 for method, sweep in self._detector.last_sweep.items()
             },
-            "methods": self._detector.method_counts(),
+            "methods": methods,
+            "packets_sent": _packets_sent(methods),
         }
+
+
+def _packets_sent(methods: Mapping[str, Mapping[str, int]]) -> int:
+    """What looking sent since the start: datagrams to groups and hosts, and what the sweep's pacer let out."""
+    datagrams = sum(counts.get("sent", 0) for counts in methods.values())
+    return datagrams + methods.get("neighboursweep", {}).get("packets", 0)

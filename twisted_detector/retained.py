@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from twisted_detector.model import Message
 
@@ -73,9 +73,17 @@ class Resay:
     def __len__(self) -> int:
         return len(self._topics) + self.in_flight
 
-    def begin(self) -> None:
-        """All of them, from the first on."""
-        self._topics = deque(message.topic for message in self._known if not self._superfluous(message.topic))
+    def begin(self, topics: Iterable[str] | None = None) -> None:
+        """All of them, from the first on; or those of ``topics`` that are known, after what is to be said already."""
+        if topics is None:
+            self._topics = deque(message.topic for message in self._known if not self._superfluous(message.topic))
+            return
+        waiting = set(self._topics)
+        self._topics.extend(
+            topic
+            for topic in dict.fromkeys(topics)
+            if topic not in waiting and self._known.get(topic) is not None and not self._superfluous(topic)
+        )
 
     def next(self, topic: str | None = None) -> Message | None:
         """The next one, or that of ``topic`` before its turn; it is in flight now."""

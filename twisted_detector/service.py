@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import secrets
 import signal
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from typing import Any
@@ -20,25 +19,17 @@ from txaio.tx import make_logger, set_global_log_level
 from twisted_detector import __version__, collector, plugin_loader
 from twisted_detector.broker import EmbeddedBroker
 from twisted_detector.bus import Bus
-from twisted_detector.casebook import Casebook
 from twisted_detector.commands import Commands
 from twisted_detector.config import Config
 from twisted_detector.control import Control
 from twisted_detector.desk import Desk
 from twisted_detector.detector import Detector
-from twisted_detector.discovery.dialects import Dialects
 from twisted_detector.errors import BrokerError, CamdetectError
 from twisted_detector.health import Heartbeat
-from twisted_detector.inspection.clear_text import ClearTextPolicy
-from twisted_detector.inspection.credentials import LoginBudget
-from twisted_detector.inspection.lanes import Lanes
 from twisted_detector.interfaces import (
     IListenerMaker,
-    ILoginBudget,
-    INeighbours,
     IOutputMaker,
     IServiceExtension,
-    IStateStore,
     MakerContext,
 )
 from twisted_detector.keeper import Keeper
@@ -52,7 +43,8 @@ from twisted_detector.report import Report
 from twisted_detector.resources import ReactorLag, Resources
 from twisted_detector.service_desk import seat_answers
 from twisted_detector.service_detector import make_detector
-from twisted_detector.service_settings import missed_limit, mqtt_settings
+from twisted_detector.service_knowledge import make_knowledge
+from twisted_detector.service_settings import mqtt_settings
 from twisted_detector.speaker import Speaker
 from twisted_detector.store import Store
 
@@ -135,9 +127,10 @@ class Daemon(Service):
         self._started("neighbours", neighbours.stop)
         host, port = await self._broker()
 
-        # Telling: bus → outputs → outbox → MQTT.
-        topics = Topics(prefix=config.mqtt_topic_prefix, node_id=config.node_id)
+        # Knowing; and telling: bus → outputs → outbox → MQTT.
         bus = Bus()
+        parts = await make_knowledge(config, store, neighbours, bus)
+        registry, topics = parts[Registry], parts[Topics]
         mqtt = MqttService(
             reactor,
             mqtt_settings(config, host, port, topics.lwt),
@@ -149,40 +142,9 @@ class Daemon(Service):
         await mqtt.start()
         self._started("mqtt", lambda: Deferred.fromCoroutine(mqtt.stop()))
 
-        # Knowing.
-        registry = Registry(bus.emit, missed_limit=missed_limit(config))
-        budget = LoginBudget(
-            config.camera_credentials,
-            confirmed=config.named_networks,
-            salt=await self._salt(store),
-            save=lambda key, text: store.save_value("login_budget", key, text),
-        )
-        budget.restore(await store.load_values("login_budget"))
-
-        dialects = Dialects(lambda reference, names: store.save_value("dialects", reference, names))
-        dialects.restore(await store.load_values("dialects"))
-        casebook = Casebook()
-        bus.subscribe(casebook)
+        parts[MqttService] = mqtt
 
         # Seeing and asking, made by plugins, ours among them.
-        clear_text = ClearTextPolicy(
-            config.allow_basic_auth, confirmed=config.named_networks, neighbours=neighbours.known
-        )
-        lanes = Lanes()
-        # Grows while the daemon is made: whoever is made later may use what was made before, and extensions everything.
-        parts: dict[Any, Any] = {
-            INeighbours: neighbours,
-            ClearTextPolicy: clear_text,
-            Lanes: lanes,
-            Topics: topics,
-            Dialects: dialects,
-            Bus: bus,
-            Registry: registry,
-            Casebook: casebook,
-            MqttService: mqtt,
-            IStateStore: store,
-            ILoginBudget: budget,
-        }
         context = MakerContext(
             reactor=reactor,
             config=config,
@@ -222,7 +184,7 @@ class Daemon(Service):
             resources=resources,
         )
         desk = Desk()
-        parts |= {Detector: detector, Report: report, Desk: desk, Commands: commands, Store: store}
+        parts |= {Detector: detector, Report: report, Desk: desk, Commands: commands}
         seat_answers(desk, reactor, config, parts)
 
         # What an earlier run knew is said before anything is looked for.
@@ -271,14 +233,6 @@ class Daemon(Service):
         for line in broker.describe():
             self.log.info("{line}", line=line)
         return endpoint.host, endpoint.port
-
-    async def _salt(self, store: Store) -> str:
-        """What makes the fingerprints of logins differ between installations; made once."""
-        saved: Mapping[str, str] = await store.load_values("salt")
-        salt = saved.get("login_budget") or secrets.token_hex(16)
-        if "login_budget" not in saved:
-            store.save_value("salt", "login_budget", salt)
-        return salt
 
     def _find_plugins(self) -> None:
         plugin_loader.look_in([plugin_loader.CHECKOUT_PLUGINS])

@@ -13,6 +13,7 @@ from twisted_detector.config import Config
 from twisted_detector.desk import Desk, Handler
 from twisted_detector.detector import Detector
 from twisted_detector.doctor import Doctor
+from twisted_detector.following import IFollowing
 from twisted_detector.interfaces import INeighbours
 from twisted_detector.mqtt_service import MqttService
 from twisted_detector.registry import Registry
@@ -43,6 +44,7 @@ def seat_answers(desk: Desk, reactor: Any, config: Config, parts: Mapping[Any, A
         store=parts[Store],
         registry=registry,
         detector=parts[Detector],
+        following=lambda: parts.get(IFollowing),
     )
     parts[Bus].subscribe(doctor)
     why = Why(reactor, config=config, registry=registry, casebook=parts[Casebook], neighbours=neighbours)

@@ -13,6 +13,7 @@ from twisted_detector.detector import Detector
 from twisted_detector.examiner import MAX_SECONDS, Examiner
 from twisted_detector.inspection.clear_text import ClearTextPolicy
 from twisted_detector.inspection.lanes import Lanes
+from twisted_detector.inspection.makers import Makers
 from twisted_detector.inspection.rtsp import RtspValidator
 from twisted_detector.interfaces import (
     IDiscovererMaker,
@@ -24,7 +25,7 @@ from twisted_detector.interfaces import (
 )
 from twisted_detector.neighbours_watch import NeighbourWatch
 from twisted_detector.registry import Registry
-from twisted_detector.service_settings import PACE, schedule
+from twisted_detector.service_settings import PACE, proof_every, schedule
 from twisted_detector.workqueue import WorkQueue
 
 
@@ -54,6 +55,8 @@ def make_detector(
         budget=parts[ILoginBudget],
         emit=bus.emit,
         note=casebook.note,
+        proof_every=proof_every(config),
+        maker_of=Makers().of,
     )
     inspections = WorkQueue(
         reactor,

@@ -34,12 +34,19 @@ def mqtt_settings(config: Config, host: str, port: int, lwt_topic: str) -> MqttS
         reconnect_jitter=config.mqtt_reconnect_jitter,
         max_attempts=config.mqtt_max_reconnect_attempts,
         lwt_topic=lwt_topic,
+        # Home Assistant's birth message is heard by the announcer, which takes its time.
+        resay_topic="",
     )
 
 
 def missed_limit(config: Config) -> int:
     """OFFLINE_THRESHOLD as missed checks: stamps jump with the clock, counts do not."""
     return max(1, round(config.offline_threshold / config.health_check_interval))
+
+
+def proof_every(config: Config) -> int:
+    """FULL_PROOF_INTERVAL in checks."""
+    return max(1, round(config.full_proof_interval / config.health_check_interval))
 
 
 def schedule(config: Config) -> Schedule:

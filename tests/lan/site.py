@@ -95,9 +95,10 @@ def simulated(lab: Lab, name: str, address: str, mac: str, *options: str) -> Hos
     return host
 
 
-def gstreamer(lab: Lab, name: str, address: str, mac: str, path: str, *auth: str) -> Host:
+def gstreamer(lab: Lab, name: str, address: str, mac: str, path: str, auth: str = "none", login: str = "") -> Host:
     host = lab.host(name, address, mac)
-    host.start("/usr/bin/python3", str(PEERS / "gst_rtsp.py"), address, "554", path, "h264", *(auth or ("none",)))
+    command = ("/usr/bin/python3", str(PEERS / "gst_rtsp.py"), address, "554", path, "h264", auth)
+    host.start(*command, environment={**os.environ, "SIMULATOR_LOGIN": login})
     return host
 
 

@@ -2,9 +2,11 @@
 
     python3 gst_rtsp.py ADDRESS PORT PATH CODEC AUTH [USER PASSWORD]
 
-CODEC: h264, h265, jpeg. AUTH: none, basic, digest.
+CODEC: h264, h265, jpeg. AUTH: none, basic, digest. The login may be in SIMULATOR_LOGIN (``user:password``) instead,
+where nobody else on the machine can read it.
 """
 
+import os
 import sys
 
 import gi
@@ -31,6 +33,7 @@ def main() -> None:
     factory.set_shared(True)
     source = "videotestsrc is-live=true ! video/x-raw,format=I420,width=640,height=360,framerate=15/1"
     factory.set_launch(f"( {source} ! {PIPELINES[codec]} )")
+    login = login or os.environ.get("SIMULATOR_LOGIN", "").split(":", 1)
     if auth != "none":
         method = {"basic": GstRtsp.RTSPAuthMethod.BASIC, "digest": GstRtsp.RTSPAuthMethod.DIGEST}[auth]
         guard = GstRtspServer.RTSPAuth()

@@ -32,6 +32,19 @@ HTTP_TABLE = [
     ("http://h/a b\r\nX: y", "http://192.0.2.9/a%20b%0D%0AX:%20y"),
 ]
 
+BASE = "https://192.0.2.9:8443/onvif/device_service"
+#: What lacks a scheme or a host: as it stands alone, and as it was said at BASE.
+PARTS_TABLE = [
+    ("192.0.2.1:81/onvif/x", "http://192.0.2.9:81/onvif/x", "https://192.0.2.9:81/onvif/x"),
+    ("[fe80::1%25eth0]:81/x", "http://192.0.2.9:81/x", "https://192.0.2.9:81/x"),
+    ("192.0.2.1:8106:8106/x", "http://192.0.2.9:8106/x", "https://192.0.2.9:8106/x"),
+    ("//203.0.113.66:81/x", "http://192.0.2.9:81/x", "https://192.0.2.9:81/x"),
+    ("/onvif/media?a=b", None, "https://192.0.2.9:8443/onvif/media?a=b"),
+    ("onvif/media", None, None),
+    ("192.0.2.1", None, None),
+    ("203.0.113.66@192.0.2.1/x", None, None),
+]
+
 RTSP_TABLE = [
     ("rtsp://192.0.2.1:554/a?channel=1&subtype=0", "rtsp://192.0.2.9:554/a?channel=1&subtype=0"),
     ("rtsp://admin:pass@192.0.2.1/Streaming/Channels/101", "rtsp://192.0.2.9/Streaming/Channels/101"),
@@ -65,6 +78,16 @@ class DeviceUrl(SynchronousTestCase):
         """Stream addresses too, with logins in the path emptied."""
         for text, expected in RTSP_TABLE:
             self.assertEqual(device_url(text, HOST, schemes=RTSP), expected, text)
+
+    def test_parts(self) -> None:
+        """What lacks a scheme is completed, what lacks a host too where it is known who said it."""
+        for text, alone, at_base in PARTS_TABLE:
+            for base, expected in (("", alone), (BASE, at_base)):
+                if expected is None:
+                    self.assertRaises(RemoteError, device_url, text, HOST, base=base)
+                else:
+                    self.assertEqual(device_url(text, HOST, base=base), expected, text)
+        self.assertEqual(device_url("192.0.2.1:554/live", HOST, schemes=RTSP, base=BASE), "rtsp://192.0.2.9:554/live")
 
     def test_ipv6(self) -> None:
         """An IPv6 host stands in brackets, its scope percent-encoded (RFC 6874)."""

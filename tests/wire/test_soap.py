@@ -125,6 +125,21 @@ class Faults(SynchronousTestCase):
         ):
             self.assertEqual(fault_of(fault_envelope(code, text)).is_auth, expected, f"{code} {text}")
 
+    def test_about_the_time(self) -> None:
+        """Words about the login's time are told from those about its password, and from other uses of the word."""
+        for code, text, expected in (
+            ("ter:NotAuthorized", "Wsse authorized time check failed", True),
+            ("wsse:MessageExpired", "", True),
+            ("ter:NotAuthorized", "Timestamp is invalid", True),
+            ("ter:NotAuthorized", "The device's clock differs", True),
+            ("ter:NotAuthorized", "Sender not Authorized", False),
+            ("ter:NotAuthorized", "Wrong password", False),
+            ("ter:NotAuthorized", "Password expired", False),
+            ("ter:NotAuthorized", "Locked for the first time, try another time", False),
+        ):
+            fault = fault_of(fault_envelope(code, text))
+            self.assertEqual((fault.about_time, fault.is_auth), (expected, True), f"{code} {text}")
+
     def test_lockout(self) -> None:
         """Attempts left and locks are read from the words of vendors, and not from other numbers."""
         for text, expected in (

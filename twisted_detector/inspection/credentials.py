@@ -1,71 +1,42 @@
 """The configured logins and what became of each go in; which of them may be tried on a device now comes out.
 
 Cameras lock accounts and reject addresses after a few failures (Hikvision after 5 to 7, for 30 minutes), and
-count ONVIF, RTSP and HTTP together. So there is one budget per device over all of them, and it survives restarts.
+count ONVIF, RTSP and HTTP together. So there is one budget per device over all of them, and it survives restarts: that
+a login is going to be sent is on the disk before it is sent.
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
-import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from ipaddress import IPv4Network, IPv6Network
+from dataclasses import replace
 
+from twisted.internet.defer import CancelledError, Deferred
 from txaio.tx import make_logger
 from zope.interface import implementer
 
+from twisted_detector.documents import rfc3339
+from twisted_detector.inspection.login_rules import Network, logins_for, within
+from twisted_detector.inspection.login_sheet import MAX_FAILURES, WINDOW, Sheet, load
 from twisted_detector.interfaces import ILoginBudget
-from twisted_detector.model import Candidate, Login, parse_address
+from twisted_detector.model import Candidate, Login
 
-#: At most so many refusals of one device …
-MAX_FAILURES = 2
-#: … within so many seconds (the vendors' usual lock time).
-WINDOW = 1800.0
 #: Devices that are remembered; the one that had a login tried longest ago goes first.
 MAX_REMEMBERED = 65_536
-#: Refused credentials that are remembered of one device: with two in 30 minutes, those of half a day of changing them.
-MAX_MARKS = 48
-
-Network = IPv4Network | IPv6Network
-
-
-@dataclass
-class _Sheet:
-    """What became of credentials under one name of a device: stamps in wall seconds, by fingerprint."""
-
-    failures: dict[str, float] = field(default_factory=dict)
-    locked_until: float = 0.0
-    good: str = ""
-
-    def hold_clock(self, now: float) -> None:
-        """A stamp from the future is a clock that was wrong then, or is now: it counts from now on, not for years."""
-        self.locked_until = min(self.locked_until, now + WINDOW)
-        for mark, at in self.failures.items():
-            self.failures[mark] = min(at, now)
-
-    def bars(self, mark: str, now: float) -> bool:
-        """Whether a credential may not be tried: it was refused, and nothing is known to have changed since.
-
-        One that had been let in before is tried once more when the window is over: full connection tables answer like
-        a wrong password (Dahua), and a device that took it once has changed. Refused again, it is barred.
-        """
-        at = self.failures.get(mark)
-        return at is not None and not (mark == self.good and now - at >= WINDOW)
 
 
 @implementer(ILoginBudget)
 class LoginBudget:
     """At most one failure per device and credential, and two per device in 30 minutes, over all protocols.
 
-    A refused credential is tried on that device again only when the credential changed (its fingerprint differs).
-    Passwords are never kept: only a salted fingerprint, so that a changed password counts as a new credential.
+    A refused credential is tried on that device again only when the credential changed (its fingerprint differs) or
+    the device did. Passwords are never kept: only a salted fingerprint, so that a changed password is a new credential.
 
-    :param logins: the configured logins, best first.
+    :param logins: the configured logins; each a ``LoginRule`` or for every device.
     :param confirmed: networks that the operator named: their devices may be given a secret though no MAC was seen.
     :param salt: makes fingerprints of equal passwords differ between installations.
-    :param save: is told (key, text) to keep for the next run.
+    :param save: is told (key, text) to keep for the next run; "" to forget; may answer with a Deferred when it is done.
+    :param kept: whether what was saved is really on the disk.
     """
 
     log = make_logger()
@@ -77,116 +48,195 @@ class LoginBudget:
         confirmed: Iterable[Network] = (),
         salt: str,
         save: Callable[[str, str], object],
+        kept: Callable[[], bool] = lambda: True,
     ) -> None:
         self._logins = tuple(logins)
         self._confirmed = tuple(confirmed)
         self._salt = salt
         self._save = save
-        self._sheets: dict[str, _Sheet] = {}
+        self._kept = kept
+        self._sheets: dict[str, Sheet] = {}
 
     def restore(self, saved: Mapping[str, str]) -> None:
         """Take over what an earlier run saved; an entry that cannot be read is forgotten."""
         for key, text in saved.items():
-            try:
-                entry = json.loads(text)
-                failures = {str(mark): _stamp(at) for mark, at in entry.get("failures", {}).items()}
-                sheet = _Sheet(failures, _stamp(entry.get("locked_until", 0.0)), str(entry.get("good", "")))
-            except (ValueError, AttributeError, TypeError, RecursionError):
-                self.log.warn("The saved login budget of {key} cannot be read and is forgotten", key=key)
+            if not text:
                 continue
-            self._sheets[key] = sheet
-            self._bound(sheet)
+            try:
+                self._sheets[key] = load(text)
+            except ValueError:
+                self.log.warn("The saved login budget of {key} cannot be read and is forgotten", key=key)
+        self._bound()
+
+    # --- asking ----------------------------------------------------------------------------------------------------
 
     def allowed(self, candidate: Candidate, now: float) -> Sequence[Login]:
         """See :class:`ILoginBudget`."""
         if not self._may_have_a_secret(candidate):
             return ()
-        sheets = [self._sheets[name] for name in _met_as(candidate) if name in self._sheets]
-        for sheet in sheets:
-            sheet.hold_clock(now)
-        if any(sheet.locked_until > now for sheet in sheets):
-            return ()
-        # One refusal is noted under every name of the device: it counts once.
-        recent = {(mark, at) for sheet in sheets for mark, at in sheet.failures.items() if now - at < WINDOW}
-        room = MAX_FAILURES - len(recent)
-        if room <= 0:
+        sheets = self._known(candidate, now)
+        room = MAX_FAILURES - len(_recent(sheets, now))
+        if room <= 0 or any(sheet.locked_until > now for sheet in sheets):
             return ()
         good = {sheet.good for sheet in sheets}
-        marked = [(login, self._mark(login)) for login in self._logins]
+        marked = [(login, self._mark(login)) for login in logins_for(self._logins, candidate)]
         open_to = [(login, mark) for login, mark in marked if not any(sheet.bars(mark, now) for sheet in sheets)]
         open_to.sort(key=lambda one: one[1] not in good)
         return tuple(login for login, _ in open_to[:room])
 
-    def accepted(self, candidate: Candidate, login: Login, now: float) -> None:
+    def known_good(self, candidate: Candidate) -> Login | None:
+        """The configured login that this device let in last, whether or not one may be tried now."""
+        good = {self._sheets[name].good for name in _met_as(candidate) if name in self._sheets} - {""}
+        return next((login for login in logins_for(self._logins, candidate) if self._mark(login) in good), None)
+
+    def outlook(self, candidate: Candidate, now: float) -> str:
+        """See :class:`ILoginBudget`."""
+        logins = logins_for(self._logins, candidate)
+        if not logins:
+            return "no login is configured for it (CAMERA_CREDENTIALS)"
+        if not self._may_have_a_secret(candidate):
+            return "it is given none, for its MAC is not seen from here; name its network in SCAN_NETWORKS"
+        sheets = self._known(candidate, now)
+        words = []
+        barred = [one for one in logins if any(sheet.bars(self._mark(one), now) for sheet in sheets)]
+        if barred:
+            names = ", ".join(dict.fromkeys(login.name for login in barred))
+            words.append(f"not tried again until it or the device changes: {names} (CAMERA_CREDENTIALS)")
+        free = max((sheet.locked_until for sheet in sheets), default=0.0)
+        recent = sorted(at for _, at in _recent(sheets, now))
+        if len(recent) >= MAX_FAILURES:
+            free = max(free, recent[-MAX_FAILURES] + WINDOW)
+        if free > now:
+            words.append(f"no login is tried before {rfc3339(free)}")
+        elif len(barred) < len(logins) and not self._kept():
+            words.append("no login is tried while STATE_DIR cannot be written")
+        return "; ".join(words)
+
+    # --- spending --------------------------------------------------------------------------------------------------
+
+    async def spend(self, candidate: Candidate, login: Login, now: float) -> bool:
+        """See :class:`ILoginBudget`."""
+        if login not in self.allowed(candidate, now):
+            return False
+        mark = self._mark(login)
+        sheets = {name: self._sheet(name) for name in _noted_as(candidate)}
+        if all(sheet.proved == mark for sheet in sheets.values()):
+            return True
+        good = any(sheet.good == mark for sheet in self._known(candidate, now))
+        for sheet in sheets.values():
+            sheet.spend(mark, now)
+        writes = [saved for name in sheets if isinstance(saved := self._keep(name), Deferred)]
+        try:
+            for write in writes:
+                await write
+        except CancelledError:
+            self.unspent(candidate, login)
+            raise
+        if not self._kept() and not good:
+            # Whoever is started again and again with a full disk would have a new chance each time.
+            self.unspent(candidate, login)
+            return False
+        return True
+
+    def unspent(self, candidate: Candidate, login: Login) -> None:
+        """See :class:`ILoginBudget`."""
+        mark = self._mark(login)
+        for name in _noted_as(candidate):
+            if self._sheet(name).withdraw(mark):
+                self._keep(name)
+
+    def unanswered(self, candidate: Candidate, login: Login) -> None:
+        """See :class:`ILoginBudget`."""
+        mark = self._mark(login)
+        if any(self._sheet(name).good == mark for name in _noted_as(candidate)):
+            self.unspent(candidate, login)
+
+    def doubted(self, candidate: Candidate, login: Login, now: float) -> None:
         """See :class:`ILoginBudget`."""
         mark = self._mark(login)
         for name in _noted_as(candidate):
             sheet = self._sheet(name)
-            if sheet.good == mark and mark not in sheet.failures:
-                continue
-            # The device counts from zero after a success; so do we for this credential.
-            sheet.good = mark
-            sheet.failures.pop(mark, None)
-            self._keep(name, sheet)
+            sheet.withdraw(mark)
+            sheet.spend(mark, now)
+            sheet.proved = ""
+            self._keep(name)
+
+    def accepted(self, candidate: Candidate, login: Login, now: float) -> None:
+        """See :class:`ILoginBudget`."""
+        for name in _noted_as(candidate):
+            if self._sheet(name).accept(self._mark(login)):
+                self._keep(name)
 
     def refused(self, candidate: Candidate, login: Login, now: float, locked: bool) -> None:
         """See :class:`ILoginBudget`."""
-        mark = self._mark(login)
         for name in _noted_as(candidate):
-            sheet = self._sheet(name)
-            if mark == sheet.good and mark in sheet.failures:
-                sheet.good = ""
-            # Put at the end: the oldest go first when there are too many.
-            sheet.failures.pop(mark, None)
-            sheet.failures[mark] = now
-            if locked:
-                sheet.locked_until = now + WINDOW
-            self._keep(name, sheet)
+            self._sheet(name).refuse(self._mark(login), now)
+            self._keep(name)
+        if locked:
+            self.locked(candidate, now)
         self.log.warn(
             "{address} refused the login {name}; it is not tried there again until it changes",
             address=candidate.address,
             name=login.name,
         )
 
-    def _sheet(self, name: str) -> _Sheet:
+    def doubtful(self, candidate: Candidate) -> bool:
+        """See :class:`ILoginBudget`."""
+        sheets = [self._sheets[name] for name in _met_as(candidate) if name in self._sheets]
+        return any(sheet.good in sheet.failures for sheet in sheets)
+
+    def locked(self, candidate: Candidate, now: float) -> None:
+        """See :class:`ILoginBudget`."""
+        for name in _noted_as(candidate):
+            self._sheet(name).locked_until = now + WINDOW
+            self._keep(name)
+
+    def showed(
+        self, candidate: Candidate, now: float, *, firmware: str = "", door: str = "", wants_login: bool = True
+    ) -> None:
+        """See :class:`ILoginBudget`."""
+        reference = candidate.endpoint_reference
+        for name in _met_as(candidate):
+            sheet = self._sheets.get(name)
+            if sheet and sheet.show(now, firmware=firmware, reference=reference, door=door, wants_login=wants_login):
+                self._keep(name)
+
+    # --- the sheets ------------------------------------------------------------------------------------------------
+
+    def _known(self, candidate: Candidate, now: float) -> list[Sheet]:
+        sheets = [self._sheets[name] for name in _met_as(candidate) if name in self._sheets]
+        for sheet in sheets:
+            sheet.hold_clock(now)
+        return sheets
+
+    def _sheet(self, name: str) -> Sheet:
         """The sheet of this name, the youngest from now on."""
-        sheet = self._sheets.pop(name) if name in self._sheets else _Sheet()
+        sheet = self._sheets.pop(name) if name in self._sheets else Sheet()
         self._sheets[name] = sheet
-        self._bound(sheet)
+        self._bound()
         return sheet
 
-    def _bound(self, sheet: _Sheet) -> None:
+    def _bound(self) -> None:
         while len(self._sheets) > MAX_REMEMBERED:
-            del self._sheets[next(iter(self._sheets))]
-        while len(sheet.failures) > MAX_MARKS:
-            del sheet.failures[next(iter(sheet.failures))]
+            name = next(iter(self._sheets))
+            del self._sheets[name]
+            self._save(name, "")
 
     def _may_have_a_secret(self, candidate: Candidate) -> bool:
         """A secret goes only to what was seen at layer 2, or where the operator said that cameras are."""
-        if candidate.at_layer2:
-            return True
-        address = parse_address(candidate.address)
-        return any(address.version == network.version and address in network for network in self._confirmed)
+        return candidate.at_layer2 or within(candidate.address, self._confirmed)
 
     def _mark(self, login: Login) -> str:
         text = f"{self._salt}\0{login.name}\0{login.password.reveal()}"
         return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=12).hexdigest()
 
-    def _keep(self, name: str, sheet: _Sheet) -> None:
-        self._bound(sheet)
-        entry = {"failures": sheet.failures, "locked_until": sheet.locked_until, "good": sheet.good}
-        # In the order of their time, not of their names: the oldest go first after a restart too.
-        self._save(name, json.dumps(entry))
+    def _keep(self, name: str) -> object:
+        return self._save(name, self._sheets[name].dump())
 
 
-def _stamp(value: object) -> float:
-    """A stamp as it was saved.
-
-    :raises ValueError: when it is no finite number.
-    """
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise ValueError("not a stamp")
-    return float(value)
+def _recent(sheets: Iterable[Sheet], now: float) -> set[tuple[str, float]]:
+    """What counts now; one failure is noted under every name of the device, and counts once."""
+    return {failure for sheet in sheets for failure in sheet.recent(now)}
 
 
 def _noted_as(candidate: Candidate) -> tuple[str, ...]:

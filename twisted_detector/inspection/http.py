@@ -1,66 +1,67 @@
 """A URL, a body and headers go in; one HTTP response comes out, or an error that says how to treat the device.
 
-Made for devices on the own network: no proxy, no redirect, no cookie; a certificate is not verified, since cameras sign
-their own (so nothing secret may go in clear through TLS either). Time, size and number of tries are bounded.
+Made for devices on the own network: no proxy, no redirect, no cookie, no encoding of bodies; a certificate is noted but
+not verified, since cameras sign their own (so nothing secret may go in clear through TLS either). Time and size are
+bounded. What every fault's ``code`` means is told in ``docs/security.md``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
-from urllib.parse import unquote
 
-from OpenSSL.SSL import Connection, Error as TlsError
-from twisted.internet.defer import CancelledError, Deferred, succeed
-from twisted.internet.endpoints import TCP4ClientEndpoint, TCP6ClientEndpoint, wrapClientTLS
-from twisted.internet.error import ConnectError, ConnectingCancelledError, ConnectionAborted, ConnectionClosed
-from twisted.internet.interfaces import (
-    IConsumer,
-    IOpenSSLClientConnectionCreator,
-    IProtocol,
-    IProtocolFactory,
-    IStreamClientEndpoint,
-    ITransport,
-)
-from twisted.internet.protocol import Protocol as TwistedProtocol, connectionDone
-from twisted.internet.ssl import CertificateOptions
-from twisted.protocols.policies import ProtocolWrapper, WrappingFactory
+from OpenSSL.SSL import Error as TlsError
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.error import ConnectError, ConnectingCancelledError, ConnectionClosed
 from twisted.python.failure import Failure
-from twisted.web.client import (
-    URI,
-    Agent,
-    HTTPConnectionPool,
-    RequestTransmissionFailed,
-    ResponseDone,
-    ResponseFailed,
-)
-from twisted.web.http import PotentialDataLoss
+from twisted.web.client import URI, Agent, HTTPConnectionPool, RequestTransmissionFailed, ResponseFailed
 from twisted.web.http_headers import Headers
-from twisted.web.iweb import IAgentEndpointFactory, IBodyProducer
-from zope.interface import implementer
 
 from twisted_detector.errors import InspectionError, Malformed, Unreachable
+from twisted_detector.inspection.http_connections import (
+    MAX_HEAD,
+    AnswerTooLong,
+    Body,
+    ClosedWhileKept,
+    Collector,
+    Endpoints,
+)
 
 #: 2 MiB for the body of one answer: GetProfiles of an NVR with 64 profiles of 20 kB (the largest seen) has 1.3 MB.
 MAX_ANSWER = 2 * 1_048_576
-#: 64 KiB for its head, interim answers and chunk headers: heads of devices have below 1 kB, servers allow 8 to 64 KiB.
-MAX_HEAD = 65_536
 #: Seconds for which a connection is kept between two questions of one inspection.
 KEEP_ALIVE = 2
 
 
 @dataclass(frozen=True, slots=True)
 class HttpResponse:
-    """One response: status, headers in order, body."""
+    """One response: status, headers in order, body; ``certificate``: SHA-256 of the one shown, "" without TLS."""
 
     status: int
     headers: tuple[tuple[str, str], ...] = ()
     body: bytes = b""
+    certificate: str = ""
 
     def values(self, name: str) -> list[str]:
         """All values of one header, whatever its case."""
         return [value for key, value in self.headers if key.lower() == name.lower()]
+
+
+class KeptConnectionClosed(Unreachable):
+    """The device closed a kept connection instead of answering; not a byte of an answer came."""
+
+
+async def once_more(ask: Callable[[], Awaitable[HttpResponse]]) -> HttpResponse:
+    """What ``ask()`` gives; it is asked a second time after :class:`KeptConnectionClosed`, and then only.
+
+    For questions that may be asked twice. ``ask`` makes a new request: a nonce that the device has seen after all
+    would count as a failed login.
+    """
+    try:
+        return await ask()
+    except KeptConnectionClosed:
+        return await ask()
 
 
 class HttpTransport(Protocol):
@@ -69,8 +70,9 @@ class HttpTransport(Protocol):
     async def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> HttpResponse:
         """Send one POST and wait for the whole answer, whatever its status.
 
+        :raises KeptConnectionClosed: asked over a kept connection, of which the device thought otherwise.
         :raises errors.Unreachable: no connection, or no answer in time.
-        :raises errors.Malformed: an answer that is not HTTP, or is too long.
+        :raises errors.Malformed: an answer that is not HTTP, is too long, or is encoded.
         """
 
     async def close(self) -> None:
@@ -88,22 +90,25 @@ class HttpClient:
         self._reactor = reactor
         self._timeout = timeout
         self._max_answer = max_answer
-        self._answered: set[bytes] = set()
         self._pool = HTTPConnectionPool(reactor, persistent=True)
         self._pool.maxPersistentPerHost = 1
         self._pool.cachedConnectionTimeout = KEEP_ALIVE
         self._pool.retryAutomatically = False
-        self._endpoints = _Endpoints(reactor, timeout=timeout, limit=max_answer + MAX_HEAD)
+        self._endpoints = Endpoints(reactor, timeout=timeout, limit=max_answer + MAX_HEAD)
         self._agent = Agent.usingEndpointFactory(reactor, self._endpoints, self._pool)
 
     async def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> HttpResponse:
-        """See :class:`HttpTransport`. Asks once more when the device closed a kept connection under the request."""
+        """See :class:`HttpTransport`."""
+        deferred = Deferred.fromCoroutine(self._exchange(url, body, headers))
+        deferred.addTimeout(self._timeout, self._reactor, _timed_out)
         try:
-            return await self._bounded(url, body, headers)
-        except _Dropped:
-            if URI.fromBytes(url.encode("ascii")).netloc not in self._answered:
-                raise
-        return await self._bounded(url, body, headers)
+            return await deferred
+        except ConnectingCancelledError:
+            raise CancelledError() from None
+        except ConnectError as error:
+            raise Unreachable("no connection", shown=str(error), code="connect") from None
+        except (ResponseFailed, RequestTransmissionFailed, ConnectionClosed) as error:
+            raise _explain(error) from None
 
     async def close(self) -> None:
         """Close kept connections, abort all, so that none can linger."""
@@ -112,18 +117,6 @@ class HttpClient:
             connection.abortConnection()
         await closed
 
-    async def _bounded(self, url: str, body: bytes, headers: Mapping[str, str]) -> HttpResponse:
-        deferred = Deferred.fromCoroutine(self._exchange(url, body, headers))
-        deferred.addTimeout(self._timeout, self._reactor, _timed_out)
-        try:
-            return await deferred
-        except ConnectingCancelledError:
-            raise CancelledError() from None
-        except ConnectError as error:
-            raise Unreachable("no connection", shown=str(error)) from None
-        except (ResponseFailed, RequestTransmissionFailed, ConnectionClosed) as error:
-            raise _explain(error) from None
-
     async def _exchange(self, url: str, body: bytes, headers: Mapping[str, str]) -> HttpResponse:
         raw = Headers({})
         for name, value in headers.items():
@@ -131,11 +124,18 @@ class HttpClient:
         uri = URI.fromBytes(url.encode("ascii"))
         raw.setRawHeaders(b"Host", [_host_header(uri.netloc)])
         raw.setRawHeaders(b"User-Agent", [b"camdetect"])
-        response = await self._agent.request(b"POST", url.encode("ascii"), raw, _Body(body))
-        collector = _Collector(self._max_answer)
+        raw.setRawHeaders(b"Accept-Encoding", [b"identity"])
+        response = await self._agent.request(b"POST", url.encode("ascii"), raw, Body(body))
+        encodings = [value.strip().lower() for value in response.headers.getRawHeaders(b"Content-Encoding", [])]
+        if any(encoding not in (b"", b"identity") for encoding in encodings):
+            # A few bytes of gzip can be gigabytes: what nobody asked for is not unpacked.
+            unread = Collector(0)
+            unread.whole.addErrback(lambda _: None)
+            response.deliverBody(unread)
+            raise Malformed("an answer in an encoding that was not asked for", code="encoding")
+        collector = Collector(self._max_answer)
         response.deliverBody(collector)
         data = await collector.whole
-        self._answered.add(uri.netloc)
         return HttpResponse(
             status=response.code,
             headers=tuple(
@@ -144,175 +144,34 @@ class HttpClient:
                 for value in values
             ),
             body=data,
+            certificate=self._endpoints.certificates.get(uri.netloc, ""),
         )
-
-
-class _Dropped(Unreachable):
-    """The device closed the connection without a whole answer."""
-
-
-class _AnswerTooLong(ConnectionAborted):
-    """An answer was longer than allowed, so the connection was cut."""
 
 
 def _timed_out(result: object, timeout: float) -> Failure:
     """Whatever a cancelled exchange says of itself, it was the time-out."""
-    return Failure(Unreachable(f"no answer within {timeout:g} seconds"))
+    return Failure(Unreachable(f"no answer within {timeout:g} seconds", code="timeout"))
 
 
 def _explain(error: Exception) -> InspectionError:
     """Whose fault a broken exchange is: an answer that is not HTTP, or a connection that went away."""
     reasons = [reason.value for reason in getattr(error, "reasons", ())] or [error]
     for reason in reasons:
-        if isinstance(reason, _AnswerTooLong):
-            return Malformed("an answer is too long")
+        if isinstance(reason, AnswerTooLong):
+            return Malformed("an answer is too long", code="too_long")
+        if isinstance(reason, ClosedWhileKept):
+            return KeptConnectionClosed("the device closed a kept connection", code="closed")
         if isinstance(reason, (ResponseFailed, RequestTransmissionFailed)) and reason is not error:
             return _explain(reason)
     first = reasons[0]  # what follows is a consequence: a connection that closed loses data, bad data closes it
     if isinstance(first, (ConnectionClosed, CancelledError)):
-        return _Dropped("the device closed the connection without a whole answer")
+        return Unreachable("the device closed the connection without a whole answer", code="closed")
     if isinstance(first, TlsError):
-        return Unreachable("no TLS connection", shown=type(first).__name__)
-    return Malformed("an answer that is not HTTP", shown=type(first).__name__)
+        return Unreachable("no TLS connection", shown=type(first).__name__, code="tls")
+    return Malformed("an answer that is not HTTP", shown=type(first).__name__, code="not_http")
 
 
 def _host_header(netloc: bytes) -> bytes:
     """Host and port without the scope of a link-local address, which means nothing to the device (RFC 6874, 1)."""
     before, percent, after = netloc.partition(b"%25")
     return before + after[after.index(b"]") :] if percent else netloc
-
-
-@implementer(IBodyProducer)
-class _Body:
-    """A request's body that is there at once."""
-
-    def __init__(self, data: bytes) -> None:
-        self._data = data
-        self.length = len(data)
-
-    def startProducing(self, consumer: IConsumer) -> Deferred[None]:
-        consumer.write(self._data)
-        return succeed(None)
-
-    def pauseProducing(self) -> None:
-        """Nothing is left to pause."""
-
-    def resumeProducing(self) -> None:
-        """Nothing is left to resume."""
-
-    def stopProducing(self) -> None:
-        """Nothing is left to stop."""
-
-
-class _Collector(TwistedProtocol):
-    """Gathers a response's body, at most ``limit`` bytes of it."""
-
-    def __init__(self, limit: int) -> None:
-        self._parts: list[bytes] = []
-        self._room = limit
-        self.whole: Deferred[bytes] = Deferred(self._cancelled)
-
-    def dataReceived(self, data: bytes) -> None:
-        self._parts.append(data)
-        self._room -= len(data)
-        if self._room < 0 and not self.whole.called:
-            self._parts.clear()
-            self.whole.errback(_AnswerTooLong())
-            self._cancelled(self.whole)
-
-    def connectionLost(self, reason: Failure = connectionDone) -> None:
-        if self.whole.called:
-            return
-        if reason.check(ResponseDone, PotentialDataLoss):
-            self.whole.callback(b"".join(self._parts))
-        else:
-            self.whole.errback(reason)
-
-    def _cancelled(self, _: Deferred[bytes]) -> None:
-        if self.transport is not None:
-            self.transport.loseConnection()
-
-
-class _Bounded(ProtocolWrapper):
-    """Cuts a connection on which more than the factory's ``limit`` bytes came since the last request."""
-
-    factory: _BoundedFactory
-    _received = 0
-
-    def makeConnection(self, transport: ITransport) -> None:
-        self.factory.live.add(self)
-        ProtocolWrapper.makeConnection(self, transport)
-
-    def write(self, data: bytes) -> None:
-        self._received = 0
-        ProtocolWrapper.write(self, data)
-
-    def writeSequence(self, data: Iterable[bytes]) -> None:
-        self._received = 0
-        ProtocolWrapper.writeSequence(self, data)
-
-    def dataReceived(self, data: bytes) -> None:
-        self._received += len(data)
-        if self._received <= self.factory.limit:
-            ProtocolWrapper.dataReceived(self, data)
-        else:
-            self.abortConnection()
-
-    def connectionLost(self, reason: Failure = connectionDone) -> None:
-        self.factory.live.discard(self)
-        ProtocolWrapper.connectionLost(
-            self, Failure(_AnswerTooLong()) if self._received > self.factory.limit else reason
-        )
-
-
-class _BoundedFactory(WrappingFactory[Any]):
-    """Puts a :class:`_Bounded` between the network and what ``wrapped`` makes; ``live`` are those connected."""
-
-    protocol = _Bounded
-    noisy = False
-
-    def __init__(self, wrapped: Any, limit: int, live: set[_Bounded]) -> None:
-        WrappingFactory.__init__(self, wrapped)
-        self.limit = limit
-        self.live = live
-
-
-@implementer(IStreamClientEndpoint)
-class _BoundedEndpoint:
-    """An endpoint whose connections are :class:`_Bounded`; who connects gets its own protocol as usual."""
-
-    def __init__(self, endpoint: Any, limit: int, live: set[_Bounded]) -> None:
-        self._endpoint = endpoint
-        self._limit = limit
-        self._live = live
-
-    def connect(self, protocolFactory: IProtocolFactory) -> Deferred[IProtocol]:
-        connected: Deferred[Any] = self._endpoint.connect(_BoundedFactory(protocolFactory, self._limit, self._live))
-        return connected.addCallback(lambda wrapper: wrapper.wrappedProtocol)
-
-
-@implementer(IOpenSSLClientConnectionCreator)
-class _AnyCertificate:
-    """TLS that encrypts but trusts anybody: cameras sign their own certificates."""
-
-    def clientConnectionForTLS(self, tlsProtocol: Any) -> Any:
-        return Connection(CertificateOptions().getContext(), None)
-
-
-@implementer(IAgentEndpointFactory)
-class _Endpoints:
-    """Makes the endpoint for a URI whose host is an IP address."""
-
-    def __init__(self, reactor: Any, *, timeout: float, limit: int) -> None:
-        self._reactor = reactor
-        self._timeout = timeout
-        self._limit = limit
-        self.live: set[_Bounded] = set()
-
-    def endpointForURI(self, uri: URI) -> _BoundedEndpoint:
-        host = unquote(uri.host.decode("ascii")).strip("[]")
-        kind = TCP6ClientEndpoint if ":" in host else TCP4ClientEndpoint
-        endpoint: Any = kind(self._reactor, host, uri.port, timeout=self._timeout)
-        if uri.scheme == b"https":
-            endpoint = wrapClientTLS(_AnyCertificate(), endpoint)
-        return _BoundedEndpoint(endpoint, self._limit, self.live)

@@ -1,7 +1,8 @@
 """A candidate and perhaps a login go in; what ONVIF says of the device comes out as an Inspection.
 
 The order keeps failed logins and packets few: what needs no login is asked first, then one protected question shows
-which login scheme the device wants. A camera with two profiles is asked at most twelve questions.
+which login scheme the device wants. A camera with two profiles is asked at most twelve questions. One device is asked
+by one inspection at a time, and whoever fetches pictures from it takes the same lane.
 """
 
 from __future__ import annotations
@@ -14,8 +15,9 @@ from zope.interface import implementer
 
 from twisted_detector.errors import Malformed, RemoteError
 from twisted_detector.inspection.http import HttpClient, HttpTransport
+from twisted_detector.inspection.lanes import Lanes, web_lane
 from twisted_detector.inspection.onvif_findings import NAME
-from twisted_detector.inspection.onvif_interview import Interview
+from twisted_detector.inspection.onvif_interview import Greeting, Interview
 from twisted_detector.inspection.onvif_session import OnvifSession
 from twisted_detector.interfaces import IInspector
 from twisted_detector.model import Candidate, Inspection, Login, host_for_url
@@ -24,6 +26,11 @@ from twisted_detector.wire.device_url import device_url
 #: Where device services live by guess; 8000 is Reolink's and others', 2020 TP-Link's, 8899 Xiongmai's.
 DEFAULT_PORTS = (80, 8000, 8080, 2020, 8899)
 DEVICE_PATH = "/onvif/device_service"
+#: Seconds for which what a device told without a login is good for the interview with one that follows at once: its
+#: challenge is answered as soon as any client would.
+GREETING_SECONDS = 2.0
+#: Greetings that are kept: as many devices as are asked at once, several times over.
+MAX_GREETINGS = 256
 #: Announced addresses that are tried: each may cost one time-out.
 MAX_XADDRS = 4
 
@@ -37,6 +44,7 @@ class OnvifInspector:
     :param random: gives so many fresh random bytes, for nonces.
     :param monotonic: a clock that never jumps, seconds, for the round trip.
     :param allow_basic: whether this device may be told a password in clear, if it knows nothing better.
+    :param lanes: one lane per device for whoever speaks HTTP with it (:func:`lanes.web_lane`).
     :param open_transport: opens the HTTP connection of one inspection.
     """
 
@@ -52,6 +60,7 @@ class OnvifInspector:
         monotonic: Callable[[], float],
         onvif_ports: Sequence[int] = DEFAULT_PORTS,
         allow_basic: Callable[[Candidate], bool] = lambda candidate: False,
+        lanes: Lanes | None = None,
         open_transport: Callable[[], HttpTransport] | None = None,
     ) -> None:
         self._reactor = reactor
@@ -59,10 +68,17 @@ class OnvifInspector:
         self._monotonic = monotonic
         self._ports = tuple(onvif_ports)
         self._allow_basic = allow_basic
+        self._lanes = Lanes() if lanes is None else lanes
+        self._greetings: dict[tuple[str, str], Greeting] = {}
         self._open_transport = open_transport or (lambda: HttpClient(reactor, timeout=timeout))
 
     async def inspect(self, candidate: Candidate, login: Login | None) -> Inspection | None:
         """See :class:`IInspector`. ``auth_required`` with all that is known without a login, when that is needed."""
+        async with self._lanes.hold(web_lane(candidate.address)):
+            return await self._inspect(candidate, login)
+
+    async def _inspect(self, candidate: Candidate, login: Login | None) -> Inspection | None:
+        greeting = self._greeting_for(candidate) if login is not None else None
         transport = self._open_transport()
         session = OnvifSession(
             transport,
@@ -74,11 +90,28 @@ class OnvifInspector:
         )
         interview = Interview(session, candidate, login, now=self._reactor.seconds, monotonic=self._monotonic)
         try:
-            return await interview.run(self.entries(candidate))
+            return await interview.run(self.entries(candidate), greeting)
         except RemoteError as error:
-            raise Malformed("an answer that cannot be read", shown=str(error)) from error
+            raise Malformed("an answer that cannot be read", shown=str(error), code="not_onvif") from error
         finally:
+            self._keep(candidate, interview.greeting)
             await transport.close()
+
+    def _greeting_for(self, candidate: Candidate) -> Greeting | None:
+        """What the device told just now without a login; taken, so that no challenge is answered twice."""
+        greeting = self._greetings.pop((candidate.device_id, candidate.address), None)
+        fresh = greeting is not None and self._monotonic() - greeting.at <= GREETING_SECONDS
+        return greeting if fresh else None
+
+    def _keep(self, candidate: Candidate, greeting: Greeting | None) -> None:
+        """For the next login, when there is one: after a refused one its refusal has the newer challenge."""
+        key = (candidate.device_id, candidate.address)
+        self._greetings.pop(key, None)
+        if greeting is None or greeting.refusal is None:
+            return
+        self._greetings[key] = greeting
+        if len(self._greetings) > MAX_GREETINGS:
+            del self._greetings[next(iter(self._greetings))]
 
     def entries(self, candidate: Candidate) -> list[tuple[str, bool]]:
         """Device services to try, each with whether it was announced (else it is a guess)."""

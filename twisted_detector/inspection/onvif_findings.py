@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from twisted_detector.errors import RemoteError
+from twisted_detector.inspection.onvif_clock import DeviceClock
 from twisted_detector.model import Candidate, Evidence, EvidenceKind, Inspection, Mac, Status, Stream
 from twisted_detector.wire import onvif
 from twisted_detector.wire.device_url import device_url
@@ -25,11 +26,13 @@ class Findings:
         self.scopes: tuple[str, ...] = candidate.scopes
         self.services: Mapping[str, str] = {}
         self.endpoint_reference = ""
+        self.hostname = ""
+        self.certificate = ""
+        self.clock = DeviceClock()
         self.information = onvif.DeviceInformation()
         self.interfaces: tuple[onvif.NetworkInterface, ...] = ()
         self.streams: list[Stream] = []
-        self.snapshot_url = ""
-        self.clock_offset: float | None = None
+        self.snapshots: dict[str, str] = {}
         self.status = Status.ONLINE
         self.reason = ""
 
@@ -53,12 +56,12 @@ class Findings:
             )
         )
 
-    def set_snapshot(self, uri: str) -> None:
-        """The address of a picture as said; one that is no HTTP URL is left out."""
+    def add_snapshot(self, source: str, uri: str, *, base: str) -> None:
+        """The address of a picture of one source as said at ``base``; one that is no HTTP URL is left out."""
         try:
-            self.snapshot_url = device_url(uri, self._address)
+            self.snapshots[source] = device_url(uri, self._address, base=base)
         except RemoteError:
-            self.snapshot_url = ""
+            return
 
     def inspection(self, *, at: float, entry: str, login: str) -> Inspection:
         """All of it.
@@ -72,7 +75,7 @@ class Findings:
             inspector=NAME,
             address=self._address,
             at=at,
-            name=scopes.name,
+            name=scopes.name or self.hostname,
             manufacturer=information.manufacturer or scopes.manufacturer,
             model=information.model or scopes.hardware,
             firmware_version=information.firmware_version,
@@ -80,11 +83,12 @@ class Findings:
             hardware_id=information.hardware_id,
             onvif_url=entry,
             http_url="/".join(entry.split("/")[:3]) + "/",
-            snapshot_url=self.snapshot_url,
+            snapshot_url=next(iter(self.snapshots.values()), ""),
+            snapshots=tuple(self.snapshots.items()),
             streams=tuple(self.streams),
             capabilities=tuple(word for space, word in onvif.CAPABILITY_WORDS.items() if space in self.services),
             evidence=self._evidence(at),
-            clock_offset=self.clock_offset,
+            clock_offset=None if (self.clock.said, self.clock.dated) == (None, None) else self.clock.offset,
             status=self.status,
             reason=self.reason,
             login=login,
@@ -101,4 +105,5 @@ class Findings:
                 said.append((EvidenceKind.HARDWARE_ADDRESS, Mac.parse(interface.hardware_address).text))
             except RemoteError:
                 continue  # 00:00:00:00:00:00 and the like identify nobody
+        said.append((EvidenceKind.CERTIFICATE, self.certificate))
         return tuple(Evidence(kind, value, NAME, at) for kind, value in dict.fromkeys(said) if value)

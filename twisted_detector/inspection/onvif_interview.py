@@ -1,28 +1,48 @@
 """A session with a device goes in; the questions are asked in order, and what was learnt comes out as an Inspection.
 
-Whatever one answer lacks costs that fact only: a device is told apart from a broken answer, and an operation that it
-does not have, refuses or hangs on does not end the interview.
+What needs no login comes first: with it a camera has name, model and identity even where nobody gave us one. It is kept
+as a :class:`Greeting`, so that the interview with a login, which follows at once, begins where that one was refused.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-
-from txaio.tx import make_logger
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 from twisted_detector.errors import InspectionError, Malformed, RemoteError, Unreachable
+from twisted_detector.inspection.onvif_asking import Asking
+from twisted_detector.inspection.onvif_clock import DeviceClock, read_clock
 from twisted_detector.inspection.onvif_findings import Findings
-from twisted_detector.inspection.onvif_session import OnvifSession, Refused
+from twisted_detector.inspection.onvif_session import NotAnOnvifAnswer, OnvifSession, Refusal, Refused
+from twisted_detector.inspection.onvif_streams import StreamQuestions
 from twisted_detector.model import Candidate, Inspection, Login, Status
 from twisted_detector.wire import onvif, onvif_requests as requests
 from twisted_detector.wire.device_url import device_url
+from twisted_detector.wire.scopes import read_scopes
 from twisted_detector.wire.soap import SoapFault
-from twisted_detector.wire.xml import Element
 
-#: Where Media1 lives by guess when the device does not say; the first is the usual one.
-MEDIA_PATHS = ("/onvif/media_service", "/onvif/Media", "/onvif/media")
-#: Questions that may go unanswered before the device counts as gone: some firmware hangs on one operation.
-SPARE_TIMEOUTS = 1
+#: A device that sends us from HTTP to HTTPS does so once; more is a loop.
+MAX_REDIRECTS = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Greeting:
+    """What a device told without a login.
+
+    :ivar entry: address of its device service.
+    :ivar open: whether it refused nothing that needs no login: then ``services`` and the rest are all there is.
+    :ivar refusal: how it refused what needs one, None when it refused nothing.
+    :ivar at: when it ended, on a clock that never jumps.
+    """
+
+    entry: str
+    open: bool
+    services: Mapping[str, str]
+    endpoint_reference: str
+    hostname: str
+    clock: DeviceClock
+    refusal: Refusal | None
+    at: float
 
 
 class Interview:
@@ -31,8 +51,6 @@ class Interview:
     :param now: wall time in seconds since the epoch.
     :param monotonic: a clock that never jumps, seconds.
     """
-
-    log = make_logger()
 
     def __init__(
         self,
@@ -48,40 +66,73 @@ class Interview:
         self._login = login
         self._now = now
         self._monotonic = monotonic
-        self._spare = SPARE_TIMEOUTS
-        self._entry = ""
-        self._refusals: list[Refused] = []
-        self._failure = ""
+        self._asking = Asking(session, candidate, login)
         self._found = Findings(candidate)
+        self._open = True
 
-    async def run(self, entries: Sequence[tuple[str, bool]]) -> Inspection | None:
+    async def run(self, entries: Sequence[tuple[str, bool]], greeting: Greeting | None = None) -> Inspection | None:
         """Ask everything.
 
         :param entries: addresses of the device service to try, each with whether the device announced it.
+        :param greeting: of the interview without a login that ended just now.
         :returns: None when nothing there speaks ONVIF, or it has no pictures.
         :raises errors.Unauthorized: the login was refused, or may not be sent.
         :raises errors.Unreachable, errors.Malformed, errors.Busy: as of the entry, or of what came after.
         """
-        if not await self._find_entry(entries):
-            return None
         found = self._found
+        if greeting is not None:
+            self._take(greeting)
+        elif not await self._find_entry(entries):
+            return None
         try:
-            await self._ask_without_login()
+            if greeting is None or not greeting.open:
+                await self._ask_without_login()
             await self._ask_about_device()
-            if not await self._ask_streams():
+            if not await StreamQuestions(self._asking, found).ask():
                 return None
         except Refused as refused:
-            if self._login is not None and not self._session.accepted:
+            if refused.attempted or (self._login is not None and not self._session.accepted):
                 raise
             found.status, found.reason = Status.AUTH_REQUIRED, str(refused)
+        found.certificate = self._session.certificate
+        found.clock = self._session.clock
         accepted = self._login.name if self._login is not None and self._session.accepted else ""
-        return found.inspection(at=self._now(), entry=self._entry, login=accepted)
+        return found.inspection(at=self._now(), entry=self._asking.entry, login=accepted)
+
+    @property
+    def greeting(self) -> Greeting | None:
+        """What was told without a login; None before an entry was found, and after a login was let in."""
+        if not self._asking.entry or self._session.accepted:
+            return None
+        return Greeting(
+            entry=self._asking.entry,
+            open=self._open,
+            services=self._found.services,
+            endpoint_reference=self._found.endpoint_reference,
+            hostname=self._found.hostname,
+            clock=self._session.clock,
+            refusal=self._session.refusal,
+            at=self._monotonic(),
+        )
+
+    def _take(self, greeting: Greeting) -> None:
+        self._asking.entry = greeting.entry
+        self._open = greeting.open
+        self._found.services = greeting.services
+        self._found.endpoint_reference = greeting.endpoint_reference
+        self._found.hostname = greeting.hostname
+        self._session.clock = greeting.clock
+        if greeting.refusal is not None:
+            self._session.begin_at(greeting.refusal)
 
     async def _find_entry(self, entries: Sequence[tuple[str, bool]]) -> bool:
         """Find the device service by asking for the clock; False: nothing speaks ONVIF here."""
         trouble: InspectionError | None = None
         silent: set[str] = set()
-        for url, announced in entries:
+        waiting = list(entries)
+        redirects = MAX_REDIRECTS
+        while waiting:
+            url, announced = waiting.pop(0)
             place = url.partition("://")[2].partition("/")[0]
             if place in silent:
                 continue
@@ -97,196 +148,78 @@ class Interview:
             except SoapFault:
                 pass  # it has no clock to show, but it speaks SOAP
             except (RemoteError, Malformed) as error:
+                elsewhere = self._sent_to(error, url)
+                if elsewhere and redirects:
+                    redirects -= 1
+                    waiting.insert(0, (elsewhere, announced))
                 if announced:
-                    trouble = Malformed("an answer that cannot be read", shown=str(error))
+                    trouble = error if isinstance(error, Malformed) else _unreadable(error)
                 continue
-            self._entry = url
+            self._asking.entry = url
             return True
         if trouble is not None:
             raise trouble
         return False
 
+    def _sent_to(self, error: Exception, url: str) -> str:
+        """Where a device sends us for the same service, at another port or scheme of its own; else ""."""
+        if not isinstance(error, NotAnOnvifAnswer) or not error.location:
+            return ""
+        try:
+            elsewhere = device_url(error.location, self._candidate.address, base=url)
+        except RemoteError:
+            return ""
+        return elsewhere if elsewhere != url and _path(elsewhere) == _path(url) else ""
+
     async def _ask_clock(self, url: str) -> None:
         before = self._monotonic()
         body = await self._session.ask(
-            url,
-            onvif.NS_DEVICE,
-            "GetSystemDateAndTime",
-            requests.get_system_date_and_time(),
-            with_login=False,
+            url, onvif.NS_DEVICE, "GetSystemDateAndTime", requests.get_system_date_and_time(), with_login=False
         )
         round_trip = self._monotonic() - before
-        seconds = onvif.parse_system_date_and_time(body).seconds
-        if seconds is not None:
-            offset = seconds - (self._now() - round_trip / 2)
-            self._found.clock_offset = self._session.clock_offset = offset
+        said = onvif.parse_system_date_and_time(body)
+        self._session.clock = read_clock(said, ours=self._now() - round_trip / 2, date=self._session.date)
 
     async def _ask_without_login(self) -> None:
         """What is PRE_AUTH by the specification (Core, annex on access classes); some refuse even that."""
-        found = self._found
-        body = await self._device("GetServices", requests.get_services())
+        found, asking = self._found, self._asking
+        body = await asking.device("GetServices", requests.get_services())
         services = onvif.parse_services(body) if body is not None else {}
-        if not self._refusals and not {onvif.NS_MEDIA, onvif.NS_MEDIA2} & services.keys():
-            body = await self._device("GetCapabilities", requests.get_capabilities())
+        if not asking.refusals and not {onvif.NS_MEDIA, onvif.NS_MEDIA2} & services.keys():
+            body = await asking.device("GetCapabilities", requests.get_capabilities())
             if body is not None:
                 services = onvif.services_of(onvif.parse_capabilities(body)) | services
         found.services = services
-        body = await self._device("GetEndpointReference", requests.get_endpoint_reference())
+        body = await asking.device("GetEndpointReference", requests.get_endpoint_reference())
         if body is not None:
             found.endpoint_reference = onvif.parse_endpoint_reference(body)
+        if not read_scopes(found.scopes).name:  # announced, or else the host name is all that it is called
+            body = await asking.device("GetHostname", requests.get_hostname())
+            if body is not None:
+                found.hostname = onvif.parse_hostname(body)
+        self._open = not asking.refusals
 
     async def _ask_about_device(self) -> None:
         """Who it is; without a login the first refusal is enough to know that the others would be refused too."""
-        found = self._found
-        self._refusals.clear()
-        body = await self._device("GetDeviceInformation", requests.get_device_information())
+        found, asking = self._found, self._asking
+        asking.begin()
+        body = await asking.device("GetDeviceInformation", requests.get_device_information())
         if body is not None:
             found.information = onvif.parse_device_information(body)
-        if self._login is None and self._refusals:
+        if self._login is None and asking.refusals:
             return
-        body = await self._device("GetNetworkInterfaces", requests.get_network_interfaces())
+        body = await asking.device("GetNetworkInterfaces", requests.get_network_interfaces())
         if body is not None:
             found.interfaces = onvif.parse_network_interfaces(body)
         if not found.scopes:
-            body = await self._device("GetScopes", requests.get_scopes())
+            body = await asking.device("GetScopes", requests.get_scopes())
             if body is not None:
                 found.scopes = onvif.parse_scopes(body)
 
-    async def _ask_streams(self) -> bool:
-        """Profiles and their addresses; False: the device has no media service at all."""
-        self._refusals.clear()
-        self._failure = ""
-        media2 = self._service(onvif.NS_MEDIA2)
-        newer: tuple[onvif.Profile, ...] = ()
-        older: tuple[onvif.Profile, ...] = ()
-        media1 = ""
-        if media2:
-            media2, newer = await self._profiles(media2, onvif.NS_MEDIA2, requests.get_profiles2())
-            if self._refusals:
-                raise self._refusals[-1]  # Media1 would be refused for the same reason
-        if not newer or not all(profile.codec and profile.source for profile in newer):
-            media1, older = await self._media1(guess=not media2)
-        profiles = _merge(newer, older)
-        if not profiles:
-            if self._refusals:
-                raise self._refusals[-1]
-            self._found.status, self._found.reason = Status.STREAM_ERROR, self._failure or "the device has no profiles"
-            return bool(media1 or media2)
-        known2 = {profile.token for profile in newer}
-        known1 = {profile.token for profile in older}
-        for profile in profiles:
-            token = profile.token
-            uri = ""
-            if token in known2:
-                uri = await self._uri(media2, onvif.NS_MEDIA2, "GetStreamUri", requests.get_stream_uri2(token))
-            if not uri and token in known1:
-                uri = await self._uri(media1, onvif.NS_MEDIA, "GetStreamUri", requests.get_stream_uri(token))
-            if uri:
-                self._found.add_stream(profile, uri)
-        if not self._found.streams:
-            if self._refusals:
-                raise self._refusals[-1]
-            self._found.status = Status.STREAM_ERROR
-            self._found.reason = self._failure or "the device gives no address for any stream"
-        await self._ask_snapshot(profiles[0].token, media1 if profiles[0].token in known1 else "", media2)
-        return True
 
-    async def _media1(self, *, guess: bool) -> tuple[str, tuple[onvif.Profile, ...]]:
-        """The address of Media1 with its profiles; guessed where the device named no media service at all."""
-        named = self._service(onvif.NS_MEDIA)
-        if named:
-            return await self._profiles(named, onvif.NS_MEDIA, requests.get_profiles())
-        for path in MEDIA_PATHS if guess else ():
-            url, profiles = await self._profiles(_origin(self._entry) + path, onvif.NS_MEDIA, requests.get_profiles())
-            if profiles:
-                return url, profiles
-        return "", ()
-
-    async def _ask_snapshot(self, token: str, media1: str, media2: str) -> None:
-        if media1:
-            uri = await self._uri(media1, onvif.NS_MEDIA, "GetSnapshotUri", requests.get_snapshot_uri(token))
-        else:
-            uri = await self._uri(media2, onvif.NS_MEDIA2, "GetSnapshotUri", requests.get_snapshot_uri2(token))
-        if uri:
-            self._found.set_snapshot(uri)
-
-    async def _profiles(self, url: str, namespace: str, request: str) -> tuple[str, tuple[onvif.Profile, ...]]:
-        """The profiles, and where they were got: a service at a dead port is looked for where the device answers."""
-        here = _origin(self._entry) + url.removeprefix(_origin(url))
-        try:
-            body = await self._optional(url, namespace, "GetProfiles", request, spare=url == here)
-        except Unreachable:
-            if url == here:
-                raise
-            url = here
-            body = await self._optional(url, namespace, "GetProfiles", request)
-        return url, onvif.parse_profiles(body) if body is not None else ()
-
-    async def _uri(self, url: str, namespace: str, operation: str, request: str) -> str:
-        body = await self._optional(url, namespace, operation, request)
-        return onvif.parse_uri(body) if body is not None else ""
-
-    async def _device(self, operation: str, request: str) -> Element | None:
-        return await self._optional(self._entry, onvif.NS_DEVICE, operation, request)
-
-    async def _optional(
-        self, url: str, namespace: str, operation: str, request: str, *, spare: bool = True
-    ) -> Element | None:
-        """The answer, or None when the device does not have it, refuses it, garbles it, or hangs on it (once)."""
-        try:
-            return await self._session.ask(url, namespace, operation, request)
-        except Refused as refused:
-            if self._login is not None and not self._session.accepted:
-                raise
-            self._refusals.append(refused)
-        except Unreachable as error:
-            if not spare or self._spare == 0:
-                raise
-            self._spare -= 1
-            self._note(operation, error)
-        except (RemoteError, Malformed) as error:
-            self._note(operation, error)
-        return None
-
-    def _note(self, operation: str, error: Exception) -> None:
-        self._failure = f"{operation}: {error}"
-        self.log.debug(
-            "{device}: {operation} gave nothing: {error}",
-            device=self._candidate.device_id,
-            operation=operation,
-            error=str(error),
-        )
-
-    def _service(self, namespace: str) -> str:
-        """The address of a service at the device, "" when it named none that is a URL."""
-        try:
-            return device_url(self._found.services.get(namespace, ""), self._candidate.address)
-        except RemoteError:
-            return ""
+def _unreadable(error: RemoteError) -> Malformed:
+    return Malformed("an answer that cannot be read", shown=str(error), code="not_onvif")
 
 
-def _origin(url: str) -> str:
-    """Scheme, host and port of a URL."""
-    return "/".join(url.split("/")[:3])
-
-
-def _merge(newer: Sequence[onvif.Profile], older: Sequence[onvif.Profile]) -> list[onvif.Profile]:
-    """Profiles of Media2, completed from Media1 where it knows more, then those that only Media1 has."""
-    by_token = {profile.token: profile for profile in older}
-    merged = [_complete(profile, by_token.pop(profile.token, profile)) for profile in newer]
-    return [*merged, *by_token.values()][: onvif.MAX_PROFILES]
-
-
-def _complete(first: onvif.Profile, second: onvif.Profile) -> onvif.Profile:
-    sized = first if first.width and first.height else second
-    return onvif.Profile(
-        token=first.token,
-        name=first.name or second.name,
-        source=first.source or second.source,
-        codec=first.codec or second.codec,
-        width=sized.width,
-        height=sized.height,
-        fps=first.fps or second.fps,
-        audio=first.audio or second.audio,
-        ptz=first.ptz or second.ptz,
-    )
+def _path(url: str) -> str:
+    return url.partition("://")[2].partition("/")[2]

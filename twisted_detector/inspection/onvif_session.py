@@ -2,17 +2,19 @@
 
 The first question goes without a login; what comes back decides the one scheme that is used from then on: HTTP Digest
 (or Basic where allowed) after a challenge, WS-UsernameToken after a SOAP fault without one (ONVIF Core 5.9.1). Never
-both, and one refused attempt ends it, but for one case: a login that was refused with a corrected clock is tried once
-more with ours, because devices exist that give out their local time as UTC.
+both, and one refused attempt ends it: a second one would be a second failed login wherever the password is wrong. Only
+a refusal that is no word about the password is answered again, once: an expired nonce, or a token whose time was wrong
+by the device's own words (``onvif_clock`` has chosen the time by evidence before).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from twisted_detector.errors import Busy, LocalError, RemoteError, Unauthorized
-from twisted_detector.inspection.http import HttpResponse, HttpTransport
+from twisted_detector.inspection.http import HttpResponse, HttpTransport, once_more
+from twisted_detector.inspection.onvif_clock import DRIFT, DeviceClock, date_offset
 from twisted_detector.model import Login, host_for_url
 from twisted_detector.wire import digest, soap
 from twisted_detector.wire.onvif_requests import action
@@ -20,16 +22,23 @@ from twisted_detector.wire.xml import Element, clean
 
 #: As the transport's bound: an NVR's GetProfiles is above the usual limit of ``parse_xml``.
 MAX_BODY = 2 * 1_048_576
-#: A device's clock within this many seconds of ours needs no correction: the narrowest window known is 5 seconds.
-SAME_CLOCK = 2.0
 #: With so few attempts left by its own words a device is left alone: the last ones belong to its owner.
 LAST_ATTEMPTS = 1
+#: Statuses with which a server sends a client elsewhere (RFC 9110, 15.4).
+_REDIRECTS = (301, 302, 307, 308)
 #: What ``xs:dateTime`` and our formatter can say: up to the year 9999.
 _LAST_SECOND = 253_402_300_799.0
 
 
 class NotAnOnvifAnswer(RemoteError):
-    """A device answered with something that is no SOAP message."""
+    """A device answered with something that is no SOAP message.
+
+    :ivar location: where it says that the service is, as said; "" when it says nothing of the kind.
+    """
+
+    def __init__(self, what: str, *, shown: str = "", location: str = "") -> None:
+        super().__init__(what, shown=shown)
+        self.location = location
 
 
 class Refused(Unauthorized):
@@ -44,14 +53,16 @@ class Refused(Unauthorized):
 
 
 @dataclass(frozen=True, slots=True)
-class _Refusal:
-    """What a refusing answer says."""
+class Refusal:
+    """What a refusing answer says; ``about_time``: that the login's time was wrong; ``date``: its Date header."""
 
     challenges: tuple[digest.Challenge, ...]
     soap: bool
     text: str
     attempts_left: int | None
     locked: bool
+    about_time: bool = False
+    date: str = ""
 
     @property
     def hopeless(self) -> bool:
@@ -88,8 +99,15 @@ class OnvifSession:
         self._challenge: digest.Challenge | None = None
         self._nonce_count = 0
         self._token = False
-        #: Seconds to add to our time for the device's.
-        self.clock_offset = 0.0
+        #: What is known of the device's clock.
+        self.clock = DeviceClock()
+        #: SHA-256 of the certificate that the device showed last, "" without TLS.
+        self.certificate = ""
+        #: ``Date`` of the last answer.
+        self.date = ""
+        #: How the device refused last; the session of another login may begin there.
+        self.refusal: Refusal | None = None
+        self._offset: float | None = None
         #: Whether the device answered a question that carried the login.
         self.accepted = False
 
@@ -104,27 +122,37 @@ class OnvifSession:
         """
         content_type = f'application/soap+xml; charset=utf-8; action="{action(namespace, operation)}"'
 
-        async def send(authenticate: bool) -> Element | _Refusal:
-            return _judge(await self._send(url, content_type, body, authenticate))
+        async def send(authenticate: bool) -> Element | Refusal:
+            response = await once_more(lambda: self._send(url, content_type, body, authenticate))
+            self.date = next(iter(response.values("Date")), "")
+            self.certificate = response.certificate or self.certificate
+            return _judge(response)
 
         ready = with_login and (self._challenge is not None or self._token)
         answer = await send(ready)
-        if isinstance(answer, _Refusal) and ready and self._renew(answer):
-            answer = await send(True)
-        elif isinstance(answer, _Refusal) and with_login and not ready:
-            self._choose(answer)
-            ready = True
-            answer = await send(True)
-            if isinstance(answer, _Refusal) and self._try_again(answer):
+        if isinstance(answer, Refusal) and ready and self.accepted:
+            if self._renew(answer):
                 answer = await send(True)
-        if isinstance(answer, _Refusal):
+        elif isinstance(answer, Refusal) and with_login:
+            if not ready:
+                self.begin_at(answer)
+                ready = True
+                answer = await send(True)
+            if isinstance(answer, Refusal) and self._try_again(answer):
+                answer = await send(True)
+        if isinstance(answer, Refusal):
+            self.refusal = answer
             raise self._refused(answer, sent=ready)
         if ready:
             self.accepted = True
         return answer
 
-    def _choose(self, refusal: _Refusal) -> None:
-        """Fix the scheme, or raise when there is no login, none that may be used, or the device warns."""
+    def begin_at(self, refusal: Refusal) -> None:
+        """Fix the scheme by how the device refused a question without a login just now.
+
+        :raises Refused: when there is no login, none that may be used, or the device warns.
+        """
+        self.refusal = refusal
         if self._login is None or refusal.hopeless:
             raise self._refused(refusal, sent=False)
         self._challenge = digest.choose(refusal.challenges, allow_basic=self._allow_basic)
@@ -135,8 +163,8 @@ class OnvifSession:
                 raise Refused(what, shown=offered, attempted=False, locked=False, soap=False)
             self._token = True
 
-    def _try_again(self, refusal: _Refusal) -> bool:
-        """Whether the first attempt failed for its form, not for its password; then that form is corrected."""
+    def _try_again(self, refusal: Refusal) -> bool:
+        """Whether the first attempt failed for its form by the device's words; then that form is corrected."""
         if refusal.hopeless:
             return False
         if self._challenge is not None:
@@ -145,28 +173,49 @@ class OnvifSession:
                 self._challenge, self._nonce_count = newer, 0
                 return True
             return False
-        if abs(self.clock_offset) > SAME_CLOCK:
-            self.clock_offset = 0.0
-            return True
-        return False
+        other = self._know_date(refusal.date).other(self._clock_offset) if refusal.about_time else None
+        if other is None:
+            return False
+        self._offset = other
+        return True
 
-    def _renew(self, refusal: _Refusal) -> bool:
+    def _know_date(self, date: str) -> DeviceClock:
+        """What is known of the clock, with the ``Date`` of a refusal where nothing else was said."""
+        if self.clock.dated is None:
+            self.clock = replace(self.clock, dated=date_offset(date, self._now()))
+        return self.clock
+
+    @property
+    def _clock_offset(self) -> float:
+        """Seconds to add to our time for a token."""
+        if self._offset is None:
+            self._offset = self._know_date(self.refusal.date if self.refusal is not None else "").offset
+        return self._offset
+
+    def _renew(self, refusal: Refusal) -> bool:
         """Whether a login that was accepted before met an expired nonce; then the new one is taken."""
         newer = digest.choose(refusal.challenges, allow_basic=False)
-        if self._challenge is None or newer is None or refusal.hopeless:
+        if self._challenge is None or newer is None or refusal.hopeless or refusal.attempts_left is not None:
             return False
-        if not newer.stale and (newer.nonce == self._challenge.nonce or not self.accepted):
+        if not newer.stale and newer.nonce == self._challenge.nonce:
             return False
         self._challenge, self._nonce_count = newer, 0
         return True
 
-    def _refused(self, refusal: _Refusal, *, sent: bool) -> Refused:
-        """``attempted`` only if the login was never accepted: after that a refusal is about rights, or about room."""
-        attempted = sent and not self.accepted
+    def _refused(self, refusal: Refusal, *, sent: bool) -> Refused:
+        """``attempted`` only if the login was never accepted: after that a refusal is about rights, or about room.
+
+        Unless the device counts down or locks: then the password was changed while it was being asked.
+        """
+        counted = refusal.hopeless or refusal.attempts_left is not None
+        attempted = sent and (not self.accepted or counted)
         if refusal.locked:
             what = "the device says that it is locked"
         elif attempted:
             what = "the login was refused"
+            if self._token and self.clock.said is not None and abs(self.clock.said) > DRIFT:
+                ahead = f"{abs(self.clock.said):.0f} s {'ahead of' if self.clock.said > 0 else 'behind'} ours"
+                what += f", perhaps only because the device's clock is {ahead}"
         elif self.accepted:
             what = "the login has no right to ask that"
         else:
@@ -181,7 +230,7 @@ class OnvifSession:
             raise LocalError("a device is asked at its own address only", shown=f"{scheme} {rest[:80]}")
         login = self._login if authenticate else None
         if login is not None and self._challenge is None:
-            created = min(max(self._now() + self.clock_offset, 0.0), _LAST_SECOND)
+            created = min(max(self._now() + self._clock_offset, 0.0), _LAST_SECOND)
             header_xml = soap.username_token(
                 login.name, login.password.reveal(), nonce=self._random(16), created=soap.format_time(created)
             )
@@ -202,25 +251,29 @@ class OnvifSession:
         return await self._transport.post(url, data, headers)
 
 
-def _judge(response: HttpResponse) -> Element | _Refusal:
+def _judge(response: HttpResponse) -> Element | Refusal:
     """The Body of an answer, or how it refuses; everything else raises."""
     if response.status in (429, 503):
         raise Busy("the device has no room for us now", shown=f"HTTP {response.status}")
     challenges = digest.parse_challenges(response.values("WWW-Authenticate"))
+    date = next(iter(response.values("Date")), "")
     try:
         body = soap.parse_response(response.body, limit=MAX_BODY)
     except soap.SoapFault as error:
         fault = error.fault
         if response.status == 401 or fault.is_auth:
-            return _Refusal(challenges, True, fault.text, fault.attempts_left, fault.locked)
+            said = (fault.text, fault.attempts_left, fault.locked, fault.about_time, date)
+            return Refusal(challenges, True, *said)
         raise
     except RemoteError as error:
         if response.status == 401:
             text = clean(response.body[:1000].decode("utf-8", "replace"))
-            return _Refusal(challenges, False, text, *soap.read_lockout(text))
+            return Refusal(challenges, False, text, *soap.read_lockout(text), soap.about_time(text), date)
         if 200 <= response.status < 300:
             raise
-        raise NotAnOnvifAnswer("an answer that is no ONVIF", shown=f"HTTP {response.status}") from error
+        location = next(iter(response.values("Location")), "") if response.status in _REDIRECTS else ""
+        shown = f"HTTP {response.status}"
+        raise NotAnOnvifAnswer("an answer that is no ONVIF", shown=shown, location=location) from error
     if response.status == 401:
-        return _Refusal(challenges, False, "", None, False)
+        return Refusal(challenges, False, "", None, False, date=date)
     return body

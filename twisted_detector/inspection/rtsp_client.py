@@ -10,14 +10,19 @@ import secrets
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 
+from twisted.internet.defer import Deferred
+
 from twisted_detector.errors import LocalError, Malformed, Unauthorized, Unreachable
 from twisted_detector.inspection.rtsp_session import Closed, Connect, RtspSession
 from twisted_detector.model import Login
 from twisted_detector.wire import digest, rtsp
+from twisted_detector.wire.soap import read_lockout
 
 #: Requests that one question may cost: plain, answered, answered anew (stale nonce), and as often on a connection that
 #: the server closed after its 401.
 MAX_TRIES = 6
+#: Of an answer's body so many bytes are looked at for words of locking; they stand at its beginning.
+MAX_WORDS = 2_048
 
 
 def make_cnonce() -> str:
@@ -30,6 +35,7 @@ class RtspClient:
 
     :param connect: makes a connection to (host, port, timeout, tls).
     :param timeout: seconds for a connection, and for each answer.
+    :param unbounded: answers are waited for without end: who asks has a time limit for all of them together.
     :param login: answers a challenge; None never does.
     :param allow_basic: whether the password may be sent in clear.
     :ivar server: the last ``Server`` header that was said.
@@ -48,6 +54,7 @@ class RtspClient:
         *,
         timeout: float,
         tls: bool = False,
+        unbounded: bool = False,
         login: Login | None = None,
         allow_basic: bool = False,
         cnonce: Callable[[], str] = make_cnonce,
@@ -61,6 +68,7 @@ class RtspClient:
         self._connect = connect
         self._host, self._port, self._tls = host, port, tls
         self._timeout = timeout
+        self._patience = None if unbounded else timeout
         self._login = login
         self._allow_basic = allow_basic
         self._cnonce = cnonce
@@ -69,6 +77,20 @@ class RtspClient:
         self._challenged_on: RtspSession | None = None
         self._nonce_count = 0
         self._closures = 0
+
+    @property
+    def login(self) -> Login | None:
+        """What answers a challenge."""
+        return self._login
+
+    def renew(self, login: Login | None) -> None:
+        """The same login once more: whoever gave it may want to know whether this one is looked at."""
+        self._login = login
+
+    @property
+    def open(self) -> bool:
+        """Whether a connection stands."""
+        return self._session is not None and not self._session.closed
 
     @property
     def has_login(self) -> bool:
@@ -115,7 +137,7 @@ class RtspClient:
             session = await self.session()
             used = session.answers > 0
             try:
-                return self._note(session, await session.request(method, url, headers, timeout=self._timeout))
+                return self._note(session, await session.request(method, url, headers, timeout=self._patience))
             except Closed:
                 if not used:
                     raise
@@ -138,7 +160,7 @@ class RtspClient:
             credential = self._credential(session, method, url)
             self.attempted = self.attempted or bool(credential)
             try:
-                response = await session.request(method, url, (*headers, *credential), timeout=self._timeout)
+                response = await session.request(method, url, (*headers, *credential), timeout=self._patience)
             except Closed:
                 # Many servers close after a 401: the answer to it belongs on the next connection.
                 self._closures += 1
@@ -146,6 +168,8 @@ class RtspClient:
                     raise
                 continue
             self._note(session, response)
+            if response.status in (401, 403) and _locks(response):
+                raise Unauthorized("the device says that it locks", attempted=bool(credential), locked=True)
             if response.status != 401:
                 self.accepted = self.accepted or bool(credential)
                 return response
@@ -161,12 +185,14 @@ class RtspClient:
         """The Authorization header for this request, none while no challenge was met that it would answer.
 
         A nonce may be valid on its connection only (live555), so on a new one the question goes first without, except
-        where the login was accepted before or the server closes each time.
+        where the login was accepted before or the server closes each time. A password in clear is not given away before
+        it is asked for: another device may have the address by now.
         """
         challenge = self._challenge
         if self._login is None or challenge is None:
             return ()
-        if self._challenged_on is not session and not self.accepted and self._closures < 2:
+        forthcoming = self.accepted and challenge.scheme == "digest"
+        if self._challenged_on is not session and not forthcoming and self._closures < 2:
             return ()
         self._nonce_count += 1
         try:
@@ -180,7 +206,7 @@ class RtspClient:
                 nonce_count=self._nonce_count,
             )
         except LocalError as error:  # a name or password that cannot be written this way: it was not sent
-            raise Unauthorized("this login cannot be sent to the device", shown=error.what) from None
+            raise Unauthorized("this login cannot be sent to the device", shown=error.what, attempted=False) from None
         return (("Authorization", text),)
 
     def _note(self, session: RtspSession, response: rtsp.Response) -> rtsp.Response:
@@ -198,12 +224,14 @@ class RtspClient:
 
     def _check_answerable(self, response: rtsp.Response) -> None:
         if self._login is None:
-            raise Unauthorized("the device wants a login")
+            raise Unauthorized("the device wants a login", attempted=False)
         if self._challenge is None:
             challenges = digest.parse_challenges(response.all("WWW-Authenticate"))
             if any(one.scheme == "basic" for one in challenges) and not self._allow_basic:
-                raise Unauthorized("the device takes a password in clear only, which is not allowed for it")
-            raise Unauthorized("the device wants a login of a kind that is not known")
+                raise Unauthorized(
+                    "the device takes a password in clear only, which is not allowed for it", attempted=False
+                )
+            raise Unauthorized("the device wants a login of a kind that is not known", attempted=False)
 
     async def part(self, method: str, url: str, headers: Iterable[tuple[str, str]] = (), *, timeout: float) -> None:
         """Ask once on the connection that stands, and wait up to ``timeout`` seconds; any answer will do."""
@@ -221,7 +249,18 @@ class RtspClient:
         if session is not None and not session.closed:
             session.send(method, url, (*headers, *self._credential(session, method, url)))
 
+    def abandon(self) -> Deferred[None] | None:
+        """Cut the connection at once, so that another may be made; fires when it is gone."""
+        return self._session.abandon() if self._session is not None else None
+
     def close(self) -> None:
         """Close the connection. May be called again."""
         if self._session is not None:
             self._session.close()
+
+
+def _locks(response: rtsp.Response) -> bool:
+    """Whether a refusal says that the account or the address is locked, or how many attempts are left until then."""
+    text = f"{response.reason}\n{response.body[:MAX_WORDS].decode('utf-8', 'replace')}"
+    attempts_left, locked = read_lockout(text)
+    return locked or attempts_left is not None

@@ -36,6 +36,8 @@ def stream_document(stream: Stream) -> dict[str, Any]:
         "proof": stream.proof.value,
         "validated": stream.validated,
         "reason": stream.reason,
+        "reason_code": stream.code,
+        "back_channel": stream.back_channel,
     }
 
 
@@ -82,6 +84,7 @@ def camera_document(camera: Camera) -> dict[str, Any]:
         "channel": camera.channel,
         "streams": [stream_document(stream) for stream in camera.streams],
         "snapshot_url": public_url(camera.snapshot_url) or None,
+        "clock_offset_s": round(camera.clock_offset, 1),
         "discovery_methods": list(camera.methods),
         "evidence": [evidence_document(one) for one in camera.evidence],
     }

@@ -72,6 +72,14 @@ class Topics:
         """What happened to a camera."""
         return f"{self._root}camera/event/{camera_id}"
 
+    def seen(self, camera_id: str) -> str:
+        """When a camera was there last; retained, for Home Assistant."""
+        return f"{self._root}camera/seen/{camera_id}"
+
+    def picture(self, camera_id: str) -> str:
+        """The bytes of its latest picture, for Home Assistant."""
+        return f"{self._root}camera/picture/{camera_id}"
+
     @property
     def health(self) -> tuple[str, str]:
         """The health document, for one daemon and for several on one broker."""
@@ -87,6 +95,15 @@ class Topics:
     def connection(self) -> str:
         """What happened to the MQTT connection."""
         return f"{self.health[1]}/connection"
+
+    @property
+    def frigate_cameras(self) -> str:
+        """Frigate's configuration of all cameras; retained."""
+        return self.below_prefix("frigate/config/cameras")
+
+    def below_prefix(self, topic: str) -> str:
+        """A topic of somebody else's choice, below our prefix."""
+        return f"{self._root}{topic}"
 
     @property
     def command(self) -> str:

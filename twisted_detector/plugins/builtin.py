@@ -165,6 +165,7 @@ class OnvifMaker:
             monotonic=time.monotonic,
             onvif_ports=tuple(dict.fromkeys((*DEFAULT_PORTS, config.onvif_port, config.http_port))),
             allow_basic=context.parts[ClearTextPolicy].allows_candidate,
+            lanes=context.parts[Lanes],
         )
 
 

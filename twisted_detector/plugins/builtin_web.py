@@ -174,8 +174,10 @@ class Web(MultiService):
         except Exception:
             self.log.failure("The sweep could not be looked at")
             return
-        if found != self._swept:
-            self._swept = found
+        # Not the counters of packets: they change all the time, and nobody looks at them.
+        stands = {name: found.get(name) for name in ("phase", "sweeping", "sweeps", "last_sweep")}
+        if stands != self._swept:
+            self._swept = stands
             self._hub.tell("discovery", "", lambda: found)
 
 

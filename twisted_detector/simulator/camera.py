@@ -50,6 +50,7 @@ class Quirks:
     :ivar delay: seconds that each answer takes longer.
     :ivar clock_skew: seconds by which the camera's clock is ahead.
     :ivar clock_window: seconds that the Created of a WS-UsernameToken may be off.
+    :ivar local_as_utc: its time zone, seconds east, when it gives out its local time as UTC though its clock is right.
     :ivar lock_after: failed logins after which the account is locked, over ONVIF and RTSP together; 0 for never.
     :ivar lock_seconds: how long it stays locked.
     """
@@ -68,6 +69,7 @@ class Quirks:
     delay: float = 0.0
     clock_skew: float = 0.0
     clock_window: float = 5.0
+    local_as_utc: float = 0.0
     lock_after: int = 0
     lock_seconds: float = 1800.0
 

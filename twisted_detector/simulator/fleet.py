@@ -89,7 +89,9 @@ class SimulatedCamera:
         rtsp_port = self._listen(self.spec.rtsp_port, Made(lambda: RtspConnection(self.rtsp)))
         http_port = self.spec.http_port
         if self.spec.onvif:
-            http_port = self._listen(http_port, site(self._answer, reactor=self._reactor, delay=self.spec.quirks.delay))
+            delay = self.spec.quirks.delay
+            server = site(self._answer, reactor=self._reactor, delay=delay, now=lambda: self.onvif.now())
+            http_port = self._listen(http_port, server)
         self._take(replace(self.spec, http_port=http_port, rtsp_port=rtsp_port))
 
     async def stop(self) -> None:

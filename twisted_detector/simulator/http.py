@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from email.utils import formatdate
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -60,9 +61,17 @@ class _Root(Resource):
 
     isLeaf = True
 
-    def __init__(self, answer: Callable[[HttpRequest], HttpAnswer], *, clock: IReactorTime, delay: float) -> None:
+    def __init__(
+        self,
+        answer: Callable[[HttpRequest], HttpAnswer],
+        *,
+        clock: IReactorTime,
+        delay: float,
+        now: Callable[[], float] | None,
+    ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self._answer = answer
+        self._now = now or clock.seconds
         self._clock = clock
         self._delay = delay
 
@@ -78,6 +87,8 @@ class _Root(Resource):
         request.setResponseCode(answer.status)
         request.setHeader(b"Content-Type", answer.content_type.encode("latin-1"))
         request.setHeader(b"Server", b"camdetect-simulator")
+        # As real ones do: the same clock as the device tells, not that of the machine which plays it.
+        request.setHeader(b"Date", formatdate(self._now(), usegmt=True).encode("ascii"))
         for name, values in answer.headers.items():
             request.responseHeaders.setRawHeaders(name.encode("latin-1"), [value.encode("utf-8") for value in values])
         if not self._delay:
@@ -101,12 +112,19 @@ class HttpSite(Site):
         """Nothing: see the class."""
 
 
-def site(answer: Callable[[HttpRequest], HttpAnswer], *, reactor: Any, delay: float = 0.0) -> Site:
+def site(
+    answer: Callable[[HttpRequest], HttpAnswer],
+    *,
+    reactor: Any,
+    delay: float = 0.0,
+    now: Callable[[], float] | None = None,
+) -> Site:
     """The factory of one camera's web server.
 
     :param delay: seconds that each answer takes longer.
+    :param now: the camera's clock, seconds since the epoch; this machine's when not given.
     """
-    root = _Root(answer, clock=reactor, delay=delay)
+    root = _Root(answer, clock=reactor, delay=delay, now=now)
     made: Site = HttpSite(root, requestFactory=_BoundedRequest, timeout=IDLE_SECONDS, reactor=reactor)  # type: ignore[no-untyped-call]
     return made
 

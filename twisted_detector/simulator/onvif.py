@@ -149,7 +149,10 @@ class OnvifService:
         return self._soap(200, body(stream))
 
     def _date_and_time(self) -> bytes:
-        return answers.system_date_and_time(self.now(), local=self.now())
+        said = self.now() + self._spec.quirks.local_as_utc
+        hours, seconds = divmod(abs(int(self._spec.quirks.local_as_utc)), 3600)
+        zone = f"LT{'-' if self._spec.quirks.local_as_utc > 0 else ''}{hours}:{seconds // 60:02}"
+        return answers.system_date_and_time(said, local=said, zone=zone)
 
     def _interfaces(self) -> bytes:
         return answers.network_interfaces((NetworkInterface("eth0", self._spec.hardware_address.text),))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict, deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from zope.interface import implementer
 
@@ -72,10 +72,11 @@ class MemoryOutbox:
         """See IOutbox."""
         return len(self._waiting) + len(self._in_flight)
 
-    def resay(self) -> None:
+    def resay(self, topics: Iterable[str] | None = None) -> None:
         """See IOutbox."""
         self.resaid += 1
         queued = {item.message.topic for item in self._waiting}
+        wanted = None if topics is None else set(topics)
         for topic, message in self.retained.items():
-            if topic not in queued:
+            if topic not in queued and (wanted is None or topic in wanted):
                 self._append(message)

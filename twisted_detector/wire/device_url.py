@@ -1,14 +1,14 @@
 """A URL that a device said and the address that we talk to go in; a URL that leads to that device comes out.
 
-Devices say loopback, 0.0.0.0, an address they had once, a public one, a port twice, or a login. ONVIF Core (section
-8.1.1) has a device match the address of an XAddr to the one that was asked, so the host is always replaced: no login
-can be led to another host by what a device says. Port, path and query stay as said.
+Devices say loopback, 0.0.0.0, an address they had once, a public one, a port twice, no scheme, or a login. ONVIF Core
+(section 8.1.1) has a device match the address of an XAddr to the one that was asked, so the host is always replaced: no
+login can be led to another host by what a device says. Port, path and query stay as said.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Sequence
 from ipaddress import ip_address
 from urllib.parse import quote
 
@@ -19,6 +19,8 @@ from twisted_detector.model import host_for_url
 MAX_URL = 2048
 
 _URL = re.compile(r"([a-z]{2,10})://(.*)", re.IGNORECASE | re.DOTALL)
+#: No scheme, but an address with a path after it: ``192.0.2.1:554/stream1``, ``[fe80::1]/onvif/media``.
+_BARE = re.compile(r"(?:\[[0-9A-Fa-f:.]+(?:%[^\]/]*)?\]|(?:\d{1,3}\.){3}\d{1,3})(?::\d+)*/.*", re.DOTALL)
 #: A password with "/" in it, not encoded: then the real host is the last address after an "@" before the query.
 _LATE_HOST = re.compile(r"[^?]*@(?=(?:\[[0-9A-Fa-f:.]+\]|(?:\d{1,3}\.){3}\d{1,3})(?::\d+)*(?:[/?#]|$))", re.DOTALL)
 _PORT = re.compile(r"(?:\[[^\]]*\]|[^:\[\]]*)(?::(\d{1,5}))?(?::\d*)*")
@@ -32,14 +34,15 @@ _USER = re.compile(r"((?:^|[/?&_;])(?:username|user|usr)=)(.*?)(?=_(?:password|p
 _KEEP = "".join(chr(code) for code in range(0x21, 0x7F) if chr(code) not in '"<>\\^`{|}')
 
 
-def device_url(text: str, address: str, *, schemes: Collection[str] = ("http", "https")) -> str:
+def device_url(text: str, address: str, *, schemes: Sequence[str] = ("http", "https"), base: str = "") -> str:
     """``text`` with its host replaced by ``address``, without a login.
 
     :param address: IPv4, IPv6, or IPv6 link-local with ``%scope``.
-    :param schemes: those that are accepted.
+    :param schemes: those that are accepted; the first stands in for one that is missing.
+    :param base: where it was said, a URL of the device: what ``text`` lacks before its path is taken from there.
     :raises RemoteError: not a URL, another scheme, or too long. It is not shown: it may hold a password.
     """
-    match = _URL.fullmatch(text.strip())
+    match = _URL.fullmatch(_completed(text.strip(), schemes, base))
     if match is None or len(text) > MAX_URL:
         raise RemoteError("a device gave something that is not a URL")
     scheme, rest = match[1].lower(), match[2]
@@ -53,6 +56,17 @@ def device_url(text: str, address: str, *, schemes: Collection[str] = ("http", "
     end = min((position for position in map(rest.find, "/?#") if position >= 0), default=len(rest))
     authority, target = rest[:end].rpartition("@")[2], rest[end:]
     return f"{scheme}://{host_for_url(address)}{_port(authority)}{quote(_without_login(target), safe=_KEEP)}"
+
+
+def _completed(text: str, schemes: Sequence[str], base: str) -> str:
+    """``text`` with a scheme, and with a host where ``base`` has one to give (RFC 3986, 5.2)."""
+    origin = _URL.fullmatch(base)
+    scheme = origin[1] if origin is not None and origin[1].lower() in schemes else schemes[0]
+    if text.startswith("//"):
+        return f"{scheme}:{text}"
+    if text.startswith("/") and origin is not None:
+        return f"{scheme}://{re.split('[/?#]', origin[2], maxsplit=1)[0]}{text}"
+    return f"{scheme}://{text}" if _BARE.fullmatch(text) else text
 
 
 def _port(authority: str) -> str:

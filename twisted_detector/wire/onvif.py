@@ -98,15 +98,20 @@ class SystemTime:
     daylight_saving: bool = False
 
     @property
+    def east(self) -> float | None:
+        """Seconds that its local time is ahead of UTC by its own words, None when it names no zone."""
+        zone = _POSIX_ZONE.match(self.zone)
+        if zone is None:
+            return None
+        west = (int(zone[2]) * 3600 + int(zone[3] or 0) * 60) * (-1 if zone[1] == "-" else 1)
+        return (3600 if self.daylight_saving else 0) - west
+
+    @property
     def seconds(self) -> float | None:
         """The device's time, seconds since the epoch: UTC when said, else local time less its zone; None if neither."""
         if self.utc is not None:
             return self.utc
-        zone = _POSIX_ZONE.match(self.zone)
-        if self.local is None or zone is None:
-            return None
-        west = (int(zone[2]) * 3600 + int(zone[3] or 0) * 60) * (-1 if zone[1] == "-" else 1)
-        return self.local + west - (3600 if self.daylight_saving else 0)
+        return None if self.local is None or self.east is None else self.local - self.east
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,6 +39,7 @@ __all__ = [
     "Request",
     "SoapFault",
     "UsernameToken",
+    "about_time",
     "attribute",
     "children",
     "descendants",
@@ -77,7 +78,12 @@ _ATTEMPTS = re.compile(
     re.I,
 )
 _LOCKED = re.compile(r"\block(?:s|ed|out|ing)?\b|\bblocked\b|\btoo many\b|\billegal login\b|\bbanned\b", re.I)
-_AUTH = re.compile(r"auth|invalidsecurity|failedcheck", re.I)
+_TIME = re.compile(
+    r"\btime[ -]?(?:stamp|check|out of|is |not |differ|error|invalid|window|skew)|timestamp|\bclock\b"
+    r"|\b(?:message|token|created) ?(?:has |is )?expired|\bnot (?:yet )?valid\b.*\btime\b|\btoo old\b",
+    re.I,
+)
+_AUTH = re.compile(r"auth|invalidsecurity|failedcheck|messageexpired", re.I)
 _AUTH_TEXT = re.compile(r"auth(?!or\b)|wsse|\bpassword|\bcredential|\blog-?in\b|access denied|permission denied", re.I)
 #: The largest second that ``datetime`` can hold is in the year 9999.
 _LAST_SECOND = 253_402_300_799
@@ -94,6 +100,7 @@ class Fault:
     :ivar codes: all codes as written, outermost first.
     :ivar reason: the reason alone.
     :ivar locked: it says that the account or the address is locked.
+    :ivar about_time: it says that the login's time was wrong, which is no word about its password.
     """
 
     subcode: str
@@ -103,6 +110,7 @@ class Fault:
     codes: tuple[str, ...] = ()
     reason: str = ""
     locked: bool = False
+    about_time: bool = False
 
 
 class SoapFault(RemoteError):
@@ -139,6 +147,11 @@ def read_lockout(text: str) -> tuple[int | None, bool]:
     """How many attempts a device says are left (None: it says nothing), and whether it says that it is locked."""
     found = _ATTEMPTS.search(text)
     return int(found[1] or found[2] or found[3]) if found else None, bool(_LOCKED.search(text))
+
+
+def about_time(text: str) -> bool:
+    """Whether a refusal names the login's time ("Wsse authorized time check failed" of Dahua), not its password."""
+    return bool(_TIME.search(text))
 
 
 def username_token(name: str, password: str, *, nonce: bytes, created: str) -> str:
@@ -302,6 +315,7 @@ def _read_fault(fault: Element) -> Fault:
         codes=codes,
         reason=reason,
         locked=locked,
+        about_time=about_time(" ".join((*codes, text))),
     )
 
 

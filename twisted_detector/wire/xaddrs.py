@@ -20,6 +20,8 @@ MAX_CHOSEN = 8
 #: A second port (``http://10.0.0.2:8106:8106/…``) is a known fault: home-assistant/core #92603.
 _URL = re.compile(r"(https?)://(?:[^/@\[\]]*@)?(\[[^\]/]*\]|[^/:?#\[\]]+)(?::(\d{1,5}))?(?::\d{1,5})*([/?#].*)?", re.I)
 _BARE_IPV6 = re.compile(r"(https?)://([0-9a-f:.]+:[0-9a-f:.]+)([/?#].*)?", re.I)
+#: An address with a path, but without a scheme.
+_NO_SCHEME = re.compile(r"(?:\[[0-9a-f:.%]+\]|(?:\d{1,3}\.){3}\d{1,3})(?::\d{1,5})*/.*", re.I)
 _PRINTABLE_ASCII = re.compile(r"[!-~]+")
 
 
@@ -84,6 +86,8 @@ def _split(xaddr: str) -> tuple[str, str, str, str] | None:
     """Scheme, host, ``:port`` or "", and path; None when it is no URL of a service."""
     if not _PRINTABLE_ASCII.fullmatch(xaddr):
         return None
+    if _NO_SCHEME.fullmatch(xaddr):
+        xaddr = f"http://{xaddr}"
     bare = _BARE_IPV6.fullmatch(xaddr)
     if bare and isinstance(_ip(bare[2]), IPv6Address):
         return bare[1].lower(), bare[2], "", bare[3] or "/"

@@ -1,7 +1,8 @@
 """What is known of a device (ports, Server, realm, scopes) goes in; RTSP paths to try come out, likeliest first.
 
-The facts are in ``rules.json``. Each rule has a source: ``"vendor"`` is a page of the vendor's own, ``"project"`` the
-file of a public project that names the path. Paths with a user or a password in them have no place here.
+The facts are in ``rules.json``. Each rule has a source: ``"vendor"`` is a page or manual of the vendor's own, read on
+the day in ``checked_on``; ``"cited"`` such a page as others cite it, which could not be read on that day; ``"project"``
+the file of a public project that names the path. Paths with a user or a password in them have no place here.
 """
 
 from __future__ import annotations
@@ -15,12 +16,13 @@ from importlib.resources import files
 from typing import Any
 
 from twisted_detector.errors import LocalError
+from twisted_detector.inspection.login_rules import is_made_by
 
 #: A rule is about one family of devices: more paths than this are guessing.
 MAX_PATHS = 4
 #: The whole catalog: at 8 paths a look a device is through within some hours.
 MAX_RULES = 64
-PROVENANCES = frozenset({"vendor", "project"})
+PROVENANCES = frozenset({"vendor", "cited", "project"})
 
 _DATE = re.compile(r"20\d\d-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])")
 _PATH = re.compile(r"/[\x21-\x7e]{0,120}")
@@ -36,6 +38,7 @@ class Hints:
     realm: str = ""
     scopes: tuple[str, ...] = ()
     ports: tuple[int, ...] = ()
+    makers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,13 +69,15 @@ class Rule:
     checked_on: str
 
     def matches(self, hints: Hints) -> bool:
-        """Whether one of its texts occurs in what the device said."""
+        """Whether one of its texts occurs in what the device said, or one of its makers made it, by its MAC say."""
         said = {
             "server": hints.server.lower(),
             "realm": hints.realm.lower(),
             "scope": "\n".join(hints.scopes).lower(),
         }
-        return any(text in said[kind] for kind, texts in self.hints.items() for text in texts)
+        if any(text in said[kind] for kind, texts in self.hints.items() for text in texts):
+            return True
+        return any(is_made_by(vendor, text) for vendor in self.vendors for text in hints.makers)
 
 
 def load(text: str) -> tuple[Rule, ...]:

@@ -1,0 +1,24 @@
+"""A title and a text go in; docs/benchmarks.md with that section in the place of the one before comes out."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "benchmarks.md"
+
+
+def write_section(title: str, text: str) -> None:
+    """Put the section into the page; ``title`` begins with its number signs."""
+    page = PAGE.read_text("utf-8") if PAGE.exists() else "# Benchmarks\n"
+    section = f"{title}\n\n{text}\n"
+    pattern = re.compile(rf"^{re.escape(title)}\n.*?(?=^## |\Z)", re.DOTALL | re.MULTILINE)
+    page = pattern.sub(lambda _: section + "\n", page) if pattern.search(page) else f"{page.rstrip()}\n\n{section}"
+    PAGE.write_text(page.rstrip("\n") + "\n", "utf-8")
+
+
+def percentile(values: Sequence[float], share: float) -> float:
+    """The value below which ``share`` (0..1) of the values lie."""
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, int(len(ordered) * share))]

@@ -1,0 +1,133 @@
+"""A real Home Assistant core consumes what the daemon says of a camera through its whole life."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.homeassistant import CORES, Core
+from tests.lan.farm import Farm, plant
+from tests.lan.lab import REASON, Lab
+from tests.lan.site import PORT, Site, cid
+from tests.processes import wait_until
+
+pytestmark = [
+    pytest.mark.skipif(bool(REASON), reason=REASON),
+    pytest.mark.skipif(shutil.which("mosquitto") is None, reason="needs mosquitto and its clients"),
+]
+SETTINGS = {
+    "HOMEASSISTANT_PICTURES": "true",
+    "HEALTH_REPORT_INTERVAL": "1",
+    "HEALTH_CHECK_INTERVAL": "1",
+    "OFFLINE_THRESHOLD": "2",
+}
+NODE = "camdetect_node_node1"
+STATUS = "homeassistant/status"
+
+
+def test_there_is_a_core() -> None:
+    """At least one core was made, so that the tests below are not of nothing."""
+    assert CORES, "run .ci/homeassistant .make"
+
+
+def present(farm: Farm, there: bool) -> None:
+    farm.alter(lambda camera: replace(camera, present=there))
+
+
+def say(site: Site, topic: str, payload: str, *options: str) -> None:
+    site.host.run("mosquitto_pub", "-p", str(PORT), "-t", topic, "-m", payload, *options)
+
+
+@pytest.mark.parametrize("version", sorted(CORES))
+def test_a_life_in_home_assistant(tmp_path: Path, version: str) -> None:
+    """Discovered, moved, offline, back, said again at the birth message, forgotten: devices and entities follow."""
+    discovery = CORES[version]
+    with Lab(tmp_path) as lab:
+        farm = plant(lab, "farm", "10.77.0.0/24", 1)
+        farm.start()
+        camera_id = cid(farm.cameras[0].mac)
+        device = f"camdetect_{camera_id}"
+        site = Site(lab)
+        core = Core(site.host, version, tmp_path / "core", PORT)
+        daemon = site.daemon(HOMEASSISTANT_DISCOVERY=discovery, **SETTINGS)
+        config = f"homeassistant/device/{device}/config"
+        if discovery == "component":
+            config = f"homeassistant/sensor/{device}/ip/config"
+        core.ready()
+
+        # Discovered.
+        core.state(f"{device}_connectivity", "on", 30)
+        address = farm.cameras[0].address
+        core.state(f"{device}_ip", address)
+        assert core.state(f"{device}_codec", "H264")["category"] == "diagnostic"
+        core.state(f"{device}_status", "online")
+        core.state(f"{device}_problem", "off")
+        made = core.snapshot()
+        assert made["devices"][device]["connections"] == [["mac", farm.cameras[0].mac]]
+        assert made["devices"][device]["via"] == [NODE]
+        assert "x" in made["entities"][f"{device}_size"]["state"]
+        assert made["entities"][f"{device}_last_seen"]["device_class"] == "timestamp"
+        assert made["entities"][f"{device}_forget"]["disabled"]
+        core.state(f"{NODE}_mqtt", "connected")
+        core.state(f"{NODE}_online", "1")
+        core.state(f"{NODE}_queue", "0")
+        assert "None" not in {entity["state"] for entity in made["entities"].values()}
+
+        # Moved.
+        farm.alter(lambda camera: replace(camera, address="10.77.0.99"))
+        core.state(f"{device}_ip", "10.77.0.99", 30)
+        core.wait(
+            lambda made: "10.77.0.99" in str(made["devices"][device]["configuration_url"]), "the new address as link"
+        )
+
+        # A button and a picture.
+        core.press(f"{device}_check")
+        result = site.listener.wait("system/camera_detector/node1/command/result").json
+        assert (result["command"], result["camera_id"], result["ok"]) == ("check", camera_id, True)
+        say(site, f"camera/picture/{camera_id}", "\xff\xd8\xff")
+        core.wait(lambda made: made["entities"][f"{device}_picture"]["state"] not in ("unknown", None), "a picture")
+
+        # Offline and back.
+        present(farm, False)
+        assert core.state(f"{device}_connectivity", "off", 40)["device_class"] == "connectivity"
+        assert core.state(f"{device}_status", "offline")["attributes"]["reason"]
+        core.state(f"{device}_ip", "unavailable")
+        core.state(f"{device}_problem", "on")
+        present(farm, True)
+        core.state(f"{device}_status", "online", 60)
+        core.state(f"{device}_ip", "10.77.0.99")
+
+        # Born again: everything is said again though nothing changed.
+        before = len(site.listener.on(config))
+        say(site, STATUS, "online")
+        wait_until(lambda: len(site.listener.on(config)) > before, 15, "the configuration once more")
+
+        # Killed: all of it is unavailable, and the daemon is told to be away. What an earlier run left is removed.
+        daemon.kill_group()
+        core.state(f"{NODE}_connectivity", "off", 60)
+        core.state(f"{device}_connectivity", "unavailable")
+        left = json.dumps(site.listener.on(config)[-1].json).replace(farm.cameras[0].mac, "01:23:45:67:89:ab")
+        say(site, config.replace(camera_id, "0123456789ab"), left.replace(camera_id, "0123456789ab"), "-r")
+        core.wait(lambda made: any("0123456789ab" in one for one in made["entities"]), "what is left of an earlier run")
+        site.daemon(HOMEASSISTANT_DISCOVERY=discovery, **SETTINGS)
+        core.state(f"{device}_connectivity", "on", 30)
+        core.wait(
+            lambda made: not any("0123456789ab" in one for one in (*made["devices"], *made["entities"])),
+            "what is left of an earlier run is removed",
+        )
+
+        # Forgotten.
+        command = {"command": "forget", "camera_id": camera_id}
+        present(farm, False)
+        say(site, "system/camera_detector/node1/command", json.dumps(command))
+        made = core.wait(
+            lambda made: not any(camera_id in one for one in (*made["devices"], *made["entities"])), "it is forgotten"
+        )
+        assert NODE in made["devices"]
+        assert core.complaints() == []
+        retained = {heard.topic: heard.payload for heard in site.listener.heard() if camera_id in heard.topic}
+        assert [topic for topic, payload in retained.items() if payload and "/config" in topic] == []

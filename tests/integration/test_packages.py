@@ -1,0 +1,267 @@
+"""The packages as a user gets them: a wheel installed elsewhere, the unit, the files of container and add-on."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import socket
+import stat
+import subprocess
+import sys
+import zipfile
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.lan.lab import REASON, Lab
+from tests.processes import ROOT
+from twisted_detector import __version__
+from twisted_detector.cli import build_parser
+from twisted_detector.config import Config
+
+SETTINGS = {name.upper() for name in Config.settings()}
+PACKAGING = ROOT / "packaging"
+
+
+def program(name: str) -> str:
+    found = shutil.which(name, path=os.environ["PATH"] + ":/usr/sbin:/sbin")
+    if found is None:
+        pytest.skip(f"needs {name}")
+    return found
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Built from a copy: building leaves folders behind."""
+    copy = tmp_path_factory.mktemp("source")
+    for name in ("pyproject.toml", "setup.py", "README.md", "LICENSE", "twisted_detector", "twisted"):
+        source = ROOT / name
+        if source.is_dir():
+            shutil.copytree(source, copy / name, ignore=shutil.ignore_patterns("__pycache__", "dropin.cache"))
+        else:
+            shutil.copy(source, copy / name)
+    out = tmp_path_factory.mktemp("wheel")
+    command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", str(out), str(copy)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=180)
+    assert done.returncode == 0, done.stderr
+    (made,) = out.glob("camdetect-*.whl")
+    return made
+
+
+@pytest.fixture(scope="module")
+def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    target = tmp_path_factory.mktemp("installed")
+    command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", str(target), str(wheel)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=180)
+    assert done.returncode == 0, done.stderr
+    return target
+
+
+def test_nothing_is_missing(wheel: Path) -> None:
+    """The wheel has every file of the package, data included, and none of the tests."""
+    packed = set(zipfile.ZipFile(wheel).namelist())
+    expected = {
+        str(path.relative_to(ROOT))
+        for folder in ("twisted_detector", "twisted")
+        for path in (ROOT / folder).rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts and path.name != "dropin.cache"
+    }
+    assert expected - packed == set()
+    assert not [name for name in packed if name.startswith(("tests/", "plugins/"))]
+
+
+def run_installed(installed: Path, *words: str) -> str:
+    """What Python prints that sees the installed package and not the checkout."""
+    environment = {**os.environ, "PYTHONPATH": str(installed)}
+    done = subprocess.run(
+        [sys.executable, *words], cwd="/", env=environment, capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_installed(installed: Path) -> None:
+    """What is installed runs from anywhere: its command line, and its plugin for twistd."""
+    assert run_installed(installed, "-m", "twisted_detector.cli", "--version").split() == ["camdetect", __version__]
+    told = run_installed(
+        installed,
+        "-c",
+        "import twisted_detector; from twisted.plugin import getPlugins;"
+        " from twisted.application.service import IServiceMaker;"
+        " print(twisted_detector.__file__, [one.tapname for one in getPlugins(IServiceMaker)])",
+    )
+    assert told.startswith(str(installed))
+    assert "'camdetect'" in told
+
+
+@pytest.fixture
+def lab(tmp_path: Path) -> Iterator[Lab]:
+    if REASON:
+        pytest.skip(REASON)
+    with Lab(tmp_path) as lab:
+        yield lab
+
+
+def test_supervised(lab: Lab, installed: Path) -> None:
+    """Under systemd's protocol it says when it is ready, how it stands and that it ends, and ends with status 0."""
+    host = lab.host("daemon", "10.77.1.1", "02:00:00:00:01:01")
+    path = lab.directory / "notify"
+    with closing(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)) as line:
+        line.bind(str(path))
+        line.settimeout(20)
+        daemon = host.start(
+            sys.executable,
+            "-m",
+            "twisted_detector.cli",
+            "run",
+            environment={
+                "PATH": os.environ["PATH"],
+                "PYTHONPATH": str(installed),
+                "STATE_DIR": str(lab.directory / "state"),
+                "NOTIFY_SOCKET": str(path),
+                "WATCHDOG_USEC": "2000000",
+            },
+        )
+        assert line.recv(4096) == b"READY=1", daemon.text()
+        heard = [line.recv(4096).decode() for _ in range(3)]
+        assert all(one.startswith("WATCHDOG=1") for one in heard), heard
+        assert any("STATUS=cameras: none yet" in one for one in heard), heard
+        daemon.signal(15)
+        last = line.recv(4096)
+        while last.startswith(b"WATCHDOG=1"):
+            last = line.recv(4096)
+        assert last == b"STOPPING=1"
+        assert daemon.wait(10) == 0, daemon.text()
+
+
+def test_unit(tmp_path: Path) -> None:
+    """systemd takes the unit without a word, and calls its exposure low."""
+    text = (PACKAGING / "systemd" / "camdetect.service").read_text()
+    unit = tmp_path / "camdetect.service"
+    # what it starts is not installed on this machine; verify looks whether it is there
+    unit.write_text(re.sub(r"^ExecStart=\S+", "ExecStart=/bin/true", text, flags=re.MULTILINE))
+    analyze = program("systemd-analyze")
+    done = subprocess.run([analyze, "verify", str(unit)], capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stderr) == (0, "")
+    judge = [analyze, "security", "--offline=true", "--threshold=20", "--no-pager", str(unit)]
+    done = subprocess.run(judge, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr
+    words = re.search(r"^ExecStart=\S+/camdetect (.+)$", text, re.MULTILINE)
+    assert words
+    build_parser().parse_args(words[1].split())
+
+
+def instructions(path: Path) -> list[tuple[str, str]]:
+    """(word, rest) of each instruction of a Dockerfile, continued lines joined."""
+    text = path.read_text().replace("\\\n", " ")
+    return [
+        (line.split(maxsplit=1)[0].upper(), line.split(maxsplit=1)[1])
+        for line in text.splitlines()
+        if line.strip() and not line.startswith("#")
+    ]
+
+
+def test_container() -> None:
+    """The image is made of files that are there and let through, runs as nobody special, and asks what we answer."""
+    steps = instructions(ROOT / "Dockerfile")
+    let_through = {line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")}
+    for word, rest in steps:
+        if word == "COPY":
+            for source in rest.split()[:-1]:
+                assert (ROOT / source).exists(), source
+                assert source in let_through, source
+    users = [rest for word, rest in steps if word == "USER"]
+    assert users
+    assert users[-1] not in ("root", "0")
+    (check,) = [rest for word, rest in steps if word == "HEALTHCHECK"]
+    command = json.loads(check[check.index("[") :])
+    assert command[0] == "camdetect"
+    build_parser().parse_args(command[1:])
+    extras = re.findall(r"'\S*\[([a-z,]+)\]'", (ROOT / "Dockerfile").read_text())
+    assert extras
+    assert {extra for some in extras for extra in some.split(",")} <= set(optional_dependencies())
+    for variable in (rest for word, rest in steps if word == "ENV"):
+        assert {one.split("=")[0] for one in variable.split()} <= SETTINGS | {
+            "PYTHONUNBUFFERED",
+            "PYTHONDONTWRITEBYTECODE",
+        }
+
+
+def optional_dependencies() -> dict[str, Any]:
+    import tomllib
+
+    found: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    return found
+
+
+def test_compose() -> None:
+    """The compose file gives settings that exist, the host's network, and no more rights than needed."""
+    services = yaml.safe_load((ROOT / "compose.yaml").read_text())["services"]
+    ours = services["camdetect"]
+    assert set(ours["environment"]) <= SETTINGS
+    assert ours["network_mode"] == "host"
+    assert ours["cap_drop"] == ["ALL"]
+    assert all(not str(one).startswith("0.0.0.0") for one in services["mosquitto"]["ports"])
+
+
+def test_addon_options(tmp_path: Path) -> None:
+    """The add-on's options are settings of ours; its script hands them over, logins in a file of one reader."""
+    program("jq")
+    addon = yaml.safe_load((PACKAGING / "homeassistant" / "config.yaml").read_text())
+    assert {name.upper() for name in addon["schema"]} <= SETTINGS
+    assert set(addon["options"]) <= set(addon["schema"])
+    assert addon["host_network"] is True
+    options = {
+        "camera_credentials": ["viewer:a,b:c", "admin:s3cret"],
+        "scan_networks": "interfaces",
+        "mqtt_broker": "broker.example.org",
+        "mqtt_port": 8883,
+        "web_token": "",
+    }
+    (tmp_path / "options.json").write_text(json.dumps(options))
+    spy = tmp_path / "camdetect"
+    spy.write_text('#!/bin/sh\n[ "$1" = run ] && exec env\n')
+    spy.chmod(0o755)
+    done = subprocess.run(
+        [str(PACKAGING / "homeassistant" / "run.sh")],
+        env={"PATH": os.environ["PATH"], "ADDON_DATA": str(tmp_path), "CAMDETECT": str(spy)},
+        capture_output=True,
+        text=True,
+        timeout=30,
+    )
+    assert done.returncode == 0, done.stderr
+    given = dict(line.split("=", 1) for line in done.stdout.splitlines())
+    logins = Path(given["CAMERA_CREDENTIALS_FILE"])
+    assert stat.S_IMODE(logins.stat().st_mode) == 0o600
+    config = Config.from_environment(
+        {name: value for name, value in given.items() if name in SETTINGS or name.endswith("_FILE")}, hostname="addon"
+    )
+    assert (config.mqtt_broker, config.mqtt_port) == ("broker.example.org", 8883)
+    assert [(one.name, one.password.reveal()) for one in config.camera_credentials] == [
+        ("viewer", "a,b:c"),
+        ("admin", "s3cret"),
+    ]
+    assert "s3cret" not in done.stdout
+
+
+def test_addon_folder(tmp_path: Path) -> None:
+    """What `make addon` puts together has all that its Dockerfile copies, and our version."""
+    done = subprocess.run(
+        [str(ROOT / ".ci" / "addon"), sys.executable, str(tmp_path / "addon")],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=180,
+    )
+    assert done.returncode == 0, done.stderr
+    made = tmp_path / "addon"
+    assert yaml.safe_load((made / "config.yaml").read_text())["version"] == __version__
+    for word, rest in instructions(made / "Dockerfile"):
+        if word == "COPY":
+            assert all(list(made.glob(source)) for source in rest.split()[:-1]), rest

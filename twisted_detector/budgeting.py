@@ -1,0 +1,59 @@
+"""The seam of the login budget: a device goes in; which login may be tried there comes out.
+
+What it promises is told in docs/operations/logins.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from zope.interface import Interface
+
+from twisted_detector.model import Candidate, Login
+
+
+class ILoginBudget(Interface):
+    """Who may try which credential now. One budget per device over all protocols, kept over restarts.
+
+    Whoever gives a device a login does it through :func:`twisted_detector.spending.spend`, which keeps to this order:
+    ``spend``, the attempt, and then one of ``accepted``, ``refused``, ``doubted``,
+    ``unanswered`` and ``unspent``.
+    """
+
+    def allowed(candidate: Candidate, now: float) -> Sequence[Login]:
+        """The logins that may be tried on this device now, best first; empty when none may."""
+
+    def outlook(candidate: Candidate, now: float) -> str:
+        """In words for people: why not every login may be tried now, when the next one may, and what to do; or ""."""
+
+    async def spend(candidate: Candidate, login: Login, now: float) -> bool:
+        """``login`` is about to be sent: on the disk before this ends. False: it must not be sent after all."""
+
+    def unspent(candidate: Candidate, login: Login) -> None:
+        """It was not sent."""
+
+    def unanswered(candidate: Candidate, login: Login) -> None:
+        """It was sent, and what came of it is not known."""
+
+    def doubted(candidate: Candidate, login: Login, now: float) -> None:
+        """It was sent, and the device still wants a login: counts as a failure, though nobody said that it is."""
+
+    def accepted(candidate: Candidate, login: Login, now: float) -> None:
+        """``login`` worked: it comes first next time."""
+
+    def refused(candidate: Candidate, login: Login, now: float, locked: bool) -> None:
+        """``login`` was refused; ``locked``: the device said that it locks."""
+
+    def doubtful(candidate: Candidate) -> bool:
+        """Whether a login that was accepted before was refused, and is to be tried once more: it may be right."""
+
+    def locked(candidate: Candidate, now: float) -> None:
+        """The device said that it locks, without having been given a login."""
+
+    def showed(
+        candidate: Candidate, now: float, *, firmware: str = "", door: str = "", wants_login: bool = True
+    ) -> None:
+        """What shows whether the device is still what it was when it refused a login.
+
+        :param door: who asked it without a login; ``wants_login``: whether it wanted one.
+        """

@@ -1,0 +1,68 @@
+"""What is to be shown goes in; tables and lines on a terminal come out, plain where the output is no terminal.
+
+A device may say anything of itself: nothing of it reaches the terminal but printable characters, and no markup is read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TextIO
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+#: Colour of a camera's status, and of the findings of a doctor.
+COLOURS = {
+    "online": "green",
+    "offline": "red",
+    "stream_error": "yellow",
+    "auth_required": "yellow",
+    "busy": "cyan",
+}
+#: Wider cells are cut: a device may say a name of any length.
+MAX_CELL = 120
+#: Columns where the output is no terminal: enough that no cell is folded.
+_PLAIN_WIDTH = 1000
+
+
+def printable(text: object) -> str:
+    """The text without what would move a cursor or colour a terminal."""
+    return "".join(one for one in str(text) if one.isprintable())[:MAX_CELL]
+
+
+def screen(out: TextIO) -> Console:
+    """A console on ``out``: colours and its width on a terminal, neither elsewhere (also with NO_COLOR)."""
+    console = Console(file=out, highlight=False, markup=False, emoji=False)
+    if not console.is_terminal:
+        console.width = _PLAIN_WIDTH
+    return console
+
+
+def cell(text: object, style: str = "") -> Text:
+    """One cell; nothing said is a dash."""
+    shown = printable(text) if text not in ("", None) else ""
+    return Text(shown or "-", style=style if shown else "dim", no_wrap=False, overflow="fold")
+
+
+def status_cell(status: str) -> Text:
+    """A status in its colour."""
+    return cell(status, COLOURS.get(status, ""))
+
+
+def table(headings: Sequence[str], rows: Iterable[Sequence[Text]]) -> Table:
+    """A table without more lines than it needs."""
+    made = Table(*headings, box=SIMPLE_HEAD, pad_edge=False, show_edge=False, header_style="bold")
+    for row in rows:
+        made.add_row(*row)
+    return made
+
+
+def pairs(rows: Iterable[tuple[str, object]]) -> Table:
+    """Names and values under each other, those without a value left out."""
+    made = Table.grid(padding=(0, 2))
+    for name, value in rows:
+        if value not in ("", None):
+            made.add_row(Text(name, style="dim"), value if isinstance(value, Text) else cell(value))
+    return made

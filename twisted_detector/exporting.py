@@ -1,0 +1,113 @@
+"""Cameras and a format go in; the text of a configuration, a list or a table for another program comes out."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any
+
+from twisted_detector.config import Config
+from twisted_detector.errors import RemoteError
+from twisted_detector.followers.documents import as_text
+from twisted_detector.model import Camera, Login
+from twisted_detector.outputs import frigate, go2rtc
+from twisted_detector.outputs.documents import camera_document, public_url
+
+#: What can be asked for: media type (RFC 9512, 8259, 4180) and the name under which it is saved.
+FORMATS = {
+    "frigate": ("application/yaml", "frigate-cameras.yml"),
+    "go2rtc": ("application/yaml", "go2rtc-streams.yaml"),
+    "json": ("application/json", "cameras.json"),
+    "csv": ("text/csv", "cameras.csv"),
+}
+_COLUMNS = ("id", "name", "status", "ip", "mac", "manufacturer", "model", "firmware_version", "stream", "codec", "size")
+#: A table program takes a cell that begins so for a formula (OWASP, "CSV Injection"); devices choose their names.
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_COMMENT = {
+    "frigate": "# Belongs into Frigate's configuration. The logins are variables: FRIGATE_ENV_PATH\n",
+    "go2rtc": "# Belongs into go2rtc's configuration. The logins are variables: GO2RTC_ENV_PATH\n",
+}
+
+
+def frigate_options(config: Config, *, publish: bool) -> frigate.FrigateOptions:
+    """What the operator decided of Frigate; the current version where that is left to us."""
+    version = "0.17" if config.frigate_version == "auto" else config.frigate_version
+    return frigate.FrigateOptions(version, config.frigate_objects, publish)
+
+
+def go2rtc_options(config: Config, *, publish: bool) -> go2rtc.Go2rtcOptions:
+    """What the operator decided of go2rtc."""
+    return go2rtc.Go2rtcOptions(config.go2rtc_prefix, config.go2rtc_onvif, publish)
+
+
+def export(
+    name: str, cameras: Sequence[Camera], login_of: Callable[[Camera], Login | None], config: Config
+) -> dict[str, str]:
+    """``text``, ``media_type`` and ``filename``. No login is ever in it, whatever PUBLISH_CREDENTIALS says.
+
+    :raises RemoteError: there is no such format.
+    """
+    if name not in FORMATS:
+        raise RemoteError("no such format", shown=repr(name)[:40])
+    ordered = sorted(cameras, key=lambda one: one.id)
+    if name == "json":
+        text = json.dumps([camera_document(one) for one in ordered], indent=2, sort_keys=True) + "\n"
+    elif name == "csv":
+        text = _as_csv(ordered)
+    else:
+        logins = {one.id: login for one in ordered if (login := login_of(one)) is not None}
+        document: Mapping[str, Any]
+        if name == "frigate":
+            document = frigate.document(frigate.word(ordered, logins, frigate_options(config, publish=False)).entries)
+        else:
+            document = go2rtc.document(go2rtc.word(ordered, logins, go2rtc_options(config, publish=False)).entries)
+        text = _COMMENT[name] + as_text(document, yaml=True)
+    media_type, filename = FORMATS[name]
+    return {"text": text, "media_type": media_type, "filename": filename}
+
+
+def _as_csv(cameras: Sequence[Camera]) -> str:
+    out = io.StringIO()
+    table = csv.writer(out)
+    table.writerow(_COLUMNS)
+    for camera in cameras:
+        streams = camera.streams or (None,)
+        for stream in streams:
+            cells = (
+                camera.id,
+                camera.name,
+                camera.status.value,
+                camera.address,
+                camera.mac.text if camera.mac is not None else "",
+                camera.manufacturer,
+                camera.model,
+                camera.firmware_version,
+                public_url(stream.url) if stream is not None else "",
+                stream.codec if stream is not None else "",
+                f"{stream.width}x{stream.height}" if stream is not None and stream.width else "",
+            )
+            table.writerow([f"'{cell}" if cell.startswith(_FORMULA) else cell for cell in cells])
+    return out.getvalue()
+
+
+def handler(
+    cameras: Callable[[], Sequence[Camera]],
+    login_of: Callable[[Camera], Login | None],
+    config: Config,
+    what_would_change: Callable[[], Awaitable[list[str]]],
+) -> Callable[[Mapping[str, Any]], Awaitable[Mapping[str, Any]]]:
+    """What sits at the desk under ``export``: ``{"format": …}``, for Frigate with ``"diff": true``."""
+
+    async def answer(fields: Mapping[str, Any]) -> Mapping[str, Any]:
+        name = fields.get("format")
+        if fields.get("diff") is True:
+            if name != "frigate":
+                raise RemoteError("only of Frigate can be told what would change")
+            lines = await what_would_change()
+            text = "\n".join([*lines, ""]) if lines else "Nothing would change.\n"
+            return {"text": text, "media_type": "text/x-diff", "filename": "frigate.diff"}
+        return export(str(name), cameras(), login_of, config)
+
+    return answer

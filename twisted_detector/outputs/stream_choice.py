@@ -1,0 +1,134 @@
+"""A camera goes in; which stream is recorded and which is looked at, under which names and URLs, comes out."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from hashlib import blake2b
+from urllib.parse import quote
+
+from twisted_detector.addressing import without_login
+from twisted_detector.model import Camera, Login, Secret, Stream
+from twisted_detector.outputs.documents import public_url
+
+#: What NVRs decode as a camera's video; JPEG is taken where there is nothing else.
+_VIDEO = ("H264", "H265")
+#: A detector looks at pictures of a few hundred pixels a side: more is decoded for nothing (Frigate's documentation,
+#: "Camera setup", recommends 720p at most and 5 frames a second).
+MAX_DETECT_AREA = 1280 * 720
+_NAME = re.compile(r"[a-z0-9_-]+")
+_PLAIN_ID = re.compile(r"[a-z0-9_]+")
+_RTSP = re.compile(r"(rtsps?://)([^/?#]*)(.*)", re.IGNORECASE | re.DOTALL)
+#: What may stand in path and query of a URL (RFC 3986), but "@" and braces: Frigate takes all before the last "@" for a
+#: login (REGEX_RTSP_CAMERA_USER_PASS) and reads braces as variables.
+_SAFE = "/?&=:;!$'()*+,%~-._#[]"
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The stream to record and the one to look at; the same where there is only one."""
+
+    main: Stream
+    sub: Stream
+
+    @property
+    def single(self) -> bool:
+        return self.main is self.sub
+
+
+def choose(camera: Camera) -> Choice | None:
+    """Main: the largest picture. Sub: the largest that a detector can use, else the smallest.
+
+    Decided by what the streams are, never by whether they play just now: a camera that is away for a minute must not
+    look like another one. None for a camera of which no stream was ever proved.
+    """
+    if not camera.last_validated:
+        return None
+    told = [one for one in camera.streams if _RTSP.fullmatch(one.url) and not any(c.isspace() for c in one.url)]
+    known = [one for one in told if one.codec] or told
+    usable = [one for one in known if one.codec.upper() in _VIDEO] or known
+    if not usable:
+        return None
+    main = max(usable, key=_area)  # the first of equals: the device names its best one first
+    others = [one for one in usable if one.url != main.url]
+    fit = [one for one in others if 0 < _area(one) <= MAX_DETECT_AREA]
+    if fit:
+        sub = max(fit, key=_area)
+    else:
+        sub = min((one for one in others if 0 < _area(one) < _area(main)), key=_area, default=main)
+        if sub is main and others and not _area(main):
+            sub = others[-1]  # nothing is known of any: devices name the smallest one last
+    return Choice(main, sub)
+
+
+def _area(stream: Stream) -> int:
+    return stream.width * stream.height
+
+
+def consumer_name(camera_id: str) -> str:
+    """The name of a camera in Frigate and go2rtc: its id, so that it stays when the camera is renamed.
+
+    Frigate wants ``^[a-zA-Z0-9_-]+$``.
+    """
+    if _NAME.fullmatch(camera_id):
+        return camera_id
+    return f"{re.sub('[^a-z0-9_-]', '-', camera_id.lower())}-{_digest(camera_id)}"
+
+
+def variable(prefix: str, camera_id: str, what: str) -> str:
+    """The name of an environment variable: ``FRIGATE_240000000001_PASSWORD``; different for different cameras."""
+    if _PLAIN_ID.fullmatch(camera_id):
+        return f"{prefix}_{camera_id.upper()}_{what}"
+    return f"{prefix}_{re.sub('[^A-Z0-9_]', '_', camera_id.upper())}_{_digest(camera_id).upper()}_{what}"
+
+
+def _digest(text: str) -> str:
+    return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=3).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Spelling:
+    """How one program wants secrets in its configuration.
+
+    :ivar prefix: of the variables' names.
+    :ivar refer: a variable's name → how the configuration refers to it.
+    :ivar login: a login → its name and its password as the variables' values.
+    :ivar literal: a value → how it is written into the configuration itself (where credentials are published).
+    """
+
+    prefix: str
+    refer: Callable[[str], str]
+    login: Callable[[Login], tuple[str, str]]
+    literal: Callable[[str], str] = str
+
+
+def told_url(
+    stream: Stream, camera: Camera, role: str, login: Login | None, spelling: Spelling, *, published: bool
+) -> tuple[str, dict[str, Secret]]:
+    """A stream's URL as it is told, and the variables that it refers to with their values.
+
+    :param role: ``MAIN`` or ``SUB``, for the name of a variable.
+    :param published: write the secrets themselves; then there are no variables.
+    """
+    match = _RTSP.fullmatch(without_login(stream.url))
+    if match is None:
+        return "", {}
+    scheme, authority, rest = match.groups()
+    secrets: dict[str, Secret] = {}
+
+    def place(what: str, value: str) -> str:
+        if published:
+            return spelling.literal(value)
+        name = variable(spelling.prefix, camera.id, what)
+        secrets[name] = Secret(value)
+        return spelling.refer(name)
+
+    user = ""
+    if login is not None:
+        name, password = spelling.login(login)
+        user = f"{place('USER', name)}:{place('PASSWORD', password)}@"
+    quoted = quote(rest, safe=_SAFE)
+    if public_url(scheme + authority + rest) != scheme + authority + rest:
+        quoted = place(f"{role}_PATH", quoted)
+    return f"{scheme.lower()}{user}{authority}{quoted}", secrets

@@ -1,0 +1,88 @@
+"""A login and an attempt to use it go in; the attempt's outcome comes out, and the budget has been told all of it.
+
+This is the one way in which a device is given a secret, whatever the protocol. What the attempt does not say for
+itself is known from whether it looked at the password: who never did cannot have sent it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from twisted.internet.interfaces import IReactorTime
+
+from twisted_detector.errors import Unauthorized
+from twisted_detector.interfaces import ILoginBudget
+from twisted_detector.model import Candidate, Login, Secret, host_for_url
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Watched(Secret):
+    """A secret that notes whether anybody looked at it."""
+
+    looks: list[None] = field(default_factory=list, repr=False)
+
+    def reveal(self) -> str:
+        self.looks.append(None)
+        return Secret.reveal(self)
+
+    __repr__ = __str__ = Secret.__repr__
+
+
+async def spend(
+    budget: ILoginBudget,
+    clock: IReactorTime,
+    candidate: Candidate,
+    login: Login,
+    attempt: Callable[[Login], Awaitable[T]],
+    *,
+    let_in: Callable[[T], bool | None],
+) -> T:
+    """What ``attempt`` comes to with ``login``.
+
+    :param let_in: whether an outcome says that the login was right; False: that it may have been refused on the way;
+        None: nothing of it.
+    :raises Unauthorized: the device refused it, or (``attempted`` False) the budget forbids to send it.
+    """
+    if not await budget.spend(candidate, login, clock.seconds()):
+        raise Unauthorized("no login may be tried now", attempted=False)
+    watched = _Watched(login.password.reveal())
+
+    def unclear() -> None:
+        if watched.looks:
+            budget.unanswered(candidate, login)
+        else:
+            budget.unspent(candidate, login)
+
+    try:
+        outcome = await attempt(Login(login.name, watched))
+    except Unauthorized as error:
+        if error.attempted or (error.attempted is None and watched.looks):
+            error.attempted = True
+            budget.refused(candidate, login, clock.seconds(), error.locked)
+        else:
+            budget.unspent(candidate, login)
+        raise
+    except BaseException:  # cancelled, or whatever else: the budget must know
+        unclear()
+        raise
+    right = let_in(outcome)
+    if right:
+        budget.accepted(candidate, login, clock.seconds())
+    elif right is False and watched.looks:
+        budget.doubted(candidate, login, clock.seconds())
+    else:
+        unclear()
+    return outcome
+
+
+def leads_to(url: str, address: str) -> bool:
+    """Whether a URL leads to ``address`` itself, by no name and over nobody else: then a secret may go there."""
+    _, slashes, rest = url.partition("://")
+    authority = re.split(r"[/?#]", rest, maxsplit=1)[0]
+    host = re.escape(host_for_url(address))
+    return bool(slashes) and re.fullmatch(f"{host}(:[0-9]+)?", authority) is not None

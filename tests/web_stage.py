@@ -196,7 +196,8 @@ class Figures:
         )
         p50 = 2.1 + 0.6 * math.sin(n / 31) + self.dice.random() * 0.5
         return {
-            "state": "waiting" if away else self.state, "degraded": False, "session": 2, "connected_since": None,
+            "state": "waiting" if away else self.state, "degraded": False, "session": 2,
+            "connected_since": rfc3339(self.now - 2008),
             "connects": 2, "disconnects": 1, "failures": 3, "protocol": "5",
             "queue_depth": {"critical": 0, "state": queue // 3, "event": queue - queue // 3,
                             "telemetry": int(busy * 3)},

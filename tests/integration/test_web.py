@@ -237,6 +237,7 @@ def test_mqtt(browser: Browser, stage: Stage) -> None:
     assert all(labels), labels
     assert any("Connected 98 %" in label for label in labels), labels
     assert "the connection was reset" in browser.text("#mqtt .bars")
+    assert browser.text("#mqtt .under").startswith("Since ")
     assert browser.run("return document.querySelector('#mqtt path.line').getAttribute('d').split('L').length") > 700
     assert browser.complaints() == []
 

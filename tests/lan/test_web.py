@@ -47,6 +47,11 @@ def test_the_page_of_the_daemon(lab: Lab) -> None:
     paths = ("cameras", "status", "mqtt", "activity", "doctor", f"why?address={closed.address}", "discovery")
     told = site.host.run(*python("-c", _FETCH, *(f"{url}api/v1/{path}" for path in paths)))
     assert told.count("\n") == len(paths)
+    formats = ("frigate", "go2rtc", "json", "csv")
+    exports = site.host.run(*python("-c", _FETCH, *(f"{url}api/v1/export/{name}" for name in formats)))
+    assert "Frigate" in exports
+    assert closed.address in exports
+    told += exports
     daemon.signal(signal.SIGTERM)
     assert daemon.wait(10) == 0
     assert "Traceback" not in daemon.text()

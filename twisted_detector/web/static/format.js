@@ -29,6 +29,7 @@ export function ago(iso) {
 export function stamp(iso) {
   if (!iso) return "never";
   const at = new Date(iso);
+  if (Number.isNaN(at.getTime())) return String(iso);
   const today = new Date().toDateString() === at.toDateString();
   const time = at.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", second: "2-digit" });
   return today ? time : `${at.toLocaleDateString([], { year: "numeric", month: "short", day: "numeric" })}, ${time}`;

@@ -62,7 +62,7 @@ function draw() {
   const depth = Object.values(now.queue_depth ?? {}).reduce((sum, one) => sum + one, 0);
   const words = { connected: "MQTT is connected", connecting: "MQTT is connecting" };
   setText(parts.title, words[now.state] ?? "MQTT is not connected");
-  const since = now.connected_since ? `Since ${stamp(new Date(now.connected_since * 1000).toISOString())}. ` : "";
+  const since = now.connected_since ? `Since ${stamp(now.connected_since)}. ` : "";
   const why = now.state !== "connected" && now.last_reason ? `${now.last_reason}. Nothing is lost: messages wait on disk. ` : "";
   setText(parts.under, `${since}${why}${now.protocol ? `Protocol ${now.protocol}.` : ""}`);
   const t = parts.tiles;

@@ -48,7 +48,18 @@ class HearingTests(StreamCase):
         self.wait()
         told = {event: data for event, _, data in frames(line)}
         self.assertEqual("Camera 1", told["camera"]["name"])
-        self.assertEqual(("online", "is online"), (told["happened"]["kind"], told["happened"]["text"]))
+        [line_] = told["happened"]["activity"]
+        self.assertEqual(("online", "is online"), (line_["kind"], line_["text"]))
+
+    def test_many_lines(self) -> None:
+        """Of many lines of the account in one moment the latest are told, in one piece, the latest first."""
+        line = self.web.stream()
+        for number in range(100):
+            self.web.deltas.handle(CameraMoved(2000.0 + number, self.one, "a", f"b{number}"))
+        self.wait()
+        told = [data["activity"] for event, _, data in frames(line) if event == "happened"]
+        self.assertEqual([60], [len(lines) for lines in told])
+        self.assertEqual("moved from a to b99", told[0][0]["text"])
 
     def test_coalescing(self) -> None:
         """Of many changes of one camera in a moment, only how it stands is told."""

@@ -42,6 +42,8 @@ from twisted_detector.web.sources import Sources
 
 #: What happened lately: a day of a calm LAN, some minutes of a wild one.
 MAX_HAPPENED = 2000
+#: Lines that are told in one delta; of more, the latest: a page shows no more of them.
+MAX_AT_ONCE = 60
 #: A reason is a sentence; what a camera says of itself may be longer.
 _MAX_TEXT = 300
 
@@ -77,6 +79,7 @@ class Deltas:
         self._sources = sources
         self._hub = hub
         self._happened: deque[Happened] = deque(maxlen=MAX_HAPPENED)
+        self._untold: deque[Happened] = deque(maxlen=MAX_AT_ONCE)
         self._number = 0
 
     def happened(self, *, camera_id: str = "", limit: int = 100) -> list[dict[str, Any]]:
@@ -110,7 +113,14 @@ class Deltas:
         self._number += 1
         line = Happened(self._number, event.at, words[0], camera.id, _name(camera), words[1][:_MAX_TEXT])
         self._happened.append(line)
-        self._hub.tell("happened", str(line.number), line.document)
+        if self._hub.listened:
+            self._untold.append(line)
+            self._hub.tell("happened", "", self._take)
+
+    def _take(self) -> Mapping[str, Any]:
+        told = [line.document() for line in reversed(self._untold)]
+        self._untold.clear()
+        return {"activity": told}
 
     def _card(self, camera: Camera) -> Mapping[str, Any]:
         # It may have been forgotten in the same moment; what is said last must be true.

@@ -190,8 +190,8 @@ ROUTES: tuple[Route, ...] = (
         "GET",
         "/events",
         "events",
-        "What changes, as server-sent events: `camera` (a brief camera), `gone`, `happened`, `discovery`, `mqtt` (a row"
-        " of the series), `connection`. After `reset`, ask for everything.",
+        "What changes, as server-sent events: `camera` (a brief camera), `gone`, `happened` (`activity`, the latest"
+        " first), `discovery`, `mqtt` (a row of the series), `connection`. After `reset`, ask for everything.",
         media=("text/event-stream",),
         query=(Field("last_event_id", {"type": "string", "maxLength": 64}, "As the header Last-Event-ID."),),
         problems={503: "As many pages are open as there is room for."},

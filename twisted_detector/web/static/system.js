@@ -84,9 +84,9 @@ export function drawSweeps(discovery) {
     : h("p", { class: "soft", text: "None has ended yet." }));
 }
 
-export function happened(line) {
-  lines.unshift(line);
-  lines.length = Math.min(lines.length, 60);
+export function happened({ activity }) {
+  const known = new Set(lines.map((line) => line.number));
+  lines = [...activity.filter((line) => !known.has(line.number)), ...lines].slice(0, 60);
   if (!byId("system").hidden) drawActivity();
 }
 

@@ -26,7 +26,7 @@ ROOMS: dict[int, dict[str, str]] = {
     3: {
         "knowledge": "identity identity_* kinship recognition whereabouts lifecycle registry device cameras channels"
         " connection connection_machine backoff backlog journal outbox outbox_* quarantine receipt retained bus outputs"
-        " schedule casebook diagnosis standing"
+        " schedule casebook diagnosis standing frozen album"
     },
     4: {
         "discovery": "discovery",

@@ -20,6 +20,7 @@ from twisted_detector.events import (
     Event,
     StreamChanged,
 )
+from twisted_detector.frozen import FROZEN, Stills
 from twisted_detector.model import (
     OUI,
     Camera,
@@ -51,10 +52,12 @@ class CameraSet:
     """The cameras of one device, by id. ``now`` is wall seconds given by the caller.
 
     :param emit: is told every event, in order.
+    :param stills: knows which of them are frozen.
     """
 
-    def __init__(self, emit: Callable[[Event], None]) -> None:
+    def __init__(self, emit: Callable[[Event], None], stills: Stills | None = None) -> None:
         self._emit = emit
+        self._stills = stills if stills is not None else Stills()
         self._by_id: dict[str, Camera] = {}
         self._clock_offset = 0.0
 
@@ -153,6 +156,9 @@ class CameraSet:
                 self._by_id[camera.id] = replace(camera, last_seen=now)
             if not any(stream.url in reports for stream in camera.streams):
                 continue
+            for stream in camera.streams:
+                if (report := reports.get(stream.url)) is not None:
+                    self._stills.checked(camera.id, stream.url, report.keyframe, now)
             streams = tuple(apply_report(stream, reports.get(stream.url)) for stream in camera.streams)
             good = any(stream.validated for stream in streams)
             reason = "" if good else next((one.reason for one in streams if one.reason), "no stream could be proved")
@@ -176,6 +182,10 @@ class CameraSet:
         self, old: Camera | None, new: Camera, status: Status, reason: str, now: float, *, facts_too: bool = True
     ) -> None:
         """Keep ``new`` with its state, and tell what differs from ``old``; every event has the camera as it is now."""
+        if status is Status.ONLINE and self._stills.since(new.id) is not None:
+            status, reason = Status.STREAM_ERROR, FROZEN
+        elif status is Status.OFFLINE:
+            self._stills.forget(new.id)
         turned = old is None or old.status is not status
         if status is Status.ONLINE:
             new = replace(new, last_validated=now)
@@ -210,6 +220,7 @@ class CameraSet:
         camera = self._by_id.pop(camera_id, None)
         if camera is None:
             return False
+        self._stills.forget(camera_id)
         self._emit(CameraForgotten(at=now, camera=camera))
         return True
 

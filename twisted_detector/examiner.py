@@ -26,11 +26,10 @@ from twisted_detector.model import (
     Mac,
     Proof,
     Status,
-    Stream,
     StreamReport,
 )
 from twisted_detector.registry import Registry
-from twisted_detector.standing import Standing
+from twisted_detector.standing import Standing, worth_a_look
 from twisted_detector.visit import Visit
 
 #: One visit may take so many seconds in all: a recorder with 64 slow channels gets through, a tar pit does not.
@@ -274,7 +273,7 @@ class Examiner:
             return
         reports: dict[str, StreamReport] = {}
         for camera in self._registry.cameras_of(key):
-            for stream in _worth_a_look(camera.streams, self._round):
+            for stream in worth_a_look(camera.streams, self._round):
                 reports[stream.url] = await visit.prove(stream)
         if not reports or not self._stands(key, candidate):
             return
@@ -308,10 +307,16 @@ class Examiner:
     def _note_proof(self, key: int) -> None:
         """From now on cheap checks will do, if every stream is well; else the next check is a proof again."""
         streams = self._registry.streams(key) if self._registry.phase(key) is Phase.ONLINE else ()
-        if streams and all(one.validated for one in streams):
+        # Whether a frozen camera, whose streams play, moves again, only keyframes tell.
+        well = all(camera.online for camera in self._registry.cameras_of(key))
+        if streams and well and all(one.validated for one in streams):
             self._standing.proved(key, self._registry.candidate(key).address, self._login_of.get(key))
         else:
             self._standing.doubt(key)
+
+    def login_of(self, key: int) -> Login | None:
+        """The login that a device let in the last time and that may be spent on it now; None where there is none."""
+        return self._login_for(key, self._registry.candidate(key)) if self._registry.knows(key) else None
 
     def _login_for(self, key: int, candidate: Candidate) -> Login | None:
         """The login that was let in the last time, as long as it may be spent on this device."""
@@ -332,13 +337,6 @@ class Examiner:
             self.counts["checked"] += 1
             self._registry.checked(key, reports, now)
         self._note_logins(key, visit)
-
-
-def _worth_a_look(streams: Sequence[Stream], turn: int) -> list[Stream]:
-    """The first stream that played, and of those that did not one, in turn: a camera has few connections to give."""
-    played = [stream for stream in streams if stream.validated][:1]
-    silent = [stream for stream in streams if not stream.validated]
-    return played + ([silent[turn % len(silent)]] if silent else [])
 
 
 def _telling(problem: InspectionError) -> int:

@@ -183,7 +183,10 @@ class Stream:
 
 @dataclass(frozen=True, slots=True)
 class StreamReport:
-    """The answer of a stream check: how far it came, what was seen, and why it went no further."""
+    """The answer of a stream check: how far it came, what was seen, and why it went no further.
+
+    :ivar keyframe: digest of the keyframe that came, "" when none can be made: two equal ones are one picture.
+    """
 
     proof: Proof
     validated: bool
@@ -197,6 +200,7 @@ class StreamReport:
     code: str = ""  #: a ``ReasonCode``
     certificate: str = ""  #: SHA-256 of the server's certificate (RTSPS), which nobody vouches for
     back_channel: bool = False
+    keyframe: str = ""  #: a digest of its bytes: equal ones are the same picture
 
 
 class Status(StrEnum):

@@ -25,6 +25,7 @@ from twisted_detector.control import Control
 from twisted_detector.desk import Desk
 from twisted_detector.detector import Detector
 from twisted_detector.errors import BrokerError, CamdetectError
+from twisted_detector.examiner import Examiner
 from twisted_detector.health import Heartbeat
 from twisted_detector.interfaces import (
     IListenerMaker,
@@ -184,7 +185,7 @@ class Daemon(Service):
             resources=resources,
         )
         desk = Desk()
-        parts |= {Detector: detector, Report: report, Desk: desk, Commands: commands}
+        parts |= {Detector: detector, Examiner: examiner, Report: report, Desk: desk, Commands: commands}
         seat_answers(desk, reactor, config, parts)
 
         # What an earlier run knew is said before anything is looked for.

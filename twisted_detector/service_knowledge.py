@@ -11,6 +11,7 @@ from twisted_detector.bus import Bus
 from twisted_detector.casebook import Casebook
 from twisted_detector.config import Config
 from twisted_detector.discovery.dialects import Dialects
+from twisted_detector.frozen import Stills
 from twisted_detector.inspection.clear_text import ClearTextPolicy
 from twisted_detector.inspection.credentials import LoginBudget
 from twisted_detector.inspection.lanes import Lanes
@@ -19,7 +20,7 @@ from twisted_detector.interfaces import ILoginBudget, INeighbours, IStateStore
 from twisted_detector.model import Login
 from twisted_detector.outputs.topics import Topics
 from twisted_detector.registry import Registry
-from twisted_detector.service_settings import missed_limit
+from twisted_detector.service_settings import missed_limit, stills
 from twisted_detector.store import Store
 
 
@@ -39,9 +40,10 @@ async def make_knowledge(config: Config, store: Store, neighbours: INeighbours, 
     budget.restore(await store.load_values("login_budget"))
     dialects = Dialects(lambda reference, names: store.save_value("dialects", reference, names))
     dialects.restore(await store.load_values("dialects"))
+    frozen = stills(config)
     casebook = Casebook()
     bus.subscribe(casebook)
-    registry = Registry(bus.emit, missed_limit=missed_limit(config))
+    registry = Registry(bus.emit, missed_limit=missed_limit(config), stills=frozen)
     return {
         Bus: bus,
         Casebook: casebook,
@@ -57,6 +59,7 @@ async def make_knowledge(config: Config, store: Store, neighbours: INeighbours, 
         IStateStore: store,
         Lanes: Lanes(),
         Registry: registry,
+        Stills: frozen,
         Store: store,
         Topics: Topics(prefix=config.mqtt_topic_prefix, node_id=config.node_id),
     }

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from math import ceil
+
 from twisted_detector.config import Config
+from twisted_detector.frozen import LEAST, Stills
 from twisted_detector.model import Secret
 from twisted_detector.mqtt_service import MqttSettings
 from twisted_detector.schedule import Intervals, Schedule
@@ -47,6 +50,15 @@ def missed_limit(config: Config) -> int:
 def proof_every(config: Config) -> int:
     """FULL_PROOF_INTERVAL in checks."""
     return max(1, round(config.full_proof_interval / config.health_check_interval))
+
+
+def stills(config: Config) -> Stills:
+    """FROZEN_AFTER as equal pictures in a row, the first of which begins the time."""
+
+    def count(interval: float) -> int:
+        return max(LEAST, ceil(config.frozen_after / interval) + 1) if config.frozen_after and interval else 0
+
+    return Stills(checks=count(config.full_proof_interval), pictures=count(config.snapshot_interval))
 
 
 def schedule(config: Config) -> Schedule:

@@ -6,9 +6,10 @@ another, so that the proofs of devices that were found together do not come toge
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from twisted_detector.model import Login
+from twisted_detector.model import Login, Stream
 
 #: The golden ratio's fraction: its multiples spread evenly, however many there are (Knuth, TAOCP 6.4).
 _SPREAD = 0.6180339887498949
@@ -52,3 +53,10 @@ class Standing:
             return False
         standing.left -= 1
         return standing.left > 0
+
+
+def worth_a_look(streams: Sequence[Stream], turn: int) -> list[Stream]:
+    """The first stream that played, and of those that did not one, in turn: a camera has few connections to give."""
+    played = [stream for stream in streams if stream.validated][:1]
+    silent = [stream for stream in streams if not stream.validated]
+    return played + ([silent[turn % len(silent)]] if silent else [])

@@ -17,8 +17,9 @@ from twisted_detector.inspection.rtsp_description import Described, Refusal, exp
 from twisted_detector.inspection.rtsp_watch import Watch
 from twisted_detector.model import Proof, StreamReport
 from twisted_detector.reasons import ReasonCode
-from twisted_detector.wire import rtsp
+from twisted_detector.wire import h26x, rtsp
 from twisted_detector.wire.keyframe import KeyframeFinder
+from twisted_detector.wire.keyframe_unit import KeyframeCollector
 
 ACCEPT_SDP = (("Accept", "application/sdp"),)
 #: How long the answer to TEARDOWN is waited for; some servers never give one.
@@ -90,6 +91,7 @@ class Progress:
             server=self.server,
             certificate=self.certificate,
             back_channel=seen.back_channel if seen else False,
+            keyframe=self.finder.digest if self.finder else "",
         )
 
     def reached(self, wanted: Proof) -> bool:
@@ -107,10 +109,19 @@ class Climb:
     :param prove: SDP, RTP or KEYFRAME.
     :param before: what the stream said of itself when it was proved the last time; None: the server is asked OPTIONS
         first, to be introduced.
+    :param collect: whether the keyframe itself is wanted: the finder is a :class:`KeyframeCollector` then.
     """
 
     def __init__(
-        self, client: RtspClient, target: str, *, host: str, prove: Proof, open_pair: OpenPair, before: Described | None
+        self,
+        client: RtspClient,
+        target: str,
+        *,
+        host: str,
+        prove: Proof,
+        open_pair: OpenPair,
+        before: Described | None,
+        collect: bool = False,
     ) -> None:
         self.progress = Progress()
         self._client = client
@@ -119,6 +130,7 @@ class Climb:
         self._prove = prove
         self._open_pair = open_pair
         self._before = before
+        self._collect = collect
 
     async def run(self) -> None:
         """Climb as far as it goes.
@@ -154,7 +166,7 @@ class Climb:
         def saw_packet() -> None:
             progress.proof = Proof.RTP
 
-        finder = progress.finder = KeyframeFinder(described.codec, parameters_known=described.parameters_known)
+        finder = progress.finder = self._finder(described)
         watch = progress.watch = Watch(finder, keyframe=self._prove is Proof.KEYFRAME, saw_packet=saw_packet)
         pairs: list[Pair] = []
         try:
@@ -162,6 +174,14 @@ class Climb:
         finally:
             for pair in pairs:
                 pair.close()
+
+    def _finder(self, described: Described) -> KeyframeFinder:
+        codec = described.codec
+        if not self._collect:
+            return KeyframeFinder(codec, parameters_known=described.parameters_known)
+        known = codec in (h26x.H264, h26x.H265)
+        sets = h26x.parameter_sets(described.video.format_parameters, codec) if known else ()
+        return KeyframeCollector(codec, parameter_sets=sets)
 
     async def _media(self, control: str, aggregate: str, watch: Watch, pairs: list[Pair]) -> None:
         client, progress = self._client, self.progress

@@ -34,6 +34,8 @@ from twisted_detector.interfaces import IStreamValidator
 from twisted_detector.model import Login, Proof, Stream, StreamReport
 from twisted_detector.reasons import ReasonCode
 from twisted_detector.wire import rtsp
+from twisted_detector.wire.keyframe import KeyframeFinder
+from twisted_detector.wire.keyframe_unit import KeyframeCollector
 
 #: Streams, and servers, of which it is remembered what they said: as many as there are devices in a large network.
 MAX_REMEMBERED = 4_096
@@ -114,6 +116,24 @@ class RtspValidator:
         except RemoteError as error:
             reason = f"the stream's URL is unusable: {error.what}"
             return StreamReport(Proof.UNREACHABLE, validated=False, reason=reason, code=ReasonCode.UNUSABLE_URL)
+        report, _ = await self._climb(stream, url, login)
+        return report
+
+    async def capture(self, stream: Stream, login: Login | None) -> tuple[StreamReport, bytes]:
+        """As :meth:`validate`, and the keyframe that came, b"" when none did: see :mod:`wire.keyframe_unit`.
+
+        :raises Malformed: the stream's URL is unusable; else as :meth:`validate`.
+        """
+        try:
+            url = rtsp.split_url(stream.url)
+        except RemoteError as error:
+            raise Malformed("the stream's URL is unusable", shown=error.what) from None
+        report, finder = await self._climb(stream, url, login, collect=True)
+        return report, finder.unit if isinstance(finder, KeyframeCollector) else b""
+
+    async def _climb(
+        self, stream: Stream, url: rtsp.Url, login: Login | None, *, collect: bool = False
+    ) -> tuple[StreamReport, KeyframeFinder | None]:
         known = self._proved.pop(stream.url, None)
         client = self._new_client(url, login)
         climb = Climb(
@@ -123,6 +143,7 @@ class RtspValidator:
             prove=self._prove,
             open_pair=self._open_pair,
             before=known.described if known is not None else None,
+            collect=collect,
         )
         progress = climb.progress
         async with self._lanes.hold(url.host):
@@ -142,7 +163,7 @@ class RtspValidator:
             reason=report.reason or "validated",
             certificate=report.certificate,
         )
-        return report
+        return report, progress.finder
 
     def _new_client(self, url: rtsp.Url, login: Login | None) -> RtspClient:
         return RtspClient(

@@ -464,7 +464,7 @@ def _readable(lines: list[socket.socket]) -> int:
     return len(poll.poll(0))
 
 
-def test_schemathesis() -> None:
+def test_schemathesis(tmp_path: Path) -> None:
     """Whatever the OpenAPI document allows, or forbids, the API answers as the document says, and never fails."""
     stage = Stage("--picture-less", "--unlimited", cameras=12)
     try:
@@ -476,7 +476,7 @@ def test_schemathesis() -> None:
                 "response_schema_conformance,response_headers_conformance",
                 "--exclude-path", "/api/v1/events", "--request-timeout", "10", "--no-color",
             ),
-            cwd=ROOT, capture_output=True, text=True, timeout=120,
+            cwd=tmp_path, capture_output=True, text=True, timeout=120,
         )  # fmt: skip
         assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
     finally:

@@ -44,7 +44,7 @@ types: $(VENV)/.test ## mypy, strict
 
 unit: $(VENV)/.test ## the fast tests: no sockets, no sleeping
 	@mkdir -p .make
-	$(call BOUNDED,300) $(BIN)/trial --temp-directory=.make/trial tests
+	$(call BOUNDED,900) $(BIN)/trial --temp-directory=.make/trial tests
 
 pytest: homeassistant $(VENV)/.test
 	$(call BOUNDED,1800) $(BIN)/pytest

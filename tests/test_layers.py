@@ -46,7 +46,7 @@ ROOMS: dict[int, dict[str, str]] = {
     },
     5: {
         "detector": "detector examiner visit workqueue commands sweeper refinder newcomers photographer spending"
-        " rollcall",
+        " rollcall doorstep guestbook settling",
     },
     6: {
         "joining": "config config_* plugins plugin_loader service service_* report mqtt_service steady"

@@ -54,7 +54,7 @@ class RollCallTests(DetectorCase):
 
     def build(self) -> Any:
         detector = super().build()
-        detector._examiner._standing._every = 1000  # no proof of routine in these minutes
+        detector._examiner._guestbook._standing._every = 1000  # no proof of routine in these minutes
         return detector
 
     def answer(self, address: str, mac: Any) -> Any:

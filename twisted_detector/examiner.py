@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from dataclasses import replace
 
 from twisted.internet.defer import CancelledError
 from twisted.internet.interfaces import IReactorTime
 from txaio.tx import make_logger
 
-from twisted_detector.casebook import inspected_text, login_texts
+from twisted_detector.casebook import inspected_text
 from twisted_detector.errors import Busy, InspectionError, Malformed, Unauthorized, Unreachable
-from twisted_detector.events import CredentialAccepted, CredentialRefused, Event
+from twisted_detector.events import Event
+from twisted_detector.guestbook import Guestbook
 from twisted_detector.interfaces import IInspector, ILoginBudget, IStreamValidator
-from twisted_detector.lifecycle import Phase
 from twisted_detector.looking import Note, no_note
 from twisted_detector.model import (
     OUI,
@@ -29,7 +29,7 @@ from twisted_detector.model import (
     StreamReport,
 )
 from twisted_detector.registry import Registry
-from twisted_detector.standing import Standing, worth_a_look
+from twisted_detector.standing import worth_a_look
 from twisted_detector.visit import Visit
 
 #: One visit may take so many seconds in all: a recorder with 64 slow channels gets through, a tar pit does not.
@@ -42,6 +42,7 @@ PLAYED = (Proof.RTP, Proof.KEYFRAME)
 _TELLING = (Unreachable, Malformed, Busy)
 _KIND_OF_ANSWER = {Malformed: "unreadable answer", Busy: "busy", Unauthorized: "login wanted"}
 _NO_CAMERA = "it answers, but no longer as a camera"
+_EXCLUDED = "its address is in SCAN_EXCLUDE"
 _TAKEN = "another device answers at its address"
 
 
@@ -53,6 +54,7 @@ class Examiner:
     :param note: writes down how each visit went.
     :param proof_every: every so manieth routine check is a full proof; those between are as cheap as may be.
     :ivar present: whether a device has shown itself, where it stands, since the last routine check began.
+    :param excluded: addresses at which nobody is asked anything.
     :param maker_of: whom a MAC was registered for, or "".
     :ivar missed: is told the key of each device that did not answer.
     :ivar counts: how visits ended, by result.
@@ -71,6 +73,7 @@ class Examiner:
         emit: Callable[[Event], None],
         note: Note = no_note,
         proof_every: int = 1,
+        excluded: Container[str] = (),
         maker_of: Callable[[Mac], str] = lambda mac: "",
     ) -> None:
         self._clock = clock
@@ -79,15 +82,15 @@ class Examiner:
         self._inspectors = tuple(inspectors)
         self._validator = validator
         self._budget = budget
-        self._emit = emit
-        self._login_of: dict[int, Login] = {}
-        self._played: set[int] = set()  # devices that showed a stream for a login
         self._round = 0
         self._note = note
-        self._standing = Standing(proof_every)
+        self._excluded = excluded
         self.missed: Callable[[int], None] = lambda key: None
         self.present: Callable[[int], bool] = lambda key: False
         self.counts: Counter[str] = Counter()
+        self._guestbook = Guestbook(
+            clock, registry, budget=budget, emit=emit, note=note, counts=self.counts, proof_every=proof_every
+        )
 
     # --- the full inspection ---------------------------------------------------------------------------------------
 
@@ -111,8 +114,19 @@ class Examiner:
             candidate,
             validator=self._validator,
             budget=self._budget,
-            played_with_login=key in self._played,
+            played_with_login=self._guestbook.played_with_login(key),
         )
+
+    async def identify(self, candidate: Candidate) -> Inspection | None:
+        """What stands at an address says who it is, without any login and without its streams; None: nothing useful."""
+        for inspector in self._inspectors:
+            try:
+                inspection = await inspector.inspect(candidate, None)
+            except InspectionError:
+                continue
+            if inspection is not None and inspection.evidence:
+                return inspection
+        return None
 
     def _with_maker(self, candidate: Candidate) -> Candidate:
         made_by = self._maker_of(candidate.mac) if candidate.mac is not None else ""
@@ -123,12 +137,14 @@ class Examiner:
     def _is_there(self, key: int) -> bool:
         """Whether a device can be visited: never at an address where another was seen since."""
         if not self._registry.knows(key):
-            self._login_of.pop(key, None)
-            self._played.discard(key)
-            self._standing.doubt(key)
+            self._guestbook.forget(key)
             return False
         if not self._stands(key, self._registry.candidate(key)):
             self._silent(key, _TAKEN)
+            return False
+        if self._registry.candidate(key).address in self._excluded:
+            # Known from before it was excluded. It is not looked for either.
+            self._registry.silent(key, _EXCLUDED, self._clock.seconds())
             return False
         return True
 
@@ -206,33 +222,13 @@ class Examiner:
         if inspection.status is Status.AUTH_REQUIRED:
             inspection = replace(inspection, reason=visit.advice(inspection.reason))
         self._registry.inspected(key, inspection, now)
-        self._note_logins(key, visit)
-        self._note_proof(key)
-
-    def _note_logins(self, key: int, visit: Visit) -> None:
-        """Keep the login that was let in for the next check; tell when it is another than before, and who was not."""
-        now, before = self._clock.seconds(), self._login_of.pop(key, None)
-        for words in login_texts(visit.login, visit.refused, visit.reason):
-            self._note(now, visit.candidate.address, "login", words)
-        self.counts["failed"] += visit.failures
-        if visit.login is not None:
-            self._login_of[key] = visit.login
-            if any(one.validated for one in self._registry.streams(key)):
-                self._played.add(key)
-            if visit.login != before:
-                for camera in self._registry.cameras_of(key):
-                    self._emit(CredentialAccepted(at=now, camera=camera, login=visit.login.name))
-        elif before is not None and not visit.refused:
-            self._login_of[key] = before
-        if visit.refused:
-            for camera in self._registry.cameras_of(key):
-                names = tuple(visit.refused)
-                self._emit(CredentialRefused(at=now, camera=camera, logins=names, reason=visit.reason))
+        self._guestbook.note_logins(key, visit)
+        self._guestbook.note_proof(key)
 
     def _silent(self, key: int, reason: str) -> None:
         """A device did not answer."""
         now = self._clock.seconds()
-        self._standing.doubt(key)
+        self._guestbook.doubt(key)
         self._note(now, self._registry.candidate(key).address, "check", f"no answer: {reason}")
         self._registry.silent(key, reason, now)
         self.missed(key)
@@ -267,9 +263,9 @@ class Examiner:
             return
         candidate = self._registry.candidate(key)
         visit = self._visit(key, candidate)
-        visit.login = self._login_for(key, candidate)
+        visit.login = self._guestbook.login_for(key, candidate)
         self._round += 1
-        if self._standing.holds(key, candidate.address, visit.login) and await self._agrees(key, visit):
+        if self._guestbook.proof_stands(key, candidate.address, visit.login) and await self._agrees(key, visit):
             return
         reports: dict[str, StreamReport] = {}
         for camera in self._registry.cameras_of(key):
@@ -278,7 +274,7 @@ class Examiner:
         if not reports or not self._stands(key, candidate):
             return
         self._judge_check(key, reports, visit)
-        self._note_proof(key)
+        self._guestbook.note_proof(key)
 
     async def _agrees(self, key: int, visit: Visit) -> bool:
         """Whether what was proved stands, by as little as may tell so: the device was just seen, or one question.
@@ -301,27 +297,12 @@ class Examiner:
             self._registry.checked(key, {}, self._clock.seconds())
             return True
         self._judge_check(key, {stream.url: report}, visit)
-        self._note_proof(key)
+        self._guestbook.note_proof(key)
         return True
 
-    def _note_proof(self, key: int) -> None:
-        """From now on cheap checks will do, if every stream is well; else the next check is a proof again."""
-        streams = self._registry.streams(key) if self._registry.phase(key) is Phase.ONLINE else ()
-        # Whether a frozen camera, whose streams play, moves again, only keyframes tell.
-        well = all(camera.online for camera in self._registry.cameras_of(key))
-        if streams and well and all(one.validated for one in streams):
-            self._standing.proved(key, self._registry.candidate(key).address, self._login_of.get(key))
-        else:
-            self._standing.doubt(key)
-
     def login_of(self, key: int) -> Login | None:
-        """The login that a device let in the last time and that may be spent on it now; None where there is none."""
-        return self._login_for(key, self._registry.candidate(key)) if self._registry.knows(key) else None
-
-    def _login_for(self, key: int, candidate: Candidate) -> Login | None:
-        """The login that was let in the last time, as long as it may be spent on this device."""
-        login = self._login_of.get(key)
-        return login if login in self._budget.allowed(candidate, self._clock.seconds()) else None
+        """See :meth:`Guestbook.login_of`."""
+        return self._guestbook.login_of(key)
 
     def _judge_check(self, key: int, reports: dict[str, StreamReport], visit: Visit) -> None:
         now = self._clock.seconds()
@@ -336,7 +317,7 @@ class Examiner:
         else:
             self.counts["checked"] += 1
             self._registry.checked(key, reports, now)
-        self._note_logins(key, visit)
+        self._guestbook.note_logins(key, visit)
 
 
 def _telling(problem: InspectionError) -> int:

@@ -45,8 +45,11 @@ class ISightingSink(Interface):
     def sighted(sighting: Sighting) -> None:
         """Something was seen at an address."""
 
-    def departed(source: str, address: str) -> None:
-        """The device at ``address`` said goodbye by the method named ``source``."""
+    def departed(source: str, address: str, reference: str = "") -> None:
+        """The device at ``address`` said goodbye by the method named ``source``.
+
+        :param reference: its EndpointReference, where it said one: of several devices at one address, that one.
+        """
 
 
 class IDiscoverer(Interface):

@@ -10,7 +10,7 @@ from __future__ import annotations
 import errno
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from ipaddress import IPv4Address, IPv6Address
 from typing import Any
@@ -34,8 +34,8 @@ from twisted_detector.wire.kernel import KernelTables, Target, is_answer
 
 #: A whole skb of the kernel's dumps (NLMSG_GOODSIZE, at most 32 KiB since Linux 4.4), twice.
 _DATAGRAM = 65_536
-#: Datagrams per turn: one of each table's dumps on a large network, and then others have their turn.
-_DATAGRAMS_PER_TURN = 64
+#: Datagrams per turn: one of each table's dumps on a large network; and seconds, for a sweep goes on by what is told.
+_DATAGRAMS_PER_TURN, _SECONDS_PER_TURN = 64, 0.004
 #: Seconds between a loss and the dump that repairs it: a storm of changes must not become a storm of dumps.
 _RESYNC_DELAY = 1.0
 #: Seconds after which a dump that brought no end is asked for again. It takes milliseconds.
@@ -47,6 +47,8 @@ _READY_TIMEOUT = 2.0
 #: The neighbour table of the kernel holds 1 024 entries, and one that does not answer stays for 3.1 s. A full table
 #: breaks the machine's network. Sweeps take up to 500, so an eighth of it is ours.
 _MAX_PROVOKED, _PROVOKED_WINDOW = 128, 3.2
+#: What the kernel sends for one address that does not answer; one that does costs a request and the datagram.
+LOOKUP_PACKETS = 3
 
 
 @implementer(INeighbours, IReadDescriptor)
@@ -56,6 +58,8 @@ class KernelNeighbours:
     :param reactor: IReactorFDSet and IReactorTime.
     :param patience: seconds that :meth:`mac_of` waits for an address to answer ARP or NDP.
     :param monotonic: seconds that never jump.
+    :param excluded: whether nothing may be sent to an address: the kernel is not made to ask for it.
+    :param turn: is awaited before the kernel is made to ask.
     :param open_socket: for tests.
     :param provoke: for tests.
     """
@@ -68,12 +72,16 @@ class KernelNeighbours:
         *,
         patience: float = 0.3,
         monotonic: Callable[[], float] = time.monotonic,
+        excluded: Callable[[str], bool] = lambda address: False,
+        turn: Callable[[], Awaitable[object]] | None = None,
         open_socket: Callable[[], NetlinkSocket] = open_netlink,
         provoke: Callable[[IPv4Address | IPv6Address, int], None] = provoke_kernel,
     ) -> None:
         self._reactor = reactor
         self._patience = patience
         self._monotonic = monotonic
+        self._excluded = excluded
+        self._turn = turn
         self._open_socket = open_socket
         self._provoke_kernel = provoke
         self._socket: NetlinkSocket | None = None
@@ -126,9 +134,10 @@ class KernelNeighbours:
             # Who has just spoken to us is known to the kernel, which may have told so already.
             self.doRead()
             mac = self._known_mac(targets)
-        if mac is not None or not targets or self._socket is None:
+        if mac is not None or not targets or self._socket is None or self._excluded(address):
             return mac
-        if self._provoke(targets):
+        # Or somebody else has just done so.
+        if targets in self._waiting.values() or await self._provoke(targets):
             await self._wait(targets, self._patience)
         return self._known_mac(targets)
 
@@ -179,19 +188,19 @@ class KernelNeighbours:
         finally:
             del self._waiting[waiting]
 
-    def _provoke(self, targets: Sequence[Target]) -> bool:
+    async def _provoke(self, targets: Sequence[Target]) -> bool:
         """Make the kernel ask; whether an answer can be hoped for."""
         address = targets[0].address
         if len(targets) > 1 and address.is_link_local:
             return False  # the same address may stand on each link: nobody said which is meant
-        if targets in self._waiting.values():
-            return True  # somebody else has just done so
         now = self._monotonic()
         while self._provoked and now - self._provoked[0] >= _PROVOKED_WINDOW:
             self._provoked.popleft()
         if len(self._provoked) >= _MAX_PROVOKED:
             return False
         self._provoked.append(now)
+        if self._turn is not None:
+            await self._turn()
         try:
             self._provoke_kernel(address, targets[0].index)
         except OSError as problem:
@@ -212,8 +221,9 @@ class KernelNeighbours:
 
     def doRead(self) -> None:
         """Read what the kernel tells, a bounded part of it."""
+        until = self._monotonic() + _SECONDS_PER_TURN
         for _ in range(_DATAGRAMS_PER_TURN):
-            if self._socket is None:
+            if self._socket is None or self._monotonic() > until:
                 return
             try:
                 data, sender = self._socket.recvfrom(_DATAGRAM)

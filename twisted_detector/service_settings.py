@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import replace
 from math import ceil
 
 from twisted_detector.config import Config
 from twisted_detector.frozen import LEAST, Stills
-from twisted_detector.model import Secret
+from twisted_detector.model import Camera, EvidenceKind, Secret
 from twisted_detector.mqtt_service import MqttSettings
 from twisted_detector.schedule import Intervals, Schedule
 
@@ -72,4 +74,13 @@ def schedule(config: Config) -> Schedule:
             initial_pause=min(config.discovery_interval, INITIAL_PAUSE),
             smart=smart,
         )
+    )
+
+
+def without_macs(cameras: Iterable[Camera]) -> tuple[Camera, ...]:
+    """What an earlier run knew, but for what it saw at layer 2; their ids stay."""
+    seen = (EvidenceKind.MAC, EvidenceKind.SHARED_MAC)
+    return tuple(
+        replace(one, mac=None, evidence=tuple(item for item in one.evidence if item.kind not in seen))
+        for one in cameras
     )

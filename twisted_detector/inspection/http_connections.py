@@ -33,7 +33,8 @@ from twisted.web.http import PotentialDataLoss
 from twisted.web.iweb import IAgentEndpointFactory, IBodyProducer
 from zope.interface import implementer
 
-from twisted_detector.errors import RemoteError
+from twisted_detector.addressing import SILENT_PORTS
+from twisted_detector.errors import RemoteError, Unreachable
 
 #: 64 KiB for the head of one answer with its interim answers: heads of devices have below 1 kB, servers allow 8 to 64.
 MAX_HEAD = 65_536
@@ -255,6 +256,8 @@ class Endpoints:
         self.certificates: dict[bytes, str] = {}
 
     def endpointForURI(self, uri: URI) -> _BoundedEndpoint:
+        if uri.port in SILENT_PORTS:
+            raise Unreachable("nothing is ever sent to that port", shown=str(uri.port))
         host = unquote(uri.host.decode("ascii")).strip("[]")
         kind = TCP6ClientEndpoint if ":" in host else TCP4ClientEndpoint
         endpoint: Any = kind(self._reactor, host, uri.port, timeout=self._timeout)

@@ -26,6 +26,7 @@ from twisted.python.failure import Failure
 from txaio.tx import make_logger
 from zope.interface import implementer
 
+from twisted_detector.addressing import SILENT_PORTS
 from twisted_detector.errors import LocalError, Malformed, RemoteError, Unreachable
 from twisted_detector.model import parse_address
 from twisted_detector.wire import rtsp
@@ -236,8 +237,10 @@ async def connect(reactor: Any, host: str, port: int, timeout: float, tls: bool 
 
     :param host: an IP address (IPv6 link-local with ``%scope``) or a name.
     :param timeout: seconds until the connection must stand.
-    :raises Unreachable: it does not.
+    :raises Unreachable: it does not, or nothing is ever sent to that port.
     """
+    if port in SILENT_PORTS:
+        raise Unreachable(f"nothing is ever sent to port {port}")
     try:
         version: int = parse_address(host).version
     except RemoteError:

@@ -120,10 +120,10 @@ class MemoryWatcher:
         if self.sink is not None:
             self.sink.sighted(sighting)
 
-    def hear_bye(self, address: str) -> None:
+    def hear_bye(self, address: str, reference: str = "") -> None:
         """A device says goodbye."""
         if self.sink is not None:
-            self.sink.departed(self.name, address)
+            self.sink.departed(self.name, address, reference)
 
 
 @dataclass(frozen=True)

@@ -361,10 +361,6 @@ class Together(Base):
         """What is allowed but dangerous or without effect is warned of."""
         for environ, word in (
             ({"PUBLISH_CREDENTIALS": "1"}, "PUBLISH_CREDENTIALS"),
-            (
-                {"WEB_TOKEN": "a", "FRIGATE_UPDATE_ENABLED": "1"},
-                "WEB_TOKEN has no effect",
-            ),
             ({"ALLOW_BASIC_AUTH": "always"}, "ALLOW_BASIC_AUTH"),
             ({"WEB_TOKEN": "short"}, "WEB_TOKEN"),
             ({"TLS_INSECURE": "1", "MQTT_TLS": "1", "MQTT_BROKER": "b"}, "TLS_INSECURE"),

@@ -192,6 +192,33 @@ class PicturesTests(ApiCase):
         self.refused(404, "GET", f"{self.one}/picture")
 
 
+class OperationsTests(ApiCase):
+    def test_lives(self) -> None:
+        """Whether it lives anybody may know, also where a token is needed; whether it is ready likewise."""
+        site = WebSite(token="long-enough-a-token")
+        self.assertEqual((200, b"ok\n"), (site.ask("GET", "/healthz").status, site.ask("GET", "/healthz").body))
+        site.found = {"sweeps": 1}
+        self.assertEqual(200, site.ask("GET", "/readyz").status)
+
+    def test_not_ready(self) -> None:
+        """Until it has its MQTT connection and has looked once it is not ready, and says what is missing."""
+        site = WebSite()
+        got = site.ask("GET", "/readyz")
+        self.assertEqual((503, b"no sweep has ended yet\n"), (got.status, got.body))
+        site.found, site.mqtt = {"sweeps": 3}, {"state": "reconnecting"}
+        self.assertEqual(
+            (503, b"MQTT is not connected\n"), (site.ask("GET", "/readyz").status, site.ask("GET", "/readyz").body)
+        )
+
+    def test_metrics(self) -> None:
+        """The figures are for who has the token, in Prometheus' own media type."""
+        site = WebSite(token="long-enough-a-token")
+        self.assertEqual(401, site.ask("GET", "/metrics").status)
+        got = site.ask("GET", "/metrics", authorization="Bearer long-enough-a-token")
+        self.assertEqual((200, b"camdetect_up 1\n"), (got.status, got.body))
+        self.assertEqual("text/plain; version=0.0.4", got.headers["content-type"])
+
+
 class DocumentTests(ApiCase):
     def test_every_route(self) -> None:
         """The OpenAPI document has every route with its own name, and the served one is that document."""

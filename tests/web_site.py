@@ -25,6 +25,7 @@ from twisted_detector.web.files import read_files
 from twisted_detector.web.guard import Guard
 from twisted_detector.web.history import MqttHistory
 from twisted_detector.web.hub import Hub
+from twisted_detector.web.operations import Operations
 from twisted_detector.web.server import BoundedSite
 from twisted_detector.web.session import Sessions
 from twisted_detector.web.sources import Sources
@@ -126,6 +127,8 @@ class WebSite:
         self.cameras = {one.id: one for one in cameras}
         self.pictures: Pictures | None = None
         self.asked: list[tuple[str, Mapping[str, Any]]] = []
+        self.mqtt: dict[str, Any] = {}
+        self.found: dict[str, Any] = {}
         self.desk = Desk()
         self.answers: dict[str, Any] = {}
         for name in ("check", "forget", "rescan", "probe", "why", "doctor", "status"):
@@ -133,8 +136,9 @@ class WebSite:
         self.sources = Sources(
             node_id="node1", version="1.2.3", wall=self.clock.seconds, monotonic=self.clock.seconds,
             cameras=lambda: tuple(self.cameras.values()), camera=self.cameras.get, document=camera_document,
-            mqtt=mqtt_block, discovery=lambda: {"sweeping": False, "last_sweep": {}},
+            mqtt=lambda: mqtt_block() | self.mqtt, discovery=lambda: {"sweeping": False, "last_sweep": {}} | self.found,
             ask=self.desk.ask, seated=self.desk.handlers.__contains__, pictures=lambda: self.pictures,
+            metrics=lambda: (b"camdetect_up 1\n", "text/plain; version=0.0.4"),
         )  # fmt: skip
         self.hub = Hub(self.clock, self.clock.seconds, capacity=3, boot="boot")
         self.deltas = Deltas(self.sources, self.hub)
@@ -145,7 +149,8 @@ class WebSite:
             sessions = Sessions(Secret(token), self.clock.seconds, lambda count: bytes([next(self.random)]) * count)
         guard = Guard(listen=listen, allowed=names, sessions=sessions, monotonic=self.clock.seconds)
         api = Api(self.sources, guard=guard, hub=self.hub, deltas=self.deltas, history=self.history)
-        application = Application(self.clock, guard=guard, api=api, files=FILES)
+        operations = Operations(self.sources)
+        application = Application(self.clock, guard=guard, api=api, operations=operations, files=FILES)
         self.site = BoundedSite(application.resource(), self.clock)
 
     def seat(self, name: str, answer: Any) -> None:

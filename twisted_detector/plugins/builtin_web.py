@@ -6,7 +6,7 @@ import os
 import resource
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from twisted.application.service import IService, MultiService
@@ -71,6 +71,7 @@ class WebMaker:
             ask=desk.ask,
             seated=desk.handlers.__contains__,
             pictures=lambda: parts.get(IPictures),
+            metrics=_exposition(report.blocks),
         )
         hub = Hub(context.clock, time.monotonic, capacity=_room(), boot=secrets.token_hex(4))
         history = MqttHistory(context.clock.seconds, mqtt.document)
@@ -92,18 +93,35 @@ class WebMaker:
         return Web(context.clock, parts[Bus], door, hub=hub, deltas=deltas, history=history, sources=sources)
 
 
+def _exposition(blocks: Callable[[], Mapping[str, Any]]) -> Callable[[], tuple[bytes, str]]:
+    """Figures for Prometheus, made by its library only when somebody asks."""
+    made: list[Any] = []
+
+    def exposition() -> tuple[bytes, str]:
+        from twisted_detector.metrics import Metrics
+
+        if not made:
+            made.append(Metrics(blocks))
+        return made[0].exposition(), made[0].content_type
+
+    return exposition
+
+
 def _load() -> Callable[..., Any]:
     """On a thread: import what is heavy, and read the page's files."""
     from twisted_detector.web.api import Api
     from twisted_detector.web.application import Application
     from twisted_detector.web.files import read_files
+    from twisted_detector.web.operations import Operations
     from twisted_detector.web.server import BoundedSite
 
     files = read_files()
 
     def build(clock: Any, sources: Sources, *, guard: Guard, **parts: Any) -> Callable[..., Any]:
         api = Api(sources, guard=guard, **parts)
-        site = BoundedSite(Application(clock, guard=guard, api=api, files=files).resource(), clock)
+        operations = Operations(sources)
+        application = Application(clock, guard=guard, api=api, operations=operations, files=files)
+        site = BoundedSite(application.resource(), clock)
         protocol: Callable[..., Any] = site.buildProtocol
         return protocol
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from klein import Klein
@@ -15,9 +15,10 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed
 from zope.interface import implementer
 
 from twisted_detector.web.api import Answer, Api
-from twisted_detector.web.asked import head_of, read
+from twisted_detector.web.asked import Asked, head_of, read
 from twisted_detector.web.files import File
 from twisted_detector.web.guard import Guard
+from twisted_detector.web.operations import OPERATIONS, Operations
 from twisted_detector.web.problem import MEDIA_TYPE, Problem
 from twisted_detector.web.routes import ROOT, ROUTES, Route
 from twisted_detector.web.server import MAX_BODY
@@ -80,10 +81,13 @@ class Application:
 
     log = make_logger()
 
-    def __init__(self, clock: IReactorTime, *, guard: Guard, api: Api, files: Mapping[str, File]) -> None:
+    def __init__(
+        self, clock: IReactorTime, *, guard: Guard, api: Api, operations: Operations, files: Mapping[str, File]
+    ) -> None:
         self._clock = clock
         self._guard = guard
         self._api = api
+        self._operations = operations
         self._files = files
 
     def resource(self) -> Front:
@@ -92,7 +96,9 @@ class Application:
         app.url_map.merge_slashes = False  # a doubled slash is no path of ours, and no redirect either
         for route in ROUTES:
             path = ROOT + route.path.replace("{", "<").replace("}", ">")
-            app.route(path, methods=[route.method], endpoint=route.name)(self._serving(route))
+            app.route(path, methods=[route.method], endpoint=route.name)(self._serving(route, self._api))
+        for route in OPERATIONS:
+            app.route(route.path, methods=[route.method], endpoint=route.name)(self._serving(route, self._operations))
         app.route("/", methods=["GET"], endpoint="page")(self._page)
         app.route("/assets/<name>", methods=["GET"], endpoint="assets")(self._asset)
         app.handle_errors(HTTPException)(self._no_route)
@@ -101,15 +107,19 @@ class Application:
 
     # --- the API ---------------------------------------------------------------------------------------------------
 
-    def _serving(self, route: Route) -> Callable[..., Any]:
+    def _serving(self, route: Route, handlers: object) -> Callable[..., Any]:
+        handler = getattr(handlers, route.handler)
+
         def serve(request: Any, **path: str) -> Any:
-            answering = Deferred.fromCoroutine(self._answer(route, request, path))
+            answering = Deferred.fromCoroutine(self._answer(route, handler, request, path))
             answering.addTimeout(PATIENCE, self._clock, lambda _, seconds: refusal(_too_slow(seconds)))
             return answering.addCallback(lambda answer: give(request, answer))
 
         return serve
 
-    async def _answer(self, route: Route, request: Any, path: Mapping[str, str]) -> Answer:
+    async def _answer(
+        self, route: Route, handler: Callable[[Asked], Awaitable[Answer]], request: Any, path: Mapping[str, str]
+    ) -> Answer:
         try:
             head = head_of(request)
             self._guard.other_sites(head)
@@ -120,8 +130,7 @@ class Application:
             asked = read(request, head, route, path)
             if route.costs:
                 self._guard.action(head)
-            handler = getattr(self._api, route.handler)
-            answer: Answer = await handler(asked)
+            answer = await handler(asked)
         except Problem as problem:
             return refusal(problem)
         except CancelledError:

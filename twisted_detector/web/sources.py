@@ -24,6 +24,7 @@ class Sources:
     :ivar mqtt: the ``mqtt`` block of the health document; ``discovery``: the ``discovery`` block.
     :ivar ask: the desk; raises RemoteError for what it refuses; ``seated``: whether somebody answers a name.
     :ivar pictures: who has pictures, None while nobody does.
+    :ivar metrics: figures for Prometheus, with their media type.
     """
 
     node_id: str
@@ -38,3 +39,4 @@ class Sources:
     ask: Callable[[str, Mapping[str, Any]], Awaitable[Mapping[str, Any]]]
     seated: Callable[[str], bool]
     pictures: Callable[[], IPictures | None]
+    metrics: Callable[[], tuple[bytes, str]]

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 
 from tests.facts import A, B, inspection, sighting
 from tests.test_detector import HERE, THERE, XADDR, DetectorCase
 from tests.test_neighbours import NeighboursCase
 from tests.test_refinder import Searching
+from tests.wire.test_netlink import MAC, neighbour
 from twisted_detector.addressing import Exclusions
 from twisted_detector.commands import Commands
 from twisted_detector.detector import Detector
@@ -144,3 +145,19 @@ class LookupTests(NeighboursCase):
         self.assertEqual((6, 6), (len(self.provoked), self.pacer.sent["lookup"]))
         for one in asked:
             self.assertIsNone(self.successResultOf(one))
+
+    def test_together(self) -> None:
+        """Who asks for one address at the same time waits for one answer, however long its turn takes."""
+        for number in range(30, 33):
+            self.ask(f"10.0.0.{number}")
+        asked = [self.ask("10.0.0.40") for _ in range(200)]
+        asked[1].cancel()
+        self.failureResultOf(asked[1], CancelledError)
+        for _ in range(80):
+            self.clock.advance(0.05)
+            if ("10.0.0.40", 2) in self.provoked:
+                break
+        self.hear(neighbour(2, "10.0.0.40", MAC.text, 0x02))
+        self.assertEqual({MAC}, {self.successResultOf(one) for one in (asked[0], *asked[2:])})
+        self.assertEqual(1, self.provoked.count(("10.0.0.40", 2)))
+        self.clock.pump([0.05] * 40)

@@ -22,7 +22,7 @@ class CheckTests(RtspTestCase):
         self.camera.media = [SPS, KEYFRAME]
 
     def tearDown(self) -> None:
-        self.validator.close()
+        self.lanes.drop_all()
         self.clock.advance(1)
         super().tearDown()
 

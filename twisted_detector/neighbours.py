@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import errno
 import time
-from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from ipaddress import IPv4Address, IPv6Address
@@ -24,6 +23,7 @@ from zope.interface import implementer
 from twisted_detector.errors import CamdetectError, LocalError, RemoteError
 from twisted_detector.interfaces import INeighbours
 from twisted_detector.model import Interface, Mac
+from twisted_detector.neighbours_asking import KernelQuestions
 from twisted_detector.neighbours_socket import (
     NetlinkSocket as NetlinkSocket,
     open_netlink as open_netlink,
@@ -34,8 +34,8 @@ from twisted_detector.wire.kernel import KernelTables, Target, is_answer
 
 #: A whole skb of the kernel's dumps (NLMSG_GOODSIZE, at most 32 KiB since Linux 4.4), twice.
 _DATAGRAM = 65_536
-#: Datagrams per turn: one of each table's dumps on a large network; and seconds, for a sweep goes on by what is told.
-_DATAGRAMS_PER_TURN, _SECONDS_PER_TURN = 64, 0.004
+#: Datagrams per turn: one of each table's dumps on a large network, and then others have their turn.
+_DATAGRAMS_PER_TURN = 64
 #: Seconds between a loss and the dump that repairs it: a storm of changes must not become a storm of dumps.
 _RESYNC_DELAY = 1.0
 #: Seconds after which a dump that brought no end is asked for again. It takes milliseconds.
@@ -44,9 +44,6 @@ _DUMP_TIMEOUT = 5.0
 _MAX_REPEATS = 5
 #: Seconds for the first dumps.
 _READY_TIMEOUT = 2.0
-#: The neighbour table of the kernel holds 1 024 entries, and one that does not answer stays for 3.1 s. A full table
-#: breaks the machine's network. Sweeps take up to 500, so an eighth of it is ours.
-_MAX_PROVOKED, _PROVOKED_WINDOW = 128, 3.2
 #: What the kernel sends for one address that does not answer; one that does costs a request and the datagram.
 LOOKUP_PACKETS = 3
 
@@ -79,11 +76,9 @@ class KernelNeighbours:
     ) -> None:
         self._reactor = reactor
         self._patience = patience
-        self._monotonic = monotonic
         self._excluded = excluded
-        self._turn = turn
         self._open_socket = open_socket
-        self._provoke_kernel = provoke
+        self._questions = KernelQuestions(provoke, turn, monotonic)
         self._socket: NetlinkSocket | None = None
         self._tables = KernelTables()
         self._ready = False
@@ -92,9 +87,9 @@ class KernelNeighbours:
         self._repeats = 0
         self._interrupted = False
         self._lost = False
+        self._stale = False
         self._later: IDelayedCall | None = None
         self._waiting: dict[Deferred[None], Sequence[Target]] = {}
-        self._provoked: deque[float] = deque()
         self._watchers: dict[object, Callable[[str, Mac | None], None]] = {}
         #: Are told each change of links, addresses and neighbours after it was taken in; they must not raise.
         self.listeners: list[Callable[[netlink.NetlinkMessage], None]] = []
@@ -136,9 +131,14 @@ class KernelNeighbours:
             mac = self._known_mac(targets)
         if mac is not None or not targets or self._socket is None or self._excluded(address):
             return mac
-        # Or somebody else has just done so.
-        if targets in self._waiting.values() or await self._provoke(targets):
+
+        async def answer() -> None:
             await self._wait(targets, self._patience)
+            self.doRead()  # a busy reactor may not have come to it
+
+        await self._questions.ask(tuple(targets), answer)
+        if self._stale and self._known_mac(targets) is None:
+            await self._wait((), _READY_TIMEOUT)  # the kernel's word about it is among what was lost
         return self._known_mac(targets)
 
     async def interfaces(self) -> Sequence[Interface]:
@@ -188,26 +188,6 @@ class KernelNeighbours:
         finally:
             del self._waiting[waiting]
 
-    async def _provoke(self, targets: Sequence[Target]) -> bool:
-        """Make the kernel ask; whether an answer can be hoped for."""
-        address = targets[0].address
-        if len(targets) > 1 and address.is_link_local:
-            return False  # the same address may stand on each link: nobody said which is meant
-        now = self._monotonic()
-        while self._provoked and now - self._provoked[0] >= _PROVOKED_WINDOW:
-            self._provoked.popleft()
-        if len(self._provoked) >= _MAX_PROVOKED:
-            return False
-        self._provoked.append(now)
-        if self._turn is not None:
-            await self._turn()
-        try:
-            self._provoke_kernel(address, targets[0].index)
-        except OSError as problem:
-            self.log.debug("Nothing can be sent to {address}: {problem}", address=address, problem=problem)
-            return False
-        return True
-
     def fileno(self) -> int:
         return -1 if self._socket is None else self._socket.fileno()
 
@@ -221,9 +201,8 @@ class KernelNeighbours:
 
     def doRead(self) -> None:
         """Read what the kernel tells, a bounded part of it."""
-        until = self._monotonic() + _SECONDS_PER_TURN
         for _ in range(_DATAGRAMS_PER_TURN):
-            if self._socket is None or self._monotonic() > until:
+            if self._socket is None:
                 return
             try:
                 data, sender = self._socket.recvfrom(_DATAGRAM)
@@ -286,6 +265,7 @@ class KernelNeighbours:
 
     def _missed(self) -> None:
         """Dump again, but not before a dump that runs has ended: the kernel serves one at a time."""
+        self._stale = True
         if self._dumps:
             self._lost = True
         else:
@@ -337,7 +317,7 @@ class KernelNeighbours:
             return
         if self._later is not None and self._later.active():
             self._later.cancel()
-        self._ready = True
+        self._ready, self._stale = True, self._lost
         self._wake(lambda targets: not targets)
         if self._lost:
             self._resync_later(_RESYNC_DELAY)

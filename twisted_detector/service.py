@@ -29,6 +29,7 @@ from twisted_detector.discovery.pacing import Pacer
 from twisted_detector.errors import BrokerError, CamdetectError
 from twisted_detector.examiner import Examiner
 from twisted_detector.health import Heartbeat
+from twisted_detector.inspection.lanes import Lanes
 from twisted_detector.interfaces import (
     IListenerMaker,
     IOutputMaker,
@@ -146,6 +147,7 @@ class Daemon(Service):
         self._started("mqtt", lambda: Deferred.fromCoroutine(mqtt.stop()))
 
         parts[MqttService] = mqtt
+        self._started("connections to cameras", parts[Lanes].drop_all)
 
         # Seeing and asking, made by plugins, ours among them.
         context = MakerContext(

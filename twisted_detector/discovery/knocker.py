@@ -116,8 +116,7 @@ class Knocker:
             return
         host = _Host(address, resolved, deque(self._ports), len(self._ports), asked_at=self._monotonic())
         self._hosts[address] = host
-        self._queue(host)
-        self.start()
+        self._queue(host)  # the next turn begins: whoever tells of a hundred hosts at once is not held up
 
     def resolved(self, address: str) -> None:
         """The kernel has found this host."""

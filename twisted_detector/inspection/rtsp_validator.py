@@ -288,7 +288,3 @@ class RtspValidator:
 
         client.connection.on_lost = gone
         self._lanes.keep(host, server, client.abandon)
-
-    def close(self) -> None:
-        """Close every connection that was kept."""
-        self._lanes.drop_all()

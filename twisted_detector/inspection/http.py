@@ -27,21 +27,28 @@ from twisted_detector.inspection.http_connections import (
     Collector,
     Endpoints,
 )
+from twisted_detector.wire.xml import clean
 
 #: 2 MiB for the body of one answer: GetProfiles of an NVR with 64 profiles of 20 kB (the largest seen) has 1.3 MB.
 MAX_ANSWER = 2 * 1_048_576
 #: Seconds for which a connection is kept between two questions of one inspection.
 KEEP_ALIVE = 2
+#: Characters of a status line that are kept: some devices say there that they lock.
+MAX_REASON = 200
 
 
 @dataclass(frozen=True, slots=True)
 class HttpResponse:
-    """One response: status, headers in order, body; ``certificate``: SHA-256 of the one shown, "" without TLS."""
+    """One response: status, headers in order, body; ``certificate``: SHA-256 of the one shown, "" without TLS.
+
+    :ivar reason: what follows the status in the first line, made harmless.
+    """
 
     status: int
     headers: tuple[tuple[str, str], ...] = ()
     body: bytes = b""
     certificate: str = ""
+    reason: str = ""
 
     def values(self, name: str) -> list[str]:
         """All values of one header, whatever its case."""
@@ -145,6 +152,7 @@ class HttpClient:
             ),
             body=data,
             certificate=self._endpoints.certificates.get(uri.netloc, ""),
+            reason=clean(response.phrase.decode("latin-1"))[:MAX_REASON],
         )
 
 

@@ -50,6 +50,7 @@ class Interview:
 
     :param now: wall time in seconds since the epoch.
     :param monotonic: a clock that never jumps, seconds.
+    :param brief: whether the first refusal is enough, for a login follows that asks for the rest.
     """
 
     def __init__(
@@ -60,15 +61,18 @@ class Interview:
         *,
         now: Callable[[], float],
         monotonic: Callable[[], float],
+        brief: bool = False,
     ) -> None:
         self._session = session
         self._candidate = candidate
         self._login = login
         self._now = now
         self._monotonic = monotonic
+        self._brief = brief
         self._asking = Asking(session, candidate, login)
         self._found = Findings(candidate)
         self._open = True
+        self._closed = False
 
     async def run(self, entries: Sequence[tuple[str, bool]], greeting: Greeting | None = None) -> Inspection | None:
         """Ask everything.
@@ -87,13 +91,15 @@ class Interview:
         try:
             if greeting is None or not greeting.open:
                 await self._ask_without_login()
-            await self._ask_about_device()
+            await self._ask_who_it_is()
             if not await StreamQuestions(self._asking, found).ask():
                 return None
         except Refused as refused:
             if refused.attempted or (self._login is not None and not self._session.accepted):
                 raise
             found.status, found.reason = Status.AUTH_REQUIRED, str(refused)
+        await self._ask_more()
+        found.doubted = self._session.doubted
         found.certificate = self._session.certificate
         found.clock = self._session.clock
         accepted = self._login.name if self._login is not None and self._session.accepted else ""
@@ -199,15 +205,28 @@ class Interview:
                 found.hostname = onvif.parse_hostname(body)
         self._open = not asking.refusals
 
-    async def _ask_about_device(self) -> None:
-        """Who it is; without a login the first refusal is enough to know that the others would be refused too."""
+    async def _ask_who_it_is(self) -> None:
+        """The first question that may want a login.
+
+        :raises Refused: it does, and that is all that is to be known.
+        """
         found, asking = self._found, self._asking
         asking.begin()
         body = await asking.device("GetDeviceInformation", requests.get_device_information())
         if body is not None:
             found.information = onvif.parse_device_information(body)
-        if self._login is None and asking.refusals:
+        self._closed = self._login is None and bool(asking.refusals)
+        if self._closed and self._brief:
+            asking.raise_refusal()
+
+    async def _ask_more(self) -> None:
+        """What a user may have no right to ask comes last, for it may be that nothing can be asked after a refusal.
+
+        Without a login the first refusal was enough to know that these would be refused too.
+        """
+        if self._closed:
             return
+        found, asking = self._found, self._asking
         body = await asking.device("GetNetworkInterfaces", requests.get_network_interfaces())
         if body is not None:
             found.interfaces = onvif.parse_network_interfaces(body)

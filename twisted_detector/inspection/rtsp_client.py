@@ -1,7 +1,8 @@
 """Requests for one device go in; answers come out, with the login and lost connections taken care of.
 
 Nothing is sent that was not asked for: the first request goes without a credential, a challenge is answered once, and
-a credential that was refused is not sent again (FACTS of vendors: accounts lock after five to seven failures).
+a credential that was refused is not sent again on any connection, whether or not it had been let in before: accounts
+lock after five to seven failures. Only where the server calls the nonce stale, it was no word about the password.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from twisted_detector.errors import LocalError, Malformed, Unauthorized, Unreach
 from twisted_detector.inspection.rtsp_session import Closed, Connect, RtspSession
 from twisted_detector.model import Login
 from twisted_detector.wire import digest, rtsp
+from twisted_detector.wire.lockout import MAX_TEXT, Lockout, read_lockout
+from twisted_detector.wire.xml import clean
 
 #: Requests that one question may cost: plain, answered, answered anew (stale nonce), and as often on a connection that
 #: the server closed after its 401.
@@ -38,6 +41,7 @@ class RtspClient:
     :ivar answered: at least one answer was RTSP.
     :ivar attempted: the credential was sent.
     :ivar accepted: it was accepted.
+    :ivar refused: it was refused: from then on it is not sent any more.
     """
 
     def __init__(
@@ -58,6 +62,7 @@ class RtspClient:
         self.answered = False
         self.attempted = False
         self.accepted = False
+        self.refused = False
         self._connect = connect
         self._host, self._port, self._tls = host, port, tls
         self._timeout = timeout
@@ -69,6 +74,7 @@ class RtspClient:
         self._challenged_on: RtspSession | None = None
         self._nonce_count = 0
         self._closures = 0
+        self._counted = False
 
     @property
     def has_login(self) -> bool:
@@ -106,8 +112,9 @@ class RtspClient:
         return self._session
 
     async def ask_plain(self, method: str, url: str, headers: Iterable[tuple[str, str]] = ()) -> rtsp.Response:
-        """Ask without any credential; a 401 is an answer like any other.
+        """Ask without any credential; a 401 is an answer like any other, unless it says that the device locks.
 
+        :raises Unauthorized: it does.
         :raises Unreachable: no connection or no answer.
         :raises Malformed: bytes that are not RTSP.
         """
@@ -115,15 +122,19 @@ class RtspClient:
             session = await self.session()
             used = session.answers > 0
             try:
-                return self._note(session, await session.request(method, url, headers, timeout=self._timeout))
+                response = await session.request(method, url, headers, timeout=self._timeout)
             except Closed:
                 if not used:
                     raise
+            else:
+                self._note(session, response)
+                self._heed(response, sent=False)
+                return response
 
     async def ask(
         self, method: str, url: str, headers: Iterable[tuple[str, str]] = (), *, anew: bool = True
     ) -> rtsp.Response:
-        """Ask; answer a challenge with the login, once, and once more where the nonce was only too old.
+        """Ask; answer a challenge with the login, once, and once more where the nonce is called stale.
 
         :param anew: whether a new connection will do when this one is closed; after SETUP it will not.
         :raises Unauthorized: a login is wanted and there is none, none that may be sent, or it was refused.
@@ -146,13 +157,13 @@ class RtspClient:
                     raise
                 continue
             self._note(session, response)
+            self._heed(response, sent=bool(credential))
             if response.status != 401:
                 self.accepted = self.accepted or bool(credential)
                 return response
             if credential:
-                stale = self._challenge is not None and (self._challenge.stale or self.accepted)
-                if forgiven or not stale:
-                    raise Unauthorized("the device refused the login", attempted=True)
+                if forgiven or self._challenge is None or not self._challenge.stale:
+                    raise self._refusal("the device refused the login")
                 forgiven = True
             self._check_answerable(response)
         raise Unreachable("the device closes every connection before it answers")
@@ -161,12 +172,12 @@ class RtspClient:
         """The Authorization header for this request, none while no challenge was met that it would answer.
 
         A nonce may be valid on its connection only (live555), so on a new one the question goes first without, except
-        where the login was accepted before or the server closes each time.
+        where the server closed instead of answering: a third attempt could be the third failed login.
         """
         challenge = self._challenge
-        if self._login is None or challenge is None:
+        if self._login is None or challenge is None or self.refused:
             return ()
-        if self._challenged_on is not session and not self.accepted and self._closures < 2:
+        if self._challenged_on is not session and not self._closures:
             return ()
         self._nonce_count += 1
         try:
@@ -196,7 +207,30 @@ class RtspClient:
             session.close()
         return response
 
+    def _heed(self, response: rtsp.Response, *, sent: bool) -> None:
+        """What a refusal says of attempts that are left, and of locking.
+
+        :param sent: whether the request carried the credential.
+        :raises Unauthorized: no other login may follow.
+        """
+        if response.status not in (401, 403):
+            return
+        text = f"{response.reason} {response.body[:MAX_TEXT].decode('utf-8', 'replace')}"
+        warning = read_lockout(text)
+        self._counted = self._counted or warning.counts
+        if sent and warning.counts:
+            raise self._refusal(_words(warning), shown=clean(text))
+        if warning.hopeless:
+            raise Unauthorized(_words(warning), shown=clean(text), attempted=False, locked=True)
+
+    def _refusal(self, what: str, *, shown: str = "") -> Unauthorized:
+        """The credential was refused; whoever counts down lets no other follow."""
+        self.refused = True
+        return Unauthorized(what, shown=shown, attempted=True, locked=self._counted)
+
     def _check_answerable(self, response: rtsp.Response) -> None:
+        if self.refused:
+            raise self._refusal("the device refused the login")
         if self._login is None:
             raise Unauthorized("the device wants a login", attempted=False)
         if self._challenge is None:
@@ -227,3 +261,7 @@ class RtspClient:
         """Close the connection. May be called again."""
         if self._session is not None:
             self._session.close()
+
+
+def _words(warning: Lockout) -> str:
+    return "the device says that it locks" if warning.locked else "the device counts the attempts that are left"

@@ -23,6 +23,7 @@ from twisted_detector.inspection.rtsp import RtspInspector
 from twisted_detector.interfaces import (
     IDiscovererMaker,
     IInspectorMaker,
+    ILoginBudget,
     INeighbours,
     IOutputMaker,
     IWatcherMaker,
@@ -158,6 +159,7 @@ class OnvifMaker:
         config = context.config
         if not config.onvif_enabled:
             return None
+        budget: ILoginBudget = context.parts[ILoginBudget]
         return OnvifInspector(
             context.reactor,
             timeout=config.onvif_timeout,
@@ -165,6 +167,7 @@ class OnvifMaker:
             monotonic=time.monotonic,
             onvif_ports=tuple(dict.fromkeys((*DEFAULT_PORTS, config.onvif_port, config.http_port))),
             allow_basic=context.parts[ClearTextPolicy].allows_candidate,
+            login_follows=lambda candidate: bool(budget.allowed(candidate, context.reactor.seconds())),
             lanes=context.parts[Lanes],
         )
 

@@ -679,6 +679,10 @@ class Visits(Base):
         camera = self.camera(auth="digest", pre_auth=set())
         self.assert_whole(self.visit(camera, ADMIN))
         self.assertEqual(set(camera.logins), {"right"})
+        for auth in ("digest", "wsse"):
+            camera = self.camera(auth=auth, pre_auth=set())
+            self.assert_whole(self.visit(camera, ADMIN, login_follows=lambda candidate: True))
+            self.assertLessEqual(len(camera.asked), 12, camera.asked)
 
     def test_locked(self) -> None:
         """A device that said it is locked gets no credential."""

@@ -50,7 +50,8 @@ class Interview:
 
     :param now: wall time in seconds since the epoch.
     :param monotonic: a clock that never jumps, seconds.
-    :param brief: whether the first refusal is enough, for a login follows that asks for the rest.
+    :param brief: whether the first refusal of what hardly any device refuses, or of who it is, is enough: a login follows
+        that asks for the rest.
     """
 
     def __init__(
@@ -190,6 +191,8 @@ class Interview:
         """What is PRE_AUTH by the specification (Core, annex on access classes); some refuse even that."""
         found, asking = self._found, self._asking
         body = await asking.device("GetServices", requests.get_services())
+        if self._brief:
+            asking.raise_refusal()
         services = onvif.parse_services(body) if body is not None else {}
         if not asking.refusals and not {onvif.NS_MEDIA, onvif.NS_MEDIA2} & services.keys():
             body = await asking.device("GetCapabilities", requests.get_capabilities())
@@ -199,11 +202,17 @@ class Interview:
         body = await asking.device("GetEndpointReference", requests.get_endpoint_reference())
         if body is not None:
             found.endpoint_reference = onvif.parse_endpoint_reference(body)
-        if not read_scopes(found.scopes).name:  # announced, or else the host name is all that it is called
-            body = await asking.device("GetHostname", requests.get_hostname())
-            if body is not None:
-                found.hostname = onvif.parse_hostname(body)
+        if self._login is None:  # with one the scopes will tell, as a rule
+            await self._ask_hostname()
         self._open = not asking.refusals
+
+    async def _ask_hostname(self) -> None:
+        """Where no scope names it, the host name is all that it is called."""
+        if self._found.hostname or read_scopes(self._found.scopes).name:
+            return
+        body = await self._asking.device("GetHostname", requests.get_hostname())
+        if body is not None:
+            self._found.hostname = onvif.parse_hostname(body)
 
     async def _ask_who_it_is(self) -> None:
         """The first question that may want a login.
@@ -234,6 +243,7 @@ class Interview:
             body = await asking.device("GetScopes", requests.get_scopes())
             if body is not None:
                 found.scopes = onvif.parse_scopes(body)
+        await self._ask_hostname()
 
 
 def _unreadable(error: RemoteError) -> Malformed:

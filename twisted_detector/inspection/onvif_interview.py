@@ -50,8 +50,8 @@ class Interview:
 
     :param now: wall time in seconds since the epoch.
     :param monotonic: a clock that never jumps, seconds.
-    :param brief: whether the first refusal of what hardly any device refuses, or of who it is, is enough: a login follows
-        that asks for the rest.
+    :param brief: whether a refusal of what hardly any device refuses, or of who it is, is enough: a login follows that
+        asks for the rest.
     """
 
     def __init__(

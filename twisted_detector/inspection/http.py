@@ -27,6 +27,7 @@ from twisted_detector.inspection.http_connections import (
     Collector,
     Endpoints,
 )
+from twisted_detector.inspection.turns import Turns
 from twisted_detector.wire.xml import clean
 
 #: 2 MiB for the body of one answer: GetProfiles of an NVR with 64 profiles of 20 kB (the largest seen) has 1.3 MB.
@@ -91,10 +92,14 @@ class HttpClient:
 
     :param timeout: seconds for one request, from connecting to the last byte of the answer.
     :param max_answer: bytes of one answer's body.
+    :param turns: shared by all who ask: what each answer leads to waits there.
     """
 
-    def __init__(self, reactor: Any, *, timeout: float, max_answer: int = MAX_ANSWER) -> None:
+    def __init__(
+        self, reactor: Any, *, timeout: float, max_answer: int = MAX_ANSWER, turns: Turns | None = None
+    ) -> None:
         self._reactor = reactor
+        self._turns = turns
         self._timeout = timeout
         self._max_answer = max_answer
         self._pool = HTTPConnectionPool(reactor, persistent=True)
@@ -109,13 +114,16 @@ class HttpClient:
         deferred = Deferred.fromCoroutine(self._exchange(url, body, headers))
         deferred.addTimeout(self._timeout, self._reactor, _timed_out)
         try:
-            return await deferred
+            response = await deferred
         except ConnectingCancelledError:
             raise CancelledError() from None
         except ConnectError as error:
             raise Unreachable("no connection", shown=str(error), code="connect") from None
         except (ResponseFailed, RequestTransmissionFailed, ConnectionClosed) as error:
             raise _explain(error) from None
+        if self._turns is not None:
+            await self._turns.wait()
+        return response
 
     async def close(self) -> None:
         """Close kept connections, abort all, so that none can linger."""

@@ -19,6 +19,7 @@ from twisted_detector.inspection.lanes import Lanes, web_lane
 from twisted_detector.inspection.onvif_findings import NAME
 from twisted_detector.inspection.onvif_interview import Greeting, Interview
 from twisted_detector.inspection.onvif_session import OnvifSession
+from twisted_detector.inspection.turns import Turns
 from twisted_detector.interfaces import IInspector
 from twisted_detector.model import Candidate, Inspection, Login, host_for_url
 from twisted_detector.wire.device_url import device_url
@@ -47,6 +48,7 @@ class OnvifInspector:
     :param monotonic: a clock that never jumps, seconds, for the round trip.
     :param allow_basic: whether this device may be told a password in clear, if it knows nothing better.
     :param login_follows: whether a login may be tried on this device if it wants one.
+    :param turns: spreads the work over turns of the reactor when many devices are asked at once.
     :param lanes: one lane per device for whoever speaks HTTP with it (:func:`lanes.web_lane`).
     :param open_transport: opens the HTTP connection of one inspection.
     """
@@ -64,6 +66,7 @@ class OnvifInspector:
         onvif_ports: Sequence[int] = DEFAULT_PORTS,
         allow_basic: Callable[[Candidate], bool] = lambda candidate: False,
         login_follows: Callable[[Candidate], bool] = lambda candidate: False,
+        turns: Turns | None = None,
         lanes: Lanes | None = None,
         open_transport: Callable[[], HttpTransport] | None = None,
     ) -> None:
@@ -73,14 +76,17 @@ class OnvifInspector:
         self._ports = tuple(onvif_ports)
         self._allow_basic = allow_basic
         self._login_follows = login_follows
+        self._turns = turns
         self._lanes = Lanes() if lanes is None else lanes
         self._greetings: dict[tuple[str, str], Greeting] = {}
         self._short_lived: dict[tuple[str, str], None] = {}
-        self._open_transport = open_transport or (lambda: HttpClient(reactor, timeout=timeout))
+        self._open_transport = open_transport or (lambda: HttpClient(reactor, timeout=timeout, turns=turns))
 
     async def inspect(self, candidate: Candidate, login: Login | None) -> Inspection | None:
         """See :class:`IInspector`. ``auth_required`` with all that is known without a login, when that is needed."""
         async with self._lanes.hold(web_lane(candidate.address)):
+            if self._turns is not None:
+                await self._turns.wait()
             return await self._inspect(candidate, login)
 
     async def _inspect(self, candidate: Candidate, login: Login | None) -> Inspection | None:

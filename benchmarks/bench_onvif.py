@@ -119,6 +119,7 @@ async def measure(candidates: Sequence[Candidate], pid: int) -> Run:
         random=os.urandom,
         monotonic=time.monotonic,
         turns=turns,
+        login_follows=lambda candidate: True,
         open_transport=lambda: Counting(reactor, timeout=10.0, turns=turns),
     )
     Counting.requests = 0

@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import os
 import platform
-import re
 import resource
 import sys
 import tempfile
@@ -28,6 +27,7 @@ from twisted.internet import reactor as _reactor
 from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.task import react
 
+from benchmarks.page import write_section
 from tests.processes import Process
 from twisted_detector import collector
 from twisted_detector.inspection.http import HttpClient, HttpResponse
@@ -36,7 +36,6 @@ from twisted_detector.inspection.turns import Turns
 from twisted_detector.model import Candidate, Inspection, Login, Secret, Status
 
 reactor: Any = _reactor
-PAGE = Path(__file__).resolve().parents[1] / "docs" / "benchmarks.md"
 TITLE = "## ONVIF inspections"
 LOGIN = Login("viewer", Secret("not-a-secret"))
 SCHEMES = ("none", "digest", "digest-sha256", "wsse")
@@ -173,15 +172,6 @@ def table(count: int, results: dict[str, list[Run]]) -> str:
     return "\n".join(lines)
 
 
-def write(text: str) -> None:
-    """Put the section into the page, in the place of the one before."""
-    page = PAGE.read_text("utf-8")
-    section = f"{TITLE}\n\n{text}\n"
-    pattern = re.compile(rf"^{re.escape(TITLE)}\n.*?(?=^## |\Z)", re.DOTALL | re.MULTILINE)
-    page = pattern.sub(lambda _: section + "\n", page) if pattern.search(page) else f"{page.rstrip()}\n\n{section}"
-    PAGE.write_text(page.rstrip("\n") + "\n", "utf-8")
-
-
 async def run(options: argparse.Namespace) -> None:
     results = {auth: await runs_of(auth, options.cameras, options.runs) for auth in SCHEMES}
     text = table(options.cameras, results)
@@ -190,7 +180,7 @@ async def run(options: argparse.Namespace) -> None:
         machine = f"{os.cpu_count()} cores, Python {platform.python_version()}, Linux {platform.release()}"
         load = f"load average at the end {os.getloadavg()[0]:.1f}"
         where = "cameras in one other process on the same machine"
-        write(f"{text}\n\n{options.runs} runs each; {machine}, {where}, {load}; `make bench-onvif`.")
+        write_section(TITLE, f"{text}\n\n{options.runs} runs each; {machine}, {where}, {load}; `make bench-onvif`.")
 
 
 def main() -> None:

@@ -24,6 +24,7 @@ from statistics import median
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from benchmarks import stalls
 from benchmarks.page import write_section
 from tests.lan.farm import plant
 from tests.lan.lab import REASON, Host, Lab
@@ -55,6 +56,7 @@ class Calm:
 
     cpu_percent: float
     packets_per_minute: float
+    looking_per_minute: float
     stall: float
 
 
@@ -133,15 +135,21 @@ def _calm(site: Site, pid: int, seconds: float) -> Calm:
         return not health["discovery"]["sweeping"] and not health["stats"]["inspections_waiting"]
 
     wait_until(settled, 60, "the end of the first sweep", interval=0.5)
-    cpu, packets, began = cpu_of(pid), packets_of(site.host), time.monotonic()
+    cpu, packets, looked, began = cpu_of(pid), packets_of(site.host), _looked(site), time.monotonic()
     time.sleep(seconds)
     passed = time.monotonic() - began
     lag = site.listener.on(HEALTH)[-1].json["reactor"]["lag_ms"]["max"]
     return Calm(
         100 * (cpu_of(pid) - cpu) / passed,
         60 * (packets_of(site.host) - packets) / passed,
+        60 * (_looked(site) - looked) / passed,
         lag,
     )
+
+
+def _looked(site: Site) -> int:
+    """Packets that the daemon has sent to look for cameras."""
+    return int(site.listener.on(HEALTH)[-1].json["discovery"]["looking"]["total"])
 
 
 def table(count: int, auth: str, outcomes: Sequence[Outcome], calm: Calm | None) -> str:
@@ -166,6 +174,7 @@ def table(count: int, auth: str, outcomes: Sequence[Outcome], calm: Calm | None)
             "|---|---|",
             f"| processor time of the daemon, of one core | {calm.cpu_percent:.1f} % |",
             f"| packets sent per minute | {calm.packets_per_minute:.0f} |",
+            f"| of them to look for cameras (quick looks; no sweep falls into it) | {calm.looking_per_minute:.0f} |",
             f"| longest reactor stall since the start | {calm.stall:.0f} ms |",
         ]
     return "\n".join(lines)
@@ -183,6 +192,7 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=7)
     parser.add_argument("--auth", default="none")
     parser.add_argument("--calm", type=float, default=120.0, help="seconds of steady state after the last run; 0: none")
+    parser.add_argument("--stalls", type=int, default=2, help="rounds on a /20, where stalls are looked for; 0: none")
     parser.add_argument("--write", action="store_true", help="put the table into docs/benchmarks.md")
     parser.add_argument("--first", action="store_true", help="before whatever else runs on this machine")
     options = parser.parse_args()
@@ -193,6 +203,14 @@ def main() -> None:
         print(outcome, calm or "", file=sys.stderr, flush=True)
         outcomes.append(outcome)
     text = table(options.cameras, options.auth, outcomes, calm)
+    if options.stalls:
+        chosen = prefer if options.first else lambda processes: None
+        found: dict[str, list[stalls.Stalled]] = {}
+        for _ in range(options.stalls):
+            for name, privileged in (("CAP_NET_RAW", True), ("unprivileged", False)):
+                found.setdefault(name, []).append(stalls.measure(chosen, privileged=privileged))
+                print(name, found[name][-1], file=sys.stderr, flush=True)
+        text += "\n\n" + "\n".join(stalls.table(found))
     print(text)
     if options.write:
         machine = f"{os.cpu_count()} cores, Python {platform.python_version()}, Linux {platform.release()}"

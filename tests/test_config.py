@@ -270,9 +270,9 @@ class Derived(Base):
         self.assertEqual("n1", read({"NODE_ID": "n1"}, hostname="two words").node_id)
 
     def test_names_from_it(self) -> None:
-        """Client id and service id follow NODE_ID, so that they are the same after a restart."""
+        """The client id follows NODE_ID, so that it is the same after a restart; the service is the predecessor's."""
         config = read({"NODE_ID": "n1"})
-        self.assertEqual(("camdetect-n1", "camera-detector-n1"), (config.mqtt_client_id, config.service_id))
+        self.assertEqual(("camdetect-n1", "camera_detector"), (config.mqtt_client_id, config.service_id))
         config = read({"NODE_ID": "n1", "MQTT_CLIENT_ID": "c", "SERVICE_ID": "s"})
         self.assertEqual(("c", "s"), (config.mqtt_client_id, config.service_id))
 
@@ -354,8 +354,8 @@ class Together(Base):
         for environ, word in (
             ({"PUBLISH_CREDENTIALS": "1"}, "PUBLISH_CREDENTIALS"),
             (
-                {"MAC_TRACKING_ENABLED": "1", "FRIGATE_UPDATE_ENABLED": "1"},
-                "MAC_TRACKING_ENABLED has no effect",
+                {"WEB_TOKEN": "a", "FRIGATE_UPDATE_ENABLED": "1"},
+                "WEB_TOKEN has no effect",
             ),
             ({"ALLOW_BASIC_AUTH": "always"}, "ALLOW_BASIC_AUTH"),
             ({"TLS_INSECURE": "1", "MQTT_TLS": "1", "MQTT_BROKER": "b"}, "TLS_INSECURE"),

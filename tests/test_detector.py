@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
+from zope.interface import implementer
 
-from tests.facts import SILENT, A, B, C, inspection, sighting
+from tests.facts import SILENT, A, B, C, inspection, serial, sighting
 from twisted_detector import detector as detector_module
 from twisted_detector.bus import Bus
-from twisted_detector.detector import LOOKUP_TIMEOUT, SETTLE, SETTLE_ANONYMOUS, Detector
+from twisted_detector.detector import LOOKUP_TIMEOUT, Detector
 from twisted_detector.events import CameraMoved, SweepFinished
 from twisted_detector.examiner import Examiner
 from twisted_detector.inspection.credentials import LoginBudget
 from twisted_detector.interfaces import ISightingSink
 from twisted_detector.lifecycle import Phase
-from twisted_detector.model import Mac, Status
+from twisted_detector.looking import IKnock
+from twisted_detector.model import Evidence, EvidenceKind, Mac, Status
 from twisted_detector.registry import Registry
 from twisted_detector.schedule import Intervals, Schedule
+from twisted_detector.settling import SETTLE, SETTLE_ANONYMOUS
 from twisted_detector.testing.doubles import (
     Gate,
     MemoryDiscoverer,
@@ -294,6 +298,17 @@ class SightingTests(DetectorCase):
             self.watcher.hear_bye(address)
         self.assertIs(Status.OFFLINE, self.registry.cameras()[0].status)
 
+    def test_goodbye_of_one(self) -> None:
+        """Of two cameras behind one address the one that its goodbye names is gone."""
+        self.neighbours.macs.clear()
+        self.start()
+        for name in ("r1", "r2"):
+            self.watcher.hear(sighting(HERE, None, name, xaddrs=(f"http://{HERE}/{name}",)))
+        self.clock.pump([1] * 5)
+        self.watcher.hear_bye(HERE)
+        self.watcher.hear_bye(HERE, "urn:uuid:R2")
+        self.assertEqual(["epr-r1"], [one.id for one in self.registry.cameras() if one.online])
+
     def test_notations(self) -> None:
         """One address and one EndpointReference in several notations are one device."""
         self.neighbours.macs.clear()
@@ -514,3 +529,112 @@ class StopTests(DetectorCase):
         """What was not started can be stopped."""
         self.build()
         self.stop()
+
+
+@implementer(IKnock)
+class Door:
+    """Answers at some addresses."""
+
+    def __init__(self, *addresses: str) -> None:
+        self.addresses = set(addresses)
+        self.asked: list[str] = []
+
+    async def answers(self, address: str, ports: Sequence[int]) -> bool:
+        self.asked.append(address)
+        return address in self.addresses
+
+
+class SecondAddressTests(DetectorCase):
+    """A camera with two addresses, and one that moves."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.neighbours.macs = {HERE: A, THERE: A}
+        self.door = Door(HERE)
+
+    def build(self) -> Detector:
+        super().build()
+        self.detector._doorstep._knock = self.door
+        return self.detector
+
+    def moves(self) -> list[tuple[str, str]]:
+        return [(one.old_address, one.new_address) for one in self.heard.events if isinstance(one, CameraMoved)]
+
+    def published(self) -> None:
+        self.start()
+        self.watcher.hear(sighting(HERE, A, "epr", xaddrs=XADDR))
+        self.clock.pump([1] * 40)  # no sweep hears both within half a minute
+
+    def test_both_answer(self) -> None:
+        """Heard at a second address while it answers at the first: it has not moved, however often that happens."""
+        self.published()
+        for _ in range(4):
+            self.watcher.hear(sighting(THERE, A, "epr", xaddrs=(f"http://{THERE}/o",)))
+            self.clock.pump([1] * 50)
+            self.watcher.hear(sighting(HERE, A, "epr", xaddrs=XADDR))
+            self.clock.pump([1] * 50)
+        self.assertEqual(([], [ID], HERE), (self.moves(), self.ids(), self.registry.cameras()[0].address))
+        self.assertGreater(self.detector.counts["second_addresses"], 1)
+
+    def test_the_second_says_nothing(self) -> None:
+        """A second address at which only ports are seen is asked who it is, and is the same camera: no move."""
+        said = (serial("SN-424242"), Evidence(EvidenceKind.ENDPOINT_REFERENCE, "epr", "onvif", 0.0))
+        self.inspector.answers = {HERE: inspection(HERE, evidence=said), THERE: inspection(THERE, evidence=said)}
+        self.published()
+        for _ in range(3):
+            self.watcher.hear(sighting(THERE, A, rtsp_ports=(554,), open_ports=(554,)))
+            self.clock.pump([1] * 50)
+            self.watcher.hear(sighting(HERE, A, "epr", xaddrs=XADDR))
+            self.clock.pump([1] * 50)
+        self.assertEqual(([], [ID], HERE), (self.moves(), self.ids(), self.registry.cameras()[0].address))
+
+    def test_a_move(self) -> None:
+        """Heard at another address and silent at the old one: it has moved."""
+        self.published()
+        self.door.addresses = {THERE}
+        self.watcher.hear(sighting(THERE, A, "epr"))
+        self.assertEqual([(HERE, THERE)], self.moves())
+
+    def test_another_answers(self) -> None:
+        """At the old address another device answers, with another MAC: it has moved all the same."""
+        self.published()
+        self.neighbours.macs = {HERE: B, THERE: A}
+        self.watcher.hear(sighting(THERE, A, "epr"))
+        self.assertEqual([(HERE, THERE)], self.moves())
+
+    def test_knocked_only_for_a_move(self) -> None:
+        """Nobody knocks where a device is heard, nor for who was never a camera, nor when it is away."""
+        self.published()
+        self.watcher.hear(sighting(HERE, A, "epr"))
+        self.watcher.hear(sighting("10.0.0.9", C, "other"))
+        self.watcher.hear_bye(HERE)
+        self.watcher.hear(sighting(THERE, A, "epr"))
+        self.assertEqual(([], [(HERE, THERE)]), (self.door.asked, self.moves()))
+
+
+class WithoutLayer2(DetectorCase):
+    """MAC_TRACKING_ENABLED is off."""
+
+    def build(self) -> Detector:
+        super().build()
+        self.detector._layer2 = False
+        return self.detector
+
+    def test_no_mac(self) -> None:
+        """No MAC is looked up or believed; who shows only a MAC is nobody; a camera is known by its reference."""
+        self.start()
+        self.watcher.hear(sighting(HERE, None, "urn:uuid:abc", xaddrs=XADDR))
+        self.watcher.hear(sighting(THERE, A))
+        self.watcher.hear(sighting(THERE, A, rtsp_ports=(554,)))
+        self.clock.pump([1] * 5)
+        self.assertEqual(([], ["epr-abc", "ip-10-0-0-6"]), (self.neighbours.asked, self.ids()))
+        self.assertEqual([None, None], [camera.mac for camera in self.registry.cameras()])
+
+    def test_a_move(self) -> None:
+        """A camera that says its reference at another address is followed."""
+        self.inspector.answers = {HERE: inspection(HERE), THERE: inspection(THERE)}
+        self.start()
+        self.watcher.hear(sighting(HERE, None, "urn:uuid:abc", xaddrs=XADDR))
+        self.watcher.hear(sighting(THERE, None, "urn:uuid:abc", xaddrs=(f"http://{THERE}/o",)))
+        self.clock.pump([1] * 5)
+        self.assertEqual((["epr-abc"], THERE), (self.ids(), self.registry.cameras()[0].address))

@@ -18,6 +18,7 @@ from twisted_detector.discovery import mdns_hearing
 from twisted_detector.discovery.hearing import Remembered
 from twisted_detector.discovery.mdns import MDNS
 from twisted_detector.discovery.mdns_hearing import Hearing
+from twisted_detector.discovery.pacing import Pacer
 from twisted_detector.errors import CamdetectError
 from twisted_detector.interfaces import IDiscoverer, INeighbours, IWatcher
 from twisted_detector.model import Evidence, EvidenceKind, Interface
@@ -326,7 +327,8 @@ class MakerTests(SynchronousTestCase):
         """It is made unless MDNS_ENABLED says no."""
         for given, made in (({}, True), ({"MDNS_ENABLED": "no"}, False)):
             config = Config.from_environment({"HOME": "/h", **given}, hostname="h", superuser=False)
-            context: Any = SimpleNamespace(reactor=Clock(), config=config, parts={INeighbours: MemoryNeighbours()})
+            parts = {INeighbours: MemoryNeighbours(), Pacer: Pacer(1000, Clock().seconds)}
+            context: Any = SimpleNamespace(reactor=Clock(), config=config, parts=parts)
             self.assertEqual(MDNSMaker().make(context) is not None, made)
 
 

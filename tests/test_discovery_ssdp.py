@@ -13,6 +13,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
 from twisted_detector.config import Config
+from twisted_detector.discovery.pacing import Pacer
 from twisted_detector.discovery.ssdp import SSDP
 from twisted_detector.errors import CamdetectError
 from twisted_detector.interfaces import IDiscoverer, INeighbours, IWatcher
@@ -183,7 +184,8 @@ class MakerTests(SynchronousTestCase):
         """It is made unless SSDP_ENABLED says no."""
         for given, made in (({}, True), ({"SSDP_ENABLED": "no"}, False)):
             config = Config.from_environment({"HOME": "/h", **given}, hostname="h", superuser=False)
-            context: Any = SimpleNamespace(reactor=Clock(), config=config, parts={INeighbours: MemoryNeighbours()})
+            parts = {INeighbours: MemoryNeighbours(), Pacer: Pacer(1000, Clock().seconds)}
+            context: Any = SimpleNamespace(reactor=Clock(), config=config, parts=parts)
             self.assertEqual(SSDPMaker().make(context) is not None, made)
 
 

@@ -15,6 +15,8 @@ from zope.interface.verify import verifyObject
 
 from twisted_detector.discovery import wsd_hearing
 from twisted_detector.discovery.dialects import Dialects
+from twisted_detector.discovery.hearing import Spot
+from twisted_detector.discovery.pacing import Pacer
 from twisted_detector.discovery.wsd_routed import RoutedNetworks
 from twisted_detector.discovery.wsdiscovery import WSDiscovery
 from twisted_detector.errors import CamdetectError
@@ -237,6 +239,18 @@ class SweepTests(DiscoveryCase):
         self.assertEqual(len(self.lan.sent), sent)
 
 
+class SlowHearing(wsd_hearing.Hearing):
+    """Takes 10 ms to read each datagram."""
+
+    def __init__(self, sink: RecordingSink, *, spent: list[float], **more: Any) -> None:
+        super().__init__(sink, **more)
+        self._spent = spent
+
+    def read(self, data: bytes, spot: Spot) -> None:
+        self._spent[0] += 0.01
+        super().read(data, spot)
+
+
 class HostileTests(DiscoveryCase):
     """Whoever sends nonsense, or too much."""
 
@@ -250,20 +264,25 @@ class HostileTests(DiscoveryCase):
         self.assertEqual((self.discovery.counts["malformed"], self.discovery.counts["dropped"]), (8, 64 - 8))
 
     def test_slow_reading(self) -> None:
-        """A socket spends at most a quarter of each second on reading, whatever was made to take long."""
-        seconds = iter(range(10**6))
-        hearing = wsd_hearing.Hearing(
+        """A quarter of each second is spent on reading, whatever was made to take long; what is over waits its turn."""
+        spent = [0.0]
+        hearing = SlowHearing(
             self.sink,
+            spent=spent,
             clock=self.clock,
-            monotonic=lambda: next(seconds) * 0.01,
+            monotonic=lambda: self.clock.seconds() + spent[0],
             counts=self.discovery.counts,
             complain=lambda about, problem: None,
         )
         ear = hearing.ear("eth0", [ETH0])
         for number in range(60):
-            ear(b"", f"10.9.9.{number}")
-        # Each reading takes 10 ms here, and so does each look at the clock.
-        self.assertEqual((self.discovery.counts["malformed"], self.discovery.counts["dropped"]), (25, 35))
+            ear(b"%d" % number, f"10.9.9.{number}")
+        self.assertEqual(1, self.discovery.counts["malformed"])  # 10 ms are too long for a second one in this turn
+        for _ in range(200):
+            self.clock.advance(0.01)
+            self.assertLessEqual(spent[0], 0.25 + 0.25 * (self.clock.seconds() + spent[0]) + 0.02)
+        self.assertEqual((60, 0), (self.discovery.counts["malformed"], self.discovery.counts["dropped"]))
+        self.assertEqual([], self.clock.getDelayedCalls())
 
     def test_one_forger(self) -> None:
         """One sender gets at most 64 sightings and 256 datagrams, and the camera beside it is still seen."""
@@ -293,19 +312,27 @@ class HostileTests(DiscoveryCase):
         self.assertEqual(self.discovery.counts["dropped"], 200 - 150)
 
     def test_flood(self) -> None:
-        """A socket reads so many datagrams a second and no more, and hears again in the next."""
-        self.patch(wsd_hearing, "MAX_PER_SECOND", 200)
-        self.neighbours.addresses = [ETH0]
-        sweeping = self.begin()
-        for number in range(250):
-            self.lan.tell(b"", f"10.9.9.{number}")
-        self.run_until(0.5)
-        self.assertEqual((self.discovery.counts["malformed"], self.discovery.counts["dropped"]), (200, 50))
-        self.run_until(1.1)
-        self.lan.tell(wire.probe_match([camera("10.0.0.5")], message_id="m", relates_to=""), "10.0.0.5")
-        self.run_until(3.1)
-        self.successResultOf(sweeping)
-        self.assertEqual(len(self.sink.sightings), 1)
+        """A flood of 20 senders, each datagram another, takes their turns only: 250 cameras beside it are all heard."""
+        spent = [0.0]
+        hearing = SlowHearing(
+            self.sink,
+            spent=spent,
+            clock=self.clock,
+            monotonic=lambda: self.clock.seconds() + spent[0],
+            counts=self.discovery.counts,
+            complain=lambda about, problem: None,
+        )
+        ear = hearing.ear("eth0", [ETH0])
+        cameras = [f"10.0.{n // 250}.{n % 250}" for n in range(250)]
+        for n in range(10_000):
+            ear(wire.hello(camera("10.9.9.9", f"u{n}"), message_id="m"), f"10.9.9.{n % 20}")
+            if n % 40 == 0:
+                ear(wire.hello(camera(cameras[n // 40]), message_id="m"), cameras[n // 40])
+        for _ in range(3000):
+            self.clock.advance(0.01)
+        self.assertLessEqual(set(cameras), {one.address for one in self.sink.sightings})
+        self.assertGreater(self.discovery.counts["dropped"], 4000)
+        self.assertEqual([], self.clock.getDelayedCalls())
 
     def test_complaints_are_bounded(self) -> None:
         """What is remembered of who sent nonsense is bounded."""
@@ -516,7 +543,9 @@ class OtherLooks(DiscoveryCase):
     def test_behind_a_router(self) -> None:
         """Each address of a named network beyond the links is asked once, at the rate; excluded ones are not."""
         self.discovery = self.make(
-            networks=["interfaces", "10.0.0.0/28", "192.168.7.0/24"], exclude=["192.168.7.128/25"], rate=100
+            networks=["interfaces", "10.0.0.0/28", "192.168.7.0/24"],
+            exclude=["192.168.7.128/25"],
+            pacer=Pacer(101, self.clock.seconds, self.clock),
         )
         self.lan.attach("192.168.7.7", answering(camera("192.168.7.7")), interface="far")
         sweeping = self.begin()
@@ -529,6 +558,6 @@ class OtherLooks(DiscoveryCase):
 
     def test_a_large_network_behind_a_router(self) -> None:
         """Of a large network each sweep asks the next part."""
-        networks = RoutedNetworks(["172.16.0.0/20"], [], rate=100)
+        networks = RoutedNetworks(["172.16.0.0/20"], [])
         first, second = list(networks.due([ETH0])), list(networks.due([ETH0]))
         self.assertEqual((1024, 1024, set()), (len(first), len(second), set(first) & set(second)))

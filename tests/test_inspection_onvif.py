@@ -373,12 +373,13 @@ class Logins(Base):
             self.assertNotIn("hunter2", str(error))
 
     def test_attempts_left(self) -> None:
-        """A device that counts down is believed: no login follows a refused one; with one attempt left none is sent."""
+        """A device that counts is believed, however many are left: nothing follows a refusal, nor a first question."""
         camera = self.camera(auth="wsse", refusal="You still have 26 attempt(s)")
+        camera.script["GetDeviceInformation"] = [HttpResponse(400, (), server.not_authorized())]
         error = self.refused(camera, WRONG)
         self.assertEqual((error.attempted, error.locked, camera.logins), (True, True, ["wrong"]))
-        self.assertIn("counts the attempts", str(error))
-        camera = self.camera(auth="wsse", refusal="You still have 1 attempt(s)")
+        self.assertIn("the login was refused, and the device counts the attempts", str(error))
+        camera = self.camera(auth="wsse", refusal="You still have 26 attempt(s)")
         error = self.refused(camera, WRONG)
         self.assertEqual((error.attempted, error.locked, camera.logins), (False, True, []))
 

@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv6Address, ip_address
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
 from twisted_detector.errors import RemoteError
+
+#: Dahua, XM (DVRIP) and Reolink (Baichuan): some cameras log what comes there as an illegal login. Nothing is sent to
+#: them, no connect either, not even when a device or the operator names them.
+SILENT_PORTS = frozenset({37777, 34567, 9000})
+
+#: Ports behind which RTSP was found: 554 is its own (RFC 2326); 8554 and 10554 the usual second and third choice;
+#: 5544, 5554 and 7070 of cheap makes; 88 newer Foscam; 322 and 8322 RTSP over TLS (RFC 7826); 7441 UniFi Protect.
+RTSP_PORTS = (554, 8554, 10554, 5544, 5554, 7070, 88, 322, 8322, 7441)
 
 _HEX_PAIR = re.compile(r"[0-9a-fA-F]{1,2}")
 _MAC_COMPACT = re.compile(r"[0-9a-fA-F]{12}")
@@ -133,3 +142,28 @@ def canonical_address(text: str) -> str:
     if address.is_unspecified or address.is_multicast or str(address) == "255.255.255.255":
         raise RemoteError("an address at which no single device stands", shown=text[:60])
     return str(address)
+
+
+class Exclusions:
+    """The addresses that nothing is sent to; ``in`` answers for texts as sightings have them, scope and all.
+
+    :param texts: CIDR texts, host bits allowed.
+    :raises ValueError: one that is no network.
+    """
+
+    def __init__(self, texts: Iterable[str] = ()) -> None:
+        self._networks = tuple(ip_network(text, strict=False) for text in texts)
+
+    def __bool__(self) -> bool:
+        return bool(self._networks)
+
+    def __contains__(self, text: object) -> bool:
+        if not self._networks:
+            return False
+        try:
+            address = ip_address(str(text).partition("%")[0])
+        except ValueError:
+            return False
+        if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
+            address = address.ipv4_mapped
+        return any(address in network for network in self._networks)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from typing import Any
 
 from twisted.internet.interfaces import IReactorTime
@@ -31,6 +31,7 @@ class Commands:
 
     :param topic: where results are published.
     :param publish: takes each result.
+    :param excluded: addresses that are not probed, whoever asks for it.
     :ivar counts: commands by name, and those that could not be read.
     """
 
@@ -45,6 +46,7 @@ class Commands:
         node_id: str,
         topic: str,
         publish: Callable[[Message], object],
+        excluded: Container[str] = (),
     ) -> None:
         self._clock = clock
         self._detector = detector
@@ -52,6 +54,7 @@ class Commands:
         self._node_id = node_id
         self._topic = topic
         self._publish = publish
+        self._excluded = excluded
         self.counts: Counter[str] = Counter()
         self._actions: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
             "rescan": self._rescan,
@@ -102,6 +105,8 @@ class Commands:
 
     def _probe(self, command: dict[str, Any]) -> dict[str, Any]:
         address = str(parse_address(_text(command, "address")))
+        if address in self._excluded:
+            raise RemoteError("SCAN_EXCLUDE has that address: it is asked nothing", shown=address)
         self._detector.sighted(
             Sighting(
                 method="command",

@@ -108,7 +108,6 @@ def _derive(reading: Reading, environ: Mapping[str, str], hostname: str, superus
         except Refused as refusal:
             reading.refuse(source, ascii(device or hostname), must_be(NAME, refusal))
     node_id = values.get("node_id", "camdetect")
-    values.setdefault("service_id", f"camera-detector-{node_id}")
     values.setdefault("mqtt_client_id", f"camdetect-{node_id}")
     if values.get("mqtt_tls"):
         values.setdefault("mqtt_port", 8883)

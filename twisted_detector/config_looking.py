@@ -35,11 +35,7 @@ class LookingSettings(MqttSettings):
         heading="This machine",
     )
     service_id: str = setting(
-        NAME,
-        "camera-detector",
-        "Name of this service.",
-        default_text="`camera-detector-` and NODE_ID",
-        pending=True,
+        NAME, "camera_detector", "Name of this service: the field `service` of health documents and of the MQTT will."
     )
     state_dir: Path = setting(
         PATH,
@@ -84,7 +80,10 @@ class LookingSettings(MqttSettings):
     ssdp_enabled: bool = setting(FLAG, True, "Look by SSDP (UPnP).")
     network_scan_enabled: bool = setting(FLAG, True, "Sweep networks for open RTSP ports.")
     mac_tracking_enabled: bool = setting(
-        FLAG, True, "Read MAC addresses from the kernel's neighbour table.", pending=True
+        FLAG,
+        True,
+        "Look up MAC addresses and tell cameras apart by them. Without it a camera is known by its EndpointReference or"
+        " serial number, moves are seen later, and logins go only to networks that SCAN_NETWORKS names.",
     )
     scan_networks: tuple[str, ...] = setting(
         SCAN_NETWORKS,
@@ -94,8 +93,10 @@ class LookingSettings(MqttSettings):
         default_text="interfaces",
         example="interfaces,10.20.0.0/24",
     )
-    scan_exclude: tuple[str, ...] = setting(NETWORKS, (), "Never send anything there.", example="192.168.1.1")
-    scan_rate: int = setting(whole(1, 100_000), 10_000, "Packets per second of a sweep, at most.")
+    scan_exclude: tuple[str, ...] = setting(
+        NETWORKS, (), "Never send anything there, whatever announces itself from there.", example="192.168.1.1"
+    )
+    scan_rate: int = setting(whole(1, 100_000), 10_000, "Packets per second of all looking together, at most.")
     scan_half_open: int = setting(whole(1, 10_000), 512, "TCP connects of a sweep at the same time, at most.")
     rtsp_port: int = setting(PORT, 554, "RTSP port that is tried besides the built-in ones.")
     onvif_port: int = setting(PORT, 80, "ONVIF port that is tried besides the built-in ones.")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -14,7 +14,7 @@ from twisted.internet.defer import (
     TimeoutError as DeferredTimeout,
     maybeDeferred,
 )
-from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import LoopingCall
 from twisted.python.failure import Failure
 from txaio.tx import make_logger
@@ -22,18 +22,21 @@ from zope.interface import implementer
 
 from twisted_detector.addressing import canonical_address
 from twisted_detector.casebook import seen_text
+from twisted_detector.doorstep import Doorstep
 from twisted_detector.errors import RemoteError
 from twisted_detector.events import CameraDiscovered, CameraForgotten, Event, SweepFinished
 from twisted_detector.examiner import Examiner
 from twisted_detector.identity import normalise_endpoint_reference
 from twisted_detector.interfaces import IDiscoverer, IEventListener, INeighbours, ISightingSink, IWatcher
 from twisted_detector.lifecycle import Phase
-from twisted_detector.looking import IFinder, ILookAt, Note, no_note
+from twisted_detector.looking import IFinder, IKnock, ILookAt, Note, no_note
 from twisted_detector.model import Mac, Sighting
 from twisted_detector.newcomers import Newcomers
 from twisted_detector.refinder import Refinder
 from twisted_detector.registry import Registry
+from twisted_detector.rollcall import RollCall
 from twisted_detector.schedule import Schedule
+from twisted_detector.settling import Settling
 from twisted_detector.sweeper import Sweeper
 from twisted_detector.workqueue import WorkQueue
 
@@ -41,11 +44,6 @@ from twisted_detector.workqueue import WorkQueue
 MAX_LOOKUPS = 4096
 #: A look-up that takes longer than this many seconds has no answer: the kernel gives up ARP after 3.
 LOOKUP_TIMEOUT = 5.0
-#: An open RTSP port alone waits so long for WS-Discovery to tell more (devices answer within 0.5 s of a probe,
-#: which is repeated within 1 s).
-SETTLE = 1.0
-#: And longer when nothing but its address is known, so that it does not get an address for a name too early.
-SETTLE_ANONYMOUS = 2.5
 
 
 @implementer(ISightingSink, IEventListener)
@@ -58,6 +56,8 @@ class Detector:
     :param emit: is told of every sweep that ended.
     :param monotonic: seconds that never jump, for durations.
     :param note: writes down what is seen.
+    :param excluded: addresses that are never asked anything. :param layer2: whether MACs are looked up and believed.
+    :param knock: tells whether a device that is heard at another address is still where it was.
     """
 
     log = make_logger()
@@ -78,9 +78,13 @@ class Detector:
         emit: Callable[[Event], None],
         monotonic: Callable[[], float],
         note: Note = no_note,
+        excluded: Container[str] = (),
+        layer2: bool = True,
+        knock: IKnock | None = None,
     ) -> None:
         self._clock = clock
         self._registry = registry
+        self._excluded, self._layer2 = excluded, layer2
         self._check_interval = check_interval
         self._neighbours = neighbours
         self._discoverers = tuple(discoverers)
@@ -116,10 +120,21 @@ class Detector:
             sweep=self.sweeper.hasten,
             note=note,
         )
+        self._doorstep = Doorstep(
+            clock,
+            registry,
+            knock=knock,
+            macs=neighbours.known,
+            identify=examiner.identify,
+            excluded=excluded,
+            counts=self.counts,
+        )
         examiner.missed = self._missed
-        self._checks = LoopingCall(self._check_all)
+        self._roll_call = RollCall(registry, self.sweeper, interval=check_interval)
+        examiner.present = self._roll_call.present
+        self._checks = LoopingCall(self._begin_checks)
         self._checks.clock = clock
-        self._settling: dict[int, IDelayedCall] = {}
+        self._settling = Settling(clock, registry, self._settled)
         self._lookups: set[Deferred[None]] = set()
         self._running = False
 
@@ -143,10 +158,7 @@ class Detector:
         self._running = False
         if self._checks.running:
             self._checks.stop()
-        for call in self._settling.values():
-            if call.active():
-                call.cancel()
-        self._settling.clear()
+        self._settling.stop()
         ending: list[Deferred[Any]] = [
             maybeDeferred(watcher.stopWatching).addErrback(self._cannot_stop, watcher) for watcher in self._watchers
         ]
@@ -218,6 +230,14 @@ class Detector:
         except RemoteError:
             self.counts["unusable_sightings"] += 1
             return
+        if address in self._excluded:
+            self.counts["excluded_sightings"] += 1
+            self._note(self._clock.seconds(), address, sighting.method, "SCAN_EXCLUDE has it: it is asked nothing")
+            return
+        if not self._layer2 and sighting.mac is not None:
+            if _is_presence(sighting):
+                return
+            sighting = replace(sighting, mac=None)
         sighting = replace(
             sighting, address=address, endpoint_reference=normalise_endpoint_reference(sighting.endpoint_reference)
         )
@@ -230,6 +250,8 @@ class Detector:
         if len(self._lookups) >= MAX_LOOKUPS:
             self.counts["dropped_sightings"] += 1
             return
+        if self._roll_call.answered(sighting):
+            return
         lookup = Deferred.fromCoroutine(self._take_in(sighting))
         self._lookups.add(lookup)
         lookup.addErrback(self._lookup_failed)
@@ -240,13 +262,19 @@ class Detector:
             self.log.failure("A sighting could not be taken in", failure=failure)
 
     async def _take_in(self, sighting: Sighting) -> None:
-        if sighting.mac is None:
+        if sighting.mac is None and self._layer2:
             sighting = replace(sighting, mac=await self._mac_of(sighting.address))
+        for one in await self._doorstep.pass_on(sighting):
+            self._observe(one)
+
+    def _observe(self, sighting: Sighting) -> None:
         seen = self._registry.observe(sighting, self._clock.seconds())
         if seen is None:
             self.counts["dropped_sightings"] += 1
-        elif seen.due:
-            self._ask_soon(seen.key)
+            return
+        self._roll_call.saw(seen.key)
+        if seen.due:
+            self._settling.seen(seen.key)
 
     async def _mac_of(self, address: str) -> Mac | None:
         try:
@@ -262,34 +290,27 @@ class Detector:
                 self.log.failure("MAC addresses cannot be looked up; cameras get other names meanwhile")
         return None
 
-    def _ask_soon(self, key: int) -> None:
-        if self._registry.phase(key) is not Phase.CANDIDATE or self._registry.candidate(key).xaddrs:
-            self._settled(key)
-        elif key not in self._settling:
-            wait = SETTLE_ANONYMOUS if self._registry.anonymous(key) else SETTLE
-            self._settling[key] = self._clock.callLater(wait, self._settled, key)
-
     def _settled(self, key: int) -> None:
-        waiting = self._settling.pop(key, None)
-        if waiting is not None and waiting.active():
-            waiting.cancel()
         self._inspections.add(key, self._examiner.inspect, urgent=True)
 
-    def departed(self, source: str, address: str) -> None:
+    def departed(self, source: str, address: str, reference: str = "") -> None:
         """See :class:`ISightingSink`."""
         if not self._running:
             return
         try:
-            address = canonical_address(address)
-            self._note(self._clock.seconds(), address, source, "it said goodbye")
-            self._registry.departed(address, self._clock.seconds())
+            address, now = canonical_address(address), self._clock.seconds()
+            self._note(now, address, source, "it said goodbye")
+            self._registry.departed(address, now, reference=normalise_endpoint_reference(reference))
         except RemoteError:
             self.counts["unusable_sightings"] += 1
 
     # --- checks ----------------------------------------------------------------------------------------------------
 
+    def _begin_checks(self) -> None:
+        self._roll_call.begin(self._check_all)
+
     def _check_all(self) -> None:
-        for key in self._registry.devices():
+        for key in self._registry.devices() if self._running else ():
             try:
                 self._check(key)
             except Exception:

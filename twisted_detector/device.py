@@ -25,6 +25,13 @@ MAX_SHOWN = 256
 #: question that follows take no longer.
 UNPUBLISHED_LIFE = 300.0
 
+#: A device that was no camera is asked again after that many seconds, or when it shows something new.
+FOREIGN_HOLD = 3600.0
+#: One that is in trouble is asked again by the next sweep that sees it, but not for each of an announcement's repeats.
+TROUBLED_HOLD = 8.0
+#: And one that is well, for what may have changed unnoticed (names, profiles, firmware).
+REFRESH_HOLD = 6 * 3600.0
+
 #: Before the kind of an identifier that two devices had at once.
 _SHARED = "shared_"
 _RTSP_PORT = re.compile(r"rtsps?://(?:\[[^\]]*\]|[^/?#:]*)(?::([0-9]{1,5}))?(?:[/?#]|$)", re.IGNORECASE)
@@ -97,6 +104,18 @@ class Device:
         """Seconds since it was asked; endless when never, or when the clock has jumped back since."""
         elapsed = float("inf") if self.asked_at is None else now - self.asked_at
         return elapsed if elapsed >= 0 else float("inf")
+
+    def due(self, now: float) -> bool:
+        """Whether it should be asked: it is news, or it was not well, or it is long ago."""
+        phase = self.life.phase
+        hold = REFRESH_HOLD
+        if phase is Phase.FOREIGN:
+            hold = FOREIGN_HOLD
+        elif phase in (Phase.CANDIDATE, Phase.OFFLINE, Phase.SUSPECT):
+            hold = 0.0
+        elif phase in (Phase.TROUBLED, Phase.REFUSED):
+            hold = TROUBLED_HOLD
+        return self.stale or self.since_asked(now) >= hold
 
     def keeps_its_address(self, address: str) -> bool:
         """Whether being seen at ``address`` is no move: a device with IPv4 and IPv6 is called by its IPv4 address.

@@ -16,11 +16,13 @@ from twisted_detector.model import Message, Priority
 SERVICE = "camera_detector"
 
 
-def presence(node_id: str, status: str, *, at: float, session: int, reason: str | None = None) -> bytes:
+def presence(
+    node_id: str, status: str, *, at: float, session: int, reason: str | None = None, service: str = SERVICE
+) -> bytes:
     """The payload of will, birth and clean end; ``session`` tells a stale will from a fresh one."""
     document: dict[str, Any] = {
         "node_id": node_id,
-        "service": SERVICE,
+        "service": service,
         "status": status,
         "session": session,
         "timestamp": rfc3339(at),
@@ -33,6 +35,7 @@ def presence(node_id: str, status: str, *, at: float, session: int, reason: str 
 class Heartbeat:
     """Publishes the health document every ``interval`` seconds, and at once when the status changed.
 
+    :param service: how the document names this service.
     :param topics: where the document goes (the shared topic and the node's own).
     :param blocks: gives the parts of the document beyond the fixed ones; ``status`` among them is the overall word.
     :param publish: takes each message; it may refuse.
@@ -50,9 +53,11 @@ class Heartbeat:
         blocks: Callable[[], Mapping[str, Any]],
         publish: Callable[[Message], object],
         monotonic: Callable[[], float],
+        service: str = SERVICE,
     ) -> None:
         self._clock = clock
         self._node_id = node_id
+        self._service = service
         self._topics = tuple(topics)
         self._interval = interval
         self._blocks = blocks
@@ -77,7 +82,7 @@ class Heartbeat:
         """The health document as it stands now."""
         return {
             "node_id": self._node_id,
-            "service": SERVICE,
+            "service": self._service,
             "timestamp": rfc3339(self._clock.seconds()),
             "version": __version__,
             "uptime_s": round(self._monotonic() - self._started, 1),

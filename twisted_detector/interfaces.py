@@ -45,8 +45,11 @@ class ISightingSink(Interface):
     def sighted(sighting: Sighting) -> None:
         """Something was seen at an address."""
 
-    def departed(source: str, address: str) -> None:
-        """The device at ``address`` said goodbye by the method named ``source``."""
+    def departed(source: str, address: str, reference: str = "") -> None:
+        """The device at ``address`` said goodbye by the method named ``source``.
+
+        :param reference: its EndpointReference, where it said one: of several devices at one address, that one.
+        """
 
 
 class IDiscoverer(Interface):
@@ -123,6 +126,9 @@ class IStreamValidator(Interface):
 
         :raises errors.Unauthorized: a login is needed, or ``login`` was refused (the conductor keeps the budget).
         """
+
+    async def check(stream: Stream, login: Login | None) -> StreamReport:
+        """As :meth:`validate`, but cheap while what was proved stands: then validated with a rung below RTP."""
 
 
 # --- Telling --------------------------------------------------------------------------------------------------------

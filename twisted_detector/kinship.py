@@ -178,6 +178,9 @@ class Kinship:
         """Two devices are one: the id that was published first stays, what was heard last is where it is."""
         keep, drop = sorted((one, other), key=lambda each: (not each.id, each.published_at, each.key))
         newest = max((one, other), key=lambda each: each.heard_at)
+        also = ""
+        if newest is drop and keep.where.is_confirmed(keep.facts.address, now):
+            also, newest = drop.facts.address, keep  # it is at both
         seen = replace(self._as_seen(newest), doors=frozenset(newest.facts.xaddrs))
         learnt = Seen(newest.facts.address, self._index.claims(keep.key) | self._index.claims(drop.key))
         stood = self._index.stands_at(newest.key, newest.facts.address)
@@ -194,6 +197,9 @@ class Kinship:
             keep.latest = inspection or keep.latest
             if stood:
                 self._index.stand(keep.key, seen)
+        if also:
+            self._index.stand(keep.key, Seen(also, learnt.claims), also=True)
+            keep.where.heard(also, keep.facts.mac, vouched=True, now=now)
         keep.learn(drop.evidence.values())
         keep.stale = True
         keep.where.settled()

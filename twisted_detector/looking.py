@@ -5,7 +5,7 @@ Each is optional. The conductor asks a discoverer for what it offers; what it se
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from zope.interface import Interface
 
@@ -32,6 +32,16 @@ class ILookAt(Interface):
 
     async def look_at(address: str, sink: ISightingSink) -> None:
         """Look whether a camera is at ``address``, where somebody is; a few packets, and an end within seconds."""
+
+
+class IKnock(Interface):
+    """Tells whether anybody answers at an address."""
+
+    async def answers(address: str, ports: Sequence[int]) -> bool:
+        """Whether somebody does at this moment; a few packets without data, and an end within a second.
+
+        :param ports: TCP ports at which somebody answered before, likely ones first.
+        """
 
 
 class IFinder(Interface):

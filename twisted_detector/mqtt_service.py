@@ -28,7 +28,7 @@ from twisted_detector.connection import make_connection
 from twisted_detector.documents import encode, stamp_or_none
 from twisted_detector.errors import PublishError, QueueFull, Stopped
 from twisted_detector.events import Event
-from twisted_detector.health import presence
+from twisted_detector.health import SERVICE, presence
 from twisted_detector.interfaces import ConnectionChange, ConnectionState, IPublisher, ISubscriber
 from twisted_detector.model import Message, Priority
 from twisted_detector.mqtt import Mqtt, MqttSettings
@@ -51,6 +51,7 @@ class MqttService(Service):
     :param state_dir: where messages that were accepted survive the process; None: in memory only.
     :param store: instead of ``state_dir``: an open store that is shared, and closed by its owner.
     :param node_id: stands in will and birth; the client id when it is not given.
+    :param service: stands there too.
     :param emit: told every connection event.
     :param queue_size: messages that are kept while the broker is away.
     :ivar mqtt: the connection, with its metrics and ``add_state_listener``.
@@ -67,6 +68,7 @@ class MqttService(Service):
         state_dir: Path | None = None,
         store: Store | None = None,
         node_id: str = "",
+        service: str = SERVICE,
         emit: Callable[[Event], None] = lambda _event: None,
         queue_size: int = 50_000,
         monotonic: Callable[[], float] = time.monotonic,
@@ -77,7 +79,7 @@ class MqttService(Service):
         node = node_id or settings.client_id
 
         def say(status: str, session: int, reason: str | None) -> bytes:
-            return presence(node, status, at=reactor.seconds(), session=session, reason=reason)
+            return presence(node, status, at=reactor.seconds(), session=session, reason=reason, service=service)
 
         self.outbox = Outbox(monotonic, wall=reactor.seconds, journal=self._store, limits=Limits(messages=queue_size))
         self.mqtt = Mqtt(

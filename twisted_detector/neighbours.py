@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import errno
 import time
-from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from ipaddress import IPv4Address, IPv6Address
 from typing import Any
@@ -24,6 +23,7 @@ from zope.interface import implementer
 from twisted_detector.errors import CamdetectError, LocalError, RemoteError
 from twisted_detector.interfaces import INeighbours
 from twisted_detector.model import Interface, Mac
+from twisted_detector.neighbours_asking import KernelQuestions
 from twisted_detector.neighbours_socket import (
     NetlinkSocket as NetlinkSocket,
     open_netlink as open_netlink,
@@ -44,9 +44,8 @@ _DUMP_TIMEOUT = 5.0
 _MAX_REPEATS = 5
 #: Seconds for the first dumps.
 _READY_TIMEOUT = 2.0
-#: The neighbour table of the kernel holds 1 024 entries, and one that does not answer stays for 3.1 s. A full table
-#: breaks the machine's network. Sweeps take up to 500, so an eighth of it is ours.
-_MAX_PROVOKED, _PROVOKED_WINDOW = 128, 3.2
+#: What the kernel sends for one address that does not answer; one that does costs a request and the datagram.
+LOOKUP_PACKETS = 3
 
 
 @implementer(INeighbours, IReadDescriptor)
@@ -56,6 +55,8 @@ class KernelNeighbours:
     :param reactor: IReactorFDSet and IReactorTime.
     :param patience: seconds that :meth:`mac_of` waits for an address to answer ARP or NDP.
     :param monotonic: seconds that never jump.
+    :param excluded: whether nothing may be sent to an address: the kernel is not made to ask for it.
+    :param turn: is awaited before the kernel is made to ask.
     :param open_socket: for tests.
     :param provoke: for tests.
     """
@@ -68,14 +69,16 @@ class KernelNeighbours:
         *,
         patience: float = 0.3,
         monotonic: Callable[[], float] = time.monotonic,
+        excluded: Callable[[str], bool] = lambda address: False,
+        turn: Callable[[], Awaitable[object]] | None = None,
         open_socket: Callable[[], NetlinkSocket] = open_netlink,
         provoke: Callable[[IPv4Address | IPv6Address, int], None] = provoke_kernel,
     ) -> None:
         self._reactor = reactor
         self._patience = patience
-        self._monotonic = monotonic
+        self._excluded = excluded
         self._open_socket = open_socket
-        self._provoke_kernel = provoke
+        self._questions = KernelQuestions(provoke, turn, monotonic)
         self._socket: NetlinkSocket | None = None
         self._tables = KernelTables()
         self._ready = False
@@ -84,9 +87,9 @@ class KernelNeighbours:
         self._repeats = 0
         self._interrupted = False
         self._lost = False
+        self._stale = False
         self._later: IDelayedCall | None = None
         self._waiting: dict[Deferred[None], Sequence[Target]] = {}
-        self._provoked: deque[float] = deque()
         self._watchers: dict[object, Callable[[str, Mac | None], None]] = {}
         #: Are told each change of links, addresses and neighbours after it was taken in; they must not raise.
         self.listeners: list[Callable[[netlink.NetlinkMessage], None]] = []
@@ -126,10 +129,16 @@ class KernelNeighbours:
             # Who has just spoken to us is known to the kernel, which may have told so already.
             self.doRead()
             mac = self._known_mac(targets)
-        if mac is not None or not targets or self._socket is None:
+        if mac is not None or not targets or self._socket is None or self._excluded(address):
             return mac
-        if self._provoke(targets):
+
+        async def answer() -> None:
             await self._wait(targets, self._patience)
+            self.doRead()  # a busy reactor may not have come to it
+
+        await self._questions.ask(tuple(targets), answer)
+        if self._stale and self._known_mac(targets) is None:
+            await self._wait((), _READY_TIMEOUT)  # the kernel's word about it is among what was lost
         return self._known_mac(targets)
 
     async def interfaces(self) -> Sequence[Interface]:
@@ -178,26 +187,6 @@ class KernelNeighbours:
             return
         finally:
             del self._waiting[waiting]
-
-    def _provoke(self, targets: Sequence[Target]) -> bool:
-        """Make the kernel ask; whether an answer can be hoped for."""
-        address = targets[0].address
-        if len(targets) > 1 and address.is_link_local:
-            return False  # the same address may stand on each link: nobody said which is meant
-        if targets in self._waiting.values():
-            return True  # somebody else has just done so
-        now = self._monotonic()
-        while self._provoked and now - self._provoked[0] >= _PROVOKED_WINDOW:
-            self._provoked.popleft()
-        if len(self._provoked) >= _MAX_PROVOKED:
-            return False
-        self._provoked.append(now)
-        try:
-            self._provoke_kernel(address, targets[0].index)
-        except OSError as problem:
-            self.log.debug("Nothing can be sent to {address}: {problem}", address=address, problem=problem)
-            return False
-        return True
 
     def fileno(self) -> int:
         return -1 if self._socket is None else self._socket.fileno()
@@ -276,6 +265,7 @@ class KernelNeighbours:
 
     def _missed(self) -> None:
         """Dump again, but not before a dump that runs has ended: the kernel serves one at a time."""
+        self._stale = True
         if self._dumps:
             self._lost = True
         else:
@@ -327,7 +317,7 @@ class KernelNeighbours:
             return
         if self._later is not None and self._later.active():
             self._later.cancel()
-        self._ready = True
+        self._ready, self._stale = True, self._lost
         self._wake(lambda targets: not targets)
         if self._lost:
             self._resync_later(_RESYNC_DELAY)

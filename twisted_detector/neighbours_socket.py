@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from contextlib import suppress
 from ipaddress import IPv4Address, IPv6Address
 from typing import Any, Protocol
 
@@ -11,6 +12,8 @@ from twisted_detector.wire import netlink
 
 #: RFC 863. Nothing listens there, and nothing logs it.
 _DISCARD_PORT = 9
+#: asm-generic/socket.h; beyond net.core.rmem_max for who has CAP_NET_ADMIN.
+_SO_RCVBUFFORCE = 33
 #: Room for a burst of changes while the reactor is busy; the kernel caps it at net.core.rmem_max (212 992 by default).
 _RECEIVE_BUFFER = 1_048_576
 
@@ -35,6 +38,8 @@ def open_netlink() -> NetlinkSocket:
     kernel = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC, 0)
     try:
         kernel.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER)
+        with suppress(PermissionError):
+            kernel.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, _RECEIVE_BUFFER)
         groups = netlink.RTMGRP_LINK | netlink.RTMGRP_NEIGH | netlink.RTMGRP_IPV4_IFADDR | netlink.RTMGRP_IPV6_IFADDR
         kernel.bind((0, groups))
     except OSError:

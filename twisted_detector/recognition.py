@@ -62,6 +62,13 @@ class Recognition:
         device = self._kin.reconcile(device, now)
         return self._kin.heard(device, now, for_certain=sighting.mac is not None or device.facts.mac is None)
 
+    def would_leave(self, device: Device, address: str, now: float) -> bool:
+        """Whether being heard at ``address`` would be a move of a device that is well where it was."""
+        well = device.life.phase in (Phase.ONLINE, Phase.TROUBLED, Phase.REFUSED)
+        if not well or device.keeps_its_address(address):
+            return False
+        return device.where.judge(address, device.facts.address, vouched=True, now=now, away=False) is Where.MOVED
+
     def _is_two(self, device: Device) -> bool:
         """Whether several MACs are several devices: not when it named them all as its own when it was asked."""
         said = {value for kind, value in self._index.claims(device.key) if kind == EvidenceKind.HARDWARE_ADDRESS}

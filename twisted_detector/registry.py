@@ -9,6 +9,7 @@ from twisted_detector.addressing import without_login
 from twisted_detector.cameras import CameraSet
 from twisted_detector.device import Device
 from twisted_detector.events import Event
+from twisted_detector.frozen import Stills
 from twisted_detector.identity import Seen, claim_of, claims_of, unused_id
 from twisted_detector.identity_index import IdentityIndex
 from twisted_detector.kinship import Kinship
@@ -19,12 +20,6 @@ from twisted_detector.recognition import Recognition, as_sighting
 #: Devices of one daemon: a /16 full of them. More is a flood of forged announcements, or years of guests: the oldest
 #: that is no camera makes room.
 MAX_DEVICES = 65_536
-#: A device that was no camera is asked again after that many seconds, or when it shows something new.
-FOREIGN_HOLD = 3600.0
-#: One that is in trouble is asked again by the next sweep that sees it, but not for each of an announcement's repeats.
-TROUBLED_HOLD = 8.0
-#: And one that is well, for what may have changed unnoticed (names, profiles, firmware).
-REFRESH_HOLD = 6 * 3600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +37,13 @@ class Registry:
 
     :param emit: is told every event, in order.
     :param missed_limit: that many missed checks in a row make a device offline.
+    :param stills: knows which cameras are frozen.
     """
 
-    def __init__(self, emit: Callable[[Event], None], *, missed_limit: int = 3) -> None:
+    def __init__(self, emit: Callable[[Event], None], *, missed_limit: int = 3, stills: Stills | None = None) -> None:
         self._emit = emit
         self._missed_limit = missed_limit
+        self._stills = stills
         self._devices: dict[int, Device] = {}
         self._now = float("-inf")
         self._index = IdentityIndex(lambda key: self._devices[key].alive(self._now))
@@ -141,12 +138,26 @@ class Registry:
             device.cameras.restore(camera)
         self._kin.restored()
 
+    def _seen(self, sighting: Sighting) -> Seen:
+        said = claims_of(sighting.mac, sighting.endpoint_reference, sighting.evidence)
+        doors = frozenset(without_login(url) for url in sighting.xaddrs)
+        return Seen(sighting.address, said, doors).without(self._index.spent)
+
+    def leaving(self, sighting: Sighting, now: float) -> int | None:
+        """The device, well where it is, that this sighting would move to another address; None: it would move none."""
+        key = self._index.find(self._seen(sighting))
+        if key is None or not self._recognition.would_leave(self._devices[key], sighting.address, now):
+            return None
+        return key
+
+    def stays(self, key: int, now: float) -> None:
+        """A device answered at its address after it was heard at another: it has both."""
+        self._devices[key].where.confirm(self._devices[key].facts.address, now)
+
     def observe(self, sighting: Sighting, now: float) -> Sighted | None:
         """Something was seen; None when there is no room for another device."""
         self._now = now
-        said = claims_of(sighting.mac, sighting.endpoint_reference, sighting.evidence)
-        doors = frozenset(without_login(url) for url in sighting.xaddrs)
-        seen = Seen(sighting.address, said, doors).without(self._index.spent)
+        seen = self._seen(sighting)
         self._kin.forget_rivals(sighting.address, now)
         key = self._index.find(seen)
         if key is not None:
@@ -158,7 +169,7 @@ class Registry:
             return None
         device = self._recognition.take_in(device, sighting, seen, now)
         self._release(now)
-        return Sighted(device.key, self._due(device, now))
+        return Sighted(device.key, device.due(now))
 
     def _make_room(self) -> bool:
         key = next((one.key for one in self._devices.values() if not len(one.cameras)), None)
@@ -166,23 +177,11 @@ class Registry:
             self._remove(key)
         return key is not None
 
-    def _due(self, device: Device, now: float) -> bool:
-        """Whether it should be asked: it is news, or it was not well, or it is long ago."""
-        phase = device.life.phase
-        hold = REFRESH_HOLD
-        if phase is Phase.FOREIGN:
-            hold = FOREIGN_HOLD
-        elif phase in (Phase.CANDIDATE, Phase.OFFLINE, Phase.SUSPECT):
-            hold = 0.0
-        elif phase in (Phase.TROUBLED, Phase.REFUSED):
-            hold = TROUBLED_HOLD
-        return device.stale or device.since_asked(now) >= hold
-
     def _new_device(self, address: str) -> Device:
         device = Device(
             key=self._next_key,
             life=Lifecycle(self._missed_limit),
-            cameras=CameraSet(self._emit),
+            cameras=CameraSet(self._emit, self._stills),
             facts=Candidate(device_id="", address=address),
         )
         self._next_key += 1
@@ -248,7 +247,7 @@ class Registry:
                     self._publish(device, now)
 
     def checked(self, key: int, reports: Mapping[str, StreamReport], now: float) -> None:
-        """A check of some streams ended; ``reports`` by stream URL."""
+        """A check of some streams ended; ``reports`` by stream URL; none: it is there, and what was proved stands."""
         device = self._devices[key]
         device.cameras.checked(reports, now)
         self._settle(device)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
 from typing import Any
 
 from twisted_detector.detector import Detector
+from twisted_detector.discovery.pacing import Pacer
 from twisted_detector.documents import rfc3339
 from twisted_detector.examiner import Examiner
 from twisted_detector.mqtt_service import MqttService
@@ -28,6 +28,7 @@ class Report:
         mqtt: MqttService,
         lag: ReactorLag,
         resources: Resources,
+        pacer: Pacer,
     ) -> None:
         self._registry = registry
         self._detector = detector
@@ -36,6 +37,7 @@ class Report:
         self._mqtt = mqtt
         self._lag = lag
         self._resources = resources
+        self._pacer = pacer
 
     def status(self) -> tuple[str, str]:
         """The overall word, and the reason when it is not ``online``."""
@@ -87,15 +89,10 @@ class Report:
                     }
                     for method, sweep in self._detector.last_sweep.items()
                 },
+                "packets_sent": self._pacer.packets,
+                "looking": self._pacer.document(),
                 "methods": methods,
-                "packets_sent": _packets_sent(methods),
             },
             "reactor": {"lag_ms": self._lag.document()},
             "resources": self._resources.document(),
         }
-
-
-def _packets_sent(methods: Mapping[str, Mapping[str, int]]) -> int:
-    """What looking sent since the start: datagrams to groups and hosts, and what the sweep's pacer let out."""
-    datagrams = sum(counts.get("sent", 0) for counts in methods.values())
-    return datagrams + methods.get("neighboursweep", {}).get("packets", 0)

@@ -6,7 +6,7 @@ no camera. Where the daemon runs, it is asked instead (``cli_scan.py``): the dir
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -20,6 +20,7 @@ from twisted_detector.bus import Bus
 from twisted_detector.config import Config
 from twisted_detector.detector import Detector
 from twisted_detector.errors import CamdetectError, Stopped, StoreError
+from twisted_detector.inspection.lanes import Lanes
 from twisted_detector.interfaces import IDiscovererMaker, MakerContext
 from twisted_detector.keeper import Keeper
 from twisted_detector.model import Camera, Message
@@ -27,7 +28,7 @@ from twisted_detector.neighbours import KernelNeighbours
 from twisted_detector.neighbours_watch import NeighbourWatch
 from twisted_detector.registry import Registry
 from twisted_detector.service_detector import make_detector
-from twisted_detector.service_knowledge import make_knowledge
+from twisted_detector.service_knowledge import known_before, make_knowledge, make_neighbours
 from twisted_detector.store import Store
 from twisted_detector.workqueue import WorkQueue
 
@@ -67,10 +68,10 @@ async def scan(reactor: Any, config: Config, told: Callable[[Progress], None]) -
     try:
         if store.degraded:
             raise StoreError(store.degraded)
-        neighbours = KernelNeighbours(reactor)
+        neighbours, politeness = make_neighbours(reactor, config)
         neighbours.start()
         try:
-            return await _scan(reactor, config, store, neighbours, told)
+            return await _scan(reactor, config, store, neighbours, politeness, told)
         finally:
             neighbours.stop()
     finally:
@@ -83,10 +84,15 @@ def _unpublished(_: Message) -> Deferred[None]:
 
 
 async def _scan(
-    reactor: Any, config: Config, store: Store, neighbours: KernelNeighbours, told: Callable[[Progress], None]
+    reactor: Any,
+    config: Config,
+    store: Store,
+    neighbours: KernelNeighbours,
+    politeness: Mapping[Any, Any],
+    told: Callable[[Progress], None],
 ) -> Sequence[Camera]:
     bus = Bus()
-    parts = await make_knowledge(config, store, neighbours, bus)
+    parts = await make_knowledge(config, store, neighbours, bus, politeness)
     registry: Registry = parts[Registry]
     bus.subscribe(Keeper(store))
     context = MakerContext(
@@ -109,7 +115,7 @@ async def _scan(
 
     watch = NeighbourWatch(reactor, neighbours)
     detector, _, inspections = make_detector(reactor, config, parts, counting, neighbour_watch=watch)
-    registry.restore(await store.load_cameras())
+    registry.restore(await known_before(config, store))
     # What the kernel knows already must not look like news.
     with suppress(CamdetectError):
         await neighbours.interfaces()
@@ -118,6 +124,7 @@ async def _scan(
         await _until_done(reactor, config, detector, inspections, registry, methods=len(made), told=told)
     finally:
         await detector.stop()
+        parts[Lanes].drop_all()
     return sorted(registry.cameras(), key=lambda camera: camera.id)
 
 

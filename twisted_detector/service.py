@@ -17,6 +17,7 @@ from twisted.python.failure import Failure
 from txaio.tx import make_logger, set_global_log_level
 
 from twisted_detector import __version__, collector, plugin_loader
+from twisted_detector.addressing import Exclusions
 from twisted_detector.broker import EmbeddedBroker
 from twisted_detector.bus import Bus
 from twisted_detector.commands import Commands
@@ -24,8 +25,11 @@ from twisted_detector.config import Config
 from twisted_detector.control import Control
 from twisted_detector.desk import Desk
 from twisted_detector.detector import Detector
+from twisted_detector.discovery.pacing import Pacer
 from twisted_detector.errors import BrokerError, CamdetectError
+from twisted_detector.examiner import Examiner
 from twisted_detector.health import Heartbeat
+from twisted_detector.inspection.lanes import Lanes
 from twisted_detector.interfaces import (
     IListenerMaker,
     IOutputMaker,
@@ -35,7 +39,6 @@ from twisted_detector.interfaces import (
 from twisted_detector.keeper import Keeper
 from twisted_detector.mqtt_service import MqttService
 from twisted_detector.narrator import Narrator
-from twisted_detector.neighbours import KernelNeighbours
 from twisted_detector.neighbours_watch import NeighbourWatch
 from twisted_detector.outputs.topics import Topics
 from twisted_detector.registry import Registry
@@ -43,7 +46,7 @@ from twisted_detector.report import Report
 from twisted_detector.resources import ReactorLag, Resources
 from twisted_detector.service_desk import seat_answers
 from twisted_detector.service_detector import make_detector
-from twisted_detector.service_knowledge import make_knowledge
+from twisted_detector.service_knowledge import known_before, make_knowledge, make_neighbours
 from twisted_detector.service_settings import mqtt_settings
 from twisted_detector.speaker import Speaker
 from twisted_detector.store import Store
@@ -121,7 +124,7 @@ class Daemon(Service):
         store = Store(reactor, config.state_dir)
         await store.open()
         self._started("store", lambda: Deferred.fromCoroutine(store.close()))
-        neighbours = KernelNeighbours(reactor)
+        neighbours, politeness = make_neighbours(reactor, config)
         neighbour_watch = NeighbourWatch(reactor, neighbours)
         neighbours.start()
         self._started("neighbours", neighbours.stop)
@@ -129,13 +132,14 @@ class Daemon(Service):
 
         # Knowing; and telling: bus → outputs → outbox → MQTT.
         bus = Bus()
-        parts = await make_knowledge(config, store, neighbours, bus)
+        parts = await make_knowledge(config, store, neighbours, bus, politeness)
         registry, topics = parts[Registry], parts[Topics]
         mqtt = MqttService(
             reactor,
             mqtt_settings(config, host, port, topics.lwt),
             store=store,
             node_id=config.node_id,
+            service=config.service_id,
             emit=bus.emit,
             queue_size=config.mqtt_queue_size,
         )
@@ -143,6 +147,7 @@ class Daemon(Service):
         self._started("mqtt", lambda: Deferred.fromCoroutine(mqtt.stop()))
 
         parts[MqttService] = mqtt
+        self._started("connections to cameras", parts[Lanes].drop_all)
 
         # Seeing and asking, made by plugins, ours among them.
         context = MakerContext(
@@ -169,6 +174,7 @@ class Daemon(Service):
             node_id=config.node_id,
             topic=topics.command_result,
             publish=mqtt.publish,
+            excluded=parts[Exclusions],
         )
         mqtt.subscribe(topics.command, commands.handle)
 
@@ -182,13 +188,14 @@ class Daemon(Service):
             mqtt=mqtt,
             lag=lag,
             resources=resources,
+            pacer=parts[Pacer],
         )
         desk = Desk()
-        parts |= {Detector: detector, Report: report, Desk: desk, Commands: commands}
+        parts |= {Detector: detector, Examiner: examiner, Report: report, Desk: desk, Commands: commands}
         seat_answers(desk, reactor, config, parts)
 
         # What an earlier run knew is said before anything is looked for.
-        registry.restore(await store.load_cameras())
+        registry.restore(await known_before(config, store))
         for extension in self._make(IServiceExtension, context):
             try:
                 extension.startService()
@@ -211,6 +218,7 @@ class Daemon(Service):
         heartbeat = Heartbeat(
             reactor,
             node_id=config.node_id,
+            service=config.service_id,
             topics=topics.health,
             interval=config.health_report_interval,
             blocks=report.blocks,

@@ -12,6 +12,7 @@ from twisted_detector.commands import Commands
 from twisted_detector.config import Config
 from twisted_detector.desk import Desk, Handler
 from twisted_detector.detector import Detector
+from twisted_detector.discovery.pacing import Pacer
 from twisted_detector.doctor import Doctor
 from twisted_detector.following import IFollowing
 from twisted_detector.interfaces import INeighbours
@@ -47,7 +48,9 @@ def seat_answers(desk: Desk, reactor: Any, config: Config, parts: Mapping[Any, A
         following=lambda: parts.get(IFollowing),
     )
     parts[Bus].subscribe(doctor)
-    why = Why(reactor, config=config, registry=registry, casebook=parts[Casebook], neighbours=neighbours)
+    why = Why(
+        reactor, config=config, registry=registry, casebook=parts[Casebook], neighbours=neighbours, pacer=parts[Pacer]
+    )
     desk.seat("list", list_cameras)
     desk.seat("why", why.handle)
     desk.seat("doctor", doctor.answer)

@@ -6,10 +6,13 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from twisted_detector.addressing import Exclusions
 from twisted_detector.bus import Bus
 from twisted_detector.casebook import Casebook
 from twisted_detector.config import Config
 from twisted_detector.detector import Detector
+from twisted_detector.discovery.knock import TcpKnock
+from twisted_detector.discovery.pacing import Pacer
 from twisted_detector.examiner import MAX_SECONDS, Examiner
 from twisted_detector.inspection.clear_text import ClearTextPolicy
 from twisted_detector.inspection.lanes import Lanes
@@ -25,7 +28,7 @@ from twisted_detector.interfaces import (
 )
 from twisted_detector.neighbours_watch import NeighbourWatch
 from twisted_detector.registry import Registry
-from twisted_detector.service_settings import PACE, schedule
+from twisted_detector.service_settings import PACE, proof_every, schedule
 from twisted_detector.workqueue import WorkQueue
 
 
@@ -55,6 +58,8 @@ def make_detector(
         budget=parts[ILoginBudget],
         emit=bus.emit,
         note=casebook.note,
+        proof_every=proof_every(config),
+        excluded=parts[Exclusions],
         maker_of=Makers().of,
     )
     inspections = WorkQueue(
@@ -78,6 +83,9 @@ def make_detector(
         emit=bus.emit,
         monotonic=time.monotonic,
         note=casebook.note,
+        excluded=parts[Exclusions],
+        layer2=config.mac_tracking_enabled,
+        knock=TcpKnock(reactor, parts[Pacer]),
     )
     bus.subscribe(detector)
     neighbour_watch.network_changed = detector.network_changed

@@ -3,31 +3,58 @@
 from __future__ import annotations
 
 import secrets
+import time
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
+from twisted_detector.addressing import Exclusions
 from twisted_detector.bus import Bus
 from twisted_detector.casebook import Casebook
 from twisted_detector.config import Config
 from twisted_detector.discovery.dialects import Dialects
+from twisted_detector.discovery.pacing import Pacer
+from twisted_detector.frozen import Stills
 from twisted_detector.inspection.clear_text import ClearTextPolicy
 from twisted_detector.inspection.credentials import LoginBudget
 from twisted_detector.inspection.lanes import Lanes
 from twisted_detector.inspection.login_rules import is_listed
 from twisted_detector.interfaces import ILoginBudget, INeighbours, IStateStore
-from twisted_detector.model import Login
+from twisted_detector.model import Camera, Login
+from twisted_detector.neighbours import LOOKUP_PACKETS, KernelNeighbours
 from twisted_detector.outputs.topics import Topics
 from twisted_detector.registry import Registry
-from twisted_detector.service_settings import missed_limit
+from twisted_detector.service_settings import missed_limit, stills, without_macs
 from twisted_detector.store import Store
 
 
-async def make_knowledge(config: Config, store: Store, neighbours: INeighbours, bus: Bus) -> dict[Any, Any]:
+def make_neighbours(reactor: Any, config: Config) -> tuple[KernelNeighbours, Mapping[Any, Any]]:
+    """The kernel's tables, not started yet, and what keeps all that looks within bounds: Pacer and Exclusions."""
+    pacer = Pacer(config.scan_rate, time.monotonic, reactor)
+    exclusions = Exclusions(config.scan_exclude)
+    neighbours = KernelNeighbours(
+        reactor,
+        excluded=exclusions.__contains__,
+        turn=partial(pacer.turn, by="neighbours.lookup", packets=LOOKUP_PACKETS),
+    )
+    return neighbours, {Pacer: pacer, Exclusions: exclusions}
+
+
+async def known_before(config: Config, store: Store) -> Sequence[Camera]:
+    """The cameras of an earlier run; without what was seen at layer 2 when that is not to be used."""
+    cameras = await store.load_cameras()
+    return cameras if config.mac_tracking_enabled else without_macs(cameras)
+
+
+async def make_knowledge(
+    config: Config, store: Store, neighbours: INeighbours, bus: Bus, politeness: Mapping[Any, Any]
+) -> dict[Any, Any]:
     """The shared parts by interface or class, as plugins get them.
 
     The dict grows while the daemon is made: whoever is made later may use what was made before, and service extensions
     everything.
+
+    :param politeness: of :func:`make_neighbours`.
     """
     budget = LoginBudget(
         config.camera_credentials,
@@ -39,16 +66,18 @@ async def make_knowledge(config: Config, store: Store, neighbours: INeighbours, 
     budget.restore(await store.load_values("login_budget"))
     dialects = Dialects(lambda reference, names: store.save_value("dialects", reference, names))
     dialects.restore(await store.load_values("dialects"))
+    frozen = stills(config)
     casebook = Casebook()
     bus.subscribe(casebook)
-    registry = Registry(bus.emit, missed_limit=missed_limit(config))
+    registry = Registry(bus.emit, missed_limit=missed_limit(config), stills=frozen)
     return {
+        **politeness,
         Bus: bus,
         Casebook: casebook,
         ClearTextPolicy: ClearTextPolicy(
             config.allow_basic_auth,
             confirmed=config.confirmed_networks,
-            neighbours=neighbours.known,
+            neighbours=neighbours.known if config.mac_tracking_enabled else dict,
             identified=partial(is_identified, registry, config.camera_credentials),
         ),
         Dialects: dialects,
@@ -57,6 +86,7 @@ async def make_knowledge(config: Config, store: Store, neighbours: INeighbours, 
         IStateStore: store,
         Lanes: Lanes(),
         Registry: registry,
+        Stills: frozen,
         Store: store,
         Topics: Topics(prefix=config.mqtt_topic_prefix, node_id=config.node_id),
     }

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import replace
+from math import ceil
+
 from twisted_detector.config import Config
-from twisted_detector.model import Secret
+from twisted_detector.frozen import LEAST, Stills
+from twisted_detector.model import Camera, EvidenceKind, Secret
 from twisted_detector.mqtt_service import MqttSettings
 from twisted_detector.schedule import Intervals, Schedule
 
@@ -44,6 +49,20 @@ def missed_limit(config: Config) -> int:
     return max(1, round(config.offline_threshold / config.health_check_interval))
 
 
+def proof_every(config: Config) -> int:
+    """FULL_PROOF_INTERVAL in checks."""
+    return max(1, round(config.full_proof_interval / config.health_check_interval))
+
+
+def stills(config: Config) -> Stills:
+    """FROZEN_AFTER as equal pictures in a row, the first of which begins the time."""
+
+    def count(interval: float) -> int:
+        return max(LEAST, ceil(config.frozen_after / interval) + 1) if config.frozen_after and interval else 0
+
+    return Stills(checks=count(config.full_proof_interval), pictures=count(config.snapshot_interval))
+
+
 def schedule(config: Config) -> Schedule:
     """When to sweep."""
     smart = config.smart_discovery_enabled
@@ -55,4 +74,13 @@ def schedule(config: Config) -> Schedule:
             initial_pause=min(config.discovery_interval, INITIAL_PAUSE),
             smart=smart,
         )
+    )
+
+
+def without_macs(cameras: Iterable[Camera]) -> tuple[Camera, ...]:
+    """What an earlier run knew, but for what it saw at layer 2; their ids stay."""
+    seen = (EvidenceKind.MAC, EvidenceKind.SHARED_MAC)
+    return tuple(
+        replace(one, mac=None, evidence=tuple(item for item in one.evidence if item.kind not in seen))
+        for one in cameras
     )

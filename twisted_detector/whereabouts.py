@@ -43,10 +43,19 @@ class Whereabouts:
 
     def __init__(self) -> None:
         self.places: dict[str, Place] = {}
+        self._confirmed = ("", float("-inf"))
         self._mac: Mac | None = None
         self._mac_heard = float("-inf")
         self._switches = 0
         self._switched = float("-inf")
+
+    def confirm(self, address: str, now: float) -> None:
+        """It answered at ``address`` after it was heard at another."""
+        self._confirmed = (address, now)
+
+    def is_confirmed(self, address: str, now: float) -> bool:
+        """Whether it answered at ``address`` just now, although it was heard at another."""
+        return self._confirmed[0] == address and 0 <= now - self._confirmed[1] <= ALTERNATING
 
     def judge(self, address: str, primary: str, *, vouched: bool, now: float, away: bool) -> Where:
         """What ``address``, where it seems to be heard now, is to it.
@@ -58,6 +67,8 @@ class Whereabouts:
         if address == primary:
             return Where.SAME
         was, here = self.places.get(address), self.places.get(primary)
+        if not away and self.is_confirmed(primary, now):
+            return Where.ALSO if vouched or (was is not None and was.vouched) else Where.OTHER_HERE
         if away or was is None or here is None or not 0 <= now - here.heard <= ALTERNATING:
             return Where.MOVED
         if was.mac is not None and here.mac is not None and was.mac != here.mac:

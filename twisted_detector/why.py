@@ -15,6 +15,7 @@ from twisted_detector.casebook import Casebook
 from twisted_detector.config import Config
 from twisted_detector.diagnosis import REFUSED, SILENT, UNREACHABLE, Case, Reason, diagnose, on_link
 from twisted_detector.discovery.connector import Connector, EpollConnector, Outcome
+from twisted_detector.discovery.pacing import Pacer
 from twisted_detector.discovery.scan_ports import RTSP_PORTS, ports_to_try
 from twisted_detector.doctor_system import bridge as container_bridge
 from twisted_detector.documents import rfc3339
@@ -39,6 +40,7 @@ _WORDS = {
 class Why:
     """Answers for the running daemon. It looks once more itself: ARP, and one connection to each usual port.
 
+    :param pacer: says when something may be sent; shared with all others that send.
     :param bridge: tells from this machine's addresses why it is taken for a container on a bridge, or "".
     """
 
@@ -50,6 +52,7 @@ class Why:
         registry: Registry,
         casebook: Casebook,
         neighbours: INeighbours,
+        pacer: Pacer | None = None,
         bridge: Callable[[Sequence[str]], str] = container_bridge,
         make_connector: Callable[[Any], Connector] = EpollConnector,
     ) -> None:
@@ -59,6 +62,7 @@ class Why:
         self._registry = registry
         self._casebook = casebook
         self._neighbours = neighbours
+        self._pacer = pacer
         self._bridge = bridge
         self._make_connector = make_connector
 
@@ -144,6 +148,8 @@ class Why:
         connector = self._make_connector(self._reactor)
 
         async def attempt(port: int) -> None:
+            if self._pacer is not None:
+                await self._pacer.turn(by="why.connect", packets=2)
             ended: Deferred[Outcome] = Deferred()
             connector.connect(address, port, ended.callback)
             ended.addTimeout(PATIENCE, self._clock)

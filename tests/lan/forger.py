@@ -2,6 +2,7 @@
 
     forger.py hello XADDR REFERENCE       one Hello, three times
     forger.py flood SECONDS RATE ADDRESS… Hellos, each of another device, from these addresses of this host in turn
+    forger.py burst ADDRESS…              one Hello from each of these addresses, of another device each, all at once
     forger.py rubbish COUNT TARGET        datagrams of no protocol, and of some cut short, to the ports of discovery
 
 Says ``done N`` with what it sent.
@@ -65,6 +66,14 @@ def flood(seconds: float, rate: float, addresses: list[str]) -> int:
     return sent
 
 
+def burst(addresses: list[str]) -> int:
+    senders = [(opened(address), forged(uuid.uuid4().urn, f"http://{address}/onvif")) for address in addresses]
+    said = [hello(one, message_id=uuid.uuid4().urn) for _, one in senders]
+    for (sender, _), data in zip(senders, said, strict=True):
+        sender.sendto(data, (GROUP_IPV4, PORT))
+    return len(said)
+
+
 def rubbish(count: int, target: str) -> int:
     chance = random.Random(7)
     whole = hello(forged("urn:uuid:1", "http://10.77.0.250/"), message_id="urn:uuid:2")
@@ -90,6 +99,8 @@ def main(what: str, *rest: str) -> None:
         sent = say_hello(rest[0], rest[1])
     elif what == "flood":
         sent = flood(float(rest[0]), float(rest[1]), list(rest[2:]))
+    elif what == "burst":
+        sent = burst(list(rest))
     else:
         sent = rubbish(int(rest[0]), rest[1])
     print(f"done {sent}", flush=True)

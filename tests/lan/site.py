@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -69,7 +69,8 @@ class Site:
             if heard.topic.startswith("camera/discovery/")
         }
 
-    def daemon(self, **settings: str) -> Process:
+    def daemon(self, without: Sequence[str] = (), **settings: str) -> Process:
+        """Start it; ``without`` is a command that takes something from it (``setpriv …``)."""
         environment = {
             "PATH": os.environ["PATH"],
             "PYTHONPATH": str(ROOT),
@@ -84,7 +85,7 @@ class Site:
         self.started_at = time.time()
         # The interpreter that has Twisted has twistd beside it.
         twistd = str(Path(sys.executable).with_name("twistd"))
-        return self.host.start(twistd, "-n", "--pidfile=", "-y", "camdetect.tac", environment=environment)
+        return self.host.start(*without, twistd, "-n", "--pidfile=", "-y", "camdetect.tac", environment=environment)
 
 
 def simulated(lab: Lab, name: str, address: str, mac: str, *options: str) -> Host:

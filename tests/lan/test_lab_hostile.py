@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import shutil
+import time
 from dataclasses import replace
 
 import pytest
 
 from tests.lan.farm import Farm, plant
-from tests.lan.lab import REASON, Host, Lab, python
+from tests.lan.lab import REASON, Host, Lab, python, run
 from tests.lan.site import LOGIN, Site, cid
 from tests.processes import ROOT, wait_until
 
@@ -122,6 +123,46 @@ def test_a_flood_of_announcements(lab: Lab) -> None:
 def test_a_flood_of_announcements_is_hardly_felt(lab: Lab) -> None:
     """The same on a machine that has nothing else to do: the reactor is never late by more than 50 ms."""
     _flood(lab, most_lag=50)
+
+
+@pytest.mark.parametrize("flooded", [False, True])
+def test_a_burst_of_announcements(lab: Lab, flooded: bool) -> None:
+    """250 devices say Hello in the same moment, with and without a flood beside them: every one is heard."""
+    farm = plant(lab, "farm", "10.77.0.0/22", 3)
+    farm.start()
+    many = lab.host("many", "10.77.1.1", "02:00:00:00:00:66", 22)
+    addresses = [f"10.77.1.{number}" for number in range(1, 251)]
+    lines = "".join(f"addr add {address}/22 dev eth0\n" for address in addresses[1:])
+    run("ip", "-n", many.namespace, "-batch", "-", said=lines)
+    forger = lab.host("forger", "10.77.2.1", "02:00:00:00:00:67", 22)
+    for number in range(2, 5):
+        forger.run("ip", "addr", "add", f"10.77.2.{number}/22", "dev", "eth0")
+    site = Site(lab, prefix_length=22)
+    site.daemon(
+        HEALTH_REPORT_INTERVAL="1",
+        INITIAL_DISCOVERY_COUNT="1",
+        NETWORK_SCAN_ENABLED="false",
+        SMART_DISCOVERY_ENABLED="false",
+    )
+    for camera in farm.cameras:
+        site.online(camera.mac)
+    site.health(lambda health: health["discovery"]["sweeps"] and not health["discovery"]["sweeping"])
+    if flooded:
+        process = forger.start(
+            *python(FORGER, "flood", "4", "10000", *(f"10.77.2.{number}" for number in range(1, 5))),
+            environment={"PYTHONPATH": str(ROOT)},
+        )
+        time.sleep(1.5)
+    forge(many, "burst", *addresses)
+    if flooded:
+        process.wait_for("done", 60)
+    # Each is somebody new, and asked in its time; here it counts that it was heard at all.
+    devices = lambda health: health["stats"]["devices"]  # noqa: E731
+    health = site.health(lambda health: devices(health) >= 250 + 3, 30)
+    print(
+        f"{devices(health)} devices, lag {health['reactor']['lag_ms']}, {health['discovery']['methods']['wsdiscovery']}"
+    )
+    unharmed(site, farm)
 
 
 def test_rubbish_on_every_port_of_discovery(lab: Lab) -> None:

@@ -25,16 +25,16 @@ class Words(SynchronousTestCase):
             self.assertEqual(Lockout(left, locked), read_lockout(text), text)
 
     def test_what_follows(self) -> None:
-        """Any word of it ends the trying; only a lock, or the last attempt, forbids the first login too."""
-        for said, counts, hopeless in (
-            (Lockout(), False, False),
-            (Lockout(24), True, False),
-            (Lockout(2), True, False),
-            (Lockout(1), True, True),
-            (Lockout(0), True, True),
-            (Lockout(None, True), True, True),
+        """Any word of it ends the trying, and people are told which."""
+        for said, counts, word in (
+            (Lockout(24), True, "counts"),
+            (Lockout(0), True, "counts"),
+            (Lockout(None, True), True, "locked"),
+            (Lockout(3, True), True, "locked"),
         ):
-            self.assertEqual((counts, hopeless), (said.counts, said.hopeless), said)
+            self.assertEqual(counts, said.counts)
+            self.assertIn(word, said.words)
+        self.assertFalse(Lockout().counts)
 
     def test_a_book(self) -> None:
         """A text is not read beyond a sensible length."""

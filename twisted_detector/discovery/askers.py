@@ -11,6 +11,7 @@ import contextlib
 import errno
 import select
 import socket
+import time
 from collections.abc import Callable, Sequence
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
@@ -28,8 +29,8 @@ from twisted_detector.wire import arp
 _IP_RECVERR = 11
 #: RFC 863: nothing listens there, and nothing logs it.
 _DISCARD_PORT = 9
-#: Frames per turn of the reactor, about 1 ms.
-_FRAMES_PER_TURN = 64
+#: Frames per turn of the reactor, about 1 ms; and seconds, for what an answer leads to may take longer.
+_FRAMES_PER_TURN, _SECONDS_PER_TURN = 64, 0.004
 _FRAME = 128
 _GC_THRESH3 = Path("/proc/sys/net/ipv4/neigh/default/gc_thresh3")
 
@@ -42,15 +43,20 @@ class Asker(Protocol):
 
     :ivar rounds: how often an address should be asked.
     :ivar packets: what one question may cost at most.
+    :ivar after: seconds after which one packet more of them leaves each, unless there was an answer.
     :ivar room: how many questions may be unanswered at one time; None: any number.
     """
 
     rounds: int
     packets: int
+    after: tuple[float, ...]
     room: int | None
 
     def ask(self, address: str) -> bool:
         """Ask once; False: there is no room now, ask later."""
+
+    def hear(self) -> bool:
+        """Take in the answers that came, a bounded number of them; False: there are more."""
 
     def close(self) -> None:
         """End it."""
@@ -63,8 +69,9 @@ class KernelAsker:
     """
 
     rounds = 1
-    #: Three ARP requests where nobody answers; one and the datagram where somebody does.
+    #: Three ARP requests where nobody answers (retrans_time_ms apart); one and the datagram where somebody does.
     packets = 3
+    after: tuple[float, ...] = (1.0, 2.0)
 
     def __init__(self, *, table: int | None = None, send: Callable[[str], None] | None = None) -> None:
         # Of the kernel's neighbour table, which all programs and containers share, a part is left to the others.
@@ -77,6 +84,10 @@ class KernelAsker:
         except OSError as problem:
             # Whatever else it is (a firewall of ours, a link that went down), asking again would not help.
             return problem.errno not in (errno.ENOBUFS, errno.ENOMEM, errno.EAGAIN, errno.EMFILE, errno.ENFILE)
+        return True
+
+    def hear(self) -> bool:
+        """The kernel's events tell by themselves."""
         return True
 
     def close(self) -> None:
@@ -114,6 +125,7 @@ class RawAsker:
 
     rounds = 3
     packets = 1
+    after: tuple[float, ...] = ()
     room: int | None = None
 
     def __init__(self, reactor: Any, interfaces: Sequence[Interface], heard: Heard) -> None:
@@ -181,15 +193,20 @@ class RawAsker:
 
     def doRead(self) -> None:
         """Hear a bounded number of frames."""
-        frames = 0
+        self.hear()
+
+    def hear(self) -> bool:
+        """See :class:`Asker`."""
+        frames, until = 0, time.monotonic() + _SECONDS_PER_TURN
         for number, _ in self._epoll.poll(0):
-            while frames < _FRAMES_PER_TURN and number in self._sockets:
+            while frames < _FRAMES_PER_TURN and number in self._sockets and time.monotonic() < until:
                 frames += 1
                 try:
                     frame = self._sockets[number].recv(_FRAME)
                 except OSError:
                     break  # all read, or the link went down
                 self._take(frame)
+        return frames < _FRAMES_PER_TURN and time.monotonic() < until
 
     def _take(self, frame: bytes) -> None:
         try:

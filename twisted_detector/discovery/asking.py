@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from twisted_detector.discovery.askers import Asker
 from twisted_detector.discovery.knocker import Knocker
-from twisted_detector.discovery.pacing import Pacer
+from twisted_detector.discovery.pacing import Pacer, Promise
 from twisted_detector.discovery.scan_plan import ScanTarget
 from twisted_detector.model import Mac
 
@@ -28,8 +28,8 @@ _KERNEL_ASKS_FOR, _MORE_ROUNDS = 3.2, 2
 #: The last round is left out when so many answered the first round, and nobody a later one: then nothing is being
 #: lost. (For a host to be missed by this, its packets must be lost twice while twenty others lose none.)
 _SURE = 20
-#: Connects answered at a later attempt only, as a share of all: more is loss, fewer may be a moment in which this
-#: machine was busy.
+#: Hosts, or connects, that answered at a later attempt only, as a share of all: more is loss, fewer may be a moment in
+#: which this machine was busy.
 _LOSSY = 0.02
 #: Of the entries of the neighbour table that the asker may use, living hosts take theirs for longer; this many remain.
 _LEAST_ROOM = 32
@@ -39,8 +39,8 @@ _PAUSE = 0.5
 _LOOK_AGAIN = 0.05
 #: Seconds between two turns after which the reactor was held up.
 _LATE = 0.05
-#: Steps in one turn, about 2 ms.
-_STEPS_PER_TURN = 200
+#: Steps in one turn, about 2 ms, and seconds where the kernel takes longer to send.
+_STEPS_PER_TURN, _SECONDS_PER_TURN = 200, 0.004
 
 
 @dataclass(slots=True)
@@ -54,6 +54,7 @@ class Asking:
 
     :param known: what the kernel knew before.
     :param alive: filled with everybody who answered.
+    :param by: what the pacer counts the questions as.
     """
 
     def __init__(
@@ -67,7 +68,10 @@ class Asking:
         known: Mapping[str, Mac],
         alive: dict[str, Mac],
         counts: Counter[str],
+        by: str = "arp",
     ) -> None:
+        self._by = by
+        self._promises: dict[str, Promise] = {}
         self._targets = (target for target in targets if target.on_link)
         self._asker = asker
         self._knocker = knocker
@@ -93,13 +97,13 @@ class Asking:
         now = self._monotonic()
         late = now - self._turned > _LATE
         self._turned = now
-        if late:
+        if late or not self._asker.hear():
             return True  # the answers of that time are still to be read: nothing is overdue before
         self._knocker.turn()
         while self._entries and now - next(iter(self._entries.values())) >= _KERNEL_ASKS_FOR:
             del self._entries[next(iter(self._entries))]
         for _ in range(_STEPS_PER_TURN):
-            if not (self._step_again(now) or self._step_fresh(now)):
+            if not (self._step_again(now) or self._step_fresh(now)) or self._monotonic() - now > _SECONDS_PER_TURN:
                 break
         return bool(self._next or self._pending or self._knocker.busy)
 
@@ -110,6 +114,7 @@ class Asking:
             self._entries.pop(address, None)
             if not self._own_rounds:
                 self._pending.pop(address, None)
+                self._promises.pop(address, None)
             return
         if not by_us:
             self._macs[address] = mac
@@ -136,24 +141,28 @@ class Asking:
 
     @property
     def _lossy(self) -> bool:
-        return bool(self._later) or self._knocker.repeated > _LOSSY * self._knocker.tried
+        answers = self._at_first + self._later
+        return self._later > _LOSSY * answers or self._knocker.repeated > _LOSSY * self._knocker.tried
 
     def _found(self, address: str, mac: Mac) -> None:
         self._pending.pop(address, None)
         self._entries.pop(address, None)
+        promise = self._promises.pop(address, None)
+        if promise is not None:
+            promise.kept()  # the datagram that waited for the answer
+            promise.withdrawn()
         if address in self._alive:
             return
         self._alive[address] = mac
         self._counts["alive"] += 1
-        resolved = address in self._macs
-        if not resolved:
-            self._pacer.spend()  # the kernel asks for itself
-        self._knocker.add(address, resolved=resolved)
+        self._knocker.add(address, resolved=address in self._macs)
 
     def _ask(self, address: str) -> bool:
         if not self._asker.ask(address):
             return False
-        self._pacer.spend(self._asker.packets)
+        promise = self._pacer.spend(by=self._by, after=self._asker.after)
+        if promise.left:
+            self._promises[address] = promise
         self._counts["asked"] += 1
         return True
 
@@ -177,6 +186,7 @@ class Asking:
         if until <= now and not self._knocker.busy:
             heapq.heappop(self._due)
             del self._pending[address]
+            self._promises.pop(address, None)  # the pacer sees to it: the kernel goes on asking
         else:
             heapq.heapreplace(self._due, (max(until, now + _LOOK_AGAIN), address))
         return True

@@ -11,6 +11,7 @@ import errno
 import select
 import socket
 import struct
+import time
 from collections.abc import Callable
 from enum import Enum
 from typing import Any, Protocol
@@ -19,8 +20,9 @@ from twisted.internet.interfaces import IReadDescriptor
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-#: Events per turn of the reactor: about 1 ms, then others have their turn.
-_EVENTS_PER_TURN = 64
+#: Events per turn of the reactor: about 1 ms, then others have their turn; and seconds, for what an event leads to may
+#: take longer.
+_EVENTS_PER_TURN, _SECONDS_PER_TURN = 64, 0.004
 #: socket(7), SO_LINGER: on, 0 seconds: close() resets.
 _RESET = struct.pack("ii", 1, 0)
 #: tcp(7), TCP_DEFER_ACCEPT on the side that connects: data is to follow soon, so the acknowledgement of the handshake
@@ -48,6 +50,9 @@ class Connector(Protocol):
         :returns: a function that gives the attempt up.
         :raises OSError: no socket can be opened at all.
         """
+
+    def settle(self) -> bool:
+        """Tell how attempts ended of which it is known, a bounded number of them; False: there are more."""
 
     def close(self) -> None:
         """Give all attempts up."""
@@ -127,16 +132,25 @@ class EpollConnector:
         self.close()
 
     def doRead(self) -> None:
-        """Tell how attempts ended, a bounded number of them."""
-        for number, _ in self._epoll.poll(0, _EVENTS_PER_TURN):
+        """Tell how attempts ended, a bounded number of them; the others come again in the next turn."""
+        self.settle()
+
+    def settle(self) -> bool:
+        """See :class:`Connector`."""
+        if self._epoll.closed:
+            return True
+        until = time.monotonic() + _SECONDS_PER_TURN
+        known = self._epoll.poll(0, _EVENTS_PER_TURN)
+        for number, _ in known:
             if number not in self._attempts:
                 continue  # given up by what was told just now
             opened, ended = self._attempts.pop(number)
             code = opened.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
             opened.close()
             ended(_OUTCOMES.get(code, Outcome.UNREACHABLE))
-            if self._epoll.closed:
-                return
+            if self._epoll.closed or time.monotonic() > until:
+                return self._epoll.closed
+        return len(known) < _EVENTS_PER_TURN
 
 
 def _nothing() -> None:

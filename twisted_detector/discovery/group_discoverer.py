@@ -22,6 +22,7 @@ from txaio.tx import make_logger
 
 from twisted_detector.discovery.hearing import Hearing, Remembered
 from twisted_detector.discovery.multicast import Group, MulticastPort, OpenMulticast, open_multicast_on
+from twisted_detector.discovery.pacing import Pacer
 from twisted_detector.errors import CamdetectError
 from twisted_detector.interfaces import INeighbours, ISightingSink
 from twisted_detector.model import Interface
@@ -33,6 +34,8 @@ _MAX_PORTS = 64
 _MEMORY = 5.0
 #: Seconds between looks whether an interface came or went.
 _FOLLOW_INTERVAL = 10.0
+#: Packets per second where nobody says: what a whole sweep may send.
+_RATE = 10_000
 #: Senders and interfaces whose faults were logged.
 _MAX_COMPLAINTS = 1024
 
@@ -83,6 +86,7 @@ class GroupDiscoverer(ABC):
     :param include_loopback: use 127.0.0.1 and ::1 too (simulated cameras).
     :param random: chance for message ids and delays.
     :param monotonic: seconds that never jump.
+    :param pacer: says when something may be sent; shared with all others that send.
     :param open_multicast: for tests.
     :ivar counts: since the start: ``sent``, and what the :class:`Hearing` counts.
     """
@@ -103,6 +107,7 @@ class GroupDiscoverer(ABC):
         include_loopback: bool = False,
         random: Random | None = None,
         monotonic: Callable[[], float] = time.monotonic,
+        pacer: Pacer | None = None,
         open_multicast: OpenMulticast | None = None,
     ) -> None:
         self._reactor = reactor
@@ -111,9 +116,11 @@ class GroupDiscoverer(ABC):
         self._include_loopback = include_loopback
         self._random = SystemRandom() if random is None else random
         self._monotonic = monotonic
+        self._pacer = Pacer(_RATE, monotonic) if pacer is None else pacer
         self._open_multicast = open_multicast_on(reactor) if open_multicast is None else open_multicast
         self._complained = Remembered(_MAX_COMPLAINTS)
         self._following: LoopingCall | None = None
+        self._heard_by: Hearing | None = None
         self._refreshing: Deferred[None] | None = None
         self._watched: dict[tuple[str, int], tuple[Sequence[Interface], MulticastPort]] = {}
         self.counts: Counter[str] = Counter()
@@ -158,11 +165,23 @@ class GroupDiscoverer(ABC):
             hearing.end()
         finally:
             questions.end()
+            hearing.close()
             for one in opened:
                 one.port.close()
 
     def send(self, interface: Interface, port: MulticastPort, data: bytes, to: str = "") -> bool:
-        """Send to the group, or to the one address ``to``; whether it went out."""
+        """Send to the group, or to the one address ``to``, as soon as the pacer lets us; False: it cannot go out."""
+        fine = True
+
+        def send() -> None:
+            nonlocal fine
+            fine = self.send_now(interface, port, data, to)
+
+        self._pacer.send(send, by=f"{self.name}.{'unicast' if to else 'group'}")
+        return fine
+
+    def send_now(self, interface: Interface, port: MulticastPort, data: bytes, to: str = "") -> bool:
+        """Send what the pacer has let pass; whether it went out."""
         try:
             port.send(data, to)
         except OSError as problem:
@@ -175,7 +194,8 @@ class GroupDiscoverer(ABC):
 
     def startWatching(self, sink: ISightingSink) -> None:
         """Hear what comes and goes on every interface, also on those that come later."""
-        self._following = LoopingCall(self._follow, self.hearing(sink, None, _MEMORY))
+        self._heard_by = hearing = self.hearing(sink, None, _MEMORY)
+        self._following = LoopingCall(self._follow, hearing)
         self._following.clock = self._reactor
         self._following.start(_FOLLOW_INTERVAL)
 
@@ -190,6 +210,8 @@ class GroupDiscoverer(ABC):
         for _, port in self._watched.values():
             port.close()
         self._watched.clear()
+        if self._heard_by is not None:
+            self._heard_by.close()
 
     def _follow(self, hearing: Hearing) -> Deferred[None]:
         self._refreshing = refreshing = Deferred.fromCoroutine(self._refresh(hearing))

@@ -10,7 +10,10 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from twisted.internet.interfaces import IReactorTime
+
 from twisted_detector.discovery.multicast import Received
+from twisted_detector.discovery.reading import FairReading
 from twisted_detector.errors import RemoteError
 from twisted_detector.interfaces import ISightingSink
 from twisted_detector.model import Interface, Sighting
@@ -46,11 +49,10 @@ class Remembered:
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """How much is heard. Per socket and second: datagrams, and seconds of reading. Per sender: different datagrams,
-    sightings, and nonsense after which it says nothing else. Of all: senders and sightings.
+    """How much is heard. Of each second: seconds of reading. Per sender: different datagrams, sightings, and nonsense
+    after which it says nothing else. Of all: senders and sightings.
     """
 
-    per_second: int
     reading: float
     datagrams_per_sender: int
     sightings_per_sender: int
@@ -96,6 +98,10 @@ class _Memory:
         self.bodies[sender].add(body)
         return False
 
+    def unheard(self, sender: str, essence: bytes) -> None:
+        """What ``sender`` has sent was not read."""
+        self.bodies[sender].discard(hash(essence))
+
     def is_news(self, sender: str, what: str, gone: str) -> bool:
         """Whether ``what`` has not been reported of ``sender`` yet, and may be."""
         reported = self.reported.setdefault(sender, set())
@@ -103,15 +109,20 @@ class _Memory:
         if what in reported or full:
             return False
         reported.add(what)
-        reported.discard(gone)  # if it is back, its next goodbye is news
+        if gone in reported:  # it is back: its next goodbye is news
+            reported.discard(gone)
+            self.bodies.get(sender, set()).clear()
         self.sightings += 1
         return True
 
     def is_farewell(self, sender: str, gone: str) -> bool:
         """Whether it is the first time that ``sender`` says goodbye since it was there; what it says next is news."""
-        if gone in self.reported.get(sender, ()) or not self.is_news(sender, gone, ""):
+        reported = self.reported.get(sender, set())
+        if gone in reported or not self.is_news(sender, gone, ""):
             return False
-        self.reported[sender] = {gone}
+        # Of several devices behind one address only that one is gone, but what the others said may be said again.
+        self.reported[sender] = {gone, *(one for one in reported if one.startswith(_BYE))}
+        self.bodies.get(sender, set()).clear()
         return True
 
 
@@ -119,11 +130,12 @@ class Hearing(ABC):
     """All that is heard in one sweep, or all the time by a watcher, on any number of sockets.
 
     :param method: the discoverer's name.
+    :param clock: stamps sightings, and lets datagrams wait for their turn.
     :param monotonic: seconds that never jump.
     :param counts: where to count ``datagrams``, ``dropped``, ``repeated``, ``malformed``, ``sightings`` and
         ``departures``.
-    :param watching: whether it hears what is said to the group, and goodbyes too. Else: answers to questions of ours,
-        and the same answer is not read twice.
+    :param watching: whether it hears what is said to the group, and goodbyes too. Else: answers to questions of ours.
+        What a sender has said is not read twice, unless it came or went in between.
     :param lasting: seconds after which everything is news again and the bounds start anew; None: for ever.
     """
 
@@ -133,6 +145,7 @@ class Hearing(ABC):
         *,
         method: str,
         bounds: Bounds,
+        clock: IReactorTime,
         monotonic: Callable[[], float],
         counts: Counter[str],
         complain: Complain,
@@ -142,6 +155,8 @@ class Hearing(ABC):
         self._sink = sink
         self._method = method
         self._bounds = bounds
+        self._clock = clock
+        self._reading = FairReading(clock, monotonic, share=bounds.reading)
         self._monotonic = monotonic
         self._counts = counts
         self._complain = complain
@@ -151,31 +166,32 @@ class Hearing(ABC):
 
     def ear(self, interface: str, addresses: Sequence[Interface], ask: Ask = lambda data: None) -> Received:
         """What a socket on ``interface`` is to call; ``addresses`` are those of the interface, ``ask`` sends there."""
-        second = self._monotonic()
-        heard = 0
-        reading = 0.0
 
         def received(data: bytes, sender: str) -> None:
-            nonlocal second, heard, reading
             now = self._monotonic()
-            if now - second >= 1:
-                second, heard, reading = now, 0, 0.0
             if self._lasting is not None and now - self._memory.began >= self._lasting:
                 self.forget(now)
-            heard += 1
             self._counts["datagrams"] += 1
-            if heard > self._bounds.per_second or reading > self._bounds.reading or not self._memory.admits(sender):
+            memory = self._memory
+            if not memory.admits(sender):
                 self._counts["dropped"] += 1
-            elif self._memory.is_repetition(sender, self.essence(data)) and not self._watching:
+                return
+            essence = self.essence(data)
+            if memory.is_repetition(sender, essence):
                 self._counts["repeated"] += 1
                 self.repeated(data, sender)
-            else:
-                self._read(data, Spot(sender, interface, addresses, ask))
-                reading += self._monotonic() - now
+                return
+            spot = Spot(sender, interface, addresses, ask)
+            if not self._reading.add(sender, len(data), lambda: self._read(data, spot)):
+                self._counts["dropped"] += 1
+                memory.unheard(sender, essence)
 
         return received
 
     def _read(self, data: bytes, spot: Spot) -> None:
+        if self._memory.malformed[spot.sender] >= self._bounds.malformed_per_sender:
+            self._counts["dropped"] += 1
+            return
         try:
             self.read(data, spot)
         except RemoteError as problem:
@@ -201,22 +217,35 @@ class Hearing(ABC):
         """Everything is news again, from ``now`` on."""
         self._memory = _Memory(self._bounds, now)
 
-    def end(self) -> None:  # noqa: B027 most protocols wait for nothing
-        """A sweep is over: report what waited for more."""
+    def end(self) -> None:
+        """A sweep is over: read what waits, and report what waited for more."""
+        self._reading.finish()
 
-    def report(self, sender: str, what: str, make: Callable[[], Sighting], *, address: str = "") -> None:
-        """Report that ``sender`` told of ``what``, at ``address`` when that is another, unless it is no news."""
-        if self._memory.is_news(sender, what, _gone(address)):
+    def close(self) -> None:
+        """Nobody listens any more."""
+        self._reading.close()
+
+    def report(
+        self, sender: str, what: str, make: Callable[[], Sighting], *, address: str = "", reference: str = ""
+    ) -> None:
+        """Report that ``sender`` told of ``what``, at ``address`` when that is another, unless it is no news.
+
+        :param reference: the EndpointReference by which it would say goodbye.
+        """
+        if self._memory.is_news(sender, what, _gone(address, reference)):
             self._counts["sightings"] += 1
             self._sink.sighted(make())
 
-    def depart(self, sender: str, *, address: str = "") -> None:
+    def depart(self, sender: str, *, address: str = "", reference: str = "") -> None:
         """Report a goodbye of ``sender``, for ``address`` when that is another, unless it is said already."""
-        if self._memory.is_farewell(sender, _gone(address)):
+        if self._memory.is_farewell(sender, _gone(address, reference)):
             self._counts["departures"] += 1
-            self._sink.departed(self._method, address or sender)
+            self._sink.departed(self._method, address or sender, reference=reference)
 
 
-def _gone(address: str) -> str:
+_BYE = "bye "
+
+
+def _gone(address: str, reference: str) -> str:
     """Stands for a goodbye among what was reported of a sender."""
-    return f"bye {address}"
+    return f"{_BYE}{address} {reference}"

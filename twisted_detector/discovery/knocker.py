@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from twisted_detector.discovery.connector import Connector, Outcome
-from twisted_detector.discovery.pacing import Pacer
+from twisted_detector.discovery.pacing import Pacer, Promise
 
 #: Attempts for one port: with 5 % of packets lost each way, one port in ten thousand loses all four.
 MAX_TRIES = 4
@@ -21,6 +21,10 @@ MAX_TRIES = 4
 _FIRST_WAIT, _LEAST_WAIT, _MOST_WAIT = 0.15, 0.1, 0.4
 #: Each attempt's wait as a multiple: the last is for a camera in Wi-Fi power save. Times _MOST_WAIT: one second.
 _PATIENCE = (1.0, 1.0, 1.5, 2.5)
+#: Packets of one attempt at most: the kernel's own ARP request, the SYN, and the reset that answers an open port.
+_PACKETS = 3
+#: Seconds that may be spent on beginning attempts before others have their turn.
+_SECONDS_PER_TURN = 0.003
 #: Attempts for which the kernel had no room, per port.
 _MAX_BLOCKED = 40
 
@@ -44,6 +48,7 @@ class _Attempt:
     host: _Host
     port: int
     began: float
+    reset: Promise  #: that answers an open port
     blocked: bool = False
     give_up: Callable[[], None] | None = None
 
@@ -52,6 +57,7 @@ class Knocker:
     """Tries all ports of every host that it is given.
 
     :param ports: in the order in which they are tried.
+    :param by: what the pacer counts the attempts as.
     :param half_open: attempts at the same time; per_host: at one host.
     :param told: called with an address and its open ports so far at every open port, and at last once more with True.
     :param unresolved: called with the address of a host that the kernel has not found yet, at most every 0.1 s.
@@ -72,7 +78,9 @@ class Knocker:
         told: Callable[[str, tuple[int, ...], bool], None],
         unresolved: Callable[[str], None],
         counts: Counter[str],
+        by: str = "connect",
     ) -> None:
+        self._by = by
         self._connector = connector
         self._ports = tuple(ports)
         self._pacer = pacer
@@ -96,14 +104,19 @@ class Knocker:
         """Whether a host is left whose ports are not all decided."""
         return bool(self._hosts)
 
+    def close(self) -> None:
+        """Nothing more is answered: the connector gave all attempts up."""
+        for attempt in self._running.values():
+            attempt.reset.withdrawn()
+        self._running.clear()
+
     def add(self, address: str, *, resolved: bool = True) -> None:
         """Try this host; ``resolved`` False: the kernel has yet to find it."""
         if address in self._hosts or not self._ports:
             return
         host = _Host(address, resolved, deque(self._ports), len(self._ports), asked_at=self._monotonic())
         self._hosts[address] = host
-        self._queue(host)
-        self.start()
+        self._queue(host)  # the next turn begins: whoever tells of a hundred hosts at once is not held up
 
     def resolved(self, address: str) -> None:
         """The kernel has found this host."""
@@ -113,8 +126,10 @@ class Knocker:
 
     def turn(self) -> None:
         """Give up what waited too long, begin what may begin."""
+        # What is known already must be told first, or a busy reactor would look like loss.
+        told = self._connector.settle()
         now = self._monotonic()
-        while self._deadlines and self._deadlines[0][0] <= now:
+        while told and self._deadlines and self._deadlines[0][0] <= now:
             number = heapq.heappop(self._deadlines)[1]
             attempt = self._running.get(number)
             if attempt is not None:
@@ -123,7 +138,10 @@ class Knocker:
 
     def start(self) -> None:
         """Begin as many attempts as the limits allow, one port of each host after the other."""
-        while self._ready and len(self._running) < self._half_open and self._pacer.may():
+        until = self._monotonic() + _SECONDS_PER_TURN
+        while self._ready and len(self._running) < self._half_open and self._pacer.may(_PACKETS):
+            if self._monotonic() > until:
+                return  # the next turn, or answer, goes on
             host = self._ready.popleft()
             host.queued = False
             self._begin(host, host.todo.popleft())
@@ -135,10 +153,11 @@ class Knocker:
             self._ready.append(host)
 
     def _begin(self, host: _Host, port: int) -> None:
-        self._pacer.spend()
+        asks_too = not host.resolved and not host.tries
+        reset = self._pacer.spend(2 if asks_too else 1, by=self._by, to_follow=1)
         self._number += 1
         number, now = self._number, self._monotonic()
-        attempt = _Attempt(host, port, now)
+        attempt = _Attempt(host, port, now, reset)
         host.running += 1
         tries = host.tries[port] = host.tries.get(port, 0) + 1
         self._running[number] = attempt
@@ -189,6 +208,8 @@ class Knocker:
             attempt.blocked = True  # its time-out brings the next attempt
             self.counts["no_room"] += 1
             return
+        if outcome is Outcome.OPEN:
+            attempt.reset.kept()
         self._end(number, attempt)
         host = attempt.host
         if outcome is not Outcome.UNREACHABLE:
@@ -199,7 +220,6 @@ class Knocker:
                 self.repeated += 1
                 self.counts["repeated"] += 1
         if outcome is Outcome.OPEN:
-            self._pacer.spend()  # the reset that answers it
             self.counts["open"] += 1
             host.found.append(attempt.port)
             if host.left > 1:
@@ -211,6 +231,7 @@ class Knocker:
     def _end(self, number: int, attempt: _Attempt) -> None:
         del self._running[number]
         attempt.host.running -= 1
+        attempt.reset.withdrawn()
 
     def _decided(self, host: _Host) -> None:
         host.left -= 1

@@ -22,7 +22,6 @@ from twisted_detector.wire import dns_sd, mdns as wire
 METHOD = "mdns"
 
 BOUNDS = Bounds(
-    per_second=4000,  # 500 devices, each with eight datagrams; a usual one is read in 0.1 ms
     reading=0.25,
     datagrams_per_sender=256,  # a reflector speaks for all devices of another network
     sightings_per_sender=64,  # channels of a recorder
@@ -71,13 +70,13 @@ class Hearing(hearing.Hearing):
             sink,
             method=METHOD,
             bounds=BOUNDS,
+            clock=clock,
             monotonic=monotonic,
             counts=counts,
             complain=complain,
             watching=asked is None,
             lasting=lasting,
         )
-        self._clock = clock
         self._networks = networks
         self._known = known
         self._asked = asked
@@ -103,6 +102,7 @@ class Hearing(hearing.Hearing):
 
     def end(self) -> None:
         """Report what did not become complete as it is."""
+        super().end()
         for service, spot in self._waiting.values():
             self._tell(service, spot)
         self._waiting.clear()

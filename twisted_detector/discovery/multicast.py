@@ -26,9 +26,9 @@ Received = Callable[[bytes, str], None]
 
 #: A UDP datagram cannot be longer; shorter buffers truncate.
 _MAX_DATAGRAM = 65_535
-#: Per turn of the reactor: datagrams, about 10 ms of reading, or seconds where they were made to take long. Then others
-#: have theirs.
-_DATAGRAMS_PER_TURN, _SECONDS_PER_TURN = 16, 0.02
+#: Per turn of the reactor: datagrams, or seconds where they take long; then others have theirs. The kernel has room for
+#: some hundred, so they are taken from it quickly; what is not read at once waits here.
+_DATAGRAMS_PER_TURN, _SECONDS_PER_TURN = 64, 0.008
 #: Answers of 500 devices arrive within half a second while the reactor may be busy; the kernel caps it at rmem_max.
 _RECEIVE_BUFFER = 1_048_576
 
@@ -57,7 +57,10 @@ class MulticastPort(Protocol):
     """An open socket of one interface."""
 
     def send(self, data: bytes, to: str = "") -> None:
-        """Send to the group, or to the one address ``to``. :raises OSError: it cannot be sent there."""
+        """Send to the group, or to the one address ``to``; nothing once it is closed, for a pacer may be late.
+
+        :raises OSError: it cannot be sent there.
+        """
 
     def close(self) -> None:
         """Receive no more."""
@@ -156,7 +159,8 @@ class _MulticastSocket:
         reactor.addReader(self)
 
     def send(self, data: bytes, to: str = "") -> None:
-        self._socket.sendto(data, (to.partition("%")[0], *self._target[1:]) if to else self._target)
+        if self._open:
+            self._socket.sendto(data, (to.partition("%")[0], *self._target[1:]) if to else self._target)
 
     def close(self) -> None:
         if self._open:

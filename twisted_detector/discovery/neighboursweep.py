@@ -52,7 +52,7 @@ class NeighbourSweep:
     :param rtsp_ports: those of RTSP kind: one that is open is reported at once, the others when all are known.
     :param networks: CIDR texts; the word ``interfaces`` means the networks of the interfaces.
     :param exclude: CIDR texts; nothing is sent there.
-    :param rate: packets per second, at most.
+    :param rate: packets per second, at most. :param pacer: shared with all others that send; with it, its rate counts.
     :param half_open: TCP connects at the same time, at most; halved to what the process may have open files.
     :param per_host: of those at one host, at most.
     :param max_addresses: more addresses of the interfaces' networks together are not swept unless they are named.
@@ -80,6 +80,7 @@ class NeighbourSweep:
         half_open: int = 512,
         per_host: int = 16,
         max_addresses: int = 4096,
+        pacer: Pacer | None = None,
         beyond: PortScan | None = None,
         monotonic: Callable[[], float] = time.monotonic,
         make_connector: Callable[[Any], Connector] = EpollConnector,
@@ -98,7 +99,7 @@ class NeighbourSweep:
         self._monotonic = monotonic
         self._make_connector = make_connector
         self._make_asker = make_asker
-        self._pacer = Pacer(rate, monotonic)
+        self._pacer = Pacer(rate, monotonic) if pacer is None else pacer
         self._told: set[str] = set()
         self.alive: Mapping[str, Mac] = {}
         self.counts: Counter[str] = Counter()
@@ -119,7 +120,7 @@ class NeighbourSweep:
         if links:
             alive: dict[str, Mac] = {}
             self.alive = alive
-            await self._sweep_links(plan, links, sink, alive)
+            await self._sweep_links(plan, links, sink, alive, arp=f"{METHOD}.arp", connect=f"{METHOD}.connect")
         if self._beyond is not None:
             await self._beyond.sweep(sink)
 
@@ -131,15 +132,24 @@ class NeighbourSweep:
         where = IPv4Network(address)
         links = [one for one in interfaces if one.arp and not one.loopback and where.subnet_of(_network_of(one))]
         if links and self._plan(self._networks, interfaces).touches(where):
-            await self._sweep_links(self._plan((address,), interfaces), links, sink, {})
+            plan, by = self._plan((address,), interfaces), f"{METHOD}.look"
+            await self._sweep_links(plan, links, sink, {}, arp=by, connect=by)
 
     def _plan(self, networks: Sequence[str], interfaces: Sequence[Interface]) -> ScanPlan:
         known = self._neighbours.known()
         return ScanPlan(networks, self._exclude, interfaces, known, max_addresses=self._max_addresses)
 
     async def _sweep_links(
-        self, plan: ScanPlan, links: Sequence[Interface], sink: ISightingSink, alive: dict[str, Mac]
+        self,
+        plan: ScanPlan,
+        links: Sequence[Interface],
+        sink: ISightingSink,
+        alive: dict[str, Mac],
+        *,
+        arp: str,
+        connect: str,
     ) -> None:
+        """Ask and connect; ``arp`` and ``connect`` are what that is counted as."""
         heard: Heard = lambda address, mac: asking.heard(address, mac, by_us=True)  # noqa: E731 (asking comes below)
         asker = self._make_asker(self._reactor, links, heard)
         connector = self._make_connector(self._reactor)
@@ -154,6 +164,7 @@ class NeighbourSweep:
             told=lambda address, ports, done: self._report(sink, alive, address, ports, done),
             unresolved=lambda address: asking.ask_again(address),
             counts=self.counts,
+            by=connect,
         )
         asking = Asking(
             plan.targets(),
@@ -164,6 +175,7 @@ class NeighbourSweep:
             known=self._neighbours.known(),
             alive=alive,
             counts=self.counts,
+            by=arp,
         )
 
         def turn() -> None:
@@ -181,12 +193,13 @@ class NeighbourSweep:
             unwatch()
             asker.close()
             connector.close()
+            knocker.close()
             if self.counts["no_room"] > no_room:
                 self.log.warn(
                     "The kernel had no room (neighbour table, ports or open files) for {count} steps of the sweep",
                     count=self.counts["no_room"] - no_room,
                 )
-            self.counts["packets"] = self._pacer.packets
+            self.counts["packets"] = sum(n for by, n in self._pacer.sent.items() if by.startswith(f"{METHOD}."))
             self.counts["most_in_second"] = self._pacer.most_in_second
 
     def _report(

@@ -18,6 +18,7 @@ from txaio.tx import make_logger
 from zope.interface import implementer
 
 from twisted_detector.discovery.connector import Connector, EpollConnector, Outcome
+from twisted_detector.discovery.pacing import Pacer, Promise
 from twisted_detector.discovery.scan_plan import INTERFACES, ScanPlan, ScanTarget
 from twisted_detector.discovery.scan_ports import ports_to_try
 from twisted_detector.interfaces import IDiscoverer, INeighbours, ISightingSink
@@ -25,10 +26,12 @@ from twisted_detector.model import Mac, Sighting
 
 METHOD = "portscan"
 
-#: Seconds between turns: 10 attempts each at the default rate.
+#: Seconds between turns.
 _TICK = 0.01
-#: Seconds' worth of attempts that may be made up for at once when the reactor was late.
-_BURST = 0.05
+#: Seconds that may be spent on beginning attempts before others have their turn.
+_SECONDS_PER_TURN = 0.004
+#: Packets of one attempt at most: the SYN, and the reset that answers an open port.
+_PACKETS = 2
 #: On-link addresses that were asked and have not answered, at most so many in the time that the kernel keeps asking
 #: (three ARP requests one second apart): measured, 700 break no other connection, and the program asks for others too.
 _MAX_UNANSWERED, _UNANSWERED_FOR = 500, 3.2
@@ -48,6 +51,7 @@ class _Host:
     blocked: bool = False  #: the kernel had no room for it
     found: list[int] = field(default_factory=list)
     give_up: Callable[[], None] | None = None
+    reset: Promise | None = None  #: that answers an open port
 
 
 @implementer(IDiscoverer)
@@ -58,7 +62,7 @@ class PortScan:
     :param ports: TCP ports in the order in which they are tried.
     :param networks: CIDR texts; the word ``interfaces`` means the networks of the interfaces.
     :param exclude: CIDR texts; nothing is sent there.
-    :param rate: attempts per second.
+    :param rate: packets per second, at most. :param pacer: shared with all others that send; with it, its rate counts.
     :param half_open: attempts at the same time.
     :param timeout: seconds for one port that does not answer.
     :param max_addresses: of a larger network of an interface only addresses known to the kernel are tried.
@@ -85,6 +89,7 @@ class PortScan:
         timeout: float = 1.75,
         max_addresses: int = 4096,
         on_link: bool = True,
+        pacer: Pacer | None = None,
         rtsp_ports: Sequence[int] | None = None,
         monotonic: Callable[[], float] = time.monotonic,
         make_connector: Callable[[Any], Connector] = EpollConnector,
@@ -94,7 +99,7 @@ class PortScan:
         self._ports = ports_to_try(base=ports)
         self._networks = tuple(networks)
         self._exclude = tuple(exclude)
-        self._rate = rate
+        self._pacer = Pacer(rate, monotonic) if pacer is None else pacer
         self._half_open = half_open
         self._timeout = timeout
         self._max_addresses = max_addresses
@@ -127,7 +132,7 @@ class PortScan:
             (target for target in plan.targets() if self._on_link or not target.on_link),
             connector,
             ports=self._ports,
-            rate=self._rate,
+            pacer=self._pacer,
             half_open=self._half_open,
             timeout=self._timeout,
             monotonic=self._monotonic,
@@ -148,6 +153,7 @@ class PortScan:
             if turns.running:
                 turns.stop()
             connector.close()
+            run.close()
 
     def _report(self, sink: ISightingSink, address: str, ports: tuple[int, ...]) -> None:
         self.counts["sightings"] += 1
@@ -172,7 +178,7 @@ class _Run:
         connector: Connector,
         *,
         ports: tuple[int, ...],
-        rate: int,
+        pacer: Pacer,
         half_open: int,
         timeout: float,
         monotonic: Callable[[], float],
@@ -183,7 +189,7 @@ class _Run:
         self._targets = targets
         self._connector = connector
         self._ports = ports
-        self._rate = rate
+        self._pacer = pacer
         self._half_open = half_open
         self._timeout = timeout
         self._monotonic = monotonic
@@ -196,24 +202,30 @@ class _Run:
         self._deadlines: list[tuple[float, int]] = []
         self._unanswered: dict[str, float] = {}
         self._number = 0
-        self._allowance = 1.0
-        self._last = monotonic()
 
     def turn(self) -> bool:
         """Give up what waited too long, begin what may begin; whether there is more to do."""
         now = self._monotonic()
-        self._allowance = min(self._allowance + (now - self._last) * self._rate, max(1.0, self._rate * _BURST))
-        self._last = now
         self._expire(now)
         while self._unanswered and now - next(iter(self._unanswered.values())) >= _UNANSWERED_FOR:
             del self._unanswered[next(iter(self._unanswered))]
-        while self._allowance >= 1 and len(self._running) < self._half_open:
+        while (
+            len(self._running) < self._half_open
+            and self._pacer.may(_PACKETS)
+            and self._monotonic() - now < _SECONDS_PER_TURN
+        ):
             host = self._again.popleft() if self._again else self._fresh(now)
             if host is None:
                 break
-            self._allowance -= 1
             self._begin(host, now)
         return bool(self._running or self._again or self._next)
+
+    def close(self) -> None:
+        """Nothing more is answered: the connector gave all attempts up."""
+        for host in self._running.values():
+            if host.reset is not None:
+                host.reset.withdrawn()
+        self._running.clear()
 
     def _fresh(self, now: float) -> _Host | None:
         """The next address, None when there is none or when it must wait for room in the neighbour table."""
@@ -232,6 +244,7 @@ class _Run:
         self._number += 1
         number = host.attempt = self._number
         host.blocked = False
+        host.reset = self._pacer.spend(by=f"{METHOD}.connect", to_follow=1)
         self._running[number] = host
         self._wait(host, now)
         self._counts["attempts"] += 1
@@ -271,6 +284,10 @@ class _Run:
             return
         del self._running[number]
         host.give_up = None
+        if host.reset is not None:
+            if outcome is Outcome.OPEN:
+                host.reset.kept()
+            host.reset.withdrawn()
         if outcome is Outcome.UNREACHABLE:
             return
         self._unanswered.pop(host.target.address, None)
@@ -282,6 +299,8 @@ class _Run:
 
     def _stop(self, host: _Host) -> None:
         del self._running[host.attempt]
+        if host.reset is not None:
+            host.reset.withdrawn()
         if host.give_up is not None:
             host.give_up()
             host.give_up = None

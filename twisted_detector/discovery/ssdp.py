@@ -25,7 +25,6 @@ from twisted_detector.wire import ssdp as wire
 METHOD = "ssdp"
 
 BOUNDS = Bounds(
-    per_second=4000,  # 500 devices with eight datagrams each; one is read in 0.05 ms
     reading=0.25,
     datagrams_per_sender=256,  # a media server with all its services has 30
     sightings_per_sender=64,
@@ -69,13 +68,13 @@ class Hearing(hearing.Hearing):
             sink,
             method=METHOD,
             bounds=BOUNDS,
+            clock=clock,
             monotonic=monotonic,
             counts=counts,
             complain=complain,
             watching=watching,
             lasting=lasting,
         )
-        self._clock = clock
         self._known = known
 
     def read(self, data: bytes, spot: Spot) -> None:

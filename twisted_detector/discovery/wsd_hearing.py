@@ -16,9 +16,7 @@ from twisted_detector.wire import wsdiscovery as wire
 
 METHOD = "wsdiscovery"
 
-#: Per socket: 500 cameras answer four dialects four times within two seconds.
-MAX_PER_SECOND = 4000
-#: Per socket and second: seconds of reading. A usual datagram takes 0.5 ms; one of 64 kB that was made for it, 80 ms.
+#: Of each second: seconds of reading. A usual datagram takes 0.5 ms; one of 64 kB that was made for it, 80 ms.
 MAX_READING = 0.25
 #: Per sender: 64 channels of an NVR that answer four dialects come to 256 different datagrams.
 MAX_DATAGRAMS_PER_SENDER, MAX_SIGHTINGS_PER_SENDER = 256, wire.MAX_MATCHES
@@ -63,7 +61,6 @@ class Hearing(hearing.Hearing):
             sink,
             method=METHOD,
             bounds=Bounds(
-                MAX_PER_SECOND,
                 MAX_READING,
                 MAX_DATAGRAMS_PER_SENDER,
                 MAX_SIGHTINGS_PER_SENDER,
@@ -71,13 +68,13 @@ class Hearing(hearing.Hearing):
                 MAX_SENDERS,
                 MAX_SIGHTINGS,
             ),
+            clock=clock,
             monotonic=monotonic,
             counts=counts,
             complain=complain,
             watching=asked is None,
             lasting=lasting,
         )
-        self._clock = clock
         self._asked = asked
         self._answered = answered
         #: The cameras in each answer that was read: so many as the base class lets be read.
@@ -93,7 +90,8 @@ class Hearing(hearing.Hearing):
             return
         said = wire.parse(data)
         if said.kind == "bye" and self._asked is None:
-            self.depart(spot.sender)
+            reference = wire.normalize_reference(said.matches[0].endpoint_reference)
+            self.depart(spot.sender, reference=reference)
             return
         if said.kind not in (("hello",) if self._asked is None else ("probe_matches", "resolve_matches")):
             return
@@ -120,10 +118,12 @@ class Hearing(hearing.Hearing):
             self._answered(reference, message_id)
 
     def _tell(self, match: wire.Match, spot: Spot) -> None:
+        reference = wire.normalize_reference(match.endpoint_reference)
         self.report(
             spot.sender,
-            "match " + wire.normalize_reference(match.endpoint_reference),
+            "match " + reference,
             lambda: make_sighting(match, spot.sender, spot.interface, spot.addresses, self._clock.seconds()),
+            reference=reference,
         )
 
 

@@ -5,16 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from ipaddress import IPv4Address, IPv4Network, IPv6Network, ip_network
 
-from twisted.internet.interfaces import IReactorTime
-from twisted.internet.task import deferLater
-
+from twisted_detector.discovery.pacing import Pacer
 from twisted_detector.discovery.scan_plan import INTERFACES
 from twisted_detector.model import Interface
 
-#: Addresses of one sweep; of larger networks the next sweep asks the next ones. 1 024 take five seconds.
+#: Addresses of one sweep; of larger networks the next sweep asks the next ones.
 MAX_PER_SWEEP = 1024
-#: Seconds between turns.
-_TICK = 0.05
 
 
 class RoutedNetworks:
@@ -22,14 +18,12 @@ class RoutedNetworks:
 
     :param networks: CIDR texts; the word ``interfaces`` is passed over, for the group reaches those.
     :param exclude: nothing is sent there.
-    :param rate: datagrams per second.
     """
 
-    def __init__(self, networks: Iterable[str], exclude: Sequence[IPv4Network | IPv6Network], *, rate: int) -> None:
+    def __init__(self, networks: Iterable[str], exclude: Sequence[IPv4Network | IPv6Network]) -> None:
         named = (ip_network(text, strict=False) for text in networks if text != INTERFACES)
         self._networks = [one for one in named if isinstance(one, IPv4Network) and not one.is_loopback]
         self._exclude = [one for one in exclude if isinstance(one, IPv4Network)]
-        self._per_tick = max(1, round(rate * _TICK))
         self._done = 0
 
     def __bool__(self) -> bool:
@@ -47,16 +41,12 @@ class RoutedNetworks:
                 yield str(address)
 
     async def ask_each(
-        self, interfaces: Sequence[Interface], send: Callable[[str], object], clock: IReactorTime
+        self, interfaces: Sequence[Interface], send: Callable[[str], object], pacer: Pacer, by: str
     ) -> None:
-        """Call ``send`` with each address that is due, no faster than the rate."""
-        left = self._per_tick
+        """Call ``send``, which sends one datagram, with each address that is due, as the pacer lets us."""
         for address in self.due(interfaces):
+            await pacer.turn(by=by)
             send(address)
-            left -= 1
-            if not left:
-                left = self._per_tick
-                await deferLater(clock, _TICK)
 
 
 def _nth(networks: Sequence[IPv4Network], number: int) -> IPv4Address:

@@ -47,7 +47,6 @@ class WSDiscovery(GroupDiscoverer):
     :param dialects: remembers who answers what.
     :param networks: CIDR texts; those of them that stand behind a router are asked address by address.
     :param exclude: CIDR texts; nothing is sent to an address of theirs (a group reaches whoever listens).
-    :param rate: unicast probes per second into networks behind a router.
     """
 
     name = METHOD
@@ -62,13 +61,12 @@ class WSDiscovery(GroupDiscoverer):
         dialects: Dialects | None = None,
         networks: Iterable[str] = (),
         exclude: Iterable[str] = (),
-        rate: int = 200,
         **common: Any,
     ) -> None:
         super().__init__(reactor, neighbours, **common)
         self._dialects = dialects or Dialects()
         self._exclude = tuple(ip_network(text, strict=False) for text in exclude)
-        self._routed = RoutedNetworks(networks, self._exclude, rate=rate)
+        self._routed = RoutedNetworks(networks, self._exclude)
 
     def hearing(self, sink: ISightingSink, asked: Mapping[str, str] | None, lasting: float | None) -> Hearing:
         """See :class:`GroupDiscoverer`."""
@@ -110,9 +108,9 @@ class WSDiscovery(GroupDiscoverer):
 
             def send(to: str) -> None:
                 for one in opened:
-                    self.send(one.interface, one.port, data, to)
+                    self.send_now(one.interface, one.port, data, to)
 
-            await self._routed.ask_each(own, send, self._reactor)
+            await self._routed.ask_each(own, send, self._pacer, f"{METHOD}.routed")
             await deferLater(self._reactor, _QUICK_LISTEN)
 
     # --- IQuickLook, ILookAt, IFinder ------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ bounded. What every fault's ``code`` means is told in ``docs/security.md``.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from OpenSSL.SSL import Error as TlsError
@@ -18,7 +18,7 @@ from twisted.python.failure import Failure
 from twisted.web.client import URI, Agent, HTTPConnectionPool, RequestTransmissionFailed, ResponseFailed
 from twisted.web.http_headers import Headers
 
-from twisted_detector.errors import InspectionError, Malformed, Unreachable
+from twisted_detector.errors import InspectionError, Malformed, RemoteError, Unreachable
 from twisted_detector.inspection.http_connections import (
     MAX_HEAD,
     AnswerTooLong,
@@ -26,6 +26,7 @@ from twisted_detector.inspection.http_connections import (
     ClosedWhileKept,
     Collector,
     Endpoints,
+    Sink,
 )
 from twisted_detector.inspection.turns import Turns
 from twisted_detector.wire.xml import clean
@@ -58,6 +59,10 @@ class HttpResponse:
 
 class KeptConnectionClosed(Unreachable):
     """The device closed a kept connection instead of answering; not a byte of an answer came."""
+
+
+#: Chooses by an answer's head who takes its body; None: it is gathered as usual.
+SinkFor = Callable[[HttpResponse], Sink | None]
 
 
 async def once_more(ask: Callable[[], Awaitable[HttpResponse]]) -> HttpResponse:
@@ -111,7 +116,16 @@ class HttpClient:
 
     async def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> HttpResponse:
         """See :class:`HttpTransport`."""
-        deferred = Deferred.fromCoroutine(self._exchange(url, body, headers))
+        return await self._bounded("POST", url, body, headers)
+
+    async def get(self, url: str, headers: Mapping[str, str], *, sink_for: SinkFor = lambda head: None) -> HttpResponse:
+        """Send one GET; the answer's body is empty when ``sink_for`` gave somebody to take it; raises as ``post``."""
+        return await self._bounded("GET", url, None, headers, sink_for)
+
+    async def _bounded(
+        self, method: str, url: str, body: bytes | None, headers: Mapping[str, str], sink_for: SinkFor | None = None
+    ) -> HttpResponse:
+        deferred = Deferred.fromCoroutine(self._exchange(method, url, body, headers, sink_for))
         deferred.addTimeout(self._timeout, self._reactor, _timed_out)
         try:
             response = await deferred
@@ -132,7 +146,9 @@ class HttpClient:
             connection.abortConnection()
         await closed
 
-    async def _exchange(self, url: str, body: bytes, headers: Mapping[str, str]) -> HttpResponse:
+    async def _exchange(
+        self, method: str, url: str, body: bytes | None, headers: Mapping[str, str], sink_for: SinkFor | None
+    ) -> HttpResponse:
         raw = Headers({})
         for name, value in headers.items():
             raw.addRawHeader(name.encode("ascii"), value.encode("utf-8", "surrogateescape"))
@@ -140,7 +156,8 @@ class HttpClient:
         raw.setRawHeaders(b"Host", [_host_header(uri.netloc)])
         raw.setRawHeaders(b"User-Agent", [b"camdetect"])
         raw.setRawHeaders(b"Accept-Encoding", [b"identity"])
-        response = await self._agent.request(b"POST", url.encode("ascii"), raw, Body(body))
+        producer = Body(body) if body is not None else None
+        response = await self._agent.request(method.encode("ascii"), url.encode("ascii"), raw, producer)
         encodings = [value.strip().lower() for value in response.headers.getRawHeaders(b"Content-Encoding", [])]
         if any(encoding not in (b"", b"identity") for encoding in encodings):
             # A few bytes of gzip can be gigabytes: what nobody asked for is not unpacked.
@@ -148,20 +165,25 @@ class HttpClient:
             unread.whole.addErrback(lambda _: None)
             response.deliverBody(unread)
             raise Malformed("an answer in an encoding that was not asked for", code="encoding")
-        collector = Collector(self._max_answer)
-        response.deliverBody(collector)
-        data = await collector.whole
-        return HttpResponse(
+        head = HttpResponse(
             status=response.code,
             headers=tuple(
                 (name.decode("latin-1"), value.decode("utf-8", "surrogateescape"))
                 for name, values in response.headers.getAllRawHeaders()
                 for value in values
             ),
-            body=data,
             certificate=self._endpoints.certificates.get(uri.netloc, ""),
             reason=clean(response.phrase.decode("latin-1"))[:MAX_REASON],
         )
+        collector = Collector(self._max_answer)
+        try:
+            collector.sink = sink_for(head) if sink_for is not None else None
+        finally:
+            response.deliverBody(collector)
+        try:
+            return replace(head, body=await collector.whole)
+        except RemoteError as error:
+            raise Malformed(error.what, shown=error.shown) from None
 
 
 def _timed_out(result: object, timeout: float) -> Failure:

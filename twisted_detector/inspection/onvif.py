@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 from txaio.tx import make_logger
 from zope.interface import implementer
 
+from twisted_detector.addressing import RTSP_PORTS, SILENT_PORTS
 from twisted_detector.errors import Malformed, RemoteError
 from twisted_detector.inspection.http import HttpClient, HttpTransport
 from twisted_detector.inspection.lanes import Lanes, web_lane
@@ -28,6 +29,13 @@ T = TypeVar("T")
 
 #: Where device services live by guess; 8000 is Reolink's and others', 2020 TP-Link's, 8899 Xiongmai's.
 DEFAULT_PORTS = (80, 8000, 8080, 2020, 8899)
+#: Where they were met beside those.
+LESS_LIKELY_PORTS = (5000, 8081, 6688, 8999, 81, 85, 8090, 443, 8443)
+_TLS_PORTS = (443, 8443)
+#: RFC 6335, 6: below are other services' own. Above, what is open and not of RTSP kind comes last.
+_USER_PORTS = 1024
+#: Ports that are guessed at: each costs a connection, or a time-out where something else listens.
+MAX_GUESSES = 8
 DEVICE_PATH = "/onvif/device_service"
 #: Seconds for which what a device told without a login is good for the interview with one that follows at once: its
 #: challenge is answered as soon as any client would.
@@ -43,7 +51,7 @@ class OnvifInspector:
     """Asks a device by ONVIF.
 
     :param timeout: seconds for one question and its answer.
-    :param onvif_ports: ports tried when nothing was announced, and only those that were seen open.
+    :param onvif_ports: ports that are guessed at first. Only ports that were seen open are, and none of RTSP kind.
     :param random: gives so many fresh random bytes, for nonces.
     :param monotonic: a clock that never jumps, seconds, for the round trip.
     :param allow_basic: whether this device may be told a password in clear, if it knows nothing better.
@@ -143,11 +151,20 @@ class OnvifInspector:
         announced = list(dict.fromkeys(announced))[:MAX_XADDRS]
         host = host_for_url(candidate.address)
         guessed = [
-            f"{'https' if port == 443 else 'http'}://{host}{'' if port in (80, 443) else f':{port}'}{DEVICE_PATH}"
-            for port in self._ports
-            if port in candidate.open_ports
+            f"https://{host}{'' if port == 443 else f':{port}'}{DEVICE_PATH}"
+            if port in _TLS_PORTS
+            else f"http://{host}{'' if port == 80 else f':{port}'}{DEVICE_PATH}"
+            for port in self._guesses(candidate)
         ]
         return [(url, True) for url in announced] + [(url, False) for url in guessed if url not in announced]
+
+    def _guesses(self, candidate: Candidate) -> list[int]:
+        """The open ports that may be of HTTP kind, likely ones first."""
+        closed = SILENT_PORTS.union({*candidate.rtsp_ports, *RTSP_PORTS}.difference(self._ports))
+        usual = (*self._ports, *LESS_LIKELY_PORTS)
+        likely = [port for port in dict.fromkeys(usual) if port in candidate.open_ports]
+        others = [port for port in dict.fromkeys(candidate.open_ports) if port not in usual and port >= _USER_PORTS]
+        return [port for port in (*likely, *others) if port not in closed][:MAX_GUESSES]
 
 
 def _remember(memory: dict[tuple[str, str], T], key: tuple[str, str], value: T) -> None:

@@ -113,7 +113,6 @@ class OnvifSession:
         self.doubted = False
         self.unsaid = False
         self._fresh = fresh
-        self._counted = False
         self._last: Refused | None = None
 
     async def ask(self, url: str, namespace: str, operation: str, body: str, *, with_login: bool = True) -> Element:
@@ -157,8 +156,7 @@ class OnvifSession:
         :raises Refused: when there is no login, none that may be used, or the device warns.
         """
         self.refusal = refusal
-        self._counted = self._counted or refusal.warning.counts
-        if self._login is None or refusal.warning.hopeless:
+        if self._login is None or refusal.warning.counts:
             raise self._refused(refusal, sent=False)
         self._challenge, self._nonce_count = digest.choose(refusal.challenges, allow_basic=self._allow_basic), 0
         if self._challenge is None:
@@ -205,14 +203,12 @@ class OnvifSession:
         ``attempted`` if the login was never accepted, or if the device counts: then the password was changed while it
         was being asked. Else it may be about rights, or about room, and is only doubted; ``locked`` forbids others.
         """
-        self._counted = self._counted or refusal.warning.counts
-        attempted = sent and (not self.accepted or refusal.warning.counts)
-        if refusal.warning.locked:
-            what = "the device says that it is locked"
+        warning = refusal.warning
+        attempted = sent and (not self.accepted or warning.counts)
+        if warning.counts:
+            what = f"{'the login was refused, and ' if attempted and not warning.locked else ''}{warning.words}"
         elif attempted:
             what = "the login was refused"
-            if self._counted:
-                what += ", and the device counts the attempts that are left"
             if self._token and self.clock.said is not None and abs(self.clock.said) > DRIFT:
                 ahead = f"{abs(self.clock.said):.0f} s {'ahead of' if self.clock.said > 0 else 'behind'} ours"
                 what += f", perhaps only because the device's clock is {ahead}"
@@ -220,8 +216,7 @@ class OnvifSession:
             what = "the login has no right to ask that"
         else:
             what = "a login is needed"
-        locked = refusal.warning.hopeless or (attempted and self._counted)
-        refused = Refused(what, shown=refusal.text, attempted=attempted, locked=locked, soap=refusal.soap)
+        refused = Refused(what, shown=refusal.text, attempted=attempted, locked=warning.counts, soap=refusal.soap)
         past_http = self._challenge is not None and not refusal.challenges
         if sent and (attempted or not past_http):
             self._last = refused

@@ -26,6 +26,7 @@ from twisted.python.failure import Failure
 from txaio.tx import make_logger
 from zope.interface import implementer
 
+from twisted_detector.addressing import SILENT_PORTS
 from twisted_detector.errors import LocalError, Malformed, RemoteError, Unreachable
 from twisted_detector.model import parse_address
 from twisted_detector.wire import rtsp
@@ -79,13 +80,17 @@ class RtspSession(Protocol):
         self._server_requests = 0
         self._waiting: Deferred[rtsp.Response] | None = None
         self._cutting: IDelayedCall | None = None
+        self._gone = False
+        self._abandoned: list[Deferred[None]] = []
 
     # --- asking ---------------------------------------------------------------------------------------------------
 
     async def request(
-        self, method: str, url: str, headers: Iterable[tuple[str, str]] = (), *, timeout: float
+        self, method: str, url: str, headers: Iterable[tuple[str, str]] = (), *, timeout: float | None
     ) -> rtsp.Response:
         """Ask and wait for the answer, at most ``timeout`` seconds; after a time-out the connection is closed.
+
+        Without a time-out whoever awaits this cancels it.
 
         :raises Closed: the peer closed the connection instead of answering.
         :raises Unreachable: no answer in time.
@@ -101,7 +106,8 @@ class RtspSession(Protocol):
         answer: Deferred[rtsp.Response] = Deferred()
         self._waiting = answer
         self.transport.write(data)
-        answer.addTimeout(timeout, self._clock)
+        if timeout is not None:
+            answer.addTimeout(timeout, self._clock)
         try:
             return await answer
         except DeferredTimeout:
@@ -125,6 +131,18 @@ class RtspSession(Protocol):
         self._cutting = self._clock.callLater(LINGER, self._cut)
         self.transport.loseConnection()
 
+    def abandon(self) -> Deferred[None]:
+        """Cut the connection; fires when it is gone. What the peer has not read yet may be lost."""
+        gone: Deferred[None] = Deferred()
+        self.on_interleaved = self.on_lost = None
+        if self._gone:
+            gone.callback(None)
+        else:
+            self.closed = True
+            self._abandoned.append(gone)
+            self.transport.abortConnection()
+        return gone
+
     def _cut(self) -> None:
         self._cutting = None
         self.transport.abortConnection()
@@ -143,6 +161,7 @@ class RtspSession(Protocol):
     def dataReceived(self, data: bytes) -> None:
         if self.closed:
             return
+        self._parser.skims = self.on_interleaved is None
         try:
             events = self._parser.receive(data)
         except RemoteError as error:
@@ -192,8 +211,11 @@ class RtspSession(Protocol):
         if self._cutting is not None:
             self._cutting.cancel()
             self._cutting = None
+        self._gone = True
         waiting, self._waiting = self._waiting, None
         lost, self.on_lost = self.on_lost, None
+        for gone in self._abandoned:
+            gone.callback(None)
         if waiting is not None:
             waiting.errback(Closed())
         elif lost is not None:
@@ -215,8 +237,10 @@ async def connect(reactor: Any, host: str, port: int, timeout: float, tls: bool 
 
     :param host: an IP address (IPv6 link-local with ``%scope``) or a name.
     :param timeout: seconds until the connection must stand.
-    :raises Unreachable: it does not.
+    :raises Unreachable: it does not, or nothing is ever sent to that port.
     """
+    if port in SILENT_PORTS:
+        raise Unreachable(f"nothing is ever sent to port {port}")
     try:
         version: int = parse_address(host).version
     except RemoteError:
@@ -230,7 +254,9 @@ async def connect(reactor: Any, host: str, port: int, timeout: float, tls: bool 
         endpoint = HostnameEndpoint(reactor, host, port, timeout=timeout)
     if tls:
         endpoint = wrapClientTLS(_AnyCertificate(), endpoint)
-    attempt: Deferred[Any] = endpoint.connect(Factory.forProtocol(lambda: RtspSession(reactor)))
+    factory = Factory.forProtocol(lambda: RtspSession(reactor))
+    factory.noisy = False  # two lines of log for each connection, else
+    attempt: Deferred[Any] = endpoint.connect(factory)
     attempt.addTimeout(timeout, reactor)  # the name server has its own, longer patience
     try:
         session: RtspSession = await attempt

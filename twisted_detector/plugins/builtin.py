@@ -12,6 +12,7 @@ from twisted_detector.discovery.dhcp import Overhearing
 from twisted_detector.discovery.dialects import Dialects
 from twisted_detector.discovery.mdns import MDNS
 from twisted_detector.discovery.neighboursweep import NeighbourSweep
+from twisted_detector.discovery.pacing import Pacer
 from twisted_detector.discovery.portscan import PortScan
 from twisted_detector.discovery.scan_ports import RTSP_PORTS, ports_to_try
 from twisted_detector.discovery.ssdp import SSDP
@@ -56,7 +57,7 @@ class WSDiscoveryMaker:
             dialects=context.parts.get(Dialects),
             networks=context.config.scan_networks,
             exclude=context.config.scan_exclude,
-            rate=max(1, context.config.scan_rate // 5),
+            pacer=context.parts[Pacer],
         )
 
 
@@ -76,6 +77,7 @@ class MDNSMaker:
             networks=context.config.named_networks,
             listen=min(3.0, context.config.discovery_timeout),
             include_loopback=_loopback_named(context),
+            pacer=context.parts[Pacer],
         )
 
 
@@ -92,6 +94,7 @@ class SSDPMaker:
         return SSDP(
             context.reactor,
             context.parts[INeighbours],
+            pacer=context.parts[Pacer],
             listen=min(3.0, context.config.discovery_timeout),
             include_loopback=_loopback_named(context),
         )
@@ -118,7 +121,7 @@ class NeighbourSweepMaker:
             rtsp_ports=rtsp_ports,
             networks=config.scan_networks,
             exclude=config.scan_exclude,
-            rate=config.scan_rate,
+            pacer=context.parts[Pacer],
             half_open=config.scan_half_open,
             beyond=PortScan(
                 context.reactor,
@@ -127,7 +130,7 @@ class NeighbourSweepMaker:
                 rtsp_ports=rtsp_ports,
                 networks=config.scan_networks,
                 exclude=config.scan_exclude,
-                rate=config.scan_rate,
+                pacer=context.parts[Pacer],
                 half_open=config.scan_half_open,
                 on_link=False,
             ),
@@ -144,8 +147,10 @@ class OverhearingMaker:
     def __init__(self, name: str) -> None:
         self.name = name
 
-    def make(self, context: MakerContext) -> Overhearing:
-        """See :class:`IMaker`."""
+    def make(self, context: MakerContext) -> Overhearing | None:
+        """See :class:`IMaker`. What is overheard is MAC addresses only."""
+        if not context.config.mac_tracking_enabled:
+            return None
         return Overhearing(self.name, context.reactor, context.parts[INeighbours], exclude=context.config.scan_exclude)
 
 

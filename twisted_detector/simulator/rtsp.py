@@ -171,7 +171,12 @@ class RtspConnection(Protocol):
             raise Refusal(461)
         channel, granted = self._open(wanted)
         sender = Sender(
-            stream.clip, channel, clock=service.reactor, random=service.random, cname=service.spec.serial_number
+            stream.clip,
+            channel,
+            clock=service.reactor,
+            random=service.random,
+            cname=service.spec.serial_number,
+            frozen=service.spec.quirks.frozen,
         )
         self._session = StreamSession(f"{service.random.getrandbits(64):016X}", stream, sender, channel)
         service.sessions.add(self._session)

@@ -78,16 +78,18 @@ class MemoryNeighbours:
 @implementer(ISightingSink)
 @dataclass
 class RecordingSink:
-    """Keeps what is reported, in order."""
+    """Keeps what is reported, in order; ``references`` are those of the departures."""
 
     sightings: list[Sighting] = field(default_factory=list)
     departures: list[tuple[str, str]] = field(default_factory=list)
+    references: list[str] = field(default_factory=list)
 
     def sighted(self, sighting: Sighting) -> None:
         self.sightings.append(sighting)
 
-    def departed(self, source: str, address: str) -> None:
+    def departed(self, source: str, address: str, reference: str = "") -> None:
         self.departures.append((source, address))
+        self.references.append(reference)
 
 
 #: A device: a datagram and its sender's address go in, the datagrams that it answers come out.
@@ -175,7 +177,8 @@ class _MemoryPort:
         self.coming: list[IDelayedCall] = []
 
     def send(self, data: bytes, to: str = "") -> None:
-        self._lan._send(self, data, to)
+        if self in self._lan._ports:
+            self._lan._send(self, data, to)
 
     def close(self) -> None:
         self._lan._close(self)
@@ -232,6 +235,9 @@ class MemoryHosts:
         call = self.running.pop(number, None)
         if call is not None:
             call.cancel()
+
+    def settle(self) -> bool:
+        return True
 
     def close(self) -> None:
         for number in tuple(self.running):

@@ -8,8 +8,6 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-#: With so few attempts left by its own words a device is left alone though it was given nothing: those are its owner's.
-LAST_ATTEMPTS = 1
 #: Characters of a text in which such words are looked for: a refusal is a sentence, not a book.
 MAX_TEXT = 4000
 _ATTEMPTS = re.compile(
@@ -34,13 +32,16 @@ class Lockout:
 
     @property
     def counts(self) -> bool:
-        """Whether it says anything at all: then no other login may follow one that was refused."""
+        """Whether it says anything at all: then no login may follow, however many attempts are left.
+
+        They are its owner's; and who counts aloud has counted something already, ours or another's.
+        """
         return self.locked or self.attempts_left is not None
 
     @property
-    def hopeless(self) -> bool:
-        """Whether not even a first login may follow."""
-        return self.locked or (self.attempts_left is not None and self.attempts_left <= LAST_ATTEMPTS)
+    def words(self) -> str:
+        """What it says, for people."""
+        return "the device says that it is locked" if self.locked else "the device counts the attempts that are left"
 
 
 def read_lockout(text: str) -> Lockout:

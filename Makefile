@@ -17,7 +17,7 @@ BOUNDED = PYTHONFAULTHANDLER=1 timeout --foreground --signal=ABRT --kill-after=2
 export PATH := $(PATH):/usr/local/sbin:/usr/sbin:/sbin
 export PYTHON
 
-.PHONY: help run demo test lint types unit integration lab pytest identity-histories format docs faults fuzz bench wheel addon clean \
+.PHONY: help run demo test lint types unit integration lab pytest identity-histories format docs screenshot faults fuzz bench wheel addon clean \
 	homeassistant debian-run debian-test debian-bench
 
 help: ## this text
@@ -68,7 +68,7 @@ faults: debian-test $(VENV)/.test ## every fault against the MQTT side, the long
 fuzz: debian-test $(VENV)/.fuzz ## fuzz every parser (10^6 inputs each, hours; FUZZ_RUNS=… for less), into docs/benchmarks.md
 	$(BIN)/python -m tests.fuzz --all --runs $(or $(FUZZ_RUNS),1000000) --jobs 2 --write
 
-bench: $(patsubst %.py,bench-%,$(patsubst bench_%,%,$(notdir $(sort $(wildcard benchmarks/*.py))))) ## run every benchmark, or one: bench-<name>
+bench: $(patsubst %.py,bench-%,$(patsubst bench_%,%,$(notdir $(sort $(filter-out benchmarks/web_shot.py,$(wildcard benchmarks/*.py)))))) ## run every benchmark, or one: bench-<name>
 
 bench-%: benchmarks/%.py debian-test $(VENV)/.test
 	$(BIN)/python $<
@@ -90,6 +90,12 @@ bench-onvif: $(VENV)/.test ## 100 ONVIF inspections at once; the table goes into
 
 bench-lan: debian-test $(VENV)/.test ## how soon 100 cameras are on MQTT, and what it costs, into docs/benchmarks.md (as root)
 	$(BIN)/python benchmarks/bench_lan.py --write
+
+bench-web: debian-test $(VENV)/.test ## how soon the page shows what is, and whether it freezes, into docs/benchmarks.md
+	$(BIN)/python benchmarks/bench_web.py --write
+
+screenshot: debian-test $(VENV)/.test ## the picture of the page in the README
+	$(BIN)/python benchmarks/web_shot.py
 
 bench-rtsp: debian-test $(VENV)/.test ## what proving 100 streams costs, beside ffprobe, into docs/benchmarks.md
 	$(BIN)/python benchmarks/bench_rtsp.py --write

@@ -18,6 +18,8 @@ import json
 import os
 import platform
 import re
+import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -63,6 +65,7 @@ def fuzz(name: str, runs: int) -> None:
 
     def report() -> None:
         seconds = clock() - begin
+        signal.setitimer(signal.ITIMER_REAL, 0)  # libFuzzer's alarm for one input: what follows is many
         for _ in range(2):
             for data in sample:
                 passes(target, data)
@@ -83,6 +86,7 @@ def fuzz(name: str, runs: int) -> None:
             "kib": resident() - memory,
         }
         print(_RESULT + json.dumps(result), flush=True)
+        shutil.rmtree(folder, ignore_errors=True)
         os._exit(1 if slowest > LIMIT else 0)
 
     def one(data: bytes) -> None:

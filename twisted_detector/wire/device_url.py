@@ -30,6 +30,7 @@ _PASSWORD = re.compile(
     re.I,
 )
 _USER = re.compile(r"((?:^|[/?&_;])(?:username|user|usr)=)(.*?)(?=_(?:password|passwd|pass|pwd)=|[&?/;#]|$)", re.I)
+_SURROGATE = re.compile("[\ud800-\udfff]")
 #: Everything printable in ASCII stays as it is: devices compare paths byte by byte.
 _KEEP = "".join(chr(code) for code in range(0x21, 0x7F) if chr(code) not in '"<>\\^`{|}')
 
@@ -60,7 +61,7 @@ def device_url(text: str, address: str, *, schemes: Sequence[str] = ("http", "ht
 
 def _quoted(target: str) -> str:
     # A text may hold lone surrogates (bytes that were no UTF-8): they name nothing, and must not end in an exception.
-    return quote(target, safe=_KEEP, errors="replace")
+    return quote(_SURROGATE.sub("\ufffd", target), safe=_KEEP)
 
 
 def _completed(text: str, schemes: Sequence[str], base: str) -> str:

@@ -66,8 +66,9 @@ class SpendingTests(BudgetCase):
 
     def test_learning_the_mac_is_no_new_chance(self) -> None:
         """What was refused before the MAC was known stays refused after."""
-        self.budget = self.make(ONE, TWO, confirmed="10.0.0.0/24")
         for reference in ("", "r"):
+            self.saved.clear()
+            self.budget = self.make(ONE, TWO, confirmed="10.0.0.0/24")
             self.budget.refused(candidate("10.0.0.5", None, reference), ONE, 1000.0, False)
             self.assertEqual(["two"], self.names(candidate("10.0.0.5", A, reference)))
         self.assertEqual(["two"], self.names(candidate("10.0.0.77", A, "r")))
@@ -482,6 +483,18 @@ class SpendingFirstTests(BudgetCase):
                 self.assertLessEqual([who for _, who in failures].count(name), 2)
 
 
+class OlderStateTests(BudgetCase):
+    def test_one_stamp_for_each(self) -> None:
+        """What an earlier version kept, one stamp for each refused login, is taken over."""
+        self.budget.refused(candidate(), ONE, 1000.0, False)
+        [(key, text)] = self.saved.items()
+        kept = json.loads(text)
+        kept["failures"] = {mark: stamps[-1] for mark, stamps in kept["failures"].items()}
+        self.saved[key] = json.dumps(kept)
+        self.budget = self.make(ONE, TWO, THREE)
+        self.assertEqual(["two"], self.names(now=1001.0))
+
+
 class ChangeTests(BudgetCase):
     """What gives a refused login another chance."""
 
@@ -507,7 +520,18 @@ class ChangeTests(BudgetCase):
         self.budget = self.make(ONE, TWO, THREE)
         self.assertEqual(["one"], self.names(now=1001.0))
         self.budget.refused(candidate(), ONE, 1002.0, False)
+        self.assertEqual([], self.names(now=1000.0 + WINDOW - 1))
+        self.assertEqual(["two"], self.names(now=1000.0 + WINDOW))
         self.assertEqual(["two", "three"], self.names(now=1002.0 + WINDOW))
+
+    def test_both_failures_of_one_login_count(self) -> None:
+        """A login that is refused again after a change makes two, after a restart and a clock set back too."""
+        self.show("V2", now=1001.0)
+        self.budget.refused(candidate(), ONE, 1002.0, False)
+        self.budget = self.make(ONE, TWO, THREE)
+        for now in (1003.0, 500.0, 500.0 + WINDOW - 1):
+            self.assertEqual([], self.names(now=now))
+        self.assertEqual(["two", "three"], self.names(now=500.0 + WINDOW))
 
     def test_other_reference(self) -> None:
         """Another EndpointReference behind the same MAC, as after a factory reset."""

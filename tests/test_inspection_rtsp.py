@@ -179,6 +179,48 @@ class ClientTests(RtspTestCase):
         self.assertEqual((self.camera.wrong_logins, self.camera.described()), (1, ["/stream1", "+/stream1"]))
         self.assertNotIn("wrong", str(caught.exception))
 
+    def test_refused_after_it_was_accepted(self) -> None:
+        """A password that changes while a camera is asked costs one failure, on every connection and in TEARDOWN."""
+        self.camera.password = LOGIN.password.reveal()
+        client = self.client()
+        self.assertEqual(self.ask(client).status, 200)
+        self.camera.password = "changed"
+        for _ in range(2):
+            with self.assertRaises(Unauthorized) as caught:
+                self.ask(client)
+            self.camera.connections[-1].hang_up()
+        self.assertTrue(client.refused)
+        result_of(self.clock, client.part("TEARDOWN", URL, timeout=1.0))
+        client.say("TEARDOWN", URL)
+        self.assertEqual((self.camera.wrong_logins, caught.exception.attempted), (1, True))
+
+    def test_counts_down_or_locks(self) -> None:
+        """A refusal that counts down, in its status line or below, lets no other login follow, whatever the count."""
+        challenge = b'WWW-Authenticate: Digest realm="a", nonce="b"\r\n'
+        for status, reason, body in (
+            (401, b"Unauthorized, 26 attempts left", b""),
+            (401, b"Unauthorized", b"You still have 5 attempt(s)"),
+            (403, b"Forbidden", b"The account is locked"),
+            (401, b"Illegal Login Lock", b""),
+        ):
+            head = b"RTSP/1.0 %d %s\r\n" % (status, reason)
+            length = b"Content-Length: %d\r\n\r\n" % len(body)
+            answers = [b"RTSP/1.0 401 No\r\n" + challenge + b"\r\n", head + challenge + length + body]
+            self.camera.script["DESCRIBE"] = lambda request, answers=answers: answers.pop(0)
+            client = self.client()
+            with self.assertRaises(Unauthorized) as caught:
+                self.ask(client)
+            self.assertEqual((caught.exception.attempted, caught.exception.locked), (True, True), reason)
+            self.assertTrue("locked" in str(caught.exception) or "counts" in str(caught.exception))
+
+    def test_a_server_that_hangs_up_on_credentials(self) -> None:
+        """A server that hangs up instead of refusing gets two credentials at most."""
+        plain = b'RTSP/1.0 401 No\r\nWWW-Authenticate: Digest realm="a", nonce="b"\r\n\r\n'
+        self.camera.script["DESCRIBE"] = lambda request: "close" if request.header("Authorization") else plain
+        with self.assertRaises(Unreachable):
+            self.ask(self.client())
+        self.assertEqual(["/stream1", "+/stream1", "+/stream1"], self.camera.described())
+
     def test_words_of_locking(self) -> None:
         """A refusal that speaks of locks or of attempts left ends it at once, and says so; stale or not."""
         challenge = b'WWW-Authenticate: Digest realm="a", nonce="b", stale=true\r\n'

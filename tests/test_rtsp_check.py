@@ -106,6 +106,27 @@ class CheckTests(RtspTestCase):
         self.assertLessEqual(self.camera.wrong_logins, 2)  # the old nonce's, and the new one's
         self.assertEqual({"DESCRIBE"}, set(self.camera.methods()))
 
+    def test_refused_where_nonces_outlive_connections(self) -> None:
+        """Where a nonce was good on a second connection, a password that changed costs one failure."""
+        self.camera.password = LOGIN.password.reveal()
+        self.run_it("validate", LOGIN)
+        self.run_it("check", LOGIN)
+        self.camera.connections[-1].hang_up()
+        self.camera.password = "changed"
+        with self.assertRaises(Unauthorized):
+            self.run_it("check", LOGIN)
+        self.assertEqual(1, self.camera.wrong_logins)
+
+    def test_nonces_of_one_connection(self) -> None:
+        """Where a nonce is good for its connection only, that is learnt once, and none is sent along after that."""
+        self.camera.password, self.camera.nonce_per_connection = LOGIN.password.reveal(), True
+        self.run_it("validate", LOGIN)
+        for described in (["+/stream1", "+/stream1"], ["/stream1", "+/stream1"], ["/stream1", "+/stream1"]):
+            self.assertTrue(self.run_it("check", LOGIN).validated)
+            self.assertEqual(described, self.camera.described())
+            self.camera.connections[-1].hang_up()
+        self.assertEqual(0, self.camera.wrong_logins)
+
     def test_busy(self) -> None:
         """A server without room says so, and is asked once."""
         self.run_it("validate")

@@ -143,6 +143,11 @@ class Services(SynchronousTestCase):
         self.assertEqual(faults[0].attempts_left, 1)
         self.assertTrue(faults[2].locked)
         self.assertEqual(self.guard.locks, 1)
+        silent = self.service(Auth.WSSE, quirks=Quirks(lock_after=2, lock_silent=True))
+        with self.assertRaises(SoapFault) as caught:
+            parse_response(self.ask(silent, ask.get_scopes(), header=header).body)
+        self.assertIsNone(caught.exception.fault.attempts_left)
+        self.assertEqual((1, 0), (self.guard.failures, self.guard.locks))
 
     def test_snapshot(self) -> None:
         """The snapshot is a JPEG under the same account; a token camera asks for Digest there."""

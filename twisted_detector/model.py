@@ -237,6 +237,7 @@ class Inspection:
     status: Status = Status.ONLINE
     reason: str = ""
     login: str = ""  #: name of the login that was accepted, "" when none was needed
+    doubted: bool = False  #: it was refused after that: the device may have counted a failure
 
 
 @dataclass(frozen=True, slots=True)

@@ -101,7 +101,8 @@ class Visit:
                 answer = await self._spend(
                     login,
                     lambda given: inspector.inspect(self.candidate, given),
-                    lambda answer: None if answer is None else answer.status is not Status.AUTH_REQUIRED,
+                    _was_let_in,
+                    lambda answer: answer is not None and answer.doubted,
                 )
             except Unauthorized as error:
                 refusal = error
@@ -143,9 +144,13 @@ class Visit:
         return self._budget.allowed(self.candidate, self._clock.seconds())
 
     async def _spend(
-        self, login: Login, attempt: Callable[[Login], Awaitable[T]], let_in: Callable[[T], bool | None]
+        self,
+        login: Login,
+        attempt: Callable[[Login], Awaitable[T]],
+        let_in: Callable[[T], bool | None],
+        doubted: Callable[[T], bool] = lambda outcome: False,
     ) -> T:
-        return await spend(self._budget, self._clock, self.candidate, login, attempt, let_in=let_in)
+        return await spend(self._budget, self._clock, self.candidate, login, attempt, let_in=let_in, doubted=doubted)
 
     def _note_refusal(self, login: Login, error: Unauthorized) -> bool:
         """Remember which login was refused; True when no other may be tried."""
@@ -269,6 +274,13 @@ class Visit:
         return _unproved(
             Proof.AUTH, refusal, ReasonCode.AUTH_REFUSED if refusal.attempted else ReasonCode.AUTH_REQUIRED
         )
+
+
+def _was_let_in(answer: Inspection | None) -> bool | None:
+    """Whether a login was: an answer that says that it was later refused says that it was let in before."""
+    if answer is None:
+        return None
+    return answer.status is not Status.AUTH_REQUIRED or (answer.doubted and bool(answer.login))
 
 
 def _unproved(proof: Proof, error: InspectionError, code: ReasonCode) -> StreamReport:

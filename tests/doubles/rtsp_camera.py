@@ -220,7 +220,7 @@ class Connection(StringTransport):
         if not authorization:
             return False
         passwords: Callable[[str], str | None] = {"cam": camera.password}.get
-        if camera.nonce_per_connection and self.nonce not in authorization:
+        if camera.nonce_per_connection and (not self.nonce or self.nonce not in authorization):
             return False
         if not digest.verify(authorization, request.method, passwords):
             camera.wrong_logins += 1

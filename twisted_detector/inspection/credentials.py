@@ -17,7 +17,7 @@ from zope.interface import implementer
 
 from twisted_detector.documents import rfc3339
 from twisted_detector.inspection.login_rules import Network, logins_for, within
-from twisted_detector.inspection.login_sheet import MAX_FAILURES, WINDOW, Sheet, load
+from twisted_detector.inspection.login_sheet import MAX_FAILURES, WINDOW, Failure, Sheet, load
 from twisted_detector.interfaces import ILoginBudget
 from twisted_detector.model import Candidate, Login
 
@@ -107,7 +107,7 @@ class LoginBudget:
             names = ", ".join(dict.fromkeys(login.name for login in barred))
             words.append(f"not tried again until it or the device changes: {names} (CAMERA_CREDENTIALS)")
         free = max((sheet.locked_until for sheet in sheets), default=0.0)
-        recent = sorted(at for _, at in _recent(sheets, now))
+        recent = sorted(at for _, _, at in _recent(sheets, now))
         if len(recent) >= MAX_FAILURES:
             free = max(free, recent[-MAX_FAILURES] + WINDOW)
         if free > now:
@@ -203,7 +203,7 @@ class LoginBudget:
             return False
         mark, sheets, names = self._mark(login, purpose), self._known(candidate, now), _noted_as(candidate)
         if any(
-            now - at < DAY for sheet in sheets for at in (sheet.failures.get(mark, -DAY), *sheet.spent.get(mark, ()))
+            now - at < DAY for sheet in sheets for at in (*sheet.failures.get(mark, ()), *sheet.spent.get(mark, ()))
         ):
             return False
         if all((name, mark) in self._risked for name in names):
@@ -293,7 +293,7 @@ class LoginBudget:
         return self._save(name, self._sheets[name].dump())
 
 
-def _recent(sheets: Iterable[Sheet], now: float) -> set[tuple[str, float]]:
+def _recent(sheets: Iterable[Sheet], now: float) -> set[Failure]:
     """What counts now; one failure is noted under every name of the device, and counts once."""
     return {failure for sheet in sheets for failure in sheet.recent(now)}
 

@@ -28,21 +28,29 @@ from twisted_detector.inspection.http_connections import (
     Endpoints,
     Sink,
 )
+from twisted_detector.inspection.turns import Turns
+from twisted_detector.wire.xml import clean
 
 #: 2 MiB for the body of one answer: GetProfiles of an NVR with 64 profiles of 20 kB (the largest seen) has 1.3 MB.
 MAX_ANSWER = 2 * 1_048_576
 #: Seconds for which a connection is kept between two questions of one inspection.
 KEEP_ALIVE = 2
+#: Characters of a status line that are kept: some devices say there that they lock.
+MAX_REASON = 200
 
 
 @dataclass(frozen=True, slots=True)
 class HttpResponse:
-    """One response: status, headers in order, body; ``certificate``: SHA-256 of the one shown, "" without TLS."""
+    """One response: status, headers in order, body; ``certificate``: SHA-256 of the one shown, "" without TLS.
+
+    :ivar reason: what follows the status in the first line, made harmless.
+    """
 
     status: int
     headers: tuple[tuple[str, str], ...] = ()
     body: bytes = b""
     certificate: str = ""
+    reason: str = ""
 
     def values(self, name: str) -> list[str]:
         """All values of one header, whatever its case."""
@@ -89,10 +97,14 @@ class HttpClient:
 
     :param timeout: seconds for one request, from connecting to the last byte of the answer.
     :param max_answer: bytes of one answer's body.
+    :param turns: shared by all who ask: what each answer leads to waits there.
     """
 
-    def __init__(self, reactor: Any, *, timeout: float, max_answer: int = MAX_ANSWER) -> None:
+    def __init__(
+        self, reactor: Any, *, timeout: float, max_answer: int = MAX_ANSWER, turns: Turns | None = None
+    ) -> None:
         self._reactor = reactor
+        self._turns = turns
         self._timeout = timeout
         self._max_answer = max_answer
         self._pool = HTTPConnectionPool(reactor, persistent=True)
@@ -116,13 +128,16 @@ class HttpClient:
         deferred = Deferred.fromCoroutine(self._exchange(method, url, body, headers, sink_for))
         deferred.addTimeout(self._timeout, self._reactor, _timed_out)
         try:
-            return await deferred
+            response = await deferred
         except ConnectingCancelledError:
             raise CancelledError() from None
         except ConnectError as error:
             raise Unreachable("no connection", shown=str(error), code="connect") from None
         except (ResponseFailed, RequestTransmissionFailed, ConnectionClosed) as error:
             raise _explain(error) from None
+        if self._turns is not None:
+            await self._turns.wait()
+        return response
 
     async def close(self) -> None:
         """Close kept connections, abort all, so that none can linger."""
@@ -158,6 +173,7 @@ class HttpClient:
                 for value in values
             ),
             certificate=self._endpoints.certificates.get(uri.netloc, ""),
+            reason=clean(response.phrase.decode("latin-1"))[:MAX_REASON],
         )
         collector = Collector(self._max_answer)
         try:

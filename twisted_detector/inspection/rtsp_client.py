@@ -1,7 +1,9 @@
 """Requests for one device go in; answers come out, with the login and lost connections taken care of.
 
 Nothing is sent that was not asked for: the first request goes without a credential, a challenge is answered once, and
-a credential that was refused is not sent again (FACTS of vendors: accounts lock after five to seven failures).
+a credential that was refused is not sent again on any connection, whether or not it had been let in before: accounts
+lock after five to seven failures. Only where the server calls the nonce stale, or may want one of this connection, it
+was no word about the password.
 """
 
 from __future__ import annotations
@@ -16,13 +18,12 @@ from twisted_detector.errors import LocalError, Malformed, Unauthorized, Unreach
 from twisted_detector.inspection.rtsp_session import Closed, Connect, RtspSession
 from twisted_detector.model import Login
 from twisted_detector.wire import digest, rtsp
-from twisted_detector.wire.soap import read_lockout
+from twisted_detector.wire.lockout import MAX_TEXT, read_lockout
+from twisted_detector.wire.xml import clean
 
 #: Requests that one question may cost: plain, answered, answered anew (stale nonce), and as often on a connection that
 #: the server closed after its 401.
 MAX_TRIES = 6
-#: Of an answer's body so many bytes are looked at for words of locking; they stand at its beginning.
-MAX_WORDS = 2_048
 
 
 def make_cnonce() -> str:
@@ -44,6 +45,7 @@ class RtspClient:
     :ivar answered: at least one answer was RTSP.
     :ivar attempted: the credential was sent.
     :ivar accepted: it was accepted.
+    :ivar refused: it was refused: from then on it is not sent any more.
     """
 
     def __init__(
@@ -65,6 +67,7 @@ class RtspClient:
         self.answered = False
         self.attempted = False
         self.accepted = False
+        self.refused = False
         self._connect = connect
         self._host, self._port, self._tls = host, port, tls
         self._timeout = timeout
@@ -77,6 +80,8 @@ class RtspClient:
         self._challenged_on: RtspSession | None = None
         self._nonce_count = 0
         self._closures = 0
+        #: Whether a nonce is good on the next connection too; None while that was never tried.
+        self._outlives: bool | None = None
 
     @property
     def login(self) -> Login | None:
@@ -128,8 +133,9 @@ class RtspClient:
         return self._session
 
     async def ask_plain(self, method: str, url: str, headers: Iterable[tuple[str, str]] = ()) -> rtsp.Response:
-        """Ask without any credential; a 401 is an answer like any other.
+        """Ask without any credential; a 401 is an answer like any other, unless it says that the device locks.
 
+        :raises Unauthorized: it does.
         :raises Unreachable: no connection or no answer.
         :raises Malformed: bytes that are not RTSP.
         """
@@ -137,15 +143,19 @@ class RtspClient:
             session = await self.session()
             used = session.answers > 0
             try:
-                return self._note(session, await session.request(method, url, headers, timeout=self._patience))
+                response = await session.request(method, url, headers, timeout=self._patience)
             except Closed:
                 if not used:
                     raise
+            else:
+                self._note(session, response)
+                self._heed(response, sent=False)
+                return response
 
     async def ask(
         self, method: str, url: str, headers: Iterable[tuple[str, str]] = (), *, anew: bool = True
     ) -> rtsp.Response:
-        """Ask; answer a challenge with the login, once, and once more where the nonce was only too old.
+        """Ask; answer a challenge with the login, once, and once more where the nonce is called stale.
 
         :param anew: whether a new connection will do when this one is closed; after SETUP it will not.
         :raises Unauthorized: a login is wanted and there is none, none that may be sent, or it was refused.
@@ -158,6 +168,7 @@ class RtspClient:
             session = await self.session() if anew else self.connection
             used = session.answers > 0
             credential = self._credential(session, method, url)
+            carried_over = bool(credential) and self.accepted and self._challenged_on is not session
             self.attempted = self.attempted or bool(credential)
             try:
                 response = await session.request(method, url, (*headers, *credential), timeout=self._patience)
@@ -168,14 +179,17 @@ class RtspClient:
                     raise
                 continue
             self._note(session, response)
-            if response.status in (401, 403) and _locks(response):
-                raise Unauthorized("the device says that it locks", attempted=bool(credential), locked=True)
+            self._heed(response, sent=bool(credential))
             if response.status != 401:
                 self.accepted = self.accepted or bool(credential)
+                self._outlives = True if carried_over else self._outlives
                 return response
             if credential:
-                stale = self._challenge is not None and (self._challenge.stale or self.accepted)
-                if forgiven or not stale:
+                # A nonce of another connection, sent along for the first time, is the one other thing to be refused.
+                foreign = carried_over and self._outlives is None
+                self._outlives = False if foreign else self._outlives
+                if forgiven or self._challenge is None or not (self._challenge.stale or foreign):
+                    self.refused = True
                     raise Unauthorized("the device refused the login", attempted=True)
                 forgiven = True
             self._check_answerable(response)
@@ -185,14 +199,15 @@ class RtspClient:
         """The Authorization header for this request, none while no challenge was met that it would answer.
 
         A nonce may be valid on its connection only (live555), so on a new one the question goes first without, except
-        where the login was accepted before or the server closes each time. A password in clear is not given away before
-        it is asked for: another device may have the address by now.
+        where the login was accepted before and that is not known of this server, or where the server closed instead of
+        answering: a third attempt could be the third failed login. A password in clear is not given away before it is
+        asked for: another device may have the address by now.
         """
         challenge = self._challenge
-        if self._login is None or challenge is None:
+        if self._login is None or challenge is None or self.refused:
             return ()
-        forthcoming = self.accepted and challenge.scheme == "digest"
-        if self._challenged_on is not session and not forthcoming and self._closures < 2:
+        forthcoming = self.accepted and challenge.scheme == "digest" and self._outlives is not False
+        if self._challenged_on is not session and not forthcoming and not self._closures:
             return ()
         self._nonce_count += 1
         try:
@@ -222,7 +237,23 @@ class RtspClient:
             session.close()
         return response
 
+    def _heed(self, response: rtsp.Response, *, sent: bool) -> None:
+        """What a refusal says of attempts that are left, and of locking.
+
+        :param sent: whether the request carried the credential.
+        :raises Unauthorized: no other login may follow.
+        """
+        if response.status not in (401, 403):
+            return
+        text = f"{response.reason} {response.body[:MAX_TEXT].decode('utf-8', 'replace')}"
+        warning = read_lockout(text)
+        if warning.counts:
+            self.refused = self.refused or sent
+            raise Unauthorized(warning.words, shown=clean(text), attempted=sent, locked=True)
+
     def _check_answerable(self, response: rtsp.Response) -> None:
+        if self.refused:
+            raise Unauthorized("the device refused the login", attempted=True)
         if self._login is None:
             raise Unauthorized("the device wants a login", attempted=False)
         if self._challenge is None:
@@ -257,10 +288,3 @@ class RtspClient:
         """Close the connection. May be called again."""
         if self._session is not None:
             self._session.close()
-
-
-def _locks(response: rtsp.Response) -> bool:
-    """Whether a refusal says that the account or the address is locked, or how many attempts are left until then."""
-    text = f"{response.reason}\n{response.body[:MAX_WORDS].decode('utf-8', 'replace')}"
-    attempts_left, locked = read_lockout(text)
-    return locked or attempts_left is not None

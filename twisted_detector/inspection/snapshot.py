@@ -23,16 +23,14 @@ from twisted_detector.picture import Picture
 from twisted_detector.picturing import IPictureTaker
 from twisted_detector.wire import digest
 from twisted_detector.wire.image import read_image
+from twisted_detector.wire.lockout import read_lockout
 from twisted_detector.wire.multipart import FirstPart, is_multipart
-from twisted_detector.wire.soap import read_lockout
 from twisted_detector.wire.xml import clean
 
 #: Requests that one picture may cost: plain, answered, answered anew (stale nonce), and after one redirect as often.
 MAX_REQUESTS = 6
 #: Redirects followed on the camera itself: to its TLS port, or to the path of the day.
 MAX_REDIRECTS = 1
-#: With so few attempts left by its own words a device is left alone: the last ones belong to its owner.
-LAST_ATTEMPTS = 1
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
 
@@ -164,16 +162,16 @@ class SnapshotTaker:
     def _answer(self, errand: _Errand, response: HttpResponse) -> None:
         """Make ready for the next request, or raise: a login is sent once, and again where only its nonce was old."""
         challenges = digest.parse_challenges(response.values("WWW-Authenticate"))
-        left, locked = read_lockout(clean(response.body[:1000].decode("utf-8", "replace")))
-        hopeless = locked or (left is not None and left <= LAST_ATTEMPTS)
+        warning = read_lockout(clean(f"{response.reason} {response.body[:1000].decode('utf-8', 'replace')}"))
         sent = errand.challenge is not None
         chosen = digest.choose(challenges, allow_basic=errand.basic)
-        if sent and (errand.forgiven or hopeless or chosen is None or not chosen.stale):
-            raise Unauthorized("the device refused the login for its snapshot", attempted=True, locked=hopeless)
+        if sent and (errand.forgiven or warning.counts or chosen is None or not chosen.stale):
+            what = warning.words if warning.counts else "the device refused the login for its snapshot"
+            raise Unauthorized(what, attempted=True, locked=warning.counts)
         if errand.login is None:
             raise Unauthorized("the device wants a login for its snapshot", attempted=False)
-        if hopeless:
-            raise Unauthorized("the device says that it is locked", attempted=False, locked=True)
+        if warning.counts:
+            raise Unauthorized(warning.words, attempted=False, locked=True)
         if chosen is None:
             offered = ", ".join(sorted({one.scheme for one in challenges})) or "nothing known"
             what = "the device offers no login scheme that may be used for its snapshot"

@@ -60,6 +60,7 @@ class Quirks:
     :ivar local_as_utc: its time zone, seconds east, when it gives out its local time as UTC though its clock is right.
     :ivar lock_after: failed logins after which the account is locked, over ONVIF and RTSP together; 0 for never.
     :ivar lock_seconds: how long it stays locked.
+    :ivar lock_silent: it says neither how many attempts are left nor that it is locked.
     """
 
     silent: bool = False
@@ -81,6 +82,7 @@ class Quirks:
     local_as_utc: float = 0.0
     lock_after: int = 0
     lock_seconds: float = 1800.0
+    lock_silent: bool = False
 
     def __post_init__(self) -> None:
         if not 1 <= self.matches <= 8:

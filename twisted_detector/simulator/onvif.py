@@ -92,12 +92,7 @@ class OnvifService:
             verdict = self._guard.check(auth, request.authorization, request.method, request.target, request.body)
         if verdict is Verdict.GRANTED:
             return None
-        text = "Sender not Authorized"
-        if verdict is Verdict.LOCKED:
-            text = "The account is locked"
-        elif verdict is Verdict.REFUSED and self._guard.attempts_left is not None:
-            text = f"{text}. You still have {self._guard.attempts_left} attempt(s)"
-        body = answers.not_authorized(text)
+        body = answers.not_authorized(". ".join(filter(None, ("Sender not Authorized", self._guard.warning(verdict)))))
         if auth is Auth.WSSE:
             return self._soap(400, body)
         challenges = self._guard.challenges(auth, stale=verdict is Verdict.STALE)

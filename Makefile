@@ -17,7 +17,7 @@ BOUNDED = PYTHONFAULTHANDLER=1 timeout --foreground --signal=ABRT --kill-after=2
 export PATH := $(PATH):/usr/local/sbin:/usr/sbin:/sbin
 export PYTHON
 
-.PHONY: help run demo test lint types unit integration lab pytest identity-histories format docs faults bench wheel addon clean \
+.PHONY: help run demo test lint types unit integration lab pytest identity-histories format docs screenshot faults fuzz bench wheel addon clean \
 	homeassistant debian-run debian-test debian-bench
 
 help: ## this text
@@ -44,7 +44,7 @@ types: $(VENV)/.test ## mypy, strict
 
 unit: $(VENV)/.test ## the fast tests: no sockets, no sleeping
 	@mkdir -p .make
-	$(call BOUNDED,300) $(BIN)/trial --temp-directory=.make/trial tests
+	$(call BOUNDED,900) $(BIN)/trial --temp-directory=.make/trial tests
 
 pytest: homeassistant $(VENV)/.test
 	$(call BOUNDED,1800) $(BIN)/pytest
@@ -65,7 +65,10 @@ format: $(VENV)/.test ## put the style right
 faults: debian-test $(VENV)/.test ## every fault against the MQTT side, the long ones too; the account goes into docs/benchmarks.md
 	FAULTS_TABLE=write $(BIN)/pytest tests/faults -m 'long or not long'
 
-bench: $(patsubst %.py,bench-%,$(patsubst bench_%,%,$(notdir $(sort $(wildcard benchmarks/*.py))))) ## run every benchmark, or one: bench-<name>
+fuzz: debian-test $(VENV)/.fuzz ## fuzz every parser (10^6 inputs each, hours; FUZZ_RUNS=… for less), into docs/benchmarks.md
+	$(BIN)/python -m tests.fuzz --all --runs $(or $(FUZZ_RUNS),1000000) --jobs 2 --write
+
+bench: $(patsubst %.py,bench-%,$(patsubst bench_%,%,$(notdir $(sort $(filter-out benchmarks/web_shot.py,$(wildcard benchmarks/*.py)))))) ## run every benchmark, or one: bench-<name>
 
 bench-%: benchmarks/%.py debian-test $(VENV)/.test
 	$(BIN)/python $<
@@ -87,6 +90,18 @@ bench-onvif: $(VENV)/.test ## 100 ONVIF inspections at once; the table goes into
 
 bench-lan: debian-test $(VENV)/.test ## how soon 100 cameras are on MQTT, and what it costs, into docs/benchmarks.md (as root)
 	$(BIN)/python benchmarks/bench_lan.py --write
+
+bench-web: debian-test $(VENV)/.test ## how soon the page shows what is, and whether it freezes, into docs/benchmarks.md
+	$(BIN)/python benchmarks/bench_web.py --write
+
+screenshot: debian-test $(VENV)/.test ## the picture of the page in the README
+	$(BIN)/python benchmarks/web_shot.py
+
+bench-rtsp: debian-test $(VENV)/.test ## what proving 100 streams costs, beside ffprobe, into docs/benchmarks.md
+	$(BIN)/python benchmarks/bench_rtsp.py --write
+
+bench-pictures: debian-test $(VENV)/.test ## what a decoded keyframe costs beside ffmpeg, into docs/benchmarks.md
+	$(BIN)/python benchmarks/bench_pictures.py --write
 
 docs: $(VENV)/.test ## write the generated pages anew
 	@mkdir -p .make
@@ -128,3 +143,9 @@ $(VENV)/.test: pyproject.toml $(VENV)/.made
 	@echo "Installing camdetect, its tests and tools into $(VENV)"
 	@$(PIP) --editable '.[broker,test,lint]'
 	@touch $@ $(VENV)/.run
+
+# atheris has wheels for CPython 3.11 to 3.13
+$(VENV)/.fuzz: pyproject.toml $(VENV)/.test
+	@echo "Installing atheris into $(VENV)"
+	@$(PIP) --editable '.[fuzz]'
+	@touch $@

@@ -14,7 +14,6 @@ import argparse
 import json
 import os
 import platform
-import re
 import sys
 import tempfile
 import time
@@ -26,13 +25,13 @@ from statistics import median
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks import stalls
+from benchmarks.page import write_section
 from tests.lan.farm import plant
 from tests.lan.lab import REASON, Host, Lab
 from tests.lan.site import LOGIN, Site, cid
 from tests.processes import Process, wait_until
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGE = ROOT / "docs" / "benchmarks.md"
 TITLE = "## A LAN of cameras"
 HEALTH = "system/camera_detector_health/node1"
 _TICKS = os.sysconf("SC_CLK_TCK")
@@ -187,16 +186,6 @@ def _spread(values: Sequence[float]) -> tuple[float, ...]:
     return min(values), median(values), percentile(values, 0.95), max(values)
 
 
-def write(text: str) -> None:
-    """Put the section into the page, in the place of the one before."""
-    page = PAGE.read_text("utf-8") if PAGE.exists() else "# Benchmarks\n"
-    section = f"{TITLE}\n\n{text}\n"
-    pattern = re.compile(rf"^{re.escape(TITLE)}\n.*?(?=^## |\Z)", re.DOTALL | re.MULTILINE)
-    before = pattern.search(page)
-    page = pattern.sub(lambda _: section + "\n", page) if before else f"{page.rstrip()}\n\n{section}"
-    PAGE.write_text(page.rstrip("\n") + "\n", "utf-8")
-
-
 def main() -> None:
     if REASON:
         sys.exit(REASON)
@@ -229,7 +218,7 @@ def main() -> None:
         machine = f"{os.cpu_count()} cores, Python {platform.python_version()}, Linux {platform.release()}"
         load = f"load average at the end {os.getloadavg()[0]:.1f}"
         where = "cameras and daemon on the same machine" + (", before other work on it" if options.first else "")
-        write(f"{text}\n\n{machine}, {where}, {load}; `make bench-lan`.")
+        write_section(TITLE, f"{text}\n\n{machine}, {where}, {load}; `make bench-lan`.")
 
 
 main()

@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import os
 import platform
-import re
 import sys
 import tempfile
 import time
@@ -24,12 +23,12 @@ from statistics import median
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from benchmarks.page import write_section
 from tests.lan.farm import Farm, plant
 from tests.lan.lab import REASON, Lab, python
 from tests.lan.site import LOGIN, Site, cid
 from tests.processes import ROOT, wait_until
 
-PAGE = ROOT / "docs" / "benchmarks.md"
 TITLE = "## A move, until Frigate and go2rtc have it"
 PLACES = ("Frigate's file", "Frigate by its API", "go2rtc by its API")
 #: Seconds that a move is waited for: a quick look every 60 s finds what is not announced.
@@ -114,16 +113,6 @@ def table(cameras: int, found: dict[str, list[list[float]]]) -> str:
     return "\n".join(lines)
 
 
-def write(text: str) -> None:
-    """Put the section into the page, in the place of the one before."""
-    page = PAGE.read_text("utf-8") if PAGE.exists() else "# Benchmarks\n"
-    section = f"{TITLE}\n\n{text}\n"
-    pattern = re.compile(rf"^{re.escape(TITLE)}\n.*?(?=^## |\Z)", re.DOTALL | re.MULTILINE)
-    before = pattern.search(page)
-    page = pattern.sub(lambda _: section + "\n", page) if before else f"{page.rstrip()}\n\n{section}"
-    PAGE.write_text(page.rstrip("\n") + "\n", "utf-8")
-
-
 def main() -> None:
     if REASON:
         sys.exit(REASON)
@@ -137,7 +126,9 @@ def main() -> None:
     if options.write:
         machine = f"{os.cpu_count()} cores, Python {platform.python_version()}, Linux {platform.release()}"
         load = f"load average at the end {os.getloadavg()[0]:.1f}"
-        write(f"{text}\n\n{machine}, cameras and daemon on the same machine, {load}; `make bench-moves`.")
+        write_section(
+            TITLE, f"{text}\n\n{machine}, cameras and daemon on the same machine, {load}; `make bench-moves`."
+        )
 
 
 if __name__ == "__main__":

@@ -1,0 +1,6 @@
+"""Every test. Hypothesis is told once that machines are noisy: how long an input takes is no fault."""
+
+from hypothesis import HealthCheck, settings
+
+settings.register_profile("noisy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("noisy")

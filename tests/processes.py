@@ -73,6 +73,30 @@ class Process:
         return " ".join(self.arguments[:6])
 
 
+def run_to_end(
+    arguments: Sequence[str], environment: Mapping[str, str] | None = None, *, seconds: float = 60.0
+) -> subprocess.CompletedProcess[str]:
+    """A command that ends by itself; no secret of its environment may stand on its command line or in what it says."""
+    CANARIES.started(environment or {}, None)
+    with subprocess.Popen(
+        arguments,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=dict(environment) if environment is not None else None,
+        cwd=ROOT,
+        text=True,
+    ) as process:
+        CANARIES.look_at_processes()
+        try:
+            said, complained = process.communicate(timeout=seconds)
+        except BaseException:
+            process.kill()
+            raise
+    CANARIES.look(f"{said}\n{complained}".encode(), f"what {' '.join(arguments[:6])} said")
+    return subprocess.CompletedProcess(list(arguments), process.returncode, said, complained)
+
+
 def wait_until(
     true: Callable[[], object], seconds: float, what: Callable[[], str] | str, *, interval: float = 0.02
 ) -> None:

@@ -100,6 +100,8 @@ class ScriptedCamera:
             right = verify_username_token(security, passwords, now=self.now() + self.skew, window=self.window)
             self.logins.append("right" if right else "wrong")
             return None if right else HttpResponse(400, (), server.not_authorized(self.refusal))
+        if not header and self._uses >= self.nonce_uses:
+            self._nonce, self._uses = self._nonce + 1, 0
         asked = digest.Challenge("digest", "cam", f"nonce{self._nonce}", self.algorithm, "auth")
         if self.auth == "basic":
             asked = digest.Challenge("basic", "cam")

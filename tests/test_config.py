@@ -348,16 +348,21 @@ class Together(Base):
         """The page listens beyond loopback only with a token."""
         self.assertIn("WEB_TOKEN", self.fault({"WEB_LISTEN": "0.0.0.0:80"}))
         read({"WEB_LISTEN": "0.0.0.0:80", "WEB_TOKEN": "t"})
+        read({"WEB_LISTEN": "0.0.0.0:80", "WEB_ENABLED": "no"})
+
+    def test_web_names(self) -> None:
+        """Names of the page are host names, without ports and schemes."""
+        names = read({"WEB_ALLOWED_HOSTS": "Cameras.example.org, camdetect.local."}).web_allowed_hosts
+        self.assertEqual(("cameras.example.org", "camdetect.local"), names)
+        for wrong in ("a:80", "http://a", "a b", "*"):
+            self.assertIn("WEB_ALLOWED_HOSTS", self.fault({"WEB_ALLOWED_HOSTS": wrong}))
 
     def test_warnings(self) -> None:
         """What is allowed but dangerous or without effect is warned of."""
         for environ, word in (
             ({"PUBLISH_CREDENTIALS": "1"}, "PUBLISH_CREDENTIALS"),
-            (
-                {"WEB_TOKEN": "a", "FRIGATE_UPDATE_ENABLED": "1"},
-                "WEB_TOKEN has no effect",
-            ),
             ({"ALLOW_BASIC_AUTH": "always"}, "ALLOW_BASIC_AUTH"),
+            ({"WEB_TOKEN": "short"}, "WEB_TOKEN"),
             ({"TLS_INSECURE": "1", "MQTT_TLS": "1", "MQTT_BROKER": "b"}, "TLS_INSECURE"),
             ({"TLS_CA_PATH": "/gone.pem"}, "TLS_CA_PATH"),
             ({"MQTT_USERNAME": "u"}, "embedded"),

@@ -12,7 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.facts import A, B, candidate, login
 from twisted_detector.inspection import credentials
-from twisted_detector.inspection.credentials import MAX_FAILURES, WINDOW, LoginBudget
+from twisted_detector.inspection.credentials import DAY, MAX_FAILURES, WINDOW, LoginBudget
 from twisted_detector.inspection.login_sheet import MAX_MARKS
 from twisted_detector.model import Candidate, Login
 
@@ -66,8 +66,9 @@ class SpendingTests(BudgetCase):
 
     def test_learning_the_mac_is_no_new_chance(self) -> None:
         """What was refused before the MAC was known stays refused after."""
-        self.budget = self.make(ONE, TWO, confirmed="10.0.0.0/24")
         for reference in ("", "r"):
+            self.saved.clear()
+            self.budget = self.make(ONE, TWO, confirmed="10.0.0.0/24")
             self.budget.refused(candidate("10.0.0.5", None, reference), ONE, 1000.0, False)
             self.assertEqual(["two"], self.names(candidate("10.0.0.5", A, reference)))
         self.assertEqual(["two"], self.names(candidate("10.0.0.77", A, "r")))
@@ -113,6 +114,75 @@ class SpendingTests(BudgetCase):
         self.assertEqual([], self.names(now=1000.0))
         self.assertEqual([], self.names(now=1000.0 + WINDOW - 1))
         self.assertEqual(["two", "three"], self.names(now=1000.0 + WINDOW))
+
+
+class PurposeTests(BudgetCase):
+    """A login that is let in, tried for something else."""
+
+    def risk(self, one: Login = ONE, now: float = 1000.0) -> bool:
+        return self.successResultOf(Deferred.fromCoroutine(self.budget.risk(candidate(), one, now, "snapshot")))
+
+    def refused(self, one: Login = ONE, now: float = 1000.0, *, locked: bool = False) -> None:
+        self.assertTrue(self.risk(one, now))
+        self.budget.risked(candidate(), one, now, "snapshot", refused=True, locked=locked)
+
+    def test_refused_for_one_purpose(self) -> None:
+        """A refusal for a purpose bars the login for that alone, for a day, after a restart too."""
+        self.budget.accepted(candidate(), ONE, 1000.0)
+        self.refused()
+        self.assertEqual(["one"], self.names())
+        self.assertFalse(self.risk(now=1000.0 + DAY - 1))
+        self.budget = self.make(ONE, TWO)
+        self.assertFalse(self.risk(now=2000.0))
+        self.assertEqual(["one", "two"], self.names(now=1000.0 + WINDOW))
+        self.assertTrue(self.risk(now=1000.0 + DAY))
+
+    def test_let_in(self) -> None:
+        """Once it was let in, it is used on without a write each time."""
+        self.assertTrue(self.risk())
+        self.budget.risked(candidate(), ONE, 1000.0, "snapshot")
+        self.saved.clear()
+        for _ in range(3):
+            self.assertTrue(self.risk(now=2000.0))
+            self.budget.risked(candidate(), ONE, 2000.0, "snapshot")
+        self.assertEqual(self.saved, {})
+
+    def test_on_the_disk_before(self) -> None:
+        """That it is going to be sent is kept before: who is killed meanwhile does not try again that day."""
+        self.assertTrue(self.risk())
+        self.budget = self.make(ONE, TWO, THREE)
+        self.assertFalse(self.risk(now=1000.0 + DAY - 1))
+        self.assertTrue(self.risk(now=1000.0 + DAY))
+
+    def test_given_up_before_it_was_kept(self) -> None:
+        """Cancelled before it was on the disk it was not sent, and counts for nothing."""
+        write: Deferred[None] = Deferred()
+        self.budget = LoginBudget([ONE], salt="salt", save=lambda key, text: write)
+        asked = Deferred.fromCoroutine(self.budget.risk(candidate(), ONE, 1000.0, "snapshot"))
+        self.assertNoResult(asked)
+        asked.cancel()
+        self.failureResultOf(asked, CancelledError)
+        self.budget = self.make(ONE)
+        self.assertTrue(self.risk())
+
+    def test_disk_that_is_full(self) -> None:
+        """Where nothing can be kept nothing is risked."""
+        self.budget = LoginBudget([ONE], salt="salt", save=lambda key, text: None, kept=lambda: False)
+        self.assertFalse(self.risk())
+
+    def test_room_is_left(self) -> None:
+        """It is not tried while a refusal would use up the room that the device has for other logins."""
+        self.budget.refused(candidate(), TWO, 1000.0, False)
+        self.budget.accepted(candidate(), ONE, 1000.0)
+        self.assertFalse(self.risk())
+        self.assertTrue(self.risk(now=1000.0 + WINDOW))
+
+    def test_what_may_not_be_tried_at_all(self) -> None:
+        """A login that is barred is not tried for a purpose; one word of locking ends it all."""
+        self.budget.refused(candidate(), ONE, 1000.0, False)
+        self.assertFalse(self.risk(now=1e6))
+        self.refused(THREE, 1e6, locked=True)
+        self.assertEqual([], self.names(now=1e6))
 
 
 class SecretTests(BudgetCase):
@@ -413,6 +483,18 @@ class SpendingFirstTests(BudgetCase):
                 self.assertLessEqual([who for _, who in failures].count(name), 2)
 
 
+class OlderStateTests(BudgetCase):
+    def test_one_stamp_for_each(self) -> None:
+        """What an earlier version kept, one stamp for each refused login, is taken over."""
+        self.budget.refused(candidate(), ONE, 1000.0, False)
+        [(key, text)] = self.saved.items()
+        kept = json.loads(text)
+        kept["failures"] = {mark: stamps[-1] for mark, stamps in kept["failures"].items()}
+        self.saved[key] = json.dumps(kept)
+        self.budget = self.make(ONE, TWO, THREE)
+        self.assertEqual(["two"], self.names(now=1001.0))
+
+
 class ChangeTests(BudgetCase):
     """What gives a refused login another chance."""
 
@@ -438,7 +520,18 @@ class ChangeTests(BudgetCase):
         self.budget = self.make(ONE, TWO, THREE)
         self.assertEqual(["one"], self.names(now=1001.0))
         self.budget.refused(candidate(), ONE, 1002.0, False)
+        self.assertEqual([], self.names(now=1000.0 + WINDOW - 1))
+        self.assertEqual(["two"], self.names(now=1000.0 + WINDOW))
         self.assertEqual(["two", "three"], self.names(now=1002.0 + WINDOW))
+
+    def test_both_failures_of_one_login_count(self) -> None:
+        """A login that is refused again after a change makes two, after a restart and a clock set back too."""
+        self.show("V2", now=1001.0)
+        self.budget.refused(candidate(), ONE, 1002.0, False)
+        self.budget = self.make(ONE, TWO, THREE)
+        for now in (1003.0, 500.0, 500.0 + WINDOW - 1):
+            self.assertEqual([], self.names(now=now))
+        self.assertEqual(["two", "three"], self.names(now=500.0 + WINDOW))
 
     def test_other_reference(self) -> None:
         """Another EndpointReference behind the same MAC, as after a factory reset."""

@@ -13,7 +13,7 @@ from zope.interface import implementer
 from tests.facts import SILENT, A, B, C, inspection, serial, sighting
 from twisted_detector import detector as detector_module
 from twisted_detector.bus import Bus
-from twisted_detector.detector import LOOKUP_TIMEOUT, SETTLE, SETTLE_ANONYMOUS, Detector
+from twisted_detector.detector import LOOKUP_TIMEOUT, Detector
 from twisted_detector.events import CameraMoved, SweepFinished
 from twisted_detector.examiner import Examiner
 from twisted_detector.inspection.credentials import LoginBudget
@@ -23,6 +23,7 @@ from twisted_detector.looking import IKnock
 from twisted_detector.model import Evidence, EvidenceKind, Mac, Status
 from twisted_detector.registry import Registry
 from twisted_detector.schedule import Intervals, Schedule
+from twisted_detector.settling import SETTLE, SETTLE_ANONYMOUS
 from twisted_detector.testing.doubles import (
     Gate,
     MemoryDiscoverer,

@@ -19,7 +19,7 @@ from twisted_detector.events import CameraEvent, CredentialAccepted, CredentialR
 from twisted_detector.examiner import Examiner
 from twisted_detector.inspection.credentials import WINDOW, LoginBudget
 from twisted_detector.lifecycle import Phase
-from twisted_detector.model import Camera, EvidenceKind, Inspection, Login, Proof, Status, StreamReport
+from twisted_detector.model import Camera, EvidenceKind, Inspection, Login, Mac, Proof, Status, StreamReport
 from twisted_detector.outputs.topics import Topics, TopicsOutput
 from twisted_detector.registry import Registry
 from twisted_detector.testing.doubles import Gate, Guarded, RecordingListener, ScriptedInspector, ScriptedValidator
@@ -39,6 +39,8 @@ def asks_login(then: Any = None, **more: Any) -> Guarded:
 
 
 class ExaminerCase(SynchronousTestCase):
+    proof_every = 1
+
     def setUp(self) -> None:
         self.clock = Clock()
         self.clock.advance(10_000)
@@ -60,6 +62,7 @@ class ExaminerCase(SynchronousTestCase):
             validator=self.validator,
             budget=self.budget,
             emit=self.bus.emit,
+            proof_every=self.proof_every,
         )
 
     def see(self, address: str = HERE, mac: Any = A) -> int:
@@ -461,7 +464,7 @@ class LoginTests(ExaminerCase):
         key = self.inspect()
         self.validator.answers[MAIN] = Guarded(PLAYS, lambda one: False)
         self.check(key)
-        self.assertIs(Status.AUTH_REQUIRED, self.camera().status)
+        self.assertEqual((Status.BUSY, visit_module.DOUBT), self.state())
         self.validator.answers[MAIN] = Guarded(PLAYS, is_good)
         self.check(key)
         self.assertEqual([(MAIN, None)], self.validator.asked)
@@ -701,3 +704,121 @@ class CheckTests(ExaminerCase):
         self.heard.take()
         self.check(key)
         self.assertEqual(([], []), (self.validator.asked, self.heard.events))
+
+
+class CheapCheckTests(ExaminerCase):
+    """Between full proofs."""
+
+    proof_every = 4
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.onvif.answers[HERE] = inspection(HERE, stream(path="main"), stream(path="sub"))
+        self.key = self.inspect()
+        while not self.proved():  # the first count is another for each device
+            pass
+        self.heard.take()
+
+    def proved(self) -> bool:
+        """Check once; whether that was a full proof."""
+        self.validator.glanced.clear()
+        self.check(self.key)
+        return bool(self.validator.asked)
+
+    def test_every_so_often(self) -> None:
+        """Every fourth check is a full proof, the others ask one stream one question, in turn; nothing is told."""
+        looks = []
+        for _ in range(8):
+            looks.append(self.proved())
+            self.assertEqual(not looks[-1], len(self.validator.glanced) == 1)
+        self.assertEqual([False, False, False, True] * 2, looks)
+        self.assertEqual((Status.ONLINE, []), (self.camera().status, self.heard.events))
+        self.assertIs(Proof.KEYFRAME, self.camera().streams[0].proof)
+
+    def test_spread(self) -> None:
+        """The proofs of devices that were found together do not come together."""
+        keys = [self.key]
+        for number in range(7, 30):
+            address = f"10.0.0.{number}"
+            self.onvif.answers[address] = inspection(address)
+            keys.append(self.inspect(self.see(address, Mac.parse(f"02:00:00:00:01:{number:02x}"))))
+        counts = []
+        for _ in range(12):
+            proofs = 0
+            for key in keys:
+                self.check(key)
+                proofs += bool(self.validator.asked)
+            counts.append(proofs)
+        self.assertLess(max(counts), len(keys) / 2)
+        self.assertGreater(min(counts), 0)
+
+    def test_present(self) -> None:
+        """A device that has just shown itself is not asked, until its proof is due; it is still there."""
+        self.examiner.present = lambda key: key == self.key
+        before = self.camera()
+        self.clock.advance(60)
+        self.assertFalse(self.proved())
+        self.assertEqual(([], []), (self.validator.glanced, self.heard.events))
+        self.assertEqual(self.clock.seconds(), self.camera().last_seen)
+        self.assertEqual(before.last_validated, self.camera().last_validated)
+        self.assertEqual([False, False, True], [self.proved() for _ in range(3)])
+
+    def test_dead(self) -> None:
+        """A device that does not answer is offline after as many checks as ever, and back after a full proof."""
+        self.validator.answers[MAIN] = self.validator.answers[SUB] = SILENT
+        for status in (Status.ONLINE, Status.ONLINE, Status.OFFLINE):
+            self.check(self.key)
+            self.assertIs(status, self.camera().status)
+        self.validator.answers.clear()
+        self.examiner.present = lambda key: True
+        self.assertTrue(self.proved())
+        self.assertIs(Status.ONLINE, self.camera().status)
+
+    def test_doubt(self) -> None:
+        """What the cheap check doubts is judged by the full proof that follows, and proved again at the next check."""
+        self.validator.answers[MAIN] = self.validator.answers[SUB] = StreamReport(Proof.RTSP, False, "404")
+        self.check(self.key)
+        self.assertEqual(1, len(self.validator.asked))
+        self.validator.answers.clear()
+        self.assertTrue(self.proved())
+        self.assertIs(Status.ONLINE, self.camera().status)
+
+    def test_moved(self) -> None:
+        """After a move only a full proof will do, whoever answers."""
+        self.examiner.present = lambda key: True
+        self.see(THERE)
+        self.assertTrue(self.proved())
+
+    def test_another_login(self) -> None:
+        """After a login was accepted or withdrawn only a full proof will do."""
+        self.build(GOOD)
+        self.onvif.answers[HERE] = asks_login()
+        self.validator.answers[MAIN] = Guarded(PLAYS, is_good)
+        self.inspect(self.key)
+        while not self.proved():
+            pass
+        self.assertFalse(self.proved())
+        self.budget.refused(self.registry.candidate(self.key), OTHER, self.clock.seconds(), True)
+        self.assertTrue(self.proved())
+
+    def test_on_command(self) -> None:
+        """An inspection is always a full proof."""
+        self.validator.asked.clear()
+        self.inspect(self.key)
+        self.assertEqual([MAIN, SUB], [url for url, _ in self.validator.asked])
+
+    def test_refused_where_it_was_let_in(self) -> None:
+        """A login that is refused after it played is not a bad password yet: busy, one attempt, tried again later."""
+        self.build(GOOD)
+        self.onvif.answers[HERE] = asks_login()
+        self.validator.answers[MAIN] = Guarded(PLAYS, is_good)
+        self.inspect(self.key)
+        self.validator.answers[MAIN] = Guarded(PLAYS, lambda one: False)
+        self.validator.asked.clear()
+        self.validator.glanced.clear()
+        for _ in range(5):
+            self.run_it(self.examiner.check(self.key))
+        self.assertEqual((Status.BUSY, visit_module.DOUBT), self.state())
+        self.assertEqual("busy", self.camera().streams[0].code)
+        said = [name for _, name in self.validator.asked + self.validator.glanced]
+        self.assertEqual(1, said.count("good"))

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from hypothesis import HealthCheck, given, settings, strategies as st
+from hypothesis import given, settings, strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.identity_world import DEEDS, KINDS, Deed, a_history, live_through
@@ -20,12 +20,12 @@ CHAPTERS = st.lists(
 
 class HistoryTests(SynchronousTestCase):
     @given(st.lists(st.sampled_from(KINDS), min_size=1, max_size=7), CHAPTERS)
-    @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    @settings(max_examples=50)
     def test_any_history(self, kinds: list[str], chapters: list[list[Deed]]) -> None:
         """After any history each device that lives is one, where it is, by the id that it always had."""
         live_through(kinds, chapters)
 
     def test_the_first_of_the_many(self) -> None:
         """The same holds for the first of those that make identity-histories lives through."""
-        for seed in range(50):
+        for seed in range(25):
             live_through(*a_history(seed))

@@ -11,8 +11,9 @@ from twisted.internet.testing import MemoryReactorClock, StringTransport
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from twisted_detector.errors import InspectionError, Malformed, Unreachable
+from twisted_detector.errors import InspectionError, Malformed, RemoteError, Unreachable
 from twisted_detector.inspection.http import HttpClient, HttpResponse, KeptConnectionClosed, once_more
+from twisted_detector.inspection.http_connections import Sink
 
 URL = "http://192.0.2.9:8000/onvif/device_service?x=1"
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nX-One: a\r\nx-one: b\r\n\r\nhello"
@@ -37,6 +38,23 @@ class Wire(StringTransport):
     def receive(self, data: bytes) -> None:
         if self.protocol is not None:
             self.protocol.dataReceived(data)
+
+
+STREAM = "multipart/x-mixed-replace"
+
+
+class Enough:
+    """Takes so many bytes; less than none: refuses them."""
+
+    def __init__(self, wanted: int) -> None:
+        self.taken = b""
+        self._wanted = wanted
+
+    def feed(self, data: bytes) -> bool:
+        self.taken += data
+        if self._wanted < 0:
+            raise RemoteError("no picture")
+        return len(self.taken) >= self._wanted
 
 
 class Http(SynchronousTestCase):
@@ -104,6 +122,51 @@ class Http(SynchronousTestCase):
             response = self.successResultOf(posted)
             self.assertEqual((response.status, response.body), (status, b"body"))
         self.assertEqual({client[0] for client in self.reactor.tcpClients}, {"192.0.2.9"})
+
+    def get(self, sink: Sink | None = None) -> Deferred[HttpResponse]:
+        return Deferred.fromCoroutine(self.client.get(URL, {"Accept": "image/jpeg"}, sink_for=lambda head: sink))
+
+    def test_get(self) -> None:
+        """A GET has no body, and its answer comes as that of a POST does."""
+        asked = self.get()
+        wire = self.connect()
+        head = wire.value()
+        self.assertTrue(head.startswith(b"GET /onvif/device_service?x=1 HTTP/1.1\r\n") and head.endswith(b"\r\n\r\n"))
+        self.assertIn(b"\r\nAccept: image/jpeg\r\n", head)
+        wire.receive(OK)
+        self.assertEqual(self.successResultOf(asked).body, b"hello")
+
+    def test_enough(self) -> None:
+        """A body without an end goes to who takes it, until that is enough; then the connection is cut."""
+        sink = Enough(10)
+        asked = self.get(sink)
+        wire = self.connect()
+        wire.receive(b"HTTP/1.1 200 OK\r\nContent-Type: multipart/x-mixed-replace\r\n\r\n")
+        for _ in range(4):
+            wire.receive(b"abc")
+        response = self.successResultOf(asked)
+        self.assertEqual((response.status, response.body, response.values("Content-Type")), (200, b"", [STREAM]))
+        self.assertEqual(sink.taken, b"abcabcabcabc")
+        self.assertTrue(wire.disconnecting or wire.aborted)
+        wire.drop(ConnectionLost())
+
+    def test_not_what_it_should_be(self) -> None:
+        """A body that who takes it refuses is malformed; one that is too long is, too."""
+        for sink, data in ((Enough(-1), b"abc"), (Enough(10**9), b"x" * 100_001)):
+            asked = self.get(sink)
+            wire = self.connect()
+            wire.receive(b"HTTP/1.1 200 OK\r\nContent-Type: multipart/x-mixed-replace\r\n\r\n" + data)
+            self.failureResultOf(asked, Malformed)
+            wire.drop(ConnectionLost())
+
+    def test_no_end(self) -> None:
+        """A stream that never has enough ends with the time-out."""
+        asked = self.get(Enough(10**9))
+        wire = self.connect()
+        wire.receive(b"HTTP/1.1 200 OK\r\n\r\nabc")
+        self.reactor.advance(TIMEOUT)
+        self.failureResultOf(asked, Unreachable)
+        wire.drop(ConnectionLost())
 
     def test_ipv6(self) -> None:
         """A link-local address is connected with its scope, which the Host header does not have."""

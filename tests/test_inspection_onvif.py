@@ -73,6 +73,17 @@ class Base(SynchronousTestCase):
         self.assertEqual([stream.profile for stream in inspection.streams], ["P1", "P2"])
 
 
+class Changing(ScriptedCamera):
+    """Its password changes after so many right logins."""
+
+    moment = 0
+
+    async def post(self, url: str, body: bytes, headers: Any) -> HttpResponse:
+        if self.logins.count("right") == self.moment:
+            self.password = "another"
+        return await super().post(url, body, headers)
+
+
 class Facts(Base):
     def test_interface(self) -> None:
         """It is an inspector."""
@@ -176,7 +187,8 @@ class Facts(Base):
         camera.services[onvif.NS_MEDIA] = "http://192.0.2.1:8106/onvif/media_service"
         self.assert_whole(self.inspect(camera, candidate=replace(ANNOUNCED, xaddrs=("http://192.0.2.9:81/onvif/d",))))
         self.assertIn("http://192.0.2.9:8106/onvif/media_service", camera.urls)
-        self.assertEqual(camera.urls[-1], "http://192.0.2.9:81/onvif/media_service")
+        media = [url for url, asked in zip(camera.urls, camera.asked, strict=True) if asked == "GetStreamUri"]
+        self.assertEqual({"http://192.0.2.9:81/onvif/media_service"}, set(media))
 
     def test_no_media(self) -> None:
         """An ONVIF device without pictures (a door controller) is not ours."""
@@ -361,10 +373,13 @@ class Logins(Base):
             self.assertNotIn("hunter2", str(error))
 
     def test_attempts_left(self) -> None:
-        """A device that counts down is believed: with one attempt left it counts as locked."""
-        error = self.refused(self.camera(auth="wsse", refusal="You still have 5 attempt(s)"), WRONG)
-        self.assertEqual((error.attempted, error.locked), (True, False))
-        camera = self.camera(auth="wsse", refusal="You still have 1 attempt(s)")
+        """A device that counts is believed, however many are left: nothing follows a refusal, nor a first question."""
+        camera = self.camera(auth="wsse", refusal="You still have 26 attempt(s)")
+        camera.script["GetDeviceInformation"] = [HttpResponse(400, (), server.not_authorized())]
+        error = self.refused(camera, WRONG)
+        self.assertEqual((error.attempted, error.locked, camera.logins), (True, True, ["wrong"]))
+        self.assertIn("the login was refused, and the device counts the attempts", str(error))
+        camera = self.camera(auth="wsse", refusal="You still have 26 attempt(s)")
         error = self.refused(camera, WRONG)
         self.assertEqual((error.attempted, error.locked, camera.logins), (False, True, []))
 
@@ -376,8 +391,39 @@ class Logins(Base):
             counting = HttpResponse(status, headers, server.not_authorized("You still have 3 attempt(s)"))
             camera.script["GetProfiles"] = [counting] * 4
             error = self.refused(camera, ADMIN)
-            self.assertEqual((error.attempted, error.locked), (True, False))
-            self.assertEqual(1, camera.asked.count("GetProfiles"))
+            self.assertEqual((error.attempted, error.locked), (True, True))
+            self.assertEqual(("GetProfiles", 1), (camera.asked[-1], camera.asked.count("GetProfiles")))
+
+    def test_warned_in_other_places(self) -> None:
+        """A device may count or lock in the status line, in a body that is no SOAP, or with a 403."""
+        for status, reason, body in (
+            (401, "Unauthorized: 24 attempts left", b""),
+            (401, "Unauthorized", b"<html>You still have 5 attempt(s)</html>"),
+            (403, "Forbidden", b"Illegal Login Lock"),
+            (403, "Locked for 30 minutes", b"<html></html>"),
+            (401, "5 attempts left", server.not_authorized()),
+        ):
+            camera = self.camera(auth="digest")
+            challenge = HttpResponse(401, (("WWW-Authenticate", 'Digest realm="cam", nonce="a", qop="auth"'),), b"")
+            said = HttpResponse(status, challenge.headers, body, reason=reason)
+            camera.script["GetDeviceInformation"] = [challenge, said]
+            error = self.refused(camera, ADMIN)
+            self.assertEqual((error.attempted, error.locked), (True, True), reason)
+            self.assertEqual(2, camera.asked.count("GetDeviceInformation"))
+
+    def test_password_changed_at_any_moment(self) -> None:
+        """Whenever a password changes while a silent camera is asked: one refused question, told, and none after it."""
+        for auth in ("digest", "wsse", "basic"):
+            for moment in range(1, 9):
+                camera = Changing(self.clock.seconds, auth=auth)
+                camera.moment = moment
+                inspection = self.inspect(camera, ADMIN, allow_basic=lambda candidate: True)
+                self.assertEqual(inspection.login, "admin")
+                whole = moment >= camera.logins.count("right") and "wrong" not in camera.logins
+                self.assertEqual([] if whole else ["wrong"], camera.logins[moment:], (auth, moment))
+                self.assertEqual(not whole, inspection.doubted)
+                if len(inspection.streams) < 2:
+                    self.assertIs(Status.AUTH_REQUIRED, inspection.status)
 
     def test_locked(self) -> None:
         """A device that says it is locked gets no credential at all."""
@@ -421,9 +467,18 @@ class Logins(Base):
         self.assertEqual(camera.logins[:2], ["stale", "right"])
 
     def test_expired_without_saying_so(self) -> None:
-        """After a success a new nonce is taken although the device does not call the old one stale."""
-        camera = self.camera(auth="digest", nonce_uses=3, stale=False)
-        self.assert_whole(self.inspect(camera, ADMIN))
+        """A nonce that expires unsaid ends an inspection, as a changed password would; the next takes new ones."""
+        for uses in (1, 3):
+            camera = self.camera(auth="digest", nonce_uses=uses, stale=False)
+            inspector = self.inspector(camera)
+            first, second = (
+                self.successResultOf(Deferred.fromCoroutine(inspector.inspect(ANNOUNCED, ADMIN))) for _ in range(2)
+            )
+            self.assertEqual((Status.AUTH_REQUIRED, True), (first.status, first.doubted))
+            self.assert_whole(second)
+            self.assertEqual(
+                ([*["right"] * uses, "stale"], {"right"}), (camera.logins[: uses + 1], set(camera.logins[uses + 1 :]))
+            )
 
     def test_never_ending_stale(self) -> None:
         """A device that calls every nonce stale is given up after one more try."""
@@ -445,7 +500,17 @@ class Logins(Base):
         camera.script["GetNetworkInterfaces"] = [HttpResponse(400, (), server.not_authorized())]
         inspection = self.inspect(camera, ADMIN)
         self.assert_whole(inspection)
-        self.assertEqual(inspection.login, "admin")
+        self.assertEqual((inspection.login, inspection.doubted), ("admin", True))
+        self.assertEqual("GetNetworkInterfaces", camera.asked[-1])
+
+    def test_forbidden_beyond_http(self) -> None:
+        """Where HTTP lets a login in and SOAP refuses, it is about rights: no failure, and the rest is asked."""
+        camera = self.camera(auth="digest")
+        camera.script["GetProfiles"] = [HttpResponse(400, (), server.not_authorized())]
+        inspection = self.inspect(camera, ADMIN)
+        self.assertEqual((inspection.status, inspection.doubted), (Status.AUTH_REQUIRED, False))
+        self.assertEqual("GetScopes", camera.asked[-1])
+        self.assertNotIn("wrong", camera.logins)
 
     def test_forbidden_profiles(self) -> None:
         """A user who may not see the profiles is told so, and the login does not count as wrong."""
@@ -559,9 +624,9 @@ class Visits(Base):
     """Two calls of one inspector, as a visit makes them: without a login, and with one at once."""
 
     def visit(
-        self, camera: ScriptedCamera, *logins: Login, candidate: Candidate = ANNOUNCED, pause: float = 0.0
+        self, camera: ScriptedCamera, *logins: Login, candidate: Candidate = ANNOUNCED, pause: float = 0.0, **said: Any
     ) -> Any:
-        inspector = self.inspector(camera)
+        inspector = self.inspector(camera, **said)
         outcome: Any = None
         for login in (None, *logins):
             deferred = Deferred.fromCoroutine(inspector.inspect(candidate, login))
@@ -573,14 +638,24 @@ class Visits(Base):
     def test_nothing_twice(self) -> None:
         """What was told without a login is not asked again, and the challenge is answered at once."""
         named = replace(ANNOUNCED, scopes=("onvif://www.onvif.org/name/Front%20door",))
+        by_port = replace(ANNOUNCED, xaddrs=(), open_ports=(80,))
         for auth in ("digest", "wsse"):
-            for candidate, most in ((named, 12), (ANNOUNCED, 13)):
+            for candidate in (named, ANNOUNCED, by_port):
                 camera = self.camera(auth=auth)
-                self.assert_whole(self.visit(camera, ADMIN, candidate=candidate))
-                self.assertLessEqual(len(camera.asked), most, camera.asked)
+                self.assert_whole(self.visit(camera, ADMIN, candidate=candidate, login_follows=lambda candidate: True))
+                self.assertLessEqual(len(camera.asked), 12, camera.asked)
                 self.assertEqual(set(camera.logins), {"right"})
                 for operation in ("GetSystemDateAndTime", "GetServices", "GetEndpointReference"):
                     self.assertEqual(camera.asked.count(operation), 1)
+
+    def test_briefly(self) -> None:
+        """The streams of a device that refuses to say what it is are asked for without a login only if none follows."""
+        for follows in (False, True):
+            camera = self.camera(auth="digest")
+            camera.pre_auth |= {"GetProfiles", "GetStreamUri", "GetSnapshotUri"}
+            inspection = self.inspect(camera, login_follows=lambda candidate, follows=follows: follows)
+            self.assertEqual(0 if follows else 2, len(inspection.streams))
+            self.assertEqual(Status.AUTH_REQUIRED if follows else Status.ONLINE, inspection.status)
 
     def test_not_for_long(self) -> None:
         """After some seconds the device is asked anew: its challenge is old."""
@@ -605,6 +680,10 @@ class Visits(Base):
         camera = self.camera(auth="digest", pre_auth=set())
         self.assert_whole(self.visit(camera, ADMIN))
         self.assertEqual(set(camera.logins), {"right"})
+        for auth in ("digest", "wsse"):
+            camera = self.camera(auth=auth, pre_auth=set())
+            self.assert_whole(self.visit(camera, ADMIN, login_follows=lambda candidate: True))
+            self.assertLessEqual(len(camera.asked), 12, camera.asked)
 
     def test_locked(self) -> None:
         """A device that said it is locked gets no credential."""

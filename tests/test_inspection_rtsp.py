@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred
@@ -17,12 +18,31 @@ from twisted_detector.inspection.rtsp import MAX_PATHS, RtspInspector, RtspValid
 from twisted_detector.inspection.rtsp_client import RtspClient
 from twisted_detector.interfaces import IInspector, IStreamValidator
 from twisted_detector.model import Candidate, Inspection, Login, Proof, Secret, Status, Stream, StreamReport
-from twisted_detector.wire import rtsp
+from twisted_detector.reasons import ReasonCode
+from twisted_detector.wire import rtp, rtsp
 
 LOGIN = Login("cam", Secret("pa:ss wörd"))
 WRONG = Login("cam", Secret("wrong"))
 URL = "rtsp://10.0.0.5:554/stream1"
 NO_VIDEO = b"v=0\r\nm=audio 0 RTP/AVP 0\r\n"
+
+
+class MemoryPair:
+    """Two UDP ports in memory; the last one is known."""
+
+    last: MemoryPair
+
+    def __init__(self, host: str, heard: Callable[[bytes], None]) -> None:
+        self.host, self.heard, self.numbers = host, heard, (40_000, 40_001)
+        self.opened: list[int] = []
+        self.closed = 0
+        MemoryPair.last = self
+
+    def open_way(self, server_port: int) -> None:
+        self.opened.append(server_port)
+
+    def close(self) -> None:
+        self.closed += 1
 
 
 class RtspTestCase(SynchronousTestCase):
@@ -159,6 +179,69 @@ class ClientTests(RtspTestCase):
         self.assertEqual((self.camera.wrong_logins, self.camera.described()), (1, ["/stream1", "+/stream1"]))
         self.assertNotIn("wrong", str(caught.exception))
 
+    def test_refused_after_it_was_accepted(self) -> None:
+        """A password that changes while a camera is asked costs one failure, on every connection and in TEARDOWN."""
+        self.camera.password = LOGIN.password.reveal()
+        client = self.client()
+        self.assertEqual(self.ask(client).status, 200)
+        self.camera.password = "changed"
+        for _ in range(2):
+            with self.assertRaises(Unauthorized) as caught:
+                self.ask(client)
+            self.camera.connections[-1].hang_up()
+        self.assertTrue(client.refused)
+        result_of(self.clock, client.part("TEARDOWN", URL, timeout=1.0))
+        client.say("TEARDOWN", URL)
+        self.assertEqual((self.camera.wrong_logins, caught.exception.attempted), (1, True))
+
+    def test_counts_down_or_locks(self) -> None:
+        """A refusal that counts down, in its status line or below, lets no other login follow, whatever the count."""
+        challenge = b'WWW-Authenticate: Digest realm="a", nonce="b"\r\n'
+        for status, reason, body in (
+            (401, b"Unauthorized, 26 attempts left", b""),
+            (401, b"Unauthorized", b"You still have 5 attempt(s)"),
+            (403, b"Forbidden", b"The account is locked"),
+            (401, b"Illegal Login Lock", b""),
+        ):
+            head = b"RTSP/1.0 %d %s\r\n" % (status, reason)
+            length = b"Content-Length: %d\r\n\r\n" % len(body)
+            answers = [b"RTSP/1.0 401 No\r\n" + challenge + b"\r\n", head + challenge + length + body]
+            self.camera.script["DESCRIBE"] = lambda request, answers=answers: answers.pop(0)
+            client = self.client()
+            with self.assertRaises(Unauthorized) as caught:
+                self.ask(client)
+            self.assertEqual((caught.exception.attempted, caught.exception.locked), (True, True), reason)
+            self.assertTrue("locked" in str(caught.exception) or "counts" in str(caught.exception))
+
+    def test_a_server_that_hangs_up_on_credentials(self) -> None:
+        """A server that hangs up instead of refusing gets two credentials at most."""
+        plain = b'RTSP/1.0 401 No\r\nWWW-Authenticate: Digest realm="a", nonce="b"\r\n\r\n'
+        self.camera.script["DESCRIBE"] = lambda request: "close" if request.header("Authorization") else plain
+        with self.assertRaises(Unreachable):
+            self.ask(self.client())
+        self.assertEqual(["/stream1", "+/stream1", "+/stream1"], self.camera.described())
+
+    def test_words_of_locking(self) -> None:
+        """A refusal that speaks of locks or of attempts left ends it at once, and says so; stale or not."""
+        challenge = b'WWW-Authenticate: Digest realm="a", nonce="b", stale=true\r\n'
+        for status, body, sent in (
+            (b"401 Unauthorized", b"You still have 4 attempt(s)", False),
+            (b"401 User is locked", b"", False),
+            (b"403 Forbidden", b"illegal login lock", False),
+        ):
+            self.camera.asked.clear()
+            answer = b"RTSP/1.0 %s\r\n%sContent-Length: %d\r\n\r\n%s" % (status, challenge, len(body), body)
+            self.camera.script["DESCRIBE"] = answer
+            with self.assertRaises(Unauthorized) as caught:
+                self.ask(self.client())
+            self.assertEqual((caught.exception.locked, caught.exception.attempted), (True, sent))
+            self.assertEqual(len(self.camera.asked), 1)
+        self.camera.password, told = LOGIN.password.reveal(), b"RTSP/1.0 401 1 attempt left\r\n" + challenge + b"\r\n"
+        self.camera.script["DESCRIBE"] = lambda request: told if request.header("Authorization") else ...
+        with self.assertRaises(Unauthorized) as caught:
+            self.ask(self.client(WRONG))
+        self.assertEqual((caught.exception.locked, caught.exception.attempted), (True, True))
+
     def test_no_login(self) -> None:
         """Without a login nothing was attempted."""
         self.camera.password = "x"
@@ -231,6 +314,7 @@ class ValidatorTests(RtspTestCase):
     def validate(
         self, login: Login | None = None, *, url: str = URL, wait: float = 12, **settings: Any
     ) -> StreamReport:
+        settings.setdefault("open_pair", MemoryPair)
         validator = RtspValidator(self.clock, connect=self.camera, cnonce=lambda: "c", **settings)
         return result_of(self.clock, validator.validate(Stream(url=url), login), wait=wait)
 
@@ -286,7 +370,7 @@ class ValidatorTests(RtspTestCase):
             ({"OPTIONS": b"220 ftp\r\n"}, [], Proof.TCP, "the answer is not RTSP: '220 ftp'"),
             ({"DESCRIBE": 404}, [], Proof.RTSP, "DESCRIBE was answered 404 Not Found"),
             ({"DESCRIBE": b"RTSP/1.0 200 OK\r\n\r\n"}, [], Proof.RTSP, "DESCRIBE was answered without a session"),
-            ({"SETUP": 461}, [], Proof.SDP, "the device does not send RTP over TCP (461)"),
+            ({"SETUP": 461}, [], Proof.SDP, "the device sends RTP neither over TCP nor over UDP (461)"),
             ({"SETUP": b"RTSP/1.0 200 OK\r\n\r\n"}, [], Proof.SDP, "SETUP was answered with what cannot be read"),
             ({"PLAY": 455}, [], Proof.SDP, "PLAY was answered 455 Method Not Valid in This State"),
             ({"PLAY": None}, [], Proof.SDP, "no answer to PLAY within 10 seconds"),
@@ -324,6 +408,90 @@ class ValidatorTests(RtspTestCase):
             with self.assertRaises(Busy):
                 self.validate()
             self.assertEqual("TEARDOWN" in self.camera.methods(), method == "PLAY")
+
+    def test_codes(self) -> None:
+        """Every end has a code that programs can rely on."""
+        html = b"RTSP/1.0 200 OK\r\nContent-Length: 6\r\n\r\n<html>"
+        moved = b"RTSP/1.0 302 Moved\r\nLocation: rtsp://10.9.9.9/\r\n\r\n"
+        for script, media, code in (
+            ({"OPTIONS": "close"}, [], ReasonCode.NO_ANSWER),
+            ({"OPTIONS": b"220 ftp\r\n"}, [], ReasonCode.NOT_RTSP),
+            ({"DESCRIBE": 404}, [], ReasonCode.NOT_FOUND),
+            ({"DESCRIBE": 400}, [], ReasonCode.REFUSED),
+            ({"DESCRIBE": moved}, [], ReasonCode.REDIRECTED),
+            ({"DESCRIBE": html}, [], ReasonCode.NO_SDP),
+            ({"SETUP": 461}, [], ReasonCode.NO_TRANSPORT),
+            ({"PLAY": None}, [], ReasonCode.NO_ANSWER),
+            ({}, [], ReasonCode.NO_RTP),
+            ({}, [NO_KEYFRAME], ReasonCode.NO_KEYFRAME),
+            ({}, [KEYFRAME], ReasonCode.NO_PARAMETERS),
+            ({}, [SPS, KEYFRAME], ReasonCode.NONE),
+        ):
+            self.camera.script, self.camera.media = script, media
+            self.assertEqual(self.validate().code, code)
+        self.camera.paths = {"/stream1": NO_VIDEO}
+        self.assertEqual(self.validate().code, ReasonCode.NO_VIDEO)
+        self.assertEqual(self.validate(url="rtsp://h:x/").code, ReasonCode.UNUSABLE_URL)
+        self.camera.refuses = True
+        self.assertEqual(self.validate().code, ReasonCode.UNREACHABLE)
+
+    def test_redirects_are_not_followed(self) -> None:
+        """A server that sends us elsewhere, with the password or without, is not obeyed, however often."""
+        self.camera.password = LOGIN.password.reveal()
+        self.camera.script["DESCRIBE"] = lambda request: (
+            b"RTSP/1.0 302 Moved\r\nLocation: rtsp://10.9.9.9/stream1\r\n\r\n"
+            if request.header("Authorization")
+            else ...
+        )
+        report = self.validate(LOGIN)
+        self.assertEqual((report.code, report.validated), (ReasonCode.REDIRECTED, False))
+        self.assertEqual(len(self.camera.connections), 1)
+        self.assertTrue(all("10.9.9.9" not in asked.url for asked in self.camera.asked))
+
+    def test_udp(self) -> None:
+        """Where RTP over TCP is not to be had (461) it comes over UDP, to ports of ours that are given back."""
+
+        def setup(request: rtsp.Request) -> Any:
+            if "client_port" not in request.header("Transport"):
+                return 461
+            return (
+                f"RTSP/1.0 200 OK\r\nCSeq: {request.cseq}\r\nSession: 42\r\n"
+                "Transport: RTP/AVP;unicast;client_port=40000-40001;server_port=6970-6971\r\n\r\n"
+            ).encode()
+
+        def play(request: rtsp.Request) -> Any:
+            for index, payload in enumerate((SPS, KEYFRAME)):
+                MemoryPair.last.heard(rtp.format_packet(rtp.RtpPacket(96, index, 0, 1, payload)))
+            return 200
+
+        self.camera.script = {"SETUP": setup, "PLAY": play}
+        report = self.validate()
+        self.assertEqual((report.proof, report.validated, report.width), (Proof.KEYFRAME, True, 1280))
+        pair = MemoryPair.last
+        self.assertEqual((pair.host, pair.opened, pair.closed), ("10.0.0.5", [6970], 1))
+        self.assertEqual(self.camera.methods()[-1], "TEARDOWN")
+
+    def test_udp_stays_silent(self) -> None:
+        """When nothing comes over UDP the check ends in its time and the ports are given back."""
+        self.camera.script["SETUP"] = lambda request: (
+            461
+            if "interleaved" in request.header("Transport")
+            else b"RTSP/1.0 200 OK\r\nSession: 42\r\nTransport: RTP/AVP;unicast;client_port=40000-40001\r\n\r\n"
+        )
+        report = self.validate()
+        self.assertEqual((report.proof, report.code, MemoryPair.last.closed), (Proof.SDP, ReasonCode.NO_RTP, 1))
+
+    def test_back_channel(self) -> None:
+        """A loudspeaker that is offered is told of, and never set up."""
+        sound = b"m=audio 0 RTP/AVP 0\r\na=sendonly\r\na=control:track3\r\n"
+        self.camera.paths["/stream1"] = SDP + sound
+        self.camera.media = [SPS, KEYFRAME]
+        report = self.validate()
+        self.assertEqual((report.back_channel, report.audio), (True, "PCMA"))
+        self.assertFalse(any("track3" in asked.url for asked in self.camera.asked))
+        self.assertFalse(any(asked.request.header("Require") for asked in self.camera.asked))
+        self.camera.paths["/stream1"] = SDP
+        self.assertFalse(self.validate().back_channel)
 
     def test_teardown_always(self) -> None:
         """A session that was set up is torn down when PLAY is refused, no media come, or the camera answers no more."""
@@ -398,6 +566,106 @@ class ValidatorTests(RtspTestCase):
             self.clock.advance(0.1)
         self.assertEqual(len([self.successResultOf(check) for check in checks]), 3)
         self.assertEqual((len(self.camera.connections), len(lanes)), (3, 0))
+
+
+class BadInputTests(RtspTestCase):
+    """Whatever a server sends: bounded time and memory, one fault with a code, and no connection left."""
+
+    def tearDown(self) -> None:
+        self.clock.advance(1)
+        super().tearDown()
+
+    def fault(self, code: ReasonCode, *, seconds: float = 12) -> StreamReport:
+        began = self.clock.seconds()
+        validator = RtspValidator(self.clock, connect=self.camera)
+        report = result_of(self.clock, validator.validate(Stream(url=URL), None), wait=seconds)
+        self.assertLessEqual(self.clock.seconds() - began, seconds)
+        self.assertEqual((report.validated, report.code), (False, code), report.reason)
+        for connection in self.camera.connections:
+            parser = connection.session._parser
+            self.assertLessEqual(len(parser._buffer), 300_000)
+        return report
+
+    def drip(self, method: str, first: bytes, piece: bytes, every: float) -> list[int]:
+        """Answer with ``first``, and with ``piece`` again and again until the connection is closed."""
+        sent = [0]
+
+        def on(request: rtsp.Request) -> Any:
+            connection = self.camera.connections[-1]
+
+            def more() -> None:
+                if connection.open:
+                    sent[0] += 1
+                    connection.send(piece)
+                    self.clock.callLater(every, more)
+
+            self.clock.callLater(every, more)
+            return first
+
+        self.camera.script[method] = on
+        return sent
+
+    def test_endless_headers(self) -> None:
+        """Headers without end are cut at their bound, in many lines as in one."""
+        for piece in (b"X-A: b\r\n" * 1000, b"x" * 10_000):
+            sent = self.drip("DESCRIBE", b"RTSP/1.0 200 OK\r\n", piece, 0.01)
+            self.fault(ReasonCode.NOT_RTSP)
+            self.assertLess(sent[0], 10)
+
+    def test_slow_loris(self) -> None:
+        """A byte now and then does not keep a check alive beyond its time."""
+        self.drip("DESCRIBE", b"RTSP/1.0 200 OK\r\nX: ", b"y", 0.5)
+        self.fault(ReasonCode.NO_ANSWER)
+
+    def test_slow_media(self) -> None:
+        """Packets without a keyframe, for ever, end with the check's time."""
+        frame = rtsp.format_interleaved(0, rtp.format_packet(rtp.RtpPacket(96, 1, 0, 1, NO_KEYFRAME)))
+        self.drip("PLAY", b"RTSP/1.0 200 OK\r\n\r\n", frame, 0.5)
+        self.assertEqual(self.fault(ReasonCode.NO_KEYFRAME).proof, Proof.RTP)
+
+    def test_flood_of_media(self) -> None:
+        """More media than a keyframe can need end the check, whatever they are."""
+        flood = rtsp.format_interleaved(7, bytes(60_000)) * 20
+        sent = self.drip("PLAY", b"RTSP/1.0 200 OK\r\n\r\n", flood, 0.001)
+        self.fault(ReasonCode.NO_RTP)
+        self.assertLess(sent[0], 100)
+
+    def test_100_megabytes_of_sdp(self) -> None:
+        """A description that is announced as 100 MB is refused before a byte of it came."""
+        sent = self.drip("DESCRIBE", b"RTSP/1.0 200 OK\r\nContent-Length: 104857600\r\n\r\n", bytes(65_536), 0.01)
+        self.fault(ReasonCode.NOT_RTSP)
+        self.assertLess(sent[0], 2)
+
+    def test_garbage_between_frames(self) -> None:
+        """Garbage among interleaved frames is passed over to its bound; without a bound it ends the check."""
+        good = rtsp.format_interleaved(0, rtp.format_packet(rtp.RtpPacket(96, 0, 0, 1, SPS)))
+        good += b"\x00garbage\r\n" + rtsp.format_interleaved(0, rtp.format_packet(rtp.RtpPacket(96, 1, 0, 1, KEYFRAME)))
+        self.drip("PLAY", b"RTSP/1.0 200 OK\r\n\r\n", good, 0.01)
+        validator = RtspValidator(self.clock, connect=self.camera)
+        self.assertTrue(result_of(self.clock, validator.validate(Stream(url=URL), None), wait=12).validated)
+        self.drip("PLAY", b"RTSP/1.0 200 OK\r\n\r\n", b"\x00" * 9_000, 0.01)
+        self.fault(ReasonCode.LOST)
+
+    def test_rtp_with_wrong_lengths(self) -> None:
+        """RTP packets that are shorter than they say, in any way, are no packets."""
+        broken = (b"", b"\x80", b"\x8f" + bytes(11), b"\x90" + bytes(13) + b"\xff\xff", b"\xa0" + bytes(11) + b"\xff")
+        frames = b"".join(rtsp.format_interleaved(0, data) for data in broken)
+        self.drip("PLAY", b"RTSP/1.0 200 OK\r\n\r\n", frames, 0.1)
+        self.assertEqual(self.fault(ReasonCode.NO_RTP).proof, Proof.SDP)
+
+    def test_absurd_sizes(self) -> None:
+        """A parameter set of an impossible size is none: neither its size is told nor a keyframe believed."""
+        # seq_parameter_set_id 0, frame_num 0, order 2, one reference, no gaps, and a width of 2**25 macroblocks
+        bits = "1" + "1" + "011" + "010" + "0" + "0" * 25 + "1" + "0" * 25 + "00000100" + "1" * 12
+        absurd = b"\x67\x42\xc0\x1e" + int(bits.ljust(96, "1"), 2).to_bytes(12, "big").replace(b"\0\0\0", b"\0\0\3\0")
+        self.camera.media = [absurd, b"\x67" + bytes(8_000), KEYFRAME]
+        report = self.fault(ReasonCode.NO_PARAMETERS)
+        self.assertEqual((report.width, report.height), (0, 0))
+
+    def test_200_without_frames(self) -> None:
+        """200 to everything, and no frame ever, proves nothing beyond the description."""
+        self.camera.media = []
+        self.assertEqual(self.fault(ReasonCode.NO_RTP).proof, Proof.SDP)
 
 
 class InspectorTests(RtspTestCase):

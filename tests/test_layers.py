@@ -20,13 +20,13 @@ STANDARD_LIBRARY = set(sys.stdlib_module_names)
 
 #: ring → room → modules (patterns of the first name below the package).
 ROOMS: dict[int, dict[str, str]] = {
-    0: {"values": "model secret events errors documents addressing delivery picture"},
+    0: {"values": "model secret events errors documents addressing delivery picture reasons"},
     1: {"wire": "wire"},
     2: {"seams": "interfaces budgeting looking picturing following"},
     3: {
         "knowledge": "identity identity_* kinship recognition whereabouts lifecycle registry device cameras channels"
         " connection connection_machine backoff backlog journal outbox outbox_* quarantine receipt retained bus outputs"
-        " schedule casebook diagnosis"
+        " schedule casebook diagnosis standing frozen album"
     },
     4: {
         "discovery": "discovery",
@@ -45,8 +45,8 @@ ROOMS: dict[int, dict[str, str]] = {
         "control": "control",
     },
     5: {
-        "detector": "detector doorstep examiner visit workqueue commands sweeper refinder newcomers photographer"
-        " spending"
+        "detector": "detector examiner visit workqueue commands sweeper refinder newcomers photographer spending"
+        " rollcall doorstep guestbook settling",
     },
     6: {
         "joining": "config config_* plugins plugin_loader service service_* report mqtt_service steady"

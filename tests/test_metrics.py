@@ -39,6 +39,7 @@ def blocks(**changes: Any) -> dict[str, Any]:
         "discovery": {
             "sweeping": True,
             "sweeps": 3,
+            "looking": {"by_method": {"neighboursweep.arp": 100, "mdns.group": 5}, "total": 105},
             "last_sweep": {
                 "mdns": {"at": "2026-05-04T03:02:01Z", "duration_s": 2.5, "sightings": 4, "error": "no interface"}
             },
@@ -86,8 +87,8 @@ class Exposition(SynchronousTestCase):
     def test_discovery(self) -> None:
         """Packets, sweeps and failures are told by method; a high-water mark is a gauge, not a counter."""
         read = scrape(blocks())
-        self.assertEqual(100, read["camdetect_packets_sent_total", "neighboursweep"])
-        self.assertEqual(5, read["camdetect_packets_sent_total", "mdns"])
+        self.assertEqual(100, read["camdetect_packets_sent_total", "neighboursweep.arp"])
+        self.assertEqual(5, read["camdetect_packets_sent_total", "mdns.group"])
         self.assertEqual(1, read["camdetect_sweep_failed", "mdns"])
         self.assertEqual(12, read["camdetect_discovery_peak", "neighboursweep", "half_open"])
         self.assertNotIn(("camdetect_discovery_events_total", "neighboursweep", "most_half_open"), read)

@@ -54,7 +54,7 @@ class Site(SynchronousTestCase):
     def context(self, **settings: Any) -> MakerContext:
         return MakerContext(
             reactor=self.clock,
-            config=SimpleNamespace(state_dir=self.folder),
+            config=SimpleNamespace(state_dir=self.folder, web_enabled=False),
             settings=settings,
             publish=self.publisher.publish,
             subscribe=self.subscriber.subscribe,

@@ -32,6 +32,7 @@ class Searching(MemoryDiscoverer):
     def __init__(self, **more: Any) -> None:
         super().__init__(name="searching", **more)
         self.found: list[Any] = []
+        self.answers: list[Any] = []
         self.searched: list[str] = []
         self.looked_at: list[str] = []
         self.quick = 0
@@ -55,7 +56,7 @@ class Searching(MemoryDiscoverer):
         self.quick += 1
         if self.problem is not None:
             raise self.problem
-        for one in self.found:
+        for one in self.answers:
             sink.sighted(one)
 
 
@@ -142,7 +143,7 @@ class LossTests(LossCase):
 class QuickTests(LossCase):
     def test_a_silent_move(self) -> None:
         """A quick look that sees it elsewhere is enough."""
-        self.method.found = [sighting(MOVED, A)]
+        self.method.answers = [sighting(MOVED, A)]
         self.clock.pump([1] * 60)
         self.assertEqual([MOVED], self.moves())
 

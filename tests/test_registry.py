@@ -9,10 +9,11 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.facts import PLAYS, A, B, C, inspection, serial, sighting, stream
 from twisted_detector import device as device_module, registry as registry_module
+from twisted_detector.device import FOREIGN_HOLD, REFRESH_HOLD, TROUBLED_HOLD
 from twisted_detector.events import CameraForgotten, CameraMoved, IdentityConflict
 from twisted_detector.lifecycle import Phase
 from twisted_detector.model import Camera, Evidence, EvidenceKind, Mac, Proof, Sighting, Status
-from twisted_detector.registry import FOREIGN_HOLD, REFRESH_HOLD, TROUBLED_HOLD, Registry
+from twisted_detector.registry import Registry
 from twisted_detector.testing.doubles import RecordingListener
 
 HERE, THERE = "10.0.0.5", "10.0.0.6"

@@ -8,13 +8,16 @@ from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
 from twisted.trial.unittest import SynchronousTestCase
 
+from twisted_detector.errors import LocalError
 from twisted_detector.model import Login, Secret
-from twisted_detector.simulator.camera import Auth, CameraSpec, Quirks
+from twisted_detector.simulator.camera import SNAPSHOTS, Auth, CameraSpec, Quirks
 from twisted_detector.simulator.guard import Guard
 from twisted_detector.simulator.http import MAX_BODY, HttpAnswer, HttpRequest, site
 from twisted_detector.simulator.onvif import SOURCE, OnvifService
 from twisted_detector.wire import onvif, onvif_requests as ask
 from twisted_detector.wire.digest import authorization, parse_challenges
+from twisted_detector.wire.image import read_image
+from twisted_detector.wire.multipart import FirstPart
 from twisted_detector.wire.soap import Element, SoapFault, envelope, format_time, parse_response, username_token
 
 DEVICE, MEDIA, MEDIA2 = (f"/onvif/{name}_service" for name in ("device", "media", "media2"))
@@ -140,6 +143,11 @@ class Services(SynchronousTestCase):
         self.assertEqual(faults[0].attempts_left, 1)
         self.assertTrue(faults[2].locked)
         self.assertEqual(self.guard.locks, 1)
+        silent = self.service(Auth.WSSE, quirks=Quirks(lock_after=2, lock_silent=True))
+        with self.assertRaises(SoapFault) as caught:
+            parse_response(self.ask(silent, ask.get_scopes(), header=header).body)
+        self.assertIsNone(caught.exception.fault.attempts_left)
+        self.assertEqual((1, 0), (self.guard.failures, self.guard.locks))
 
     def test_snapshot(self) -> None:
         """The snapshot is a JPEG under the same account; a token camera asks for Digest there."""
@@ -151,6 +159,35 @@ class Services(SynchronousTestCase):
         right = authorization(challenge, "viewer", "right", "GET", "/snapshot.jpg", cnonce="c")
         answer = service.answer(HttpRequest("GET", "/snapshot.jpg", "/snapshot.jpg", right, b""))
         self.assertEqual(answer.status, 200)
+
+    def test_snapshot_moves(self) -> None:
+        """Two snapshots are never equal, but of a frozen camera they are."""
+        for frozen in (False, True):
+            service = self.service(quirks=Quirks(frozen=frozen))
+            pictures = set()
+            for _ in range(4):
+                self.clock.advance(1)
+                answer = service.answer(HttpRequest("GET", "/snapshot.jpg", "/snapshot.jpg", "", b""))
+                found = read_image(answer.body)
+                self.assertEqual((found.width, found.height, found.data), (160, 90, answer.body))
+                pictures.add(answer.body)
+            self.assertEqual(len(pictures), 1 if frozen else 4)
+
+    def test_snapshot_quirks(self) -> None:
+        """What a camera gives instead of a snapshot is what its quirk says."""
+        answers = {}
+        for quirk in SNAPSHOTS:
+            service = self.service(quirks=Quirks(snapshot=quirk))
+            answers[quirk] = service.answer(HttpRequest("GET", "/snapshot.jpg", "/snapshot.jpg", "", b""))
+        self.assertEqual(answers["denied"].status, 401)
+        self.assertGreater(len(answers["huge"].body), 16_777_216)
+        self.assertIn(b"<html>", answers["html"].body)
+        self.assertEqual(answers["elsewhere"].status, 302)
+        part = FirstPart(answers["multipart"].content_type, limit=100_000)
+        self.assertTrue(part.feed(answers["multipart"].body))
+        self.assertEqual(read_image(part.content).media_type, "image/jpeg")
+        with self.assertRaises(LocalError):
+            Quirks(snapshot="nonsense")
 
     def test_wrong_requests(self) -> None:
         """Unknown operations, paths, methods and bytes get the answer that a device gives, not an exception."""

@@ -23,6 +23,7 @@ from twisted_detector.simulator.sessions import MAX_SESSIONS, RtspService
 from twisted_detector.wire import rtcp, rtp, sdp
 from twisted_detector.wire.digest import authorization, parse_challenges
 from twisted_detector.wire.h26x import fragments, video_parameters
+from twisted_detector.wire.keyframe import KeyframeFinder
 from twisted_detector.wire.rtsp import (
     Interleaved,
     Parser,
@@ -253,6 +254,12 @@ class MemoryChannel:
         self.reports.append(packet)
 
 
+def without_noise(nal: bytes) -> bytes:
+    while nal.endswith(b"\0\0\3"):
+        nal = nal[:-3]
+    return nal
+
+
 class Sending(SynchronousTestCase):
     def setUp(self) -> None:
         self.clock = Clock()
@@ -272,7 +279,7 @@ class Sending(SynchronousTestCase):
         self.assertTrue(all(len(packet.payload) <= 1400 for packet in packets))
 
     def test_clip_goes_round(self) -> None:
-        """The NAL units that leave are the clip's own, and after the last comes the first again."""
+        """The NAL units that leave are the clip's own (but for noise), and after the last comes the first again."""
         self.sender.play()
         self.clock.pump([1 / 15] * 62)
         sent: list[bytes] = []
@@ -287,7 +294,26 @@ class Sending(SynchronousTestCase):
                     sent[-1] += part.data
         clip = [nal for unit in main_clip().units for nal in unit.nals]
         self.assertGreater(len(sent), len(clip) + 3)
-        self.assertEqual(sent, (clip * 2)[: len(sent)])
+        self.assertEqual([without_noise(nal) for nal in sent], (clip * 2)[: len(sent)])
+
+    def test_noise(self) -> None:
+        """A keyframe is not sent twice with the same bytes; of a frozen camera it is, and nothing else comes."""
+
+        def keyframes(frozen: bool) -> list[str]:
+            digests = []
+            for seed in range(6):
+                channel = MemoryChannel()
+                sender = Sender(main_clip(), channel, clock=self.clock, random=Random(seed), cname="c", frozen=frozen)
+                sender.play()
+                self.clock.pump([0.1] * 3)
+                sender.stop()
+                finder = KeyframeFinder("H264", parameters_known=True)
+                self.assertTrue([finder.packet(packet) for packet in channel.packets][-1])
+                digests.append(finder.digest)
+            return digests
+
+        self.assertGreater(len(set(keyframes(frozen=False))), 4)
+        self.assertEqual(len(set(keyframes(frozen=True))), 1)
 
     def test_reports(self) -> None:
         """A sender report comes with the first picture and then every five seconds."""

@@ -26,7 +26,9 @@ class SpendTests(SynchronousTestCase):
     def names(self) -> list[str]:
         return [one.name for one in self.budget.allowed(candidate(), self.clock.seconds())]
 
-    def run_it(self, *, look: bool = True, then: Any = "welcome", good: bool | None = True) -> Deferred[Any]:
+    def run_it(
+        self, *, look: bool = True, then: Any = "welcome", good: bool | None = True, doubt: bool = False
+    ) -> Deferred[Any]:
         async def attempt(given: Login) -> Any:
             self.assertEqual(ONE, given)
             if look:
@@ -38,7 +40,15 @@ class SpendTests(SynchronousTestCase):
             return then
 
         return Deferred.fromCoroutine(
-            spend(self.budget, self.clock, candidate(), ONE, attempt, let_in=lambda outcome: good)
+            spend(
+                self.budget,
+                self.clock,
+                candidate(),
+                ONE,
+                attempt,
+                let_in=lambda outcome: good,
+                doubted=lambda outcome: doubt,
+            )
         )
 
     def test_let_in(self) -> None:
@@ -94,6 +104,15 @@ class SpendTests(SynchronousTestCase):
             self.assertEqual(left, self.names())
             self.clock.advance(60)
         self.clock.advance(WINDOW)
+        self.assertEqual(["one", "two"], self.names())
+
+    def test_let_in_and_then_refused(self) -> None:
+        """It counts as a failure until it is let in again, and it is not barred: the device did let it in."""
+        for _ in range(5):
+            self.successResultOf(self.run_it(doubt=True))
+            self.assertEqual(["one"], self.names())
+            self.clock.advance(60)
+        self.successResultOf(self.run_it())
         self.assertEqual(["one", "two"], self.names())
 
     def test_while_it_runs(self) -> None:

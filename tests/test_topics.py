@@ -29,11 +29,13 @@ from twisted_detector.events import (
     DeviceSplit,
     Event,
     IdentityConflict,
+    PictureTaken,
     StreamChanged,
     SweepFinished,
 )
 from twisted_detector.model import Camera, Message, Priority, Status
 from twisted_detector.outputs.topics import EVENT_LIFETIME, Topics, TopicsOutput
+from twisted_detector.picture import Picture
 from twisted_detector.registry import Registry
 from twisted_detector.testing.doubles import RecordingPublisher
 
@@ -110,6 +112,11 @@ class PayloadTests(TopicsCase):
         self.assertEqual(
             ("discovered", "node", "x"), (document["event"], document["node_id"], document["camera"]["id"])
         )
+
+    def test_picture(self) -> None:
+        """A newer picture is no news of the camera: nothing is said again for it."""
+        picture = Picture(CAMERA.id, b"jpeg", "image/jpeg", 100.0, "snapshot")
+        self.assertEqual([], self.documents(PictureTaken(at=100.0, camera=CAMERA, picture=picture)))
 
     def test_status(self) -> None:
         """Exactly the promised fields, with the status in its word."""

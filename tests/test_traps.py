@@ -113,7 +113,7 @@ OTHERS = {
 
 
 @cache
-def tests_in(file: str) -> frozenset[str]:
+def names_in(file: str) -> frozenset[str]:
     """``Class.test`` and ``test`` of one file."""
     tree = ast.parse((HERE / f"{file}.py").read_text("utf-8"))
     functions = (ast.FunctionDef, ast.AsyncFunctionDef)
@@ -131,7 +131,7 @@ class References(SynchronousTestCase):
             f"{trap}: {reference}"
             for trap, references in (PREDECESSOR | OTHERS).items()
             for file, _, test in (reference.partition("::") for reference in references)
-            if test not in tests_in(file) or not test.rpartition(".")[2].startswith("test_")
+            if test not in names_in(file) or not test.rpartition(".")[2].startswith("test_")
             for reference in (f"{file}::{test}",)
         ]
         self.assertEqual(lost, [])

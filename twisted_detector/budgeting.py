@@ -44,8 +44,23 @@ class ILoginBudget(Interface):
     def refused(candidate: Candidate, login: Login, now: float, locked: bool) -> None:
         """``login`` was refused; ``locked``: the device said that it locks."""
 
+    def doubtful(candidate: Candidate) -> bool:
+        """Whether a login that was accepted before was refused, and is to be tried once more: it may be right."""
+
     def locked(candidate: Candidate, now: float) -> None:
         """The device said that it locks, without having been given a login."""
+
+    async def risk(candidate: Candidate, login: Login, now: float, purpose: str) -> bool:
+        """A login that the device let in is about to be sent for ``purpose`` too, where it may be refused; on the disk
+        before this ends. False: it must not be: a refusal would leave no room for others, or there was one that day.
+
+        It is followed by :meth:`risked`.
+        """
+
+    def risked(
+        candidate: Candidate, login: Login, now: float, purpose: str, *, refused: bool = False, locked: bool = False
+    ) -> None:
+        """What came of :meth:`risk`: a refusal bars the login for that purpose for a day, and for nothing else."""
 
     def showed(
         candidate: Candidate, now: float, *, firmware: str = "", door: str = "", wants_login: bool = True

@@ -20,6 +20,7 @@ from twisted_detector.events import (
     Event,
     StreamChanged,
 )
+from twisted_detector.frozen import FROZEN, Stills
 from twisted_detector.model import (
     OUI,
     Camera,
@@ -32,21 +33,31 @@ from twisted_detector.model import (
     Stream,
     StreamReport,
 )
+from twisted_detector.reasons import ReasonCode
 
 #: Addresses that are remembered of one camera: enough to see a pattern, few enough for a document.
 MAX_IP_HISTORY = 20
 #: A clock that differs by more seconds is worth an event: ONVIF logins begin to fail at 5 s.
 NOTABLE_CLOCK_OFFSET = 5.0
+#: What a camera's state says of those of its streams that say nothing themselves.
+_CODES = {
+    Status.OFFLINE: ReasonCode.UNREACHABLE,
+    Status.STREAM_ERROR: ReasonCode.NOT_CHECKED,
+    Status.AUTH_REQUIRED: ReasonCode.AUTH_REQUIRED,
+    Status.BUSY: ReasonCode.BUSY,
+}
 
 
 class CameraSet:
     """The cameras of one device, by id. ``now`` is wall seconds given by the caller.
 
     :param emit: is told every event, in order.
+    :param stills: knows which of them are frozen.
     """
 
-    def __init__(self, emit: Callable[[Event], None]) -> None:
+    def __init__(self, emit: Callable[[Event], None], stills: Stills | None = None) -> None:
         self._emit = emit
+        self._stills = stills if stills is not None else Stills()
         self._by_id: dict[str, Camera] = {}
         self._clock_offset = 0.0
 
@@ -139,10 +150,15 @@ class CameraSet:
                 self._emit(ClockSkewed(at=now, camera=skewed, offset=offset))
 
     def checked(self, reports: Mapping[str, StreamReport], now: float) -> None:
-        """A check of some streams ended; ``reports`` by stream URL."""
+        """A check of some streams ended; ``reports`` by stream URL. None: it is there, and nothing seems changed."""
         for camera in self:
+            if not reports:
+                self._by_id[camera.id] = replace(camera, last_seen=now)
             if not any(stream.url in reports for stream in camera.streams):
                 continue
+            for stream in camera.streams:
+                if (report := reports.get(stream.url)) is not None:
+                    self._stills.checked(camera.id, stream.url, report.keyframe, now)
             streams = tuple(apply_report(stream, reports.get(stream.url)) for stream in camera.streams)
             good = any(stream.validated for stream in streams)
             reason = "" if good else next((one.reason for one in streams if one.reason), "no stream could be proved")
@@ -166,12 +182,19 @@ class CameraSet:
         self, old: Camera | None, new: Camera, status: Status, reason: str, now: float, *, facts_too: bool = True
     ) -> None:
         """Keep ``new`` with its state, and tell what differs from ``old``; every event has the camera as it is now."""
+        if status is Status.ONLINE and self._stills.since(new.id) is not None:
+            status, reason = Status.STREAM_ERROR, FROZEN
+        elif status is Status.OFFLINE:
+            self._stills.forget(new.id)
         turned = old is None or old.status is not status
         if status is Status.ONLINE:
             new = replace(new, last_validated=now)
         else:
             # What is not online is not proved: no consumer may read it as playing.
-            streams = tuple(replace(one, validated=False, reason=one.reason or reason) for one in new.streams)
+            streams = tuple(
+                replace(one, validated=False, reason=one.reason or reason, code=one.code or _CODES[status])
+                for one in new.streams
+            )
             new = replace(new, streams=streams)
         new = replace(new, status=status, reason=reason, since=now if turned else new.since)
         self._by_id[new.id] = new
@@ -197,6 +220,7 @@ class CameraSet:
         camera = self._by_id.pop(camera_id, None)
         if camera is None:
             return False
+        self._stills.forget(camera_id)
         self._emit(CameraForgotten(at=now, camera=camera))
         return True
 
@@ -215,6 +239,8 @@ def apply_report(stream: Stream, report: StreamReport | None) -> Stream:
         proof=report.proof,
         validated=report.validated,
         reason=report.reason,
+        code=report.code,
+        back_channel=report.back_channel or (stream.back_channel and not report.validated),
     )
 
 

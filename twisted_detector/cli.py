@@ -52,7 +52,9 @@ quirks, each given with its own --quirk:
   secret_path=PATH  the only RTSP path that exists             delay=SECONDS   every answer comes later
   clock_skew=SECONDS  its clock is ahead by that much          clock_window=SECONDS  tolerance of WS-UsernameToken
   local_as_utc=SECONDS  says local time for UTC, so far east
+  frozen            the same picture for ever                  snapshot=WHAT   denied, huge, html, multipart, elsewhere
   lock_after=N      locks after N failed logins                lock_seconds=SECONDS  for how long
+  lock_silent       says neither how many are left nor that it is locked
 """
 
 #: Words for --auth; the same as simulator.camera.Auth, which is not imported here to keep --help quick.

@@ -10,6 +10,7 @@ from twisted_detector.config_kinds import (
     choice,
     seconds,
     setting,
+    whole,
 )
 from twisted_detector.config_logins import LOGINS
 from twisted_detector.config_looking import LookingSettings
@@ -42,4 +43,22 @@ class CameraSettings(LookingSettings):
     onvif_timeout: float = setting(seconds(0.1, 600), 5.0, "Longest wait for an ONVIF answer.")
     rtsp_timeout: float = setting(seconds(0.1, 600), 10.0, "Longest duration of a stream check.")
     health_check_interval: float = setting(seconds(1, _DAY), 60.0, "Time between checks of a known camera.")
+    full_proof_interval: float = setting(
+        seconds(1, 7 * _DAY),
+        900.0,
+        "Time between full proofs of a camera that is well: a picture is received. The checks between are cheaper: the"
+        " camera answered a question to all, or one to itself.",
+    )
     offline_threshold: float = setting(seconds(1, 7 * _DAY), 180.0, "Silence after which a camera is offline.")
+    snapshot_interval: float = setting(
+        seconds(0, _DAY), 300.0, "Time between pictures of a camera that is online; 0: only when somebody asks for one."
+    )
+    snapshot_max_bytes: int = setting(
+        whole(10_240, 16_777_216), 2_097_152, "Largest picture that is taken from a camera, in bytes."
+    )
+    frozen_after: float = setting(
+        seconds(0, _DAY),
+        600.0,
+        "Time for which every proof, or every picture, must be the very same before the camera has `stream_error`,"
+        " reason `frozen`; 0: never, for synthetic sources.",
+    )

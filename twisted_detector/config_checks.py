@@ -20,6 +20,8 @@ _ORDERED = (
     ("mqtt_reconnect_min", "mqtt_reconnect_max", "the wait only grows"),
     ("health_check_interval", "offline_threshold", "offline is decided by missed checks"),
 )
+#: Characters below which a token is guessable by whoever has a copy of a cookie: 64 bits in hexadecimal.
+_GOOD_TOKEN = 16
 
 
 class Checks:
@@ -40,7 +42,8 @@ class Checks:
         yield from self._logins()
         yield from self._tls()
         address = ip_address(self._config.web_listen[0])
-        if not address.is_loopback and not self._config.web_token and self._sound("web_listen", "web_token"):
+        bare = self._config.web_enabled and not address.is_loopback and not self._config.web_token
+        if bare and self._sound("web_enabled", "web_listen", "web_token"):
             yield f"WEB_LISTEN = {address}: must be a loopback address unless WEB_TOKEN is set"
 
     def _order(self) -> Iterator[str]:
@@ -91,6 +94,8 @@ class Checks:
         waiting = sorted(name.upper() for name in given & self._pending)
         if waiting:
             yield f"{', '.join(waiting)} has no effect in this version"
+        if 0 < len(config.web_token.reveal()) < _GOOD_TOKEN:
+            yield f"WEB_TOKEN has fewer than {_GOOD_TOKEN} characters and may be guessed"
         if config.publish_credentials and "publish_credentials" not in self._pending:
             yield "PUBLISH_CREDENTIALS is on: everybody who may read the topics gets the cameras' passwords"
         if config.allow_basic_auth == "always":

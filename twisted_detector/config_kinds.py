@@ -321,3 +321,10 @@ def _read_names(texts: list[str]) -> tuple[str, ...]:
 
 
 NAMES = entries(_read_names, "names separated by commas")
+
+
+def _read_host_names(texts: list[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(_read_host(text).lower().removesuffix(".") for text in texts))
+
+
+HOST_NAMES = entries(_read_host_names, "host names separated by commas, without ports")

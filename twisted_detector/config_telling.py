@@ -8,6 +8,7 @@ from pathlib import Path
 from twisted_detector.config_cameras import CameraSettings
 from twisted_detector.config_kinds import (
     FLAG,
+    HOST_NAMES,
     LISTEN,
     PATH,
     SECRET,
@@ -65,13 +66,23 @@ class TellingSettings(CameraSettings):
         "Put user and password into Frigate's and go2rtc's configuration and into `frigate/config/cameras`, as the"
         " predecessor did. Whoever may read the topics gets them.",
     )
+    web_enabled: bool = setting(FLAG, True, "Serve the web page and its API.")
     web_listen: tuple[str, int] = setting(
-        LISTEN, ("127.0.0.1", 8787), "Where the web page listens.", default_text="127.0.0.1:8787", pending=True
+        LISTEN,
+        ("127.0.0.1", 8787),
+        "Where the web page listens. Beyond loopback a token is required.",
+        default_text="127.0.0.1:8787",
     )
     web_token: Secret = setting(
         SECRET,
         Secret(""),
-        "Token that the web page asks for; required when it listens beyond loopback.",
+        "Token that the web page and its API ask for; required when they listen beyond loopback.",
         secret=True,
-        pending=True,
+    )
+    web_allowed_hosts: tuple[str, ...] = setting(
+        HOST_NAMES,
+        (),
+        "Further names by which browsers may reach the page, as behind a proxy; addresses and localhost are known.",
+        default_text="none",
+        example="cameras.example.org,camdetect.local",
     )

@@ -14,7 +14,7 @@ from twisted.internet.defer import (
     TimeoutError as DeferredTimeout,
     maybeDeferred,
 )
-from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import LoopingCall
 from twisted.python.failure import Failure
 from txaio.tx import make_logger
@@ -34,7 +34,9 @@ from twisted_detector.model import Mac, Sighting
 from twisted_detector.newcomers import Newcomers
 from twisted_detector.refinder import Refinder
 from twisted_detector.registry import Registry
+from twisted_detector.rollcall import RollCall
 from twisted_detector.schedule import Schedule
+from twisted_detector.settling import Settling
 from twisted_detector.sweeper import Sweeper
 from twisted_detector.workqueue import WorkQueue
 
@@ -42,11 +44,6 @@ from twisted_detector.workqueue import WorkQueue
 MAX_LOOKUPS = 4096
 #: A look-up that takes longer than this many seconds has no answer: the kernel gives up ARP after 3.
 LOOKUP_TIMEOUT = 5.0
-#: An open RTSP port alone waits so long for WS-Discovery to tell more (devices answer within 0.5 s of a probe,
-#: which is repeated within 1 s).
-SETTLE = 1.0
-#: And longer when nothing but its address is known, so that it does not get an address for a name too early.
-SETTLE_ANONYMOUS = 2.5
 
 
 @implementer(ISightingSink, IEventListener)
@@ -133,9 +130,11 @@ class Detector:
             counts=self.counts,
         )
         examiner.missed = self._missed
-        self._checks = LoopingCall(self._check_all)
+        self._roll_call = RollCall(registry, self.sweeper, interval=check_interval)
+        examiner.present = self._roll_call.present
+        self._checks = LoopingCall(self._begin_checks)
         self._checks.clock = clock
-        self._settling: dict[int, IDelayedCall] = {}
+        self._settling = Settling(clock, registry, self._settled)
         self._lookups: set[Deferred[None]] = set()
         self._running = False
 
@@ -159,10 +158,7 @@ class Detector:
         self._running = False
         if self._checks.running:
             self._checks.stop()
-        for call in self._settling.values():
-            if call.active():
-                call.cancel()
-        self._settling.clear()
+        self._settling.stop()
         ending: list[Deferred[Any]] = [
             maybeDeferred(watcher.stopWatching).addErrback(self._cannot_stop, watcher) for watcher in self._watchers
         ]
@@ -254,6 +250,8 @@ class Detector:
         if len(self._lookups) >= MAX_LOOKUPS:
             self.counts["dropped_sightings"] += 1
             return
+        if self._roll_call.answered(sighting):
+            return
         lookup = Deferred.fromCoroutine(self._take_in(sighting))
         self._lookups.add(lookup)
         lookup.addErrback(self._lookup_failed)
@@ -273,8 +271,10 @@ class Detector:
         seen = self._registry.observe(sighting, self._clock.seconds())
         if seen is None:
             self.counts["dropped_sightings"] += 1
-        elif seen.due:
-            self._ask_soon(seen.key)
+            return
+        self._roll_call.saw(seen.key)
+        if seen.due:
+            self._settling.seen(seen.key)
 
     async def _mac_of(self, address: str) -> Mac | None:
         try:
@@ -290,17 +290,7 @@ class Detector:
                 self.log.failure("MAC addresses cannot be looked up; cameras get other names meanwhile")
         return None
 
-    def _ask_soon(self, key: int) -> None:
-        if self._registry.phase(key) is not Phase.CANDIDATE or self._registry.candidate(key).xaddrs:
-            self._settled(key)
-        elif key not in self._settling:
-            wait = SETTLE_ANONYMOUS if self._registry.anonymous(key) else SETTLE
-            self._settling[key] = self._clock.callLater(wait, self._settled, key)
-
     def _settled(self, key: int) -> None:
-        waiting = self._settling.pop(key, None)
-        if waiting is not None and waiting.active():
-            waiting.cancel()
         self._inspections.add(key, self._examiner.inspect, urgent=True)
 
     def departed(self, source: str, address: str, reference: str = "") -> None:
@@ -316,8 +306,11 @@ class Detector:
 
     # --- checks ----------------------------------------------------------------------------------------------------
 
+    def _begin_checks(self) -> None:
+        self._roll_call.begin(self._check_all)
+
     def _check_all(self) -> None:
-        for key in self._registry.devices():
+        for key in self._registry.devices() if self._running else ():
             try:
                 self._check(key)
             except Exception:

@@ -10,9 +10,10 @@ from twisted.internet.defer import CancelledError
 from twisted.internet.interfaces import IReactorTime
 from txaio.tx import make_logger
 
-from twisted_detector.casebook import inspected_text, login_texts
+from twisted_detector.casebook import inspected_text
 from twisted_detector.errors import Busy, InspectionError, Malformed, Unauthorized, Unreachable
-from twisted_detector.events import CredentialAccepted, CredentialRefused, Event
+from twisted_detector.events import Event
+from twisted_detector.guestbook import Guestbook
 from twisted_detector.interfaces import IInspector, ILoginBudget, IStreamValidator
 from twisted_detector.looking import Note, no_note
 from twisted_detector.model import (
@@ -25,16 +26,18 @@ from twisted_detector.model import (
     Mac,
     Proof,
     Status,
-    Stream,
     StreamReport,
 )
 from twisted_detector.registry import Registry
+from twisted_detector.standing import worth_a_look
 from twisted_detector.visit import Visit
 
 #: One visit may take so many seconds in all: a recorder with 64 slow channels gets through, a tar pit does not.
 MAX_SECONDS = 120.0
 #: A report that came no further than this says that the device is away, not that its stream is bad.
 _AWAY = (Proof.UNREACHABLE,)
+#: Rungs that only a full proof reaches.
+PLAYED = (Proof.RTP, Proof.KEYFRAME)
 #: Which fault of several inspectors is told: that it is busy says more than rubbish, and that more than silence.
 _TELLING = (Unreachable, Malformed, Busy)
 _KIND_OF_ANSWER = {Malformed: "unreadable answer", Busy: "busy", Unauthorized: "login wanted"}
@@ -49,6 +52,8 @@ class Examiner:
     :param inspectors: in the order in which they are asked; the first that knows the device has it.
     :param emit: is told of logins that were accepted or refused.
     :param note: writes down how each visit went.
+    :param proof_every: every so manieth routine check is a full proof; those between are as cheap as may be.
+    :ivar present: whether a device has shown itself, where it stands, since the last routine check began.
     :param excluded: addresses at which nobody is asked anything.
     :param maker_of: whom a MAC was registered for, or "".
     :ivar missed: is told the key of each device that did not answer.
@@ -67,6 +72,7 @@ class Examiner:
         budget: ILoginBudget,
         emit: Callable[[Event], None],
         note: Note = no_note,
+        proof_every: int = 1,
         excluded: Container[str] = (),
         maker_of: Callable[[Mac], str] = lambda mac: "",
     ) -> None:
@@ -76,13 +82,15 @@ class Examiner:
         self._inspectors = tuple(inspectors)
         self._validator = validator
         self._budget = budget
-        self._emit = emit
-        self._login_of: dict[int, Login] = {}
         self._round = 0
         self._note = note
         self._excluded = excluded
         self.missed: Callable[[int], None] = lambda key: None
+        self.present: Callable[[int], bool] = lambda key: False
         self.counts: Counter[str] = Counter()
+        self._guestbook = Guestbook(
+            clock, registry, budget=budget, emit=emit, note=note, counts=self.counts, proof_every=proof_every
+        )
 
     # --- the full inspection ---------------------------------------------------------------------------------------
 
@@ -90,7 +98,7 @@ class Examiner:
         """Ask what the device is and prove its streams."""
         if not self._is_there(key):
             return
-        visit = self._visit(self._with_maker(self._registry.candidate(key)))
+        visit = self._visit(key, self._with_maker(self._registry.candidate(key)))
         self._registry.asking(key, self._clock.seconds())
         try:
             await self._ask_all(key, visit)
@@ -99,6 +107,15 @@ class Examiner:
             if self._registry.knows(key):
                 self._registry.broke_off(key)
             raise
+
+    def _visit(self, key: int, candidate: Candidate) -> Visit:
+        return Visit(
+            self._clock,
+            candidate,
+            validator=self._validator,
+            budget=self._budget,
+            played_with_login=self._guestbook.played_with_login(key),
+        )
 
     async def identify(self, candidate: Candidate) -> Inspection | None:
         """What stands at an address says who it is, without any login and without its streams; None: nothing useful."""
@@ -111,9 +128,6 @@ class Examiner:
                 return inspection
         return None
 
-    def _visit(self, candidate: Candidate) -> Visit:
-        return Visit(self._clock, candidate, validator=self._validator, budget=self._budget)
-
     def _with_maker(self, candidate: Candidate) -> Candidate:
         made_by = self._maker_of(candidate.mac) if candidate.mac is not None else ""
         if not made_by or made_by in candidate.vendors:
@@ -123,7 +137,7 @@ class Examiner:
     def _is_there(self, key: int) -> bool:
         """Whether a device can be visited: never at an address where another was seen since."""
         if not self._registry.knows(key):
-            self._login_of.pop(key, None)
+            self._guestbook.forget(key)
             return False
         if not self._stands(key, self._registry.candidate(key)):
             self._silent(key, _TAKEN)
@@ -180,7 +194,7 @@ class Examiner:
     def _judge(self, inspection: Inspection, visit: Visit) -> Inspection:
         """An inspection whose streams all want a login is a camera that wants a login."""
         closed = inspection.streams and all(not one.validated and one.proof is Proof.AUTH for one in inspection.streams)
-        if closed and inspection.status is Status.ONLINE:
+        if closed and inspection.status is Status.ONLINE and not visit.busy:
             return replace(inspection, status=Status.AUTH_REQUIRED, reason=inspection.streams[0].reason)
         if visit.busy and inspection.status is Status.ONLINE and not any(one.validated for one in inspection.streams):
             return replace(inspection, status=Status.BUSY, reason=visit.busy)
@@ -208,29 +222,13 @@ class Examiner:
         if inspection.status is Status.AUTH_REQUIRED:
             inspection = replace(inspection, reason=visit.advice(inspection.reason))
         self._registry.inspected(key, inspection, now)
-        self._note_logins(key, visit)
-
-    def _note_logins(self, key: int, visit: Visit) -> None:
-        """Keep the login that was let in for the next check; tell when it is another than before, and who was not."""
-        now, before = self._clock.seconds(), self._login_of.pop(key, None)
-        for words in login_texts(visit.login, visit.refused, visit.reason):
-            self._note(now, visit.candidate.address, "login", words)
-        self.counts["failed"] += visit.failures
-        if visit.login is not None:
-            self._login_of[key] = visit.login
-            if visit.login != before:
-                for camera in self._registry.cameras_of(key):
-                    self._emit(CredentialAccepted(at=now, camera=camera, login=visit.login.name))
-        elif before is not None and not visit.refused:
-            self._login_of[key] = before
-        if visit.refused:
-            for camera in self._registry.cameras_of(key):
-                names = tuple(visit.refused)
-                self._emit(CredentialRefused(at=now, camera=camera, logins=names, reason=visit.reason))
+        self._guestbook.note_logins(key, visit)
+        self._guestbook.note_proof(key)
 
     def _silent(self, key: int, reason: str) -> None:
         """A device did not answer."""
         now = self._clock.seconds()
+        self._guestbook.doubt(key)
         self._note(now, self._registry.candidate(key).address, "check", f"no answer: {reason}")
         self._registry.silent(key, reason, now)
         self.missed(key)
@@ -264,21 +262,47 @@ class Examiner:
         if not self._is_there(key):
             return
         candidate = self._registry.candidate(key)
-        visit = self._visit(candidate)
-        visit.login = self._login_for(key, candidate)
+        visit = self._visit(key, candidate)
+        visit.login = self._guestbook.login_for(key, candidate)
         self._round += 1
+        if self._guestbook.proof_stands(key, candidate.address, visit.login) and await self._agrees(key, visit):
+            return
         reports: dict[str, StreamReport] = {}
         for camera in self._registry.cameras_of(key):
-            for stream in _worth_a_look(camera.streams, self._round):
+            for stream in worth_a_look(camera.streams, self._round):
                 reports[stream.url] = await visit.prove(stream)
         if not reports or not self._stands(key, candidate):
             return
         self._judge_check(key, reports, visit)
+        self._guestbook.note_proof(key)
 
-    def _login_for(self, key: int, candidate: Candidate) -> Login | None:
-        """The login that was let in the last time, as long as it may be spent on this device."""
-        login = self._login_of.get(key)
-        return login if login in self._budget.allowed(candidate, self._clock.seconds()) else None
+    async def _agrees(self, key: int, visit: Visit) -> bool:
+        """Whether what was proved stands, by as little as may tell so: the device was just seen, or one question.
+
+        One stream is asked for, each in its turn. Whatever else comes of it is judged as a full proof is.
+        """
+        streams = [one for one in self._registry.streams(key) if one.validated]
+        if not streams:
+            return False
+        if self.present(key):
+            self.counts["seen"] += 1
+            self._registry.checked(key, {}, self._clock.seconds())
+            return True
+        stream = streams[self._round % len(streams)]
+        report = await visit.prove(stream, cheaply=True)
+        if not self._stands(key, visit.candidate):
+            return True
+        if report.validated and report.proof not in PLAYED:
+            self.counts["glanced"] += 1
+            self._registry.checked(key, {}, self._clock.seconds())
+            return True
+        self._judge_check(key, {stream.url: report}, visit)
+        self._guestbook.note_proof(key)
+        return True
+
+    def login_of(self, key: int) -> Login | None:
+        """See :meth:`Guestbook.login_of`."""
+        return self._guestbook.login_of(key)
 
     def _judge_check(self, key: int, reports: dict[str, StreamReport], visit: Visit) -> None:
         now = self._clock.seconds()
@@ -286,21 +310,14 @@ class Examiner:
         if all(report.proof in _AWAY for report in reports.values()):
             self.counts["missed"] += 1
             self._silent(key, reason)
-        elif all(report.proof is Proof.AUTH and not report.validated for report in reports.values()):
+        elif not visit.busy and all(one.proof is Proof.AUTH and not one.validated for one in reports.values()):
             self._registry.refused(key, visit.advice(reason), now)
         elif visit.busy and not any(report.validated for report in reports.values()):
             self._registry.busy(key, visit.busy, now)
         else:
             self.counts["checked"] += 1
             self._registry.checked(key, reports, now)
-        self._note_logins(key, visit)
-
-
-def _worth_a_look(streams: Sequence[Stream], turn: int) -> list[Stream]:
-    """The first stream that played, and of those that did not one, in turn: a camera has few connections to give."""
-    played = [stream for stream in streams if stream.validated][:1]
-    silent = [stream for stream in streams if not stream.validated]
-    return played + ([silent[turn % len(silent)]] if silent else [])
+        self._guestbook.note_logins(key, visit)
 
 
 def _telling(problem: InspectionError) -> int:

@@ -7,7 +7,7 @@ from twisted.python.failure import Failure
 from txaio.tx import make_logger
 from zope.interface import implementer
 
-from twisted_detector.events import CameraEvent, CameraForgotten, CameraRestored, Event
+from twisted_detector.events import CameraEvent, CameraForgotten, CameraRestored, Event, PictureTaken
 from twisted_detector.interfaces import IEventListener, IStateStore
 
 
@@ -25,7 +25,7 @@ class Keeper:
         """See :class:`IEventListener`."""
         if isinstance(event, CameraForgotten):
             self._watch(self._store.delete_camera(event.camera.id))
-        elif isinstance(event, CameraEvent) and not isinstance(event, CameraRestored):
+        elif isinstance(event, CameraEvent) and not isinstance(event, CameraRestored | PictureTaken):
             self._watch(self._store.save_camera(event.camera))
 
     def _watch(self, saving: Deferred[None]) -> None:

@@ -24,8 +24,7 @@ STATUSES = ("online", "offline", "stream_error", "auth_required", "busy")
 MAX_COUNTS = 64
 
 _MILLI = 1e-3
-#: How the methods name what they sent, and how a high-water mark.
-_SENT = ("packets", "sent")
+#: How the methods name a high-water mark.
 _PEAK = "most_"
 
 #: name → (help, key of the ``mqtt`` block)
@@ -158,11 +157,14 @@ def _discovery(block: Mapping[str, Any]) -> Iterator[Metric]:
     peaks = GaugeMetricFamily(
         "camdetect_discovery_peak", "The most at one time since the start", labels=["method", "what"]
     )
-    packets = CounterMetricFamily("camdetect_packets_sent", "Packets that a method sent", labels=["method"])
+    packets = CounterMetricFamily(
+        "camdetect_packets_sent", "Packets sent to look, by method and purpose", labels=["by"]
+    )
+    for by, count in block["looking"]["by_method"].items():
+        packets.add_metric([by], count)
     for method, counted in block["methods"].items():
         numbers = {str(what): count for what, count in sorted(counted.items()) if isinstance(count, int | float)}
         for what, count in tuple(numbers.items())[:MAX_COUNTS]:
             # A high-water mark may stand beside what is counted; it is no counter.
             (peaks if what.startswith(_PEAK) else counts).add_metric([method, what.removeprefix(_PEAK)], count)
-        packets.add_metric([method], sum(numbers.get(what, 0) for what in _SENT))
     yield from (counts, peaks, packets)

@@ -177,11 +177,16 @@ class Stream:
     proof: Proof = Proof.UNREACHABLE
     validated: bool = False
     reason: str = ""
+    code: str = ""  #: a ``ReasonCode``, "" when it is proved
+    back_channel: bool = False  #: it offers to take sound for its loudspeaker (ONVIF); never opened
 
 
 @dataclass(frozen=True, slots=True)
 class StreamReport:
-    """The answer of a stream check: how far it came, what was seen, and why it went no further."""
+    """The answer of a stream check: how far it came, what was seen, and why it went no further.
+
+    :ivar keyframe: digest of the keyframe that came, "" when none can be made: two equal ones are one picture.
+    """
 
     proof: Proof
     validated: bool
@@ -192,6 +197,10 @@ class StreamReport:
     fps: float = 0.0
     audio: str = ""
     server: str = ""
+    code: str = ""  #: a ``ReasonCode``
+    certificate: str = ""  #: SHA-256 of the server's certificate (RTSPS), which nobody vouches for
+    back_channel: bool = False
+    keyframe: str = ""  #: a digest of its bytes: equal ones are the same picture
 
 
 class Status(StrEnum):
@@ -228,6 +237,7 @@ class Inspection:
     status: Status = Status.ONLINE
     reason: str = ""
     login: str = ""  #: name of the login that was accepted, "" when none was needed
+    doubted: bool = False  #: it was refused after that: the device may have counted a failure
 
 
 @dataclass(frozen=True, slots=True)

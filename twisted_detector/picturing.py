@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from zope.interface import Interface
+from zope.interface import Attribute, Interface
 
+from twisted_detector.model import Camera, Login
 from twisted_detector.picture import Picture
 
 
@@ -17,4 +18,17 @@ class IPictures(Interface):
         """Take a new picture unless one was taken just now or is being taken; None when that camera gives none.
 
         :raises errors.InspectionError: the camera did not give it this time.
+        """
+
+
+class IPictureTaker(Interface):
+    """Takes pictures by one method."""
+
+    name: str = Attribute("Short name: the ``source`` of its pictures.")
+
+    async def take(camera: Camera, login: Login | None) -> Picture | None:
+        """One picture of ``camera``; None: not by this method. Bounded in time and bytes; may be cancelled.
+
+        :param login: the one that the device let in before, None when it wanted none: no other is tried.
+        :raises errors.InspectionError: the camera did not give it this time. Unauthorized: not with this login.
         """

@@ -56,7 +56,8 @@ def makers(kind: InterfaceClass, wanted: Sequence[str] = ()) -> list[Any]:
     offered: Iterable[Any] = getPlugins(cast(Any, kind), plugins)
     found = [maker for maker in offered if IMaker.providedBy(maker)]
     chosen = [maker for maker in found if _builtin(maker) or not wanted or maker.name in wanted]
-    return sorted(chosen, key=lambda maker: (not _builtin(maker), maker.name))
+    # What others use, pictures say, is made before them: they say so by ``early``.
+    return sorted(chosen, key=lambda maker: (not _builtin(maker), not getattr(maker, "early", False), maker.name))
 
 
 def _builtin(maker: Any) -> bool:

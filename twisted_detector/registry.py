@@ -7,13 +7,9 @@ from dataclasses import dataclass, replace
 
 from twisted_detector.addressing import without_login
 from twisted_detector.cameras import CameraSet
-from twisted_detector.device import (
-    FOREIGN_HOLD as FOREIGN_HOLD,
-    REFRESH_HOLD as REFRESH_HOLD,
-    TROUBLED_HOLD as TROUBLED_HOLD,
-    Device,
-)
+from twisted_detector.device import Device
 from twisted_detector.events import Event
+from twisted_detector.frozen import Stills
 from twisted_detector.identity import Seen, claim_of, claims_of, unused_id
 from twisted_detector.identity_index import IdentityIndex
 from twisted_detector.kinship import Kinship
@@ -41,11 +37,13 @@ class Registry:
 
     :param emit: is told every event, in order.
     :param missed_limit: that many missed checks in a row make a device offline.
+    :param stills: knows which cameras are frozen.
     """
 
-    def __init__(self, emit: Callable[[Event], None], *, missed_limit: int = 3) -> None:
+    def __init__(self, emit: Callable[[Event], None], *, missed_limit: int = 3, stills: Stills | None = None) -> None:
         self._emit = emit
         self._missed_limit = missed_limit
+        self._stills = stills
         self._devices: dict[int, Device] = {}
         self._now = float("-inf")
         self._index = IdentityIndex(lambda key: self._devices[key].alive(self._now))
@@ -183,7 +181,7 @@ class Registry:
         device = Device(
             key=self._next_key,
             life=Lifecycle(self._missed_limit),
-            cameras=CameraSet(self._emit),
+            cameras=CameraSet(self._emit, self._stills),
             facts=Candidate(device_id="", address=address),
         )
         self._next_key += 1
@@ -249,7 +247,7 @@ class Registry:
                     self._publish(device, now)
 
     def checked(self, key: int, reports: Mapping[str, StreamReport], now: float) -> None:
-        """A check of some streams ended; ``reports`` by stream URL."""
+        """A check of some streams ended; ``reports`` by stream URL; none: it is there, and what was proved stands."""
         device = self._devices[key]
         device.cameras.checked(reports, now)
         self._settle(device)

@@ -49,7 +49,6 @@ class Report:
         status, reason = self.status()
         cameras = self._registry.cameras()
         by_status = Counter(camera.status.value for camera in cameras)
-        methods = self._detector.method_counts()
         return {
             "status": status,
             "reason": reason,
@@ -75,24 +74,28 @@ class Report:
                 for camera in cameras
             },
             "mqtt": self._mqtt.document(),
-            "discovery": {
-                "phase": self._detector.phase,
-                "sweeping": self._detector.sweeping,
-                "sweeps": self._detector.sweeps,
-                "counts": dict(self._detector.counts),
-                "last_sweep": {
-                    method: {
-                        "at": rfc3339(sweep.at),
-                        "duration_s": round(sweep.duration, 3),
-                        "sightings": sweep.sightings,
-                        "error": sweep.error,
-                    }
-                    for method, sweep in self._detector.last_sweep.items()
-                },
-                "packets_sent": self._pacer.packets,
-                "looking": self._pacer.document(),
-                "methods": methods,
-            },
+            "discovery": self.discovery(),
             "reactor": {"lag_ms": self._lag.document()},
             "resources": self._resources.document(),
+        }
+
+    def discovery(self) -> dict[str, Any]:
+        """The ``discovery`` block alone."""
+        return {
+            "phase": self._detector.phase,
+            "sweeping": self._detector.sweeping,
+            "sweeps": self._detector.sweeps,
+            "counts": dict(self._detector.counts),
+            "last_sweep": {
+                method: {
+                    "at": rfc3339(sweep.at),
+                    "duration_s": round(sweep.duration, 3),
+                    "sightings": sweep.sightings,
+                    "error": sweep.error,
+                }
+                for method, sweep in self._detector.last_sweep.items()
+            },
+            "packets_sent": self._pacer.packets,
+            "looking": self._pacer.document(),
+            "methods": self._detector.method_counts(),
         }

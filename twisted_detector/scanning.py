@@ -20,6 +20,7 @@ from twisted_detector.bus import Bus
 from twisted_detector.config import Config
 from twisted_detector.detector import Detector
 from twisted_detector.errors import CamdetectError, Stopped, StoreError
+from twisted_detector.inspection.lanes import Lanes
 from twisted_detector.interfaces import IDiscovererMaker, MakerContext
 from twisted_detector.keeper import Keeper
 from twisted_detector.model import Camera, Message
@@ -123,6 +124,7 @@ async def _scan(
         await _until_done(reactor, config, detector, inspections, registry, methods=len(made), told=told)
     finally:
         await detector.stop()
+        parts[Lanes].drop_all()
     return sorted(registry.cameras(), key=lambda camera: camera.id)
 
 

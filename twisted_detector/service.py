@@ -27,7 +27,9 @@ from twisted_detector.desk import Desk
 from twisted_detector.detector import Detector
 from twisted_detector.discovery.pacing import Pacer
 from twisted_detector.errors import BrokerError, CamdetectError
+from twisted_detector.examiner import Examiner
 from twisted_detector.health import Heartbeat
+from twisted_detector.inspection.lanes import Lanes
 from twisted_detector.interfaces import (
     IListenerMaker,
     IOutputMaker,
@@ -145,6 +147,7 @@ class Daemon(Service):
         self._started("mqtt", lambda: Deferred.fromCoroutine(mqtt.stop()))
 
         parts[MqttService] = mqtt
+        self._started("connections to cameras", parts[Lanes].drop_all)
 
         # Seeing and asking, made by plugins, ours among them.
         context = MakerContext(
@@ -188,7 +191,7 @@ class Daemon(Service):
             pacer=parts[Pacer],
         )
         desk = Desk()
-        parts |= {Detector: detector, Report: report, Desk: desk, Commands: commands}
+        parts |= {Detector: detector, Examiner: examiner, Report: report, Desk: desk, Commands: commands}
         seat_answers(desk, reactor, config, parts)
 
         # What an earlier run knew is said before anything is looked for.

@@ -28,7 +28,7 @@ from twisted_detector.interfaces import (
 )
 from twisted_detector.neighbours_watch import NeighbourWatch
 from twisted_detector.registry import Registry
-from twisted_detector.service_settings import PACE, schedule
+from twisted_detector.service_settings import PACE, proof_every, schedule
 from twisted_detector.workqueue import WorkQueue
 
 
@@ -58,6 +58,7 @@ def make_detector(
         budget=parts[ILoginBudget],
         emit=bus.emit,
         note=casebook.note,
+        proof_every=proof_every(config),
         excluded=parts[Exclusions],
         maker_of=Makers().of,
     )

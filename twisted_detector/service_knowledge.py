@@ -14,6 +14,7 @@ from twisted_detector.casebook import Casebook
 from twisted_detector.config import Config
 from twisted_detector.discovery.dialects import Dialects
 from twisted_detector.discovery.pacing import Pacer
+from twisted_detector.frozen import Stills
 from twisted_detector.inspection.clear_text import ClearTextPolicy
 from twisted_detector.inspection.credentials import LoginBudget
 from twisted_detector.inspection.lanes import Lanes
@@ -23,7 +24,7 @@ from twisted_detector.model import Camera, Login
 from twisted_detector.neighbours import LOOKUP_PACKETS, KernelNeighbours
 from twisted_detector.outputs.topics import Topics
 from twisted_detector.registry import Registry
-from twisted_detector.service_settings import missed_limit, without_macs
+from twisted_detector.service_settings import missed_limit, stills, without_macs
 from twisted_detector.store import Store
 
 
@@ -65,9 +66,10 @@ async def make_knowledge(
     budget.restore(await store.load_values("login_budget"))
     dialects = Dialects(lambda reference, names: store.save_value("dialects", reference, names))
     dialects.restore(await store.load_values("dialects"))
+    frozen = stills(config)
     casebook = Casebook()
     bus.subscribe(casebook)
-    registry = Registry(bus.emit, missed_limit=missed_limit(config))
+    registry = Registry(bus.emit, missed_limit=missed_limit(config), stills=frozen)
     return {
         **politeness,
         Bus: bus,
@@ -84,6 +86,7 @@ async def make_knowledge(
         IStateStore: store,
         Lanes: Lanes(),
         Registry: registry,
+        Stills: frozen,
         Store: store,
         Topics: Topics(prefix=config.mqtt_topic_prefix, node_id=config.node_id),
     }

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
+from math import ceil
 
 from twisted_detector.config import Config
+from twisted_detector.frozen import LEAST, Stills
 from twisted_detector.model import Camera, EvidenceKind, Secret
 from twisted_detector.mqtt_service import MqttSettings
 from twisted_detector.schedule import Intervals, Schedule
@@ -45,6 +47,20 @@ def mqtt_settings(config: Config, host: str, port: int, lwt_topic: str) -> MqttS
 def missed_limit(config: Config) -> int:
     """OFFLINE_THRESHOLD as missed checks: stamps jump with the clock, counts do not."""
     return max(1, round(config.offline_threshold / config.health_check_interval))
+
+
+def proof_every(config: Config) -> int:
+    """FULL_PROOF_INTERVAL in checks."""
+    return max(1, round(config.full_proof_interval / config.health_check_interval))
+
+
+def stills(config: Config) -> Stills:
+    """FROZEN_AFTER as equal pictures in a row, the first of which begins the time."""
+
+    def count(interval: float) -> int:
+        return max(LEAST, ceil(config.frozen_after / interval) + 1) if config.frozen_after and interval else 0
+
+    return Stills(checks=count(config.full_proof_interval), pictures=count(config.snapshot_interval))
 
 
 def schedule(config: Config) -> Schedule:

@@ -41,11 +41,13 @@ async def spend(
     attempt: Callable[[Login], Awaitable[T]],
     *,
     let_in: Callable[[T], bool | None],
+    doubted: Callable[[T], bool] = lambda outcome: False,
 ) -> T:
     """What ``attempt`` comes to with ``login``.
 
     :param let_in: whether an outcome says that the login was right; False: that it may have been refused on the way;
         None: nothing of it.
+    :param doubted: whether an outcome says that it was refused after it had been let in.
     :raises Unauthorized: the device refused it, or (``attempted`` False) the budget forbids to send it.
     """
     if not await budget.spend(candidate, login, clock.seconds()):
@@ -73,9 +75,9 @@ async def spend(
     right = let_in(outcome)
     if right:
         budget.accepted(candidate, login, clock.seconds())
-    elif right is False and watched.looks:
+    if (right is False or doubted(outcome)) and watched.looks:
         budget.doubted(candidate, login, clock.seconds())
-    else:
+    elif not right:
         unclear()
     return outcome
 

@@ -19,6 +19,8 @@ from twisted_detector.schedule import Look, Schedule
 
 #: A quick look that takes longer is none: two seconds of listening, and some for a busy reactor.
 QUICK_TIMEOUT = 10.0
+#: Where quick looks and roll calls have the same interval, the next roll call comes first, and is both.
+PRECEDENCE = 1.0
 
 
 class Sweeper:
@@ -58,6 +60,7 @@ class Sweeper:
         self._running: dict[int, Deferred[None]] = {}
         self._look = Look.SWEEP
         self._sightings_of: Counter[str] = Counter()
+        self._called: Callable[[], None] | None = None
         self.counts = counts
         self.sweeps = 0
         self.last: dict[str, SweepFinished] = {}
@@ -104,6 +107,19 @@ class Sweeper:
         """End the sweep or look that is under way; what it found stays, and the next comes in its time."""
         for running in tuple(self._running.values()):
             running.cancel()
+
+    @property
+    def looks_quickly(self) -> bool:
+        """Whether any method can."""
+        return any(IQuickLook.providedBy(one) for one in self._discoverers)
+
+    def roll_call(self, done: Callable[[], None]) -> bool:
+        """Look quickly now, out of turn, and call ``done`` at its end; False when something is under way."""
+        if self._sink is None or self._running or not self.looks_quickly:
+            return False
+        self._called = done
+        self._begin(Look.QUICK)
+        return True
 
     def disturbed(self) -> None:
         """An interface or an address of this machine changed: sweep as at the start."""
@@ -208,8 +224,11 @@ class Sweeper:
             self._schedule.swept(self._cameras(), now)
         else:
             self.counts["quick_looks"] += 1
-            self._schedule.looked_quickly(now)
+            self._schedule.looked_quickly(now if self._called is None else now + PRECEDENCE)
+        called, self._called = self._called, None
         self._arrange()
+        if called is not None:
+            called()
 
 
 def _sweeping(discoverer: IDiscoverer, sink: ISightingSink) -> Coroutine[Deferred[Any], Any, None]:

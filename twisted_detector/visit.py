@@ -7,11 +7,11 @@ of locking.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import replace
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from twisted.internet.defer import CancelledError
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
 from txaio.tx import make_logger
@@ -29,6 +29,7 @@ from twisted_detector.model import (
     Stream,
     StreamReport,
 )
+from twisted_detector.reasons import ReasonCode
 from twisted_detector.spending import leads_to, spend
 
 T = TypeVar("T")
@@ -40,10 +41,16 @@ PROVE_SECONDS = 75.0
 BUSY_PAUSE = 1.5
 #: A report that came so far says that the login was right, where one was wanted.
 _LET_IN = (Proof.SDP, Proof.RTP, Proof.KEYFRAME)
+#: Of a device that refuses what it took before; the login is tried once more when the budget's window is over.
+DOUBT = "it refuses a login that it took before: it may have no connection left, and is asked again later"
+
+Look = Callable[[Stream, Login | None], Coroutine[Deferred[Any], Any, StreamReport]]
 
 
 class Visit:
     """One visit to one device, and what it came to so far.
+
+    :param played_with_login: an earlier visit was shown a stream for a login.
 
     :ivar login: the login that was let in, None where none was needed or none was.
     :ivar refused: names of the logins that were refused; ``reason``: what the device said to the last.
@@ -55,9 +62,16 @@ class Visit:
     log = make_logger()
 
     def __init__(
-        self, clock: IReactorTime, candidate: Candidate, *, validator: IStreamValidator, budget: ILoginBudget
+        self,
+        clock: IReactorTime,
+        candidate: Candidate,
+        *,
+        validator: IStreamValidator,
+        budget: ILoginBudget,
+        played_with_login: bool = False,
     ) -> None:
         self._clock = clock
+        self._played_with_login = played_with_login
         self._validator = validator
         self._budget = budget
         self.candidate = candidate
@@ -87,7 +101,8 @@ class Visit:
                 answer = await self._spend(
                     login,
                     lambda given: inspector.inspect(self.candidate, given),
-                    lambda answer: None if answer is None else answer.status is not Status.AUTH_REQUIRED,
+                    _was_let_in,
+                    lambda answer: answer is not None and answer.doubted,
                 )
             except Unauthorized as error:
                 refusal = error
@@ -129,9 +144,13 @@ class Visit:
         return self._budget.allowed(self.candidate, self._clock.seconds())
 
     async def _spend(
-        self, login: Login, attempt: Callable[[Login], Awaitable[T]], let_in: Callable[[T], bool | None]
+        self,
+        login: Login,
+        attempt: Callable[[Login], Awaitable[T]],
+        let_in: Callable[[T], bool | None],
+        doubted: Callable[[T], bool] = lambda outcome: False,
     ) -> T:
-        return await spend(self._budget, self._clock, self.candidate, login, attempt, let_in=let_in)
+        return await spend(self._budget, self._clock, self.candidate, login, attempt, let_in=let_in, doubted=doubted)
 
     def _note_refusal(self, login: Login, error: Unauthorized) -> bool:
         """Remember which login was refused; True when no other may be tried."""
@@ -171,52 +190,55 @@ class Visit:
         for _, position in sorted(order):
             stream = streams[position]
             if self._clock.seconds() - began > PROVE_SECONDS:
-                proved[position] = replace(stream, reason="not checked yet: the device has many streams")
+                proved[position] = replace(
+                    stream, reason="not checked yet: the device has many streams", code=ReasonCode.NOT_CHECKED
+                )
             else:
                 proved[position] = apply_report(stream, await self.prove(stream))
         return tuple(proved)
 
-    async def prove(self, stream: Stream) -> StreamReport:
+    async def prove(self, stream: Stream, *, cheaply: bool = False) -> StreamReport:
         """What the check of one stream said; never raises for what the device or a validator does."""
         try:
-            return await self._try(stream)
+            return await self._try(stream, self._validator.check if cheaply else self._validator.validate)
         except Busy as error:
             self.busy = str(error)
-            return _unproved(Proof.RTSP, error)
+            return _unproved(Proof.RTSP, error, ReasonCode.BUSY)
         except Unreachable as error:
-            return _unproved(Proof.UNREACHABLE, error)
+            return _unproved(Proof.UNREACHABLE, error, ReasonCode.UNREACHABLE)
         except InspectionError as error:
-            return _unproved(Proof.TCP, error)
+            return _unproved(Proof.TCP, error, ReasonCode.NOT_RTSP)
         except CancelledError:
             raise
         except Exception:
             self.failures += 1
             self.log.failure("The check of a stream at {address} failed", address=self.candidate.address)
-            return StreamReport(proof=Proof.TCP, validated=False, reason="the check failed by a fault of ours")
+            reason = "the check failed by a fault of ours"
+            return StreamReport(proof=Proof.TCP, validated=False, reason=reason, code=ReasonCode.FAULT)
 
-    async def _patiently(self, stream: Stream) -> StreamReport:
+    async def _patiently(self, stream: Stream, look: Look) -> StreamReport:
         """A device that is busy just after it was asked is often only tidying up after us: once more, a bit later."""
         try:
-            return await self._validate(stream)
+            return await self._look(stream, look)
         except Busy:
             await deferLater(self._clock, BUSY_PAUSE)
-        return await self._validate(stream)
+        return await self._look(stream, look)
 
-    async def _validate(self, stream: Stream) -> StreamReport:
+    async def _look(self, stream: Stream, look: Look) -> StreamReport:
         """With the login that was let in, if there is one; it goes to the device itself only."""
         if self.login is None or not leads_to(stream.url, self.candidate.address):
-            return await self._validator.validate(stream, None)
-        return await self._with(self.login, stream)
+            return await look(stream, None)
+        return await self._with(self.login, stream, look)
 
-    async def _with(self, login: Login, stream: Stream) -> StreamReport:
+    async def _with(self, login: Login, stream: Stream, look: Look) -> StreamReport:
         return await self._spend(
-            login, lambda given: self._validator.validate(stream, given), lambda report: report.proof in _LET_IN or None
+            login, lambda given: look(stream, given), lambda report: report.proof in _LET_IN or None
         )
 
-    async def _try(self, stream: Stream) -> StreamReport:
+    async def _try(self, stream: Stream, look: Look) -> StreamReport:
         """Without any login or with the one that was let in, then with each that the budget allows."""
         try:
-            return await self._patiently(stream)
+            return await self._patiently(stream, look)
         except Unauthorized as error:
             refusal = error
             if self.login is not None:
@@ -225,12 +247,13 @@ class Visit:
                 self._note_lock(error)
         if self.refused or self.locked:
             # One refusal a visit is enough: the next stream has the same account behind it.
-            return _unproved(Proof.AUTH, refusal)
+            return self._unauthorized(refusal)
         if not leads_to(stream.url, self.candidate.address):
-            return StreamReport(Proof.AUTH, validated=False, reason="another host wants a login, and is given none")
+            reason = "another host wants a login, and is given none"
+            return StreamReport(Proof.AUTH, validated=False, reason=reason, code=ReasonCode.AUTH_REQUIRED)
         for login in self._logins():
             try:
-                report = await self._with(login, stream)
+                report = await self._with(login, stream, self._validator.validate)
             except Unauthorized as error:
                 refusal = error
                 if self._note_refusal(login, error):
@@ -239,8 +262,26 @@ class Visit:
             if report.proof in _LET_IN:
                 self.login = login
             return report
-        return _unproved(Proof.AUTH, refusal)
+        return self._unauthorized(refusal)
+
+    def _unauthorized(self, refusal: Unauthorized) -> StreamReport:
+        if refusal.locked:
+            return _unproved(Proof.AUTH, refusal, ReasonCode.LOCKED)
+        if self._played_with_login and self._budget.doubtful(self.candidate):
+            # A full table of connections answers like a wrong password (Dahua): this one was right before.
+            self.busy = DOUBT
+            return StreamReport(proof=Proof.AUTH, validated=False, reason=DOUBT, code=ReasonCode.BUSY)
+        return _unproved(
+            Proof.AUTH, refusal, ReasonCode.AUTH_REFUSED if refusal.attempted else ReasonCode.AUTH_REQUIRED
+        )
 
 
-def _unproved(proof: Proof, error: InspectionError) -> StreamReport:
-    return StreamReport(proof=proof, validated=False, reason=str(error))
+def _was_let_in(answer: Inspection | None) -> bool | None:
+    """Whether a login was: an answer that says that it was later refused says that it was let in before."""
+    if answer is None:
+        return None
+    return answer.status is not Status.AUTH_REQUIRED or (answer.doubted and bool(answer.login))
+
+
+def _unproved(proof: Proof, error: InspectionError, code: ReasonCode) -> StreamReport:
+    return StreamReport(proof=proof, validated=False, reason=str(error), code=code)

@@ -72,6 +72,7 @@ class Camera:
     :ivar stale_after: so many credentials are accepted before each nonce is stale; 0 for ever.
     :ivar script: (method) → raw bytes, None for silence, or a status, instead of the usual answer.
     :ivar media: payloads of the RTP packets that follow PLAY.
+    :ivar marked: the last of them has the marker bit: the picture ends there.
     :ivar channel: of the RTP packets, as SETUP's answer says.
     """
 
@@ -86,6 +87,7 @@ class Camera:
     stale_after: int = 0
     script: dict[str, Any] = field(default_factory=dict)
     media: list[bytes] = field(default_factory=list)
+    marked: bool = False
     channel: int = 0
     server: str = "double"
     any_path: bool = False
@@ -183,7 +185,9 @@ class Connection(StringTransport):
             camera.clock.callLater(0, self.hang_up)
         if request.method == "PLAY" and status == 200:
             for index, payload in enumerate(camera.media):
-                packet = rtp.format_packet(rtp.RtpPacket(96, index, 0, 1, payload))
+                packet = rtp.format_packet(
+                    rtp.RtpPacket(96, index, 0, 1, payload, camera.marked and index == len(camera.media) - 1)
+                )
                 self.send(rtsp.format_interleaved(camera.channel + 1, b"\x80\xc8\0\0"))
                 self.send(rtsp.format_interleaved(camera.channel, packet))
 
@@ -216,7 +220,7 @@ class Connection(StringTransport):
         if not authorization:
             return False
         passwords: Callable[[str], str | None] = {"cam": camera.password}.get
-        if camera.nonce_per_connection and self.nonce not in authorization:
+        if camera.nonce_per_connection and (not self.nonce or self.nonce not in authorization):
             return False
         if not digest.verify(authorization, request.method, passwords):
             camera.wrong_logins += 1

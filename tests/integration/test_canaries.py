@@ -56,7 +56,7 @@ LEAKY = """
 import os
 import sys
 
-from tests.processes import Process
+from tests.processes import Process, run_to_end
 
 
 def test_leaks(tmp_path):
@@ -64,6 +64,11 @@ def test_leaks(tmp_path):
     process = Process(command, tmp_path / "out.log", {"MQTT_PASSWORD": "kanarie-4711"})
     process.wait()
     process.end()
+
+
+def test_a_short_command_leaks():
+    command = (sys.executable, "-c", "import os; print(os.environ['MQTT_PASSWORD'])")
+    run_to_end(command, {"MQTT_PASSWORD": "kanarie-4713"})
 
 
 def test_does_not(tmp_path):
@@ -74,14 +79,15 @@ def test_does_not(tmp_path):
 
 
 def test_a_leak_fails_its_test(tmp_path: Path) -> None:
-    """A test whose process shows its secret fails, though nothing else is wrong with it; the next one does not."""
+    """A test whose process, short-lived or not, shows its secret fails, whatever else; the next one does not."""
     file = tmp_path / "test_leaky.py"
     file.write_text(LEAKY)
     command = (sys.executable, "-m", "pytest", "-q", "-p", "tests.conftest", f"--rootdir={tmp_path}", str(file))
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 1, done.stdout
     assert "MQTT_PASSWORD can be read in the output out.log" in done.stdout
-    assert "2 passed, 1 error" in done.stdout, done.stdout
+    assert "MQTT_PASSWORD can be read in what" in done.stdout
+    assert "3 passed, 2 errors" in done.stdout, done.stdout
     assert "ERROR" in done.stdout
     assert "test_leaks" in done.stdout
-    assert "canaries: 2 secrets" in done.stdout
+    assert "canaries: 3 secrets" in done.stdout

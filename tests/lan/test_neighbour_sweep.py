@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.lan.bed import RARE, REASON, Bed, dwellers
-from tests.processes import ROOT
+from tests.processes import ROOT, run_to_end
 from twisted_detector.discovery.scan_ports import CAMERA_PORTS
 
 pytestmark = pytest.mark.skipif(bool(REASON), reason=REASON)
@@ -32,7 +31,7 @@ def sweep(bed: Bed, *, privileged: bool, sweeps: int = 1) -> list[dict[str, Any]
     bed.forget()
     command = bed.command(sys.executable, ONCE, ",".join(map(str, CAMERA_PORTS)), str(sweeps), privileged=privileged)
     environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"}
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, env=environment, check=False)
+    done = run_to_end(command, environment, seconds=120)
     assert done.returncode == 0, done.stderr
     assert done.stdout, done.stderr
     answers: list[dict[str, Any]] = json.loads(done.stdout)

@@ -13,7 +13,7 @@ import pytest
 
 from tests.lan.lab import REASON, Host, Lab, python
 from tests.lan.site import cid, simulated
-from tests.processes import ROOT
+from tests.processes import ROOT, run_to_end
 
 pytestmark = pytest.mark.skipif(bool(REASON), reason=REASON)
 
@@ -33,7 +33,7 @@ def environment(host: Host) -> dict[str, str]:
 
 def camdetect(host: Host, *words: str) -> subprocess.CompletedProcess[str]:
     command = ["ip", "netns", "exec", host.namespace, *python("-m", "twisted_detector.cli", *words)]
-    return subprocess.run(command, cwd=ROOT, env=environment(host), capture_output=True, text=True, timeout=90)
+    return run_to_end(command, environment(host), seconds=90)
 
 
 def test_scan_and_show_and_status(lab: Lab) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.canaries import CANARIES
 from tests.lan.lab import REASON, Host, Lab
 from tests.listener import Listener
 from tests.processes import ROOT, Process, wait_until
@@ -171,6 +172,7 @@ def test_ctrl_c(host: Host) -> None:
             cwd=ROOT,
             env=environment(host),
         )
+    CANARIES.started(environment(host), output)
     try:
         wait_until(lambda: "MQTT connected" in output.read_text(), 15, output.read_text)
         prefix = ("ip", "netns", "exec", host.namespace)
@@ -178,6 +180,8 @@ def test_ctrl_c(host: Host) -> None:
         host.processes.append(listener.process)
         lwt = "system/camera_detector_health/node1/lwt"
         listener.wait(lwt, lambda heard: heard.json["status"] == "online")
+        CANARIES.look_at_processes()
+        CANARIES.look_at_daemon(environment(host))
         assert terminal.stdin is not None
         terminal.stdin.write(b"\x03")
         terminal.stdin.flush()

@@ -101,6 +101,10 @@ class DeviceUrl(SynchronousTestCase):
                 device_url(text, HOST)
             self.assertNotIn("secret", str(caught.exception))
 
+    def test_lone_surrogates(self) -> None:
+        """Bytes that were no UTF-8 (found by fuzzing) name nothing; they become replacement characters."""
+        self.assertEqual(device_url("http://x/a\udc80b", "10.0.0.5"), "http://10.0.0.5/a%EF%BF%BDb")
+
     @given(st.text(alphabet="@:/?#[]%.0123456789ab&=_\\ \r\n\x00é", max_size=60))
     def test_any_text(self, text: str) -> None:
         """Whatever stands after the scheme, the result begins with our host and is printable ASCII."""

@@ -18,7 +18,6 @@ from twisted_detector.wire.soap import (
     parse_request,
     parse_response,
     parse_time,
-    read_lockout,
     read_username_token,
     text_at,
     username_token,
@@ -139,22 +138,6 @@ class Faults(SynchronousTestCase):
         ):
             fault = fault_of(fault_envelope(code, text))
             self.assertEqual((fault.about_time, fault.is_auth), (expected, True), f"{code} {text}")
-
-    def test_lockout(self) -> None:
-        """Attempts left and locks are read from the words of vendors, and not from other numbers."""
-        for text, expected in (
-            ("You still have 5 attempt(s)", (5, False)),
-            ("Login failed, 1 more attempt", (1, False)),
-            ("Remaining attempts: 3", (3, False)),
-            ("attempts left: 0", (0, False)),
-            ("The account is locked for 1800 seconds", (None, True)),
-            ("Illegal login", (None, True)),
-            ("too many failures", (None, True)),
-            ("Attempt to open 192", (None, False)),
-            ("clock block 12", (None, False)),
-            ("", (None, False)),
-        ):
-            self.assertEqual(read_lockout(text), expected, text)
 
     def test_shown(self) -> None:
         """The error says what the device said."""

@@ -8,8 +8,6 @@ from ipaddress import IPv4Network, IPv6Network
 from twisted_detector.inspection.login_rules import within
 from twisted_detector.model import Candidate, Mac
 
-POLICIES = ("never", "known", "always")
-
 
 class ClearTextPolicy:
     """The operator's ``ALLOW_BASIC_AUTH``.

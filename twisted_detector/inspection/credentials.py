@@ -17,12 +17,14 @@ from zope.interface import implementer
 
 from twisted_detector.documents import rfc3339
 from twisted_detector.inspection.login_rules import Network, logins_for, within
-from twisted_detector.inspection.login_sheet import MAX_FAILURES, WINDOW, Sheet, load
+from twisted_detector.inspection.login_sheet import MAX_FAILURES, WINDOW, Failure, Sheet, load
 from twisted_detector.interfaces import ILoginBudget
 from twisted_detector.model import Candidate, Login
 
 #: Devices that are remembered; the one that had a login tried longest ago goes first.
 MAX_REMEMBERED = 65_536
+#: What was refused for one purpose is tried for it again after so many seconds.
+DAY = 86_400.0
 
 
 @implementer(ILoginBudget)
@@ -56,6 +58,8 @@ class LoginBudget:
         self._save = save
         self._kept = kept
         self._sheets: dict[str, Sheet] = {}
+        #: (name of a device, fingerprint for a purpose) that were not refused since this program runs.
+        self._risked: set[tuple[str, str]] = set()
 
     def restore(self, saved: Mapping[str, str]) -> None:
         """Take over what an earlier run saved; an entry that cannot be read is forgotten."""
@@ -103,7 +107,7 @@ class LoginBudget:
             names = ", ".join(dict.fromkeys(login.name for login in barred))
             words.append(f"not tried again until it or the device changes: {names} (CAMERA_CREDENTIALS)")
         free = max((sheet.locked_until for sheet in sheets), default=0.0)
-        recent = sorted(at for _, at in _recent(sheets, now))
+        recent = sorted(at for _, _, at in _recent(sheets, now))
         if len(recent) >= MAX_FAILURES:
             free = max(free, recent[-MAX_FAILURES] + WINDOW)
         if free > now:
@@ -180,11 +184,71 @@ class LoginBudget:
             name=login.name,
         )
 
+    def doubtful(self, candidate: Candidate) -> bool:
+        """See :class:`ILoginBudget`."""
+        sheets = [self._sheets[name] for name in _met_as(candidate) if name in self._sheets]
+        return any(sheet.good in sheet.failures for sheet in sheets)
+
     def locked(self, candidate: Candidate, now: float) -> None:
         """See :class:`ILoginBudget`."""
         for name in _noted_as(candidate):
             self._sheet(name).locked_until = now + WINDOW
             self._keep(name)
+
+    # --- for one purpose -------------------------------------------------------------------------------------------
+
+    async def risk(self, candidate: Candidate, login: Login, now: float, purpose: str) -> bool:
+        """See :class:`ILoginBudget`."""
+        if login not in self.allowed(candidate, now):
+            return False
+        mark, sheets, names = self._mark(login, purpose), self._known(candidate, now), _noted_as(candidate)
+        if any(
+            now - at < DAY for sheet in sheets for at in (*sheet.failures.get(mark, ()), *sheet.spent.get(mark, ()))
+        ):
+            return False
+        if all((name, mark) in self._risked for name in names):
+            return True
+        if len(_recent(sheets, now)) + 1 >= MAX_FAILURES or not self._kept():
+            return False
+        for name in names:
+            self._sheet(name).spend(mark, now)
+        try:
+            for write in [saved for name in names if isinstance(saved := self._keep(name), Deferred)]:
+                await write
+        except CancelledError:
+            self._withdraw(names, mark)
+            raise
+        return True
+
+    def risked(
+        self,
+        candidate: Candidate,
+        login: Login,
+        now: float,
+        purpose: str,
+        *,
+        refused: bool = False,
+        locked: bool = False,
+    ) -> None:
+        """See :class:`ILoginBudget`."""
+        mark, names = self._mark(login, purpose), _noted_as(candidate)
+        self._withdraw(names, mark)
+        for name in names:
+            if refused:
+                self._risked.discard((name, mark))
+                self._sheet(name).refuse(mark, now)
+                self._keep(name)
+            else:
+                if len(self._risked) >= MAX_REMEMBERED:
+                    self._risked.clear()  # what it costs is one write more for each
+                self._risked.add((name, mark))
+        if locked:
+            self.locked(candidate, now)
+
+    def _withdraw(self, names: Iterable[str], mark: str) -> None:
+        for name in names:
+            if self._sheet(name).withdraw(mark):
+                self._keep(name)
 
     def showed(
         self, candidate: Candidate, now: float, *, firmware: str = "", door: str = "", wants_login: bool = True
@@ -221,15 +285,15 @@ class LoginBudget:
         """A secret goes only to what was seen at layer 2, or where the operator said that cameras are."""
         return candidate.at_layer2 or within(candidate.address, self._confirmed)
 
-    def _mark(self, login: Login) -> str:
-        text = f"{self._salt}\0{login.name}\0{login.password.reveal()}"
+    def _mark(self, login: Login, purpose: str = "") -> str:
+        text = f"{self._salt}\0{login.name}\0{login.password.reveal()}" + (f"\0{purpose}" if purpose else "")
         return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=12).hexdigest()
 
     def _keep(self, name: str) -> object:
         return self._save(name, self._sheets[name].dump())
 
 
-def _recent(sheets: Iterable[Sheet], now: float) -> set[tuple[str, float]]:
+def _recent(sheets: Iterable[Sheet], now: float) -> set[Failure]:
     """What counts now; one failure is noted under every name of the device, and counts once."""
     return {failure for sheet in sheets for failure in sheet.recent(now)}
 

@@ -8,7 +8,7 @@ bounded. What every fault's ``code`` means is told in ``docs/security.md``.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from OpenSSL.SSL import Error as TlsError
@@ -18,7 +18,7 @@ from twisted.python.failure import Failure
 from twisted.web.client import URI, Agent, HTTPConnectionPool, RequestTransmissionFailed, ResponseFailed
 from twisted.web.http_headers import Headers
 
-from twisted_detector.errors import InspectionError, Malformed, Unreachable
+from twisted_detector.errors import InspectionError, Malformed, RemoteError, Unreachable
 from twisted_detector.inspection.http_connections import (
     MAX_HEAD,
     AnswerTooLong,
@@ -26,22 +26,31 @@ from twisted_detector.inspection.http_connections import (
     ClosedWhileKept,
     Collector,
     Endpoints,
+    Sink,
 )
+from twisted_detector.inspection.turns import Turns
+from twisted_detector.wire.xml import clean
 
 #: 2 MiB for the body of one answer: GetProfiles of an NVR with 64 profiles of 20 kB (the largest seen) has 1.3 MB.
 MAX_ANSWER = 2 * 1_048_576
 #: Seconds for which a connection is kept between two questions of one inspection.
 KEEP_ALIVE = 2
+#: Characters of a status line that are kept: some devices say there that they lock.
+MAX_REASON = 200
 
 
 @dataclass(frozen=True, slots=True)
 class HttpResponse:
-    """One response: status, headers in order, body; ``certificate``: SHA-256 of the one shown, "" without TLS."""
+    """One response: status, headers in order, body; ``certificate``: SHA-256 of the one shown, "" without TLS.
+
+    :ivar reason: what follows the status in the first line, made harmless.
+    """
 
     status: int
     headers: tuple[tuple[str, str], ...] = ()
     body: bytes = b""
     certificate: str = ""
+    reason: str = ""
 
     def values(self, name: str) -> list[str]:
         """All values of one header, whatever its case."""
@@ -50,6 +59,10 @@ class HttpResponse:
 
 class KeptConnectionClosed(Unreachable):
     """The device closed a kept connection instead of answering; not a byte of an answer came."""
+
+
+#: Chooses by an answer's head who takes its body; None: it is gathered as usual.
+SinkFor = Callable[[HttpResponse], Sink | None]
 
 
 async def once_more(ask: Callable[[], Awaitable[HttpResponse]]) -> HttpResponse:
@@ -84,10 +97,14 @@ class HttpClient:
 
     :param timeout: seconds for one request, from connecting to the last byte of the answer.
     :param max_answer: bytes of one answer's body.
+    :param turns: shared by all who ask: what each answer leads to waits there.
     """
 
-    def __init__(self, reactor: Any, *, timeout: float, max_answer: int = MAX_ANSWER) -> None:
+    def __init__(
+        self, reactor: Any, *, timeout: float, max_answer: int = MAX_ANSWER, turns: Turns | None = None
+    ) -> None:
         self._reactor = reactor
+        self._turns = turns
         self._timeout = timeout
         self._max_answer = max_answer
         self._pool = HTTPConnectionPool(reactor, persistent=True)
@@ -99,16 +116,28 @@ class HttpClient:
 
     async def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> HttpResponse:
         """See :class:`HttpTransport`."""
-        deferred = Deferred.fromCoroutine(self._exchange(url, body, headers))
+        return await self._bounded("POST", url, body, headers)
+
+    async def get(self, url: str, headers: Mapping[str, str], *, sink_for: SinkFor = lambda head: None) -> HttpResponse:
+        """Send one GET; the answer's body is empty when ``sink_for`` gave somebody to take it; raises as ``post``."""
+        return await self._bounded("GET", url, None, headers, sink_for)
+
+    async def _bounded(
+        self, method: str, url: str, body: bytes | None, headers: Mapping[str, str], sink_for: SinkFor | None = None
+    ) -> HttpResponse:
+        deferred = Deferred.fromCoroutine(self._exchange(method, url, body, headers, sink_for))
         deferred.addTimeout(self._timeout, self._reactor, _timed_out)
         try:
-            return await deferred
+            response = await deferred
         except ConnectingCancelledError:
             raise CancelledError() from None
         except ConnectError as error:
             raise Unreachable("no connection", shown=str(error), code="connect") from None
         except (ResponseFailed, RequestTransmissionFailed, ConnectionClosed) as error:
             raise _explain(error) from None
+        if self._turns is not None:
+            await self._turns.wait()
+        return response
 
     async def close(self) -> None:
         """Close kept connections, abort all, so that none can linger."""
@@ -117,7 +146,9 @@ class HttpClient:
             connection.abortConnection()
         await closed
 
-    async def _exchange(self, url: str, body: bytes, headers: Mapping[str, str]) -> HttpResponse:
+    async def _exchange(
+        self, method: str, url: str, body: bytes | None, headers: Mapping[str, str], sink_for: SinkFor | None
+    ) -> HttpResponse:
         raw = Headers({})
         for name, value in headers.items():
             raw.addRawHeader(name.encode("ascii"), value.encode("utf-8", "surrogateescape"))
@@ -125,7 +156,8 @@ class HttpClient:
         raw.setRawHeaders(b"Host", [_host_header(uri.netloc)])
         raw.setRawHeaders(b"User-Agent", [b"camdetect"])
         raw.setRawHeaders(b"Accept-Encoding", [b"identity"])
-        response = await self._agent.request(b"POST", url.encode("ascii"), raw, Body(body))
+        producer = Body(body) if body is not None else None
+        response = await self._agent.request(method.encode("ascii"), url.encode("ascii"), raw, producer)
         encodings = [value.strip().lower() for value in response.headers.getRawHeaders(b"Content-Encoding", [])]
         if any(encoding not in (b"", b"identity") for encoding in encodings):
             # A few bytes of gzip can be gigabytes: what nobody asked for is not unpacked.
@@ -133,19 +165,25 @@ class HttpClient:
             unread.whole.addErrback(lambda _: None)
             response.deliverBody(unread)
             raise Malformed("an answer in an encoding that was not asked for", code="encoding")
-        collector = Collector(self._max_answer)
-        response.deliverBody(collector)
-        data = await collector.whole
-        return HttpResponse(
+        head = HttpResponse(
             status=response.code,
             headers=tuple(
                 (name.decode("latin-1"), value.decode("utf-8", "surrogateescape"))
                 for name, values in response.headers.getAllRawHeaders()
                 for value in values
             ),
-            body=data,
             certificate=self._endpoints.certificates.get(uri.netloc, ""),
+            reason=clean(response.phrase.decode("latin-1"))[:MAX_REASON],
         )
+        collector = Collector(self._max_answer)
+        try:
+            collector.sink = sink_for(head) if sink_for is not None else None
+        finally:
+            response.deliverBody(collector)
+        try:
+            return replace(head, body=await collector.whole)
+        except RemoteError as error:
+            raise Malformed(error.what, shown=error.shown) from None
 
 
 def _timed_out(result: object, timeout: float) -> Failure:

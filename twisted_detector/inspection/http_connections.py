@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable
 from functools import cache
-from typing import Any
+from typing import Any, Protocol as StructuralProtocol
 from urllib.parse import unquote
 
 from OpenSSL.crypto import FILETYPE_ASN1, dump_certificate
@@ -34,7 +34,7 @@ from twisted.web.iweb import IAgentEndpointFactory, IBodyProducer
 from zope.interface import implementer
 
 from twisted_detector.addressing import SILENT_PORTS
-from twisted_detector.errors import Unreachable
+from twisted_detector.errors import RemoteError, Unreachable
 
 #: 64 KiB for the head of one answer with its interim answers: heads of devices have below 1 kB, servers allow 8 to 64.
 MAX_HEAD = 65_536
@@ -70,21 +70,50 @@ class Body:
         """Nothing is left to stop."""
 
 
+class Sink(StructuralProtocol):
+    """Takes a body that need not end by itself."""
+
+    def feed(self, data: bytes) -> bool:
+        """Take the next bytes; True: enough, the connection is cut.
+
+        :raises errors.RemoteError: they are not what they should be.
+        """
+
+
 class Collector(Protocol):
-    """Gathers a response's body, at most ``limit`` bytes of it."""
+    """Gathers a response's body, at most ``limit`` bytes of it.
+
+    :ivar sink: takes it instead, and may have enough of it.
+    """
 
     def __init__(self, limit: int) -> None:
+        self.sink: Sink | None = None
         self._parts: list[bytes] = []
         self._room = limit
         self.whole: Deferred[bytes] = Deferred(self._cancelled)
 
     def dataReceived(self, data: bytes) -> None:
-        self._parts.append(data)
+        if self.whole.called:
+            return
         self._room -= len(data)
-        if self._room < 0 and not self.whole.called:
-            self._parts.clear()
-            self.whole.errback(AnswerTooLong())
-            self._cancelled(self.whole)
+        if self._room < 0:
+            self._end(AnswerTooLong())
+        elif self.sink is None:
+            self._parts.append(data)
+        else:
+            try:
+                if self.sink.feed(data):
+                    self._end(None)
+            except RemoteError as error:
+                self._end(error)
+
+    def _end(self, problem: Exception | None) -> None:
+        self._parts.clear()
+        if problem is None:
+            self.whole.callback(b"")
+        else:
+            self.whole.errback(problem)
+        self._cancelled(self.whole)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         if self.whole.called:

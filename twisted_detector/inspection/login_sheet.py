@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import dataclass, field
+from typing import Any
 
 #: At most so many refusals of one device …
 MAX_FAILURES = 2
@@ -24,12 +25,15 @@ LIFT_EVERY = 86_400.0
 #: Texts of a device that are kept to see whether it changed.
 MAX_FACE = 100
 
+#: One failure: its kind and number, of which credential, when. The same under every name of the device.
+Failure = tuple[str, str, float]
+
 
 @dataclass
 class Sheet:
     """What became of credentials under one name of a device.
 
-    :ivar failures: when each was refused last.
+    :ivar failures: when each was refused, the last few times: one may be tried again after a change of the device.
     :ivar spent: when each was sent, where it is not known what came of it: counts as a failure until it is.
     :ivar lifted: those of both that may be tried again, because the device changed since.
     :ivar locked_until: the device said that it locks.
@@ -40,7 +44,7 @@ class Sheet:
     :ivar proved: let in since this program runs; not kept.
     """
 
-    failures: dict[str, float] = field(default_factory=dict)
+    failures: dict[str, list[float]] = field(default_factory=dict)
     spent: dict[str, list[float]] = field(default_factory=dict)
     lifted: set[str] = field(default_factory=set)
     locked_until: float = 0.0
@@ -56,9 +60,7 @@ class Sheet:
     def hold_clock(self, now: float) -> None:
         """A stamp from the future is a clock that was wrong then, or is now: it counts from now on, not for years."""
         self.locked_until = min(self.locked_until, now + WINDOW)
-        for mark, at in self.failures.items():
-            self.failures[mark] = min(at, now)
-        for stamps in self.spent.values():
+        for stamps in (*self.failures.values(), *self.spent.values()):
             stamps[:] = [min(at, now) for at in stamps]
 
     def bars(self, mark: str, now: float) -> bool:
@@ -70,18 +72,25 @@ class Sheet:
         """
         if mark in self.lifted:
             return False
-        at = self.failures.get(mark)
-        if at is not None and not (mark == self.good and now - at >= WINDOW):
+        refused = self.failures.get(mark)
+        if refused and not (mark == self.good and now - refused[-1] >= WINDOW):
             return True
         stamps = self.spent.get(mark)
         if not stamps or mark == self.good:
             return False
         return len(stamps) >= MAX_UNANSWERED or now - stamps[-1] < WINDOW
 
-    def recent(self, now: float) -> set[tuple[str, float]]:
+    def recent(self, now: float) -> set[Failure]:
         """What counts as a failure in the window that ends now."""
-        refused = {(mark, at) for mark, at in self.failures.items() if now - at < WINDOW}
-        return refused | {(mark, at) for mark, stamps in self.spent.items() for at in stamps if now - at < WINDOW}
+        both = (("refused", self.failures), ("spent", self.spent))
+        noted = ((kind, mark, stamps) for kind, of in both for mark, stamps in of.items())
+        return {
+            # A clock that was set back makes stamps equal (see hold_clock), and they count for two all the same.
+            (f"{kind} {stamps[:place].count(at)}", mark, at)
+            for kind, mark, stamps in noted
+            for place, at in enumerate(stamps)
+            if now - at < WINDOW
+        }
 
     # --- noting ----------------------------------------------------------------------------------------------------
 
@@ -121,8 +130,7 @@ class Sheet:
         self.proved = ""
         self.lifted.discard(mark)
         # Put at the end: the oldest go first when there are too many.
-        self.failures.pop(mark, None)
-        self.failures[mark] = now
+        self.failures[mark] = [*self.failures.pop(mark, []), now][-MAX_FAILURES:]
         while len(self.failures) > MAX_MARKS:
             del self.failures[next(iter(self.failures))]
         self.lifted &= {*self.failures, *self.spent}
@@ -174,8 +182,8 @@ def load(text: str) -> Sheet:
     try:
         entry = json.loads(text)
         sheet = Sheet(
-            failures={str(mark): _stamp(at) for mark, at in entry.get("failures", {}).items()},
-            spent={str(mark): [_stamp(at) for at in stamps] for mark, stamps in entry.get("spent", {}).items()},
+            failures=_stamps(entry.get("failures", {}), MAX_FAILURES),
+            spent=_stamps(entry.get("spent", {}), MAX_UNANSWERED),
             lifted={str(mark) for mark in entry.get("lifted", [])},
             locked_until=_stamp(entry.get("locked_until", 0.0)),
             good=str(entry.get("good", "")),
@@ -190,6 +198,14 @@ def load(text: str) -> Sheet:
         while len(marks) > MAX_MARKS:
             del marks[next(iter(marks))]
     return sheet
+
+
+def _stamps(saved: Any, most: int) -> dict[str, list[float]]:
+    return {
+        str(mark): [_stamp(at) for at in (stamps if isinstance(stamps, list) else [stamps])][-most:]
+        for mark, stamps in saved.items()
+        if stamps != []
+    }
 
 
 def _stamp(value: object) -> float:

@@ -8,7 +8,7 @@ by one inspection at a time, and whoever fetches pictures from it takes the same
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from txaio.tx import make_logger
 from zope.interface import implementer
@@ -20,9 +20,12 @@ from twisted_detector.inspection.lanes import Lanes, web_lane
 from twisted_detector.inspection.onvif_findings import NAME
 from twisted_detector.inspection.onvif_interview import Greeting, Interview
 from twisted_detector.inspection.onvif_session import OnvifSession
+from twisted_detector.inspection.turns import Turns
 from twisted_detector.interfaces import IInspector
 from twisted_detector.model import Candidate, Inspection, Login, host_for_url
 from twisted_detector.wire.device_url import device_url
+
+T = TypeVar("T")
 
 #: Where device services live by guess; 8000 is Reolink's and others', 2020 TP-Link's, 8899 Xiongmai's.
 DEFAULT_PORTS = (80, 8000, 8080, 2020, 8899)
@@ -37,7 +40,7 @@ DEVICE_PATH = "/onvif/device_service"
 #: Seconds for which what a device told without a login is good for the interview with one that follows at once: its
 #: challenge is answered as soon as any client would.
 GREETING_SECONDS = 2.0
-#: Greetings that are kept: as many devices as are asked at once, several times over.
+#: Devices of which greetings, and the manners of their nonces, are kept: several times as many as are asked at once.
 MAX_GREETINGS = 256
 #: Announced addresses that are tried: each may cost one time-out.
 MAX_XADDRS = 4
@@ -52,6 +55,8 @@ class OnvifInspector:
     :param random: gives so many fresh random bytes, for nonces.
     :param monotonic: a clock that never jumps, seconds, for the round trip.
     :param allow_basic: whether this device may be told a password in clear, if it knows nothing better.
+    :param login_follows: whether a login may be tried on this device if it wants one.
+    :param turns: spreads the work over turns of the reactor when many devices are asked at once.
     :param lanes: one lane per device for whoever speaks HTTP with it (:func:`lanes.web_lane`).
     :param open_transport: opens the HTTP connection of one inspection.
     """
@@ -68,6 +73,8 @@ class OnvifInspector:
         monotonic: Callable[[], float],
         onvif_ports: Sequence[int] = DEFAULT_PORTS,
         allow_basic: Callable[[Candidate], bool] = lambda candidate: False,
+        login_follows: Callable[[Candidate], bool] = lambda candidate: False,
+        turns: Turns | None = None,
         lanes: Lanes | None = None,
         open_transport: Callable[[], HttpTransport] | None = None,
     ) -> None:
@@ -76,16 +83,22 @@ class OnvifInspector:
         self._monotonic = monotonic
         self._ports = tuple(onvif_ports)
         self._allow_basic = allow_basic
+        self._login_follows = login_follows
+        self._turns = turns
         self._lanes = Lanes() if lanes is None else lanes
         self._greetings: dict[tuple[str, str], Greeting] = {}
-        self._open_transport = open_transport or (lambda: HttpClient(reactor, timeout=timeout))
+        self._short_lived: dict[tuple[str, str], None] = {}
+        self._open_transport = open_transport or (lambda: HttpClient(reactor, timeout=timeout, turns=turns))
 
     async def inspect(self, candidate: Candidate, login: Login | None) -> Inspection | None:
         """See :class:`IInspector`. ``auth_required`` with all that is known without a login, when that is needed."""
         async with self._lanes.hold(web_lane(candidate.address)):
+            if self._turns is not None:
+                await self._turns.wait()
             return await self._inspect(candidate, login)
 
     async def _inspect(self, candidate: Candidate, login: Login | None) -> Inspection | None:
+        key = (candidate.device_id, candidate.address)
         greeting = self._greeting_for(candidate) if login is not None else None
         transport = self._open_transport()
         session = OnvifSession(
@@ -95,14 +108,24 @@ class OnvifInspector:
             allow_basic=self._allow_basic(candidate),
             random=self._random,
             now=self._reactor.seconds,
+            fresh=key in self._short_lived,
         )
-        interview = Interview(session, candidate, login, now=self._reactor.seconds, monotonic=self._monotonic)
+        interview = Interview(
+            session,
+            candidate,
+            login,
+            now=self._reactor.seconds,
+            monotonic=self._monotonic,
+            brief=login is None and self._login_follows(candidate),
+        )
         try:
             return await interview.run(self.entries(candidate), greeting)
         except RemoteError as error:
             raise Malformed("an answer that cannot be read", shown=str(error), code="not_onvif") from error
         finally:
-            self._keep(candidate, interview.greeting)
+            self._keep(key, interview.greeting)
+            if session.unsaid:
+                _remember(self._short_lived, key, None)
             await transport.close()
 
     def _greeting_for(self, candidate: Candidate) -> Greeting | None:
@@ -111,15 +134,11 @@ class OnvifInspector:
         fresh = greeting is not None and self._monotonic() - greeting.at <= GREETING_SECONDS
         return greeting if fresh else None
 
-    def _keep(self, candidate: Candidate, greeting: Greeting | None) -> None:
+    def _keep(self, key: tuple[str, str], greeting: Greeting | None) -> None:
         """For the next login, when there is one: after a refused one its refusal has the newer challenge."""
-        key = (candidate.device_id, candidate.address)
         self._greetings.pop(key, None)
-        if greeting is None or greeting.refusal is None:
-            return
-        self._greetings[key] = greeting
-        if len(self._greetings) > MAX_GREETINGS:
-            del self._greetings[next(iter(self._greetings))]
+        if greeting is not None and greeting.refusal is not None:
+            _remember(self._greetings, key, greeting)
 
     def entries(self, candidate: Candidate) -> list[tuple[str, bool]]:
         """Device services to try, each with whether it was announced (else it is a guess)."""
@@ -146,3 +165,11 @@ class OnvifInspector:
         likely = [port for port in dict.fromkeys(usual) if port in candidate.open_ports]
         others = [port for port in dict.fromkeys(candidate.open_ports) if port not in usual and port >= _USER_PORTS]
         return [port for port in (*likely, *others) if port not in closed][:MAX_GUESSES]
+
+
+def _remember(memory: dict[tuple[str, str], T], key: tuple[str, str], value: T) -> None:
+    """The youngest from now on; the oldest goes when there are too many."""
+    memory.pop(key, None)
+    memory[key] = value
+    if len(memory) > MAX_GREETINGS:
+        del memory[next(iter(memory))]

@@ -59,7 +59,7 @@ class Asking:
         try:
             return await self.session.ask(url, namespace, operation, request)
         except Refused as refused:
-            if self.login is not None and not self.session.accepted:
+            if refused.attempted or (self.login is not None and not self.session.accepted):
                 raise
             self.refusals.append(refused)
         except Unreachable as error:

@@ -35,6 +35,7 @@ class Findings:
         self.snapshots: dict[str, str] = {}
         self.status = Status.ONLINE
         self.reason = ""
+        self.doubted = False
 
     def add_stream(self, profile: onvif.Profile, uri: str) -> None:
         """A profile with its address as said; one that is no RTSP URL is left out."""
@@ -92,6 +93,7 @@ class Findings:
             status=self.status,
             reason=self.reason,
             login=login,
+            doubted=self.doubted,
         )
 
     def _evidence(self, at: float) -> tuple[Evidence, ...]:

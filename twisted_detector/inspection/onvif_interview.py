@@ -50,6 +50,8 @@ class Interview:
 
     :param now: wall time in seconds since the epoch.
     :param monotonic: a clock that never jumps, seconds.
+    :param brief: whether a refusal of what hardly any device refuses, or of who it is, is enough: a login follows that
+        asks for the rest.
     """
 
     def __init__(
@@ -60,15 +62,18 @@ class Interview:
         *,
         now: Callable[[], float],
         monotonic: Callable[[], float],
+        brief: bool = False,
     ) -> None:
         self._session = session
         self._candidate = candidate
         self._login = login
         self._now = now
         self._monotonic = monotonic
+        self._brief = brief
         self._asking = Asking(session, candidate, login)
         self._found = Findings(candidate)
         self._open = True
+        self._closed = False
 
     async def run(self, entries: Sequence[tuple[str, bool]], greeting: Greeting | None = None) -> Inspection | None:
         """Ask everything.
@@ -87,13 +92,15 @@ class Interview:
         try:
             if greeting is None or not greeting.open:
                 await self._ask_without_login()
-            await self._ask_about_device()
+            await self._ask_who_it_is()
             if not await StreamQuestions(self._asking, found).ask():
                 return None
         except Refused as refused:
             if refused.attempted or (self._login is not None and not self._session.accepted):
                 raise
             found.status, found.reason = Status.AUTH_REQUIRED, str(refused)
+        await self._ask_more()
+        found.doubted = self._session.doubted
         found.certificate = self._session.certificate
         found.clock = self._session.clock
         accepted = self._login.name if self._login is not None and self._session.accepted else ""
@@ -184,6 +191,8 @@ class Interview:
         """What is PRE_AUTH by the specification (Core, annex on access classes); some refuse even that."""
         found, asking = self._found, self._asking
         body = await asking.device("GetServices", requests.get_services())
+        if self._brief:
+            asking.raise_refusal()
         services = onvif.parse_services(body) if body is not None else {}
         if not asking.refusals and not {onvif.NS_MEDIA, onvif.NS_MEDIA2} & services.keys():
             body = await asking.device("GetCapabilities", requests.get_capabilities())
@@ -193,21 +202,40 @@ class Interview:
         body = await asking.device("GetEndpointReference", requests.get_endpoint_reference())
         if body is not None:
             found.endpoint_reference = onvif.parse_endpoint_reference(body)
-        if not read_scopes(found.scopes).name:  # announced, or else the host name is all that it is called
-            body = await asking.device("GetHostname", requests.get_hostname())
-            if body is not None:
-                found.hostname = onvif.parse_hostname(body)
+        if self._login is None:  # with one the scopes will tell, as a rule
+            await self._ask_hostname()
         self._open = not asking.refusals
 
-    async def _ask_about_device(self) -> None:
-        """Who it is; without a login the first refusal is enough to know that the others would be refused too."""
+    async def _ask_hostname(self) -> None:
+        """Where no scope names it, the host name is all that it is called."""
+        if self._found.hostname or read_scopes(self._found.scopes).name:
+            return
+        body = await self._asking.device("GetHostname", requests.get_hostname())
+        if body is not None:
+            self._found.hostname = onvif.parse_hostname(body)
+
+    async def _ask_who_it_is(self) -> None:
+        """The first question that may want a login.
+
+        :raises Refused: it does, and that is all that is to be known.
+        """
         found, asking = self._found, self._asking
         asking.begin()
         body = await asking.device("GetDeviceInformation", requests.get_device_information())
         if body is not None:
             found.information = onvif.parse_device_information(body)
-        if self._login is None and asking.refusals:
+        self._closed = self._login is None and bool(asking.refusals)
+        if self._closed and self._brief:
+            asking.raise_refusal()
+
+    async def _ask_more(self) -> None:
+        """What a user may have no right to ask comes last, for it may be that nothing can be asked after a refusal.
+
+        Without a login the first refusal was enough to know that these would be refused too.
+        """
+        if self._closed:
             return
+        found, asking = self._found, self._asking
         body = await asking.device("GetNetworkInterfaces", requests.get_network_interfaces())
         if body is not None:
             found.interfaces = onvif.parse_network_interfaces(body)
@@ -215,6 +243,7 @@ class Interview:
             body = await asking.device("GetScopes", requests.get_scopes())
             if body is not None:
                 found.scopes = onvif.parse_scopes(body)
+        await self._ask_hostname()
 
 
 def _unreadable(error: RemoteError) -> Malformed:

@@ -2,9 +2,11 @@
 
 The first question goes without a login; what comes back decides the one scheme that is used from then on: HTTP Digest
 (or Basic where allowed) after a challenge, WS-UsernameToken after a SOAP fault without one (ONVIF Core 5.9.1). Never
-both, and one refused attempt ends it: a second one would be a second failed login wherever the password is wrong. Only
-a refusal that is no word about the password is answered again, once: an expired nonce, or a token whose time was wrong
-by the device's own words (``onvif_clock`` has chosen the time by evidence before).
+both, and one refused attempt ends it, though others were let in before: a second one would be a second failed login
+wherever the password is wrong, or was changed meanwhile. Only a refusal that is no word about the password is answered
+again, once: a nonce that the device calls stale, or a token whose time was wrong by the device's own words
+(``onvif_clock`` has chosen the time by evidence before); and where HTTP let the login in and SOAP refuses, it is about
+rights, and other questions may follow.
 """
 
 from __future__ import annotations
@@ -17,13 +19,12 @@ from twisted_detector.inspection.http import HttpResponse, HttpTransport, once_m
 from twisted_detector.inspection.onvif_clock import DRIFT, DeviceClock, date_offset
 from twisted_detector.model import Login, host_for_url
 from twisted_detector.wire import digest, soap
+from twisted_detector.wire.lockout import Lockout, read_lockout
 from twisted_detector.wire.onvif_requests import action
 from twisted_detector.wire.xml import Element, clean
 
 #: As the transport's bound: an NVR's GetProfiles is above the usual limit of ``parse_xml``.
 MAX_BODY = 2 * 1_048_576
-#: With so few attempts left by its own words a device is left alone: the last ones belong to its owner.
-LAST_ATTEMPTS = 1
 #: Statuses with which a server sends a client elsewhere (RFC 9110, 15.4).
 _REDIRECTS = (301, 302, 307, 308)
 #: What ``xs:dateTime`` and our formatter can say: up to the year 9999.
@@ -59,15 +60,9 @@ class Refusal:
     challenges: tuple[digest.Challenge, ...]
     soap: bool
     text: str
-    attempts_left: int | None
-    locked: bool
+    warning: Lockout
     about_time: bool = False
     date: str = ""
-
-    @property
-    def hopeless(self) -> bool:
-        """Whether another attempt could lock the account."""
-        return self.locked or (self.attempts_left is not None and self.attempts_left <= LAST_ATTEMPTS)
 
 
 class OnvifSession:
@@ -78,6 +73,10 @@ class OnvifSession:
     :param allow_basic: whether the password may be said in clear if the device knows nothing better.
     :param random: gives so many fresh random bytes.
     :param now: wall time in seconds since the epoch.
+    :param fresh: whether each question is asked without the login first, for a challenge of its own: its nonces are
+        good for so few questions, and the device does not say when they are not.
+    :ivar doubted: a login that had been let in was refused, and nothing says that it was not for the password.
+    :ivar unsaid: that was in answer to a nonce that had been good before.
     """
 
     def __init__(
@@ -89,6 +88,7 @@ class OnvifSession:
         allow_basic: bool,
         random: Callable[[int], bytes],
         now: Callable[[], float],
+        fresh: bool = False,
     ) -> None:
         self._transport = transport
         self._host = host_for_url(address)
@@ -110,6 +110,10 @@ class OnvifSession:
         self._offset: float | None = None
         #: Whether the device answered a question that carried the login.
         self.accepted = False
+        self.doubted = False
+        self.unsaid = False
+        self._fresh = fresh
+        self._last: Refused | None = None
 
     async def ask(self, url: str, namespace: str, operation: str, body: str, *, with_login: bool = True) -> Element:
         """One operation: the Body of its answer.
@@ -120,6 +124,8 @@ class OnvifSession:
         :raises NotAnOnvifAnswer: the answer is no SOAP message. RemoteError: it is none that can be read.
         :raises errors.Busy: HTTP 503 or 429. errors.Unreachable, errors.Malformed: as the transport.
         """
+        if with_login and self._last is not None:
+            raise self._last
         content_type = f'application/soap+xml; charset=utf-8; action="{action(namespace, operation)}"'
 
         async def send(authenticate: bool) -> Element | Refusal:
@@ -128,12 +134,9 @@ class OnvifSession:
             self.certificate = response.certificate or self.certificate
             return _judge(response)
 
-        ready = with_login and (self._challenge is not None or self._token)
+        ready = with_login and (self._token or (self._challenge is not None and not (self._fresh and self.accepted)))
         answer = await send(ready)
-        if isinstance(answer, Refusal) and ready and self.accepted:
-            if self._renew(answer):
-                answer = await send(True)
-        elif isinstance(answer, Refusal) and with_login:
+        if isinstance(answer, Refusal) and with_login:
             if not ready:
                 self.begin_at(answer)
                 ready = True
@@ -153,9 +156,9 @@ class OnvifSession:
         :raises Refused: when there is no login, none that may be used, or the device warns.
         """
         self.refusal = refusal
-        if self._login is None or refusal.hopeless:
+        if self._login is None or refusal.warning.counts:
             raise self._refused(refusal, sent=False)
-        self._challenge = digest.choose(refusal.challenges, allow_basic=self._allow_basic)
+        self._challenge, self._nonce_count = digest.choose(refusal.challenges, allow_basic=self._allow_basic), 0
         if self._challenge is None:
             if refusal.challenges or not refusal.soap:
                 offered = ", ".join(sorted({challenge.scheme for challenge in refusal.challenges})) or "nothing known"
@@ -164,8 +167,8 @@ class OnvifSession:
             self._token = True
 
     def _try_again(self, refusal: Refusal) -> bool:
-        """Whether the first attempt failed for its form by the device's words; then that form is corrected."""
-        if refusal.hopeless:
+        """Whether an attempt failed for its form by the device's words; then that form is corrected."""
+        if refusal.warning.counts:
             return False
         if self._challenge is not None:
             newer = digest.choose(refusal.challenges, allow_basic=False)
@@ -173,7 +176,9 @@ class OnvifSession:
                 self._challenge, self._nonce_count = newer, 0
                 return True
             return False
-        other = self._know_date(refusal.date).other(self._clock_offset) if refusal.about_time else None
+        if self.accepted or not refusal.about_time:
+            return False
+        other = self._know_date(refusal.date).other(self._clock_offset)
         if other is None:
             return False
         self._offset = other
@@ -192,25 +197,16 @@ class OnvifSession:
             self._offset = self._know_date(self.refusal.date if self.refusal is not None else "").offset
         return self._offset
 
-    def _renew(self, refusal: Refusal) -> bool:
-        """Whether a login that was accepted before met an expired nonce; then the new one is taken."""
-        newer = digest.choose(refusal.challenges, allow_basic=False)
-        if self._challenge is None or newer is None or refusal.hopeless or refusal.attempts_left is not None:
-            return False
-        if not newer.stale and newer.nonce == self._challenge.nonce:
-            return False
-        self._challenge, self._nonce_count = newer, 0
-        return True
-
     def _refused(self, refusal: Refusal, *, sent: bool) -> Refused:
-        """``attempted`` only if the login was never accepted: after that a refusal is about rights, or about room.
+        """What a refusal means, and whether anything may be asked with the login after it.
 
-        Unless the device counts down or locks: then the password was changed while it was being asked.
+        ``attempted`` if the login was never accepted, or if the device counts: then the password was changed while it
+        was being asked. Else it may be about rights, or about room, and is only doubted; ``locked`` forbids others.
         """
-        counted = refusal.hopeless or refusal.attempts_left is not None
-        attempted = sent and (not self.accepted or counted)
-        if refusal.locked:
-            what = "the device says that it is locked"
+        warning = refusal.warning
+        attempted = sent and (not self.accepted or warning.counts)
+        if warning.counts:
+            what = f"{'the login was refused, and ' if attempted and not warning.locked else ''}{warning.words}"
         elif attempted:
             what = "the login was refused"
             if self._token and self.clock.said is not None and abs(self.clock.said) > DRIFT:
@@ -220,7 +216,13 @@ class OnvifSession:
             what = "the login has no right to ask that"
         else:
             what = "a login is needed"
-        return Refused(what, shown=refusal.text, attempted=attempted, locked=refusal.hopeless, soap=refusal.soap)
+        refused = Refused(what, shown=refusal.text, attempted=attempted, locked=warning.counts, soap=refusal.soap)
+        past_http = self._challenge is not None and not refusal.challenges
+        if sent and (attempted or not past_http):
+            self._last = refused
+            self.doubted = not attempted
+            self.unsaid = self.doubted and self._challenge is not None and not self._fresh
+        return refused
 
     async def _send(self, url: str, content_type: str, body: str, authenticate: bool) -> HttpResponse:
         headers = {"Content-Type": content_type}
@@ -257,23 +259,25 @@ def _judge(response: HttpResponse) -> Element | Refusal:
         raise Busy("the device has no room for us now", shown=f"HTTP {response.status}")
     challenges = digest.parse_challenges(response.values("WWW-Authenticate"))
     date = next(iter(response.values("Date")), "")
+    refuses = response.status in (401, 403)
     try:
         body = soap.parse_response(response.body, limit=MAX_BODY)
     except soap.SoapFault as error:
         fault = error.fault
         if response.status == 401 or fault.is_auth:
-            said = (fault.text, fault.attempts_left, fault.locked, fault.about_time, date)
-            return Refusal(challenges, True, *said)
+            warning = read_lockout(f"{response.reason if refuses else ''} {fault.text}")
+            return Refusal(challenges, True, fault.text, warning, fault.about_time, date)
         raise
     except RemoteError as error:
-        if response.status == 401:
-            text = clean(response.body[:1000].decode("utf-8", "replace"))
-            return Refusal(challenges, False, text, *soap.read_lockout(text), soap.about_time(text), date)
+        text = clean(response.body[:1000].decode("utf-8", "replace"))
+        warning = read_lockout(f"{response.reason} {text}")
+        if response.status == 401 or (refuses and warning.counts):
+            return Refusal(challenges, False, text or response.reason, warning, soap.about_time(text), date)
         if 200 <= response.status < 300:
             raise
         location = next(iter(response.values("Location")), "") if response.status in _REDIRECTS else ""
         shown = f"HTTP {response.status}"
         raise NotAnOnvifAnswer("an answer that is no ONVIF", shown=shown, location=location) from error
     if response.status == 401:
-        return Refusal(challenges, False, "", None, False, date=date)
+        return Refusal(challenges, False, response.reason, read_lockout(response.reason), date=date)
     return body

@@ -46,8 +46,9 @@ class StreamQuestions:
                 uri = await self._uri(self._media1, onvif.NS_MEDIA, "GetStreamUri", profile.token)
             if uri:
                 self._found.add_stream(profile, uri)
+        if not self._found.streams or self._asking.session.doubted:
+            self._asking.raise_refusal()  # what is known is not all of it
         if not self._found.streams:
-            self._asking.raise_refusal()
             self._trouble("the device gives no address for any stream")
         # The streams of one source show one picture: one address for each camera of the device.
         sources: set[str] = set()

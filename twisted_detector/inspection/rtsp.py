@@ -21,8 +21,9 @@ from twisted_detector.inspection.catalog import Hints, Path, paths_for, vendors_
 from twisted_detector.inspection.lanes import Lanes
 from twisted_detector.inspection.rtsp_client import RtspClient, make_cnonce
 from twisted_detector.inspection.rtsp_description import Refusal, read_description, request_url
+from twisted_detector.inspection.rtsp_proof import ACCEPT_SDP
 from twisted_detector.inspection.rtsp_session import Closed, Connect, Connector
-from twisted_detector.inspection.rtsp_validator import ACCEPT_SDP, RtspValidator
+from twisted_detector.inspection.rtsp_validator import RtspValidator
 from twisted_detector.interfaces import IInspector
 from twisted_detector.model import (
     Candidate,
@@ -35,6 +36,7 @@ from twisted_detector.model import (
     Stream,
     host_for_url,
 )
+from twisted_detector.reasons import ReasonCode
 from twisted_detector.wire import rtsp
 
 __all__ = ["RtspInspector", "RtspValidator"]
@@ -268,7 +270,8 @@ class RtspInspector:
             if look.client.has_login:
                 raise
             look.wants_login = True
-            return Stream(url=look.url(path), name=name, proof=Proof.AUTH, reason="the device wants a login")
+            wanted = "the device wants a login"
+            return Stream(look.url(path), name, proof=Proof.AUTH, reason=wanted, code=ReasonCode.AUTH_REQUIRED)
         except (Closed, Refusal):
             return None
         return Stream(
@@ -279,6 +282,7 @@ class RtspInspector:
             height=described.height,
             fps=described.fps,
             audio=described.audio,
+            back_channel=described.back_channel,
             proof=Proof.SDP,
         )
 

@@ -1,7 +1,9 @@
 """Requests for one device go in; answers come out, with the login and lost connections taken care of.
 
 Nothing is sent that was not asked for: the first request goes without a credential, a challenge is answered once, and
-a credential that was refused is not sent again (FACTS of vendors: accounts lock after five to seven failures).
+a credential that was refused is not sent again on any connection, whether or not it had been let in before: accounts
+lock after five to seven failures. Only where the server calls the nonce stale, or may want one of this connection, it
+was no word about the password.
 """
 
 from __future__ import annotations
@@ -10,10 +12,14 @@ import secrets
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 
+from twisted.internet.defer import Deferred
+
 from twisted_detector.errors import LocalError, Malformed, Unauthorized, Unreachable
 from twisted_detector.inspection.rtsp_session import Closed, Connect, RtspSession
 from twisted_detector.model import Login
 from twisted_detector.wire import digest, rtsp
+from twisted_detector.wire.lockout import MAX_TEXT, read_lockout
+from twisted_detector.wire.xml import clean
 
 #: Requests that one question may cost: plain, answered, answered anew (stale nonce), and as often on a connection that
 #: the server closed after its 401.
@@ -30,6 +36,7 @@ class RtspClient:
 
     :param connect: makes a connection to (host, port, timeout, tls).
     :param timeout: seconds for a connection, and for each answer.
+    :param unbounded: answers are waited for without end: who asks has a time limit for all of them together.
     :param login: answers a challenge; None never does.
     :param allow_basic: whether the password may be sent in clear.
     :ivar server: the last ``Server`` header that was said.
@@ -38,6 +45,7 @@ class RtspClient:
     :ivar answered: at least one answer was RTSP.
     :ivar attempted: the credential was sent.
     :ivar accepted: it was accepted.
+    :ivar refused: it was refused: from then on it is not sent any more.
     """
 
     def __init__(
@@ -48,6 +56,7 @@ class RtspClient:
         *,
         timeout: float,
         tls: bool = False,
+        unbounded: bool = False,
         login: Login | None = None,
         allow_basic: bool = False,
         cnonce: Callable[[], str] = make_cnonce,
@@ -58,9 +67,11 @@ class RtspClient:
         self.answered = False
         self.attempted = False
         self.accepted = False
+        self.refused = False
         self._connect = connect
         self._host, self._port, self._tls = host, port, tls
         self._timeout = timeout
+        self._patience = None if unbounded else timeout
         self._login = login
         self._allow_basic = allow_basic
         self._cnonce = cnonce
@@ -69,6 +80,22 @@ class RtspClient:
         self._challenged_on: RtspSession | None = None
         self._nonce_count = 0
         self._closures = 0
+        #: Whether a nonce is good on the next connection too; None while that was never tried.
+        self._outlives: bool | None = None
+
+    @property
+    def login(self) -> Login | None:
+        """What answers a challenge."""
+        return self._login
+
+    def renew(self, login: Login | None) -> None:
+        """The same login once more: whoever gave it may want to know whether this one is looked at."""
+        self._login = login
+
+    @property
+    def open(self) -> bool:
+        """Whether a connection stands."""
+        return self._session is not None and not self._session.closed
 
     @property
     def has_login(self) -> bool:
@@ -106,8 +133,9 @@ class RtspClient:
         return self._session
 
     async def ask_plain(self, method: str, url: str, headers: Iterable[tuple[str, str]] = ()) -> rtsp.Response:
-        """Ask without any credential; a 401 is an answer like any other.
+        """Ask without any credential; a 401 is an answer like any other, unless it says that the device locks.
 
+        :raises Unauthorized: it does.
         :raises Unreachable: no connection or no answer.
         :raises Malformed: bytes that are not RTSP.
         """
@@ -115,15 +143,19 @@ class RtspClient:
             session = await self.session()
             used = session.answers > 0
             try:
-                return self._note(session, await session.request(method, url, headers, timeout=self._timeout))
+                response = await session.request(method, url, headers, timeout=self._patience)
             except Closed:
                 if not used:
                     raise
+            else:
+                self._note(session, response)
+                self._heed(response, sent=False)
+                return response
 
     async def ask(
         self, method: str, url: str, headers: Iterable[tuple[str, str]] = (), *, anew: bool = True
     ) -> rtsp.Response:
-        """Ask; answer a challenge with the login, once, and once more where the nonce was only too old.
+        """Ask; answer a challenge with the login, once, and once more where the nonce is called stale.
 
         :param anew: whether a new connection will do when this one is closed; after SETUP it will not.
         :raises Unauthorized: a login is wanted and there is none, none that may be sent, or it was refused.
@@ -136,9 +168,10 @@ class RtspClient:
             session = await self.session() if anew else self.connection
             used = session.answers > 0
             credential = self._credential(session, method, url)
+            carried_over = bool(credential) and self.accepted and self._challenged_on is not session
             self.attempted = self.attempted or bool(credential)
             try:
-                response = await session.request(method, url, (*headers, *credential), timeout=self._timeout)
+                response = await session.request(method, url, (*headers, *credential), timeout=self._patience)
             except Closed:
                 # Many servers close after a 401: the answer to it belongs on the next connection.
                 self._closures += 1
@@ -146,12 +179,17 @@ class RtspClient:
                     raise
                 continue
             self._note(session, response)
+            self._heed(response, sent=bool(credential))
             if response.status != 401:
                 self.accepted = self.accepted or bool(credential)
+                self._outlives = True if carried_over else self._outlives
                 return response
             if credential:
-                stale = self._challenge is not None and (self._challenge.stale or self.accepted)
-                if forgiven or not stale:
+                # A nonce of another connection, sent along for the first time, is the one other thing to be refused.
+                foreign = carried_over and self._outlives is None
+                self._outlives = False if foreign else self._outlives
+                if forgiven or self._challenge is None or not (self._challenge.stale or foreign):
+                    self.refused = True
                     raise Unauthorized("the device refused the login", attempted=True)
                 forgiven = True
             self._check_answerable(response)
@@ -161,12 +199,15 @@ class RtspClient:
         """The Authorization header for this request, none while no challenge was met that it would answer.
 
         A nonce may be valid on its connection only (live555), so on a new one the question goes first without, except
-        where the login was accepted before or the server closes each time.
+        where the login was accepted before and that is not known of this server, or where the server closed instead of
+        answering: a third attempt could be the third failed login. A password in clear is not given away before it is
+        asked for: another device may have the address by now.
         """
         challenge = self._challenge
-        if self._login is None or challenge is None:
+        if self._login is None or challenge is None or self.refused:
             return ()
-        if self._challenged_on is not session and not self.accepted and self._closures < 2:
+        forthcoming = self.accepted and challenge.scheme == "digest" and self._outlives is not False
+        if self._challenged_on is not session and not forthcoming and not self._closures:
             return ()
         self._nonce_count += 1
         try:
@@ -196,7 +237,23 @@ class RtspClient:
             session.close()
         return response
 
+    def _heed(self, response: rtsp.Response, *, sent: bool) -> None:
+        """What a refusal says of attempts that are left, and of locking.
+
+        :param sent: whether the request carried the credential.
+        :raises Unauthorized: no other login may follow.
+        """
+        if response.status not in (401, 403):
+            return
+        text = f"{response.reason} {response.body[:MAX_TEXT].decode('utf-8', 'replace')}"
+        warning = read_lockout(text)
+        if warning.counts:
+            self.refused = self.refused or sent
+            raise Unauthorized(warning.words, shown=clean(text), attempted=sent, locked=True)
+
     def _check_answerable(self, response: rtsp.Response) -> None:
+        if self.refused:
+            raise Unauthorized("the device refused the login", attempted=True)
         if self._login is None:
             raise Unauthorized("the device wants a login", attempted=False)
         if self._challenge is None:
@@ -222,6 +279,10 @@ class RtspClient:
         session = self._session
         if session is not None and not session.closed:
             session.send(method, url, (*headers, *self._credential(session, method, url)))
+
+    def abandon(self) -> Deferred[None] | None:
+        """Cut the connection at once, so that another may be made; fires when it is gone."""
+        return self._session.abandon() if self._session is not None else None
 
     def close(self) -> None:
         """Close the connection. May be called again."""

@@ -80,13 +80,17 @@ class RtspSession(Protocol):
         self._server_requests = 0
         self._waiting: Deferred[rtsp.Response] | None = None
         self._cutting: IDelayedCall | None = None
+        self._gone = False
+        self._abandoned: list[Deferred[None]] = []
 
     # --- asking ---------------------------------------------------------------------------------------------------
 
     async def request(
-        self, method: str, url: str, headers: Iterable[tuple[str, str]] = (), *, timeout: float
+        self, method: str, url: str, headers: Iterable[tuple[str, str]] = (), *, timeout: float | None
     ) -> rtsp.Response:
         """Ask and wait for the answer, at most ``timeout`` seconds; after a time-out the connection is closed.
+
+        Without a time-out whoever awaits this cancels it.
 
         :raises Closed: the peer closed the connection instead of answering.
         :raises Unreachable: no answer in time.
@@ -102,7 +106,8 @@ class RtspSession(Protocol):
         answer: Deferred[rtsp.Response] = Deferred()
         self._waiting = answer
         self.transport.write(data)
-        answer.addTimeout(timeout, self._clock)
+        if timeout is not None:
+            answer.addTimeout(timeout, self._clock)
         try:
             return await answer
         except DeferredTimeout:
@@ -126,6 +131,18 @@ class RtspSession(Protocol):
         self._cutting = self._clock.callLater(LINGER, self._cut)
         self.transport.loseConnection()
 
+    def abandon(self) -> Deferred[None]:
+        """Cut the connection; fires when it is gone. What the peer has not read yet may be lost."""
+        gone: Deferred[None] = Deferred()
+        self.on_interleaved = self.on_lost = None
+        if self._gone:
+            gone.callback(None)
+        else:
+            self.closed = True
+            self._abandoned.append(gone)
+            self.transport.abortConnection()
+        return gone
+
     def _cut(self) -> None:
         self._cutting = None
         self.transport.abortConnection()
@@ -144,6 +161,7 @@ class RtspSession(Protocol):
     def dataReceived(self, data: bytes) -> None:
         if self.closed:
             return
+        self._parser.skims = self.on_interleaved is None
         try:
             events = self._parser.receive(data)
         except RemoteError as error:
@@ -193,8 +211,11 @@ class RtspSession(Protocol):
         if self._cutting is not None:
             self._cutting.cancel()
             self._cutting = None
+        self._gone = True
         waiting, self._waiting = self._waiting, None
         lost, self.on_lost = self.on_lost, None
+        for gone in self._abandoned:
+            gone.callback(None)
         if waiting is not None:
             waiting.errback(Closed())
         elif lost is not None:
@@ -233,7 +254,9 @@ async def connect(reactor: Any, host: str, port: int, timeout: float, tls: bool 
         endpoint = HostnameEndpoint(reactor, host, port, timeout=timeout)
     if tls:
         endpoint = wrapClientTLS(_AnyCertificate(), endpoint)
-    attempt: Deferred[Any] = endpoint.connect(Factory.forProtocol(lambda: RtspSession(reactor)))
+    factory = Factory.forProtocol(lambda: RtspSession(reactor))
+    factory.noisy = False  # two lines of log for each connection, else
+    attempt: Deferred[Any] = endpoint.connect(factory)
     attempt.addTimeout(timeout, reactor)  # the name server has its own, longer patience
     try:
         session: RtspSession = await attempt

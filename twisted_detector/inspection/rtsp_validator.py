@@ -1,17 +1,23 @@
-"""A stream's URL and a login go in; how far the stream was proved, what it is and why it went no further come out."""
+"""A stream's URL and a login go in; how far the stream was proved, what it is and why it went no further come out.
+
+Beside the full proof there is a cheap check: one question to the server, by which what was proved before stands or
+comes into doubt.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import OrderedDict
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
-from twisted.internet.defer import CancelledError, Deferred, TimeoutError as DeferredTimeout
+from twisted.internet.defer import Deferred, TimeoutError as DeferredTimeout
 from twisted.internet.interfaces import IReactorTime
 from txaio.tx import make_logger
 from zope.interface import implementer
 
-from twisted_detector.errors import Busy, Malformed, RemoteError, Unauthorized, Unreachable
+from twisted_detector.errors import Malformed, RemoteError, Unauthorized, Unreachable
 from twisted_detector.inspection.lanes import Lanes
 from twisted_detector.inspection.rtsp_client import RtspClient, make_cnonce
 from twisted_detector.inspection.rtsp_description import (
@@ -21,66 +27,55 @@ from twisted_detector.inspection.rtsp_description import (
     read_description,
     request_url,
 )
+from twisted_detector.inspection.rtsp_proof import ACCEPT_SDP, Climb, OpenPair, Progress
 from twisted_detector.inspection.rtsp_session import Connect, Connector
-from twisted_detector.inspection.rtsp_watch import Watch
+from twisted_detector.inspection.rtsp_udp import UdpPair
 from twisted_detector.interfaces import IStreamValidator
 from twisted_detector.model import Login, Proof, Stream, StreamReport
+from twisted_detector.reasons import ReasonCode
 from twisted_detector.wire import rtsp
 from twisted_detector.wire.keyframe import KeyframeFinder
+from twisted_detector.wire.keyframe_unit import KeyframeCollector
 
-ACCEPT_SDP = (("Accept", "application/sdp"),)
-#: How long the answer to TEARDOWN is waited for; some servers never give one.
-FAREWELL = 1.0
+#: Streams, and servers, of which it is remembered what they said: as many as there are devices in a large network.
+MAX_REMEMBERED = 4_096
+#: A server that closed so many connections that were left open is not left any more: it gives them up by itself.
+MAX_CLOSED = 2
 
 
 @dataclass
-class _Progress:
-    """How far one check came; turned into a report wherever it ends.
+class _Proved:
+    """What the last full proof of one stream saw.
 
-    :ivar step: the request that is awaited.
+    :ivar wants_login: DESCRIBE was let in with a login only.
     """
 
-    proof: Proof = Proof.UNREACHABLE
-    reason: str = ""
-    described: Described | None = None
-    finder: KeyframeFinder | None = None
-    watch: Watch | None = None
-    step: str = "OPTIONS"
-    server: str = ""
+    described: Described
+    wants_login: bool
 
-    def why(self) -> str:
-        """The first cause of the end, in plain words."""
-        if self.reason:
-            return self.reason
-        return (self.watch.reason if self.watch is not None else "") or f"no answer to {self.step}"
 
-    def report(self, validated: bool) -> StreamReport:
-        seen, found = self.described, self.finder.parameters if self.finder else None
-        return StreamReport(
-            proof=self.proof,
-            validated=validated,
-            reason="" if validated else self.why(),
-            codec=seen.codec if seen else "",
-            width=found.width if found else seen.width if seen else 0,
-            height=found.height if found else seen.height if seen else 0,
-            fps=(seen.fps if seen else 0.0) or (found.fps if found else 0.0),
-            audio=seen.audio if seen else "",
-            server=self.server,
-        )
+@dataclass
+class _Server:
+    """How one server is asked: the client keeps the nonce, and the connection where the server does."""
+
+    client: RtspClient
+    closed: int = 0
 
 
 @implementer(IStreamValidator)
 class RtspValidator:
-    """Climbs the ladder of proofs: TCP, RTSP, SDP with video, RTP, a whole keyframe; always ends with TEARDOWN.
+    """Climbs the ladder of proofs, see :mod:`twisted_detector.inspection.rtsp_proof`.
 
     A report is ``validated`` when the rung ``prove`` was reached. Where keyframes of a codec cannot be told from other
     frames, its RTP packets are enough. ``Proof.AUTH`` is never reported: a login that is wanted or refused is raised.
 
     :param timeout: seconds for a whole check; the waiting for other users of the device comes on top.
     :param prove: SDP, RTP or KEYFRAME.
-    :param allow_basic: whether a password may go in clear to this address.
+    :param allow_basic: whether a password may go in clear to this address. TLS makes no difference: nobody vouches for
+        the certificates of cameras.
     :param connect: makes connections; a double in tests.
     :param lanes: shared with whoever else talks RTSP to the same devices.
+    :param open_pair: makes UDP ports; a double in tests.
     """
 
     log = make_logger()
@@ -95,6 +90,7 @@ class RtspValidator:
         connect: Connect | None = None,
         lanes: Lanes | None = None,
         cnonce: Callable[[], str] = make_cnonce,
+        open_pair: OpenPair | None = None,
     ) -> None:
         self._clock: IReactorTime = reactor
         self._timeout = timeout
@@ -103,6 +99,11 @@ class RtspValidator:
         self._connect: Connect = connect or Connector(reactor)
         self._lanes = lanes if lanes is not None else Lanes()
         self._cnonce = cnonce
+        self._open_pair: OpenPair = open_pair or partial(UdpPair, reactor)
+        self._proved: OrderedDict[str, _Proved] = OrderedDict()
+        self._servers: OrderedDict[tuple[str, int, bool], _Server] = OrderedDict()
+
+    # --- the full proof --------------------------------------------------------------------------------------------
 
     async def validate(self, stream: Stream, login: Login | None) -> StreamReport:
         """See :class:`IStreamValidator`.
@@ -113,117 +114,177 @@ class RtspValidator:
         try:
             url = rtsp.split_url(stream.url)
         except RemoteError as error:
-            return StreamReport(
-                Proof.UNREACHABLE, validated=False, reason=f"the stream's URL is unusable: {error.what}"
-            )
+            reason = f"the stream's URL is unusable: {error.what}"
+            return StreamReport(Proof.UNREACHABLE, validated=False, reason=reason, code=ReasonCode.UNUSABLE_URL)
+        report, _ = await self._climb(stream, url, login)
+        return report
+
+    async def capture(self, stream: Stream, login: Login | None) -> tuple[StreamReport, bytes]:
+        """As :meth:`validate`, and the keyframe that came, b"" when none did: see :mod:`wire.keyframe_unit`.
+
+        :raises Malformed: the stream's URL is unusable; else as :meth:`validate`.
+        """
+        try:
+            url = rtsp.split_url(stream.url)
+        except RemoteError as error:
+            raise Malformed("the stream's URL is unusable", shown=error.what) from None
+        report, finder = await self._climb(stream, url, login, collect=True)
+        return report, finder.unit if isinstance(finder, KeyframeCollector) else b""
+
+    async def _climb(
+        self, stream: Stream, url: rtsp.Url, login: Login | None, *, collect: bool = False
+    ) -> tuple[StreamReport, KeyframeFinder | None]:
+        known = self._proved.pop(stream.url, None)
+        client = self._new_client(url, login)
+        climb = Climb(
+            client,
+            request_url(url),
+            host=url.host,
+            prove=self._prove,
+            open_pair=self._open_pair,
+            before=known.described if known is not None else None,
+            collect=collect,
+        )
+        progress = climb.progress
         async with self._lanes.hold(url.host):
-            progress = _Progress()
-            check = Deferred.fromCoroutine(self._check(url, login, progress))
             try:
-                await check.addTimeout(self._timeout, self._clock)
-            except DeferredTimeout:
-                progress.reason = f"{progress.why()} within {self._timeout:g} seconds"
-            except (Unreachable, Malformed, Refusal) as error:
-                progress.reason = str(error)
-        report = progress.report(self._enough(progress))
+                await self._bounded(climb.run(), progress)
+            finally:
+                client.close()
+        validated = progress.reached(self._prove)
+        if validated and progress.described is not None:
+            self._remember(stream.url, url, _Proved(progress.described, client.accepted), client)
+        report = progress.report(validated)
         self.log.debug(
-            "Stream at {host}:{port}: {proof}, {reason}",
+            "Stream at {host}:{port}: {proof}, {reason} {certificate}",
             host=url.host,
             port=url.port,
             proof=report.proof.value,
             reason=report.reason or "validated",
+            certificate=report.certificate,
         )
-        return report
+        return report, progress.finder
 
-    def _enough(self, progress: _Progress) -> bool:
-        """Whether the rung that was asked for is reached, or the highest that this codec has."""
-        ladder = list(Proof)
-        wanted = self._prove
-        if wanted is Proof.KEYFRAME and progress.finder is not None and not progress.finder.decidable:
-            wanted = Proof.RTP
-        return ladder.index(progress.proof) >= ladder.index(wanted)
-
-    async def _check(self, url: rtsp.Url, login: Login | None, progress: _Progress) -> None:
-        client = RtspClient(
+    def _new_client(self, url: rtsp.Url, login: Login | None) -> RtspClient:
+        return RtspClient(
             self._connect,
             url.host,
             url.port,
             tls=url.tls,
             timeout=self._timeout,
+            unbounded=True,
             login=login,
             allow_basic=self._allow_basic(url.host),
             cnonce=self._cnonce,
         )
-        target = request_url(url)
+
+    async def _bounded(self, work: Coroutine[Deferred[Any], Any, None], progress: Progress) -> None:
+        """Do it within the time; how it ended stands in ``progress``."""
         try:
+            await Deferred.fromCoroutine(work).addTimeout(self._timeout, self._clock)
+        except DeferredTimeout:
+            progress.reason_code = progress.code()
+            progress.reason = f"{progress.why()} within {self._timeout:g} seconds"
+        except Refusal as error:
+            progress.reason, progress.reason_code = str(error), error.code
+        except Malformed as error:
+            progress.reason, progress.reason_code = str(error), ReasonCode.NOT_RTSP
+        except Unreachable as error:
+            progress.reason_code, progress.reason = progress.code(), str(error)
+
+    def _remember(self, name: str, url: rtsp.Url, proved: _Proved, client: RtspClient) -> None:
+        self._proved[name] = proved
+        place = (url.host, url.port, url.tls)
+        before = self._servers.pop(place, None)
+        self._servers[place] = _Server(client, before.closed if before is not None else 0)
+        for memory in (self._proved, self._servers):
+            if len(memory) > MAX_REMEMBERED:
+                memory.popitem(last=False)
+
+    # --- the cheap check -------------------------------------------------------------------------------------------
+
+    async def check(self, stream: Stream, login: Login | None) -> StreamReport:
+        """See :class:`IStreamValidator`.
+
+        DESCRIBE, which shows whether the picture is still the one that was proved; OPTIONS where DESCRIBE wants a login
+        that may not be spent now. On the connection of the last check where the server keeps it.
+
+        :raises Unauthorized: ``login`` was refused.
+        :raises Busy: 453 or 503.
+        """
+        proved = self._proved.get(stream.url)
+        if proved is None:
+            return await self.validate(stream, login)
+        url = rtsp.split_url(stream.url)
+        server = self._server_for(url, login)
+        progress = Progress(step="DESCRIBE")
+        blind = proved.wants_login and login is None
+        async with self._lanes.hold(url.host, server):
+            client = server.client
+            if client.connected and not client.open:
+                client.connected = client.answered = False
             try:
-                await client.ask_plain("OPTIONS", target)
+                await self._bounded(self._glance(client, request_url(url), proved, progress, blind=blind), progress)
+            except Unauthorized:
+                client.close()
+                self._proved.pop(stream.url, None)
+                raise
+            except BaseException:
+                client.close()
+                raise
+            if progress.reason:
+                gone = client.abandon()
+                if gone is not None:
+                    await gone
+            else:
+                self._leave(url.host, server)
+        if not progress.reason or progress.proof is Proof.UNREACHABLE:
+            return progress.report(validated=not progress.reason)
+        self.log.debug("{url} is proved anew: {reason}", url=stream.url, reason=progress.reason)
+        return await self.validate(stream, login)
+
+    def _server_for(self, url: rtsp.Url, login: Login | None) -> _Server:
+        """How this server is asked; with another login, or a rule that changed, it is a new acquaintance."""
+        place = (url.host, url.port, url.tls)
+        server = self._servers.pop(place, None)
+        if server is None or server.client.login != login:
+            server = _Server(self._new_client(url, login))
+        server.client.renew(login)
+        self._servers[place] = server
+        return server
+
+    async def _glance(
+        self, client: RtspClient, target: str, proved: _Proved, progress: Progress, *, blind: bool
+    ) -> None:
+        """One question. :raises Refusal: what it saw is not what was proved."""
+        try:
+            if blind:
+                progress.step = "OPTIONS"
+                expect_ok("OPTIONS", await client.ask_plain("OPTIONS", target))
                 progress.proof = Proof.RTSP
-                progress.step = "DESCRIBE"
-                response = await client.ask("DESCRIBE", target, ACCEPT_SDP)
-                described = progress.described = read_description(response)
-                progress.proof = Proof.SDP
-            finally:
-                progress.server = client.server
-                if progress.proof is Proof.UNREACHABLE and client.connected:
-                    progress.proof = Proof.TCP
-            if self._prove not in (Proof.UNREACHABLE, Proof.TCP, Proof.RTSP, Proof.AUTH, Proof.SDP):
-                await self._play(client, target, described, progress)
+                return
+            response = await client.ask("DESCRIBE", target, ACCEPT_SDP)
+            progress.proof = Proof.RTSP
+            described = progress.described = read_description(response, proved.described)
+            if described.picture != proved.described.picture:
+                what = "the stream describes itself in another way than when it was proved"
+                raise Refusal(what, ReasonCode.CHANGED)
+            proved.described = described
+            progress.proof = Proof.SDP
         finally:
-            if client.certificate:
-                self.log.debug("{host} has certificate {print}", host=url.host, print=client.certificate)
+            progress.server, progress.certificate = client.server, client.certificate
+            if progress.proof is Proof.UNREACHABLE and client.connected:
+                progress.proof = Proof.TCP
+
+    def _leave(self, host: str, server: _Server) -> None:
+        """Leave the connection for the next check, where the server keeps it."""
+        client = server.client
+        if not client.open or server.closed >= MAX_CLOSED:
             client.close()
+            return
 
-    async def _play(self, client: RtspClient, target: str, described: Described, progress: _Progress) -> None:
-        """SETUP and PLAY, and wait for media; whatever happens then, TEARDOWN."""
-        base = described.content_base
-        try:
-            control = rtsp.resolve_control(target, base, described.video.control)
-            aggregate = rtsp.resolve_control(target, base, described.description.control)
-        except RemoteError as error:
-            raise Refusal(f"the stream's control URL is unusable: {error.what}") from None
+        def gone() -> None:
+            server.closed += 1
 
-        def saw_packet() -> None:
-            progress.proof = Proof.RTP
-
-        finder = progress.finder = KeyframeFinder(described.codec, parameters_known=described.parameters_known)
-        watch = progress.watch = Watch(finder, keyframe=self._prove is Proof.KEYFRAME, saw_packet=saw_packet)
-        wish = rtsp.format_transport(rtsp.Transport(lower="tcp", interleaved=(0, 1)))
-        progress.step = "SETUP"
-        response = await client.ask("SETUP", control, (("Transport", wish),))
-        expect_ok("SETUP", response)
-        try:
-            session = (("Session", rtsp.parse_session(response.header("Session")).id),)
-        except RemoteError as error:
-            raise Refusal(f"SETUP was answered with what cannot be read: {error.what}") from None
-        try:
-            watch.channel = _channel(response)
-            progress.step = "PLAY"
-            client.connection.on_interleaved = watch.frame
-            client.connection.on_lost = lambda: watch.end("the device closed the connection while it was playing")
-            expect_ok("PLAY", await client.ask("PLAY", aggregate, (*session, ("Range", "npt=0.000-")), anew=False))
-            await watch.wait()
-            if finder.found:
-                progress.proof = Proof.KEYFRAME
-        except CancelledError:
-            client.say("TEARDOWN", aggregate, session)  # no time is left to wait for its answer
-            raise
-        except (Busy, Refusal, Unauthorized):
-            await client.part("TEARDOWN", aggregate, session, timeout=FAREWELL)
-            raise
-        await client.part("TEARDOWN", aggregate, session, timeout=FAREWELL)
-
-
-def _channel(response: rtsp.Response) -> int:
-    """The channel of the RTP packets: the device's, which need not be the one that was asked for.
-
-    :raises Refusal: another transport than the one asked for.
-    """
-    text = response.header("Transport")
-    try:
-        transport = rtsp.parse_transport(text) if text else rtsp.Transport(lower="tcp")
-    except RemoteError as error:
-        raise Refusal(f"SETUP was answered with what cannot be read: {error.what}") from None
-    if transport.lower != "tcp":
-        raise Refusal("the device chose another transport than RTP over TCP")
-    return transport.interleaved[0] if transport.interleaved else 0
+        client.connection.on_lost = gone
+        self._lanes.keep(host, server, client.abandon)

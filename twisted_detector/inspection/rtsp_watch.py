@@ -7,6 +7,7 @@ from collections.abc import Callable
 from twisted.internet.defer import Deferred
 
 from twisted_detector.errors import RemoteError
+from twisted_detector.reasons import ReasonCode
 from twisted_detector.wire import rtp, rtsp
 from twisted_detector.wire.keyframe import KeyframeFinder
 
@@ -19,11 +20,12 @@ class Watch:
 
     :param keyframe: wait for a keyframe, where the codec lets us tell one.
     :param saw_packet: is called once, at the first RTP packet.
-    :ivar reason: why it is not enough yet, in plain words.
+    :ivar reason: why it is not enough yet, in plain words; ``code`` is the same for programs.
     """
 
     def __init__(self, finder: KeyframeFinder, *, keyframe: bool, saw_packet: Callable[[], None]) -> None:
         self.reason = ""
+        self.code = ReasonCode.NONE
         self.channel = 0
         self._finder = finder
         self._keyframe = keyframe and finder.decidable
@@ -35,7 +37,8 @@ class Watch:
         """Take the next interleaved frame; those of other channels and broken packets are passed over."""
         self._bytes += len(frame.data)
         if self._bytes > MAX_MEDIA:
-            self.end(f"no keyframe within {MAX_MEDIA // 1_048_576} MiB of media")
+            code = ReasonCode.NO_KEYFRAME if self._finder.packets else ReasonCode.NO_RTP
+            self.end(f"no keyframe within {MAX_MEDIA // 1_048_576} MiB of media", code)
         if frame.channel != self.channel or self._over.called:
             return
         try:
@@ -45,21 +48,27 @@ class Watch:
         before = self._finder.packets
         found = self._finder.packet(packet)
         if not before and self._finder.packets:
-            self.reason = "RTP packets came, but no keyframe"
+            self.reason, self.code = "RTP packets came, but no keyframe", ReasonCode.NO_KEYFRAME
             self._saw_packet()
         if self._finder.lacks_parameters:
             self.reason = "keyframes came, but nothing that tells how to decode them"
+            self.code = ReasonCode.NO_PARAMETERS
         if found or (self._finder.packets and not self._keyframe):
             self.end("")
 
-    def end(self, reason: str) -> None:
+    @property
+    def over(self) -> bool:
+        """Whether enough was seen, or :meth:`end` was called."""
+        return self._over.called
+
+    def end(self, reason: str, code: ReasonCode = ReasonCode.NONE) -> None:
         """Nothing more comes; ``reason`` says why, "" when enough was seen."""
         if not self._over.called:
-            self.reason = reason
+            self.reason, self.code = reason, code
             self._over.callback(None)
 
     async def wait(self) -> None:
         """PLAY was answered: until enough was seen or :meth:`end` was called. Without a time limit: cancel it."""
         if not self._over.called and not self.reason:
-            self.reason = "PLAY was answered, but no RTP packet came"
+            self.reason, self.code = "PLAY was answered, but no RTP packet came", ReasonCode.NO_RTP
         await self._over

@@ -36,6 +36,8 @@ def stream_document(stream: Stream) -> dict[str, Any]:
         "proof": stream.proof.value,
         "validated": stream.validated,
         "reason": stream.reason,
+        "reason_code": stream.code,
+        "back_channel": stream.back_channel,
     }
 
 

@@ -18,8 +18,6 @@ from urllib.parse import quote, urlsplit
 from twisted_detector.model import Camera, Login, Secret, Stream
 from twisted_detector.outputs.stream_choice import Choice, Spelling, choose, consumer_name, told_url, variable
 
-#: Versions for which something differs; a newer one is treated as the last.
-VERSIONS = ("0.14", "0.15", "0.16", "0.17", "0.18")
 #: ``friendly_name`` of a camera came with 0.17; before, an unknown field makes the whole configuration invalid.
 _FRIENDLY_SINCE = 17
 #: Frames a second for detection (Frigate's default, and what its documentation recommends).

@@ -26,6 +26,7 @@ from twisted_detector.events import (
     DeviceSplit,
     Event,
     IdentityConflict,
+    PictureTaken,
     StreamChanged,
 )
 from twisted_detector.interfaces import IOutput
@@ -138,7 +139,7 @@ class TopicsOutput:
         elif isinstance(event, CameraRestored):
             yield self._discovery(event.camera)
             yield self._status(event.camera)
-        elif isinstance(event, CameraEvent):
+        elif isinstance(event, CameraEvent) and not isinstance(event, PictureTaken):
             yield from self._camera(event)
 
     def _camera(self, event: CameraEvent) -> Iterator[Message]:

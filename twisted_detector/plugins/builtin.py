@@ -21,9 +21,11 @@ from twisted_detector.inspection.clear_text import ClearTextPolicy
 from twisted_detector.inspection.lanes import Lanes
 from twisted_detector.inspection.onvif import DEFAULT_PORTS, OnvifInspector
 from twisted_detector.inspection.rtsp import RtspInspector
+from twisted_detector.inspection.turns import Turns
 from twisted_detector.interfaces import (
     IDiscovererMaker,
     IInspectorMaker,
+    ILoginBudget,
     INeighbours,
     IOutputMaker,
     IWatcherMaker,
@@ -163,6 +165,7 @@ class OnvifMaker:
         config = context.config
         if not config.onvif_enabled:
             return None
+        budget: ILoginBudget = context.parts[ILoginBudget]
         return OnvifInspector(
             context.reactor,
             timeout=config.onvif_timeout,
@@ -170,6 +173,8 @@ class OnvifMaker:
             monotonic=time.monotonic,
             onvif_ports=tuple(dict.fromkeys((*DEFAULT_PORTS, config.onvif_port, config.http_port))),
             allow_basic=context.parts[ClearTextPolicy].allows_candidate,
+            login_follows=lambda candidate: bool(budget.allowed(candidate, context.reactor.seconds())),
+            turns=Turns(context.reactor, monotonic=time.monotonic),
             lanes=context.parts[Lanes],
         )
 

@@ -22,6 +22,10 @@ _NAMESPACE = uuid.UUID("6f0c2b1e-6a57-4c0e-9a58-7a0c6d0e11a3")
 MADE_UP_LOGIN = Login("viewer", Secret("not-a-secret"))
 
 
+#: What a camera may give instead of a snapshot.
+SNAPSHOTS = ("", "denied", "huge", "html", "multipart", "elsewhere")
+
+
 class Auth(StrEnum):
     """How a camera wants to be logged in to (ONVIF Core, "Authentication"; FACTS of each in the tests)."""
 
@@ -47,12 +51,16 @@ class Quirks:
     :ivar xaddr_host: host that is announced instead of the camera's address; "" for the address.
     :ivar stream_host: host in stream URIs instead of the camera's address; "" for the address.
     :ivar secret_path: the only RTSP path that exists; "" for the usual ones.
+    :ivar frozen: stream and snapshot show the same picture for ever.
+    :ivar snapshot: what comes instead of a snapshot: ``denied`` (401 for the right login too), ``huge`` (without end),
+        ``html``, ``multipart`` (motion JPEG), ``elsewhere`` (a redirect to another host); "" for a picture.
     :ivar delay: seconds that each answer takes longer.
     :ivar clock_skew: seconds by which the camera's clock is ahead.
     :ivar clock_window: seconds that the Created of a WS-UsernameToken may be off.
     :ivar local_as_utc: its time zone, seconds east, when it gives out its local time as UTC though its clock is right.
     :ivar lock_after: failed logins after which the account is locked, over ONVIF and RTSP together; 0 for never.
     :ivar lock_seconds: how long it stays locked.
+    :ivar lock_silent: it says neither how many attempts are left nor that it is locked.
     """
 
     silent: bool = False
@@ -66,16 +74,21 @@ class Quirks:
     xaddr_host: str = ""
     stream_host: str = ""
     secret_path: str = ""
+    frozen: bool = False
+    snapshot: str = ""
     delay: float = 0.0
     clock_skew: float = 0.0
     clock_window: float = 5.0
     local_as_utc: float = 0.0
     lock_after: int = 0
     lock_seconds: float = 1800.0
+    lock_silent: bool = False
 
     def __post_init__(self) -> None:
         if not 1 <= self.matches <= 8:
             raise LocalError("one datagram holds 1 to 8 matches", shown=str(self.matches))
+        if self.snapshot not in SNAPSHOTS:
+            raise LocalError("a snapshot is one of " + ", ".join(filter(None, SNAPSHOTS)), shown=self.snapshot)
         if self.delay < 0 or self.lock_after < 0:
             raise LocalError("a delay and a count of failures are not negative")
 

@@ -8,8 +8,7 @@ a keyframe each second, no B-frames (so that decoding order is showing order and
       -x264-params keyint=15:min-keyint=15:scenecut=0:bframes=0:repeat-headers=1:force-cfr=1 \\
       -bsf:v filter_units=remove_types=6 -f h264 clip.h264
 
-``clip_sub.h264`` is the same with ``size=320x180`` and ``64k``; ``snapshot.jpg`` is its first picture
-(``ffmpeg -i clip.h264 -frames:v 1 -vf scale=160:90 -q:v 12 snapshot.jpg``).
+``clip_sub.h264`` is the same with ``size=320x180`` and ``64k``.
 """
 
 from __future__ import annotations
@@ -94,12 +93,6 @@ def main_clip() -> Clip:
 def sub_clip() -> Clip:
     """The clip of the sub stream: 320 x 180 at 15 frames per second."""
     return read_clip(_shipped("clip_sub.h264"))
-
-
-@cache
-def snapshot() -> bytes:
-    """A JPEG picture of the clip's beginning, 160 x 90."""
-    return _shipped("snapshot.jpg")
 
 
 def _shipped(name: str) -> bytes:

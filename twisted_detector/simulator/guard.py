@@ -76,6 +76,16 @@ class Guard:
             return None
         return max(0, self._spec.quirks.lock_after - self._in_a_row)
 
+    def warning(self, verdict: Verdict) -> str:
+        """What a refusal says of the attempts after it, as Dahua words it; "" when nothing."""
+        if self._spec.quirks.lock_silent:
+            return ""
+        if verdict is Verdict.LOCKED:
+            return "The account is locked"
+        if verdict is Verdict.REFUSED and self.attempts_left is not None:
+            return f"You still have {self.attempts_left} attempt(s)"
+        return ""
+
     def challenges(self, auth: Auth, *, stale: bool = False) -> tuple[str, ...]:
         """Values for ``WWW-Authenticate`` headers, best first; empty for cameras that do not want any."""
         if auth is Auth.BASIC:

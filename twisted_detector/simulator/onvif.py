@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from random import Random
 from typing import ClassVar
 
 from twisted.internet.interfaces import IReactorTime
 
 from twisted_detector.errors import RemoteError
 from twisted_detector.simulator.camera import Auth, CameraSpec, StreamSpec
-from twisted_detector.simulator.clip import snapshot
 from twisted_detector.simulator.guard import Guard, Verdict
 from twisted_detector.simulator.http import HttpAnswer, HttpRequest
+from twisted_detector.simulator.painter import paint
 from twisted_detector.wire import onvif_server as answers
 from twisted_detector.wire.onvif import NS_DEVICE, NS_MEDIA, NS_MEDIA2, DeviceInformation, NetworkInterface, Profile
 from twisted_detector.wire.soap import Request, fault_envelope, first, parse_request, text_of
@@ -35,6 +36,8 @@ PRE_AUTH = frozenset(
 )
 #: Token of the one video source: both streams show the same picture.
 SOURCE = "VideoSource_1"
+#: Bytes of a snapshot that is too large for anybody.
+HUGE = 24 * 1024 * 1024
 
 
 class OnvifService:
@@ -89,12 +92,7 @@ class OnvifService:
             verdict = self._guard.check(auth, request.authorization, request.method, request.target, request.body)
         if verdict is Verdict.GRANTED:
             return None
-        text = "Sender not Authorized"
-        if verdict is Verdict.LOCKED:
-            text = "The account is locked"
-        elif verdict is Verdict.REFUSED and self._guard.attempts_left is not None:
-            text = f"{text}. You still have {self._guard.attempts_left} attempt(s)"
-        body = answers.not_authorized(text)
+        body = answers.not_authorized(". ".join(filter(None, ("Sender not Authorized", self._guard.warning(verdict)))))
         if auth is Auth.WSSE:
             return self._soap(400, body)
         challenges = self._guard.challenges(auth, stale=verdict is Verdict.STALE)
@@ -107,7 +105,26 @@ class OnvifService:
         if verdict is not Verdict.GRANTED:
             challenges = self._guard.challenges(auth, stale=verdict is Verdict.STALE)
             return HttpAnswer(401, b"Unauthorized\n", "text/plain", {"WWW-Authenticate": challenges})
-        return HttpAnswer(200, snapshot(), "image/jpeg")
+        return self._picture(auth)
+
+    def _picture(self, auth: Auth) -> HttpAnswer:
+        """What the camera sees, or what its quirk makes of that."""
+        quirk = self._spec.quirks.snapshot
+        if quirk == "denied":
+            challenges = self._guard.challenges(auth) or self._guard.challenges(Auth.DIGEST)
+            return HttpAnswer(401, b"No right to see that\n", "text/plain", {"WWW-Authenticate": challenges})
+        if quirk == "huge":
+            return HttpAnswer(200, b"\xff\xd8" + bytes(HUGE), "image/jpeg")
+        if quirk == "html":
+            return HttpAnswer(200, b"<html><body>Please log in</body></html>\n", "image/jpeg")
+        if quirk == "elsewhere":
+            return HttpAnswer(302, b"", "text/plain", {"Location": ("http://192.0.2.1/snapshot.jpg",)})
+        now = self._clock.seconds()
+        picture = paint(0.0, Random(0)) if self._spec.quirks.frozen else paint(now, Random(now))  # noqa: S311 - noise
+        if quirk == "multipart":
+            head = b"--frame\r\nContent-Type: image/jpeg\r\nContent-Length: %d\r\n\r\n" % len(picture)
+            return HttpAnswer(200, (head + picture + b"\r\n") * 3, "multipart/x-mixed-replace; boundary=frame")
+        return HttpAnswer(200, picture, "image/jpeg")
 
     def _soap(self, status: int, body: bytes) -> HttpAnswer:
         return HttpAnswer(status, self._lay_out(body))

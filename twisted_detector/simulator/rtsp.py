@@ -43,12 +43,13 @@ Headers = tuple[tuple[str, str], ...]
 
 
 class Refusal(Exception):
-    """A request gets this status and nothing else."""
+    """A request gets this status, with a text for people or without, and nothing else."""
 
-    def __init__(self, status: int, *headers: tuple[str, str]) -> None:
+    def __init__(self, status: int, *headers: tuple[str, str], text: str = "") -> None:
         super().__init__(status)
         self.status = status
-        self.headers = headers
+        self.headers = (*headers, ("Content-Type", "text/plain")) if text else headers
+        self.body = text.encode()
 
 
 class RtspConnection(Protocol):
@@ -141,7 +142,7 @@ class RtspConnection(Protocol):
             headers, body = self._handlers[request.method](self, request)
             status = 200
         except Refusal as refusal:
-            headers, status = refusal.headers, refusal.status
+            headers, status, body = refusal.headers, refusal.status, refusal.body
         except RemoteError:
             headers, status = (), 400
         server = ("Server", "camdetect-simulator")
@@ -170,7 +171,12 @@ class RtspConnection(Protocol):
             raise Refusal(461)
         channel, granted = self._open(wanted)
         sender = Sender(
-            stream.clip, channel, clock=service.reactor, random=service.random, cname=service.spec.serial_number
+            stream.clip,
+            channel,
+            clock=service.reactor,
+            random=service.random,
+            cname=service.spec.serial_number,
+            frozen=service.spec.quirks.frozen,
         )
         self._session = StreamSession(f"{service.random.getrandbits(64):016X}", stream, sender, channel)
         service.sessions.add(self._session)
@@ -232,8 +238,9 @@ class RtspConnection(Protocol):
         auth = service.spec.stream_auth
         verdict = service.guard.check(auth, request.header("Authorization"), request.method, request.url, request.body)
         if verdict is not Verdict.GRANTED:
-            stale = verdict is Verdict.STALE
-            raise Refusal(401, *(("WWW-Authenticate", text) for text in service.guard.challenges(auth, stale=stale)))
+            challenges = service.guard.challenges(auth, stale=verdict is Verdict.STALE)
+            headers = (("WWW-Authenticate", text) for text in challenges)
+            raise Refusal(401, *headers, text=service.guard.warning(verdict))
         if stream is None:
             raise Refusal(404)
         return stream

@@ -24,6 +24,8 @@ PAYLOAD_TYPE = 96
 MTU = 1400
 #: Seconds between sender reports: the least that RFC 3550, 6.2 recommends.
 REPORT_SECONDS = 5.0
+#: Variants of each keyframe; a live camera never sends the same twice.
+_NOISE = 256
 #: Pictures sent at once after a delay of the machine; beyond that the stream goes on from now, as a live one does.
 MAX_CATCH_UP = 15
 
@@ -45,13 +47,16 @@ class Channel(Protocol):
 class Sender:
     """One stream to one client.
 
+    :param frozen: the first keyframe again and again, as when the encoder's source hangs.
     :ivar sequence: sequence number of the next packet.
     :ivar timestamp: RTP time of the next picture.
     :ivar pictures: pictures sent.
     :ivar left_out: pictures not sent because the channel was full (sequence numbers have no gap there).
     """
 
-    def __init__(self, clip: Clip, channel: Channel, *, clock: IReactorTime, random: Random, cname: str) -> None:
+    def __init__(
+        self, clip: Clip, channel: Channel, *, clock: IReactorTime, random: Random, cname: str, frozen: bool = False
+    ) -> None:
         self.ssrc = random.getrandbits(32)
         self.sequence = random.getrandbits(16)
         self.timestamp = random.getrandbits(32)
@@ -59,6 +64,8 @@ class Sender:
         self.left_out = 0
         self._packets = 0
         self._octets = 0
+        self._random = random
+        self._frozen = frozen
         self._clip = clip
         self._channel = channel
         self._clock = clock
@@ -103,7 +110,8 @@ class Sender:
 
     def _send_picture(self, now: float) -> None:
         unit = self._clip.units[self._position]
-        self._position = (self._position + 1) % len(self._clip.units)
+        if not self._frozen:
+            self._position = (self._position + 1) % len(self._clip.units)
         self._needs_keyframe = self._needs_keyframe or not self._channel.ready
         if self._needs_keyframe and not (unit.keyframe and self._channel.ready):
             self.left_out += 1
@@ -112,10 +120,18 @@ class Sender:
             self.pictures += 1
             if now >= self._next_report:
                 self._report(now)
-            payloads = [payload for nal in unit.nals for payload in packetize(nal, MTU)]
+            nals = unit.nals if self._frozen or not unit.keyframe else (*unit.nals[:-1], self._noisy(unit.nals[-1]))
+            payloads = [payload for nal in nals for payload in packetize(nal, MTU)]
             for payload in payloads:
                 self._send(payload, marker=payload is payloads[-1])
         self.timestamp = (self.timestamp + round(CLOCK_RATE / self._clip.fps)) & 0xFFFFFFFF
+
+    def _noisy(self, nal: bytes) -> bytes:
+        """A keyframe as a live sensor would give it: its bytes differ each time, though it shows the same.
+
+        A slice may be followed by any number of ``cabac_zero_words`` (H.264 section 7.3.2.10), escaped.
+        """
+        return nal + b"\0\0\3" * self._random.randrange(_NOISE)
 
     def _send(self, payload: bytes, *, marker: bool) -> None:
         packet = RtpPacket(

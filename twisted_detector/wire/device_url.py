@@ -30,6 +30,7 @@ _PASSWORD = re.compile(
     re.I,
 )
 _USER = re.compile(r"((?:^|[/?&_;])(?:username|user|usr)=)(.*?)(?=_(?:password|passwd|pass|pwd)=|[&?/;#]|$)", re.I)
+_SURROGATE = re.compile("[\ud800-\udfff]")
 #: Everything printable in ASCII stays as it is: devices compare paths byte by byte.
 _KEEP = "".join(chr(code) for code in range(0x21, 0x7F) if chr(code) not in '"<>\\^`{|}')
 
@@ -55,7 +56,12 @@ def device_url(text: str, address: str, *, schemes: Sequence[str] = ("http", "ht
     rest = rest[late.end() :] if late else rest
     end = min((position for position in map(rest.find, "/?#") if position >= 0), default=len(rest))
     authority, target = rest[:end].rpartition("@")[2], rest[end:]
-    return f"{scheme}://{host_for_url(address)}{_port(authority)}{quote(_without_login(target), safe=_KEEP)}"
+    return f"{scheme}://{host_for_url(address)}{_port(authority)}{_quoted(_without_login(target))}"
+
+
+def _quoted(target: str) -> str:
+    # A text may hold lone surrogates (bytes that were no UTF-8): they name nothing, and must not end in an exception.
+    return quote(_SURROGATE.sub("\ufffd", target), safe=_KEEP)
 
 
 def _completed(text: str, schemes: Sequence[str], base: str) -> str:

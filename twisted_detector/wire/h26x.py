@@ -52,12 +52,14 @@ class Fragment:
 
     :ivar kind: NAL unit type.
     :ivar data: the whole unit with its header when ``first`` and ``last``; else the part's bytes without header.
+    :ivar header: of the first part: the header that the whole unit has.
     """
 
     kind: int
     first: bool
     last: bool
     data: bytes
+    header: bytes = b""
 
 
 def _checked(codec: str) -> str:
@@ -121,7 +123,12 @@ def _fragment(payload: bytes, header: int, indicator: int, mask: int) -> Fragmen
     if len(payload) <= header:
         raise RemoteError("a fragment of a NAL unit is cut short")
     flags = payload[indicator]
-    return Fragment(flags & mask, bool(flags & 0x80), bool(flags & 0x40), payload[header:])
+    kind, first, own = flags & mask, bool(flags & 0x80), b""
+    if first:
+        # The indicator bytes are the unit's own but for the type (RFC 6184 section 5.8, RFC 7798 section 4.4.3).
+        long = indicator == 2
+        own = bytes((payload[0] & 0x81 | kind << 1, payload[1])) if long else bytes((payload[0] & 0xE0 | kind,))
+    return Fragment(kind, first, bool(flags & 0x40), payload[header:], own)
 
 
 def _aggregated(data: bytes, codec: str) -> tuple[Fragment, ...]:

@@ -7,6 +7,7 @@ A VUI part that cannot be read (many devices break it) costs the frame rate only
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 from twisted_detector.errors import RemoteError
 from twisted_detector.wire.bits import BitReader, unescape
@@ -17,6 +18,8 @@ MAX_SIDE = 16_888
 MAX_FPS = 480.0
 #: Real parameter sets have some ten bytes; with all scaling lists below 2 KiB.
 MAX_SPS = 4_096
+#: The same few sets come again and again, in band each second: the last so many are remembered, 1 MiB at most.
+_REMEMBERED = 256
 
 _H264_PROFILES = {
     44: "CAVLC 4:4:4",
@@ -44,6 +47,7 @@ class VideoParameters:
     level: str = ""
 
 
+@lru_cache(_REMEMBERED)
 def parse_sps_h264(nal: bytes) -> VideoParameters:
     """Read an H.264 sequence parameter set, NAL unit header included.
 
@@ -160,6 +164,7 @@ def _vui_picture(reader: BitReader) -> None:
         reader.unsigned()
 
 
+@lru_cache(_REMEMBERED)
 def parse_sps_h265(nal: bytes) -> VideoParameters:
     """Read an H.265 sequence parameter set, NAL unit header included.
 

@@ -70,6 +70,7 @@ MAX_GARBAGE = 16_384
 
 _STATUS_LINE = re.compile(rb"RTSP/\d\.\d[ \t]+(\d{3})(?:[ \t]+(.*))?")
 _REQUEST_LINE = re.compile(rb"([A-Z][A-Z_]{2,31})[ \t]+(\S+)[ \t]+RTSP/\d\.\d")
+_NUMBER = re.compile(r"[0-9]{1,10}")
 _END_OF_HEAD = re.compile(rb"\r?\n\r?\n")
 
 
@@ -80,10 +81,12 @@ class Parser:
     Content-Length that is too small) is passed over, up to ``MAX_GARBAGE`` bytes.
 
     :ivar error: the fault that ended the parsing, None so far.
+    :ivar skims: pass over interleaved frames: nobody wants them now.
     """
 
     def __init__(self, *, max_body: int = MAX_BODY) -> None:
         self.error: RemoteError | None = None
+        self.skims = False
         self._max_body = max_body
         self._buffer = bytearray()
         self._garbage = 0
@@ -103,9 +106,14 @@ class Parser:
         self._buffer += data
         events: list[Event] = []
         try:
-            while (event := self._next()) is not None:
-                self._started = True
-                events.append(event)
+            while True:
+                took = self._take_frames(events)
+                event = self._next()
+                if event is not None:
+                    self._started = True
+                    events.append(event)
+                elif not took and not self._take_frames(events):
+                    break
         except RemoteError as error:
             self.error = error
             self._buffer.clear()
@@ -113,13 +121,30 @@ class Parser:
                 raise
         return events
 
+    def _take_frames(self, events: list[Event]) -> bool:
+        """Take the whole interleaved frames at the front off, all at once: they are most of what comes."""
+        if self._head is not None or self._in_garbage:
+            return False
+        buffer, position, length = self._buffer, 0, len(self._buffer)
+        while length - position >= 4 and buffer[position] == 0x24:
+            end = position + 4 + (buffer[position + 2] << 8 | buffer[position + 3])
+            if end > length:
+                break
+            if not self.skims:
+                events.append(Interleaved(buffer[position + 1], bytes(buffer[position + 4 : end])))
+            position = end
+        if position:
+            self._started = True
+            del buffer[:position]
+        return position > 0
+
     def _next(self) -> Event | None:
         if self._head is None:
             self._skip_between()
             if not self._buffer or self._in_garbage:
                 return None
             if self._buffer[0] == 0x24:
-                return self._interleaved()
+                return None  # cut off; what is whole was taken before, or will be at the next turn
             self._read_head()
             if self._head is None:
                 return None
@@ -132,16 +157,6 @@ class Parser:
             return Response(head.headers, body, head.status, head.reason)
         assert isinstance(head, Request)  # noqa: S101 - _read_head makes nothing else
         return Request(head.headers, body, head.method, head.url)
-
-    def _interleaved(self) -> Interleaved | None:
-        if len(self._buffer) < 4:
-            return None
-        end = 4 + int.from_bytes(self._buffer[2:4], "big")
-        if len(self._buffer) < end:
-            return None
-        frame = Interleaved(self._buffer[1], bytes(self._buffer[4:end]))
-        del self._buffer[:end]
-        return frame
 
     def _skip_between(self) -> None:
         """Pass over blank lines and, once RTSP was spoken, over anything else that starts no message.
@@ -215,7 +230,7 @@ class Parser:
         text = head.header("Content-Length").strip()
         if not text:
             return 0
-        if not re.fullmatch(r"[0-9]{1,10}", text):
+        if not _NUMBER.fullmatch(text):
             raise RemoteError("a Content-Length that is no number", shown=text[:40])
         if int(text) > self._max_body:
             raise RemoteError("an RTSP body is too large", shown=f"{text} bytes")

@@ -14,6 +14,8 @@ _MAX_SESSION_TIMEOUT = 86_400
 #: More streams than any camera has; the rest of a longer RTP-Info is passed over.
 _MAX_RTP_INFOS = 64
 _RTP_INFO_BORDER = re.compile(r",\s*(?=url\s*=)", re.IGNORECASE)
+_NUMBER = re.compile(r"[0-9]{1,10}")
+_SSRC = re.compile(r"[0-9a-fA-F]{1,8}")
 _UNSAFE = re.compile(r"[\x00-\x20\x7f]")
 
 
@@ -126,7 +128,7 @@ def _transport(name: str, parameters: list[str]) -> Transport:
         ttl=_number(values.get("ttl", ""), 255),
         source=values.get("source", ""),
         destination=values.get("destination", ""),
-        ssrc=ssrc.upper().zfill(8) if re.fullmatch(r"[0-9a-fA-F]{1,8}", ssrc) else "",
+        ssrc=ssrc.upper().zfill(8) if _SSRC.fullmatch(ssrc) else "",
         mode=values.get("mode", "").upper(),
     )
 
@@ -182,7 +184,7 @@ def parse_rtp_info(text: str) -> tuple[RtpInfo, ...]:
 
 def _number(text: str, highest: int) -> int | None:
     text = text.strip()
-    if not re.fullmatch(r"[0-9]{1,10}", text):
+    if not _NUMBER.fullmatch(text):
         return None
     value = int(text)
     return value if value <= highest else None

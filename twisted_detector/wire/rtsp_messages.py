@@ -14,6 +14,10 @@ Headers = tuple[tuple[str, str], ...]
 MAX_INTERLEAVED = 65_535
 
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_METHOD = re.compile(r"[A-Z_]{1,32}")
+_PRINTABLE = re.compile(r"[\x21-\x7e]+")
+_NUMBER = re.compile(r"[0-9]{1,10}")
+_LINE_END = re.compile(r"[\r\n\0]")
 
 REASONS = {
     200: "OK",
@@ -47,7 +51,10 @@ class Headed:
     def header(self, name: str) -> str:
         """The first header of this name (any case), "" when there is none."""
         wanted = name.lower()
-        return next((value for key, value in self.headers if key.lower() == wanted), "")
+        for key, value in self.headers:  # a loop: this is asked for some twenty times for each stream
+            if key.lower() == wanted:
+                return value
+        return ""
 
     def all(self, name: str) -> tuple[str, ...]:
         """All headers of this name (any case), in order."""
@@ -58,7 +65,7 @@ class Headed:
     def cseq(self) -> int | None:
         """The sequence number, None where it is missing or no number."""
         text = self.header("CSeq").strip()
-        return int(text) if re.fullmatch(r"[0-9]{1,10}", text) else None
+        return int(text) if _NUMBER.fullmatch(text) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,9 +102,9 @@ def format_request(
 
     :raises LocalError: what would break the lines: blanks or control characters in ``url``, line ends in a header.
     """
-    if not re.fullmatch(r"[A-Z_]{1,32}", method):
+    if not _METHOD.fullmatch(method):
         raise LocalError("an RTSP method is upper-case letters", shown=method[:40])
-    if not re.fullmatch(r"[\x21-\x7e]+", url):
+    if not _PRINTABLE.fullmatch(url):
         raise LocalError("an RTSP URL is printable ASCII without blanks")
     return _format(f"{method} {url} RTSP/1.0", cseq, headers, body)
 
@@ -132,7 +139,7 @@ def _format(start: str, cseq: int | None, headers: Iterable[tuple[str, str]], bo
     if cseq is not None:
         lines.append(f"CSeq: {cseq}")
     for name, value in headers:
-        if not _TOKEN.fullmatch(name) or any(character in value for character in "\r\n\0"):
+        if not _TOKEN.fullmatch(name) or _LINE_END.search(value):
             raise LocalError("a header that would break the lines", shown=ascii(name[:40]))
         lines.append(f"{name}: {value}")
     if body:

@@ -19,6 +19,8 @@ DEFAULT_PORTS = {"rtsp": 554, "rtsps": 322}
 _URL = re.compile(r"(?P<scheme>rtsps?)://(?P<authority>[^/?#]*)(?P<target>.*)", re.IGNORECASE | re.DOTALL)
 _HOST_PORT = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+(?:%[^\]\s]+)?\]|[A-Za-z0-9._-]+)(?::(?P<port>[0-9]{1,5}))?")
 _ABSOLUTE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_WRITABLE = re.compile(r"[\x21-\x7e]*")
 #: Everything printable in ASCII stays as it is: URLs go back to the device as it wrote them.
 _KEEP = "".join(chr(code) for code in range(0x21, 0x7F))
 
@@ -107,7 +109,9 @@ def _writable(text: str) -> str:
 
     :raises RemoteError: control characters, which would end the line.
     """
-    if re.search(r"[\x00-\x1f\x7f]", text):
+    if _WRITABLE.fullmatch(text):
+        return text
+    if _CONTROL.search(text):
         raise RemoteError("control characters in a URL")
     try:
         return quote(text, safe=_KEEP)

@@ -44,6 +44,8 @@ STATIC_PAYLOAD_TYPES: Mapping[str, str] = {
     "34": "H263/90000",
 }
 
+_LINE_END = re.compile(r"\r\n|\n|\r")
+_RATE = re.compile(r"[0-9]{1,3}(\.[0-9]{1,9})?")
 _LINE = re.compile(r"([a-z])=(.*)", re.DOTALL)
 
 Attributes = tuple[tuple[str, str], ...]
@@ -116,7 +118,7 @@ class Media(_Described):
     def framerate(self) -> float:
         """The first usable ``a=framerate`` in frames per second, 0.0 when there is none."""
         for text in (*self.all("framerate"), *self.all("x-framerate")):
-            if re.fullmatch(r"[0-9]{1,3}(\.[0-9]{1,9})?", text.strip()) and 0 < float(text) <= MAX_FRAMERATE:
+            if _RATE.fullmatch(text.strip()) and 0 < float(text) <= MAX_FRAMERATE:
                 return float(text)
         return 0.0
 
@@ -199,7 +201,7 @@ def parse(data: bytes) -> SessionDescription:
     session: list[tuple[str, str]] = []
     medias: list[tuple[list[str], list[tuple[str, str]]]] = []
     seen = False
-    for line in re.split(r"\r\n|\n|\r", data.decode("utf-8", "replace"))[:MAX_LINES]:
+    for line in _LINE_END.split(data.decode("utf-8", "replace"))[:MAX_LINES]:
         match = _LINE.fullmatch(line.strip("\0 \t"))
         if match is None:
             continue

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from twisted_detector.errors import LocalError, RemoteError
+from twisted_detector.wire.lockout import read_lockout
 from twisted_detector.wire.xml import (
     MAX_BYTES,
     Element,
@@ -55,7 +56,6 @@ __all__ = [
     "parse_response",
     "parse_time",
     "parse_xml",
-    "read_lockout",
     "read_username_token",
     "text_at",
     "text_of",
@@ -71,13 +71,6 @@ NS_ERROR = "http://www.onvif.org/ver10/error"
 _DIGEST_TYPE = _WSS + "username-token-profile-1.0#PasswordDigest"
 _BASE64_TYPE = _WSS + "soap-message-security-1.0#Base64Binary"
 
-_ATTEMPTS = re.compile(
-    r"\b(\d{1,4})\s+(?:more\s+|remaining\s+)?(?:login\s+)?attempt"
-    r"|(?:remain\w*|left)\s+(?:login\s+)?attempts?(?:\(s\))?\s*(?:is\b|[:=])?\s*(\d{1,4})\b"
-    r"|attempts?(?:\(s\))?\s+(?:left|remain\w*)\s*[:=]?\s*(\d{1,4})\b",
-    re.I,
-)
-_LOCKED = re.compile(r"\block(?:s|ed|out|ing)?\b|\bblocked\b|\btoo many\b|\billegal login\b|\bbanned\b", re.I)
 _TIME = re.compile(
     r"\btime[ -]?(?:stamp|check|out of|is |not |differ|error|invalid|window|skew)|timestamp|\bclock\b"
     r"|\b(?:message|token|created) ?(?:has |is )?expired|\bnot (?:yet )?valid\b.*\btime\b|\btoo old\b",
@@ -141,12 +134,6 @@ def parse_response(data: bytes, *, limit: int = MAX_BYTES) -> Element:
     if fault is not None:
         raise SoapFault(_read_fault(fault))
     return body
-
-
-def read_lockout(text: str) -> tuple[int | None, bool]:
-    """How many attempts a device says are left (None: it says nothing), and whether it says that it is locked."""
-    found = _ATTEMPTS.search(text)
-    return int(found[1] or found[2] or found[3]) if found else None, bool(_LOCKED.search(text))
 
 
 def about_time(text: str) -> bool:
@@ -306,15 +293,15 @@ def _read_fault(fault: Element) -> Fault:
         reason = text_at(fault, "faultstring")
         detail = text_at(fault, "detail")
     text = f"{reason} {detail}".strip()
-    attempts_left, locked = read_lockout(text)
+    warning = read_lockout(text)
     return Fault(
         subcode=codes[-1].rpartition(":")[2] if codes else "",
         text=text,
-        is_auth=(locked or attempts_left is not None or any(map(_AUTH.search, codes)) or bool(_AUTH_TEXT.search(text))),
-        attempts_left=attempts_left,
+        is_auth=(warning.counts or any(map(_AUTH.search, codes)) or bool(_AUTH_TEXT.search(text))),
+        attempts_left=warning.attempts_left,
         codes=codes,
         reason=reason,
-        locked=locked,
+        locked=warning.locked,
         about_time=about_time(" ".join((*codes, text))),
     )
 

@@ -1,0 +1,241 @@
+"""A GStreamer server with 100 streams goes in; what proving them costs us, and what it costs ffprobe, comes out.
+
+    make bench-rtsp            measures, prints the table, and puts it into docs/benchmarks.md
+
+Server, ffprobe and we are processes of their own on one machine, one after the other in the same run. Ours is the
+daemon's own code (``RtspValidator`` on a real reactor) in a fresh interpreter. Processor time is user and system.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import re
+import resource
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+from tests.processes import Process  # noqa: E402
+
+PAGE = ROOT / "docs" / "benchmarks.md"
+TITLE = "## Proving streams"
+SYSTEM_PYTHON = "/usr/bin/python3"
+SERVER = ROOT / "tests" / "peers" / "gst_many.py"
+#: As RTSP_TIMEOUT's default.
+TIMEOUT = 10.0
+#: ffprobe's at one time: it mostly waits for frames, and two cores bear so many.
+AT_ONCE = 4
+#: Two minutes of a moving test picture, a keyframe each second.
+PICTURE = ("ffmpeg", "-v", "error", "-f", "lavfi", "-i", "testsrc=size=640x360:rate=15:duration=120")
+CLIP = (*PICTURE, "-c:v", "libx264", "-preset", "ultrafast", "-tune", "zerolatency", "-pix_fmt", "yuv420p", "-g", "15")
+COMMAND = ("ffprobe", "-v", "error", "-rtsp_transport", "tcp", "-show_streams", "-of", "json")
+
+
+# --- ours, in a process of its own ----------------------------------------------------------------------------------
+
+
+def measure(urls: Sequence[str], what: str, rounds: int) -> None:
+    """Prove all streams, so many at a time, and print what it cost as JSON."""
+    from twisted.internet import reactor as _reactor
+    from twisted.internet.defer import Deferred, DeferredList, DeferredSemaphore
+    from twisted.internet.task import LoopingCall, react
+
+    from twisted_detector.collector import calm
+    from twisted_detector.inspection.rtsp import RtspValidator
+    from twisted_detector.model import Stream
+
+    at_once = 1 if what == "one" else len(urls)
+    validator_waits: list[float] = []
+
+    def cpu() -> float:
+        used = resource.getrusage(resource.RUSAGE_SELF)
+        return used.ru_utime + used.ru_stime
+
+    def resident() -> int:
+        return int(re.search(r"VmRSS:\s*(\d+)", Path("/proc/self/status").read_text("ascii"))[1])  # type: ignore[index]
+
+    async def one(validator: RtspValidator, url: str, look: str) -> tuple[float, Any]:
+        began = time.monotonic()
+        report = await getattr(validator, look)(Stream(url=url), None)
+        return time.monotonic() - began, report
+
+    async def everything(validator: RtspValidator, look: str) -> list[tuple[float, Any]]:
+        room = DeferredSemaphore(at_once)
+        jobs = [room.run(lambda url=url: Deferred.fromCoroutine(one(validator, url, look))) for url in urls]
+        results = await DeferredList(jobs, fireOnOneErrback=True, consumeErrors=True)
+        return [result for _, result in results]
+
+    async def run(reactor: Any) -> None:
+        # Addresses of the loopback network: one device each, as cameras are.
+        validator = RtspValidator(reactor, timeout=TIMEOUT)
+        await everything(validator, "validate")  # code is loaded, streams are known
+        calm()  # as the daemon does after its start
+        look = "check" if what == "check" else "validate"
+        if what == "check":
+            await everything(validator, "check")  # connections stand
+        before, memory = time.monotonic(), resident()
+        last = [before]
+
+        def tick() -> None:
+            now = time.monotonic()
+            validator_waits.append(now - last[0] - 0.001)
+            last[0] = now
+
+        ticker = LoopingCall(tick)
+        busy = 0.0
+        outcomes: list[tuple[float, Any]] = []
+        stall = 0.0
+        if what == "stall":
+            ticker.start(0.001, now=False)
+            outcomes = await everything(validator, look)
+            ticker.stop()
+            stall = max(validator_waits)
+        else:
+            for _ in range(rounds):
+                began = cpu()
+                outcomes += await everything(validator, look)
+                busy += cpu() - began
+        walls = [wall for wall, _ in outcomes]
+        reports = [report for _, report in outcomes]
+        print(
+            json.dumps(
+                {
+                    "cpu": busy / len(outcomes),
+                    "wall": median(walls),
+                    "most": max(walls),
+                    "proved": sum(one.validated for one in reports),
+                    "of": len(reports),
+                    "proofs": sorted({one.proof.value for one in reports}),
+                    "reasons": sorted({one.reason for one in reports}),
+                    "stall": stall,
+                    "growth": (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - memory) / 1024,
+                }
+            )
+        )
+        validator.close()
+
+    react(lambda reactor: Deferred.fromCoroutine(run(reactor)), (), _reactor)
+
+
+# --- the whole run --------------------------------------------------------------------------------------------------
+
+
+def ours(urls: Sequence[str], what: str, rounds: int = 1) -> dict[str, Any]:
+    command = [sys.executable, __file__, "--measure", what, "--rounds", str(rounds)]
+    done = subprocess.run(command, input="\n".join(urls), capture_output=True, text=True, check=False, timeout=300)
+    if done.returncode:
+        sys.exit(done.stderr)
+    found: dict[str, Any] = json.loads(done.stdout)
+    print(what, found, file=sys.stderr, flush=True)
+    return found
+
+
+def theirs(urls: Sequence[str]) -> tuple[float, float]:
+    """Processor and wall seconds of ffprobe per stream."""
+
+    def probe(url: str) -> float:
+        began = time.monotonic()
+        subprocess.run([*COMMAND, url], capture_output=True, check=True, timeout=60)
+        return time.monotonic() - began
+
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        walls = list(pool.map(probe, urls))
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    busy = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return busy / len(urls), median(walls)
+
+
+def write(text: str) -> None:
+    """Put the section into the page, in the place of the one before."""
+    page = PAGE.read_text("utf-8")
+    section = f"{TITLE}\n\n{text}\n"
+    pattern = re.compile(rf"^{re.escape(TITLE)}\n.*?(?=^## |\Z)", re.DOTALL | re.MULTILINE)
+    before = pattern.search(page)
+    page = pattern.sub(lambda _: section + "\n", page) if before else f"{page.rstrip()}\n\n{section}"
+    PAGE.write_text(page.rstrip("\n") + "\n", "utf-8")
+
+
+def table(count: int, probe: tuple[float, float], full: Any, single: Any, cheap: Any, burst: Any) -> str:
+    """The figures as Markdown."""
+    cpu, wall = probe
+
+    def row(name: str, figure: Any, seconds: float) -> str:
+        ms = figure["cpu"] * 1000
+        proved = f"{figure['proved']} of {figure['of']}"
+        return f"| {name} | {ms:.2f} | 1/{cpu / figure['cpu']:.0f} | {seconds:.3f} | {proved} |"
+
+    return "\n".join(
+        [
+            f"`make bench-rtsp`: {count} H.264 streams of one GStreamer server, each proved to a whole keyframe and",
+            "left with TEARDOWN; per stream.",
+            "",
+            "| | CPU ms | of ffprobe's | wall s, median | proved |",
+            "|---|---:|---:|---:|---:|",
+            f"| ffprobe, {AT_ONCE} at a time | {cpu * 1000:.1f} | 1 | {wall:.2f} | {count} of {count} |",
+            row("full proof, one after the other", single, single["wall"]),
+            row("full proof, all at once", full, full["wall"]),
+            row("cheap check, all at once", cheap, cheap["wall"]),
+            "",
+            "| all proved at once | |",
+            "|---|---|",
+            f"| within RTSP_TIMEOUT ({TIMEOUT:g} s) | {burst['proved']} of {burst['of']}, the last after"
+            f" {burst['most']:.2f} s |",
+            f"| longest reactor stall | {burst['stall'] * 1000:.1f} ms |",
+            f"| growth of resident memory (peak) | {burst['growth']:.1f} MB |",
+            "",
+            f"{os.cpu_count()} cores, Python {platform.python_version()}, Linux {platform.release()}, server and"
+            f" clients on the same machine, load average at the end {os.getloadavg()[0]:.1f}.",
+        ]
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="What proving 100 streams costs.")
+    parser.add_argument("--streams", type=int, default=100)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--write", action="store_true", help="put the table into docs/benchmarks.md")
+    parser.add_argument("--measure", choices=("full", "one", "check", "stall"), help="(the process that is measured)")
+    options = parser.parse_args()
+    if options.measure:
+        measure(sys.stdin.read().split(), options.measure, options.rounds)
+        return
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    with tempfile.TemporaryDirectory() as folder:
+        # The whole of 127.0.0.0/8 is this machine: each stream has an address of its own, as cameras have.
+        clip = str(Path(folder) / "clip.mkv")
+        subprocess.run([*CLIP, clip], check=True, timeout=60)
+        command = (SYSTEM_PYTHON, str(SERVER), "0.0.0.0", str(port), str(options.streams), clip)
+        server = Process(command, Path(folder) / "gst.log")
+        try:
+            server.wait_for("ready", 30)
+            urls = [f"rtsp://127.0.1.{number + 1}:{port}/stream{number}" for number in range(options.streams)]
+            full = ours(urls, "full", options.rounds)
+            single = ours(urls[:20], "one")
+            cheap = ours(urls, "check", options.rounds * 3)
+            burst = ours(urls, "stall")
+            probe = theirs(urls)
+            print(probe, file=sys.stderr)
+        finally:
+            server.end()
+    text = table(options.streams, probe, full, single, cheap, burst)
+    print(text)
+    if options.write:
+        write(text)
+
+
+main()

@@ -1,0 +1,138 @@
+"""Nothing goes in; a headless Chromium that can reach this machine's loopback only comes out, and what it asked for."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Callable
+from typing import Any
+from urllib.request import urlopen
+
+from selenium import webdriver
+from selenium.common.exceptions import StaleElementReferenceException
+from selenium.webdriver.chrome.service import Service
+from selenium.webdriver.common.by import By
+from websocket import create_connection
+
+from tests.processes import wait_until
+
+CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
+REASON = "" if CHROMIUM and DRIVER else "needs Debian's chromium and chromium-driver"
+
+_ARGUMENTS = (
+    "--headless=new",
+    "--disable-gpu",
+    "--disable-dev-shm-usage",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+    "--hide-scrollbars",
+    "--window-size=1360,900",
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
+)
+
+
+class Browser:
+    """One window.
+
+    :ivar driver: selenium's, for whatever is not here.
+    """
+
+    def __init__(self, *, arguments: tuple[str, ...] = ()) -> None:
+        options = webdriver.ChromeOptions()
+        options.binary_location = CHROMIUM or ""
+        for argument in (*_ARGUMENTS, *arguments):
+            options.add_argument(argument)
+        if os.geteuid() == 0:
+            options.add_argument("--no-sandbox")  # Chromium refuses to be root's otherwise
+        options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+        self.driver = webdriver.Chrome(options=options, service=Service(DRIVER))
+
+    def end(self) -> None:
+        self.driver.quit()
+
+    def open(self, url: str) -> None:
+        """A page anew, even where only the part after ``#`` differs."""
+        self.driver.get("about:blank")
+        self.driver.get(url)
+
+    def run(self, script: str, *arguments: Any) -> Any:
+        return self.driver.execute_script(script, *arguments)
+
+    def wait(self, script: str, seconds: float = 5.0, *arguments: Any) -> Any:
+        """Until an expression is true; its value."""
+        found: list[Any] = []
+
+        def look() -> bool:
+            found[:] = [self.run(f"return {script}", *arguments)]
+            return bool(found[0])
+
+        wait_until(look, seconds, lambda: f"{script}; the page says:\n{self.text()[:600]}")
+        return found[0]
+
+    def text(self, selector: str = "body") -> str:
+        return str(self.run("return document.querySelector(arguments[0])?.innerText ?? ''", selector))
+
+    def click(self, selector: str) -> None:
+        for last in (False, True):
+            try:
+                self.driver.find_element(By.CSS_SELECTOR, selector).click()
+                return
+            except StaleElementReferenceException:  # it was drawn anew between the two
+                if last:
+                    raise
+
+    def type(self, selector: str, text: str) -> None:
+        field = self.driver.find_element(By.CSS_SELECTOR, selector)
+        field.clear()
+        field.send_keys(text)
+
+    def keys(self, *keys: str) -> None:
+        self.driver.switch_to.active_element.send_keys(*keys)
+
+    def phone(self) -> None:
+        size = {"width": 375, "height": 812, "deviceScaleFactor": 2, "mobile": True}
+        self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+
+    def desk(self) -> None:
+        self.driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+    def traced(self, categories: str, work: Callable[[], None]) -> list[dict[str, Any]]:
+        """The events of a Chromium trace (DevTools, domain Tracing) while ``work`` is done."""
+        address = self.driver.capabilities["goog:chromeOptions"]["debuggerAddress"]
+        with urlopen(f"http://{address}/json/version", timeout=10) as answer:
+            url = json.loads(answer.read())["webSocketDebuggerUrl"]
+        line = create_connection(url, timeout=60, suppress_origin=True)
+        try:
+            line.send(json.dumps({"id": 1, "method": "Tracing.start", "params": {"categories": categories}}))
+            while json.loads(line.recv()).get("id") != 1:
+                pass
+            work()
+            line.send(json.dumps({"id": 2, "method": "Tracing.end"}))
+            events: list[dict[str, Any]] = []
+            while True:
+                message = json.loads(line.recv())
+                if message.get("method") == "Tracing.dataCollected":
+                    events += message["params"]["value"]
+                elif message.get("method") == "Tracing.tracingComplete":
+                    return events
+        finally:
+            line.close()
+
+    def complaints(self, fine: Callable[[str], bool] = lambda _: False) -> list[str]:
+        """What was written to the console since the last call."""
+        lines = [str(line["message"]) for line in self.driver.get_log("browser")]
+        return [line for line in lines if not fine(line)]
+
+    def asked(self) -> set[str]:
+        """The hosts that the page asked anything of since the last call."""
+        hosts = set()
+        for line in self.driver.get_log("performance"):
+            message = json.loads(line["message"])["message"]
+            if message["method"] == "Network.requestWillBeSent":
+                url = message["params"]["request"]["url"]
+                if url.startswith(("http:", "https:", "ws:", "wss:")):
+                    hosts.add(url.split("/")[2])
+        return hosts

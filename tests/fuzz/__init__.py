@@ -1,0 +1,1 @@
+"""Fuzzing: a table of parsers, driven by hypothesis in the fast suite and by atheris for minutes (``make fuzz``)."""

@@ -1,0 +1,210 @@
+"""Our own examples of what each parser reads: tables and writers of the project come in, seed inputs come out.
+
+No captured data: the corpus is added by the runner where it is present.
+"""
+
+from __future__ import annotations
+
+import struct
+from ipaddress import ip_address
+
+from twisted_detector.wire import mdns, onvif_server as said, rtcp, rtp, rtsp, soap, ssdp, wsdiscovery as wsd
+from twisted_detector.wire.h26x import format_sprop_h264, packetize, packetize_h265
+from twisted_detector.wire.onvif import NS_DEVICE, NS_MEDIA, DeviceInformation, NetworkInterface, Profile
+from twisted_detector.wire.rtp_jpeg import JpegAssembler
+
+SPS_H264 = bytes.fromhex("6742c01fda014016ec05a808080a000003000200000300790c002e0f8c")
+PPS_H264 = bytes.fromhex("68ce3c80")
+#: x265, Main profile, 640x360.
+VPS_H265 = bytes.fromhex("40010c01ffff01600000030090000003000003003c959809")
+SPS_H265 = bytes.fromhex("42010101600000030090000003000003003ca00a080b9f79659a924caf016808000003000800000300f040")
+PPS_H265 = bytes.fromhex("4401c172b46240")
+
+MATCH = wsd.Match(
+    "urn:uuid:0000000a-1111-2222-3333-0200000000a1",
+    (wsd.NETWORK_VIDEO_TRANSMITTER, wsd.DEVICE),
+    ("onvif://www.onvif.org/name/Porch%20%26%20door", "onvif://www.onvif.org/MAC/02:00:00:00:00:a1"),
+    ("http://10.0.0.5/onvif/device_service", "http://[fe80::5]:8106:8106/onvif/device_service?a=1&b=2"),
+    3,
+)
+WSDISCOVERY = (
+    wsd.probe("urn:uuid:1", wsd.Dialect.TRANSMITTER),
+    wsd.probe_match([MATCH, MATCH], message_id="urn:uuid:1", relates_to="urn:uuid:2"),
+    wsd.hello(MATCH, message_id="urn:uuid:1", version=wsd.VERSION_2009),
+    wsd.bye(MATCH.endpoint_reference, message_id="urn:uuid:1"),
+)
+SCOPES = (
+    "\n".join(MATCH.scopes).encode(),
+    b"onvif://www.onvif.org/acc/name/x\nonvif://www.onvif.org/macaddress/0200aa",
+)
+XADDRS = ("\n".join(MATCH.xaddrs).encode(), b"http://[::1]/x\nhttp://user:pw@192.0.2.1:80/a\nhttps://fe80::1:2/x")
+
+_RTSP_KIND = (b"_rtsp", b"_tcp", b"local")
+_PORCH = (b"Porch No. 1", *_RTSP_KIND)
+_HOST = (b"cam-1", b"local")
+MDNS = (
+    mdns.response(
+        (
+            mdns.Record(_RTSP_KIND, mdns.PTR, 4500, _PORCH),
+            mdns.Record(_PORCH, mdns.SRV, 120, mdns.Location(554, _HOST)),
+            mdns.Record(_PORCH, mdns.TXT, 4500, (b"a=1", b"macaddress=0200000000a1", b"ci=17")),
+            mdns.Record(_HOST, mdns.A, 120, "10.0.0.5"),
+            mdns.Record(_HOST, mdns.AAAA, 120, "fe80::5"),
+        )
+    ),
+    mdns.query((mdns.Question(_RTSP_KIND, mdns.PTR, unicast=True),)),
+)
+_NOTICE = ssdp.Notice(
+    "response",
+    "upnp:rootdevice",
+    "uuid:Upnp-BasicDevice-1_0-ACCC8E123456::upnp:rootdevice",
+    "Linux/2.6.35, UPnP/1.0",
+    "http://10.0.0.5:49152/rootdesc1.xml",
+)
+SSDP = (ssdp.search("ssdp:all", version=4, wait=1), ssdp.response(_NOTICE), ssdp.notify(_NOTICE))
+
+_PROFILE = Profile("P1", "main", "VS1", "H264", 2560, 1440, 25.0, "PCMU")
+ONVIF = (
+    said.system_date_and_time(1_700_000_000.0),
+    said.services({NS_DEVICE: "http://10.0.0.5/onvif/device_service", NS_MEDIA: "http://10.0.0.5/onvif/media"}),
+    said.capabilities({NS_DEVICE: "http://10.0.0.5/onvif/device_service", NS_MEDIA: "http://10.0.0.5/onvif/media"}),
+    said.device_information(DeviceInformation("Acme", "Eye 1", "1.2", "SN42", "hw")),
+    said.scopes(MATCH.scopes),
+    said.hostname("cam-1"),
+    said.endpoint_reference(MATCH.endpoint_reference),
+    said.network_interfaces((NetworkInterface("eth0", "02:00:00:00:00:a1"),)),
+    said.profiles((_PROFILE,)),
+    said.profiles2((_PROFILE,)),
+    said.stream_uri("rtsp://10.0.0.5:554/a?b=c&d"),
+    said.stream_uri2("rtsp://10.0.0.5:554/a?b=c&d"),
+)
+SOAP = (
+    *ONVIF[:2],
+    soap.fault_envelope("ter:NotAuthorized", "You still have 3 attempt(s), then it is locked"),
+    said.not_authorized("Sender not Authorized"),
+    soap.envelope(
+        "<a/>", header_xml=soap.username_token("admin", "pw", nonce=b"0123456789abcdef", created=soap.format_time(1e9))
+    ),
+)
+XML = (
+    *WSDISCOVERY[:2],
+    b'<?xml version="1.0" encoding="gb2312"?><a b="c"><d/>&amp;&#65;</a>',
+    b"<!DOCTYPE a><a>&b;</a>",
+)
+
+DIGEST = (
+    b'Digest realm="a, \\"b\\"", qop="auth,auth-int", nonce="n", opaque="", algorithm=SHA-256-sess, stale="TRUE"',
+    b'Basic realm="x", Digest realm=y, nonce=z, stale=false, Digest realm="y", nonce="z", algorithm=MD5',
+    b"Negotiate abc==, Digest\r\n  realm=a,,nonce=b",
+    b"Basic dXNlcjpwYXNz",
+)
+DEVICE_URL = (
+    b"rtsp://rtsp://admin:p/w@10.0.0.5:554:554/user=admin_password=x_channel=1_stream=0.sdp?real_stream",
+    b"http://[fe80::1%eth0]:80/onvif-http/snapshot?usr=a&pwd=b&x=%20",
+)
+
+SDP = (
+    b"v=0\r\no=- 1 1 IN IP4 10.0.0.5\r\ns=Front door\r\nc=IN IP4 0.0.0.0\r\nt=0 0\r\na=control:*\r\n"
+    b"a=x-dimensions:1920,1080\r\nm=video 0 RTP/AVP 96 97\r\na=rtpmap:96 H264/90000\r\na=fmtp:96 packetization-mode=1;"
+    b" profile-level-id=4D001F; sprop-parameter-sets="
+    + format_sprop_h264((SPS_H264, PPS_H264)).encode()
+    + b"\r\na=framerate:12.5\r\na=framesize:96 640-480\r\na=control:trackID=1\r\nm=audio 0 RTP/AVP 8\r\na=sendonly\r\n",
+    b"v=0\nm=video 0 RTP/AVP 98\na=rtpmap:98 H265/90000\na=fmtp:98 sprop-vps=QAE=;sprop-sps=QgEB;sprop-pps=RAE=\n",
+)
+_OK = rtsp.format_response(
+    200, 3, (("Content-Type", "application/sdp"), ("Content-Base", "rtsp://10.0.0.5/a/")), SDP[0]
+)
+RTSP = (
+    b"\x07" + _OK + rtsp.format_interleaved(0, b"\x80\x60\0\1\0\0\0\1\0\0\0\1abc") + _OK,
+    b"\xff" + rtsp.format_request("SETUP", "rtsp://10.0.0.5/a", 4, (("Transport", "RTP/AVP/TCP;interleaved=0-1"),)),
+    b"\x01RTSP/1.0 401 Unauthorized\r\nCSeq: 1\r\n" + b"WWW-Authenticate: " + DIGEST[0] + b"\r\n\r\n\r\n$\0\0\4abcd",
+)
+RTSP_HEADERS = (
+    b'\0RTP/AVP/TCP;unicast;interleaved=0-1;ssrc=0A0B;mode="PLAY",RTP/AVP;unicast;client_port=4588-4589',
+    b"\1" + b"47112344;timeout=60",
+    b"\2url=rtsp://10.0.0.5/a/trackID=1;seq=1;rtptime=2,url=b;seq=3",
+    b"\3OPTIONS, DESCRIBE,SETUP PLAY",
+    b"\4rtsp://10.0.0.5/a?b=c\nrtsp://10.0.0.5/a/\ntrackID=1",
+    b"\5rtsp://u:p@[fe80::1%25eth0]:554/a?b#c",
+)
+
+
+def _rtp(*payloads: bytes, kind: int = 96) -> bytes:
+    """Packets as the stateful targets take them: each after its length in two octets."""
+    packets = [
+        rtp.format_packet(rtp.RtpPacket(kind, number, 9, 1, payload, number == len(payloads) - 1))
+        for number, payload in enumerate(payloads)
+    ]
+    return b"".join(struct.pack("!H", len(packet)) + packet for packet in packets)
+
+
+#: RFC 2435: type 1, Q 50, 16x16, one fragment.
+_JPEG_PAYLOAD = b"\0\0\0\0\1\x32\2\2" + bytes(24)
+_JPEG_TABLES = b"\0\0\0\0\x41\xff\2\2" + b"\0\0\0\0" + b"\0\0\0\x80" + bytes(range(1, 129)) + bytes(16)
+RTP = (
+    rtp.format_packet(rtp.RtpPacket(96, 1, 2, 3, b"abc", True)),
+    b"\xb1\x60\0\1\0\0\0\1\0\0\0\1\0\0\0\1\0\0\0\1abcd\0\0\0\4",
+)
+RTCP = (rtcp.sender_report(1, seconds=1e9, timestamp=2, packets=3, octets=4, cname="x"), rtcp.goodbye(1, cname="x"))
+SPS = (b"\0" + SPS_H264, b"\1" + SPS_H265)
+FRAGMENTS = (
+    b"\0" + packetize(b"\x65" + bytes(90), 40)[0],
+    b"\0\x78\0\4" + SPS_H264[:4] + b"\0\4" + PPS_H264,
+    b"\1" + packetize_h265(b"\x26\1" + bytes(90), 40)[1],
+)
+KEYFRAME = (
+    b"\0" + _rtp(SPS_H264, PPS_H264, *packetize(b"\x65\x88" + bytes(range(1, 200)) * 3, 150), b"\x41\x9a123"),
+    b"\1" + _rtp(VPS_H265, SPS_H265, PPS_H265, *packetize_h265(b"\x26\1\xaf" + bytes(range(1, 200)) * 3, 150)),
+    b"\2" + _rtp(_JPEG_PAYLOAD, kind=26) + _rtp(_JPEG_TABLES, kind=26),
+)
+
+
+def _jpeg() -> bytes:
+    assembler = JpegAssembler()
+    assert assembler.packet(rtp.RtpPacket(26, 1, 9, 1, _JPEG_PAYLOAD, True))
+    return assembler.picture
+
+
+IMAGE = (
+    _jpeg(),
+    b"\x89PNG\r\n\x1a\n\0\0\0\x0dIHDR\0\0\0\x10\0\0\0\x10\x08\2\0\0\0\0\0\0\0\0\0\0\4IDATabcd\0\0\0\0\0\0\0\0IEND\0\0\0\0",
+)
+MULTIPART = (
+    b"\x09--frame\r\nContent-Type: image/jpeg\r\nContent-Length: 5\r\n\r\nabcde\r\n--frame\r\n",
+    b"\x40preamble\r\n--frame\r\n\r\nabcde--fram\r\n--frame--\r\n",
+)
+
+
+def _attribute(kind: int, value: bytes) -> bytes:
+    return struct.pack("=HH", len(value) + 4, kind) + value + bytes(-len(value) % 4)
+
+
+def _netlink(kind: int, body: bytes) -> bytes:
+    return struct.pack("=IHHII", 16 + len(body), kind, 2, 7, 0) + body + bytes(-len(body) % 4)
+
+
+_LINK = _netlink(16, struct.pack("=BxHiII", 0, 1, 2, 0x1043, 0) + _attribute(3, b"eth0\0"))
+_ADDRESS = _netlink(
+    20, struct.pack("=BBBBI", 2, 24, 0, 0, 2) + _attribute(1, ip_address("10.0.0.9").packed) + _attribute(8, bytes(4))
+)
+_NEIGHBOUR = _netlink(
+    28, struct.pack("=BxxxiHBB", 2, 2, 2, 0, 1) + _attribute(1, bytes((10, 0, 0, 5))) + _attribute(2, b"\2\0\0\0\0\5")
+)
+NETLINK = (_LINK + _ADDRESS + _NEIGHBOUR, _netlink(3, bytes(4)), _netlink(2, struct.pack("=i", -16) + bytes(16)))
+
+ARP = (
+    bytes.fromhex("ffffffffffff020000000009080600010800060400010200000000090a0000090000000000000a000005"),
+    bytes.fromhex("020000000009020000000005080600010800060400020200000000050a0000050200000000090a000009") + bytes(18),
+)
+_DHCP = (
+    bytes((1, 1, 6, 0)) + bytes(24) + bytes.fromhex("00408c010203") + bytes(202) + b"\x63\x82\x53\x63\x35\1\3"
+    b"\x32\4\xc0\xa8\1\x4d\x0c\x08axis-cam\xff"
+)
+DHCP = (
+    b"\0" + _DHCP,
+    b"\1\x45\0" + struct.pack("!HHH", 28 + len(_DHCP), 0, 0) + b"\x40\x11" + bytes(10)
+    + struct.pack("!HHHH", 68, 67, 8 + len(_DHCP), 0) + _DHCP,
+    b"\2" + ARP[0][14:],
+)  # fmt: skip
+MQTT = (b"\x02\x40\x02\x00\x07\x40\x04\x00\x08\x10\x00", b"\x05\x30\x05\0\1abc\x40\2\0\1\x20\x02\0\0")
+CREDENTIALS = (b"# cameras\nadmin:s3cret, with comma\r\nviewer:look\n", b"a:b:c\n\n:d\n\xff")

@@ -1,0 +1,382 @@
+"""Any bytes go in; each parser of ``wire/``, and of the file of logins, is driven with them as its caller would.
+
+A target passes when it returns or raises RemoteError. Everything else (another exception, a LocalError: our bug; a long
+time; growing memory) is a finding. What a parser returns is read too: properties that compute may fail late.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.corpus import cases
+from tests.fuzz import seeds
+from twisted_detector.config_kinds import SECRET, Setting
+from twisted_detector.config_logins import LOGINS
+from twisted_detector.config_reader import FileContent, Reader
+from twisted_detector.errors import RemoteError
+from twisted_detector.model import Interface
+from twisted_detector.wire import (
+    arp,
+    device_url,
+    dhcp,
+    digest,
+    dns_sd,
+    h26x,
+    image,
+    kernel,
+    mdns,
+    mqtt,
+    multipart,
+    netlink,
+    onvif,
+    rtcp,
+    rtp,
+    rtsp,
+    scopes,
+    sdp,
+    soap,
+    ssdp,
+    wsdiscovery,
+    xaddrs,
+    xml,
+)
+from twisted_detector.wire.keyframe import KeyframeFinder
+from twisted_detector.wire.keyframe_unit import MAX_UNIT, KeyframeCollector
+
+LAN = (Interface("eth0", 2, "10.0.0.9", 24), Interface("eth0", 2, "fe80::9", 64))
+#: A larger case of the corpus makes each input slow and reaches nothing that smaller ones do not.
+MAX_SEED = 8_192
+CODECS = ("H264", "H265", "JPEG", "VP8")
+
+
+@dataclass(frozen=True)
+class Target:
+    """One parser.
+
+    :ivar seeds: inputs to begin with, ours.
+    :ivar kinds: of the corpus, whose cases are seeds too.
+    :ivar longest: bytes of an input, where longer ones cost much and reach nothing new.
+    """
+
+    call: Callable[[bytes], object]
+    seeds: tuple[bytes, ...]
+    kinds: tuple[str, ...] = ()
+    longest: int = 4_096
+
+
+def text_of(data: bytes) -> str:
+    """As headers come to their parsers: bytes that are no UTF-8 are kept as surrogates."""
+    return data.decode("utf-8", "surrogateescape")
+
+
+def pieces(data: bytes) -> Iterator[bytes]:
+    """The stream after its first octet, in pieces of the size that it says: 1 to 255, or whole for 0; 64 at most."""
+    step = max(data[0], len(data) // 64) if data and data[0] else len(data) + 1
+    for start in range(1, len(data), step):
+        yield data[start : start + step]
+
+
+def packets(data: bytes) -> Iterator[rtp.RtpPacket]:
+    """RTP packets, each after its length in two octets."""
+    position = 0
+    while position + 2 <= len(data):
+        (length,) = struct.unpack_from("!H", data, position)
+        with suppress(RemoteError):
+            yield rtp.parse(data[position + 2 : position + 2 + length])
+        position += 2 + length
+
+
+def _wsdiscovery(data: bytes) -> None:
+    for match in wsdiscovery.parse(data).matches:
+        wsdiscovery.is_camera(match)
+        scopes.read_scopes(match.scopes)
+        xaddrs.choose_xaddrs(match.xaddrs, "10.0.0.5", LAN)
+        _ = match.local_types, wsdiscovery.normalize_reference(match.endpoint_reference)
+
+
+def _mdns(data: bytes) -> None:
+    mdns.is_response(data)
+    _dns_sd(mdns.parse(data).records)
+
+
+def _dns_sd(records: tuple[mdns.Record, ...]) -> None:
+    for service in dns_sd.services(records):
+        _ = service.kind, service.title, service.mac, service.entry("ci"), dns_sd.is_camera(service)
+
+
+def _dns_sd_texts(data: bytes) -> None:
+    """TXT strings and instance names of any content, as no compression of a message could bring them together."""
+    strings = tuple(data.split(b"\0"))[:16]
+    name = (strings[0][:63] or b"x", b"_axis-video", b"_tcp", b"local")
+    _dns_sd(
+        (
+            mdns.Record(name[1:], mdns.PTR, len(data) % 2, name),
+            mdns.Record(name, mdns.TXT, 1, strings),
+            mdns.Record(name, mdns.SRV, 1, mdns.Location(len(data), (strings[-1], b"local"))),
+        )
+    )
+
+
+def _ssdp(data: bytes) -> None:
+    notice = ssdp.parse(data)
+    _ = notice.device, notice.mac, ssdp.is_camera(notice), ssdp.is_axis(notice), ssdp.port_on(notice, "10.0.0.5")
+
+
+def _soap(data: bytes) -> None:
+    soap.read_lockout(text_of(data[:1000]))
+    with suppress(RemoteError):
+        soap.parse_time(text_of(data))
+    with suppress(RemoteError):
+        soap.parse_response(data)
+    request = soap.parse_request(data)
+    token = soap.read_username_token(request.header)
+    if token is not None:
+        token.proves("pw")
+    soap.verify_username_token(request.header, {"admin": "pw"}.get, now=1e9, window=5.0)
+
+
+def _xml(data: bytes) -> None:
+    root = xml.parse_xml(data)
+    for element in (root, *xml.descendants(root, "a", "d")):
+        _ = xml.local(element), xml.namespace(element), xml.text_of(element), xml.attribute(element, "b")
+    xml.escape(xml.clean(text_of(data)))
+
+
+_ONVIF = tuple(
+    getattr(onvif, name)
+    for name in (
+        "parse_system_date_and_time", "parse_services", "parse_capabilities", "parse_device_information",
+        "parse_scopes", "parse_hostname", "parse_endpoint_reference", "parse_network_interfaces", "parse_profiles",
+        "parse_uri",
+    )
+)  # fmt: skip
+
+
+def _onvif(data: bytes) -> None:
+    body = soap.parse_response(data)
+    for parse in _ONVIF:
+        with suppress(RemoteError):
+            found = parse(body)
+            if isinstance(found, onvif.SystemTime):
+                _ = found.seconds
+            elif isinstance(found, dict):
+                onvif.services_of(found)
+
+
+def _digest(data: bytes) -> None:
+    text = text_of(data)
+    challenges = digest.parse_challenges(text.split("\n"))
+    chosen = digest.choose(challenges, allow_basic=True)
+    for one in challenges:
+        digest.format_challenge(one)
+    if chosen is not None:
+        digest.authorization(chosen, "user", "password", "GET", "/a", cnonce="0a", body=b"x")
+    digest.parse_authorization(text)
+    digest.verify(text, "GET", {"user": "password"}.get)
+
+
+def _device_url(data: bytes) -> None:
+    text = text_of(data)
+    for address in ("10.0.0.5", "fe80::5%eth0"):
+        with suppress(RemoteError):
+            again = device_url.device_url(text, address, schemes=("http", "https", "rtsp", "rtsps"))
+            if again.startswith("rtsp"):
+                rtsp.split_url(again)
+
+
+def _rtsp(data: bytes) -> None:
+    parser = rtsp.Parser()
+    for piece in pieces(data):
+        for event in parser.receive(piece):
+            if isinstance(event, rtsp.Response):
+                _ = event.cseq, event.header("Session"), event.all("WWW-Authenticate")
+
+
+def _rtsp_headers(data: bytes) -> None:
+    text = text_of(data[1:])
+    match data[0] % 6 if data else 0:
+        case 0:
+            for transport in rtsp.parse_transports(text):
+                rtsp.format_transport(transport)
+            rtsp.parse_transport(text)
+        case 1:
+            rtsp.format_session(rtsp.parse_session(text))
+        case 2:
+            rtsp.parse_rtp_info(text)
+        case 3:
+            rtsp.parse_public(text)
+        case 4:
+            base, _, rest = text.partition("\n")
+            content_base, _, control = rest.partition("\n")
+            rtsp.split_url(rtsp.resolve_control(base, content_base, control))
+        case _:
+            str(rtsp.split_url(text))
+
+
+def _sdp(data: bytes) -> None:
+    description = sdp.parse(data)
+    for media in description.medias:
+        _ = media.encoding, media.rtpmap, media.framerate, media.dimensions, media.control
+        _ = description.direction_of(media)
+        for codec in (h26x.H264, h26x.H265):
+            h26x.parameter_sets(media.format_parameters, codec)
+            h26x.video_parameters(media.format_parameters, codec)
+    _ = description.video, description.audio, description.dimensions, description.control
+
+
+def _sps(data: bytes) -> None:
+    found = h26x.parse_sps(data[1:], CODECS[data[0] & 1] if data else h26x.H264)
+    if not (0 < found.width <= 65_536 and 0 < found.height <= 65_536 and 0 <= found.fps < 1e6):
+        raise AssertionError(f"an absurd size was let through: {found}")
+
+
+def _fragments(data: bytes) -> None:
+    codec = CODECS[data[0] & 1] if data else h26x.H264
+    for fragment in h26x.fragments(data[1:], codec):
+        _ = h26x.is_sps(fragment.kind, codec), h26x.is_keyframe(fragment.kind, codec)
+    h26x.split_annex_b(data)
+
+
+def _rtp(data: bytes) -> None:
+    packet = rtp.parse(data)
+    if rtp.parse(rtp.format_packet(packet)) != packet:
+        raise AssertionError("a packet does not read back as it was written")
+
+
+def _keyframe(data: bytes) -> None:
+    codec = CODECS[data[0] % 4] if data else "H264"
+    finder, collector = KeyframeFinder(codec), KeyframeCollector(codec)
+    for packet in packets(data[1:]):
+        finder.packet(packet)
+        collector.packet(packet)
+    if collector.found != bool(collector.unit) or len(collector.unit) > 2 * MAX_UNIT:
+        raise AssertionError("a keyframe that is none, or too large a one")
+    if codec == "JPEG" and collector.unit:
+        image.read_image(collector.unit)
+
+
+def _image(data: bytes) -> None:
+    found = image.read_image(data)
+    if image.read_image(found.data) != found:
+        raise AssertionError("what was taken for an image is none when it is read again")
+
+
+def _multipart(data: bytes) -> None:
+    with suppress(RemoteError):
+        multipart.FirstPart(text_of(data), limit=1)
+    part = multipart.FirstPart('multipart/x-mixed-replace; boundary="frame"', limit=4_096)
+    for piece in pieces(data):
+        if part.feed(piece):
+            break
+    if len(part.content) > 4_096:
+        raise AssertionError("a part over its limit")
+
+
+def _netlink(data: bytes) -> None:
+    tables = kernel.KernelTables()
+    for message in netlink.parse(data):
+        if isinstance(message, netlink.Link | netlink.Address | netlink.Neighbour):
+            tables.apply(message)
+    _ = tables.interfaces(), tables.known()
+    for target in tables.targets("10.0.0.5"):
+        tables.mac_at(target)
+
+
+def _kernel(data: bytes) -> None:
+    """The tables that a sequence of messages leaves: dumps in between, as the kernel interleaves them."""
+    tables = kernel.KernelTables()
+    kinds = (netlink.RTM_GETLINK, netlink.RTM_GETADDR, netlink.RTM_GETNEIGH)
+    for number, part in enumerate(data.split(b"\xfe\xfe")[:64]):
+        tables.begin(kinds[number % 3])
+        with suppress(RemoteError):
+            for message in netlink.parse(part):
+                if isinstance(message, netlink.Link | netlink.Address | netlink.Neighbour):
+                    tables.apply(message)
+        tables.known()
+        tables.end(kinds[number % 3], whole=bool(number & 4))
+    _ = tables.interfaces(), tables.known()
+
+
+def _dhcp(data: bytes) -> None:
+    (dhcp.parse, dhcp.parse_packet, dhcp.parse_arp)[data[0] % 3 if data else 0](data[1:])
+
+
+def _mqtt(data: bytes) -> None:
+    own = mqtt.AcknowledgementFilter()
+    for piece in pieces(data):
+        own.feed(piece)
+
+
+def _credentials(data: bytes) -> None:
+    """As the file that CAMERA_CREDENTIALS_FILE names, and as a one-line secret."""
+    settings = {
+        "camera_credentials": Setting(LOGINS, "", secret=True, private_file=True),
+        "camera_password": Setting(SECRET, "", secret=True),
+    }
+    environ = {"CAMERA_CREDENTIALS_FILE": "/x", "CAMERA_PASSWORD_FILE": "/y"}
+    reading = Reader(settings, environ, read_file=lambda path: FileContent(data)).read()
+    _ = reading.values, reading.faults
+
+
+TARGETS: dict[str, Target] = {
+    "arp": Target(arp.parse, seeds.ARP),
+    "credentials": Target(_credentials, seeds.CREDENTIALS),
+    "device_url": Target(_device_url, seeds.DEVICE_URL),
+    "dhcp": Target(_dhcp, seeds.DHCP),
+    "digest": Target(_digest, seeds.DIGEST, ("rtsp.www-authenticate",), 512),
+    "dns_sd": Target(_dns_sd_texts, (b"Porch\0macaddress=0200000000a1\0ci=17\0=\0cam-1",)),
+    "fragments": Target(_fragments, seeds.FRAGMENTS),
+    "image": Target(_image, seeds.IMAGE),
+    "kernel": Target(_kernel, (b"\xfe\xfe".join(seeds.NETLINK), *seeds.NETLINK)),
+    "keyframe": Target(_keyframe, seeds.KEYFRAME),
+    "mdns": Target(_mdns, seeds.MDNS, ("mdns.packet",)),
+    "mqtt": Target(_mqtt, seeds.MQTT),
+    "multipart": Target(_multipart, seeds.MULTIPART),
+    "netlink": Target(_netlink, seeds.NETLINK),
+    "onvif": Target(
+        _onvif,
+        seeds.ONVIF,
+        (
+            "onvif.GetStreamUri", "onvif.GetProfiles", "onvif.GetCapabilities", "onvif.GetDeviceInformation",
+            "onvif.GetHostname", "onvif.GetNetworkInterfaces", "onvif.GetSystemDateAndTime", "onvif.GetServices",
+            "onvif.GetScopes", "onvif.GetSnapshotUri", "onvif.GetProfiles2", "onvif.GetStreamUri2", "onvif.fault",
+        ),
+    ),
+    "rtcp": Target(rtcp.packet_types, seeds.RTCP),
+    "rtp": Target(_rtp, seeds.RTP),
+    "rtsp": Target(_rtsp, seeds.RTSP, ("rtsp.bytes", "rtsp.response", "rtsp.describe", "rtsp.setup")),
+    "rtsp_headers": Target(
+        _rtsp_headers, seeds.RTSP_HEADERS, ("rtsp.transport", "rtsp.session", "rtsp.rtp-info", "rtsp.content-base")
+    ),
+    "scopes": Target(lambda data: scopes.read_scopes(text_of(data).split("\n")), seeds.SCOPES, ("wsd.scopes",)),
+    "sdp": Target(_sdp, seeds.SDP, ("sdp",)),
+    "soap": Target(_soap, seeds.SOAP, ("onvif.fault",)),
+    "sps": Target(_sps, seeds.SPS),
+    "ssdp": Target(_ssdp, seeds.SSDP, ("ssdp.response",)),
+    "wsdiscovery": Target(_wsdiscovery, seeds.WSDISCOVERY, ("wsd.probematches", "wsd.other")),
+    "xaddrs": Target(
+        lambda data: xaddrs.choose_xaddrs(text_of(data).split("\n"), "fe80::5%eth0", LAN), seeds.XADDRS
+    ),
+    "xml": Target(_xml, seeds.XML, ("wsd.other",)),
+}  # fmt: skip
+
+
+def passes(target: Target, data: bytes) -> bool:
+    """Drive it once; whether it read something. Whatever it must not raise comes out."""
+    try:
+        target.call(data)
+    except RemoteError:
+        return False
+    return True
+
+
+def seed_files(target: Target, folder: Path) -> int:
+    """Write its seeds, the corpus' cases too where there is one, up to MAX_SEED bytes each; how many."""
+    inputs = [*target.seeds, *(case.data for case in cases(*target.kinds) if len(case.data) <= MAX_SEED)]
+    for number, data in enumerate(inputs):
+        (folder / f"{number:04}").write_bytes(data)
+    return len(inputs)

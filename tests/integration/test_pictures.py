@@ -1,0 +1,205 @@
+"""Pictures of real streams: the simulator's and GStreamer's, over real sockets, the real decoder; all on loopback."""
+
+from __future__ import annotations
+
+import os
+import resource
+import shutil
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_twisted
+from twisted.internet import reactor
+
+from tests.integration.test_simulator import LOGIN, Running, simulator
+from tests.processes import Process
+from twisted_detector.errors import Malformed, Unauthorized
+from twisted_detector.inspection import decoder_child
+from twisted_detector.inspection.decoder import Decoder, available
+from twisted_detector.inspection.keyframe import KeyframeTaker
+from twisted_detector.inspection.lanes import Lanes
+from twisted_detector.inspection.rtsp import RtspValidator
+from twisted_detector.inspection.snapshot import SnapshotTaker
+from twisted_detector.model import Camera, Login, Secret, Stream
+from twisted_detector.simulator.clip import main_clip
+from twisted_detector.wire.image import read_image
+
+ROOT = Path(__file__).resolve().parents[2]
+FFPROBE = shutil.which("ffprobe")
+needs_decoder = pytest.mark.skipif(not available(), reason="the extra [decode] is not installed")
+NAME, _, PASSWORD = LOGIN.partition(":")
+VIEWER = Login(NAME, Secret(PASSWORD))
+WRONG = Login(NAME, Secret("wrong"))
+
+
+def camera(*streams: Stream, snapshot: str = "") -> Camera:
+    return Camera(id="cam", device_id="cam", address="127.0.0.1", snapshot_url=snapshot, streams=streams)
+
+
+def snapshots(**more: Any) -> SnapshotTaker:
+    options: dict[str, Any] = {"timeout": 5.0, "max_bytes": 2_097_152, "allow_basic": lambda address: False}
+    return SnapshotTaker(reactor, cnonce=lambda: os.urandom(8).hex(), lanes=Lanes(), **{**options, **more})
+
+
+def validator() -> RtspValidator:
+    return RtspValidator(reactor, timeout=10.0, lanes=Lanes())
+
+
+def of(running: Running) -> Camera:
+    return camera(snapshot=f"http://127.0.0.1:{running.http_port}/snapshot.jpg")
+
+
+@pytest_twisted.ensureDeferred
+@pytest.mark.parametrize("auth", ["none", "digest", "digest-sha256"])
+async def test_snapshot(auth: str, tmp_path: Path) -> None:
+    """The simulator's snapshot comes, with the login that it wants, moves, and FFmpeg takes it for what it is."""
+    login = None if auth == "none" else VIEWER
+    with simulator("--auth", auth) as running:
+        first, second = [await snapshots().take(of(running), login) for _ in range(2)]
+        if login is not None:
+            for one in (None, WRONG):
+                with pytest.raises(Unauthorized):
+                    await snapshots().take(of(running), one)
+    assert first is not None
+    assert second is not None
+    assert first.data != second.data
+    if FFPROBE:
+        file = tmp_path / "picture.jpg"
+        file.write_bytes(first.data)
+        done = subprocess.run(
+            [FFPROBE, "-v", "error", "-show_entries", "stream=width,height", "-of", "csv=p=0", str(file)],
+            capture_output=True, text=True, timeout=30, check=False,
+        )  # fmt: skip
+        assert (done.stdout.strip(), done.stderr) == ("160,90", "")
+
+
+@pytest_twisted.ensureDeferred
+@pytest.mark.parametrize("quirk", ["denied", "huge", "html", "elsewhere", "multipart"])
+async def test_snapshot_quirks(quirk: str) -> None:
+    """What is no picture is refused for what it is; the first part of motion JPEG is one."""
+    with simulator("--auth", "digest", "--quirk", f"snapshot={quirk}") as running:
+        taking = snapshots().take(of(running), VIEWER)
+        if quirk == "multipart":
+            picture = await taking
+            assert picture is not None
+            assert read_image(picture.data).width == 160
+        else:
+            with pytest.raises(Unauthorized if quirk == "denied" else Malformed) as caught:
+                await taking
+            assert "no-secret" not in str(caught.value)
+
+
+@needs_decoder
+@pytest_twisted.ensureDeferred
+async def test_keyframe_of_the_simulator() -> None:
+    """A keyframe of the simulator's stream is decoded by the process, of which nothing is left afterwards."""
+    decoder = Decoder(reactor)
+    try:
+        with simulator("--auth", "digest") as running:
+            taker = KeyframeTaker(reactor, validator(), decoder.decode)
+            stream = Stream(url=running.url("stream1"), codec="H264", width=640, validated=True)
+            picture = await taker.take(camera(stream), VIEWER)
+            assert picture is not None
+            found = read_image(picture.data)
+            assert (found.width, found.height, picture.source) == (640, 360, "keyframe")
+            again = await taker.take(camera(replace(stream, url=running.url("stream2"))), VIEWER)
+            assert again is not None
+            assert read_image(again.data).width == 320
+            assert decoder.started == 1
+    finally:
+        await decoder.stop()
+
+
+GSTREAMER = Path("/usr/bin/python3")
+
+
+@contextmanager
+def gstreamer(codec: str, folder: Path) -> Iterator[str]:
+    """The URL of a foreign server's stream."""
+    probe = "import gi; gi.require_version('GstRtspServer', '1.0'); from gi.repository import GstRtspServer"
+    if not GSTREAMER.exists() or subprocess.run([GSTREAMER, "-c", probe], capture_output=True, check=False).returncode:
+        pytest.skip("GStreamer's RTSP server is not installed")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [str(GSTREAMER), str(ROOT / "tests/peers/gst_rtsp.py"), "127.0.0.1", str(port), "/live", codec, "none"]
+    server = Process(command, folder / "gst.log")
+    try:
+        server.wait_for("ready")
+        yield f"rtsp://127.0.0.1:{port}/live"
+    finally:
+        server.end()
+
+
+@needs_decoder
+@pytest_twisted.ensureDeferred
+@pytest.mark.parametrize(("codec", "name"), [("h264", "H264"), ("h265", "H265"), ("jpeg", "JPEG")])
+async def test_keyframe_of_gstreamer(codec: str, name: str, tmp_path: Path) -> None:
+    """Keyframes of a server that nobody here wrote: H.264 and H.265 decoded, motion JPEG put together without."""
+    decoder = Decoder(reactor)
+    try:
+        with gstreamer(codec, tmp_path) as url:
+            taker = KeyframeTaker(reactor, validator(), decoder.decode)
+            picture = await taker.take(camera(Stream(url=url, codec=name, width=640)), None)
+    finally:
+        await decoder.stop()
+    assert picture is not None
+    found = read_image(picture.data)
+    assert (found.width, found.height) == (640, 360)
+    assert decoder.started == (0 if name == "JPEG" else 1)
+    if FFPROBE:
+        (tmp_path / "picture.jpg").write_bytes(picture.data)
+        checked = [FFPROBE.replace("ffprobe", "ffmpeg"), "-v", "error", "-xerror", "-i", tmp_path / "picture.jpg"]
+        done = subprocess.run([*checked, "-f", "null", "-"], capture_output=True, text=True, timeout=30, check=False)
+        assert (done.returncode, done.stderr) == (0, "")
+
+
+@needs_decoder
+@pytest_twisted.ensureDeferred
+async def test_hostile_keyframes() -> None:
+    """Rubbish, halves and mutations of a keyframe end in a picture or a refusal, never in silence."""
+    clip = main_clip()
+    unit = b"".join(b"\0\0\0\1" + nal for nal in (clip.sps, clip.pps, *clip.units[0].nals))
+    decoder = Decoder(reactor)
+    rubbish = (b"", b"\0" * 1000, b"\0\0\0\1\x67" + b"\xff" * 5000, os.urandom(9999))
+    pictures = 0
+    try:
+        for data in (*rubbish, unit[: len(unit) // 2], unit * 3):
+            for codec in ("H264", "H265"):
+                try:
+                    read_image(await decoder.decode(codec, data))
+                    pictures += 1
+                except Malformed:
+                    continue
+        assert read_image(await decoder.decode("H264", unit)).width == 640
+    finally:
+        await decoder.stop()
+    assert pictures >= 1
+
+
+@needs_decoder
+def test_rights_that_are_given_up() -> None:
+    """The process that decodes can open neither a file nor a socket, writes to none, and takes no more memory."""
+    script = (
+        "import runpy, socket, sys; child = runpy.run_path(sys.argv[1])\n"
+        "child['warm_up'](); child['give_up_rights']()\n"
+        "def refused(what):\n"
+        "    try: what()\n"
+        "    except (OSError, MemoryError): return True\n"
+        "    return False\n"
+        "print(refused(lambda: open('/etc/passwd')), refused(socket.socket),\n"
+        "      refused(lambda: bytearray(child['MAX_MEMORY'])))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-I", "-c", script, decoder_child.__file__],
+        capture_output=True, text=True, timeout=60, check=False, env={},
+    )  # fmt: skip
+    assert (done.stdout.split(), done.stderr) == (["True", "True", "True"], "")
+    assert resource.getrlimit(resource.RLIMIT_NOFILE)[0] > 3

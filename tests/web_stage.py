@@ -1,0 +1,392 @@
+"""A number of cameras goes in; the real page over a real bus, with pictures and figures made up, comes out.
+
+For the browser tests, the benchmark and the screenshot: what happens is told on standard input, one JSON object a line.
+Listens on loopback only, and sends nothing.
+
+    python -m tests.web_stage --cameras 24 --port 8787 [--token WORD] [--picture-less]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import random
+import struct
+import sys
+import zlib
+from collections.abc import Mapping
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
+
+from twisted.application.service import IService
+from twisted.internet.stdio import StandardIO
+from twisted.protocols.basic import LineReceiver
+from zope.interface import implementer
+
+from twisted_detector import events
+from twisted_detector.bus import Bus
+from twisted_detector.config import Config
+from twisted_detector.desk import Desk
+from twisted_detector.documents import rfc3339
+from twisted_detector.errors import RemoteError
+from twisted_detector.interfaces import MakerContext
+from twisted_detector.model import Camera, Evidence, Mac, Proof, Status, Stream
+from twisted_detector.mqtt_service import MqttService
+from twisted_detector.picture import Picture
+from twisted_detector.picturing import IPictures
+from twisted_detector.plugins.builtin_web import web
+from twisted_detector.registry import Registry
+from twisted_detector.report import Report
+from twisted_detector.web import guard
+from twisted_detector.web.history import INTERVAL, SAMPLES
+
+PLACES = (
+    "Driveway", "Front door", "Garden", "Barn", "Car park north", "Car park south", "Hallway", "Loading dock",
+    "Workshop", "Roof", "Gate", "Reception", "Stairwell", "Cellar", "Terrace", "Stable", "Orchard", "Pump house",
+)  # fmt: skip
+MAKERS = (("Axis", "P3265-LVE"), ("HIKVISION", "DS-2CD2387G2"), ("Dahua", "IPC-HFW5442E"), ("Reolink", "RLC-811A"))
+TROUBLES = (
+    (Status.OFFLINE, "no answer to three checks in a row"),
+    (Status.AUTH_REQUIRED, "it wants a login; none that is configured is accepted"),
+    (Status.STREAM_ERROR, "rtsp://…/Streaming/Channels/101: SETUP answered with 461 Unsupported Transport"),
+)
+
+
+def cameras(count: int, now: float) -> list[Camera]:
+    """The same ones every time."""
+    dice = random.Random(7)
+    return [_camera(number, now, dice) for number in range(count)]
+
+
+def _camera(number: int, now: float, dice: random.Random) -> Camera:
+    mac = Mac.parse(f"00:40:8c:{number >> 16 & 255:02x}:{number >> 8 & 255:02x}:{number & 255:02x}")
+    maker, model = MAKERS[number % len(MAKERS)]
+    address = f"192.168.{number // 200 + 1}.{number % 200 + 20}"
+    troubled = number % 8 == 5
+    status, reason = TROUBLES[number // 8 % 3] if troubled else (Status.ONLINE, "")
+    h265 = number % 3 == 1
+    plays = status is Status.ONLINE
+    streams = () if status is Status.AUTH_REQUIRED else tuple(
+        Stream(
+            url=f"rtsp://{address}:554/{path}", name=name, profile=f"profile_{n}",
+            codec="H265" if h265 and not n else "H264",
+            width=width, height=height, fps=fps, audio="AAC" if number % 2 else "",
+            proof=Proof.KEYFRAME if plays else Proof.RTSP, validated=plays, reason="" if plays else reason,
+        )
+        for n, (path, name, width, height, fps) in enumerate((
+            ("Streaming/Channels/101", "main", 2560, 1440, 25.0), ("Streaming/Channels/102", "sub", 640, 360, 10.0),
+        ))
+    )  # fmt: skip
+    moved = number % 5 == 2
+    history = [(address, now - 3 * 86400)]
+    if moved:
+        history = [(f"192.168.{number // 200 + 1}.{number % 200 + 30 - 17}", now - 40 * 86400), (address, now - 7200)]
+    place = PLACES[number % len(PLACES)]
+    round_ = number // len(PLACES)
+    return Camera(
+        id=mac.text.replace(":", ""), device_id=mac.text.replace(":", ""), address=address, mac=mac,
+        name=f"{place} {round_ + 1}" if round_ else place, manufacturer=maker, model=model,
+        serial_number=f"SN{number:06d}", firmware_version="11.8.61", onvif_url=f"http://{address}/onvif/device_service",
+        http_url=f"http://{address}/", snapshot_url=f"http://{address}/snap.jpg", streams=streams,
+        capabilities=("ptz",) if number % 7 == 0 else (), status=status, reason=reason,
+        since=now - dice.choice((90, 1800, 7200, 86400 * 3)), first_seen=now - 40 * 86400, last_seen=now - 12,
+        last_validated=now - 30, ip_history=tuple(history), methods=("neighboursweep", "wsdiscovery"),
+        evidence=(Evidence("mac", mac.text, "neighbours", now - 40 * 86400),),
+    )  # fmt: skip
+
+
+# --- pictures -------------------------------------------------------------------------------------------------------
+
+
+def png(width: int, height: int, pixel: Any) -> bytes:
+    """An image by a function of x and y in 0 … 1 that gives red, green and blue in 0 … 1."""
+    rows = bytearray()
+    for line in range(height):
+        rows.append(0)
+        for column in range(width):
+            rows.extend(int(255 * min(1.0, max(0.0, part))) for part in pixel(column / width, line / height))
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    head = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", head)
+        + chunk(b"IDAT", zlib.compress(bytes(rows), 9))
+        + chunk(b"IEND", b"")
+    )
+
+
+def scene(number: int) -> bytes:
+    """Hills under a sky, a road, sometimes by night: made up, and told apart at a glance."""
+    dice = random.Random(number)
+    night = number % 3 == 2
+    hour = dice.random()
+    phases = [dice.random() * 6.3 for _ in range(4)]
+    turn = dice.random() * 0.5 - 0.25
+
+    def pixel(x: float, y: float) -> tuple[float, float, float]:
+        ridge = 0.45 + 0.06 * math.sin(5 * x + phases[0]) + 0.03 * math.sin(13 * x + phases[1])
+        near = 0.62 + 0.05 * math.sin(3 * x + phases[2])
+        if y < ridge:
+            glow = y / ridge
+            colour = (0.55 + 0.4 * glow * hour, 0.68 + 0.2 * glow, 0.86 - 0.25 * glow * hour)
+        elif y < near:
+            colour = (0.35, 0.47 + 0.1 * hour, 0.42)
+        else:
+            depth = (y - near) / (1 - near)
+            middle = 0.5 + turn * (1 - depth)
+            if abs(x - middle) < 0.03 + 0.3 * depth:
+                line = abs(x - middle) < 0.004 + 0.01 * depth and math.sin(40 / (0.2 + depth)) > 0
+                colour = (0.86, 0.84, 0.76) if line else (0.43, 0.43, 0.44)
+            else:
+                colour = (0.36 + 0.08 * depth, 0.48 - 0.05 * depth, 0.28)
+        shade = 1 - 0.5 * ((x - 0.5) ** 2 + (y - 0.5) ** 2)
+        if night:
+            grey = (0.3 * colour[0] + 0.6 * colour[1] + 0.1 * colour[2]) * 0.62 * shade
+            return (grey, grey * 1.03, grey)
+        return tuple(part * shade for part in colour)  # type: ignore[return-value]
+
+    return png(256, 144, pixel)
+
+
+@implementer(IPictures)
+class Scenes:
+    def __init__(self, registry: Registry, now: float) -> None:
+        self._registry = registry
+        self._now = now
+        self._scenes = [scene(number) for number in range(6)]
+
+    def latest(self, camera_id: str) -> Picture | None:
+        camera = self._registry.camera(camera_id)
+        if camera is None or not camera.streams:
+            return None
+        number = int(camera_id, 16) % len(self._scenes)
+        return Picture(camera_id, self._scenes[number], "image/png", self._now - 20, "snapshot")
+
+    async def refresh(self, camera_id: str) -> Picture | None:
+        return self.latest(camera_id)
+
+
+# --- the daemon's other parts ---------------------------------------------------------------------------------------
+
+
+class Figures:
+    """MQTT's block and the sweep's, as they would be."""
+
+    def __init__(self, now: float) -> None:
+        self.dice = random.Random(3)
+        self.number = 0
+        self.state = "connected"
+        self.sweeping = False
+        self.now = now
+
+    def mqtt(self) -> dict[str, Any]:
+        self.number += 1
+        n = self.number
+        away = 300 < n < 318
+        busy = max(0.0, math.sin(n / 47)) ** 6
+        queue = (
+            (n - 300) * 6
+            if away
+            else max(0, int(busy * 40 * self.dice.random()) + max(0, 108 - (n - 318) * 40) * (n >= 318))
+        )
+        p50 = 2.1 + 0.6 * math.sin(n / 31) + self.dice.random() * 0.5
+        return {
+            "state": "waiting" if away else self.state, "degraded": False, "session": 2,
+            "connected_since": rfc3339(self.now - 2008),
+            "connects": 2, "disconnects": 1, "failures": 3, "protocol": "5",
+            "queue_depth": {"critical": 0, "state": queue // 3, "event": queue - queue // 3,
+                            "telemetry": int(busy * 3)},
+            "oldest_queued_s": queue / 8,
+            "ack_latency_ms": {"p50": round(p50, 2), "p99": round(p50 * 3 + busy * 40, 2)},
+            "published": 12 * n, "acknowledged": 12 * n - queue, "dropped": {"replaced": 41}, "success_rate": 0.999973,
+            "reconnect_seconds": {"last": 87.2, "max": 87.2}, "last_disconnect_reason": "the connection was reset",
+        }  # fmt: skip
+
+    def discovery(self) -> dict[str, Any]:
+        return {
+            "phase": "steady", "sweeping": self.sweeping, "sweeps": 12, "counts": {},
+            "last_sweep": {
+                name: {"at": rfc3339(self.now - 240), "duration_s": took, "sightings": seen, "error": ""}
+                for name, took, seen in (("neighboursweep", 2.9, 31), ("wsdiscovery", 3.0, 18), ("mdns", 3.0, 6))
+            },
+            "methods": {},
+        }  # fmt: skip
+
+    def blocks(self) -> dict[str, Any]:
+        return {
+            "status": "online", "reason": "", "stats": {}, "mqtt": self.mqtt(), "discovery": self.discovery(),
+            "reactor": {"lag_ms": {"p50": 0.1, "p99": 1.2, "max": 9.4}},
+            "resources": {"cpu_percent": 1.2, "rss_mb": 58.1, "fds": 31},
+        }  # fmt: skip
+
+
+class Stage(LineReceiver):
+    """Obeys lines of standard input."""
+
+    delimiter = b"\n"
+
+    def __init__(self, reactor: Any, bus: Bus, registry: Registry, figures: Figures) -> None:
+        self._reactor, self._bus, self._registry, self._figures = reactor, bus, registry, figures
+        self.setRawMode()
+        self.setLineMode()
+
+    def lineReceived(self, line: bytes) -> None:
+        told = json.loads(line)
+        now = self._reactor.seconds()
+        if told["do"] == "sweep":
+            self._figures.sweeping = told["on"]
+            return
+        if told["do"] == "storm":
+            for camera in self._registry.cameras()[: told["count"]]:
+                self._bus.emit(events.CameraOnline(now, replace(camera, since=now)))
+            return
+        camera = self._registry.camera(told["id"])
+        if camera is None:
+            return
+        if told["do"] == "offline":
+            gone = replace(camera, status=Status.OFFLINE, reason="no answer to three checks in a row", since=now)
+            self._put(gone)
+            self._bus.emit(events.CameraOffline(now, gone, reason=gone.reason))
+        elif told["do"] == "name":
+            named = replace(camera, name=told["name"])
+            self._put(named)
+            self._bus.emit(events.CameraChanged(now, named))
+
+    def _put(self, camera: Camera) -> None:
+        STAGED[camera.id] = camera
+
+    def connectionLost(self, reason: object = None) -> None:
+        if self._reactor.running:
+            self._reactor.stop()
+
+
+#: The cameras as the stage has changed them since.
+STAGED: dict[str, Camera] = {}
+
+
+class Company:
+    """A registry whose cameras are what the stage says."""
+
+    def __init__(self, found: list[Camera], emit: Any) -> None:
+        STAGED.update((one.id, one) for one in found)
+        self._emit = emit
+
+    def cameras(self) -> tuple[Camera, ...]:
+        return tuple(STAGED.values())
+
+    def camera(self, camera_id: str) -> Camera | None:
+        return STAGED.get(camera_id)
+
+    def forget(self, camera_id: str, now: float) -> None:
+        self._emit(events.CameraForgotten(now, STAGED.pop(camera_id)))
+
+
+def seat(desk: Desk, company: Company, figures: Figures, reactor: Any) -> None:
+    async def why(fields: Mapping[str, Any]) -> Mapping[str, Any]:
+        address = fields["address"]
+        if not address.replace(".", "").replace(":", "").isalnum():
+            raise RemoteError("not an IP address", shown=repr(address))
+        fact = {"first_at": rfc3339(1.7e9), "last_at": rfc3339(1.7e9), "source": "arp", "text": "answers", "times": 3}
+        reason = {
+            "word": "ports-closed",
+            "text": "It is there, but no camera's port is open",
+            "advice": "switch RTSP on",
+        }
+        return {"address": address, "network": None, "mac": "02:00:00:00:00:13",
+                "ports": {"554": "refused", "80": "refused"},
+                "phase": None, "facts": [fact], "cameras": [], "reason": reason}  # fmt: skip
+
+    async def doctor(_: Mapping[str, Any]) -> Mapping[str, Any]:
+        finding = {"name": "MQTT", "level": "OK", "text": "connected to broker, port 1883", "advice": ""}
+        warning = {
+            "name": "clocks",
+            "level": "WARN",
+            "text": "off: 00408c000003 +71 s",
+            "advice": "set NTP in the cameras",
+        }
+        return {"findings": [finding, warning]}
+
+    async def status(_: Mapping[str, Any]) -> Mapping[str, Any]:
+        return figures.blocks()
+
+    async def rescan(_: Mapping[str, Any]) -> Mapping[str, Any]:
+        before, figures.sweeping = figures.sweeping, True
+        reactor.callLater(3, setattr, figures, "sweeping", False)
+        return {"already_sweeping": before}
+
+    async def probe(fields: Mapping[str, Any]) -> Mapping[str, Any]:
+        return {"address": fields["address"]}
+
+    async def check(fields: Mapping[str, Any]) -> Mapping[str, Any]:
+        return {"camera_id": fields["camera_id"]}
+
+    async def forget(fields: Mapping[str, Any]) -> Mapping[str, Any]:
+        company.forget(fields["camera_id"], reactor.seconds())
+        return {"camera_id": fields["camera_id"]}
+
+    async def export(fields: Mapping[str, Any]) -> Mapping[str, Any]:
+        text = "cameras:\n" + "".join(f"  camdetect_{one.id}: {{}}\n" for one in company.cameras())
+        return {"text": text, "media_type": "application/yaml", "filename": f"{fields['format']}.yml"}
+
+    for handler in (why, doctor, status, rescan, probe, check, forget, export):
+        desk.seat(handler.__name__, handler)
+
+
+def make(reactor: Any, options: argparse.Namespace) -> tuple[IService, Stage]:
+    now = reactor.seconds()
+    bus, desk, figures = Bus(), Desk(), Figures(now)
+    company = Company(cameras(options.cameras, now), bus.emit)
+    seat(desk, company, figures, reactor)
+    parts: dict[Any, Any] = {Bus: bus, Desk: desk, Registry: company, Report: figures,
+                             MqttService: SimpleNamespace(document=figures.mqtt)}  # fmt: skip
+    if not options.picture_less:
+        parts[IPictures] = Scenes(company, now)  # type: ignore[arg-type]
+    environment = {"STATE_DIR": "/nonexistent", "WEB_LISTEN": f"127.0.0.1:{options.port}", "WEB_TOKEN": options.token}
+    config = Config.from_environment({k: v for k, v in environment.items() if v}, hostname="attic")
+    context = MakerContext(reactor, config, {}, lambda _: None, lambda *_: lambda: None, parts)  # type: ignore[arg-type, return-value]
+    service: Any = web.make(context)
+    history = service._history
+    real, history._wall = history._wall, lambda: now - (SAMPLES - figures.number) * INTERVAL
+    for _ in range(SAMPLES - 1):
+        history.sample()
+    history._wall = real
+    for event in (
+        events.ConnectionEvent(now - 3500, "connected", "", "connected", 0.2, 1, 1),
+        events.ConnectionEvent(now - 2095, "disconnected", "the connection was reset", "waiting", 1405.0, 0, 1),
+        events.ConnectionEvent(now - 2060, "failed", "the broker does not answer", "waiting", 35.0, 3, 1),
+        events.ConnectionEvent(now - 2008, "connected", "", "connected", 87.2, 4, 2),
+    ):
+        history.handle(event)
+    deltas = service._listeners[0]
+    for number, camera in enumerate(company.cameras()[:12]):
+        deltas.handle(events.CameraOnline(now - 400 + 30 * number, camera))
+    return service, Stage(reactor, bus, company, figures)  # type: ignore[arg-type]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--cameras", type=int, default=24)
+    parser.add_argument("--port", type=int, default=8787)
+    parser.add_argument("--token", default="")
+    parser.add_argument("--picture-less", action="store_true")
+    parser.add_argument("--unlimited", action="store_true", help="no limit of how often is asked")
+    options = parser.parse_args()
+    if options.unlimited:
+        guard.ACTION_BURST = guard.WRONG_BURST = 1e9
+    from twisted.internet import reactor
+    from twisted.logger import globalLogBeginner, textFileLogObserver
+
+    globalLogBeginner.beginLoggingTo([textFileLogObserver(sys.stderr)], redirectStandardIO=False)
+    service, stage = make(reactor, options)
+    reactor.callWhenRunning(service.startService)  # type: ignore[attr-defined]
+    reactor.callWhenRunning(lambda: (StandardIO(stage), print("ready", flush=True)))  # type: ignore[attr-defined]
+    reactor.run()  # type: ignore[attr-defined]
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,126 @@
+"""Keyframes go in on standard input; small JPEGs come out on standard output. Run as a process of its own.
+
+Bytes from the network meet a large native decoder here and nowhere else. Before the first of them is read, this process
+gives up the right to open a file or a socket, to write to one, to fork, and to take more than MAX_MEMORY bytes.
+
+A request: codec (1 octet: 1 H.264, 2 H.265), length (4, big-endian), the keyframe with start codes. An answer: status
+(1 octet: 0 a picture, 1 a reason in ASCII), length (4), content.
+"""
+
+from __future__ import annotations
+
+import resource
+import struct
+import sys
+from fractions import Fraction
+from typing import Any, BinaryIO
+
+HEAD = struct.Struct("!BI")
+CODECS = {1: "h264", 2: "hevc"}
+#: As our own side: see wire.keyframe_unit.
+MAX_INPUT = 5 * 1024 * 1024
+#: Address space: Python and FFmpeg's libraries take 160 MiB of it, a 4K picture 40 more, one of 8K with its copies 200.
+MAX_MEMORY = 512 * 1024 * 1024
+#: Seconds of processor time in all its life, should nobody be left to end it: 64 pictures of 8K take 50.
+MAX_CPU = 120
+#: 8192 x 4320, the largest that is sold.
+MAX_PIXELS = 8192 * 4320
+#: Width or height of the JPEG: enough to see what a camera looks at.
+MAX_SIDE = 1280
+
+
+def give_up_rights() -> None:
+    """From here on only the open pipes can be used."""
+    for kind, most in (
+        (resource.RLIMIT_CORE, 0),
+        (resource.RLIMIT_FSIZE, 0),
+        (resource.RLIMIT_NOFILE, 3),
+        (resource.RLIMIT_NPROC, 0),
+        (resource.RLIMIT_AS, MAX_MEMORY),
+        (resource.RLIMIT_CPU, MAX_CPU),
+    ):
+        resource.setrlimit(kind, (most, most))
+
+
+def to_jpeg(frame: Any) -> bytes:
+    """The frame at no more than MAX_SIDE, as a JPEG."""
+    import av
+
+    scale = min(1.0, MAX_SIDE / max(frame.width, frame.height))
+    width, height = (max(2, int(side * scale) // 2 * 2) for side in (frame.width, frame.height))
+    small = frame.reformat(width=width, height=height, format="yuvj420p")
+    small.pts, small.time_base = 0, Fraction(1, 25)
+    encoder: Any = av.CodecContext.create("mjpeg", "w")
+    encoder.width, encoder.height, encoder.pix_fmt = width, height, "yuvj420p"
+    encoder.time_base = Fraction(1, 25)
+    encoder.options = {"qmin": "3", "qmax": "3"}
+    return b"".join(bytes(packet) for packet in [*encoder.encode(small), *encoder.encode(None)])
+
+
+def decode(codec: str, data: bytes) -> bytes:
+    """The JPEG of the first picture in ``data``.
+
+    :raises ValueError: there is none, or it is too large.
+    """
+    import av
+
+    decoder: Any = av.CodecContext.create(codec, "r")
+    decoder.thread_count = 1
+    decoder.options = {"max_pixels": str(MAX_PIXELS)}
+    for frame in [*decoder.decode(av.Packet(data)), *decoder.decode(None)]:
+        if not 0 < frame.width * frame.height <= MAX_PIXELS:
+            raise ValueError(f"a picture of {frame.width}x{frame.height}")
+        return to_jpeg(frame)
+    raise ValueError("no picture in it")
+
+
+def warm_up() -> None:
+    """Use all that is loaded when first used, while files may still be opened."""
+    import av
+
+    av.logging.set_level(None)
+    frame = av.VideoFrame(16, 16, "yuv420p")
+    to_jpeg(frame)
+    for codec in CODECS.values():
+        try:
+            decode(codec, b"\0\0\0\1")
+        except (ValueError, av.FFmpegError):
+            continue
+
+
+def answer(codec: int, data: bytes) -> bytes:
+    """The answer to one request."""
+    try:
+        status, said = 0, decode(CODECS[codec], data)
+    except MemoryError:
+        status, said = 1, b"it takes too much memory"
+    except Exception as error:
+        text = f"{type(error).__name__}: {error}"[:200]
+        status, said = 1, text.encode("ascii", "replace")
+    return HEAD.pack(status, len(said)) + said
+
+
+def serve(source: BinaryIO, sink: BinaryIO) -> None:
+    """Answer until the other side closes."""
+    while len(head := source.read(HEAD.size)) == HEAD.size:
+        codec, length = HEAD.unpack(head)
+        if codec not in CODECS or length > MAX_INPUT:
+            return
+        data = source.read(length)
+        if len(data) != length:
+            return
+        sink.write(answer(codec, data))
+        sink.flush()
+
+
+def main() -> None:
+    """Run as a process."""
+    warm_up()
+    give_up_rights()
+    sys.stdout.buffer.write(HEAD.pack(0, 0))  # ready: what comes later is an answer
+    sys.stdout.buffer.flush()
+    serve(sys.stdin.buffer, sys.stdout.buffer)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,32 @@
+"""How a stream check ended goes in by name; the stable, machine-readable code of it comes out. Words are beside it."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class ReasonCode(StrEnum):
+    """Why a stream is not proved. Documents carry the value; it never changes its meaning."""
+
+    NONE = ""  #: it is proved, or was not asked
+    UNUSABLE_URL = "unusable_url"
+    UNREACHABLE = "unreachable"  #: no TCP connection
+    NO_ANSWER = "no_answer"  #: a connection, but silence, or it was closed
+    NOT_RTSP = "not_rtsp"  #: bytes that are not RTSP, or break its bounds
+    AUTH_REQUIRED = "auth_required"
+    AUTH_REFUSED = "auth_refused"
+    LOCKED = "locked"  #: the device says that it locks
+    BUSY = "busy"  #: 453, 503
+    NOT_FOUND = "not_found"  #: 404, 410
+    REDIRECTED = "redirected"  #: 3xx; never followed
+    REFUSED = "refused"  #: any other status that is no success
+    NO_SDP = "no_sdp"  #: success without a session description
+    NO_VIDEO = "no_video"
+    NO_TRANSPORT = "no_transport"  #: 461 for RTP over TCP and over UDP
+    NO_RTP = "no_rtp"  #: it plays, but no packet comes
+    NO_KEYFRAME = "no_keyframe"  #: packets, but no whole keyframe
+    NO_PARAMETERS = "no_parameters"  #: keyframes, but nothing that tells how to decode them
+    LOST = "lost"  #: the device closed the connection while it was playing
+    CHANGED = "changed"  #: a cheap check saw something else than was proved
+    NOT_CHECKED = "not_checked"
+    FAULT = "fault"  #: ours

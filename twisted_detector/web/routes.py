@@ -1,0 +1,212 @@
+"""Nothing goes in; the table of every path of the API comes out: what it takes, what it answers, who may ask.
+
+The table is what is served *and* what the OpenAPI document is made of (``openapi.py``), so the document cannot lie.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from twisted_detector.web import shapes
+
+ROOT = "/api/v1"
+
+#: As in model.MAX_ID_LENGTH: what an id may be; anything else is no camera.
+ID = {"type": "string", "pattern": "^[a-z0-9_-]{1,64}$"}
+LIMIT_MOST = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One parameter, or one member of a body, as JSON Schema has it (a few keywords only)."""
+
+    name: str
+    schema: Mapping[str, Any]
+    help: str
+    required: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One path and method.
+
+    :ivar path: below ROOT, with ``{name}`` for what varies.
+    :ivar handler: name of the method of :class:`twisted_detector.web.api.Api`.
+    :ivar answer: schema of the answer with status 200; None where it is not JSON.
+    :ivar media: its media type, or several.
+    :ivar problems: statuses by which it may be refused, besides those of every route, each with the reason.
+    :ivar public: needs no token. :ivar changes: it changes something. :ivar costs: it makes us work: limited in rate.
+    """
+
+    method: str
+    path: str
+    handler: str
+    summary: str
+    answer: Mapping[str, Any] | None = None
+    media: tuple[str, ...] = ("application/json",)
+    query: tuple[Field, ...] = ()
+    body: tuple[Field, ...] = ()
+    problems: Mapping[int, str] = field(default_factory=dict)
+    public: bool = False
+    costs: bool = False
+
+    @property
+    def changes(self) -> bool:
+        return self.method not in ("GET", "HEAD")
+
+    @property
+    def path_fields(self) -> tuple[Field, ...]:
+        """What varies in the path."""
+        return tuple(PATH_FIELDS[name] for name in re.findall(r"\{(\w+)\}", self.path))
+
+    @property
+    def name(self) -> str:
+        """For OpenAPI's ``operationId``: of each route its own."""
+        return f"{self.method.lower()}_{self.handler}"
+
+
+PATH_FIELDS = {
+    "camera_id": Field("camera_id", ID, "The camera's id.", required=True),
+    "format": Field(
+        "format", {"type": "string", "enum": ["frigate", "go2rtc", "json", "csv"]}, "For whom.", required=True
+    ),
+}
+
+_ADDRESS = Field(
+    "address",
+    {"type": "string", "minLength": 1, "maxLength": 64},
+    "An IPv4 or IPv6 address (link-local with %interface).",
+    required=True,
+)
+_LIMIT = Field("limit", {"type": "integer", "minimum": 1, "maximum": LIMIT_MOST}, "At most so many.")
+_NO_CAMERA = {404: "There is no camera of that id."}
+_REFUSED = {400: "What was asked makes no sense; the reason is in `detail`."}
+_NO_ANSWER = {404: "This daemon has nobody who answers that."}
+
+ROUTES: tuple[Route, ...] = (
+    Route(
+        "GET",
+        "/cameras",
+        "cameras",
+        "The cameras, ordered by id, some at a time.",
+        shapes.CAMERAS,
+        query=(
+            _LIMIT,
+            Field("after", ID, "Those whose id comes after this one: `next` of the answer before."),
+            Field("fields", {"type": "string", "enum": ["full", "brief"]}, "`brief`: what a card shows."),
+            Field("status", {"type": "string", "enum": list(shapes.STATUSES)}, "Only those."),
+        ),
+    ),
+    Route(
+        "GET",
+        "/cameras/{camera_id}",
+        "camera",
+        "One camera: its facts, where it has been, what happened to it lately.",
+        shapes.CAMERA_WHOLE,
+        problems=_NO_CAMERA,
+    ),
+    Route(
+        "POST",
+        "/cameras/{camera_id}/check",
+        "check",
+        "Ask this camera again now.",
+        shapes.OBEYED,
+        problems=_NO_CAMERA,
+        costs=True,
+    ),
+    Route(
+        "POST",
+        "/cameras/{camera_id}/forget",
+        "forget",
+        "Forget this camera and empty its retained topics. One that is still there is found again.",
+        shapes.OBEYED,
+        problems=_NO_CAMERA,
+        costs=True,
+    ),
+    Route(
+        "GET",
+        "/cameras/{camera_id}/picture",
+        "picture",
+        "The latest picture.",
+        media=("image/jpeg", "image/png"),
+        query=(Field("v", {"type": "string", "maxLength": 32}, "`version` of the picture, so that it may be kept."),),
+        problems={404: "There is no such camera, or no picture of it; `detail` tells."},
+    ),
+    Route(
+        "POST",
+        "/cameras/{camera_id}/picture",
+        "take_picture",
+        "Take a new picture.",
+        shapes.PICTURE,
+        problems={404: "There is no such camera, or it gave no picture; `detail` tells."},
+        costs=True,
+    ),
+    Route(
+        "GET",
+        "/activity",
+        "activity",
+        "What happened lately, the latest first.",
+        shapes.ACTIVITY,
+        query=(_LIMIT, Field("camera_id", ID, "Only to this camera.")),
+    ),
+    Route("GET", "/status", "status", "The health document's blocks.", shapes.ANY),
+    Route("GET", "/discovery", "discovery", "Sweeps: running or not, and the latest of each method.", shapes.ANY),
+    Route("GET", "/mqtt", "mqtt", "The MQTT connection: now, the hour behind it, why it was away.", shapes.MQTT),
+    Route(
+        "GET",
+        "/why",
+        "why",
+        "Why an address is, or is not, shown. Asks the address itself, which takes some seconds.",
+        shapes.WHY,
+        query=(_ADDRESS,),
+        problems=_REFUSED,
+        costs=True,
+    ),
+    Route("GET", "/doctor", "doctor", "What is well with this daemon and what is not.", shapes.DOCTOR, costs=True),
+    Route("POST", "/rescan", "rescan", "Sweep now.", shapes.RESCAN, costs=True),
+    Route(
+        "POST",
+        "/probe",
+        "probe",
+        "Ask an address whether a camera is there.",
+        shapes.OBEYED,
+        body=(_ADDRESS,),
+        problems=_REFUSED,
+        costs=True,
+    ),
+    Route(
+        "GET",
+        "/export/{format}",
+        "export",
+        "The cameras as a configuration, without logins.",
+        media=("text/plain", "application/yaml", "application/json", "text/csv"),
+        problems=_NO_ANSWER,
+        costs=True,
+    ),
+    Route(
+        "GET",
+        "/events",
+        "events",
+        "What changes, as server-sent events: `camera` (a brief camera), `gone`, `happened` (`activity`, the latest"
+        " first), `discovery`, `mqtt` (a row of the series), `connection`. After `reset`, ask for everything.",
+        media=("text/event-stream",),
+        query=(Field("last_event_id", {"type": "string", "maxLength": 64}, "As the header Last-Event-ID."),),
+        problems={503: "As many pages are open as there is room for."},
+    ),
+    Route("GET", "/session", "session", "Whether a token is needed, and was given.", shapes.SESSION, public=True),
+    Route(
+        "POST",
+        "/session",
+        "log_in",
+        "Give the token, and get a cookie.",
+        shapes.SESSION,
+        body=(Field("token", {"type": "string", "minLength": 1, "maxLength": 4096}, "WEB_TOKEN.", required=True),),
+        problems={401: "That is not the token."},
+        public=True,
+    ),
+    Route("DELETE", "/session", "log_out", "Take the cookie back.", shapes.SESSION, public=True),
+    Route("GET", "/openapi.json", "openapi", "This document.", shapes.ANY, public=True),
+)

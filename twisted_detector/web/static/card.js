@@ -1,0 +1,66 @@
+// A camera goes in; its card comes out, and later only what changed of it is written again.
+
+import { h, s, setText, copyButton } from "./dom.js";
+import { STATUS, ago, best, streamWords } from "./format.js";
+
+export function lens() {
+  return s("svg", { class: "lens", viewBox: "0 0 32 32", "aria-hidden": "true" },
+    s("circle", { cx: 16, cy: 16, r: 12 }), s("circle", { cx: 16, cy: 16, r: 5 }));
+}
+
+export function pictureUrl(camera) {
+  return `api/v1/cameras/${encodeURIComponent(camera.id)}/picture?v=${encodeURIComponent(camera.picture.version)}`;
+}
+
+// An image that appears when it is there, and a drawing of a lens until then.
+export function showPicture(frame, camera) {
+  const url = camera.picture ? pictureUrl(camera) : "";
+  if (frame.dataset.url === url) return;
+  frame.dataset.url = url;
+  if (!url) { frame.querySelector("img")?.remove(); return; }
+  const image = h("img", { alt: "", decoding: "async", draggable: "false" });
+  image.onload = () => { for (const old of frame.querySelectorAll("img")) if (old !== image) old.remove(); image.classList.add("there"); };
+  image.onerror = () => image.remove();
+  image.src = url;
+  frame.append(image);
+}
+
+export class Card {
+  constructor(camera) {
+    this.frame = h("div", { class: "picture" }, lens());
+    this.status = h("span", { class: "status" });
+    this.link = h("a", { class: "name", href: `#/camera/${encodeURIComponent(camera.id)}` });
+    this.address = h("span", { class: "mono" });
+    this.make = h("span", { class: "soft" });
+    this.line = h("p", { class: "line" });
+    this.moved = h("span", { class: "tag" });
+    this.copy = copyButton(() => best(this.camera)?.url ?? "", `the stream of ${camera.name}`);
+    this.node = h("article", { class: "card", role: "listitem", data: { id: camera.id } },
+      this.frame,
+      h("div", { class: "facts" },
+        h("h3", {}, this.link),
+        h("p", { class: "where" }, this.address, this.make),
+        this.line,
+        h("p", { class: "foot" }, this.status, this.moved, this.copy)));
+    this.update(camera);
+  }
+
+  update(camera) {
+    if (this.camera === camera) return;
+    this.camera = camera;
+    const stream = best(camera);
+    if (this.node.dataset.status !== camera.status) this.node.dataset.status = camera.status;
+    setText(this.link, camera.name);
+    this.link.setAttribute("aria-label", `${camera.name}, ${STATUS[camera.status]}${camera.reason ? `: ${camera.reason}` : ""}`);
+    setText(this.address, camera.ip);
+    setText(this.make, [camera.manufacturer, camera.model].filter(Boolean).join(" "));
+    setText(this.line, camera.reason || (stream ? streamWords(stream) : "no stream is known"));
+    this.line.title = camera.reason;
+    setText(this.status, STATUS[camera.status] ?? camera.status);
+    this.status.title = camera.since ? `since ${ago(camera.since)}` : "";
+    setText(this.moved, camera.moves ? `moved ${camera.moves === 1 ? "once" : `${camera.moves}×`}` : "");
+    this.moved.hidden = !camera.moves;
+    this.copy.hidden = !stream;
+    showPicture(this.frame, camera);
+  }
+}

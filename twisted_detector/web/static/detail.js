@@ -1,0 +1,132 @@
+// One camera goes in; all that is known of it comes out in a drawer, with what can be done about it.
+
+import { get, post } from "./api.js";
+import { lens, showPicture } from "./card.js";
+import { byId, copyButton, h, setText, sure, toast } from "./dom.js";
+import { STATUS, ago, safeLink, stamp, streamWords } from "./format.js";
+import { cameras, subscribe } from "./store.js";
+
+let open = null; // { id, frame }
+let timer = 0;
+
+export function setUp() {
+  const dialog = byId("detail");
+  dialog.addEventListener("close", () => { open = null; if (location.hash.startsWith("#/camera/")) history.replaceState(null, "", "#/"); });
+  dialog.addEventListener("click", (event) => { if (event.target === dialog) dialog.close(); });
+  subscribe((ids) => { if (open && ids.has(open.id)) { clearTimeout(timer); timer = setTimeout(refresh, 30); } });
+}
+
+export function close() { if (byId("detail").open) byId("detail").close(); }
+
+export async function show(id) {
+  const dialog = byId("detail");
+  const known = cameras.get(id);
+  open = { id, frame: h("div", { class: "picture big" }, lens()) };
+  dialog.replaceChildren(head(known?.name ?? "One moment"), open.frame, h("div", { class: "body" }, h("p", { class: "soft", text: "One moment." })));
+  if (!dialog.open) dialog.showModal();
+  await refresh();
+}
+
+async function refresh() {
+  if (!open) return;
+  const { id } = open;
+  try {
+    const camera = await get(`cameras/${encodeURIComponent(id)}`);
+    // Drawn anew only when it differs: a button must not go away under a finger.
+    const told = JSON.stringify(camera);
+    if (open?.id !== id || open.told === told) return;
+    open.told = told;
+    draw(camera);
+  } catch (error) {
+    if (open?.id !== id) return;
+    const gone = error.status === 404;
+    byId("detail").querySelector(".body").replaceChildren(
+      h("p", { class: "reason", text: gone ? "This camera is not known any more." : error.message }));
+  }
+}
+
+function head(name) {
+  return h("header", {},
+    h("h2", { id: "detail-title", text: name }),
+    h("button", { type: "button", class: "icon", "aria-label": "Close", text: "✕", onclick: close }));
+}
+
+function draw(camera) {
+  const dialog = byId("detail");
+  setText(byId("detail-title"), camera.name);
+  showPicture(open.frame, camera);
+  const active = document.activeElement?.dataset?.act;
+  const scrolled = dialog.scrollTop;
+  dialog.querySelector(".body").replaceChildren(
+    h("div", { class: "verdict", data: { status: camera.status } },
+      h("span", { class: "status", text: STATUS[camera.status] }),
+      h("span", { class: "soft", text: camera.since ? `for ${ago(camera.since).replace(" ago", "")}` : "" }),
+      camera.reason && h("p", { class: "reason", text: camera.reason })),
+    actions(camera),
+    part("Streams", camera.streams.length ? camera.streams.map(stream) : h("p", { class: "soft", text: "None is known." })),
+    part("Where it has been", whereabouts(camera)),
+    part("What it is", facts(camera)),
+    part("What happened lately", camera.activity.length
+      ? h("ol", { class: "happened" }, camera.activity.map((one) => h("li", {}, h("time", { datetime: one.at, text: stamp(one.at) }), h("span", { text: one.text }))))
+      : h("p", { class: "soft", text: "Nothing since camdetect was started." })),
+    part("By what it is known", h("ul", { class: "evidence" }, camera.evidence.map((one) =>
+      h("li", {}, h("b", { text: one.kind.replaceAll("_", " ") }), " ", h("span", { class: "mono", text: one.value }), h("span", { class: "soft", text: ` by ${one.source}` }))))));
+  dialog.scrollTop = scrolled;
+  if (active) dialog.querySelector(`[data-act="${CSS.escape(active)}"]`)?.focus();
+}
+
+function part(title, ...content) { return h("section", {}, h("h3", { text: title }), ...content); }
+
+function stream(one) {
+  return h("div", { class: "stream", data: { good: String(one.validated) } },
+    h("div", {},
+      h("b", { text: one.name || "stream" }), " ", h("span", { text: streamWords(one) }),
+      !one.validated && one.reason && h("p", { class: "reason", text: one.reason }),
+      h("code", { class: "url", text: one.url })),
+    copyButton(() => one.url, `the URL of ${one.name || "this stream"}`));
+}
+
+function whereabouts(camera) {
+  const places = [...camera.addresses].reverse();
+  if (!places.length) return h("p", { class: "mono", text: camera.ip });
+  return h("ol", { class: "places" }, places.map((place, n) =>
+    h("li", {}, h("span", { class: "mono", text: place.ip }), h("span", { class: "soft", text: `${n ? "from" : "since"} ${stamp(place.since)}` }))));
+}
+
+function facts(camera) {
+  const web = safeLink(camera.http_url);
+  const rows = [
+    ["Maker", [camera.manufacturer, camera.model].filter(Boolean).join(" ")],
+    ["Firmware", camera.firmware_version], ["Serial number", camera.serial_number],
+    ["MAC", camera.mac], ["Id", camera.id], ["Channel", camera.channel > 1 ? String(camera.channel) : ""],
+    ["ONVIF", camera.onvif_url],
+    ["Its own page", web && h("a", { href: web, target: "_blank", rel: "noopener noreferrer", text: web })],
+    ["Found by", camera.discovery_methods.join(", ")],
+    ["Can do", Object.keys(camera.capabilities).join(", ")],
+    ["First seen", stamp(camera.first_seen_iso)], ["Last seen", stamp(camera.last_seen_iso)], ["Last proved", stamp(camera.last_validated_iso)],
+  ];
+  return h("dl", {}, rows.filter(([, value]) => value).map(([name, value]) => [h("dt", { text: name }), h("dd", {}, value)]));
+}
+
+function actions(camera) {
+  const id = encodeURIComponent(camera.id);
+  const doing = (text, act, work, extra = {}) => h("button", {
+    type: "button", text, data: { act }, ...extra,
+    onclick: async (event) => {
+      const button = event.currentTarget;
+      button.disabled = true;
+      try { await work(); } catch (error) { toast(error.message, "bad"); } finally { button.disabled = false; }
+    },
+  });
+  return h("div", { class: "row" },
+    doing("Check now", "check", async () => { await post(`cameras/${id}/check`); toast("It is being asked"); }, { class: "primary" }),
+    doing("New picture", "picture", async () => { await post(`cameras/${id}/picture`); await refresh(); toast("Here is a new picture"); }),
+    h("a", { class: "button", href: `#/why/${encodeURIComponent(camera.ip)}`, text: "Why?" }),
+    doing("Forget", "forget", async () => {
+      const text = `${camera.name} and its history go, in Home Assistant and Frigate too. If it is still there, it is found again as a new camera.`;
+      if (!(await sure(`Forget ${camera.name}?`, text, "Forget it"))) return;
+      await post(`cameras/${id}/forget`);
+      close();
+      toast(`${camera.name} is forgotten`);
+    }, { class: "quiet" }));
+}

@@ -1,0 +1,65 @@
+// Facts go in; words come out.
+
+export const STATUS = {
+  online: "Online",
+  offline: "Offline",
+  auth_required: "Wants a login",
+  stream_error: "No stream plays",
+  busy: "Busy",
+};
+// Whatever needs somebody first.
+export const URGENCY = { stream_error: 0, auth_required: 1, offline: 2, busy: 3, online: 4 };
+
+const DAY = 86400;
+
+export function span(seconds) {
+  if (seconds < 1) return "a moment";
+  if (seconds < 90) return `${Math.round(seconds)} s`;
+  if (seconds < 90 * 60) return `${Math.round(seconds / 60)} min`;
+  if (seconds < 36 * 3600) return `${Math.round(seconds / 3600)} h`;
+  return `${Math.round(seconds / DAY)} days`;
+}
+
+export function ago(iso) {
+  if (!iso) return "never";
+  const seconds = (Date.now() - Date.parse(iso)) / 1000;
+  return seconds < 5 ? "just now" : `${span(seconds)} ago`;
+}
+
+export function stamp(iso) {
+  if (!iso) return "never";
+  const at = new Date(iso);
+  if (Number.isNaN(at.getTime())) return String(iso);
+  const today = new Date().toDateString() === at.toDateString();
+  const time = at.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", second: "2-digit" });
+  return today ? time : `${at.toLocaleDateString([], { year: "numeric", month: "short", day: "numeric" })}, ${time}`;
+}
+
+export function many(count, one, more = `${one}s`) {
+  return `${count.toLocaleString()} ${count === 1 ? one : more}`;
+}
+
+export function streamWords(stream) {
+  const words = [];
+  if (stream.codec) words.push(stream.codec);
+  if (stream.width) words.push(`${stream.width}×${stream.height}`);
+  if (stream.fps) words.push(`${Math.round(stream.fps)} fps`);
+  if (stream.audio) words.push(stream.audio);
+  return words.join(" · ") || "not looked into yet";
+}
+
+export function best(camera) {
+  return camera.streams.find((stream) => stream.validated) ?? camera.streams[0] ?? null;
+}
+
+// An address as a key that sorts as people count.
+export function addressKey(ip) {
+  return ip.includes(":") ? `~${ip}` : ip.split(".").map((part) => part.padStart(3, "0")).join(".");
+}
+
+export function safeLink(url) {
+  try {
+    const { protocol, href } = new URL(url);
+    return protocol === "http:" || protocol === "https:" ? href : null;
+  } catch { return null; }
+}

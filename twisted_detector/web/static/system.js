@@ -1,0 +1,99 @@
+// The daemon's own state goes in; what is well, what is not, what happened and what can be taken along come out.
+
+import { del, get, getText } from "./api.js";
+import { byId, copy, h, setText, toast } from "./dom.js";
+import { many, stamp } from "./format.js";
+
+const EXPORTS = [
+  ["frigate", "Frigate", "A configuration with all streams"],
+  ["go2rtc", "go2rtc", "Streams by camera"],
+  ["json", "JSON", "Everything that is known"],
+  ["csv", "CSV", "A table of the cameras"],
+];
+let parts = null;
+let lines = [];
+
+export function setUp() { build(); }
+
+function build() {
+  parts = {
+    title: h("h1", { id: "system-title", text: "System" }), under: h("p", { class: "under" }),
+    findings: h("div"), sweeps: h("div"), activity: h("div"), facts: h("div"),
+    logout: h("button", { type: "button", class: "quiet", text: "Log out", hidden: true, onclick: async () => { await del("session"); location.reload(); } }),
+  };
+  byId("system").replaceChildren(
+    h("div", { class: "lead" }, h("div", {}, parts.title, parts.under), parts.logout),
+    h("div", { class: "columns" },
+      h("div", {},
+        h("section", { class: "panel" }, h("h3", { text: "Findings" }), parts.findings),
+        h("section", { class: "panel" }, h("h3", { text: "Take along" }),
+          h("p", { class: "soft", text: "No login is in any of these: Frigate and go2rtc fill them in." }), EXPORTS.map(exported)),
+        h("section", { class: "panel" }, h("h3", { text: "The daemon" }), parts.facts)),
+      h("div", {},
+        h("section", { class: "panel" }, h("h3", { text: "What happened lately" }), parts.activity),
+        h("section", { class: "panel" }, h("h3", { text: "The latest sweep of each method" }), parts.sweeps))));
+}
+
+function exported([format, name, text]) {
+  const button = h("button", {
+    type: "button", class: "small", text: "Copy", "aria-label": `Copy the ${name} configuration`, data: { copy: format },
+    onclick: async () => {
+      button.disabled = true;
+      try { await copy(await getText(`export/${format}`), `The configuration for ${name}`); } catch (error) { toast(error.message, "bad"); } finally { button.disabled = false; }
+    },
+  });
+  return h("div", { class: "stream" }, h("div", {}, h("b", { text: name }), h("p", { class: "soft", text })),
+    h("div", { class: "row" }, button, h("a", { class: "button small", href: `api/v1/export/${format}`, download: "", text: "Save", "aria-label": `Save the ${name} configuration` })));
+}
+
+export async function show(session) {
+  parts.logout.hidden = !session?.needed;
+  const failed = (where) => (error) => where.replaceChildren(h("p", { class: "reason", text: error.message }));
+  get("activity?limit=60").then((answer) => { lines = answer.activity; drawActivity(); }, failed(parts.activity));
+  get("doctor").then(drawFindings, failed(parts.findings));
+  get("status").then(drawStatus, failed(parts.facts));
+}
+
+function drawFindings({ findings }) {
+  const bad = findings.filter((one) => one.level !== "OK");
+  setText(parts.under, bad.length ? `${many(bad.length, "thing")} to look at.` : "All is well.");
+  const order = { FAIL: 0, WARN: 1, OK: 2 };
+  parts.findings.replaceChildren(h("ul", { class: "findings" }, [...findings].sort((a, b) => order[a.level] - order[b.level]).map((one) =>
+    h("li", { data: { level: one.level } }, h("i", { role: "img", "aria-label": { OK: "well", WARN: "warning", FAIL: "fault" }[one.level] }),
+      h("div", {}, h("b", { text: one.name }), ` ${one.text}`, one.advice && h("p", { class: "soft", text: one.advice }))))));
+}
+
+function drawStatus(answer) {
+  drawSweeps(answer.discovery);
+  const { resources: used = {}, reactor = {} } = answer;
+  const rows = [
+    ["Version", answer.version], ["Node", answer.node_id], ["State", answer.reason || answer.status],
+    ["Memory", used.rss_mb != null && `${used.rss_mb} MB`], ["Processor", used.cpu_percent != null && `${used.cpu_percent} %`],
+    ["Open files", used.fds], ["Longest stall", reactor.lag_ms && `${reactor.lag_ms.max} ms`],
+  ];
+  parts.facts.replaceChildren(h("dl", {}, rows.filter(([, value]) => value !== undefined && value !== false && value !== "")
+    .map(([name, value]) => [h("dt", { text: name }), h("dd", { text: String(value) })])));
+}
+
+export function drawSweeps(discovery) {
+  const sweeps = Object.entries(discovery?.last_sweep ?? {});
+  parts.sweeps.replaceChildren(sweeps.length
+    ? h("table", {}, h("thead", {}, h("tr", {}, ["Method", "Seen", "Took", "Ended"].map((text) => h("th", { scope: "col", text })))),
+      h("tbody", {}, sweeps.map(([method, one]) => h("tr", {}, h("th", { scope: "row", text: method }), h("td", { text: String(one.sightings) }),
+        h("td", { text: `${one.duration_s.toFixed(1)} s` }), h("td", { text: one.error || stamp(one.at) })))))
+    : h("p", { class: "soft", text: "None has ended yet." }));
+}
+
+export function happened({ activity }) {
+  const known = new Set(lines.map((line) => line.number));
+  lines = [...activity.filter((line) => !known.has(line.number)), ...lines].slice(0, 60);
+  if (!byId("system").hidden) drawActivity();
+}
+
+function drawActivity() {
+  parts.activity.replaceChildren(lines.length
+    ? h("ol", { class: "happened" }, lines.slice(0, 40).map((one) => h("li", { data: { kind: one.kind } },
+      h("time", { datetime: one.at, text: stamp(one.at) }),
+      h("span", {}, h("a", { href: `#/camera/${encodeURIComponent(one.camera_id)}`, text: one.name }), ` ${one.text}`))))
+    : h("p", { class: "soft", text: "Nothing since camdetect was started." }));
+}

@@ -1,0 +1,64 @@
+// An address goes in; why it is, or is not, among the cameras comes out.
+
+import { get, post } from "./api.js";
+import { byId, h, setText, toast } from "./dom.js";
+import { STATUS, stamp } from "./format.js";
+
+let parts = null;
+
+export function show(address) {
+  if (!parts) build();
+  if (address && parts.input.value !== address) { parts.input.value = address; ask(); }
+}
+
+function build() {
+  const input = h("input", { id: "address", name: "address", required: true, maxlength: 64, placeholder: "192.168.1.20", inputmode: "url", autocomplete: "off", spellcheck: "false", "aria-describedby": "why-under" });
+  const button = h("button", { class: "primary", text: "Why?" });
+  const answer = h("div", { class: "answer", role: "status" });
+  parts = { input, button, answer };
+  byId("why").replaceChildren(
+    h("div", { class: "lead" }, h("div", {}, h("h1", { id: "why-title", text: "Why is it not shown?" }),
+      h("p", { class: "under", id: "why-under", text: "Give the address of a camera. camdetect looks there once more and tells what it saw, asked and was answered." }))),
+    h("form", { class: "asking", onsubmit: (event) => { event.preventDefault(); ask(); } },
+      h("label", { for: "address", text: "Address" }), input, button),
+    answer);
+}
+
+async function ask() {
+  const address = parts.input.value.trim();
+  if (!address) return;
+  parts.button.disabled = true;
+  parts.answer.replaceChildren(h("p", { class: "soft waiting", text: `Looking at ${address}. This takes a few seconds.` }));
+  try {
+    draw(await get(`why?address=${encodeURIComponent(address)}`));
+  } catch (error) {
+    parts.answer.replaceChildren(h("div", { class: "panel" }, h("h2", { text: "That cannot be answered" }), h("p", { text: error.message })));
+  } finally { parts.button.disabled = false; }
+}
+
+function draw(found) {
+  const ports = Object.entries(found.ports).sort(([a], [b]) => a - b);
+  parts.answer.replaceChildren(
+    h("div", { class: "panel verdict" },
+      h("p", { class: "mono soft", text: [found.address, found.mac, found.network].filter(Boolean).join("  ·  ") }),
+      h("h2", { text: found.reason.text }),
+      found.reason.advice && h("p", { class: "advice", text: found.reason.advice }),
+      h("div", { class: "row" },
+        found.cameras.map((camera) => h("a", { class: "button", href: `#/camera/${encodeURIComponent(camera.id)}`, text: `${camera.name || camera.id}: ${STATUS[camera.status]}` })),
+        h("button", { type: "button", text: "Ask it now", onclick: () => probe(found.address) }))),
+    ports.length > 0 && h("section", { class: "panel" }, h("h3", { text: "Its ports, just now" }),
+      h("ul", { class: "ports" }, ports.map(([port, outcome]) => h("li", { data: { open: String(outcome === "open") } }, h("b", { class: "mono", text: port }), " ", outcome)))),
+    h("section", { class: "panel" }, h("h3", { text: "What was seen, asked and answered" }),
+      found.facts.length
+        ? h("ol", { class: "happened" }, found.facts.map((fact) => h("li", {},
+          h("time", { datetime: fact.last_at, text: stamp(fact.last_at) }),
+          h("span", {}, h("b", { text: fact.source }), ` ${fact.text}`),
+          fact.times > 1 ? h("span", { class: "soft", text: `${fact.times}×` }) : null)))
+        : h("p", { class: "soft", text: "Nothing." })));
+}
+
+async function probe(address) {
+  try { await post("probe", { address }); toast(`${address} is being asked`); } catch (error) { toast(error.message, "bad"); }
+}
+
+export function clear() { if (parts) setText(parts.answer, ""); }

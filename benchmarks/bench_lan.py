@@ -176,7 +176,7 @@ def table(count: int, auth: str, outcomes: Sequence[Outcome], calm: Calm | None)
             "|---|---|",
             f"| processor time of the daemon, of one core | {calm.cpu_percent:.1f} % |",
             f"| packets sent per minute | {calm.packets_per_minute:.0f} |",
-            f"| of them to look for cameras (quick looks; the sweep of every STEADY_STATE_INTERVAL does not fall into it) | {calm.looking_per_minute:.0f} |",
+            f"| of them to look for cameras (quick looks; no sweep falls into it) | {calm.looking_per_minute:.0f} |",
             f"| longest reactor stall since the start | {calm.stall:.0f} ms |",
         ]
     return "\n".join(lines)

@@ -54,6 +54,7 @@ def measure(urls: Sequence[str], what: str, rounds: int) -> None:
     from twisted.internet.task import LoopingCall, react
 
     from twisted_detector.collector import calm
+    from twisted_detector.inspection.lanes import Lanes
     from twisted_detector.inspection.rtsp import RtspValidator
     from twisted_detector.model import Stream
 
@@ -80,7 +81,8 @@ def measure(urls: Sequence[str], what: str, rounds: int) -> None:
 
     async def run(reactor: Any) -> None:
         # Addresses of the loopback network: one device each, as cameras are.
-        validator = RtspValidator(reactor, timeout=TIMEOUT)
+        lanes = Lanes()
+        validator = RtspValidator(reactor, timeout=TIMEOUT, lanes=lanes)
         await everything(validator, "validate")  # code is loaded, streams are known
         calm()  # as the daemon does after its start
         look = "check" if what == "check" else "validate"
@@ -125,7 +127,7 @@ def measure(urls: Sequence[str], what: str, rounds: int) -> None:
                 }
             )
         )
-        validator.close()
+        lanes.drop_all()
 
     react(lambda reactor: Deferred.fromCoroutine(run(reactor)), (), _reactor)
 

@@ -22,6 +22,7 @@ from twisted.internet import reactor
 from twisted.internet.threads import deferToThread
 
 from tests.processes import Process, wait_until
+from twisted_detector.inspection.lanes import Lanes
 from twisted_detector.inspection.rtsp import RtspValidator
 from twisted_detector.model import Login, Proof, Secret, Stream
 
@@ -43,7 +44,8 @@ def ffprobe(url: str, transport: str) -> tuple[str, int, int, float]:
 
 async def agree(url: str, transport: str, login: Login | None = None) -> None:
     """Our full proof and ffprobe say the same, and the cheap check stands by it."""
-    validator = RtspValidator(reactor, allow_basic=lambda _: True)
+    lanes = Lanes()
+    validator = RtspValidator(reactor, allow_basic=lambda _: True, lanes=lanes)
     report = await validator.validate(Stream(url=url), login)
     assert (report.proof, report.validated) == (Proof.KEYFRAME, True), report.reason
     userinfo = "" if login is None else f"{login.name}:{login.password.reveal()}@"
@@ -51,7 +53,7 @@ async def agree(url: str, transport: str, login: Login | None = None) -> None:
     assert (report.codec, report.width, report.height, report.fps) == expected
     again = await validator.check(Stream(url=url), login)
     assert again.validated, again.reason
-    validator.close()
+    lanes.drop_all()
 
 
 @pytest.fixture(params=["h264", "h265"])

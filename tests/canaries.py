@@ -46,6 +46,10 @@ class Leak:
         return f"{self.what} can be read in {self.where}"
 
 
+#: Files of a state directory that hold logins on purpose (CONTRACT: "a separate env file, mode 0600").
+LOGIN_FILES = frozenset({"frigate.env", "go2rtc.env"})
+
+
 @dataclass
 class Canaries:
     """What is watched for, and what is to be looked through.
@@ -138,6 +142,11 @@ class Canaries:
                 self.look(_read(output), f"the output {output.name}")
         for directory in self.states:
             for file in _files(directory):
+                if file.name in LOGIN_FILES:
+                    # What it is for; but then it is its owner's alone, whatever stands around it.
+                    if file.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+                        self.leaks.append(Leak(f"{file.name}, which others may read", "the logins"))
+                    continue
                 self.look(_read(file), f"the state file {file.name}")
                 if file.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO) and directory.stat().st_mode & 0o077:
                     leak = Leak(f"{file.name} of the state directory", "the state")

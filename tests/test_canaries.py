@@ -53,6 +53,15 @@ class CanaryTests(SynchronousTestCase):
         (self.state / "deep" / "file").write_bytes(b"\0" + SECRET.encode())
         self.assertIn("CAMERA_CREDENTIALS of admin can be read in the state file file", self.found())
 
+    def test_files_of_logins(self) -> None:
+        """The files that hold logins on purpose are its owner's alone."""
+        file = self.state / "frigate.env"
+        file.write_text(f"PASSWORD={SECRET}\n")
+        file.chmod(0o600)
+        self.assertEqual([], self.found())
+        file.chmod(0o640)
+        self.assertEqual(["the logins can be read in frigate.env, which others may read"], self.found())
+
     def test_state_for_all_to_read(self) -> None:
         """A state directory and a file in it that others may read."""
         file = self.state / "state.db"

@@ -30,6 +30,7 @@ from tests.lan.farm import plant
 from tests.lan.lab import REASON, Host, Lab
 from tests.lan.site import LOGIN, Site, cid
 from tests.processes import Process, wait_until
+from twisted_detector.photographer import FIRST, PAUSE
 
 ROOT = Path(__file__).resolve().parents[1]
 TITLE = "## A LAN of cameras"
@@ -127,6 +128,10 @@ def _steady(calm_seconds: float) -> dict[str, str]:
     return {"INITIAL_DISCOVERY_COUNT": "1"} if calm_seconds else {}
 
 
+#: Seconds in which the first picture of every camera is taken; the next come an hour later.
+FIRST_PICTURES = PAUSE + FIRST + 10.0
+
+
 def _calm(site: Site, pid: int, seconds: float) -> Calm:
     """What the steady state costs, once the first sweeps have ended and the last camera has been asked."""
 
@@ -137,6 +142,7 @@ def _calm(site: Site, pid: int, seconds: float) -> Calm:
         return calm and not health["stats"]["inspections_waiting"]
 
     wait_until(settled, 180, "the steady state", interval=0.5)
+    time.sleep(FIRST_PICTURES)
     cpu, packets, looked, began = cpu_of(pid), packets_of(site.host), _looked(site), time.monotonic()
     time.sleep(seconds)
     passed = time.monotonic() - began

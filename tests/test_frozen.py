@@ -107,7 +107,7 @@ class RegistryTests(SynchronousTestCase):
         self.heard = RecordingListener()
         bus = Bus()
         bus.subscribe(self.heard)
-        self.stills = Stills(checks=3)
+        self.stills = Stills(checks=3, pictures=2)
         self.registry = Registry(bus.emit, stills=self.stills)
         seen = self.registry.observe(sighting(mac=A), 1.0)
         assert seen is not None
@@ -142,6 +142,14 @@ class RegistryTests(SynchronousTestCase):
         camera = self.check("b")
         self.assertEqual((camera.status, camera.reason), (Status.ONLINE, ""))
         self.assertEqual(self.told(), ["CameraTroublefrozen", "CameraOnline"])
+
+    def test_told_by_pictures_between_proofs(self) -> None:
+        """What its pictures tell is told at the next look, also one that only saw that it is there."""
+        camera = self.registry.cameras()[0]
+        for _ in range(2):
+            self.stills.pictured(camera.id, "same", self.now)
+        self.registry.checked(self.key, {}, self.now + 60)
+        self.assertEqual((self.registry.cameras()[0].reason, self.told()), (FROZEN, ["CameraTroublefrozen"]))
 
     def test_inspected_meanwhile(self) -> None:
         """A full inspection, which sees no second picture, does not take a frozen camera for one that moves."""

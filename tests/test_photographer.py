@@ -128,10 +128,10 @@ class InTurn(Case):
         self.assertEqual(len(self.first.asked), 1)
         latest = self.photographer.latest(camera)
         assert latest is not None
-        self.assertEqual((latest.data, latest.source, latest.taken_at), (b"picture", "snapshot", 10_018.0))
+        self.assertEqual((latest.data, latest.source, latest.taken_at), (b"picture", "snapshot", 10_028.0))
         self.pass_time(3 * INTERVAL)
         self.assertEqual(len(self.first.asked), 4)
-        self.assertEqual(self.taken()[0].picture.taken_at, 10_018.0)
+        self.assertEqual(self.taken()[0].picture.taken_at, 10_028.0)
         self.assertEqual(len(self.taken()), 4)
 
     def test_only_what_shows_something(self) -> None:
@@ -172,7 +172,7 @@ class InTurn(Case):
         self.pass_time(FIRST + 2 * INTERVAL)
         latest = self.photographer.latest(camera)
         assert latest is not None
-        self.assertEqual(latest.frozen_since, 10_018.0)
+        self.assertEqual(latest.frozen_since, 10_028.0)
         key = self.registry.key_of(camera)
         assert key is not None
         self.registry.checked(key, {"rtsp://10.0.0.1:554/main": PLAYS}, self.clock.seconds())

@@ -153,7 +153,10 @@ class CameraSet:
         """A check of some streams ended; ``reports`` by stream URL. None: it is there, and nothing seems changed."""
         for camera in self:
             if not reports:
-                self._by_id[camera.id] = replace(camera, last_seen=now)
+                self._by_id[camera.id] = seen = replace(camera, last_seen=now)
+                if camera.online and self._stills.since(camera.id) is not None:
+                    # Its pictures have told meanwhile that it is frozen.
+                    self._put(camera, seen, Status.ONLINE, "", now, facts_too=False)
             if not any(stream.url in reports for stream in camera.streams):
                 continue
             for stream in camera.streams:

@@ -51,7 +51,9 @@ class CameraSettings(LookingSettings):
     )
     offline_threshold: float = setting(seconds(1, 7 * _DAY), 180.0, "Silence after which a camera is offline.")
     snapshot_interval: float = setting(
-        seconds(0, _DAY), 300.0, "Time between pictures of a camera that is online; 0: only when somebody asks for one."
+        seconds(0, _DAY),
+        3600.0,
+        "Time between pictures of a camera that is online; 0: only when somebody asks for one.",
     )
     snapshot_max_bytes: int = setting(
         whole(10_240, 16_777_216), 2_097_152, "Largest picture that is taken from a camera, in bytes."

@@ -31,6 +31,8 @@ MAX_CONCURRENT = 4
 FRESH = 5.0
 #: Seconds for one picture, waiting for the device's other users included.
 MAX_SECONDS = 60.0
+#: Seconds after which the first picture of a camera may be taken: while everybody is found there is enough to do.
+PAUSE = 10.0
 #: Seconds over which the first pictures after a start are spread.
 FIRST = 30.0
 #: Seconds between looks at whose turn it is.
@@ -127,7 +129,8 @@ class Photographer(Service):
             for camera in self._registry.cameras():
                 if not _shows_something(camera):
                     continue
-                due = self._due.setdefault(camera.id, now + self._random() * min(FIRST, self._interval))
+                first = now + min(PAUSE, self._interval) + self._random() * min(FIRST, self._interval)
+                due = self._due.setdefault(camera.id, first)
                 if due <= now and camera.id not in self._under_way:
                     self._begin(camera.id, in_turn=True)
         except Exception:

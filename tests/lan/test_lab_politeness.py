@@ -102,6 +102,8 @@ def test_an_excluded_camera_is_never_asked(lab: Lab) -> None:
     farm = plant(lab, "farm", "10.77.0.0/24", 1)
     farm.start()
     site = Site(lab)
+    # Whom it answered, the kernel itself asks after five seconds whether he is still there (RFC 4861, 7.3.3, DELAY).
+    site.host.run("sysctl", "-qw", "net.ipv4.neigh.eth0.delay_first_probe_time=300")
     site.daemon(SCAN_EXCLUDE="10.77.0.64/28", HEALTH_REPORT_INTERVAL="1", HEALTH_CHECK_INTERVAL="1")
     site.online(farm.cameras[0].mac)
     # It comes when the daemon listens, so that its Hello is heard.

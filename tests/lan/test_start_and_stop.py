@@ -130,7 +130,7 @@ def test_wrong_configuration(host: Host, how: str) -> None:
         MQTT_PORT="99999",
         SCAN_NETWORKS="10.0.0.0/99",
         MQTT_TOPIC_PREFIX="a/#",
-        CAMERA_CREDENTIALS="x",
+        CAMERA_CREDENTIALS="kanarie-without-a-colon",
     )
     assert daemon.wait(20) == 2, daemon.text()
     for name in ("MQTT_PORT", "SCAN_NETWORKS", "MQTT_TOPIC_PREFIX", "CAMERA_CREDENTIALS"):

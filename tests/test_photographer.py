@@ -83,6 +83,7 @@ class Case(SynchronousTestCase):
             interval=self.interval,
             monotonic=self.clock.seconds,
             random=lambda: 0.5,
+            excluded=("10.0.0.66",),
         )
         bus.subscribe(self.photographer)
         self.photographer.startService()
@@ -141,6 +142,13 @@ class InTurn(Case):
         assert gone is not None
         self.registry.silent(gone, "no answer", self.clock.seconds())
         self.pass_time(2 * INTERVAL)
+        self.assertEqual(self.first.asked, [])
+
+    def test_excluded(self) -> None:
+        """A camera that was known before its address was excluded is asked neither in turn nor on demand."""
+        camera = self.camera(66)
+        self.pass_time(2 * INTERVAL)
+        self.failureResultOf(self.refresh(camera), Unreachable)
         self.assertEqual(self.first.asked, [])
 
     def test_few_at_a_time(self) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from dataclasses import replace
 from hashlib import blake2b
 
@@ -53,6 +53,7 @@ class Photographer(Service):
     :param interval: seconds, 0 for on demand only.
     :param monotonic: seconds that never jump.
     :param random: evenly from 0 to 1.
+    :param excluded: addresses at which nobody is asked anything.
     :ivar counts: pictures taken, by source, and what went wrong, by kind.
     """
 
@@ -71,6 +72,7 @@ class Photographer(Service):
         interval: float,
         monotonic: Callable[[], float],
         random: Callable[[], float],
+        excluded: Container[str] = (),
         album: Album | None = None,
     ) -> None:
         self.album = album if album is not None else Album()
@@ -85,6 +87,7 @@ class Photographer(Service):
         self._interval = interval
         self._monotonic = monotonic
         self._random = random
+        self._excluded = excluded
         self._room = DeferredSemaphore(MAX_CONCURRENT)
         self._looks = LoopingCall(self._look)
         self._looks.clock = clock
@@ -182,6 +185,8 @@ class Photographer(Service):
         candidate = self._registry.candidate(key)
         if not self._registry.stands_at(key, camera.address):
             raise Unreachable("another device answers at its address")
+        if camera.address in self._excluded:
+            raise Unreachable("nothing is sent to its address (SCAN_EXCLUDE)")
         login = self._login_of(key)
         problem: InspectionError | None = None
         for taker in self._takers:

@@ -11,6 +11,7 @@ from twisted.internet.defer import Deferred
 from twisted.plugin import IPlugin
 from zope.interface import implementer
 
+from twisted_detector.addressing import Exclusions
 from twisted_detector.bus import Bus
 from twisted_detector.examiner import Examiner
 from twisted_detector.frozen import Stills
@@ -76,6 +77,7 @@ class PicturesMaker:
             interval=config.snapshot_interval,
             monotonic=time.monotonic,
             random=random.random,
+            excluded=parts[Exclusions],
         )
         studio.decoder = decoder
         parts[Bus].subscribe(studio)

@@ -79,6 +79,8 @@ class Canaries:
                 texts += Path(file).read_text("utf-8", "replace").splitlines()
             for text in texts:
                 for entry in text.split(",") if name == "CAMERA_CREDENTIALS" else [text]:
+                    if name == "CAMERA_CREDENTIALS" and entry.strip()[:1] in ("", "#", "["):
+                        continue  # a comment or a heading is no secret, and headings stand in messages
                     user, colon, password = entry.partition(":")
                     self.plant(password if colon else entry, f"{name}{' of ' + user if colon else ''}")
                     if colon and password:

@@ -113,6 +113,7 @@ class OnvifSession:
         self.doubted = False
         self.unsaid = False
         self._fresh = fresh
+        self._retimed = False
         self._last: Refused | None = None
 
     async def ask(self, url: str, namespace: str, operation: str, body: str, *, with_login: bool = True) -> Element:
@@ -182,6 +183,7 @@ class OnvifSession:
         if other is None:
             return False
         self._offset = other
+        self._retimed = True
         return True
 
     def _know_date(self, date: str) -> DeviceClock:
@@ -216,7 +218,9 @@ class OnvifSession:
             what = "the login has no right to ask that"
         else:
             what = "a login is needed"
-        refused = Refused(what, shown=refusal.text, attempted=attempted, locked=warning.counts, soap=refusal.soap)
+        # The device counted both attempts of two clocks: a second login would be its third.
+        enough = warning.counts or (attempted and self._retimed)
+        refused = Refused(what, shown=refusal.text, attempted=attempted, locked=enough, soap=refusal.soap)
         past_http = self._challenge is not None and not refusal.challenges
         if sent and (attempted or not past_http):
             self._last = refused

@@ -16,8 +16,8 @@ class ILoginBudget(Interface):
     """Who may try which credential now. One budget per device over all protocols, kept over restarts.
 
     Whoever gives a device a login does it through :func:`twisted_detector.spending.spend`, which keeps to this order:
-    ``spend``, the attempt, and then one of ``accepted``, ``refused``, ``doubted``,
-    ``unanswered`` and ``unspent``.
+    ``spend``, the attempt (with ``again`` before each further time that the login is sent and was not let in yet), and
+    then one of ``accepted``, ``refused``, ``doubted``, ``unanswered`` and ``unspent``.
     """
 
     def allowed(candidate: Candidate, now: float) -> Sequence[Login]:
@@ -28,6 +28,11 @@ class ILoginBudget(Interface):
 
     async def spend(candidate: Candidate, login: Login, now: float) -> bool:
         """``login`` is about to be sent: on the disk before this ends. False: it must not be sent after all."""
+
+    async def again(candidate: Candidate, login: Login, now: float) -> bool:
+        """``login`` is about to be sent once more, and nothing says that the device did not count the time before: one
+        failure more, on the disk before this ends. False: there is no room for it.
+        """
 
     def unspent(candidate: Candidate, login: Login) -> None:
         """It was not sent."""

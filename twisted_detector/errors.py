@@ -51,6 +51,10 @@ class Unreachable(InspectionError):
     """The device does not answer: no connection, a reset, or silence until the time-out."""
 
 
+class NotAgain(Unreachable):
+    """A login was sent and nobody knows what became of it; there is no room for another failure."""
+
+
 class Unauthorized(InspectionError):
     """The device wants a login that it was not given, or refused the one it was given.
 

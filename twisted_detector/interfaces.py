@@ -109,7 +109,8 @@ class IInspector(Interface):
         """Find out what stands at ``candidate.address``; None: not mine.
 
         Called first with ``login`` None, and again with a login only after :class:`errors.Unauthorized`
-        (or an Inspection with status ``auth_required``) and only when the login budget allows it.
+        (or an Inspection with status ``auth_required``) and only when the login budget allows it. Who sends it
+        more than once calls ``await login.may_be_sent()`` before each time, and ``was_let_in`` when it was.
 
         :raises errors.Unreachable: no answer.
         :raises errors.Unauthorized: a login is needed, or ``login`` was refused.

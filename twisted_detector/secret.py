@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Protocol
+
+from twisted_detector.errors import NotAgain
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,9 +34,44 @@ class Secret:
     __str__ = __repr__
 
 
+class Permit(Protocol):
+    """What whoever lends a login wants to know of each time that it is sent."""
+
+    async def ask(self) -> bool:
+        """It is about to be sent. False: it must not be: an earlier time may count as a failure already."""
+
+    def let_in(self) -> None:
+        """The device let it in."""
+
+    def no_attempt(self) -> None:
+        """The device said that the last time was no wrong login: an old nonce, or nothing about logins at all."""
+
+
 @dataclass(frozen=True, slots=True)
 class Login:
-    """A user name with its password. ``name`` may be logged, ``password`` masks itself."""
+    """A user name with its password. ``name`` may be logged, ``password`` masks itself.
+
+    :ivar permit: is asked before each time that the login is sent, and told what came of it; None: nobody counts.
+    """
 
     name: str
     password: Secret
+    permit: Permit | None = field(default=None, repr=False, compare=False, kw_only=True)
+
+    async def may_be_sent(self) -> None:
+        """Ends when it may be sent; see :meth:`Permit.ask`.
+
+        :raises errors.NotAgain: it must not be.
+        """
+        if self.permit is not None and not await self.permit.ask():
+            raise NotAgain
+
+    def was_let_in(self) -> None:
+        """See :meth:`Permit.let_in`."""
+        if self.permit is not None:
+            self.permit.let_in()
+
+    def was_no_attempt(self) -> None:
+        """See :meth:`Permit.no_attempt`."""
+        if self.permit is not None:
+            self.permit.no_attempt()

@@ -1,7 +1,9 @@
 """A login and an attempt to use it go in; the attempt's outcome comes out, and the budget has been told all of it.
 
 This is the one way in which a device is given a secret, whatever the protocol. What the attempt does not say for
-itself is known from whether it looked at the password: who never did cannot have sent it.
+itself is known from whether it looked at the password: who never did cannot have sent it. Whoever sends it asks each
+time (:class:`secret.Permit`): until it was let in, a second time may be a second failure at the device, and is charged
+as one before it is sent.
 """
 
 from __future__ import annotations
@@ -33,6 +35,30 @@ class _Watched(Secret):
     __repr__ = __str__ = Secret.__repr__
 
 
+class _Permit:
+    """See :class:`secret.Permit`; shared by all that one attempt consists of.
+
+    :param again: charges one more time and says whether it may be.
+    """
+
+    def __init__(self, again: Callable[[], Awaitable[bool]]) -> None:
+        self._again = again
+        self._free = False
+        self._sent = False
+
+    async def ask(self) -> bool:
+        if self._sent and not self._free:
+            return await self._again()
+        self._sent = True
+        return True
+
+    def let_in(self) -> None:
+        self._free = True
+
+    def no_attempt(self) -> None:
+        self._sent = False
+
+
 async def spend(
     budget: ILoginBudget,
     clock: IReactorTime,
@@ -53,6 +79,7 @@ async def spend(
     if not await budget.spend(candidate, login, clock.seconds()):
         raise Unauthorized("no login may be tried now", attempted=False)
     watched = _Watched(login.password.reveal())
+    permit = _Permit(lambda: budget.again(candidate, login, clock.seconds()))
 
     def unclear() -> None:
         if watched.looks:
@@ -61,7 +88,7 @@ async def spend(
             budget.unspent(candidate, login)
 
     try:
-        outcome = await attempt(Login(login.name, watched))
+        outcome = await attempt(Login(login.name, watched, permit=permit))
     except Unauthorized as error:
         if error.attempted or (error.attempted is None and watched.looks):
             error.attempted = True

@@ -25,6 +25,8 @@ from twisted_detector.model import Candidate, Login
 MAX_REMEMBERED = 65_536
 #: What was refused for one purpose is tried for it again after so many seconds.
 DAY = 86_400.0
+#: Under this name stands what was sent beyond the first time of one attempt.
+_AGAIN = "again"
 
 
 @implementer(ILoginBudget)
@@ -58,6 +60,8 @@ class LoginBudget:
         self._save = save
         self._kept = kept
         self._sheets: dict[str, Sheet] = {}
+        #: Which sheet of a MAC was charged last at an address; no more than there are sheets.
+        self._at: dict[str, str] = {}
         #: (name of a device, fingerprint for a purpose) that were not refused since this program runs.
         self._risked: set[tuple[str, str]] = set()
 
@@ -67,7 +71,9 @@ class LoginBudget:
             if not text:
                 continue
             try:
-                self._sheets[key] = load(text)
+                sheet = self._sheets[key] = load(text)
+                if sheet.address:
+                    self._at[sheet.address] = key
             except ValueError:
                 self.log.warn("The saved login budget of {key} cannot be read and is forgotten", key=key)
         self._bound()
@@ -122,38 +128,38 @@ class LoginBudget:
         """See :class:`ILoginBudget`."""
         if login not in self.allowed(candidate, now):
             return False
-        mark = self._mark(login)
-        sheets = {name: self._sheet(name) for name in _noted_as(candidate)}
-        if all(sheet.proved == mark for sheet in sheets.values()):
+        mark, names = self._mark(login), _noted_as(candidate)
+        if all(self._sheet(name).proved == mark for name in names):
             return True
         good = any(sheet.good == mark for sheet in self._known(candidate, now))
-        for sheet in sheets.values():
-            sheet.spend(mark, now)
-        writes = [saved for name in sheets if isinstance(saved := self._keep(name), Deferred)]
-        try:
-            for write in writes:
-                await write
-        except CancelledError:
-            self.unspent(candidate, login)
-            raise
+        await self._charge(candidate, names, (mark,), now)
         if not self._kept() and not good:
             # Whoever is started again and again with a full disk would have a new chance each time.
             self.unspent(candidate, login)
             return False
         return True
 
+    async def again(self, candidate: Candidate, login: Login, now: float) -> bool:
+        """See :class:`ILoginBudget`."""
+        mark, names = self._mark(login), _noted_as(candidate)
+        # What was let in since this program runs is not charged the first time.
+        first = (mark,) if all(self._sheet(name).proved == mark for name in names) else ()
+        marks = (*first, self._mark(login, _AGAIN))
+        sheets = self._known(candidate, now)
+        if len(_recent(sheets, now)) + len(marks) > MAX_FAILURES or any(sheet.locked_until > now for sheet in sheets):
+            return False
+        await self._charge(candidate, names, marks, now)
+        return self._kept()
+
     def unspent(self, candidate: Candidate, login: Login) -> None:
         """See :class:`ILoginBudget`."""
-        mark = self._mark(login)
-        for name in _noted_as(candidate):
-            if self._sheet(name).withdraw(mark):
-                self._keep(name)
+        self._withdraw(_noted_as(candidate), self._mark(login))
 
     def unanswered(self, candidate: Candidate, login: Login) -> None:
         """See :class:`ILoginBudget`."""
-        mark = self._mark(login)
-        if any(self._sheet(name).good == mark for name in _noted_as(candidate)):
-            self.unspent(candidate, login)
+        mark, names = self._mark(login), _noted_as(candidate)
+        if any(self._sheet(name).good == mark for name in names):
+            self._withdraw(names, mark, self._mark(login, _AGAIN))
 
     def doubted(self, candidate: Candidate, login: Login, now: float) -> None:
         """See :class:`ILoginBudget`."""
@@ -167,8 +173,11 @@ class LoginBudget:
 
     def accepted(self, candidate: Candidate, login: Login, now: float) -> None:
         """See :class:`ILoginBudget`."""
+        mark, again = self._mark(login), self._mark(login, _AGAIN)
         for name in _noted_as(candidate):
-            if self._sheet(name).accept(self._mark(login)):
+            sheet = self._sheet(name)
+            repeated = sheet.withdraw(again)
+            if sheet.accept(mark) or repeated:
                 self._keep(name)
 
     def refused(self, candidate: Candidate, login: Login, now: float, locked: bool) -> None:
@@ -210,14 +219,7 @@ class LoginBudget:
             return True
         if len(_recent(sheets, now)) + 1 >= MAX_FAILURES or not self._kept():
             return False
-        for name in names:
-            self._sheet(name).spend(mark, now)
-        try:
-            for write in [saved for name in names if isinstance(saved := self._keep(name), Deferred)]:
-                await write
-        except CancelledError:
-            self._withdraw(names, mark)
-            raise
+        await self._charge(candidate, names, (mark,), now)
         return True
 
     def risked(
@@ -245,11 +247,6 @@ class LoginBudget:
         if locked:
             self.locked(candidate, now)
 
-    def _withdraw(self, names: Iterable[str], mark: str) -> None:
-        for name in names:
-            if self._sheet(name).withdraw(mark):
-                self._keep(name)
-
     def showed(
         self, candidate: Candidate, now: float, *, firmware: str = "", door: str = "", wants_login: bool = True
     ) -> None:
@@ -262,8 +259,40 @@ class LoginBudget:
 
     # --- the sheets ------------------------------------------------------------------------------------------------
 
+    async def _charge(self, candidate: Candidate, names: Sequence[str], marks: Sequence[str], now: float) -> None:
+        """Note these as about to be sent; ends when that is on the disk."""
+        for name in names:
+            sheet = self._sheet(name)
+            for mark in marks:
+                sheet.spend(mark, now)
+            if candidate.mac is not None:
+                self._stand(name, sheet, candidate.address)
+        try:
+            for write in [saved for name in names if isinstance(saved := self._keep(name), Deferred)]:
+                await write
+        except CancelledError:
+            self._withdraw(names, *marks)
+            raise
+
+    def _withdraw(self, names: Iterable[str], *marks: str) -> None:
+        for name in names:
+            sheet = self._sheet(name)
+            if sum(map(sheet.withdraw, marks)):  # each of them, so not any()
+                self._keep(name)
+
+    def _stand(self, name: str, sheet: Sheet, address: str) -> None:
+        """The device whose MAC is in ``name`` was given a login at ``address``."""
+        if self._at.get(sheet.address) == name:
+            del self._at[sheet.address]
+        sheet.address = address
+        self._at[address] = name
+
     def _known(self, candidate: Candidate, now: float) -> list[Sheet]:
-        sheets = [self._sheets[name] for name in _met_as(candidate) if name in self._sheets]
+        names = _met_as(candidate)
+        if candidate.mac is None and candidate.address in self._at:
+            # Its MAC is not seen (yet): it may be the one that was given logins there.
+            names = (*names, self._at[candidate.address])
+        sheets = [self._sheets[name] for name in names if name in self._sheets]
         for sheet in sheets:
             sheet.hold_clock(now)
         return sheets
@@ -278,7 +307,9 @@ class LoginBudget:
     def _bound(self) -> None:
         while len(self._sheets) > MAX_REMEMBERED:
             name = next(iter(self._sheets))
-            del self._sheets[name]
+            sheet = self._sheets.pop(name)
+            if self._at.get(sheet.address) == name:
+                del self._at[sheet.address]
             self._save(name, "")
 
     def _may_have_a_secret(self, candidate: Candidate) -> bool:

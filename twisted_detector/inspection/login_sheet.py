@@ -41,6 +41,7 @@ class Sheet:
     :ivar firmware, reference: what the device said of itself when a login was noted last; "" when it did not.
     :ivar closed: the doors of the device (inspectors, streams) that wanted a login.
     :ivar lifted_at: when it had changed last.
+    :ivar address: where a device that is known by its MAC was given a login last, "" for others.
     :ivar proved: let in since this program runs; not kept.
     """
 
@@ -53,6 +54,7 @@ class Sheet:
     reference: str = ""
     closed: set[str] = field(default_factory=set)
     lifted_at: float = 0.0
+    address: str = ""
     proved: str = ""
 
     # --- judging ---------------------------------------------------------------------------------------------------
@@ -170,6 +172,7 @@ class Sheet:
             "reference": self.reference,
             "closed": sorted(self.closed),
             "lifted_at": self.lifted_at,
+            "address": self.address,
         }
         return json.dumps({name: value for name, value in entry.items() if value})
 
@@ -191,6 +194,7 @@ def load(text: str) -> Sheet:
             reference=str(entry.get("reference", ""))[:MAX_FACE],
             closed={str(door)[:MAX_FACE] for door in entry.get("closed", [])},
             lifted_at=_stamp(entry.get("lifted_at", 0.0)),
+            address=str(entry.get("address", ""))[:MAX_FACE],
         )
     except (ValueError, AttributeError, TypeError, RecursionError):
         raise ValueError("no sheet") from None

@@ -6,15 +6,17 @@ both, and one refused attempt ends it, though others were let in before: a secon
 wherever the password is wrong, or was changed meanwhile. Only a refusal that is no word about the password is answered
 again, once: a nonce that the device calls stale, or a token whose time was wrong by the device's own words
 (``onvif_clock`` has chosen the time by evidence before); and where HTTP let the login in and SOAP refuses, it is about
-rights, and other questions may follow.
+rights, and other questions may follow. Whoever lent the login is asked before each time (``Login.may_be_sent``): after
+silence, a 403 or a wrong time nobody knows whether the device counted.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
-from twisted_detector.errors import Busy, LocalError, RemoteError, Unauthorized
+from twisted_detector.errors import Busy, LocalError, NotAgain, RemoteError, Unauthorized
 from twisted_detector.inspection.http import HttpResponse, HttpTransport, once_more
 from twisted_detector.inspection.onvif_clock import DRIFT, DeviceClock, date_offset
 from twisted_detector.model import Login, host_for_url
@@ -113,7 +115,6 @@ class OnvifSession:
         self.doubted = False
         self.unsaid = False
         self._fresh = fresh
-        self._retimed = False
         self._last: Refused | None = None
 
     async def ask(self, url: str, namespace: str, operation: str, body: str, *, with_login: bool = True) -> Element:
@@ -123,6 +124,7 @@ class OnvifSession:
         :raises Refused: a login is needed, or it was refused.
         :raises soap.SoapFault: the device answered with another fault.
         :raises NotAnOnvifAnswer: the answer is no SOAP message. RemoteError: it is none that can be read.
+        :raises errors.Unreachable: also where the login was sent before, and must not be sent again.
         :raises errors.Busy: HTTP 503 or 429. errors.Unreachable, errors.Malformed: as the transport.
         """
         if with_login and self._last is not None:
@@ -133,7 +135,15 @@ class OnvifSession:
             response = await once_more(lambda: self._send(url, content_type, body, authenticate))
             self.date = next(iter(response.values("Date")), "")
             self.certificate = response.certificate or self.certificate
-            return _judge(response)
+            try:
+                answer = _judge(response)
+            except RemoteError:
+                if authenticate and self._login is not None and response.status != 403:
+                    self._login.was_no_attempt()
+                raise
+            if authenticate and self._login is not None and not isinstance(answer, Refusal):
+                self._login.was_let_in()
+            return answer
 
         ready = with_login and (self._token or (self._challenge is not None and not (self._fresh and self.accepted)))
         answer = await send(ready)
@@ -143,7 +153,8 @@ class OnvifSession:
                 ready = True
                 answer = await send(True)
             if isinstance(answer, Refusal) and self._try_again(answer):
-                answer = await send(True)
+                with suppress(NotAgain):
+                    answer = await send(True)
         if isinstance(answer, Refusal):
             self.refusal = answer
             raise self._refused(answer, sent=ready)
@@ -173,8 +184,9 @@ class OnvifSession:
             return False
         if self._challenge is not None:
             newer = digest.choose(refusal.challenges, allow_basic=False)
-            if newer is not None and newer.stale:
+            if newer is not None and newer.stale and self._login is not None:
                 self._challenge, self._nonce_count = newer, 0
+                self._login.was_no_attempt()
                 return True
             return False
         if self.accepted or not refusal.about_time:
@@ -183,7 +195,6 @@ class OnvifSession:
         if other is None:
             return False
         self._offset = other
-        self._retimed = True
         return True
 
     def _know_date(self, date: str) -> DeviceClock:
@@ -218,9 +229,7 @@ class OnvifSession:
             what = "the login has no right to ask that"
         else:
             what = "a login is needed"
-        # The device counted both attempts of two clocks: a second login would be its third.
-        enough = warning.counts or (attempted and self._retimed)
-        refused = Refused(what, shown=refusal.text, attempted=attempted, locked=enough, soap=refusal.soap)
+        refused = Refused(what, shown=refusal.text, attempted=attempted, locked=warning.counts, soap=refusal.soap)
         past_http = self._challenge is not None and not refusal.challenges
         if sent and (attempted or not past_http):
             self._last = refused
@@ -235,6 +244,8 @@ class OnvifSession:
         if not rest.startswith(self._host) or rest[len(self._host) :][:1] not in ("", "/", ":", "?"):
             raise LocalError("a device is asked at its own address only", shown=f"{scheme} {rest[:80]}")
         login = self._login if authenticate else None
+        if login is not None:
+            await login.may_be_sent()
         if login is not None and self._challenge is None:
             created = min(max(self._now() + self._clock_offset, 0.0), _LAST_SECOND)
             header_xml = soap.username_token(

@@ -2,8 +2,8 @@
 
 Nothing is sent that was not asked for: the first request goes without a credential, a challenge is answered once, and
 a credential that was refused is not sent again on any connection, whether or not it had been let in before: accounts
-lock after five to seven failures. Only where the server calls the nonce stale, or may want one of this connection, it
-was no word about the password.
+lock after five to seven failures. Only where the server calls the nonce stale it was no word about the password.
+Whoever lent the login is asked before each time: after a closed connection or a 403 nobody knows whether it counted.
 """
 
 from __future__ import annotations
@@ -80,8 +80,6 @@ class RtspClient:
         self._challenged_on: RtspSession | None = None
         self._nonce_count = 0
         self._closures = 0
-        #: Whether a nonce is good on the next connection too; None while that was never tried.
-        self._outlives: bool | None = None
 
     @property
     def login(self) -> Login | None:
@@ -168,8 +166,9 @@ class RtspClient:
             session = await self.session() if anew else self.connection
             used = session.answers > 0
             credential = self._credential(session, method, url)
-            carried_over = bool(credential) and self.accepted and self._challenged_on is not session
-            self.attempted = self.attempted or bool(credential)
+            if credential and self._login is not None:
+                await self._login.may_be_sent()
+                self.attempted = True
             try:
                 response = await session.request(method, url, (*headers, *credential), timeout=self._patience)
             except Closed:
@@ -181,33 +180,34 @@ class RtspClient:
             self._note(session, response)
             self._heed(response, sent=bool(credential))
             if response.status != 401:
-                self.accepted = self.accepted or bool(credential)
-                self._outlives = True if carried_over else self._outlives
+                if credential and response.status != 403:
+                    self._let_in()
                 return response
             if credential:
-                # A nonce of another connection, sent along for the first time, is the one other thing to be refused.
-                foreign = carried_over and self._outlives is None
-                self._outlives = False if foreign else self._outlives
-                if forgiven or self._challenge is None or not (self._challenge.stale or foreign):
+                if forgiven or self._challenge is None or not self._challenge.stale or self._login is None:
                     self.refused = True
                     raise Unauthorized("the device refused the login", attempted=True)
                 forgiven = True
+                self._login.was_no_attempt()
             self._check_answerable(response)
         raise Unreachable("the device closes every connection before it answers")
+
+    def _let_in(self) -> None:
+        self.accepted = True
+        if self._login is not None:
+            self._login.was_let_in()
 
     def _credential(self, session: RtspSession, method: str, url: str) -> tuple[tuple[str, str], ...]:
         """The Authorization header for this request, none while no challenge was met that it would answer.
 
         A nonce may be valid on its connection only (live555), so on a new one the question goes first without, except
-        where the login was accepted before and that is not known of this server, or where the server closed instead of
-        answering: a third attempt could be the third failed login. A password in clear is not given away before it is
-        asked for: another device may have the address by now.
+        where the server closed instead of answering. A password in clear is not given away before it is asked for:
+        another device may have the address by now.
         """
         challenge = self._challenge
         if self._login is None or challenge is None or self.refused:
             return ()
-        forthcoming = self.accepted and challenge.scheme == "digest" and self._outlives is not False
-        if self._challenged_on is not session and not forthcoming and not self._closures:
+        if self._challenged_on is not session and not self._closures:
             return ()
         self._nonce_count += 1
         try:
@@ -270,7 +270,7 @@ class RtspClient:
         if session is None or session.closed:
             return
         session.on_interleaved = session.on_lost = None
-        credential = self._credential(session, method, url)
+        credential = self._credential(session, method, url) if self.accepted else ()
         with suppress(Unreachable, Malformed):  # the connection goes away, and its session with it
             await session.request(method, url, (*headers, *credential), timeout=timeout)
 
@@ -278,7 +278,8 @@ class RtspClient:
         """Send without waiting for an answer, if the connection stands."""
         session = self._session
         if session is not None and not session.closed:
-            session.send(method, url, (*headers, *self._credential(session, method, url)))
+            credential = self._credential(session, method, url) if self.accepted else ()
+            session.send(method, url, (*headers, *credential))
 
     def abandon(self) -> Deferred[None] | None:
         """Cut the connection at once, so that another may be made; fires when it is gone."""

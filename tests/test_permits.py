@@ -22,7 +22,7 @@ from twisted_detector.inspection.http import HttpResponse, KeptConnectionClosed
 from twisted_detector.inspection.onvif import OnvifInspector
 from twisted_detector.inspection.rtsp import RtspInspector
 from twisted_detector.model import Login
-from twisted_detector.spending import spend
+from twisted_detector.spending import once, spend
 from twisted_detector.testing.doubles import ScriptedValidator
 from twisted_detector.visit import Visit
 
@@ -140,6 +140,15 @@ class PermitTests(Case):
         with self.assertRaises(Unreachable):
             self.lend(silent)
         self.assertEqual(["one", "two"], self.names(mac=A))
+
+    def test_once(self) -> None:
+        """For a picture a login is sent once, and more often only after it was let in."""
+        lent = once(ONE)
+        result_of(self.clock, lent.may_be_sent())
+        with self.assertRaises(NotAgain):
+            result_of(self.clock, lent.may_be_sent())
+        lent.was_let_in()
+        result_of(self.clock, lent.may_be_sent())
 
     def test_on_the_disk_first(self) -> None:
         """It is not sent again before that is kept; where nothing can be kept it is not sent again."""

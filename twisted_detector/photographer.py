@@ -24,6 +24,7 @@ from twisted_detector.model import Camera, Candidate, Login, Status
 from twisted_detector.picture import Picture
 from twisted_detector.picturing import IPictures, IPictureTaker
 from twisted_detector.registry import Registry
+from twisted_detector.spending import once
 
 #: Cameras of which a picture is taken at one time: each costs a connection, a picture's bytes, perhaps the decoder.
 MAX_CONCURRENT = 4
@@ -221,7 +222,7 @@ class Photographer(Service):
                 raise
         refused = locked = False
         try:
-            return await taker.take(camera, login)
+            return await taker.take(camera, once(login))
         except Unauthorized as error:
             refused, locked = error.attempted is not False, error.locked
             raise

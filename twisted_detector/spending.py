@@ -59,6 +59,15 @@ class _Permit:
         self._sent = False
 
 
+async def _never() -> bool:
+    return False
+
+
+def once(login: Login) -> Login:
+    """The same login, to be sent to one device once, and more often only after it was let in."""
+    return Login(login.name, login.password, permit=_Permit(_never))
+
+
 async def spend(
     budget: ILoginBudget,
     clock: IReactorTime,

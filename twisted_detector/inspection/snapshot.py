@@ -139,14 +139,16 @@ class SnapshotTaker:
             return part
 
         headers = {"Accept": "image/jpeg, image/png, */*"}
-        if errand.challenge is not None and errand.login is not None:
+        login = errand.login if errand.challenge is not None else None
+        if errand.challenge is not None and login is not None:
+            await login.may_be_sent()
             errand.count += 1
             _, target = _split(errand.url, address)
             try:
                 headers["Authorization"] = digest.authorization(
                     errand.challenge,
-                    errand.login.name,
-                    errand.login.password.reveal(),
+                    login.name,
+                    login.password.reveal(),
                     "GET",
                     target,
                     cnonce=self._cnonce(),
@@ -157,6 +159,10 @@ class SnapshotTaker:
                     "this login cannot be sent to the device", shown=error.what, attempted=False
                 ) from None
         response = await client.get(errand.url, headers, sink_for=sink_for)
+        if login is not None and response.status == 200:
+            login.was_let_in()
+        elif login is not None and response.status in _REDIRECTS:
+            login.was_no_attempt()
         return response, part.content if part is not None else response.body
 
     def _answer(self, errand: _Errand, response: HttpResponse) -> None:
@@ -176,6 +182,8 @@ class SnapshotTaker:
             offered = ", ".join(sorted({one.scheme for one in challenges})) or "nothing known"
             what = "the device offers no login scheme that may be used for its snapshot"
             raise Unauthorized(what, shown=offered, attempted=False)
+        if sent:
+            errand.login.was_no_attempt()
         errand.forgiven = sent
         errand.challenge, errand.count = chosen, 0
 

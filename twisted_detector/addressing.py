@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
 from twisted_detector.errors import RemoteError
+from twisted_detector.records import dataclass
 
 #: Dahua, XM (DVRIP) and Reolink (Baichuan): some cameras log what comes there as an illegal login. Nothing is sent to
 #: them, no connect either, not even when a device or the operator names them.

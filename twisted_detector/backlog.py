@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from math import inf
 
 from txaio.tx import make_logger
@@ -12,6 +11,7 @@ from txaio.tx import make_logger
 from twisted_detector.model import Message, Priority
 from twisted_detector.outbox_entry import Entry, Key
 from twisted_detector.quarantine import HOLD, Quarantine
+from twisted_detector.records import dataclass
 
 #: Overflow looks for expired messages at most once in this many seconds: the look costs some milliseconds.
 _SWEEP_INTERVAL = 1.0

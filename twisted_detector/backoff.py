@@ -7,10 +7,10 @@ Blog, 2015): a little around the exponential delay, anywhere below it, or by the
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from enum import StrEnum
 
 from twisted_detector.errors import LocalError
+from twisted_detector.records import dataclass
 
 #: 2**32 times any base is beyond any cap; more would only overflow a float.
 _MAX_EXPONENT = 32

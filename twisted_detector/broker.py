@@ -12,7 +12,6 @@ import shutil
 import sys
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +26,7 @@ from txaio.tx import make_logger
 
 from twisted_detector.broker_programs import AMQTT, HOST, MOSQUITTO, Program, find_program, found, free_port
 from twisted_detector.errors import BrokerError, LocalError
+from twisted_detector.records import dataclass
 
 #: Seconds until it must accept connections: mosquitto needs 0.1, amqtt on a slow machine 3.
 START_TIMEOUT = 5.0

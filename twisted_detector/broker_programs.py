@@ -8,10 +8,10 @@ import pwd
 import socket
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 from twisted_detector.errors import BrokerError
+from twisted_detector.records import dataclass
 
 HOST = "127.0.0.1"
 #: Where systems keep programs that are not on a user's PATH.

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from zope.interface import implementer
 
@@ -27,6 +27,7 @@ from twisted_detector.events import (
 )
 from twisted_detector.interfaces import IEventListener
 from twisted_detector.model import Inspection, Login, Sighting
+from twisted_detector.records import dataclass
 
 #: Addresses of either kind: a /21 full of devices, 0.5 kB for each fact.
 MAX_ADDRESSES = 2048

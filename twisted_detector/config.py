@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import field, fields
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from types import MappingProxyType
@@ -22,6 +22,7 @@ from twisted_detector.config_reader import Reader, ReadFile, Reading, must_be, r
 from twisted_detector.errors import ConfigError
 from twisted_detector.inspection.login_rules import named_networks as networks_with_logins
 from twisted_detector.model import Login
+from twisted_detector.records import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from twisted_detector.config_kinds import (
     SECRET,
     TEXT,
@@ -15,11 +13,12 @@ from twisted_detector.config_kinds import (
 from twisted_detector.config_logins import LOGINS
 from twisted_detector.config_looking import LookingSettings
 from twisted_detector.model import Login, Secret
+from twisted_detector.records import dataclass
 
 _DAY = 86_400
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(init=False, repr=False, eq=False, frozen=True, slots=True, kw_only=True)
 class CameraSettings(LookingSettings):
     """How cameras are asked, proved and logged in to."""
 

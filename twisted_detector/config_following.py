@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -21,6 +20,7 @@ from twisted_detector.config_kinds import (
 )
 from twisted_detector.config_telling import TellingSettings
 from twisted_detector.model import Secret
+from twisted_detector.records import dataclass
 
 
 def _read_url(text: str) -> str:
@@ -51,7 +51,7 @@ def _read_stream_prefix(text: str) -> str:
 STREAM_PREFIX: Kind[str] = Kind(_read_stream_prefix, "at most 32 letters, digits, '_' and '-'")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(init=False, repr=False, eq=False, frozen=True, slots=True, kw_only=True)
 class FollowingSettings(TellingSettings):
     """Who follows the cameras, besides the readers of the topics."""
 

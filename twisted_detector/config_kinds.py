@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
 from typing import Any, Generic, TypeVar, cast
 
 from twisted_detector.model import Secret
+from twisted_detector.records import dataclass
 
 T = TypeVar("T")
 D = TypeVar("D")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 from twisted_detector.config_kinds import (
@@ -19,11 +18,12 @@ from twisted_detector.config_kinds import (
     whole,
 )
 from twisted_detector.config_mqtt import MqttSettings
+from twisted_detector.records import dataclass
 
 _DAY = 86_400
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(init=False, repr=False, eq=False, frozen=True, slots=True, kw_only=True)
 class LookingSettings(MqttSettings):
     """This machine, and where, how and how often cameras are looked for."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 from twisted_detector.config_kinds import (
@@ -20,9 +19,10 @@ from twisted_detector.config_kinds import (
     whole,
 )
 from twisted_detector.model import Secret
+from twisted_detector.records import dataclass
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(init=False, repr=False, eq=False, frozen=True, slots=True, kw_only=True)
 class MqttSettings:
     """How the broker is reached, and how much is kept for it."""
 

@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import os
 import stat
-import tomllib
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
-from difflib import get_close_matches
+from dataclasses import field
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 from twisted_detector.config_kinds import Kind, Refused, Setting
+from twisted_detector.records import dataclass
 
 #: The largest file that is read: a bundle of all public CAs has a quarter of a megabyte.
 MAX_FILE_BYTES = 4_194_304
@@ -134,6 +133,8 @@ class Reader:
         content = self._content(CONFIG_FILE, where)
         if content is None:
             return {}
+        import tomllib  # only where there is such a file
+
         try:
             table = tomllib.loads(content.data.decode("utf-8"))
         except UnicodeDecodeError:
@@ -247,6 +248,8 @@ class Reader:
 
 def _guess(name: str, known: Iterable[str]) -> str:
     """The known name that ``name`` was probably meant to be, or ""."""
+    from difflib import get_close_matches  # only after a mistake
+
     # 0.8: one letter too many, too few or wrong in a name of five; unrelated words with a common prefix stay apart
     return next(iter(get_close_matches(name, sorted(known), n=1, cutoff=0.8)), "")
 

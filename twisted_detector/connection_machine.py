@@ -7,13 +7,14 @@ of an old epoch, nor one for which its state has no transition.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Protocol
 
 from automat import TypeMachineBuilder
 
 from twisted_detector.backoff import Backoff
 from twisted_detector.interfaces import ConnectionChange, ConnectionState, ConnectionTimer, IConnectionActions
+from twisted_detector.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

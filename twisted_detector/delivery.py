@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
 
 from twisted_detector.model import Message
+from twisted_detector.records import dataclass
 
 
 class ConnectionState(StrEnum):

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
 from twisted_detector.casebook import Fact
 from twisted_detector.lifecycle import Phase
 from twisted_detector.model import Camera, Interface, Status
+from twisted_detector.records import dataclass
 
 #: How a connection ended.
 OPEN, REFUSED, SILENT, UNREACHABLE = "open", "refused", "no answer", "unreachable"

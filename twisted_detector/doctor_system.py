@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import resource
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from ipaddress import ip_address, ip_network
 from pathlib import Path
 
 from twisted_detector.model import Interface
+from twisted_detector.records import dataclass
 
 OK, WARN, FAIL = "OK", "WARN", "FAIL"
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from twisted_detector.model import Camera, Stream
 from twisted_detector.picture import Picture
+from twisted_detector.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

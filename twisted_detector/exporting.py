@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import io
 import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -69,6 +68,8 @@ def export(
 
 
 def _as_csv(cameras: Sequence[Camera]) -> str:
+    import csv  # the daemon is rarely asked for this
+
     out = io.StringIO()
     table = csv.writer(out)
     table.writerow(_COLUMNS)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from zope.interface import Attribute, Interface
 
 from twisted_detector.errors import CamdetectError
+from twisted_detector.records import dataclass
 
 #: Entries of ours by name, as plain JSON values: a camera's block of Frigate, a stream's sources of go2rtc.
 Entries = Mapping[str, Any]

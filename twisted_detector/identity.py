@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
 
 from twisted_detector.errors import RemoteError
 from twisted_detector.model import Evidence, EvidenceKind, Mac, safe_id
+from twisted_detector.records import dataclass
 
 #: One identifier: its kind and its value in canonical form.
 Claim = tuple[str, str]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
 from twisted_detector.identity import (
     AT_ADDRESS,
@@ -19,6 +18,7 @@ from twisted_detector.identity import (
     Seen,
 )
 from twisted_detector.model import EvidenceKind, Mac
+from twisted_detector.records import dataclass
 
 #: Claims that are kept of one device, beside MACs: what it said first stays.
 MAX_CLAIMS = 32

@@ -7,7 +7,6 @@ Coroutine methods are declared ``async def``; whoever calls them turns them into
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -35,6 +34,7 @@ from twisted_detector.model import (
     Stream,
     StreamReport,
 )
+from twisted_detector.records import dataclass
 
 # --- Seeing ---------------------------------------------------------------------------------------------------------
 

@@ -6,7 +6,6 @@ Durations are never computed from them (the wall clock jumps); offline is decide
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 from ipaddress import ip_address
 
@@ -18,6 +17,7 @@ from twisted_detector.addressing import (
     safe_id as safe_id,
 )
 from twisted_detector.errors import LocalError
+from twisted_detector.records import dataclass
 from twisted_detector.secret import Login as Login, Secret as Secret
 
 

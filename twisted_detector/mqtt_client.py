@@ -12,7 +12,6 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Any
 
 from paho.mqtt import client as paho  # noqa: TID251  this is the one place
@@ -24,6 +23,7 @@ from paho.mqtt.reasoncodes import ReasonCode  # noqa: TID251
 from twisted_detector.model import Message
 from twisted_detector.mqtt_settings import MqttSettings
 from twisted_detector.mqtt_socket import MAX_INBOUND_PACKET, BatchedSocket, in_words
+from twisted_detector.records import dataclass
 from twisted_detector.wire import mqtt as wire
 
 #: CONNACK codes (MQTT 5, 3.2.2.2; paho translates those of 3.1.1) that waiting a little does not cure.

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from twisted_detector.errors import LocalError
 from twisted_detector.model import Secret
+from twisted_detector.records import dataclass
 
 PROTOCOLS = ("3.1.1", "5", "auto")
 

@@ -12,7 +12,7 @@ import socket
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from twisted_detector.errors import LocalError
@@ -21,6 +21,7 @@ from twisted_detector.mqtt_client import FIVE, Accepted, Ending, Job, PahoClient
 from twisted_detector.mqtt_opener import Interrupted, Opener
 from twisted_detector.mqtt_socket import AttemptFailed, BatchedSocket
 from twisted_detector.mqtt_watchdog import Watchdog
+from twisted_detector.records import dataclass
 
 #: A broker that accepts TCP and then says nothing for so long, in seconds, is not answering.
 CONNACK_TIMEOUT = 5.0

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from math import inf
 
 from twisted_detector.model import Message, Priority
 from twisted_detector.receipt import Receipt
+from twisted_detector.records import dataclass
 
 
 @dataclass(slots=True, eq=False)

@@ -8,10 +8,10 @@ known, but it can be found out, and a message that is suspected is held back, ne
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from math import inf
 
 from twisted_detector.outbox_entry import Entry, Key
+from twisted_detector.records import dataclass
 
 #: After so many fruitless connections in a row one message is sent at a time: two may be chance, or a restart.
 FRUITLESS = 3

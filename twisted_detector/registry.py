@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from twisted_detector.addressing import without_login
 from twisted_detector.cameras import CameraSet
@@ -16,6 +16,7 @@ from twisted_detector.kinship import Kinship
 from twisted_detector.lifecycle import Lifecycle, Phase
 from twisted_detector.model import Camera, Candidate, Inspection, Mac, Sighting, Status, Stream, StreamReport
 from twisted_detector.recognition import Recognition, as_sighting
+from twisted_detector.records import dataclass
 
 #: Devices of one daemon: a /16 full of them. More is a flood of forged announcements, or years of guests: the oldest
 #: that is no camera makes room.

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -26,6 +25,7 @@ from twisted_detector.keeper import Keeper
 from twisted_detector.model import Camera, Message
 from twisted_detector.neighbours import KernelNeighbours
 from twisted_detector.neighbours_watch import NeighbourWatch
+from twisted_detector.records import dataclass
 from twisted_detector.registry import Registry
 from twisted_detector.service_detector import make_detector
 from twisted_detector.service_knowledge import known_before, make_knowledge, make_neighbours

@@ -6,8 +6,9 @@ new turns up, then a rare sweep with quick looks between. Whatever changes the n
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+from twisted_detector.records import dataclass
 
 
 class Look(StrEnum):

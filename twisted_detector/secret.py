@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Protocol
 
 from twisted_detector.errors import NotAgain
+from twisted_detector.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

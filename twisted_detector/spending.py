@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TypeVar
 
 from twisted.internet.interfaces import IReactorTime
@@ -18,6 +18,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted_detector.errors import Unauthorized
 from twisted_detector.interfaces import ILoginBudget
 from twisted_detector.model import Candidate, Login, Secret, host_for_url
+from twisted_detector.records import dataclass
 
 T = TypeVar("T")
 

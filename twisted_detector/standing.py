@@ -7,9 +7,9 @@ another, so that the proofs of devices that were found together do not come toge
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from twisted_detector.model import Login, Stream
+from twisted_detector.records import dataclass
 
 #: The golden ratio's fraction: its multiples spread evenly, however many there are (Knuth, TAOCP 6.4).
 _SPREAD = 0.6180339887498949

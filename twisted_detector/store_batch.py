@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from itertools import islice
 
 from twisted_detector.interfaces import JournalRecord
 from twisted_detector.model import Message
+from twisted_detector.records import dataclass
 
 
 @dataclass(slots=True)

@@ -3,10 +3,10 @@ comes out."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum, auto
 
 from twisted_detector.model import Mac
+from twisted_detector.records import dataclass
 
 #: Two addresses of one device that are heard within so many seconds of each other, and the first of them again, are in
 #: use at the same time: a sweep hears both within seconds, and no lease changes twice in half a minute.

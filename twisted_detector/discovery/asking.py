@@ -9,13 +9,13 @@ from __future__ import annotations
 import heapq
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 
 from twisted_detector.discovery.askers import Asker
 from twisted_detector.discovery.knocker import Knocker
 from twisted_detector.discovery.pacing import Pacer, Promise
 from twisted_detector.discovery.scan_plan import ScanTarget
 from twisted_detector.model import Mac
+from twisted_detector.records import dataclass
 
 #: Seconds between two rounds of questions.
 _ROUND = 0.1

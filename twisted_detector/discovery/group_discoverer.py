@@ -11,7 +11,6 @@ from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from random import Random, SystemRandom
 from typing import Any, ClassVar
 
@@ -26,6 +25,7 @@ from twisted_detector.discovery.pacing import Pacer
 from twisted_detector.errors import CamdetectError
 from twisted_detector.interfaces import INeighbours, ISightingSink
 from twisted_detector.model import Interface
+from twisted_detector.records import dataclass
 
 #: Servers with hundreds of virtual interfaces exist, and each costs some datagrams per sweep (WS-Discovery: 16).
 _MAX_PORTS = 64

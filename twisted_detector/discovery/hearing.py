@@ -8,7 +8,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from twisted.internet.interfaces import IReactorTime
 
@@ -17,6 +17,7 @@ from twisted_detector.discovery.reading import FairReading
 from twisted_detector.errors import RemoteError
 from twisted_detector.interfaces import ISightingSink
 from twisted_detector.model import Interface, Sighting
+from twisted_detector.records import dataclass
 
 #: Called with what a fault is about and the fault; logs each only once.
 Complain = Callable[[str, Exception], None]

@@ -9,10 +9,11 @@ from __future__ import annotations
 import heapq
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from twisted_detector.discovery.connector import Connector, Outcome
 from twisted_detector.discovery.pacing import Pacer, Promise
+from twisted_detector.records import dataclass
 
 #: Attempts for one port: with 5 % of packets lost each way, one port in ten thousand loses all four.
 MAX_TRIES = 4

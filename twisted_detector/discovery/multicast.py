@@ -10,7 +10,6 @@ import socket
 import struct
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Any, Protocol
 
@@ -20,6 +19,7 @@ from txaio.tx import make_logger
 from zope.interface import implementer
 
 from twisted_detector.model import Interface
+from twisted_detector.records import dataclass
 
 #: Called with a datagram and the address that it came from (IPv6 link-local with ``%interface``).
 Received = Callable[[bytes, str], None]

@@ -10,7 +10,7 @@ import heapq
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from twisted.internet.task import LoopingCall
@@ -23,6 +23,7 @@ from twisted_detector.discovery.scan_plan import INTERFACES, ScanPlan, ScanTarge
 from twisted_detector.discovery.scan_ports import ports_to_try
 from twisted_detector.interfaces import IDiscoverer, INeighbours, ISightingSink
 from twisted_detector.model import Mac, Sighting
+from twisted_detector.records import dataclass
 
 METHOD = "portscan"
 

@@ -6,11 +6,11 @@ IPv6 networks are left out: 2^64 addresses cannot be swept, multicast finds thos
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, collapse_addresses, ip_network
 
 from twisted_detector.errors import LocalError
 from twisted_detector.model import Interface
+from twisted_detector.records import dataclass
 
 #: The word that stands for the networks of this machine's interfaces.
 INTERFACES = "interfaces"

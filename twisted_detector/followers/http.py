@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
@@ -23,6 +22,7 @@ from zope.interface import implementer
 from twisted_detector.followers.documents import MAX_DOCUMENT
 from twisted_detector.following import Away
 from twisted_detector.model import Secret
+from twisted_detector.records import dataclass
 
 #: Seconds for one request: Frigate validates a configuration of 100 cameras in about one.
 TIMEOUT = 15.0

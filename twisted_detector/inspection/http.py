@@ -8,7 +8,7 @@ bounded. What every fault's ``code`` means is told in ``docs/security.md``.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Protocol
 
 from OpenSSL.SSL import Error as TlsError
@@ -29,6 +29,7 @@ from twisted_detector.inspection.http_connections import (
     Sink,
 )
 from twisted_detector.inspection.turns import Turns
+from twisted_detector.records import dataclass
 from twisted_detector.wire.xml import clean
 
 #: 2 MiB for the body of one answer: GetProfiles of an NVR with 64 profiles of 20 kB (the largest seen) has 1.3 MB.

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from enum import IntEnum
 from fnmatch import fnmatchcase
 from ipaddress import IPv4Network, IPv6Network, ip_network
 
 from twisted_detector.model import Candidate, Login, parse_address
+from twisted_detector.records import dataclass
 
 Network = IPv4Network | IPv6Network
 

@@ -8,10 +8,10 @@ is decided by evidence before the first: what GetSystemDateAndTime says (ONVIF C
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 
+from twisted_detector.records import dataclass
 from twisted_detector.wire.onvif import SystemTime
 
 #: A device's clock within this many seconds of ours needs no correction: the narrowest window known is 5 seconds.

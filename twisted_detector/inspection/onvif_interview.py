@@ -7,7 +7,6 @@ as a :class:`Greeting`, so that the interview with a login, which follows at onc
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 
 from twisted_detector.errors import InspectionError, Malformed, RemoteError, Unreachable
 from twisted_detector.inspection.onvif_asking import Asking
@@ -16,6 +15,7 @@ from twisted_detector.inspection.onvif_findings import Findings
 from twisted_detector.inspection.onvif_session import NotAnOnvifAnswer, OnvifSession, Refusal, Refused
 from twisted_detector.inspection.onvif_streams import StreamQuestions
 from twisted_detector.model import Candidate, Inspection, Login, Status
+from twisted_detector.records import dataclass
 from twisted_detector.wire import onvif, onvif_requests as requests
 from twisted_detector.wire.device_url import device_url
 from twisted_detector.wire.scopes import read_scopes

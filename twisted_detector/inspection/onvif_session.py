@@ -14,12 +14,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from twisted_detector.errors import Busy, LocalError, NotAgain, RemoteError, Unauthorized
 from twisted_detector.inspection.http import HttpResponse, HttpTransport, once_more
 from twisted_detector.inspection.onvif_clock import DRIFT, DeviceClock, date_offset
 from twisted_detector.model import Login, host_for_url
+from twisted_detector.records import dataclass
 from twisted_detector.wire import digest, soap
 from twisted_detector.wire.lockout import Lockout, read_lockout
 from twisted_detector.wire.onvif_requests import action

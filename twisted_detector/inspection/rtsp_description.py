@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from twisted_detector.errors import Busy, RemoteError
 from twisted_detector.reasons import ReasonCode
+from twisted_detector.records import dataclass
 from twisted_detector.wire import h26x, rtsp, sdp
 
 #: RFC 2326 section 11: the device is well, but has no room.

@@ -11,12 +11,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, urlsplit
 
 from twisted_detector.model import Camera, Login, Secret, Stream
 from twisted_detector.outputs.stream_choice import Choice, Spelling, choose, consumer_name, told_url, variable
+from twisted_detector.records import dataclass
 
 #: ``friendly_name`` of a camera came with 0.17; before, an unknown field makes the whole configuration invalid.
 _FRIENDLY_SINCE = 17

@@ -7,7 +7,6 @@ credentials or the environment; the API takes sources as they are.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, urlsplit
 
@@ -15,6 +14,7 @@ from twisted_detector.addressing import without_login
 from twisted_detector.model import Camera, Login, Secret, Stream
 from twisted_detector.outputs.frigate import Worded
 from twisted_detector.outputs.stream_choice import Spelling, choose, consumer_name, told_url, variable
+from twisted_detector.records import dataclass
 
 #: What cameras may be called by ``onvif://``.
 NEVER, ROTATING, ALWAYS = "never", "rotating", "always"

@@ -7,12 +7,13 @@ A quirk is something that a real camera was seen to do and that a detector has t
 from __future__ import annotations
 
 import uuid
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from enum import StrEnum
 from urllib.parse import quote
 
 from twisted_detector.errors import ConfigError, LocalError
 from twisted_detector.model import Login, Mac, Secret, host_for_url
+from twisted_detector.records import dataclass
 from twisted_detector.simulator.clip import Clip, main_clip, sub_clip
 
 #: Name space for EndpointReferences: a fixed number of our own, so that a seed gives the same camera for ever.

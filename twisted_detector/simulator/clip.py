@@ -13,11 +13,11 @@ a keyframe each second, no B-frames (so that decoding order is showing order and
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 
 from twisted_detector.errors import LocalError
+from twisted_detector.records import dataclass
 from twisted_detector.wire.h26x import parse_sps_h264, split_annex_b
 
 #: NAL unit types of H.264 (ITU-T H.264, table 7-1).

@@ -6,7 +6,7 @@ What is answered is the service's affair (:mod:`.onvif`); here are the sockets, 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from email.utils import formatdate
 from typing import Any
 
@@ -15,6 +15,8 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
 from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET, Request, Site
+
+from twisted_detector.records import dataclass
 
 #: Largest body of a request: ONVIF's own requests stay below 4 KiB, a configuration upload is none of ours.
 MAX_BODY = 65_536

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from twisted_detector.documents import encode
 from twisted_detector.errors import InspectionError, RemoteError
 from twisted_detector.model import Camera
 from twisted_detector.picturing import IPictures
+from twisted_detector.records import dataclass
 from twisted_detector.web import openapi
 from twisted_detector.web.asked import Asked
 from twisted_detector.web.cards import brief, full, picture_document, version

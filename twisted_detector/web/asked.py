@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl
 
+from twisted_detector.records import dataclass
 from twisted_detector.web.guard import Head
 from twisted_detector.web.problem import Problem, shown
 from twisted_detector.web.routes import Field, Route

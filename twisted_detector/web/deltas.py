@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -35,6 +34,7 @@ from twisted_detector.events import (
 )
 from twisted_detector.interfaces import IEventListener
 from twisted_detector.model import Camera
+from twisted_detector.records import dataclass
 from twisted_detector.web.cards import brief
 from twisted_detector.web.history import change_document
 from twisted_detector.web.hub import Hub

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from hashlib import sha256
 from pathlib import Path
+
+from twisted_detector.records import dataclass
 
 FOLDER = Path(__file__).parent / "static"
 TYPES = {

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
+from twisted_detector.records import dataclass
 from twisted_detector.web.limits import Buckets
 from twisted_detector.web.problem import Problem, shown
 from twisted_detector.web.session import NAME, Sessions

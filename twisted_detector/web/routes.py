@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
+from twisted_detector.records import dataclass
 from twisted_detector.web import shapes
 
 ROOT = "/api/v1"

@@ -6,11 +6,11 @@ Sources: RFC 826 (ARP), RFC 5227 (probes and announcements), RFC 894 (IPv4 on Et
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
 from ipaddress import AddressValueError, IPv4Address
 
 from twisted_detector.errors import LocalError, RemoteError
 from twisted_detector.model import Mac
+from twisted_detector.records import dataclass
 
 ETHERTYPE = 0x0806
 REQUEST, REPLY = 1, 2

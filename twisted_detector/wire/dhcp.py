@@ -6,11 +6,11 @@ Sources: RFC 791 (IPv4), RFC 768 (UDP), RFC 2131 and 2132 (DHCP), RFC 826 (ARP),
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
 from ipaddress import IPv4Address
 
 from twisted_detector.errors import RemoteError
 from twisted_detector.model import Mac
+from twisted_detector.records import dataclass
 
 SERVER_PORT = 67
 _COOKIE = b"\x63\x82\x53\x63"

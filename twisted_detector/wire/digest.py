@@ -12,9 +12,9 @@ import hashlib
 import hmac
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 
 from twisted_detector.errors import LocalError
+from twisted_detector.records import dataclass
 
 #: Longest header read: challenges of real devices stay below 400 characters; 8 KiB is a usual header limit of servers.
 MAX_HEADER = 8192

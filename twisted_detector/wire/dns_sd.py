@@ -7,10 +7,11 @@ services are those that cameras and recorders were seen to announce.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from twisted_detector.errors import RemoteError
 from twisted_detector.model import Mac
+from twisted_detector.records import dataclass
 from twisted_detector.wire.mdns import PTR, TXT, Location, Name, Record, same, text_of
 from twisted_detector.wire.xml import clean
 

@@ -9,9 +9,9 @@ import base64
 import binascii
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 
 from twisted_detector.errors import LocalError, RemoteError
+from twisted_detector.records import dataclass
 from twisted_detector.wire.h26x_sps import VideoParameters, parse_sps_h264, parse_sps_h265
 
 __all__ = [

@@ -6,10 +6,10 @@ A VUI part that cannot be read (many devices break it) costs the frame rate only
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import lru_cache
 
 from twisted_detector.errors import RemoteError
+from twisted_detector.records import dataclass
 from twisted_detector.wire.bits import BitReader, unescape
 
 #: Level 6.2 of both standards allows no side longer than this (H.265 table A.8: sqrt(8 * 35 651 584)).

@@ -7,12 +7,12 @@ router) is not used: its MAC might be the router's, and a router's MAC must neve
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address, ip_network
 from types import MappingProxyType
 from typing import Any
 
 from twisted_detector.model import Interface, Mac
+from twisted_detector.records import dataclass
 from twisted_detector.wire.netlink import (
     IFF_LOOPBACK,
     IFF_MULTICAST,

@@ -6,7 +6,8 @@ Dahua and IMOU write "You still have N attempt(s)", Hikvision "Illegal Login Loc
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+
+from twisted_detector.records import dataclass
 
 #: Characters of a text in which such words are looked for: a refusal is a sentence, not a book.
 MAX_TEXT = 4000

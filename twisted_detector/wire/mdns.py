@@ -2,21 +2,18 @@
 
 Sources: RFC 6762 (Multicast DNS), RFC 1035 section 4 (the format).
 
-Messages are written by ``twisted.names.dns`` and read here: its reader joins labels by dots, which the names of
-services may contain (RFC 6763, 4.3), and builds names of any length: a datagram of 10 kB keeps it busy for 0.7 s.
+Not by ``twisted.names.dns``: its reader joins labels by dots, which the names of services may contain (RFC 6763, 4.3),
+and builds names of any length: a datagram of 10 kB keeps it busy for 0.7 s.
 """
 
 from __future__ import annotations
 
 import struct
 from collections.abc import Sequence
-from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
-from typing import IO, Any
-
-from twisted.names import dns
 
 from twisted_detector.errors import LocalError, RemoteError
+from twisted_detector.records import dataclass
 from twisted_detector.wire.xml import clean
 
 PORT = 5353
@@ -36,14 +33,15 @@ MAX_NAME, MAX_LABELS, MAX_POINTERS = 255, 40, 16
 #: A name as its labels, as they were written; :func:`same` makes names comparable.
 Name = tuple[bytes, ...]
 
-A, PTR, TXT, AAAA, SRV = dns.A, dns.PTR, dns.TXT, dns.AAAA, dns.SRV
+A, PTR, TXT, AAAA, SRV = 1, 12, 16, 28, 33
+_IN = 1
 _CLASS = 0x7FFF  # the highest bit: cache-flush in records (RFC 6762, 10.2), unicast wanted in questions (5.4)
 _UNICAST = 0x8000
 _HEADER = struct.Struct("!6H")
 _QUESTION = struct.Struct("!HH")
 _RECORD = struct.Struct("!HHIH")
 _SRV = struct.Struct("!HHH")
-_RESPONSE, _OPCODE, _RCODE = 0x8000, 0x7800, 0x000F
+_RESPONSE, _AUTHORITATIVE, _OPCODE, _RCODE = 0x8000, 0x0400, 0x7800, 0x000F
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +139,7 @@ def _parse(data: bytes) -> Message:
         end = position + length
         if end > len(data):
             raise RemoteError("a record is cut off", shown=text_of(name))
-        if of_class & _CLASS == dns.IN and kind in (A, PTR, TXT, AAAA, SRV):
+        if of_class & _CLASS == _IN and kind in (A, PTR, TXT, AAAA, SRV):
             records.append(Record(name, kind, ttl, _read_data(data, position, end, kind)))
         position = end
     return Message(number, bool(flags & _RESPONSE), tuple(questions), tuple(records))
@@ -202,64 +200,46 @@ def _read_strings(content: bytes) -> tuple[bytes, ...]:
 
 def query(questions: Sequence[Question], *, message_id: int = 0) -> bytes:
     """A query. ``message_id``: 0 from port 5353; from another port any, and the answer repeats it (RFC 6762, 6.7)."""
-    message = dns.Message(message_id, maxSize=0)
-    message.queries = [_write_question(one) for one in questions]
-    return _written(message)
+    return _message(message_id, 0, questions, ())
 
 
 def response(records: Sequence[Record], *, message_id: int = 0, questions: Sequence[Question] = ()) -> bytes:
     """A response, or what a device announces; to a query from another port than 5353 with its id and questions."""
-    message = dns.Message(message_id, answer=1, auth=True, maxSize=0)
-    message.queries = [_write_question(one) for one in questions]
-    message.answers = [_write_record(one) for one in records]
-    return _written(message)
+    return _message(message_id, _RESPONSE | _AUTHORITATIVE, questions, records)
 
 
-class _Labels(dns.Name):
-    """A name whose labels may contain dots."""
-
-    def __init__(self, labels: Name) -> None:
-        super().__init__()
-        if any(not 0 < len(label) < 64 for label in labels) or sum(map(len, labels)) + len(labels) >= MAX_NAME:
-            raise LocalError("a name or label that is empty or too long", shown=text_of(labels))
-        self._labels = labels
-
-    def encode(self, strio: IO[bytes], compDict: object = None) -> None:
-        for label in self._labels:
-            strio.write(bytes((len(label),)) + label)
-        strio.write(b"\0")
-
-
-def _write_question(question: Question) -> dns.Query:
-    written = dns.Query(b"", question.type, dns.IN | (_UNICAST if question.unicast else 0))
-    written.name = _Labels(question.name)
-    return written
+def _message(message_id: int, flags: int, questions: Sequence[Question], records: Sequence[Record]) -> bytes:
+    """Names are written out, never as pointers: what is sent from here is short."""
+    parts = [_HEADER.pack(message_id, flags, len(questions), len(records), 0, 0)]
+    try:
+        for question in questions:
+            of_class = _IN | (_UNICAST if question.unicast else 0)
+            parts.append(_write_name(question.name) + _QUESTION.pack(question.type, of_class))
+        for record in records:
+            data = _write_data(record)
+            parts.append(_write_name(record.name) + _RECORD.pack(record.type, _IN, record.ttl, len(data)) + data)
+    except (ValueError, struct.error) as error:
+        raise LocalError("a record of Multicast DNS that cannot be written", shown=str(error)) from None
+    message = b"".join(parts)
+    if len(message) > MAX_MESSAGE:
+        raise LocalError("a message of Multicast DNS is too long", shown=f"{len(message)} bytes")
+    return message
 
 
-def _write_record(record: Record) -> dns.RRHeader:
-    written = dns.RRHeader(b"", record.type, ttl=record.ttl, payload=_payload(record))
-    written.name = _Labels(record.name)
-    return written
+def _write_name(labels: Name) -> bytes:
+    if any(not 0 < len(label) < 64 for label in labels) or sum(map(len, labels)) + len(labels) >= MAX_NAME:
+        raise LocalError("a name or label that is empty or too long", shown=text_of(labels))
+    return b"".join(bytes((len(label),)) + label for label in labels) + b"\0"
 
 
-def _payload(record: Record) -> Any:
+def _write_data(record: Record) -> bytes:
     match record.data:
         case str() as address:
-            return dns.Record_A(address) if record.type == A else dns.Record_AAAA(address)
+            return (IPv4Address if record.type == A else IPv6Address)(address).packed
         case Location(port, host):
-            service = dns.Record_SRV(port=port)
-            service.target = _Labels(host)
-            return service
+            return _SRV.pack(0, 0, port) + _write_name(host)
         case name if record.type == PTR:
-            pointer = dns.Record_PTR()
-            pointer.name = _Labels(name)
-            return pointer
+            return _write_name(name)
         case strings:
-            return dns.Record_TXT(*strings)
-
-
-def _written(message: dns.Message) -> bytes:
-    data: bytes = message.toStr()
-    if len(data) > MAX_MESSAGE:
-        raise LocalError("a message of Multicast DNS is too long", shown=f"{len(data)} bytes")
-    return data
+            # RFC 6763, 6.1: a text record has one string at least.
+            return b"".join(bytes((len(text),)) + text for text in strings) or b"\0"

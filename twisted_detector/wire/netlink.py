@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from twisted_detector.errors import LocalError, RemoteError
 from twisted_detector.model import Mac
+from twisted_detector.records import dataclass
 
 #: Multicast groups of NETLINK_ROUTE (the old bit mask, which bind() takes): links, neighbours, IPv4 and IPv6 addresses.
 RTMGRP_LINK = 0x1

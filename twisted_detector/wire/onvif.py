@@ -11,9 +11,9 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from twisted_detector.records import dataclass
 from twisted_detector.wire.xml import Element, attribute, children, descendants, find, first, text_at, text_of
 
 NS_DEVICE = "http://www.onvif.org/ver10/device/wsdl"

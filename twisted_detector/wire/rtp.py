@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
 
 from twisted_detector.errors import LocalError, RemoteError
+from twisted_detector.records import dataclass
 
 _FIXED_HEADER = struct.Struct("!BBHII")
 

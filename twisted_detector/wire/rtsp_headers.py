@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
 from twisted_detector.errors import LocalError, RemoteError
+from twisted_detector.records import dataclass
 
 #: RFC 2326 section 12.37: a session without a timeout parameter has one of 60 seconds.
 DEFAULT_SESSION_TIMEOUT = 60

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from twisted_detector.errors import LocalError
+from twisted_detector.records import dataclass
 
 Headers = tuple[tuple[str, str], ...]
 

@@ -6,10 +6,10 @@ The rule for the ``a=control`` attributes of an SDP is here too, since it makes 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from urllib.parse import quote, unquote
 
 from twisted_detector.errors import RemoteError
+from twisted_detector.records import dataclass
 
 #: Longer than any real one (the longest seen are below 300); a request line has to hold it.
 MAX_URL_LENGTH = 2_048

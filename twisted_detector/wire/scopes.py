@@ -7,11 +7,11 @@ devices and vendors have words of their own for the same.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from urllib.parse import unquote
 
 from twisted_detector.errors import RemoteError
 from twisted_detector.model import Mac
+from twisted_detector.records import dataclass
 from twisted_detector.wire.xml import clean
 
 SCOPE_PREFIX = "onvif://www.onvif.org/"

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 
 from twisted_detector.errors import LocalError, RemoteError
+from twisted_detector.records import dataclass
 
 #: As RTSP bodies: a recorder with many tracks has a few KiB.
 MAX_BODY = 262_144

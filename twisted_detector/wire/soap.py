@@ -13,10 +13,10 @@ import hmac
 import math
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from twisted_detector.errors import LocalError, RemoteError
+from twisted_detector.records import dataclass
 from twisted_detector.wire.lockout import read_lockout
 from twisted_detector.wire.xml import (
     MAX_BYTES,

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from urllib.parse import SplitResult, urlsplit
 
 from twisted_detector.errors import LocalError, RemoteError
 from twisted_detector.model import Mac
+from twisted_detector.records import dataclass
 from twisted_detector.wire.xml import clean
 
 PORT = 1900

@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from enum import Enum
 from itertools import islice
 
 from twisted_detector.errors import RemoteError
+from twisted_detector.records import dataclass
 from twisted_detector.wire.scopes import (
     MAX_SCOPE_LENGTH,
     MAX_SCOPES,

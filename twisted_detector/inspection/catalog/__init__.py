@@ -10,13 +10,13 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from typing import Any
 
 from twisted_detector.errors import LocalError
 from twisted_detector.inspection.login_rules import is_made_by
+from twisted_detector.records import dataclass
 
 #: A rule is about one family of devices: more paths than this are guessing.
 MAX_PATHS = 4

@@ -92,7 +92,7 @@ class Parser:
         self._garbage = 0
         self._started = False
         self._in_garbage = False
-        self._head: Headed | None = None
+        self._head: Response | Request | None = None
         self._body_length = 0
 
     def receive(self, data: bytes) -> list[Event]:
@@ -106,13 +106,14 @@ class Parser:
         self._buffer += data
         events: list[Event] = []
         try:
-            while True:
-                took = self._take_frames(events)
+            while self._buffer:
+                if self._take_frames(events):
+                    continue
                 event = self._next()
                 if event is not None:
                     self._started = True
                     events.append(event)
-                elif not took and not self._take_frames(events):
+                elif not self._take_frames(events):  # blank lines and garbage may have stood before one
                     break
         except RemoteError as error:
             self.error = error
@@ -151,11 +152,12 @@ class Parser:
         if len(self._buffer) < self._body_length:
             return None
         head, self._head = self._head, None
+        if not self._body_length:
+            return head
         body = bytes(self._buffer[: self._body_length])
         del self._buffer[: self._body_length]
         if isinstance(head, Response):
             return Response(head.headers, body, head.status, head.reason)
-        assert isinstance(head, Request)  # noqa: S101 - _read_head makes nothing else
         return Request(head.headers, body, head.method, head.url)
 
     def _skip_between(self) -> None:
@@ -210,12 +212,12 @@ class Parser:
             if len(self._buffer) > MAX_HEAD:
                 raise RemoteError("RTSP headers are too long", shown=f"{len(self._buffer)} bytes")
             return
-        lines = bytes(self._buffer[: match.start()]).split(b"\n")
+        first, _, rest = bytes(self._buffer[: match.start()]).partition(b"\n")
         del self._buffer[: match.end()]
-        headers = _headers(lines[1:])
-        start = lines[0].rstrip(b"\r ")
+        headers = _headers(_text(rest).split("\n"))
+        start = first.rstrip(b"\r ")
         status = _STATUS_LINE.fullmatch(start)
-        head: Headed
+        head: Response | Request
         if status is not None:
             head = Response(headers, b"", int(status[1]), _text(status[2] or b"").strip())
         else:
@@ -253,19 +255,19 @@ def _could_start(line: bytes) -> bool:
     return line.startswith(b"RTSP/") or bool(re.match(rb"[A-Z_]{3,32}(?:[ \t]|$)", line))
 
 
-def _headers(lines: list[bytes]) -> Headers:
+def _headers(lines: list[str]) -> Headers:
     headers: list[tuple[str, str]] = []
-    for raw in lines:
-        line = _text(raw.rstrip(b"\r"))
+    for line in lines:
         if line[:1] in (" ", "\t"):
             if headers:
                 name, value = headers[-1]
                 headers[-1] = (name, f"{value} {line.strip()}".strip())
             continue
         name, colon, value = line.partition(":")
-        if not colon or not name.strip():
+        name = name.strip()
+        if not colon or not name:
             continue
         if len(headers) >= MAX_HEADERS:
             raise RemoteError("too many RTSP headers", shown=f"more than {MAX_HEADERS}")
-        headers.append((name.strip(), value.strip()))
+        headers.append((name, value.strip()))
     return tuple(headers)

@@ -160,7 +160,7 @@ def _looked(site: Site) -> int:
     return int(site.listener.on(HEALTH)[-1].json["discovery"]["looking"]["total"])
 
 
-def table(count: int, auth: str, outcomes: Sequence[Outcome], calm: Calm | None) -> str:
+def table(count: int, outcomes: Sequence[Outcome], calm: Calm | None) -> str:
     """The figures as Markdown."""
     cells = [
         ("first camera on MQTT", "s", [one.first for one in outcomes]),
@@ -197,6 +197,7 @@ def main() -> None:
         sys.exit(REASON)
     parser = argparse.ArgumentParser(description="How soon a LAN of cameras is on MQTT.")
     parser.add_argument("--cameras", type=int, default=100)
+    parser.add_argument("--few", type=int, default=20, help="cameras of a smaller LAN before it; 0: none")
     parser.add_argument("--runs", type=int, default=7)
     parser.add_argument("--auth", default="none")
     parser.add_argument("--calm", type=float, default=120.0, help="seconds of steady state after the last run; 0: none")
@@ -204,13 +205,16 @@ def main() -> None:
     parser.add_argument("--write", action="store_true", help="put the table into docs/benchmarks.md")
     parser.add_argument("--first", action="store_true", help="before whatever else runs on this machine")
     options = parser.parse_args()
-    outcomes, calm = [], None
-    for number in range(options.runs):
-        last = number == options.runs - 1
-        outcome, calm = run(options.cameras, options.auth, options.calm if last else 0.0, options.first)
-        print(outcome, calm or "", file=sys.stderr, flush=True)
-        outcomes.append(outcome)
-    text = table(options.cameras, options.auth, outcomes, calm)
+    tables = []
+    for count in filter(None, (options.few, options.cameras)):
+        outcomes, calm = [], None
+        for number in range(options.runs):
+            last = number == options.runs - 1 and count == options.cameras
+            outcome, calm = run(count, options.auth, options.calm if last else 0.0, options.first)
+            print(outcome, calm or "", file=sys.stderr, flush=True)
+            outcomes.append(outcome)
+        tables.append(table(count, outcomes, calm))
+    text = "\n\n".join(tables)
     if options.stalls:
         chosen = prefer if options.first else lambda processes: None
         found: dict[str, list[stalls.Stalled]] = {}

@@ -5,25 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from ipaddress import ip_network
 from random import Random
-from types import SimpleNamespace
-from typing import Any
 
-from twisted.internet.defer import CancelledError, Deferred
-from twisted.internet.task import Clock
+from twisted.internet.defer import CancelledError
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
-from twisted_detector.config import Config
+from tests.group_case import GroupCase, Watching, made_with
 from twisted_detector.discovery import mdns_hearing
 from twisted_detector.discovery.hearing import Remembered
 from twisted_detector.discovery.mdns import MDNS
 from twisted_detector.discovery.mdns_hearing import Hearing
-from twisted_detector.discovery.pacing import Pacer
 from twisted_detector.errors import CamdetectError
-from twisted_detector.interfaces import IDiscoverer, INeighbours, IWatcher
+from twisted_detector.interfaces import IDiscoverer, IWatcher
 from twisted_detector.model import Evidence, EvidenceKind, Interface
 from twisted_detector.plugins.builtin import MDNSMaker
-from twisted_detector.testing.lan import ETH0, LOOPBACK, MemoryLAN, MemoryNeighbours, RecordingSink
+from twisted_detector.testing.lan import ETH0
 from twisted_detector.wire.dns_sd import CAMERA_KINDS, kind_name
 from twisted_detector.wire.mdns import AAAA, PTR, SRV, TXT, A, Location, Question, Record, parse, query, response
 
@@ -69,15 +65,8 @@ def answering(*records: Record, at_once: int = 9, first_only: bool = False) -> C
     return device
 
 
-class DiscoveryCase(SynchronousTestCase):
+class DiscoveryCase(GroupCase):
     """An MDNS on a LAN in memory."""
-
-    def setUp(self) -> None:
-        self.clock = Clock()
-        self.lan = MemoryLAN(self.clock)
-        self.neighbours = MemoryNeighbours(LOOPBACK, ETH0)
-        self.sink = RecordingSink()
-        self.discovery = self.make()
 
     def make(self, *networks: str) -> MDNS:
         return MDNS(
@@ -88,18 +77,6 @@ class DiscoveryCase(SynchronousTestCase):
             monotonic=self.clock.seconds,
             open_multicast=self.lan.open_multicast,
         )
-
-    def tearDown(self) -> None:
-        self.assertEqual(self.lan.open_ports, [])
-        self.assertEqual(self.clock.getDelayedCalls(), [])
-
-    def begin(self) -> Deferred[None]:
-        return Deferred.fromCoroutine(self.discovery.sweep(self.sink))
-
-    def sweep(self) -> None:
-        sweeping = self.begin()
-        self.clock.pump([0.01] * 310)
-        self.successResultOf(sweeping)
 
     @property
     def seen(self) -> list[tuple[str, str, tuple[int, ...], tuple[int, ...]]]:
@@ -326,22 +303,11 @@ class MakerTests(SynchronousTestCase):
     def test_switch(self) -> None:
         """It is made unless MDNS_ENABLED says no."""
         for given, made in (({}, True), ({"MDNS_ENABLED": "no"}, False)):
-            config = Config.from_environment({"HOME": "/h", **given}, hostname="h", superuser=False)
-            parts = {INeighbours: MemoryNeighbours(), Pacer: Pacer(1000, Clock().seconds)}
-            context: Any = SimpleNamespace(reactor=Clock(), config=config, parts=parts)
-            self.assertEqual(MDNSMaker().make(context) is not None, made)
+            self.assertEqual(made_with(MDNSMaker(), **given) is not None, made)
 
 
-class WatchTests(DiscoveryCase):
+class WatchTests(Watching, DiscoveryCase):
     """Hearing all the time."""
-
-    def setUp(self) -> None:
-        super().setUp()
-        self.discovery.startWatching(self.sink)
-
-    def tearDown(self) -> None:
-        self.discovery.stopWatching()
-        super().tearDown()
 
     def say(self, records: Iterable[Record], sender: str = "10.0.0.5") -> None:
         self.lan.say(response(tuple(records)), sender)

@@ -4,22 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from random import Random
-from types import SimpleNamespace
-from typing import Any
 
-from twisted.internet.defer import CancelledError, Deferred
-from twisted.internet.task import Clock
+from twisted.internet.defer import CancelledError
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
-from twisted_detector.config import Config
-from twisted_detector.discovery.pacing import Pacer
+from tests.group_case import GroupCase, Watching, made_with
 from twisted_detector.discovery.ssdp import SSDP
 from twisted_detector.errors import CamdetectError
-from twisted_detector.interfaces import IDiscoverer, INeighbours, IWatcher
+from twisted_detector.interfaces import IDiscoverer, IWatcher
 from twisted_detector.model import Evidence, EvidenceKind, Interface
 from twisted_detector.plugins.builtin import SSDPMaker
-from twisted_detector.testing.lan import ETH0, LOOPBACK, MemoryLAN, MemoryNeighbours, RecordingSink
 from twisted_detector.wire.ssdp import AXIS, CAMERA, ROOT_DEVICE, Notice, notify, parse, response
 
 ETH0_IPV6 = Interface("eth0", 2, "fe80::9", 64)
@@ -44,33 +39,17 @@ def answering(*notices: Notice) -> Callable[[bytes, str], Iterable[bytes]]:
     return lambda data, sender: [response(one) for one in notices if one.target == parse(data).target]
 
 
-class DiscoveryCase(SynchronousTestCase):
+class DiscoveryCase(GroupCase):
     """An SSDP on a LAN in memory."""
 
-    def setUp(self) -> None:
-        self.clock = Clock()
-        self.lan = MemoryLAN(self.clock)
-        self.neighbours = MemoryNeighbours(LOOPBACK, ETH0)
-        self.sink = RecordingSink()
-        self.discovery = SSDP(
+    def make(self) -> SSDP:
+        return SSDP(
             self.clock,
             self.neighbours,
             random=Random(7),
             monotonic=self.clock.seconds,
             open_multicast=self.lan.open_multicast,
         )
-
-    def tearDown(self) -> None:
-        self.assertEqual(self.lan.open_ports, [])
-        self.assertEqual(self.clock.getDelayedCalls(), [])
-
-    def begin(self) -> Deferred[None]:
-        return Deferred.fromCoroutine(self.discovery.sweep(self.sink))
-
-    def sweep(self) -> None:
-        sweeping = self.begin()
-        self.clock.pump([0.01] * 310)
-        self.successResultOf(sweeping)
 
 
 class SweepTests(DiscoveryCase):
@@ -183,22 +162,11 @@ class MakerTests(SynchronousTestCase):
     def test_switch(self) -> None:
         """It is made unless SSDP_ENABLED says no."""
         for given, made in (({}, True), ({"SSDP_ENABLED": "no"}, False)):
-            config = Config.from_environment({"HOME": "/h", **given}, hostname="h", superuser=False)
-            parts = {INeighbours: MemoryNeighbours(), Pacer: Pacer(1000, Clock().seconds)}
-            context: Any = SimpleNamespace(reactor=Clock(), config=config, parts=parts)
-            self.assertEqual(SSDPMaker().make(context) is not None, made)
+            self.assertEqual(made_with(SSDPMaker(), **given) is not None, made)
 
 
-class WatchTests(DiscoveryCase):
+class WatchTests(Watching, DiscoveryCase):
     """Hearing all the time."""
-
-    def setUp(self) -> None:
-        super().setUp()
-        self.discovery.startWatching(self.sink)
-
-    def tearDown(self) -> None:
-        self.discovery.stopWatching()
-        super().tearDown()
 
     def say(self, said: Notice, sender: str = "10.0.0.5") -> None:
         self.lan.say(notify(said), sender)

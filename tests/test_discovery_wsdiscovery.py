@@ -8,11 +8,10 @@ from random import Random
 from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred
-from twisted.internet.task import Clock
 from twisted.logger import capturedLogs
-from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
+from tests.group_case import GroupCase, Watching
 from twisted_detector.discovery import wsd_hearing
 from twisted_detector.discovery.dialects import Dialects
 from twisted_detector.discovery.hearing import Spot
@@ -23,7 +22,7 @@ from twisted_detector.errors import CamdetectError
 from twisted_detector.interfaces import IDiscoverer, IWatcher
 from twisted_detector.looking import IFinder, ILookAt, IQuickLook
 from twisted_detector.model import Candidate, Evidence, EvidenceKind, Interface
-from twisted_detector.testing.lan import ETH0, LOOPBACK, MemoryLAN, MemoryNeighbours, RecordingSink
+from twisted_detector.testing.lan import ETH0, LOOPBACK, MemoryNeighbours, RecordingSink
 from twisted_detector.wire import wsdiscovery as wire
 
 ETH0_IPV6 = Interface("eth0", 2, "fe80::9", 64)
@@ -60,15 +59,10 @@ def answering(*matches: wire.Match, only: wire.Dialect | None = None) -> Callabl
     return device
 
 
-class DiscoveryCase(SynchronousTestCase):
+class DiscoveryCase(GroupCase):
     """A WSDiscovery on a LAN in memory."""
 
-    def setUp(self) -> None:
-        self.clock = Clock()
-        self.lan = MemoryLAN(self.clock)
-        self.neighbours = MemoryNeighbours(LOOPBACK, ETH0, ETH0_IPV6)
-        self.sink = RecordingSink()
-        self.discovery = self.make()
+    interfaces = (LOOPBACK, ETH0, ETH0_IPV6)
 
     def make(self, *, include_loopback: bool = False) -> WSDiscovery:
         return WSDiscovery(
@@ -79,22 +73,6 @@ class DiscoveryCase(SynchronousTestCase):
             monotonic=self.clock.seconds,
             open_multicast=self.lan.open_multicast,
         )
-
-    def tearDown(self) -> None:
-        self.assertEqual(self.lan.open_ports, [])
-        self.assertEqual(self.clock.getDelayedCalls(), [])
-
-    def begin(self) -> Deferred[None]:
-        return Deferred.fromCoroutine(self.discovery.sweep(self.sink))
-
-    def run_until(self, seconds: float) -> None:
-        while self.clock.seconds() < seconds:
-            self.clock.advance(0.01)
-
-    def sweep(self) -> None:
-        sweeping = self.begin()
-        self.run_until(self.clock.seconds() + 3.1)
-        self.successResultOf(sweeping)
 
 
 class SweepTests(DiscoveryCase):
@@ -341,16 +319,8 @@ class HostileTests(DiscoveryCase):
         self.assertEqual(len(self.discovery._complained), 1024)
 
 
-class WatchTests(DiscoveryCase):
+class WatchTests(Watching, DiscoveryCase):
     """Hearing all the time."""
-
-    def setUp(self) -> None:
-        super().setUp()
-        self.discovery.startWatching(self.sink)
-
-    def tearDown(self) -> None:
-        self.discovery.stopWatching()
-        super().tearDown()
 
     def say(self, data: bytes, sender: str = "10.0.0.5", interface: str = "eth0") -> None:
         self.lan.say(data, sender, interface=interface)

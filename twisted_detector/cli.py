@@ -10,7 +10,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from twisted_detector import __version__
@@ -71,84 +71,90 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"camdetect {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
 
-    run = commands.add_parser(
+    def command(name: str, run: Callable[..., int], **said: Any) -> argparse.ArgumentParser:
+        added = commands.add_parser(name, **said)
+        added.set_defaults(command=run)
+        return added
+
+    command(
         "run",
+        _run,
         help="run the daemon in the foreground",
         description="Runs the daemon until SIGTERM or Ctrl-C, like `twistd -n -y camdetect.tac`. "
         "It is configured by environment variables; docs/configuration.md lists them.",
     )
-    run.set_defaults(command=_run)
 
-    listing = commands.add_parser(
+    listing = command(
         "list",
+        _list,
         help="list the cameras that are known",
         description="Lists the cameras that the daemon knows, or knew when it stopped: the running daemon of STATE_DIR "
         "is asked, and when there is none, the directory is read.",
     )
     listing.add_argument("--json", action="store_true", help="everything that is kept, as JSON")
     listing.add_argument("--watch", action="store_true", help="follow the running daemon, until Ctrl-C")
-    listing.set_defaults(command=_list)
 
-    show = commands.add_parser(
+    show = command(
         "show",
+        _show,
         help="all that is known of one camera",
         description="Shows a camera with its streams, addresses and evidence. Asks the running daemon of STATE_DIR, or "
         "reads the directory when there is none.",
     )
     show.add_argument("camera", metavar="ID", help="its id, MAC, address or name")
     show.add_argument("--json", action="store_true", help="everything that is kept, as JSON")
-    show.set_defaults(command=_show)
 
-    status = commands.add_parser(
+    status = command(
         "status",
+        _status,
         help="how the running daemon is",
         description="Shows connection, queue, sweeps, cameras and costs of the running daemon of STATE_DIR. The exit "
         "status is 1 when none answers.",
     )
     status.add_argument("--json", action="store_true", help="the health document, as JSON")
     status.add_argument("--quiet", action="store_true", help="the exit status alone, for a health check")
-    status.set_defaults(command=_status)
 
-    scan = commands.add_parser(
+    scan = command(
         "scan",
+        _scan,
         help="one sweep now, without a broker",
         description="Looks once with every method, asks whoever is found, and lists all cameras. Where the daemon of "
         "STATE_DIR runs, it sweeps; else it is done here, and what is learnt is kept in STATE_DIR.",
     )
     scan.add_argument("--json", action="store_true", help="everything that is kept, as JSON")
-    scan.set_defaults(command=_scan)
 
-    why = commands.add_parser(
+    why = command(
         "why",
+        _why,
         help="why an address is not shown as a camera",
         description="Tells what the running daemon saw of an address, by which method and when, what it asked and what "
         "came back; looks once more (ARP, and a connection to each usual port) and names the likely reason.",
     )
     why.add_argument("address", metavar="ADDRESS", help="an IP address")
     why.add_argument("--json", action="store_true", help="the same as JSON")
-    why.set_defaults(command=_why)
 
-    doctor = commands.add_parser(
+    doctor = command(
         "doctor",
+        _doctor,
         help="check the daemon and this machine",
         description="Checks interfaces and multicast, containers, the kernel's neighbour table, limits, capabilities, "
         "MQTT, the store, cameras and their clocks. Exit status 1 when something fails.",
     )
     doctor.add_argument("--json", action="store_true", help="the same as JSON")
-    doctor.set_defaults(command=_doctor)
 
-    export = commands.add_parser(
+    export = command(
         "export",
+        _export,
         help="the cameras as a configuration for Frigate or go2rtc, as JSON or CSV",
         description="Writes the cameras that the daemon knows, or knew when it stopped, for another program. "
         "Logins are never written: variables stand for them (FRIGATE_ENV_PATH, GO2RTC_ENV_PATH).",
     )
     export.add_argument("format", choices=EXPORT_WORDS, metavar="|".join(EXPORT_WORDS), help="for whom")
     export.add_argument("--diff", action="store_true", help="frigate: what the running daemon would change there")
-    export.set_defaults(command=_export)
 
-    simulate = commands.add_parser(
+    simulate = command(
         "simulate",
+        _simulate,
         help="run simulated cameras",
         description=_SIMULATE,
         epilog=_SIMULATE_EPILOG,
@@ -165,7 +171,6 @@ def build_parser() -> argparse.ArgumentParser:
     add("--no-onvif", dest="onvif", action="store_false", help="neither ONVIF nor WS-Discovery, RTSP alone")
     add("--mac", default="", help="MAC in the first one's scopes (default: the interface's, else made up)")
     add("--seed", default="1", metavar="TEXT", help="another seed gives other serial numbers and references")
-    simulate.set_defaults(command=_simulate)
     return parser
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from typing import Any
 
 from twisted.plugin import IPlugin
 from zope.interface import implementer
@@ -34,9 +35,13 @@ from twisted_detector.interfaces import (
 from twisted_detector.outputs.topics import Topics, TopicsOutput
 
 
-def _loopback_named(context: MakerContext) -> bool:
-    """Whether the operator named a loopback network, as for simulated cameras."""
-    return any(network.is_loopback for network in context.config.named_networks)
+def _of_groups(context: MakerContext) -> dict[str, Any]:
+    """What all that ask a multicast group are told; loopback is for simulated cameras, where the operator named it."""
+    return {
+        "listen": min(3.0, context.config.discovery_timeout),
+        "include_loopback": any(network.is_loopback for network in context.config.named_networks),
+        "pacer": context.parts[Pacer],
+    }
 
 
 @implementer(IPlugin, IDiscovererMaker)
@@ -52,12 +57,10 @@ class WSDiscoveryMaker:
         return WSDiscovery(
             context.reactor,
             context.parts[INeighbours],
-            listen=min(3.0, context.config.discovery_timeout),
-            include_loopback=_loopback_named(context),
             dialects=context.parts.get(Dialects),
             networks=context.config.scan_networks,
             exclude=context.config.scan_exclude,
-            pacer=context.parts[Pacer],
+            **_of_groups(context),
         )
 
 
@@ -71,14 +74,8 @@ class MDNSMaker:
         """See :class:`IMaker`."""
         if not context.config.mdns_enabled:
             return None
-        return MDNS(
-            context.reactor,
-            context.parts[INeighbours],
-            networks=context.config.named_networks,
-            listen=min(3.0, context.config.discovery_timeout),
-            include_loopback=_loopback_named(context),
-            pacer=context.parts[Pacer],
-        )
+        networks = context.config.named_networks
+        return MDNS(context.reactor, context.parts[INeighbours], networks=networks, **_of_groups(context))
 
 
 @implementer(IPlugin, IDiscovererMaker)
@@ -91,13 +88,7 @@ class SSDPMaker:
         """See :class:`IMaker`."""
         if not context.config.ssdp_enabled:
             return None
-        return SSDP(
-            context.reactor,
-            context.parts[INeighbours],
-            pacer=context.parts[Pacer],
-            listen=min(3.0, context.config.discovery_timeout),
-            include_loopback=_loopback_named(context),
-        )
+        return SSDP(context.reactor, context.parts[INeighbours], **_of_groups(context))
 
 
 @implementer(IPlugin, IDiscovererMaker)

@@ -109,6 +109,31 @@ class PermitTests(Case):
         self.assertTrue(self.lend(let_in))
         self.assertEqual(["one", "two"], self.names(mac=A))
 
+    def test_what_works_is_sent_again_without_room(self) -> None:
+        """One that was let in a moment ago may be sent again though another was refused, but no third time."""
+
+        async def works(given: Login) -> bool:
+            return True
+
+        async def refused(given: Login) -> bool:
+            given.password.reveal()
+            raise Unauthorized("no", attempted=True)
+
+        async def closes(given: Login) -> bool:
+            given.password.reveal()
+            await given.may_be_sent()
+            await given.may_be_sent()
+            with self.assertRaises(NotAgain):
+                await given.may_be_sent()
+            raise Unauthorized("no", attempted=True)
+
+        with self.assertRaises(Unauthorized):
+            self.lend(refused)
+        self.lend(works, TWO)
+        with self.assertRaises(Unauthorized):
+            self.lend(closes, TWO)
+        self.assertEqual([], self.names(mac=A))
+
     def test_no_attempt(self) -> None:
         """An old nonce costs nothing."""
 

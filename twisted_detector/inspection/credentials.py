@@ -142,13 +142,17 @@ class LoginBudget:
     async def again(self, candidate: Candidate, login: Login, now: float) -> bool:
         """See :class:`ILoginBudget`."""
         mark, names = self._mark(login), _noted_as(candidate)
-        # What was let in since this program runs is not charged the first time.
-        first = (mark,) if all(self._sheet(name).proved == mark for name in names) else ()
-        marks = (*first, self._mark(login, _AGAIN))
         sheets = self._known(candidate, now)
-        if len(_recent(sheets, now)) + len(marks) > MAX_FAILURES or any(sheet.locked_until > now for sheet in sheets):
+        if any(sheet.locked_until > now for sheet in sheets):
             return False
-        await self._charge(candidate, names, marks, now)
+        if all(sheet.proved == mark and mark not in sheet.spent for sheet in map(self._sheet, names)):
+            # Let in since this program runs, and not charged the first time: right unless it was changed just now. It
+            # is sent again, however little room there is: some servers close each connection after their 401.
+            await self._charge(candidate, names, (mark, self._mark(login, _AGAIN)), now)
+            return True
+        if len(_recent(sheets, now)) >= MAX_FAILURES:
+            return False
+        await self._charge(candidate, names, (self._mark(login, _AGAIN),), now)
         return self._kept()
 
     def unspent(self, candidate: Candidate, login: Login) -> None:

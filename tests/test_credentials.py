@@ -11,7 +11,7 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.facts import A, B, candidate, login
-from twisted_detector.inspection import credentials
+from twisted_detector.inspection import login_ledger
 from twisted_detector.inspection.credentials import DAY, MAX_FAILURES, WINDOW, LoginBudget
 from twisted_detector.inspection.login_sheet import MAX_MARKS
 from twisted_detector.model import Candidate, Login
@@ -242,31 +242,31 @@ class KeepingTests(BudgetCase):
             self.saved[f"mac {number}"] = text
         self.budget = self.make(ONE, TWO)
         self.assertEqual(["two"], self.names(now=1001.0))
-        self.assertEqual(1, len(self.budget._sheets))
+        self.assertEqual(1, len(self.budget._ledger))
 
     def test_bounds(self) -> None:
         """A flood of devices, or of credentials on one, is remembered within bounds; the latest stay."""
-        self.patch(credentials, "MAX_REMEMBERED", 100)
+        self.patch(login_ledger, "MAX_REMEMBERED", 100)
         for number in range(1000):
             device = candidate(f"10.{number // 250}.0.{number % 250}", None, f"r{number}")
             self.budget.refused(device, ONE, 1000.0, True)
             self.budget.accepted(device, TWO, 1000.0)
-        self.assertEqual(100, len(self.budget._sheets))
+        self.assertEqual(100, len(self.budget._ledger))
         self.budget = self.make(ONE)
-        self.assertEqual(100, len(self.budget._sheets))
+        self.assertEqual(100, len(self.budget._ledger))
         for number in range(500):
             self.budget.refused(candidate(), login("n", str(number)), 1000.0 + number, False)
-        self.assertLessEqual(len(self.budget._sheets["mac 02000000000a"].failures), MAX_MARKS)
+        self.assertLessEqual(len(self.budget._ledger._sheets["mac 02000000000a"].failures), MAX_MARKS)
         self.assertLess(len(self.saved["mac 02000000000a"]), 4096)
 
     def test_makes_room_on_the_disk(self) -> None:
         """What is forgotten for want of room is forgotten on the disk too, and what was emptied is no fault."""
-        self.patch(credentials, "MAX_REMEMBERED", 2)
+        self.patch(login_ledger, "MAX_REMEMBERED", 2)
         for number in range(4):
             self.budget.refused(candidate(f"10.0.0.{number}", None), ONE, 1000.0, False)
         self.assertEqual(["at 10.0.0.2", "at 10.0.0.3"], sorted(key for key, text in self.saved.items() if text))
         self.budget = self.make(ONE)
-        self.assertEqual(2, len(self.budget._sheets))
+        self.assertEqual(2, len(self.budget._ledger))
 
     STEP = st.tuples(st.sampled_from([0.0, 1.0, 600.0, WINDOW, -5000.0]), st.booleans(), st.booleans(), st.booleans())
 

@@ -43,6 +43,7 @@ class Sheet:
     :ivar lifted_at: when it had changed last.
     :ivar address: where a device that is known by its MAC was given a login last, "" for others.
     :ivar proved: let in since this program runs; not kept.
+    :ivar risked: sent for another purpose since then, and not refused; not kept.
     """
 
     failures: dict[str, list[float]] = field(default_factory=dict)
@@ -56,6 +57,7 @@ class Sheet:
     lifted_at: float = 0.0
     address: str = ""
     proved: str = ""
+    risked: set[str] = field(default_factory=set)
 
     # --- judging ---------------------------------------------------------------------------------------------------
 
@@ -124,8 +126,8 @@ class Sheet:
         self.lifted.discard(mark)
         return True
 
-    def refuse(self, mark: str, now: float) -> None:
-        """It was refused."""
+    def refuse(self, mark: str, now: float) -> bool:
+        """It was refused: always news."""
         if mark == self.good and mark in self.failures:
             self.good = ""
         self.withdraw(mark)
@@ -136,6 +138,20 @@ class Sheet:
         while len(self.failures) > MAX_MARKS:
             del self.failures[next(iter(self.failures))]
         self.lifted &= {*self.failures, *self.spent}
+        self.risked.discard(mark)
+        return True
+
+    def lock(self, now: float) -> bool:
+        """The device says that it locks: always news."""
+        self.locked_until = now + WINDOW
+        return True
+
+    def dare(self, mark: str) -> bool:
+        """It was not refused for its purpose; never news for the disk."""
+        if len(self.risked) >= MAX_MARKS:
+            self.risked.clear()  # what it costs is one write more for each
+        self.risked.add(mark)
+        return False
 
     def show(self, now: float, *, firmware: str, reference: str, door: str, wants_login: bool) -> bool:
         """What the device says of itself now, and whether ``door`` wants a login; True when this must be kept.

@@ -13,6 +13,9 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 # a test that hangs is ended after so many seconds, many times what all take, and Python says where it hung
 BOUNDED = PYTHONFAULTHANDLER=1 timeout --foreground --signal=ABRT --kill-after=20 $(1)
 
+# the tests with real processes, sockets, networks and browsers
+REAL := tests/integration tests/lan tests/faults
+
 # mosquitto, ip and nft are in sbin, which Debian leaves out of an ordinary user's PATH
 export PATH := $(PATH):/usr/local/sbin:/usr/sbin:/sbin
 export PYTHON
@@ -46,11 +49,12 @@ unit: $(VENV)/.test ## the fast tests: no sockets, no sleeping
 	@mkdir -p .make
 	$(call BOUNDED,900) $(BIN)/trial --temp-directory=.make/trial tests
 
+# what `unit` has run before is not run again
 pytest: homeassistant $(VENV)/.test
-	$(call BOUNDED,1800) $(BIN)/pytest
+	$(call BOUNDED,1800) $(BIN)/pytest $(REAL)
 
 integration: debian-test homeassistant $(VENV)/.test ## the tests with real brokers, cameras and networks (namespaces of their own; as root)
-	$(call BOUNDED,1800) $(BIN)/pytest tests/integration tests/lan tests/faults
+	$(call BOUNDED,1800) $(BIN)/pytest $(REAL)
 
 lab: debian-test $(VENV)/.test ## the LAN lab with all it has: 250 cameras, floods (as root; minutes)
 	$(call BOUNDED,1800) $(BIN)/pytest tests/lan -m 'long or not long'

@@ -89,6 +89,9 @@ bench-mqtt: benchmarks/mqtt.py debian-test $(VENV)/.test ## MQTT side by side wi
 bench-homeassistant: debian-test homeassistant $(VENV)/.test ## from a camera's new address to Home Assistant's state, into docs/benchmarks.md (as root)
 	$(BIN)/python benchmarks/bench_homeassistant.py --write
 
+bench-import: $(VENV)/.test ## what it costs to import the daemon; the table goes into docs/benchmarks.md
+	$(BIN)/python benchmarks/bench_import.py --write
+
 bench-onvif: $(VENV)/.test ## 100 ONVIF inspections at once; the table goes into docs/benchmarks.md
 	$(BIN)/python benchmarks/bench_onvif.py --write
 

@@ -1,0 +1,68 @@
+"""Fresh interpreters go in; what they spend until all of the daemon is imported comes out.
+
+make bench-import          measures, and puts the table into docs/benchmarks.md
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import resource
+import subprocess
+import sys
+from pathlib import Path
+from statistics import median
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+from benchmarks.page import write_section  # noqa: E402
+
+TITLE = "## Import"
+#: What ``twistd -y camdetect.tac`` imports, all built-in plugins included; the last line tells what it holds, in KiB.
+DAEMON = """
+from twisted.internet import reactor
+import importlib, pkgutil, re
+import twisted_detector.service
+from twisted_detector import plugins
+for module in pkgutil.iter_modules(plugins.__path__):
+    importlib.import_module("twisted_detector.plugins." + module.name)
+print(re.search(r"VmRSS:\\s+(\\d+)", open("/proc/self/status").read())[1])
+"""
+
+
+def measure() -> tuple[float, float]:
+    """Processor seconds, and MiB resident at the end."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    done = subprocess.run([sys.executable, "-c", DAEMON], capture_output=True, text=True, check=True, cwd=ROOT)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, int(done.stdout) / 1024
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="What it costs to import the daemon.")
+    parser.add_argument("--runs", type=int, default=15)
+    parser.add_argument("--write", action="store_true", help="put the table into docs/benchmarks.md")
+    options = parser.parse_args()
+    measure()  # writes the compiled files
+    found = [measure() for _ in range(options.runs)]
+    seconds, memory = zip(*found, strict=True)
+    text = "\n".join(
+        [
+            f"| {options.runs} fresh interpreters | least | median | most |",
+            "|---|---:|---:|---:|",
+            f"| processor time, s | {min(seconds):.2f} | {median(seconds):.2f} | {max(seconds):.2f} |",
+            f"| resident memory, MiB | {min(memory):.1f} | {median(memory):.1f} | {max(memory):.1f} |",
+            "",
+            f"{os.cpu_count()} cores, Python {platform.python_version()}, Linux {platform.release()}, load average at"
+            f" the end {os.getloadavg()[0]:.1f}; `make bench-import`. That the idle daemon, connected, stays below"
+            " 60 MiB is a test (`tests/lan/test_idle.py`).",
+        ]
+    )
+    print(text)
+    if options.write:
+        write_section(TITLE, text)
+
+
+main()

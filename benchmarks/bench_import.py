@@ -20,22 +20,32 @@ sys.path.insert(0, str(ROOT))
 from benchmarks.page import write_section  # noqa: E402
 
 TITLE = "## Import"
-#: What ``twistd -y camdetect.tac`` imports, all built-in plugins included; the last line tells what it holds, in KiB.
+_RESIDENT = r"""
+import re
+print(re.search(r"VmRSS:\s+(\d+)", open("/proc/self/status").read())[1])
+"""
+#: What the daemon builds upon, without any module of ours.
+LIBRARIES = """
+from twisted.internet import reactor
+import automat, paho.mqtt.client, sqlite3, twisted.application.service, twisted.plugin, twisted.web.client, txaio.tx
+"""
+#: What ``twistd -y camdetect.tac`` imports, all built-in plugins included.
 DAEMON = """
 from twisted.internet import reactor
-import importlib, pkgutil, re
+import importlib, pkgutil
 import twisted_detector.service
 from twisted_detector import plugins
 for module in pkgutil.iter_modules(plugins.__path__):
     importlib.import_module("twisted_detector.plugins." + module.name)
-print(re.search(r"VmRSS:\\s+(\\d+)", open("/proc/self/status").read())[1])
 """
 
 
-def measure() -> tuple[float, float]:
+def measure(code: str) -> tuple[float, float]:
     """Processor seconds, and MiB resident at the end."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    done = subprocess.run([sys.executable, "-c", DAEMON], capture_output=True, text=True, check=True, cwd=ROOT)
+    done = subprocess.run(
+        [sys.executable, "-c", code + _RESIDENT], capture_output=True, text=True, check=True, cwd=ROOT
+    )
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, int(done.stdout) / 1024
 
@@ -45,15 +55,23 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=15)
     parser.add_argument("--write", action="store_true", help="put the table into docs/benchmarks.md")
     options = parser.parse_args()
-    measure()  # writes the compiled files
-    found = [measure() for _ in range(options.runs)]
-    seconds, memory = zip(*found, strict=True)
+    kinds = {"the daemon": DAEMON, "Twisted, paho and the other libraries alone": LIBRARIES}
+    found: dict[str, list[tuple[float, float]]] = {name: [] for name in kinds}
+    for turn in range(options.runs + 1):
+        for name, code in kinds.items():
+            one = measure(code)
+            if turn:  # the first writes the compiled files
+                found[name].append(one)
+    lines = [
+        f"| {options.runs} fresh interpreters of each, in turns | processor time, s: least | median | most | MiB |",
+        "|---|---:|---:|---:|---:|",
+    ]
+    for name, ones in found.items():
+        seconds, memory = [one[0] for one in ones], median(one[1] for one in ones)
+        lines.append(f"| {name} | {min(seconds):.2f} | {median(seconds):.2f} | {max(seconds):.2f} | {memory:.1f} |")
     text = "\n".join(
         [
-            f"| {options.runs} fresh interpreters | least | median | most |",
-            "|---|---:|---:|---:|",
-            f"| processor time, s | {min(seconds):.2f} | {median(seconds):.2f} | {max(seconds):.2f} |",
-            f"| resident memory, MiB | {min(memory):.1f} | {median(memory):.1f} | {max(memory):.1f} |",
+            *lines,
             "",
             f"{os.cpu_count()} cores, Python {platform.python_version()}, Linux {platform.release()}, load average at"
             f" the end {os.getloadavg()[0]:.1f}; `make bench-import`. That the idle daemon, connected, stays below"

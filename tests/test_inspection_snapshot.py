@@ -13,7 +13,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
 from tests.facts import login
-from twisted_detector.errors import Busy, Malformed, Unauthorized, Unreachable
+from twisted_detector.errors import Busy, Malformed, NotAgain, Unauthorized, Unreachable
 from twisted_detector.inspection.http import HttpResponse, SinkFor
 from twisted_detector.inspection.lanes import Lanes
 from twisted_detector.inspection.snapshot import SnapshotTaker
@@ -21,6 +21,7 @@ from twisted_detector.model import Camera, Login
 from twisted_detector.picture import Picture
 from twisted_detector.picturing import IPictureTaker
 from twisted_detector.simulator.painter import paint
+from twisted_detector.spending import once
 from twisted_detector.wire import digest
 
 URL = "http://10.0.0.5:8000/onvif/snapshot?channel=1"
@@ -169,6 +170,17 @@ class Snapshots(SynchronousTestCase):
         self.assertEqual(self.take(one=ADMIN).data, PAINTED)
         self.assertEqual([bool(header) for _, header in self.site.asked], [False, True])
         self.assertIn('uri="/onvif/snapshot?channel=1"', self.site.asked[1][1])
+
+    def test_a_login_that_may_not_be_sent_again(self) -> None:
+        """It is asked before it is sent, and after a picture it may be sent as often as it is wanted."""
+        self.site.password = "canary-snapshot"
+        spent, works = once(ADMIN), once(ADMIN)
+        self.successResultOf(Deferred.fromCoroutine(spent.may_be_sent()))
+        self.fails(NotAgain, spent)
+        self.assertEqual([False], [bool(header) for _, header in self.site.asked])
+        for _ in range(2):
+            self.site.asked.clear()
+            self.assertEqual(self.take(one=works).data, PAINTED)
 
     def test_without_a_login(self) -> None:
         """Where none is known none is sent."""

@@ -14,7 +14,7 @@ from zope.interface.verify import verifyObject
 
 from tests.facts import PLAYS, inspection, login, sighting, stream
 from twisted_detector.bus import Bus
-from twisted_detector.errors import Malformed, Unauthorized, Unreachable
+from twisted_detector.errors import Malformed, NotAgain, Unauthorized, Unreachable
 from twisted_detector.events import PictureTaken
 from twisted_detector.frozen import Stills
 from twisted_detector.inspection.credentials import LoginBudget
@@ -323,6 +323,10 @@ class Logins(Case):
         self.clock.advance(FRESH)
         self.successResultOf(self.refresh(camera))
         self.assertEqual([one for _, one in self.first.asked], [None, ADMIN])
+        lent = self.first.asked[1][1]
+        assert lent is not None
+        self.successResultOf(Deferred.fromCoroutine(lent.may_be_sent()))
+        self.failureResultOf(Deferred.fromCoroutine(lent.may_be_sent()), NotAgain)  # unless it was let in
 
     def test_refused_once(self) -> None:
         """A login that the snapshot refuses is not sent there again that day, and to the stream when there is room."""

@@ -59,7 +59,7 @@ def _deliveries(context: MakerContext) -> dict[str, list[IDelivery]]:
     go2rtc = (config.go2rtc_config_path, config.go2rtc_url, config.go2rtc_env_path)
     if not any((*(frigate if config.frigate_update_enabled else ()), *go2rtc)):
         return {}
-    from twisted_detector.service_deliveries import of_frigate, of_go2rtc  # half a megabyte that most do without
+    from twisted_detector.service_deliveries import of_frigate, of_go2rtc  # most do without
 
     return {**of_frigate(context), **of_go2rtc(context)}
 

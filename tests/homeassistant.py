@@ -75,6 +75,6 @@ class Core:
         Not what it warns of itself for: it empties the topic of a device that it has removed, and hears that.
         """
         ours = ("homeassistant.components", "homeassistant.helpers.template", "homeassistant.helpers.entity")
-        lines = (line.split(" ", 2) for line in self.process.text().splitlines() if line.count(" ") > 1)
+        lines = (line.split(" ", 2) for line in self.process.lines() if line.count(" ") > 1)
         said = [" ".join(words) for words in lines if words[0] in ("WARNING", "ERROR") and words[1].startswith(ours)]
         return [line for line in said if "No device components to cleanup" not in line]

@@ -15,6 +15,7 @@ from tests.processes import Process, wait_until
 class Heard:
     at: float
     retained: bool
+    qos: int
     topic: str
     payload: str
 
@@ -27,15 +28,18 @@ class Listener:
     """``mosquitto_sub`` on ``#``; ``prefix`` is a command line that runs it elsewhere (``ip netns exec``)."""
 
     def __init__(self, output: Path, port: int, *, host: str = "127.0.0.1", prefix: Sequence[str] = ()) -> None:
-        command = ("mosquitto_sub", "-h", host, "-p", str(port), "-q", "1", "-t", "#", "-F", "%U %r %t %p")
+        command = ("mosquitto_sub", "-h", host, "-p", str(port), "-q", "1", "-t", "#", "-F", "%U %r %q %t %x")
         self.process = Process((*prefix, *command), output)
+        self._heard: list[Heard] = []
 
     def heard(self) -> list[Heard]:
-        messages = []
-        for line in self.process.text().splitlines():
-            at, retained, topic, *payload = line.split(" ", 3)
-            messages.append(Heard(float(at), retained == "1", topic, payload[0] if payload else ""))
-        return messages
+        for line in self.process.lines()[len(self._heard) :]:
+            at, retained, qos, rest = line.split(" ", 3)
+            # In hexadecimal digits, for a picture has bytes that end a line.
+            topic, _, payload = rest.rpartition(" ")
+            text = bytes.fromhex(payload).decode("utf-8", "replace")
+            self._heard.append(Heard(float(at), retained == "1", int(qos), topic, text))
+        return list(self._heard)
 
     def on(self, topic: str) -> list[Heard]:
         return [message for message in self.heard() if message.topic == topic]

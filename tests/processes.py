@@ -41,6 +41,10 @@ class Process:
     def text(self) -> str:
         return self.output.read_text(encoding="utf-8", errors="replace")
 
+    def lines(self) -> list[str]:
+        """The lines of its output that are ended: while it writes, the last may be half of one."""
+        return self.text().split("\n")[:-1]
+
     def wait_for(self, words: str, seconds: float = 15.0) -> None:
         """Until its output contains ``words``."""
         wait_until(lambda: words in self.text(), seconds, lambda: f"{words!r} in the output of {self}:\n{self.text()}")

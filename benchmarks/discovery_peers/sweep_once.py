@@ -17,6 +17,7 @@ from twisted.internet import reactor
 from twisted.internet.defer import Deferred
 
 from twisted_detector.discovery.neighboursweep import NeighbourSweep
+from twisted_detector.discovery.pacing import Pacer
 from twisted_detector.neighbours import KernelNeighbours
 from twisted_detector.testing.lan import RecordingSink
 
@@ -48,8 +49,8 @@ async def main() -> None:
     neighbours = KernelNeighbours(reactor)
     neighbours.start()
     await neighbours.interfaces()
-    rate = {"rate": int(sys.argv[3])} if len(sys.argv) > 3 else {}
-    sweep = NeighbourSweep(reactor, neighbours, ports=ports, **rate)
+    pacer = Pacer(int(sys.argv[3]) if len(sys.argv) > 3 else 10_000, time.monotonic)
+    sweep = NeighbourSweep(reactor, neighbours, ports=ports, pacer=pacer)
     answers = []
     for _ in range(sweeps):
         sink = RecordingSink()
@@ -69,6 +70,8 @@ async def main() -> None:
                 "stall_cpu": stalls.most_cpu,
                 "found": {address: [str(mac), opened.get(address, [])] for address, mac in sweep.alive.items()},
                 "counts": dict(sweep.counts),
+                # The kernel goes on asking for addresses that do not answer.
+                "to_follow": pacer.owed,
             }
         )
     neighbours.stop()

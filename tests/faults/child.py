@@ -25,11 +25,11 @@ class Child:
         self.process = Process(words, folder / f"publisher-{Child._lives}.txt", environment)
 
     def lines(self) -> list[dict[str, Any]]:
-        return [json.loads(line) for line in self.process.text().split("\n")[:-1] if line.startswith("{")]
+        return [json.loads(line) for line in self.process.lines() if line.startswith("{")]
 
     def accepted(self) -> list[str]:
         """Topics of what it had on its disk; a line that was not ended does not count."""
-        return [line[2:] for line in self.process.text().split("\n")[:-1] if line.startswith("A ")]
+        return [line[2:] for line in self.process.lines() if line.startswith("A ")]
 
     def told(self, name: str) -> dict[str, Any] | None:
         return next((line for line in self.lines() if name in line), None)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import signal
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,8 @@ from tests.contract import TOPICS, faults, known
 from tests.lan.farm import plant
 from tests.lan.lab import REASON, Lab
 from tests.lan.site import PORT, Site, cid
-from tests.processes import Process, wait_until
+from tests.listener import Heard, Listener
+from tests.processes import wait_until
 
 pytestmark = [
     pytest.mark.skipif(bool(REASON), reason=REASON),
@@ -24,27 +25,14 @@ pytestmark = [
 PREFIX = "site/north/"
 
 
-@dataclass(frozen=True)
-class Heard:
-    retained: bool
-    qos: int
-    topic: str
-    payload: str
-
-
 class Client:
-    """``mosquitto_sub`` that tells flags and QoS too."""
+    """What a listener heard below the prefix."""
 
-    def __init__(self, site: Site) -> None:
-        command = ("mosquitto_sub", "-p", str(PORT), "-q", "1", "-t", "#", "-F", "%r %q %t %p")
-        self._process: Process = site.host.start(*command)
-
-    def heard(self) -> list[Heard]:
-        lines = (line.split(" ", 3) for line in self._process.text().splitlines())
-        return [Heard(line[0] == "1", int(line[1]), line[2], line[3] if len(line) > 3 else "") for line in lines]
+    def __init__(self, listener: Listener) -> None:
+        self.heard = listener.heard
 
     def ours(self) -> list[Heard]:
-        """Below the prefix, with the prefix taken off."""
+        """With the prefix taken off."""
         found = [one for one in self.heard() if one.topic.startswith(PREFIX)]
         return [replace(one, topic=one.topic.removeprefix(PREFIX)) for one in found]
 
@@ -68,7 +56,7 @@ def test_the_life_of_a_camera(tmp_path: Path) -> None:
         farm.start()
         camera = cid(farm.cameras[0].mac)
         site = Site(lab)
-        client = Client(site)
+        client = Client(site.listener)
         daemon = site.daemon(
             MQTT_TOPIC_PREFIX=PREFIX.rstrip("/"),
             HEALTH_REPORT_INTERVAL="1",
@@ -92,7 +80,7 @@ def test_the_life_of_a_camera(tmp_path: Path) -> None:
         health = client.wait("system/camera_detector_health/node1", status="online")
         assert health["service"] == "camera_detector"
         # What a client that comes later is given is what was retained, and nothing that only happened.
-        late = Client(site)
+        late = Client(site.listen())
         kinds = {pattern for pattern, (retained, _) in TOPICS.items() if retained}
         wait_until(lambda: kinds <= {known(one.topic) for one in late.ours()}, 10, lambda: str(late.ours()))
         given = [one for one in late.ours() if one.retained]
@@ -112,7 +100,7 @@ def test_the_life_of_a_camera(tmp_path: Path) -> None:
         assert daemon.wait(10) == 0
         goodbye = client.wait("system/camera_detector_health/node1/lwt", status="offline")
         assert goodbye["reason"] == "shutdown"
-        after = Client(site)
+        after = Client(site.listen())
         wait_until(lambda: any(one.topic.endswith("/lwt") for one in after.ours()), 10, "what is retained at the end")
         assert not [one for one in after.heard() if camera in one.topic]
 

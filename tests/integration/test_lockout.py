@@ -77,7 +77,7 @@ class Locking:
 
     def counts(self) -> dict[str, int]:
         """What its account has counted so far."""
-        lines = [line for line in self.process.text().splitlines() if line.startswith("{")]
+        lines = [line for line in self.process.lines() if line.startswith("{")]
         return json.loads(lines[-1]) if lines else {}
 
     def change(self, **said: Any) -> None:

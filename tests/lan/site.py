@@ -26,11 +26,12 @@ class Site:
         self.lab = lab
         self.host = lab.host("daemon", "10.77.0.1", "02:00:00:00:00:01", prefix_length)
         self.broker = self.host.start("mosquitto", "-p", str(PORT))
-        self.listener = self._listen()
+        self.listener = self.listen()
         self.state = lab.directory / "state"
         self.started_at = 0.0
 
-    def _listen(self) -> Listener:
+    def listen(self) -> Listener:
+        """A client that hears everything from now on, and what is retained."""
         deadline = time.monotonic() + 10
         while True:
             prefix = ("ip", "netns", "exec", self.host.namespace)

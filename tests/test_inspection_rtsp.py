@@ -6,7 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.error import ConnectionLost
 from twisted.internet.task import Clock
+from twisted.internet.tcp import Connection
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
@@ -16,6 +18,7 @@ from twisted_detector.inspection import catalog, rtsp as rtsp_inspection
 from twisted_detector.inspection.lanes import Lanes
 from twisted_detector.inspection.rtsp import MAX_PATHS, RtspInspector, RtspValidator
 from twisted_detector.inspection.rtsp_client import RtspClient
+from twisted_detector.inspection.rtsp_session import USER_AGENT, RtspSession
 from twisted_detector.interfaces import IInspector, IStreamValidator
 from twisted_detector.model import Candidate, Inspection, Login, Proof, Secret, Status, Stream, StreamReport
 from twisted_detector.reasons import ReasonCode
@@ -43,6 +46,25 @@ class MemoryPair:
 
     def close(self) -> None:
         self.closed += 1
+
+
+class Pipe(Connection):
+    """A TCP connection: ``takes`` is what the kernel says to so many bytes that are written straight into it."""
+
+    def __init__(self, takes: Callable[[int], int | Exception], *, encrypts: bool = False) -> None:
+        self.takes, self.TLS = takes, encrypts
+        self.straight = self.queued = b""
+
+    def setTcpNoDelay(self, enabled: bool) -> None:
+        """There is no socket."""
+
+    def writeSomeData(self, data: bytes) -> int | Exception:
+        taken = self.takes(len(data))
+        self.straight += data[: taken if isinstance(taken, int) else 0]
+        return taken
+
+    def write(self, data: bytes) -> None:
+        self.queued += data
 
 
 class RtspTestCase(SynchronousTestCase):
@@ -76,6 +98,24 @@ class SessionTests(RtspTestCase):
         for number in (1, 2):
             response = result_of(self.clock, session.request("OPTIONS", URL, timeout=5))
             self.assertEqual((response.status, response.cseq), (200, number))
+
+    def test_straight(self) -> None:
+        """What the kernel does not take at once goes the transport's way, in order, and so does all after it."""
+        whole = rtsp.format_request("TEARDOWN", URL, 1, [("User-Agent", USER_AGENT)])
+        after = rtsp.format_request("TEARDOWN", URL, 2, [("User-Agent", USER_AGENT)])
+
+        def said(pipe: Pipe) -> tuple[bytes, bytes]:
+            session = RtspSession(self.clock)
+            session.makeConnection(pipe)
+            session.send("TEARDOWN", URL)
+            session.send("TEARDOWN", URL)
+            return pipe.straight, pipe.queued
+
+        self.assertEqual((whole + after, b""), said(Pipe(lambda length: length)))
+        self.assertEqual((whole[:9], whole[9:] + after), said(Pipe(lambda length: 9)))
+        self.assertEqual((b"", whole + after), said(Pipe(lambda length: 0)))
+        self.assertEqual((b"", whole + after), said(Pipe(lambda length: ConnectionLost())))
+        self.assertEqual((b"", whole + after), said(Pipe(lambda length: length, encrypts=True)))
 
     def test_silence(self) -> None:
         """Without an answer in time the request fails and the connection is closed."""

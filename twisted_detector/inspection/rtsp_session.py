@@ -22,6 +22,7 @@ from twisted.internet.interfaces import (
 )
 from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.internet.ssl import CertificateOptions
+from twisted.internet.tcp import Connection
 from twisted.python.failure import Failure
 from txaio.tx import make_logger
 from zope.interface import implementer
@@ -81,6 +82,7 @@ class RtspSession(Protocol):
         self._waiting: Deferred[rtsp.Response] | None = None
         self._cutting: IDelayedCall | None = None
         self._gone = False
+        self._straight = False
         self._abandoned: list[Deferred[None]] = []
 
     # --- asking ---------------------------------------------------------------------------------------------------
@@ -105,7 +107,7 @@ class RtspSession(Protocol):
         data = rtsp.format_request(method, url, self._cseq, [("User-Agent", USER_AGENT), *headers])
         answer: Deferred[rtsp.Response] = Deferred()
         self._waiting = answer
-        self.transport.write(data)
+        self._write(data)
         if timeout is not None:
             answer.addTimeout(timeout, self._clock)
         try:
@@ -120,7 +122,7 @@ class RtspSession(Protocol):
         """Ask without waiting for an answer: a farewell."""
         if not self.closed:
             self._cseq += 1
-            self.transport.write(rtsp.format_request(method, url, self._cseq, [("User-Agent", USER_AGENT), *headers]))
+            self._write(rtsp.format_request(method, url, self._cseq, [("User-Agent", USER_AGENT), *headers]))
 
     def close(self) -> None:
         """Close the connection in good order; it is cut after ``LINGER`` seconds. May be called again."""
@@ -149,7 +151,20 @@ class RtspSession(Protocol):
 
     # --- Twisted's side -------------------------------------------------------------------------------------------
 
+    def _write(self, data: bytes) -> None:
+        """Hand it to the kernel at once where that can be: the transport's own way is a turn of the reactor later."""
+        if self._straight:
+            taken = self.transport.writeSomeData(data)
+            if taken == len(data):
+                return
+            self._straight = False
+            if isinstance(taken, int) and taken > 0:
+                data = data[taken:]  # an error comes once more, and is told as one
+        self.transport.write(data)
+
     def connectionMade(self) -> None:
+        # Not where TLS stands between: what looks like the transport there hands on what it should encrypt.
+        self._straight = isinstance(self.transport, Connection) and not self.transport.TLS
         if ITCPTransport.providedBy(self.transport):
             self.transport.setTcpNoDelay(True)  # 40 ms for each small request, else (delayed ACK meets Nagle)
 
@@ -195,7 +210,7 @@ class RtspSession(Protocol):
         if self._server_requests > MAX_SERVER_REQUESTS:
             self._malformed(RemoteError("the server asks too much"))
         elif not self.closed:
-            self.transport.write(rtsp.format_response(501, request.cseq))
+            self._write(rtsp.format_response(501, request.cseq))
 
     def _malformed(self, error: RemoteError) -> None:
         waiting, self._waiting = self._waiting, None
@@ -257,7 +272,8 @@ async def connect(reactor: Any, host: str, port: int, timeout: float, tls: bool 
     factory = Factory.forProtocol(lambda: RtspSession(reactor))
     factory.noisy = False  # two lines of log for each connection, else
     attempt: Deferred[Any] = endpoint.connect(factory)
-    attempt.addTimeout(timeout, reactor)  # the name server has its own, longer patience
+    if not version:
+        attempt.addTimeout(timeout, reactor)  # the name server has its own, longer patience
     try:
         session: RtspSession = await attempt
     except (DeferredTimeout, ConnectTimeout):

@@ -258,7 +258,7 @@ def _could_start(line: bytes) -> bool:
 def _headers(lines: list[str]) -> Headers:
     headers: list[tuple[str, str]] = []
     for line in lines:
-        if line[:1] in (" ", "\t"):
+        if line.startswith((" ", "\t")):
             if headers:
                 name, value = headers[-1]
                 headers[-1] = (name, f"{value} {line.strip()}".strip())

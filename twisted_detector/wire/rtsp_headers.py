@@ -192,6 +192,8 @@ def _number(text: str, highest: int) -> int | None:
 
 def _pair(text: str, highest: int) -> tuple[int, int] | None:
     """``a-b``, or ``a`` alone, which stands for ``a-(a+1)``: RTCP has the next higher number (RFC 3550 section 11)."""
+    if not text:
+        return None
     low, _, high = text.partition("-")
     first = _number(low, highest)
     if first is None:

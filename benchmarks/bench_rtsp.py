@@ -14,7 +14,6 @@ import os
 import platform
 import re
 import resource
-import socket
 import subprocess
 import sys
 import tempfile
@@ -28,6 +27,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
+from tests.ports import free_port  # noqa: E402
 from tests.processes import Process  # noqa: E402
 
 PAGE = ROOT / "docs" / "benchmarks.md"
@@ -223,8 +223,7 @@ def main() -> None:
     if options.measure:
         measure(sys.stdin.read().split(), options.measure, options.rounds)
         return
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     with tempfile.TemporaryDirectory() as folder:
         # The whole of 127.0.0.0/8 is this machine: each stream has an address of its own, as cameras have.
         clip = str(Path(folder) / "clip.mkv")

@@ -29,6 +29,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+from tests.ports import free_port  # noqa: E402
+
 PEERS = ROOT / "benchmarks" / "mqtt_peers"
 TOOLS = ROOT / ".make" / "bench-mqtt"
 PAGE = ROOT / "docs" / "benchmarks.md"
@@ -110,9 +114,7 @@ class Broker:
     """A mosquitto on a free port of loopback; ``kill`` and ``start`` again at will."""
 
     def __init__(self, folder: Path) -> None:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = int(probe.getsockname()[1])
+        self.port = free_port()
         self._config = folder / "mosquitto.conf"
         # Persistence is for the subscriber's session only (see Counting); a flood writes nothing.
         self._config.write_text(

@@ -6,13 +6,16 @@
 from __future__ import annotations
 
 import os
+import socket
 from collections.abc import Generator
+from contextlib import ExitStack, suppress
 from typing import Any
 
 import pytest
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.canaries import CANARIES
+from twisted_detector.addressing import SILENT_PORTS
 
 NO_SKIPS = os.environ.get("CAMDETECT_NO_SKIPS", "") not in ("", "0")
 
@@ -55,6 +58,16 @@ def _no_secret_is_seen() -> Generator[None, None, None]:
     CANARIES.look_at_files()
     CANARIES.forget_files()
     assert not CANARIES.leaks, "; ".join(str(leak) for leak in CANARIES.leaks)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _no_server_is_at_a_silent_port() -> Generator[None, None, None]:
+    """Two of the ports that camdetect never asks are among those that the kernel gives to a server of a test."""
+    with ExitStack() as held:
+        for port in sorted(SILENT_PORTS):
+            with suppress(OSError):  # somebody has it already
+                held.enter_context(socket.socket()).bind(("", port))
+        yield
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:

@@ -14,7 +14,14 @@ from dataclasses import dataclass, field
 from itertools import count
 
 from tests.facts import inspection, stream
-from twisted_detector.events import CameraDiscovered, CameraEvent, CameraForgotten, DevicesMerged, Event
+from twisted_detector.events import (
+    CameraDiscovered,
+    CameraEvent,
+    CameraForgotten,
+    CameraMoved,
+    DevicesMerged,
+    Event,
+)
 from twisted_detector.lifecycle import Phase
 from twisted_detector.model import Camera, Evidence, EvidenceKind, Inspection, Mac, Sighting
 from twisted_detector.registry import Registry
@@ -26,8 +33,10 @@ POOL = [f"10.0.0.{number}" for number in range(10, 24)]
 KINDS = ("plain", "clone", "dual", "proxied", "nat", "recorder", "junk", "mute")
 DEEDS = (
     "announce", "announce", "announce", "scan", "scan", "check", "check", "move", "swap", "power", "flip", "bye",
-    "restart",
+    "restart", "forge",
 )  # fmt: skip
+#: Where somebody lies from, sometimes over this MAC.
+FORGER, FORGERS_MAC = "10.0.0.66", Mac.parse("02:00:00:00:66:66")
 #: Seconds that pass before a deed.
 PAUSES = (1.0, 1.0, 3.0, 20.0, 70.0, 400.0, 4000.0)
 
@@ -103,6 +112,10 @@ class World:
             one, other = known.get(event.camera.device_id), known.get(event.merged_device_id)
             if one is not None and other is not None:
                 raise Violation(f"{one.name} and {other.name} live and were merged: {event.reason}")
+        if isinstance(event, CameraMoved) and event.new_address == FORGER:
+            lives = [each for each in self.things if each.on and each.macs and each.id == event.camera.device_id]
+            if any(each.address == event.old_address for each in lives):
+                raise Violation(f"{lives[0].name} lives, and was moved by a forger")
         if isinstance(event, CameraDiscovered) and event.camera.id in self.saved:
             raise Violation(f"{event.camera.id} was discovered twice")
         if isinstance(event, CameraForgotten):
@@ -114,7 +127,7 @@ class World:
         """A watcher or a sweep sees a thing that is on; what is due is asked at once, or not yet."""
         self.now += 0.1
         words = words and bool(thing.reference)
-        if thing.kind == "mute" and not looked_up:
+        if thing.kind in ("mute", "clone") and not looked_up:
             self.nameless.add(thing.address)
         port = thing.door or f"http://{thing.address}:80/onvif"
         seen = self.registry.observe(
@@ -194,9 +207,36 @@ class World:
         elif name == "swap":
             if one.on and other.on and "nat" not in (one.kind, other.kind):
                 one.address, other.address = other.address, one.address
+        elif name == "forge" and one.on and one.reference:
+            self.forge(one, over=FORGERS_MAC if flag else None)
         elif name == "flip" and one.kind == "dual" and self.now - one.changed_link > 3600.0:
             one.link, one.changed_link = 1 - one.link, self.now
             one.address = self.free(one.address if flag else "")
+
+    def forge(self, victim: Thing, *, over: Mac | None) -> None:
+        """Somebody says at his own address what another is known by; nobody answers there when he is asked."""
+        lives = {
+            camera.device_id
+            for key in self.registry.devices()
+            for camera in self.registry.cameras_of(key)
+            if self.registry.phase(key) is not Phase.OFFLINE and camera.mac in victim.macs
+        }
+        if victim.id not in lives:
+            return  # who says so when it is away, or has no MAC of its own, is believed: nobody can know better
+        seen = self.registry.observe(
+            Sighting(
+                method="words",
+                address=FORGER,
+                seen_at=self.now,
+                mac=over,
+                endpoint_reference=victim.reference,
+                xaddrs=(f"http://{FORGER}/onvif",),
+                evidence=victim.evidence("said", self.now),
+            ),
+            self.now,
+        )
+        if seen is not None and seen.due:
+            self.ask(seen.key)
 
     def free(self, wanted: str) -> str:
         taken = {thing.address for thing in self.things if thing.on and thing.address != wanted}
@@ -256,14 +296,17 @@ class World:
         """A published device that nothing living is must be one that was switched off, and known to be away.
 
         One that went before it was told by its MAC (over its other link, at an address where the look-up failed) may
-        stand there under a second name until it comes back; one that says no word and whose look-ups all failed at an
-        address, for ever: nobody can know better.
+        stand there under a second name until it comes back, and by the forger's MAC when he spoke in its name then; one
+        that says no word, or only what clones say too, and whose look-ups all failed at an address, for ever: nobody
+        can know better.
         """
         if phase is not Phase.OFFLINE:
             raise Violation(f"{camera.id} lives, and nobody is it")
         absent = [thing for thing in self.things if not thing.on]
         if not any(camera.device_id == thing.id for thing in self.things):
-            nameless = camera.mac is None and not camera.endpoint_reference and camera.address in self.nameless
+            says_who = camera.endpoint_reference not in ("", "clone")
+            nameless = camera.mac is None and not says_who and camera.address in self.nameless
+            nameless = nameless or camera.mac == FORGERS_MAC
             if not nameless and not any(self.may_be(thing, camera) for thing in absent):
                 raise Violation(f"nobody is {camera.device_id}")
             self.doubtful += 1

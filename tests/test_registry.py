@@ -10,7 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.facts import PLAYS, A, B, C, inspection, serial, sighting, stream
 from twisted_detector import device as device_module, registry as registry_module
 from twisted_detector.device import FOREIGN_HOLD, REFRESH_HOLD, TROUBLED_HOLD
-from twisted_detector.events import CameraForgotten, CameraMoved, IdentityConflict
+from twisted_detector.events import CameraForgotten, CameraMoved, DevicesMerged, IdentityConflict
 from twisted_detector.lifecycle import Phase
 from twisted_detector.model import Camera, Evidence, EvidenceKind, Mac, Proof, Sighting, Status
 from twisted_detector.registry import Registry
@@ -119,10 +119,26 @@ class IdentityTests(RegistryCase):
         key = self.answer(self.see(HERE, A, "x"))
         forger = self.see("10.0.0.66", None, "x")
         self.assertNotEqual(key, forger)
+        for again in (sighting(HERE, A), sighting(HERE, A, "x"), sighting(HERE, None, "x")):
+            self.assertEqual(key, self.look(again))
+            self.answer(key, evidence=(serial("SN12345"),))
         self.assertNotEqual(key, self.see("10.0.0.66", C, "x"))
         self.assertEqual(HERE, self.camera("02000000000a").address)
-        self.assertFalse([event for event in self.heard.events if isinstance(event, CameraMoved)])
-        self.assertFalse(self.registry.candidate(forger).known_urls)
+        self.assertFalse([event for event in self.heard.events if isinstance(event, CameraMoved | DevicesMerged)])
+        self.assertFalse(self.registry.knows(forger) and self.registry.candidate(forger).known_urls)
+
+    def test_who_said_it_and_went_leaves_no_name(self) -> None:
+        """A camera that comes to another address, without its MAC, is not called by that of who spoke in its name."""
+        said = Evidence(EvidenceKind.ENDPOINT_REFERENCE, "x", "onvif", 0.0)
+        for words in ("x", ""):  # it announces itself, or says so when it is asked
+            with self.subTest(words=words):
+                self.setUp()
+                self.answer(self.see(HERE, A, "x"))
+                forger = self.see("10.0.0.66", B, "x")
+                self.registry.asking(forger, self.now)
+                self.registry.silent(forger, "no answer", self.now)
+                self.answer(self.see(THERE, None, words), evidence=(said,))
+                self.assertEqual(["02000000000a"], self.ids())
 
     def test_move(self) -> None:
         """A camera whose MAC answers elsewhere has moved: same id, both addresses, a history, and it is asked again."""

@@ -12,7 +12,7 @@ from itertools import pairwise
 
 from twisted_detector.device import Device
 from twisted_detector.events import DevicesMerged, DeviceSplit, Event, IdentityConflict
-from twisted_detector.identity import Claim, Seen
+from twisted_detector.identity import VETO, Claim, Seen
 from twisted_detector.identity_index import IdentityIndex
 from twisted_detector.model import Evidence, EvidenceKind, Mac
 
@@ -148,10 +148,12 @@ class Kinship:
             other = self._devices[key]
             if claim[0] == EvidenceKind.MAC or not self._index.firm(key, claim):
                 continue
-            if not self._index.firm(device.key, claim):
+            if not self._index.firm(device.key, claim) or self._is_past_rival(other, device, now):
                 continue
             verdict = self._index.judge(key, seen, contested_too=True)
-            if verdict.accepted:
+            # Nor is a device that lives where its MAC was seen merged with words from elsewhere: anybody can say them.
+            back = self._index.judge(device.key, self._as_seen(other), contested_too=True)
+            if verdict.accepted and back.contradicts < VETO:
                 return self.merge(other, device, f"both are {claim[0]} {claim[1]}, and nothing speaks against it", now)
         return device
 
@@ -274,12 +276,20 @@ class Kinship:
             self._emit(DeviceSplit(at=now, camera=camera, other_device_id=told, reason=reason))
             break
 
-    def forget_rivals(self, address: str, now: float) -> None:
+    def forget_rivals(self, seen: Seen, now: float) -> None:
         """Who was heard once, with what another device is known by, and is gone since, is nobody to be found again."""
-        for key in self._index.standing_at(address):
-            device = self._devices[key]
-            if not device.id and not device.alive(now) and any(self._index.others(key)):
+        met = dict.fromkeys(self._index.standing_at(seen.address))
+        for claim in seen.claims:
+            met.update(dict.fromkeys(self._index.claimants(claim)))
+        for key in met:
+            if self._is_past_rival(self._devices[key], None, now):
                 self._end(key)
+
+    def _is_past_rival(self, device: Device, of: Device | None, now: float) -> bool:
+        """Whether another device than ``of`` is known by what this one, never sure to be there, said before it went."""
+        if device.id or device.alive(now):
+            return False
+        return any(of is None or key != of.key for _, key in self._index.others(device.key))
 
     # --- forgetting ------------------------------------------------------------------------------------------------
 

@@ -159,7 +159,7 @@ class Registry:
         """Something was seen; None when there is no room for another device."""
         self._now = now
         seen = self._seen(sighting)
-        self._kin.forget_rivals(sighting.address, now)
+        self._kin.forget_rivals(seen, now)
         key = self._index.find(seen)
         if key is not None:
             device = self._devices[key]

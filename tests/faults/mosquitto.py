@@ -13,17 +13,12 @@ from pathlib import Path
 
 from tests.faults.account import excused
 from tests.faults.waiting import run, sleep
+from tests.ports import free_port
 
 MOSQUITTO = shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sbin:/sbin")
 
 #: Before it acknowledges a message mosquitto says that it received it, in one write to its standard error.
 _RECEIVED = re.compile(rb"Received PUBLISH from (\S+) \(d\d, q\d, r\d, m\d+, '(f/[^']*)', \.\.\. \((\d+) bytes\)\)")
-
-
-def free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
 
 
 class Mosquitto:

@@ -16,18 +16,13 @@ from typing import Any
 from twisted.internet import reactor, task
 from twisted.internet.defer import Deferred
 
+from tests.ports import free_port
 from twisted_detector.connection import make_connection
 from twisted_detector.interfaces import ConnectionState
 from twisted_detector.mqtt import Mqtt, MqttSettings
 from twisted_detector.testing.outbox import MemoryOutbox
 
 MOSQUITTO = shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sbin")
-
-
-def free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
 
 
 class Broker:

@@ -18,6 +18,7 @@ import pytest_twisted
 from twisted.internet.task import deferLater
 from twisted.internet.utils import getProcessOutputAndValue
 
+from tests.ports import free_port
 from tests.processes import ROOT, wait_until
 from twisted_detector.broker import EmbeddedBroker, Endpoint
 from twisted_detector.errors import BrokerError
@@ -38,12 +39,6 @@ def reactor() -> Any:
 
 def nowhere(_name: str, path: str | None = None) -> None:
     """``shutil.which`` on a machine without mosquitto."""
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def gone(pid: int) -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import socket
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +12,7 @@ import pytest
 import pytest_twisted
 from twisted.internet import reactor
 
+from tests.ports import free_port
 from tests.processes import ROOT, Process
 from twisted_detector.errors import Unauthorized
 from twisted_detector.inspection.rtsp import RtspInspector, RtspValidator
@@ -44,8 +44,7 @@ pytestmark = pytest.mark.skipif(bool(REASON), reason=REASON)
 
 class Server:
     def __init__(self, directory: Path, codec: str, auth: str) -> None:
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self.port = free.getsockname()[1]
+        self.port = free_port()
         login = () if auth == "none" else (RIGHT.name, RIGHT.password.reveal())
         arguments = (SYSTEM_PYTHON, str(SERVER), "127.0.0.1", str(self.port), "/stream1", codec, auth, *login)
         self.auth = auth

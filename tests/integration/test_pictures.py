@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import resource
 import shutil
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -19,6 +18,7 @@ import pytest_twisted
 from twisted.internet import reactor
 
 from tests.integration.test_simulator import LOGIN, Running, simulator
+from tests.ports import free_port
 from tests.processes import Process
 from twisted_detector.errors import Malformed, Unauthorized
 from twisted_detector.inspection import decoder_child
@@ -126,9 +126,7 @@ def gstreamer(codec: str, folder: Path) -> Iterator[str]:
     probe = "import gi; gi.require_version('GstRtspServer', '1.0'); from gi.repository import GstRtspServer"
     if not GSTREAMER.exists() or subprocess.run([GSTREAMER, "-c", probe], capture_output=True, check=False).returncode:
         pytest.skip("GStreamer's RTSP server is not installed")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     command = [str(GSTREAMER), str(ROOT / "tests/peers/gst_rtsp.py"), "127.0.0.1", str(port), "/live", codec, "none"]
     server = Process(command, folder / "gst.log")
     try:

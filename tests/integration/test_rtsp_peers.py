@@ -21,6 +21,7 @@ import pytest_twisted
 from twisted.internet import reactor
 from twisted.internet.threads import deferToThread
 
+from tests.ports import free_port
 from tests.processes import Process, wait_until
 from twisted_detector.inspection.lanes import Lanes
 from twisted_detector.inspection.rtsp import RtspValidator
@@ -70,8 +71,7 @@ def _vlc(directory: Path, encoder: str) -> Iterator[str]:
     picture = ("-f", "lavfi", "-i", "testsrc=size=640x360:rate=15:duration=30", "-pix_fmt", "yuv420p", "-g", "15")
     encoding = ("-c:v", encoder, "-preset", "ultrafast", "-tune", "zerolatency")
     subprocess.run(["ffmpeg", "-v", "error", *picture, *encoding, str(clip)], check=True, timeout=60)
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     url = f"rtsp://127.0.0.1:{port}/stream1"
     command = ["cvlc", "-v", "--intf", "dummy", str(clip), "--sout", f"#rtp{{sdp={url}}}", "--sout-keep", "--loop"]
     environment = {"PATH": os.environ["PATH"], "HOME": str(directory)}
@@ -113,8 +113,7 @@ async def test_vlc(vlc: str) -> None:
 @pytest_twisted.ensureDeferred
 async def test_simulator(auth: str, tmp_path: Path) -> None:
     """The simulator's streams are what ffprobe says, whatever the login."""
-    with socket.create_server(("127.0.0.1", 0)) as one, socket.create_server(("127.0.0.1", 0)) as two:
-        http, rtsp = one.getsockname()[1], two.getsockname()[1]
+    http, rtsp = free_port(), free_port()
     words = ("simulate", "--http-port", str(http), "--rtsp-port", str(rtsp), "--auth", auth)
     process = Process((sys.executable, "-m", "twisted_detector.cli", *words), tmp_path / "simulator.log")
     name, _, password = LOGIN.partition(":")

@@ -19,6 +19,7 @@ from typing import Any
 import pytest
 
 from tests.browser import REASON, Browser
+from tests.ports import free_port
 from tests.processes import ROOT, wait_until
 
 needs_chromium = pytest.mark.skipif(bool(REASON), reason=REASON)
@@ -30,12 +31,6 @@ select.value = arguments[1];
 select.dispatchEvent(new Event("change"));
 """
 CARDS = "document.querySelectorAll('.card').length"
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class Stage:

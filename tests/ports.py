@@ -1,0 +1,24 @@
+"""Nothing goes in; a TCP port of loopback that nobody has comes out."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import socket
+from contextlib import suppress
+
+#: Below the ports that the kernel gives to connections (``ip_local_port_range``), which come and go while a server
+#: starts; and none of them is a port that camdetect never asks.
+_PORTS = range(20_000, 32_768)
+#: Several runs at one time begin at different ports.
+_numbers = itertools.count(os.getpid() * 61)
+
+
+def free_port() -> int:
+    """Another one each time."""
+    for number in itertools.islice(_numbers, len(_PORTS)):
+        port = _PORTS[number % len(_PORTS)]
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise OSError("every port is taken")

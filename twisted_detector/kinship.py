@@ -143,12 +143,15 @@ class Kinship:
 
     def reconcile(self, device: Device, now: float) -> Device:
         """A device told more of itself: it may be one that was known already."""
+        device.heard_at = now
         seen = self._as_seen(device)
         for claim, key in tuple(self._index.others(device.key)):
             other = self._devices[key]
             if claim[0] == EvidenceKind.MAC or not self._index.firm(key, claim):
                 continue
-            if not self._index.firm(device.key, claim) or self._is_past_rival(other, device, now):
+            if not self._index.firm(device.key, claim):
+                continue
+            if self._is_gone(other, now) and self._spoke_for_another(key, device.key):
                 continue
             verdict = self._index.judge(key, seen, contested_too=True)
             # Nor is a device that lives where its MAC was seen merged with words from elsewhere: anybody can say them.
@@ -278,18 +281,21 @@ class Kinship:
 
     def forget_rivals(self, seen: Seen, now: float) -> None:
         """Who was heard once, with what another device is known by, and is gone since, is nobody to be found again."""
-        met = dict.fromkeys(self._index.standing_at(seen.address))
-        for claim in seen.claims:
-            met.update(dict.fromkeys(self._index.claimants(claim)))
-        for key in met:
-            if self._is_past_rival(self._devices[key], None, now):
+        for key in self._index.standing_at(seen.address):
+            if self._is_gone(self._devices[key], now) and any(self._index.others(key)):
                 self._end(key)
+        for claim in seen.claims:
+            for key in self._index.claimants(claim) if claim[0] != EvidenceKind.MAC else ():
+                if self._is_gone(self._devices[key], now) and self._spoke_for_another(key):
+                    self._end(key)
 
-    def _is_past_rival(self, device: Device, of: Device | None, now: float) -> bool:
-        """Whether another device than ``of`` is known by what this one, never sure to be there, said before it went."""
-        if device.id or device.alive(now):
-            return False
-        return any(of is None or key != of.key for _, key in self._index.others(device.key))
+    def _is_gone(self, device: Device, now: float) -> bool:
+        """Whether a device was never sure to be there, and is not."""
+        return not device.id and not device.alive(now)
+
+    def _spoke_for_another(self, key: int, of: int | None = None) -> bool:
+        """Whether another device than ``of`` is known by the words of this one; a MAC may be that of a repeater."""
+        return any(other != of and claim[0] != EvidenceKind.MAC for claim, other in self._index.others(key))
 
     # --- forgetting ------------------------------------------------------------------------------------------------
 

@@ -226,11 +226,11 @@ class Registry:
         self._release(now)
 
     def _publish(self, device: Device, now: float) -> None:
-        """Tell what a device said last, unless it is held back."""
+        """Tell what a device said last, unless it is held back, or came elsewhere before it was ever told."""
         inspection = device.latest
         if inspection is not None and self._kin.held_back(device):
             self._held.add(device.key)
-        elif inspection is not None:
+        elif inspection is not None and (device.id or inspection.address == device.facts.address):
             if not device.id:
                 device.id = unused_id(device.wanted_id, self._ids)
                 device.published_at = now

@@ -127,6 +127,17 @@ class IdentityTests(RegistryCase):
         self.assertFalse([event for event in self.heard.events if isinstance(event, CameraMoved | DevicesMerged)])
         self.assertFalse(self.registry.knows(forger) and self.registry.candidate(forger).known_urls)
 
+    def test_nobody_is_published_with_what_was_said_elsewhere(self) -> None:
+        """Words that were held back, and came to another address since, are asked there before they are published."""
+        self.answer(self.see(HERE, A, "x"))
+        words = self.answer(self.see(THERE, None, "x"))  # the camera has moved, and its MAC was not looked up
+        self.assertEqual(words, self.see("10.0.0.66", None, "x"))
+        for _ in range(2):
+            self.see(THERE, A)
+            self.see("10.0.0.66", None, "x")
+        self.assertEqual(["02000000000a"], self.ids())
+        self.assertTrue(self.due)
+
     def test_who_said_it_and_went_leaves_no_name(self) -> None:
         """A camera that comes to another address, without its MAC, is not called by that of who spoke in its name."""
         said = Evidence(EvidenceKind.ENDPOINT_REFERENCE, "x", "onvif", 0.0)

@@ -217,7 +217,7 @@ class Registry:
         device.learn(self._recognition.sure(device, inspection.evidence))
         if not device.facts.endpoint_reference and (reference := device.said_reference()):
             device.facts = replace(device.facts, endpoint_reference=reference)
-        device.latest = inspection
+        device.latest = replace(inspection, address=device.facts.address)  # whatever an inspector of a plugin writes
         device.where.heard(device.facts.address, None, vouched=bool(seen.claims), now=now)
         self._kin.told_together(device, seen, now)
         device = self._kin.reconcile(device, now)

@@ -7,6 +7,7 @@ where nobody else on the machine can read it.
 """
 
 import os
+import random
 import sys
 
 import gi
@@ -23,16 +24,27 @@ PIPELINES = {
 }
 
 
+class Factory(GstRtspServer.RTSPMediaFactory):
+    """Begins anew for who comes after the last has gone: in another colour, for no camera takes the same picture twice."""
+
+    def __init__(self, codec: str) -> None:
+        super().__init__()
+        self.codec = codec
+
+    def do_create_element(self, _url: object) -> object:
+        picture = f"videotestsrc is-live=true pattern=ball foreground-color={random.randrange(0xFF404040, 0xFFFFFFFF)}"
+        size = "video/x-raw,format=I420,width=640,height=360,framerate=15/1"
+        return Gst.parse_launch(f"( {picture} ! {size} ! {PIPELINES[self.codec]} )")
+
+
 def main() -> None:
     address, port, path, codec, auth, *login = sys.argv[1:]
     Gst.init(None)
     server = GstRtspServer.RTSPServer()
     server.set_address(address)
     server.set_service(port)
-    factory = GstRtspServer.RTSPMediaFactory()
+    factory = Factory(codec)
     factory.set_shared(True)
-    source = "videotestsrc is-live=true ! video/x-raw,format=I420,width=640,height=360,framerate=15/1"
-    factory.set_launch(f"( {source} ! {PIPELINES[codec]} )")
     login = login or os.environ.get("SIMULATOR_LOGIN", "").split(":", 1)
     if auth != "none":
         method = {"basic": GstRtsp.RTSPAuthMethod.BASIC, "digest": GstRtsp.RTSPAuthMethod.DIGEST}[auth]

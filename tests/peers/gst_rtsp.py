@@ -25,7 +25,7 @@ PIPELINES = {
 
 
 class Factory(GstRtspServer.RTSPMediaFactory):
-    """Begins anew for who comes after the last has gone: in another colour, for no camera takes the same picture twice."""
+    """Begins anew for who comes when nobody was there, in another colour: no camera takes the same picture twice."""
 
     def __init__(self, codec: str) -> None:
         super().__init__()

@@ -216,7 +216,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="What proving 100 streams costs.")
     parser.add_argument("--streams", type=int, default=100)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--turns", type=int, default=5, help="of ours and ffprobe's")
+    parser.add_argument("--turns", type=int, default=9, help="of ours and ffprobe's")
     parser.add_argument("--write", action="store_true", help="put the table into docs/benchmarks.md")
     parser.add_argument("--measure", choices=("full", "one", "check", "stall"), help="(the process that is measured)")
     options = parser.parse_args()

@@ -133,6 +133,15 @@ class IndexTests(SynchronousTestCase):
         self.put(2, seen(B, "x", "10.0.0.2"))
         self.assertEqual([[], [], [("epr", "x")]], [self.index.turn(key) for key in (2, 1, 2)])
 
+    def test_nameless(self) -> None:
+        """Only who never claimed anything is nobody: not a device of which every value proved to be of several."""
+        self.put(1, seen(A, "x", "10.0.0.1"))
+        self.put(2, seen(None, "", "10.0.0.2"))
+        self.assertEqual((False, True), (self.index.nameless(1), self.index.nameless(2)))
+        for claim in (("mac", A.text), ("epr", "x")):
+            self.index.spend(claim)
+        self.assertEqual((frozenset(), False), (self.index.claims(1), self.index.nameless(1)))
+
     def test_another_interface_of_its_own(self) -> None:
         """A device that named another MAC as its own when it was asked is found over it, while it lives."""
         self.put(1, seen(A, "x", "10.0.0.1"))

@@ -194,6 +194,10 @@ class IdentityIndex:
         """Everything firm that a device claims and that has weight."""
         return frozenset(one for one, firm in self._claims.get(key, {}).items() if firm and one not in self.spent)
 
+    def nameless(self, key: int) -> bool:
+        """Whether a device never claimed anything for certain, nor what lost its weight since, and has no MAC."""
+        return not any(self._claims.get(key, {}).values()) and not self.macs(key)
+
     def firm(self, key: int, claim: Claim) -> bool:
         """Whether a device claims this for certain."""
         return self._claims.get(key, {}).get(claim, False)

@@ -137,7 +137,7 @@ class Kinship:
         if seen.mac is None:
             return []
         standing = (self._devices[key] for key in self._index.standing_at(seen.address) if key != device.key)
-        return [other for other in standing if not self._index.claims(other.key) and not self._index.macs(other.key)]
+        return [other for other in standing if self._index.nameless(other.key)]
 
     # --- one, not two ----------------------------------------------------------------------------------------------
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from hypothesis import given, settings, strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.identity_world import DEEDS, KINDS, Deed, a_history, live_through
+from tests.identity_world import DEEDS, KINDS, Deed, Violation, a_history, live_through
 
 NUMBERS = st.integers(0, 29)
 CHAPTERS = st.lists(
@@ -29,3 +29,11 @@ class HistoryTests(SynchronousTestCase):
         """The same holds for the first of those that make identity-histories lives through."""
         for seed in range(25):
             live_through(*a_history(seed))
+
+    def test_clones_that_swap_again(self) -> None:
+        """Of clones that swapped twice no value counts: they are not merged with who comes to their address."""
+        swap, again = ("swap", 1, 8, False, 0), ("announce", 0, 0, False, 0)
+        try:
+            live_through(["plain", "clone", "clone"], [[again, swap], [again, swap], [again, ("swap", 0, 8, False, 0)]])
+        except Violation as violation:  # a second name, offline, may remain: nobody can know better
+            self.assertNotIn("were merged", str(violation))

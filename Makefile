@@ -112,7 +112,7 @@ bench-pictures: debian-test $(VENV)/.test ## what a decoded keyframe costs besid
 
 docs: $(VENV)/.test ## write the generated pages anew
 	@mkdir -p .make
-	$(BIN)/python -m twisted_detector.config_page > .make/configuration.md
+	$(BIN)/python -m twisted_detector.config.reference_page > .make/configuration.md
 	mv .make/configuration.md docs/configuration.md
 	$(BIN)/python docs/machines/draw.py
 

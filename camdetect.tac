@@ -7,13 +7,13 @@ from socket import gethostname
 from twisted.application.service import Application
 from twisted.internet import reactor
 
-from twisted_detector.collector import hold
+from twisted_detector.service.garbage import hold
 
 hold()
 
-from twisted_detector.config import config_or_exit
-from twisted_detector.service import makeService
-from twisted_detector.steady import steady_reactor
+from twisted_detector.config.load import config_or_exit
+from twisted_detector.service.daemon import makeService
+from twisted_detector.service.monotonic_reactor import steady_reactor
 
 config = config_or_exit(os.environ, hostname=gethostname(), stderr=sys.stderr)
 application = Application("camdetect")

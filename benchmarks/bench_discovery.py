@@ -31,7 +31,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from tests.lan.bed import OPEN, RARE, REASON, Bed, dwellers
 from tests.processes import ROOT
-from twisted_detector.discovery.scan_ports import CAMERA_PORTS
+from twisted_detector.discovery.sweep.ports import CAMERA_PORTS
 
 PEERS = ROOT / "benchmarks" / "discovery_peers"
 SIX = (554, 8554, 80, 8000, 2020, 8899)

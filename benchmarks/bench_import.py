@@ -33,7 +33,7 @@ import automat, paho.mqtt.client, sqlite3, twisted.application.service, twisted.
 DAEMON = """
 from twisted.internet import reactor
 import importlib, pkgutil
-import twisted_detector.service
+import twisted_detector.service.daemon
 from twisted_detector import plugins
 for module in pkgutil.iter_modules(plugins.__path__):
     importlib.import_module("twisted_detector.plugins." + module.name)

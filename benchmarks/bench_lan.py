@@ -30,7 +30,7 @@ from tests.lan.farm import plant
 from tests.lan.lab import REASON, Host, Lab
 from tests.lan.site import LOGIN, Site, cid
 from tests.processes import Process, wait_until
-from twisted_detector.photographer import FIRST, PAUSE
+from twisted_detector.detector.picture_scheduler import FIRST, PAUSE
 
 ROOT = Path(__file__).resolve().parents[1]
 TITLE = "## A LAN of cameras"

@@ -29,11 +29,11 @@ from twisted.internet.task import react
 
 from benchmarks.page import write_section
 from tests.processes import Process
-from twisted_detector import collector
-from twisted_detector.inspection.http import HttpClient, HttpResponse
-from twisted_detector.inspection.onvif import OnvifInspector
-from twisted_detector.inspection.turns import Turns
+from twisted_detector.inspection.http.client import HttpClient, HttpResponse
+from twisted_detector.inspection.onvif.inspector import OnvifInspector
+from twisted_detector.inspection.yielding import Turns
 from twisted_detector.model import Candidate, Inspection, Login, Secret, Status
+from twisted_detector.service import garbage as collector
 
 reactor: Any = _reactor
 TITLE = "## ONVIF inspections"

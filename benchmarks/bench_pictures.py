@@ -27,9 +27,9 @@ from twisted.internet import reactor as _reactor
 from twisted.internet.defer import Deferred
 from twisted.internet.task import react
 
-from twisted_detector.album import Album
-from twisted_detector.inspection.decoder import Decoder
-from twisted_detector.picture import Picture
+from twisted_detector.detector.picture_cache import Album
+from twisted_detector.inspection.pictures.decoder import Decoder
+from twisted_detector.model.pictures import Picture
 
 reactor: Any = _reactor
 ROOT = Path(__file__).resolve().parents[1]
@@ -141,7 +141,7 @@ def imports(folder: Path) -> str:
     """With the compiled files that an installation has."""
     script = (
         "import resource, sys, time; begin = time.process_time()\n"
-        "import twisted_detector.service, twisted_detector.plugins.builtin\n"
+        "import twisted_detector.service.daemon, twisted_detector.plugins.builtin\n"
         "before = time.process_time()\n"
         "import twisted_detector.plugins.builtin_pictures\n"
         "print(time.process_time() - begin, time.process_time() - before,\n"

@@ -53,10 +53,10 @@ def measure(urls: Sequence[str], what: str, rounds: int) -> None:
     from twisted.internet.defer import Deferred, DeferredList, DeferredSemaphore
     from twisted.internet.task import LoopingCall, react
 
-    from twisted_detector.collector import calm
-    from twisted_detector.inspection.lanes import Lanes
-    from twisted_detector.inspection.rtsp import RtspValidator
+    from twisted_detector.inspection.device_locks import Lanes
+    from twisted_detector.inspection.rtsp.inspector import RtspValidator
     from twisted_detector.model import Stream
+    from twisted_detector.service.garbage import calm
 
     at_once = 1 if what == "one" else len(urls)
     validator_waits: list[float] = []

@@ -24,9 +24,9 @@ from twisted.internet.threads import deferToThreadPool
 from twisted.plugin import IPlugin
 from zope.interface import implementer
 
-from twisted_detector.documents import encode, rfc3339
 from twisted_detector.interfaces import IServiceExtension
 from twisted_detector.model import Message
+from twisted_detector.model.encoding import encode, rfc3339
 
 #: Ids that are remembered at once: thirty commands a second for max_age, which is no way to use a siren.
 MAX_REMEMBERED = 1000

@@ -23,9 +23,9 @@ from twisted.application.service import Service
 from twisted.plugin import IPlugin
 from zope.interface import implementer
 
-from twisted_detector.documents import encode, rfc3339
 from twisted_detector.interfaces import IServiceExtension
 from twisted_detector.model import Message, Priority
+from twisted_detector.model.encoding import encode, rfc3339
 
 #: Cameras that are held of one kind, and the length of a name: more than any site has, and not much memory.
 MAX_CAMERAS, MAX_NAME = 1000, 100

@@ -11,10 +11,10 @@ from pathlib import Path
 from twisted.plugin import IPlugin
 from zope.interface import implementer
 
-from twisted_detector.documents import encode, rfc3339
 from twisted_detector.events import CameraEvent
 from twisted_detector.interfaces import IEventListener, IListenerMaker
-from twisted_detector.outputs.documents import camera_document
+from twisted_detector.model.encoding import encode, rfc3339
+from twisted_detector.outputs.camera_json import camera_document
 
 
 @implementer(IEventListener)

@@ -17,9 +17,9 @@ from twisted.plugin import IPlugin
 from txaio.tx import make_logger
 from zope.interface import implementer
 
-from twisted_detector.documents import encode, rfc3339
 from twisted_detector.interfaces import IServiceExtension
 from twisted_detector.model import Message, Priority
+from twisted_detector.model.encoding import encode, rfc3339
 
 
 class Telemetry(Service):

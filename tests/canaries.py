@@ -17,8 +17,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import quote
 
-from twisted_detector.config import Config
-from twisted_detector.control import NAME
+from twisted_detector.config.config import Config
+from twisted_detector.operations.control_socket import NAME
 
 #: Settings of ours that are secret, and the simulator's.
 SECRET_SETTINGS = (*(name.upper() for name, one in Config.settings().items() if one.secret), "SIMULATOR_LOGIN")

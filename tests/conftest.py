@@ -15,7 +15,7 @@ import pytest
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.canaries import CANARIES
-from twisted_detector.addressing import SILENT_PORTS
+from twisted_detector.model.addresses import SILENT_PORTS
 
 NO_SKIPS = os.environ.get("CAMDETECT_NO_SKIPS", "") not in ("", "0")
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from twisted_detector.config import Config
-from twisted_detector.config_page import page
+from twisted_detector.config.config import Config
+from twisted_detector.config.reference_page import page
 
 ROOT = Path(__file__).resolve().parent.parent
 LINK = re.compile(r"\]\(([^)\s]+)\)")

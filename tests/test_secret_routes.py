@@ -11,19 +11,19 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.doubles.rtsp_camera import KEYFRAME, SDP, SPS, Camera, result_of
 from tests.facts import PLAYS, A, candidate, inspection, sighting, stream
-from tests.scripted_camera import ScriptedCamera
-from tests.test_inspection_http import Wire
+from tests.inspection.scripted_camera import ScriptedCamera
+from tests.inspection.test_http import Wire
+from twisted_detector.detector.visit import Visit
 from twisted_detector.errors import Unauthorized
-from twisted_detector.inspection.credentials import LoginBudget
-from twisted_detector.inspection.http import HttpClient
-from twisted_detector.inspection.onvif import OnvifInspector
-from twisted_detector.inspection.rtsp import RtspInspector, RtspValidator
+from twisted_detector.inspection.http.client import HttpClient
+from twisted_detector.inspection.logins.budget import LoginBudget
+from twisted_detector.inspection.onvif.inspector import OnvifInspector
+from twisted_detector.inspection.rtsp.inspector import RtspInspector, RtspValidator
 from twisted_detector.model import Candidate, Inspection, Interface, Login, Mac, Proof, Secret, Stream
-from twisted_detector.registry import Registry
+from twisted_detector.registry.registry import Registry
 from twisted_detector.testing.doubles import Guarded, ScriptedInspector, ScriptedValidator
-from twisted_detector.visit import Visit
-from twisted_detector.wire import onvif
-from twisted_detector.wire.xaddrs import choose_xaddrs
+from twisted_detector.wire.onvif import answers as onvif
+from twisted_detector.wire.onvif.xaddrs import choose_xaddrs
 
 HERE, EVIL = "192.0.2.9", "203.0.113.66"
 ADMIN = Login("admin", Secret("secret"))

@@ -18,57 +18,60 @@ PACKAGE = HERE.parent / "twisted_detector"
 #: of the list) is tested with that output.
 PREDECESSOR = {
     "host from the first XAddr, port from the configuration": (
-        "test_inspection_onvif::Where.test_second_address",
-        "test_inspection_onvif::Facts.test_media_at_a_dead_port",
+        "inspection/test_onvif::Where.test_second_address",
+        "inspection/test_onvif::Facts.test_media_at_a_dead_port",
         "wire/test_device_url::DeviceUrl.test_http",
         "wire/test_wsdiscovery::XaddrTests.test_order",
     ),
     "user and password in logs and retained topics, not percent-encoded": (
-        "test_topics::EndToEndTests.test_no_login_in_any_message",
-        "test_documents::CameraDocumentTests.test_urls_carry_no_login",
-        "test_config::Secrets.test_no_secret_is_shown",
-        "test_inspection_rtsp::ValidatorTests.test_url_with_login",
+        "outputs/test_topics::EndToEndTests.test_no_login_in_any_message",
+        "model/test_encoding::CameraDocumentTests.test_urls_carry_no_login",
+        "config/test_config::Secrets.test_no_secret_is_shown",
+        "inspection/test_rtsp::ValidatorTests.test_url_with_login",
         "wire/test_device_url::DeviceUrl.test_rtsp",
     ),
     "credentials times paths in parallel": (
-        "test_credentials::SpendingTests.test_one_failure_per_login_and_two_per_window",
-        "test_credentials::KeepingTests.test_any_history",
-        "test_inspection_rtsp::ValidatorTests.test_one_connection_per_device",
-        "test_inspection_onvif::Clocks.test_wrong_password_with_an_offset",
+        "inspection/test_login_budget::SpendingTests.test_one_failure_per_login_and_two_per_window",
+        "inspection/test_login_budget::KeepingTests.test_any_history",
+        "inspection/test_rtsp::ValidatorTests.test_one_connection_per_device",
+        "inspection/test_onvif::Clocks.test_wrong_password_with_an_offset",
         "integration/test_onvif::test_nothing_locks",
     ),
-    "default passwords were guessed": ("test_config::Values.test_nothing_set",),
+    "default passwords were guessed": ("config/test_config::Values.test_nothing_set",),
     "the IP address as identity": (
-        "test_identity::NamesTests.test_permanent_id",
-        "test_registry::IdentityTests.test_reference_that_was_told_when_asked",
-        "test_registry::IdentityTests.test_move",
+        "registry/test_identity::NamesTests.test_permanent_id",
+        "registry/test_registry::IdentityTests.test_reference_that_was_told_when_asked",
+        "registry/test_registry::IdentityTests.test_move",
     ),
     "one process with OpenCV for each check": ("test_traps::Ours.test_no_process_for_a_check",),
     "IPv6 hosts were not handled": (
         "wire/test_wsdiscovery::XaddrTests.test_ipv6_only",
         "wire/test_device_url::DeviceUrl.test_ipv6",
-        "test_inspection_http::Http.test_ipv6",
-        "test_discovery_wsdiscovery::SweepTests.test_link_local",
-        "test_model::AddressTests.test_hosts_in_urls",
+        "inspection/test_http::Http.test_ipv6",
+        "discovery/test_wsdiscovery::SweepTests.test_link_local",
+        "model/test_model::AddressTests.test_hosts_in_urls",
     ),
     "QoS 1 messages were dropped when the broker was away": (
-        "test_outbox::Receipts.test_accepted_when_committed",
-        "test_outbox::Order.test_connection_lost_restores_order",
+        "mqtt/test_outbox::Receipts.test_accepted_when_committed",
+        "mqtt/test_outbox::Order.test_connection_lost_restores_order",
     ),
-    "5 s for each single acknowledgement": ("test_mqtt::SendingTests.test_window_is_narrow_first_and_widens",),
-    "stopping cleared the queue": ("test_outbox::Receipts.test_stop", "test_outbox::Restore.test_order_and_priority"),
+    "5 s for each single acknowledgement": ("mqtt/test_client::SendingTests.test_window_is_narrow_first_and_widens",),
+    "stopping cleared the queue": (
+        "mqtt/test_outbox::Receipts.test_stop",
+        "mqtt/test_outbox::Restore.test_order_and_priority",
+    ),
     "a timestamp that ended in +00:00Z": (
-        "test_topics::PayloadTests.test_stamps",
-        "test_documents::StampTests.test_rfc3339",
+        "outputs/test_topics::PayloadTests.test_stamps",
+        "model/test_encoding::StampTests.test_rfc3339",
     ),
 }
 
 #: What other programs get wrong → the same.
 OTHERS = {
-    "a whole probe in 120 ms": ("test_discovery_wsdiscovery::SweepTests.test_repetitions",),
+    "a whole probe in 120 ms": ("discovery/test_wsdiscovery::SweepTests.test_repetitions",),
     "a fixed maximum of 10 profiles": (
-        "test_inspection_onvif::Facts.test_many_profiles",
-        "test_inspection_onvif::Recorder.test_bound",
+        "inspection/test_onvif::Facts.test_many_profiles",
+        "inspection/test_onvif::Recorder.test_bound",
     ),
     "XML names not escaped": (
         "wire/test_onvif::Requests.test_tokens_are_escaped",
@@ -79,34 +82,37 @@ OTHERS = {
         "test_traps::Ours.test_any_prefix",
     ),
     "an HTTP time-out of 83 minutes": (
-        "test_inspection_http::Http.test_no_answer_in_time",
+        "inspection/test_http::Http.test_no_answer_in_time",
         "integration/test_onvif::test_hostile_answers",
     ),
     "a datagram buffer of 8192 bytes": ("test_traps::Ours.test_whole_datagrams",),
     "de-duplication sets that grow for ever": (
-        "test_discovery_wsdiscovery::HostileTests.test_complaints_are_bounded",
-        "test_discovery_wsdiscovery::HostileTests.test_many_forgers",
-        "test_inspection_onvif::Visits.test_bounded",
+        "discovery/test_wsdiscovery::HostileTests.test_complaints_are_bounded",
+        "discovery/test_wsdiscovery::HostileTests.test_many_forgers",
+        "inspection/test_onvif::Visits.test_bounded",
     ),
-    "only the first ProbeMatch of a datagram": ("test_discovery_wsdiscovery::SweepTests.test_several_in_one_datagram",),
+    "only the first ProbeMatch of a datagram": ("discovery/test_wsdiscovery::SweepTests.test_several_in_one_datagram",),
     "the sender's address ignored": ("wire/test_wsdiscovery::XaddrTests.test_unreachable_is_rewritten",),
-    "Bye ignored": ("test_discovery_wsdiscovery::WatchTests.test_bye", "test_registry::LifeTests.test_goodbye"),
+    "Bye ignored": (
+        "discovery/test_wsdiscovery::WatchTests.test_bye",
+        "registry/test_registry::LifeTests.test_goodbye",
+    ),
     "a camera that moved is ignored as known": (
-        "test_registry::IdentityTests.test_move",
-        "test_discovery_wsdiscovery::OtherLooks.test_resolve",
+        "registry/test_registry::IdentityTests.test_move",
+        "discovery/test_wsdiscovery::OtherLooks.test_resolve",
     ),
     "the MAC of the first enabled interface as identity": (
-        "test_identity::ClaimTests.test_what_identifies_nobody",
-        "test_registry::IdentityTests.test_clones_stay_apart",
+        "registry/test_identity::ClaimTests.test_what_identifies_nobody",
+        "registry/test_registry::IdentityTests.test_clones_stay_apart",
     ),
-    "200 to DESCRIBE believed": ("test_inspection_rtsp::ValidatorTests.test_endings",),
+    "200 to DESCRIBE believed": ("inspection/test_rtsp::ValidatorTests.test_endings",),
     "only 200 counts, so that cameras with a password yield nothing": (
-        "test_inspection_rtsp::InspectorTests.test_path_first_with_password",
-        "test_inspection_onvif::Logins.test_needed",
+        "inspection/test_rtsp::InspectorTests.test_path_first_with_password",
+        "inspection/test_onvif::Logins.test_needed",
     ),
     "a clock that differs taken for a wrong password": (
-        "test_inspection_onvif::Clocks.test_skewed",
-        "test_inspection_onvif::Clocks.test_local_time_as_utc",
+        "inspection/test_onvif::Clocks.test_skewed",
+        "inspection/test_onvif::Clocks.test_local_time_as_utc",
         "integration/test_onvif::test_nothing_locks",
     ),
 }
@@ -151,8 +157,8 @@ class Ours(SynchronousTestCase):
 
     def test_any_prefix(self) -> None:
         """A profile is read whatever its prefixes, and with those that nobody declared."""
-        from twisted_detector.wire.onvif import parse_profiles
-        from twisted_detector.wire.soap import parse_response
+        from twisted_detector.wire.onvif.answers import parse_profiles
+        from twisted_detector.wire.soap.envelope import parse_response
 
         for envelope, media, schema in (("SOAP-ENV", "ns7", "x"), ("e", "trt", "trt"), ("env", "undeclared", "tt")):
             declared = f'xmlns:{envelope}="http://www.w3.org/2003/05/soap-envelope"'
@@ -166,8 +172,8 @@ class Ours(SynchronousTestCase):
 
     def test_whole_datagrams(self) -> None:
         """Sockets that hear announcements read datagrams of any size that UDP allows."""
-        from twisted_detector.discovery import multicast
-        from twisted_detector.wire import wsdiscovery
+        from twisted_detector.discovery.multicast import sockets as multicast
+        from twisted_detector.wire.lan import wsdiscovery
 
         self.assertGreaterEqual(multicast._MAX_DATAGRAM, 65_507)
         self.assertGreaterEqual(wsdiscovery.MAX_DATAGRAM, 65_507)

@@ -27,19 +27,19 @@ from zope.interface import implementer
 
 from twisted_detector import events
 from twisted_detector.bus import Bus
-from twisted_detector.config import Config
-from twisted_detector.desk import Desk
-from twisted_detector.documents import rfc3339
+from twisted_detector.config.load import load
 from twisted_detector.errors import RemoteError
 from twisted_detector.interfaces import MakerContext
 from twisted_detector.model import Camera, Evidence, Mac, Proof, Status, Stream
-from twisted_detector.mqtt_service import MqttService
-from twisted_detector.picture import Picture
-from twisted_detector.picturing import IPictures
+from twisted_detector.model.encoding import rfc3339
+from twisted_detector.model.pictures import Picture
+from twisted_detector.mqtt.service import MqttService
+from twisted_detector.operations.report import Report
+from twisted_detector.operations.requests import Desk
 from twisted_detector.plugins.builtin_web import web
-from twisted_detector.registry import Registry
-from twisted_detector.report import Report
-from twisted_detector.web import guard
+from twisted_detector.registry.registry import Registry
+from twisted_detector.seams import IPictures
+from twisted_detector.web import access as guard
 from twisted_detector.web.history import INTERVAL, SAMPLES
 
 PLACES = (
@@ -347,7 +347,7 @@ def make(reactor: Any, options: argparse.Namespace) -> tuple[IService, Stage]:
     if not options.picture_less:
         parts[IPictures] = Scenes(company, now)  # type: ignore[arg-type]
     environment = {"STATE_DIR": "/nonexistent", "WEB_LISTEN": f"127.0.0.1:{options.port}", "WEB_TOKEN": options.token}
-    config = Config.from_environment({k: v for k, v in environment.items() if v}, hostname="attic")
+    config = load({k: v for k, v in environment.items() if v}, hostname="attic")
     context = MakerContext(reactor, config, {}, lambda _: None, lambda *_: lambda: None, parts)  # type: ignore[arg-type, return-value]
     service: Any = web.make(context)
     history = service._history

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from twisted_detector.model import Camera, Stream
-from twisted_detector.picture import Picture
-from twisted_detector.records import dataclass
+from twisted_detector.model.pictures import Picture
 
 
 @dataclass(frozen=True, slots=True)

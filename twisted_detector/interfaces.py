@@ -7,23 +7,15 @@ Coroutine methods are declared ``async def``; whoever calls them turns them into
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from zope.interface import Attribute, Interface
 
-from twisted_detector.budgeting import ILoginBudget as ILoginBudget
-from twisted_detector.delivery import (
-    ConnectionChange as ConnectionChange,
-    ConnectionState as ConnectionState,
-    ConnectionTimer as ConnectionTimer,
-    JournalRecord as JournalRecord,
-    OutboxItem as OutboxItem,
-)
 from twisted_detector.events import Event
 from twisted_detector.model import (
-    Camera,
     Candidate,
     Inspection,
     Interface as NetworkInterface,
@@ -34,9 +26,8 @@ from twisted_detector.model import (
     Stream,
     StreamReport,
 )
-from twisted_detector.records import dataclass
 
-# --- Seeing ---------------------------------------------------------------------------------------------------------
+# --- Seeing -----------------------------------------------------------------------------------------------------------
 
 
 class ISightingSink(Interface):
@@ -97,7 +88,46 @@ class INeighbours(Interface):
         """The addresses of this machine's interfaces that are up."""
 
 
-# --- Asking ---------------------------------------------------------------------------------------------------------
+#: Writes something down of an address: (wall seconds, address, who says it, what). Never a secret.
+Note = Callable[[float, str, str, str], None]
+
+
+def no_note(at: float, address: str, source: str, what: str) -> None:
+    """Nobody keeps a casebook."""
+
+
+class IQuickLook(Interface):
+    """Looks for what is known already, at a tenth of the packets of a sweep or less."""
+
+    async def look_quickly(sink: ISightingSink) -> None:
+        """Look once. Raises like :meth:`IDiscoverer.sweep`; may be cancelled."""
+
+
+class ILookAt(Interface):
+    """Looks at one address."""
+
+    async def look_at(address: str, sink: ISightingSink) -> None:
+        """Look whether a camera is at ``address``, where somebody is; a few packets, and an end within seconds."""
+
+
+class IKnock(Interface):
+    """Tells whether anybody answers at an address."""
+
+    async def answers(address: str, ports: Sequence[int]) -> bool:
+        """Whether somebody does at this moment; a few packets without data, and an end within a second.
+
+        :param ports: TCP ports at which somebody answered before, likely ones first.
+        """
+
+
+class IFinder(Interface):
+    """Finds one known device again that does not answer where it was."""
+
+    async def find(candidate: Candidate, sink: ISightingSink) -> None:
+        """Look for the device wherever it may be now; a few packets, and an end within seconds."""
+
+
+# --- Asking -----------------------------------------------------------------------------------------------------------
 
 
 class IInspector(Interface):
@@ -132,7 +162,7 @@ class IStreamValidator(Interface):
         """As :meth:`validate`, but cheap while what was proved stands: then validated with a rung below RTP."""
 
 
-# --- Telling --------------------------------------------------------------------------------------------------------
+# --- Telling ----------------------------------------------------------------------------------------------------------
 
 
 class IEventListener(Interface):
@@ -176,108 +206,7 @@ class ISubscriber(Interface):
         """
 
 
-class IStateStore(Interface):
-    """Keeps what must survive a restart. Every method answers later: the reactor's thread never touches the disk."""
-
-    def load_cameras() -> Deferred[Sequence[Camera]]:
-        """All cameras as they were saved last."""
-
-    def save_camera(camera: Camera) -> Deferred[None]:
-        """Save one camera over its earlier self."""
-
-    def delete_camera(camera_id: str) -> Deferred[None]:
-        """Forget one camera."""
-
-    def load_values(table: str) -> Deferred[Mapping[str, str]]:
-        """All key → text pairs of one small table (``login_budget``, ``session``, ``dialects``)."""
-
-    def save_value(table: str, key: str, value: str) -> Deferred[None]:
-        """Save one pair over its earlier self."""
-
-
-# --- The MQTT connection --------------------------------------------------------------------------------------------
-
-
-class IConnectionActions(Interface):
-    """What the connection machine has done for it. None of these may raise."""
-
-    def attempt(epoch: int) -> None:
-        """Begin connection attempt number ``epoch``; answer with ``connected``, ``refused`` or ``lost``."""
-
-    def abandon(epoch: int) -> None:
-        """End attempt or connection ``epoch``: with DISCONNECT when it stands; what it says later is ignored."""
-
-    def schedule(timer: ConnectionTimer, delay: float) -> None:
-        """Call ``due(timer)`` in ``delay`` seconds; replaces a running timer of that kind."""
-
-    def cancel(timer: ConnectionTimer) -> None:
-        """Forget a timer, running or not."""
-
-    def announce(change: ConnectionChange) -> None:
-        """Tell everybody who wants to know."""
-
-
-class IConnection(Interface):
-    """Decides when to connect. ``now`` is monotonic seconds; inputs of an old epoch are dropped."""
-
-    state: ConnectionState = Attribute("How it stands.")
-    reason: str = Attribute("Why it is not connected, in plain words.")
-    degraded: bool = Attribute("Whether the first connection is overdue.")
-    epoch: int = Attribute("Number of the latest attempt.")
-
-    def start(now: float) -> None:
-        """Connect from now on."""
-
-    def stop(now: float) -> None:
-        """Disconnect and stay so."""
-
-    def connected(epoch: int, session: int, now: float) -> None:
-        """The broker accepted attempt ``epoch``."""
-
-    def refused(epoch: int, reason: str, now: float, terminal: bool = False) -> None:
-        """Attempt ``epoch`` failed; ``terminal``: trying again soon will not help."""
-
-    def lost(epoch: int, reason: str, now: float) -> None:
-        """Connection ``epoch`` broke."""
-
-    def due(timer: ConnectionTimer, now: float) -> None:
-        """A timer ran out."""
-
-
-class IOutbox(Interface):
-    """Keeps messages until the broker has acknowledged them. On the reactor's thread only."""
-
-    on_ready: Callable[[], None] = Attribute("Set by the sender; called when a message became sendable.")
-
-    def take(limit: int) -> Sequence[OutboxItem]:
-        """The next messages to send in order, at most ``limit``; from now on they are in flight.
-
-        The window is what is in flight plus ``limit``: the outbox may keep a share of it free for high priorities.
-        """
-
-    def acknowledged(tokens: Sequence[int]) -> None:
-        """The broker has these."""
-
-    def refused(token: int, reason: str) -> None:
-        """The broker, or the protocol, does not take this one; it is not to be sent again."""
-
-    def connection_lost() -> None:
-        """Everything in flight goes back to the queue, in order."""
-
-    def next_due() -> float | None:
-        """Seconds until a message that is held back may be taken; None: there is none, or not before something lands.
-
-        :meth:`take` may give less than there is when one is to be sent alone; what it gives then lands first.
-        """
-
-    def depth() -> int:
-        """How many messages are kept, in flight or not."""
-
-    def resay(topics: Iterable[str] | None = None) -> None:
-        """Queue every retained document that is known (or those of ``topics``) again: the broker may have lost it."""
-
-
-# --- Extending ------------------------------------------------------------------------------------------------------
+# --- Extending --------------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,7 +214,7 @@ class MakerContext:
     """What a maker gets: the injected reactor, its own settings, and the two directions of talking.
 
     :ivar reactor: provides IReactorCore, IReactorTime, IReactorTCP, IReactorUDP, IReactorMulticast, IReactorFDSet.
-    :ivar config: the whole configuration (:class:`twisted_detector.config.Config`).
+    :ivar config: the whole configuration (:class:`Config`).
     :ivar settings: this plugin's own table of the configuration file (``[plugins.<name>]``), texts.
     :ivar publish: the publisher's ``publish``.
     :ivar subscribe: the subscriber's ``subscribe``.

@@ -16,9 +16,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred
 
-from twisted_detector.discovery.neighboursweep import NeighbourSweep
-from twisted_detector.discovery.pacing import Pacer
-from twisted_detector.neighbours import KernelNeighbours
+from twisted_detector.discovery.neighbours.table import KernelNeighbours
+from twisted_detector.discovery.rate_limit import Pacer
+from twisted_detector.discovery.sweep.arp_sweep import NeighbourSweep
 from twisted_detector.testing.lan import RecordingSink
 
 

@@ -13,9 +13,9 @@ from measure import TOPIC, Patience, Task
 from twisted.internet import reactor, task as twisted_task
 
 from twisted_detector import __version__
-from twisted_detector.interfaces import ConnectionState
 from twisted_detector.model import Message
-from twisted_detector.mqtt_service import MqttService, MqttSettings
+from twisted_detector.mqtt.seams import ConnectionState
+from twisted_detector.mqtt.service import MqttService, MqttSettings
 
 
 def main() -> None:

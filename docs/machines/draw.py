@@ -35,7 +35,7 @@ def dot(name: str, machine: object) -> str:
 def machines() -> dict[str, object]:
     """Every machine that is drawn, by the name of its drawing."""
     sys.path.insert(0, str(HERE.parents[1]))
-    from twisted_detector.connection_machine import connection_machine
+    from twisted_detector.mqtt.connection.machine import connection_machine
 
     return {"connection": connection_machine}
 

@@ -10,11 +10,11 @@ from typing import Any
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 
-from twisted_detector.interfaces import OutboxItem
-from twisted_detector.mqtt_client import Accepted, Ending, Job
-from twisted_detector.mqtt_opener import Address
-from twisted_detector.mqtt_socket import AttemptFailed
-from twisted_detector.mqtt_thread import Report
+from twisted_detector.mqtt.network.buffered_socket import AttemptFailed
+from twisted_detector.mqtt.network.connect import Address
+from twisted_detector.mqtt.network.loop import Report
+from twisted_detector.mqtt.network.paho_session import Accepted, Ending, Job
+from twisted_detector.mqtt.seams import OutboxItem
 
 
 class ThreadlessReactor(Clock):

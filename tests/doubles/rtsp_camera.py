@@ -13,8 +13,10 @@ from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
 
 from twisted_detector.errors import Unreachable
-from twisted_detector.inspection.rtsp_session import RtspSession
-from twisted_detector.wire import digest, rtp, rtsp
+from twisted_detector.inspection.rtsp.connection import RtspSession
+from twisted_detector.wire.http import digest
+from twisted_detector.wire.rtp import packets as rtp
+from twisted_detector.wire.rtsp import parser as rtsp
 
 T = TypeVar("T")
 

@@ -21,8 +21,8 @@ from twisted.internet.defer import Deferred
 from tests.faults.account import StallMeter, resident_mb
 from tests.faults.waiting import sleep, until
 from twisted_detector.model import Message, Priority
-from twisted_detector.mqtt_service import MqttService, MqttSettings
-from twisted_detector.steady import steady_reactor
+from twisted_detector.mqtt.service import MqttService, MqttSettings
+from twisted_detector.service.monotonic_reactor import steady_reactor
 
 CLIENT = "publisher"
 

@@ -11,9 +11,9 @@ from twisted.internet import reactor
 
 from tests.faults.account import Account, Ledger, StallMeter, excused
 from tests.faults.waiting import until
-from twisted_detector.interfaces import ConnectionChange, ConnectionState
 from twisted_detector.model import Message, Priority
-from twisted_detector.mqtt_service import MqttService, MqttSettings
+from twisted_detector.mqtt.seams import ConnectionChange, ConnectionState
+from twisted_detector.mqtt.service import MqttService, MqttSettings
 
 
 class Station:

@@ -15,9 +15,9 @@ from tests.faults.account import note
 from tests.faults.station import Station
 from tests.faults.waiting import run, sleep, until
 from twisted_detector.errors import LocalError, QueueFull, Stopped
-from twisted_detector.interfaces import ConnectionState
 from twisted_detector.model import Message, Priority
-from twisted_detector.mqtt_resolver import Resolver
+from twisted_detector.mqtt.network.resolver import Resolver
+from twisted_detector.mqtt.seams import ConnectionState
 
 
 @pytest_twisted.ensureDeferred

@@ -12,7 +12,7 @@ from tests.faults.account import note
 from tests.faults.fake_broker import FakeBroker
 from tests.faults.station import Station
 from tests.faults.waiting import sleep, until
-from twisted_detector.interfaces import ConnectionState
+from twisted_detector.mqtt.seams import ConnectionState
 
 
 def arrivals(broker: FakeBroker) -> list[str]:

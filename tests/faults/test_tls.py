@@ -12,7 +12,7 @@ import pytest_twisted
 from tests.faults.account import note
 from tests.faults.certificates import Authority, Pair
 from tests.faults.waiting import until
-from twisted_detector.interfaces import ConnectionState
+from twisted_detector.mqtt.seams import ConnectionState
 
 
 def lines(ca: Path, pair: Pair, client: bool = False) -> str:

@@ -49,7 +49,7 @@ def fuzz(name: str, runs: int) -> None:
     """Drive one target; prints its result and ends the process: libFuzzer does not return."""
     import atheris
 
-    with atheris.instrument_imports(include=["twisted_detector.wire", "twisted_detector.config_reader"]):
+    with atheris.instrument_imports(include=["twisted_detector.wire", "twisted_detector.config.reader"]):
         from tests.fuzz.targets import TARGETS, passes, seed_files
     target = TARGETS[name]
     chance, clock, thread_clock = Random(1), time.perf_counter, time.thread_time

@@ -8,10 +8,14 @@ from __future__ import annotations
 import struct
 from ipaddress import ip_address
 
-from twisted_detector.wire import mdns, onvif_server as said, rtcp, rtp, rtsp, soap, ssdp, wsdiscovery as wsd
-from twisted_detector.wire.h26x import format_sprop_h264, packetize, packetize_h265
-from twisted_detector.wire.onvif import NS_DEVICE, NS_MEDIA, DeviceInformation, NetworkInterface, Profile
-from twisted_detector.wire.rtp_jpeg import JpegAssembler
+from twisted_detector.wire.lan import mdns, ssdp, wsdiscovery as wsd
+from twisted_detector.wire.onvif import server as said
+from twisted_detector.wire.onvif.answers import NS_DEVICE, NS_MEDIA, DeviceInformation, NetworkInterface, Profile
+from twisted_detector.wire.rtp import packets as rtp, rtcp
+from twisted_detector.wire.rtp.h26x import format_sprop_h264, packetize, packetize_h265
+from twisted_detector.wire.rtp.jpeg import JpegAssembler
+from twisted_detector.wire.rtsp import parser as rtsp
+from twisted_detector.wire.soap import envelope as soap
 
 SPS_H264 = bytes.fromhex("6742c01fda014016ec05a808080a000003000200000300790c002e0f8c")
 PPS_H264 = bytes.fromhex("68ce3c80")

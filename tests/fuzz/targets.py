@@ -14,38 +14,21 @@ from pathlib import Path
 
 from tests.corpus import cases
 from tests.fuzz import seeds
-from twisted_detector.config_kinds import SECRET, Setting
-from twisted_detector.config_logins import LOGINS
-from twisted_detector.config_reader import FileContent, Reader
+from twisted_detector.config.kinds import SECRET, Setting
+from twisted_detector.config.logins import LOGINS
+from twisted_detector.config.reader import FileContent, Reader
 from twisted_detector.errors import RemoteError
 from twisted_detector.model import Interface
-from twisted_detector.wire import (
-    arp,
-    device_url,
-    dhcp,
-    digest,
-    dns_sd,
-    h26x,
-    image,
-    kernel,
-    mdns,
-    mqtt,
-    multipart,
-    netlink,
-    onvif,
-    rtcp,
-    rtp,
-    rtsp,
-    scopes,
-    sdp,
-    soap,
-    ssdp,
-    wsdiscovery,
-    xaddrs,
-    xml,
-)
-from twisted_detector.wire.keyframe import KeyframeFinder
-from twisted_detector.wire.keyframe_unit import MAX_UNIT, KeyframeCollector
+from twisted_detector.wire import image, mqtt
+from twisted_detector.wire.http import device_url, digest, multipart
+from twisted_detector.wire.lan import arp, dhcp, dns_sd, mdns, ssdp, wsdiscovery
+from twisted_detector.wire.netlink import messages as netlink, tables as kernel
+from twisted_detector.wire.onvif import answers as onvif, scopes, xaddrs
+from twisted_detector.wire.rtp import h26x, packets as rtp, rtcp
+from twisted_detector.wire.rtp.keyframe import KeyframeFinder
+from twisted_detector.wire.rtp.keyframe_unit import MAX_UNIT, KeyframeCollector
+from twisted_detector.wire.rtsp import parser as rtsp, sdp
+from twisted_detector.wire.soap import envelope as soap, xml
 
 LAN = (Interface("eth0", 2, "10.0.0.9", 24), Interface("eth0", 2, "fe80::9", 64))
 #: A larger case of the corpus makes each input slow and reaches nothing that smaller ones do not.

@@ -17,9 +17,9 @@ from twisted.internet import reactor, task
 from twisted.internet.defer import Deferred
 
 from tests.ports import free_port
-from twisted_detector.connection import make_connection
-from twisted_detector.interfaces import ConnectionState
-from twisted_detector.mqtt import Mqtt, MqttSettings
+from twisted_detector.mqtt.client import Mqtt, MqttSettings
+from twisted_detector.mqtt.connection.connection import make_connection
+from twisted_detector.mqtt.seams import ConnectionState
 from twisted_detector.testing.outbox import MemoryOutbox
 
 MOSQUITTO = shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sbin")

@@ -20,8 +20,8 @@ from twisted.internet.utils import getProcessOutputAndValue
 
 from tests.ports import free_port
 from tests.processes import ROOT, wait_until
-from twisted_detector.broker import EmbeddedBroker, Endpoint
 from twisted_detector.errors import BrokerError
+from twisted_detector.mqtt.broker.broker import EmbeddedBroker, Endpoint
 
 needs_mosquitto = pytest.mark.skipif(
     shutil.which("mosquitto", path="/usr/sbin:/usr/bin:/usr/local/sbin") is None
@@ -166,7 +166,7 @@ import shutil, sys
 from pathlib import Path
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred
-from twisted_detector.broker import EmbeddedBroker
+from twisted_detector.mqtt.broker.broker import EmbeddedBroker
 
 async def main():
     which = shutil.which if sys.argv[3] == "mosquitto" else lambda name, path=None: None

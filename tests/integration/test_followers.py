@@ -13,16 +13,16 @@ import pytest_twisted
 from twisted.internet import reactor
 from twisted.web.server import Site
 
+from tests.outputs.test_frigate import CAMERA, NAME, SUB
 from tests.peers.frigate import Frigate
 from tests.peers.go2rtc import Go2rtc
-from tests.test_frigate import CAMERA, NAME, SUB
-from twisted_detector.followers.frigate_api import FrigateApi
-from twisted_detector.followers.go2rtc_api import Go2rtcApi
-from twisted_detector.followers.http import Http, basic
-from twisted_detector.following import Away, Delivered, Entries, NotTaken
 from twisted_detector.model import Login, Secret
-from twisted_detector.outputs.frigate import FrigateOptions, fit, word
-from twisted_detector.outputs.merging import difference, is_ours, merge_section, without_logins
+from twisted_detector.outputs.frigate.api import FrigateApi
+from twisted_detector.outputs.frigate.document import FrigateOptions, fit, word
+from twisted_detector.outputs.go2rtc.api import Go2rtcApi
+from twisted_detector.outputs.sync.http import Http, basic
+from twisted_detector.outputs.sync.merging import difference, is_ours, merge_section, without_logins
+from twisted_detector.outputs.sync.seams import Away, Delivered, Entries, NotTaken
 
 THEIRS = """\
 # mine

@@ -36,8 +36,9 @@ import os, time
 from twisted.plugin import IPlugin
 from zope.interface import implementer
 from twisted_detector.errors import Unauthorized
-from twisted_detector.inspection.onvif import OnvifInspector
-from twisted_detector.interfaces import IInspector, IInspectorMaker
+from twisted_detector.inspection.onvif.inspector import OnvifInspector
+from twisted_detector.interfaces import IInspector
+from twisted_detector.interfaces import IInspectorMaker
 
 
 @implementer(IInspector)

@@ -14,8 +14,8 @@ import pytest_twisted
 from twisted.internet.defer import Deferred
 
 from tests.integration.mqtt_station import MOSQUITTO, Broker, Station, read_retained, run, sleep, until
-from twisted_detector.interfaces import ConnectionState
 from twisted_detector.model import Message, Secret
+from twisted_detector.mqtt.seams import ConnectionState
 
 pytestmark = pytest.mark.skipif(not MOSQUITTO, reason="no mosquitto here")
 

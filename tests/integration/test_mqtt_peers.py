@@ -15,9 +15,9 @@ from twisted.internet import reactor
 from twisted.internet.protocol import Factory, Protocol
 
 from tests.integration.mqtt_station import MOSQUITTO, Broker, Station, run, until
-from twisted_detector.interfaces import ConnectionState
 from twisted_detector.model import Message
-from twisted_detector.mqtt_resolver import Resolver
+from twisted_detector.mqtt.network.resolver import Resolver
+from twisted_detector.mqtt.seams import ConnectionState
 
 CONNACK = b"\x20\x02\x00\x00"
 

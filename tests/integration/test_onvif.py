@@ -25,12 +25,12 @@ from twisted.internet.ssl import CertificateOptions
 from tests.faults.certificates import Authority
 from tests.processes import ROOT, Process
 from twisted_detector.errors import InspectionError, Unauthorized, Unreachable
-from twisted_detector.inspection.http import HttpClient
-from twisted_detector.inspection.onvif import OnvifInspector
+from twisted_detector.inspection.http.client import HttpClient
+from twisted_detector.inspection.onvif.inspector import OnvifInspector
 from twisted_detector.model import Candidate, EvidenceKind, Inspection, Login, Secret, Status
-from twisted_detector.simulator.camera import Auth, CameraSpec, Quirks
-from twisted_detector.simulator.fleet import SimulatedCamera
-from twisted_detector.simulator.http import site
+from twisted_detector.testing.simulator.camera import Auth, CameraSpec, Quirks
+from twisted_detector.testing.simulator.fleet import SimulatedCamera
+from twisted_detector.testing.simulator.http import site
 
 reactor: Any = _reactor
 RIGHT = Login("viewer", Secret("right"))

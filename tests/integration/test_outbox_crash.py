@@ -21,10 +21,11 @@ from pathlib import Path
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred
 from twisted.internet.task import deferLater
-from twisted_detector.backlog import Limits
-from twisted_detector.model import Message, Priority
-from twisted_detector.outbox import Outbox
-from twisted_detector.store import Store
+from twisted_detector.mqtt.outbox.queue import Limits
+from twisted_detector.model.devices import Message
+from twisted_detector.model.devices import Priority
+from twisted_detector.mqtt.outbox.outbox import Outbox
+from twisted_detector.store.store import Store
 
 async def main():
     store = Store(reactor, Path(sys.argv[1]))

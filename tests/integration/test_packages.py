@@ -22,8 +22,9 @@ import yaml
 from tests.lan.lab import REASON, Lab
 from tests.processes import ROOT
 from twisted_detector import __version__
-from twisted_detector.cli import build_parser
-from twisted_detector.config import Config
+from twisted_detector.cli.main import build_parser
+from twisted_detector.config.config import Config
+from twisted_detector.config.load import load
 
 SETTINGS = {name.upper() for name in Config.settings()}
 PACKAGING = ROOT / "packaging"
@@ -239,7 +240,7 @@ def test_addon_options(tmp_path: Path) -> None:
     given = dict(line.split("=", 1) for line in done.stdout.splitlines())
     logins = Path(given["CAMERA_CREDENTIALS_FILE"])
     assert stat.S_IMODE(logins.stat().st_mode) == 0o600
-    config = Config.from_environment(
+    config = load(
         {name: value for name, value in given.items() if name in SETTINGS or name.endswith("_FILE")}, hostname="addon"
     )
     assert (config.mqtt_broker, config.mqtt_port) == ("broker.example.org", 8883)

@@ -21,14 +21,14 @@ from tests.integration.test_simulator import LOGIN, Running, simulator
 from tests.ports import free_port
 from tests.processes import Process
 from twisted_detector.errors import Malformed, Unauthorized
-from twisted_detector.inspection import decoder_child
-from twisted_detector.inspection.decoder import Decoder, available
-from twisted_detector.inspection.keyframe import KeyframeTaker
-from twisted_detector.inspection.lanes import Lanes
-from twisted_detector.inspection.rtsp import RtspValidator
-from twisted_detector.inspection.snapshot import SnapshotTaker
+from twisted_detector.inspection.device_locks import Lanes
+from twisted_detector.inspection.pictures import decoder_child
+from twisted_detector.inspection.pictures.decoder import Decoder, available
+from twisted_detector.inspection.pictures.keyframe import KeyframeTaker
+from twisted_detector.inspection.pictures.snapshot import SnapshotTaker
+from twisted_detector.inspection.rtsp.inspector import RtspValidator
 from twisted_detector.model import Camera, Login, Secret, Stream
-from twisted_detector.simulator.clip import main_clip
+from twisted_detector.testing.simulator.media.clip import main_clip
 from twisted_detector.wire.image import read_image
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -23,8 +23,8 @@ from twisted.internet.threads import deferToThread
 
 from tests.ports import free_port
 from tests.processes import Process, wait_until
-from twisted_detector.inspection.lanes import Lanes
-from twisted_detector.inspection.rtsp import RtspValidator
+from twisted_detector.inspection.device_locks import Lanes
+from twisted_detector.inspection.rtsp.inspector import RtspValidator
 from twisted_detector.model import Login, Proof, Secret, Stream
 
 CODECS = {"h264": "H264", "hevc": "H265", "mjpeg": "JPEG"}

@@ -15,9 +15,8 @@ import pytest
 import pytest_twisted
 from twisted.internet.task import LoopingCall, deferLater
 
-from twisted_detector.interfaces import JournalRecord
-from twisted_detector.model import Camera, Message
-from twisted_detector.store import Store
+from twisted_detector.model import Camera, JournalRecord, Message
+from twisted_detector.store.store import Store
 
 
 @pytest.fixture

@@ -22,10 +22,10 @@ from twisted.internet.protocol import DatagramProtocol
 from twisted.internet.task import react
 
 from twisted_detector.model import Login, Mac, Secret
-from twisted_detector.simulator.camera import MADE_UP_LOGIN, Auth, CameraSpec, parse_quirks
-from twisted_detector.simulator.fleet import SimulatedCamera
-from twisted_detector.simulator.wsdiscovery import Responder, match_of
-from twisted_detector.wire.wsdiscovery import GROUP_IPV4, PORT, hello
+from twisted_detector.testing.simulator.camera import MADE_UP_LOGIN, Auth, CameraSpec, parse_quirks
+from twisted_detector.testing.simulator.fleet import SimulatedCamera
+from twisted_detector.testing.simulator.wsdiscovery import Responder, match_of
+from twisted_detector.wire.lan.wsdiscovery import GROUP_IPV4, PORT, hello
 
 _ALL_GROUPS = 49  # IP_MULTICAST_ALL, linux/in.h
 

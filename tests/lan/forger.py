@@ -17,7 +17,7 @@ import sys
 import time
 import uuid
 
-from twisted_detector.wire.wsdiscovery import GROUP_IPV4, PORT, Match, hello, probe_match
+from twisted_detector.wire.lan.wsdiscovery import GROUP_IPV4, PORT, Match, hello, probe_match
 
 CAMERA = (
     "{http://www.onvif.org/ver10/network/wsdl}NetworkVideoTransmitter",

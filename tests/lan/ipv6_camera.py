@@ -16,10 +16,10 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import react
 
 from twisted_detector.model import Mac
-from twisted_detector.simulator.camera import CameraSpec, Quirks
-from twisted_detector.simulator.fleet import SimulatedCamera
-from twisted_detector.simulator.wsdiscovery import answer, concerns, match_of
-from twisted_detector.wire.wsdiscovery import GROUP_IPV6, PORT, hello, parse
+from twisted_detector.testing.simulator.camera import CameraSpec, Quirks
+from twisted_detector.testing.simulator.fleet import SimulatedCamera
+from twisted_detector.testing.simulator.wsdiscovery import answer, concerns, match_of
+from twisted_detector.wire.lan.wsdiscovery import GROUP_IPV6, PORT, hello, parse
 
 
 class Ear:

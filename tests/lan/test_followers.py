@@ -7,10 +7,10 @@ import os
 import stat
 from dataclasses import replace
 
-from tests.frigate_rules import faults, load, substituted
 from tests.lan.farm import plant
 from tests.lan.lab import Lab, python
 from tests.lan.site import LOGIN, Site, cid
+from tests.outputs.frigate_rules import faults, load, substituted
 from tests.processes import ROOT, wait_until
 
 TOPIC = "frigate/config/cameras"

@@ -13,7 +13,7 @@ import pytest
 
 from tests.lan.bed import RARE, REASON, Bed, dwellers
 from tests.processes import ROOT, run_to_end
-from twisted_detector.discovery.scan_ports import CAMERA_PORTS
+from twisted_detector.discovery.sweep.ports import CAMERA_PORTS
 
 pytestmark = pytest.mark.skipif(bool(REASON), reason=REASON)
 

@@ -11,7 +11,7 @@ import pytest
 from tests.lan.lab import REASON, Lab
 from tests.lan.site import LOGIN, Site, cid, gstreamer, simulated
 from tests.processes import wait_until
-from twisted_detector.inspection.decoder import available
+from twisted_detector.inspection.pictures.decoder import available
 
 pytestmark = [
     pytest.mark.skipif(bool(REASON), reason=REASON),

@@ -16,8 +16,8 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import LoopingCall, react
 
 from twisted_detector.model import Login, Secret
-from twisted_detector.simulator.camera import Auth, CameraSpec, parse_quirks
-from twisted_detector.simulator.fleet import Fleet
+from twisted_detector.testing.simulator.camera import Auth, CameraSpec, parse_quirks
+from twisted_detector.testing.simulator.fleet import Fleet
 
 NAMES = ("failures", "successes", "locks", "refusals_while_locked")
 

@@ -19,7 +19,7 @@ from twisted.internet import reactor
 from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET, Site
 
-from tests.frigate_rules import faults, load
+from tests.outputs.frigate_rules import faults, load
 
 
 class Frigate(Resource):

@@ -7,7 +7,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_detector.errors import LocalError, RemoteError
 from twisted_detector.model import Mac
-from twisted_detector.wire import arp
+from twisted_detector.wire.lan import arp
 
 OURS = Mac("02:00:00:00:00:09")
 #: who-has 10.0.0.5 tell 10.0.0.9

@@ -8,7 +8,7 @@ from ipaddress import ip_address
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests import corpus
-from twisted_detector.wire import dns_sd, mdns, ssdp
+from twisted_detector.wire.lan import dns_sd, mdns, ssdp
 
 
 class CorpusTests(SynchronousTestCase):

@@ -10,8 +10,9 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.corpus import SKIP, Case, cases
 from twisted_detector.errors import RemoteError
 from twisted_detector.model import Mac
-from twisted_detector.wire import digest, onvif
-from twisted_detector.wire.soap import SoapFault, parse_response
+from twisted_detector.wire.http import digest
+from twisted_detector.wire.onvif import answers as onvif
+from twisted_detector.wire.soap.envelope import SoapFault, parse_response
 
 
 def xml(case: Case) -> bytes:

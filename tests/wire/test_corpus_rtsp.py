@@ -7,7 +7,8 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests import corpus
-from twisted_detector.wire import digest, rtsp, sdp
+from twisted_detector.wire.http import digest
+from twisted_detector.wire.rtsp import parser as rtsp, sdp
 
 #: Recordings of servers' bytes are cut here.
 CUT = 20_000

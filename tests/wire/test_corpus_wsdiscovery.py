@@ -7,7 +7,7 @@ import json
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests import corpus
-from twisted_detector.wire.wsdiscovery import choose_xaddrs, is_camera, parse, read_scopes
+from twisted_detector.wire.lan.wsdiscovery import choose_xaddrs, is_camera, parse, read_scopes
 
 
 class CorpusTests(SynchronousTestCase):

@@ -6,7 +6,7 @@ from hypothesis import given, strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_detector.errors import RemoteError
-from twisted_detector.wire.device_url import MAX_URL, device_url
+from twisted_detector.wire.http.device_url import MAX_URL, device_url
 
 HOST = "192.0.2.9"
 RTSP = ("rtsp", "rtsps")

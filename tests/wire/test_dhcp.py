@@ -9,7 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_detector.errors import RemoteError
 from twisted_detector.model import Mac
-from twisted_detector.wire.dhcp import Claim, parse, parse_arp, parse_packet
+from twisted_detector.wire.lan.dhcp import Claim, parse, parse_arp, parse_packet
 
 MAC = Mac.parse("00:40:8c:01:02:03")
 REQUESTED = b"\x32\x04" + bytes((192, 168, 1, 77))

@@ -6,7 +6,7 @@ from hypothesis import given, settings, strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_detector.errors import LocalError
-from twisted_detector.wire.digest import (
+from twisted_detector.wire.http.digest import (
     MAX_CHALLENGES,
     Challenge,
     authorization,

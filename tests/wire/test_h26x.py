@@ -8,9 +8,9 @@ from hypothesis import given, settings, strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_detector.errors import LocalError, RemoteError
-from twisted_detector.wire import h26x
-from twisted_detector.wire.bits import BitReader, unescape
-from twisted_detector.wire.h26x import VideoParameters
+from twisted_detector.wire.rtp import h26x
+from twisted_detector.wire.rtp.bits import BitReader, unescape
+from twisted_detector.wire.rtp.h26x import VideoParameters
 
 
 def numbers(*pairs: tuple[str, int]) -> bytes:

@@ -8,7 +8,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.fuzz.seeds import IMAGE
 from twisted_detector.errors import RemoteError
-from twisted_detector.simulator.painter import paint
+from twisted_detector.testing.simulator.media.painter import paint
 from twisted_detector.wire.image import JPEG, MAX_SEGMENTS, PNG, read_image
 
 PAINTED = paint(3.0, Random(1))

@@ -6,8 +6,7 @@ from hypothesis import given, settings, strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_detector.model import Mac
-from twisted_detector.wire.kernel import KernelTables
-from twisted_detector.wire.netlink import (
+from twisted_detector.wire.netlink.messages import (
     IFF_LOOPBACK,
     IFF_MULTICAST,
     IFF_RUNNING,
@@ -19,6 +18,7 @@ from twisted_detector.wire.netlink import (
     Link,
     Neighbour,
 )
+from twisted_detector.wire.netlink.tables import KernelTables
 
 UP = IFF_UP | IFF_RUNNING | IFF_MULTICAST
 MACS = (Mac.parse("02:00:00:00:00:01"), Mac.parse("02:00:00:00:00:02"), None)

@@ -8,13 +8,13 @@ from random import Random
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.fuzz.seeds import PPS_H264, PPS_H265, SPS_H264, SPS_H265, VPS_H265
-from twisted_detector.simulator.clip import main_clip
-from twisted_detector.wire.h26x import packetize, packetize_h265, split_annex_b
+from twisted_detector.testing.simulator.media.clip import main_clip
 from twisted_detector.wire.image import read_image
-from twisted_detector.wire.keyframe import KeyframeFinder
-from twisted_detector.wire.keyframe_unit import MAX_NALS, KeyframeCollector
-from twisted_detector.wire.rtp import RtpPacket
-from twisted_detector.wire.rtp_jpeg import JpegAssembler
+from twisted_detector.wire.rtp.h26x import packetize, packetize_h265, split_annex_b
+from twisted_detector.wire.rtp.jpeg import JpegAssembler
+from twisted_detector.wire.rtp.keyframe import KeyframeFinder
+from twisted_detector.wire.rtp.keyframe_unit import MAX_NALS, KeyframeCollector
+from twisted_detector.wire.rtp.packets import RtpPacket
 
 SEI, SLICE, OTHER = b"\x06abc", b"\x65\x88" + bytes(range(256)) * 3, b"\x65\x20" + bytes(range(200, 50, -1))
 P_SLICE = b"\x41\x9a" + bytes(300)

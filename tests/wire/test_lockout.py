@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from twisted_detector.wire.lockout import MAX_TEXT, Lockout, read_lockout
+from twisted_detector.wire.http.lockout import MAX_TEXT, Lockout, read_lockout
 
 
 class Words(SynchronousTestCase):

@@ -9,8 +9,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_detector.errors import LocalError, RemoteError
 from twisted_detector.model import Mac
-from twisted_detector.wire.dns_sd import CAMERA_KINDS, Service, is_camera, kind_name, services
-from twisted_detector.wire.mdns import (
+from twisted_detector.wire.lan.dns_sd import CAMERA_KINDS, Service, is_camera, kind_name, services
+from twisted_detector.wire.lan.mdns import (
     AAAA,
     MAX_MESSAGE,
     MAX_RECORDS,

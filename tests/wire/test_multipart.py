@@ -5,7 +5,7 @@ from __future__ import annotations
 from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_detector.errors import RemoteError
-from twisted_detector.wire.multipart import MAX_HEAD, FirstPart, is_multipart
+from twisted_detector.wire.http.multipart import MAX_HEAD, FirstPart, is_multipart
 
 TYPE = "multipart/x-mixed-replace; boundary=frame"
 #: As devices write it: with a length and without, dashes in the header's name, LF alone, a preamble, quotes.

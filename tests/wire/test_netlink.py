@@ -10,8 +10,17 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_detector.errors import LocalError, RemoteError
 from twisted_detector.model import Mac
-from twisted_detector.wire import netlink
-from twisted_detector.wire.netlink import Address, Done, Failed, Interrupted, Link, Neighbour, dump_request, parse
+from twisted_detector.wire.netlink import messages as netlink
+from twisted_detector.wire.netlink.messages import (
+    Address,
+    Done,
+    Failed,
+    Interrupted,
+    Link,
+    Neighbour,
+    dump_request,
+    parse,
+)
 
 
 def attribute(kind: int, value: bytes) -> bytes:

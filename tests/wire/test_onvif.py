@@ -6,9 +6,9 @@ from hypothesis import given, settings, strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_detector.errors import RemoteError
-from twisted_detector.wire import onvif, onvif_requests as requests, onvif_server as server
-from twisted_detector.wire.soap import SoapFault, envelope, parse_request, parse_response, text_at
-from twisted_detector.wire.xml import MAX_TEXT
+from twisted_detector.wire.onvif import answers as onvif, requests, server
+from twisted_detector.wire.soap.envelope import SoapFault, envelope, parse_request, parse_response, text_at
+from twisted_detector.wire.soap.xml import MAX_TEXT
 
 NOW = 1_700_000_000.0
 MAIN = onvif.Profile("Profile & 1", "main <1>", "VS1", "H264", 2560, 1440, 25.0, "PCMU", True)

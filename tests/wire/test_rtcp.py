@@ -6,7 +6,7 @@ from hypothesis import given, settings, strategies
 from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_detector.errors import LocalError, RemoteError
-from twisted_detector.wire.rtcp import goodbye, packet_types, sender_report
+from twisted_detector.wire.rtp.rtcp import goodbye, packet_types, sender_report
 
 
 class Reports(SynchronousTestCase):

@@ -6,8 +6,8 @@ from hypothesis import given, settings, strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_detector.errors import LocalError, RemoteError
-from twisted_detector.wire import h26x, rtp
-from twisted_detector.wire.keyframe import KeyframeFinder
+from twisted_detector.wire.rtp import h26x, packets as rtp
+from twisted_detector.wire.rtp.keyframe import KeyframeFinder
 
 PACKET = rtp.RtpPacket(
     payload_type=96, sequence=513, timestamp=0x01020304, ssrc=0xA1B2C3D4, payload=b"abc", marker=True

@@ -8,8 +8,8 @@ from hypothesis import given, settings, strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_detector.errors import LocalError, RemoteError
-from twisted_detector.wire import rtsp
-from twisted_detector.wire.rtsp import Interleaved, Request, Response, RtpInfo, Session, Transport
+from twisted_detector.wire.rtsp import parser as rtsp
+from twisted_detector.wire.rtsp.parser import Interleaved, Request, Response, RtpInfo, Session, Transport
 
 DESCRIBED = (
     b"RTSP/1.0 200 OK\r\nCSeq: 2\r\nContent-Type: application/sdp\r\nContent-Length: 5\r\n\r\nv=0\r\n"

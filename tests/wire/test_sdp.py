@@ -6,7 +6,7 @@ from hypothesis import given, settings, strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_detector.errors import LocalError, RemoteError
-from twisted_detector.wire import sdp
+from twisted_detector.wire.rtsp import sdp
 
 CAMERA = b"""v=0\r
 o=- 1 1 IN IP4 10.0.0.5\r

@@ -9,7 +9,7 @@ from hypothesis import given, settings, strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_detector.errors import LocalError, RemoteError
-from twisted_detector.wire.soap import (
+from twisted_detector.wire.soap.envelope import (
     SoapFault,
     envelope,
     fault_envelope,

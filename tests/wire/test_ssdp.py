@@ -7,7 +7,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_detector.errors import LocalError, RemoteError
 from twisted_detector.model import Mac
-from twisted_detector.wire.ssdp import (
+from twisted_detector.wire.lan.ssdp import (
     MAX_DATAGRAM,
     MAX_HEADERS,
     MAX_VALUE,

@@ -7,8 +7,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_detector.errors import RemoteError
 from twisted_detector.model import Interface, Mac
-from twisted_detector.wire.soap import find, parse_xml
-from twisted_detector.wire.wsdiscovery import (
+from twisted_detector.wire.lan.wsdiscovery import (
     DEVICE,
     MAX_MATCHES,
     MAX_XADDRS,
@@ -30,6 +29,7 @@ from twisted_detector.wire.wsdiscovery import (
     resolve,
     resolve_match,
 )
+from twisted_detector.wire.soap.envelope import find, parse_xml
 
 CAMERA = Match(
     "urn:uuid:0000000a-1111-2222-3333-0200000000a1",

@@ -8,7 +8,7 @@ from hypothesis import example, given, settings, strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_detector.errors import RemoteError
-from twisted_detector.wire.xml import (
+from twisted_detector.wire.soap.xml import (
     MAX_DEPTH,
     MAX_TEXT,
     attribute,

@@ -32,15 +32,15 @@ class CamdetectMaker:
     def makeService(self, options: Options) -> IService:
         """Read the environment and build the service; exit status 2 when the configuration has faults."""
         # imported here because every twistd command imports every plugin, only to list it
-        from twisted_detector.collector import hold
+        from twisted_detector.service.garbage import hold
 
         hold()
 
         from twisted.internet import reactor
 
-        from twisted_detector.config import config_or_exit
-        from twisted_detector.service import makeService
-        from twisted_detector.steady import steady_reactor
+        from twisted_detector.config.load import config_or_exit
+        from twisted_detector.service.daemon import makeService
+        from twisted_detector.service.monotonic_reactor import steady_reactor
 
         config = config_or_exit(os.environ, hostname=gethostname(), stderr=sys.stderr)
         return makeService(config, steady_reactor(reactor))

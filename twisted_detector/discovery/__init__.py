@@ -1,1 +1,1 @@
-"""A network goes in, Sightings come out: sockets around ``wire``."""
+"""Finds addresses where a camera may be: multicast, ARP and TCP sweep, the neighbour table of the kernel."""

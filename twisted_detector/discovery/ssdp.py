@@ -14,13 +14,13 @@ from typing import Any
 from twisted.internet.interfaces import IReactorTime
 from zope.interface import implementer
 
-from twisted_detector.discovery import hearing
-from twisted_detector.discovery.group_discoverer import GroupDiscoverer, Opened, Questions
-from twisted_detector.discovery.hearing import Bounds, Complain, Remembered, Spot
-from twisted_detector.discovery.multicast import Group
+from twisted_detector.discovery.multicast import listener as hearing
+from twisted_detector.discovery.multicast.discoverer import GroupDiscoverer, Opened, Questions
+from twisted_detector.discovery.multicast.listener import Bounds, Complain, Remembered, Spot
+from twisted_detector.discovery.multicast.sockets import Group
 from twisted_detector.interfaces import IDiscoverer, INeighbours, ISightingSink, IWatcher
 from twisted_detector.model import Evidence, EvidenceKind, Sighting
-from twisted_detector.wire import ssdp as wire
+from twisted_detector.wire.lan import ssdp as wire
 
 METHOD = "ssdp"
 
@@ -45,7 +45,7 @@ _AXIS_RTSP_PORT = 554
 
 
 class Hearing(hearing.Hearing):
-    """Hears SSDP; see :class:`twisted_detector.discovery.hearing.Hearing`.
+    """Hears SSDP; see :class:`Hearing`.
 
     :param clock: stamps sightings.
     :param counts: where to count ``non_cameras`` too.
@@ -78,7 +78,7 @@ class Hearing(hearing.Hearing):
         self._known = known
 
     def read(self, data: bytes, spot: Spot) -> None:
-        """See :class:`twisted_detector.discovery.hearing.Hearing`."""
+        """See :class:`Hearing`."""
         notice = wire.parse(data)
         name = f"{spot.sender} {notice.device[:_MAX_NAME]}"
         if notice.kind == ("alive" if self._watching else "response"):

@@ -1,1 +1,1 @@
-"""An address goes in, what stands there comes out."""
+"""Asks one device what it is, proves its streams, takes its pictures, and guards its logins."""

@@ -1,1 +1,1 @@
-"""Events go in, messages for one consumer come out; one file per consumer."""
+"""Words events for each consumer, and keeps Frigate and go2rtc in step; one sub-package a consumer."""

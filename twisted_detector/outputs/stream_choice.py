@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from hashlib import blake2b
 from urllib.parse import quote
 
-from twisted_detector.addressing import without_login
 from twisted_detector.model import Camera, Login, Secret, Stream
-from twisted_detector.outputs.documents import public_url
-from twisted_detector.records import dataclass
+from twisted_detector.model.addresses import without_login
+from twisted_detector.outputs.camera_json import public_url
 
 #: What NVRs decode as a camera's video; JPEG is taken where there is nothing else.
 _VIDEO = ("H264", "H265")

@@ -7,7 +7,6 @@ from typing import Any
 
 from zope.interface import implementer
 
-from twisted_detector.documents import encode, rfc3339
 from twisted_detector.events import (
     CameraChanged,
     CameraDiscovered,
@@ -31,7 +30,8 @@ from twisted_detector.events import (
 )
 from twisted_detector.interfaces import IOutput
 from twisted_detector.model import Camera, Message, Priority
-from twisted_detector.outputs.documents import camera_document, stream_document
+from twisted_detector.model.encoding import encode, rfc3339
+from twisted_detector.outputs.camera_json import camera_document, stream_document
 
 #: An event that nobody heard for a day is history, not news.
 EVENT_LIFETIME = 86_400.0

@@ -1,6 +1,6 @@
 """Where twisted.plugin looks for makers: the built-in ones beside this file, and those in ``plugins/`` of a checkout.
 
-:func:`twisted_detector.plugin_loader.load_makers` appends further folders to ``__path__``.
+:func:`load_makers` appends further folders to ``__path__``.
 """
 
 from twisted.plugin import pluginPackagePaths

@@ -9,30 +9,30 @@ from typing import Any
 from twisted.plugin import IPlugin
 from zope.interface import implementer
 
-from twisted_detector.discovery.dhcp import Overhearing
-from twisted_detector.discovery.dialects import Dialects
-from twisted_detector.discovery.mdns import MDNS
-from twisted_detector.discovery.neighboursweep import NeighbourSweep
-from twisted_detector.discovery.pacing import Pacer
-from twisted_detector.discovery.portscan import PortScan
-from twisted_detector.discovery.scan_ports import RTSP_PORTS, ports_to_try
+from twisted_detector.discovery.mdns.discoverer import MDNS
+from twisted_detector.discovery.overhearing import Overhearing
+from twisted_detector.discovery.rate_limit import Pacer
 from twisted_detector.discovery.ssdp import SSDP
-from twisted_detector.discovery.wsdiscovery import WSDiscovery
-from twisted_detector.inspection.clear_text import ClearTextPolicy
-from twisted_detector.inspection.lanes import Lanes
-from twisted_detector.inspection.onvif import DEFAULT_PORTS, OnvifInspector
-from twisted_detector.inspection.rtsp import RtspInspector
-from twisted_detector.inspection.turns import Turns
+from twisted_detector.discovery.sweep.arp_sweep import NeighbourSweep
+from twisted_detector.discovery.sweep.port_scan import PortScan
+from twisted_detector.discovery.sweep.ports import RTSP_PORTS, ports_to_try
+from twisted_detector.discovery.wsdiscovery.dialects import Dialects
+from twisted_detector.discovery.wsdiscovery.discoverer import WSDiscovery
+from twisted_detector.inspection.device_locks import Lanes
+from twisted_detector.inspection.logins.clear_text import ClearTextPolicy
+from twisted_detector.inspection.onvif.inspector import DEFAULT_PORTS, OnvifInspector
+from twisted_detector.inspection.rtsp.inspector import RtspInspector
+from twisted_detector.inspection.yielding import Turns
 from twisted_detector.interfaces import (
     IDiscovererMaker,
     IInspectorMaker,
-    ILoginBudget,
     INeighbours,
     IOutputMaker,
     IWatcherMaker,
     MakerContext,
 )
 from twisted_detector.outputs.topics import Topics, TopicsOutput
+from twisted_detector.seams import ILoginBudget
 
 
 def _of_groups(context: MakerContext) -> dict[str, Any]:

@@ -8,16 +8,16 @@ from typing import Any, cast
 from twisted.plugin import IPlugin
 from zope.interface import implementer
 
-from twisted_detector.announcer import Announcer
 from twisted_detector.events import CameraRestored
 from twisted_detector.interfaces import IOutputMaker, IServiceExtension, MakerContext
 from twisted_detector.model import Camera, Message
-from twisted_detector.mqtt_service import MqttService
-from twisted_detector.outputs.homeassistant import HomeAssistantOutput
-from twisted_detector.outputs.homeassistant_payloads import ORIGIN, node_object_id, owner_of
+from twisted_detector.mqtt.service import MqttService
+from twisted_detector.outputs.homeassistant.announcer import Announcer
+from twisted_detector.outputs.homeassistant.output import HomeAssistantOutput
+from twisted_detector.outputs.homeassistant.payloads import ORIGIN, node_object_id, owner_of
 from twisted_detector.outputs.topics import Topics, TopicsOutput
-from twisted_detector.picturing import IPictures
-from twisted_detector.registry import Registry
+from twisted_detector.registry.registry import Registry
+from twisted_detector.seams import IPictures
 
 
 @implementer(IPlugin, IOutputMaker)

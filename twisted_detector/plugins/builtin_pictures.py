@@ -11,20 +11,20 @@ from twisted.internet.defer import Deferred
 from twisted.plugin import IPlugin
 from zope.interface import implementer
 
-from twisted_detector.addressing import Exclusions
 from twisted_detector.bus import Bus
-from twisted_detector.examiner import Examiner
-from twisted_detector.frozen import Stills
-from twisted_detector.inspection.clear_text import ClearTextPolicy
-from twisted_detector.inspection.decoder import Decoder, available
-from twisted_detector.inspection.keyframe import KeyframeTaker
-from twisted_detector.inspection.lanes import Lanes
-from twisted_detector.inspection.rtsp import RtspValidator
-from twisted_detector.inspection.snapshot import SnapshotTaker
-from twisted_detector.interfaces import ILoginBudget, IServiceExtension, MakerContext
-from twisted_detector.photographer import Photographer
-from twisted_detector.picturing import IPictures
-from twisted_detector.registry import Registry
+from twisted_detector.detector.examiner import Examiner
+from twisted_detector.detector.picture_scheduler import Photographer
+from twisted_detector.inspection.device_locks import Lanes
+from twisted_detector.inspection.logins.clear_text import ClearTextPolicy
+from twisted_detector.inspection.pictures.decoder import Decoder, available
+from twisted_detector.inspection.pictures.keyframe import KeyframeTaker
+from twisted_detector.inspection.pictures.snapshot import SnapshotTaker
+from twisted_detector.inspection.rtsp.inspector import RtspValidator
+from twisted_detector.interfaces import IServiceExtension, MakerContext
+from twisted_detector.model.addresses import Exclusions
+from twisted_detector.registry.frozen import Stills
+from twisted_detector.registry.registry import Registry
+from twisted_detector.seams import ILoginBudget, IPictures
 
 
 class Studio(Photographer):

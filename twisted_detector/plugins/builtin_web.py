@@ -17,19 +17,19 @@ from zope.interface import implementer
 
 from twisted_detector import __version__
 from twisted_detector.bus import Bus
-from twisted_detector.desk import Desk
 from twisted_detector.interfaces import IServiceExtension, MakerContext
-from twisted_detector.mqtt_service import MqttService
-from twisted_detector.outputs.documents import camera_document
-from twisted_detector.picturing import IPictures
-from twisted_detector.registry import Registry
-from twisted_detector.report import Report
-from twisted_detector.web.deltas import Deltas
-from twisted_detector.web.door import Door
-from twisted_detector.web.guard import Guard
+from twisted_detector.mqtt.service import MqttService
+from twisted_detector.operations.report import Report
+from twisted_detector.operations.requests import Desk
+from twisted_detector.outputs.camera_json import camera_document
+from twisted_detector.registry.registry import Registry
+from twisted_detector.seams import IPictures
+from twisted_detector.web.access import Guard
+from twisted_detector.web.activity import Deltas
+from twisted_detector.web.event_hub import Hub
 from twisted_detector.web.history import INTERVAL, MqttHistory
-from twisted_detector.web.hub import Hub
-from twisted_detector.web.session import Sessions
+from twisted_detector.web.listener import Door
+from twisted_detector.web.sessions import Sessions
 from twisted_detector.web.sources import Sources
 
 #: Open pages at one time. A person has a few; a thousand is what the daemon must bear.
@@ -98,7 +98,7 @@ def _exposition(blocks: Callable[[], Mapping[str, Any]]) -> Callable[[], tuple[b
     made: list[Any] = []
 
     def exposition() -> tuple[bytes, str]:
-        from twisted_detector.metrics import Metrics
+        from twisted_detector.operations.prometheus import Metrics
 
         if not made:
             made.append(Metrics(blocks))
@@ -111,8 +111,8 @@ def _load() -> Callable[..., Any]:
     """On a thread: import what is heavy, and read the page's files."""
     from twisted_detector.web.api import Api
     from twisted_detector.web.application import Application
-    from twisted_detector.web.files import read_files
-    from twisted_detector.web.operations import Operations
+    from twisted_detector.web.assets import read_files
+    from twisted_detector.web.probes import Operations
     from twisted_detector.web.server import BoundedSite
 
     files = read_files()

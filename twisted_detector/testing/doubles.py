@@ -6,7 +6,7 @@ with :class:`Gate` and goes on when you open it::
     inspector = ScriptedInspector({"10.0.0.5": an_inspection, "10.0.0.6": Unreachable("no answer")})
     detector = Detector(..., discoverers=[MemoryDiscoverer(a_sighting)], ...)
 
-Every double implements its interface from :mod:`twisted_detector.interfaces`.
+Every double implements its interface from :mod:`interfaces`.
 """
 
 from __future__ import annotations

@@ -19,8 +19,8 @@ from dataclasses import dataclass, field
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from zope.interface import implementer
 
-from twisted_detector.discovery.connector import Connector, Outcome
-from twisted_detector.discovery.multicast import Group, MulticastPort, Received
+from twisted_detector.discovery.multicast.sockets import Group, MulticastPort, Received
+from twisted_detector.discovery.sweep.connector import Connector, Outcome
 from twisted_detector.interfaces import INeighbours, ISightingSink
 from twisted_detector.model import Interface, Mac, Sighting
 
@@ -141,7 +141,7 @@ class MemoryLAN:
                 self._deliver(port, data, sender)
 
     def open_multicast(self, interface: Interface, group: Group, received: Received, *, member: bool) -> MulticastPort:
-        """See :class:`twisted_detector.discovery.multicast.OpenMulticast`."""
+        """See :class:`OpenMulticast`."""
         if interface.name in self.closed:
             raise OSError(errno.EADDRINUSE, "Address already in use")
         port = _MemoryPort(self, interface, received, member)

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable, Sequence
 
 from zope.interface import implementer
 
-from twisted_detector.interfaces import IOutbox, OutboxItem
 from twisted_detector.model import Message
+from twisted_detector.mqtt.seams import IOutbox, OutboxItem
 
 
 @implementer(IOutbox)

@@ -8,7 +8,7 @@ from twisted.internet.interfaces import IReactorTime
 from zope.interface import implementer
 
 from twisted_detector.interfaces import ISubscriber
-from twisted_detector.mqtt_subscriptions import Subscriptions
+from twisted_detector.mqtt.subscriptions import Subscriptions
 
 
 @implementer(ISubscriber)

@@ -1,1 +1,1 @@
-"""Browsers and programs come in over HTTP; the page, the JSON API and the stream of what happens go out."""
+"""The page, the JSON API, and server-sent events."""

@@ -4,26 +4,25 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import Any
 
-from twisted_detector.documents import encode
 from twisted_detector.errors import InspectionError, RemoteError
 from twisted_detector.model import Camera
-from twisted_detector.picturing import IPictures
-from twisted_detector.records import dataclass
+from twisted_detector.model.encoding import encode
+from twisted_detector.seams import IPictures
 from twisted_detector.web import openapi
-from twisted_detector.web.asked import Asked
-from twisted_detector.web.cards import brief, full, picture_document, version
-from twisted_detector.web.deltas import Deltas
-from twisted_detector.web.guard import Guard
+from twisted_detector.web.access import Guard
+from twisted_detector.web.activity import Deltas
+from twisted_detector.web.event_hub import Hub
+from twisted_detector.web.event_stream import EventStream
 from twisted_detector.web.history import MqttHistory
-from twisted_detector.web.hub import Hub
 from twisted_detector.web.problem import Problem
+from twisted_detector.web.requests import Asked
 from twisted_detector.web.routes import ROUTES
-from twisted_detector.web.session import NAME, set_cookie
+from twisted_detector.web.sessions import NAME, set_cookie
 from twisted_detector.web.sources import Sources
-from twisted_detector.web.stream import EventStream
+from twisted_detector.web.views import brief, full, picture_document, version
 
 #: Cameras in one answer when nobody says how many: some 20 ms of work.
 _CAMERAS = 200

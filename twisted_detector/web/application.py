@@ -14,12 +14,12 @@ from txaio.tx import make_logger
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 from zope.interface import implementer
 
+from twisted_detector.web.access import Guard
 from twisted_detector.web.api import Answer, Api
-from twisted_detector.web.asked import Asked, head_of, read
-from twisted_detector.web.files import File
-from twisted_detector.web.guard import Guard
-from twisted_detector.web.operations import OPERATIONS, Operations
+from twisted_detector.web.assets import File
+from twisted_detector.web.probes import OPERATIONS, Operations
 from twisted_detector.web.problem import MEDIA_TYPE, Problem
+from twisted_detector.web.requests import Asked, head_of, read
 from twisted_detector.web.routes import ROOT, ROUTES, Route
 from twisted_detector.web.server import MAX_BODY
 
@@ -91,7 +91,7 @@ class Application:
         self._files = files
 
     def resource(self) -> Front:
-        """For :class:`twisted_detector.web.server.BoundedSite`."""
+        """For :class:`BoundedSite`."""
         app = Klein()
         app.url_map.merge_slashes = False  # a doubled slash is no path of ours, and no redirect either
         for route in ROUTES:

@@ -8,9 +8,9 @@ from typing import Any
 
 from zope.interface import implementer
 
-from twisted_detector.documents import rfc3339
 from twisted_detector.events import ConnectionEvent, Event
 from twisted_detector.interfaces import IEventListener
+from twisted_detector.model.encoding import rfc3339
 
 #: Seconds between samples, and how many: one hour.
 INTERVAL = 5.0

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from twisted_detector.web import shapes
-from twisted_detector.web.guard import HEADER
+from twisted_detector.web import schemas as shapes
+from twisted_detector.web.access import HEADER
 from twisted_detector.web.problem import MEDIA_TYPE
 from twisted_detector.web.routes import ROOT, Field, Route
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
-from twisted_detector.documents import encode
+from twisted_detector.model.encoding import encode
 
 MEDIA_TYPE = "application/problem+json"
 #: What a client sent may stand in a reason, but never more of it than this.

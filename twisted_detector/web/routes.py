@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import Any
 
-from twisted_detector.records import dataclass
-from twisted_detector.web import shapes
+from twisted_detector.web import schemas as shapes
 
 ROOT = "/api/v1"
 
@@ -35,7 +34,7 @@ class Route:
     """One path and method.
 
     :ivar path: below ROOT, with ``{name}`` for what varies.
-    :ivar handler: name of the method of :class:`twisted_detector.web.api.Api`.
+    :ivar handler: name of the method of :class:`Api`.
     :ivar answer: schema of the answer with status 200; None where it is not JSON.
     :ivar media: its media type, or several.
     :ivar problems: statuses by which it may be refused, besides those of every route, each with the reason.

@@ -6,11 +6,11 @@ The web is a hand: it asks through these, and never looks into the registry or t
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from twisted_detector.model import Camera
-from twisted_detector.picturing import IPictures
-from twisted_detector.records import dataclass
+from twisted_detector.seams import IPictures
 
 
 @dataclass(frozen=True, slots=True)

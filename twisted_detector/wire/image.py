@@ -6,8 +6,9 @@ from an error page, a whole one from half of one, and a size that no camera has.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from twisted_detector.errors import RemoteError
-from twisted_detector.records import dataclass
 
 JPEG, PNG = "image/jpeg", "image/png"
 

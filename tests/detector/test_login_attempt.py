@@ -1,0 +1,163 @@
+"""A secret is spent in one way: what came of it is known whatever the attempt does."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.facts import candidate, login
+from twisted_detector.detector.login_attempt import leads_to, spend
+from twisted_detector.errors import Unauthorized, Unreachable
+from twisted_detector.inspection.logins.budget import WINDOW, LoginBudget
+from twisted_detector.model import Login, Secret
+
+ONE, TWO = login("one", "canary-1"), login("two", "canary-2")
+
+
+class SpendTests(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.clock = Clock()
+        self.clock.advance(1000.0)
+        self.budget = LoginBudget([ONE, TWO], salt="s", save=lambda key, text: None)
+
+    def names(self) -> list[str]:
+        return [one.name for one in self.budget.allowed(candidate(), self.clock.seconds())]
+
+    def run_it(
+        self, *, look: bool = True, then: Any = "welcome", good: bool | None = True, doubt: bool = False
+    ) -> Deferred[Any]:
+        async def attempt(given: Login) -> Any:
+            self.assertEqual(ONE, given)
+            if look:
+                self.assertEqual("canary-1", given.password.reveal())
+            if isinstance(then, Deferred):
+                return await then
+            if isinstance(then, BaseException):
+                raise then
+            return then
+
+        return Deferred.fromCoroutine(
+            spend(
+                self.budget,
+                self.clock,
+                candidate(),
+                ONE,
+                attempt,
+                let_in=lambda outcome: good,
+                doubted=lambda outcome: doubt,
+            )
+        )
+
+    def test_let_in(self) -> None:
+        """A login that was right comes first from then on."""
+        self.assertEqual("welcome", self.successResultOf(self.run_it()))
+        self.assertEqual(["one", "two"], self.names())
+        self.clock.advance(1)
+        self.assertEqual("one", self.names()[0])
+
+    def test_refused(self) -> None:
+        """A refusal is charged; the error goes on to whoever asked."""
+        error = self.failureResultOf(self.run_it(then=Unauthorized("no", attempted=True)), Unauthorized).value
+        self.assertTrue(error.attempted)
+        self.assertEqual(["two"], self.names())
+
+    def test_a_plugin_that_does_not_say(self) -> None:
+        """Whoever refuses without a word of whether he sent it is charged if he looked at the password."""
+        error = self.failureResultOf(self.run_it(then=Unauthorized("no")), Unauthorized).value
+        self.assertTrue(error.attempted)
+        self.assertEqual(["two"], self.names())
+
+    def test_a_plugin_that_did_not_look(self) -> None:
+        """Whoever never looked at the password cannot have sent it, and is not charged."""
+        error = self.failureResultOf(self.run_it(look=False, then=Unauthorized("no")), Unauthorized).value
+        self.assertFalse(error.attempted)
+        self.assertEqual(["one", "two"], self.names())
+
+    def test_not_for_the_password(self) -> None:
+        """A refusal that is known to be about something else costs nothing."""
+        self.failureResultOf(self.run_it(then=Unauthorized("no right", attempted=False)), Unauthorized)
+        self.assertEqual(["one", "two"], self.names())
+
+    def test_what_is_not_known(self) -> None:
+        """Silence, a fault of ours, a cancelled visit: sent is spent until the window is over, not sent is not."""
+        for look, left in ((False, ["one", "two"]), (True, ["two"])):
+            for then in (Unreachable("no answer"), ZeroDivisionError("a plugin"), CancelledError()):
+                self.setUp()
+                self.failureResultOf(self.run_it(look=look, then=then), type(then))
+                self.assertEqual(left, self.names())
+                self.clock.advance(WINDOW)
+                self.assertEqual(["one", "two"], self.names())
+
+    def test_an_outcome_that_proves_nothing(self) -> None:
+        """An answer that says nothing of the login leaves it as spent."""
+        self.successResultOf(self.run_it(good=None))
+        self.assertEqual(["two"], self.names())
+
+    def test_of_no_use_though_it_had_worked(self) -> None:
+        """A login that had worked, and after which the device still wants one, counts as a failure each time."""
+        self.successResultOf(self.run_it())
+        for left in (["one"], []):
+            self.successResultOf(self.run_it(good=False))
+            self.assertEqual(left, self.names())
+            self.clock.advance(60)
+        self.clock.advance(WINDOW)
+        self.assertEqual(["one", "two"], self.names())
+
+    def test_let_in_and_then_refused(self) -> None:
+        """It counts as a failure until it is let in again, and it is not barred: the device did let it in."""
+        for _ in range(5):
+            self.successResultOf(self.run_it(doubt=True))
+            self.assertEqual(["one"], self.names())
+            self.clock.advance(60)
+        self.successResultOf(self.run_it())
+        self.assertEqual(["one", "two"], self.names())
+
+    def test_while_it_runs(self) -> None:
+        """A login that is under way is spent for everybody else; cancelled, it stays so."""
+        waiting: Deferred[Any] = Deferred()
+        running = self.run_it(then=waiting)
+        self.assertEqual(["two"], self.names())
+        self.failureResultOf(self.run_it(), Unauthorized)
+        running.cancel()
+        self.failureResultOf(running, CancelledError)
+        self.assertEqual(["two"], self.names())
+
+    def test_a_watched_secret_is_as_masked_as_any(self) -> None:
+        """What an inspector is given shows no password, and is equal to what was configured."""
+        seen: list[Login] = []
+
+        async def attempt(given: Login) -> None:
+            seen.append(given)
+
+        self.successResultOf(
+            Deferred.fromCoroutine(
+                spend(self.budget, self.clock, candidate(), ONE, attempt, let_in=lambda outcome: True)
+            )
+        )
+        self.assertNotIn("canary", f"{seen[0]!r} {seen[0]} {seen[0].password}")
+        self.assertEqual((ONE.password, hash(ONE.password)), (seen[0].password, hash(seen[0].password)))
+        self.assertNotEqual(Secret("x"), ONE.password)
+        self.assertNotEqual("canary-1", ONE.password)
+
+
+class LeadsToTests(SynchronousTestCase):
+    def test_only_the_device_itself(self) -> None:
+        """A secret goes to the device's address, by whatever port; to no name and no other address."""
+        for url in ("rtsp://10.0.0.5/a", "rtsp://10.0.0.5:554/a", "http://10.0.0.5?x", "rtsps://10.0.0.5"):
+            self.assertTrue(leads_to(url, "10.0.0.5"), url)
+        for url in (
+            "rtsp://10.0.0.50/a",
+            "rtsp://10.0.0.5.evil.example/a",
+            "rtsp://10.0.0.5@evil.example/a",
+            "rtsp://evil.example/10.0.0.5",
+            "rtsp://camera.local/a",
+            "rtsp://10.0.0.5:554@203.0.113.1/a",
+            "10.0.0.5/a",
+            "",
+        ):
+            self.assertFalse(leads_to(url, "10.0.0.5"), url)
+        self.assertTrue(leads_to("rtsp://[2001:db8::5]:554/a", "2001:db8::5"))
+        self.assertFalse(leads_to("rtsp://[2001:db8::55]:554/a", "2001:db8::5"))

@@ -1,0 +1,519 @@
+"""Tests of ``discovery.neighboursweep`` and its parts, with a kernel, an asker and hosts in memory."""
+
+from __future__ import annotations
+
+import errno
+from collections import Counter, deque
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+from random import Random
+
+from hypothesis import given, settings, strategies as st
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+from zope.interface.verify import verifyObject
+
+from twisted_detector.discovery.rate_limit import Pacer
+from twisted_detector.discovery.sweep.arp import Asker, Heard, KernelAsker
+from twisted_detector.discovery.sweep.arp_sweep import NeighbourSweep
+from twisted_detector.discovery.sweep.connecting import MAX_TRIES
+from twisted_detector.discovery.sweep.connector import Outcome
+from twisted_detector.discovery.sweep.port_scan import PortScan
+from twisted_detector.discovery.sweep.ports import CAMERA_PORTS, HTTP_PORTS, RTSP_PORTS, ports_to_try
+from twisted_detector.interfaces import IDiscoverer, ILookAt
+from twisted_detector.model import Interface, Mac
+from twisted_detector.model.addresses import SILENT_PORTS
+from twisted_detector.testing.lan import ETH0, LOOPBACK, MemoryHosts, MemoryNeighbours, RecordingSink
+
+TABLE = 1024
+LATENCY = 0.001
+#: Seconds between two turns of a test's reactor.
+STEP = 0.002
+
+
+def mac_of(address: str) -> Mac:
+    return Mac("02:00:" + ":".join(f"{int(part):02x}" for part in address.split(".")))
+
+
+class MemoryLink:
+    """A link with living hosts, and a kernel with a neighbour table that asks three times, one second apart.
+
+    :ivar asked: (seconds, address) of every question.
+    :ivar lose: whether a question, or its answer, is lost now.
+    """
+
+    def __init__(self, clock: Clock, neighbours: MemoryNeighbours, living: set[str]) -> None:
+        self.clock = clock
+        self.neighbours = neighbours
+        self.living = living
+        self.asked: list[tuple[float, str]] = []
+        self.lose: Callable[[], bool] = lambda: False
+        self.entries: set[str] = set()
+        self.most_entries = 0
+        self.others = 0  #: entries that other programs hold
+        self.refused = 0
+        self.closed = 0
+
+    def raw(self, reactor: object, interfaces: Sequence[Interface], heard: Heard) -> Asker:
+        return _MemoryRaw(self, heard)
+
+    def kernel(self, reactor: object, interfaces: Sequence[Interface], heard: Heard) -> Asker:
+        return KernelAsker(table=TABLE, send=self.provoke)
+
+    def provoke(self, address: str) -> None:
+        self.asked.append((self.clock.seconds(), address))
+        if address in self.entries:
+            return
+        if len(self.entries) + self.others >= TABLE:
+            self.refused += 1
+            raise OSError(errno.ENOBUFS, "No buffer space available")
+        self.entries.add(address)
+        self.most_entries = max(self.most_entries, len(self.entries))
+        self._solicit(address, 1)
+
+    def _solicit(self, address: str, time: int) -> None:
+        if time > 3:
+            self.entries.discard(address)
+            self.neighbours.learn(address, None)
+        elif address in self.living and not self.lose():
+            self.clock.callLater(LATENCY, self.neighbours.learn, address, mac_of(address))
+        else:
+            self.clock.callLater(1.0, self._solicit, address, time + 1)
+
+
+class _MemoryRaw:
+    def hear(self) -> bool:
+        return True
+
+    rounds = 3
+    packets = 1
+    after: tuple[float, ...] = ()
+    room: int | None = None
+
+    def __init__(self, link: MemoryLink, heard: Heard) -> None:
+        self._link = link
+        self._heard = heard
+
+    def ask(self, address: str) -> bool:
+        link = self._link
+        link.asked.append((link.clock.seconds(), address))
+        if address in link.living and not link.lose():
+            link.clock.callLater(LATENCY, self._answer, address)
+        return True
+
+    def _answer(self, address: str) -> None:
+        self._heard(address, mac_of(address))
+
+    def close(self) -> None:
+        self._link.closed += 1
+
+
+class SweepCase(SynchronousTestCase):
+    """A sweep of a network in memory."""
+
+    interface = ETH0
+
+    def setUp(self) -> None:
+        self.clock = Clock()
+        self.hosts = MemoryHosts(self.clock, latency=LATENCY)
+        self.neighbours = MemoryNeighbours(LOOPBACK, self.interface)
+        self.link = MemoryLink(self.clock, self.neighbours, set())
+        self.sink = RecordingSink()
+
+    def tearDown(self) -> None:
+        self.assertEqual(self.hosts.running, {})
+        self.assertEqual(self.neighbours.watchers, [])
+
+    def live(self, address: str, *opened: int, rest: Outcome | None = Outcome.REFUSED) -> None:
+        self.link.living.add(address)
+        ports: dict[int | None, Outcome] = dict.fromkeys(opened, Outcome.OPEN)
+        if rest is not None:
+            ports[None] = rest
+        self.hosts.ports[address] = ports
+
+    def make(self, *, raw: bool = False, **settings_: object) -> None:
+        self.scan = NeighbourSweep(
+            self.clock,
+            self.neighbours,
+            monotonic=self.clock.seconds,
+            make_connector=self.hosts.connector,
+            make_asker=self.link.raw if raw else self.link.kernel,
+            **settings_,  # type: ignore[arg-type]
+        )
+
+    def begin(self, *, raw: bool = False, **settings_: object) -> Deferred[None]:
+        self.make(raw=raw, **settings_)
+        return Deferred.fromCoroutine(self.scan.sweep(self.sink))
+
+    def sweep(self, *, raw: bool = False, within: float = 60.0, **settings_: object) -> float:
+        """Sweep; the seconds that it took."""
+        return self.finish(self.begin(raw=raw, **settings_), within)
+
+    def finish(self, sweeping: Deferred[None], within: float = 60.0) -> float:
+        began = self.clock.seconds()
+        while not sweeping.called and self.clock.seconds() - began < within:
+            self.clock.advance(STEP)
+        self.successResultOf(sweeping)
+        return self.clock.seconds() - began
+
+    def opened(self) -> dict[str, list[int]]:
+        """address → open ports as reported last."""
+        return {sighting.address: sorted(sighting.open_ports) for sighting in self.sink.sightings}
+
+
+class FindingTests(SweepCase):
+    """What is found."""
+
+    def test_interface(self) -> None:
+        """It is a discoverer."""
+        self.assertTrue(verifyObject(IDiscoverer, NeighbourSweep(self.clock, self.neighbours)))
+
+    def found_by(self, raw: bool) -> None:
+        self.live("10.0.0.20", 554, 80)
+        self.live("10.0.0.21", 8899)
+        self.live("10.0.0.22")
+        self.live("10.0.0.23", 88, rest=None)
+        seconds = self.sweep(raw=raw)
+        self.assertLess(seconds, 1.5)
+        self.assertEqual(self.scan.alive, {address: mac_of(address) for address in self.link.living})
+        self.assertEqual(self.opened(), {"10.0.0.20": [80, 554], "10.0.0.21": [8899], "10.0.0.23": [88]})
+        last = {sighting.address: sighting for sighting in self.sink.sightings}
+        self.assertEqual(last["10.0.0.20"].rtsp_ports, (554,))
+        self.assertEqual(last["10.0.0.21"].rtsp_ports, ())
+        self.assertEqual({sighting.mac for sighting in self.sink.sightings}, {mac_of(each) for each in last})
+        self.assertEqual({address for _, address, _ in self.hosts.attempts}, self.link.living)
+        self.assertEqual({address for _, address in self.link.asked}, {f"10.0.0.{n}" for n in range(1, 255) if n != 9})
+
+    def test_kernel(self) -> None:
+        """Everybody who lives is found with MAC and open ports by the kernel's ARP; nobody else is connected to."""
+        self.found_by(raw=False)
+
+    def test_raw(self) -> None:
+        """The same by our own ARP, which is closed at the end."""
+        self.found_by(raw=True)
+        self.assertEqual(self.link.closed, 1)
+
+    def test_quick(self) -> None:
+        """Where nothing is lost, a /24 takes less than half a second."""
+        for n in range(20, 80):
+            self.live(f"10.0.0.{n}", 554)
+        self.assertLess(self.sweep(), 0.45)
+        self.assertLess(self.sweep(raw=True), 0.45)
+
+    def test_at_once(self) -> None:
+        """An open RTSP port is reported at once, an open HTTP port when all ports of the host are known."""
+        self.live("10.0.0.20", 554, rest=None)
+        self.live("10.0.0.21", 80, rest=None)
+        sweeping = self.begin(raw=True)
+        self.clock.pump([STEP] * 40)
+        self.assertEqual(self.opened(), {"10.0.0.20": [554]})
+        self.finish(sweeping)
+        self.assertEqual(self.opened(), {"10.0.0.20": [554], "10.0.0.21": [80]})
+
+    def test_known(self) -> None:
+        """A host that the kernel knows already is connected to without a question, by our own ARP it is asked."""
+        self.live("10.0.0.20", 554)
+        self.neighbours.macs["10.0.0.20"] = mac_of("10.0.0.20")
+        self.sweep()
+        self.assertNotIn("10.0.0.20", [address for _, address in self.link.asked])
+        self.assertEqual(self.opened(), {"10.0.0.20": [554]})
+        self.sweep(raw=True)
+        self.assertIn("10.0.0.20", [address for _, address in self.link.asked])
+
+    def test_learnt_meanwhile(self) -> None:
+        """A host that another program made known before its turn came is found, although no event follows."""
+        self.live("10.0.0.250", 554)
+        sweeping = self.begin(rate=300)
+        self.neighbours.learn("10.0.0.250", mac_of("10.0.0.250"))
+        self.finish(sweeping)
+        self.assertEqual(self.opened(), {"10.0.0.250": [554]})
+
+    def test_nobody_asked(self) -> None:
+        """Who was not asked is not connected to, whatever the kernel or the network says."""
+        sweeping = self.begin(exclude=("10.0.0.64/26",))
+        self.clock.pump([STEP] * 30)
+        for address in ("10.0.0.70", "10.9.9.9"):
+            self.neighbours.learn(address, mac_of(address))
+        self.finish(sweeping)
+        self.assertEqual(self.hosts.attempts, [])
+        self.assertFalse([address for _, address in self.link.asked if 64 <= int(address.split(".")[3]) < 128])
+
+    def test_tunnel(self) -> None:
+        """On a link without ARP nobody is asked."""
+        self.neighbours.addresses = [Interface("wg0", 5, "10.0.0.9", 24, arp=False)]
+        self.sweep()
+        self.assertEqual(self.link.asked, [])
+
+    def test_beyond(self) -> None:
+        """A named network beyond a router is left to the TCP sweep, which leaves the links alone."""
+        self.live("10.0.0.20", 554)
+        self.hosts.ports["10.7.0.1"] = {554: Outcome.OPEN, None: Outcome.REFUSED}
+        networks = ("interfaces", "10.7.0.0/30")
+        beyond = PortScan(
+            self.clock,
+            self.neighbours,
+            ports=CAMERA_PORTS,
+            rtsp_ports=RTSP_PORTS,
+            networks=networks,
+            on_link=False,
+            monotonic=self.clock.seconds,
+            make_connector=self.hosts.connector,
+        )
+        self.sweep(networks=networks, beyond=beyond)
+        self.assertEqual(self.opened(), {"10.0.0.20": [554], "10.7.0.1": [554]})
+        tried = {address for _, address, _ in self.hosts.attempts}
+        self.assertEqual(tried, {"10.0.0.20", "10.7.0.1", "10.7.0.2"})
+
+    def test_cancelled(self) -> None:
+        """A cancelled sweep sends nothing more."""
+        self.live("10.0.0.20", 554, rest=None)
+        sweeping = self.begin(raw=True)
+        self.clock.pump([STEP] * 10)
+        sweeping.cancel()
+        self.failureResultOf(sweeping, CancelledError)
+        asked = len(self.link.asked)
+        self.clock.pump([STEP] * 500)
+        self.assertEqual(len(self.link.asked), asked)
+        self.assertTrue(self.hosts.is_closed)
+
+
+class LookAtTests(SweepCase):
+    """One address, and nobody else."""
+
+    def look(self, address: str, *, raw: bool = False, **settings_: object) -> None:
+        self.live("10.0.0.5", 554, 80)
+        self.live("10.0.0.6", 554)
+        self.live("10.0.1.5", 554)
+        self.make(raw=raw, networks=("10.0.0.0/25", "10.0.1.0/24"), **settings_)
+        self.finish(Deferred.fromCoroutine(self.scan.look_at(address, self.sink)), within=10.0)
+
+    def test_interface(self) -> None:
+        """It can look at one address."""
+        self.make()
+        verifyObject(ILookAt, self.scan)
+
+    def test_found(self) -> None:
+        """Who stands there is reported with MAC and open ports; nobody else is asked, nor forgotten."""
+        for raw in (False, True):
+            self.sink.sightings.clear()
+            self.link.asked.clear()
+            self.look("10.0.0.5", raw=raw)
+            self.assertEqual({"10.0.0.5": [80, 554]}, {key: sorted(ports) for key, ports in self.opened().items()})
+            self.assertEqual(mac_of("10.0.0.5"), self.sink.sightings[-1].mac)
+            self.assertLessEqual({address for _, address in self.link.asked}, {"10.0.0.5"})
+            self.assertEqual({}, self.scan.alive)
+
+    def test_left_alone(self) -> None:
+        """Nothing is sent to what is excluded, not to be swept, beyond a router, or of IPv6."""
+        for address in ("10.0.0.5", "10.0.0.200", "10.0.1.5", "fe80::5%eth0"):
+            self.look(address, exclude=("10.0.0.0/29",))
+            self.assertEqual(([], []), (self.sink.sightings, self.link.asked))
+
+
+class LossTests(SweepCase):
+    """Networks that lose packets."""
+
+    def lossy(self, raw: bool, seed: int) -> int:
+        """How many of 60 hosts with one open port are found at the first sweep; all must be known after the second."""
+        chance = Random(seed)
+        self.link.lose = lambda: chance.random() < 0.0975
+        for n in range(20, 80):
+            self.live(f"10.0.0.{n}", 554)
+        connect = self.hosts.connect
+
+        def lossy_connect(address: str, port: int, ended: Callable[[Outcome], None]) -> Callable[[], None]:
+            if chance.random() >= 0.0975:
+                return connect(address, port, ended)
+            host = self.hosts.ports.pop(address)
+            try:
+                return connect(address, port, ended)
+            finally:
+                self.hosts.ports[address] = host
+
+        self.hosts.connect = lossy_connect  # type: ignore[method-assign]
+        self.sweep(raw=raw)
+        first = len(self.opened())
+        self.finish(Deferred.fromCoroutine(self.scan.sweep(self.sink)))
+        self.assertEqual(len(self.opened()), 60)
+        return first
+
+    def test_loss(self) -> None:
+        """With 5 % lost each way the first sweep finds 95 %, and with the second all are found, by either way."""
+        for seed in range(3):
+            for raw in (False, True):
+                self.setUp()
+                self.assertGreaterEqual(self.lossy(raw, seed), 57)
+
+    def test_rounds(self) -> None:
+        """Our own ARP asks three times, 0.1 s apart, whoever stays silent."""
+        self.sweep(raw=True)
+        self.assertEqual(set(Counter(address for _, address in self.link.asked).values()), {3})
+        times = [seconds for seconds, address in self.link.asked if address == "10.0.0.100"]
+        for earlier, later in pairwise(times):
+            self.assertTrue(0.099 <= later - earlier <= 0.13, times)
+
+    def test_sure(self) -> None:
+        """The third round is left out where twenty answered at once and nobody later."""
+        for n in range(20, 45):
+            self.live(f"10.0.0.{n}")
+        self.sweep(raw=True)
+        asked = Counter(address for _, address in self.link.asked)
+        self.assertEqual((asked["10.0.0.20"], asked["10.0.0.100"]), (1, 2))
+
+    def test_silent_ports(self) -> None:
+        """A port that never answers is tried four times and then left."""
+        self.live("10.0.0.20", 554, rest=None)
+        seconds = self.sweep(raw=True)
+        tries = Counter(port for _, _, port in self.hosts.attempts)
+        self.assertEqual(tries[554], 1)
+        self.assertEqual({tries[port] for port in CAMERA_PORTS if port != 554}, {MAX_TRIES})
+        self.assertLess(seconds, 1.0)
+
+    def test_held_up(self) -> None:
+        """When the reactor was held up, what was answered meanwhile is read before anything counts as lost."""
+        self.live("10.0.0.20", 554)
+        sweeping = self.begin()
+        while not self.hosts.running:
+            self.clock.advance(STEP)
+        waiting = list(self.hosts.running.values())
+        self.clock.rightNow += 0.5  # the reactor comes back: timers are due first, the answers come after
+        for call in waiting:
+            assert call is not None
+            call.delay(0.5)
+        self.clock.advance(0)
+        self.finish(sweeping)
+        self.assertEqual(len(self.hosts.attempts), len(CAMERA_PORTS))
+
+    def test_unreachable(self) -> None:
+        """A host that a firewall forbids is not tried twice."""
+        self.live("10.0.0.20", rest=Outcome.UNREACHABLE)
+        self.sweep()
+        self.assertEqual(len(self.hosts.attempts), len(CAMERA_PORTS))
+
+    def test_no_room(self) -> None:
+        """An attempt for which there was no room is made again and does not count."""
+        self.live("10.0.0.20", 554, rest=Outcome.NO_ROOM)
+        sweeping = self.begin(ports=(554, 80))
+        self.clock.pump([STEP] * 400)
+        self.hosts.ports["10.0.0.20"][80] = Outcome.OPEN
+        self.finish(sweeping)
+        self.assertEqual(self.opened(), {"10.0.0.20": [80, 554]})
+
+
+class LargeTests(SweepCase):
+    """A /20 with a neighbour table of 1 024 entries."""
+
+    interface = Interface("eth0", 2, "10.0.0.9", 20)
+
+    def people(self) -> None:
+        for n in range(100):
+            self.live(f"10.0.{n // 7}.{10 + n}", 554)
+
+    def test_kernel(self) -> None:
+        """Without privilege all are found within 15 s, and the table never has more than 900 entries of ours."""
+        self.people()
+        self.assertLess(self.sweep(), 15.0)
+        self.assertEqual(len(self.opened()), 100)
+        self.assertLessEqual(self.link.most_entries, 900)
+        self.assertLessEqual(self.scan.counts["most_unanswered"], 800)
+        self.assertEqual(self.link.refused, 0)
+
+    def test_full(self) -> None:
+        """Where others hold most of the table, it waits as often as the kernel says so, and misses nobody."""
+        self.people()
+        self.link.others = 600
+        self.sweep(within=120.0)
+        self.assertEqual(len(self.opened()), 100)
+        self.assertLess(self.link.refused, 60)
+
+    def test_raw(self) -> None:
+        """By our own ARP all are found within 2 s, and no entry is taken."""
+        self.people()
+        self.assertLess(self.sweep(raw=True), 2.0)
+        self.assertEqual((len(self.opened()), self.link.most_entries), (100, 0))
+
+    def test_too_large(self) -> None:
+        """More addresses than allowed are asked only where they are named."""
+        self.people()
+        self.sweep(raw=True, max_addresses=4095)
+        self.assertEqual(self.link.asked, [])
+        self.sweep(raw=True, max_addresses=4095, networks=("10.0.0.0/20",))
+        self.assertEqual(len(self.opened()), 100)
+
+
+class CapTests(SweepCase):
+    """Hard limits."""
+
+    def test_rate(self) -> None:
+        """No second sees more packets than SCAN_RATE, counted by the network."""
+        for n in range(20, 60):
+            self.live(f"10.0.0.{n}", 554, 80)
+        for raw in (True, False):
+            self.link.asked.clear()
+            self.hosts.attempts.clear()
+            self.sweep(raw=raw, rate=200)
+            times = deque(sorted([*self.link.asked, *((at, where) for at, where, _ in self.hosts.attempts)]))
+            most, window = 0, deque[float]()
+            for at, _ in times:
+                window.append(at)
+                while window[0] <= at - 1:
+                    window.popleft()
+                most = max(most, len(window))
+            self.assertLessEqual(most, 200)
+            self.assertLessEqual(self.scan.counts["most_in_second"], 200 + 16)
+            self.assertGreaterEqual(self.scan.counts["packets"], len(times))
+
+    def test_half_open(self) -> None:
+        """Never more attempts at one time than allowed, nor at one host."""
+        for n in range(20, 60):
+            self.live(f"10.0.0.{n}", 554, rest=None)
+        self.sweep(raw=True, half_open=25, per_host=3)
+        self.assertEqual(self.hosts.most_running, 25)
+        self.assertEqual(self.scan.counts["most_half_open"], 25)
+        self.assertLessEqual(self.scan.counts["most_per_host"], 3)
+        self.assertEqual(len(self.opened()), 40)
+
+    def test_per_host(self) -> None:
+        """However much room there is, one host gets so many attempts at one time."""
+        for n in range(20, 24):
+            self.live(f"10.0.0.{n}", 554, rest=None)
+        self.sweep(raw=True, half_open=25, per_host=3)
+        self.assertEqual((self.hosts.most_running, self.scan.counts["most_per_host"]), (12, 3))
+
+    def test_forbidden(self) -> None:
+        """The ports that log an illegal login are not tried, even when told to."""
+        self.live("10.0.0.20", 9000, 554)
+        self.sweep(ports=(9000, 554, 37777, 34567))
+        self.assertEqual({port for _, _, port in self.hosts.attempts}, {554})
+
+    @settings(max_examples=50, deadline=None)
+    @given(st.integers(1, 20_000), st.lists(st.floats(0, 0.2), min_size=1, max_size=60))
+    def test_pacer(self, rate: int, pauses: list[float]) -> None:
+        """Whatever the pauses between the turns, no second sees more packets than the rate."""
+        clock = Clock()
+        pacer = Pacer(rate, clock.seconds)
+        spent: list[tuple[float, int]] = []
+        for pause in pauses:
+            clock.advance(pause)
+            packets = 0
+            while pacer.may():
+                pacer.spend()
+                packets += 1
+            spent.append((clock.seconds(), packets))
+        for begin, _ in spent:
+            # 1e-6: sums of binary fractions
+            self.assertLessEqual(sum(n for at, n in spent if begin <= at < begin + 1 - 1e-6), rate)
+
+
+class PortsTests(SynchronousTestCase):
+    """Which ports are tried."""
+
+    def test_fourteen(self) -> None:
+        """Fourteen, each of one kind, RTSP's own first."""
+        self.assertEqual(sorted(CAMERA_PORTS), sorted((*RTSP_PORTS, *HTTP_PORTS)))
+        self.assertEqual((len(set(CAMERA_PORTS)), CAMERA_PORTS[0]), (14, 554))
+
+    def test_more(self) -> None:
+        """Further ports come after, each once, never a forbidden one."""
+        self.assertEqual(ports_to_try((554, 8081, *SILENT_PORTS)), (*CAMERA_PORTS, 8081))

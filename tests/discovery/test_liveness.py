@@ -1,0 +1,60 @@
+"""Tests of ``discovery.knock``: whether anybody answers at an address."""
+
+from __future__ import annotations
+
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+from zope.interface.verify import verifyObject
+
+from twisted_detector.discovery.rate_limit import Pacer
+from twisted_detector.discovery.sweep.connector import Outcome
+from twisted_detector.discovery.sweep.liveness import TcpKnock
+from twisted_detector.interfaces import IKnock
+from twisted_detector.testing.lan import MemoryHosts
+
+HERE = "10.0.0.5"
+
+
+class KnockTests(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.clock = Clock()
+        self.hosts = MemoryHosts(self.clock)
+        self.pacer = Pacer(1000, self.clock.seconds, self.clock)
+        self.knock = TcpKnock(self.clock, self.pacer, make_connector=self.hosts.connector)
+        self.addCleanup(lambda: self.assertEqual([], self.clock.getDelayedCalls()))
+
+    def answers(self, *ports: int, address: str = HERE) -> bool:
+        asked = Deferred.fromCoroutine(self.knock.answers(address, ports))
+        self.clock.pump([0.01] * 60)
+        return self.successResultOf(asked)
+
+    def test_answers(self) -> None:
+        """An open port and a closed one are answers; silence and no route are none."""
+        verifyObject(IKnock, self.knock)
+        for outcome, answer in (
+            (Outcome.OPEN, True),
+            (Outcome.REFUSED, True),
+            (Outcome.UNREACHABLE, False),
+            (None, False),
+        ):
+            self.hosts.ports = {HERE: {8554: outcome}} if outcome else {}
+            self.assertIs(answer, self.answers(8554, 554), outcome)
+            self.assertTrue(self.hosts.is_closed)
+        self.assertEqual({8554}, {port for _, _, port in self.hosts.attempts})
+
+    def test_few_packets(self) -> None:
+        """Silence costs two attempts, both counted; ports that are never touched and IPv6 cost none there."""
+        self.answers(9000, 554)
+        self.assertEqual([554, 554], [port for _, _, port in self.hosts.attempts])
+        self.assertEqual({"knock": 4}, dict(self.pacer.sent))
+        self.assertFalse(self.answers(554, address="fe80::1%eth0"))
+        self.answers(37777)
+        self.assertEqual({554, 80}, {port for _, _, port in self.hosts.attempts})
+
+    def test_cancelled(self) -> None:
+        """Cancelled, it leaves nothing open."""
+        asked = Deferred.fromCoroutine(self.knock.answers(HERE, (554,)))
+        asked.cancel()
+        self.failureResultOf(asked, CancelledError)
+        self.assertEqual((True, {}), (self.hosts.is_closed, self.hosts.running))

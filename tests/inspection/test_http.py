@@ -1,0 +1,395 @@
+"""The HTTP transport on a reactor in memory: what is sent, what comes back, and every way in which it can go wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.internet.error import ConnectionDone, ConnectionLost, ConnectionRefusedError
+from twisted.internet.testing import MemoryReactorClock, StringTransport
+from twisted.python.failure import Failure
+from twisted.trial.unittest import SynchronousTestCase
+
+from twisted_detector.errors import InspectionError, Malformed, RemoteError, Unreachable
+from twisted_detector.inspection.http.client import HttpClient, HttpResponse, KeptConnectionClosed, once_more
+from twisted_detector.inspection.http.connections import Sink
+
+URL = "http://192.0.2.9:8000/onvif/device_service?x=1"
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nX-One: a\r\nx-one: b\r\n\r\nhello"
+TIMEOUT = 5.0
+
+
+class Wire(StringTransport):
+    """A connection that remembers how it was ended and tells its protocol."""
+
+    protocol: Any = None
+    aborted = False
+
+    def abortConnection(self) -> None:
+        self.aborted = True
+        self.drop(ConnectionLost())
+
+    def drop(self, reason: Exception) -> None:
+        if self.protocol is not None:
+            protocol, self.protocol = self.protocol, None
+            protocol.connectionLost(Failure(reason))
+
+    def receive(self, data: bytes) -> None:
+        if self.protocol is not None:
+            self.protocol.dataReceived(data)
+
+
+STREAM = "multipart/x-mixed-replace"
+
+
+class Enough:
+    """Takes so many bytes; less than none: refuses them."""
+
+    def __init__(self, wanted: int) -> None:
+        self.taken = b""
+        self._wanted = wanted
+
+    def feed(self, data: bytes) -> bool:
+        self.taken += data
+        if self._wanted < 0:
+            raise RemoteError("no picture")
+        return len(self.taken) >= self._wanted
+
+
+class Http(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.reactor = MemoryReactorClock()
+        self.client = HttpClient(self.reactor, timeout=TIMEOUT, max_answer=100_000)
+        self.addCleanup(self.no_call_is_left)
+
+    def no_call_is_left(self) -> None:
+        """Whatever happened, closing leaves neither connection nor timer."""
+        self.successResultOf(Deferred.fromCoroutine(self.client.close()))
+        self.assertEqual(self.reactor.getDelayedCalls(), [])
+
+    def post(self, url: str = URL, body: bytes = b"<body/>") -> Deferred[HttpResponse]:
+        headers = {"Content-Type": "application/soap+xml", "Authorization": 'Digest realm="é\udcff"'}
+        return Deferred.fromCoroutine(self.client.post(url, body, headers))
+
+    def connect(self, index: int = -1) -> Wire:
+        """Let the newest connection attempt succeed."""
+        factory = self.reactor.tcpClients[index][2]
+        wire = Wire()
+        wire.protocol = factory.buildProtocol(None)
+        wire.protocol.makeConnection(wire)
+        return wire
+
+    def test_request(self) -> None:
+        """One POST with length, host and headers goes to the host and port of the URL."""
+        posted = self.post()
+        self.assertEqual(self.reactor.tcpClients[0][:2], ("192.0.2.9", 8000))
+        wire = self.connect()
+        head, _, body = wire.value().partition(b"\r\n\r\n")
+        lines = head.split(b"\r\n")
+        self.assertEqual(lines[0], b"POST /onvif/device_service?x=1 HTTP/1.1")
+        self.assertEqual(body, b"<body/>")
+        for line in (
+            b"Content-Length: 7",
+            b"Host: 192.0.2.9:8000",
+            b"Content-Type: application/soap+xml",
+            b'Authorization: Digest realm="\xc3\xa9\xff"',
+        ):
+            self.assertIn(line, lines)
+        wire.receive(OK)
+        self.successResultOf(posted)
+
+    def test_response(self) -> None:
+        """Status, headers in order and body come back, even byte by byte."""
+        posted = self.post()
+        wire = self.connect()
+        for octet in OK:
+            self.assertNoResult(posted)
+            wire.receive(bytes([octet]))
+        response = self.successResultOf(posted)
+        self.assertEqual((response.status, response.body), (200, b"hello"))
+        self.assertEqual(response.values("X-ONE"), ["a", "b"])
+
+    def test_any_status(self) -> None:
+        """An error status is an answer, and a redirect is not followed."""
+        for status in (401, 400, 500, 302):
+            posted = self.post()
+            wire = self.connect()
+            wire.receive(
+                b"HTTP/1.0 %d x\r\nLocation: http://203.0.113.66/\r\nWWW-Authenticate: Basic\r\n\r\nbody" % status
+            )
+            wire.drop(ConnectionDone())
+            response = self.successResultOf(posted)
+            self.assertEqual((response.status, response.body), (status, b"body"))
+        self.assertEqual({client[0] for client in self.reactor.tcpClients}, {"192.0.2.9"})
+
+    def get(self, sink: Sink | None = None) -> Deferred[HttpResponse]:
+        return Deferred.fromCoroutine(self.client.get(URL, {"Accept": "image/jpeg"}, sink_for=lambda head: sink))
+
+    def test_get(self) -> None:
+        """A GET has no body, and its answer comes as that of a POST does."""
+        asked = self.get()
+        wire = self.connect()
+        head = wire.value()
+        self.assertTrue(head.startswith(b"GET /onvif/device_service?x=1 HTTP/1.1\r\n") and head.endswith(b"\r\n\r\n"))
+        self.assertIn(b"\r\nAccept: image/jpeg\r\n", head)
+        wire.receive(OK)
+        self.assertEqual(self.successResultOf(asked).body, b"hello")
+
+    def test_enough(self) -> None:
+        """A body without an end goes to who takes it, until that is enough; then the connection is cut."""
+        sink = Enough(10)
+        asked = self.get(sink)
+        wire = self.connect()
+        wire.receive(b"HTTP/1.1 200 OK\r\nContent-Type: multipart/x-mixed-replace\r\n\r\n")
+        for _ in range(4):
+            wire.receive(b"abc")
+        response = self.successResultOf(asked)
+        self.assertEqual((response.status, response.body, response.values("Content-Type")), (200, b"", [STREAM]))
+        self.assertEqual(sink.taken, b"abcabcabcabc")
+        self.assertTrue(wire.disconnecting or wire.aborted)
+        wire.drop(ConnectionLost())
+
+    def test_not_what_it_should_be(self) -> None:
+        """A body that who takes it refuses is malformed; one that is too long is, too."""
+        for sink, data in ((Enough(-1), b"abc"), (Enough(10**9), b"x" * 100_001)):
+            asked = self.get(sink)
+            wire = self.connect()
+            wire.receive(b"HTTP/1.1 200 OK\r\nContent-Type: multipart/x-mixed-replace\r\n\r\n" + data)
+            self.failureResultOf(asked, Malformed)
+            wire.drop(ConnectionLost())
+
+    def test_no_end(self) -> None:
+        """A stream that never has enough ends with the time-out."""
+        asked = self.get(Enough(10**9))
+        wire = self.connect()
+        wire.receive(b"HTTP/1.1 200 OK\r\n\r\nabc")
+        self.reactor.advance(TIMEOUT)
+        self.failureResultOf(asked, Unreachable)
+        wire.drop(ConnectionLost())
+
+    def test_ipv6(self) -> None:
+        """A link-local address is connected with its scope, which the Host header does not have."""
+        posted = self.post("http://[fe80::9%25eth0]:8000/x")
+        self.assertEqual(self.reactor.tcpClients[0][:2], ("fe80::9%eth0", 8000))
+        wire = self.connect()
+        self.assertIn(b"\r\nHost: [fe80::9]:8000\r\n", wire.value())
+        wire.receive(OK)
+        self.successResultOf(posted)
+        posted = self.post("http://[2001:db8::9]/x")
+        self.assertEqual(self.reactor.tcpClients[1][:2], ("2001:db8::9", 80))
+        self.connect().receive(OK)
+        self.successResultOf(posted)
+
+    def test_kept(self) -> None:
+        """A second question goes over the same connection."""
+        for _ in range(2):
+            posted = self.post()
+            if len(self.reactor.tcpClients) == 1 and not hasattr(self, "wire"):
+                self.wire = self.connect()
+            self.wire.receive(OK)
+            self.successResultOf(posted)
+        self.assertEqual(len(self.reactor.tcpClients), 1)
+        self.assertEqual(self.wire.value().count(b"POST "), 2)
+
+    def test_kept_but_closed(self) -> None:
+        """A connection that the device closed under the second question is made again, once."""
+        posted = self.post()
+        wire = self.connect()
+        wire.receive(OK)
+        self.successResultOf(posted)
+        posted = Deferred.fromCoroutine(once_more(lambda: self.client.post(URL, b"<body/>", {})))
+        wire.drop(ConnectionDone())
+        self.assertNoResult(posted)
+        second = self.connect()
+        self.assertIn(b"<body/>", second.value())
+        second.drop(ConnectionLost())
+        self.failureResultOf(posted, Unreachable)
+        self.assertEqual(len(self.reactor.tcpClients), 2)
+
+    def test_kept_but_cut(self) -> None:
+        """One byte of an answer is enough for it not to be asked for again."""
+        posted = self.post()
+        wire = self.connect()
+        wire.receive(OK)
+        self.successResultOf(posted)
+        posted = Deferred.fromCoroutine(once_more(lambda: self.client.post(URL, b"<body/>", {})))
+        wire.receive(b"H")
+        wire.drop(ConnectionLost())
+        error = self.failureResultOf(posted, InspectionError).value
+        self.assertNotIsInstance(error, KeptConnectionClosed)
+        self.assertEqual(len(self.reactor.tcpClients), 1)
+
+    def test_codes(self) -> None:
+        """Every fault has a word of its own that stays the same."""
+
+        def refuse() -> None:
+            self.reactor.tcpClients[-1][2].clientConnectionFailed(None, Failure(ConnectionRefusedError()))
+
+        def answer(*pieces: bytes) -> Callable[[], None]:
+            def act() -> None:
+                wire = self.connect()
+                for piece in pieces:
+                    wire.receive(piece)
+                wire.drop(ConnectionLost())
+
+            return act
+
+        for code, act in {
+            "connect": refuse,
+            "timeout": lambda: self.reactor.advance(TIMEOUT + 1),
+            "closed": answer(OK[:-1]),
+            "too_long": answer(b"HTTP/1.1 200 OK\r\n\r\n", b"x" * 100_001),
+            "not_http": answer(b"SSH-2.0-x\r\n\r\n"),
+            "encoding": answer(b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\n", b"\x1f\x8b"),
+        }.items():
+            posted = self.post()
+            act()
+            error = self.failureResultOf(posted, InspectionError).value
+            self.assertEqual(error.code, code)
+
+    def test_encoded(self) -> None:
+        """A body in gzip, which nobody asked for, is neither unpacked nor waited for; identity is no encoding."""
+        posted = self.post()
+        wire = self.connect()
+        self.assertIn(b"\r\nAccept-Encoding: identity\r\n", wire.value())
+        wire.receive(b"HTTP/1.1 200 OK\r\nContent-Encoding: GZIP\r\nContent-Length: 5\r\n\r\n")
+        self.failureResultOf(posted, Malformed)
+        wire.receive(b"\x1f\x8b")
+        self.assertTrue(wire.protocol is None or wire.disconnecting)
+        posted = self.post()
+        self.connect().receive(OK.replace(b"X-One: a", b"Content-Encoding: identity"))
+        self.assertEqual(self.successResultOf(posted).body, b"hello")
+
+    def test_chunked(self) -> None:
+        """A body in chunks is put together."""
+        posted = self.post()
+        self.connect().receive(
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhe\r\n3;x=y\r\nllo\r\n0\r\n\r\n"
+        )
+        self.assertEqual(self.successResultOf(posted).body, b"hello")
+
+    def test_endless_heads(self) -> None:
+        """Heads, interim answers, trailers and chunk sizes that never end are cut, heads at the bound of a head."""
+        for bound, start, endless in (
+            (65_536, b"HTTP/1.1 200 OK\r\n", b"X: y\r\n" * 100),
+            (65_536, b"", b"HTTP/1.1 100 Continue\r\n\r\n" * 100),
+            (65_536, b"HTTP/1.1 200 OK\r\nX: ", b"y" * 1000),
+            (165_536, b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n", b"T: y\r\n" * 100),
+            (165_536, b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"0" * 1000),
+        ):
+            posted = self.post()
+            wire = self.connect()
+            wire.receive(start)
+            received = 0
+            while wire.protocol is not None and not wire.disconnecting and received < 1_000_000:
+                wire.receive(endless)
+                received += len(endless)
+            wire.drop(ConnectionDone())
+            self.failureResultOf(posted, Malformed)
+            self.assertLess(received, bound + 3000)
+
+    def test_header_injection(self) -> None:
+        """A line break in a header's value does not begin another header."""
+        posted = Deferred.fromCoroutine(self.client.post(URL, b"", {"X": "a\r\nEvil: 1"}))
+        wire = self.connect()
+        self.assertIn(b"POST ", wire.value())
+        self.assertNotIn(b"\nEvil", wire.value())
+        wire.receive(OK)
+        self.successResultOf(posted)
+
+    def test_closed_at_once(self) -> None:
+        """A device that closes the first connection without an answer is not asked again."""
+        posted = self.post()
+        self.connect().drop(ConnectionDone())
+        self.failureResultOf(posted, Unreachable)
+        self.assertEqual(len(self.reactor.tcpClients), 1)
+
+    def test_refused(self) -> None:
+        """A refused connection is unreachable."""
+        posted = self.post()
+        self.reactor.tcpClients[0][2].clientConnectionFailed(None, Failure(ConnectionRefusedError()))
+        self.failureResultOf(posted, Unreachable)
+
+    def test_no_connection_in_time(self) -> None:
+        """Without a connection it ends at the time-out."""
+        posted = self.post()
+        self.reactor.advance(TIMEOUT - 0.1)
+        self.assertNoResult(posted)
+        self.reactor.advance(0.2)
+        self.failureResultOf(posted, Unreachable)
+
+    def test_no_answer_in_time(self) -> None:
+        """Silence, a dribbled head and a dribbled body all end at the time-out, with the connection closed."""
+        for start in (b"", b"HTTP/1.1 200 OK\r\nX: ", b"HTTP/1.1 200 OK\r\nContent-Length: 900\r\n\r\n"):
+            posted = self.post()
+            wire = self.connect()
+            wire.receive(start)
+            for _ in range(10):
+                wire.receive(b"x")
+                self.assertNoResult(posted)
+                self.reactor.advance(TIMEOUT / 10)
+            self.failureResultOf(posted, Unreachable)
+            self.assertTrue(wire.protocol is None or wire.disconnecting)
+
+    def test_garbage(self) -> None:
+        """What is not HTTP is malformed."""
+        for data in (b"RTSP/1.0\r\n\r\n", b"\x00" * 100 + b"\r\n\r\n", b"SSH-2.0-x\r\n", b"HTTP/1.1 abc d\r\n\r\n"):
+            posted = self.post()
+            wire = self.connect()
+            wire.receive(data)
+            wire.drop(ConnectionDone())
+            self.failureResultOf(posted, Malformed)
+
+    def test_contradictory_length(self) -> None:
+        """Two lengths are malformed."""
+        posted = self.post()
+        self.connect().receive(b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab")
+        self.failureResultOf(posted, Malformed)
+
+    def test_cut(self) -> None:
+        """A body that ends too early is no answer."""
+        posted = self.post()
+        wire = self.connect()
+        wire.receive(OK[:-1])
+        wire.drop(ConnectionLost())
+        self.failureResultOf(posted, Unreachable)
+
+    def test_too_long(self) -> None:
+        """A body, a head or an endless line of interim answers above the bound is cut and malformed."""
+        body, head = 100_000, 100_000 + 65_536
+        for bound, start, endless in (
+            (body, b"HTTP/1.1 200 OK\r\n\r\n", b"x" * 1000),
+            (body, b"HTTP/1.1 200 OK\r\nContent-Length: 999999999\r\n\r\n", b"x" * 1000),
+            (head, b"HTTP/1.1 200 OK\r\n", b"X-Head: er\r\n" * 100),
+            (head, b"", b"HTTP/1.1 100 Continue\r\n\r\n" * 100),
+        ):
+            posted = self.post()
+            wire = self.connect()
+            wire.receive(start)
+            received = 0
+            while wire.protocol is not None and not wire.disconnecting and received < 1_000_000:
+                wire.receive(endless)
+                received += len(endless)
+            self.failureResultOf(posted, Malformed)
+            self.assertLess(received, bound + 3000)
+
+    def test_bound_is_per_answer(self) -> None:
+        """Many answers over one connection may together be longer than the bound."""
+        answer = b"HTTP/1.1 200 OK\r\nContent-Length: 60000\r\n\r\n" + b"x" * 60_000
+        posted = self.post()
+        wire = self.connect()
+        wire.receive(answer)
+        self.successResultOf(posted)
+        for _ in range(3):
+            posted = self.post()
+            wire.receive(answer)
+            self.assertEqual(len(self.successResultOf(posted).body), 60_000)
+
+    def test_cancelled(self) -> None:
+        """A cancelled question closes its connection."""
+        posted = self.post()
+        wire = self.connect()
+        posted.addErrback(lambda failure: None)
+        posted.cancel()
+        self.assertTrue(wire.protocol is None or wire.disconnecting)

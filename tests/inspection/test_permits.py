@@ -1,0 +1,286 @@
+"""A login that is sent and not answered may have been counted by the device: it is charged for each time."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+from collections.abc import Mapping
+from ipaddress import ip_network
+from itertools import product
+from typing import Any
+
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.doubles.rtsp_camera import Camera, result_of
+from tests.facts import A, candidate, login
+from tests.inspection.scripted_camera import ScriptedCamera
+from twisted_detector.detector.login_attempt import once, spend
+from twisted_detector.detector.visit import Visit
+from twisted_detector.errors import Malformed, NotAgain, Unauthorized, Unreachable
+from twisted_detector.inspection.http.client import HttpResponse, KeptConnectionClosed
+from twisted_detector.inspection.logins.budget import WINDOW, LoginBudget
+from twisted_detector.inspection.onvif.inspector import OnvifInspector
+from twisted_detector.inspection.rtsp.inspector import RtspInspector
+from twisted_detector.model import Login
+from twisted_detector.testing.doubles import ScriptedValidator
+
+ONE, TWO, THREE = login("one", "canary-1"), login("two", "canary-2"), login("admin", "secret")
+ADDRESS = "192.0.2.9"
+DEVICE = candidate(ADDRESS, A, xaddrs=(f"http://{ADDRESS}/onvif/device_service",), rtsp_ports=(554,))
+NOT_TIME = "Wsse authorized time check failed"
+
+
+class Case(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.clock = Clock()
+        self.clock.advance(1_700_000_000.0)
+        self.saved: dict[str, str] = {}
+        self.budget = self.open_budget()
+
+    def open_budget(self) -> LoginBudget:
+        budget = LoginBudget([ONE, TWO, THREE], salt="s", save=self.saved.__setitem__)
+        budget.restore(self.saved)
+        return budget
+
+    def names(self, **device: Any) -> list[str]:
+        return [one.name for one in self.budget.allowed(candidate(ADDRESS, **device), self.clock.seconds())]
+
+
+class PermitTests(Case):
+    """What one attempt may do with the login that it was lent."""
+
+    def lend(self, attempt: Any, given: Login = ONE) -> Any:
+        return result_of(
+            self.clock, spend(self.budget, self.clock, DEVICE, given, attempt, let_in=lambda outcome: outcome)
+        )
+
+    def test_again_is_one_failure_more(self) -> None:
+        """After silence a login may be sent once more, and then nothing else is, whatever came of it."""
+
+        async def twice(given: Login) -> bool:
+            given.password.reveal()
+            await given.may_be_sent()
+            self.assertEqual(["two"], self.names(mac=A))
+            await given.may_be_sent()
+            self.assertEqual([], self.names(mac=A))
+            raise Unauthorized("no", attempted=True)
+
+        with self.assertRaises(Unauthorized):
+            self.lend(twice)
+        self.assertEqual([], self.names(mac=A))
+        self.budget = self.open_budget()
+        self.assertEqual([], self.names(mac=A))
+        self.clock.advance(WINDOW)
+        self.assertEqual(["two", "admin"], self.names(mac=A))
+
+    def test_no_room(self) -> None:
+        """Where one failure is left to be had it was taken by the first time: there is no second."""
+
+        async def refused(given: Login) -> bool:
+            given.password.reveal()
+            await given.may_be_sent()
+            raise Unauthorized("no", attempted=True)
+
+        async def twice(given: Login) -> bool:
+            given.password.reveal()
+            await given.may_be_sent()
+            await given.may_be_sent()
+            return True
+
+        with self.assertRaises(Unauthorized):
+            self.lend(refused)
+        with self.assertRaises(NotAgain):
+            self.lend(twice, TWO)
+        self.assertEqual([], self.names(mac=A))
+
+    def test_let_in(self) -> None:
+        """What was let in may be sent as often as there are questions, and takes back what was charged."""
+
+        async def let_in(given: Login) -> bool:
+            for _ in range(2):
+                await given.may_be_sent()
+            given.was_let_in()
+            for _ in range(9):
+                await given.may_be_sent()
+            return True
+
+        self.assertTrue(self.lend(let_in))
+        self.assertEqual(["one", "two"], self.names(mac=A))
+
+    def test_what_works_is_sent_again_without_room(self) -> None:
+        """One that was let in a moment ago may be sent again though another was refused, but no third time."""
+
+        async def works(given: Login) -> bool:
+            return True
+
+        async def refused(given: Login) -> bool:
+            given.password.reveal()
+            raise Unauthorized("no", attempted=True)
+
+        async def closes(given: Login) -> bool:
+            given.password.reveal()
+            await given.may_be_sent()
+            await given.may_be_sent()
+            with self.assertRaises(NotAgain):
+                await given.may_be_sent()
+            raise Unauthorized("no", attempted=True)
+
+        with self.assertRaises(Unauthorized):
+            self.lend(refused)
+        self.lend(works, TWO)
+        with self.assertRaises(Unauthorized):
+            self.lend(closes, TWO)
+        self.assertEqual([], self.names(mac=A))
+
+    def test_no_attempt(self) -> None:
+        """An old nonce costs nothing."""
+
+        async def stale(given: Login) -> bool:
+            given.password.reveal()
+            await given.may_be_sent()
+            given.was_no_attempt()
+            await given.may_be_sent()
+            raise Unauthorized("no", attempted=True)
+
+        with self.assertRaises(Unauthorized):
+            self.lend(stale)
+        self.assertEqual(["two"], self.names(mac=A))
+
+    def test_what_had_worked(self) -> None:
+        """It is not charged the first time, so a second costs two at once; silence is not held against it."""
+
+        async def works(given: Login) -> bool:
+            return True
+
+        async def silent(given: Login) -> bool:
+            given.password.reveal()
+            await given.may_be_sent()
+            await given.may_be_sent()
+            self.assertEqual([], self.names(mac=A))
+            raise Unreachable("no answer")
+
+        self.lend(works)
+        with self.assertRaises(Unreachable):
+            self.lend(silent)
+        self.assertEqual(["one", "two"], self.names(mac=A))
+
+    def test_once(self) -> None:
+        """For a picture a login is sent once, and more often only after it was let in."""
+        lent = once(ONE)
+        result_of(self.clock, lent.may_be_sent())
+        with self.assertRaises(NotAgain):
+            result_of(self.clock, lent.may_be_sent())
+        lent.was_let_in()
+        result_of(self.clock, lent.may_be_sent())
+
+    def test_on_the_disk_first(self) -> None:
+        """It is not sent again before that is kept; where nothing can be kept it is not sent again."""
+        written: Deferred[None] = Deferred()
+        kept = True
+        saves: list[str] = []
+
+        def save(_: str, text: str) -> Deferred[None]:
+            saves.append(text)
+            return written if len(saves) == 2 else succeed(None)
+
+        self.budget = LoginBudget([ONE, TWO], salt="s", save=save, kept=lambda: kept)
+        self.assertTrue(result_of(self.clock, self.budget.spend(DEVICE, ONE, self.clock.seconds())))
+        again = Deferred.fromCoroutine(self.budget.again(DEVICE, ONE, self.clock.seconds()))
+        self.assertNoResult(again)
+        kept = False
+        written.callback(None)
+        self.assertFalse(self.successResultOf(again))
+
+    def test_a_mac_that_is_not_seen_for_a_while(self) -> None:
+        """A device whose MAC is not there yet has no new chance at the address where it was given logins."""
+
+        async def refused(given: Login) -> bool:
+            given.password.reveal()
+            raise Unauthorized("no", attempted=True)
+
+        def budget() -> LoginBudget:
+            made = LoginBudget(
+                [ONE, TWO], confirmed=[ip_network("192.0.2.0/24")], salt="s", save=self.saved.__setitem__
+            )
+            made.restore(self.saved)
+            return made
+
+        self.budget = budget()
+        with self.assertRaises(Unauthorized):
+            self.lend(refused)
+        for _ in range(2):
+            self.assertEqual(["two"], self.names(mac=None))
+            self.budget = budget()
+
+
+class Silent(ScriptedCamera):
+    """Counts every login that reaches it, and answers each of the first with one of its manners."""
+
+    manners: tuple[str, ...] = ()
+
+    async def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> HttpResponse:
+        before = len(self.logins)
+        answer = await super().post(url, body, headers)
+        if len(self.logins) == before or self.logins[-1] == "right":
+            return answer
+        manner = self.manners[(len(self.logins) - 1) % len(self.manners)]
+        if manner == "silence":
+            raise Unreachable("no answer within 5 seconds")
+        if manner == "closes":
+            raise KeptConnectionClosed("the device closed a kept connection")
+        if manner == "garbage":
+            raise Malformed("an answer that is not HTTP")
+        if manner == "forbids":
+            return HttpResponse(403, (), b"<html>Forbidden</html>")
+        return answer
+
+
+class VisitTests(Case):
+    """No manner of a camera makes a wrong login reach it more than twice in half an hour."""
+
+    def visit(self, inspector: Any) -> None:
+        visit = Visit(self.clock, DEVICE, validator=ScriptedValidator(), budget=self.budget)
+        with contextlib.suppress(Unreachable, Malformed):
+            result_of(self.clock, visit.ask(inspector), wait=12)
+
+    def test_onvif(self) -> None:
+        """Over ONVIF: silence, a closed connection, bytes that are no HTTP, 403, and a clock that is off."""
+        manners = ("refuses", "silence", "closes", "garbage", "forbids")
+        for auth, refusal, pair in product(("digest", "wsse"), ("no", NOT_TIME), product(manners, repeat=2)):
+            self.setUp()
+            camera = Silent(self.clock.seconds, auth=auth, password="canary-9", said_skew=3600.0, refusal=refusal)
+            camera.manners = pair
+            for _ in range(4):
+                inspector = OnvifInspector(
+                    self.clock,
+                    timeout=5.0,
+                    random=lambda size: base64.b64encode(b"r" * size)[:size],
+                    monotonic=self.clock.seconds,
+                    open_transport=lambda camera=camera: camera,  # type: ignore[misc]
+                )
+                self.visit(inspector)
+                self.budget = self.open_budget()  # as after kill -9
+            self.assertIn(camera.logins, (["wrong"], ["wrong"] * 2), (auth, refusal, pair))
+
+    def test_rtsp(self) -> None:
+        """Over RTSP: silence, a closed connection, 403."""
+
+        def wrong(request: Any, otherwise: Any) -> Any:
+            if not request.header("Authorization"):
+                return b'RTSP/1.0 401 No\r\nCSeq: %d\r\nWWW-Authenticate: Digest realm="a", nonce="b"\r\n\r\n' % (
+                    request.cseq
+                )
+            self.wrong += 1
+            return otherwise
+
+        for otherwise in (None, "close", b"RTSP/1.0 403 No\r\n\r\n"):
+            self.setUp()
+            self.wrong = 0
+            camera = Camera(self.clock, login_first=True)
+            camera.script["DESCRIBE"] = lambda request, otherwise=otherwise: wrong(request, otherwise)
+            for _ in range(4):
+                self.visit(RtspInspector(self.clock, timeout=1, connect=camera, random_path=lambda: "/random"))
+                self.budget = self.open_budget()
+            self.assertIn(self.wrong, (1, 2), otherwise)

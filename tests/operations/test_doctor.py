@@ -1,0 +1,95 @@
+"""The doctor: each part that is not well is told with what to do, and what is well is told too."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.trial.unittest import SynchronousTestCase
+from zope.interface.verify import verifyObject
+
+from tests.facts import A, inspection, login, sighting
+from twisted_detector.config.config import Config
+from twisted_detector.errors import CamdetectError
+from twisted_detector.events import ClockSkewed, SweepFinished
+from twisted_detector.interfaces import IEventListener
+from twisted_detector.model import Status
+from twisted_detector.mqtt.seams import ConnectionState
+from twisted_detector.operations.doctor import Doctor
+from twisted_detector.operations.host_checks import FAIL, OK, WARN, Finding
+from twisted_detector.registry.registry import Registry
+from twisted_detector.testing.lan import ETH0, MemoryNeighbours
+
+
+class DoctorCase(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.registry = Registry(lambda event: None)
+        self.neighbours = MemoryNeighbours(ETH0)
+        self.mqtt = SimpleNamespace(state=ConnectionState.CONNECTED, mqtt=SimpleNamespace(reason="refused"))
+        self.store = SimpleNamespace(degraded="", path=Path("state.db"))
+        self.detector = SimpleNamespace(last_sweep={}, phase="steady")
+
+    def make(self, **settings: Any) -> Doctor:
+        return Doctor(
+            config=Config(**settings),
+            neighbours=self.neighbours,
+            mqtt=self.mqtt,  # type: ignore[arg-type]
+            store=self.store,  # type: ignore[arg-type]
+            registry=self.registry,
+            detector=self.detector,  # type: ignore[arg-type]
+            system=lambda interfaces: iter([Finding("system", OK, f"{len(interfaces)} addresses")]),
+        )
+
+    def examine(self, doctor: Doctor) -> dict[str, Finding]:
+        return {one.name: one for one in self.successResultOf(Deferred.fromCoroutine(doctor.examine()))}
+
+    def publish(self, status: Status) -> None:
+        seen = self.registry.observe(sighting("10.0.0.5", A), 0.0)
+        assert seen is not None
+        self.registry.asking(seen.key, 0.0)
+        self.registry.inspected(seen.key, inspection("10.0.0.5", status=status, reason="r"), 0.0)
+
+    def test_all_well(self) -> None:
+        """Nothing to do: each line is OK."""
+        doctor = self.make()
+        verifyObject(IEventListener, doctor)
+        self.publish(Status.ONLINE)
+        found = self.examine(doctor)
+        self.assertEqual({OK}, {one.level for one in found.values()})
+        self.assertEqual("1 of 1 online", found["cameras"].text)
+
+    def test_not_well(self) -> None:
+        """Each part says what is the matter and what to do."""
+        doctor = self.make(warnings=("MQTT_BORKER looks like MQTT_BROKER",))
+        self.publish(Status.AUTH_REQUIRED)
+        self.mqtt.state = ConnectionState.DISCONNECTED
+        self.store.degraded = "disk full"
+        self.detector.last_sweep["portscan"] = SweepFinished(0.0, "portscan", 1.0, 0, "no route")
+        (camera,) = self.registry.cameras()
+        doctor.handle(ClockSkewed(at=0.0, camera=camera, offset=-3600.0))
+        found = self.examine(doctor)
+        levels = {
+            "MQTT": FAIL, "store": FAIL, "configuration": WARN, "logins": WARN, "sweep by portscan": WARN,
+            "cameras": WARN, "clocks of cameras": WARN,
+        }  # fmt: skip
+        self.assertEqual(levels, {name: found[name].level for name in levels})
+        for name in ("MQTT", "store", "logins", "cameras", "clocks of cameras"):
+            self.assertTrue(found[name].advice, name)
+        self.assertIn("-3600 s", found["clocks of cameras"].text)
+
+    def test_a_clock_put_right(self) -> None:
+        """A clock that is right again is no finding; nor is one of a camera that was forgotten."""
+        doctor = self.make(camera_credentials=(login(),))
+        self.publish(Status.ONLINE)
+        (camera,) = self.registry.cameras()
+        doctor.handle(ClockSkewed(at=0.0, camera=camera, offset=60.0))
+        doctor.handle(ClockSkewed(at=1.0, camera=camera, offset=0.5))
+        self.assertEqual(OK, self.examine(doctor)["clocks of cameras"].level)
+
+    def test_no_kernel(self) -> None:
+        """When the kernel tells nothing, the rest is examined all the same."""
+        self.neighbours.problem = CamdetectError("no netlink")
+        found = self.examine(self.make())
+        self.assertEqual((FAIL, OK), (found["kernel"].level, found["MQTT"].level))

@@ -1,0 +1,125 @@
+"""Exports: four formats for other programs, none with a login, and who is asked for them."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from dataclasses import replace
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.outputs.frigate_rules import faults, load as load_yaml
+from tests.outputs.test_frigate import CAMERA, MAIN, NAME, SUB
+from twisted_detector.cli.main import EXPORT_WORDS
+from twisted_detector.config.config import Config
+from twisted_detector.config.load import load
+from twisted_detector.errors import ConfigError, RemoteError
+from twisted_detector.inspection.logins.budget import LoginBudget
+from twisted_detector.model import Camera, Candidate, Login, Mac, Secret
+from twisted_detector.operations.export import FORMATS, export, handler, login_of
+
+LOGIN = Login("boss", Secret("hunter2"))
+
+
+def config(**settings: str) -> Config:
+    return load({"STATE_DIR": "/state", **settings}, hostname="host", superuser=False)
+
+
+class Exporting(SynchronousTestCase):
+    def text(self, name: str, *cameras: Camera, **settings: str) -> str:
+        return export(name, cameras or (CAMERA,), lambda _: LOGIN, config(**settings))["text"]
+
+    def test_no_login(self) -> None:
+        """No format has a login in it, though PUBLISH_CREDENTIALS is on: an export is shown and passed on."""
+        secret = replace(CAMERA, streams=(replace(MAIN, url="rtsp://10.0.0.9/user=a_password=hunter3_x=1"), SUB))
+        for name in FORMATS:
+            text = self.text(name, secret, PUBLISH_CREDENTIALS="true")
+            self.assertIn(NAME, text)
+            self.assertNotIn("hunter", text)
+            self.assertNotIn("boss", text)
+
+    def test_frigate_and_go2rtc(self) -> None:
+        """Both are YAML that the other program reads, for the version that is configured."""
+        document = load_yaml(self.text("frigate", FRIGATE_VERSION="0.15", FRIGATE_OBJECTS="dog"))
+        self.assertEqual(faults(document, minor=15), [])
+        self.assertEqual(document["cameras"][NAME]["objects"]["track"], ["dog"])
+        self.assertEqual(
+            list(load_yaml(self.text("go2rtc", GO2RTC_PREFIX="c-"))["streams"]), [f"c-{NAME}", f"c-{NAME}_sub"]
+        )
+        self.assertEqual(load_yaml(export("frigate", (), lambda _: None, config())["text"]), {"cameras": {}})
+
+    def test_tables(self) -> None:
+        """CSV has a line for each stream and no cell that is taken for a formula; JSON is the document."""
+        rows = list(csv.DictReader(io.StringIO(self.text("csv", replace(CAMERA, name='=cmd("x")')))))
+        self.assertEqual([row["stream"] for row in rows], [MAIN.url, SUB.url])
+        self.assertEqual(rows[0]["name"], '\'=cmd("x")')
+        (document,) = json.loads(self.text("json"))
+        self.assertEqual(document["primary_rtsp_url"], MAIN.url)
+
+    def test_words(self) -> None:
+        """The command line offers what there is; another word is refused."""
+        self.assertEqual(EXPORT_WORDS, tuple(FORMATS))
+        with self.assertRaises(RemoteError):
+            export("xml", (), lambda _: None, config())
+
+    def test_desk(self) -> None:
+        """The desk answers with text, media type and name; what would change is told of Frigate only."""
+
+        async def lines() -> list[str]:
+            return ["-a", "+b"]
+
+        answer = handler(lambda: [CAMERA], lambda _: None, config(), lines)
+
+        def ask(**fields: Any) -> Any:
+            return Deferred.fromCoroutine(answer(fields))
+
+        told = self.successResultOf(ask(format="csv"))
+        self.assertEqual((told["media_type"], told["filename"]), ("text/csv", "cameras.csv"))
+        self.assertEqual(self.successResultOf(ask(format="frigate", diff=True))["text"], "-a\n+b\n")
+        for fields in ({"format": "csv", "diff": True}, {"format": ["x"]}, {}):
+            self.failureResultOf(ask(**fields), RemoteError)
+
+
+class Logins(SynchronousTestCase):
+    def test_known_good(self) -> None:
+        """The login that a camera let in is known over a restart, and while none may be tried."""
+        saved: dict[str, str] = {}
+        other = Login("other", Secret("x"))
+        budget = LoginBudget((other, LOGIN), salt="s", save=saved.__setitem__)
+        mac = Mac("02:40:00:00:00:01")
+        candidate = Candidate("d", "10.0.0.9", mac=mac)
+        budget.accepted(candidate, LOGIN, 1.0)
+        for number in range(3):
+            budget.refused(candidate, other, 2.0 + number, True)
+        self.assertEqual(budget.allowed(candidate, 6.0), ())
+        again = LoginBudget((other, LOGIN), salt="s", save=saved.__setitem__)
+        again.restore(saved)
+        camera = replace(CAMERA, mac=mac, address="10.0.0.77")
+        self.assertEqual((login_of(budget, camera), login_of(again, camera)), (LOGIN, LOGIN))
+        self.assertIsNone(login_of(again, replace(camera, mac=Mac("02:40:00:00:00:02"))))
+        changed = LoginBudget((other, Login("boss", Secret("new"))), salt="s", save=saved.__setitem__)
+        changed.restore(saved)
+        self.assertIsNone(login_of(changed, camera), "a password that changed is not the one that it let in")
+
+
+class Settings(SynchronousTestCase):
+    def test_urls(self) -> None:
+        """A URL is http or https with a host; a login in it is refused without being shown."""
+        self.assertEqual(config(FRIGATE_URL="http://frigate:5000/").frigate_url, "http://frigate:5000")
+        self.assertEqual(config(GO2RTC_URL="https://[::1]:1984").go2rtc_url, "https://[::1]:1984")
+        for text in ("frigate:5000", "ftp://x", "http://", "http://x:99999", "http://x/?a=1", "http://é"):
+            with self.assertRaises(ConfigError):
+                config(FRIGATE_URL=text)
+        for prefix in ("a b", "x" * 33, "a/b"):
+            with self.assertRaises(ConfigError):
+                config(GO2RTC_PREFIX=prefix)
+        with self.assertRaises(ConfigError):
+            config(FRIGATE_URL="http://me:x@frigate")
+
+    def test_publishing_is_said_loudly(self) -> None:
+        """PUBLISH_CREDENTIALS is a warning at every start."""
+        (warning,) = config(PUBLISH_CREDENTIALS="true").warnings
+        self.assertIn("passwords", warning)

@@ -1,0 +1,128 @@
+"""Blocks of the health document go in; what a Prometheus server would read from the exposition comes out."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+from prometheus_client.parser import text_string_to_metric_families
+from twisted.trial.unittest import SynchronousTestCase
+
+from twisted_detector.mqtt.metrics import MqttMetrics
+from twisted_detector.operations.prometheus import MAX_COUNTS, Metrics
+
+OPERATIONS = Path(__file__).resolve().parents[2] / "docs" / "operations"
+
+
+def blocks(**changes: Any) -> dict[str, Any]:
+    """A health document's blocks as :class:`Report` words them."""
+    outbox = {
+        "queue_depth": {"CRITICAL": 0, "STATE": 3, "EVENT": 1, "TELEMETRY": 0},
+        "in_flight": 2,
+        "queued_bytes": 512,
+        "oldest_queued_s": 1.5,
+        "coalesced": 4,
+        "dropped": {"expired": 1},
+    }
+    snapshot = MqttMetrics().snapshot()
+    snapshot |= {"state": "connected", "acknowledged": 40, "ack_latency_ms": {"p50": 2.0, "p99": 9.0}}
+    return {
+        "stats": {
+            "by_status": {"online": 2, "offline": 1},
+            "devices": 5,
+            "inspections": {"online": 7, "unreachable": 2},
+            "inspections_waiting": 1,
+        },
+        "mqtt": snapshot | outbox,
+        "discovery": {
+            "sweeping": True,
+            "sweeps": 3,
+            "looking": {"by_method": {"neighboursweep.arp": 100, "mdns.group": 5}, "total": 105},
+            "last_sweep": {
+                "mdns": {"at": "2026-05-04T03:02:01Z", "duration_s": 2.5, "sightings": 4, "error": "no interface"}
+            },
+            "methods": {"neighboursweep": {"packets": 100, "most_half_open": 12, "confirmed": 3}, "mdns": {"sent": 5}},
+        },
+        "reactor": {"lag_ms": {"p50": 0.2, "p99": 4.0, "max": 20.0}},
+    } | changes
+
+
+def scrape(document: dict[str, Any]) -> dict[tuple[str, ...], float]:
+    """(name, label values…) → value."""
+    text = Metrics(lambda: document).exposition().decode()
+    return {
+        (sample.name, *sample.labels.values()): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    }
+
+
+class Exposition(SynchronousTestCase):
+    def test_connection(self) -> None:
+        """The state is one series of five that is 1; milliseconds become seconds."""
+        read = scrape(blocks())
+        states = {labels[0]: value for (name, *labels), value in read.items() if name == "camdetect_mqtt_state"}
+        self.assertEqual({"disconnected": 0, "connecting": 0, "connected": 1, "reconnecting": 0, "failed": 0}, states)
+        self.assertAlmostEqual(0.009, read["camdetect_mqtt_ack_latency_seconds", "0.99"])
+        self.assertEqual(40, read["camdetect_mqtt_acknowledged_total",])
+
+    def test_outbox(self) -> None:
+        """What waits is told by priority, what was given up by reason."""
+        read = scrape(blocks())
+        self.assertEqual(3, read["camdetect_mqtt_queue_depth", "state"])
+        self.assertEqual(1, read["camdetect_mqtt_dropped_total", "expired"])
+        self.assertEqual(1.5, read["camdetect_mqtt_oldest_queued_seconds",])
+
+    def test_cameras(self) -> None:
+        """Every status has a series, also one that no camera has."""
+        read = scrape(blocks())
+        self.assertEqual(
+            {"online": 2, "offline": 1, "stream_error": 0, "auth_required": 0, "busy": 0},
+            {labels[0]: value for (name, *labels), value in read.items() if name == "camdetect_cameras"},
+        )
+        self.assertEqual(7, read["camdetect_inspections_total", "online"])
+
+    def test_discovery(self) -> None:
+        """Packets, sweeps and failures are told by method; a high-water mark is a gauge, not a counter."""
+        read = scrape(blocks())
+        self.assertEqual(100, read["camdetect_packets_sent_total", "neighboursweep.arp"])
+        self.assertEqual(5, read["camdetect_packets_sent_total", "mdns.group"])
+        self.assertEqual(1, read["camdetect_sweep_failed", "mdns"])
+        self.assertEqual(12, read["camdetect_discovery_peak", "neighboursweep", "half_open"])
+        self.assertNotIn(("camdetect_discovery_events_total", "neighboursweep", "most_half_open"), read)
+
+    def test_nothing_yet(self) -> None:
+        """Before the first acknowledgement there is no latency, rather than one of zero."""
+        document = blocks()
+        document["mqtt"] = document["mqtt"] | {"ack_latency_ms": {"p50": None, "p99": None}}
+        self.assertNotIn("camdetect_mqtt_ack_latency_seconds", {name for name, *_ in scrape(document)})
+
+    def test_bounded(self) -> None:
+        """A plugin that counts by address does not flood the scraper."""
+        document = blocks()
+        document["discovery"]["methods"]["mine"] = {f"from 10.0.{n // 250}.{n % 250}": n for n in range(5000)}
+        counted = [key for key in scrape(document) if key[:2] == ("camdetect_discovery_events_total", "mine")]
+        self.assertEqual(MAX_COUNTS, len(counted))
+
+
+class Operations(SynchronousTestCase):
+    def test_names(self) -> None:
+        """What the dashboard and the alert rules ask for is what a scrape gives."""
+        given = {name for name, *_ in scrape(blocks())}
+        for file in ("grafana-dashboard.json", "alerts.yml"):
+            text = (OPERATIONS / file).read_text()
+            asked = set(re.findall(r"\bcamdetect_[a-z_]+", text))
+            self.assertGreater(len(asked), 5, file)
+            self.assertEqual(set(), asked - given, file)
+
+    def test_dashboard(self) -> None:
+        """The dashboard is JSON as Grafana imports it: panels with ids of their own, within its 24 columns."""
+        dashboard = json.loads((OPERATIONS / "grafana-dashboard.json").read_text())
+        panels = dashboard["panels"]
+        self.assertEqual(len(panels), len({panel["id"] for panel in panels}))
+        for panel in panels:
+            place = panel["gridPos"]
+            self.assertLessEqual(place["x"] + place["w"], 24, panel["title"])
+            self.assertTrue(all(target["expr"] for target in panel.get("targets", ())), panel["title"])

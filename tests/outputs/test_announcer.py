@@ -1,0 +1,298 @@
+"""Who says it again to Home Assistant: on its birth message, paced; and who removes what is not wanted."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from typing import Any
+
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.outputs.test_homeassistant import CAMERA, CONFIG, NODE_CONFIG, SEEN
+from twisted_detector.errors import QueueFull
+from twisted_detector.model import Camera, Message
+from twisted_detector.model.encoding import encode
+from twisted_detector.outputs.homeassistant.announcer import (
+    AFTER_BIRTH,
+    MAX_OWNERS,
+    MAX_PAYLOAD,
+    PACE,
+    PATIENCE,
+    SEEN_INTERVAL,
+    SETTLE,
+    SETTLE_LOST,
+    Announcer,
+)
+from twisted_detector.outputs.homeassistant.output import HomeAssistantOutput
+from twisted_detector.outputs.homeassistant.payloads import camera_payload, node_object_id, node_payload, owner_of
+from twisted_detector.outputs.topics import Topics
+from twisted_detector.testing.doubles import RecordingPublisher
+
+STATUS = "homeassistant/status"
+STRAY = CONFIG.replace(CAMERA.id, "0123456789ab")
+TOPICS, OTHER = Topics(prefix="", node_id="node1"), Topics(prefix="", node_id="other")
+
+
+def said_by(topics: Topics, camera: Camera = CAMERA) -> bytes:
+    return encode(camera_payload(camera, topics, pictures=False))
+
+
+class AnnouncerCase(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.clock = Clock()
+        self.publisher = RecordingPublisher()
+        self.cameras = {CAMERA.id: CAMERA}
+        self.handlers: dict[str, Callable[[str, bytes], Any]] = {}
+        self.resaid: list[str] = []
+        self.announcer = self.make()
+
+    def make(self, *, enabled: bool = True, by_component: bool = False) -> Announcer:
+        self.handlers.clear()
+        self.output = HomeAssistantOutput(TOPICS, prefix="homeassistant", by_component=by_component)
+
+        def subscribe(topic: str, handler: Callable[[str, bytes], Any]) -> Callable[[], None]:
+            self.handlers[topic] = handler
+            return lambda: self.handlers.__delitem__(topic)
+
+        def resay(topics: Iterable[str]) -> None:
+            self.resaid += topics
+
+        announcer = Announcer(
+            self.clock,
+            wording=self.output if enabled else None,
+            prefix="homeassistant",
+            status_topic=STATUS,
+            health=TOPICS.health,
+            own=TOPICS.lwt,
+            node=node_object_id(TOPICS),
+            marker="camdetect_",
+            cameras=lambda: self.cameras,
+            also=lambda camera: [Message(f"also/{camera.id}", b"x", retain=True), Message(f"bytes/{camera.id}", b"y")],
+            publish=self.publisher.publish,
+            resay=resay,
+            subscribe=subscribe,
+            owner_of=owner_of,
+        )
+        announcer.startService()
+        self.addCleanup(lambda: self.assertEqual([], self.clock.getDelayedCalls()))
+        self.addCleanup(lambda: announcer.running and announcer.stopService())
+        return announcer
+
+    def hear(self, topic: str, payload: bytes) -> None:
+        """As the broker would deliver it."""
+        if topic in self.handlers:
+            self.handlers[topic](topic, payload)
+        elif topic.count("/") == 3:
+            self.handlers["homeassistant/device/+/config"](topic, payload)
+        else:
+            self.handlers["homeassistant/+/+/+/config"](topic, payload)
+
+    def topics(self) -> list[str]:
+        topics = [message.topic for message in self.publisher.messages]
+        self.publisher.messages.clear()
+        return topics
+
+    def emptied(self) -> list[str]:
+        return [message.topic for message in self.publisher.messages if message.retain and not message.payload]
+
+
+class BirthTests(AnnouncerCase):
+    def test_start(self) -> None:
+        """The daemon's device is said at the start; cameras say themselves when they are restored."""
+        self.assertEqual([NODE_CONFIG], self.topics())
+
+    def test_everything_again_paced(self) -> None:
+        """After a birth message the daemon, then one camera each PACE, though nothing has changed; each once."""
+        self.cameras |= {str(n): replace(CAMERA, id=str(n)) for n in range(50)}
+        self.topics()
+        self.hear(STATUS, b"online")
+        self.hear(STATUS, b"online")
+        self.assertEqual([NODE_CONFIG] * 2, self.topics())
+        self.assertEqual([NODE_CONFIG, *TOPICS.health] * 2, self.resaid)
+        self.resaid.clear()
+        self.clock.advance(AFTER_BIRTH)
+        self.assertEqual([CONFIG, f"also/{CAMERA.id}", f"bytes/{CAMERA.id}", SEEN], self.topics())
+        self.assertEqual([CONFIG, f"also/{CAMERA.id}", SEEN], self.resaid, "only what is retained can be said again")
+        self.clock.advance(PACE)
+        self.assertEqual(4, len(self.topics()))
+        self.hear(STATUS, b"online")
+        for _ in range(100):
+            self.clock.advance(PACE)
+        counts = self.topics()
+        self.assertEqual(1, counts.count(CONFIG), "asked for again, it was queued again")
+        for number in range(50):
+            self.assertLessEqual(counts.count(f"also/{number}"), 2)
+            self.assertGreaterEqual(counts.count(f"also/{number}"), 1)
+
+    def test_a_camera_that_went_meanwhile(self) -> None:
+        """It is passed over."""
+        self.topics()
+        self.hear(STATUS, b"online")
+        self.cameras.clear()
+        self.clock.advance(AFTER_BIRTH)
+        self.assertEqual([NODE_CONFIG], self.topics())
+
+    def test_other_words(self) -> None:
+        """Only ``online`` is a birth."""
+        self.topics()
+        for payload in (b"offline", b"", b"ONLINE", b"online "):
+            self.hear(STATUS, payload)
+        self.assertEqual([], self.topics())
+
+    def test_a_full_outbox(self) -> None:
+        """What is not taken now stops nothing."""
+        self.hear(STATUS, b"online")
+        self.publisher.problem = QueueFull()
+        self.clock.advance(AFTER_BIRTH)
+        self.publisher.problem = None
+        self.topics()
+        self.hear(STATUS, b"online")
+        self.clock.advance(AFTER_BIRTH)
+        self.assertIn(CONFIG, self.topics())
+
+    def test_when_it_was_seen(self) -> None:
+        """A small stamp for every camera, every SEEN_INTERVAL."""
+        self.topics()
+        self.cameras[CAMERA.id] = replace(CAMERA, last_seen=1000.0)
+        self.clock.advance(SEEN_INTERVAL)
+        [message] = self.publisher.messages
+        self.assertEqual((SEEN, 1000.0), (message.topic, json.loads(message.payload)["last_seen"]))
+
+    def test_stop(self) -> None:
+        """Nothing is listened to and nothing said after a stop, in the middle of it all."""
+        self.hear(STATUS, b"online")
+        self.announcer.stopService()
+        self.topics()
+        self.clock.advance(1000)
+        self.assertEqual(([], {}), (self.topics(), self.handlers))
+
+
+class RemovalTests(AnnouncerCase):
+    def test_an_earlier_run(self) -> None:
+        """What is announced as ours and is no camera of ours any more is removed once all that was saved is known."""
+        self.topics()
+        self.hear(STRAY, said_by(TOPICS))
+        self.hear(CONFIG, said_by(TOPICS))
+        self.hear(NODE_CONFIG, encode(node_payload(TOPICS)))
+        self.assertEqual([], self.emptied())
+        self.clock.advance(SETTLE)
+        self.assertEqual([STRAY], self.emptied())
+        self.assertEqual(1, self.announcer.removed)
+        self.hear(STRAY.replace("ab", "ac"), said_by(TOPICS))
+        self.assertEqual(2, len(self.emptied()), "later at once")
+
+    def test_a_lost_state_directory(self) -> None:
+        """When nothing was saved, what is there has time to be found again."""
+        self.announcer.stopService()
+        self.cameras.clear()
+        self.make()
+        self.topics()
+        self.hear(CONFIG, said_by(TOPICS))
+        self.hear(STRAY, said_by(TOPICS))
+        self.clock.advance(SETTLE_LOST / 2)
+        self.assertEqual([], self.emptied())
+        self.cameras[CAMERA.id] = CAMERA
+        self.clock.advance(SETTLE_LOST / 2)
+        self.assertEqual([STRAY], self.emptied())
+
+    def test_removed_by_somebody_else(self) -> None:
+        """What was emptied meanwhile is not emptied once more."""
+        self.hear(STRAY, said_by(TOPICS))
+        self.hear(STRAY, b"")
+        self.clock.advance(SETTLE)
+        self.assertEqual([], self.emptied())
+
+    def test_another_mode(self) -> None:
+        """Announcements of the other mode are removed, and then what is wanted is said again."""
+        component = f"homeassistant/sensor/camdetect_{CAMERA.id}/ip/config"
+        self.hear(component, said_by(TOPICS))
+        self.clock.advance(SETTLE)
+        self.assertEqual([component], self.emptied())
+        self.topics()
+        self.clock.advance(AFTER_BIRTH)
+        self.assertEqual((CONFIG, True), (self.topics()[0], CONFIG in self.resaid))
+
+    def test_switched_off(self) -> None:
+        """Without Home Assistant all that we ever announced is removed at once, and nothing is said."""
+        self.announcer.stopService()
+        self.announcer = self.make(enabled=False)
+        self.topics()
+        for topic in (CONFIG, NODE_CONFIG, STRAY):
+            self.hear(topic, said_by(TOPICS))
+        self.hear(CONFIG.replace("0a", "0b"), said_by(OTHER))
+        self.assertEqual([CONFIG, NODE_CONFIG, STRAY], self.emptied())
+        self.clock.advance(SEEN_INTERVAL * 2)
+        self.assertEqual(3, len(self.topics()))
+
+    def test_what_is_not_ours(self) -> None:
+        """Nothing of another program, of another daemon, or that cannot be read is touched."""
+        self.topics()
+        for topic, payload in (
+            ("homeassistant/device/zigbee_0x1/config", said_by(TOPICS)),
+            (STRAY, said_by(OTHER)),
+            (STRAY, b"{"),
+            (STRAY, b"[" * 100_000),
+            (STRAY, b"[]"),
+            (STRAY, b"7"),
+            (STRAY, b"\xff"),
+            (STRAY, b'{"o":{"name":"camdetect"},"avty":[]}'),
+            (STRAY, said_by(TOPICS) + b" " * MAX_PAYLOAD),
+        ):
+            self.hear(topic, payload)
+        self.clock.advance(SETTLE)
+        self.assertEqual([], self.topics())
+
+
+class OtherDaemonTests(AnnouncerCase):
+    def setUp(self) -> None:
+        super().setUp()
+        self.clock.advance(SETTLE)
+        self.topics()
+
+    def other(self, status: str) -> None:
+        self.hear(OTHER.lwt, encode({"status": status}))
+
+    def test_who_announced_last_has_it(self) -> None:
+        """While another daemon that announced our camera lives, we keep quiet; its word is not answered."""
+        self.hear(CONFIG, said_by(OTHER))
+        self.assertFalse(self.announcer.elsewhere(CONFIG), "not known to be alive")
+        self.other("online")
+        self.assertTrue(self.announcer.elsewhere(CONFIG))
+        self.hear(STATUS, b"online")
+        self.clock.advance(AFTER_BIRTH)
+        self.assertNotIn(CONFIG, self.topics())
+        self.hear(CONFIG, said_by(TOPICS))
+        self.assertFalse(self.announcer.elsewhere(CONFIG), "it is ours again")
+
+    def test_inheritance(self) -> None:
+        """When it stays away, its cameras that we know are announced by us; a restart is no such absence."""
+        self.hear(CONFIG, said_by(OTHER))
+        self.other("online")
+        self.other("offline")
+        self.clock.advance(PATIENCE / 2)
+        self.other("online")
+        self.clock.advance(PATIENCE)
+        self.assertEqual([], self.topics())
+        self.other("offline")
+        self.clock.advance(PATIENCE)
+        self.clock.advance(PACE)
+        self.assertIn(CONFIG, self.topics())
+
+    def test_bounds(self) -> None:
+        """However many daemons are claimed, only so many are listened to; what is no will topic never is."""
+        before = len(self.handlers)
+        for owner in ("#/lwt", "+/lwt", "x"):
+            self.hear(CONFIG, encode({"o": {"name": "camdetect"}, "avty": [{"t": owner}]}))
+        self.assertEqual(before, len(self.handlers))
+        for number in range(MAX_OWNERS + 5):
+            self.hear(CONFIG, said_by(Topics(prefix="", node_id=f"n{number}")))
+        self.assertEqual(before + MAX_OWNERS, len(self.handlers))
+
+    def test_a_will_that_is_none(self) -> None:
+        """Whatever stands on its will topic, a daemon is alive only when that says so."""
+        self.hear(CONFIG, said_by(OTHER))
+        for payload in (b"", b"{", b"[]", b'{"status":7}', b"[" * 100_000):
+            self.hear(OTHER.lwt, payload)
+            self.assertFalse(self.announcer.elsewhere(CONFIG))

@@ -1,0 +1,204 @@
+"""Frigate's configuration: what it says of a camera, how secrets are spelled, and that no version refuses it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.outputs.frigate_rules import faults, for_ffmpeg, substituted
+from twisted_detector.model import Camera, Login, Secret, Stream
+from twisted_detector.outputs.frigate.document import FrigateOptions, Worded, document, fit, word
+from twisted_detector.outputs.stream_choice import choose, consumer_name, variable
+
+MAIN = Stream("rtsp://10.0.0.9:554/main", "Main", "p0", codec="H265", width=2560, height=1440, fps=20.0)
+SUB = Stream("rtsp://10.0.0.9:554/sub", "Sub", "p1", codec="H264", width=640, height=360, fps=15.0)
+CAMERA = Camera("024000000001", "024000000001", "10.0.0.9", name="Front door", streams=(MAIN, SUB), last_validated=1.0)
+NAME = CAMERA.id
+MINORS = (14, 15, 16, 17, 18)
+
+
+def worded(camera: Camera = CAMERA, login: Login | None = None, **options: object) -> Worded:
+    logins = {camera.id: login} if login is not None else {}
+    return word([camera], logins, FrigateOptions(**options))  # type: ignore[arg-type]
+
+
+def refused(configuration: object, minor: int, environment: dict[str, str] | None = None) -> list[str]:
+    return faults(configuration, minor=minor, environment=environment)
+
+
+class Blocks(SynchronousTestCase):
+    def test_two_streams(self) -> None:
+        """The main stream is recorded, the sub stream looked at in its own size; the rest is left to the user."""
+        block = worded().entries[NAME]
+        self.assertEqual(
+            block,
+            {
+                "enabled": True,
+                "ffmpeg": {
+                    "inputs": [
+                        {"path": MAIN.url, "roles": ["record"]},
+                        {"path": SUB.url, "roles": ["detect"]},
+                    ]
+                },
+                "detect": {"enabled": True, "fps": 5, "width": 640, "height": 360},
+                "objects": {"track": ["fire", "smoke", "person"]},
+                "friendly_name": "Front door",
+            },
+        )
+
+    def test_one_stream(self) -> None:
+        """A camera with one stream gives both roles to it."""
+        block = worded(replace(CAMERA, streams=(replace(SUB, fps=2.4),))).entries[NAME]
+        self.assertEqual([one["roles"] for one in block["ffmpeg"]["inputs"]], [["detect", "record"]])
+        self.assertEqual(block["detect"]["fps"], 2)
+
+    def test_every_version_takes_it(self) -> None:
+        """No version from 0.14 to 0.18 refuses what is worded for it, with logins or without, plain or published."""
+        strange = replace(MAIN, url="rtsp://10.0.0.9/a{1}b@c?user=x&password=y{z}")
+        camera = replace(
+            CAMERA,
+            streams=(strange, SUB),
+            name="{door}",
+            capabilities=("ptz",),
+            onvif_url="http://10.0.0.9:8000/onvif/device_service",
+        )
+        logins = (None, Login("admin", Secret("p{1}@:/ %")), Login("me@home", Secret("{}")))
+        for minor in MINORS:
+            for login in logins:
+                for publish in (False, True):
+                    told = worded(camera, login, version=f"0.{minor}", publish_credentials=publish)
+                    values = {name: secret.reveal() for name, secret in told.variables.items()}
+                    self.assertEqual(refused(document(told.entries), minor, values), [], (minor, publish))
+
+    def test_the_predecessors_block_is_refused(self) -> None:
+        """The rules that judge here do refuse what the predecessor wrote: clips, description, a role given twice."""
+        old = {
+            "cameras": {
+                NAME: {
+                    "ffmpeg": {
+                        "inputs": [
+                            {"path": "rtsp://h/1", "roles": ["detect", "clips"]},
+                            {"path": "rtsp://h/{2}", "roles": ["detect"]},
+                        ]
+                    },
+                    "description": "x",
+                    "friendly_name": "y",
+                }
+            }
+        }
+        for minor in MINORS:
+            told = "\n".join(refused(old, minor, {}))
+            for words in ("description", "'audio', 'record' or 'detect'", "only be used once", "positional"):
+                self.assertIn(words, told)
+            self.assertEqual("friendly_name" in told, minor < 17)
+
+    def test_names_for_people(self) -> None:
+        """friendly_name is for 0.17 and later: as configured, and as a running Frigate says of itself."""
+        self.assertNotIn("friendly_name", worded(version="0.16").entries[NAME])
+        entries = worded(version="0.18").entries
+        for version, there in (("0.16.4-2a8a4b5", False), ("0.17.0", True), ("0.18.0-beta1", True), ("1.0.0", True)):
+            self.assertEqual("friendly_name" in fit(entries, version)[NAME], there, version)
+        shown = worded(replace(CAMERA, name="a\x1b[31m" + "b" * 200)).entries[NAME]["friendly_name"]
+        self.assertEqual((len(shown), shown[:6]), (80, "a[31mb"))
+
+    def test_a_new_name_changes_no_key(self) -> None:
+        """A camera that is renamed keeps its name in Frigate; only what people read changes."""
+        before, after = worded().entries, worded(replace(CAMERA, name="Back door")).entries
+        self.assertEqual(list(before), list(after))
+        self.assertEqual({key for key in before[NAME] if before[NAME][key] != after[NAME][key]}, {"friendly_name"})
+
+    def test_never_proved(self) -> None:
+        """A camera of which no stream was ever proved is not told; one that is away for now is."""
+        self.assertEqual(worded(replace(CAMERA, last_validated=0.0)).entries, {})
+        self.assertEqual(worded().entries, worded(replace(CAMERA, reason="away")).entries)
+
+    def test_ptz(self) -> None:
+        """A camera that turns gets an onvif block, host and port as they are, the login by variables of its own."""
+        camera = replace(CAMERA, capabilities=("ptz",), onvif_url="http://10.0.0.9:8000/onvif/device_service")
+        told = worded(camera, Login("admin", Secret("a b")))
+        prefix = "FRIGATE_024000000001_ONVIF"
+        self.assertEqual(
+            told.entries[NAME]["onvif"],
+            {"host": "10.0.0.9", "port": 8000, "user": f"{{{prefix}_USER}}", "password": f"{{{prefix}_PASSWORD}}"},
+        )
+        self.assertEqual(told.variables[f"{prefix}_PASSWORD"].reveal(), "a b")
+
+
+class Secrets(SynchronousTestCase):
+    def reaches_ffmpeg(self, login: Login, *, publish: bool) -> str:
+        told = worded(login=login, publish_credentials=publish)
+        values = {name: secret.reveal() for name, secret in told.variables.items()}
+        return for_ffmpeg(substituted(told.entries[NAME]["ffmpeg"]["inputs"][0]["path"], values))
+
+    def test_the_password_that_ffmpeg_gets_is_the_password(self) -> None:
+        """Whatever is in name and password, what Frigate makes of it is the URL with both percent-encoded once."""
+        wanted = {
+            ("admin", "simple"): "admin:simple",
+            ("admin", "p@s/s:w#r?d"): "admin:p%40s%2Fs%3Aw%23r%3Fd",
+            ("admin", "100%25"): "admin:100%2525",
+            ("admin", "{x}"): "admin:%7Bx%7D",
+            ("admin", "two words"): "%61dmin:two%20words",
+            ("me@home", "a{b}@"): "me%40home:a%7Bb%7D%40",
+            ("user.name", "ü"): "user.name:%C3%BC",
+            ("admin", "ü+"): "admin:%C3%BC%2B",
+        }
+        for (name, password), expected in wanted.items():
+            for publish in (False, True):
+                url = self.reaches_ffmpeg(Login(name, Secret(password)), publish=publish)
+                self.assertEqual(url, f"rtsp://{expected}@10.0.0.9:554/main", (name, password, publish))
+
+    def test_nothing_secret_is_written(self) -> None:
+        """Without PUBLISH_CREDENTIALS neither a login nor a password in a path stands in the configuration."""
+        camera = replace(
+            CAMERA, streams=(replace(MAIN, url="rtsp://10.0.0.9/user=admin_password=hunter2_channel=1"), SUB)
+        )
+        told = worded(camera, Login("boss", Secret("hunter3")))
+        text = repr(document(told.entries))
+        for word_ in ("hunter2", "hunter3", "boss"):
+            self.assertNotIn(word_, text)
+        self.assertIn("hunter2", told.variables["FRIGATE_024000000001_MAIN_PATH"].reveal())
+        self.assertNotIn("hunter", repr(told))
+
+    def test_published(self) -> None:
+        """With it, the predecessor's behaviour is back: the login stands in the URL, and there are no variables."""
+        told = worded(login=Login("boss", Secret("hunter3")), publish_credentials=True)
+        self.assertEqual(told.entries[NAME]["ffmpeg"]["inputs"][1]["path"], "rtsp://boss:hunter3@10.0.0.9:554/sub")
+        self.assertEqual(told.variables, {})
+
+
+class Choices(SynchronousTestCase):
+    def sizes(self, *sizes: tuple[int, int]) -> tuple[int, int]:
+        streams = tuple(
+            Stream(f"rtsp://h/{n}", codec="H264", width=width, height=height) for n, (width, height) in enumerate(sizes)
+        )
+        choice = choose(replace(CAMERA, streams=streams))
+        assert choice is not None
+        return int(choice.main.url[-1]), int(choice.sub.url[-1])
+
+    def test_sizes(self) -> None:
+        """The largest is recorded; looked at is the largest that is not too large, else the smallest."""
+        self.assertEqual(self.sizes((640, 360), (2560, 1440), (1280, 720)), (1, 2))
+        self.assertEqual(self.sizes((3840, 2160), (2560, 1440), (1920, 1080)), (0, 2))
+        self.assertEqual(self.sizes((1920, 1080), (1920, 1080)), (0, 0))
+        self.assertEqual(self.sizes((0, 0), (0, 0)), (0, 1))
+        self.assertEqual(self.sizes((640, 360)), (0, 0))
+
+    def test_usable(self) -> None:
+        """JPEG is taken only where there is nothing else; what is no RTSP never."""
+        jpeg = replace(SUB, codec="JPEG", width=4000, height=3000)
+        for streams, main in (((jpeg, MAIN, SUB), MAIN), ((jpeg,), jpeg)):
+            choice = choose(replace(CAMERA, streams=streams))
+            assert choice is not None
+            self.assertIs(choice.main, main)
+        for url in ("http://h/x", "rtsp://h/a b", "rtsp://h/a\nb"):
+            self.assertIsNone(choose(replace(CAMERA, streams=(replace(MAIN, url=url),))))
+
+    def test_names(self) -> None:
+        """An id is its own name; one that Frigate would not take becomes another, and different ids stay different."""
+        self.assertEqual(consumer_name("urn-uuid-1_2"), "urn-uuid-1_2")
+        self.assertRegex(consumer_name("Büro.1"), r"^[a-z0-9_-]+$")
+        self.assertNotEqual(consumer_name("a.b"), consumer_name("a:b"))
+        self.assertEqual(variable("FRIGATE", "0240ab", "USER"), "FRIGATE_0240AB_USER")
+        self.assertRegex(variable("FRIGATE", "a-b", "USER"), r"^FRIGATE_[A-Z0-9_]+$")
+        self.assertNotEqual(variable("FRIGATE", "a-b", "USER"), variable("FRIGATE", "a_b", "USER"))

@@ -1,0 +1,53 @@
+"""go2rtc's streams: names, sources, variables, and who is asked for the URL itself."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.outputs.test_frigate import CAMERA, MAIN, NAME, SUB
+from twisted_detector.model import Login, Secret, Stream
+from twisted_detector.outputs.go2rtc.document import ALWAYS, NEVER, Go2rtcOptions, rotates, word
+
+LOGIN = Login("admin", Secret("p@ss {1}"))
+
+
+class Streams(SynchronousTestCase):
+    def test_names_and_sources(self) -> None:
+        """Main under the camera's name, sub with _sub; logins are variables whose values are percent-encoded."""
+        told = word([CAMERA], {NAME: LOGIN}, Go2rtcOptions())
+        user = "${CAMDETECT_024000000001_USER}:${CAMDETECT_024000000001_PASSWORD}@10.0.0.9:554"
+        self.assertEqual(told.entries, {NAME: [f"rtsp://{user}/main"], f"{NAME}_sub": [f"rtsp://{user}/sub"]})
+        values = {name: secret.reveal() for name, secret in told.variables.items()}
+        self.assertEqual(
+            values, {"CAMDETECT_024000000001_USER": "admin", "CAMDETECT_024000000001_PASSWORD": "p%40ss%20%7B1%7D"}
+        )
+
+    def test_published(self) -> None:
+        """For the API, and with PUBLISH_CREDENTIALS, the source is whole."""
+        told = word([CAMERA], {NAME: LOGIN}, Go2rtcOptions("cam-", publish_credentials=True))
+        self.assertEqual(told.entries["cam-" + NAME], ["rtsp://admin:p%40ss%20%7B1%7D@10.0.0.9:554/main"])
+        self.assertEqual(told.variables, {})
+
+    def test_onvif(self) -> None:
+        """onvif:// with the profile's token for cameras whose URLs change, for all, or for none."""
+        camera = replace(CAMERA, onvif_url="http://10.0.0.9:2020/onvif/device_service")
+        source = "onvif://${CAMDETECT_024000000001_USER}:${CAMDETECT_024000000001_PASSWORD}@10.0.0.9:2020?subtype=p0"
+        logins = {NAME: LOGIN}
+        for option, rotating, asked in (("rotating", False, False), ("rotating", True, True), (ALWAYS, False, True)):
+            told = word([camera], logins, Go2rtcOptions(onvif=option), rotating=frozenset({NAME} if rotating else ()))
+            self.assertEqual(told.entries[NAME] == [source], asked)
+        told = word([camera], logins, Go2rtcOptions(onvif=NEVER), rotating=frozenset({NAME}))
+        self.assertTrue(told.entries[NAME][0].startswith("rtsp://"))
+        told = word([replace(camera, onvif_url="")], {}, Go2rtcOptions(onvif=ALWAYS))
+        self.assertEqual(told.entries[NAME], [MAIN.url])
+
+    def test_rotating(self) -> None:
+        """URLs rotate when a profile has another path on the same host; a move or a new profile is no rotation."""
+        other = replace(MAIN, url="rtsp://10.0.0.9:554/other")
+        self.assertTrue(rotates((MAIN, SUB), (other, SUB)))
+        self.assertFalse(rotates((MAIN, SUB), (SUB, MAIN)))
+        self.assertFalse(rotates((MAIN,), (replace(MAIN, url="rtsp://10.0.0.77:554/main"),)))
+        self.assertFalse(rotates((MAIN,), (replace(other, profile="p9"),)))
+        self.assertFalse(rotates((Stream("rtsp://h/a"),), (Stream("rtsp://h/b"),)))

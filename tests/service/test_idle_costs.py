@@ -1,0 +1,44 @@
+"""The daemon's modules and a question on the network go in; that nothing large is loaded for them comes out."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+from twisted.trial.unittest import SynchronousTestCase
+
+ROOT = Path(__file__).resolve().parents[2]
+
+#: In a fresh interpreter: the whole daemon, then a watcher that hears a Probe and, at last, a Hello.
+PROGRAM = """
+import sys, time
+import twisted_detector.service.daemon, twisted_detector.config.config, twisted_detector.plugins.builtin
+from collections import Counter
+from twisted.internet.task import Clock
+from twisted_detector.discovery.wsdiscovery.listener import Hearing
+from twisted_detector.testing.lan import RecordingSink
+from twisted_detector.wire.lan import wsdiscovery as wire
+sink, counts = RecordingSink(), Counter()
+hearing = Hearing(sink, clock=Clock(), monotonic=time.monotonic, counts=counts, complain=print)
+ear = hearing.ear("eth0", ())
+for dialect in wire.Dialect:
+    ear(wire.probe("urn:uuid:1", dialect), "10.0.0.9")
+print("lxml" in sys.modules, len(wire.Dialect), counts["datagrams"], counts["malformed"])
+ear(b"<nonsense>", "10.0.0.9")
+print("lxml" in sys.modules, counts["malformed"])
+"""
+
+
+class Idle(SynchronousTestCase):
+    def test_no_xml_parser(self) -> None:
+        """The parser (4 MB) is loaded neither by the start nor by questions to the group, but by the first document."""
+        done = subprocess.run([sys.executable, "-c", PROGRAM], cwd=ROOT, capture_output=True, text=True, timeout=60)
+        lines = done.stdout.splitlines()
+        self.assertEqual(3, len(lines), done.stderr)
+        before, said, after = lines
+        loaded, dialects, datagrams, malformed = before.split()
+        self.assertEqual(("False", dialects, "0"), (loaded, datagrams, malformed))
+        self.assertGreater(int(dialects), 1)
+        self.assertIn("10.0.0.9", said)
+        self.assertEqual("True 1", after)

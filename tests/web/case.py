@@ -1,0 +1,230 @@
+"""Cameras and settings go in; the real site, asked without a socket, comes out: bytes in, status and bytes out."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from twisted.internet.address import IPv4Address
+from twisted.internet.error import ConnectionLost
+from twisted.internet.task import Clock
+from twisted.internet.testing import StringTransport
+from twisted.python.failure import Failure
+
+from twisted_detector.errors import RemoteError
+from twisted_detector.model import Camera, Mac, Proof, Secret, Status, Stream
+from twisted_detector.model.pictures import Picture
+from twisted_detector.operations.requests import Desk
+from twisted_detector.outputs.camera_json import camera_document
+from twisted_detector.web.access import Guard
+from twisted_detector.web.activity import Deltas
+from twisted_detector.web.api import Api
+from twisted_detector.web.application import Application
+from twisted_detector.web.assets import read_files
+from twisted_detector.web.event_hub import Hub
+from twisted_detector.web.history import MqttHistory
+from twisted_detector.web.probes import Operations
+from twisted_detector.web.server import BoundedSite
+from twisted_detector.web.sessions import Sessions
+from twisted_detector.web.sources import Sources
+
+#: In every place of a camera where it must never come out.
+CANARY = "s3cr3t-canary"
+FILES = read_files()
+
+
+def camera(number: int = 1, **facts: Any) -> Camera:
+    address = f"10.0.0.{number}"
+    told: dict[str, Any] = {
+        "id": f"0200000000{number:02x}",
+        "device_id": f"0200000000{number:02x}",
+        "address": address,
+        "mac": Mac.parse(f"02:00:00:00:00:{number:02x}"),
+        "name": f"Camera {number}",
+        "status": Status.ONLINE,
+        "since": 1000.0,
+        "first_seen": 900.0,
+        "last_seen": 1000.0,
+        "http_url": f"http://admin:{CANARY}@{address}/",
+        "snapshot_url": f"http://{address}/snap?user=admin&password={CANARY}",
+        "streams": (
+            Stream(f"rtsp://{address}:554/one", name="main", codec="H264", width=640, height=360, fps=15.0,
+                   proof=Proof.KEYFRAME, validated=True),
+            Stream(f"rtsp://admin:{CANARY}@{address}:554/two", name="sub"),
+        ),
+        "ip_history": (("10.0.0.99", 900.0), (address, 950.0)),
+        **facts,
+    }  # fmt: skip
+    return Camera(**told)
+
+
+def mqtt_block() -> dict[str, Any]:
+    return {
+        "state": "connected", "queue_depth": {"critical": 0, "state": 1, "event": 2, "telemetry": 3},
+        "oldest_queued_s": 0.5, "ack_latency_ms": {"p50": 2.0, "p99": 9.0}, "acknowledged": 7,
+        "dropped": {"replaced": 4, "expired": 1}, "success_rate": 0.875,
+    }  # fmt: skip
+
+
+class Pictures:
+    def __init__(self) -> None:
+        self.known: dict[str, Picture] = {}
+        self.problem: Exception | None = None
+
+    def latest(self, camera_id: str) -> Picture | None:
+        return self.known.get(camera_id)
+
+    async def refresh(self, camera_id: str) -> Picture | None:
+        if self.problem is not None:
+            raise self.problem
+        return self.known.get(camera_id)
+
+
+@dataclass(frozen=True)
+class Got:
+    """One answer."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+    raw: bytes = field(repr=False)
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+class Line(StringTransport):
+    """A transport that notes how it ended."""
+
+    aborted = False
+    protocol: Any = None
+
+    def abortConnection(self) -> None:
+        self.aborted = self.disconnecting = True
+
+    def lost(self) -> None:
+        """The peer hung up."""
+        self.protocol.connectionLost(Failure(ConnectionLost()))
+
+    def setTcpNoDelay(self, enabled: bool) -> None:
+        pass
+
+
+class WebSite:
+    """The site, and the doubles behind it.
+
+    :ivar asked: ``(name, fields)`` of every question at the desk.
+    """
+
+    def __init__(
+        self, *cameras: Camera, token: str = "", listen: str = "127.0.0.1", names: tuple[str, ...] = ()
+    ) -> None:
+        self.clock = Clock()
+        self.clock.advance(2000.0)
+        self.cameras = {one.id: one for one in cameras}
+        self.pictures: Pictures | None = None
+        self.asked: list[tuple[str, Mapping[str, Any]]] = []
+        self.mqtt: dict[str, Any] = {}
+        self.found: dict[str, Any] = {}
+        self.desk = Desk()
+        self.answers: dict[str, Any] = {}
+        for name in ("check", "forget", "rescan", "probe", "why", "doctor", "status"):
+            self.seat(name, {})
+        self.sources = Sources(
+            node_id="node1", version="1.2.3", wall=self.clock.seconds, monotonic=self.clock.seconds,
+            cameras=lambda: tuple(self.cameras.values()), camera=self.cameras.get, document=camera_document,
+            mqtt=lambda: mqtt_block() | self.mqtt, discovery=lambda: {"sweeping": False, "last_sweep": {}} | self.found,
+            ask=self.desk.ask, seated=self.desk.handlers.__contains__, pictures=lambda: self.pictures,
+            metrics=lambda: (b"camdetect_up 1\n", "text/plain; version=0.0.4"),
+        )  # fmt: skip
+        self.hub = Hub(self.clock, self.clock.seconds, capacity=3, boot="boot")
+        self.deltas = Deltas(self.sources, self.hub)
+        self.history = MqttHistory(self.clock.seconds, mqtt_block)
+        self.random = iter(range(1, 200))
+        sessions = None
+        if token:
+            sessions = Sessions(Secret(token), self.clock.seconds, lambda count: bytes([next(self.random)]) * count)
+        guard = Guard(listen=listen, allowed=names, sessions=sessions, monotonic=self.clock.seconds)
+        api = Api(self.sources, guard=guard, hub=self.hub, deltas=self.deltas, history=self.history)
+        operations = Operations(self.sources)
+        application = Application(self.clock, guard=guard, api=api, operations=operations, files=FILES)
+        self.site = BoundedSite(application.resource(), self.clock)
+
+    def seat(self, name: str, answer: Any) -> None:
+        """From now on the desk answers ``answer``, or raises it."""
+        self.answers[name] = answer
+
+        async def handler(fields: Mapping[str, Any]) -> Mapping[str, Any]:
+            self.asked.append((name, dict(fields)))
+            given = self.answers[name]
+            if isinstance(given, Exception):
+                raise given
+            return dict(given)
+
+        self.desk.handlers[name] = handler
+
+    def refuse(self, name: str, text: str) -> None:
+        self.seat(name, RemoteError(text))
+
+    def connect(self, peer: str = "127.0.0.1") -> Line:
+        line = Line(peerAddress=IPv4Address("TCP", peer, 50000))
+        line.protocol = self.site.buildProtocol(line.getPeer())
+        line.protocol.makeConnection(line)
+        return line
+
+    def raw(self, data: bytes, peer: str = "127.0.0.1") -> Got:
+        """Whatever bytes; the answer to them."""
+        line = self.connect(peer)
+        line.protocol.dataReceived(data)
+        got = parsed(line.value())
+        line.lost()
+        return got
+
+    def ask(
+        self, method: str, path: str, body: Any = None, *, peer: str = "127.0.0.1", bare: bool = False, **headers: str
+    ) -> Got:
+        """A request as the page makes it; ``bare``: without the headers that the page adds."""
+        told = {"host": "127.0.0.1:8787"}
+        data = b""
+        if method not in ("GET", "HEAD") and not bare:
+            told["x-camdetect"] = "1"
+        if body is not None:
+            data = body if isinstance(body, bytes) else json.dumps(body).encode()
+            told |= {"content-type": "application/json", "content-length": str(len(data))}
+        told |= {name.replace("_", "-"): value for name, value in headers.items()}
+        lines = [f"{method} {path} HTTP/1.1", *(f"{name}: {value}" for name, value in told.items() if value)]
+        return self.raw("\r\n".join(lines).encode("latin-1") + b"\r\n\r\n" + data, peer)
+
+    def stream(self, **headers: str) -> Line:
+        """A connection on which events come."""
+        line = self.connect()
+        told = {"host": "localhost", **{name.replace("_", "-"): value for name, value in headers.items()}}
+        head = "".join(f"{name}: {value}\r\n" for name, value in told.items())
+        line.protocol.dataReceived(f"GET /api/v1/events HTTP/1.1\r\n{head}\r\n".encode())
+        return line
+
+
+def parsed(data: bytes) -> Got:
+    head, _, body = data.partition(b"\r\n\r\n")
+    first, *lines = head.decode("latin-1").split("\r\n")
+    headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
+    return Got(int(first.split()[1]) if first else 0, headers, body, data)
+
+
+def frames(line: Line) -> list[tuple[str, str, Any]]:
+    """(event, id, document) of the server-sent events on a line, chunked as they are (RFC 9112, 7.1)."""
+    data = line.value().partition(b"\r\n\r\n")[2]
+    text = b""
+    while data:
+        size, _, rest = data.partition(b"\r\n")
+        text += rest[: int(size, 16)]
+        data = rest[int(size, 16) + 2 :]
+    found = []
+    for block in text.decode().split("\n\n"):
+        fields = dict(part.split(": ", 1) for part in block.splitlines() if ": " in part and not part.startswith(":"))
+        if "event" in fields:
+            found.append((fields["event"], fields["id"], json.loads(fields["data"])))
+    return found

@@ -1,0 +1,252 @@
+"""The API, asked without a socket: what it answers, what it refuses and why, and that no secret is in any of it."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.web.case import CANARY, Pictures, WebSite, camera
+from twisted_detector.errors import Unreachable
+from twisted_detector.model import Status
+from twisted_detector.model.pictures import Picture
+from twisted_detector.web import schemas as shapes
+from twisted_detector.web.openapi import document
+from twisted_detector.web.routes import ROUTES
+
+API = "/api/v1"
+JPEG = b"\xff\xd8\xff\xe0picture"
+
+
+def picture(camera_id: str, media_type: str = "image/jpeg") -> Picture:
+    return Picture(camera_id, JPEG, media_type, 1234.5, "snapshot")
+
+
+class ApiCase(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.web = WebSite(camera(1), camera(2, status=Status.OFFLINE, reason="no answer"), camera(3))
+        self.one = f"{API}/cameras/020000000001"
+
+    def get(self, path: str, **headers: str) -> Any:
+        got = self.web.ask("GET", path, **headers)
+        self.assertEqual(200, got.status, got.body)
+        return got.json
+
+    def refused(self, status: int, method: str, path: str, body: Any = None, **more: Any) -> str:
+        got = self.web.ask(method, path, body, **more)
+        self.assertEqual(status, got.status, got.body)
+        self.assertEqual("application/problem+json", got.headers["content-type"])
+        self.assertEqual(status, got.json["status"])
+        self.assertNotIn("Traceback", got.raw.decode("latin-1"))
+        return str(got.json["detail"])
+
+
+class CamerasTests(ApiCase):
+    def test_some_at_a_time(self) -> None:
+        """Cameras come ordered by id, as many as asked for, and `next` leads through all of them."""
+        first = self.get(f"{API}/cameras?limit=2")
+        self.assertEqual(["020000000001", "020000000002"], [one["id"] for one in first["cameras"]])
+        self.assertEqual((3, "020000000002"), (first["total"], first["next"]))
+        rest = self.get(f"{API}/cameras?limit=2&after={first['next']}")
+        self.assertEqual((["020000000003"], None), ([one["id"] for one in rest["cameras"]], rest["next"]))
+
+    def test_by_status(self) -> None:
+        """Only those of one status, with its reason in words."""
+        found = self.get(f"{API}/cameras?status=offline")
+        self.assertEqual([("020000000002", "no answer")], [(one["id"], one["reason"]) for one in found["cameras"]])
+        self.assertEqual(1, found["total"])
+
+    def test_one(self) -> None:
+        """One camera has the contract's fields, its state, where it has been and what happened to it."""
+        found = self.get(self.one)
+        self.assertEqual("rtsp://10.0.0.1:554/one", found["primary_rtsp_url"])
+        self.assertEqual(["10.0.0.99", "10.0.0.1"], [place["ip"] for place in found["addresses"]])
+        self.assertEqual(("online", 1, []), (found["status"], found["moves"], found["activity"]))
+
+    def test_brief(self) -> None:
+        """A card has a fraction of the whole."""
+        brief = self.web.ask("GET", f"{API}/cameras?fields=brief").body
+        whole = self.web.ask("GET", f"{API}/cameras").body
+        self.assertLess(len(brief), len(whole) * 0.75)
+        self.assertNotIn("evidence", json.loads(brief)["cameras"][0])
+
+    def test_no_such_camera(self) -> None:
+        """An unknown id, and what cannot be one, is not found; nothing is looked up on a disk."""
+        for name in ("020000000009", "..%2F..%2Fetc%2Fpasswd", "%00", "a" * 65, "%3Cscript%3E", "ABC"):
+            self.refused(404, "GET", f"{API}/cameras/{name}")
+
+    def test_wrong_parameters(self) -> None:
+        """A parameter of the wrong kind, out of bounds, twice or unknown is refused by name."""
+        for query in ("limit=0", "limit=x", "limit=1001", "limit=1e9", "limit=1&limit=2", "nope=1", "status=alive",
+                      "after=%3C", "fields=", "limit=%ff", "&".join(["limit=1"] * 40)):  # fmt: skip
+            self.assertTrue(self.refused(400, "GET", f"{API}/cameras?{query}"))
+
+    def test_no_secret(self) -> None:
+        """A login that hides in any URL of a camera is in no answer."""
+        for path in ("/cameras", "/cameras?fields=brief", "/cameras/020000000001"):
+            self.assertNotIn(CANARY, self.web.ask("GET", API + path).raw.decode())
+
+
+class ActionsTests(ApiCase):
+    def test_commands(self) -> None:
+        """Each command reaches the desk with its fields."""
+        self.web.ask("POST", f"{self.one}/check")
+        self.web.ask("POST", f"{self.one}/forget", {})
+        self.web.ask("POST", f"{API}/rescan")
+        self.web.ask("POST", f"{API}/probe", {"address": "10.0.0.9"})
+        self.assertEqual(
+            [
+                ("check", {"camera_id": "020000000001"}),
+                ("forget", {"camera_id": "020000000001"}),
+                ("rescan", {}),
+                ("probe", {"address": "10.0.0.9"}),
+            ],
+            self.web.asked,
+        )
+
+    def test_bodies(self) -> None:
+        """A body that is not what the table says is refused with the reason, and nobody is asked."""
+        for body in (b"", b"{", b"[]", b"null", b'"x"', b"\xff", b"[" * 5000, {}, {"address": 1}, {"address": ""},
+                     {"address": None}, {"address": ["10.0.0.1"]}, {"address": "x" * 65}, {"address": "a", "more": 1},
+                     b'{"address": "\\ud800"}'):  # fmt: skip
+            self.assertTrue(self.refused(400, "POST", f"{API}/probe", body))
+        self.assertEqual([], self.web.asked)
+
+    def test_the_desk_refuses(self) -> None:
+        """What the desk refuses is told as 400, what nobody answers as 404, what fails as 500 without its reason."""
+        self.web.refuse("why", "not an IP address")
+        self.assertIn("not an IP address", self.refused(400, "GET", f"{API}/why?address=x"))
+        self.assertIn("export", self.refused(404, "GET", f"{API}/export/frigate"))
+        self.web.seat("doctor", ZeroDivisionError(CANARY))
+        self.assertNotIn(CANARY, self.refused(500, "GET", f"{API}/doctor"))
+        self.assertEqual(1, len(self.flushLoggedErrors(ZeroDivisionError)))
+
+    def test_too_slow(self) -> None:
+        """What is not answered in half a minute is given up, and told so."""
+        cancelled: list[Any] = []
+
+        async def never(_: Any) -> Any:
+            await Deferred(cancelled.append)
+
+        self.web.desk.handlers["doctor"] = never
+        line = self.web.connect()
+        line.protocol.dataReceived(b"GET /api/v1/doctor HTTP/1.1\r\nhost: localhost\r\n\r\n")
+        self.web.clock.advance(31)
+        self.assertIn(b"504", line.value().splitlines()[0])
+        self.assertEqual(1, len(cancelled))
+
+    def test_gone_meanwhile(self) -> None:
+        """Who hangs up before the answer takes the question back."""
+        cancelled: list[Any] = []
+
+        async def never(_: Any) -> Any:
+            await Deferred(cancelled.append)
+
+        self.web.desk.handlers["doctor"] = never
+        line = self.web.connect()
+        line.protocol.dataReceived(b"GET /api/v1/doctor HTTP/1.1\r\nhost: localhost\r\n\r\n")
+        line.lost()
+        self.assertEqual(1, len(cancelled))
+
+    def test_export(self) -> None:
+        """A configuration comes with its type and a file name that can do no harm; markup never does."""
+        self.web.seat("export", {"text": "cameras: {}", "media_type": "application/yaml", "filename": "../a\r\nb.yml"})
+        got = self.web.ask("GET", f"{API}/export/frigate")
+        self.assertEqual((200, b"cameras: {}", "application/yaml"), (got.status, got.body, got.headers["content-type"]))
+        self.assertEqual('attachment; filename=".._a_b.yml"', got.headers["content-disposition"])
+        self.web.seat("export", {"text": "<script>", "media_type": "text/html", "filename": "a.html"})
+        self.assertEqual("text/plain", self.web.ask("GET", f"{API}/export/csv").headers["content-type"])
+        self.refused(404, "GET", f"{API}/export/../../etc/passwd")
+        self.refused(404, "GET", f"{API}/export/yaml")
+
+
+class PicturesTests(ApiCase):
+    def test_none(self) -> None:
+        """Without anybody who takes pictures, or before the first, the reason is told."""
+        self.assertIn("takes no pictures", self.refused(404, "GET", f"{self.one}/picture"))
+        self.web.pictures = Pictures()
+        self.assertIn("no picture", self.refused(404, "GET", f"{self.one}/picture"))
+        self.web.pictures.problem = Unreachable()
+        self.assertIn("gave no picture", self.refused(404, "POST", f"{self.one}/picture"))
+
+    def test_a_picture(self) -> None:
+        """The bytes come in a sandbox with their type; who has them already is told so."""
+        self.web.pictures = pictures = Pictures()
+        pictures.known["020000000001"] = picture("020000000001")
+        got = self.web.ask("GET", f"{self.one}/picture")
+        self.assertEqual((200, JPEG, "image/jpeg"), (got.status, got.body, got.headers["content-type"]))
+        self.assertIn("sandbox", got.headers["content-security-policy"])
+        self.assertEqual("nosniff", got.headers["x-content-type-options"])
+        again = self.web.ask("GET", f"{self.one}/picture", if_none_match=got.headers["etag"])
+        self.assertEqual((304, b""), (again.status, again.body))
+        self.assertEqual("1234500", self.get(self.one)["picture"]["version"])
+        taken = self.web.ask("POST", f"{self.one}/picture").json
+        self.assertEqual("snapshot", taken["source"])
+
+    def test_no_markup(self) -> None:
+        """What calls itself a picture but is markup is not given to a browser."""
+        self.web.pictures = Pictures()
+        self.web.pictures.known["020000000001"] = picture("020000000001", "image/svg+xml")
+        self.refused(404, "GET", f"{self.one}/picture")
+
+
+class OperationsTests(ApiCase):
+    def test_lives(self) -> None:
+        """Whether it lives anybody may know, also where a token is needed; whether it is ready likewise."""
+        site = WebSite(token="long-enough-a-token")
+        self.assertEqual((200, b"ok\n"), (site.ask("GET", "/healthz").status, site.ask("GET", "/healthz").body))
+        site.found = {"sweeps": 1}
+        self.assertEqual(200, site.ask("GET", "/readyz").status)
+
+    def test_not_ready(self) -> None:
+        """Until it has its MQTT connection and has looked once it is not ready, and says what is missing."""
+        site = WebSite()
+        got = site.ask("GET", "/readyz")
+        self.assertEqual((503, b"no sweep has ended yet\n"), (got.status, got.body))
+        site.found, site.mqtt = {"sweeps": 3}, {"state": "reconnecting"}
+        self.assertEqual(
+            (503, b"MQTT is not connected\n"), (site.ask("GET", "/readyz").status, site.ask("GET", "/readyz").body)
+        )
+
+    def test_metrics(self) -> None:
+        """The figures are for who has the token, in Prometheus' own media type."""
+        site = WebSite(token="long-enough-a-token")
+        self.assertEqual(401, site.ask("GET", "/metrics").status)
+        got = site.ask("GET", "/metrics", authorization="Bearer long-enough-a-token")
+        self.assertEqual((200, b"camdetect_up 1\n"), (got.status, got.body))
+        self.assertEqual("text/plain; version=0.0.4", got.headers["content-type"])
+
+
+class DocumentTests(ApiCase):
+    def test_every_route(self) -> None:
+        """The OpenAPI document has every route with its own name, and the served one is that document."""
+        told = document(ROUTES, "1.2.3")
+        operations = [one for path in told["paths"].values() for one in path.values()]
+        self.assertEqual(len(ROUTES), len(operations))
+        self.assertEqual(len(ROUTES), len({one["operationId"] for one in operations}))
+        self.assertEqual(json.loads(json.dumps(told)), self.get(f"{API}/openapi.json"))
+
+    def test_answers_are_as_told(self) -> None:
+        """Each JSON answer has the members that its schema requires."""
+        self.web.seat("status", {"status": "online"})
+        self.web.history.sample()
+        for route in ROUTES:
+            if route.method == "GET" and route.answer and route.handler not in ("why", "doctor"):
+                path = route.path.replace("{camera_id}", "020000000001")
+                answer = self.get(API + path)
+                for name in route.answer.get("required", ()):
+                    self.assertIn(name, answer, route.path)
+        card = self.get(f"{API}/cameras?fields=brief")["cameras"][0]
+        self.assertLessEqual(set(shapes.BRIEF["required"]), set(card))
+
+    def test_methods(self) -> None:
+        """A method that a path does not take is told with those that it takes; HEAD is GET without the body."""
+        got = self.web.ask("POST", f"{API}/cameras")
+        self.assertEqual((405, "GET, HEAD"), (got.status, got.headers["allow"]))
+        head = self.web.ask("HEAD", f"{API}/cameras")
+        self.assertEqual((200, b""), (head.status, head.body))
+        self.assertEqual(200, self.web.ask("HEAD", f"{API}/events").status)
+        self.assertEqual(405, self.web.ask("BREW", "/").status)
+        self.refused(404, "GET", "/api/v2/cameras")

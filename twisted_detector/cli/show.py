@@ -1,0 +1,105 @@
+"""The id, address or name of a camera goes in; all that is known of it comes out, for people or as JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, TextIO
+
+from twisted_detector.cli.list import read_cameras
+from twisted_detector.cli.screen import cell, pairs, screen, status_cell, table
+from twisted_detector.errors import CamdetectError
+from twisted_detector.model import Camera
+from twisted_detector.model.encoding import rfc3339
+from twisted_detector.store.cameras import dump_camera
+
+
+def matching(cameras: Sequence[Camera], word: str) -> list[Camera]:
+    """The cameras that ``word`` means: one id, or all at one address, or all of one name; MACs as people write them."""
+    compact = word.lower().replace(":", "").replace("-", "")
+    by_id = [one for one in cameras if one.id in (word, compact)]
+    by_address = [one for one in cameras if one.address == word]
+    return by_id or by_address or [one for one in cameras if one.name.lower() == word.lower()]
+
+
+def show(reactor: Any, directory: Path, word: str, *, use_json: bool, out: TextIO, err: TextIO) -> int:
+    """Write what is known of one camera to ``out``; exit status 1 when there is none, or the store cannot be read."""
+    try:
+        cameras = read_cameras(reactor, directory)
+    except CamdetectError as error:
+        err.write(f"camdetect show: {error}\n")
+        return 1
+    found = matching(cameras, word)
+    if not found:
+        err.write(
+            f"camdetect show: no camera has that id, address or name: {word!r}; `camdetect list` shows them all\n"
+        )
+        return 1
+    if use_json:
+        out.write(json.dumps([json.loads(dump_camera(one)) for one in found], indent=2, sort_keys=True) + "\n")
+        return 0
+    console = screen(out)
+    for camera in found:
+        _show(camera, console)
+    return 0
+
+
+def _stamp(at: float) -> str:
+    return rfc3339(at) if at else ""
+
+
+def _show(camera: Camera, console: Any) -> None:
+    console.print(cell(camera.name or camera.id, "bold"))
+    console.print(
+        pairs(
+            (
+                ("id", camera.id),
+                ("status", status_cell(camera.status.value)),
+                ("reason", camera.reason),
+                ("since", _stamp(camera.since)),
+                ("address", camera.address),
+                ("MAC", camera.mac.text if camera.mac else ""),
+                ("maker", camera.manufacturer),
+                ("model", camera.model),
+                ("firmware", camera.firmware_version),
+                ("serial number", camera.serial_number),
+                ("channel", camera.channel if camera.channel > 1 else ""),
+                ("ONVIF", camera.onvif_url),
+                ("page", camera.http_url),
+                ("can", ", ".join(camera.capabilities)),
+                ("seen by", ", ".join(camera.methods)),
+                ("first seen", _stamp(camera.first_seen)),
+                ("last seen", _stamp(camera.last_seen)),
+                ("last proved", _stamp(camera.last_validated)),
+            )
+        )
+    )
+    if camera.streams:
+        console.print()
+        console.print(
+            table(
+                ("STREAM", "CODEC", "SIZE", "FPS", "AUDIO", "PROVED", "WHY NOT", "URL"),
+                (
+                    (
+                        cell(stream.name),
+                        cell(stream.codec),
+                        cell(f"{stream.width}x{stream.height}" if stream.width else ""),
+                        cell(f"{stream.fps:g}" if stream.fps else ""),
+                        cell(stream.audio),
+                        cell(stream.proof.value, "green" if stream.validated else "yellow"),
+                        cell(stream.reason),
+                        cell(stream.url),
+                    )
+                    for stream in camera.streams
+                ),
+            )
+        )
+    if len(camera.ip_history) > 1:
+        moves = [(cell(_stamp(at)), cell(address)) for address, at in camera.ip_history]
+        console.print(table(("SINCE", "ADDRESS"), moves))
+    if camera.evidence:
+        said = [
+            (cell(one.kind), cell(one.value), cell(one.source), cell(_stamp(one.seen_at))) for one in camera.evidence
+        ]
+        console.print(table(("EVIDENCE", "VALUE", "SAID BY", "AT"), said))

@@ -1,0 +1,66 @@
+"""The running daemon's health goes in; one screen of it, JSON, or just an exit status comes out."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TextIO
+
+from twisted_detector.cli.screen import cell, pairs, screen, status_cell, table
+from twisted_detector.errors import CamdetectError
+from twisted_detector.operations.control_socket import NotRunning, ask
+
+
+def status(directory: Path, *, use_json: bool, quiet: bool, out: TextIO, err: TextIO) -> int:
+    """Tell how the daemon of a state directory is; exit status 0 when it answers, else 1.
+
+    :param quiet: write nothing but faults: for a container's HEALTHCHECK.
+    """
+    try:
+        blocks = ask(directory, {"command": "status"})
+    except NotRunning:
+        err.write(f"camdetect status: no daemon answers at {directory}\n")
+        return 1
+    except CamdetectError as error:
+        err.write(f"camdetect status: {error}\n")
+        return 1
+    if use_json:
+        out.write(json.dumps(blocks, indent=2, sort_keys=True) + "\n")
+    elif not quiet:
+        _show(blocks, screen(out))
+    return 0
+
+
+def _show(blocks: Mapping[str, Any], console: Any) -> None:
+    stats, mqtt, discovery = blocks["stats"], blocks["mqtt"], blocks["discovery"]
+    latency, process = mqtt["ack_latency_ms"], blocks["resources"]
+    console.print(
+        pairs(
+            (
+                ("daemon", cell(blocks["status"], "green" if blocks["status"] == "online" else "yellow")),
+                ("reason", blocks["reason"]),
+                ("MQTT", cell(mqtt["state"], "green" if mqtt["state"] == "connected" else "red")),
+                ("last loss", mqtt["last_disconnect_reason"]),
+                ("messages", f"{mqtt['acknowledged']} acknowledged, {sum(mqtt['queue_depth'].values())} waiting"),
+                ("success", f"{mqtt['success_rate']:.3%}"),
+                ("latency", f"p50 {latency['p50']} ms, p99 {latency['p99']} ms" if latency["p50"] is not None else ""),
+                ("phase", discovery["phase"] + (", sweeping" if discovery["sweeping"] else "")),
+                ("reactor lag", f"p99 {blocks['reactor']['lag_ms']['p99']} ms"),
+                ("process", f"{process['rss_mb']} MB, {process['cpu_percent']} % of a core, {process['fds']} files"),
+            )
+        )
+    )
+    counts = stats["by_status"]
+    console.print(table(("CAMERAS", ""), [(status_cell(word), cell(count)) for word, count in sorted(counts.items())]))
+    rows = (
+        (
+            cell(method),
+            cell(sweep["at"]),
+            cell(f"{sweep['duration_s']} s"),
+            cell(sweep["sightings"]),
+            cell(sweep["error"]),
+        )
+        for method, sweep in sorted(discovery["last_sweep"].items())
+    )
+    console.print(table(("LAST SWEEP BY", "AT", "TOOK", "SEEN", "FAULT"), rows))

@@ -1,0 +1,88 @@
+"""Load the settings: environment, file and secrets read, derived defaults filled in, everything checked together."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TextIO
+
+from twisted_detector.config.checks import Checks
+from twisted_detector.config.config import Config
+from twisted_detector.config.kinds import NAME, Refused
+from twisted_detector.config.reader import Reader, ReadFile, Reading, must_be, read_file as read_file_from_disk
+from twisted_detector.errors import ConfigError
+from twisted_detector.model import Login
+
+
+def load(
+    environ: Mapping[str, str],
+    *,
+    hostname: str,
+    superuser: bool | None = None,
+    read_file: ReadFile = read_file_from_disk,
+) -> Config:
+    """Read the whole configuration.
+
+    :param environ: the environment variables.
+    :param hostname: this machine's name: the last resort for NODE_ID.
+    :param superuser: whether this is root, for the default of STATE_DIR; None: look.
+    :param read_file: how files are read.
+    :raises ConfigError: with every fault.
+    """
+    reading = Reader(Config.settings(), environ, read_file=read_file).read()
+    values = reading.values
+    _derive(reading, environ, hostname, os.geteuid() == 0 if superuser is None else superuser)
+    config = Config(**values)
+    checks = Checks(config, Config.settings(), reading, read_file)
+    faults = (*reading.faults, *checks.faults())
+    if faults:
+        raise ConfigError(faults)
+    first = (Login(config.camera_username, config.camera_password),) if config.camera_username else ()
+    values["camera_credentials"] = tuple(dict.fromkeys((*first, *config.camera_credentials)))
+    return Config(
+        **values,
+        plugin_settings=reading.plugin_settings,
+        warnings=(*reading.warnings, *checks.warnings()),
+        notify_socket=environ.get("NOTIFY_SOCKET", ""),
+        watchdog_seconds=_watchdog(environ),
+    )
+
+
+def _derive(reading: Reading, environ: Mapping[str, str], hostname: str, superuser: bool) -> None:
+    """Fill in the defaults that depend on the machine or on another setting."""
+    values = reading.values
+    if "node_id" not in reading.given:
+        device = environ.get("BALENA_DEVICE_UUID", "")
+        source = "BALENA_DEVICE_UUID" if device else "NODE_ID, from the host name"
+        try:
+            values["node_id"] = NAME.read(device or hostname)
+        except Refused as refusal:
+            reading.refuse(source, ascii(device or hostname), must_be(NAME, refusal))
+    node_id = values.get("node_id", "camdetect")
+    values.setdefault("mqtt_client_id", f"camdetect-{node_id}")
+    if values.get("mqtt_tls"):
+        values.setdefault("mqtt_port", 8883)
+    if "state_dir" not in reading.given:
+        home = environ.get("XDG_STATE_HOME") or (f"{environ['HOME']}/.local/state" if environ.get("HOME") else "")
+        if superuser:
+            values["state_dir"] = Path("/var/lib/camdetect")
+        elif home:
+            values["state_dir"] = Path(home) / "camdetect"
+        else:
+            reading.refuse("STATE_DIR", "", "must be set where there is neither XDG_STATE_HOME nor HOME")
+
+
+def _watchdog(environ: Mapping[str, str]) -> float:
+    """Seconds of WATCHDOG_USEC. Set by the supervisor, not by the user: what cannot be read is no watchdog."""
+    given = environ.get("WATCHDOG_USEC", "")
+    return int(given) / 1e6 if given.isascii() and given.isdigit() and len(given) < 16 else 0.0
+
+
+def config_or_exit(environ: Mapping[str, str], *, hostname: str, stderr: TextIO) -> Config:
+    """What every root does: the Config, or one message on ``stderr`` and exit status 2."""
+    try:
+        return load(environ, hostname=hostname)
+    except ConfigError as error:
+        stderr.write(f"camdetect: {error}\n")
+        raise SystemExit(2) from None

@@ -1,0 +1,272 @@
+"""The environment, a TOML file and secret files go in; one value per setting comes out, with every fault and warning.
+
+Which settings there are is an argument: this module knows sources, not names. An empty variable counts as not set
+(that is what ``${NAME:-}`` in a compose file gives). The environment wins over the file.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from twisted_detector.config.kinds import Kind, Refused, Setting
+
+#: The largest file that is read: a bundle of all public CAs has a quarter of a megabyte.
+MAX_FILE_BYTES = 4_194_304
+
+#: A given value in a fault is cut here.
+_MAX_SHOWN = 80
+
+#: Unknown variables are other programs' affair, except those that begin as ours do and read like one of ours.
+_OUR_PREFIXES = ("MQTT_", "CAMERA_", "SCAN_", "DISCOVERY_", "CAMDETECT_")
+#: Names that people write by habit, and that no measure of likeness leads to the right one.
+_HABITS = MappingProxyType(
+    {
+        "MQTT_HOST": "MQTT_BROKER",
+        "MQTT_SERVER": "MQTT_BROKER",
+        "MQTT_HOSTNAME": "MQTT_BROKER",
+        "MQTT_URL": "MQTT_BROKER",
+        "MQTT_USER": "MQTT_USERNAME",
+        "MQTT_PASS": "MQTT_PASSWORD",
+        "CAMERA_USER": "CAMERA_USERNAME",
+        "CAMERA_PASS": "CAMERA_PASSWORD",
+    }
+)
+
+CONFIG_FILE = "CAMDETECT_CONFIG"
+
+
+@dataclass(frozen=True, slots=True)
+class FileContent:
+    """What a file holds, and who may read it (the permission bits)."""
+
+    data: bytes = field(repr=False)
+    mode: int = 0o600
+
+
+ReadFile = Callable[[Path], FileContent]
+
+
+def read_file(path: Path) -> FileContent:
+    """Read a whole regular file.
+
+    :raises OSError: it cannot be read, is no regular file, or is larger than MAX_FILE_BYTES.
+    """
+    if not stat.S_ISREG(path.stat().st_mode):  # before opening: opening a FIFO would wait
+        raise OSError("not a regular file")
+    with path.open("rb") as stream:
+        mode = os.fstat(stream.fileno()).st_mode
+        data = stream.read(MAX_FILE_BYTES + 1)
+    if len(data) > MAX_FILE_BYTES:
+        raise OSError(f"larger than {MAX_FILE_BYTES} bytes")
+    return FileContent(data=data, mode=stat.S_IMODE(mode))
+
+
+def why(error: OSError) -> str:
+    """The reason of an OSError in words, without the path that stands beside it anyhow."""
+    return error.strerror or str(error)
+
+
+@dataclass(slots=True)
+class Reading:
+    """The outcome: values by field name, the names that were given at all, and all that was wrong or odd."""
+
+    values: dict[str, Any] = field(default_factory=dict)
+    given: set[str] = field(default_factory=set)
+    faulty: set[str] = field(default_factory=set)
+    faults: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    plugin_settings: Mapping[str, Mapping[str, Any]] = field(default_factory=lambda: MappingProxyType({}))
+
+    def refuse(self, variable: str, given: str, allowed: str) -> None:
+        """Note a fault of ``variable``; ``given`` is as it may be shown."""
+        self.faults.append(f"{variable}{' = ' + given if given else ''}: {allowed}")
+        self.faulty.add(variable.lower())
+
+
+def shown(value: object, *, secret: bool) -> str:
+    """A given value as a fault may show it: masked when secret, and so the login part of a URL in any case."""
+    if secret:
+        return "***"
+    text = ascii(value)
+    scheme, slashes, rest = text.partition("//")
+    _login, at, host = rest.rpartition("@")
+    if slashes and at:
+        text = f"{scheme}//***@{host}"
+    return text if len(text) <= _MAX_SHOWN else text[:_MAX_SHOWN] + "…"
+
+
+def must_be(kind: Kind[Any], refusal: Refused) -> str:
+    """What is allowed, and what is wrong where that does not say it."""
+    return f"must be {kind.allowed}" + (f"; {refusal}" if str(refusal) else "")
+
+
+class Reader:
+    """Reads all settings once."""
+
+    def __init__(self, settings: Mapping[str, Setting], environ: Mapping[str, str], *, read_file: ReadFile) -> None:
+        self._settings = settings
+        self._environ = environ
+        self._read_file = read_file
+        self._reading = Reading()
+
+    def read(self) -> Reading:
+        """Gather, read and judge every setting."""
+        table = self._table()
+        for name, setting in self._settings.items():
+            self._setting(name, setting, table)
+        self._typing_errors()
+        return self._reading
+
+    # --- The TOML file ------------------------------------------------------------------------------------------------
+
+    def _table(self) -> dict[str, Any]:
+        where = self._environ.get(CONFIG_FILE, "")
+        if not where:
+            return {}
+        content = self._content(CONFIG_FILE, where)
+        if content is None:
+            return {}
+        import tomllib  # only where there is such a file
+
+        try:
+            table = tomllib.loads(content.data.decode("utf-8"))
+        except UnicodeDecodeError:
+            return self._no_table(where, "it is not UTF-8")
+        except tomllib.TOMLDecodeError as error:
+            return self._no_table(where, str(error))
+        except RecursionError:
+            return self._no_table(where, "it is nested too deeply")
+        self._plugins(table.pop("plugins", {}))
+        known = self._known()
+        for key in sorted(set(table) - known):
+            guess = _guess(key.lower(), known)
+            self._reading.refuse(key, "", f"unknown in {where}" + (f"; is {guess} meant?" if guess else ""))
+            del table[key]
+        secrets = sorted(key for key in table if key in self._settings and self._settings[key].secret)
+        if secrets and content.mode & 0o077:
+            self._reading.refuse(
+                CONFIG_FILE,
+                ascii(where),
+                f"has {', '.join(secrets)} but may be read by others (mode {content.mode:04o}); chmod 600 it",
+            )
+        return table
+
+    def _no_table(self, where: str, why_not: str) -> dict[str, Any]:
+        self._reading.refuse(CONFIG_FILE, ascii(where), f"must be a TOML file; {why_not}")
+        return {}
+
+    def _known(self) -> set[str]:
+        files = {f"{name}_file" for name, setting in self._settings.items() if setting.secret}
+        return (set(self._settings) | files) - {CONFIG_FILE.lower()}
+
+    def _plugins(self, tables: object) -> None:
+        if not isinstance(tables, dict) or not all(isinstance(table, dict) for table in tables.values()):
+            self._reading.refuse("plugins", "", "must hold tables only: [plugins.<name>]")
+            return
+        self._reading.plugin_settings = MappingProxyType(
+            {name: MappingProxyType(dict(table)) for name, table in tables.items()}
+        )
+
+    # --- One setting --------------------------------------------------------------------------------------------------
+
+    def _setting(self, name: str, setting: Setting, table: Mapping[str, Any]) -> None:
+        variable = name.upper()
+        # the environment wins as a whole: a value there also wins over a file that is named in the TOML file
+        value: object = self._environ.get(variable, "")
+        path: object = self._environ.get(f"{variable}_FILE", "") if setting.secret else ""
+        if value == "" and path == "":
+            value, path = table.get(name, ""), table.get(f"{name}_file", "")
+        if path != "":
+            if value != "" or not isinstance(path, str):
+                wrong = f"give this or {variable}_FILE, not both" if value != "" else "must be a path"
+                self._reading.refuse(variable if value != "" else f"{variable}_FILE", "", wrong)
+                self._reading.faulty.add(name)
+                return
+            self._reading.given.add(name)
+            value = self._secret_file(f"{variable}_FILE", path, private=setting.private_file)
+            if value is None:
+                self._reading.faulty.add(name)
+                return
+        if value == "":
+            return
+        self._reading.given.add(name)
+        try:
+            self._reading.values[name] = _read(setting, value)
+        except Refused as refusal:
+            self._reading.refuse(variable, shown(value, secret=setting.secret), must_be(setting.kind, refusal))
+
+    def _secret_file(self, variable: str, where: str, *, private: bool) -> str | list[str] | None:
+        content = self._content(variable, where)
+        if content is None:
+            return None
+        if private and content.mode & 0o077:
+            self._reading.refuse(
+                variable, ascii(where), f"may be read by others (mode {content.mode:04o}); chmod 600 it"
+            )
+            return None
+        try:
+            text = content.data.decode("utf-8")
+        except UnicodeDecodeError:
+            self._reading.refuse(variable, ascii(where), "the file must be UTF-8")
+            return None
+        if private:
+            lines = (line.removesuffix("\r") for line in text.split("\n"))
+            found: str | list[str] = [line for line in lines if line.strip() and not line.startswith("#")]
+        else:
+            found = text.removesuffix("\n").removesuffix("\r")
+        if not found:
+            self._reading.refuse(variable, ascii(where), "the file is empty")
+            return None
+        return found
+
+    def _content(self, variable: str, where: str) -> FileContent | None:
+        try:
+            return self._read_file(Path(where))
+        except (OSError, ValueError) as error:  # ValueError: a NUL in the path
+            reason = why(error) if isinstance(error, OSError) else str(error)
+            self._reading.refuse(variable, ascii(where), f"cannot be read: {reason}")
+            return None
+
+    # --- Names that are nearly ours -----------------------------------------------------------------------------------
+
+    def _typing_errors(self) -> None:
+        known = {name.upper() for name in self._known()} | {CONFIG_FILE}
+        for variable in sorted(set(self._environ) - known):
+            if not variable.startswith(_OUR_PREFIXES):
+                continue
+            guess = _HABITS.get(variable) or _guess(variable, known)
+            if guess:
+                self._reading.warnings.append(f"{variable} is not a setting and is ignored; is {guess} meant?")
+
+
+def _guess(name: str, known: Iterable[str]) -> str:
+    """The known name that ``name`` was probably meant to be, or ""."""
+    from difflib import get_close_matches  # only after a mistake
+
+    # 0.8: one letter too many, too few or wrong in a name of five; unrelated words with a common prefix stay apart
+    return next(iter(get_close_matches(name, sorted(known), n=1, cutoff=0.8)), "")
+
+
+def _read(setting: Setting, value: object) -> Any:
+    """The value of what was given: text, or one of the TOML types that its kind takes.
+
+    :raises Refused: it is not allowed.
+    """
+    kind = setting.kind
+    if isinstance(value, str):
+        return kind.read(value)
+    if isinstance(value, list) and kind.read_many is not None:
+        if not all(isinstance(entry, str) for entry in value):
+            raise Refused("a list of texts")
+        return kind.read_many(value)
+    if isinstance(value, dict) and kind.read_table is not None:
+        return kind.read_table(value)
+    if type(value) not in kind.native:
+        raise Refused
+    return kind.read(str(value).lower() if isinstance(value, bool) else str(value))

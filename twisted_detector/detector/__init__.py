@@ -1,0 +1,1 @@
+"""Decides when to sweep, inspect, check, search and photograph."""

@@ -1,0 +1,1 @@
+"""Multicast DNS: queries for camera services, and the announcements of those services."""

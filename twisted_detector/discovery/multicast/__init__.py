@@ -1,0 +1,1 @@
+"""Sockets, listener and fair queue that all multicast discovery protocols share."""

@@ -1,0 +1,59 @@
+"""Nothing, or an address, goes in; the socket that hears the kernel, or one datagram that makes it ask, comes out."""
+
+from __future__ import annotations
+
+import socket
+from contextlib import suppress
+from ipaddress import IPv4Address, IPv6Address
+from typing import Any, Protocol
+
+from twisted_detector.errors import LocalError
+from twisted_detector.wire.netlink import messages as netlink
+
+#: RFC 863. Nothing listens there, and nothing logs it.
+_DISCARD_PORT = 9
+#: asm-generic/socket.h; beyond net.core.rmem_max for who has CAP_NET_ADMIN.
+_SO_RCVBUFFORCE = 33
+#: Room for a burst of changes while the reactor is busy; the kernel caps it at net.core.rmem_max (212 992 by default).
+_RECEIVE_BUFFER = 1_048_576
+
+
+class NetlinkSocket(Protocol):
+    """The part of a socket that is used here."""
+
+    def fileno(self) -> int: ...
+    def send(self, data: bytes, /) -> int: ...
+    def recvfrom(self, size: int, /) -> tuple[bytes, Any]: ...
+    def close(self) -> None: ...
+
+
+def open_netlink() -> NetlinkSocket:
+    """A non-blocking rtnetlink socket that hears of links, addresses and neighbours (rtnetlink(7)).
+
+    :raises LocalError: not on Linux.
+    :raises OSError: the kernel has none for us (a sandbox may forbid AF_NETLINK).
+    """
+    if not hasattr(socket, "AF_NETLINK"):
+        raise LocalError("the kernel's neighbours are known on Linux only: there is no AF_NETLINK here")
+    kernel = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC, 0)
+    try:
+        kernel.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER)
+        with suppress(PermissionError):
+            kernel.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, _RECEIVE_BUFFER)
+        groups = netlink.RTMGRP_LINK | netlink.RTMGRP_NEIGH | netlink.RTMGRP_IPV4_IFADDR | netlink.RTMGRP_IPV6_IFADDR
+        kernel.bind((0, groups))
+    except OSError:
+        kernel.close()
+        raise
+    return kernel
+
+
+def provoke_kernel(address: IPv4Address | IPv6Address, index: int) -> None:
+    """Send one empty datagram to an on-link address, so that the kernel asks for its MAC. Never through a router.
+
+    :raises OSError: the kernel will not send (full neighbour table, firewall, link down).
+    """
+    family = socket.AF_INET if address.version == 4 else socket.AF_INET6
+    with socket.socket(family, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC) as datagram:
+        scope = (0, index if address.is_link_local else 0) if address.version == 6 else ()
+        datagram.sendto(b"", socket.MSG_DONTROUTE, (str(address), _DISCARD_PORT, *scope))

@@ -1,0 +1,248 @@
+"""Addresses of living hosts go in; which of their TCP ports are open comes out, each the moment it is known.
+
+A port that does not answer is tried again from another port of ours, long before the kernel would repeat its SYN (one
+second). How long is learnt from the round trips.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections import Counter, deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from twisted_detector.discovery.rate_limit import Pacer, Promise
+from twisted_detector.discovery.sweep.connector import Connector, Outcome
+
+#: Attempts for one port: with 5 % of packets lost each way, one port in ten thousand loses all four.
+MAX_TRIES = 4
+#: Seconds until the second attempt while no round trip is known, and the bounds once some are: below, a busy reactor
+#: would look like loss; above, the kernel's own repetition would come first.
+_FIRST_WAIT, _LEAST_WAIT, _MOST_WAIT = 0.15, 0.1, 0.4
+#: Each attempt's wait as a multiple: the last is for a camera in Wi-Fi power save. Times _MOST_WAIT: one second.
+_PATIENCE = (1.0, 1.0, 1.5, 2.5)
+#: Packets of one attempt at most: the kernel's own ARP request, the SYN, and the reset that answers an open port.
+_PACKETS = 3
+#: Seconds that may be spent on beginning attempts before others have their turn.
+_SECONDS_PER_TURN = 0.003
+#: Attempts for which the kernel had no room, per port.
+_MAX_BLOCKED = 40
+
+
+@dataclass(slots=True)
+class _Host:
+    address: str
+    resolved: bool  #: whether the kernel knows its MAC; before, it sends nothing
+    todo: deque[int]
+    left: int  #: ports not decided
+    tries: dict[int, int] = field(default_factory=dict)
+    blocked: dict[int, int] = field(default_factory=dict)
+    running: int = 0
+    queued: bool = False
+    asked_at: float = 0.0
+    found: list[int] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class _Attempt:
+    host: _Host
+    port: int
+    began: float
+    reset: Promise  #: that answers an open port
+    blocked: bool = False
+    give_up: Callable[[], None] | None = None
+
+
+class Knocker:
+    """Tries all ports of every host that it is given.
+
+    :param ports: in the order in which they are tried.
+    :param by: what the pacer counts the attempts as.
+    :param half_open: attempts at the same time; per_host: at one host.
+    :param told: called with an address and its open ports so far at every open port, and at last once more with True.
+    :param unresolved: called with the address of a host that the kernel has not found yet, at most every 0.1 s.
+    :ivar tried: attempts so far; repeated: answers that came at a later one only.
+    :ivar counts: ``attempts``, ``open``, ``repeated`` (answered at a later attempt), ``silent``, ``most_half_open``,
+        ``most_per_host``, ``no_room``.
+    """
+
+    def __init__(
+        self,
+        connector: Connector,
+        ports: Sequence[int],
+        *,
+        pacer: Pacer,
+        half_open: int,
+        per_host: int,
+        monotonic: Callable[[], float],
+        told: Callable[[str, tuple[int, ...], bool], None],
+        unresolved: Callable[[str], None],
+        counts: Counter[str],
+        by: str = "connect",
+    ) -> None:
+        self._by = by
+        self._connector = connector
+        self._ports = tuple(ports)
+        self._pacer = pacer
+        self._half_open = half_open
+        self._per_host = per_host
+        self._monotonic = monotonic
+        self._told = told
+        self._unresolved = unresolved
+        self.counts = counts
+        self._hosts: dict[str, _Host] = {}
+        self._ready: deque[_Host] = deque()
+        self._running: dict[int, _Attempt] = {}
+        self._deadlines: list[tuple[float, int]] = []
+        self._number = 0
+        self._round_trip: float | None = None
+        self._variation = 0.0
+        self.tried = self.repeated = 0
+
+    @property
+    def busy(self) -> bool:
+        """Whether a host is left whose ports are not all decided."""
+        return bool(self._hosts)
+
+    def close(self) -> None:
+        """Nothing more is answered: the connector gave all attempts up."""
+        for attempt in self._running.values():
+            attempt.reset.withdrawn()
+        self._running.clear()
+
+    def add(self, address: str, *, resolved: bool = True) -> None:
+        """Try this host; ``resolved`` False: the kernel has yet to find it."""
+        if address in self._hosts or not self._ports:
+            return
+        host = _Host(address, resolved, deque(self._ports), len(self._ports), asked_at=self._monotonic())
+        self._hosts[address] = host
+        self._queue(host)  # the next turn begins: whoever tells of a hundred hosts at once is not held up
+
+    def resolved(self, address: str) -> None:
+        """The kernel has found this host."""
+        host = self._hosts.get(address)
+        if host is not None:
+            host.resolved = True
+
+    def turn(self) -> None:
+        """Give up what waited too long, begin what may begin."""
+        # What is known already must be told first, or a busy reactor would look like loss.
+        told = self._connector.settle()
+        now = self._monotonic()
+        while told and self._deadlines and self._deadlines[0][0] <= now:
+            number = heapq.heappop(self._deadlines)[1]
+            attempt = self._running.get(number)
+            if attempt is not None:
+                self._late(number, attempt, now)
+        self.start()
+
+    def start(self) -> None:
+        """Begin as many attempts as the limits allow, one port of each host after the other."""
+        until = self._monotonic() + _SECONDS_PER_TURN
+        while self._ready and len(self._running) < self._half_open and self._pacer.may(_PACKETS):
+            if self._monotonic() > until:
+                return  # the next turn, or answer, goes on
+            host = self._ready.popleft()
+            host.queued = False
+            self._begin(host, host.todo.popleft())
+            self._queue(host)
+
+    def _queue(self, host: _Host) -> None:
+        if host.todo and not host.queued and host.running < self._per_host:
+            host.queued = True
+            self._ready.append(host)
+
+    def _begin(self, host: _Host, port: int) -> None:
+        asks_too = not host.resolved and not host.tries
+        reset = self._pacer.spend(2 if asks_too else 1, by=self._by, to_follow=1)
+        self._number += 1
+        number, now = self._number, self._monotonic()
+        attempt = _Attempt(host, port, now, reset)
+        host.running += 1
+        tries = host.tries[port] = host.tries.get(port, 0) + 1
+        self._running[number] = attempt
+        self.tried += 1
+        self.counts["attempts"] += 1
+        self.counts["most_half_open"] = max(self.counts["most_half_open"], len(self._running))
+        self.counts["most_per_host"] = max(self.counts["most_per_host"], host.running)
+        heapq.heappush(self._deadlines, (now + self._wait(tries), number))
+        attempt.give_up = self._connector.connect(host.address, port, lambda outcome: self._ended(number, outcome))
+
+    def _wait(self, tries: int) -> float:
+        wait = _FIRST_WAIT
+        if self._round_trip is not None:
+            wait = min(max(self._round_trip + 4 * self._variation, _LEAST_WAIT), _MOST_WAIT)
+        return wait * _PATIENCE[min(tries, MAX_TRIES) - 1]
+
+    def _late(self, number: int, attempt: _Attempt, now: float) -> None:
+        """No answer in time."""
+        host, port = attempt.host, attempt.port
+        tries = host.tries[port]
+        if not host.resolved and not attempt.blocked and tries < MAX_TRIES:
+            # Nothing was sent yet: the kernel holds the SYN back until it has the MAC. Another would only queue up.
+            host.tries[port] = tries + 1
+            heapq.heappush(self._deadlines, (now + self._wait(tries + 1), number))
+            if now - host.asked_at >= _LEAST_WAIT:
+                host.asked_at = now
+                self._unresolved(host.address)
+            return
+        self._end(number, attempt)
+        if attempt.give_up is not None:
+            attempt.give_up()
+        if attempt.blocked and host.blocked.get(port, 0) < _MAX_BLOCKED:
+            host.blocked[port] = host.blocked.get(port, 0) + 1
+            host.tries[port] = tries - 1
+            host.todo.append(port)
+        elif tries < MAX_TRIES:
+            host.todo.append(port)
+        else:
+            self.counts["silent"] += 1
+            self._decided(host)
+        self._queue(host)
+
+    def _ended(self, number: int, outcome: Outcome) -> None:
+        attempt = self._running.get(number)
+        if attempt is None:
+            return
+        if outcome is Outcome.NO_ROOM:
+            attempt.blocked = True  # its time-out brings the next attempt
+            self.counts["no_room"] += 1
+            return
+        if outcome is Outcome.OPEN:
+            attempt.reset.kept()
+        self._end(number, attempt)
+        host = attempt.host
+        if outcome is not Outcome.UNREACHABLE:
+            host.resolved = True
+            if host.tries[attempt.port] == 1:
+                self._learn(self._monotonic() - attempt.began)
+            else:
+                self.repeated += 1
+                self.counts["repeated"] += 1
+        if outcome is Outcome.OPEN:
+            self.counts["open"] += 1
+            host.found.append(attempt.port)
+            if host.left > 1:
+                self._told(host.address, tuple(host.found), False)
+        self._decided(host)
+        self._queue(host)
+        self.start()
+
+    def _end(self, number: int, attempt: _Attempt) -> None:
+        del self._running[number]
+        attempt.host.running -= 1
+        attempt.reset.withdrawn()
+
+    def _decided(self, host: _Host) -> None:
+        host.left -= 1
+        if not host.left:
+            del self._hosts[host.address]
+            self._told(host.address, tuple(host.found), True)
+
+    def _learn(self, seconds: float) -> None:
+        """RFC 6298 section 2, with first attempts only (Karn)."""
+        if self._round_trip is None:
+            self._round_trip, self._variation = seconds, seconds / 2
+            return
+        self._variation += (abs(seconds - self._round_trip) - self._variation) / 4
+        self._round_trip += (seconds - self._round_trip) / 8

@@ -1,0 +1,59 @@
+"""An address and some of its TCP ports go in; whether anybody answers there at this moment comes out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import Any
+
+from twisted.internet.defer import Deferred, TimeoutError as DeferredTimeout
+from zope.interface import implementer
+
+from twisted_detector.discovery.rate_limit import Pacer
+from twisted_detector.discovery.sweep.connector import Connector, EpollConnector, Outcome
+from twisted_detector.interfaces import IKnock
+from twisted_detector.model.addresses import SILENT_PORTS
+
+METHOD = "knock"
+
+#: Seconds for each of two attempts: a device on the link answers in some milliseconds, one in Wi-Fi power save in some
+#: hundred; and a move is not to be told later than it must.
+_WAITS = (0.15, 0.35)
+#: RFC 793: where nothing listens a reset comes, which is an answer as well.
+_ANY_PORT = 80
+
+
+@implementer(IKnock)
+class TcpKnock:
+    """Connects and hangs up; nothing is sent over the connection. IPv4 only.
+
+    :param reactor: IReactorTime and IReactorFDSet.
+    :param pacer: says when something may be sent.
+    :param make_connector: for tests.
+    """
+
+    def __init__(
+        self, reactor: Any, pacer: Pacer, *, make_connector: Callable[[Any], Connector] = EpollConnector
+    ) -> None:
+        self._reactor = reactor
+        self._pacer = pacer
+        self._make_connector = make_connector
+
+    async def answers(self, address: str, ports: Sequence[int]) -> bool:
+        """See :class:`IKnock`."""
+        if ":" in address:
+            return False
+        port = next((one for one in ports if one not in SILENT_PORTS), _ANY_PORT)
+        connector = self._make_connector(self._reactor)
+        try:
+            for wait in _WAITS:
+                await self._pacer.turn(by=METHOD, packets=2)
+                ended: Deferred[Outcome] = Deferred()
+                give_up = connector.connect(address, port, ended.callback)
+                ended.addTimeout(wait, self._reactor)
+                with suppress(DeferredTimeout):
+                    return await ended in (Outcome.OPEN, Outcome.REFUSED)
+                give_up()
+        finally:
+            connector.close()
+        return False

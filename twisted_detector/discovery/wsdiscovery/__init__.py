@@ -1,0 +1,1 @@
+"""WS-Discovery: multicast probes in four dialects, announcements, unicast probes of routed networks."""

@@ -1,0 +1,226 @@
+"""The interfaces of this machine go in; the ONVIF devices that answer a Probe, or say Hello and Bye, come out.
+
+Sources: WS-Discovery (April 2005), ONVIF Core section 7; SOAP-over-UDP 1.1 section 3.2 and appendix I for repetitions.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from typing import Any
+
+from twisted.internet.task import deferLater
+from zope.interface import implementer
+
+from twisted_detector.discovery.multicast.discoverer import GroupDiscoverer, Opened, Questions, asked_from
+from twisted_detector.discovery.multicast.sockets import Group
+from twisted_detector.discovery.wsdiscovery.dialects import Dialects
+from twisted_detector.discovery.wsdiscovery.listener import METHOD, Hearing
+from twisted_detector.discovery.wsdiscovery.unicast import RoutedNetworks
+from twisted_detector.interfaces import IDiscoverer, IFinder, ILookAt, INeighbours, IQuickLook, ISightingSink, IWatcher
+from twisted_detector.model import Candidate, Interface
+from twisted_detector.wire.lan import wsdiscovery as wire
+
+#: SOAP-over-UDP appendix I. So many after the first: cameras in Wi-Fi power save miss a whole burst.
+_REPEATS = 3
+_MIN_DELAY, _MAX_DELAY, _UPPER_DELAY = 0.05, 0.25, 0.5
+#: Seconds that a quick look and a search listen: devices answer a group within 0.5 s, and one repetition is sent.
+_QUICK_LISTEN = 1.5
+_QUICK_REPEATS = 1
+#: Stand for "wherever the kernel's routes lead", for what is sent to one address.
+_ANYWHERE, _ANYWHERE_IPV6 = Interface("", 0, "0.0.0.0", 0), Interface("", 0, "::", 0)
+
+#: Makes the bytes of a message from its id.
+Worded = Callable[[str], bytes]
+
+
+@implementer(IDiscoverer, IWatcher, IQuickLook, ILookAt, IFinder)
+class WSDiscovery(GroupDiscoverer):
+    """Probes every multicast interface when told to, and listens for Hello and Bye all the time.
+
+    ``listen``: devices wait up to 0.5 s before they answer, and the last repetition leaves after 1.25 s at worst: 2 is
+    the least that is fair.
+
+    :param dialects: remembers who answers what.
+    :param networks: CIDR texts; those of them that stand behind a router are asked address by address.
+    :param exclude: CIDR texts; nothing is sent to an address of theirs (a group reaches whoever listens).
+    """
+
+    name = METHOD
+    protocol = "WS-Discovery"
+    group = Group(wire.GROUP_IPV4, wire.GROUP_IPV6, wire.PORT)
+
+    def __init__(
+        self,
+        reactor: Any,
+        neighbours: INeighbours,
+        *,
+        dialects: Dialects | None = None,
+        networks: Iterable[str] = (),
+        exclude: Iterable[str] = (),
+        **common: Any,
+    ) -> None:
+        super().__init__(reactor, neighbours, **common)
+        self._dialects = dialects or Dialects()
+        self._exclude = tuple(ip_network(text, strict=False) for text in exclude)
+        self._routed = RoutedNetworks(networks, self._exclude)
+
+    def hearing(self, sink: ISightingSink, asked: Mapping[str, str] | None, lasting: float | None) -> Hearing:
+        """See :class:`GroupDiscoverer`."""
+
+        def answered(reference: str, message_id: str) -> None:
+            dialect = (asked or {}).get(message_id)
+            if dialect:
+                self._dialects.answered(reference, wire.Dialect[dialect])
+
+        return Hearing(
+            sink,
+            clock=self._reactor,
+            monotonic=self._monotonic,
+            counts=self.counts,
+            complain=self.complain,
+            asked=asked,
+            lasting=lasting,
+            answered=answered,
+        )
+
+    # --- IDiscoverer -----------------------------------------------------------------------------------------------
+
+    def ask(self, opened: Sequence[Opened], questions: Questions) -> int:
+        """See :class:`GroupDiscoverer`: every dialect from every address, each with an id of its own."""
+        return self._probe(opened, questions, tuple(wire.Dialect), repeats=_REPEATS)
+
+    async def sweep(self, sink: ISightingSink) -> None:
+        """See :class:`GroupDiscoverer`; then networks behind a router, for routers do not forward the group.
+
+        One datagram to each address; some devices do not answer it.
+        """
+        await super().sweep(sink)
+        if not self._routed:
+            return
+        own = await self._neighbours.interfaces()
+        with self.asking(sink, (_ANYWHERE,), ()) as (opened, questions):
+            message_id = self._new_message(questions, wire.Dialect.TRANSMITTER.name)
+            data = wire.probe(message_id, wire.Dialect.TRANSMITTER)
+
+            def send(to: str) -> None:
+                for one in opened:
+                    self.send_now(one.interface, one.port, data, to)
+
+            await self._routed.ask_each(own, send, self._pacer, f"{METHOD}.routed")
+            await deferLater(self._reactor, _QUICK_LISTEN)
+
+    # --- IQuickLook, ILookAt, IFinder ------------------------------------------------------------------------------
+
+    async def look_quickly(self, sink: ISightingSink) -> None:
+        """Probe in the few dialects that all known devices answer, once and once more."""
+        interfaces = await self.usable()
+        with self.asking(sink, asked_from(interfaces), interfaces) as (opened, questions):
+            if self._probe(opened, questions, self._dialects.cover(), repeats=_QUICK_REPEATS):
+                await deferLater(self._reactor, _QUICK_LISTEN)
+
+    async def look_at(self, address: str, sink: ISightingSink) -> None:
+        """Probe one address in all dialects; nothing when it is excluded."""
+        interfaces = await self._neighbours.interfaces()
+        with self.asking(sink, self._ways_to(address, interfaces), interfaces) as (opened, questions):
+            if self._probe(opened, questions, tuple(wire.Dialect), to=address, repeats=_QUICK_REPEATS):
+                await deferLater(self._reactor, _QUICK_LISTEN)
+
+    async def find(self, candidate: Candidate, sink: ISightingSink) -> None:
+        """Ask the group where a device is (Resolve, and a Probe in its dialect), and once more where it was."""
+        dialects = self._dialects.of(candidate.endpoint_reference)
+        interfaces = await self._neighbours.interfaces()
+        group = asked_from(await self.usable())
+        ways = self._ways_to(candidate.address, interfaces)
+        where = tuple(dict.fromkeys((*group, *ways)))
+        with self.asking(sink, where, interfaces) as (opened, questions):
+            to_group = [one for one in opened if one.interface in group]
+            directed = [one for one in opened if one.interface in ways]
+            sent = 0
+            for reference in _notations(candidate.endpoint_reference):
+                for version in dict.fromkeys(one.value[1] for one in dialects):
+                    worded = partial(_resolving, reference, version)
+                    sent += self._say(to_group, questions, worded, repeats=_QUICK_REPEATS)
+            sent += self._probe(to_group, questions, dialects, repeats=_QUICK_REPEATS)
+            sent += self._probe(directed, questions, dialects, to=candidate.address, repeats=_QUICK_REPEATS)
+            if sent:
+                await deferLater(self._reactor, _QUICK_LISTEN)
+
+    def _ways_to(self, address: str, interfaces: Sequence[Interface]) -> tuple[Interface, ...]:
+        """Where to ask one address from: the interface of its network, or any; none when it is excluded."""
+        bare, _, scope = address.partition("%")
+        where = ip_address(bare)
+        if any(where in network for network in self._exclude if network.version == where.version):
+            return ()
+        links = [one for one in interfaces if one.version == where.version]
+        own = [one for one in links if (one.name == scope if scope else where in _network_of(one))]
+        return (own[0] if own else _ANYWHERE if where.version == 4 else _ANYWHERE_IPV6,)
+
+    # --- messages --------------------------------------------------------------------------------------------------
+
+    def _probe(
+        self,
+        opened: Sequence[Opened],
+        questions: Questions,
+        dialects: Sequence[wire.Dialect],
+        *,
+        to: str = "",
+        repeats: int,
+    ) -> int:
+        """Send a Probe in each dialect; how many went out at once."""
+        return sum(
+            self._say(opened, questions, partial(_probing, dialect), dialect.name, to=to, repeats=repeats)
+            for dialect in dialects
+        )
+
+    def _say(
+        self,
+        opened: Sequence[Opened],
+        questions: Questions,
+        worded: Worded,
+        dialect: str = "",
+        *,
+        to: str = "",
+        repeats: int,
+    ) -> int:
+        """Send a message from each socket, each with an id of its own, and arrange for repetitions."""
+        sent = 0
+        for where in opened:
+            data = worded(self._new_message(questions, dialect))
+            send = partial(self.send, where.interface, where.port, data, to)
+            delay = self._random.uniform(_MIN_DELAY, _MAX_DELAY)
+            sent += _send_repeatedly(send, questions, repeats, delay)
+        return sent
+
+    def _new_message(self, questions: Questions, dialect: str) -> str:
+        message_id = uuid.UUID(int=self._random.getrandbits(128), version=4).urn
+        questions.asked[message_id] = dialect
+        return message_id
+
+
+def _send_repeatedly(send: Callable[[], bool], questions: Questions, left: int, delay: float) -> bool:
+    """Whether the first one went out; ``left`` more follow, the first of them after ``delay`` seconds."""
+    if left:
+        questions.later(delay, partial(_send_repeatedly, send, questions, left - 1, min(2 * delay, _UPPER_DELAY)))
+    return send()
+
+
+def _probing(dialect: wire.Dialect, message_id: str) -> bytes:
+    return wire.probe(message_id, dialect)
+
+
+def _resolving(reference: str, version: wire.Version, message_id: str) -> bytes:
+    return wire.resolve(message_id, reference, version=version)
+
+
+def _network_of(interface: Interface) -> IPv4Network | IPv6Network:
+    return ip_network((interface.address, interface.prefix_length), strict=False)
+
+
+def _notations(reference: str) -> tuple[str, ...]:
+    """An EndpointReference as devices may have written it: a normalised UUID has lost its prefix."""
+    if not reference:
+        return ()
+    return (reference,) if ":" in reference else (f"urn:uuid:{reference}", f"uuid:{reference}")

@@ -1,0 +1,1 @@
+"""ONVIF inspector: one interview over SOAP, first without a login."""

@@ -1,0 +1,299 @@
+"""One device and at most one login go in; answers of its ONVIF operations come out, asked one after the other.
+
+The first question goes without a login; what comes back decides the one scheme that is used from then on: HTTP Digest
+(or Basic where allowed) after a challenge, WS-UsernameToken after a SOAP fault without one (ONVIF Core 5.9.1). Never
+both, and one refused attempt ends it, though others were let in before: a second one would be a second failed login
+wherever the password is wrong, or was changed meanwhile. Only a refusal that is no word about the password is answered
+again, once: a nonce that the device calls stale, or a token whose time was wrong by the device's own words
+(``onvif_clock`` has chosen the time by evidence before); and where HTTP let the login in and SOAP refuses, it is about
+rights, and other questions may follow. Whoever lent the login is asked before each time (``Login.may_be_sent``): after
+silence, a 403 or a wrong time nobody knows whether the device counted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, replace
+
+from twisted_detector.errors import Busy, LocalError, NotAgain, RemoteError, Unauthorized
+from twisted_detector.inspection.http.client import HttpResponse, HttpTransport, once_more
+from twisted_detector.inspection.onvif.clock import DRIFT, DeviceClock, date_offset
+from twisted_detector.model import Login, host_for_url
+from twisted_detector.wire.http import digest
+from twisted_detector.wire.http.lockout import Lockout, read_lockout
+from twisted_detector.wire.onvif.requests import action
+from twisted_detector.wire.soap import envelope as soap
+from twisted_detector.wire.soap.xml import Element, clean
+
+#: As the transport's bound: an NVR's GetProfiles is above the usual limit of ``parse_xml``.
+MAX_BODY = 2 * 1_048_576
+#: Statuses with which a server sends a client elsewhere (RFC 9110, 15.4).
+_REDIRECTS = (301, 302, 307, 308)
+#: What ``xs:dateTime`` and our formatter can say: up to the year 9999.
+_LAST_SECOND = 253_402_300_799.0
+
+
+class NotAnOnvifAnswer(RemoteError):
+    """A device answered with something that is no SOAP message.
+
+    :ivar location: where it says that the service is, as said; "" when it says nothing of the kind.
+    """
+
+    def __init__(self, what: str, *, shown: str = "", location: str = "") -> None:
+        super().__init__(what, shown=shown)
+        self.location = location
+
+
+class Refused(Unauthorized):
+    """A question was refused for want of a right login.
+
+    :ivar soap: whether a SOAP fault said so: then it is ONVIF that answered, not just any web server.
+    """
+
+    def __init__(self, what: str, *, shown: str = "", attempted: bool, locked: bool, soap: bool) -> None:
+        super().__init__(what, shown=shown, attempted=attempted, locked=locked)
+        self.soap = soap
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """What a refusing answer says; ``about_time``: that the login's time was wrong; ``date``: its Date header."""
+
+    challenges: tuple[digest.Challenge, ...]
+    soap: bool
+    text: str
+    warning: Lockout
+    about_time: bool = False
+    date: str = ""
+
+
+class OnvifSession:
+    """Asks one device, in one scheme, one question at a time.
+
+    :param address: the only host that is spoken to.
+    :param login: used when the device asks for one; None: never.
+    :param allow_basic: whether the password may be said in clear if the device knows nothing better.
+    :param random: gives so many fresh random bytes.
+    :param now: wall time in seconds since the epoch.
+    :param fresh: whether each question is asked without the login first, for a challenge of its own: its nonces are
+        good for so few questions, and the device does not say when they are not.
+    :ivar doubted: a login that had been let in was refused, and nothing says that it was not for the password.
+    :ivar unsaid: that was in answer to a nonce that had been good before.
+    """
+
+    def __init__(
+        self,
+        transport: HttpTransport,
+        address: str,
+        login: Login | None,
+        *,
+        allow_basic: bool,
+        random: Callable[[int], bytes],
+        now: Callable[[], float],
+        fresh: bool = False,
+    ) -> None:
+        self._transport = transport
+        self._host = host_for_url(address)
+        self._login = login
+        self._allow_basic = allow_basic
+        self._random = random
+        self._now = now
+        self._challenge: digest.Challenge | None = None
+        self._nonce_count = 0
+        self._token = False
+        #: What is known of the device's clock.
+        self.clock = DeviceClock()
+        #: SHA-256 of the certificate that the device showed last, "" without TLS.
+        self.certificate = ""
+        #: ``Date`` of the last answer.
+        self.date = ""
+        #: How the device refused last; the session of another login may begin there.
+        self.refusal: Refusal | None = None
+        self._offset: float | None = None
+        #: Whether the device answered a question that carried the login.
+        self.accepted = False
+        self.doubted = False
+        self.unsaid = False
+        self._fresh = fresh
+        self._last: Refused | None = None
+
+    async def ask(self, url: str, namespace: str, operation: str, body: str, *, with_login: bool = True) -> Element:
+        """One operation: the Body of its answer.
+
+        :param with_login: False: send no login even if the device asks for one.
+        :raises Refused: a login is needed, or it was refused.
+        :raises soap.SoapFault: the device answered with another fault.
+        :raises NotAnOnvifAnswer: the answer is no SOAP message. RemoteError: it is none that can be read.
+        :raises errors.Unreachable: also where the login was sent before, and must not be sent again.
+        :raises errors.Busy: HTTP 503 or 429. errors.Unreachable, errors.Malformed: as the transport.
+        """
+        if with_login and self._last is not None:
+            raise self._last
+        content_type = f'application/soap+xml; charset=utf-8; action="{action(namespace, operation)}"'
+
+        async def send(authenticate: bool) -> Element | Refusal:
+            response = await once_more(lambda: self._send(url, content_type, body, authenticate))
+            self.date = next(iter(response.values("Date")), "")
+            self.certificate = response.certificate or self.certificate
+            try:
+                answer = _judge(response)
+            except RemoteError:
+                if authenticate and self._login is not None and response.status != 403:
+                    self._login.was_no_attempt()
+                raise
+            if authenticate and self._login is not None and not isinstance(answer, Refusal):
+                self._login.was_let_in()
+            return answer
+
+        ready = with_login and (self._token or (self._challenge is not None and not (self._fresh and self.accepted)))
+        answer = await send(ready)
+        if isinstance(answer, Refusal) and with_login:
+            if not ready:
+                self.begin_at(answer)
+                ready = True
+                answer = await send(True)
+            if isinstance(answer, Refusal) and self._try_again(answer):
+                with suppress(NotAgain):
+                    answer = await send(True)
+        if isinstance(answer, Refusal):
+            self.refusal = answer
+            raise self._refused(answer, sent=ready)
+        if ready:
+            self.accepted = True
+        return answer
+
+    def begin_at(self, refusal: Refusal) -> None:
+        """Fix the scheme by how the device refused a question without a login just now.
+
+        :raises Refused: when there is no login, none that may be used, or the device warns.
+        """
+        self.refusal = refusal
+        if self._login is None or refusal.warning.counts:
+            raise self._refused(refusal, sent=False)
+        self._challenge, self._nonce_count = digest.choose(refusal.challenges, allow_basic=self._allow_basic), 0
+        if self._challenge is None:
+            if refusal.challenges or not refusal.soap:
+                offered = ", ".join(sorted({challenge.scheme for challenge in refusal.challenges})) or "nothing known"
+                what = "the device offers no login scheme that may be used"
+                raise Refused(what, shown=offered, attempted=False, locked=False, soap=False)
+            self._token = True
+
+    def _try_again(self, refusal: Refusal) -> bool:
+        """Whether an attempt failed for its form by the device's words; then that form is corrected."""
+        if refusal.warning.counts:
+            return False
+        if self._challenge is not None:
+            newer = digest.choose(refusal.challenges, allow_basic=False)
+            if newer is not None and newer.stale and self._login is not None:
+                self._challenge, self._nonce_count = newer, 0
+                self._login.was_no_attempt()
+                return True
+            return False
+        if self.accepted or not refusal.about_time:
+            return False
+        other = self._know_date(refusal.date).other(self._clock_offset)
+        if other is None:
+            return False
+        self._offset = other
+        return True
+
+    def _know_date(self, date: str) -> DeviceClock:
+        """What is known of the clock, with the ``Date`` of a refusal where nothing else was said."""
+        if self.clock.dated is None:
+            self.clock = replace(self.clock, dated=date_offset(date, self._now()))
+        return self.clock
+
+    @property
+    def _clock_offset(self) -> float:
+        """Seconds to add to our time for a token."""
+        if self._offset is None:
+            self._offset = self._know_date(self.refusal.date if self.refusal is not None else "").offset
+        return self._offset
+
+    def _refused(self, refusal: Refusal, *, sent: bool) -> Refused:
+        """What a refusal means, and whether anything may be asked with the login after it.
+
+        ``attempted`` if the login was never accepted, or if the device counts: then the password was changed while it
+        was being asked. Else it may be about rights, or about room, and is only doubted; ``locked`` forbids others.
+        """
+        warning = refusal.warning
+        attempted = sent and (not self.accepted or warning.counts)
+        if warning.counts:
+            what = f"{'the login was refused, and ' if attempted and not warning.locked else ''}{warning.words}"
+        elif attempted:
+            what = "the login was refused"
+            if self._token and self.clock.said is not None and abs(self.clock.said) > DRIFT:
+                ahead = f"{abs(self.clock.said):.0f} s {'ahead of' if self.clock.said > 0 else 'behind'} ours"
+                what += f", perhaps only because the device's clock is {ahead}"
+        elif self.accepted:
+            what = "the login has no right to ask that"
+        else:
+            what = "a login is needed"
+        refused = Refused(what, shown=refusal.text, attempted=attempted, locked=warning.counts, soap=refusal.soap)
+        past_http = self._challenge is not None and not refusal.challenges
+        if sent and (attempted or not past_http):
+            self._last = refused
+            self.doubted = not attempted
+            self.unsaid = self.doubted and self._challenge is not None and not self._fresh
+        return refused
+
+    async def _send(self, url: str, content_type: str, body: str, authenticate: bool) -> HttpResponse:
+        headers = {"Content-Type": content_type}
+        header_xml = ""
+        scheme, _, rest = url.partition("://")
+        if not rest.startswith(self._host) or rest[len(self._host) :][:1] not in ("", "/", ":", "?"):
+            raise LocalError("a device is asked at its own address only", shown=f"{scheme} {rest[:80]}")
+        login = self._login if authenticate else None
+        if login is not None:
+            await login.may_be_sent()
+        if login is not None and self._challenge is None:
+            created = min(max(self._now() + self._clock_offset, 0.0), _LAST_SECOND)
+            header_xml = soap.username_token(
+                login.name, login.password.reveal(), nonce=self._random(16), created=soap.format_time(created)
+            )
+        data = soap.envelope(body, header_xml=header_xml)
+        if login is not None and self._challenge is not None:
+            self._nonce_count += 1
+            target = rest[len(self._host) :]
+            headers["Authorization"] = digest.authorization(
+                self._challenge,
+                login.name,
+                login.password.reveal(),
+                "POST",
+                target[target.find("/") :] if "/" in target else "/",
+                cnonce=self._random(8).hex(),
+                nonce_count=self._nonce_count,
+                body=data,
+            )
+        return await self._transport.post(url, data, headers)
+
+
+def _judge(response: HttpResponse) -> Element | Refusal:
+    """The Body of an answer, or how it refuses; everything else raises."""
+    if response.status in (429, 503):
+        raise Busy("the device has no room for us now", shown=f"HTTP {response.status}")
+    challenges = digest.parse_challenges(response.values("WWW-Authenticate"))
+    date = next(iter(response.values("Date")), "")
+    refuses = response.status in (401, 403)
+    try:
+        body = soap.parse_response(response.body, limit=MAX_BODY)
+    except soap.SoapFault as error:
+        fault = error.fault
+        if response.status == 401 or fault.is_auth:
+            warning = read_lockout(f"{response.reason if refuses else ''} {fault.text}")
+            return Refusal(challenges, True, fault.text, warning, fault.about_time, date)
+        raise
+    except RemoteError as error:
+        text = clean(response.body[:1000].decode("utf-8", "replace"))
+        warning = read_lockout(f"{response.reason} {text}")
+        if response.status == 401 or (refuses and warning.counts):
+            return Refusal(challenges, False, text or response.reason, warning, soap.about_time(text), date)
+        if 200 <= response.status < 300:
+            raise
+        location = next(iter(response.values("Location")), "") if response.status in _REDIRECTS else ""
+        shown = f"HTTP {response.status}"
+        raise NotAnOnvifAnswer("an answer that is no ONVIF", shown=shown, location=location) from error
+    if response.status == 401:
+        return Refusal(challenges, False, response.reason, read_lockout(response.reason), date=date)
+    return body

@@ -1,0 +1,224 @@
+"""A camera's snapshot URL and a login go in; the still image that the camera gives comes out.
+
+Only the camera's own address is spoken to; a redirect to another place ends it. What came is an image by its own bytes,
+whatever the camera calls it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+from urllib.parse import urljoin
+
+from twisted.internet.interfaces import IReactorTime
+from zope.interface import implementer
+
+from twisted_detector.errors import Busy, LocalError, Malformed, RemoteError, Unauthorized
+from twisted_detector.inspection.device_locks import Lanes
+from twisted_detector.inspection.http.client import HttpClient, HttpResponse, SinkFor
+from twisted_detector.inspection.http.connections import Sink
+from twisted_detector.model import Camera, Login, host_for_url
+from twisted_detector.model.pictures import Picture
+from twisted_detector.seams import IPictureTaker
+from twisted_detector.wire.http import digest
+from twisted_detector.wire.http.lockout import read_lockout
+from twisted_detector.wire.http.multipart import FirstPart, is_multipart
+from twisted_detector.wire.image import read_image
+from twisted_detector.wire.soap.xml import clean
+
+#: Requests that one picture may cost: plain, answered, answered anew (stale nonce), and after one redirect as often.
+MAX_REQUESTS = 6
+#: Redirects followed on the camera itself: to its TLS port, or to the path of the day.
+MAX_REDIRECTS = 1
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+
+
+class Getter(Protocol):
+    """What is needed of HTTP; tests put a scripted camera here."""
+
+    async def get(self, url: str, headers: dict[str, str], *, sink_for: SinkFor) -> HttpResponse:
+        """See :meth:`HttpClient.get`."""
+
+    async def close(self) -> None:
+        """See :meth:`HttpClient.close`."""
+
+
+@dataclass
+class _Errand:
+    """One picture that is being fetched."""
+
+    url: str
+    login: Login | None
+    basic: bool
+    challenge: digest.Challenge | None = None
+    count: int = 0
+    forgiven: bool = False
+
+
+@implementer(IPictureTaker)
+class SnapshotTaker:
+    """Fetches what GetSnapshotUri names; see :class:`IPictureTaker`.
+
+    :param timeout: seconds for each request.
+    :param max_bytes: of one picture.
+    :param allow_basic: whether a password may go in clear to this address.
+    :param cnonce: fresh random text.
+    :param lanes: shared with whoever else talks to the same devices.
+    :param getter: makes the HTTP client of one errand; a double in tests.
+    """
+
+    name = "snapshot"
+
+    def __init__(
+        self,
+        reactor: Any,
+        *,
+        timeout: float,
+        max_bytes: int,
+        allow_basic: Callable[[str], bool],
+        cnonce: Callable[[], str],
+        lanes: Lanes,
+        getter: Callable[[], Getter] | None = None,
+    ) -> None:
+        self._clock: IReactorTime = reactor
+        self._max_bytes = max_bytes
+        self._allow_basic = allow_basic
+        self._cnonce = cnonce
+        self._lanes = lanes
+        self._getter = getter or (lambda: HttpClient(reactor, timeout=timeout, max_answer=max_bytes))
+
+    async def take(self, camera: Camera, login: Login | None) -> Picture | None:
+        """See :class:`IPictureTaker`; None for a camera that names no snapshot."""
+        if not camera.snapshot_url:
+            return None
+        url = camera.snapshot_url.partition("#")[0]
+        _split(url, camera.address)
+        errand = _Errand(url, login, self._allow_basic(camera.address))
+        async with self._lanes.hold(camera.address):
+            client = self._getter()
+            try:
+                data = await self._fetch(client, errand, camera.address)
+            finally:
+                await client.close()
+        try:
+            image = read_image(data)
+        except RemoteError as error:
+            raise Malformed("the snapshot is no picture", shown=str(error)) from None
+        return Picture(camera.id, image.data, image.media_type, self._clock.seconds(), self.name)
+
+    async def _fetch(self, client: Getter, errand: _Errand, address: str) -> bytes:
+        redirects = 0
+        for _ in range(MAX_REQUESTS):
+            response, data = await self._ask(client, errand, address)
+            if response.status == 401:
+                self._answer(errand, response)
+            elif response.status in _REDIRECTS and redirects < MAX_REDIRECTS:
+                redirects += 1
+                errand.url = _follow(errand.url, response, address)
+                errand.challenge = None
+            elif response.status in (429, 503):
+                raise Busy("the device has no room for us now", shown=f"HTTP {response.status}")
+            elif response.status != 200:
+                raise Malformed("the snapshot was answered", shown=f"HTTP {response.status}")
+            else:
+                return data
+        raise Malformed("the snapshot was never answered with a picture")
+
+    async def _ask(self, client: Getter, errand: _Errand, address: str) -> tuple[HttpResponse, bytes]:
+        part: FirstPart | None = None
+
+        def sink_for(head: HttpResponse) -> Sink | None:
+            nonlocal part
+            kind = next(iter(head.values("Content-Type")), "")
+            if head.status == 200 and is_multipart(kind):
+                try:
+                    part = FirstPart(kind, limit=self._max_bytes)
+                except RemoteError as error:
+                    raise Malformed(error.what, shown=error.shown) from None
+            return part
+
+        headers = {"Accept": "image/jpeg, image/png, */*"}
+        login = errand.login if errand.challenge is not None else None
+        if errand.challenge is not None and login is not None:
+            await login.may_be_sent()
+            errand.count += 1
+            _, target = _split(errand.url, address)
+            try:
+                headers["Authorization"] = digest.authorization(
+                    errand.challenge,
+                    login.name,
+                    login.password.reveal(),
+                    "GET",
+                    target,
+                    cnonce=self._cnonce(),
+                    nonce_count=errand.count,
+                )
+            except LocalError as error:  # a name or password that cannot be written this way: it was not sent
+                raise Unauthorized(
+                    "this login cannot be sent to the device", shown=error.what, attempted=False
+                ) from None
+        response = await client.get(errand.url, headers, sink_for=sink_for)
+        if login is not None and response.status == 200:
+            login.was_let_in()
+        elif login is not None and response.status in _REDIRECTS:
+            login.was_no_attempt()
+        return response, part.content if part is not None else response.body
+
+    def _answer(self, errand: _Errand, response: HttpResponse) -> None:
+        """Make ready for the next request, or raise: a login is sent once, and again where only its nonce was old."""
+        challenges = digest.parse_challenges(response.values("WWW-Authenticate"))
+        warning = read_lockout(clean(f"{response.reason} {response.body[:1000].decode('utf-8', 'replace')}"))
+        sent = errand.challenge is not None
+        chosen = digest.choose(challenges, allow_basic=errand.basic)
+        if sent and (errand.forgiven or warning.counts or chosen is None or not chosen.stale):
+            what = warning.words if warning.counts else "the device refused the login for its snapshot"
+            raise Unauthorized(what, attempted=True, locked=warning.counts)
+        if errand.login is None:
+            raise Unauthorized("the device wants a login for its snapshot", attempted=False)
+        if warning.counts:
+            raise Unauthorized(warning.words, attempted=False, locked=True)
+        if chosen is None:
+            offered = ", ".join(sorted({one.scheme for one in challenges})) or "nothing known"
+            what = "the device offers no login scheme that may be used for its snapshot"
+            raise Unauthorized(what, shown=offered, attempted=False)
+        if sent:
+            errand.login.was_no_attempt()
+        errand.forgiven = sent
+        errand.challenge, errand.count = chosen, 0
+
+
+def _split(url: str, address: str) -> tuple[str, str]:
+    """``scheme://host:port`` and the request's target.
+
+    :raises Malformed: another host than the camera's own address, or another scheme.
+    """
+    scheme, _, rest = url.partition("://")
+    host = host_for_url(address)
+    after = rest[len(host) :]
+    if scheme not in ("http", "https") or not rest.startswith(host) or after[:1] not in ("", ":", "/", "?"):
+        raise Malformed("the snapshot is not at the camera's own address")
+    end = min((position for position in map(after.find, "/?") if position >= 0), default=len(after))
+    target = after[end:]
+    if not target.isascii() or any(character <= " " for character in url) or not url.isascii():
+        raise Malformed("the snapshot's URL is unusable")
+    return f"{scheme}://{host}{after[:end]}", target if target.startswith("/") else f"/{target}"
+
+
+def _follow(url: str, response: HttpResponse, address: str) -> str:
+    """Where a redirect leads: on the same port, or from http to https at its usual one.
+
+    Another port of the same address may be another device (port forwarding), to which this login was never said.
+
+    :raises Malformed: anywhere else.
+    """
+    try:
+        new = urljoin(url, next(iter(response.values("Location")), "").strip()[:2_048]).partition("#")[0]
+    except ValueError:
+        raise Malformed("the snapshot redirects to what is no URL") from None
+    before, _ = _split(url, address)
+    after, _ = _split(new, address)
+    own = f"https://{host_for_url(address)}"
+    if after != before and after not in (own, f"{own}:443"):
+        raise Malformed("the snapshot redirects to another place", shown=after)
+    return new

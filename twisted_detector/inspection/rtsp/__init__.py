@@ -1,0 +1,1 @@
+"""RTSP client, stream proof, and the inspector for devices without ONVIF."""

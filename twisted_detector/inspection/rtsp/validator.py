@@ -1,0 +1,284 @@
+"""A stream's URL and a login go in; how far the stream was proved, what it is and why it went no further come out.
+
+Beside the full proof there is a cheap check: one question to the server, by which what was proved before stands or
+comes into doubt.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from twisted.internet.defer import Deferred, TimeoutError as DeferredTimeout
+from twisted.internet.interfaces import IReactorTime
+from txaio.tx import make_logger
+from zope.interface import implementer
+
+from twisted_detector.errors import Malformed, RemoteError, Unauthorized, Unreachable
+from twisted_detector.inspection.device_locks import Lanes
+from twisted_detector.inspection.rtsp.client import RtspClient, make_cnonce
+from twisted_detector.inspection.rtsp.connection import Connect, Connector
+from twisted_detector.inspection.rtsp.description import Described, Refusal, expect_ok, read_description, request_url
+from twisted_detector.inspection.rtsp.proof import ACCEPT_SDP, Climb, OpenPair, Progress
+from twisted_detector.inspection.rtsp.udp import UdpPair
+from twisted_detector.interfaces import IStreamValidator
+from twisted_detector.model import Login, Proof, Stream, StreamReport
+from twisted_detector.model.reasons import ReasonCode
+from twisted_detector.wire.rtp.keyframe import KeyframeFinder
+from twisted_detector.wire.rtp.keyframe_unit import KeyframeCollector
+from twisted_detector.wire.rtsp import parser as rtsp
+
+#: Streams, and servers, of which it is remembered what they said: as many as there are devices in a large network.
+MAX_REMEMBERED = 4_096
+#: A server that closed so many connections that were left open is not left any more: it gives them up by itself.
+MAX_CLOSED = 2
+
+
+@dataclass
+class _Proved:
+    """What the last full proof of one stream saw.
+
+    :ivar wants_login: DESCRIBE was let in with a login only.
+    """
+
+    described: Described
+    wants_login: bool
+
+
+@dataclass
+class _Server:
+    """How one server is asked: the client keeps the nonce, and the connection where the server does."""
+
+    client: RtspClient
+    closed: int = 0
+
+
+@implementer(IStreamValidator)
+class RtspValidator:
+    """Climbs the ladder of proofs, see :mod:`inspection.rtsp.proof`.
+
+    A report is ``validated`` when the rung ``prove`` was reached. Where keyframes of a codec cannot be told from other
+    frames, its RTP packets are enough. ``Proof.AUTH`` is never reported: a login that is wanted or refused is raised.
+
+    :param timeout: seconds for a whole check; the waiting for other users of the device comes on top.
+    :param prove: SDP, RTP or KEYFRAME.
+    :param allow_basic: whether a password may go in clear to this address. TLS makes no difference: nobody vouches for
+        the certificates of cameras.
+    :param connect: makes connections; a double in tests.
+    :param lanes: shared with whoever else talks RTSP to the same devices.
+    :param open_pair: makes UDP ports; a double in tests.
+    """
+
+    log = make_logger()
+
+    def __init__(
+        self,
+        reactor: Any,
+        *,
+        timeout: float = 10.0,
+        prove: Proof = Proof.KEYFRAME,
+        allow_basic: Callable[[str], bool] = lambda address: False,
+        connect: Connect | None = None,
+        lanes: Lanes | None = None,
+        cnonce: Callable[[], str] = make_cnonce,
+        open_pair: OpenPair | None = None,
+    ) -> None:
+        self._clock: IReactorTime = reactor
+        self._timeout = timeout
+        self._prove = prove
+        self._allow_basic = allow_basic
+        self._connect: Connect = connect or Connector(reactor)
+        self._lanes = lanes if lanes is not None else Lanes()
+        self._cnonce = cnonce
+        self._open_pair: OpenPair = open_pair or partial(UdpPair, reactor)
+        self._proved: OrderedDict[str, _Proved] = OrderedDict()
+        self._servers: OrderedDict[tuple[str, int, bool], _Server] = OrderedDict()
+
+    # --- the full proof --------------------------------------------------------------------------------------------
+
+    async def validate(self, stream: Stream, login: Login | None) -> StreamReport:
+        """See :class:`IStreamValidator`.
+
+        :raises Unauthorized: a login is needed, or ``login`` was refused.
+        :raises Busy: 453 or 503.
+        """
+        try:
+            url = rtsp.split_url(stream.url)
+        except RemoteError as error:
+            reason = f"the stream's URL is unusable: {error.what}"
+            return StreamReport(Proof.UNREACHABLE, validated=False, reason=reason, code=ReasonCode.UNUSABLE_URL)
+        report, _ = await self._climb(stream, url, login)
+        return report
+
+    async def capture(self, stream: Stream, login: Login | None) -> tuple[StreamReport, bytes]:
+        """As :meth:`validate`, and the keyframe that came, b"" when none did: see :mod:`wire.keyframe_unit`.
+
+        :raises Malformed: the stream's URL is unusable; else as :meth:`validate`.
+        """
+        try:
+            url = rtsp.split_url(stream.url)
+        except RemoteError as error:
+            raise Malformed("the stream's URL is unusable", shown=error.what) from None
+        report, finder = await self._climb(stream, url, login, collect=True)
+        return report, finder.unit if isinstance(finder, KeyframeCollector) else b""
+
+    async def _climb(
+        self, stream: Stream, url: rtsp.Url, login: Login | None, *, collect: bool = False
+    ) -> tuple[StreamReport, KeyframeFinder | None]:
+        known = self._proved.pop(stream.url, None)
+        client = self._new_client(url, login)
+        climb = Climb(
+            client,
+            request_url(url),
+            host=url.host,
+            prove=self._prove,
+            open_pair=self._open_pair,
+            before=known.described if known is not None else None,
+            collect=collect,
+        )
+        progress = climb.progress
+        async with self._lanes.hold(url.host):
+            try:
+                await self._bounded(climb.run(), progress)
+            finally:
+                client.close()
+        validated = progress.reached(self._prove)
+        if validated and progress.described is not None:
+            self._remember(stream.url, url, _Proved(progress.described, client.accepted), client)
+        report = progress.report(validated)
+        self.log.debug(
+            "Stream at {host}:{port}: {proof}, {reason} {certificate}",
+            host=url.host,
+            port=url.port,
+            proof=report.proof.value,
+            reason=report.reason or "validated",
+            certificate=report.certificate,
+        )
+        return report, progress.finder
+
+    def _new_client(self, url: rtsp.Url, login: Login | None) -> RtspClient:
+        return RtspClient(
+            self._connect,
+            url.host,
+            url.port,
+            tls=url.tls,
+            timeout=self._timeout,
+            unbounded=True,
+            login=login,
+            allow_basic=self._allow_basic(url.host),
+            cnonce=self._cnonce,
+        )
+
+    async def _bounded(self, work: Coroutine[Deferred[Any], Any, None], progress: Progress) -> None:
+        """Do it within the time; how it ended stands in ``progress``."""
+        try:
+            await Deferred.fromCoroutine(work).addTimeout(self._timeout, self._clock)
+        except DeferredTimeout:
+            progress.reason_code = progress.code()
+            progress.reason = f"{progress.why()} within {self._timeout:g} seconds"
+        except Refusal as error:
+            progress.reason, progress.reason_code = str(error), error.code
+        except Malformed as error:
+            progress.reason, progress.reason_code = str(error), ReasonCode.NOT_RTSP
+        except Unreachable as error:
+            progress.reason_code, progress.reason = progress.code(), str(error)
+
+    def _remember(self, name: str, url: rtsp.Url, proved: _Proved, client: RtspClient) -> None:
+        self._proved[name] = proved
+        place = (url.host, url.port, url.tls)
+        before = self._servers.pop(place, None)
+        self._servers[place] = _Server(client, before.closed if before is not None else 0)
+        for memory in (self._proved, self._servers):
+            if len(memory) > MAX_REMEMBERED:
+                memory.popitem(last=False)
+
+    # --- the cheap check -------------------------------------------------------------------------------------------
+
+    async def check(self, stream: Stream, login: Login | None) -> StreamReport:
+        """See :class:`IStreamValidator`.
+
+        DESCRIBE, which shows whether the picture is still the one that was proved; OPTIONS where DESCRIBE wants a login
+        that may not be spent now. On the connection of the last check where the server keeps it.
+
+        :raises Unauthorized: ``login`` was refused.
+        :raises Busy: 453 or 503.
+        """
+        proved = self._proved.get(stream.url)
+        if proved is None:
+            return await self.validate(stream, login)
+        url = rtsp.split_url(stream.url)
+        server = self._server_for(url, login)
+        progress = Progress(step="DESCRIBE")
+        blind = proved.wants_login and login is None
+        async with self._lanes.hold(url.host, server):
+            client = server.client
+            if client.connected and not client.open:
+                client.connected = client.answered = False
+            try:
+                await self._bounded(self._glance(client, request_url(url), proved, progress, blind=blind), progress)
+            except Unauthorized:
+                client.close()
+                self._proved.pop(stream.url, None)
+                raise
+            except BaseException:
+                client.close()
+                raise
+            if progress.reason:
+                gone = client.abandon()
+                if gone is not None:
+                    await gone
+            else:
+                self._leave(url.host, server)
+        if not progress.reason or progress.proof is Proof.UNREACHABLE:
+            return progress.report(validated=not progress.reason)
+        self.log.debug("{url} is proved anew: {reason}", url=stream.url, reason=progress.reason)
+        return await self.validate(stream, login)
+
+    def _server_for(self, url: rtsp.Url, login: Login | None) -> _Server:
+        """How this server is asked; with another login, or a rule that changed, it is a new acquaintance."""
+        place = (url.host, url.port, url.tls)
+        server = self._servers.pop(place, None)
+        if server is None or server.client.login != login:
+            server = _Server(self._new_client(url, login))
+        server.client.renew(login)
+        self._servers[place] = server
+        return server
+
+    async def _glance(
+        self, client: RtspClient, target: str, proved: _Proved, progress: Progress, *, blind: bool
+    ) -> None:
+        """One question. :raises Refusal: what it saw is not what was proved."""
+        try:
+            if blind:
+                progress.step = "OPTIONS"
+                expect_ok("OPTIONS", await client.ask_plain("OPTIONS", target))
+                progress.proof = Proof.RTSP
+                return
+            response = await client.ask("DESCRIBE", target, ACCEPT_SDP)
+            progress.proof = Proof.RTSP
+            described = progress.described = read_description(response, proved.described)
+            if described.picture != proved.described.picture:
+                what = "the stream describes itself in another way than when it was proved"
+                raise Refusal(what, ReasonCode.CHANGED)
+            proved.described = described
+            progress.proof = Proof.SDP
+        finally:
+            progress.server, progress.certificate = client.server, client.certificate
+            if progress.proof is Proof.UNREACHABLE and client.connected:
+                progress.proof = Proof.TCP
+
+    def _leave(self, host: str, server: _Server) -> None:
+        """Leave the connection for the next check, where the server keeps it."""
+        client = server.client
+        if not client.open or server.closed >= MAX_CLOSED:
+            client.close()
+            return
+
+        def gone() -> None:
+            server.closed += 1
+
+        client.connection.on_lost = gone
+        self._lanes.keep(host, server, client.abandon)

@@ -1,0 +1,169 @@
+"""Addresses and names as peers write them go in; canonical ones, for comparing, for URLs and for topics, come out."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+
+from twisted_detector.errors import RemoteError
+
+#: Dahua, XM (DVRIP) and Reolink (Baichuan): some cameras log what comes there as an illegal login. Nothing is sent to
+#: them, no connect either, not even when a device or the operator names them.
+SILENT_PORTS = frozenset({37777, 34567, 9000})
+
+#: Ports behind which RTSP was found: 554 is its own (RFC 2326); 8554 and 10554 the usual second and third choice;
+#: 5544, 5554 and 7070 of cheap makes; 88 newer Foscam; 322 and 8322 RTSP over TLS (RFC 7826); 7441 UniFi Protect.
+RTSP_PORTS = (554, 8554, 10554, 5544, 5554, 7070, 88, 322, 8322, 7441)
+
+_HEX_PAIR = re.compile(r"[0-9a-fA-F]{1,2}")
+_MAC_COMPACT = re.compile(r"[0-9a-fA-F]{12}")
+
+#: An id is part of a topic and of file names: these characters only, at most 64 of them.
+_ID_UNSAFE = re.compile(r"[^a-z0-9_-]+")
+MAX_ID_LENGTH = 64
+
+#: RFC 3986, 3: scheme, authority, and all the rest.
+_URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*://)([^/?#]*)(.*)", re.DOTALL)
+_PORT = re.compile(r"(?::[0-9]*)?")
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Mac:
+    """A 48-bit hardware address (IEEE 802 EUI-48) in canonical form: six lower-case pairs joined by colons."""
+
+    text: str
+
+    @classmethod
+    def parse(cls, text: str) -> Mac:
+        """Read any usual notation (``:``, ``-``, ``.`` or none between the digits).
+
+        :raises RemoteError: when it is not a MAC, or one that identifies nobody (all zero, broadcast, multicast).
+        """
+        stripped = text.strip()
+        if _MAC_COMPACT.fullmatch(stripped):
+            digits = stripped
+        else:
+            parts = re.split(r"[:\-]", stripped)
+            if len(parts) == 6 and all(_HEX_PAIR.fullmatch(part) for part in parts):
+                digits = "".join(part.zfill(2) for part in parts)
+            else:
+                digits = stripped.replace(".", "")
+                if not (_MAC_COMPACT.fullmatch(digits) and stripped.count(".") == 2):
+                    raise RemoteError("not a MAC address", shown=text[:40])
+        return cls.from_bytes(bytes.fromhex(digits))
+
+    @classmethod
+    def from_bytes(cls, octets: bytes) -> Mac:
+        """Read six octets as they stand on the wire.
+
+        :raises RemoteError: wrong length, all zero, or a group address (lowest bit of the first octet).
+        """
+        if len(octets) != 6:
+            raise RemoteError("a MAC address has six octets", shown=octets[:16].hex())
+        if not any(octets) or octets[0] & 1:
+            raise RemoteError("a MAC address that identifies no single device", shown=octets.hex())
+        return cls(":".join(f"{octet:02x}" for octet in octets))
+
+    @property
+    def compact(self) -> str:
+        """Twelve lower-case digits without separators, as in a camera id."""
+        return self.text.replace(":", "")
+
+    @property
+    def oui(self) -> str:
+        """The first 24 bits, the vendor's part, as six lower-case digits."""
+        return self.compact[:6]
+
+    @property
+    def locally_administered(self) -> bool:
+        """Whether the vendor bit says that software made it up (randomised Wi-Fi addresses, containers)."""
+        return bool(int(self.text[:2], 16) & 2)
+
+    def __str__(self) -> str:
+        return self.text
+
+
+def host_for_url(address: str) -> str:
+    """An address as it stands in a URL: IPv6 in brackets (RFC 3986, 3.2.2), its scope as ``%25`` (RFC 6874)."""
+    bare, percent, scope = address.partition("%")
+    if ":" in bare:
+        return f"[{bare}%25{scope}]" if percent else f"[{bare}]"
+    return address
+
+
+def parse_address(text: str) -> IPv4Address | IPv6Address:
+    """An IP address, scope allowed.
+
+    :raises RemoteError: when it is none.
+    """
+    try:
+        return ip_address(text)
+    except ValueError:
+        raise RemoteError("not an IP address", shown=text[:60]) from None
+
+
+def safe_id(text: str) -> str:
+    """A text turned into an id fit for topics and file names: lower case, ``[a-z0-9_-]``, at most 64 characters."""
+    return _ID_UNSAFE.sub("-", text.lower()).strip("-")[:MAX_ID_LENGTH]
+
+
+def without_login(url: str) -> str:
+    """A URL without the user and password that may stand before its host (RFC 3986, 3.2.1)."""
+    match = _URL.fullmatch(url)
+    if match is None:
+        return url
+    scheme, authority, rest = match.groups()
+    return f"{scheme}{authority.rpartition('@')[2]}{rest}"
+
+
+def rehost(url: str, old: str, new: str) -> str:
+    """A URL that named the address ``old``, naming ``new``; one that names another host stays as it is."""
+    match = _URL.fullmatch(url)
+    if match is None:
+        return url
+    scheme, authority, rest = match.groups()
+    host = host_for_url(old)
+    port = authority.removeprefix(host)
+    if not authority.startswith(host) or not _PORT.fullmatch(port):
+        return url
+    return f"{scheme}{host_for_url(new)}{port}{rest}"
+
+
+def canonical_address(text: str) -> str:
+    """An IP address in the one notation by which it is compared; IPv4 mapped into IPv6 (RFC 4291, 2.5.5.2) is IPv4.
+
+    :raises RemoteError: when it is none, or one at which no single device stands (unspecified, multicast, broadcast).
+    """
+    address = parse_address(text)
+    if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
+        address = address.ipv4_mapped
+    if address.is_unspecified or address.is_multicast or str(address) == "255.255.255.255":
+        raise RemoteError("an address at which no single device stands", shown=text[:60])
+    return str(address)
+
+
+class Exclusions:
+    """The addresses that nothing is sent to; ``in`` answers for texts as sightings have them, scope and all.
+
+    :param texts: CIDR texts, host bits allowed.
+    :raises ValueError: one that is no network.
+    """
+
+    def __init__(self, texts: Iterable[str] = ()) -> None:
+        self._networks = tuple(ip_network(text, strict=False) for text in texts)
+
+    def __bool__(self) -> bool:
+        return bool(self._networks)
+
+    def __contains__(self, text: object) -> bool:
+        if not self._networks:
+            return False
+        try:
+            address = ip_address(str(text).partition("%")[0])
+        except ValueError:
+            return False
+        if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
+            address = address.ipv4_mapped
+        return any(address in network for network in self._networks)

@@ -1,0 +1,155 @@
+"""Cameras, their streams, and what an inspection found out about them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from twisted_detector.model.addresses import Mac
+from twisted_detector.model.devices import Evidence
+
+
+class Proof(StrEnum):
+    """How far a stream was proved: a ladder, each rung includes those before it."""
+
+    UNREACHABLE = "unreachable"
+    TCP = "tcp"
+    RTSP = "rtsp"
+    AUTH = "auth"
+    SDP = "sdp"
+    RTP = "rtp"
+    KEYFRAME = "keyframe"
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """One stream of one camera.
+
+    :ivar url: RTSP URL without user and password, always.
+    :ivar name: the ONVIF profile's name, or the path's role ("main", "sub") from the catalog.
+    :ivar source: ONVIF video source token: streams of one token are one camera of the device.
+    :ivar codec: ``H264``, ``H265``, ``JPEG``…, the encoding name of its rtpmap; "" when unknown.
+    :ivar fps: frames per second, 0.0 when unknown.
+    :ivar audio: encoding name of its audio, or "".
+    :ivar validated: whether the last check proved it.
+    :ivar reason: in plain words why not, or "".
+    """
+
+    url: str
+    name: str = ""
+    profile: str = ""
+    source: str = ""
+    codec: str = ""
+    width: int = 0
+    height: int = 0
+    fps: float = 0.0
+    audio: str = ""
+    proof: Proof = Proof.UNREACHABLE
+    validated: bool = False
+    reason: str = ""
+    code: str = ""  #: a ``ReasonCode``, "" when it is proved
+    back_channel: bool = False  #: it offers to take sound for its loudspeaker (ONVIF); never opened
+
+
+@dataclass(frozen=True, slots=True)
+class StreamReport:
+    """The answer of a stream check: how far it came, what was seen, and why it went no further.
+
+    :ivar keyframe: digest of the keyframe that came, "" when none can be made: two equal ones are one picture.
+    """
+
+    proof: Proof
+    validated: bool
+    reason: str = ""
+    codec: str = ""
+    width: int = 0
+    height: int = 0
+    fps: float = 0.0
+    audio: str = ""
+    server: str = ""
+    code: str = ""  #: a ``ReasonCode``
+    certificate: str = ""  #: SHA-256 of the server's certificate (RTSPS), which nobody vouches for
+    back_channel: bool = False
+    keyframe: str = ""  #: a digest of its bytes: equal ones are the same picture
+
+
+class Status(StrEnum):
+    """A camera's state as consumers read it (``camera/status/<id>``)."""
+
+    ONLINE = "online"
+    OFFLINE = "offline"
+    STREAM_ERROR = "stream_error"
+    AUTH_REQUIRED = "auth_required"
+    BUSY = "busy"
+
+
+@dataclass(frozen=True, slots=True)
+class Inspection:
+    """What an inspector found out about one candidate. Empty texts mean "not said"."""
+
+    inspector: str
+    address: str
+    at: float
+    name: str = ""
+    manufacturer: str = ""
+    model: str = ""
+    firmware_version: str = ""
+    serial_number: str = ""
+    hardware_id: str = ""
+    onvif_url: str = ""
+    http_url: str = ""
+    snapshot_url: str = ""
+    snapshots: tuple[tuple[str, str], ...] = ()  #: (video source token, URL of its picture), where the device says
+    streams: tuple[Stream, ...] = ()
+    capabilities: tuple[str, ...] = ()
+    evidence: tuple[Evidence, ...] = ()
+    clock_offset: float | None = None  #: seconds by which the device's clock is ahead of ours
+    status: Status = Status.ONLINE
+    reason: str = ""
+    login: str = ""  #: name of the login that was accepted, "" when none was needed
+    doubted: bool = False  #: it was refused after that: the device may have counted a failure
+
+
+@dataclass(frozen=True, slots=True)
+class Camera:
+    """One picture source with its identity, address, streams and state: the unit that consumers know."""
+
+    id: str
+    device_id: str
+    address: str
+    channel: int = 1
+    source: str = ""
+    mac: Mac | None = None
+    endpoint_reference: str = ""
+    name: str = ""
+    manufacturer: str = ""
+    model: str = ""
+    serial_number: str = ""
+    firmware_version: str = ""
+    onvif_url: str = ""
+    http_url: str = ""
+    snapshot_url: str = ""
+    streams: tuple[Stream, ...] = ()
+    capabilities: tuple[str, ...] = ()
+    status: Status = Status.OFFLINE
+    reason: str = ""
+    since: float = 0.0
+    first_seen: float = 0.0
+    last_seen: float = 0.0
+    last_validated: float = 0.0
+    clock_offset: float = 0.0  #: seconds by which its clock was ahead when that was last worth telling
+    ip_history: tuple[tuple[str, float], ...] = ()
+    methods: tuple[str, ...] = ()
+    evidence: tuple[Evidence, ...] = ()
+
+    @property
+    def online(self) -> bool:
+        return self.status is Status.ONLINE
+
+    @property
+    def primary_url(self) -> str:
+        """The first proved stream's URL, else the first known."""
+        for stream in self.streams:
+            if stream.validated:
+                return stream.url
+        return self.streams[0].url if self.streams else ""

@@ -1,0 +1,128 @@
+"""A configured login and a device go in; whether it is for that device, and before which others, comes out."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from enum import IntEnum
+from fnmatch import fnmatchcase
+from ipaddress import IPv4Network, IPv6Network, ip_network
+
+from twisted_detector.model.addresses import parse_address
+from twisted_detector.model.devices import Candidate
+from twisted_detector.model.logins import Login
+
+Network = IPv4Network | IPv6Network
+
+_WORDS = re.compile(r"[a-z0-9]+")
+_WILD = re.compile(r"[*?]")
+
+
+class Audience(IntEnum):
+    """Which devices a login is for; the most particular comes first."""
+
+    CAMERA = 0
+    NETWORK = 1
+    VENDOR = 2
+    ANY = 3
+
+
+@dataclass(frozen=True, slots=True)
+class LoginRule(Login):
+    """A login for some devices; a plain :class:`Login` is for all.
+
+    :ivar value: a network in CIDR notation, a maker's name, or a pattern of a MAC or a camera id (``*`` and ``?``).
+    """
+
+    audience: Audience = Audience.ANY
+    value: str = ""
+
+    def fits(self, candidate: Candidate) -> bool:
+        """Whether it is for this device, as far as is known of it now."""
+        if self.audience is Audience.NETWORK:
+            return within(candidate.address, (ip_network(self.value),))
+        if self.audience is Audience.VENDOR:
+            return any(is_made_by(self.value, text) for text in candidate.vendors)
+        if self.audience is Audience.CAMERA:
+            return any(fnmatchcase(name, self.value) for name in _names(candidate))
+        return True
+
+    @property
+    def rank(self) -> tuple[int, int]:
+        """Smaller comes first: a narrower audience, of two networks the smaller, of two patterns the more exact."""
+        if self.audience is Audience.NETWORK:
+            return self.audience, -ip_network(self.value).prefixlen
+        if self.audience is Audience.CAMERA:
+            return self.audience, -len(_WILD.sub("", self.value)) + 1000 * bool(_WILD.search(self.value))
+        return self.audience, 0
+
+
+def logins_for(logins: Iterable[Login], candidate: Candidate) -> tuple[Login, ...]:
+    """Those that are for this device, the most particular first, of one kind in their order; each once."""
+    fitting: list[tuple[tuple[int, int], Login]] = []
+    for login in logins:
+        if not isinstance(login, LoginRule):
+            fitting.append(((Audience.ANY, 0), login))
+        elif login.fits(candidate):
+            fitting.append((login.rank, Login(login.name, login.password)))
+    fitting.sort(key=lambda one: one[0])
+    return tuple(dict.fromkeys(login for _, login in fitting))
+
+
+def named_networks(logins: Iterable[Login]) -> tuple[Network, ...]:
+    """The networks that logins are for: whoever wrote them down says that cameras of his are there."""
+    return tuple(
+        ip_network(login.value)
+        for login in logins
+        if isinstance(login, LoginRule) and login.audience is Audience.NETWORK
+    )
+
+
+def is_listed(logins: Iterable[Login], candidate: Candidate) -> bool:
+    """Whether a login names this very device."""
+    return any(
+        isinstance(login, LoginRule) and login.audience is Audience.CAMERA and login.fits(candidate) for login in logins
+    )
+
+
+def within(address: str, networks: Iterable[Network]) -> bool:
+    """Whether an address (link-local IPv6 with ``%scope``) is in one of the networks."""
+    given = parse_address(address)
+    return any(given.version == network.version and given in network for network in networks)
+
+
+def is_made_by(vendor: str, text: str) -> bool:
+    """Whether ``text``, as devices and registries write makers, names this maker: ``tplink`` is in ``TP-Link Corp.``.
+
+    Whole words only, and several of them together: ``axis`` is not in ``Maxis``.
+    """
+    wanted = "".join(_WORDS.findall(vendor.lower()))
+    words = _WORDS.findall(text.lower())
+    return bool(wanted) and any(wanted in _runs(words[start:], len(wanted)) for start in range(len(words)))
+
+
+def _runs(words: list[str], longest: int) -> Iterator[str]:
+    run = ""
+    for word in words:
+        run += word
+        if len(run) > longest:
+            return
+        yield run
+
+
+def pattern_of(text: str) -> str:
+    """A pattern of a MAC or of a camera id as it is compared: in lower case, a MAC without its colons.
+
+    The channels of a recorder share its login, so the number of one (``_2``) is dropped.
+    """
+    text = re.sub(r"_[0-9]+$", "", text.lower())
+    bare = re.sub(r"[:-]", "", text)
+    return bare if re.fullmatch(r"[0-9a-f*?]{1,12}", bare) else text
+
+
+def _names(candidate: Candidate) -> Iterator[str]:
+    if candidate.mac is not None:
+        yield candidate.mac.compact
+    if candidate.device_id:
+        yield candidate.device_id.lower()

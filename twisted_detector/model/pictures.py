@@ -1,0 +1,24 @@
+"""The bytes of a still image and where they came from go in; one frozen value that page and outputs share comes out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """One still image of one camera.
+
+    :ivar data: the bytes of the image, as the camera or our encoder made them.
+    :ivar media_type: ``image/jpeg`` or ``image/png``; decided by the bytes, never by what the camera claims.
+    :ivar taken_at: wall seconds at which it was taken.
+    :ivar source: ``snapshot`` (the camera's own, GetSnapshotUri) or ``keyframe`` (decoded from a stream).
+    :ivar frozen_since: wall seconds since which the picture has not changed at all, None while it does.
+    """
+
+    camera_id: str
+    data: bytes = field(repr=False)
+    media_type: str
+    taken_at: float
+    source: str
+    frozen_since: float | None = None

@@ -1,0 +1,283 @@
+"""A port goes in; an MQTT broker on loopback comes out, as a child process that ends when this program does.
+
+mosquitto where it is installed, else amqtt (``pip install 'camdetect[broker]'``): good enough to look around, and the
+log says what it lacks.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+import sys
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from twisted.internet.defer import Deferred, TimeoutError as DeferredTimeout
+from twisted.internet.endpoints import TCP4ClientEndpoint
+from twisted.internet.error import ConnectError, ProcessExitedAlready
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.protocol import Factory, ProcessProtocol, Protocol
+from twisted.internet.task import deferLater
+from twisted.python.failure import Failure
+from txaio.tx import make_logger
+
+from twisted_detector.errors import BrokerError, LocalError
+from twisted_detector.mqtt.broker.programs import AMQTT, HOST, MOSQUITTO, Program, find_program, found, free_port
+
+#: Seconds until it must accept connections: mosquitto needs 0.1, amqtt on a slow machine 3.
+START_TIMEOUT = 5.0
+_POLL = 0.05
+#: Ports that were free a moment ago may be taken by somebody else: so many times another one is tried.
+_START_ATTEMPTS = 3
+#: Seconds before a broker that died is started again: doubling; back to the first after it ran for a minute.
+RESTART_FIRST, RESTART_MOST, _RAN_WELL = 0.5, 30.0, 60.0
+#: Seconds from SIGTERM to SIGKILL.
+STOP_TIMEOUT = 3.0
+#: Last words of a broker that failed: what an error message can hold.
+_LAST_LINES = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Where the embedded broker listens. ``kind``: ``mosquitto`` or ``amqtt``; ``pid``: its process when it started."""
+
+    host: str
+    port: int
+    kind: str
+    pid: int
+
+
+class _Child(ProcessProtocol):
+    """One run of the broker."""
+
+    def __init__(self) -> None:
+        self.has_ended = False
+        self._waits: list[Deferred[None]] = []
+        self.reason = ""
+        self._lines: deque[str] = deque(maxlen=_LAST_LINES)
+
+    @property
+    def last_words(self) -> str:
+        return " | ".join(self._lines)
+
+    def outReceived(self, data: bytes) -> None:
+        # A chunk may end within a line: these lines are for people, and a broken one still helps.
+        self._lines.extend(line[:200] for line in data.decode(errors="replace").splitlines() if line.strip())
+
+    errReceived = outReceived
+
+    def processEnded(self, reason: Failure) -> None:
+        self.has_ended = True
+        self.reason = reason.getErrorMessage()
+        waits, self._waits = self._waits, []
+        for wait in waits:
+            wait.callback(None)
+
+    def ended(self) -> Deferred[None]:
+        """Fires when the process has gone; cancelling it is harmless."""
+        wait: Deferred[None] = Deferred(self._waits.remove)
+        if self.has_ended:
+            wait.callback(None)
+        else:
+            self._waits.append(wait)
+        return wait
+
+
+class _Knock(Protocol):
+    """Somebody opens: that is all we wanted to know."""
+
+    def connectionMade(self) -> None:
+        if self.transport is not None:
+            self.transport.loseConnection()
+
+
+class EmbeddedBroker:
+    """A broker for whoever has none, on loopback only, for anybody on this machine.
+
+    It ends with this program, however that ends (see ``broker_leash``); when it dies by itself it is started again on
+    the same port. What others retain in it is lost when it ends; camdetect says all of its own again.
+    """
+
+    log = make_logger()
+
+    def __init__(
+        self,
+        reactor: Any,
+        *,
+        state_dir: Path,
+        port: int = 1883,
+        which: Callable[..., str | None] = shutil.which,
+        has_amqtt: Callable[[], bool] = lambda: importlib.util.find_spec("amqtt") is not None,
+    ) -> None:
+        """:param state_dir: its configuration is written below. :param port: taken when it is free, else any other.
+
+        :param which: as ``shutil.which(name, path=…)``.
+        """
+        self._reactor = reactor
+        self._clock: IReactorTime = reactor
+        self._directory = state_dir / "broker"
+        self._wanted_port = port
+        self._which = which
+        self._has_amqtt = has_amqtt
+        self.endpoint: Endpoint | None = None
+        self._program = Program("", ())
+        self._child: _Child | None = None
+        self._process: Any = None
+        self._running = False
+        self._delay = RESTART_FIRST
+        self._calls: dict[str, Any] = {}
+
+    async def start(self) -> Endpoint:
+        """Start it; returns when it accepts connections, after at most some seconds.
+
+        :raises BrokerError: neither mosquitto nor amqtt is there, or the one that is does not start.
+        """
+        if self._running:
+            raise LocalError("the embedded broker has been started already")
+        self._running = True
+        try:
+            self._program = find_program(self._which, self._has_amqtt)
+            for attempt in range(_START_ATTEMPTS):
+                if not self._running:
+                    raise BrokerError("the embedded broker was stopped while it started")
+                port = free_port(self._wanted_port if attempt == 0 else 0)
+                if await self._launch(port):
+                    break
+            else:
+                raise BrokerError(
+                    f"{self._program.kind} does not start", shown=self._child.last_words if self._child else ""
+                )
+        except BaseException:
+            self._running = False
+            self._signal("KILL")
+            raise
+        assert self.endpoint is not None  # noqa: S101  _launch has set it
+        return self.endpoint
+
+    async def stop(self) -> None:
+        """End it, within some seconds; returns when the process is gone."""
+        self._running = False
+        for call in self._calls.values():
+            call.cancel()
+        self._calls.clear()
+        child = self._child
+        if child is None or child.has_ended:
+            return
+        for name in ("TERM", "KILL"):
+            self._signal(name)
+            try:
+                await child.ended().addTimeout(STOP_TIMEOUT, self._clock)
+            except DeferredTimeout:
+                continue
+            return
+        self.log.error("The embedded broker does not end")
+
+    def describe(self) -> tuple[str, ...]:
+        """Lines for the log: which broker, where, what it lacks, and what to type to watch it."""
+        endpoint = self.endpoint
+        if endpoint is None:
+            return ("The embedded broker is not running.",)
+        where = f"{endpoint.host}:{endpoint.port}"
+        lines = [
+            f"Embedded broker: {endpoint.kind} on {where}, this machine only, without login; it ends with camdetect."
+        ]
+        if endpoint.port != self._wanted_port:
+            lines.append(f"Port {self._wanted_port} is taken by another program.")
+        if endpoint.kind == AMQTT:
+            lines.append(
+                "mosquitto is not installed. amqtt is enough for a first look, but it sends no will when a client falls"
+                " silent, sends a retained will twice, loses persistent sessions, ignores the takeover of a session and"
+                " knows no MQTT 5. For more than a look: apt install mosquitto mosquitto-clients"
+            )
+        if found(self._which, "mosquitto_sub") or endpoint.kind == MOSQUITTO:
+            lines.append(f"To watch: mosquitto_sub -h {endpoint.host} -p {endpoint.port} -t '#' -v")
+        else:
+            lines.append(f"To watch: amqtt_sub --url mqtt://{where} -t '#'")
+        return tuple(lines)
+
+    # --- One run
+
+    async def _launch(self, port: int) -> bool:
+        """Start it on ``port``; whether it accepts connections there."""
+        arguments = self._program.arguments(self._directory, port)
+        self._child = child = _Child()
+        # The environment is not handed on: it holds secrets that are none of the broker's business.
+        environment = {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+        self._process = self._reactor.spawnProcess(child, arguments[0], arguments, env=environment, path="/")
+        pid = self._process.pid
+        child.ended().addCallback(lambda _: self._died(child))
+        endpoint = TCP4ClientEndpoint(self._reactor, HOST, port, timeout=1)
+        for _ in range(round(START_TIMEOUT / _POLL)):
+            await deferLater(self._clock, _POLL)
+            if child.has_ended:
+                return False
+            try:
+                await endpoint.connect(Factory.forProtocol(_Knock))
+            except ConnectError:
+                continue
+            if not child.has_ended:  # else somebody else has taken the port
+                self.endpoint = Endpoint(HOST, port, self._program.kind, pid)
+                self._later("ran well", _RAN_WELL, self._ran_well)
+                return True
+        self._signal("KILL")
+        await child.ended()
+        return False
+
+    def _signal(self, name: str) -> None:
+        if self._child is not None and not self._child.has_ended:
+            try:
+                self._process.signalProcess(name)
+            except ProcessExitedAlready:
+                return
+
+    # --- When it dies
+
+    def _later(self, name: str, seconds: float, act: Callable[[], object]) -> None:
+        self._forget(name)
+
+        def due() -> None:
+            self._calls.pop(name, None)
+            act()
+
+        self._calls[name] = self._clock.callLater(seconds, due)
+
+    def _forget(self, name: str) -> None:
+        call = self._calls.pop(name, None)
+        if call is not None:
+            call.cancel()
+
+    def _ran_well(self) -> None:
+        self._delay = RESTART_FIRST
+
+    def _died(self, child: _Child) -> None:
+        if not self._running or self.endpoint is None or child is not self._child:
+            return  # it was told to, or start() deals with it
+        self._forget("ran well")
+        self.log.warn(
+            "The embedded broker ended ({reason}; {words}); it is started again in {delay} s",
+            reason=child.reason,
+            words=child.last_words or "it said nothing",
+            delay=self._delay,
+        )
+        self._later("restart", self._delay, self._restart)
+        self._delay = min(RESTART_MOST, self._delay * 2)
+
+    def _restart(self) -> None:
+        Deferred.fromCoroutine(self._restarted()).addErrback(
+            lambda failure: self.log.failure("The embedded broker could not be started again", failure=failure)
+        )
+
+    async def _restarted(self) -> None:
+        assert self.endpoint is not None  # noqa: S101  it ran before
+        try:
+            back = await self._launch(self.endpoint.port)
+        except BrokerError as error:
+            self.log.error("The embedded broker could not be started again: {error}", error=str(error))
+            self._later("restart", self._delay, self._restart)
+            return
+        if back:
+            self.log.info("The embedded broker is back on port {port}", port=self.endpoint.port)

@@ -1,0 +1,1 @@
+"""State machine of the MQTT connection: when to connect, how long to wait, what to announce."""

@@ -1,0 +1,149 @@
+"""Socket addresses and settings go in; a connected (and encrypted) socket comes out, or the reason why not.
+
+In the network thread. Only ``poll`` is used, so file descriptors above 1024 are fine, and every wait ends when the
+reactor writes to the wake socket.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import select
+import socket
+import ssl
+from collections.abc import Callable
+from typing import Any
+
+from twisted_detector.mqtt.network.buffered_socket import MAX_UNSENT, AttemptFailed, BatchedSocket, in_words
+from twisted_detector.mqtt.settings import MqttSettings
+
+Address = tuple[int, Any]
+
+#: Longest TCP connect and TLS handshake, each, in seconds; with more addresses to try, less for each but the last.
+CONNECT_TIMEOUT = 5.0
+CONNECT_TIMEOUT_MORE = 2.0
+
+#: Unacknowledged bytes may wait this long, in ms, before the kernel gives the connection up (RFC 5482).
+TCP_USER_TIMEOUT_MS = 4000
+
+
+class Interrupted(Exception):
+    """The reactor wants the thread's attention."""
+
+
+def tls_context(settings: MqttSettings) -> ssl.SSLContext:
+    """A context from the files as they are now: a certificate that was rotated is used at the next attempt.
+
+    :raises AttemptFailed: a file cannot be read. Not terminal: it may be in the middle of being replaced.
+    """
+    what = settings.tls_ca_path or "the system's certificates"
+    try:
+        context = ssl.create_default_context(cafile=settings.tls_ca_path or None)
+        if settings.tls_cert_path:
+            what = settings.tls_cert_path
+            # An encrypted key would make OpenSSL ask on the terminal, from a thread: an empty passphrase fails instead.
+            context.load_cert_chain(settings.tls_cert_path, settings.tls_key_path or None, password=lambda: b"")
+    except (OSError, ValueError) as error:
+        detail = error.reason if isinstance(error, ssl.SSLError) else getattr(error, "strerror", None)
+        raise AttemptFailed(f"TLS files: {what} cannot be used: {detail or type(error).__name__}") from None
+    if settings.tls_insecure:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+class Opener:
+    """Connects, interruptibly.
+
+    :param wake: readable when the reactor wants the thread's attention.
+    :param monotonic: seconds.
+    """
+
+    def __init__(self, wake: socket.socket, monotonic: Callable[[], float]) -> None:
+        self._wake = wake
+        self._monotonic = monotonic
+
+    def open(self, addresses: tuple[Address, ...], settings: MqttSettings) -> BatchedSocket:
+        """Try each address; then TLS if wanted.
+
+        :raises AttemptFailed: none could be connected; the reason of the last.
+        :raises Interrupted: the reactor said something meanwhile.
+        """
+        context = tls_context(settings) if settings.tls else None
+        last = AttemptFailed("the broker has no address")
+        for number, (family, where) in enumerate(addresses, 1):
+            timeout = CONNECT_TIMEOUT if number == len(addresses) else CONNECT_TIMEOUT_MORE
+            try:
+                plain = self._connect(family, where, timeout)
+            except AttemptFailed as failed:
+                last = failed
+                continue
+            return BatchedSocket(plain if context is None else self._encrypt(plain, context, settings.host))
+        raise last
+
+    def _connect(self, family: int, where: Any, timeout: float) -> socket.socket:
+        try:
+            sock = socket.socket(family, socket.SOCK_STREAM)
+        except OSError as error:  # no descriptor left, or a kernel without IPv6: the next address may do
+            raise AttemptFailed(in_words(error)[0]) from error
+        try:
+            sock.setblocking(False)
+            _tune(sock)
+            code = sock.connect_ex(where)
+            if code == errno.EINPROGRESS:
+                self._wait(sock, select.POLLOUT, self._monotonic() + timeout, f"no answer within {timeout:g} s")
+                code = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+            if code:
+                raise AttemptFailed(in_words(OSError(code, os.strerror(code)))[0])
+        except BaseException as error:
+            sock.close()
+            if isinstance(error, OSError):
+                raise AttemptFailed(in_words(error)[0]) from error
+            raise
+        return sock
+
+    def _encrypt(self, sock: socket.socket, context: ssl.SSLContext, host: str) -> ssl.SSLSocket:
+        deadline = self._monotonic() + CONNECT_TIMEOUT
+        try:
+            secure = context.wrap_socket(sock, server_hostname=host, do_handshake_on_connect=False)
+        except (ValueError, OSError) as error:
+            sock.close()
+            raise AttemptFailed(f"TLS cannot begin: {error}") from None
+        try:
+            while True:
+                try:
+                    secure.do_handshake()
+                    return secure
+                except ssl.SSLWantReadError:
+                    wanted = select.POLLIN
+                except ssl.SSLWantWriteError:
+                    wanted = select.POLLOUT
+                self._wait(secure, wanted, deadline, f"no TLS within {CONNECT_TIMEOUT:g} s")
+        except BaseException as error:
+            secure.close()
+            if isinstance(error, OSError):
+                raise AttemptFailed(*in_words(error)) from error
+            raise
+
+    def _wait(self, sock: socket.socket, bits: int, deadline: float, late: str) -> None:
+        poller = select.poll()
+        poller.register(sock, bits)
+        poller.register(self._wake, select.POLLIN)
+        ready = dict(poller.poll(max(0.0, deadline - self._monotonic()) * 1000))
+        if self._wake.fileno() in ready:
+            raise Interrupted
+        if not ready:
+            raise AttemptFailed(late)
+
+
+def _tune(sock: socket.socket) -> None:
+    for level, option, value in (
+        (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),
+        (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
+        (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 2),
+        (socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 1),
+        (socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 2),
+        (socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, TCP_USER_TIMEOUT_MS),
+        (socket.SOL_SOCKET, socket.SO_SNDBUF, MAX_UNSENT),
+    ):
+        sock.setsockopt(level, option, value)

@@ -1,0 +1,267 @@
+"""Bytes from the broker go in; what they mean, as short events, comes out: the only paho.
+
+paho-mqtt is used as codec and protocol engine and nothing more: it opens no socket, owns no thread, keeps no queue and
+decides no reconnect. What it does badly by itself is listed, with how it is avoided, at each line below. There is a
+fresh client for every attempt, so nothing of an earlier connection can be sent again behind the outbox's back. It
+does not see the messages that we send nor their acknowledgements: those are :mod:`wire.mqtt`'s,
+which is several times as fast, and leaves paho no queue of its own to send again, drop or count wrongly.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+from paho.mqtt import client as paho  # noqa: TID251  this is the one place
+from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion  # noqa: TID251
+from paho.mqtt.packettypes import PacketTypes  # noqa: TID251
+from paho.mqtt.properties import Properties  # noqa: TID251
+from paho.mqtt.reasoncodes import ReasonCode  # noqa: TID251
+
+from twisted_detector.model import Message
+from twisted_detector.mqtt.network.buffered_socket import MAX_INBOUND_PACKET, BatchedSocket, in_words
+from twisted_detector.mqtt.settings import MqttSettings
+from twisted_detector.wire import mqtt as wire
+
+#: CONNACK codes (MQTT 5, 3.2.2.2; paho translates those of 3.1.1) that waiting a little does not cure.
+_TERMINAL = {
+    0x84: "the broker does not speak this version of MQTT",
+    0x85: "the broker does not accept the client id",
+    0x86: "wrong user name or password",
+    0x87: "the broker does not authorize this client",
+    0x8A: "the broker has banned this client",
+    0x8C: "the broker does not accept this way of logging in",
+}
+_UNSUPPORTED_VERSION = 0x84
+
+#: The two versions of the protocol as CONNECT names them.
+THREE_ONE_ONE = 4
+FIVE = 5
+
+#: CONNACK of 3.1.1 with code 1, unacceptable protocol version: paho would try MQTT 3.1 by itself, or hide the code.
+_CONNACK_VERSION_REFUSED = b"\x20\x02\x00\x01"
+
+#: Packet identifiers of messages begin here: below it they are paho's, for SUBSCRIBE and UNSUBSCRIBE.
+_FIRST_IDENTIFIER = 16_384
+
+#: PINGREQ (MQTT 3.1.1, 3.12). Ours go past paho, which would send one only after a whole keepalive of silence.
+_PINGREQ = b"\xc0\x00"
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """All that one connection attempt needs to know; ``protocol`` is 4 (3.1.1) or 5."""
+
+    settings: MqttSettings
+    protocol: int
+    session: int
+    will: bytes | None
+    addresses: tuple[tuple[int, Any], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How an attempt or a connection ended.
+
+    :ivar accepted: whether there was a connection.
+    :ivar fallback: whether an older version of MQTT may be the cure.
+    """
+
+    reason: str
+    terminal: bool = False
+    accepted: bool = False
+    fallback: bool = False
+
+
+class _Client(paho.Client):
+    """paho, given its socket. ``_create_socket`` is the one private name that is relied on; a test watches it."""
+
+    handed: BatchedSocket
+
+    def _create_socket(self) -> Any:
+        return self.handed
+
+
+class PahoClient:
+    """One MQTT connection over one socket. Every call in the network thread.
+
+    :ivar events: what paho's callbacks noted, to be taken from the left: ``("connack", code, properties)``,
+        ``("message", message)``, ``("suback", mid, codes)``, ``("gone", flags, code)``.
+    """
+
+    def __init__(self, job: Job, sock: BatchedSocket) -> None:
+        settings = job.settings
+        self.events: deque[tuple[Any, ...]] = deque()
+        self._packets: deque[tuple[int, bytes]] = deque()
+        self._sent: list[tuple[int, int]] = []
+        self._last = _FIRST_IDENTIFIER - 1
+        self._sock = sock
+        self._five = job.protocol == FIVE
+        self._client = client = _Client(
+            CallbackAPIVersion.VERSION2,
+            client_id=settings.client_id,
+            clean_session=None if self._five else True,
+            protocol=MQTTProtocolVersion(job.protocol),
+            reconnect_on_failure=False,  # else paho connects anew, by itself, on some refusals
+        )
+        client.handed = sock
+        if settings.username:
+            client.username_pw_set(settings.username, settings.password.reveal() if settings.password else None)
+        if job.will is not None:
+            client.will_set(settings.lwt_topic, job.will, qos=1, retain=True)
+        note = self.events.append
+        client.on_connect = lambda _client, _data, _flags, code, properties: note(("connack", code, properties))
+        client.on_disconnect = lambda _client, _data, flags, code, _properties: note(("gone", flags, code))
+        client.on_message = lambda _client, _data, message: note(("message", message))
+        client.on_subscribe = lambda _client, _data, mid, codes, _properties: note(("suback", mid, codes))
+        # Having this callback makes paho queue packets instead of writing each within publish().
+        client.on_socket_register_write = lambda _client, _data, _sock: None
+        properties = None
+        if self._five:
+            properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
+            properties.MaximumPacketSize = MAX_INBOUND_PACKET
+        client.connect_async(settings.host, settings.port, settings.keepalive, clean_start=True, properties=properties)
+
+    def is_alive(self) -> bool:
+        """Whether there is a connection."""
+        return self.holds() and not self._sock.error
+
+    def holds(self) -> bool:
+        """Whether paho still holds the socket: it may have something to read although sending has failed."""
+        return self._client.socket() is not None
+
+    def begin(self) -> None:
+        """Send CONNECT."""
+        self._client.reconnect()
+
+    def publish(self, message: Message) -> int:
+        """Queue a PUBLISH; its packet identifier (with QoS 0 a number that is as good).
+
+        :raises LocalError: the protocol has no room for it.
+        """
+        expiry = None
+        if self._five and message.expires_after is not None:
+            expiry = max(1, min(int(message.expires_after), 0xFFFFFFFF))
+        self._last = self._last + 1 if self._last < 0xFFFF else _FIRST_IDENTIFIER
+        self._packets.append(
+            (
+                self._last if message.qos == 0 else 0,
+                wire.publish(
+                    message.topic,
+                    message.payload,
+                    qos=message.qos,
+                    retain=message.retain,
+                    identifier=self._last,
+                    five=self._five,
+                    expiry=expiry,
+                ),
+            )
+        )
+        return self._last
+
+    def subscribe(self, filters: Sequence[str]) -> int:
+        """Queue a SUBSCRIBE with QoS 1 for each filter; its packet identifier."""
+        _, mid = self._client.subscribe([(each, 1) for each in filters])
+        return mid or 0
+
+    def unsubscribe(self, filters: Sequence[str]) -> None:
+        """Queue an UNSUBSCRIBE."""
+        self._client.unsubscribe(list(filters))
+
+    def ping(self) -> None:
+        """Queue a PINGREQ. Whole packets are handed to the socket, so it cannot fall into the middle of one."""
+        self._sock.send(_PINGREQ)
+
+    def read(self) -> None:
+        """Take in what the socket has, at most about as many packets as are unacknowledged."""
+        self._client.loop_read()
+
+    def acknowledgements(self) -> list[tuple[int, int]]:
+        """``(packet identifier, reason code)`` of what was acknowledged, or, with QoS 0, handed to the socket."""
+        taken = self._sock.acknowledged + self._sent
+        self._sock.acknowledged = []
+        self._sent = []
+        return taken
+
+    def write(self) -> None:
+        """Hand queued packets to the socket: paho's first, they are few and short."""
+        while self._client.want_write() and self.is_alive():
+            before = self._sock.unsent
+            self._client.loop_write()
+            if self._sock.unsent == before:
+                return
+        packets = self._packets
+        with suppress(BlockingIOError):
+            while packets:
+                identifier, packet = packets[0]
+                self._sock.send(packet)
+                packets.popleft()
+                if identifier:
+                    self._sent.append((identifier, 0))
+
+    def misc(self) -> None:
+        """paho's own keepalive; ours notices sooner, so it only fires when ours is wrong."""
+        self._client.loop_misc()
+
+    def denial(self, code: int) -> str:
+        """What the failure in a PUBACK means (MQTT 5, 3.4.2.1)."""
+        try:
+            name = ReasonCode(PacketTypes.PUBACK, identifier=code).getName().lower()
+        except (KeyError, AssertionError):
+            name = f"reason {code:#04x}"
+        return f"the broker says: {name}"
+
+    def disconnect(self) -> None:
+        """Say DISCONNECT and close: the broker drops the will."""
+        self._client.disconnect()
+        self._client.loop_write()
+
+    def close(self) -> None:
+        """Close without a word; the broker fires the will."""
+        self._sock.close()
+
+    def refusal(self, code: ReasonCode) -> Ending:
+        """What a CONNACK with a failure means."""
+        words = _TERMINAL.get(code.value)
+        return Ending(
+            words or f"the broker refused the connection: {code.getName().lower()}",
+            terminal=words is not None,
+            fallback=self._five and code.value == _UNSUPPORTED_VERSION,
+        )
+
+    def ending(self, accepted: bool) -> Ending:
+        """Why paho let go of the socket."""
+        for kind, *details in self.events:
+            if kind == "gone" and details[0].is_disconnect_packet_from_server and details[1] is not None:
+                return Ending(f"the broker ended the connection: {details[1].getName().lower()}", accepted=accepted)
+        if not accepted and self._sock.first == _CONNACK_VERSION_REFUSED:
+            return Ending(_TERMINAL[_UNSUPPORTED_VERSION], terminal=True, fallback=self._five)
+        fallback = self._five and not accepted
+        if self._sock.error:
+            reason, terminal = in_words(self._sock.error)
+            return Ending(reason, terminal, accepted, fallback and not terminal)
+        if self._sock.eof:
+            when = "" if accepted else " instead of answering CONNECT"
+            return Ending(f"the broker closed the connection{when}", accepted=accepted, fallback=fallback)
+        return Ending("the broker sent what MQTT does not allow", accepted=accepted, fallback=fallback)
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """What the broker said in its CONNACK; 0: no limit beyond the protocol's."""
+
+    receive_maximum: int
+    maximum_packet: int
+    protocol: int
+
+
+def accepted_from(properties: Any, protocol: int) -> Accepted:
+    """The limits in the properties of a CONNACK (MQTT 5, 3.2.2.3)."""
+    return Accepted(
+        int(getattr(properties, "ReceiveMaximum", 65535)),
+        int(getattr(properties, "MaximumPacketSize", 0)),
+        protocol,
+    )

@@ -1,0 +1,1 @@
+"""Durable priority queue of messages that the broker has not acknowledged yet."""

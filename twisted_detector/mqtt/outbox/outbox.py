@@ -1,0 +1,350 @@
+"""Messages go in at any rate; what is to be sent next comes out, again and again until the broker has acknowledged it.
+
+Pure: the two clocks are given, the disk is behind :class:`Journal`. On one thread only, the reactor's.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+
+from zope.interface import implementer
+
+from twisted_detector.errors import Dropped, LocalError, NotAuthorized, PublishError, QueueFull, Stopped
+from twisted_detector.model import JournalRecord, Message, Priority
+from twisted_detector.mqtt.outbox.entry import Entry
+from twisted_detector.mqtt.outbox.journal import Journal
+from twisted_detector.mqtt.outbox.queue import Backlog, Limits, OutboxFigures
+from twisted_detector.mqtt.outbox.receipt import Receipt, prune
+from twisted_detector.mqtt.outbox.retained import Resay, Retained
+from twisted_detector.mqtt.seams import IOutbox, OutboxItem
+
+#: Wall stamps before this (July 2017) come from a clock that had not been set: they tell no age.
+_CLOCK_WAS_SET = 1.5e9
+
+
+@implementer(IOutbox)
+class Outbox:
+    """Keeps messages by priority until the broker has acknowledged them, within bounds (:class:`Limits`).
+
+    *State* (every retained message, whatever its priority says: at least STATE): the newest of a topic replaces the
+    queued one in its place, and both receipts fire with the newer one's acknowledgement. What the broker has
+    acknowledged is remembered: saying it unchanged is an immediate success, and :meth:`resay` says all of it again.
+
+    *When full*, expired messages go first, then telemetry, then the oldest event; others that still find no room fail
+    with Dropped, a critical one is refused. Every drop is counted by reason: ``expired``, ``overflow`` (pushed
+    out), ``no_room`` (came when full), ``refused`` (by the broker), ``replaced`` (by a state that was dropped itself).
+    Never for what the broker closes the connection at: that is held back (:class:`.quarantine.Quarantine`).
+    """
+
+    def __init__(
+        self,
+        clock: Callable[[], float],
+        *,
+        wall: Callable[[], float],
+        journal: Journal | None = None,
+        limits: Limits | None = None,
+    ) -> None:
+        """:param clock: monotonic seconds. :param wall: seconds since the epoch, for ages across a restart."""
+        self._clock = clock
+        self._wall = wall
+        self._journal = journal
+        self.on_ready: Callable[[], None] = lambda: None
+        limits = limits or Limits()
+        self._latest: dict[str, Entry] = {}  # of each topic, the newest state that is kept
+        self._backlog = Backlog(limits, drop=self._drop, state_tail=self._next_again, latest=self._latest.get)
+        self._retained = Retained(messages=limits.retained, octets=limits.retained_octets)
+        held = self._backlog.quarantine.holds
+        self._resay = Resay(self._retained, lambda topic: topic in self._latest or held(topic))
+        self._uncommitted: dict[int, Entry] = {}
+        self._last_id, self._stopped = 0, False
+        self.dropped: Counter[str] = Counter()
+        self._acknowledged = self._coalesced = self._unchanged = 0
+        # Collected while things change and done when they are consistent again: receipts run the code of others.
+        self._removed: list[int] = []
+        self._afterwards: list[Callable[[], None]] = []
+        if journal is not None:
+            journal.on_committed = self._committed
+            journal.on_renewed = self._renewed
+
+    # --- Putting in
+
+    def put(self, message: Message) -> Receipt:
+        """Take ``message``; it may be sent before it is on the disk.
+
+        :raises QueueFull: critical, and only critical messages and state are kept already.
+        :raises Stopped: after :meth:`stop`.
+        """
+        if self._stopped:
+            raise Stopped()
+        receipt, now = Receipt(), self._clock()
+        self._backlog.trim(now)
+        try:
+            if not message.retain:
+                self._admit(message, message.priority, now, receipt)
+            elif self._already_said(message, receipt):
+                self._unchanged += 1
+            else:
+                self._put_state(message, now, receipt)
+        finally:
+            self._settle()
+        if self._backlog.count:
+            self.on_ready()
+        return receipt
+
+    def _already_said(self, message: Message, receipt: Receipt) -> bool:
+        latest = self._latest.get(message.topic)
+        if latest is None:
+            said = self._retained.says(message)
+            if said:
+                receipt.acknowledge()
+        else:
+            said = latest.message.payload == message.payload and latest.message.qos == message.qos
+            if said:
+                prune(latest.receipts)
+                latest.receipts.append(receipt)
+                if latest.id not in self._uncommitted:
+                    receipt.accept()
+        return said
+
+    def _put_state(self, message: Message, now: float, receipt: Receipt) -> None:
+        priority = min(message.priority, Priority.STATE)
+        if (old := self._latest.get(message.topic)) is not None and not old.token:
+            growth = max(0, len(message.payload) - len(old.message.payload))
+            if not self._backlog.make_room(growth, 0, priority, now):
+                self._refuse(priority, receipt)
+                return
+            if self._latest.get(message.topic) is old:  # It may have been expired, and swept out for room.
+                self._replace(old, message, priority, now, receipt)
+                return
+            old = None
+        entry = self._admit(message, priority, now, receipt)
+        if entry is not None:
+            if old is not None:  # In flight: it may still be acknowledged for itself, but is never sent again.
+                old.superseded = True
+                entry.replaces = old
+                self._unjournal(old)
+            self._latest[message.topic] = entry
+
+    def _replace(self, entry: Entry, message: Message, priority: Priority, now: float, receipt: Receipt) -> None:
+        self._coalesced += 1
+        self._unjournal(entry)
+        self._backlog.replace(entry, message, priority, now)
+        prune(entry.receipts)
+        entry.receipts.append(receipt)
+        self._write(entry)
+
+    def _admit(self, message: Message, priority: Priority, now: float, receipt: Receipt) -> Entry | None:
+        octets = len(message.topic) + len(message.payload)
+        if not self._backlog.make_room(octets, 1, priority, now):
+            self._refuse(priority, receipt)
+            return None
+        entry = self._backlog.enqueue(message, priority, now)
+        entry.receipts.append(receipt)
+        self._write(entry)
+        return entry
+
+    def _refuse(self, priority: Priority, receipt: Receipt) -> None:
+        self.dropped["no_room"] += 1
+        if priority is Priority.CRITICAL:
+            raise QueueFull()
+        receipt.fail(partial(Dropped, "the outbox is full"))
+
+    def _write(self, entry: Entry) -> None:
+        if self._journal is None or not entry.message.qos:
+            self._afterwards.extend(receipt.accept for receipt in entry.receipts)
+            return
+        self._last_id += 1
+        entry.id = self._last_id
+        self._uncommitted[entry.id] = entry
+        self._journal.append(JournalRecord(entry.id, entry.message, self._wall()))
+
+    # --- Taking out
+
+    def take(self, limit: int) -> Sequence[OutboxItem]:
+        dropped = self.dropped["expired"]
+        taken = self._backlog.take(limit, self._clock())
+        self._settle()
+        if not taken and self.dropped["expired"] > dropped and self._backlog.count:
+            self.on_ready()  # Nobody would ask again: there was so much to throw away that none was found yet.
+        return [OutboxItem(entry.token, entry.message) for entry in taken]
+
+    def acknowledged(self, tokens: Sequence[int]) -> None:
+        for token in tokens:
+            entry = self._landed(token)
+            if entry is None:
+                continue
+            self._acknowledged += 1
+            self._afterwards += [receipt.acknowledge for receipt in entry.receipts]  # a generator would cost more
+            # A superseded state is what the broker knows now, unless its successor overtook it.
+            if entry.message.retain and not (entry.superseded and entry.message.topic not in self._latest):
+                self._remember(entry)
+            self._release(entry)
+        self._settle()
+
+    def refused(self, token: int, reason: str) -> None:
+        if (entry := self._landed(token)) is not None:
+            kind = NotAuthorized if "authori" in reason.lower() else Dropped
+            self._drop(entry, "refused", partial(kind, "the broker refused the message", shown=reason))
+        self._settle()
+
+    def connection_lost(self) -> None:
+        self._resay.in_flight = 0
+        for entry in self._backlog.ground(self._clock()):
+            if entry.again:
+                self._resay.back(entry.message.topic)
+                continue
+            newer = self._latest.get(entry.message.topic)
+            if newer is None:
+                self._drop(entry, "replaced")
+            else:
+                newer.receipts[:0] = entry.receipts
+                if newer.id not in self._uncommitted:
+                    self._afterwards.extend(receipt.accept for receipt in entry.receipts)
+                self._release(entry)
+        self._settle()
+
+    def resay(self, topics: Iterable[str] | None = None) -> None:
+        self._resay.begin(topics)
+        if self._resay:
+            self.on_ready()
+
+    def next_due(self) -> float | None:
+        return self._backlog.next_due(self._clock())
+
+    def depth(self) -> int:
+        return self._backlog.count + len(self._resay)
+
+    def stop(self) -> None:
+        """Refuse what comes from now on and fail what waits with Stopped.
+
+        What is in the journal is sent after the next start; acknowledgements that still come are heeded.
+        """
+        self._stopped = True
+        for entry in self._backlog:
+            self._afterwards.extend(partial(receipt.fail, Stopped) for receipt in entry.receipts)
+            entry.receipts = []
+        self._settle()
+
+    def figures(self) -> OutboxFigures:
+        """How it stands now."""
+        oldest = self._backlog.oldest()
+        return OutboxFigures(
+            depth=self._backlog.depths(),
+            in_flight=len(self._backlog.in_flight),
+            held=self._backlog.quarantine.held,
+            resay=len(self._resay),
+            octets=self._backlog.octets,
+            oldest_s=0.0 if oldest is None else max(0.0, self._clock() - oldest),
+            acknowledged=self._acknowledged,
+            coalesced=self._coalesced,
+            unchanged=self._unchanged,
+            dropped=dict(self.dropped),
+        )
+
+    def _next_again(self, topic: str | None) -> Entry | None:
+        known = self._resay.next(topic)
+        return None if known is None else Entry(known, Priority.STATE, self._clock(), again=True)
+
+    def _landed(self, token: int) -> Entry | None:
+        if (entry := self._backlog.landed(token)) is not None:
+            self._resay.in_flight -= entry.again
+        return entry
+
+    def _drop(self, entry: Entry, reason: str, error: Callable[[], PublishError] | None = None) -> None:
+        self.dropped[reason] += 1
+        error = error or partial(Dropped, "the message was dropped", shown=reason)
+        for receipt in entry.receipts:
+            self._afterwards.append(partial(receipt.fail, error))
+        self._release(entry)
+
+    def _release(self, entry: Entry) -> None:
+        entry.receipts = []
+        entry.replaces = None
+        self._unjournal(entry)
+        self._backlog.discount(entry)
+        if entry.message.retain and self._latest.get(entry.message.topic) is entry:
+            del self._latest[entry.message.topic]
+
+    def _unjournal(self, entry: Entry) -> None:
+        if entry.id:
+            self._removed.append(entry.id)
+            self._uncommitted.pop(entry.id, None)
+            entry.id = 0
+
+    def _settle(self) -> None:
+        removed, self._removed = self._removed, []
+        afterwards, self._afterwards = self._afterwards, []
+        if removed and self._journal is not None:
+            self._journal.remove(removed)
+        for act in afterwards:
+            act()
+
+    # --- The disk
+
+    def restore(self, records: Iterable[JournalRecord], retained: Iterable[Message] = ()) -> None:
+        """Begin with what an earlier life left behind, once and before the first :meth:`put`.
+
+        Order and priority are as they were; of each topic's states the newest is kept; what has expired is dropped.
+
+        :raises LocalError: when something was put already.
+        """
+        if self._last_id or self._backlog.count:
+            raise LocalError("an outbox is restored before it is used")
+        for message in retained:
+            for topic in self._retained.set(message):
+                self._forget(topic)
+        now, wall = self._clock(), self._wall()
+        for record in sorted(records, key=lambda record: record.id):
+            message = record.message
+            self._last_id = record.id
+            age = wall - record.queued_at if record.queued_at > _CLOCK_WAS_SET else 0.0
+            priority = min(message.priority, Priority.STATE) if message.retain else message.priority
+            older = self._latest.get(message.topic) if message.retain else None
+            if older is not None:
+                self._backlog.withdraw(older)
+                self._unjournal(older)
+            entry = self._backlog.enqueue(message, priority, now - max(0.0, age))
+            entry.id = record.id
+            if message.retain:
+                self._latest[message.topic] = entry
+        self._backlog.sweep(now)
+        self._backlog.make_room(0, 0, Priority.CRITICAL, now)
+        self._settle()
+
+    def _remember(self, entry: Entry) -> None:
+        message = entry.message
+        if entry.again or self._retained.says(message):
+            return
+        if not message.payload:
+            self._retained.remove(message.topic)
+            self._forget(message.topic)
+            return
+        evicted = self._retained.set(message)
+        if self._journal is not None and message.qos:
+            self._journal.retain(message)
+        for topic in evicted:
+            self._forget(topic)
+
+    def _forget(self, topic: str) -> None:
+        if self._journal is not None:
+            self._journal.forget(topic)
+
+    def _committed(self, ids: Sequence[int]) -> None:
+        for record_id in ids:
+            entry = self._uncommitted.pop(record_id, None)
+            while entry is not None:
+                self._afterwards += [receipt.accept for receipt in entry.receipts]
+                entry = entry.replaces
+        self._settle()
+
+    def _renewed(self) -> None:
+        assert self._journal is not None  # noqa: S101  only the journal calls this
+        for message in self._retained:
+            if message.qos:
+                self._journal.retain(message)
+        epoch = self._wall() - self._clock()
+        for entry in self._backlog:
+            if entry.id:
+                self._journal.append(JournalRecord(entry.id, entry.message, epoch + entry.queued))

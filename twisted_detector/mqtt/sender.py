@@ -1,0 +1,197 @@
+"""An outbox and acknowledgements go in; as many messages as the window allows go out to the link.
+
+The window is what may be unacknowledged at once: small after a connect, since brokers and middle boxes have been seen
+to give up on a connection that begins with a flood, then as wide as was configured and the broker allows.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
+from txaio.tx import make_logger
+
+from twisted_detector.errors import PublishError
+from twisted_detector.model import Message
+from twisted_detector.mqtt.metrics import MqttMetrics
+from twisted_detector.mqtt.network.loop import Link, Report
+from twisted_detector.mqtt.seams import IOutbox, OutboxItem
+
+#: The first window after a connect.
+FIRST_WINDOW = 20
+
+#: A message that is held back is looked after no sooner than after so many seconds: nobody waits for it in a hurry.
+SOONEST_LOOK = 0.1
+
+#: Acknowledgements are answered with new messages when this share of the window is free: fewer, fuller turns.
+REFILL = 4
+
+
+class Sender:
+    """Keeps the window full. On the reactor's thread only.
+
+    :param window: the widest that it opens.
+    """
+
+    log = make_logger()
+
+    def __init__(self, clock: IReactorTime, *, outbox: IOutbox, window: int, metrics: MqttMetrics) -> None:
+        self._clock = clock
+        self._outbox = outbox
+        self._widest = window
+        self._metrics = metrics
+        self._link: Link | None = None
+        self._window = self._limit = FIRST_WINDOW
+        self._in_flight = 0
+        self._own: deque[OutboxItem] = deque()
+        self._own_done: dict[int, Deferred[None]] = {}
+        self._last_own = 0
+        self._call: Any = None
+        self._alarm: Any = None
+        self._drained: Deferred[None] | None = None
+        outbox.on_ready = self.ready
+
+    @property
+    def window(self) -> int:
+        """How many messages may be unacknowledged now."""
+        return self._window
+
+    @property
+    def in_flight(self) -> int:
+        """How many are."""
+        return self._in_flight
+
+    def begin(self, link: Link, receive_maximum: int) -> None:
+        """A connection stands; ``receive_maximum`` is the broker's own bound (MQTT 5, 3.2.2.3.3)."""
+        self._link = link
+        self._limit = max(1, min(self._widest, receive_maximum))
+        self._window = min(FIRST_WINDOW, self._limit)
+        self._in_flight = 0
+
+    def end(self) -> None:
+        """It is gone: what was in flight goes back to the outbox, our own messages are void."""
+        self._link = None
+        self._in_flight = 0
+        self._cancel_alarm()
+        self._own.clear()
+        own, self._own_done = self._own_done, {}
+        for done in own.values():
+            done.errback(PublishError("the connection broke before the message was acknowledged"))
+        self._guard(self._outbox.connection_lost)
+        if self._drained is not None:
+            self._drained.errback(PublishError("the connection broke before the queue was empty"))
+            self._drained = None
+
+    def say(self, message: Message) -> Deferred[None]:
+        """Send ``message`` before all that waits in the outbox. Void when the connection breaks."""
+        self._last_own -= 1
+        done = self._own_done[self._last_own] = Deferred()
+        # A failure that nobody looks at is not worth a second line in the log: the lost connection has one.
+        done.addErrback(lambda failure: failure.trap(PublishError) and None)
+        self._own.append(OutboxItem(self._last_own, message))
+        self.ready()
+        return done
+
+    def drained(self) -> Deferred[None]:
+        """Fires when the outbox is empty and everything is acknowledged."""
+        waiting: Deferred[None] = Deferred()
+        self._drained = waiting
+        self.ready()
+        return waiting
+
+    def ready(self) -> None:
+        """Something became sendable: look in the next turn of the reactor, once for all that this turn brings."""
+        if self._call is None and self._link is not None:
+            self._call = self._clock.callLater(0, self._pump)
+
+    def stop(self) -> None:
+        """No more."""
+        if self._call is not None:
+            self._call.cancel()
+            self._call = None
+        self._cancel_alarm()
+
+    def report(self, report: Report) -> None:
+        """The broker answered."""
+        done = report.acknowledged
+        own = [token for token in done if token < 0] if self._own_done else []
+        for token in own:
+            self._own_done.pop(token).callback(None)
+        theirs = [token for token in done if token > 0] if own else done
+        if done:
+            self._in_flight -= len(done)
+            self._window = min(self._limit, self._window + len(done))
+            self._metrics.acknowledgements(report.latencies)
+        if theirs:
+            self._metrics.acknowledged += len(theirs)
+            self._guard(self._outbox.acknowledged, theirs)
+        for token, reason in report.refused:
+            self._in_flight -= 1
+            if token < 0:
+                self._own_done.pop(token).errback(PublishError(reason))
+                self.log.warn("The broker refused a message of our own: {reason}", reason=reason)
+                continue
+            self._metrics.refused += 1
+            self._guard(self._outbox.refused, token, reason)
+        free = self._window - self._in_flight
+        if free * REFILL >= self._window or not self._in_flight:
+            self._pump()
+
+    def _pump(self) -> None:
+        if self._call is not None:
+            if self._call.active():
+                self._call.cancel()
+            self._call = None
+        link = self._link
+        if link is None:
+            return
+        free = self._window - self._in_flight
+        items: list[OutboxItem] = []
+        while self._own and len(items) < free:
+            items.append(self._own.popleft())
+        theirs = 0
+        if len(items) < free:
+            taken = self._guard(self._outbox.take, free - len(items))
+            if taken:
+                theirs = len(taken)
+                items.extend(taken)
+        if items:
+            self._metrics.published += theirs
+            self._in_flight += len(items)
+            link.send(items)
+        due = self._guard(self._outbox.next_due)
+        self._wake_in(due)
+        if self._drained is None or self._in_flight:
+            return
+        only_held = due is not None and self._call is None  # None: it does not want to be asked again at once
+        if only_held or not self._guard(self._outbox.depth):
+            drained, self._drained = self._drained, None
+            drained.callback(None)
+
+    def _wake_in(self, delay: float | None) -> None:
+        """Look again after ``delay``: what the outbox holds back is due then."""
+        if delay is None:
+            self._cancel_alarm()
+        elif self._alarm is None:
+            self._alarm = self._clock.callLater(max(delay, SOONEST_LOOK), self._ring)
+        else:
+            self._alarm.reset(max(delay, SOONEST_LOOK))
+
+    def _cancel_alarm(self) -> None:
+        if self._alarm is not None:
+            self._alarm.cancel()
+            self._alarm = None
+
+    def _ring(self) -> None:
+        self._alarm = None
+        self._pump()
+
+    def _guard(self, call: Any, *arguments: Any) -> Any:
+        # The outbox is another part: its fault is logged and must not end the service of the connection.
+        try:
+            return call(*arguments)
+        except Exception:
+            self.log.failure("The outbox failed")
+            return None

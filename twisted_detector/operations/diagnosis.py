@@ -1,0 +1,219 @@
+"""What is known of one address and of this machine goes in; why it is not shown as a camera comes out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+
+from twisted_detector.model import Camera, Interface, Status
+from twisted_detector.registry.lifecycle import Phase
+from twisted_detector.registry.observations import Fact
+
+#: How a connection ended.
+OPEN, REFUSED, SILENT, UNREACHABLE = "open", "refused", "no answer", "unreachable"
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One address as it stands now.
+
+    :ivar interfaces: those of this machine.
+    :ivar mac: what answers ARP or NDP there now, None: nobody, or not asked behind a router.
+    :ivar ports: how a connection to each port ended just now.
+    :ivar rtsp_ports: those of them that are of RTSP kind.
+    :ivar phase: the phase of the device that stands there, None for none.
+    :ivar scanned: networks named in SCAN_NETWORKS; ``excluded``: those of SCAN_EXCLUDE.
+    :ivar logins: how many logins are configured.
+    :ivar bridge: why this machine is taken for a container on a bridge, or "".
+    :ivar moved_to: where the camera that stood here is now, or "".
+    """
+
+    address: str
+    interfaces: Sequence[Interface]
+    mac: str | None = None
+    ports: Mapping[int, str] = field(default_factory=dict)
+    rtsp_ports: Sequence[int] = (554, 8554)
+    facts: Sequence[Fact] = ()
+    cameras: Sequence[Camera] = ()
+    phase: Phase | None = None
+    scanned: Sequence[str] = ()
+    excluded: Sequence[str] = ()
+    logins: int = 0
+    onvif_enabled: bool = True
+    scan_enabled: bool = True
+    bridge: str = ""
+    moved_to: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """A reason: a word for programs, what is the matter, and what to do about it."""
+
+    word: str
+    text: str
+    advice: str = ""
+
+
+def on_link(address: str, interfaces: Sequence[Interface]) -> Interface | None:
+    """The interface in whose network an address is."""
+    where = _bare(address)
+    for one in interfaces:
+        if one.version == where.version and where in ip_network((one.address, one.prefix_length), strict=False):
+            return one
+    return None
+
+
+def diagnose(case: Case) -> Reason:
+    """The likely reason; for a camera that is shown, how it stands."""
+    return _of_ours(case) or _of_camera(case) or _of_exclusion(case) or _of_network(case) or _of_device(case)
+
+
+def _of_ours(case: Case) -> Reason | None:
+    where = _bare(case.address)
+    for one in case.interfaces:
+        if _bare(one.address) == where and not one.loopback:
+            return Reason("this-machine", f"It is this machine's own address, on {one.name}.")
+    return None
+
+
+def _of_camera(case: Case) -> Reason | None:
+    if not case.cameras:
+        if case.moved_to:
+            return Reason("moved", f"The camera that stood here has moved to {case.moved_to}.")
+        return None
+    names = ", ".join(camera.id for camera in case.cameras)
+    camera = next((one for one in case.cameras if one.status is Status.ONLINE), case.cameras[0])
+    if camera.status is Status.ONLINE:
+        return Reason("shown", f"It is shown: camera {names} is online here.")
+    if camera.status is Status.AUTH_REQUIRED:
+        return _of_login(case, f"Camera {names} is shown, but wants a login: {camera.reason}.")
+    advice = {
+        Status.OFFLINE: "Look whether it has power and a link; it is looked for at every quick check and sweep.",
+        Status.BUSY: "Close other viewers, or raise the number of connections that it allows.",
+        Status.STREAM_ERROR: "Try the stream with another player; look at the camera's own settings of it.",
+    }[camera.status]
+    return Reason(camera.status.value, f"Camera {names} is shown as {camera.status.value}: {camera.reason}.", advice)
+
+
+def _of_login(case: Case, text: str) -> Reason:
+    if not case.logins:
+        return Reason("no-credential", f"{text} No login is configured.", "Set CAMERA_CREDENTIALS.")
+    return Reason(
+        "wrong-credential",
+        f"{text} None of the {case.logins} configured was accepted, or none may be tried now.",
+        "Give the right user and password in CAMERA_CREDENTIALS; many cameras have ONVIF users of their own. After a"
+        " refusal the same login is not tried again for a while, so that the camera does not lock.",
+    )
+
+
+def _of_exclusion(case: Case) -> Reason | None:
+    where = _bare(case.address)
+    for text in case.excluded:
+        network = ip_network(text, strict=False)
+        if network.version == where.version and where in network:
+            return Reason("excluded", f"It is in SCAN_EXCLUDE ({text}): nothing is sent there.", "Take it out there.")
+    return None
+
+
+def _of_network(case: Case) -> Reason | None:
+    """Nobody was reached: the way is the matter."""
+    link = on_link(case.address, case.interfaces)
+    answered = case.mac is not None or any(outcome in (OPEN, REFUSED) for outcome in case.ports.values())
+    if case.bridge and not answered:
+        return Reason(
+            "container-bridge",
+            f"This is a container on a bridge network ({case.bridge}): multicast and ARP of your LAN do not reach it.",
+            "Run the container with --network host (Docker Compose: network_mode: host).",
+        )
+    if link is None:
+        return None if answered else _behind_router(case)
+    if not answered:
+        return Reason(
+            "no-answer-to-arp",
+            f"Nobody answers {'ARP' if link.version == 4 else 'neighbour solicitation'} at this address on {link.name}:"
+            " nothing is there, it is switched off, or it is in another VLAN.",
+            "Look whether it has power, a link and this address; a VLAN or client isolation of a Wi-Fi separates as a"
+            " wall does.",
+        )
+    return None
+
+
+def _behind_router(case: Case) -> Reason:
+    where = _bare(case.address)
+    named = next(
+        (text for text in case.scanned if text != "interfaces" and where in ip_network(text, strict=False)), ""
+    )
+    networks = ", ".join(sorted({_network(one) for one in case.interfaces if not one.loopback})) or "none"
+    if not named:
+        return Reason(
+            "not-on-any-network",
+            f"It is in none of this machine's networks ({networks}): a router is between, and multicast ends there.",
+            f"Name its network in SCAN_NETWORKS, for instance interfaces,{_around(where)}, or run camdetect there.",
+        )
+    return Reason(
+        "router-between",
+        f"It is behind a router ({named} is named in SCAN_NETWORKS), and nothing came back from there.",
+        "Look whether the router or a firewall between lets TCP 554, 80 and UDP 3702 through.",
+    )
+
+
+def _of_device(case: Case) -> Reason:
+    """Somebody is there: what it said is the matter."""
+    opened = [port for port, outcome in case.ports.items() if outcome == OPEN]
+    closed = any(
+        fact.text.startswith("login wanted") or (fact.source == "login" and fact.text.startswith("refused"))
+        for fact in case.facts
+    )
+    if case.phase is Phase.REFUSED or closed:
+        return _of_login(case, "It wants a login.")
+    if case.phase in (Phase.CANDIDATE, Phase.INSPECTING):
+        return Reason("being-asked", "It was seen and is being asked now; ask again in some seconds.")
+    if not opened:
+        what = "refuses" if REFUSED in case.ports.values() else "does not answer on"
+        ports = ", ".join(str(port) for port in case.ports) or "any"
+        return Reason(
+            "ports-closed",
+            f"Somebody is there ({case.mac or 'it answers'}), but {what} the ports of cameras ({ports}): RTSP and ONVIF"
+            " are switched off, a firewall is in the way, or it is not a camera.",
+            "Switch RTSP and ONVIF on in its settings; for other ports set RTSP_PORT, ONVIF_PORT or HTTP_PORT.",
+        )
+    rtsp = [port for port in opened if port in case.rtsp_ports]
+    if rtsp and not case.scan_enabled:
+        return Reason("scan-off", f"RTSP port {rtsp[0]} is open, but NETWORK_SCAN_ENABLED is off.", "Switch it on.")
+    if not case.onvif_enabled and not rtsp:
+        return Reason("onvif-disabled", "It has no RTSP port open, and ONVIF_ENABLED is off.", "Switch it on.")
+    if case.phase is Phase.FOREIGN:
+        return Reason(
+            "not-a-camera",
+            f"It was asked and did not answer as a camera (open ports: {_list(opened)}).",
+            "If it is one: its ONVIF may be off, or its stream have a path that is not known; see what it answered.",
+        )
+    if rtsp:
+        return Reason(
+            "not-swept-yet",
+            f"RTSP port {_list(rtsp)} is open, but it was not asked yet.",
+            "It will be at the next sweep; the command rescan begins one now.",
+        )
+    return Reason(
+        "onvif-off",
+        f"It has open ports ({_list(opened)}) but answers neither WS-Discovery nor RTSP: its ONVIF is off, it is hidden"
+        " (NonDiscoverable), or it is not a camera.",
+        "Switch ONVIF and RTSP on in its settings.",
+    )
+
+
+def _list(ports: Sequence[int]) -> str:
+    return ", ".join(str(port) for port in ports)
+
+
+def _bare(address: str) -> IPv4Address | IPv6Address:
+    return ip_address(address.partition("%")[0])
+
+
+def _network(interface: Interface) -> str:
+    return str(ip_network((interface.address, interface.prefix_length), strict=False))
+
+
+def _around(where: IPv4Address | IPv6Address) -> str:
+    return str(ip_network((str(where), 24 if where.version == 4 else 64), strict=False))

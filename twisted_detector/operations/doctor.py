@@ -1,0 +1,175 @@
+"""The running daemon's parts go in; what is well with them and what is not, and what to do about it, comes out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+from zope.interface import implementer
+
+from twisted_detector.config.config import Config
+from twisted_detector.detector.detector import Detector
+from twisted_detector.errors import CamdetectError
+from twisted_detector.events import ClockSkewed, Event
+from twisted_detector.interfaces import IEventListener, INeighbours
+from twisted_detector.model import Interface, Status
+from twisted_detector.mqtt.seams import ConnectionState
+from twisted_detector.mqtt.service import MqttService
+from twisted_detector.operations.host_checks import (
+    FAIL,
+    OK,
+    WARN,
+    Finding,
+    check_capabilities,
+    check_container,
+    check_descriptors,
+    check_interfaces,
+    check_neighbour_table,
+)
+from twisted_detector.outputs.sync.seams import IFollowing, Phase
+from twisted_detector.registry.registry import Registry
+from twisted_detector.store.store import Store
+
+#: Clocks that are remembered: more cameras than one machine has.
+_MAX_CLOCKS = 10_000
+#: Seconds by which a clock may be off before logins fail (WS-UsernameToken windows of 5 s exist).
+_CLOCK_OFF = 5.0
+_FOLLOWERS = "docs/operations/frigate.md and go2rtc.md tell what to do"
+#: Names that are listed in one finding.
+_MAX_NAMES = 10
+
+
+@implementer(IEventListener)
+class Doctor:
+    """Examines the daemon; a listener of the bus too, for what cameras say of their clocks."""
+
+    def __init__(
+        self,
+        *,
+        config: Config,
+        neighbours: INeighbours,
+        mqtt: MqttService,
+        store: Store,
+        registry: Registry,
+        detector: Detector,
+        following: Callable[[], IFollowing | None] = lambda: None,
+        system: Callable[[Sequence[Interface]], Iterator[Finding]] | None = None,
+    ) -> None:
+        self._config = config
+        self._neighbours = neighbours
+        self._mqtt = mqtt
+        self._store = store
+        self._registry = registry
+        self._detector = detector
+        self._following = following
+        self._system = system or of_system
+        self._clocks: dict[str, float] = {}
+
+    def handle(self, event: Event) -> None:
+        """See :class:`IEventListener`."""
+        if isinstance(event, ClockSkewed) and (event.camera.id in self._clocks or len(self._clocks) < _MAX_CLOCKS):
+            self._clocks[event.camera.id] = event.offset
+
+    async def answer(self, _: Mapping[str, Any]) -> Mapping[str, Any]:
+        """All findings, as a document."""
+        return {"findings": [as_document(one) for one in await self.examine()]}
+
+    async def examine(self) -> list[Finding]:
+        """All checks, in the order in which they should be put right."""
+        try:
+            interfaces = await self._neighbours.interfaces()
+        except CamdetectError as error:
+            interfaces = ()
+            kernel = [Finding("kernel", FAIL, str(error), "allow AF_NETLINK (systemd: RestrictAddressFamilies=)")]
+        else:
+            kernel = []
+        return [
+            *kernel,
+            *self._system(interfaces),
+            self._of_mqtt(),
+            self._of_store(),
+            *self._of_config(),
+            *self._of_sweeps(),
+            *self._of_cameras(),
+            self._of_clocks(),
+            *self._of_followers(),
+        ]
+
+    def _of_mqtt(self) -> Finding:
+        mqtt = self._mqtt.mqtt
+        where = f"{self._config.mqtt_broker or 'the embedded broker'}, port {self._config.mqtt_port}"
+        if self._mqtt.state is ConnectionState.CONNECTED:
+            return Finding("MQTT", OK, f"connected to {where}")
+        return Finding(
+            "MQTT",
+            FAIL,
+            f"{self._mqtt.state.value} ({where}): {mqtt.reason or 'no attempt has ended yet'}",
+            "look at MQTT_BROKER, MQTT_PORT, MQTT_USERNAME and the broker's log; messages are kept meanwhile",
+        )
+
+    def _of_store(self) -> Finding:
+        if self._store.degraded:
+            return Finding(
+                "store", FAIL, self._store.degraded, "look at STATE_DIR: its owner, its mode, room on the disk"
+            )
+        return Finding("store", OK, f"{self._store.path}")
+
+    def _of_config(self) -> Iterator[Finding]:
+        for warning in self._config.warnings:
+            yield Finding("configuration", WARN, warning)
+        if not self._config.warnings:
+            yield Finding("configuration", OK, "no warnings")
+        if not self._config.camera_credentials:
+            wanting = sum(one.status is Status.AUTH_REQUIRED for one in self._registry.cameras())
+            if wanting:
+                text = f"none is configured, and {wanting} cameras want one"
+                yield Finding("logins", WARN, text, "set CAMERA_CREDENTIALS")
+
+    def _of_sweeps(self) -> Iterator[Finding]:
+        for method, sweep in self._detector.last_sweep.items():
+            if sweep.error:
+                yield Finding(f"sweep by {method}", WARN, sweep.error)
+            else:
+                text = f"{sweep.sightings} sightings in {sweep.duration:.1f} s, phase {self._detector.phase}"
+                yield Finding(f"sweep by {method}", OK, text)
+
+    def _of_cameras(self) -> Iterator[Finding]:
+        cameras = self._registry.cameras()
+        online = sum(one.status is Status.ONLINE for one in cameras)
+        away = [f"{one.id} at {one.address} ({one.status.value})" for one in cameras if not one.online]
+        text = f"{online} of {len(cameras)} online"
+        if away:
+            more = f" and {len(away) - _MAX_NAMES} more" if len(away) > _MAX_NAMES else ""
+            text += f"; not: {', '.join(away[:_MAX_NAMES])}{more}"
+            yield Finding("cameras", WARN, text, "ask for each: camdetect why ADDRESS")
+        else:
+            yield Finding("cameras", OK, text)
+
+    def _of_clocks(self) -> Finding:
+        known = {camera.id for camera in self._registry.cameras()}
+        off = {one: by for one, by in self._clocks.items() if one in known and abs(by) > _CLOCK_OFF}
+        if not off:
+            return Finding("clocks of cameras", OK, "none is off by more than 5 s")
+        shown = ", ".join(f"{one} {by:+.0f} s" for one, by in list(off.items())[:_MAX_NAMES])
+        return Finding("clocks of cameras", WARN, f"off: {shown}", "set NTP in the cameras: logins fail by it")
+
+    def _of_followers(self) -> Iterator[Finding]:
+        following = self._following()
+        for one in following.standings() if following is not None else ():
+            level = WARN if one.phase in (Phase.AWAY, Phase.REFUSED) or one.reason else OK
+            text = f"{one.where}: {one.phase}" + (f": {one.reason}" if one.reason else "")
+            yield Finding(one.name, level, text, _FOLLOWERS if level == WARN else "")
+
+
+def of_system(interfaces: Sequence[Interface]) -> Iterator[Finding]:
+    """What this machine itself allows."""
+    yield from check_interfaces(interfaces)
+    yield check_container([one.address for one in interfaces])
+    yield check_neighbour_table()
+    yield check_descriptors()
+    yield check_capabilities()
+
+
+def as_document(finding: Finding) -> dict[str, str]:
+    """A finding for programs."""
+    return {"name": finding.name, "level": finding.level, "text": finding.text, "advice": finding.advice}

@@ -1,0 +1,150 @@
+"""Cameras and a format go in; the text of a configuration, a list or a table for another program comes out."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any
+
+from twisted_detector.config.config import Config
+from twisted_detector.errors import RemoteError, StoreError
+from twisted_detector.inspection.logins.budget import LoginBudget
+from twisted_detector.model import Camera, Candidate, Login
+from twisted_detector.outputs.camera_json import camera_document, public_url
+from twisted_detector.outputs.frigate import document as frigate
+from twisted_detector.outputs.go2rtc import document as go2rtc
+from twisted_detector.outputs.sync.documents import as_text
+from twisted_detector.store.store import Store
+
+#: What can be asked for: media type (RFC 9512, 8259, 4180) and the name under which it is saved.
+FORMATS = {
+    "frigate": ("application/yaml", "frigate-cameras.yml"),
+    "go2rtc": ("application/yaml", "go2rtc-streams.yaml"),
+    "json": ("application/json", "cameras.json"),
+    "csv": ("text/csv", "cameras.csv"),
+}
+
+_COLUMNS = ("id", "name", "status", "ip", "mac", "manufacturer", "model", "firmware_version", "stream", "codec", "size")
+
+#: A table program takes a cell that begins so for a formula (OWASP, "CSV Injection"); devices choose their names.
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_COMMENT = {
+    "frigate": "# Belongs into Frigate's configuration. The logins are variables: FRIGATE_ENV_PATH\n",
+    "go2rtc": "# Belongs into go2rtc's configuration. The logins are variables: GO2RTC_ENV_PATH\n",
+}
+
+
+def frigate_options(config: Config, *, publish: bool) -> frigate.FrigateOptions:
+    """What the operator decided of Frigate; the current version where that is left to us."""
+    version = "0.17" if config.frigate_version == "auto" else config.frigate_version
+    return frigate.FrigateOptions(version, config.frigate_objects, publish)
+
+
+def go2rtc_options(config: Config, *, publish: bool) -> go2rtc.Go2rtcOptions:
+    """What the operator decided of go2rtc."""
+    return go2rtc.Go2rtcOptions(config.go2rtc_prefix, config.go2rtc_onvif, publish)
+
+
+def export(
+    name: str, cameras: Sequence[Camera], login_of: Callable[[Camera], Login | None], config: Config
+) -> dict[str, str]:
+    """``text``, ``media_type`` and ``filename``. No login is ever in it, whatever PUBLISH_CREDENTIALS says.
+
+    :raises RemoteError: there is no such format.
+    """
+    if name not in FORMATS:
+        raise RemoteError("no such format", shown=repr(name)[:40])
+    ordered = sorted(cameras, key=lambda one: one.id)
+    if name == "json":
+        text = json.dumps([camera_document(one) for one in ordered], indent=2, sort_keys=True) + "\n"
+    elif name == "csv":
+        text = _as_csv(ordered)
+    else:
+        logins = {one.id: login for one in ordered if (login := login_of(one)) is not None}
+        document: Mapping[str, Any]
+        if name == "frigate":
+            document = frigate.document(frigate.word(ordered, logins, frigate_options(config, publish=False)).entries)
+        else:
+            document = go2rtc.document(go2rtc.word(ordered, logins, go2rtc_options(config, publish=False)).entries)
+        text = _COMMENT[name] + as_text(document, yaml=True)
+    media_type, filename = FORMATS[name]
+    return {"text": text, "media_type": media_type, "filename": filename}
+
+
+def _as_csv(cameras: Sequence[Camera]) -> str:
+    import csv  # the daemon is rarely asked for this
+
+    out = io.StringIO()
+    table = csv.writer(out)
+    table.writerow(_COLUMNS)
+    for camera in cameras:
+        streams = camera.streams or (None,)
+        for stream in streams:
+            cells = (
+                camera.id,
+                camera.name,
+                camera.status.value,
+                camera.address,
+                camera.mac.text if camera.mac is not None else "",
+                camera.manufacturer,
+                camera.model,
+                camera.firmware_version,
+                public_url(stream.url) if stream is not None else "",
+                stream.codec if stream is not None else "",
+                f"{stream.width}x{stream.height}" if stream is not None and stream.width else "",
+            )
+            table.writerow([f"'{cell}" if cell.startswith(_FORMULA) else cell for cell in cells])
+    return out.getvalue()
+
+
+def handler(
+    cameras: Callable[[], Sequence[Camera]],
+    login_of: Callable[[Camera], Login | None],
+    config: Config,
+    what_would_change: Callable[[], Awaitable[list[str]]],
+) -> Callable[[Mapping[str, Any]], Awaitable[Mapping[str, Any]]]:
+    """What sits at the desk under ``export``: ``{"format": …}``, for Frigate with ``"diff": true``."""
+
+    async def answer(fields: Mapping[str, Any]) -> Mapping[str, Any]:
+        name = fields.get("format")
+        if fields.get("diff") is True:
+            if name != "frigate":
+                raise RemoteError("only of Frigate can be told what would change")
+            lines = await what_would_change()
+            text = "\n".join([*lines, ""]) if lines else "Nothing would change.\n"
+            return {"text": text, "media_type": "text/x-diff", "filename": "frigate.diff"}
+        return export(str(name), cameras(), login_of, config)
+
+    return answer
+
+
+def login_of(budget: LoginBudget, camera: Camera) -> Login | None:
+    """The login that a camera let in last."""
+    return budget.known_good(
+        Candidate(camera.device_id, camera.address, mac=camera.mac, endpoint_reference=camera.endpoint_reference)
+    )
+
+
+async def stored_cameras(reactor: Any, config: Config) -> tuple[list[Camera], LoginBudget]:
+    """The cameras of the state directory while no daemon runs, and which of the configured logins each let in.
+
+    :raises StoreError: the directory cannot be read.
+    """
+    store = Store(reactor, config.state_dir)
+    cameras: list[Camera] = []
+    salt: str = ""
+    saved: Any = {}
+    if store.path.exists():
+        await store.open()
+        try:
+            cameras = list(await store.load_cameras())
+            salt = (await store.load_values("salt")).get("login_budget", "")
+            saved = await store.load_values("login_budget")
+            if store.degraded:
+                raise StoreError(store.degraded)
+        finally:
+            await store.close()
+    budget = LoginBudget(config.camera_credentials, salt=salt, save=lambda key, text: None)
+    budget.restore(saved)
+    return cameras, budget

@@ -1,0 +1,66 @@
+"""The parts of the daemon go in; the desk where the command line, the page and the broker ask comes out furnished."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from twisted_detector.bus import Bus
+from twisted_detector.config.config import Config
+from twisted_detector.detector.detector import Detector
+from twisted_detector.discovery.rate_limit import Pacer
+from twisted_detector.interfaces import INeighbours
+from twisted_detector.mqtt.service import MqttService
+from twisted_detector.operations.commands import Commands
+from twisted_detector.operations.doctor import Doctor
+from twisted_detector.operations.report import Report
+from twisted_detector.operations.requests import Desk, Handler
+from twisted_detector.operations.why import Why
+from twisted_detector.outputs.sync.seams import IFollowing
+from twisted_detector.registry.observations import Casebook
+from twisted_detector.registry.registry import Registry
+from twisted_detector.store.cameras import dump_camera
+from twisted_detector.store.store import Store
+
+
+def seat_answers(desk: Desk, reactor: Any, config: Config, parts: Mapping[Any, Any]) -> None:
+    """Seat ``list``, ``why``, ``doctor``, ``status`` and the broker's commands: ``rescan``, ``probe``, ``check``, …
+
+    :param parts: shared parts by interface or class, as plugins get them.
+    """
+    registry, neighbours, commands = parts[Registry], parts[INeighbours], parts[Commands]
+
+    async def list_cameras(_: Mapping[str, Any]) -> Mapping[str, Any]:
+        return {"cameras": [json.loads(dump_camera(one)) for one in sorted(registry.cameras(), key=lambda one: one.id)]}
+
+    async def status(_: Mapping[str, Any]) -> Mapping[str, Any]:
+        blocks: Mapping[str, Any] = parts[Report].blocks()
+        return blocks
+
+    doctor = Doctor(
+        config=config,
+        neighbours=neighbours,
+        mqtt=parts[MqttService],
+        store=parts[Store],
+        registry=registry,
+        detector=parts[Detector],
+        following=lambda: parts.get(IFollowing),
+    )
+    parts[Bus].subscribe(doctor)
+    why = Why(
+        reactor, config=config, registry=registry, casebook=parts[Casebook], neighbours=neighbours, pacer=parts[Pacer]
+    )
+    desk.seat("list", list_cameras)
+    desk.seat("why", why.handle)
+    desk.seat("doctor", doctor.answer)
+    desk.seat("status", status)
+    for name in commands.names:
+        desk.seat(name, _obeyed_by(commands, name))
+
+
+def _obeyed_by(commands: Commands, name: str) -> Handler:
+    async def handler(fields: Mapping[str, Any]) -> Mapping[str, Any]:
+        return commands.obey({**fields, "command": name})
+
+    return handler

@@ -1,0 +1,170 @@
+"""The blocks of the health document go in; the same figures in Prometheus' text format come out.
+
+Names follow Prometheus' rules: base units (seconds, bytes), ``_total`` for counters, one unit a metric.
+https://prometheus.io/docs/practices/naming/
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import datetime
+from typing import Any
+
+from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
+from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily, Metric
+
+from twisted_detector import __version__
+
+#: Connection states, each a series of ``camdetect_mqtt_state`` that is 1 or 0 (Prometheus' way with an enumeration).
+STATES = ("disconnected", "connecting", "connected", "reconnecting", "failed")
+#: A camera's states; always all of them, so that an alert on a rise from nothing works.
+STATUSES = ("online", "offline", "stream_error", "auth_required", "busy")
+#: Series of one method's counts at most: a plugin may count by address, and must not flood the scraper.
+MAX_COUNTS = 64
+
+_MILLI = 1e-3
+#: How the methods name a high-water mark.
+_PEAK = "most_"
+
+#: name → (help, key of the ``mqtt`` block)
+_MQTT_COUNTERS = {
+    "connects": ("Connections that the broker accepted", "connects"),
+    "disconnects": ("Connections that broke", "disconnects"),
+    "connection_failures": ("Connection attempts that failed", "failures"),
+    "published": ("Messages handed to the broker, repetitions included", "published"),
+    "acknowledged": ("Messages that the broker acknowledged", "acknowledged"),
+    "refused": ("Messages that the broker refused", "refused"),
+    "received": ("Messages from the broker", "received"),
+    "coalesced": ("Retained states that a newer one replaced in the queue", "coalesced"),
+}
+_MQTT_GAUGES = {
+    "in_flight": ("Messages sent and not acknowledged yet", "in_flight", 1.0),
+    "queued_bytes": ("Bytes of payload and topic that wait", "queued_bytes", 1.0),
+    "oldest_queued_seconds": ("Age of the oldest message that waits", "oldest_queued_s", 1.0),
+    "success_ratio": ("Share of the messages answered or lost that were acknowledged", "success_rate", 1.0),
+}
+
+
+class Metrics:
+    """What a scrape of ``/metrics`` gets.
+
+    :param blocks: gives the blocks of the health document as they are now (:class:`Report`).
+    """
+
+    content_type = CONTENT_TYPE_LATEST
+
+    def __init__(self, blocks: Callable[[], Mapping[str, Any]]) -> None:
+        self._registry = CollectorRegistry(auto_describe=False)
+        self._registry.register(_Blocks(blocks))
+        ProcessCollector(registry=self._registry)
+        PlatformCollector(registry=self._registry)
+        GCCollector(registry=self._registry)
+
+    def exposition(self) -> bytes:
+        """All metrics in the text format, version 0.0.4 or newer; see :attr:`content_type`."""
+        return generate_latest(self._registry)
+
+
+class _Blocks:
+    """A collector for prometheus_client: looks at the blocks whenever it is asked."""
+
+    def __init__(self, blocks: Callable[[], Mapping[str, Any]]) -> None:
+        self._blocks = blocks
+
+    def describe(self) -> Iterable[Metric]:
+        """Nothing: the registry must not ask the daemon before it stands."""
+        return ()
+
+    def collect(self) -> Iterator[Metric]:
+        """Every family, from one look at the blocks."""
+        blocks = self._blocks()
+        yield InfoMetricFamily("camdetect", "The daemon", {"version": __version__})
+        yield from _mqtt(blocks["mqtt"])
+        yield from _cameras(blocks["stats"])
+        yield from _discovery(blocks["discovery"])
+        lag = GaugeMetricFamily(
+            "camdetect_reactor_lag_seconds", "How late the reactor calls, over ten minutes", labels=["quantile"]
+        )
+        for quantile, key in (("0.5", "p50"), ("0.99", "p99"), ("1", "max")):
+            lag.add_metric([quantile], blocks["reactor"]["lag_ms"][key] * _MILLI)
+        yield lag
+
+
+def _mqtt(block: Mapping[str, Any]) -> Iterator[Metric]:
+    state = GaugeMetricFamily("camdetect_mqtt_state", "1 for the state that the connection is in", labels=["state"])
+    for word in STATES:
+        state.add_metric([word], float(block["state"].lower() == word))
+    yield state
+    for name, (text, key) in _MQTT_COUNTERS.items():
+        yield CounterMetricFamily(f"camdetect_mqtt_{name}", text, value=block[key])
+    for name, (text, key, factor) in _MQTT_GAUGES.items():
+        yield GaugeMetricFamily(f"camdetect_mqtt_{name}", text, value=(block[key] or 0) * factor)
+    depth = GaugeMetricFamily("camdetect_mqtt_queue_depth", "Messages that wait", labels=["priority"])
+    for priority, count in block["queue_depth"].items():
+        depth.add_metric([str(priority).lower()], count)
+    yield depth
+    dropped = CounterMetricFamily("camdetect_mqtt_dropped", "Messages that were given up", labels=["reason"])
+    for reason, count in block["dropped"].items():
+        dropped.add_metric([reason], count)
+    yield dropped
+    latency = GaugeMetricFamily(
+        "camdetect_mqtt_ack_latency_seconds",
+        "From a message to its acknowledgement, the latest 2 048",
+        labels=["quantile"],
+    )
+    for quantile, key in (("0.5", "p50"), ("0.99", "p99")):
+        if block["ack_latency_ms"][key] is not None:
+            latency.add_metric([quantile], block["ack_latency_ms"][key] * _MILLI)
+    yield latency
+    reconnect = GaugeMetricFamily("camdetect_mqtt_reconnect_seconds", "How long a loss lasted", labels=["which"])
+    for which in ("last", "max"):
+        if block["reconnect_seconds"][which] is not None:
+            reconnect.add_metric([which], block["reconnect_seconds"][which])
+    yield reconnect
+
+
+def _cameras(stats: Mapping[str, Any]) -> Iterator[Metric]:
+    cameras = GaugeMetricFamily("camdetect_cameras", "Cameras that are known, by status", labels=["status"])
+    for status in STATUSES:
+        cameras.add_metric([status], stats["by_status"].get(status, 0))
+    yield cameras
+    yield GaugeMetricFamily("camdetect_devices", "Devices that are remembered, cameras or not", value=stats["devices"])
+    inspections = CounterMetricFamily("camdetect_inspections", "Visits to devices, by result", labels=["result"])
+    for result, count in stats["inspections"].items():
+        inspections.add_metric([result], count)
+    yield inspections
+    yield GaugeMetricFamily(
+        "camdetect_inspections_waiting", "Visits that wait for their turn", value=stats["inspections_waiting"]
+    )
+
+
+def _discovery(block: Mapping[str, Any]) -> Iterator[Metric]:
+    yield GaugeMetricFamily("camdetect_sweeping", "1 while a sweep is under way", value=float(block["sweeping"]))
+    yield CounterMetricFamily("camdetect_sweeps", "Sweeps that ended", value=block["sweeps"])
+    labels = ["method"]
+    duration = GaugeMetricFamily("camdetect_sweep_duration_seconds", "The latest sweep of a method", labels=labels)
+    at = GaugeMetricFamily("camdetect_sweep_timestamp_seconds", "When it ended", labels=labels)
+    failed = GaugeMetricFamily("camdetect_sweep_failed", "1 when it failed", labels=labels)
+    for method, sweep in block["last_sweep"].items():
+        duration.add_metric([method], sweep["duration_s"])
+        at.add_metric([method], datetime.fromisoformat(sweep["at"]).timestamp())
+        failed.add_metric([method], float(bool(sweep["error"])))
+    yield from (duration, at, failed)
+    counts = CounterMetricFamily(
+        "camdetect_discovery_events", "What a method counted: packets, answers, drops", labels=["method", "what"]
+    )
+    peaks = GaugeMetricFamily(
+        "camdetect_discovery_peak", "The most at one time since the start", labels=["method", "what"]
+    )
+    packets = CounterMetricFamily(
+        "camdetect_packets_sent", "Packets sent to look, by method and purpose", labels=["by"]
+    )
+    for by, count in block["looking"]["by_method"].items():
+        packets.add_metric([by], count)
+    for method, counted in block["methods"].items():
+        numbers = {str(what): count for what, count in sorted(counted.items()) if isinstance(count, int | float)}
+        for what, count in tuple(numbers.items())[:MAX_COUNTS]:
+            # A high-water mark may stand beside what is counted; it is no counter.
+            (peaks if what.startswith(_PEAK) else counts).add_metric([method, what.removeprefix(_PEAK)], count)
+    yield from (counts, peaks, packets)

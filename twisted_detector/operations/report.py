@@ -1,0 +1,101 @@
+"""The parts of the daemon go in; the blocks of the health document that tell about them come out."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+from twisted_detector.detector.detector import Detector
+from twisted_detector.detector.examiner import Examiner
+from twisted_detector.detector.work_queue import WorkQueue
+from twisted_detector.discovery.rate_limit import Pacer
+from twisted_detector.model.encoding import rfc3339
+from twisted_detector.mqtt.service import MqttService
+from twisted_detector.operations.process_stats import ReactorLag, Resources
+from twisted_detector.registry.registry import Registry
+
+
+class Report:
+    """Looks at the parts whenever it is asked; owns nothing."""
+
+    def __init__(
+        self,
+        *,
+        registry: Registry,
+        detector: Detector,
+        examiner: Examiner,
+        inspections: WorkQueue,
+        mqtt: MqttService,
+        lag: ReactorLag,
+        resources: Resources,
+        pacer: Pacer,
+    ) -> None:
+        self._registry = registry
+        self._detector = detector
+        self._examiner = examiner
+        self._inspections = inspections
+        self._mqtt = mqtt
+        self._lag = lag
+        self._resources = resources
+        self._pacer = pacer
+
+    def status(self) -> tuple[str, str]:
+        """The overall word, and the reason when it is not ``online``."""
+        degraded = self._mqtt.degraded
+        return ("degraded", degraded) if degraded else ("online", "")
+
+    def blocks(self) -> dict[str, Any]:
+        """``status``, ``stats``, ``cameras``, ``mqtt``, ``discovery``, ``reactor`` and ``resources``."""
+        status, reason = self.status()
+        cameras = self._registry.cameras()
+        by_status = Counter(camera.status.value for camera in cameras)
+        return {
+            "status": status,
+            "reason": reason,
+            "stats": {
+                "total_cameras": len(cameras),
+                "online_cameras": by_status["online"],
+                "offline_cameras": by_status["offline"],
+                "by_status": dict(by_status),
+                "devices": len(self._registry.devices()),
+                "inspections": dict(self._examiner.counts),
+                "inspections_waiting": self._inspections.depth,
+                "inspection_faults": self._inspections.failures,
+                "refused_devices": self._registry.refused_devices,
+            },
+            "cameras": {
+                camera.id: {
+                    "name": camera.name,
+                    "ip": camera.address,
+                    "status": camera.status.value,
+                    "reason": camera.reason,
+                    "online": camera.online,
+                }
+                for camera in cameras
+            },
+            "mqtt": self._mqtt.document(),
+            "discovery": self.discovery(),
+            "reactor": {"lag_ms": self._lag.document()},
+            "resources": self._resources.document(),
+        }
+
+    def discovery(self) -> dict[str, Any]:
+        """The ``discovery`` block alone."""
+        return {
+            "phase": self._detector.phase,
+            "sweeping": self._detector.sweeping,
+            "sweeps": self._detector.sweeps,
+            "counts": dict(self._detector.counts),
+            "last_sweep": {
+                method: {
+                    "at": rfc3339(sweep.at),
+                    "duration_s": round(sweep.duration, 3),
+                    "sightings": sweep.sightings,
+                    "error": sweep.error,
+                }
+                for method, sweep in self._detector.last_sweep.items()
+            },
+            "packets_sent": self._pacer.packets,
+            "looking": self._pacer.document(),
+            "methods": self._detector.method_counts(),
+        }

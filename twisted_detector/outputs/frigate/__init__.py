@@ -1,0 +1,1 @@
+"""Frigate: its camera configuration, and the client of its API."""

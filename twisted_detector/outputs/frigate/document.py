@@ -1,0 +1,169 @@
+"""Cameras and the logins that they let in go in; a configuration that Frigate 0.14 to 0.18 takes comes out.
+
+Checked against Frigate's own models (docs/operations/frigate.md tells how and of which versions). What those make of a
+stream's path decides how secrets are spelled here: the path goes through ``str.format`` (0.18: a replacement of its
+own) with the variables ``FRIGATE_…``, and then ``escape_special_characters`` percent-encodes the password of a login
+whose name is made of letters, digits, "_" and "-", and of no other. So the value of a variable is the password as it
+is where Frigate encodes it, and encoded where it does not.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+from twisted_detector.model import Camera, Login, Secret, Stream
+from twisted_detector.outputs.stream_choice import Choice, Spelling, choose, consumer_name, told_url, variable
+
+#: ``friendly_name`` of a camera came with 0.17; before, an unknown field makes the whole configuration invalid.
+_FRIENDLY_SINCE = 17
+#: Frames a second for detection (Frigate's default, and what its documentation recommends).
+DETECT_FPS = 5
+#: Longest name for people: devices say names of any length.
+_MAX_NAME = 80
+#: escape_special_characters encodes the password behind such a name (REGEX_RTSP_CAMERA_USER_PASS).
+_ENCODED_BY_FRIGATE = re.compile(r"[a-zA-Z0-9_-]+")
+
+
+def _login(login: Login) -> tuple[str, str]:
+    password = login.password.reveal()
+    if not _ENCODED_BY_FRIGATE.fullmatch(login.name):
+        return quote(login.name, safe=""), quote(password, safe="")
+    if any(one.isspace() for one in password):
+        # Frigate would write a blank as "+", which is another password. A name with one letter percent-encoded is the
+        # same name, but one behind which Frigate leaves the password as it is.
+        return f"%{ord(login.name[0]):02X}{login.name[1:]}", quote(password, safe="")
+    return login.name, password
+
+
+SPELLING = Spelling(
+    "FRIGATE",
+    refer=lambda name: "{" + name + "}",
+    login=_login,
+    literal=lambda value: value.replace("{", "{{").replace("}", "}}"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class FrigateOptions:
+    """What the operator decides.
+
+    :ivar version: Frigate's, as ``0.17``.
+    :ivar objects: what is tracked.
+    :ivar publish_credentials: write logins into the configuration instead of referring to variables.
+    """
+
+    version: str = "0.17"
+    objects: tuple[str, ...] = ("fire", "smoke", "person")
+    publish_credentials: bool = False
+
+    @property
+    def minor(self) -> int:
+        """17 for ``0.17``; a major version above 0 is newer than all that are known here."""
+        major, _, minor = self.version.partition(".")
+        digits = re.match(r"[0-9]{1,6}", minor)
+        return 10_000 if major != "0" else int(digits[0]) if digits else 0
+
+
+@dataclass(frozen=True, slots=True)
+class Worded:
+    """Our entries by name, and the variables that they refer to."""
+
+    entries: Mapping[str, Any]
+    variables: Mapping[str, Secret]
+
+
+def word(cameras: Iterable[Camera], logins: Mapping[str, Login], options: FrigateOptions) -> Worded:
+    """The blocks of all cameras that have a stream to show, by Frigate's name of each, in order.
+
+    :param logins: by camera id, the login that each let in; none for a camera that wants none.
+    """
+    entries: dict[str, Any] = {}
+    variables: dict[str, Secret] = {}
+    for camera in sorted(cameras, key=lambda one: one.id):
+        choice = choose(camera)
+        if choice is None:
+            continue
+        block, secrets = _block(camera, choice, logins.get(camera.id), options)
+        entries[consumer_name(camera.id)] = block
+        variables |= secrets
+    return Worded(entries, variables)
+
+
+def fit(entries: Mapping[str, Any], version: str) -> dict[str, Any]:
+    """``entries`` as a Frigate that says that it is of ``version`` takes them (``0.16.4-abcdef``)."""
+    if FrigateOptions(version=version).minor >= _FRIENDLY_SINCE:
+        return dict(entries)
+    return {
+        name: {key: value for key, value in block.items() if key != "friendly_name"} for name, block in entries.items()
+    }
+
+
+def document(entries: Mapping[str, Any]) -> dict[str, Any]:
+    """A configuration with nothing but cameras: what the topic and a file of our own hold."""
+    return {"cameras": dict(entries)}
+
+
+def _block(
+    camera: Camera, choice: Choice, login: Login | None, options: FrigateOptions
+) -> tuple[dict[str, Any], dict[str, Secret]]:
+    published = options.publish_credentials
+    inputs: list[dict[str, Any]] = []
+    variables: dict[str, Secret] = {}
+    streams = (
+        [(choice.main, "MAIN", ["detect", "record"])]
+        if choice.single
+        else [(choice.main, "MAIN", ["record"]), (choice.sub, "SUB", ["detect"])]
+    )
+    for stream, role, roles in streams:
+        url, secrets = told_url(stream, camera, role, login, SPELLING, published=published)
+        inputs.append({"path": url, "roles": roles})
+        variables |= secrets
+    block: dict[str, Any] = {
+        "enabled": True,
+        "ffmpeg": {"inputs": inputs},
+        "detect": _detect(choice.sub),
+        "objects": {"track": list(options.objects)},
+    }
+    name = "".join(one for one in camera.name or camera.model if one.isprintable()).strip()[:_MAX_NAME]
+    if options.minor >= _FRIENDLY_SINCE and name:
+        block["friendly_name"] = name
+    if "ptz" in camera.capabilities and camera.onvif_url:
+        onvif, secrets = _onvif(camera, login, published)
+        block["onvif"] = onvif
+        variables |= secrets
+    return block, variables
+
+
+def _detect(stream: Stream) -> dict[str, Any]:
+    # On by itself until 0.15, off since 0.16: said, it is the same for all.
+    detect: dict[str, Any] = {"enabled": True, "fps": DETECT_FPS}
+    if 0 < stream.fps < DETECT_FPS:
+        detect["fps"] = max(1, round(stream.fps))
+    if stream.width > 0 and stream.height > 0:
+        detect |= {"width": stream.width, "height": stream.height}
+    return detect
+
+
+def _onvif(camera: Camera, login: Login | None, published: bool) -> tuple[dict[str, Any], dict[str, Secret]]:
+    """What Frigate needs to turn the camera. Host and port are no variables: 0.14 to 0.16 do not replace them there."""
+    parts = urlsplit(camera.onvif_url)
+    try:
+        port = parts.port
+    except ValueError:
+        port = None
+    onvif: dict[str, Any] = {"host": parts.hostname or camera.address, "port": port or 80}
+    variables: dict[str, Secret] = {}
+    if login is not None:
+        for key, value in (("user", login.name), ("password", login.password.reveal())):
+            if published:
+                onvif[key] = SPELLING.literal(value)
+                continue
+            # Not those of the streams: what goes into a URL is encoded there, and here it is not.
+            name = variable(SPELLING.prefix, camera.id, f"ONVIF_{key.upper()}")
+            onvif[key] = SPELLING.refer(name)
+            variables[name] = Secret(value)
+    return onvif, variables

@@ -1,0 +1,1 @@
+"""go2rtc: its stream configuration, and the client of its API."""

@@ -1,0 +1,136 @@
+"""Events go in; the messages by which Home Assistant makes, changes and removes devices come out.
+
+Default: device discovery, one retained message per camera. ``component`` mode: one per entity, for cores before it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from zope.interface import implementer
+
+from twisted_detector.events import CameraEvent, CameraForgotten, Event, PictureTaken
+from twisted_detector.interfaces import IOutput
+from twisted_detector.model import Camera, Message, Priority
+from twisted_detector.model.encoding import encode, rfc3339
+from twisted_detector.model.pictures import Picture
+from twisted_detector.outputs.homeassistant.payloads import (
+    CAMERA_COMPONENTS,
+    Payload,
+    camera_payload,
+    expanded,
+    node_object_id,
+    node_payload,
+    object_id,
+)
+from twisted_detector.outputs.topics import Topics
+
+#: A picture that could not be said within a minute is followed by a newer one.
+PICTURE_LIFETIME = 60.0
+
+
+@implementer(IOutput)
+class HomeAssistantOutput:
+    """Words every event for Home Assistant.
+
+    :param prefix: Home Assistant's discovery prefix.
+    :param by_component: one message per entity instead of one per device.
+    :param picture_max_bytes: larger pictures are not said; 0: none are, and no camera has such an entity.
+    :ivar elsewhere: tells of a topic whether another daemon that is alive speaks there: then we do not.
+    :ivar too_large: pictures that were not said for their size.
+    """
+
+    name = "homeassistant"
+
+    def __init__(self, topics: Topics, *, prefix: str, by_component: bool = False, picture_max_bytes: int = 0) -> None:
+        self._topics = topics
+        self._prefix = prefix
+        self._by_component = by_component
+        self._picture_max_bytes = picture_max_bytes
+        self._introduced = False
+        self.elsewhere: Callable[[str], bool] = lambda _topic: False
+        self.too_large = 0
+
+    def messages(self, event: Event) -> Iterator[Message]:
+        """See :class:`IOutput`."""
+        if not isinstance(event, CameraEvent):
+            return
+        if not self._introduced:
+            # Cameras are said to be behind the daemon: Home Assistant wants to know that device first.
+            yield from self.node()
+        if isinstance(event, CameraForgotten):
+            yield from self._withdrawn(event.camera.id)
+        elif isinstance(event, PictureTaken):
+            yield from self.picture(event.picture)
+        else:
+            yield from self.camera(event.camera)
+            yield self.seen(event.camera)
+
+    def node(self) -> Iterator[Message]:
+        """The daemon itself."""
+        self._introduced = True
+        yield from self._said(node_object_id(self._topics), node_payload(self._topics))
+
+    def camera(self, camera: Camera) -> Iterator[Message]:
+        """What makes the device of one camera; nothing where another daemon speaks for it."""
+        yield from self._said(object_id(camera.id), self._payload(camera))
+
+    def seen(self, camera: Camera) -> Message:
+        """When a camera was there last. QoS 0: said often, small, and not worth a place on the disk."""
+        document = {
+            "camera_id": camera.id,
+            "last_seen": camera.last_seen,
+            "last_seen_iso": rfc3339(camera.last_seen),
+            "node_id": self._topics.node_id,
+        }
+        topic = self._topics.seen(camera.id)
+        return Message(topic, encode(document), qos=0, retain=True, priority=Priority.STATE)
+
+    def picture(self, picture: Picture) -> Iterator[Message]:
+        """The bytes of a picture, not retained.
+
+        A broker would hold (and perhaps save) one of every camera for ever, and give
+        the inside of a house to whoever subscribes later. Home Assistant gets the latest again on its birth message.
+        """
+        if len(picture.data) > self._picture_max_bytes:
+            self.too_large += bool(self._picture_max_bytes)
+            return
+        yield Message(
+            self._topics.picture(picture.camera_id),
+            picture.data,
+            qos=0,
+            priority=Priority.TELEMETRY,
+            expires_after=PICTURE_LIFETIME,
+        )
+
+    def wanted(self, camera: Camera | None) -> set[str]:
+        """The discovery topics that are to hold something for one camera; None: for the daemon."""
+        if camera is None:
+            identity, payload = node_object_id(self._topics), node_payload(self._topics)
+        else:
+            identity, payload = object_id(camera.id), self._payload(camera)
+        return {topic for topic, document in self._parts(identity, payload) if document}
+
+    def _payload(self, camera: Camera) -> Payload:
+        return camera_payload(camera, self._topics, pictures=bool(self._picture_max_bytes))
+
+    def _withdrawn(self, camera_id: str) -> Iterator[Message]:
+        nothing: Payload = {"cmps": {key: {"p": platform} for key, platform in CAMERA_COMPONENTS.items()}}
+        for topic, _ in self._parts(object_id(camera_id), nothing):
+            if not self.elsewhere(topic):
+                yield Message(topic, b"", retain=True, priority=Priority.STATE)
+        yield Message(self._topics.seen(camera_id), b"", retain=True, priority=Priority.STATE)
+
+    def _said(self, identity: str, payload: Payload) -> Iterator[Message]:
+        for topic, document in self._parts(identity, payload):
+            # A component that is not there has no topic of its own to be emptied, unless an earlier run made it.
+            if document and not self.elsewhere(topic):
+                yield Message(topic, encode(document), retain=True, priority=Priority.STATE)
+
+    def _parts(self, identity: str, payload: Payload) -> Iterator[tuple[str, Payload]]:
+        """Topics with what is said there; {} for nothing."""
+        if not self._by_component:
+            yield f"{self._prefix}/device/{identity}/config", payload
+            return
+        for (platform, key), document in expanded(payload).items():
+            yield f"{self._prefix}/{platform}/{identity}/{key}/config", document

@@ -1,0 +1,280 @@
+"""A camera, or this daemon, goes in; the payload by which Home Assistant makes a device with entities of it comes out.
+
+Home Assistant's *device discovery* (one message per device; abbreviations as in its ``mqtt/abbreviations.py``):
+https://www.home-assistant.io/integrations/mqtt/#device-discovery-payload. Values are taken out of our own topics by
+templates there, so a change is said once, on our topic, and not a second time for Home Assistant.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from twisted_detector import __version__
+from twisted_detector.model import Camera, Status
+from twisted_detector.model.addresses import safe_id
+from twisted_detector.model.encoding import encode
+from twisted_detector.outputs.camera_json import camera_document
+from twisted_detector.outputs.topics import Topics
+
+#: What every payload says it comes from, and what marks a topic as one of ours.
+ORIGIN = "camdetect"
+#: Names come from cameras: Home Assistant makes entity ids of them, and a line of its pages holds no more.
+MAX_NAME = 100
+
+#: Every component that a camera ever had, with its platform: one that is not wanted (any more) is said with its
+#: platform alone, which removes it. Never take one out of here: somebody's broker may still hold it.
+CAMERA_COMPONENTS: Mapping[str, str] = {
+    "connectivity": "binary_sensor",
+    "problem": "binary_sensor",
+    "status": "sensor",
+    "ip": "sensor",
+    "codec": "sensor",
+    "size": "sensor",
+    "last_seen": "sensor",
+    "clock": "sensor",
+    "check": "button",
+    "forget": "button",
+    "picture": "image",
+}
+#: The same of the daemon.
+NODE_COMPONENTS: Mapping[str, str] = {
+    "connectivity": "binary_sensor",
+    "problem": "binary_sensor",
+    "sweeping": "binary_sensor",
+    "mqtt": "sensor",
+    "queue": "sensor",
+    "phase": "sensor",
+    "online": "sensor",
+    "total": "sensor",
+    "rescan": "button",
+}
+
+Payload = dict[str, Any]
+
+#: Two messages of the status topic are no state: that a camera moved is told there too, unretained, before the state;
+#: and the topic is emptied when it is forgotten, which a core may hear before it has let go of the entity.
+_IF_STATE = "{% if value_json is defined and value_json.status != 'ip_changed' %}"
+_IF_SAID = "{% if value_json is defined %}"
+_STATUS = _IF_STATE + "{{ value_json.status }}{% else %}{{ this.state }}{% endif %}"
+_CONNECTED = _IF_STATE + "{{ 'OFF' if value_json.status == 'offline' else 'ON' }}{% endif %}"
+_PROBLEM = _IF_STATE + "{{ 'OFF' if value_json.status == 'online' else 'ON' }}{% endif %}"
+_CAMERA_HERE = _IF_STATE + "{{ 'offline' if value_json.status == 'offline' else 'online' }}{% endif %}"
+_WHY = _IF_SAID + "{{ {'reason': value_json.reason, 'since': value_json.since} | tojson }}{% else %}{}{% endif %}"
+_ADDRESS = _IF_SAID + "{{ value_json.camera.ip }}{% endif %}"
+_CLOCK = _IF_SAID + "{{ value_json.camera.clock_offset_s }}{% endif %}"
+_SEEN = _IF_SAID + "{{ value_json.last_seen_iso }}{% else %}{{ this.state }}{% endif %}"
+#: The stream that a user would look at: the first that was proved, else the first there is.
+_STREAM = (
+    _IF_SAID + "{% set all = value_json.camera.streams %}"
+    "{% set stream = ((all | selectattr('validated') | list) + all) | first | default(none) %}"
+)
+_CODEC = _STREAM + "{{ stream.codec if stream and stream.codec else 'unknown' }}{% endif %}"
+_SIZE = _STREAM + "{{ stream.width ~ 'x' ~ stream.height if stream and stream.width else 'unknown' }}{% endif %}"
+_STREAMS = (
+    _IF_SAID + "{{ {'name': value_json.camera.name, 'urls': value_json.camera.streams | map(attribute='url') | list,"
+    " 'ip_history': value_json.camera.ip_history} | tojson }}{% else %}{}{% endif %}"
+)
+
+
+def object_id(camera_id: str) -> str:
+    """The name of a camera's device in topics and as its identifier."""
+    return f"{ORIGIN}_{camera_id}"
+
+
+def node_object_id(topics: Topics) -> str:
+    """The same of the daemon: fit for ``[a-zA-Z0-9_-]``, and another for another node or topic prefix."""
+    root = topics.health[0].removesuffix("system/camera_detector_health")
+    full = root + topics.node_id
+    slug = safe_id(full)[:40]
+    if slug != full:
+        # Two names that come to the same text must not be one device.
+        slug = f"{slug}-{hashlib.sha256(full.encode('utf-8', 'replace')).hexdigest()[:6]}"
+    return f"{ORIGIN}_node_{slug}"
+
+
+def tidy(text: str) -> str:
+    """A text of a camera as a name: on one line, without control characters, not too long."""
+    return re.sub(r"[\s\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]+", " ", text).strip()[:MAX_NAME]
+
+
+def camera_payload(camera: Camera, topics: Topics, *, pictures: bool) -> Payload:
+    """The device of one camera."""
+    status = topics.status(camera.id)
+    everything_here = [_daemon_here(topics), {"t": status, "val_tpl": _CAMERA_HERE}]
+    components: Payload = {
+        "connectivity": {"name": "Connectivity", "dev_cla": "connectivity", "val_tpl": _CONNECTED},
+        "problem": {"name": "Problem", "dev_cla": "problem", "val_tpl": _PROBLEM}
+        | {"json_attr_t": status, "json_attr_tpl": _WHY},
+        "status": {
+            "name": "Status",
+            "dev_cla": "enum",
+            "ops": [one.value for one in Status],
+            "val_tpl": _STATUS,
+            "json_attr_t": status,
+            "json_attr_tpl": _WHY,
+            "ic": "mdi:cctv",
+        },
+        "ip": _diagnostic("IP address", _ADDRESS, "mdi:ip-network", avty=everything_here)
+        | {"json_attr_t": status, "json_attr_tpl": _STREAMS},
+        "codec": _diagnostic("Codec", _CODEC, "mdi:video", avty=everything_here),
+        "size": _diagnostic("Picture size", _SIZE, "mdi:aspect-ratio", avty=everything_here),
+        "last_seen": _diagnostic("Last seen", _SEEN, "mdi:eye-check")
+        | {"dev_cla": "timestamp", "stat_t": topics.seen(camera.id)},
+        "clock": _diagnostic("Clock difference", _CLOCK, "mdi:clock-alert", avty=everything_here)
+        | {"dev_cla": "duration", "unit_of_meas": "s"},
+        "check": _button("Check now", topics, {"command": "check", "camera_id": camera.id}, "mdi:refresh"),
+        "forget": _button("Forget", topics, {"command": "forget", "camera_id": camera.id}, "mdi:delete", en=False),
+    }
+    if pictures:
+        components["picture"] = {
+            "name": "Picture",
+            "img_t": topics.picture(camera.id),
+            "cont_type": "image/jpeg",
+            "avty": everything_here,
+            "avty_mode": "all",
+        }
+    return _payload(_camera_device(camera, topics), object_id(camera.id), CAMERA_COMPONENTS, components, topics, status)
+
+
+def node_payload(topics: Topics) -> Payload:
+    """The device of this daemon: what its health document and its will say."""
+    name = f"camdetect {tidy(topics.node_id)}"
+    device = {"ids": [node_object_id(topics)], "name": name, "mf": ORIGIN, "mdl": "camera detector", "sw": __version__}
+    health = topics.health[1]
+    components: Payload = {
+        "connectivity": {
+            "name": "Connectivity",
+            "dev_cla": "connectivity",
+            "ent_cat": "diagnostic",
+            "stat_t": topics.lwt,
+            "val_tpl": "{{ 'ON' if value_json.status == 'online' else 'OFF' }}",
+            # It is to say that the daemon is away, and not to be away with it.
+            "avty": [{"t": topics.lwt, "val_tpl": "online"}],
+        },
+        "problem": {
+            "name": "Problem",
+            "dev_cla": "problem",
+            "val_tpl": "{{ 'OFF' if value_json.status == 'online' else 'ON' }}",
+            "json_attr_t": health,
+            "json_attr_tpl": "{{ {'reason': value_json.reason} | tojson }}",
+        },
+        "sweeping": {
+            "name": "Sweep",
+            "dev_cla": "running",
+            "ent_cat": "diagnostic",
+            "val_tpl": "{{ 'ON' if value_json.discovery.sweeping else 'OFF' }}",
+        },
+        "mqtt": _diagnostic("MQTT", "{{ value_json.mqtt.state }}", "mdi:lan-connect"),
+        "queue": _diagnostic("MQTT queue", "{{ value_json.mqtt.queue_depth.values() | sum }}", "mdi:tray-full")
+        | {"stat_cla": "measurement"},
+        "phase": _diagnostic("Sweep phase", "{{ value_json.discovery.phase }}", "mdi:radar"),
+        "online": {
+            "name": "Cameras online",
+            "val_tpl": "{{ value_json.stats.online_cameras }}",
+            "stat_cla": "measurement",
+            "ic": "mdi:cctv",
+        },
+        "total": {
+            "name": "Cameras",
+            "val_tpl": "{{ value_json.stats.total_cameras }}",
+            "stat_cla": "measurement",
+            "ic": "mdi:cctv",
+        },
+        "rescan": _button("Look for cameras", topics, {"command": "rescan"}, "mdi:radar"),
+    }
+    return _payload(device, node_object_id(topics), NODE_COMPONENTS, components, topics, health)
+
+
+def _camera_device(camera: Camera, topics: Topics) -> Payload:
+    document = camera_document(camera)
+    device: Payload = {
+        "ids": [object_id(camera.id)],
+        "name": tidy(str(document["name"])) or camera.id,
+        # No abbreviation of this one is known to Home Assistant.
+        "via_device": node_object_id(topics),
+    }
+    for key, text in (
+        ("mf", camera.manufacturer),
+        ("mdl", camera.model),
+        ("sw", camera.firmware_version),
+        ("sn", camera.serial_number),
+    ):
+        if tidied := tidy(text):
+            device[key] = tidied
+    if camera.mac is not None and camera.channel == 1:
+        # Home Assistant makes one device of all that share a connection: the channels of a recorder would be one.
+        device["cns"] = [["mac", camera.mac.text]]
+    url = str(document["http_url"])
+    if re.fullmatch(r"https?://[^\s/?#%]+(?:[/?#]\S*)?", url):
+        # A link-local IPv6 address with its scope is no URL to Home Assistant, which would refuse the whole device.
+        device["cu"] = url
+    return device
+
+
+def _daemon_here(topics: Topics) -> Payload:
+    return {"t": topics.lwt, "val_tpl": "{{ value_json.status }}"}
+
+
+def _diagnostic(name: str, template: str, icon: str, *, avty: list[Payload] | None = None) -> Payload:
+    document: Payload = {"name": name, "val_tpl": template, "ent_cat": "diagnostic", "ic": icon}
+    return document if avty is None else document | {"avty": avty, "avty_mode": "all"}
+
+
+def _button(name: str, topics: Topics, command: Mapping[str, str], icon: str, *, en: bool = True) -> Payload:
+    press = encode(command).decode()
+    document = {"name": name, "cmd_t": topics.command, "pl_prs": press, "ent_cat": "diagnostic", "ic": icon, "qos": 1}
+    return document if en else document | {"en": False}
+
+
+def _payload(
+    device: Payload,
+    identity: str,
+    ever: Mapping[str, str],
+    components: Mapping[str, Payload],
+    topics: Topics,
+    state: str,
+) -> Payload:
+    """All of it; what is said of every component (where its state is, when it is available) is said once."""
+    return {
+        "dev": device,
+        "o": {"name": ORIGIN, "sw": __version__},
+        "stat_t": state,
+        "avty": [_daemon_here(topics)],
+        "avty_mode": "all",
+        "cmps": {
+            key: {"p": platform, **({"uniq_id": f"{identity}_{key}", **components[key]} if key in components else {})}
+            for key, platform in ever.items()
+        },
+    }
+
+
+#: Options of the payload that its components share (``SHARED_OPTIONS`` in Home Assistant's ``mqtt/schemas.py``).
+_SHARED = ("avty", "avty_mode", "stat_t")
+
+
+def expanded(payload: Mapping[str, Any]) -> dict[tuple[str, str], Payload]:
+    """The payloads of each component by platform and key, as Home Assistant's core takes a device payload apart.
+
+    A removed component has an empty payload. The same rules as ``async_discovery_message_received`` of
+    ``homeassistant/components/mqtt/discovery.py``, which is what cores before device discovery want to be given.
+    """
+    parts: dict[tuple[str, str], Payload] = {}
+    for key, component in payload["cmps"].items():
+        own = {name: value for name, value in component.items() if name != "p"}
+        if own:
+            shared = {name: payload[name] for name in _SHARED if name in payload and name not in own}
+            own = {**own, **shared, "dev": payload["dev"], "o": payload["o"]}
+        parts[component["p"], key] = own
+    return parts
+
+
+def owner_of(payload: Mapping[str, Any]) -> str:
+    """The will topic of the daemon that said a device's or a component's payload; "" when none of us did."""
+    origin, availability = payload.get("o"), payload.get("avty")
+    if not isinstance(origin, dict) or origin.get("name") != ORIGIN or not isinstance(availability, list):
+        return ""
+    topics: Iterable[object] = (one.get("t") for one in availability[:1] if isinstance(one, dict))
+    return next((topic for topic in topics if isinstance(topic, str)), "")

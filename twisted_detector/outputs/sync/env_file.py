@@ -1,0 +1,103 @@
+"""Variables with secret values go in; a file with a line each, or a folder with a file each, comes out, mode 0600.
+
+The file is what docker compose reads (``env_file:``) and systemd (``EnvironmentFile=``). The folder is what Docker
+mounts at ``/run/secrets`` and systemd calls ``CREDENTIALS_DIRECTORY``: Frigate and go2rtc look there at every start, so
+a new camera needs no new container.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from zope.interface import implementer
+
+from twisted_detector.model import Secret
+from twisted_detector.outputs.sync.file import InThread, read, replace_file
+from twisted_detector.outputs.sync.seams import Away, Delivered, Entries, IDelivery, NotTaken
+
+_LINE = re.compile(r"(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=")
+_BARE = re.compile(r"[A-Za-z0-9_.~%+/:,@=?&;-]*")
+
+
+@implementer(IDelivery)
+class EnvDelivery:
+    """Keeps the values of our variables where a program that follows can read them, and nobody else.
+
+    What it says it wrote are the names only.
+
+    :param path: a folder that exists: a file for each variable; else the file.
+    """
+
+    refresh = 0.0
+
+    def __init__(self, name: str, path: Path, *, in_thread: InThread) -> None:
+        self.name = name
+        self.where = str(path)
+        self._path = path
+        self._in_thread = in_thread
+
+    async def deliver(self, wanted: Mapping[str, Secret], base: Entries, dry: bool) -> Delivered:
+        """See :class:`IDelivery`; the entries are variables with their values."""
+        return await self._in_thread(lambda: self._deliver(wanted, base, dry))
+
+    def _deliver(self, wanted: Mapping[str, Secret], base: Entries, dry: bool) -> Delivered:
+        changed = self._folder(wanted, base, dry) if self._path.is_dir() else self._file(wanted, base, dry)
+        written = dict.fromkeys(wanted, "")
+        return Delivered(written, bool(changed), diff=tuple(f"{name}=***" for name in changed))
+
+    def _file(self, wanted: Mapping[str, Secret], base: Entries, dry: bool) -> list[str]:
+        text, stamp = read(self._path)
+        if not wanted and not base:
+            return []
+        others = [line for line in text.splitlines() if not _is_one_of(line, {*wanted, *base})]
+        lines = [*others, *(f"{name}={quoted(value.reveal())}" for name, value in sorted(wanted.items()))]
+        after = "\n".join([*lines, ""])
+        open_to_others = stamp is not None and self._path.stat().st_mode & 0o077
+        if after == text and not open_to_others:
+            return []
+        if not dry:
+            if open_to_others:
+                self._path.chmod(0o600)
+            # No former self: a password that was taken away must be gone.
+            replace_file(self._path, after, was=read(self._path)[1], mode=0o600, keep_previous=False)
+        return sorted({*wanted, *base})
+
+    def _folder(self, wanted: Mapping[str, Secret], base: Entries, dry: bool) -> list[str]:
+        changed = []
+        for name, value in wanted.items():
+            path = self._path / name
+            text, stamp = read(path)
+            if stamp is None or text != value.reveal():
+                changed.append(name)
+                if not dry:
+                    replace_file(path, value.reveal(), was=stamp, mode=0o600, keep_previous=False)
+        for name in base:
+            if name not in wanted and _LINE.fullmatch(f"{name}=") and (self._path / name).exists():
+                changed.append(name)
+                if not dry:
+                    try:
+                        (self._path / name).unlink(missing_ok=True)
+                    except OSError as error:
+                        raise Away("a secret cannot be removed", shown=error.strerror or "") from None
+        return changed
+
+
+def _is_one_of(line: str, names: set[str]) -> bool:
+    match = _LINE.match(line.strip())
+    return match is not None and match[1] in names
+
+
+def quoted(value: str) -> str:
+    """A value as docker compose and systemd both read it.
+
+    :raises NotTaken: it has a line break, which no such file can hold.
+    """
+    if "\n" in value or "\r" in value or "\0" in value:
+        raise NotTaken("a password has a line break; use a folder of secrets instead of a file")
+    if _BARE.fullmatch(value):
+        return value
+    if "'" not in value:
+        return f"'{value}'"
+    return '"' + re.sub(r'(["\\$`])', r"\\\1", value) + '"'

@@ -1,0 +1,149 @@
+"""Our part of a configuration file goes in; the file with it, replaced at once, its former self kept, comes out."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import shutil
+import stat
+import tempfile
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+from zope.interface import implementer
+
+from twisted_detector.outputs.sync.documents import MAX_DOCUMENT, apply, is_yaml, outcome
+from twisted_detector.outputs.sync.seams import Away, Delivered, Differ, Entries, IDelivery, Merge, NotTaken
+
+#: Runs a function where it may wait for a disk: in a thread.
+InThread = Callable[[Callable[[], Delivered]], Awaitable[Delivered]]
+
+
+@implementer(IDelivery)
+class FileDelivery:
+    """Keeps our entries in one file; whatever else stands there stays.
+
+    :param path: YAML when its name ends in ``.yml`` or ``.yaml``, else JSON; made when there is none.
+    """
+
+    refresh = 0.0
+
+    def __init__(self, name: str, path: Path, *, merge: Merge, differ: Differ, in_thread: InThread) -> None:
+        self.name = name
+        self.where = str(path)
+        self._path = path
+        self._merge = merge
+        self._differ = differ
+        self._in_thread = in_thread
+
+    async def deliver(self, wanted: Entries, base: Entries, dry: bool) -> Delivered:
+        """See :class:`IDelivery`."""
+        return await self._in_thread(lambda: self._deliver(wanted, base, dry))
+
+    def _deliver(self, wanted: Entries, base: Entries, dry: bool) -> Delivered:
+        text, stamp = read(self._path)
+        if not wanted and stamp is None:
+            return Delivered()
+        after, merged = apply(text, yaml=is_yaml(self._path.name), merge=self._merge, base=base, wanted=wanted)
+        if after != text and not dry:
+            replace_file(self._path, after, was=stamp)
+        return outcome(self._path.name, text, after, merged, self._differ, dry=dry)
+
+
+#: What tells whether a file was touched: time of change, size, number.
+Stamp = tuple[int, int, int]
+
+
+def _stamp(path: Path) -> Stamp | None:
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return None
+    return found.st_mtime_ns, found.st_size, found.st_ino
+
+
+def read(path: Path) -> tuple[str, Stamp | None]:
+    """The text of a file and its stamp; ("", None) when there is none.
+
+    :raises Away: it cannot be read now.
+    :raises NotTaken: it is no text file, or larger than any configuration.
+    """
+    try:
+        stamp = _stamp(path)
+        if stamp is None:
+            return "", None
+        if not stat.S_ISREG(path.stat().st_mode) or stamp[1] > MAX_DOCUMENT:
+            raise NotTaken("it is no file of a configuration's size")
+        with path.open("rb") as file:
+            data = file.read(MAX_DOCUMENT + 1)
+        return data.decode("utf-8"), stamp
+    except UnicodeDecodeError:
+        raise NotTaken("it is not UTF-8") from None
+    except OSError as error:
+        raise Away("it cannot be read", shown=error.strerror or "") from None
+
+
+def replace_file(path: Path, text: str, *, was: Stamp | None, mode: int = 0o644, keep_previous: bool = True) -> None:
+    """Put ``text`` in the place of a file, whole or not at all; the former one stays as ``<name>.previous``.
+
+    :param was: its stamp when it was read; touched since, it is left alone.
+    :param mode: of a file that is new; one that was there keeps its own.
+    :raises Away: the disk does not take it now, or somebody is just writing it.
+    :raises NotTaken: it is mounted by itself, so that nothing can take its place.
+    """
+    try:
+        target = path.resolve()  # behind a link stands the file that is meant
+        handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(text.encode())
+                _take_after(target, file.fileno(), mode)
+                file.flush()
+                os.fsync(file.fileno())
+            if _stamp(target) != was:
+                raise Away("somebody else is just writing it")
+            if was is not None and keep_previous:
+                _keep(target)
+            Path(name).replace(target)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                Path(name).unlink()
+            raise
+        _sync_folder(target.parent)
+    except OSError as error:
+        if error.errno in (errno.EBUSY, errno.EXDEV):
+            raise NotTaken("it is mounted by itself and cannot be replaced at once: mount its folder") from None
+        raise Away("it cannot be written", shown=error.strerror or "") from None
+
+
+def _take_after(target: Path, handle: int, mode: int) -> None:
+    """Owner and mode of the file that is replaced."""
+    try:
+        former = target.stat()
+    except FileNotFoundError:
+        os.fchmod(handle, mode)
+        return
+    os.fchmod(handle, stat.S_IMODE(former.st_mode))
+    with contextlib.suppress(OSError):  # only root may give a file away; ours is then as good
+        os.fchown(handle, former.st_uid, former.st_gid)
+
+
+def _keep(target: Path) -> None:
+    previous = target.with_name(f"{target.name}.previous")
+    copy = target.with_name(f".{target.name}.previous~")
+    with contextlib.suppress(FileNotFoundError):
+        copy.unlink()
+    try:
+        os.link(target, copy)
+    except OSError:  # a file system without links
+        shutil.copy2(target, copy)
+    copy.replace(previous)
+
+
+def _sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

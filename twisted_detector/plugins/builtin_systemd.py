@@ -1,0 +1,39 @@
+"""The word to whoever supervises this process, declared as a plugin's would be."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from twisted.plugin import IPlugin
+from zope.interface import implementer
+
+from twisted_detector.interfaces import IServiceExtension, MakerContext
+from twisted_detector.mqtt.service import MqttService
+from twisted_detector.operations.systemd import Supervisor, notifier
+from twisted_detector.registry.registry import Registry
+
+
+@implementer(IPlugin, IServiceExtension)
+class SupervisorMaker:
+    """sd_notify, where a supervisor listens."""
+
+    name = "supervisor"
+
+    def make(self, context: MakerContext) -> Supervisor | None:
+        """See :class:`IMaker`."""
+        config = context.config
+        if not config.notify_socket:
+            return None
+        registry, mqtt = context.parts[Registry], context.parts[MqttService]
+
+        def status() -> str:
+            by_status = Counter(camera.status.value for camera in registry.cameras())
+            cameras = ", ".join(f"{count} {word}" for word, count in sorted(by_status.items())) or "none yet"
+            return f"cameras: {cameras}; MQTT {mqtt.mqtt.metrics.state.value}"
+
+        return Supervisor(
+            context.clock, notifier(config.notify_socket), watchdog=config.watchdog_seconds, status=status
+        )
+
+
+supervisor = SupervisorMaker()

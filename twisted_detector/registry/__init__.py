@@ -1,0 +1,1 @@
+"""Knows every device and its cameras. Pure: sightings and inspections in, events out."""

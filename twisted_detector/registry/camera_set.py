@@ -1,0 +1,308 @@
+"""Inspections and checks of one device go in; its cameras are kept, and what changed about them comes out as events."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
+
+from twisted_detector.events import (
+    CameraChanged,
+    CameraDiscovered,
+    CameraForgotten,
+    CameraMoved,
+    CameraOffline,
+    CameraOnline,
+    CameraRestored,
+    CameraTrouble,
+    ClockSkewed,
+    Event,
+    StreamChanged,
+)
+from twisted_detector.model import (
+    OUI,
+    Camera,
+    Candidate,
+    Evidence,
+    EvidenceKind,
+    Inspection,
+    Mac,
+    Status,
+    Stream,
+    StreamReport,
+)
+from twisted_detector.model.addresses import rehost, without_login
+from twisted_detector.model.reasons import ReasonCode
+from twisted_detector.registry.channels import assign_channels
+from twisted_detector.registry.frozen import FROZEN, Stills
+
+#: Addresses that are remembered of one camera: enough to see a pattern, few enough for a document.
+MAX_IP_HISTORY = 20
+#: A clock that differs by more seconds is worth an event: ONVIF logins begin to fail at 5 s.
+NOTABLE_CLOCK_OFFSET = 5.0
+#: What a camera's state says of those of its streams that say nothing themselves.
+_CODES = {
+    Status.OFFLINE: ReasonCode.UNREACHABLE,
+    Status.STREAM_ERROR: ReasonCode.NOT_CHECKED,
+    Status.AUTH_REQUIRED: ReasonCode.AUTH_REQUIRED,
+    Status.BUSY: ReasonCode.BUSY,
+}
+
+
+class CameraSet:
+    """The cameras of one device, by id. ``now`` is wall seconds given by the caller.
+
+    :param emit: is told every event, in order.
+    :param stills: knows which of them are frozen.
+    """
+
+    def __init__(self, emit: Callable[[Event], None], stills: Stills | None = None) -> None:
+        self._emit = emit
+        self._stills = stills if stills is not None else Stills()
+        self._by_id: dict[str, Camera] = {}
+        self._clock_offset = 0.0
+
+    def __iter__(self) -> Iterator[Camera]:
+        return iter(tuple(self._by_id.values()))
+
+    def __len__(self) -> int:
+        return len(self._by_id)
+
+    def __contains__(self, camera_id: object) -> bool:
+        return camera_id in self._by_id
+
+    def get(self, camera_id: str) -> Camera | None:
+        """One camera by its id."""
+        return self._by_id.get(camera_id)
+
+    @property
+    def streams(self) -> tuple[Stream, ...]:
+        """All streams of all cameras."""
+        return tuple(stream for camera in self for stream in camera.streams)
+
+    def restore(self, camera: Camera) -> None:
+        """Take over a camera as an earlier run knew it."""
+        self._by_id[camera.id] = camera
+        self._clock_offset = camera.clock_offset
+        self._emit(CameraRestored(at=camera.last_seen, camera=camera))
+
+    def seen(self, methods: tuple[str, ...], now: float) -> None:
+        """It is still there: no event, the next document carries it."""
+        for camera in self:
+            self._by_id[camera.id] = replace(camera, last_seen=now, methods=methods)
+
+    def moved(self, old_address: str, new_address: str, now: float) -> None:
+        """The device answers at another address. Its URLs name that too: at the old one another may stand."""
+        for camera in self:
+            moved = replace(
+                camera,
+                address=new_address,
+                onvif_url=rehost(camera.onvif_url, old_address, new_address),
+                http_url=rehost(camera.http_url, old_address, new_address),
+                snapshot_url=rehost(camera.snapshot_url, old_address, new_address),
+                streams=tuple(replace(one, url=rehost(one.url, old_address, new_address)) for one in camera.streams),
+                ip_history=(*camera.ip_history, (new_address, now))[-MAX_IP_HISTORY:],
+                last_seen=now,
+            )
+            self._by_id[camera.id] = moved
+            self._emit(CameraMoved(at=now, camera=moved, old_address=old_address, new_address=new_address))
+
+    def known_by(self, mac: Mac | None, evidence: tuple[Evidence, ...], now: float) -> None:
+        """The MAC that is believed to be the device's own (or none is any more), and what else identifies it."""
+        said = [(one.kind, one.value) for one in evidence]
+        for camera in self:
+            if camera.mac != mac or [(one.kind, one.value) for one in camera.evidence] != said:
+                self._by_id[camera.id] = changed = replace(camera, mac=mac, evidence=evidence)
+                self._emit(CameraChanged(at=now, camera=changed))
+
+    def inspected(
+        self,
+        device_id: str,
+        facts: Candidate,
+        evidence: tuple[Evidence, ...],
+        inspection: Inspection,
+        now: float,
+    ) -> None:
+        """The device told what it is; each video source of it is a camera."""
+        channels = assign_channels(self, inspection.streams)
+        for number, source, streams in channels:
+            camera_id = device_id if number == 1 else f"{device_id}_{number}"
+            old = self._by_id.get(camera_id)
+            base = old or Camera(
+                id=camera_id,
+                device_id=device_id,
+                address=facts.address,
+                channel=number,
+                first_seen=now,
+                ip_history=((facts.address, now),),
+            )
+            new = _merge(base, facts, evidence, inspection, source, streams, now)
+            self._put(old, new, *_judge(inspection, streams), now)
+        if any(source for _, source, _ in channels):
+            named = {number for number, _, _ in channels}
+            for camera in self:
+                if camera.channel not in named:
+                    self.set_status(camera.id, Status.STREAM_ERROR, "the device no longer names this source", now)
+        offset = inspection.clock_offset
+        if offset is not None and abs(offset - self._clock_offset) > NOTABLE_CLOCK_OFFSET:
+            self._clock_offset = offset
+            for camera in self:
+                self._by_id[camera.id] = skewed = replace(camera, clock_offset=offset)
+                self._emit(ClockSkewed(at=now, camera=skewed, offset=offset))
+
+    def checked(self, reports: Mapping[str, StreamReport], now: float) -> None:
+        """A check of some streams ended; ``reports`` by stream URL. None: it is there, and nothing seems changed."""
+        for camera in self:
+            if not reports:
+                self._by_id[camera.id] = seen = replace(camera, last_seen=now)
+                if camera.online and self._stills.since(camera.id) is not None:
+                    # Its pictures have told meanwhile that it is frozen.
+                    self._put(camera, seen, Status.ONLINE, "", now, facts_too=False)
+            if not any(stream.url in reports for stream in camera.streams):
+                continue
+            for stream in camera.streams:
+                if (report := reports.get(stream.url)) is not None:
+                    self._stills.checked(camera.id, stream.url, report.keyframe, now)
+            streams = tuple(apply_report(stream, reports.get(stream.url)) for stream in camera.streams)
+            good = any(stream.validated for stream in streams)
+            reason = "" if good else next((one.reason for one in streams if one.reason), "no stream could be proved")
+            status = Status.ONLINE if good else Status.STREAM_ERROR
+            self._put(camera, replace(camera, streams=streams, last_seen=now), status, reason, now)
+
+    def set_all(self, status: Status, reason: str, now: float) -> None:
+        """All cameras share this fate."""
+        for camera in self:
+            self.set_status(camera.id, status, reason, now)
+
+    def set_status(self, camera_id: str, status: Status, reason: str, now: float) -> None:
+        """One camera's state is this; the same again is no event."""
+        camera = self._by_id[camera_id]
+        if camera.status is Status.OFFLINE and status is Status.OFFLINE:
+            # It went for the reason that was told; that it is still away is no news, however that shows.
+            return
+        self._put(camera, camera, status, reason, now, facts_too=False)
+
+    def _put(
+        self, old: Camera | None, new: Camera, status: Status, reason: str, now: float, *, facts_too: bool = True
+    ) -> None:
+        """Keep ``new`` with its state, and tell what differs from ``old``; every event has the camera as it is now."""
+        if status is Status.ONLINE and self._stills.since(new.id) is not None:
+            status, reason = Status.STREAM_ERROR, FROZEN
+        elif status is Status.OFFLINE:
+            self._stills.forget(new.id)
+        turned = old is None or old.status is not status
+        if status is Status.ONLINE:
+            new = replace(new, last_validated=now)
+        else:
+            # What is not online is not proved: no consumer may read it as playing.
+            streams = tuple(
+                replace(one, validated=False, reason=one.reason or reason, code=one.code or _CODES[status])
+                for one in new.streams
+            )
+            new = replace(new, streams=streams)
+        new = replace(new, status=status, reason=reason, since=now if turned else new.since)
+        self._by_id[new.id] = new
+        if old is None:
+            self._emit(CameraDiscovered(at=now, camera=new))
+        elif facts_too and old.streams != new.streams:
+            self._emit(StreamChanged(at=now, camera=new, old=old.streams, new=new.streams))
+        elif facts_too and _facts(old) != _facts(new):
+            self._emit(CameraChanged(at=now, camera=new))
+        if turned or (old is not None and old.reason != reason):
+            self._tell_status(new, now)
+
+    def _tell_status(self, camera: Camera, now: float) -> None:
+        if camera.status is Status.ONLINE:
+            self._emit(CameraOnline(at=now, camera=camera))
+        elif camera.status is Status.OFFLINE:
+            self._emit(CameraOffline(at=now, camera=camera, reason=camera.reason))
+        else:
+            self._emit(CameraTrouble(at=now, camera=camera, reason=camera.reason))
+
+    def forget(self, camera_id: str, now: float) -> bool:
+        """Remove one camera; False when it is not here."""
+        camera = self._by_id.pop(camera_id, None)
+        if camera is None:
+            return False
+        self._stills.forget(camera_id)
+        self._emit(CameraForgotten(at=now, camera=camera))
+        return True
+
+
+def apply_report(stream: Stream, report: StreamReport | None) -> Stream:
+    """A stream with what a check said of it; facts that the check did not see stay."""
+    if report is None:
+        return stream
+    return replace(
+        stream,
+        codec=report.codec or stream.codec,
+        width=report.width or stream.width,
+        height=report.height or stream.height,
+        fps=report.fps or stream.fps,
+        audio=report.audio or stream.audio,
+        proof=report.proof,
+        validated=report.validated,
+        reason=report.reason,
+        code=report.code,
+        back_channel=report.back_channel or (stream.back_channel and not report.validated),
+    )
+
+
+def _merge(
+    base: Camera,
+    facts: Candidate,
+    evidence: tuple[Evidence, ...],
+    inspection: Inspection,
+    source: str,
+    streams: tuple[Stream, ...],
+    now: float,
+) -> Camera:
+    """``base`` with everything that was said this time; what was not said stays."""
+    return replace(
+        base,
+        address=facts.address,
+        source=source or base.source,
+        mac=facts.mac or base.mac,
+        endpoint_reference=facts.endpoint_reference or base.endpoint_reference,
+        name=inspection.name or base.name,
+        manufacturer=inspection.manufacturer or base.manufacturer or maker_of(evidence),
+        model=inspection.model or base.model,
+        serial_number=inspection.serial_number or base.serial_number,
+        firmware_version=inspection.firmware_version or base.firmware_version,
+        onvif_url=without_login(inspection.onvif_url) or base.onvif_url,
+        http_url=without_login(inspection.http_url) or base.http_url,
+        snapshot_url=without_login(_snapshot_of(source, inspection)) or base.snapshot_url,
+        # A refusal tells nothing about streams: those that were known stay.
+        streams=tuple(replace(one, url=without_login(one.url)) for one in streams) or base.streams,
+        capabilities=inspection.capabilities or base.capabilities,
+        last_seen=now,
+        methods=facts.methods,
+        evidence=evidence,
+    )
+
+
+def maker_of(evidence: Iterable[Evidence]) -> str:
+    """Whom the MAC was registered for, "" where nobody knows: worth a name as long as the device gives none."""
+    return next((one.value for one in evidence if one.kind == EvidenceKind.VENDOR and one.source == OUI), "")
+
+
+def _snapshot_of(source: str, inspection: Inspection) -> str:
+    """The address of this source's picture: a recorder's other channels must not show the first one's."""
+    several = len({stream.source for stream in inspection.streams}) > 1
+    return dict(inspection.snapshots).get(source, "") if several else inspection.snapshot_url
+
+
+def _facts(camera: Camera) -> Camera:
+    """A camera without what changes at every look: equal facts are no news."""
+    return replace(
+        camera, last_seen=0.0, last_validated=0.0, methods=(), evidence=(), status=Status.ONLINE, reason="", since=0.0
+    )
+
+
+def _judge(inspection: Inspection, streams: tuple[Stream, ...]) -> tuple[Status, str]:
+    if inspection.status is not Status.ONLINE:
+        return inspection.status, inspection.reason
+    if any(stream.validated for stream in streams):
+        return Status.ONLINE, ""
+    if not streams:
+        return Status.STREAM_ERROR, inspection.reason or "it names no stream"
+    return Status.STREAM_ERROR, streams[0].reason or "no stream could be proved"

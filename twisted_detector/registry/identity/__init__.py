@@ -1,0 +1,1 @@
+"""Claims about who a device is, weighed and indexed, and the addresses where it has been."""

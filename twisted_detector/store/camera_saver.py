@@ -1,0 +1,41 @@
+"""Events go in; the store keeps each camera as it stands, so that a restart knows what was known."""
+
+from __future__ import annotations
+
+from twisted.internet.defer import Deferred
+from twisted.python.failure import Failure
+from txaio.tx import make_logger
+from zope.interface import implementer
+
+from twisted_detector.events import CameraEvent, CameraForgotten, CameraRestored, Event, PictureTaken
+from twisted_detector.interfaces import IEventListener
+from twisted_detector.seams import IStateStore
+
+
+@implementer(IEventListener)
+class Keeper:
+    """Saves on every event of a camera. That a save fails is told once in a row, not for each camera."""
+
+    log = make_logger()
+
+    def __init__(self, store: IStateStore) -> None:
+        self._store = store
+        self._failing = False
+
+    def handle(self, event: Event) -> None:
+        """See :class:`IEventListener`."""
+        if isinstance(event, CameraForgotten):
+            self._watch(self._store.delete_camera(event.camera.id))
+        elif isinstance(event, CameraEvent) and not isinstance(event, CameraRestored | PictureTaken):
+            self._watch(self._store.save_camera(event.camera))
+
+    def _watch(self, saving: Deferred[None]) -> None:
+        saving.addCallbacks(self._saved, self._failed)
+
+    def _saved(self, _: None) -> None:
+        self._failing = False
+
+    def _failed(self, failure: Failure) -> None:
+        if not self._failing:
+            self._failing = True
+            self.log.error("Cameras cannot be saved: {error}", error=failure.getErrorMessage())

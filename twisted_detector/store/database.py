@@ -1,0 +1,257 @@
+"""Batches go in and are on the disk when it returns; rows come out. The file itself, and the only SQLite.
+
+Everything here blocks, and is called in the store's thread only.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import sqlite3  # noqa: TID251  the one place
+from pathlib import Path
+
+from twisted_detector.errors import LocalError, StoreError
+from twisted_detector.store.batch import Batch
+from twisted_detector.store.schema import COLUMNS, TABLES, VERSION, Row, delete, insert, message_row, record_row
+
+#: Seconds that a statement waits for another process's lock; the thread waits, not the reactor.
+BUSY_TIMEOUT = 2.0
+#: The write-ahead log is cut back to this after a burst.
+_LOG_OCTETS = 16 * 1024 * 1024
+
+_CORRUPT = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+
+
+class _Corrupt(StoreError):
+    """The file is not a database any more."""
+
+
+def _translated(error: sqlite3.Error | OSError) -> StoreError:
+    code = getattr(error, "sqlite_errorcode", None)
+    corrupt = code is not None and code & 0xFF in _CORRUPT  # the low byte is the primary result code
+    return _Corrupt(str(error)) if corrupt else StoreError(str(error))
+
+
+class Database:
+    """One SQLite file, in write-ahead mode, that no other process uses.
+
+    :ivar notes: what is worth a word in the log, for the reactor's side to say.
+    """
+
+    def __init__(self, directory: Path, synchronous: str) -> None:
+        if synchronous not in ("NORMAL", "FULL"):
+            raise LocalError("synchronous is NORMAL or FULL", shown=synchronous)
+        self._directory = directory
+        self.path = directory / "state.db"
+        self._synchronous = synchronous
+        self._connection: sqlite3.Connection | None = None
+        self._lock = -1
+        #: Added to the ids of the outbox: not 0 when it began without having read what the file held.
+        self._base: int | None = None
+        self.notes: list[str] = []
+
+    def open(self) -> bool:
+        """Open or make the file; whether it is new. A corrupt one is set aside, and what can be read of it is kept.
+
+        :raises StoreError: the directory or the file cannot be used (now).
+        """
+        try:
+            self._claim()
+            new = not self.path.exists()
+            try:
+                self._connection = self._connect(self.path)
+            except sqlite3.DatabaseError as error:
+                if not isinstance(_translated(error), _Corrupt):
+                    raise
+                self._set_aside(str(error))
+                new = True
+            if self._base is None:
+                self._base = self._connected().execute("SELECT coalesce(max(id), 0) FROM outbox").fetchone()[0]
+        except (sqlite3.Error, OSError) as error:
+            self.close()
+            raise _translated(error) from None
+        return new
+
+    def _claim(self) -> None:
+        """Be the only process with this directory: two with one outbox would send everything twice."""
+        if not self._directory.exists():
+            self._directory.mkdir(mode=0o700, parents=True)
+        if self._lock < 0:
+            lock = os.open(self._directory / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                os.close(lock)
+                raise StoreError("another process uses the state directory", shown=str(self._directory)) from None
+            self._lock = lock
+
+    def _connect(self, path: Path) -> sqlite3.Connection:
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))  # -wal and -shm get the same mode
+        path.chmod(0o600)
+        connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT, isolation_level=None, check_same_thread=False)
+        try:
+            version = connection.execute("PRAGMA user_version").fetchone()[0]
+            if version > VERSION:
+                raise StoreError("the file was written by a newer camdetect", shown=f"{path}, version {version}")
+            connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute(f"PRAGMA synchronous = {self._synchronous}")
+            connection.execute(f"PRAGMA journal_size_limit = {_LOG_OCTETS}")
+            found = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+            if found != "ok":
+                corrupt = sqlite3.DatabaseError(found)
+                corrupt.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
+                raise corrupt
+            connection.execute("BEGIN IMMEDIATE")
+            for statement in TABLES:
+                connection.execute(statement)
+            connection.execute(f"PRAGMA user_version = {VERSION}")
+            connection.execute("COMMIT")
+            connection.execute("PRAGMA incremental_vacuum").fetchall()
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def _connected(self) -> sqlite3.Connection:
+        if self._connection is None:
+            self.open()
+        assert self._connection is not None  # noqa: S101  open() gives one or raises
+        return self._connection
+
+    def close(self) -> None:
+        """Close the file and let another process have the directory."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            try:
+                connection.close()
+            except sqlite3.Error as error:
+                self.notes.append(f"closing {self.path}: {error}")
+        if self._lock >= 0:
+            os.close(self._lock)
+            self._lock = -1
+
+    def _set_aside(self, why: str) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+        number = 1
+        while (aside := self.path.with_name(f"{self.path.name}.corrupt-{number}")).exists():
+            number += 1
+        for suffix in ("", "-wal", "-shm"):
+            part = self.path.with_name(self.path.name + suffix)
+            if part.exists():
+                part.rename(aside.with_name(aside.name + suffix))
+        self._connection = self._connect(self.path)
+        saved = self._salvage(aside)
+        self.notes.append(f"{self.path} was corrupt ({why}); it is now {aside.name}, {saved} rows were saved from it")
+
+    def _salvage(self, aside: Path) -> int:
+        """Copy what can still be read; each table as far as it goes."""
+        saved = 0
+        try:
+            source = sqlite3.connect(f"{aside.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None)
+            source.execute("PRAGMA writable_schema = ON")  # or SQLite refuses a file that was cut off
+        except sqlite3.Error:
+            return 0
+        target = self._connected()
+        target.execute("BEGIN IMMEDIATE")
+        for table in COLUMNS:
+            for row in _readable(source, table):
+                for statement in insert(table, [row]):
+                    try:
+                        target.execute(*statement)
+                    except sqlite3.IntegrityError:  # not what the table may hold: corrupt as well
+                        continue
+                    saved += 1
+        target.execute("COMMIT")
+        source.close()
+        return saved
+
+    def write(self, batch: Batch) -> bool:
+        """Commit ``batch`` as a whole; whether the file is new, and therefore all that was in it gone.
+
+        :raises StoreError: nothing of it was written, as far as can be known.
+        """
+        new = False
+        if self._connection is None:
+            new = self.open()
+        try:
+            self._transact(batch)
+        except (sqlite3.Error, OSError) as error:
+            problem = _translated(error)
+            if not isinstance(problem, _Corrupt):
+                self._rolled_back()
+                raise problem from None
+            try:
+                self._set_aside(str(error))
+                self._transact(batch)
+            except (sqlite3.Error, OSError) as again:
+                self.close()
+                raise _translated(again) from None
+            new = True
+        return new
+
+    def _transact(self, batch: Batch) -> None:
+        execute = self._connected().execute
+        base = self._base or 0
+        retained = [message_row(message) for message in batch.retained.values() if message is not None]
+        cameras = [(key, text) for key, text in batch.cameras.items() if text is not None]
+        execute("BEGIN IMMEDIATE")
+        for statements in (
+            insert("outbox", [record_row(record, base) for record in batch.appends.values()]),
+            delete("outbox", [record_id + base for record_id in batch.removes]),
+            insert("retained", retained),
+            delete("retained", [topic for topic, message in batch.retained.items() if message is None]),
+            insert("cameras", cameras),
+            delete("cameras", [key for key, text in batch.cameras.items() if text is None]),
+            insert("pairs", [(kind, key, value) for (kind, key), value in batch.values.items()]),
+        ):
+            for statement in statements:
+                execute(*statement)
+        execute("COMMIT")
+
+    def _rolled_back(self) -> None:
+        """Back to a clean connection; a file that was moved or remounted is found again by opening it anew."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            try:
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+                connection.close()
+            except sqlite3.Error as error:
+                self.notes.append(f"giving up a transaction on {self.path}: {error}")
+
+    def rows(self, table: str) -> list[Row]:
+        """All rows of ``table`` in the order of their keys.
+
+        :raises StoreError: it cannot be read (now).
+        """
+        query = f"SELECT {','.join(COLUMNS[table])} FROM {table} ORDER BY 1"  # noqa: S608 names of ours
+        try:
+            try:
+                return self._connected().execute(query).fetchall()
+            except sqlite3.DatabaseError as error:
+                if not isinstance(_translated(error), _Corrupt):
+                    raise
+                self._set_aside(str(error))
+                return self._connected().execute(query).fetchall()
+        except (sqlite3.Error, OSError) as error:
+            raise _translated(error) from None
+
+    def outbox(self) -> tuple[list[Row], list[Row]]:
+        """Rows of ``outbox`` and of ``retained``; whoever has them knows which ids are taken, from now on."""
+        found = self.rows("outbox"), self.rows("retained")
+        self._base = 0
+        return found
+
+
+def _readable(source: sqlite3.Connection, table: str) -> list[Row]:
+    """The rows of a table in a corrupt file, up to the first that cannot be read."""
+    rows: list[Row] = []
+    try:
+        for row in source.execute(f"SELECT {','.join(COLUMNS[table])} FROM {table}"):  # noqa: S608 names of ours
+            rows.append(row)  # what was read before an error is kept
+    except (sqlite3.Error, OverflowError):
+        return rows
+    return rows

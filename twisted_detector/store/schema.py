@@ -1,0 +1,111 @@
+"""Values of the program go in and rows come out, and back: what the tables of the store look like. No I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from twisted_detector.errors import LocalError
+from twisted_detector.model import JournalRecord, Message, Priority
+
+#: Raised when an older version could not work with the tables any more.
+VERSION = 1
+
+TABLES = (
+    """CREATE TABLE IF NOT EXISTS outbox (
+        id INTEGER PRIMARY KEY, topic TEXT NOT NULL, payload BLOB NOT NULL, qos INTEGER NOT NULL,
+        retain INTEGER NOT NULL, priority INTEGER NOT NULL, expires_after REAL, queued_at REAL NOT NULL)""",
+    """CREATE TABLE IF NOT EXISTS retained (
+        topic TEXT PRIMARY KEY, payload BLOB NOT NULL, qos INTEGER NOT NULL, retain INTEGER NOT NULL,
+        priority INTEGER NOT NULL, expires_after REAL)""",
+    "CREATE TABLE IF NOT EXISTS cameras (id TEXT PRIMARY KEY, document TEXT NOT NULL)",
+    """CREATE TABLE IF NOT EXISTS pairs (
+        kind TEXT NOT NULL, key TEXT NOT NULL, value TEXT NOT NULL, PRIMARY KEY (kind, key))""",
+)
+
+#: Columns of each table, in the order of the rows below.
+COLUMNS = {
+    "outbox": ("id", "topic", "payload", "qos", "retain", "priority", "expires_after", "queued_at"),
+    "retained": ("topic", "payload", "qos", "retain", "priority", "expires_after"),
+    "cameras": ("id", "document"),
+    "pairs": ("kind", "key", "value"),
+}
+
+#: SQLite before 3.32 takes 999 variables in one statement.
+_MAX_VARIABLES = 999
+
+Row = tuple[Any, ...]
+Statement = tuple[str, Sequence[Any]]
+
+
+def insert(table: str, rows: Sequence[Row]) -> Iterable[Statement]:
+    """Statements that write ``rows`` over those with the same key, as few as can be.
+
+    Each step of SQLite gives Python's lock away and has to win it back from a busy reactor: a hundred rows in one
+    statement take one step, where ``executemany`` takes a hundred.
+    """
+    columns = COLUMNS[table]
+    one = f"({','.join('?' * len(columns))})"
+    size = min(100, _MAX_VARIABLES // len(columns))
+    for start in range(0, len(rows), size):
+        part = rows[start : start + size]
+        values = ",".join([one] * len(part))
+        yield (
+            f"INSERT OR REPLACE INTO {table} ({','.join(columns)}) VALUES {values}",  # noqa: S608 names of ours
+            [value for row in part for value in row],
+        )
+
+
+def delete(table: str, keys: Sequence[Any]) -> Iterable[Statement]:
+    """Statements that delete the rows whose first column is one of ``keys``."""
+    for start in range(0, len(keys), _MAX_VARIABLES):
+        part = keys[start : start + _MAX_VARIABLES]
+        marks = ",".join("?" * len(part))
+        yield f"DELETE FROM {table} WHERE {COLUMNS[table][0]} IN ({marks})", part  # noqa: S608 names of ours
+
+
+def message_row(message: Message) -> Row:
+    """A row of ``retained``."""
+    return (
+        message.topic,
+        message.payload,
+        message.qos,
+        int(message.retain),
+        int(message.priority),
+        message.expires_after,
+    )
+
+
+def record_row(record: JournalRecord, base: int) -> Row:
+    """A row of ``outbox``; ``base`` is added to the id."""
+    number, message, queued_at = record
+    return (
+        number + base,
+        message.topic,
+        message.payload,
+        message.qos,
+        int(message.retain),
+        int(message.priority),
+        message.expires_after,
+        queued_at,
+    )
+
+
+def read_message(row: Row) -> Message | None:
+    """The message of a row of ``retained``; None when it is none: the file has been in other hands."""
+    topic, payload, qos, retain, priority, expires_after = row
+    if not isinstance(topic, str) or not isinstance(expires_after, float | int | None):
+        return None
+    try:
+        return Message(topic, payload, qos, bool(retain), Priority(priority), expires_after)
+    except (LocalError, ValueError):
+        return None
+
+
+def read_record(row: Row) -> JournalRecord | None:
+    """The record of a row of ``outbox``; None when it is none."""
+    record_id, *fields, queued_at = row
+    message = read_message(tuple(fields))
+    if message is None or not isinstance(record_id, int) or not isinstance(queued_at, float):
+        return None
+    return JournalRecord(record_id, message, queued_at)

@@ -1,0 +1,1 @@
+"""RTSP server of the simulated cameras."""

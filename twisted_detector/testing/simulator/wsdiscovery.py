@@ -1,0 +1,258 @@
+"""WS-Discovery datagrams go in; the answers of the cameras that they concern go out, each from its own address.
+
+WS-Discovery (April 2005 and OASIS 1.1), SOAP-over-UDP 1.1. One socket per process hears the group on all interfaces
+that the cameras live on; one more per address hears what is sent to it alone, and sends. IPv4 only: cameras on IPv6
+addresses do not speak WS-Discovery here, and are found by their ports.
+"""
+
+from __future__ import annotations
+
+import socket
+import uuid
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from random import Random
+from typing import Any
+
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.protocol import DatagramProtocol
+
+from twisted_detector.errors import RemoteError
+from twisted_detector.testing.simulator.camera import CameraSpec
+from twisted_detector.testing.simulator.onvif import pretty
+from twisted_detector.wire.lan.wsdiscovery import (
+    GROUP_IPV4,
+    PORT,
+    Announcement,
+    Match,
+    bye,
+    hello,
+    normalize_reference,
+    parse,
+    probe_match,
+    resolve_match,
+)
+
+#: WS-Discovery 3.1.3, APP_MAX_DELAY: an answer to a multicast waits a random time up to this, lest all speak at once.
+MAX_DELAY = 0.5
+#: SOAP-over-UDP asks receivers to know repetitions by their MessageID; a sweep sends four of them, so this is plenty.
+MAX_KNOWN = 256
+#: Answers that wait for their time; more are not sent, as a camera under a flood would do.
+MAX_WAITING = 4096
+
+_ALL_GROUPS = 49  # IP_MULTICAST_ALL in linux/in.h, which Python's socket does not name
+
+
+def match_of(spec: CameraSpec) -> Match:
+    """What a camera says of itself."""
+    return Match(
+        endpoint_reference=spec.endpoint_reference,
+        types=tuple(f"{{{namespace}}}{name}" for namespace, name in spec.types),
+        scopes=spec.scopes,
+        xaddrs=(spec.service_url("device"),),
+        metadata_version=1,
+    )
+
+
+def concerns(spec: CameraSpec, asked: Announcement) -> bool:
+    """Whether a Probe or Resolve is for this camera.
+
+    A Probe is, when it asks for no type or one of the camera's, and each scope it asks for is the beginning of one of
+    the camera's (WS-Discovery 5.1, the rule of RFC 3986).
+    """
+    if asked.kind == "resolve":
+        return normalize_reference(asked.endpoint_reference) == spec.uuid
+    if asked.kind != "probe":
+        return False
+    ours = set(match_of(spec).types) | {name for _, name in spec.types}
+    types_fit = all(
+        name in ours or (not name.startswith("{") and name.rpartition(":")[2] in ours) for name in asked.types
+    )
+    return types_fit and all(_has_scope(spec.scopes, scope) for scope in asked.scopes)
+
+
+def answer(spec: CameraSpec, asked: Announcement, *, message_id: str) -> bytes:
+    """The camera's answer to a Probe or Resolve that concerns it."""
+    if asked.kind == "resolve":
+        data = resolve_match(match_of(spec), message_id=message_id, relates_to=asked.message_id, version=asked.version)
+    else:
+        others = [_other(spec, number) for number in range(1, spec.quirks.matches)]
+        data = probe_match(
+            (*others, match_of(spec)), message_id=message_id, relates_to=asked.message_id, version=asked.version
+        )
+    return pretty(data) if spec.quirks.pretty else data
+
+
+class Responder:
+    """Answers for a number of cameras.
+
+    :ivar answered: answers sent.
+    """
+
+    def __init__(self, *, clock: IReactorTime, random: Random) -> None:
+        self.answered = 0
+        self._clock = clock
+        self._random = random
+        self._cameras: list[tuple[CameraSpec, Callable[[bytes, tuple[str, int]], None]]] = []
+        self._known: OrderedDict[tuple[str, str, int], None] = OrderedDict()
+        self._waiting: set[Any] = set()
+
+    def add(self, spec: CameraSpec, send: Callable[[bytes, tuple[str, int]], None]) -> None:
+        """Answer for ``spec`` too; ``send(datagram, address)`` sends from its own address."""
+        self._cameras.append((spec, send))
+
+    def remove(self, spec: CameraSpec) -> None:
+        """Answer for ``spec`` no more, without a word, as a camera whose cable is pulled."""
+        self._cameras = [(known, send) for known, send in self._cameras if known is not spec]
+
+    def received(self, data: bytes, sender: tuple[str, int], *, to: str = "") -> None:
+        """Take one datagram.
+
+        :param to: the address that it was sent to; "" for the group.
+        """
+        try:
+            asked = parse(data)
+        except RemoteError:
+            return  # what is not WS-Discovery is nobody's business here
+        if asked.kind not in ("probe", "resolve"):
+            return
+        repetition = (asked.message_id, to, sender[1])
+        if asked.message_id and repetition in self._known:
+            return
+        self._known[repetition] = None
+        if len(self._known) > MAX_KNOWN:
+            self._known.popitem(last=False)
+        for spec, send in self._cameras:
+            heard = spec.address == to if to else _is_loopback(spec.address) == _is_loopback(sender[0])
+            if heard and not spec.quirks.mute and concerns(spec, asked):
+                self._answer_later(spec, send, asked, sender, at_once=bool(to))
+
+    def announce(self) -> None:
+        """Say Hello for every camera."""
+        for spec, send in self._cameras:
+            if not spec.quirks.mute:
+                send(hello(match_of(spec), message_id=self._message_id()), (GROUP_IPV4, PORT))
+
+    def stop(self) -> None:
+        """Say Bye for every camera; answers that wait are not sent."""
+        for call in tuple(self._waiting):
+            call.cancel()
+        self._waiting.clear()
+        for spec, send in self._cameras:
+            if not spec.quirks.mute:
+                send(bye(spec.endpoint_reference, message_id=self._message_id()), (GROUP_IPV4, PORT))
+
+    def _answer_later(
+        self,
+        spec: CameraSpec,
+        send: Callable[[bytes, tuple[str, int]], None],
+        asked: Announcement,
+        sender: tuple[str, int],
+        *,
+        at_once: bool,
+    ) -> None:
+        if len(self._waiting) >= MAX_WAITING:
+            return
+        delay = spec.quirks.delay + (0.0 if at_once else self._random.uniform(0, MAX_DELAY))
+
+        def speak() -> None:
+            self._waiting.discard(call)
+            self.answered += 1
+            send(answer(spec, asked, message_id=self._message_id()), sender)
+
+        call = self._clock.callLater(delay, speak)
+        self._waiting.add(call)
+
+    def _message_id(self) -> str:
+        return f"urn:uuid:{uuid.UUID(int=self._random.getrandbits(128), version=4)}"
+
+
+class _Ear(DatagramProtocol):
+    """One socket: what it hears goes to the responder."""
+
+    noisy = False
+
+    def __init__(self, responder: Responder, address: str) -> None:
+        self._responder = responder
+        self._address = address
+
+    def datagramReceived(self, datagram: bytes, addr: Any) -> None:
+        self._responder.received(datagram, (addr[0], addr[1]), to=self._address)
+
+    def send(self, data: bytes, address: tuple[str, int]) -> None:
+        if self.transport is None:
+            return
+        try:
+            self.transport.write(data, address)
+        except OSError:
+            return  # no route, interface down: a real camera's datagram would be lost as well
+
+
+class Sockets:
+    """The sockets of a responder: one for the group, one for each address of a camera."""
+
+    def __init__(self, reactor: Any, responder: Responder) -> None:
+        self._reactor = reactor
+        self._responder = responder
+        self._ports: list[Any] = []
+
+    async def open(self, specs: Sequence[CameraSpec]) -> None:
+        """Open all, join the group on the interface of each address.
+
+        :raises twisted.internet.error.CannotListenError: an address that is not this machine's, or a port that somebody
+            holds alone.
+        """
+        group = self._listen(GROUP_IPV4, _Ear(self._responder, ""))
+        # Linux hands a group's datagrams to every socket bound to it, whoever joined where, unless told not to.
+        group.getHandle().setsockopt(socket.IPPROTO_IP, _ALL_GROUPS, 0)
+        ears: dict[str, _Ear] = {}
+        for spec in specs:
+            if ":" in spec.address:
+                continue
+            if spec.address not in ears:
+                ear = ears[spec.address] = _Ear(self._responder, spec.address)
+                port = self._listen(spec.address, ear)
+                port.setOutgoingInterface(spec.address)
+                self._join(group, spec.address)
+            self._responder.add(spec, ears[spec.address].send)
+
+    async def close(self) -> None:
+        """Close all."""
+        ports, self._ports = self._ports, []
+        for port in ports:
+            await port.stopListening()
+
+    def _listen(self, address: str, ear: _Ear) -> Any:
+        # 3702 is shared with whoever else on this machine hears the group, so it is opened for several.
+        port = self._reactor.listenMulticast(PORT, ear, interface=address, listenMultiple=True)
+        self._ports.append(port)
+        return port
+
+    @staticmethod
+    def _join(group: Any, address: str) -> None:
+        membership = socket.inet_aton(GROUP_IPV4) + socket.inet_aton(address)
+        try:
+            group.getHandle().setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, membership)
+        except OSError as error:
+            if error.errno != 98:  # EADDRINUSE: joined on this interface already, by another of its addresses
+                raise
+
+
+def _is_loopback(address: str) -> bool:
+    """Whether an address is of the loopback network: what is said there is not heard elsewhere, and the other way."""
+    return address.startswith("127.")
+
+
+def _has_scope(scopes: Sequence[str], asked: str) -> bool:
+    wanted = asked.rstrip("/").lower()
+    return any(scope.lower() == wanted or scope.lower().startswith(wanted + "/") for scope in scopes)
+
+
+def _other(spec: CameraSpec, number: int) -> Match:
+    """Another device in the same datagram that is no camera: what a print server on the same host says of itself."""
+    return Match(
+        endpoint_reference=f"urn:uuid:{uuid.uuid5(uuid.UUID(spec.uuid), str(number))}",
+        types=("{http://schemas.xmlsoap.org/ws/2006/02/devprof}Device",),
+        xaddrs=(f"http://{spec.address}:5357/{number}",),
+        metadata_version=1,
+    )

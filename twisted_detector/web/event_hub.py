@@ -1,0 +1,207 @@
+"""Small JSON deltas go in; every stream that listens gets them in order, and one that was away gets what it missed.
+
+What is kept for those who come back is one ring for all; a stream has a place in it, and no buffer of its own. A
+stream that falls out of the ring, or does not read, is ended: its browser comes back and asks for everything.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.internet.task import LoopingCall
+from txaio.tx import make_logger
+
+from twisted_detector.model.encoding import encode
+
+#: Seconds in which deltas of one thing become one: half of what a person notices, a tenth of what they wait.
+COALESCE = 0.05
+#: Deltas of one such moment, and seconds until the next ones: more at a time would hold up both ends, the browser's
+#: page for longer; a thousand cameras that change at once are told within a third of a second.
+AT_ONCE, NEXT = 128, 0.015
+#: What is kept for those who come back: some minutes of a busy LAN; a page that was away longer asks anew.
+MAX_FRAMES, MAX_BYTES = 4096, 2 * 1024 * 1024
+#: Seconds between comments: proxies end connections that are silent for a minute.
+HEARTBEAT = 15.0
+#: Seconds that a reader may take nothing while there is something for it.
+PATIENCE = 30.0
+#: Seconds after the last stream ended in which frames are still kept: a page that reconnects misses nothing.
+LINGER = 60.0
+
+
+class Sink(Protocol):
+    """One stream, as the hub sees it."""
+
+    ready: bool
+    place: int
+    stalled_since: float
+
+    def send(self, data: bytes) -> None:
+        """Give these bytes to the browser."""
+
+    def end(self) -> None:
+        """End it now."""
+
+
+class Hub:
+    """Tells all streams.
+
+    :param capacity: streams at one time.
+    :param boot: differs between runs of the daemon, so that numbers of an earlier run are not taken for ours.
+    :ivar dropped: streams that were ended because they did not read.
+    """
+
+    log = make_logger()
+
+    def __init__(self, clock: IReactorTime, monotonic: Callable[[], float], *, capacity: int, boot: str) -> None:
+        self._clock = clock
+        self._monotonic = monotonic
+        self.capacity = capacity
+        self._boot = boot
+        self._sinks: dict[Sink, None] = {}
+        self._ring: deque[bytes] = deque()
+        self._first = 1  # number of the ring's first frame
+        self._bytes = 0
+        self._pending: dict[tuple[str, str], Callable[[], Mapping[str, Any]]] = {}
+        self._due: IDelayedCall | None = None
+        self._left_at = float("-inf")
+        self.dropped = 0
+        self._heart = LoopingCall(self._beat)
+        self._heart.clock = clock
+
+    # --- streams ---------------------------------------------------------------------------------------------------
+
+    def __len__(self) -> int:
+        return len(self._sinks)
+
+    @property
+    def full(self) -> bool:
+        """No room for another stream."""
+        return len(self._sinks) >= self.capacity
+
+    def join(self, sink: Sink, last_id: str) -> None:
+        """From now on ``sink`` hears everything, and first what it missed since ``last_id`` ("" for nothing)."""
+        if not self.listened:
+            self._clear()
+        place = self._place(last_id) if last_id else self._next
+        sink.place = self._next if place is None else place
+        sink.stalled_since = self._monotonic()
+        self._sinks[sink] = None
+        sink.send(b"retry: 1000\n\n")
+        name = b"hello" if last_id and place is not None else b"reset"
+        # Its number lets a browser that loses the connection at once come back without missing anything.
+        sink.send(b"event: %s\nid: %s\ndata: {}\n\n" % (name, self._id(sink.place - 1)))
+        if not self._heart.running:
+            self._heart.start(HEARTBEAT, now=False)
+        self._serve(sink)
+
+    def leave(self, sink: Sink) -> None:
+        """It ended."""
+        if sink in self._sinks:
+            del self._sinks[sink]
+            self._left_at = self._monotonic()
+            if not self._sinks and self._heart.running:
+                self._heart.stop()
+
+    def resumed(self, sink: Sink) -> None:
+        """It can take more."""
+        self._serve(sink)
+
+    def stop(self) -> None:
+        """End all of them."""
+        if self._due is not None and self._due.active():
+            self._due.cancel()
+        self._due = None
+        self._pending.clear()
+        for sink in tuple(self._sinks):
+            sink.end()
+            self.leave(sink)
+
+    # --- deltas ----------------------------------------------------------------------------------------------------
+
+    @property
+    def listened(self) -> bool:
+        """Whether anybody hears, or may be back in a moment."""
+        return bool(self._sinks) or self._monotonic() - self._left_at < LINGER
+
+    def tell(self, event: str, key: str, document: Callable[[], Mapping[str, Any]]) -> None:
+        """Something named ``key`` changed; ``document`` is called when it is told, so the newest of many is."""
+        if not self.listened:
+            return
+        self._pending.pop((event, key), None)
+        self._pending[event, key] = document
+        if self._due is None:
+            self._due = self._clock.callLater(COALESCE, self._flush)
+
+    def _flush(self) -> None:
+        self._due = None
+        now = list(self._pending)[:AT_ONCE]
+        if len(self._pending) > len(now):
+            self._due = self._clock.callLater(NEXT, self._flush)
+        for event, key in now:
+            document = self._pending.pop((event, key))
+            try:
+                data = encode(document())
+            except Exception:
+                self.log.failure("A delta for the page could not be made")
+                continue
+            self._keep(b"event: %s\nid: %s\ndata: %s\n\n" % (event.encode(), self._id(self._next), data))
+        for sink in tuple(self._sinks):
+            self._serve(sink)
+
+    def _keep(self, frame: bytes) -> None:
+        self._ring.append(frame)
+        self._bytes += len(frame)
+        while len(self._ring) > MAX_FRAMES or (self._bytes > MAX_BYTES and len(self._ring) > 1):
+            self._bytes -= len(self._ring.popleft())
+            self._first += 1
+
+    def _clear(self) -> None:
+        self._first = self._next + 1  # a gap: no number that was given before leads here
+        self._ring.clear()
+        self._bytes = 0
+
+    # --- bytes -----------------------------------------------------------------------------------------------------
+
+    @property
+    def _next(self) -> int:
+        return self._first + len(self._ring)
+
+    def _id(self, number: int) -> bytes:
+        return f"{self._boot}-{number}".encode()
+
+    def _place(self, last_id: str) -> int | None:
+        boot, _, number = last_id.rpartition("-")
+        if boot != self._boot or not number.isdecimal() or len(number) > 15:
+            return None
+        place = int(number) + 1
+        return place if self._first <= place <= self._next else None
+
+    def _serve(self, sink: Sink) -> None:
+        if sink.place < self._first:
+            self._drop(sink)
+            return
+        while sink.ready and sink.place < self._next:
+            # Some at a time: a stream that is full says so after each.
+            start = sink.place - self._first
+            frames = [self._ring[n] for n in range(start, min(start + 16, len(self._ring)))]
+            sink.place += len(frames)
+            sink.send(b"".join(frames))
+        if sink.ready:
+            sink.stalled_since = self._monotonic()
+
+    def _beat(self) -> None:
+        now = self._monotonic()
+        for sink in tuple(self._sinks):
+            if sink.ready:
+                sink.stalled_since = now
+                sink.send(b": \n\n")
+            elif now - sink.stalled_since > PATIENCE:
+                self._drop(sink)
+
+    def _drop(self, sink: Sink) -> None:
+        self.dropped += 1
+        self.leave(sink)
+        sink.end()

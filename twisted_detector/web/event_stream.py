@@ -1,0 +1,57 @@
+"""A request that stays open goes in; frames of the hub go out on it, as fast as its browser reads."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.internet.interfaces import IPushProducer
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from twisted_detector.web.event_hub import Hub
+
+
+@implementer(IPushProducer)
+class EventStream:
+    """One open page; a Sink of the hub. The transport says when it has enough (64 KiB), and nothing is kept here."""
+
+    def __init__(self, request: Any, hub: Hub) -> None:
+        self._request = request
+        self._hub = hub
+        self.ready = True
+        self.place = 0
+        self.stalled_since = 0.0
+        self._open = True
+
+    def begin(self, last_id: str) -> None:
+        """Send the head, and what was missed."""
+        # The connection knows first: a write to a finished request is a fault.
+        self._request.notifyFinish().addErrback(self._ended)
+        self._request.registerProducer(self, True)
+        self._hub.join(self, last_id)
+
+    def send(self, data: bytes) -> None:
+        if self._open:
+            self._request.write(data)
+
+    def end(self) -> None:
+        if self._open:
+            self._open = False
+            self._request.transport.abortConnection()
+
+    def _ended(self, _: Failure) -> None:
+        self._open = False
+        self._hub.leave(self)
+
+    # --- IPushProducer
+
+    def pauseProducing(self) -> None:
+        self.ready = False
+
+    def resumeProducing(self) -> None:
+        self.ready = True
+        if self._open:
+            self._hub.resumed(self)
+
+    def stopProducing(self) -> None:
+        self.ready = False

@@ -1,0 +1,69 @@
+"""A camera goes in; what the page needs to draw its card, and everything for whoever opens it, come out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted_detector.model import Camera
+from twisted_detector.model.encoding import rfc3339, stamp_or_none
+from twisted_detector.model.pictures import Picture
+from twisted_detector.web.sources import Sources
+
+#: Fields of the public camera object that a card shows; the rest is fetched when it is opened.
+_BRIEF = (
+    "id", "ip", "mac", "name", "manufacturer", "model", "device_id", "channel", "online", "last_seen_iso",
+    "last_validated_iso", "discovery_methods",
+)  # fmt: skip
+_STREAM = ("url", "name", "codec", "width", "height", "fps", "audio", "validated", "reason")
+#: Streams on a card; a recorder's channel has two or three.
+_MAX_STREAMS = 8
+
+
+def brief(sources: Sources, camera: Camera) -> dict[str, Any]:
+    """A card: about a fifth of the whole."""
+    whole = sources.document(camera)
+    return {
+        **{name: whole[name] for name in _BRIEF},
+        "streams": [{name: one[name] for name in _STREAM} for one in whole["streams"][:_MAX_STREAMS]],
+        "moves": max(0, len(camera.ip_history) - 1),
+        **_state(sources, camera),
+    }
+
+
+def full(sources: Sources, camera: Camera) -> dict[str, Any]:
+    """The camera object of the contract, and its state and history beside it."""
+    return {
+        **sources.document(camera),
+        **_state(sources, camera),
+        "moves": max(0, len(camera.ip_history) - 1),
+        "addresses": [{"ip": address, "since": rfc3339(at)} for address, at in camera.ip_history],
+    }
+
+
+def _state(sources: Sources, camera: Camera) -> dict[str, Any]:
+    pictures = sources.pictures()
+    return {
+        "status": camera.status.value,
+        "reason": camera.reason,
+        "since": stamp_or_none(camera.since),
+        "first_seen_iso": stamp_or_none(camera.first_seen),
+        "picture": picture_document(pictures.latest(camera.id) if pictures is not None else None),
+    }
+
+
+def picture_document(picture: Picture | None) -> dict[str, Any] | None:
+    """What is known of a picture besides its bytes; None where there is none."""
+    if picture is None:
+        return None
+    return {
+        "taken_at": rfc3339(picture.taken_at),
+        "version": version(picture),
+        "source": picture.source,
+        "media_type": picture.media_type,
+        "frozen_since": None if picture.frozen_since is None else rfc3339(picture.frozen_since),
+    }
+
+
+def version(picture: Picture) -> str:
+    """Changes when the picture does; part of its URL, so that a browser may keep it."""
+    return str(int(picture.taken_at * 1000))

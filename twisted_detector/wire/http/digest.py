@@ -1,0 +1,344 @@
+"""``WWW-Authenticate`` texts and a login go in; challenges and the ``Authorization`` text that answers one come out.
+
+HTTP and RTSP share this scheme: Digest is RFC 7616 (with RFC 2617 and RFC 2069 devices understood), Basic RFC 7617,
+the grammar of the headers RFC 9110 section 11.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import hmac
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from twisted_detector.errors import LocalError
+
+#: Longest header read: challenges of real devices stay below 400 characters; 8 KiB is a usual header limit of servers.
+MAX_HEADER = 8192
+#: Most challenges kept: a device offers one to three (algorithms times schemes).
+MAX_CHALLENGES = 16
+
+_TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"  # noqa: S105 - the grammar's token, RFC 9110 section 5.6.2
+_PARAMETER = re.compile(rf"({_TOKEN})[ \t]*=[ \t]*(.*)", re.DOTALL)
+_SCHEME = re.compile(rf"({_TOKEN})(?:[ \t]+(.*))?", re.DOTALL)
+_FOLD = re.compile(r"\r?\n[ \t]+")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+
+_ALGORITHMS: dict[str, Callable[[bytes], str]] = {
+    "MD5": lambda data: hashlib.md5(data, usedforsecurity=False).hexdigest(),
+    "SHA-256": lambda data: hashlib.sha256(data).hexdigest(),
+    "SHA256": lambda data: hashlib.sha256(data).hexdigest(),  # some devices forget the hyphen
+    "SHA-512-256": lambda data: hashlib.new("sha512_256", data).hexdigest(),
+}
+_RANK = {"SHA-512-256": 3, "SHA-256": 3, "SHA256": 3, "MD5": 2}
+
+
+@dataclass(frozen=True, slots=True)
+class Challenge:
+    """One challenge of a server.
+
+    :ivar scheme: ``digest`` or ``basic``.
+    :ivar algorithm: as the server wrote it, "" when it named none (then it is MD5).
+    :ivar qop: as the server wrote it, for instance ``auth,auth-int``; "" selects the RFC 2069 form.
+    :ivar opaque: to be sent back as it came; None when the server gave none.
+    :ivar stale: the login was right, only the nonce is too old.
+    """
+
+    scheme: str
+    realm: str = ""
+    nonce: str = ""
+    algorithm: str = ""
+    qop: str = ""
+    opaque: str | None = None
+    stale: bool = False
+
+    @property
+    def hash_name(self) -> str:
+        """The hash in capitals without ``-SESS``; MD5 when none was named."""
+        return self.algorithm.upper().removesuffix("-SESS") or "MD5"
+
+    @property
+    def chosen_qop(self) -> str | None:
+        """``auth`` before ``auth-int``; "" when none is offered; None when none of the offered is known."""
+        offered = [word for word in re.split(r"[\s,]+", self.qop.lower()) if word]
+        if not offered:
+            return ""
+        return next((word for word in ("auth", "auth-int") if word in offered), None)
+
+    @property
+    def supported(self) -> bool:
+        """Whether :func:`authorization` can answer it."""
+        return self.scheme == "basic" or (self.hash_name in _ALGORITHMS and self.chosen_qop is not None)
+
+
+def parse_challenges(headers: Iterable[str]) -> tuple[Challenge, ...]:
+    """All challenges in the values of one message's ``WWW-Authenticate`` headers, in order.
+
+    Several may stand in one value; folded lines, stray commas, quoted commas and quoted flags are understood. What is
+    neither Digest with a nonce nor Basic is skipped: nothing here raises. Values over 8 KiB are cut.
+    """
+    challenges: list[Challenge] = []
+    for header in headers:
+        for scheme, parameters in _split_challenges(header[:MAX_HEADER]):
+            if len(challenges) == MAX_CHALLENGES:
+                return tuple(challenges)
+            if scheme == "basic":
+                challenges.append(Challenge("basic", parameters.get("realm", "")))
+            elif scheme == "digest" and parameters.get("nonce"):
+                challenges.append(
+                    Challenge(
+                        scheme="digest",
+                        realm=parameters.get("realm", ""),
+                        nonce=parameters["nonce"],
+                        algorithm=parameters.get("algorithm", ""),
+                        qop=parameters.get("qop", ""),
+                        opaque=parameters.get("opaque"),
+                        stale=parameters.get("stale", "").lower() == "true",
+                    )
+                )
+    return tuple(challenges)
+
+
+def choose(challenges: Iterable[Challenge], *, allow_basic: bool) -> Challenge | None:
+    """The strongest challenge that can be answered: SHA-2 before MD5 before Basic; None when there is none.
+
+    Of equals the first wins: the order is the server's preference (RFC 7616 section 3.7).
+    """
+    best: Challenge | None = None
+    best_rank = 0
+    for challenge in challenges:
+        if challenge.scheme == "basic":
+            rank = 1 if allow_basic else 0
+        else:
+            rank = _RANK[challenge.hash_name] if challenge.supported else 0
+        if rank > best_rank:
+            best, best_rank = challenge, rank
+    return best
+
+
+def authorization(
+    challenge: Challenge,
+    name: str,
+    password: str,
+    method: str,
+    uri: str,
+    *,
+    cnonce: str,
+    nonce_count: int = 1,
+    body: bytes = b"",
+) -> str:
+    """The value of ``Authorization`` that answers ``challenge`` for one request.
+
+    :param uri: the request target exactly as it stands in the request line.
+    :param cnonce: fresh random text of the caller; used with ``qop`` and ``-sess`` only.
+    :param nonce_count: 1 for the first request with this nonce, one more for each further one.
+    :param body: the request's body, used with ``auth-int`` only.
+    :raises LocalError: a challenge that is not ``supported``, or control characters in what goes into the header.
+    """
+    if not challenge.supported:
+        raise LocalError("a challenge that cannot be answered", shown=f"{challenge.scheme} {challenge.algorithm}")
+    if any(_CONTROL.search(text) for text in (name, uri, method, cnonce)):
+        raise LocalError("control characters do not go into a header")
+    if challenge.scheme == "basic":
+        if ":" in name:
+            raise LocalError("a user name for Basic has no colon (RFC 7617 section 2)")
+        return "Basic " + base64.b64encode(f"{name}:{password}".encode()).decode("ascii")
+    qop = challenge.chosen_qop or ""
+    count = f"{nonce_count:08x}"
+    response = _response(challenge, name, password, method, uri, qop=qop, cnonce=cnonce, count=count, body=body)
+    parts = [
+        f"username={_quoted(name)}",
+        f"realm={_quoted(challenge.realm)}",
+        f"nonce={_quoted(challenge.nonce)}",
+        f"uri={_quoted(uri)}",
+        f'response="{response}"',
+    ]
+    if challenge.algorithm:
+        parts.append(f"algorithm={challenge.algorithm}")
+    if challenge.opaque is not None:
+        parts.append(f"opaque={_quoted(challenge.opaque)}")
+    if qop:
+        parts += [f"qop={qop}", f"nc={count}"]
+    if qop or _is_session(challenge):
+        parts.append(f"cnonce={_quoted(cnonce)}")
+    return "Digest " + ", ".join(parts)
+
+
+# --- Server side ----------------------------------------------------------------------------------------------------
+
+
+def format_challenge(challenge: Challenge) -> str:
+    """The value of ``WWW-Authenticate`` that states ``challenge``."""
+    if challenge.scheme == "basic":
+        return f"Basic realm={_quoted(challenge.realm)}"
+    parts = [f"realm={_quoted(challenge.realm)}"]
+    if challenge.qop:
+        parts.append(f"qop={_quoted(challenge.qop)}")
+    parts.append(f"nonce={_quoted(challenge.nonce)}")
+    if challenge.opaque is not None:
+        parts.append(f"opaque={_quoted(challenge.opaque)}")
+    if challenge.algorithm:
+        parts.append(f"algorithm={challenge.algorithm}")
+    if challenge.stale:
+        parts.append("stale=true")
+    return "Digest " + ", ".join(parts)
+
+
+def parse_authorization(header: str) -> tuple[str, dict[str, str]]:
+    """Scheme in lower case and parameters of an ``Authorization`` value; Basic gives ``username`` and ``password``.
+
+    What cannot be read gives ``("", {})``: for a server both are a login that is refused.
+    """
+    header = header[:MAX_HEADER]
+    scheme, _, rest = header.strip().partition(" ")
+    if scheme.lower() == "basic":
+        try:
+            plain = base64.b64decode(rest.strip(), validate=True).decode("utf-8")
+        except (binascii.Error, ValueError):
+            return "", {}
+        name, colon, password = plain.partition(":")
+        return ("basic", {"username": name, "password": password}) if colon else ("", {})
+    found = _split_challenges(header)
+    return found[0] if len(found) == 1 else ("", {})
+
+
+def verify(
+    header: str,
+    method: str,
+    password_of: Callable[[str], str | None],
+    *,
+    challenge: Challenge | None = None,
+    body: bytes = b"",
+) -> bool:
+    """Whether an ``Authorization`` value proves the password that ``password_of(user name)`` knows.
+
+    :param challenge: what was asked: scheme, realm, nonce and algorithm must be the same; None accepts any.
+    """
+    scheme, given = parse_authorization(header)
+    if challenge is not None and scheme != challenge.scheme:
+        return False
+    password = password_of(given.get("username", ""))
+    if password is None:
+        return False
+    if scheme == "basic":
+        return hmac.compare_digest(given["password"].encode(), password.encode())
+    if scheme != "digest" or not given.get("uri"):
+        return False
+    said = Challenge(
+        scheme="digest",
+        realm=given.get("realm", ""),
+        nonce=given.get("nonce", ""),
+        algorithm=given.get("algorithm", ""),
+        qop=given.get("qop", ""),
+    )
+    if not said.supported:
+        return False
+    if challenge is not None and (
+        (said.realm, said.nonce) != (challenge.realm, challenge.nonce)
+        or (said.algorithm.upper() or "MD5") != (challenge.algorithm.upper() or "MD5")
+        or (challenge.chosen_qop == "auth-int" and said.chosen_qop != "auth-int")
+    ):
+        return False
+    expected = _response(
+        said,
+        given.get("username", ""),
+        password,
+        method,
+        given["uri"],
+        qop=said.chosen_qop or "",
+        cnonce=given.get("cnonce", ""),
+        count=given.get("nc", ""),
+        body=body,
+    )
+    return hmac.compare_digest(given.get("response", "").lower().encode(), expected.encode())
+
+
+# --- Details --------------------------------------------------------------------------------------------------------
+
+
+def _is_session(challenge: Challenge) -> bool:
+    return challenge.algorithm.upper().endswith("-SESS")
+
+
+def _response(
+    challenge: Challenge,
+    name: str,
+    password: str,
+    method: str,
+    uri: str,
+    *,
+    qop: str,
+    cnonce: str,
+    count: str,
+    body: bytes,
+) -> str:
+    digest = _ALGORITHMS[challenge.hash_name]
+
+    def joined(*parts: str) -> str:
+        return digest(":".join(parts).encode("utf-8", "surrogateescape"))
+
+    secret = joined(name, challenge.realm, password)
+    if _is_session(challenge):
+        secret = joined(secret, challenge.nonce, cnonce)
+    request = joined(method, uri, digest(body)) if qop == "auth-int" else joined(method, uri)
+    if qop:
+        return joined(secret, challenge.nonce, count, cnonce, qop, request)
+    return joined(secret, challenge.nonce, request)
+
+
+def _quoted(text: str) -> str:
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def _unquoted(text: str) -> str:
+    text = text.strip()
+    if not text.startswith('"'):
+        return text
+    inner = text[1:]
+    characters: list[str] = []
+    position = 0
+    while position < len(inner) and inner[position] != '"':
+        if inner[position] == "\\" and position + 1 < len(inner):
+            position += 1
+        characters.append(inner[position])
+        position += 1
+    return "".join(characters)
+
+
+def _items(header: str) -> list[str]:
+    """A header's value split at the commas that stand outside quotes."""
+    items: list[str] = []
+    start = position = 0
+    quoted = False
+    while position < len(header):
+        character = header[position]
+        if quoted and character == "\\":
+            position += 1
+        elif character == '"':
+            quoted = not quoted
+        elif character == "," and not quoted:
+            items.append(header[start:position])
+            start = position + 1
+        position += 1
+    items.append(header[start:])
+    return items
+
+
+def _split_challenges(header: str) -> list[tuple[str, dict[str, str]]]:
+    """Scheme in lower case with its parameters (names in lower case, the first of equal names wins)."""
+    found: list[tuple[str, dict[str, str]]] = []
+    for item in _items(_CONTROL.sub(" ", _FOLD.sub(" ", header))):
+        text = item.strip()
+        parameter = _PARAMETER.fullmatch(text)
+        if parameter is None:
+            scheme = _SCHEME.fullmatch(text)
+            if scheme is None:
+                continue
+            found.append((scheme[1].lower(), {}))
+            parameter = _PARAMETER.fullmatch((scheme[2] or "").strip())
+        if parameter is not None and found:
+            found[-1][1].setdefault(parameter[1].lower(), _unquoted(parameter[2]))
+    return found

@@ -1,0 +1,1 @@
+"""Codecs of the protocols that a LAN hears: WS-Discovery, mDNS, SSDP, ARP, DHCP."""

@@ -1,0 +1,120 @@
+"""Records of Multicast DNS go in; the services that they tell of, and which of them cameras have, come out.
+
+Sources: RFC 6763 (DNS-Based Service Discovery); HomeKit Accessory Protocol (categories of accessories); the kinds of
+services are those that cameras and recorders were seen to announce.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from twisted_detector.errors import RemoteError
+from twisted_detector.model import Mac
+from twisted_detector.wire.lan.mdns import PTR, TXT, Location, Name, Record, same, text_of
+from twisted_detector.wire.soap.xml import clean
+
+LOCAL = b"local"
+
+#: TXT entries that are read of one service: HomeKit has ten.
+MAX_ENTRIES = 64
+
+#: Where cameras are told of: of Axis and its recorders, Arecont Vision, any with RTSP or ONVIF, and HomeKit's.
+HOMEKIT = "_hap._tcp"
+CAMERA_KINDS = ("_axis-video._tcp", "_axis-nvr._tcp", "_arec._tcp", "_rtsp._tcp", "_onvif._tcp", HOMEKIT)
+#: HomeKit Accessory Protocol, accessory categories: camera, and doorbell with a camera.
+_HOMEKIT_CATEGORIES = ("17", "18")
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """What one message says of one service; None for what it does not.
+
+    :ivar instance: its full name.
+    :ivar leaving: whether it says goodbye.
+    :ivar entries: the TXT record: keys in lower case, the first of several counts (RFC 6763, 6.4).
+    :ivar addresses: those of ``host``.
+    """
+
+    instance: Name
+    leaving: bool = False
+    port: int | None = None
+    host: Name = ()
+    entries: tuple[tuple[str, str], ...] | None = None
+    addresses: tuple[str, ...] = ()
+
+    @property
+    def kind(self) -> str:
+        """Such as ``_rtsp._tcp``, in lower case."""
+        return text_of(self.instance[-3:-1]).lower()
+
+    @property
+    def title(self) -> str:
+        """What people call it, fit for showing."""
+        return text_of(self.instance[:-3])
+
+    def entry(self, key: str) -> str:
+        """The value of a TXT entry; "" when there is none."""
+        return next((value for name, value in self.entries or () if name == key), "")
+
+    @property
+    def mac(self) -> Mac | None:
+        """The MAC that it claims, None when it claims none."""
+        for key in ("macaddress", "mac"):
+            try:
+                return Mac.parse(self.entry(key))
+            except RemoteError:
+                continue
+        return None
+
+
+def kind_name(kind: str) -> Name:
+    """``_rtsp._tcp`` → the name whose PTR records lead to the services of that kind."""
+    return (*kind.encode("ascii").split(b"."), LOCAL)
+
+
+def services(records: Iterable[Record]) -> tuple[Service, ...]:
+    """The services that a message tells of, by a PTR, SRV or TXT record, in this order, each once."""
+    found: dict[Name, Service] = {}
+    hosts: dict[Name, dict[str, None]] = {}
+    for record in records:
+        match record.data:
+            case str() as address:
+                hosts.setdefault(same(record.name), {})[address] = None
+            case Location(port, host) if _is_instance(record.name):
+                _put(found, record.name, port=port, host=host)
+            case tuple() as target if record.type == PTR and _is_instance(target):
+                if same(target[-3:]) == same(record.name):
+                    _put(found, target, leaving=record.ttl == 0)
+            case tuple() as strings if record.type == TXT and _is_instance(record.name):
+                _put(found, record.name, entries=_entries(strings))
+    return tuple(replace(one, addresses=tuple(hosts.get(same(one.host), ()))) for one in found.values())
+
+
+def _put(found: dict[Name, Service], instance: Name, **said: object) -> None:
+    key = same(instance)
+    found[key] = replace(found.get(key) or Service(instance), **said)  # type: ignore[arg-type]
+
+
+def is_camera(service: Service) -> bool:
+    """Whether it may be a camera: by its kind; of HomeKit, which has bulbs and locks too, by its category."""
+    if service.kind == HOMEKIT:
+        return service.entry("ci") in _HOMEKIT_CATEGORIES
+    return service.kind in CAMERA_KINDS
+
+
+def _is_instance(name: Name) -> bool:
+    """Whether it is ``instance._kind._tcp.local`` (RFC 6763, 4.1).
+
+    The instance is one label there; python-zeroconf makes several of one with dots.
+    """
+    return len(name) >= 4 and name[-3][:1] == b"_" and same(name[-2:]) in ((b"_tcp", LOCAL), (b"_udp", LOCAL))
+
+
+def _entries(strings: Sequence[bytes]) -> tuple[tuple[str, str], ...]:
+    entries: dict[str, str] = {}
+    for string in strings[:MAX_ENTRIES]:
+        key, _, value = string.partition(b"=")
+        if key:
+            entries.setdefault(clean(key.decode("utf-8", "replace")).lower(), clean(value.decode("utf-8", "replace")))
+    return tuple(entries.items())

@@ -1,0 +1,345 @@
+"""WS-Discovery datagrams go in, announcements come out; probes, resolves, and a device's answers come out as bytes.
+
+Sources: WS-Discovery, April 2005 (the one that ONVIF Core section 7 prescribes) and OASIS 1.1 of 2009; WS-Addressing;
+ONVIF Core section 7.3 (types, scopes). Everything is written on one line: a Hikvision answers "the xml format error" to
+a probe with line breaks (edgexfoundry/device-onvif-camera #134). Names are read by their local part: prefixes differ by
+vendor.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from itertools import islice
+
+from twisted_detector.errors import RemoteError
+from twisted_detector.wire.onvif.scopes import (
+    MAX_SCOPE_LENGTH,
+    MAX_SCOPES,
+    ScopeFacts as ScopeFacts,
+    is_onvif_scope,
+    read_scopes as read_scopes,
+)
+from twisted_detector.wire.onvif.xaddrs import choose_xaddrs as choose_xaddrs
+from twisted_detector.wire.soap.envelope import (
+    Element,
+    children,
+    envelope,
+    escape,
+    find,
+    local,
+    namespace,
+    parse_xml,
+    text_at,
+)
+
+PORT = 3702
+GROUP_IPV4 = "239.255.255.250"
+GROUP_IPV6 = "ff02::c"
+
+NS_NETWORK = "http://www.onvif.org/ver10/network/wsdl"
+NS_DEVICE = "http://www.onvif.org/ver10/device/wsdl"
+NETWORK_VIDEO_TRANSMITTER = f"{{{NS_NETWORK}}}NetworkVideoTransmitter"
+DEVICE = f"{{{NS_DEVICE}}}Device"
+_PREFIXES = {NS_NETWORK: "dn", NS_DEVICE: "tds"}
+
+#: Largest UDP payload (RFC 768): a larger document did not come in a datagram.
+MAX_DATAGRAM = 65_507
+#: An NVR may announce each channel; 64 channels are the most that are sold.
+MAX_MATCHES = 64
+#: One address per interface, protocol and address family.
+MAX_XADDRS, MAX_XADDR_LENGTH = 32, 1024
+#: An EndpointReference is a UUID or a short URL.
+MAX_REFERENCE_LENGTH = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """The names that differ between the two editions of the protocol; ``anonymous`` means "whoever asked"."""
+
+    discovery: str
+    addressing: str
+    to: str
+    anonymous: str
+
+
+VERSION_2005 = Version(
+    "http://schemas.xmlsoap.org/ws/2005/04/discovery",
+    "http://schemas.xmlsoap.org/ws/2004/08/addressing",
+    "urn:schemas-xmlsoap-org:ws:2005:04:discovery",
+    "http://schemas.xmlsoap.org/ws/2004/08/addressing/role/anonymous",
+)
+VERSION_2009 = Version(
+    "http://docs.oasis-open.org/ws-dd/ns/discovery/2009/01",
+    "http://www.w3.org/2005/08/addressing",
+    "urn:docs-oasis-open-org:ws-dd:ns:discovery:2009:01",
+    "http://www.w3.org/2005/08/addressing/anonymous",
+)
+
+
+class Dialect(Enum):
+    """The ways to ask: no single one is answered by all devices, so all are sent."""
+
+    #: Asks for anything. A few stay silent (EdgeX #135), some answer to nothing else.
+    ANY = ("", VERSION_2005)
+    #: ``dn:NetworkVideoTransmitter``, what cameras have announced since ONVIF 1.0.
+    TRANSMITTER = (NETWORK_VIDEO_TRANSMITTER, VERSION_2005)
+    #: ``tds:Device``, what ONVIF Core demands now.
+    DEVICE = (DEVICE, VERSION_2005)
+    #: The OASIS edition.
+    OASIS = (NETWORK_VIDEO_TRANSMITTER, VERSION_2009)
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """What one device says of itself in a ProbeMatch, ResolveMatch, Hello or Bye.
+
+    :ivar endpoint_reference: as written; :func:`normalize_reference` makes it comparable.
+    :ivar types: ``{namespace}name``; the bare text where the prefix is not declared.
+    """
+
+    endpoint_reference: str
+    types: tuple[str, ...] = ()
+    scopes: tuple[str, ...] = ()
+    xaddrs: tuple[str, ...] = ()
+    metadata_version: int = 0
+
+    @property
+    def local_types(self) -> tuple[str, ...]:
+        """The types without namespace or prefix."""
+        return tuple(_local_type(name) for name in self.types)
+
+
+@dataclass(frozen=True, slots=True)
+class Announcement:
+    """One datagram.
+
+    :ivar kind: ``probe_matches``, ``resolve_matches``, ``hello``, ``bye``, ``probe``, ``resolve`` or ``other``.
+    :ivar matches: the devices that it tells of; none for what asks.
+    :ivar message_id: as written, "" when missing; likewise ``relates_to``.
+    :ivar version: the edition that it is written in.
+    :ivar types: of a probe, the types that it asks for.
+    :ivar scopes: of a probe, the scopes that it asks for.
+    :ivar endpoint_reference: of a resolve, the device that it asks for.
+    """
+
+    kind: str
+    matches: tuple[Match, ...] = ()
+    message_id: str = ""
+    relates_to: str = ""
+    version: Version = VERSION_2005
+    types: tuple[str, ...] = ()
+    scopes: tuple[str, ...] = ()
+    endpoint_reference: str = ""
+
+
+# --- Reading --------------------------------------------------------------------------------------------------------
+
+_ANSWERS = {"ProbeMatches": ("probe_matches", "ProbeMatch"), "ResolveMatches": ("resolve_matches", "ResolveMatch")}
+_OTHERS = {"Hello": "hello", "Bye": "bye", "Probe": "probe", "Resolve": "resolve"}
+
+
+def parse(data: bytes) -> Announcement:
+    """Read one datagram.
+
+    :raises RemoteError: not XML, or not a SOAP envelope. A message that is no business of WS-Discovery (a fault,
+        another service's) is of kind ``other``.
+    """
+    root = parse_xml(data, limit=MAX_DATAGRAM)
+    body = find(root, "Body")
+    if local(root) != "Envelope" or body is None:
+        raise RemoteError("not a WS-Discovery message", shown=local(root))
+    header = find(root, "Header")
+    message_id, relates_to = text_at(header, "MessageID"), text_at(header, "RelatesTo")
+    subject = next(children(body), None)
+    if subject is None:
+        return Announcement("other", (), message_id, relates_to)
+    name = local(subject)
+    version = VERSION_2009 if namespace(subject) == VERSION_2009.discovery else VERSION_2005
+    if name in _ANSWERS:
+        kind, each = _ANSWERS[name]
+        matches = tuple(_match(found) for found in islice(children(subject, each), MAX_MATCHES))
+        return Announcement(kind, matches, message_id, relates_to, version)
+    kind = _OTHERS.get(name, "other")
+    if kind in ("hello", "bye"):
+        return Announcement(kind, (_match(subject),), message_id, relates_to, version)
+    return Announcement(
+        kind,
+        (),
+        message_id,
+        relates_to,
+        version,
+        types=_types(subject) if kind == "probe" else (),
+        scopes=_scopes(subject) if kind == "probe" else (),
+        endpoint_reference=_reference(subject) if kind == "resolve" else "",
+    )
+
+
+def _match(element: Element) -> Match:
+    version = text_at(element, "MetadataVersion")
+    return Match(
+        endpoint_reference=_reference(element),
+        types=_types(element),
+        scopes=_scopes(element),
+        xaddrs=tuple(_tokens(element, "XAddrs", MAX_XADDRS, MAX_XADDR_LENGTH)),
+        # xs:unsignedInt has at most ten digits
+        metadata_version=int(version) if re.fullmatch("[0-9]{1,10}", version) else 0,
+    )
+
+
+def _reference(element: Element) -> str:
+    return text_at(element, "EndpointReference", "Address")[:MAX_REFERENCE_LENGTH]
+
+
+def _scopes(element: Element) -> tuple[str, ...]:
+    return tuple(_tokens(element, "Scopes", MAX_SCOPES, MAX_SCOPE_LENGTH))
+
+
+def _types(element: Element) -> tuple[str, ...]:
+    holder = find(element, "Types")
+    if holder is None:
+        return ()
+    known = holder.nsmap
+    names = []
+    for token in _tokens(element, "Types", MAX_SCOPES, MAX_SCOPE_LENGTH):
+        prefix, colon, name = token.rpartition(":")
+        declared = known.get(prefix if colon else None)
+        names.append(f"{{{declared}}}{name}" if declared else token)
+    return tuple(names)
+
+
+def _tokens(element: Element, name: str, count: int, length: int) -> Iterator[str]:
+    """The words of a list element; what is too long or not printable is left out, as is what comes after ``count``."""
+    holder = find(element, name)
+    if holder is None:
+        return
+    for token in str(holder.xpath("string()")).split()[:count]:
+        if len(token) <= length and token.isprintable():
+            yield token
+
+
+# --- Judging --------------------------------------------------------------------------------------------------------
+
+
+def is_camera(match: Match) -> bool:
+    """Whether it may be an ONVIF device: printers and Windows answer on the same group.
+
+    By type (``NetworkVideoTransmitter``, or ``Device`` of ONVIF: Windows announces a ``Device`` of its own), by a scope
+    of ONVIF, or by a service address under ``/onvif/``.
+    """
+    return (
+        any(_is_onvif_type(name) for name in match.types)
+        or any(is_onvif_scope(scope) for scope in match.scopes)
+        or any("/onvif/" in xaddr.lower() for xaddr in match.xaddrs)
+    )
+
+
+def _is_onvif_type(name: str) -> bool:
+    if _local_type(name) == "NetworkVideoTransmitter":
+        return True
+    if _local_type(name) != "Device":
+        return False
+    return "www.onvif.org" in name if name.startswith("{") else name == "tds:Device"
+
+
+def _local_type(name: str) -> str:
+    return name.rpartition("}")[2].rpartition(":")[2]
+
+
+def normalize_reference(reference: str) -> str:
+    """An EndpointReference fit for comparing: lower case, without ``urn:uuid:`` or ``uuid:``, braces and space."""
+    bare = reference.strip().lower()[:MAX_REFERENCE_LENGTH]
+    return bare.removeprefix("urn:uuid:").removeprefix("uuid:").strip("{} ")
+
+
+# --- Asking ---------------------------------------------------------------------------------------------------------
+
+
+def probe(message_id: str, dialect: Dialect) -> bytes:
+    """A Probe (WS-Discovery 5.2). ``message_id``: a fresh ``urn:uuid:…``; a repetition keeps it (SOAP-over-UDP 3.2)."""
+    types, version = dialect.value
+    asked = ""
+    if types:
+        # The prefixes are declared on Types itself: a camera was silent otherwise (openHAB #9022). The empty Scopes
+        # woke Axis M1014, Vivotek FD8136 and an Intelbras (agsh/onvif #29).
+        asked = f"{_write_types((types,), version)}<d:Scopes/>"
+    return _message("Probe", version, asked, message_id)
+
+
+def resolve(message_id: str, endpoint_reference: str, *, version: Version = VERSION_2005) -> bytes:
+    """A Resolve (WS-Discovery 6.2): where is the device with this EndpointReference (as it wrote it)?"""
+    return _message("Resolve", version, _write_reference(endpoint_reference), message_id)
+
+
+# --- Server side ----------------------------------------------------------------------------------------------------
+
+
+def probe_match(
+    matches: Sequence[Match], *, message_id: str, relates_to: str, version: Version = VERSION_2005, instance: int = 1
+) -> bytes:
+    """The ProbeMatches that answers the Probe with the message id ``relates_to``; of several devices when given."""
+    body = "".join(f"<d:ProbeMatch>{_write_match(match, version)}</d:ProbeMatch>" for match in matches)
+    return _message("ProbeMatches", version, body, message_id, relates_to, instance)
+
+
+def resolve_match(
+    match: Match, *, message_id: str, relates_to: str, version: Version = VERSION_2005, instance: int = 1
+) -> bytes:
+    """The ResolveMatches that answers the Resolve with the message id ``relates_to``."""
+    body = f"<d:ResolveMatch>{_write_match(match, version)}</d:ResolveMatch>"
+    return _message("ResolveMatches", version, body, message_id, relates_to, instance)
+
+
+def hello(match: Match, *, message_id: str, version: Version = VERSION_2005, instance: int = 1) -> bytes:
+    """A Hello (WS-Discovery 4.1): a device came, or changed its address. ``instance`` grows with each of its starts."""
+    return _message("Hello", version, _write_match(match, version), message_id, "", instance)
+
+
+def bye(endpoint_reference: str, *, message_id: str, version: Version = VERSION_2005, instance: int = 1) -> bytes:
+    """A Bye (WS-Discovery 4.2): the device leaves."""
+    return _message("Bye", version, _write_reference(endpoint_reference), message_id, "", instance)
+
+
+def _message(
+    operation: str, version: Version, inner: str, message_id: str, relates_to: str = "", instance: int | None = None
+) -> bytes:
+    spaces = f'xmlns:d="{version.discovery}" xmlns:a="{version.addressing}"'
+    header = (
+        f"<a:Action {spaces}>{version.discovery}/{operation}</a:Action>"
+        f"<a:MessageID {spaces}>{escape(message_id)}</a:MessageID>"
+        f"<a:To {spaces}>{version.anonymous if relates_to else version.to}</a:To>"
+    )
+    if relates_to:
+        header += f"<a:RelatesTo {spaces}>{escape(relates_to)}</a:RelatesTo>"
+    if instance is not None:
+        header += f'<d:AppSequence {spaces} InstanceId="{instance}" MessageNumber="1"/>'
+    return envelope(f"<d:{operation} {spaces}>{inner}</d:{operation}>", header_xml=header)
+
+
+def _write_match(match: Match, version: Version) -> str:
+    return (
+        f"{_write_reference(match.endpoint_reference)}{_write_types(match.types, version)}"
+        f"<d:Scopes>{escape(' '.join(match.scopes))}</d:Scopes>"
+        f"<d:XAddrs>{escape(' '.join(match.xaddrs))}</d:XAddrs>"
+        f"<d:MetadataVersion>{match.metadata_version}</d:MetadataVersion>"
+    )
+
+
+def _write_types(types: Sequence[str], version: Version) -> str:
+    declared = {"d": version.discovery}
+    names = []
+    for position, name in enumerate(types):
+        space, _, bare = name.removeprefix("{").rpartition("}")
+        if space:
+            prefix = _PREFIXES.get(space, f"n{position}")
+            declared[prefix] = space
+            bare = f"{prefix}:{bare}"
+        names.append(bare)
+    spaces = "".join(f' xmlns:{prefix}="{escape(space)}"' for prefix, space in declared.items())
+    return f"<d:Types{spaces}>{escape(' '.join(names))}</d:Types>"
+
+
+def _write_reference(endpoint_reference: str) -> str:
+    return f"<a:EndpointReference><a:Address>{escape(endpoint_reference)}</a:Address></a:EndpointReference>"

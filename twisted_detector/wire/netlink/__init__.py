@@ -1,0 +1,1 @@
+"""Netlink messages of the Linux kernel, and the tables that they describe."""

@@ -1,0 +1,1 @@
+"""ONVIF requests and answers, scopes, and service addresses."""

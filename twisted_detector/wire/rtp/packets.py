@@ -1,0 +1,68 @@
+"""The bytes of one RTP packet go in and its header fields come out, and the other way round (RFC 3550 section 5.1)."""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+
+from twisted_detector.errors import LocalError, RemoteError
+
+_FIXED_HEADER = struct.Struct("!BBHII")
+
+
+@dataclass(frozen=True, slots=True)
+class RtpPacket:
+    """One RTP packet without its padding; CSRC list and header extension are passed over when parsed.
+
+    :ivar payload_type: 0..127.
+    :ivar sequence: 0..65535, wraps round.
+    :ivar timestamp: 32 bits in units of the payload's clock rate.
+    """
+
+    payload_type: int
+    sequence: int
+    timestamp: int
+    ssrc: int
+    payload: bytes
+    marker: bool = False
+
+
+def parse(data: bytes) -> RtpPacket:
+    """Read one packet.
+
+    :raises RemoteError: shorter than it says, or not version 2.
+    """
+    if len(data) < _FIXED_HEADER.size:
+        raise RemoteError("an RTP packet has at least 12 bytes", shown=f"{len(data)} bytes")
+    first, second, sequence, timestamp, ssrc = _FIXED_HEADER.unpack_from(data)
+    if first >> 6 != 2:
+        raise RemoteError("not RTP version 2", shown=f"{first >> 6}")
+    start = _FIXED_HEADER.size + 4 * (first & 0x0F)
+    if first & 0x10:
+        if len(data) < start + 4:
+            raise RemoteError("an RTP header extension is cut short")
+        start += 4 + 4 * int.from_bytes(data[start + 2 : start + 4], "big")
+    end = len(data)
+    if first & 0x20:
+        end -= data[-1]
+        if not data[-1]:
+            raise RemoteError("RTP padding of no bytes")
+    if start > end:
+        raise RemoteError("an RTP packet is shorter than its header says", shown=f"{len(data)} bytes")
+    return RtpPacket(second & 0x7F, sequence, timestamp, ssrc, data[start:end], bool(second & 0x80))
+
+
+def format_packet(packet: RtpPacket) -> bytes:
+    """The bytes of one packet, without padding, extension and CSRC.
+
+    :raises LocalError: a field that does not fit.
+    """
+    if not 0 <= packet.payload_type < 128:
+        raise LocalError("an RTP payload type has 7 bits", shown=str(packet.payload_type))
+    try:
+        header = _FIXED_HEADER.pack(
+            0x80, packet.payload_type | (packet.marker << 7), packet.sequence, packet.timestamp, packet.ssrc
+        )
+    except struct.error:
+        raise LocalError("an RTP header field does not fit") from None
+    return header + packet.payload

@@ -1,0 +1,1 @@
+"""RTSP messages, URLs and session descriptions (SDP)."""

@@ -1,0 +1,202 @@
+"""The values of RTSP's own header fields go in; their parts come out (RFC 2326 sections 12.28, 12.33, 12.37, 12.39)."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from twisted_detector.errors import LocalError, RemoteError
+
+#: RFC 2326 section 12.37: a session without a timeout parameter has one of 60 seconds.
+DEFAULT_SESSION_TIMEOUT = 60
+#: Nobody keeps a session for longer than a day; a larger number is noise.
+_MAX_SESSION_TIMEOUT = 86_400
+#: More streams than any camera has; the rest of a longer RTP-Info is passed over.
+_MAX_RTP_INFOS = 64
+_RTP_INFO_BORDER = re.compile(r",\s*(?=url\s*=)", re.IGNORECASE)
+_NUMBER = re.compile(r"[0-9]{1,10}")
+_SSRC = re.compile(r"[0-9a-fA-F]{1,8}")
+_UNSAFE = re.compile(r"[\x00-\x20\x7f]")
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A ``Session`` header: the identifier and after how many seconds of silence the server ends it."""
+
+    id: str
+    timeout: int = DEFAULT_SESSION_TIMEOUT
+
+
+@dataclass(frozen=True, slots=True)
+class Transport:
+    """One transport specification of a ``Transport`` header.
+
+    :ivar lower: ``tcp`` (interleaved), ``udp`` or ``udp-multicast``.
+    :ivar interleaved: channel of RTP and of RTCP.
+    :ivar ssrc: eight upper-case hex digits, or "".
+    """
+
+    lower: str
+    profile: str = "RTP/AVP"
+    interleaved: tuple[int, int] | None = None
+    client_port: tuple[int, int] | None = None
+    server_port: tuple[int, int] | None = None
+    port: tuple[int, int] | None = None
+    ttl: int | None = None
+    source: str = ""
+    destination: str = ""
+    ssrc: str = ""
+    mode: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RtpInfo:
+    """One entry of an ``RTP-Info`` header; ``url`` may be relative."""
+
+    url: str
+    sequence: int | None = None
+    rtptime: int | None = None
+
+
+def parse_session(text: str) -> Session:
+    """Read a ``Session`` header; a timeout that is no number counts as the default.
+
+    :raises RemoteError: no identifier, or one that would break a request line.
+    """
+    identifier, *parameters = (part.strip() for part in text.split(";"))
+    if not identifier or _UNSAFE.search(identifier) or not identifier.isascii() or len(identifier) > 256:
+        raise RemoteError("a Session header without a usable identifier", shown=text[:80])
+    timeout = DEFAULT_SESSION_TIMEOUT
+    for parameter in parameters:
+        name, _, value = parameter.partition("=")
+        number = _number(value, _MAX_SESSION_TIMEOUT)
+        if name.strip().lower() == "timeout" and number:
+            timeout = number
+    return Session(identifier, timeout)
+
+
+def format_session(session: Session) -> str:
+    """The text of a ``Session`` header as a server says it."""
+    return f"{session.id};timeout={session.timeout}"
+
+
+def parse_transport(text: str) -> Transport:
+    """Read the first transport specification of a ``Transport`` header.
+
+    :raises RemoteError: no specification that is RTP.
+    """
+    return parse_transports(text)[0]
+
+
+def parse_transports(text: str) -> tuple[Transport, ...]:
+    """Read all transport specifications, in the client's order of preference; those that are not RTP are left out.
+
+    :raises RemoteError: none is RTP.
+    """
+    found = []
+    for specification in text.split(",")[:16]:  # a client that offers more than 16 is not in earnest
+        name, *parameters = (part.strip() for part in specification.split(";"))
+        if name.upper().startswith("RTP/"):
+            found.append(_transport(name.upper(), parameters))
+    if not found:
+        raise RemoteError("a Transport header without RTP", shown=text[:80])
+    return tuple(found)
+
+
+def _transport(name: str, parameters: list[str]) -> Transport:
+    profile, lower = name, "udp"
+    for suffix in ("/TCP", "/UDP"):
+        if name.endswith(suffix):
+            profile, lower = name[: -len(suffix)], suffix[1:].lower()
+    values: dict[str, str] = {}
+    for parameter in parameters[:32]:  # RFC 2326 knows twelve
+        key, _, value = parameter.partition("=")
+        values.setdefault(key.strip().lower(), value.strip().strip('"'))
+    interleaved = _pair(values.get("interleaved", ""), 255)
+    if interleaved is not None:
+        lower = "tcp"
+    elif "multicast" in values:
+        lower = "udp-multicast"
+    ssrc = values.get("ssrc", "")
+    return Transport(
+        lower=lower,
+        profile=profile,
+        interleaved=interleaved,
+        client_port=_pair(values.get("client_port", ""), 65_535),
+        server_port=_pair(values.get("server_port", ""), 65_535),
+        port=_pair(values.get("port", ""), 65_535),
+        ttl=_number(values.get("ttl", ""), 255),
+        source=values.get("source", ""),
+        destination=values.get("destination", ""),
+        ssrc=ssrc.upper().zfill(8) if _SSRC.fullmatch(ssrc) else "",
+        mode=values.get("mode", "").upper(),
+    )
+
+
+def format_transport(transport: Transport) -> str:
+    """The text of one transport specification.
+
+    :raises LocalError: ``lower`` is unknown.
+    """
+    if transport.lower not in ("tcp", "udp", "udp-multicast"):
+        raise LocalError("a transport is tcp, udp or udp-multicast", shown=transport.lower)
+    parts = [transport.profile + ("/TCP" if transport.lower == "tcp" else "")]
+    parts.append("multicast" if transport.lower == "udp-multicast" else "unicast")
+    for name in ("destination", "source"):
+        value = getattr(transport, name)
+        if value:
+            parts.append(f"{name}={value}")
+    for name in ("interleaved", "client_port", "server_port", "port"):
+        pair = getattr(transport, name)
+        if pair is not None:
+            parts.append(f"{name}={pair[0]}-{pair[1]}")
+    if transport.ttl is not None:
+        parts.append(f"ttl={transport.ttl}")
+    if transport.ssrc:
+        parts.append(f"ssrc={transport.ssrc}")
+    if transport.mode:
+        parts.append(f'mode="{transport.mode}"')
+    return ";".join(parts)
+
+
+def parse_public(text: str) -> frozenset[str]:
+    """The methods of a ``Public`` (or ``Allow``) header, upper case; separated by commas or, by some, spaces."""
+    return frozenset(word.upper() for word in re.split(r"[,\s]+", text) if word)
+
+
+def parse_rtp_info(text: str) -> tuple[RtpInfo, ...]:
+    """The entries of an ``RTP-Info`` header; what is no entry is left out. A comma inside a URL is allowed."""
+    entries = []
+    for entry in _RTP_INFO_BORDER.split(text.strip())[:_MAX_RTP_INFOS]:
+        match = re.match(r"url\s*=\s*(.*?)((?:;\s*(?:seq|rtptime|ssrc)\s*=[^;]*)*);?\s*$", entry.strip(), re.IGNORECASE)
+        if match is None:
+            continue
+        fields = dict(re.findall(r"(seq|rtptime)\s*=\s*(\d{1,10})", match[2].lower()))
+        entries.append(
+            RtpInfo(
+                url=match[1].strip().strip('"'),
+                sequence=_number(fields.get("seq", ""), 65_535),
+                rtptime=_number(fields.get("rtptime", ""), 0xFFFF_FFFF),
+            )
+        )
+    return tuple(entries)
+
+
+def _number(text: str, highest: int) -> int | None:
+    text = text.strip()
+    if not _NUMBER.fullmatch(text):
+        return None
+    value = int(text)
+    return value if value <= highest else None
+
+
+def _pair(text: str, highest: int) -> tuple[int, int] | None:
+    """``a-b``, or ``a`` alone, which stands for ``a-(a+1)``: RTCP has the next higher number (RFC 3550 section 11)."""
+    if not text:
+        return None
+    low, _, high = text.partition("-")
+    first = _number(low, highest)
+    if first is None:
+        return None
+    second = _number(high, highest)
+    return first, min(first + 1, highest) if second is None else second

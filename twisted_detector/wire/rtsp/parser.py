@@ -1,0 +1,273 @@
+"""The bytes of an RTSP connection go in, cut anywhere; requests, responses and interleaved frames come out.
+
+RTSP 1.0 (RFC 2326), both directions: a client parses responses and formats requests, a server the other way round.
+Lenient where devices are sloppy: bare LF, folded headers, no reason phrase, lines without a colon.
+"""
+
+from __future__ import annotations
+
+import re
+
+from twisted_detector.errors import RemoteError
+from twisted_detector.wire.rtsp.headers import (
+    RtpInfo,
+    Session,
+    Transport,
+    format_session,
+    format_transport,
+    parse_public,
+    parse_rtp_info,
+    parse_session,
+    parse_transport,
+    parse_transports,
+)
+from twisted_detector.wire.rtsp.messages import (
+    Event,
+    Headed,
+    Headers,
+    Interleaved,
+    Request,
+    Response,
+    format_interleaved,
+    format_request,
+    format_response,
+)
+from twisted_detector.wire.rtsp.url import Url, resolve_control, split_url
+
+__all__ = [
+    "Event",
+    "Headers",
+    "Interleaved",
+    "Parser",
+    "Request",
+    "Response",
+    "RtpInfo",
+    "Session",
+    "Transport",
+    "Url",
+    "format_interleaved",
+    "format_request",
+    "format_response",
+    "format_session",
+    "format_transport",
+    "parse_public",
+    "parse_rtp_info",
+    "parse_session",
+    "parse_transport",
+    "parse_transports",
+    "resolve_control",
+    "split_url",
+]
+
+#: Start line and headers together; those of real answers stay below 2 KiB.
+MAX_HEAD = 16_384
+#: Real answers carry about ten headers.
+MAX_HEADERS = 64
+#: An SDP of a recorder with many tracks has a few KiB.
+MAX_BODY = 262_144
+#: Between messages: what a server sends beyond the body that it announced is passed over up to here.
+MAX_GARBAGE = 16_384
+
+_STATUS_LINE = re.compile(rb"RTSP/\d\.\d[ \t]+(\d{3})(?:[ \t]+(.*))?")
+_REQUEST_LINE = re.compile(rb"([A-Z][A-Z_]{2,31})[ \t]+(\S+)[ \t]+RTSP/\d\.\d")
+_NUMBER = re.compile(r"[0-9]{1,10}")
+_END_OF_HEAD = re.compile(rb"\r?\n\r?\n")
+
+
+class Parser:
+    """Turns a stream of bytes, cut anywhere, into events. Holds at most one unfinished message.
+
+    The first bytes of a connection must be RTSP; later, what follows a message and is no message (an answer with a
+    Content-Length that is too small) is passed over, up to ``MAX_GARBAGE`` bytes.
+
+    :ivar error: the fault that ended the parsing, None so far.
+    :ivar skims: pass over interleaved frames: nobody wants them now.
+    """
+
+    def __init__(self, *, max_body: int = MAX_BODY) -> None:
+        self.error: RemoteError | None = None
+        self.skims = False
+        self._max_body = max_body
+        self._buffer = bytearray()
+        self._garbage = 0
+        self._started = False
+        self._in_garbage = False
+        self._head: Response | Request | None = None
+        self._body_length = 0
+
+    def receive(self, data: bytes) -> list[Event]:
+        """Take the next bytes; return what they completed, in order.
+
+        :raises RemoteError: bytes that are not RTSP, or a bound exceeded; when the same bytes also completed
+            events those are returned first, ``error`` is set and the next call raises.
+        """
+        if self.error is not None:
+            raise self.error
+        self._buffer += data
+        events: list[Event] = []
+        try:
+            while self._buffer:
+                if self._take_frames(events):
+                    continue
+                event = self._next()
+                if event is not None:
+                    self._started = True
+                    events.append(event)
+                elif not self._take_frames(events):  # blank lines and garbage may have stood before one
+                    break
+        except RemoteError as error:
+            self.error = error
+            self._buffer.clear()
+            if not events:
+                raise
+        return events
+
+    def _take_frames(self, events: list[Event]) -> bool:
+        """Take the whole interleaved frames at the front off, all at once: they are most of what comes."""
+        if self._head is not None or self._in_garbage:
+            return False
+        buffer, position, length = self._buffer, 0, len(self._buffer)
+        while length - position >= 4 and buffer[position] == 0x24:
+            end = position + 4 + (buffer[position + 2] << 8 | buffer[position + 3])
+            if end > length:
+                break
+            if not self.skims:
+                events.append(Interleaved(buffer[position + 1], bytes(buffer[position + 4 : end])))
+            position = end
+        if position:
+            self._started = True
+            del buffer[:position]
+        return position > 0
+
+    def _next(self) -> Event | None:
+        if self._head is None:
+            self._skip_between()
+            if not self._buffer or self._in_garbage:
+                return None
+            if self._buffer[0] == 0x24:
+                return None  # cut off; what is whole was taken before, or will be at the next turn
+            self._read_head()
+            if self._head is None:
+                return None
+        if len(self._buffer) < self._body_length:
+            return None
+        head, self._head = self._head, None
+        if not self._body_length:
+            return head
+        body = bytes(self._buffer[: self._body_length])
+        del self._buffer[: self._body_length]
+        if isinstance(head, Response):
+            return Response(head.headers, body, head.status, head.reason)
+        return Request(head.headers, body, head.method, head.url)
+
+    def _skip_between(self) -> None:
+        """Pass over blank lines and, once RTSP was spoken, over anything else that starts no message.
+
+        A message starts at the beginning of a line or, after garbage, wherever ``RTSP/`` stands.
+        """
+        while self._buffer:
+            if self._in_garbage:
+                if not self._skip_garbage():
+                    return
+                continue
+            if self._buffer[0] == 0x24:
+                return
+            end = self._buffer.find(b"\n")
+            line = bytes(self._buffer[: end if end >= 0 else len(self._buffer)]).rstrip(b"\r")
+            if not line:
+                if end < 0:
+                    return
+                del self._buffer[: end + 1]
+            elif _could_start(line) if end < 0 else _starts(line):
+                if len(line) > MAX_HEAD:
+                    raise RemoteError("an RTSP start line is too long")
+                return
+            elif not self._started:
+                raise RemoteError("the answer is not RTSP", shown=ascii(line[:60].decode("latin-1")))
+            else:
+                self._drop(1)
+                self._in_garbage = True
+
+    def _skip_garbage(self) -> bool:
+        """Pass over garbage; whether its end has come."""
+        starts = [self._buffer.find(b"RTSP/"), self._buffer.find(b"\n") + 1]
+        found = [start for start in starts if start >= 0 and (start or self._buffer.startswith(b"RTSP/"))]
+        if found:
+            self._drop(min(found))
+            self._in_garbage = False
+            return True
+        kept = next(length for length in (4, 3, 2, 1, 0) if self._buffer.endswith(b"RTSP/"[:length]))
+        self._drop(len(self._buffer) - kept)
+        return False
+
+    def _drop(self, length: int) -> None:
+        self._garbage += length
+        if self._garbage > MAX_GARBAGE:
+            raise RemoteError("too many bytes between RTSP messages")
+        del self._buffer[:length]
+
+    def _read_head(self) -> None:
+        match = _END_OF_HEAD.search(self._buffer, 0, MAX_HEAD + 4)
+        if match is None:
+            if len(self._buffer) > MAX_HEAD:
+                raise RemoteError("RTSP headers are too long", shown=f"{len(self._buffer)} bytes")
+            return
+        first, _, rest = bytes(self._buffer[: match.start()]).partition(b"\n")
+        del self._buffer[: match.end()]
+        headers = _headers(_text(rest).split("\n"))
+        start = first.rstrip(b"\r ")
+        status = _STATUS_LINE.fullmatch(start)
+        head: Response | Request
+        if status is not None:
+            head = Response(headers, b"", int(status[1]), _text(status[2] or b"").strip())
+        else:
+            request = _REQUEST_LINE.fullmatch(start)
+            if request is None:
+                raise RemoteError("not an RTSP start line", shown=ascii(_text(start[:60])))
+            head = Request(headers, b"", request[1].decode("ascii"), _text(request[2]))
+        self._body_length = self._length_of(head)
+        self._head = head
+
+    def _length_of(self, head: Headed) -> int:
+        text = head.header("Content-Length").strip()
+        if not text:
+            return 0
+        if not _NUMBER.fullmatch(text):
+            raise RemoteError("a Content-Length that is no number", shown=text[:40])
+        if int(text) > self._max_body:
+            raise RemoteError("an RTSP body is too large", shown=f"{text} bytes")
+        return int(text)
+
+
+def _text(octets: bytes) -> str:
+    return octets.decode("utf-8", "replace")
+
+
+def _starts(line: bytes) -> bool:
+    line = line.rstrip(b"\r ")
+    return bool(_STATUS_LINE.fullmatch(line) or _REQUEST_LINE.fullmatch(line))
+
+
+def _could_start(line: bytes) -> bool:
+    """Whether a line of which the end has not come yet may become a start line."""
+    if len(line) < 5:
+        return b"RTSP/".startswith(line) or bool(re.fullmatch(rb"[A-Z_]+", line))
+    return line.startswith(b"RTSP/") or bool(re.match(rb"[A-Z_]{3,32}(?:[ \t]|$)", line))
+
+
+def _headers(lines: list[str]) -> Headers:
+    headers: list[tuple[str, str]] = []
+    for line in lines:
+        if line.startswith((" ", "\t")):
+            if headers:
+                name, value = headers[-1]
+                headers[-1] = (name, f"{value} {line.strip()}".strip())
+            continue
+        name, colon, value = line.partition(":")
+        name = name.strip()
+        if not colon or not name:
+            continue
+        if len(headers) >= MAX_HEADERS:
+            raise RemoteError("too many RTSP headers", shown=f"more than {MAX_HEADERS}")
+        headers.append((name, value.strip()))
+    return tuple(headers)

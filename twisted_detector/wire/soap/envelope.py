@@ -1,0 +1,311 @@
+"""Bodies and logins go in, SOAP envelopes come out; and envelopes go in, bodies and faults come out.
+
+SOAP 1.2 (W3C, 2007) is written; SOAP 1.1 faults are understood too. The login is the UsernameToken with PasswordDigest
+of OASIS Web Services Security UsernameToken Profile 1.0, section 3.1, as ONVIF Core section 5.9 uses it.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import hmac
+import math
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from twisted_detector.errors import LocalError, RemoteError
+from twisted_detector.wire.http.lockout import read_lockout
+from twisted_detector.wire.soap.xml import (
+    MAX_BYTES,
+    Element,
+    attribute,
+    children,
+    descendants,
+    escape,
+    find,
+    first,
+    local,
+    namespace,
+    parse_xml,
+    text_at,
+    text_of,
+)
+
+__all__ = [
+    "Element",
+    "Fault",
+    "Request",
+    "SoapFault",
+    "UsernameToken",
+    "about_time",
+    "attribute",
+    "children",
+    "descendants",
+    "envelope",
+    "escape",
+    "fault_envelope",
+    "find",
+    "first",
+    "format_time",
+    "local",
+    "namespace",
+    "parse_request",
+    "parse_response",
+    "parse_time",
+    "parse_xml",
+    "read_username_token",
+    "text_at",
+    "text_of",
+    "username_token",
+    "verify_username_token",
+]
+
+NS_SOAP = "http://www.w3.org/2003/05/soap-envelope"
+_WSS = "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-"
+NS_WSSE = _WSS + "wssecurity-secext-1.0.xsd"
+NS_WSU = _WSS + "wssecurity-utility-1.0.xsd"
+NS_ERROR = "http://www.onvif.org/ver10/error"
+_DIGEST_TYPE = _WSS + "username-token-profile-1.0#PasswordDigest"
+_BASE64_TYPE = _WSS + "soap-message-security-1.0#Base64Binary"
+
+_TIME = re.compile(
+    r"\btime[ -]?(?:stamp|check|out of|is |not |differ|error|invalid|window|skew)|timestamp|\bclock\b"
+    r"|\b(?:message|token|created) ?(?:has |is )?expired|\bnot (?:yet )?valid\b.*\btime\b|\btoo old\b",
+    re.I,
+)
+_AUTH = re.compile(r"auth|invalidsecurity|failedcheck|messageexpired", re.I)
+_AUTH_TEXT = re.compile(r"auth(?!or\b)|wsse|\bpassword|\bcredential|\blog-?in\b|access denied|permission denied", re.I)
+#: The largest second that ``datetime`` can hold is in the year 9999.
+_LAST_SECOND = 253_402_300_799
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """What a device said instead of an answer.
+
+    :ivar subcode: the innermost code without prefix, for instance ``NotAuthorized``.
+    :ivar text: reason and detail on one line.
+    :ivar is_auth: it is about the login (missing, wrong, or its time): devices code this in a dozen ways.
+    :ivar attempts_left: "You still have N attempt(s)" of Dahua and IMOU, None when it says nothing of the kind.
+    :ivar codes: all codes as written, outermost first.
+    :ivar reason: the reason alone.
+    :ivar locked: it says that the account or the address is locked.
+    :ivar about_time: it says that the login's time was wrong, which is no word about its password.
+    """
+
+    subcode: str
+    text: str
+    is_auth: bool
+    attempts_left: int | None = None
+    codes: tuple[str, ...] = ()
+    reason: str = ""
+    locked: bool = False
+    about_time: bool = False
+
+
+class SoapFault(RemoteError):
+    """A device answered with a SOAP fault."""
+
+    def __init__(self, fault: Fault) -> None:
+        self.fault = fault
+        super().__init__("a device answered with a SOAP fault", shown=f"{fault.subcode}: {fault.text}")
+
+
+def envelope(body_xml: str, *, header_xml: str = "") -> bytes:
+    """A SOAP 1.2 message on one line: line breaks make some devices answer "the xml format error"."""
+    header = f"<s:Header>{header_xml}</s:Header>" if header_xml else ""
+    return (
+        '<?xml version="1.0" encoding="UTF-8"?>'
+        f'<s:Envelope xmlns:s="{NS_SOAP}">{header}<s:Body>{body_xml}</s:Body></s:Envelope>'
+    ).encode()
+
+
+def parse_response(data: bytes, *, limit: int = MAX_BYTES) -> Element:
+    """The Body element of an answer.
+
+    :raises SoapFault: the body is a fault.
+    :raises RemoteError: not a SOAP envelope, or not XML within the bounds of :func:`parse_xml`.
+    """
+    body = _body(parse_xml(data, limit=limit))
+    fault = find(body, "Fault")
+    if fault is not None:
+        raise SoapFault(_read_fault(fault))
+    return body
+
+
+def about_time(text: str) -> bool:
+    """Whether a refusal names the login's time ("Wsse authorized time check failed" of Dahua), not its password."""
+    return bool(_TIME.search(text))
+
+
+def username_token(name: str, password: str, *, nonce: bytes, created: str) -> str:
+    """The Security header that proves ``password`` without saying it.
+
+    :param nonce: fresh random bytes; 16 are usual.
+    :param created: the device's present time as :func:`format_time` writes it; devices refuse what is minutes off.
+    """
+    digest = _password_digest(nonce, created, password)
+    return (
+        f'<w:Security xmlns:w="{NS_WSSE}" xmlns:u="{NS_WSU}" s:mustUnderstand="1"><w:UsernameToken>'
+        f"<w:Username>{escape(name)}</w:Username>"
+        f'<w:Password Type="{_DIGEST_TYPE}">{digest}</w:Password>'
+        f'<w:Nonce EncodingType="{_BASE64_TYPE}">{base64.b64encode(nonce).decode("ascii")}</w:Nonce>'
+        f"<u:Created>{escape(created)}</u:Created></w:UsernameToken></w:Security>"
+    )
+
+
+def format_time(seconds: float) -> str:
+    """Seconds since the epoch as ``xs:dateTime`` in UTC with whole seconds (gSOAP of old firmware reads no fractions).
+
+    :raises LocalError: not a time between 1970 and 9999.
+    """
+    if not (math.isfinite(seconds) and 0 <= seconds <= _LAST_SECOND):
+        raise LocalError("a time must lie between 1970 and 9999", shown=repr(seconds))
+    return datetime.fromtimestamp(int(seconds), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def parse_time(text: str) -> float:
+    """Seconds since the epoch of an ``xs:dateTime``; one without a zone is taken as UTC.
+
+    :raises RemoteError: not one.
+    """
+    try:
+        moment = datetime.fromisoformat(text.strip())
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+    except (ValueError, OverflowError):
+        raise RemoteError("not a date and time", shown=text[:40]) from None
+
+
+# --- Server side ----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One request as a device reads it.
+
+    :ivar operation: local name of the body's element, for instance ``GetProfiles``.
+    :ivar namespace: its namespace, which tells Media1 from Media2.
+    :ivar element: that element.
+    :ivar header: the Header element, or None.
+    """
+
+    operation: str
+    namespace: str
+    element: Element
+    header: Element | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class UsernameToken:
+    """A login as it came: ``secret`` is the digest, or the password itself when ``plain``."""
+
+    name: str
+    secret: str
+    nonce: bytes
+    created: str
+    plain: bool = False
+
+    def proves(self, password: str) -> bool:
+        """Whether it was made with ``password``, whatever its time."""
+        expected = password if self.plain else _password_digest(self.nonce, self.created, password)
+        return hmac.compare_digest(self.secret.encode(), expected.encode())
+
+
+def parse_request(data: bytes) -> Request:
+    """Read a request.
+
+    :raises RemoteError: not a SOAP envelope, or with an empty body.
+    """
+    root = parse_xml(data)
+    element = next(children(_body(root)), None)
+    if element is None:
+        raise RemoteError("a SOAP request without an operation")
+    return Request(local(element), namespace(element), element, find(root, "Header"))
+
+
+def read_username_token(header: Element | None) -> UsernameToken | None:
+    """The UsernameToken in a Header element; None when there is none that can be read."""
+    token = first(header, "UsernameToken")
+    password = find(token, "Password")
+    if token is None or password is None:
+        return None
+    try:
+        nonce = base64.b64decode(text_at(token, "Nonce"), validate=True)
+    except (binascii.Error, ValueError):
+        return None
+    plain = attribute(password, "Type").endswith("PasswordText")
+    return UsernameToken(text_at(token, "Username"), text_of(password), nonce, text_at(token, "Created"), plain)
+
+
+def verify_username_token(
+    header: Element | None, password_of: Callable[[str], str | None], *, now: float, window: float = 300.0
+) -> bool:
+    """Whether a Header proves the password that ``password_of(user name)`` knows, made within ``window`` of ``now``.
+
+    :param now: the device's time, seconds since the epoch.
+    :param window: seconds by which Created may differ, either way; ``math.inf`` for a device that does not look.
+    """
+    token = read_username_token(header)
+    password = password_of(token.name) if token is not None else None
+    if token is None or password is None or not token.proves(password):
+        return False
+    if token.plain or math.isinf(window):
+        return True
+    try:
+        return abs(parse_time(token.created) - now) <= window
+    except RemoteError:
+        return False
+
+
+def fault_envelope(subcode: str, text: str, *, code: str = "s:Sender", detail: str = "") -> bytes:
+    """A fault, for instance ``fault_envelope("ter:NotAuthorized", "Sender not Authorized")``; prefixes s and ter."""
+    said = f"<s:Detail><s:Text>{escape(detail)}</s:Text></s:Detail>" if detail else ""
+    return envelope(
+        f'<s:Fault xmlns:ter="{NS_ERROR}"><s:Code><s:Value>{escape(code)}</s:Value>'
+        f"<s:Subcode><s:Value>{escape(subcode)}</s:Value></s:Subcode></s:Code>"
+        f'<s:Reason><s:Text xml:lang="en">{escape(text)}</s:Text></s:Reason>{said}</s:Fault>'
+    )
+
+
+# --- Details --------------------------------------------------------------------------------------------------------
+
+
+def _body(root: Element) -> Element:
+    if local(root) != "Envelope":
+        raise RemoteError("not a SOAP envelope", shown=local(root))
+    body = find(root, "Body")
+    if body is None:
+        raise RemoteError("a SOAP envelope without a body")
+    return body
+
+
+def _read_fault(fault: Element) -> Fault:
+    code = find(fault, "Code")
+    if code is not None:
+        codes = tuple(text for text in map(text_of, descendants(code, "Value")) if text)
+        reason = text_at(fault, "Reason")
+        detail = text_at(fault, "Detail")
+    else:  # SOAP 1.1, section 4.4
+        codes = tuple(text for text in (text_at(fault, "faultcode"),) if text)
+        reason = text_at(fault, "faultstring")
+        detail = text_at(fault, "detail")
+    text = f"{reason} {detail}".strip()
+    warning = read_lockout(text)
+    return Fault(
+        subcode=codes[-1].rpartition(":")[2] if codes else "",
+        text=text,
+        is_auth=(warning.counts or any(map(_AUTH.search, codes)) or bool(_AUTH_TEXT.search(text))),
+        attempts_left=warning.attempts_left,
+        codes=codes,
+        reason=reason,
+        locked=warning.locked,
+        about_time=about_time(" ".join((*codes, text))),
+    )
+
+
+def _password_digest(nonce: bytes, created: str, password: str) -> str:
+    digest = hashlib.sha1(nonce + created.encode() + password.encode(), usedforsecurity=False).digest()
+    return base64.b64encode(digest).decode("ascii")

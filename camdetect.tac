@@ -13,8 +13,8 @@ hold()
 
 from twisted_detector.config.load import config_or_exit
 from twisted_detector.service.daemon import makeService
-from twisted_detector.service.monotonic_reactor import steady_reactor
+from twisted_detector.service.monotonic_reactor import monotonic_reactor
 
 config = config_or_exit(os.environ, hostname=gethostname(), stderr=sys.stderr)
 application = Application("camdetect")
-makeService(config, steady_reactor(reactor)).setServiceParent(application)
+makeService(config, monotonic_reactor(reactor)).setServiceParent(application)

@@ -31,7 +31,7 @@ from benchmarks.page import write_section
 from tests.processes import Process
 from twisted_detector.inspection.http.client import HttpClient, HttpResponse
 from twisted_detector.inspection.onvif.inspector import OnvifInspector
-from twisted_detector.inspection.yielding import Turns
+from twisted_detector.inspection.yielding import CooperativeQueue
 from twisted_detector.model import Candidate, Inspection, Login, Secret, Status
 from twisted_detector.service import garbage as collector
 
@@ -111,7 +111,7 @@ class Stalls:
 
 
 async def measure(candidates: Sequence[Candidate], pid: int) -> Run:
-    turns = Turns(reactor, monotonic=time.monotonic)
+    turns = CooperativeQueue(reactor, monotonic=time.monotonic)
     inspector = OnvifInspector(
         reactor,
         timeout=10.0,

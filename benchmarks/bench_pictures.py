@@ -27,7 +27,7 @@ from twisted.internet import reactor as _reactor
 from twisted.internet.defer import Deferred
 from twisted.internet.task import react
 
-from twisted_detector.detector.picture_cache import Album
+from twisted_detector.detector.picture_cache import PictureCache
 from twisted_detector.inspection.pictures.decoder import Decoder
 from twisted_detector.model.pictures import Picture
 
@@ -124,7 +124,7 @@ async def measure(folder: Path) -> tuple[list[Cost], str]:
 def album() -> str:
     """What 100 pictures of the size that is usual hold; and what the daemon's import costs."""
     before = status(os.getpid(), "VmRSS")
-    kept = Album()
+    kept = PictureCache()
     for number in range(300):
         kept.put(Picture(f"camera{number % 100}", os.urandom(200_000), "image/jpeg", float(number), "snapshot"))
     after = status(os.getpid(), "VmRSS")

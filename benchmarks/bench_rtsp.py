@@ -53,7 +53,7 @@ def measure(urls: Sequence[str], what: str, rounds: int) -> None:
     from twisted.internet.defer import Deferred, DeferredList, DeferredSemaphore
     from twisted.internet.task import LoopingCall, react
 
-    from twisted_detector.inspection.device_locks import Lanes
+    from twisted_detector.inspection.device_locks import DeviceLocks
     from twisted_detector.inspection.rtsp.inspector import RtspValidator
     from twisted_detector.model import Stream
     from twisted_detector.service.garbage import calm
@@ -81,7 +81,7 @@ def measure(urls: Sequence[str], what: str, rounds: int) -> None:
 
     async def run(reactor: Any) -> None:
         # Addresses of the loopback network: one device each, as cameras are.
-        lanes = Lanes()
+        lanes = DeviceLocks()
         validator = RtspValidator(reactor, timeout=TIMEOUT, lanes=lanes)
         await everything(validator, "validate")  # code is loaded, streams are known
         calm()  # as the daemon does after its start

@@ -13,7 +13,7 @@ from tests.doubles.rtsp_camera import KEYFRAME, SDP, SPS, Camera, result_of
 from tests.facts import PLAYS, A, candidate, inspection, sighting, stream
 from tests.inspection.scripted_camera import ScriptedCamera
 from tests.inspection.test_http import Wire
-from twisted_detector.detector.visit import Visit
+from twisted_detector.detector.visit import InspectionSession
 from twisted_detector.errors import Unauthorized
 from twisted_detector.inspection.http.client import HttpClient
 from twisted_detector.inspection.logins.budget import LoginBudget
@@ -166,7 +166,7 @@ class PluginRoutes(SynchronousTestCase):
         """Who was given a login, for a device whose inspector names these streams."""
         clock = Clock()
         validator = ScriptedValidator({url: Guarded(PLAYS, lambda one: True) for url in urls})
-        visit = Visit(
+        visit = InspectionSession(
             clock,
             candidate(HERE),
             validator=validator,
@@ -222,7 +222,7 @@ class AnnouncedPlaces(SynchronousTestCase):
     def test_a_visit_there(self) -> None:
         """A visit to a place that was only announced asks without a login, and says what to do."""
         clock = Clock()
-        visit = Visit(clock, candidate(EVIL, None), validator=ScriptedValidator(), budget=self.budget)
+        visit = InspectionSession(clock, candidate(EVIL, None), validator=ScriptedValidator(), budget=self.budget)
         inspector = ScriptedInspector({EVIL: Unauthorized("it wants a login")})
         self.successResultOf(Deferred.fromCoroutine(visit.ask(inspector)))
         self.assertEqual([(EVIL, None)], inspector.asked)

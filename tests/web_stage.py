@@ -34,8 +34,8 @@ from twisted_detector.model import Camera, Evidence, Mac, Proof, Status, Stream
 from twisted_detector.model.encoding import rfc3339
 from twisted_detector.model.pictures import Picture
 from twisted_detector.mqtt.service import MqttService
-from twisted_detector.operations.report import Report
-from twisted_detector.operations.requests import Desk
+from twisted_detector.operations.report import HealthReport
+from twisted_detector.operations.requests import RequestRouter
 from twisted_detector.plugins.builtin_web import web
 from twisted_detector.registry.registry import Registry
 from twisted_detector.seams import IPictures
@@ -286,7 +286,7 @@ class Company:
         self._emit(events.CameraForgotten(now, STAGED.pop(camera_id)))
 
 
-def seat(desk: Desk, company: Company, figures: Figures, reactor: Any) -> None:
+def seat(desk: RequestRouter, company: Company, figures: Figures, reactor: Any) -> None:
     async def why(fields: Mapping[str, Any]) -> Mapping[str, Any]:
         address = fields["address"]
         if not address.replace(".", "").replace(":", "").isalnum():
@@ -339,10 +339,10 @@ def seat(desk: Desk, company: Company, figures: Figures, reactor: Any) -> None:
 
 def make(reactor: Any, options: argparse.Namespace) -> tuple[IService, Stage]:
     now = reactor.seconds()
-    bus, desk, figures = Bus(), Desk(), Figures(now)
+    bus, desk, figures = Bus(), RequestRouter(), Figures(now)
     company = Company(cameras(options.cameras, now), bus.emit)
     seat(desk, company, figures, reactor)
-    parts: dict[Any, Any] = {Bus: bus, Desk: desk, Registry: company, Report: figures,
+    parts: dict[Any, Any] = {Bus: bus, RequestRouter: desk, Registry: company, HealthReport: figures,
                              MqttService: SimpleNamespace(document=figures.mqtt)}  # fmt: skip
     if not options.picture_less:
         parts[IPictures] = Scenes(company, now)  # type: ignore[arg-type]

@@ -17,8 +17,8 @@ from twisted.internet import reactor
 from twisted.internet.defer import Deferred
 
 from twisted_detector.discovery.neighbours.table import KernelNeighbours
-from twisted_detector.discovery.rate_limit import Pacer
-from twisted_detector.discovery.sweep.arp_sweep import NeighbourSweep
+from twisted_detector.discovery.rate_limit import PacketRateLimiter
+from twisted_detector.discovery.sweep.arp_sweep import ArpSweep
 from twisted_detector.testing.lan import RecordingSink
 
 
@@ -49,8 +49,8 @@ async def main() -> None:
     neighbours = KernelNeighbours(reactor)
     neighbours.start()
     await neighbours.interfaces()
-    pacer = Pacer(int(sys.argv[3]) if len(sys.argv) > 3 else 10_000, time.monotonic)
-    sweep = NeighbourSweep(reactor, neighbours, ports=ports, pacer=pacer)
+    pacer = PacketRateLimiter(int(sys.argv[3]) if len(sys.argv) > 3 else 10_000, time.monotonic)
+    sweep = ArpSweep(reactor, neighbours, ports=ports, pacer=pacer)
     answers = []
     for _ in range(sweeps):
         sink = RecordingSink()

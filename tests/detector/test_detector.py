@@ -15,7 +15,7 @@ from twisted_detector.bus import Bus
 from twisted_detector.detector import detector as detector_module
 from twisted_detector.detector.debounce import SETTLE, SETTLE_ANONYMOUS
 from twisted_detector.detector.detector import LOOKUP_TIMEOUT, Detector
-from twisted_detector.detector.examiner import Examiner
+from twisted_detector.detector.examiner import InspectionRunner
 from twisted_detector.detector.schedule import Intervals, Schedule
 from twisted_detector.detector.work_queue import WorkQueue
 from twisted_detector.events import CameraMoved, SweepFinished
@@ -56,7 +56,7 @@ class DetectorCase(SynchronousTestCase):
         self.watchers = [self.watcher]
 
     def build(self) -> Detector:
-        examiner = Examiner(
+        examiner = InspectionRunner(
             self.clock,
             self.registry,
             inspectors=[self.inspector],

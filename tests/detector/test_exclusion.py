@@ -16,11 +16,11 @@ from tests.facts import A, B, inspection, sighting
 from tests.wire.test_netlink import MAC, neighbour
 from twisted_detector.detector.detector import Detector
 from twisted_detector.discovery.neighbours.table import KernelNeighbours
-from twisted_detector.discovery.rate_limit import Pacer
+from twisted_detector.discovery.rate_limit import PacketRateLimiter
 from twisted_detector.errors import RemoteError
 from twisted_detector.model import Camera, Evidence, EvidenceKind, Status
 from twisted_detector.model.addresses import Exclusions
-from twisted_detector.operations.commands import Commands
+from twisted_detector.operations.commands import MqttCommands
 from twisted_detector.registry.lifecycle import Phase
 
 OUT = "10.0.0.66"
@@ -98,7 +98,7 @@ class ExclusionsTests(DetectorCase):
     def test_probe(self) -> None:
         """The command ``probe`` refuses an excluded address, however it is written."""
         self.start()
-        commands = Commands(
+        commands = MqttCommands(
             self.clock,
             detector=self.detector,
             registry=self.registry,
@@ -121,7 +121,7 @@ class LookupTests(NeighboursCase):
 
     def setUp(self) -> None:
         super().setUp()
-        self.pacer = Pacer(2, self.clock.seconds, self.clock)
+        self.pacer = PacketRateLimiter(2, self.clock.seconds, self.clock)
         self.neighbours = KernelNeighbours(
             self.clock,
             monotonic=self.clock.seconds,

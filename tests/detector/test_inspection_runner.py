@@ -14,7 +14,7 @@ from tests.facts import PLAYS, SILENT, A, B, inspection, login, sighting, stream
 from twisted_detector.bus import Bus
 from twisted_detector.config.logins import LOGINS
 from twisted_detector.detector import visit as visit_module
-from twisted_detector.detector.examiner import Examiner
+from twisted_detector.detector.examiner import InspectionRunner
 from twisted_detector.errors import Busy, Malformed, Unauthorized, Unreachable
 from twisted_detector.events import CameraEvent, CredentialAccepted, CredentialRefused
 from twisted_detector.inspection.logins.budget import WINDOW, LoginBudget
@@ -55,7 +55,7 @@ class ExaminerCase(SynchronousTestCase):
 
     def build(self, *logins: Login) -> None:
         self.budget = LoginBudget(logins, salt="s", save=lambda key, text: None)
-        self.examiner = Examiner(
+        self.examiner = InspectionRunner(
             self.clock,
             self.registry,
             inspectors=[self.onvif, self.rtsp],

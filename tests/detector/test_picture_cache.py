@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from twisted_detector.detector.picture_cache import Album
+from twisted_detector.detector.picture_cache import PictureCache
 from twisted_detector.model.pictures import Picture
 
 
@@ -15,7 +15,7 @@ def picture(camera: str, size: int, at: float = 1.0) -> Picture:
 class AlbumTests(SynchronousTestCase):
     def test_latest(self) -> None:
         """A newer picture takes the place of the one before, in bytes too."""
-        album = Album(100)
+        album = PictureCache(100)
         album.put(picture("a", 60))
         album.put(picture("a", 30, 2.0))
         self.assertEqual((album.bytes, len(album)), (30, 1))
@@ -24,7 +24,7 @@ class AlbumTests(SynchronousTestCase):
 
     def test_bound(self) -> None:
         """Those that were taken longest ago make room; one that is too large alone leaves the others alone."""
-        album = Album(100)
+        album = PictureCache(100)
         for camera in "abc":
             album.put(picture(camera, 40))
         self.assertEqual((album.bytes, album.latest("a")), (80, None))
@@ -33,7 +33,7 @@ class AlbumTests(SynchronousTestCase):
 
     def test_forget(self) -> None:
         """To forget what is not there is no fault."""
-        album = Album(100)
+        album = PictureCache(100)
         album.put(picture("a", 40))
         album.forget("a")
         album.forget("a")

@@ -20,14 +20,14 @@ from twisted_detector.detector.picture_scheduler import (
     MAX_CONCURRENT,
     MAX_PATIENCE,
     MAX_SECONDS,
-    Photographer,
+    PictureScheduler,
 )
 from twisted_detector.errors import Malformed, NotAgain, Unauthorized, Unreachable
 from twisted_detector.events import PictureTaken
 from twisted_detector.inspection.logins.budget import LoginBudget
 from twisted_detector.model import Camera, Login, Mac
 from twisted_detector.model.pictures import Picture
-from twisted_detector.registry.frozen import Stills
+from twisted_detector.registry.frozen import FreezeDetector
 from twisted_detector.registry.registry import Registry
 from twisted_detector.seams import IPictures, IPictureTaker
 from twisted_detector.testing.doubles import Gate, RecordingListener
@@ -74,12 +74,12 @@ class Case(SynchronousTestCase):
         self.heard = RecordingListener()
         bus = Bus()
         bus.subscribe(self.heard)
-        self.stills = Stills(pictures=3)
+        self.stills = FreezeDetector(pictures=3)
         self.registry = Registry(bus.emit, missed_limit=1, stills=self.stills)
         self.budget = LoginBudget([ADMIN], salt="s", save=lambda key, text: None)
         self.first, self.second = ScriptedTaker(self.clock), ScriptedTaker(self.clock, "keyframe", None)
         self.logins: dict[int, Login] = {}
-        self.photographer = Photographer(
+        self.photographer = PictureScheduler(
             self.clock,
             self.registry,
             takers=(self.first, self.second),

@@ -12,7 +12,7 @@ from zope.interface import implementer
 from tests.detector.test_detector import HERE, ID, THERE, XADDR, DetectorCase
 from tests.facts import SILENT, A, B, C, inspection, sighting
 from twisted_detector.detector import new_hosts as newcomers_module
-from twisted_detector.detector.new_hosts import HOLD, Newcomers
+from twisted_detector.detector.new_hosts import HOLD, NewHosts
 from twisted_detector.detector.schedule import Intervals, Schedule
 from twisted_detector.errors import Unreachable
 from twisted_detector.events import CameraMoved
@@ -206,7 +206,7 @@ class NewcomerBounds(SynchronousTestCase):
         self.patch(newcomers_module, "MAX_REMEMBERED", 50)
         clock, method, counts = Clock(), Searching(), Counter[str]()
         method.slow = Gate()
-        newcomers = Newcomers(clock, [method], sink=RecordingSink(), monotonic=clock.seconds, counts=counts)
+        newcomers = NewHosts(clock, [method], sink=RecordingSink(), monotonic=clock.seconds, counts=counts)
         for number in range(1000):
             newcomers.came(f"10.0.{number // 250}.{number % 250}", A)
         self.assertEqual((16, 984), (method.slow.waiting, counts["dropped_newcomers"]))
@@ -221,7 +221,7 @@ class NewcomerBounds(SynchronousTestCase):
     def test_again_after_a_while(self) -> None:
         """Somebody who is there again after a long time is looked at again; another MAC there at once."""
         clock, method = Clock(), Searching()
-        newcomers = Newcomers(clock, [method], sink=RecordingSink(), monotonic=clock.seconds, counts=Counter())
+        newcomers = NewHosts(clock, [method], sink=RecordingSink(), monotonic=clock.seconds, counts=Counter())
         macs: list[Mac] = [A, A, B, A]
         for mac in macs:
             newcomers.came(HERE, mac)

@@ -10,7 +10,7 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_detector.config.load import load
-from twisted_detector.discovery.rate_limit import Pacer
+from twisted_detector.discovery.rate_limit import PacketRateLimiter
 from twisted_detector.interfaces import INeighbours
 from twisted_detector.model import Interface
 from twisted_detector.testing.lan import ETH0, LOOPBACK, MemoryLAN, MemoryNeighbours, RecordingSink
@@ -68,6 +68,6 @@ class Watching(GroupCase):
 def made_with(maker: Any, **environment: str) -> Any:
     """What a maker makes of a configuration."""
     config = load({"HOME": "/h", **environment}, hostname="h", superuser=False)
-    parts = {INeighbours: MemoryNeighbours(), Pacer: Pacer(1000, Clock().seconds)}
+    parts = {INeighbours: MemoryNeighbours(), PacketRateLimiter: PacketRateLimiter(1000, Clock().seconds)}
     context: Any = SimpleNamespace(reactor=Clock(), config=config, parts=parts)
     return maker.make(context)

@@ -14,9 +14,9 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
-from twisted_detector.discovery.rate_limit import Pacer
-from twisted_detector.discovery.sweep.arp import Asker, Heard, KernelAsker
-from twisted_detector.discovery.sweep.arp_sweep import NeighbourSweep
+from twisted_detector.discovery.rate_limit import PacketRateLimiter
+from twisted_detector.discovery.sweep.arp import ArpResolver, Heard, KernelArp
+from twisted_detector.discovery.sweep.arp_sweep import ArpSweep
 from twisted_detector.discovery.sweep.connecting import MAX_TRIES
 from twisted_detector.discovery.sweep.connector import Outcome
 from twisted_detector.discovery.sweep.port_scan import PortScan
@@ -55,11 +55,11 @@ class MemoryLink:
         self.refused = 0
         self.closed = 0
 
-    def raw(self, reactor: object, interfaces: Sequence[Interface], heard: Heard) -> Asker:
+    def raw(self, reactor: object, interfaces: Sequence[Interface], heard: Heard) -> ArpResolver:
         return _MemoryRaw(self, heard)
 
-    def kernel(self, reactor: object, interfaces: Sequence[Interface], heard: Heard) -> Asker:
-        return KernelAsker(table=TABLE, send=self.provoke)
+    def kernel(self, reactor: object, interfaces: Sequence[Interface], heard: Heard) -> ArpResolver:
+        return KernelArp(table=TABLE, send=self.provoke)
 
     def provoke(self, address: str) -> None:
         self.asked.append((self.clock.seconds(), address))
@@ -133,7 +133,7 @@ class SweepCase(SynchronousTestCase):
         self.hosts.ports[address] = ports
 
     def make(self, *, raw: bool = False, **settings_: object) -> None:
-        self.scan = NeighbourSweep(
+        self.scan = ArpSweep(
             self.clock,
             self.neighbours,
             monotonic=self.clock.seconds,
@@ -167,7 +167,7 @@ class FindingTests(SweepCase):
 
     def test_interface(self) -> None:
         """It is a discoverer."""
-        self.assertTrue(verifyObject(IDiscoverer, NeighbourSweep(self.clock, self.neighbours)))
+        self.assertTrue(verifyObject(IDiscoverer, ArpSweep(self.clock, self.neighbours)))
 
     def found_by(self, raw: bool) -> None:
         self.live("10.0.0.20", 554, 80)
@@ -492,7 +492,7 @@ class CapTests(SweepCase):
     def test_pacer(self, rate: int, pauses: list[float]) -> None:
         """Whatever the pauses between the turns, no second sees more packets than the rate."""
         clock = Clock()
-        pacer = Pacer(rate, clock.seconds)
+        pacer = PacketRateLimiter(rate, clock.seconds)
         spent: list[tuple[float, int]] = []
         for pause in pauses:
             clock.advance(pause)

@@ -8,7 +8,7 @@ from itertools import pairwise
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from twisted_detector.discovery.multicast.fair_queue import MAX_WAITING, MIN_PER_SENDER, FairReading
+from twisted_detector.discovery.multicast.fair_queue import MAX_WAITING, MIN_PER_SENDER, FairQueue
 
 COST = 0.001
 
@@ -18,7 +18,7 @@ class FairReadingTests(SynchronousTestCase):
         self.clock = Clock()
         self.spent = 0.0
         self.read: Counter[str] = Counter()
-        self.reading = FairReading(self.clock, lambda: self.clock.seconds() + self.spent, share=0.1)
+        self.reading = FairQueue(self.clock, lambda: self.clock.seconds() + self.spent, share=0.1)
 
     def add(self, sender: str, size: int = 900) -> bool:
         def read() -> None:

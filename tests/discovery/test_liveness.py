@@ -7,9 +7,9 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
-from twisted_detector.discovery.rate_limit import Pacer
+from twisted_detector.discovery.rate_limit import PacketRateLimiter
 from twisted_detector.discovery.sweep.connector import Outcome
-from twisted_detector.discovery.sweep.liveness import TcpKnock
+from twisted_detector.discovery.sweep.liveness import TcpLiveness
 from twisted_detector.interfaces import IKnock
 from twisted_detector.testing.lan import MemoryHosts
 
@@ -20,8 +20,8 @@ class KnockTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.clock = Clock()
         self.hosts = MemoryHosts(self.clock)
-        self.pacer = Pacer(1000, self.clock.seconds, self.clock)
-        self.knock = TcpKnock(self.clock, self.pacer, make_connector=self.hosts.connector)
+        self.pacer = PacketRateLimiter(1000, self.clock.seconds, self.clock)
+        self.knock = TcpLiveness(self.clock, self.pacer, make_connector=self.hosts.connector)
         self.addCleanup(lambda: self.assertEqual([], self.clock.getDelayedCalls()))
 
     def answers(self, *ports: int, address: str = HERE) -> bool:

@@ -13,8 +13,8 @@ from zope.interface.verify import verifyObject
 from tests.discovery.case import GroupCase, Watching, made_with
 from twisted_detector.discovery.mdns import listener as mdns_hearing
 from twisted_detector.discovery.mdns.discoverer import MDNS
-from twisted_detector.discovery.mdns.listener import Hearing
-from twisted_detector.discovery.multicast.listener import Remembered
+from twisted_detector.discovery.mdns.listener import MDNSListener
+from twisted_detector.discovery.multicast.listener import BoundedSet
 from twisted_detector.errors import CamdetectError
 from twisted_detector.interfaces import IDiscoverer, IWatcher
 from twisted_detector.model import Evidence, EvidenceKind, Interface
@@ -238,14 +238,14 @@ class SweepTests(DiscoveryCase):
 class HostileTests(DiscoveryCase):
     """Whoever sends nonsense, or too much."""
 
-    def hear(self) -> Hearing:
-        return Hearing(
+    def hear(self) -> MDNSListener:
+        return MDNSListener(
             self.sink,
             clock=self.clock,
             monotonic=self.clock.seconds,
             counts=self.discovery.counts,
             complain=self.discovery.complain,
-            known=Remembered(10),
+            known=BoundedSet(10),
             asked=set(),
         )
 

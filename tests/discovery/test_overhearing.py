@@ -10,7 +10,7 @@ from zope.interface.verify import verifyObject
 
 from tests.facts import A, B
 from tests.wire.test_dhcp import MAC, REQUEST, arp, packet
-from twisted_detector.discovery.overhearing import MAX_PENDING, Overhearing
+from twisted_detector.discovery.overhearing import MAX_PENDING, PacketCapture
 from twisted_detector.interfaces import IWatcher
 from twisted_detector.testing.lan import MemoryNeighbours, RecordingSink
 
@@ -49,19 +49,19 @@ class ReadingClock(Clock):
 
 
 class OverhearingTests(SynchronousTestCase):
-    def make(self, kind: str) -> Overhearing:
+    def make(self, kind: str) -> PacketCapture:
         self.clock = ReadingClock()
         self.packets = Packets()
         self.neighbours = MemoryNeighbours()
         self.sink = RecordingSink()
-        watch = Overhearing(
+        watch = PacketCapture(
             kind, self.clock, self.neighbours, exclude=["10.9.0.0/16"], open_socket=lambda kind: self.packets
         )
         watch.startWatching(self.sink)
         self.addCleanup(self.end, watch)
         return watch
 
-    def end(self, watch: Overhearing) -> None:
+    def end(self, watch: PacketCapture) -> None:
         self.successResultOf(watch.stopWatching())
         self.assertEqual(([], [], True), (self.clock.getDelayedCalls(), self.clock.readers, self.packets.closed))
 
@@ -130,6 +130,6 @@ class OverhearingTests(SynchronousTestCase):
         def forbidden(kind: str) -> Packets:
             raise PermissionError(1, "Operation not permitted")
 
-        watch = Overhearing("dhcp", Clock(), MemoryNeighbours(), open_socket=forbidden)
+        watch = PacketCapture("dhcp", Clock(), MemoryNeighbours(), open_socket=forbidden)
         watch.startWatching(RecordingSink())
         self.successResultOf(watch.stopWatching())

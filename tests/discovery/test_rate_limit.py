@@ -8,7 +8,7 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_detector.discovery import rate_limit as pacing
-from twisted_detector.discovery.rate_limit import Pacer
+from twisted_detector.discovery.rate_limit import PacketRateLimiter
 from twisted_detector.errors import LocalError
 
 
@@ -21,8 +21,8 @@ class PacerTests(SynchronousTestCase):
         self.clock = Clock()
         self.sent: list[float] = []
 
-    def make(self, rate: int) -> Pacer:
-        return Pacer(rate, self.clock.seconds, self.clock)
+    def make(self, rate: int) -> PacketRateLimiter:
+        return PacketRateLimiter(rate, self.clock.seconds, self.clock)
 
     def send(self) -> None:
         self.sent.append(self.clock.seconds())
@@ -98,7 +98,7 @@ class PacerTests(SynchronousTestCase):
         Below three a second a single question of the kernel's is more than the rate; it goes out alone.
         """
         clock = Clock()
-        pacer = Pacer(rate, clock.seconds, clock)
+        pacer = PacketRateLimiter(rate, clock.seconds, clock)
         times: list[float] = []
 
         def send() -> None:

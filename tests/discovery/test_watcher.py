@@ -9,12 +9,12 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
 from tests.facts import A, B
-from twisted_detector.discovery.neighbours.watcher import NeighbourWatch
+from twisted_detector.discovery.neighbours.watcher import NeighbourWatcher
 from twisted_detector.interfaces import IWatcher
 from twisted_detector.model import Mac
 from twisted_detector.testing.lan import RecordingSink
 from twisted_detector.wire.netlink import messages as netlink
-from twisted_detector.wire.netlink.messages import Address, Link, Neighbour, NetlinkMessage
+from twisted_detector.wire.netlink.messages import AddressMessage, LinkMessage, NeighbourMessage, NetlinkMessage
 
 HERE, THERE = "10.0.0.5", "10.0.0.6"
 UP = netlink.IFF_UP | netlink.IFF_RUNNING
@@ -38,7 +38,7 @@ class Kernel:
 
     def learn(self, address: str, mac: Mac, state: int = netlink.NUD_REACHABLE) -> None:
         self.macs[address] = mac
-        self.tell(Neighbour(2, address, mac, state))
+        self.tell(NeighbourMessage(2, address, mac, state))
 
 
 class Watching(SynchronousTestCase):
@@ -46,7 +46,7 @@ class Watching(SynchronousTestCase):
         self.clock = Clock()
         self.kernel = Kernel()
         self.changes: list[float] = []
-        self.watch = NeighbourWatch(
+        self.watch = NeighbourWatcher(
             self.clock, self.kernel, network_changed=lambda: self.changes.append(self.clock.seconds())
         )
         self.sink = RecordingSink()
@@ -74,7 +74,7 @@ class Watching(SynchronousTestCase):
         """Another device at a known address is news; an address that nobody answers at is not."""
         self.kernel.learn(HERE, A)
         self.watch.startWatching(self.sink)
-        self.kernel.tell(Neighbour(2, THERE, None, netlink.NUD_FAILED))
+        self.kernel.tell(NeighbourMessage(2, THERE, None, netlink.NUD_FAILED))
         self.kernel.learn(HERE, B)
         self.assertEqual([(HERE, B)], self.seen())
 
@@ -82,7 +82,7 @@ class Watching(SynchronousTestCase):
         """Who went from the table and comes again is news."""
         self.kernel.learn(HERE, A)
         self.watch.startWatching(self.sink)
-        self.kernel.tell(Neighbour(2, HERE, A, netlink.NUD_STALE, removed=True))
+        self.kernel.tell(NeighbourMessage(2, HERE, A, netlink.NUD_STALE, removed=True))
         self.kernel.learn(HERE, A)
         self.assertEqual([(HERE, A)], self.seen())
 
@@ -90,7 +90,7 @@ class Watching(SynchronousTestCase):
         """An IPv6 address of the link is told with its interface."""
         self.watch.startWatching(self.sink)
         self.kernel.macs["fe80::5%eth0"] = A
-        self.kernel.tell(Neighbour(2, "fe80::5", A, netlink.NUD_REACHABLE))
+        self.kernel.tell(NeighbourMessage(2, "fe80::5", A, netlink.NUD_REACHABLE))
         self.assertEqual([("fe80::5%eth0", A)], self.seen())
 
     def test_a_storm(self) -> None:
@@ -103,19 +103,19 @@ class Watching(SynchronousTestCase):
 
     def test_our_own_addresses(self) -> None:
         """A new address of ours is told when it has settled; what is repeated, or was so before, is not."""
-        link, address = Link(2, "eth0", UP), Address(2, "10.0.0.9", "10.0.0.9", 24, 0)
+        link, address = LinkMessage(2, "eth0", UP), AddressMessage(2, "10.0.0.9", "10.0.0.9", 24, 0)
         for message in (link, address):
             self.kernel.tell(message)
         self.watch.startWatching(self.sink)
-        for message in (link, address, Link(2, "eth0", UP | 0x40)):
+        for message in (link, address, LinkMessage(2, "eth0", UP | 0x40)):
             self.kernel.tell(message)
         self.clock.advance(5)
         self.assertEqual([], self.changes)
-        self.kernel.tell(Address(2, "10.0.0.9", "10.0.0.9", 24, 0, removed=True))
+        self.kernel.tell(AddressMessage(2, "10.0.0.9", "10.0.0.9", 24, 0, removed=True))
         self.clock.advance(1)
-        self.kernel.tell(Address(2, "10.0.1.9", "10.0.1.9", 24, 0))
+        self.kernel.tell(AddressMessage(2, "10.0.1.9", "10.0.1.9", 24, 0))
         self.clock.advance(1.5)
         self.assertEqual([7.5], self.changes)
-        self.kernel.tell(Link(2, "eth0", 0))
+        self.kernel.tell(LinkMessage(2, "eth0", 0))
         self.clock.advance(1.5)
         self.assertEqual([7.5, 9.0], self.changes)

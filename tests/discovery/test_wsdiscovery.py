@@ -13,11 +13,11 @@ from zope.interface.verify import verifyObject
 
 from tests.discovery.case import GroupCase, Watching
 from twisted_detector.discovery.multicast.listener import Spot
-from twisted_detector.discovery.rate_limit import Pacer
+from twisted_detector.discovery.rate_limit import PacketRateLimiter
 from twisted_detector.discovery.wsdiscovery import listener as wsd_hearing
 from twisted_detector.discovery.wsdiscovery.dialects import Dialects
 from twisted_detector.discovery.wsdiscovery.discoverer import WSDiscovery
-from twisted_detector.discovery.wsdiscovery.unicast import RoutedNetworks
+from twisted_detector.discovery.wsdiscovery.unicast import UnicastProbes
 from twisted_detector.errors import CamdetectError
 from twisted_detector.interfaces import IDiscoverer, IFinder, ILookAt, IQuickLook, IWatcher
 from twisted_detector.model import Candidate, Evidence, EvidenceKind, Interface
@@ -216,7 +216,7 @@ class SweepTests(DiscoveryCase):
         self.assertEqual(len(self.lan.sent), sent)
 
 
-class SlowHearing(wsd_hearing.Hearing):
+class SlowHearing(wsd_hearing.WSDiscoveryListener):
     """Takes 10 ms to read each datagram."""
 
     def __init__(self, sink: RecordingSink, *, spent: list[float], **more: Any) -> None:
@@ -514,7 +514,7 @@ class OtherLooks(DiscoveryCase):
         self.discovery = self.make(
             networks=["interfaces", "10.0.0.0/28", "192.168.7.0/24"],
             exclude=["192.168.7.128/25"],
-            pacer=Pacer(101, self.clock.seconds, self.clock),
+            pacer=PacketRateLimiter(101, self.clock.seconds, self.clock),
         )
         self.lan.attach("192.168.7.7", answering(camera("192.168.7.7")), interface="far")
         sweeping = self.begin()
@@ -527,6 +527,6 @@ class OtherLooks(DiscoveryCase):
 
     def test_a_large_network_behind_a_router(self) -> None:
         """Of a large network each sweep asks the next part."""
-        networks = RoutedNetworks(["172.16.0.0/20"], [])
+        networks = UnicastProbes(["172.16.0.0/20"], [])
         first, second = list(networks.due([ETH0])), list(networks.due([ETH0]))
         self.assertEqual((1024, 1024, set()), (len(first), len(second), set(first) & set(second)))

@@ -12,7 +12,7 @@ from twisted.internet.task import Clock
 
 from twisted_detector.mqtt.network.buffered_socket import AttemptFailed
 from twisted_detector.mqtt.network.connect import Address
-from twisted_detector.mqtt.network.loop import Report
+from twisted_detector.mqtt.network.loop import LoopReport
 from twisted_detector.mqtt.network.paho_session import Accepted, Ending, Job
 from twisted_detector.mqtt.seams import OutboxItem
 
@@ -27,7 +27,7 @@ class ThreadlessReactor(Clock):
 class FakeLink:
     """The network side of one attempt, as ``Link``; the test plays the broker."""
 
-    def __init__(self, job: Job, *, deliver: Callable[[Report], None], monotonic: Callable[[], float]) -> None:
+    def __init__(self, job: Job, *, deliver: Callable[[LoopReport], None], monotonic: Callable[[], float]) -> None:
         self.job = job
         self.deliver = deliver
         self.items: list[OutboxItem] = []
@@ -62,18 +62,18 @@ class FakeLink:
     # What the broker does.
 
     def accept(self, receive_maximum: int = 65535, protocol: int = 4) -> None:
-        self.deliver(Report(accepted=Accepted(receive_maximum, 0, protocol)))
+        self.deliver(LoopReport(accepted=Accepted(receive_maximum, 0, protocol)))
 
     def acknowledge(self, count: int | None = None) -> list[OutboxItem]:
         """Acknowledge the first ``count`` messages that are in flight, or all."""
         taken = self.items[:count]
         del self.items[: len(taken)]
         if taken:
-            self.deliver(Report(acknowledged=[item.token for item in taken], latencies=[0.01] * len(taken)))
+            self.deliver(LoopReport(acknowledged=[item.token for item in taken], latencies=[0.01] * len(taken)))
         return taken
 
     def say(self, topic: str, payload: bytes, retained: bool = False) -> None:
-        self.deliver(Report(messages=[(topic, payload, retained)]))
+        self.deliver(LoopReport(messages=[(topic, payload, retained)]))
 
 
 class FakeThread:

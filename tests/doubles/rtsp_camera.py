@@ -59,7 +59,7 @@ class Asked:
     method: str
     url: str
     authorized: bool
-    request: rtsp.Request
+    request: rtsp.RtspRequest
 
 
 @dataclass
@@ -143,7 +143,7 @@ class Connection(StringTransport):
 
     def receive(self, data: bytes) -> None:
         for event in self.parser.receive(data):
-            if isinstance(event, rtsp.Request):
+            if isinstance(event, rtsp.RtspRequest):
                 self.answer(event)
 
     def send(self, data: bytes) -> None:
@@ -164,7 +164,7 @@ class Connection(StringTransport):
 
     # --- answers ---
 
-    def answer(self, request: rtsp.Request) -> None:
+    def answer(self, request: rtsp.RtspRequest) -> None:
         camera = self.camera
         authorization = request.header("Authorization")
         camera.asked.append(Asked(self.number, request.method, request.url, bool(authorization), request))
@@ -193,7 +193,7 @@ class Connection(StringTransport):
                 self.send(rtsp.format_interleaved(camera.channel + 1, b"\x80\xc8\0\0"))
                 self.send(rtsp.format_interleaved(camera.channel, packet))
 
-    def usual(self, request: rtsp.Request, authorization: str) -> tuple[int, list[tuple[str, str]], bytes]:
+    def usual(self, request: rtsp.RtspRequest, authorization: str) -> tuple[int, list[tuple[str, str]], bytes]:
         camera = self.camera
         if request.method == "OPTIONS":
             return 200, [("Public", "DESCRIBE, SETUP, PLAY, TEARDOWN")], b""
@@ -216,7 +216,7 @@ class Connection(StringTransport):
                 return 200, [("Session", "42;timeout=60"), ("Transport", transport)], b""
         return 200, [], b""
 
-    def judge(self, request: rtsp.Request, authorization: str) -> bool | None:
+    def judge(self, request: rtsp.RtspRequest, authorization: str) -> bool | None:
         """None: come in; else whether the next challenge is called stale."""
         camera = self.camera
         if not authorization:

@@ -22,7 +22,7 @@ from tests.faults.account import StallMeter, resident_mb
 from tests.faults.waiting import sleep, until
 from twisted_detector.model import Message, Priority
 from twisted_detector.mqtt.service import MqttService, MqttSettings
-from twisted_detector.service.monotonic_reactor import steady_reactor
+from twisted_detector.service.monotonic_reactor import monotonic_reactor
 
 CLIENT = "publisher"
 
@@ -230,7 +230,7 @@ TASKS: dict[str, Callable[..., Any]] = {
 
 async def run(port: str, folder: str, task: str, *arguments: str) -> None:
     reactor.seconds = WALL  # in the place of the platform's: all of Twisted's timers ask it
-    publisher = Publisher(steady_reactor(reactor), int(port), Path(folder))
+    publisher = Publisher(monotonic_reactor(reactor), int(port), Path(folder))
     try:
         await publisher.service.start()
         publisher.meter.start()

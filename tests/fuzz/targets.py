@@ -175,7 +175,7 @@ def _rtsp(data: bytes) -> None:
     parser = rtsp.Parser()
     for piece in pieces(data):
         for event in parser.receive(piece):
-            if isinstance(event, rtsp.Response):
+            if isinstance(event, rtsp.RtspResponse):
                 _ = event.cseq, event.header("Session"), event.all("WWW-Authenticate")
 
 
@@ -262,7 +262,7 @@ def _multipart(data: bytes) -> None:
 def _netlink(data: bytes) -> None:
     tables = kernel.KernelTables()
     for message in netlink.parse(data):
-        if isinstance(message, netlink.Link | netlink.Address | netlink.Neighbour):
+        if isinstance(message, netlink.LinkMessage | netlink.AddressMessage | netlink.NeighbourMessage):
             tables.apply(message)
     _ = tables.interfaces(), tables.known()
     for target in tables.targets("10.0.0.5"):
@@ -277,7 +277,7 @@ def _kernel(data: bytes) -> None:
         tables.begin(kinds[number % 3])
         with suppress(RemoteError):
             for message in netlink.parse(part):
-                if isinstance(message, netlink.Link | netlink.Address | netlink.Neighbour):
+                if isinstance(message, netlink.LinkMessage | netlink.AddressMessage | netlink.NeighbourMessage):
                     tables.apply(message)
         tables.known()
         tables.end(kinds[number % 3], whole=bool(number & 4))

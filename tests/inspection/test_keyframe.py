@@ -14,7 +14,7 @@ from zope.interface.verify import verifyObject
 from tests.doubles.rtsp_camera import KEYFRAME, SDP, SPS, Camera as RtspCamera, result_of
 from tests.facts import PLAYS, SILENT, login, stream
 from twisted_detector.errors import Malformed, Unauthorized, Unreachable
-from twisted_detector.inspection.device_locks import Lanes
+from twisted_detector.inspection.device_locks import DeviceLocks
 from twisted_detector.inspection.pictures.keyframe import KeyframeTaker
 from twisted_detector.inspection.rtsp.validator import RtspValidator
 from twisted_detector.model import Camera, Login, Proof, Stream, StreamReport
@@ -118,7 +118,7 @@ class Capturing(SynchronousTestCase):
     def setUp(self) -> None:
         self.clock = Clock()
         self.camera = RtspCamera(self.clock, paths={"/a": SDP}, media=[SPS, PPS, KEYFRAME, OTHER], marked=True)
-        self.lanes = Lanes()
+        self.lanes = DeviceLocks()
         self.validator = RtspValidator(self.clock, connect=self.camera, lanes=self.lanes)
 
     def capture(self, url: str = "rtsp://10.0.0.5/a", one: Login | None = None) -> tuple[StreamReport, bytes]:

@@ -12,7 +12,7 @@ from zope.interface.verify import verifyObject
 
 from tests.inspection.scripted_camera import MAIN, SUB, ScriptedCamera
 from twisted_detector.errors import Busy, LocalError, Malformed, Unauthorized, Unreachable
-from twisted_detector.inspection.device_locks import Lanes
+from twisted_detector.inspection.device_locks import DeviceLocks
 from twisted_detector.inspection.http.client import HttpResponse, KeptConnectionClosed
 from twisted_detector.inspection.onvif.inspector import MAX_GREETINGS, OnvifInspector
 from twisted_detector.inspection.onvif.session import OnvifSession
@@ -790,7 +790,7 @@ class Transport(Base):
                 return await ScriptedCamera.post(inner, url, body, headers)
 
         slow, quick = Slow(self.clock.seconds), self.camera()
-        lanes = Lanes()
+        lanes = DeviceLocks()
         asking = [self.start(slow, None, ANNOUNCED, lanes=lanes) for _ in range(2)]
         other = self.start(quick, None, replace(ANNOUNCED, address="192.0.2.10"), lanes=lanes)
         self.successResultOf(other)

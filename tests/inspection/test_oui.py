@@ -6,7 +6,7 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from twisted_detector.inspection.oui import MAX_NAME, MAX_REMEMBERED, Makers, registry_files
+from twisted_detector.inspection.oui import MAX_NAME, MAX_REMEMBERED, OuiRegistry, registry_files
 from twisted_detector.model import Mac
 
 
@@ -26,7 +26,7 @@ class OurRegistry(SynchronousTestCase):
         (self.directory / "iab.txt").write_bytes(b"header\n" + record)
         number = int.from_bytes(bytes.fromhex("001BC5ABC000"), "big") >> 12
         (self.directory / "iab.idx").write_text(f"1,2,3\n{number},7,{len(record)}\n")
-        self.makers = Makers(self.directory)
+        self.makers = OuiRegistry(self.directory)
 
     def write(self, kind: str, blocks: list[str], names: list[str]) -> None:
         text, lines = b"header\n", []
@@ -78,7 +78,7 @@ class TheInstalledRegistry(SynchronousTestCase):
     def test_makers_of_cameras(self) -> None:
         """The registry that is a requirement of ours names makers of cameras."""
         self.assertIsNotNone(registry_files())
-        makers = Makers()
+        makers = OuiRegistry()
         for text, word in (
             ("c0:56:e3:00:00:01", "Hikvision"),
             ("3c:ef:8c:00:00:01", "Dahua"),

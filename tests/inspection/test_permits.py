@@ -17,7 +17,7 @@ from tests.doubles.rtsp_camera import Camera, result_of
 from tests.facts import A, candidate, login
 from tests.inspection.scripted_camera import ScriptedCamera
 from twisted_detector.detector.login_attempt import once, spend
-from twisted_detector.detector.visit import Visit
+from twisted_detector.detector.visit import InspectionSession
 from twisted_detector.errors import Malformed, NotAgain, Unauthorized, Unreachable
 from twisted_detector.inspection.http.client import HttpResponse, KeptConnectionClosed
 from twisted_detector.inspection.logins.budget import WINDOW, LoginBudget
@@ -241,7 +241,7 @@ class VisitTests(Case):
     """No manner of a camera makes a wrong login reach it more than twice in half an hour."""
 
     def visit(self, inspector: Any) -> None:
-        visit = Visit(self.clock, DEVICE, validator=ScriptedValidator(), budget=self.budget)
+        visit = InspectionSession(self.clock, DEVICE, validator=ScriptedValidator(), budget=self.budget)
         with contextlib.suppress(Unreachable, Malformed):
             result_of(self.clock, visit.ask(inspector), wait=12)
 

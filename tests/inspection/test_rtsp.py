@@ -14,7 +14,7 @@ from zope.interface.verify import verifyObject
 
 from tests.doubles.rtsp_camera import KEYFRAME, NO_KEYFRAME, SDP, SPS, Camera, result_of
 from twisted_detector.errors import Busy, LocalError, Malformed, Unauthorized, Unreachable
-from twisted_detector.inspection.device_locks import Lanes
+from twisted_detector.inspection.device_locks import DeviceLocks
 from twisted_detector.inspection.rtsp import catalog, inspector as rtsp_inspection
 from twisted_detector.inspection.rtsp.client import RtspClient
 from twisted_detector.inspection.rtsp.connection import USER_AGENT, RtspSession
@@ -193,7 +193,7 @@ class ClientTests(RtspTestCase):
             connection.session.close()
         super().tearDown()
 
-    def ask(self, client: RtspClient, method: str = "DESCRIBE") -> rtsp.Response:
+    def ask(self, client: RtspClient, method: str = "DESCRIBE") -> rtsp.RtspResponse:
         return result_of(self.clock, client.ask(method, URL))
 
     def test_the_first_request_is_plain(self) -> None:
@@ -492,7 +492,7 @@ class ValidatorTests(RtspTestCase):
     def test_udp(self) -> None:
         """Where RTP over TCP is not to be had (461) it comes over UDP, to ports of ours that are given back."""
 
-        def setup(request: rtsp.Request) -> Any:
+        def setup(request: rtsp.RtspRequest) -> Any:
             if "client_port" not in request.header("Transport"):
                 return 461
             return (
@@ -500,7 +500,7 @@ class ValidatorTests(RtspTestCase):
                 "Transport: RTP/AVP;unicast;client_port=40000-40001;server_port=6970-6971\r\n\r\n"
             ).encode()
 
-        def play(request: rtsp.Request) -> Any:
+        def play(request: rtsp.RtspRequest) -> Any:
             for index, payload in enumerate((SPS, KEYFRAME)):
                 MemoryPair.last.heard(rtp.format_packet(rtp.RtpPacket(96, index, 0, 1, payload)))
             return 200
@@ -595,7 +595,7 @@ class ValidatorTests(RtspTestCase):
 
     def test_one_connection_per_device(self) -> None:
         """Checks of two streams of one device follow each other; those of two devices do not wait."""
-        lanes = Lanes()
+        lanes = DeviceLocks()
         validator = RtspValidator(self.clock, connect=self.camera, lanes=lanes)
         self.camera.media = []
         checks = [
@@ -631,7 +631,7 @@ class BadInputTests(RtspTestCase):
         """Answer with ``first``, and with ``piece`` again and again until the connection is closed."""
         sent = [0]
 
-        def on(request: rtsp.Request) -> Any:
+        def on(request: rtsp.RtspRequest) -> Any:
             connection = self.camera.connections[-1]
 
             def more() -> None:
@@ -855,7 +855,7 @@ class InspectorTests(RtspTestCase):
     def test_hang_up_on_wrong_path(self) -> None:
         """A server that hangs up on a path that it does not have is asked on, on a new connection each time."""
 
-        def describe(request: rtsp.Request) -> Any:
+        def describe(request: rtsp.RtspRequest) -> Any:
             return ... if request.url == URL else "close"
 
         self.camera.script["DESCRIBE"] = describe

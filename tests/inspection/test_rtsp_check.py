@@ -8,7 +8,7 @@ from tests.doubles.rtsp_camera import KEYFRAME, SDP, SPS, result_of
 from tests.inspection.test_rtsp import LOGIN, URL, RtspTestCase
 from twisted_detector.errors import Busy, Unauthorized
 from twisted_detector.inspection import device_locks as lanes_module
-from twisted_detector.inspection.device_locks import Lanes
+from twisted_detector.inspection.device_locks import DeviceLocks
 from twisted_detector.inspection.rtsp.inspector import RtspInspector, RtspValidator
 from twisted_detector.model import Candidate, Login, Proof, Secret, Stream, StreamReport
 from twisted_detector.model.reasons import ReasonCode
@@ -17,7 +17,7 @@ from twisted_detector.model.reasons import ReasonCode
 class CheckTests(RtspTestCase):
     def setUp(self) -> None:
         super().setUp()
-        self.lanes = Lanes()
+        self.lanes = DeviceLocks()
         self.validator = RtspValidator(self.clock, connect=self.camera, lanes=self.lanes, cnonce=lambda: "c")
         self.camera.media = [SPS, KEYFRAME]
 

@@ -15,7 +15,7 @@ from zope.interface.verify import verifyObject
 from tests.facts import login
 from twisted_detector.detector.login_attempt import once
 from twisted_detector.errors import Busy, Malformed, NotAgain, Unauthorized, Unreachable
-from twisted_detector.inspection.device_locks import Lanes
+from twisted_detector.inspection.device_locks import DeviceLocks
 from twisted_detector.inspection.http.client import HttpResponse, SinkFor
 from twisted_detector.inspection.pictures.snapshot import SnapshotTaker
 from twisted_detector.model import Camera, Login
@@ -92,7 +92,7 @@ class Snapshots(SynchronousTestCase):
         self.clock = Clock()
         self.clock.advance(1000)
         self.site = ScriptedSite(image())
-        self.lanes = Lanes()
+        self.lanes = DeviceLocks()
         self.basic = False
 
     def taking(self, camera: Camera = CAMERA, one: Login | None = None) -> Deferred[Picture | None]:

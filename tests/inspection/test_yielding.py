@@ -8,7 +8,7 @@ from twisted.internet.base import DelayedCall
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
-from twisted_detector.inspection.yielding import Turns
+from twisted_detector.inspection.yielding import CooperativeQueue
 
 
 class Reactor:
@@ -32,7 +32,7 @@ class TurnsTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.reactor = Reactor()
         self.now = 0.0
-        self.turns = Turns(cast(Any, self.reactor), monotonic=lambda: self.now, seconds=0.01)
+        self.turns = CooperativeQueue(cast(Any, self.reactor), monotonic=lambda: self.now, seconds=0.01)
         self.done: list[int] = []
 
     def work(self, number: int, *, again: int = 0, seconds: float = 0.004) -> Deferred[None]:

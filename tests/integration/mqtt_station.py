@@ -17,7 +17,7 @@ from twisted.internet import reactor, task
 from twisted.internet.defer import Deferred
 
 from tests.ports import free_port
-from twisted_detector.mqtt.client import Mqtt, MqttSettings
+from twisted_detector.mqtt.client import MqttClient, MqttSettings
 from twisted_detector.mqtt.connection.connection import make_connection
 from twisted_detector.mqtt.seams import ConnectionState
 from twisted_detector.testing.outbox import MemoryOutbox
@@ -69,7 +69,7 @@ class Station:
         self.outbox = MemoryOutbox()
         self.events: list[Any] = []
         self.changes: list[Any] = []
-        self.mqtt = Mqtt(
+        self.mqtt = MqttClient(
             reactor,
             settings=MqttSettings(
                 **{"host": "127.0.0.1", "port": port, "client_id": client_id, "lwt_topic": "site/lwt", **settings}

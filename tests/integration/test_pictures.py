@@ -21,7 +21,7 @@ from tests.integration.test_simulator import LOGIN, Running, simulator
 from tests.ports import free_port
 from tests.processes import Process
 from twisted_detector.errors import Malformed, Unauthorized
-from twisted_detector.inspection.device_locks import Lanes
+from twisted_detector.inspection.device_locks import DeviceLocks
 from twisted_detector.inspection.pictures import decoder_child
 from twisted_detector.inspection.pictures.decoder import Decoder, available
 from twisted_detector.inspection.pictures.keyframe import KeyframeTaker
@@ -45,11 +45,11 @@ def camera(*streams: Stream, snapshot: str = "") -> Camera:
 
 def snapshots(**more: Any) -> SnapshotTaker:
     options: dict[str, Any] = {"timeout": 5.0, "max_bytes": 2_097_152, "allow_basic": lambda address: False}
-    return SnapshotTaker(reactor, cnonce=lambda: os.urandom(8).hex(), lanes=Lanes(), **{**options, **more})
+    return SnapshotTaker(reactor, cnonce=lambda: os.urandom(8).hex(), lanes=DeviceLocks(), **{**options, **more})
 
 
 def validator() -> RtspValidator:
-    return RtspValidator(reactor, timeout=10.0, lanes=Lanes())
+    return RtspValidator(reactor, timeout=10.0, lanes=DeviceLocks())
 
 
 def of(running: Running) -> Camera:

@@ -23,7 +23,7 @@ from twisted.internet.threads import deferToThread
 
 from tests.ports import free_port
 from tests.processes import Process, wait_until
-from twisted_detector.inspection.device_locks import Lanes
+from twisted_detector.inspection.device_locks import DeviceLocks
 from twisted_detector.inspection.rtsp.inspector import RtspValidator
 from twisted_detector.model import Login, Proof, Secret, Stream
 
@@ -45,7 +45,7 @@ def ffprobe(url: str, transport: str) -> tuple[str, int, int, float]:
 
 async def agree(url: str, transport: str, login: Login | None = None) -> None:
     """Our full proof and ffprobe say the same, and the cheap check stands by it."""
-    lanes = Lanes()
+    lanes = DeviceLocks()
     validator = RtspValidator(reactor, allow_basic=lambda _: True, lanes=lanes)
     report = await validator.validate(Stream(url=url), login)
     assert (report.proof, report.validated) == (Proof.KEYFRAME, True), report.reason

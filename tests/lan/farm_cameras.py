@@ -24,7 +24,7 @@ from twisted.internet.task import react
 from twisted_detector.model import Login, Mac, Secret
 from twisted_detector.testing.simulator.camera import MADE_UP_LOGIN, Auth, CameraSpec, parse_quirks
 from twisted_detector.testing.simulator.fleet import SimulatedCamera
-from twisted_detector.testing.simulator.wsdiscovery import Responder, match_of
+from twisted_detector.testing.simulator.wsdiscovery import WSDiscoveryResponder, match_of
 from twisted_detector.wire.lan.wsdiscovery import GROUP_IPV4, PORT, hello
 
 _ALL_GROUPS = 49  # IP_MULTICAST_ALL, linux/in.h
@@ -35,7 +35,7 @@ class Ear(DatagramProtocol):
 
     noisy = False
 
-    def __init__(self, responder: Responder, address: str) -> None:
+    def __init__(self, responder: WSDiscoveryResponder, address: str) -> None:
         self._responder = responder
         self._address = address
 
@@ -68,7 +68,7 @@ class Cameras:
         self._login = login
         self._random = Random()
         self._live: dict[int, tuple[dict[str, Any], SimulatedCamera, Any]] = {}
-        self._responder = Responder(clock=reactor, random=self._random)
+        self._responder = WSDiscoveryResponder(clock=reactor, random=self._random)
 
     def open(self) -> None:
         """Hear the group on the cable."""

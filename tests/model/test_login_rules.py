@@ -8,7 +8,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.facts import A, candidate, login
 from twisted_detector.config.config import Config
-from twisted_detector.config.kinds import Refused
+from twisted_detector.config.kinds import ValueRefused
 from twisted_detector.config.load import load
 from twisted_detector.config.logins import LOGINS
 from twisted_detector.config.reader import FileContent
@@ -116,7 +116,7 @@ class ReadingTests(SynchronousTestCase):
             (["a:b", "[vendor axis]"], "entry 2"),
         ):
             with self.subTest(lines=lines):
-                refusal = self.assertRaises(Refused, read, *lines)
+                refusal = self.assertRaises(ValueRefused, read, *lines)
                 self.assertIn(word, str(refusal))
                 self.assertNotIn("canary", str(refusal))
 

@@ -13,11 +13,11 @@ from tests.doubles.mqtt import FakeLink, FakeResolver, FakeThread, ThreadlessRea
 from twisted_detector.errors import LocalError
 from twisted_detector.interfaces import ISubscriber
 from twisted_detector.model import Message, Secret
-from twisted_detector.mqtt.client import Mqtt, MqttSettings
+from twisted_detector.mqtt.client import MqttClient, MqttSettings
 from twisted_detector.mqtt.connection.connection import make_connection
 from twisted_detector.mqtt.network.attempts import MAX_THREADS_LOST
 from twisted_detector.mqtt.network.buffered_socket import AttemptFailed
-from twisted_detector.mqtt.network.loop import Report
+from twisted_detector.mqtt.network.loop import LoopReport
 from twisted_detector.mqtt.network.paho_session import Ending
 from twisted_detector.mqtt.seams import ConnectionState, IConnectionActions
 from twisted_detector.testing.outbox import MemoryOutbox
@@ -43,7 +43,7 @@ class MqttTestCase(SynchronousTestCase):
         self.changes: list[Any] = []
         self.sessions: list[int] = []
 
-    def make(self, **settings: Any) -> Mqtt:
+    def make(self, **settings: Any) -> MqttClient:
         def link(*arguments: Any, **keywords: Any) -> FakeLink:
             self.links.append(FakeLink(*arguments, **keywords))
             return self.links[-1]
@@ -52,7 +52,7 @@ class MqttTestCase(SynchronousTestCase):
             self.threads.append(FakeThread())
             return self.threads[-1]
 
-        self.mqtt = Mqtt(
+        self.mqtt = MqttClient(
             self.reactor,
             settings=MqttSettings(**{"host": "broker", "client_id": "c", "lwt_topic": LWT, **settings}),
             outbox=self.outbox,
@@ -294,7 +294,7 @@ class SendingTests(MqttTestCase):
         link = self.connect(receive_maximum=1, lwt_topic="")
         self.put(2)
         item = link.items.pop()
-        link.deliver(Report(refused=[(item.token, "the broker says: not authorized")]))
+        link.deliver(LoopReport(refused=[(item.token, "the broker says: not authorized")]))
         self.assertEqual(self.outbox.refusals[0][1], "the broker says: not authorized")
         self.assertEqual(len(link.items), 1)
         self.assertEqual(self.mqtt.metrics.refused, 1)

@@ -21,7 +21,7 @@ from twisted_detector.mqtt.network.buffered_socket import (
     in_words,
 )
 from twisted_detector.mqtt.network.connect import tls_context
-from twisted_detector.mqtt.network.paho_session import FIVE, THREE_ONE_ONE, Job, PahoClient, accepted_from
+from twisted_detector.mqtt.network.paho_session import FIVE, THREE_ONE_ONE, Job, PahoSession, accepted_from
 from twisted_detector.mqtt.network.resolver import Resolver
 from twisted_detector.mqtt.network.watchdog import PING_AFTER, SILENCE, Watchdog
 from twisted_detector.mqtt.settings import MqttSettings
@@ -49,11 +49,11 @@ PACKETS = (
 
 
 class ClientTestCase(SynchronousTestCase):
-    def make(self, protocol: int = THREE_ONE_ONE, **settings: Any) -> PahoClient:
+    def make(self, protocol: int = THREE_ONE_ONE, **settings: Any) -> PahoSession:
         self.raw = MemorySocket()
         self.sock = BatchedSocket(self.raw)
         wanted = MqttSettings(**{"host": "h", "client_id": "c", "lwt_topic": "w", **settings})
-        self.client = PahoClient(Job(wanted, protocol, 1, b"gone", ()), self.sock)
+        self.client = PahoSession(Job(wanted, protocol, 1, b"gone", ()), self.sock)
         self.client.begin()
         return self.client
 
@@ -75,7 +75,7 @@ class ClientTestCase(SynchronousTestCase):
         self.sock.fill()
         self.client.read()
 
-    def connected(self, protocol: int = THREE_ONE_ONE) -> PahoClient:
+    def connected(self, protocol: int = THREE_ONE_ONE) -> PahoSession:
         self.make(protocol)
         self.flush()
         self.feed(CONNACK if protocol == THREE_ONE_ONE else CONNACK_FIVE)

@@ -13,10 +13,10 @@ from tests.mqtt.test_outbox import OutboxTestCase, event, state
 from twisted_detector.errors import Dropped
 from twisted_detector.model import Message, Priority
 from twisted_detector.mqtt.metrics import MqttMetrics
-from twisted_detector.mqtt.network.loop import Report
+from twisted_detector.mqtt.network.loop import LoopReport
 from twisted_detector.mqtt.outbox.outbox import Outbox
 from twisted_detector.mqtt.seams import OutboxItem
-from twisted_detector.mqtt.sender import Sender
+from twisted_detector.mqtt.sender import OutboxSender
 
 
 def is_poison(message: Message) -> bool:
@@ -365,7 +365,7 @@ class Sending(SynchronousTestCase):
     def setUp(self) -> None:
         self.clock = Clock()
         self.outbox = Outbox(self.clock.seconds, wall=self.clock.seconds)
-        self.sender = Sender(self.clock, outbox=self.outbox, window=100, metrics=MqttMetrics(session=0))
+        self.sender = OutboxSender(self.clock, outbox=self.outbox, window=100, metrics=MqttMetrics(session=0))
         self.begin()
 
     def begin(self) -> None:
@@ -394,7 +394,7 @@ class Sending(SynchronousTestCase):
         self.assertEqual(self.sent(), [])
         self.clock.advance(0.1)
         self.assertEqual(self.sent(), [b"p"])
-        self.sender.report(Report(acknowledged=self.tokens, latencies=[0.1]))
+        self.sender.report(LoopReport(acknowledged=self.tokens, latencies=[0.1]))
         self.assertEqual((self.outbox.depth(), self.clock.getDelayedCalls()), (0, []))
 
     def test_no_timer_without_a_connection(self) -> None:
@@ -414,7 +414,7 @@ class Sending(SynchronousTestCase):
             self.outbox.put(event(str(number)))
             self.clock.advance(0)
             self.assertEqual(self.sent(), [b"%d" % number])
-            self.sender.report(Report(acknowledged=self.tokens, latencies=[0.1]))
+            self.sender.report(LoopReport(acknowledged=self.tokens, latencies=[0.1]))
         self.clock.advance(0.5)
         self.assertEqual(self.sent(), [b"p"])
 

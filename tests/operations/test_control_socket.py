@@ -20,7 +20,7 @@ from twisted_detector.operations.control_socket import (
     MAX_CONNECTIONS,
     MAX_REQUEST,
     TIMEOUT,
-    Control,
+    ControlSocket,
     NotRunning,
     _Conversations,
     ask,
@@ -58,7 +58,7 @@ class ControlCase(SynchronousTestCase):
     def setUp(self) -> None:
         self.clock = Clock()
         self.later: Deferred[Mapping[str, Any]] = Deferred()
-        self.control = Control(
+        self.control = ControlSocket(
             self.clock, Path("state"), {"echo": self.echo, "slow": self.slow, "bad": self.bad, "no": self.no}
         )
 
@@ -139,7 +139,7 @@ class ControlCase(SynchronousTestCase):
 
     def test_a_path_too_long(self) -> None:
         """Where no socket can be, the daemon goes on without."""
-        Control(self.clock, Path("/x" * 80), {}).start()
+        ControlSocket(self.clock, Path("/x" * 80), {}).start()
 
 
 class Asking(SynchronousTestCase):

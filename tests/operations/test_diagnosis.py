@@ -9,7 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from twisted_detector.model import Camera, Interface, Status
 from twisted_detector.operations.diagnosis import OPEN, REFUSED, SILENT, Case, diagnose
 from twisted_detector.registry.lifecycle import Phase
-from twisted_detector.registry.observations import Fact
+from twisted_detector.registry.observations import Observation
 
 ETH0 = Interface("eth0", 2, "10.0.0.9", 24)
 HERE = "10.0.0.5"
@@ -18,8 +18,8 @@ LIVING = Case(HERE, (ETH0,), mac="02:00:00:00:00:0a", ports=CLOSED)
 CAMERA = Camera("cam", "cam", HERE, status=Status.ONLINE, reason="why")
 
 
-def fact(source: str, text: str) -> Fact:
-    return Fact(0.0, 0.0, source, text)
+def fact(source: str, text: str) -> Observation:
+    return Observation(0.0, 0.0, source, text)
 
 
 CASES = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from twisted_detector.operations.process_stats import ReactorLag, Resources, percentile
+from twisted_detector.operations.process_stats import ProcessStats, ReactorLag, percentile
 
 
 class LagTests(SynchronousTestCase):
@@ -62,7 +62,7 @@ class ResourcesTests(SynchronousTestCase):
     def test_this_process(self) -> None:
         """This process has memory and descriptors; no time gone by is no division by zero."""
         clock = Clock()
-        resources = Resources(clock.seconds)
+        resources = ProcessStats(clock.seconds)
         document = resources.document()
         self.assertEqual({"cpu_percent", "rss_mb", "fds"}, set(document))
         self.assertEqual(0.0, document["cpu_percent"])

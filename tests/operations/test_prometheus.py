@@ -17,7 +17,7 @@ OPERATIONS = Path(__file__).resolve().parents[2] / "docs" / "operations"
 
 
 def blocks(**changes: Any) -> dict[str, Any]:
-    """A health document's blocks as :class:`Report` words them."""
+    """A health document's blocks as :class:`LoopReport` words them."""
     outbox = {
         "queue_depth": {"CRITICAL": 0, "STATE": 3, "EVENT": 1, "TELEMETRY": 0},
         "in_flight": 2,

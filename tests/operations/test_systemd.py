@@ -6,7 +6,7 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_detector.config.load import load
-from twisted_detector.operations.systemd import STATUS_SECONDS, Supervisor
+from twisted_detector.operations.systemd import STATUS_SECONDS, SystemdNotifier
 
 
 class Supervised(SynchronousTestCase):
@@ -21,9 +21,9 @@ class Supervised(SynchronousTestCase):
         datagrams, self.datagrams[:] = [one.decode() for one in self.datagrams], []
         return datagrams
 
-    def supervisor(self, watchdog: float = 0.0) -> Supervisor:
+    def supervisor(self, watchdog: float = 0.0) -> SystemdNotifier:
         """One that talks to the socket."""
-        return Supervisor(self.clock, self.datagrams.append, watchdog=watchdog, status=lambda: self.status)
+        return SystemdNotifier(self.clock, self.datagrams.append, watchdog=watchdog, status=lambda: self.status)
 
     def test_life(self) -> None:
         """It says when it is ready, how it stands when that changes, and that it ends."""
@@ -55,7 +55,7 @@ class Supervised(SynchronousTestCase):
         def nobody(datagram: bytes) -> None:
             raise ConnectionRefusedError
 
-        one = Supervisor(self.clock, nobody, watchdog=4.0, status=lambda: self.status)
+        one = SystemdNotifier(self.clock, nobody, watchdog=4.0, status=lambda: self.status)
         one.startService()
         self.clock.advance(2.0)
         self.clock.advance(2.0)
@@ -64,7 +64,7 @@ class Supervised(SynchronousTestCase):
 
     def test_status_fails(self) -> None:
         """A status line that cannot be made does not end the watchdog's signs of life."""
-        one = Supervisor(self.clock, self.datagrams.append, watchdog=4.0, status=lambda: str(1 // 0))
+        one = SystemdNotifier(self.clock, self.datagrams.append, watchdog=4.0, status=lambda: str(1 // 0))
         one.startService()
         self.clock.advance(2.0)
         self.assertEqual(["READY=1", "WATCHDOG=1", "WATCHDOG=1"], self.heard())

@@ -13,7 +13,7 @@ from twisted_detector.config.config import Config
 from twisted_detector.discovery.sweep.connector import Outcome
 from twisted_detector.errors import RemoteError
 from twisted_detector.operations.why import PATIENCE, Why
-from twisted_detector.registry.observations import Casebook
+from twisted_detector.registry.observations import ObservationLog
 from twisted_detector.registry.registry import Registry
 from twisted_detector.testing.lan import ETH0, MemoryHosts, MemoryNeighbours
 
@@ -25,7 +25,7 @@ class WhyCase(SynchronousTestCase):
         self.clock = Clock()
         self.hosts = MemoryHosts(self.clock)
         self.neighbours = MemoryNeighbours(ETH0, macs={HERE: A})
-        self.casebook = Casebook()
+        self.casebook = ObservationLog()
 
     def ask(self, address: object, **settings: Any) -> Any:
         why = Why(

@@ -25,9 +25,9 @@ from twisted_detector.outputs.go2rtc.document import Go2rtcOptions
 from twisted_detector.outputs.sync.env_file import EnvDelivery, quoted
 from twisted_detector.outputs.sync.file import FileDelivery
 from twisted_detector.outputs.sync.merging import difference, merge_section
-from twisted_detector.outputs.sync.seams import Away, Delivered, Entries, IDelivery, NotTaken, Phase
-from twisted_detector.outputs.sync.target import LAST_RETRY, Follower
-from twisted_detector.outputs.sync_service import LONGEST_WAIT, QUIET, Followers
+from twisted_detector.outputs.sync.seams import Away, Delivered, Entries, IDelivery, NotTaken, TargetPhase
+from twisted_detector.outputs.sync.target import LAST_RETRY, SyncTarget
+from twisted_detector.outputs.sync_service import LONGEST_WAIT, QUIET, SyncService
 
 
 async def at_once(work: Callable[[], Delivered]) -> Delivered:
@@ -57,10 +57,10 @@ class Place:
 
 
 class Following(SynchronousTestCase):
-    def follower(self, place: Place, **more: Any) -> tuple[Follower, Clock, list[Any]]:
+    def follower(self, place: Place, **more: Any) -> tuple[SyncTarget, Clock, list[Any]]:
         clock, saved = Clock(), []
         more = {"base": {}, "save": saved.append, "random": lambda: 0.5, **more}
-        return Follower(clock, place, **more), clock, saved
+        return SyncTarget(clock, place, **more), clock, saved
 
     def test_the_same_again(self) -> None:
         """A wish is delivered once, with what was left there before; what stands there is kept for the next run."""
@@ -72,7 +72,7 @@ class Following(SynchronousTestCase):
         follower.want({"a": 2})
         self.assertEqual(place.delivered, [({"a": 1}, {"old": 1}, False), ({"a": 2}, {"a": 1}, False)])
         self.assertEqual(saved, [{"a": 1}, {"a": 2}])
-        self.assertEqual((follower.standing.phase, clock.getDelayedCalls()), (Phase.DONE, []))
+        self.assertEqual((follower.standing.phase, clock.getDelayedCalls()), (TargetPhase.DONE, []))
 
     def test_away(self) -> None:
         """Who does not answer is tried again, later each time and never later than the bound, until it is there."""
@@ -84,11 +84,11 @@ class Following(SynchronousTestCase):
         while not place.delivered:
             (call,) = clock.getDelayedCalls()
             waits.append(call.getTime() - clock.seconds())
-            self.assertEqual((follower.standing.phase, follower.standing.tries), (Phase.AWAY, len(waits)))
+            self.assertEqual((follower.standing.phase, follower.standing.tries), (TargetPhase.AWAY, len(waits)))
             clock.advance(waits[-1])
         self.assertEqual(waits[:4], [1.0, 2.0, 4.0, 8.0])
         self.assertEqual(max(waits), LAST_RETRY)
-        self.assertEqual((follower.standing.phase, follower.standing.tries), (Phase.DONE, 0))
+        self.assertEqual((follower.standing.phase, follower.standing.tries), (TargetPhase.DONE, 0))
 
     def test_refused(self) -> None:
         """What is refused is not tried soon again, and its reason is told; another wish is tried at once."""
@@ -96,7 +96,7 @@ class Following(SynchronousTestCase):
         place.script = [NotTaken("Frigate refuses it", shown="bad roles")]
         follower, clock, saved = self.follower(place)
         follower.want({"a": 1})
-        self.assertEqual(follower.standing.phase, Phase.REFUSED)
+        self.assertEqual(follower.standing.phase, TargetPhase.REFUSED)
         self.assertIn("bad roles", follower.standing.reason)
         clock.advance(LAST_RETRY * 0.5)
         self.assertEqual((place.delivered, saved), ([], []))
@@ -149,7 +149,7 @@ class Following(SynchronousTestCase):
         place = Place()
         follower, _, saved = self.follower(place, dry=True)
         follower.want({"a": 1})
-        self.assertEqual((place.delivered[0][2], saved, follower.standing.phase), (True, [], Phase.DRY))
+        self.assertEqual((place.delivered[0][2], saved, follower.standing.phase), (True, [], TargetPhase.DRY))
 
 
 class Files(SynchronousTestCase):
@@ -288,12 +288,12 @@ class Telling(SynchronousTestCase):
         self.store = Values()
         self.places = {sort: Place(sort) for sort in ("frigate", "frigate_env", "go2rtc", "go2rtc_live")}
 
-    def service(self, *, frigate: bool = True) -> Followers:
+    def service(self, *, frigate: bool = True) -> SyncService:
         def publish(message: Message) -> Deferred[None]:
             self.said.append(message)
             return succeed(None)
 
-        service = Followers(
+        service = SyncService(
             self.clock,
             cameras=lambda: self.cameras,
             login_of=lambda camera: Login("admin", Secret("hunter2")),

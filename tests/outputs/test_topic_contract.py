@@ -17,7 +17,7 @@ from twisted_detector.errors import ConfigError
 from twisted_detector.events import CameraEvent, ConnectionEvent, Event
 from twisted_detector.model import Message
 from twisted_detector.mqtt.presence import presence
-from twisted_detector.operations.process_stats import ReactorLag, Resources
+from twisted_detector.operations.process_stats import ProcessStats, ReactorLag
 from twisted_detector.outputs.topics import Topics, TopicsOutput
 from twisted_detector.registry.registry import Registry
 
@@ -134,7 +134,7 @@ class TopicTests(ContractCase):
         """Lag and resources have their figures from the first moment, when nothing was measured yet."""
         clock = Clock()
         self.assertEqual({"p50", "p99", "max"}, set(ReactorLag(clock, clock.seconds).document()))
-        self.assertEqual({"cpu_percent", "rss_mb", "fds"}, set(Resources(clock.seconds).document()))
+        self.assertEqual({"cpu_percent", "rss_mb", "fds"}, set(ProcessStats(clock.seconds).document()))
 
 
 class LifeTests(ContractCase):

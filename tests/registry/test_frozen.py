@@ -11,7 +11,7 @@ from twisted_detector.bus import Bus
 from twisted_detector.config.config import Config
 from twisted_detector.events import CameraOnline, CameraTrouble
 from twisted_detector.model import Camera, Status
-from twisted_detector.registry.frozen import FROZEN, LEAST, MAX_SERIES, Stills
+from twisted_detector.registry.frozen import FROZEN, LEAST, MAX_SERIES, FreezeDetector
 from twisted_detector.registry.lifecycle import Phase
 from twisted_detector.registry.registry import Registry
 from twisted_detector.service.settings import stills
@@ -24,7 +24,7 @@ class StillsTests(SynchronousTestCase):
     """The decision."""
 
     def setUp(self) -> None:
-        self.stills = Stills(checks=4, pictures=3)
+        self.stills = FreezeDetector(checks=4, pictures=3)
         self.now = 1000.0
 
     def see(self, *digests: str, url: str = URL) -> float | None:
@@ -78,7 +78,7 @@ class StillsTests(SynchronousTestCase):
 
     def test_switched_off(self) -> None:
         """Without a limit nothing is kept and nothing is frozen."""
-        self.stills = Stills()
+        self.stills = FreezeDetector()
         self.assertIsNone(self.see(*"aaaaaaaa"))
         self.assertEqual(len(self.stills), 0)
 
@@ -107,7 +107,7 @@ class RegistryTests(SynchronousTestCase):
         self.heard = RecordingListener()
         bus = Bus()
         bus.subscribe(self.heard)
-        self.stills = Stills(checks=3, pictures=2)
+        self.stills = FreezeDetector(checks=3, pictures=2)
         self.registry = Registry(bus.emit, stills=self.stills)
         seen = self.registry.observe(sighting(mac=A), 1.0)
         assert seen is not None

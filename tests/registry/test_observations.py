@@ -9,18 +9,18 @@ from tests.facts import A, inspection, login, sighting
 from twisted_detector.events import CameraMoved, CameraOffline
 from twisted_detector.interfaces import IEventListener
 from twisted_detector.model import Camera, Status
-from twisted_detector.registry.observations import MAX_TEXT, Casebook, inspected_text, login_texts, seen_text
+from twisted_detector.registry.observations import MAX_TEXT, ObservationLog, inspected_text, login_texts, seen_text
 
 HERE, THERE = "10.0.0.5", "10.0.0.6"
 
 
 class Keeping(SynchronousTestCase):
-    def texts(self, book: Casebook, address: str) -> list[str]:
+    def texts(self, book: ObservationLog, address: str) -> list[str]:
         return [fact.text for fact in book.facts(address)]
 
     def test_the_same_again_is_counted(self) -> None:
         """A fact that comes again is one, with its number, its first and its last time; the latest comes last."""
-        book = Casebook()
+        book = ObservationLog()
         for at, what in ((1.0, "a"), (2.0, "b"), (3.0, "a")):
             book.note(at, HERE, "check", what)
         self.assertEqual(["b", "a"], self.texts(book, HERE))
@@ -28,7 +28,7 @@ class Keeping(SynchronousTestCase):
 
     def test_bounds(self) -> None:
         """So many facts of so many addresses, of such a length; the oldest go; no control characters."""
-        book = Casebook(max_addresses=2, max_facts=3)
+        book = ObservationLog(max_addresses=2, max_facts=3)
         for number in range(9):
             book.note(number, HERE, "check", str(number))
         self.assertEqual(["6", "7", "8"], self.texts(book, HERE))
@@ -40,7 +40,7 @@ class Keeping(SynchronousTestCase):
 
     def test_a_flood_of_hearsay(self) -> None:
         """Whatever is announced from however many addresses, what was asked and answered stays."""
-        book = Casebook(max_addresses=100)
+        book = ObservationLog(max_addresses=100)
         book.note(0, HERE, "wsdiscovery", "seen")
         book.note(1, HERE, "onvif", "a camera")
         for number in range(10_000):
@@ -49,7 +49,7 @@ class Keeping(SynchronousTestCase):
 
     def test_events(self) -> None:
         """A move is told at both addresses; an end with its reason."""
-        book = Casebook()
+        book = ObservationLog()
         verifyObject(IEventListener, book)
         camera = Camera("id1", "id1", THERE, status=Status.OFFLINE)
         book.handle(CameraMoved(at=1.0, camera=camera, old_address=HERE, new_address=THERE))

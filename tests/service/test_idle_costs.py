@@ -16,7 +16,7 @@ import sys, time
 import twisted_detector.service.daemon, twisted_detector.config.config, twisted_detector.plugins.builtin
 from collections import Counter
 from twisted.internet.task import Clock
-from twisted_detector.discovery.wsdiscovery.listener import Hearing
+from twisted_detector.discovery.wsdiscovery.listener import WSDiscoveryListener as Hearing
 from twisted_detector.testing.lan import RecordingSink
 from twisted_detector.wire.lan import wsdiscovery as wire
 sink, counts = RecordingSink(), Counter()

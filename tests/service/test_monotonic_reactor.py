@@ -9,7 +9,7 @@ from twisted.internet.task import Clock, LoopingCall
 from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_detector.errors import LocalError
-from twisted_detector.service.monotonic_reactor import steady_reactor
+from twisted_detector.service.monotonic_reactor import monotonic_reactor
 
 
 class JumpingClock(Clock):
@@ -26,7 +26,7 @@ class SteadyReactorTests(SynchronousTestCase):
         self.clock = JumpingClock()
 
     def steady(self) -> Any:
-        return steady_reactor(self.clock, lambda: self.clock.rightNow)
+        return monotonic_reactor(self.clock, lambda: self.clock.rightNow)
 
     def test_unsteady(self) -> None:
         """Without it a timer waits as much longer as the clock was set back: so does Twisted's."""

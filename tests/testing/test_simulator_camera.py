@@ -9,7 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_detector.errors import ConfigError, LocalError
 from twisted_detector.model import Login, Mac, Secret
-from twisted_detector.testing.simulator.access import MAX_NONCES, NONCE_SECONDS, Guard, Verdict
+from twisted_detector.testing.simulator.access import MAX_NONCES, NONCE_SECONDS, AccessVerdict, SimulatedAccess
 from twisted_detector.testing.simulator.camera import Auth, CameraSpec, Quirks, parse_quirks
 from twisted_detector.testing.simulator.fleet import lay_out
 from twisted_detector.testing.simulator.media.clip import main_clip, read_clip, sub_clip
@@ -98,13 +98,13 @@ class Accounts(SynchronousTestCase):
         self.clock = Clock()
         self.clock.advance(1_000_000)
 
-    def guard(self, **quirks: float) -> Guard:
+    def guard(self, **quirks: float) -> SimulatedAccess:
         spec = CameraSpec("10.0.0.1", login=Login("viewer", Secret("right")), quirks=Quirks(**quirks))  # type: ignore[arg-type]
-        return Guard(spec, clock=self.clock, random=Random(1))
+        return SimulatedAccess(spec, clock=self.clock, random=Random(1))
 
     def digest(
-        self, guard: Guard, password: str, *, auth: Auth = Auth.DIGEST, which: int = 0, uri: str = "/x"
-    ) -> Verdict:
+        self, guard: SimulatedAccess, password: str, *, auth: Auth = Auth.DIGEST, which: int = 0, uri: str = "/x"
+    ) -> AccessVerdict:
         challenge = parse_challenges(guard.challenges(auth))[which]
         header = authorization(challenge, "viewer", password, "POST", uri, cnonce="c")
         return guard.check(auth, header, "POST", "/x")
@@ -112,7 +112,7 @@ class Accounts(SynchronousTestCase):
     def test_open(self) -> None:
         """A camera without authentication lets everybody in and counts nothing."""
         guard = self.guard()
-        self.assertEqual(guard.check(Auth.NONE, "", "POST", "/x"), Verdict.GRANTED)
+        self.assertEqual(guard.check(Auth.NONE, "", "POST", "/x"), AccessVerdict.GRANTED)
         self.assertEqual(guard.challenges(Auth.NONE), ())
 
     def test_digest(self) -> None:
@@ -121,20 +121,20 @@ class Accounts(SynchronousTestCase):
         algorithms = [item.algorithm for item in parse_challenges(guard.challenges(Auth.DIGEST_SHA256))]
         self.assertEqual(algorithms, ["SHA-256", "MD5"])
         for which in (0, 1):
-            self.assertEqual(self.digest(guard, "right", auth=Auth.DIGEST_SHA256, which=which), Verdict.GRANTED)
-        self.assertEqual(self.digest(guard, "right"), Verdict.GRANTED)
+            self.assertEqual(self.digest(guard, "right", auth=Auth.DIGEST_SHA256, which=which), AccessVerdict.GRANTED)
+        self.assertEqual(self.digest(guard, "right"), AccessVerdict.GRANTED)
         self.assertEqual((guard.successes, guard.failures), (3, 0))
 
     def test_digest_refused(self) -> None:
         """A wrong password, a wrong uri, an algorithm that was not offered and another scheme are failures."""
         guard = self.guard()
-        self.assertEqual(self.digest(guard, "wrong"), Verdict.REFUSED)
-        self.assertEqual(self.digest(guard, "right", uri="/y"), Verdict.REFUSED)
+        self.assertEqual(self.digest(guard, "wrong"), AccessVerdict.REFUSED)
+        self.assertEqual(self.digest(guard, "right", uri="/y"), AccessVerdict.REFUSED)
         challenge = parse_challenges(guard.challenges(Auth.DIGEST))[0]
         stronger = Challenge("digest", challenge.realm, challenge.nonce, "SHA-256", "auth")
         header = authorization(stronger, "viewer", "right", "POST", "/x", cnonce="c")
-        self.assertEqual(guard.check(Auth.DIGEST, header, "POST", "/x"), Verdict.REFUSED)
-        self.assertEqual(guard.check(Auth.DIGEST, "Basic dmlld2VyOnJpZ2h0", "POST", "/x"), Verdict.REFUSED)
+        self.assertEqual(guard.check(Auth.DIGEST, header, "POST", "/x"), AccessVerdict.REFUSED)
+        self.assertEqual(guard.check(Auth.DIGEST, "Basic dmlld2VyOnJpZ2h0", "POST", "/x"), AccessVerdict.REFUSED)
         self.assertEqual(guard.failures, 4)
 
     def test_uri_of_a_whole_url(self) -> None:
@@ -143,32 +143,36 @@ class Accounts(SynchronousTestCase):
         for uri in ("rtsp://h:1/a?b=c", "/a?b=c"):
             challenge = parse_challenges(guard.challenges(Auth.DIGEST))[0]
             header = authorization(challenge, "viewer", "right", "PLAY", uri, cnonce="c")
-            self.assertEqual(guard.check(Auth.DIGEST, header, "PLAY", "rtsp://h:1/a?b=c"), Verdict.GRANTED)
+            self.assertEqual(guard.check(Auth.DIGEST, header, "PLAY", "rtsp://h:1/a?b=c"), AccessVerdict.GRANTED)
 
     def test_nonces(self) -> None:
         """An unknown, an expired and a forgotten nonce are stale: asked again, not counted."""
         guard = self.guard()
         challenge = parse_challenges(guard.challenges(Auth.DIGEST))[0]
         header = authorization(challenge, "viewer", "right", "POST", "/x", cnonce="c")
-        self.assertEqual(guard.check(Auth.DIGEST, header.replace(challenge.nonce, "0"), "POST", "/x"), Verdict.STALE)
+        self.assertEqual(
+            guard.check(Auth.DIGEST, header.replace(challenge.nonce, "0"), "POST", "/x"), AccessVerdict.STALE
+        )
         self.clock.advance(NONCE_SECONDS)
-        self.assertEqual(guard.check(Auth.DIGEST, header, "POST", "/x"), Verdict.STALE)
+        self.assertEqual(guard.check(Auth.DIGEST, header, "POST", "/x"), AccessVerdict.STALE)
         challenge = parse_challenges(guard.challenges(Auth.DIGEST))[0]
         header = authorization(challenge, "viewer", "right", "POST", "/x", cnonce="c")
         for _ in range(MAX_NONCES):
             guard.challenges(Auth.DIGEST)
-        self.assertEqual(guard.check(Auth.DIGEST, header, "POST", "/x"), Verdict.STALE)
+        self.assertEqual(guard.check(Auth.DIGEST, header, "POST", "/x"), AccessVerdict.STALE)
         self.assertEqual(guard.failures, 0)
         self.assertTrue(parse_challenges(guard.challenges(Auth.DIGEST, stale=True))[0].stale)
 
     def test_basic(self) -> None:
         """Basic lets the right pair in, and no other."""
         guard = self.guard()
-        self.assertEqual(guard.check(Auth.BASIC, "", "POST", "/x"), Verdict.MISSING)
-        self.assertEqual(guard.check(Auth.BASIC, "Basic dmlld2VyOnJpZ2h0", "POST", "/x"), Verdict.GRANTED)
-        self.assertEqual(guard.check(Auth.BASIC, "Basic dmlld2VyOndyb25n", "POST", "/x"), Verdict.REFUSED)
+        self.assertEqual(guard.check(Auth.BASIC, "", "POST", "/x"), AccessVerdict.MISSING)
+        self.assertEqual(guard.check(Auth.BASIC, "Basic dmlld2VyOnJpZ2h0", "POST", "/x"), AccessVerdict.GRANTED)
+        self.assertEqual(guard.check(Auth.BASIC, "Basic dmlld2VyOndyb25n", "POST", "/x"), AccessVerdict.REFUSED)
 
-    def token(self, guard: Guard, *, created: float, nonce: bytes = b"n", password: str = "right") -> Verdict:
+    def token(
+        self, guard: SimulatedAccess, *, created: float, nonce: bytes = b"n", password: str = "right"
+    ) -> AccessVerdict:
         header = username_token("viewer", password, nonce=nonce, created=format_time(created))
         asked = parse_request(envelope("<a/>", header_xml=header))
         return guard.check_token(asked.header, now=self.clock.seconds())
@@ -177,11 +181,11 @@ class Accounts(SynchronousTestCase):
         """A token is good within five seconds of the camera's clock, and once."""
         guard = self.guard()
         now = self.clock.seconds()
-        self.assertEqual(self.token(guard, created=now + 5, nonce=b"1"), Verdict.GRANTED)
-        self.assertEqual(self.token(guard, created=now - 6, nonce=b"2"), Verdict.REFUSED)
-        self.assertEqual(self.token(guard, created=now, nonce=b"1"), Verdict.REFUSED)
-        self.assertEqual(self.token(guard, created=now, nonce=b"3", password="wrong"), Verdict.REFUSED)
-        self.assertEqual(guard.check_token(None, now=now), Verdict.MISSING)
+        self.assertEqual(self.token(guard, created=now + 5, nonce=b"1"), AccessVerdict.GRANTED)
+        self.assertEqual(self.token(guard, created=now - 6, nonce=b"2"), AccessVerdict.REFUSED)
+        self.assertEqual(self.token(guard, created=now, nonce=b"1"), AccessVerdict.REFUSED)
+        self.assertEqual(self.token(guard, created=now, nonce=b"3", password="wrong"), AccessVerdict.REFUSED)
+        self.assertEqual(guard.check_token(None, now=now), AccessVerdict.MISSING)
 
     def test_lock(self) -> None:
         """After the allowed failures over all protocols the right password is refused too, until the time is over."""
@@ -191,11 +195,11 @@ class Accounts(SynchronousTestCase):
         self.assertEqual((guard.attempts_left, guard.locked), (1, False))
         self.token(guard, created=self.clock.seconds(), password="wrong")
         self.assertEqual((guard.locks, guard.locked), (1, True))
-        self.assertEqual(self.digest(guard, "right"), Verdict.LOCKED)
-        self.assertEqual(guard.check(Auth.DIGEST, "", "POST", "/x"), Verdict.MISSING)
+        self.assertEqual(self.digest(guard, "right"), AccessVerdict.LOCKED)
+        self.assertEqual(guard.check(Auth.DIGEST, "", "POST", "/x"), AccessVerdict.MISSING)
         self.assertEqual(guard.refusals_while_locked, 1)
         self.clock.advance(60)
-        self.assertEqual(self.digest(guard, "right"), Verdict.GRANTED)
+        self.assertEqual(self.digest(guard, "right"), AccessVerdict.GRANTED)
 
     def test_success_forgives(self) -> None:
         """A right login in between sets the count of failures in a row back."""

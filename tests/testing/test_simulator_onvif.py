@@ -10,7 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_detector.errors import LocalError
 from twisted_detector.model import Login, Secret
-from twisted_detector.testing.simulator.access import Guard
+from twisted_detector.testing.simulator.access import SimulatedAccess
 from twisted_detector.testing.simulator.camera import SNAPSHOTS, Auth, CameraSpec, Quirks
 from twisted_detector.testing.simulator.http import MAX_BODY, HttpAnswer, HttpRequest, site
 from twisted_detector.testing.simulator.onvif import SOURCE, OnvifService
@@ -40,7 +40,7 @@ class Services(SynchronousTestCase):
             "10.0.0.9", auth=auth, login=Login("viewer", Secret("right")), media2=media2, quirks=quirks or Quirks()
         )
         self.spec = spec
-        self.guard = Guard(spec, clock=self.clock, random=Random(1))
+        self.guard = SimulatedAccess(spec, clock=self.clock, random=Random(1))
         return OnvifService(spec, self.guard, clock=self.clock)
 
     def ask(

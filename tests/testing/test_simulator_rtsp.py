@@ -12,12 +12,12 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_detector.model import Login, Secret
-from twisted_detector.testing.simulator.access import Guard
+from twisted_detector.testing.simulator.access import SimulatedAccess
 from twisted_detector.testing.simulator.camera import Auth, CameraSpec, Quirks
 from twisted_detector.testing.simulator.faults import GARBAGE, Garbage, Limited, Made, Silent
 from twisted_detector.testing.simulator.media.clip import main_clip
 from twisted_detector.testing.simulator.rtsp.channels import UdpChannel
-from twisted_detector.testing.simulator.rtsp.sender import Sender
+from twisted_detector.testing.simulator.rtsp.sender import RtpSender
 from twisted_detector.testing.simulator.rtsp.server import MAX_WAITING, SESSION_SECONDS, RtspConnection
 from twisted_detector.testing.simulator.rtsp.sessions import MAX_SESSIONS, RtspService
 from twisted_detector.wire.http.digest import authorization, parse_challenges
@@ -28,7 +28,7 @@ from twisted_detector.wire.rtsp import sdp
 from twisted_detector.wire.rtsp.parser import (
     Interleaved,
     Parser,
-    Response,
+    RtspResponse,
     format_interleaved,
     format_request,
     parse_public,
@@ -53,23 +53,23 @@ class Client:
         self.session = ""
         self.connection.makeConnection(self.transport)
 
-    def receive(self) -> list[Response | Interleaved]:
+    def receive(self) -> list[RtspResponse | Interleaved]:
         data = self.transport.value()
         self.transport.clear()
-        return [event for event in self.parser.receive(data) if isinstance(event, Response | Interleaved)]
+        return [event for event in self.parser.receive(data) if isinstance(event, RtspResponse | Interleaved)]
 
     def send(self, method: str, url: str = URL, *headers: tuple[str, str]) -> None:
         self.cseq += 1
         session = (("Session", self.session),) if self.session else ()
         self.connection.dataReceived(format_request(method, url, self.cseq, (*session, *headers)))
 
-    def ask(self, method: str, url: str = URL, *headers: tuple[str, str]) -> Response:
+    def ask(self, method: str, url: str = URL, *headers: tuple[str, str]) -> RtspResponse:
         self.send(method, url, *headers)
-        answer = next(event for event in self.receive() if isinstance(event, Response))
+        answer = next(event for event in self.receive() if isinstance(event, RtspResponse))
         assert answer.cseq == self.cseq
         return answer
 
-    def set_up(self, url: str = URL) -> Response:
+    def set_up(self, url: str = URL) -> RtspResponse:
         answer = self.ask("SETUP", url + "/trackID=1", TCP)
         if answer.status == 200:
             self.session = parse_session(answer.header("Session")).id
@@ -83,7 +83,7 @@ class Conversation(SynchronousTestCase):
 
     def service(self, auth: Auth = Auth.NONE, **quirks: object) -> RtspService:
         spec = CameraSpec("10.0.0.9", auth=auth, login=Login("viewer", Secret("right")), quirks=Quirks(**quirks))  # type: ignore[arg-type]
-        self.guard = Guard(spec, clock=self.clock, random=Random(1))
+        self.guard = SimulatedAccess(spec, clock=self.clock, random=Random(1))
         return RtspService(spec, self.guard, reactor=self.clock, random=Random(2))
 
     def test_whole_session(self) -> None:
@@ -119,7 +119,7 @@ class Conversation(SynchronousTestCase):
         client.send("TEARDOWN")
         goodbye, farewell = client.receive()
         assert isinstance(goodbye, Interleaved)
-        assert isinstance(farewell, Response)
+        assert isinstance(farewell, RtspResponse)
         self.assertIn(rtcp.GOODBYE, rtcp.packet_types(goodbye.data))
         self.assertEqual((farewell.status, client.transport.disconnecting, len(service.sessions)), (200, True, 0))
 
@@ -233,7 +233,7 @@ class Conversation(SynchronousTestCase):
         client.send("SETUP", URL, TCP)
         self.clock.advance(0.1)
         (answer,) = client.receive()
-        assert isinstance(answer, Response)
+        assert isinstance(answer, RtspResponse)
         client.session = parse_session(answer.header("Session")).id
         client.send("PLAY")
         self.clock.advance(0.1)
@@ -265,7 +265,7 @@ class Sending(SynchronousTestCase):
     def setUp(self) -> None:
         self.clock = Clock()
         self.channel = MemoryChannel()
-        self.sender = Sender(main_clip(), self.channel, clock=self.clock, random=Random(3), cname="x")
+        self.sender = RtpSender(main_clip(), self.channel, clock=self.clock, random=Random(3), cname="x")
 
     def test_pace(self) -> None:
         """Fifteen pictures leave in a second, 6000 ticks apart, each ended by its marker, sequence without a gap."""
@@ -304,7 +304,9 @@ class Sending(SynchronousTestCase):
             digests = []
             for seed in range(6):
                 channel = MemoryChannel()
-                sender = Sender(main_clip(), channel, clock=self.clock, random=Random(seed), cname="c", frozen=frozen)
+                sender = RtpSender(
+                    main_clip(), channel, clock=self.clock, random=Random(seed), cname="c", frozen=frozen
+                )
                 sender.play()
                 self.clock.pump([0.1] * 3)
                 sender.stop()

@@ -8,7 +8,7 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_detector.testing.simulator.camera import CameraSpec, Quirks
-from twisted_detector.testing.simulator.wsdiscovery import MAX_DELAY, MAX_KNOWN, MAX_WAITING, Responder
+from twisted_detector.testing.simulator.wsdiscovery import MAX_DELAY, MAX_KNOWN, MAX_WAITING, WSDiscoveryResponder
 from twisted_detector.wire.lan.wsdiscovery import VERSION_2009, Announcement, Dialect, is_camera, parse, probe, resolve
 from twisted_detector.wire.soap.envelope import envelope
 
@@ -18,7 +18,7 @@ CLIENT = ("10.0.0.2", 40_000)
 class Answers(SynchronousTestCase):
     def setUp(self) -> None:
         self.clock = Clock()
-        self.responder = Responder(clock=self.clock, random=Random(1))
+        self.responder = WSDiscoveryResponder(clock=self.clock, random=Random(1))
         self.sent: list[tuple[str, bytes, tuple[str, int]]] = []
 
     def add(self, address: str = "10.0.0.9", **quirks: object) -> CameraSpec:

@@ -16,16 +16,16 @@ from twisted.python.failure import Failure
 from twisted_detector.errors import RemoteError
 from twisted_detector.model import Camera, Mac, Proof, Secret, Status, Stream
 from twisted_detector.model.pictures import Picture
-from twisted_detector.operations.requests import Desk
+from twisted_detector.operations.requests import RequestRouter
 from twisted_detector.outputs.camera_json import camera_document
-from twisted_detector.web.access import Guard
-from twisted_detector.web.activity import Deltas
+from twisted_detector.web.access import AccessControl
+from twisted_detector.web.activity import ActivityFeed
 from twisted_detector.web.api import Api
 from twisted_detector.web.application import Application
 from twisted_detector.web.assets import read_files
-from twisted_detector.web.event_hub import Hub
+from twisted_detector.web.event_hub import EventHub
 from twisted_detector.web.history import MqttHistory
-from twisted_detector.web.probes import Operations
+from twisted_detector.web.probes import Probes
 from twisted_detector.web.server import BoundedSite
 from twisted_detector.web.sessions import Sessions
 from twisted_detector.web.sources import Sources
@@ -129,7 +129,7 @@ class WebSite:
         self.asked: list[tuple[str, Mapping[str, Any]]] = []
         self.mqtt: dict[str, Any] = {}
         self.found: dict[str, Any] = {}
-        self.desk = Desk()
+        self.desk = RequestRouter()
         self.answers: dict[str, Any] = {}
         for name in ("check", "forget", "rescan", "probe", "why", "doctor", "status"):
             self.seat(name, {})
@@ -140,16 +140,16 @@ class WebSite:
             ask=self.desk.ask, seated=self.desk.handlers.__contains__, pictures=lambda: self.pictures,
             metrics=lambda: (b"camdetect_up 1\n", "text/plain; version=0.0.4"),
         )  # fmt: skip
-        self.hub = Hub(self.clock, self.clock.seconds, capacity=3, boot="boot")
-        self.deltas = Deltas(self.sources, self.hub)
+        self.hub = EventHub(self.clock, self.clock.seconds, capacity=3, boot="boot")
+        self.deltas = ActivityFeed(self.sources, self.hub)
         self.history = MqttHistory(self.clock.seconds, mqtt_block)
         self.random = iter(range(1, 200))
         sessions = None
         if token:
             sessions = Sessions(Secret(token), self.clock.seconds, lambda count: bytes([next(self.random)]) * count)
-        guard = Guard(listen=listen, allowed=names, sessions=sessions, monotonic=self.clock.seconds)
+        guard = AccessControl(listen=listen, allowed=names, sessions=sessions, monotonic=self.clock.seconds)
         api = Api(self.sources, guard=guard, hub=self.hub, deltas=self.deltas, history=self.history)
-        operations = Operations(self.sources)
+        operations = Probes(self.sources)
         application = Application(self.clock, guard=guard, api=api, operations=operations, files=FILES)
         self.site = BoundedSite(application.resource(), self.clock)
 

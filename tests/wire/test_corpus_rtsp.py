@@ -23,14 +23,14 @@ def byte_by_byte(data: bytes) -> list[rtsp.Event]:
     return [event for index in range(len(data)) for event in parser.receive(data[index : index + 1])]
 
 
-def answer(data: bytes) -> rtsp.Response:
+def answer(data: bytes) -> rtsp.RtspResponse:
     (event,) = whole(data)
-    assert isinstance(event, rtsp.Response)
+    assert isinstance(event, rtsp.RtspResponse)
     return event
 
 
 def statuses(events: list[rtsp.Event]) -> list[int]:
-    return [event.status for event in events if isinstance(event, rtsp.Response)]
+    return [event.status for event in events if isinstance(event, rtsp.RtspResponse)]
 
 
 def dialog(text: str) -> tuple[list[tuple[str, str]], bytes]:
@@ -184,9 +184,9 @@ class RtspCorpusTests(SynchronousTestCase):
             asked, said = dialog(case.data.decode())
             events = whole(said)
             self.assertEqual(statuses(events), case.expect["statuses"], case.id)
-            self.check_dialog(case, asked, [event for event in events if isinstance(event, rtsp.Response)])
+            self.check_dialog(case, asked, [event for event in events if isinstance(event, rtsp.RtspResponse)])
 
-    def check_dialog(self, case: corpus.Case, asked: list[tuple[str, str]], said: list[rtsp.Response]) -> None:
+    def check_dialog(self, case: corpus.Case, asked: list[tuple[str, str]], said: list[rtsp.RtspResponse]) -> None:
         described = [
             (url, response)
             for (method, url), response in zip(asked, said, strict=False)

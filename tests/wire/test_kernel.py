@@ -14,9 +14,9 @@ from twisted_detector.wire.netlink.messages import (
     NUD_FAILED,
     NUD_REACHABLE,
     RTM_GETNEIGH,
-    Address,
-    Link,
-    Neighbour,
+    AddressMessage,
+    LinkMessage,
+    NeighbourMessage,
 )
 from twisted_detector.wire.netlink.tables import KernelTables
 
@@ -25,34 +25,34 @@ MACS = (Mac.parse("02:00:00:00:00:01"), Mac.parse("02:00:00:00:00:02"), None)
 HOSTS = ("10.0.0.1", "10.0.0.7", "10.0.0.255", "10.0.1.7", "fe80::7", "192.168.9.9")
 
 links = st.builds(
-    Link,
+    LinkMessage,
     st.integers(1, 2),
     st.just("eth"),
     st.sampled_from((UP, UP, IFF_UP, UP | IFF_LOOPBACK)),
     st.booleans(),
-).map(lambda one: Link(one.index, f"eth{one.index}", one.flags, one.removed))
+).map(lambda one: LinkMessage(one.index, f"eth{one.index}", one.flags, one.removed))
 addresses = st.builds(
-    lambda index, at, length, removed: Address(index, at, at, length, 0, removed),
+    lambda index, at, length, removed: AddressMessage(index, at, at, length, 0, removed),
     st.integers(1, 2),
     st.sampled_from(("10.0.0.1", "10.0.1.1", "fe80::1")),
     st.sampled_from((16, 24, 31)),
     st.booleans(),
 )
 neighbours = st.builds(
-    Neighbour,
+    NeighbourMessage,
     st.integers(1, 2),
     st.sampled_from(HOSTS),
     st.sampled_from(MACS),
     st.sampled_from((NUD_REACHABLE, NUD_REACHABLE, NUD_FAILED)),
     st.booleans(),
 )
-first = [Link(1, "eth1", UP), Link(2, "eth2", UP), Address(1, "10.0.0.1", "10.0.0.1", 24, 0)]
+first = [LinkMessage(1, "eth1", UP), LinkMessage(2, "eth2", UP), AddressMessage(1, "10.0.0.1", "10.0.0.1", 24, 0)]
 
 
 class Known(SynchronousTestCase):
     @settings(max_examples=300, deadline=None)
     @given(st.lists(st.one_of(neighbours, neighbours, neighbours, links, addresses), max_size=30))
-    def test_kept_ready(self, messages: list[Link | Address | Neighbour]) -> None:
+    def test_kept_ready(self, messages: list[LinkMessage | AddressMessage | NeighbourMessage]) -> None:
         """Asked after each message or only at the end, the tables tell the same."""
         often, once = KernelTables(), KernelTables()
         for message in (*first, *messages):
@@ -64,7 +64,7 @@ class Known(SynchronousTestCase):
     def test_not_confirmed(self) -> None:
         """A neighbour that a dump did not confirm is no longer known."""
         tables = KernelTables()
-        for message in (*first, Neighbour(1, "10.0.0.7", MACS[0], NUD_REACHABLE)):
+        for message in (*first, NeighbourMessage(1, "10.0.0.7", MACS[0], NUD_REACHABLE)):
             tables.apply(message)
         self.assertEqual(dict(tables.known()), {"10.0.0.7": MACS[0]})
         tables.begin(RTM_GETNEIGH)
@@ -74,10 +74,10 @@ class Known(SynchronousTestCase):
     def test_address_lost(self) -> None:
         """With our own address goes the network that the neighbours were of."""
         tables = KernelTables()
-        for message in (*first, Neighbour(1, "10.0.0.7", MACS[0], NUD_REACHABLE)):
+        for message in (*first, NeighbourMessage(1, "10.0.0.7", MACS[0], NUD_REACHABLE)):
             tables.apply(message)
         self.assertEqual(len(tables.known()), 1)
         self.assertEqual(len(tables.targets("10.0.0.9")), 1)
-        tables.apply(Address(1, "10.0.0.1", "10.0.0.1", 24, 0, True))
+        tables.apply(AddressMessage(1, "10.0.0.1", "10.0.0.1", 24, 0, True))
         self.assertEqual(len(tables.known()), 0)
         self.assertEqual(tables.targets("10.0.0.9"), ())

@@ -18,8 +18,8 @@ from twisted_detector.wire.lan.mdns import (
     SRV,
     TXT,
     A,
+    DnsMessage,
     Location,
-    Message,
     Name,
     Question,
     Record,
@@ -65,11 +65,11 @@ class ReadingTests(SynchronousTestCase):
 
     def test_compressed(self) -> None:
         """Names are put together, the bit for the cache is no part of the class, and other types are passed over."""
-        self.assertEqual(parse(COMPRESSED), Message(0, True, (), RECORDS))
+        self.assertEqual(parse(COMPRESSED), DnsMessage(0, True, (), RECORDS))
 
     def test_question(self) -> None:
         """A query is read with its id and whether the answer is wanted by unicast."""
-        self.assertEqual(parse(ASKED), Message(7, False, (Question(RTSP, PTR, unicast=True),), ()))
+        self.assertEqual(parse(ASKED), DnsMessage(7, False, (Question(RTSP, PTR, unicast=True),), ()))
         self.assertEqual(parse(ASKED[:-2] + b"\x00\x01").questions, (Question(RTSP, PTR),))
 
     def test_is_response(self) -> None:
@@ -166,8 +166,8 @@ class WritingTests(SynchronousTestCase):
         """What is written is read again, dots in labels, several questions and all."""
         asked = [Question(PORCH, SRV), Question(PORCH, TXT, unicast=True)]
         data = response(RECORDS, message_id=0xFFFF, questions=asked)
-        self.assertEqual(parse(data), Message(0xFFFF, True, tuple(asked), RECORDS))
-        self.assertEqual(parse(query(asked)), Message(0, False, tuple(asked), ()))
+        self.assertEqual(parse(data), DnsMessage(0xFFFF, True, tuple(asked), RECORDS))
+        self.assertEqual(parse(query(asked)), DnsMessage(0, False, tuple(asked), ()))
 
     def test_impossible(self) -> None:
         """Names and messages that do not fit are our fault."""

@@ -12,12 +12,12 @@ from twisted_detector.errors import LocalError, RemoteError
 from twisted_detector.model import Mac
 from twisted_detector.wire.netlink import messages as netlink
 from twisted_detector.wire.netlink.messages import (
-    Address,
-    Done,
-    Failed,
-    Interrupted,
-    Link,
-    Neighbour,
+    AddressMessage,
+    DumpDone,
+    DumpInterrupted,
+    LinkMessage,
+    NeighbourMessage,
+    RequestFailed,
     dump_request,
     parse,
 )
@@ -85,32 +85,35 @@ MAC = Mac("02:00:00:00:00:05")
 
 TABLE: list[tuple[bytes, tuple[object, ...]]] = [
     (b"", ()),
-    (link(2, "eth0", 0x1043), (Link(2, "eth0", 0x1043),)),
-    (link(2, "eth0", 0x1002, kind=netlink.RTM_DELLINK), (Link(2, "eth0", 0x1002, removed=True),)),
+    (link(2, "eth0", 0x1043), (LinkMessage(2, "eth0", 0x1043),)),
+    (link(2, "eth0", 0x1002, kind=netlink.RTM_DELLINK), (LinkMessage(2, "eth0", 0x1002, removed=True),)),
     (link(2, "eth0", 0x1043, family=7), ()),  # a bridge about its port
-    (address(2, "10.0.0.9", 24), (Address(2, "10.0.0.9", "10.0.0.9", 24, 0),)),
-    (address(3, "10.8.0.2", 32, peer="10.8.0.1"), (Address(3, "10.8.0.2", "10.8.0.1", 32, 0),)),
-    (address(2, "fe80::9", 64, short_flags=0x80), (Address(2, "fe80::9", "fe80::9", 64, 0x80),)),
-    (address(2, "fe80::9", 64, short_flags=0x80, flags=0x240), (Address(2, "fe80::9", "fe80::9", 64, 0x240),)),
-    (address(2, "10.0.0.9", 24, kind=netlink.RTM_DELADDR), (Address(2, "10.0.0.9", "10.0.0.9", 24, 0, removed=True),)),
-    (neighbour(2, "10.0.0.5", MAC.text, 2), (Neighbour(2, "10.0.0.5", MAC, 2),)),
-    (neighbour(2, "fe80::5", MAC.text, 4), (Neighbour(2, "fe80::5", MAC, 4),)),
-    (neighbour(2, "10.0.0.6", "", 0x20), (Neighbour(2, "10.0.0.6", None, 0x20),)),
-    (neighbour(1, "127.0.0.1", "00:00:00:00:00:00", 0x40), (Neighbour(1, "127.0.0.1", None, 0x40),)),
-    (neighbour(2, "224.0.0.1", "01:00:5e:00:00:01", 0x40), (Neighbour(2, "224.0.0.1", None, 0x40),)),
-    (neighbour(2, "10.0.0.5", "0a000005", 2), (Neighbour(2, "10.0.0.5", None, 2),)),  # a tunnel's lladdr
+    (address(2, "10.0.0.9", 24), (AddressMessage(2, "10.0.0.9", "10.0.0.9", 24, 0),)),
+    (address(3, "10.8.0.2", 32, peer="10.8.0.1"), (AddressMessage(3, "10.8.0.2", "10.8.0.1", 32, 0),)),
+    (address(2, "fe80::9", 64, short_flags=0x80), (AddressMessage(2, "fe80::9", "fe80::9", 64, 0x80),)),
+    (address(2, "fe80::9", 64, short_flags=0x80, flags=0x240), (AddressMessage(2, "fe80::9", "fe80::9", 64, 0x240),)),
+    (
+        address(2, "10.0.0.9", 24, kind=netlink.RTM_DELADDR),
+        (AddressMessage(2, "10.0.0.9", "10.0.0.9", 24, 0, removed=True),),
+    ),
+    (neighbour(2, "10.0.0.5", MAC.text, 2), (NeighbourMessage(2, "10.0.0.5", MAC, 2),)),
+    (neighbour(2, "fe80::5", MAC.text, 4), (NeighbourMessage(2, "fe80::5", MAC, 4),)),
+    (neighbour(2, "10.0.0.6", "", 0x20), (NeighbourMessage(2, "10.0.0.6", None, 0x20),)),
+    (neighbour(1, "127.0.0.1", "00:00:00:00:00:00", 0x40), (NeighbourMessage(1, "127.0.0.1", None, 0x40),)),
+    (neighbour(2, "224.0.0.1", "01:00:5e:00:00:01", 0x40), (NeighbourMessage(2, "224.0.0.1", None, 0x40),)),
+    (neighbour(2, "10.0.0.5", "0a000005", 2), (NeighbourMessage(2, "10.0.0.5", None, 2),)),  # a tunnel's lladdr
     (
         neighbour(2, "10.0.0.5", MAC.text, 2, kind=netlink.RTM_DELNEIGH),
-        (Neighbour(2, "10.0.0.5", MAC, 2, removed=True),),
+        (NeighbourMessage(2, "10.0.0.5", MAC, 2, removed=True),),
     ),
     (neighbour(2, "10.0.0.5", MAC.text, 2, flags=8), ()),  # proxy ARP of our own
     (neighbour(2, "10.0.0.5", MAC.text, 2, family=7), ()),  # a bridge's forwarding table
-    (done(9), (Done(9),)),
-    (message(netlink.NLMSG_ERROR, struct.pack("=i", -16) + bytes(16)), (Failed(7, 16),)),
+    (done(9), (DumpDone(9),)),
+    (message(netlink.NLMSG_ERROR, struct.pack("=i", -16) + bytes(16)), (RequestFailed(7, 16),)),
     (message(99, b"whatever"), ()),
     (
         message(99, b"", flags=0x12) + link(1, "lo", 0x49) + message(3, bytes(4), flags=0x12),
-        (Interrupted(7), Link(1, "lo", 0x49), Done(7)),
+        (DumpInterrupted(7), LinkMessage(1, "lo", 0x49), DumpDone(7)),
     ),
 ]
 
@@ -126,7 +129,7 @@ class ReadingTests(SynchronousTestCase):
     def test_several(self) -> None:
         """All messages of one datagram are read in order."""
         data = b"".join(data for data, _ in TABLE)
-        self.assertEqual(parse(data).count(Done(9)), 1)
+        self.assertEqual(parse(data).count(DumpDone(9)), 1)
         plain = [value for _, values in TABLE for value in values]
         self.assertEqual(list(parse(data)), plain)
 
@@ -156,16 +159,16 @@ class ReadingTests(SynchronousTestCase):
 
     def test_judgements(self) -> None:
         """Links without carrier are not up, addresses under detection are not usable, nor are failed neighbours."""
-        self.assertTrue(Link(2, "eth0", 0x1043).up)
-        self.assertFalse(Link(2, "eth0", 0x1003).up)
-        self.assertFalse(Address(2, "fe80::9", "fe80::9", 64, netlink.IFA_F_TENTATIVE).usable)
-        self.assertTrue(Address(2, "fe80::9", "fe80::9", 64, 0x80).usable)
+        self.assertTrue(LinkMessage(2, "eth0", 0x1043).up)
+        self.assertFalse(LinkMessage(2, "eth0", 0x1003).up)
+        self.assertFalse(AddressMessage(2, "fe80::9", "fe80::9", 64, netlink.IFA_F_TENTATIVE).usable)
+        self.assertTrue(AddressMessage(2, "fe80::9", "fe80::9", 64, 0x80).usable)
         for state in (0x02, 0x04, 0x08, 0x10, 0x80):
-            self.assertTrue(Neighbour(2, "10.0.0.5", MAC, state).usable)
+            self.assertTrue(NeighbourMessage(2, "10.0.0.5", MAC, state).usable)
         for state in (0x00, 0x01, 0x20, 0x40):
-            self.assertFalse(Neighbour(2, "10.0.0.5", MAC, state).usable)
-        self.assertFalse(Neighbour(2, "10.0.0.5", MAC, 2, removed=True).usable)
-        self.assertFalse(Neighbour(2, "10.0.0.5", None, 2).usable)
+            self.assertFalse(NeighbourMessage(2, "10.0.0.5", MAC, state).usable)
+        self.assertFalse(NeighbourMessage(2, "10.0.0.5", MAC, 2, removed=True).usable)
+        self.assertFalse(NeighbourMessage(2, "10.0.0.5", None, 2).usable)
 
     @settings(max_examples=300, deadline=None)
     @given(st.data())

@@ -9,7 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_detector.errors import LocalError, RemoteError
 from twisted_detector.wire.rtsp import parser as rtsp
-from twisted_detector.wire.rtsp.parser import Interleaved, Request, Response, RtpInfo, Session, Transport
+from twisted_detector.wire.rtsp.parser import Interleaved, RtpInfo, RtspRequest, RtspResponse, Session, Transport
 
 DESCRIBED = (
     b"RTSP/1.0 200 OK\r\nCSeq: 2\r\nContent-Type: application/sdp\r\nContent-Length: 5\r\n\r\nv=0\r\n"
@@ -17,9 +17,9 @@ DESCRIBED = (
     b"RTSP/1.0 454 Session Not Found\r\nCSeq: 3\r\n\r\n"
 )
 EVENTS = [
-    Response((("CSeq", "2"), ("Content-Type", "application/sdp"), ("Content-Length", "5")), b"v=0\r\n", 200, "OK"),
+    RtspResponse((("CSeq", "2"), ("Content-Type", "application/sdp"), ("Content-Length", "5")), b"v=0\r\n", 200, "OK"),
     Interleaved(0, b"abc"),
-    Response((("CSeq", "3"),), b"", 454, "Session Not Found"),
+    RtspResponse((("CSeq", "3"),), b"", 454, "Session Not Found"),
 ]
 
 
@@ -47,15 +47,15 @@ class ParserTests(SynchronousTestCase):
     def test_sloppy_answers(self) -> None:
         """Bare LF, mixed line ends, folded headers, no reason, lines without a colon and blank lines are read."""
         for data, expected in (
-            (b"RTSP/1.0 200 OK\nCSeq: 1\n\n", Response((("CSeq", "1"),), b"", 200, "OK")),
-            (b"RTSP/1.0 200 OK\nCSeq: 1\r\n\r\n", Response((("CSeq", "1"),), b"", 200, "OK")),
-            (b"\r\n\n\r\nRTSP/1.0 200\r\ncseq:1\r\n\r\n", Response((("cseq", "1"),), b"", 200, "")),
-            (b"RTSP/1.0  404  Not  Found \r\n\r\n", Response((), b"", 404, "Not  Found")),
+            (b"RTSP/1.0 200 OK\nCSeq: 1\n\n", RtspResponse((("CSeq", "1"),), b"", 200, "OK")),
+            (b"RTSP/1.0 200 OK\nCSeq: 1\r\n\r\n", RtspResponse((("CSeq", "1"),), b"", 200, "OK")),
+            (b"\r\n\n\r\nRTSP/1.0 200\r\ncseq:1\r\n\r\n", RtspResponse((("cseq", "1"),), b"", 200, "")),
+            (b"RTSP/1.0  404  Not  Found \r\n\r\n", RtspResponse((), b"", 404, "Not  Found")),
             (
                 b"RTSP/1.0 401 No\r\nA: b,\r\n\t c\r\nnonsense\r\n: x\r\n\r\n",
-                Response((("A", "b, c"),), b"", 401, "No"),
+                RtspResponse((("A", "b, c"),), b"", 401, "No"),
             ),
-            (b"RTSP/1.0 200 \xff\r\n x\r\nS: \xe9\r\n\r\n", Response((("S", "\ufffd"),), b"", 200, "\ufffd")),
+            (b"RTSP/1.0 200 \xff\r\n x\r\nS: \xe9\r\n\r\n", RtspResponse((("S", "\ufffd"),), b"", 200, "\ufffd")),
         ):
             self.assertEqual(parse(data), [expected], data)
 
@@ -63,7 +63,7 @@ class ParserTests(SynchronousTestCase):
         """A server reads requests the same way, body included."""
         data = b"SET_PARAMETER rtsp://h/a RTSP/1.0\r\nCSeq: 9\r\nContent-Length: 2\r\n\r\nhi"
         headers = (("CSeq", "9"), ("Content-Length", "2"))
-        self.assertEqual(parse(data), [Request(headers, b"hi", "SET_PARAMETER", "rtsp://h/a")])
+        self.assertEqual(parse(data), [RtspRequest(headers, b"hi", "SET_PARAMETER", "rtsp://h/a")])
 
     def test_headers(self) -> None:
         """Headers are found in any case, the first of several or all; a CSeq that is no number is none."""
@@ -75,7 +75,7 @@ class ParserTests(SynchronousTestCase):
     def test_not_rtsp(self) -> None:
         """A server of another protocol is told at its first bytes, before its first line ends."""
         for data in (
-            b"HTTP/1.1 400 Bad Request\r\n",
+            b"HTTP/1.1 400 Bad RtspRequest\r\n",
             b"SSH-2.0-x",
             b"\x15\x03\x01",
             b"<html",
@@ -89,7 +89,7 @@ class ParserTests(SynchronousTestCase):
         for more in (b"v=0\r\ns=x\r\nm=video\r\n", b"v=0\nno end of line ", b"v=0RTSPRTSP"):
             data = DESCRIBED.replace(b"Length: 5", b"Length: 3").replace(b"v=0\r\n$\x00\x00\x03abc", more)
             events = parse(data)
-            self.assertEqual([event.status for event in events if isinstance(event, Response)], [200, 454], more)
+            self.assertEqual([event.status for event in events if isinstance(event, RtspResponse)], [200, 454], more)
 
     def test_endless_garbage(self) -> None:
         """Garbage between messages has a bound."""
@@ -157,7 +157,7 @@ class FormatTests(SynchronousTestCase):
         """A response reads back as it was meant."""
         data = rtsp.format_response(401, 3, [("A", "b")], b"xy")
         headers = (("CSeq", "3"), ("A", "b"), ("Content-Length", "2"))
-        self.assertEqual(parse(data), [Response(headers, b"xy", 401, "Unauthorized")])
+        self.assertEqual(parse(data), [RtspResponse(headers, b"xy", 401, "Unauthorized")])
         self.assertEqual(rtsp.format_response(200, None), b"RTSP/1.0 200 OK\r\n\r\n")
         self.assertEqual(rtsp.format_response(599, None, reason="Odd"), b"RTSP/1.0 599 Odd\r\n\r\n")
 

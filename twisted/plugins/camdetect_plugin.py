@@ -40,10 +40,10 @@ class CamdetectMaker:
 
         from twisted_detector.config.load import config_or_exit
         from twisted_detector.service.daemon import makeService
-        from twisted_detector.service.monotonic_reactor import steady_reactor
+        from twisted_detector.service.monotonic_reactor import monotonic_reactor
 
         config = config_or_exit(os.environ, hostname=gethostname(), stderr=sys.stderr)
-        return makeService(config, steady_reactor(reactor))
+        return makeService(config, monotonic_reactor(reactor))
 
 
 maker = CamdetectMaker()

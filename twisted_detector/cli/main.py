@@ -194,10 +194,10 @@ def _run(arguments: argparse.Namespace) -> int:
     config = _config()
 
     from twisted_detector.service.daemon import makeService  # heavy; faults of the configuration are told before
-    from twisted_detector.service.monotonic_reactor import steady_reactor
+    from twisted_detector.service.monotonic_reactor import monotonic_reactor
 
     globalLogBeginner.beginLoggingTo([textFileLogObserver(sys.stdout)], redirectStandardIO=False)
-    service = makeService(config, steady_reactor(reactor))
+    service = makeService(config, monotonic_reactor(reactor))
     service.privilegedStartService()
     service.startService()
     reactor.addSystemEventTrigger("before", "shutdown", service.stopService)

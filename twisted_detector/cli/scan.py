@@ -18,7 +18,7 @@ from twisted_detector.config.config import Config
 from twisted_detector.errors import CamdetectError, RemoteError
 from twisted_detector.model import Camera
 from twisted_detector.operations.control_socket import NotRunning, ask
-from twisted_detector.service.scan import INSPECTION_SECONDS, LOOK, Progress, scan
+from twisted_detector.service.scan import INSPECTION_SECONDS, LOOK, ScanProgress, scan
 from twisted_detector.store.cameras import load_camera
 
 
@@ -49,15 +49,15 @@ def scan_now(reactor: Any, config: Config, *, use_json: bool, out: TextIO, err: 
 
 
 @contextmanager
-def _bar(err: TextIO) -> Iterator[Callable[[Progress], None]]:
+def _bar(err: TextIO) -> Iterator[Callable[[ScanProgress], None]]:
     """A bar over the methods; on what is no terminal, one line at the end and nothing before."""
     console = screen(err)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    latest: list[Progress] = []
+    latest: list[ScanProgress] = []
     with Bars(*columns, console=console, transient=True, disable=not console.is_terminal) as bars:
         task = bars.add_task("Sweeping", total=None)
 
-        def told(now: Progress) -> None:
+        def told(now: ScanProgress) -> None:
             latest[:] = [now]
             waiting = f", {now.waiting} being asked" if now.waiting else ""
             bars.update(
@@ -73,7 +73,7 @@ def _bar(err: TextIO) -> Iterator[Callable[[Progress], None]]:
             err.write(f"The sweep by {method} failed: {fault}\n")
 
 
-def _here(reactor: Any, config: Config, told: Callable[[Progress], None]) -> Sequence[Camera]:
+def _here(reactor: Any, config: Config, told: Callable[[ScanProgress], None]) -> Sequence[Camera]:
     found: list[Camera] = []
     faults: list[CamdetectError] = []
 
@@ -90,7 +90,7 @@ def _here(reactor: Any, config: Config, told: Callable[[Progress], None]) -> Seq
     return found
 
 
-def _by_daemon(config: Config, told: Callable[[Progress], None]) -> Sequence[Camera]:
+def _by_daemon(config: Config, told: Callable[[ScanProgress], None]) -> Sequence[Camera]:
     """Ask the daemon for a sweep and follow it until it is over.
 
     :raises NotRunning: there is none.
@@ -107,7 +107,7 @@ def _by_daemon(config: Config, told: Callable[[Progress], None]) -> Sequence[Cam
         over = discovery["sweeps"] > before and not discovery["sweeping"]
         last, waiting = discovery["last_sweep"], stats["inspections_waiting"]
         faults = tuple((method, sweep["error"]) for method, sweep in sorted(last.items()) if sweep["error"])
-        told(Progress(1, int(over), waiting, stats["total_cameras"], faults))
+        told(ScanProgress(1, int(over), waiting, stats["total_cameras"], faults))
         if over and not waiting:
             documents = ask(config.state_dir, {"command": "list"})["cameras"]
             return [load_camera(json.dumps(one)) for one in documents]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from twisted_detector.config.kinds import FLAG, NAMES, PATH, SECRET, TEXT, Kind, Refused, choice, clean, setting
+from twisted_detector.config.kinds import FLAG, NAMES, PATH, SECRET, TEXT, Kind, ValueRefused, choice, clean, setting
 from twisted_detector.config.outputs import TellingSettings
 from twisted_detector.model import Secret
 
@@ -18,13 +18,13 @@ def _read_url(text: str) -> str:
         parts = urlsplit(text)
         port = parts.port
     except ValueError:
-        raise Refused from None
+        raise ValueRefused from None
     if parts.scheme not in ("http", "https") or not parts.hostname or port == 0 or parts.query or parts.fragment:
-        raise Refused
+        raise ValueRefused
     if "@" in parts.netloc:
-        raise Refused("a login has its own settings")
+        raise ValueRefused("a login has its own settings")
     if not text.isascii() or " " in text:
-        raise Refused
+        raise ValueRefused
     return text.rstrip("/")
 
 
@@ -33,7 +33,7 @@ URL: Kind[str] = Kind(_read_url, "http:// or https:// with a host and perhaps a 
 
 def _read_stream_prefix(text: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9_-]{0,32}", text):
-        raise Refused
+        raise ValueRefused
     return text
 
 

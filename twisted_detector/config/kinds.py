@@ -35,7 +35,7 @@ MAX_SWEPT_ADDRESSES = 1_048_576
 MAX_TEXT = 4_096
 
 
-class Refused(ValueError):
+class ValueRefused(ValueError):
     """A text is not a value of its kind. The message says what is wrong with it, where the kind alone does not.
 
     The message never has the text itself: it may be secret.
@@ -46,7 +46,7 @@ class Refused(ValueError):
 class Kind(Generic[T]):
     """One sort of value.
 
-    :ivar read: the value of a text; raises :class:`Refused`.
+    :ivar read: the value of a text; raises :class:`ValueRefused`.
     :ivar allowed: what is allowed, as it stands in documents and faults ("a whole number from 1 to 65535").
     :ivar native: TOML types besides text that may be written instead.
     :ivar read_many: set for lists: the value of several texts (a TOML array, the lines of a file).
@@ -100,9 +100,9 @@ def clean(text: str) -> str:
     :raises Refused: otherwise.
     """
     if len(text) > MAX_TEXT:
-        raise Refused(f"at most {MAX_TEXT} characters")
+        raise ValueRefused(f"at most {MAX_TEXT} characters")
     if _CONTROL.search(text) or any("\ud800" <= character <= "\udfff" for character in text):
-        raise Refused("not UTF-8, or it has control characters")
+        raise ValueRefused("not UTF-8, or it has control characters")
     return text
 
 
@@ -116,7 +116,7 @@ def whole(low: int, high: int, what: str = "a whole number") -> Kind[int]:
 
     def read(text: str) -> int:
         if not _WHOLE.fullmatch(text) or not low <= int(text) <= high:
-            raise Refused
+            raise ValueRefused
         return int(text)
 
     return Kind(read, f"{what} from {_number(str(low))} to {_number(str(high))}", native=(int,))
@@ -127,7 +127,7 @@ def decimal(low: float, high: float, what: str = "a number") -> Kind[float]:
 
     def read(text: str) -> float:
         if not _DECIMAL.fullmatch(text) or not low <= float(text) <= high:
-            raise Refused
+            raise ValueRefused
         return float(text)
 
     return Kind(read, f"{what} from {_number(f'{low:.12g}')} to {_number(f'{high:.12g}')}", native=(int, float))
@@ -147,7 +147,7 @@ def _read_flag(text: str) -> bool:
         return True
     if lowered in _FALSE:
         return False
-    raise Refused
+    raise ValueRefused
 
 
 FLAG: Kind[bool] = Kind(_read_flag, "true or false (also 1/0, yes/no, on/off)", native=(bool,))
@@ -161,7 +161,7 @@ def choice(*words: str, aliases: Mapping[str, str] | None = None, native: tuple[
         try:
             return spellings[text.lower()]
         except KeyError:
-            raise Refused from None
+            raise ValueRefused from None
 
     return Kind(read, "one of " + ", ".join(words), native=native)
 
@@ -182,7 +182,7 @@ SECRET: Kind[Secret] = Kind(_read_secret, "a text")
 
 def _read_path(text: str) -> Path:
     if text.startswith("~"):
-        raise Refused("'~' means something to shells only")
+        raise ValueRefused("'~' means something to shells only")
     return Path(clean(text))
 
 
@@ -191,7 +191,7 @@ PATH: Kind[Path] = Kind(_read_path, "a path")
 
 def _read_name(text: str) -> str:
     if not _NAME.fullmatch(clean(text)):
-        raise Refused
+        raise ValueRefused
     return text
 
 
@@ -202,7 +202,7 @@ def _read_topic(text: str) -> str:
     clean(text)
     levels = text.split("/")
     if not all(levels) or text.startswith("$") or "#" in text or "+" in text or len(text.encode()) > 256:
-        raise Refused
+        raise ValueRefused
     return text
 
 
@@ -214,7 +214,7 @@ TOPIC: Kind[str] = Kind(
 
 def _read_host(text: str) -> str:
     if "://" in text:
-        raise Refused("not a URL, MQTT_PORT and MQTT_TLS say the rest")
+        raise ValueRefused("not a URL, MQTT_PORT and MQTT_TLS say the rest")
     bare = text[1:-1] if text.startswith("[") and text.endswith("]") else text
     try:
         ip_address(bare)
@@ -222,13 +222,13 @@ def _read_host(text: str) -> str:
     except ValueError:
         pass
     if ":" in bare:
-        raise Refused("not a port, MQTT_PORT has it")
+        raise ValueRefused("not a port, MQTT_PORT has it")
     try:
         labels = bare.removesuffix(".").encode("idna").decode("ascii").split(".")
     except UnicodeError:
-        raise Refused from None
+        raise ValueRefused from None
     if len(bare) > 253 or not all(_HOST_LABEL.fullmatch(label) for label in labels):
-        raise Refused
+        raise ValueRefused
     return bare
 
 
@@ -239,13 +239,13 @@ def _read_listen(text: str) -> tuple[str, int]:
     host, colon, port = text.rpartition(":")
     try:
         if not colon:
-            raise Refused
+            raise ValueRefused
         bare = host[1:-1] if host.startswith("[") and host.endswith("]") else host
         if ":" in host and bare == host:
-            raise Refused
+            raise ValueRefused
         return str(ip_address(bare)), PORT.read(port)
     except ValueError:
-        raise Refused from None
+        raise ValueRefused from None
 
 
 LISTEN: Kind[tuple[str, int]] = Kind(_read_listen, "address:port, an IPv6 address in brackets")
@@ -259,7 +259,7 @@ def entries(read_all: Callable[[list[str]], tuple[T, ...]], allowed: str) -> Kin
 
     def read_many(texts: list[str]) -> tuple[T, ...]:
         if len(texts) > MAX_ENTRIES:
-            raise Refused(f"at most {MAX_ENTRIES} entries")
+            raise ValueRefused(f"at most {MAX_ENTRIES} entries")
         return read_all([clean(text) for text in texts])
 
     def read(text: str) -> tuple[T, ...]:
@@ -280,8 +280,8 @@ def network_entry(text: str, position: int) -> IPv4Network | IPv6Network:
     try:
         corrected = ip_network(text, strict=False)
     except ValueError:
-        raise Refused(f"entry {position} is no network in CIDR notation, such as 192.168.1.0/24") from None
-    raise Refused(f"entry {position} has bits set beyond its prefix; is {corrected} meant?")
+        raise ValueRefused(f"entry {position} is no network in CIDR notation, such as 192.168.1.0/24") from None
+    raise ValueRefused(f"entry {position} has bits set beyond its prefix; is {corrected} meant?")
 
 
 def _read_scan_networks(texts: list[str]) -> tuple[str, ...]:
@@ -293,13 +293,15 @@ def _read_scan_networks(texts: list[str]) -> tuple[str, ...]:
             continue
         network = network_entry(text, position)
         if network.num_addresses > MAX_NETWORK_ADDRESSES:
-            raise Refused(f"entry {position} has more than {MAX_NETWORK_ADDRESSES} addresses (a /16, in IPv6 a /112)")
+            raise ValueRefused(
+                f"entry {position} has more than {MAX_NETWORK_ADDRESSES} addresses (a /16, in IPv6 a /112)"
+            )
         if network.is_multicast or network.network_address.is_unspecified:
-            raise Refused(f"entry {position} is no network of hosts")
+            raise ValueRefused(f"entry {position} is no network of hosts")
         total += network.num_addresses
         networks.append(str(network))
     if total > MAX_SWEPT_ADDRESSES:
-        raise Refused(f"at most {MAX_SWEPT_ADDRESSES} addresses together")
+        raise ValueRefused(f"at most {MAX_SWEPT_ADDRESSES} addresses together")
     return tuple(dict.fromkeys(networks))
 
 

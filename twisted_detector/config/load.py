@@ -9,7 +9,7 @@ from typing import TextIO
 
 from twisted_detector.config.checks import Checks
 from twisted_detector.config.config import Config
-from twisted_detector.config.kinds import NAME, Refused
+from twisted_detector.config.kinds import NAME, ValueRefused
 from twisted_detector.config.reader import Reader, ReadFile, Reading, must_be, read_file as read_file_from_disk
 from twisted_detector.errors import ConfigError
 from twisted_detector.model import Login
@@ -57,7 +57,7 @@ def _derive(reading: Reading, environ: Mapping[str, str], hostname: str, superus
         source = "BALENA_DEVICE_UUID" if device else "NODE_ID, from the host name"
         try:
             values["node_id"] = NAME.read(device or hostname)
-        except Refused as refusal:
+        except ValueRefused as refusal:
             reading.refuse(source, ascii(device or hostname), must_be(NAME, refusal))
     node_id = values.get("node_id", "camdetect")
     values.setdefault("mqtt_client_id", f"camdetect-{node_id}")

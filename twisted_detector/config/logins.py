@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from twisted_detector.config.kinds import Refused, entries, network_entry
+from twisted_detector.config.kinds import ValueRefused, entries, network_entry
 from twisted_detector.model import Login, Secret
 from twisted_detector.model.login_rules import Audience, LoginRule, pattern_of
 
@@ -39,7 +39,7 @@ def _read_logins(texts: list[str]) -> tuple[Login, ...]:
             continue
         name, colon, password = text.partition(":")
         if not colon or not name:
-            raise Refused(f"entry {position} is none (a password that has a comma needs CAMERA_CREDENTIALS_FILE)")
+            raise ValueRefused(f"entry {position} is none (a password that has a comma needs CAMERA_CREDENTIALS_FILE)")
         login = Login(name, Secret(password))
         if audience is not Audience.ANY:
             login = LoginRule(name, Secret(password), audience, value)
@@ -50,7 +50,7 @@ def _read_logins(texts: list[str]) -> tuple[Login, ...]:
 
 def _check_filled(heading: int, position: int) -> None:
     if heading and position == heading + 1:
-        raise Refused(f"entry {heading} is a heading with no login below it")
+        raise ValueRefused(f"entry {heading} is a heading with no login below it")
 
 
 def _heading(text: str, position: int) -> tuple[Audience, str]:
@@ -59,15 +59,17 @@ def _heading(text: str, position: int) -> tuple[Audience, str]:
     value = value.strip()
     audience = _AUDIENCES.get(word.lower())
     if audience is None:
-        raise Refused(f"entry {position} is a heading that is not known; there are {_HEADINGS}")
+        raise ValueRefused(f"entry {position} is a heading that is not known; there are {_HEADINGS}")
     if audience is Audience.NETWORK:
         return audience, str(network_entry(value, position))
     if audience is Audience.VENDOR and not _VENDOR.fullmatch(value):
-        raise Refused(f"entry {position} must name a maker of cameras in 2 to 40 letters: [vendor hikvision]")
+        raise ValueRefused(f"entry {position} must name a maker of cameras in 2 to 40 letters: [vendor hikvision]")
     if audience is Audience.CAMERA and not _PATTERN.fullmatch(value):
-        raise Refused(f"entry {position} must have a MAC or a camera's id, with * for the rest: [camera 0200000000*]")
+        raise ValueRefused(
+            f"entry {position} must have a MAC or a camera's id, with * for the rest: [camera 0200000000*]"
+        )
     if audience is Audience.ANY and value:
-        raise Refused(f"entry {position} must be [default] alone")
+        raise ValueRefused(f"entry {position} must be [default] alone")
     return audience, pattern_of(value) if audience is Audience.CAMERA else value
 
 
@@ -77,7 +79,7 @@ def _lines(table: Mapping[str, Any]) -> list[str]:
     for key, value in table.items():
         logins = [value] if isinstance(value, str) else value
         if not isinstance(logins, list) or not all(isinstance(login, str) for login in logins):
-            raise Refused("a table of lists of texts")
+            raise ValueRefused("a table of lists of texts")
         lines += [f"[{key}]", *logins]
     return lines
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from twisted_detector.config.kinds import Kind, Refused, Setting
+from twisted_detector.config.kinds import Kind, Setting, ValueRefused
 
 #: The largest file that is read: a bundle of all public CAs has a quarter of a megabyte.
 MAX_FILE_BYTES = 4_194_304
@@ -101,7 +101,7 @@ def shown(value: object, *, secret: bool) -> str:
     return text if len(text) <= _MAX_SHOWN else text[:_MAX_SHOWN] + "…"
 
 
-def must_be(kind: Kind[Any], refusal: Refused) -> str:
+def must_be(kind: Kind[Any], refusal: ValueRefused) -> str:
     """What is allowed, and what is wrong where that does not say it."""
     return f"must be {kind.allowed}" + (f"; {refusal}" if str(refusal) else "")
 
@@ -198,7 +198,7 @@ class Reader:
         self._reading.given.add(name)
         try:
             self._reading.values[name] = _read(setting, value)
-        except Refused as refusal:
+        except ValueRefused as refusal:
             self._reading.refuse(variable, shown(value, secret=setting.secret), must_be(setting.kind, refusal))
 
     def _secret_file(self, variable: str, where: str, *, private: bool) -> str | list[str] | None:
@@ -263,10 +263,10 @@ def _read(setting: Setting, value: object) -> Any:
         return kind.read(value)
     if isinstance(value, list) and kind.read_many is not None:
         if not all(isinstance(entry, str) for entry in value):
-            raise Refused("a list of texts")
+            raise ValueRefused("a list of texts")
         return kind.read_many(value)
     if isinstance(value, dict) and kind.read_table is not None:
         return kind.read_table(value)
     if type(value) not in kind.native:
-        raise Refused
+        raise ValueRefused
     return kind.read(str(value).lower() if isinstance(value, bool) else str(value))

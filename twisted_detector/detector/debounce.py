@@ -16,7 +16,7 @@ SETTLE = 1.0
 SETTLE_ANONYMOUS = 2.5
 
 
-class Settling:
+class Debounce:
     """Holds candidates back for a moment; whoever is known, or has told where its services are, goes through at once.
 
     :param settled: is told the key of each.

@@ -20,12 +20,12 @@ from twisted.python.failure import Failure
 from txaio.tx import make_logger
 from zope.interface import implementer
 
-from twisted_detector.detector.debounce import Settling
-from twisted_detector.detector.examiner import Examiner
-from twisted_detector.detector.move_check import Doorstep
-from twisted_detector.detector.new_hosts import Newcomers
-from twisted_detector.detector.presence import RollCall
-from twisted_detector.detector.relocator import Refinder
+from twisted_detector.detector.debounce import Debounce
+from twisted_detector.detector.examiner import InspectionRunner
+from twisted_detector.detector.move_check import MoveCheck
+from twisted_detector.detector.new_hosts import NewHosts
+from twisted_detector.detector.presence import PresenceCheck
+from twisted_detector.detector.relocator import Relocator
 from twisted_detector.detector.schedule import Schedule
 from twisted_detector.detector.sweeper import Sweeper
 from twisted_detector.detector.work_queue import WorkQueue
@@ -83,7 +83,7 @@ class Detector:
         neighbours: INeighbours,
         discoverers: Sequence[IDiscoverer],
         watchers: Sequence[IWatcher],
-        examiner: Examiner,
+        examiner: InspectionRunner,
         inspections: WorkQueue,
         emit: Callable[[Event], None],
         monotonic: Callable[[], float],
@@ -113,7 +113,7 @@ class Detector:
             monotonic=monotonic,
             counts=self.counts,
         )
-        self._newcomers = Newcomers(
+        self._newcomers = NewHosts(
             clock,
             [one for one in discoverers if ILookAt.providedBy(one)],
             sink=self,
@@ -121,7 +121,7 @@ class Detector:
             counts=self.counts,
             note=note,
         )
-        self._refinder = Refinder(
+        self._refinder = Relocator(
             clock,
             registry,
             neighbours=neighbours,
@@ -130,7 +130,7 @@ class Detector:
             sweep=self.sweeper.hasten,
             note=note,
         )
-        self._doorstep = Doorstep(
+        self._doorstep = MoveCheck(
             clock,
             registry,
             knock=knock,
@@ -140,11 +140,11 @@ class Detector:
             counts=self.counts,
         )
         examiner.missed = self._missed
-        self._roll_call = RollCall(registry, self.sweeper, interval=check_interval)
+        self._roll_call = PresenceCheck(registry, self.sweeper, interval=check_interval)
         examiner.present = self._roll_call.present
         self._checks = LoopingCall(self._begin_checks)
         self._checks.clock = clock
-        self._settling = Settling(clock, registry, self._settled)
+        self._settling = Debounce(clock, registry, self._settled)
         self._lookups: set[Deferred[None]] = set()
         self._running = False
 

@@ -10,8 +10,8 @@ from twisted.internet.defer import CancelledError
 from twisted.internet.interfaces import IReactorTime
 from txaio.tx import make_logger
 
-from twisted_detector.detector.session_cache import Guestbook, worth_a_look
-from twisted_detector.detector.visit import Visit
+from twisted_detector.detector.session_cache import SessionCache, worth_a_look
+from twisted_detector.detector.visit import InspectionSession
 from twisted_detector.errors import Busy, InspectionError, Malformed, Unauthorized, Unreachable
 from twisted_detector.events import Event
 from twisted_detector.interfaces import IInspector, IStreamValidator, Note, no_note
@@ -45,7 +45,7 @@ _EXCLUDED = "its address is in SCAN_EXCLUDE"
 _TAKEN = "another device answers at its address"
 
 
-class Examiner:
+class InspectionRunner:
     """Asks one device at a time; whatever it does, the visit ends with one word to the registry.
 
     :param inspectors: in the order in which they are asked; the first that knows the device has it.
@@ -87,7 +87,7 @@ class Examiner:
         self.missed: Callable[[int], None] = lambda key: None
         self.present: Callable[[int], bool] = lambda key: False
         self.counts: Counter[str] = Counter()
-        self._guestbook = Guestbook(
+        self._guestbook = SessionCache(
             clock, registry, budget=budget, emit=emit, note=note, counts=self.counts, proof_every=proof_every
         )
 
@@ -107,8 +107,8 @@ class Examiner:
                 self._registry.broke_off(key)
             raise
 
-    def _visit(self, key: int, candidate: Candidate) -> Visit:
-        return Visit(
+    def _visit(self, key: int, candidate: Candidate) -> InspectionSession:
+        return InspectionSession(
             self._clock,
             candidate,
             validator=self._validator,
@@ -150,7 +150,7 @@ class Examiner:
     def _stands(self, key: int, candidate: Candidate) -> bool:
         return self._registry.knows(key) and self._registry.stands_at(key, candidate.address)
 
-    async def _ask_all(self, key: int, visit: Visit) -> None:
+    async def _ask_all(self, key: int, visit: InspectionSession) -> None:
         problem: InspectionError | None = None
         failed = False
         for inspector in self._inspectors:
@@ -190,7 +190,7 @@ class Examiner:
 
     # --- the end of a visit ----------------------------------------------------------------------------------------
 
-    def _judge(self, inspection: Inspection, visit: Visit) -> Inspection:
+    def _judge(self, inspection: Inspection, visit: InspectionSession) -> Inspection:
         """An inspection whose streams all want a login is a camera that wants a login."""
         closed = inspection.streams and all(not one.validated and one.proof is Proof.AUTH for one in inspection.streams)
         if closed and inspection.status is Status.ONLINE and not visit.busy:
@@ -201,7 +201,7 @@ class Examiner:
             return replace(inspection, login=visit.login.name)
         return inspection
 
-    def _lost(self, key: int, visit: Visit) -> bool:
+    def _lost(self, key: int, visit: InspectionSession) -> bool:
         """Whether the device moved or was forgotten meanwhile: who answered there, nobody knows."""
         if self._stands(key, visit.candidate):
             return False
@@ -209,7 +209,7 @@ class Examiner:
             self._registry.broke_off(key)
         return True
 
-    def _conclude(self, key: int, inspection: Inspection, visit: Visit) -> None:
+    def _conclude(self, key: int, inspection: Inspection, visit: InspectionSession) -> None:
         if self._lost(key, visit):
             return
         now = self._clock.seconds()
@@ -232,10 +232,10 @@ class Examiner:
         self._registry.silent(key, reason, now)
         self.missed(key)
 
-    def _noted(self, visit: Visit, inspector: IInspector, what: str) -> None:
+    def _noted(self, visit: InspectionSession, inspector: IInspector, what: str) -> None:
         self._note(self._clock.seconds(), visit.candidate.address, inspector.name, what)
 
-    def _give_up(self, key: int, visit: Visit, problem: InspectionError | None) -> None:
+    def _give_up(self, key: int, visit: InspectionSession, problem: InspectionError | None) -> None:
         if self._lost(key, visit):
             return
         now = self._clock.seconds()
@@ -275,7 +275,7 @@ class Examiner:
         self._judge_check(key, reports, visit)
         self._guestbook.note_proof(key)
 
-    async def _agrees(self, key: int, visit: Visit) -> bool:
+    async def _agrees(self, key: int, visit: InspectionSession) -> bool:
         """Whether what was proved stands, by as little as may tell so: the device was just seen, or one question.
 
         One stream is asked for, each in its turn. Whatever else comes of it is judged as a full proof is.
@@ -300,10 +300,10 @@ class Examiner:
         return True
 
     def login_of(self, key: int) -> Login | None:
-        """See :meth:`Guestbook.login_of`."""
+        """See :meth:`SessionCache.login_of`."""
         return self._guestbook.login_of(key)
 
-    def _judge_check(self, key: int, reports: dict[str, StreamReport], visit: Visit) -> None:
+    def _judge_check(self, key: int, reports: dict[str, StreamReport], visit: InspectionSession) -> None:
         now = self._clock.seconds()
         reason = next((one.reason for one in reports.values() if one.reason), "")
         if all(report.proof in _AWAY for report in reports.values()):

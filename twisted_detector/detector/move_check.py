@@ -25,7 +25,7 @@ MAX_HELD = 8
 MAX_ADDRESSES = 64
 
 
-class Doorstep:
+class MoveCheck:
     """Stands between the sightings and the registry.
 
     :param knock: tells whether anybody answers at an address; None: nobody knocks, every move is believed.

@@ -24,7 +24,7 @@ MAX_REMEMBERED = 4096
 HOLD = 600.0
 
 
-class Newcomers:
+class NewHosts:
     """Looks at addresses, each of a MAC once in a while.
 
     :ivar counts: ``newcomers`` looked at, ``dropped_newcomers``.

@@ -11,7 +11,7 @@ from twisted_detector.model.pictures import Picture
 MAX_BYTES = 32 * 1024 * 1024
 
 
-class Album:
+class PictureCache:
     """The latest picture by camera id.
 
     :param max_bytes: of all of them; one that is larger alone is not kept.

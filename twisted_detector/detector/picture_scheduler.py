@@ -16,13 +16,13 @@ from txaio.tx import make_logger
 from zope.interface import implementer
 
 from twisted_detector.detector.login_attempt import once
-from twisted_detector.detector.picture_cache import Album
+from twisted_detector.detector.picture_cache import PictureCache
 from twisted_detector.errors import InspectionError, Unauthorized, Unreachable
 from twisted_detector.events import CameraForgotten, Event, PictureTaken
 from twisted_detector.interfaces import IEventListener
 from twisted_detector.model import Camera, Candidate, Login, Status
 from twisted_detector.model.pictures import Picture
-from twisted_detector.registry.frozen import FROZEN, Stills
+from twisted_detector.registry.frozen import FROZEN, FreezeDetector
 from twisted_detector.registry.registry import Registry
 from twisted_detector.seams import ILoginBudget, IPictures, IPictureTaker
 
@@ -43,7 +43,7 @@ MAX_PATIENCE = 16
 
 
 @implementer(IPictures, IEventListener)
-class Photographer(Service):
+class PictureScheduler(Service):
     """Says when pictures are taken; see :class:`IPictures`.
 
     Of each camera one picture is taken at a time, in turn every ``interval`` seconds (a little more or less, so that
@@ -68,15 +68,15 @@ class Photographer(Service):
         takers: Sequence[IPictureTaker],
         login_of: Callable[[int], Login | None],
         budget: ILoginBudget,
-        stills: Stills,
+        stills: FreezeDetector,
         emit: Callable[[Event], None],
         interval: float,
         monotonic: Callable[[], float],
         random: Callable[[], float],
         excluded: Container[str] = (),
-        album: Album | None = None,
+        album: PictureCache | None = None,
     ) -> None:
-        self.album = album if album is not None else Album()
+        self.album = album if album is not None else PictureCache()
         self.counts: Counter[str] = Counter()
         self._clock = clock
         self._registry = registry

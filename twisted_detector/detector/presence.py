@@ -17,7 +17,7 @@ from twisted_detector.registry.registry import Registry
 MIN_INTERVAL = 30.0
 
 
-class RollCall:
+class PresenceCheck:
     """Who is there, by the last question to all.
 
     :param interval: seconds between checks; below ``MIN_INTERVAL`` nobody is called.

@@ -25,7 +25,7 @@ TIMEOUT = 10.0
 _AWAY = (Phase.SUSPECT, Phase.OFFLINE)
 
 
-class Refinder:
+class Relocator:
     """Looks for devices that do not answer, once for each loss.
 
     :param finders: how to ask for one device (IFinder).

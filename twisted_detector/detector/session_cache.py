@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from twisted.internet.interfaces import IReactorTime
 
-from twisted_detector.detector.visit import Visit
+from twisted_detector.detector.visit import InspectionSession
 from twisted_detector.events import CredentialAccepted, CredentialRefused, Event
 from twisted_detector.interfaces import Note
 from twisted_detector.model import Candidate, Login, Stream
@@ -22,13 +22,13 @@ _SPREAD = 0.6180339887498949
 
 
 @dataclass(slots=True)
-class _Standing:
+class _Proof:
     left: int
     address: str
     login: Login | None
 
 
-class Standing:
+class ProofCache:
     """Which devices were fully proved lately.
 
     :param proof_every: every so manieth check is a full proof (1: every).
@@ -36,7 +36,7 @@ class Standing:
 
     def __init__(self, proof_every: int) -> None:
         self._every = max(1, proof_every)
-        self._of: dict[int, _Standing] = {}
+        self._of: dict[int, _Proof] = {}
         self._met: set[int] = set()
 
     def proved(self, key: int, address: str, login: Login | None) -> None:
@@ -45,7 +45,7 @@ class Standing:
         if key not in self._met:
             self._met.add(key)
             left = 1 + int(key * _SPREAD % 1 * self._every)
-        self._of[key] = _Standing(left, address, login)
+        self._of[key] = _Proof(left, address, login)
 
     def doubt(self, key: int) -> None:
         """Something is wrong, or the device is gone: only a full proof will do."""
@@ -68,7 +68,7 @@ def worth_a_look(streams: Sequence[Stream], turn: int) -> list[Stream]:
     return played + ([silent[turn % len(silent)]] if silent else [])
 
 
-class Guestbook:
+class SessionCache:
     """What came of earlier visits, by key of the device.
 
     :param proof_every: every so manieth routine check is a full proof; those between are as cheap as may be.
@@ -96,7 +96,7 @@ class Guestbook:
         self._counts = counts
         self._login_of: dict[int, Login] = {}
         self._played: set[int] = set()
-        self._standing = Standing(proof_every)
+        self._standing = ProofCache(proof_every)
 
     def forget(self, key: int) -> None:
         """The device is no more."""
@@ -119,7 +119,7 @@ class Guestbook:
         login = self._login_of.get(key)
         return login if login in self._budget.allowed(candidate, self._clock.seconds()) else None
 
-    def note_logins(self, key: int, visit: Visit) -> None:
+    def note_logins(self, key: int, visit: InspectionSession) -> None:
         """Keep the login that was let in for the next check; tell when it is another than before, and who was not."""
         now, before = self._clock.seconds(), self._login_of.pop(key, None)
         for words in login_texts(visit.login, visit.refused, visit.reason):
@@ -142,11 +142,11 @@ class Guestbook:
     # --- proofs ----------------------------------------------------------------------------------------------------
 
     def proof_stands(self, key: int, address: str, login: Login | None) -> bool:
-        """See :meth:`Standing.holds`; counts one check."""
+        """See :meth:`ProofCache.holds`; counts one check."""
         return self._standing.holds(key, address, login)
 
     def doubt(self, key: int) -> None:
-        """See :meth:`Standing.doubt`."""
+        """See :meth:`ProofCache.doubt`."""
         self._standing.doubt(key)
 
     def note_proof(self, key: int) -> None:

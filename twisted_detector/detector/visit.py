@@ -39,7 +39,7 @@ DOUBT = "it refuses a login that it took before: it may have no connection left,
 Look = Callable[[Stream, Login | None], Coroutine[Deferred[Any], Any, StreamReport]]
 
 
-class Visit:
+class InspectionSession:
     """One visit to one device, and what it came to so far.
 
     :param played_with_login: an earlier visit was shown a stream for a login.

@@ -85,7 +85,7 @@ def open_packets(kind: str) -> PacketSocket:
 
 
 @implementer(IWatcher)
-class Overhearing:
+class PacketCapture:
     """Hears who claims which address, and reports what the kernel confirms.
 
     :param kind: ``dhcp`` or ``arp``, also the name of the method.

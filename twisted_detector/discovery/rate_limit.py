@@ -25,12 +25,12 @@ MAX_WAITING = 4096
 _LOOK_AGAIN = 0.005
 
 
-class Promise:
+class Reservation:
     """Packets that are to follow one that was sent, by themselves: they take room until they are sent, or are not."""
 
     __slots__ = ("_pacer", "by", "left")
 
-    def __init__(self, pacer: Pacer, by: str, left: int) -> None:
+    def __init__(self, pacer: PacketRateLimiter, by: str, left: int) -> None:
         self._pacer = pacer
         self.by = by
         self.left = left
@@ -48,7 +48,7 @@ class Promise:
         self.left = 0
 
 
-class Pacer:
+class PacketRateLimiter:
     """A bucket of tokens, one for each packet, and a count of what any second has seen.
 
     The bucket spreads what is sent; the count makes the rate a hard cap: what was sent within the last second, what is
@@ -80,7 +80,7 @@ class Pacer:
         self.counts: Counter[str] = Counter()
         self._bins: deque[tuple[int, int]] = deque()
         self._in_bins = 0
-        self._promises: list[tuple[float, int, Promise]] = []
+        self._promises: list[tuple[float, int, Reservation]] = []
         self._number = itertools.count()
         self._waiting: deque[tuple[int, str, Callable[[], object]]] = deque()
         self._call: IDelayedCall | None = None
@@ -106,7 +106,9 @@ class Pacer:
         """Whether so many may be sent now, those that follow by themselves among them; not before those who wait."""
         return not self._waiting and self._has_room(packets)
 
-    def spend(self, packets: int = 1, *, by: str = "", to_follow: int = 0, after: tuple[float, ...] = ()) -> Promise:
+    def spend(
+        self, packets: int = 1, *, by: str = "", to_follow: int = 0, after: tuple[float, ...] = ()
+    ) -> Reservation:
         """So many are sent now.
 
         :param by: who sends them.
@@ -114,7 +116,7 @@ class Pacer:
         :param after: one each follows by itself so many seconds later, unless the promise is withdrawn.
         """
         self.note(packets, by)
-        promise = Promise(self, by, to_follow + len(after))
+        promise = Reservation(self, by, to_follow + len(after))
         self.owed += promise.left
         for seconds in after:
             heapq.heappush(self._promises, (self._last + seconds, next(self._number), promise))

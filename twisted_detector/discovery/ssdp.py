@@ -15,8 +15,8 @@ from twisted.internet.interfaces import IReactorTime
 from zope.interface import implementer
 
 from twisted_detector.discovery.multicast import listener as hearing
-from twisted_detector.discovery.multicast.discoverer import GroupDiscoverer, Opened, Questions
-from twisted_detector.discovery.multicast.listener import Bounds, Complain, Remembered, Spot
+from twisted_detector.discovery.multicast.discoverer import MulticastDiscoverer, Opened, Questions
+from twisted_detector.discovery.multicast.listener import BoundedSet, Bounds, Complain, Spot
 from twisted_detector.discovery.multicast.sockets import Group
 from twisted_detector.interfaces import IDiscoverer, INeighbours, ISightingSink, IWatcher
 from twisted_detector.model import Evidence, EvidenceKind, Sighting
@@ -44,8 +44,8 @@ _MAX_NAME = 128
 _AXIS_RTSP_PORT = 554
 
 
-class Hearing(hearing.Hearing):
-    """Hears SSDP; see :class:`Hearing`.
+class SSDPListener(hearing.MulticastListener):
+    """Hears SSDP; see :class:`SSDPListener`.
 
     :param clock: stamps sightings.
     :param counts: where to count ``non_cameras`` too.
@@ -60,7 +60,7 @@ class Hearing(hearing.Hearing):
         monotonic: Callable[[], float],
         counts: Counter[str],
         complain: Complain,
-        known: Remembered,
+        known: BoundedSet,
         watching: bool,
         lasting: float | None = None,
     ) -> None:
@@ -78,7 +78,7 @@ class Hearing(hearing.Hearing):
         self._known = known
 
     def read(self, data: bytes, spot: Spot) -> None:
-        """See :class:`Hearing`."""
+        """See :class:`SSDPListener`."""
         notice = wire.parse(data)
         name = f"{spot.sender} {notice.device[:_MAX_NAME]}"
         if notice.kind == ("alive" if self._watching else "response"):
@@ -112,7 +112,7 @@ def make_sighting(notice: wire.Notice, spot: Spot, now: float) -> Sighting:
 
 
 @implementer(IDiscoverer, IWatcher)
-class SSDP(GroupDiscoverer):
+class SSDP(MulticastDiscoverer):
     """Searches on every multicast interface when told to, and listens to notices all the time.
 
     ``listen``: devices wait up to 2 s before they answer the second search, which leaves after 0.5 s at worst: 2.5 is
@@ -125,11 +125,11 @@ class SSDP(GroupDiscoverer):
 
     def __init__(self, reactor: Any, neighbours: INeighbours, **options: Any) -> None:
         super().__init__(reactor, neighbours, **options)
-        self._known = Remembered(_MAX_KNOWN)
+        self._known = BoundedSet(_MAX_KNOWN)
 
-    def hearing(self, sink: ISightingSink, asked: Mapping[str, str] | None, lasting: float | None) -> Hearing:
-        """See :class:`GroupDiscoverer`. A search has no id that an answer repeats."""
-        return Hearing(
+    def hearing(self, sink: ISightingSink, asked: Mapping[str, str] | None, lasting: float | None) -> SSDPListener:
+        """See :class:`MulticastDiscoverer`. A search has no id that an answer repeats."""
+        return SSDPListener(
             sink,
             clock=self._reactor,
             monotonic=self._monotonic,
@@ -141,7 +141,7 @@ class SSDP(GroupDiscoverer):
         )
 
     def ask(self, opened: Sequence[Opened], questions: Questions) -> int:
-        """See :class:`GroupDiscoverer`: every target from every address, twice."""
+        """See :class:`MulticastDiscoverer`: every target from every address, twice."""
         questions.later(_AGAIN + self._random.uniform(0, _SPREAD), partial(self._search, opened))
         return self._search(opened)
 

@@ -21,7 +21,7 @@ def web_lane(address: str) -> str:
     return f"http {address}"
 
 
-class Lanes:
+class DeviceLocks:
     """One user at a time for each address: a second RTSP connection makes small recorders drop the first.
 
     A user may leave its connection behind for its own next turn (:meth:`keep`); it is closed before anybody else has

@@ -37,7 +37,7 @@ def registry_files() -> Path | None:
     return Path(spec.submodule_search_locations[0]) / "eui"
 
 
-class Makers:
+class OuiRegistry:
     """Looks makers up.
 
     :param directory: has ``oui.idx`` (lines of number, offset and size), ``oui.txt``, and the same of ``iab`` for

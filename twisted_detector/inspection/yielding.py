@@ -17,7 +17,7 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 SECONDS = 0.01
 
 
-class Turns:
+class CooperativeQueue:
     """Lets so much work begin in one turn of the reactor.
 
     Bounded by its users: each waits once.

@@ -1,6 +1,6 @@
 """Messages of an outbox go in; acknowledgements, and what the broker has to say to handlers, come out.
 
-:class:`Mqtt` is the reactor's side: it acts for the connection machine and tells everybody how things stand. The
+:class:`MqttClient` is the reactor's side: it acts for the connection machine and tells everybody how things stand. The
 network thread is :mod:`mqtt.network.loop`; paho is in :mod:`mqtt.network.paho_session` only.
 """
 
@@ -19,7 +19,7 @@ from twisted_detector.interfaces import ISubscriber
 from twisted_detector.mqtt.connection_log import ConnectionLog
 from twisted_detector.mqtt.metrics import MqttMetrics
 from twisted_detector.mqtt.network.attempts import Network
-from twisted_detector.mqtt.network.loop import Link, Report
+from twisted_detector.mqtt.network.loop import LoopReport, NetworkLoop
 from twisted_detector.mqtt.network.paho_session import FIVE, THREE_ONE_ONE
 from twisted_detector.mqtt.network.resolver import Resolver
 from twisted_detector.mqtt.network.thread import OneThread
@@ -32,18 +32,18 @@ from twisted_detector.mqtt.seams import (
     IConnectionActions,
     IOutbox,
 )
-from twisted_detector.mqtt.sender import Sender
+from twisted_detector.mqtt.sender import OutboxSender
 from twisted_detector.mqtt.settings import MqttSettings
 from twisted_detector.mqtt.subscriptions import Subscriptions
 
-__all__ = ["Mqtt", "MqttMetrics", "MqttSettings"]
+__all__ = ["MqttClient", "MqttMetrics", "MqttSettings"]
 
 #: Seconds that a stop grants the network thread to say goodbye, after the broker had its time.
 GOODBYE = 1.0
 
 
 @implementer(ISubscriber, IConnectionActions)
-class Mqtt(Service):
+class MqttClient(Service):
     """A service that keeps one MQTT connection and sends what the outbox holds. On the reactor's thread only.
 
     :param presence: words the messages on ``settings.lwt_topic``, where whoever wants to know reads if we are here.
@@ -73,7 +73,7 @@ class Mqtt(Service):
         monotonic: Callable[[], float],
         first_session: int = 0,
         save_session: Callable[[int], object] | None = None,
-        client_factory: Callable[..., Link] = Link,
+        client_factory: Callable[..., NetworkLoop] = NetworkLoop,
         thread_factory: Callable[[], OneThread] | None = None,
         resolver: Resolver | None = None,
     ) -> None:
@@ -85,7 +85,7 @@ class Mqtt(Service):
         self._save_session = save_session
         self.metrics = MqttMetrics(session=first_session)
         self._machine: IConnection = connection(self, settings, random)
-        self._sender = Sender(reactor, outbox=outbox, window=settings.window, metrics=self.metrics)
+        self._sender = OutboxSender(reactor, outbox=outbox, window=settings.window, metrics=self.metrics)
         self._presence = Presence(settings.lwt_topic, presence, self._sender.say, first_session)
         self._network = Network(
             reactor,
@@ -261,7 +261,7 @@ class Mqtt(Service):
         else:
             machine.refused(epoch, ending.reason, self._monotonic(), terminal)
 
-    def _deliver(self, epoch: int, link: Link, report: Report) -> None:
+    def _deliver(self, epoch: int, link: NetworkLoop, report: LoopReport) -> None:
         """What one turn of the network thread brought."""
         machine = self._machine
         if epoch != machine.epoch:

@@ -15,7 +15,7 @@ LATENCIES_KEPT = 2048
 
 @dataclass
 class MqttMetrics:
-    """Counters since the start, written by :class:`Mqtt`; for the reactor's thread only.
+    """Counters since the start, written by :class:`MqttClient`; for the reactor's thread only.
 
     :ivar connected_since: wall seconds, None while not connected.
     :ivar failures: attempts that failed.

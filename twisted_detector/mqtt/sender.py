@@ -16,7 +16,7 @@ from txaio.tx import make_logger
 from twisted_detector.errors import PublishError
 from twisted_detector.model import Message
 from twisted_detector.mqtt.metrics import MqttMetrics
-from twisted_detector.mqtt.network.loop import Link, Report
+from twisted_detector.mqtt.network.loop import LoopReport, NetworkLoop
 from twisted_detector.mqtt.seams import IOutbox, OutboxItem
 
 #: The first window after a connect.
@@ -29,7 +29,7 @@ SOONEST_LOOK = 0.1
 REFILL = 4
 
 
-class Sender:
+class OutboxSender:
     """Keeps the window full. On the reactor's thread only.
 
     :param window: the widest that it opens.
@@ -42,7 +42,7 @@ class Sender:
         self._outbox = outbox
         self._widest = window
         self._metrics = metrics
-        self._link: Link | None = None
+        self._link: NetworkLoop | None = None
         self._window = self._limit = FIRST_WINDOW
         self._in_flight = 0
         self._own: deque[OutboxItem] = deque()
@@ -63,7 +63,7 @@ class Sender:
         """How many are."""
         return self._in_flight
 
-    def begin(self, link: Link, receive_maximum: int) -> None:
+    def begin(self, link: NetworkLoop, receive_maximum: int) -> None:
         """A connection stands; ``receive_maximum`` is the broker's own bound (MQTT 5, 3.2.2.3.3)."""
         self._link = link
         self._limit = max(1, min(self._widest, receive_maximum))
@@ -113,7 +113,7 @@ class Sender:
             self._call = None
         self._cancel_alarm()
 
-    def report(self, report: Report) -> None:
+    def report(self, report: LoopReport) -> None:
         """The broker answered."""
         done = report.acknowledged
         own = [token for token in done if token < 0] if self._own_done else []

@@ -28,7 +28,7 @@ from twisted_detector.events import Event
 from twisted_detector.interfaces import IPublisher, ISubscriber
 from twisted_detector.model import Message, Priority
 from twisted_detector.model.encoding import encode, stamp_or_none
-from twisted_detector.mqtt.client import Mqtt, MqttSettings
+from twisted_detector.mqtt.client import MqttClient, MqttSettings
 from twisted_detector.mqtt.connection.connection import make_connection
 from twisted_detector.mqtt.outbox.outbox import Outbox
 from twisted_detector.mqtt.outbox.queue import Limits
@@ -47,7 +47,7 @@ MAX_EARLY = 1000
 class MqttService(Service):
     """One MQTT connection with everything around it. On the reactor's thread only.
 
-    :param reactor: Twisted's; from :func:`steady_reactor` when no jump of the wall clock shall
+    :param reactor: Twisted's; from :func:`monotonic_reactor` when no jump of the wall clock shall
         hold up its timers (set back by an hour, an ordinary reactor reconnects and commits an hour later).
     :param state_dir: where messages that were accepted survive the process; None: in memory only.
     :param store: instead of ``state_dir``: an open store that is shared, and closed by its owner.
@@ -83,7 +83,7 @@ class MqttService(Service):
             return presence(node, status, at=reactor.seconds(), session=session, reason=reason, service=service)
 
         self.outbox = Outbox(monotonic, wall=reactor.seconds, journal=self._store, limits=Limits(messages=queue_size))
-        self.mqtt = Mqtt(
+        self.mqtt = MqttClient(
             reactor,
             settings=settings,
             outbox=self.outbox,
@@ -180,7 +180,7 @@ class MqttService(Service):
         priority: Priority = Priority.EVENT,
         expires_after: float | None = None,
     ) -> Deferred[None]:
-        """Publish ``document`` as JSON with QoS 1; see :class:`model.Message` for the rest."""
+        """Publish ``document`` as JSON with QoS 1; see :class:`model.DnsMessage` for the rest."""
         return self.publish(
             Message(topic, encode(document), retain=retain, priority=priority, expires_after=expires_after)
         )

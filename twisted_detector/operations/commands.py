@@ -26,7 +26,7 @@ PROBE_RTSP_PORTS = (554, 8554)
 PROBE_HTTP_PORTS = (80, 8000, 8080, 2020, 8899)
 
 
-class Commands:
+class MqttCommands:
     """Obeys ``rescan``, ``probe``, ``check``, ``forget`` and ``state``.
 
     :param topic: where results are published.

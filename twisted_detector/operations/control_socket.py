@@ -39,7 +39,7 @@ _MAX_PATH = 107
 Handler = Callable[[Mapping[str, Any]], Awaitable[Mapping[str, Any]]]
 
 
-class Control:
+class ControlSocket:
     """Listens in a state directory.
 
     :param reactor: IReactorUNIX and IReactorTime.
@@ -132,7 +132,7 @@ class _Conversation(LineReceiver):
     delimiter = b"\n"
     MAX_LENGTH = MAX_REQUEST
 
-    def __init__(self, control: Control, clock: IReactorTime) -> None:
+    def __init__(self, control: ControlSocket, clock: IReactorTime) -> None:
         self._control = control
         self._clock = clock
         self._answering: Deferred[bytes] | None = None
@@ -175,7 +175,7 @@ class _Conversation(LineReceiver):
 class _Conversations(Factory):
     noisy = False
 
-    def __init__(self, control: Control) -> None:
+    def __init__(self, control: ControlSocket) -> None:
         self._control = control
 
     def buildProtocol(self, addr: object) -> _Conversation:

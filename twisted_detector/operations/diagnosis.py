@@ -8,7 +8,7 @@ from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
 from twisted_detector.model import Camera, Interface, Status
 from twisted_detector.registry.lifecycle import Phase
-from twisted_detector.registry.observations import Fact
+from twisted_detector.registry.observations import Observation
 
 #: How a connection ended.
 OPEN, REFUSED, SILENT, UNREACHABLE = "open", "refused", "no answer", "unreachable"
@@ -34,7 +34,7 @@ class Case:
     mac: str | None = None
     ports: Mapping[int, str] = field(default_factory=dict)
     rtsp_ports: Sequence[int] = (554, 8554)
-    facts: Sequence[Fact] = ()
+    facts: Sequence[Observation] = ()
     cameras: Sequence[Camera] = ()
     phase: Phase | None = None
     scanned: Sequence[str] = ()

@@ -26,7 +26,7 @@ from twisted_detector.operations.host_checks import (
     check_interfaces,
     check_neighbour_table,
 )
-from twisted_detector.outputs.sync.seams import IFollowing, Phase
+from twisted_detector.outputs.sync.seams import ISyncStatus, TargetPhase
 from twisted_detector.registry.registry import Registry
 from twisted_detector.store.store import Store
 
@@ -52,7 +52,7 @@ class Doctor:
         store: Store,
         registry: Registry,
         detector: Detector,
-        following: Callable[[], IFollowing | None] = lambda: None,
+        following: Callable[[], ISyncStatus | None] = lambda: None,
         system: Callable[[Sequence[Interface]], Iterator[Finding]] | None = None,
     ) -> None:
         self._config = config
@@ -156,7 +156,7 @@ class Doctor:
     def _of_followers(self) -> Iterator[Finding]:
         following = self._following()
         for one in following.standings() if following is not None else ():
-            level = WARN if one.phase in (Phase.AWAY, Phase.REFUSED) or one.reason else OK
+            level = WARN if one.phase in (TargetPhase.AWAY, TargetPhase.REFUSED) or one.reason else OK
             text = f"{one.where}: {one.phase}" + (f": {one.reason}" if one.reason else "")
             yield Finding(one.name, level, text, _FOLLOWERS if level == WARN else "")
 

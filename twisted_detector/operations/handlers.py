@@ -9,33 +9,33 @@ from typing import Any
 from twisted_detector.bus import Bus
 from twisted_detector.config.config import Config
 from twisted_detector.detector.detector import Detector
-from twisted_detector.discovery.rate_limit import Pacer
+from twisted_detector.discovery.rate_limit import PacketRateLimiter
 from twisted_detector.interfaces import INeighbours
 from twisted_detector.mqtt.service import MqttService
-from twisted_detector.operations.commands import Commands
+from twisted_detector.operations.commands import MqttCommands
 from twisted_detector.operations.doctor import Doctor
-from twisted_detector.operations.report import Report
-from twisted_detector.operations.requests import Desk, Handler
+from twisted_detector.operations.report import HealthReport
+from twisted_detector.operations.requests import Handler, RequestRouter
 from twisted_detector.operations.why import Why
-from twisted_detector.outputs.sync.seams import IFollowing
-from twisted_detector.registry.observations import Casebook
+from twisted_detector.outputs.sync.seams import ISyncStatus
+from twisted_detector.registry.observations import ObservationLog
 from twisted_detector.registry.registry import Registry
 from twisted_detector.store.cameras import dump_camera
 from twisted_detector.store.store import Store
 
 
-def seat_answers(desk: Desk, reactor: Any, config: Config, parts: Mapping[Any, Any]) -> None:
+def seat_answers(desk: RequestRouter, reactor: Any, config: Config, parts: Mapping[Any, Any]) -> None:
     """Seat ``list``, ``why``, ``doctor``, ``status`` and the broker's commands: ``rescan``, ``probe``, ``check``, …
 
     :param parts: shared parts by interface or class, as plugins get them.
     """
-    registry, neighbours, commands = parts[Registry], parts[INeighbours], parts[Commands]
+    registry, neighbours, commands = parts[Registry], parts[INeighbours], parts[MqttCommands]
 
     async def list_cameras(_: Mapping[str, Any]) -> Mapping[str, Any]:
         return {"cameras": [json.loads(dump_camera(one)) for one in sorted(registry.cameras(), key=lambda one: one.id)]}
 
     async def status(_: Mapping[str, Any]) -> Mapping[str, Any]:
-        blocks: Mapping[str, Any] = parts[Report].blocks()
+        blocks: Mapping[str, Any] = parts[HealthReport].blocks()
         return blocks
 
     doctor = Doctor(
@@ -45,11 +45,16 @@ def seat_answers(desk: Desk, reactor: Any, config: Config, parts: Mapping[Any, A
         store=parts[Store],
         registry=registry,
         detector=parts[Detector],
-        following=lambda: parts.get(IFollowing),
+        following=lambda: parts.get(ISyncStatus),
     )
     parts[Bus].subscribe(doctor)
     why = Why(
-        reactor, config=config, registry=registry, casebook=parts[Casebook], neighbours=neighbours, pacer=parts[Pacer]
+        reactor,
+        config=config,
+        registry=registry,
+        casebook=parts[ObservationLog],
+        neighbours=neighbours,
+        pacer=parts[PacketRateLimiter],
     )
     desk.seat("list", list_cameras)
     desk.seat("why", why.handle)
@@ -59,7 +64,7 @@ def seat_answers(desk: Desk, reactor: Any, config: Config, parts: Mapping[Any, A
         desk.seat(name, _obeyed_by(commands, name))
 
 
-def _obeyed_by(commands: Commands, name: str) -> Handler:
+def _obeyed_by(commands: MqttCommands, name: str) -> Handler:
     async def handler(fields: Mapping[str, Any]) -> Mapping[str, Any]:
         return commands.obey({**fields, "command": name})
 

@@ -66,7 +66,7 @@ class ReactorLag:
         }
 
 
-class Resources:
+class ProcessStats:
     """What the process uses. ``cpu_percent`` is of one core, since the call before."""
 
     def __init__(self, monotonic: Callable[[], float]) -> None:

@@ -49,7 +49,7 @@ _MQTT_GAUGES = {
 class Metrics:
     """What a scrape of ``/metrics`` gets.
 
-    :param blocks: gives the blocks of the health document as they are now (:class:`Report`).
+    :param blocks: gives the blocks of the health document as they are now (:class:`LoopReport`).
     """
 
     content_type = CONTENT_TYPE_LATEST

@@ -6,16 +6,16 @@ from collections import Counter
 from typing import Any
 
 from twisted_detector.detector.detector import Detector
-from twisted_detector.detector.examiner import Examiner
+from twisted_detector.detector.examiner import InspectionRunner
 from twisted_detector.detector.work_queue import WorkQueue
-from twisted_detector.discovery.rate_limit import Pacer
+from twisted_detector.discovery.rate_limit import PacketRateLimiter
 from twisted_detector.model.encoding import rfc3339
 from twisted_detector.mqtt.service import MqttService
-from twisted_detector.operations.process_stats import ReactorLag, Resources
+from twisted_detector.operations.process_stats import ProcessStats, ReactorLag
 from twisted_detector.registry.registry import Registry
 
 
-class Report:
+class HealthReport:
     """Looks at the parts whenever it is asked; owns nothing."""
 
     def __init__(
@@ -23,12 +23,12 @@ class Report:
         *,
         registry: Registry,
         detector: Detector,
-        examiner: Examiner,
+        examiner: InspectionRunner,
         inspections: WorkQueue,
         mqtt: MqttService,
         lag: ReactorLag,
-        resources: Resources,
-        pacer: Pacer,
+        resources: ProcessStats,
+        pacer: PacketRateLimiter,
     ) -> None:
         self._registry = registry
         self._detector = detector

@@ -14,7 +14,7 @@ from twisted_detector.errors import LocalError, RemoteError
 Handler = Callable[[Mapping[str, Any]], Awaitable[Mapping[str, Any]]]
 
 
-class Desk:
+class RequestRouter:
     """Who answers what.
 
     :ivar handlers: handler by name of the request; grows when :meth:`seat` is called.

@@ -32,7 +32,7 @@ def notifier(path: str) -> Callable[[bytes], None]:
     return send
 
 
-class Supervisor(Service):
+class SystemdNotifier(Service):
     """Tells the supervisor when all is started, that the reactor still turns, how it stands, and that it ends.
 
     :param send: takes each datagram, as :func:`notifier` makes it.

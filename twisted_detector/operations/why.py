@@ -11,8 +11,8 @@ from twisted.internet.defer import Deferred, DeferredList, TimeoutError as Defer
 from twisted.internet.interfaces import IReactorTime
 
 from twisted_detector.config.config import Config
-from twisted_detector.discovery.rate_limit import Pacer
-from twisted_detector.discovery.sweep.connector import Connector, EpollConnector, Outcome
+from twisted_detector.discovery.rate_limit import PacketRateLimiter
+from twisted_detector.discovery.sweep.connector import EpollConnector, Outcome, TcpConnector
 from twisted_detector.discovery.sweep.ports import RTSP_PORTS, ports_to_try
 from twisted_detector.errors import CamdetectError, RemoteError
 from twisted_detector.interfaces import INeighbours
@@ -20,7 +20,7 @@ from twisted_detector.model.addresses import canonical_address
 from twisted_detector.model.encoding import rfc3339
 from twisted_detector.operations.diagnosis import REFUSED, SILENT, UNREACHABLE, Case, Reason, diagnose, on_link
 from twisted_detector.operations.host_checks import bridge as container_bridge
-from twisted_detector.registry.observations import Casebook
+from twisted_detector.registry.observations import ObservationLog
 from twisted_detector.registry.registry import Registry
 
 #: Seconds for a connection that is not answered: a lost SYN is sent again after one.
@@ -50,11 +50,11 @@ class Why:
         *,
         config: Config,
         registry: Registry,
-        casebook: Casebook,
+        casebook: ObservationLog,
         neighbours: INeighbours,
-        pacer: Pacer | None = None,
+        pacer: PacketRateLimiter | None = None,
         bridge: Callable[[Sequence[str]], str] = container_bridge,
-        make_connector: Callable[[Any], Connector] = EpollConnector,
+        make_connector: Callable[[Any], TcpConnector] = EpollConnector,
     ) -> None:
         self._reactor = reactor
         self._clock: IReactorTime = reactor

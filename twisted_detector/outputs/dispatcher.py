@@ -16,7 +16,7 @@ from twisted_detector.model import Message
 
 
 @implementer(IEventListener)
-class Speaker:
+class OutputDispatcher:
     """Lets every output word every event; an output that fails hurts no other.
 
     :ivar refused: messages that the publisher did not take, by kind of error.

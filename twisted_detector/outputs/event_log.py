@@ -26,7 +26,7 @@ from twisted_detector.model import Camera, Stream
 
 
 @implementer(IEventListener)
-class Narrator:
+class EventLog:
     """Tells what happened in plain words. No login is ever part of it."""
 
     log = make_logger()

@@ -28,8 +28,8 @@ from twisted_detector.model import Camera, Login, Message, Priority, Secret
 from twisted_detector.model.encoding import encode
 from twisted_detector.outputs.frigate import document as frigate
 from twisted_detector.outputs.go2rtc import document as go2rtc
-from twisted_detector.outputs.sync.seams import Entries, IDelivery, IFollowing, Standing
-from twisted_detector.outputs.sync.target import Follower
+from twisted_detector.outputs.sync.seams import Entries, IDelivery, ISyncStatus, TargetStatus
+from twisted_detector.outputs.sync.target import SyncTarget
 from twisted_detector.seams import IStateStore
 
 #: Seconds of quiet before a change is told: a move and what is learnt of it right after are one change.
@@ -44,8 +44,8 @@ _IDLE = (PictureTaken, ClockSkewed, CredentialRefused, IdentityConflict)
 _TABLE = "followers"
 
 
-@implementer(IEventListener, IFollowing)
-class Followers(Service):
+@implementer(IEventListener, ISyncStatus)
+class SyncService(Service):
     """Words what the registry knows whenever it changed, and lets each place have it.
 
     :param cameras: all cameras.
@@ -85,7 +85,7 @@ class Followers(Service):
         self._topics = topics
         self._deliveries = deliveries
         self._dry = dry
-        self._followers: dict[str, list[Follower]] = {}
+        self._followers: dict[str, list[SyncTarget]] = {}
         self._rotating: frozenset[str] = frozenset()
         self._said = ""
         self._soon: IDelayedCall | None = None
@@ -114,9 +114,9 @@ class Followers(Service):
         if self.running:
             self._tell()
 
-    def _follower(self, delivery: IDelivery, saved: str, dry: bool) -> Follower:
+    def _follower(self, delivery: IDelivery, saved: str, dry: bool) -> SyncTarget:
         key = delivery.name
-        return Follower(
+        return SyncTarget(
             self._clock,
             delivery,
             base=_table(saved),
@@ -136,11 +136,11 @@ class Followers(Service):
             self._soon.cancel()
         return DeferredList([one.stop() for one in self._all()], consumeErrors=True)
 
-    def _all(self) -> list[Follower]:
+    def _all(self) -> list[SyncTarget]:
         return [one for followers in self._followers.values() for one in followers]
 
-    def standings(self) -> tuple[Standing, ...]:
-        """See :class:`IFollowing`."""
+    def standings(self) -> tuple[TargetStatus, ...]:
+        """See :class:`ISyncStatus`."""
         return tuple(one.standing for one in self._all())
 
     # --- hearing ---------------------------------------------------------------------------------------------------
@@ -234,7 +234,7 @@ class Followers(Service):
         return lines
 
 
-def _wish(follower: Follower, wanted: Entries) -> Callable[[object], None]:
+def _wish(follower: SyncTarget, wanted: Entries) -> Callable[[object], None]:
     return lambda _: follower.want(wanted)
 
 

@@ -10,19 +10,19 @@ from twisted.plugin import IPlugin
 from zope.interface import implementer
 
 from twisted_detector.discovery.mdns.discoverer import MDNS
-from twisted_detector.discovery.overhearing import Overhearing
-from twisted_detector.discovery.rate_limit import Pacer
+from twisted_detector.discovery.overhearing import PacketCapture
+from twisted_detector.discovery.rate_limit import PacketRateLimiter
 from twisted_detector.discovery.ssdp import SSDP
-from twisted_detector.discovery.sweep.arp_sweep import NeighbourSweep
+from twisted_detector.discovery.sweep.arp_sweep import ArpSweep
 from twisted_detector.discovery.sweep.port_scan import PortScan
 from twisted_detector.discovery.sweep.ports import RTSP_PORTS, ports_to_try
 from twisted_detector.discovery.wsdiscovery.dialects import Dialects
 from twisted_detector.discovery.wsdiscovery.discoverer import WSDiscovery
-from twisted_detector.inspection.device_locks import Lanes
+from twisted_detector.inspection.device_locks import DeviceLocks
 from twisted_detector.inspection.logins.clear_text import ClearTextPolicy
 from twisted_detector.inspection.onvif.inspector import DEFAULT_PORTS, OnvifInspector
 from twisted_detector.inspection.rtsp.inspector import RtspInspector
-from twisted_detector.inspection.yielding import Turns
+from twisted_detector.inspection.yielding import CooperativeQueue
 from twisted_detector.interfaces import (
     IDiscovererMaker,
     IInspectorMaker,
@@ -40,7 +40,7 @@ def _of_groups(context: MakerContext) -> dict[str, Any]:
     return {
         "listen": min(3.0, context.config.discovery_timeout),
         "include_loopback": any(network.is_loopback for network in context.config.named_networks),
-        "pacer": context.parts[Pacer],
+        "pacer": context.parts[PacketRateLimiter],
     }
 
 
@@ -92,12 +92,12 @@ class SSDPMaker:
 
 
 @implementer(IPlugin, IDiscovererMaker)
-class NeighbourSweepMaker:
+class ArpSweepMaker:
     """The sweep of the links and of networks beyond a router, unless it is switched off."""
 
     name = "neighboursweep"
 
-    def make(self, context: MakerContext) -> NeighbourSweep | None:
+    def make(self, context: MakerContext) -> ArpSweep | None:
         """See :class:`IMaker`."""
         config = context.config
         if not config.network_scan_enabled:
@@ -105,14 +105,14 @@ class NeighbourSweepMaker:
         neighbours = context.parts[INeighbours]
         ports = ports_to_try((config.rtsp_port, config.onvif_port, config.http_port))
         rtsp_ports = (*RTSP_PORTS, config.rtsp_port)
-        return NeighbourSweep(
+        return ArpSweep(
             context.reactor,
             neighbours,
             ports=ports,
             rtsp_ports=rtsp_ports,
             networks=config.scan_networks,
             exclude=config.scan_exclude,
-            pacer=context.parts[Pacer],
+            pacer=context.parts[PacketRateLimiter],
             half_open=config.scan_half_open,
             beyond=PortScan(
                 context.reactor,
@@ -121,7 +121,7 @@ class NeighbourSweepMaker:
                 rtsp_ports=rtsp_ports,
                 networks=config.scan_networks,
                 exclude=config.scan_exclude,
-                pacer=context.parts[Pacer],
+                pacer=context.parts[PacketRateLimiter],
                 half_open=config.scan_half_open,
                 on_link=False,
             ),
@@ -129,7 +129,7 @@ class NeighbourSweepMaker:
 
 
 @implementer(IPlugin, IWatcherMaker)
-class OverhearingMaker:
+class PacketCaptureMaker:
     """What is overheard of other protocols, where this process has CAP_NET_RAW.
 
     :ivar name: ``dhcp`` or ``arp``.
@@ -138,11 +138,13 @@ class OverhearingMaker:
     def __init__(self, name: str) -> None:
         self.name = name
 
-    def make(self, context: MakerContext) -> Overhearing | None:
+    def make(self, context: MakerContext) -> PacketCapture | None:
         """See :class:`IMaker`. What is overheard is MAC addresses only."""
         if not context.config.mac_tracking_enabled:
             return None
-        return Overhearing(self.name, context.reactor, context.parts[INeighbours], exclude=context.config.scan_exclude)
+        return PacketCapture(
+            self.name, context.reactor, context.parts[INeighbours], exclude=context.config.scan_exclude
+        )
 
 
 @implementer(IPlugin, IInspectorMaker)
@@ -165,8 +167,8 @@ class OnvifMaker:
             onvif_ports=tuple(dict.fromkeys((*DEFAULT_PORTS, config.onvif_port, config.http_port))),
             allow_basic=context.parts[ClearTextPolicy].allows_candidate,
             login_follows=lambda candidate: bool(budget.allowed(candidate, context.reactor.seconds())),
-            turns=Turns(context.reactor, monotonic=time.monotonic),
-            lanes=context.parts[Lanes],
+            turns=CooperativeQueue(context.reactor, monotonic=time.monotonic),
+            lanes=context.parts[DeviceLocks],
         )
 
 
@@ -182,7 +184,7 @@ class RtspMaker:
             context.reactor,
             timeout=context.config.rtsp_timeout,
             allow_basic=context.parts[ClearTextPolicy].allows,
-            lanes=context.parts[Lanes],
+            lanes=context.parts[DeviceLocks],
         )
 
 
@@ -200,9 +202,9 @@ class TopicsMaker:
 wsdiscovery = WSDiscoveryMaker()
 mdns = MDNSMaker()
 ssdp = SSDPMaker()
-neighboursweep = NeighbourSweepMaker()
-dhcp = OverhearingMaker("dhcp")
-arp = OverhearingMaker("arp")
+neighboursweep = ArpSweepMaker()
+dhcp = PacketCaptureMaker("dhcp")
+arp = PacketCaptureMaker("arp")
 onvif = OnvifMaker()
 rtsp = RtspMaker()
 topics = TopicsMaker()

@@ -12,9 +12,9 @@ from twisted.plugin import IPlugin
 from zope.interface import implementer
 
 from twisted_detector.bus import Bus
-from twisted_detector.detector.examiner import Examiner
-from twisted_detector.detector.picture_scheduler import Photographer
-from twisted_detector.inspection.device_locks import Lanes
+from twisted_detector.detector.examiner import InspectionRunner
+from twisted_detector.detector.picture_scheduler import PictureScheduler
+from twisted_detector.inspection.device_locks import DeviceLocks
 from twisted_detector.inspection.logins.clear_text import ClearTextPolicy
 from twisted_detector.inspection.pictures.decoder import Decoder, available
 from twisted_detector.inspection.pictures.keyframe import KeyframeTaker
@@ -22,12 +22,12 @@ from twisted_detector.inspection.pictures.snapshot import SnapshotTaker
 from twisted_detector.inspection.rtsp.inspector import RtspValidator
 from twisted_detector.interfaces import IServiceExtension, MakerContext
 from twisted_detector.model.addresses import Exclusions
-from twisted_detector.registry.frozen import Stills
+from twisted_detector.registry.frozen import FreezeDetector
 from twisted_detector.registry.registry import Registry
 from twisted_detector.seams import ILoginBudget, IPictures
 
 
-class Studio(Photographer):
+class Pictures(PictureScheduler):
     """The photographer with his decoder, which ends with him."""
 
     decoder: Decoder
@@ -47,16 +47,16 @@ class PicturesMaker:
     name = "pictures"
     early = True
 
-    def make(self, context: MakerContext) -> Studio | None:
+    def make(self, context: MakerContext) -> Pictures | None:
         """See :class:`IMaker`; None where nobody knows cameras, as in the tests of a plugin's author."""
         config, parts, reactor = context.config, context.parts, context.reactor
         if Registry not in parts:
             return None
         decoder = Decoder(reactor)
         validator = RtspValidator(
-            reactor, timeout=config.rtsp_timeout, allow_basic=parts[ClearTextPolicy].allows, lanes=parts[Lanes]
+            reactor, timeout=config.rtsp_timeout, allow_basic=parts[ClearTextPolicy].allows, lanes=parts[DeviceLocks]
         )
-        studio = Studio(
+        studio = Pictures(
             reactor,
             parts[Registry],
             takers=(
@@ -66,13 +66,13 @@ class PicturesMaker:
                     max_bytes=config.snapshot_max_bytes,
                     allow_basic=parts[ClearTextPolicy].allows,
                     cnonce=lambda: secrets.token_hex(8),
-                    lanes=parts[Lanes],
+                    lanes=parts[DeviceLocks],
                 ),
                 KeyframeTaker(reactor, validator, decoder.decode if available() else None),
             ),
-            login_of=parts[Examiner].login_of,
+            login_of=parts[InspectionRunner].login_of,
             budget=parts[ILoginBudget],
-            stills=parts[Stills],
+            stills=parts[FreezeDetector],
             emit=parts[Bus].emit,
             interval=config.snapshot_interval,
             monotonic=time.monotonic,

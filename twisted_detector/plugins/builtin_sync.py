@@ -14,7 +14,7 @@ from zope.interface import implementer
 from twisted_detector.bus import Bus
 from twisted_detector.interfaces import IServiceExtension, MakerContext
 from twisted_detector.operations.export import frigate_options, go2rtc_options, handler, login_of
-from twisted_detector.operations.requests import Desk
+from twisted_detector.operations.requests import RequestRouter
 from twisted_detector.outputs.frigate.api import FrigateApi
 from twisted_detector.outputs.frigate.document import fit
 from twisted_detector.outputs.go2rtc.api import Go2rtcApi
@@ -22,8 +22,8 @@ from twisted_detector.outputs.sync.env_file import EnvDelivery
 from twisted_detector.outputs.sync.file import FileDelivery
 from twisted_detector.outputs.sync.http import Http, basic
 from twisted_detector.outputs.sync.merging import difference, is_ours, merge_section, without_logins
-from twisted_detector.outputs.sync.seams import IDelivery, IFollowing
-from twisted_detector.outputs.sync_service import Followers
+from twisted_detector.outputs.sync.seams import IDelivery, ISyncStatus
+from twisted_detector.outputs.sync_service import SyncService
 from twisted_detector.outputs.topics import Topics
 from twisted_detector.registry.registry import Registry
 from twisted_detector.seams import ILoginBudget, IStateStore
@@ -101,19 +101,19 @@ def of_go2rtc(context: MakerContext) -> dict[str, list[IDelivery]]:
 
 
 @implementer(IPlugin, IServiceExtension)
-class FollowersMaker:
+class SyncMaker:
     """Whoever follows the cameras: Frigate's topic, files and API, go2rtc's file and API; and ``export``."""
 
     name = "followers"
 
-    def make(self, context: MakerContext) -> Followers:
+    def make(self, context: MakerContext) -> SyncService:
         """See :class:`IMaker`."""
         config, parts = context.config, cast("dict[Any, Any]", context.parts)
         registry, budget = parts[Registry], parts[ILoginBudget]
         publish = config.publish_credentials
         find_login = partial(login_of, budget)
         topics: Topics = parts[Topics]
-        followers = Followers(
+        followers = SyncService(
             context.clock,
             cameras=registry.cameras,
             login_of=find_login,
@@ -127,8 +127,8 @@ class FollowersMaker:
             dry=config.frigate_dry_run,
         )
         parts[Bus].subscribe(followers)
-        parts[IFollowing] = followers
-        parts[Desk].seat("export", handler(registry.cameras, find_login, config, followers.what_would_change))
+        parts[ISyncStatus] = followers
+        parts[RequestRouter].seat("export", handler(registry.cameras, find_login, config, followers.what_would_change))
         return followers
 
 
@@ -142,4 +142,4 @@ def _deliveries(context: MakerContext) -> dict[str, list[IDelivery]]:
     return {**of_frigate(context), **of_go2rtc(context)}
 
 
-followers = FollowersMaker()
+followers = SyncMaker()

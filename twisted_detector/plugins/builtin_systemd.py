@@ -9,17 +9,17 @@ from zope.interface import implementer
 
 from twisted_detector.interfaces import IServiceExtension, MakerContext
 from twisted_detector.mqtt.service import MqttService
-from twisted_detector.operations.systemd import Supervisor, notifier
+from twisted_detector.operations.systemd import SystemdNotifier, notifier
 from twisted_detector.registry.registry import Registry
 
 
 @implementer(IPlugin, IServiceExtension)
-class SupervisorMaker:
+class SystemdMaker:
     """sd_notify, where a supervisor listens."""
 
     name = "supervisor"
 
-    def make(self, context: MakerContext) -> Supervisor | None:
+    def make(self, context: MakerContext) -> SystemdNotifier | None:
         """See :class:`IMaker`."""
         config = context.config
         if not config.notify_socket:
@@ -31,9 +31,9 @@ class SupervisorMaker:
             cameras = ", ".join(f"{count} {word}" for word, count in sorted(by_status.items())) or "none yet"
             return f"cameras: {cameras}; MQTT {mqtt.mqtt.metrics.state.value}"
 
-        return Supervisor(
+        return SystemdNotifier(
             context.clock, notifier(config.notify_socket), watchdog=config.watchdog_seconds, status=status
         )
 
 
-supervisor = SupervisorMaker()
+supervisor = SystemdMaker()

@@ -19,14 +19,14 @@ from twisted_detector import __version__
 from twisted_detector.bus import Bus
 from twisted_detector.interfaces import IServiceExtension, MakerContext
 from twisted_detector.mqtt.service import MqttService
-from twisted_detector.operations.report import Report
-from twisted_detector.operations.requests import Desk
+from twisted_detector.operations.report import HealthReport
+from twisted_detector.operations.requests import RequestRouter
 from twisted_detector.outputs.camera_json import camera_document
 from twisted_detector.registry.registry import Registry
 from twisted_detector.seams import IPictures
-from twisted_detector.web.access import Guard
-from twisted_detector.web.activity import Deltas
-from twisted_detector.web.event_hub import Hub
+from twisted_detector.web.access import AccessControl
+from twisted_detector.web.activity import ActivityFeed
+from twisted_detector.web.event_hub import EventHub
 from twisted_detector.web.history import INTERVAL, MqttHistory
 from twisted_detector.web.listener import Door
 from twisted_detector.web.sessions import Sessions
@@ -57,7 +57,7 @@ class WebMaker:
         config, parts = context.config, context.parts
         if not config.web_enabled:
             return None
-        registry, report, desk, mqtt = parts[Registry], parts[Report], parts[Desk], parts[MqttService]
+        registry, report, desk, mqtt = parts[Registry], parts[HealthReport], parts[RequestRouter], parts[MqttService]
         sources = Sources(
             node_id=config.node_id,
             version=__version__,
@@ -73,10 +73,10 @@ class WebMaker:
             pictures=lambda: parts.get(IPictures),
             metrics=_exposition(report.blocks),
         )
-        hub = Hub(context.clock, time.monotonic, capacity=_room(), boot=secrets.token_hex(4))
+        hub = EventHub(context.clock, time.monotonic, capacity=_room(), boot=secrets.token_hex(4))
         history = MqttHistory(context.clock.seconds, mqtt.document)
-        deltas = Deltas(sources, hub)
-        guard = Guard(
+        deltas = ActivityFeed(sources, hub)
+        guard = AccessControl(
             listen=config.web_listen[0],
             allowed=config.web_allowed_hosts,
             sessions=Sessions(config.web_token, context.clock.seconds, os.urandom) if config.web_token else None,
@@ -112,14 +112,14 @@ def _load() -> Callable[..., Any]:
     from twisted_detector.web.api import Api
     from twisted_detector.web.application import Application
     from twisted_detector.web.assets import read_files
-    from twisted_detector.web.probes import Operations
+    from twisted_detector.web.probes import Probes
     from twisted_detector.web.server import BoundedSite
 
     files = read_files()
 
-    def build(clock: Any, sources: Sources, *, guard: Guard, **parts: Any) -> Callable[..., Any]:
+    def build(clock: Any, sources: Sources, *, guard: AccessControl, **parts: Any) -> Callable[..., Any]:
         api = Api(sources, guard=guard, **parts)
-        operations = Operations(sources)
+        operations = Probes(sources)
         application = Application(clock, guard=guard, api=api, operations=operations, files=files)
         site = BoundedSite(application.resource(), clock)
         protocol: Callable[..., Any] = site.buildProtocol
@@ -139,8 +139,8 @@ class Web(MultiService):
         bus: Bus,
         door: Door,
         *,
-        hub: Hub,
-        deltas: Deltas,
+        hub: EventHub,
+        deltas: ActivityFeed,
         history: MqttHistory,
         sources: Sources,
     ) -> None:

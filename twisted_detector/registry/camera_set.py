@@ -33,7 +33,7 @@ from twisted_detector.model import (
 from twisted_detector.model.addresses import rehost, without_login
 from twisted_detector.model.reasons import ReasonCode
 from twisted_detector.registry.channels import assign_channels
-from twisted_detector.registry.frozen import FROZEN, Stills
+from twisted_detector.registry.frozen import FROZEN, FreezeDetector
 
 #: Addresses that are remembered of one camera: enough to see a pattern, few enough for a document.
 MAX_IP_HISTORY = 20
@@ -55,9 +55,9 @@ class CameraSet:
     :param stills: knows which of them are frozen.
     """
 
-    def __init__(self, emit: Callable[[Event], None], stills: Stills | None = None) -> None:
+    def __init__(self, emit: Callable[[Event], None], stills: FreezeDetector | None = None) -> None:
         self._emit = emit
-        self._stills = stills if stills is not None else Stills()
+        self._stills = stills if stills is not None else FreezeDetector()
         self._by_id: dict[str, Camera] = {}
         self._clock_offset = 0.0
 

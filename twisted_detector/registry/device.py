@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from twisted_detector.model import Camera, Candidate, Evidence, EvidenceKind, Inspection, Proof, Sighting, Stream
 from twisted_detector.model.addresses import without_login
 from twisted_detector.registry.camera_set import CameraSet
-from twisted_detector.registry.identity.address_history import Whereabouts
+from twisted_detector.registry.identity.address_history import AddressHistory
 from twisted_detector.registry.identity.claims import normalise_endpoint_reference, permanent_id
 from twisted_detector.registry.lifecycle import Lifecycle, Phase
 
@@ -63,7 +63,7 @@ class Device:
     heard_at: float = float("-inf")
     mac_seen_at: str = ""
     latest: Inspection | None = None
-    where: Whereabouts = field(default_factory=Whereabouts)
+    where: AddressHistory = field(default_factory=AddressHistory)
     evidence: dict[tuple[str, str], Evidence] = field(default_factory=dict)
     _shown: set[tuple[str, str]] = field(default_factory=set)
 

@@ -33,7 +33,7 @@ class _Camera:
     since: float | None = None
 
 
-class Stills:
+class FreezeDetector:
     """Which cameras are frozen. Whatever moves on a camera, one stream or its snapshot, clears all of it.
 
     :param checks: so many equal keyframes of one stream, one a check; 0 for never.

@@ -11,17 +11,17 @@ from twisted_detector.registry.identity.address_history import Where
 from twisted_detector.registry.identity.claims import EXCLUSIVE, Seen, claim_of, normalise_endpoint_reference
 from twisted_detector.registry.identity.index import IdentityIndex
 from twisted_detector.registry.lifecycle import Phase
-from twisted_detector.registry.merging import Kinship
+from twisted_detector.registry.merging import Merger
 
 #: Where a MAC was seen not longer ago than so many seconds, its device answers, whatever it calls itself: an
 #: inspection that follows a sighting takes no longer.
 MAC_HOLDS = 10.0
 
 
-class Recognition:
+class Matcher:
     """Puts what was seen to the device that it is of."""
 
-    def __init__(self, index: IdentityIndex, kin: Kinship) -> None:
+    def __init__(self, index: IdentityIndex, kin: Merger) -> None:
         self._index = index
         self._kin = kin
 

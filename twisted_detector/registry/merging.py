@@ -19,7 +19,7 @@ from twisted_detector.registry.identity.index import IdentityIndex
 _LAYER2 = "layer 2"
 
 
-class Kinship:
+class Merger:
     """Merges, splits and conflicts of devices.
 
     :param devices: all of them, by handle; the registry's.

@@ -40,7 +40,7 @@ _HEARSAY = frozenset({"wsdiscovery", "mdns", "ssdp", "dhcp", "arp", "neighbours"
 
 
 @dataclass(frozen=True, slots=True)
-class Fact:
+class Observation:
     """Something that was said of one address, ``times`` times, first and last at these wall seconds."""
 
     first_at: float
@@ -51,7 +51,7 @@ class Fact:
 
 
 @implementer(IEventListener)
-class Casebook:
+class ObservationLog:
     """The facts, bounded. A flood of what is merely heard cannot push out what answered when it was asked.
 
     :param max_addresses: of those that were only heard of, and as many of those that were asked.
@@ -60,8 +60,8 @@ class Casebook:
     def __init__(self, *, max_addresses: int = MAX_ADDRESSES, max_facts: int = MAX_FACTS) -> None:
         self._max_addresses = max_addresses
         self._max_facts = max_facts
-        self._heard: OrderedDict[str, dict[tuple[str, str], Fact]] = OrderedDict()
-        self._asked: OrderedDict[str, dict[tuple[str, str], Fact]] = OrderedDict()
+        self._heard: OrderedDict[str, dict[tuple[str, str], Observation]] = OrderedDict()
+        self._asked: OrderedDict[str, dict[tuple[str, str], Observation]] = OrderedDict()
 
     def note(self, at: float, address: str, source: str, what: str) -> None:
         """Write one fact down; the same again is counted."""
@@ -69,12 +69,12 @@ class Casebook:
         facts = self._page(address, heard=source in _HEARSAY)
         before = facts.pop((source, text), None)
         facts[source, text] = (
-            Fact(at, at, source, text) if before is None else replace(before, last_at=at, times=before.times + 1)
+            Observation(at, at, source, text) if before is None else replace(before, last_at=at, times=before.times + 1)
         )
         if len(facts) > self._max_facts:
             del facts[next(iter(facts))]
 
-    def _page(self, address: str, *, heard: bool) -> dict[tuple[str, str], Fact]:
+    def _page(self, address: str, *, heard: bool) -> dict[tuple[str, str], Observation]:
         if heard and address not in self._asked:
             book, facts = self._heard, self._heard.pop(address, {})
         else:
@@ -85,7 +85,7 @@ class Casebook:
             book.popitem(last=False)
         return facts
 
-    def facts(self, address: str) -> Sequence[Fact]:
+    def facts(self, address: str) -> Sequence[Observation]:
         """What is known of one address, in the order in which it was said last."""
         facts = self._asked.get(address) or self._heard.get(address) or {}
         return sorted(facts.values(), key=lambda fact: fact.last_at)

@@ -10,12 +10,12 @@ from twisted_detector.model import Camera, Candidate, Inspection, Mac, Sighting,
 from twisted_detector.model.addresses import without_login
 from twisted_detector.registry.camera_set import CameraSet
 from twisted_detector.registry.device import Device
-from twisted_detector.registry.frozen import Stills
+from twisted_detector.registry.frozen import FreezeDetector
 from twisted_detector.registry.identity.claims import Seen, claim_of, claims_of, unused_id
 from twisted_detector.registry.identity.index import IdentityIndex
 from twisted_detector.registry.lifecycle import Lifecycle, Phase
-from twisted_detector.registry.matching import Recognition, as_sighting
-from twisted_detector.registry.merging import Kinship
+from twisted_detector.registry.matching import Matcher, as_sighting
+from twisted_detector.registry.merging import Merger
 
 #: Devices of one daemon: a /16 full of them. More is a flood of forged announcements, or years of guests: the oldest
 #: that is no camera makes room.
@@ -40,15 +40,17 @@ class Registry:
     :param stills: knows which cameras are frozen.
     """
 
-    def __init__(self, emit: Callable[[Event], None], *, missed_limit: int = 3, stills: Stills | None = None) -> None:
+    def __init__(
+        self, emit: Callable[[Event], None], *, missed_limit: int = 3, stills: FreezeDetector | None = None
+    ) -> None:
         self._emit = emit
         self._missed_limit = missed_limit
         self._stills = stills
         self._devices: dict[int, Device] = {}
         self._now = float("-inf")
         self._index = IdentityIndex(lambda key: self._devices[key].alive(self._now))
-        self._kin = Kinship(self._devices, self._index, emit, begin=self._new_device, end=self._remove)
-        self._recognition = Recognition(self._index, self._kin)
+        self._kin = Merger(self._devices, self._index, emit, begin=self._new_device, end=self._remove)
+        self._recognition = Matcher(self._index, self._kin)
         self._next_key = 1
         self._ids: set[str] = set()
         self._held: set[int] = set()

@@ -20,31 +20,31 @@ from twisted_detector import __version__
 from twisted_detector.bus import Bus
 from twisted_detector.config.config import Config
 from twisted_detector.detector.detector import Detector
-from twisted_detector.detector.examiner import Examiner
-from twisted_detector.discovery.neighbours.watcher import NeighbourWatch
-from twisted_detector.discovery.rate_limit import Pacer
+from twisted_detector.detector.examiner import InspectionRunner
+from twisted_detector.discovery.neighbours.watcher import NeighbourWatcher
+from twisted_detector.discovery.rate_limit import PacketRateLimiter
 from twisted_detector.errors import BrokerError, CamdetectError
-from twisted_detector.inspection.device_locks import Lanes
+from twisted_detector.inspection.device_locks import DeviceLocks
 from twisted_detector.interfaces import IListenerMaker, IOutputMaker, IServiceExtension, MakerContext
 from twisted_detector.model.addresses import Exclusions
 from twisted_detector.mqtt.broker.broker import EmbeddedBroker
 from twisted_detector.mqtt.service import MqttService
-from twisted_detector.operations.commands import Commands
-from twisted_detector.operations.control_socket import Control
+from twisted_detector.operations.commands import MqttCommands
+from twisted_detector.operations.control_socket import ControlSocket
 from twisted_detector.operations.handlers import seat_answers
 from twisted_detector.operations.heartbeat import Heartbeat
-from twisted_detector.operations.process_stats import ReactorLag, Resources
-from twisted_detector.operations.report import Report
-from twisted_detector.operations.requests import Desk
-from twisted_detector.outputs.dispatcher import Speaker
-from twisted_detector.outputs.event_log import Narrator
+from twisted_detector.operations.process_stats import ProcessStats, ReactorLag
+from twisted_detector.operations.report import HealthReport
+from twisted_detector.operations.requests import RequestRouter
+from twisted_detector.outputs.dispatcher import OutputDispatcher
+from twisted_detector.outputs.event_log import EventLog
 from twisted_detector.outputs.topics import Topics
 from twisted_detector.registry.registry import Registry
 from twisted_detector.service import garbage as collector, plugin_loader
 from twisted_detector.service.detection import make_detector
 from twisted_detector.service.settings import mqtt_settings
 from twisted_detector.service.state import known_before, make_knowledge, make_neighbours
-from twisted_detector.store.camera_saver import Keeper
+from twisted_detector.store.camera_saver import CameraSaver
 from twisted_detector.store.store import Store
 
 #: A clean stop may take so long in all; a supervisor that sent SIGTERM usually waits ten.
@@ -121,7 +121,7 @@ class Daemon(Service):
         await store.open()
         self._started("store", lambda: Deferred.fromCoroutine(store.close()))
         neighbours, politeness = make_neighbours(reactor, config)
-        neighbour_watch = NeighbourWatch(reactor, neighbours)
+        neighbour_watch = NeighbourWatcher(reactor, neighbours)
         neighbours.start()
         self._started("neighbours", neighbours.stop)
         host, port = await self._broker()
@@ -143,7 +143,7 @@ class Daemon(Service):
         self._started("mqtt", lambda: Deferred.fromCoroutine(mqtt.stop()))
 
         parts[MqttService] = mqtt
-        self._started("connections to cameras", parts[Lanes].drop_all)
+        self._started("connections to cameras", parts[DeviceLocks].drop_all)
 
         # Seeing and asking, made by plugins, ours among them.
         context = MakerContext(
@@ -155,15 +155,15 @@ class Daemon(Service):
             parts=parts,
         )
         self._find_plugins()
-        bus.subscribe(Speaker(self._make(IOutputMaker, context), publish=mqtt.publish))
-        bus.subscribe(Keeper(store))
-        bus.subscribe(Narrator())
+        bus.subscribe(OutputDispatcher(self._make(IOutputMaker, context), publish=mqtt.publish))
+        bus.subscribe(CameraSaver(store))
+        bus.subscribe(EventLog())
         for listener in self._make(IListenerMaker, context):
             bus.subscribe(listener)
         detector, examiner, inspections = make_detector(
             reactor, config, parts, partial(self._make, context=context), neighbour_watch=neighbour_watch
         )
-        commands = Commands(
+        commands = MqttCommands(
             reactor,
             detector=detector,
             registry=registry,
@@ -175,8 +175,8 @@ class Daemon(Service):
         mqtt.subscribe(topics.command, commands.handle)
 
         lag = ReactorLag(reactor, time.monotonic)
-        resources = Resources(time.monotonic)
-        report = Report(
+        resources = ProcessStats(time.monotonic)
+        report = HealthReport(
             registry=registry,
             detector=detector,
             examiner=examiner,
@@ -184,10 +184,16 @@ class Daemon(Service):
             mqtt=mqtt,
             lag=lag,
             resources=resources,
-            pacer=parts[Pacer],
+            pacer=parts[PacketRateLimiter],
         )
-        desk = Desk()
-        parts |= {Detector: detector, Examiner: examiner, Report: report, Desk: desk, Commands: commands}
+        desk = RequestRouter()
+        parts |= {
+            Detector: detector,
+            InspectionRunner: examiner,
+            HealthReport: report,
+            RequestRouter: desk,
+            MqttCommands: commands,
+        }
         seat_answers(desk, reactor, config, parts)
 
         # What an earlier run knew is said before anything is looked for.
@@ -202,7 +208,7 @@ class Daemon(Service):
         # What the kernel knows already must not look like news.
         with suppress(CamdetectError):
             await neighbours.interfaces()
-        control = Control(reactor, config.state_dir, desk.handlers)
+        control = ControlSocket(reactor, config.state_dir, desk.handlers)
         control.start()
         self._started("control", lambda: Deferred.fromCoroutine(control.stop()))
         detector.start()

@@ -16,7 +16,7 @@ from zope.interface import directlyProvides, providedBy
 from twisted_detector.errors import LocalError
 
 
-class _Steady:
+class _MonotonicReactor:
     """The reactor, but for ``seconds``: who asks gets the wall's time, as stamps want it."""
 
     def __init__(self, reactor: Any, wall: Callable[[], float]) -> None:
@@ -27,7 +27,7 @@ class _Steady:
         return getattr(self._reactor, name)
 
 
-def steady_reactor(reactor: Any, monotonic: Callable[[], float] = time.monotonic) -> Any:
+def monotonic_reactor(reactor: Any, monotonic: Callable[[], float] = time.monotonic) -> Any:
     """Give the timers of ``reactor`` another clock; what is returned is handed down in its place.
 
     Its ``callLater`` counts by ``monotonic``, its ``seconds`` is still the wall's, and it provides the same interfaces.
@@ -40,6 +40,6 @@ def steady_reactor(reactor: Any, monotonic: Callable[[], float] = time.monotonic
         raise LocalError("a reactor is made steady before it has timers")
     wall = reactor.seconds
     reactor.seconds = monotonic
-    steady = _Steady(reactor, wall)
+    steady = _MonotonicReactor(reactor, wall)
     directlyProvides(steady, providedBy(reactor))
     return steady

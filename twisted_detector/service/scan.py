@@ -20,16 +20,16 @@ from twisted_detector.config.config import Config
 from twisted_detector.detector.detector import Detector
 from twisted_detector.detector.work_queue import WorkQueue
 from twisted_detector.discovery.neighbours.table import KernelNeighbours
-from twisted_detector.discovery.neighbours.watcher import NeighbourWatch
+from twisted_detector.discovery.neighbours.watcher import NeighbourWatcher
 from twisted_detector.errors import CamdetectError, Stopped, StoreError
-from twisted_detector.inspection.device_locks import Lanes
+from twisted_detector.inspection.device_locks import DeviceLocks
 from twisted_detector.interfaces import IDiscovererMaker, MakerContext
 from twisted_detector.model import Camera, Message
 from twisted_detector.registry.registry import Registry
 from twisted_detector.service import plugin_loader
 from twisted_detector.service.detection import make_detector
 from twisted_detector.service.state import known_before, make_knowledge, make_neighbours
-from twisted_detector.store.camera_saver import Keeper
+from twisted_detector.store.camera_saver import CameraSaver
 from twisted_detector.store.store import Store
 
 #: Seconds between two looks at how far it is.
@@ -41,7 +41,7 @@ INSPECTION_SECONDS = 120.0
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
+class ScanProgress:
     """How far a scan is.
 
     :ivar methods: how many methods there are; ``ended``: how many of them have swept.
@@ -57,7 +57,7 @@ class Progress:
     faults: tuple[tuple[str, str], ...] = ()
 
 
-async def scan(reactor: Any, config: Config, told: Callable[[Progress], None]) -> Sequence[Camera]:
+async def scan(reactor: Any, config: Config, told: Callable[[ScanProgress], None]) -> Sequence[Camera]:
     """Look once with every method, ask whoever was found, and return all cameras, ordered by id.
 
     :param told: is called some times a second.
@@ -89,12 +89,12 @@ async def _scan(
     store: Store,
     neighbours: KernelNeighbours,
     politeness: Mapping[Any, Any],
-    told: Callable[[Progress], None],
+    told: Callable[[ScanProgress], None],
 ) -> Sequence[Camera]:
     bus = Bus()
     parts = await make_knowledge(config, store, neighbours, bus, politeness)
     registry: Registry = parts[Registry]
-    bus.subscribe(Keeper(store))
+    bus.subscribe(CameraSaver(store))
     context = MakerContext(
         reactor=reactor,
         config=config,
@@ -113,7 +113,7 @@ async def _scan(
             made.extend(parts_of_kind)
         return parts_of_kind
 
-    watch = NeighbourWatch(reactor, neighbours)
+    watch = NeighbourWatcher(reactor, neighbours)
     detector, _, inspections = make_detector(reactor, config, parts, counting, neighbour_watch=watch)
     registry.restore(await known_before(config, store))
     # What the kernel knows already must not look like news.
@@ -124,7 +124,7 @@ async def _scan(
         await _until_done(reactor, config, detector, inspections, registry, methods=len(made), told=told)
     finally:
         await detector.stop()
-        parts[Lanes].drop_all()
+        parts[DeviceLocks].drop_all()
     return sorted(registry.cameras(), key=lambda camera: camera.id)
 
 
@@ -136,7 +136,7 @@ async def _until_done(
     registry: Registry,
     *,
     methods: int,
-    told: Callable[[Progress], None],
+    told: Callable[[ScanProgress], None],
 ) -> None:
     quiet = 0
     looks = int((config.discovery_timeout + INSPECTION_SECONDS) / LOOK)
@@ -144,7 +144,7 @@ async def _until_done(
         await deferLater(reactor, LOOK)
         waiting = inspections.depth + detector.pending
         faults = tuple((name, sweep.error) for name, sweep in sorted(detector.last_sweep.items()) if sweep.error)
-        told(Progress(methods, len(detector.last_sweep), waiting, len(registry.cameras()), faults))
+        told(ScanProgress(methods, len(detector.last_sweep), waiting, len(registry.cameras()), faults))
         busy = waiting or len(detector.last_sweep) < methods
         quiet = 0 if busy else quiet + 1
         if quiet >= QUIET_LOOKS:

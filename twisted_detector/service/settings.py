@@ -10,7 +10,7 @@ from twisted_detector.config.config import Config
 from twisted_detector.detector.schedule import Intervals, Schedule
 from twisted_detector.model import Camera, EvidenceKind, Secret
 from twisted_detector.mqtt.service import MqttSettings
-from twisted_detector.registry.frozen import LEAST, Stills
+from twisted_detector.registry.frozen import LEAST, FreezeDetector
 
 #: The first sweeps follow one another quickly: what is missed once (Wi-Fi power save) is found twenty seconds later.
 INITIAL_PAUSE = 10.0
@@ -54,13 +54,13 @@ def proof_every(config: Config) -> int:
     return max(1, round(config.full_proof_interval / config.health_check_interval))
 
 
-def stills(config: Config) -> Stills:
+def stills(config: Config) -> FreezeDetector:
     """FROZEN_AFTER as equal pictures in a row, the first of which begins the time."""
 
     def count(interval: float) -> int:
         return max(LEAST, ceil(config.frozen_after / interval) + 1) if config.frozen_after and interval else 0
 
-    return Stills(checks=count(config.full_proof_interval), pictures=count(config.snapshot_interval))
+    return FreezeDetector(checks=count(config.full_proof_interval), pictures=count(config.snapshot_interval))
 
 
 def schedule(config: Config) -> Schedule:

@@ -11,9 +11,9 @@ from typing import Any
 from twisted_detector.bus import Bus
 from twisted_detector.config.config import Config
 from twisted_detector.discovery.neighbours.table import LOOKUP_PACKETS, KernelNeighbours
-from twisted_detector.discovery.rate_limit import Pacer
+from twisted_detector.discovery.rate_limit import PacketRateLimiter
 from twisted_detector.discovery.wsdiscovery.dialects import Dialects
-from twisted_detector.inspection.device_locks import Lanes
+from twisted_detector.inspection.device_locks import DeviceLocks
 from twisted_detector.inspection.logins.budget import LoginBudget
 from twisted_detector.inspection.logins.clear_text import ClearTextPolicy
 from twisted_detector.interfaces import INeighbours
@@ -21,8 +21,8 @@ from twisted_detector.model import Camera, Login
 from twisted_detector.model.addresses import Exclusions
 from twisted_detector.model.login_rules import is_listed
 from twisted_detector.outputs.topics import Topics
-from twisted_detector.registry.frozen import Stills
-from twisted_detector.registry.observations import Casebook
+from twisted_detector.registry.frozen import FreezeDetector
+from twisted_detector.registry.observations import ObservationLog
 from twisted_detector.registry.registry import Registry
 from twisted_detector.seams import ILoginBudget, IStateStore
 from twisted_detector.service.settings import missed_limit, stills, without_macs
@@ -31,14 +31,14 @@ from twisted_detector.store.store import Store
 
 def make_neighbours(reactor: Any, config: Config) -> tuple[KernelNeighbours, Mapping[Any, Any]]:
     """The kernel's tables, not started yet, and what keeps all that looks within bounds: Pacer and Exclusions."""
-    pacer = Pacer(config.scan_rate, time.monotonic, reactor)
+    pacer = PacketRateLimiter(config.scan_rate, time.monotonic, reactor)
     exclusions = Exclusions(config.scan_exclude)
     neighbours = KernelNeighbours(
         reactor,
         excluded=exclusions.__contains__,
         turn=partial(pacer.turn, by="neighbours.lookup", packets=LOOKUP_PACKETS),
     )
-    return neighbours, {Pacer: pacer, Exclusions: exclusions}
+    return neighbours, {PacketRateLimiter: pacer, Exclusions: exclusions}
 
 
 async def known_before(config: Config, store: Store) -> Sequence[Camera]:
@@ -68,13 +68,13 @@ async def make_knowledge(
     dialects = Dialects(lambda reference, names: store.save_value("dialects", reference, names))
     dialects.restore(await store.load_values("dialects"))
     frozen = stills(config)
-    casebook = Casebook()
+    casebook = ObservationLog()
     bus.subscribe(casebook)
     registry = Registry(bus.emit, missed_limit=missed_limit(config), stills=frozen)
     return {
         **politeness,
         Bus: bus,
-        Casebook: casebook,
+        ObservationLog: casebook,
         ClearTextPolicy: ClearTextPolicy(
             config.allow_basic_auth,
             confirmed=config.confirmed_networks,
@@ -85,9 +85,9 @@ async def make_knowledge(
         ILoginBudget: budget,
         INeighbours: neighbours,
         IStateStore: store,
-        Lanes: Lanes(),
+        DeviceLocks: DeviceLocks(),
         Registry: registry,
-        Stills: frozen,
+        FreezeDetector: frozen,
         Store: store,
         Topics: Topics(prefix=config.mqtt_topic_prefix, node_id=config.node_id),
     }

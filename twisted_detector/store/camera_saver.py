@@ -13,7 +13,7 @@ from twisted_detector.seams import IStateStore
 
 
 @implementer(IEventListener)
-class Keeper:
+class CameraSaver:
     """Saves on every event of a camera. That a save fails is told once in a row, not for each camera."""
 
     log = make_logger()

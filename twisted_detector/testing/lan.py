@@ -20,7 +20,7 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from zope.interface import implementer
 
 from twisted_detector.discovery.multicast.sockets import Group, MulticastPort, Received
-from twisted_detector.discovery.sweep.connector import Connector, Outcome
+from twisted_detector.discovery.sweep.connector import Outcome, TcpConnector
 from twisted_detector.interfaces import INeighbours, ISightingSink
 from twisted_detector.model import Interface, Mac, Sighting
 
@@ -212,7 +212,7 @@ class MemoryHosts:
         self.most_running = 0
         self.is_closed = False
 
-    def connector(self, reactor: object) -> Connector:
+    def connector(self, reactor: object) -> TcpConnector:
         """The connector, open (again)."""
         self.is_closed = False
         return self

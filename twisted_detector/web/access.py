@@ -37,7 +37,7 @@ class Head:
     cookies: Mapping[str, str]
 
 
-class Guard:
+class AccessControl:
     """Judges requests.
 
     :param listen: the address that is listened on.

@@ -35,7 +35,7 @@ from twisted_detector.events import (
 from twisted_detector.interfaces import IEventListener
 from twisted_detector.model import Camera
 from twisted_detector.model.encoding import rfc3339
-from twisted_detector.web.event_hub import Hub
+from twisted_detector.web.event_hub import EventHub
 from twisted_detector.web.history import change_document
 from twisted_detector.web.sources import Sources
 from twisted_detector.web.views import brief
@@ -72,10 +72,10 @@ class Happened:
 
 
 @implementer(IEventListener)
-class Deltas:
+class ActivityFeed:
     """Listens to the bus for the pages."""
 
-    def __init__(self, sources: Sources, hub: Hub) -> None:
+    def __init__(self, sources: Sources, hub: EventHub) -> None:
         self._sources = sources
         self._hub = hub
         self._happened: deque[Happened] = deque(maxlen=MAX_HAPPENED)

@@ -14,12 +14,12 @@ from txaio.tx import make_logger
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 from zope.interface import implementer
 
-from twisted_detector.web.access import Guard
-from twisted_detector.web.api import Answer, Api
+from twisted_detector.web.access import AccessControl
+from twisted_detector.web.api import Api, ApiResponse
 from twisted_detector.web.assets import File
-from twisted_detector.web.probes import OPERATIONS, Operations
+from twisted_detector.web.probes import OPERATIONS, Probes
 from twisted_detector.web.problem import MEDIA_TYPE, Problem
-from twisted_detector.web.requests import Asked, head_of, read
+from twisted_detector.web.requests import ParsedRequest, head_of, read
 from twisted_detector.web.routes import ROOT, ROUTES, Route
 from twisted_detector.web.server import MAX_BODY
 
@@ -49,7 +49,7 @@ class Front(Resource):
 
     isLeaf = True
 
-    def __init__(self, guard: Guard, app: Klein) -> None:
+    def __init__(self, guard: AccessControl, app: Klein) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self._guard = guard
         self._inner = app.resource()
@@ -82,7 +82,7 @@ class Application:
     log = make_logger()
 
     def __init__(
-        self, clock: IReactorTime, *, guard: Guard, api: Api, operations: Operations, files: Mapping[str, File]
+        self, clock: IReactorTime, *, guard: AccessControl, api: Api, operations: Probes, files: Mapping[str, File]
     ) -> None:
         self._clock = clock
         self._guard = guard
@@ -118,8 +118,12 @@ class Application:
         return serve
 
     async def _answer(
-        self, route: Route, handler: Callable[[Asked], Awaitable[Answer]], request: Any, path: Mapping[str, str]
-    ) -> Answer:
+        self,
+        route: Route,
+        handler: Callable[[ParsedRequest], Awaitable[ApiResponse]],
+        request: Any,
+        path: Mapping[str, str],
+    ) -> ApiResponse:
         try:
             head = head_of(request)
             self._guard.other_sites(head)
@@ -151,8 +155,8 @@ class Application:
             return give(request, refusal(Problem(404, "there is no such file")))
         headers = {"ETag": file.tag, "Cache-Control": "no-cache"}
         if request.getHeader("if-none-match") == file.tag:
-            return give(request, Answer(b"", file.media, 304, headers))
-        return give(request, Answer(file.data, file.media, headers=headers))
+            return give(request, ApiResponse(b"", file.media, 304, headers))
+        return give(request, ApiResponse(file.data, file.media, headers=headers))
 
     # --- what goes wrong -------------------------------------------------------------------------------------------
 
@@ -176,12 +180,12 @@ def _too_slow(seconds: float) -> Problem:
     return Problem(504, f"there was no answer within {seconds:g} seconds")
 
 
-def refusal(problem: Problem) -> Answer:
+def refusal(problem: Problem) -> ApiResponse:
     """As an answer."""
-    return Answer(problem.body(), MEDIA_TYPE, problem.status, problem.headers)
+    return ApiResponse(problem.body(), MEDIA_TYPE, problem.status, problem.headers)
 
 
-def give(request: Any, answer: Answer) -> Any:
+def give(request: Any, answer: ApiResponse) -> Any:
     """Write the head; the body is returned, as Twisted and Klein want it."""
     request.setResponseCode(answer.status)
     request.setHeader("Content-Type", answer.media)

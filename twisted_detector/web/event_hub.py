@@ -31,7 +31,7 @@ PATIENCE = 30.0
 LINGER = 60.0
 
 
-class Sink(Protocol):
+class EventSink(Protocol):
     """One stream, as the hub sees it."""
 
     ready: bool
@@ -45,7 +45,7 @@ class Sink(Protocol):
         """End it now."""
 
 
-class Hub:
+class EventHub:
     """Tells all streams.
 
     :param capacity: streams at one time.
@@ -60,7 +60,7 @@ class Hub:
         self._monotonic = monotonic
         self.capacity = capacity
         self._boot = boot
-        self._sinks: dict[Sink, None] = {}
+        self._sinks: dict[EventSink, None] = {}
         self._ring: deque[bytes] = deque()
         self._first = 1  # number of the ring's first frame
         self._bytes = 0
@@ -81,7 +81,7 @@ class Hub:
         """No room for another stream."""
         return len(self._sinks) >= self.capacity
 
-    def join(self, sink: Sink, last_id: str) -> None:
+    def join(self, sink: EventSink, last_id: str) -> None:
         """From now on ``sink`` hears everything, and first what it missed since ``last_id`` ("" for nothing)."""
         if not self.listened:
             self._clear()
@@ -97,7 +97,7 @@ class Hub:
             self._heart.start(HEARTBEAT, now=False)
         self._serve(sink)
 
-    def leave(self, sink: Sink) -> None:
+    def leave(self, sink: EventSink) -> None:
         """It ended."""
         if sink in self._sinks:
             del self._sinks[sink]
@@ -105,7 +105,7 @@ class Hub:
             if not self._sinks and self._heart.running:
                 self._heart.stop()
 
-    def resumed(self, sink: Sink) -> None:
+    def resumed(self, sink: EventSink) -> None:
         """It can take more."""
         self._serve(sink)
 
@@ -179,7 +179,7 @@ class Hub:
         place = int(number) + 1
         return place if self._first <= place <= self._next else None
 
-    def _serve(self, sink: Sink) -> None:
+    def _serve(self, sink: EventSink) -> None:
         if sink.place < self._first:
             self._drop(sink)
             return
@@ -201,7 +201,7 @@ class Hub:
             elif now - sink.stalled_since > PATIENCE:
                 self._drop(sink)
 
-    def _drop(self, sink: Sink) -> None:
+    def _drop(self, sink: EventSink) -> None:
         self.dropped += 1
         self.leave(sink)
         sink.end()

@@ -8,14 +8,14 @@ from twisted.internet.interfaces import IPushProducer
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from twisted_detector.web.event_hub import Hub
+from twisted_detector.web.event_hub import EventHub
 
 
 @implementer(IPushProducer)
 class EventStream:
     """One open page; a Sink of the hub. The transport says when it has enough (64 KiB), and nothing is kept here."""
 
-    def __init__(self, request: Any, hub: Hub) -> None:
+    def __init__(self, request: Any, hub: EventHub) -> None:
         self._request = request
         self._hub = hub
         self.ready = True

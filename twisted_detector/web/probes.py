@@ -6,8 +6,8 @@ anybody may know.
 
 from __future__ import annotations
 
-from twisted_detector.web.api import Answer
-from twisted_detector.web.requests import Asked
+from twisted_detector.web.api import ApiResponse
+from twisted_detector.web.requests import ParsedRequest
 from twisted_detector.web.routes import Route
 from twisted_detector.web.sources import Sources
 
@@ -20,25 +20,25 @@ OPERATIONS: tuple[Route, ...] = (
 )
 
 
-class Operations:
+class Probes:
     """One method for each handler of the table."""
 
     def __init__(self, sources: Sources) -> None:
         self._sources = sources
 
-    async def metrics(self, _: Asked) -> Answer:
+    async def metrics(self, _: ParsedRequest) -> ApiResponse:
         data, media = self._sources.metrics()
-        return Answer(data, media)
+        return ApiResponse(data, media)
 
-    async def healthz(self, _: Asked) -> Answer:
-        return Answer(b"ok\n", _TEXT)
+    async def healthz(self, _: ParsedRequest) -> ApiResponse:
+        return ApiResponse(b"ok\n", _TEXT)
 
-    async def readyz(self, _: Asked) -> Answer:
+    async def readyz(self, _: ParsedRequest) -> ApiResponse:
         missing = []
         if self._sources.mqtt()["state"] != "connected":
             missing.append("MQTT is not connected")
         if not self._sources.discovery().get("sweeps"):
             missing.append("no sweep has ended yet")
         if missing:
-            return Answer(f"{'; '.join(missing)}\n".encode(), _TEXT, 503)
-        return Answer(b"ok\n", _TEXT)
+            return ApiResponse(f"{'; '.join(missing)}\n".encode(), _TEXT, 503)
+        return ApiResponse(b"ok\n", _TEXT)

@@ -19,7 +19,7 @@ _WHOLE = re.compile(r"-?[0-9]{1,9}")
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class ParsedRequest:
     """One request to one route. ``query``, ``path`` and ``body`` have been judged; what was not given is not there.
 
     :ivar request: Twisted's, for who answers by a stream.
@@ -46,7 +46,7 @@ def head_of(request: Any) -> Head:
     return Head(request.method.decode("latin-1"), headers, str(getattr(request.client, "host", "")), cookies)
 
 
-def read(request: Any, head: Head, route: Route, path: Mapping[str, str]) -> Asked:
+def read(request: Any, head: Head, route: Route, path: Mapping[str, str]) -> ParsedRequest:
     """Judge the rest of a request. :raises Problem: 400 or 404."""
     for one in route.path_fields:
         try:
@@ -57,7 +57,7 @@ def read(request: Any, head: Head, route: Route, path: Mapping[str, str]) -> Ask
     body = _body(request.content.getvalue(), route.body) if route.changes else {}
     # Only for the cookie's Secure: whoever lies about it locks itself out.
     secure = request.isSecure() or head.headers.get("x-forwarded-proto", "") == "https"
-    return Asked(head, path, query, body, request, secure)
+    return ParsedRequest(head, path, query, body, request, secure)
 
 
 def _query(text: bytes, fields: Sequence[Field]) -> dict[str, Any]:

@@ -11,9 +11,9 @@ from typing import Any
 
 from zope.interface import implementer
 
-from twisted_detector.discovery.mdns.listener import METHOD, Hearing, Network
-from twisted_detector.discovery.multicast.discoverer import GroupDiscoverer, Opened, Questions
-from twisted_detector.discovery.multicast.listener import Remembered
+from twisted_detector.discovery.mdns.listener import METHOD, MDNSListener, Network
+from twisted_detector.discovery.multicast.discoverer import MulticastDiscoverer, Opened, Questions
+from twisted_detector.discovery.multicast.listener import BoundedSet
 from twisted_detector.discovery.multicast.sockets import Group
 from twisted_detector.interfaces import IDiscoverer, INeighbours, ISightingSink, IWatcher
 from twisted_detector.wire.lan import dns_sd, mdns as wire
@@ -25,7 +25,7 @@ _MAX_KNOWN = 4096
 
 
 @implementer(IDiscoverer, IWatcher)
-class MDNS(GroupDiscoverer):
+class MDNS(MulticastDiscoverer):
     """Asks every multicast interface for services that cameras have, and listens to announcements all the time.
 
     ``listen``: devices answer within 0.12 s (RFC 6762, 6), and what they left out is asked for once: 2 is fair.
@@ -42,11 +42,11 @@ class MDNS(GroupDiscoverer):
     ) -> None:
         super().__init__(reactor, neighbours, **options)
         self._networks = tuple(networks)
-        self._known = Remembered(_MAX_KNOWN)
+        self._known = BoundedSet(_MAX_KNOWN)
 
-    def hearing(self, sink: ISightingSink, asked: Mapping[str, str] | None, lasting: float | None) -> Hearing:
-        """See :class:`GroupDiscoverer`."""
-        return Hearing(
+    def hearing(self, sink: ISightingSink, asked: Mapping[str, str] | None, lasting: float | None) -> MDNSListener:
+        """See :class:`MulticastDiscoverer`."""
+        return MDNSListener(
             sink,
             clock=self._reactor,
             monotonic=self._monotonic,
@@ -59,7 +59,7 @@ class MDNS(GroupDiscoverer):
         )
 
     def ask(self, opened: Sequence[Opened], questions: Questions) -> int:
-        """See :class:`GroupDiscoverer`: all in one datagram, and then one by one.
+        """See :class:`MulticastDiscoverer`: all in one datagram, and then one by one.
 
         Small devices answer the first question of several only.
         """

@@ -14,7 +14,7 @@ from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from twisted.internet.interfaces import IReactorTime
 
 from twisted_detector.discovery.multicast import listener as hearing
-from twisted_detector.discovery.multicast.listener import Bounds, Complain, Remembered, Spot
+from twisted_detector.discovery.multicast.listener import BoundedSet, Bounds, Complain, Spot
 from twisted_detector.interfaces import ISightingSink
 from twisted_detector.model import Evidence, EvidenceKind, Sighting
 from twisted_detector.wire.lan import dns_sd, mdns as wire
@@ -42,8 +42,8 @@ _RTSP = "_rtsp._tcp"
 Network = IPv4Network | IPv6Network
 
 
-class Hearing(hearing.Hearing):
-    """Hears Multicast DNS; see :class:`Hearing`.
+class MDNSListener(hearing.MulticastListener):
+    """Hears Multicast DNS; see :class:`MDNSListener`.
 
     :param clock: stamps sightings.
     :param counts: where to count ``non_cameras``, ``unrelated`` and ``asked_again`` too.
@@ -62,7 +62,7 @@ class Hearing(hearing.Hearing):
         counts: Counter[str],
         complain: Complain,
         networks: Sequence[Network] = (),
-        known: Remembered,
+        known: BoundedSet,
         asked: Collection[str] | None = None,
         lasting: float | None = None,
     ) -> None:
@@ -85,7 +85,7 @@ class Hearing(hearing.Hearing):
         self._questions: Counter[str] = Counter()
 
     def read(self, data: bytes, spot: Spot) -> None:
-        """See :class:`Hearing`."""
+        """See :class:`MDNSListener`."""
         if not wire.is_response(data):
             return
         message = wire.parse(data)
@@ -108,7 +108,7 @@ class Hearing(hearing.Hearing):
         self._waiting.clear()
 
     def forget(self, now: float) -> None:
-        """See :class:`Hearing`."""
+        """See :class:`MDNSListener`."""
         super().forget(now)
         self._waiting.clear()
         self._settled.clear()

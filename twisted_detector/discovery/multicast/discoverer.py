@@ -20,9 +20,9 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.internet.task import LoopingCall, deferLater
 from txaio.tx import make_logger
 
-from twisted_detector.discovery.multicast.listener import Hearing, Remembered
+from twisted_detector.discovery.multicast.listener import BoundedSet, MulticastListener
 from twisted_detector.discovery.multicast.sockets import Group, MulticastPort, OpenMulticast, open_multicast_on
-from twisted_detector.discovery.rate_limit import Pacer
+from twisted_detector.discovery.rate_limit import PacketRateLimiter
 from twisted_detector.errors import CamdetectError
 from twisted_detector.interfaces import INeighbours, ISightingSink
 from twisted_detector.model import Interface
@@ -76,7 +76,7 @@ class Questions:
         self._calls.clear()
 
 
-class GroupDiscoverer(ABC):
+class MulticastDiscoverer(ABC):
     """Asks every multicast interface when told to, and listens to the group all the time.
 
     Sightings carry no MAC: they are reported the moment the datagram is read.
@@ -88,7 +88,7 @@ class GroupDiscoverer(ABC):
     :param monotonic: seconds that never jump.
     :param pacer: says when something may be sent; shared with all others that send.
     :param open_multicast: for tests.
-    :ivar counts: since the start: ``sent``, and what the :class:`Hearing` counts.
+    :ivar counts: since the start: ``sent``, and what the :class:`MulticastListener` counts.
     """
 
     name: str
@@ -107,7 +107,7 @@ class GroupDiscoverer(ABC):
         include_loopback: bool = False,
         random: Random | None = None,
         monotonic: Callable[[], float] = time.monotonic,
-        pacer: Pacer | None = None,
+        pacer: PacketRateLimiter | None = None,
         open_multicast: OpenMulticast | None = None,
     ) -> None:
         self._reactor = reactor
@@ -116,17 +116,17 @@ class GroupDiscoverer(ABC):
         self._include_loopback = include_loopback
         self._random = SystemRandom() if random is None else random
         self._monotonic = monotonic
-        self._pacer = Pacer(_RATE, monotonic) if pacer is None else pacer
+        self._pacer = PacketRateLimiter(_RATE, monotonic) if pacer is None else pacer
         self._open_multicast = open_multicast_on(reactor) if open_multicast is None else open_multicast
-        self._complained = Remembered(_MAX_COMPLAINTS)
+        self._complained = BoundedSet(_MAX_COMPLAINTS)
         self._following: LoopingCall | None = None
-        self._heard_by: Hearing | None = None
+        self._heard_by: MulticastListener | None = None
         self._refreshing: Deferred[None] | None = None
         self._watched: dict[tuple[str, int], tuple[Sequence[Interface], MulticastPort]] = {}
         self.counts: Counter[str] = Counter()
 
     @abstractmethod
-    def hearing(self, sink: ISightingSink, asked: Mapping[str, str] | None, lasting: float | None) -> Hearing:
+    def hearing(self, sink: ISightingSink, asked: Mapping[str, str] | None, lasting: float | None) -> MulticastListener:
         """What understands the answers to a sweep that will ask ``asked``; None: what is said to the group."""
 
     @abstractmethod
@@ -213,11 +213,11 @@ class GroupDiscoverer(ABC):
         if self._heard_by is not None:
             self._heard_by.close()
 
-    def _follow(self, hearing: Hearing) -> Deferred[None]:
+    def _follow(self, hearing: MulticastListener) -> Deferred[None]:
         self._refreshing = refreshing = Deferred.fromCoroutine(self._refresh(hearing))
         return refreshing
 
-    async def _refresh(self, hearing: Hearing) -> None:
+    async def _refresh(self, hearing: MulticastListener) -> None:
         """Open what is missing, close what is gone or has other addresses now. Never raises: the loop must go on."""
         try:
             interfaces = await self.usable()
@@ -245,7 +245,7 @@ class GroupDiscoverer(ABC):
     # --- both ------------------------------------------------------------------------------------------------------
 
     def _open(
-        self, interface: Interface, interfaces: Sequence[Interface], hearing: Hearing, *, member: bool
+        self, interface: Interface, interfaces: Sequence[Interface], hearing: MulticastListener, *, member: bool
     ) -> MulticastPort:
         def ask(data: bytes) -> None:
             self.send(interface, port, data)

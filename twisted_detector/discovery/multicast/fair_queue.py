@@ -26,7 +26,7 @@ _PAUSE = 0.02
 _LAST_SLICE = 0.05
 
 
-class FairReading:
+class FairQueue:
     """Reads at once while there is time, and in turn when there is not.
 
     :param share: seconds of reading per second.

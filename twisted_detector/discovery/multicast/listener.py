@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from twisted.internet.interfaces import IReactorTime
 
-from twisted_detector.discovery.multicast.fair_queue import FairReading
+from twisted_detector.discovery.multicast.fair_queue import FairQueue
 from twisted_detector.discovery.multicast.sockets import Received
 from twisted_detector.errors import RemoteError
 from twisted_detector.interfaces import ISightingSink
@@ -24,7 +24,7 @@ Complain = Callable[[str, Exception], None]
 Ask = Callable[[bytes], None]
 
 
-class Remembered:
+class BoundedSet:
     """Texts that were met before: the oldest are forgotten when there are more than ``bound``."""
 
     def __init__(self, bound: int) -> None:
@@ -126,7 +126,7 @@ class _Memory:
         return True
 
 
-class Hearing(ABC):
+class MulticastListener(ABC):
     """All that is heard in one sweep, or all the time by a watcher, on any number of sockets.
 
     :param method: the discoverer's name.
@@ -156,7 +156,7 @@ class Hearing(ABC):
         self._method = method
         self._bounds = bounds
         self._clock = clock
-        self._reading = FairReading(clock, monotonic, share=bounds.reading)
+        self._reading = FairQueue(clock, monotonic, share=bounds.reading)
         self._monotonic = monotonic
         self._counts = counts
         self._complain = complain

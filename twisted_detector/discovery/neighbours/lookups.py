@@ -16,7 +16,7 @@ from twisted_detector.wire.netlink.tables import Target
 _MAX_PROVOKED, _PROVOKED_WINDOW = 128, 3.2
 
 
-class KernelQuestions:
+class NeighbourLookups:
     """Makes the kernel ask for MACs.
 
     :param provoke: sends one datagram to an address on the link with that index.

@@ -20,7 +20,7 @@ from twisted.python.failure import Failure
 from txaio.tx import make_logger
 from zope.interface import implementer
 
-from twisted_detector.discovery.neighbours.lookups import KernelQuestions
+from twisted_detector.discovery.neighbours.lookups import NeighbourLookups
 from twisted_detector.discovery.neighbours.sockets import (
     NetlinkSocket as NetlinkSocket,
     open_netlink as open_netlink,
@@ -78,7 +78,7 @@ class KernelNeighbours:
         self._patience = patience
         self._excluded = excluded
         self._open_socket = open_socket
-        self._questions = KernelQuestions(provoke, turn, monotonic)
+        self._questions = NeighbourLookups(provoke, turn, monotonic)
         self._socket: NetlinkSocket | None = None
         self._tables = KernelTables()
         self._ready = False
@@ -234,22 +234,22 @@ class KernelNeighbours:
             self._socket = None
 
     def _take(self, message: netlink.NetlinkMessage) -> None:
-        if isinstance(message, netlink.Interrupted):
+        if isinstance(message, netlink.DumpInterrupted):
             self._interrupted = self._interrupted or message.sequence == self._sequence
-        elif isinstance(message, netlink.Done):
+        elif isinstance(message, netlink.DumpDone):
             if message.sequence == self._sequence and self._dumps:
                 self._dumped()
-        elif isinstance(message, netlink.Failed):
+        elif isinstance(message, netlink.RequestFailed):
             if message.errno and message.sequence == self._sequence:
                 self.log.warn("The kernel refused a dump: {problem}", problem=errno.errorcode.get(message.errno, "?"))
                 self._resync_later(_RESYNC_DELAY)
         else:
             self._tables.apply(message)
-            if isinstance(message, netlink.Neighbour):
+            if isinstance(message, netlink.NeighbourMessage):
                 self._wake(partial(is_answer, message))
                 self._tell(message)
 
-    def _tell(self, message: netlink.Neighbour) -> None:
+    def _tell(self, message: netlink.NeighbourMessage) -> None:
         if not self._watchers or not (message.usable or message.failed):
             return
         address = self._tables.text_of(message)

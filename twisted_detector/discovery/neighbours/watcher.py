@@ -16,7 +16,7 @@ from zope.interface import implementer
 
 from twisted_detector.interfaces import ISightingSink, IWatcher
 from twisted_detector.model import Mac, Sighting
-from twisted_detector.wire.netlink.messages import Address, Link, Neighbour, NetlinkMessage
+from twisted_detector.wire.netlink.messages import AddressMessage, LinkMessage, NeighbourMessage, NetlinkMessage
 
 METHOD = "neighbours"
 
@@ -37,7 +37,7 @@ class Telling(Protocol):
 
 
 @implementer(IWatcher)
-class NeighbourWatch:
+class NeighbourWatcher:
     """Reports each address at which the kernel has seen another MAC than before.
 
     What is in the table when the watch begins was there before: the sweep looks at it.
@@ -81,15 +81,15 @@ class NeighbourWatch:
                 call.cancel()
 
     def _told(self, message: NetlinkMessage) -> None:
-        if isinstance(message, Neighbour):
+        if isinstance(message, NeighbourMessage):
             self._neighbour(message)
-        elif isinstance(message, Link | Address) and self._is_news(message) and self._sink is not None:
+        elif isinstance(message, LinkMessage | AddressMessage) and self._is_news(message) and self._sink is not None:
             self.counts["network_changes"] += 1
             if self._settling is not None and self._settling.active():
                 self._settling.cancel()
             self._settling = self._clock.callLater(_SETTLE, self._settled)
 
-    def _neighbour(self, message: Neighbour) -> None:
+    def _neighbour(self, message: NeighbourMessage) -> None:
         self.counts["events"] += 1
         if self._sink is None:
             return
@@ -113,10 +113,10 @@ class NeighbourWatch:
             if self._sink is not None:
                 self._sink.sighted(Sighting(method=METHOD, address=address, seen_at=now, mac=mac))
 
-    def _is_news(self, message: Link | Address) -> bool:
+    def _is_news(self, message: LinkMessage | AddressMessage) -> bool:
         """Whether it says something else than the last time: dumps repeat all, and flags change all day."""
         state: object
-        if isinstance(message, Link):
+        if isinstance(message, LinkMessage):
             key, state = (message.index, ""), None if message.removed else (message.name, message.up)
         else:
             key = (message.index, message.address)

@@ -1,7 +1,7 @@
 """An on-link IPv4 address goes in; one question "who has it?" goes out, by the kernel or by ourselves.
 
-By ourselves (``RawAsker``, CAP_NET_RAW) no entry of the kernel's neighbour table is used up, and the question can be
-repeated as soon as we like. By the kernel (``KernelAsker``, no privilege) one empty UDP datagram makes it ask three
+By ourselves (``RawArp``, CAP_NET_RAW) no entry of the kernel's neighbour table is used up, and the question can be
+repeated as soon as we like. By the kernel (``KernelArp``, no privilege) one empty UDP datagram makes it ask three
 times, one second apart, and keeps an entry of its table for as long; the answer comes as a neighbour event.
 """
 
@@ -38,7 +38,7 @@ _GC_THRESH3 = Path("/proc/sys/net/ipv4/neigh/default/gc_thresh3")
 Heard = Callable[[str, Mac], None]
 
 
-class Asker(Protocol):
+class ArpResolver(Protocol):
     """How a sweep asks.
 
     :ivar rounds: how often an address should be asked.
@@ -62,7 +62,7 @@ class Asker(Protocol):
         """End it."""
 
 
-class KernelAsker:
+class KernelArp:
     """Makes the kernel ask.
 
     :param send: for tests.
@@ -114,7 +114,7 @@ def _provoke(address: str) -> None:
 
 
 @implementer(IReadDescriptor)
-class RawAsker:
+class RawArp:
     """Asks by ARP itself and hears the answers.
 
     :param reactor: IReactorFDSet.
@@ -196,7 +196,7 @@ class RawAsker:
         self.hear()
 
     def hear(self) -> bool:
-        """See :class:`Asker`."""
+        """See :class:`ArpResolver`."""
         frames, until = 0, time.monotonic() + _SECONDS_PER_TURN
         for number, _ in self._epoll.poll(0):
             while frames < _FRAMES_PER_TURN and number in self._sockets and time.monotonic() < until:

@@ -17,13 +17,13 @@ from twisted.internet.task import LoopingCall
 from txaio.tx import make_logger
 from zope.interface import implementer
 
-from twisted_detector.discovery.rate_limit import Pacer
-from twisted_detector.discovery.sweep.arp import Asker, Heard, KernelAsker, RawAsker
-from twisted_detector.discovery.sweep.connecting import Knocker
-from twisted_detector.discovery.sweep.connector import Connector, EpollConnector
+from twisted_detector.discovery.rate_limit import PacketRateLimiter
+from twisted_detector.discovery.sweep.arp import ArpResolver, Heard, KernelArp, RawArp
+from twisted_detector.discovery.sweep.connecting import PortProber
+from twisted_detector.discovery.sweep.connector import EpollConnector, TcpConnector
 from twisted_detector.discovery.sweep.port_scan import PortScan
 from twisted_detector.discovery.sweep.ports import CAMERA_PORTS, RTSP_PORTS, ports_to_try
-from twisted_detector.discovery.sweep.resolving import Asking
+from twisted_detector.discovery.sweep.resolving import HostResolution
 from twisted_detector.discovery.sweep.targets import INTERFACES, ScanPlan
 from twisted_detector.interfaces import IDiscoverer, ILookAt, INeighbours, ISightingSink
 from twisted_detector.model import Interface, Mac, Sighting
@@ -34,16 +34,16 @@ METHOD = "neighboursweep"
 _TICK = 0.01
 
 
-def open_asker(reactor: Any, interfaces: Sequence[Interface], heard: Heard) -> Asker:
+def open_asker(reactor: Any, interfaces: Sequence[Interface], heard: Heard) -> ArpResolver:
     """The asker that this process may use: its own ARP with CAP_NET_RAW on Ethernet, else the kernel's."""
     try:
-        return RawAsker(reactor, interfaces, heard)
+        return RawArp(reactor, interfaces, heard)
     except OSError:
-        return KernelAsker()
+        return KernelArp()
 
 
 @implementer(IDiscoverer, ILookAt)
-class NeighbourSweep:
+class ArpSweep:
     """Finds who lives on this machine's links, and their open camera ports.
 
     :param reactor: IReactorTime and IReactorFDSet.
@@ -79,11 +79,11 @@ class NeighbourSweep:
         half_open: int = 512,
         per_host: int = 16,
         max_addresses: int = 4096,
-        pacer: Pacer | None = None,
+        pacer: PacketRateLimiter | None = None,
         beyond: PortScan | None = None,
         monotonic: Callable[[], float] = time.monotonic,
-        make_connector: Callable[[Any], Connector] = EpollConnector,
-        make_asker: Callable[[Any, Sequence[Interface], Heard], Asker] = open_asker,
+        make_connector: Callable[[Any], TcpConnector] = EpollConnector,
+        make_asker: Callable[[Any, Sequence[Interface], Heard], ArpResolver] = open_asker,
     ) -> None:
         self._reactor = reactor
         self._neighbours = neighbours
@@ -98,7 +98,7 @@ class NeighbourSweep:
         self._monotonic = monotonic
         self._make_connector = make_connector
         self._make_asker = make_asker
-        self._pacer = Pacer(rate, monotonic) if pacer is None else pacer
+        self._pacer = PacketRateLimiter(rate, monotonic) if pacer is None else pacer
         self._told: set[str] = set()
         self.alive: Mapping[str, Mac] = {}
         self.counts: Counter[str] = Counter()
@@ -153,7 +153,7 @@ class NeighbourSweep:
         asker = self._make_asker(self._reactor, links, heard)
         connector = self._make_connector(self._reactor)
         no_room = self.counts["no_room"]
-        knocker = Knocker(
+        knocker = PortProber(
             connector,
             self._ports,
             pacer=self._pacer,
@@ -165,7 +165,7 @@ class NeighbourSweep:
             counts=self.counts,
             by=connect,
         )
-        asking = Asking(
+        asking = HostResolution(
             plan.targets(),
             asker,
             knocker,

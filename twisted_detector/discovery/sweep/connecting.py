@@ -11,8 +11,8 @@ from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from twisted_detector.discovery.rate_limit import Pacer, Promise
-from twisted_detector.discovery.sweep.connector import Connector, Outcome
+from twisted_detector.discovery.rate_limit import PacketRateLimiter, Reservation
+from twisted_detector.discovery.sweep.connector import Outcome, TcpConnector
 
 #: Attempts for one port: with 5 % of packets lost each way, one port in ten thousand loses all four.
 MAX_TRIES = 4
@@ -48,12 +48,12 @@ class _Attempt:
     host: _Host
     port: int
     began: float
-    reset: Promise  #: that answers an open port
+    reset: Reservation  #: that answers an open port
     blocked: bool = False
     give_up: Callable[[], None] | None = None
 
 
-class Knocker:
+class PortProber:
     """Tries all ports of every host that it is given.
 
     :param ports: in the order in which they are tried.
@@ -68,10 +68,10 @@ class Knocker:
 
     def __init__(
         self,
-        connector: Connector,
+        connector: TcpConnector,
         ports: Sequence[int],
         *,
-        pacer: Pacer,
+        pacer: PacketRateLimiter,
         half_open: int,
         per_host: int,
         monotonic: Callable[[], float],

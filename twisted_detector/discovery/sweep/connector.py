@@ -41,7 +41,7 @@ class Outcome(Enum):
     NO_ROOM = "no room"
 
 
-class Connector(Protocol):
+class TcpConnector(Protocol):
     """How a scan connects; :class:`MemoryHosts` does it without a network."""
 
     def connect(self, address: str, port: int, ended: Callable[[Outcome], None]) -> Callable[[], None]:
@@ -136,7 +136,7 @@ class EpollConnector:
         self.settle()
 
     def settle(self) -> bool:
-        """See :class:`Connector`."""
+        """See :class:`TcpConnector`."""
         if self._epoll.closed:
             return True
         until = time.monotonic() + _SECONDS_PER_TURN

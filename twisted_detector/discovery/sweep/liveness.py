@@ -9,8 +9,8 @@ from typing import Any
 from twisted.internet.defer import Deferred, TimeoutError as DeferredTimeout
 from zope.interface import implementer
 
-from twisted_detector.discovery.rate_limit import Pacer
-from twisted_detector.discovery.sweep.connector import Connector, EpollConnector, Outcome
+from twisted_detector.discovery.rate_limit import PacketRateLimiter
+from twisted_detector.discovery.sweep.connector import EpollConnector, Outcome, TcpConnector
 from twisted_detector.interfaces import IKnock
 from twisted_detector.model.addresses import SILENT_PORTS
 
@@ -24,7 +24,7 @@ _ANY_PORT = 80
 
 
 @implementer(IKnock)
-class TcpKnock:
+class TcpLiveness:
     """Connects and hangs up; nothing is sent over the connection. IPv4 only.
 
     :param reactor: IReactorTime and IReactorFDSet.
@@ -33,7 +33,7 @@ class TcpKnock:
     """
 
     def __init__(
-        self, reactor: Any, pacer: Pacer, *, make_connector: Callable[[Any], Connector] = EpollConnector
+        self, reactor: Any, pacer: PacketRateLimiter, *, make_connector: Callable[[Any], TcpConnector] = EpollConnector
     ) -> None:
         self._reactor = reactor
         self._pacer = pacer

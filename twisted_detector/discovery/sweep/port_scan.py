@@ -17,8 +17,8 @@ from twisted.internet.task import LoopingCall
 from txaio.tx import make_logger
 from zope.interface import implementer
 
-from twisted_detector.discovery.rate_limit import Pacer, Promise
-from twisted_detector.discovery.sweep.connector import Connector, EpollConnector, Outcome
+from twisted_detector.discovery.rate_limit import PacketRateLimiter, Reservation
+from twisted_detector.discovery.sweep.connector import EpollConnector, Outcome, TcpConnector
 from twisted_detector.discovery.sweep.ports import ports_to_try
 from twisted_detector.discovery.sweep.targets import INTERFACES, ScanPlan, ScanTarget
 from twisted_detector.interfaces import IDiscoverer, INeighbours, ISightingSink
@@ -51,7 +51,7 @@ class _Host:
     blocked: bool = False  #: the kernel had no room for it
     found: list[int] = field(default_factory=list)
     give_up: Callable[[], None] | None = None
-    reset: Promise | None = None  #: that answers an open port
+    reset: Reservation | None = None  #: that answers an open port
 
 
 @implementer(IDiscoverer)
@@ -89,17 +89,17 @@ class PortScan:
         timeout: float = 1.75,
         max_addresses: int = 4096,
         on_link: bool = True,
-        pacer: Pacer | None = None,
+        pacer: PacketRateLimiter | None = None,
         rtsp_ports: Sequence[int] | None = None,
         monotonic: Callable[[], float] = time.monotonic,
-        make_connector: Callable[[Any], Connector] = EpollConnector,
+        make_connector: Callable[[Any], TcpConnector] = EpollConnector,
     ) -> None:
         self._reactor = reactor
         self._neighbours = neighbours
         self._ports = ports_to_try(base=ports)
         self._networks = tuple(networks)
         self._exclude = tuple(exclude)
-        self._pacer = Pacer(rate, monotonic) if pacer is None else pacer
+        self._pacer = PacketRateLimiter(rate, monotonic) if pacer is None else pacer
         self._half_open = half_open
         self._timeout = timeout
         self._max_addresses = max_addresses
@@ -175,10 +175,10 @@ class _Run:
     def __init__(
         self,
         targets: Iterator[ScanTarget],
-        connector: Connector,
+        connector: TcpConnector,
         *,
         ports: tuple[int, ...],
-        pacer: Pacer,
+        pacer: PacketRateLimiter,
         half_open: int,
         timeout: float,
         monotonic: Callable[[], float],

@@ -11,9 +11,9 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
-from twisted_detector.discovery.rate_limit import Pacer, Promise
-from twisted_detector.discovery.sweep.arp import Asker
-from twisted_detector.discovery.sweep.connecting import Knocker
+from twisted_detector.discovery.rate_limit import PacketRateLimiter, Reservation
+from twisted_detector.discovery.sweep.arp import ArpResolver
+from twisted_detector.discovery.sweep.connecting import PortProber
 from twisted_detector.discovery.sweep.targets import ScanTarget
 from twisted_detector.model import Mac
 
@@ -50,7 +50,7 @@ class _Asked:
     round: int = 1
 
 
-class Asking:
+class HostResolution:
     """One pass over all addresses. ``turn`` is called again and again until it says that there is nothing left to do.
 
     :param known: what the kernel knew before.
@@ -61,10 +61,10 @@ class Asking:
     def __init__(
         self,
         targets: Iterator[ScanTarget],
-        asker: Asker,
-        knocker: Knocker,
+        asker: ArpResolver,
+        knocker: PortProber,
         *,
-        pacer: Pacer,
+        pacer: PacketRateLimiter,
         monotonic: Callable[[], float],
         known: Mapping[str, Mac],
         alive: dict[str, Mac],
@@ -72,7 +72,7 @@ class Asking:
         by: str = "arp",
     ) -> None:
         self._by = by
-        self._promises: dict[str, Promise] = {}
+        self._promises: dict[str, Reservation] = {}
         self._targets = (target for target in targets if target.on_link)
         self._asker = asker
         self._knocker = knocker

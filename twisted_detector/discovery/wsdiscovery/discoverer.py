@@ -14,11 +14,11 @@ from typing import Any
 from twisted.internet.task import deferLater
 from zope.interface import implementer
 
-from twisted_detector.discovery.multicast.discoverer import GroupDiscoverer, Opened, Questions, asked_from
+from twisted_detector.discovery.multicast.discoverer import MulticastDiscoverer, Opened, Questions, asked_from
 from twisted_detector.discovery.multicast.sockets import Group
 from twisted_detector.discovery.wsdiscovery.dialects import Dialects
-from twisted_detector.discovery.wsdiscovery.listener import METHOD, Hearing
-from twisted_detector.discovery.wsdiscovery.unicast import RoutedNetworks
+from twisted_detector.discovery.wsdiscovery.listener import METHOD, WSDiscoveryListener
+from twisted_detector.discovery.wsdiscovery.unicast import UnicastProbes
 from twisted_detector.interfaces import IDiscoverer, IFinder, ILookAt, INeighbours, IQuickLook, ISightingSink, IWatcher
 from twisted_detector.model import Candidate, Interface
 from twisted_detector.wire.lan import wsdiscovery as wire
@@ -37,7 +37,7 @@ Worded = Callable[[str], bytes]
 
 
 @implementer(IDiscoverer, IWatcher, IQuickLook, ILookAt, IFinder)
-class WSDiscovery(GroupDiscoverer):
+class WSDiscovery(MulticastDiscoverer):
     """Probes every multicast interface when told to, and listens for Hello and Bye all the time.
 
     ``listen``: devices wait up to 0.5 s before they answer, and the last repetition leaves after 1.25 s at worst: 2 is
@@ -65,17 +65,19 @@ class WSDiscovery(GroupDiscoverer):
         super().__init__(reactor, neighbours, **common)
         self._dialects = dialects or Dialects()
         self._exclude = tuple(ip_network(text, strict=False) for text in exclude)
-        self._routed = RoutedNetworks(networks, self._exclude)
+        self._routed = UnicastProbes(networks, self._exclude)
 
-    def hearing(self, sink: ISightingSink, asked: Mapping[str, str] | None, lasting: float | None) -> Hearing:
-        """See :class:`GroupDiscoverer`."""
+    def hearing(
+        self, sink: ISightingSink, asked: Mapping[str, str] | None, lasting: float | None
+    ) -> WSDiscoveryListener:
+        """See :class:`MulticastDiscoverer`."""
 
         def answered(reference: str, message_id: str) -> None:
             dialect = (asked or {}).get(message_id)
             if dialect:
                 self._dialects.answered(reference, wire.Dialect[dialect])
 
-        return Hearing(
+        return WSDiscoveryListener(
             sink,
             clock=self._reactor,
             monotonic=self._monotonic,
@@ -89,11 +91,11 @@ class WSDiscovery(GroupDiscoverer):
     # --- IDiscoverer -----------------------------------------------------------------------------------------------
 
     def ask(self, opened: Sequence[Opened], questions: Questions) -> int:
-        """See :class:`GroupDiscoverer`: every dialect from every address, each with an id of its own."""
+        """See :class:`MulticastDiscoverer`: every dialect from every address, each with an id of its own."""
         return self._probe(opened, questions, tuple(wire.Dialect), repeats=_REPEATS)
 
     async def sweep(self, sink: ISightingSink) -> None:
-        """See :class:`GroupDiscoverer`; then networks behind a router, for routers do not forward the group.
+        """See :class:`MulticastDiscoverer`; then networks behind a router, for routers do not forward the group.
 
         One datagram to each address; some devices do not answer it.
         """

@@ -35,8 +35,8 @@ _RELATES_TO = re.compile(rb"RelatesTo[^<>]{0,300}>\s*([^<>\s]{1,256})")
 Answered = Callable[[str, str], None]
 
 
-class Hearing(hearing.Hearing):
-    """Hears WS-Discovery; see :class:`Hearing`.
+class WSDiscoveryListener(hearing.MulticastListener):
+    """Hears WS-Discovery; see :class:`WSDiscoveryListener`.
 
     :param clock: stamps sightings.
     :param counts: where to count ``non_cameras`` and ``unrelated`` too.
@@ -85,7 +85,7 @@ class Hearing(hearing.Hearing):
         return data[max(data.find(b"Body"), 0) :]
 
     def read(self, data: bytes, spot: Spot) -> None:
-        """See :class:`Hearing`."""
+        """See :class:`WSDiscoveryListener`."""
         if self._asked is None and _PROBE in data:
             return
         said = wire.parse(data)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from ipaddress import IPv4Address, IPv4Network, IPv6Network, ip_network
 
-from twisted_detector.discovery.rate_limit import Pacer
+from twisted_detector.discovery.rate_limit import PacketRateLimiter
 from twisted_detector.discovery.sweep.targets import INTERFACES
 from twisted_detector.model import Interface
 
@@ -13,7 +13,7 @@ from twisted_detector.model import Interface
 MAX_PER_SWEEP = 1024
 
 
-class RoutedNetworks:
+class UnicastProbes:
     """The IPv4 networks that the operator named; false when there is none.
 
     :param networks: CIDR texts; the word ``interfaces`` is passed over, for the group reaches those.
@@ -41,7 +41,7 @@ class RoutedNetworks:
                 yield str(address)
 
     async def ask_each(
-        self, interfaces: Sequence[Interface], send: Callable[[str], object], pacer: Pacer, by: str
+        self, interfaces: Sequence[Interface], send: Callable[[str], object], pacer: PacketRateLimiter, by: str
     ) -> None:
         """Call ``send``, which sends one datagram, with each address that is due, as the pacer lets us."""
         for address in self.due(interfaces):

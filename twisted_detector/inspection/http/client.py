@@ -28,7 +28,7 @@ from twisted_detector.inspection.http.connections import (
     Endpoints,
     Sink,
 )
-from twisted_detector.inspection.yielding import Turns
+from twisted_detector.inspection.yielding import CooperativeQueue
 from twisted_detector.wire.soap.xml import clean
 
 #: 2 MiB for the body of one answer: GetProfiles of an NVR with 64 profiles of 20 kB (the largest seen) has 1.3 MB.
@@ -101,7 +101,7 @@ class HttpClient:
     """
 
     def __init__(
-        self, reactor: Any, *, timeout: float, max_answer: int = MAX_ANSWER, turns: Turns | None = None
+        self, reactor: Any, *, timeout: float, max_answer: int = MAX_ANSWER, turns: CooperativeQueue | None = None
     ) -> None:
         self._reactor = reactor
         self._turns = turns

@@ -14,12 +14,12 @@ from txaio.tx import make_logger
 from zope.interface import implementer
 
 from twisted_detector.errors import Malformed, RemoteError
-from twisted_detector.inspection.device_locks import Lanes, web_lane
+from twisted_detector.inspection.device_locks import DeviceLocks, web_lane
 from twisted_detector.inspection.http.client import HttpClient, HttpTransport
 from twisted_detector.inspection.onvif.findings import NAME
 from twisted_detector.inspection.onvif.interview import Greeting, Interview
 from twisted_detector.inspection.onvif.session import OnvifSession
-from twisted_detector.inspection.yielding import Turns
+from twisted_detector.inspection.yielding import CooperativeQueue
 from twisted_detector.interfaces import IInspector
 from twisted_detector.model import Candidate, Inspection, Login, host_for_url
 from twisted_detector.model.addresses import RTSP_PORTS, SILENT_PORTS
@@ -74,8 +74,8 @@ class OnvifInspector:
         onvif_ports: Sequence[int] = DEFAULT_PORTS,
         allow_basic: Callable[[Candidate], bool] = lambda candidate: False,
         login_follows: Callable[[Candidate], bool] = lambda candidate: False,
-        turns: Turns | None = None,
-        lanes: Lanes | None = None,
+        turns: CooperativeQueue | None = None,
+        lanes: DeviceLocks | None = None,
         open_transport: Callable[[], HttpTransport] | None = None,
     ) -> None:
         self._reactor = reactor
@@ -85,7 +85,7 @@ class OnvifInspector:
         self._allow_basic = allow_basic
         self._login_follows = login_follows
         self._turns = turns
-        self._lanes = Lanes() if lanes is None else lanes
+        self._lanes = DeviceLocks() if lanes is None else lanes
         self._greetings: dict[tuple[str, str], Greeting] = {}
         self._short_lived: dict[tuple[str, str], None] = {}
         self._open_transport = open_transport or (lambda: HttpClient(reactor, timeout=timeout, turns=turns))

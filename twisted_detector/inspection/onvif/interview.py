@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from twisted_detector.errors import InspectionError, Malformed, RemoteError, Unreachable
 from twisted_detector.inspection.onvif.clock import DeviceClock, read_clock
 from twisted_detector.inspection.onvif.findings import Findings
-from twisted_detector.inspection.onvif.optional import Asking
-from twisted_detector.inspection.onvif.session import NotAnOnvifAnswer, OnvifSession, Refusal, Refused
+from twisted_detector.inspection.onvif.optional import OptionalOperations
+from twisted_detector.inspection.onvif.session import LoginRefusal, NotAnOnvifAnswer, OnvifSession, OperationRefused
 from twisted_detector.inspection.onvif.streams import StreamQuestions
 from twisted_detector.model import Candidate, Inspection, Login, Status
 from twisted_detector.wire.http.device_url import device_url
@@ -41,7 +41,7 @@ class Greeting:
     endpoint_reference: str
     hostname: str
     clock: DeviceClock
-    refusal: Refusal | None
+    refusal: LoginRefusal | None
     at: float
 
 
@@ -70,7 +70,7 @@ class Interview:
         self._now = now
         self._monotonic = monotonic
         self._brief = brief
-        self._asking = Asking(session, candidate, login)
+        self._asking = OptionalOperations(session, candidate, login)
         self._found = Findings(candidate)
         self._open = True
         self._closed = False
@@ -95,7 +95,7 @@ class Interview:
             await self._ask_who_it_is()
             if not await StreamQuestions(self._asking, found).ask():
                 return None
-        except Refused as refused:
+        except OperationRefused as refused:
             if refused.attempted or (self._login is not None and not self._session.accepted):
                 raise
             found.status, found.reason = Status.AUTH_REQUIRED, str(refused)
@@ -149,7 +149,7 @@ class Interview:
                 silent.add(place)
                 trouble = trouble or (error if announced else None)
                 continue
-            except Refused as refused:
+            except OperationRefused as refused:
                 if not (announced or refused.soap):
                     continue  # any web server may want a login
             except SoapFault:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from txaio.tx import make_logger
 
 from twisted_detector.errors import Malformed, RemoteError, Unreachable
-from twisted_detector.inspection.onvif.session import OnvifSession, Refused
+from twisted_detector.inspection.onvif.session import OnvifSession, OperationRefused
 from twisted_detector.model import Candidate, Login
 from twisted_detector.wire.http.device_url import device_url
 from twisted_detector.wire.onvif import answers as onvif
@@ -19,7 +19,7 @@ from twisted_detector.wire.soap.xml import Element
 SPARE_TIMEOUTS = 1
 
 
-class Asking:
+class OptionalOperations:
     """The questions of one interview.
 
     :ivar entry: where the device service answered, "" before that is known.
@@ -34,7 +34,7 @@ class Asking:
         self.candidate = candidate
         self.login = login
         self.entry = ""
-        self.refusals: list[Refused] = []
+        self.refusals: list[OperationRefused] = []
         self.failure = ""
         self._spare = SPARE_TIMEOUTS
 
@@ -58,7 +58,7 @@ class Asking:
         """
         try:
             return await self.session.ask(url, namespace, operation, request)
-        except Refused as refused:
+        except OperationRefused as refused:
             if refused.attempted or (self.login is not None and not self.session.accepted):
                 raise
             self.refusals.append(refused)

@@ -45,7 +45,7 @@ class NotAnOnvifAnswer(RemoteError):
         self.location = location
 
 
-class Refused(Unauthorized):
+class OperationRefused(Unauthorized):
     """A question was refused for want of a right login.
 
     :ivar soap: whether a SOAP fault said so: then it is ONVIF that answered, not just any web server.
@@ -57,7 +57,7 @@ class Refused(Unauthorized):
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
+class LoginRefusal:
     """What a refusing answer says; ``about_time``: that the login's time was wrong; ``date``: its Date header."""
 
     challenges: tuple[digest.Challenge, ...]
@@ -109,14 +109,14 @@ class OnvifSession:
         #: ``Date`` of the last answer.
         self.date = ""
         #: How the device refused last; the session of another login may begin there.
-        self.refusal: Refusal | None = None
+        self.refusal: LoginRefusal | None = None
         self._offset: float | None = None
         #: Whether the device answered a question that carried the login.
         self.accepted = False
         self.doubted = False
         self.unsaid = False
         self._fresh = fresh
-        self._last: Refused | None = None
+        self._last: OperationRefused | None = None
 
     async def ask(self, url: str, namespace: str, operation: str, body: str, *, with_login: bool = True) -> Element:
         """One operation: the Body of its answer.
@@ -132,7 +132,7 @@ class OnvifSession:
             raise self._last
         content_type = f'application/soap+xml; charset=utf-8; action="{action(namespace, operation)}"'
 
-        async def send(authenticate: bool) -> Element | Refusal:
+        async def send(authenticate: bool) -> Element | LoginRefusal:
             response = await once_more(lambda: self._send(url, content_type, body, authenticate))
             self.date = next(iter(response.values("Date")), "")
             self.certificate = response.certificate or self.certificate
@@ -142,28 +142,28 @@ class OnvifSession:
                 if authenticate and self._login is not None and response.status != 403:
                     self._login.was_no_attempt()
                 raise
-            if authenticate and self._login is not None and not isinstance(answer, Refusal):
+            if authenticate and self._login is not None and not isinstance(answer, LoginRefusal):
                 self._login.was_let_in()
             return answer
 
         ready = with_login and (self._token or (self._challenge is not None and not (self._fresh and self.accepted)))
         answer = await send(ready)
-        if isinstance(answer, Refusal) and with_login:
+        if isinstance(answer, LoginRefusal) and with_login:
             if not ready:
                 self.begin_at(answer)
                 ready = True
                 answer = await send(True)
-            if isinstance(answer, Refusal) and self._try_again(answer):
+            if isinstance(answer, LoginRefusal) and self._try_again(answer):
                 with suppress(NotAgain):
                     answer = await send(True)
-        if isinstance(answer, Refusal):
+        if isinstance(answer, LoginRefusal):
             self.refusal = answer
             raise self._refused(answer, sent=ready)
         if ready:
             self.accepted = True
         return answer
 
-    def begin_at(self, refusal: Refusal) -> None:
+    def begin_at(self, refusal: LoginRefusal) -> None:
         """Fix the scheme by how the device refused a question without a login just now.
 
         :raises Refused: when there is no login, none that may be used, or the device warns.
@@ -176,10 +176,10 @@ class OnvifSession:
             if refusal.challenges or not refusal.soap:
                 offered = ", ".join(sorted({challenge.scheme for challenge in refusal.challenges})) or "nothing known"
                 what = "the device offers no login scheme that may be used"
-                raise Refused(what, shown=offered, attempted=False, locked=False, soap=False)
+                raise OperationRefused(what, shown=offered, attempted=False, locked=False, soap=False)
             self._token = True
 
-    def _try_again(self, refusal: Refusal) -> bool:
+    def _try_again(self, refusal: LoginRefusal) -> bool:
         """Whether an attempt failed for its form by the device's words; then that form is corrected."""
         if refusal.warning.counts:
             return False
@@ -211,7 +211,7 @@ class OnvifSession:
             self._offset = self._know_date(self.refusal.date if self.refusal is not None else "").offset
         return self._offset
 
-    def _refused(self, refusal: Refusal, *, sent: bool) -> Refused:
+    def _refused(self, refusal: LoginRefusal, *, sent: bool) -> OperationRefused:
         """What a refusal means, and whether anything may be asked with the login after it.
 
         ``attempted`` if the login was never accepted, or if the device counts: then the password was changed while it
@@ -230,7 +230,9 @@ class OnvifSession:
             what = "the login has no right to ask that"
         else:
             what = "a login is needed"
-        refused = Refused(what, shown=refusal.text, attempted=attempted, locked=warning.counts, soap=refusal.soap)
+        refused = OperationRefused(
+            what, shown=refusal.text, attempted=attempted, locked=warning.counts, soap=refusal.soap
+        )
         past_http = self._challenge is not None and not refusal.challenges
         if sent and (attempted or not past_http):
             self._last = refused
@@ -269,7 +271,7 @@ class OnvifSession:
         return await self._transport.post(url, data, headers)
 
 
-def _judge(response: HttpResponse) -> Element | Refusal:
+def _judge(response: HttpResponse) -> Element | LoginRefusal:
     """The Body of an answer, or how it refuses; everything else raises."""
     if response.status in (429, 503):
         raise Busy("the device has no room for us now", shown=f"HTTP {response.status}")
@@ -282,18 +284,18 @@ def _judge(response: HttpResponse) -> Element | Refusal:
         fault = error.fault
         if response.status == 401 or fault.is_auth:
             warning = read_lockout(f"{response.reason if refuses else ''} {fault.text}")
-            return Refusal(challenges, True, fault.text, warning, fault.about_time, date)
+            return LoginRefusal(challenges, True, fault.text, warning, fault.about_time, date)
         raise
     except RemoteError as error:
         text = clean(response.body[:1000].decode("utf-8", "replace"))
         warning = read_lockout(f"{response.reason} {text}")
         if response.status == 401 or (refuses and warning.counts):
-            return Refusal(challenges, False, text or response.reason, warning, soap.about_time(text), date)
+            return LoginRefusal(challenges, False, text or response.reason, warning, soap.about_time(text), date)
         if 200 <= response.status < 300:
             raise
         location = next(iter(response.values("Location")), "") if response.status in _REDIRECTS else ""
         shown = f"HTTP {response.status}"
         raise NotAnOnvifAnswer("an answer that is no ONVIF", shown=shown, location=location) from error
     if response.status == 401:
-        return Refusal(challenges, False, response.reason, read_lockout(response.reason), date=date)
+        return LoginRefusal(challenges, False, response.reason, read_lockout(response.reason), date=date)
     return body

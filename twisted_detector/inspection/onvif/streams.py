@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from twisted_detector.errors import Unreachable
 from twisted_detector.inspection.onvif.findings import Findings
-from twisted_detector.inspection.onvif.optional import Asking
+from twisted_detector.inspection.onvif.optional import OptionalOperations
 from twisted_detector.model import Status
 from twisted_detector.wire.onvif import answers as onvif, requests
 
@@ -20,7 +20,7 @@ MEDIA_PATHS = ("/onvif/media_service", "/onvif/Media", "/onvif/media")
 class StreamQuestions:
     """The part of an interview that is about pictures; what is learnt goes into ``found``."""
 
-    def __init__(self, asking: Asking, found: Findings) -> None:
+    def __init__(self, asking: OptionalOperations, found: Findings) -> None:
         self._asking = asking
         self._found = found
         self._media1 = self._media2 = ""

@@ -15,7 +15,7 @@ from twisted.internet.interfaces import IReactorTime
 from zope.interface import implementer
 
 from twisted_detector.errors import Busy, LocalError, Malformed, RemoteError, Unauthorized
-from twisted_detector.inspection.device_locks import Lanes
+from twisted_detector.inspection.device_locks import DeviceLocks
 from twisted_detector.inspection.http.client import HttpClient, HttpResponse, SinkFor
 from twisted_detector.inspection.http.connections import Sink
 from twisted_detector.model import Camera, Login, host_for_url
@@ -78,7 +78,7 @@ class SnapshotTaker:
         max_bytes: int,
         allow_basic: Callable[[str], bool],
         cnonce: Callable[[], str],
-        lanes: Lanes,
+        lanes: DeviceLocks,
         getter: Callable[[], Getter] | None = None,
     ) -> None:
         self._clock: IReactorTime = reactor

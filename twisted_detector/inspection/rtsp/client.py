@@ -131,7 +131,7 @@ class RtspClient:
             self.connected = True
         return self._session
 
-    async def ask_plain(self, method: str, url: str, headers: Iterable[tuple[str, str]] = ()) -> rtsp.Response:
+    async def ask_plain(self, method: str, url: str, headers: Iterable[tuple[str, str]] = ()) -> rtsp.RtspResponse:
         """Ask without any credential; a 401 is an answer like any other, unless it says that the device locks.
 
         :raises Unauthorized: it does.
@@ -153,7 +153,7 @@ class RtspClient:
 
     async def ask(
         self, method: str, url: str, headers: Iterable[tuple[str, str]] = (), *, anew: bool = True
-    ) -> rtsp.Response:
+    ) -> rtsp.RtspResponse:
         """Ask; answer a challenge with the login, once, and once more where the nonce is called stale.
 
         :param anew: whether a new connection will do when this one is closed; after SETUP it will not.
@@ -225,7 +225,7 @@ class RtspClient:
             raise Unauthorized("this login cannot be sent to the device", shown=error.what, attempted=False) from None
         return (("Authorization", text),)
 
-    def _note(self, session: RtspSession, response: rtsp.Response) -> rtsp.Response:
+    def _note(self, session: RtspSession, response: rtsp.RtspResponse) -> rtsp.RtspResponse:
         self.answered = True
         self.server = response.header("Server")[:200] or self.server
         if response.status == 401:
@@ -238,7 +238,7 @@ class RtspClient:
             session.close()
         return response
 
-    def _heed(self, response: rtsp.Response, *, sent: bool) -> None:
+    def _heed(self, response: rtsp.RtspResponse, *, sent: bool) -> None:
         """What a refusal says of attempts that are left, and of locking.
 
         :param sent: whether the request carried the credential.
@@ -252,7 +252,7 @@ class RtspClient:
             self.refused = self.refused or sent
             raise Unauthorized(warning.words, shown=clean(text), attempted=sent, locked=True)
 
-    def _check_answerable(self, response: rtsp.Response) -> None:
+    def _check_answerable(self, response: rtsp.RtspResponse) -> None:
         if self.refused:
             raise Unauthorized("the device refused the login", attempted=True)
         if self._login is None:

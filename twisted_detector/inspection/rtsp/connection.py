@@ -79,7 +79,7 @@ class RtspSession(Protocol):
         self._parser = rtsp.Parser()
         self._cseq = 0
         self._server_requests = 0
-        self._waiting: Deferred[rtsp.Response] | None = None
+        self._waiting: Deferred[rtsp.RtspResponse] | None = None
         self._cutting: IDelayedCall | None = None
         self._gone = False
         self._straight = False
@@ -89,7 +89,7 @@ class RtspSession(Protocol):
 
     async def request(
         self, method: str, url: str, headers: Iterable[tuple[str, str]] = (), *, timeout: float | None
-    ) -> rtsp.Response:
+    ) -> rtsp.RtspResponse:
         """Ask and wait for the answer, at most ``timeout`` seconds; after a time-out the connection is closed.
 
         Without a time-out whoever awaits this cancels it.
@@ -105,7 +105,7 @@ class RtspSession(Protocol):
             raise Closed
         self._cseq += 1
         data = rtsp.format_request(method, url, self._cseq, [("User-Agent", USER_AGENT), *headers])
-        answer: Deferred[rtsp.Response] = Deferred()
+        answer: Deferred[rtsp.RtspResponse] = Deferred()
         self._waiting = answer
         self._write(data)
         if timeout is not None:
@@ -186,14 +186,14 @@ class RtspSession(Protocol):
             if isinstance(event, rtsp.Interleaved):
                 if self.on_interleaved is not None:
                     self.on_interleaved(event)
-            elif isinstance(event, rtsp.Response):
+            elif isinstance(event, rtsp.RtspResponse):
                 self._answered(event)
             else:
                 self._asked(event)
         if self._parser.error is not None:
             self._malformed(self._parser.error)
 
-    def _answered(self, response: rtsp.Response) -> None:
+    def _answered(self, response: rtsp.RtspResponse) -> None:
         if response.status < 200:
             return  # RFC 2326 section 7.1.1: the final answer follows
         cseq = response.cseq
@@ -205,7 +205,7 @@ class RtspSession(Protocol):
         waiting, self._waiting = self._waiting, None
         waiting.callback(response)
 
-    def _asked(self, request: rtsp.Request) -> None:
+    def _asked(self, request: rtsp.RtspRequest) -> None:
         self._server_requests += 1
         if self._server_requests > MAX_SERVER_REQUESTS:
             self._malformed(RemoteError("the server asks too much"))
@@ -283,7 +283,7 @@ async def connect(reactor: Any, host: str, port: int, timeout: float, tls: bool 
     return session
 
 
-class Connector:
+class StreamConnector:
     """:func:`connect` with its reactor."""
 
     def __init__(self, reactor: Any) -> None:

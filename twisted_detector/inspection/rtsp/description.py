@@ -15,7 +15,7 @@ BUSY = {453: "has no bandwidth left (453)", 503: "has no session left (503)"}
 MAX_NAME = 32
 
 
-class Refusal(Exception):
+class DescribeRefusal(Exception):
     """The device's answer ends the check; the text says why, in plain words, ``code`` for programs."""
 
     def __init__(self, text: str, code: ReasonCode = ReasonCode.REFUSED) -> None:
@@ -51,7 +51,7 @@ class Described:
         return self.codec, self.width, self.height, self.video.control, self.parameters_known
 
 
-def expect_ok(method: str, response: rtsp.Response) -> None:
+def expect_ok(method: str, response: rtsp.RtspResponse) -> None:
     """Pass when the status is 200.
 
     :raises Busy: 453 or 503.
@@ -60,10 +60,10 @@ def expect_ok(method: str, response: rtsp.Response) -> None:
     if response.status in BUSY:
         raise Busy(f"the device {BUSY[response.status]}")
     if response.status == 461:
-        raise Refusal("the device sends RTP neither over TCP nor over UDP (461)", ReasonCode.NO_TRANSPORT)
+        raise DescribeRefusal("the device sends RTP neither over TCP nor over UDP (461)", ReasonCode.NO_TRANSPORT)
     if response.status != 200:
         text = f"{method} was answered {response.status} {ascii_only(response.reason)}".rstrip()
-        raise Refusal(text, _code_of(response.status))
+        raise DescribeRefusal(text, _code_of(response.status))
 
 
 def _code_of(status: int) -> ReasonCode:
@@ -77,7 +77,7 @@ def ascii_only(text: str) -> str:
     return "".join(character for character in text if character.isascii() and character.isprintable())[:60]
 
 
-def read_description(response: rtsp.Response, before: Described | None = None) -> Described:
+def read_description(response: rtsp.RtspResponse, before: Described | None = None) -> Described:
     """What the answer to DESCRIBE says; when it says the same as ``before``, nothing is read anew.
 
     The frame rate is the device's own ``a=framerate`` before the parameter set's, which many get wrong by two.
@@ -93,10 +93,12 @@ def read_description(response: rtsp.Response, before: Described | None = None) -
     try:
         description = sdp.parse(response.body)
     except RemoteError as error:
-        raise Refusal(f"DESCRIBE was answered without a session description: {error.what}", ReasonCode.NO_SDP) from None
+        raise DescribeRefusal(
+            f"DESCRIBE was answered without a session description: {error.what}", ReasonCode.NO_SDP
+        ) from None
     video = description.video
     if video is None:
-        raise Refusal("the stream has no video", ReasonCode.NO_VIDEO)
+        raise DescribeRefusal("the stream has no video", ReasonCode.NO_VIDEO)
     codec = ascii_only(video.encoding)[:MAX_NAME]
     parameters, known = None, False
     if codec in (h26x.H264, h26x.H265):

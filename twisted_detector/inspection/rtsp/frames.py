@@ -16,7 +16,7 @@ from twisted_detector.wire.rtsp import parser as rtsp
 MAX_MEDIA = 64 * 1024 * 1024
 
 
-class Watch:
+class FrameWatch:
     """Looks at the media of one stream until a packet, or a keyframe, has come.
 
     :param keyframe: wait for a keyframe, where the codec lets us tell one.

@@ -17,11 +17,11 @@ from txaio.tx import make_logger
 from zope.interface import implementer
 
 from twisted_detector.errors import Malformed, RemoteError, Unauthorized, Unreachable
-from twisted_detector.inspection.device_locks import Lanes
+from twisted_detector.inspection.device_locks import DeviceLocks
 from twisted_detector.inspection.rtsp.catalog import Hints, Path, paths_for, vendors_for
 from twisted_detector.inspection.rtsp.client import RtspClient, make_cnonce
-from twisted_detector.inspection.rtsp.connection import Closed, Connect, Connector
-from twisted_detector.inspection.rtsp.description import Refusal, read_description, request_url
+from twisted_detector.inspection.rtsp.connection import Closed, Connect, StreamConnector
+from twisted_detector.inspection.rtsp.description import DescribeRefusal, read_description, request_url
 from twisted_detector.inspection.rtsp.proof import ACCEPT_SDP
 from twisted_detector.inspection.rtsp.validator import RtspValidator
 from twisted_detector.interfaces import IInspector
@@ -124,15 +124,15 @@ class RtspInspector:
         timeout: float = 10.0,
         allow_basic: Callable[[str], bool] = lambda address: False,
         connect: Connect | None = None,
-        lanes: Lanes | None = None,
+        lanes: DeviceLocks | None = None,
         cnonce: Callable[[], str] = make_cnonce,
         random_path: Callable[[], str] = lambda: "/" + make_cnonce(),
     ) -> None:
         self._clock: IReactorTime = reactor
         self._timeout = timeout
         self._allow_basic = allow_basic
-        self._connect: Connect = connect or Connector(reactor)
-        self._lanes = lanes if lanes is not None else Lanes()
+        self._connect: Connect = connect or StreamConnector(reactor)
+        self._lanes = lanes if lanes is not None else DeviceLocks()
         self._cnonce = cnonce
         self._random_path = random_path
         self._memories: OrderedDict[tuple[str, int], _Memory] = OrderedDict()
@@ -227,7 +227,7 @@ class RtspInspector:
             return _Manner.LOGIN_FIRST
         try:
             read_description(response)
-        except Refusal:
+        except DescribeRefusal:
             return _Manner.PATH_FIRST
         return _Manner.ANYTHING
 
@@ -272,7 +272,7 @@ class RtspInspector:
             look.wants_login = True
             wanted = "the device wants a login"
             return Stream(look.url(path), name, proof=Proof.AUTH, reason=wanted, code=ReasonCode.AUTH_REQUIRED)
-        except (Closed, Refusal):
+        except (Closed, DescribeRefusal):
             return None
         return Stream(
             url=look.url(path),

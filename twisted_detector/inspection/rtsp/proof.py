@@ -13,8 +13,8 @@ from twisted.internet.defer import CancelledError
 
 from twisted_detector.errors import Busy, RemoteError, Unauthorized
 from twisted_detector.inspection.rtsp.client import RtspClient
-from twisted_detector.inspection.rtsp.description import Described, Refusal, expect_ok, read_description
-from twisted_detector.inspection.rtsp.frames import Watch
+from twisted_detector.inspection.rtsp.description import Described, DescribeRefusal, expect_ok, read_description
+from twisted_detector.inspection.rtsp.frames import FrameWatch
 from twisted_detector.model import Proof, StreamReport
 from twisted_detector.model.reasons import ReasonCode
 from twisted_detector.wire.rtp import h26x
@@ -46,7 +46,7 @@ OpenPair = Callable[[str, Callable[[bytes], None]], Pair]
 
 
 @dataclass
-class Progress:
+class ProofProgress:
     """How far one check came; turned into a report wherever it ends.
 
     :ivar step: the request that is awaited.
@@ -57,7 +57,7 @@ class Progress:
     reason_code: ReasonCode = ReasonCode.NONE
     described: Described | None = None
     finder: KeyframeFinder | None = None
-    watch: Watch | None = None
+    watch: FrameWatch | None = None
     step: str = "OPTIONS"
     server: str = ""
     certificate: str = ""
@@ -103,7 +103,7 @@ class Progress:
         return ladder.index(self.proof) >= ladder.index(wanted)
 
 
-class Climb:
+class StreamProof:
     """One stream's climb; :attr:`progress` is right at any moment.
 
     :param host: whose datagrams count, where RTP comes over UDP.
@@ -124,7 +124,7 @@ class Climb:
         before: Described | None,
         collect: bool = False,
     ) -> None:
-        self.progress = Progress()
+        self.progress = ProofProgress()
         self._client = client
         self._target = target
         self._host = host
@@ -162,13 +162,13 @@ class Climb:
             control = rtsp.resolve_control(self._target, base, described.video.control)
             aggregate = rtsp.resolve_control(self._target, base, described.description.control)
         except RemoteError as error:
-            raise Refusal(f"the stream's control URL is unusable: {error.what}") from None
+            raise DescribeRefusal(f"the stream's control URL is unusable: {error.what}") from None
 
         def saw_packet() -> None:
             progress.proof = Proof.RTP
 
         finder = progress.finder = self._finder(described)
-        watch = progress.watch = Watch(finder, keyframe=self._prove is Proof.KEYFRAME, saw_packet=saw_packet)
+        watch = progress.watch = FrameWatch(finder, keyframe=self._prove is Proof.KEYFRAME, saw_packet=saw_packet)
         pairs: list[Pair] = []
         try:
             await self._media(control, aggregate, watch, pairs)
@@ -184,7 +184,7 @@ class Climb:
         sets = h26x.parameter_sets(described.video.format_parameters, codec) if known else ()
         return KeyframeCollector(codec, parameter_sets=sets)
 
-    async def _media(self, control: str, aggregate: str, watch: Watch, pairs: list[Pair]) -> None:
+    async def _media(self, control: str, aggregate: str, watch: FrameWatch, pairs: list[Pair]) -> None:
         client, progress = self._client, self.progress
         progress.step = "SETUP"
         wish = rtsp.format_transport(rtsp.Transport(lower="tcp", interleaved=(0, 1)))
@@ -197,7 +197,7 @@ class Climb:
         try:
             session = (("Session", rtsp.parse_session(response.header("Session")).id),)
         except RemoteError as error:
-            raise Refusal(f"SETUP was answered with what cannot be read: {error.what}") from None
+            raise DescribeRefusal(f"SETUP was answered with what cannot be read: {error.what}") from None
         try:
             if pairs:
                 _open_way(response, pairs[0])
@@ -214,13 +214,13 @@ class Climb:
         except CancelledError:
             client.say("TEARDOWN", aggregate, session)  # no time is left to wait for its answer
             raise
-        except (Busy, Refusal, Unauthorized):
+        except (Busy, DescribeRefusal, Unauthorized):
             await client.part("TEARDOWN", aggregate, session, timeout=FAREWELL)
             raise
         await client.part("TEARDOWN", aggregate, session, timeout=FAREWELL)
 
 
-def _transport(response: rtsp.Response, lower: str) -> rtsp.Transport:
+def _transport(response: rtsp.RtspResponse, lower: str) -> rtsp.Transport:
     """What SETUP agreed upon; nothing said is what was asked for.
 
     :raises Refusal: another transport than the one asked for.
@@ -229,19 +229,21 @@ def _transport(response: rtsp.Response, lower: str) -> rtsp.Transport:
     try:
         transport = rtsp.parse_transport(text) if text else rtsp.Transport(lower=lower)
     except RemoteError as error:
-        raise Refusal(f"SETUP was answered with what cannot be read: {error.what}") from None
+        raise DescribeRefusal(f"SETUP was answered with what cannot be read: {error.what}") from None
     if transport.lower != lower:
-        raise Refusal(f"the device chose another transport than RTP over {lower.upper()}", ReasonCode.NO_TRANSPORT)
+        raise DescribeRefusal(
+            f"the device chose another transport than RTP over {lower.upper()}", ReasonCode.NO_TRANSPORT
+        )
     return transport
 
 
-def _channel(response: rtsp.Response) -> int:
+def _channel(response: rtsp.RtspResponse) -> int:
     """The channel of the RTP packets: the device's, which need not be the one that was asked for."""
     transport = _transport(response, "tcp")
     return transport.interleaved[0] if transport.interleaved else 0
 
 
-def _open_way(response: rtsp.Response, pair: Pair) -> None:
+def _open_way(response: rtsp.RtspResponse, pair: Pair) -> None:
     transport = _transport(response, "udp")
     if transport.server_port is not None and transport.server_port[0]:
         pair.open_way(transport.server_port[0])

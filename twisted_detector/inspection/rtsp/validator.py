@@ -18,11 +18,17 @@ from txaio.tx import make_logger
 from zope.interface import implementer
 
 from twisted_detector.errors import Malformed, RemoteError, Unauthorized, Unreachable
-from twisted_detector.inspection.device_locks import Lanes
+from twisted_detector.inspection.device_locks import DeviceLocks
 from twisted_detector.inspection.rtsp.client import RtspClient, make_cnonce
-from twisted_detector.inspection.rtsp.connection import Connect, Connector
-from twisted_detector.inspection.rtsp.description import Described, Refusal, expect_ok, read_description, request_url
-from twisted_detector.inspection.rtsp.proof import ACCEPT_SDP, Climb, OpenPair, Progress
+from twisted_detector.inspection.rtsp.connection import Connect, StreamConnector
+from twisted_detector.inspection.rtsp.description import (
+    Described,
+    DescribeRefusal,
+    expect_ok,
+    read_description,
+    request_url,
+)
+from twisted_detector.inspection.rtsp.proof import ACCEPT_SDP, OpenPair, ProofProgress, StreamProof
 from twisted_detector.inspection.rtsp.udp import UdpPair
 from twisted_detector.interfaces import IStreamValidator
 from twisted_detector.model import Login, Proof, Stream, StreamReport
@@ -82,7 +88,7 @@ class RtspValidator:
         prove: Proof = Proof.KEYFRAME,
         allow_basic: Callable[[str], bool] = lambda address: False,
         connect: Connect | None = None,
-        lanes: Lanes | None = None,
+        lanes: DeviceLocks | None = None,
         cnonce: Callable[[], str] = make_cnonce,
         open_pair: OpenPair | None = None,
     ) -> None:
@@ -90,8 +96,8 @@ class RtspValidator:
         self._timeout = timeout
         self._prove = prove
         self._allow_basic = allow_basic
-        self._connect: Connect = connect or Connector(reactor)
-        self._lanes = lanes if lanes is not None else Lanes()
+        self._connect: Connect = connect or StreamConnector(reactor)
+        self._lanes = lanes if lanes is not None else DeviceLocks()
         self._cnonce = cnonce
         self._open_pair: OpenPair = open_pair or partial(UdpPair, reactor)
         self._proved: OrderedDict[str, _Proved] = OrderedDict()
@@ -130,7 +136,7 @@ class RtspValidator:
     ) -> tuple[StreamReport, KeyframeFinder | None]:
         known = self._proved.pop(stream.url, None)
         client = self._new_client(url, login)
-        climb = Climb(
+        climb = StreamProof(
             client,
             request_url(url),
             host=url.host,
@@ -172,14 +178,14 @@ class RtspValidator:
             cnonce=self._cnonce,
         )
 
-    async def _bounded(self, work: Coroutine[Deferred[Any], Any, None], progress: Progress) -> None:
+    async def _bounded(self, work: Coroutine[Deferred[Any], Any, None], progress: ProofProgress) -> None:
         """Do it within the time; how it ended stands in ``progress``."""
         try:
             await Deferred.fromCoroutine(work).addTimeout(self._timeout, self._clock)
         except DeferredTimeout:
             progress.reason_code = progress.code()
             progress.reason = f"{progress.why()} within {self._timeout:g} seconds"
-        except Refusal as error:
+        except DescribeRefusal as error:
             progress.reason, progress.reason_code = str(error), error.code
         except Malformed as error:
             progress.reason, progress.reason_code = str(error), ReasonCode.NOT_RTSP
@@ -211,7 +217,7 @@ class RtspValidator:
             return await self.validate(stream, login)
         url = rtsp.split_url(stream.url)
         server = self._server_for(url, login)
-        progress = Progress(step="DESCRIBE")
+        progress = ProofProgress(step="DESCRIBE")
         blind = proved.wants_login and login is None
         async with self._lanes.hold(url.host, server):
             client = server.client
@@ -248,7 +254,7 @@ class RtspValidator:
         return server
 
     async def _glance(
-        self, client: RtspClient, target: str, proved: _Proved, progress: Progress, *, blind: bool
+        self, client: RtspClient, target: str, proved: _Proved, progress: ProofProgress, *, blind: bool
     ) -> None:
         """One question. :raises Refusal: what it saw is not what was proved."""
         try:
@@ -262,7 +268,7 @@ class RtspValidator:
             described = progress.described = read_description(response, proved.described)
             if described.picture != proved.described.picture:
                 what = "the stream describes itself in another way than when it was proved"
-                raise Refusal(what, ReasonCode.CHANGED)
+                raise DescribeRefusal(what, ReasonCode.CHANGED)
             proved.described = described
             progress.proof = Proof.SDP
         finally:

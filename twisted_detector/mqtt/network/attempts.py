@@ -9,7 +9,7 @@ from typing import Any
 from txaio.tx import make_logger
 
 from twisted_detector.mqtt.network.buffered_socket import AttemptFailed, in_words
-from twisted_detector.mqtt.network.loop import Link, Report
+from twisted_detector.mqtt.network.loop import LoopReport, NetworkLoop
 from twisted_detector.mqtt.network.paho_session import Ending, Job
 from twisted_detector.mqtt.network.resolver import Resolver
 from twisted_detector.mqtt.network.thread import OneThread
@@ -35,7 +35,7 @@ class Network:
         *,
         settings: MqttSettings,
         monotonic: Callable[[], float],
-        client_factory: Callable[..., Link] = Link,
+        client_factory: Callable[..., NetworkLoop] = NetworkLoop,
         thread_factory: Callable[[], OneThread] | None = None,
         resolver: Resolver | None = None,
     ) -> None:
@@ -47,7 +47,7 @@ class Network:
         self._thread = self._thread_factory()
         self._stuck: list[OneThread] = []
         self._resolver = resolver or Resolver(reactor)
-        self.link: Link | None = None
+        self.link: NetworkLoop | None = None
         self.threads_lost = 0
 
     async def attempt(
@@ -57,7 +57,7 @@ class Network:
         session: int,
         will: bytes | None,
         wanted: Callable[[], bool],
-        deliver: Callable[[Link, Report], None],
+        deliver: Callable[[NetworkLoop, LoopReport], None],
     ) -> Ending:
         """Connect and serve until it ends. Never raises.
 
@@ -74,11 +74,11 @@ class Network:
             return Ending("abandoned")
         job = Job(settings=settings, protocol=protocol, session=session, will=will, addresses=addresses)
 
-        def hand_over(report: Report) -> None:
+        def hand_over(report: LoopReport) -> None:
             self._reactor.callFromThread(deliver, link, report)
 
         try:
-            link: Link = self._client_factory(
+            link: NetworkLoop = self._client_factory(
                 job,
                 deliver=hand_over,
                 monotonic=self._monotonic,

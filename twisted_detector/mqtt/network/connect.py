@@ -27,7 +27,7 @@ CONNECT_TIMEOUT_MORE = 2.0
 TCP_USER_TIMEOUT_MS = 4000
 
 
-class Interrupted(Exception):
+class ConnectInterrupted(Exception):
     """The reactor wants the thread's attention."""
 
 
@@ -52,7 +52,7 @@ def tls_context(settings: MqttSettings) -> ssl.SSLContext:
     return context
 
 
-class Opener:
+class Connector:
     """Connects, interruptibly.
 
     :param wake: readable when the reactor wants the thread's attention.
@@ -131,7 +131,7 @@ class Opener:
         poller.register(self._wake, select.POLLIN)
         ready = dict(poller.poll(max(0.0, deadline - self._monotonic()) * 1000))
         if self._wake.fileno() in ready:
-            raise Interrupted
+            raise ConnectInterrupted
         if not ready:
             raise AttemptFailed(late)
 

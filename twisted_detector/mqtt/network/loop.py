@@ -1,6 +1,6 @@
 """One attempt's job and commands go in; acknowledgements and messages in batches, and at last its ending, come out.
 
-:meth:`Link.run` is the network thread: the only code that touches the socket and paho while it runs. The reactor
+:meth:`NetworkLoop.run` is the network thread: the only code that touches the socket and paho while it runs. The reactor
 appends commands to a deque and writes one byte to wake it; everything that one turn of the loop brought goes back in
 one report. ``select.poll`` and not ``select``: the latter ends at file descriptor 1023, which a subnet scan passes.
 """
@@ -17,8 +17,8 @@ from typing import Any
 
 from twisted_detector.errors import LocalError
 from twisted_detector.mqtt.network.buffered_socket import AttemptFailed, BatchedSocket
-from twisted_detector.mqtt.network.connect import Interrupted, Opener
-from twisted_detector.mqtt.network.paho_session import FIVE, Accepted, Ending, Job, PahoClient, accepted_from
+from twisted_detector.mqtt.network.connect import ConnectInterrupted, Connector
+from twisted_detector.mqtt.network.paho_session import FIVE, Accepted, Ending, Job, PahoSession, accepted_from
 from twisted_detector.mqtt.network.watchdog import Watchdog
 from twisted_detector.mqtt.seams import OutboxItem
 
@@ -34,7 +34,7 @@ MAX_UNHANDLED = 1_000
 
 
 @dataclass(slots=True)
-class Report:
+class LoopReport:
     """What one turn of the loop brought."""
 
     accepted: Accepted | None = None
@@ -56,7 +56,7 @@ class Report:
         )
 
 
-class Link:
+class NetworkLoop:
     """One attempt, and the connection that it may become.
 
     :param deliver: gets each report, in the network thread; must hand it to the reactor's.
@@ -66,9 +66,9 @@ class Link:
         self,
         job: Job,
         *,
-        deliver: Callable[[Report], None],
+        deliver: Callable[[LoopReport], None],
         monotonic: Callable[[], float],
-        client_factory: Callable[[Job, BatchedSocket], PahoClient] = PahoClient,
+        client_factory: Callable[[Job, BatchedSocket], PahoSession] = PahoSession,
     ) -> None:
         self._job = job
         self._deliver = deliver
@@ -85,7 +85,7 @@ class Link:
         self._paused = False
         self._accepted: Accepted | None = None
         self._closing = False
-        self._report = Report()
+        self._report = LoopReport()
         self._flying: dict[int, tuple[int, float, int, int]] = {}  # mid → token, sent at, size, backlog
         self._flying_bytes = 0
         self._subscribing: dict[int, int] = {}
@@ -136,10 +136,10 @@ class Link:
     def run(self) -> Ending:
         """Connect and serve until it ends. What it raises is a fault of ours (or of paho's), and ends it too."""
         try:
-            sock = Opener(self._ears, self._monotonic).open(self._job.addresses, self._job.settings)
+            sock = Connector(self._ears, self._monotonic).open(self._job.addresses, self._job.settings)
         except AttemptFailed as failed:
             return Ending(failed.reason, failed.terminal)
-        except Interrupted:
+        except ConnectInterrupted:
             # Before the broker is reached there is only one thing that the reactor has to say.
             return Ending("abandoned")
         try:
@@ -296,7 +296,7 @@ class Link:
             self._unsent_qos0 = []
         report = self._report
         if report:
-            self._report = Report()
+            self._report = LoopReport()
             self._deliver(report)
 
     def _judge(self, started: float, now: float) -> str:

@@ -85,7 +85,7 @@ class _Client(paho.Client):
         return self.handed
 
 
-class PahoClient:
+class PahoSession:
     """One MQTT connection over one socket. Every call in the network thread.
 
     :ivar events: what paho's callbacks noted, to be taken from the left: ``("connack", code, properties)``,

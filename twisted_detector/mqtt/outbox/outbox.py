@@ -15,9 +15,9 @@ from twisted_detector.errors import Dropped, LocalError, NotAuthorized, PublishE
 from twisted_detector.model import JournalRecord, Message, Priority
 from twisted_detector.mqtt.outbox.entry import Entry
 from twisted_detector.mqtt.outbox.journal import Journal
-from twisted_detector.mqtt.outbox.queue import Backlog, Limits, OutboxFigures
+from twisted_detector.mqtt.outbox.queue import Limits, OutboxFigures, PriorityQueue
 from twisted_detector.mqtt.outbox.receipt import Receipt, prune
-from twisted_detector.mqtt.outbox.retained import Resay, Retained
+from twisted_detector.mqtt.outbox.retained import Republish, Retained
 from twisted_detector.mqtt.seams import IOutbox, OutboxItem
 
 #: Wall stamps before this (July 2017) come from a clock that had not been set: they tell no age.
@@ -53,10 +53,10 @@ class Outbox:
         self.on_ready: Callable[[], None] = lambda: None
         limits = limits or Limits()
         self._latest: dict[str, Entry] = {}  # of each topic, the newest state that is kept
-        self._backlog = Backlog(limits, drop=self._drop, state_tail=self._next_again, latest=self._latest.get)
+        self._backlog = PriorityQueue(limits, drop=self._drop, state_tail=self._next_again, latest=self._latest.get)
         self._retained = Retained(messages=limits.retained, octets=limits.retained_octets)
         held = self._backlog.quarantine.holds
-        self._resay = Resay(self._retained, lambda topic: topic in self._latest or held(topic))
+        self._resay = Republish(self._retained, lambda topic: topic in self._latest or held(topic))
         self._uncommitted: dict[int, Entry] = {}
         self._last_id, self._stopped = 0, False
         self.dropped: Counter[str] = Counter()

@@ -15,7 +15,7 @@ from twisted_detector.mqtt.outbox.quarantine import HOLD, Quarantine
 
 #: Overflow looks for expired messages at most once in this many seconds: the look costs some milliseconds.
 _SWEEP_INTERVAL = 1.0
-#: One :meth:`Backlog.take` drops no more expired messages than this: some 15 ms of the reactor's thread.
+#: One :meth:`PriorityQueue.take` drops no more expired messages than this: some 15 ms of the reactor's thread.
 _MOST_DROPS = 4_000
 
 
@@ -62,7 +62,7 @@ class OutboxFigures:
     dropped: Mapping[str, int]
 
 
-class Backlog:
+class PriorityQueue:
     """Who leaves next, and who must go when there is no more room.
 
     Critical, state, event, telemetry; first in, first out within each. Events and telemetry get at most three quarters

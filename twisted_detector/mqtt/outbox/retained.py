@@ -58,7 +58,7 @@ class Retained:
             self._octets -= len(topic) + len(known.payload)
 
 
-class Resay:
+class Republish:
     """Which known documents are still to be said again.
 
     :param superfluous: whether a topic needs no repetition now: something newer is kept for it, or it is held back.

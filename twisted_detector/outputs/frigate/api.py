@@ -16,7 +16,7 @@ from zope.interface import implementer
 
 from twisted_detector.model import Secret
 from twisted_detector.outputs.sync.documents import apply, outcome
-from twisted_detector.outputs.sync.http import Answer, Http
+from twisted_detector.outputs.sync.http import Http, HttpAnswer
 from twisted_detector.outputs.sync.seams import Away, Delivered, Differ, Entries, IDelivery, Merge, Merged, NotTaken
 
 #: How often a configuration that changes under our hands is read anew before we come back later.
@@ -144,7 +144,7 @@ class FrigateApi:
         await self._ask("POST", "/api/restart")
         raise Away("Frigate was told to restart, to learn the variables of a new camera")
 
-    async def _post(self, text: str, *, restart: bool) -> Answer:
+    async def _post(self, text: str, *, restart: bool) -> HttpAnswer:
         return await self._ask(
             "POST",
             "/api/config/save",
@@ -160,7 +160,7 @@ class FrigateApi:
 
     # --- asking ----------------------------------------------------------------------------------------------------
 
-    async def _ask(self, method: str, path: str, query: dict[str, str] | None = None, **more: Any) -> Answer:
+    async def _ask(self, method: str, path: str, query: dict[str, str] | None = None, **more: Any) -> HttpAnswer:
         headers = dict(more.pop("headers", {}))
         if not self._token and self._user and not self._cookie:
             await self._log_in()
@@ -189,12 +189,12 @@ class FrigateApi:
             raise NotTaken("Frigate refuses the login", shown=f"status {answer.status}")
         self._cookie = "; ".join(f"{name}={value}" for name, value in answer.cookies.items())
 
-    async def _good(self, answer: Answer) -> Answer:
+    async def _good(self, answer: HttpAnswer) -> HttpAnswer:
         if answer.status != 200:
             raise Away("Frigate does not tell", shown=f"status {answer.status}: {self._said(answer)}")
         return answer
 
-    def _said(self, answer: Answer) -> str:
+    def _said(self, answer: HttpAnswer) -> str:
         """Frigate's own words: of a traceback the last lines, which name the fault."""
         try:
             message = str(json.loads(answer.text)["message"])

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 from zope.interface import implementer
 
-from twisted_detector.outputs.sync.http import Answer, Http
+from twisted_detector.outputs.sync.http import Http, HttpAnswer
 from twisted_detector.outputs.sync.seams import Away, Delivered, Entries, IDelivery, NotTaken
 
 #: go2rtc shows URLs with their login as three stars (``creds.SecretString``).
@@ -135,13 +135,13 @@ class Go2rtcApi:
             self._judge(answer)
         self._unwritten.discard(name)
 
-    async def _asked(self, method: str, query: dict[str, str]) -> Answer:
+    async def _asked(self, method: str, query: dict[str, str]) -> HttpAnswer:
         answer = await self._http.ask(method, "/api/streams", query, headers=self._login)
         if method == "DELETE" and answer.status == 400:
             return answer  # it is gone; it stood in no file
         return self._judge(answer)
 
-    def _judge(self, answer: Answer) -> Answer:
+    def _judge(self, answer: HttpAnswer) -> HttpAnswer:
         if answer.status in (401, 403):
             raise NotTaken("go2rtc wants a login (GO2RTC_USER, GO2RTC_PASSWORD)")
         if answer.status == 400:

@@ -29,7 +29,7 @@ TIMEOUT = 15.0
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class HttpAnswer:
     """One answer: status, the cookies that it set, its body."""
 
     status: int
@@ -65,7 +65,7 @@ class Http:
         *,
         body: bytes | None = None,
         headers: Mapping[str, str] | None = None,
-    ) -> Answer:
+    ) -> HttpAnswer:
         """The answer, whatever its status.
 
         :raises Away: none in time, or none that is HTTP, or one that is too long.
@@ -81,7 +81,7 @@ class Http:
             # Whatever the other end did to the connection or the protocol; none of it is a fault of ours to be logged.
             raise Away("it does not answer", shown=_reason(error)) from None
 
-    async def _exchange(self, method: str, url: str, body: bytes | None, headers: Mapping[str, str]) -> Answer:
+    async def _exchange(self, method: str, url: str, body: bytes | None, headers: Mapping[str, str]) -> HttpAnswer:
         raw = Headers({"User-Agent": ["camdetect"]})
         for name, value in headers.items():
             raw.addRawHeader(name, value)
@@ -95,7 +95,7 @@ class Http:
         for line in response.headers.getRawHeaders("set-cookie", []):
             name, _, value = line.partition(";")[0].partition("=")
             cookies[name.strip()] = value.strip()
-        return Answer(response.code, cookies, data)
+        return HttpAnswer(response.code, cookies, data)
 
 
 def basic(name: str, password: Secret) -> dict[str, str]:

@@ -77,7 +77,7 @@ class IDelivery(Interface):
         """
 
 
-class Phase:
+class TargetPhase:
     """Words for the state of one place that follows."""
 
     IDLE = "idle"
@@ -88,24 +88,24 @@ class Phase:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class TargetStatus:
     """How one place that follows stands, for people.
 
-    :ivar phase: one of :class:`Phase`; ``reason``: why it is not done, or what was left alone.
+    :ivar phase: one of :class:`TargetPhase`; ``reason``: why it is not done, or what was left alone.
     :ivar tries: failures in a row.
     :ivar done_at: wall seconds of the last delivery that succeeded, 0 for never.
     """
 
     name: str
     where: str
-    phase: str = Phase.IDLE
+    phase: str = TargetPhase.IDLE
     reason: str = ""
     tries: int = 0
     done_at: float = 0.0
 
 
-class IFollowing(Interface):
+class ISyncStatus(Interface):
     """How all places that follow stand."""
 
-    def standings() -> tuple[Standing, ...]:
+    def standings() -> tuple[TargetStatus, ...]:
         """One for each place."""

@@ -10,7 +10,7 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.python.failure import Failure
 from txaio.tx import make_logger
 
-from twisted_detector.outputs.sync.seams import Away, Delivered, Entries, IDelivery, NotTaken, Phase, Standing
+from twisted_detector.outputs.sync.seams import Away, Delivered, Entries, IDelivery, NotTaken, TargetPhase, TargetStatus
 
 #: Seconds until the first try after a failure; doubled with each, up to the second figure: a Frigate that restarts is
 #: back within a minute, one that is away for a night is asked every five.
@@ -19,7 +19,7 @@ FIRST_RETRY, LAST_RETRY = 1.0, 300.0
 DELIVERY_SECONDS = 120.0
 
 
-class Follower:
+class SyncTarget:
     """Keeps one place as it should be; newer wishes replace older ones.
 
     :param base: what an earlier run left there.
@@ -51,7 +51,7 @@ class Follower:
         self._running: Deferred[None] | None = None
         self._later: IDelayedCall | None = None
         self._stopped = False
-        self.standing = Standing(delivery.name, delivery.where)
+        self.standing = TargetStatus(delivery.name, delivery.where)
 
     @property
     def base(self) -> Entries:
@@ -130,10 +130,10 @@ class Follower:
         if not self._dry and done.written != self._base:
             self._base = done.written
             self._save(done.written)
-        self.standing = Standing(
+        self.standing = TargetStatus(
             before.name,
             before.where,
-            Phase.DRY if self._dry else Phase.DONE,
+            TargetPhase.DRY if self._dry else TargetPhase.DONE,
             done.remark,
             0,
             self._clock.seconds(),
@@ -166,8 +166,13 @@ class Follower:
         elif not before.tries or reason != before.reason:
             self.log.warn("{name}: {where}: {reason}", name=before.name, where=before.where, reason=reason)
         refused = failure.check(Away) is None
-        self.standing = Standing(
-            before.name, before.where, Phase.REFUSED if refused else Phase.AWAY, reason, tries, before.done_at
+        self.standing = TargetStatus(
+            before.name,
+            before.where,
+            TargetPhase.REFUSED if refused else TargetPhase.AWAY,
+            reason,
+            tries,
+            before.done_at,
         )
         # What was refused is tried again seldom: somebody may have put it right there.
         if wanted != self._wanted:

@@ -38,7 +38,7 @@ class Place:
     vouched: bool
 
 
-class Whereabouts:
+class AddressHistory:
     """The places at which one device was heard, and its changes from one MAC to another."""
 
     def __init__(self) -> None:

@@ -32,7 +32,7 @@ PROVING_TURNS = 2
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class Match:
     """What speaks for and against that something is a certain device."""
 
     agrees: int
@@ -82,7 +82,7 @@ class IdentityIndex:
                 best = max(best or (rank, key), (rank, key))
         return best[1] if best else None
 
-    def judge(self, key: int, seen: Seen, *, contested_too: bool = False) -> Verdict:
+    def judge(self, key: int, seen: Seen, *, contested_too: bool = False) -> Match:
         """Weigh whether ``seen`` is the device ``key``.
 
         :param contested_too: let values count that several living devices claim.
@@ -118,7 +118,7 @@ class IdentityIndex:
         contradicts += self._other_mac(mine, theirs, agrees, alive=alive, at_home=at_home)
         if at_home and (alive or not theirs or not mine):
             agrees += AT_ADDRESS
-        return Verdict(agrees, contradicts, at_home, alive)
+        return Match(agrees, contradicts, at_home, alive)
 
     @staticmethod
     def _other_mac(

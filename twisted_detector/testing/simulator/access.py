@@ -29,7 +29,7 @@ _ALGORITHMS = {
 }
 
 
-class Verdict(Enum):
+class AccessVerdict(Enum):
     """The guard's answer to one request."""
 
     GRANTED = "granted"
@@ -39,7 +39,7 @@ class Verdict(Enum):
     LOCKED = "locked"  #: a credential was shown while the account is locked: not even looked at
 
 
-class Guard:
+class SimulatedAccess:
     """The account of one camera.
 
     :ivar failures: failed logins since the start, over all protocols.
@@ -76,13 +76,13 @@ class Guard:
             return None
         return max(0, self._spec.quirks.lock_after - self._in_a_row)
 
-    def warning(self, verdict: Verdict) -> str:
+    def warning(self, verdict: AccessVerdict) -> str:
         """What a refusal says of the attempts after it, as Dahua words it; "" when nothing."""
         if self._spec.quirks.lock_silent:
             return ""
-        if verdict is Verdict.LOCKED:
+        if verdict is AccessVerdict.LOCKED:
             return "The account is locked"
-        if verdict is Verdict.REFUSED and self.attempts_left is not None:
+        if verdict is AccessVerdict.REFUSED and self.attempts_left is not None:
             return f"You still have {self.attempts_left} attempt(s)"
         return ""
 
@@ -101,16 +101,16 @@ class Guard:
             for algorithm in _ALGORITHMS[auth]
         )
 
-    def check(self, auth: Auth, authorization: str, method: str, target: str, body: bytes = b"") -> Verdict:
+    def check(self, auth: Auth, authorization: str, method: str, target: str, body: bytes = b"") -> AccessVerdict:
         """Judge one request by its ``Authorization`` header ("" when it has none).
 
         :param target: the request target as it stands in the request line; Digest's ``uri`` must be the same
             (RFC 7616, 3.4.6), or its path when the target is a whole URL.
         """
         if auth is Auth.NONE:
-            return Verdict.GRANTED
+            return AccessVerdict.GRANTED
         if not authorization:
-            return Verdict.MISSING
+            return AccessVerdict.MISSING
         if auth is Auth.BASIC:
             known = Challenge(scheme="basic", realm=self.realm)
             return self.judge(lambda: verify(authorization, method, self.password_of, challenge=known))
@@ -118,7 +118,7 @@ class Guard:
         if scheme != "digest" or auth not in _ALGORITHMS:
             return self.judge(lambda: False)
         if self._nonces.get(given.get("nonce", ""), 0.0) <= self._clock.seconds():
-            return Verdict.STALE
+            return AccessVerdict.STALE
         algorithm = given.get("algorithm", "").upper() or "MD5"
         known = Challenge(
             scheme="digest", realm=self.realm, nonce=given["nonce"], algorithm=given.get("algorithm", ""), qop="auth"
@@ -131,7 +131,7 @@ class Guard:
             )
         )
 
-    def check_token(self, header: Element | None, *, now: float) -> Verdict:
+    def check_token(self, header: Element | None, *, now: float) -> AccessVerdict:
         """Judge one SOAP request by the WS-UsernameToken in its Header.
 
         Only a PasswordDigest whose nonce was not used before is accepted (UsernameToken Profile 1.0, section 3.1).
@@ -140,7 +140,7 @@ class Guard:
         """
         token = read_username_token(header)
         if token is None:
-            return Verdict.MISSING
+            return AccessVerdict.MISSING
         window = self._spec.quirks.clock_window
         used = f"wsse {token.nonce.hex()[:64]}"
 
@@ -152,22 +152,22 @@ class Guard:
 
         return self.judge(proves)
 
-    def judge(self, proves: Callable[[], bool]) -> Verdict:
+    def judge(self, proves: Callable[[], bool]) -> AccessVerdict:
         """Let ``proves`` look at a credential, unless the account is locked, and count what comes of it."""
         if self.locked:
             self.refusals_while_locked += 1
-            return Verdict.LOCKED
+            return AccessVerdict.LOCKED
         if proves():
             self.successes += 1
             self._in_a_row = 0
-            return Verdict.GRANTED
+            return AccessVerdict.GRANTED
         self.failures += 1
         self._in_a_row += 1
         if self.attempts_left == 0:
             self.locks += 1
             self._in_a_row = 0
             self._locked_until = self._clock.seconds() + self._spec.quirks.lock_seconds
-        return Verdict.REFUSED
+        return AccessVerdict.REFUSED
 
     def _remember(self, nonce: str) -> None:
         self._nonces[nonce] = self._clock.seconds() + NONCE_SECONDS

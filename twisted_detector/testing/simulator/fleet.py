@@ -11,14 +11,14 @@ from twisted.internet.defer import Deferred
 
 from twisted_detector.errors import LocalError
 from twisted_detector.model import Mac
-from twisted_detector.testing.simulator.access import Guard
+from twisted_detector.testing.simulator.access import SimulatedAccess
 from twisted_detector.testing.simulator.camera import CameraSpec
 from twisted_detector.testing.simulator.faults import Garbage, Limited, Made, Silent
 from twisted_detector.testing.simulator.http import HttpAnswer, HttpRequest, site
 from twisted_detector.testing.simulator.onvif import OnvifService
 from twisted_detector.testing.simulator.rtsp.server import RtspConnection
 from twisted_detector.testing.simulator.rtsp.sessions import RtspService
-from twisted_detector.testing.simulator.wsdiscovery import Responder, Sockets
+from twisted_detector.testing.simulator.wsdiscovery import Sockets, WSDiscoveryResponder
 
 #: Connections that wait to be accepted, the kernel's usual bound for small servers.
 _BACKLOG = 50
@@ -77,7 +77,7 @@ class SimulatedCamera:
 
     def _take(self, spec: CameraSpec) -> None:
         self.spec = spec
-        self.guard = Guard(spec, clock=self._reactor, random=self._random)
+        self.guard = SimulatedAccess(spec, clock=self._reactor, random=self._random)
         self.onvif = OnvifService(spec, self.guard, clock=self._reactor)
         self.rtsp = RtspService(spec, self.guard, reactor=self._reactor, random=self._random)
 
@@ -135,7 +135,7 @@ class Fleet:
         """
         chance = random or Random()  # noqa: S311 - a simulator's nonces protect nothing
         self.cameras = tuple(SimulatedCamera(spec, reactor=reactor, random=chance) for spec in cameras)
-        self._responder = Responder(clock=reactor, random=chance)
+        self._responder = WSDiscoveryResponder(clock=reactor, random=chance)
         self._sockets = Sockets(reactor, self._responder)
         self._announced = False
 

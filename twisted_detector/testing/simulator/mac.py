@@ -11,7 +11,7 @@ from pathlib import Path
 
 from twisted_detector.errors import RemoteError
 from twisted_detector.model import Mac
-from twisted_detector.wire.netlink.messages import RTM_GETADDR, Address, Done, dump_request, parse
+from twisted_detector.wire.netlink.messages import RTM_GETADDR, AddressMessage, DumpDone, dump_request, parse
 
 #: Seconds until a kernel that does not answer is given up: it never happened, but nothing waits for ever.
 _PATIENCE = 1.0
@@ -44,17 +44,17 @@ def mac_of_address(
         return None
 
 
-def _addresses() -> list[Address]:
-    found: list[Address] = []
+def _addresses() -> list[AddressMessage]:
+    found: list[AddressMessage] = []
     with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE) as link:
         link.settimeout(_PATIENCE)
         try:
             link.send(dump_request(RTM_GETADDR, 1))
             for _ in range(_MAX_DATAGRAMS):
                 for message in parse(link.recv(65_536)):
-                    if isinstance(message, Done):
+                    if isinstance(message, DumpDone):
                         return found
-                    if isinstance(message, Address):
+                    if isinstance(message, AddressMessage):
                         found.append(message)
         except (OSError, RemoteError):
             return found

@@ -14,7 +14,7 @@ from typing import ClassVar
 from twisted.internet.interfaces import IReactorTime
 
 from twisted_detector.errors import RemoteError
-from twisted_detector.testing.simulator.access import Guard, Verdict
+from twisted_detector.testing.simulator.access import AccessVerdict, SimulatedAccess
 from twisted_detector.testing.simulator.camera import Auth, CameraSpec, StreamSpec
 from twisted_detector.testing.simulator.http import HttpAnswer, HttpRequest
 from twisted_detector.testing.simulator.media.painter import paint
@@ -27,7 +27,7 @@ from twisted_detector.wire.onvif.answers import (
     NetworkInterface,
     Profile,
 )
-from twisted_detector.wire.soap.envelope import Request, fault_envelope, first, parse_request, text_of
+from twisted_detector.wire.soap.envelope import SoapRequest, fault_envelope, first, parse_request, text_of
 
 #: Operations that need no login (ONVIF Core, access class PRE_AUTH).
 PRE_AUTH = frozenset(
@@ -53,7 +53,7 @@ class OnvifService:
     :ivar requests: how often each operation was asked, for tests.
     """
 
-    def __init__(self, spec: CameraSpec, guard: Guard, *, clock: IReactorTime) -> None:
+    def __init__(self, spec: CameraSpec, guard: SimulatedAccess, *, clock: IReactorTime) -> None:
         self.requests: dict[str, int] = {}
         self._spec = spec
         self._guard = guard
@@ -90,27 +90,27 @@ class OnvifService:
         services = ("device", "media", "media2") if self._spec.media2 else ("device", "media")
         return tuple(f"/onvif/{service}_service" for service in services)
 
-    def _refuse(self, request: HttpRequest, asked: Request) -> HttpAnswer | None:
+    def _refuse(self, request: HttpRequest, asked: SoapRequest) -> HttpAnswer | None:
         """The answer for somebody who may not ask this; None for those who may."""
         auth = self._spec.auth
         if auth is Auth.WSSE:
             verdict = self._guard.check_token(asked.header, now=self.now())
         else:
             verdict = self._guard.check(auth, request.authorization, request.method, request.target, request.body)
-        if verdict is Verdict.GRANTED:
+        if verdict is AccessVerdict.GRANTED:
             return None
         body = answers.not_authorized(". ".join(filter(None, ("Sender not Authorized", self._guard.warning(verdict)))))
         if auth is Auth.WSSE:
             return self._soap(400, body)
-        challenges = self._guard.challenges(auth, stale=verdict is Verdict.STALE)
+        challenges = self._guard.challenges(auth, stale=verdict is AccessVerdict.STALE)
         return HttpAnswer(401, self._lay_out(body), headers={"WWW-Authenticate": challenges})
 
     def _snapshot(self, request: HttpRequest) -> HttpAnswer:
         # A picture is fetched with a GET, which has no place for a WS-UsernameToken: such cameras ask for Digest here.
         auth = Auth.DIGEST if self._spec.auth is Auth.WSSE else self._spec.auth
         verdict = self._guard.check(auth, request.authorization, request.method, request.target)
-        if verdict is not Verdict.GRANTED:
-            challenges = self._guard.challenges(auth, stale=verdict is Verdict.STALE)
+        if verdict is not AccessVerdict.GRANTED:
+            challenges = self._guard.challenges(auth, stale=verdict is AccessVerdict.STALE)
             return HttpAnswer(401, b"Unauthorized\n", "text/plain", {"WWW-Authenticate": challenges})
         return self._picture(auth)
 
@@ -165,7 +165,7 @@ class OnvifService:
             for stream in self._spec.streams
         )
 
-    def _for_profile(self, asked: Request, body: Callable[[StreamSpec], bytes]) -> HttpAnswer:
+    def _for_profile(self, asked: SoapRequest, body: Callable[[StreamSpec], bytes]) -> HttpAnswer:
         token = text_of(first(asked.element, "ProfileToken"))
         stream = next((stream for stream in self._spec.streams if stream.token == token), None)
         if stream is None:
@@ -181,7 +181,7 @@ class OnvifService:
     def _interfaces(self) -> bytes:
         return answers.network_interfaces((NetworkInterface("eth0", self._spec.hardware_address.text),))
 
-    _handlers: ClassVar[dict[tuple[str, str], Callable[[OnvifService, Request], HttpAnswer]]] = {
+    _handlers: ClassVar[dict[tuple[str, str], Callable[[OnvifService, SoapRequest], HttpAnswer]]] = {
         (NS_DEVICE, "GetSystemDateAndTime"): lambda self, _: self._soap(200, self._date_and_time()),
         (NS_DEVICE, "GetServices"): lambda self, _: self._soap(200, answers.services(self._services())),
         (NS_DEVICE, "GetCapabilities"): lambda self, _: self._soap(200, answers.capabilities(self._services())),

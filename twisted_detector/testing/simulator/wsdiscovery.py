@@ -83,7 +83,7 @@ def answer(spec: CameraSpec, asked: Announcement, *, message_id: str) -> bytes:
     return pretty(data) if spec.quirks.pretty else data
 
 
-class Responder:
+class WSDiscoveryResponder:
     """Answers for a number of cameras.
 
     :ivar answered: answers sent.
@@ -172,7 +172,7 @@ class _Ear(DatagramProtocol):
 
     noisy = False
 
-    def __init__(self, responder: Responder, address: str) -> None:
+    def __init__(self, responder: WSDiscoveryResponder, address: str) -> None:
         self._responder = responder
         self._address = address
 
@@ -191,7 +191,7 @@ class _Ear(DatagramProtocol):
 class Sockets:
     """The sockets of a responder: one for the group, one for each address of a camera."""
 
-    def __init__(self, reactor: Any, responder: Responder) -> None:
+    def __init__(self, reactor: Any, responder: WSDiscoveryResponder) -> None:
         self._reactor = reactor
         self._responder = responder
         self._ports: list[Any] = []

@@ -77,7 +77,7 @@ class Question:
 
 
 @dataclass(frozen=True, slots=True)
-class Message:
+class DnsMessage:
     """One datagram. ``records``: of all three sections; of a query they are what it knows already."""
 
     id: int
@@ -104,7 +104,7 @@ def is_response(data: bytes) -> bool:
     return len(data) >= _HEADER.size and bool(data[2] & 0x80)
 
 
-def parse(data: bytes) -> Message:
+def parse(data: bytes) -> DnsMessage:
     """Read one datagram.
 
     :raises RemoteError: it is cut off, too long, has a name that loops or does not fit, or is no message of Multicast
@@ -118,7 +118,7 @@ def parse(data: bytes) -> Message:
         raise RemoteError("a message of Multicast DNS is cut off", shown=data[:32].hex()) from None
 
 
-def _parse(data: bytes) -> Message:
+def _parse(data: bytes) -> DnsMessage:
     number, flags, asked, *sections = _HEADER.unpack_from(data)
     if flags & (_OPCODE | _RCODE):
         raise RemoteError("not a message of Multicast DNS", shown=data[:32].hex())
@@ -142,7 +142,7 @@ def _parse(data: bytes) -> Message:
         if of_class & _CLASS == _IN and kind in (A, PTR, TXT, AAAA, SRV):
             records.append(Record(name, kind, ttl, _read_data(data, position, end, kind)))
         position = end
-    return Message(number, bool(flags & _RESPONSE), tuple(questions), tuple(records))
+    return DnsMessage(number, bool(flags & _RESPONSE), tuple(questions), tuple(records))
 
 
 def _read_name(data: bytes, position: int) -> tuple[Name, int]:

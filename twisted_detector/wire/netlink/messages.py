@@ -67,7 +67,7 @@ _U32 = struct.Struct("=I")
 
 
 @dataclass(frozen=True, slots=True)
-class Link:
+class LinkMessage:
     """A network interface appeared or changed, or (``removed``) is gone."""
 
     index: int
@@ -82,7 +82,7 @@ class Link:
 
 
 @dataclass(frozen=True, slots=True)
-class Address:
+class AddressMessage:
     """An interface has an address, or (``removed``) lost it.
 
     :ivar address: this machine's own address.
@@ -103,7 +103,7 @@ class Address:
 
 
 @dataclass(frozen=True, slots=True)
-class Neighbour:
+class NeighbourMessage:
     """The kernel's belief about one on-link address, or (``removed``) that it dropped it.
 
     :ivar mac: None when it knows none, or one that identifies nobody.
@@ -128,34 +128,34 @@ class Neighbour:
 
 
 @dataclass(frozen=True, slots=True)
-class Done:
+class DumpDone:
     """The dump asked for with ``sequence`` is complete."""
 
     sequence: int
 
 
 @dataclass(frozen=True, slots=True)
-class Interrupted:
+class DumpInterrupted:
     """The table changed while it was dumped for ``sequence``: what came may be incomplete, ask again."""
 
     sequence: int
 
 
 @dataclass(frozen=True, slots=True)
-class Failed:
+class RequestFailed:
     """The request with ``sequence`` was refused; ``errno`` is positive, 0 for a mere acknowledgement."""
 
     sequence: int
     errno: int
 
 
-NetlinkMessage = Link | Address | Neighbour | Done | Interrupted | Failed
+NetlinkMessage = LinkMessage | AddressMessage | NeighbourMessage | DumpDone | DumpInterrupted | RequestFailed
 
 
 def dump_request(kind: int, sequence: int) -> bytes:
     """The request for a whole table: ``kind`` is RTM_GETLINK, RTM_GETADDR or RTM_GETNEIGH.
 
-    The kernel serves one dump per socket at a time: wait for :class:`Done` before the next.
+    The kernel serves one dump per socket at a time: wait for :class:`DumpDone` before the next.
 
     :raises LocalError: another ``kind``.
     """
@@ -186,7 +186,7 @@ def _messages(data: bytes) -> Iterator[NetlinkMessage]:
         body = data[offset + _HEADER.size : offset + length]
         if flags & _NLM_F_DUMP_INTR and not interrupted:
             interrupted = True
-            yield Interrupted(sequence)
+            yield DumpInterrupted(sequence)
         message = _message(kind, sequence, body)
         if message is not None:
             yield message
@@ -195,10 +195,10 @@ def _messages(data: bytes) -> Iterator[NetlinkMessage]:
 
 def _message(kind: int, sequence: int, body: bytes) -> NetlinkMessage | None:
     if kind == NLMSG_DONE:
-        return Done(sequence)
+        return DumpDone(sequence)
     if kind == NLMSG_ERROR:
         (code,) = _unpack(_ERROR, body)
-        return Failed(sequence, abs(code))
+        return RequestFailed(sequence, abs(code))
     if kind == NLMSG_OVERRUN:
         raise RemoteError("netlink data was lost")
     if kind in (RTM_NEWLINK, RTM_DELLINK):
@@ -210,16 +210,16 @@ def _message(kind: int, sequence: int, body: bytes) -> NetlinkMessage | None:
     return None
 
 
-def _link(body: bytes, removed: bool) -> Link | None:
+def _link(body: bytes, removed: bool) -> LinkMessage | None:
     family, _, index, flags, _ = _unpack(_IFINFOMSG, body)
     if family != 0:
         # A bridge tells of its ports, IPv6 of its settings, with these same messages; the link itself is AF_UNSPEC.
         return None
     name = _attributes(body, _IFINFOMSG.size).get(_IFLA_IFNAME, b"").rstrip(b"\0").decode("utf-8", "replace")
-    return Link(index, name, flags, removed)
+    return LinkMessage(index, name, flags, removed)
 
 
-def _address(body: bytes, removed: bool) -> Address | None:
+def _address(body: bytes, removed: bool) -> AddressMessage | None:
     family, prefix_length, flags, _, index = _unpack(_IFADDRMSG, body)
     attributes = _attributes(body, _IFADDRMSG.size)
     peer = _ip(family, attributes.get(_IFA_ADDRESS, attributes.get(_IFA_LOCAL)))
@@ -231,10 +231,10 @@ def _address(body: bytes, removed: bool) -> Address | None:
         raise RemoteError("a prefix is longer than its address", shown=str(prefix_length))
     if _IFA_FLAGS in attributes:
         (flags,) = _unpack(_U32, attributes[_IFA_FLAGS])
-    return Address(index, str(own), str(peer), prefix_length, flags, removed)
+    return AddressMessage(index, str(own), str(peer), prefix_length, flags, removed)
 
 
-def _neighbour(body: bytes, removed: bool) -> Neighbour | None:
+def _neighbour(body: bytes, removed: bool) -> NeighbourMessage | None:
     family, index, state, flags, _ = _unpack(_NDMSG, body)
     attributes = _attributes(body, _NDMSG.size)
     address = _ip(family, attributes.get(_NDA_DST))
@@ -244,7 +244,7 @@ def _neighbour(body: bytes, removed: bool) -> Neighbour | None:
     hardware = attributes.get(_NDA_LLADDR, b"")
     if len(hardware) == 6 and any(hardware) and not hardware[0] & 1:
         mac = Mac.from_bytes(hardware)
-    return Neighbour(index, str(address), mac, state, removed)
+    return NeighbourMessage(index, str(address), mac, state, removed)
 
 
 def _ip(family: int, octets: bytes | None) -> IPv4Address | IPv6Address | None:

@@ -20,9 +20,9 @@ from twisted_detector.wire.netlink.messages import (
     RTM_GETADDR,
     RTM_GETLINK,
     RTM_GETNEIGH,
-    Address,
-    Link,
-    Neighbour,
+    AddressMessage,
+    LinkMessage,
+    NeighbourMessage,
 )
 
 #: gc_thresh3 is 1 024 by default; large routers set some ten thousands. About 250 bytes each.
@@ -60,9 +60,9 @@ class KernelTables:
 
     def __init__(self) -> None:
         self._tables: dict[int, dict[Any, Any]] = {RTM_GETLINK: {}, RTM_GETADDR: {}, RTM_GETNEIGH: {}}
-        self._links: dict[int, Link] = self._tables[RTM_GETLINK]
-        self._addresses: dict[tuple[int, str, str, int], Address] = self._tables[RTM_GETADDR]
-        self._neighbours: dict[tuple[int, str], Neighbour] = self._tables[RTM_GETNEIGH]
+        self._links: dict[int, LinkMessage] = self._tables[RTM_GETLINK]
+        self._addresses: dict[tuple[int, str, str, int], AddressMessage] = self._tables[RTM_GETADDR]
+        self._neighbours: dict[tuple[int, str], NeighbourMessage] = self._tables[RTM_GETNEIGH]
         self._unconfirmed: dict[int, set[Any]] = {}
         self._subnets: tuple[_Subnet, ...] | None = None
         self._known: dict[str, Mac] | None = None
@@ -80,12 +80,12 @@ class KernelTables:
                 self._tables[kind].pop(key, None)
                 self._forget_what_follows()
 
-    def apply(self, message: Link | Address | Neighbour) -> None:
+    def apply(self, message: LinkMessage | AddressMessage | NeighbourMessage) -> None:
         """Take one message in, of a dump or an event."""
         key: Any
-        if isinstance(message, Link):
+        if isinstance(message, LinkMessage):
             kind, key = RTM_GETLINK, message.index
-        elif isinstance(message, Address):
+        elif isinstance(message, AddressMessage):
             kind, key = RTM_GETADDR, (message.index, message.address, message.peer, message.prefix_length)
         else:
             kind, key = RTM_GETNEIGH, (message.index, message.address)
@@ -95,7 +95,7 @@ class KernelTables:
             table.pop(key, None)
         elif key in table or len(table) < MAX_ENTRIES:
             table[key] = message
-        if not isinstance(message, Neighbour):
+        if not isinstance(message, NeighbourMessage):
             self._forget_what_follows()
         elif self._known is not None:
             self._note(message, self._known)
@@ -103,7 +103,7 @@ class KernelTables:
     def _forget_what_follows(self) -> None:
         self._subnets = self._known = None
 
-    def _note(self, message: Neighbour, known: dict[str, Mac]) -> None:
+    def _note(self, message: NeighbourMessage, known: dict[str, Mac]) -> None:
         """Bring what is known up to date by one message."""
         text = self.text_of(message)
         if not text:  # of a link that is gone, or of no network here
@@ -182,7 +182,7 @@ class KernelTables:
             }
         return MappingProxyType(self._known)
 
-    def text_of(self, entry: Neighbour) -> str:
+    def text_of(self, entry: NeighbourMessage) -> str:
         """The address of an entry as others write it (link-local IPv6 with ``%name``); "" when it is not on-link."""
         link = self._links.get(entry.index)
         if link is None:
@@ -191,7 +191,7 @@ class KernelTables:
         return text if any(target.index == entry.index for target in self.targets(text)) else ""
 
 
-def _subnet(own: Address, link: Link) -> _Subnet:
+def _subnet(own: AddressMessage, link: LinkMessage) -> _Subnet:
     network = ip_network((own.peer, own.prefix_length), strict=False)
     first, last = int(network.network_address), int(network.broadcast_address)
     if not isinstance(network, IPv6Network) and network.prefixlen < 31:  # RFC 3021: of a /31 both are hosts
@@ -199,7 +199,7 @@ def _subnet(own: Address, link: Link) -> _Subnet:
     return _Subnet(own.index, link.name, network.version, own.prefix_length, first, last)
 
 
-def is_answer(message: Neighbour, targets: Sequence[Target]) -> bool:
+def is_answer(message: NeighbourMessage, targets: Sequence[Target]) -> bool:
     """Whether a message settles what stands at one of ``targets``: its MAC came, or the kernel gave up."""
     if not (message.usable or message.failed):
         return False

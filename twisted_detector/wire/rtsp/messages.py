@@ -69,7 +69,7 @@ class Headed:
 
 
 @dataclass(frozen=True, slots=True)
-class Response(Headed):
+class RtspResponse(Headed):
     """A server's answer (RFC 2326 section 7); ``reason`` may be ""."""
 
     status: int = 200
@@ -77,7 +77,7 @@ class Response(Headed):
 
 
 @dataclass(frozen=True, slots=True)
-class Request(Headed):
+class RtspRequest(Headed):
     """A client's, or rarely a server's, request (RFC 2326 section 6); ``url`` may be ``*``."""
 
     method: str = "OPTIONS"
@@ -92,7 +92,7 @@ class Interleaved:
     data: bytes
 
 
-Event = Response | Request | Interleaved
+Event = RtspResponse | RtspRequest | Interleaved
 
 
 def format_request(

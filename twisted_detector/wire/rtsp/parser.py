@@ -26,8 +26,8 @@ from twisted_detector.wire.rtsp.messages import (
     Headed,
     Headers,
     Interleaved,
-    Request,
-    Response,
+    RtspRequest,
+    RtspResponse,
     format_interleaved,
     format_request,
     format_response,
@@ -39,8 +39,8 @@ __all__ = [
     "Headers",
     "Interleaved",
     "Parser",
-    "Request",
-    "Response",
+    "RtspRequest",
+    "RtspResponse",
     "RtpInfo",
     "Session",
     "Transport",
@@ -92,7 +92,7 @@ class Parser:
         self._garbage = 0
         self._started = False
         self._in_garbage = False
-        self._head: Response | Request | None = None
+        self._head: RtspResponse | RtspRequest | None = None
         self._body_length = 0
 
     def receive(self, data: bytes) -> list[Event]:
@@ -156,9 +156,9 @@ class Parser:
             return head
         body = bytes(self._buffer[: self._body_length])
         del self._buffer[: self._body_length]
-        if isinstance(head, Response):
-            return Response(head.headers, body, head.status, head.reason)
-        return Request(head.headers, body, head.method, head.url)
+        if isinstance(head, RtspResponse):
+            return RtspResponse(head.headers, body, head.status, head.reason)
+        return RtspRequest(head.headers, body, head.method, head.url)
 
     def _skip_between(self) -> None:
         """Pass over blank lines and, once RTSP was spoken, over anything else that starts no message.
@@ -217,14 +217,14 @@ class Parser:
         headers = _headers(_text(rest).split("\n"))
         start = first.rstrip(b"\r ")
         status = _STATUS_LINE.fullmatch(start)
-        head: Response | Request
+        head: RtspResponse | RtspRequest
         if status is not None:
-            head = Response(headers, b"", int(status[1]), _text(status[2] or b"").strip())
+            head = RtspResponse(headers, b"", int(status[1]), _text(status[2] or b"").strip())
         else:
             request = _REQUEST_LINE.fullmatch(start)
             if request is None:
                 raise RemoteError("not an RTSP start line", shown=ascii(_text(start[:60])))
-            head = Request(headers, b"", request[1].decode("ascii"), _text(request[2]))
+            head = RtspRequest(headers, b"", request[1].decode("ascii"), _text(request[2]))
         self._body_length = self._length_of(head)
         self._head = head
 

@@ -37,7 +37,7 @@ from twisted_detector.wire.soap.xml import (
 __all__ = [
     "Element",
     "Fault",
-    "Request",
+    "SoapRequest",
     "SoapFault",
     "UsernameToken",
     "about_time",
@@ -183,7 +183,7 @@ def parse_time(text: str) -> float:
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class SoapRequest:
     """One request as a device reads it.
 
     :ivar operation: local name of the body's element, for instance ``GetProfiles``.
@@ -214,7 +214,7 @@ class UsernameToken:
         return hmac.compare_digest(self.secret.encode(), expected.encode())
 
 
-def parse_request(data: bytes) -> Request:
+def parse_request(data: bytes) -> SoapRequest:
     """Read a request.
 
     :raises RemoteError: not a SOAP envelope, or with an empty body.
@@ -223,7 +223,7 @@ def parse_request(data: bytes) -> Request:
     element = next(children(_body(root)), None)
     if element is None:
         raise RemoteError("a SOAP request without an operation")
-    return Request(local(element), namespace(element), element, find(root, "Header"))
+    return SoapRequest(local(element), namespace(element), element, find(root, "Header"))
 
 
 def read_username_token(header: Element | None) -> UsernameToken | None:

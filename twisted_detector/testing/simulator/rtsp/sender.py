@@ -44,7 +44,7 @@ class Channel(Protocol):
         """Send one RTCP compound packet."""
 
 
-class Sender:
+class RtpSender:
     """One stream to one client.
 
     :param frozen: the first keyframe again and again, as when the encoder's source hangs.

@@ -10,17 +10,17 @@ from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 
 from twisted_detector.errors import LocalError, RemoteError
-from twisted_detector.testing.simulator.access import Verdict
+from twisted_detector.testing.simulator.access import AccessVerdict
 from twisted_detector.testing.simulator.camera import StreamSpec
 from twisted_detector.testing.simulator.rtsp.channels import InterleavedChannel, UdpChannel
 from twisted_detector.testing.simulator.rtsp.description import TRACK, describe
-from twisted_detector.testing.simulator.rtsp.sender import Sender
+from twisted_detector.testing.simulator.rtsp.sender import RtpSender
 from twisted_detector.testing.simulator.rtsp.sessions import MAX_SESSIONS, RtspService, StreamSession
 from twisted_detector.wire.rtsp.parser import (
     Interleaved,
     Parser,
-    Request,
-    Response,
+    RtspRequest,
+    RtspResponse,
     Session,
     Transport,
     format_response,
@@ -42,7 +42,7 @@ PUBLIC = ("OPTIONS", "DESCRIBE", "SETUP", "PLAY", "PAUSE", "TEARDOWN", "GET_PARA
 Headers = tuple[tuple[str, str], ...]
 
 
-class Refusal(Exception):
+class RtspRefusal(Exception):
     """A request gets this status, with a text for people or without, and nothing else."""
 
     def __init__(self, status: int, *headers: tuple[str, str], text: str = "") -> None:
@@ -61,7 +61,7 @@ class RtspConnection(Protocol):
         self._service = service
         self._parser = Parser(max_body=MAX_REQUEST_BODY)
         self._session: StreamSession | None = None
-        self._waiting: list[Request] = []
+        self._waiting: list[RtspRequest] = []
         self._writable = True
         self._idle: IDelayedCall | None = None
         self._answering: IDelayedCall | None = None
@@ -81,12 +81,12 @@ class RtspConnection(Protocol):
             return
         for event in events:
             match event:
-                case Request():
+                case RtspRequest():
                     self._heard()
                     self._waiting.append(event)
                 case Interleaved():
                     self._heard()  # the client's receiver reports
-                case Response():
+                case RtspResponse():
                     pass  # we ask nothing, so this answers nothing
         if len(self._waiting) > MAX_WAITING:
             self._abort()
@@ -131,7 +131,7 @@ class RtspConnection(Protocol):
             self._answer(self._waiting.pop(0))
         self._answer_waiting()
 
-    def _answer(self, request: Request) -> None:
+    def _answer(self, request: RtspRequest) -> None:
         counts = self._service.requests
         if request.method not in PUBLIC:
             self._write(format_response(501, request.cseq, (("Public", ", ".join(PUBLIC)),)))
@@ -141,7 +141,7 @@ class RtspConnection(Protocol):
         try:
             headers, body = self._handlers[request.method](self, request)
             status = 200
-        except Refusal as refusal:
+        except RtspRefusal as refusal:
             headers, status, body = refusal.headers, refusal.status, refusal.body
         except RemoteError:
             headers, status = (), 400
@@ -150,27 +150,27 @@ class RtspConnection(Protocol):
         if request.method == "TEARDOWN" and status == 200:
             self._close()
 
-    def _options(self, request: Request) -> tuple[Headers, bytes]:
+    def _options(self, request: RtspRequest) -> tuple[Headers, bytes]:
         return (("Public", ", ".join(PUBLIC)),), b""
 
-    def _describe(self, request: Request) -> tuple[Headers, bytes]:
+    def _describe(self, request: RtspRequest) -> tuple[Headers, bytes]:
         stream = self._admit(request)
         body = describe(self._service.spec, stream)
         base = request.url.rstrip("/") + "/"
         return (("Content-Type", "application/sdp"), ("Content-Base", base)), body
 
-    def _setup(self, request: Request) -> tuple[Headers, bytes]:
+    def _setup(self, request: RtspRequest) -> tuple[Headers, bytes]:
         stream = self._admit(request)
         service = self._service
         if self._session is not None:
-            raise Refusal(455)
+            raise RtspRefusal(455)
         if service.spec.quirks.busy or len(service.sessions) >= MAX_SESSIONS:
-            raise Refusal(453)
+            raise RtspRefusal(453)
         wanted = next((offer for offer in parse_transports(request.header("Transport")) if _serves(offer)), None)
         if wanted is None:
-            raise Refusal(461)
+            raise RtspRefusal(461)
         channel, granted = self._open(wanted)
-        sender = Sender(
+        sender = RtpSender(
             stream.clip,
             channel,
             clock=service.reactor,
@@ -191,7 +191,7 @@ class RtspConnection(Protocol):
         )
         return (self._session_header(self._session), ("Transport", format_transport(granted))), b""
 
-    def _play(self, request: Request) -> tuple[Headers, bytes]:
+    def _play(self, request: RtspRequest) -> tuple[Headers, bytes]:
         session = self._admit_session(request)
         self._admit(request)
         sender = session.sender
@@ -201,22 +201,22 @@ class RtspConnection(Protocol):
         info = f"url={url};seq={sender.sequence};rtptime={sender.timestamp}"
         return (self._session_header(session), ("Range", "npt=now-"), ("RTP-Info", info)), b""
 
-    def _pause(self, request: Request) -> tuple[Headers, bytes]:
+    def _pause(self, request: RtspRequest) -> tuple[Headers, bytes]:
         session = self._admit_session(request)
         session.sender.pause()
         return (self._session_header(session),), b""
 
-    def _teardown(self, request: Request) -> tuple[Headers, bytes]:
+    def _teardown(self, request: RtspRequest) -> tuple[Headers, bytes]:
         self._admit_session(request)
         self._end_session()
         return (), b""
 
-    def _parameter(self, request: Request) -> tuple[Headers, bytes]:
+    def _parameter(self, request: RtspRequest) -> tuple[Headers, bytes]:
         if not request.header("Session"):
             return (), b""
         return (self._session_header(self._admit_session(request)),), b""
 
-    _handlers: ClassVar[dict[str, Callable[[RtspConnection, Request], tuple[Headers, bytes]]]] = {
+    _handlers: ClassVar[dict[str, Callable[[RtspConnection, RtspRequest], tuple[Headers, bytes]]]] = {
         "OPTIONS": _options,
         "DESCRIBE": _describe,
         "SETUP": _setup,
@@ -229,27 +229,27 @@ class RtspConnection(Protocol):
 
     # --- Who may come in, and where the packets go ---
 
-    def _admit(self, request: Request) -> StreamSpec:
+    def _admit(self, request: RtspRequest) -> StreamSpec:
         """The stream that the request means, if the guard lets it through."""
         service = self._service
         stream = service.stream_of(request.url)
         if stream is None and not service.spec.quirks.auth_first:
-            raise Refusal(404)
+            raise RtspRefusal(404)
         auth = service.spec.stream_auth
         verdict = service.guard.check(auth, request.header("Authorization"), request.method, request.url, request.body)
-        if verdict is not Verdict.GRANTED:
-            challenges = service.guard.challenges(auth, stale=verdict is Verdict.STALE)
+        if verdict is not AccessVerdict.GRANTED:
+            challenges = service.guard.challenges(auth, stale=verdict is AccessVerdict.STALE)
             headers = (("WWW-Authenticate", text) for text in challenges)
-            raise Refusal(401, *headers, text=service.guard.warning(verdict))
+            raise RtspRefusal(401, *headers, text=service.guard.warning(verdict))
         if stream is None:
-            raise Refusal(404)
+            raise RtspRefusal(404)
         return stream
 
-    def _admit_session(self, request: Request) -> StreamSession:
+    def _admit_session(self, request: RtspRequest) -> StreamSession:
         """The session that the request names; 454 for any but this connection's own."""
         named = request.header("Session").partition(";")[0].strip()
         if self._session is None or named != self._session.id:
-            raise Refusal(454)
+            raise RtspRefusal(454)
         return self._session
 
     def _open(self, wanted: Transport) -> tuple[InterleavedChannel | UdpChannel, Transport]:
@@ -270,7 +270,7 @@ class RtspConnection(Protocol):
                 random=self._service.random,
             )
         except LocalError:
-            raise Refusal(453) from None
+            raise RtspRefusal(453) from None
         return channel, Transport(lower="udp", client_port=wanted.client_port, server_port=channel.server_port)
 
     def _session_header(self, session: StreamSession) -> tuple[str, str]:

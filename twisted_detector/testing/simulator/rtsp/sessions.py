@@ -7,11 +7,11 @@ from typing import Any
 
 from twisted.internet.defer import Deferred
 
-from twisted_detector.testing.simulator.access import Guard
+from twisted_detector.testing.simulator.access import SimulatedAccess
 from twisted_detector.testing.simulator.camera import CameraSpec, StreamSpec
 from twisted_detector.testing.simulator.rtsp.channels import InterleavedChannel, UdpChannel
 from twisted_detector.testing.simulator.rtsp.description import TRACK
-from twisted_detector.testing.simulator.rtsp.sender import Sender
+from twisted_detector.testing.simulator.rtsp.sender import RtpSender
 from twisted_detector.wire.rtsp.parser import split_url
 
 #: Sessions of one camera at once: real ones have 4 to 20; more are answered with 453.
@@ -21,7 +21,9 @@ MAX_SESSIONS = 8
 class StreamSession:
     """One client's session on one stream: from SETUP to TEARDOWN."""
 
-    def __init__(self, name: str, stream: StreamSpec, sender: Sender, channel: InterleavedChannel | UdpChannel) -> None:
+    def __init__(
+        self, name: str, stream: StreamSpec, sender: RtpSender, channel: InterleavedChannel | UdpChannel
+    ) -> None:
         self.id = name
         self.stream = stream
         self.sender = sender
@@ -40,7 +42,7 @@ class RtspService:
     :ivar requests: how often each method was asked, for tests.
     """
 
-    def __init__(self, spec: CameraSpec, guard: Guard, *, reactor: Any, random: Random) -> None:
+    def __init__(self, spec: CameraSpec, guard: SimulatedAccess, *, reactor: Any, random: Random) -> None:
         self.spec = spec
         self.guard = guard
         self.reactor = reactor

@@ -208,15 +208,15 @@ class AnnouncedPlaces(SynchronousTestCase):
     def test_an_announcement_from_beyond_the_link(self) -> None:
         """A datagram with a camera's EndpointReference from where no MAC is seen gets no login."""
         key = self.see(HERE, A)
-        self.assertEqual([CAM], list(self.budget.allowed(self.registry.candidate(key), 0.0)))
+        self.assertEqual([CAM], list(self.budget.allowed_logins(self.registry.candidate(key), 0.0)))
         self.registry.inspected(key, inspection(HERE, stream(HERE)), 0.0)
         for turn in range(40):
             self.registry.silent(key, "no answer", 1.0 + turn)
         forged = self.see(EVIL, None)
         there = self.registry.candidate(forged)
         self.assertEqual(EVIL, there.address)
-        self.assertEqual((), self.budget.allowed(there, 100.0))
-        spending = Deferred.fromCoroutine(self.budget.spend(there, CAM, 100.0))
+        self.assertEqual((), self.budget.allowed_logins(there, 100.0))
+        spending = Deferred.fromCoroutine(self.budget.charge(there, CAM, 100.0))
         self.assertFalse(self.successResultOf(spending))
 
     def test_a_visit_there(self) -> None:

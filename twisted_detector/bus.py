@@ -49,11 +49,11 @@ class Bus:
         self._telling = True
         try:
             while self._pending:
-                self._tell(self._pending.popleft())
+                self._notify(self._pending.popleft())
         finally:
             self._telling = False
 
-    def _tell(self, event: Event) -> None:
+    def _notify(self, event: Event) -> None:
         for subscription, listener in tuple(self._listeners.items()):
             if subscription not in self._listeners:
                 continue  # An earlier listener ended it just now.

@@ -89,31 +89,31 @@ class INeighbours(Interface):
 
 
 #: Writes something down of an address: (wall seconds, address, who says it, what). Never a secret.
-Note = Callable[[float, str, str, str], None]
+RecordObservation = Callable[[float, str, str, str], None]
 
 
-def no_note(at: float, address: str, source: str, what: str) -> None:
+def record_nothing(at: float, address: str, source: str, what: str) -> None:
     """Nobody keeps a casebook."""
 
 
-class IQuickLook(Interface):
+class IQuickSweep(Interface):
     """Looks for what is known already, at a tenth of the packets of a sweep or less."""
 
-    async def look_quickly(sink: ISightingSink) -> None:
+    async def sweep_quickly(sink: ISightingSink) -> None:
         """Look once. Raises like :meth:`IDiscoverer.sweep`; may be cancelled."""
 
 
-class ILookAt(Interface):
+class IAddressProbe(Interface):
     """Looks at one address."""
 
-    async def look_at(address: str, sink: ISightingSink) -> None:
+    async def probe(address: str, sink: ISightingSink) -> None:
         """Look whether a camera is at ``address``, where somebody is; a few packets, and an end within seconds."""
 
 
-class IKnock(Interface):
+class ILiveness(Interface):
     """Tells whether anybody answers at an address."""
 
-    async def answers(address: str, ports: Sequence[int]) -> bool:
+    async def is_alive(address: str, ports: Sequence[int]) -> bool:
         """Whether somebody does at this moment; a few packets without data, and an end within a second.
 
         :param ports: TCP ports at which somebody answered before, likely ones first.

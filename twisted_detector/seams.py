@@ -19,54 +19,54 @@ class ILoginBudget(Interface):
     then one of ``accepted``, ``refused``, ``doubted``, ``unanswered`` and ``unspent``.
     """
 
-    def allowed(candidate: Candidate, now: float) -> Sequence[Login]:
+    def allowed_logins(candidate: Candidate, now: float) -> Sequence[Login]:
         """The logins that may be tried on this device now, best first; empty when none may."""
 
-    def outlook(candidate: Candidate, now: float) -> str:
+    def explain_wait(candidate: Candidate, now: float) -> str:
         """In words for people: why not every login may be tried now, when the next one may, and what to do; or ""."""
 
-    async def spend(candidate: Candidate, login: Login, now: float) -> bool:
+    async def charge(candidate: Candidate, login: Login, now: float) -> bool:
         """``login`` is about to be sent: on the disk before this ends. False: it must not be sent after all."""
 
-    async def again(candidate: Candidate, login: Login, now: float) -> bool:
+    async def charge_again(candidate: Candidate, login: Login, now: float) -> bool:
         """``login`` is about to be sent once more, and nothing says that the device did not count the time before: one
         failure more, on the disk before this ends. False: there is no room for it.
         """
 
-    def unspent(candidate: Candidate, login: Login) -> None:
+    def refund(candidate: Candidate, login: Login) -> None:
         """It was not sent."""
 
-    def unanswered(candidate: Candidate, login: Login) -> None:
+    def record_unanswered(candidate: Candidate, login: Login) -> None:
         """It was sent, and what came of it is not known."""
 
-    def doubted(candidate: Candidate, login: Login, now: float) -> None:
+    def record_doubt(candidate: Candidate, login: Login, now: float) -> None:
         """It was sent, and the device still wants a login: counts as a failure, though nobody said that it is."""
 
-    def accepted(candidate: Candidate, login: Login, now: float) -> None:
+    def record_accepted(candidate: Candidate, login: Login, now: float) -> None:
         """``login`` worked: it comes first next time."""
 
-    def refused(candidate: Candidate, login: Login, now: float, locked: bool) -> None:
+    def record_refused(candidate: Candidate, login: Login, now: float, locked: bool) -> None:
         """``login`` was refused; ``locked``: the device said that it locks."""
 
-    def doubtful(candidate: Candidate) -> bool:
+    def has_doubtful_login(candidate: Candidate) -> bool:
         """Whether a login that was accepted before was refused, and is to be tried once more: it may be right."""
 
-    def locked(candidate: Candidate, now: float) -> None:
+    def record_lockout(candidate: Candidate, now: float) -> None:
         """The device said that it locks, without having been given a login."""
 
-    async def risk(candidate: Candidate, login: Login, now: float, purpose: str) -> bool:
+    async def charge_purpose(candidate: Candidate, login: Login, now: float, purpose: str) -> bool:
         """A login that the device let in is about to be sent for ``purpose`` too, where it may be refused; on the disk
         before this ends. False: it must not be: a refusal would leave no room for others, or there was one that day.
 
         It is followed by :meth:`risked`.
         """
 
-    def risked(
+    def record_purpose(
         candidate: Candidate, login: Login, now: float, purpose: str, *, refused: bool = False, locked: bool = False
     ) -> None:
         """What came of :meth:`risk`: a refusal bars the login for that purpose for a day, and for nothing else."""
 
-    def showed(
+    def record_fingerprint(
         candidate: Candidate, now: float, *, firmware: str = "", door: str = "", wants_login: bool = True
     ) -> None:
         """What shows whether the device is still what it was when it refused a login.

@@ -20,7 +20,7 @@ from twisted_detector.detector.schedule import Intervals, Schedule
 from twisted_detector.detector.work_queue import WorkQueue
 from twisted_detector.events import CameraMoved, SweepFinished
 from twisted_detector.inspection.logins.budget import LoginBudget
-from twisted_detector.interfaces import IKnock, ISightingSink
+from twisted_detector.interfaces import ILiveness, ISightingSink
 from twisted_detector.model import Evidence, EvidenceKind, Mac, Status
 from twisted_detector.registry.lifecycle import Phase
 from twisted_detector.registry.registry import Registry
@@ -530,7 +530,7 @@ class StopTests(DetectorCase):
         self.stop()
 
 
-@implementer(IKnock)
+@implementer(ILiveness)
 class Door:
     """Answers at some addresses."""
 
@@ -538,7 +538,7 @@ class Door:
         self.addresses = set(addresses)
         self.asked: list[str] = []
 
-    async def answers(self, address: str, ports: Sequence[int]) -> bool:
+    async def is_alive(self, address: str, ports: Sequence[int]) -> bool:
         self.asked.append(address)
         return address in self.addresses
 

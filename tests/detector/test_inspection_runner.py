@@ -376,7 +376,9 @@ class LoginTests(ExaminerCase):
         self.build(BAD, GOOD)
         self.onvif.answers[HERE] = Unauthorized("it takes a password in clear only")
         self.inspect()
-        self.assertEqual([BAD, GOOD], list(self.budget.allowed(self.registry.candidate(1), self.clock.seconds())))
+        self.assertEqual(
+            [BAD, GOOD], list(self.budget.allowed_logins(self.registry.candidate(1), self.clock.seconds()))
+        )
         self.assertEqual(Status.AUTH_REQUIRED, self.camera().status)
         self.assertFalse([event for event in self.heard.events if isinstance(event, CredentialRefused)])
 
@@ -449,7 +451,7 @@ class LoginTests(ExaminerCase):
         self.onvif.answers[HERE] = asks_login()
         self.validator.answers[MAIN] = Guarded(PLAYS, is_good)
         key = self.inspect()
-        self.budget.refused(self.registry.candidate(key), OTHER, self.clock.seconds(), True)
+        self.budget.record_refused(self.registry.candidate(key), OTHER, self.clock.seconds(), True)
         self.check(key)
         self.assertEqual([(MAIN, None)], self.validator.asked)
         self.clock.advance(WINDOW)
@@ -798,7 +800,7 @@ class CheapCheckTests(ExaminerCase):
         while not self.proved():
             pass
         self.assertFalse(self.proved())
-        self.budget.refused(self.registry.candidate(self.key), OTHER, self.clock.seconds(), True)
+        self.budget.record_refused(self.registry.candidate(self.key), OTHER, self.clock.seconds(), True)
         self.assertTrue(self.proved())
 
     def test_on_command(self) -> None:

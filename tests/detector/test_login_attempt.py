@@ -24,7 +24,7 @@ class SpendTests(SynchronousTestCase):
         self.budget = LoginBudget([ONE, TWO], salt="s", save=lambda key, text: None)
 
     def names(self) -> list[str]:
-        return [one.name for one in self.budget.allowed(candidate(), self.clock.seconds())]
+        return [one.name for one in self.budget.allowed_logins(candidate(), self.clock.seconds())]
 
     def run_it(
         self, *, look: bool = True, then: Any = "welcome", good: bool | None = True, doubt: bool = False

@@ -345,7 +345,7 @@ class Logins(Case):
             self.clock.advance(3600)
         self.assertEqual([one for _, one in self.first.asked], [ADMIN, None, None, None, None])
         self.assertEqual([one for _, one in self.second.asked], [None, ADMIN, ADMIN, ADMIN, ADMIN])
-        self.assertIn(ADMIN, self.budget.allowed(self.registry.candidate(key), self.clock.seconds()))
+        self.assertIn(ADMIN, self.budget.allowed_logins(self.registry.candidate(key), self.clock.seconds()))
 
     def test_locked(self) -> None:
         """At the first word of locking nothing else is asked, and no login goes to that device anywhere."""
@@ -354,14 +354,14 @@ class Logins(Case):
         self.first.result = self.refused(locked=True)
         self.failureResultOf(self.refresh(camera), Unauthorized)
         self.assertEqual(self.second.asked, [])
-        self.assertEqual(self.budget.allowed(self.registry.candidate(key), self.clock.seconds()), ())
+        self.assertEqual(self.budget.allowed_logins(self.registry.candidate(key), self.clock.seconds()), ())
 
     def test_room_for_others(self) -> None:
         """While the device has had a refusal lately, its login is not risked for a picture."""
         camera = self.camera()
         key = self.known(camera)
         here = self.registry.candidate(key)
-        self.budget.refused(replace(here), login("other", "x"), self.clock.seconds(), False)
+        self.budget.record_refused(replace(here), login("other", "x"), self.clock.seconds(), False)
         self.successResultOf(self.refresh(camera))
         self.assertEqual(self.first.asked[-1][1], None)
 

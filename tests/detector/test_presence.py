@@ -8,14 +8,14 @@ from zope.interface import implementer
 
 from tests.detector.test_detector import HERE, THERE, XADDR, DetectorCase
 from tests.facts import SILENT, A, B, sighting
-from twisted_detector.interfaces import IDiscoverer, IQuickLook, ISightingSink
+from twisted_detector.interfaces import IDiscoverer, IQuickSweep, ISightingSink
 from twisted_detector.model import Status
 from twisted_detector.testing.doubles import Gate, MemoryDiscoverer
 
 REFERENCE = "5f5a69c2-e0ae-504f-829b-00408cabcdef"
 
 
-@implementer(IDiscoverer, IQuickLook)
+@implementer(IDiscoverer, IQuickSweep)
 class Caller(MemoryDiscoverer):
     """Answers quick looks with ``answers``; ``late`` is what they wait for."""
 
@@ -25,7 +25,7 @@ class Caller(MemoryDiscoverer):
         self.looks = 0
         self.late: Gate | None = None
 
-    async def look_quickly(self, sink: ISightingSink) -> None:
+    async def sweep_quickly(self, sink: ISightingSink) -> None:
         self.looks += 1
         if self.late is not None:
             await self.late.passing()

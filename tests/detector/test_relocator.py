@@ -16,7 +16,7 @@ from twisted_detector.detector.new_hosts import HOLD, NewHosts
 from twisted_detector.detector.schedule import Intervals, Schedule
 from twisted_detector.errors import Unreachable
 from twisted_detector.events import CameraMoved
-from twisted_detector.interfaces import IFinder, ILookAt, IQuickLook, ISightingSink
+from twisted_detector.interfaces import IAddressProbe, IFinder, IQuickSweep, ISightingSink
 from twisted_detector.model import Candidate, Mac, Status
 from twisted_detector.testing.doubles import Gate, MemoryDiscoverer
 from twisted_detector.testing.lan import RecordingSink
@@ -24,7 +24,7 @@ from twisted_detector.testing.lan import RecordingSink
 MOVED = "10.0.0.77"
 
 
-@implementer(IFinder, ILookAt, IQuickLook)
+@implementer(IFinder, IAddressProbe, IQuickSweep)
 class Searching(MemoryDiscoverer):
     """A discoverer that does all; what each was asked for is noted."""
 
@@ -46,12 +46,12 @@ class Searching(MemoryDiscoverer):
         for one in self.found:
             sink.sighted(one)
 
-    async def look_at(self, address: str, sink: ISightingSink) -> None:
+    async def probe(self, address: str, sink: ISightingSink) -> None:
         self.looked_at.append(address)
         if self.slow is not None:
             await self.slow.passing()
 
-    async def look_quickly(self, sink: ISightingSink) -> None:
+    async def sweep_quickly(self, sink: ISightingSink) -> None:
         self.quick += 1
         if self.problem is not None:
             raise self.problem

@@ -21,7 +21,7 @@ from twisted_detector.discovery.sweep.connecting import MAX_TRIES
 from twisted_detector.discovery.sweep.connector import Outcome
 from twisted_detector.discovery.sweep.port_scan import PortScan
 from twisted_detector.discovery.sweep.ports import CAMERA_PORTS, HTTP_PORTS, RTSP_PORTS, ports_to_try
-from twisted_detector.interfaces import IDiscoverer, ILookAt
+from twisted_detector.interfaces import IAddressProbe, IDiscoverer
 from twisted_detector.model import Interface, Mac
 from twisted_detector.model.addresses import SILENT_PORTS
 from twisted_detector.testing.lan import ETH0, LOOPBACK, MemoryHosts, MemoryNeighbours, RecordingSink
@@ -286,12 +286,12 @@ class LookAtTests(SweepCase):
         self.live("10.0.0.6", 554)
         self.live("10.0.1.5", 554)
         self.make(raw=raw, networks=("10.0.0.0/25", "10.0.1.0/24"), **settings_)
-        self.finish(Deferred.fromCoroutine(self.scan.look_at(address, self.sink)), within=10.0)
+        self.finish(Deferred.fromCoroutine(self.scan.probe(address, self.sink)), within=10.0)
 
     def test_interface(self) -> None:
         """It can look at one address."""
         self.make()
-        verifyObject(ILookAt, self.scan)
+        verifyObject(IAddressProbe, self.scan)
 
     def test_found(self) -> None:
         """Who stands there is reported with MAC and open ports; nobody else is asked, nor forgotten."""

@@ -10,7 +10,7 @@ from zope.interface.verify import verifyObject
 from twisted_detector.discovery.rate_limit import PacketRateLimiter
 from twisted_detector.discovery.sweep.connector import Outcome
 from twisted_detector.discovery.sweep.liveness import TcpLiveness
-from twisted_detector.interfaces import IKnock
+from twisted_detector.interfaces import ILiveness
 from twisted_detector.testing.lan import MemoryHosts
 
 HERE = "10.0.0.5"
@@ -25,13 +25,13 @@ class KnockTests(SynchronousTestCase):
         self.addCleanup(lambda: self.assertEqual([], self.clock.getDelayedCalls()))
 
     def answers(self, *ports: int, address: str = HERE) -> bool:
-        asked = Deferred.fromCoroutine(self.knock.answers(address, ports))
+        asked = Deferred.fromCoroutine(self.knock.is_alive(address, ports))
         self.clock.pump([0.01] * 60)
         return self.successResultOf(asked)
 
     def test_answers(self) -> None:
         """An open port and a closed one are answers; silence and no route are none."""
-        verifyObject(IKnock, self.knock)
+        verifyObject(ILiveness, self.knock)
         for outcome, answer in (
             (Outcome.OPEN, True),
             (Outcome.REFUSED, True),
@@ -54,7 +54,7 @@ class KnockTests(SynchronousTestCase):
 
     def test_cancelled(self) -> None:
         """Cancelled, it leaves nothing open."""
-        asked = Deferred.fromCoroutine(self.knock.answers(HERE, (554,)))
+        asked = Deferred.fromCoroutine(self.knock.is_alive(HERE, (554,)))
         asked.cancel()
         self.failureResultOf(asked, CancelledError)
         self.assertEqual((True, {}), (self.hosts.is_closed, self.hosts.running))

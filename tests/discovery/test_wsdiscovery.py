@@ -19,7 +19,7 @@ from twisted_detector.discovery.wsdiscovery.dialects import Dialects
 from twisted_detector.discovery.wsdiscovery.discoverer import WSDiscovery
 from twisted_detector.discovery.wsdiscovery.unicast import UnicastProbes
 from twisted_detector.errors import CamdetectError
-from twisted_detector.interfaces import IDiscoverer, IFinder, ILookAt, IQuickLook, IWatcher
+from twisted_detector.interfaces import IAddressProbe, IDiscoverer, IFinder, IQuickSweep, IWatcher
 from twisted_detector.model import Candidate, Evidence, EvidenceKind, Interface
 from twisted_detector.testing.lan import ETH0, LOOPBACK, MemoryNeighbours, RecordingSink
 from twisted_detector.wire.lan import wsdiscovery as wire
@@ -443,7 +443,7 @@ class OtherLooks(DiscoveryCase):
 
     def test_interfaces(self) -> None:
         """It offers all three."""
-        for interface in (IQuickLook, ILookAt, IFinder):
+        for interface in (IQuickSweep, IAddressProbe, IFinder):
             verifyObject(interface, self.discovery)
 
     def test_dialects_are_remembered(self) -> None:
@@ -460,7 +460,7 @@ class OtherLooks(DiscoveryCase):
         before = len(self.lan.sent)
         leave()
         self.lan.attach("10.0.0.7", answering(camera("10.0.0.7"), only=wire.Dialect.OASIS))
-        self.finish(self.discovery.look_quickly(self.sink))
+        self.finish(self.discovery.sweep_quickly(self.sink))
         asked = [wire.parse(data) for _, _, data in self.lan.sent[before:]]
         self.assertEqual((4, {wire.VERSION_2009}), (len(asked), {one.version for one in asked}))
         self.assertEqual(["10.0.0.5", "10.0.0.7"], self.seen())
@@ -468,7 +468,7 @@ class OtherLooks(DiscoveryCase):
     def test_at_one_address(self) -> None:
         """One address is asked in all dialects, from the interface of its network, and nobody else."""
         self.lan.attach("10.0.0.5", answering(camera("10.0.0.5")))
-        self.finish(self.discovery.look_at("10.0.0.5", self.sink))
+        self.finish(self.discovery.probe("10.0.0.5", self.sink))
         self.assertEqual(
             ([], {"10.0.0.5"}, 8), (self.lan.sent, {to for to, _ in self.lan.sent_to}, len(self.lan.sent_to))
         )
@@ -477,7 +477,7 @@ class OtherLooks(DiscoveryCase):
     def test_excluded(self) -> None:
         """Nothing is sent to an excluded address."""
         self.discovery = self.make(exclude=["10.0.0.0/29"])
-        self.finish(self.discovery.look_at("10.0.0.5", self.sink))
+        self.finish(self.discovery.probe("10.0.0.5", self.sink))
         self.assertEqual([], self.lan.sent_to)
 
     def test_resolve(self) -> None:
@@ -499,8 +499,8 @@ class OtherLooks(DiscoveryCase):
         """Each may be cancelled; every socket is closed."""
         candidate = Candidate("x", "10.0.0.5", endpoint_reference="cafe")
         for looking in (
-            self.discovery.look_quickly(self.sink),
-            self.discovery.look_at("10.0.0.5", self.sink),
+            self.discovery.sweep_quickly(self.sink),
+            self.discovery.probe("10.0.0.5", self.sink),
             self.discovery.find(candidate, self.sink),
         ):
             done = Deferred.fromCoroutine(looking)

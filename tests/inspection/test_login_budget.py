@@ -35,7 +35,7 @@ class BudgetCase(SynchronousTestCase):
         return budget
 
     def names(self, one: Candidate | None = None, now: float = 1000.0) -> list[str]:
-        return [each.name for each in self.budget.allowed(one or candidate(), now)]
+        return [each.name for each in self.budget.allowed_logins(one or candidate(), now)]
 
 
 class SpendingTests(BudgetCase):
@@ -45,22 +45,22 @@ class SpendingTests(BudgetCase):
 
     def test_one_failure_per_login_and_two_per_window(self) -> None:
         """A refused login is never tried again; after two refusals nothing is, for half an hour."""
-        self.budget.refused(candidate(), ONE, 1000.0, False)
+        self.budget.record_refused(candidate(), ONE, 1000.0, False)
         self.assertEqual(["two"], self.names(now=1001.0))
-        self.budget.refused(candidate(), TWO, 1010.0, False)
+        self.budget.record_refused(candidate(), TWO, 1010.0, False)
         self.assertEqual([], self.names(now=1000.0 + WINDOW - 1))
         self.assertEqual(["three"], self.names(now=1010.0 + WINDOW))
-        self.budget.refused(candidate(), THREE, 1010.0 + WINDOW, False)
+        self.budget.record_refused(candidate(), THREE, 1010.0 + WINDOW, False)
         self.assertEqual([], self.names(now=1e9))
 
     def test_devices_are_apart(self) -> None:
         """What one device refused may be tried on another."""
-        self.budget.refused(candidate(), ONE, 1000.0, False)
+        self.budget.record_refused(candidate(), ONE, 1000.0, False)
         self.assertEqual(["one", "two"], self.names(candidate("10.0.0.6", B)))
 
     def test_a_move_is_no_new_chance(self) -> None:
         """A device keeps its sheet at its next address; who comes to the old one has a clean one."""
-        self.budget.refused(candidate("10.0.0.5", A), ONE, 1000.0, False)
+        self.budget.record_refused(candidate("10.0.0.5", A), ONE, 1000.0, False)
         self.assertEqual(["two"], self.names(candidate("10.0.0.99", A)))
         self.assertEqual(["one", "two"], self.names(candidate("10.0.0.5", B)))
 
@@ -69,48 +69,48 @@ class SpendingTests(BudgetCase):
         for reference in ("", "r"):
             self.saved.clear()
             self.budget = self.make(ONE, TWO, confirmed="10.0.0.0/24")
-            self.budget.refused(candidate("10.0.0.5", None, reference), ONE, 1000.0, False)
+            self.budget.record_refused(candidate("10.0.0.5", None, reference), ONE, 1000.0, False)
             self.assertEqual(["two"], self.names(candidate("10.0.0.5", A, reference)))
         self.assertEqual(["two"], self.names(candidate("10.0.0.77", A, "r")))
 
     def test_a_forged_reference_spends_its_own(self) -> None:
         """A device that lies about its EndpointReference bars no login from the one whose it is."""
-        self.budget.refused(candidate("10.0.0.66", B, "r"), ONE, 1000.0, True)
+        self.budget.record_refused(candidate("10.0.0.66", B, "r"), ONE, 1000.0, True)
         self.assertEqual(["one", "two"], self.names(candidate("10.0.0.5", A, "r")))
 
     def test_lock_word(self) -> None:
         """When the device says that it locks, nothing is tried for half an hour, of any login."""
-        self.budget.refused(candidate(), ONE, 1000.0, True)
+        self.budget.record_refused(candidate(), ONE, 1000.0, True)
         self.assertEqual([], self.names(now=1000.0 + WINDOW - 1))
         self.assertEqual(["two", "three"], self.names(now=1000.0 + WINDOW))
 
     def test_last_success_first(self) -> None:
         """The login that worked comes first, and success clears its own failure only."""
-        self.budget.accepted(candidate(), THREE, 1000.0)
+        self.budget.record_accepted(candidate(), THREE, 1000.0)
         self.assertEqual(["three", "one"], self.names())
-        self.budget.refused(candidate(), ONE, 1000.0, False)
+        self.budget.record_refused(candidate(), ONE, 1000.0, False)
         self.assertEqual(["three"], self.names())
 
     def test_second_chance(self) -> None:
         """One that had worked is tried once more when the window is over; refused again, it is barred."""
-        self.budget.accepted(candidate(), ONE, 1000.0)
-        self.budget.refused(candidate(), ONE, 2000.0, False)
+        self.budget.record_accepted(candidate(), ONE, 1000.0)
+        self.budget.record_refused(candidate(), ONE, 2000.0, False)
         self.assertEqual(["two"], self.names(now=2000.0 + WINDOW - 1))
         self.assertIn("one", self.names(now=2000.0 + WINDOW))
-        self.budget.refused(candidate(), ONE, 2000.0 + WINDOW, False)
+        self.budget.record_refused(candidate(), ONE, 2000.0 + WINDOW, False)
         self.assertNotIn("one", self.names(now=1e9))
-        self.budget.accepted(candidate(), TWO, 1e9)
+        self.budget.record_accepted(candidate(), TWO, 1e9)
         self.assertNotIn("one", self.names(now=2e9))
 
     def test_changed_password(self) -> None:
         """A login with another password is another one."""
-        self.budget.refused(candidate(), ONE, 1000.0, False)
+        self.budget.record_refused(candidate(), ONE, 1000.0, False)
         self.budget = self.make(login("one", "new"))
         self.assertEqual(["one"], self.names(now=1001.0))
 
     def test_clock_that_jumps(self) -> None:
         """A stamp from the future counts half an hour from now, not for years; the login stays barred."""
-        self.budget.refused(candidate(), ONE, 1e9, True)
+        self.budget.record_refused(candidate(), ONE, 1e9, True)
         self.assertEqual([], self.names(now=1000.0))
         self.assertEqual([], self.names(now=1000.0 + WINDOW - 1))
         self.assertEqual(["two", "three"], self.names(now=1000.0 + WINDOW))
@@ -120,15 +120,17 @@ class PurposeTests(BudgetCase):
     """A login that is let in, tried for something else."""
 
     def risk(self, one: Login = ONE, now: float = 1000.0) -> bool:
-        return self.successResultOf(Deferred.fromCoroutine(self.budget.risk(candidate(), one, now, "snapshot")))
+        return self.successResultOf(
+            Deferred.fromCoroutine(self.budget.charge_purpose(candidate(), one, now, "snapshot"))
+        )
 
     def refused(self, one: Login = ONE, now: float = 1000.0, *, locked: bool = False) -> None:
         self.assertTrue(self.risk(one, now))
-        self.budget.risked(candidate(), one, now, "snapshot", refused=True, locked=locked)
+        self.budget.record_purpose(candidate(), one, now, "snapshot", refused=True, locked=locked)
 
     def test_refused_for_one_purpose(self) -> None:
         """A refusal for a purpose bars the login for that alone, for a day, after a restart too."""
-        self.budget.accepted(candidate(), ONE, 1000.0)
+        self.budget.record_accepted(candidate(), ONE, 1000.0)
         self.refused()
         self.assertEqual(["one"], self.names())
         self.assertFalse(self.risk(now=1000.0 + DAY - 1))
@@ -140,11 +142,11 @@ class PurposeTests(BudgetCase):
     def test_let_in(self) -> None:
         """Once it was let in, it is used on without a write each time."""
         self.assertTrue(self.risk())
-        self.budget.risked(candidate(), ONE, 1000.0, "snapshot")
+        self.budget.record_purpose(candidate(), ONE, 1000.0, "snapshot")
         self.saved.clear()
         for _ in range(3):
             self.assertTrue(self.risk(now=2000.0))
-            self.budget.risked(candidate(), ONE, 2000.0, "snapshot")
+            self.budget.record_purpose(candidate(), ONE, 2000.0, "snapshot")
         self.assertEqual(self.saved, {})
 
     def test_on_the_disk_before(self) -> None:
@@ -158,7 +160,7 @@ class PurposeTests(BudgetCase):
         """Cancelled before it was on the disk it was not sent, and counts for nothing."""
         write: Deferred[None] = Deferred()
         self.budget = LoginBudget([ONE], salt="salt", save=lambda key, text: write)
-        asked = Deferred.fromCoroutine(self.budget.risk(candidate(), ONE, 1000.0, "snapshot"))
+        asked = Deferred.fromCoroutine(self.budget.charge_purpose(candidate(), ONE, 1000.0, "snapshot"))
         self.assertNoResult(asked)
         asked.cancel()
         self.failureResultOf(asked, CancelledError)
@@ -172,14 +174,14 @@ class PurposeTests(BudgetCase):
 
     def test_room_is_left(self) -> None:
         """It is not tried while a refusal would use up the room that the device has for other logins."""
-        self.budget.refused(candidate(), TWO, 1000.0, False)
-        self.budget.accepted(candidate(), ONE, 1000.0)
+        self.budget.record_refused(candidate(), TWO, 1000.0, False)
+        self.budget.record_accepted(candidate(), ONE, 1000.0)
         self.assertFalse(self.risk())
         self.assertTrue(self.risk(now=1000.0 + WINDOW))
 
     def test_what_may_not_be_tried_at_all(self) -> None:
         """A login that is barred is not tried for a purpose; one word of locking ends it all."""
-        self.budget.refused(candidate(), ONE, 1000.0, False)
+        self.budget.record_refused(candidate(), ONE, 1000.0, False)
         self.assertFalse(self.risk(now=1e6))
         self.refused(THREE, 1e6, locked=True)
         self.assertEqual([], self.names(now=1e6))
@@ -198,14 +200,14 @@ class SecretTests(BudgetCase):
 
     def test_no_password_is_kept(self) -> None:
         """What is saved holds no user and no password, and other fingerprints with another salt."""
-        self.budget.refused(candidate(), ONE, 1000.0, False)
-        self.budget.accepted(candidate(), TWO, 1000.0)
+        self.budget.record_refused(candidate(), ONE, 1000.0, False)
+        self.budget.record_accepted(candidate(), TWO, 1000.0)
         text = "".join(self.saved.values())
         self.assertNotIn("canary", text)
         self.assertNotIn('"one"', text)
         before = dict(self.saved)
         other = LoginBudget([ONE], salt="other", save=self.saved.__setitem__)
-        other.refused(candidate(), ONE, 1000.0, False)
+        other.record_refused(candidate(), ONE, 1000.0, False)
         self.assertNotEqual(
             before.keys() and json.loads(before["mac 02000000000a"])["failures"].keys(),
             json.loads(self.saved["mac 02000000000a"])["failures"].keys(),
@@ -218,23 +220,23 @@ class KeepingTests(BudgetCase):
         tried = 0
         for turn in range(20):
             self.budget = self.make(ONE, TWO, THREE)
-            for each in self.budget.allowed(candidate(), 1000.0 + turn):
-                self.budget.refused(candidate(), each, 1000.0 + turn, False)
+            for each in self.budget.allowed_logins(candidate(), 1000.0 + turn):
+                self.budget.record_refused(candidate(), each, 1000.0 + turn, False)
                 tried += 1
         self.assertEqual(2, tried)
 
     def test_success_and_locks_survive(self) -> None:
         """The last success and a lock are known after a restart."""
-        self.budget.accepted(candidate(), THREE, 1000.0)
+        self.budget.record_accepted(candidate(), THREE, 1000.0)
         self.budget = self.make(ONE, TWO, THREE)
         self.assertEqual(["three", "one"], self.names())
-        self.budget.refused(candidate(), ONE, 1000.0, True)
+        self.budget.record_refused(candidate(), ONE, 1000.0, True)
         self.budget = self.make(ONE, TWO, THREE)
         self.assertEqual([], self.names(now=1001.0))
 
     def test_broken_entries(self) -> None:
         """An entry that cannot be read is forgotten; the others stay."""
-        self.budget.refused(candidate(), ONE, 1000.0, False)
+        self.budget.record_refused(candidate(), ONE, 1000.0, False)
         for number, text in enumerate(
             ("", "[", "[]", "null", '{"failures":[]}', '{"failures":{"a":"x"}}', '{"failures":{"a":NaN}}',
              '{"locked_until":Infinity}', '{"locked_until":null}', '{"failures":{"a":true}}', "[" * 100_000)
@@ -249,13 +251,13 @@ class KeepingTests(BudgetCase):
         self.patch(login_ledger, "MAX_REMEMBERED", 100)
         for number in range(1000):
             device = candidate(f"10.{number // 250}.0.{number % 250}", None, f"r{number}")
-            self.budget.refused(device, ONE, 1000.0, True)
-            self.budget.accepted(device, TWO, 1000.0)
+            self.budget.record_refused(device, ONE, 1000.0, True)
+            self.budget.record_accepted(device, TWO, 1000.0)
         self.assertEqual(100, len(self.budget._ledger))
         self.budget = self.make(ONE)
         self.assertEqual(100, len(self.budget._ledger))
         for number in range(500):
-            self.budget.refused(candidate(), login("n", str(number)), 1000.0 + number, False)
+            self.budget.record_refused(candidate(), login("n", str(number)), 1000.0 + number, False)
         self.assertLessEqual(len(self.budget._ledger._sheets["mac 02000000000a"].failures), MAX_MARKS)
         self.assertLess(len(self.saved["mac 02000000000a"]), 4096)
 
@@ -263,7 +265,7 @@ class KeepingTests(BudgetCase):
         """What is forgotten for want of room is forgotten on the disk too, and what was emptied is no fault."""
         self.patch(login_ledger, "MAX_REMEMBERED", 2)
         for number in range(4):
-            self.budget.refused(candidate(f"10.0.0.{number}", None), ONE, 1000.0, False)
+            self.budget.record_refused(candidate(f"10.0.0.{number}", None), ONE, 1000.0, False)
         self.assertEqual(["at 10.0.0.2", "at 10.0.0.3"], sorted(key for key, text in self.saved.items() if text))
         self.budget = self.make(ONE)
         self.assertEqual(2, len(self.budget._ledger))
@@ -286,13 +288,13 @@ class KeepingTests(BudgetCase):
                 budget = LoginBudget([ONE, TWO, THREE], salt="s", save=saved.__setitem__)
                 budget.restore(saved)
             device = candidate("10.0.0.5", A, "r" if known_mac else "")
-            for each in budget.allowed(device, now):
+            for each in budget.allowed_logins(device, now):
                 if each.name in right:
-                    budget.accepted(device, each, now)
+                    budget.record_accepted(device, each, now)
                     worked.add(each.name)
                     break
                 refusals.append((steady, each.name))
-                budget.refused(device, each, now, locks)
+                budget.record_refused(device, each, now, locks)
                 if locks:
                     break
             for name in ("one", "two", "three"):
@@ -332,7 +334,7 @@ class SpendingFirstTests(BudgetCase):
             write.callback(None)
 
     def spend(self, one: Login, now: float = 1000.0, device: Candidate | None = None) -> bool:
-        spending = Deferred.fromCoroutine(self.budget.spend(device or candidate(), one, now))
+        spending = Deferred.fromCoroutine(self.budget.charge(device or candidate(), one, now))
         self.written()
         return self.successResultOf(spending)
 
@@ -342,7 +344,7 @@ class SpendingFirstTests(BudgetCase):
 
     def test_on_the_disk_before_it_is_sent(self) -> None:
         """A login may be sent when it is written that it is, not before; whoever is killed then has used it up."""
-        spending = Deferred.fromCoroutine(self.budget.spend(candidate(), ONE, 1000.0))
+        spending = Deferred.fromCoroutine(self.budget.charge(candidate(), ONE, 1000.0))
         self.assertNoResult(spending)
         self.assertEqual({}, self.saved)
         self.written()
@@ -355,7 +357,7 @@ class SpendingFirstTests(BudgetCase):
         sent = []
         for turn in range(20):
             self.restart()
-            for one in self.budget.allowed(candidate(), 1000.0 + turn)[:1]:
+            for one in self.budget.allowed_logins(candidate(), 1000.0 + turn)[:1]:
                 self.assertTrue(self.spend(one, 1000.0 + turn))
                 sent.append(one.name)
         self.assertEqual(["one", "two"], sent)
@@ -363,7 +365,7 @@ class SpendingFirstTests(BudgetCase):
     def test_killed_before_the_answer_was_noted(self) -> None:
         """Accepted, and killed before that was written: it is tried once more at once, for it may be right."""
         self.spend(ONE)
-        self.budget.accepted(candidate(), ONE, 1000.0)
+        self.budget.record_accepted(candidate(), ONE, 1000.0)
         self.restart()
         self.assertEqual(["two"], self.names(now=1001.0))
         self.assertEqual(["one", "two"], self.names(now=1000.0 + WINDOW))
@@ -371,27 +373,27 @@ class SpendingFirstTests(BudgetCase):
     def test_one_more_chance_for_what_was_not_answered(self) -> None:
         """A login without an answer is sent once more after the window, and then never."""
         self.spend(ONE)
-        self.budget.unanswered(candidate(), ONE)
+        self.budget.record_unanswered(candidate(), ONE)
         self.assertEqual(["two"], self.names(now=1000.0 + WINDOW - 1))
         self.assertTrue(self.spend(ONE, 1000.0 + WINDOW))
-        self.budget.unanswered(candidate(), ONE)
+        self.budget.record_unanswered(candidate(), ONE)
         self.assertEqual(["two", "three"], self.names(now=1e9))
 
     def test_a_proved_login_costs_no_writing(self) -> None:
         """A login that was let in since the start is spent without waiting for the disk."""
         self.spend(ONE)
-        self.budget.accepted(candidate(), ONE, 1000.0)
+        self.budget.record_accepted(candidate(), ONE, 1000.0)
         self.written()
-        spending = Deferred.fromCoroutine(self.budget.spend(candidate(), ONE, 1060.0))
+        spending = Deferred.fromCoroutine(self.budget.charge(candidate(), ONE, 1060.0))
         self.assertTrue(self.successResultOf(spending))
         self.assertEqual([], self.writes)
         self.restart()
-        self.assertNoResult(Deferred.fromCoroutine(self.budget.spend(candidate(), ONE, 1100.0)))
+        self.assertNoResult(Deferred.fromCoroutine(self.budget.charge(candidate(), ONE, 1100.0)))
 
     def test_a_good_login_survives_a_kill(self) -> None:
         """Killed while a login that had worked was under way: it is tried again, but no more than the window allows."""
         self.spend(ONE)
-        self.budget.accepted(candidate(), ONE, 1000.0)
+        self.budget.record_accepted(candidate(), ONE, 1000.0)
         self.written()
         for turn in range(2):
             self.restart()
@@ -404,18 +406,18 @@ class SpendingFirstTests(BudgetCase):
     def test_a_silent_device_does_not_bar_a_good_login(self) -> None:
         """A camera that hangs after a login that had worked is asked again when it is back."""
         self.spend(ONE)
-        self.budget.accepted(candidate(), ONE, 1000.0)
+        self.budget.record_accepted(candidate(), ONE, 1000.0)
         for turn in range(5):
             self.spend(ONE, 2000.0 + turn)
-            self.budget.unanswered(candidate(), ONE)
+            self.budget.record_unanswered(candidate(), ONE)
         self.assertEqual("one", self.names(now=2010.0)[0])
 
     def test_not_sent_costs_nothing(self) -> None:
         """What was written and then not sent is taken back; so is what was cancelled while it was written."""
         self.spend(ONE)
-        self.budget.unspent(candidate(), ONE)
+        self.budget.refund(candidate(), ONE)
         self.assertEqual(["one", "two"], self.names(now=1001.0))
-        spending = Deferred.fromCoroutine(self.budget.spend(candidate(), ONE, 1000.0))
+        spending = Deferred.fromCoroutine(self.budget.charge(candidate(), ONE, 1000.0))
         spending.cancel()
         self.failureResultOf(spending, CancelledError)
         self.assertEqual(["one", "two"], self.names(now=1001.0))
@@ -424,21 +426,21 @@ class SpendingFirstTests(BudgetCase):
     def test_a_full_disk(self) -> None:
         """While nothing can be written no new login is sent; one that had worked before is."""
         self.spend(TWO)
-        self.budget.accepted(candidate(), TWO, 1000.0)
+        self.budget.record_accepted(candidate(), TWO, 1000.0)
         self.written()
         self.restart()
         self.disk = False
         self.assertFalse(self.spend(ONE))
         self.assertTrue(self.spend(TWO))
-        self.budget.accepted(candidate(), TWO, 1000.0)
-        self.assertIn("STATE_DIR", self.budget.outlook(candidate(), 1000.0))
+        self.budget.record_accepted(candidate(), TWO, 1000.0)
+        self.assertIn("STATE_DIR", self.budget.explain_wait(candidate(), 1000.0))
         self.disk = True
         self.assertTrue(self.spend(ONE))
 
     def test_at_the_same_time(self) -> None:
         """Two who want the same login at once: one gets it."""
-        first = Deferred.fromCoroutine(self.budget.spend(candidate(), ONE, 1000.0))
-        second = Deferred.fromCoroutine(self.budget.spend(candidate(), ONE, 1000.0))
+        first = Deferred.fromCoroutine(self.budget.charge(candidate(), ONE, 1000.0))
+        second = Deferred.fromCoroutine(self.budget.charge(candidate(), ONE, 1000.0))
         self.assertFalse(self.successResultOf(second))
         self.written()
         self.assertTrue(self.successResultOf(first))
@@ -465,15 +467,15 @@ class SpendingFirstTests(BudgetCase):
         now, failures = 10_000.0, list[tuple[float, str]]()
         for wait, which, end in steps:
             now += wait
-            allowed = self.budget.allowed(candidate(), now)
+            allowed = self.budget.allowed_logins(candidate(), now)
             if which < len(allowed):
                 one = allowed[which]
                 self.assertTrue(self.spend(one, now))
                 failures.append((now, one.name))  # the camera counts it, whatever we hear of it
                 if end == "hang":
-                    self.budget.unanswered(candidate(), one)
+                    self.budget.record_unanswered(candidate(), one)
                 elif end in ("no", "late"):
-                    self.budget.refused(candidate(), one, now, False)
+                    self.budget.record_refused(candidate(), one, now, False)
                 if end in ("no", "hang"):
                     self.written()
             if end in ("kill", "late"):
@@ -486,7 +488,7 @@ class SpendingFirstTests(BudgetCase):
 class OlderStateTests(BudgetCase):
     def test_one_stamp_for_each(self) -> None:
         """What an earlier version kept, one stamp for each refused login, is taken over."""
-        self.budget.refused(candidate(), ONE, 1000.0, False)
+        self.budget.record_refused(candidate(), ONE, 1000.0, False)
         [(key, text)] = self.saved.items()
         kept = json.loads(text)
         kept["failures"] = {mark: stamps[-1] for mark, stamps in kept["failures"].items()}
@@ -501,11 +503,11 @@ class ChangeTests(BudgetCase):
     def setUp(self) -> None:
         super().setUp()
         self.show("V1", reference="r")
-        self.budget.refused(candidate(), ONE, 1000.0, False)
+        self.budget.record_refused(candidate(), ONE, 1000.0, False)
         self.show("V1", reference="r")
 
     def show(self, firmware: str = "", now: float = 1000.0, *, reference: str = "", **door: Any) -> None:
-        self.budget.showed(candidate(reference=reference), now, firmware=firmware, **door)
+        self.budget.record_fingerprint(candidate(reference=reference), now, firmware=firmware, **door)
 
     def test_the_same_is_no_change(self) -> None:
         """A device that shows what it showed, or nothing, has not changed."""
@@ -519,7 +521,7 @@ class ChangeTests(BudgetCase):
         self.assertEqual(["one"], self.names(now=1001.0))
         self.budget = self.make(ONE, TWO, THREE)
         self.assertEqual(["one"], self.names(now=1001.0))
-        self.budget.refused(candidate(), ONE, 1002.0, False)
+        self.budget.record_refused(candidate(), ONE, 1002.0, False)
         self.assertEqual([], self.names(now=1000.0 + WINDOW - 1))
         self.assertEqual(["two"], self.names(now=1000.0 + WINDOW))
         self.assertEqual(["two", "three"], self.names(now=1002.0 + WINDOW))
@@ -527,7 +529,7 @@ class ChangeTests(BudgetCase):
     def test_both_failures_of_one_login_count(self) -> None:
         """A login that is refused again after a change makes two, after a restart and a clock set back too."""
         self.show("V2", now=1001.0)
-        self.budget.refused(candidate(), ONE, 1002.0, False)
+        self.budget.record_refused(candidate(), ONE, 1002.0, False)
         self.budget = self.make(ONE, TWO, THREE)
         for now in (1003.0, 500.0, 500.0 + WINDOW - 1):
             self.assertEqual([], self.names(now=now))
@@ -556,43 +558,43 @@ class ChangeTests(BudgetCase):
         for turn in range(2000):
             now = 1000.0 + 60.0 * turn
             self.show(f"V{turn}", now)
-            for one in self.budget.allowed(candidate(), now):
-                self.budget.refused(candidate(), one, now, False)
+            for one in self.budget.allowed_logins(candidate(), now):
+                self.budget.record_refused(candidate(), one, now, False)
                 refusals += 1
         days = 2000 * 60 / 86_400
         self.assertLessEqual(refusals, 3 * (days + 1))
 
     def test_a_lock_stays(self) -> None:
         """A change does not open a lock."""
-        self.budget.locked(candidate(), 1000.0)
+        self.budget.record_lockout(candidate(), 1000.0)
         self.show("V2")
         self.assertEqual([], self.names(now=1001.0))
 
     def test_a_stranger_has_no_sheet(self) -> None:
         """What devices show that were never given a login is not kept."""
-        self.budget.showed(candidate("10.0.0.6", B), 1000.0, firmware="V1", door="onvif", wants_login=True)
+        self.budget.record_fingerprint(candidate("10.0.0.6", B), 1000.0, firmware="V1", door="onvif", wants_login=True)
         self.assertEqual(["mac 02000000000a"], list(self.saved))
 
 
 class OutlookTests(BudgetCase):
     def outlook(self, device: Candidate | None = None, now: float = 1000.0) -> str:
-        return self.budget.outlook(device or candidate(), now)
+        return self.budget.explain_wait(device or candidate(), now)
 
     def test_what_to_do(self) -> None:
         """It says which setting is missing, which login was refused and when the next attempt is allowed."""
         self.assertEqual("", self.outlook())
         self.assertIn("SCAN_NETWORKS", self.outlook(candidate("10.0.0.5", None)))
-        self.budget.refused(candidate(), ONE, 1000.0, False)
+        self.budget.record_refused(candidate(), ONE, 1000.0, False)
         self.assertEqual(
             "not tried again until it or the device changes: one (CAMERA_CREDENTIALS)", self.outlook(now=1001.0)
         )
-        self.budget.refused(candidate(), TWO, 1060.0, False)
+        self.budget.record_refused(candidate(), TWO, 1060.0, False)
         self.assertEqual(
             "not tried again until it or the device changes: one, two (CAMERA_CREDENTIALS);"
             " no login is tried before 1970-01-01T00:46:40.000Z",
             self.outlook(now=1061.0),
         )
-        self.budget.locked(candidate(), 1100.0)
+        self.budget.record_lockout(candidate(), 1100.0)
         self.assertIn("before 1970-01-01T00:48:20.000Z", self.outlook(now=1101.0))
         self.budget = self.make()
         self.assertEqual("no login is configured for it (CAMERA_CREDENTIALS)", self.outlook())
@@ -600,5 +602,5 @@ class OutlookTests(BudgetCase):
     def test_no_password(self) -> None:
         """It names logins, never a password."""
         for one in (ONE, TWO):
-            self.budget.refused(candidate(), one, 1000.0, False)
+            self.budget.record_refused(candidate(), one, 1000.0, False)
         self.assertNotIn("canary", self.outlook())

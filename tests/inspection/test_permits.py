@@ -45,7 +45,7 @@ class Case(SynchronousTestCase):
         return budget
 
     def names(self, **device: Any) -> list[str]:
-        return [one.name for one in self.budget.allowed(candidate(ADDRESS, **device), self.clock.seconds())]
+        return [one.name for one in self.budget.allowed_logins(candidate(ADDRESS, **device), self.clock.seconds())]
 
 
 class PermitTests(Case):
@@ -186,8 +186,8 @@ class PermitTests(Case):
             return written if len(saves) == 2 else succeed(None)
 
         self.budget = LoginBudget([ONE, TWO], salt="s", save=save, kept=lambda: kept)
-        self.assertTrue(result_of(self.clock, self.budget.spend(DEVICE, ONE, self.clock.seconds())))
-        again = Deferred.fromCoroutine(self.budget.again(DEVICE, ONE, self.clock.seconds()))
+        self.assertTrue(result_of(self.clock, self.budget.charge(DEVICE, ONE, self.clock.seconds())))
+        again = Deferred.fromCoroutine(self.budget.charge_again(DEVICE, ONE, self.clock.seconds()))
         self.assertNoResult(again)
         kept = False
         written.callback(None)

@@ -79,7 +79,7 @@ class ConnectionTests(SynchronousTestCase):
         connection.start(100.0)
         connection.refused(1, "nobody there", 101.0)
         del seen.timers[RETRY]
-        connection.due(RETRY, 102.0)
+        connection.timer_expired(RETRY, 102.0)
         connection.connected(2, 7, 103.5)
         change = seen.changes[-1]
         self.assertEqual((change.event, change.state, change.reason), ("connected", STATE.CONNECTED, ""))
@@ -98,7 +98,7 @@ class ConnectionTests(SynchronousTestCase):
             now += lasted
             connection.lost(epoch, "gone", now)
             delays.append(seen.timers[RETRY])
-            connection.due(RETRY, now)
+            connection.timer_expired(RETRY, now)
             connection.connected(epoch + 1, 1, now)
         self.assertEqual(delays, [1.0, 2.0, 4.0, 1.0, 2.0])
 
@@ -111,7 +111,7 @@ class ConnectionTests(SynchronousTestCase):
         before = list(seen.changes)
         connection.lost(1, "gone again", 2.0)
         connection.connected(1, 1, 2.0)
-        connection.due(RETRY, 3.0)
+        connection.timer_expired(RETRY, 3.0)
         connection.refused(1, "old", 3.0)
         connection.lost(0, "older", 3.0)
         self.assertEqual(seen.changes[: len(before)], before)
@@ -127,7 +127,7 @@ class ConnectionTests(SynchronousTestCase):
         self.assertEqual(seen.events, ["connecting", "refused", "failed"])
         self.assertEqual((connection.state, connection.reason), (STATE.FAILED, "wrong user name or password"))
         self.assertEqual(seen.timers[RETRY], 300.0)
-        connection.due(RETRY, 300.5)
+        connection.timer_expired(RETRY, 300.5)
         self.assertEqual(seen.attempts, [1, 2])
         connection.connected(2, 2, 301.0)
         self.assertIs(connection.state, STATE.CONNECTED)
@@ -148,7 +148,7 @@ class ConnectionTests(SynchronousTestCase):
         connection.start(0.0)
         for epoch in (1, 2, 3):
             connection.refused(epoch, "nobody there", 0.0)
-            connection.due(RETRY, 0.0) if epoch < 3 else None
+            connection.timer_expired(RETRY, 0.0) if epoch < 3 else None
         self.assertIs(connection.state, STATE.FAILED)
         self.assertEqual(connection.reason, "gave up after 3 attempts: nobody there")
 
@@ -156,7 +156,7 @@ class ConnectionTests(SynchronousTestCase):
         """An attempt that is silent for too long is abandoned and counts as refused; what it says later is dropped."""
         connection, seen = make(attempt_timeout=20.0)
         connection.start(0.0)
-        connection.due(ATTEMPT, 20.0)
+        connection.timer_expired(ATTEMPT, 20.0)
         self.assertEqual((seen.abandoned, connection.state), ([1], STATE.RECONNECTING))
         self.assertEqual(connection.reason, "no connection within 20 s")
         connection.connected(1, 1, 21.0)
@@ -168,11 +168,11 @@ class ConnectionTests(SynchronousTestCase):
         connection.start(0.0)
         self.assertEqual(seen.timers[DEGRADED], 10.0)
         connection.refused(1, "nobody there", 1.0)
-        connection.due(DEGRADED, 10.0)
-        connection.due(DEGRADED, 10.0)
+        connection.timer_expired(DEGRADED, 10.0)
+        connection.timer_expired(DEGRADED, 10.0)
         self.assertEqual((seen.events.count("degraded"), connection.degraded), (1, True))
         self.assertEqual(seen.changes[-1].reason, "nobody there")
-        connection.due(RETRY, 11.0)
+        connection.timer_expired(RETRY, 11.0)
         connection.connected(2, 1, 12.0)
         self.assertFalse(connection.degraded)
 
@@ -206,7 +206,7 @@ class ConnectionTests(SynchronousTestCase):
             self.assertIs(connection.state, STATE.DISCONNECTED)
             self.assertEqual((seen.events[-2:], seen.timers), ([last, "stopped"], {}))
             self.assertEqual(seen.abandoned, abandoned)
-            connection.due(RETRY, 6.0)
+            connection.timer_expired(RETRY, 6.0)
             connection.stop(6.0)
             self.assertEqual(len(seen.attempts), 1)
 
@@ -283,7 +283,7 @@ class Pairing(RuleBasedStateMachine):
     @rule(timer=st.sampled_from(ConnectionTimer))
     def due(self, timer: ConnectionTimer) -> None:
         self.seen.timers.pop(timer, None)
-        self.connection.due(timer, self.now)
+        self.connection.timer_expired(timer, self.now)
 
     @invariant()
     def pairs(self) -> None:

@@ -266,7 +266,7 @@ class State(OutboxTestCase):
         self.drain()
         self.outbox.put(event("e"))
         self.outbox.put(state("b", "b2"))
-        self.outbox.resay()
+        self.outbox.republish()
         self.assertEqual(self.outbox.depth(), 4)
         self.assertEqual(self.drain(), ["b2", "a1", "c1", "e"])
         self.assertEqual(self.drain(), [])
@@ -277,11 +277,11 @@ class State(OutboxTestCase):
             self.outbox.put(state(topic, f"{topic}1"))
         self.drain()
         self.outbox.put(state("d", "d2"))
-        self.outbox.resay(["c", "a", "c", "unknown", "d"])
-        self.outbox.resay(["a"])
+        self.outbox.republish(["c", "a", "c", "unknown", "d"])
+        self.outbox.republish(["a"])
         self.assertEqual(self.drain(), ["d2", "c1", "a1"])
         self.assertEqual(self.outbox.depth(), 0)
-        self.outbox.resay([])
+        self.outbox.republish([])
         self.assertEqual(self.drain(), [])
 
     def test_resay_is_cut_short(self) -> None:
@@ -289,11 +289,11 @@ class State(OutboxTestCase):
         self.outbox.put(state("a", "1"))
         self.outbox.put(state("b", "1b"))
         self.drain()
-        self.outbox.resay()
+        self.outbox.republish()
         self.assertEqual(self.take(1), ["1"])
         self.outbox.connection_lost()
         self.assertEqual(self.outbox.depth(), 2)
-        self.outbox.resay()
+        self.outbox.republish()
         self.assertEqual(self.drain(), ["1", "1b"])
         self.assertEqual(self.outbox.depth(), 0)
 
@@ -303,10 +303,10 @@ class State(OutboxTestCase):
         self.drain()
         self.assertIn("a", self.journal.retained)
         self.outbox.put(state("a", ""))
-        self.outbox.resay()
+        self.outbox.republish()
         self.assertEqual(self.drain(), [""])
         self.assertNotIn("a", self.journal.retained)
-        self.outbox.resay()
+        self.outbox.republish()
         self.assertEqual(self.drain(), [])
 
     def test_known_documents_are_bounded(self) -> None:
@@ -315,7 +315,7 @@ class State(OutboxTestCase):
         for topic in "abc":
             self.outbox.put(state(topic, topic))
         self.drain()
-        self.outbox.resay()
+        self.outbox.republish()
         self.assertEqual(self.drain(), ["b", "c"])
         self.assertEqual(sorted(self.journal.retained), ["b", "c"])
 
@@ -324,7 +324,7 @@ class State(OutboxTestCase):
         self.make(retained_octets=10)
         self.outbox.put(state("a", "x" * 10))
         self.assertEqual(len(self.drain()), 1)
-        self.outbox.resay()
+        self.outbox.republish()
         self.assertEqual(self.drain(), [])
 
     def test_many_changes_keep_few_receipts(self) -> None:
@@ -650,7 +650,7 @@ class Restore(OutboxTestCase):
         self.drain()
         self.second_life()
         self.assertIsNone(self.successResultOf(self.outbox.put(state("a", "1")).acknowledged))
-        self.outbox.resay()
+        self.outbox.republish()
         self.assertEqual(self.drain(), ["1"])
 
     def test_smaller_bounds(self) -> None:
@@ -782,7 +782,7 @@ class OutboxMachine(RuleBasedStateMachine):
 
     @rule()
     def resay(self) -> None:
-        self.outbox.resay()
+        self.outbox.republish()
 
     @rule(seconds=st.floats(0.1, 30.0))
     def wait(self, seconds: float) -> None:

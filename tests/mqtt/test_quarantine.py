@@ -43,7 +43,7 @@ class QuarantineTestCase(OutboxTestCase):
 
     def connection(self) -> bool:
         """One connection, until nothing more is taken; False when the broker ended it."""
-        self.outbox.resay()
+        self.outbox.republish()
         while items := self.outbox.take(self.window):
             for position, item in enumerate(items):
                 if is_poison(item.message):
@@ -464,7 +464,7 @@ class Properties(SynchronousTestCase):
         while not harmless <= fates.keys():
             # Six until one is known, or a chance is forgotten; the rest are trials of those that are known.
             assert losses <= 8 * (len(poison) + len(plan[2])) + 8, outbox.figures()
-            outbox.resay()
+            outbox.republish()
             quota = chances.pop() if chances else None
             lost = False
             while not lost and (items := outbox.take(window)):

@@ -91,10 +91,10 @@ class Logins(SynchronousTestCase):
         budget = LoginBudget((other, LOGIN), salt="s", save=saved.__setitem__)
         mac = Mac("02:40:00:00:00:01")
         candidate = Candidate("d", "10.0.0.9", mac=mac)
-        budget.accepted(candidate, LOGIN, 1.0)
+        budget.record_accepted(candidate, LOGIN, 1.0)
         for number in range(3):
-            budget.refused(candidate, other, 2.0 + number, True)
-        self.assertEqual(budget.allowed(candidate, 6.0), ())
+            budget.record_refused(candidate, other, 2.0 + number, True)
+        self.assertEqual(budget.allowed_logins(candidate, 6.0), ())
         again = LoginBudget((other, LOGIN), salt="s", save=saved.__setitem__)
         again.restore(saved)
         camera = replace(CAMERA, mac=mac, address="10.0.0.77")

@@ -46,7 +46,7 @@ class WhyCase(SynchronousTestCase):
     def test_a_living_host(self) -> None:
         """Each usual port and the configured ones are tried once, and how each ended is told with the facts."""
         self.hosts.ports[HERE] = {554: Outcome.OPEN, 80: Outcome.REFUSED}
-        self.casebook.note(0.0, HERE, "rtsp", "not mine: no camera answered there")
+        self.casebook.record(0.0, HERE, "rtsp", "not mine: no camera answered there")
         answer = self.ask(HERE, rtsp_port=9554)
         self.assertEqual(
             ("open", "refused", "no answer"), tuple(answer["ports"][port] for port in ("554", "80", "9554"))

@@ -72,7 +72,7 @@ class Following(SynchronousTestCase):
         follower.want({"a": 2})
         self.assertEqual(place.delivered, [({"a": 1}, {"old": 1}, False), ({"a": 2}, {"a": 1}, False)])
         self.assertEqual(saved, [{"a": 1}, {"a": 2}])
-        self.assertEqual((follower.standing.phase, clock.getDelayedCalls()), (TargetPhase.DONE, []))
+        self.assertEqual((follower.status.phase, clock.getDelayedCalls()), (TargetPhase.DONE, []))
 
     def test_away(self) -> None:
         """Who does not answer is tried again, later each time and never later than the bound, until it is there."""
@@ -84,11 +84,11 @@ class Following(SynchronousTestCase):
         while not place.delivered:
             (call,) = clock.getDelayedCalls()
             waits.append(call.getTime() - clock.seconds())
-            self.assertEqual((follower.standing.phase, follower.standing.tries), (TargetPhase.AWAY, len(waits)))
+            self.assertEqual((follower.status.phase, follower.status.tries), (TargetPhase.AWAY, len(waits)))
             clock.advance(waits[-1])
         self.assertEqual(waits[:4], [1.0, 2.0, 4.0, 8.0])
         self.assertEqual(max(waits), LAST_RETRY)
-        self.assertEqual((follower.standing.phase, follower.standing.tries), (TargetPhase.DONE, 0))
+        self.assertEqual((follower.status.phase, follower.status.tries), (TargetPhase.DONE, 0))
 
     def test_refused(self) -> None:
         """What is refused is not tried soon again, and its reason is told; another wish is tried at once."""
@@ -96,8 +96,8 @@ class Following(SynchronousTestCase):
         place.script = [NotTaken("Frigate refuses it", shown="bad roles")]
         follower, clock, saved = self.follower(place)
         follower.want({"a": 1})
-        self.assertEqual(follower.standing.phase, TargetPhase.REFUSED)
-        self.assertIn("bad roles", follower.standing.reason)
+        self.assertEqual(follower.status.phase, TargetPhase.REFUSED)
+        self.assertIn("bad roles", follower.status.reason)
         clock.advance(LAST_RETRY * 0.5)
         self.assertEqual((place.delivered, saved), ([], []))
         follower.want({"a": 2})
@@ -149,7 +149,7 @@ class Following(SynchronousTestCase):
         place = Place()
         follower, _, saved = self.follower(place, dry=True)
         follower.want({"a": 1})
-        self.assertEqual((place.delivered[0][2], saved, follower.standing.phase), (True, [], TargetPhase.DRY))
+        self.assertEqual((place.delivered[0][2], saved, follower.status.phase), (True, [], TargetPhase.DRY))
 
 
 class Files(SynchronousTestCase):

@@ -22,7 +22,7 @@ class Keeping(SynchronousTestCase):
         """A fact that comes again is one, with its number, its first and its last time; the latest comes last."""
         book = ObservationLog()
         for at, what in ((1.0, "a"), (2.0, "b"), (3.0, "a")):
-            book.note(at, HERE, "check", what)
+            book.record(at, HERE, "check", what)
         self.assertEqual(["b", "a"], self.texts(book, HERE))
         self.assertEqual((1.0, 3.0, 2), (f := book.facts(HERE)[1]).first_at and (f.first_at, f.last_at, f.times))
 
@@ -30,21 +30,21 @@ class Keeping(SynchronousTestCase):
         """So many facts of so many addresses, of such a length; the oldest go; no control characters."""
         book = ObservationLog(max_addresses=2, max_facts=3)
         for number in range(9):
-            book.note(number, HERE, "check", str(number))
+            book.record(number, HERE, "check", str(number))
         self.assertEqual(["6", "7", "8"], self.texts(book, HERE))
-        book.note(10, THERE, "check", "\x1b[31m" + "x" * 1000)
+        book.record(10, THERE, "check", "\x1b[31m" + "x" * 1000)
         self.assertEqual(MAX_TEXT, len(self.texts(book, THERE)[0]))
         self.assertNotIn("\x1b", self.texts(book, THERE)[0])
-        book.note(11, "10.0.0.7", "check", "x")
+        book.record(11, "10.0.0.7", "check", "x")
         self.assertEqual((2, []), (len(book), self.texts(book, HERE)))
 
     def test_a_flood_of_hearsay(self) -> None:
         """Whatever is announced from however many addresses, what was asked and answered stays."""
         book = ObservationLog(max_addresses=100)
-        book.note(0, HERE, "wsdiscovery", "seen")
-        book.note(1, HERE, "onvif", "a camera")
+        book.record(0, HERE, "wsdiscovery", "seen")
+        book.record(1, HERE, "onvif", "a camera")
         for number in range(10_000):
-            book.note(2, f"10.9{number // 62500}.{number // 250 % 250}.{number % 250}", "wsdiscovery", "forged")
+            book.record(2, f"10.9{number // 62500}.{number // 250 % 250}.{number % 250}", "wsdiscovery", "forged")
         self.assertEqual((101, ["seen", "a camera"]), (len(book), self.texts(book, HERE)))
 
     def test_events(self) -> None:

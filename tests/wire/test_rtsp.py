@@ -75,7 +75,7 @@ class ParserTests(SynchronousTestCase):
     def test_not_rtsp(self) -> None:
         """A server of another protocol is told at its first bytes, before its first line ends."""
         for data in (
-            b"HTTP/1.1 400 Bad RtspRequest\r\n",
+            b"HTTP/1.1 400 Bad Request\r\n",
             b"SSH-2.0-x",
             b"\x15\x03\x01",
             b"<html",

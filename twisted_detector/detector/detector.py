@@ -32,16 +32,16 @@ from twisted_detector.detector.work_queue import WorkQueue
 from twisted_detector.errors import RemoteError
 from twisted_detector.events import CameraDiscovered, CameraForgotten, Event, SweepFinished
 from twisted_detector.interfaces import (
+    IAddressProbe,
     IDiscoverer,
     IEventListener,
     IFinder,
-    IKnock,
-    ILookAt,
+    ILiveness,
     INeighbours,
     ISightingSink,
     IWatcher,
-    Note,
-    no_note,
+    RecordObservation,
+    record_nothing,
 )
 from twisted_detector.model import Mac, Sighting
 from twisted_detector.model.addresses import canonical_address
@@ -87,10 +87,10 @@ class Detector:
         inspections: WorkQueue,
         emit: Callable[[Event], None],
         monotonic: Callable[[], float],
-        note: Note = no_note,
+        note: RecordObservation = record_nothing,
         excluded: Container[str] = (),
         layer2: bool = True,
-        knock: IKnock | None = None,
+        knock: ILiveness | None = None,
     ) -> None:
         self._clock = clock
         self._registry = registry
@@ -115,7 +115,7 @@ class Detector:
         )
         self._newcomers = NewHosts(
             clock,
-            [one for one in discoverers if ILookAt.providedBy(one)],
+            [one for one in discoverers if IAddressProbe.providedBy(one)],
             sink=self,
             monotonic=monotonic,
             counts=self.counts,

@@ -14,7 +14,7 @@ from twisted_detector.detector.session_cache import SessionCache, worth_a_look
 from twisted_detector.detector.visit import InspectionSession
 from twisted_detector.errors import Busy, InspectionError, Malformed, Unauthorized, Unreachable
 from twisted_detector.events import Event
-from twisted_detector.interfaces import IInspector, IStreamValidator, Note, no_note
+from twisted_detector.interfaces import IInspector, IStreamValidator, RecordObservation, record_nothing
 from twisted_detector.model import (
     OUI,
     Candidate,
@@ -70,7 +70,7 @@ class InspectionRunner:
         validator: IStreamValidator,
         budget: ILoginBudget,
         emit: Callable[[Event], None],
-        note: Note = no_note,
+        note: RecordObservation = record_nothing,
         proof_every: int = 1,
         excluded: Container[str] = (),
         maker_of: Callable[[Mac], str] = lambda mac: "",
@@ -227,7 +227,7 @@ class InspectionRunner:
     def _silent(self, key: int, reason: str) -> None:
         """A device did not answer."""
         now = self._clock.seconds()
-        self._guestbook.doubt(key)
+        self._guestbook.invalidate(key)
         self._note(now, self._registry.candidate(key).address, "check", f"no answer: {reason}")
         self._registry.silent(key, reason, now)
         self.missed(key)

@@ -46,16 +46,16 @@ class _Permit:
         self._free = False
         self._sent = False
 
-    async def ask(self) -> bool:
+    async def acquire(self) -> bool:
         if self._sent and not self._free:
             return await self._again()
         self._sent = True
         return True
 
-    def let_in(self) -> None:
+    def accepted(self) -> None:
         self._free = True
 
-    def no_attempt(self) -> None:
+    def not_counted(self) -> None:
         self._sent = False
 
 
@@ -85,34 +85,34 @@ async def spend(
     :param doubted: whether an outcome says that it was refused after it had been let in.
     :raises Unauthorized: the device refused it, or (``attempted`` False) the budget forbids to send it.
     """
-    if not await budget.spend(candidate, login, clock.seconds()):
+    if not await budget.charge(candidate, login, clock.seconds()):
         raise Unauthorized("no login may be tried now", attempted=False)
     watched = _Watched(login.password.reveal())
-    permit = _Permit(lambda: budget.again(candidate, login, clock.seconds()))
+    permit = _Permit(lambda: budget.charge_again(candidate, login, clock.seconds()))
 
     def unclear() -> None:
         if watched.looks:
-            budget.unanswered(candidate, login)
+            budget.record_unanswered(candidate, login)
         else:
-            budget.unspent(candidate, login)
+            budget.refund(candidate, login)
 
     try:
         outcome = await attempt(Login(login.name, watched, permit=permit))
     except Unauthorized as error:
         if error.attempted or (error.attempted is None and watched.looks):
             error.attempted = True
-            budget.refused(candidate, login, clock.seconds(), error.locked)
+            budget.record_refused(candidate, login, clock.seconds(), error.locked)
         else:
-            budget.unspent(candidate, login)
+            budget.refund(candidate, login)
         raise
     except BaseException:  # cancelled, or whatever else: the budget must know
         unclear()
         raise
     right = let_in(outcome)
     if right:
-        budget.accepted(candidate, login, clock.seconds())
+        budget.record_accepted(candidate, login, clock.seconds())
     if (right is False or doubted(outcome)) and watched.looks:
-        budget.doubted(candidate, login, clock.seconds())
+        budget.record_doubt(candidate, login, clock.seconds())
     elif not right:
         unclear()
     return outcome

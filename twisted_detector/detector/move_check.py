@@ -14,7 +14,7 @@ from twisted.internet.interfaces import IReactorTime
 from txaio.tx import make_logger
 
 from twisted_detector.errors import CamdetectError
-from twisted_detector.interfaces import IKnock
+from twisted_detector.interfaces import ILiveness
 from twisted_detector.model import Candidate, Inspection, Mac, Sighting
 from twisted_detector.registry.matching import as_sighting
 from twisted_detector.registry.registry import Registry
@@ -42,7 +42,7 @@ class MoveCheck:
         clock: IReactorTime,
         registry: Registry,
         *,
-        knock: IKnock | None,
+        knock: ILiveness | None,
         macs: Callable[[], Mapping[str, Mac]],
         identify: Callable[[Candidate], Awaitable[Inspection | None]],
         excluded: Container[str],
@@ -83,12 +83,12 @@ class MoveCheck:
             del self._held[address]
         return held
 
-    async def _is_still_there(self, knock: IKnock, device: Candidate) -> bool:
+    async def _is_still_there(self, knock: ILiveness, device: Candidate) -> bool:
         """Whether a device answers where it was, and not another one in its place."""
         if device.mac is None or device.address in self._excluded:
             return False
         try:
-            answers = await knock.answers(device.address, (*device.rtsp_ports, *device.open_ports))
+            answers = await knock.is_alive(device.address, (*device.rtsp_ports, *device.open_ports))
         except (OSError, CamdetectError) as problem:
             self.log.warn("{address} cannot be knocked at: {problem}", address=device.address, problem=problem)
             return False

@@ -10,7 +10,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
 from txaio.tx import make_logger
 
-from twisted_detector.interfaces import ILookAt, ISightingSink, Note, no_note
+from twisted_detector.interfaces import IAddressProbe, ISightingSink, RecordObservation, record_nothing
 from twisted_detector.model import Mac
 
 #: Looks at one time; each is some ten datagrams, or a connect to each usual port. A flood of made-up neighbours gets no
@@ -35,12 +35,12 @@ class NewHosts:
     def __init__(
         self,
         clock: IReactorTime,
-        lookers: Sequence[ILookAt],
+        lookers: Sequence[IAddressProbe],
         *,
         sink: ISightingSink,
         monotonic: Callable[[], float],
         counts: Counter[str],
-        note: Note = no_note,
+        note: RecordObservation = record_nothing,
     ) -> None:
         self._clock = clock
         self._lookers = tuple(lookers)
@@ -66,7 +66,7 @@ class NewHosts:
         self.counts["newcomers"] += 1
         self._note(self._clock.seconds(), address, "neighbours", f"a new neighbour, {mac}: it is looked at")
         for looker in self._lookers:
-            looking: Deferred[None] = Deferred.fromCoroutine(looker.look_at(address, self._sink))
+            looking: Deferred[None] = Deferred.fromCoroutine(looker.probe(address, self._sink))
             looking.addTimeout(TIMEOUT, self._clock)
             self._looking.add(looking)
             looking.addErrback(self._failed, address)

@@ -213,12 +213,12 @@ class PictureScheduler(Service):
     ) -> Picture | None:
         """One taker's picture. What a login is used for is his name: one that has no right to snapshots may watch."""
         budget, clock, purpose = self._budget, self._clock, taker.name
-        if login is None or not await budget.risk(candidate, login, clock.seconds(), purpose):
+        if login is None or not await budget.charge_purpose(candidate, login, clock.seconds(), purpose):
             try:
                 return await taker.take(camera, None)
             except Unauthorized as error:
                 if error.locked:
-                    budget.locked(candidate, clock.seconds())
+                    budget.record_lockout(candidate, clock.seconds())
                 raise
         refused = locked = False
         try:
@@ -227,7 +227,7 @@ class PictureScheduler(Service):
             refused, locked = error.attempted is not False, error.locked
             raise
         finally:
-            budget.risked(candidate, login, clock.seconds(), purpose, refused=refused, locked=locked)
+            budget.record_purpose(candidate, login, clock.seconds(), purpose, refused=refused, locked=locked)
 
     def _ended(self, result: Picture | Failure | None, camera_id: str, in_turn: bool, done: Deferred[None]) -> None:
         """Keep the picture, tell of it, and answer everybody who waits for it."""

@@ -9,7 +9,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
 from txaio.tx import make_logger
 
-from twisted_detector.interfaces import IFinder, INeighbours, ISightingSink, Note, no_note
+from twisted_detector.interfaces import IFinder, INeighbours, ISightingSink, RecordObservation, record_nothing
 from twisted_detector.model import Candidate, Sighting
 from twisted_detector.registry.lifecycle import Phase
 from twisted_detector.registry.registry import Registry
@@ -43,7 +43,7 @@ class Relocator:
         finders: Sequence[IFinder],
         sink: ISightingSink,
         sweep: Callable[[], None],
-        note: Note = no_note,
+        note: RecordObservation = record_nothing,
     ) -> None:
         self._clock = clock
         self._registry = registry

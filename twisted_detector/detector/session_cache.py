@@ -10,7 +10,7 @@ from twisted.internet.interfaces import IReactorTime
 
 from twisted_detector.detector.visit import InspectionSession
 from twisted_detector.events import CredentialAccepted, CredentialRefused, Event
-from twisted_detector.interfaces import Note
+from twisted_detector.interfaces import RecordObservation
 from twisted_detector.model import Candidate, Login, Stream
 from twisted_detector.registry.lifecycle import Phase
 from twisted_detector.registry.observations import login_texts
@@ -47,12 +47,12 @@ class ProofCache:
             left = 1 + int(key * _SPREAD % 1 * self._every)
         self._of[key] = _Proof(left, address, login)
 
-    def doubt(self, key: int) -> None:
+    def invalidate(self, key: int) -> None:
         """Something is wrong, or the device is gone: only a full proof will do."""
         if self._of.pop(key, None) is None:
             self._met.discard(key)
 
-    def holds(self, key: int, address: str, login: Login | None) -> bool:
+    def still_holds(self, key: int, address: str, login: Login | None) -> bool:
         """Count one check; whether a cheap one will do: proved lately, at this address, with this login."""
         standing = self._of.get(key)
         if standing is None or standing.address != address or standing.login != login:
@@ -84,7 +84,7 @@ class SessionCache:
         *,
         budget: ILoginBudget,
         emit: Callable[[Event], None],
-        note: Note,
+        note: RecordObservation,
         counts: Counter[str],
         proof_every: int,
     ) -> None:
@@ -102,7 +102,7 @@ class SessionCache:
         """The device is no more."""
         self._login_of.pop(key, None)
         self._played.discard(key)
-        self._standing.doubt(key)
+        self._standing.invalidate(key)
 
     # --- logins ----------------------------------------------------------------------------------------------------
 
@@ -117,7 +117,7 @@ class SessionCache:
     def login_for(self, key: int, candidate: Candidate) -> Login | None:
         """The same for a device that is known."""
         login = self._login_of.get(key)
-        return login if login in self._budget.allowed(candidate, self._clock.seconds()) else None
+        return login if login in self._budget.allowed_logins(candidate, self._clock.seconds()) else None
 
     def note_logins(self, key: int, visit: InspectionSession) -> None:
         """Keep the login that was let in for the next check; tell when it is another than before, and who was not."""
@@ -142,12 +142,12 @@ class SessionCache:
     # --- proofs ----------------------------------------------------------------------------------------------------
 
     def proof_stands(self, key: int, address: str, login: Login | None) -> bool:
-        """See :meth:`ProofCache.holds`; counts one check."""
-        return self._standing.holds(key, address, login)
+        """See :meth:`ProofCache.still_holds`; counts one check."""
+        return self._standing.still_holds(key, address, login)
 
-    def doubt(self, key: int) -> None:
-        """See :meth:`ProofCache.doubt`."""
-        self._standing.doubt(key)
+    def invalidate(self, key: int) -> None:
+        """See :meth:`ProofCache.invalidate`."""
+        self._standing.invalidate(key)
 
     def note_proof(self, key: int) -> None:
         """From now on cheap checks will do, if every stream is well; else the next check is a proof again."""
@@ -157,4 +157,4 @@ class SessionCache:
         if streams and well and all(one.validated for one in streams):
             self._standing.proved(key, self._registry.candidate(key).address, self._login_of.get(key))
         else:
-            self._standing.doubt(key)
+            self._standing.invalidate(key)

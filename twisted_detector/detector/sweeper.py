@@ -14,7 +14,7 @@ from txaio.tx import make_logger
 from twisted_detector.detector.schedule import Look, Schedule
 from twisted_detector.errors import CamdetectError
 from twisted_detector.events import Event, SweepFinished
-from twisted_detector.interfaces import IDiscoverer, IQuickLook, ISightingSink
+from twisted_detector.interfaces import IDiscoverer, IQuickSweep, ISightingSink
 
 #: A quick look that takes longer is none: two seconds of listening, and some for a busy reactor.
 QUICK_TIMEOUT = 10.0
@@ -110,7 +110,7 @@ class Sweeper:
     @property
     def looks_quickly(self) -> bool:
         """Whether any method can."""
-        return any(IQuickLook.providedBy(one) for one in self._discoverers)
+        return any(IQuickSweep.providedBy(one) for one in self._discoverers)
 
     def roll_call(self, done: Callable[[], None]) -> bool:
         """Look quickly now, out of turn, and call ``done`` at its end; False when something is under way."""
@@ -171,7 +171,7 @@ class Sweeper:
         if look is Look.SWEEP:
             timeout, work = self._timeout, [(one.name, _sweeping(one, sink)) for one in self._discoverers]
         else:
-            quick = [one for one in self._discoverers if IQuickLook.providedBy(one)]
+            quick = [one for one in self._discoverers if IQuickSweep.providedBy(one)]
             timeout, work = min(self._timeout, QUICK_TIMEOUT), [(one.name, _looking(one, sink)) for one in quick]
         for number, (_, coroutine) in enumerate(work):
             self._running[number] = running = Deferred.fromCoroutine(coroutine)
@@ -240,6 +240,6 @@ def _sweeping(discoverer: IDiscoverer, sink: ISightingSink) -> Coroutine[Deferre
 
 def _looking(discoverer: Any, sink: ISightingSink) -> Coroutine[Deferred[Any], Any, None]:
     async def look() -> None:
-        await discoverer.look_quickly(sink)
+        await discoverer.sweep_quickly(sink)
 
     return look()

@@ -126,14 +126,14 @@ class InspectionSession:
             vendors = dict.fromkeys(filter(None, (inspection.manufacturer, *made_by, *self.candidate.vendors)))
             self.candidate = replace(self.candidate, vendors=tuple(vendors))
         now = self._clock.seconds()
-        self._budget.showed(self.candidate, now, firmware=firmware, door=door, wants_login=wants_login)
+        self._budget.record_fingerprint(self.candidate, now, firmware=firmware, door=door, wants_login=wants_login)
 
     def _logins(self) -> Sequence[Login]:
         if self.locked:
             return ()
         if self.login is not None:
             return (self.login,)
-        return self._budget.allowed(self.candidate, self._clock.seconds())
+        return self._budget.allowed_logins(self.candidate, self._clock.seconds())
 
     async def _spend(
         self,
@@ -160,11 +160,11 @@ class InspectionSession:
         """The device says that it locks though it was given nothing."""
         if error.locked and not self.locked:
             self.locked = True
-            self._budget.locked(self.candidate, self._clock.seconds())
+            self._budget.record_lockout(self.candidate, self._clock.seconds())
 
     def advice(self, reason: str) -> str:
         """Why the device is not entered, with what the budget says of it: what to do, and when it is tried again."""
-        outlook = self._budget.outlook(self.candidate, self._clock.seconds())
+        outlook = self._budget.explain_wait(self.candidate, self._clock.seconds())
         return "; ".join(filter(None, (reason, outlook)))
 
     async def prove_all(self, streams: Sequence[Stream]) -> tuple[Stream, ...]:
@@ -259,7 +259,7 @@ class InspectionSession:
     def _unauthorized(self, refusal: Unauthorized) -> StreamReport:
         if refusal.locked:
             return _unproved(Proof.AUTH, refusal, ReasonCode.LOCKED)
-        if self._played_with_login and self._budget.doubtful(self.candidate):
+        if self._played_with_login and self._budget.has_doubtful_login(self.candidate):
             # A full table of connections answers like a wrong password (Dahua): this one was right before.
             self.busy = DOUBT
             return StreamReport(proof=Proof.AUTH, validated=False, reason=DOUBT, code=ReasonCode.BUSY)

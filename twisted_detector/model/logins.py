@@ -37,13 +37,13 @@ class Secret:
 class Permit(Protocol):
     """What whoever lends a login wants to know of each time that it is sent."""
 
-    async def ask(self) -> bool:
+    async def acquire(self) -> bool:
         """It is about to be sent. False: it must not be: an earlier time may count as a failure already."""
 
-    def let_in(self) -> None:
+    def accepted(self) -> None:
         """The device let it in."""
 
-    def no_attempt(self) -> None:
+    def not_counted(self) -> None:
         """The device said that the last time was no wrong login: an old nonce, or nothing about logins at all."""
 
 
@@ -59,19 +59,19 @@ class Login:
     permit: Permit | None = field(default=None, repr=False, compare=False, kw_only=True)
 
     async def may_be_sent(self) -> None:
-        """Ends when it may be sent; see :meth:`Permit.ask`.
+        """Ends when it may be sent; see :meth:`Permit.acquire`.
 
         :raises errors.NotAgain: it must not be.
         """
-        if self.permit is not None and not await self.permit.ask():
+        if self.permit is not None and not await self.permit.acquire():
             raise NotAgain
 
     def was_let_in(self) -> None:
-        """See :meth:`Permit.let_in`."""
+        """See :meth:`Permit.accepted`."""
         if self.permit is not None:
-            self.permit.let_in()
+            self.permit.accepted()
 
     def was_no_attempt(self) -> None:
-        """See :meth:`Permit.no_attempt`."""
+        """See :meth:`Permit.not_counted`."""
         if self.permit is not None:
-            self.permit.no_attempt()
+            self.permit.not_counted()

@@ -199,7 +199,7 @@ class MqttClient(Service):
 
     def _due(self, timer: ConnectionTimer) -> None:
         del self._timers[timer]
-        self._machine.due(timer, self._monotonic())
+        self._machine.timer_expired(timer, self._monotonic())
 
     def announce(self, change: ConnectionChange) -> None:
         self.metrics.changed(change, self._reactor.seconds())
@@ -298,7 +298,7 @@ class MqttClient(Service):
 
     def _resay(self) -> None:
         try:
-            self._outbox.resay()
+            self._outbox.republish()
         except Exception:
             self.log.failure("The retained documents could not be said again")
 

@@ -102,7 +102,7 @@ class IConnection(Interface):
     def lost(epoch: int, reason: str, now: float) -> None:
         """Connection ``epoch`` broke."""
 
-    def due(timer: ConnectionTimer, now: float) -> None:
+    def timer_expired(timer: ConnectionTimer, now: float) -> None:
         """A timer ran out."""
 
 
@@ -135,5 +135,5 @@ class IOutbox(Interface):
     def depth() -> int:
         """How many messages are kept, in flight or not."""
 
-    def resay(topics: Iterable[str] | None = None) -> None:
+    def republish(topics: Iterable[str] | None = None) -> None:
         """Queue every retained document that is known (or those of ``topics``) again: the broker may have lost it."""

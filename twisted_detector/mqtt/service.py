@@ -191,9 +191,9 @@ class MqttService(Service):
         """See :class:`ISubscriber`."""
         return self.mqtt.subscribe(topic_filter, handler)
 
-    def resay(self, topics: Iterable[str]) -> None:
+    def republish(self, topics: Iterable[str]) -> None:
         """Say what was said last on these retained topics once more, though nothing has changed."""
-        self.outbox.resay(topics)
+        self.outbox.republish(topics)
 
     # --- how it stands ---------------------------------------------------------------------------------------------
 

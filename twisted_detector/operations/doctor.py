@@ -155,7 +155,7 @@ class Doctor:
 
     def _of_followers(self) -> Iterator[Finding]:
         following = self._following()
-        for one in following.standings() if following is not None else ():
+        for one in following.statuses() if following is not None else ():
             level = WARN if one.phase in (TargetPhase.AWAY, TargetPhase.REFUSED) or one.reason else OK
             text = f"{one.where}: {one.phase}" + (f": {one.reason}" if one.reason else "")
             yield Finding(one.name, level, text, _FOLLOWERS if level == WARN else "")

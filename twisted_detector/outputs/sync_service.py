@@ -139,9 +139,9 @@ class SyncService(Service):
     def _all(self) -> list[SyncTarget]:
         return [one for followers in self._followers.values() for one in followers]
 
-    def standings(self) -> tuple[TargetStatus, ...]:
+    def statuses(self) -> tuple[TargetStatus, ...]:
         """See :class:`ISyncStatus`."""
-        return tuple(one.standing for one in self._all())
+        return tuple(one.status for one in self._all())
 
     # --- hearing ---------------------------------------------------------------------------------------------------
 
@@ -230,7 +230,7 @@ class SyncService(Service):
         lines: list[str] = []
         for follower in self._followers.get("frigate", ()):
             told = await follower.what_would_change(wanted)
-            lines += [*told.diff, *([f"# {follower.standing.name}: {told.remark}"] if told.remark else [])]
+            lines += [*told.diff, *([f"# {follower.status.name}: {told.remark}"] if told.remark else [])]
         return lines
 
 

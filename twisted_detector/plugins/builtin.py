@@ -166,7 +166,7 @@ class OnvifMaker:
             monotonic=time.monotonic,
             onvif_ports=tuple(dict.fromkeys((*DEFAULT_PORTS, config.onvif_port, config.http_port))),
             allow_basic=context.parts[ClearTextPolicy].allows_candidate,
-            login_follows=lambda candidate: bool(budget.allowed(candidate, context.reactor.seconds())),
+            login_follows=lambda candidate: bool(budget.allowed_logins(candidate, context.reactor.seconds())),
             turns=CooperativeQueue(context.reactor, monotonic=time.monotonic),
             lanes=context.parts[DeviceLocks],
         )

@@ -83,7 +83,7 @@ class AnnouncerMaker:
             cameras=cameras,
             also=also,
             publish=context.publish,
-            resay=mqtt.resay,
+            resay=mqtt.republish,
             subscribe=context.subscribe,
             owner_of=owner_of,
         )

@@ -63,7 +63,7 @@ class ObservationLog:
         self._heard: OrderedDict[str, dict[tuple[str, str], Observation]] = OrderedDict()
         self._asked: OrderedDict[str, dict[tuple[str, str], Observation]] = OrderedDict()
 
-    def note(self, at: float, address: str, source: str, what: str) -> None:
+    def record(self, at: float, address: str, source: str, what: str) -> None:
         """Write one fact down; the same again is counted."""
         text = "".join(one for one in what if one.isprintable())[:MAX_TEXT]
         facts = self._page(address, heard=source in _HEARSAY)
@@ -97,7 +97,7 @@ class ObservationLog:
         """See :class:`IEventListener`."""
         if isinstance(event, CameraEvent):
             for address, text in _told(event):
-                self.note(event.at, address, "camera", f"{event.camera.id} {text}")
+                self.record(event.at, address, "camera", f"{event.camera.id} {text}")
 
 
 def _told(event: CameraEvent) -> Iterator[tuple[str, str]]:

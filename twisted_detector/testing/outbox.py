@@ -72,7 +72,7 @@ class MemoryOutbox:
         """See IOutbox."""
         return len(self._waiting) + len(self._in_flight)
 
-    def resay(self, topics: Iterable[str] | None = None) -> None:
+    def republish(self, topics: Iterable[str] | None = None) -> None:
         """See IOutbox."""
         self.resaid += 1
         queued = {item.message.topic for item in self._waiting}

@@ -25,7 +25,7 @@ from twisted_detector.discovery.sweep.port_scan import PortScan
 from twisted_detector.discovery.sweep.ports import CAMERA_PORTS, RTSP_PORTS, ports_to_try
 from twisted_detector.discovery.sweep.resolving import HostResolution
 from twisted_detector.discovery.sweep.targets import INTERFACES, ScanPlan
-from twisted_detector.interfaces import IDiscoverer, ILookAt, INeighbours, ISightingSink
+from twisted_detector.interfaces import IAddressProbe, IDiscoverer, INeighbours, ISightingSink
 from twisted_detector.model import Interface, Mac, Sighting
 
 METHOD = "neighboursweep"
@@ -42,7 +42,7 @@ def open_asker(reactor: Any, interfaces: Sequence[Interface], heard: Heard) -> A
         return KernelArp()
 
 
-@implementer(IDiscoverer, ILookAt)
+@implementer(IDiscoverer, IAddressProbe)
 class ArpSweep:
     """Finds who lives on this machine's links, and their open camera ports.
 
@@ -123,7 +123,7 @@ class ArpSweep:
         if self._beyond is not None:
             await self._beyond.sweep(sink)
 
-    async def look_at(self, address: str, sink: ISightingSink) -> None:
+    async def probe(self, address: str, sink: ISightingSink) -> None:
         """Look at one address on a link; nothing when it is excluded, not to be swept, or an IPv6 address."""
         if ":" in address:
             return

@@ -11,7 +11,7 @@ from zope.interface import implementer
 
 from twisted_detector.discovery.rate_limit import PacketRateLimiter
 from twisted_detector.discovery.sweep.connector import EpollConnector, Outcome, TcpConnector
-from twisted_detector.interfaces import IKnock
+from twisted_detector.interfaces import ILiveness
 from twisted_detector.model.addresses import SILENT_PORTS
 
 METHOD = "knock"
@@ -23,7 +23,7 @@ _WAITS = (0.15, 0.35)
 _ANY_PORT = 80
 
 
-@implementer(IKnock)
+@implementer(ILiveness)
 class TcpLiveness:
     """Connects and hangs up; nothing is sent over the connection. IPv4 only.
 
@@ -39,8 +39,8 @@ class TcpLiveness:
         self._pacer = pacer
         self._make_connector = make_connector
 
-    async def answers(self, address: str, ports: Sequence[int]) -> bool:
-        """See :class:`IKnock`."""
+    async def is_alive(self, address: str, ports: Sequence[int]) -> bool:
+        """See :class:`ILiveness`."""
         if ":" in address:
             return False
         port = next((one for one in ports if one not in SILENT_PORTS), _ANY_PORT)

@@ -19,7 +19,15 @@ from twisted_detector.discovery.multicast.sockets import Group
 from twisted_detector.discovery.wsdiscovery.dialects import Dialects
 from twisted_detector.discovery.wsdiscovery.listener import METHOD, WSDiscoveryListener
 from twisted_detector.discovery.wsdiscovery.unicast import UnicastProbes
-from twisted_detector.interfaces import IDiscoverer, IFinder, ILookAt, INeighbours, IQuickLook, ISightingSink, IWatcher
+from twisted_detector.interfaces import (
+    IAddressProbe,
+    IDiscoverer,
+    IFinder,
+    INeighbours,
+    IQuickSweep,
+    ISightingSink,
+    IWatcher,
+)
 from twisted_detector.model import Candidate, Interface
 from twisted_detector.wire.lan import wsdiscovery as wire
 
@@ -36,7 +44,7 @@ _ANYWHERE, _ANYWHERE_IPV6 = Interface("", 0, "0.0.0.0", 0), Interface("", 0, "::
 Worded = Callable[[str], bytes]
 
 
-@implementer(IDiscoverer, IWatcher, IQuickLook, ILookAt, IFinder)
+@implementer(IDiscoverer, IWatcher, IQuickSweep, IAddressProbe, IFinder)
 class WSDiscovery(MulticastDiscoverer):
     """Probes every multicast interface when told to, and listens for Hello and Bye all the time.
 
@@ -116,14 +124,14 @@ class WSDiscovery(MulticastDiscoverer):
 
     # --- IQuickLook, ILookAt, IFinder ------------------------------------------------------------------------------
 
-    async def look_quickly(self, sink: ISightingSink) -> None:
+    async def sweep_quickly(self, sink: ISightingSink) -> None:
         """Probe in the few dialects that all known devices answer, once and once more."""
         interfaces = await self.usable()
         with self.asking(sink, asked_from(interfaces), interfaces) as (opened, questions):
             if self._probe(opened, questions, self._dialects.cover(), repeats=_QUICK_REPEATS):
                 await deferLater(self._reactor, _QUICK_LISTEN)
 
-    async def look_at(self, address: str, sink: ISightingSink) -> None:
+    async def probe(self, address: str, sink: ISightingSink) -> None:
         """Probe one address in all dialects; nothing when it is excluded."""
         interfaces = await self._neighbours.interfaces()
         with self.asking(sink, self._ways_to(address, interfaces), interfaces) as (opened, questions):

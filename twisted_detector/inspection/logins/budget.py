@@ -63,7 +63,7 @@ class LoginBudget:
 
     # --- asking ----------------------------------------------------------------------------------------------------
 
-    def allowed(self, candidate: Candidate, now: float) -> Sequence[Login]:
+    def allowed_logins(self, candidate: Candidate, now: float) -> Sequence[Login]:
         """See :class:`ILoginBudget`."""
         if not self._may_have_a_secret(candidate):
             return ()
@@ -82,7 +82,7 @@ class LoginBudget:
         good = {sheet.good for sheet in self._ledger.met(candidate).values()} - {""}
         return next((login for login in logins_for(self._logins, candidate) if self._mark(login) in good), None)
 
-    def outlook(self, candidate: Candidate, now: float) -> str:
+    def explain_wait(self, candidate: Candidate, now: float) -> str:
         """See :class:`ILoginBudget`."""
         logins = logins_for(self._logins, candidate)
         if not logins:
@@ -107,9 +107,9 @@ class LoginBudget:
 
     # --- spending --------------------------------------------------------------------------------------------------
 
-    async def spend(self, candidate: Candidate, login: Login, now: float) -> bool:
+    async def charge(self, candidate: Candidate, login: Login, now: float) -> bool:
         """See :class:`ILoginBudget`."""
-        if login not in self.allowed(candidate, now):
+        if login not in self.allowed_logins(candidate, now):
             return False
         mark = self._mark(login)
         if all(sheet.proved == mark for sheet in self._ledger.noted(candidate)):
@@ -118,11 +118,11 @@ class LoginBudget:
         await self._ledger.charge(candidate, (mark,), now)
         if not self._kept() and not good:
             # Whoever is started again and again with a full disk would have a new chance each time.
-            self.unspent(candidate, login)
+            self.refund(candidate, login)
             return False
         return True
 
-    async def again(self, candidate: Candidate, login: Login, now: float) -> bool:
+    async def charge_again(self, candidate: Candidate, login: Login, now: float) -> bool:
         """See :class:`ILoginBudget`."""
         mark = self._mark(login)
         sheets = self._ledger.known(candidate, now)
@@ -138,17 +138,17 @@ class LoginBudget:
         await self._ledger.charge(candidate, (self._mark(login, _AGAIN),), now)
         return self._kept()
 
-    def unspent(self, candidate: Candidate, login: Login) -> None:
+    def refund(self, candidate: Candidate, login: Login) -> None:
         """See :class:`ILoginBudget`."""
         self._ledger.withdraw(candidate, self._mark(login))
 
-    def unanswered(self, candidate: Candidate, login: Login) -> None:
+    def record_unanswered(self, candidate: Candidate, login: Login) -> None:
         """See :class:`ILoginBudget`."""
         mark = self._mark(login)
         if any(sheet.good == mark for sheet in self._ledger.noted(candidate)):
             self._ledger.withdraw(candidate, mark, self._mark(login, _AGAIN))
 
-    def doubted(self, candidate: Candidate, login: Login, now: float) -> None:
+    def record_doubt(self, candidate: Candidate, login: Login, now: float) -> None:
         """See :class:`ILoginBudget`."""
         mark = self._mark(login)
 
@@ -160,36 +160,36 @@ class LoginBudget:
 
         self._ledger.note(candidate, doubt)
 
-    def accepted(self, candidate: Candidate, login: Login, now: float) -> None:
+    def record_accepted(self, candidate: Candidate, login: Login, now: float) -> None:
         """See :class:`ILoginBudget`."""
         mark, again = self._mark(login), self._mark(login, _AGAIN)
         self._ledger.note(candidate, lambda sheet: sheet.withdraw(again) | sheet.accept(mark))
 
-    def refused(self, candidate: Candidate, login: Login, now: float, locked: bool) -> None:
+    def record_refused(self, candidate: Candidate, login: Login, now: float, locked: bool) -> None:
         """See :class:`ILoginBudget`."""
         mark = self._mark(login)
         self._ledger.note(candidate, lambda sheet: sheet.refuse(mark, now))
         if locked:
-            self.locked(candidate, now)
+            self.record_lockout(candidate, now)
         self.log.warn(
             "{address} refused the login {name}; it is not tried there again until it changes",
             address=candidate.address,
             name=login.name,
         )
 
-    def doubtful(self, candidate: Candidate) -> bool:
+    def has_doubtful_login(self, candidate: Candidate) -> bool:
         """See :class:`ILoginBudget`."""
         return any(sheet.good in sheet.failures for sheet in self._ledger.met(candidate).values())
 
-    def locked(self, candidate: Candidate, now: float) -> None:
+    def record_lockout(self, candidate: Candidate, now: float) -> None:
         """See :class:`ILoginBudget`."""
         self._ledger.note(candidate, lambda sheet: sheet.lock(now))
 
     # --- for one purpose -------------------------------------------------------------------------------------------
 
-    async def risk(self, candidate: Candidate, login: Login, now: float, purpose: str) -> bool:
+    async def charge_purpose(self, candidate: Candidate, login: Login, now: float, purpose: str) -> bool:
         """See :class:`ILoginBudget`."""
-        if login not in self.allowed(candidate, now):
+        if login not in self.allowed_logins(candidate, now):
             return False
         mark, sheets = self._mark(login, purpose), self._ledger.known(candidate, now)
         if any(
@@ -203,7 +203,7 @@ class LoginBudget:
         await self._ledger.charge(candidate, (mark,), now)
         return True
 
-    def risked(
+    def record_purpose(
         self,
         candidate: Candidate,
         login: Login,
@@ -218,9 +218,9 @@ class LoginBudget:
         self._ledger.withdraw(candidate, mark)
         self._ledger.note(candidate, lambda sheet: sheet.refuse(mark, now) if refused else sheet.dare(mark))
         if locked:
-            self.locked(candidate, now)
+            self.record_lockout(candidate, now)
 
-    def showed(
+    def record_fingerprint(
         self, candidate: Candidate, now: float, *, firmware: str = "", door: str = "", wants_login: bool = True
     ) -> None:
         """See :class:`ILoginBudget`."""

@@ -74,7 +74,7 @@ class Connection:
     def lost(self, epoch: int, reason: str, now: float) -> None:
         self._enter(lambda: self._ended(epoch, reason, now, False))
 
-    def due(self, timer: ConnectionTimer, now: float) -> None:
+    def timer_expired(self, timer: ConnectionTimer, now: float) -> None:
         self._enter(lambda: self._due(timer, now))
 
     def _enter(self, step: Callable[[], None]) -> None:

@@ -205,7 +205,7 @@ class Outbox:
                 self._release(entry)
         self._settle()
 
-    def resay(self, topics: Iterable[str] | None = None) -> None:
+    def republish(self, topics: Iterable[str] | None = None) -> None:
         self._resay.begin(topics)
         if self._resay:
             self.on_ready()

@@ -107,5 +107,5 @@ class TargetStatus:
 class ISyncStatus(Interface):
     """How all places that follow stand."""
 
-    def standings() -> tuple[TargetStatus, ...]:
+    def statuses() -> tuple[TargetStatus, ...]:
         """One for each place."""

@@ -51,7 +51,7 @@ class SyncTarget:
         self._running: Deferred[None] | None = None
         self._later: IDelayedCall | None = None
         self._stopped = False
-        self.standing = TargetStatus(delivery.name, delivery.where)
+        self.status = TargetStatus(delivery.name, delivery.where)
 
     @property
     def base(self) -> Entries:
@@ -125,12 +125,12 @@ class SyncTarget:
             self._go()
 
     def _succeeded(self, wanted: Entries, done: Delivered) -> None:
-        before = self.standing
+        before = self.status
         self._done = wanted
         if not self._dry and done.written != self._base:
             self._base = done.written
             self._save(done.written)
-        self.standing = TargetStatus(
+        self.status = TargetStatus(
             before.name,
             before.where,
             TargetPhase.DRY if self._dry else TargetPhase.DONE,
@@ -157,7 +157,7 @@ class SyncTarget:
     def _failed(self, wanted: Entries, failure: Failure) -> None:
         if self._stopped:
             return
-        before = self.standing
+        before = self.status
         tries = before.tries + 1
         theirs = failure.check(Away, NotTaken)
         reason = str(failure.value) if theirs else "a fault of ours; the log has it"
@@ -166,7 +166,7 @@ class SyncTarget:
         elif not before.tries or reason != before.reason:
             self.log.warn("{name}: {where}: {reason}", name=before.name, where=before.where, reason=reason)
         refused = failure.check(Away) is None
-        self.standing = TargetStatus(
+        self.status = TargetStatus(
             before.name,
             before.where,
             TargetPhase.REFUSED if refused else TargetPhase.AWAY,

@@ -37,8 +37,8 @@ from twisted_detector.wire.soap.xml import (
 __all__ = [
     "Element",
     "Fault",
-    "SoapRequest",
     "SoapFault",
+    "SoapRequest",
     "UsernameToken",
     "about_time",
     "attribute",

@@ -1,0 +1,102 @@
+"""The bounds that the house puts on what it keeps and on what it does at once: one helper for each kind.
+
+Every bound has its number, and the reason for that number, where it is used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterator
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+K = TypeVar("K", bound=Hashable)
+V = TypeVar("V")
+
+
+class BoundedDict(dict[K, V]):
+    """A dictionary that forgets its oldest entry when a new one finds no room.
+
+    An entry is as old as its last insertion or :meth:`touch`; to replace its value does not make it younger.
+
+    :param bound: entries at most, at least 1.
+    """
+
+    __slots__ = ("bound",)
+
+    def __init__(self, bound: int) -> None:
+        super().__init__()
+        self.bound = bound
+
+    def __setitem__(self, key: K, value: V) -> None:
+        if key not in self and len(self) >= self.bound:
+            del self[next(iter(self))]
+        super().__setitem__(key, value)
+
+    def setdefault(self, key: K, default: V) -> V:
+        """As of a dictionary; a new entry counts against the bound."""
+        if key not in self:
+            self[key] = default
+        return self[key]
+
+    def update(self, *others: Any, **named: Any) -> None:
+        """As of a dictionary; each new entry counts against the bound."""
+        for key, value in dict(*others, **named).items():
+            self[key] = value
+
+    def touch(self, key: K) -> None:
+        """Make an entry the youngest.
+
+        :raises KeyError: there is no such entry.
+        """
+        super().__setitem__(key, self.pop(key))
+
+
+class BoundedSet(Generic[K]):
+    """What was met before: the oldest are forgotten when there are more than ``bound``."""
+
+    __slots__ = ("_items",)
+
+    def __init__(self, bound: int) -> None:
+        self._items: BoundedDict[K, None] = BoundedDict(bound)
+
+    def add(self, item: K) -> bool:
+        """Remember ``item``; whether it is new."""
+        if item in self._items:
+            return False
+        self._items[item] = None
+        return True
+
+    def discard(self, item: K) -> None:
+        """Forget ``item``, if it is known."""
+        self._items.pop(item, None)
+
+    def __contains__(self, item: object) -> bool:
+        return item in self._items
+
+    def __iter__(self) -> Iterator[K]:
+        return iter(self._items)
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+
+@dataclass(frozen=True, slots=True)
+class TurnBudget:
+    """How much of a burst is handled in one turn of the reactor, before timers and other sockets have theirs.
+
+    :ivar steps: at most so many.
+    :ivar seconds: none is begun after so long; one step may take longer.
+    :ivar monotonic: seconds of a clock that never jumps.
+    """
+
+    steps: int
+    seconds: float
+    monotonic: Callable[[], float]
+
+    def turn(self) -> Iterator[int]:
+        """Count the steps of one turn: ``for step in budget.turn(): …``, which ends when either bound is reached."""
+        until = self.monotonic() + self.seconds
+        for step in range(self.steps):
+            yield step
+            if self.monotonic() >= until:
+                return

@@ -75,7 +75,7 @@ def main() -> None:
             "",
             f"{os.cpu_count()} cores, Python {platform.python_version()}, Linux {platform.release()}, load average at"
             f" the end {os.getloadavg()[0]:.1f}; `make bench-import`. That the idle daemon, connected, stays below"
-            " 60 MiB is a test (`tests/lan/test_idle.py`).",
+            " 70 MiB is a test (`tests/lan/test_idle.py`).",
         ]
     )
     print(text)

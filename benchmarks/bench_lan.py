@@ -30,7 +30,7 @@ from tests.lan.farm import plant
 from tests.lan.lab import REASON, Host, Lab
 from tests.lan.site import LOGIN, Site, cid
 from tests.processes import Process, wait_until
-from twisted_detector.detector.picture_scheduler import FIRST, PAUSE
+from twisted_detector.detector.picture_scheduler import FIRST_SPREAD, START_DELAY
 
 ROOT = Path(__file__).resolve().parents[1]
 TITLE = "## A LAN of cameras"
@@ -129,7 +129,7 @@ def _steady(calm_seconds: float) -> dict[str, str]:
 
 
 #: Seconds in which the first picture of every camera is taken; the next come an hour later.
-FIRST_PICTURES = PAUSE + FIRST + 10.0
+FIRST_PICTURES = START_DELAY + FIRST_SPREAD + 10.0
 
 
 def _calm(site: Site, pid: int, seconds: float) -> Calm:

@@ -9,6 +9,7 @@ cameras are one process on the same machine; its work is in the time, and its pr
 from __future__ import annotations
 
 import argparse
+import gc
 import os
 import platform
 import resource
@@ -29,11 +30,10 @@ from twisted.internet.task import react
 
 from benchmarks.page import write_section
 from tests.processes import Process
+from twisted_detector.inspection.cooperative_queue import CooperativeQueue
 from twisted_detector.inspection.http.client import HttpClient, HttpResponse
 from twisted_detector.inspection.onvif.inspector import OnvifInspector
-from twisted_detector.inspection.yielding import CooperativeQueue
 from twisted_detector.model import Candidate, Inspection, Login, Secret, Status
-from twisted_detector.service import garbage as collector
 
 reactor: Any = _reactor
 TITLE = "## ONVIF inspections"
@@ -111,15 +111,15 @@ class Stalls:
 
 
 async def measure(candidates: Sequence[Candidate], pid: int) -> Run:
-    turns = CooperativeQueue(reactor, monotonic=time.monotonic)
+    queue = CooperativeQueue(reactor, monotonic=time.monotonic)
     inspector = OnvifInspector(
         reactor,
         timeout=10.0,
         random=os.urandom,
         monotonic=time.monotonic,
-        turns=turns,
+        queue=queue,
         login_follows=lambda candidate: True,
-        open_transport=lambda: Counting(reactor, timeout=10.0, turns=turns),
+        open_transport=lambda: Counting(reactor, timeout=10.0, queue=queue),
     )
     Counting.requests = 0
     ours, theirs, began, stalls = own_cpu(), cpu_of(pid), time.monotonic(), Stalls()
@@ -146,7 +146,8 @@ async def runs_of(auth: str, count: int, runs: int) -> list[Run]:
                 for one in addresses
             ]
             await measure(candidates[:1], cameras.pid)
-            collector.calm()  # as the daemon does when it has started
+            gc.freeze()  # as the daemon does when it has started
+            gc.set_threshold(*gc.get_threshold()[:2], 100)
             return [await measure(candidates, cameras.pid) for _ in range(runs)]
         finally:
             cameras.end()

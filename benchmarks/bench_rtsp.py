@@ -9,6 +9,7 @@ daemon's own code (``RtspValidator`` on a real reactor) in a fresh interpreter. 
 from __future__ import annotations
 
 import argparse
+import gc
 import json
 import os
 import platform
@@ -54,9 +55,8 @@ def measure(urls: Sequence[str], what: str, rounds: int) -> None:
     from twisted.internet.task import LoopingCall, react
 
     from twisted_detector.inspection.device_locks import DeviceLocks
-    from twisted_detector.inspection.rtsp.inspector import RtspValidator
+    from twisted_detector.inspection.rtsp.validator import RtspValidator
     from twisted_detector.model import Stream
-    from twisted_detector.service.garbage import calm
 
     at_once = 1 if what == "one" else len(urls)
     validator_waits: list[float] = []
@@ -81,10 +81,11 @@ def measure(urls: Sequence[str], what: str, rounds: int) -> None:
 
     async def run(reactor: Any) -> None:
         # Addresses of the loopback network: one device each, as cameras are.
-        lanes = DeviceLocks()
-        validator = RtspValidator(reactor, timeout=TIMEOUT, lanes=lanes)
+        locks = DeviceLocks()
+        validator = RtspValidator(reactor, timeout=TIMEOUT, device_locks=locks)
         await everything(validator, "validate")  # code is loaded, streams are known
-        calm()  # as the daemon does after its start
+        gc.freeze()  # as the daemon does after its start
+        gc.set_threshold(*gc.get_threshold()[:2], 100)
         look = "check" if what == "check" else "validate"
         if what == "check":
             await everything(validator, "check")  # connections stand
@@ -127,7 +128,7 @@ def measure(urls: Sequence[str], what: str, rounds: int) -> None:
                 }
             )
         )
-        lanes.drop_all()
+        locks.close_all_kept()
 
     react(lambda reactor: Deferred.fromCoroutine(run(reactor)), (), _reactor)
 

@@ -4,8 +4,8 @@
 
 The page is the real one over a real socket (``tests/web_stage.py``), the browser is Debian's Chromium, headless. First
 paint is the browser's own figure (PerformanceObserver, ``paint``), from the beginning of the navigation, without a
-cache; the first visit also loads the web server into the daemon. An update is measured from the event's own stamp to
-the frame after the one that shows it. The longest task is that of a Chromium trace (``RunTask`` of the main thread).
+cache. An update is measured from the event's own stamp to the frame after the one that shows it. The longest task is
+that of a Chromium trace (``RunTask`` of the main thread).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A service that obeys: each command switches an output exactly once, although messages may come twice.
+"""A service that executes commands: each switches an output exactly once, although messages may come twice.
 
 Switch it on in the configuration file; what is written to ``path`` is 1 or 0, as the kernel's GPIO files take it:
 
@@ -9,7 +9,7 @@ Switch it on in the configuration file; what is written to ``path`` is 1 or 0, a
 
 A command is ``{"id": "…", "on": true, "timestamp": "2026-01-31T12:00:00Z"}``; the answer is on ``<topic>/result``. The
 id is on the disk before the output is switched, and kept until its command would be refused as too old. After a crash
-between the two, a repeated command is not obeyed again: the answer says that nobody knows how the output stands.
+between the two, a repeated command is not executed again: the answer says that the state of the output is unknown.
 """
 
 import json
@@ -40,7 +40,7 @@ class Actuator(Service):
     def __init__(self, context, in_thread, topic, path, *, max_age=30.0, state=None):
         self.context, self.in_thread, self.topic, self.path = context, in_thread, topic, Path(path)
         self.max_age, self.state = float(max_age), Path(state or context.config.state_dir / "actuator.json")
-        self.answers = {}  # id → [seconds of its timestamp, the answer; None until it is obeyed]
+        self.answers = {}  # id → [seconds of its timestamp, the answer; None until it is executed]
         self.not_before = 0.0
 
     def startService(self):
@@ -51,25 +51,25 @@ class Actuator(Service):
         except FileNotFoundError:
             self.answers = {}
         except (OSError, ValueError, LookupError, TypeError):
-            # What was obeyed before is not known any more, so nothing from before is obeyed.
+            # What was executed before is not known any more, so no command from before is executed.
             self.answers, self.not_before = {}, self.context.clock.seconds()
-        self.unsubscribe = self.context.subscribe(self.topic, self.heard)
+        self.unsubscribe = self.context.subscribe(self.topic, self.receive)
 
     def stopService(self):
         super().stopService()
         self.unsubscribe()
 
-    async def heard(self, _, payload):  # one at a time: the next message waits until this one is done
+    async def receive(self, _, payload):  # one at a time: the next message waits until this one is done
         identifier = None
         try:
             identifier, on, at = read(payload)
-            answer = await self.obey(identifier, on, at)
+            answer = await self.execute(identifier, on, at)
         except (ValueError, LookupError, TypeError, RecursionError, OverflowError):
             answer = refusal("a command is a JSON object with id (text), on (true or false) and timestamp (RFC 3339)")
         document = {"id": identifier, **answer, "timestamp": rfc3339(self.context.clock.seconds())}
         self.context.publish(Message(f"{self.topic}/result", encode(document), expires_after=600.0))
 
-    async def obey(self, identifier, on, at):
+    async def execute(self, identifier, on, at):
         now = self.context.clock.seconds()
         self.answers = {key: item for key, item in self.answers.items() if now - item[0] <= self.max_age}
         if identifier in self.answers:
@@ -90,7 +90,7 @@ class Actuator(Service):
         except OSError as error:
             answer = refusal(f"the output cannot be switched ({error.strerror})")
         self.answers[identifier] = [at, answer]
-        with suppress(OSError):  # that it was begun is on the disk already: it will never be obeyed again
+        with suppress(OSError):  # that it was begun is on the disk already: it will never be executed again
             await self.save()
         return answer
 

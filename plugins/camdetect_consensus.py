@@ -1,4 +1,4 @@
-"""A service that hears and decides: several cameras detect the same within a time window, and it says so, once.
+"""A service that decides: when several cameras detect the same within a time window, it publishes that, once.
 
 Switch it on in the configuration file; the one ``+`` in the topic stands for the camera:
 
@@ -43,7 +43,7 @@ class Consensus(Service):
 
     def startService(self):
         super().startService()
-        self.unsubscribe = self.context.subscribe(self.topic, self.detected)
+        self.unsubscribe = self.context.subscribe(self.topic, self.receive)
 
     def stopService(self):
         super().stopService()
@@ -52,7 +52,7 @@ class Consensus(Service):
             while timers:
                 timers.popitem()[1].cancel()
 
-    def detected(self, topic, payload):
+    def receive(self, topic, payload):
         camera = topic.split("/")[self.level]
         try:
             detection = json.loads(payload)
@@ -85,7 +85,7 @@ class Consensus(Service):
 
     def decide(self, kind, cameras):
         stamp = rfc3339(self.context.clock.seconds())
-        # QoS 1 may say it twice: by the id a consumer knows that it is the same decision.
+        # QoS 1 may deliver it twice: by the id a consumer knows that it is the same decision.
         document = {"id": f"{kind}-{stamp}", "kind": kind, "cameras": cameras, "timestamp": stamp}
         self.context.publish(Message(self.decision, encode(document), priority=Priority.CRITICAL))
 

@@ -1,4 +1,4 @@
-"""A service that publishes: reads a number from a file again and again and says it as telemetry.
+"""A service that publishes: reads a number from a file again and again and publishes it as telemetry.
 
 Switch it on in the configuration file, for instance for the temperature of the board:
 
@@ -42,7 +42,7 @@ class Telemetry(Service):
 
     def sample(self):
         try:
-            self.say(float(self.path.read_text(encoding="ascii")) * self.scale)
+            self.publish(float(self.path.read_text(encoding="ascii")) * self.scale)
         except Exception:  # whatever it was: a LoopingCall whose function raises never calls it again
             if not self.failures:
                 self.log.failure("No sample of {topic}; not said again until there is one", topic=self.topic)
@@ -50,7 +50,7 @@ class Telemetry(Service):
         else:
             self.failures = 0
 
-    def say(self, value):
+    def publish(self, value):
         document = {"value": round(value, 6), "timestamp": rfc3339(self.context.clock.seconds())}
         # Telemetry leaves last and goes first when the outbox is full; after two intervals there are newer samples.
         self.context.publish(

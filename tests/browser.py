@@ -1,4 +1,4 @@
-"""Nothing goes in; a headless Chromium that can reach this machine's loopback only comes out, and what it asked for."""
+"""Headless Chromium that can reach the loopback of this machine only, with a record of the hosts that it requested."""
 
 from __future__ import annotations
 

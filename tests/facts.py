@@ -1,4 +1,4 @@
-"""A few words go in; the values that tests are made of come out."""
+"""Values that tests are made of, with usual defaults."""
 
 from __future__ import annotations
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+from dataclasses import fields
 from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_detector.config.config import Config
+from twisted_detector.config.declarations import declared
 from twisted_detector.config.reference_page import page
+from twisted_detector.mqtt.settings import MqttSettings
 
 ROOT = Path(__file__).resolve().parent.parent
 LINK = re.compile(r"\]\(([^)\s]+)\)")
@@ -54,14 +57,15 @@ class TheConfigurationPage(SynchronousTestCase):
             self.assertEqual(5, row.replace("\\|", "").count("|"), row)
 
     def test_no_setting_is_idle(self) -> None:
-        """Every setting is used by the program, except those that the page and a warning call without effect."""
-        sources = [path for path in (ROOT / "twisted_detector").rglob("*.py") if not path.name.startswith("config")]
+        """Every setting is used by the program."""
+        package = ROOT / "twisted_detector"
+        sources = [path for path in package.rglob("*.py") if path.parent != package / "config"]
         program = "\n".join(path.read_text(encoding="utf-8") for path in sources)
-        within = {"camdetect_config", "camera_username", "camera_password"}  # end up in other fields of Config
-        for name, setting in Config.settings().items():
-            if name not in within:
-                used = re.search(rf"config\.{name}\b", program) is not None
-                self.assertNotEqual(used, setting.pending, f"{name}: used: {used}, pending: {setting.pending}")
+        within = {"CAMDETECT_CONFIG", "CAMERA_USERNAME", "CAMERA_PASSWORD"}  # end up in other fields of Config
+        copied = {f"mqtt.{each.name}" for each in fields(MqttSettings)}  # as service.settings.mqtt_settings does
+        for attribute, setting in declared(Config):
+            if setting.name not in within and attribute not in copied:
+                self.assertRegex(program, rf"config\.{attribute.replace('.', '[.]')}\b", setting.name)
 
     def test_examples_are_allowed(self) -> None:
         """Every example can be given as it stands."""

@@ -13,12 +13,13 @@ from tests.doubles.rtsp_camera import KEYFRAME, SDP, SPS, Camera, result_of
 from tests.facts import PLAYS, A, candidate, inspection, sighting, stream
 from tests.inspection.scripted_camera import ScriptedCamera
 from tests.inspection.test_http import Wire
-from twisted_detector.detector.visit import InspectionSession
+from twisted_detector.detector.inspection_session import InspectionSession
 from twisted_detector.errors import Unauthorized
 from twisted_detector.inspection.http.client import HttpClient
 from twisted_detector.inspection.logins.budget import LoginBudget
 from twisted_detector.inspection.onvif.inspector import OnvifInspector
-from twisted_detector.inspection.rtsp.inspector import RtspInspector, RtspValidator
+from twisted_detector.inspection.rtsp.inspector import RtspInspector
+from twisted_detector.inspection.rtsp.validator import RtspValidator
 from twisted_detector.model import Candidate, Inspection, Interface, Login, Mac, Proof, Secret, Stream
 from twisted_detector.registry.registry import Registry
 from twisted_detector.testing.doubles import Guarded, ScriptedInspector, ScriptedValidator
@@ -162,11 +163,11 @@ class RtspRoutes(SynchronousTestCase):
 class PluginRoutes(SynchronousTestCase):
     """What an inspector of a plugin says of streams is no reason to send a secret anywhere."""
 
-    def visit(self, *urls: str) -> list[tuple[str, str | None]]:
+    def inspect(self, *urls: str) -> list[tuple[str, str | None]]:
         """Who was given a login, for a device whose inspector names these streams."""
         clock = Clock()
         validator = ScriptedValidator({url: Guarded(PLAYS, lambda one: True) for url in urls})
-        visit = InspectionSession(
+        session = InspectionSession(
             clock,
             candidate(HERE),
             validator=validator,
@@ -174,23 +175,23 @@ class PluginRoutes(SynchronousTestCase):
         )
         streams = tuple(Stream(url=url) for url in urls)
         inspector = ScriptedInspector({HERE: Guarded(inspection(HERE, *streams), lambda one: True)})
-        answer = self.successResultOf(Deferred.fromCoroutine(visit.ask(inspector)))
+        answer = self.successResultOf(Deferred.fromCoroutine(session.inspect(inspector)))
         assert answer is not None
         self.assertEqual("cam", answer.login)
-        proved = self.successResultOf(Deferred.fromCoroutine(visit.prove_all(answer.streams)))
+        proved = self.successResultOf(Deferred.fromCoroutine(session.prove_all(answer.streams)))
         self.reasons = [one.reason for one in proved]
-        return validator.asked
+        return validator.validated
 
     def test_another_host(self) -> None:
         """A stream at another address is checked without any login, and says so."""
         for url in (f"rtsp://{EVIL}/a", f"rtsp://{HERE}:554@{EVIL}/a", "rtsp://camera.local/a"):
-            self.assertEqual([(url, None)], self.visit(url))
+            self.assertEqual([(url, None)], self.inspect(url))
             self.assertEqual(["another host wants a login, and is given none"], self.reasons)
 
     def test_the_device_itself(self) -> None:
         """A stream of the device itself gets the login that was let in."""
         url = f"rtsp://{HERE}:554/a"
-        self.assertEqual([(url, "cam")], self.visit(url))
+        self.assertEqual([(url, "cam")], self.inspect(url))
 
 
 class AnnouncedPlaces(SynchronousTestCase):
@@ -201,7 +202,7 @@ class AnnouncedPlaces(SynchronousTestCase):
         self.budget = LoginBudget([CAM], salt="s", save=lambda key, text: None)
 
     def see(self, address: str, mac: Mac | None, reference: str = "r") -> int:
-        seen = self.registry.observe(sighting(address, mac, reference), 0.0)
+        seen = self.registry.record_sighting(sighting(address, mac, reference), 0.0)
         assert seen is not None
         return seen.key
 
@@ -209,9 +210,9 @@ class AnnouncedPlaces(SynchronousTestCase):
         """A datagram with a camera's EndpointReference from where no MAC is seen gets no login."""
         key = self.see(HERE, A)
         self.assertEqual([CAM], list(self.budget.allowed_logins(self.registry.candidate(key), 0.0)))
-        self.registry.inspected(key, inspection(HERE, stream(HERE)), 0.0)
+        self.registry.record_inspection(key, inspection(HERE, stream(HERE)), 0.0)
         for turn in range(40):
-            self.registry.silent(key, "no answer", 1.0 + turn)
+            self.registry.record_no_answer(key, "no answer", 1.0 + turn)
         forged = self.see(EVIL, None)
         there = self.registry.candidate(forged)
         self.assertEqual(EVIL, there.address)
@@ -219,11 +220,11 @@ class AnnouncedPlaces(SynchronousTestCase):
         spending = Deferred.fromCoroutine(self.budget.charge(there, CAM, 100.0))
         self.assertFalse(self.successResultOf(spending))
 
-    def test_a_visit_there(self) -> None:
-        """A visit to a place that was only announced asks without a login, and says what to do."""
+    def test_a_session_there(self) -> None:
+        """A session at an address that was only announced asks without a login, and says what to do."""
         clock = Clock()
-        visit = InspectionSession(clock, candidate(EVIL, None), validator=ScriptedValidator(), budget=self.budget)
+        session = InspectionSession(clock, candidate(EVIL, None), validator=ScriptedValidator(), budget=self.budget)
         inspector = ScriptedInspector({EVIL: Unauthorized("it wants a login")})
-        self.successResultOf(Deferred.fromCoroutine(visit.ask(inspector)))
-        self.assertEqual([(EVIL, None)], inspector.asked)
-        self.assertIn("SCAN_NETWORKS", visit.advice("it wants a login"))
+        self.successResultOf(Deferred.fromCoroutine(session.inspect(inspector)))
+        self.assertEqual([(EVIL, None)], inspector.calls)
+        self.assertIn("SCAN_NETWORKS", session.explain("it wants a login"))

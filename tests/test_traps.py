@@ -25,8 +25,8 @@ PREDECESSOR = {
     ),
     "user and password in logs and retained topics, not percent-encoded": (
         "outputs/test_topics::EndToEndTests.test_no_login_in_any_message",
-        "model/test_encoding::CameraDocumentTests.test_urls_carry_no_login",
-        "config/test_config::Secrets.test_no_secret_is_shown",
+        "outputs/test_camera_json::CameraDocumentTests.test_urls_carry_no_login",
+        "config/test_reader::Secrets.test_no_secret_is_shown",
         "inspection/test_rtsp::ValidatorTests.test_url_with_login",
         "wire/test_device_url::DeviceUrl.test_rtsp",
     ),
@@ -39,7 +39,7 @@ PREDECESSOR = {
     ),
     "default passwords were guessed": ("config/test_config::Values.test_nothing_set",),
     "the IP address as identity": (
-        "registry/test_identity::NamesTests.test_permanent_id",
+        "registry/test_claims::NamesTests.test_permanent_id",
         "registry/test_registry::IdentityTests.test_reference_that_was_told_when_asked",
         "registry/test_registry::IdentityTests.test_move",
     ),
@@ -49,7 +49,7 @@ PREDECESSOR = {
         "wire/test_device_url::DeviceUrl.test_ipv6",
         "inspection/test_http::Http.test_ipv6",
         "discovery/test_wsdiscovery::SweepTests.test_link_local",
-        "model/test_model::AddressTests.test_hosts_in_urls",
+        "model/test_addresses::AddressTests.test_hosts_in_urls",
     ),
     "QoS 1 messages were dropped when the broker was away": (
         "mqtt/test_outbox::Receipts.test_accepted_when_committed",
@@ -87,7 +87,7 @@ OTHERS = {
     ),
     "a datagram buffer of 8192 bytes": ("test_traps::Ours.test_whole_datagrams",),
     "de-duplication sets that grow for ever": (
-        "discovery/test_wsdiscovery::HostileTests.test_complaints_are_bounded",
+        "discovery/test_wsdiscovery::HostileTests.test_logged_faults_are_bounded",
         "discovery/test_wsdiscovery::HostileTests.test_many_forgers",
         "inspection/test_onvif::Visits.test_bounded",
     ),
@@ -102,7 +102,7 @@ OTHERS = {
         "discovery/test_wsdiscovery::OtherLooks.test_resolve",
     ),
     "the MAC of the first enabled interface as identity": (
-        "registry/test_identity::ClaimTests.test_what_identifies_nobody",
+        "registry/test_claims::ClaimTests.test_what_identifies_nobody",
         "registry/test_registry::IdentityTests.test_clones_stay_apart",
     ),
     "200 to DESCRIBE believed": ("inspection/test_rtsp::ValidatorTests.test_endings",),

@@ -1,6 +1,6 @@
-"""A number of cameras goes in; the real page over a real bus, with pictures and figures made up, comes out.
+"""Stage for the page: the real page over a real bus, with cameras, pictures and figures that are made up.
 
-For the browser tests, the benchmark and the screenshot: what happens is told on standard input, one JSON object a line.
+For the browser tests, the benchmark and the screenshot: commands come on standard input, one JSON object a line.
 Listens on loopback only, and sends nothing.
 
     python -m tests.web_stage --cameras 24 --port 8787 [--token WORD] [--picture-less]
@@ -39,7 +39,7 @@ from twisted_detector.operations.requests import RequestRouter
 from twisted_detector.plugins.builtin_web import web
 from twisted_detector.registry.registry import Registry
 from twisted_detector.seams import IPictures
-from twisted_detector.web import access as guard
+from twisted_detector.web import access
 from twisted_detector.web.history import INTERVAL, SAMPLES
 
 PLACES = (
@@ -236,24 +236,24 @@ class Stage(LineReceiver):
         self.setLineMode()
 
     def lineReceived(self, line: bytes) -> None:
-        told = json.loads(line)
+        command = json.loads(line)
         now = self._reactor.seconds()
-        if told["do"] == "sweep":
-            self._figures.sweeping = told["on"]
+        if command["do"] == "sweep":
+            self._figures.sweeping = command["on"]
             return
-        if told["do"] == "storm":
-            for camera in self._registry.cameras()[: told["count"]]:
+        if command["do"] == "storm":
+            for camera in self._registry.cameras()[: command["count"]]:
                 self._bus.emit(events.CameraOnline(now, replace(camera, since=now)))
             return
-        camera = self._registry.camera(told["id"])
+        camera = self._registry.camera(command["id"])
         if camera is None:
             return
-        if told["do"] == "offline":
+        if command["do"] == "offline":
             gone = replace(camera, status=Status.OFFLINE, reason="no answer to three checks in a row", since=now)
             self._put(gone)
             self._bus.emit(events.CameraOffline(now, gone, reason=gone.reason))
-        elif told["do"] == "name":
-            named = replace(camera, name=told["name"])
+        elif command["do"] == "name":
+            named = replace(camera, name=command["name"])
             self._put(named)
             self._bus.emit(events.CameraChanged(now, named))
 
@@ -286,7 +286,7 @@ class Company:
         self._emit(events.CameraForgotten(now, STAGED.pop(camera_id)))
 
 
-def seat(desk: RequestRouter, company: Company, figures: Figures, reactor: Any) -> None:
+def register_handlers(router: RequestRouter, company: Company, figures: Figures, reactor: Any) -> None:
     async def why(fields: Mapping[str, Any]) -> Mapping[str, Any]:
         address = fields["address"]
         if not address.replace(".", "").replace(":", "").isalnum():
@@ -334,15 +334,15 @@ def seat(desk: RequestRouter, company: Company, figures: Figures, reactor: Any) 
         return {"text": text, "media_type": "application/yaml", "filename": f"{fields['format']}.yml"}
 
     for handler in (why, doctor, status, rescan, probe, check, forget, export):
-        desk.seat(handler.__name__, handler)
+        router.register(handler.__name__, handler)
 
 
 def make(reactor: Any, options: argparse.Namespace) -> tuple[IService, Stage]:
     now = reactor.seconds()
-    bus, desk, figures = Bus(), RequestRouter(), Figures(now)
+    bus, router, figures = Bus(), RequestRouter(), Figures(now)
     company = Company(cameras(options.cameras, now), bus.emit)
-    seat(desk, company, figures, reactor)
-    parts: dict[Any, Any] = {Bus: bus, RequestRouter: desk, Registry: company, HealthReport: figures,
+    register_handlers(router, company, figures, reactor)
+    parts: dict[Any, Any] = {Bus: bus, RequestRouter: router, Registry: company, HealthReport: figures,
                              MqttService: SimpleNamespace(document=figures.mqtt)}  # fmt: skip
     if not options.picture_less:
         parts[IPictures] = Scenes(company, now)  # type: ignore[arg-type]
@@ -350,7 +350,7 @@ def make(reactor: Any, options: argparse.Namespace) -> tuple[IService, Stage]:
     config = load({k: v for k, v in environment.items() if v}, hostname="attic")
     context = MakerContext(reactor, config, {}, lambda _: None, lambda *_: lambda: None, parts)  # type: ignore[arg-type, return-value]
     service: Any = web.make(context)
-    history = service._history
+    history = service.history
     real, history._wall = history._wall, lambda: now - (SAMPLES - figures.number) * INTERVAL
     for _ in range(SAMPLES - 1):
         history.sample()
@@ -362,9 +362,9 @@ def make(reactor: Any, options: argparse.Namespace) -> tuple[IService, Stage]:
         events.ConnectionEvent(now - 2008, "connected", "", "connected", 87.2, 4, 2),
     ):
         history.handle(event)
-    deltas = service._listeners[0]
+    activity = service.activity
     for number, camera in enumerate(company.cameras()[:12]):
-        deltas.handle(events.CameraOnline(now - 400 + 30 * number, camera))
+        activity.handle(events.CameraOnline(now - 400 + 30 * number, camera))
     return service, Stage(reactor, bus, company, figures)  # type: ignore[arg-type]
 
 
@@ -377,7 +377,7 @@ def main() -> None:
     parser.add_argument("--unlimited", action="store_true", help="no limit of how often is asked")
     options = parser.parse_args()
     if options.unlimited:
-        guard.ACTION_BURST = guard.WRONG_BURST = 1e9
+        access.ACTION_BURST = access.WRONG_BURST = 1e9
     from twisted.internet import reactor
     from twisted.logger import globalLogBeginner, textFileLogObserver
 

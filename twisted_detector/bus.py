@@ -1,4 +1,4 @@
-"""One event goes in; every listener is told, in the order of subscription."""
+"""Event bus: delivers every event to every listener, in the order of subscription."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from twisted_detector.interfaces import IEventListener
 
 
 class Bus:
-    """One event, many listeners; a failing listener hurts no other.
+    """Synchronous event bus. A listener that raises is logged, and hurts no other.
 
-    Events that a listener emits while one is being told wait until all have heard the first, so that everybody
-    hears them in one order.
+    Events that a listener emits during a delivery wait until the first event was delivered to all, so that every
+    listener gets all events in the same order.
     """
 
     log = make_logger()
@@ -26,10 +26,10 @@ class Bus:
     def __init__(self) -> None:
         self._listeners: dict[object, IEventListener] = {}
         self._pending: deque[Event] = deque()
-        self._telling = False
+        self._delivering = False
 
     def subscribe(self, listener: IEventListener) -> Callable[[], None]:
-        """Tell ``listener`` every event from now on; the returned function ends that."""
+        """Deliver every event to ``listener`` from now on; the returned function ends that."""
         subscription = object()
         self._listeners[subscription] = listener
 
@@ -39,21 +39,21 @@ class Bus:
         return unsubscribe
 
     def emit(self, event: Event) -> None:
-        """Tell everybody ``event``; returns when all have heard it (or, from within a listener, at once)."""
+        """Deliver ``event`` to all listeners before it returns; called by a listener, it returns at once."""
         if len(self._pending) >= self.MAX_PENDING:
             self.log.error("Too many events wait to be told; {event} is lost", event=type(event).__name__)
             return
         self._pending.append(event)
-        if self._telling:
+        if self._delivering:
             return
-        self._telling = True
+        self._delivering = True
         try:
             while self._pending:
-                self._notify(self._pending.popleft())
+                self._deliver(self._pending.popleft())
         finally:
-            self._telling = False
+            self._delivering = False
 
-    def _notify(self, event: Event) -> None:
+    def _deliver(self, event: Event) -> None:
         for subscription, listener in tuple(self._listeners.items()):
             if subscription not in self._listeners:
                 continue  # An earlier listener ended it just now.

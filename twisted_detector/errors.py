@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-#: A peer's bytes may stand in an error, but never more of them than this.
+#: Characters of a peer's bytes that an error shows at most.
 _MAX_SHOWN = 200
 
 
@@ -38,8 +38,7 @@ class ConfigError(CamdetectError):
 class InspectionError(CamdetectError):
     """An inspection did not come to an end; the subclasses say how to treat the device.
 
-    :ivar code: a word that stays the same from version to version (``docs/security.md`` has them); "" says no more
-        than the class.
+    :ivar code: a stable code for programs (``docs/security.md`` lists them); "" when the class says it all.
     """
 
     def __init__(self, what: str = "", *, shown: str = "", code: str = "") -> None:
@@ -51,16 +50,16 @@ class Unreachable(InspectionError):
     """The device does not answer: no connection, a reset, or silence until the time-out."""
 
 
-class NotAgain(Unreachable):
+class LoginWithheld(Unreachable):
     """A login was sent and nobody knows what became of it; there is no room for another failure."""
 
 
 class Unauthorized(InspectionError):
     """The device wants a login that it was not given, or refused the one it was given.
 
-    :ivar attempted: whether a credential was sent (only then does it count against the login budget); None: whoever
-        raised it does not say, and it counts if he looked at the password.
-    :ivar locked: whether the device said that it is locked or will lock.
+    :ivar attempted: whether a credential was sent (only then is the login budget charged); None: not known, and it
+        counts if the password was revealed to the inspector.
+    :ivar locked: whether the device answered that it is locked or will lock.
     """
 
     def __init__(

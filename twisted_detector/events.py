@@ -1,4 +1,4 @@
-"""What happened, as frozen values: registry and MQTT connection make them, the bus carries them, outputs word them."""
+"""Events, as frozen values: registry and MQTT connection emit them, the bus delivers them, outputs make messages."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class CameraEvent(Event):
-    """Something happened to one camera; ``camera`` is how it stands afterwards."""
+    """Something happened to one camera; ``camera`` is the camera afterwards."""
 
     camera: Camera
 
@@ -29,7 +29,7 @@ class CameraDiscovered(CameraEvent):
 
 @dataclass(frozen=True, slots=True)
 class CameraRestored(CameraEvent):
-    """A camera was known before this start: it is said again, but it is no news."""
+    """A camera was known before this start: consumers get its state again, but nothing happened to it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class CameraMoved(CameraEvent):
 
 @dataclass(frozen=True, slots=True)
 class CameraOnline(CameraEvent):
-    """A camera is there and at least one stream of it was proved."""
+    """A camera answers and at least one stream of it was proved."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ class CameraOffline(CameraEvent):
 
 @dataclass(frozen=True, slots=True)
 class CameraTrouble(CameraEvent):
-    """A camera is there but its streams are not: ``stream_error``, ``auth_required`` or ``busy``."""
+    """A camera answers but its streams do not play: ``stream_error``, ``auth_required`` or ``busy``."""
 
     reason: str
 
@@ -74,26 +74,26 @@ class StreamChanged(CameraEvent):
 
 @dataclass(frozen=True, slots=True)
 class PictureTaken(CameraEvent):
-    """There is a newer picture of a camera."""
+    """A newer picture of a camera was taken."""
 
     picture: Picture
 
 
 @dataclass(frozen=True, slots=True)
 class CameraForgotten(CameraEvent):
-    """A camera was removed, on command or by a merge; ``camera`` is how it stood before."""
+    """A camera was removed, on command or by a merge; ``camera`` is the camera before that."""
 
 
 @dataclass(frozen=True, slots=True)
 class CredentialAccepted(CameraEvent):
-    """A login worked; only its name is told."""
+    """A login was accepted; ``login`` is its name."""
 
     login: str
 
 
 @dataclass(frozen=True, slots=True)
 class CredentialRefused(CameraEvent):
-    """No login that may be tried is accepted; ``logins`` are the names of those that were refused."""
+    """No login that may be tried was accepted; ``logins`` are the names of those that were refused."""
 
     logins: tuple[str, ...]
     reason: str
@@ -108,7 +108,7 @@ class ClockSkewed(CameraEvent):
 
 @dataclass(frozen=True, slots=True)
 class IdentityConflict(CameraEvent):
-    """Two devices claim one identifier: it is not believed for either."""
+    """Two devices claim one identifier: it identifies neither from now on."""
 
     kind: str
     value: str
@@ -117,10 +117,10 @@ class IdentityConflict(CameraEvent):
 
 @dataclass(frozen=True, slots=True)
 class DevicesMerged(CameraEvent):
-    """Two devices proved to be one; ``camera`` is the first of the one that stays, under the older id.
+    """Two devices proved to be one; ``camera`` is the first camera of the one that stays, under the older id.
 
-    :ivar merged_device_id: the id that is no more; "" when it was never published.
-    :ivar merged_camera_ids: its cameras, each of which was forgotten.
+    :ivar merged_device_id: the id that was given up; "" when it was never published.
+    :ivar merged_camera_ids: the cameras of that device, each of which was forgotten.
     """
 
     merged_device_id: str
@@ -130,7 +130,7 @@ class DevicesMerged(CameraEvent):
 
 @dataclass(frozen=True, slots=True)
 class DeviceSplit(CameraEvent):
-    """One device proved to be two; ``camera`` is the first of the one that keeps the id."""
+    """One device proved to be two; ``camera`` is the first camera of the one that keeps the id."""
 
     other_device_id: str
     reason: str
@@ -138,10 +138,10 @@ class DeviceSplit(CameraEvent):
 
 @dataclass(frozen=True, slots=True)
 class SweepFinished(Event):
-    """One round of one discoverer ended.
+    """One sweep of one discoverer ended.
 
     :ivar duration: seconds.
-    :ivar sightings: how many it reported.
+    :ivar sightings: number of sightings that it reported.
     :ivar error: in plain words why it failed, or "".
     """
 
@@ -157,7 +157,7 @@ class ConnectionEvent(Event):
 
     :ivar event: ``connected``, ``disconnected`` or ``failed``.
     :ivar state: the connection state after it.
-    :ivar duration: seconds that the ended (or until now lasted) state took.
+    :ivar duration: seconds that the former state lasted, or the present one until now.
     :ivar attempts: connection attempts since the last success.
     :ivar session: number of the MQTT session, as in will and birth.
     """

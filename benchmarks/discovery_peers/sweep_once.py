@@ -19,6 +19,7 @@ from twisted.internet.defer import Deferred
 from twisted_detector.discovery.neighbours.table import KernelNeighbours
 from twisted_detector.discovery.rate_limit import PacketRateLimiter
 from twisted_detector.discovery.sweep.arp_sweep import ArpSweep
+from twisted_detector.discovery.sweep.targets import SweepSettings
 from twisted_detector.testing.lan import RecordingSink
 
 
@@ -49,8 +50,8 @@ async def main() -> None:
     neighbours = KernelNeighbours(reactor)
     neighbours.start()
     await neighbours.interfaces()
-    pacer = PacketRateLimiter(int(sys.argv[3]) if len(sys.argv) > 3 else 10_000, time.monotonic)
-    sweep = ArpSweep(reactor, neighbours, ports=ports, pacer=pacer)
+    limiter = PacketRateLimiter(int(sys.argv[3]) if len(sys.argv) > 3 else 10_000, time.monotonic)
+    sweep = ArpSweep(reactor, neighbours, SweepSettings(ports=ports), limiter=limiter)
     answers = []
     for _ in range(sweeps):
         sink = RecordingSink()
@@ -71,7 +72,7 @@ async def main() -> None:
                 "found": {address: [str(mac), opened.get(address, [])] for address, mac in sweep.alive.items()},
                 "counts": dict(sweep.counts),
                 # The kernel goes on asking for addresses that do not answer.
-                "to_follow": pacer.owed,
+                "to_follow": limiter.reserved,
             }
         )
     neighbours.stop()

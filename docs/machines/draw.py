@@ -1,4 +1,4 @@
-"""The machines of the code go in; ``<name>.dot`` (and ``<name>.svg`` where Graphviz' ``dot`` is installed) come out.
+"""Drawings of the code's state machines: ``<name>.dot``, and ``<name>.svg`` where Graphviz' ``dot`` is installed.
 
 Run ``python docs/machines/draw.py`` after a change of a machine; with ``--check`` it changes nothing and ends with 1
 when a drawing is older than its machine.
@@ -20,7 +20,8 @@ def dot(name: str, machine: object) -> str:
     automaton = machine.__automat_automaton__  # type: ignore[attr-defined]
     edges: dict[tuple[str, str], list[str]] = defaultdict(list)
     for before, word, after, outputs in automaton.allTransitions():
-        done = ", ".join(output.name.replace("_", " ") for output in outputs)
+        # ``data:`` are automat's own: they make the data of the state that is entered.
+        done = ", ".join(each.name.replace("_", " ") for each in outputs if not each.name.startswith("data:"))
         edges[before.name, after.name].append(f"{word} / {done}" if done else str(word))
     lines = [f"digraph {name} {{", '  node [shape=box, style=rounded, fontname="sans-serif"]']
     lines += ['  edge [fontname="sans-serif", fontsize=10]']

@@ -1,4 +1,4 @@
-"""The conductor: when it sweeps, asks and checks, and that nobody's fault stops it."""
+"""Detector: when it sweeps, inspects and checks, and that no fault stops it."""
 
 from __future__ import annotations
 
@@ -6,20 +6,14 @@ from collections.abc import Sequence
 from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred
-from twisted.internet.task import Clock
-from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
+from tests.detector.case import HERE, ID, THERE, XADDR, DetectorCase
 from tests.facts import SILENT, A, B, C, inspection, serial, sighting
-from twisted_detector.bus import Bus
 from twisted_detector.detector import detector as detector_module
-from twisted_detector.detector.debounce import SETTLE, SETTLE_ANONYMOUS
-from twisted_detector.detector.detector import LOOKUP_TIMEOUT, Detector
-from twisted_detector.detector.examiner import InspectionRunner
-from twisted_detector.detector.schedule import Intervals, Schedule
-from twisted_detector.detector.work_queue import WorkQueue
+from twisted_detector.detector.debounce import DEBOUNCE, DEBOUNCE_ANONYMOUS
+from twisted_detector.detector.detector import LOOKUP_TIMEOUT
 from twisted_detector.events import CameraMoved, SweepFinished
-from twisted_detector.inspection.logins.budget import LoginBudget
 from twisted_detector.interfaces import ILiveness, ISightingSink
 from twisted_detector.model import Evidence, EvidenceKind, Mac, Status
 from twisted_detector.registry.lifecycle import Phase
@@ -29,71 +23,8 @@ from twisted_detector.testing.doubles import (
     MemoryDiscoverer,
     MemoryWatcher,
     RecordingListener,
-    ScriptedInspector,
-    ScriptedValidator,
 )
 from twisted_detector.testing.lan import MemoryNeighbours
-
-HERE, THERE = "10.0.0.5", "10.0.0.6"
-XADDR = (f"http://{HERE}/o",)
-ID = A.compact
-
-
-class DetectorCase(SynchronousTestCase):
-    smart = True
-
-    def setUp(self) -> None:
-        self.clock = Clock()
-        self.heard = RecordingListener()
-        self.bus = Bus()
-        self.bus.subscribe(self.heard)
-        self.registry = Registry(self.bus.emit, missed_limit=3)
-        self.neighbours = MemoryNeighbours(macs={HERE: A, THERE: B})
-        self.inspector = ScriptedInspector({HERE: inspection(HERE), THERE: inspection(THERE)})
-        self.validator = ScriptedValidator()
-        self.methods: list[Any] = [MemoryDiscoverer(name="one")]
-        self.watcher = MemoryWatcher()
-        self.watchers = [self.watcher]
-
-    def build(self) -> Detector:
-        examiner = InspectionRunner(
-            self.clock,
-            self.registry,
-            inspectors=[self.inspector],
-            validator=self.validator,
-            budget=LoginBudget([], salt="s", save=lambda key, text: None),
-            emit=self.bus.emit,
-        )
-        self.queue = WorkQueue(self.clock, max_concurrent=4, max_seconds=20, timed_out=examiner.timed_out)
-        self.detector = Detector(
-            self.clock,
-            self.registry,
-            schedule=Schedule(Intervals(steady=300, quick=60, initial_count=3, initial_pause=10, smart=self.smart)),
-            check_interval=60,
-            sweep_timeout=30,
-            neighbours=self.neighbours,
-            discoverers=self.methods,
-            watchers=self.watchers,
-            examiner=examiner,
-            inspections=self.queue,
-            emit=self.bus.emit,
-            monotonic=self.clock.seconds,
-        )
-        return self.detector
-
-    def start(self) -> None:
-        self.build().start()
-        self.addCleanup(self.stop)
-
-    def stop(self) -> None:
-        self.successResultOf(Deferred.fromCoroutine(self.detector.stop()))
-        self.assertEqual([], self.clock.getDelayedCalls())
-
-    def sweeps(self) -> list[SweepFinished]:
-        return [event for event in self.heard.events if isinstance(event, SweepFinished)]
-
-    def ids(self) -> list[str]:
-        return sorted(camera.id for camera in self.registry.cameras())
 
 
 class SweepTests(DetectorCase):
@@ -233,7 +164,7 @@ class SweepTests(DetectorCase):
         self.methods = []
         self.start()
         self.clock.advance(1000)
-        self.watcher.hear(sighting(HERE, xaddrs=XADDR))
+        self.watcher.report(sighting(HERE, xaddrs=XADDR))
         self.assertEqual([ID], self.ids())
 
 
@@ -241,31 +172,31 @@ class SightingTests(DetectorCase):
     def test_straight_to_the_camera(self) -> None:
         """What names a service address is asked at once, by the MAC that the kernel knows."""
         self.start()
-        self.watcher.hear(sighting(HERE, xaddrs=XADDR))
+        self.watcher.report(sighting(HERE, xaddrs=XADDR))
         self.assertEqual([ID], self.ids())
 
-    def test_settling(self) -> None:
+    def test_debounce(self) -> None:
         """A bare port waits for more to be told, longer when nothing but its address is known, and is asked once."""
         self.start()
         self.neighbours.macs.pop(THERE)
         for _ in range(3):
-            self.watcher.hear(sighting(HERE, rtsp_ports=(554,)))
-            self.watcher.hear(sighting(THERE, rtsp_ports=(554,)))
-        self.clock.advance(SETTLE - 0.1)
-        self.assertEqual([], self.inspector.asked)
+            self.watcher.report(sighting(HERE, rtsp_ports=(554,)))
+            self.watcher.report(sighting(THERE, rtsp_ports=(554,)))
+        self.clock.advance(DEBOUNCE - 0.1)
+        self.assertEqual([], self.inspector.calls)
         self.clock.advance(0.1)
-        self.assertEqual([(HERE, None)], self.inspector.asked)
-        self.clock.advance(SETTLE_ANONYMOUS - SETTLE)
-        self.assertEqual([(HERE, None), (THERE, None)], self.inspector.asked)
+        self.assertEqual([(HERE, None)], self.inspector.calls)
+        self.clock.advance(DEBOUNCE_ANONYMOUS - DEBOUNCE)
+        self.assertEqual([(HERE, None), (THERE, None)], self.inspector.calls)
 
-    def test_more_is_told_while_it_settles(self) -> None:
+    def test_more_is_known_during_the_debounce(self) -> None:
         """When a service address is told meanwhile, it is asked at once, and not again when the wait is over."""
         self.start()
-        self.watcher.hear(sighting(HERE, rtsp_ports=(554,)))
-        self.watcher.hear(sighting(HERE, xaddrs=XADDR))
-        self.assertEqual(1, len(self.inspector.asked))
+        self.watcher.report(sighting(HERE, rtsp_ports=(554,)))
+        self.watcher.report(sighting(HERE, xaddrs=XADDR))
+        self.assertEqual(1, len(self.inspector.calls))
         self.clock.advance(5)
-        self.assertEqual(1, len(self.inspector.asked))
+        self.assertEqual(1, len(self.inspector.calls))
 
     def test_foreign_is_not_asked_at_every_sweep(self) -> None:
         """A printer that answers every sweep is asked once."""
@@ -275,26 +206,26 @@ class SightingTests(DetectorCase):
         for _ in range(3000):
             self.clock.advance(1)
         self.assertGreater(self.methods[0].sweeps, 5)
-        self.assertEqual(1, len(self.inspector.asked))
+        self.assertEqual(1, len(self.inspector.calls))
 
     def test_move(self) -> None:
         """A camera that is seen at another address has moved and is asked there at once."""
         self.start()
-        self.watcher.hear(sighting(HERE, xaddrs=XADDR))
+        self.watcher.report(sighting(HERE, xaddrs=XADDR))
         self.inspector.answers["10.0.0.7"] = inspection("10.0.0.7")
         self.neighbours.macs["10.0.0.7"] = A
-        self.watcher.hear(sighting("10.0.0.7"))
-        self.assertEqual(1, len([event for event in self.heard.events if isinstance(event, CameraMoved)]))
-        self.assertEqual(("10.0.0.7", None), self.inspector.asked[-1])
+        self.watcher.report(sighting("10.0.0.7"))
+        self.assertEqual(1, len([event for event in self.listener.events if isinstance(event, CameraMoved)]))
+        self.assertEqual(("10.0.0.7", None), self.inspector.calls[-1])
         self.assertEqual(("10.0.0.7", [ID]), (self.registry.cameras()[0].address, self.ids()))
 
     def test_goodbye(self) -> None:
         """A goodbye makes a camera offline at once, whatever way its address is written."""
         self.start()
-        self.watcher.hear(sighting(HERE, xaddrs=XADDR))
+        self.watcher.report(sighting(HERE, xaddrs=XADDR))
         for address in ("not an address", "10.9.9.9", f"::ffff:{HERE}"):
             self.assertIs(Status.ONLINE, self.registry.cameras()[0].status)
-            self.watcher.hear_bye(address)
+            self.watcher.report_departure(address)
         self.assertIs(Status.OFFLINE, self.registry.cameras()[0].status)
 
     def test_goodbye_of_one(self) -> None:
@@ -302,10 +233,10 @@ class SightingTests(DetectorCase):
         self.neighbours.macs.clear()
         self.start()
         for name in ("r1", "r2"):
-            self.watcher.hear(sighting(HERE, None, name, xaddrs=(f"http://{HERE}/{name}",)))
+            self.watcher.report(sighting(HERE, None, name, xaddrs=(f"http://{HERE}/{name}",)))
         self.clock.pump([1] * 5)
-        self.watcher.hear_bye(HERE)
-        self.watcher.hear_bye(HERE, "urn:uuid:R2")
+        self.watcher.report_departure(HERE)
+        self.watcher.report_departure(HERE, "urn:uuid:R2")
         self.assertEqual(["epr-r1"], [one.id for one in self.registry.cameras() if one.online])
 
     def test_notations(self) -> None:
@@ -313,7 +244,7 @@ class SightingTests(DetectorCase):
         self.neighbours.macs.clear()
         self.start()
         for address, reference in ((HERE, ""), (f"::ffff:{HERE}", "urn:uuid:ABC"), (HERE, "abc")):
-            self.watcher.hear(sighting(address, None, reference))
+            self.watcher.report(sighting(address, None, reference))
         self.assertEqual(1, len(self.registry.devices()))
         self.assertEqual("abc", self.registry.candidate(1).endpoint_reference)
 
@@ -321,7 +252,7 @@ class SightingTests(DetectorCase):
         """A sighting at an address where no device can stand is counted and dropped."""
         self.start()
         for address in ("", "camera.local", "0.0.0.0", "239.255.255.250", "255.255.255.255", "ff02::c"):
-            self.watcher.hear(sighting(address))
+            self.watcher.report(sighting(address))
         self.assertEqual((6, ()), (self.detector.counts["unusable_sightings"], self.registry.devices()))
 
     def test_failing_neighbours(self) -> None:
@@ -329,7 +260,7 @@ class SightingTests(DetectorCase):
         self.neighbours.problem = OSError("netlink")
         self.start()
         for number in range(1, 6):
-            self.watcher.hear(sighting(f"10.0.0.{number}"))
+            self.watcher.report(sighting(f"10.0.0.{number}"))
         self.assertEqual((5, 5), (len(self.registry.devices()), self.detector.counts["failed_lookups"]))
         self.assertEqual(1, len(self.flushLoggedErrors(OSError)))
 
@@ -337,7 +268,7 @@ class SightingTests(DetectorCase):
         """A look-up that never ends is given up; the device is known without a MAC."""
         self.neighbours = SlowNeighbours()
         self.start()
-        self.watcher.hear(sighting(HERE))
+        self.watcher.report(sighting(HERE))
         self.assertEqual((), self.registry.devices())
         self.clock.advance(LOOKUP_TIMEOUT)
         self.assertEqual((1, 0), (len(self.registry.devices()), self.neighbours.gate.waiting))
@@ -349,11 +280,11 @@ class SightingTests(DetectorCase):
         self.neighbours = SlowNeighbours()
         self.start()
         for number in range(1000):
-            self.watcher.hear(sighting(f"10.1.{number // 200}.{number % 200 + 1}"))
+            self.watcher.report(sighting(f"10.1.{number // 200}.{number % 200 + 1}"))
         self.assertEqual((100, 900), (self.neighbours.gate.waiting, self.detector.counts["dropped_sightings"]))
         self.clock.advance(LOOKUP_TIMEOUT)
         self.assertEqual(100, len(self.registry.devices()))
-        self.watcher.hear(sighting(HERE, C, rtsp_ports=(554,)))
+        self.watcher.report(sighting(HERE, C, rtsp_ports=(554,)))
         self.assertEqual(101, len(self.registry.devices()))
 
     def test_failing_watcher(self) -> None:
@@ -362,7 +293,7 @@ class SightingTests(DetectorCase):
         bad.problem = OSError("no multicast")
         self.watchers = [bad, self.watcher]
         self.start()
-        self.watcher.hear(sighting(HERE, xaddrs=XADDR))
+        self.watcher.report(sighting(HERE, xaddrs=XADDR))
         self.assertEqual([ID], self.ids())
         self.stop()
         self.assertEqual(2, len(self.flushLoggedErrors(OSError)))
@@ -377,16 +308,16 @@ class SlowNeighbours(MemoryNeighbours):
         self.gate = Gate()
 
     async def mac_of(self, address: str) -> Mac | None:
-        await self.gate.passing()
+        await self.gate.wait()
         return await super().mac_of(address)
 
 
 class CheckTests(DetectorCase):
     def publish(self) -> None:
         self.start()
-        self.watcher.hear(sighting(HERE, xaddrs=XADDR))
-        self.inspector.asked.clear()
-        self.validator.asked.clear()
+        self.watcher.report(sighting(HERE, xaddrs=XADDR))
+        self.inspector.calls.clear()
+        self.validator.validated.clear()
 
     def state(self) -> tuple[Status, Phase]:
         return self.registry.cameras()[0].status, self.registry.phase(self.registry.devices()[0])
@@ -395,7 +326,7 @@ class CheckTests(DetectorCase):
         """A camera is checked each minute, not inspected."""
         self.publish()
         self.clock.pump([1] * 180)
-        self.assertEqual((3, []), (len(self.validator.asked), self.inspector.asked))
+        self.assertEqual((3, []), (len(self.validator.validated), self.inspector.calls))
 
     def test_offline_exactly_at_the_limit(self) -> None:
         """The third missed check makes it offline; then it is inspected until it is back."""
@@ -405,17 +336,17 @@ class CheckTests(DetectorCase):
         self.assertEqual((Status.ONLINE, Phase.SUSPECT), self.state())
         self.clock.advance(1)
         self.assertEqual((Status.OFFLINE, Phase.OFFLINE), self.state())
-        self.assertEqual([], self.inspector.asked)
+        self.assertEqual([], self.inspector.calls)
         self.validator.answers.clear()
         self.clock.pump([1] * 60)
         self.assertEqual((Status.ONLINE, Phase.ONLINE), self.state())
-        self.assertEqual([(HERE, None)], self.inspector.asked)
+        self.assertEqual([(HERE, None)], self.inspector.calls)
 
     def test_a_failing_check_ends_nothing(self) -> None:
         """A registry that fails for one device is logged; the others are checked, now and later."""
         self.publish()
-        self.watcher.hear(sighting(THERE, xaddrs=(f"http://{THERE}/o",)))
-        self.validator.asked.clear()
+        self.watcher.report(sighting(THERE, xaddrs=(f"http://{THERE}/o",)))
+        self.validator.validated.clear()
         real = self.registry.phase
 
         def failing(key: int) -> Phase:
@@ -425,16 +356,16 @@ class CheckTests(DetectorCase):
 
         self.patch(self.registry, "phase", failing)
         self.clock.pump([1] * 120)
-        self.assertEqual([f"rtsp://{THERE}:554/main"] * 2, [url for url, _ in self.validator.asked])
+        self.assertEqual([f"rtsp://{THERE}:554/main"] * 2, [url for url, _ in self.validator.validated])
         self.assertEqual(2, len(self.flushLoggedErrors(ZeroDivisionError)))
 
     def test_a_failing_inspector_ends_nothing(self) -> None:
-        """An inspector that fails or hangs costs its own visits; sweeps and checks go on."""
+        """An inspector that fails or hangs costs its own jobs; sweeps and checks go on."""
         self.publish()
         self.inspector.answers[THERE] = ZeroDivisionError("a plugin")
         self.methods[0].sightings.append(sighting(THERE, xaddrs=(f"http://{THERE}/o",)))
         self.clock.pump([1] * 60)
-        self.assertEqual(([ID], 1), (self.ids(), len(self.validator.asked)))
+        self.assertEqual(([ID], 1), (self.ids(), len(self.validator.validated)))
         self.assertTrue(self.flushLoggedErrors(ZeroDivisionError))
         self.inspector.answers[THERE], self.inspector.gate = inspection(THERE), Gate()
         self.detector.rescan()
@@ -454,14 +385,14 @@ class CheckTests(DetectorCase):
         self.bus.subscribe(bad)
         self.publish()
         self.clock.pump([1] * 120)
-        self.assertEqual((2, True), (len(self.validator.asked), self.methods[0].sweeps == 5))
+        self.assertEqual((2, True), (len(self.validator.validated), self.methods[0].sweeps == 5))
         self.flushLoggedErrors(ZeroDivisionError)
 
     def test_command(self) -> None:
         """A camera can be asked for now; one that is not known cannot."""
         self.publish()
         self.assertEqual([True, False], [self.detector.check(ID), self.detector.check("nobody")])
-        self.assertEqual([(HERE, None)], self.inspector.asked)
+        self.assertEqual([(HERE, None)], self.inspector.calls)
 
     def test_restored(self) -> None:
         """What an earlier run knew is asked at the start, before any sweep has ended."""
@@ -471,9 +402,9 @@ class CheckTests(DetectorCase):
         self.registry = Registry(self.bus.emit, missed_limit=3)
         self.registry.restore(saved)
         self.methods = [MemoryDiscoverer(gate=Gate())]
-        self.inspector.asked.clear()
+        self.inspector.calls.clear()
         self.start()
-        self.assertEqual((0, [(HERE, None)]), (self.detector.sweeps, self.inspector.asked))
+        self.assertEqual((0, [(HERE, None)]), (self.detector.sweeps, self.inspector.calls))
         self.assertEqual((Status.ONLINE, Phase.ONLINE), self.state())
 
 
@@ -485,9 +416,9 @@ class StopTests(DetectorCase):
         slow = MemoryDiscoverer(name="slow", gate=Gate())
         self.methods.append(slow)
         self.start()
-        self.watcher.hear(sighting(HERE, A, xaddrs=XADDR))
-        self.watcher.hear(sighting(THERE, B, rtsp_ports=(554,)))
-        self.watcher.hear(sighting("10.0.0.7"))
+        self.watcher.report(sighting(HERE, A, xaddrs=XADDR))
+        self.watcher.report(sighting(THERE, B, rtsp_ports=(554,)))
+        self.watcher.report(sighting("10.0.0.7"))
         gates = [self.neighbours.gate, self.inspector.gate, slow.gate]
         self.assertEqual([1, 1, 1], [gate.waiting for gate in gates if gate])
         sink = self.watcher.sink
@@ -512,9 +443,9 @@ class StopTests(DetectorCase):
 
             async def sweep(self, sink: ISightingSink) -> None:
                 try:
-                    await Gate().passing()
+                    await Gate().wait()
                 except CancelledError:
-                    await farewell.passing()
+                    await farewell.wait()
                     raise
 
         self.methods = [Polite()]
@@ -531,7 +462,7 @@ class StopTests(DetectorCase):
 
 
 @implementer(ILiveness)
-class Door:
+class MemoryLiveness:
     """Answers at some addresses."""
 
     def __init__(self, *addresses: str) -> None:
@@ -549,28 +480,23 @@ class SecondAddressTests(DetectorCase):
     def setUp(self) -> None:
         super().setUp()
         self.neighbours.macs = {HERE: A, THERE: A}
-        self.door = Door(HERE)
-
-    def build(self) -> Detector:
-        super().build()
-        self.detector._doorstep._knock = self.door
-        return self.detector
+        self.liveness = self.hosts = MemoryLiveness(HERE)
 
     def moves(self) -> list[tuple[str, str]]:
-        return [(one.old_address, one.new_address) for one in self.heard.events if isinstance(one, CameraMoved)]
+        return [(one.old_address, one.new_address) for one in self.listener.events if isinstance(one, CameraMoved)]
 
     def published(self) -> None:
         self.start()
-        self.watcher.hear(sighting(HERE, A, "epr", xaddrs=XADDR))
+        self.watcher.report(sighting(HERE, A, "epr", xaddrs=XADDR))
         self.clock.pump([1] * 40)  # no sweep hears both within half a minute
 
     def test_both_answer(self) -> None:
         """Heard at a second address while it answers at the first: it has not moved, however often that happens."""
         self.published()
         for _ in range(4):
-            self.watcher.hear(sighting(THERE, A, "epr", xaddrs=(f"http://{THERE}/o",)))
+            self.watcher.report(sighting(THERE, A, "epr", xaddrs=(f"http://{THERE}/o",)))
             self.clock.pump([1] * 50)
-            self.watcher.hear(sighting(HERE, A, "epr", xaddrs=XADDR))
+            self.watcher.report(sighting(HERE, A, "epr", xaddrs=XADDR))
             self.clock.pump([1] * 50)
         self.assertEqual(([], [ID], HERE), (self.moves(), self.ids(), self.registry.cameras()[0].address))
         self.assertGreater(self.detector.counts["second_addresses"], 1)
@@ -581,59 +507,56 @@ class SecondAddressTests(DetectorCase):
         self.inspector.answers = {HERE: inspection(HERE, evidence=said), THERE: inspection(THERE, evidence=said)}
         self.published()
         for _ in range(3):
-            self.watcher.hear(sighting(THERE, A, rtsp_ports=(554,), open_ports=(554,)))
+            self.watcher.report(sighting(THERE, A, rtsp_ports=(554,), open_ports=(554,)))
             self.clock.pump([1] * 50)
-            self.watcher.hear(sighting(HERE, A, "epr", xaddrs=XADDR))
+            self.watcher.report(sighting(HERE, A, "epr", xaddrs=XADDR))
             self.clock.pump([1] * 50)
         self.assertEqual(([], [ID], HERE), (self.moves(), self.ids(), self.registry.cameras()[0].address))
 
     def test_a_move(self) -> None:
         """Heard at another address and silent at the old one: it has moved."""
         self.published()
-        self.door.addresses = {THERE}
-        self.watcher.hear(sighting(THERE, A, "epr"))
+        self.hosts.addresses = {THERE}
+        self.watcher.report(sighting(THERE, A, "epr"))
         self.assertEqual([(HERE, THERE)], self.moves())
 
     def test_another_answers(self) -> None:
         """At the old address another device answers, with another MAC: it has moved all the same."""
         self.published()
         self.neighbours.macs = {HERE: B, THERE: A}
-        self.watcher.hear(sighting(THERE, A, "epr"))
+        self.watcher.report(sighting(THERE, A, "epr"))
         self.assertEqual([(HERE, THERE)], self.moves())
 
-    def test_knocked_only_for_a_move(self) -> None:
-        """Nobody knocks where a device is heard, nor for who was never a camera, nor when it is away."""
+    def test_only_moves_are_checked(self) -> None:
+        """Nothing is checked where a device was seen last, for one that was never a camera, or for one that is away."""
         self.published()
-        self.watcher.hear(sighting(HERE, A, "epr"))
-        self.watcher.hear(sighting("10.0.0.9", C, "other"))
-        self.watcher.hear_bye(HERE)
-        self.watcher.hear(sighting(THERE, A, "epr"))
-        self.assertEqual(([], [(HERE, THERE)]), (self.door.asked, self.moves()))
+        self.watcher.report(sighting(HERE, A, "epr"))
+        self.watcher.report(sighting("10.0.0.9", C, "other"))
+        self.watcher.report_departure(HERE)
+        self.watcher.report(sighting(THERE, A, "epr"))
+        self.assertEqual(([], [(HERE, THERE)]), (self.hosts.asked, self.moves()))
 
 
 class WithoutLayer2(DetectorCase):
     """MAC_TRACKING_ENABLED is off."""
 
-    def build(self) -> Detector:
-        super().build()
-        self.detector._layer2 = False
-        return self.detector
+    mac_tracking = False
 
     def test_no_mac(self) -> None:
         """No MAC is looked up or believed; who shows only a MAC is nobody; a camera is known by its reference."""
         self.start()
-        self.watcher.hear(sighting(HERE, None, "urn:uuid:abc", xaddrs=XADDR))
-        self.watcher.hear(sighting(THERE, A))
-        self.watcher.hear(sighting(THERE, A, rtsp_ports=(554,)))
+        self.watcher.report(sighting(HERE, None, "urn:uuid:abc", xaddrs=XADDR))
+        self.watcher.report(sighting(THERE, A))
+        self.watcher.report(sighting(THERE, A, rtsp_ports=(554,)))
         self.clock.pump([1] * 5)
-        self.assertEqual(([], ["epr-abc", "ip-10-0-0-6"]), (self.neighbours.asked, self.ids()))
+        self.assertEqual(([], ["epr-abc", "ip-10-0-0-6"]), (self.neighbours.lookups, self.ids()))
         self.assertEqual([None, None], [camera.mac for camera in self.registry.cameras()])
 
     def test_a_move(self) -> None:
         """A camera that says its reference at another address is followed."""
         self.inspector.answers = {HERE: inspection(HERE), THERE: inspection(THERE)}
         self.start()
-        self.watcher.hear(sighting(HERE, None, "urn:uuid:abc", xaddrs=XADDR))
-        self.watcher.hear(sighting(THERE, None, "urn:uuid:abc", xaddrs=(f"http://{THERE}/o",)))
+        self.watcher.report(sighting(HERE, None, "urn:uuid:abc", xaddrs=XADDR))
+        self.watcher.report(sighting(THERE, None, "urn:uuid:abc", xaddrs=(f"http://{THERE}/o",)))
         self.clock.pump([1] * 5)
         self.assertEqual((["epr-abc"], THERE), (self.ids(), self.registry.cameras()[0].address))

@@ -9,12 +9,10 @@ from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred
 
-from tests.detector.test_detector import HERE, THERE, XADDR, DetectorCase
-from tests.detector.test_relocator import Searching
-from tests.discovery.test_neighbours import NeighboursCase
+from tests.detector.case import HERE, THERE, XADDR, DetectorCase, SearchingDiscoverer
+from tests.discovery.case import NeighboursCase
+from tests.doubles.kernel import MAC, neighbour
 from tests.facts import A, B, inspection, sighting
-from tests.wire.test_netlink import MAC, neighbour
-from twisted_detector.detector.detector import Detector
 from twisted_detector.discovery.neighbours.table import KernelNeighbours
 from twisted_detector.discovery.rate_limit import PacketRateLimiter
 from twisted_detector.errors import RemoteError
@@ -39,16 +37,11 @@ SEEN: dict[str, dict[str, Any]] = {
 
 
 class ExclusionsTests(DetectorCase):
-    def build(self) -> Detector:
-        super().build()
-        self.out = Exclusions(("10.0.0.64/26", "fe80::66", "fd00::/64"))
-        self.detector._excluded = self.out
-        self.detector._examiner._excluded = self.out
-        return self.detector
+    excluded = Exclusions(("10.0.0.64/26", "fe80::66", "fd00::/64"))
 
     def test_addresses(self) -> None:
         """An address is excluded in whatever notation it is written."""
-        out = Exclusions(("10.0.0.64/26", "fe80::66", "fd00::/64"))
+        out = self.excluded
         for text in (OUT, "::ffff:10.0.0.66", "fe80::66%eth0", "fe80::66", "fd00::1"):
             self.assertIn(text, out)
         for text in (HERE, "fe80::67", "10.0.0.66.1", "", "camera.local"):
@@ -57,30 +50,30 @@ class ExclusionsTests(DetectorCase):
         self.assertRaises(ValueError, Exclusions, ("camera",))
 
     def test_every_method(self) -> None:
-        """Whatever method sees an excluded device: no MAC is looked up, no inspector asks, nobody is sent to look."""
-        self.method = Searching()
+        """Whatever method sees an excluded device: no MAC is looked up, no inspector is called, nothing is probed."""
+        self.method = SearchingDiscoverer()
         self.methods = [self.method]
         self.start()
         self.clock.pump([1] * 30)
         for method, said in SEEN.items():
-            self.neighbours.asked.clear()
-            self.watcher.hear(sighting(OUT, said.get("mac"), said.get("reference", ""), method=method, **_rest(said)))
+            self.neighbours.lookups.clear()
+            self.watcher.report(sighting(OUT, said.get("mac"), said.get("reference", ""), method=method, **_rest(said)))
             self.clock.pump([1] * 5)
-            self.assertEqual([], self.neighbours.asked, method)
-            self.assertEqual(([], []), (self.inspector.asked, self.method.looked_at), method)
+            self.assertEqual([], self.neighbours.lookups, method)
+            self.assertEqual(([], []), (self.inspector.calls, self.method.probed), method)
         self.assertEqual((len(SEEN), ()), (self.detector.counts["excluded_sightings"], self.registry.devices()))
 
     def test_a_camera_moves_there(self) -> None:
         """A known camera that says it is at an excluded address now is not followed there."""
         self.start()
-        self.watcher.hear(sighting(HERE, xaddrs=XADDR))
-        asked = len(self.inspector.asked)
-        self.watcher.hear(sighting(OUT, A, xaddrs=XADDR))
-        self.assertEqual((HERE, asked), (self.registry.cameras()[0].address, len(self.inspector.asked)))
+        self.watcher.report(sighting(HERE, xaddrs=XADDR))
+        asked = len(self.inspector.calls)
+        self.watcher.report(sighting(OUT, A, xaddrs=XADDR))
+        self.assertEqual((HERE, asked), (self.registry.cameras()[0].address, len(self.inspector.calls)))
 
     def test_known_from_before(self) -> None:
-        """A camera of an earlier run whose address is excluded now is neither asked nor looked for: offline."""
-        self.method = Searching()
+        """A camera of an earlier run whose address is excluded now is neither asked nor searched for: offline."""
+        self.method = SearchingDiscoverer()
         self.methods = [self.method]
         known = Camera("a", "a", OUT, mac=A, status=Status.ONLINE, streams=inspection(OUT).streams)
         self.build()
@@ -88,11 +81,11 @@ class ExclusionsTests(DetectorCase):
         self.detector.start()
         self.addCleanup(self.stop)
         self.clock.pump([1] * 300)
-        self.assertEqual(([], [], []), (self.inspector.asked, self.validator.asked, self.method.searched))
+        self.assertEqual(([], [], []), (self.inspector.calls, self.validator.validated, self.method.searched))
         camera = self.registry.cameras()[0]
         self.assertEqual((Status.OFFLINE, "its address is in SCAN_EXCLUDE"), (camera.status, camera.reason))
         self.detector.check("a")
-        self.assertEqual([], self.inspector.asked)
+        self.assertEqual([], self.inspector.calls)
         self.assertIs(Phase.OFFLINE, self.registry.phase(1))
 
     def test_probe(self) -> None:
@@ -105,11 +98,11 @@ class ExclusionsTests(DetectorCase):
             node_id="n",
             topic="t",
             publish=lambda message: None,
-            excluded=self.out,
+            excluded=self.excluded,
         )
         for address in (OUT, "::ffff:10.0.0.66"):
-            self.assertRaises(RemoteError, commands.obey, {"command": "probe", "address": address})
-        self.assertEqual({"address": THERE}, commands.obey({"command": "probe", "address": THERE}))
+            self.assertRaises(RemoteError, commands.execute, {"command": "probe", "address": address})
+        self.assertEqual({"address": THERE}, commands.execute({"command": "probe", "address": THERE}))
 
 
 def _rest(said: dict[str, Any]) -> dict[str, Any]:
@@ -121,14 +114,14 @@ class LookupTests(NeighboursCase):
 
     def setUp(self) -> None:
         super().setUp()
-        self.pacer = PacketRateLimiter(2, self.clock.seconds, self.clock)
+        self.limiter = PacketRateLimiter(2, self.clock.seconds, self.clock)
         self.neighbours = KernelNeighbours(
             self.clock,
             monotonic=self.clock.seconds,
             open_socket=self.kernel.open,
             provoke=self.provoke,
             excluded=Exclusions(("10.0.0.66",)).__contains__,
-            turn=lambda: self.pacer.turn(by="lookup"),
+            acquire=lambda: self.limiter.acquire(by="lookup"),
         )
         self.start()
 
@@ -139,25 +132,25 @@ class LookupTests(NeighboursCase):
 
     def test_in_turn(self) -> None:
         """Look-ups wait until they may send; each that did is counted."""
-        asked: list[Deferred[Any]] = [self.ask(f"10.0.0.{number}") for number in range(20, 26)]
+        asked: list[Deferred[Any]] = [self.look_up(f"10.0.0.{number}") for number in range(20, 26)]
         self.assertEqual(1, len(self.provoked))
         self.clock.pump([0.05] * 140)
-        self.assertEqual((6, 6), (len(self.provoked), self.pacer.sent["lookup"]))
+        self.assertEqual((6, 6), (len(self.provoked), self.limiter.sent["lookup"]))
         for one in asked:
             self.assertIsNone(self.successResultOf(one))
 
     def test_together(self) -> None:
         """Who asks for one address at the same time waits for one answer, however long its turn takes."""
         for number in range(30, 33):
-            self.ask(f"10.0.0.{number}")
-        asked = [self.ask("10.0.0.40") for _ in range(200)]
+            self.look_up(f"10.0.0.{number}")
+        asked = [self.look_up("10.0.0.40") for _ in range(200)]
         asked[1].cancel()
         self.failureResultOf(asked[1], CancelledError)
         for _ in range(80):
             self.clock.advance(0.05)
             if ("10.0.0.40", 2) in self.provoked:
                 break
-        self.hear(neighbour(2, "10.0.0.40", MAC.text, 0x02))
+        self.receive(neighbour(2, "10.0.0.40", MAC.text, 0x02))
         self.assertEqual({MAC}, {self.successResultOf(one) for one in (asked[0], *asked[2:])})
         self.assertEqual(1, self.provoked.count(("10.0.0.40", 2)))
         self.clock.pump([0.05] * 40)

@@ -1,4 +1,4 @@
-"""A secret is spent in one way: what came of it is known whatever the attempt does."""
+"""Login attempt: the budget records the outcome, whatever the attempt does."""
 
 from __future__ import annotations
 
@@ -9,15 +9,16 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.facts import candidate, login
-from twisted_detector.detector.login_attempt import leads_to, spend
+from twisted_detector.detector.login_attempt import attempt_login, is_on_device
 from twisted_detector.errors import Unauthorized, Unreachable
-from twisted_detector.inspection.logins.budget import WINDOW, LoginBudget
+from twisted_detector.inspection.logins.budget import LoginBudget
+from twisted_detector.inspection.logins.history import WINDOW
 from twisted_detector.model import Login, Secret
 
 ONE, TWO = login("one", "canary-1"), login("two", "canary-2")
 
 
-class SpendTests(SynchronousTestCase):
+class AttemptLoginTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.clock = Clock()
         self.clock.advance(1000.0)
@@ -27,11 +28,11 @@ class SpendTests(SynchronousTestCase):
         return [one.name for one in self.budget.allowed_logins(candidate(), self.clock.seconds())]
 
     def run_it(
-        self, *, look: bool = True, then: Any = "welcome", good: bool | None = True, doubt: bool = False
+        self, *, reveal: bool = True, then: Any = "welcome", good: bool | None = True, doubt: bool = False
     ) -> Deferred[Any]:
         async def attempt(given: Login) -> Any:
             self.assertEqual(ONE, given)
-            if look:
+            if reveal:
                 self.assertEqual("canary-1", given.password.reveal())
             if isinstance(then, Deferred):
                 return await then
@@ -40,7 +41,7 @@ class SpendTests(SynchronousTestCase):
             return then
 
         return Deferred.fromCoroutine(
-            spend(
+            attempt_login(
                 self.budget,
                 self.clock,
                 candidate(),
@@ -65,14 +66,14 @@ class SpendTests(SynchronousTestCase):
         self.assertEqual(["two"], self.names())
 
     def test_a_plugin_that_does_not_say(self) -> None:
-        """Whoever refuses without a word of whether he sent it is charged if he looked at the password."""
+        """A refusal that does not say whether the login was sent is charged if the password was revealed."""
         error = self.failureResultOf(self.run_it(then=Unauthorized("no")), Unauthorized).value
         self.assertTrue(error.attempted)
         self.assertEqual(["two"], self.names())
 
-    def test_a_plugin_that_did_not_look(self) -> None:
-        """Whoever never looked at the password cannot have sent it, and is not charged."""
-        error = self.failureResultOf(self.run_it(look=False, then=Unauthorized("no")), Unauthorized).value
+    def test_a_plugin_that_did_not_reveal(self) -> None:
+        """An attempt that never revealed the password cannot have sent it, and is not charged."""
+        error = self.failureResultOf(self.run_it(reveal=False, then=Unauthorized("no")), Unauthorized).value
         self.assertFalse(error.attempted)
         self.assertEqual(["one", "two"], self.names())
 
@@ -82,11 +83,11 @@ class SpendTests(SynchronousTestCase):
         self.assertEqual(["one", "two"], self.names())
 
     def test_what_is_not_known(self) -> None:
-        """Silence, a fault of ours, a cancelled visit: sent is spent until the window is over, not sent is not."""
-        for look, left in ((False, ["one", "two"]), (True, ["two"])):
+        """Silence, a fault of ours, a cancelled session: sent is spent until the window is over, not sent is not."""
+        for reveal, left in ((False, ["one", "two"]), (True, ["two"])):
             for then in (Unreachable("no answer"), ZeroDivisionError("a plugin"), CancelledError()):
                 self.setUp()
-                self.failureResultOf(self.run_it(look=look, then=then), type(then))
+                self.failureResultOf(self.run_it(reveal=reveal, then=then), type(then))
                 self.assertEqual(left, self.names())
                 self.clock.advance(WINDOW)
                 self.assertEqual(["one", "two"], self.names())
@@ -134,7 +135,7 @@ class SpendTests(SynchronousTestCase):
 
         self.successResultOf(
             Deferred.fromCoroutine(
-                spend(self.budget, self.clock, candidate(), ONE, attempt, let_in=lambda outcome: True)
+                attempt_login(self.budget, self.clock, candidate(), ONE, attempt, let_in=lambda outcome: True)
             )
         )
         self.assertNotIn("canary", f"{seen[0]!r} {seen[0]} {seen[0].password}")
@@ -143,11 +144,11 @@ class SpendTests(SynchronousTestCase):
         self.assertNotEqual("canary-1", ONE.password)
 
 
-class LeadsToTests(SynchronousTestCase):
+class IsOnDeviceTests(SynchronousTestCase):
     def test_only_the_device_itself(self) -> None:
         """A secret goes to the device's address, by whatever port; to no name and no other address."""
         for url in ("rtsp://10.0.0.5/a", "rtsp://10.0.0.5:554/a", "http://10.0.0.5?x", "rtsps://10.0.0.5"):
-            self.assertTrue(leads_to(url, "10.0.0.5"), url)
+            self.assertTrue(is_on_device(url, "10.0.0.5"), url)
         for url in (
             "rtsp://10.0.0.50/a",
             "rtsp://10.0.0.5.evil.example/a",
@@ -158,6 +159,6 @@ class LeadsToTests(SynchronousTestCase):
             "10.0.0.5/a",
             "",
         ):
-            self.assertFalse(leads_to(url, "10.0.0.5"), url)
-        self.assertTrue(leads_to("rtsp://[2001:db8::5]:554/a", "2001:db8::5"))
-        self.assertFalse(leads_to("rtsp://[2001:db8::55]:554/a", "2001:db8::5"))
+            self.assertFalse(is_on_device(url, "10.0.0.5"), url)
+        self.assertTrue(is_on_device("rtsp://[2001:db8::5]:554/a", "2001:db8::5"))
+        self.assertFalse(is_on_device("rtsp://[2001:db8::55]:554/a", "2001:db8::5"))

@@ -1,4 +1,4 @@
-"""The photographer: when pictures are taken, by whom, with which login, and who hears of it."""
+"""Picture scheduler: when pictures are taken, by which taker, with which login, and what is emitted."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from zope.interface.verify import verifyObject
 from tests.facts import PLAYS, inspection, login, sighting, stream
 from twisted_detector.bus import Bus
 from twisted_detector.detector.picture_scheduler import (
-    FIRST,
+    FIRST_SPREAD,
     FRESH,
+    MAX_BACKOFF,
     MAX_CONCURRENT,
-    MAX_PATIENCE,
     MAX_SECONDS,
     PictureScheduler,
 )
-from twisted_detector.errors import Malformed, NotAgain, Unauthorized, Unreachable
+from twisted_detector.errors import LoginWithheld, Malformed, Unauthorized, Unreachable
 from twisted_detector.events import PictureTaken
 from twisted_detector.inspection.logins.budget import LoginBudget
 from twisted_detector.model import Camera, Login, Mac
 from twisted_detector.model.pictures import Picture
-from twisted_detector.registry.frozen import FreezeDetector
+from twisted_detector.registry.freeze_detector import FreezeDetector
 from twisted_detector.registry.registry import Registry
 from twisted_detector.seams import IPictures, IPictureTaker
 from twisted_detector.testing.doubles import Gate, RecordingListener
@@ -54,7 +54,7 @@ class ScriptedTaker:
         self.most = max(self.most, self.running)
         try:
             if self.gate is not None:
-                await self.gate.passing()
+                await self.gate.wait()
         finally:
             self.running -= 1
         result = self.result() if callable(self.result) and not isinstance(self.result, type) else self.result
@@ -71,41 +71,45 @@ class Case(SynchronousTestCase):
     def setUp(self) -> None:
         self.clock = Clock()
         self.clock.advance(10_000)
-        self.heard = RecordingListener()
+        self.listener = RecordingListener()
         bus = Bus()
-        bus.subscribe(self.heard)
-        self.stills = FreezeDetector(pictures=3)
-        self.registry = Registry(bus.emit, missed_limit=1, stills=self.stills)
+        bus.subscribe(self.listener)
+        self.freeze_detector = FreezeDetector(pictures=3)
+        self.registry = Registry(bus.emit, missed_limit=1, freeze_detector=self.freeze_detector)
         self.budget = LoginBudget([ADMIN], salt="s", save=lambda key, text: None)
         self.first, self.second = ScriptedTaker(self.clock), ScriptedTaker(self.clock, "keyframe", None)
         self.logins: dict[int, Login] = {}
-        self.photographer = PictureScheduler(
+        self.scheduler = PictureScheduler(
             self.clock,
             self.registry,
             takers=(self.first, self.second),
             login_of=self.logins.get,
             budget=self.budget,
-            stills=self.stills,
+            freeze_detector=self.freeze_detector,
             emit=bus.emit,
             interval=self.interval,
             monotonic=self.clock.seconds,
             random=lambda: 0.5,
             excluded=("10.0.0.66",),
         )
-        bus.subscribe(self.photographer)
-        self.photographer.startService()
+        bus.subscribe(self.scheduler)
+        self.scheduler.startService()
         self.addCleanup(self.nothing_is_left)
 
     def nothing_is_left(self) -> None:
-        self.successResultOf(self.photographer.stopService())
+        self.successResultOf(self.scheduler.stopService())
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def camera(self, number: int = 1, *, plays: bool = True) -> str:
         address = f"10.0.0.{number}"
-        seen = self.registry.observe(sighting(address, Mac(f"02:00:00:00:00:{number:02x}")), self.clock.seconds())
+        seen = self.registry.record_sighting(
+            sighting(address, Mac(f"02:00:00:00:00:{number:02x}")), self.clock.seconds()
+        )
         assert seen is not None
-        self.registry.asking(seen.key, self.clock.seconds())
-        self.registry.inspected(seen.key, inspection(address, stream(address, plays=plays)), self.clock.seconds())
+        self.registry.begin_inspection(seen.key, self.clock.seconds())
+        self.registry.record_inspection(
+            seen.key, inspection(address, stream(address, plays=plays)), self.clock.seconds()
+        )
         (camera,) = self.registry.cameras_of(seen.key)
         return camera.id
 
@@ -114,10 +118,10 @@ class Case(SynchronousTestCase):
             self.clock.advance(1)
 
     def refresh(self, camera_id: str) -> Deferred[Picture | None]:
-        return Deferred.fromCoroutine(self.photographer.refresh(camera_id))
+        return Deferred.fromCoroutine(self.scheduler.refresh(camera_id))
 
     def taken(self) -> list[PictureTaken]:
-        return [event for event in self.heard.events if isinstance(event, PictureTaken)]
+        return [event for event in self.listener.events if isinstance(event, PictureTaken)]
 
 
 class InTurn(Case):
@@ -125,16 +129,16 @@ class InTurn(Case):
 
     def test_interface(self) -> None:
         """It is what page and outputs expect."""
-        verifyObject(IPictures, self.photographer)
+        verifyObject(IPictures, self.scheduler)
         verifyObject(IPictureTaker, self.first)
 
     def test_again_and_again(self) -> None:
         """A camera that is online is taken soon after the start, then each interval, and it is told."""
         camera = self.camera()
-        self.assertIsNone(self.photographer.latest(camera))
-        self.pass_time(FIRST)
+        self.assertIsNone(self.scheduler.latest(camera))
+        self.pass_time(FIRST_SPREAD)
         self.assertEqual(len(self.first.asked), 1)
-        latest = self.photographer.latest(camera)
+        latest = self.scheduler.latest(camera)
         assert latest is not None
         self.assertEqual((latest.data, latest.source, latest.taken_at), (b"picture", "snapshot", 10_028.0))
         self.pass_time(3 * INTERVAL)
@@ -145,9 +149,9 @@ class InTurn(Case):
     def test_only_what_shows_something(self) -> None:
         """A camera whose streams do not play, or that is offline, is not asked."""
         self.camera(1, plays=False)
-        gone = self.registry.key_of(self.camera(2))
+        gone = self.registry.key_of_camera(self.camera(2))
         assert gone is not None
-        self.registry.silent(gone, "no answer", self.clock.seconds())
+        self.registry.record_no_answer(gone, "no answer", self.clock.seconds())
         self.pass_time(2 * INTERVAL)
         self.assertEqual(self.first.asked, [])
 
@@ -162,7 +166,7 @@ class InTurn(Case):
         """However many are due, so many are asked at one time, and each once."""
         self.first.gate = Gate()
         cameras = {self.camera(number) for number in range(1, 12)}
-        self.pass_time(FIRST)
+        self.pass_time(FIRST_SPREAD)
         self.assertEqual(self.first.running, MAX_CONCURRENT)
         for _ in range(6):
             self.first.gate.open()
@@ -176,40 +180,40 @@ class InTurn(Case):
         self.pass_time(20 * INTERVAL)
         self.assertLess(len(self.first.asked), 7)
         self.first.result = b"picture"
-        self.pass_time(MAX_PATIENCE * INTERVAL)
+        self.pass_time(MAX_BACKOFF * INTERVAL)
         before = len(self.first.asked)
         self.pass_time(4 * INTERVAL)
         self.assertEqual(len(self.first.asked), before + 4)
 
     def test_frozen_pictures(self) -> None:
-        """Equal pictures in a row are a frozen camera; it is looked at further, and said to be so in its pictures."""
+        """Equal pictures in a row are a frozen camera; its pictures are still taken, and say that it is frozen."""
         camera = self.camera()
-        self.pass_time(FIRST + 2 * INTERVAL)
-        latest = self.photographer.latest(camera)
+        self.pass_time(FIRST_SPREAD + 2 * INTERVAL)
+        latest = self.scheduler.latest(camera)
         assert latest is not None
         self.assertEqual(latest.frozen_since, 10_028.0)
-        key = self.registry.key_of(camera)
+        key = self.registry.key_of_camera(camera)
         assert key is not None
-        self.registry.checked(key, {"rtsp://10.0.0.1:554/main": PLAYS}, self.clock.seconds())
+        self.registry.record_check(key, {"rtsp://10.0.0.1:554/main": PLAYS}, self.clock.seconds())
         self.assertEqual(self.registry.cameras()[0].reason, "frozen")
         self.first.result = b"another"
         self.pass_time(INTERVAL + 1)
-        self.assertIsNone(self.stills.since(camera))
+        self.assertIsNone(self.freeze_detector.frozen_since(camera))
         self.assertIsNone(self.taken()[-1].picture.frozen_since)
 
     def test_forgotten(self) -> None:
         """Of a camera that is no more nothing is kept; one that is forgotten meanwhile gives no picture."""
         camera = self.camera()
-        self.pass_time(FIRST)
+        self.pass_time(FIRST_SPREAD)
         self.registry.forget(camera, self.clock.seconds())
-        self.assertIsNone(self.photographer.latest(camera))
+        self.assertIsNone(self.scheduler.latest(camera))
         self.first.gate = Gate()
         camera = self.camera(2)
         asked = self.refresh(camera)
         self.registry.forget(camera, self.clock.seconds())
         self.first.gate.open()
         self.assertIsNone(self.successResultOf(asked))
-        self.assertEqual(len(self.photographer.album), 0)
+        self.assertEqual(len(self.scheduler.cache), 0)
 
     def test_a_fault_of_ours(self) -> None:
         """A taker that fails by a fault of ours is logged once a row and hurts nobody else."""
@@ -296,7 +300,7 @@ class OnDemand(Case):
         camera = self.camera()
         self.first.gate = Gate()
         asked = self.refresh(camera)
-        self.successResultOf(self.photographer.stopService())
+        self.successResultOf(self.scheduler.stopService())
         self.failureResultOf(asked, Unreachable)
         self.failureResultOf(self.refresh(camera), Unreachable)
         self.assertEqual(self.first.running, 0)
@@ -308,7 +312,7 @@ class Logins(Case):
     interval = 0.0
 
     def known(self, camera_id: str) -> int:
-        key = self.registry.key_of(camera_id)
+        key = self.registry.key_of_camera(camera_id)
         assert key is not None
         self.logins[key] = ADMIN
         return key
@@ -332,8 +336,8 @@ class Logins(Case):
         self.assertEqual([one for _, one in self.first.asked], [None, ADMIN])
         lent = self.first.asked[1][1]
         assert lent is not None
-        self.successResultOf(Deferred.fromCoroutine(lent.may_be_sent()))
-        self.failureResultOf(Deferred.fromCoroutine(lent.may_be_sent()), NotAgain)  # unless it was let in
+        self.successResultOf(Deferred.fromCoroutine(lent.acquire_permit()))
+        self.failureResultOf(Deferred.fromCoroutine(lent.acquire_permit()), LoginWithheld)  # unless it was let in
 
     def test_refused_once(self) -> None:
         """A login that the snapshot refuses is not sent there again that day, and to the stream when there is room."""
@@ -368,10 +372,10 @@ class Logins(Case):
     def test_another_device_in_its_place(self) -> None:
         """Where another device was seen at the camera's address, nothing is asked at all."""
         camera = self.camera(1)
-        self.registry.observe(sighting("10.0.0.1", Mac("02:00:00:00:00:ff")), self.clock.seconds())
-        key = self.registry.key_of(camera)
+        self.registry.record_sighting(sighting("10.0.0.1", Mac("02:00:00:00:00:ff")), self.clock.seconds())
+        key = self.registry.key_of_camera(camera)
         assert key is not None
-        if self.registry.stands_at(key, "10.0.0.1"):
+        if self.registry.is_at(key, "10.0.0.1"):
             self.fail("the newcomer stands there")
         self.failureResultOf(self.refresh(camera), Unreachable)
         self.assertEqual(self.first.asked, [])

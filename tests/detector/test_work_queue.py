@@ -23,7 +23,7 @@ class WorkQueueTests(SynchronousTestCase):
     async def work(self, key: int, name: str = "w") -> None:
         label = f"{name}{key}"
         self.began.append(label)
-        await self.gates.setdefault(label, Gate()).passing()
+        await self.gates.setdefault(label, Gate()).wait()
         self.ended.append(label)
 
     async def other(self, key: int) -> None:
@@ -201,7 +201,7 @@ class WorkQueueTests(SynchronousTestCase):
             try:
                 await self.work(key)
             except CancelledError:
-                await farewell.passing()
+                await farewell.wait()
                 raise
 
         self.queue.add(1, polite)

@@ -1,7 +1,8 @@
-"""A method that asks a multicast group goes in; a test case on a LAN in memory comes out; at its end all is closed."""
+"""Test cases on a LAN in memory, and over a kernel in memory; at the end of each all is closed."""
 
 from __future__ import annotations
 
+from ipaddress import IPv4Address, IPv6Address
 from types import SimpleNamespace
 from typing import Any
 
@@ -9,10 +10,12 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.doubles.kernel import FDClock, Kernel
 from twisted_detector.config.load import load
+from twisted_detector.discovery.neighbours.table import KernelNeighbours
 from twisted_detector.discovery.rate_limit import PacketRateLimiter
 from twisted_detector.interfaces import INeighbours
-from twisted_detector.model import Interface
+from twisted_detector.model import Interface, Mac
 from twisted_detector.testing.lan import ETH0, LOOPBACK, MemoryLAN, MemoryNeighbours, RecordingSink
 
 #: Seconds of a sweep, and a bit.
@@ -63,6 +66,47 @@ class Watching(GroupCase):
     def tearDown(self) -> None:
         self.discovery.stopWatching()
         super().tearDown()
+
+
+class NeighboursCase(SynchronousTestCase):
+    """A KernelNeighbours over a kernel in memory."""
+
+    def setUp(self) -> None:
+        self.kernel = Kernel()
+        self.clock = FDClock()
+        self.provoked: list[tuple[str, int]] = []
+        self.provoke_problem: OSError | None = None
+        self.neighbours = KernelNeighbours(
+            self.clock, monotonic=self.clock.seconds, open_socket=self.kernel.open, provoke=self.provoke
+        )
+
+    def tearDown(self) -> None:
+        self.neighbours.stop()
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+        self.assertEqual(self.clock.readers, [])
+
+    def provoke(self, target: IPv4Address | IPv6Address, index: int) -> None:
+        self.provoked.append((str(target), index))
+        if self.provoke_problem is not None:
+            raise self.provoke_problem
+
+    def start(self) -> None:
+        self.neighbours.start()
+        self.read()
+
+    def read(self) -> None:
+        for reader in list(self.clock.readers):
+            reader.doRead()
+
+    def receive(self, *messages: bytes | OSError) -> None:
+        self.kernel.pending += messages
+        self.read()
+
+    def look_up(self, text: str) -> Deferred[Mac | None]:
+        return Deferred.fromCoroutine(self.neighbours.mac_of(text))
+
+    def mac_of(self, text: str) -> Mac | None:
+        return self.successResultOf(self.look_up(text))
 
 
 def made_with(maker: Any, **environment: str) -> Any:

@@ -1,4 +1,4 @@
-"""Tests of ``discovery.neighboursweep`` and its parts, with a kernel, an asker and hosts in memory."""
+"""Tests of the ARP sweep and its parts, with a kernel, a resolver and hosts in memory."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 from random import Random
+from typing import Any
 
 from hypothesis import given, settings, strategies as st
 from twisted.internet.defer import CancelledError, Deferred
@@ -15,12 +16,13 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
 from twisted_detector.discovery.rate_limit import PacketRateLimiter
-from twisted_detector.discovery.sweep.arp import ArpResolver, Heard, KernelArp
+from twisted_detector.discovery.sweep.arp import ArpResolver, KernelArp, Resolved
 from twisted_detector.discovery.sweep.arp_sweep import ArpSweep
 from twisted_detector.discovery.sweep.connecting import MAX_TRIES
 from twisted_detector.discovery.sweep.connector import Outcome
 from twisted_detector.discovery.sweep.port_scan import PortScan
 from twisted_detector.discovery.sweep.ports import CAMERA_PORTS, HTTP_PORTS, RTSP_PORTS, ports_to_try
+from twisted_detector.discovery.sweep.targets import SweepSettings
 from twisted_detector.interfaces import IAddressProbe, IDiscoverer
 from twisted_detector.model import Interface, Mac
 from twisted_detector.model.addresses import SILENT_PORTS
@@ -28,7 +30,7 @@ from twisted_detector.testing.lan import ETH0, LOOPBACK, MemoryHosts, MemoryNeig
 
 TABLE = 1024
 LATENCY = 0.001
-#: Seconds between two turns of a test's reactor.
+#: Seconds between two steps of a test's reactor.
 STEP = 0.002
 
 
@@ -39,15 +41,15 @@ def mac_of(address: str) -> Mac:
 class MemoryLink:
     """A link with living hosts, and a kernel with a neighbour table that asks three times, one second apart.
 
-    :ivar asked: (seconds, address) of every question.
-    :ivar lose: whether a question, or its answer, is lost now.
+    :ivar requests: (seconds, address) of every request.
+    :ivar lose: whether a request, or its answer, is lost now.
     """
 
     def __init__(self, clock: Clock, neighbours: MemoryNeighbours, living: set[str]) -> None:
         self.clock = clock
         self.neighbours = neighbours
         self.living = living
-        self.asked: list[tuple[float, str]] = []
+        self.requests: list[tuple[float, str]] = []
         self.lose: Callable[[], bool] = lambda: False
         self.entries: set[str] = set()
         self.most_entries = 0
@@ -55,14 +57,14 @@ class MemoryLink:
         self.refused = 0
         self.closed = 0
 
-    def raw(self, reactor: object, interfaces: Sequence[Interface], heard: Heard) -> ArpResolver:
-        return _MemoryRaw(self, heard)
+    def raw(self, reactor: object, interfaces: Sequence[Interface], resolved: Resolved) -> ArpResolver:
+        return _MemoryRaw(self, resolved)
 
-    def kernel(self, reactor: object, interfaces: Sequence[Interface], heard: Heard) -> ArpResolver:
+    def kernel(self, reactor: object, interfaces: Sequence[Interface], resolved: Resolved) -> ArpResolver:
         return KernelArp(table=TABLE, send=self.provoke)
 
     def provoke(self, address: str) -> None:
-        self.asked.append((self.clock.seconds(), address))
+        self.requests.append((self.clock.seconds(), address))
         if address in self.entries:
             return
         if len(self.entries) + self.others >= TABLE:
@@ -83,27 +85,27 @@ class MemoryLink:
 
 
 class _MemoryRaw:
-    def hear(self) -> bool:
+    def receive(self) -> bool:
         return True
 
     rounds = 3
     packets = 1
     after: tuple[float, ...] = ()
-    room: int | None = None
+    capacity: int | None = None
 
-    def __init__(self, link: MemoryLink, heard: Heard) -> None:
+    def __init__(self, link: MemoryLink, resolved: Resolved) -> None:
         self._link = link
-        self._heard = heard
+        self._resolved = resolved
 
-    def ask(self, address: str) -> bool:
+    def resolve(self, address: str) -> bool:
         link = self._link
-        link.asked.append((link.clock.seconds(), address))
+        link.requests.append((link.clock.seconds(), address))
         if address in link.living and not link.lose():
             link.clock.callLater(LATENCY, self._answer, address)
         return True
 
     def _answer(self, address: str) -> None:
-        self._heard(address, mac_of(address))
+        self._resolved(address, mac_of(address))
 
     def close(self) -> None:
         self._link.closed += 1
@@ -132,21 +134,23 @@ class SweepCase(SynchronousTestCase):
             ports[None] = rest
         self.hosts.ports[address] = ports
 
-    def make(self, *, raw: bool = False, **settings_: object) -> None:
+    def make(self, *, raw: bool = False, rate: int = 10_000, beyond: PortScan | None = None, **settings_: Any) -> None:
         self.scan = ArpSweep(
             self.clock,
             self.neighbours,
+            SweepSettings(**settings_),
+            limiter=PacketRateLimiter(rate, self.clock.seconds),
+            beyond=beyond,
             monotonic=self.clock.seconds,
             make_connector=self.hosts.connector,
-            make_asker=self.link.raw if raw else self.link.kernel,
-            **settings_,  # type: ignore[arg-type]
+            make_resolver=self.link.raw if raw else self.link.kernel,
         )
 
-    def begin(self, *, raw: bool = False, **settings_: object) -> Deferred[None]:
+    def begin(self, *, raw: bool = False, **settings_: Any) -> Deferred[None]:
         self.make(raw=raw, **settings_)
         return Deferred.fromCoroutine(self.scan.sweep(self.sink))
 
-    def sweep(self, *, raw: bool = False, within: float = 60.0, **settings_: object) -> float:
+    def sweep(self, *, raw: bool = False, within: float = 60.0, **settings_: Any) -> float:
         """Sweep; the seconds that it took."""
         return self.finish(self.begin(raw=raw, **settings_), within)
 
@@ -167,7 +171,8 @@ class FindingTests(SweepCase):
 
     def test_interface(self) -> None:
         """It is a discoverer."""
-        self.assertTrue(verifyObject(IDiscoverer, ArpSweep(self.clock, self.neighbours)))
+        self.make()
+        self.assertTrue(verifyObject(IDiscoverer, self.scan))
 
     def found_by(self, raw: bool) -> None:
         self.live("10.0.0.20", 554, 80)
@@ -183,7 +188,9 @@ class FindingTests(SweepCase):
         self.assertEqual(last["10.0.0.21"].rtsp_ports, ())
         self.assertEqual({sighting.mac for sighting in self.sink.sightings}, {mac_of(each) for each in last})
         self.assertEqual({address for _, address, _ in self.hosts.attempts}, self.link.living)
-        self.assertEqual({address for _, address in self.link.asked}, {f"10.0.0.{n}" for n in range(1, 255) if n != 9})
+        self.assertEqual(
+            {address for _, address in self.link.requests}, {f"10.0.0.{n}" for n in range(1, 255) if n != 9}
+        )
 
     def test_kernel(self) -> None:
         """Everybody who lives is found with MAC and open ports by the kernel's ARP; nobody else is connected to."""
@@ -216,10 +223,10 @@ class FindingTests(SweepCase):
         self.live("10.0.0.20", 554)
         self.neighbours.macs["10.0.0.20"] = mac_of("10.0.0.20")
         self.sweep()
-        self.assertNotIn("10.0.0.20", [address for _, address in self.link.asked])
+        self.assertNotIn("10.0.0.20", [address for _, address in self.link.requests])
         self.assertEqual(self.opened(), {"10.0.0.20": [554]})
         self.sweep(raw=True)
-        self.assertIn("10.0.0.20", [address for _, address in self.link.asked])
+        self.assertIn("10.0.0.20", [address for _, address in self.link.requests])
 
     def test_learnt_meanwhile(self) -> None:
         """A host that another program made known before its turn came is found, although no event follows."""
@@ -237,13 +244,13 @@ class FindingTests(SweepCase):
             self.neighbours.learn(address, mac_of(address))
         self.finish(sweeping)
         self.assertEqual(self.hosts.attempts, [])
-        self.assertFalse([address for _, address in self.link.asked if 64 <= int(address.split(".")[3]) < 128])
+        self.assertFalse([address for _, address in self.link.requests if 64 <= int(address.split(".")[3]) < 128])
 
     def test_tunnel(self) -> None:
         """On a link without ARP nobody is asked."""
         self.neighbours.addresses = [Interface("wg0", 5, "10.0.0.9", 24, arp=False)]
         self.sweep()
-        self.assertEqual(self.link.asked, [])
+        self.assertEqual(self.link.requests, [])
 
     def test_beyond(self) -> None:
         """A named network beyond a router is left to the TCP sweep, which leaves the links alone."""
@@ -253,10 +260,8 @@ class FindingTests(SweepCase):
         beyond = PortScan(
             self.clock,
             self.neighbours,
-            ports=CAMERA_PORTS,
-            rtsp_ports=RTSP_PORTS,
-            networks=networks,
-            on_link=False,
+            SweepSettings(networks=networks),
+            limiter=PacketRateLimiter(1000, self.clock.seconds),
             monotonic=self.clock.seconds,
             make_connector=self.hosts.connector,
         )
@@ -272,16 +277,16 @@ class FindingTests(SweepCase):
         self.clock.pump([STEP] * 10)
         sweeping.cancel()
         self.failureResultOf(sweeping, CancelledError)
-        asked = len(self.link.asked)
+        asked = len(self.link.requests)
         self.clock.pump([STEP] * 500)
-        self.assertEqual(len(self.link.asked), asked)
+        self.assertEqual(len(self.link.requests), asked)
         self.assertTrue(self.hosts.is_closed)
 
 
 class LookAtTests(SweepCase):
     """One address, and nobody else."""
 
-    def look(self, address: str, *, raw: bool = False, **settings_: object) -> None:
+    def look(self, address: str, *, raw: bool = False, **settings_: Any) -> None:
         self.live("10.0.0.5", 554, 80)
         self.live("10.0.0.6", 554)
         self.live("10.0.1.5", 554)
@@ -297,18 +302,18 @@ class LookAtTests(SweepCase):
         """Who stands there is reported with MAC and open ports; nobody else is asked, nor forgotten."""
         for raw in (False, True):
             self.sink.sightings.clear()
-            self.link.asked.clear()
+            self.link.requests.clear()
             self.look("10.0.0.5", raw=raw)
             self.assertEqual({"10.0.0.5": [80, 554]}, {key: sorted(ports) for key, ports in self.opened().items()})
             self.assertEqual(mac_of("10.0.0.5"), self.sink.sightings[-1].mac)
-            self.assertLessEqual({address for _, address in self.link.asked}, {"10.0.0.5"})
+            self.assertLessEqual({address for _, address in self.link.requests}, {"10.0.0.5"})
             self.assertEqual({}, self.scan.alive)
 
     def test_left_alone(self) -> None:
         """Nothing is sent to what is excluded, not to be swept, beyond a router, or of IPv6."""
         for address in ("10.0.0.5", "10.0.0.200", "10.0.1.5", "fe80::5%eth0"):
             self.look(address, exclude=("10.0.0.0/29",))
-            self.assertEqual(([], []), (self.sink.sightings, self.link.asked))
+            self.assertEqual(([], []), (self.sink.sightings, self.link.requests))
 
 
 class LossTests(SweepCase):
@@ -348,8 +353,8 @@ class LossTests(SweepCase):
     def test_rounds(self) -> None:
         """Our own ARP asks three times, 0.1 s apart, whoever stays silent."""
         self.sweep(raw=True)
-        self.assertEqual(set(Counter(address for _, address in self.link.asked).values()), {3})
-        times = [seconds for seconds, address in self.link.asked if address == "10.0.0.100"]
+        self.assertEqual(set(Counter(address for _, address in self.link.requests).values()), {3})
+        times = [seconds for seconds, address in self.link.requests if address == "10.0.0.100"]
         for earlier, later in pairwise(times):
             self.assertTrue(0.099 <= later - earlier <= 0.13, times)
 
@@ -358,7 +363,7 @@ class LossTests(SweepCase):
         for n in range(20, 45):
             self.live(f"10.0.0.{n}")
         self.sweep(raw=True)
-        asked = Counter(address for _, address in self.link.asked)
+        asked = Counter(address for _, address in self.link.requests)
         self.assertEqual((asked["10.0.0.20"], asked["10.0.0.100"]), (1, 2))
 
     def test_silent_ports(self) -> None:
@@ -437,7 +442,7 @@ class LargeTests(SweepCase):
         """More addresses than allowed are asked only where they are named."""
         self.people()
         self.sweep(raw=True, max_addresses=4095)
-        self.assertEqual(self.link.asked, [])
+        self.assertEqual(self.link.requests, [])
         self.sweep(raw=True, max_addresses=4095, networks=("10.0.0.0/20",))
         self.assertEqual(len(self.opened()), 100)
 
@@ -450,10 +455,10 @@ class CapTests(SweepCase):
         for n in range(20, 60):
             self.live(f"10.0.0.{n}", 554, 80)
         for raw in (True, False):
-            self.link.asked.clear()
+            self.link.requests.clear()
             self.hosts.attempts.clear()
             self.sweep(raw=raw, rate=200)
-            times = deque(sorted([*self.link.asked, *((at, where) for at, where, _ in self.hosts.attempts)]))
+            times = deque(sorted([*self.link.requests, *((at, where) for at, where, _ in self.hosts.attempts)]))
             most, window = 0, deque[float]()
             for at, _ in times:
                 window.append(at)
@@ -489,16 +494,16 @@ class CapTests(SweepCase):
 
     @settings(max_examples=50, deadline=None)
     @given(st.integers(1, 20_000), st.lists(st.floats(0, 0.2), min_size=1, max_size=60))
-    def test_pacer(self, rate: int, pauses: list[float]) -> None:
+    def test_rate_of_any_load(self, rate: int, pauses: list[float]) -> None:
         """Whatever the pauses between the turns, no second sees more packets than the rate."""
         clock = Clock()
-        pacer = PacketRateLimiter(rate, clock.seconds)
+        limiter = PacketRateLimiter(rate, clock.seconds)
         spent: list[tuple[float, int]] = []
         for pause in pauses:
             clock.advance(pause)
             packets = 0
-            while pacer.may():
-                pacer.spend()
+            while limiter.allows():
+                limiter.charge()
                 packets += 1
             spent.append((clock.seconds(), packets))
         for begin, _ in spent:

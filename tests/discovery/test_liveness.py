@@ -1,4 +1,4 @@
-"""Tests of ``discovery.knock``: whether anybody answers at an address."""
+"""Tests of ``discovery.sweep.liveness``: whether a host answers at an address."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ class KnockTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.clock = Clock()
         self.hosts = MemoryHosts(self.clock)
-        self.pacer = PacketRateLimiter(1000, self.clock.seconds, self.clock)
-        self.knock = TcpLiveness(self.clock, self.pacer, make_connector=self.hosts.connector)
+        self.limiter = PacketRateLimiter(1000, self.clock.seconds, self.clock)
+        self.liveness = TcpLiveness(self.clock, self.limiter, make_connector=self.hosts.connector)
         self.addCleanup(lambda: self.assertEqual([], self.clock.getDelayedCalls()))
 
     def answers(self, *ports: int, address: str = HERE) -> bool:
-        asked = Deferred.fromCoroutine(self.knock.is_alive(address, ports))
+        asked = Deferred.fromCoroutine(self.liveness.is_alive(address, ports))
         self.clock.pump([0.01] * 60)
         return self.successResultOf(asked)
 
     def test_answers(self) -> None:
         """An open port and a closed one are answers; silence and no route are none."""
-        verifyObject(ILiveness, self.knock)
+        verifyObject(ILiveness, self.liveness)
         for outcome, answer in (
             (Outcome.OPEN, True),
             (Outcome.REFUSED, True),
@@ -47,14 +47,14 @@ class KnockTests(SynchronousTestCase):
         """Silence costs two attempts, both counted; ports that are never touched and IPv6 cost none there."""
         self.answers(9000, 554)
         self.assertEqual([554, 554], [port for _, _, port in self.hosts.attempts])
-        self.assertEqual({"knock": 4}, dict(self.pacer.sent))
+        self.assertEqual({"knock": 4}, dict(self.limiter.sent))
         self.assertFalse(self.answers(554, address="fe80::1%eth0"))
         self.answers(37777)
         self.assertEqual({554, 80}, {port for _, _, port in self.hosts.attempts})
 
     def test_cancelled(self) -> None:
         """Cancelled, it leaves nothing open."""
-        asked = Deferred.fromCoroutine(self.knock.is_alive(HERE, (554,)))
+        asked = Deferred.fromCoroutine(self.liveness.is_alive(HERE, (554,)))
         asked.cancel()
         self.failureResultOf(asked, CancelledError)
         self.assertEqual((True, {}), (self.hosts.is_closed, self.hosts.running))

@@ -1,4 +1,4 @@
-"""Tests of ``discovery.mdns`` with ``discovery.mdns_hearing``, on a LAN in memory."""
+"""Tests of ``discovery.mdns``, on a LAN in memory."""
 
 from __future__ import annotations
 
@@ -11,13 +11,14 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
 from tests.discovery.case import GroupCase, Watching, made_with
-from twisted_detector.discovery.mdns import listener as mdns_hearing
+from twisted_detector.discovery.mdns import listener as mdns_listener
 from twisted_detector.discovery.mdns.discoverer import MDNS
 from twisted_detector.discovery.mdns.listener import MDNSListener
-from twisted_detector.discovery.multicast.listener import BoundedSet
+from twisted_detector.discovery.multicast.listener import ListenerContext
 from twisted_detector.errors import CamdetectError
 from twisted_detector.interfaces import IDiscoverer, IWatcher
 from twisted_detector.model import Evidence, EvidenceKind, Interface
+from twisted_detector.model.bounds import BoundedSet
 from twisted_detector.plugins.builtin import MDNSMaker
 from twisted_detector.testing.lan import ETH0
 from twisted_detector.wire.lan.dns_sd import CAMERA_KINDS, kind_name
@@ -84,7 +85,7 @@ class DiscoveryCase(GroupCase):
 
 
 class SweepTests(DiscoveryCase):
-    """Asking once."""
+    """Sweeping once."""
 
     def test_interfaces(self) -> None:
         """It is a discoverer and a watcher."""
@@ -213,9 +214,9 @@ class SweepTests(DiscoveryCase):
     def test_unrelated(self) -> None:
         """An answer to nobody's question is counted and taken, questions and goodbyes on an answer's port are not."""
         sweeping = self.begin()
-        self.lan.tell(response(AXIS, message_id=9), "10.0.0.5")
-        self.lan.tell(query([Question(AXIS[0].name, PTR)]), "10.0.0.6")
-        self.lan.tell(response(service(ttl=0)), "10.0.0.5")
+        self.lan.unicast(response(AXIS, message_id=9), "10.0.0.5")
+        self.lan.unicast(query([Question(AXIS[0].name, PTR)]), "10.0.0.6")
+        self.lan.unicast(response(service(ttl=0)), "10.0.0.5")
         self.clock.pump([0.01] * 310)
         self.successResultOf(sweeping)
         self.assertEqual((len(self.sink.sightings), self.sink.departures), (1, []))
@@ -238,62 +239,56 @@ class SweepTests(DiscoveryCase):
 class HostileTests(DiscoveryCase):
     """Whoever sends nonsense, or too much."""
 
-    def hear(self) -> MDNSListener:
-        return MDNSListener(
-            self.sink,
-            clock=self.clock,
-            monotonic=self.clock.seconds,
-            counts=self.discovery.counts,
-            complain=self.discovery.complain,
-            known=BoundedSet(10),
-            asked=set(),
-        )
+    def listener(self) -> MDNSListener:
+        counts, log_problem = self.discovery.counts, self.discovery.log_problem
+        context = ListenerContext(self.sink, self.clock, self.clock.seconds, counts, log_problem, message_ids={})
+        return MDNSListener(context, known=BoundedSet(10))
 
     def test_malformed(self) -> None:
         """Malformed datagrams are counted and hurt no other; after eight, their sender is not heard in this sweep."""
-        ear = self.hear().ear("eth0", [ETH0])
+        receive = self.listener().receiver("eth0", [ETH0])
         for number in range(1, 21):
-            ear(b"\0\0\x84\0" + bytes([number]) * 9, "10.0.0.66")
-        ear(response(AXIS), "10.0.0.66")
-        ear(response(AXIS), "10.0.0.5")
+            receive(b"\0\0\x84\0" + bytes([number]) * 9, "10.0.0.66")
+        receive(response(AXIS), "10.0.0.66")
+        receive(response(AXIS), "10.0.0.5")
         self.assertEqual((self.discovery.counts["malformed"], self.discovery.counts["dropped"]), (8, 13))
         self.assertEqual([one.address for one in self.sink.sightings], ["10.0.0.5"])
 
     def test_one_forger(self) -> None:
-        """One sender gets at most 64 sightings and 32 questions, and the camera beside it is still seen."""
-        asked: list[bytes] = []
-        ear = self.hear().ear("eth0", [ETH0], asked.append)
+        """One sender gets at most 64 sightings and 32 queries, and the camera beside it is still seen."""
+        sent: list[bytes] = []
+        receive = self.listener().receiver("eth0", [ETH0], sent.append)
         for number in range(100):
-            ear(response(service(title=str(number))), "10.0.0.66")
-            ear(response(service(title=f"half {number}")[:1]), "10.0.0.66")
-        ear(response(AXIS), "10.0.0.5")
+            receive(response(service(title=str(number))), "10.0.0.66")
+            receive(response(service(title=f"half {number}")[:1]), "10.0.0.66")
+        receive(response(AXIS), "10.0.0.5")
         self.assertEqual([one.address for one in self.sink.sightings], ["10.0.0.66"] * 64 + ["10.0.0.5"])
-        self.assertEqual(len(asked), 32)
+        self.assertEqual(len(sent), 32)
 
     def test_questions_are_bounded(self) -> None:
         """All senders together make us ask so much and no more, until everything is news again."""
-        self.patch(mdns_hearing, "MAX_QUESTIONS", 20)
-        asked: list[bytes] = []
-        hearing = self.hear()
-        ear = hearing.ear("eth0", [ETH0], asked.append)
+        self.patch(mdns_listener, "MAX_QUESTIONS", 20)
+        sent: list[bytes] = []
+        listener = self.listener()
+        receive = listener.receiver("eth0", [ETH0], sent.append)
         for number in range(50):
-            ear(response(AXIS[:1]), f"10.9.9.{number}")
-        self.assertEqual(len(asked), 20)
-        hearing.forget(self.clock.seconds())
-        ear(response(AXIS[:1]), "10.9.9.0")
-        self.assertEqual(len(asked), 21)
+            receive(response(AXIS[:1]), f"10.9.9.{number}")
+        self.assertEqual(len(sent), 20)
+        listener.reset(self.clock.seconds())
+        receive(response(AXIS[:1]), "10.9.9.0")
+        self.assertEqual(len(sent), 21)
 
     def test_many_forgers(self) -> None:
         """What waits for more is bounded; beyond it a service is reported as it is, and memory does not grow."""
-        self.patch(mdns_hearing, "MAX_WAITING", 20)
-        self.patch(mdns_hearing, "MAX_SETTLED", 20)
-        hearing = self.hear()
-        ear = hearing.ear("eth0", [ETH0])
+        self.patch(mdns_listener, "MAX_WAITING", 20)
+        self.patch(mdns_listener, "MAX_SETTLED", 20)
+        listener = self.listener()
+        receive = listener.receiver("eth0", [ETH0])
         for number in range(100):
-            ear(response(service("_onvif._tcp", "half")[:1]), f"10.9.9.{number}")
+            receive(response(service("_onvif._tcp", "half")[:1]), f"10.9.9.{number}")
         self.assertEqual(len(self.sink.sightings), 80)
-        self.assertEqual((len(hearing._waiting), len(hearing._settled)), (20, 20))
-        hearing.end()
+        self.assertEqual((len(listener._waiting), len(listener._settled)), (20, 20))
+        listener.finish()
         self.assertEqual(len(self.sink.sightings), 100)
 
 
@@ -307,10 +302,10 @@ class MakerTests(SynchronousTestCase):
 
 
 class WatchTests(Watching, DiscoveryCase):
-    """Hearing all the time."""
+    """Listening all the time."""
 
     def say(self, records: Iterable[Record], sender: str = "10.0.0.5") -> None:
-        self.lan.say(response(tuple(records)), sender)
+        self.lan.multicast(response(tuple(records)), sender)
         self.clock.advance(0.001)
 
     def test_announcement(self) -> None:
@@ -361,10 +356,10 @@ class WatchTests(Watching, DiscoveryCase):
 
     def test_others(self) -> None:
         """Questions (our own too, with what is known already), printers and other kinds are not reported."""
-        self.lan.say(query([Question(AXIS[0].name, PTR)]), "10.0.0.9")
+        self.lan.multicast(query([Question(AXIS[0].name, PTR)]), "10.0.0.9")
         known = bytearray(response(AXIS))
         known[2] &= 0x7F
-        self.lan.say(bytes(known), "10.0.0.8")
+        self.lan.multicast(bytes(known), "10.0.0.8")
         self.say(service("_ipp._tcp", "printer"))
         self.say(service("_ipp._tcp", "printer", ttl=0))
         self.assertEqual((self.sink.sightings, self.sink.departures, self.lan.sent), ([], [], []))

@@ -1,137 +1,34 @@
-"""Tests of ``neighbours`` with ``wire.kernel``: a kernel in memory that is told what to say."""
+"""Tests of ``discovery.neighbours`` over a kernel in memory."""
 
 from __future__ import annotations
 
 import errno
-import struct
-from ipaddress import IPv4Address, IPv6Address
-from typing import Any
+from dataclasses import replace
 
 from twisted.internet.defer import Deferred
-from twisted.internet.task import Clock
-from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
-from tests.wire.test_netlink import MAC, address, done, link, message, neighbour
+from tests.discovery.case import NeighboursCase
+from tests.doubles.kernel import (
+    FAILED,
+    INCOMPLETE,
+    MAC,
+    REACHABLE,
+    STALE,
+    UP,
+    FDClock,
+    Kernel,
+    address,
+    link,
+    neighbour,
+)
 from twisted_detector.discovery.neighbours.table import KernelNeighbours
 from twisted_detector.errors import CamdetectError, LocalError
 from twisted_detector.interfaces import INeighbours
 from twisted_detector.model import Interface, Mac
-from twisted_detector.testing.lan import MemoryNeighbours
+from twisted_detector.testing.contracts import neighbours_contract
+from twisted_detector.testing.lan import ETH0, MemoryNeighbours
 from twisted_detector.wire.netlink import messages as netlink
-
-UP = netlink.IFF_UP | netlink.IFF_RUNNING | netlink.IFF_MULTICAST
-FAILED, STALE, REACHABLE, INCOMPLETE = 0x20, 0x04, 0x02, 0x01
-
-
-class Kernel:
-    """A netlink socket, and the tables behind it."""
-
-    def __init__(self) -> None:
-        self.links = [link(1, "lo", 0x49), link(2, "eth0", UP)]
-        self.addresses = [address(1, "127.0.0.1", 8), address(2, "10.0.0.9", 24), address(2, "fe80::9", 64)]
-        self.neighbours = [neighbour(2, "10.0.0.5", MAC.text, STALE)]
-        self.pending: list[bytes | OSError] = []
-        self.dumps: list[int] = []
-        self.refuse = 0
-        self.interrupt = 0
-        self.silent = False
-        self.opened = 0
-        self.closed = 0
-        self.sender = 0
-
-    def open(self) -> Kernel:
-        self.opened += 1
-        return self
-
-    def fileno(self) -> int:
-        return 77
-
-    def close(self) -> None:
-        self.closed += 1
-
-    def send(self, data: bytes, /) -> int:
-        _, kind, _, sequence, _ = struct.unpack_from("=IHHII", data)
-        self.dumps.append(kind)
-        if self.silent:
-            return len(data)
-        if self.refuse:
-            self.refuse -= 1
-            self.pending.append(message(netlink.NLMSG_ERROR, struct.pack("=i", -errno.EBUSY), sequence=sequence))
-            return len(data)
-        rows = {
-            netlink.RTM_GETLINK: self.links,
-            netlink.RTM_GETADDR: self.addresses,
-            netlink.RTM_GETNEIGH: self.neighbours,
-        }[kind]
-        if self.interrupt:
-            self.interrupt -= 1
-            self.pending.append(message(99, b"", flags=0x10, sequence=sequence))
-        self.pending += [b"".join(rows), done(sequence)]
-        return len(data)
-
-    def recvfrom(self, size: int, /) -> tuple[bytes, Any]:
-        if not self.pending:
-            raise BlockingIOError
-        first = self.pending.pop(0)
-        if isinstance(first, OSError):
-            raise first
-        return first, (self.sender, 0)
-
-
-class FDClock(Clock):
-    """A clock that is also a reactor of descriptors."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.readers: list[Any] = []
-
-    def addReader(self, reader: Any) -> None:
-        self.readers.append(reader)
-
-    def removeReader(self, reader: Any) -> None:
-        self.readers.remove(reader)
-
-
-class NeighboursCase(SynchronousTestCase):
-    """A KernelNeighbours over a kernel in memory."""
-
-    def setUp(self) -> None:
-        self.kernel = Kernel()
-        self.clock = FDClock()
-        self.provoked: list[tuple[str, int]] = []
-        self.provoke_problem: OSError | None = None
-        self.neighbours = KernelNeighbours(
-            self.clock, monotonic=self.clock.seconds, open_socket=self.kernel.open, provoke=self.provoke
-        )
-
-    def tearDown(self) -> None:
-        self.neighbours.stop()
-        self.assertEqual(self.clock.getDelayedCalls(), [])
-        self.assertEqual(self.clock.readers, [])
-
-    def provoke(self, target: IPv4Address | IPv6Address, index: int) -> None:
-        self.provoked.append((str(target), index))
-        if self.provoke_problem is not None:
-            raise self.provoke_problem
-
-    def start(self) -> None:
-        self.neighbours.start()
-        self.read()
-
-    def read(self) -> None:
-        for reader in list(self.clock.readers):
-            reader.doRead()
-
-    def hear(self, *messages: bytes | OSError) -> None:
-        self.kernel.pending += messages
-        self.read()
-
-    def ask(self, text: str) -> Deferred[Mac | None]:
-        return Deferred.fromCoroutine(self.neighbours.mac_of(text))
-
-    def mac_of(self, text: str) -> Mac | None:
-        return self.successResultOf(self.ask(text))
 
 
 class MacTests(NeighboursCase):
@@ -143,7 +40,7 @@ class MacTests(NeighboursCase):
         verifyObject(INeighbours, MemoryNeighbours())
 
     def test_known(self) -> None:
-        """What the kernel would send to is answered at once, and nobody is asked."""
+        """What the kernel would send to is answered at once, and nobody is lookup."""
         self.kernel.neighbours.append(neighbour(2, "fe80::5", MAC.text, REACHABLE))
         self.start()
         self.assertEqual(self.mac_of("10.0.0.5"), MAC)
@@ -157,10 +54,10 @@ class MacTests(NeighboursCase):
     def test_before_the_first_dump(self) -> None:
         """A question before the tables are there waits for them."""
         self.neighbours.start()
-        asked = self.ask("10.0.0.5")
-        self.assertNoResult(asked)
+        lookup = self.look_up("10.0.0.5")
+        self.assertNoResult(lookup)
         self.read()
-        self.assertEqual(self.successResultOf(asked), MAC)
+        self.assertEqual(self.successResultOf(lookup), MAC)
 
     def test_not_on_link(self) -> None:
         """Other networks, ourselves, groups and nonsense have no MAC, even when the kernel has an entry."""
@@ -180,10 +77,10 @@ class MacTests(NeighboursCase):
     def test_provoked(self) -> None:
         """An unknown on-link address is provoked once, and its MAC comes with the event."""
         self.start()
-        first, second = self.ask("10.0.0.6"), self.ask("10.0.0.6")
-        self.hear(neighbour(2, "10.0.0.6", "", INCOMPLETE))
+        first, second = self.look_up("10.0.0.6"), self.look_up("10.0.0.6")
+        self.receive(neighbour(2, "10.0.0.6", "", INCOMPLETE))
         self.assertNoResult(first)
-        self.hear(neighbour(2, "10.0.0.7", MAC.text, REACHABLE), neighbour(2, "10.0.0.6", MAC.text, REACHABLE))
+        self.receive(neighbour(2, "10.0.0.7", MAC.text, REACHABLE), neighbour(2, "10.0.0.6", MAC.text, REACHABLE))
         self.assertEqual((self.successResultOf(first), self.successResultOf(second)), (MAC, MAC))
         self.assertEqual(self.provoked, [("10.0.0.6", 2)])
 
@@ -197,14 +94,14 @@ class MacTests(NeighboursCase):
     def test_silent(self) -> None:
         """An address that does not answer is None after 0.3 s; one that the kernel gave up, at once."""
         self.start()
-        asked = self.ask("10.0.0.6")
+        lookup = self.look_up("10.0.0.6")
         self.clock.advance(0.29)
-        self.assertNoResult(asked)
+        self.assertNoResult(lookup)
         self.clock.advance(0.02)
-        self.assertIs(self.successResultOf(asked), None)
-        asked = self.ask("10.0.0.6")
-        self.hear(neighbour(2, "10.0.0.6", "", FAILED))
-        self.assertIs(self.successResultOf(asked), None)
+        self.assertIs(self.successResultOf(lookup), None)
+        lookup = self.look_up("10.0.0.6")
+        self.receive(neighbour(2, "10.0.0.6", "", FAILED))
+        self.assertIs(self.successResultOf(lookup), None)
 
     def test_cannot_send(self) -> None:
         """An address that cannot be sent to is None at once."""
@@ -216,22 +113,22 @@ class MacTests(NeighboursCase):
         """At most 128 unknown addresses are provoked within 3.2 s: the kernel's table is everybody's."""
         self.kernel.addresses.append(address(2, "10.1.0.9", 16))
         self.start()
-        asked = [self.ask(f"10.1.1.{number}") for number in range(1, 200)]
+        lookup = [self.look_up(f"10.1.1.{number}") for number in range(1, 200)]
         self.assertEqual(len(self.provoked), 128)
-        self.assertIs(self.successResultOf(asked[150]), None)
+        self.assertIs(self.successResultOf(lookup[150]), None)
         self.clock.advance(3.2)
-        self.assertEqual([self.successResultOf(one) for one in asked[:150]], [None] * 150)
-        self.ask("10.1.2.1")
+        self.assertEqual([self.successResultOf(one) for one in lookup[:150]], [None] * 150)
+        self.look_up("10.1.2.1")
         self.assertEqual(len(self.provoked), 129)
 
     def test_cancelled(self) -> None:
         """A question that is cancelled leaves nothing behind."""
         self.start()
-        asked = self.ask("10.0.0.6")
-        asked.cancel()
-        self.failureResultOf(asked)
+        lookup = self.look_up("10.0.0.6")
+        lookup.cancel()
+        self.failureResultOf(lookup)
         self.assertEqual(self.clock.getDelayedCalls(), [])
-        self.hear(neighbour(2, "10.0.0.6", MAC.text, REACHABLE))
+        self.receive(neighbour(2, "10.0.0.6", MAC.text, REACHABLE))
 
     def test_ambiguous_link_local(self) -> None:
         """A link-local address without scope is not provoked when there are two links, but found where it is known."""
@@ -240,12 +137,12 @@ class MacTests(NeighboursCase):
         self.start()
         self.assertIs(self.mac_of("fe80::5"), None)
         self.assertEqual(self.provoked, [])
-        self.hear(neighbour(3, "fe80::5", MAC.text, STALE))
+        self.receive(neighbour(3, "fe80::5", MAC.text, STALE))
         self.assertEqual(self.mac_of("fe80::5"), MAC)
-        asked = self.ask("fe80::5%eth0")
+        lookup = self.look_up("fe80::5%eth0")
         self.assertEqual(self.provoked, [("fe80::5", 2)])
         self.clock.advance(1)
-        self.assertIs(self.successResultOf(asked), None)
+        self.assertIs(self.successResultOf(lookup), None)
 
     def test_no_arp(self) -> None:
         """A tunnel has no MACs, and nothing is sent into it."""
@@ -258,9 +155,9 @@ class MacTests(NeighboursCase):
     def test_stopped(self) -> None:
         """Who waits when it stops gets None, and so does who asks later."""
         self.start()
-        asked = self.ask("10.0.0.6")
+        lookup = self.look_up("10.0.0.6")
         self.neighbours.stop()
-        self.assertIs(self.successResultOf(asked), None)
+        self.assertIs(self.successResultOf(lookup), None)
         self.assertIs(self.mac_of("10.0.0.6"), None)
 
 
@@ -292,21 +189,21 @@ class LiveTests(NeighboursCase):
     def test_changes(self) -> None:
         """Addresses, links and neighbours that come and go are followed."""
         self.start()
-        self.hear(address(2, "10.5.0.9", 24), neighbour(2, "10.5.0.5", MAC.text, STALE))
+        self.receive(address(2, "10.5.0.9", 24), neighbour(2, "10.5.0.5", MAC.text, STALE))
         self.assertEqual(self.mac_of("10.5.0.5"), MAC)
-        self.hear(neighbour(2, "10.5.0.5", MAC.text, STALE, kind=netlink.RTM_DELNEIGH))
+        self.receive(neighbour(2, "10.5.0.5", MAC.text, STALE, kind=netlink.RTM_DELNEIGH))
         self.assertEqual(self.neighbours.known(), {"10.0.0.5": MAC})
-        self.hear(address(2, "10.0.0.9", 24, kind=netlink.RTM_DELADDR))
+        self.receive(address(2, "10.0.0.9", 24, kind=netlink.RTM_DELADDR))
         self.assertEqual([one.address for one in self.interfaces() if one.index == 2], ["10.5.0.9", "fe80::9"])
         self.assertIs(self.mac_of("10.0.0.5"), None)
-        self.hear(link(2, "eth0", netlink.IFF_UP))
+        self.receive(link(2, "eth0", netlink.IFF_UP))
         self.assertEqual([one.name for one in self.interfaces()], ["lo"])
 
     def test_new_mac(self) -> None:
         """When another device takes the address, the new MAC is answered."""
         self.start()
         other = Mac("02:00:00:00:00:66")
-        self.hear(neighbour(2, "10.0.0.5", other.text, REACHABLE))
+        self.receive(neighbour(2, "10.0.0.5", other.text, REACHABLE))
         self.assertEqual(self.mac_of("10.0.0.5"), other)
 
     def test_watch(self) -> None:
@@ -315,7 +212,7 @@ class LiveTests(NeighboursCase):
         unwatch = self.neighbours.watch(lambda *what: heard.append(what))
         self.start()
         self.assertEqual(heard, [("10.0.0.5", MAC)])
-        self.hear(
+        self.receive(
             neighbour(2, "10.0.0.6", MAC.text, REACHABLE),
             neighbour(2, "10.0.0.7", "00:00:00:00:00:00", INCOMPLETE),
             neighbour(2, "10.0.0.7", "00:00:00:00:00:00", FAILED),
@@ -325,7 +222,7 @@ class LiveTests(NeighboursCase):
         self.assertEqual(heard[1:], [("10.0.0.6", MAC), ("10.0.0.7", None), ("fe80::6%eth0", MAC)])
         unwatch()
         unwatch()
-        self.hear(neighbour(2, "10.0.0.8", MAC.text, REACHABLE))
+        self.receive(neighbour(2, "10.0.0.8", MAC.text, REACHABLE))
         self.assertEqual(len(heard), 4)
 
     def test_lost_changes(self) -> None:
@@ -333,7 +230,7 @@ class LiveTests(NeighboursCase):
         self.start()
         self.kernel.neighbours = [neighbour(2, "10.0.0.8", MAC.text, STALE)]
         before = len(self.kernel.dumps)
-        self.hear(b"", OSError(errno.ENOBUFS, ""), OSError(errno.ENOBUFS, ""))
+        self.receive(b"", OSError(errno.ENOBUFS, ""), OSError(errno.ENOBUFS, ""))
         self.assertEqual(len(self.kernel.dumps), before)
         self.clock.advance(1)
         self.read()
@@ -357,7 +254,7 @@ class LiveTests(NeighboursCase):
         self.assertEqual(self.kernel.dumps[:3], [netlink.RTM_GETLINK] * 3)
         self.assertEqual(self.mac_of("10.0.0.5"), MAC)
         self.kernel.interrupt = 1000
-        self.hear(OSError(errno.ENOBUFS, ""))
+        self.receive(OSError(errno.ENOBUFS, ""))
         before = len(self.kernel.dumps)
         self.clock.advance(1)
         self.read()
@@ -368,19 +265,19 @@ class LiveTests(NeighboursCase):
         """A dump that the kernel refuses is asked for again a second later."""
         self.kernel.refuse = 1
         self.start()
-        asked = self.ask("10.0.0.5")
-        self.assertNoResult(asked)
+        lookup = self.look_up("10.0.0.5")
+        self.assertNoResult(lookup)
         self.clock.advance(1)
         self.read()
-        self.assertEqual(self.successResultOf(asked), MAC)
+        self.assertEqual(self.successResultOf(lookup), MAC)
 
     def test_silence(self) -> None:
         """Without any answer, interfaces() says so after 2 s, and the dumps are asked for again after 5 s."""
         self.kernel.silent = True
         self.start()
-        asked = Deferred.fromCoroutine(self.neighbours.interfaces())
+        lookup = Deferred.fromCoroutine(self.neighbours.interfaces())
         self.clock.advance(2)
-        self.failureResultOf(asked, CamdetectError)
+        self.failureResultOf(lookup, CamdetectError)
         self.kernel.silent = False
         self.clock.advance(3)
         self.read()
@@ -389,20 +286,20 @@ class LiveTests(NeighboursCase):
     def test_garbage(self) -> None:
         """A message that cannot be read leads to new dumps, and one that is not the kernel's is not read at all."""
         self.start()
-        self.hear(b"garbage that is no message")
+        self.receive(b"garbage that is no message")
         before = len(self.kernel.dumps)
         self.clock.advance(1)
         self.read()
         self.assertEqual(len(self.kernel.dumps), before + 3)
         self.kernel.sender = 4711
-        self.hear(neighbour(2, "10.0.0.5", "02:00:00:00:00:99", REACHABLE))
+        self.receive(neighbour(2, "10.0.0.5", "02:00:00:00:00:99", REACHABLE))
         self.kernel.sender = 0
         self.assertEqual(self.mac_of("10.0.0.5"), MAC)
 
     def test_socket_lost(self) -> None:
         """A socket that fails, or that the reactor gives up, is replaced after a second."""
         self.start()
-        self.hear(OSError(errno.EBADF, ""))
+        self.receive(OSError(errno.EBADF, ""))
         self.assertEqual((self.kernel.opened, self.kernel.closed), (1, 1))
         self.assertEqual(self.mac_of("10.0.0.5"), MAC)
         self.clock.advance(1)
@@ -419,3 +316,78 @@ class LiveTests(NeighboursCase):
         self.neighbours.stop()
         self.start()
         self.assertEqual(self.mac_of("10.0.0.5"), MAC)
+
+
+class MemoryStage:
+    """The double, on its own."""
+
+    def __init__(self) -> None:
+        self.neighbours = MemoryNeighbours(ETH0)
+
+    @property
+    def sent(self) -> list[str]:
+        return self.neighbours.lookups
+
+    def learn(self, address: str, mac: Mac | None) -> None:
+        self.neighbours.learn(address, mac)
+
+    def set_own_addresses(self, *addresses: str) -> None:
+        self.neighbours.change_interfaces(*(replace(ETH0, address=one) for one in addresses))
+
+    def set_link(self, *, up: bool) -> None:
+        self.neighbours.change_interfaces(*((ETH0,) if up else ()))
+
+    def repeat(self) -> None:
+        self.neighbours.change_interfaces(*self.neighbours.addresses)
+
+    def stop(self) -> None:
+        self.neighbours.problem = AssertionError("it has ended")
+
+
+class KernelStage:
+    """The real thing, over a kernel in memory."""
+
+    def __init__(self) -> None:
+        self.kernel, self.clock = Kernel(), FDClock()
+        self.kernel.neighbours.clear()
+        self.sent: list[str] = []
+        self.neighbours = KernelNeighbours(
+            self.clock,
+            monotonic=self.clock.seconds,
+            open_socket=self.kernel.open,
+            provoke=lambda address, index: self.sent.append(str(address)),
+        )
+        self.own = {ETH0.address}
+        self.neighbours.start()
+        self.neighbours.doRead()
+
+    def receive(self, *messages: bytes) -> None:
+        self.kernel.pending += messages
+        self.neighbours.doRead()
+
+    def learn(self, address: str, mac: Mac | None) -> None:
+        self.receive(neighbour(2, address, mac.text if mac else "", REACHABLE if mac else FAILED))
+
+    def set_own_addresses(self, *addresses: str) -> None:
+        added, removed = set(addresses) - self.own, self.own - set(addresses)
+        self.receive(*(address(2, one, 24) for one in added))
+        self.receive(*(address(2, one, 24, kind=netlink.RTM_DELADDR) for one in removed))
+        self.own = set(addresses)
+
+    def set_link(self, *, up: bool) -> None:
+        self.receive(link(2, "eth0", UP if up else netlink.IFF_UP))
+
+    def repeat(self) -> None:
+        self.receive(link(2, "eth0", UP), link(2, "eth0", UP | 0x100), address(2, ETH0.address, 24))
+
+    def stop(self) -> None:
+        self.neighbours.stop()
+        assert (self.clock.getDelayedCalls(), self.clock.readers) == ([], [])
+
+
+class MemoryNeighboursTests(neighbours_contract(MemoryStage)):  # type: ignore[misc]
+    """The double keeps the contract."""
+
+
+class KernelNeighboursTests(neighbours_contract(KernelStage)):  # type: ignore[misc]
+    """The kernel's neighbours keep the contract."""

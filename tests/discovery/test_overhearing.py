@@ -1,4 +1,4 @@
-"""What is overheard is told only when the kernel confirms it, within bounds."""
+"""Captured claims are reported only when the kernel confirms them, within bounds."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
+from tests.doubles.dhcp_client import MAC, REQUEST, arp, packet
+from tests.doubles.kernel import FDClock
 from tests.facts import A, B
-from tests.wire.test_dhcp import MAC, REQUEST, arp, packet
 from twisted_detector.discovery.overhearing import MAX_PENDING, PacketCapture
 from twisted_detector.interfaces import IWatcher
 from twisted_detector.testing.lan import MemoryNeighbours, RecordingSink
@@ -36,21 +37,9 @@ class Packets:
         self.closed = True
 
 
-class ReadingClock(Clock):
-    def __init__(self) -> None:
-        super().__init__()
-        self.readers: list[Any] = []
-
-    def addReader(self, reader: Any) -> None:
-        self.readers.append(reader)
-
-    def removeReader(self, reader: Any) -> None:
-        self.readers.remove(reader)
-
-
 class OverhearingTests(SynchronousTestCase):
     def make(self, kind: str) -> PacketCapture:
-        self.clock = ReadingClock()
+        self.clock = FDClock()
         self.packets = Packets()
         self.neighbours = MemoryNeighbours()
         self.sink = RecordingSink()
@@ -115,7 +104,7 @@ class OverhearingTests(SynchronousTestCase):
         watch = self.make("arp")
         self.come(arp(bytes((10, 9, 0, 5))))
         self.clock.advance(1)
-        self.assertEqual((0, []), (watch.counts["claims"], self.neighbours.asked))
+        self.assertEqual((0, []), (watch.counts["claims"], self.neighbours.lookups))
 
     def test_flood(self) -> None:
         """Of a flood of claims so many are verified at one time; the rest is counted."""
@@ -125,7 +114,7 @@ class OverhearingTests(SynchronousTestCase):
         self.assertEqual((1000, 1000 - MAX_PENDING), (watch.counts["claims"], watch.counts["dropped"]))
 
     def test_not_allowed(self) -> None:
-        """Without the privilege nothing is overheard, and nothing fails."""
+        """Without the privilege nothing is captured, and nothing fails."""
 
         def forbidden(kind: str) -> Packets:
             raise PermissionError(1, "Operation not permitted")

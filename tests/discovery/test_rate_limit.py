@@ -1,4 +1,4 @@
-"""Tests of ``discovery.pacing``: one rate for all, and that it is a cap whatever follows by itself."""
+"""Tests of ``discovery.rate_limit``: one rate for all, and that it is a cap whatever follows by itself."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from twisted.internet.defer import CancelledError
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from twisted_detector.discovery import rate_limit as pacing
+from twisted_detector.discovery import rate_limit
 from twisted_detector.discovery.rate_limit import PacketRateLimiter
 from twisted_detector.errors import LocalError
 
@@ -16,7 +16,7 @@ def most_in_a_second(times: list[float]) -> int:
     return max((sum(begin <= at < begin + 1 - 1e-6 for at in times) for begin in times), default=0)
 
 
-class PacerTests(SynchronousTestCase):
+class RateLimiterTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.clock = Clock()
         self.sent: list[float] = []
@@ -29,59 +29,59 @@ class PacerTests(SynchronousTestCase):
 
     def test_in_turn(self) -> None:
         """Who may not send now waits, in order, at the rate; who could come again does not go before them."""
-        pacer = self.make(100)
+        limiter = self.make(100)
         order: list[int] = []
         for number in range(150):
-            pacer.send(lambda number=number: (order.append(number), self.send()), by="a")  # type: ignore[misc]
-        self.assertFalse(pacer.may())
+            limiter.send(lambda number=number: (order.append(number), self.send()), by="a")  # type: ignore[misc]
+        self.assertFalse(limiter.allows())
         self.assertLess(len(order), 3)
         self.clock.pump([0.005] * 600)
         self.assertEqual(list(range(150)), order)
         self.assertLessEqual(most_in_a_second(self.sent), 100)
-        self.assertTrue(pacer.may())
+        self.assertTrue(limiter.allows())
         self.assertEqual([], self.clock.getDelayedCalls())
-        self.assertEqual((100, 150, {"a": 150}), (pacer.rate, pacer.packets, pacer.document()["by_method"]))
+        self.assertEqual((100, 150, {"a": 150}), (limiter.rate, limiter.packets, limiter.document()["by_method"]))
 
     def test_withdrawn(self) -> None:
         """Who waits may give up, and is not counted."""
-        pacer = self.make(1)
-        pacer.send(self.send, by="a")
-        turn = pacer.turn(by="b")
+        limiter = self.make(1)
+        limiter.send(self.send, by="a")
+        turn = limiter.acquire(by="b")
         self.assertNoResult(turn)
         turn.cancel()
         self.failureResultOf(turn, CancelledError)
-        pacer.send(self.send, by="c")()
+        limiter.send(self.send, by="c")()
         self.clock.pump([0.1] * 30)
-        self.assertEqual((1, {"a": 1}), (len(self.sent), dict(pacer.sent)))
+        self.assertEqual((1, {"a": 1}), (len(self.sent), dict(limiter.sent)))
 
     def test_a_crowd(self) -> None:
         """Only so many wait; for more there is no turn, and nothing of theirs is sent."""
-        self.patch(pacing, "MAX_WAITING", 3)
-        pacer = self.make(1)
+        self.patch(rate_limit, "MAX_WAITING", 3)
+        limiter = self.make(1)
         for _ in range(4):
-            pacer.send(self.send, by="a")
-        self.failureResultOf(pacer.turn(by="b"), LocalError)
-        pacer.send(self.send, by="c")
-        self.assertEqual((3, 2), (pacer.document()["waited"], pacer.document()["refused"]))
+            limiter.send(self.send, by="a")
+        self.failureResultOf(limiter.acquire(by="b"), LocalError)
+        limiter.send(self.send, by="c")
+        self.assertEqual((3, 2), (limiter.document()["waited"], limiter.document()["refused"]))
         self.clock.pump([0.5] * 20)
-        self.assertEqual({"a": 4}, dict(pacer.sent))
+        self.assertEqual({"a": 4}, dict(limiter.sent))
 
-    def test_promises(self) -> None:
-        """What follows by itself takes room from the start, is counted when it leaves, and not when it is withdrawn."""
-        pacer = self.make(10)
-        kept = pacer.spend(by="arp", after=(1.0, 2.0))
-        withdrawn = pacer.spend(by="arp", to_follow=7)
-        self.assertEqual((2, 9), (pacer.packets, pacer.owed))
+    def test_reservations(self) -> None:
+        """What follows by itself takes room from the start, is counted when it leaves, and not when it is released."""
+        limiter = self.make(10)
+        used = limiter.charge(by="arp", after=(1.0, 2.0))
+        released = limiter.charge(by="arp", reserve=7)
+        self.assertEqual((2, 9), (limiter.packets, limiter.reserved))
         self.clock.advance(0.5)
-        self.assertFalse(pacer.may())  # the bucket is full: it is the count that says no
-        withdrawn.withdrawn()
-        self.assertTrue(pacer.may())
+        self.assertFalse(limiter.allows())  # the bucket is full: it is the count that says no
+        released.release()
+        self.assertTrue(limiter.allows())
         for at, packets, owed in ((1.5, 3, 1), (2.5, 4, 0)):
             self.clock.advance(at - self.clock.seconds())
-            pacer.may()
-            self.assertEqual((packets, owed), (pacer.packets, pacer.owed))
-        kept.kept()
-        self.assertEqual((4, 0), (pacer.packets, kept.left))
+            limiter.allows()
+            self.assertEqual((packets, owed), (limiter.packets, limiter.reserved))
+        used.use()
+        self.assertEqual((4, 0), (limiter.packets, used.left))
 
     @settings(max_examples=60, deadline=None)
     @given(
@@ -98,7 +98,7 @@ class PacerTests(SynchronousTestCase):
         Below three a second a single question of the kernel's is more than the rate; it goes out alone.
         """
         clock = Clock()
-        pacer = PacketRateLimiter(rate, clock.seconds, clock)
+        limiter = PacketRateLimiter(rate, clock.seconds, clock)
         times: list[float] = []
 
         def send() -> None:
@@ -107,18 +107,18 @@ class PacerTests(SynchronousTestCase):
         for pause, deed in deeds:
             clock.advance(pause)
             if deed == "waits":
-                pacer.send(send, by=deed)
-            while deed != "waits" and pacer.may(3 if deed == "kernel" else 2) and len(times) < 2000:
+                limiter.send(send, by=deed)
+            while deed != "waits" and limiter.allows(3 if deed == "kernel" else 2) and len(times) < 2000:
                 times.append(clock.seconds())
                 if deed == "kernel":
-                    pacer.spend(by=deed, after=(1.0, 2.0))
+                    limiter.charge(by=deed, after=(1.0, 2.0))
                     times += [clock.seconds() + 1, clock.seconds() + 2]
                 elif deed == "answered":
-                    promise = pacer.spend(by=deed, to_follow=1)
+                    reservation = limiter.charge(by=deed, reserve=1)
                     clock.advance(0.001)
                     times.append(clock.seconds())
-                    promise.kept()
+                    reservation.use()
                 else:
-                    pacer.spend(by=deed)
+                    limiter.charge(by=deed)
         clock.pump([0.05] * 60)
         self.assertLessEqual(most_in_a_second(times), max(rate, 3))

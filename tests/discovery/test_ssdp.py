@@ -10,12 +10,13 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
 from tests.discovery.case import GroupCase, Watching, made_with
+from tests.doubles.ssdp_device import notify, response
 from twisted_detector.discovery.ssdp import SSDP
 from twisted_detector.errors import CamdetectError
 from twisted_detector.interfaces import IDiscoverer, IWatcher
 from twisted_detector.model import Evidence, EvidenceKind, Interface
 from twisted_detector.plugins.builtin import SSDPMaker
-from twisted_detector.wire.lan.ssdp import AXIS, CAMERA, ROOT_DEVICE, Notice, notify, parse, response
+from twisted_detector.wire.lan.ssdp import AXIS, CAMERA, ROOT_DEVICE, Notice, parse
 
 ETH0_IPV6 = Interface("eth0", 2, "fe80::9", 64)
 AXIS_NAME = "uuid:Upnp-BasicDevice-1_0-ACCC8E123456"
@@ -53,7 +54,7 @@ class DiscoveryCase(GroupCase):
 
 
 class SweepTests(DiscoveryCase):
-    """Asking once."""
+    """Sweeping once."""
 
     def test_interfaces(self) -> None:
         """It is a discoverer and a watcher."""
@@ -125,9 +126,9 @@ class SweepTests(DiscoveryCase):
         media = Notice("response", ROOT_DEVICE, "uuid:1", "MiniDLNA/1.3.0", "http://10.0.0.8:8200/rootDesc.xml")
         self.lan.attach("10.0.0.8", answering(media))
         sweeping = self.begin()
-        self.lan.tell(notify(notice("alive")), "10.0.0.5")
-        self.lan.tell(notify(notice("byebye")), "10.0.0.5")
-        self.lan.tell(b"rubbish", "10.0.0.7")
+        self.lan.unicast(notify(notice("alive")), "10.0.0.5")
+        self.lan.unicast(notify(notice("byebye")), "10.0.0.5")
+        self.lan.unicast(b"rubbish", "10.0.0.7")
         self.clock.pump([0.01] * 310)
         self.successResultOf(sweeping)
         self.assertEqual((self.sink.sightings, self.sink.departures), ([], []))
@@ -137,7 +138,7 @@ class SweepTests(DiscoveryCase):
         """One sender gets at most 64 sightings."""
         sweeping = self.begin()
         for number in range(100):
-            self.lan.tell(response(notice(target=CAMERA, name=f"uuid:{number}")), "10.0.0.66")
+            self.lan.unicast(response(notice(target=CAMERA, name=f"uuid:{number}")), "10.0.0.66")
         self.clock.pump([0.01] * 310)
         self.successResultOf(sweeping)
         self.assertEqual(len(self.sink.sightings), 64)
@@ -166,10 +167,10 @@ class MakerTests(SynchronousTestCase):
 
 
 class WatchTests(Watching, DiscoveryCase):
-    """Hearing all the time."""
+    """Listening all the time."""
 
     def say(self, said: Notice, sender: str = "10.0.0.5") -> None:
-        self.lan.say(notify(said), sender)
+        self.lan.multicast(notify(said), sender)
         self.clock.advance(0.001)
 
     def test_alive_and_byebye(self) -> None:
@@ -199,8 +200,8 @@ class WatchTests(Watching, DiscoveryCase):
 
     def test_others(self) -> None:
         """Searches of others, answers to them and media servers are not reported."""
-        self.lan.say(b'M-SEARCH * HTTP/1.1\r\nMAN: "ssdp:discover"\r\nST: ssdp:all\r\n\r\n', "10.0.0.9")
-        self.lan.say(response(notice()), "10.0.0.5")
+        self.lan.multicast(b'M-SEARCH * HTTP/1.1\r\nMAN: "ssdp:discover"\r\nST: ssdp:all\r\n\r\n', "10.0.0.9")
+        self.lan.multicast(response(notice()), "10.0.0.5")
         self.say(Notice("alive", ROOT_DEVICE, "uuid:1", "MiniDLNA/1.3.0", "http://10.0.0.8:8200/rootDesc.xml"))
         self.say(Notice("byebye", ROOT_DEVICE, "uuid:1"))
         self.assertEqual((self.sink.sightings, self.sink.departures), ([], []))

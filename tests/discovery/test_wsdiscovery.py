@@ -1,8 +1,9 @@
-"""Tests of ``discovery.wsdiscovery`` with ``discovery.wsd_hearing``, on a LAN in memory."""
+"""Tests of ``discovery.wsdiscovery``, on a LAN in memory."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Iterable
+from dataclasses import replace
 from itertools import pairwise
 from random import Random
 from typing import Any
@@ -12,16 +13,17 @@ from twisted.logger import capturedLogs
 from zope.interface.verify import verifyObject
 
 from tests.discovery.case import GroupCase, Watching
-from twisted_detector.discovery.multicast.listener import Spot
+from twisted_detector.discovery.multicast.listener import ListenerContext, Origin
 from twisted_detector.discovery.rate_limit import PacketRateLimiter
-from twisted_detector.discovery.wsdiscovery import listener as wsd_hearing
 from twisted_detector.discovery.wsdiscovery.dialects import Dialects
 from twisted_detector.discovery.wsdiscovery.discoverer import WSDiscovery
+from twisted_detector.discovery.wsdiscovery.listener import WSDiscoveryListener
 from twisted_detector.discovery.wsdiscovery.unicast import UnicastProbes
 from twisted_detector.errors import CamdetectError
 from twisted_detector.interfaces import IAddressProbe, IDiscoverer, IFinder, IQuickSweep, IWatcher
 from twisted_detector.model import Candidate, Evidence, EvidenceKind, Interface
-from twisted_detector.testing.lan import ETH0, LOOPBACK, MemoryNeighbours, RecordingSink
+from twisted_detector.testing.lan import ETH0, LOOPBACK, MemoryNeighbours
+from twisted_detector.testing.simulator.wire import wsdiscovery as wsd_device
 from twisted_detector.wire.lan import wsdiscovery as wire
 
 ETH0_IPV6 = Interface("eth0", 2, "fe80::9", 64)
@@ -53,7 +55,9 @@ def answering(*matches: wire.Match, only: wire.Dialect | None = None) -> Callabl
             only.value[1],
         ):
             return []
-        return [wire.probe_match(matches, message_id="urn:uuid:1", relates_to=asked.message_id, version=asked.version)]
+        return [
+            wsd_device.probe_match(matches, message_id="urn:uuid:1", relates_to=asked.message_id, version=asked.version)
+        ]
 
     return device
 
@@ -75,7 +79,7 @@ class DiscoveryCase(GroupCase):
 
 
 class SweepTests(DiscoveryCase):
-    """Asking once."""
+    """Sweeping once."""
 
     def test_interfaces(self) -> None:
         """It is a discoverer and a watcher."""
@@ -175,9 +179,9 @@ class SweepTests(DiscoveryCase):
     def test_unrelated_answers(self) -> None:
         """An answer to nobody's question is counted and taken; Hello and Bye on an answer's port are not."""
         sweeping = self.begin()
-        self.lan.tell(wire.probe_match([camera("10.0.0.5")], message_id="m", relates_to="mangled"), "10.0.0.5")
-        self.lan.tell(wire.hello(camera("10.0.0.6"), message_id="m"), "10.0.0.6")
-        self.lan.tell(wire.bye("urn:uuid:CAFE", message_id="m"), "10.0.0.5")
+        self.lan.unicast(wsd_device.probe_match([camera("10.0.0.5")], message_id="m", relates_to="mangled"), "10.0.0.5")
+        self.lan.unicast(wsd_device.hello(camera("10.0.0.6"), message_id="m"), "10.0.0.6")
+        self.lan.unicast(wsd_device.bye("urn:uuid:CAFE", message_id="m"), "10.0.0.5")
         self.run_until(3.1)
         self.successResultOf(sweeping)
         self.assertEqual([one.address for one in self.sink.sightings], ["10.0.0.5"])
@@ -216,16 +220,16 @@ class SweepTests(DiscoveryCase):
         self.assertEqual(len(self.lan.sent), sent)
 
 
-class SlowHearing(wsd_hearing.WSDiscoveryListener):
+class SlowListener(WSDiscoveryListener):
     """Takes 10 ms to read each datagram."""
 
-    def __init__(self, sink: RecordingSink, *, spent: list[float], **more: Any) -> None:
-        super().__init__(sink, **more)
+    def __init__(self, context: ListenerContext, spent: list[float]) -> None:
+        super().__init__(context)
         self._spent = spent
 
-    def read(self, data: bytes, spot: Spot) -> None:
+    def handle(self, data: bytes, origin: Origin) -> None:
         self._spent[0] += 0.01
-        super().read(data, spot)
+        super().handle(data, origin)
 
 
 class HostileTests(DiscoveryCase):
@@ -243,17 +247,19 @@ class HostileTests(DiscoveryCase):
     def test_slow_reading(self) -> None:
         """A quarter of each second is spent on reading, whatever was made to take long; what is over waits its turn."""
         spent = [0.0]
-        hearing = SlowHearing(
-            self.sink,
-            spent=spent,
-            clock=self.clock,
-            monotonic=lambda: self.clock.seconds() + spent[0],
-            counts=self.discovery.counts,
-            complain=lambda about, problem: None,
+        listener = SlowListener(
+            ListenerContext(
+                self.sink,
+                self.clock,
+                lambda: self.clock.seconds() + spent[0],
+                self.discovery.counts,
+                lambda about, problem: None,
+            ),
+            spent,
         )
-        ear = hearing.ear("eth0", [ETH0])
+        receive = listener.receiver("eth0", [ETH0])
         for number in range(60):
-            ear(b"%d" % number, f"10.9.9.{number}")
+            receive(b"%d" % number, f"10.9.9.{number}")
         self.assertEqual(1, self.discovery.counts["malformed"])  # 10 ms are too long for a second one in this turn
         for _ in range(200):
             self.clock.advance(0.01)
@@ -265,9 +271,9 @@ class HostileTests(DiscoveryCase):
         """One sender gets at most 64 sightings and 256 datagrams, and the camera beside it is still seen."""
         sweeping = self.begin()
         for number in range(300):
-            forged = wire.probe_match([camera("10.0.0.66", f"u{number}")], message_id="m", relates_to="")
-            self.lan.tell(forged, "10.0.0.66")
-        self.lan.tell(wire.probe_match([camera("10.0.0.5")], message_id="m", relates_to=""), "10.0.0.5")
+            forged = wsd_device.probe_match([camera("10.0.0.66", f"u{number}")], message_id="m", relates_to="")
+            self.lan.unicast(forged, "10.0.0.66")
+        self.lan.unicast(wsd_device.probe_match([camera("10.0.0.5")], message_id="m", relates_to=""), "10.0.0.5")
         self.run_until(3.1)
         self.successResultOf(sweeping)
         self.assertEqual(len([one for one in self.sink.sightings if one.address == "10.0.0.66"]), 64)
@@ -276,13 +282,13 @@ class HostileTests(DiscoveryCase):
 
     def test_many_forgers(self) -> None:
         """All senders together get so many sightings in a sweep, and no more."""
-        self.patch(wsd_hearing, "MAX_SIGHTINGS", 100)
-        self.patch(wsd_hearing, "MAX_SENDERS", 150)
+        bounds = replace(WSDiscoveryListener.bounds, sightings=100, senders=150)
+        self.patch(WSDiscoveryListener, "bounds", bounds)
         self.neighbours.addresses = [ETH0]
         sweeping = self.begin()
         for number in range(200):
-            forged = wire.probe_match([camera("10.0.0.66")], message_id="m", relates_to="")
-            self.lan.tell(forged, f"10.9.9.{number}")
+            forged = wsd_device.probe_match([camera("10.0.0.66")], message_id="m", relates_to="")
+            self.lan.unicast(forged, f"10.9.9.{number}")
         self.run_until(3.1)
         self.successResultOf(sweeping)
         self.assertEqual(len(self.sink.sightings), 100)
@@ -291,43 +297,45 @@ class HostileTests(DiscoveryCase):
     def test_flood(self) -> None:
         """A flood of 20 senders, each datagram another, takes their turns only: 250 cameras beside it are all heard."""
         spent = [0.0]
-        hearing = SlowHearing(
-            self.sink,
-            spent=spent,
-            clock=self.clock,
-            monotonic=lambda: self.clock.seconds() + spent[0],
-            counts=self.discovery.counts,
-            complain=lambda about, problem: None,
+        listener = SlowListener(
+            ListenerContext(
+                self.sink,
+                self.clock,
+                lambda: self.clock.seconds() + spent[0],
+                self.discovery.counts,
+                lambda about, problem: None,
+            ),
+            spent,
         )
-        ear = hearing.ear("eth0", [ETH0])
+        receive = listener.receiver("eth0", [ETH0])
         cameras = [f"10.0.{n // 250}.{n % 250}" for n in range(250)]
         for n in range(10_000):
-            ear(wire.hello(camera("10.9.9.9", f"u{n}"), message_id="m"), f"10.9.9.{n % 20}")
+            receive(wsd_device.hello(camera("10.9.9.9", f"u{n}"), message_id="m"), f"10.9.9.{n % 20}")
             if n % 40 == 0:
-                ear(wire.hello(camera(cameras[n // 40]), message_id="m"), cameras[n // 40])
+                receive(wsd_device.hello(camera(cameras[n // 40]), message_id="m"), cameras[n // 40])
         for _ in range(3000):
             self.clock.advance(0.01)
         self.assertLessEqual(set(cameras), {one.address for one in self.sink.sightings})
         self.assertGreater(self.discovery.counts["dropped"], 4000)
         self.assertEqual([], self.clock.getDelayedCalls())
 
-    def test_complaints_are_bounded(self) -> None:
+    def test_logged_faults_are_bounded(self) -> None:
         """What is remembered of who sent nonsense is bounded."""
         for number in range(3000):
-            self.discovery.complain(f"a datagram of {number}", ValueError())
-        self.assertEqual(len(self.discovery._complained), 1024)
+            self.discovery.log_problem(f"a datagram of {number}", ValueError())
+        self.assertEqual(len(self.discovery._logged), 1024)
 
 
 class WatchTests(Watching, DiscoveryCase):
-    """Hearing all the time."""
+    """Listening all the time."""
 
     def say(self, data: bytes, sender: str = "10.0.0.5", interface: str = "eth0") -> None:
-        self.lan.say(data, sender, interface=interface)
+        self.lan.multicast(data, sender, interface=interface)
         self.clock.advance(0.001)
 
     def test_hello(self) -> None:
         """A Hello is reported once: its repetitions are no news, one five seconds later is."""
-        hello = wire.hello(camera("10.0.0.5"), message_id="m")
+        hello = wsd_device.hello(camera("10.0.0.5"), message_id="m")
         for _ in range(4):
             self.say(hello)
         (sighting,) = self.sink.sightings
@@ -338,7 +346,8 @@ class WatchTests(Watching, DiscoveryCase):
 
     def test_bye(self) -> None:
         """A Bye is reported once; a Hello after it is news at once, and so is a Bye after that."""
-        hello, bye = wire.hello(camera("10.0.0.5"), message_id="m"), wire.bye("urn:uuid:CAFE", message_id="m")
+        hello = wsd_device.hello(camera("10.0.0.5"), message_id="m")
+        bye = wsd_device.bye("urn:uuid:CAFE", message_id="m")
         for data in (hello, bye, bye, hello, bye):
             self.say(data)
         self.assertEqual(len(self.sink.sightings), 2)
@@ -347,8 +356,8 @@ class WatchTests(Watching, DiscoveryCase):
     def test_others(self) -> None:
         """Probes (our own too), printers and nonsense are not reported."""
         self.say(wire.probe("m", wire.Dialect.ANY), "10.0.0.9")
-        self.say(wire.hello(PRINTER, message_id="m"))
-        self.say(wire.probe_match([camera("10.0.0.5")], message_id="m", relates_to=""))
+        self.say(wsd_device.hello(PRINTER, message_id="m"))
+        self.say(wsd_device.probe_match([camera("10.0.0.5")], message_id="m", relates_to=""))
         self.say(b"NOTIFY * HTTP/1.1\r\n\r\n")
         self.assertEqual((self.sink.sightings, self.sink.departures), ([], []))
 
@@ -358,7 +367,7 @@ class WatchTests(Watching, DiscoveryCase):
         self.neighbours.addresses += [ETH1, Interface("eth1", 3, "10.1.7.9", 24)]
         self.clock.advance(10)
         self.assertEqual(self.lan.open_ports[2:], [("eth1", "10.1.0.9", True)])
-        self.say(wire.hello(camera("10.1.0.5"), message_id="m"), "10.1.0.5", "eth1")
+        self.say(wsd_device.hello(camera("10.1.0.5"), message_id="m"), "10.1.0.5", "eth1")
         self.assertEqual(self.sink.sightings[0].interface, "eth1")
         self.neighbours.addresses = [Interface("eth0", 2, "10.0.0.77", 24)]
         self.clock.advance(10)
@@ -385,7 +394,7 @@ class WatchTests(Watching, DiscoveryCase):
         self.clock.advance(10)
         self.assertEqual(len(self.lan.open_ports), 3)
 
-    def test_stopped_while_asking(self) -> None:
+    def test_stopped_while_opening(self) -> None:
         """Stopping while the interfaces are being asked for opens nothing afterwards."""
         self.discovery.stopWatching()
         waiting: Deferred[tuple[Interface, ...]] = Deferred()
@@ -410,7 +419,9 @@ def resolving(reference: str, host: str) -> Callable[[bytes, str], Iterable[byte
         if asked.kind != "resolve" or asked.endpoint_reference != reference:
             return []
         match = camera(host, reference)
-        return [wire.resolve_match(match, message_id="urn:uuid:2", relates_to=asked.message_id, version=asked.version)]
+        return [
+            wsd_device.resolve_match(match, message_id="urn:uuid:2", relates_to=asked.message_id, version=asked.version)
+        ]
 
     return device
 
@@ -514,7 +525,7 @@ class OtherLooks(DiscoveryCase):
         self.discovery = self.make(
             networks=["interfaces", "10.0.0.0/28", "192.168.7.0/24"],
             exclude=["192.168.7.128/25"],
-            pacer=PacketRateLimiter(101, self.clock.seconds, self.clock),
+            limiter=PacketRateLimiter(101, self.clock.seconds, self.clock),
         )
         self.lan.attach("192.168.7.7", answering(camera("192.168.7.7")), interface="far")
         sweeping = self.begin()

@@ -1,4 +1,4 @@
-"""What MQTT asks of its network goes in; noted calls, and answers when the test says so, come out."""
+"""Doubles of the MQTT room's network: reactor, loop, thread, resolver and socket of memory."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from twisted.internet.task import Clock
 from twisted_detector.mqtt.network.buffered_socket import AttemptFailed
 from twisted_detector.mqtt.network.connect import Address
 from twisted_detector.mqtt.network.loop import LoopReport
-from twisted_detector.mqtt.network.paho_session import Accepted, Ending, Job
+from twisted_detector.mqtt.network.paho_session import Connack, Ending, Job
 from twisted_detector.mqtt.seams import OutboxItem
 
 
@@ -24,10 +24,10 @@ class ThreadlessReactor(Clock):
         function(*arguments)
 
 
-class FakeLink:
-    """The network side of one attempt, as ``Link``; the test plays the broker."""
+class FakeLoop:
+    """The network side of one attempt, as ``NetworkLoop``; the test plays the broker."""
 
-    def __init__(self, job: Job, *, deliver: Callable[[LoopReport], None], monotonic: Callable[[], float]) -> None:
+    def __init__(self, job: Job, *, deliver: Callable[[Any, LoopReport], None], monotonic: Callable[[], float]) -> None:
         self.job = job
         self.deliver = deliver
         self.items: list[OutboxItem] = []
@@ -59,21 +59,21 @@ class FakeLink:
     def dispose(self) -> None:
         self.calls.append("dispose")
 
-    # What the broker does.
+    # --- what the broker does
 
     def accept(self, receive_maximum: int = 65535, protocol: int = 4) -> None:
-        self.deliver(LoopReport(accepted=Accepted(receive_maximum, 0, protocol)))
+        self.deliver(self, LoopReport(connack=Connack(receive_maximum, 0, protocol)))
 
     def acknowledge(self, count: int | None = None) -> list[OutboxItem]:
         """Acknowledge the first ``count`` messages that are in flight, or all."""
         taken = self.items[:count]
         del self.items[: len(taken)]
         if taken:
-            self.deliver(LoopReport(acknowledged=[item.token for item in taken], latencies=[0.01] * len(taken)))
+            self.deliver(self, LoopReport(acknowledged=[item.token for item in taken], latencies=[0.01] * len(taken)))
         return taken
 
-    def say(self, topic: str, payload: bytes, retained: bool = False) -> None:
-        self.deliver(LoopReport(messages=[(topic, payload, retained)]))
+    def deliver_message(self, topic: str, payload: bytes, retained: bool = False) -> None:
+        self.deliver(self, LoopReport(messages=[(topic, payload, retained)]))
 
 
 class FakeThread:
@@ -106,7 +106,7 @@ class FakeThread:
 
 
 class FakeResolver:
-    """Knows one address, or fails with ``failure``."""
+    """Resolver with one address, or that fails with ``failure``."""
 
     failure: AttemptFailed | None = None
 

@@ -13,10 +13,16 @@ from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
 
 from twisted_detector.errors import Unreachable
-from twisted_detector.inspection.rtsp.connection import RtspSession
+from twisted_detector.inspection.rtsp.connection import RtspClientConnection
+from twisted_detector.testing.simulator.wire.digest import format_challenge, verify
+from twisted_detector.testing.simulator.wire.rtp import format_packet
+from twisted_detector.testing.simulator.wire.rtsp import format_interleaved
 from twisted_detector.wire.http import digest
 from twisted_detector.wire.rtp import packets as rtp
-from twisted_detector.wire.rtsp import parser as rtsp
+from twisted_detector.wire.rtsp.headers import TransportHeader, format_transport
+from twisted_detector.wire.rtsp.messages import RtspRequest, format_response
+from twisted_detector.wire.rtsp.parser import RtspParser
+from twisted_detector.wire.rtsp.url import split_url
 
 T = TypeVar("T")
 
@@ -59,7 +65,7 @@ class Asked:
     method: str
     url: str
     authorized: bool
-    request: rtsp.RtspRequest
+    request: RtspRequest
 
 
 @dataclass
@@ -104,7 +110,7 @@ class Camera:
         self.accepted = 0
         self.nonces = 0
 
-    async def __call__(self, host: str, port: int, timeout: float, tls: bool = False) -> RtspSession:
+    async def __call__(self, host: str, port: int, timeout: float, tls: bool = False) -> RtspClientConnection:
         if self.refuses or port in self.closed_ports:
             raise Unreachable(f"no connection to port {port}")
         connection = Connection(self, len(self.connections))
@@ -118,7 +124,7 @@ class Camera:
     def described(self) -> list[str]:
         """Targets of all DESCRIBEs, "+" in front of those that carried a credential."""
         return [
-            ("+" if asked.authorized else "") + rtsp.split_url(asked.url).target
+            ("+" if asked.authorized else "") + split_url(asked.url).target
             for asked in self.asked
             if asked.method == "DESCRIBE"
         ]
@@ -134,8 +140,8 @@ class Connection(StringTransport):
         self.open = True
         self.aborted = False
         self.nonce = ""
-        self.parser = rtsp.Parser()
-        self.session = RtspSession(camera.clock)
+        self.parser = RtspParser()
+        self.session = RtspClientConnection(camera.clock)
         self.session.makeConnection(self)
 
     def write(self, data: bytes) -> None:
@@ -143,7 +149,7 @@ class Connection(StringTransport):
 
     def receive(self, data: bytes) -> None:
         for event in self.parser.receive(data):
-            if isinstance(event, rtsp.RtspRequest):
+            if isinstance(event, RtspRequest):
                 self.answer(event)
 
     def send(self, data: bytes) -> None:
@@ -164,7 +170,7 @@ class Connection(StringTransport):
 
     # --- answers ---
 
-    def answer(self, request: rtsp.RtspRequest) -> None:
+    def answer(self, request: RtspRequest) -> None:
         camera = self.camera
         authorization = request.header("Authorization")
         camera.asked.append(Asked(self.number, request.method, request.url, bool(authorization), request))
@@ -182,22 +188,22 @@ class Connection(StringTransport):
             self.hang_up()
             return
         status, headers, body = (scripted, [], b"") if isinstance(scripted, int) else self.usual(request, authorization)
-        self.send(rtsp.format_response(status, request.cseq, [("Server", camera.server), *headers], body))
+        self.send(format_response(status, request.cseq, [("Server", camera.server), *headers], body))
         if status == 401 and camera.hangs_up:
             camera.clock.callLater(0, self.hang_up)
         if request.method == "PLAY" and status == 200:
             for index, payload in enumerate(camera.media):
-                packet = rtp.format_packet(
+                packet = format_packet(
                     rtp.RtpPacket(96, index, 0, 1, payload, camera.marked and index == len(camera.media) - 1)
                 )
-                self.send(rtsp.format_interleaved(camera.channel + 1, b"\x80\xc8\0\0"))
-                self.send(rtsp.format_interleaved(camera.channel, packet))
+                self.send(format_interleaved(camera.channel + 1, b"\x80\xc8\0\0"))
+                self.send(format_interleaved(camera.channel, packet))
 
-    def usual(self, request: rtsp.RtspRequest, authorization: str) -> tuple[int, list[tuple[str, str]], bytes]:
+    def usual(self, request: RtspRequest, authorization: str) -> tuple[int, list[tuple[str, str]], bytes]:
         camera = self.camera
         if request.method == "OPTIONS":
             return 200, [("Public", "DESCRIBE, SETUP, PLAY, TEARDOWN")], b""
-        target = rtsp.split_url(request.url).target
+        target = split_url(request.url).target
         base = next((path for path in camera.paths if target.startswith(path)), None)
         exists = base is not None or camera.any_path
         if camera.password and (exists or camera.login_first):
@@ -212,11 +218,11 @@ class Connection(StringTransport):
                 return 200, [("Content-Type", "application/sdp"), ("Content-Base", request.url + "/")], body
             case "SETUP":
                 interleaved = (camera.channel, camera.channel + 1)
-                transport = rtsp.format_transport(rtsp.Transport("tcp", interleaved=interleaved))
+                transport = format_transport(TransportHeader("tcp", interleaved=interleaved))
                 return 200, [("Session", "42;timeout=60"), ("Transport", transport)], b""
         return 200, [], b""
 
-    def judge(self, request: rtsp.RtspRequest, authorization: str) -> bool | None:
+    def judge(self, request: RtspRequest, authorization: str) -> bool | None:
         """None: come in; else whether the next challenge is called stale."""
         camera = self.camera
         if not authorization:
@@ -224,7 +230,7 @@ class Connection(StringTransport):
         passwords: Callable[[str], str | None] = {"cam": camera.password}.get
         if camera.nonce_per_connection and (not self.nonce or self.nonce not in authorization):
             return False
-        if not digest.verify(authorization, request.method, passwords):
+        if not verify(authorization, request.method, passwords):
             camera.wrong_logins += 1
             return False
         camera.accepted += 1
@@ -236,7 +242,7 @@ class Connection(StringTransport):
         camera = self.camera
         camera.nonces += 1
         self.nonce = f"nonce{camera.nonces}"
-        return digest.format_challenge(
+        return format_challenge(
             digest.Challenge(
                 scheme=camera.scheme, realm="double", nonce=self.nonce, algorithm=camera.algorithm, stale=stale
             )

@@ -131,7 +131,7 @@ async def threads(publisher: Publisher, number: str, each: str) -> None:
         for count in range(int(each)):
             reactor.callFromThread(publisher.put, f"f/{CLIENT}/{key}/{count}", b"." * 32)
 
-    await until(lambda: publisher.service.mqtt.metrics.connects, 20)
+    await until(lambda: publisher.service.client.metrics.connects, 20)
     tell(ready=True)
     began = time.monotonic()
     publisher.meter.reset()
@@ -163,7 +163,7 @@ async def coalesce(publisher: Publisher, count: str, topics: str) -> None:
     most = max(most, resident_mb())
     tell(ready=True)
     await publisher.settled()
-    publisher.result(growth_mb=most - before, published=publisher.service.mqtt.metrics.published)
+    publisher.result(growth_mb=most - before, published=publisher.service.client.metrics.published)
 
 
 async def jump(publisher: Publisher, *script: str) -> None:
@@ -212,13 +212,13 @@ async def jump(publisher: Publisher, *script: str) -> None:
 
     threading.Thread(target=look, daemon=True).start()
     await waits
-    slowest = publisher.service.mqtt.metrics.quantile(1.0)
+    slowest = publisher.service.client.metrics.quantile(1.0)
     publisher.result(said=number, unsent=publisher.depth(), slowest=slowest, slow_commit=slow_commit[0])
 
 
 async def idle(publisher: Publisher, seconds: str) -> None:
     """Be connected and do nothing."""
-    await until(lambda: publisher.service.mqtt.metrics.connects, 20)
+    await until(lambda: publisher.service.client.metrics.connects, 20)
     await sleep(float(seconds))
     publisher.result()
 

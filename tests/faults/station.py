@@ -60,7 +60,7 @@ class Station:
         return self.service.state is ConnectionState.CONNECTED
 
     async def connects(self, within: float = 10.0) -> Station:
-        await until(lambda: self.connected, within, lambda: self.service.mqtt.reason)
+        await until(lambda: self.connected, within, lambda: self.service.client.reason)
         return self
 
     def say(self, count: int, key: str = "x", size: int = 32, **message: Any) -> None:
@@ -96,7 +96,7 @@ class Station:
         return next(at for at in self.acknowledged_at if at >= moment) - moment
 
     def balance(self, fault: str, arrivals: Sequence[str], **figures: Any) -> Account:
-        """See :meth:`Ledger.balance`; with what this process measured."""
+        """See :meth:`LoginHistoryStore.balance`; with what this process measured."""
         mine = [topic for topic in arrivals if topic.startswith(f"f/{self.client_id}/")]
         return self.ledger.balance(fault, mine, **{**self.meter.figures(), **figures})
 

@@ -43,7 +43,7 @@ async def test_restart(broker: Any, station: Any, how: str) -> None:
     await sleep(1.0)
     back = await mosquitto.start()
     await one.settled()
-    await until(lambda: not one.service.outbox.figures().resay)
+    await until(lambda: not one.service.outbox.figures().to_republish)
     one.balance(
         f"broker {how}, back after 1 s", mosquitto.arrivals(), noticed=noticed, back=one.first_acknowledgement(back)
     )
@@ -113,7 +113,7 @@ async def test_frozen(broker: Any, station: Any, frozen: float, busy: bool) -> N
         back=one.first_acknowledgement(back),
     )
     assert noticed <= 5
-    assert "silent" in one.service.mqtt.metrics.last_disconnect_reason
+    assert "silent" in one.service.client.metrics.last_disconnect_reason
     one.check_pairs()
 
 
@@ -186,7 +186,7 @@ async def test_wrong_password(broker: Any, station: Any, tmp_path: Any) -> None:
     one = await station(mosquitto.port, **login).start()
     one.say(200)
     await until(lambda: any(change.event == "failed" for _, change in one.changes))
-    assert one.service.mqtt.reason == "the broker does not authorize this client"
+    assert one.service.client.reason == "the broker does not authorize this client"
     assert [event.event for event in one.events] == ["failed"]
     assert "later" not in repr(one.changes) + repr(one.events)
     await sleep(0.6)

@@ -28,9 +28,9 @@ async def test_bad_host_names(station: Any, host: str) -> None:
     """A host name that is none, or unknown, is a refused attempt with a reason, again and again; a stop is quick."""
     one = await station(1883, host=host).start()
     one.say(10)
-    await until(lambda: one.service.mqtt.metrics.failures >= 1, 12)
+    await until(lambda: one.service.client.metrics.failures >= 1, 12)
     assert one.service.state in (ConnectionState.RECONNECTING, ConnectionState.CONNECTING)
-    assert one.service.mqtt.reason
+    assert one.service.client.reason
     began = time.monotonic()
     await one.stop()
     assert time.monotonic() - began < 1
@@ -50,11 +50,11 @@ async def test_name_server_hangs(broker: Any, station: Any) -> None:
         return ((2, ("127.0.0.1", port)),)
 
     one = station(mosquitto.port, host="broker.example")
-    one.service.mqtt._network._resolver = Resolver(reactor, timeout=1.0, lookup=lookup)
+    one.service.client._runner._resolver = Resolver(reactor, timeout=1.0, lookup=lookup)
     await one.start()
     one.say(300)
-    await until(lambda: one.service.mqtt.metrics.failures >= 1, 4)
-    assert one.service.mqtt.reason == "the name 'broker.example' was not resolved within 1 s"
+    await until(lambda: one.service.client.metrics.failures >= 1, 4)
+    assert one.service.client.reason == "the name 'broker.example' was not resolved within 1 s"
     hanging[0] = False
     await one.connects()
     await one.settled()
@@ -100,7 +100,7 @@ async def test_handlers_that_raise(broker: Any, station: Any) -> None:
     raising.addErrback(lambda failure: failure.trap(ZeroDivisionError) and None)
     one.say(1000)
     await one.settled()
-    await until(lambda: one.service.mqtt.metrics.handler_failures == 20)
+    await until(lambda: one.service.client.metrics.handler_failures == 20)
     assert heard == [b"%d" % number for number in range(10)]
     assert sum(change.event == "connected" for _, change in one.changes) == 1
     one.balance(
@@ -170,7 +170,7 @@ async def test_poisonous_message(broker: Any, station: Any) -> None:
     # The reset may take acknowledgements with it: how many connections it takes is not the same each time.
     await until(lambda: len(one.acknowledged_at) == 100, 60, one.service.document)
     took = time.monotonic() - began
-    connections = one.service.mqtt.metrics.connects
+    connections = one.service.client.metrics.connects
     assert connections <= 12
     document = one.service.document()
     assert (document["held"], document["queue_depth"]["event"], document["dropped"]) == (1, 1, {})
@@ -178,9 +178,9 @@ async def test_poisonous_message(broker: Any, station: Any) -> None:
     for _ in range(150):
         one.say(1)
         await sleep(0.1)
-        if one.service.mqtt.metrics.connects > connections:
+        if one.service.client.metrics.connects > connections:
             break
-    assert one.service.mqtt.metrics.connects == connections + 1
+    assert one.service.client.metrics.connects == connections + 1
     one.say(50)
     said = len(one.ledger.accepted)
     await until(lambda: len(one.acknowledged_at) == said, 10, one.service.document)
@@ -213,7 +213,7 @@ async def test_full_queue(broker: Any, tmp_path: Path) -> None:
     """A full outbox drops telemetry, then old events, counts them, and refuses a critical message at the call."""
     mosquitto = broker()
     one = Station(tmp_path / "state", mosquitto.port)
-    one.service.outbox._backlog._limits = type(one.service.outbox._backlog._limits)(messages=100)
+    one.service.outbox._queue._limits = type(one.service.outbox._queue._limits)(messages=100)
     await one.start()
     for number in range(100):
         one.service.publish(Message(f"t/{number}", b"", priority=Priority.TELEMETRY)).addErrback(lambda _: None)

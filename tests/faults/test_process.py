@@ -146,9 +146,9 @@ async def test_no_descriptor_left(broker: Any, station: Any) -> None:
             held.append(os.dup(null))
     except OSError:
         one.say(200)
-        failures = one.service.mqtt.metrics.failures
-        await until(lambda: one.service.mqtt.metrics.failures > failures + 1, 8, lambda: one.changes[-1])
-        reason = one.service.mqtt.reason
+        failures = one.service.client.metrics.failures
+        await until(lambda: one.service.client.metrics.failures > failures + 1, 8, lambda: one.changes[-1])
+        reason = one.service.client.reason
     finally:
         for descriptor in [*held, null]:
             os.close(descriptor)

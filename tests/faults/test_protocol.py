@@ -35,9 +35,9 @@ async def test_no_connack(fake: Any, station: Any) -> None:
     one = await station(broker.port).start()
     one.say(200)
     began = time.monotonic()
-    await until(lambda: one.service.mqtt.metrics.failures, 7)
+    await until(lambda: one.service.client.metrics.failures, 7)
     noticed = time.monotonic() - began
-    assert one.service.mqtt.reason == "the broker did not answer CONNECT within 5 s"
+    assert one.service.client.reason == "the broker did not answer CONNECT within 5 s"
     assert noticed < 5.5
     broker.script.connack = 0.0
     await cured(one, broker, "no CONNACK", noticed=noticed)
@@ -67,7 +67,7 @@ async def test_no_puback(fake: Any, station: Any) -> None:
     await until(lambda: not one.connected, 7)
     noticed = one.since(fault, "disconnected")
     assert noticed <= 5
-    assert "acknowledge" in one.service.mqtt.metrics.last_disconnect_reason
+    assert "acknowledge" in one.service.client.metrics.last_disconnect_reason
     broker.script.acknowledge = True
     await cured(one, broker, "no PUBACK", noticed=noticed)
 
@@ -90,8 +90,8 @@ async def test_refusals(fake: Any, station: Any, code: int, reason: str, state: 
     broker = fake(code=code)
     one = await station(broker.port, slow_retry=1.0).start()
     one.say(100)
-    await until(lambda: one.service.mqtt.metrics.failures)
-    assert one.service.mqtt.reason == reason
+    await until(lambda: one.service.client.metrics.failures)
+    assert one.service.client.reason == reason
     assert one.service.state is state
     announced = [change for _, change in one.changes if change.event == "failed"]
     assert len(announced) == (state is ConnectionState.FAILED)
@@ -152,10 +152,10 @@ async def test_wrong_bytes(fake: Any, station: Any, what: str) -> None:
     broker = fake(**script)
     one = await station(broker.port).start()
     one.say(50)
-    metrics = one.service.mqtt.metrics
+    metrics = one.service.client.metrics
     if reason:
         await until(lambda: metrics.failures or metrics.disconnects, 7)
-        assert reason in (metrics.last_disconnect_reason or one.service.mqtt.reason)
+        assert reason in (metrics.last_disconnect_reason or one.service.client.reason)
     else:
         await sleep(1.0)
     for name in ("greeting", "answer", "garbage"):
@@ -188,8 +188,8 @@ async def test_nothing_listens(fake: Any, station: Any) -> None:
     await broker.stop()
     one = await station(port).start()
     one.say(10)
-    await until(lambda: one.service.mqtt.metrics.failures >= 3, 5)
-    assert one.service.mqtt.reason == "nothing listens there (connection refused)"
+    await until(lambda: one.service.client.metrics.failures >= 3, 5)
+    assert one.service.client.reason == "nothing listens there (connection refused)"
     began = time.monotonic()
     await one.stop()
     assert time.monotonic() - began < 1

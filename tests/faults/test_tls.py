@@ -34,8 +34,8 @@ def foreign(tmp_path: Path) -> Authority:
 
 async def fails(one: Any, reason: str) -> float:
     """Until it has FAILED with ``reason``, announced; after how long."""
-    seconds = await until(lambda: one.service.state is ConnectionState.FAILED, 7, lambda: one.service.mqtt.reason)
-    assert reason in one.service.mqtt.reason
+    seconds = await until(lambda: one.service.state is ConnectionState.FAILED, 7, lambda: one.service.client.reason)
+    assert reason in one.service.client.reason
     assert [event.event for event in one.events] == ["failed"]
     assert reason in one.events[0].reason
     return seconds
@@ -67,7 +67,7 @@ async def test_server_certificates(
     one = await station(mosquitto.port, tls=True, tls_ca_path=str(ours.ca), slow_retry=1.0).start()
     one.say(100)
     noticed = await fails(one, reason)
-    assert f"the broker's certificate is not accepted: {reason}" in one.service.mqtt.reason
+    assert f"the broker's certificate is not accepted: {reason}" in one.service.client.reason
     await mosquitto.terminate()
     wrong.replace(good)
     back = await mosquitto.start()
@@ -160,8 +160,8 @@ async def test_half_written_certificate(broker: Any, station: Any, ours: Authori
         tls_cert_path=str(used.certificate), tls_key_path=str(used.key),
     )  # fmt: skip
     await one.start()
-    await until(lambda: one.service.mqtt.metrics.failures)
-    assert "TLS files" in one.service.mqtt.reason
+    await until(lambda: one.service.client.metrics.failures)
+    assert "TLS files" in one.service.client.reason
     assert one.service.state is ConnectionState.RECONNECTING
     used.replace(fresh)
     await one.connects(4)
@@ -174,6 +174,6 @@ async def test_tls_to_the_wrong_port(broker: Any, station: Any, ours: Authority,
     mosquitto = broker(lines="allow_anonymous true" if tls else lines(ours.ca, ours.issue("server")))
     await mosquitto.start()
     one = await station(mosquitto.port, tls=tls, tls_ca_path=str(ours.ca) if tls else "").start()
-    await until(lambda: one.service.mqtt.metrics.failures, 7)
-    assert one.service.mqtt.reason
-    note(f"{'TLS to a plain' if tls else 'plain to a TLS'} port", remark=f"“{one.service.mqtt.reason}”")
+    await until(lambda: one.service.client.metrics.failures, 7)
+    assert one.service.client.reason
+    note(f"{'TLS to a plain' if tls else 'plain to a TLS'} port", remark=f"“{one.service.client.reason}”")

@@ -8,13 +8,23 @@ from __future__ import annotations
 import struct
 from ipaddress import ip_address
 
+from tests.doubles import ssdp_device
+from twisted_detector.testing.simulator.wire import onvif_answers as said, wsdiscovery as wsd_device
+from twisted_detector.testing.simulator.wire.rtp import (
+    format_packet,
+    format_sprop_h264,
+    goodbye,
+    packetize,
+    packetize_h265,
+    sender_report,
+)
+from twisted_detector.testing.simulator.wire.rtsp import format_interleaved
+from twisted_detector.testing.simulator.wire.soap import fault_envelope
 from twisted_detector.wire.lan import mdns, ssdp, wsdiscovery as wsd
-from twisted_detector.wire.onvif import server as said
 from twisted_detector.wire.onvif.answers import NS_DEVICE, NS_MEDIA, DeviceInformation, NetworkInterface, Profile
-from twisted_detector.wire.rtp import packets as rtp, rtcp
-from twisted_detector.wire.rtp.h26x import format_sprop_h264, packetize, packetize_h265
+from twisted_detector.wire.rtp import packets as rtp
 from twisted_detector.wire.rtp.jpeg import JpegAssembler
-from twisted_detector.wire.rtsp import parser as rtsp
+from twisted_detector.wire.rtsp.messages import format_request, format_response
 from twisted_detector.wire.soap import envelope as soap
 
 SPS_H264 = bytes.fromhex("6742c01fda014016ec05a808080a000003000200000300790c002e0f8c")
@@ -33,9 +43,9 @@ MATCH = wsd.Match(
 )
 WSDISCOVERY = (
     wsd.probe("urn:uuid:1", wsd.Dialect.TRANSMITTER),
-    wsd.probe_match([MATCH, MATCH], message_id="urn:uuid:1", relates_to="urn:uuid:2"),
-    wsd.hello(MATCH, message_id="urn:uuid:1", version=wsd.VERSION_2009),
-    wsd.bye(MATCH.endpoint_reference, message_id="urn:uuid:1"),
+    wsd_device.probe_match([MATCH, MATCH], message_id="urn:uuid:1", relates_to="urn:uuid:2"),
+    wsd_device.hello(MATCH, message_id="urn:uuid:1", version=wsd.VERSION_2009),
+    wsd_device.bye(MATCH.endpoint_reference, message_id="urn:uuid:1"),
 )
 SCOPES = (
     "\n".join(MATCH.scopes).encode(),
@@ -65,7 +75,7 @@ _NOTICE = ssdp.Notice(
     "Linux/2.6.35, UPnP/1.0",
     "http://10.0.0.5:49152/rootdesc1.xml",
 )
-SSDP = (ssdp.search("ssdp:all", version=4, wait=1), ssdp.response(_NOTICE), ssdp.notify(_NOTICE))
+SSDP = (ssdp.search("ssdp:all", version=4, wait=1), ssdp_device.response(_NOTICE), ssdp_device.notify(_NOTICE))
 
 _PROFILE = Profile("P1", "main", "VS1", "H264", 2560, 1440, 25.0, "PCMU")
 ONVIF = (
@@ -84,7 +94,7 @@ ONVIF = (
 )
 SOAP = (
     *ONVIF[:2],
-    soap.fault_envelope("ter:NotAuthorized", "You still have 3 attempt(s), then it is locked"),
+    fault_envelope("ter:NotAuthorized", "You still have 3 attempt(s), then it is locked"),
     said.not_authorized("Sender not Authorized"),
     soap.envelope(
         "<a/>", header_xml=soap.username_token("admin", "pw", nonce=b"0123456789abcdef", created=soap.format_time(1e9))
@@ -115,12 +125,10 @@ SDP = (
     + b"\r\na=framerate:12.5\r\na=framesize:96 640-480\r\na=control:trackID=1\r\nm=audio 0 RTP/AVP 8\r\na=sendonly\r\n",
     b"v=0\nm=video 0 RTP/AVP 98\na=rtpmap:98 H265/90000\na=fmtp:98 sprop-vps=QAE=;sprop-sps=QgEB;sprop-pps=RAE=\n",
 )
-_OK = rtsp.format_response(
-    200, 3, (("Content-Type", "application/sdp"), ("Content-Base", "rtsp://10.0.0.5/a/")), SDP[0]
-)
+_OK = format_response(200, 3, (("Content-Type", "application/sdp"), ("Content-Base", "rtsp://10.0.0.5/a/")), SDP[0])
 RTSP = (
-    b"\x07" + _OK + rtsp.format_interleaved(0, b"\x80\x60\0\1\0\0\0\1\0\0\0\1abc") + _OK,
-    b"\xff" + rtsp.format_request("SETUP", "rtsp://10.0.0.5/a", 4, (("Transport", "RTP/AVP/TCP;interleaved=0-1"),)),
+    b"\x07" + _OK + format_interleaved(0, b"\x80\x60\0\1\0\0\0\1\0\0\0\1abc") + _OK,
+    b"\xff" + format_request("SETUP", "rtsp://10.0.0.5/a", 4, (("Transport", "RTP/AVP/TCP;interleaved=0-1"),)),
     b"\x01RTSP/1.0 401 Unauthorized\r\nCSeq: 1\r\n" + b"WWW-Authenticate: " + DIGEST[0] + b"\r\n\r\n\r\n$\0\0\4abcd",
 )
 RTSP_HEADERS = (
@@ -136,7 +144,7 @@ RTSP_HEADERS = (
 def _rtp(*payloads: bytes, kind: int = 96) -> bytes:
     """Packets as the stateful targets take them: each after its length in two octets."""
     packets = [
-        rtp.format_packet(rtp.RtpPacket(kind, number, 9, 1, payload, number == len(payloads) - 1))
+        format_packet(rtp.RtpPacket(kind, number, 9, 1, payload, number == len(payloads) - 1))
         for number, payload in enumerate(payloads)
     ]
     return b"".join(struct.pack("!H", len(packet)) + packet for packet in packets)
@@ -146,10 +154,10 @@ def _rtp(*payloads: bytes, kind: int = 96) -> bytes:
 _JPEG_PAYLOAD = b"\0\0\0\0\1\x32\2\2" + bytes(24)
 _JPEG_TABLES = b"\0\0\0\0\x41\xff\2\2" + b"\0\0\0\0" + b"\0\0\0\x80" + bytes(range(1, 129)) + bytes(16)
 RTP = (
-    rtp.format_packet(rtp.RtpPacket(96, 1, 2, 3, b"abc", True)),
+    format_packet(rtp.RtpPacket(96, 1, 2, 3, b"abc", True)),
     b"\xb1\x60\0\1\0\0\0\1\0\0\0\1\0\0\0\1\0\0\0\1abcd\0\0\0\4",
 )
-RTCP = (rtcp.sender_report(1, seconds=1e9, timestamp=2, packets=3, octets=4, cname="x"), rtcp.goodbye(1, cname="x"))
+RTCP = (sender_report(1, seconds=1e9, timestamp=2, packets=3, octets=4, cname="x"), goodbye(1, cname="x"))
 SPS = (b"\0" + SPS_H264, b"\1" + SPS_H265)
 FRAGMENTS = (
     b"\0" + packetize(b"\x65" + bytes(90), 40)[0],

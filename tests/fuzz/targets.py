@@ -13,21 +13,36 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.corpus import cases
+from tests.doubles.rtsp_reading import packet_types, parse_public, parse_rtp_info
 from tests.fuzz import seeds
-from twisted_detector.config.kinds import SECRET, Setting
+from twisted_detector.config.declarations import Setting
+from twisted_detector.config.kinds import SECRET
 from twisted_detector.config.logins import LOGINS
 from twisted_detector.config.reader import FileContent, Reader
 from twisted_detector.errors import RemoteError
 from twisted_detector.model import Interface
+from twisted_detector.testing.simulator.wire.digest import format_challenge, parse_authorization, verify
+from twisted_detector.testing.simulator.wire.rtp import format_packet, split_annex_b
+from twisted_detector.testing.simulator.wire.rtsp import format_session
+from twisted_detector.testing.simulator.wire.soap import (
+    parse_request,
+    parse_time,
+    read_username_token,
+    verify_username_token,
+)
 from twisted_detector.wire import image, mqtt
 from twisted_detector.wire.http import device_url, digest, multipart
+from twisted_detector.wire.http.lockout import read_lockout
 from twisted_detector.wire.lan import arp, dhcp, dns_sd, mdns, ssdp, wsdiscovery
 from twisted_detector.wire.netlink import messages as netlink, tables as kernel
 from twisted_detector.wire.onvif import answers as onvif, scopes, xaddrs
-from twisted_detector.wire.rtp import h26x, packets as rtp, rtcp
-from twisted_detector.wire.rtp.keyframe import KeyframeFinder
-from twisted_detector.wire.rtp.keyframe_unit import MAX_UNIT, KeyframeCollector
-from twisted_detector.wire.rtsp import parser as rtsp, sdp
+from twisted_detector.wire.rtp import h26x, packets as rtp
+from twisted_detector.wire.rtp.keyframe import MAX_UNIT, KeyframeCollector, KeyframeFinder
+from twisted_detector.wire.rtsp import sdp
+from twisted_detector.wire.rtsp.headers import format_transport, parse_session, parse_transport, parse_transports
+from twisted_detector.wire.rtsp.messages import RtspResponse
+from twisted_detector.wire.rtsp.parser import RtspParser
+from twisted_detector.wire.rtsp.url import resolve_control, split_url
 from twisted_detector.wire.soap import envelope as soap, xml
 
 LAN = (Interface("eth0", 2, "10.0.0.9", 24), Interface("eth0", 2, "fe80::9", 64))
@@ -110,16 +125,16 @@ def _ssdp(data: bytes) -> None:
 
 
 def _soap(data: bytes) -> None:
-    soap.read_lockout(text_of(data[:1000]))
+    read_lockout(text_of(data[:1000]))
     with suppress(RemoteError):
-        soap.parse_time(text_of(data))
+        parse_time(text_of(data))
     with suppress(RemoteError):
         soap.parse_response(data)
-    request = soap.parse_request(data)
-    token = soap.read_username_token(request.header)
+    request = parse_request(data)
+    token = read_username_token(request.header)
     if token is not None:
         token.proves("pw")
-    soap.verify_username_token(request.header, {"admin": "pw"}.get, now=1e9, window=5.0)
+    verify_username_token(request.header, {"admin": "pw"}.get, now=1e9, window=5.0)
 
 
 def _xml(data: bytes) -> None:
@@ -155,11 +170,11 @@ def _digest(data: bytes) -> None:
     challenges = digest.parse_challenges(text.split("\n"))
     chosen = digest.choose(challenges, allow_basic=True)
     for one in challenges:
-        digest.format_challenge(one)
+        format_challenge(one)
     if chosen is not None:
         digest.authorization(chosen, "user", "password", "GET", "/a", cnonce="0a", body=b"x")
-    digest.parse_authorization(text)
-    digest.verify(text, "GET", {"user": "password"}.get)
+    parse_authorization(text)
+    verify(text, "GET", {"user": "password"}.get)
 
 
 def _device_url(data: bytes) -> None:
@@ -168,14 +183,14 @@ def _device_url(data: bytes) -> None:
         with suppress(RemoteError):
             again = device_url.device_url(text, address, schemes=("http", "https", "rtsp", "rtsps"))
             if again.startswith("rtsp"):
-                rtsp.split_url(again)
+                split_url(again)
 
 
 def _rtsp(data: bytes) -> None:
-    parser = rtsp.Parser()
+    parser = RtspParser()
     for piece in pieces(data):
         for event in parser.receive(piece):
-            if isinstance(event, rtsp.RtspResponse):
+            if isinstance(event, RtspResponse):
                 _ = event.cseq, event.header("Session"), event.all("WWW-Authenticate")
 
 
@@ -183,21 +198,21 @@ def _rtsp_headers(data: bytes) -> None:
     text = text_of(data[1:])
     match data[0] % 6 if data else 0:
         case 0:
-            for transport in rtsp.parse_transports(text):
-                rtsp.format_transport(transport)
-            rtsp.parse_transport(text)
+            for transport in parse_transports(text):
+                format_transport(transport)
+            parse_transport(text)
         case 1:
-            rtsp.format_session(rtsp.parse_session(text))
+            format_session(parse_session(text))
         case 2:
-            rtsp.parse_rtp_info(text)
+            parse_rtp_info(text)
         case 3:
-            rtsp.parse_public(text)
+            parse_public(text)
         case 4:
             base, _, rest = text.partition("\n")
             content_base, _, control = rest.partition("\n")
-            rtsp.split_url(rtsp.resolve_control(base, content_base, control))
+            split_url(resolve_control(base, content_base, control))
         case _:
-            str(rtsp.split_url(text))
+            str(split_url(text))
 
 
 def _sdp(data: bytes) -> None:
@@ -221,12 +236,12 @@ def _fragments(data: bytes) -> None:
     codec = CODECS[data[0] & 1] if data else h26x.H264
     for fragment in h26x.fragments(data[1:], codec):
         _ = h26x.is_sps(fragment.kind, codec), h26x.is_keyframe(fragment.kind, codec)
-    h26x.split_annex_b(data)
+    split_annex_b(data)
 
 
 def _rtp(data: bytes) -> None:
     packet = rtp.parse(data)
-    if rtp.parse(rtp.format_packet(packet)) != packet:
+    if rtp.parse(format_packet(packet)) != packet:
         raise AssertionError("a packet does not read back as it was written")
 
 
@@ -297,8 +312,8 @@ def _mqtt(data: bytes) -> None:
 def _credentials(data: bytes) -> None:
     """As the file that CAMERA_CREDENTIALS_FILE names, and as a one-line secret."""
     settings = {
-        "camera_credentials": Setting(LOGINS, "", secret=True, private_file=True),
-        "camera_password": Setting(SECRET, "", secret=True),
+        "camera_credentials": Setting("CAMERA_CREDENTIALS", LOGINS, "", secret=True, private_file=True),
+        "camera_password": Setting("CAMERA_PASSWORD", SECRET, "", secret=True),
     }
     environ = {"CAMERA_CREDENTIALS_FILE": "/x", "CAMERA_PASSWORD_FILE": "/y"}
     reading = Reader(settings, environ, read_file=lambda path: FileContent(data)).read()
@@ -329,7 +344,7 @@ TARGETS: dict[str, Target] = {
             "onvif.GetScopes", "onvif.GetSnapshotUri", "onvif.GetProfiles2", "onvif.GetStreamUri2", "onvif.fault",
         ),
     ),
-    "rtcp": Target(rtcp.packet_types, seeds.RTCP),
+    "rtcp": Target(packet_types, seeds.RTCP),
     "rtp": Target(_rtp, seeds.RTP),
     "rtsp": Target(_rtsp, seeds.RTSP, ("rtsp.bytes", "rtsp.response", "rtsp.describe", "rtsp.setup")),
     "rtsp_headers": Target(

@@ -1,4 +1,4 @@
-"""A camera in memory that stands where an inspector's HTTP transport would: it answers by ``wire.onvif_server``.
+"""A camera in memory that stands where an inspector's HTTP transport would: it answers by ``onvif_answers``.
 
 It keeps what a test wants to know: every URL and operation asked, how each login went, and whether it was closed.
 """
@@ -10,9 +10,12 @@ from dataclasses import dataclass, field, replace
 from email.utils import formatdate
 
 from twisted_detector.inspection.http.client import HttpResponse
+from twisted_detector.testing.simulator.wire import onvif_answers
+from twisted_detector.testing.simulator.wire.digest import format_challenge, verify
+from twisted_detector.testing.simulator.wire.soap import fault_envelope, parse_request, verify_username_token
 from twisted_detector.wire.http import digest
-from twisted_detector.wire.onvif import answers as onvif, server
-from twisted_detector.wire.soap.envelope import fault_envelope, parse_request, text_at, verify_username_token
+from twisted_detector.wire.onvif import answers as onvif
+from twisted_detector.wire.soap.xml import text_at
 
 PRE_AUTH = {"GetSystemDateAndTime", "GetServices", "GetCapabilities", "GetEndpointReference", "GetHostname"}
 MAIN = onvif.Profile("P1", "main", "VS1", "H264", 2560, 1440, 25.0, "PCMU")
@@ -97,10 +100,10 @@ class ScriptedCamera:
         if self.auth == "wsse":
             security = parse_request(body).header
             if security is None:
-                return HttpResponse(400, (), server.not_authorized(self.refusal))
+                return HttpResponse(400, (), onvif_answers.not_authorized(self.refusal))
             right = verify_username_token(security, passwords, now=self.now() + self.skew, window=self.window)
             self.logins.append("right" if right else "wrong")
-            return None if right else HttpResponse(400, (), server.not_authorized(self.refusal))
+            return None if right else HttpResponse(400, (), onvif_answers.not_authorized(self.refusal))
         if not header and self._uses >= self.nonce_uses:
             self._nonce, self._uses = self._nonce + 1, 0
         asked = digest.Challenge("digest", "cam", f"nonce{self._nonce}", self.algorithm, "auth")
@@ -108,8 +111,8 @@ class ScriptedCamera:
             asked = digest.Challenge("basic", "cam")
         stale = False
         if header:
-            known = digest.verify(header, "POST", passwords)
-            if known and digest.verify(header, "POST", passwords, challenge=asked) and self._uses < self.nonce_uses:
+            known = verify(header, "POST", passwords)
+            if known and verify(header, "POST", passwords, challenge=asked) and self._uses < self.nonce_uses:
                 self._uses += 1
                 self.logins.append("right")
                 return None
@@ -118,7 +121,7 @@ class ScriptedCamera:
             self._nonce += 1
             self._uses = 0
         again = digest.Challenge(asked.scheme, "cam", f"nonce{self._nonce}", self.algorithm, asked.qop, stale=stale)
-        return HttpResponse(401, (("WWW-Authenticate", digest.format_challenge(again)),), b"")
+        return HttpResponse(401, (("WWW-Authenticate", format_challenge(again)),), b"")
 
     def _answer(self, operation: str, namespace: str, token: str) -> HttpResponse:
         media2 = namespace == onvif.NS_MEDIA2
@@ -126,33 +129,33 @@ class ScriptedCamera:
         match operation:
             case "GetSystemDateAndTime":
                 local = None if self.local is None else now + self.local
-                answer = server.system_date_and_time(now, zone=self.zone, local=local)
+                answer = onvif_answers.system_date_and_time(now, zone=self.zone, local=local)
             case "GetServices":
-                answer = server.services(self.services)
+                answer = onvif_answers.services(self.services)
             case "GetCapabilities":
-                answer = server.capabilities(self.services)
+                answer = onvif_answers.capabilities(self.services)
             case "GetEndpointReference":
-                answer = server.endpoint_reference("urn:uuid:5F5A69C2-E0AE-504F-829B-00408CABCDEF")
+                answer = onvif_answers.endpoint_reference("urn:uuid:5F5A69C2-E0AE-504F-829B-00408CABCDEF")
             case "GetHostname":
-                answer = server.hostname("eye-1")
+                answer = onvif_answers.hostname("eye-1")
             case "GetDeviceInformation":
-                answer = server.device_information(onvif.DeviceInformation("Acme", "Eye 1", "1.2", "SN42", "hw"))
+                answer = onvif_answers.device_information(onvif.DeviceInformation("Acme", "Eye 1", "1.2", "SN42", "hw"))
             case "GetNetworkInterfaces":
-                answer = server.network_interfaces(
+                answer = onvif_answers.network_interfaces(
                     [
                         onvif.NetworkInterface("eth0", "00-40-8C-AB-CD-EF"),
                         onvif.NetworkInterface("eth1", "00:00:00:00:00:00"),
                     ]
                 )
             case "GetScopes":
-                answer = server.scopes(["onvif://www.onvif.org/name/Front%20door"])
+                answer = onvif_answers.scopes(["onvif://www.onvif.org/name/Front%20door"])
             case "GetProfiles":
-                answer = (server.profiles2 if media2 else server.profiles)(self.profiles)
+                answer = (onvif_answers.profiles2 if media2 else onvif_answers.profiles)(self.profiles)
             case "GetStreamUri":
-                answer = (server.stream_uri2 if media2 else server.stream_uri)(self.uri + token)
+                answer = (onvif_answers.stream_uri2 if media2 else onvif_answers.stream_uri)(self.uri + token)
             case "GetSnapshotUri":
                 uri = f"http://192.0.2.9/snap/{token}"
-                answer = (server.snapshot_uri2 if media2 else server.snapshot_uri)(uri)
+                answer = (onvif_answers.snapshot_uri2 if media2 else onvif_answers.snapshot_uri)(uri)
             case _:
                 return HttpResponse(500, (), fault_envelope("ter:ActionNotSupported", operation))
         return HttpResponse(200, (), answer)

@@ -21,7 +21,7 @@ class ClockTests(SynchronousTestCase):
         self.assertEqual(read_clock(said, ours=NOW, date=DATE), DeviceClock(5.0, 0.0, HOUR, HOUR))
         self.assertEqual(read_clock(SystemTime(), ours=NOW), DeviceClock())
         summer = SystemTime(utc=NOW, zone="CET-1CEST", daylight_saving=True)
-        self.assertEqual(read_clock(summer, ours=NOW).east, 2 * HOUR)
+        self.assertEqual(read_clock(summer, ours=NOW).utc_offset, 2 * HOUR)
 
     def test_date(self) -> None:
         """A Date header is read in the forms that servers write, and nothing else."""
@@ -34,32 +34,33 @@ class ClockTests(SynchronousTestCase):
         """The device is believed, but where the evidence says that only its words are off."""
         for clock, expected in {
             DeviceClock(): 0.0,
-            DeviceClock(dated=-86_400.0): -86_400.0,
-            DeviceClock(said=1.0, dated=8 * HOUR): 1.0,  # its Date is local time, its UTC is right
-            DeviceClock(said=86_400.0, dated=86_400.0): 86_400.0,
-            DeviceClock(said=8 * HOUR, dated=8 * HOUR, east=8 * HOUR): 8 * HOUR,  # the clock itself is a zone off
-            DeviceClock(said=8 * HOUR + 3, dated=3.0): 3.0,  # local time as UTC
-            DeviceClock(said=-3.5 * HOUR, dated=0.0): 0.0,
-            DeviceClock(said=1234.0, dated=0.0): 1234.0,  # no zone is 1234 s off
-            DeviceClock(said=8 * HOUR + 3, east=8 * HOUR): 3.0,
-            DeviceClock(said=8 * HOUR, east=8 * HOUR, local_ahead=0.0): 0.0,
-            DeviceClock(said=8 * HOUR, east=8 * HOUR, local_ahead=8 * HOUR): 8 * HOUR,
-            DeviceClock(said=8 * HOUR, east=0.0): 8 * HOUR,
-            DeviceClock(said=8 * HOUR): 8 * HOUR,
+            DeviceClock(by_date_header=-86_400.0): -86_400.0,
+            DeviceClock(reported=1.0, by_date_header=8 * HOUR): 1.0,  # its Date is local time, its UTC is right
+            DeviceClock(reported=86_400.0, by_date_header=86_400.0): 86_400.0,
+            DeviceClock(reported=8 * HOUR, by_date_header=8 * HOUR, utc_offset=8 * HOUR): 8
+            * HOUR,  # the clock itself is a zone off
+            DeviceClock(reported=8 * HOUR + 3, by_date_header=3.0): 3.0,  # local time as UTC
+            DeviceClock(reported=-3.5 * HOUR, by_date_header=0.0): 0.0,
+            DeviceClock(reported=1234.0, by_date_header=0.0): 1234.0,  # no zone is 1234 s off
+            DeviceClock(reported=8 * HOUR + 3, utc_offset=8 * HOUR): 3.0,
+            DeviceClock(reported=8 * HOUR, utc_offset=8 * HOUR, local_offset=0.0): 0.0,
+            DeviceClock(reported=8 * HOUR, utc_offset=8 * HOUR, local_offset=8 * HOUR): 8 * HOUR,
+            DeviceClock(reported=8 * HOUR, utc_offset=0.0): 8 * HOUR,
+            DeviceClock(reported=8 * HOUR): 8 * HOUR,
         }.items():
             self.assertEqual(clock.offset, expected, clock)
 
     def test_other(self) -> None:
         """After a time that was wrong comes the one that the next best evidence gives."""
-        self.assertIsNone(DeviceClock().other(0.0))
-        self.assertIsNone(DeviceClock(said=1.0).other(1.0))
-        self.assertEqual(DeviceClock(said=HOUR).other(HOUR), 0.0)
-        self.assertEqual(DeviceClock(said=HOUR, dated=30.0).other(HOUR), 30.0)
-        self.assertEqual(DeviceClock(said=HOUR, dated=0.0).other(0.0), HOUR)
+        self.assertIsNone(DeviceClock().alternative(0.0))
+        self.assertIsNone(DeviceClock(reported=1.0).alternative(1.0))
+        self.assertEqual(DeviceClock(reported=HOUR).alternative(HOUR), 0.0)
+        self.assertEqual(DeviceClock(reported=HOUR, by_date_header=30.0).alternative(HOUR), 30.0)
+        self.assertEqual(DeviceClock(reported=HOUR, by_date_header=0.0).alternative(0.0), HOUR)
 
     @given(offsets, offsets, offsets, offsets)
     def test_any(self, said: float | None, dated: float | None, east: float | None, ahead: float | None) -> None:
         """Whatever a device says, there is an offset, and the next one differs from it."""
         clock = DeviceClock(said, dated, east, ahead)
-        other = clock.other(clock.offset)
+        other = clock.alternative(clock.offset)
         self.assertTrue(other is None or abs(other - clock.offset) > SAME_CLOCK)

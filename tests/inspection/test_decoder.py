@@ -15,7 +15,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from twisted_detector.errors import LocalError, Malformed
 from twisted_detector.inspection.pictures import decoder_child
 from twisted_detector.inspection.pictures.decoder import CODES, IDLE, MAX_ANSWER, MAX_PICTURES, TIMEOUT, Decoder
-from twisted_detector.wire.rtp.keyframe_unit import MAX_UNIT
+from twisted_detector.wire.rtp.keyframe import MAX_UNIT
 
 
 def answer(content: bytes, status: int = 0) -> bytes:

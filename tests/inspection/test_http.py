@@ -12,8 +12,8 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_detector.errors import InspectionError, Malformed, RemoteError, Unreachable
-from twisted_detector.inspection.http.client import HttpClient, HttpResponse, KeptConnectionClosed, once_more
-from twisted_detector.inspection.http.connections import Sink
+from twisted_detector.inspection.http.client import HttpClient, HttpResponse, KeptConnectionClosed, retry_once
+from twisted_detector.wire.http.body import BodySink
 
 URL = "http://192.0.2.9:8000/onvif/device_service?x=1"
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nX-One: a\r\nx-one: b\r\n\r\nhello"
@@ -123,7 +123,7 @@ class Http(SynchronousTestCase):
             self.assertEqual((response.status, response.body), (status, b"body"))
         self.assertEqual({client[0] for client in self.reactor.tcpClients}, {"192.0.2.9"})
 
-    def get(self, sink: Sink | None = None) -> Deferred[HttpResponse]:
+    def get(self, sink: BodySink | None = None) -> Deferred[HttpResponse]:
         return Deferred.fromCoroutine(self.client.get(URL, {"Accept": "image/jpeg"}, sink_for=lambda head: sink))
 
     def test_get(self) -> None:
@@ -198,7 +198,7 @@ class Http(SynchronousTestCase):
         wire = self.connect()
         wire.receive(OK)
         self.successResultOf(posted)
-        posted = Deferred.fromCoroutine(once_more(lambda: self.client.post(URL, b"<body/>", {})))
+        posted = Deferred.fromCoroutine(retry_once(lambda: self.client.post(URL, b"<body/>", {})))
         wire.drop(ConnectionDone())
         self.assertNoResult(posted)
         second = self.connect()
@@ -213,7 +213,7 @@ class Http(SynchronousTestCase):
         wire = self.connect()
         wire.receive(OK)
         self.successResultOf(posted)
-        posted = Deferred.fromCoroutine(once_more(lambda: self.client.post(URL, b"<body/>", {})))
+        posted = Deferred.fromCoroutine(retry_once(lambda: self.client.post(URL, b"<body/>", {})))
         wire.receive(b"H")
         wire.drop(ConnectionLost())
         error = self.failureResultOf(posted, InspectionError).value

@@ -21,7 +21,7 @@ from twisted_detector.model import Camera, Login, Proof, Stream, StreamReport
 from twisted_detector.model.pictures import Picture
 from twisted_detector.seams import IPictureTaker
 from twisted_detector.testing.simulator.media.painter import paint
-from twisted_detector.wire.rtp.h26x import split_annex_b
+from twisted_detector.testing.simulator.wire.rtp import split_annex_b
 
 PPS, OTHER = b"\x68\xce", b"\x65\x20abcdef"
 PAINTED = paint(1.0, Random(1))
@@ -118,8 +118,8 @@ class Capturing(SynchronousTestCase):
     def setUp(self) -> None:
         self.clock = Clock()
         self.camera = RtspCamera(self.clock, paths={"/a": SDP}, media=[SPS, PPS, KEYFRAME, OTHER], marked=True)
-        self.lanes = DeviceLocks()
-        self.validator = RtspValidator(self.clock, connect=self.camera, lanes=self.lanes)
+        self.locks = DeviceLocks()
+        self.validator = RtspValidator(self.clock, connect=self.camera, device_locks=self.locks)
 
     def capture(self, url: str = "rtsp://10.0.0.5/a", one: Login | None = None) -> tuple[StreamReport, bytes]:
         self.camera.asked.clear()
@@ -147,7 +147,7 @@ class Capturing(SynchronousTestCase):
         with self.assertRaises(Unauthorized) as caught:
             self.capture()
         self.assertFalse(caught.exception.attempted)
-        self.assertEqual(len(self.lanes), 0)
+        self.assertEqual(len(self.locks), 0)
 
     def test_unusable_url(self) -> None:
         """A URL that is none is the device's fault."""

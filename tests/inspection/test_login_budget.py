@@ -11,9 +11,9 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.facts import A, B, candidate, login
-from twisted_detector.inspection.logins import ledger as login_ledger
-from twisted_detector.inspection.logins.budget import DAY, MAX_FAILURES, WINDOW, LoginBudget
-from twisted_detector.inspection.logins.sheet import MAX_MARKS
+from twisted_detector.inspection.logins import store as login_store
+from twisted_detector.inspection.logins.budget import DAY, LoginBudget
+from twisted_detector.inspection.logins.history import MAX_CREDENTIALS, MAX_FAILURES, WINDOW
 from twisted_detector.model import Candidate, Login
 
 ONE, TWO, THREE = login("one", "canary-1"), login("two", "canary-2"), login("three", "canary-3")
@@ -59,7 +59,7 @@ class SpendingTests(BudgetCase):
         self.assertEqual(["one", "two"], self.names(candidate("10.0.0.6", B)))
 
     def test_a_move_is_no_new_chance(self) -> None:
-        """A device keeps its sheet at its next address; who comes to the old one has a clean one."""
+        """A device keeps its history at its next address; what comes to the old one has an empty one."""
         self.budget.record_refused(candidate("10.0.0.5", A), ONE, 1000.0, False)
         self.assertEqual(["two"], self.names(candidate("10.0.0.99", A)))
         self.assertEqual(["one", "two"], self.names(candidate("10.0.0.5", B)))
@@ -244,31 +244,31 @@ class KeepingTests(BudgetCase):
             self.saved[f"mac {number}"] = text
         self.budget = self.make(ONE, TWO)
         self.assertEqual(["two"], self.names(now=1001.0))
-        self.assertEqual(1, len(self.budget._ledger))
+        self.assertEqual(1, len(self.budget._histories))
 
     def test_bounds(self) -> None:
         """A flood of devices, or of credentials on one, is remembered within bounds; the latest stay."""
-        self.patch(login_ledger, "MAX_REMEMBERED", 100)
+        self.patch(login_store, "MAX_REMEMBERED", 100)
         for number in range(1000):
             device = candidate(f"10.{number // 250}.0.{number % 250}", None, f"r{number}")
             self.budget.record_refused(device, ONE, 1000.0, True)
             self.budget.record_accepted(device, TWO, 1000.0)
-        self.assertEqual(100, len(self.budget._ledger))
+        self.assertEqual(100, len(self.budget._histories))
         self.budget = self.make(ONE)
-        self.assertEqual(100, len(self.budget._ledger))
+        self.assertEqual(100, len(self.budget._histories))
         for number in range(500):
             self.budget.record_refused(candidate(), login("n", str(number)), 1000.0 + number, False)
-        self.assertLessEqual(len(self.budget._ledger._sheets["mac 02000000000a"].failures), MAX_MARKS)
+        self.assertLessEqual(len(self.budget._histories._histories["mac 02000000000a"].failures), MAX_CREDENTIALS)
         self.assertLess(len(self.saved["mac 02000000000a"]), 4096)
 
     def test_makes_room_on_the_disk(self) -> None:
         """What is forgotten for want of room is forgotten on the disk too, and what was emptied is no fault."""
-        self.patch(login_ledger, "MAX_REMEMBERED", 2)
+        self.patch(login_store, "MAX_REMEMBERED", 2)
         for number in range(4):
             self.budget.record_refused(candidate(f"10.0.0.{number}", None), ONE, 1000.0, False)
         self.assertEqual(["at 10.0.0.2", "at 10.0.0.3"], sorted(key for key, text in self.saved.items() if text))
         self.budget = self.make(ONE)
-        self.assertEqual(2, len(self.budget._ledger))
+        self.assertEqual(2, len(self.budget._histories))
 
     STEP = st.tuples(st.sampled_from([0.0, 1.0, 600.0, WINDOW, -5000.0]), st.booleans(), st.booleans(), st.booleans())
 
@@ -333,7 +333,7 @@ class SpendingFirstTests(BudgetCase):
         for write in writes:
             write.callback(None)
 
-    def spend(self, one: Login, now: float = 1000.0, device: Candidate | None = None) -> bool:
+    def charge(self, one: Login, now: float = 1000.0, device: Candidate | None = None) -> bool:
         spending = Deferred.fromCoroutine(self.budget.charge(device or candidate(), one, now))
         self.written()
         return self.successResultOf(spending)
@@ -358,13 +358,13 @@ class SpendingFirstTests(BudgetCase):
         for turn in range(20):
             self.restart()
             for one in self.budget.allowed_logins(candidate(), 1000.0 + turn)[:1]:
-                self.assertTrue(self.spend(one, 1000.0 + turn))
+                self.assertTrue(self.charge(one, 1000.0 + turn))
                 sent.append(one.name)
         self.assertEqual(["one", "two"], sent)
 
     def test_killed_before_the_answer_was_noted(self) -> None:
         """Accepted, and killed before that was written: it is tried once more at once, for it may be right."""
-        self.spend(ONE)
+        self.charge(ONE)
         self.budget.record_accepted(candidate(), ONE, 1000.0)
         self.restart()
         self.assertEqual(["two"], self.names(now=1001.0))
@@ -372,16 +372,16 @@ class SpendingFirstTests(BudgetCase):
 
     def test_one_more_chance_for_what_was_not_answered(self) -> None:
         """A login without an answer is sent once more after the window, and then never."""
-        self.spend(ONE)
+        self.charge(ONE)
         self.budget.record_unanswered(candidate(), ONE)
         self.assertEqual(["two"], self.names(now=1000.0 + WINDOW - 1))
-        self.assertTrue(self.spend(ONE, 1000.0 + WINDOW))
+        self.assertTrue(self.charge(ONE, 1000.0 + WINDOW))
         self.budget.record_unanswered(candidate(), ONE)
         self.assertEqual(["two", "three"], self.names(now=1e9))
 
     def test_a_proved_login_costs_no_writing(self) -> None:
         """A login that was let in since the start is spent without waiting for the disk."""
-        self.spend(ONE)
+        self.charge(ONE)
         self.budget.record_accepted(candidate(), ONE, 1000.0)
         self.written()
         spending = Deferred.fromCoroutine(self.budget.charge(candidate(), ONE, 1060.0))
@@ -392,29 +392,29 @@ class SpendingFirstTests(BudgetCase):
 
     def test_a_good_login_survives_a_kill(self) -> None:
         """Killed while a login that had worked was under way: it is tried again, but no more than the window allows."""
-        self.spend(ONE)
+        self.charge(ONE)
         self.budget.record_accepted(candidate(), ONE, 1000.0)
         self.written()
         for turn in range(2):
             self.restart()
             self.assertEqual("one", self.names(now=2000.0 + turn)[0])
-            self.spend(ONE, 2000.0 + turn)
+            self.charge(ONE, 2000.0 + turn)
         self.restart()
         self.assertEqual([], self.names(now=2002.0))
         self.assertEqual("one", self.names(now=2002.0 + WINDOW)[0])
 
     def test_a_silent_device_does_not_bar_a_good_login(self) -> None:
         """A camera that hangs after a login that had worked is asked again when it is back."""
-        self.spend(ONE)
+        self.charge(ONE)
         self.budget.record_accepted(candidate(), ONE, 1000.0)
         for turn in range(5):
-            self.spend(ONE, 2000.0 + turn)
+            self.charge(ONE, 2000.0 + turn)
             self.budget.record_unanswered(candidate(), ONE)
         self.assertEqual("one", self.names(now=2010.0)[0])
 
     def test_not_sent_costs_nothing(self) -> None:
         """What was written and then not sent is taken back; so is what was cancelled while it was written."""
-        self.spend(ONE)
+        self.charge(ONE)
         self.budget.refund(candidate(), ONE)
         self.assertEqual(["one", "two"], self.names(now=1001.0))
         spending = Deferred.fromCoroutine(self.budget.charge(candidate(), ONE, 1000.0))
@@ -425,17 +425,17 @@ class SpendingFirstTests(BudgetCase):
 
     def test_a_full_disk(self) -> None:
         """While nothing can be written no new login is sent; one that had worked before is."""
-        self.spend(TWO)
+        self.charge(TWO)
         self.budget.record_accepted(candidate(), TWO, 1000.0)
         self.written()
         self.restart()
         self.disk = False
-        self.assertFalse(self.spend(ONE))
-        self.assertTrue(self.spend(TWO))
+        self.assertFalse(self.charge(ONE))
+        self.assertTrue(self.charge(TWO))
         self.budget.record_accepted(candidate(), TWO, 1000.0)
         self.assertIn("STATE_DIR", self.budget.explain_wait(candidate(), 1000.0))
         self.disk = True
-        self.assertTrue(self.spend(ONE))
+        self.assertTrue(self.charge(ONE))
 
     def test_at_the_same_time(self) -> None:
         """Two who want the same login at once: one gets it."""
@@ -448,7 +448,7 @@ class SpendingFirstTests(BudgetCase):
     def test_before_the_mac_was_known(self) -> None:
         """What was sent while the MAC was not known counts when it is."""
         self.budget = self.make(ONE, TWO, confirmed="10.0.0.0/24")
-        self.spend(ONE, device=candidate("10.0.0.5", None))
+        self.charge(ONE, device=candidate("10.0.0.5", None))
         self.assertEqual(["two"], self.names(candidate("10.0.0.5", A), 1001.0))
 
     KILLS = st.lists(
@@ -470,7 +470,7 @@ class SpendingFirstTests(BudgetCase):
             allowed = self.budget.allowed_logins(candidate(), now)
             if which < len(allowed):
                 one = allowed[which]
-                self.assertTrue(self.spend(one, now))
+                self.assertTrue(self.charge(one, now))
                 failures.append((now, one.name))  # the camera counts it, whatever we hear of it
                 if end == "hang":
                     self.budget.record_unanswered(candidate(), one)
@@ -502,22 +502,22 @@ class ChangeTests(BudgetCase):
 
     def setUp(self) -> None:
         super().setUp()
-        self.show("V1", reference="r")
+        self.record("V1", reference="r")
         self.budget.record_refused(candidate(), ONE, 1000.0, False)
-        self.show("V1", reference="r")
+        self.record("V1", reference="r")
 
-    def show(self, firmware: str = "", now: float = 1000.0, *, reference: str = "", **door: Any) -> None:
-        self.budget.record_fingerprint(candidate(reference=reference), now, firmware=firmware, **door)
+    def record(self, firmware: str = "", now: float = 1000.0, *, reference: str = "", **service: Any) -> None:
+        self.budget.record_fingerprint(candidate(reference=reference), now, firmware=firmware, **service)
 
     def test_the_same_is_no_change(self) -> None:
         """A device that shows what it showed, or nothing, has not changed."""
-        self.show("V1", reference="r")
-        self.show()
+        self.record("V1", reference="r")
+        self.record()
         self.assertEqual(["two"], self.names(now=1001.0))
 
     def test_other_firmware(self) -> None:
         """Another firmware: what was refused is tried once more, within the window's count, after a restart too."""
-        self.show("V2")
+        self.record("V2")
         self.assertEqual(["one"], self.names(now=1001.0))
         self.budget = self.make(ONE, TWO, THREE)
         self.assertEqual(["one"], self.names(now=1001.0))
@@ -528,7 +528,7 @@ class ChangeTests(BudgetCase):
 
     def test_both_failures_of_one_login_count(self) -> None:
         """A login that is refused again after a change makes two, after a restart and a clock set back too."""
-        self.show("V2", now=1001.0)
+        self.record("V2", now=1001.0)
         self.budget.record_refused(candidate(), ONE, 1002.0, False)
         self.budget = self.make(ONE, TWO, THREE)
         for now in (1003.0, 500.0, 500.0 + WINDOW - 1):
@@ -537,15 +537,15 @@ class ChangeTests(BudgetCase):
 
     def test_other_reference(self) -> None:
         """Another EndpointReference behind the same MAC, as after a factory reset."""
-        self.show(reference="other")
+        self.record(reference="other")
         self.assertEqual(["one"], self.names(now=1001.0))
 
-    def test_an_open_door(self) -> None:
-        """A door that wanted a login and is open now: it was reset. Another door that was always open says nothing."""
-        self.show(door="rtsp", wants_login=True)
-        self.show(door="onvif", wants_login=False)
+    def test_an_open_service(self) -> None:
+        """A service that wanted a login and is open now: a reset. Another one that was always open means nothing."""
+        self.record(service="rtsp", wants_login=True)
+        self.record(service="onvif", wants_login=False)
         self.assertEqual(["two"], self.names(now=1001.0))
-        self.show(door="rtsp", wants_login=False)
+        self.record(service="rtsp", wants_login=False)
         self.assertEqual(["one"], self.names(now=1001.0))
 
     def test_another_mac(self) -> None:
@@ -557,7 +557,7 @@ class ChangeTests(BudgetCase):
         refusals = 0
         for turn in range(2000):
             now = 1000.0 + 60.0 * turn
-            self.show(f"V{turn}", now)
+            self.record(f"V{turn}", now)
             for one in self.budget.allowed_logins(candidate(), now):
                 self.budget.record_refused(candidate(), one, now, False)
                 refusals += 1
@@ -567,12 +567,14 @@ class ChangeTests(BudgetCase):
     def test_a_lock_stays(self) -> None:
         """A change does not open a lock."""
         self.budget.record_lockout(candidate(), 1000.0)
-        self.show("V2")
+        self.record("V2")
         self.assertEqual([], self.names(now=1001.0))
 
-    def test_a_stranger_has_no_sheet(self) -> None:
+    def test_a_stranger_has_no_history(self) -> None:
         """What devices show that were never given a login is not kept."""
-        self.budget.record_fingerprint(candidate("10.0.0.6", B), 1000.0, firmware="V1", door="onvif", wants_login=True)
+        self.budget.record_fingerprint(
+            candidate("10.0.0.6", B), 1000.0, firmware="V1", service="onvif", wants_login=True
+        )
         self.assertEqual(["mac 02000000000a"], list(self.saved))
 
 

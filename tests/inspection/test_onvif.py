@@ -14,12 +14,13 @@ from tests.inspection.scripted_camera import MAIN, SUB, ScriptedCamera
 from twisted_detector.errors import Busy, LocalError, Malformed, Unauthorized, Unreachable
 from twisted_detector.inspection.device_locks import DeviceLocks
 from twisted_detector.inspection.http.client import HttpResponse, KeptConnectionClosed
-from twisted_detector.inspection.onvif.inspector import MAX_GREETINGS, OnvifInspector
+from twisted_detector.inspection.onvif.inspector import MAX_REMEMBERED, OnvifInspector
 from twisted_detector.inspection.onvif.session import OnvifSession
 from twisted_detector.interfaces import IInspector
 from twisted_detector.model import Candidate, EvidenceKind, Inspection, Login, Secret, Status
-from twisted_detector.wire.onvif import answers as onvif, server
-from twisted_detector.wire.soap.envelope import fault_envelope
+from twisted_detector.testing.simulator.wire import onvif_answers
+from twisted_detector.testing.simulator.wire.soap import fault_envelope
+from twisted_detector.wire.onvif import answers as onvif, requests
 
 NOW = 1_700_000_000.0
 ADDRESS = "192.0.2.9"
@@ -150,7 +151,7 @@ class Facts(Base):
         """What Media2 leaves out is taken from Media1."""
         camera = self.camera()
         camera.services[onvif.NS_MEDIA2] = "http://192.0.2.9/onvif/media2_service"
-        camera.script["GetProfiles"] = [server.profiles2((MAIN, SUB), configurations=False)]
+        camera.script["GetProfiles"] = [onvif_answers.profiles2((MAIN, SUB), configurations=False)]
         stream = self.inspect(camera).streams[0]
         self.assertEqual((stream.codec, stream.width, stream.source), ("H264", 2560, "VS1"))
         self.assertEqual(camera.asked.count("GetProfiles"), 2)
@@ -159,8 +160,8 @@ class Facts(Base):
         """Where Media2 fails to give an address, Media1 is asked."""
         camera = self.camera()
         camera.services[onvif.NS_MEDIA2] = "http://192.0.2.9/onvif/media2_service"
-        camera.script["GetProfiles"] = [server.profiles2((MAIN,), configurations=False)]
-        camera.script["GetStreamUri"] = [HttpResponse(500, (), server.action_not_supported())]
+        camera.script["GetProfiles"] = [onvif_answers.profiles2((MAIN,), configurations=False)]
+        camera.script["GetStreamUri"] = [HttpResponse(500, (), onvif_answers.action_not_supported())]
         self.assertEqual(self.inspect(camera).streams[0].url, "rtsp://192.0.2.9:554/stream/P1")
 
     def test_many_profiles(self) -> None:
@@ -171,7 +172,7 @@ class Facts(Base):
     def test_capabilities(self) -> None:
         """A device without GetServices is asked for GetCapabilities."""
         camera = self.camera()
-        camera.script["GetServices"] = [HttpResponse(500, (), server.action_not_supported())]
+        camera.script["GetServices"] = [HttpResponse(500, (), onvif_answers.action_not_supported())]
         self.assert_whole(self.inspect(camera))
 
     def test_guessed_media(self) -> None:
@@ -200,7 +201,7 @@ class Facts(Base):
         """Operations that a device does not have or garbles cost only their fact."""
         camera = self.camera()
         for operation in ("GetEndpointReference", "GetNetworkInterfaces", "GetScopes", "GetSnapshotUri"):
-            camera.script[operation] = [HttpResponse(500, (), server.action_not_supported())]
+            camera.script[operation] = [HttpResponse(500, (), onvif_answers.action_not_supported())]
         camera.script["GetDeviceInformation"] = [b"<<<garbage"]
         inspection = self.inspect(camera)
         self.assertEqual((len(inspection.streams), inspection.model, inspection.evidence), (2, "", ()))
@@ -304,7 +305,7 @@ class Where(Base):
         camera = self.camera()
         session = OnvifSession(camera, ADDRESS, ADMIN, allow_basic=False, random=self.random, now=self.clock.seconds)
         for url in ("http://203.0.113.66/", "http://192.0.2.99/", "http://192.0.2.9@203.0.113.66/"):
-            asked = Deferred.fromCoroutine(session.ask(url, onvif.NS_DEVICE, "GetScopes", "<a/>"))
+            asked = Deferred.fromCoroutine(session.call(url, requests.get_scopes()))
             self.failureResultOf(asked, LocalError)
         self.assertEqual(camera.asked, [])
 
@@ -375,7 +376,7 @@ class Logins(Base):
     def test_attempts_left(self) -> None:
         """A device that counts is believed, however many are left: nothing follows a refusal, nor a first question."""
         camera = self.camera(auth="wsse", refusal="You still have 26 attempt(s)")
-        camera.script["GetDeviceInformation"] = [HttpResponse(400, (), server.not_authorized())]
+        camera.script["GetDeviceInformation"] = [HttpResponse(400, (), onvif_answers.not_authorized())]
         error = self.refused(camera, WRONG)
         self.assertEqual((error.attempted, error.locked, camera.logins), (True, True, ["wrong"]))
         self.assertIn("the login was refused, and the device counts the attempts", str(error))
@@ -388,7 +389,7 @@ class Logins(Base):
         for auth, status in (("wsse", 400), ("digest", 401)):
             camera = self.camera(auth=auth)
             headers = (("WWW-Authenticate", 'Digest realm="cam", nonce="new", qop="auth"'),) if status == 401 else ()
-            counting = HttpResponse(status, headers, server.not_authorized("You still have 3 attempt(s)"))
+            counting = HttpResponse(status, headers, onvif_answers.not_authorized("You still have 3 attempt(s)"))
             camera.script["GetProfiles"] = [counting] * 4
             error = self.refused(camera, ADMIN)
             self.assertEqual((error.attempted, error.locked), (True, True))
@@ -401,7 +402,7 @@ class Logins(Base):
             (401, "Unauthorized", b"<html>You still have 5 attempt(s)</html>"),
             (403, "Forbidden", b"Illegal Login Lock"),
             (403, "Locked for 30 minutes", b"<html></html>"),
-            (401, "5 attempts left", server.not_authorized()),
+            (401, "5 attempts left", onvif_answers.not_authorized()),
         ):
             camera = self.camera(auth="digest")
             challenge = HttpResponse(401, (("WWW-Authenticate", 'Digest realm="cam", nonce="a", qop="auth"'),), b"")
@@ -442,7 +443,7 @@ class Logins(Base):
     def test_basic_beside_a_fault(self) -> None:
         """A device that offers only Basic gets no token either, though it speaks SOAP: it would count as a failure."""
         camera = self.camera(auth="wsse")
-        refusal = HttpResponse(401, (("WWW-Authenticate", 'Basic realm="cam"'),), server.not_authorized())
+        refusal = HttpResponse(401, (("WWW-Authenticate", 'Basic realm="cam"'),), onvif_answers.not_authorized())
         camera.script["GetDeviceInformation"] = [refusal]
         error = self.refused(camera, ADMIN)
         self.assertEqual((error.attempted, camera.logins), (False, []))
@@ -451,7 +452,7 @@ class Logins(Base):
     def test_unauthorized_without_challenge(self) -> None:
         """A 401 without a challenge but with a SOAP fault means the token."""
         camera = self.camera(auth="wsse")
-        camera.script["GetDeviceInformation"] = [HttpResponse(401, (), server.not_authorized())]
+        camera.script["GetDeviceInformation"] = [HttpResponse(401, (), onvif_answers.not_authorized())]
         self.assert_whole(self.inspect(camera, ADMIN))
 
     def test_stale(self) -> None:
@@ -490,14 +491,14 @@ class Logins(Base):
         """A fault about something else does not prove the login: the refusal after it is the last attempt."""
         camera = self.camera(auth="digest", stale=False)
         challenge = HttpResponse(401, (("WWW-Authenticate", 'Digest realm="cam", nonce="nonce0", qop="auth"'),), b"")
-        camera.script["GetDeviceInformation"] = [challenge, HttpResponse(500, (), server.action_not_supported())]
+        camera.script["GetDeviceInformation"] = [challenge, HttpResponse(500, (), onvif_answers.action_not_supported())]
         error = self.refused(camera, WRONG)
         self.assertEqual((error.attempted, camera.logins), (True, ["wrong"]))
 
     def test_forbidden_operation(self) -> None:
         """A user without the right to one operation loses that fact only."""
         camera = self.camera(auth="wsse")
-        camera.script["GetNetworkInterfaces"] = [HttpResponse(400, (), server.not_authorized())]
+        camera.script["GetNetworkInterfaces"] = [HttpResponse(400, (), onvif_answers.not_authorized())]
         inspection = self.inspect(camera, ADMIN)
         self.assert_whole(inspection)
         self.assertEqual((inspection.login, inspection.doubted), ("admin", True))
@@ -506,7 +507,7 @@ class Logins(Base):
     def test_forbidden_beyond_http(self) -> None:
         """Where HTTP lets a login in and SOAP refuses, it is about rights: no failure, and the rest is asked."""
         camera = self.camera(auth="digest")
-        camera.script["GetProfiles"] = [HttpResponse(400, (), server.not_authorized())]
+        camera.script["GetProfiles"] = [HttpResponse(400, (), onvif_answers.not_authorized())]
         inspection = self.inspect(camera, ADMIN)
         self.assertEqual((inspection.status, inspection.doubted), (Status.AUTH_REQUIRED, False))
         self.assertEqual("GetScopes", camera.asked[-1])
@@ -515,7 +516,7 @@ class Logins(Base):
     def test_forbidden_profiles(self) -> None:
         """A user who may not see the profiles is told so, and the login does not count as wrong."""
         camera = self.camera(auth="wsse")
-        camera.script["GetProfiles"] = [HttpResponse(400, (), server.not_authorized())]
+        camera.script["GetProfiles"] = [HttpResponse(400, (), onvif_answers.not_authorized())]
         inspection = self.inspect(camera, ADMIN)
         self.assertEqual((inspection.status, inspection.model), (Status.AUTH_REQUIRED, "Eye 1"))
         self.assertIn("no right", inspection.reason)
@@ -587,7 +588,7 @@ class Clocks(Base):
         """A refusal that names the time, not the password, is answered once with the other time."""
         refusal = "Wsse authorized time check failed"
         camera = self.camera(auth="wsse", said_skew=3600.0, refusal=refusal)
-        camera.script["GetDeviceInformation"] = [HttpResponse(400, (), server.not_authorized())]
+        camera.script["GetDeviceInformation"] = [HttpResponse(400, (), onvif_answers.not_authorized())]
         self.assert_whole(self.inspect(camera, ADMIN))
         self.assertEqual(camera.logins[:2], ["wrong", "right"])
         camera = self.camera(auth="wsse", said_skew=3600.0, refusal=refusal)
@@ -606,7 +607,10 @@ class Clocks(Base):
     def test_wrong_time_with_few_attempts_left(self) -> None:
         """There is no second try where attempts run out, whatever the reason."""
         camera = self.camera(auth="wsse", said_skew=3600.0)
-        said = [server.not_authorized(), server.not_authorized("Time check failed. You still have 1 attempt(s)")]
+        said = [
+            onvif_answers.not_authorized(),
+            onvif_answers.not_authorized("Time check failed. You still have 1 attempt(s)"),
+        ]
         camera.script["GetDeviceInformation"] = [HttpResponse(400, (), fault) for fault in said]
         error = self.refused(camera, WRONG)
         self.assertEqual((error.attempted, error.locked), (True, True))
@@ -615,7 +619,7 @@ class Clocks(Base):
     def test_absurd_clock(self) -> None:
         """A clock at the end of time does not break the login."""
         camera = self.camera(auth="wsse", window=1e12)
-        answer = server.system_date_and_time(253_402_300_799.0)
+        answer = onvif_answers.system_date_and_time(253_402_300_799.0)
         camera.script["GetSystemDateAndTime"] = [answer]
         self.assert_whole(self.inspect(camera, ADMIN))
 
@@ -695,11 +699,11 @@ class Visits(Base):
     def test_bounded(self) -> None:
         """Greetings of devices that nobody asks again are forgotten."""
         inspector = self.inspector(self.camera(auth="digest"))
-        for number in range(MAX_GREETINGS + 20):
+        for number in range(MAX_REMEMBERED + 20):
             self.successResultOf(
                 Deferred.fromCoroutine(inspector.inspect(replace(ANNOUNCED, device_id=f"{number}"), None))
             )
-        self.assertEqual(len(inspector._greetings), MAX_GREETINGS)
+        self.assertEqual(len(inspector._anonymous), MAX_REMEMBERED)
 
 
 class Transport(Base):
@@ -748,7 +752,7 @@ class Transport(Base):
         for status in (200, 400, 401, 403, 500):
             camera = self.camera(auth="wsse")
             plain = (("Content-Type", "text/plain"),)
-            camera.script["GetDeviceInformation"] = [HttpResponse(status, plain, server.not_authorized())]
+            camera.script["GetDeviceInformation"] = [HttpResponse(status, plain, onvif_answers.not_authorized())]
             self.assert_whole(self.inspect(camera, ADMIN))
             self.assertEqual(set(camera.logins), {"right"}, status)
 
@@ -756,7 +760,9 @@ class Transport(Base):
         """Broken characters in one answer cost the characters only."""
         camera = self.camera()
         name = onvif.DeviceInformation("Acme", "Eye 1")
-        camera.script["GetDeviceInformation"] = [server.device_information(name).replace(b"Acme", b"Ac\xff\xfeme")]
+        camera.script["GetDeviceInformation"] = [
+            onvif_answers.device_information(name).replace(b"Acme", b"Ac\xff\xfeme")
+        ]
         inspection = self.inspect(camera)
         self.assertEqual((inspection.manufacturer, inspection.model), ("Ac\ufffd\ufffdme", "Eye 1"))
 
@@ -790,9 +796,9 @@ class Transport(Base):
                 return await ScriptedCamera.post(inner, url, body, headers)
 
         slow, quick = Slow(self.clock.seconds), self.camera()
-        lanes = DeviceLocks()
-        asking = [self.start(slow, None, ANNOUNCED, lanes=lanes) for _ in range(2)]
-        other = self.start(quick, None, replace(ANNOUNCED, address="192.0.2.10"), lanes=lanes)
+        locks = DeviceLocks()
+        asking = [self.start(slow, None, ANNOUNCED, device_locks=locks) for _ in range(2)]
+        other = self.start(quick, None, replace(ANNOUNCED, address="192.0.2.10"), device_locks=locks)
         self.successResultOf(other)
         self.clock.pump([1.0] * 11)
         self.successResultOf(asking[0])
@@ -800,7 +806,7 @@ class Transport(Base):
         self.assertEqual(slow.asked.count("GetServices"), 1)
         self.clock.pump([1.0] * 11)
         self.successResultOf(asking[1])
-        self.assertEqual(len(lanes), 0)
+        self.assertEqual(len(locks), 0)
 
 
 class Recorder(Base):

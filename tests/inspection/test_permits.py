@@ -16,11 +16,12 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.doubles.rtsp_camera import Camera, result_of
 from tests.facts import A, candidate, login
 from tests.inspection.scripted_camera import ScriptedCamera
-from twisted_detector.detector.login_attempt import once, spend
-from twisted_detector.detector.visit import InspectionSession
-from twisted_detector.errors import Malformed, NotAgain, Unauthorized, Unreachable
+from twisted_detector.detector.inspection_session import InspectionSession
+from twisted_detector.detector.login_attempt import attempt_login, single_use
+from twisted_detector.errors import LoginWithheld, Malformed, Unauthorized, Unreachable
 from twisted_detector.inspection.http.client import HttpResponse, KeptConnectionClosed
-from twisted_detector.inspection.logins.budget import WINDOW, LoginBudget
+from twisted_detector.inspection.logins.budget import LoginBudget
+from twisted_detector.inspection.logins.history import WINDOW
 from twisted_detector.inspection.onvif.inspector import OnvifInspector
 from twisted_detector.inspection.rtsp.inspector import RtspInspector
 from twisted_detector.model import Login
@@ -53,7 +54,7 @@ class PermitTests(Case):
 
     def lend(self, attempt: Any, given: Login = ONE) -> Any:
         return result_of(
-            self.clock, spend(self.budget, self.clock, DEVICE, given, attempt, let_in=lambda outcome: outcome)
+            self.clock, attempt_login(self.budget, self.clock, DEVICE, given, attempt, let_in=lambda outcome: outcome)
         )
 
     def test_again_is_one_failure_more(self) -> None:
@@ -61,9 +62,9 @@ class PermitTests(Case):
 
         async def twice(given: Login) -> bool:
             given.password.reveal()
-            await given.may_be_sent()
+            await given.acquire_permit()
             self.assertEqual(["two"], self.names(mac=A))
-            await given.may_be_sent()
+            await given.acquire_permit()
             self.assertEqual([], self.names(mac=A))
             raise Unauthorized("no", attempted=True)
 
@@ -80,18 +81,18 @@ class PermitTests(Case):
 
         async def refused(given: Login) -> bool:
             given.password.reveal()
-            await given.may_be_sent()
+            await given.acquire_permit()
             raise Unauthorized("no", attempted=True)
 
         async def twice(given: Login) -> bool:
             given.password.reveal()
-            await given.may_be_sent()
-            await given.may_be_sent()
+            await given.acquire_permit()
+            await given.acquire_permit()
             return True
 
         with self.assertRaises(Unauthorized):
             self.lend(refused)
-        with self.assertRaises(NotAgain):
+        with self.assertRaises(LoginWithheld):
             self.lend(twice, TWO)
         self.assertEqual([], self.names(mac=A))
 
@@ -100,10 +101,10 @@ class PermitTests(Case):
 
         async def let_in(given: Login) -> bool:
             for _ in range(2):
-                await given.may_be_sent()
-            given.was_let_in()
+                await given.acquire_permit()
+            given.report_accepted()
             for _ in range(9):
-                await given.may_be_sent()
+                await given.acquire_permit()
             return True
 
         self.assertTrue(self.lend(let_in))
@@ -121,10 +122,10 @@ class PermitTests(Case):
 
         async def closes(given: Login) -> bool:
             given.password.reveal()
-            await given.may_be_sent()
-            await given.may_be_sent()
-            with self.assertRaises(NotAgain):
-                await given.may_be_sent()
+            await given.acquire_permit()
+            await given.acquire_permit()
+            with self.assertRaises(LoginWithheld):
+                await given.acquire_permit()
             raise Unauthorized("no", attempted=True)
 
         with self.assertRaises(Unauthorized):
@@ -139,9 +140,9 @@ class PermitTests(Case):
 
         async def stale(given: Login) -> bool:
             given.password.reveal()
-            await given.may_be_sent()
-            given.was_no_attempt()
-            await given.may_be_sent()
+            await given.acquire_permit()
+            given.report_not_counted()
+            await given.acquire_permit()
             raise Unauthorized("no", attempted=True)
 
         with self.assertRaises(Unauthorized):
@@ -156,8 +157,8 @@ class PermitTests(Case):
 
         async def silent(given: Login) -> bool:
             given.password.reveal()
-            await given.may_be_sent()
-            await given.may_be_sent()
+            await given.acquire_permit()
+            await given.acquire_permit()
             self.assertEqual([], self.names(mac=A))
             raise Unreachable("no answer")
 
@@ -168,12 +169,12 @@ class PermitTests(Case):
 
     def test_once(self) -> None:
         """For a picture a login is sent once, and more often only after it was let in."""
-        lent = once(ONE)
-        result_of(self.clock, lent.may_be_sent())
-        with self.assertRaises(NotAgain):
-            result_of(self.clock, lent.may_be_sent())
-        lent.was_let_in()
-        result_of(self.clock, lent.may_be_sent())
+        lent = single_use(ONE)
+        result_of(self.clock, lent.acquire_permit())
+        with self.assertRaises(LoginWithheld):
+            result_of(self.clock, lent.acquire_permit())
+        lent.report_accepted()
+        result_of(self.clock, lent.acquire_permit())
 
     def test_on_the_disk_first(self) -> None:
         """It is not sent again before that is kept; where nothing can be kept it is not sent again."""
@@ -243,7 +244,7 @@ class VisitTests(Case):
     def visit(self, inspector: Any) -> None:
         visit = InspectionSession(self.clock, DEVICE, validator=ScriptedValidator(), budget=self.budget)
         with contextlib.suppress(Unreachable, Malformed):
-            result_of(self.clock, visit.ask(inspector), wait=12)
+            result_of(self.clock, visit.inspect(inspector), wait=12)
 
     def test_onvif(self) -> None:
         """Over ONVIF: silence, a closed connection, bytes that are no HTTP, 403, and a clock that is off."""

@@ -17,13 +17,16 @@ from twisted_detector.errors import Busy, LocalError, Malformed, Unauthorized, U
 from twisted_detector.inspection.device_locks import DeviceLocks
 from twisted_detector.inspection.rtsp import catalog, inspector as rtsp_inspection
 from twisted_detector.inspection.rtsp.client import RtspClient
-from twisted_detector.inspection.rtsp.connection import USER_AGENT, RtspSession
-from twisted_detector.inspection.rtsp.inspector import MAX_PATHS, RtspInspector, RtspValidator
+from twisted_detector.inspection.rtsp.connection import USER_AGENT, RtspClientConnection
+from twisted_detector.inspection.rtsp.inspector import MAX_PATHS, RtspInspector
+from twisted_detector.inspection.rtsp.validator import RtspValidator
 from twisted_detector.interfaces import IInspector, IStreamValidator
 from twisted_detector.model import Candidate, Inspection, Login, Proof, Secret, Status, Stream, StreamReport
 from twisted_detector.model.reasons import ReasonCode
+from twisted_detector.testing.simulator.wire.rtp import format_packet
+from twisted_detector.testing.simulator.wire.rtsp import format_interleaved
 from twisted_detector.wire.rtp import packets as rtp
-from twisted_detector.wire.rtsp import parser as rtsp
+from twisted_detector.wire.rtsp.messages import RtspRequest, RtspResponse, format_request
 
 LOGIN = Login("cam", Secret("pa:ss wörd"))
 WRONG = Login("cam", Secret("wrong"))
@@ -42,7 +45,7 @@ class MemoryPair:
         self.closed = 0
         MemoryPair.last = self
 
-    def open_way(self, server_port: int) -> None:
+    def open_path(self, server_port: int) -> None:
         self.opened.append(server_port)
 
     def close(self) -> None:
@@ -102,11 +105,11 @@ class SessionTests(RtspTestCase):
 
     def test_straight(self) -> None:
         """What the kernel does not take at once goes the transport's way, in order, and so does all after it."""
-        whole = rtsp.format_request("TEARDOWN", URL, 1, [("User-Agent", USER_AGENT)])
-        after = rtsp.format_request("TEARDOWN", URL, 2, [("User-Agent", USER_AGENT)])
+        whole = format_request("TEARDOWN", URL, 1, [("User-Agent", USER_AGENT)])
+        after = format_request("TEARDOWN", URL, 2, [("User-Agent", USER_AGENT)])
 
         def said(pipe: Pipe) -> tuple[bytes, bytes]:
-            session = RtspSession(self.clock)
+            session = RtspClientConnection(self.clock)
             session.makeConnection(pipe)
             session.send("TEARDOWN", URL)
             session.send("TEARDOWN", URL)
@@ -193,8 +196,8 @@ class ClientTests(RtspTestCase):
             connection.session.close()
         super().tearDown()
 
-    def ask(self, client: RtspClient, method: str = "DESCRIBE") -> rtsp.RtspResponse:
-        return result_of(self.clock, client.ask(method, URL))
+    def ask(self, client: RtspClient, method: str = "DESCRIBE") -> RtspResponse:
+        return result_of(self.clock, client.request(method, URL))
 
     def test_the_first_request_is_plain(self) -> None:
         """Nothing is sent that was not asked for: a camera without login never sees the credential."""
@@ -231,8 +234,8 @@ class ClientTests(RtspTestCase):
                 self.ask(client)
             self.camera.connections[-1].hang_up()
         self.assertTrue(client.refused)
-        result_of(self.clock, client.part("TEARDOWN", URL, timeout=1.0))
-        client.say("TEARDOWN", URL)
+        result_of(self.clock, client.request_and_ignore("TEARDOWN", URL, timeout=1.0))
+        client.send("TEARDOWN", URL)
         self.assertEqual((self.camera.wrong_logins, caught.exception.attempted), (1, True))
 
     def test_counts_down_or_locks(self) -> None:
@@ -326,7 +329,7 @@ class ClientTests(RtspTestCase):
         """A connection lost between requests does not make a right login wrong where each has its own nonces."""
         self.camera.password, self.camera.nonce_per_connection = LOGIN.password.reveal(), True
         client = self.client()
-        result_of(self.clock, client.ask_plain("DESCRIBE", URL))
+        result_of(self.clock, client.request_without_login("DESCRIBE", URL))
         self.camera.connections[0].hang_up()
         self.assertEqual(self.ask(client).status, 200)
         self.camera.connections[1].hang_up()
@@ -337,7 +340,7 @@ class ClientTests(RtspTestCase):
         """A server that announces the end of its connection is asked on a new one."""
         self.camera.script["OPTIONS"] = b"RTSP/1.0 200 OK\r\nConnection: Close\r\n\r\n"
         client = self.client()
-        result_of(self.clock, client.ask_plain("OPTIONS", URL))
+        result_of(self.clock, client.request_without_login("OPTIONS", URL))
         self.ask(client)
         self.assertEqual([asked.connection for asked in self.camera.asked], [0, 1])
 
@@ -492,7 +495,7 @@ class ValidatorTests(RtspTestCase):
     def test_udp(self) -> None:
         """Where RTP over TCP is not to be had (461) it comes over UDP, to ports of ours that are given back."""
 
-        def setup(request: rtsp.RtspRequest) -> Any:
+        def setup(request: RtspRequest) -> Any:
             if "client_port" not in request.header("Transport"):
                 return 461
             return (
@@ -500,9 +503,9 @@ class ValidatorTests(RtspTestCase):
                 "Transport: RTP/AVP;unicast;client_port=40000-40001;server_port=6970-6971\r\n\r\n"
             ).encode()
 
-        def play(request: rtsp.RtspRequest) -> Any:
+        def play(request: RtspRequest) -> Any:
             for index, payload in enumerate((SPS, KEYFRAME)):
-                MemoryPair.last.heard(rtp.format_packet(rtp.RtpPacket(96, index, 0, 1, payload)))
+                MemoryPair.last.heard(format_packet(rtp.RtpPacket(96, index, 0, 1, payload)))
             return 200
 
         self.camera.script = {"SETUP": setup, "PLAY": play}
@@ -595,18 +598,18 @@ class ValidatorTests(RtspTestCase):
 
     def test_one_connection_per_device(self) -> None:
         """Checks of two streams of one device follow each other; those of two devices do not wait."""
-        lanes = DeviceLocks()
-        validator = RtspValidator(self.clock, connect=self.camera, lanes=lanes)
+        locks = DeviceLocks()
+        validator = RtspValidator(self.clock, connect=self.camera, device_locks=locks)
         self.camera.media = []
         checks = [
             Deferred.fromCoroutine(validator.validate(Stream(url=f"rtsp://{host}/stream1"), None))
             for host in ("10.0.0.5", "10.0.0.5", "10.0.0.6")
         ]
-        self.assertEqual((len(self.camera.connections), len(lanes)), (2, 2))
+        self.assertEqual((len(self.camera.connections), len(locks)), (2, 2))
         for _ in range(250):
             self.clock.advance(0.1)
         self.assertEqual(len([self.successResultOf(check) for check in checks]), 3)
-        self.assertEqual((len(self.camera.connections), len(lanes)), (3, 0))
+        self.assertEqual((len(self.camera.connections), len(locks)), (3, 0))
 
 
 class BadInputTests(RtspTestCase):
@@ -631,7 +634,7 @@ class BadInputTests(RtspTestCase):
         """Answer with ``first``, and with ``piece`` again and again until the connection is closed."""
         sent = [0]
 
-        def on(request: rtsp.RtspRequest) -> Any:
+        def on(request: RtspRequest) -> Any:
             connection = self.camera.connections[-1]
 
             def more() -> None:
@@ -660,13 +663,13 @@ class BadInputTests(RtspTestCase):
 
     def test_slow_media(self) -> None:
         """Packets without a keyframe, for ever, end with the check's time."""
-        frame = rtsp.format_interleaved(0, rtp.format_packet(rtp.RtpPacket(96, 1, 0, 1, NO_KEYFRAME)))
+        frame = format_interleaved(0, format_packet(rtp.RtpPacket(96, 1, 0, 1, NO_KEYFRAME)))
         self.drip("PLAY", b"RTSP/1.0 200 OK\r\n\r\n", frame, 0.5)
         self.assertEqual(self.fault(ReasonCode.NO_KEYFRAME).proof, Proof.RTP)
 
     def test_flood_of_media(self) -> None:
         """More media than a keyframe can need end the check, whatever they are."""
-        flood = rtsp.format_interleaved(7, bytes(60_000)) * 20
+        flood = format_interleaved(7, bytes(60_000)) * 20
         sent = self.drip("PLAY", b"RTSP/1.0 200 OK\r\n\r\n", flood, 0.001)
         self.fault(ReasonCode.NO_RTP)
         self.assertLess(sent[0], 100)
@@ -679,8 +682,8 @@ class BadInputTests(RtspTestCase):
 
     def test_garbage_between_frames(self) -> None:
         """Garbage among interleaved frames is passed over to its bound; without a bound it ends the check."""
-        good = rtsp.format_interleaved(0, rtp.format_packet(rtp.RtpPacket(96, 0, 0, 1, SPS)))
-        good += b"\x00garbage\r\n" + rtsp.format_interleaved(0, rtp.format_packet(rtp.RtpPacket(96, 1, 0, 1, KEYFRAME)))
+        good = format_interleaved(0, format_packet(rtp.RtpPacket(96, 0, 0, 1, SPS)))
+        good += b"\x00garbage\r\n" + format_interleaved(0, format_packet(rtp.RtpPacket(96, 1, 0, 1, KEYFRAME)))
         self.drip("PLAY", b"RTSP/1.0 200 OK\r\n\r\n", good, 0.01)
         validator = RtspValidator(self.clock, connect=self.camera)
         self.assertTrue(result_of(self.clock, validator.validate(Stream(url=URL), None), wait=12).validated)
@@ -690,7 +693,7 @@ class BadInputTests(RtspTestCase):
     def test_rtp_with_wrong_lengths(self) -> None:
         """RTP packets that are shorter than they say, in any way, are no packets."""
         broken = (b"", b"\x80", b"\x8f" + bytes(11), b"\x90" + bytes(13) + b"\xff\xff", b"\xa0" + bytes(11) + b"\xff")
-        frames = b"".join(rtsp.format_interleaved(0, data) for data in broken)
+        frames = b"".join(format_interleaved(0, data) for data in broken)
         self.drip("PLAY", b"RTSP/1.0 200 OK\r\n\r\n", frames, 0.1)
         self.assertEqual(self.fault(ReasonCode.NO_RTP).proof, Proof.SDP)
 
@@ -819,6 +822,7 @@ class InspectorTests(RtspTestCase):
     def test_memory_is_bounded(self) -> None:
         """Which paths were tried is remembered of a bounded number of devices."""
         self.patch(rtsp_inspection, "MAX_REMEMBERED", 2)
+        self.setUp()  # the bound is read when the inspector is made
         self.camera.paths = {}
         first = []
         for name in ("a", "b", "c", "a"):
@@ -855,7 +859,7 @@ class InspectorTests(RtspTestCase):
     def test_hang_up_on_wrong_path(self) -> None:
         """A server that hangs up on a path that it does not have is asked on, on a new connection each time."""
 
-        def describe(request: rtsp.RtspRequest) -> Any:
+        def describe(request: RtspRequest) -> Any:
             return ... if request.url == URL else "close"
 
         self.camera.script["DESCRIBE"] = describe

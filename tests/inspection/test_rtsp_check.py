@@ -7,9 +7,10 @@ from typing import Any
 from tests.doubles.rtsp_camera import KEYFRAME, SDP, SPS, result_of
 from tests.inspection.test_rtsp import LOGIN, URL, RtspTestCase
 from twisted_detector.errors import Busy, Unauthorized
-from twisted_detector.inspection import device_locks as lanes_module
+from twisted_detector.inspection import device_locks as device_locks_module
 from twisted_detector.inspection.device_locks import DeviceLocks
-from twisted_detector.inspection.rtsp.inspector import RtspInspector, RtspValidator
+from twisted_detector.inspection.rtsp.inspector import RtspInspector
+from twisted_detector.inspection.rtsp.validator import RtspValidator
 from twisted_detector.model import Candidate, Login, Proof, Secret, Stream, StreamReport
 from twisted_detector.model.reasons import ReasonCode
 
@@ -17,12 +18,12 @@ from twisted_detector.model.reasons import ReasonCode
 class CheckTests(RtspTestCase):
     def setUp(self) -> None:
         super().setUp()
-        self.lanes = DeviceLocks()
-        self.validator = RtspValidator(self.clock, connect=self.camera, lanes=self.lanes, cnonce=lambda: "c")
+        self.locks = DeviceLocks()
+        self.validator = RtspValidator(self.clock, connect=self.camera, device_locks=self.locks, cnonce=lambda: "c")
         self.camera.media = [SPS, KEYFRAME]
 
     def tearDown(self) -> None:
-        self.lanes.drop_all()
+        self.locks.close_all_kept()
         self.clock.advance(1)
         super().tearDown()
 
@@ -45,7 +46,7 @@ class CheckTests(RtspTestCase):
             report = self.run_it("check")
             self.assertEqual((Proof.SDP, True, "H264"), (report.proof, report.validated, report.codec))
             self.assertEqual(["DESCRIBE"], self.camera.methods())
-        self.assertEqual((2, 1, 1), (len(self.camera.connections), self.open_connections(), self.lanes.kept))
+        self.assertEqual((2, 1, 1), (len(self.camera.connections), self.open_connections(), self.locks.kept_count))
 
     def test_a_new_session_id_is_no_change(self) -> None:
         """Origin and times of a description may change each time."""
@@ -83,7 +84,9 @@ class CheckTests(RtspTestCase):
     def test_basic_is_not_volunteered(self) -> None:
         """A password in clear is sent on a new connection only after it was asked for there."""
         self.camera.password, self.camera.scheme = LOGIN.password.reveal(), "basic"
-        self.validator = RtspValidator(self.clock, connect=self.camera, lanes=self.lanes, allow_basic=lambda _: True)
+        self.validator = RtspValidator(
+            self.clock, connect=self.camera, device_locks=self.locks, allow_basic=lambda _: True
+        )
         self.run_it("validate", LOGIN)
         self.run_it("check", LOGIN)
         self.assertEqual(["/stream1", "+/stream1"], self.camera.described())
@@ -165,7 +168,7 @@ class CheckTests(RtspTestCase):
 
     def test_closed_for_others(self) -> None:
         """A kept connection is closed before anybody else has his turn: a proof, an inspector, another login."""
-        inspector = RtspInspector(self.clock, connect=self.camera, lanes=self.lanes)
+        inspector = RtspInspector(self.clock, connect=self.camera, device_locks=self.locks)
         self.run_it("validate")
         self.run_it("check")
         self.run_it("validate")
@@ -178,14 +181,14 @@ class CheckTests(RtspTestCase):
 
     def test_bounds(self) -> None:
         """So many connections are kept and no more; the one that was kept first is closed."""
-        self.patch(lanes_module, "MAX_KEPT", 2)
+        self.patch(device_locks_module, "MAX_KEPT_CONNECTIONS", 2)
         for number in range(4):
             url = f"rtsp://10.0.0.{number}/stream1"
             self.run_it("validate", url=url)
             self.run_it("check", url=url)
         for _ in range(3):
             self.clock.advance(0)
-        self.assertEqual((2, 2), (self.lanes.kept, self.open_connections()))
+        self.assertEqual((2, 2), (self.locks.kept_count, self.open_connections()))
 
     def test_no_secret(self) -> None:
         """Neither the reports nor the requests of a check hold a password."""

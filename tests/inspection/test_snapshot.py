@@ -13,8 +13,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
 from tests.facts import login
-from twisted_detector.detector.login_attempt import once
-from twisted_detector.errors import Busy, Malformed, NotAgain, Unauthorized, Unreachable
+from twisted_detector.detector.login_attempt import single_use
+from twisted_detector.errors import Busy, LoginWithheld, Malformed, Unauthorized, Unreachable
 from twisted_detector.inspection.device_locks import DeviceLocks
 from twisted_detector.inspection.http.client import HttpResponse, SinkFor
 from twisted_detector.inspection.pictures.snapshot import SnapshotTaker
@@ -22,6 +22,7 @@ from twisted_detector.model import Camera, Login
 from twisted_detector.model.pictures import Picture
 from twisted_detector.seams import IPictureTaker
 from twisted_detector.testing.simulator.media.painter import paint
+from twisted_detector.testing.simulator.wire.digest import format_challenge, verify
 from twisted_detector.wire.http import digest
 
 URL = "http://10.0.0.5:8000/onvif/snapshot?channel=1"
@@ -67,13 +68,13 @@ class ScriptedSite:
 
     def _refuse(self, header: str) -> HttpResponse | None:
         stale = False
-        if header and digest.verify(header, "GET", {"admin": self.password}.get):
+        if header and verify(header, "GET", {"admin": self.password}.get):
             if not self.stale:
                 return None
             self.stale -= 1
             stale = True
         asked = digest.Challenge(self.scheme, "cam", f"nonce{len(self.asked)}", qop="auth", stale=stale)
-        return HttpResponse(401, (("WWW-Authenticate", digest.format_challenge(asked)),), self.text)
+        return HttpResponse(401, (("WWW-Authenticate", format_challenge(asked)),), self.text)
 
     async def close(self) -> None:
         self.closed += 1
@@ -102,8 +103,8 @@ class Snapshots(SynchronousTestCase):
             max_bytes=100_000,
             allow_basic=lambda address: self.basic,
             cnonce=lambda: "0a",
-            lanes=self.lanes,
-            getter=self.site,
+            device_locks=self.lanes,
+            open_client=self.site,
         )
         verifyObject(IPictureTaker, taker)
         return Deferred.fromCoroutine(taker.take(camera, one))
@@ -137,7 +138,7 @@ class Snapshots(SynchronousTestCase):
         other: Deferred[None] = Deferred()
 
         async def hold() -> None:
-            async with self.lanes.hold("10.0.0.5"):
+            async with self.lanes.acquire("10.0.0.5"):
                 await other
 
         holding = Deferred.fromCoroutine(hold())
@@ -174,9 +175,9 @@ class Snapshots(SynchronousTestCase):
     def test_a_login_that_may_not_be_sent_again(self) -> None:
         """It is asked before it is sent, and after a picture it may be sent as often as it is wanted."""
         self.site.password = "canary-snapshot"
-        spent, works = once(ADMIN), once(ADMIN)
-        self.successResultOf(Deferred.fromCoroutine(spent.may_be_sent()))
-        self.fails(NotAgain, spent)
+        spent, works = single_use(ADMIN), single_use(ADMIN)
+        self.successResultOf(Deferred.fromCoroutine(spent.acquire_permit()))
+        self.fails(LoginWithheld, spent)
         self.assertEqual([False], [bool(header) for _, header in self.site.asked])
         for _ in range(2):
             self.site.asked.clear()

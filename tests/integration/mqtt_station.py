@@ -1,4 +1,4 @@
-"""A mosquitto that can be frozen, and an Mqtt with its outbox: what the integration tests of MQTT have in common."""
+"""Shared by the integration tests of MQTT: a mosquitto that can be frozen, and a client with its outbox."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from twisted.internet.defer import Deferred
 
 from tests.ports import free_port
 from twisted_detector.mqtt.client import MqttClient, MqttSettings
-from twisted_detector.mqtt.connection.connection import make_connection
+from twisted_detector.mqtt.network.attempts import AttemptRunner
 from twisted_detector.mqtt.seams import ConnectionState
 from twisted_detector.testing.outbox import MemoryOutbox
 
@@ -63,7 +64,7 @@ def presence(status: str, session: int, reason: str | None) -> bytes:
 
 
 class Station:
-    """An Mqtt with its outbox and everything that it told."""
+    """A client with its outbox and everything that it notified."""
 
     def __init__(self, port: int, *, client_id: str = "camdetect-test", resolver: Any = None, **settings: Any) -> None:
         self.outbox = MemoryOutbox()
@@ -76,11 +77,10 @@ class Station:
             ),
             outbox=self.outbox,
             presence=presence,
-            connection=make_connection,
             emit=self.events.append,
             random=random.random,
             monotonic=time.monotonic,
-            resolver=resolver,
+            runner_factory=partial(AttemptRunner, resolver=resolver),
         )
         self.mqtt.add_state_listener(self.changes.append)
 

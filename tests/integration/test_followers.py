@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,16 +12,16 @@ import pytest_twisted
 from twisted.internet import reactor
 from twisted.web.server import Site
 
-from tests.outputs.test_frigate import CAMERA, NAME, SUB
+from tests.outputs.case import CAMERA, NAME, SUB
 from tests.peers.frigate import Frigate
 from tests.peers.go2rtc import Go2rtc
 from twisted_detector.model import Login, Secret
 from twisted_detector.outputs.frigate.api import FrigateApi
-from twisted_detector.outputs.frigate.document import FrigateOptions, fit, word
+from twisted_detector.outputs.frigate.document import FrigateOptions, build
 from twisted_detector.outputs.go2rtc.api import Go2rtcApi
-from twisted_detector.outputs.sync.http import Http, basic
-from twisted_detector.outputs.sync.merging import difference, is_ours, merge_section, without_logins
-from twisted_detector.outputs.sync.seams import Away, Delivered, Entries, NotTaken
+from twisted_detector.outputs.sync.http import HttpClient, basic_auth
+from twisted_detector.outputs.sync.merging import is_ours
+from twisted_detector.outputs.sync.seams import DeliveryResult, Entries, TargetRefused, TargetUnavailable
 
 THEIRS = """\
 # mine
@@ -35,7 +34,7 @@ cameras:
         - path: rtsp://user:secret@10.0.0.5/x
           roles: [detect]
 """
-WANTED = word([CAMERA], {}, FrigateOptions()).entries
+WANTED = build([CAMERA], {}, FrigateOptions()).entries
 
 
 async def at_once(work: Any) -> Any:
@@ -67,21 +66,19 @@ def file(tmp_path: Path) -> Path:
 
 
 def frigate(server: Server, **more: Any) -> FrigateApi:
-    http = Http(reactor, server.url, timeout=more.pop("timeout", 3.0))
-    merge = partial(merge_section, "cameras")
-    parts = {"merge": merge, "differ": difference, "fit": fit, "clean": without_logins, "in_thread": at_once}
-    return FrigateApi(http, server.url, monotonic=time.monotonic, **parts, **more)
+    http = HttpClient(reactor, server.url, timeout=more.pop("timeout", 3.0))
+    return FrigateApi(http, in_thread=at_once, monotonic=time.monotonic, **more)
 
 
 def go2rtc(
     server: Server, *, keep: bool = False, login: dict[str, str] | None = None, timeout: float = 3.0
 ) -> Go2rtcApi:
-    http = Http(reactor, server.url, timeout=timeout)
-    return Go2rtcApi(http, server.url, ours=is_ours, keep_logins=keep, login=login or {})
+    http = HttpClient(reactor, server.url, timeout=timeout)
+    return Go2rtcApi(http, is_ours=is_ours, keep_logins=keep, headers=login or {})
 
 
-async def deliver(api: Any, wanted: Entries, base: Entries | None = None, *, dry: bool = False) -> Delivered:
-    done: Delivered = await api.deliver(wanted, base or {}, dry)
+async def deliver(api: Any, wanted: Entries, base: Entries | None = None, *, dry: bool = False) -> DeliveryResult:
+    done: DeliveryResult = await api.deliver(wanted, base or {}, dry)
     return done
 
 
@@ -106,7 +103,7 @@ async def test_frigate_gets_a_camera_and_loses_it(servers: list[Server], file: P
 
 @pytest_twisted.ensureDeferred
 async def test_a_dry_run_changes_nothing(servers: list[Server], file: Path) -> None:
-    """The difference is told without anybody's login, and Frigate is only read."""
+    """The difference is shown without anybody's login, and Frigate is only read."""
     servers.append(Server(Frigate(file)))
     told = await deliver(frigate(servers[0]), WANTED, dry=True)
     assert any(line.startswith("+") and NAME in line for line in told.diff)
@@ -121,7 +118,7 @@ async def test_frigate_refuses(servers: list[Server], file: Path) -> None:
     bad = {
         NAME: {"ffmpeg": {"inputs": [{"path": "rtsp://h/1", "roles": ["clips"]}, {"path": "x", "roles": ["detect"]}]}}
     }
-    with pytest.raises(NotTaken, match="'audio', 'record' or 'detect'"):
+    with pytest.raises(TargetRefused, match="'audio', 'record' or 'detect'"):
         await deliver(frigate(servers[0]), bad)
     assert file.read_text() == THEIRS
 
@@ -133,7 +130,7 @@ async def test_frigate_refuses(servers: list[Server], file: Path) -> None:
 async def test_frigate_in_trouble(servers: list[Server], file: Path, fault: str, words: str) -> None:
     """One that is slow, another program, or fails while it writes: said so, to be tried again, and nothing is lost."""
     servers.append(Server(Frigate(file, fault=fault)))
-    with pytest.raises(Away, match=words):
+    with pytest.raises(TargetUnavailable, match=words):
         await deliver(frigate(servers[0], timeout=0.3 if fault == "slow" else 3.0), WANTED)
     assert file.read_text() == THEIRS
 
@@ -151,7 +148,7 @@ async def test_frigate_away(servers: list[Server], file: Path) -> None:
     """Nobody listens: told so."""
     server = Server(Frigate(file))
     await server.port.stopListening()
-    with pytest.raises(Away, match="does not answer"):
+    with pytest.raises(TargetUnavailable, match="does not answer"):
         await deliver(frigate(server), WANTED)
 
 
@@ -161,7 +158,7 @@ async def test_a_login_for_frigate(servers: list[Server], file: Path) -> None:
     servers.append(Server(Frigate(file, login="admin:hunter2")))
     assert (await deliver(frigate(servers[0], user="admin", password=Secret("hunter2")), WANTED)).changed
     for login in ({}, {"user": "admin", "password": Secret("hunter3")}):
-        with pytest.raises(NotTaken, match="login") as caught:
+        with pytest.raises(TargetRefused, match="login") as caught:
             await deliver(frigate(servers[0], **login), WANTED)
         assert "hunter" not in str(caught.value)
 
@@ -172,7 +169,7 @@ async def test_restarts_are_paced(servers: list[Server], file: Path) -> None:
     servers.append(Server(Frigate(file)))
     api = frigate(servers[0], restart=True)
     done = await deliver(api, WANTED)
-    with pytest.raises(Away, match="restarted a moment ago"):
+    with pytest.raises(TargetUnavailable, match="restarted a moment ago"):
         await deliver(api, {}, done.written)
     assert servers[0].resource.saves == ["restart"]
 
@@ -180,14 +177,14 @@ async def test_restarts_are_paced(servers: list[Server], file: Path) -> None:
 @pytest_twisted.ensureDeferred
 async def test_a_new_camera_with_a_login(servers: list[Server], file: Path, tmp_path: Path) -> None:
     """A Frigate that was started before does not know its variables: that is said, or it is restarted to learn them."""
-    entries = word([CAMERA], {NAME: Login("admin", Secret("x"))}, FrigateOptions()).entries
+    entries = build([CAMERA], {NAME: Login("admin", Secret("x"))}, FrigateOptions()).entries
     env = tmp_path / "frigate.env"
     servers.append(Server(Frigate(file, env=str(env))))
     env.write_text(f"FRIGATE_{NAME}_USER=admin\nFRIGATE_{NAME}_PASSWORD=x\n")
-    with pytest.raises(NotTaken, match="variables of a new camera"):
+    with pytest.raises(TargetRefused, match="variables of a new camera"):
         await deliver(frigate(servers[0]), entries)
     api = frigate(servers[0], restart=True)
-    with pytest.raises(Away, match="to learn the variables"):
+    with pytest.raises(TargetUnavailable, match="to learn the variables"):
         await deliver(api, entries)
     assert (servers[0].resource.restarts, file.read_text()) == (1, THEIRS)
     assert (await deliver(frigate(servers[0]), entries)).changed
@@ -265,12 +262,13 @@ async def test_a_path_that_is_a_streams_name(servers: list[Server], tmp_path: Pa
     servers.append(Server(Go2rtc(file=str(kept))))
     await deliver(go2rtc(servers[0]), {NAME: ["rtsp://10.0.0.9:554/main"]})
     assert servers[0].resource.streams[NAME] == ["rtsp://10.0.0.9:554/main"]
-    with pytest.raises(NotTaken, match="name of a camera's path"):
+    with pytest.raises(TargetRefused, match="name of a camera's path"):
         await deliver(go2rtc(servers[0]), {f"{NAME}_2": STREAMS[NAME]})
 
 
 @pytest.mark.parametrize(
-    ("fault", "kind"), [("slow", Away), ("nonsense", Away), ("refuse", NotTaken), ("login", NotTaken)]
+    ("fault", "kind"),
+    [("slow", TargetUnavailable), ("nonsense", TargetUnavailable), ("refuse", TargetRefused), ("login", TargetRefused)],
 )
 @pytest_twisted.ensureDeferred
 async def test_go2rtc_in_trouble(servers: list[Server], fault: str, kind: type[Exception]) -> None:
@@ -281,4 +279,27 @@ async def test_go2rtc_in_trouble(servers: list[Server], fault: str, kind: type[E
         await deliver(go2rtc(servers[0], timeout=0.3 if fault == "slow" else 3.0), STREAMS)
     assert "p%40ss" not in str(caught.value)
     if fault == "login":
-        await deliver(go2rtc(servers[0], login=basic("me", Secret("hunter2"))), STREAMS)
+        await deliver(go2rtc(servers[0], login=basic_auth("me", Secret("hunter2"))), STREAMS)
+
+
+@pytest_twisted.ensureDeferred
+async def test_what_a_server_sees_of_a_request(servers: list[Server], file: Path) -> None:
+    """No header but those that were given: no compression is offered, and no cookie is kept that was not asked for."""
+    servers.append(Server(Frigate(file)))
+    seen: list[dict[str, str]] = []
+    render = servers[0].resource.render
+
+    def record(request: Any) -> Any:
+        headers = request.requestHeaders.getAllRawHeaders()
+        seen.append({name.decode().lower(): values[0].decode() for name, values in headers})
+        request.setHeader("Set-Cookie", "session=1")
+        return render(request)
+
+    servers[0].resource.render = record
+    http = HttpClient(reactor, servers[0].url, timeout=3.0)
+    for _ in range(2):
+        response = await http.request("GET", "/api/version", headers={"Authorization": "Bearer x"})
+        assert (response.status, response.cookies) == (200, {"session": "1"})
+    host = servers[0].url.removeprefix("http://")
+    expected = {"host": host, "user-agent": "camdetect", "authorization": "Bearer x", "connection": "close"}
+    assert seen == [expected, expected]

@@ -15,7 +15,8 @@ from twisted.internet import reactor
 from tests.ports import free_port
 from tests.processes import ROOT, Process
 from twisted_detector.errors import Unauthorized
-from twisted_detector.inspection.rtsp.inspector import RtspInspector, RtspValidator
+from twisted_detector.inspection.rtsp.inspector import RtspInspector
+from twisted_detector.inspection.rtsp.validator import RtspValidator
 from twisted_detector.model import Candidate, Inspection, Login, Proof, Secret, Status, Stream
 
 SYSTEM_PYTHON = "/usr/bin/python3"

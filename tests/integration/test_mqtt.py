@@ -1,4 +1,4 @@
-"""A real mosquitto goes in; what the connection does when it is killed, frozen or refuses comes out."""
+"""The client against a real mosquitto that is killed, frozen, or refuses."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ async def test_killed_broker_loses_nothing(brokers: Any) -> None:
         payloads = [int(message.payload) for message in station.outbox.delivered]
         assert payloads == sorted(payloads)
         assert [event.event for event in station.events] == ["connected", "disconnected", "connected"]
-        assert station.outbox.resaid == 2
+        assert station.outbox.republished == 2
 
 
 @pytest_twisted.ensureDeferred

@@ -1,4 +1,4 @@
-"""Brokers that misbehave, certificates and a process full of descriptors go in; reasons in plain words come out."""
+"""The client against brokers that misbehave, wrong certificates and exhausted descriptors: reasons in plain words."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ async def test_broker_without_version_five(fake_broker: Any) -> None:
 async def test_broker_that_never_acknowledges(fake_broker: Any) -> None:
     """A broker that accepts, answers pings but no message, is left within about 5 s, and nothing is lost."""
     broker = fake_broker({0x10: CONNACK, 0xC0: b"\xd0\x00"})
-    async with Station(broker.port, lwt_topic="", resay_topic="") as station:
+    async with Station(broker.port, lwt_topic="", republish_topic="") as station:
         await until(station.connected)
         station.outbox.put(Message("x", b"1"))
         assert await until(lambda: not station.connected()) < 5

@@ -87,7 +87,7 @@ async def test_requests(auth: Auth, media2: bool) -> None:
             outcome = await inspector().inspect(candidate, login)
             assert complete(outcome)
             assert sum(one.onvif.requests.values()) <= MOST_REQUESTS, one.onvif.requests
-            assert one.guard.failures == 0
+            assert one.access.failures == 0
     async with camera(auth=auth, media2=media2) as (one, candidate):
         outcome = await visit(inspector(), candidate, RIGHT)
         assert complete(outcome)
@@ -113,7 +113,7 @@ async def test_nothing_locks(auth: Auth, quirks: Quirks) -> None:
     async with camera(auth=auth, quirks=replace(quirks, lock_after=3, lock_silent=True)) as (one, candidate):
         outcome = await visit(inspector(), candidate, WRONG, RIGHT)
         assert complete(outcome)
-        assert (one.guard.failures, one.guard.locks) == (1, 0)
+        assert (one.access.failures, one.access.locks) == (1, 0)
 
 
 @pytest_twisted.ensureDeferred

@@ -21,15 +21,14 @@ from pathlib import Path
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred
 from twisted.internet.task import deferLater
-from twisted_detector.mqtt.outbox.queue import Limits
-from twisted_detector.model.devices import Message
-from twisted_detector.model.devices import Priority
+from twisted_detector.model import Message, Priority
 from twisted_detector.mqtt.outbox.outbox import Outbox
+from twisted_detector.mqtt.outbox.queue import Limits
 from twisted_detector.store.store import Store
 
 async def main():
     store = Store(reactor, Path(sys.argv[1]))
-    limits = Limits(messages=10_000_000, octets=10_000_000_000)  # what overflow drops would look like a loss
+    limits = Limits(messages=10_000_000, octets=10_000_000_000)  # a drop by overflow would appear as a loss
     outbox = Outbox(time.monotonic, wall=reactor.seconds, journal=store, limits=limits)
     await store.open()
     records, retained = await store.load_outbox()

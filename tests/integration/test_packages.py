@@ -243,8 +243,8 @@ def test_addon_options(tmp_path: Path) -> None:
     config = load(
         {name: value for name, value in given.items() if name in SETTINGS or name.endswith("_FILE")}, hostname="addon"
     )
-    assert (config.mqtt_broker, config.mqtt_port) == ("broker.example.org", 8883)
-    assert [(one.name, one.password.reveal()) for one in config.camera_credentials] == [
+    assert (config.mqtt.broker, config.mqtt.port) == ("broker.example.org", 8883)
+    assert [(one.name, one.password.reveal()) for one in config.inspection.credentials] == [
         ("viewer", "a,b:c"),
         ("admin", "s3cret"),
     ]

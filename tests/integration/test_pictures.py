@@ -26,7 +26,7 @@ from twisted_detector.inspection.pictures import decoder_child
 from twisted_detector.inspection.pictures.decoder import Decoder, available
 from twisted_detector.inspection.pictures.keyframe import KeyframeTaker
 from twisted_detector.inspection.pictures.snapshot import SnapshotTaker
-from twisted_detector.inspection.rtsp.inspector import RtspValidator
+from twisted_detector.inspection.rtsp.validator import RtspValidator
 from twisted_detector.model import Camera, Login, Secret, Stream
 from twisted_detector.testing.simulator.media.clip import main_clip
 from twisted_detector.wire.image import read_image
@@ -45,11 +45,11 @@ def camera(*streams: Stream, snapshot: str = "") -> Camera:
 
 def snapshots(**more: Any) -> SnapshotTaker:
     options: dict[str, Any] = {"timeout": 5.0, "max_bytes": 2_097_152, "allow_basic": lambda address: False}
-    return SnapshotTaker(reactor, cnonce=lambda: os.urandom(8).hex(), lanes=DeviceLocks(), **{**options, **more})
+    return SnapshotTaker(reactor, cnonce=lambda: os.urandom(8).hex(), device_locks=DeviceLocks(), **{**options, **more})
 
 
 def validator() -> RtspValidator:
-    return RtspValidator(reactor, timeout=10.0, lanes=DeviceLocks())
+    return RtspValidator(reactor, timeout=10.0, device_locks=DeviceLocks())
 
 
 def of(running: Running) -> Camera:

@@ -24,7 +24,7 @@ from twisted.internet.threads import deferToThread
 from tests.ports import free_port
 from tests.processes import Process, wait_until
 from twisted_detector.inspection.device_locks import DeviceLocks
-from twisted_detector.inspection.rtsp.inspector import RtspValidator
+from twisted_detector.inspection.rtsp.validator import RtspValidator
 from twisted_detector.model import Login, Proof, Secret, Stream
 
 CODECS = {"h264": "H264", "hevc": "H265", "mjpeg": "JPEG"}
@@ -45,8 +45,8 @@ def ffprobe(url: str, transport: str) -> tuple[str, int, int, float]:
 
 async def agree(url: str, transport: str, login: Login | None = None) -> None:
     """Our full proof and ffprobe say the same, and the cheap check stands by it."""
-    lanes = DeviceLocks()
-    validator = RtspValidator(reactor, allow_basic=lambda _: True, lanes=lanes)
+    locks = DeviceLocks()
+    validator = RtspValidator(reactor, allow_basic=lambda _: True, device_locks=locks)
     report = await validator.validate(Stream(url=url), login)
     assert (report.proof, report.validated) == (Proof.KEYFRAME, True), report.reason
     userinfo = "" if login is None else f"{login.name}:{login.password.reveal()}@"
@@ -54,7 +54,7 @@ async def agree(url: str, transport: str, login: Login | None = None) -> None:
     assert (report.codec, report.width, report.height, report.fps) == expected
     again = await validator.check(Stream(url=url), login)
     assert again.validated, again.reason
-    lanes.drop_all()
+    locks.close_all_kept()
 
 
 @pytest.fixture(params=["h264", "h265"])

@@ -24,8 +24,9 @@ from twisted.internet.task import react
 from twisted_detector.model import Login, Mac, Secret
 from twisted_detector.testing.simulator.camera import MADE_UP_LOGIN, Auth, CameraSpec, parse_quirks
 from twisted_detector.testing.simulator.fleet import SimulatedCamera
+from twisted_detector.testing.simulator.wire.wsdiscovery import hello
 from twisted_detector.testing.simulator.wsdiscovery import WSDiscoveryResponder, match_of
-from twisted_detector.wire.lan.wsdiscovery import GROUP_IPV4, PORT, hello
+from twisted_detector.wire.lan.wsdiscovery import GROUP_IPV4, PORT
 
 _ALL_GROUPS = 49  # IP_MULTICAST_ALL, linux/in.h
 
@@ -40,7 +41,7 @@ class Ear(DatagramProtocol):
         self._address = address
 
     def datagramReceived(self, datagram: bytes, addr: Any) -> None:
-        self._responder.received(datagram, (addr[0], addr[1]), to=self._address)
+        self._responder.receive(datagram, (addr[0], addr[1]), to=self._address)
 
     def send(self, data: bytes, address: tuple[str, int]) -> None:
         try:

@@ -17,7 +17,8 @@ import sys
 import time
 import uuid
 
-from twisted_detector.wire.lan.wsdiscovery import GROUP_IPV4, PORT, Match, hello, probe_match
+from twisted_detector.testing.simulator.wire.wsdiscovery import hello, probe_match
+from twisted_detector.wire.lan.wsdiscovery import GROUP_IPV4, PORT, Match
 
 CAMERA = (
     "{http://www.onvif.org/ver10/network/wsdl}NetworkVideoTransmitter",

@@ -18,8 +18,9 @@ from twisted.internet.task import react
 from twisted_detector.model import Mac
 from twisted_detector.testing.simulator.camera import CameraSpec, Quirks
 from twisted_detector.testing.simulator.fleet import SimulatedCamera
-from twisted_detector.testing.simulator.wsdiscovery import answer, concerns, match_of
-from twisted_detector.wire.lan.wsdiscovery import GROUP_IPV6, PORT, hello, parse
+from twisted_detector.testing.simulator.wire.wsdiscovery import hello
+from twisted_detector.testing.simulator.wsdiscovery import format_answer, is_addressed, match_of
+from twisted_detector.wire.lan.wsdiscovery import GROUP_IPV6, PORT, parse
 
 
 class Ear:
@@ -48,8 +49,8 @@ class Ear:
     def doRead(self) -> None:
         data, sender = self._socket.recvfrom(65_535)
         asked = parse(data)
-        if concerns(self._spec, asked):
-            self._socket.sendto(answer(self._spec, asked, message_id=f"urn:uuid:{self._spec.uuid}"), sender)
+        if is_addressed(self._spec, asked):
+            self._socket.sendto(format_answer(self._spec, asked, message_id=f"urn:uuid:{self._spec.uuid}"), sender)
 
 
 def main(reactor: Any, interface: str) -> Deferred[None]:

@@ -15,12 +15,12 @@ from twisted_detector.config.reader import FileContent
 from twisted_detector.errors import ConfigError
 from twisted_detector.model import Candidate, Login
 from twisted_detector.model.login_rules import (
-    is_listed,
-    is_made_by,
+    has_own_login,
+    in_networks,
     logins_for,
-    named_networks,
-    pattern_of,
-    within,
+    names_manufacturer,
+    networks_with_logins,
+    normalise_pattern,
 )
 
 LINES = [
@@ -49,7 +49,7 @@ class OrderTests(SynchronousTestCase):
         self.assertEqual(["exact", "wild", "narrow", "wide", "hik", "hik2", "any", "any2"], self.names(device))
 
     def test_only_what_fits(self) -> None:
-        """A device of another maker in another network gets the logins for all."""
+        """A device of another manufacturer in another network gets the logins for all."""
         self.assertEqual(["any", "any2"], self.names(candidate("192.168.1.5", None, vendors=("Axis",))))
         self.assertEqual(["wide", "any", "any2"], self.names(candidate("10.1.0.5", None)))
 
@@ -63,19 +63,19 @@ class OrderTests(SynchronousTestCase):
         """The id of a recorder's second channel names the recorder."""
         device = Candidate(device_id="epr-1234", address="10.0.0.5")
         for pattern in ("epr-1234", "epr-1234_2", "EPR-12*", "*"):
-            self.assertTrue(is_listed(read(f"[camera {pattern}]", "a:b"), device), pattern)
+            self.assertTrue(has_own_login(read(f"[camera {pattern}]", "a:b"), device), pattern)
         for pattern in ("epr-123", "1234", "epr-12345"):
-            self.assertFalse(is_listed(read(f"[camera {pattern}]", "a:b"), device), pattern)
+            self.assertFalse(has_own_login(read(f"[camera {pattern}]", "a:b"), device), pattern)
 
     def test_patterns_of_macs(self) -> None:
         """A MAC may be written with colons, dashes or none, in either case, and in part."""
         for text in ("02:00:00:00:00:0A", "02-00-00-00-00-0a", "02000000000A"):
-            self.assertEqual(A.compact, pattern_of(text))
-        self.assertEqual("020000*", pattern_of("02:00:00:*"))
-        self.assertEqual("epr-ab_c", pattern_of("epr-ab_c"))
+            self.assertEqual(A.compact, normalise_pattern(text))
+        self.assertEqual("020000*", normalise_pattern("02:00:00:*"))
+        self.assertEqual("epr-ab_c", normalise_pattern("epr-ab_c"))
 
-    def test_makers(self) -> None:
-        """A maker is found in whole words, however registries and devices write them."""
+    def test_manufacturers(self) -> None:
+        """A manufacturer is found in whole words, however registries and devices write them."""
         for vendor, text in (
             ("hikvision", "Hangzhou Hikvision Digital Technology Co.,Ltd."),
             ("TP-Link", "TP-LINK CORPORATION LIMITED"),
@@ -83,15 +83,15 @@ class OrderTests(SynchronousTestCase):
             ("tp link", "TPLINK"),
             ("Axis Communications", "Axis Communications AB"),
         ):
-            self.assertTrue(is_made_by(vendor, text), (vendor, text))
+            self.assertTrue(names_manufacturer(vendor, text), (vendor, text))
         for vendor, text in (("axis", "Maxis Ltd."), ("axis", "Axiscom"), ("", "Axis"), ("--", "Axis"), ("axis", "")):
-            self.assertFalse(is_made_by(vendor, text), (vendor, text))
+            self.assertFalse(names_manufacturer(vendor, text), (vendor, text))
 
     def test_networks(self) -> None:
         """Networks that have logins are confirmed by that; link-local addresses with a scope are understood."""
-        self.assertEqual((ip_network("10.0.0.0/8"), ip_network("10.0.0.0/24")), named_networks(read(*LINES)))
-        self.assertTrue(within("fe80::1%eth0", [ip_network("fe80::/10")]))
-        self.assertFalse(within("10.0.0.1", [ip_network("fe80::/10")]))
+        self.assertEqual((ip_network("10.0.0.0/8"), ip_network("10.0.0.0/24")), networks_with_logins(read(*LINES)))
+        self.assertTrue(in_networks("fe80::1%eth0", [ip_network("fe80::/10")]))
+        self.assertFalse(in_networks("10.0.0.1", [ip_network("fe80::/10")]))
 
 
 class ReadingTests(SynchronousTestCase):
@@ -143,9 +143,9 @@ class ReadingTests(SynchronousTestCase):
             self.config({}, toml=f"[camera_credentials]\n{table}"),
             self.config({"CAMERA_CREDENTIALS_FILE": "/logins"}, logins="# ours\n\n" + text.replace(",", "\n") + "\n"),
         ):
-            self.assertEqual(expected, config.camera_credentials)
+            self.assertEqual(expected, config.inspection.credentials)
             self.assertEqual((ip_network("10.20.0.0/24"),), config.confirmed_networks)
-            self.assertEqual((), config.named_networks)
+            self.assertEqual((), config.discovery.named_networks)
 
     def test_faults_of_a_table(self) -> None:
         """A table whose values are no logins is refused, masked."""

@@ -1,4 +1,4 @@
-"""Numbers of failures and luck go in; delays within their bounds come out."""
+"""Back-off: delays within their bounds, whatever the random numbers; and their sequence."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from hypothesis import given, strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_detector.errors import LocalError
-from twisted_detector.mqtt.connection.backoff import Backoff, Jitter
+from twisted_detector.mqtt.connection.backoff import Backoff, Delays, Jitter
 
 LUCK = st.floats(0, 1, exclude_max=True)
 
@@ -55,3 +55,21 @@ class BackoffTests(SynchronousTestCase):
         for wrong in ({"base": 0.0}, {"base": 4.0, "cap": 3.0}, {"spread": 1.5}):
             with self.assertRaises(LocalError):
                 Backoff(**wrong)
+
+
+class DelaysTests(SynchronousTestCase):
+    def test_sequence(self) -> None:
+        """The delays of a connection grow with each failure, and begin anew after a reset."""
+        delays = Delays(Backoff(base=0.25, cap=3.0), lambda: 0.5)
+        self.assertEqual([delays.next() for _ in range(3)], [0.25, 0.5, 1.0])
+        delays.reset()
+        self.assertEqual(delays.next(), 0.25)
+
+    def test_decorrelated(self) -> None:
+        """Each decorrelated delay depends on the one before it."""
+        delays = Delays(Backoff(base=1.0, cap=60.0, jitter=Jitter.DECORRELATED), lambda: 0.5)
+        self.assertEqual([delays.next() for _ in range(3)], [1.0, 2.0, 3.5])
+
+    def test_spread(self) -> None:
+        """Another delay is spread as the first of the sequence would be."""
+        self.assertEqual(Delays(Backoff(spread=0.5), lambda: 0.0).spread(300.0), 150.0)

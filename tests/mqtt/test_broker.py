@@ -1,4 +1,4 @@
-"""The embedded broker, as far as it goes without a process: which program, its configuration, what is said of it."""
+"""The embedded broker, as far as it goes without a process: which program, its configuration, its description."""
 
 from __future__ import annotations
 

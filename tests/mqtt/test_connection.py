@@ -1,4 +1,4 @@
-"""Inputs of the connection machine in any order go in; attempts, timers and paired announcements come out."""
+"""The connection machine: attempts, timers and paired notifications, for inputs in any order."""
 
 from __future__ import annotations
 
@@ -8,13 +8,12 @@ from pathlib import Path
 from hypothesis import settings, strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 from twisted.trial.unittest import SynchronousTestCase
-from zope.interface.verify import verifyObject
 
 from twisted_detector.errors import LocalError
 from twisted_detector.mqtt.connection.backoff import Backoff, Jitter
 from twisted_detector.mqtt.connection.connection import Connection, make_connection
 from twisted_detector.mqtt.connection.machine import ConnectionPolicy, connection_machine
-from twisted_detector.mqtt.seams import ConnectionChange, ConnectionState, ConnectionTimer, IConnection
+from twisted_detector.mqtt.seams import ConnectionChange, ConnectionState, ConnectionTimer
 from twisted_detector.mqtt.settings import MqttSettings
 
 STATE = ConnectionState
@@ -45,7 +44,7 @@ class Recorder:
     def cancel(self, timer: ConnectionTimer) -> None:
         self.timers.pop(timer, None)
 
-    def announce(self, change: ConnectionChange) -> None:
+    def notify(self, change: ConnectionChange) -> None:
         self.changes.append(change)
 
     @property
@@ -60,10 +59,6 @@ def make(**policy: object) -> tuple[Connection, Recorder]:
 
 
 class ConnectionTests(SynchronousTestCase):
-    def test_it_is_what_it_says(self) -> None:
-        """It provides IConnection."""
-        verifyObject(IConnection, make()[0])
-
     def test_start_attempts_at_once(self) -> None:
         """A start makes the first attempt without a delay, with both watch timers running."""
         connection, seen = make()
@@ -77,7 +72,7 @@ class ConnectionTests(SynchronousTestCase):
         """``connected`` says how long there was no connection, and after how many attempts there is one."""
         connection, seen = make()
         connection.start(100.0)
-        connection.refused(1, "nobody there", 101.0)
+        connection.ended(1, "nobody there", 101.0)
         del seen.timers[RETRY]
         connection.timer_expired(RETRY, 102.0)
         connection.connected(2, 7, 103.5)
@@ -96,7 +91,7 @@ class ConnectionTests(SynchronousTestCase):
         now = 0.0
         for epoch, lasted in ((1, 1.0), (2, 29.9), (3, 1.0), (4, 30.0), (5, 1.0)):
             now += lasted
-            connection.lost(epoch, "gone", now)
+            connection.ended(epoch, "gone", now)
             delays.append(seen.timers[RETRY])
             connection.timer_expired(RETRY, now)
             connection.connected(epoch + 1, 1, now)
@@ -107,13 +102,13 @@ class ConnectionTests(SynchronousTestCase):
         connection, seen = make()
         connection.start(0.0)
         connection.connected(1, 1, 1.0)
-        connection.lost(1, "gone", 2.0)
+        connection.ended(1, "gone", 2.0)
         before = list(seen.changes)
-        connection.lost(1, "gone again", 2.0)
+        connection.ended(1, "gone again", 2.0)
         connection.connected(1, 1, 2.0)
         connection.timer_expired(RETRY, 3.0)
-        connection.refused(1, "old", 3.0)
-        connection.lost(0, "older", 3.0)
+        connection.ended(1, "old", 3.0)
+        connection.ended(0, "older", 3.0)
         self.assertEqual(seen.changes[: len(before)], before)
         self.assertEqual(seen.events[len(before) :], ["connecting"])
         self.assertEqual(connection.stale, 4)
@@ -123,7 +118,7 @@ class ConnectionTests(SynchronousTestCase):
         """A refusal that waiting does not cure is announced as failed, and tried again after five minutes."""
         connection, seen = make()
         connection.start(0.0)
-        connection.refused(1, "wrong user name or password", 0.5, terminal=True)
+        connection.ended(1, "wrong user name or password", 0.5, terminal=True)
         self.assertEqual(seen.events, ["connecting", "refused", "failed"])
         self.assertEqual((connection.state, connection.reason), (STATE.FAILED, "wrong user name or password"))
         self.assertEqual(seen.timers[RETRY], 300.0)
@@ -132,11 +127,11 @@ class ConnectionTests(SynchronousTestCase):
         connection.connected(2, 2, 301.0)
         self.assertIs(connection.state, STATE.CONNECTED)
 
-    def test_failed_stays_when_told_so(self) -> None:
+    def test_failed_stays_without_slow_retry(self) -> None:
         """Without a slow retry FAILED waits for the next start."""
         connection, seen = make(slow_retry=None)
         connection.start(0.0)
-        connection.refused(1, "banned", 0.5, terminal=True)
+        connection.ended(1, "banned", 0.5, terminal=True)
         self.assertNotIn(RETRY, seen.timers)
         connection.stop(1.0)
         connection.start(2.0)
@@ -147,7 +142,7 @@ class ConnectionTests(SynchronousTestCase):
         connection, _ = make(max_attempts=3)
         connection.start(0.0)
         for epoch in (1, 2, 3):
-            connection.refused(epoch, "nobody there", 0.0)
+            connection.ended(epoch, "nobody there", 0.0)
             connection.timer_expired(RETRY, 0.0) if epoch < 3 else None
         self.assertIs(connection.state, STATE.FAILED)
         self.assertEqual(connection.reason, "gave up after 3 attempts: nobody there")
@@ -167,7 +162,7 @@ class ConnectionTests(SynchronousTestCase):
         connection, seen = make()
         connection.start(0.0)
         self.assertEqual(seen.timers[DEGRADED], 10.0)
-        connection.refused(1, "nobody there", 1.0)
+        connection.ended(1, "nobody there", 1.0)
         connection.timer_expired(DEGRADED, 10.0)
         connection.timer_expired(DEGRADED, 10.0)
         self.assertEqual((seen.events.count("degraded"), connection.degraded), (1, True))
@@ -188,11 +183,11 @@ class ConnectionTests(SynchronousTestCase):
 
         def reconnecting(connection: Connection) -> None:
             connected(connection)
-            connection.lost(1, "gone", 1.0)
+            connection.ended(1, "gone", 1.0)
 
         def failed(connection: Connection) -> None:
             connection.start(0.0)
-            connection.refused(1, "banned", 0.0, terminal=True)
+            connection.ended(1, "banned", 0.0, terminal=True)
 
         for prepare, last, abandoned in (
             (connecting, "refused", [1]),
@@ -213,7 +208,7 @@ class ConnectionTests(SynchronousTestCase):
     def test_attempt_that_fails_at_once_is_announced_in_order(self) -> None:
         """An attempt that is refused while it is being made is announced after its beginning."""
         connection, seen = make()
-        seen.on_attempt = lambda epoch: connection.refused(epoch, "no thread", 0.0)
+        seen.on_attempt = lambda epoch: connection.ended(epoch, "no thread", 0.0)
         connection.start(0.0)
         self.assertEqual(seen.events, ["connecting", "refused"])
         self.assertIs(connection.state, STATE.RECONNECTING)
@@ -224,7 +219,7 @@ class ConnectionTests(SynchronousTestCase):
         wanted = MqttSettings(host="h", client_id="c", reconnect_min=2.0, reconnect_max=9.0, reconnect_jitter="full")
         connection = make_connection(seen, wanted, lambda: 0.75)
         connection.start(0.0)
-        connection.refused(1, "nobody there", 0.0)
+        connection.ended(1, "nobody there", 0.0)
         self.assertEqual(seen.timers[RETRY], 1.5)
         self.assertEqual([each.value for each in Jitter], ["equal", "full", "decorrelated"])
         with self.assertRaises(LocalError):
@@ -274,11 +269,11 @@ class Pairing(RuleBasedStateMachine):
 
     @rule(back=epochs, terminal=st.booleans())
     def refused(self, back: int, terminal: bool) -> None:
-        self.connection.refused(self._epoch(back), "no", self.now, terminal)
+        self.connection.ended(self._epoch(back), "no", self.now, terminal)
 
     @rule(back=epochs)
     def lost(self, back: int) -> None:
-        self.connection.lost(self._epoch(back), "gone", self.now)
+        self.connection.ended(self._epoch(back), "gone", self.now)
 
     @rule(timer=st.sampled_from(ConnectionTimer))
     def due(self, timer: ConnectionTimer) -> None:

@@ -1,4 +1,4 @@
-"""docs/mqtt-service.md and the code are compared: what it names is there, what it promises are the real numbers."""
+"""docs/mqtt-service.md against the code: what it names exists, and its numbers are those of the code."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ class ThePage(SynchronousTestCase):
         """Every setting in the page is one, with the default that it says."""
         defaults = {field.name: field.default for field in fields(mqtt_settings.MqttSettings)}
         parameters = inspect.signature(mqtt_service.MqttService).parameters
-        for name in ("lwt_topic", "client_id", "resay_topic", "keepalive"):
+        for name in ("lwt_topic", "client_id", "republish_topic", "keepalive"):
             self.assertIn(f"`{name}`", PAGE)
             self.assertIn(name, defaults)
         for name, value in re.findall(r"`(reconnect_max|slow_retry)` = (\d+) s", PAGE):

@@ -1,4 +1,4 @@
-"""The outbox: order, state that coalesces, bounds, receipts, and what survives the end of a life."""
+"""The outbox: order, state that coalesces, bounds, receipts, and what survives a restart."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ WALL = 1.7e9
 
 
 class MemoryJournal:
-    """A disk that writes when it is told to."""
+    """A disk that writes on command."""
 
     def __init__(self) -> None:
         self.on_committed: Callable[[Sequence[int]], None] = lambda _ids: None
@@ -80,11 +80,11 @@ class OutboxTestCase(SynchronousTestCase):
         return [item.message.payload.decode() for item in items]
 
     def drain(self) -> list[str]:
-        said = []
+        taken = []
         while payloads := self.take():
-            said.extend(payloads)
+            taken.extend(payloads)
             self.outbox.acknowledged(self.tokens)
-        return said
+        return taken
 
     def error_of(self, deferred: Deferred[None]) -> str:
         return str(self.failureResultOf(deferred).value)
@@ -158,7 +158,7 @@ class Order(OutboxTestCase):
         self.assertEqual(self.outbox.depth(), 1)
 
     def test_on_ready(self) -> None:
-        """The sender is told of every message that can be sent, after it can be taken."""
+        """The sender is notified of every message that can be sent, after it can be taken."""
         depths: list[int] = []
         self.outbox.on_ready = lambda: depths.append(self.outbox.depth())
         self.outbox.put(event())
@@ -251,7 +251,7 @@ class State(OutboxTestCase):
         self.assertIsNone(self.successResultOf(again))
 
     def test_changed_back(self) -> None:
-        """A state that changed and changed back while something else is on its way is said again."""
+        """A state that changed and changed back while something else is on its way is sent again."""
         self.outbox.put(state("a", "1"))
         self.drain()
         self.outbox.put(state("a", "2"))
@@ -259,8 +259,8 @@ class State(OutboxTestCase):
         self.outbox.put(state("a", "1"))
         self.assertEqual(self.drain(), ["1"])
 
-    def test_resay(self) -> None:
-        """After a reconnect every acknowledged document is said again, after what is newer and before events."""
+    def test_republish(self) -> None:
+        """After a reconnect every acknowledged document is published again, after what is newer and before events."""
         for topic in "abc":
             self.outbox.put(state(topic, f"{topic}1"))
         self.drain()
@@ -271,8 +271,8 @@ class State(OutboxTestCase):
         self.assertEqual(self.drain(), ["b2", "a1", "c1", "e"])
         self.assertEqual(self.drain(), [])
 
-    def test_resay_of_some(self) -> None:
-        """Those asked for are said again, each once, in that order; not what is unknown or has a successor waiting."""
+    def test_republish_some(self) -> None:
+        """Those asked for are republished, each once, in that order; not the unknown, nor with a successor queued."""
         for topic in "abcd":
             self.outbox.put(state(topic, f"{topic}1"))
         self.drain()
@@ -284,8 +284,8 @@ class State(OutboxTestCase):
         self.outbox.republish([])
         self.assertEqual(self.drain(), [])
 
-    def test_resay_is_cut_short(self) -> None:
-        """A document that was being said again when the connection broke is not lost and not said twice."""
+    def test_republishing_is_cut_short(self) -> None:
+        """A document that was being published again when the connection broke is not lost and not published twice."""
         self.outbox.put(state("a", "1"))
         self.outbox.put(state("b", "1b"))
         self.drain()
@@ -298,7 +298,7 @@ class State(OutboxTestCase):
         self.assertEqual(self.outbox.depth(), 0)
 
     def test_deletion(self) -> None:
-        """An empty retained payload, acknowledged, ends the document: it is known and said again no more."""
+        """An empty retained payload, acknowledged, ends the document: it is remembered and published again no more."""
         self.outbox.put(state("a", "1"))
         self.drain()
         self.assertIn("a", self.journal.retained)
@@ -329,8 +329,8 @@ class State(OutboxTestCase):
 
     def test_many_changes_keep_few_receipts(self) -> None:
         """Receipts of coalesced states that nobody holds are not kept; one with a callback is, and fires."""
-        heard: list[None] = []
-        self.outbox.put(state("a", "first")).acknowledged.addCallback(heard.append)
+        received: list[None] = []
+        self.outbox.put(state("a", "first")).acknowledged.addCallback(received.append)
         for number in range(1000):
             self.outbox.put(state("a", str(number)))
             self.outbox.put(state("b", str(number))).acknowledged  # noqa: B018  a publisher that does not care
@@ -340,7 +340,7 @@ class State(OutboxTestCase):
         mine = [item for item in gc.get_objects() if isinstance(item, Receipt)]
         self.assertLessEqual(len(mine), 10)
         self.drain()
-        self.assertEqual(heard, [None])
+        self.assertEqual(received, [None])
 
 
 class Bounds(OutboxTestCase):
@@ -595,6 +595,18 @@ class Receipts(OutboxTestCase):
         self.drain()
         self.assertEqual(self.outbox.figures().acknowledged, 2)
 
+    def test_success_rate(self) -> None:
+        """A drop lowers the rate; a state that was replaced by a newer one does not."""
+        self.assertEqual(self.outbox.figures().success_rate, 1.0)
+        self.outbox.put(state("a", "1"))
+        self.drain()
+        self.outbox.dropped["replaced"] += 1
+        self.assertEqual(self.outbox.figures().success_rate, 1.0)
+        self.outbox.put(event("e", expires_after=1.0))
+        self.now += 2
+        self.drain()
+        self.assertEqual(self.outbox.figures().success_rate, 0.5)
+
 
 class Restore(OutboxTestCase):
     def second_life(self, seconds: float = 0.0) -> None:
@@ -645,7 +657,7 @@ class Restore(OutboxTestCase):
         self.assertEqual(list(self.journal.disk), [3])
 
     def test_known_documents(self) -> None:
-        """What the broker knew is known again: unchanged it is not said, after a connect it is."""
+        """Remembered documents survive: unchanged they are not published, after a connect they are."""
         self.outbox.put(state("a", "1"))
         self.drain()
         self.second_life()
@@ -781,7 +793,7 @@ class OutboxMachine(RuleBasedStateMachine):
         self.outbox.connection_lost()
 
     @rule()
-    def resay(self) -> None:
+    def republish(self) -> None:
         self.outbox.republish()
 
     @rule(seconds=st.floats(0.1, 30.0))
@@ -797,7 +809,7 @@ class OutboxMachine(RuleBasedStateMachine):
         figures = self.outbox.figures()
         assert sum(figures.depth.values()) <= 12
         assert 0 <= figures.octets <= 2_000
-        assert self.outbox.depth() == sum(figures.depth.values()) + figures.resay
+        assert self.outbox.depth() == sum(figures.depth.values()) + figures.to_republish
 
     @invariant()
     def nobody_waits_for_nothing(self) -> None:

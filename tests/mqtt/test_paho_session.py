@@ -1,4 +1,4 @@
-"""Bytes of a broker go into the real paho over a socket of memory; packets and meanings come out."""
+"""The network side without a network: the real paho over a socket of memory, watchdog, resolver, filters."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from twisted_detector.mqtt.network.buffered_socket import (
     MAX_INBOUND_PACKET,
     MAX_UNSENT,
     AttemptFailed,
-    BatchedSocket,
-    in_words,
+    BufferedSocket,
+    describe_error,
 )
 from twisted_detector.mqtt.network.connect import tls_context
-from twisted_detector.mqtt.network.paho_session import FIVE, THREE_ONE_ONE, Job, PahoSession, accepted_from
+from twisted_detector.mqtt.network.paho_session import MQTT_3_1_1, MQTT_5, Job, PahoSession, connack_from
 from twisted_detector.mqtt.network.resolver import Resolver
 from twisted_detector.mqtt.network.watchdog import PING_AFTER, SILENCE, Watchdog
 from twisted_detector.mqtt.settings import MqttSettings
@@ -49,12 +49,12 @@ PACKETS = (
 
 
 class ClientTestCase(SynchronousTestCase):
-    def make(self, protocol: int = THREE_ONE_ONE, **settings: Any) -> PahoSession:
+    def make(self, protocol: int = MQTT_3_1_1, **settings: Any) -> PahoSession:
         self.raw = MemorySocket()
-        self.sock = BatchedSocket(self.raw)
+        self.sock = BufferedSocket(self.raw)
         wanted = MqttSettings(**{"host": "h", "client_id": "c", "lwt_topic": "w", **settings})
         self.client = PahoSession(Job(wanted, protocol, 1, b"gone", ()), self.sock)
-        self.client.begin()
+        self.client.connect()
         return self.client
 
     def flush(self) -> list[bytes]:
@@ -75,10 +75,10 @@ class ClientTestCase(SynchronousTestCase):
         self.sock.fill()
         self.client.read()
 
-    def connected(self, protocol: int = THREE_ONE_ONE) -> PahoSession:
+    def connected(self, protocol: int = MQTT_3_1_1) -> PahoSession:
         self.make(protocol)
         self.flush()
-        self.feed(CONNACK if protocol == THREE_ONE_ONE else CONNACK_FIVE)
+        self.feed(CONNACK if protocol == MQTT_3_1_1 else CONNACK_FIVE)
         self.client.events.clear()
         return self.client
 
@@ -94,7 +94,7 @@ class PacketTests(ClientTestCase):
 
     def test_connect_five(self) -> None:
         """CONNECT of MQTT 5 starts clean and says how large a packet we take."""
-        self.make(FIVE)
+        self.make(MQTT_5)
         (packet,) = self.flush()
         self.assertEqual(packet[2:13], b"\x00\x04MQTT\x05\x2e\x00\x1e\x05")
         self.assertEqual(packet[13:18], b"\x27" + MAX_INBOUND_PACKET.to_bytes(4, "big"))
@@ -167,15 +167,15 @@ class PacketTests(ClientTestCase):
 
     def test_denied_publish_is_visible_with_five(self) -> None:
         """A PUBACK of MQTT 5 with a failure says so (paho's is_published is true all the same)."""
-        self.connected(FIVE)
+        self.connected(MQTT_5)
         self.feed(b"\x40\x03\x40\x00\x87" + b"\x40\x04\x40\x01\x97\x00")
         self.assertEqual(self.client.acknowledgements(), [(16384, 0x87), (16385, 0x97)])
-        self.assertEqual(self.client.denial(0x87), "the broker says: not authorized")
-        self.assertEqual(self.client.denial(0xEE), "the broker says: reason 0xee")
+        self.assertEqual(self.client.puback_reason(0x87), "the broker says: not authorized")
+        self.assertEqual(self.client.puback_reason(0xEE), "the broker says: reason 0xee")
 
     def test_expiry_with_five(self) -> None:
         """A message that expires carries its interval in MQTT 5, at least a second."""
-        self.connected(FIVE)
+        self.connected(MQTT_5)
         self.client.publish(Message("t", b"x", expires_after=0.2))
         self.assertIn(b"\x02\x00\x00\x00\x01", self.flush()[0])
 
@@ -194,7 +194,7 @@ class PacketTests(ClientTestCase):
     @given(
         st.lists(st.sampled_from(PACKETS) | st.binary(max_size=20), min_size=1, max_size=4),
         st.lists(st.tuples(st.integers(0, 80), st.integers(0, 255)), max_size=3),
-        st.sampled_from((THREE_ONE_ONE, FIVE)),
+        st.sampled_from((MQTT_3_1_1, MQTT_5)),
     )
     def test_hostile_bytes(self, packets: list[bytes], changes: list[tuple[int, int]], protocol: int) -> None:
         """Whatever a broker sends is taken in, waited for, or ends the connection: nothing is raised, nothing spins."""
@@ -216,13 +216,13 @@ class PacketTests(ClientTestCase):
 
     def test_limits_of_the_broker(self) -> None:
         """Receive Maximum and Maximum Packet Size are read from the CONNACK; 3.1.1 has none."""
-        self.make(FIVE)
+        self.make(MQTT_5)
         self.feed(b"\x20\x0b\x00\x00\x08\x21\x00\x0a\x27\x00\x00\x01\x00")
-        accepted = accepted_from(self.client.events[0][2], FIVE)
+        accepted = connack_from(self.client.events[0][2], MQTT_5)
         self.assertEqual((accepted.receive_maximum, accepted.maximum_packet), (10, 256))
         self.make()
         self.feed(CONNACK)
-        self.assertEqual(accepted_from(self.client.events[0][2], THREE_ONE_ONE).receive_maximum, 65535)
+        self.assertEqual(connack_from(self.client.events[0][2], MQTT_3_1_1).receive_maximum, 65535)
 
 
 class EndingTests(ClientTestCase):
@@ -230,22 +230,22 @@ class EndingTests(ClientTestCase):
         self.assertFalse(self.client.is_alive())
         for event in self.client.events:
             if event[0] == "connack" and event[1].is_failure:
-                return self.client.refusal(event[1])
+                return self.client.connack_ending(event[1])
         return self.client.ending(accepted)
 
     def test_refusals(self) -> None:
         """Each CONNACK with a failure has its reason in plain words, and is terminal where waiting does not help."""
         for protocol, answer, words, terminal, fallback in (
-            (THREE_ONE_ONE, b"\x20\x02\x00\x01", "does not speak this version", True, False),
-            (THREE_ONE_ONE, b"\x20\x02\x00\x02", "client id", True, False),
-            (THREE_ONE_ONE, b"\x20\x02\x00\x03", "server unavailable", False, False),
-            (THREE_ONE_ONE, b"\x20\x02\x00\x04", "wrong user name or password", True, False),
-            (THREE_ONE_ONE, b"\x20\x02\x00\x05", "does not authorize", True, False),
-            (FIVE, b"\x20\x02\x00\x01", "does not speak this version", True, True),
-            (FIVE, b"\x20\x03\x00\x84\x00", "does not speak this version", True, True),
-            (FIVE, b"\x20\x03\x00\x86\x00", "wrong user name or password", True, False),
-            (FIVE, b"\x20\x03\x00\x89\x00", "server busy", False, False),
-            (FIVE, b"\x20\x03\x00\x8a\x00", "banned", True, False),
+            (MQTT_3_1_1, b"\x20\x02\x00\x01", "does not speak this version", True, False),
+            (MQTT_3_1_1, b"\x20\x02\x00\x02", "client id", True, False),
+            (MQTT_3_1_1, b"\x20\x02\x00\x03", "server unavailable", False, False),
+            (MQTT_3_1_1, b"\x20\x02\x00\x04", "wrong user name or password", True, False),
+            (MQTT_3_1_1, b"\x20\x02\x00\x05", "does not authorize", True, False),
+            (MQTT_5, b"\x20\x02\x00\x01", "does not speak this version", True, True),
+            (MQTT_5, b"\x20\x03\x00\x84\x00", "does not speak this version", True, True),
+            (MQTT_5, b"\x20\x03\x00\x86\x00", "wrong user name or password", True, False),
+            (MQTT_5, b"\x20\x03\x00\x89\x00", "server busy", False, False),
+            (MQTT_5, b"\x20\x03\x00\x8a\x00", "banned", True, False),
         ):
             self.make(protocol)
             self.flush()
@@ -268,7 +268,7 @@ class EndingTests(ClientTestCase):
         self.sock.fill()
         self.client.read()
         self.assertEqual(self.ending(True).reason, "the connection was reset")
-        self.connected(FIVE)
+        self.connected(MQTT_5)
         self.feed(b"\xe0\x02\x8e\x00")
         self.assertEqual(self.ending(True).reason, "the broker ended the connection: session taken over")
         self.connected()
@@ -279,7 +279,7 @@ class EndingTests(ClientTestCase):
         self.assertEqual(self.ending(True).reason, "the broker sent what MQTT does not allow")
 
     def test_reason_that_lies_unread(self) -> None:
-        """When sending fails, what the peer said before is still the reason."""
+        """When sending fails, what the peer sent before is still the reason."""
 
         def broken(_: object) -> int:
             raise BrokenPipeError(32, "broken pipe")
@@ -304,11 +304,13 @@ class EndingTests(ClientTestCase):
         """A certificate that is refused, by us or by the broker, is terminal; a cut connection is not."""
         expired = ssl.SSLCertVerificationError(1, "x")
         expired.verify_message = "certificate has expired"
-        self.assertEqual(in_words(expired), ("the broker's certificate is not accepted: certificate has expired", True))
+        self.assertEqual(
+            describe_error(expired), ("the broker's certificate is not accepted: certificate has expired", True)
+        )
         alert = ssl.SSLError(1, "x")
         alert.reason = "TLSV13_ALERT_CERTIFICATE_REQUIRED"
-        self.assertTrue(in_words(alert)[1])
-        self.assertFalse(in_words(ssl.SSLEOFError(8, "EOF"))[1])
+        self.assertTrue(describe_error(alert)[1])
+        self.assertFalse(describe_error(ssl.SSLEOFError(8, "EOF"))[1])
 
     def test_missing_tls_files(self) -> None:
         """A certificate file that is not there is a refused attempt that names it."""
@@ -321,12 +323,12 @@ class EndingTests(ClientTestCase):
 
 class WatchdogTests(SynchronousTestCase):
     def test_silence_while_something_is_owed(self) -> None:
-        """Nothing heard for four seconds while a message waits: dead. Anything heard: not."""
+        """Nothing received for four seconds while a message waits: dead. Anything received: not."""
         watchdog = Watchdog(0.0)
         small = (10.0, 256, 256)
         self.assertEqual(watchdog.verdict(10.0 + SILENCE, small), "")
         self.assertIn("silent", watchdog.verdict(10.1 + SILENCE, small))
-        watchdog.heard(12.0)
+        watchdog.received(12.0)
         self.assertEqual(watchdog.verdict(10.2 + SILENCE, small), "")
 
     def test_time_before_the_question_does_not_count(self) -> None:
@@ -343,16 +345,16 @@ class WatchdogTests(SynchronousTestCase):
         """A peer whose kernel goes on taking bytes is there, however slow."""
         watchdog = Watchdog(0.0)
         for second in range(1, 30):
-            watchdog.unsent(100_000 - second, float(second))
+            watchdog.unacknowledged(100_000 - second, float(second))
         self.assertEqual(watchdog.verdict(29.0, (0.0, 256, 1_000_000)), "")
-        watchdog.unsent(99_971, 36.0)
+        watchdog.unacknowledged(99_971, 36.0)
         self.assertIn("silent", watchdog.verdict(36.0, (0.0, 256, 1_000_000)))
 
     def test_broker_that_never_acknowledges(self) -> None:
         """Messages that are never acknowledged end the connection although the broker talks."""
         watchdog = Watchdog(0.0)
         for second in range(1, 6):
-            watchdog.heard(float(second))
+            watchdog.received(float(second))
         self.assertIn("does not acknowledge", watchdog.verdict(5.0, (0.0, 256, 256)))
 
     def test_idle_peer_is_pinged(self) -> None:
@@ -361,19 +363,19 @@ class WatchdogTests(SynchronousTestCase):
         self.assertFalse(watchdog.wants_ping(PING_AFTER - 0.01, waiting=False))
         self.assertTrue(watchdog.wants_ping(PING_AFTER, waiting=False))
         self.assertFalse(watchdog.wants_ping(PING_AFTER, waiting=True))
-        watchdog.pinged(PING_AFTER)
+        watchdog.ping_sent(PING_AFTER)
         self.assertFalse(watchdog.wants_ping(3.0, waiting=False))
         self.assertEqual(watchdog.verdict(4.0, None), "")
         self.assertIn("ping", watchdog.verdict(4.01, None))
-        watchdog.heard(4.0)
+        watchdog.received(4.0)
         self.assertEqual(watchdog.verdict(4.5, None), "")
 
     def test_looks_often_enough(self) -> None:
         """It never asks to sleep past its next judgement, nor not at all."""
         watchdog = Watchdog(0.0)
-        self.assertLessEqual(watchdog.next_look(1.0, waiting=False), 0.5)
-        self.assertEqual(watchdog.next_look(0.0, waiting=True), 0.5)
-        self.assertGreater(watchdog.next_look(99.0, waiting=False), 0)
+        self.assertLessEqual(watchdog.next_check(1.0, waiting=False), 0.5)
+        self.assertEqual(watchdog.next_check(0.0, waiting=True), 0.5)
+        self.assertGreater(watchdog.next_check(99.0, waiting=False), 0)
 
 
 LEVELS = st.lists(st.sampled_from(["a", "b", "", "+", "$x"]), min_size=1, max_size=4)
@@ -439,7 +441,7 @@ class ResolverTests(SynchronousTestCase):
             self.assertEqual(self.successResultOf(again), ((2, ("192.0.2.1", 1883)),))
 
     def test_unknown_and_impossible_names(self) -> None:
-        """A name that is not known, has no address or is no name is said to be so."""
+        """A name that is not known, has no address or is no name gives that reason."""
         for result, words in (
             (OSError(-2, "Name or service not known"), "not known"),
             (UnicodeError("label too long"), "not a host name"),

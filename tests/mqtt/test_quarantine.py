@@ -119,8 +119,8 @@ class Finding(QuarantineTestCase):
         self.outbox.put(event("b"))
         self.assertEqual(self.take(), ["a", "b"])
 
-    def test_what_is_said_again_hides_nothing(self) -> None:
-        """Documents that are said again and acknowledged at each connect do not make a connection fruitful."""
+    def test_republishing_hides_nothing(self) -> None:
+        """Documents that are republished and acknowledged at each connect do not make a connection fruitful."""
         for number in range(30):
             self.outbox.put(state(f"s/{number}", "1"))
         self.drain()
@@ -172,7 +172,7 @@ class Finding(QuarantineTestCase):
             self.now += 1.0
         self.assertIn("behind", self.arrived)
 
-    def test_what_is_said_again_may_be_poison(self) -> None:
+    def test_republished_may_be_poison(self) -> None:
         """A known document that the broker no longer takes is held back, and does not hold up the others."""
         for name in ("a", "b", "c"):
             self.outbox.put(state(name, "poison" if name == "b" else name))
@@ -352,7 +352,7 @@ class Holding(QuarantineTestCase):
 
 
 class Wire:
-    """What the sender needs of a link."""
+    """What the sender needs of a loop."""
 
     def __init__(self) -> None:
         self.items: list[OutboxItem] = []
@@ -370,8 +370,8 @@ class Sending(SynchronousTestCase):
 
     def begin(self) -> None:
         self.wire = Wire()
-        self.sender.begin(self.wire, 100)  # type: ignore[arg-type]
-        self.sender.ready()
+        self.sender.attach(self.wire, 100)  # type: ignore[arg-type]
+        self.sender.schedule()
         self.clock.advance(0)
 
     def sent(self) -> list[bytes]:
@@ -384,7 +384,7 @@ class Sending(SynchronousTestCase):
         for _ in range(2):
             self.clock.advance(0)
             self.assertEqual(self.sent(), [b"p"])
-            self.sender.end()
+            self.sender.detach()
             self.begin()
 
     def test_it_goes_out_in_time(self) -> None:
@@ -394,13 +394,13 @@ class Sending(SynchronousTestCase):
         self.assertEqual(self.sent(), [])
         self.clock.advance(0.1)
         self.assertEqual(self.sent(), [b"p"])
-        self.sender.report(LoopReport(acknowledged=self.tokens, latencies=[0.1]))
+        self.sender.receive(LoopReport(acknowledged=self.tokens, latencies=[0.1]))
         self.assertEqual((self.outbox.depth(), self.clock.getDelayedCalls()), (0, []))
 
     def test_no_timer_without_a_connection(self) -> None:
         """While there is no connection nothing is waited for; the next one sends what has become due."""
         self.hold()
-        self.sender.end()
+        self.sender.detach()
         self.assertEqual(self.clock.getDelayedCalls(), [])
         self.clock.advance(60)
         self.begin()
@@ -414,7 +414,7 @@ class Sending(SynchronousTestCase):
             self.outbox.put(event(str(number)))
             self.clock.advance(0)
             self.assertEqual(self.sent(), [b"%d" % number])
-            self.sender.report(LoopReport(acknowledged=self.tokens, latencies=[0.1]))
+            self.sender.receive(LoopReport(acknowledged=self.tokens, latencies=[0.1]))
         self.clock.advance(0.5)
         self.assertEqual(self.sent(), [b"p"])
 

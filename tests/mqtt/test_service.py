@@ -1,4 +1,4 @@
-"""MqttService without a broker and without a disk: what becomes of messages that come before the start."""
+"""MqttService without a broker and without a disk: the fate of messages that are published before the start."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Early(SynchronousTestCase):
 
     def begin(self) -> None:
         """The start as far as the outbox; nothing connects."""
-        self.service.mqtt.startService = lambda: None  # type: ignore[method-assign]
+        self.service.client.startService = lambda: None  # type: ignore[method-assign]
         self.successResultOf(Deferred.fromCoroutine(self.service.start()))
 
     def test_interfaces(self) -> None:
@@ -32,13 +32,13 @@ class Early(SynchronousTestCase):
 
     def test_order(self) -> None:
         """Messages from before the start are queued in their order, and acknowledged as any other."""
-        said = [self.service.publish(Message(f"t/{number}", b"")) for number in range(3)]
+        published = [self.service.publish(Message(f"t/{number}", b"")) for number in range(3)]
         self.begin()
         items = self.service.outbox.take(10)
         self.assertEqual(["t/0", "t/1", "t/2"], [item.message.topic for item in items])
-        self.assertNoResult(said[0])
+        self.assertNoResult(published[0])
         self.service.outbox.acknowledged([item.token for item in items])
-        for each in said:
+        for each in published:
             self.assertIsNone(self.successResultOf(each))
 
     def test_stopped(self) -> None:
@@ -61,11 +61,11 @@ class Early(SynchronousTestCase):
     def test_no_room(self) -> None:
         """A critical one that finds no room fails by itself, and does not hinder the start."""
         self.service = self.make(queue_size=1)
-        said = [self.service.publish(Message("t", b"", priority=Priority.CRITICAL)) for _ in range(3)]
+        published = [self.service.publish(Message("t", b"", priority=Priority.CRITICAL)) for _ in range(3)]
         self.begin()
-        self.assertNoResult(said[0])
-        self.failureResultOf(said[1], QueueFull)
-        self.failureResultOf(said[2], QueueFull)
+        self.assertNoResult(published[0])
+        self.failureResultOf(published[1], QueueFull)
+        self.failureResultOf(published[2], QueueFull)
 
     def test_bounded(self) -> None:
         """Not more than a bounded number is taken."""

@@ -1,8 +1,7 @@
-"""The control channel: one line in, one line out, whatever comes in; and what the command line makes of it."""
+"""Control socket: one request, one answer, whatever comes in."""
 
 from __future__ import annotations
 
-import io
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,28 +12,13 @@ from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
 from twisted.trial.unittest import SynchronousTestCase
 
-from twisted_detector.cli import ask as cli_ask
 from twisted_detector.errors import RemoteError
-from twisted_detector.model import Interface
 from twisted_detector.operations.control_socket import (
     MAX_CONNECTIONS,
     MAX_REQUEST,
     TIMEOUT,
     ControlSocket,
-    NotRunning,
-    _Conversations,
-    ask,
-)
-from twisted_detector.operations.host_checks import (
-    FAIL,
-    OK,
-    WARN,
-    bridge,
-    check_capabilities,
-    check_container,
-    check_descriptors,
-    check_interfaces,
-    check_neighbour_table,
+    _ControlProtocol,
 )
 
 
@@ -79,7 +63,7 @@ class ControlCase(SynchronousTestCase):
 
     def connect(self) -> Line:
         line = Line()
-        line.protocol = _Conversations(self.control).buildProtocol(None)
+        line.protocol = _ControlProtocol(self.control, self.clock)
         line.protocol.makeConnection(line)
         return line
 
@@ -140,73 +124,3 @@ class ControlCase(SynchronousTestCase):
     def test_a_path_too_long(self) -> None:
         """Where no socket can be, the daemon goes on without."""
         ControlSocket(self.clock, Path("/x" * 80), {}).start()
-
-
-class Asking(SynchronousTestCase):
-    def test_nobody_there(self) -> None:
-        """No daemon: doctor says so and checks this machine, why says so, both with exit status 1."""
-        directory = Path(self.mktemp())
-        with self.assertRaises(NotRunning):
-            ask(directory, {"command": "list"})
-        out, err = io.StringIO(), io.StringIO()
-        self.assertEqual(1, cli_ask.why(directory, "10.0.0.5", use_json=False, out=out, err=err))
-        self.assertIn("no daemon answers", err.getvalue())
-        self.assertEqual("", out.getvalue())
-
-    def test_lines(self) -> None:
-        """People read the facts in order, then what is there now, then the reason; no control characters."""
-        answer = {
-            "address": "10.0.0.5",
-            "network": "eth0 10.0.0.0/24",
-            "mac": None,
-            "ports": {"554": "open", "8554": "refused", "80": "refused"},
-            "phase": "foreign",
-            "facts": [{"first_at": "a", "last_at": "b", "source": "onvif", "text": "no\x1b[2J", "times": 3}],
-            "cameras": [],
-            "reason": {"word": "x", "text": "It is so.", "advice": "Do that."},
-        }
-        lines = cli_ask.why_lines(answer)
-        self.assertIn("  b  onvif         no[2J  (3 times since a)", lines)
-        self.assertIn("  ports        refused: 80, 8554", lines)
-        self.assertEqual(["Likely reason: It is so.", "What to do:    Do that."], lines[-2:])
-
-
-class TheMachine(SynchronousTestCase):
-    def test_bridge(self) -> None:
-        """A container with an address of a bridge alone; not one on the host's network, nor a host with Docker."""
-        inside = lambda path: path == "/.dockerenv"  # noqa: E731
-        outside = lambda path: False  # noqa: E731
-        self.assertTrue(bridge(["127.0.0.1", "172.17.0.2"], exists=inside))
-        self.assertEqual("", bridge(["192.168.1.5", "172.17.0.1"], exists=inside))
-        self.assertEqual("", bridge(["172.17.0.1"], exists=outside))
-        self.assertEqual(FAIL, check_container(["172.17.0.2"], exists=inside).level)
-        self.assertEqual(OK, check_container(["10.0.0.1"], exists=inside).level)
-
-    def test_interfaces(self) -> None:
-        """One without multicast is a warning; none at all a failure."""
-        eth0 = Interface("eth0", 2, "10.0.0.9", 24)
-        wg0 = Interface("wg0", 3, "10.9.0.1", 24, multicast=False)
-        self.assertEqual([OK, WARN], [one.level for one in check_interfaces([eth0, wg0])])
-        lo = Interface("lo", 1, "127.0.0.1", 8, multicast=False, loopback=True)
-        self.assertEqual([FAIL], [one.level for one in check_interfaces([lo])])
-
-    def test_neighbour_table(self) -> None:
-        """Full is a failure with the cure, small a warning, unreadable no alarm."""
-
-        def reading(most: int, entries: int) -> Any:
-            files = {f"/proc/sys/net/ipv4/neigh/default/gc_thresh{n}": f"{most // 2 ** (3 - n)}\n" for n in (1, 2, 3)}
-            return check_neighbour_table((files | {"/proc/net/arp": "head\n" + "x\n" * entries}).get)
-
-        self.assertEqual([OK, WARN, FAIL], [reading(*given).level for given in ((1024, 5), (512, 5), (1024, 900))])
-        self.assertIn("gc_thresh3=8192", reading(1024, 900).advice)
-        self.assertEqual(OK, check_neighbour_table(lambda path: "").level)
-
-    def test_limits(self) -> None:
-        """Few descriptors are a warning; without CAP_NET_RAW all is well, and it is said what is missing."""
-        self.assertEqual([WARN, OK], [check_descriptors(one).level for one in ((256, 4096), (4096, 4096))])
-        status = "Name:\tx\nCapEff:\t{}\n"
-        having, lacking = (check_capabilities(lambda _, t=text: status.format(t)) for text in ("2000", "0"))
-        self.assertEqual(
-            (OK, OK, False, True), (having.level, lacking.level, bool(having.advice), bool(lacking.advice))
-        )
-        self.assertEqual(WARN, check_capabilities(lambda _: "").level)

@@ -7,14 +7,14 @@ from dataclasses import replace
 from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_detector.model import Camera, Interface, Status
-from twisted_detector.operations.diagnosis import OPEN, REFUSED, SILENT, Case, diagnose
+from twisted_detector.operations.diagnosis import OPEN, REFUSED, SILENT, AddressState, diagnose
 from twisted_detector.registry.lifecycle import Phase
 from twisted_detector.registry.observations import Observation
 
 ETH0 = Interface("eth0", 2, "10.0.0.9", 24)
 HERE = "10.0.0.5"
 CLOSED = {554: REFUSED, 80: REFUSED}
-LIVING = Case(HERE, (ETH0,), mac="02:00:00:00:00:0a", ports=CLOSED)
+LIVING = AddressState(HERE, (ETH0,), mac="02:00:00:00:00:0a", ports=CLOSED)
 CAMERA = Camera("cam", "cam", HERE, status=Status.ONLINE, reason="why")
 
 
@@ -34,8 +34,10 @@ CASES = {
     "excluded": replace(LIVING, mac=None, ports={}, excluded=("10.0.0.0/28",)),
     "no-answer-to-arp": replace(LIVING, mac=None, ports={}),
     "container-bridge": replace(LIVING, mac=None, ports={}, bridge="/.dockerenv exists"),
-    "not-on-any-network": Case("192.168.7.7", (ETH0,), ports={554: SILENT}),
-    "router-between": Case("192.168.7.7", (ETH0,), ports={554: SILENT}, scanned=("interfaces", "192.168.7.0/24")),
+    "not-on-any-network": AddressState("192.168.7.7", (ETH0,), ports={554: SILENT}),
+    "router-between": AddressState(
+        "192.168.7.7", (ETH0,), ports={554: SILENT}, scanned=("interfaces", "192.168.7.0/24")
+    ),
     "ports-closed": LIVING,
     "not-a-camera": replace(LIVING, ports={80: OPEN}, phase=Phase.FOREIGN),
     "onvif-off": replace(LIVING, ports={80: OPEN, 554: REFUSED}),
@@ -54,16 +56,16 @@ class Reasons(SynchronousTestCase):
         for word, case in CASES.items():
             with self.subTest(word):
                 reason = diagnose(case)
-                self.assertEqual(word, reason.word, reason)
+                self.assertEqual(word, reason.code, reason)
                 self.assertTrue(reason.text.endswith("."), reason.text)
                 self.assertEqual(word not in FINE, bool(reason.advice), reason)
 
     def test_ipv6(self) -> None:
         """An IPv6 address with a scope is judged as well."""
         link = Interface("eth0", 2, "fe80::9", 64)
-        self.assertEqual("no-answer-to-arp", diagnose(Case("fe80::5%eth0", (link, ETH0))).word)
-        self.assertIn("neighbour solicitation", diagnose(Case("fe80::5%eth0", (link, ETH0))).text)
+        self.assertEqual("no-answer-to-arp", diagnose(AddressState("fe80::5%eth0", (link, ETH0))).code)
+        self.assertIn("neighbour solicitation", diagnose(AddressState("fe80::5%eth0", (link, ETH0))).text)
 
     def test_behind_a_router_but_answering(self) -> None:
         """What answers behind a router is judged by what it answered, not by the way."""
-        self.assertEqual("ports-closed", diagnose(Case("192.168.7.7", (ETH0,), ports={554: REFUSED})).word)
+        self.assertEqual("ports-closed", diagnose(AddressState("192.168.7.7", (ETH0,), ports={554: REFUSED})).code)

@@ -1,7 +1,8 @@
-"""The doctor: each part that is not well is told with what to do, and what is well is told too."""
+"""Doctor: a finding for each part, with advice where something is wrong."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -12,6 +13,7 @@ from zope.interface.verify import verifyObject
 
 from tests.facts import A, inspection, login, sighting
 from twisted_detector.config.config import Config
+from twisted_detector.config.declarations import filled
 from twisted_detector.errors import CamdetectError
 from twisted_detector.events import ClockSkewed, SweepFinished
 from twisted_detector.interfaces import IEventListener
@@ -27,29 +29,29 @@ class DoctorCase(SynchronousTestCase):
     def setUp(self) -> None:
         self.registry = Registry(lambda event: None)
         self.neighbours = MemoryNeighbours(ETH0)
-        self.mqtt = SimpleNamespace(state=ConnectionState.CONNECTED, mqtt=SimpleNamespace(reason="refused"))
+        self.mqtt = SimpleNamespace(state=ConnectionState.CONNECTED, client=SimpleNamespace(reason="refused"))
         self.store = SimpleNamespace(degraded="", path=Path("state.db"))
         self.detector = SimpleNamespace(last_sweep={}, phase="steady")
 
-    def make(self, **settings: Any) -> Doctor:
+    def make(self, *, warnings: tuple[str, ...] = (), **settings: Any) -> Doctor:
         return Doctor(
-            config=Config(**settings),
+            config=replace(filled(Config, settings), warnings=warnings),
             neighbours=self.neighbours,
             mqtt=self.mqtt,  # type: ignore[arg-type]
             store=self.store,  # type: ignore[arg-type]
             registry=self.registry,
             detector=self.detector,  # type: ignore[arg-type]
-            system=lambda interfaces: iter([Finding("system", OK, f"{len(interfaces)} addresses")]),
+            check_host=lambda interfaces: iter([Finding("system", OK, f"{len(interfaces)} addresses")]),
         )
 
     def examine(self, doctor: Doctor) -> dict[str, Finding]:
         return {one.name: one for one in self.successResultOf(Deferred.fromCoroutine(doctor.examine()))}
 
     def publish(self, status: Status) -> None:
-        seen = self.registry.observe(sighting("10.0.0.5", A), 0.0)
+        seen = self.registry.record_sighting(sighting("10.0.0.5", A), 0.0)
         assert seen is not None
-        self.registry.asking(seen.key, 0.0)
-        self.registry.inspected(seen.key, inspection("10.0.0.5", status=status, reason="r"), 0.0)
+        self.registry.begin_inspection(seen.key, 0.0)
+        self.registry.record_inspection(seen.key, inspection("10.0.0.5", status=status, reason="r"), 0.0)
 
     def test_all_well(self) -> None:
         """Nothing to do: each line is OK."""

@@ -11,15 +11,15 @@ from typing import Any
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.outputs.case import CAMERA, MAIN, NAME, SUB
 from tests.outputs.frigate_rules import faults, load as load_yaml
-from tests.outputs.test_frigate import CAMERA, MAIN, NAME, SUB
 from twisted_detector.cli.main import EXPORT_WORDS
 from twisted_detector.config.config import Config
 from twisted_detector.config.load import load
 from twisted_detector.errors import ConfigError, RemoteError
 from twisted_detector.inspection.logins.budget import LoginBudget
 from twisted_detector.model import Camera, Candidate, Login, Mac, Secret
-from twisted_detector.operations.export import FORMATS, export, handler, login_of
+from twisted_detector.operations.export import FORMATS, accepted_login, export, export_handler
 
 LOGIN = Login("boss", Secret("hunter2"))
 
@@ -65,13 +65,13 @@ class Exporting(SynchronousTestCase):
         with self.assertRaises(RemoteError):
             export("xml", (), lambda _: None, config())
 
-    def test_desk(self) -> None:
-        """The desk answers with text, media type and name; what would change is told of Frigate only."""
+    def test_handler(self) -> None:
+        """The handler answers with text, media type and name; what would change is answered for Frigate only."""
 
         async def lines() -> list[str]:
             return ["-a", "+b"]
 
-        answer = handler(lambda: [CAMERA], lambda _: None, config(), lines)
+        answer = export_handler(lambda: [CAMERA], lambda _: None, config(), lines)
 
         def ask(**fields: Any) -> Any:
             return Deferred.fromCoroutine(answer(fields))
@@ -98,18 +98,18 @@ class Logins(SynchronousTestCase):
         again = LoginBudget((other, LOGIN), salt="s", save=saved.__setitem__)
         again.restore(saved)
         camera = replace(CAMERA, mac=mac, address="10.0.0.77")
-        self.assertEqual((login_of(budget, camera), login_of(again, camera)), (LOGIN, LOGIN))
-        self.assertIsNone(login_of(again, replace(camera, mac=Mac("02:40:00:00:00:02"))))
+        self.assertEqual((accepted_login(budget, camera), accepted_login(again, camera)), (LOGIN, LOGIN))
+        self.assertIsNone(accepted_login(again, replace(camera, mac=Mac("02:40:00:00:00:02"))))
         changed = LoginBudget((other, Login("boss", Secret("new"))), salt="s", save=saved.__setitem__)
         changed.restore(saved)
-        self.assertIsNone(login_of(changed, camera), "a password that changed is not the one that it let in")
+        self.assertIsNone(accepted_login(changed, camera), "a password that changed is not the one that it let in")
 
 
 class Settings(SynchronousTestCase):
     def test_urls(self) -> None:
         """A URL is http or https with a host; a login in it is refused without being shown."""
-        self.assertEqual(config(FRIGATE_URL="http://frigate:5000/").frigate_url, "http://frigate:5000")
-        self.assertEqual(config(GO2RTC_URL="https://[::1]:1984").go2rtc_url, "https://[::1]:1984")
+        self.assertEqual(config(FRIGATE_URL="http://frigate:5000/").frigate.url, "http://frigate:5000")
+        self.assertEqual(config(GO2RTC_URL="https://[::1]:1984").go2rtc.url, "https://[::1]:1984")
         for text in ("frigate:5000", "ftp://x", "http://", "http://x:99999", "http://x/?a=1", "http://é"):
             with self.assertRaises(ConfigError):
                 config(FRIGATE_URL=text)

@@ -17,7 +17,7 @@ OPERATIONS = Path(__file__).resolve().parents[2] / "docs" / "operations"
 
 
 def blocks(**changes: Any) -> dict[str, Any]:
-    """A health document's blocks as :class:`LoopReport` words them."""
+    """A health document's blocks as :class:`HealthReport` builds them."""
     outbox = {
         "queue_depth": {"CRITICAL": 0, "STATE": 3, "EVENT": 1, "TELEMETRY": 0},
         "in_flight": 2,
@@ -25,6 +25,7 @@ def blocks(**changes: Any) -> dict[str, Any]:
         "oldest_queued_s": 1.5,
         "coalesced": 4,
         "dropped": {"expired": 1},
+        "success_rate": 1.0,
     }
     snapshot = MqttMetrics().snapshot()
     snapshot |= {"state": "connected", "acknowledged": 40, "ack_latency_ms": {"p50": 2.0, "p99": 9.0}}

@@ -1,4 +1,4 @@
-"""Why an address is not shown: what is looked at now, and what is left alone."""
+"""Why an address is not shown: what is probed now, and what is left alone."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.facts import A
 from twisted_detector.config.config import Config
+from twisted_detector.config.declarations import filled
 from twisted_detector.discovery.sweep.connector import Outcome
 from twisted_detector.errors import RemoteError
-from twisted_detector.operations.why import PATIENCE, Why
+from twisted_detector.operations.why import CONNECT_SECONDS, Why
 from twisted_detector.registry.observations import ObservationLog
 from twisted_detector.registry.registry import Registry
 from twisted_detector.testing.lan import ETH0, MemoryHosts, MemoryNeighbours
@@ -25,28 +26,28 @@ class WhyCase(SynchronousTestCase):
         self.clock = Clock()
         self.hosts = MemoryHosts(self.clock)
         self.neighbours = MemoryNeighbours(ETH0, macs={HERE: A})
-        self.casebook = ObservationLog()
+        self.observations = ObservationLog()
 
     def ask(self, address: object, **settings: Any) -> Any:
         why = Why(
             self.clock,
-            config=Config(**settings),
+            config=filled(Config, settings),
             registry=Registry(lambda event: None),
-            casebook=self.casebook,
+            observations=self.observations,
             neighbours=self.neighbours,
             bridge=lambda addresses: "",
             make_connector=self.hosts.connector,
         )
-        answering = Deferred.fromCoroutine(why.handle({"address": address}))  # type: ignore[arg-type]
+        answering = Deferred.fromCoroutine(why.answer({"address": address}))  # type: ignore[arg-type]
         self.clock.advance(0.01)
-        self.clock.advance(PATIENCE)
+        self.clock.advance(CONNECT_SECONDS)
         self.assertEqual(([], {}), (self.clock.getDelayedCalls(), self.hosts.running))
         return self.successResultOf(answering)
 
     def test_a_living_host(self) -> None:
         """Each usual port and the configured ones are tried once, and how each ended is told with the facts."""
         self.hosts.ports[HERE] = {554: Outcome.OPEN, 80: Outcome.REFUSED}
-        self.casebook.record(0.0, HERE, "rtsp", "not mine: no camera answered there")
+        self.observations.record(0.0, HERE, "rtsp", "not mine: no camera answered there")
         answer = self.ask(HERE, rtsp_port=9554)
         self.assertEqual(
             ("open", "refused", "no answer"), tuple(answer["ports"][port] for port in ("554", "80", "9554"))
@@ -66,7 +67,7 @@ class WhyCase(SynchronousTestCase):
         ):
             self.assertEqual(word, self.ask(address, **settings)["reason"]["word"])
         self.assertEqual([], self.hosts.attempts)
-        self.assertEqual(["10.0.0.77"], self.neighbours.asked)
+        self.assertEqual(["10.0.0.77"], self.neighbours.lookups)
 
     def test_no_address(self) -> None:
         """What is no address of one device is refused."""
@@ -76,7 +77,7 @@ class WhyCase(SynchronousTestCase):
                     self.clock,
                     config=Config(),
                     registry=Registry(lambda event: None),
-                    casebook=self.casebook,
+                    observations=self.observations,
                     neighbours=self.neighbours,
                 )
-                raise self.failureResultOf(Deferred.fromCoroutine(why.handle({"address": bad}))).value  # type: ignore[arg-type]
+                raise self.failureResultOf(Deferred.fromCoroutine(why.answer({"address": bad}))).value  # type: ignore[arg-type]

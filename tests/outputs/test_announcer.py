@@ -10,13 +10,12 @@ from typing import Any
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.outputs.test_homeassistant import CAMERA, CONFIG, NODE_CONFIG, SEEN
+from tests.outputs.case import CONFIG, HOME_CAMERA as CAMERA, NODE_CONFIG, SEEN
 from twisted_detector.errors import QueueFull
 from twisted_detector.model import Camera, Message
 from twisted_detector.model.encoding import encode
 from twisted_detector.outputs.homeassistant.announcer import (
     AFTER_BIRTH,
-    MAX_OWNERS,
     MAX_PAYLOAD,
     PACE,
     PATIENCE,
@@ -24,9 +23,11 @@ from twisted_detector.outputs.homeassistant.announcer import (
     SETTLE,
     SETTLE_LOST,
     Announcer,
+    AnnouncerSettings,
 )
+from twisted_detector.outputs.homeassistant.other_daemons import MAX_DAEMONS
 from twisted_detector.outputs.homeassistant.output import HomeAssistantOutput
-from twisted_detector.outputs.homeassistant.payloads import camera_payload, node_object_id, node_payload, owner_of
+from twisted_detector.outputs.homeassistant.payloads import camera_payload, node_payload
 from twisted_detector.outputs.topics import Topics
 from twisted_detector.testing.doubles import RecordingPublisher
 
@@ -35,7 +36,7 @@ STRAY = CONFIG.replace(CAMERA.id, "0123456789ab")
 TOPICS, OTHER = Topics(prefix="", node_id="node1"), Topics(prefix="", node_id="other")
 
 
-def said_by(topics: Topics, camera: Camera = CAMERA) -> bytes:
+def announced_by(topics: Topics, camera: Camera = CAMERA) -> bytes:
     return encode(camera_payload(camera, topics, pictures=False))
 
 
@@ -45,7 +46,7 @@ class AnnouncerCase(SynchronousTestCase):
         self.publisher = RecordingPublisher()
         self.cameras = {CAMERA.id: CAMERA}
         self.handlers: dict[str, Callable[[str, bytes], Any]] = {}
-        self.resaid: list[str] = []
+        self.republished: list[str] = []
         self.announcer = self.make()
 
     def make(self, *, enabled: bool = True, by_component: bool = False) -> Announcer:
@@ -56,31 +57,28 @@ class AnnouncerCase(SynchronousTestCase):
             self.handlers[topic] = handler
             return lambda: self.handlers.__delitem__(topic)
 
-        def resay(topics: Iterable[str]) -> None:
-            self.resaid += topics
+        def republish(topics: Iterable[str]) -> None:
+            self.republished += topics
 
         announcer = Announcer(
             self.clock,
-            wording=self.output if enabled else None,
-            prefix="homeassistant",
-            status_topic=STATUS,
-            health=TOPICS.health,
-            own=TOPICS.lwt,
-            node=node_object_id(TOPICS),
-            marker="camdetect_",
+            AnnouncerSettings("homeassistant", STATUS, TOPICS),
+            output=self.output if enabled else None,
             cameras=lambda: self.cameras,
-            also=lambda camera: [Message(f"also/{camera.id}", b"x", retain=True), Message(f"bytes/{camera.id}", b"y")],
+            extra_messages=lambda camera: [
+                Message(f"also/{camera.id}", b"x", retain=True),
+                Message(f"bytes/{camera.id}", b"y"),
+            ],
             publish=self.publisher.publish,
-            resay=resay,
+            republish=republish,
             subscribe=subscribe,
-            owner_of=owner_of,
         )
         announcer.startService()
         self.addCleanup(lambda: self.assertEqual([], self.clock.getDelayedCalls()))
         self.addCleanup(lambda: announcer.running and announcer.stopService())
         return announcer
 
-    def hear(self, topic: str, payload: bytes) -> None:
+    def receive(self, topic: str, payload: bytes) -> None:
         """As the broker would deliver it."""
         if topic in self.handlers:
             self.handlers[topic](topic, payload)
@@ -107,17 +105,19 @@ class BirthTests(AnnouncerCase):
         """After a birth message the daemon, then one camera each PACE, though nothing has changed; each once."""
         self.cameras |= {str(n): replace(CAMERA, id=str(n)) for n in range(50)}
         self.topics()
-        self.hear(STATUS, b"online")
-        self.hear(STATUS, b"online")
+        self.receive(STATUS, b"online")
+        self.receive(STATUS, b"online")
         self.assertEqual([NODE_CONFIG] * 2, self.topics())
-        self.assertEqual([NODE_CONFIG, *TOPICS.health] * 2, self.resaid)
-        self.resaid.clear()
+        self.assertEqual([NODE_CONFIG, *TOPICS.health] * 2, self.republished)
+        self.republished.clear()
         self.clock.advance(AFTER_BIRTH)
         self.assertEqual([CONFIG, f"also/{CAMERA.id}", f"bytes/{CAMERA.id}", SEEN], self.topics())
-        self.assertEqual([CONFIG, f"also/{CAMERA.id}", SEEN], self.resaid, "only what is retained can be said again")
+        self.assertEqual(
+            [CONFIG, f"also/{CAMERA.id}", SEEN], self.republished, "only what is retained can be said again"
+        )
         self.clock.advance(PACE)
         self.assertEqual(4, len(self.topics()))
-        self.hear(STATUS, b"online")
+        self.receive(STATUS, b"online")
         for _ in range(100):
             self.clock.advance(PACE)
         counts = self.topics()
@@ -129,7 +129,7 @@ class BirthTests(AnnouncerCase):
     def test_a_camera_that_went_meanwhile(self) -> None:
         """It is passed over."""
         self.topics()
-        self.hear(STATUS, b"online")
+        self.receive(STATUS, b"online")
         self.cameras.clear()
         self.clock.advance(AFTER_BIRTH)
         self.assertEqual([NODE_CONFIG], self.topics())
@@ -138,17 +138,17 @@ class BirthTests(AnnouncerCase):
         """Only ``online`` is a birth."""
         self.topics()
         for payload in (b"offline", b"", b"ONLINE", b"online "):
-            self.hear(STATUS, payload)
+            self.receive(STATUS, payload)
         self.assertEqual([], self.topics())
 
     def test_a_full_outbox(self) -> None:
         """What is not taken now stops nothing."""
-        self.hear(STATUS, b"online")
+        self.receive(STATUS, b"online")
         self.publisher.problem = QueueFull()
         self.clock.advance(AFTER_BIRTH)
         self.publisher.problem = None
         self.topics()
-        self.hear(STATUS, b"online")
+        self.receive(STATUS, b"online")
         self.clock.advance(AFTER_BIRTH)
         self.assertIn(CONFIG, self.topics())
 
@@ -162,7 +162,7 @@ class BirthTests(AnnouncerCase):
 
     def test_stop(self) -> None:
         """Nothing is listened to and nothing said after a stop, in the middle of it all."""
-        self.hear(STATUS, b"online")
+        self.receive(STATUS, b"online")
         self.announcer.stopService()
         self.topics()
         self.clock.advance(1000)
@@ -173,14 +173,14 @@ class RemovalTests(AnnouncerCase):
     def test_an_earlier_run(self) -> None:
         """What is announced as ours and is no camera of ours any more is removed once all that was saved is known."""
         self.topics()
-        self.hear(STRAY, said_by(TOPICS))
-        self.hear(CONFIG, said_by(TOPICS))
-        self.hear(NODE_CONFIG, encode(node_payload(TOPICS)))
+        self.receive(STRAY, announced_by(TOPICS))
+        self.receive(CONFIG, announced_by(TOPICS))
+        self.receive(NODE_CONFIG, encode(node_payload(TOPICS)))
         self.assertEqual([], self.emptied())
         self.clock.advance(SETTLE)
         self.assertEqual([STRAY], self.emptied())
         self.assertEqual(1, self.announcer.removed)
-        self.hear(STRAY.replace("ab", "ac"), said_by(TOPICS))
+        self.receive(STRAY.replace("ab", "ac"), announced_by(TOPICS))
         self.assertEqual(2, len(self.emptied()), "later at once")
 
     def test_a_lost_state_directory(self) -> None:
@@ -189,8 +189,8 @@ class RemovalTests(AnnouncerCase):
         self.cameras.clear()
         self.make()
         self.topics()
-        self.hear(CONFIG, said_by(TOPICS))
-        self.hear(STRAY, said_by(TOPICS))
+        self.receive(CONFIG, announced_by(TOPICS))
+        self.receive(STRAY, announced_by(TOPICS))
         self.clock.advance(SETTLE_LOST / 2)
         self.assertEqual([], self.emptied())
         self.cameras[CAMERA.id] = CAMERA
@@ -199,20 +199,20 @@ class RemovalTests(AnnouncerCase):
 
     def test_removed_by_somebody_else(self) -> None:
         """What was emptied meanwhile is not emptied once more."""
-        self.hear(STRAY, said_by(TOPICS))
-        self.hear(STRAY, b"")
+        self.receive(STRAY, announced_by(TOPICS))
+        self.receive(STRAY, b"")
         self.clock.advance(SETTLE)
         self.assertEqual([], self.emptied())
 
     def test_another_mode(self) -> None:
         """Announcements of the other mode are removed, and then what is wanted is said again."""
         component = f"homeassistant/sensor/camdetect_{CAMERA.id}/ip/config"
-        self.hear(component, said_by(TOPICS))
+        self.receive(component, announced_by(TOPICS))
         self.clock.advance(SETTLE)
         self.assertEqual([component], self.emptied())
         self.topics()
         self.clock.advance(AFTER_BIRTH)
-        self.assertEqual((CONFIG, True), (self.topics()[0], CONFIG in self.resaid))
+        self.assertEqual((CONFIG, True), (self.topics()[0], CONFIG in self.republished))
 
     def test_switched_off(self) -> None:
         """Without Home Assistant all that we ever announced is removed at once, and nothing is said."""
@@ -220,8 +220,8 @@ class RemovalTests(AnnouncerCase):
         self.announcer = self.make(enabled=False)
         self.topics()
         for topic in (CONFIG, NODE_CONFIG, STRAY):
-            self.hear(topic, said_by(TOPICS))
-        self.hear(CONFIG.replace("0a", "0b"), said_by(OTHER))
+            self.receive(topic, announced_by(TOPICS))
+        self.receive(CONFIG.replace("0a", "0b"), announced_by(OTHER))
         self.assertEqual([CONFIG, NODE_CONFIG, STRAY], self.emptied())
         self.clock.advance(SEEN_INTERVAL * 2)
         self.assertEqual(3, len(self.topics()))
@@ -230,17 +230,17 @@ class RemovalTests(AnnouncerCase):
         """Nothing of another program, of another daemon, or that cannot be read is touched."""
         self.topics()
         for topic, payload in (
-            ("homeassistant/device/zigbee_0x1/config", said_by(TOPICS)),
-            (STRAY, said_by(OTHER)),
+            ("homeassistant/device/zigbee_0x1/config", announced_by(TOPICS)),
+            (STRAY, announced_by(OTHER)),
             (STRAY, b"{"),
             (STRAY, b"[" * 100_000),
             (STRAY, b"[]"),
             (STRAY, b"7"),
             (STRAY, b"\xff"),
             (STRAY, b'{"o":{"name":"camdetect"},"avty":[]}'),
-            (STRAY, said_by(TOPICS) + b" " * MAX_PAYLOAD),
+            (STRAY, announced_by(TOPICS) + b" " * MAX_PAYLOAD),
         ):
-            self.hear(topic, payload)
+            self.receive(topic, payload)
         self.clock.advance(SETTLE)
         self.assertEqual([], self.topics())
 
@@ -252,23 +252,23 @@ class OtherDaemonTests(AnnouncerCase):
         self.topics()
 
     def other(self, status: str) -> None:
-        self.hear(OTHER.lwt, encode({"status": status}))
+        self.receive(OTHER.lwt, encode({"status": status}))
 
     def test_who_announced_last_has_it(self) -> None:
         """While another daemon that announced our camera lives, we keep quiet; its word is not answered."""
-        self.hear(CONFIG, said_by(OTHER))
-        self.assertFalse(self.announcer.elsewhere(CONFIG), "not known to be alive")
+        self.receive(CONFIG, announced_by(OTHER))
+        self.assertFalse(self.output.others.holds(CONFIG), "not known to be alive")
         self.other("online")
-        self.assertTrue(self.announcer.elsewhere(CONFIG))
-        self.hear(STATUS, b"online")
+        self.assertTrue(self.output.others.holds(CONFIG))
+        self.receive(STATUS, b"online")
         self.clock.advance(AFTER_BIRTH)
         self.assertNotIn(CONFIG, self.topics())
-        self.hear(CONFIG, said_by(TOPICS))
-        self.assertFalse(self.announcer.elsewhere(CONFIG), "it is ours again")
+        self.receive(CONFIG, announced_by(TOPICS))
+        self.assertFalse(self.output.others.holds(CONFIG), "it is ours again")
 
     def test_inheritance(self) -> None:
         """When it stays away, its cameras that we know are announced by us; a restart is no such absence."""
-        self.hear(CONFIG, said_by(OTHER))
+        self.receive(CONFIG, announced_by(OTHER))
         self.other("online")
         self.other("offline")
         self.clock.advance(PATIENCE / 2)
@@ -284,15 +284,15 @@ class OtherDaemonTests(AnnouncerCase):
         """However many daemons are claimed, only so many are listened to; what is no will topic never is."""
         before = len(self.handlers)
         for owner in ("#/lwt", "+/lwt", "x"):
-            self.hear(CONFIG, encode({"o": {"name": "camdetect"}, "avty": [{"t": owner}]}))
+            self.receive(CONFIG, encode({"o": {"name": "camdetect"}, "avty": [{"t": owner}]}))
         self.assertEqual(before, len(self.handlers))
-        for number in range(MAX_OWNERS + 5):
-            self.hear(CONFIG, said_by(Topics(prefix="", node_id=f"n{number}")))
-        self.assertEqual(before + MAX_OWNERS, len(self.handlers))
+        for number in range(MAX_DAEMONS + 5):
+            self.receive(CONFIG, announced_by(Topics(prefix="", node_id=f"n{number}")))
+        self.assertEqual(before + MAX_DAEMONS, len(self.handlers))
 
     def test_a_will_that_is_none(self) -> None:
         """Whatever stands on its will topic, a daemon is alive only when that says so."""
-        self.hear(CONFIG, said_by(OTHER))
+        self.receive(CONFIG, announced_by(OTHER))
         for payload in (b"", b"{", b"[]", b'{"status":7}', b"[" * 100_000):
-            self.hear(OTHER.lwt, payload)
-            self.assertFalse(self.announcer.elsewhere(CONFIG))
+            self.receive(OTHER.lwt, payload)
+            self.assertFalse(self.output.others.holds(CONFIG))

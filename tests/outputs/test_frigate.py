@@ -6,21 +6,18 @@ from dataclasses import replace
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.outputs.case import CAMERA, MAIN, NAME, SUB
 from tests.outputs.frigate_rules import faults, for_ffmpeg, substituted
-from twisted_detector.model import Camera, Login, Secret, Stream
-from twisted_detector.outputs.frigate.document import FrigateOptions, Worded, document, fit, word
-from twisted_detector.outputs.stream_choice import choose, consumer_name, variable
+from twisted_detector.model import Camera, Login, Secret
+from twisted_detector.outputs.frigate.document import FrigateOptions, build, configuration, fit_version
+from twisted_detector.outputs.stream_choice import StreamDocument
 
-MAIN = Stream("rtsp://10.0.0.9:554/main", "Main", "p0", codec="H265", width=2560, height=1440, fps=20.0)
-SUB = Stream("rtsp://10.0.0.9:554/sub", "Sub", "p1", codec="H264", width=640, height=360, fps=15.0)
-CAMERA = Camera("024000000001", "024000000001", "10.0.0.9", name="Front door", streams=(MAIN, SUB), last_validated=1.0)
-NAME = CAMERA.id
 MINORS = (14, 15, 16, 17, 18)
 
 
-def worded(camera: Camera = CAMERA, login: Login | None = None, **options: object) -> Worded:
+def built(camera: Camera = CAMERA, login: Login | None = None, **options: object) -> StreamDocument:
     logins = {camera.id: login} if login is not None else {}
-    return word([camera], logins, FrigateOptions(**options))  # type: ignore[arg-type]
+    return build([camera], logins, FrigateOptions(**options))  # type: ignore[arg-type]
 
 
 def refused(configuration: object, minor: int, environment: dict[str, str] | None = None) -> list[str]:
@@ -30,7 +27,7 @@ def refused(configuration: object, minor: int, environment: dict[str, str] | Non
 class Blocks(SynchronousTestCase):
     def test_two_streams(self) -> None:
         """The main stream is recorded, the sub stream looked at in its own size; the rest is left to the user."""
-        block = worded().entries[NAME]
+        block = built().entries[NAME]
         self.assertEqual(
             block,
             {
@@ -49,12 +46,12 @@ class Blocks(SynchronousTestCase):
 
     def test_one_stream(self) -> None:
         """A camera with one stream gives both roles to it."""
-        block = worded(replace(CAMERA, streams=(replace(SUB, fps=2.4),))).entries[NAME]
+        block = built(replace(CAMERA, streams=(replace(SUB, fps=2.4),))).entries[NAME]
         self.assertEqual([one["roles"] for one in block["ffmpeg"]["inputs"]], [["detect", "record"]])
         self.assertEqual(block["detect"]["fps"], 2)
 
     def test_every_version_takes_it(self) -> None:
-        """No version from 0.14 to 0.18 refuses what is worded for it, with logins or without, plain or published."""
+        """No version from 0.14 to 0.18 refuses what is built for it, with logins or without, plain or published."""
         strange = replace(MAIN, url="rtsp://10.0.0.9/a{1}b@c?user=x&password=y{z}")
         camera = replace(
             CAMERA,
@@ -67,9 +64,9 @@ class Blocks(SynchronousTestCase):
         for minor in MINORS:
             for login in logins:
                 for publish in (False, True):
-                    told = worded(camera, login, version=f"0.{minor}", publish_credentials=publish)
+                    told = built(camera, login, version=f"0.{minor}", publish_credentials=publish)
                     values = {name: secret.reveal() for name, secret in told.variables.items()}
-                    self.assertEqual(refused(document(told.entries), minor, values), [], (minor, publish))
+                    self.assertEqual(refused(configuration(told.entries), minor, values), [], (minor, publish))
 
     def test_the_predecessors_block_is_refused(self) -> None:
         """The rules that judge here do refuse what the predecessor wrote: clips, description, a role given twice."""
@@ -95,28 +92,28 @@ class Blocks(SynchronousTestCase):
 
     def test_names_for_people(self) -> None:
         """friendly_name is for 0.17 and later: as configured, and as a running Frigate says of itself."""
-        self.assertNotIn("friendly_name", worded(version="0.16").entries[NAME])
-        entries = worded(version="0.18").entries
+        self.assertNotIn("friendly_name", built(version="0.16").entries[NAME])
+        entries = built(version="0.18").entries
         for version, there in (("0.16.4-2a8a4b5", False), ("0.17.0", True), ("0.18.0-beta1", True), ("1.0.0", True)):
-            self.assertEqual("friendly_name" in fit(entries, version)[NAME], there, version)
-        shown = worded(replace(CAMERA, name="a\x1b[31m" + "b" * 200)).entries[NAME]["friendly_name"]
+            self.assertEqual("friendly_name" in fit_version(entries, version)[NAME], there, version)
+        shown = built(replace(CAMERA, name="a\x1b[31m" + "b" * 200)).entries[NAME]["friendly_name"]
         self.assertEqual((len(shown), shown[:6]), (80, "a[31mb"))
 
     def test_a_new_name_changes_no_key(self) -> None:
         """A camera that is renamed keeps its name in Frigate; only what people read changes."""
-        before, after = worded().entries, worded(replace(CAMERA, name="Back door")).entries
+        before, after = built().entries, built(replace(CAMERA, name="Back door")).entries
         self.assertEqual(list(before), list(after))
         self.assertEqual({key for key in before[NAME] if before[NAME][key] != after[NAME][key]}, {"friendly_name"})
 
     def test_never_proved(self) -> None:
         """A camera of which no stream was ever proved is not told; one that is away for now is."""
-        self.assertEqual(worded(replace(CAMERA, last_validated=0.0)).entries, {})
-        self.assertEqual(worded().entries, worded(replace(CAMERA, reason="away")).entries)
+        self.assertEqual(built(replace(CAMERA, last_validated=0.0)).entries, {})
+        self.assertEqual(built().entries, built(replace(CAMERA, reason="away")).entries)
 
     def test_ptz(self) -> None:
         """A camera that turns gets an onvif block, host and port as they are, the login by variables of its own."""
         camera = replace(CAMERA, capabilities=("ptz",), onvif_url="http://10.0.0.9:8000/onvif/device_service")
-        told = worded(camera, Login("admin", Secret("a b")))
+        told = built(camera, Login("admin", Secret("a b")))
         prefix = "FRIGATE_024000000001_ONVIF"
         self.assertEqual(
             told.entries[NAME]["onvif"],
@@ -127,7 +124,7 @@ class Blocks(SynchronousTestCase):
 
 class Secrets(SynchronousTestCase):
     def reaches_ffmpeg(self, login: Login, *, publish: bool) -> str:
-        told = worded(login=login, publish_credentials=publish)
+        told = built(login=login, publish_credentials=publish)
         values = {name: secret.reveal() for name, secret in told.variables.items()}
         return for_ffmpeg(substituted(told.entries[NAME]["ffmpeg"]["inputs"][0]["path"], values))
 
@@ -153,8 +150,8 @@ class Secrets(SynchronousTestCase):
         camera = replace(
             CAMERA, streams=(replace(MAIN, url="rtsp://10.0.0.9/user=admin_password=hunter2_channel=1"), SUB)
         )
-        told = worded(camera, Login("boss", Secret("hunter3")))
-        text = repr(document(told.entries))
+        told = built(camera, Login("boss", Secret("hunter3")))
+        text = repr(configuration(told.entries))
         for word_ in ("hunter2", "hunter3", "boss"):
             self.assertNotIn(word_, text)
         self.assertIn("hunter2", told.variables["FRIGATE_024000000001_MAIN_PATH"].reveal())
@@ -162,43 +159,6 @@ class Secrets(SynchronousTestCase):
 
     def test_published(self) -> None:
         """With it, the predecessor's behaviour is back: the login stands in the URL, and there are no variables."""
-        told = worded(login=Login("boss", Secret("hunter3")), publish_credentials=True)
+        told = built(login=Login("boss", Secret("hunter3")), publish_credentials=True)
         self.assertEqual(told.entries[NAME]["ffmpeg"]["inputs"][1]["path"], "rtsp://boss:hunter3@10.0.0.9:554/sub")
         self.assertEqual(told.variables, {})
-
-
-class Choices(SynchronousTestCase):
-    def sizes(self, *sizes: tuple[int, int]) -> tuple[int, int]:
-        streams = tuple(
-            Stream(f"rtsp://h/{n}", codec="H264", width=width, height=height) for n, (width, height) in enumerate(sizes)
-        )
-        choice = choose(replace(CAMERA, streams=streams))
-        assert choice is not None
-        return int(choice.main.url[-1]), int(choice.sub.url[-1])
-
-    def test_sizes(self) -> None:
-        """The largest is recorded; looked at is the largest that is not too large, else the smallest."""
-        self.assertEqual(self.sizes((640, 360), (2560, 1440), (1280, 720)), (1, 2))
-        self.assertEqual(self.sizes((3840, 2160), (2560, 1440), (1920, 1080)), (0, 2))
-        self.assertEqual(self.sizes((1920, 1080), (1920, 1080)), (0, 0))
-        self.assertEqual(self.sizes((0, 0), (0, 0)), (0, 1))
-        self.assertEqual(self.sizes((640, 360)), (0, 0))
-
-    def test_usable(self) -> None:
-        """JPEG is taken only where there is nothing else; what is no RTSP never."""
-        jpeg = replace(SUB, codec="JPEG", width=4000, height=3000)
-        for streams, main in (((jpeg, MAIN, SUB), MAIN), ((jpeg,), jpeg)):
-            choice = choose(replace(CAMERA, streams=streams))
-            assert choice is not None
-            self.assertIs(choice.main, main)
-        for url in ("http://h/x", "rtsp://h/a b", "rtsp://h/a\nb"):
-            self.assertIsNone(choose(replace(CAMERA, streams=(replace(MAIN, url=url),))))
-
-    def test_names(self) -> None:
-        """An id is its own name; one that Frigate would not take becomes another, and different ids stay different."""
-        self.assertEqual(consumer_name("urn-uuid-1_2"), "urn-uuid-1_2")
-        self.assertRegex(consumer_name("Büro.1"), r"^[a-z0-9_-]+$")
-        self.assertNotEqual(consumer_name("a.b"), consumer_name("a:b"))
-        self.assertEqual(variable("FRIGATE", "0240ab", "USER"), "FRIGATE_0240AB_USER")
-        self.assertRegex(variable("FRIGATE", "a-b", "USER"), r"^FRIGATE_[A-Z0-9_]+$")
-        self.assertNotEqual(variable("FRIGATE", "a-b", "USER"), variable("FRIGATE", "a_b", "USER"))

@@ -6,9 +6,9 @@ from dataclasses import replace
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.outputs.test_frigate import CAMERA, MAIN, NAME, SUB
+from tests.outputs.case import CAMERA, MAIN, NAME, SUB
 from twisted_detector.model import Login, Secret, Stream
-from twisted_detector.outputs.go2rtc.document import ALWAYS, NEVER, Go2rtcOptions, rotates, word
+from twisted_detector.outputs.go2rtc.document import ALWAYS, NEVER, Go2rtcOptions, build, rotates
 
 LOGIN = Login("admin", Secret("p@ss {1}"))
 
@@ -16,7 +16,7 @@ LOGIN = Login("admin", Secret("p@ss {1}"))
 class Streams(SynchronousTestCase):
     def test_names_and_sources(self) -> None:
         """Main under the camera's name, sub with _sub; logins are variables whose values are percent-encoded."""
-        told = word([CAMERA], {NAME: LOGIN}, Go2rtcOptions())
+        told = build([CAMERA], {NAME: LOGIN}, Go2rtcOptions())
         user = "${CAMDETECT_024000000001_USER}:${CAMDETECT_024000000001_PASSWORD}@10.0.0.9:554"
         self.assertEqual(told.entries, {NAME: [f"rtsp://{user}/main"], f"{NAME}_sub": [f"rtsp://{user}/sub"]})
         values = {name: secret.reveal() for name, secret in told.variables.items()}
@@ -26,7 +26,7 @@ class Streams(SynchronousTestCase):
 
     def test_published(self) -> None:
         """For the API, and with PUBLISH_CREDENTIALS, the source is whole."""
-        told = word([CAMERA], {NAME: LOGIN}, Go2rtcOptions("cam-", publish_credentials=True))
+        told = build([CAMERA], {NAME: LOGIN}, Go2rtcOptions("cam-", publish_credentials=True))
         self.assertEqual(told.entries["cam-" + NAME], ["rtsp://admin:p%40ss%20%7B1%7D@10.0.0.9:554/main"])
         self.assertEqual(told.variables, {})
 
@@ -36,11 +36,11 @@ class Streams(SynchronousTestCase):
         source = "onvif://${CAMDETECT_024000000001_USER}:${CAMDETECT_024000000001_PASSWORD}@10.0.0.9:2020?subtype=p0"
         logins = {NAME: LOGIN}
         for option, rotating, asked in (("rotating", False, False), ("rotating", True, True), (ALWAYS, False, True)):
-            told = word([camera], logins, Go2rtcOptions(onvif=option), rotating=frozenset({NAME} if rotating else ()))
+            told = build([camera], logins, Go2rtcOptions(onvif=option), rotating=frozenset({NAME} if rotating else ()))
             self.assertEqual(told.entries[NAME] == [source], asked)
-        told = word([camera], logins, Go2rtcOptions(onvif=NEVER), rotating=frozenset({NAME}))
+        told = build([camera], logins, Go2rtcOptions(onvif=NEVER), rotating=frozenset({NAME}))
         self.assertTrue(told.entries[NAME][0].startswith("rtsp://"))
-        told = word([replace(camera, onvif_url="")], {}, Go2rtcOptions(onvif=ALWAYS))
+        told = build([replace(camera, onvif_url="")], {}, Go2rtcOptions(onvif=ALWAYS))
         self.assertEqual(told.entries[NAME], [MAIN.url])
 
     def test_rotating(self) -> None:

@@ -9,7 +9,8 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.facts import A, stream
+from tests.facts import A
+from tests.outputs.case import CONFIG, HOME_CAMERA as CAMERA, NODE_CONFIG, SEEN
 from twisted_detector.events import (
     CameraChanged,
     CameraDiscovered,
@@ -35,24 +36,6 @@ from twisted_detector.outputs.homeassistant.payloads import (
 from twisted_detector.outputs.topics import Topics
 
 TOPICS = Topics(prefix="", node_id="node1")
-CAMERA = Camera(
-    id="02000000000a",
-    device_id="02000000000a",
-    address="10.0.0.6",
-    mac=A,
-    name="Front door",
-    manufacturer="Acme",
-    model="M1",
-    serial_number="77",
-    firmware_version="1.2",
-    streams=(stream(codec="H264", width=640, height=360),),
-    status=Status.ONLINE,
-    since=50.0,
-    last_seen=100.0,
-)
-CONFIG = "homeassistant/device/camdetect_02000000000a/config"
-NODE_CONFIG = "homeassistant/device/camdetect_node_node1/config"
-SEEN = "camera/seen/02000000000a"
 PICTURE = Picture(CAMERA.id, b"\xff\xd8" * 50, "image/jpeg", 1.0, "snapshot")
 
 
@@ -255,16 +238,17 @@ class OutputTests(SynchronousTestCase):
             ],
             mine,
         )
-        self.assertEqual(set(mine), self.output.wanted(CAMERA))
-        self.assertEqual(set(said) - set(mine), self.output.wanted(None))
+        self.assertEqual(set(mine), self.output.expected_topics(CAMERA))
+        self.assertEqual(set(said) - set(mine), self.output.expected_topics(None))
         emptied = self.say(CameraForgotten(at=1.0, camera=CAMERA))
         self.assertEqual([*mine, SEEN], [message.topic for message in emptied if not message.payload])
         self.output = self.make(by_component=True)
-        self.assertFalse({topic for topic in self.output.wanted(CAMERA) if "/image/" in topic})
+        self.assertFalse({topic for topic in self.output.expected_topics(CAMERA) if "/image/" in topic})
 
     def test_elsewhere(self) -> None:
         """What another living daemon announced is neither said over nor removed."""
-        self.output.elsewhere = lambda topic: topic == CONFIG
+        self.output.others.record(CONFIG, "n/lwt")
+        self.output.others.set_alive("n/lwt", True)
         for event in (CameraDiscovered(at=1.0, camera=CAMERA), CameraForgotten(at=1.0, camera=CAMERA)):
             self.assertNotIn(CONFIG, [message.topic for message in self.say(event)])
 

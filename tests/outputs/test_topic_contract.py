@@ -10,13 +10,13 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.contract import TOPICS, faults, known
 from tests.facts import PLAYS, A, inspection, sighting, stream
-from tests.outputs.test_topics import CAMERA, PayloadTests
+from tests.outputs.case import CAMERA_EVENTS, TOPIC_CAMERA as CAMERA
 from twisted_detector.bus import Bus
 from twisted_detector.config.load import load
 from twisted_detector.errors import ConfigError
 from twisted_detector.events import CameraEvent, ConnectionEvent, Event
 from twisted_detector.model import Message
-from twisted_detector.mqtt.presence import presence
+from twisted_detector.mqtt.presence import presence_payload
 from twisted_detector.operations.process_stats import ProcessStats, ReactorLag
 from twisted_detector.outputs.topics import Topics, TopicsOutput
 from twisted_detector.registry.registry import Registry
@@ -38,7 +38,7 @@ class CheckerTests(SynchronousTestCase):
 
     def test_it_can_fail(self) -> None:
         """Each kind of fault is found."""
-        document = json.loads(presence("n", "online", at=1.0, session=1))
+        document = json.loads(presence_payload("n", "online", at=1.0, session=1))
         topic = "system/camera_detector_health/n/lwt"
 
         def of(document: Any, *, topic: str = topic, retained: bool = True, qos: int = 1) -> int:
@@ -67,7 +67,7 @@ class TopicTests(ContractCase):
         self.sound(messages)
         return messages
 
-    EVENTS: tuple[CameraEvent, ...] = tuple(event for event, _, _ in PayloadTests.EVENTS)
+    EVENTS: tuple[CameraEvent, ...] = tuple(event for event, _, _ in CAMERA_EVENTS)
 
     def test_discovery(self) -> None:
         """camera/discovery/<id> of every event; empty and retained when the camera is forgotten."""
@@ -94,7 +94,7 @@ class TopicTests(ContractCase):
         """Will, birth and clean end."""
         topic = Topics(prefix="", node_id="node").lwt
         for status, reason in (("offline", None), ("online", None), ("offline", "shutdown")):
-            payload = presence("node", status, at=1.0, session=3, reason=reason)
+            payload = presence_payload("node", status, at=1.0, session=3, reason=reason)
             self.assertEqual([], faults(topic, payload, retained=True, qos=1))
             document = json.loads(payload)
             self.assertEqual(("camera_detector", status), (document["service"], document["status"]))
@@ -150,15 +150,17 @@ class LifeTests(ContractCase):
         bus = Bus()
         bus.subscribe(Speaker())  # type: ignore[arg-type]
         registry = Registry(bus.emit, missed_limit=1)
-        seen = registry.observe(sighting("10.0.0.5", A, scopes=("onvif://x",)), 1.0)
+        seen = registry.record_sighting(sighting("10.0.0.5", A, scopes=("onvif://x",)), 1.0)
         assert seen is not None
         key = seen.key
-        registry.inspected(key, inspection("10.0.0.5", stream(codec="H264"), clock_offset=99.0, login="admin"), 2.0)
-        registry.checked(key, {"rtsp://10.0.0.5:554/main": PLAYS}, 3.0)
-        registry.observe(sighting("10.0.0.6", A), 4.0)
-        registry.refused(key, "it wants a login", 5.0)
-        registry.busy(key, "453", 6.0)
-        registry.departed("10.0.0.6", 7.0)
+        registry.record_inspection(
+            key, inspection("10.0.0.5", stream(codec="H264"), clock_offset=99.0, login="admin"), 2.0
+        )
+        registry.record_check(key, {"rtsp://10.0.0.5:554/main": PLAYS}, 3.0)
+        registry.record_sighting(sighting("10.0.0.6", A), 4.0)
+        registry.record_auth_required(key, "it wants a login", 5.0)
+        registry.record_busy(key, "453", 6.0)
+        registry.record_departure("10.0.0.6", 7.0)
         self.assertTrue(registry.forget(registry.cameras()[0].id, 8.0))
         self.sound(messages)
         statuses = [json.loads(m.payload)["status"] for m in messages if "/status/" in m.topic and m.payload]

@@ -10,9 +10,9 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.facts import PLAYS, A, B, inspection, sighting, stream
+from tests.outputs.case import CAMERA_EVENTS, TOPIC_CAMERA as CAMERA
 from twisted_detector.bus import Bus
 from twisted_detector.events import (
-    CameraChanged,
     CameraDiscovered,
     CameraEvent,
     CameraForgotten,
@@ -21,16 +21,9 @@ from twisted_detector.events import (
     CameraOnline,
     CameraRestored,
     CameraTrouble,
-    ClockSkewed,
     ConnectionEvent,
-    CredentialAccepted,
-    CredentialRefused,
-    DevicesMerged,
-    DeviceSplit,
     Event,
-    IdentityConflict,
     PictureTaken,
-    StreamChanged,
     SweepFinished,
 )
 from twisted_detector.model import Camera, Message, Priority, Status
@@ -41,16 +34,6 @@ from twisted_detector.testing.doubles import RecordingPublisher
 
 STAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z\Z")
 DISCOVERY, STATUS, EVENT = (f"camera/{kind}/x" for kind in ("discovery", "status", "event"))
-CAMERA = Camera(
-    id="x",
-    device_id="x",
-    address="10.0.0.6",
-    mac=A,
-    streams=(stream(),),
-    status=Status.ONLINE,
-    since=50.0,
-    last_seen=100.0,
-)
 
 
 def stamps(document: Any) -> list[str]:
@@ -165,28 +148,9 @@ class PayloadTests(TopicsCase):
             [(message.topic, message.retain) for message in self.say(CameraRestored(at=100.0, camera=CAMERA))],
         )
 
-    EVENTS: tuple[tuple[CameraEvent, str, dict[str, Any]], ...] = (
-        (CameraDiscovered(100.0, CAMERA), "discovered", {}),
-        (CameraChanged(100.0, CAMERA), "changed", {}),
-        (CameraMoved(100.0, CAMERA, "a", "b"), "moved", {"old_ip": "a", "new_ip": "b"}),
-        (CameraOnline(100.0, CAMERA), "online", {}),
-        (CameraOffline(100.0, CAMERA, "why"), "offline", {"reason": "why"}),
-        (CameraTrouble(100.0, CAMERA, "why"), "trouble", {"reason": "why"}),
-        (StreamChanged(100.0, CAMERA, (), ()), "stream_changed", {"old_streams": [], "new_streams": []}),
-        (CameraForgotten(100.0, CAMERA), "forgotten", {}),
-        (CredentialAccepted(100.0, CAMERA, "admin"), "credential_accepted", {"login": "admin"}),
-        (CredentialRefused(100.0, CAMERA, ("a",), "why"), "credential_refused", {"logins": ["a"], "reason": "why"}),
-        (ClockSkewed(100.0, CAMERA, 7.00049), "clock_skew", {"offset_s": 7.0}),
-        (IdentityConflict(100.0, CAMERA, "epr", "v", "y"), "identity_conflict",
-         {"kind": "epr", "value": "v", "other_device_id": "y"}),
-        (DevicesMerged(100.0, CAMERA, "y", ("y", "y_2"), "why"), "merged",
-         {"merged_device_id": "y", "merged_camera_ids": ["y", "y_2"], "reason": "why"}),
-        (DeviceSplit(100.0, CAMERA, "y", "why"), "split", {"other_device_id": "y", "reason": "why"}),
-    )  # fmt: skip
-
     def test_events(self) -> None:
         """Every event is told once on its topic, not retained, QoS 1, for a day, with what belongs to it."""
-        for event, name, detail in self.EVENTS:
+        for event, name, detail in CAMERA_EVENTS:
             [message] = [message for message in self.say(event) if message.topic == EVENT]
             self.assertEqual(
                 (1, False, Priority.EVENT, EVENT_LIFETIME),
@@ -199,7 +163,7 @@ class PayloadTests(TopicsCase):
 
     def test_both_documents_at_every_event(self) -> None:
         """Whatever happens to a camera that stays, both its retained documents are said, QoS 1, as state, for ever."""
-        for event, name, _ in self.EVENTS:
+        for event, name, _ in CAMERA_EVENTS:
             if name != "forgotten":
                 retained = [message for message in self.say(event) if message.retain]
                 self.assertEqual([DISCOVERY, STATUS], [message.topic for message in retained], name)
@@ -233,7 +197,7 @@ class PayloadTests(TopicsCase):
     def test_stamps(self) -> None:
         """Every time in every payload is RFC 3339 with one Z."""
         found = [
-            stamp for event, _, _ in self.EVENTS for _, _, document in self.told(event) for stamp in stamps(document)
+            stamp for event, _, _ in CAMERA_EVENTS for _, _, document in self.told(event) for stamp in stamps(document)
         ]
         self.assertGreater(len(found), 40)
         self.assertEqual([], [stamp for stamp in found if not STAMP.match(stamp)])
@@ -268,14 +232,14 @@ class EndToEndTests(SynchronousTestCase):
         return Registry(bus.emit, missed_limit=2), publisher
 
     def see(self, address: str = "10.0.0.5", now: float = 1.0, mac: Any = A, **more: Any) -> int:
-        seen = self.registry.observe(sighting(address, mac, **more), now)
+        seen = self.registry.record_sighting(sighting(address, mac, **more), now)
         assert seen is not None
         return seen.key
 
     def test_a_move_as_consumers_see_it(self) -> None:
         """ip_changed, then the state with the new address in everything that is retained."""
         key = self.see()
-        self.registry.inspected(key, inspection("10.0.0.5"), 2.0)
+        self.registry.record_inspection(key, inspection("10.0.0.5"), 2.0)
         self.publisher.messages.clear()
         self.see("10.0.0.6", 3.0)
         told = [(m.retain, json.loads(m.payload)["status"]) for m in self.publisher.messages if "/status/" in m.topic]
@@ -288,15 +252,15 @@ class EndToEndTests(SynchronousTestCase):
         """Whatever happened last, what was saved at the last event gives the retained documents that the broker has."""
         key = self.see(reference="r")
         deeds = (
-            lambda now: self.registry.inspected(key, inspection("10.0.0.5", clock_offset=now * 100), now),
-            lambda now: self.registry.checked(key, {"rtsp://10.0.0.5:554/main": PLAYS}, now),
+            lambda now: self.registry.record_inspection(key, inspection("10.0.0.5", clock_offset=now * 100), now),
+            lambda now: self.registry.record_check(key, {"rtsp://10.0.0.5:554/main": PLAYS}, now),
             lambda now: self.see(now=now, method="other"),
             lambda now: self.see("10.0.0.66", now=now, mac=B, reference="r"),
-            lambda now: self.registry.inspected(
+            lambda now: self.registry.record_inspection(
                 key, inspection("10.0.0.5", model=f"m{now}", clock_offset=now * 100), now
             ),
-            lambda now: self.registry.busy(key, "453", now),
-            lambda now: self.registry.departed("10.0.0.5", now),
+            lambda now: self.registry.record_busy(key, "453", now),
+            lambda now: self.registry.record_departure("10.0.0.5", now),
             lambda now: self.see("10.0.0.6", now=now),
         )
         for number, deed in enumerate(deeds):
@@ -311,9 +275,9 @@ class EndToEndTests(SynchronousTestCase):
     def test_equal_facts_give_equal_bytes(self) -> None:
         """Two daemons that learn the same say the same bytes."""
         for registry in (first := self.start(), second := self.start()):
-            seen = registry[0].observe(sighting("10.0.0.5", A, scopes=("b", "a")), 1.0)
+            seen = registry[0].record_sighting(sighting("10.0.0.5", A, scopes=("b", "a")), 1.0)
             assert seen is not None
-            registry[0].inspected(seen.key, inspection("10.0.0.5"), 2.0)
+            registry[0].record_inspection(seen.key, inspection("10.0.0.5"), 2.0)
         self.assertEqual(first[1].messages, second[1].messages)
 
     def test_no_login_in_any_message(self) -> None:
@@ -321,13 +285,13 @@ class EndToEndTests(SynchronousTestCase):
         key = self.see(xaddrs=("http://canary:canary@10.0.0.5/o",))
         evil = replace(stream(), url="rtsp://canary:canary@10.0.0.5:554/user=canary_password=canary_channel=1.sdp")
         url = "http://canary:canary@10.0.0.5/s?user=canary&pwd=canary"
-        self.registry.inspected(
+        self.registry.record_inspection(
             key, inspection("10.0.0.5", evil, onvif_url=url, http_url=url, snapshot_url=url, clock_offset=99.0), 2.0
         )
         self.see("10.0.0.6", 3.0, xaddrs=(url,))
-        self.registry.refused(key, "it wants a login", 4.0)
-        self.registry.inspected(key, inspection("10.0.0.6", evil), 5.0)
-        self.registry.departed("10.0.0.6", 6.0)
+        self.registry.record_auth_required(key, "it wants a login", 4.0)
+        self.registry.record_inspection(key, inspection("10.0.0.6", evil), 5.0)
+        self.registry.record_departure("10.0.0.6", 6.0)
         self.assertGreater(len(self.publisher.messages), 15)
         for message in self.publisher.messages:
             self.assertNotIn(b"canary", message.payload)

@@ -36,7 +36,7 @@ class Counting:
         found = dict(self._before)
         if self._fleet is not None:
             for name in NAMES:
-                found[name] += getattr(self._fleet.cameras[0].guard, name)
+                found[name] += getattr(self._fleet.cameras[0].access, name)
         return found
 
     async def begin(self) -> None:

@@ -1,21 +1,16 @@
-"""The worked examples in ``plugins/``, loaded as the daemon loads them, against doubles in memory."""
+"""The worked examples in plugins/: each does what its docstring says."""
 
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 from twisted.internet.defer import Deferred, maybeDeferred
-from twisted.internet.task import Clock
-from twisted.trial.unittest import SynchronousTestCase
-from zope.interface import Interface
 from zope.interface.verify import verifyObject
 
-from twisted_detector import plugins as plugin_package
+from tests.plugins.case import START, Site
 from twisted_detector.errors import QueueFull
 from twisted_detector.events import CameraOnline, ConnectionEvent
 from twisted_detector.interfaces import (
@@ -24,140 +19,10 @@ from twisted_detector.interfaces import (
     IEventListener,
     IListenerMaker,
     IServiceExtension,
-    MakerContext,
 )
 from twisted_detector.model import Camera, Priority
 from twisted_detector.model.encoding import rfc3339
-from twisted_detector.service import plugin_loader
-from twisted_detector.testing.doubles import RecordingPublisher
 from twisted_detector.testing.lan import RecordingSink
-from twisted_detector.testing.subscriber import MemorySubscriber
-
-START = 1_700_000_000.0
-EXAMPLES = {"addresses", "jsonl", "telemetry", "consensus", "actuator"}
-
-
-class Site(SynchronousTestCase):
-    """A clock, a broker in memory and a folder for state."""
-
-    def setUp(self) -> None:
-        self.clock = Clock()
-        self.clock.advance(START)
-        self.publisher = RecordingPublisher()
-        self.subscriber = MemorySubscriber(self.clock)
-        self.folder = Path(self.mktemp())
-        self.folder.mkdir()
-        paths = list(plugin_package.__path__)
-        self.addCleanup(setattr, plugin_package, "__path__", paths)
-        plugin_package.__path__ = list(paths)
-        plugin_loader.look_in([plugin_loader.CHECKOUT_PLUGINS])
-
-    def context(self, **settings: Any) -> MakerContext:
-        return MakerContext(
-            reactor=self.clock,
-            config=SimpleNamespace(state_dir=self.folder, web_enabled=False),
-            settings=settings,
-            publish=self.publisher.publish,
-            subscribe=self.subscriber.subscribe,
-            parts={},
-        )
-
-    def maker(self, kind: type[Interface], name: str) -> Any:
-        return next(maker for maker in plugin_loader.makers(kind, [name]) if maker.name == name)
-
-    def documents(self, topic: str) -> list[dict[str, Any]]:
-        return [json.loads(message.payload) for message in self.publisher.messages if message.topic == topic]
-
-
-class Loading(Site):
-    def load(self, source: str, name: str = "camdetect_mine") -> Path:
-        """A folder with one plugin of the user."""
-        folder = self.folder / "mine"
-        folder.mkdir(exist_ok=True)
-        (folder / f"{name}.py").write_text(source)
-        plugin_loader.look_in([folder])
-        self.addCleanup(sys.modules.pop, f"twisted_detector.plugins.{name}", None)
-        return folder / f"{name}.py"
-
-    def names(self, *wanted: str) -> set[str]:
-        kinds = (IDiscovererMaker, IListenerMaker, IServiceExtension)
-        return {maker.name for kind in kinds for maker in plugin_loader.makers(kind, wanted)}
-
-    def without_ours(self) -> None:
-        """What the built-in makers make wants a whole daemon around it: here only those of users are made."""
-        all_makers = plugin_loader.makers
-
-        def makers_of_users(kind: type[Interface], wanted: Any = ()) -> list[Any]:
-            found = all_makers(kind, wanted)
-            return [maker for maker in found if not type(maker).__module__.startswith(plugin_loader.BUILTIN)]
-
-        self.patch(plugin_loader, "makers", makers_of_users)
-
-    def test_found(self) -> None:
-        """All examples are found where they lie, none is broken, and each asks for its settings by its name."""
-        self.assertEqual({}, plugin_loader.broken())
-        self.assertLessEqual(EXAMPLES, self.names())
-
-    def test_off_without_settings(self) -> None:
-        """An example without settings makes nothing."""
-        kinds = {"addresses": IDiscovererMaker, "jsonl": IListenerMaker}
-        for name in EXAMPLES:
-            self.assertIsNone(self.maker(kinds.get(name, IServiceExtension), name).make(self.context()))
-
-    def test_wanted(self) -> None:
-        """PLUGINS chooses among the user's plugins; built-in ones are always there."""
-        chosen = self.names("jsonl")
-        self.assertIn("jsonl", chosen)
-        self.assertEqual(set(), chosen & (EXAMPLES - {"jsonl"}))
-        self.assertLessEqual({"wsdiscovery", "neighboursweep"}, chosen)
-
-    def test_settings(self) -> None:
-        """Each plugin gets its own table of the configuration file and no other's."""
-        self.without_ours()
-        settings = {"consensus": {"topic": "d/+", "decision": "d", "kinds": ["fire"]}, "actuator": {}}
-        made = plugin_loader.make_all(
-            IServiceExtension, self.context(), settings=settings, wanted=["consensus", "actuator", "telemetry"]
-        )
-        self.assertEqual(["d/+"], [service.topic for service in made])
-
-    def test_failing_maker(self) -> None:
-        """A maker that fails is logged and left out; the others are made."""
-        self.without_ours()
-        settings = {
-            "consensus": {"topic": "no plus sign", "decision": "d", "kinds": []},
-            "telemetry": {"path": "/none", "topic": "t"},
-        }
-        made = plugin_loader.make_all(IServiceExtension, self.context(), settings=settings)
-        self.assertEqual(["t"], [service.topic for service in made])
-        self.assertEqual(1, len(self.flushLoggedErrors(ValueError)))
-
-    def test_broken_file(self) -> None:
-        """A file that cannot be imported is named with the reason; the others are found all the same."""
-        path = self.load("import nothing_of_that_name\n", "camdetect_broken")
-        self.assertEqual(
-            {str(path): "ModuleNotFoundError: No module named 'nothing_of_that_name'"}, plugin_loader.broken()
-        )
-        self.assertLessEqual(EXAMPLES, self.names())
-        self.flushLoggedErrors(ModuleNotFoundError)
-
-    def test_user_folder(self) -> None:
-        """A file in another folder is a plugin like any other, after the built-in ones."""
-        self.without_ours()
-        self.load(
-            "from twisted.plugin import IPlugin\n"
-            "from zope.interface import implementer\n"
-            "from twisted_detector.interfaces import IServiceExtension\n"
-            "@implementer(IPlugin, IServiceExtension)\n"
-            "class Maker:\n"
-            "    name = 'mine'\n"
-            "    def make(self, context):\n"
-            "        return dict(context.settings)\n"
-            "mine = Maker()\n"
-        )
-        made = plugin_loader.make_all(
-            IServiceExtension, self.context(), settings={"mine": {"a": 1}, "other": {"b": 2}}, wanted=["mine"]
-        )
-        self.assertEqual([{"a": 1}], made)
 
 
 class Addresses(Site):
@@ -254,7 +119,7 @@ class Consensus(Site):
 
     def see(self, camera: str, kind: str = "fire", age: float = 0.0) -> None:
         document = {"kind": kind, "timestamp": rfc3339(self.clock.seconds() - age)}
-        self.subscriber.say(f"detection/{camera}", json.dumps(document).encode())
+        self.subscriber.deliver(f"detection/{camera}", json.dumps(document).encode())
 
     @property
     def decisions(self) -> list[list[str]]:
@@ -340,7 +205,7 @@ class Consensus(Site):
             b"[" * 100_000,
         ]
         for payload in bad:
-            self.subscriber.say("detection/yard", payload)
+            self.subscriber.deliver("detection/yard", payload)
         self.see("x" * 101)
         self.see("door")
         self.assertEqual(len(bad) + 1, self.service.unreadable)
@@ -402,7 +267,7 @@ class Actuator(Site):
 
     def say(self, payload: bytes) -> dict[str, Any]:
         before = len(self.publisher.messages)
-        self.subscriber.say("site/siren/set", payload)
+        self.subscriber.deliver("site/siren/set", payload)
         answers = self.documents("site/siren/set/result")[before:]
         self.assertEqual(1, len(answers))
         return answers[0]
@@ -439,7 +304,7 @@ class Actuator(Site):
 
         self.service.in_thread = until_the_output
         document = {"id": "a", "on": True, "timestamp": rfc3339(START)}
-        self.subscriber.say("site/siren/set", json.dumps(document).encode())
+        self.subscriber.deliver("site/siren/set", json.dumps(document).encode())
         self.restart()
         answer = self.command("a")
         self.assertFalse(answer["ok"])
@@ -461,8 +326,8 @@ class Actuator(Site):
 
         self.service.in_thread = slowly
         payload = json.dumps({"id": "a", "on": True, "timestamp": rfc3339(START)}).encode()
-        self.subscriber.say("site/siren/set", payload)
-        self.subscriber.say("site/siren/set", payload)
+        self.subscriber.deliver("site/siren/set", payload)
+        self.subscriber.deliver("site/siren/set", payload)
         self.assertEqual([], self.publisher.messages)
         hold.callback(1)
         self.assertEqual([True, True], [answer["ok"] for answer in self.documents("site/siren/set/result")])

@@ -123,7 +123,7 @@ class World:
         if thing.kind in ("mute", "clone") and not looked_up:
             self.nameless.add(thing.address)
         port = thing.door or f"http://{thing.address}:80/onvif"
-        seen = self.registry.observe(
+        seen = self.registry.record_sighting(
             Sighting(
                 method="words" if words else "scan",
                 address=thing.address,
@@ -142,28 +142,28 @@ class World:
                 for other in self.things:
                     if other.on and other is not thing and other.id == camera.device_id:
                         raise Violation(f"{thing.name} was taken for {other.name}, which lives")
-        if seen.due and ask:
+        if seen.needs_inspection and ask:
             self.ask(seen.key)
         return seen.key
 
     def ask(self, key: int) -> None:
-        """An examiner visits a device of the registry where that believes it to be: whoever is there answers."""
+        """Inspect a device of the registry at the address where the registry believes it to be."""
         self.now += 0.1
         registry = self.registry
         if not registry.knows(key):
             return
         candidate = registry.candidate(key)
-        if not registry.stands_at(key, candidate.address):
-            registry.silent(key, "another device answers at its address", self.now)
+        if not registry.is_at(key, candidate.address):
+            registry.record_no_answer(key, "another device answers at its address", self.now)
             return
         there = [thing for thing in self.things if thing.on and thing.address == candidate.address]
         if candidate.xaddrs and there and there[0].door:
             there = [thing for thing in there if thing.door in candidate.xaddrs]
-        registry.asking(key, self.now)
+        registry.begin_inspection(key, self.now)
         if there:
-            registry.inspected(key, self.answer(there[0]), self.now)
+            registry.record_inspection(key, self.answer(there[0]), self.now)
         else:
-            registry.silent(key, "no answer", self.now)
+            registry.record_no_answer(key, "no answer", self.now)
 
     def answer(self, thing: Thing) -> Inspection:
         sources = ("a", "b", "c") if thing.kind == "recorder" else ("a",)
@@ -188,7 +188,7 @@ class World:
                 self.see(one, words=name == "announce", looked_up=flag or second % 3 == 0, ask=second % 2 == 0)
         elif name == "bye":
             if one.on and one.kind not in ("nat", "mute"):
-                self.registry.departed(one.address, self.now, reference=one.reference)
+                self.registry.record_departure(one.address, self.now, reference=one.reference)
                 one.on = False
         elif name == "power":
             one.on = not one.on
@@ -216,7 +216,7 @@ class World:
         }
         if victim.id not in lives:
             return  # who says so when it is away, or has no MAC of its own, is believed: nobody can know better
-        seen = self.registry.observe(
+        seen = self.registry.record_sighting(
             Sighting(
                 method="words",
                 address=FORGER,
@@ -228,7 +228,7 @@ class World:
             ),
             self.now,
         )
-        if seen is not None and seen.due:
+        if seen is not None and seen.needs_inspection:
             self.ask(seen.key)
 
     def free(self, wanted: str) -> str:

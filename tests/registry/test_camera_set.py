@@ -19,25 +19,25 @@ GONE = StreamReport(Proof.RTSP, validated=False, reason="404 Not Found")
 
 class CameraSetCase(SynchronousTestCase):
     def setUp(self) -> None:
-        self.heard = RecordingListener()
-        self.cameras = CameraSet(self.heard.handle)
+        self.listener = RecordingListener()
+        self.cameras = CameraSet(self.listener.handle)
         self.now = 100.0
 
     def inspect(self, *streams: object, **more: object) -> list[str]:
         self.now += 1
-        self.heard.take()
+        self.listener.take()
         told = inspection(ADDRESS, *streams, **more)  # type: ignore[arg-type]
         if more.pop("none", False):
             told = replace(told, streams=())
-        self.cameras.inspected("x", candidate(ADDRESS), (), told, self.now)
-        return self.heard.names()
+        self.cameras.record_inspection("x", candidate(ADDRESS), (), told, self.now)
+        return self.listener.names()
 
     def nothing(self, **more: object) -> list[str]:
         self.now += 1
-        self.heard.take()
+        self.listener.take()
         told = replace(inspection(ADDRESS, **more), streams=())  # type: ignore[arg-type]
-        self.cameras.inspected("x", candidate(ADDRESS), (), told, self.now)
-        return self.heard.names()
+        self.cameras.record_inspection("x", candidate(ADDRESS), (), told, self.now)
+        return self.listener.names()
 
     def camera(self, camera_id: str = "x") -> Camera:
         found = self.cameras.get(camera_id)
@@ -49,7 +49,7 @@ class InspectedTests(CameraSetCase):
     def test_first_sight(self) -> None:
         """A camera is discovered, then told to be online, both as it is."""
         self.assertEqual(["CameraDiscovered", "CameraOnline"], self.inspect(stream()))
-        self.assertEqual({Status.ONLINE}, {event.camera.status for event in self.heard.events})  # type: ignore[attr-defined]
+        self.assertEqual({Status.ONLINE}, {event.camera.status for event in self.listener.events})  # type: ignore[attr-defined]
         camera = self.camera()
         self.assertEqual(
             (101.0, 101.0, 101.0, 101.0), (camera.since, camera.first_seen, camera.last_seen, camera.last_validated)
@@ -85,14 +85,14 @@ class InspectedTests(CameraSetCase):
         """Other streams are told with the old and the new."""
         self.inspect(stream())
         self.assertEqual(["StreamChanged"], self.inspect(stream(), stream(path="sub")))
-        [event] = self.heard.events
+        [event] = self.listener.events
         self.assertEqual((1, 2), (len(event.old), len(event.new)))  # type: ignore[attr-defined]
 
     def test_what_is_not_online_does_not_play(self) -> None:
         """Whatever an inspector claims, a camera that is not online has no stream that plays, in any event."""
         for status in set(Status) - {Status.ONLINE}:
             self.inspect(stream(), status=status, reason="why")
-            for event in self.heard.events:
+            for event in self.listener.events:
                 self.assertFalse(any(one.validated for one in event.camera.streams))  # type: ignore[attr-defined]
             self.assertEqual((status, "why"), (self.camera().status, self.camera().reason))
 
@@ -130,7 +130,7 @@ class InspectedTests(CameraSetCase):
     def test_clock_skew(self) -> None:
         """A clock that is off by more than five seconds is told once, and once more when it is right again."""
         self.inspect(stream(), clock_offset=3.0)
-        self.assertNotIn("ClockSkewed", self.heard.names())
+        self.assertNotIn("ClockSkewed", self.listener.names())
         self.assertEqual(["ClockSkewed"], self.inspect(stream(), clock_offset=3600.0))
         self.assertEqual([], self.inspect(stream(), clock_offset=3602.0))
         self.assertEqual(3600.0, self.camera().clock_offset, "as it was told")
@@ -142,7 +142,7 @@ class InspectedTests(CameraSetCase):
         """A clock that was told to be off before the restart is told again only when it differs from that."""
         self.inspect(stream(), clock_offset=3600.0)
         saved = self.camera()
-        self.cameras = CameraSet(self.heard.handle)
+        self.cameras = CameraSet(self.listener.handle)
         self.cameras.restore(saved)
         self.assertNotIn("ClockSkewed", self.inspect(stream(), clock_offset=3601.0))
         self.assertEqual(["ClockSkewed"], self.inspect(stream(), clock_offset=0.0))
@@ -231,17 +231,17 @@ class StateTests(CameraSetCase):
             (PLAYS, ["StreamChanged", "CameraOnline"]),
             (PLAYS, []),
         ):
-            self.heard.take()
+            self.listener.take()
             self.now += 1
-            self.cameras.checked({url: report}, self.now)
-            self.assertEqual(names, self.heard.names())
-            for event in self.heard.events:
+            self.cameras.record_check({url: report}, self.now)
+            self.assertEqual(names, self.listener.names())
+            for event in self.listener.events:
                 self.assertEqual(event.camera.online, any(one.validated for one in event.camera.streams))  # type: ignore[attr-defined]
 
     def test_what_a_check_did_not_see_stays(self) -> None:
         """A report without codec or size leaves what is known."""
         self.inspect(stream(codec="H265", width=640))
-        self.cameras.checked({self.camera().primary_url: SILENT}, 200.0)
+        self.cameras.record_check({self.camera().primary_url: SILENT}, 200.0)
         self.assertEqual(
             ("H265", 640, "no answer"),
             (self.camera().streams[0].codec, self.camera().streams[0].width, self.camera().reason),
@@ -250,28 +250,28 @@ class StateTests(CameraSetCase):
     def test_offline_is_told_once(self) -> None:
         """It goes for one reason; that it is still away, for whatever reason, is no news."""
         self.inspect(stream())
-        self.heard.take()
-        self.cameras.set_all(Status.OFFLINE, "announced", 200.0)
-        self.cameras.set_all(Status.OFFLINE, "no answer", 300.0)
-        self.assertEqual(["CameraOffline"], self.heard.names())
+        self.listener.take()
+        self.cameras.set_status_of_all(Status.OFFLINE, "announced", 200.0)
+        self.cameras.set_status_of_all(Status.OFFLINE, "no answer", 300.0)
+        self.assertEqual(["CameraOffline"], self.listener.names())
         self.assertEqual(("announced", 200.0), (self.camera().reason, self.camera().since))
 
     def test_another_reason_of_trouble_is_told(self) -> None:
         """A new reason of the same trouble is an event; since when it lasts stays."""
         self.inspect(stream())
-        self.cameras.set_all(Status.BUSY, "453", 200.0)
-        self.heard.take()
-        self.cameras.set_all(Status.BUSY, "503", 300.0)
-        self.cameras.set_all(Status.BUSY, "503", 400.0)
-        self.assertEqual(["CameraTrouble"], self.heard.names())
+        self.cameras.set_status_of_all(Status.BUSY, "453", 200.0)
+        self.listener.take()
+        self.cameras.set_status_of_all(Status.BUSY, "503", 300.0)
+        self.cameras.set_status_of_all(Status.BUSY, "503", 400.0)
+        self.assertEqual(["CameraTrouble"], self.listener.names())
         self.assertEqual(("503", 200.0), (self.camera().reason, self.camera().since))
 
     def test_move(self) -> None:
         """A move is told with both addresses; URLs of the old address name the new one; the history has a bound."""
         self.inspect(stream(), onvif_url="http://10.0.0.5:8000/onvif", snapshot_url="http://other/s")
-        self.heard.take()
-        self.cameras.moved(ADDRESS, "10.0.0.6", 200.0)
-        [event] = self.heard.events
+        self.listener.take()
+        self.cameras.record_move(ADDRESS, "10.0.0.6", 200.0)
+        [event] = self.listener.events
         self.assertEqual((ADDRESS, "10.0.0.6"), (event.old_address, event.new_address))  # type: ignore[attr-defined]
         camera = self.camera()
         self.assertEqual(
@@ -280,19 +280,21 @@ class StateTests(CameraSetCase):
         )
         self.assertEqual(((ADDRESS, 101.0), ("10.0.0.6", 200.0)), camera.ip_history)
         for number in range(MAX_IP_HISTORY * 2):
-            self.cameras.moved("x", f"10.0.1.{number}", 300.0 + number)
+            self.cameras.record_move("x", f"10.0.1.{number}", 300.0 + number)
         self.assertEqual(MAX_IP_HISTORY, len(self.camera().ip_history))
 
     def test_restored(self) -> None:
         """A restored camera is said as it was, and is no discovery."""
         camera = Camera(id="x", device_id="x", address=ADDRESS, mac=A, last_seen=7.0, status=Status.OFFLINE)
         self.cameras.restore(camera)
-        self.assertEqual(["CameraRestored"], self.heard.names())
+        self.assertEqual(["CameraRestored"], self.listener.names())
         self.assertIs(camera, self.camera())
 
     def test_forget(self) -> None:
         """A camera is forgotten once."""
         self.inspect(stream())
-        self.heard.take()
+        self.listener.take()
         self.assertEqual([True, False], [self.cameras.forget("x", 1.0), self.cameras.forget("x", 2.0)])
-        self.assertEqual((["CameraForgotten"], 0, False), (self.heard.names(), len(self.cameras), "x" in self.cameras))
+        self.assertEqual(
+            (["CameraForgotten"], 0, False), (self.listener.names(), len(self.cameras), "x" in self.cameras)
+        )

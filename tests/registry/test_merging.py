@@ -3,53 +3,53 @@
 from __future__ import annotations
 
 from tests.facts import A, B, C, inspection, serial, stream
-from tests.registry.test_registry import HERE, THERE, RegistryCase
+from tests.registry.case import HERE, THERE, RegistryCase
 from twisted_detector.events import CameraForgotten, DevicesMerged, DeviceSplit, IdentityConflict
 from twisted_detector.model import Evidence, EvidenceKind, Inspection
 from twisted_detector.registry.registry import Registry
 
 
-class KinshipCase(RegistryCase):
-    def gone(self, key: int) -> None:
+class MergingCase(RegistryCase):
+    def miss_checks(self, key: int) -> None:
         for _ in range(3):
             self.now += 60
-            self.registry.silent(key, "no answer", self.now)
+            self.registry.record_no_answer(key, "no answer", self.now)
 
-    def said(self, reference: str) -> tuple[Evidence, ...]:
+    def claims(self, reference: str) -> tuple[Evidence, ...]:
         return (Evidence(EvidenceKind.ENDPOINT_REFERENCE, reference, "onvif", self.now), serial("SN12345"))
 
 
-class OneTests(KinshipCase):
+class OneTests(MergingCase):
     def test_from_the_wire_to_wireless(self) -> None:
         """A camera that is away and comes with another MAC but its own EndpointReference is found: same id, moved."""
-        key = self.answer(self.see(HERE, A, "x"))
-        self.gone(key)
+        key = self.inspect(self.see(HERE, A, "x"))
+        self.miss_checks(key)
         self.assertEqual(key, self.see(THERE, B, "x"))
-        self.answer(key)
+        self.inspect(key)
         self.assertEqual((["02000000000a"], B), (self.ids(), self.camera("02000000000a").mac))
 
     def test_before_it_is_known_to_be_away(self) -> None:
         """Until the first MAC is known to be away it is two cameras; then they are merged, under the older id."""
-        wired = self.answer(self.see(HERE, A, "x"))
-        wireless = self.answer(self.see(THERE, B, "x"))
+        wired = self.inspect(self.see(HERE, A, "x"))
+        wireless = self.inspect(self.see(THERE, B, "x"))
         self.assertEqual(["02000000000a", "02000000000b"], self.ids())
         self.see(THERE, B, "x")
-        self.heard.take()
-        self.gone(wired)
+        self.listener.take()
+        self.miss_checks(wired)
         self.assertEqual(["02000000000a"], self.ids())
         self.assertFalse(self.registry.knows(wireless))
         self.assertEqual((), self.registry.cameras_of(wireless))
         self.assertEqual(THERE, self.camera("02000000000a").address)
         self.assertTrue(self.camera("02000000000a").online)
-        [merged] = [event for event in self.heard.events if isinstance(event, DevicesMerged)]
+        [merged] = [event for event in self.listener.events if isinstance(event, DevicesMerged)]
         self.assertEqual(("02000000000b", ("02000000000b",)), (merged.merged_device_id, merged.merged_camera_ids))
-        self.assertEqual(["CameraForgotten"], [n for n in self.heard.names() if n == "CameraForgotten"])
+        self.assertEqual(["CameraForgotten"], [n for n in self.listener.names() if n == "CameraForgotten"])
         self.assertEqual(wired, self.see(HERE, A))
 
     def test_an_address_whose_look_up_failed(self) -> None:
         """A known camera that is heard without a MAC elsewhere is not published twice; its MAC brings it there."""
-        key = self.answer(self.see(HERE, A, "x"))
-        shadow = self.answer(self.see(THERE, None, "x"), evidence=self.said("x"))
+        key = self.inspect(self.see(HERE, A, "x"))
+        shadow = self.inspect(self.see(THERE, None, "x"), evidence=self.claims("x"))
         self.assertNotEqual(key, shadow)
         self.assertEqual((["02000000000a"], HERE), (self.ids(), self.camera("02000000000a").address))
         self.assertEqual(key, self.see(THERE, A))
@@ -58,8 +58,8 @@ class OneTests(KinshipCase):
 
     def test_words_bring_no_secret(self) -> None:
         """A camera that is away is followed by its words, but where its MAC was not seen it is given no secret."""
-        key = self.answer(self.see(HERE, A, "x"))
-        self.gone(key)
+        key = self.inspect(self.see(HERE, A, "x"))
+        self.miss_checks(key)
         self.assertEqual(key, self.see(THERE, None, "x"))
         self.assertFalse(self.registry.candidate(key).at_layer2)
         self.assertEqual(key, self.see(THERE, A, "x"))
@@ -67,30 +67,30 @@ class OneTests(KinshipCase):
 
     def test_asked_and_recognised(self) -> None:
         """A device of which only an address was known says who it is: the one that was known before has moved."""
-        key = self.answer(self.see(HERE), evidence=self.said("x"))
+        key = self.inspect(self.see(HERE), evidence=self.claims("x"))
         other = self.see(THERE)
-        self.answer(other, evidence=self.said("x"))
+        self.inspect(other, evidence=self.claims("x"))
         self.assertEqual((["epr-x"], THERE), (self.ids(), self.camera("epr-x").address))
         self.assertEqual([key], list(self.registry.devices()))
 
     def test_what_only_had_an_address(self) -> None:
         """A camera that was published by its address, for its MAC was not seen, is the one whose MAC is seen there."""
-        key = self.answer(self.see(HERE, A))
-        self.answer(self.see(THERE))
+        key = self.inspect(self.see(HERE, A))
+        self.inspect(self.see(THERE))
         self.assertEqual(["02000000000a", "ip-10-0-0-6"], self.ids())
         self.assertEqual(key, self.see(THERE, A))
         self.assertEqual(["02000000000a"], self.ids())
-        self.assertIn("CameraForgotten", self.heard.names())
+        self.assertIn("CameraForgotten", self.listener.names())
 
 
-class TwoTests(KinshipCase):
+class TwoTests(MergingCase):
     def test_a_repeater(self) -> None:
         """One MAC for several cameras is nobody's: it names none, and each is followed by its own words."""
         keys = [self.see(f"10.0.0.{n}", C, f"r{n}") for n in (1, 2, 3)]
         for _ in range(2):
             self.assertEqual(keys, [self.see(f"10.0.0.{n}", C, f"r{n}") for n in (1, 2, 3)])
         for key in keys:
-            self.answer(key)
+            self.inspect(key)
         self.assertEqual(["epr-r1", "epr-r2", "epr-r3"], self.ids())
         self.assertEqual({None}, {camera.mac for camera in self.registry.cameras()})
         self.assertTrue(all(self.registry.candidate(key).at_layer2 for key in keys))
@@ -99,88 +99,88 @@ class TwoTests(KinshipCase):
 
     def test_a_repeater_found_late(self) -> None:
         """A camera that was named after the repeater keeps its id, but the MAC is taken from it."""
-        first = self.answer(self.see(HERE, C, "r1"))
-        second = self.answer(self.see(THERE, C, "r2"))
+        first = self.inspect(self.see(HERE, C, "r1"))
+        second = self.inspect(self.see(THERE, C, "r2"))
         self.assertNotEqual(first, second)
         self.see(HERE, C, "r1")
         self.see(THERE, C, "r2")
         self.assertEqual(["02000000000c", "epr-r2"], self.ids())
         self.assertIsNone(self.camera("02000000000c").mac)
-        conflicts = [event for event in self.heard.events if isinstance(event, IdentityConflict)]
+        conflicts = [event for event in self.listener.events if isinstance(event, IdentityConflict)]
         self.assertEqual([("mac", C.text)], [(one.kind, one.value) for one in conflicts])
 
     def test_a_repeater_is_remembered(self) -> None:
         """After a restart its MAC still names nobody, and nothing is told anew."""
         self.test_a_repeater_found_late()
-        registry = Registry(self.heard.handle)
-        self.heard.take()
+        registry = Registry(self.listener.handle)
+        self.listener.take()
         registry.restore(self.registry.cameras())
         self.registry = registry
         self.see(THERE, C, "r2")
         self.see(HERE, C)
         self.see("10.0.0.9", C, "r1")
-        names = [name for name in self.heard.names() if name != "CameraRestored"]
+        names = [name for name in self.listener.names() if name != "CameraRestored"]
         self.assertEqual((["CameraMoved"], "10.0.0.9"), (names, self.camera("02000000000c").address))
 
     def test_silent_cameras_behind_a_repeater(self) -> None:
         """Two addresses with one MAC that answer by turns are two devices, even if they say no word."""
-        first = self.answer(self.see(HERE, C))
+        first = self.inspect(self.see(HERE, C))
         for _ in range(3):
             self.see(THERE, C)
             self.see(HERE, C)
         self.assertEqual(first, self.see(HERE, C))
-        second = self.answer(self.see(THERE, C))
+        second = self.inspect(self.see(THERE, C))
         self.assertNotEqual(first, second)
         self.assertEqual(["02000000000c", "ip-10-0-0-6"], self.ids())
         self.assertEqual(HERE, self.camera("02000000000c").address)
 
     def test_two_addresses_of_one(self) -> None:
         """A camera that says the same at two addresses by turns is one, and does not move to and fro."""
-        key = self.answer(self.see(HERE, A, "x"))
+        key = self.inspect(self.see(HERE, A, "x"))
         self.see(THERE, A, "x")
-        self.heard.take()
+        self.listener.take()
         for _ in range(4):
             self.assertEqual([key, key], [self.see(HERE, A, "x"), self.see(THERE, A, "x")])
-        self.assertEqual([], self.heard.names())
-        self.assertTrue(self.registry.stands_at(key, HERE) and self.registry.stands_at(key, THERE))
+        self.assertEqual([], self.listener.names())
+        self.assertTrue(self.registry.is_at(key, HERE) and self.registry.is_at(key, THERE))
 
     def test_split(self) -> None:
         """Clones that never lived together were taken for one; when both are heard by turns they are split for good."""
-        key = self.answer(self.see(HERE, A, "x"))
-        self.gone(key)
-        self.answer(self.see(THERE, B, "x"))
-        self.heard.take()
+        key = self.inspect(self.see(HERE, A, "x"))
+        self.miss_checks(key)
+        self.inspect(self.see(THERE, B, "x"))
+        self.listener.take()
         for _ in range(3):
             self.see(HERE, A, "x")
             self.see(THERE, B, "x")
         self.assertEqual(key, self.see(HERE, A, "x"))
-        self.answer(self.see(THERE, B, "x"))
+        self.inspect(self.see(THERE, B, "x"))
         self.assertEqual(["02000000000a", "02000000000b"], self.ids())
         self.assertEqual(HERE, self.camera("02000000000a").address)
-        [split] = [event for event in self.heard.events if isinstance(event, DeviceSplit)]
+        [split] = [event for event in self.listener.events if isinstance(event, DeviceSplit)]
         self.assertEqual(("02000000000a", "02000000000b"), (split.camera.id, split.other_device_id))
-        self.gone(key)
+        self.miss_checks(key)
         self.assertEqual(["02000000000a", "02000000000b"], self.ids())
 
     def test_several_behind_one_address(self) -> None:
         """Devices behind a translated address are told apart by what they say and where they are asked."""
         keys = [self.see(HERE, None, f"r{n}", xaddrs=(f"http://10.0.0.5:{n}/",)) for n in (81, 82, 83)]
         for key in keys:
-            self.assertTrue(self.registry.stands_at(key, HERE))
-            self.answer(key)
+            self.assertTrue(self.registry.is_at(key, HERE))
+            self.inspect(key)
         self.assertEqual(["epr-r81", "epr-r82", "epr-r83"], self.ids())
-        self.registry.departed(HERE, self.now)
-        self.registry.departed(HERE, self.now, reference="urn:uuid:R82")
+        self.registry.record_departure(HERE, self.now)
+        self.registry.record_departure(HERE, self.now, reference="urn:uuid:R82")
         self.assertEqual(["epr-r82"], [one.id for one in self.registry.cameras() if not one.online])
 
     def test_another_answers(self) -> None:
         """Who answers with what another device is known by is that one: the asked one did not answer."""
-        first = self.answer(self.see(HERE, A, "x"), evidence=self.said("x"))
-        second = self.answer(self.see(THERE, B, "y"), evidence=(Evidence("epr", "y", "onvif", 0.0), serial("SN777")))
+        first = self.inspect(self.see(HERE, A, "x"), evidence=self.claims("x"))
+        second = self.inspect(self.see(THERE, B, "y"), evidence=(Evidence("epr", "y", "onvif", 0.0), serial("SN777")))
         self.now += 100
-        self.registry.inspected(first, self.told(HERE, "y"), self.now)
+        self.registry.record_inspection(first, self.told(HERE, "y"), self.now)
         self.assertEqual("SN12345", next(e.value for e in self.camera("02000000000a").evidence if e.kind == "serial"))
-        self.assertFalse(self.registry.stands_at(first, HERE))
+        self.assertFalse(self.registry.is_at(first, HERE))
         self.assertEqual(THERE, self.registry.candidate(second).address)
         self.assertEqual(["02000000000a", "02000000000b"], self.ids())
 
@@ -190,8 +190,8 @@ class TwoTests(KinshipCase):
 
     def test_forgotten(self) -> None:
         """What is forgotten frees its identifiers: who comes with them is new."""
-        self.answer(self.see(HERE, A, "x"))
+        self.inspect(self.see(HERE, A, "x"))
         self.registry.forget("02000000000a", self.now)
-        self.assertTrue(any(isinstance(event, CameraForgotten) for event in self.heard.events))
-        self.answer(self.see(THERE, B, "x"))
+        self.assertTrue(any(isinstance(event, CameraForgotten) for event in self.listener.events))
+        self.inspect(self.see(THERE, B, "x"))
         self.assertEqual(["02000000000b"], self.ids())

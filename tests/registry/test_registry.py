@@ -8,85 +8,51 @@ from hypothesis import given, settings, strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.facts import PLAYS, A, B, C, inspection, serial, sighting, stream
+from tests.registry.case import HERE, THERE, RegistryCase
 from twisted_detector.events import CameraForgotten, CameraMoved, DevicesMerged, IdentityConflict
-from twisted_detector.model import Camera, Evidence, EvidenceKind, Mac, Proof, Sighting, Status
+from twisted_detector.model import Camera, Evidence, EvidenceKind, Mac, Proof, Status
 from twisted_detector.registry import device as device_module, registry as registry_module
 from twisted_detector.registry.device import FOREIGN_HOLD, REFRESH_HOLD, TROUBLED_HOLD
 from twisted_detector.registry.lifecycle import Phase
 from twisted_detector.registry.registry import Registry
 from twisted_detector.testing.doubles import RecordingListener
 
-HERE, THERE = "10.0.0.5", "10.0.0.6"
-
-
-class RegistryCase(SynchronousTestCase):
-    def setUp(self) -> None:
-        self.heard = RecordingListener()
-        self.registry = Registry(self.heard.handle, missed_limit=3)
-        self.now = 1000.0
-
-    def see(self, *args: object, **more: object) -> int:
-        return self.look(sighting(*args, **more))  # type: ignore[arg-type]
-
-    def look(self, one: Sighting) -> int:
-        self.now += 1
-        seen = self.registry.observe(one, self.now)
-        assert seen is not None
-        self.due = seen.due
-        return seen.key
-
-    def answer(self, key: int, *streams: object, **more: object) -> int:
-        """The device is asked and answers with streams that play."""
-        self.now += 1
-        self.registry.asking(key, self.now)
-        address = self.registry.candidate(key).address
-        self.registry.inspected(key, inspection(address, *streams, **more), self.now)  # type: ignore[arg-type]
-        return key
-
-    def camera(self, camera_id: str) -> Camera:
-        found = self.registry.camera(camera_id)
-        assert found is not None, [camera.id for camera in self.registry.cameras()]
-        return found
-
-    def ids(self) -> list[str]:
-        return sorted(camera.id for camera in self.registry.cameras())
-
 
 class IdentityTests(RegistryCase):
     def test_ids(self) -> None:
         """A camera is called by its MAC, else EndpointReference, else serial number, else address."""
-        self.answer(self.see("10.0.0.1", A, "x"))
-        self.answer(self.see("10.0.0.2", None, "abc-1"))
-        self.answer(self.see("10.0.0.3"), evidence=(serial("SN12345"),))
-        self.answer(self.see("10.0.0.4"))
+        self.inspect(self.see("10.0.0.1", A, "x"))
+        self.inspect(self.see("10.0.0.2", None, "abc-1"))
+        self.inspect(self.see("10.0.0.3"), evidence=(serial("SN12345"),))
+        self.inspect(self.see("10.0.0.4"))
         self.assertEqual(["02000000000a", "epr-abc-1", "ip-10-0-0-4", "sn-sn12345"], self.ids())
 
     def test_reference_that_was_told_when_asked(self) -> None:
         """An EndpointReference from GetEndpointReference names a device that announced none, wherever it goes."""
         said = Evidence(EvidenceKind.ENDPOINT_REFERENCE, "urn:uuid:ABC-1", "onvif", 0.0)
-        key = self.answer(self.see(), evidence=(said, serial("SN12345")))
+        key = self.inspect(self.see(), evidence=(said, serial("SN12345")))
         self.assertEqual(["epr-abc-1"], self.ids())
         self.assertEqual(key, self.see(THERE, None, "abc-1"))
 
     def test_an_id_never_changes(self) -> None:
         """What is learnt after the first publication (MAC, EndpointReference, serial) changes no id."""
-        key = self.answer(self.see())
+        key = self.inspect(self.see())
         for more in (sighting(HERE, A), sighting(HERE, A, "x"), sighting(THERE, A, "x", evidence=(serial("SN12345"),))):
-            self.assertEqual(key, self.look(more))
-            self.answer(key, evidence=(serial("SN99999"),))
+            self.assertEqual(key, self.record(more))
+            self.inspect(key, evidence=(serial("SN99999"),))
             self.assertEqual(["ip-10-0-0-5"], self.ids())
         self.assertEqual(A, self.camera("ip-10-0-0-5").mac)
 
     def test_equal_serials_are_two(self) -> None:
         """Two devices with one serial number are two cameras."""
         for address in ("10.0.0.1", "10.0.0.2"):
-            self.answer(self.see(address), evidence=(serial("SN12345"),))
+            self.inspect(self.see(address), evidence=(serial("SN12345"),))
         self.assertEqual(["sn-sn12345", "sn-sn12345-2"], self.ids())
 
     def test_channels_cannot_be_forged(self) -> None:
         """A device that calls itself what another's second channel is called gets another id."""
-        self.answer(self.see("10.0.0.1", None, "abc"), stream(source="1"), stream(source="2"))
-        self.answer(self.see("10.0.0.2", None, "abc_2"))
+        self.inspect(self.see("10.0.0.1", None, "abc"), stream(source="1"), stream(source="2"))
+        self.inspect(self.see("10.0.0.2", None, "abc_2"))
         self.assertEqual(["epr-abc", "epr-abc-2", "epr-abc_2"], self.ids())
 
     def test_clones_stay_apart(self) -> None:
@@ -94,13 +60,13 @@ class IdentityTests(RegistryCase):
         first = self.see("10.0.0.1", A, "x")
         second = self.see("10.0.0.2", B, "x")
         self.assertNotEqual(first, second)
-        self.assertEqual([], self.heard.take())
-        self.answer(first)
-        self.answer(second)
+        self.assertEqual([], self.listener.take())
+        self.inspect(first)
+        self.inspect(second)
         for _ in range(3):
             self.see("10.0.0.1", A, "x")
             self.see("10.0.0.2", B, "x")
-        [conflict] = [event for event in self.heard.events if isinstance(event, IdentityConflict)]
+        [conflict] = [event for event in self.listener.events if isinstance(event, IdentityConflict)]
         assert isinstance(conflict, IdentityConflict)
         self.assertEqual(
             ("02000000000a", "epr", "x", "02000000000b"),
@@ -109,28 +75,28 @@ class IdentityTests(RegistryCase):
 
     def test_a_clone_is_named_as_it_will_be(self) -> None:
         """The other side of a conflict that was never asked is told by the id that it would get."""
-        self.answer(self.see("10.0.0.1", A, "x"))
-        self.heard.take()
+        self.inspect(self.see("10.0.0.1", A, "x"))
+        self.listener.take()
         self.see("10.0.0.2", B, "x")
-        self.assertEqual(["02000000000b"], [event.other_device_id for event in self.heard.events])  # type: ignore[attr-defined]
+        self.assertEqual(["02000000000b"], [event.other_device_id for event in self.listener.events])  # type: ignore[attr-defined]
 
     def test_forged_reference_moves_nobody(self) -> None:
         """A ProbeMatch with a known EndpointReference from elsewhere does not move a camera whose MAC was seen."""
-        key = self.answer(self.see(HERE, A, "x"))
+        key = self.inspect(self.see(HERE, A, "x"))
         forger = self.see("10.0.0.66", None, "x")
         self.assertNotEqual(key, forger)
         for again in (sighting(HERE, A), sighting(HERE, A, "x"), sighting(HERE, None, "x")):
-            self.assertEqual(key, self.look(again))
-            self.answer(key, evidence=(serial("SN12345"),))
+            self.assertEqual(key, self.record(again))
+            self.inspect(key, evidence=(serial("SN12345"),))
         self.assertNotEqual(key, self.see("10.0.0.66", C, "x"))
         self.assertEqual(HERE, self.camera("02000000000a").address)
-        self.assertFalse([event for event in self.heard.events if isinstance(event, CameraMoved | DevicesMerged)])
+        self.assertFalse([event for event in self.listener.events if isinstance(event, CameraMoved | DevicesMerged)])
         self.assertFalse(self.registry.knows(forger) and self.registry.candidate(forger).known_urls)
 
     def test_nobody_is_published_with_what_was_said_elsewhere(self) -> None:
         """Words that were held back, and came to another address since, are asked there before they are published."""
-        self.answer(self.see(HERE, A, "x"))
-        words = self.answer(self.see(THERE, None, "x"))  # the camera has moved, and its MAC was not looked up
+        self.inspect(self.see(HERE, A, "x"))
+        words = self.inspect(self.see(THERE, None, "x"))  # the camera has moved, and its MAC was not looked up
         self.assertEqual(words, self.see("10.0.0.66", None, "x"))
         for _ in range(2):
             self.see(THERE, A)
@@ -144,19 +110,19 @@ class IdentityTests(RegistryCase):
         for words in ("x", ""):  # it announces itself, or says so when it is asked
             with self.subTest(words=words):
                 self.setUp()
-                self.answer(self.see(HERE, A, "x"))
+                self.inspect(self.see(HERE, A, "x"))
                 forger = self.see("10.0.0.66", B, "x")
-                self.registry.asking(forger, self.now)
-                self.registry.silent(forger, "no answer", self.now)
-                self.answer(self.see(THERE, None, words), evidence=(said,))
+                self.registry.begin_inspection(forger, self.now)
+                self.registry.record_no_answer(forger, "no answer", self.now)
+                self.inspect(self.see(THERE, None, words), evidence=(said,))
                 self.assertEqual(["02000000000a"], self.ids())
 
     def test_move(self) -> None:
         """A camera whose MAC answers elsewhere has moved: same id, both addresses, a history, and it is asked again."""
-        key = self.answer(self.see(HERE, A, xaddrs=("http://10.0.0.5/o",), rtsp_ports=(554,)))
-        self.heard.take()
+        key = self.inspect(self.see(HERE, A, xaddrs=("http://10.0.0.5/o",), rtsp_ports=(554,)))
+        self.listener.take()
         self.assertEqual(key, self.see(THERE, A))
-        [moved] = self.heard.events
+        [moved] = self.listener.events
         assert isinstance(moved, CameraMoved)
         self.assertEqual(("02000000000a", HERE, THERE), (moved.camera.id, moved.old_address, moved.new_address))
         self.assertEqual([HERE, THERE], [address for address, _ in moved.camera.ip_history])
@@ -167,40 +133,40 @@ class IdentityTests(RegistryCase):
 
     def test_another_device_at_an_old_address(self) -> None:
         """Who comes to an address with another MAC is a new device; who stood there stands nowhere until it is seen."""
-        old = self.answer(self.see(HERE, A))
-        new = self.answer(self.see(HERE, B))
+        old = self.inspect(self.see(HERE, A))
+        new = self.inspect(self.see(HERE, B))
         self.assertNotEqual(old, new)
         self.assertEqual(["02000000000a", "02000000000b"], self.ids())
-        self.assertEqual((False, True), (self.registry.stands_at(old, HERE), self.registry.stands_at(new, HERE)))
+        self.assertEqual((False, True), (self.registry.is_at(old, HERE), self.registry.is_at(new, HERE)))
         self.assertEqual(old, self.see(THERE, A))
-        self.assertTrue(self.registry.stands_at(old, THERE))
+        self.assertTrue(self.registry.is_at(old, THERE))
 
     def test_swap(self) -> None:
         """Two cameras that exchange their addresses keep their ids and both move."""
-        one, other = self.answer(self.see(HERE, A)), self.answer(self.see(THERE, B))
-        self.heard.take()
+        one, other = self.inspect(self.see(HERE, A)), self.inspect(self.see(THERE, B))
+        self.listener.take()
         self.assertEqual([one, other], [self.see(THERE, A), self.see(HERE, B)])
-        self.assertEqual(["CameraMoved", "CameraMoved"], self.heard.names())
+        self.assertEqual(["CameraMoved", "CameraMoved"], self.listener.names())
         self.assertEqual((THERE, HERE), (self.camera("02000000000a").address, self.camera("02000000000b").address))
-        self.assertTrue(self.registry.stands_at(one, THERE) and self.registry.stands_at(other, HERE))
+        self.assertTrue(self.registry.is_at(one, THERE) and self.registry.is_at(other, HERE))
 
     def test_two_families_are_no_move(self) -> None:
         """A device with IPv4 and IPv6 is called by its IPv4 address, in whichever order they are seen."""
-        key = self.answer(self.see(HERE, A))
-        self.heard.take()
+        key = self.inspect(self.see(HERE, A))
+        self.listener.take()
         for _ in range(3):
             self.assertEqual(key, self.see("fe80::1%eth0", A, xaddrs=("http://[fe80::1%25eth0]/o",)))
             self.assertEqual(key, self.see(HERE, A))
-        self.assertEqual([], self.heard.events)
+        self.assertEqual([], self.listener.events)
         self.assertEqual((HERE, ()), (self.camera("02000000000a").address, self.registry.candidate(key).xaddrs))
-        other = self.answer(self.see("fe80::2%eth0", B))
+        other = self.inspect(self.see("fe80::2%eth0", B))
         self.assertEqual(other, self.see(THERE, B))
         self.assertEqual(THERE, self.camera("02000000000b").address)
 
     def test_the_other_family_when_the_first_is_dead(self) -> None:
         """When IPv4 no longer answers, being seen at IPv6 is a move."""
-        key = self.answer(self.see(HERE, A))
-        self.registry.departed(HERE, self.now)
+        key = self.inspect(self.see(HERE, A))
+        self.registry.record_departure(HERE, self.now)
         self.assertEqual(key, self.see("fe80::1%eth0", A))
         self.assertEqual("fe80::1%eth0", self.camera("02000000000a").address)
 
@@ -210,12 +176,12 @@ class AskingTests(RegistryCase):
         """New is due; well is not, until something new is seen or much time has passed."""
         key = self.see(HERE, A)
         self.assertTrue(self.due)
-        self.answer(key)
+        self.inspect(key)
         self.see(HERE, A)
         self.assertFalse(self.due)
         self.see(HERE, A, xaddrs=("http://10.0.0.5/o",))
         self.assertTrue(self.due)
-        self.answer(key)
+        self.inspect(key)
         self.now += REFRESH_HOLD
         self.see(HERE, A)
         self.assertTrue(self.due)
@@ -223,25 +189,25 @@ class AskingTests(RegistryCase):
     def test_foreign(self) -> None:
         """What is no camera is asked again after an hour, when it shows new things, or the clock jumped; not before."""
         key = self.see(HERE, A, open_ports=(80,))
-        self.registry.asking(key, self.now)
-        self.registry.disowned(key, self.now)
+        self.registry.begin_inspection(key, self.now)
+        self.registry.record_not_a_camera(key, self.now)
         self.assertIs(Phase.FOREIGN, self.registry.phase(key))
         for method in ("memory", "other"):
             self.see(HERE, A, open_ports=(80,), method=method)
             self.assertFalse(self.due)
         self.see(HERE, A, open_ports=(80, 554))
         self.assertTrue(self.due)
-        self.registry.asking(key, self.now)
-        self.registry.disowned(key, self.now)
+        self.registry.begin_inspection(key, self.now)
+        self.registry.record_not_a_camera(key, self.now)
         self.now += FOREIGN_HOLD
         self.see(HERE, A)
         self.assertTrue(self.due)
-        self.registry.asking(key, self.now)
-        self.registry.disowned(key, self.now)
+        self.registry.begin_inspection(key, self.now)
+        self.registry.record_not_a_camera(key, self.now)
         self.now -= 10 * FOREIGN_HOLD
         self.see(HERE, A)
         self.assertTrue(self.due)
-        self.assertEqual([], self.heard.events)
+        self.assertEqual([], self.listener.events)
 
     def test_two_faces_are_no_news(self) -> None:
         """A device that announces itself in two ways by turns is asked once for each, not for every turn."""
@@ -249,22 +215,22 @@ class AskingTests(RegistryCase):
         for turn in range(8):
             key = self.see(HERE, A, xaddrs=(f"http://10.0.0.5/{turn % 2}",), scopes=(f"onvif://x/{turn % 2}",))
             dues.append(self.due)
-            self.answer(key)
+            self.inspect(key)
         self.assertEqual([True, True] + [False] * 6, dues)
 
     def test_always_something_new_ends(self) -> None:
         """A device that shows something else every time is not asked for ever."""
         dues = 0
         for turn in range(1000):
-            self.answer(self.see(HERE, A, xaddrs=(f"http://10.0.0.5/{turn}",), open_ports=(turn + 1,)))
+            self.inspect(self.see(HERE, A, xaddrs=(f"http://10.0.0.5/{turn}",), open_ports=(turn + 1,)))
             dues += self.due
-        self.assertLessEqual(dues, device_module.MAX_SHOWN + 1)
+        self.assertLessEqual(dues, device_module.MAX_DETAILS + 1)
         key = self.see(HERE, A)
         self.assertLessEqual(len(self.registry.candidate(key).open_ports), device_module.MAX_PORTS)
 
     def test_trouble_is_asked_again(self) -> None:
         """A camera in trouble is asked for other streams when it is seen again after some minutes."""
-        key = self.answer(self.see(HERE, A), stream(plays=False))
+        key = self.inspect(self.see(HERE, A), stream(plays=False))
         self.see(HERE, A)
         self.assertFalse(self.due)
         self.now += TROUBLED_HOLD
@@ -275,65 +241,67 @@ class AskingTests(RegistryCase):
     def test_candidate(self) -> None:
         """An inspector is told what was seen, and what was learnt before: service addresses, URLs that played."""
         key = self.see(HERE, A, "x", scopes=("onvif://x",), rtsp_ports=(554,), open_ports=(80,))
-        self.answer(key, stream(path="dead", plays=False), stream(path="b"), onvif_url="http://10.0.0.5/o")
+        self.inspect(key, stream(path="dead", plays=False), stream(path="b"), onvif_url="http://10.0.0.5/o")
         told = self.registry.candidate(key)
         self.assertEqual((HERE, A, "x", True), (told.address, told.mac, told.endpoint_reference, told.at_layer2))
         self.assertEqual((("http://10.0.0.5/o",), ("rtsp://10.0.0.5:554/b",)), (told.xaddrs, told.known_urls))
-        self.registry.departed(HERE, self.now)
+        self.registry.record_departure(HERE, self.now)
         self.assertEqual(("rtsp://10.0.0.5:554/b",), self.registry.candidate(key).known_urls)
 
     def test_evidence_is_bounded(self) -> None:
         """A device that tells a new identifier every time is remembered by the first 32."""
         for number in range(100):
             key = self.see(HERE, A, evidence=(serial(f"SN{number:05}"),))
-        self.answer(key)
+        self.inspect(key)
         self.assertEqual(device_module.MAX_EVIDENCE, len(self.camera("02000000000a").evidence))
 
     def test_a_flood_of_devices(self) -> None:
         """Beyond the bound, the oldest that is no camera makes room; when all are cameras, the new one is refused."""
         self.patch(registry_module, "MAX_DEVICES", 50)
-        self.answer(self.see("10.0.0.1", A))
+        self.inspect(self.see("10.0.0.1", A))
         for number in range(500):
             self.see(f"10.1.{number // 250}.{number % 250 + 1}")
         self.assertEqual(
             (50, 0, ["02000000000a"]), (len(self.registry.devices()), self.registry.refused_devices, self.ids())
         )
         for key in self.registry.devices():
-            self.answer(key)
-        self.assertIsNone(self.registry.observe(sighting("10.9.9.9"), self.now))
+            self.inspect(key)
+        self.assertIsNone(self.registry.record_sighting(sighting("10.9.9.9"), self.now))
         self.assertEqual((50, 1), (len(self.registry.cameras()), self.registry.refused_devices))
 
 
 class LifeTests(RegistryCase):
     def test_missed_checks(self) -> None:
         """A camera is offline with the third missed check in a row, not before."""
-        key = self.answer(self.see(HERE, A))
-        self.heard.take()
+        key = self.inspect(self.see(HERE, A))
+        self.listener.take()
         for count in (1, 2):
-            self.registry.silent(key, "no answer", self.now + count)
-            self.assertEqual((Status.ONLINE, []), (self.camera("02000000000a").status, self.heard.names()))
-        self.registry.silent(key, "no answer", self.now + 3)
-        self.assertEqual((Status.OFFLINE, ["CameraOffline"]), (self.camera("02000000000a").status, self.heard.names()))
-        self.registry.checked(key, {self.camera("02000000000a").primary_url: PLAYS}, self.now + 4)
+            self.registry.record_no_answer(key, "no answer", self.now + count)
+            self.assertEqual((Status.ONLINE, []), (self.camera("02000000000a").status, self.listener.names()))
+        self.registry.record_no_answer(key, "no answer", self.now + 3)
+        self.assertEqual(
+            (Status.OFFLINE, ["CameraOffline"]), (self.camera("02000000000a").status, self.listener.names())
+        )
+        self.registry.record_check(key, {self.camera("02000000000a").primary_url: PLAYS}, self.now + 4)
         self.assertIs(Status.ONLINE, self.camera("02000000000a").status)
-        self.registry.silent(key, "no answer", self.now + 5)
+        self.registry.record_no_answer(key, "no answer", self.now + 5)
         self.assertIs(Phase.SUSPECT, self.registry.phase(key))
 
     def test_goodbye(self) -> None:
         """A goodbye makes it offline at once, as announced; of a stranger it says nothing."""
-        self.answer(self.see(HERE, A))
-        self.heard.take()
-        self.registry.departed("10.9.9.9", self.now)
-        self.registry.departed(HERE, self.now)
-        self.assertEqual(["CameraOffline"], self.heard.names())
+        self.inspect(self.see(HERE, A))
+        self.listener.take()
+        self.registry.record_departure("10.9.9.9", self.now)
+        self.registry.record_departure(HERE, self.now)
+        self.assertEqual(["CameraOffline"], self.listener.names())
         self.assertEqual(
             (Status.OFFLINE, "announced"), (self.camera("02000000000a").status, self.camera("02000000000a").reason)
         )
 
     def test_no_longer_a_camera(self) -> None:
         """A camera that stops looking like one keeps its name and is in trouble."""
-        key = self.answer(self.see(HERE, A))
-        self.registry.disowned(key, self.now)
+        key = self.inspect(self.see(HERE, A))
+        self.registry.record_not_a_camera(key, self.now)
         self.assertEqual(
             (Phase.TROUBLED, Status.STREAM_ERROR), (self.registry.phase(key), self.camera("02000000000a").status)
         )
@@ -342,26 +310,26 @@ class LifeTests(RegistryCase):
         """A web server that was busy when it was asked is foreign, or forgotten, like any other."""
         for end, phase in (("disowned", Phase.FOREIGN), ("silent", Phase.CANDIDATE)):
             key = self.see(f"10.0.0.{len(end)}")
-            self.registry.asking(key, self.now)
-            self.registry.busy(key, "503", self.now)
+            self.registry.begin_inspection(key, self.now)
+            self.registry.record_busy(key, "503", self.now)
             self.assertIs(Phase.TROUBLED, self.registry.phase(key))
-            self.registry.asking(key, self.now)
+            self.registry.begin_inspection(key, self.now)
             for _ in range(4):
                 if end == "silent":
-                    self.registry.silent(key, "no answer", self.now)
+                    self.registry.record_no_answer(key, "no answer", self.now)
                 else:
-                    self.registry.disowned(key, self.now)
+                    self.registry.record_not_a_camera(key, self.now)
             self.assertIs(phase, self.registry.phase(key))
-        self.assertEqual([], self.heard.events)
+        self.assertEqual([], self.listener.events)
 
     def test_refused_and_busy(self) -> None:
         """Both are told with their reason."""
-        key = self.answer(self.see(HERE, A))
-        self.registry.refused(key, "it wants a login", self.now)
+        key = self.inspect(self.see(HERE, A))
+        self.registry.record_auth_required(key, "it wants a login", self.now)
         self.assertEqual(
             (Phase.REFUSED, Status.AUTH_REQUIRED), (self.registry.phase(key), self.camera("02000000000a").status)
         )
-        self.registry.busy(key, "453", self.now)
+        self.registry.record_busy(key, "453", self.now)
         self.assertEqual(
             (Phase.TROUBLED, Status.BUSY, "453"),
             (self.registry.phase(key), self.camera("02000000000a").status, self.camera("02000000000a").reason),
@@ -369,33 +337,33 @@ class LifeTests(RegistryCase):
 
     def test_broken_off(self) -> None:
         """An inspection that broke off leaves a known camera as it was, and a new device to be asked again."""
-        known, new = self.answer(self.see(HERE, A)), self.see(THERE, B)
-        self.heard.take()
+        known, new = self.inspect(self.see(HERE, A)), self.see(THERE, B)
+        self.listener.take()
         for key, phase in ((known, Phase.ONLINE), (new, Phase.CANDIDATE)):
-            self.registry.asking(key, self.now)
-            self.registry.broke_off(key)
+            self.registry.begin_inspection(key, self.now)
+            self.registry.abort_inspection(key)
             self.assertIs(phase, self.registry.phase(key))
-        self.assertEqual([], self.heard.events)
+        self.assertEqual([], self.listener.events)
 
     def test_forget(self) -> None:
         """The last camera takes its device along; the next sighting is a discovery."""
-        key = self.answer(self.see(HERE, A), stream(source="1"), stream(source="2"))
+        key = self.inspect(self.see(HERE, A), stream(source="1"), stream(source="2"))
         self.assertTrue(self.registry.forget("02000000000a", self.now))
         self.assertTrue(self.registry.knows(key))
         self.assertTrue(self.registry.forget("02000000000a_2", self.now))
         self.assertFalse(self.registry.knows(key))
         self.assertFalse(self.registry.forget("02000000000a_2", self.now))
-        self.assertIsNone(self.registry.key_of("02000000000a"))
-        self.heard.take()
-        self.answer(self.see(HERE, A))
-        self.assertEqual(["CameraDiscovered", "CameraOnline"], self.heard.names())
+        self.assertIsNone(self.registry.key_of_camera("02000000000a"))
+        self.listener.take()
+        self.inspect(self.see(HERE, A))
+        self.assertEqual(["CameraDiscovered", "CameraOnline"], self.listener.names())
 
 
 class RestoreTests(RegistryCase):
     def test_as_it_was(self) -> None:
         """What is restored is said as it was, by its old id, and stays so until it is checked."""
-        self.answer(self.see(HERE, A, "x"), stream(source="1"), stream(source="2"))
-        self.answer(self.see(THERE, None, "y"))
+        self.inspect(self.see(HERE, A, "x"), stream(source="1"), stream(source="2"))
+        self.inspect(self.see(THERE, None, "y"))
         saved = self.registry.cameras()
         fresh = RecordingListener()
         registry = Registry(fresh.handle, missed_limit=3)
@@ -405,22 +373,22 @@ class RestoreTests(RegistryCase):
         self.assertEqual(2, len(registry.devices()))
         self.assertEqual({Phase.SUSPECT}, {registry.phase(key) for key in registry.devices()})
         for mac, reference, address in ((A, "", "10.0.0.77"), (None, "y", "10.0.0.78")):
-            seen = registry.observe(sighting(address, mac, reference), 1.0)
+            seen = registry.record_sighting(sighting(address, mac, reference), 1.0)
             assert seen is not None
-            self.assertTrue(seen.due)
+            self.assertTrue(seen.needs_inspection)
         self.assertEqual(3, len(registry.cameras()))
         self.assertEqual({"10.0.0.77", "10.0.0.78"}, {camera.address for camera in registry.cameras()})
 
     def test_offline_by_missed_checks(self) -> None:
         """A restored camera that does not answer is offline at the limit, as any other."""
-        self.answer(self.see(HERE, A))
+        self.inspect(self.see(HERE, A))
         saved = self.registry.cameras()
-        registry = Registry(self.heard.handle, missed_limit=3)
+        registry = Registry(self.listener.handle, missed_limit=3)
         registry.restore(saved)
         [key] = registry.devices()
         for count in range(3):
             self.assertIs(Status.ONLINE, registry.cameras()[0].status)
-            registry.silent(key, "no answer", float(count))
+            registry.record_no_answer(key, "no answer", float(count))
         self.assertIs(Status.OFFLINE, registry.cameras()[0].status)
 
     def test_what_an_inspector_needs_is_restored(self) -> None:
@@ -430,9 +398,9 @@ class RestoreTests(RegistryCase):
             replace(stream(path="b"), url="rtsps://10.0.0.5/b"),
             replace(stream(path="c", plays=False), url="rtsp://10.0.0.5:8554/c"),
         )
-        self.answer(self.see(HERE, A), *streams, onvif_url="http://10.0.0.5:8000/o")
-        self.registry.departed(HERE, self.now)
-        registry = Registry(self.heard.handle)
+        self.inspect(self.see(HERE, A), *streams, onvif_url="http://10.0.0.5:8000/o")
+        self.registry.record_departure(HERE, self.now)
+        registry = Registry(self.listener.handle)
         registry.restore(self.registry.cameras())
         told = registry.candidate(registry.devices()[0])
         self.assertEqual((("http://10.0.0.5:8000/o",), (322, 554, 8554)), (told.xaddrs, told.rtsp_ports))
@@ -440,26 +408,32 @@ class RestoreTests(RegistryCase):
 
     def test_new_ids_avoid_restored_ones(self) -> None:
         """A new device never gets the id of a restored one."""
-        self.answer(self.see(HERE))
-        registry = Registry(self.heard.handle)
+        self.inspect(self.see(HERE))
+        registry = Registry(self.listener.handle)
         registry.restore([replace(self.camera("ip-10-0-0-5"), address="10.0.0.99", endpoint_reference="z")])
-        seen = registry.observe(sighting(HERE), 1.0)
+        seen = registry.record_sighting(sighting(HERE), 1.0)
         assert seen is not None
-        registry.inspected(seen.key, inspection(HERE), 1.0)
+        registry.record_inspection(seen.key, inspection(HERE), 1.0)
         self.assertEqual(["ip-10-0-0-5", "ip-10-0-0-5-2"], sorted(camera.id for camera in registry.cameras()))
 
     def test_two_at_one_address(self) -> None:
         """Of two cameras that were saved with one address, one stands there and the other nowhere."""
-        self.answer(self.see(HERE, A))
-        self.answer(self.see(HERE, B))
-        registry = Registry(self.heard.handle)
+        self.inspect(self.see(HERE, A))
+        self.inspect(self.see(HERE, B))
+        registry = Registry(self.listener.handle)
         registry.restore(self.registry.cameras())
-        self.assertEqual([False, True], [registry.stands_at(key, HERE) for key in registry.devices()])
+        self.assertEqual([False, True], [registry.is_at(key, HERE) for key in registry.devices()])
 
 
 MACS = st.sampled_from([None, A, B, C])
+
+
 REFERENCES = st.sampled_from(["", "x", "y"])
+
+
 ADDRESSES = st.sampled_from(["10.0.0.1", "10.0.0.2", "10.0.0.3", "fe80::1%e"])
+
+
 DEEDS = st.sampled_from(
     ["see", "see", "see", "answer", "answer", "silent", "depart", "disown", "busy", "refuse", "forget"]
 )
@@ -483,22 +457,22 @@ class HistoryTests(SynchronousTestCase):
             now += 1
             key = registry.key_at(address)
             if deed == "see" or key is None:
-                registry.observe(sighting(address, mac, reference), now)
+                registry.record_sighting(sighting(address, mac, reference), now)
             elif deed == "answer":
-                registry.asking(key, now)
-                registry.inspected(
+                registry.begin_inspection(key, now)
+                registry.record_inspection(
                     key, inspection(address, *(stream(address, source=str(n)) for n in range(count))), now
                 )
             elif deed == "silent":
-                registry.silent(key, "no answer", now)
+                registry.record_no_answer(key, "no answer", now)
             elif deed == "depart":
-                registry.departed(address, now)
+                registry.record_departure(address, now)
             elif deed == "disown":
-                registry.disowned(key, now)
+                registry.record_not_a_camera(key, now)
             elif deed == "busy":
-                registry.busy(key, "busy", now)
+                registry.record_busy(key, "busy", now)
             elif deed == "refuse":
-                registry.refused(key, "login", now)
+                registry.record_auth_required(key, "login", now)
             elif registry.cameras_of(key):
                 forgotten = registry.cameras_of(key)[0].id
                 registry.forget(forgotten, now)
@@ -516,7 +490,7 @@ class HistoryTests(SynchronousTestCase):
             stands = [
                 registry.candidate(key).address
                 for key in registry.devices()
-                if registry.stands_at(key, registry.candidate(key).address)
+                if registry.is_at(key, registry.candidate(key).address)
             ]
             self.assertEqual(len(set(stands)), len(stands))
             ids = [camera.id for camera in registry.cameras()]

@@ -16,16 +16,17 @@ import sys, time
 import twisted_detector.service.daemon, twisted_detector.config.config, twisted_detector.plugins.builtin
 from collections import Counter
 from twisted.internet.task import Clock
-from twisted_detector.discovery.wsdiscovery.listener import WSDiscoveryListener as Hearing
+from twisted_detector.discovery.multicast.listener import ListenerContext
+from twisted_detector.discovery.wsdiscovery.listener import WSDiscoveryListener
 from twisted_detector.testing.lan import RecordingSink
 from twisted_detector.wire.lan import wsdiscovery as wire
 sink, counts = RecordingSink(), Counter()
-hearing = Hearing(sink, clock=Clock(), monotonic=time.monotonic, counts=counts, complain=print)
-ear = hearing.ear("eth0", ())
+listener = WSDiscoveryListener(ListenerContext(sink, Clock(), time.monotonic, counts, print))
+receive = listener.receiver("eth0", ())
 for dialect in wire.Dialect:
-    ear(wire.probe("urn:uuid:1", dialect), "10.0.0.9")
+    receive(wire.probe("urn:uuid:1", dialect), "10.0.0.9")
 print("lxml" in sys.modules, len(wire.Dialect), counts["datagrams"], counts["malformed"])
-ear(b"<nonsense>", "10.0.0.9")
+receive(b"<nonsense>", "10.0.0.9")
 print("lxml" in sys.modules, counts["malformed"])
 """
 

@@ -1,154 +1,21 @@
-"""The store, on a thread that is no thread: every write happens when the clock is advanced."""
+"""The store: group commits, the outbox, a broken disk, and what is read back."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-from hypothesis import given, settings, strategies as st
 from twisted.internet.defer import Deferred
-from twisted.internet.task import Clock
-from twisted.python.failure import Failure
-from twisted.trial.unittest import SynchronousTestCase
 
-from twisted_detector.errors import LocalError, RemoteError, StoreError
-from twisted_detector.model import Camera, Evidence, JournalRecord, Mac, Message, Priority, Proof, Status, Stream
+from tests.store.case import CAMERA, StoreCase, record
+from twisted_detector.errors import LocalError, StoreError
+from twisted_detector.model import JournalRecord, Message, Priority
 from twisted_detector.seams import IStateStore
-from twisted_detector.store.batch import Batch
-from twisted_detector.store.cameras import dump_camera, load_camera
 from twisted_detector.store.database import Database
 from twisted_detector.store.schema import read_message, read_record
-from twisted_detector.store.store import Store
-
-CAMERA = Camera(
-    id="0011223344aa",
-    device_id="dev-1",
-    address="192.0.2.7",
-    mac=Mac("00:11:22:33:44:aa"),
-    name="Türkamera \ud800",
-    streams=(Stream("rtsp://192.0.2.7/1", codec="H264", width=1920, fps=12.5, proof=Proof.KEYFRAME, validated=True),),
-    capabilities=("ptz",),
-    status=Status.ONLINE,
-    since=1.5,
-    ip_history=(("192.0.2.6", 1.0), ("192.0.2.7", 2.0)),
-    methods=("wsdiscovery",),
-    evidence=(Evidence("serial", "S1", "onvif", 3.0),),
-)
 
 
-class Reactor(Clock):
-    """A clock that has the few other things that a store wants of a reactor."""
-
-    def callFromThread(self, f: Callable[..., object], *args: object, **kwargs: object) -> None:
-        f(*args, **kwargs)
-
-    def addSystemEventTrigger(self, phase: str, kind: str, f: Callable[[], object]) -> object:
-        return (phase, kind, f)
-
-    def removeSystemEventTrigger(self, trigger: object) -> None:
-        pass
-
-
-class Pool:
-    """Does the work at once, or when it is told to."""
-
-    def __init__(self) -> None:
-        self.started = self.held = False
-        self.waiting: list[Callable[[], None]] = []
-
-    def start(self) -> None:
-        self.started = True
-
-    def stop(self) -> None:
-        self.started = False
-
-    def callInThreadWithCallback(
-        self, done: Callable[[bool, Any], None], f: Callable[..., object], *args: object
-    ) -> None:
-        assert self.started
-
-        def work() -> None:
-            try:
-                result = f(*args)
-            except Exception:
-                done(False, Failure())
-            else:
-                done(True, result)
-
-        if self.held:
-            self.waiting.append(work)
-        else:
-            work()
-
-    def release(self) -> None:
-        waiting, self.waiting = self.waiting, []
-        for work in waiting:
-            work()
-
-
-class Disk(Database):
-    """A database whose disk can be broken."""
-
-    broken = ""
-    batches = 0
-
-    def open(self) -> bool:
-        if self.broken:
-            raise StoreError(self.broken)
-        return super().open()
-
-    def write(self, batch: Batch) -> bool:
-        if self.broken:
-            raise StoreError(self.broken)
-        self.batches += 1
-        return super().write(batch)
-
-
-def record(number: int, payload: bytes = b"x", **more: object) -> JournalRecord:
-    return JournalRecord(number, Message("t", payload, **more), 1.7e9)  # type: ignore[arg-type]
-
-
-class StoreTestCase(SynchronousTestCase):
-    def setUp(self) -> None:
-        self.directory = Path(self.mktemp()) / "state"
-        self.store = self.life()
-        self.committed: list[int] = []
-        self.store.on_committed = self.committed.extend
-        self.run_now(self.store.open())
-
-    def life(self) -> Store:
-        self.reactor = Reactor()
-        self.pool = Pool()
-
-        def make(directory: Path, synchronous: str) -> Disk:
-            self.disk = Disk(directory, synchronous)
-            self.addCleanup(self.disk.close)
-            return self.disk
-
-        return Store(self.reactor, self.directory, pool=self.pool, make_database=make)  # type: ignore[arg-type]
-
-    def run_now(self, coroutine: Any) -> Any:
-        """The result of a coroutine, or Deferred, within a second of the clock."""
-        done = coroutine if isinstance(coroutine, Deferred) else Deferred.fromCoroutine(coroutine)
-        self.reactor.pump([0.01] * 100)
-        return self.successResultOf(done)
-
-    def next_life(self) -> Store:
-        """The process was killed: nothing is closed in order, the lock goes with it."""
-        self.disk.close()
-        self.store = self.life()
-        self.run_now(self.store.open())
-        return self.store
-
-    def saved(self) -> list[int]:
-        records, _ = self.run_now(self.store.load_outbox())
-        return [item.id for item in records]
-
-
-class GroupCommit(StoreTestCase):
+class GroupCommit(StoreCase):
     def test_interface(self) -> None:
         """It is the state store that the others expect."""
         self.assertTrue(IStateStore.providedBy(self.store))
@@ -243,7 +110,7 @@ class GroupCommit(StoreTestCase):
             Database(self.directory, "OFF")
 
 
-class Outbox(StoreTestCase):
+class Outbox(StoreCase):
     def test_everything_of_a_message(self) -> None:
         """A message comes back as it was, whatever its fields; so does what is retained."""
         messages = [
@@ -301,7 +168,7 @@ class Outbox(StoreTestCase):
         self.assertIsNone(read_message(("t", b"x", 1, 0, 9, None)))
 
 
-class Degraded(StoreTestCase):
+class Degraded(StoreCase):
     def setUp(self) -> None:
         super().setUp()
         self.told: list[str] = []
@@ -395,84 +262,7 @@ class Degraded(StoreTestCase):
         self.assertEqual(len(self.flushLoggedErrors()), 1)
 
 
-class Files(StoreTestCase):
-    def test_modes(self) -> None:
-        """The directory is for us alone, and so is every file in it."""
-        self.store.append(record(1))
-        self.reactor.advance(0.1)
-        self.assertEqual(self.directory.stat().st_mode & 0o777, 0o700)
-        modes = {path.name: path.stat().st_mode & 0o777 for path in self.directory.iterdir()}
-        self.assertEqual(set(modes), {"state.db", "state.db-wal", "state.db-shm", "lock"})
-        self.assertEqual(set(modes.values()), {0o600})
-
-    def test_second_process(self) -> None:
-        """A second store on the same directory keeps nothing on disk, and says who is in the way."""
-        first = self.store
-        self.store = self.life()
-        self.run_now(self.store.open())
-        self.assertIn("another process", self.store.degraded)
-        self.run_now(first.close())
-        self.store.append(record(1))
-        self.reactor.pump([1.0] * 3)
-        self.assertEqual(self.store.degraded, "")
-
-    def test_newer_schema(self) -> None:
-        """A file of a newer version is left alone."""
-        self.disk._connected().execute("PRAGMA user_version = 99")
-        self.next_life()
-        self.assertIn("newer", self.store.degraded)
-        self.assertEqual([path.name for path in self.directory.glob("*.corrupt*")], [])
-
-    def test_no_database(self) -> None:
-        """A file that is no database is set aside and a new one begun."""
-        self.run_now(self.store.close())
-        (self.directory / "state.db").write_bytes(b"this is no database, " * 500)
-        self.next_life()
-        self.assertEqual(self.store.degraded, "")
-        self.assertTrue((self.directory / "state.db.corrupt-1").exists())
-        self.store.append(record(1))
-        self.reactor.advance(0.1)
-        self.next_life()
-        self.assertEqual(self.saved(), [1])
-
-    def test_truncated(self) -> None:
-        """A file cut off in the middle is set aside; what can be read of it is kept."""
-        self.run_now(self.store.save_camera(CAMERA))
-        for number in range(1, 3001):
-            self.store.append(record(number, b"x" * 100))
-        self.reactor.advance(0.1)
-        self.run_now(self.store.close())
-        path = self.directory / "state.db"
-        content = path.read_bytes()
-        path.write_bytes(content[: len(content) // 2])
-        self.next_life()
-        self.assertEqual(self.store.degraded, "")
-        self.assertTrue((self.directory / "state.db.corrupt-1").exists())
-        self.assertEqual(self.run_now(self.store.load_cameras()), [CAMERA])
-
-    def test_corrupt_while_running(self) -> None:
-        """Damage that is found while writing gives a new file, and everybody is asked to say everything again."""
-        renewed: list[bool] = []
-        self.store.on_renewed = lambda: renewed.append(True)
-        for number in range(1, 3001):
-            self.store.append(record(number, b"x" * 100))
-        self.reactor.advance(0.1)
-        self.disk._connected().execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        self.disk._connected().execute("PRAGMA shrink_memory")
-        path = self.directory / "state.db"
-        content = bytearray(path.read_bytes())
-        content[8192:] = b"\xff" * (len(content) - 8192)
-        path.write_bytes(content)
-        self.store.remove(list(range(1, 2000)))
-        self.reactor.advance(0.1)
-        self.assertEqual((renewed, self.store.degraded), ([True], ""))
-        self.store.append(record(4000))
-        self.reactor.advance(0.1)
-        self.next_life()
-        self.assertIn(4000, self.saved())
-
-
-class State(StoreTestCase):
+class State(StoreCase):
     def test_cameras(self) -> None:
         """Cameras come back as they were saved last; deleted ones do not."""
         self.store.save_camera(CAMERA)
@@ -521,51 +311,3 @@ class State(StoreTestCase):
         """Reading from a closed store fails."""
         self.run_now(self.store.close())
         self.failureResultOf(self.store.load_cameras(), StoreError)
-
-
-class Documents(SynchronousTestCase):
-    def test_round_trip(self) -> None:
-        """A camera comes back equal, with every field."""
-        default = Camera(id="a", device_id="b", address="c")
-        self.assertEqual(load_camera(dump_camera(CAMERA)), CAMERA)
-        self.assertEqual(load_camera(dump_camera(default)), default)
-
-    def test_other_versions(self) -> None:
-        """Unknown fields are passed over, missing and unreadable ones get their default."""
-        document = json.loads(dump_camera(CAMERA))
-        document["colour"] = "red"
-        document["streams"][0]["bitrate"] = 5
-        document["streams"].append({"name": "no url"})
-        document["streams"][0]["proof"] = "unheard of"
-        document["status"] = "asleep"
-        document["mac"] = "nonsense"
-        document["channel"] = "one"
-        del document["name"]
-        camera = load_camera(json.dumps(document))
-        stream = replace(CAMERA.streams[0], proof=Proof.UNREACHABLE)
-        self.assertEqual(camera, replace(CAMERA, name="", mac=None, status=Status.OFFLINE, streams=(stream,)))
-
-    def test_refused(self) -> None:
-        """What is no camera, or one of an unknown version, is refused."""
-        for text in ("", "[]", "{}", '{"version":1}', dump_camera(CAMERA).replace('"version":1', '"version":2')):
-            with self.subTest(text), self.assertRaises(RemoteError):
-                load_camera(text)
-
-    @settings(max_examples=60, deadline=None, database=None, derandomize=True)
-    @given(st.data())
-    def test_mutations(self, data: st.DataObject) -> None:
-        """Any damage gives a camera or a RemoteError."""
-        document = json.loads(dump_camera(CAMERA))
-        key = data.draw(st.sampled_from(sorted(document)))
-        document[key] = data.draw(
-            st.recursive(
-                st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
-                lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
-                max_leaves=5,
-            )
-        )
-        try:
-            camera = load_camera(json.dumps(document))
-        except RemoteError:
-            return
-        dump_camera(camera)

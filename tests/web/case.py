@@ -24,11 +24,11 @@ from twisted_detector.web.api import Api
 from twisted_detector.web.application import Application
 from twisted_detector.web.assets import read_files
 from twisted_detector.web.event_hub import EventHub
+from twisted_detector.web.facade import DaemonFacade
 from twisted_detector.web.history import MqttHistory
-from twisted_detector.web.probes import Probes
+from twisted_detector.web.monitoring import MonitoringEndpoints
 from twisted_detector.web.server import BoundedSite
 from twisted_detector.web.sessions import Sessions
-from twisted_detector.web.sources import Sources
 
 #: In every place of a camera where it must never come out.
 CANARY = "s3cr3t-canary"
@@ -116,7 +116,7 @@ class Line(StringTransport):
 class WebSite:
     """The site, and the doubles behind it.
 
-    :ivar asked: ``(name, fields)`` of every question at the desk.
+    :ivar asked: ``(name, fields)`` of every question at the router.
     """
 
     def __init__(
@@ -129,32 +129,32 @@ class WebSite:
         self.asked: list[tuple[str, Mapping[str, Any]]] = []
         self.mqtt: dict[str, Any] = {}
         self.found: dict[str, Any] = {}
-        self.desk = RequestRouter()
+        self.router = RequestRouter()
         self.answers: dict[str, Any] = {}
         for name in ("check", "forget", "rescan", "probe", "why", "doctor", "status"):
-            self.seat(name, {})
-        self.sources = Sources(
-            node_id="node1", version="1.2.3", wall=self.clock.seconds, monotonic=self.clock.seconds,
+            self.answer(name, {})
+        self.facade = DaemonFacade(
+            node_id="node1", version="1.2.3",
             cameras=lambda: tuple(self.cameras.values()), camera=self.cameras.get, document=camera_document,
             mqtt=lambda: mqtt_block() | self.mqtt, discovery=lambda: {"sweeping": False, "last_sweep": {}} | self.found,
-            ask=self.desk.ask, seated=self.desk.handlers.__contains__, pictures=lambda: self.pictures,
+            dispatch=self.router.dispatch, handles=self.router.handlers.__contains__, pictures=lambda: self.pictures,
             metrics=lambda: (b"camdetect_up 1\n", "text/plain; version=0.0.4"),
         )  # fmt: skip
         self.hub = EventHub(self.clock, self.clock.seconds, capacity=3, boot="boot")
-        self.deltas = ActivityFeed(self.sources, self.hub)
+        self.activity = ActivityFeed(self.facade, self.hub)
         self.history = MqttHistory(self.clock.seconds, mqtt_block)
         self.random = iter(range(1, 200))
         sessions = None
         if token:
             sessions = Sessions(Secret(token), self.clock.seconds, lambda count: bytes([next(self.random)]) * count)
-        guard = AccessControl(listen=listen, allowed=names, sessions=sessions, monotonic=self.clock.seconds)
-        api = Api(self.sources, guard=guard, hub=self.hub, deltas=self.deltas, history=self.history)
-        operations = Probes(self.sources)
-        application = Application(self.clock, guard=guard, api=api, operations=operations, files=FILES)
+        access = AccessControl(listen=listen, allowed=names, sessions=sessions, monotonic=self.clock.seconds)
+        api = Api(self.facade, access=access, hub=self.hub, activity=self.activity, history=self.history)
+        monitoring = MonitoringEndpoints(self.facade)
+        application = Application(self.clock, access=access, api=api, monitoring=monitoring, files=FILES)
         self.site = BoundedSite(application.resource(), self.clock)
 
-    def seat(self, name: str, answer: Any) -> None:
-        """From now on the desk answers ``answer``, or raises it."""
+    def answer(self, name: str, answer: Any) -> None:
+        """From now on requests of this name are answered with ``answer``, or it is raised."""
         self.answers[name] = answer
 
         async def handler(fields: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -164,10 +164,10 @@ class WebSite:
                 raise given
             return dict(given)
 
-        self.desk.handlers[name] = handler
+        self.router.handlers[name] = handler
 
     def refuse(self, name: str, text: str) -> None:
-        self.seat(name, RemoteError(text))
+        self.answer(name, RemoteError(text))
 
     def connect(self, peer: str = "127.0.0.1") -> Line:
         line = Line(peerAddress=IPv4Address("TCP", peer, 50000))

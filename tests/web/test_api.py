@@ -12,7 +12,7 @@ from tests.web.case import CANARY, Pictures, WebSite, camera
 from twisted_detector.errors import Unreachable
 from twisted_detector.model import Status
 from twisted_detector.model.pictures import Picture
-from twisted_detector.web import schemas as shapes
+from twisted_detector.web import schemas
 from twisted_detector.web.openapi import document
 from twisted_detector.web.routes import ROUTES
 
@@ -91,7 +91,7 @@ class CamerasTests(ApiCase):
 
 class ActionsTests(ApiCase):
     def test_commands(self) -> None:
-        """Each command reaches the desk with its fields."""
+        """Each command reaches the router with its fields."""
         self.web.ask("POST", f"{self.one}/check")
         self.web.ask("POST", f"{self.one}/forget", {})
         self.web.ask("POST", f"{API}/rescan")
@@ -115,11 +115,11 @@ class ActionsTests(ApiCase):
         self.assertEqual([], self.web.asked)
 
     def test_the_desk_refuses(self) -> None:
-        """What the desk refuses is told as 400, what nobody answers as 404, what fails as 500 without its reason."""
+        """What the router refuses is told as 400, what nobody answers as 404, what fails as 500 without its reason."""
         self.web.refuse("why", "not an IP address")
         self.assertIn("not an IP address", self.refused(400, "GET", f"{API}/why?address=x"))
         self.assertIn("export", self.refused(404, "GET", f"{API}/export/frigate"))
-        self.web.seat("doctor", ZeroDivisionError(CANARY))
+        self.web.answer("doctor", ZeroDivisionError(CANARY))
         self.assertNotIn(CANARY, self.refused(500, "GET", f"{API}/doctor"))
         self.assertEqual(1, len(self.flushLoggedErrors(ZeroDivisionError)))
 
@@ -130,7 +130,7 @@ class ActionsTests(ApiCase):
         async def never(_: Any) -> Any:
             await Deferred(cancelled.append)
 
-        self.web.desk.handlers["doctor"] = never
+        self.web.router.handlers["doctor"] = never
         line = self.web.connect()
         line.protocol.dataReceived(b"GET /api/v1/doctor HTTP/1.1\r\nhost: localhost\r\n\r\n")
         self.web.clock.advance(31)
@@ -144,7 +144,7 @@ class ActionsTests(ApiCase):
         async def never(_: Any) -> Any:
             await Deferred(cancelled.append)
 
-        self.web.desk.handlers["doctor"] = never
+        self.web.router.handlers["doctor"] = never
         line = self.web.connect()
         line.protocol.dataReceived(b"GET /api/v1/doctor HTTP/1.1\r\nhost: localhost\r\n\r\n")
         line.lost()
@@ -152,11 +152,13 @@ class ActionsTests(ApiCase):
 
     def test_export(self) -> None:
         """A configuration comes with its type and a file name that can do no harm; markup never does."""
-        self.web.seat("export", {"text": "cameras: {}", "media_type": "application/yaml", "filename": "../a\r\nb.yml"})
+        self.web.answer(
+            "export", {"text": "cameras: {}", "media_type": "application/yaml", "filename": "../a\r\nb.yml"}
+        )
         got = self.web.ask("GET", f"{API}/export/frigate")
         self.assertEqual((200, b"cameras: {}", "application/yaml"), (got.status, got.body, got.headers["content-type"]))
         self.assertEqual('attachment; filename=".._a_b.yml"', got.headers["content-disposition"])
-        self.web.seat("export", {"text": "<script>", "media_type": "text/html", "filename": "a.html"})
+        self.web.answer("export", {"text": "<script>", "media_type": "text/html", "filename": "a.html"})
         self.assertEqual("text/plain", self.web.ask("GET", f"{API}/export/csv").headers["content-type"])
         self.refused(404, "GET", f"{API}/export/../../etc/passwd")
         self.refused(404, "GET", f"{API}/export/yaml")
@@ -230,7 +232,7 @@ class DocumentTests(ApiCase):
 
     def test_answers_are_as_told(self) -> None:
         """Each JSON answer has the members that its schema requires."""
-        self.web.seat("status", {"status": "online"})
+        self.web.answer("status", {"status": "online"})
         self.web.history.sample()
         for route in ROUTES:
             if route.method == "GET" and route.answer and route.handler not in ("why", "doctor"):
@@ -239,7 +241,7 @@ class DocumentTests(ApiCase):
                 for name in route.answer.get("required", ()):
                     self.assertIn(name, answer, route.path)
         card = self.get(f"{API}/cameras?fields=brief")["cameras"][0]
-        self.assertLessEqual(set(shapes.BRIEF["required"]), set(card))
+        self.assertLessEqual(set(schemas.BRIEF["required"]), set(card))
 
     def test_methods(self) -> None:
         """A method that a path does not take is told with those that it takes; HEAD is GET without the body."""

@@ -25,16 +25,16 @@ class StreamCase(SynchronousTestCase):
         self.one = camera(1)
         self.web = WebSite(self.one)
 
-    def tell(self, *names: str) -> None:
+    def rename(self, *names: str) -> None:
         for name in names:
             self.web.cameras[self.one.id] = renamed = camera(1, name=name)
-            self.web.deltas.handle(CameraChanged(2000.0, renamed))
+            self.web.activity.handle(CameraChanged(2000.0, renamed))
 
     def wait(self) -> None:
         self.web.clock.advance(hub_module.COALESCE)
 
 
-class HearingTests(StreamCase):
+class DeltaTests(StreamCase):
     def test_first_words(self) -> None:
         """A new page is told to ask for everything, before anything else."""
         line = self.web.stream()
@@ -44,7 +44,7 @@ class HearingTests(StreamCase):
     def test_an_event(self) -> None:
         """An event is told within a twentieth of a second, as the card that is drawn and a line of the account."""
         line = self.web.stream()
-        self.web.deltas.handle(CameraOnline(2000.0, self.one))
+        self.web.activity.handle(CameraOnline(2000.0, self.one))
         self.wait()
         told = {event: data for event, _, data in frames(line)}
         self.assertEqual("Camera 1", told["camera"]["name"])
@@ -55,7 +55,7 @@ class HearingTests(StreamCase):
         """Of many lines of the account in one moment the latest are told, in one piece, the latest first."""
         line = self.web.stream()
         for number in range(100):
-            self.web.deltas.handle(CameraMoved(2000.0 + number, self.one, "a", f"b{number}"))
+            self.web.activity.handle(CameraMoved(2000.0 + number, self.one, "a", f"b{number}"))
         self.wait()
         told = [data["activity"] for event, _, data in frames(line) if event == "happened"]
         self.assertEqual([60], [len(lines) for lines in told])
@@ -64,16 +64,16 @@ class HearingTests(StreamCase):
     def test_coalescing(self) -> None:
         """Of many changes of one camera in a moment, only how it stands is told."""
         line = self.web.stream()
-        self.tell(*(f"name {number}" for number in range(50)))
+        self.rename(*(f"name {number}" for number in range(50)))
         self.wait()
         self.assertEqual(["name 49"], [data["name"] for event, _, data in frames(line) if event == "camera"])
 
     def test_forgotten(self) -> None:
         """A camera that is forgotten goes, and comes back when it is found again."""
         line = self.web.stream()
-        self.web.deltas.handle(CameraForgotten(2000.0, self.one))
+        self.web.activity.handle(CameraForgotten(2000.0, self.one))
         self.wait()
-        self.web.deltas.handle(CameraDiscovered(2001.0, self.one))
+        self.web.activity.handle(CameraDiscovered(2001.0, self.one))
         self.wait()
         events = [event for event, _, _ in frames(line) if event in ("gone", "camera")]
         self.assertEqual(["gone", "camera"], events)
@@ -81,26 +81,26 @@ class HearingTests(StreamCase):
     def test_others(self) -> None:
         """A sweep that ended and a change of the connection are told too; what was known before is not."""
         line = self.web.stream()
-        self.web.deltas.handle(SweepFinished(2000.0, "mdns", 1.0, 3))
-        self.web.deltas.handle(ConnectionEvent(2000.0, "disconnected", "reset", "waiting", 9.0, 0, 1))
-        self.web.deltas.handle(CameraRestored(2000.0, self.one))
+        self.web.activity.handle(SweepFinished(2000.0, "mdns", 1.0, 3))
+        self.web.activity.handle(ConnectionEvent(2000.0, "disconnected", "reset", "waiting", 9.0, 0, 1))
+        self.web.activity.handle(CameraRestored(2000.0, self.one))
         self.wait()
         self.assertEqual(["reset", "discovery", "connection"], [event for event, _, _ in frames(line)])
 
     def test_nobody_listens(self) -> None:
         """While nobody listens nothing is made ready, and the account is kept all the same."""
-        self.web.deltas.handle(CameraOnline(2000.0, self.one))
+        self.web.activity.handle(CameraOnline(2000.0, self.one))
         self.assertEqual([], self.web.clock.getDelayedCalls())
-        self.web.deltas.handle(CameraMoved(2001.0, self.one, "10.0.0.2", "10.0.0.1"))
-        texts = [line["text"] for line in self.web.deltas.happened(camera_id=self.one.id)]
+        self.web.activity.handle(CameraMoved(2001.0, self.one, "10.0.0.2", "10.0.0.1"))
+        texts = [line["text"] for line in self.web.activity.entries(camera_id=self.one.id)]
         self.assertEqual(["moved from 10.0.0.2 to 10.0.0.1", "is online"], texts)
 
     def test_a_fault(self) -> None:
         """A card that cannot be made hurts no other."""
         line = self.web.stream()
         broken = camera(2, mac="no MAC")
-        self.web.deltas.handle(CameraOnline(2000.0, broken))
-        self.web.deltas.handle(CameraOffline(2000.0, self.one, "gone"))
+        self.web.activity.handle(CameraOnline(2000.0, broken))
+        self.web.activity.handle(CameraOffline(2000.0, self.one, "gone"))
         self.wait()
         self.assertEqual([self.one.id], [data["id"] for event, _, data in frames(line) if event == "camera"])
         self.assertEqual(1, len(self.flushLoggedErrors(AttributeError)))
@@ -110,11 +110,11 @@ class ComingBackTests(StreamCase):
     def test_nothing_missed(self) -> None:
         """Who comes back with the last number gets what came since, by header or in the query."""
         line = self.web.stream()
-        self.tell("one")
+        self.rename("one")
         self.wait()
         last = frames(line)[-1][1]
         line.lost()
-        self.tell("two")
+        self.rename("two")
         self.wait()
         again = self.web.stream(last_event_id=last)
         told = [(event, data.get("name")) for event, _, data in frames(again)]
@@ -123,12 +123,12 @@ class ComingBackTests(StreamCase):
     def test_too_long_away(self) -> None:
         """Who was away for longer than is kept, or speaks of another run, is told to ask for everything."""
         line = self.web.stream()
-        self.tell("one")
+        self.rename("one")
         self.wait()
         last = frames(line)[-1][1]
         line.lost()
         self.web.clock.advance(hub_module.LINGER + 1)
-        self.tell("lost")
+        self.rename("lost")
         for spoken in (last, "other-1", "boot-99999", "boot--1", "boot-", "x", "boot-" + "9" * 400):
             line = self.web.stream(last_event_id=spoken)
             self.assertEqual(["reset"], [event for event, _, _ in frames(line)], spoken)
@@ -140,7 +140,7 @@ class ComingBackTests(StreamCase):
         first = frames(line)[0][1]
         line.lost()
         for _ in range(200):
-            self.web.hub.tell("camera", "x", lambda: {"text": "x" * 20_000})
+            self.web.hub.publish("camera", "x", lambda: {"text": "x" * 20_000})
             self.wait()
         self.assertLessEqual(self.web.hub._bytes, hub_module.MAX_BYTES)
         self.assertLess(len(self.web.hub._ring), 200)
@@ -169,9 +169,9 @@ class ReadersTests(StreamCase):
         line, other = self.web.stream(), self.web.stream()
         line.producer.pauseProducing()
         before = len(line.value())
-        self.tell("a")
+        self.rename("a")
         self.wait()
-        self.tell("b")
+        self.rename("b")
         self.wait()
         self.assertEqual(before, len(line.value()))
         line.producer.resumeProducing()
@@ -188,14 +188,14 @@ class ReadersTests(StreamCase):
         line = self.web.stream()
         line.producer.pauseProducing()
         for _ in range(200):
-            self.web.hub.tell("camera", "x", lambda: {"text": "x" * 20_000})
+            self.web.hub.publish("camera", "x", lambda: {"text": "x" * 20_000})
             self.wait()
         self.assertTrue(line.aborted)
 
     def test_stop(self) -> None:
         """A stop ends every stream and leaves nothing behind."""
         line = self.web.stream()
-        self.tell("one")
+        self.rename("one")
         self.web.hub.stop()
         self.assertTrue(line.aborted)
         line.lost()

@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import re
 
-from twisted.internet.defer import Deferred
-from twisted.internet.error import CannotListenError
-from twisted.internet.testing import MemoryReactorClock
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.web.case import FILES, Line, WebSite, camera, parsed
+from tests.web.case import FILES, WebSite, camera, parsed
 from twisted_detector.model import Secret
-from twisted_detector.web.listener import Door
-from twisted_detector.web.rate_limit import MAX_PEERS, Buckets, network
+from twisted_detector.web.rate_limit import MAX_PEERS, PeerRateLimiter, peer_key
 from twisted_detector.web.server import MAX_BODY, MAX_DRAINED
 from twisted_detector.web.sessions import LIFETIME, Sessions
 
@@ -161,22 +157,22 @@ class TokenTests(SynchronousTestCase):
         """No cookie, whatever is in it, is more than a wrong one."""
         sessions = Sessions(Secret(TOKEN), lambda: 0.0, bytes)
         for cookie in ("", ".", "..", "x", "1.2.3", "9" * 5000, "\udcff.\udcff.\udcff", "٣.a.b"):
-            self.assertFalse(sessions.holds(cookie), ascii(cookie))
+            self.assertFalse(sessions.is_valid(cookie), ascii(cookie))
 
 
 class LimitsTests(SynchronousTestCase):
     def test_peers(self) -> None:
         """An IPv6 host cannot escape into the rest of its /64, nor anybody by writing IPv4 as IPv6."""
-        self.assertEqual(network("2001:db8::1"), network("2001:db8::ffff"))
-        self.assertNotEqual(network("2001:db8::1"), network("2001:db8:0:1::1"))
-        self.assertEqual("10.0.0.1", network("::ffff:10.0.0.1"))
+        self.assertEqual(peer_key("2001:db8::1"), peer_key("2001:db8::ffff"))
+        self.assertNotEqual(peer_key("2001:db8::1"), peer_key("2001:db8:0:1::1"))
+        self.assertEqual("10.0.0.1", peer_key("::ffff:10.0.0.1"))
 
     def test_bounded(self) -> None:
         """However many peers ask, a bounded number is remembered."""
-        buckets = Buckets(lambda: 1.0, burst=2, rate=1)
+        limiter = PeerRateLimiter(lambda: 1.0, burst=2, rate=1)
         for number in range(MAX_PEERS + 50):
-            buckets.take(f"10.0.{number >> 8}.{number & 255}")
-        self.assertEqual(MAX_PEERS, len(buckets._levels))
+            limiter.acquire(f"10.0.{number >> 8}.{number & 255}")
+        self.assertEqual(MAX_PEERS, len(limiter._levels))
 
 
 class BytesTests(SynchronousTestCase):
@@ -212,7 +208,7 @@ class BytesTests(SynchronousTestCase):
             self.assertEqual((status, True), (parsed(line.value()).status, line.disconnecting))
 
     def test_no_http(self) -> None:
-        """Bytes of no protocol get a refusal or nothing, never a fault."""
+        """Bytes of no protocol get a problem_response or nothing, never a fault."""
         for data in (b"\x16\x03\x01\x02\x00\x01", b"\r\n\r\n", b"GET\r\n\r\n", b"\x00" * 9000,
                      b"GET / HTTP/9.9\r\n\r\n",
                      b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: -1\r\n\r\n",
@@ -268,69 +264,3 @@ class BytesTests(SynchronousTestCase):
                 self.assertNotIn(word, text, name)
             if name.endswith(".html"):
                 self.assertNotRegex(text, r"<script(?![^>]*\bsrc=)|\son\w+=|\sstyle=")
-
-
-class DoorTests(SynchronousTestCase):
-    def setUp(self) -> None:
-        self.reactor = MemoryReactorClock()
-        self.loaded: list[Deferred[object]] = []
-        self.web = WebSite(camera())
-
-        def in_thread(load: object) -> Deferred[object]:
-            self.loaded.append(Deferred())
-            return self.loaded[-1]
-
-        self.door = Door(
-            self.reactor, ("127.0.0.1", 8787), load=lambda: None, build=lambda _: self.web.site.buildProtocol,
-            capacity=2, in_thread=in_thread,
-        )  # fmt: skip
-
-    def visit(self) -> Line:
-        factory = self.reactor.tcpServers[0][1]
-        line = Line()
-        line.protocol = factory.buildProtocol(None)
-        line.protocol.makeConnection(line)
-        return line
-
-    def test_loaded_by_the_first(self) -> None:
-        """The site is loaded when somebody comes, once; until then nothing is read from them."""
-        self.door.startService()
-        self.assertEqual([], self.loaded)
-        first, second = self.visit(), self.visit()
-        self.assertEqual(1, len(self.loaded))
-        self.assertEqual("paused", first.producerState)
-        self.loaded[0].callback(None)
-        for line in (first, second):
-            self.assertEqual("producing", line.producerState)
-            line.protocol.dataReceived(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
-            self.assertEqual(200, parsed(line.value()).status)
-        self.assertTrue(self.visit().aborted)
-        first.lost()
-        self.assertFalse(self.visit().aborted)
-
-    def test_cannot_be_loaded(self) -> None:
-        """When the site cannot be loaded, visitors are hung up on, and the next one tries again."""
-        self.door.startService()
-        first = self.visit()
-        self.loaded[0].errback(ImportError("no klein"))
-        self.assertTrue(first.aborted)
-        first.lost()
-        self.visit()
-        self.assertEqual((2, 1), (len(self.loaded), len(self.flushLoggedErrors(ImportError))))
-
-    def test_stop(self) -> None:
-        """A stop ends every connection."""
-        self.door.startService()
-        line = self.visit()
-        self.door.stopService()
-        self.assertTrue(line.aborted)
-
-    def test_taken_port(self) -> None:
-        """Where the port is taken, there is no page, and nothing else fails."""
-
-        def taken(*_: object, **__: object) -> None:
-            raise CannotListenError("127.0.0.1", 8787, OSError(98, "in use"))
-
-        self.reactor.listenTCP = taken
-        self.door.startService()
-        self.door.stopService()

@@ -10,6 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.corpus import SKIP, Case, cases
 from twisted_detector.errors import RemoteError
 from twisted_detector.model import Mac
+from twisted_detector.testing.simulator.wire.digest import parse_authorization, verify
 from twisted_detector.wire.http import digest
 from twisted_detector.wire.onvif import answers as onvif
 from twisted_detector.wire.soap.envelope import SoapFault, parse_response
@@ -182,15 +183,15 @@ class Headers(SynchronousTestCase):
             data = json.loads(case.data)
             theirs = {vector["name"]: vector["authorization"] for vector in data["vectors"]}
             for name in case.expect["our_client_should_equal_one_of"]:
-                given_back = digest.parse_authorization(theirs[name])[1]
+                given_back = parse_authorization(theirs[name])[1]
                 challenge = digest.Challenge("digest", data["realm"], data["nonce"], given_back.get("algorithm", ""))
                 ours = digest.authorization(
                     challenge, data["user"], data["password"], data["method"], data["url"], cnonce="c"
                 )
-                self.assertEqual(digest.parse_authorization(ours)[1], given_back, name)
+                self.assertEqual(parse_authorization(ours)[1], given_back, name)
             for name, header in theirs.items():
-                self.assertTrue(digest.verify(header, data["method"], {data["user"]: data["password"]}.get), name)
-                self.assertFalse(digest.verify(header, data["method"], {data["user"]: "other"}.get), name)
+                self.assertTrue(verify(header, data["method"], {data["user"]: data["password"]}.get), name)
+                self.assertFalse(verify(header, data["method"], {data["user"]: "other"}.get), name)
 
 
 def _all() -> list[Case]:

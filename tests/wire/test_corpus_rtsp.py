@@ -7,30 +7,35 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests import corpus
+from tests.doubles.rtsp_reading import parse_public, parse_rtp_info
 from twisted_detector.wire.http import digest
-from twisted_detector.wire.rtsp import parser as rtsp, sdp
+from twisted_detector.wire.rtsp import sdp
+from twisted_detector.wire.rtsp.headers import parse_session, parse_transport
+from twisted_detector.wire.rtsp.messages import RtspEvent, RtspResponse
+from twisted_detector.wire.rtsp.parser import RtspParser
+from twisted_detector.wire.rtsp.url import resolve_control, split_url
 
 #: Recordings of servers' bytes are cut here.
 CUT = 20_000
 
 
-def whole(data: bytes) -> list[rtsp.Event]:
-    return rtsp.Parser().receive(data)
+def whole(data: bytes) -> list[RtspEvent]:
+    return RtspParser().receive(data)
 
 
-def byte_by_byte(data: bytes) -> list[rtsp.Event]:
-    parser = rtsp.Parser()
+def byte_by_byte(data: bytes) -> list[RtspEvent]:
+    parser = RtspParser()
     return [event for index in range(len(data)) for event in parser.receive(data[index : index + 1])]
 
 
-def answer(data: bytes) -> rtsp.RtspResponse:
+def answer(data: bytes) -> RtspResponse:
     (event,) = whole(data)
-    assert isinstance(event, rtsp.RtspResponse)
+    assert isinstance(event, RtspResponse)
     return event
 
 
-def statuses(events: list[rtsp.Event]) -> list[int]:
-    return [event.status for event in events if isinstance(event, rtsp.RtspResponse)]
+def statuses(events: list[RtspEvent]) -> list[int]:
+    return [event.status for event in events if isinstance(event, RtspResponse)]
 
 
 def dialog(text: str) -> tuple[list[tuple[str, str]], bytes]:
@@ -109,11 +114,11 @@ class RtspCorpusTests(SynchronousTestCase):
             description = sdp.parse(response.body)
             self.check_description(case, description)
             asked, base = case.context["request_url"], response.header("Content-Base")
-            self.assertEqual(rtsp.resolve_control(asked, base, None), case.expect["base"], case.id)
-            aggregate = rtsp.resolve_control(asked, base, description.control)
+            self.assertEqual(resolve_control(asked, base, None), case.expect["base"], case.id)
+            aggregate = resolve_control(asked, base, description.control)
             self.assertEqual(aggregate, case.expect["aggregate_url"], case.id)
             for media, expected in zip(description.medias, case.expect["medias"], strict=True):
-                self.assertEqual(rtsp.resolve_control(asked, base, media.control), expected["setup_url"], case.id)
+                self.assertEqual(resolve_control(asked, base, media.control), expected["setup_url"], case.id)
 
     def test_single_answers(self) -> None:
         """Every captured answer gives its status, session, transport, methods and stream positions."""
@@ -121,16 +126,16 @@ class RtspCorpusTests(SynchronousTestCase):
             response = answer(case.data)
             read: dict[str, Any] = {"status": response.status}
             if response.header("Session"):
-                session = rtsp.parse_session(response.header("Session"))
+                session = parse_session(response.header("Session"))
                 read |= {"session": session.id, "timeout": session.timeout}
             if response.header("Transport"):
-                read["interleaved"] = list(rtsp.parse_transport(response.header("Transport")).interleaved or ())
+                read["interleaved"] = list(parse_transport(response.header("Transport")).interleaved or ())
             read["cseq"] = response.cseq
-            read["rtp_info"] = len(rtsp.parse_rtp_info(response.header("RTP-Info")))
+            read["rtp_info"] = len(parse_rtp_info(response.header("RTP-Info")))
             read["body_len"] = len(response.body)
             expected = dict(case.expect)
             public = expected.pop("public_has", [])
-            self.assertLessEqual(set(public), rtsp.parse_public(response.header("Public")), case.id)
+            self.assertLessEqual(set(public), parse_public(response.header("Public")), case.id)
             for wanted, challenge in zip(
                 expected.pop("challenges", []),
                 digest.parse_challenges(response.all("WWW-Authenticate")),
@@ -142,7 +147,7 @@ class RtspCorpusTests(SynchronousTestCase):
     def test_transports(self) -> None:
         """Every captured Transport header gives its ports, channels and SSRC."""
         for case in self.each("rtsp.transport"):
-            transport = rtsp.parse_transport(case.data.decode())
+            transport = parse_transport(case.data.decode())
             for key, value in case.expect.items():
                 read = getattr(transport, key)
                 self.assertEqual(list(read) if isinstance(read, tuple) else read, value, f"{case.id} {key}")
@@ -150,13 +155,13 @@ class RtspCorpusTests(SynchronousTestCase):
     def test_sessions(self) -> None:
         """Every captured Session header gives its identifier and time-out."""
         for case in self.each("rtsp.session"):
-            session = rtsp.parse_session(case.data.decode())
+            session = parse_session(case.data.decode())
             self.assertEqual({"session": session.id, "timeout": session.timeout}, case.expect, case.id)
 
     def test_rtp_infos(self) -> None:
         """Every captured RTP-Info header gives as many entries as it has, each with a URL and a sequence number."""
         for case in self.each("rtsp.rtp-info"):
-            entries = rtsp.parse_rtp_info(case.data.decode())
+            entries = parse_rtp_info(case.data.decode())
             self.assertEqual(len(entries), case.expect["entries"], case.id)
             self.assertTrue(all(entry.url and entry.sequence is not None for entry in entries), case.id)
 
@@ -165,8 +170,8 @@ class RtspCorpusTests(SynchronousTestCase):
         for case in self.each("rtsp.content-base"):
             host = case.expect["host"]
             asked = f"rtsp://[{host}]/onvif" if ":" in host else f"rtsp://{host}/onvif"
-            self.assertEqual(rtsp.resolve_control(asked, case.data.decode(), "t=1"), f"{asked}/t=1", case.id)
-            self.assertEqual(rtsp.split_url(asked).host, host, case.id)
+            self.assertEqual(resolve_control(asked, case.data.decode(), "t=1"), f"{asked}/t=1", case.id)
+            self.assertEqual(split_url(asked).host, host, case.id)
 
     def test_bytes(self) -> None:
         """A server's recorded bytes give the same events whole and cut at every byte."""
@@ -184,9 +189,9 @@ class RtspCorpusTests(SynchronousTestCase):
             asked, said = dialog(case.data.decode())
             events = whole(said)
             self.assertEqual(statuses(events), case.expect["statuses"], case.id)
-            self.check_dialog(case, asked, [event for event in events if isinstance(event, rtsp.RtspResponse)])
+            self.check_dialog(case, asked, [event for event in events if isinstance(event, RtspResponse)])
 
-    def check_dialog(self, case: corpus.Case, asked: list[tuple[str, str]], said: list[rtsp.RtspResponse]) -> None:
+    def check_dialog(self, case: corpus.Case, asked: list[tuple[str, str]], said: list[RtspResponse]) -> None:
         described = [
             (url, response)
             for (method, url), response in zip(asked, said, strict=False)
@@ -198,6 +203,6 @@ class RtspCorpusTests(SynchronousTestCase):
         description = sdp.parse(response.body)
         self.assertIsNotNone(description.video, case.id)
         base = response.header("Content-Base")
-        ours = [rtsp.resolve_control(url, base, media.control) for media in description.medias]
+        ours = [resolve_control(url, base, media.control) for media in description.medias]
         theirs = [target for method, target in asked if method == "SETUP"]
         self.assertEqual(theirs, ours[: len(theirs)], case.id)

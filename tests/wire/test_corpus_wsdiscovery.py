@@ -7,7 +7,9 @@ import json
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests import corpus
-from twisted_detector.wire.lan.wsdiscovery import choose_xaddrs, is_camera, parse, read_scopes
+from twisted_detector.wire.lan.wsdiscovery import is_camera, parse
+from twisted_detector.wire.onvif.scopes import read_scopes
+from twisted_detector.wire.onvif.xaddrs import choose_xaddrs
 
 
 class CorpusTests(SynchronousTestCase):

@@ -6,16 +6,8 @@ from hypothesis import given, settings, strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_detector.errors import LocalError
-from twisted_detector.wire.http.digest import (
-    MAX_CHALLENGES,
-    Challenge,
-    authorization,
-    choose,
-    format_challenge,
-    parse_authorization,
-    parse_challenges,
-    verify,
-)
+from twisted_detector.testing.simulator.wire.digest import format_challenge, parse_authorization, verify
+from twisted_detector.wire.http.digest import MAX_CHALLENGES, Challenge, authorization, choose, parse_challenges
 
 RFC_7616 = (
     'Digest realm="http-auth@example.org", qop="auth, auth-int", algorithm=SHA-256, '

@@ -8,9 +8,16 @@ from hypothesis import given, settings, strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_detector.errors import LocalError, RemoteError
+from twisted_detector.testing.simulator.wire.rtp import (
+    format_sprop_h264,
+    format_sprop_h265,
+    packetize,
+    packetize_h265,
+    split_annex_b,
+)
 from twisted_detector.wire.rtp import h26x
 from twisted_detector.wire.rtp.bits import BitReader, unescape
-from twisted_detector.wire.rtp.h26x import VideoParameters
+from twisted_detector.wire.rtp.sps import VideoParameters, parse_sps_h264, parse_sps_h265
 
 
 def numbers(*pairs: tuple[str, int]) -> bytes:
@@ -116,71 +123,71 @@ class ParameterSetTests(SynchronousTestCase):
     """Sections 7.3.2.1 of H.264 and 7.3.2.2 of H.265."""
 
     def test_h264(self) -> None:
-        """Size after cropping, frame rate, profile and level come out, whatever else the set holds."""
-        plain = VideoParameters(1280, 720, 25.0, "Constrained Baseline", "3.1")
+        """Size after cropping and frame rate come out, whatever else the set holds."""
+        plain = VideoParameters(1280, 720, 25.0)
         for nal, expected in (
             (sps_h264(), plain),
             (sps_h264(poc=0), plain),
             (sps_h264(poc=1), plain),
-            (sps_h264(crop=True), VideoParameters(1274, 712, 25.0, "Constrained Baseline", "3.1")),
-            (sps_h264(interlaced=True, crop=True), VideoParameters(1274, 1424, 25.0, "Constrained Baseline", "3.1")),
-            (sps_h264(profile=100, flags=0, chroma=1), VideoParameters(1280, 720, 25.0, "High", "3.1")),
+            (sps_h264(crop=True), VideoParameters(1274, 712, 25.0)),
+            (sps_h264(interlaced=True, crop=True), VideoParameters(1274, 1424, 25.0)),
+            (sps_h264(profile=100, flags=0, chroma=1), VideoParameters(1280, 720, 25.0)),
             (
                 sps_h264(profile=122, flags=0, chroma=2, crop=True),
-                VideoParameters(1274, 716, 25.0, "High 4:2:2", "3.1"),
+                VideoParameters(1274, 716, 25.0),
             ),
             (
                 sps_h264(profile=244, flags=0, chroma=3, crop=True),
-                VideoParameters(1277, 716, 25.0, "High 4:4:4", "3.1"),
+                VideoParameters(1277, 716, 25.0),
             ),
-            (sps_h264(profile=77, flags=0x10, level=11), VideoParameters(1280, 720, 25.0, "Main", "1b")),
-            (sps_h264(units=1001, scale=60_000), VideoParameters(1280, 720, 29.97, "Constrained Baseline", "3.1")),
+            (sps_h264(profile=77, flags=0x10, level=11), VideoParameters(1280, 720, 25.0)),
+            (sps_h264(units=1001, scale=60_000), VideoParameters(1280, 720, 29.97)),
         ):
-            self.assertEqual(h26x.parse_sps_h264(nal), expected, nal.hex())
+            self.assertEqual(parse_sps_h264(nal), expected, nal.hex())
 
     def test_frame_rate_that_is_none(self) -> None:
         """A VUI that is cut short, has no ticks or too many costs the frame rate and nothing else."""
         for nal in (sps_h264(broken_vui=True), sps_h264(units=0), sps_h264(units=1, scale=180_000)):
-            self.assertEqual(h26x.parse_sps_h264(nal), VideoParameters(1280, 720, 0.0, "Constrained Baseline", "3.1"))
+            self.assertEqual(parse_sps_h264(nal), VideoParameters(1280, 720, 0.0))
 
     def test_h265(self) -> None:
-        """Size after cropping, frame rate, profile and level come out, whatever else the set holds."""
-        plain = VideoParameters(1280, 720, 25.0, "Main", "4.0")
+        """Size after cropping and frame rate come out, whatever else the set holds."""
+        plain = VideoParameters(1280, 720, 25.0)
         for nal, expected in (
             (sps_h265(), plain),
             (sps_h265(sub_layers=2), plain),
             (sps_h265(lists=True), plain),
             (sps_h265(long_term=True), plain),
             (sps_h265(sets=True), plain),
-            (sps_h265(crop=True), VideoParameters(1272, 714, 25.0, "Main", "4.0")),
-            (sps_h265(crop=True, chroma=3), VideoParameters(1276, 717, 25.0, "Main", "4.0")),
-            (sps_h265(units=1001, scale=30_000), VideoParameters(1280, 720, 29.97, "Main", "4.0")),
+            (sps_h265(crop=True), VideoParameters(1272, 714, 25.0)),
+            (sps_h265(crop=True, chroma=3), VideoParameters(1276, 717, 25.0)),
+            (sps_h265(units=1001, scale=30_000), VideoParameters(1280, 720, 29.97)),
         ):
-            self.assertEqual(h26x.parse_sps_h265(nal), expected, nal.hex())
+            self.assertEqual(parse_sps_h265(nal), expected, nal.hex())
 
     def test_impossible_sizes(self) -> None:
         """A size beyond the highest level, or none left after cropping, is refused."""
-        self.assertRaises(RemoteError, h26x.parse_sps_h264, sps_h264(width=1056))
-        self.assertRaises(RemoteError, h26x.parse_sps_h264, sps_h264(height=4_000_000))
-        self.assertEqual(h26x.parse_sps_h264(sps_h264(width=1, height=1, crop=True)).width, 10)
+        self.assertRaises(RemoteError, parse_sps_h264, sps_h264(width=1056))
+        self.assertRaises(RemoteError, parse_sps_h264, sps_h264(height=4_000_000))
+        self.assertEqual(parse_sps_h264(sps_h264(width=1, height=1, crop=True)).width, 10)
         self.assertRaises(
-            RemoteError, h26x.parse_sps_h264, sps_h264(profile=44, chroma=1, width=1, height=1, crop=True, left=9)
+            RemoteError, parse_sps_h264, sps_h264(profile=44, chroma=1, width=1, height=1, crop=True, left=9)
         )
 
     def test_other_units(self) -> None:
         """A unit of another type, an empty and an overlong one are refused."""
         for parse, nal in (
-            (h26x.parse_sps_h264, b"\x68" + sps_h264()[1:]),
-            (h26x.parse_sps_h264, b""),
-            (h26x.parse_sps_h264, b"\x67" + b"\xff" * 5000),
-            (h26x.parse_sps_h265, b"\x40" + sps_h265()[1:]),
-            (h26x.parse_sps_h265, b""),
+            (parse_sps_h264, b"\x68" + sps_h264()[1:]),
+            (parse_sps_h264, b""),
+            (parse_sps_h264, b"\x67" + b"\xff" * 5000),
+            (parse_sps_h265, b"\x40" + sps_h265()[1:]),
+            (parse_sps_h265, b""),
         ):
             self.assertRaises(RemoteError, parse, nal)
 
     def test_truncation(self) -> None:
         """Cut at any byte, a set gives its size or a RemoteError, and the size is the right one."""
-        for parse, nal in ((h26x.parse_sps_h264, sps_h264(chroma=1, profile=100)), (h26x.parse_sps_h265, sps_h265())):
+        for parse, nal in ((parse_sps_h264, sps_h264(chroma=1, profile=100)), (parse_sps_h265, sps_h265())):
             refused = 0
             for end in range(len(nal)):
                 try:
@@ -253,10 +260,10 @@ class SpropTests(SynchronousTestCase):
     def test_written_and_read(self) -> None:
         """What is written reads back."""
         units = (b"\x40\x01\x0c", sps_h265(), b"\x44\x01\xc0")
-        fields = dict(part.split("=", 1) for part in h26x.format_sprop_h265(*units).split(";"))
+        fields = dict(part.split("=", 1) for part in format_sprop_h265(*units).split(";"))
         self.assertEqual(h26x.parameter_sets(fields, "H265"), units)
         self.assertEqual(h26x.video_parameters(fields, "H265").height, 720)
-        text = h26x.format_sprop_h264([sps_h264(), b"\x68\xce"])
+        text = format_sprop_h264([sps_h264(), b"\x68\xce"])
         self.assertEqual(h26x.parameter_sets({"sprop-parameter-sets": text}), (sps_h264(), b"\x68\xce"))
 
     def test_unreadable(self) -> None:
@@ -272,13 +279,13 @@ class PayloadTests(SynchronousTestCase):
 
     def test_fu_a(self) -> None:
         """A long unit becomes FU-A parts with start and end bits; importance and type are kept."""
-        parts = h26x.packetize(b"\x65" + bytes(range(10)), 6)
+        parts = packetize(b"\x65" + bytes(range(10)), 6)
         expected = [b"\x7c\x85\0\1\2\3", b"\x7c\x05\4\5\6\7", b"\x7c\x45\x08\x09"]
         self.assertEqual(list(parts), expected)
 
     def test_fu_h265(self) -> None:
         """The same for H.265, whose header has two bytes."""
-        parts = h26x.packetize_h265(b"\x26\x01" + bytes(range(5)), 6)
+        parts = packetize_h265(b"\x26\x01" + bytes(range(5)), 6)
         self.assertEqual(list(parts), [b"\x62\x01\x93\0\1\2", b"\x62\x01\x53\3\4"])
 
     @settings(max_examples=100, deadline=None)
@@ -286,7 +293,7 @@ class PayloadTests(SynchronousTestCase):
     def test_there_and_back(self, body: bytes, mtu: int, codec: str) -> None:
         """The parts of any unit, put together again, are the unit, and none is longer than allowed."""
         nal = (b"\x65" if codec == "H264" else b"\x26\x01") + body
-        parts = h26x.packetize(nal, mtu) if codec == "H264" else h26x.packetize_h265(nal, mtu)
+        parts = packetize(nal, mtu) if codec == "H264" else packetize_h265(nal, mtu)
         self.assertLessEqual(max(map(len, parts)), mtu)
         pieces = [piece for part in parts for piece in h26x.fragments(part, codec)]
         self.assertTrue(all(h26x.is_keyframe(piece.kind, codec) for piece in pieces))
@@ -322,14 +329,12 @@ class PayloadTests(SynchronousTestCase):
 
     def test_our_faults(self) -> None:
         """Nothing to send, no room for it and another codec are our faults."""
-        self.assertRaises(LocalError, h26x.packetize, b"", 100)
-        self.assertRaises(LocalError, h26x.packetize, b"\x65abc", 2)
-        self.assertRaises(LocalError, h26x.packetize_h265, b"\x26", 100)
+        self.assertRaises(LocalError, packetize, b"", 100)
+        self.assertRaises(LocalError, packetize, b"\x65abc", 2)
+        self.assertRaises(LocalError, packetize_h265, b"\x26", 100)
         self.assertRaises(LocalError, h26x.nal_type, b"\x65", "VP8")
 
     def test_annex_b(self) -> None:
         """A byte stream is split at start codes of three and four bytes; zeros before them are no part of a unit."""
-        self.assertEqual(
-            h26x.split_annex_b(b"xx\0\0\0\1\x67a\0\0\1\x68b\0\0\0\0\1\x65c"), (b"\x67a", b"\x68b", b"\x65c")
-        )
-        self.assertEqual(h26x.split_annex_b(b"no start code"), ())
+        self.assertEqual(split_annex_b(b"xx\0\0\0\1\x67a\0\0\1\x68b\0\0\0\0\1\x65c"), (b"\x67a", b"\x68b", b"\x65c"))
+        self.assertEqual(split_annex_b(b"no start code"), ())

@@ -32,10 +32,10 @@ class Words(SynchronousTestCase):
             (Lockout(None, True), True, "locked"),
             (Lockout(3, True), True, "locked"),
         ):
-            self.assertEqual(counts, said.counts)
-            self.assertIn(word, said.words)
-        self.assertFalse(Lockout().counts)
+            self.assertEqual(counts, said.warns)
+            self.assertIn(word, said.text)
+        self.assertFalse(Lockout().warns)
 
     def test_a_book(self) -> None:
         """A text is not read beyond a sensible length."""
-        self.assertFalse(read_lockout("x" * MAX_TEXT + " locked").counts)
+        self.assertFalse(read_lockout("x" * MAX_TEXT + " locked").warns)

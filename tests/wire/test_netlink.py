@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import struct
-from ipaddress import ip_address
 
 from hypothesis import given, settings, strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.doubles.kernel import MAC, address, attribute, done, link, message, neighbour
 from twisted_detector.errors import LocalError, RemoteError
-from twisted_detector.model import Mac
 from twisted_detector.wire.netlink import messages as netlink
 from twisted_detector.wire.netlink.messages import (
     AddressMessage,
@@ -21,67 +20,6 @@ from twisted_detector.wire.netlink.messages import (
     dump_request,
     parse,
 )
-
-
-def attribute(kind: int, value: bytes) -> bytes:
-    return struct.pack("=HH", len(value) + 4, kind) + value + bytes(-len(value) % 4)
-
-
-def message(kind: int, body: bytes, *, flags: int = 2, sequence: int = 7) -> bytes:
-    return struct.pack("=IHHII", 16 + len(body), kind, flags, sequence, 0) + body + bytes(-len(body) % 4)
-
-
-def link(index: int, name: str, flags: int, *, kind: int = netlink.RTM_NEWLINK, family: int = 0) -> bytes:
-    return message(
-        kind,
-        struct.pack("=BxHiII", family, 1, index, flags, 0) + attribute(3, name.encode() + b"\0") + attribute(4, b"abc"),
-    )
-
-
-def address(
-    index: int,
-    own: str,
-    prefix: int,
-    *,
-    peer: str = "",
-    flags: int | None = None,
-    kind: int = netlink.RTM_NEWADDR,
-    short_flags: int = 0,
-) -> bytes:
-    packed = ip_address(own).packed
-    family = 2 if len(packed) == 4 else 10
-    body = struct.pack("=BBBBI", family, prefix, short_flags, 0, index)
-    body += attribute(1, ip_address(peer or own).packed)
-    if family == 2 or peer:
-        body += attribute(2, packed)
-    if flags is not None:
-        body += attribute(8, struct.pack("=I", flags))
-    return message(kind, body)
-
-
-def neighbour(
-    index: int,
-    ip: str,
-    mac: str,
-    state: int,
-    *,
-    kind: int = netlink.RTM_NEWNEIGH,
-    flags: int = 0,
-    family: int | None = None,
-) -> bytes:
-    packed = ip_address(ip).packed
-    family = family if family is not None else (2 if len(packed) == 4 else 10)
-    body = struct.pack("=BxxxiHBB", family, index, state, flags, 1) + attribute(1, packed)
-    if mac:
-        body += attribute(2, bytes.fromhex(mac.replace(":", "")))
-    return message(kind, body)
-
-
-def done(sequence: int = 7) -> bytes:
-    return message(netlink.NLMSG_DONE, struct.pack("=i", 0), sequence=sequence)
-
-
-MAC = Mac("02:00:00:00:00:05")
 
 TABLE: list[tuple[bytes, tuple[object, ...]]] = [
     (b"", ()),

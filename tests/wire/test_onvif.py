@@ -6,9 +6,11 @@ from hypothesis import given, settings, strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_detector.errors import RemoteError
-from twisted_detector.wire.onvif import answers as onvif, requests, server
-from twisted_detector.wire.soap.envelope import SoapFault, envelope, parse_request, parse_response, text_at
-from twisted_detector.wire.soap.xml import MAX_TEXT
+from twisted_detector.testing.simulator.wire import onvif_answers
+from twisted_detector.testing.simulator.wire.soap import parse_request
+from twisted_detector.wire.onvif import answers as onvif, requests
+from twisted_detector.wire.soap.envelope import SoapFault, envelope, parse_response
+from twisted_detector.wire.soap.xml import MAX_TEXT, text_at
 
 NOW = 1_700_000_000.0
 MAIN = onvif.Profile("Profile & 1", "main <1>", "VS1", "H264", 2560, 1440, 25.0, "PCMU", True)
@@ -22,7 +24,7 @@ def body(xml: str):  # type: ignore[no-untyped-def]
 class Requests(SynchronousTestCase):
     def test_read_by_a_server(self) -> None:
         """Each request is one operation in the namespace of its service."""
-        for xml, operation, namespace in (
+        for sent, operation, namespace in (
             (requests.get_system_date_and_time(), "GetSystemDateAndTime", onvif.NS_DEVICE),
             (requests.get_services(), "GetServices", onvif.NS_DEVICE),
             (requests.get_capabilities(), "GetCapabilities", onvif.NS_DEVICE),
@@ -38,23 +40,24 @@ class Requests(SynchronousTestCase):
             (requests.get_snapshot_uri("t"), "GetSnapshotUri", onvif.NS_MEDIA),
             (requests.get_snapshot_uri2("t"), "GetSnapshotUri", onvif.NS_MEDIA2),
         ):
-            request = parse_request(envelope(xml))
+            request = parse_request(envelope(sent.body))
             self.assertEqual((request.operation, request.namespace), (operation, namespace))
+            self.assertEqual((sent.operation, sent.namespace), (operation, namespace))
 
     def test_tokens_are_escaped(self) -> None:
         """A token with characters of XML goes back to the device as it came."""
         token = "a<b>&\"c'"
-        for xml in (
+        for sent in (
             requests.get_stream_uri(token),
             requests.get_stream_uri2(token),
             requests.get_snapshot_uri(token),
             requests.get_snapshot_uri2(token),
         ):
-            self.assertEqual(text_at(parse_request(envelope(xml)).element, "ProfileToken"), token)
+            self.assertEqual(text_at(parse_request(envelope(sent.body)).element, "ProfileToken"), token)
 
     def test_action(self) -> None:
         """The action is namespace and operation."""
-        self.assertEqual(requests.action("urn:x", "Get"), "urn:x/Get")
+        self.assertEqual(requests.OnvifRequest("urn:x", "Get", "").action, "urn:x/Get")
 
 
 class RoundTrips(SynchronousTestCase):
@@ -64,7 +67,7 @@ class RoundTrips(SynchronousTestCase):
         """All five fields survive, characters of XML included."""
         information = onvif.DeviceInformation("A & B", "<M>", "1.0", "S/1", "H")
         self.assertEqual(
-            onvif.parse_device_information(parse_response(server.device_information(information))), information
+            onvif.parse_device_information(parse_response(onvif_answers.device_information(information))), information
         )
 
     def test_services(self) -> None:
@@ -75,39 +78,44 @@ class RoundTrips(SynchronousTestCase):
             onvif.NS_MEDIA2: "http://h/m2",
             onvif.NS_DEVICE_IO: "http://h/io",
         }
-        self.assertEqual(onvif.parse_services(parse_response(server.services(xaddrs))), xaddrs)
-        categories = onvif.parse_capabilities(parse_response(server.capabilities(xaddrs)))
+        self.assertEqual(onvif.parse_services(parse_response(onvif_answers.services(xaddrs))), xaddrs)
+        categories = onvif.parse_capabilities(parse_response(onvif_answers.capabilities(xaddrs)))
         self.assertEqual(categories, {"Device": "http://h/d", "Media": "http://h/m?a&b", "DeviceIO": "http://h/io"})
         del xaddrs[onvif.NS_MEDIA2]
         self.assertEqual(onvif.services_of(categories), xaddrs)
 
     def test_profiles(self) -> None:
         """Media2 carries everything; Media1 loses H.265, as with real devices."""
-        self.assertEqual(onvif.parse_profiles(parse_response(server.profiles2([MAIN, SUB]))), (MAIN, SUB))
-        first, second = onvif.parse_profiles(parse_response(server.profiles([MAIN, SUB])))
+        self.assertEqual(onvif.parse_profiles(parse_response(onvif_answers.profiles2([MAIN, SUB]))), (MAIN, SUB))
+        first, second = onvif.parse_profiles(parse_response(onvif_answers.profiles([MAIN, SUB])))
         self.assertEqual(first, MAIN)
         self.assertEqual(second, onvif.Profile("Profile 2", "sub", "VS1"))
 
     def test_profiles_without_configurations(self) -> None:
         """Media2 without a Type gives names and tokens only."""
-        [profile] = onvif.parse_profiles(parse_response(server.profiles2([MAIN], configurations=False)))
+        [profile] = onvif.parse_profiles(parse_response(onvif_answers.profiles2([MAIN], configurations=False)))
         self.assertEqual(profile, onvif.Profile("Profile & 1", "main <1>"))
 
     def test_uris(self) -> None:
         """An address with '&' survives in all four answers."""
         uri = "rtsp://192.0.2.1:554/cam/realmonitor?channel=1&subtype=0"
-        for answer in (server.stream_uri, server.stream_uri2, server.snapshot_uri, server.snapshot_uri2):
+        for answer in (
+            onvif_answers.stream_uri,
+            onvif_answers.stream_uri2,
+            onvif_answers.snapshot_uri,
+            onvif_answers.snapshot_uri2,
+        ):
             self.assertEqual(onvif.parse_uri(parse_response(answer(uri))), uri)
 
     def test_identity(self) -> None:
         """Scopes, host name, EndpointReference and interfaces survive."""
         scopes = ("onvif://www.onvif.org/name/A%20B", "onvif://www.onvif.org/type/ptz")
-        self.assertEqual(onvif.parse_scopes(parse_response(server.scopes(scopes))), scopes)
-        self.assertEqual(onvif.parse_hostname(parse_response(server.hostname("cam-1"))), "cam-1")
-        self.assertEqual(onvif.parse_hostname(parse_response(server.hostname(""))), "")
+        self.assertEqual(onvif.parse_scopes(parse_response(onvif_answers.scopes(scopes))), scopes)
+        self.assertEqual(onvif.parse_hostname(parse_response(onvif_answers.hostname("cam-1"))), "cam-1")
+        self.assertEqual(onvif.parse_hostname(parse_response(onvif_answers.hostname(""))), "")
         guid = "urn:uuid:4D454930-0000-1000-8000-0011AABBCCDD"
         self.assertEqual(
-            onvif.parse_endpoint_reference(parse_response(server.endpoint_reference(guid))),
+            onvif.parse_endpoint_reference(parse_response(onvif_answers.endpoint_reference(guid))),
             "4d454930-0000-1000-8000-0011aabbccdd",
         )
         interfaces = (
@@ -115,14 +123,14 @@ class RoundTrips(SynchronousTestCase):
             onvif.NetworkInterface("wlan0", "00-11-22-33-44-66", "wifi", False),
         )
         self.assertEqual(
-            onvif.parse_network_interfaces(parse_response(server.network_interfaces(interfaces))), interfaces
+            onvif.parse_network_interfaces(parse_response(onvif_answers.network_interfaces(interfaces))), interfaces
         )
 
     def test_faults(self) -> None:
         """The two short faults are read as what they mean."""
         for data, code, is_auth in (
-            (server.not_authorized(), "NotAuthorized", True),
-            (server.action_not_supported(), "ActionNotSupported", False),
+            (onvif_answers.not_authorized(), "NotAuthorized", True),
+            (onvif_answers.action_not_supported(), "ActionNotSupported", False),
         ):
             with self.assertRaises(SoapFault) as caught:
                 parse_response(data)
@@ -135,7 +143,7 @@ class Clock(SynchronousTestCase):
 
     def test_utc(self) -> None:
         """UTC counts, whatever the local time."""
-        self.assertEqual(self.seconds(server.system_date_and_time(NOW, zone="CST-8", local=NOW + 8 * 3600)), NOW)
+        self.assertEqual(self.seconds(onvif_answers.system_date_and_time(NOW, zone="CST-8", local=NOW + 8 * 3600)), NOW)
 
     def test_local(self) -> None:
         """Without UTC, local time and zone give it: POSIX counts west of Greenwich as positive."""
@@ -146,21 +154,23 @@ class Clock(SynchronousTestCase):
             ("<+0530>-5:30", NOW + 5.5 * 3600, False),
             ("GMT+0", NOW, False),
         ):
-            answer = server.system_date_and_time(
+            answer = onvif_answers.system_date_and_time(
                 NOW, zone=zone, local=local, daylight_saving=daylight_saving, utc=False
             )
             self.assertEqual(self.seconds(answer), NOW, zone)
 
     def test_none(self) -> None:
         """Without UTC and zone, or with an impossible date, there is no time."""
-        self.assertIsNone(self.seconds(server.system_date_and_time(NOW, zone="Mars", local=NOW, utc=False)))
+        self.assertIsNone(self.seconds(onvif_answers.system_date_and_time(NOW, zone="Mars", local=NOW, utc=False)))
         for date in ("<Year>2024</Year><Month>13</Month><Day>1</Day>", "<Year>x</Year>", "", "<Year>99999</Year>"):
             said = f"<SystemDateAndTime><UTCDateTime><Date>{date}</Date></UTCDateTime></SystemDateAndTime>"
             self.assertIsNone(onvif.parse_system_date_and_time(body(said)).seconds)
 
     def test_leap_second(self) -> None:
         """Second 60 is second 59."""
-        xml = server.system_date_and_time(NOW).replace(b"<tt:Second>20</tt:Second>", b"<tt:Second>60</tt:Second>")
+        xml = onvif_answers.system_date_and_time(NOW).replace(
+            b"<tt:Second>20</tt:Second>", b"<tt:Second>60</tt:Second>"
+        )
         self.assertEqual(self.seconds(xml), NOW + 39)
 
 
@@ -242,13 +252,16 @@ class Odd(SynchronousTestCase):
 
 class Hostile(SynchronousTestCase):
     ANSWERS = (
-        (server.profiles([MAIN, SUB]), onvif.parse_profiles),
-        (server.profiles2([MAIN, SUB]), onvif.parse_profiles),
-        (server.system_date_and_time(NOW, local=NOW), onvif.parse_system_date_and_time),
-        (server.services({onvif.NS_DEVICE: "http://h/"}), onvif.parse_services),
-        (server.capabilities({onvif.NS_DEVICE: "http://h/"}), onvif.parse_capabilities),
-        (server.network_interfaces([onvif.NetworkInterface("e", "00:11:22:33:44:55")]), onvif.parse_network_interfaces),
-        (server.stream_uri("rtsp://h/"), onvif.parse_uri),
+        (onvif_answers.profiles([MAIN, SUB]), onvif.parse_profiles),
+        (onvif_answers.profiles2([MAIN, SUB]), onvif.parse_profiles),
+        (onvif_answers.system_date_and_time(NOW, local=NOW), onvif.parse_system_date_and_time),
+        (onvif_answers.services({onvif.NS_DEVICE: "http://h/"}), onvif.parse_services),
+        (onvif_answers.capabilities({onvif.NS_DEVICE: "http://h/"}), onvif.parse_capabilities),
+        (
+            onvif_answers.network_interfaces([onvif.NetworkInterface("e", "00:11:22:33:44:55")]),
+            onvif.parse_network_interfaces,
+        ),
+        (onvif_answers.stream_uri("rtsp://h/"), onvif.parse_uri),
     )
 
     def test_truncated(self) -> None:

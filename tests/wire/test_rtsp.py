@@ -7,9 +7,27 @@ import contextlib
 from hypothesis import given, settings, strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.doubles.rtsp_reading import RtpInfo, parse_public, parse_rtp_info
 from twisted_detector.errors import LocalError, RemoteError
-from twisted_detector.wire.rtsp import parser as rtsp
-from twisted_detector.wire.rtsp.parser import Interleaved, RtpInfo, RtspRequest, RtspResponse, Session, Transport
+from twisted_detector.testing.simulator.wire.rtsp import format_interleaved, format_session
+from twisted_detector.wire.rtsp.headers import (
+    SessionHeader,
+    TransportHeader,
+    format_transport,
+    parse_session,
+    parse_transport,
+    parse_transports,
+)
+from twisted_detector.wire.rtsp.messages import (
+    InterleavedFrame,
+    RtspEvent,
+    RtspRequest,
+    RtspResponse,
+    format_request,
+    format_response,
+)
+from twisted_detector.wire.rtsp.parser import MAX_GARBAGE, MAX_HEAD, RtspParser
+from twisted_detector.wire.rtsp.url import resolve_control, split_url
 
 DESCRIBED = (
     b"RTSP/1.0 200 OK\r\nCSeq: 2\r\nContent-Type: application/sdp\r\nContent-Length: 5\r\n\r\nv=0\r\n"
@@ -18,13 +36,13 @@ DESCRIBED = (
 )
 EVENTS = [
     RtspResponse((("CSeq", "2"), ("Content-Type", "application/sdp"), ("Content-Length", "5")), b"v=0\r\n", 200, "OK"),
-    Interleaved(0, b"abc"),
+    InterleavedFrame(0, b"abc"),
     RtspResponse((("CSeq", "3"),), b"", 454, "Session Not Found"),
 ]
 
 
-def parse(data: bytes) -> list[rtsp.Event]:
-    return rtsp.Parser().receive(data)
+def parse(data: bytes) -> list[RtspEvent]:
+    return RtspParser().receive(data)
 
 
 class ParserTests(SynchronousTestCase):
@@ -34,7 +52,7 @@ class ParserTests(SynchronousTestCase):
         """Answers, a body and media give the same events however the stream is cut."""
         self.assertEqual(parse(DESCRIBED), EVENTS)
         for cut in range(len(DESCRIBED)):
-            parser = rtsp.Parser()
+            parser = RtspParser()
             self.assertEqual(parser.receive(DESCRIBED[:cut]) + parser.receive(DESCRIBED[cut:]), EVENTS, cut)
 
     def test_truncation(self) -> None:
@@ -93,10 +111,10 @@ class ParserTests(SynchronousTestCase):
 
     def test_endless_garbage(self) -> None:
         """Garbage between messages has a bound."""
-        parser = rtsp.Parser()
+        parser = RtspParser()
         parser.receive(b"RTSP/1.0 200 OK\r\n\r\n")
         with self.assertRaises(RemoteError):
-            for _ in range(rtsp.MAX_GARBAGE):
+            for _ in range(MAX_GARBAGE):
                 parser.receive(b"ab\n")
 
     def test_bounds(self) -> None:
@@ -104,7 +122,7 @@ class ParserTests(SynchronousTestCase):
         for data in (
             b"RTSP/1.0 200 " + b"x" * 20_000,
             b"RTSP/1.0 200 OK\r\n" + b"A: b\r\n" * 65 + b"\r\n",
-            b"RTSP/1.0 200 OK\r\nA: " + b"x" * rtsp.MAX_HEAD,
+            b"RTSP/1.0 200 OK\r\nA: " + b"x" * MAX_HEAD,
             b"RTSP/1.0 200 OK\r\nContent-Length: 262145\r\n\r\n",
             b"RTSP/1.0 200 OK\r\nContent-Length: -1\r\n\r\n",
             b"RTSP/1.0 200 OK\r\nContent-Length: 99999999999\r\n\r\n",
@@ -113,7 +131,7 @@ class ParserTests(SynchronousTestCase):
 
     def test_events_before_an_error(self) -> None:
         """What came before the fault is returned; the next call raises, and goes on raising."""
-        parser = rtsp.Parser()
+        parser = RtspParser()
         good = b"RTSP/1.0 200 OK\r\n\r\n"
         self.assertEqual(len(parser.receive(good + b"RTSP/1.0 200 OK\r\nContent-Length: x\r\n\r\n")), 1)
         self.assertIsInstance(parser.error, RemoteError)
@@ -122,10 +140,10 @@ class ParserTests(SynchronousTestCase):
 
     def test_largest_frame(self) -> None:
         """A frame of 65 535 bytes on channel 255 is read, and written."""
-        data = rtsp.format_interleaved(255, b"x" * 65_535)
-        self.assertEqual(parse(data), [Interleaved(255, b"x" * 65_535)])
-        self.assertRaises(LocalError, rtsp.format_interleaved, 256, b"")
-        self.assertRaises(LocalError, rtsp.format_interleaved, 0, b"x" * 65_536)
+        data = format_interleaved(255, b"x" * 65_535)
+        self.assertEqual(parse(data), [InterleavedFrame(255, b"x" * 65_535)])
+        self.assertRaises(LocalError, format_interleaved, 256, b"")
+        self.assertRaises(LocalError, format_interleaved, 0, b"x" * 65_536)
 
     @settings(max_examples=200, deadline=None)
     @given(st.integers(0, len(DESCRIBED) - 1), st.binary(min_size=1, max_size=10))
@@ -133,8 +151,8 @@ class ParserTests(SynchronousTestCase):
         """Any bytes in the middle give events, a wait or a RemoteError, and the same one byte at a time."""
         data = DESCRIBED[:position] + garbage + DESCRIBED[position + len(garbage) :]
 
-        def outcome(pieces: list[bytes]) -> tuple[list[rtsp.Event], bool]:
-            parser, events = rtsp.Parser(), []
+        def outcome(pieces: list[bytes]) -> tuple[list[RtspEvent], bool]:
+            parser, events = RtspParser(), []
             for piece in pieces:
                 try:
                     events += parser.receive(piece)
@@ -150,27 +168,27 @@ class FormatTests(SynchronousTestCase):
 
     def test_request(self) -> None:
         """A request has its line, CSeq, headers and length."""
-        data = rtsp.format_request("DESCRIBE", "rtsp://h/a", 7, [("Accept", "application/sdp")])
+        data = format_request("DESCRIBE", "rtsp://h/a", 7, [("Accept", "application/sdp")])
         self.assertEqual(data, b"DESCRIBE rtsp://h/a RTSP/1.0\r\nCSeq: 7\r\nAccept: application/sdp\r\n\r\n")
 
     def test_response(self) -> None:
         """A response reads back as it was meant."""
-        data = rtsp.format_response(401, 3, [("A", "b")], b"xy")
+        data = format_response(401, 3, [("A", "b")], b"xy")
         headers = (("CSeq", "3"), ("A", "b"), ("Content-Length", "2"))
         self.assertEqual(parse(data), [RtspResponse(headers, b"xy", 401, "Unauthorized")])
-        self.assertEqual(rtsp.format_response(200, None), b"RTSP/1.0 200 OK\r\n\r\n")
-        self.assertEqual(rtsp.format_response(599, None, reason="Odd"), b"RTSP/1.0 599 Odd\r\n\r\n")
+        self.assertEqual(format_response(200, None), b"RTSP/1.0 200 OK\r\n\r\n")
+        self.assertEqual(format_response(599, None, reason="Odd"), b"RTSP/1.0 599 Odd\r\n\r\n")
 
     def test_injection(self) -> None:
         """Line ends and blanks in what goes into a message are our fault, and are not written."""
         for call in (
-            lambda: rtsp.format_request("DE SCRIBE", "rtsp://h", 1),
-            lambda: rtsp.format_request("DESCRIBE", "rtsp://h/a b", 1),
-            lambda: rtsp.format_request("DESCRIBE", "rtsp://h/\r\nX: y", 1),
-            lambda: rtsp.format_request("DESCRIBE", "rtsp://h", 1, [("A", "b\r\nC: d")]),
-            lambda: rtsp.format_request("DESCRIBE", "rtsp://h", 1, [("A b", "c")]),
-            lambda: rtsp.format_response(200, 1, reason="OK\r\nX: y"),
-            lambda: rtsp.format_response(99, 1),
+            lambda: format_request("DE SCRIBE", "rtsp://h", 1),
+            lambda: format_request("DESCRIBE", "rtsp://h/a b", 1),
+            lambda: format_request("DESCRIBE", "rtsp://h/\r\nX: y", 1),
+            lambda: format_request("DESCRIBE", "rtsp://h", 1, [("A", "b\r\nC: d")]),
+            lambda: format_request("DESCRIBE", "rtsp://h", 1, [("A b", "c")]),
+            lambda: format_response(200, 1, reason="OK\r\nX: y"),
+            lambda: format_response(99, 1),
         ):
             self.assertRaises(LocalError, call)
 
@@ -181,46 +199,46 @@ class HeaderTests(SynchronousTestCase):
     def test_transports(self) -> None:
         """Each way of saying the transport comes to the same fields."""
         for text, expected in (
-            ("RTP/AVP/TCP;unicast;interleaved=2-3", Transport("tcp", interleaved=(2, 3))),
-            ("RTP/AVP;unicast;interleaved=4", Transport("tcp", interleaved=(4, 5))),
-            ("rtp/avp/udp; unicast; client_port=5000-5001", Transport("udp", client_port=(5000, 5001))),
-            ("RTP/AVP;unicast;client_port=65536-1", Transport("udp")),
-            ("RTP/AVP;multicast;ttl=300;port=7000", Transport("udp-multicast", port=(7000, 7001))),
-            ('RTP/AVP;source=;ssrc= 4a;mode="PLAY"', Transport("udp", ssrc="0000004A", mode="PLAY")),
-            ("RTP/AVP;ssrc=xyz;interleaved=999-1000", Transport("udp")),
-            ("FOO/BAR, RTP/SAVP/TCP;interleaved=0-1", Transport("tcp", "RTP/SAVP", interleaved=(0, 1))),
+            ("RTP/AVP/TCP;unicast;interleaved=2-3", TransportHeader("tcp", interleaved=(2, 3))),
+            ("RTP/AVP;unicast;interleaved=4", TransportHeader("tcp", interleaved=(4, 5))),
+            ("rtp/avp/udp; unicast; client_port=5000-5001", TransportHeader("udp", client_port=(5000, 5001))),
+            ("RTP/AVP;unicast;client_port=65536-1", TransportHeader("udp")),
+            ("RTP/AVP;multicast;ttl=300;port=7000", TransportHeader("udp-multicast", port=(7000, 7001))),
+            ('RTP/AVP;source=;ssrc= 4a;mode="PLAY"', TransportHeader("udp", ssrc="0000004A", mode="PLAY")),
+            ("RTP/AVP;ssrc=xyz;interleaved=999-1000", TransportHeader("udp")),
+            ("FOO/BAR, RTP/SAVP/TCP;interleaved=0-1", TransportHeader("tcp", "RTP/SAVP", interleaved=(0, 1))),
         ):
-            self.assertEqual(rtsp.parse_transport(text), expected, text)
-        self.assertEqual(len(rtsp.parse_transports("RTP/AVP, RTP/AVP/TCP, X")), 2)
+            self.assertEqual(parse_transport(text), expected, text)
+        self.assertEqual(len(parse_transports("RTP/AVP, RTP/AVP/TCP, X")), 2)
         for text in ("", "X/Y;interleaved=0-1", ";;"):
-            self.assertRaises(RemoteError, rtsp.parse_transport, text)
+            self.assertRaises(RemoteError, parse_transport, text)
 
     def test_transport_written_and_read(self) -> None:
         """A transport reads back as it was written."""
         for transport in (
-            Transport("tcp", interleaved=(0, 1), ssrc="000000FF", mode="PLAY"),
-            Transport("udp", client_port=(1, 2), server_port=(3, 4), source="10.0.0.1"),
-            Transport("udp-multicast", destination="239.1.1.1", port=(7000, 7001), ttl=16),
+            TransportHeader("tcp", interleaved=(0, 1), ssrc="000000FF", mode="PLAY"),
+            TransportHeader("udp", client_port=(1, 2), server_port=(3, 4), source="10.0.0.1"),
+            TransportHeader("udp-multicast", destination="239.1.1.1", port=(7000, 7001), ttl=16),
         ):
-            self.assertEqual(rtsp.parse_transport(rtsp.format_transport(transport)), transport)
-        self.assertRaises(LocalError, rtsp.format_transport, Transport("carrier pigeon"))
+            self.assertEqual(parse_transport(format_transport(transport)), transport)
+        self.assertRaises(LocalError, format_transport, TransportHeader("carrier pigeon"))
 
     def test_sessions(self) -> None:
         """Identifier and time-out are read; a time-out that is none is the default; an identifier must be usable."""
         for text, expected in (
-            ("abc", Session("abc", 60)),
-            (" 12 ; timeout = 30", Session("12", 30)),
-            ("12;timeout=0", Session("12", 60)),
-            ("12;timeout=x;foo", Session("12", 60)),
+            ("abc", SessionHeader("abc", 60)),
+            (" 12 ; timeout = 30", SessionHeader("12", 30)),
+            ("12;timeout=0", SessionHeader("12", 60)),
+            ("12;timeout=x;foo", SessionHeader("12", 60)),
         ):
-            self.assertEqual(rtsp.parse_session(text), expected, text)
-        self.assertEqual(rtsp.parse_session(rtsp.format_session(Session("x", 5))), Session("x", 5))
+            self.assertEqual(parse_session(text), expected, text)
+        self.assertEqual(parse_session(format_session(SessionHeader("x", 5))), SessionHeader("x", 5))
         for text in ("", ";timeout=5", "a b", "a\nb", "é", "x" * 300):
-            self.assertRaises(RemoteError, rtsp.parse_session, text)
+            self.assertRaises(RemoteError, parse_session, text)
 
     def test_public(self) -> None:
         """Methods are separated by commas or blanks, in any case."""
-        self.assertEqual(rtsp.parse_public("OPTIONS, describe,SETUP  PLAY,"), {"OPTIONS", "DESCRIBE", "SETUP", "PLAY"})
+        self.assertEqual(parse_public("OPTIONS, describe,SETUP  PLAY,"), {"OPTIONS", "DESCRIBE", "SETUP", "PLAY"})
 
     def test_rtp_info(self) -> None:
         """Entries are told apart though URLs hold commas, semicolons and equal signs; numbers may be missing."""
@@ -231,17 +249,17 @@ class HeaderTests(SynchronousTestCase):
             ("seq=5", ()),
             ("", ()),
         ):
-            self.assertEqual(rtsp.parse_rtp_info(text), expected, text)
+            self.assertEqual(parse_rtp_info(text), expected, text)
 
     @settings(max_examples=150, deadline=None)
     @given(st.text(alphabet="RTP/AVU;,=-interleaved0123456789 url:seq\x00é", max_size=60))
     def test_any_text(self, text: str) -> None:
         """Any text gives a value or a RemoteError."""
-        for read in (rtsp.parse_transports, rtsp.parse_session):
+        for read in (parse_transports, parse_session):
             with contextlib.suppress(RemoteError):
                 read(text)
-        rtsp.parse_rtp_info(text)
-        rtsp.parse_public(text)
+        parse_rtp_info(text)
+        parse_public(text)
 
 
 class UrlTests(SynchronousTestCase):
@@ -257,7 +275,7 @@ class UrlTests(SynchronousTestCase):
             ("rtsp://[fe80::1%25eth0]:554/", ("fe80::1%eth0", 554, "/", False), "rtsp://[fe80::1%25eth0]:554/"),
             ("rtsp://[::1]/ä b", ("::1", 554, "/%C3%A4%20b", False), "rtsp://[::1]/%C3%A4%20b"),
         ):
-            url = rtsp.split_url(text)
+            url = split_url(text)
             self.assertEqual((url.host, url.port, url.target, url.tls), expected, text)
             self.assertEqual(str(url), shown)
 
@@ -275,7 +293,7 @@ class UrlTests(SynchronousTestCase):
             "rtsp://h/secret\ud800",
             "rtsp://h/secret" + "x" * 3000,
         ):
-            error = self.assertRaises(RemoteError, rtsp.split_url, text)
+            error = self.assertRaises(RemoteError, split_url, text)
             self.assertNotIn("secret", str(error))
 
     def test_controls(self) -> None:
@@ -293,6 +311,6 @@ class UrlTests(SynchronousTestCase):
             ("rtsp://rtsp://h/s/", "t", "rtsp://h/s?c=1/t"),
             ("nonsense", "t", "rtsp://h/s?c=1/t"),
         ):
-            self.assertEqual(rtsp.resolve_control(asked, content_base, control), expected, (content_base, control))
+            self.assertEqual(resolve_control(asked, content_base, control), expected, (content_base, control))
         for control in ("http://h/x", "a\r\nX: y", "rtsp://", "x" * 3000):
-            self.assertRaises(RemoteError, rtsp.resolve_control, asked, based, control)
+            self.assertRaises(RemoteError, resolve_control, asked, based, control)

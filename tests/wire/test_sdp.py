@@ -6,6 +6,7 @@ from hypothesis import given, settings, strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_detector.errors import LocalError, RemoteError
+from twisted_detector.testing.simulator.wire.rtsp import format_description
 from twisted_detector.wire.rtsp import sdp
 
 CAMERA = b"""v=0\r
@@ -104,15 +105,15 @@ class SdpTests(SynchronousTestCase):
             attributes=(("rtpmap", "96 H264/90000"), ("recvonly", ""), ("control", "t=1")),
             direction="recvonly",
         )
-        data = sdp.format_description([media], name="gate", address="fe80::1", attributes=(("control", "*"),))
+        data = format_description([media], name="gate", address="fe80::1", attributes=(("control", "*"),))
         self.assertTrue(data.startswith(b"v=0\r\no=- 0 0 IN IP6 fe80::1\r\ns=gate\r\n"))
         self.assertEqual(sdp.parse(data), sdp.SessionDescription((("control", "*"),), "gate", (media,)))
         bare = sdp.Media(kind="audio", protocol="RTP/AVP", payload_types=("0",), direction="sendonly")
-        self.assertEqual(sdp.parse(sdp.format_description([bare])).medias[0].direction, "sendonly")
+        self.assertEqual(sdp.parse(format_description([bare])).medias[0].direction, "sendonly")
 
     def test_no_lines_slip_in(self) -> None:
         """A line end in a name is our fault, not another line."""
-        self.assertRaises(LocalError, sdp.format_description, [], name="a\r\nm=video 0 RTP/AVP 96")
+        self.assertRaises(LocalError, format_description, [], name="a\r\nm=video 0 RTP/AVP 96")
 
     def test_truncation(self) -> None:
         """Cut at any byte, a description reads as far as it goes or is refused."""

@@ -9,20 +9,21 @@ from hypothesis import given, settings, strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_detector.errors import LocalError, RemoteError
+from twisted_detector.testing.simulator.wire.soap import (
+    fault_envelope,
+    parse_request,
+    parse_time,
+    read_username_token,
+    verify_username_token,
+)
 from twisted_detector.wire.soap.envelope import (
     SoapFault,
     envelope,
-    fault_envelope,
     format_time,
-    local,
-    parse_request,
     parse_response,
-    parse_time,
-    read_username_token,
-    text_at,
     username_token,
-    verify_username_token,
 )
+from twisted_detector.wire.soap.xml import local, text_at
 
 NOW = 1_700_000_000.0
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from hypothesis import given, settings, strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.doubles.ssdp_device import notify, response
 from twisted_detector.errors import LocalError, RemoteError
 from twisted_detector.model import Mac
 from twisted_detector.wire.lan.ssdp import (
@@ -14,10 +15,8 @@ from twisted_detector.wire.lan.ssdp import (
     Notice,
     is_axis,
     is_camera,
-    notify,
     parse,
     port_on,
-    response,
     search,
 )
 

@@ -7,6 +7,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_detector.errors import RemoteError
 from twisted_detector.model import Interface, Mac
+from twisted_detector.testing.simulator.wire.wsdiscovery import bye, hello, probe_match, resolve_match
 from twisted_detector.wire.lan.wsdiscovery import (
     DEVICE,
     MAX_MATCHES,
@@ -17,19 +18,15 @@ from twisted_detector.wire.lan.wsdiscovery import (
     Announcement,
     Dialect,
     Match,
-    bye,
-    choose_xaddrs,
-    hello,
     is_camera,
     normalize_reference,
     parse,
     probe,
-    probe_match,
-    read_scopes,
     resolve,
-    resolve_match,
 )
-from twisted_detector.wire.soap.envelope import find, parse_xml
+from twisted_detector.wire.onvif.scopes import read_scopes
+from twisted_detector.wire.onvif.xaddrs import choose_xaddrs
+from twisted_detector.wire.soap.xml import find, parse_xml
 
 CAMERA = Match(
     "urn:uuid:0000000a-1111-2222-3333-0200000000a1",

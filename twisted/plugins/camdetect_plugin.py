@@ -5,6 +5,7 @@ There is no ``twisted/__init__.py`` beside this folder and there must be none: i
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from socket import gethostname
@@ -23,7 +24,7 @@ class CamdetectOptions(Options):
 
 @implementer(IServiceMaker, IPlugin)
 class CamdetectMaker:
-    """What twistd asks for the service."""
+    """Maker of the service for twistd."""
 
     tapname = "camdetect"
     description = "Finds the IP cameras on your networks and tells the truth about them over MQTT."
@@ -31,11 +32,9 @@ class CamdetectMaker:
 
     def makeService(self, options: Options) -> IService:
         """Read the environment and build the service; exit status 2 when the configuration has faults."""
+        gc.disable()  # until the daemon has started; why: camdetect.tac
+
         # imported here because every twistd command imports every plugin, only to list it
-        from twisted_detector.service.garbage import hold
-
-        hold()
-
         from twisted.internet import reactor
 
         from twisted_detector.config.load import config_or_exit

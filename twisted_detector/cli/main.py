@@ -1,4 +1,4 @@
-"""The words of a command line go in; one subcommand runs, and its exit status comes out.
+"""The command line: its grammar, and the start of the subcommand that was chosen.
 
 Only this module, ``camdetect.tac`` and the twistd plugin take the reactor and the environment from where they are
 global. What a subcommand needs is imported when it is chosen, so that ``--help`` is quick and a missing part hurts only
@@ -8,6 +8,7 @@ those who use it.
 from __future__ import annotations
 
 import argparse
+import gc
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -57,10 +58,10 @@ quirks, each given with its own --quirk:
   lock_silent       says neither how many are left nor that it is locked
 """
 
-#: Words for --auth; the same as simulator.camera.Auth, which is not imported here to keep --help quick.
+#: Words for --auth: those of ``testing.simulator.camera.Auth``, which is not imported here to keep --help quick.
 AUTH_WORDS = ("none", "digest", "digest-sha256", "wsse", "basic")
 
-#: Words for export; the same as exporting.FORMATS, which is not imported here to keep --help quick.
+#: Words for export: those of ``operations.export.FORMATS``, which is not imported here to keep --help quick.
 EXPORT_WORDS = ("frigate", "go2rtc", "json", "csv")
 
 
@@ -71,9 +72,11 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"camdetect {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
 
-    def command(name: str, run: Callable[..., int], **said: Any) -> argparse.ArgumentParser:
-        added = commands.add_parser(name, **said)
+    def command(name: str, run: Callable[..., int], *, json: str = "", **texts: Any) -> argparse.ArgumentParser:
+        added = commands.add_parser(name, **texts)
         added.set_defaults(command=run)
+        if json:
+            added.add_argument("--json", action="store_true", help=json)
         return added
 
     command(
@@ -87,60 +90,60 @@ def build_parser() -> argparse.ArgumentParser:
     listing = command(
         "list",
         _list,
+        json="everything that is kept, as JSON",
         help="list the cameras that are known",
         description="Lists the cameras that the daemon knows, or knew when it stopped: the running daemon of STATE_DIR "
         "is asked, and when there is none, the directory is read.",
     )
-    listing.add_argument("--json", action="store_true", help="everything that is kept, as JSON")
     listing.add_argument("--watch", action="store_true", help="follow the running daemon, until Ctrl-C")
 
     show = command(
         "show",
         _show,
+        json="everything that is kept, as JSON",
         help="all that is known of one camera",
         description="Shows a camera with its streams, addresses and evidence. Asks the running daemon of STATE_DIR, or "
         "reads the directory when there is none.",
     )
     show.add_argument("camera", metavar="ID", help="its id, MAC, address or name")
-    show.add_argument("--json", action="store_true", help="everything that is kept, as JSON")
 
     status = command(
         "status",
         _status,
+        json="the health document, as JSON",
         help="how the running daemon is",
         description="Shows connection, queue, sweeps, cameras and costs of the running daemon of STATE_DIR. The exit "
         "status is 1 when none answers.",
     )
-    status.add_argument("--json", action="store_true", help="the health document, as JSON")
     status.add_argument("--quiet", action="store_true", help="the exit status alone, for a health check")
 
-    scan = command(
+    command(
         "scan",
         _scan,
+        json="everything that is kept, as JSON",
         help="one sweep now, without a broker",
         description="Looks once with every method, asks whoever is found, and lists all cameras. Where the daemon of "
         "STATE_DIR runs, it sweeps; else it is done here, and what is learnt is kept in STATE_DIR.",
     )
-    scan.add_argument("--json", action="store_true", help="everything that is kept, as JSON")
 
     why = command(
         "why",
         _why,
+        json="the same as JSON",
         help="why an address is not shown as a camera",
         description="Tells what the running daemon saw of an address, by which method and when, what it asked and what "
         "came back; looks once more (ARP, and a connection to each usual port) and names the likely reason.",
     )
     why.add_argument("address", metavar="ADDRESS", help="an IP address")
-    why.add_argument("--json", action="store_true", help="the same as JSON")
 
-    doctor = command(
+    command(
         "doctor",
         _doctor,
+        json="the same as JSON",
         help="check the daemon and this machine",
         description="Checks interfaces and multicast, containers, the kernel's neighbour table, limits, capabilities, "
         "MQTT, the store, cameras and their clocks. Exit status 1 when something fails.",
     )
-    doctor.add_argument("--json", action="store_true", help="the same as JSON")
 
     export = command(
         "export",
@@ -184,16 +187,14 @@ def _config() -> Any:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    from twisted_detector.service.garbage import hold
-
-    hold()
+    gc.disable()  # until the daemon has started; why: camdetect.tac
 
     from twisted.internet import reactor
     from twisted.logger import globalLogBeginner, textFileLogObserver
 
     config = _config()
 
-    from twisted_detector.service.daemon import makeService  # heavy; faults of the configuration are told before
+    from twisted_detector.service.daemon import makeService  # heavy; faults of the configuration are reported before
     from twisted_detector.service.monotonic_reactor import monotonic_reactor
 
     globalLogBeginner.beginLoggingTo([textFileLogObserver(sys.stdout)], redirectStandardIO=False)
@@ -209,7 +210,7 @@ def _run(arguments: argparse.Namespace) -> int:
 def _list(arguments: argparse.Namespace) -> int:
     directory = _config().state_dir
     if arguments.watch:
-        from twisted_detector.cli.watch import watch
+        from twisted_detector.cli.list import watch
 
         return watch(directory, out=sys.stdout, err=sys.stderr)
     from twisted.internet import reactor
@@ -244,26 +245,23 @@ def _scan(arguments: argparse.Namespace) -> int:
 
 
 def _why(arguments: argparse.Namespace) -> int:
-    from twisted_detector.cli.ask import why
+    from twisted_detector.cli.diagnosis import why
 
     return why(_config().state_dir, arguments.address, use_json=arguments.json, out=sys.stdout, err=sys.stderr)
 
 
 def _doctor(arguments: argparse.Namespace) -> int:
-    from twisted_detector.cli.ask import doctor
+    from twisted_detector.cli.diagnosis import doctor
 
     return doctor(_config(), use_json=arguments.json, out=sys.stdout, err=sys.stderr)
 
 
 def _export(arguments: argparse.Namespace) -> int:
-    from socket import gethostname
-
+    config = _config()
     from twisted.internet import reactor
 
     from twisted_detector.cli.export import export
-    from twisted_detector.config.load import config_or_exit
 
-    config = config_or_exit(os.environ, hostname=gethostname(), stderr=sys.stderr)
     return export(reactor, config, arguments.format, diff=arguments.diff, out=sys.stdout, err=sys.stderr)
 
 

@@ -1,6 +1,6 @@
-"""What is to be shown goes in; tables and lines on a terminal come out, plain where the output is no terminal.
+"""Output of the subcommands: tables and lines in colours for a terminal, plain elsewhere.
 
-A device may say anything of itself: nothing of it reaches the terminal but printable characters, and no markup is read.
+Texts of a device may hold anything: only their printable characters reach the terminal, and no markup is read.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ COLOURS = {
     "auth_required": "yellow",
     "busy": "cyan",
 }
-#: Wider cells are cut: a device may say a name of any length.
+#: Wider cells are cut: the name of a device may have any length.
 MAX_CELL = 120
 #: Columns where the output is no terminal: enough that no cell is folded.
 _PLAIN_WIDTH = 1000
 
 
 def printable(text: object) -> str:
-    """The text without what would move a cursor or colour a terminal."""
+    """The text without the characters that would move a cursor or colour a terminal."""
     return "".join(one for one in str(text) if one.isprintable())[:MAX_CELL]
 
 
@@ -41,7 +41,7 @@ def screen(out: TextIO) -> Console:
 
 
 def cell(text: object, style: str = "") -> Text:
-    """One cell; nothing said is a dash."""
+    """One cell; an empty one is a dash."""
     shown = printable(text) if text not in ("", None) else ""
     return Text(shown or "-", style=style if shown else "dim", no_wrap=False, overflow="fold")
 

@@ -1,43 +1,35 @@
-"""The id, address or name of a camera goes in; all that is known of it comes out, for people or as JSON."""
+"""``camdetect show``: all that is known of one camera."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
-from twisted_detector.cli.list import read_cameras
+from twisted_detector.cli.cameras import as_json, known_cameras
 from twisted_detector.cli.screen import cell, pairs, screen, status_cell, table
-from twisted_detector.errors import CamdetectError
+from twisted_detector.cli.subcommand import subcommand
+from twisted_detector.errors import LocalError
 from twisted_detector.model import Camera
 from twisted_detector.model.encoding import rfc3339
-from twisted_detector.store.cameras import dump_camera
 
 
 def matching(cameras: Sequence[Camera], word: str) -> list[Camera]:
-    """The cameras that ``word`` means: one id, or all at one address, or all of one name; MACs as people write them."""
+    """The cameras with that id (or MAC, as people write it), else all at that address, else all of that name."""
     compact = word.lower().replace(":", "").replace("-", "")
     by_id = [one for one in cameras if one.id in (word, compact)]
     by_address = [one for one in cameras if one.address == word]
     return by_id or by_address or [one for one in cameras if one.name.lower() == word.lower()]
 
 
+@subcommand("show")
 def show(reactor: Any, directory: Path, word: str, *, use_json: bool, out: TextIO, err: TextIO) -> int:
     """Write what is known of one camera to ``out``; exit status 1 when there is none, or the store cannot be read."""
-    try:
-        cameras = read_cameras(reactor, directory)
-    except CamdetectError as error:
-        err.write(f"camdetect show: {error}\n")
-        return 1
-    found = matching(cameras, word)
+    found = matching(known_cameras(reactor, directory), word)
     if not found:
-        err.write(
-            f"camdetect show: no camera has that id, address or name: {word!r}; `camdetect list` shows them all\n"
-        )
-        return 1
+        raise LocalError(f"no camera has that id, address or name: {word!r}; `camdetect list` shows them all")
     if use_json:
-        out.write(json.dumps([json.loads(dump_camera(one)) for one in found], indent=2, sort_keys=True) + "\n")
+        out.write(as_json(found) + "\n")
         return 0
     console = screen(out)
     for camera in found:
@@ -99,7 +91,7 @@ def _show(camera: Camera, console: Any) -> None:
         moves = [(cell(_stamp(at)), cell(address)) for address, at in camera.ip_history]
         console.print(table(("SINCE", "ADDRESS"), moves))
     if camera.evidence:
-        said = [
+        evidence = [
             (cell(one.kind), cell(one.value), cell(one.source), cell(_stamp(one.seen_at))) for one in camera.evidence
         ]
-        console.print(table(("EVIDENCE", "VALUE", "SAID BY", "AT"), said))
+        console.print(table(("EVIDENCE", "VALUE", "SAID BY", "AT"), evidence))

@@ -1,4 +1,4 @@
-"""The running daemon's health goes in; one screen of it, JSON, or just an exit status comes out."""
+"""``camdetect status``: the health of the running daemon, as a screen, as JSON, or as an exit status alone."""
 
 from __future__ import annotations
 
@@ -8,23 +8,20 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from twisted_detector.cli.screen import cell, pairs, screen, status_cell, table
-from twisted_detector.errors import CamdetectError
-from twisted_detector.operations.control_socket import NotRunning, ask
+from twisted_detector.cli.subcommand import subcommand
+from twisted_detector.operations.control_client import NotRunning, send_request
 
 
+@subcommand("status")
 def status(directory: Path, *, use_json: bool, quiet: bool, out: TextIO, err: TextIO) -> int:
-    """Tell how the daemon of a state directory is; exit status 0 when it answers, else 1.
+    """Write how the daemon of a state directory is; exit status 0 when it answers, else 1.
 
     :param quiet: write nothing but faults: for a container's HEALTHCHECK.
     """
     try:
-        blocks = ask(directory, {"command": "status"})
+        blocks = send_request(directory, {"command": "status"})
     except NotRunning:
-        err.write(f"camdetect status: no daemon answers at {directory}\n")
-        return 1
-    except CamdetectError as error:
-        err.write(f"camdetect status: {error}\n")
-        return 1
+        raise NotRunning(f"no daemon answers at {directory}") from None
     if use_json:
         out.write(json.dumps(blocks, indent=2, sort_keys=True) + "\n")
     elif not quiet:

@@ -1,13 +1,12 @@
-"""A Config whose values are each allowed goes in; what does not go together comes out as faults and warnings."""
+"""Checks of the settings together: faults that stop the start, and warnings."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from ipaddress import ip_address, ip_network
 from pathlib import Path
 
 from twisted_detector.config.config import Config
-from twisted_detector.config.kinds import Setting
 from twisted_detector.config.reader import ReadFile, Reading, why
 
 #: Pairs of settings of which the first must not exceed the second, and why.
@@ -24,9 +23,8 @@ _GOOD_TOKEN = 16
 class Checks:
     """Judges the values of one Config together. Settings that are faulty by themselves are not judged again."""
 
-    def __init__(self, config: Config, settings: Mapping[str, Setting], reading: Reading, read_file: ReadFile) -> None:
+    def __init__(self, config: Config, reading: Reading, read_file: ReadFile) -> None:
         self._config = config
-        self._pending = {name for name, setting in settings.items() if setting.pending}
         self._reading = reading
         self._read_file = read_file
 
@@ -38,41 +36,42 @@ class Checks:
         yield from self._order()
         yield from self._logins()
         yield from self._tls()
-        address = ip_address(self._config.web_listen[0])
-        bare = self._config.web_enabled and not address.is_loopback and not self._config.web_token
+        web = self._config.web
+        address = ip_address(web.listen[0])
+        bare = web.enabled and not address.is_loopback and not web.token
         if bare and self._sound("web_enabled", "web_listen", "web_token"):
             yield f"WEB_LISTEN = {address}: must be a loopback address unless WEB_TOKEN is set"
 
     def _order(self) -> Iterator[str]:
         config = self._config
         for low, high, reason in _ORDERED:
-            if low == "discovery_interval" and not config.smart_discovery_enabled:
+            if low == "discovery_interval" and not config.discovery.smart_enabled:
                 continue
-            smaller, larger = getattr(config, low), getattr(config, high)
+            smaller, larger = config.value_of(low), config.value_of(high)
             if smaller > larger and self._sound(low, high):
                 yield f"{low.upper()} = {smaller:g}: must not exceed {high.upper()} = {larger:g} ({reason})"
 
     def _logins(self) -> Iterator[str]:
-        config = self._config
-        if config.mqtt_password and not config.mqtt_username and self._sound("mqtt_username"):
+        mqtt, cameras = self._config.mqtt, self._config.inspection
+        if mqtt.password and not mqtt.username and self._sound("mqtt_username"):
             yield "MQTT_PASSWORD = ***: must not be set without MQTT_USERNAME"
-        if config.camera_password and not config.camera_username and self._sound("camera_username"):
+        if cameras.password and not cameras.username and self._sound("camera_username"):
             yield "CAMERA_PASSWORD = ***: must not be set without CAMERA_USERNAME"
-        if ":" in config.camera_username:
-            yield f"CAMERA_USERNAME = {config.camera_username!r}: must not have a colon (RFC 7617, section 2)"
+        if ":" in cameras.username:
+            yield f"CAMERA_USERNAME = {cameras.username!r}: must not have a colon (RFC 7617, section 2)"
 
     def _tls(self) -> Iterator[str]:
-        config = self._config
-        if config.mqtt_tls and not config.mqtt_broker and self._sound("mqtt_broker", "mqtt_tls"):
+        mqtt = self._config.mqtt
+        if mqtt.tls and not mqtt.broker and self._sound("mqtt_broker", "mqtt_tls"):
             yield "MQTT_TLS = true: must not be set without MQTT_BROKER (the embedded broker speaks no TLS)"
-        if (config.tls_cert_path is None) != (config.tls_key_path is None):
+        if (mqtt.tls_cert_path is None) != (mqtt.tls_key_path is None):
             given, missing = (
-                ("TLS_CERT_PATH", "TLS_KEY_PATH") if config.tls_cert_path else ("TLS_KEY_PATH", "TLS_CERT_PATH")
+                ("TLS_CERT_PATH", "TLS_KEY_PATH") if mqtt.tls_cert_path else ("TLS_KEY_PATH", "TLS_CERT_PATH")
             )
-            yield f"{given} = {str(config.tls_cert_path or config.tls_key_path)!r}: must not be set without {missing}"
-        if config.mqtt_tls:
+            yield f"{given} = {str(mqtt.tls_cert_path or mqtt.tls_key_path)!r}: must not be set without {missing}"
+        if mqtt.tls:
             for name in ("tls_ca_path", "tls_cert_path", "tls_key_path"):
-                path: Path | None = getattr(config, name)
+                path: Path | None = self._config.value_of(name)
                 if path is not None:
                     yield from self._readable(name.upper(), path)
 
@@ -88,24 +87,21 @@ class Checks:
     def warnings(self) -> Iterator[str]:
         """What is allowed but probably not meant, or dangerous."""
         config, given = self._config, self._reading.given
-        waiting = sorted(name.upper() for name in given & self._pending)
-        if waiting:
-            yield f"{', '.join(waiting)} has no effect in this version"
-        if 0 < len(config.web_token.reveal()) < _GOOD_TOKEN:
+        if 0 < len(config.web.token.reveal()) < _GOOD_TOKEN:
             yield f"WEB_TOKEN has fewer than {_GOOD_TOKEN} characters and may be guessed"
-        if config.publish_credentials and "publish_credentials" not in self._pending:
+        if config.publish_credentials:
             yield "PUBLISH_CREDENTIALS is on: everybody who may read the topics gets the cameras' passwords"
-        if config.allow_basic_auth == "always":
+        if config.inspection.allow_basic_auth == "always":
             yield "ALLOW_BASIC_AUTH is always: whoever pretends to be a camera gets the passwords in clear"
-        if config.tls_insecure and config.mqtt_tls:
+        if config.mqtt.tls_insecure and config.mqtt.tls:
             yield "TLS_INSECURE is on: anybody can pose as the broker"
         unused = sorted(name.upper() for name in given if name.startswith("tls_"))
-        if unused and not config.mqtt_tls:
+        if unused and not config.mqtt.tls:
             yield f"{', '.join(unused)} has no effect while MQTT_TLS is off"
-        if not config.mqtt_broker and given & {"mqtt_username", "mqtt_password"}:
+        if not config.mqtt.broker and given & {"mqtt_username", "mqtt_password"}:
             yield "MQTT_USERNAME and MQTT_PASSWORD have no effect on the embedded broker; is MQTT_BROKER missing?"
-        if config.camera_username and not config.camera_password:
+        if config.inspection.username and not config.inspection.password:
             yield "CAMERA_USERNAME is set without CAMERA_PASSWORD: an empty password is tried"
-        for text in config.scan_networks:
+        for text in config.discovery.scan_networks:
             if text != "interfaces" and ip_network(text).is_global:
                 yield f"SCAN_NETWORKS has {text}, which is not a private network: sweep only what is yours"

@@ -1,36 +1,105 @@
-"""Every setting of the daemon with its value, as one frozen Config.
+"""Every setting of the daemon with its value, as one frozen Config of sections.
 
-Each setting is declared once, in the ``config_*`` module of its family: name, type, default, bounds, line of help. The
-environment variable is the field's name in upper case, the key of the TOML file is the field's name. Nothing is
-silently corrected.
+Each setting is declared once, with its name in the environment: here those of the process itself, the others in the
+module of their section. The key in the TOML file is that name in lower case. Nothing is silently corrected.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
-from ipaddress import IPv4Network, IPv6Network, ip_network
+from dataclasses import dataclass, field
+from ipaddress import IPv4Network, IPv6Network
+from operator import attrgetter
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from twisted_detector.config.frigate_go2rtc import FollowingSettings
-from twisted_detector.config.kinds import Setting, setting_of
-from twisted_detector.model.login_rules import named_networks as networks_with_logins
+from twisted_detector.config.declarations import Setting, declared, section, setting
+from twisted_detector.config.discovery import DiscoverySection
+from twisted_detector.config.frigate_go2rtc import FrigateSection, Go2rtcSection
+from twisted_detector.config.inspection import InspectionSection
+from twisted_detector.config.kinds import FLAG, NAME, NAMES, PATH, choice, seconds
+from twisted_detector.config.mqtt import MqttSection
+from twisted_detector.config.outputs import HomeAssistantSection, WebSection
+from twisted_detector.model.login_rules import networks_with_logins
+
+_DAY = 86_400
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Config(FollowingSettings):
+class Config:
     """Every setting with its value. Secrets mask themselves, so a Config may be shown.
 
-    :ivar mqtt_broker: "" means the embedded broker.
-    :ivar scan_networks: CIDR texts; the word ``interfaces`` stands for the networks of this machine's interfaces.
-    :ivar camera_credentials: all logins, those with an audience as ``LoginRule``; the first is ``camera_username`` with
-        ``camera_password`` when those are given.
     :ivar plugin_settings: the tables ``[plugins.<name>]`` of the TOML file, by name.
     :ivar notify_socket: NOTIFY_SOCKET, as a supervisor sets it for us (sd_notify), or "".
     :ivar watchdog_seconds: how long that supervisor bears our silence, from WATCHDOG_USEC; 0.0: for ever.
     :ivar warnings: what is allowed but probably not meant; to be logged at start.
     """
+
+    mqtt: MqttSection = section(MqttSection)
+
+    node_id: str = setting(
+        "NODE_ID",
+        NAME,
+        "camdetect",
+        "Name of this machine in topics and payloads.",
+        default_text="BALENA_DEVICE_UUID, else the host name",
+        heading="This machine",
+    )
+    service_id: str = setting(
+        "SERVICE_ID",
+        NAME,
+        "camera_detector",
+        "Name of this service: the field `service` of health documents and of the MQTT will.",
+    )
+    state_dir: Path = setting(
+        "STATE_DIR",
+        PATH,
+        Path("/var/lib/camdetect"),
+        "Directory of what must survive a restart.",
+        default_text="/var/lib/camdetect for root, else camdetect in XDG_STATE_HOME or ~/.local/state",
+    )
+    log_level: str = setting(
+        "LOG_LEVEL",
+        choice("debug", "info", "warn", "error", "critical", aliases={"warning": "warn"}),
+        "info",
+        "Least level logged.",
+    )
+    camdetect_config: Path | None = setting(
+        "CAMDETECT_CONFIG",
+        PATH,
+        None,
+        "TOML file with settings in lower case. (Only in the environment.)",
+        example="/etc/camdetect.toml",
+    )
+    plugins: tuple[str, ...] = setting(
+        "PLUGINS",
+        NAMES,
+        (),
+        "Names of the plugins to load. (Only in the environment: in the file, plugins are tables.)",
+        default_text="all that are found",
+        example="addresses,jsonl",
+    )
+
+    discovery: DiscoverySection = section(DiscoverySection)
+    inspection: InspectionSection = section(InspectionSection)
+
+    health_report_interval: float = setting(
+        "HEALTH_REPORT_INTERVAL", seconds(1, _DAY), 60.0, "Time between health reports.", heading="What is told"
+    )
+
+    homeassistant: HomeAssistantSection = section(HomeAssistantSection)
+    frigate: FrigateSection = section(FrigateSection)
+    publish_credentials: bool = setting(
+        "PUBLISH_CREDENTIALS",
+        FLAG,
+        False,
+        "Put user and password into Frigate's and go2rtc's configuration and into `frigate/config/cameras`, as the"
+        " predecessor did. Whoever may read the topics gets them.",
+        heading="What is told",
+    )
+    web: WebSection = section(WebSection)
+    go2rtc: Go2rtcSection = section(Go2rtcSection)
 
     plugin_settings: Mapping[str, Mapping[str, Any]] = field(
         default_factory=lambda: MappingProxyType({}), repr=False, hash=False
@@ -40,17 +109,19 @@ class Config(FollowingSettings):
     watchdog_seconds: float = 0.0
 
     @property
-    def named_networks(self) -> tuple[IPv4Network | IPv6Network, ...]:
-        """The networks of SCAN_NETWORKS that the operator wrote out: what stands there is meant."""
-        return tuple(ip_network(text, strict=False) for text in self.scan_networks if text != "interfaces")
-
-    @property
     def confirmed_networks(self) -> tuple[IPv4Network | IPv6Network, ...]:
         """Where devices may be given a secret though no MAC is seen: networks to sweep, and those that have logins."""
-        return tuple(dict.fromkeys((*self.named_networks, *networks_with_logins(self.camera_credentials))))
+        with_logins = networks_with_logins(self.inspection.credentials)
+        return tuple(dict.fromkeys((*self.discovery.named_networks, *with_logins)))
 
     @classmethod
     def settings(cls) -> dict[str, Setting]:
-        """All settings by field name, in the order of declaration."""
-        found = ((each.name, setting_of(each.metadata)) for each in fields(cls))
-        return {name: declared for name, declared in found if declared is not None}
+        """All settings by key (``mqtt_port``), in the order of declaration."""
+        return {setting.key: setting for _, setting in declared(cls)}
+
+    def value_of(self, key: str) -> Any:
+        """The value of the setting with that key."""
+        return attrgetter(_ATTRIBUTES[key])(self)
+
+
+_ATTRIBUTES = {setting.key: attribute for attribute, setting in declared(Config)}

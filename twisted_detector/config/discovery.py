@@ -1,91 +1,67 @@
-"""The settings of this machine and of the search go in as declarations; their part of the Config comes out."""
+"""The section ``config.discovery``: where, how and how often cameras are looked for."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
+from ipaddress import IPv4Network, IPv6Network, ip_network
 
-from twisted_detector.config.kinds import (
-    FLAG,
-    NAME,
-    NAMES,
-    NETWORKS,
-    PATH,
-    PORT,
-    SCAN_NETWORKS,
-    choice,
-    seconds,
-    setting,
-    whole,
-)
-from twisted_detector.config.mqtt import MqttSettings
+from twisted_detector.config.declarations import setting
+from twisted_detector.config.kinds import FLAG, NETWORKS, PORT, SCAN_NETWORKS, seconds, whole
 
 _DAY = 86_400
 
 
-@dataclass(init=False, repr=False, eq=False, frozen=True, slots=True, kw_only=True)
-class LookingSettings(MqttSettings):
-    """This machine, and where, how and how often cameras are looked for."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DiscoverySection:
+    """Sweeps and the networks that they may touch.
 
-    node_id: str = setting(
-        NAME,
-        "camdetect",
-        "Name of this machine in topics and payloads.",
-        default_text="BALENA_DEVICE_UUID, else the host name",
-        heading="This machine",
-    )
-    service_id: str = setting(
-        NAME, "camera_detector", "Name of this service: the field `service` of health documents and of the MQTT will."
-    )
-    state_dir: Path = setting(
-        PATH,
-        Path("/var/lib/camdetect"),
-        "Directory of what must survive a restart.",
-        default_text="/var/lib/camdetect for root, else camdetect in XDG_STATE_HOME or ~/.local/state",
-    )
-    log_level: str = setting(
-        choice("debug", "info", "warn", "error", "critical", aliases={"warning": "warn"}), "info", "Least level logged."
-    )
-    camdetect_config: Path | None = setting(
-        PATH, None, "TOML file with settings in lower case. (Only in the environment.)", example="/etc/camdetect.toml"
-    )
-    plugins: tuple[str, ...] = setting(
-        NAMES,
-        (),
-        "Names of the plugins to load. (Only in the environment: in the file, plugins are tables.)",
-        default_text="all that are found",
-        example="addresses,jsonl",
-    )
+    :ivar scan_networks: CIDR texts; the word ``interfaces`` stands for the networks of this machine's interfaces.
+    """
 
-    discovery_interval: float = setting(
+    interval: float = setting(
+        "DISCOVERY_INTERVAL",
         seconds(1, 7 * _DAY),
         300.0,
         "Time between sweeps without SMART_DISCOVERY_ENABLED; with it, the longest between the first ones.",
         heading="Looking",
     )
-    discovery_timeout: float = setting(seconds(0.5, 3600), 30.0, "Longest duration of one sweep of one method.")
-    smart_discovery_enabled: bool = setting(FLAG, True, "Sweep some times in a row at the start, and less often after.")
-    initial_discovery_count: int = setting(
-        whole(1, 1000), 3, "Sweeps at the start, before STEADY_STATE_INTERVAL applies."
+    timeout: float = setting(
+        "DISCOVERY_TIMEOUT", seconds(0.5, 3600), 30.0, "Longest duration of one sweep of one method."
+    )
+    smart_enabled: bool = setting(
+        "SMART_DISCOVERY_ENABLED", FLAG, True, "Sweep some times in a row at the start, and less often after."
+    )
+    initial_count: int = setting(
+        "INITIAL_DISCOVERY_COUNT", whole(1, 1000), 3, "Sweeps at the start, before STEADY_STATE_INTERVAL applies."
     )
     steady_state_interval: float = setting(
-        seconds(1, 30 * _DAY), 1800.0, "Time between sweeps after the first ones, with SMART_DISCOVERY_ENABLED."
+        "STEADY_STATE_INTERVAL",
+        seconds(1, 30 * _DAY),
+        1800.0,
+        "Time between sweeps after the first ones, with SMART_DISCOVERY_ENABLED.",
     )
     quick_check_interval: float = setting(
-        seconds(1, _DAY), 60.0, "Time between quick looks for what is known, with SMART_DISCOVERY_ENABLED."
+        "QUICK_CHECK_INTERVAL",
+        seconds(1, _DAY),
+        60.0,
+        "Time between quick looks for what is known, with SMART_DISCOVERY_ENABLED.",
     )
-    max_concurrent_discovery: int = setting(whole(1, 1000), 50, "Devices that are inspected at the same time.")
-    onvif_enabled: bool = setting(FLAG, True, "Look by WS-Discovery and ask by ONVIF.")
-    mdns_enabled: bool = setting(FLAG, True, "Look by multicast DNS.")
-    ssdp_enabled: bool = setting(FLAG, True, "Look by SSDP (UPnP).")
-    network_scan_enabled: bool = setting(FLAG, True, "Sweep networks for open RTSP ports.")
+    max_concurrent: int = setting(
+        "MAX_CONCURRENT_DISCOVERY", whole(1, 1000), 50, "Devices that are inspected at the same time."
+    )
+    onvif_enabled: bool = setting("ONVIF_ENABLED", FLAG, True, "Look by WS-Discovery and ask by ONVIF.")
+    mdns_enabled: bool = setting("MDNS_ENABLED", FLAG, True, "Look by multicast DNS.")
+    ssdp_enabled: bool = setting("SSDP_ENABLED", FLAG, True, "Look by SSDP (UPnP).")
+    network_scan_enabled: bool = setting("NETWORK_SCAN_ENABLED", FLAG, True, "Sweep networks for open RTSP ports.")
     mac_tracking_enabled: bool = setting(
+        "MAC_TRACKING_ENABLED",
         FLAG,
         True,
         "Look up MAC addresses and tell cameras apart by them. Without it a camera is known by its EndpointReference or"
         " serial number, moves are seen later, and logins go only to networks that SCAN_NETWORKS names.",
     )
     scan_networks: tuple[str, ...] = setting(
+        "SCAN_NETWORKS",
         SCAN_NETWORKS,
         ("interfaces",),
         "Networks to sweep; the word interfaces means those of this machine's interfaces. Loopback is swept only when"
@@ -94,10 +70,23 @@ class LookingSettings(MqttSettings):
         example="interfaces,10.20.0.0/24",
     )
     scan_exclude: tuple[str, ...] = setting(
-        NETWORKS, (), "Never send anything there, whatever announces itself from there.", example="192.168.1.1"
+        "SCAN_EXCLUDE",
+        NETWORKS,
+        (),
+        "Never send anything there, whatever announces itself from there.",
+        example="192.168.1.1",
     )
-    scan_rate: int = setting(whole(1, 100_000), 10_000, "Packets per second of all looking together, at most.")
-    scan_half_open: int = setting(whole(1, 10_000), 512, "TCP connects of a sweep at the same time, at most.")
-    rtsp_port: int = setting(PORT, 554, "RTSP port that is tried besides the built-in ones.")
-    onvif_port: int = setting(PORT, 80, "ONVIF port that is tried besides the built-in ones.")
-    http_port: int = setting(PORT, 80, "HTTP port that is tried besides the built-in ones.")
+    scan_rate: int = setting(
+        "SCAN_RATE", whole(1, 100_000), 10_000, "Packets per second of all looking together, at most."
+    )
+    scan_half_open: int = setting(
+        "SCAN_HALF_OPEN", whole(1, 10_000), 512, "TCP connects of a sweep at the same time, at most."
+    )
+    rtsp_port: int = setting("RTSP_PORT", PORT, 554, "RTSP port that is tried besides the built-in ones.")
+    onvif_port: int = setting("ONVIF_PORT", PORT, 80, "ONVIF port that is tried besides the built-in ones.")
+    http_port: int = setting("HTTP_PORT", PORT, 80, "HTTP port that is tried besides the built-in ones.")
+
+    @property
+    def named_networks(self) -> tuple[IPv4Network | IPv6Network, ...]:
+        """The networks of SCAN_NETWORKS that the operator wrote out: what stands there is meant."""
+        return tuple(ip_network(text, strict=False) for text in self.scan_networks if text != "interfaces")

@@ -1,4 +1,4 @@
-"""The settings of Frigate and go2rtc go in as declarations; their part of the Config comes out."""
+"""The sections ``config.frigate`` and ``config.go2rtc``."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from twisted_detector.config.kinds import FLAG, NAMES, PATH, SECRET, TEXT, Kind, ValueRefused, choice, clean, setting
-from twisted_detector.config.outputs import TellingSettings
+from twisted_detector.config.declarations import setting
+from twisted_detector.config.kinds import FLAG, NAMES, PATH, SECRET, TEXT, TOPIC, Kind, ValueRefused, choice, clean
 from twisted_detector.model import Secret
 
 
@@ -40,49 +40,97 @@ def _read_stream_prefix(text: str) -> str:
 STREAM_PREFIX: Kind[str] = Kind(_read_stream_prefix, "at most 32 letters, digits, '_' and '-'")
 
 
-@dataclass(init=False, repr=False, eq=False, frozen=True, slots=True, kw_only=True)
-class FollowingSettings(TellingSettings):
-    """Who follows the cameras, besides the readers of the topics."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FrigateSection:
+    """Which Frigate gets the cameras, and how."""
 
-    frigate_version: str = setting(
+    update_enabled: bool = setting(
+        "FRIGATE_UPDATE_ENABLED",
+        FLAG,
+        True,
+        "Tell Frigate of the cameras: by topic, and by file and API where those are set.",
+    )
+    config_path: Path | None = setting(
+        "FRIGATE_CONFIG_PATH",
+        PATH,
+        None,
+        "Frigate's file that gets the cameras, YAML or JSON by its name. What else stands in it stays.",
+        default_text="no file",
+    )
+    reload_topic: str = setting(
+        "FRIGATE_RELOAD_TOPIC", TOPIC, "frigate/config/reload", "Topic that says that it changed."
+    )
+    version: str = setting(
+        "FRIGATE_VERSION",
         choice("auto", "0.14", "0.15", "0.16", "0.17", "0.18"),
         "auto",
         "Version that its configuration is for. auto: what the Frigate at FRIGATE_URL says, else 0.17.",
         heading="Frigate and go2rtc",
     )
-    frigate_objects: tuple[str, ...] = setting(
-        NAMES, ("fire", "smoke", "person"), "Objects that Frigate tracks.", default_text="fire, smoke, person"
+    objects: tuple[str, ...] = setting(
+        "FRIGATE_OBJECTS",
+        NAMES,
+        ("fire", "smoke", "person"),
+        "Objects that Frigate tracks.",
+        default_text="fire, smoke, person",
     )
-    frigate_url: str = setting(
-        URL, "", "Frigate that gets the cameras by its API.", default_text="none", example="http://127.0.0.1:5000"
+    url: str = setting(
+        "FRIGATE_URL",
+        URL,
+        "",
+        "Frigate that gets the cameras by its API.",
+        default_text="none",
+        example="http://127.0.0.1:5000",
     )
-    frigate_user: str = setting(TEXT, "", "Administrator's name, for port 8971; port 5000 wants none.")
-    frigate_password: Secret = setting(SECRET, Secret(""), "The password.", secret=True)
-    frigate_token: Secret = setting(SECRET, Secret(""), "A bearer token instead of both.", secret=True)
-    frigate_tls_insecure: bool = setting(FLAG, False, "Take the certificate that Frigate made for itself.")
-    frigate_restart: bool = setting(
-        FLAG, False, "Let Frigate restart after a change by its API, at most every two minutes."
+    user: str = setting("FRIGATE_USER", TEXT, "", "Administrator's name, for port 8971; port 5000 wants none.")
+    password: Secret = setting("FRIGATE_PASSWORD", SECRET, Secret(""), "The password.", secret=True)
+    token: Secret = setting("FRIGATE_TOKEN", SECRET, Secret(""), "A bearer token instead of both.", secret=True)
+    tls_insecure: bool = setting(
+        "FRIGATE_TLS_INSECURE", FLAG, False, "Take the certificate that Frigate made for itself."
     )
-    frigate_dry_run: bool = setting(FLAG, False, "Change neither file nor Frigate: log what would change.")
-    frigate_env_path: Path | None = setting(
+    restart: bool = setting(
+        "FRIGATE_RESTART", FLAG, False, "Let Frigate restart after a change by its API, at most every two minutes."
+    )
+    dry_run: bool = setting("FRIGATE_DRY_RUN", FLAG, False, "Change neither file nor Frigate: log what would change.")
+    env_path: Path | None = setting(
+        "FRIGATE_ENV_PATH",
         PATH,
         None,
         "File (or folder that exists) for the logins that the configuration refers to, mode 0600.",
         default_text="`frigate.env` in STATE_DIR",
     )
-    go2rtc_url: str = setting(
-        URL, "", "go2rtc that gets the streams by its API.", default_text="none", example="http://127.0.0.1:1984"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Go2rtcSection:
+    """Which go2rtc gets the streams, and how."""
+
+    url: str = setting(
+        "GO2RTC_URL",
+        URL,
+        "",
+        "go2rtc that gets the streams by its API.",
+        default_text="none",
+        example="http://127.0.0.1:1984",
+        heading="Frigate and go2rtc",
     )
-    go2rtc_user: str = setting(TEXT, "", "User name of go2rtc's own login.")
-    go2rtc_password: Secret = setting(SECRET, Secret(""), "Its password.", secret=True)
-    go2rtc_config_path: Path | None = setting(
-        PATH, None, "go2rtc's file that gets the streams. What else stands in it stays.", default_text="no file"
+    user: str = setting("GO2RTC_USER", TEXT, "", "User name of go2rtc's own login.")
+    password: Secret = setting("GO2RTC_PASSWORD", SECRET, Secret(""), "Its password.", secret=True)
+    config_path: Path | None = setting(
+        "GO2RTC_CONFIG_PATH",
+        PATH,
+        None,
+        "go2rtc's file that gets the streams. What else stands in it stays.",
+        default_text="no file",
     )
-    go2rtc_env_path: Path | None = setting(
-        PATH, None, "As FRIGATE_ENV_PATH, for go2rtc.", default_text="`go2rtc.env` in STATE_DIR"
+    env_path: Path | None = setting(
+        "GO2RTC_ENV_PATH", PATH, None, "As FRIGATE_ENV_PATH, for go2rtc.", default_text="`go2rtc.env` in STATE_DIR"
     )
-    go2rtc_prefix: str = setting(STREAM_PREFIX, "", "Put before the names of the streams.", default_text="none")
-    go2rtc_onvif: str = setting(
+    prefix: str = setting(
+        "GO2RTC_PREFIX", STREAM_PREFIX, "", "Put before the names of the streams.", default_text="none"
+    )
+    onvif: str = setting(
+        "GO2RTC_ONVIF",
         choice("never", "rotating", "always"),
         "rotating",
         "Cameras whose URLs go2rtc asks for itself (`onvif://`): never, those whose URLs change, or always.",

@@ -1,22 +1,21 @@
-"""The text of one setting goes in; its value comes out, or a refusal that says what is allowed.
+"""Kinds of values: the text of one setting goes in; its value comes out, or a refusal that says what is allowed.
 
-A kind knows nothing of names and sources: :mod:`config.config` gives each setting its kind,
-:mod:`config.reader` gathers the texts.
+A kind knows nothing of names and sources: the sections give each setting its kind, :mod:`config.reader` gathers the
+texts.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
-from typing import Any, Generic, TypeVar, cast
+from typing import Any, Generic, TypeVar
 
 from twisted_detector.model import Secret
 
 T = TypeVar("T")
-D = TypeVar("D")
 
 _WHOLE = re.compile(r"[+-]?[0-9]{1,18}")
 _DECIMAL = re.compile(r"[+-]?[0-9]{1,18}(\.[0-9]{1,18})?")
@@ -60,44 +59,13 @@ class Kind(Generic[T]):
     read_table: Callable[[Mapping[str, Any]], T] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Setting:
-    """All that is known of one setting besides its name, which is the name of the field.
-
-    :ivar default_text: how the default reads in the documents where it is not simply the default.
-    :ivar secret: the value is masked wherever it would be shown, and ``<NAME>_FILE`` may name a file that has it.
-    :ivar private_file: that file must be readable by its owner only, and each of its lines is an entry.
-    :ivar pending: promised to the outside and read, but nothing looks at it yet: documents and a warning say so.
-    :ivar heading: first setting of a group: the group's name.
-    """
-
-    kind: Kind[Any]
-    help: str
-    default_text: str = ""
-    example: str = ""
-    secret: bool = False
-    private_file: bool = False
-    pending: bool = False
-    heading: str = ""
-
-
-def setting(kind: Kind[T], default: D, help: str, **more: Any) -> T | D:
-    """Declare one field of Config; ``more`` are the remaining fields of :class:`Setting`."""
-    return cast("T | D", field(default=default, metadata={"setting": Setting(kind=kind, help=help, **more)}))
-
-
-def setting_of(metadata: Mapping[Any, Any]) -> Setting | None:
-    """The setting that a field was declared with, None for a field that is no setting."""
-    return cast("Setting | None", metadata.get("setting"))
-
-
 # --- Single values ----------------------------------------------------------------------------------------------------
 
 
 def clean(text: str) -> str:
     """``text`` itself when it is sound UTF-8 of bearable length without control characters.
 
-    :raises Refused: otherwise.
+    :raises ValueRefused: otherwise.
     """
     if len(text) > MAX_TEXT:
         raise ValueRefused(f"at most {MAX_TEXT} characters")
@@ -166,18 +134,8 @@ def choice(*words: str, aliases: Mapping[str, str] | None = None, native: tuple[
     return Kind(read, "one of " + ", ".join(words), native=native)
 
 
-def _read_text(text: str) -> str:
-    return clean(text)
-
-
-TEXT: Kind[str] = Kind(_read_text, "a text")
-
-
-def _read_secret(text: str) -> Secret:
-    return Secret(clean(text))
-
-
-SECRET: Kind[Secret] = Kind(_read_secret, "a text")
+TEXT: Kind[str] = Kind(clean, "a text")
+SECRET: Kind[Secret] = Kind(lambda text: Secret(clean(text)), "a text")
 
 
 def _read_path(text: str) -> Path:
@@ -271,7 +229,7 @@ def entries(read_all: Callable[[list[str]], tuple[T, ...]], allowed: str) -> Kin
 def network_entry(text: str, position: int) -> IPv4Network | IPv6Network:
     """The network that entry number ``position`` of a list names.
 
-    :raises Refused: none, or an address within one.
+    :raises ValueRefused: none, or an address within one.
     """
     try:
         return ip_network(text)

@@ -1,14 +1,16 @@
-"""Load the settings: environment, file and secrets read, derived defaults filled in, everything checked together."""
+"""Loader of the configuration: sources read, derived defaults filled in, settings checked together."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TextIO
 
 from twisted_detector.config.checks import Checks
 from twisted_detector.config.config import Config
+from twisted_detector.config.declarations import filled
 from twisted_detector.config.kinds import NAME, ValueRefused
 from twisted_detector.config.reader import Reader, ReadFile, Reading, must_be, read_file as read_file_from_disk
 from twisted_detector.errors import ConfigError
@@ -26,22 +28,22 @@ def load(
 
     :param environ: the environment variables.
     :param hostname: this machine's name: the last resort for NODE_ID.
-    :param superuser: whether this is root, for the default of STATE_DIR; None: look.
+    :param superuser: whether this is root, for the default of STATE_DIR; None: find out.
     :param read_file: how files are read.
     :raises ConfigError: with every fault.
     """
     reading = Reader(Config.settings(), environ, read_file=read_file).read()
-    values = reading.values
     _derive(reading, environ, hostname, os.geteuid() == 0 if superuser is None else superuser)
-    config = Config(**values)
-    checks = Checks(config, Config.settings(), reading, read_file)
+    config = filled(Config, reading.values)
+    checks = Checks(config, reading, read_file)
     faults = (*reading.faults, *checks.faults())
     if faults:
         raise ConfigError(faults)
-    first = (Login(config.camera_username, config.camera_password),) if config.camera_username else ()
-    values["camera_credentials"] = tuple(dict.fromkeys((*first, *config.camera_credentials)))
-    return Config(
-        **values,
+    cameras = config.inspection
+    first = (Login(cameras.username, cameras.password),) if cameras.username else ()
+    return replace(
+        config,
+        inspection=replace(cameras, credentials=tuple(dict.fromkeys((*first, *cameras.credentials)))),
         plugin_settings=reading.plugin_settings,
         warnings=(*reading.warnings, *checks.warnings()),
         notify_socket=environ.get("NOTIFY_SOCKET", ""),
@@ -80,7 +82,7 @@ def _watchdog(environ: Mapping[str, str]) -> float:
 
 
 def config_or_exit(environ: Mapping[str, str], *, hostname: str, stderr: TextIO) -> Config:
-    """What every root does: the Config, or one message on ``stderr`` and exit status 2."""
+    """The Config for a root of a program; with faults, one message on ``stderr`` and exit status 2."""
     try:
         return load(environ, hostname=hostname)
     except ConfigError as error:

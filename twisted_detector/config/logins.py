@@ -1,5 +1,5 @@
-"""Lines ``user:password`` under headings such as ``[network 10.20.0.0/24]`` go in; the logins, each with the devices
-that it is for, come out.
+"""Kind of value of the logins: lines ``user:password`` under headings such as ``[network 10.20.0.0/24]`` go in; logins,
+each with the devices that it is for, come out.
 
 The headings are the same in a file of logins, in an environment variable (as entries of the list) and as keys of a
 TOML table.
@@ -14,7 +14,7 @@ from typing import Any
 
 from twisted_detector.config.kinds import ValueRefused, entries, network_entry
 from twisted_detector.model import Login, Secret
-from twisted_detector.model.login_rules import Audience, LoginRule, pattern_of
+from twisted_detector.model.login_rules import Audience, LoginRule, normalise_pattern
 
 _AUDIENCES = {
     "camera": Audience.CAMERA,
@@ -70,7 +70,7 @@ def _heading(text: str, position: int) -> tuple[Audience, str]:
         )
     if audience is Audience.ANY and value:
         raise ValueRefused(f"entry {position} must be [default] alone")
-    return audience, pattern_of(value) if audience is Audience.CAMERA else value
+    return audience, normalise_pattern(value) if audience is Audience.CAMERA else value
 
 
 def _lines(table: Mapping[str, Any]) -> list[str]:

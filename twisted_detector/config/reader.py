@@ -1,4 +1,4 @@
-"""The environment, a TOML file and secret files go in; one value per setting comes out, with every fault and warning.
+"""Reader of all sources of settings: the environment, a TOML file and secret files.
 
 Which settings there are is an argument: this module knows sources, not names. An empty variable counts as not set
 (that is what ``${NAME:-}`` in a compose file gives). The environment wins over the file.
@@ -14,7 +14,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from twisted_detector.config.kinds import Kind, Setting, ValueRefused
+from twisted_detector.config.declarations import Setting
+from twisted_detector.config.kinds import Kind, ValueRefused
 
 #: The largest file that is read: a bundle of all public CAs has a quarter of a megabyte.
 MAX_FILE_BYTES = 4_194_304
@@ -43,7 +44,7 @@ CONFIG_FILE = "CAMDETECT_CONFIG"
 
 @dataclass(frozen=True, slots=True)
 class FileContent:
-    """What a file holds, and who may read it (the permission bits)."""
+    """The bytes of a file and its permission bits."""
 
     data: bytes = field(repr=False)
     mode: int = 0o600
@@ -74,7 +75,7 @@ def why(error: OSError) -> str:
 
 @dataclass(slots=True)
 class Reading:
-    """The outcome: values by field name, the names that were given at all, and all that was wrong or odd."""
+    """The outcome: values by key, the keys that were given at all, and all that was wrong or odd."""
 
     values: dict[str, Any] = field(default_factory=dict)
     given: set[str] = field(default_factory=set)
@@ -107,7 +108,10 @@ def must_be(kind: Kind[Any], refusal: ValueRefused) -> str:
 
 
 class Reader:
-    """Reads all settings once."""
+    """Reads all settings once.
+
+    :param settings: by key, in the order in which they are read.
+    """
 
     def __init__(self, settings: Mapping[str, Setting], environ: Mapping[str, str], *, read_file: ReadFile) -> None:
         self._settings = settings
@@ -256,7 +260,7 @@ def _guess(name: str, known: Iterable[str]) -> str:
 def _read(setting: Setting, value: object) -> Any:
     """The value of what was given: text, or one of the TOML types that its kind takes.
 
-    :raises Refused: it is not allowed.
+    :raises ValueRefused: it is not allowed.
     """
     kind = setting.kind
     if isinstance(value, str):

@@ -1,1 +1,40 @@
-"""Decides when to sweep, inspect, check, search and photograph."""
+"""Decides when to sweep, inspect, check, search and photograph.
+
+Rules
+-----
+1. Only the registry knows; the detector holds no fact of a device beyond its key. What is learnt goes to the registry,
+   and the phase in which the registry has a device decides what is done with it.
+2. One job at a time for each device (``work_queue``), one sweep or quick sweep at a time (``sweeper``).
+3. Nothing is sent to an excluded address, and no login to an address at which another device was seen since.
+4. A failure of one method, inspector, stream or device is logged or counted, and never ends a timer, a sweep or the
+   job of another device. Offline is decided by missed checks alone.
+5. Every set of running coroutines is a ``task_group``: bounded, and cancelled and awaited at the stop.
+
+Theory of operation
+-------------------
+*Schedule* (``schedule``, pure). A *sweep* runs every discoverer, everywhere. Sweeps follow one another quickly at first
+(phase ``aggressive``), then at growing distances until nothing new turns up (``stabilising``), then rarely
+(``steady``), with *quick sweeps*, which cost a tenth of the packets, between them. A change of the network or of the
+number of cameras, and a command, begin the phases anew.
+
+*Sighting* (``detector``). Each is normalised, and dropped where its address is excluded. A MAC without any other fact
+is a *new host* unless a known camera has it: it is probed once in a while (``new_hosts``). Otherwise the MAC is looked
+up where it is missing, and a sighting that would move a known device waits for the *move check* (``move_check``): a
+device that still answers at its old address has two addresses and has not moved. Then the registry records it. A
+device that needs an inspection is queued, a new one after a *debounce* of 1 to 2.5 s (``debounce``), in which discovery
+may learn its name and its service address.
+
+*Inspection* (``inspection_runner``, and one ``inspection_session`` for each). The inspectors are asked in their order,
+without a login first; the first that knows the device has it. Logins are spent only within the login budget
+(``login_attempt``), and every stream is then proved in full.
+
+*Check*. All known devices are checked at every check interval. Just before it a quick sweep asks all of them with one
+datagram (``presence``): a device that answers under its name and from its address is not asked again. Another is asked
+for one stream, cheaply, until its *full proof* is due (``session_cache`` counts) or is in doubt.
+
+*Relocation* (``relocator``). The first missed check in a row starts a search: the kernel's neighbour table, then the
+finders, at last a sweep.
+
+*Pictures* (``picture_scheduler``, ``picture_cache``). One of each camera in turn, and on demand, with the login that
+the camera accepted last and no other.
+"""

@@ -1,4 +1,4 @@
-"""Devices that were just seen go in; each comes out once, when it has had the time to tell more of itself."""
+"""Delay before the first inspection of a new device, in which discovery may learn its name and its service address."""
 
 from __future__ import annotations
 
@@ -9,45 +9,44 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted_detector.registry.lifecycle import Phase
 from twisted_detector.registry.registry import Registry
 
-#: An open RTSP port alone waits so long for WS-Discovery to tell more (devices answer within 0.5 s of a probe,
-#: which is repeated within 1 s).
-SETTLE = 1.0
-#: And longer when nothing but its address is known, so that it does not get an address for a name too early.
-SETTLE_ANONYMOUS = 2.5
+#: Seconds for a device of which only an open port is known: devices answer a WS-Discovery probe within 0.5 s, and the
+#: probe is repeated within 1 s.
+DEBOUNCE = 1.0
+#: Seconds for one of which only the address is known, so that its address does not become its name too early.
+DEBOUNCE_ANONYMOUS = 2.5
 
 
 class Debounce:
-    """Holds candidates back for a moment; whoever is known, or has told where its services are, goes through at once.
+    """Timers by device. A device that is known, or whose service address is known, is not delayed.
 
-    :param settled: is told the key of each.
+    :param ready: called with the key of each device when its delay is over.
     """
 
-    def __init__(self, clock: IReactorTime, registry: Registry, settled: Callable[[int], None]) -> None:
+    def __init__(self, clock: IReactorTime, registry: Registry, ready: Callable[[int], None]) -> None:
         self._clock = clock
         self._registry = registry
-        self._tell = settled
+        self._ready = ready
         self._waiting: dict[int, IDelayedCall] = {}
 
     def __len__(self) -> int:
         return len(self._waiting)
 
-    def seen(self, key: int) -> None:
-        """A device that is to be asked was seen."""
+    def add(self, key: int) -> None:
+        """A device that needs an inspection was seen (again)."""
         if self._registry.phase(key) is not Phase.CANDIDATE or self._registry.candidate(key).xaddrs:
-            self._settled(key)
+            self._end(key)
         elif key not in self._waiting:
-            wait = SETTLE_ANONYMOUS if self._registry.anonymous(key) else SETTLE
-            self._waiting[key] = self._clock.callLater(wait, self._settled, key)
+            wait = DEBOUNCE_ANONYMOUS if self._registry.is_anonymous(key) else DEBOUNCE
+            self._waiting[key] = self._clock.callLater(wait, self._end, key)
 
-    def _settled(self, key: int) -> None:
+    def _end(self, key: int) -> None:
         waiting = self._waiting.pop(key, None)
         if waiting is not None and waiting.active():
             waiting.cancel()
-        self._tell(key)
+        self._ready(key)
 
     def stop(self) -> None:
-        """Nobody waits any more, and nobody is told of."""
+        """Cancel all timers."""
         for call in self._waiting.values():
-            if call.active():
-                call.cancel()
+            call.cancel()
         self._waiting.clear()

@@ -1,9 +1,9 @@
-"""A login and an attempt to use it go in; the attempt's outcome comes out, and the budget has been told all of it.
+"""Login attempt: the one way in which a login is sent to a device, whatever the protocol, within the login budget.
 
-This is the one way in which a device is given a secret, whatever the protocol. What the attempt does not say for
-itself is known from whether it looked at the password: who never did cannot have sent it. Whoever sends it asks each
-time (:class:`secret.Permit`): until it was let in, a second time may be a second failure at the device, and is charged
-as one before it is sent.
+The budget records how each attempt ended. Where an attempt does not say whether it sent the password, that is known
+from whether it revealed the password: unless it did, it cannot have sent it. Before each sending the attempt acquires
+a permit (:class:`secret.Permit`): until the login was accepted, a second sending may be a second failure at the device,
+and is charged as one before it is sent.
 """
 
 from __future__ import annotations
@@ -23,22 +23,22 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Watched(Secret):
-    """A secret that notes whether anybody looked at it."""
+class _WatchedSecret(Secret):
+    """A secret that records whether it was revealed."""
 
-    looks: list[None] = field(default_factory=list, repr=False)
+    reveals: list[None] = field(default_factory=list, repr=False)
 
     def reveal(self) -> str:
-        self.looks.append(None)
+        self.reveals.append(None)
         return Secret.reveal(self)
 
     __repr__ = __str__ = Secret.__repr__
 
 
 class _Permit:
-    """See :class:`secret.Permit`; shared by all that one attempt consists of.
+    """Permit of one attempt (:class:`secret.Permit`).
 
-    :param again: charges one more time and says whether it may be.
+    :param again: charges one more sending; False: it must not be sent.
     """
 
     def __init__(self, again: Callable[[], Awaitable[bool]]) -> None:
@@ -63,12 +63,12 @@ async def _never() -> bool:
     return False
 
 
-def once(login: Login) -> Login:
-    """The same login, to be sent to one device once, and more often only after it was let in."""
+def single_use(login: Login) -> Login:
+    """The same login, to be sent to one device once, and more often only after it was accepted."""
     return Login(login.name, login.password, permit=_Permit(_never))
 
 
-async def spend(
+async def attempt_login(
     budget: ILoginBudget,
     clock: IReactorTime,
     candidate: Candidate,
@@ -78,20 +78,20 @@ async def spend(
     let_in: Callable[[T], bool | None],
     doubted: Callable[[T], bool] = lambda outcome: False,
 ) -> T:
-    """What ``attempt`` comes to with ``login``.
+    """Run ``attempt`` with ``login``; returns its outcome.
 
-    :param let_in: whether an outcome says that the login was right; False: that it may have been refused on the way;
-        None: nothing of it.
-    :param doubted: whether an outcome says that it was refused after it had been let in.
+    :param let_in: whether an outcome shows that the login was accepted; False: that it may have been refused on the
+        way; None: neither.
+    :param doubted: whether an outcome shows that the login was refused after it had been accepted.
     :raises Unauthorized: the device refused it, or (``attempted`` False) the budget forbids to send it.
     """
     if not await budget.charge(candidate, login, clock.seconds()):
         raise Unauthorized("no login may be tried now", attempted=False)
-    watched = _Watched(login.password.reveal())
+    watched = _WatchedSecret(login.password.reveal())
     permit = _Permit(lambda: budget.charge_again(candidate, login, clock.seconds()))
 
     def unclear() -> None:
-        if watched.looks:
+        if watched.reveals:
             budget.record_unanswered(candidate, login)
         else:
             budget.refund(candidate, login)
@@ -99,27 +99,27 @@ async def spend(
     try:
         outcome = await attempt(Login(login.name, watched, permit=permit))
     except Unauthorized as error:
-        if error.attempted or (error.attempted is None and watched.looks):
+        if error.attempted or (error.attempted is None and watched.reveals):
             error.attempted = True
             budget.record_refused(candidate, login, clock.seconds(), error.locked)
         else:
             budget.refund(candidate, login)
         raise
-    except BaseException:  # cancelled, or whatever else: the budget must know
+    except BaseException:  # cancelled, or a fault: the budget must record it all the same
         unclear()
         raise
     right = let_in(outcome)
     if right:
         budget.record_accepted(candidate, login, clock.seconds())
-    if (right is False or doubted(outcome)) and watched.looks:
+    if (right is False or doubted(outcome)) and watched.reveals:
         budget.record_doubt(candidate, login, clock.seconds())
     elif not right:
         unclear()
     return outcome
 
 
-def leads_to(url: str, address: str) -> bool:
-    """Whether a URL leads to ``address`` itself, by no name and over nobody else: then a secret may go there."""
+def is_on_device(url: str, address: str) -> bool:
+    """Whether a URL has ``address`` itself for its host, not a name: then a secret may be sent there."""
     _, slashes, rest = url.partition("://")
     authority = re.split(r"[/?#]", rest, maxsplit=1)[0]
     host = re.escape(host_for_url(address))

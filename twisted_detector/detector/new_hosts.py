@@ -1,87 +1,72 @@
-"""An address at which somebody new stands goes in; discoverers that can look at one address do so, within bounds."""
+"""Prober of addresses at which a host appeared that is no known camera."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred
-from twisted.internet.interfaces import IReactorTime
-from twisted.python.failure import Failure
 from txaio.tx import make_logger
 
-from twisted_detector.interfaces import IAddressProbe, ISightingSink, RecordObservation, record_nothing
+from twisted_detector.detector.environment import Environment
+from twisted_detector.detector.task_group import TaskGroup
+from twisted_detector.interfaces import IAddressProbe, ISightingSink
 from twisted_detector.model import Mac
+from twisted_detector.model.bounds import BoundedDict
 
-#: Looks at one time; each is some ten datagrams, or a connect to each usual port. A flood of made-up neighbours gets no
-#: more, and the sweep finds all.
-MAX_LOOKS = 16
-#: Seconds after which one look is given up.
+#: Probes at one time; each is some ten datagrams, or a connect to each usual port. A flood of made-up neighbours gets
+#: no more, and the sweep finds all.
+MAX_PROBES = 16
+#: Seconds after which one probe is given up.
 TIMEOUT = 10.0
-#: Newcomers that are remembered, so that who comes and goes in the kernel's table is not asked each time.
+#: Hosts that are remembered, so that one that comes and goes in the kernel's table is not probed each time.
 MAX_REMEMBERED = 4096
-#: Seconds after which somebody is a newcomer again.
-HOLD = 600.0
+#: Seconds after which a host is new again.
+REPEAT_AFTER = 600.0
 
 
 class NewHosts:
-    """Looks at addresses, each of a MAC once in a while.
+    """Starts the probes of each new host, at most once in ``REPEAT_AFTER`` seconds for each address and MAC.
 
-    :ivar counts: ``newcomers`` looked at, ``dropped_newcomers``.
+    Counts ``newcomers``, which were probed, and ``dropped_newcomers``, for which there was no room.
+
+    :param probes: the discoverers that can probe one address.
+    :param sink: gets the sightings.
     """
 
     log = make_logger()
 
-    def __init__(
-        self,
-        clock: IReactorTime,
-        lookers: Sequence[IAddressProbe],
-        *,
-        sink: ISightingSink,
-        monotonic: Callable[[], float],
-        counts: Counter[str],
-        note: RecordObservation = record_nothing,
-    ) -> None:
-        self._clock = clock
-        self._lookers = tuple(lookers)
+    def __init__(self, environment: Environment, probes: Sequence[IAddressProbe], *, sink: ISightingSink) -> None:
+        self._environment = environment
+        self._probes = tuple(probes)
         self._sink = sink
-        self._monotonic = monotonic
-        self._note = note
-        self._seen: dict[tuple[str, Mac | None], float] = {}
-        self._looking: set[Deferred[None]] = set()
-        self.counts = counts
+        self._probed_at: BoundedDict[tuple[str, Mac | None], float] = BoundedDict(MAX_REMEMBERED)
+        self._running = TaskGroup("A probe", limit=MAX_PROBES)
 
-    def came(self, address: str, mac: Mac | None) -> None:
-        """Somebody stands at ``address`` who is no known camera."""
-        now, key = self._monotonic(), (address, mac)
-        if not self._lookers or now - self._seen.get(key, float("-inf")) < HOLD:
+    def host_appeared(self, address: str, mac: Mac | None) -> None:
+        """A host that is no known camera is at ``address``."""
+        environment, key = self._environment, (address, mac)
+        now = environment.monotonic()
+        if not self._probes or now - self._probed_at.get(key, float("-inf")) < REPEAT_AFTER:
             return
-        if len(self._looking) + len(self._lookers) > MAX_LOOKS:
-            self.counts["dropped_newcomers"] += 1
+        if self._running.room < len(self._probes):
+            environment.counts["dropped_newcomers"] += 1
             return
-        self._seen.pop(key, None)
-        if len(self._seen) >= MAX_REMEMBERED:
-            del self._seen[next(iter(self._seen))]
-        self._seen[key] = now
-        self.counts["newcomers"] += 1
-        self._note(self._clock.seconds(), address, "neighbours", f"a new neighbour, {mac}: it is looked at")
-        for looker in self._lookers:
-            looking: Deferred[None] = Deferred.fromCoroutine(looker.probe(address, self._sink))
-            looking.addTimeout(TIMEOUT, self._clock)
-            self._looking.add(looking)
-            looking.addErrback(self._failed, address)
-            looking.addBoth(self._looked, looking)
+        self._probed_at.pop(key, None)
+        self._probed_at[key] = now
+        environment.counts["newcomers"] += 1
+        environment.record(address, "neighbours", f"a new neighbour, {mac}: it is looked at")
+        for one in self._probes:
+            self._running.start(self._run(one, address))
 
-    def stop(self) -> list[Deferred[None]]:
-        """Cancel every look; the Deferreds fire when they have ended."""
-        ending = list(self._looking)
-        for looking in ending:
-            looking.cancel()
-        return ending
+    async def _run(self, probe: IAddressProbe, address: str) -> None:
+        try:
+            await Deferred.fromCoroutine(probe.probe(address, self._sink)).addTimeout(TIMEOUT, self._environment.clock)
+        except CancelledError:
+            raise
+        except Exception as problem:
+            self.log.warn("{address} cannot be looked at: {error}", address=address, error=str(problem))
 
-    def _looked(self, _: object, looking: Deferred[None]) -> None:
-        self._looking.discard(looking)
-
-    def _failed(self, failure: Failure, address: str) -> None:
-        if not failure.check(CancelledError):
-            self.log.warn("{address} cannot be looked at: {error}", address=address, error=failure.getErrorMessage())
+    def stop(self) -> Deferred[Any]:
+        """Cancel every probe; fires when all have ended."""
+        return self._running.cancel_all()

@@ -1,4 +1,4 @@
-"""Cameras that are online go in; a picture of each comes out now and then, and at once when somebody asks for one."""
+"""Scheduler of pictures: one of each camera that is online in turn, and on demand."""
 
 from __future__ import annotations
 
@@ -8,53 +8,56 @@ from dataclasses import replace
 from hashlib import blake2b
 
 from twisted.application.service import Service
-from twisted.internet.defer import CancelledError, Deferred, DeferredList, DeferredSemaphore, TimeoutError
+from twisted.internet.defer import CancelledError, Deferred, DeferredSemaphore, TimeoutError
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import LoopingCall
 from twisted.python.failure import Failure
 from txaio.tx import make_logger
 from zope.interface import implementer
 
-from twisted_detector.detector.login_attempt import once
+from twisted_detector.detector.login_attempt import single_use
 from twisted_detector.detector.picture_cache import PictureCache
+from twisted_detector.detector.task_group import TaskGroup
 from twisted_detector.errors import InspectionError, Unauthorized, Unreachable
 from twisted_detector.events import CameraForgotten, Event, PictureTaken
 from twisted_detector.interfaces import IEventListener
 from twisted_detector.model import Camera, Candidate, Login, Status
 from twisted_detector.model.pictures import Picture
-from twisted_detector.registry.frozen import FROZEN, FreezeDetector
+from twisted_detector.registry.freeze_detector import FROZEN, FreezeDetector
 from twisted_detector.registry.registry import Registry
 from twisted_detector.seams import ILoginBudget, IPictures, IPictureTaker
 
 #: Cameras of which a picture is taken at one time: each costs a connection, a picture's bytes, perhaps the decoder.
 MAX_CONCURRENT = 4
-#: Seconds in which a picture is new enough for everybody who asks: many pages may show the same camera.
+#: Seconds in which a picture answers every demand: many pages may show the same camera.
 FRESH = 5.0
 #: Seconds for one picture, waiting for the device's other users included.
 MAX_SECONDS = 60.0
-#: Seconds after which the first picture of a camera may be taken: while everybody is found there is enough to do.
-PAUSE = 10.0
+#: Seconds after which the first picture of a camera may be taken: while cameras are found there is enough to do.
+START_DELAY = 10.0
 #: Seconds over which the first pictures after a start are spread.
-FIRST = 30.0
-#: Seconds between looks at whose turn it is.
-LOOK = 2.0
+FIRST_SPREAD = 30.0
+#: Seconds between two searches for cameras whose picture is due.
+TICK = 2.0
 #: A camera that fails again and again is asked so many times more rarely, at most.
-MAX_PATIENCE = 16
+MAX_BACKOFF = 16
 
 
 @implementer(IPictures, IEventListener)
 class PictureScheduler(Service):
-    """Says when pictures are taken; see :class:`IPictures`.
+    """Service that takes pictures; see :class:`IPictures`.
 
     Of each camera one picture is taken at a time, in turn every ``interval`` seconds (a little more or less, so that
     they stay spread), and only while it is online, or frozen: whether it moves again shows in its pictures too.
 
     :param takers: the first that gives a picture of a camera has it.
-    :param login_of: the login that the device with this handle let in; no other is ever used.
+    :param login_of: the login that the device with this key accepted; no other is ever used.
     :param interval: seconds, 0 for on demand only.
     :param monotonic: seconds that never jump.
     :param random: evenly from 0 to 1.
-    :param excluded: addresses at which nobody is asked anything.
+    :param freeze_detector: is given a digest of each picture that is taken in turn.
+    :param emit: emits a PictureTaken for each picture.
+    :param excluded: addresses to which nothing is sent.
     :ivar counts: pictures taken, by source, and what went wrong, by kind.
     """
 
@@ -68,72 +71,69 @@ class PictureScheduler(Service):
         takers: Sequence[IPictureTaker],
         login_of: Callable[[int], Login | None],
         budget: ILoginBudget,
-        stills: FreezeDetector,
+        freeze_detector: FreezeDetector,
         emit: Callable[[Event], None],
         interval: float,
         monotonic: Callable[[], float],
         random: Callable[[], float],
         excluded: Container[str] = (),
-        album: PictureCache | None = None,
+        cache: PictureCache | None = None,
     ) -> None:
-        self.album = album if album is not None else PictureCache()
+        self.cache = cache if cache is not None else PictureCache()
         self.counts: Counter[str] = Counter()
         self._clock = clock
         self._registry = registry
         self._takers = tuple(takers)
         self._login_of = login_of
         self._budget = budget
-        self._stills = stills
+        self._freeze_detector = freeze_detector
         self._emit = emit
         self._interval = interval
         self._monotonic = monotonic
         self._random = random
         self._excluded = excluded
         self._room = DeferredSemaphore(MAX_CONCURRENT)
-        self._looks = LoopingCall(self._look)
-        self._looks.clock = clock
+        self._ticks = LoopingCall(self._start_due)
+        self._ticks.clock = clock
         # All of these are by camera id, and bounded by the cameras that there are.
         self._due: dict[str, float] = {}
         self._failures: dict[str, int] = {}
         self._taken: dict[str, float] = {}
-        self._under_way: dict[str, tuple[Deferred[Picture | None], Deferred[None]]] = {}
+        self._under_way: set[str] = set()
         self._waiting: dict[str, list[Deferred[Picture | None]]] = {}
+        self._tasks = TaskGroup("The taking of a picture")
 
     # --- start and stop --------------------------------------------------------------------------------------------
 
     def startService(self) -> None:
-        """Begin to look whose turn it is."""
+        """Begin to take pictures in turn."""
         super().startService()  # type: ignore[no-untyped-call]
         if self._interval:
-            self._looks.start(min(LOOK, self._interval), now=False)
+            self._ticks.start(min(TICK, self._interval), now=False)
 
     def stopService(self) -> Deferred[object]:
-        """Take no more; fires when all that was under way has ended."""
+        """Take no more, and cancel what is under way; fires when it has ended."""
         super().stopService()  # type: ignore[no-untyped-call]
-        if self._looks.running:
-            self._looks.stop()
-        under_way = tuple(self._under_way.values())
-        ended: Deferred[object] = DeferredList([done for _, done in under_way])  # type: ignore[assignment]
-        for taking, _ in under_way:
-            taking.cancel()
-        return ended
+        if self._ticks.running:
+            self._ticks.stop()
+        return self._tasks.cancel_all()
 
     def handle(self, event: Event) -> None:
-        """See :class:`IEventListener`: of a camera that is no more nothing is kept."""
+        """See :class:`IEventListener`: nothing is kept of a camera that was forgotten."""
         if isinstance(event, CameraForgotten):
-            self.album.forget(event.camera.id)
+            self.cache.forget(event.camera.id)
             for table in (self._due, self._failures, self._taken):
                 table.pop(event.camera.id, None)
 
-    # --- whose turn it is ------------------------------------------------------------------------------------------
+    # --- in turn ---------------------------------------------------------------------------------------------------
 
-    def _look(self) -> None:
+    def _start_due(self) -> None:
         try:
             now = self._monotonic()
             for camera in self._registry.cameras():
-                if not _shows_something(camera):
+                if not _plays(camera):
                     continue
-                first = now + min(PAUSE, self._interval) + self._random() * min(FIRST, self._interval)
+                first = now + min(START_DELAY, self._interval) + self._random() * min(FIRST_SPREAD, self._interval)
                 due = self._due.setdefault(camera.id, first)
                 if due <= now and camera.id not in self._under_way:
                     self._begin(camera.id, in_turn=True)
@@ -144,8 +144,10 @@ class PictureScheduler(Service):
 
     def latest(self, camera_id: str) -> Picture | None:
         """See :class:`IPictures`."""
-        picture = self.album.latest(camera_id)
-        return replace(picture, frozen_since=self._stills.since(camera_id)) if picture is not None else None
+        picture = self.cache.latest(camera_id)
+        if picture is None:
+            return None
+        return replace(picture, frozen_since=self._freeze_detector.frozen_since(camera_id))
 
     async def refresh(self, camera_id: str) -> Picture | None:
         """See :class:`IPictures`; None for a camera that there is not."""
@@ -165,26 +167,48 @@ class PictureScheduler(Service):
     # --- taking ----------------------------------------------------------------------------------------------------
 
     def _begin(self, camera_id: str, *, in_turn: bool) -> None:
-        taking: Deferred[Picture | None] = Deferred.fromCoroutine(self._in_its_turn(camera_id))
-        done: Deferred[None] = Deferred()
-        self._under_way[camera_id] = taking, done
-        taking.addTimeout(MAX_SECONDS, self._clock)
-        taking.addBoth(self._ended, camera_id, in_turn, done)
+        self._under_way.add(camera_id)
+        self._tasks.start(self._run(camera_id, in_turn))
 
-    async def _in_its_turn(self, camera_id: str) -> Picture | None:
+    async def _run(self, camera_id: str, in_turn: bool) -> None:
+        """Take a picture, keep it, emit its event, and call back all that wait for it."""
+        picture, failure = None, None
+        try:
+            taking = Deferred.fromCoroutine(self._take_with_room(camera_id))
+            picture = await taking.addTimeout(MAX_SECONDS, self._clock)
+        except Exception:
+            failure = Failure()
+        self._under_way.discard(camera_id)
+        answer: Picture | Failure | None = None
+        if failure is not None:
+            answer = self._failed(failure, camera_id)
+        else:
+            self._failures.pop(camera_id, None)
+            if picture is not None:
+                answer = self._keep(picture, in_turn)
+        if self._registry.camera(camera_id) is not None:
+            backoff = min(2 ** self._failures.get(camera_id, 0), MAX_BACKOFF)
+            self._due[camera_id] = self._monotonic() + self._interval * backoff * (0.9 + 0.2 * self._random())
+        else:
+            self._failures.pop(camera_id, None)
+        for waiter in self._waiting.pop(camera_id, ()):
+            if not waiter.called:
+                waiter.callback(answer)  # a Failure takes the way of errors
+
+    async def _take_with_room(self, camera_id: str) -> Picture | None:
         async with self._room:
             return await self._take(camera_id)
 
     async def _take(self, camera_id: str) -> Picture | None:
-        """Ask the takers in their order.
+        """The picture of the first taker that gives one.
 
-        :raises InspectionError: none gave a picture; what the last of them met that could have.
+        :raises InspectionError: none gave a picture; the last problem that a taker had.
         """
-        camera, key = self._registry.camera(camera_id), self._registry.key_of(camera_id)
+        camera, key = self._registry.camera(camera_id), self._registry.key_of_camera(camera_id)
         if camera is None or key is None:
             return None
         candidate = self._registry.candidate(key)
-        if not self._registry.stands_at(key, camera.address):
+        if not self._registry.is_at(key, camera.address):
             raise Unreachable("another device answers at its address")
         if camera.address in self._excluded:
             raise Unreachable("nothing is sent to its address (SCAN_EXCLUDE)")
@@ -192,7 +216,7 @@ class PictureScheduler(Service):
         problem: InspectionError | None = None
         for taker in self._takers:
             try:
-                picture = await self._ask(taker, camera, candidate, login)
+                picture = await self._take_with(taker, camera, candidate, login)
             except Unauthorized as error:
                 problem = error
                 if error.locked:
@@ -208,10 +232,14 @@ class PictureScheduler(Service):
             raise problem
         return None
 
-    async def _ask(
+    async def _take_with(
         self, taker: IPictureTaker, camera: Camera, candidate: Candidate, login: Login | None
     ) -> Picture | None:
-        """One taker's picture. What a login is used for is his name: one that has no right to snapshots may watch."""
+        """One taker's picture.
+
+        The login is charged for the taker's name as purpose: a login without the right to snapshots may be good for the
+        stream.
+        """
         budget, clock, purpose = self._budget, self._clock, taker.name
         if login is None or not await budget.charge_purpose(candidate, login, clock.seconds(), purpose):
             try:
@@ -222,33 +250,15 @@ class PictureScheduler(Service):
                 raise
         refused = locked = False
         try:
-            return await taker.take(camera, once(login))
+            return await taker.take(camera, single_use(login))
         except Unauthorized as error:
             refused, locked = error.attempted is not False, error.locked
             raise
         finally:
             budget.record_purpose(candidate, login, clock.seconds(), purpose, refused=refused, locked=locked)
 
-    def _ended(self, result: Picture | Failure | None, camera_id: str, in_turn: bool, done: Deferred[None]) -> None:
-        """Keep the picture, tell of it, and answer everybody who waits for it."""
-        self._under_way.pop(camera_id, None)
-        if isinstance(result, Failure):
-            answer: Picture | Failure | None = self._failed(result, camera_id)
-        else:
-            self._failures.pop(camera_id, None)
-            answer = self._keep(result, in_turn) if result is not None else None
-        if self._registry.camera(camera_id) is not None:
-            patience = min(2 ** self._failures.get(camera_id, 0), MAX_PATIENCE)
-            self._due[camera_id] = self._monotonic() + self._interval * patience * (0.9 + 0.2 * self._random())
-        else:
-            self._failures.pop(camera_id, None)
-        for waiter in self._waiting.pop(camera_id, ()):
-            if not waiter.called:
-                waiter.callback(answer)  # a Failure takes the way of errors
-        done.callback(None)
-
     def _failed(self, failure: Failure, camera_id: str) -> Failure:
-        self._failures[camera_id] = min(self._failures.get(camera_id, 0) + 1, MAX_PATIENCE)
+        self._failures[camera_id] = min(self._failures.get(camera_id, 0) + 1, MAX_BACKOFF)
         if failure.check(InspectionError):
             self.counts[type(failure.value).__name__.lower()] += 1
             self.log.debug("No picture of {camera}: {error}", camera=camera_id, error=failure.value)
@@ -270,13 +280,13 @@ class PictureScheduler(Service):
         if in_turn:
             # The second half of the bytes: the lower part of the picture. A clock is shown at the top, or in the head.
             half = blake2b(picture.data[len(picture.data) // 2 :], digest_size=8)
-            self._stills.pictured(camera.id, half.hexdigest(), picture.taken_at)
+            self._freeze_detector.record_picture(camera.id, half.hexdigest(), picture.taken_at)
         self._taken[camera.id] = self._monotonic()
-        self.album.put(picture)
-        picture = replace(picture, frozen_since=self._stills.since(camera.id))
+        self.cache.put(picture)
+        picture = replace(picture, frozen_since=self._freeze_detector.frozen_since(camera.id))
         self._emit(PictureTaken(at=picture.taken_at, camera=camera, picture=picture))
         return picture
 
 
-def _shows_something(camera: Camera) -> bool:
+def _plays(camera: Camera) -> bool:
     return camera.online or (camera.status is Status.STREAM_ERROR and camera.reason == FROZEN)

@@ -1,7 +1,7 @@
-"""Checks that are due go in; a question to all, and who answered it from where it stands, come out.
+"""Presence check: which cameras answered the quick sweep just before the routine checks, and need not be asked again.
 
 One datagram to the group is answered by every camera that speaks WS-Discovery: a hundredth of what asking each would
-cost. Whoever does not answer is asked by itself.
+cost. A camera that does not answer is asked by itself.
 """
 
 from __future__ import annotations
@@ -18,54 +18,55 @@ MIN_INTERVAL = 30.0
 
 
 class PresenceCheck:
-    """Who is there, by the last question to all.
+    """Set of the devices that answered the last presence check.
 
-    :param interval: seconds between checks; below ``MIN_INTERVAL`` nobody is called.
+    :param interval: seconds between checks; below ``MIN_INTERVAL`` there are no presence checks.
+    :ivar running: whether answers are awaited.
     """
 
     def __init__(self, registry: Registry, sweeper: Sweeper, *, interval: float) -> None:
         self._registry = registry
         self._sweeper = sweeper
-        self._wanted = interval >= MIN_INTERVAL
+        self._enabled = interval >= MIN_INTERVAL
         self._present: set[int] = set()
-        self.calling = False
+        self.running = False
 
-    def begin(self, done: Callable[[], None]) -> None:
-        """Ask, and call ``done`` when the answers are in; at once where nobody can be asked now."""
+    def start(self, done: Callable[[], None]) -> None:
+        """Begin anew, and call ``done`` when the answers are in; at once where there can be no quick sweep now."""
         self._present.clear()
 
-        def ended() -> None:
-            self.calling = False
+        def end() -> None:
+            self.running = False
             done()
 
-        self.calling = self._wanted  # before it begins: the first answer may come at once
-        if not (self._wanted and self._sweeper.roll_call(ended)):
-            ended()
+        self.running = self._enabled  # before it begins: the first answer may come at once
+        if not (self._enabled and self._sweeper.quick_sweep(end)):
+            end()
 
-    def present(self, key: int) -> bool:
-        """Whether a device answered the last call."""
+    def is_present(self, key: int) -> bool:
+        """Whether a device answered the last check."""
         return key in self._present
 
-    def saw(self, key: int) -> None:
-        """A device was seen."""
-        if self.calling:
+    def device_seen(self, key: int) -> None:
+        """A device was seen, by whatever method."""
+        if self.running:
             self._present.add(key)
 
-    def answered(self, sighting: Sighting) -> bool:
-        """Whether a sighting is the answer of a device that is well, from where it stands, under the name that it has.
+    def receive(self, sighting: Sighting) -> bool:
+        """Whether a sighting is the answer of a device that is well, from its known address, under its known name.
 
-        Then it says nothing else, and nothing is looked up: where the kernel has forgotten its MAC that would cost two
-        packets for each camera. Should another MAC stand there, the kernel's own news tell it.
+        Then it has no other news, and its MAC is not looked up: where the kernel has forgotten the MAC that would cost
+        two packets for each camera. If another MAC is at the address, the kernel's own notifications show it.
         """
-        if not self.calling or not sighting.endpoint_reference:
+        if not self.running or not sighting.endpoint_reference:
             return False
         key = self._registry.key_at(sighting.address)
         if key is None or self._registry.phase(key) is not Phase.ONLINE:
             return False
-        facts = self._registry.candidate(key)
-        if facts.endpoint_reference != sighting.endpoint_reference or facts.mac is None:
+        known = self._registry.candidate(key)
+        if known.endpoint_reference != sighting.endpoint_reference or known.mac is None:
             return False
-        if not self._registry.stands_at(key, sighting.address):
+        if not self._registry.is_at(key, sighting.address):
             return False
         self._present.add(key)
         return True

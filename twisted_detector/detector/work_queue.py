@@ -1,4 +1,4 @@
-"""Keys of devices go in; one coroutine for each runs, one at a time per device and so many devices at once."""
+"""Queue of jobs by device: one at a time for each device, and so many devices at one time."""
 
 from __future__ import annotations
 
@@ -7,26 +7,28 @@ from collections import deque
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from twisted.internet.defer import CancelledError, Deferred, DeferredList, TimeoutError as DeferredTimeout
+from twisted.internet.defer import CancelledError, Deferred, TimeoutError as DeferredTimeout
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
-from twisted.python.failure import Failure
 from txaio.tx import make_logger
 
+from twisted_detector.detector.task_group import TaskGroup
+
 #: Pauses that follow one another while the reactor is behind; then the next job begins all the same.
-_PATIENCE = 3
+_MAX_PAUSES = 3
 
 Work = Callable[[int], Coroutine[Deferred[Any], Any, None]]
 
 
 class WorkQueue:
-    """Runs jobs by device. A job that is asked for again while it waits runs once; while it runs, once more after it.
+    """Runs jobs by device. A job that is added again while it waits runs once; while it runs, once more after it.
 
     :param clock: measures the time-out.
     :param max_concurrent: devices at one time: each costs a few sockets and some memory.
-    :param max_seconds: a job that takes longer is cancelled and ``timed_out`` is told its key.
+    :param max_seconds: a job that takes longer is cancelled, and ``timed_out`` called with its key.
     :param pace: seconds between the beginnings of two jobs, more when the reactor is behind. Without it as many as may
         run begin at once, share the processor, and all end late, the first hardly before the last.
     :param monotonic: seconds that never jump, to see whether the reactor is behind.
+    :ivar failures: jobs that failed by a fault of ours or of a plugin.
     """
 
     log = make_logger()
@@ -42,7 +44,6 @@ class WorkQueue:
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._clock = clock
-        self._max_concurrent = max_concurrent
         self._max_seconds = max_seconds
         self._timed_out = timed_out
         self._pace = pace
@@ -50,7 +51,7 @@ class WorkQueue:
         self._pausing: IDelayedCall | None = None
         self._waiting: deque[tuple[int, Work]] = deque()
         self._queued: set[tuple[int, Work]] = set()
-        self._running: dict[int, Deferred[None]] = {}
+        self._running = TaskGroup("A time-out handler", limit=max_concurrent)
         self._after: dict[int, dict[Work, bool]] = {}
         self._pumping = False
         self._stopped = False
@@ -62,7 +63,7 @@ class WorkQueue:
         return len(self._waiting) + len(self._running)
 
     def add(self, key: int, work: Work, *, urgent: bool = False) -> None:
-        """Run ``work(key)`` as soon as there is room; urgent work goes before what waits."""
+        """Run ``work(key)`` as soon as there is room; an urgent job goes before those that wait."""
         if self._stopped:
             return
         if key in self._running:
@@ -76,16 +77,15 @@ class WorkQueue:
 
     def _pump(self) -> None:
         if self._pumping:
-            # Work that ended at once has called: the loop below goes on by itself, however many wait.
-            return
+            return  # called by a job that ended at once: the loop below goes on by itself, however many wait
         self._pumping = True
         try:
-            self._run_what_has_room()
+            self._start_jobs()
         finally:
             self._pumping = False
 
-    def _run_what_has_room(self) -> None:
-        while self._waiting and len(self._running) < self._max_concurrent and not (self._stopped or self._pausing):
+    def _start_jobs(self) -> None:
+        while self._waiting and self._running.room and not (self._stopped or self._pausing):
             key, work = self._waiting.popleft()
             self._queued.discard((key, work))
             if key in self._running:
@@ -93,42 +93,39 @@ class WorkQueue:
                 self._after.setdefault(key, {})[work] = False
                 continue
             if self._pace:
-                self._pause(_PATIENCE)
-            running = self._running[key] = Deferred.fromCoroutine(work(key))
-            running.addTimeout(self._max_seconds, self._clock)
-            running.addErrback(self._failed, key)
-            running.addErrback(lambda failure: self.log.failure("A time-out could not be told", failure=failure))
-            running.addBoth(self._ended, key)
+                self._pause(_MAX_PAUSES)
+            self._running.start(self._run(key, work), key=key).addCallback(self._ended, key)
 
-    def _pause(self, patience: int) -> None:
+    def _pause(self, more: int) -> None:
         due = self._monotonic() + self._pace
-        self._pausing = self._clock.callLater(self._pace, self._paused, due, patience)
+        self._pausing = self._clock.callLater(self._pace, self._paused, due, more)
 
-    def _paused(self, due: float, patience: int) -> None:
+    def _paused(self, due: float, more: int) -> None:
         self._pausing = None
-        if patience and self._monotonic() - due > self._pace:
-            self._pause(patience - 1)  # what runs has enough to do
+        if more and self._monotonic() - due > self._pace:
+            self._pause(more - 1)  # what runs has enough to do
         else:
             self._pump()
 
-    def _failed(self, failure: Failure, key: int) -> None:
-        if self._stopped and failure.check(CancelledError):
-            return
-        if failure.check(DeferredTimeout):
+    async def _run(self, key: int, work: Work) -> None:
+        try:
+            await Deferred.fromCoroutine(work(key)).addTimeout(self._max_seconds, self._clock)
+        except DeferredTimeout:
             self._timed_out(key)
-            return
-        # Ours, or a plugin's: neither this device nor the others must suffer for it.
-        self.failures += 1
-        self.log.failure("Work on device {key} failed", failure=failure, key=key)
+        except Exception as problem:
+            if self._stopped and isinstance(problem, CancelledError):
+                return
+            # Ours, or a plugin's: neither this device nor the others must suffer for it.
+            self.failures += 1
+            self.log.failure("Work on device {key} failed", key=key)
 
-    def _ended(self, _: object, key: int) -> None:
-        self._running.pop(key, None)
+    def _ended(self, _: None, key: int) -> None:
         for work, urgent in self._after.pop(key, {}).items():
             self.add(key, work, urgent=urgent)
         self._pump()
 
     def stop(self) -> Deferred[Any]:
-        """Take nothing more and cancel what runs; fires when all of it has ended."""
+        """Take no more jobs, and cancel those that run; fires when all of them have ended."""
         self._stopped = True
         self._waiting.clear()
         self._queued.clear()
@@ -136,8 +133,4 @@ class WorkQueue:
         if self._pausing is not None:
             self._pausing.cancel()
             self._pausing = None
-        running = tuple(self._running.values())
-        ended: Deferred[Any] = DeferredList(running)
-        for one in running:
-            one.cancel()
-        return ended
+        return self._running.cancel_all()

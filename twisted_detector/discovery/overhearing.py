@@ -1,7 +1,7 @@
-"""DHCP requests and ARP packets on this machine's links go in; that a device stands at an address comes out.
+"""Watcher of DHCP requests and ARP packets on this machine's links: reports devices at new addresses.
 
-Both are overheard before a camera says anything itself. They can be forged, so nothing is believed before the kernel
-has asked by ARP who stands there and got the same MAC. Needs CAP_NET_RAW; without it nothing is overheard.
+Both are seen before a camera announces itself. They can be forged, so nothing is believed before the kernel has
+resolved the address by ARP to the same MAC. Needs CAP_NET_RAW; without it nothing is captured.
 """
 
 from __future__ import annotations
@@ -9,31 +9,34 @@ from __future__ import annotations
 import ctypes
 import socket
 import struct
+import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from ipaddress import ip_address, ip_network
 from typing import Any, Protocol
 
 from twisted.internet.defer import CancelledError, Deferred, DeferredList
-from twisted.internet.interfaces import IReactorTime, IReadDescriptor
+from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
 from twisted.python.failure import Failure
 from txaio.tx import make_logger
 from zope.interface import implementer
 
+from twisted_detector.discovery.reader import Descriptor, DescriptorReader
 from twisted_detector.errors import RemoteError
 from twisted_detector.interfaces import INeighbours, ISightingSink, IWatcher
 from twisted_detector.model import Mac, Sighting
+from twisted_detector.model.bounds import BoundedDict, TurnBudget
 from twisted_detector.wire.lan import dhcp as wire
 
-#: Claims that are being verified; each asks the kernel, whose own bounds are not far above.
+#: Claims that are being verified; each needs a lookup of the kernel, whose own bounds are not far above.
 MAX_PENDING = 32
-#: Claims that are remembered, so that hosts which ask the same all day are looked up once.
+#: Claims that are remembered, so that hosts which repeat the same all day are looked up once.
 MAX_REMEMBERED = 4096
-#: Seconds until each look whether the device is there by now: a DHCP client takes up to some seconds to use an address.
-_LOOKS = {"dhcp": (0.3, 0.7, 1.0, 2.0, 4.0), "arp": (0.05, 0.5)}
-#: Packets per turn of the reactor; each takes some microseconds.
-_PACKETS_PER_TURN = 64
+#: Seconds until each lookup: a DHCP client takes up to some seconds to use an address.
+_LOOKUPS = {"dhcp": (0.3, 0.7, 1.0, 2.0, 4.0), "arp": (0.05, 0.5)}
+#: Each packet takes some microseconds.
+_TURN = TurnBudget(64, 0.004, time.monotonic)
 _MAX_PACKET = 2048
 _ETH_P_IP, _ETH_P_ARP = 0x0800, 0x0806
 _PACKET_OUTGOING = 4
@@ -52,16 +55,14 @@ _DHCP_ONLY = (
 )
 
 
-class PacketSocket(Protocol):
+class PacketSocket(Descriptor, Protocol):
     """The part of a socket that is used here."""
 
-    def fileno(self) -> int: ...
     def recvfrom(self, size: int, /) -> tuple[bytes, Any]: ...
-    def close(self) -> None: ...
 
 
 def open_packets(kind: str) -> PacketSocket:
-    """A non-blocking packet socket (packet(7)) that hears ``dhcp`` or ``arp`` on all links.
+    """A non-blocking packet socket (packet(7)) that receives ``dhcp`` or ``arp`` packets of all links.
 
     :raises OSError: not allowed (CAP_NET_RAW), or not on Linux.
     """
@@ -86,7 +87,7 @@ def open_packets(kind: str) -> PacketSocket:
 
 @implementer(IWatcher)
 class PacketCapture:
-    """Hears who claims which address, and reports what the kernel confirms.
+    """Watcher of claims to addresses; reports those that the kernel confirms.
 
     :param kind: ``dhcp`` or ``arp``, also the name of the method.
     :param reactor: IReactorFDSet and IReactorTime.
@@ -114,12 +115,12 @@ class PacketCapture:
         self._open_socket = open_socket
         self._reader: _Reader | None = None
         self._sink: ISightingSink | None = None
-        self._claimed: dict[str, Mac] = {}
+        self._claimed: BoundedDict[str, Mac] = BoundedDict(MAX_REMEMBERED)
         self._pending: dict[str, Deferred[None]] = {}
         self.counts: Counter[str] = Counter()
 
     def startWatching(self, sink: ISightingSink) -> None:
-        """Begin; where that is not allowed, nothing is heard, and the log says so once."""
+        """Begin; where that is not allowed, nothing is captured, which is logged once."""
         self._sink = sink
         try:
             opened = self._open_socket(self.name)
@@ -130,7 +131,7 @@ class PacketCapture:
                 problem=problem,
             )
             return
-        self._reader = _Reader(self._reactor, opened, self.received)
+        self._reader = _Reader(self._reactor, opened, self.receive)
 
     def stopWatching(self) -> Deferred[None]:
         """End it; fires when the socket is closed and no claim is being verified."""
@@ -144,8 +145,8 @@ class PacketCapture:
         ended: Deferred[Any] = DeferredList(pending)
         return ended.addCallback(lambda _: None)
 
-    def received(self, packet: bytes) -> None:
-        """Take one packet."""
+    def receive(self, packet: bytes) -> None:
+        """Read one packet."""
         self.counts["packets"] += 1
         try:
             claim = (wire.parse_packet if self.name == "dhcp" else wire.parse_arp)(packet)
@@ -154,7 +155,7 @@ class PacketCapture:
             return
         if claim is None or self._sink is None:
             return
-        # A DHCP client that asks again may have been away meanwhile; ARP is said all day.
+        # A DHCP client that requests again may have been away meanwhile; ARP is repeated all day.
         if self.name == "arp" and self._claimed.get(claim.address) == claim.mac:
             return
         where = ip_address(claim.address)
@@ -164,15 +165,13 @@ class PacketCapture:
         if len(self._pending) >= MAX_PENDING:
             self.counts["dropped"] += 1
             return
-        if len(self._claimed) >= MAX_REMEMBERED:
-            del self._claimed[next(iter(self._claimed))]
         self._claimed[claim.address] = claim.mac
-        verifying = self._pending[claim.address] = Deferred.fromCoroutine(self._verify(claim, _LOOKS[self.name]))
+        verifying = self._pending[claim.address] = Deferred.fromCoroutine(self._verify(claim, _LOOKUPS[self.name]))
         verifying.addErrback(self._failed)
         verifying.addBoth(self._verified, claim.address)
 
-    async def _verify(self, claim: wire.Claim, looks: Sequence[float]) -> None:
-        for delay in looks:
+    async def _verify(self, claim: wire.Claim, delays: Sequence[float]) -> None:
+        for delay in delays:
             await deferLater(self._clock, delay)
             if await self._neighbours.mac_of(claim.address) == claim.mac and self._sink is not None:
                 self.counts["confirmed"] += 1
@@ -196,38 +195,20 @@ class PacketCapture:
             self.log.failure("A claim could not be verified", failure=failure)
 
 
-@implementer(IReadDescriptor)
-class _Reader:
+class _Reader(DescriptorReader):
     def __init__(self, reactor: Any, opened: PacketSocket, received: Callable[[bytes], None]) -> None:
-        self._reactor = reactor
-        self._socket: PacketSocket | None = opened
+        self._socket = opened
         self._received = received
-        reactor.addReader(self)
-
-    def close(self) -> None:
-        if self._socket is not None:
-            self._reactor.removeReader(self)
-            self._socket.close()
-            self._socket = None
-
-    def fileno(self) -> int:
-        return -1 if self._socket is None else self._socket.fileno()
-
-    def logPrefix(self) -> str:
-        return "packets"
-
-    def connectionLost(self, reason: Failure) -> None:
-        """The reactor gave the socket up."""
-        self.close()
+        super().__init__(reactor, opened, "packets")
 
     def doRead(self) -> None:
         """Hand over what came from others, a bounded part of it."""
-        for _ in range(_PACKETS_PER_TURN):
-            if self._socket is None:
+        for _ in _TURN.turn():
+            if not self.is_open:
                 return
             try:
                 packet, sender = self._socket.recvfrom(_MAX_PACKET)
             except OSError:
-                return  # nothing more; or a link went down, which is told once and harms nothing
+                return  # nothing more; or a link went down, which is raised once and harms nothing
             if sender[2] != _PACKET_OUTGOING:
                 self._received(packet)

@@ -1,6 +1,6 @@
-"""A rate goes in; permission to send comes out, never for more packets in any second than the rate allows.
+"""Rate limiter for all that discovery sends: never more packets in any second than the rate allows.
 
-One pacer is shared by all that looks for cameras, whatever it sends: the rate is what the network sees of this program.
+One limiter is shared by all discoverers, whatever they send: the rate is what the network sees of this program.
 """
 
 from __future__ import annotations
@@ -19,49 +19,51 @@ from twisted_detector.errors import LocalError
 #: Shares of a second by which packets are counted. The windows that are judged have one more: a second that begins
 #: within a share sees no more than they do.
 _BINS = 20
-#: Of who waits for its turn: datagrams to groups on 64 interfaces, each with all repetitions. More is a fault of ours.
+#: Sends that wait: datagrams to groups on 64 interfaces, each with all repetitions. More is a fault of ours.
 MAX_WAITING = 4096
-#: Seconds until it is looked again whether the first of those who wait may send.
-_LOOK_AGAIN = 0.005
+#: Seconds until the queue of waiting sends is served again.
+_SERVE_INTERVAL = 0.005
 
 
 class Reservation:
-    """Packets that are to follow one that was sent, by themselves: they take room until they are sent, or are not."""
+    """Packets that may follow one that was sent, and that the caller does not send itself, such as an answer that is
+    owed or a repetition by the kernel: they count against the rate until they are sent, or will not be.
+    """
 
-    __slots__ = ("_pacer", "by", "left")
+    __slots__ = ("_limiter", "by", "left")
 
-    def __init__(self, pacer: PacketRateLimiter, by: str, left: int) -> None:
-        self._pacer = pacer
+    def __init__(self, limiter: PacketRateLimiter, by: str, left: int) -> None:
+        self._limiter = limiter
         self.by = by
         self.left = left
 
-    def kept(self) -> None:
+    def use(self) -> None:
         """One more of them was sent."""
         if self.left:
             self.left -= 1
-            self._pacer.owed -= 1
-            self._pacer.note(1, self.by)
+            self._limiter.reserved -= 1
+            self._limiter.record_sent(1, self.by)
 
-    def withdrawn(self) -> None:
+    def release(self) -> None:
         """No more of them will be sent."""
-        self._pacer.owed -= self.left
+        self._limiter.reserved -= self.left
         self.left = 0
 
 
 class PacketRateLimiter:
-    """A bucket of tokens, one for each packet, and a count of what any second has seen.
+    """Token bucket, one token for each packet, together with a count of the packets of the last second.
 
-    The bucket spreads what is sent; the count makes the rate a hard cap: what was sent within the last second, what is
-    still to follow of it and what is asked for are together no more than the rate. Only a single step that takes more
-    than the whole rate goes out all the same, when nothing else does.
+    The bucket spreads what is sent; the count makes the rate a hard cap: packets sent within the last second, reserved
+    ones and those that are charged now are together no more than the rate. Only a single step that takes more than the
+    whole rate goes out all the same, when nothing else does.
 
     :param rate: packets per second.
     :param monotonic: seconds that never jump.
-    :param clock: lets those wait who cannot come again by themselves; None: nobody may wait.
+    :param clock: lets the sends wait that are not polled for; None: none may wait.
     :ivar rate: packets per second, at most.
-    :ivar sent: packets so far, by who sent them.
+    :ivar sent: packets so far, by their sender.
     :ivar most_in_second: the most in any second.
-    :ivar owed: packets that are still to follow.
+    :ivar reserved: packets that are still to follow.
     :ivar counts: ``waited`` for their turn, ``refused`` because too many waited.
     """
 
@@ -76,11 +78,11 @@ class PacketRateLimiter:
         self.rate = rate
         self.sent: Counter[str] = Counter()
         self.most_in_second = 0
-        self.owed = 0
+        self.reserved = 0
         self.counts: Counter[str] = Counter()
         self._bins: deque[tuple[int, int]] = deque()
         self._in_bins = 0
-        self._promises: list[tuple[float, int, Reservation]] = []
+        self._reservations: list[tuple[float, int, Reservation]] = []
         self._number = itertools.count()
         self._waiting: deque[tuple[int, str, Callable[[], object]]] = deque()
         self._call: IDelayedCall | None = None
@@ -100,29 +102,27 @@ class PacketRateLimiter:
             **self.counts,
         }
 
-    # --- who can come again ----------------------------------------------------------------------------------------
+    # --- for callers that poll -------------------------------------------------------------------------------------
 
-    def may(self, packets: int = 1) -> bool:
-        """Whether so many may be sent now, those that follow by themselves among them; not before those who wait."""
+    def allows(self, packets: int = 1) -> bool:
+        """Whether so many may be sent now, those that follow by themselves among them; not before sends that wait."""
         return not self._waiting and self._has_room(packets)
 
-    def spend(
-        self, packets: int = 1, *, by: str = "", to_follow: int = 0, after: tuple[float, ...] = ()
-    ) -> Reservation:
-        """So many are sent now.
+    def charge(self, packets: int = 1, *, by: str = "", reserve: int = 0, after: tuple[float, ...] = ()) -> Reservation:
+        """Charge packets that are sent now.
 
-        :param by: who sends them.
-        :param to_follow: so many may follow, as an answer that is owed; the promise is to be told.
-        :param after: one each follows by itself so many seconds later, unless the promise is withdrawn.
+        :param by: the sender that they are counted under.
+        :param reserve: so many may follow, as an answer that is owed; its use is reported by the caller.
+        :param after: one each follows by itself so many seconds later, unless the reservation is released.
         """
-        self.note(packets, by)
-        promise = Reservation(self, by, to_follow + len(after))
-        self.owed += promise.left
+        self.record_sent(packets, by)
+        reservation = Reservation(self, by, reserve + len(after))
+        self.reserved += reservation.left
         for seconds in after:
-            heapq.heappush(self._promises, (self._last + seconds, next(self._number), promise))
-        return promise
+            heapq.heappush(self._reservations, (self._last + seconds, next(self._number), reservation))
+        return reservation
 
-    def note(self, packets: int, by: str) -> None:
+    def record_sent(self, packets: int, by: str) -> None:
         """Count what was sent."""
         self._level -= packets
         self.sent[by] += packets
@@ -145,22 +145,22 @@ class PacketRateLimiter:
         now = self._monotonic()
         self._level = min(self._level + (now - self._last) * self._flow, self._depth)
         self._last = now
-        while self._promises and self._promises[0][0] <= now:
-            heapq.heappop(self._promises)[2].kept()
+        while self._reservations and self._reservations[0][0] <= now:
+            heapq.heappop(self._reservations)[2].use()
         self._forget(int(now * _BINS))
-        taken = self._in_bins + self.owed
+        taken = self._in_bins + self.reserved
         return self._level >= min(packets, self._depth) and (taken + packets <= self.rate or not taken)
 
-    # --- who waits -------------------------------------------------------------------------------------------------
+    # --- for callers that wait -------------------------------------------------------------------------------------
 
     def send(self, send: Callable[[], object], *, by: str, packets: int = 1) -> Callable[[], None]:
-        """Call ``send`` as soon as so many packets may be sent: at once, or later and before all that may come again.
+        """Call ``send`` as soon as so many packets may be sent: at once, or later and before all callers that poll.
 
         :returns: a function that withdraws it.
         """
         entry = (packets, by, send)
-        if self._clock is None or self.may(packets):
-            self.spend(packets, by=by)
+        if self._clock is None or self.allows(packets):
+            self.charge(packets, by=by)
             send()
             return _nothing
         if len(self._waiting) >= MAX_WAITING:
@@ -168,7 +168,7 @@ class PacketRateLimiter:
             return _nothing
         self.counts["waited"] += 1
         self._waiting.append(entry)
-        self._look_again()
+        self._serve_later()
 
         def withdraw() -> None:
             if entry in self._waiting:
@@ -176,28 +176,28 @@ class PacketRateLimiter:
 
         return withdraw
 
-    def turn(self, *, by: str, packets: int = 1) -> Deferred[None]:
-        """Fires when so many packets may be sent, which are taken as sent. Fails with LocalError when too many wait."""
+    def acquire(self, *, by: str, packets: int = 1) -> Deferred[None]:
+        """Fires when so many packets may be sent, which are charged. Fails with LocalError when too many wait."""
         withdraw: Callable[[], None] = _nothing
-        turn: Deferred[None] = Deferred(lambda _: withdraw())
+        acquired: Deferred[None] = Deferred(lambda _: withdraw())
         refused = self.counts["refused"]
-        withdraw = self.send(lambda: turn.callback(None), by=by, packets=packets)
+        withdraw = self.send(lambda: acquired.callback(None), by=by, packets=packets)
         if self.counts["refused"] != refused:
-            turn.errback(LocalError("too many wait until they may send", shown=by))
-        return turn
+            acquired.errback(LocalError("too many wait until they may send", shown=by))
+        return acquired
 
-    def _look_again(self) -> None:
+    def _serve_later(self) -> None:
         if self._call is None and self._clock is not None:
-            self._call = self._clock.callLater(_LOOK_AGAIN, self._serve)
+            self._call = self._clock.callLater(_SERVE_INTERVAL, self._serve)
 
     def _serve(self) -> None:
         self._call = None
         while self._waiting and self._has_room(self._waiting[0][0]):
             packets, by, send = self._waiting.popleft()
-            self.spend(packets, by=by)
+            self.charge(packets, by=by)
             send()
         if self._waiting:
-            self._look_again()
+            self._serve_later()
 
 
 def _nothing() -> None:

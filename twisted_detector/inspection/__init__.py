@@ -1,1 +1,1 @@
-"""Asks one device what it is, proves its streams, takes its pictures, and guards its logins."""
+"""Inspection of one device: what it is, whether its streams work, pictures of them, and the budget of its logins."""

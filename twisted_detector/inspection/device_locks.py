@@ -1,67 +1,67 @@
-"""The address of a device goes in; the right to hold the one connection to it comes out."""
+"""Locks of devices: one user of a device at a time, and the connections that users leave open between two turns."""
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from twisted.internet.defer import Deferred, DeferredLock
 
-#: Connections that are kept while nobody uses them: a quarter of the usual limit of open files (1 024). The one that
-#: was kept first makes room.
-MAX_KEPT = 256
+#: Connections that are kept without a user: a quarter of the usual limit of open files (1 024). The oldest is closed to
+#: make room.
+MAX_KEPT_CONNECTIONS = 256
 
 #: Ends a connection; fires when it is gone.
 Close = Callable[[], Deferred[None] | None]
 
 
-def web_lane(address: str) -> str:
-    """The lane for HTTP, ONVIF and pictures alike; that for RTSP is the address itself."""
+def http_key(address: str) -> str:
+    """Key of the lock for HTTP, ONVIF and snapshots of a device; the key for RTSP is the address itself."""
     return f"http {address}"
 
 
 class DeviceLocks:
-    """One user at a time for each address: a second RTSP connection makes small recorders drop the first.
+    """One lock for each key (an address, or its :func:`http_key`), with at most one kept connection behind it.
 
-    A user may leave its connection behind for its own next turn (:meth:`keep`); it is closed before anybody else has
-    his. Bounded by its users: an address that nobody waits for or holds is forgotten.
+    A second RTSP connection makes small recorders drop the first, hence one user at a time. A user may keep its
+    connection open for its own next turn (:meth:`keep_connection`); it is closed before another user's turn. Bounded by
+    the users: the lock of an address that is neither held nor waited for is forgotten.
     """
 
     def __init__(self) -> None:
         self._locks: dict[str, tuple[DeferredLock, int]] = {}
-        self._kept: OrderedDict[str, tuple[object, Close]] = OrderedDict()
+        self._kept: dict[str, tuple[object, Close]] = {}
 
     def __len__(self) -> int:
         return len(self._locks)
 
     @property
-    def kept(self) -> int:
-        """How many connections were left behind."""
+    def kept_count(self) -> int:
+        """How many connections are kept open without a user."""
         return len(self._kept)
 
-    def keep(self, address: str, owner: object, close: Close) -> None:
-        """Whoever holds the lane leaves a connection behind: ``close`` ends it when ``owner`` is not the next."""
-        self.drop(address)
+    def keep_connection(self, address: str, owner: object, close: Close) -> None:
+        """Keep the connection of the lock's holder: ``close`` ends it, unless ``owner`` is the next user."""
+        self.close_kept(address)
         self._kept[address] = (owner, close)
-        while len(self._kept) > MAX_KEPT:
-            self.drop(next(iter(self._kept)))
+        while len(self._kept) > MAX_KEPT_CONNECTIONS:
+            self.close_kept(next(iter(self._kept)))
 
-    def drop(self, address: str) -> Deferred[None] | None:
-        """Close what was left behind at ``address``, if anything was; fires when it is gone."""
+    def close_kept(self, address: str) -> Deferred[None] | None:
+        """Close the kept connection to ``address``, if there is one; fires when it is gone."""
         kept = self._kept.pop(address, None)
         return kept[1]() if kept is not None else None
 
-    def drop_all(self) -> None:
-        """Close everything that was left behind."""
+    def close_all_kept(self) -> None:
+        """Close all kept connections."""
         for address in tuple(self._kept):
-            self.drop(address)
+            self.close_kept(address)
 
     @asynccontextmanager
-    async def hold(self, address: str, owner: object = None) -> AsyncIterator[None]:
-        """Wait for the turn, and have it until the block ends. May be cancelled while waiting.
+    async def acquire(self, address: str, owner: object = None) -> AsyncIterator[None]:
+        """Wait for the lock, and hold it until the block ends. May be cancelled while waiting.
 
-        What was left behind at the address is closed, unless ``owner`` left it, who takes it up again.
+        A kept connection to the address is closed, unless it is ``owner``'s, which uses it again.
         """
         lock, users = self._locks.get(address, (DeferredLock(), 0))
         self._locks[address] = (lock, users + 1)
@@ -69,7 +69,7 @@ class DeviceLocks:
             await lock.acquire()
             try:
                 if owner is None or self._kept.get(address, (None,))[0] is not owner:
-                    gone = self.drop(address)
+                    gone = self.close_kept(address)
                     if gone is not None:
                         await gone
                 self._kept.pop(address, None)

@@ -1,8 +1,8 @@
-"""A MAC address goes in; the name that its block was registered for comes out, as IEEE wrote it down.
+"""IEEE's registry of MAC address blocks: the vendor whose block a MAC is of, as IEEE has it.
 
 The registry comes with netaddr (BSD), which reads its whole index when it is imported: 20 MB and 0.2 s for good. So
-its files are read here, without it: the index is searched where it lies, and one record is read. The first look-up of a
-maker takes some 2 ms, and nothing is kept but its answer.
+its files are read here, without it: the index is searched on the disk, and one record is read. The first query of a
+vendor takes some 2 ms, and nothing is kept but its result.
 """
 
 from __future__ import annotations
@@ -15,18 +15,19 @@ from pathlib import Path
 from txaio.tx import make_logger
 
 from twisted_detector.model import Mac
+from twisted_detector.model.bounds import BoundedDict
 
-#: Answers that are remembered: many times the makers on one network.
-MAX_REMEMBERED = 1024
+#: Results that are cached: many times the vendors on one network.
+MAX_CACHED = 1024
 #: A record has a name and an address: the longest has below 400 bytes.
 MAX_RECORD = 4096
-#: The longest name has below 130 characters; what is told of a camera stays shorter.
+#: The longest name has below 130 characters; what is published of a camera stays shorter.
 MAX_NAME = 64
-#: The bit of the first octet that says: made up by whoever uses it (IEEE 802, 8.2).
+#: The bit of the first octet of a locally administered address (IEEE 802, 8.2).
 _LOCAL = 0x02
 _NAME = re.compile(rb"\(hex\)\s+([^\r\n]+)")
 #: The name that IEEE writes for blocks that it gives out in smaller pieces, and for holders who want no name.
-_NOBODY = frozenset({"", "ieee registration authority", "private"})
+_UNNAMED = frozenset({"", "ieee registration authority", "private"})
 
 
 def registry_files() -> Path | None:
@@ -38,7 +39,7 @@ def registry_files() -> Path | None:
 
 
 class OuiRegistry:
-    """Looks makers up.
+    """The registry, with a cache of the last results.
 
     :param directory: has ``oui.idx`` (lines of number, offset and size), ``oui.txt``, and the same of ``iab`` for
         blocks of 36 bits; None: wherever netaddr is.
@@ -48,28 +49,26 @@ class OuiRegistry:
 
     def __init__(self, directory: Path | None = None) -> None:
         self._directory = directory
-        self._names: dict[tuple[str, int], str] = {}
+        self._names: BoundedDict[tuple[str, int], str] = BoundedDict(MAX_CACHED)
         self._broken = False
 
-    def of(self, mac: Mac) -> str:
-        """The name, "" when there is none: a MAC that nobody was given, or no registry here. Never raises."""
+    def vendor_of(self, mac: Mac) -> str:
+        """The name, "" when there is none: a MAC of no registered block, or no registry here. Never raises."""
         octets = bytes.fromhex(mac.compact)
         if octets[0] & _LOCAL:
             return ""
         number = int.from_bytes(octets, "big")
         name = self._name("oui", number >> 24)
-        if name.lower() in _NOBODY:
+        if name.lower() in _UNNAMED:
             name = self._name("iab", number >> 12)
-        return "" if name.lower() in _NOBODY else name
+        return "" if name.lower() in _UNNAMED else name
 
     def _name(self, kind: str, number: int) -> str:
         if (kind, number) not in self._names:
-            if len(self._names) >= MAX_REMEMBERED:
-                del self._names[next(iter(self._names))]
-            self._names[kind, number] = self._look_up(kind, number)
+            self._names[kind, number] = self._read(kind, number)
         return self._names[kind, number]
 
-    def _look_up(self, kind: str, number: int) -> str:
+    def _read(self, kind: str, number: int) -> str:
         try:
             directory = self._directory or registry_files()
             return _record(directory, kind, number) if directory is not None else ""

@@ -1,4 +1,4 @@
-"""Addresses and names as peers write them go in; canonical ones, for comparing, for URLs and for topics, come out."""
+"""Addresses, URLs and names as peers write them go in; canonical ones, for comparing and for topics, come out."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
 from twisted_detector.errors import RemoteError
 
-#: Dahua, XM (DVRIP) and Reolink (Baichuan): some cameras log what comes there as an illegal login. Nothing is sent to
-#: them, no connect either, not even when a device or the operator names them.
+#: Ports of Dahua, XM (DVRIP) and Reolink (Baichuan): some cameras log anything that comes there as an illegal login.
+#: Nothing is sent to them, no connect either, not even when a device or the operator names them.
 SILENT_PORTS = frozenset({37777, 34567, 9000})
 
 #: Ports behind which RTSP was found: 554 is its own (RFC 2326); 8554 and 10554 the usual second and third choice;
-#: 5544, 5554 and 7070 of cheap makes; 88 newer Foscam; 322 and 8322 RTSP over TLS (RFC 7826); 7441 UniFi Protect.
+#: 5544, 5554 and 7070 of cheap cameras; 88 newer Foscam; 322 and 8322 RTSP over TLS (RFC 7826); 7441 UniFi Protect.
 RTSP_PORTS = (554, 8554, 10554, 5544, 5554, 7070, 88, 322, 8322, 7441)
 
 _HEX_PAIR = re.compile(r"[0-9a-fA-F]{1,2}")
@@ -26,6 +26,7 @@ MAX_ID_LENGTH = 64
 
 #: RFC 3986, 3: scheme, authority, and all the rest.
 _URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*://)([^/?#]*)(.*)", re.DOTALL)
+_USERINFO = re.compile(r"\A([A-Za-z][A-Za-z0-9+.-]*://)[^/?#]*@")
 _PORT = re.compile(r"(?::[0-9]*)?")
 
 
@@ -39,7 +40,7 @@ class Mac:
     def parse(cls, text: str) -> Mac:
         """Read any usual notation (``:``, ``-``, ``.`` or none between the digits).
 
-        :raises RemoteError: when it is not a MAC, or one that identifies nobody (all zero, broadcast, multicast).
+        :raises RemoteError: not a MAC, or one that identifies no single device (all zero, broadcast, multicast).
         """
         stripped = text.strip()
         if _MAC_COMPACT.fullmatch(stripped):
@@ -56,7 +57,7 @@ class Mac:
 
     @classmethod
     def from_bytes(cls, octets: bytes) -> Mac:
-        """Read six octets as they stand on the wire.
+        """Read six octets as they are on the wire.
 
         :raises RemoteError: wrong length, all zero, or a group address (lowest bit of the first octet).
         """
@@ -71,22 +72,12 @@ class Mac:
         """Twelve lower-case digits without separators, as in a camera id."""
         return self.text.replace(":", "")
 
-    @property
-    def oui(self) -> str:
-        """The first 24 bits, the vendor's part, as six lower-case digits."""
-        return self.compact[:6]
-
-    @property
-    def locally_administered(self) -> bool:
-        """Whether the vendor bit says that software made it up (randomised Wi-Fi addresses, containers)."""
-        return bool(int(self.text[:2], 16) & 2)
-
     def __str__(self) -> str:
         return self.text
 
 
 def host_for_url(address: str) -> str:
-    """An address as it stands in a URL: IPv6 in brackets (RFC 3986, 3.2.2), its scope as ``%25`` (RFC 6874)."""
+    """An address as the host of a URL: IPv6 in brackets (RFC 3986, 3.2.2), its scope as ``%25`` (RFC 6874)."""
     bare, percent, scope = address.partition("%")
     if ":" in bare:
         return f"[{bare}%25{scope}]" if percent else f"[{bare}]"
@@ -110,12 +101,8 @@ def safe_id(text: str) -> str:
 
 
 def without_login(url: str) -> str:
-    """A URL without the user and password that may stand before its host (RFC 3986, 3.2.1)."""
-    match = _URL.fullmatch(url)
-    if match is None:
-        return url
-    scheme, authority, rest = match.groups()
-    return f"{scheme}{authority.rpartition('@')[2]}{rest}"
+    """A URL without the user and password that may be before its host (RFC 3986, 3.2.1)."""
+    return _USERINFO.sub(r"\1", url)
 
 
 def rehost(url: str, old: str, new: str) -> str:
@@ -131,21 +118,23 @@ def rehost(url: str, old: str, new: str) -> str:
     return f"{scheme}{host_for_url(new)}{port}{rest}"
 
 
+def _unmapped(address: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:
+    return (isinstance(address, IPv6Address) and address.ipv4_mapped) or address
+
+
 def canonical_address(text: str) -> str:
     """An IP address in the one notation by which it is compared; IPv4 mapped into IPv6 (RFC 4291, 2.5.5.2) is IPv4.
 
     :raises RemoteError: when it is none, or one at which no single device stands (unspecified, multicast, broadcast).
     """
-    address = parse_address(text)
-    if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
-        address = address.ipv4_mapped
+    address = _unmapped(parse_address(text))
     if address.is_unspecified or address.is_multicast or str(address) == "255.255.255.255":
         raise RemoteError("an address at which no single device stands", shown=text[:60])
     return str(address)
 
 
 class Exclusions:
-    """The addresses that nothing is sent to; ``in`` answers for texts as sightings have them, scope and all.
+    """Set of the addresses that nothing is sent to; ``in`` takes addresses as sightings have them, with a scope.
 
     :param texts: CIDR texts, host bits allowed.
     :raises ValueError: one that is no network.
@@ -161,9 +150,7 @@ class Exclusions:
         if not self._networks:
             return False
         try:
-            address = ip_address(str(text).partition("%")[0])
+            address = _unmapped(ip_address(str(text).partition("%")[0]))
         except ValueError:
             return False
-        if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
-            address = address.ipv4_mapped
         return any(address in network for network in self._networks)

@@ -1,4 +1,4 @@
-"""The bounds that the house puts on what it keeps and on what it does at once: one helper for each kind.
+"""Helpers for bounds on memory and on work: a dictionary, a set, and a budget for one turn of the reactor.
 
 Every bound has its number, and the reason for that number, where it is used.
 """
@@ -52,7 +52,7 @@ class BoundedDict(dict[K, V]):
 
 
 class BoundedSet(Generic[K]):
-    """What was met before: the oldest are forgotten when there are more than ``bound``."""
+    """A set that forgets its oldest item when a new one finds no room."""
 
     __slots__ = ("_items",)
 
@@ -82,10 +82,10 @@ class BoundedSet(Generic[K]):
 
 @dataclass(frozen=True, slots=True)
 class TurnBudget:
-    """How much of a burst is handled in one turn of the reactor, before timers and other sockets have theirs.
+    """Budget for the part of a burst that is handled in one turn of the reactor, before timers and other sockets.
 
-    :ivar steps: at most so many.
-    :ivar seconds: none is begun after so long; one step may take longer.
+    :ivar steps: steps of one turn at most.
+    :ivar seconds: no step is begun after that; one step may take longer.
     :ivar monotonic: seconds of a clock that never jumps.
     """
 

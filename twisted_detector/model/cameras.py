@@ -1,4 +1,4 @@
-"""Cameras, their streams, and what an inspection found out about them."""
+"""Values about cameras: their streams, the result of an inspection, and the camera that consumers get."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from twisted_detector.model.devices import Evidence
 
 
 class Proof(StrEnum):
-    """How far a stream was proved: a ladder, each rung includes those before it."""
+    """How far a stream was proved: steps in order, each includes those before it."""
 
     UNREACHABLE = "unreachable"
     TCP = "tcp"
@@ -32,7 +32,7 @@ class Stream:
     :ivar fps: frames per second, 0.0 when unknown.
     :ivar audio: encoding name of its audio, or "".
     :ivar validated: whether the last check proved it.
-    :ivar reason: in plain words why not, or "".
+    :ivar reason: in plain words why it is not validated, or "".
     """
 
     url: str
@@ -48,14 +48,15 @@ class Stream:
     validated: bool = False
     reason: str = ""
     code: str = ""  #: a ``ReasonCode``, "" when it is proved
-    back_channel: bool = False  #: it offers to take sound for its loudspeaker (ONVIF); never opened
+    back_channel: bool = False  #: it offers to take sound for a loudspeaker (ONVIF); never opened
 
 
 @dataclass(frozen=True, slots=True)
 class StreamReport:
-    """The answer of a stream check: how far it came, what was seen, and why it went no further.
+    """Result of a stream check: how far the stream was proved, what was seen of it, and why no more.
 
-    :ivar keyframe: digest of the keyframe that came, "" when none can be made: two equal ones are one picture.
+    :ivar certificate: SHA-256 of the server's certificate (RTSPS), which no authority vouches for.
+    :ivar keyframe: digest of the keyframe that came, "" when none can be made: equal digests are the same picture.
     """
 
     proof: Proof
@@ -68,13 +69,13 @@ class StreamReport:
     audio: str = ""
     server: str = ""
     code: str = ""  #: a ``ReasonCode``
-    certificate: str = ""  #: SHA-256 of the server's certificate (RTSPS), which nobody vouches for
+    certificate: str = ""
     back_channel: bool = False
-    keyframe: str = ""  #: a digest of its bytes: equal ones are the same picture
+    keyframe: str = ""
 
 
 class Status(StrEnum):
-    """A camera's state as consumers read it (``camera/status/<id>``)."""
+    """Status of a camera as consumers read it (``camera/status/<id>``)."""
 
     ONLINE = "online"
     OFFLINE = "offline"
@@ -85,7 +86,7 @@ class Status(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Inspection:
-    """What an inspector found out about one candidate. Empty texts mean "not said"."""
+    """What an inspector found out about one candidate. Empty texts mean that the device did not give them."""
 
     inspector: str
     address: str
@@ -99,7 +100,7 @@ class Inspection:
     onvif_url: str = ""
     http_url: str = ""
     snapshot_url: str = ""
-    snapshots: tuple[tuple[str, str], ...] = ()  #: (video source token, URL of its picture), where the device says
+    snapshots: tuple[tuple[str, str], ...] = ()  #: (video source token, URL of its picture), where the device has these
     streams: tuple[Stream, ...] = ()
     capabilities: tuple[str, ...] = ()
     evidence: tuple[Evidence, ...] = ()
@@ -107,12 +108,12 @@ class Inspection:
     status: Status = Status.ONLINE
     reason: str = ""
     login: str = ""  #: name of the login that was accepted, "" when none was needed
-    doubted: bool = False  #: it was refused after that: the device may have counted a failure
+    doubted: bool = False  #: the login was refused after that: the device may have counted a failure
 
 
 @dataclass(frozen=True, slots=True)
 class Camera:
-    """One picture source with its identity, address, streams and state: the unit that consumers know."""
+    """One video source with its identity, address, streams and status: the unit that consumers know."""
 
     id: str
     device_id: str
@@ -137,7 +138,7 @@ class Camera:
     first_seen: float = 0.0
     last_seen: float = 0.0
     last_validated: float = 0.0
-    clock_offset: float = 0.0  #: seconds by which its clock was ahead when that was last worth telling
+    clock_offset: float = 0.0  #: seconds by which its clock was ahead at the last ``ClockSkewed`` event
     ip_history: tuple[tuple[str, float], ...] = ()
     methods: tuple[str, ...] = ()
     evidence: tuple[Evidence, ...] = ()

@@ -1,4 +1,4 @@
-"""Facts about devices go in as text from many protocols; frozen values that the rest of the program agrees on come out.
+"""Values about devices: what was seen of one, its identifiers, and the candidate that an inspector is given.
 
 Every stamp named ``…_at`` or ``since`` is wall time in seconds since the epoch; it is for people and documents.
 Durations are never computed from them (the wall clock jumps); offline is decided by missed checks.
@@ -14,37 +14,39 @@ from twisted_detector.model.addresses import Mac
 
 
 class EvidenceKind(StrEnum):
-    """What sort of identifier a piece of evidence is; the weight of each is ``identity``'s affair."""
+    """Kind of an identifier. Its weight is in :mod:`registry.identity.claims`.
+
+    A value that two devices have at once is kept with :data:`SHARED` before its kind: ``shared_serial``.
+    """
 
     MAC = "mac"  #: seen at layer 2
     ENDPOINT_REFERENCE = "epr"
     SCOPE_MAC = "scope_mac"
     SERIAL = "serial"
-    HARDWARE_ADDRESS = "hardware_address"  #: said by GetNetworkInterfaces
+    HARDWARE_ADDRESS = "hardware_address"  #: from GetNetworkInterfaces
     MDNS = "mdns"  #: host name, or HomeKit's id, of a service
     UPNP = "upnp"  #: unique device name
-    ANNOUNCED_MAC = "announced_mac"  #: said in a service's TXT record, or in a unique device name
-    VENDOR = "vendor"  #: the maker's name: of no unit
-    VENDOR_ID = "vendor_id"  #: a unit's identifier in its maker's own protocol
-    CERTIFICATE = "certificate"  #: SHA-256 of the one it shows over TLS: whole series ship with one, so of no unit
+    ANNOUNCED_MAC = "announced_mac"  #: from a service's TXT record, or in a unique device name
+    VENDOR = "vendor"  #: the manufacturer's name: identifies no unit
+    VENDOR_ID = "vendor_id"  #: a unit's identifier in its manufacturer's own protocol
+    CERTIFICATE = "certificate"  #: SHA-256 of its TLS certificate: whole series ship with one, so identifies no unit
     SHARED_MAC = "shared_mac"  #: seen at layer 2, but of a repeater or a host that has several devices behind it
-    SHARED_EPR = "shared_epr"  #: of two devices at once, as all that follow
-    SHARED_SERIAL = "shared_serial"
-    SHARED_SCOPE_MAC = "shared_scope_mac"
-    SHARED_HARDWARE_ADDRESS = "shared_hardware_address"
-    SHARED_MDNS = "shared_mdns"
-    SHARED_UPNP = "shared_upnp"
-    SHARED_ANNOUNCED_MAC = "shared_announced_mac"
-    SHARED_VENDOR_ID = "shared_vendor_id"
 
 
+#: Before the kind of an identifier that two devices have at once. Saved cameras have it: it never changes.
+SHARED = "shared_"
 #: The source of the evidence that comes from the registry of MAC addresses (IEEE's MA-L, MA-M and MA-S).
 OUI = "oui"
 
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """One identifier of a device: what it is, its value, who said so and when."""
+    """One identifier of a device.
+
+    :ivar kind: an :class:`EvidenceKind`, with :data:`SHARED` before it when another device has the value too.
+    :ivar source: the method or inspector that found it.
+    :ivar seen_at: wall seconds at which it was found last.
+    """
 
     kind: str
     value: str
@@ -56,8 +58,10 @@ class Evidence:
 class Interface:
     """One address of one network interface of this machine.
 
-    ``address`` is without a scope; ``prefix_length`` tells its network; ``index`` is the kernel's; ``arp`` tells
-    whether neighbours there have a MAC (a tunnel's have none).
+    :ivar index: the kernel's number of the interface.
+    :ivar address: without a scope.
+    :ivar prefix_length: bits of the address that name its network.
+    :ivar arp: whether neighbours there have a MAC (a tunnel's have none).
     """
 
     name: str
@@ -76,13 +80,13 @@ class Interface:
 
 @dataclass(frozen=True, slots=True)
 class Sighting:
-    """What one method saw of one address: untrusted, and never more than a reason to look closer.
+    """What one discovery method saw of one address: untrusted, and never more than a reason to inspect it.
 
     :ivar method: the discoverer's or watcher's name.
     :ivar address: the address that the bytes came from (IPv6 link-local with ``%scope``).
     :ivar endpoint_reference: WS-Addressing EndpointReference, normalised, or "".
-    :ivar xaddrs: ONVIF service addresses, best first, already judged by the XAddr rules.
-    :ivar scopes: ONVIF scopes, as said.
+    :ivar xaddrs: ONVIF service addresses, best first, already filtered by the XAddr rules.
+    :ivar scopes: ONVIF scopes, as announced.
     :ivar rtsp_ports: TCP ports that answered as RTSP would, or were announced as such.
     :ivar open_ports: TCP ports that accepted a connection, or were announced as such.
     :ivar evidence: identifiers that the announcement carried.
@@ -105,12 +109,11 @@ class Sighting:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A device as an inspector is asked about it: where it is and what is known already.
+    """A device for an inspector to inspect: its address and what is known already.
 
-    ``known_urls`` are stream URLs (without login) that worked before; try them first.
-    ``at_layer2`` tells whether this machine saw a MAC where it stands now: condition for giving it a secret.
-    ``behind_shared_mac``: that MAC is not its own.
-    ``vendors``: who made it, by whatever says so: itself, its server, the registry of MACs.
+    :ivar known_urls: stream URLs (without login) that worked before; try them first.
+    :ivar behind_shared_mac: the MAC that was seen at its address is not its own.
+    :ivar vendors: names of its manufacturer: its own word, its server's, the registry of MACs.
     """
 
     device_id: str
@@ -128,4 +131,5 @@ class Candidate:
 
     @property
     def at_layer2(self) -> bool:
+        """Whether this machine saw a MAC at its present address: the condition for giving it a secret."""
         return self.mac is not None or self.behind_shared_mac

@@ -1,4 +1,4 @@
-"""Facts and stamps go in; JSON bytes and RFC 3339 texts come out, the same for equal facts."""
+"""Documents and stamps go in; JSON bytes and RFC 3339 texts come out, the same for equal documents."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from typing import Any
 
 
 def encode(document: Mapping[str, Any]) -> bytes:
-    """UTF-8 JSON (RFC 8259) with sorted keys and no spare space: equal facts give equal bytes.
+    """UTF-8 JSON (RFC 8259) with sorted keys and no spare space: equal documents give equal bytes.
 
-    What JSON cannot say is said as near as can be: a number that is none as null, half a surrogate pair as "?".
+    What JSON does not have is replaced: NaN and infinities by null, half a surrogate pair by "?".
     """
     try:
         text = _dump(document)
@@ -35,8 +35,17 @@ def _finite(value: Any) -> Any:
     return value
 
 
+def parse_object(text: str | bytes) -> dict[str, Any] | None:
+    """The object that a JSON text holds; None for anything else."""
+    try:
+        document = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    return document if isinstance(document, dict) else None
+
+
 def rfc3339(at: float) -> str:
-    """Wall seconds as RFC 3339 in UTC, milliseconds, one ``Z``; what lies outside 1970..9999 is held at the edge."""
+    """Wall seconds as RFC 3339 in UTC, milliseconds, one ``Z``; clamped to 1970..9999."""
     clamped = min(max(0.0, at), 253_402_300_799.0)
     stamp = datetime.fromtimestamp(clamped, UTC)
     return stamp.strftime("%Y-%m-%dT%H:%M:%S.") + f"{stamp.microsecond // 1000:03d}Z"

@@ -1,4 +1,4 @@
-"""A configured login and a device go in; whether it is for that device, and before which others, comes out."""
+"""The configured logins and a device go in; the logins for that device, in order, come out."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _WILD = re.compile(r"[*?]")
 
 
 class Audience(IntEnum):
-    """Which devices a login is for; the most particular comes first."""
+    """Which devices a login is for; the most specific audience comes first."""
 
     CAMERA = 0
     NETWORK = 1
@@ -32,25 +32,25 @@ class Audience(IntEnum):
 class LoginRule(Login):
     """A login for some devices; a plain :class:`Login` is for all.
 
-    :ivar value: a network in CIDR notation, a maker's name, or a pattern of a MAC or a camera id (``*`` and ``?``).
+    :ivar value: a network in CIDR notation, a manufacturer's name, or a pattern of a MAC or a camera id (``*``, ``?``).
     """
 
     audience: Audience = Audience.ANY
     value: str = ""
 
     def fits(self, candidate: Candidate) -> bool:
-        """Whether it is for this device, as far as is known of it now."""
+        """Whether the login is for this device, as far as the device is known now."""
         if self.audience is Audience.NETWORK:
-            return within(candidate.address, (ip_network(self.value),))
+            return in_networks(candidate.address, (ip_network(self.value),))
         if self.audience is Audience.VENDOR:
-            return any(is_made_by(self.value, text) for text in candidate.vendors)
+            return any(names_manufacturer(self.value, text) for text in candidate.vendors)
         if self.audience is Audience.CAMERA:
             return any(fnmatchcase(name, self.value) for name in _names(candidate))
         return True
 
     @property
     def rank(self) -> tuple[int, int]:
-        """Smaller comes first: a narrower audience, of two networks the smaller, of two patterns the more exact."""
+        """Sort key: the narrower audience first, of two networks the smaller, of two patterns the more exact."""
         if self.audience is Audience.NETWORK:
             return self.audience, -ip_network(self.value).prefixlen
         if self.audience is Audience.CAMERA:
@@ -59,7 +59,7 @@ class LoginRule(Login):
 
 
 def logins_for(logins: Iterable[Login], candidate: Candidate) -> tuple[Login, ...]:
-    """Those that are for this device, the most particular first, of one kind in their order; each once."""
+    """The logins that are for this device, the most specific first, of one audience in their order; each once."""
     fitting: list[tuple[tuple[int, int], Login]] = []
     for login in logins:
         if not isinstance(login, LoginRule):
@@ -70,8 +70,8 @@ def logins_for(logins: Iterable[Login], candidate: Candidate) -> tuple[Login, ..
     return tuple(dict.fromkeys(login for _, login in fitting))
 
 
-def named_networks(logins: Iterable[Login]) -> tuple[Network, ...]:
-    """The networks that logins are for: whoever wrote them down says that cameras of his are there."""
+def networks_with_logins(logins: Iterable[Login]) -> tuple[Network, ...]:
+    """The networks that logins are for: the operator says thereby that cameras of his are there."""
     return tuple(
         ip_network(login.value)
         for login in logins
@@ -79,21 +79,21 @@ def named_networks(logins: Iterable[Login]) -> tuple[Network, ...]:
     )
 
 
-def is_listed(logins: Iterable[Login], candidate: Candidate) -> bool:
+def has_own_login(logins: Iterable[Login], candidate: Candidate) -> bool:
     """Whether a login names this very device."""
     return any(
         isinstance(login, LoginRule) and login.audience is Audience.CAMERA and login.fits(candidate) for login in logins
     )
 
 
-def within(address: str, networks: Iterable[Network]) -> bool:
+def in_networks(address: str, networks: Iterable[Network]) -> bool:
     """Whether an address (link-local IPv6 with ``%scope``) is in one of the networks."""
     given = parse_address(address)
     return any(given.version == network.version and given in network for network in networks)
 
 
-def is_made_by(vendor: str, text: str) -> bool:
-    """Whether ``text``, as devices and registries write makers, names this maker: ``tplink`` is in ``TP-Link Corp.``.
+def names_manufacturer(vendor: str, text: str) -> bool:
+    """Whether ``text``, as devices and registries write it, names this manufacturer: ``tplink``, ``TP-Link Corp.``.
 
     Whole words only, and several of them together: ``axis`` is not in ``Maxis``.
     """
@@ -111,8 +111,8 @@ def _runs(words: list[str], longest: int) -> Iterator[str]:
         yield run
 
 
-def pattern_of(text: str) -> str:
-    """A pattern of a MAC or of a camera id as it is compared: in lower case, a MAC without its colons.
+def normalise_pattern(text: str) -> str:
+    """A pattern of a MAC or of a camera id in the form that is compared: in lower case, a MAC without its colons.
 
     The channels of a recorder share its login, so the number of one (``_2``) is dropped.
     """

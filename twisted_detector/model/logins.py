@@ -1,16 +1,16 @@
-"""Texts that nobody may see go in; values that mask themselves come out."""
+"""Logins, and the secrets in them, which mask themselves."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from twisted_detector.errors import NotAgain
+from twisted_detector.errors import LoginWithheld
 
 
 @dataclass(frozen=True, slots=True)
 class Secret:
-    """A text that must never be shown. ``repr`` and ``str`` are masked; :meth:`reveal` is the one way out."""
+    """A text that must never be shown: ``repr`` and ``str`` are masked, only :meth:`reveal` returns it."""
 
     _text: str = field(repr=False)
 
@@ -22,7 +22,7 @@ class Secret:
         return bool(self._text)
 
     def __eq__(self, other: object) -> bool:
-        # A secret that is watched (`spending`) is the same secret.
+        # A watched secret (`detector.login_attempt`) equals the secret itself.
         return self._text == other._text if isinstance(other, Secret) else NotImplemented
 
     def __hash__(self) -> int:
@@ -35,43 +35,43 @@ class Secret:
 
 
 class Permit(Protocol):
-    """What whoever lends a login wants to know of each time that it is sent."""
+    """Accounting of each time that a login is sent; implemented by the login budget."""
 
     async def acquire(self) -> bool:
-        """It is about to be sent. False: it must not be: an earlier time may count as a failure already."""
+        """The login is about to be sent. False: it must not be, for an earlier time may count as a failure already."""
 
     def accepted(self) -> None:
-        """The device let it in."""
+        """The device accepted the login."""
 
     def not_counted(self) -> None:
-        """The device said that the last time was no wrong login: an old nonce, or nothing about logins at all."""
+        """The device did not take the last time for a wrong login: an old nonce, or an answer without any refusal."""
 
 
 @dataclass(frozen=True, slots=True)
 class Login:
     """A user name with its password. ``name`` may be logged, ``password`` masks itself.
 
-    :ivar permit: is asked before each time that the login is sent, and told what came of it; None: nobody counts.
+    :ivar permit: accounts for each time that the login is sent; None: it is not counted.
     """
 
     name: str
     password: Secret
     permit: Permit | None = field(default=None, repr=False, compare=False, kw_only=True)
 
-    async def may_be_sent(self) -> None:
-        """Ends when it may be sent; see :meth:`Permit.acquire`.
+    async def acquire_permit(self) -> None:
+        """Wait until the login may be sent: call it before each time. See :meth:`Permit.acquire`.
 
-        :raises errors.NotAgain: it must not be.
+        :raises errors.LoginWithheld: it must not be sent.
         """
         if self.permit is not None and not await self.permit.acquire():
-            raise NotAgain
+            raise LoginWithheld
 
-    def was_let_in(self) -> None:
-        """See :meth:`Permit.accepted`."""
+    def report_accepted(self) -> None:
+        """The device accepted the login; see :meth:`Permit.accepted`."""
         if self.permit is not None:
             self.permit.accepted()
 
-    def was_no_attempt(self) -> None:
-        """See :meth:`Permit.not_counted`."""
+    def report_not_counted(self) -> None:
+        """The last time was no attempt with a wrong login; see :meth:`Permit.not_counted`."""
         if self.permit is not None:
             self.permit.not_counted()

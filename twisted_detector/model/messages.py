@@ -1,4 +1,4 @@
-"""MQTT messages as the house hands them on, and as they stand in the journal."""
+"""MQTT messages: as outputs make them, and as records of the outbox's journal."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ MAX_PAYLOAD_BYTES = 268_435_455 - MAX_TOPIC_BYTES - 4
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One MQTT message to be said.
+    """One MQTT message to be published.
 
     :ivar qos: 0 or 1. QoS 2 is refused: with many in flight at a reconnect, paho and mosquitto reconnect for ever.
-    :ivar retain: the newest per topic is *state*: a newer one replaces it in the outbox.
-    :ivar expires_after: seconds after which it is not worth sending, None for never.
+    :ivar retain: the message is the *state* of its topic: a newer one replaces it in the outbox.
+    :ivar expires_after: seconds after which it is not worth publishing, None for never.
     :raises LocalError: wildcards, NUL or nothing in the topic; payload too large; QoS other than 0 or 1.
     """
 
@@ -61,7 +61,7 @@ class Message:
 
 
 class JournalRecord(NamedTuple):
-    """One message as it stands on the disk: ``id`` rises in order of acceptance, ``queued_at`` is wall seconds."""
+    """One message in the journal of the outbox: ``id`` rises in order of acceptance, ``queued_at`` is wall seconds."""
 
     id: int
     message: Message

@@ -1,4 +1,4 @@
-"""The bytes of a still image and where they came from go in; one frozen value that page and outputs share comes out."""
+"""Pictures of cameras, as page and outputs share them."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ class Picture:
     """One still image of one camera.
 
     :ivar data: the bytes of the image, as the camera or our encoder made them.
-    :ivar media_type: ``image/jpeg`` or ``image/png``; decided by the bytes, never by what the camera claims.
+    :ivar media_type: ``image/jpeg`` or ``image/png``; decided by the bytes, not by the camera's header.
     :ivar taken_at: wall seconds at which it was taken.
     :ivar source: ``snapshot`` (the camera's own, GetSnapshotUri) or ``keyframe`` (decoded from a stream).
-    :ivar frozen_since: wall seconds since which the picture has not changed at all, None while it does.
+    :ivar frozen_since: wall seconds since which the picture has not changed at all, None while it changes.
     """
 
     camera_id: str

@@ -1,4 +1,4 @@
-"""How a stream check ended goes in by name; the stable, machine-readable code of it comes out. Words are beside it."""
+"""Stable, machine-readable codes for why a stream is not proved; the reason in words is beside them."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Messages of an outbox go in; acknowledgements, and what the broker has to say to handlers, come out.
+"""Service of one MQTT connection: it carries out what the connection machine decides, and joins the room's parts.
 
-:class:`MqttClient` is the reactor's side: it acts for the connection machine and tells everybody how things stand. The
-network thread is :mod:`mqtt.network.loop`; paho is in :mod:`mqtt.network.paho_session` only.
+This is the reactor's side. The network thread is :mod:`mqtt.network.loop`; paho is in :mod:`mqtt.network.paho_session`
+only.
 """
 
 from __future__ import annotations
@@ -16,19 +16,16 @@ from zope.interface import implementer
 
 from twisted_detector.events import ConnectionEvent, Event
 from twisted_detector.interfaces import ISubscriber
-from twisted_detector.mqtt.connection_log import ConnectionLog
-from twisted_detector.mqtt.metrics import MqttMetrics
-from twisted_detector.mqtt.network.attempts import Network
+from twisted_detector.mqtt.connection.connection import make_connection
+from twisted_detector.mqtt.metrics import ConnectionLog, MqttMetrics
+from twisted_detector.mqtt.network.attempts import AttemptRunner
 from twisted_detector.mqtt.network.loop import LoopReport, NetworkLoop
-from twisted_detector.mqtt.network.paho_session import FIVE, THREE_ONE_ONE
-from twisted_detector.mqtt.network.resolver import Resolver
-from twisted_detector.mqtt.network.thread import OneThread
-from twisted_detector.mqtt.presence import Presence, Wording
+from twisted_detector.mqtt.network.paho_session import MQTT_3_1_1, MQTT_5
+from twisted_detector.mqtt.presence import Presence, PresenceEncoder
 from twisted_detector.mqtt.seams import (
     ConnectionChange,
     ConnectionState,
     ConnectionTimer,
-    IConnection,
     IConnectionActions,
     IOutbox,
 )
@@ -38,24 +35,21 @@ from twisted_detector.mqtt.subscriptions import Subscriptions
 
 __all__ = ["MqttClient", "MqttMetrics", "MqttSettings"]
 
-#: Seconds that a stop grants the network thread to say goodbye, after the broker had its time.
-GOODBYE = 1.0
+#: Seconds that a stop grants the network thread to send DISCONNECT, after the broker had its time.
+DISCONNECT_TIMEOUT = 1.0
 
 
 @implementer(ISubscriber, IConnectionActions)
 class MqttClient(Service):
-    """A service that keeps one MQTT connection and sends what the outbox holds. On the reactor's thread only.
+    """Keeps one MQTT connection and sends what the outbox holds. On the reactor's thread only.
 
-    :param presence: words the messages on ``settings.lwt_topic``, where whoever wants to know reads if we are here.
-    :param connection: makes the connection machine (:func:`make_connection`).
-    :param emit: told every ConnectionEvent: connected, disconnected, failed.
+    :param presence: encodes the messages on ``settings.lwt_topic``: will, birth, clean end.
+    :param emit: called with every ConnectionEvent: connected, disconnected, failed.
     :param random: gives a number in [0, 1), for the jitter.
     :param monotonic: seconds of a clock that never jumps.
-    :param first_session: number of the last session before this start; each attempt gets the next.
-    :param save_session: told the number of each new session.
-    :param client_factory: makes the network side of one attempt; a double in tests, as ``thread_factory`` and
-        ``resolver`` may be.
-    :ivar metrics: numbers for the health document.
+    :param save_session: called with the number of each new session.
+    :param runner_factory: makes the runner of attempts; in tests one with doubles.
+    :ivar metrics: figures for the health document.
     """
 
     log = make_logger()
@@ -66,16 +60,12 @@ class MqttClient(Service):
         *,
         settings: MqttSettings,
         outbox: IOutbox,
-        presence: Wording,
-        connection: Callable[[IConnectionActions, MqttSettings, Callable[[], float]], IConnection],
+        presence: PresenceEncoder,
         emit: Callable[[Event], None],
         random: Callable[[], float],
         monotonic: Callable[[], float],
-        first_session: int = 0,
-        save_session: Callable[[int], object] | None = None,
-        client_factory: Callable[..., NetworkLoop] = NetworkLoop,
-        thread_factory: Callable[[], OneThread] | None = None,
-        resolver: Resolver | None = None,
+        save_session: Callable[[int], object] = lambda _number: None,
+        runner_factory: Callable[..., AttemptRunner] = AttemptRunner,
     ) -> None:
         self._reactor = reactor
         self._settings = settings
@@ -83,24 +73,18 @@ class MqttClient(Service):
         self._emit = emit
         self._monotonic = monotonic
         self._save_session = save_session
-        self.metrics = MqttMetrics(session=first_session)
-        self._machine: IConnection = connection(self, settings, random)
+        self.metrics = MqttMetrics()
+        self._machine = make_connection(self, settings, random)
         self._sender = OutboxSender(reactor, outbox=outbox, window=settings.window, metrics=self.metrics)
-        self._presence = Presence(settings.lwt_topic, presence, self._sender.say, first_session)
-        self._network = Network(
-            reactor,
-            settings=settings,
-            monotonic=monotonic,
-            client_factory=client_factory,
-            thread_factory=thread_factory,
-            resolver=resolver,
-        )
+        self._presence = Presence(settings.lwt_topic, presence, self._sender.send_first)
+        self._runner = runner_factory(reactor, settings=settings, monotonic=monotonic)
         self._subscriptions = Subscriptions(
-            reactor, changed=self._filters_changed, progressed=self._handlers_progressed
+            reactor, on_filters_changed=self._filters_changed, on_progress=self._handlers_progressed
         )
+        self._own_filters = [topic for topic in (settings.lwt_topic, settings.republish_topic) if topic]
         self._listeners: list[Callable[[ConnectionChange], None]] = []
         self._timers: dict[ConnectionTimer, Any] = {}
-        self._protocol = THREE_ONE_ONE if settings.protocol == "3.1.1" else FIVE
+        self._protocol = MQTT_3_1_1 if settings.protocol == "3.1.1" else MQTT_5
         self._attempting: Deferred[None] | None = None
         self._receive_maximum = 0
         self._delivered = 0
@@ -108,7 +92,7 @@ class MqttClient(Service):
 
     @property
     def state(self) -> ConnectionState:
-        """How the connection stands."""
+        """State of the connection."""
         return self._machine.state
 
     @property
@@ -117,7 +101,7 @@ class MqttClient(Service):
         return self._machine.reason
 
     def add_state_listener(self, listener: Callable[[ConnectionChange], None]) -> Callable[[], None]:
-        """Tell ``listener`` every change; the returned function ends that. What it raises is logged."""
+        """Notify ``listener`` of every change; the returned function ends that. What it raises is logged."""
         self._listeners.append(listener)
 
         def remove() -> None:
@@ -129,10 +113,10 @@ class MqttClient(Service):
     def subscribe(
         self, topic_filter: str, handler: Callable[[str, bytes], Awaitable[None] | None]
     ) -> Callable[[], None]:
-        return self._subscriptions.add(topic_filter, handler)
+        return self._subscriptions.subscribe(topic_filter, handler)
 
     def resume(self, session: int) -> None:
-        """Continue after session number ``session``; before the start only."""
+        """Continue after session number ``session``, the last of an earlier run; before the start only."""
         self._presence.session = self.metrics.session = session
 
     # --- start and stop ---
@@ -147,25 +131,25 @@ class MqttClient(Service):
         self._machine.start(self._monotonic())
 
     def stopService(self) -> Deferred[None]:
-        """Say ``offline``, send what is queued (bounded), disconnect, join the thread: less than 4 s in all."""
+        """Publish ``offline``, send what is queued (bounded), disconnect, join the thread: less than 4 s in all."""
         super().stopService()  # type: ignore[no-untyped-call]
         return Deferred.fromCoroutine(self._stop())
 
     async def _stop(self) -> None:
         if self.state is ConnectionState.CONNECTED:
             waits: list[Deferred[None]] = [self._sender.drained()]
-            goodbye = self._presence.goodbye()
+            goodbye = self._presence.publish_goodbye()
             if goodbye is not None:
                 waits.append(goodbye)
             await self._within(self._settings.stop_timeout, DeferredList(waits, consumeErrors=True))
         self._machine.stop(self._monotonic())
         if self._attempting is not None:
-            await self._within(GOODBYE, self._attempting)
+            await self._within(DISCONNECT_TIMEOUT, self._attempting)
         self._sender.stop()
-        self._network.stop()
+        self._runner.stop()
 
     async def _within(self, seconds: float, waiting: Deferred[Any]) -> None:
-        """Wait for ``waiting``, whatever its result, at most so long; it is not cancelled."""
+        """Wait for ``waiting``, whatever its result, at most ``seconds``; it is not cancelled."""
         over: Deferred[None] = Deferred()
 
         def ended(result: Any) -> Any:
@@ -180,43 +164,43 @@ class MqttClient(Service):
         except DeferredTimeout:
             self.log.info("Stopping: not waiting any longer than {seconds} s", seconds=seconds)
 
-    # --- what the machine wants done (IConnectionActions) ---
+    # --- IConnectionActions: what the machine has done ---
 
     def attempt(self, epoch: int) -> None:
         self._attempting = Deferred.fromCoroutine(self._attempt(epoch))
 
     def abandon(self, epoch: int) -> None:
-        self._network.close()
+        self._runner.close()
 
     def schedule(self, timer: ConnectionTimer, delay: float) -> None:
         self.cancel(timer)
-        self._timers[timer] = self._reactor.callLater(delay, self._due, timer)
+        self._timers[timer] = self._reactor.callLater(delay, self._expired, timer)
 
     def cancel(self, timer: ConnectionTimer) -> None:
         call = self._timers.pop(timer, None)
         if call is not None:
             call.cancel()
 
-    def _due(self, timer: ConnectionTimer) -> None:
+    def _expired(self, timer: ConnectionTimer) -> None:
         del self._timers[timer]
         self._machine.timer_expired(timer, self._monotonic())
 
-    def announce(self, change: ConnectionChange) -> None:
+    def notify(self, change: ConnectionChange) -> None:
         self.metrics.changed(change, self._reactor.seconds())
-        self._log.tell(change, stopping=not self.running)
+        self._log.record(change, stopping=not self.running)
         if change.event == "connected":
-            self._begin()
+            self._begin_session()
         elif change.event == "disconnected":
-            self._sender.end()
+            self._sender.detach()
         for listener in tuple(self._listeners):
             try:
                 listener(change)
             except Exception:
                 self.log.failure("A listener of the connection's state failed")
         if change.event in ("connected", "disconnected", "failed"):
-            self._tell(change)
+            self._emit_event(change)
 
-    def _tell(self, change: ConnectionChange) -> None:
+    def _emit_event(self, change: ConnectionChange) -> None:
         event = ConnectionEvent(
             at=self._reactor.seconds(),
             event=change.event,
@@ -236,39 +220,35 @@ class MqttClient(Service):
     async def _attempt(self, epoch: int) -> None:
         machine = self._machine
         try:
-            will = self._presence.will()
-            if self._save_session is not None:
-                self._save_session(self._presence.session)
-            ending = await self._network.attempt(
+            will = self._presence.next_will()
+            self._save_session(self._presence.session)
+            ending = await self._runner.attempt(
                 protocol=self._protocol,
                 session=self._presence.session,
                 will=will,
                 wanted=lambda: machine.epoch == epoch and machine.state is ConnectionState.CONNECTING,
-                deliver=lambda link, report: self._deliver(epoch, link, report),
+                deliver=lambda loop, report: self._deliver(epoch, loop, report),
             )
         except Exception as error:
-            # Whatever went wrong, ours or paho's, the machine hears of it: an attempt never ends in silence.
+            # Whatever went wrong, the fault ours or paho's, the machine gets a report: else it would wait for one.
             self.log.failure("A connection attempt failed by a fault of this program")
-            machine.lost(epoch, f"a fault of this program: {type(error).__name__}", self._monotonic())
+            machine.ended(epoch, f"a fault of this program: {type(error).__name__}", self._monotonic())
             return
-        self.metrics.threads_lost = self._network.threads_lost
+        self.metrics.threads_lost = self._runner.threads_lost
         terminal = ending.terminal
         if self._settings.protocol == "auto" and ending.fallback:
-            self._protocol = THREE_ONE_ONE if self._protocol == FIVE else FIVE
+            self._protocol = MQTT_3_1_1 if self._protocol == MQTT_5 else MQTT_5
             terminal = False
-        if ending.accepted:
-            machine.lost(epoch, ending.reason, self._monotonic())
-        else:
-            machine.refused(epoch, ending.reason, self._monotonic(), terminal)
+        machine.ended(epoch, ending.reason, self._monotonic(), terminal)
 
-    def _deliver(self, epoch: int, link: NetworkLoop, report: LoopReport) -> None:
-        """What one turn of the network thread brought."""
+    def _deliver(self, epoch: int, loop: NetworkLoop, report: LoopReport) -> None:
+        """Receive the report of one turn of the network thread."""
         machine = self._machine
         if epoch != machine.epoch:
             return
-        if report.accepted is not None:
-            self._receive_maximum = report.accepted.receive_maximum
-            self.metrics.protocol = "5" if report.accepted.protocol == FIVE else "3.1.1"
+        if report.connack is not None:
+            self._receive_maximum = report.connack.receive_maximum
+            self.metrics.protocol = "5" if report.connack.protocol == MQTT_5 else "3.1.1"
             self._delivered = 0
             machine.connected(epoch, self._presence.session, self._monotonic())
         if machine.state is not ConnectionState.CONNECTED:
@@ -277,57 +257,51 @@ class MqttClient(Service):
         if report.subscriptions_refused:
             self.metrics.subscriptions_refused += report.subscriptions_refused
             self.log.warn("The broker refused {count} subscriptions", count=report.subscriptions_refused)
-        self._sender.report(report)
+        self._sender.receive(report)
         for topic, payload, retained in report.messages:
             self._received(topic, payload, retained)
         if report.messages:
             self._delivered += len(report.messages)
-            link.handled(self._delivered - self._subscriptions.pending)
+            loop.handled(self._delivered - self._subscriptions.pending)
 
-    def _begin(self) -> None:
-        """A session begins: birth, subscriptions, everything retained once more, then what waits."""
-        link = self._network.link
-        if link is None:
+    def _begin_session(self) -> None:
+        """Send birth, subscriptions, every remembered document, then what waits."""
+        loop = self._runner.loop
+        if loop is None:
             return
-        self._sender.begin(link, self._receive_maximum)
-        own = [topic for topic in (self._settings.lwt_topic, self._settings.resay_topic) if topic]
-        self._presence.birth()
-        link.subscribe(list(dict.fromkeys([*own, *self._subscriptions.filters])))
-        self._resay()
-        self._sender.ready()
+        self._sender.attach(loop, self._receive_maximum)
+        self._presence.publish_birth()
+        loop.subscribe(list(dict.fromkeys([*self._own_filters, *self._subscriptions.filters])))
+        self._republish()
+        self._sender.schedule()
 
-    def _resay(self) -> None:
+    def _republish(self) -> None:
         try:
             self._outbox.republish()
         except Exception:
             self.log.failure("The retained documents could not be said again")
 
-    # --- what the broker says ---
+    # --- what the broker sends ---
 
     def _received(self, topic: str, payload: bytes, retained: bool) -> None:
         self.metrics.received += 1
         settings = self._settings
         if topic == settings.lwt_topic:
-            self._presence.heard(payload)
+            self._presence.receive(payload)
             self.metrics.wills_healed = self._presence.healed
-        elif topic == settings.resay_topic and payload == b"online" and not retained:
-            self._resay()
-            self._sender.ready()
+        elif topic == settings.republish_topic and payload == b"online" and not retained:
+            self._republish()
+            self._sender.schedule()
         self._subscriptions.dispatch(topic, payload)
         self.metrics.handler_failures = self._subscriptions.failures
 
     def _filters_changed(self, added: list[str], removed: list[str]) -> None:
-        link = self._network.link
-        if link is None or self.state is not ConnectionState.CONNECTED:
-            return
-        own = (self._settings.lwt_topic, self._settings.resay_topic)
-        if added:
-            link.subscribe(added)
-        gone = [each for each in removed if each not in own]
-        if gone:
-            link.unsubscribe(gone)
+        loop = self._runner.loop
+        if loop is not None and self.state is ConnectionState.CONNECTED:
+            loop.subscribe(added)
+            loop.unsubscribe([each for each in removed if each not in self._own_filters])
 
     def _handlers_progressed(self) -> None:
         self.metrics.handler_failures = self._subscriptions.failures
-        if self._network.link is not None:
-            self._network.link.handled(self._delivered - self._subscriptions.pending)
+        if self._runner.loop is not None:
+            self._runner.loop.handled(self._delivered - self._subscriptions.pending)

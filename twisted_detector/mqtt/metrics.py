@@ -1,29 +1,31 @@
-"""What the MQTT connection did goes in; the numbers of the health document's ``mqtt`` block come out."""
+"""What operators get of the connection's changes: the figures of the health document, and the lines of the log."""
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
+
+from txaio.tx import make_logger
 
 from twisted_detector.mqtt.seams import ConnectionChange, ConnectionState
 
-#: The quantiles speak of the latest acknowledgements: enough for a p99, small enough to sort for every document.
+#: The quantiles are those of the latest acknowledgements: enough for a p99, small enough to sort for every document.
 LATENCIES_KEPT = 2048
 
 
 @dataclass
 class MqttMetrics:
-    """Counters since the start, written by :class:`MqttClient`; for the reactor's thread only.
+    """Counters since the start, written by :class:`MqttClient` on the reactor's thread.
 
     :ivar connected_since: wall seconds, None while not connected.
     :ivar failures: attempts that failed.
     :ivar reconnect_last: seconds that the latest loss lasted; ``reconnect_max`` the longest; None: none yet.
-    :ivar published: messages handed to the broker, repetitions included; ``acknowledged``, ``refused``: its answers.
+    :ivar published: messages sent to the broker, repetitions included; ``acknowledged``, ``refused``: its answers.
     :ivar received: messages from the broker; ``malformed``: of these without a valid topic.
     :ivar handler_failures: handlers of subscriptions that raised or took too long.
-    :ivar threads_lost: network threads that did not come back and were replaced.
+    :ivar threads_lost: network threads that did not return and were replaced.
     """
 
     state: ConnectionState = ConnectionState.DISCONNECTED
@@ -50,7 +52,7 @@ class MqttMetrics:
     _latencies: deque[float] = field(default_factory=lambda: deque(maxlen=LATENCIES_KEPT), repr=False)
 
     def changed(self, change: ConnectionChange, wall: float) -> None:
-        """The connection changed, at ``wall`` seconds."""
+        """Count ``change``, of ``wall`` seconds since the epoch."""
         self.state = change.state
         self.last_reason = change.reason
         if change.event == "connected":
@@ -73,7 +75,7 @@ class MqttMetrics:
             self.degraded = False
 
     def acknowledgements(self, latencies: Iterable[float]) -> None:
-        """Acknowledgements came, each so many seconds after its message."""
+        """Record the latencies of acknowledgements, in seconds."""
         self._latencies.extend(latencies)
 
     def quantile(self, share: float) -> float | None:
@@ -83,37 +85,13 @@ class MqttMetrics:
         ordered = sorted(self._latencies)
         return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
 
-    @property
-    def success_rate(self) -> float:
-        """Share of the broker's answers that were acknowledgements; 1.0 while there is none."""
-        answers = self.acknowledged + self.refused
-        return self.acknowledged / answers if answers else 1.0
-
     def snapshot(self) -> dict[str, Any]:
         """The ``mqtt`` block as JSON types; what the outbox knows is added by its owner."""
         p50, p99 = self.quantile(0.5), self.quantile(0.99)
-        return {
+        block = {each.name: getattr(self, each.name) for each in fields(self) if each.name not in _NESTED}
+        return block | {
             "state": self.state.value,
-            "degraded": self.degraded,
-            "session": self.session,
-            "connected_since": self.connected_since,
-            "connects": self.connects,
-            "disconnects": self.disconnects,
-            "failures": self.failures,
-            "last_reason": self.last_reason,
-            "last_disconnect_reason": self.last_disconnect_reason,
             "reconnect_seconds": {"last": _rounded(self.reconnect_last), "max": _rounded(self.reconnect_max)},
-            "published": self.published,
-            "acknowledged": self.acknowledged,
-            "refused": self.refused,
-            "received": self.received,
-            "malformed": self.malformed,
-            "handler_failures": self.handler_failures,
-            "subscriptions_refused": self.subscriptions_refused,
-            "wills_healed": self.wills_healed,
-            "threads_lost": self.threads_lost,
-            "protocol": self.protocol,
-            "success_rate": round(self.success_rate, 6),
             "ack_latency_ms": {
                 "p50": _rounded(None if p50 is None else p50 * 1000),
                 "p99": _rounded(None if p99 is None else p99 * 1000),
@@ -121,5 +99,44 @@ class MqttMetrics:
         }
 
 
+#: Fields that the snapshot has within others; all the rest stand in it under their own names.
+_NESTED = {"reconnect_last", "reconnect_max", "_latencies"}
+
+
 def _rounded(number: float | None) -> float | None:
     return None if number is None else round(number, 3)
+
+
+_ALARMING = ("disconnected", "failed", "degraded", "refused")
+
+
+class ConnectionLog:
+    """Log of the changes of the connection with one broker: few lines, however long an outage lasts."""
+
+    log = make_logger()
+
+    def __init__(self, host: str, port: int) -> None:
+        self._broker = f"{host}:{port}"
+        self._refusal = ""
+
+    def record(self, change: ConnectionChange, *, stopping: bool) -> None:
+        """Log ``change``; a refusal that repeats every few seconds of an outage is logged once.
+
+        :param stopping: nothing is alarming any more.
+        """
+        repeated = change.event == "refused" and change.reason == self._refusal
+        if change.event == "refused":
+            self._refusal = change.reason
+        elif change.event != "connecting":
+            self._refusal = ""
+        if repeated or (change.event == "connecting" and self._refusal):
+            write = self.log.debug
+        else:
+            write = self.log.warn if change.event in _ALARMING and not stopping else self.log.info
+        write(
+            "MQTT {event}: {broker}{reason}{again}",
+            event=change.event,
+            broker=self._broker,
+            reason=f", {change.reason}" if change.reason else "",
+            again=f"; next attempt in {change.delay:.1f} s" if change.delay is not None else "",
+        )

@@ -1,28 +1,29 @@
-"""Seams inside the MQTT room: the connection machine, the outbox, and the values that pass between them."""
+"""Interfaces inside the MQTT room (machine's actions, outbox, journal), and the values that pass through them."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Protocol
 
 from zope.interface import Attribute, Interface
 
-from twisted_detector.model import Message
+from twisted_detector.model import JournalRecord, Message
 
 
 class ConnectionState(StrEnum):
-    """How the MQTT connection stands."""
+    """State of the MQTT connection."""
 
     DISCONNECTED = "disconnected"  #: not started, or stopped
     CONNECTING = "connecting"
     CONNECTED = "connected"
-    RECONNECTING = "reconnecting"  #: waits before the next attempt
+    RECONNECTING = "reconnecting"  #: waiting before the next attempt
     FAILED = "failed"  #: given up for a reason that waiting does not cure; retried slowly
 
 
 class ConnectionTimer(StrEnum):
-    """What the connection machine waits for; at most one timer of each kind runs."""
+    """Timers of the connection machine; at most one of each kind runs."""
 
     RETRY = "retry"
     ATTEMPT = "attempt"  #: the attempt takes too long
@@ -31,7 +32,7 @@ class ConnectionTimer(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ConnectionChange:
-    """One thing that happened to the MQTT connection.
+    """One change of the MQTT connection, as listeners receive it.
 
     :ivar event: ``connecting``; then exactly one of ``connected`` or ``refused``; after ``connected`` exactly one
         ``disconnected``. Besides these ``failed`` (given up), ``stopped`` and ``degraded`` (no first connection yet).
@@ -61,53 +62,26 @@ class OutboxItem:
 
 
 class IConnectionActions(Interface):
-    """What the connection machine has done for it. None of these may raise."""
+    """Effects of the connection machine, carried out by the client. None of these may raise."""
 
     def attempt(epoch: int) -> None:
-        """Begin connection attempt number ``epoch``; answer with ``connected``, ``refused`` or ``lost``."""
+        """Begin connection attempt number ``epoch``; answer with ``connected`` and ``ended``, or only ``ended``."""
 
     def abandon(epoch: int) -> None:
-        """End attempt or connection ``epoch``: with DISCONNECT when it stands; what it says later is ignored."""
+        """End attempt or connection ``epoch``, an established one with DISCONNECT; later reports of it are ignored."""
 
     def schedule(timer: ConnectionTimer, delay: float) -> None:
-        """Call ``due(timer)`` in ``delay`` seconds; replaces a running timer of that kind."""
+        """Call ``timer_expired(timer)`` in ``delay`` seconds; replaces a running timer of that kind."""
 
     def cancel(timer: ConnectionTimer) -> None:
         """Forget a timer, running or not."""
 
-    def announce(change: ConnectionChange) -> None:
-        """Tell everybody who wants to know."""
-
-
-class IConnection(Interface):
-    """Decides when to connect. ``now`` is monotonic seconds; inputs of an old epoch are dropped."""
-
-    state: ConnectionState = Attribute("How it stands.")
-    reason: str = Attribute("Why it is not connected, in plain words.")
-    degraded: bool = Attribute("Whether the first connection is overdue.")
-    epoch: int = Attribute("Number of the latest attempt.")
-
-    def start(now: float) -> None:
-        """Connect from now on."""
-
-    def stop(now: float) -> None:
-        """Disconnect and stay so."""
-
-    def connected(epoch: int, session: int, now: float) -> None:
-        """The broker accepted attempt ``epoch``."""
-
-    def refused(epoch: int, reason: str, now: float, terminal: bool = False) -> None:
-        """Attempt ``epoch`` failed; ``terminal``: trying again soon will not help."""
-
-    def lost(epoch: int, reason: str, now: float) -> None:
-        """Connection ``epoch`` broke."""
-
-    def timer_expired(timer: ConnectionTimer, now: float) -> None:
-        """A timer ran out."""
+    def notify(change: ConnectionChange) -> None:
+        """Pass ``change`` on to log, metrics, listeners and bus."""
 
 
 class IOutbox(Interface):
-    """Keeps messages until the broker has acknowledged them. On the reactor's thread only."""
+    """Queue of messages until the broker has acknowledged them. On the reactor's thread only."""
 
     on_ready: Callable[[], None] = Attribute("Set by the sender; called when a message became sendable.")
 
@@ -118,22 +92,44 @@ class IOutbox(Interface):
         """
 
     def acknowledged(tokens: Sequence[int]) -> None:
-        """The broker has these."""
+        """The broker has acknowledged these."""
 
     def refused(token: int, reason: str) -> None:
-        """The broker, or the protocol, does not take this one; it is not to be sent again."""
+        """The broker, or the protocol, does not accept this one; it is not sent again."""
 
     def connection_lost() -> None:
         """Everything in flight goes back to the queue, in order."""
 
     def next_due() -> float | None:
-        """Seconds until a message that is held back may be taken; None: there is none, or not before something lands.
+        """Seconds until a message that is held back may be taken.
 
-        :meth:`take` may give less than there is when one is to be sent alone; what it gives then lands first.
+        None: there is none, or not before what is in flight is answered (a message that is sent alone).
         """
 
     def depth() -> int:
         """How many messages are kept, in flight or not."""
 
     def republish(topics: Iterable[str] | None = None) -> None:
-        """Queue every retained document that is known (or those of ``topics``) again: the broker may have lost it."""
+        """Queue every remembered document (or those of ``topics``) again: the broker may have lost it."""
+
+
+class Journal(Protocol):
+    """The outbox on disk. Every call returns at once; what is removed before it was written is never written.
+
+    A typing protocol and not an interface: the store provides it without importing this room.
+    """
+
+    on_committed: Callable[[Sequence[int]], None]  #: set by the outbox: these survive ``kill -9`` from now on
+    on_renewed: Callable[[], None]  #: set by the outbox: the disk has lost everything, append all of it again
+
+    def append(self, record: JournalRecord) -> None:
+        """Write ``record`` soon."""
+
+    def remove(self, ids: Sequence[int]) -> None:
+        """Forget these records, not before the ``append`` that came before it."""
+
+    def retain(self, message: Message) -> None:
+        """Remember ``message`` as the latest acknowledged document of its topic."""
+
+    def forget(self, topic: str) -> None:
+        """Remember nothing on ``topic`` any more."""

@@ -1,7 +1,7 @@
-"""An outbox and acknowledgements go in; as many messages as the window allows go out to the link.
+"""Flow control between outbox and connection: as many messages are unacknowledged as the window allows.
 
-The window is what may be unacknowledged at once: small after a connect, since brokers and middle boxes have been seen
-to give up on a connection that begins with a flood, then as wide as was configured and the broker allows.
+The window is small after a connect, since brokers and middle boxes have been seen to give up on a connection that
+begins with a flood, then as wide as was configured and the broker allows.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ from twisted_detector.mqtt.seams import IOutbox, OutboxItem
 #: The first window after a connect.
 FIRST_WINDOW = 20
 
-#: A message that is held back is looked after no sooner than after so many seconds: nobody waits for it in a hurry.
-SOONEST_LOOK = 0.1
+#: Seconds before a message that is held back may be tried again, at least: it is never urgent.
+MIN_RETRY_DELAY = 0.1
 
 #: Acknowledgements are answered with new messages when this share of the window is free: fewer, fuller turns.
 REFILL = 4
 
 
 class OutboxSender:
-    """Keeps the window full. On the reactor's thread only.
+    """Sends what the outbox has, as far as the window allows. On the reactor's thread only.
 
-    :param window: the widest that it opens.
+    :param window: its greatest width.
     """
 
     log = make_logger()
@@ -42,39 +42,29 @@ class OutboxSender:
         self._outbox = outbox
         self._widest = window
         self._metrics = metrics
-        self._link: NetworkLoop | None = None
+        self._loop: NetworkLoop | None = None
         self._window = self._limit = FIRST_WINDOW
         self._in_flight = 0
         self._own: deque[OutboxItem] = deque()
         self._own_done: dict[int, Deferred[None]] = {}
         self._last_own = 0
         self._call: Any = None
-        self._alarm: Any = None
+        self._retry: Any = None
         self._drained: Deferred[None] | None = None
-        outbox.on_ready = self.ready
+        outbox.on_ready = self.schedule
 
-    @property
-    def window(self) -> int:
-        """How many messages may be unacknowledged now."""
-        return self._window
-
-    @property
-    def in_flight(self) -> int:
-        """How many are."""
-        return self._in_flight
-
-    def begin(self, link: NetworkLoop, receive_maximum: int) -> None:
-        """A connection stands; ``receive_maximum`` is the broker's own bound (MQTT 5, 3.2.2.3.3)."""
-        self._link = link
+    def attach(self, loop: NetworkLoop, receive_maximum: int) -> None:
+        """Send over ``loop`` from now on; ``receive_maximum`` is the broker's own bound (MQTT 5, 3.2.2.3.3)."""
+        self._loop = loop
         self._limit = max(1, min(self._widest, receive_maximum))
         self._window = min(FIRST_WINDOW, self._limit)
         self._in_flight = 0
 
-    def end(self) -> None:
-        """It is gone: what was in flight goes back to the outbox, our own messages are void."""
-        self._link = None
+    def detach(self) -> None:
+        """The connection is lost: what was in flight goes back to the outbox, messages of our own fail."""
+        self._loop = None
         self._in_flight = 0
-        self._cancel_alarm()
+        self._cancel_retry()
         self._own.clear()
         own, self._own_done = self._own_done, {}
         for done in own.values():
@@ -84,37 +74,37 @@ class OutboxSender:
             self._drained.errback(PublishError("the connection broke before the queue was empty"))
             self._drained = None
 
-    def say(self, message: Message) -> Deferred[None]:
-        """Send ``message`` before all that waits in the outbox. Void when the connection breaks."""
+    def send_first(self, message: Message) -> Deferred[None]:
+        """Send ``message``, one of our own, before what waits in the outbox; it fails when the connection breaks."""
         self._last_own -= 1
         done = self._own_done[self._last_own] = Deferred()
-        # A failure that nobody looks at is not worth a second line in the log: the lost connection has one.
+        # Its failure is not worth a second line in the log: the lost connection has one.
         done.addErrback(lambda failure: failure.trap(PublishError) and None)
         self._own.append(OutboxItem(self._last_own, message))
-        self.ready()
+        self.schedule()
         return done
 
     def drained(self) -> Deferred[None]:
         """Fires when the outbox is empty and everything is acknowledged."""
         waiting: Deferred[None] = Deferred()
         self._drained = waiting
-        self.ready()
+        self.schedule()
         return waiting
 
-    def ready(self) -> None:
-        """Something became sendable: look in the next turn of the reactor, once for all that this turn brings."""
-        if self._call is None and self._link is not None:
+    def schedule(self) -> None:
+        """Send in the next turn of the reactor, once for all messages that became sendable in this one."""
+        if self._call is None and self._loop is not None:
             self._call = self._clock.callLater(0, self._pump)
 
     def stop(self) -> None:
-        """No more."""
+        """Cancel the timers; nothing is sent any more."""
         if self._call is not None:
             self._call.cancel()
             self._call = None
-        self._cancel_alarm()
+        self._cancel_retry()
 
-    def report(self, report: LoopReport) -> None:
-        """The broker answered."""
+    def receive(self, report: LoopReport) -> None:
+        """Process the broker's answers."""
         done = report.acknowledged
         own = [token for token in done if token < 0] if self._own_done else []
         for token in own:
@@ -144,8 +134,8 @@ class OutboxSender:
             if self._call.active():
                 self._call.cancel()
             self._call = None
-        link = self._link
-        if link is None:
+        loop = self._loop
+        if loop is None:
             return
         free = self._window - self._in_flight
         items: list[OutboxItem] = []
@@ -160,32 +150,32 @@ class OutboxSender:
         if items:
             self._metrics.published += theirs
             self._in_flight += len(items)
-            link.send(items)
+            loop.send(items)
         due = self._guard(self._outbox.next_due)
-        self._wake_in(due)
+        self._retry_in(due)
         if self._drained is None or self._in_flight:
             return
-        only_held = due is not None and self._call is None  # None: it does not want to be asked again at once
+        only_held = due is not None and self._call is None  # the outbox has not asked for another turn
         if only_held or not self._guard(self._outbox.depth):
             drained, self._drained = self._drained, None
             drained.callback(None)
 
-    def _wake_in(self, delay: float | None) -> None:
-        """Look again after ``delay``: what the outbox holds back is due then."""
+    def _retry_in(self, delay: float | None) -> None:
+        """Take from the outbox again after ``delay`` seconds, when what it holds back is due."""
         if delay is None:
-            self._cancel_alarm()
-        elif self._alarm is None:
-            self._alarm = self._clock.callLater(max(delay, SOONEST_LOOK), self._ring)
+            self._cancel_retry()
+        elif self._retry is None:
+            self._retry = self._clock.callLater(max(delay, MIN_RETRY_DELAY), self._retry_due)
         else:
-            self._alarm.reset(max(delay, SOONEST_LOOK))
+            self._retry.reset(max(delay, MIN_RETRY_DELAY))
 
-    def _cancel_alarm(self) -> None:
-        if self._alarm is not None:
-            self._alarm.cancel()
-            self._alarm = None
+    def _cancel_retry(self) -> None:
+        if self._retry is not None:
+            self._retry.cancel()
+            self._retry = None
 
-    def _ring(self) -> None:
-        self._alarm = None
+    def _retry_due(self) -> None:
+        self._retry = None
         self._pump()
 
     def _guard(self, call: Any, *arguments: Any) -> Any:

@@ -1,12 +1,12 @@
-"""Settings go in; a service comes out that keeps an MQTT connection and loses no message, for any Twisted program.
+"""Service for any Twisted program: one MQTT connection that comes back, and an outbox that loses no message.
 
     service = MqttService(reactor, MqttSettings(host="broker", client_id="kitchen"), state_dir=Path("state"))
     service.subscribe("kitchen/light/set", on_command)
     service.setServiceParent(application)
     service.publish_json("kitchen/temperature", {"celsius": 21.5})
 
-What it does for you: connection with back-off and a state machine, will and birth (``settings.lwt_topic``), an outbox
-on disk by priority, retained documents said again after every connect, subscriptions restored, metrics.
+It joins the connection with back-off and state machine, will and birth (``settings.lwt_topic``), the outbox on disk by
+priority, the republishing of retained documents after every connect, restored subscriptions and metrics.
 """
 
 from __future__ import annotations
@@ -29,34 +29,33 @@ from twisted_detector.interfaces import IPublisher, ISubscriber
 from twisted_detector.model import Message, Priority
 from twisted_detector.model.encoding import encode, stamp_or_none
 from twisted_detector.mqtt.client import MqttClient, MqttSettings
-from twisted_detector.mqtt.connection.connection import make_connection
 from twisted_detector.mqtt.outbox.outbox import Outbox
 from twisted_detector.mqtt.outbox.queue import Limits
 from twisted_detector.mqtt.outbox.receipt import Receipt
-from twisted_detector.mqtt.presence import SERVICE, presence
+from twisted_detector.mqtt.presence import SERVICE, presence_payload
 from twisted_detector.mqtt.seams import ConnectionChange, ConnectionState
 from twisted_detector.store.store import Store
 
 __all__ = ["MqttService", "MqttSettings"]
 
-#: Messages that are taken before the state on disk has been read (some milliseconds after the start).
+#: Messages that are accepted before the state on disk has been read (some milliseconds after the start).
 MAX_EARLY = 1000
 
 
 @implementer(IPublisher, ISubscriber)
 class MqttService(Service):
-    """One MQTT connection with everything around it. On the reactor's thread only.
+    """Publisher and subscriber over one MQTT connection. On the reactor's thread only.
 
     :param reactor: Twisted's; from :func:`monotonic_reactor` when no jump of the wall clock shall
         hold up its timers (set back by an hour, an ordinary reactor reconnects and commits an hour later).
-    :param state_dir: where messages that were accepted survive the process; None: in memory only.
+    :param state_dir: folder in which accepted messages survive the process; None: they are in memory only.
     :param store: instead of ``state_dir``: an open store that is shared, and closed by its owner.
-    :param node_id: stands in will and birth; the client id when it is not given.
-    :param service: stands there too.
-    :param emit: told every connection event.
+    :param node_id: field of will and birth; the client id when it is not given.
+    :param service: another field of both.
+    :param emit: called with every connection event.
     :param queue_size: messages that are kept while the broker is away.
-    :ivar mqtt: the connection, with its metrics and ``add_state_listener``.
-    :ivar outbox: what waits, with its figures.
+    :ivar client: the connection, with its metrics and ``add_state_listener``.
+    :ivar outbox: the queue of messages, with its figures.
     """
 
     log = make_logger()
@@ -79,20 +78,19 @@ class MqttService(Service):
         self._store = Store(reactor, state_dir) if store is None and state_dir is not None else store
         node = node_id or settings.client_id
 
-        def say(status: str, session: int, reason: str | None) -> bytes:
-            return presence(node, status, at=reactor.seconds(), session=session, reason=reason, service=service)
+        def encode_presence(status: str, session: int, reason: str | None) -> bytes:
+            return presence_payload(node, status, at=reactor.seconds(), session=session, reason=reason, service=service)
 
         self.outbox = Outbox(monotonic, wall=reactor.seconds, journal=self._store, limits=Limits(messages=queue_size))
-        self.mqtt = MqttClient(
+        self.client = MqttClient(
             reactor,
             settings=settings,
             outbox=self.outbox,
-            presence=say,
-            connection=make_connection,
+            presence=encode_presence,
             emit=emit,
             random=random,
             monotonic=monotonic,
-            save_session=self._save_session if self._store is not None else None,
+            save_session=self._save_session,
         )
         self._early: list[tuple[Message, Receipt]] = []
         self._ready = False
@@ -102,50 +100,42 @@ class MqttService(Service):
     # --- start and stop --------------------------------------------------------------------------------------------
 
     def startService(self) -> None:
-        """Read what an earlier life left behind, then connect."""
+        """Restore the outbox from the disk, then connect."""
         super().startService()  # type: ignore[no-untyped-call]
         self._starting = Deferred.fromCoroutine(self.start())
         self._starting.addErrback(lambda failure: self.log.failure("MQTT could not be started", failure=failure))
 
     async def start(self) -> None:
-        """As :meth:`startService`, and returns when what was left behind is in the outbox and connecting has begun."""
+        """As :meth:`startService`; returns when the outbox is restored and connecting has begun."""
         if self._store is not None:
             if self._own_store:
                 await self._store.open()
             records, retained = await self._store.load_outbox()
             session = (await self._store.load_values("session")).get("last", "0")
             self.outbox.restore(records, retained)
-            self.mqtt.resume(int(session) if session.isdecimal() else 0)
+            self.client.resume(int(session) if session.isdecimal() else 0)
         self._ready = True
         early, self._early = self._early, []
         for message, receipt in early:
-            self._put_early(message, receipt)
+            try:
+                self.outbox.put(message, receipt)
+            except PublishError as error:  # the message fails, not the start
+                receipt.fail(partial(type(error), error.what))
         if not self._stopped:
-            self.mqtt.startService()
+            self.client.startService()
 
     def stopService(self) -> Deferred[None]:
-        """Say ``offline``, send what is queued (bounded), disconnect; then close an own store."""
+        """Publish ``offline``, send what is queued (bounded), disconnect; then close an own store."""
         super().stopService()  # type: ignore[no-untyped-call]
         return Deferred.fromCoroutine(self.stop())
-
-    def _put_early(self, message: Message, early: Receipt) -> None:
-        try:
-            receipt = self.outbox.put(message)
-        except PublishError as error:  # its own fate, not that of the start
-            early.fail(partial(type(error), error.what))
-            return
-        # Through a receipt and not Deferred to Deferred: a failure that nobody looks at is not an unhandled one.
-        receipt.acknowledged.addCallbacks(
-            lambda _: early.acknowledge(), lambda failure: early.fail(lambda: failure.value)
-        )
 
     async def stop(self) -> None:
         """As :meth:`stopService`."""
         self._stopped = True
         if self._starting is not None:
             await self._starting
-        if self.mqtt.running:
-            await self.mqtt.stopService()
+        if self.client.running:
+            await self.client.stopService()
         self.outbox.stop()
         early, self._early = self._early, []
         for _, receipt in early:
@@ -180,7 +170,7 @@ class MqttService(Service):
         priority: Priority = Priority.EVENT,
         expires_after: float | None = None,
     ) -> Deferred[None]:
-        """Publish ``document`` as JSON with QoS 1; see :class:`model.DnsMessage` for the rest."""
+        """Publish ``document`` as JSON with QoS 1; see :class:`model.Message` for the rest."""
         return self.publish(
             Message(topic, encode(document), retain=retain, priority=priority, expires_after=expires_after)
         )
@@ -189,49 +179,50 @@ class MqttService(Service):
         self, topic_filter: str, handler: Callable[[str, bytes], Awaitable[None] | None]
     ) -> Callable[[], None]:
         """See :class:`ISubscriber`."""
-        return self.mqtt.subscribe(topic_filter, handler)
+        return self.client.subscribe(topic_filter, handler)
 
     def republish(self, topics: Iterable[str]) -> None:
-        """Say what was said last on these retained topics once more, though nothing has changed."""
+        """Publish the latest document of each of these retained topics again, though nothing has changed."""
         self.outbox.republish(topics)
 
-    # --- how it stands ---------------------------------------------------------------------------------------------
+    # --- state ---------------------------------------------------------------------------------------------
 
     @property
     def state(self) -> ConnectionState:
-        """How the connection stands."""
-        return self.mqtt.state
+        """State of the connection."""
+        return self.client.state
 
     def add_state_listener(self, listener: Callable[[ConnectionChange], None]) -> Callable[[], None]:
-        """Tell ``listener`` every change of the connection; the returned function ends that."""
-        return self.mqtt.add_state_listener(listener)
+        """Notify ``listener`` of every change of the connection; the returned function ends that."""
+        return self.client.add_state_listener(listener)
 
     @property
     def degraded(self) -> str:
-        """In plain words what keeps messages from being as safe as they should be; "" when nothing does."""
+        """In plain words why messages are not as safe as they should be; "" when they are."""
         if self._store is not None and self._store.degraded:
             return self._store.degraded
-        if self.mqtt.state is not ConnectionState.CONNECTED:
-            return f"MQTT is {self.mqtt.state.value}: {self.mqtt.reason}" if self.mqtt.reason else "MQTT is connecting"
+        if self.client.state is not ConnectionState.CONNECTED:
+            return (
+                f"MQTT is {self.client.state.value}: {self.client.reason}"
+                if self.client.reason
+                else "MQTT is connecting"
+            )
         return ""
 
     def document(self) -> dict[str, Any]:
         """The ``mqtt`` block of the health document."""
         figures = self.outbox.figures()
-        block = self.mqtt.metrics.snapshot()
-        # What coalesced into newer state was not lost: the newer one says it all.
-        lost = sum(count for reason, count in figures.dropped.items() if reason != "replaced")
-        answered = figures.acknowledged + lost
-        return block | {
+        metrics = self.client.metrics
+        return metrics.snapshot() | {
             "queue_depth": dict(figures.depth),
             "in_flight": figures.in_flight,
             "held": figures.held,
-            "resay": figures.resay,
+            "resay": figures.to_republish,
             "queued_bytes": figures.octets,
             "oldest_queued_s": round(figures.oldest_s, 3),
             "coalesced": figures.coalesced,
             "unchanged": figures.unchanged,
             "dropped": dict(figures.dropped),
-            "connected_since": stamp_or_none(self.mqtt.metrics.connected_since or 0.0),
-            "success_rate": round(figures.acknowledged / answered, 6) if answered else 1.0,
+            "connected_since": stamp_or_none(metrics.connected_since or 0.0),
+            "success_rate": round(figures.success_rate, 6),
         }

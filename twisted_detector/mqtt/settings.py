@@ -1,8 +1,9 @@
-"""What the user configured goes in; one frozen value that the MQTT connection is built from comes out."""
+"""Settings of the MQTT connection, checked when they are made."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from twisted_detector.errors import LocalError
 from twisted_detector.model import Secret
@@ -12,15 +13,18 @@ PROTOCOLS = ("3.1.1", "5", "auto")
 
 @dataclass(frozen=True, slots=True)
 class MqttSettings:
-    """Where the broker is and how to speak to it. Durations in seconds.
+    """Where the broker is and how to connect to it. Durations in seconds.
 
     :ivar client_id: stable over restarts: with a random one a dead session's will overwrites the new birth message.
-    :ivar keepalive: told to the broker, which fires the will after 1.5 times that (MQTT 3.1.1, 3.1.2.10). We notice
+    :ivar keepalive: sent to the broker, which fires the will after 1.5 times that (MQTT 3.1.1, 3.1.2.10). We notice
         silence sooner, whatever it is.
     :ivar protocol: ``3.1.1``, ``5``, or ``auto``: 5, and 3.1.1 where the broker does not speak it.
     :ivar lwt_topic: will and birth, retained; "" for neither.
-    :ivar resay_topic: ``online`` there has every retained document said again (Home Assistant's birth message); "".
-    :ivar tls_insecure: neither certificate nor host name of the broker is checked. Said loudly at every start.
+    :ivar password: only with ``username``; None or an empty one: none.
+    :ivar tls_ca_path: PEM file of the CAs; None or "": those of the system.
+    :ivar republish_topic: after ``online`` there every retained document is published again (Home Assistant's birth
+        message); "": never.
+    :ivar tls_insecure: neither certificate nor host name of the broker is checked; logged as a warning at every start.
     :ivar max_attempts: attempts without success until FAILED; 0: no maximum.
     :ivar slow_retry: time between attempts in FAILED; None: none.
     :ivar window: messages that may be unacknowledged at once, on a connection that has proved itself.
@@ -36,9 +40,9 @@ class MqttSettings:
     username: str = ""
     password: Secret | None = None
     tls: bool = False
-    tls_ca_path: str = ""
-    tls_cert_path: str = ""
-    tls_key_path: str = ""
+    tls_ca_path: Path | str | None = None
+    tls_cert_path: Path | str | None = None
+    tls_key_path: Path | str | None = None
     tls_insecure: bool = False
     reconnect_min: float = 0.25
     reconnect_max: float = 3.0
@@ -46,7 +50,7 @@ class MqttSettings:
     max_attempts: int = 0
     slow_retry: float | None = 300.0
     lwt_topic: str = ""
-    resay_topic: str = "homeassistant/status"
+    republish_topic: str = "homeassistant/status"
     window: int = 100
     stop_timeout: float = 2.0
 
@@ -62,7 +66,7 @@ class MqttSettings:
             (not 1 <= self.window <= 65535, "window", "1 … 65535"),
             (not 0 <= self.stop_timeout <= 60, "stop_timeout", "0 … 60"),
             (bool(self.tls_key_path) and not self.tls_cert_path, "tls_key_path", "only with tls_cert_path"),
-            (self.password is not None and not self.username, "password", "only with username (MQTT 3.1.1, 3.1.2.9)"),
+            (bool(self.password) and not self.username, "password", "only with username (MQTT 3.1.1, 3.1.2.9)"),
         )
         for wrong, name, allowed in faults:
             if wrong:

@@ -1,14 +1,13 @@
-"""Messages from the broker go in; each handler whose topic filter matches gets them, one after the other.
+"""Dispatcher of received messages to the handlers of matching topic filters, with back-pressure.
 
-A handler that raises, or that does not end, is counted and hurts no other. How many messages wait is visible, so that
-the network thread can leave the socket unread meanwhile.
+A handler gets one message after the other. One that raises, or that does not end, is counted and hurts no other. The
+number of waiting messages is public, so that the network thread can leave the socket unread meanwhile.
 """
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Awaitable, Callable
-from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred, TimeoutError as DeferredTimeout
 from twisted.internet.interfaces import IReactorTime
@@ -23,9 +22,9 @@ HANDLER_TIMEOUT = 60.0
 
 
 def check_filter(topic_filter: str) -> None:
-    """Whether a topic filter is one (MQTT 3.1.1, 4.7).
+    """Check the syntax of a topic filter (MQTT 3.1.1, 4.7).
 
-    :raises LocalError: it is not.
+    :raises LocalError: it is none.
     """
     levels = topic_filter.split("/")
     wrong = (
@@ -40,7 +39,7 @@ def check_filter(topic_filter: str) -> None:
 
 
 def matches(topic_filter: str, topic: str) -> bool:
-    """Whether ``topic_filter`` takes in ``topic`` (MQTT 3.1.1, 4.7; ``$…`` is not for wildcards)."""
+    """Whether ``topic_filter`` matches ``topic`` (MQTT 3.1.1, 4.7; a wildcard does not match ``$…``)."""
     if topic.startswith("$") and topic_filter[:1] in ("+", "#"):
         return False
     wanted = topic_filter.split("/")
@@ -65,9 +64,10 @@ class _Subscription:
 class Subscriptions:
     """Topic filters with their handlers.
 
-    :param changed: called with (added, removed) filters, when the broker has to know.
-    :param progressed: called when messages that waited have been handled.
+    :param on_filters_changed: called with (added, removed) filters, for SUBSCRIBE and UNSUBSCRIBE.
+    :param on_progress: called when messages that waited have been handled.
     :ivar pending: messages that wait or are being handled.
+    :ivar failures: how often a handler raised or took too long.
     """
 
     log = make_logger()
@@ -76,12 +76,12 @@ class Subscriptions:
         self,
         clock: IReactorTime,
         *,
-        changed: Callable[[list[str], list[str]], None],
-        progressed: Callable[[], None],
+        on_filters_changed: Callable[[list[str], list[str]], None],
+        on_progress: Callable[[], None],
     ) -> None:
         self._clock = clock
-        self._changed = changed
-        self._progressed = progressed
+        self._on_filters_changed = on_filters_changed
+        self._on_progress = on_progress
         self._all: list[_Subscription] = []
         self.pending = 0
         self.failures = 0
@@ -91,7 +91,7 @@ class Subscriptions:
         """All filters, each once."""
         return list(dict.fromkeys(each.topic_filter for each in self._all))
 
-    def add(self, topic_filter: str, handler: Handler) -> Callable[[], None]:
+    def subscribe(self, topic_filter: str, handler: Handler) -> Callable[[], None]:
         """Call ``handler`` for what matches; the returned function ends that.
 
         :raises LocalError: not a topic filter.
@@ -101,7 +101,7 @@ class Subscriptions:
         known = topic_filter in self.filters
         self._all.append(subscription)
         if not known:
-            self._changed([topic_filter], [])
+            self._on_filters_changed([topic_filter], [])
 
         def remove() -> None:
             if subscription.ended:
@@ -111,65 +111,44 @@ class Subscriptions:
             self.pending -= len(subscription.queue)
             subscription.queue.clear()
             if topic_filter not in self.filters:
-                self._changed([], [topic_filter])
+                self._on_filters_changed([], [topic_filter])
 
         return remove
 
     def dispatch(self, topic: str, payload: bytes) -> None:
-        """A message came."""
+        """Queue a message for every handler whose filter matches."""
         for subscription in tuple(self._all):
             if matches(subscription.topic_filter, topic):
                 subscription.queue.append((topic, payload))
                 self.pending += 1
-                self._work(subscription)
+                if not subscription.busy:
+                    Deferred.fromCoroutine(self._handle(subscription))
 
-    def _work(self, subscription: _Subscription) -> None:
-        if subscription.busy:
-            return
+    async def _handle(self, subscription: _Subscription) -> None:
+        """Call the handler with each message that waits, one after the other."""
         subscription.busy = True
         while subscription.queue:
             topic, payload = subscription.queue.popleft()
+            result = None
             try:
                 result = subscription.handler(topic, payload)
+                if result is not None:
+                    await Deferred.fromCoroutine(_wait_for(result)).addTimeout(HANDLER_TIMEOUT, self._clock)
+            except (DeferredTimeout, CancelledError):
+                self.failures += 1
+                self.log.warn(
+                    "The handler for {topic_filter} did not end within {seconds} s and was cancelled",
+                    topic_filter=subscription.topic_filter,
+                    seconds=HANDLER_TIMEOUT,
+                )
             except Exception:
-                self._failed(subscription)
-                self.pending -= 1
-                continue
-            if result is None:
-                self.pending -= 1
-                continue
-            waiting = result if isinstance(result, Deferred) else Deferred.fromCoroutine(_awaiting(result))
-            waiting.addTimeout(HANDLER_TIMEOUT, self._clock)
-            waiting.addErrback(self._failed_later, subscription)
-            if not waiting.called or waiting.paused:
-                waiting.addCallback(self._resume, subscription)
-                return
+                self.failures += 1
+                self.log.failure("The handler for {topic_filter} failed", topic_filter=subscription.topic_filter)
             self.pending -= 1
+            if result is not None:
+                self._on_progress()
         subscription.busy = False
 
-    def _resume(self, _: object, subscription: _Subscription) -> None:
-        self.pending -= 1
-        subscription.busy = False
-        self._work(subscription)
-        self._progressed()
 
-    def _failed_later(self, failure: Any, subscription: _Subscription) -> None:
-        if failure.check(DeferredTimeout, CancelledError):
-            self.failures += 1
-            self.log.warn(
-                "The handler for {topic_filter} did not end within {seconds} s and was cancelled",
-                topic_filter=subscription.topic_filter,
-                seconds=HANDLER_TIMEOUT,
-            )
-            return
-        self._failed(subscription, failure)
-
-    def _failed(self, subscription: _Subscription, failure: Any = None) -> None:
-        self.failures += 1
-        self.log.failure(
-            "The handler for {topic_filter} failed", failure=failure, topic_filter=subscription.topic_filter
-        )
-
-
-async def _awaiting(awaitable: Awaitable[None]) -> None:
+async def _wait_for(awaitable: Awaitable[None]) -> None:
     await awaitable

@@ -1,1 +1,1 @@
-"""What an operator may ask and is told: control socket, commands, why, doctor, export, health, metrics."""
+"""What an operator may ask and is told: control socket, MQTT commands, why, doctor, export, health, metrics."""

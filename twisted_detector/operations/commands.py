@@ -1,4 +1,4 @@
-"""Commands from the broker go in; what they ask is done, and a result for each comes out."""
+"""Commands over MQTT: each message of the command topic is executed, and its result published."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ PROBE_HTTP_PORTS = (80, 8000, 8080, 2020, 8899)
 
 
 class MqttCommands:
-    """Obeys ``rescan``, ``probe``, ``check``, ``forget`` and ``state``.
+    """Executor of ``rescan``, ``probe``, ``check``, ``forget`` and ``state``.
 
     :param topic: where results are published.
-    :param publish: takes each result.
-    :param excluded: addresses that are not probed, whoever asks for it.
-    :ivar counts: commands by name, and those that could not be read.
+    :param publish: publishes each result.
+    :param excluded: addresses that are never probed.
+    :ivar counts: commands by name, and ``refused``.
     """
 
     log = make_logger()
@@ -65,12 +65,12 @@ class MqttCommands:
         }
 
     def handle(self, topic: str, payload: bytes) -> None:
-        """One message of the command topic; whatever it is, it gets one answer."""
+        """Execute one message of the command topic, and publish one result, whatever the message is."""
         answer: dict[str, Any] = {"id": None, "command": None, "ok": False}
         try:
-            command = _read(payload)
+            command = _parse(payload)
             answer |= {"id": command.get("id"), "command": command.get("command")}
-            answer |= self.obey(command)
+            answer |= self.execute(command)
             answer["ok"] = True
         except CamdetectError as error:
             self.counts["refused"] += 1
@@ -83,13 +83,13 @@ class MqttCommands:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The words that :meth:`obey` knows."""
+        """Names of the commands."""
         return tuple(self._actions)
 
-    def obey(self, command: dict[str, Any]) -> dict[str, Any]:
-        """Do what ``command["command"]`` names, with its other fields; returns the fields of the answer.
+    def execute(self, command: dict[str, Any]) -> dict[str, Any]:
+        """Execute the command named ``command["command"]``, with its other fields; returns the fields of the result.
 
-        :raises RemoteError: there is no such command, or its fields are not what it wants.
+        :raises RemoteError: there is no such command, or a field is missing or wrong.
         """
         name = command.get("command")
         action = self._actions.get(name) if isinstance(name, str) else None
@@ -138,7 +138,7 @@ class MqttCommands:
         return {"cameras": cameras, "phase": self._detector.phase, "sweeping": self._detector.sweeping}
 
 
-def _read(payload: bytes) -> dict[str, Any]:
+def _parse(payload: bytes) -> dict[str, Any]:
     if len(payload) > MAX_COMMAND_BYTES:
         raise RemoteError("a command has at most 4096 bytes", shown=f"{len(payload)} bytes")
     try:

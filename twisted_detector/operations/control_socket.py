@@ -1,7 +1,11 @@
-"""One JSON line comes in over a Unix socket; one JSON line goes out. How the command line talks to the running daemon.
+"""Server of the control socket, over which the command line talks to the running daemon.
 
-The socket is in the state directory, which belongs to one user (0700), and has mode 0600 itself: who may connect is who
-may read the state anyway. No secret is ever in an answer.
+The protocol is one JSON object in one line each way, and then the end of the connection. A request is
+``{"command": NAME, …}``; its answer has ``"ok": true`` and the fields of the handler's answer, or ``"ok": false`` and
+``"error"``. No secret is ever in an answer.
+
+The socket is in the state directory, which belongs to one user (0700), and has mode 0600 itself: only those may connect
+who may read the state anyway.
 """
 
 from __future__ import annotations
@@ -9,7 +13,8 @@ from __future__ import annotations
 import json
 import os
 import socket
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +26,7 @@ from twisted.python.failure import Failure
 from txaio.tx import make_logger
 
 from twisted_detector.errors import CamdetectError, RemoteError
+from twisted_detector.operations.requests import Handler
 
 NAME = "control.sock"
 
@@ -35,15 +41,12 @@ TIMEOUT = 30.0
 #: unix(7): sun_path has 108 bytes with its end.
 _MAX_PATH = 107
 
-#: Obeys one request: its fields but ``command`` come in, the fields of the answer come out.
-Handler = Callable[[Mapping[str, Any]], Awaitable[Mapping[str, Any]]]
-
 
 class ControlSocket:
-    """Listens in a state directory.
+    """Listener in a state directory, with at most ``MAX_CONNECTIONS`` connections at one time.
 
     :param reactor: IReactorUNIX and IReactorTime.
-    :param handlers: what obeys each command.
+    :param handlers: handler by command.
     """
 
     log = make_logger()
@@ -53,19 +56,19 @@ class ControlSocket:
         self._path = directory / NAME
         self._handlers = handlers
         self._port: Any = None
-        self._connections: set[_Conversation] = set()
+        self._connections: set[_ControlProtocol] = set()
 
     def start(self) -> None:
-        """Listen; where that cannot be, the daemon goes on without, and the log says why."""
+        """Listen; where that is not possible, the daemon goes on without it, and the log says why."""
         path = str(self._path)
         if len(os.fsencode(path)) > _MAX_PATH:
             self.log.warn("{path} is too long for a socket: the command line cannot ask this daemon", path=path)
             return
-        if _somebody_listens(path):
+        if _is_served(path):
             self.log.warn("Another daemon listens on {path}: the command line asks that one", path=path)
             return
         self._path.unlink(missing_ok=True)  # left behind by a daemon that was killed
-        factory = _Conversations(self)
+        factory = Factory.forProtocol(partial(_ControlProtocol, self, self._reactor))
         before = os.umask(0o177)  # so that the file never has another mode, not even for a moment
         try:
             self._port = self._reactor.listenUNIX(path, factory, mode=0o600)
@@ -75,29 +78,29 @@ class ControlSocket:
             os.umask(before)
 
     async def stop(self) -> None:
-        """Listen no more; who waits for an answer is hung up on."""
+        """Stop listening and abort every connection; the handlers that still run are cancelled."""
         port, self._port = self._port, None
         for one in tuple(self._connections):
-            one.hang_up()
+            one.abort()
         if port is not None:
             await maybeDeferred(port.stopListening)
             self._path.unlink(missing_ok=True)
 
-    def admits(self, conversation: _Conversation) -> bool:
-        """Whether there is room for one more."""
+    def admit(self, connection: _ControlProtocol) -> bool:
+        """Count one more connection; False when there is no room for it."""
         if len(self._connections) >= MAX_CONNECTIONS:
             return False
-        self._connections.add(conversation)
+        self._connections.add(connection)
         return True
 
-    def ended(self, conversation: _Conversation) -> None:
-        """It is over."""
-        self._connections.discard(conversation)
+    def discard(self, connection: _ControlProtocol) -> None:
+        """The connection was lost; one that was not admitted counts for nothing."""
+        self._connections.discard(connection)
 
-    async def answer(self, line: bytes) -> bytes:
-        """The line that answers ``line``; whatever came in, and whatever goes wrong, it is one."""
+    async def respond(self, line: bytes) -> bytes:
+        """The line that answers ``line``, whatever is in it and whatever fails."""
         try:
-            request = _read(line)
+            request = parse_line(line)
             handler = self._handlers.get(str(request.get("command")))
             if handler is None:
                 raise RemoteError("no such command", shown=repr(request.get("command")))
@@ -115,7 +118,11 @@ class ControlSocket:
         return data
 
 
-def _read(line: bytes) -> dict[str, Any]:
+def parse_line(line: bytes) -> dict[str, Any]:
+    """A line of the protocol, of either side.
+
+    :raises RemoteError: it is no JSON object.
+    """
     try:
         request = json.loads(line)
     except (ValueError, RecursionError):
@@ -125,8 +132,8 @@ def _read(line: bytes) -> dict[str, Any]:
     return request
 
 
-class _Conversation(LineReceiver):
-    """One request, one answer, the end."""
+class _ControlProtocol(LineReceiver):
+    """One connection: one request, one answer, the end."""
 
     transport: Any
     delimiter = b"\n"
@@ -135,54 +142,45 @@ class _Conversation(LineReceiver):
     def __init__(self, control: ControlSocket, clock: IReactorTime) -> None:
         self._control = control
         self._clock = clock
-        self._answering: Deferred[bytes] | None = None
-        self._asked = False
-        self._patience: IDelayedCall | None = None
+        self._response: Deferred[bytes] | None = None
+        self._requested = False
+        self._timeout: IDelayedCall | None = None
 
     def connectionMade(self) -> None:
-        if self._control.admits(self):
-            self._patience = self._clock.callLater(TIMEOUT, self.hang_up)
+        if self._control.admit(self):
+            self._timeout = self._clock.callLater(TIMEOUT, self.abort)
         else:
-            self.transport.abortConnection()
+            self.abort()
 
     def lineReceived(self, line: bytes) -> None:
-        if self._asked:
-            return  # one question, one answer
-        self._asked = True
-        self._answering = answering = Deferred.fromCoroutine(self._control.answer(line))
-        answering.addCallbacks(self._answered, lambda failure: failure.trap(CancelledError))
+        if self._requested:
+            return  # one request, one answer
+        self._requested = True
+        self._response = response = Deferred.fromCoroutine(self._control.respond(line))
+        response.addCallbacks(self._send, lambda failure: failure.trap(CancelledError))
 
-    def _answered(self, data: bytes) -> None:
-        self._answering = None
+    def _send(self, data: bytes) -> None:
+        self._response = None
         self.transport.write(data + self.delimiter)
         self.transport.loseConnection()
 
     def lineLengthExceeded(self, line: bytes) -> None:
-        self.hang_up()
+        self.abort()
 
-    def hang_up(self) -> None:
-        """End it now."""
+    def abort(self) -> None:
+        """End the connection now."""
         self.transport.abortConnection()
 
     def connectionLost(self, reason: Failure | None = None) -> None:
-        if self._patience is not None and self._patience.active():
-            self._patience.cancel()
-        self._control.ended(self)
-        if self._answering is not None:
-            self._answering.cancel()
+        if self._timeout is not None and self._timeout.active():
+            self._timeout.cancel()
+        self._control.discard(self)
+        if self._response is not None:
+            self._response.cancel()
 
 
-class _Conversations(Factory):
-    noisy = False
-
-    def __init__(self, control: ControlSocket) -> None:
-        self._control = control
-
-    def buildProtocol(self, addr: object) -> _Conversation:
-        return _Conversation(self._control, self._control._reactor)
-
-
-def _somebody_listens(path: str) -> bool:
+def _is_served(path: str) -> bool:
+    """Whether a process listens on the socket at ``path``."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
         probe.settimeout(0.2)
         try:
@@ -190,44 +188,3 @@ def _somebody_listens(path: str) -> bool:
         except OSError:
             return False
     return True
-
-
-class NotRunning(CamdetectError):
-    """No daemon answers on the control socket."""
-
-
-def ask(directory: Path, request: Mapping[str, Any], *, timeout: float = TIMEOUT + 5) -> dict[str, Any]:
-    """Ask the daemon of a state directory, and wait for its answer: for a command line, which has nothing else to do.
-
-    :raises NotRunning: nobody listens there.
-    :raises RemoteError: it hung up, was too slow, or answered nonsense.
-    """
-    path = directory / NAME
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as line:
-        line.settimeout(timeout)
-        try:
-            line.connect(str(path))
-        except PermissionError:
-            raise RemoteError("the daemon runs as another user", shown=str(path)) from None
-        except (OSError, ValueError):
-            raise NotRunning("no daemon answers", shown=str(path)) from None
-        try:
-            line.sendall(json.dumps(request).encode() + b"\n")
-            answer = _receive(line)
-        except OSError as problem:
-            raise RemoteError("the daemon did not answer", shown=str(problem)) from None
-    found = _read(answer)
-    if not found.get("ok"):
-        raise RemoteError(str(found.get("error", "the daemon gave no reason")))
-    return found
-
-
-def _receive(line: socket.socket) -> bytes:
-    parts: list[bytes] = []
-    length = 0
-    while part := line.recv(65_536):
-        parts.append(part)
-        length += len(part)
-        if part.endswith(b"\n") or length > MAX_ANSWER:
-            break
-    return b"".join(parts)

@@ -1,4 +1,4 @@
-"""What is known of one address and of this machine goes in; why it is not shown as a camera comes out."""
+"""Diagnosis: from the state of one address and of this machine to the reason why it is not shown as a camera."""
 
 from __future__ import annotations
 
@@ -15,18 +15,19 @@ OPEN, REFUSED, SILENT, UNREACHABLE = "open", "refused", "no answer", "unreachabl
 
 
 @dataclass(frozen=True, slots=True)
-class Case:
-    """One address as it stands now.
+class AddressState:
+    """What is known of one address at this moment, with the settings that matter.
 
     :ivar interfaces: those of this machine.
-    :ivar mac: what answers ARP or NDP there now, None: nobody, or not asked behind a router.
+    :ivar mac: MAC that answers ARP or NDP there now; None: none, or not asked behind a router.
     :ivar ports: how a connection to each port ended just now.
-    :ivar rtsp_ports: those of them that are of RTSP kind.
-    :ivar phase: the phase of the device that stands there, None for none.
+    :ivar rtsp_ports: those of them that are for RTSP.
+    :ivar facts: what was observed there.
+    :ivar cameras: those at this address; ``phase``: phase of the device there, None: there is none.
     :ivar scanned: networks named in SCAN_NETWORKS; ``excluded``: those of SCAN_EXCLUDE.
     :ivar logins: how many logins are configured.
     :ivar bridge: why this machine is taken for a container on a bridge, or "".
-    :ivar moved_to: where the camera that stood here is now, or "".
+    :ivar moved_to: present address of the camera that was here, or "".
     """
 
     address: str
@@ -48,9 +49,13 @@ class Case:
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """A reason: a word for programs, what is the matter, and what to do about it."""
+    """Result of a diagnosis.
 
-    word: str
+    :ivar code: for programs.
+    :ivar text: what is the matter; ``advice``: what to do about it, or "".
+    """
+
+    code: str
     text: str
     advice: str = ""
 
@@ -59,35 +64,35 @@ def on_link(address: str, interfaces: Sequence[Interface]) -> Interface | None:
     """The interface in whose network an address is."""
     where = _bare(address)
     for one in interfaces:
-        if one.version == where.version and where in ip_network((one.address, one.prefix_length), strict=False):
+        if where in ip_network((one.address, one.prefix_length), strict=False):
             return one
     return None
 
 
-def diagnose(case: Case) -> Reason:
-    """The likely reason; for a camera that is shown, how it stands."""
-    return _of_ours(case) or _of_camera(case) or _of_exclusion(case) or _of_network(case) or _of_device(case)
+def diagnose(state: AddressState) -> Reason:
+    """The likely reason; for a camera that is shown, its status."""
+    return _own_address(state) or _of_camera(state) or _of_exclusion(state) or _of_network(state) or _of_device(state)
 
 
-def _of_ours(case: Case) -> Reason | None:
-    where = _bare(case.address)
-    for one in case.interfaces:
+def _own_address(state: AddressState) -> Reason | None:
+    where = _bare(state.address)
+    for one in state.interfaces:
         if _bare(one.address) == where and not one.loopback:
             return Reason("this-machine", f"It is this machine's own address, on {one.name}.")
     return None
 
 
-def _of_camera(case: Case) -> Reason | None:
-    if not case.cameras:
-        if case.moved_to:
-            return Reason("moved", f"The camera that stood here has moved to {case.moved_to}.")
+def _of_camera(state: AddressState) -> Reason | None:
+    if not state.cameras:
+        if state.moved_to:
+            return Reason("moved", f"The camera that stood here has moved to {state.moved_to}.")
         return None
-    names = ", ".join(camera.id for camera in case.cameras)
-    camera = next((one for one in case.cameras if one.status is Status.ONLINE), case.cameras[0])
+    names = ", ".join(camera.id for camera in state.cameras)
+    camera = next((one for one in state.cameras if one.status is Status.ONLINE), state.cameras[0])
     if camera.status is Status.ONLINE:
         return Reason("shown", f"It is shown: camera {names} is online here.")
     if camera.status is Status.AUTH_REQUIRED:
-        return _of_login(case, f"Camera {names} is shown, but wants a login: {camera.reason}.")
+        return _of_login(state, f"Camera {names} is shown, but wants a login: {camera.reason}.")
     advice = {
         Status.OFFLINE: "Look whether it has power and a link; it is looked for at every quick check and sweep.",
         Status.BUSY: "Close other viewers, or raise the number of connections that it allows.",
@@ -96,38 +101,37 @@ def _of_camera(case: Case) -> Reason | None:
     return Reason(camera.status.value, f"Camera {names} is shown as {camera.status.value}: {camera.reason}.", advice)
 
 
-def _of_login(case: Case, text: str) -> Reason:
-    if not case.logins:
+def _of_login(state: AddressState, text: str) -> Reason:
+    if not state.logins:
         return Reason("no-credential", f"{text} No login is configured.", "Set CAMERA_CREDENTIALS.")
     return Reason(
         "wrong-credential",
-        f"{text} None of the {case.logins} configured was accepted, or none may be tried now.",
+        f"{text} None of the {state.logins} configured was accepted, or none may be tried now.",
         "Give the right user and password in CAMERA_CREDENTIALS; many cameras have ONVIF users of their own. After a"
         " refusal the same login is not tried again for a while, so that the camera does not lock.",
     )
 
 
-def _of_exclusion(case: Case) -> Reason | None:
-    where = _bare(case.address)
-    for text in case.excluded:
-        network = ip_network(text, strict=False)
-        if network.version == where.version and where in network:
+def _of_exclusion(state: AddressState) -> Reason | None:
+    where = _bare(state.address)
+    for text in state.excluded:
+        if where in ip_network(text, strict=False):
             return Reason("excluded", f"It is in SCAN_EXCLUDE ({text}): nothing is sent there.", "Take it out there.")
     return None
 
 
-def _of_network(case: Case) -> Reason | None:
-    """Nobody was reached: the way is the matter."""
-    link = on_link(case.address, case.interfaces)
-    answered = case.mac is not None or any(outcome in (OPEN, REFUSED) for outcome in case.ports.values())
-    if case.bridge and not answered:
+def _of_network(state: AddressState) -> Reason | None:
+    """No answer came from there: the network in between is the reason."""
+    link = on_link(state.address, state.interfaces)
+    answered = state.mac is not None or any(outcome in (OPEN, REFUSED) for outcome in state.ports.values())
+    if state.bridge and not answered:
         return Reason(
             "container-bridge",
-            f"This is a container on a bridge network ({case.bridge}): multicast and ARP of your LAN do not reach it.",
+            f"This is a container on a bridge network ({state.bridge}): multicast and ARP of your LAN do not reach it.",
             "Run the container with --network host (Docker Compose: network_mode: host).",
         )
     if link is None:
-        return None if answered else _behind_router(case)
+        return None if answered else _behind_router(state)
     if not answered:
         return Reason(
             "no-answer-to-arp",
@@ -139,12 +143,12 @@ def _of_network(case: Case) -> Reason | None:
     return None
 
 
-def _behind_router(case: Case) -> Reason:
-    where = _bare(case.address)
+def _behind_router(state: AddressState) -> Reason:
+    where = _bare(state.address)
     named = next(
-        (text for text in case.scanned if text != "interfaces" and where in ip_network(text, strict=False)), ""
+        (text for text in state.scanned if text != "interfaces" and where in ip_network(text, strict=False)), ""
     )
-    networks = ", ".join(sorted({_network(one) for one in case.interfaces if not one.loopback})) or "none"
+    networks = ", ".join(sorted({_network(one) for one in state.interfaces if not one.loopback})) or "none"
     if not named:
         return Reason(
             "not-on-any-network",
@@ -158,32 +162,32 @@ def _behind_router(case: Case) -> Reason:
     )
 
 
-def _of_device(case: Case) -> Reason:
-    """Somebody is there: what it said is the matter."""
-    opened = [port for port, outcome in case.ports.items() if outcome == OPEN]
+def _of_device(state: AddressState) -> Reason:
+    """A device is there: its answers are the reason."""
+    opened = [port for port, outcome in state.ports.items() if outcome == OPEN]
     closed = any(
         fact.text.startswith("login wanted") or (fact.source == "login" and fact.text.startswith("refused"))
-        for fact in case.facts
+        for fact in state.facts
     )
-    if case.phase is Phase.REFUSED or closed:
-        return _of_login(case, "It wants a login.")
-    if case.phase in (Phase.CANDIDATE, Phase.INSPECTING):
+    if state.phase is Phase.REFUSED or closed:
+        return _of_login(state, "It wants a login.")
+    if state.phase in (Phase.CANDIDATE, Phase.INSPECTING):
         return Reason("being-asked", "It was seen and is being asked now; ask again in some seconds.")
     if not opened:
-        what = "refuses" if REFUSED in case.ports.values() else "does not answer on"
-        ports = ", ".join(str(port) for port in case.ports) or "any"
+        what = "refuses" if REFUSED in state.ports.values() else "does not answer on"
+        ports = ", ".join(str(port) for port in state.ports) or "any"
         return Reason(
             "ports-closed",
-            f"Somebody is there ({case.mac or 'it answers'}), but {what} the ports of cameras ({ports}): RTSP and ONVIF"
-            " are switched off, a firewall is in the way, or it is not a camera.",
+            f"Somebody is there ({state.mac or 'it answers'}), but {what} the ports of cameras ({ports}): RTSP and"
+            " ONVIF are switched off, a firewall is in the way, or it is not a camera.",
             "Switch RTSP and ONVIF on in its settings; for other ports set RTSP_PORT, ONVIF_PORT or HTTP_PORT.",
         )
-    rtsp = [port for port in opened if port in case.rtsp_ports]
-    if rtsp and not case.scan_enabled:
+    rtsp = [port for port in opened if port in state.rtsp_ports]
+    if rtsp and not state.scan_enabled:
         return Reason("scan-off", f"RTSP port {rtsp[0]} is open, but NETWORK_SCAN_ENABLED is off.", "Switch it on.")
-    if not case.onvif_enabled and not rtsp:
+    if not state.onvif_enabled and not rtsp:
         return Reason("onvif-disabled", "It has no RTSP port open, and ONVIF_ENABLED is off.", "Switch it on.")
-    if case.phase is Phase.FOREIGN:
+    if state.phase is Phase.FOREIGN:
         return Reason(
             "not-a-camera",
             f"It was asked and did not answer as a camera (open ports: {_list(opened)}).",

@@ -1,8 +1,9 @@
-"""The running daemon's parts go in; what is well with them and what is not, and what to do about it, comes out."""
+"""The command ``doctor``: checks of the daemon's own parts and of this machine, with advice."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from zope.interface import implementer
@@ -20,28 +21,28 @@ from twisted_detector.operations.host_checks import (
     OK,
     WARN,
     Finding,
-    check_capabilities,
-    check_container,
-    check_descriptors,
-    check_interfaces,
-    check_neighbour_table,
+    check_machine,
 )
 from twisted_detector.outputs.sync.seams import ISyncStatus, TargetPhase
 from twisted_detector.registry.registry import Registry
 from twisted_detector.store.store import Store
 
-#: Clocks that are remembered: more cameras than one machine has.
+#: Cameras whose clock offset is kept: more than one machine has.
 _MAX_CLOCKS = 10_000
 #: Seconds by which a clock may be off before logins fail (WS-UsernameToken windows of 5 s exist).
 _CLOCK_OFF = 5.0
-_FOLLOWERS = "docs/operations/frigate.md and go2rtc.md tell what to do"
+_SYNC_ADVICE = "docs/operations/frigate.md and go2rtc.md tell what to do"
 #: Names that are listed in one finding.
 _MAX_NAMES = 10
 
 
 @implementer(IEventListener)
 class Doctor:
-    """Examines the daemon; a listener of the bus too, for what cameras say of their clocks."""
+    """Handler of ``doctor``. It is a listener of the bus too, for the clock offsets of cameras.
+
+    :param sync_status: state of the synchronisation with Frigate and go2rtc; None: there is none.
+    :param check_host: the checks of this machine.
+    """
 
     def __init__(
         self,
@@ -52,8 +53,8 @@ class Doctor:
         store: Store,
         registry: Registry,
         detector: Detector,
-        following: Callable[[], ISyncStatus | None] = lambda: None,
-        system: Callable[[Sequence[Interface]], Iterator[Finding]] | None = None,
+        sync_status: Callable[[], ISyncStatus | None] = lambda: None,
+        check_host: Callable[[Sequence[Interface]], Iterator[Finding]] = check_machine,
     ) -> None:
         self._config = config
         self._neighbours = neighbours
@@ -61,8 +62,8 @@ class Doctor:
         self._store = store
         self._registry = registry
         self._detector = detector
-        self._following = following
-        self._system = system or of_system
+        self._sync_status = sync_status
+        self._check_host = check_host
         self._clocks: dict[str, float] = {}
 
     def handle(self, event: Event) -> None:
@@ -71,8 +72,8 @@ class Doctor:
             self._clocks[event.camera.id] = event.offset
 
     async def answer(self, _: Mapping[str, Any]) -> Mapping[str, Any]:
-        """All findings, as a document."""
-        return {"findings": [as_document(one) for one in await self.examine()]}
+        """All findings, as JSON values."""
+        return {"findings": [asdict(one) for one in await self.examine()]}
 
     async def examine(self) -> list[Finding]:
         """All checks, in the order in which they should be put right."""
@@ -85,19 +86,19 @@ class Doctor:
             kernel = []
         return [
             *kernel,
-            *self._system(interfaces),
-            self._of_mqtt(),
-            self._of_store(),
-            *self._of_config(),
-            *self._of_sweeps(),
-            *self._of_cameras(),
-            self._of_clocks(),
-            *self._of_followers(),
+            *self._check_host(interfaces),
+            self._check_mqtt(),
+            self._check_store(),
+            *self._check_config(),
+            *self._check_sweeps(),
+            *self._check_cameras(),
+            self._check_clocks(),
+            *self._check_sync(),
         ]
 
-    def _of_mqtt(self) -> Finding:
-        mqtt = self._mqtt.mqtt
-        where = f"{self._config.mqtt_broker or 'the embedded broker'}, port {self._config.mqtt_port}"
+    def _check_mqtt(self) -> Finding:
+        mqtt = self._mqtt.client
+        where = f"{self._config.mqtt.broker or 'the embedded broker'}, port {self._config.mqtt.port}"
         if self._mqtt.state is ConnectionState.CONNECTED:
             return Finding("MQTT", OK, f"connected to {where}")
         return Finding(
@@ -107,25 +108,25 @@ class Doctor:
             "look at MQTT_BROKER, MQTT_PORT, MQTT_USERNAME and the broker's log; messages are kept meanwhile",
         )
 
-    def _of_store(self) -> Finding:
+    def _check_store(self) -> Finding:
         if self._store.degraded:
             return Finding(
                 "store", FAIL, self._store.degraded, "look at STATE_DIR: its owner, its mode, room on the disk"
             )
         return Finding("store", OK, f"{self._store.path}")
 
-    def _of_config(self) -> Iterator[Finding]:
+    def _check_config(self) -> Iterator[Finding]:
         for warning in self._config.warnings:
             yield Finding("configuration", WARN, warning)
         if not self._config.warnings:
             yield Finding("configuration", OK, "no warnings")
-        if not self._config.camera_credentials:
+        if not self._config.inspection.credentials:
             wanting = sum(one.status is Status.AUTH_REQUIRED for one in self._registry.cameras())
             if wanting:
                 text = f"none is configured, and {wanting} cameras want one"
                 yield Finding("logins", WARN, text, "set CAMERA_CREDENTIALS")
 
-    def _of_sweeps(self) -> Iterator[Finding]:
+    def _check_sweeps(self) -> Iterator[Finding]:
         for method, sweep in self._detector.last_sweep.items():
             if sweep.error:
                 yield Finding(f"sweep by {method}", WARN, sweep.error)
@@ -133,7 +134,7 @@ class Doctor:
                 text = f"{sweep.sightings} sightings in {sweep.duration:.1f} s, phase {self._detector.phase}"
                 yield Finding(f"sweep by {method}", OK, text)
 
-    def _of_cameras(self) -> Iterator[Finding]:
+    def _check_cameras(self) -> Iterator[Finding]:
         cameras = self._registry.cameras()
         online = sum(one.status is Status.ONLINE for one in cameras)
         away = [f"{one.id} at {one.address} ({one.status.value})" for one in cameras if not one.online]
@@ -145,7 +146,7 @@ class Doctor:
         else:
             yield Finding("cameras", OK, text)
 
-    def _of_clocks(self) -> Finding:
+    def _check_clocks(self) -> Finding:
         known = {camera.id for camera in self._registry.cameras()}
         off = {one: by for one, by in self._clocks.items() if one in known and abs(by) > _CLOCK_OFF}
         if not off:
@@ -153,23 +154,9 @@ class Doctor:
         shown = ", ".join(f"{one} {by:+.0f} s" for one, by in list(off.items())[:_MAX_NAMES])
         return Finding("clocks of cameras", WARN, f"off: {shown}", "set NTP in the cameras: logins fail by it")
 
-    def _of_followers(self) -> Iterator[Finding]:
-        following = self._following()
-        for one in following.statuses() if following is not None else ():
+    def _check_sync(self) -> Iterator[Finding]:
+        status = self._sync_status()
+        for one in status.statuses() if status is not None else ():
             level = WARN if one.phase in (TargetPhase.AWAY, TargetPhase.REFUSED) or one.reason else OK
             text = f"{one.where}: {one.phase}" + (f": {one.reason}" if one.reason else "")
-            yield Finding(one.name, level, text, _FOLLOWERS if level == WARN else "")
-
-
-def of_system(interfaces: Sequence[Interface]) -> Iterator[Finding]:
-    """What this machine itself allows."""
-    yield from check_interfaces(interfaces)
-    yield check_container([one.address for one in interfaces])
-    yield check_neighbour_table()
-    yield check_descriptors()
-    yield check_capabilities()
-
-
-def as_document(finding: Finding) -> dict[str, str]:
-    """A finding for programs."""
-    return {"name": finding.name, "level": finding.level, "text": finding.text, "advice": finding.advice}
+            yield Finding(one.name, level, text, _SYNC_ADVICE if level == WARN else "")

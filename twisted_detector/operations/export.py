@@ -1,4 +1,4 @@
-"""Cameras and a format go in; the text of a configuration, a list or a table for another program comes out."""
+"""Export of the cameras: configuration of Frigate or go2rtc, JSON, CSV."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from twisted_detector.model import Camera, Candidate, Login
 from twisted_detector.outputs.camera_json import camera_document, public_url
 from twisted_detector.outputs.frigate import document as frigate
 from twisted_detector.outputs.go2rtc import document as go2rtc
-from twisted_detector.outputs.sync.documents import as_text
+from twisted_detector.outputs.sync.documents import serialise
 from twisted_detector.store.store import Store
 
-#: What can be asked for: media type (RFC 9512, 8259, 4180) and the name under which it is saved.
+#: Format → media type (RFC 9512, 8259, 4180) and the name under which it is saved.
 FORMATS = {
     "frigate": ("application/yaml", "frigate-cameras.yml"),
     "go2rtc": ("application/yaml", "go2rtc-streams.yaml"),
@@ -27,7 +27,7 @@ FORMATS = {
 
 _COLUMNS = ("id", "name", "status", "ip", "mac", "manufacturer", "model", "firmware_version", "stream", "codec", "size")
 
-#: A table program takes a cell that begins so for a formula (OWASP, "CSV Injection"); devices choose their names.
+#: A spreadsheet takes a cell that begins so for a formula (OWASP, "CSV Injection"); devices choose their names.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _COMMENT = {
     "frigate": "# Belongs into Frigate's configuration. The logins are variables: FRIGATE_ENV_PATH\n",
@@ -36,21 +36,22 @@ _COMMENT = {
 
 
 def frigate_options(config: Config, *, publish: bool) -> frigate.FrigateOptions:
-    """What the operator decided of Frigate; the current version where that is left to us."""
-    version = "0.17" if config.frigate_version == "auto" else config.frigate_version
-    return frigate.FrigateOptions(version, config.frigate_objects, publish)
+    """Settings for Frigate; its current version where the setting is ``auto``."""
+    version = "0.17" if config.frigate.version == "auto" else config.frigate.version
+    return frigate.FrigateOptions(version, config.frigate.objects, publish)
 
 
 def go2rtc_options(config: Config, *, publish: bool) -> go2rtc.Go2rtcOptions:
-    """What the operator decided of go2rtc."""
-    return go2rtc.Go2rtcOptions(config.go2rtc_prefix, config.go2rtc_onvif, publish)
+    """Settings for go2rtc."""
+    return go2rtc.Go2rtcOptions(config.go2rtc.prefix, config.go2rtc.onvif, publish)
 
 
 def export(
     name: str, cameras: Sequence[Camera], login_of: Callable[[Camera], Login | None], config: Config
 ) -> dict[str, str]:
-    """``text``, ``media_type`` and ``filename``. No login is ever in it, whatever PUBLISH_CREDENTIALS says.
+    """``text``, ``media_type`` and ``filename``. No login is ever in it, whatever PUBLISH_CREDENTIALS is.
 
+    :param name: the format, a key of :data:`FORMATS`.
     :raises RemoteError: there is no such format.
     """
     if name not in FORMATS:
@@ -64,16 +65,20 @@ def export(
         logins = {one.id: login for one in ordered if (login := login_of(one)) is not None}
         document: Mapping[str, Any]
         if name == "frigate":
-            document = frigate.document(frigate.word(ordered, logins, frigate_options(config, publish=False)).entries)
+            document = frigate.configuration(
+                frigate.build(ordered, logins, frigate_options(config, publish=False)).entries
+            )
         else:
-            document = go2rtc.document(go2rtc.word(ordered, logins, go2rtc_options(config, publish=False)).entries)
-        text = _COMMENT[name] + as_text(document, yaml=True)
+            document = go2rtc.configuration(
+                go2rtc.build(ordered, logins, go2rtc_options(config, publish=False)).entries
+            )
+        text = _COMMENT[name] + serialise(document, yaml=True)
     media_type, filename = FORMATS[name]
     return {"text": text, "media_type": media_type, "filename": filename}
 
 
 def _as_csv(cameras: Sequence[Camera]) -> str:
-    import csv  # the daemon is rarely asked for this
+    import csv  # rarely needed by the daemon
 
     out = io.StringIO()
     table = csv.writer(out)
@@ -98,13 +103,13 @@ def _as_csv(cameras: Sequence[Camera]) -> str:
     return out.getvalue()
 
 
-def handler(
+def export_handler(
     cameras: Callable[[], Sequence[Camera]],
     login_of: Callable[[Camera], Login | None],
     config: Config,
     what_would_change: Callable[[], Awaitable[list[str]]],
 ) -> Callable[[Mapping[str, Any]], Awaitable[Mapping[str, Any]]]:
-    """What sits at the desk under ``export``: ``{"format": …}``, for Frigate with ``"diff": true``."""
+    """Handler of the request ``export``: ``{"format": …}``, for Frigate also with ``"diff": true``."""
 
     async def answer(fields: Mapping[str, Any]) -> Mapping[str, Any]:
         name = fields.get("format")
@@ -119,15 +124,15 @@ def handler(
     return answer
 
 
-def login_of(budget: LoginBudget, camera: Camera) -> Login | None:
-    """The login that a camera let in last."""
+def accepted_login(budget: LoginBudget, camera: Camera) -> Login | None:
+    """The login that a camera accepted last."""
     return budget.known_good(
         Candidate(camera.device_id, camera.address, mac=camera.mac, endpoint_reference=camera.endpoint_reference)
     )
 
 
 async def stored_cameras(reactor: Any, config: Config) -> tuple[list[Camera], LoginBudget]:
-    """The cameras of the state directory while no daemon runs, and which of the configured logins each let in.
+    """The cameras of the state directory while no daemon runs, and a budget that knows which login each accepted.
 
     :raises StoreError: the directory cannot be read.
     """
@@ -145,6 +150,6 @@ async def stored_cameras(reactor: Any, config: Config) -> tuple[list[Camera], Lo
                 raise StoreError(store.degraded)
         finally:
             await store.close()
-    budget = LoginBudget(config.camera_credentials, salt=salt, save=lambda key, text: None)
+    budget = LoginBudget(config.inspection.credentials, salt=salt, save=lambda key, text: None)
     budget.restore(saved)
     return cameras, budget

@@ -1,4 +1,4 @@
-"""The parts of the daemon go in; the desk where the command line, the page and the broker ask comes out furnished."""
+"""Registration of the daemon's own request handlers."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from twisted_detector.bus import Bus
 from twisted_detector.config.config import Config
 from twisted_detector.detector.detector import Detector
 from twisted_detector.discovery.rate_limit import PacketRateLimiter
-from twisted_detector.interfaces import INeighbours
+from twisted_detector.interfaces import INeighbours, Parts
 from twisted_detector.mqtt.service import MqttService
 from twisted_detector.operations.commands import MqttCommands
 from twisted_detector.operations.doctor import Doctor
@@ -24,8 +24,8 @@ from twisted_detector.store.cameras import dump_camera
 from twisted_detector.store.store import Store
 
 
-def seat_answers(desk: RequestRouter, reactor: Any, config: Config, parts: Mapping[Any, Any]) -> None:
-    """Seat ``list``, ``why``, ``doctor``, ``status`` and the broker's commands: ``rescan``, ``probe``, ``check``, …
+def register_handlers(router: RequestRouter, reactor: Any, config: Config, parts: Parts) -> None:
+    """Register ``list``, ``why``, ``doctor``, ``status``, and the MQTT commands (``rescan``, ``probe``, ``check``, …).
 
     :param parts: shared parts by interface or class, as plugins get them.
     """
@@ -45,27 +45,27 @@ def seat_answers(desk: RequestRouter, reactor: Any, config: Config, parts: Mappi
         store=parts[Store],
         registry=registry,
         detector=parts[Detector],
-        following=lambda: parts.get(ISyncStatus),
+        sync_status=lambda: parts.get(ISyncStatus),
     )
     parts[Bus].subscribe(doctor)
     why = Why(
         reactor,
         config=config,
         registry=registry,
-        casebook=parts[ObservationLog],
+        observations=parts[ObservationLog],
         neighbours=neighbours,
-        pacer=parts[PacketRateLimiter],
+        rate_limiter=parts[PacketRateLimiter],
     )
-    desk.seat("list", list_cameras)
-    desk.seat("why", why.handle)
-    desk.seat("doctor", doctor.answer)
-    desk.seat("status", status)
+    router.register("list", list_cameras)
+    router.register("why", why.answer)
+    router.register("doctor", doctor.answer)
+    router.register("status", status)
     for name in commands.names:
-        desk.seat(name, _obeyed_by(commands, name))
+        router.register(name, _command_handler(commands, name))
 
 
-def _obeyed_by(commands: MqttCommands, name: str) -> Handler:
-    async def handler(fields: Mapping[str, Any]) -> Mapping[str, Any]:
-        return commands.obey({**fields, "command": name})
+def _command_handler(commands: MqttCommands, name: str) -> Handler:
+    async def handle(fields: Mapping[str, Any]) -> Mapping[str, Any]:
+        return commands.execute({**fields, "command": name})
 
-    return handler
+    return handle

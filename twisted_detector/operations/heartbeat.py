@@ -1,4 +1,4 @@
-"""Heartbeat: publishes the health document."""
+"""Heartbeat: periodic publication of the health document."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from twisted_detector.mqtt.presence import SERVICE
 
 
 class Heartbeat:
-    """Publishes the health document every ``interval`` seconds, and at once when the status changed.
+    """Timer that publishes the health document every ``interval`` seconds, and at once when the status changed.
 
-    :param service: how the document names this service.
-    :param topics: where the document goes (the shared topic and the node's own).
-    :param blocks: gives the parts of the document beyond the fixed ones; ``status`` among them is the overall word.
-    :param publish: takes each message; it may refuse.
+    :param service: name of this service in the document.
+    :param topics: the shared topic and the node's own.
+    :param blocks: the parts of the document beyond the fixed ones; ``status`` among them is the overall status.
+    :param publish: publishes a message; may raise.
     """
 
     log = make_logger()
@@ -48,21 +48,20 @@ class Heartbeat:
         self._monotonic = monotonic
         self._started = monotonic()
         self._last_status = ""
-        self._loop = LoopingCall(self.beat)
+        self._loop = LoopingCall(self.publish)
         self._loop.clock = clock
-        self.beats = 0
 
     def start(self) -> None:
-        """Say it now and from now on."""
+        """Publish now, and then at every interval."""
         self._loop.start(self._interval, now=True)
 
     def stop(self) -> None:
-        """Say no more."""
+        """Publish no more."""
         if self._loop.running:
             self._loop.stop()
 
     def document(self) -> dict[str, Any]:
-        """The health document as it stands now."""
+        """The health document of this moment."""
         return {
             "node_id": self._node_id,
             "service": self._service,
@@ -72,20 +71,19 @@ class Heartbeat:
             **self._blocks(),
         }
 
-    def beat(self) -> None:
-        """Publish the document; what goes wrong is logged, and the heart goes on beating."""
+    def publish(self) -> None:
+        """Publish the document; a failure is logged and does not end the timer."""
         try:
             document = self.document()
             payload = encode(document)
             for topic in self._topics:
                 self._publish(Message(topic, payload, retain=True, priority=Priority.STATE))
             self._last_status = str(document.get("status", ""))
-            self.beats += 1
         except Exception:
             self.log.failure("The health document could not be published")
 
-    def status_may_have_changed(self) -> None:
-        """Publish at once when the overall status is another than was said last."""
+    def publish_if_changed(self) -> None:
+        """Publish now if the overall status is another than was published last."""
         if not self._loop.running:
             return
         try:
@@ -94,4 +92,4 @@ class Heartbeat:
             self.log.failure("The status could not be looked at")
             return
         if status != self._last_status:
-            self.beat()
+            self.publish()

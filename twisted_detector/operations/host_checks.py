@@ -1,4 +1,4 @@
-"""This machine goes in, by its files; what hinders a search for cameras on it, and what to do about it, comes out.
+"""Checks of this machine: what hinders the discovery of cameras on it, and what to do about it.
 
 Nothing here needs the daemon to run. Sources: capabilities(7), arp(7) (gc_thresh), proc(5).
 """
@@ -29,7 +29,11 @@ _CONTAINER_FILES = ("/.dockerenv", "/run/.containerenv")
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One check: ``OK``, ``WARN`` or ``FAIL``, what was found, and what to do about it."""
+    """Result of one check.
+
+    :ivar level: ``OK``, ``WARN`` or ``FAIL``.
+    :ivar text: what was found; ``advice``: what to do about it, or "".
+    """
 
     name: str
     level: str
@@ -37,8 +41,20 @@ class Finding:
     advice: str = ""
 
 
-#: Gives a file's text, or "" when it cannot be read.
+#: Text of a file, or "" when it cannot be read.
 ReadText = Callable[[str], str]
+
+
+def check_machine(interfaces: Sequence[Interface]) -> Iterator[Finding]:
+    """All checks of this machine.
+
+    :param interfaces: those of this machine that are up.
+    """
+    yield from check_interfaces(interfaces)
+    yield check_container([one.address for one in interfaces])
+    yield check_neighbour_table()
+    yield check_descriptors()
+    yield check_capabilities()
 
 
 def read_text(path: str) -> str:
@@ -49,10 +65,14 @@ def read_text(path: str) -> str:
         return ""
 
 
-def bridge(addresses: Sequence[str], *, exists: Callable[[str], bool] = lambda path: Path(path).exists()) -> str:
-    """Why this is taken for a container on a bridge network of its own, or "".
+def _exists(path: str) -> bool:
+    return Path(path).exists()
 
-    A container on the host's network has the host's addresses, and is none of our concern.
+
+def bridge_reason(addresses: Sequence[str], *, exists: Callable[[str], bool] = _exists) -> str:
+    """Why this machine is taken for a container on a bridge network of its own, or "".
+
+    :param addresses: those of this machine. A container on the host's network has the host's, and is no bridge.
     """
     marker = next((path for path in _CONTAINER_FILES if exists(path)), "")
     outside = [text for text in addresses if not ip_address(text).is_loopback]
@@ -62,9 +82,9 @@ def bridge(addresses: Sequence[str], *, exists: Callable[[str], bool] = lambda p
     return ""
 
 
-def check_container(addresses: Sequence[str], *, exists: Callable[[str], bool] | None = None) -> Finding:
+def check_container(addresses: Sequence[str], *, exists: Callable[[str], bool] = _exists) -> Finding:
     """Whether this is a container that its LAN does not reach."""
-    why = bridge(addresses) if exists is None else bridge(addresses, exists=exists)
+    why = bridge_reason(addresses, exists=exists)
     if not why:
         return Finding("container", OK, "not a container on a bridge network")
     return Finding(

@@ -1,4 +1,4 @@
-"""Nothing goes in; what this process costs now comes out: processor time, memory, descriptors, reactor lag."""
+"""Measurement of this process: processor time, memory, descriptors, reactor lag."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def percentile(ordered: list[float], share: float) -> float:
 
 
 class ReactorLag:
-    """How late the reactor calls: a call every half second, compared with when it was due.
+    """Probe of the reactor's lateness: one call every half second, compared with the time at which it was due.
 
     :param monotonic: seconds that never jump.
     """
@@ -36,12 +36,12 @@ class ReactorLag:
         self._next: IDelayedCall | None = None
 
     def start(self) -> None:
-        """Begin to measure."""
+        """Start to measure."""
         if self._next is None:
             self._wait()
 
     def stop(self) -> None:
-        """End it."""
+        """Stop to measure."""
         if self._next is not None:
             self._next.cancel()
             self._next = None
@@ -67,7 +67,7 @@ class ReactorLag:
 
 
 class ProcessStats:
-    """What the process uses. ``cpu_percent`` is of one core, since the call before."""
+    """Meter of what the process uses. ``cpu_percent`` is of one core, since the last :meth:`document`."""
 
     def __init__(self, monotonic: Callable[[], float]) -> None:
         self._monotonic = monotonic

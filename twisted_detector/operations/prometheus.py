@@ -1,4 +1,4 @@
-"""The blocks of the health document go in; the same figures in Prometheus' text format come out.
+"""Exporter of the health document's figures in Prometheus' text format.
 
 Names follow Prometheus' rules: base units (seconds, bytes), ``_total`` for counters, one unit a metric.
 https://prometheus.io/docs/practices/naming/
@@ -24,7 +24,7 @@ STATUSES = ("online", "offline", "stream_error", "auth_required", "busy")
 MAX_COUNTS = 64
 
 _MILLI = 1e-3
-#: How the methods name a high-water mark.
+#: Prefix of a high-water mark in the counts of a discovery method.
 _PEAK = "most_"
 
 #: name → (help, key of the ``mqtt`` block)
@@ -47,9 +47,9 @@ _MQTT_GAUGES = {
 
 
 class Metrics:
-    """What a scrape of ``/metrics`` gets.
+    """Registry of all metrics, for the scrapes of ``/metrics``.
 
-    :param blocks: gives the blocks of the health document as they are now (:class:`LoopReport`).
+    :param blocks: the blocks of the health document of this moment (:meth:`HealthReport.blocks`).
     """
 
     content_type = CONTENT_TYPE_LATEST
@@ -67,17 +67,17 @@ class Metrics:
 
 
 class _Blocks:
-    """A collector for prometheus_client: looks at the blocks whenever it is asked."""
+    """Collector for prometheus_client: reads the blocks at each scrape."""
 
     def __init__(self, blocks: Callable[[], Mapping[str, Any]]) -> None:
         self._blocks = blocks
 
     def describe(self) -> Iterable[Metric]:
-        """Nothing: the registry must not ask the daemon before it stands."""
+        """Nothing: the blocks must not be read before the daemon has started."""
         return ()
 
     def collect(self) -> Iterator[Metric]:
-        """Every family, from one look at the blocks."""
+        """Every family, from one reading of the blocks."""
         blocks = self._blocks()
         yield InfoMetricFamily("camdetect", "The daemon", {"version": __version__})
         yield from _mqtt(blocks["mqtt"])

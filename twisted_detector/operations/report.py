@@ -1,4 +1,4 @@
-"""The parts of the daemon go in; the blocks of the health document that tell about them come out."""
+"""Reader of the daemon's state for the health document, the page and the metrics."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections import Counter
 from typing import Any
 
 from twisted_detector.detector.detector import Detector
-from twisted_detector.detector.examiner import InspectionRunner
+from twisted_detector.detector.inspection_runner import InspectionRunner
 from twisted_detector.detector.work_queue import WorkQueue
 from twisted_detector.discovery.rate_limit import PacketRateLimiter
 from twisted_detector.model.encoding import rfc3339
@@ -16,31 +16,31 @@ from twisted_detector.registry.registry import Registry
 
 
 class HealthReport:
-    """Looks at the parts whenever it is asked; owns nothing."""
+    """Blocks of the health document; read from the parts at each call, nothing is kept."""
 
     def __init__(
         self,
         *,
         registry: Registry,
         detector: Detector,
-        examiner: InspectionRunner,
+        runner: InspectionRunner,
         inspections: WorkQueue,
         mqtt: MqttService,
         lag: ReactorLag,
-        resources: ProcessStats,
-        pacer: PacketRateLimiter,
+        process_stats: ProcessStats,
+        rate_limiter: PacketRateLimiter,
     ) -> None:
         self._registry = registry
         self._detector = detector
-        self._examiner = examiner
+        self._runner = runner
         self._inspections = inspections
         self._mqtt = mqtt
         self._lag = lag
-        self._resources = resources
-        self._pacer = pacer
+        self._process_stats = process_stats
+        self._rate_limiter = rate_limiter
 
     def status(self) -> tuple[str, str]:
-        """The overall word, and the reason when it is not ``online``."""
+        """The overall status, and the reason when it is not ``online``."""
         degraded = self._mqtt.degraded
         return ("degraded", degraded) if degraded else ("online", "")
 
@@ -58,7 +58,7 @@ class HealthReport:
                 "offline_cameras": by_status["offline"],
                 "by_status": dict(by_status),
                 "devices": len(self._registry.devices()),
-                "inspections": dict(self._examiner.counts),
+                "inspections": dict(self._runner.counts),
                 "inspections_waiting": self._inspections.depth,
                 "inspection_faults": self._inspections.failures,
                 "refused_devices": self._registry.refused_devices,
@@ -76,7 +76,7 @@ class HealthReport:
             "mqtt": self._mqtt.document(),
             "discovery": self.discovery(),
             "reactor": {"lag_ms": self._lag.document()},
-            "resources": self._resources.document(),
+            "resources": self._process_stats.document(),
         }
 
     def discovery(self) -> dict[str, Any]:
@@ -95,7 +95,7 @@ class HealthReport:
                 }
                 for method, sweep in self._detector.last_sweep.items()
             },
-            "packets_sent": self._pacer.packets,
-            "looking": self._pacer.document(),
+            "packets_sent": self._rate_limiter.packets,
+            "looking": self._rate_limiter.document(),
             "methods": self._detector.method_counts(),
         }

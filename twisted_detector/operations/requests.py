@@ -1,7 +1,4 @@
-"""A request by name with its fields goes in; its answer, as plain JSON values, comes out: one desk for all who ask.
-
-The control socket, the web API and the commands from the broker ask the same desk, so each thing is answered one way.
-"""
+"""Router of requests by name; the control socket, the web API and the MQTT commands share one, and so their answers."""
 
 from __future__ import annotations
 
@@ -10,32 +7,33 @@ from typing import Any
 
 from twisted_detector.errors import LocalError, RemoteError
 
-#: Obeys one request: its fields come in, the fields of the answer come out. Raises RemoteError for what it refuses.
+#: Handler of one request: from its fields to the fields of the answer, plain JSON values both. Raises RemoteError for
+#: what it refuses.
 Handler = Callable[[Mapping[str, Any]], Awaitable[Mapping[str, Any]]]
 
 
 class RequestRouter:
-    """Who answers what.
+    """Table of the handlers.
 
-    :ivar handlers: handler by name of the request; grows when :meth:`seat` is called.
+    :ivar handlers: handler by name of the request; grows when :meth:`register` is called.
     """
 
     def __init__(self) -> None:
         self.handlers: dict[str, Handler] = {}
 
-    def seat(self, name: str, handler: Handler) -> None:
-        """From now on ``handler`` answers ``name``.
+    def register(self, name: str, handler: Handler) -> None:
+        """From now on requests of this name go to ``handler``.
 
-        :raises LocalError: somebody does already.
+        :raises LocalError: the name has a handler already.
         """
         if name in self.handlers:
             raise LocalError("two handlers for one request", shown=name)
         self.handlers[name] = handler
 
-    async def ask(self, name: str, fields: Mapping[str, Any]) -> Mapping[str, Any]:
+    async def dispatch(self, name: str, fields: Mapping[str, Any]) -> Mapping[str, Any]:
         """The answer to one request.
 
-        :raises RemoteError: nobody answers that, or the request is refused.
+        :raises RemoteError: there is no handler of that name, or it refuses the request.
         """
         handler = self.handlers.get(name)
         if handler is None:

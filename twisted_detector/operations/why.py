@@ -1,4 +1,4 @@
-"""An address goes in; what was seen and asked there, what is there now and the likely reason come out."""
+"""The command ``why``: why an address is not shown as a camera, from the observations and from new probes."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from twisted_detector.discovery.sweep.connector import EpollConnector, Outcome, 
 from twisted_detector.discovery.sweep.ports import RTSP_PORTS, ports_to_try
 from twisted_detector.errors import CamdetectError, RemoteError
 from twisted_detector.interfaces import INeighbours
-from twisted_detector.model.addresses import canonical_address
+from twisted_detector.model.addresses import Exclusions, canonical_address
 from twisted_detector.model.encoding import rfc3339
-from twisted_detector.operations.diagnosis import REFUSED, SILENT, UNREACHABLE, Case, Reason, diagnose, on_link
-from twisted_detector.operations.host_checks import bridge as container_bridge
+from twisted_detector.operations.diagnosis import REFUSED, SILENT, UNREACHABLE, AddressState, Reason, diagnose, on_link
+from twisted_detector.operations.host_checks import bridge_reason as container_bridge
 from twisted_detector.registry.observations import ObservationLog
 from twisted_detector.registry.registry import Registry
 
 #: Seconds for a connection that is not answered: a lost SYN is sent again after one.
-PATIENCE = 1.5
+CONNECT_SECONDS = 1.5
 
 #: The sweep leaves it out, but ONVIF is asked for there.
 _MORE_PORTS = (8080,)
 
-_WORDS = {
+_OUTCOME_TEXTS = {
     Outcome.OPEN: "open",
     Outcome.REFUSED: REFUSED,
     Outcome.UNREACHABLE: UNREACHABLE,
@@ -38,10 +38,10 @@ _WORDS = {
 
 
 class Why:
-    """Answers for the running daemon. It looks once more itself: ARP, and one connection to each usual port.
+    """Handler of ``why`` in the running daemon. It probes the address: ARP, and one connection to each usual port.
 
-    :param pacer: says when something may be sent; shared with all others that send.
-    :param bridge: tells from this machine's addresses why it is taken for a container on a bridge, or "".
+    :param rate_limiter: shared by all parts that send.
+    :param bridge: why this machine, by its addresses, is taken for a container on a bridge, or "".
     """
 
     def __init__(
@@ -50,9 +50,9 @@ class Why:
         *,
         config: Config,
         registry: Registry,
-        casebook: ObservationLog,
+        observations: ObservationLog,
         neighbours: INeighbours,
-        pacer: PacketRateLimiter | None = None,
+        rate_limiter: PacketRateLimiter | None = None,
         bridge: Callable[[Sequence[str]], str] = container_bridge,
         make_connector: Callable[[Any], TcpConnector] = EpollConnector,
     ) -> None:
@@ -60,26 +60,28 @@ class Why:
         self._clock: IReactorTime = reactor
         self._config = config
         self._registry = registry
-        self._casebook = casebook
+        self._observations = observations
         self._neighbours = neighbours
-        self._pacer = pacer
+        self._rate_limiter = rate_limiter
         self._bridge = bridge
         self._make_connector = make_connector
 
-    async def handle(self, request: Mapping[str, Any]) -> Mapping[str, Any]:
-        """``address`` of the request. :raises RemoteError: it is none."""
+    async def answer(self, request: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The answer for the field ``address``.
+
+        :raises RemoteError: it is no address.
+        """
         text = request.get("address")
         if not isinstance(text, str):
             raise RemoteError("why wants an address")
         address = canonical_address(text)
-        case = await self._case(address)
-        reason = diagnose(case)
+        state = await self._probe(address)
         return {
             "address": address,
-            "network": _network(case),
-            "mac": case.mac,
-            "ports": {str(port): outcome for port, outcome in case.ports.items()},
-            "phase": case.phase.value if case.phase else None,
+            "network": _network(state),
+            "mac": state.mac,
+            "ports": {str(port): outcome for port, outcome in state.ports.items()},
+            "phase": state.phase.value if state.phase else None,
             "facts": [
                 {
                     "first_at": rfc3339(fact.first_at),
@@ -88,29 +90,29 @@ class Why:
                     "text": fact.text,
                     "times": fact.times,
                 }
-                for fact in case.facts
+                for fact in state.facts
             ],
             "cameras": [
                 {"id": one.id, "status": one.status.value, "reason": one.reason, "name": one.name}
-                for one in case.cameras
+                for one in state.cameras
             ],
-            "reason": _document(reason),
+            "reason": _reason_document(diagnose(state)),
         }
 
-    async def _case(self, address: str) -> Case:
+    async def _probe(self, address: str) -> AddressState:
         try:
             interfaces = await self._neighbours.interfaces()
         except CamdetectError:
             interfaces = ()
         config = self._config
-        excluded = any(_within(address, text) for text in config.scan_exclude)
+        excluded = address in Exclusions(config.discovery.scan_exclude)
         mac = None
         ports: dict[int, str] = {}
         own = any(one.address == address for one in interfaces)
         if not excluded and not own:
             found = await self._neighbours.mac_of(address)
             mac = str(found) if found else None
-            # Nobody asks a whole LAN for its MAC through a router, and nobody connects where ARP is not answered.
+            # Behind a router there is no ARP to ask; on a link, no answer to ARP means that no connection can succeed.
             if mac is not None or on_link(address, interfaces) is None or ip_address(address).is_loopback:
                 ports = await self._try_ports(address)
         key = self._registry.key_at(address)
@@ -120,20 +122,20 @@ class Why:
             for one in self._registry.cameras()
             if one.address != address and any(old == address for old, _ in one.ip_history)
         ]
-        return Case(
+        return AddressState(
             address=address,
             interfaces=interfaces,
             mac=mac,
             ports=ports,
-            rtsp_ports=(*RTSP_PORTS, config.rtsp_port),
-            facts=self._casebook.facts(address),
+            rtsp_ports=(*RTSP_PORTS, config.discovery.rtsp_port),
+            facts=self._observations.observations_of(address),
             cameras=cameras,
             phase=self._registry.phase(key) if key is not None else None,
-            scanned=config.scan_networks,
-            excluded=config.scan_exclude,
-            logins=len(config.camera_credentials),
-            onvif_enabled=config.onvif_enabled,
-            scan_enabled=config.network_scan_enabled,
+            scanned=config.discovery.scan_networks,
+            excluded=config.discovery.scan_exclude,
+            logins=len(config.inspection.credentials),
+            onvif_enabled=config.discovery.onvif_enabled,
+            scan_enabled=config.discovery.network_scan_enabled,
             bridge=self._bridge([one.address for one in interfaces]),
             moved_to=before[0].address if before and mac is None else "",
         )
@@ -143,18 +145,20 @@ class Why:
         if ":" in address:
             return {}
         config = self._config
-        wanted = ports_to_try((*_MORE_PORTS, config.rtsp_port, config.onvif_port, config.http_port))
+        wanted = ports_to_try(
+            (*_MORE_PORTS, config.discovery.rtsp_port, config.discovery.onvif_port, config.discovery.http_port)
+        )
         found: dict[int, str] = dict.fromkeys(wanted, SILENT)
         connector = self._make_connector(self._reactor)
 
         async def attempt(port: int) -> None:
-            if self._pacer is not None:
-                await self._pacer.turn(by="why.connect", packets=2)
+            if self._rate_limiter is not None:
+                await self._rate_limiter.acquire(by="why.connect", packets=2)
             ended: Deferred[Outcome] = Deferred()
             connector.connect(address, port, ended.callback)
-            ended.addTimeout(PATIENCE, self._clock)
+            ended.addTimeout(CONNECT_SECONDS, self._clock)
             with suppress(DeferredTimeout):
-                found[port] = _WORDS[await ended]
+                found[port] = _OUTCOME_TEXTS[await ended]
 
         try:
             await DeferredList([Deferred.fromCoroutine(attempt(port)) for port in wanted], consumeErrors=True)
@@ -163,17 +167,12 @@ class Why:
         return found
 
 
-def _document(reason: Reason) -> dict[str, str]:
-    return {"word": reason.word, "text": reason.text, "advice": reason.advice}
+def _reason_document(reason: Reason) -> dict[str, str]:
+    return {"word": reason.code, "text": reason.text, "advice": reason.advice}
 
 
-def _network(case: Case) -> str | None:
-    link = on_link(case.address, case.interfaces)
+def _network(state: AddressState) -> str | None:
+    link = on_link(state.address, state.interfaces)
     if link is None:
         return None
     return f"{link.name} {ip_network((link.address, link.prefix_length), strict=False)}"
-
-
-def _within(address: str, text: str) -> bool:
-    network, where = ip_network(text, strict=False), ip_address(address.partition("%")[0])
-    return where.version == network.version and where in network

@@ -1,1 +1,1 @@
-"""Words events for each consumer, and keeps Frigate and go2rtc in step; one sub-package a consumer."""
+"""Messages for each consumer, from events; Frigate and go2rtc are kept in step. One sub-package for each consumer."""

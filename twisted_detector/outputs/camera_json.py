@@ -1,4 +1,4 @@
-"""Cameras go in; the JSON objects by which every topic, page and export describes them come out."""
+"""Cameras go in; the JSON objects of every topic, page and export come out."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _SECRET = re.compile(
 
 
 def public_url(url: str) -> str:
-    """A URL as it may be told to everybody: without the user and the password, wherever vendors put them."""
+    """A URL as it may be published: without the user and the password, wherever vendors put them."""
     return _SECRET.sub(r"\1***", without_login(url))
 
 
@@ -42,7 +42,7 @@ def stream_document(stream: Stream) -> dict[str, Any]:
 
 
 def evidence_document(evidence: Evidence) -> dict[str, Any]:
-    """One identifier with who said it and when."""
+    """One identifier, with its source and its time."""
     return {
         "kind": str(evidence.kind),
         "value": evidence.value,

@@ -1,4 +1,4 @@
-"""Events go in; each output words them, and its messages go to the publisher."""
+"""Dispatcher of events to outputs: what each output makes of an event is published."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from twisted_detector.model import Message
 
 @implementer(IEventListener)
 class OutputDispatcher:
-    """Lets every output word every event; an output that fails hurts no other.
+    """Gives every event to every output; an output that fails does not hinder another.
 
     :ivar refused: messages that the publisher did not take, by kind of error.
     """
@@ -34,20 +34,20 @@ class OutputDispatcher:
         for output in self._outputs:
             try:
                 for message in output.messages(event):
-                    self._say(message)
+                    self._send(message)
             except Exception:
                 self.log.failure("Output {output} failed on {event}", output=output.name, event=type(event).__name__)
 
-    def _say(self, message: Message) -> None:
+    def _send(self, message: Message) -> None:
         try:
-            said = self._publish(message)
+            sending = self._publish(message)
         except Stopped:
-            # What happens during a stop is told by nobody any more.
+            # Nothing is published any more of what happens during a stop.
             self.refused["Stopped"] += 1
             return
         except PublishError as error:
             self.refused[type(error).__name__] += 1
             self.log.warn("{topic} was not taken: {error}", topic=message.topic, error=str(error))
             return
-        # What happened to it later is the outbox's to count and to tell.
-        said.addErrback(lambda failure: failure.trap(PublishError) and None)
+        # What happens to it later is the outbox's to count and to report.
+        sending.addErrback(lambda failure: failure.trap(PublishError) and None)

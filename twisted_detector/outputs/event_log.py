@@ -1,105 +1,26 @@
-"""Events go in; one line of the log for each comes out, for the person who watches the daemon work."""
+"""Log of events: one line for each, for the person who watches the daemon work."""
 
 from __future__ import annotations
 
 from txaio.tx import make_logger
 from zope.interface import implementer
 
-from twisted_detector.events import (
-    CameraDiscovered,
-    CameraForgotten,
-    CameraMoved,
-    CameraOffline,
-    CameraOnline,
-    CameraRestored,
-    CameraTrouble,
-    ClockSkewed,
-    CredentialRefused,
-    DevicesMerged,
-    DeviceSplit,
-    Event,
-    IdentityConflict,
-    SweepFinished,
-)
+from twisted_detector import events
 from twisted_detector.interfaces import IEventListener
 from twisted_detector.model import Camera, Stream
 
 
 @implementer(IEventListener)
 class EventLog:
-    """Tells what happened in plain words. No login is ever part of it."""
+    """Writes events to the log in plain words. No login is ever part of a line."""
 
     log = make_logger()
 
-    def handle(self, event: Event) -> None:
+    def handle(self, event: events.Event) -> None:
         """See :class:`IEventListener`."""
-        if isinstance(event, CameraOnline):
-            self.log.info("{camera} is online: {streams}", camera=_name(event.camera), streams=_streams(event.camera))
-        elif isinstance(event, CameraDiscovered):
-            self.log.info(
-                "Found {camera} at {address} by {methods}",
-                camera=_name(event.camera),
-                address=event.camera.address,
-                methods=", ".join(event.camera.methods),
-            )
-        elif isinstance(event, CameraMoved):
-            self.log.info(
-                "{camera} moved from {old} to {new}",
-                camera=_name(event.camera),
-                old=event.old_address,
-                new=event.new_address,
-            )
-        elif isinstance(event, CameraOffline | CameraTrouble):
-            self.log.warn(
-                "{camera} at {address}: {status}, {reason}",
-                camera=_name(event.camera),
-                address=event.camera.address,
-                status=event.camera.status.value,
-                reason=event.reason or "no reason given",
-            )
-        else:
-            self._rarely(event)
-
-    def _rarely(self, event: Event) -> None:
-        if isinstance(event, CredentialRefused):
-            self.log.warn(
-                "{camera} at {address} refused {logins}: {reason}",
-                camera=_name(event.camera),
-                address=event.camera.address,
-                logins=", ".join(event.logins),
-                reason=event.reason,
-            )
-        elif isinstance(event, ClockSkewed):
-            self.log.warn(
-                "The clock of {camera} is {offset:+.0f} s off ours", camera=_name(event.camera), offset=event.offset
-            )
-        elif isinstance(event, IdentityConflict):
-            self.log.warn(
-                "{camera} and {other} both claim {kind} {value}: it is believed of neither",
-                camera=_name(event.camera),
-                other=event.other_device_id,
-                kind=event.kind,
-                value=event.value,
-            )
-        elif isinstance(event, DevicesMerged):
-            self.log.warn(
-                "{camera} and {other} are one device: {reason}",
-                camera=_name(event.camera),
-                other=event.merged_device_id or "a device that was not published",
-                reason=event.reason,
-            )
-        elif isinstance(event, DeviceSplit):
-            self.log.warn(
-                "{camera} was two devices, the other is {other}: {reason}",
-                camera=_name(event.camera),
-                other=event.other_device_id,
-                reason=event.reason,
-            )
-        elif isinstance(event, CameraForgotten):
-            self.log.info("{camera} is forgotten", camera=_name(event.camera))
-        elif isinstance(event, CameraRestored):
-            self.log.debug("{camera} is known from before", camera=_name(event.camera))
-        elif isinstance(event, SweepFinished):
+        if isinstance(event, events.CameraEvent):
+            self._handle_camera(event, _name(event.camera), event.camera.address)
+        elif isinstance(event, events.SweepFinished):
             self.log.debug(
                 "Sweep by {method}: {sightings} sightings in {duration:.2f} s",
                 method=event.method,
@@ -107,12 +28,60 @@ class EventLog:
                 duration=event.duration,
             )
 
+    def _handle_camera(self, event: events.CameraEvent, camera: str, address: str) -> None:
+        match event:
+            case events.CameraOnline():
+                self.log.info("{camera} is online: {streams}", camera=camera, streams=_streams(event.camera))
+            case events.CameraDiscovered():
+                methods = ", ".join(event.camera.methods)
+                self.log.info(
+                    "Found {camera} at {address} by {methods}", camera=camera, address=address, methods=methods
+                )
+            case events.CameraMoved(old_address=old, new_address=new):
+                self.log.info("{camera} moved from {old} to {new}", camera=camera, old=old, new=new)
+            case events.CameraOffline(reason=reason) | events.CameraTrouble(reason=reason):
+                self.log.warn(
+                    "{camera} at {address}: {status}, {reason}",
+                    camera=camera,
+                    address=address,
+                    status=event.camera.status.value,
+                    reason=reason or "no reason given",
+                )
+            case events.CredentialRefused(logins=logins, reason=reason):
+                self.log.warn(
+                    "{camera} at {address} refused {logins}: {reason}",
+                    camera=camera,
+                    address=address,
+                    logins=", ".join(logins),
+                    reason=reason,
+                )
+            case events.ClockSkewed(offset=offset):
+                self.log.warn("The clock of {camera} is {offset:+.0f} s off ours", camera=camera, offset=offset)
+            case events.IdentityConflict(other_device_id=other):
+                self.log.warn(
+                    "{camera} and {other} both claim {kind} {value}: it is believed of neither",
+                    camera=camera,
+                    other=other,
+                    kind=event.kind,
+                    value=event.value,
+                )
+            case events.DevicesMerged(merged_device_id=merged, reason=reason):
+                other = merged or "a device that was not published"
+                self.log.warn(
+                    "{camera} and {other} are one device: {reason}", camera=camera, other=other, reason=reason
+                )
+            case events.DeviceSplit(other_device_id=other, reason=reason):
+                text = "{camera} was two devices, the other is {other}: {reason}"
+                self.log.warn(text, camera=camera, other=other, reason=reason)
+            case events.CameraForgotten():
+                self.log.info("{camera} is forgotten", camera=camera)
+            case events.CameraRestored():
+                self.log.debug("{camera} is known from before", camera=camera)
+
 
 def _name(camera: Camera) -> str:
-    words = [camera.id]
-    if camera.name or camera.model:
-        words.append(f"({camera.name or camera.model})")
-    return " ".join(words)
+    title = camera.name or camera.model
+    return f"{camera.id} ({title})" if title else camera.id
 
 
 def _streams(camera: Camera) -> str:

@@ -1,11 +1,12 @@
-"""A camera goes in; which stream is recorded and which is looked at, under which names and URLs, comes out."""
+"""A camera goes in; the streams to record and to detect on, their names and their URLs come out."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from hashlib import blake2b
+from typing import Any
 from urllib.parse import quote
 
 from twisted_detector.model import Camera, Login, Secret, Stream
@@ -26,8 +27,8 @@ _SAFE = "/?&=:;!$'()*+,%~-._#[]"
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
-    """The stream to record and the one to look at; the same where there is only one."""
+class StreamChoice:
+    """The stream to record and the one to detect on; the same where there is only one."""
 
     main: Stream
     sub: Stream
@@ -37,7 +38,7 @@ class Choice:
         return self.main is self.sub
 
 
-def choose(camera: Camera) -> Choice | None:
+def choose_streams(camera: Camera) -> StreamChoice | None:
     """Main: the largest picture. Sub: the largest that a detector can use, else the smallest.
 
     Decided by what the streams are, never by whether they play just now: a camera that is away for a minute must not
@@ -45,8 +46,8 @@ def choose(camera: Camera) -> Choice | None:
     """
     if not camera.last_validated:
         return None
-    told = [one for one in camera.streams if _RTSP.fullmatch(one.url) and not any(c.isspace() for c in one.url)]
-    known = [one for one in told if one.codec] or told
+    rtsp = [one for one in camera.streams if _RTSP.fullmatch(one.url) and not any(c.isspace() for c in one.url)]
+    known = [one for one in rtsp if one.codec] or rtsp
     usable = [one for one in known if one.codec.upper() in _VIDEO] or known
     if not usable:
         return None
@@ -59,7 +60,7 @@ def choose(camera: Camera) -> Choice | None:
         sub = min((one for one in others if 0 < _area(one) < _area(main)), key=_area, default=main)
         if sub is main and others and not _area(main):
             sub = others[-1]  # nothing is known of any: devices name the smallest one last
-    return Choice(main, sub)
+    return StreamChoice(main, sub)
 
 
 def _area(stream: Stream) -> int:
@@ -76,7 +77,7 @@ def consumer_name(camera_id: str) -> str:
     return f"{re.sub('[^a-z0-9_-]', '-', camera_id.lower())}-{_digest(camera_id)}"
 
 
-def variable(prefix: str, camera_id: str, what: str) -> str:
+def variable_name(prefix: str, camera_id: str, what: str) -> str:
     """The name of an environment variable: ``FRIGATE_240000000001_PASSWORD``; different for different cameras."""
     if _PLAIN_ID.fullmatch(camera_id):
         return f"{prefix}_{camera_id.upper()}_{what}"
@@ -88,47 +89,67 @@ def _digest(text: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Spelling:
-    """How one program wants secrets in its configuration.
+class StreamDocument:
+    """Our entries in one program's configuration, by name, and the variables that they refer to."""
+
+    entries: Mapping[str, Any]
+    variables: Mapping[str, Secret]
+
+
+@dataclass(frozen=True, slots=True)
+class SecretSyntax:
+    """Syntax in which one program takes secrets in its configuration.
 
     :ivar prefix: of the variables' names.
-    :ivar refer: a variable's name → how the configuration refers to it.
+    :ivar reference: a variable's name → the reference to it in the configuration.
     :ivar login: a login → its name and its password as the variables' values.
     :ivar literal: a value → how it is written into the configuration itself (where credentials are published).
     """
 
     prefix: str
-    refer: Callable[[str], str]
+    reference: Callable[[str], str]
     login: Callable[[Login], tuple[str, str]]
     literal: Callable[[str], str] = str
 
 
-def told_url(
-    stream: Stream, camera: Camera, role: str, login: Login | None, spelling: Spelling, *, published: bool
-) -> tuple[str, dict[str, Secret]]:
-    """A stream's URL as it is told, and the variables that it refers to with their values.
+class SecretPlacer:
+    """Writer of the secrets of one document: as references to variables, or literally where they are published.
 
-    :param role: ``MAIN`` or ``SUB``, for the name of a variable.
     :param published: write the secrets themselves; then there are no variables.
+    :ivar variables: the values of those that were referred to, by name.
     """
-    match = _RTSP.fullmatch(without_login(stream.url))
-    if match is None:
-        return "", {}
-    scheme, authority, rest = match.groups()
-    secrets: dict[str, Secret] = {}
 
-    def place(what: str, value: str) -> str:
-        if published:
-            return spelling.literal(value)
-        name = variable(spelling.prefix, camera.id, what)
-        secrets[name] = Secret(value)
-        return spelling.refer(name)
+    def __init__(self, syntax: SecretSyntax, *, published: bool) -> None:
+        self._syntax = syntax
+        self._published = published
+        self.variables: dict[str, Secret] = {}
 
-    user = ""
-    if login is not None:
-        name, password = spelling.login(login)
-        user = f"{place('USER', name)}:{place('PASSWORD', password)}@"
-    quoted = quote(rest, safe=_SAFE)
-    if public_url(scheme + authority + rest) != scheme + authority + rest:
-        quoted = place(f"{role}_PATH", quoted)
-    return f"{scheme.lower()}{user}{authority}{quoted}", secrets
+    def place(self, camera: Camera, what: str, value: str) -> str:
+        """What stands for ``value`` in the configuration. :param what: for the name of the variable."""
+        if self._published:
+            return self._syntax.literal(value)
+        name = variable_name(self._syntax.prefix, camera.id, what)
+        self.variables[name] = Secret(value)
+        return self._syntax.reference(name)
+
+    def user_info(self, camera: Camera, login: Login | None) -> str:
+        """``user:password@`` of a URL; "" for no login."""
+        if login is None:
+            return ""
+        name, password = self._syntax.login(login)
+        return f"{self.place(camera, 'USER', name)}:{self.place(camera, 'PASSWORD', password)}@"
+
+    def stream_url(self, camera: Camera, stream: Stream, role: str, login: Login | None) -> str:
+        """A stream's URL as it is published; "" for one that is not RTSP.
+
+        :param role: ``MAIN`` or ``SUB``, for the name of a variable.
+        """
+        match = _RTSP.fullmatch(without_login(stream.url))
+        if match is None:
+            return ""
+        scheme, authority, rest = match.groups()
+        user_info = self.user_info(camera, login)
+        quoted = quote(rest, safe=_SAFE)
+        if public_url(scheme + authority + rest) != scheme + authority + rest:
+            quoted = self.place(camera, f"{role}_PATH", quoted)
+        return f"{scheme.lower()}{user_info}{authority}{quoted}"

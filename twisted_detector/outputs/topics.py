@@ -1,4 +1,4 @@
-"""Events go in; the messages of our own topics come out (the contract that the predecessor's consumers rely on)."""
+"""Output of our own topics: the contract that the predecessor's consumers rely on."""
 
 from __future__ import annotations
 
@@ -7,55 +7,35 @@ from typing import Any
 
 from zope.interface import implementer
 
-from twisted_detector.events import (
-    CameraChanged,
-    CameraDiscovered,
-    CameraEvent,
-    CameraForgotten,
-    CameraMoved,
-    CameraOffline,
-    CameraOnline,
-    CameraRestored,
-    CameraTrouble,
-    ClockSkewed,
-    ConnectionEvent,
-    CredentialAccepted,
-    CredentialRefused,
-    DevicesMerged,
-    DeviceSplit,
-    Event,
-    IdentityConflict,
-    PictureTaken,
-    StreamChanged,
-)
+from twisted_detector import events
 from twisted_detector.interfaces import IOutput
 from twisted_detector.model import Camera, Message, Priority
 from twisted_detector.model.encoding import encode, rfc3339
 from twisted_detector.outputs.camera_json import camera_document, stream_document
 
-#: An event that nobody heard for a day is history, not news.
+#: An event that could not be delivered for a day is history, not news.
 EVENT_LIFETIME = 86_400.0
 
-_EVENT_NAMES: dict[type[Event], str] = {
-    CameraDiscovered: "discovered",
-    CameraChanged: "changed",
-    CameraMoved: "moved",
-    CameraOnline: "online",
-    CameraOffline: "offline",
-    CameraTrouble: "trouble",
-    StreamChanged: "stream_changed",
-    CameraForgotten: "forgotten",
-    CredentialAccepted: "credential_accepted",
-    CredentialRefused: "credential_refused",
-    ClockSkewed: "clock_skew",
-    IdentityConflict: "identity_conflict",
-    DevicesMerged: "merged",
-    DeviceSplit: "split",
+_EVENT_NAMES: dict[type[events.Event], str] = {
+    events.CameraDiscovered: "discovered",
+    events.CameraChanged: "changed",
+    events.CameraMoved: "moved",
+    events.CameraOnline: "online",
+    events.CameraOffline: "offline",
+    events.CameraTrouble: "trouble",
+    events.StreamChanged: "stream_changed",
+    events.CameraForgotten: "forgotten",
+    events.CredentialAccepted: "credential_accepted",
+    events.CredentialRefused: "credential_refused",
+    events.ClockSkewed: "clock_skew",
+    events.IdentityConflict: "identity_conflict",
+    events.DevicesMerged: "merged",
+    events.DeviceSplit: "split",
 }
 
 
 class Topics:
-    """The names of our topics below one prefix, for one node."""
+    """Names of our topics below one prefix, for one node."""
 
     def __init__(self, *, prefix: str, node_id: str) -> None:
         self._root = f"{prefix}/" if prefix else ""
@@ -119,45 +99,45 @@ class Topics:
 
 @implementer(IOutput)
 class TopicsOutput:
-    """Words every event for our own topics."""
+    """Messages of our own topics, from every event."""
 
     name = "topics"
 
     def __init__(self, topics: Topics) -> None:
         self._topics = topics
-        self._worded: tuple[Camera, dict[str, Any]] | None = None
+        self._built: tuple[Camera, dict[str, Any]] | None = None
 
-    def messages(self, event: Event) -> Iterable[Message]:
+    def messages(self, event: events.Event) -> Iterable[Message]:
         """See :class:`IOutput`."""
-        if isinstance(event, ConnectionEvent):
+        if isinstance(event, events.ConnectionEvent):
             yield self._connection(event)
-        elif isinstance(event, CameraForgotten):
+        elif isinstance(event, events.CameraForgotten):
             yield self._event(event)
             # An empty retained payload removes the document from the broker (MQTT 3.1.1, 3.3.1.3).
             for topic in (self._topics.discovery(event.camera.id), self._topics.status(event.camera.id)):
                 yield Message(topic, b"", retain=True, priority=Priority.STATE)
-        elif isinstance(event, CameraRestored):
+        elif isinstance(event, events.CameraRestored):
             yield self._discovery(event.camera)
             yield self._status(event.camera)
-        elif isinstance(event, CameraEvent) and not isinstance(event, PictureTaken):
+        elif isinstance(event, events.CameraEvent) and not isinstance(event, events.PictureTaken):
             yield from self._camera(event)
 
-    def _camera(self, event: CameraEvent) -> Iterator[Message]:
+    def _camera(self, event: events.CameraEvent) -> Iterator[Message]:
         camera = event.camera
-        if isinstance(event, CameraMoved):
+        if isinstance(event, events.CameraMoved):
             yield self._moved(event)
-        # Both documents hold the camera as a whole, so both are said of every change: what stands on the broker is then
-        # what is saved, and a restart says the same bytes. The outbox does not send an equal one again.
+        # Both documents hold the camera as a whole, so both are published on every change: what stands on the broker is
+        # then what is saved, and a restart publishes the same bytes. The outbox does not send an equal one again.
         yield self._discovery(camera)
         yield self._status(camera)
         if type(event) in _EVENT_NAMES:
             yield self._event(event)
 
     def _document(self, camera: Camera) -> dict[str, Any]:
-        """The camera, worded once for all messages of the events that follow one another with the same one."""
-        if self._worded is None or self._worded[0] is not camera:
-            self._worded = (camera, camera_document(camera))
-        return self._worded[1]
+        """The camera's object, built once for all messages of events that follow one another with the same camera."""
+        if self._built is None or self._built[0] is not camera:
+            self._built = (camera, camera_document(camera))
+        return self._built[1]
 
     def _discovery(self, camera: Camera) -> Message:
         document = {
@@ -183,7 +163,7 @@ class TopicsOutput:
         document = self._status_document(camera, camera.last_seen)
         return Message(self._topics.status(camera.id), encode(document), retain=True, priority=Priority.STATE)
 
-    def _moved(self, event: CameraMoved) -> Message:
+    def _moved(self, event: events.CameraMoved) -> Message:
         document = self._status_document(event.camera, event.at)
         document |= {"status": "ip_changed", "old_ip": event.old_address, "new_ip": event.new_address}
         # In the class of the retained state that follows: classes overtake each other.
@@ -191,7 +171,7 @@ class TopicsOutput:
         topic = self._topics.status(event.camera.id)
         return Message(topic, encode(document), priority=priority, expires_after=EVENT_LIFETIME)
 
-    def _event(self, event: CameraEvent) -> Message:
+    def _event(self, event: events.CameraEvent) -> Message:
         document: dict[str, Any] = {
             "event": _EVENT_NAMES[type(event)],
             "camera_id": event.camera.id,
@@ -202,7 +182,7 @@ class TopicsOutput:
         }
         return Message(self._topics.event(event.camera.id), encode(document), expires_after=EVENT_LIFETIME)
 
-    def _connection(self, event: ConnectionEvent) -> Message:
+    def _connection(self, event: events.ConnectionEvent) -> Message:
         document = {
             "event": event.event,
             "reason": event.reason,
@@ -216,31 +196,31 @@ class TopicsOutput:
         return Message(self._topics.connection, encode(document), expires_after=EVENT_LIFETIME)
 
 
-def _detail(event: CameraEvent) -> dict[str, Any]:
-    """What one kind of event tells beside the camera."""
-    if isinstance(event, CameraMoved):
+def _detail(event: events.CameraEvent) -> dict[str, Any]:
+    """What one kind of event holds beside the camera."""
+    if isinstance(event, events.CameraMoved):
         return {"old_ip": event.old_address, "new_ip": event.new_address}
-    if isinstance(event, CameraOffline | CameraTrouble):
+    if isinstance(event, events.CameraOffline | events.CameraTrouble):
         return {"reason": event.reason}
-    if isinstance(event, StreamChanged):
+    if isinstance(event, events.StreamChanged):
         return {
             "old_streams": [stream_document(one) for one in event.old],
             "new_streams": [stream_document(one) for one in event.new],
         }
-    if isinstance(event, CredentialAccepted):
+    if isinstance(event, events.CredentialAccepted):
         return {"login": event.login}
-    if isinstance(event, CredentialRefused):
+    if isinstance(event, events.CredentialRefused):
         return {"logins": list(event.logins), "reason": event.reason}
-    if isinstance(event, ClockSkewed):
+    if isinstance(event, events.ClockSkewed):
         return {"offset_s": round(event.offset, 3)}
-    if isinstance(event, IdentityConflict):
+    if isinstance(event, events.IdentityConflict):
         return {"kind": event.kind, "value": event.value, "other_device_id": event.other_device_id}
-    if isinstance(event, DevicesMerged):
+    if isinstance(event, events.DevicesMerged):
         return {
             "merged_device_id": event.merged_device_id,
             "merged_camera_ids": list(event.merged_camera_ids),
             "reason": event.reason,
         }
-    if isinstance(event, DeviceSplit):
+    if isinstance(event, events.DeviceSplit):
         return {"other_device_id": event.other_device_id, "reason": event.reason}
     return {}

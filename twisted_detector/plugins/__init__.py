@@ -1,6 +1,6 @@
-"""Where twisted.plugin looks for makers: the built-in ones beside this file, and those in ``plugins/`` of a checkout.
+"""Package of the makers that twisted.plugin finds: the built-in ones beside this file, and the user's.
 
-:func:`load_makers` appends further folders to ``__path__``.
+:func:`service.plugin_loader.look_in` appends the folders of the user to ``__path__``.
 """
 
 from twisted.plugin import pluginPackagePaths

@@ -1,4 +1,4 @@
-"""The built-in parts, declared as a plugin's would be: each maker reads the configuration and makes its part."""
+"""Makers of the built-in discoverers, watchers, inspectors and the topics, declared as a plugin's would be."""
 
 from __future__ import annotations
 
@@ -16,13 +16,14 @@ from twisted_detector.discovery.ssdp import SSDP
 from twisted_detector.discovery.sweep.arp_sweep import ArpSweep
 from twisted_detector.discovery.sweep.port_scan import PortScan
 from twisted_detector.discovery.sweep.ports import RTSP_PORTS, ports_to_try
+from twisted_detector.discovery.sweep.targets import SweepSettings
 from twisted_detector.discovery.wsdiscovery.dialects import Dialects
 from twisted_detector.discovery.wsdiscovery.discoverer import WSDiscovery
+from twisted_detector.inspection.cooperative_queue import CooperativeQueue
 from twisted_detector.inspection.device_locks import DeviceLocks
 from twisted_detector.inspection.logins.clear_text import ClearTextPolicy
 from twisted_detector.inspection.onvif.inspector import DEFAULT_PORTS, OnvifInspector
 from twisted_detector.inspection.rtsp.inspector import RtspInspector
-from twisted_detector.inspection.yielding import CooperativeQueue
 from twisted_detector.interfaces import (
     IDiscovererMaker,
     IInspectorMaker,
@@ -35,102 +36,88 @@ from twisted_detector.outputs.topics import Topics, TopicsOutput
 from twisted_detector.seams import ILoginBudget
 
 
-def _of_groups(context: MakerContext) -> dict[str, Any]:
-    """What all that ask a multicast group are told; loopback is for simulated cameras, where the operator named it."""
+def _multicast_options(context: MakerContext) -> dict[str, Any]:
+    """Arguments of all multicast discoverers; loopback is for simulated cameras, where the operator named it."""
     return {
-        "listen": min(3.0, context.config.discovery_timeout),
-        "include_loopback": any(network.is_loopback for network in context.config.named_networks),
-        "pacer": context.parts[PacketRateLimiter],
+        "listen": min(3.0, context.config.discovery.timeout),
+        "include_loopback": any(network.is_loopback for network in context.config.discovery.named_networks),
+        "limiter": context.parts[PacketRateLimiter],
     }
 
 
 @implementer(IPlugin, IDiscovererMaker)
 class WSDiscoveryMaker:
-    """WS-Discovery probes and announcements, unless ONVIF is switched off."""
+    """Maker of WS-Discovery probes and announcements, unless ONVIF is switched off."""
 
     name = "wsdiscovery"
 
     def make(self, context: MakerContext) -> WSDiscovery | None:
         """See :class:`IMaker`."""
-        if not context.config.onvif_enabled:
+        if not context.config.discovery.onvif_enabled:
             return None
         return WSDiscovery(
             context.reactor,
             context.parts[INeighbours],
             dialects=context.parts.get(Dialects),
-            networks=context.config.scan_networks,
-            exclude=context.config.scan_exclude,
-            **_of_groups(context),
+            networks=context.config.discovery.scan_networks,
+            exclude=context.config.discovery.scan_exclude,
+            **_multicast_options(context),
         )
 
 
 @implementer(IPlugin, IDiscovererMaker)
 class MDNSMaker:
-    """Multicast DNS queries and announcements, unless it is switched off."""
+    """Maker of multicast DNS queries and announcements, unless it is switched off."""
 
     name = "mdns"
 
     def make(self, context: MakerContext) -> MDNS | None:
         """See :class:`IMaker`."""
-        if not context.config.mdns_enabled:
+        if not context.config.discovery.mdns_enabled:
             return None
-        networks = context.config.named_networks
-        return MDNS(context.reactor, context.parts[INeighbours], networks=networks, **_of_groups(context))
+        networks = context.config.discovery.named_networks
+        return MDNS(context.reactor, context.parts[INeighbours], networks=networks, **_multicast_options(context))
 
 
 @implementer(IPlugin, IDiscovererMaker)
 class SSDPMaker:
-    """SSDP searches and notices, unless it is switched off."""
+    """Maker of SSDP searches and notices, unless it is switched off."""
 
     name = "ssdp"
 
     def make(self, context: MakerContext) -> SSDP | None:
         """See :class:`IMaker`."""
-        if not context.config.ssdp_enabled:
+        if not context.config.discovery.ssdp_enabled:
             return None
-        return SSDP(context.reactor, context.parts[INeighbours], **_of_groups(context))
+        return SSDP(context.reactor, context.parts[INeighbours], **_multicast_options(context))
 
 
 @implementer(IPlugin, IDiscovererMaker)
 class ArpSweepMaker:
-    """The sweep of the links and of networks beyond a router, unless it is switched off."""
+    """Maker of the sweep of the links and of networks beyond a router, unless it is switched off."""
 
     name = "neighboursweep"
 
     def make(self, context: MakerContext) -> ArpSweep | None:
         """See :class:`IMaker`."""
-        config = context.config
-        if not config.network_scan_enabled:
+        config, neighbours = context.config, context.parts[INeighbours]
+        if not config.discovery.network_scan_enabled:
             return None
-        neighbours = context.parts[INeighbours]
-        ports = ports_to_try((config.rtsp_port, config.onvif_port, config.http_port))
-        rtsp_ports = (*RTSP_PORTS, config.rtsp_port)
-        return ArpSweep(
-            context.reactor,
-            neighbours,
-            ports=ports,
-            rtsp_ports=rtsp_ports,
-            networks=config.scan_networks,
-            exclude=config.scan_exclude,
-            pacer=context.parts[PacketRateLimiter],
-            half_open=config.scan_half_open,
-            beyond=PortScan(
-                context.reactor,
-                neighbours,
-                ports=ports,
-                rtsp_ports=rtsp_ports,
-                networks=config.scan_networks,
-                exclude=config.scan_exclude,
-                pacer=context.parts[PacketRateLimiter],
-                half_open=config.scan_half_open,
-                on_link=False,
-            ),
+        settings = SweepSettings(
+            networks=config.discovery.scan_networks,
+            exclude=config.discovery.scan_exclude,
+            ports=ports_to_try((config.discovery.rtsp_port, config.discovery.onvif_port, config.discovery.http_port)),
+            rtsp_ports=(*RTSP_PORTS, config.discovery.rtsp_port),
+            half_open=config.discovery.scan_half_open,
         )
+        limiter = context.parts[PacketRateLimiter]
+        beyond = PortScan(context.reactor, neighbours, settings, limiter=limiter)
+        return ArpSweep(context.reactor, neighbours, settings, limiter=limiter, beyond=beyond)
 
 
 @implementer(IPlugin, IWatcherMaker)
 class PacketCaptureMaker:
-    """What is overheard of other protocols, where this process has CAP_NET_RAW.
+    """Maker of the capture of DHCP or ARP packets, where this process has CAP_NET_RAW.
 
     :ivar name: ``dhcp`` or ``arp``.
     """
@@ -139,42 +126,42 @@ class PacketCaptureMaker:
         self.name = name
 
     def make(self, context: MakerContext) -> PacketCapture | None:
-        """See :class:`IMaker`. What is overheard is MAC addresses only."""
-        if not context.config.mac_tracking_enabled:
+        """See :class:`IMaker`. Without MAC tracking there is nothing to capture for."""
+        if not context.config.discovery.mac_tracking_enabled:
             return None
         return PacketCapture(
-            self.name, context.reactor, context.parts[INeighbours], exclude=context.config.scan_exclude
+            self.name, context.reactor, context.parts[INeighbours], exclude=context.config.discovery.scan_exclude
         )
 
 
 @implementer(IPlugin, IInspectorMaker)
 class OnvifMaker:
-    """ONVIF questions, unless ONVIF is switched off. Asked before RTSP: it knows more."""
+    """Maker of the ONVIF inspector, unless ONVIF is switched off. It comes before RTSP, since it learns more."""
 
     name = "onvif"
 
     def make(self, context: MakerContext) -> OnvifInspector | None:
         """See :class:`IMaker`."""
         config = context.config
-        if not config.onvif_enabled:
+        if not config.discovery.onvif_enabled:
             return None
         budget: ILoginBudget = context.parts[ILoginBudget]
         return OnvifInspector(
             context.reactor,
-            timeout=config.onvif_timeout,
+            timeout=config.inspection.onvif_timeout,
             random=os.urandom,
             monotonic=time.monotonic,
-            onvif_ports=tuple(dict.fromkeys((*DEFAULT_PORTS, config.onvif_port, config.http_port))),
+            onvif_ports=tuple(dict.fromkeys((*DEFAULT_PORTS, config.discovery.onvif_port, config.discovery.http_port))),
             allow_basic=context.parts[ClearTextPolicy].allows_candidate,
             login_follows=lambda candidate: bool(budget.allowed_logins(candidate, context.reactor.seconds())),
-            turns=CooperativeQueue(context.reactor, monotonic=time.monotonic),
-            lanes=context.parts[DeviceLocks],
+            queue=CooperativeQueue(context.reactor, monotonic=time.monotonic),
+            device_locks=context.parts[DeviceLocks],
         )
 
 
 @implementer(IPlugin, IInspectorMaker)
 class RtspMaker:
-    """The search for streams on a device that speaks RTSP only."""
+    """Maker of the inspector of devices that have RTSP only."""
 
     name = "rtsp"
 
@@ -182,15 +169,15 @@ class RtspMaker:
         """See :class:`IMaker`."""
         return RtspInspector(
             context.reactor,
-            timeout=context.config.rtsp_timeout,
+            timeout=context.config.inspection.rtsp_timeout,
             allow_basic=context.parts[ClearTextPolicy].allows,
-            lanes=context.parts[DeviceLocks],
+            device_locks=context.parts[DeviceLocks],
         )
 
 
 @implementer(IPlugin, IOutputMaker)
 class TopicsMaker:
-    """Our own topics."""
+    """Maker of our own topics."""
 
     name = "topics"
 

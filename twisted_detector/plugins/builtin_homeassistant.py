@@ -1,9 +1,8 @@
-"""Home Assistant, declared as a plugin's parts would be: the wording of every event, and who says it again."""
+"""Makers of the output for Home Assistant and of the service that repeats its announcements."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, cast
 
 from twisted.plugin import IPlugin
 from zope.interface import implementer
@@ -12,9 +11,8 @@ from twisted_detector.events import CameraRestored
 from twisted_detector.interfaces import IOutputMaker, IServiceExtension, MakerContext
 from twisted_detector.model import Camera, Message
 from twisted_detector.mqtt.service import MqttService
-from twisted_detector.outputs.homeassistant.announcer import Announcer
+from twisted_detector.outputs.homeassistant.announcer import Announcer, AnnouncerSettings
 from twisted_detector.outputs.homeassistant.output import HomeAssistantOutput
-from twisted_detector.outputs.homeassistant.payloads import ORIGIN, node_object_id, owner_of
 from twisted_detector.outputs.topics import Topics, TopicsOutput
 from twisted_detector.registry.registry import Registry
 from twisted_detector.seams import IPictures
@@ -32,22 +30,25 @@ class HomeAssistantMaker:
     def make(self, context: MakerContext) -> HomeAssistantOutput | None:
         """See :class:`IMaker`."""
         config = context.config
-        if not config.homeassistant_enabled:
+        if not config.homeassistant.enabled:
             return None
         output = HomeAssistantOutput(
             context.parts[Topics],
-            prefix=config.homeassistant_prefix,
-            by_component=config.homeassistant_discovery == "component",
-            picture_max_bytes=config.homeassistant_picture_max_bytes if config.homeassistant_pictures else 0,
+            prefix=config.homeassistant.prefix,
+            by_component=config.homeassistant.discovery == "component",
+            picture_max_bytes=config.homeassistant.picture_max_bytes if config.homeassistant.pictures else 0,
         )
-        # One and the same words on every event and on the birth message.
-        cast("dict[Any, Any]", context.parts)[HomeAssistantOutput] = output
+        # The announcer repeats the messages of this very output.
+        context.parts[HomeAssistantOutput] = output
         return output
 
 
 @implementer(IPlugin, IServiceExtension)
 class AnnouncerMaker:
-    """Who hears Home Assistant's birth message and cleans up; where it is switched off, after an earlier run too."""
+    """Repeats announcements on Home Assistant's birth message, and removes those of an earlier run.
+
+    Where Home Assistant is switched off, it removes all of them.
+    """
 
     name = "homeassistant_announcer"
 
@@ -63,29 +64,23 @@ class AnnouncerMaker:
         def cameras() -> Mapping[str, Camera]:
             return {camera.id: camera for camera in registry.cameras()}
 
-        def also(camera: Camera) -> Iterator[Message]:
+        def extra_messages(camera: Camera) -> Iterator[Message]:
             yield from own_topics.messages(CameraRestored(at=camera.last_seen, camera=camera))
-            # Looked for now: whoever takes pictures may have been made after us.
+            # Looked up now: pictures may have been made after us.
             pictures = parts.get(IPictures)
             picture = pictures.latest(camera.id) if pictures is not None else None
             if picture is not None and output is not None:
-                yield from output.picture(picture)
+                yield from output.picture_messages(picture)
 
         return Announcer(
             context.clock,
-            wording=output,
-            prefix=config.homeassistant_prefix,
-            status_topic=config.homeassistant_status_topic,
-            health=topics.health,
-            own=topics.lwt,
-            node=node_object_id(topics),
-            marker=f"{ORIGIN}_",
+            AnnouncerSettings(config.homeassistant.prefix, config.homeassistant.status_topic, topics),
+            output=output,
             cameras=cameras,
-            also=also,
+            extra_messages=extra_messages,
             publish=context.publish,
-            resay=mqtt.republish,
+            republish=mqtt.republish,
             subscribe=context.subscribe,
-            owner_of=owner_of,
         )
 
 

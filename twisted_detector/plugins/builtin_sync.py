@@ -1,32 +1,33 @@
-"""Frigate and go2rtc as extensions of the daemon: where the configuration wants them, their parts are joined here."""
+"""Maker of the service that keeps Frigate and go2rtc in step, where the configuration names a file or an API."""
 
 from __future__ import annotations
 
 import random
 import time
 from functools import partial
-from typing import Any, cast
+from pathlib import Path
+from typing import Any
 
 from twisted.internet.threads import deferToThreadPool
 from twisted.plugin import IPlugin
 from zope.interface import implementer
 
 from twisted_detector.bus import Bus
+from twisted_detector.inspection.logins.budget import LoginBudget
 from twisted_detector.interfaces import IServiceExtension, MakerContext
-from twisted_detector.operations.export import frigate_options, go2rtc_options, handler, login_of
+from twisted_detector.operations.export import accepted_login, export_handler, frigate_options, go2rtc_options
 from twisted_detector.operations.requests import RequestRouter
 from twisted_detector.outputs.frigate.api import FrigateApi
-from twisted_detector.outputs.frigate.document import fit
 from twisted_detector.outputs.go2rtc.api import Go2rtcApi
-from twisted_detector.outputs.sync.env_file import EnvDelivery
-from twisted_detector.outputs.sync.file import FileDelivery
-from twisted_detector.outputs.sync.http import Http, basic
-from twisted_detector.outputs.sync.merging import difference, is_ours, merge_section, without_logins
-from twisted_detector.outputs.sync.seams import IDelivery, ISyncStatus
-from twisted_detector.outputs.sync_service import SyncService
+from twisted_detector.outputs.sync.env_file import EnvDestination
+from twisted_detector.outputs.sync.file import FileDestination
+from twisted_detector.outputs.sync.http import HttpClient, basic_auth
+from twisted_detector.outputs.sync.merging import is_ours, merge_section
+from twisted_detector.outputs.sync.seams import ISyncDestination, ISyncStatus
+from twisted_detector.outputs.sync_service import SyncService, SyncSettings
 from twisted_detector.outputs.topics import Topics
 from twisted_detector.registry.registry import Registry
-from twisted_detector.seams import ILoginBudget, IStateStore
+from twisted_detector.seams import IStateStore
 
 
 def _in_thread(context: MakerContext) -> Any:
@@ -34,112 +35,110 @@ def _in_thread(context: MakerContext) -> Any:
     return partial(deferToThreadPool, context.reactor, context.reactor.getThreadPool())
 
 
-def of_frigate(context: MakerContext) -> dict[str, list[IDelivery]]:
-    """Its files and its API, as the configuration names them."""
+def frigate_destinations(context: MakerContext) -> dict[str, list[ISyncDestination]]:
+    """Frigate's files and its API, as the configuration names them."""
     config = context.config
-    if not config.frigate_update_enabled:
+    if not config.frigate.update_enabled:
         return {}
-    merge = partial(merge_section, "cameras")
     in_thread = _in_thread(context)
-    found: dict[str, list[IDelivery]] = {"frigate_env": [], "frigate": []}
-    if config.frigate_config_path is not None:
-        path = config.frigate_config_path
-        found["frigate"].append(FileDelivery("frigate-file", path, merge=merge, differ=difference, in_thread=in_thread))
-    if config.frigate_url:
-        found["frigate"].append(
+    found: list[ISyncDestination] = []
+    if config.frigate.config_path is not None:
+        path, merge = config.frigate.config_path, partial(merge_section, "cameras")
+        found.append(FileDestination("frigate-file", path, merge=merge, in_thread=in_thread))
+    if config.frigate.url:
+        found.append(
             FrigateApi(
-                Http(context.reactor, config.frigate_url, insecure=config.frigate_tls_insecure),
-                config.frigate_url,
-                merge=merge,
-                differ=difference,
-                fit=fit,
-                clean=without_logins,
+                HttpClient(context.reactor, config.frigate.url, insecure=config.frigate.tls_insecure),
                 in_thread=in_thread,
                 monotonic=time.monotonic,
-                user=config.frigate_user,
-                password=config.frigate_password,
-                token=config.frigate_token,
-                restart=config.frigate_restart,
+                user=config.frigate.user,
+                password=config.frigate.password,
+                token=config.frigate.token,
+                restart=config.frigate.restart,
             )
         )
-    # Passwords are put on a disk only where something there refers to them.
-    wanted = config.frigate_env_path or (config.state_dir / "frigate.env" if found["frigate"] else None)
-    if wanted is not None and not config.publish_credentials:
-        found["frigate_env"].append(EnvDelivery("frigate-env", wanted, in_thread=in_thread))
-    return found
+    env = _env_destinations(context, "frigate", config.frigate.env_path, needed=bool(found))
+    return {"frigate_env": env, "frigate": found}
 
 
-def of_go2rtc(context: MakerContext) -> dict[str, list[IDelivery]]:
-    """Its file and its API, as the configuration names them."""
+def go2rtc_destinations(context: MakerContext) -> dict[str, list[ISyncDestination]]:
+    """go2rtc's file and its API, as the configuration names them."""
     config = context.config
-    in_thread = _in_thread(context)
-    found: dict[str, list[IDelivery]] = {"go2rtc_env": [], "go2rtc": [], "go2rtc_live": []}
-    if config.go2rtc_config_path is not None:
-        found["go2rtc"].append(
-            FileDelivery(
-                "go2rtc-file",
-                config.go2rtc_config_path,
-                merge=partial(merge_section, "streams", prefix=config.go2rtc_prefix),
-                differ=difference,
-                in_thread=in_thread,
-            )
-        )
-    if config.go2rtc_url:
-        found["go2rtc_live"].append(
+    files: list[ISyncDestination] = []
+    apis: list[ISyncDestination] = []
+    if config.go2rtc.config_path is not None:
+        path, merge = config.go2rtc.config_path, partial(merge_section, "streams", prefix=config.go2rtc.prefix)
+        files.append(FileDestination("go2rtc-file", path, merge=merge, in_thread=_in_thread(context)))
+    if config.go2rtc.url:
+        apis.append(
             Go2rtcApi(
-                Http(context.reactor, config.go2rtc_url),
-                config.go2rtc_url,
-                ours=partial(is_ours, prefix=config.go2rtc_prefix),
+                HttpClient(context.reactor, config.go2rtc.url),
+                is_ours=partial(is_ours, prefix=config.go2rtc.prefix),
                 keep_logins=config.publish_credentials,
-                login=basic(config.go2rtc_user, config.go2rtc_password),
+                headers=basic_auth(config.go2rtc.user, config.go2rtc.password),
             )
         )
-    wanted = config.go2rtc_env_path or (config.state_dir / "go2rtc.env" if found["go2rtc"] else None)
-    if wanted is not None and not config.publish_credentials:
-        found["go2rtc_env"].append(EnvDelivery("go2rtc-env", wanted, in_thread=in_thread))
-    return found
+    env = _env_destinations(context, "go2rtc", config.go2rtc.env_path, needed=bool(files))
+    return {"go2rtc_env": env, "go2rtc": files, "go2rtc_live": apis}
+
+
+def _env_destinations(
+    context: MakerContext, program: str, path: Path | None, *, needed: bool
+) -> list[ISyncDestination]:
+    """Where a program finds its passwords; on a disk only where something there refers to them."""
+    config = context.config
+    wanted = path or (config.state_dir / f"{program}.env" if needed else None)
+    if wanted is None or config.publish_credentials:
+        return []
+    return [EnvDestination(f"{program}-env", wanted, in_thread=_in_thread(context))]
 
 
 @implementer(IPlugin, IServiceExtension)
 class SyncMaker:
-    """Whoever follows the cameras: Frigate's topic, files and API, go2rtc's file and API; and ``export``."""
+    """Keeps in step Frigate's topic, files and API, go2rtc's file and API; and answers ``export``."""
 
     name = "followers"
 
     def make(self, context: MakerContext) -> SyncService:
         """See :class:`IMaker`."""
-        config, parts = context.config, cast("dict[Any, Any]", context.parts)
-        registry, budget = parts[Registry], parts[ILoginBudget]
+        config, parts = context.config, context.parts
+        registry, budget = parts[Registry], parts[LoginBudget]
         publish = config.publish_credentials
-        find_login = partial(login_of, budget)
+        find_login = partial(accepted_login, budget)
         topics: Topics = parts[Topics]
-        followers = SyncService(
+        settings = SyncSettings(
+            frigate=frigate_options(config, publish=publish) if config.frigate.update_enabled else None,
+            go2rtc=go2rtc_options(config, publish=publish),
+            configuration_topic=topics.frigate_cameras,
+            reload_topic=topics.below_prefix(config.frigate.reload_topic),
+            dry_run=config.frigate.dry_run,
+        )
+        service = SyncService(
             context.clock,
+            settings,
             cameras=registry.cameras,
-            login_of=find_login,
+            accepted_login=find_login,
             store=parts[IStateStore],
             publish=context.publish,
             random=random.random,
-            frigate_options=frigate_options(config, publish=publish) if config.frigate_update_enabled else None,
-            go2rtc_options=go2rtc_options(config, publish=publish),
-            topics=(topics.frigate_cameras, topics.below_prefix(config.frigate_reload_topic)),
-            deliveries=_deliveries(context),
-            dry=config.frigate_dry_run,
+            destinations=_destinations(context),
         )
-        parts[Bus].subscribe(followers)
-        parts[ISyncStatus] = followers
-        parts[RequestRouter].seat("export", handler(registry.cameras, find_login, config, followers.what_would_change))
-        return followers
+        parts[Bus].subscribe(service)
+        parts[ISyncStatus] = service
+        parts[RequestRouter].register(
+            "export", export_handler(registry.cameras, find_login, config, service.preview_frigate)
+        )
+        return service
 
 
-def _deliveries(context: MakerContext) -> dict[str, list[IDelivery]]:
-    """Where the configuration wants Frigate or go2rtc to be told, by the files or the URLs that it names."""
+def _destinations(context: MakerContext) -> dict[str, list[ISyncDestination]]:
+    """All destinations by kind; none where the configuration names no file and no URL."""
     config = context.config
-    frigate = (config.frigate_config_path, config.frigate_url, config.frigate_env_path)
-    go2rtc = (config.go2rtc_config_path, config.go2rtc_url, config.go2rtc_env_path)
-    if not any((*(frigate if config.frigate_update_enabled else ()), *go2rtc)):
+    frigate = (config.frigate.config_path, config.frigate.url, config.frigate.env_path)
+    go2rtc = (config.go2rtc.config_path, config.go2rtc.url, config.go2rtc.env_path)
+    if not any((*(frigate if config.frigate.update_enabled else ()), *go2rtc)):
         return {}
-    return {**of_frigate(context), **of_go2rtc(context)}
+    return {**frigate_destinations(context), **go2rtc_destinations(context)}
 
 
-followers = SyncMaker()
+sync = SyncMaker()

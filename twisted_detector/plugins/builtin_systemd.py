@@ -1,4 +1,4 @@
-"""The word to whoever supervises this process, declared as a plugin's would be."""
+"""Maker of the notifier for systemd (sd_notify)."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from zope.interface import implementer
 
 from twisted_detector.interfaces import IServiceExtension, MakerContext
 from twisted_detector.mqtt.service import MqttService
-from twisted_detector.operations.systemd import SystemdNotifier, notifier
+from twisted_detector.operations.systemd import SystemdNotifier, make_notifier
 from twisted_detector.registry.registry import Registry
 
 
 @implementer(IPlugin, IServiceExtension)
 class SystemdMaker:
-    """sd_notify, where a supervisor listens."""
+    """Notifications to the supervisor that NOTIFY_SOCKET names; nothing without it."""
 
     name = "supervisor"
 
@@ -29,10 +29,10 @@ class SystemdMaker:
         def status() -> str:
             by_status = Counter(camera.status.value for camera in registry.cameras())
             cameras = ", ".join(f"{count} {word}" for word, count in sorted(by_status.items())) or "none yet"
-            return f"cameras: {cameras}; MQTT {mqtt.mqtt.metrics.state.value}"
+            return f"cameras: {cameras}; MQTT {mqtt.client.metrics.state.value}"
 
         return SystemdNotifier(
-            context.clock, notifier(config.notify_socket), watchdog=config.watchdog_seconds, status=status
+            context.clock, make_notifier(config.notify_socket), watchdog=config.watchdog_seconds, status=status
         )
 
 

@@ -1,4 +1,4 @@
-"""Inspections and checks of one device go in; its cameras are kept, and what changed about them comes out as events."""
+"""Cameras of one device: takes inspections and checks, and emits what changed."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ from twisted_detector.model import (
 from twisted_detector.model.addresses import rehost, without_login
 from twisted_detector.model.reasons import ReasonCode
 from twisted_detector.registry.channels import assign_channels
-from twisted_detector.registry.frozen import FROZEN, FreezeDetector
+from twisted_detector.registry.freeze_detector import FROZEN, FreezeDetector
 
 #: Addresses that are remembered of one camera: enough to see a pattern, few enough for a document.
 MAX_IP_HISTORY = 20
 #: A clock that differs by more seconds is worth an event: ONVIF logins begin to fail at 5 s.
 NOTABLE_CLOCK_OFFSET = 5.0
-#: What a camera's state says of those of its streams that say nothing themselves.
+#: Reason code of a stream that has none of its own, by the status of its camera.
 _CODES = {
     Status.OFFLINE: ReasonCode.UNREACHABLE,
     Status.STREAM_ERROR: ReasonCode.NOT_CHECKED,
@@ -49,15 +49,15 @@ _CODES = {
 
 
 class CameraSet:
-    """The cameras of one device, by id. ``now`` is wall seconds given by the caller.
+    """The cameras of one device, by id. ``now`` is wall seconds.
 
-    :param emit: is told every event, in order.
-    :param stills: knows which of them are frozen.
+    :param emit: receives every event, in order.
+    :param freeze_detector: decides which of them are frozen.
     """
 
-    def __init__(self, emit: Callable[[Event], None], stills: FreezeDetector | None = None) -> None:
+    def __init__(self, emit: Callable[[Event], None], freeze_detector: FreezeDetector | None = None) -> None:
         self._emit = emit
-        self._stills = stills if stills is not None else FreezeDetector()
+        self._freeze_detector = freeze_detector if freeze_detector is not None else FreezeDetector()
         self._by_id: dict[str, Camera] = {}
         self._clock_offset = 0.0
 
@@ -80,18 +80,18 @@ class CameraSet:
         return tuple(stream for camera in self for stream in camera.streams)
 
     def restore(self, camera: Camera) -> None:
-        """Take over a camera as an earlier run knew it."""
+        """Take over a camera as an earlier run saved it."""
         self._by_id[camera.id] = camera
         self._clock_offset = camera.clock_offset
         self._emit(CameraRestored(at=camera.last_seen, camera=camera))
 
-    def seen(self, methods: tuple[str, ...], now: float) -> None:
-        """It is still there: no event, the next document carries it."""
+    def record_sighting(self, methods: tuple[str, ...], now: float) -> None:
+        """The device was seen. No event: the next document carries it."""
         for camera in self:
             self._by_id[camera.id] = replace(camera, last_seen=now, methods=methods)
 
-    def moved(self, old_address: str, new_address: str, now: float) -> None:
-        """The device answers at another address. Its URLs name that too: at the old one another may stand."""
+    def record_move(self, old_address: str, new_address: str, now: float) -> None:
+        """The device is at another address now. Its URLs name that too: another device may be at the old one."""
         for camera in self:
             moved = replace(
                 camera,
@@ -106,23 +106,18 @@ class CameraSet:
             self._by_id[camera.id] = moved
             self._emit(CameraMoved(at=now, camera=moved, old_address=old_address, new_address=new_address))
 
-    def known_by(self, mac: Mac | None, evidence: tuple[Evidence, ...], now: float) -> None:
-        """The MAC that is believed to be the device's own (or none is any more), and what else identifies it."""
-        said = [(one.kind, one.value) for one in evidence]
+    def set_identity(self, mac: Mac | None, evidence: tuple[Evidence, ...], now: float) -> None:
+        """Set the MAC that is believed to be the device's own, None for none any more, and the other evidence."""
+        identifiers = [(one.kind, one.value) for one in evidence]
         for camera in self:
-            if camera.mac != mac or [(one.kind, one.value) for one in camera.evidence] != said:
+            if camera.mac != mac or [(one.kind, one.value) for one in camera.evidence] != identifiers:
                 self._by_id[camera.id] = changed = replace(camera, mac=mac, evidence=evidence)
                 self._emit(CameraChanged(at=now, camera=changed))
 
-    def inspected(
-        self,
-        device_id: str,
-        facts: Candidate,
-        evidence: tuple[Evidence, ...],
-        inspection: Inspection,
-        now: float,
+    def record_inspection(
+        self, device_id: str, facts: Candidate, evidence: tuple[Evidence, ...], inspection: Inspection, now: float
     ) -> None:
-        """The device told what it is; each video source of it is a camera."""
+        """Record an inspection; each video source of the device is a camera."""
         channels = assign_channels(self, inspection.streams)
         for number, source, streams in channels:
             camera_id = device_id if number == 1 else f"{device_id}_{number}"
@@ -136,7 +131,7 @@ class CameraSet:
                 ip_history=((facts.address, now),),
             )
             new = _merge(base, facts, evidence, inspection, source, streams, now)
-            self._put(old, new, *_judge(inspection, streams), now)
+            self._update(old, new, *_status_of(inspection, streams), now)
         if any(source for _, source, _ in channels):
             named = {number for number, _, _ in channels}
             for camera in self:
@@ -149,51 +144,51 @@ class CameraSet:
                 self._by_id[camera.id] = skewed = replace(camera, clock_offset=offset)
                 self._emit(ClockSkewed(at=now, camera=skewed, offset=offset))
 
-    def checked(self, reports: Mapping[str, StreamReport], now: float) -> None:
-        """A check of some streams ended; ``reports`` by stream URL. None: it is there, and nothing seems changed."""
+    def record_check(self, reports: Mapping[str, StreamReport], now: float) -> None:
+        """Record a check of some streams, by URL. No reports: the device is there, and nothing seems changed."""
         for camera in self:
             if not reports:
                 self._by_id[camera.id] = seen = replace(camera, last_seen=now)
-                if camera.online and self._stills.since(camera.id) is not None:
-                    # Its pictures have told meanwhile that it is frozen.
-                    self._put(camera, seen, Status.ONLINE, "", now, facts_too=False)
+                if camera.online and self._freeze_detector.frozen_since(camera.id) is not None:
+                    # Its pictures have shown meanwhile that it is frozen.
+                    self._update(camera, seen, Status.ONLINE, "", now, facts_too=False)
             if not any(stream.url in reports for stream in camera.streams):
                 continue
             for stream in camera.streams:
                 if (report := reports.get(stream.url)) is not None:
-                    self._stills.checked(camera.id, stream.url, report.keyframe, now)
+                    self._freeze_detector.record_keyframe(camera.id, stream.url, report.keyframe, now)
             streams = tuple(apply_report(stream, reports.get(stream.url)) for stream in camera.streams)
             good = any(stream.validated for stream in streams)
             reason = "" if good else next((one.reason for one in streams if one.reason), "no stream could be proved")
             status = Status.ONLINE if good else Status.STREAM_ERROR
-            self._put(camera, replace(camera, streams=streams, last_seen=now), status, reason, now)
+            self._update(camera, replace(camera, streams=streams, last_seen=now), status, reason, now)
 
-    def set_all(self, status: Status, reason: str, now: float) -> None:
-        """All cameras share this fate."""
+    def set_status_of_all(self, status: Status, reason: str, now: float) -> None:
+        """Set one status for all cameras."""
         for camera in self:
             self.set_status(camera.id, status, reason, now)
 
     def set_status(self, camera_id: str, status: Status, reason: str, now: float) -> None:
-        """One camera's state is this; the same again is no event."""
+        """Set the status of one camera; the same again is no event."""
         camera = self._by_id[camera_id]
         if camera.status is Status.OFFLINE and status is Status.OFFLINE:
-            # It went for the reason that was told; that it is still away is no news, however that shows.
+            # It went for the reason that was published; that it is still away is no news, however that shows.
             return
-        self._put(camera, camera, status, reason, now, facts_too=False)
+        self._update(camera, camera, status, reason, now, facts_too=False)
 
-    def _put(
+    def _update(
         self, old: Camera | None, new: Camera, status: Status, reason: str, now: float, *, facts_too: bool = True
     ) -> None:
-        """Keep ``new`` with its state, and tell what differs from ``old``; every event has the camera as it is now."""
-        if status is Status.ONLINE and self._stills.since(new.id) is not None:
+        """Keep ``new`` with its status, and emit what differs from ``old``; each event has the camera as it is now."""
+        if status is Status.ONLINE and self._freeze_detector.frozen_since(new.id) is not None:
             status, reason = Status.STREAM_ERROR, FROZEN
         elif status is Status.OFFLINE:
-            self._stills.forget(new.id)
+            self._freeze_detector.forget(new.id)
         turned = old is None or old.status is not status
         if status is Status.ONLINE:
             new = replace(new, last_validated=now)
         else:
-            # What is not online is not proved: no consumer may read it as playing.
+            # A stream of a camera that is not online is not proved: no consumer may take it for playing.
             streams = tuple(
                 replace(one, validated=False, reason=one.reason or reason, code=one.code or _CODES[status])
                 for one in new.streams
@@ -208,9 +203,9 @@ class CameraSet:
         elif facts_too and _facts(old) != _facts(new):
             self._emit(CameraChanged(at=now, camera=new))
         if turned or (old is not None and old.reason != reason):
-            self._tell_status(new, now)
+            self._emit_status(new, now)
 
-    def _tell_status(self, camera: Camera, now: float) -> None:
+    def _emit_status(self, camera: Camera, now: float) -> None:
         if camera.status is Status.ONLINE:
             self._emit(CameraOnline(at=now, camera=camera))
         elif camera.status is Status.OFFLINE:
@@ -223,13 +218,13 @@ class CameraSet:
         camera = self._by_id.pop(camera_id, None)
         if camera is None:
             return False
-        self._stills.forget(camera_id)
+        self._freeze_detector.forget(camera_id)
         self._emit(CameraForgotten(at=now, camera=camera))
         return True
 
 
 def apply_report(stream: Stream, report: StreamReport | None) -> Stream:
-    """A stream with what a check said of it; facts that the check did not see stay."""
+    """A stream with the result of a check; facts that the check did not see stay."""
     if report is None:
         return stream
     return replace(
@@ -256,7 +251,7 @@ def _merge(
     streams: tuple[Stream, ...],
     now: float,
 ) -> Camera:
-    """``base`` with everything that was said this time; what was not said stays."""
+    """``base`` with all facts of an inspection; facts that it does not have stay."""
     return replace(
         base,
         address=facts.address,
@@ -264,14 +259,14 @@ def _merge(
         mac=facts.mac or base.mac,
         endpoint_reference=facts.endpoint_reference or base.endpoint_reference,
         name=inspection.name or base.name,
-        manufacturer=inspection.manufacturer or base.manufacturer or maker_of(evidence),
+        manufacturer=inspection.manufacturer or base.manufacturer or _registered_manufacturer(evidence),
         model=inspection.model or base.model,
         serial_number=inspection.serial_number or base.serial_number,
         firmware_version=inspection.firmware_version or base.firmware_version,
         onvif_url=without_login(inspection.onvif_url) or base.onvif_url,
         http_url=without_login(inspection.http_url) or base.http_url,
         snapshot_url=without_login(_snapshot_of(source, inspection)) or base.snapshot_url,
-        # A refusal tells nothing about streams: those that were known stay.
+        # A refused inspection finds no streams: those that were known stay.
         streams=tuple(replace(one, url=without_login(one.url)) for one in streams) or base.streams,
         capabilities=inspection.capabilities or base.capabilities,
         last_seen=now,
@@ -280,8 +275,8 @@ def _merge(
     )
 
 
-def maker_of(evidence: Iterable[Evidence]) -> str:
-    """Whom the MAC was registered for, "" where nobody knows: worth a name as long as the device gives none."""
+def _registered_manufacturer(evidence: Iterable[Evidence]) -> str:
+    """The manufacturer for which the MAC is registered, or "": used as long as the device names none itself."""
     return next((one.value for one in evidence if one.kind == EvidenceKind.VENDOR and one.source == OUI), "")
 
 
@@ -292,13 +287,13 @@ def _snapshot_of(source: str, inspection: Inspection) -> str:
 
 
 def _facts(camera: Camera) -> Camera:
-    """A camera without what changes at every look: equal facts are no news."""
+    """A camera without what changes at every inspection: equal facts are no event."""
     return replace(
         camera, last_seen=0.0, last_validated=0.0, methods=(), evidence=(), status=Status.ONLINE, reason="", since=0.0
     )
 
 
-def _judge(inspection: Inspection, streams: tuple[Stream, ...]) -> tuple[Status, str]:
+def _status_of(inspection: Inspection, streams: tuple[Stream, ...]) -> tuple[Status, str]:
     if inspection.status is not Status.ONLINE:
         return inspection.status, inspection.reason
     if any(stream.validated for stream in streams):

@@ -1,7 +1,7 @@
-"""The streams that a device names now and the cameras that it had go in; which stream is whose comes out.
+"""The streams that a device names now and the cameras that it had go in; the streams of each camera come out.
 
 A camera of a device is a video source token (ONVIF Media, VideoSourceConfiguration.SourceToken). Its number, and with
-it its id, stays whatever the device lists first the next time.
+it its id, stays the same in whatever order the device lists its sources.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ Channel = tuple[int, str, tuple[Stream, ...]]
 def assign_channels(cameras: Iterable[Camera], streams: Iterable[Stream]) -> list[Channel]:
     """Give every stream to a camera.
 
-    A source that a camera has goes to it. When none is recognised (new firmware, another protocol than last time), or
-    where a camera has told no source yet, they go in order; what is left becomes new cameras.
+    A source that a camera has is given to it. When none is recognised (new firmware, another protocol than last time),
+    or where a camera has no source yet, they are given in order; what is left becomes new cameras.
 
     :returns: (number, source, streams) with the lowest number first; at most :data:`MAX_CHANNELS`. Without any stream,
         one channel without streams for each camera that there is, or for the first.

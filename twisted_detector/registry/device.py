@@ -1,4 +1,4 @@
-"""Sightings of one device go in; what is known of it, and whether it has shown anything new, comes out."""
+"""Record of one device: its facts, evidence and addresses, and whether it is to be inspected again."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from twisted_detector.model import Camera, Candidate, Evidence, EvidenceKind, Inspection, Proof, Sighting, Stream
 from twisted_detector.model.addresses import without_login
+from twisted_detector.model.devices import SHARED
 from twisted_detector.registry.camera_set import CameraSet
 from twisted_detector.registry.identity.address_history import AddressHistory
 from twisted_detector.registry.identity.claims import normalise_endpoint_reference, permanent_id
@@ -15,27 +16,25 @@ from twisted_detector.registry.lifecycle import Lifecycle, Phase
 
 #: Identifiers that are remembered of one device.
 MAX_EVIDENCE = 32
-#: Ports of one kind that are remembered of one device: twice those worth a look at all.
+#: Ports of one kind that are remembered of one device: twice those worth probing at all.
 MAX_PORTS = 32
-#: Different things (addresses of services, scopes, ports) that one device may show at one place and be asked again
-#: for: many times what the most talkative recorder has, and an end for one that shows something else every time.
-MAX_SHOWN = 256
+#: Different details (addresses of services, scopes, ports) for which one device is inspected again at one address: many
+#: times what the most talkative recorder has, and an end for one that shows something else every time.
+MAX_DETAILS = 256
 
-#: A device that was never published counts as there for so many seconds after it was heard: a full sweep and the
-#: question that follows take no longer.
+#: A device that was never published counts as alive for so many seconds after it was seen: a full sweep and the
+#: inspection that follows take no longer.
 UNPUBLISHED_LIFE = 300.0
 
-#: A device that was no camera is asked again after that many seconds, or when it shows something new.
+#: A device that was no camera is inspected again after that many seconds, or when it shows something new.
 FOREIGN_HOLD = 3600.0
-#: One that is in trouble is asked again by the next sweep that sees it, but not for each of an announcement's repeats.
+#: A device in trouble is inspected again by the next sweep that sees it, but not for each of an announcement's repeats.
 TROUBLED_HOLD = 8.0
-#: And one that is well, for what may have changed unnoticed (names, profiles, firmware).
+#: A device that is well is inspected again for what may have changed unnoticed (names, profiles, firmware).
 REFRESH_HOLD = 6 * 3600.0
 
-#: Before the kind of an identifier that two devices had at once.
-_SHARED = "shared_"
 _RTSP_PORT = re.compile(r"rtsps?://(?:\[[^\]]*\]|[^/?#:]*)(?::([0-9]{1,5}))?(?:[/?#]|$)", re.IGNORECASE)
-#: A stream that came so far once is where it was.
+#: A stream that was proved so far is known to exist at its URL.
 _PROVED = (Proof.SDP, Proof.RTP, Proof.KEYFRAME)
 
 
@@ -43,48 +42,50 @@ _PROVED = (Proof.SDP, Proof.RTP, Proof.KEYFRAME)
 class Device:
     """What is known of one device; owned by the registry alone.
 
-    :ivar id: what it was published as; "" until then.
-    :ivar asked_at: wall seconds, None: never.
+    :ivar key: the handle by which the registry names it.
+    :ivar facts: what was seen of it, at its primary address.
+    :ivar id: its permanent id, "" until it is published.
+    :ivar inspection_began_at: wall seconds, None: never.
     :ivar published_at: wall seconds of its first publication.
-    :ivar stale: something new was seen since it was asked last.
-    :ivar heard_at: wall seconds when it was last seen or answered, by itself beyond doubt.
-    :ivar mac_seen_at: the address where its MAC, or one that it shares, was seen last.
-    :ivar latest: what it said last, published or held back.
+    :ivar stale: something new was seen since its last inspection began.
+    :ivar last_seen_at: wall seconds when it was last seen or answered.
+    :ivar layer2_address: the address where its MAC, or one that it shares, was seen last.
+    :ivar last_inspection: published, or withheld.
     """
 
     key: int
-    life: Lifecycle
+    lifecycle: Lifecycle
     cameras: CameraSet
     facts: Candidate
     id: str = ""
-    asked_at: float | None = None
+    inspection_began_at: float | None = None
     published_at: float = 0.0
     stale: bool = True
-    heard_at: float = float("-inf")
-    mac_seen_at: str = ""
-    latest: Inspection | None = None
-    where: AddressHistory = field(default_factory=AddressHistory)
+    last_seen_at: float = float("-inf")
+    layer2_address: str = ""
+    last_inspection: Inspection | None = None
+    address_history: AddressHistory = field(default_factory=AddressHistory)
     evidence: dict[tuple[str, str], Evidence] = field(default_factory=dict)
-    _shown: set[tuple[str, str]] = field(default_factory=set)
+    _details: set[tuple[str, str]] = field(default_factory=set)
 
     @property
-    def wanted_id(self) -> str:
-        """The id that it would be given now."""
+    def proposed_id(self) -> str:
+        """The id that it would get if it were published now."""
         facts = self.facts
         return permanent_id(facts.mac, facts.endpoint_reference, self.evidence.values(), facts.address)
 
     @property
     def candidate(self) -> Candidate:
-        """It as an inspector is asked about it: what was seen, and what earlier inspections taught."""
+        """The device as an inspector gets it: what was seen, and what earlier inspections found."""
         streams = self.cameras.streams
         proved = [one.url for one in streams if one.validated]
         proved += [one.url for one in streams if not one.validated and one.proof in _PROVED]
         services = tuple(dict.fromkeys(camera.onvif_url for camera in self.cameras if camera.onvif_url))
-        here = self.mac_seen_at == self.facts.address
+        here = self.layer2_address == self.facts.address
         return replace(
             self.facts,
-            device_id=self.id or self.wanted_id,
-            # Words may have brought it here: a secret goes only where its MAC was seen.
+            device_id=self.id or self.proposed_id,
+            # Forged claims may have moved it here: a secret goes only where its MAC was seen.
             mac=self.facts.mac if here else None,
             behind_shared_mac=self.facts.behind_shared_mac and here,
             xaddrs=self.facts.xaddrs or services,
@@ -95,19 +96,19 @@ class Device:
 
     @property
     def _vendors(self) -> tuple[str, ...]:
-        """Who made it, by itself and by whatever else says so."""
-        made = [camera.manufacturer for camera in self.cameras]
-        made += [item.value for item in self.evidence.values() if item.kind == EvidenceKind.VENDOR]
-        return tuple(dict.fromkeys(filter(None, made)))
+        """Names of its manufacturer: its own word, and other evidence."""
+        names = [camera.manufacturer for camera in self.cameras]
+        names += [item.value for item in self.evidence.values() if item.kind == EvidenceKind.VENDOR]
+        return tuple(dict.fromkeys(filter(None, names)))
 
-    def since_asked(self, now: float) -> float:
-        """Seconds since it was asked; endless when never, or when the clock has jumped back since."""
-        elapsed = float("inf") if self.asked_at is None else now - self.asked_at
+    def since_inspection(self, now: float) -> float:
+        """Seconds since its last inspection began; infinite when never, or when the clock has jumped back since."""
+        elapsed = float("inf") if self.inspection_began_at is None else now - self.inspection_began_at
         return elapsed if elapsed >= 0 else float("inf")
 
-    def due(self, now: float) -> bool:
-        """Whether it should be asked: it is news, or it was not well, or it is long ago."""
-        phase = self.life.phase
+    def needs_inspection(self, now: float) -> bool:
+        """Whether to inspect it now: it shows something new, or was not well, or the last inspection is long ago."""
+        phase = self.lifecycle.phase
         hold = REFRESH_HOLD
         if phase is Phase.FOREIGN:
             hold = FOREIGN_HOLD
@@ -115,26 +116,26 @@ class Device:
             hold = 0.0
         elif phase in (Phase.TROUBLED, Phase.REFUSED):
             hold = TROUBLED_HOLD
-        return self.stale or self.since_asked(now) >= hold
+        return self.stale or self.since_inspection(now) >= hold
 
-    def keeps_its_address(self, address: str) -> bool:
-        """Whether being seen at ``address`` is no move: a device with IPv4 and IPv6 is called by its IPv4 address.
+    def is_secondary_address(self, address: str) -> bool:
+        """Whether a sighting at ``address`` is no move: a device with IPv4 and IPv6 is published at its IPv4 address.
 
-        Both are announced in one breath; only when the first is dead is the second worth more.
+        Both are announced together; the second becomes the primary one only when the first is dead.
         """
-        return ":" in address and ":" not in self.facts.address and self.life.phase is not Phase.OFFLINE
+        return ":" in address and ":" not in self.facts.address and self.lifecycle.phase is not Phase.OFFLINE
 
-    def absorb(self, sighting: Sighting) -> None:
-        """Put what was seen to what is known; whatever it never showed before makes it worth asking again."""
+    def apply_sighting(self, sighting: Sighting) -> None:
+        """Add what was seen to the facts; a detail that was never seen before makes another inspection due."""
         facts = self.facts
         if sighting.address != facts.address:
-            # Service addresses and ports of the place where it stood before are worth nothing at the new one.
+            # Service addresses and ports at its former address are worth nothing at the new one.
             facts = replace(facts, address=sighting.address, xaddrs=(), rtsp_ports=(), open_ports=())
-            self._shown.clear()
+            self._details.clear()
             self.stale = True
-        for item in _shows(sighting):
-            if item not in self._shown and len(self._shown) < MAX_SHOWN:
-                self._shown.add(item)
+        for detail in _details_of(sighting):
+            if detail not in self._details and len(self._details) < MAX_DETAILS:
+                self._details.add(detail)
                 self.stale = True
         self.facts = replace(
             facts,
@@ -144,64 +145,64 @@ class Device:
             rtsp_ports=_union(facts.rtsp_ports, sighting.rtsp_ports),
             open_ports=_union(facts.open_ports, sighting.open_ports),
         )
-        self.learn(sighting.evidence)
-        self.heard_by(sighting.method)
+        self.add_evidence(sighting.evidence)
+        self.add_method(sighting.method)
 
-    def heard_by(self, method: str) -> None:
-        """One more method that sees it."""
+    def add_method(self, method: str) -> None:
+        """Add a method to those that have seen it."""
         self.facts = replace(self.facts, methods=tuple(sorted({*self.facts.methods, method})))
 
-    def learn(self, evidence: Iterable[Evidence]) -> None:
-        """Remember identifiers, within the bound; a known one with its latest source and time."""
+    def add_evidence(self, evidence: Iterable[Evidence]) -> None:
+        """Add identifiers, within the bound; a known one gets its latest source and time."""
         for item in evidence:
             if len(self.evidence) < MAX_EVIDENCE or (item.kind, item.value) in self.evidence:
                 self.evidence[item.kind, item.value] = item
 
-    def alive(self, now: float) -> bool:
-        """Whether it is there, as far as is known: what was never published is so for some minutes."""
+    def is_alive(self, now: float) -> bool:
+        """Whether it is there, as far as is known; a device that was never published is for some minutes."""
         if self.id:
-            return self.life.phase is not Phase.OFFLINE
-        return now - self.heard_at <= UNPUBLISHED_LIFE
+            return self.lifecycle.phase is not Phase.OFFLINE
+        return now - self.last_seen_at <= UNPUBLISHED_LIFE
 
-    def unlearn(self, kind: str, value: str) -> None:
-        """An identifier is not its own."""
+    def remove_evidence(self, kind: str, value: str) -> None:
+        """Remove an identifier that is not its own."""
         self.evidence.pop((kind, value), None)
 
-    def said_reference(self) -> str:
-        """The EndpointReference that it gave when it was asked, or ""."""
+    def inspected_reference(self) -> str:
+        """The EndpointReference that an inspection found, or ""."""
         kind = EvidenceKind.ENDPOINT_REFERENCE
-        said = next((item.value for item in self.evidence.values() if item.kind == kind), "")
-        return normalise_endpoint_reference(said)
+        found = next((item.value for item in self.evidence.values() if item.kind == kind), "")
+        return normalise_endpoint_reference(found)
 
     def restore(self, camera: Camera) -> None:
-        """Take over one of its cameras as an earlier run knew it."""
+        """Take over the facts of one of its cameras, as an earlier run saved them."""
+        self.add_evidence(camera.evidence)
+        behind = camera.mac is None and any(kind == EvidenceKind.MAC for kind, _ in self.shared_claims)
+        self.layer2_address = camera.address if camera.mac is not None or behind else ""
         self.facts = replace(
             self.facts,
             address=camera.address,
             mac=camera.mac or self.facts.mac,
             endpoint_reference=camera.endpoint_reference or self.facts.endpoint_reference,
             methods=tuple(sorted({*self.facts.methods, *camera.methods})),
+            behind_shared_mac=behind,
         )
-        self.learn(camera.evidence)
-        behind = camera.mac is None and any(kind == EvidenceKind.MAC for kind, _ in self.shared)
-        self.mac_seen_at = camera.address if camera.mac is not None or behind else ""
-        self.facts = replace(self.facts, behind_shared_mac=behind)
         since = camera.first_seen
         self.published_at = min(self.published_at, since) if self.published_at else since
 
     @property
-    def shared(self) -> tuple[tuple[str, str], ...]:
-        """What it claims, or seemed to, and another device does at the same time: kinds and values."""
-        return tuple((kind.removeprefix(_SHARED), value) for kind, value in self.evidence if kind.startswith(_SHARED))
+    def shared_claims(self) -> tuple[tuple[str, str], ...]:
+        """Claims that are discredited, for another device makes them too: kinds and values."""
+        return tuple((kind.removeprefix(SHARED), value) for kind, value in self.evidence if kind.startswith(SHARED))
 
-    def note_shared(self, claim: tuple[str, str], now: float) -> None:
-        """Another device claims this at the same time."""
+    def mark_shared(self, claim: tuple[str, str], now: float) -> None:
+        """Record that another device makes this claim at the same time."""
         if claim[0] == EvidenceKind.MAC:
             self.evidence.pop(claim, None)
-        self.learn((Evidence(_SHARED + claim[0], claim[1], "identity", now),))
+        self.add_evidence((Evidence(SHARED + claim[0], claim[1], "identity", now),))
 
 
-def _shows(sighting: Sighting) -> Iterator[tuple[str, str]]:
+def _details_of(sighting: Sighting) -> Iterator[tuple[str, str]]:
     if sighting.mac is not None:
         yield "mac", sighting.mac.text
     if sighting.endpoint_reference:

@@ -1,162 +1,83 @@
-"""What happens to one device goes in (asked, answered, silent, departed); the phase of its life comes out."""
+"""State machine of one device: from first sighting over inspections and missed checks to offline."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Protocol
-
-from automat import TypeMachineBuilder
 
 
 class Phase(StrEnum):
-    """Where a device stands in its life with us."""
+    """State of a device, as the detector schedules by it."""
 
-    CANDIDATE = "candidate"  #: seen, not yet asked
-    INSPECTING = "inspecting"  #: being asked for the first time
+    CANDIDATE = "candidate"  #: seen, not yet inspected
+    INSPECTING = "inspecting"  #: under its first inspection
     ONLINE = "online"  #: answers, and a stream of it was proved
     TROUBLED = "troubled"  #: answers, but no stream could be proved
     REFUSED = "refused"  #: wants a login that we have not
     SUSPECT = "suspect"  #: missed a check, but not enough of them
     OFFLINE = "offline"  #: missed enough checks, or said goodbye
-    FOREIGN = "foreign"  #: not a camera: not asked at every sweep
+    FOREIGN = "foreign"  #: not a camera: not inspected at every sweep
 
 
-class _Life(Protocol):
-    """The inputs of the machine."""
-
-    def ask(self) -> None:
-        """An inspection begins."""
-
-    def restore(self) -> None:
-        """It was known before this start."""
-
-    def prove(self) -> None:
-        """It answered and a stream was proved."""
-
-    def trouble(self) -> None:
-        """It answered, its streams did not."""
-
-    def refuse(self) -> None:
-        """It wants a login that we have not."""
-
-    def disown(self) -> None:
-        """It is no camera."""
-
-    def miss(self) -> None:
-        """It did not answer, but that may be chance."""
-
-    def lose(self) -> None:
-        """It did not answer too often, or it said goodbye."""
-
-
-@dataclass
-class _Core:
-    """What the machine acts on: it tells where it came to, nothing else."""
-
-    entered: Callable[[Phase], None]
-
-
-def _make_machine() -> Callable[[_Core], _Life]:
-    machine = TypeMachineBuilder(_Life, _Core)
-
-    def entering(phase: Phase) -> Callable[[_Life, _Core], Phase]:
-        def enter(life: _Life, core: _Core) -> Phase:
-            core.entered(phase)
-            return phase
-
-        return enter
-
-    def again(life: _Life, core: _Core, *data: object) -> None:
-        core.entered(Phase.CANDIDATE)
-
-    # The initial state is entered by being born: nobody is told.
-    candidate = machine.state(Phase.CANDIDATE.value)
-    state = {phase: machine.state(phase.value, entering(phase)) for phase in Phase if phase is not Phase.CANDIDATE}
-    # States with and without data are of two types to automat; both take inputs alike.
-    everything: tuple[Any, ...] = (candidate, *state.values())
-    known = tuple(state[phase] for phase in (Phase.ONLINE, Phase.TROUBLED, Phase.REFUSED, Phase.SUSPECT, Phase.OFFLINE))
-    unknown = tuple(one for one in everything if one not in known)
-
-    for one in everything:
-        one.upon(_Life.prove).to(state[Phase.ONLINE]).returns(None)
-        one.upon(_Life.trouble).to(state[Phase.TROUBLED]).returns(None)
-        one.upon(_Life.refuse).to(state[Phase.REFUSED]).returns(None)
-    for one in unknown:
-        one.upon(_Life.ask).to(state[Phase.INSPECTING]).returns(None)
-        one.upon(_Life.restore).to(state[Phase.SUSPECT]).returns(None)
-        one.upon(_Life.disown).to(state[Phase.FOREIGN]).returns(None)
-        if one is not state[Phase.FOREIGN]:
-            # Never reached, so nothing is known: it is asked again when it is seen again.
-            one.upon(_Life.lose).to(candidate)(again)
-            one.upon(_Life.miss).to(candidate)(again)
-    for one in known:
-        one.upon(_Life.ask).loop().returns(None)
-        one.upon(_Life.restore).loop().returns(None)
-        # A camera that stops looking like one keeps its name; it is in trouble, not foreign.
-        one.upon(_Life.disown).to(state[Phase.TROUBLED]).returns(None)
-        if one is not state[Phase.OFFLINE]:
-            one.upon(_Life.lose).to(state[Phase.OFFLINE]).returns(None)
-            one.upon(_Life.miss).to(state[Phase.SUSPECT]).returns(None)
-    for one in (state[Phase.OFFLINE], state[Phase.FOREIGN]):
-        one.upon(_Life.lose).loop().returns(None)
-        one.upon(_Life.miss).loop().returns(None)
-    return machine.build()
-
-
-_new_machine = _make_machine()
+#: A device in one of these was a camera once. It keeps its id, and never becomes a candidate or foreign again.
+_CAMERAS = (Phase.ONLINE, Phase.TROUBLED, Phase.REFUSED, Phase.SUSPECT, Phase.OFFLINE)
 
 
 class Lifecycle:
-    """The life of one device.
+    """State machine of one device; every input is allowed in every phase.
 
-    :param missed_limit: that many missed checks in a row make it offline (>= 1).
+    :param missed_limit: that many missed checks in a row make a camera offline (>= 1).
+    :ivar missed_checks: checks in a row that were not answered.
     """
 
     def __init__(self, missed_limit: int) -> None:
         self.phase = Phase.CANDIDATE
-        self.missed = 0
+        self.missed_checks = 0
         self._limit = missed_limit
-        self._machine = _new_machine(_Core(self._entered))
 
-    def _entered(self, phase: Phase) -> None:
-        self.phase = phase
-        if phase in (Phase.ONLINE, Phase.TROUBLED, Phase.REFUSED):
-            self.missed = 0
+    def inspection_began(self) -> None:
+        """An inspection begins; the phase of a camera holds until it ends."""
+        if self.phase not in _CAMERAS:
+            self.phase = Phase.INSPECTING
 
-    def ask(self) -> None:
-        """An inspection begins."""
-        self._machine.ask()
+    def restored(self) -> None:
+        """An earlier run knew the device as a camera: suspect until it is checked."""
+        if self.phase not in _CAMERAS:
+            self.phase = Phase.SUSPECT
 
-    def restore(self) -> None:
-        """It was known before this start: its state holds until it is checked."""
-        self._machine.restore()
+    def stream_proved(self) -> None:
+        """The device answered and a stream of it was proved."""
+        self._answered(Phase.ONLINE)
 
-    def prove(self) -> None:
-        """It answered and a stream of it was proved."""
-        self._machine.prove()
+    def no_stream_proved(self) -> None:
+        """The device answered, but no stream could be proved."""
+        self._answered(Phase.TROUBLED)
 
-    def trouble(self) -> None:
-        """It answered, but no stream could be proved."""
-        self._machine.trouble()
+    def login_required(self) -> None:
+        """The device answered and wants a login that we have not."""
+        self._answered(Phase.REFUSED)
 
-    def refuse(self) -> None:
-        """It wants a login that we have not."""
-        self._machine.refuse()
-
-    def disown(self) -> None:
-        """It is no camera."""
-        self._machine.disown()
-
-    def silent(self) -> None:
-        """It did not answer a check."""
-        self.missed += 1
-        if self.missed >= self._limit:
-            self._machine.lose()
+    def not_a_camera(self) -> None:
+        """An inspection found no camera. One that stops looking like a camera keeps its id: it is in trouble."""
+        if self.phase in _CAMERAS:
+            self._answered(Phase.TROUBLED)
         else:
-            self._machine.miss()
+            self.phase = Phase.FOREIGN
 
-    def depart(self) -> None:
-        """It said goodbye."""
-        self._machine.lose()
+    def check_missed(self) -> None:
+        """The device did not answer a check."""
+        self.missed_checks += 1
+        self._unanswered(Phase.OFFLINE if self.missed_checks >= self._limit else Phase.SUSPECT)
+
+    def departed(self) -> None:
+        """The device said goodbye."""
+        self._unanswered(Phase.OFFLINE)
+
+    def _answered(self, phase: Phase) -> None:
+        self.phase = phase
+        self.missed_checks = 0
+
+    def _unanswered(self, phase: Phase) -> None:
+        if self.phase in (Phase.CANDIDATE, Phase.INSPECTING):
+            self.phase = Phase.CANDIDATE  # nothing is known of it: the next sighting has it inspected
+        elif self.phase not in (Phase.OFFLINE, Phase.FOREIGN):
+            self.phase = phase

@@ -1,4 +1,4 @@
-"""A sighting and the device that it seems to be go in; the device that it is (moved, parted, merged) comes out."""
+"""Matcher: records a sighting of a device, and decides whether an answer is that of the device that was asked."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from dataclasses import replace
 
 from twisted_detector.model import Evidence, EvidenceKind, Inspection, Sighting
 from twisted_detector.registry.device import Device
-from twisted_detector.registry.identity.address_history import Where
-from twisted_detector.registry.identity.claims import EXCLUSIVE, Seen, claim_of, normalise_endpoint_reference
+from twisted_detector.registry.identity.address_history import Placement
+from twisted_detector.registry.identity.claims import EXCLUSIVE, ClaimSet, claim_of, normalise_endpoint_reference
 from twisted_detector.registry.identity.index import IdentityIndex
 from twisted_detector.registry.lifecycle import Phase
 from twisted_detector.registry.merging import Merger
@@ -19,113 +19,135 @@ MAC_HOLDS = 10.0
 
 
 class Matcher:
-    """Puts what was seen to the device that it is of."""
+    """Records sightings of devices that the index has resolved."""
 
-    def __init__(self, index: IdentityIndex, kin: Merger) -> None:
+    def __init__(self, index: IdentityIndex, merger: Merger) -> None:
         self._index = index
-        self._kin = kin
+        self._merger = merger
 
-    def take_in(self, device: Device, sighting: Sighting, seen: Seen, now: float) -> Device:
-        """``sighting`` is of ``device``, as far as can be told."""
-        address, primary = sighting.address, device.facts.address
-        mine = self._index.claims(device.key)
-        vouched = any(claim in mine and claim[0] != EvidenceKind.MAC for claim in seen.claims)
-        where = Where.ALSO
-        if not device.keeps_its_address(address):
-            away = device.life.phase in (Phase.SUSPECT, Phase.OFFLINE)
-            where = device.where.judge(address, primary, vouched=vouched, now=now, away=away)
-        if where is Where.OTHER_HERE:
-            device = self._kin.part(device, address, now)
-        elif where is Where.OTHER_THERE:
-            self._kin.part(device, primary, now)
-        nameless = self._kin.nameless_at(device, seen)
-        self._index.bind(device.key, seen)
-        firm = self._firm(device, sighting)
-        if where is Where.ALSO:
-            self._index.stand(device.key, seen, also=True)
-            device.heard_by(sighting.method)
-            device.learn(firm.evidence)
+    def record(self, device: Device, sighting: Sighting, claimed: ClaimSet, now: float) -> Device:
+        """Place, record and reconcile a sighting that the index has resolved to ``device``.
+
+        :returns: the device that was seen: another than ``device`` after a separation or a merge.
+        """
+        primary = device.facts.address
+        placement = self._placement(device, claimed, now)
+        if placement is Placement.OTHER_DEVICE_HERE:
+            device = self._merger.separate(device, sighting.address, now)
+            primary = device.facts.address
+        elif placement is Placement.OTHER_DEVICE_THERE:
+            self._merger.separate(device, primary, now)
+        unidentified = self._merger.unidentified_at(device, claimed)
+        self._record_at(device, placement, sighting, claimed, now)
+        if primary != device.facts.address:
+            device.cameras.record_move(primary, device.facts.address, now)
+        device.cameras.record_sighting(device.facts.methods, now)
+        switching = claimed.mac is not None and device.address_history.record_mac(claimed.mac, now)
+        if switching and self._is_two_devices(device):
+            self._merger.split(device, now)
+        for other in unidentified:
+            reason = "only its address was known, and there stands the other"
+            device = self._merger.merge(device, other, reason, now)
+        self._merger.report_conflicts(device, claimed, now)
+        device = self._merger.reconcile(device, now)
+        return self._merger.record_contact(device, now, certain=sighting.mac is not None or device.facts.mac is None)
+
+    def _placement(self, device: Device, claimed: ClaimSet, now: float) -> Placement:
+        if device.is_secondary_address(claimed.address):
+            return Placement.ADDITIONAL
+        known = self._index.firm_claims(device.key)
+        identified = any(claim in known and claim[0] != EvidenceKind.MAC for claim in claimed.claims)
+        away = device.lifecycle.phase in (Phase.SUSPECT, Phase.OFFLINE)
+        return device.address_history.placement_of(
+            claimed.address, device.facts.address, identified=identified, now=now, away=away
+        )
+
+    def _record_at(
+        self, device: Device, placement: Placement, sighting: Sighting, claimed: ClaimSet, now: float
+    ) -> None:
+        """Record the sighting's claims, address, facts and MAC."""
+        self._index.add_claims(device.key, claimed)
+        firm = self._firm_part(device, sighting)
+        if placement is Placement.ADDITIONAL:
+            self._index.place(device.key, claimed, also=True)
+            device.add_method(sighting.method)
+            device.add_evidence(firm.evidence)
         else:
-            self._index.stand(device.key, seen, also=where is Where.SAME)
-            device.absorb(firm)
-        vouched = any(self._index.firm(device.key, one) and one[0] != EvidenceKind.MAC for one in seen.claims)
-        device.where.heard(address, seen.mac, vouched=vouched, now=now)
-        self._kin.note_mac(device, sighting.mac, address, now)
-        if primary != device.facts.address and where is not Where.OTHER_HERE:
-            device.cameras.moved(primary, device.facts.address, now)
-        device.cameras.seen(device.facts.methods, now)
-        if seen.mac is not None and device.where.switched(seen.mac, now) and self._is_two(device):
-            self._kin.split(device, now)
-        for other in nameless:
-            device = self._kin.merge(device, other, "only its address was known, and there stands the other", now)
-        self._kin.told_together(device, seen, now)
-        device = self._kin.reconcile(device, now)
-        return self._kin.heard(device, now, for_certain=sighting.mac is not None or device.facts.mac is None)
+            self._index.place(device.key, claimed, also=placement is Placement.SAME)
+            device.apply_sighting(firm)
+        identified = any(self._index.is_firm(device.key, one) and one[0] != EvidenceKind.MAC for one in claimed.claims)
+        device.address_history.record(claimed.address, claimed.mac, identified=identified, now=now)
+        self._merger.update_mac(device, sighting.mac, claimed.address, now)
 
-    def would_leave(self, device: Device, address: str, now: float) -> bool:
-        """Whether being heard at ``address`` would be a move of a device that is well where it was."""
-        well = device.life.phase in (Phase.ONLINE, Phase.TROUBLED, Phase.REFUSED)
-        if not well or device.keeps_its_address(address):
+    def would_move(self, device: Device, address: str, now: float) -> bool:
+        """Whether a sighting at ``address`` would move a device that is well at another."""
+        well = device.lifecycle.phase in (Phase.ONLINE, Phase.TROUBLED, Phase.REFUSED)
+        if not well or device.is_secondary_address(address):
             return False
-        return device.where.judge(address, device.facts.address, vouched=True, now=now, away=False) is Where.MOVED
+        placement = device.address_history.placement_of(
+            address, device.facts.address, identified=True, now=now, away=False
+        )
+        return placement is Placement.MOVED
 
-    def _is_two(self, device: Device) -> bool:
-        """Whether several MACs are several devices: not when it named them all as its own when it was asked."""
-        said = {value for kind, value in self._index.claims(device.key) if kind == EvidenceKind.HARDWARE_ADDRESS}
+    def _is_two_devices(self, device: Device) -> bool:
+        """Whether several MACs are several devices: not when it named them all as its own when it was inspected."""
+        claims = self._index.firm_claims(device.key)
+        own = {value for kind, value in claims if kind == EvidenceKind.HARDWARE_ADDRESS}
         macs = {mac.text for mac in self._index.macs(device.key)}
-        return len(macs) > 1 and not macs <= said
+        return len(macs) > 1 and not macs <= own
 
-    def _firm(self, device: Device, sighting: Sighting) -> Sighting:
+    def _firm_part(self, device: Device, sighting: Sighting) -> Sighting:
         """A sighting without what is tied to the device by its address only."""
         reference = sighting.endpoint_reference
-        sure = self._is_sure(device, EvidenceKind.ENDPOINT_REFERENCE, reference)
-        evidence = self.sure(device, sighting.evidence)
-        return replace(sighting, endpoint_reference=reference if sure else "", evidence=evidence)
+        firm = self._is_firm(device, EvidenceKind.ENDPOINT_REFERENCE, reference)
+        evidence = self.firm_evidence(device, sighting.evidence)
+        return replace(sighting, endpoint_reference=reference if firm else "", evidence=evidence)
 
-    def sure(self, device: Device, evidence: Iterable[Evidence]) -> tuple[Evidence, ...]:
+    def firm_evidence(self, device: Device, evidence: Iterable[Evidence]) -> tuple[Evidence, ...]:
         """The evidence that is not tied to the device by its address only."""
-        return tuple(one for one in evidence if self._is_sure(device, one.kind, one.value))
+        return tuple(one for one in evidence if self._is_firm(device, one.kind, one.value))
 
-    def _is_sure(self, device: Device, kind: str, value: str) -> bool:
+    def _is_firm(self, device: Device, kind: str, value: str) -> bool:
         claim = claim_of(kind, value)
-        return claim is None or claim in self._index.spent or self._index.firm(device.key, claim)
+        return claim is None or claim in self._index.discredited or self._index.is_firm(device.key, claim)
 
-    def is_another(self, device: Device, seen: Seen, now: float) -> bool:
+    def is_other_device(self, device: Device, claimed: ClaimSet, now: float) -> bool:
         """Whether the device that answered is not the one that was asked."""
-        verdict = self._index.judge(device.key, seen, contested_too=True)
-        mine = self._index.claims(device.key)
-        foreign = self.is_of_another(device, seen)
-        words = any(kind in EXCLUSIVE for kind, _ in mine)
-        here = self.just_seen(device, now)
-        if foreign and mine and not seen.claims & mine and (words or device.id or not here):
+        match = self._index.weigh(device.key, claimed, contested_too=True)
+        known = self._index.firm_claims(device.key)
+        foreign = self._is_claimed_by_another(device, claimed)
+        exclusive = any(kind in EXCLUSIVE for kind, _ in known)
+        here = self.mac_just_seen(device, now)
+        if foreign and known and not claimed.claims & known and (exclusive or device.id or not here):
             return True
         if here:
             return False
-        return verdict.contradicts > verdict.agrees and (bool(device.id) or foreign)
+        return match.contradicts > match.agrees and (bool(device.id) or foreign)
 
-    def is_of_another(self, device: Device, seen: Seen) -> bool:
-        """Whether something was said that another device is known by, and this one is not."""
+    def _is_claimed_by_another(self, device: Device, claimed: ClaimSet) -> bool:
+        """Whether one of the claims is a firm one of another device, and none of this one's."""
         return any(
-            key != device.key and self._index.firm(key, claim)
-            for claim in seen.claims - self._index.claims(device.key)
+            key != device.key and self._index.is_firm(key, claim)
+            for claim in claimed.claims - self._index.firm_claims(device.key)
             for key in self._index.claimants(claim)
         )
 
     @staticmethod
-    def just_seen(device: Device, now: float) -> bool:
-        """Whether its MAC was seen just now where it is asked: then it is the device that answers."""
-        place = device.where.places.get(device.facts.address)
-        return place is not None and place.mac == device.facts.mac is not None and 0 <= now - place.heard <= MAC_HOLDS
+    def mac_just_seen(device: Device, now: float) -> bool:
+        """Whether its MAC was seen just now at its address: then it is the device that answers there."""
+        place = device.address_history.places.get(device.facts.address)
+        mac = device.facts.mac
+        return place is not None and place.mac == mac is not None and 0 <= now - place.seen_at <= MAC_HOLDS
 
 
 def as_sighting(inspection: Inspection, address: str) -> Sighting:
-    """What answered, as if it had announced itself."""
-    said = (one.value for one in inspection.evidence if one.kind == EvidenceKind.ENDPOINT_REFERENCE)
+    """The sighting that an inspection amounts to, as if the device had announced itself."""
+    references = (one.value for one in inspection.evidence if one.kind == EvidenceKind.ENDPOINT_REFERENCE)
     return Sighting(
         method=inspection.inspector,
         address=address,
         seen_at=inspection.at,
-        endpoint_reference=normalise_endpoint_reference(next(said, "")),
+        endpoint_reference=normalise_endpoint_reference(next(references, "")),
         xaddrs=(inspection.onvif_url,) if inspection.onvif_url else (),
         evidence=inspection.evidence,
     )

@@ -1,7 +1,7 @@
-"""Devices that claim one identifier go in; which of them are one and are merged, and which are two for ever, comes out.
+"""Merger: merges devices that prove to be one, splits one that proves to be two, and reports conflicts between them.
 
-A value that two living devices claim is contested: it counts for neither. When each of them was heard after the other
-it is spent for good; when the one falls silent and only the other is heard, they were one all along.
+A value that two living devices claim is contested: it counts for neither. When each of them was seen after the other,
+the value is discredited for good; when one falls silent and only the other is seen, they were one all along.
 """
 
 from __future__ import annotations
@@ -13,19 +13,19 @@ from itertools import pairwise
 from twisted_detector.events import DevicesMerged, DeviceSplit, Event, IdentityConflict
 from twisted_detector.model import Evidence, EvidenceKind, Mac
 from twisted_detector.registry.device import Device
-from twisted_detector.registry.identity.claims import VETO, Claim, Seen
+from twisted_detector.registry.identity.claims import VETO, Claim, ClaimSet
 from twisted_detector.registry.identity.index import IdentityIndex
 
 _LAYER2 = "layer 2"
 
 
 class Merger:
-    """Merges, splits and conflicts of devices.
+    """Merges, splits and conflicts of devices, and the MAC that is believed to be a device's own.
 
-    :param devices: all of them, by handle; the registry's.
-    :param emit: is told every event, in order.
-    :param begin: makes a new device at an address.
-    :param end: removes a device that has no cameras any more.
+    :param devices: all devices, by handle; the registry's.
+    :param emit: receives every event, in order.
+    :param add_device: makes a new device at an address.
+    :param remove_device: removes a device that has no cameras any more.
     """
 
     def __init__(
@@ -34,26 +34,28 @@ class Merger:
         index: IdentityIndex,
         emit: Callable[[Event], None],
         *,
-        begin: Callable[[str], Device],
-        end: Callable[[int], None],
+        add_device: Callable[[str], Device],
+        remove_device: Callable[[int], None],
     ) -> None:
         self._devices = devices
         self._index = index
         self._emit = emit
-        self._begin = begin
-        self._end = end
-        self._told: set[Claim] = set()
+        self._add_device = add_device
+        self._remove_device = remove_device
+        self._reported: set[Claim] = set()
 
-    # --- MACs ------------------------------------------------------------------------------------------------------
+    # --- MACs ---------------------------------------------------------------------------------------------------------
 
-    def note_mac(self, device: Device, mac: Mac | None, address: str, now: float) -> None:
-        """Which MAC is believed to be the device's own, now that it was seen over ``mac`` at ``address``."""
+    def update_mac(self, device: Device, mac: Mac | None, address: str, now: float) -> None:
+        """Decide which MAC is believed to be the device's own, after a sighting over ``mac`` at ``address``."""
         if mac is not None:
-            device.mac_seen_at = address
-            shared = (EvidenceKind.MAC, mac.text) in self._index.spent
+            device.layer2_address = address
+            shared = (EvidenceKind.MAC, mac.text) in self._index.discredited
             kind = EvidenceKind.SHARED_MAC if shared else EvidenceKind.MAC
-            device.learn((Evidence(kind, mac.text, _LAYER2, now),))
-        own = [one for one in self._index.macs(device.key) if self._first_of((EvidenceKind.MAC, one.text), device.key)]
+            device.add_evidence((Evidence(kind, mac.text, _LAYER2, now),))
+        first = (device.key,)
+        macs = self._index.macs(device.key)
+        own = [one for one in macs if self._index.claimants((EvidenceKind.MAC, one.text))[:1] == first]
         before = device.facts.mac
         device.facts = replace(
             device.facts,
@@ -61,251 +63,252 @@ class Merger:
             behind_shared_mac=not own and (mac is not None or device.facts.behind_shared_mac),
         )
         if before is not None and before != device.facts.mac:
-            self._tell_identity(device, now)
+            self._publish_identity(device, now)
 
-    def _tell_identity(self, device: Device, now: float) -> None:
-        device.cameras.known_by(device.facts.mac, tuple(device.evidence.values()), now)
+    def _publish_identity(self, device: Device, now: float) -> None:
+        device.cameras.set_identity(device.facts.mac, tuple(device.evidence.values()), now)
 
-    def _first_of(self, claim: Claim, key: int) -> bool:
-        return self._index.claimants(claim)[:1] == (key,)
+    # --- conflicts ----------------------------------------------------------------------------------------------------
 
-    # --- hearing ---------------------------------------------------------------------------------------------------
+    def record_contact(self, device: Device, now: float, *, certain: bool = True) -> Device:
+        """A device was seen, or answered; returns it, or the one that it proved to be.
 
-    def heard(self, device: Device, now: float, *, for_certain: bool = True) -> Device:
-        """A device was heard; returns it, or the one that it proved to be.
-
-        :param for_certain: by itself beyond doubt: its MAC was seen, or it has none. Who answers at an address a minute
-            later may be another one, or the same one over its other link: that proves nothing.
+        :param certain: beyond doubt it was this device: its MAC was seen, or it has none. What answers at an address a
+            minute later may be another device, or the same one over its other link: that proves nothing.
         """
-        device.heard_at = now
-        for claim in self._index.turn(device.key) if for_certain else ():
-            self._spend(claim, now)
-        for _, other in tuple(self._index.others(device.key)):
+        device.last_seen_at = now
+        for claim in self._index.record_alternation(device.key) if certain else ():
+            self._discredit(claim, now)
+        for _, other in tuple(self._index.rivals(device.key)):
             gone = self._devices.get(other)
-            if gone is not None and not gone.alive(now):
-                device = self.silent(gone, now) or device
+            if gone is not None and not gone.is_alive(now):
+                device = self.merge_into_successor(gone, now) or device
         return device
 
-    def told_together(self, device: Device, seen: Seen, now: float) -> None:
-        """Tell, once for each value, that two living devices claim it."""
-        for claim in sorted(seen.claims):
-            if claim in self._told or not self._index.firm(device.key, claim):
+    def report_conflicts(self, device: Device, claimed: ClaimSet, now: float) -> None:
+        """Emit, once for each value, that two living devices claim it."""
+        for claim in sorted(claimed.claims):
+            if claim in self._reported or not self._index.is_firm(device.key, claim):
                 continue
             for key in self._index.claimants(claim):
-                if key == device.key or not self._index.firm(key, claim) or not self._devices[key].alive(now):
+                if key == device.key or not self._index.is_firm(key, claim) or not self._devices[key].is_alive(now):
                     continue
-                if self._conflict(self._devices[key], device, claim, now):
+                if self._emit_conflict(self._devices[key], device, claim, now):
                     break
 
-    def _conflict(self, one: Device, other: Device, claim: Claim, now: float) -> bool:
-        for camera in one.cameras:
-            # Told once for each value; there are no more of them than devices claim.
-            self._told.add(claim)
-            told = other.id or other.wanted_id
-            self._emit(IdentityConflict(at=now, camera=camera, kind=claim[0], value=claim[1], other_device_id=told))
-            return True
-        return False
+    def _emit_conflict(self, one: Device, other: Device, claim: Claim, now: float) -> bool:
+        camera = next(iter(one.cameras), None)
+        if camera is None:
+            return False
+        # Reported once for each value; there are no more of them than devices claim.
+        self._reported.add(claim)
+        other_id = other.id or other.proposed_id
+        self._emit(IdentityConflict(at=now, camera=camera, kind=claim[0], value=claim[1], other_device_id=other_id))
+        return True
 
-    def _spend(self, claim: Claim, now: float) -> None:
-        """Two devices have this at once: it says nothing any more."""
-        holders = [self._devices[key] for key in self._index.spend(claim)]
+    def _discredit(self, claim: Claim, now: float) -> None:
+        """Two devices make this claim at once: it has no weight any more."""
+        holders = [self._devices[key] for key in self._index.discredit(claim)]
         for device in holders:
-            device.note_shared(claim, now)
+            device.mark_shared(claim, now)
             if claim[0] == EvidenceKind.MAC:
-                self.note_mac(device, None, "", now)
+                self.update_mac(device, None, "", now)
                 device.facts = replace(device.facts, behind_shared_mac=device.facts.mac is None)
-            self._tell_identity(device, now)
-        if claim not in self._told:
+            self._publish_identity(device, now)
+        if claim not in self._reported:
             for one, other in pairwise(holders):
-                if self._conflict(one, other, claim, now) or self._conflict(other, one, claim, now):
+                if self._emit_conflict(one, other, claim, now) or self._emit_conflict(other, one, claim, now):
                     break
 
-    def held_back(self, device: Device) -> bool:
-        """Whether a device that was never published seems to be another one that has moved.
+    def is_withheld(self, device: Device) -> bool:
+        """Whether a device that was never published shares a claim with a published device whose MAC was seen.
 
-        It says so in words only, for its MAC was not seen, and that other one lives, as far as is known.
+        It seems to be that device at another address, but its own MAC was not seen, and claims can be forged.
         """
         if device.id or device.facts.mac is not None:
             return False
         return any(
             self._devices[other].id and self._devices[other].facts.mac is not None
-            for _, other in self._index.others(device.key)
+            for _, other in self._index.rivals(device.key)
         )
 
-    def nameless_at(self, device: Device, seen: Seen) -> list[Device]:
-        """The devices at an address of which nothing but that is known, when one whose MAC is seen there comes."""
-        if seen.mac is None:
+    def unidentified_at(self, device: Device, claimed: ClaimSet) -> list[Device]:
+        """The devices of which nothing but the address is known, when a device is seen there with its MAC."""
+        if claimed.mac is None:
             return []
-        standing = (self._devices[key] for key in self._index.standing_at(seen.address) if key != device.key)
-        return [other for other in standing if self._index.nameless(other.key)]
+        there = (self._devices[key] for key in self._index.devices_at(claimed.address) if key != device.key)
+        return [other for other in there if self._index.is_unidentified(other.key)]
 
-    # --- one, not two ----------------------------------------------------------------------------------------------
+    # --- one, not two -------------------------------------------------------------------------------------------------
 
     def reconcile(self, device: Device, now: float) -> Device:
-        """A device told more of itself: it may be one that was known already."""
-        device.heard_at = now
-        seen = self._as_seen(device)
-        for claim, key in tuple(self._index.others(device.key)):
+        """Merge a device that claims more than before with the known device that it proves to be, if any."""
+        device.last_seen_at = now
+        claimed = self._claims_of(device)
+        for claim, key in tuple(self._index.rivals(device.key)):
             other = self._devices[key]
-            if claim[0] == EvidenceKind.MAC or not self._index.firm(key, claim):
+            if claim[0] == EvidenceKind.MAC or not self._index.is_firm(key, claim):
                 continue
-            if not self._index.firm(device.key, claim):
+            if not self._index.is_firm(device.key, claim):
                 continue
-            if self._is_gone(other, now) and self._spoke_for_another(key, device.key):
+            if self._is_gone(other, now) and self._has_rival(key, device.key):
                 continue
-            verdict = self._index.judge(key, seen, contested_too=True)
-            # Nor is a device that lives where its MAC was seen merged with words from elsewhere: anybody can say them.
-            back = self._index.judge(device.key, self._as_seen(other), contested_too=True)
-            if verdict.accepted and back.contradicts < VETO:
+            match = self._index.weigh(key, claimed, contested_too=True)
+            # Nor is a living device whose MAC was seen merged with claims from elsewhere: they can be forged.
+            back = self._index.weigh(device.key, self._claims_of(other), contested_too=True)
+            if match.accepted and back.contradicts < VETO:
                 return self.merge(other, device, f"both are {claim[0]} {claim[1]}, and nothing speaks against it", now)
         return device
 
-    def silent(self, gone: Device, now: float) -> Device | None:
-        """A device is away. If another one said the same since, and never both by turns, that is it."""
+    def merge_into_successor(self, gone: Device, now: float) -> Device | None:
+        """Merge a device that is away with one that made the same claims since, and never both by turns.
+
+        :returns: the device that stays, None when there is no successor.
+        """
         rivals: dict[int, list[Claim]] = {}
         if not gone.id:
-            return None  # it was never sure to be there
-        for claim, key in self._index.others(gone.key):
+            return None  # never published: it was never sure to be there
+        for claim, key in self._index.rivals(gone.key):
             rivals.setdefault(key, []).append(claim)
         for key, claims in rivals.items():
             other = self._devices[key]
-            if not other.alive(now) or other.heard_at <= gone.heard_at:
+            if not other.is_alive(now) or other.last_seen_at <= gone.last_seen_at:
                 continue
-            if self._index.judge(gone.key, self._as_seen(other), contested_too=True).accepted:
-                said = ", ".join(f"{kind} {value}" for kind, value in claims)
-                return self.merge(gone, other, f"the one fell silent when the other came with the same {said}", now)
+            if self._index.weigh(gone.key, self._claims_of(other), contested_too=True).accepted:
+                common = ", ".join(f"{kind} {value}" for kind, value in claims)
+                return self.merge(gone, other, f"the one fell silent when the other came with the same {common}", now)
         return None
 
-    def _as_seen(self, device: Device) -> Seen:
-        return Seen(device.facts.address, self._index.claims(device.key))
+    def _claims_of(self, device: Device) -> ClaimSet:
+        return ClaimSet(device.facts.address, self._index.firm_claims(device.key))
 
     def merge(self, one: Device, other: Device, reason: str, now: float) -> Device:
-        """Two devices are one: the id that was published first stays, what was heard last is where it is."""
+        """Make one device of two. The id that was published first stays; the address is where it was seen last."""
         keep, drop = sorted((one, other), key=lambda each: (not each.id, each.published_at, each.key))
-        newest = max((one, other), key=lambda each: each.heard_at)
+        newest = max((one, other), key=lambda each: each.last_seen_at)
         also = ""
-        if newest is drop and keep.where.is_confirmed(keep.facts.address, now):
+        if newest is drop and keep.address_history.is_confirmed(keep.facts.address, now):
             also, newest = drop.facts.address, keep  # it is at both
-        seen = replace(self._as_seen(newest), doors=frozenset(newest.facts.xaddrs))
-        learnt = Seen(newest.facts.address, self._index.claims(keep.key) | self._index.claims(drop.key))
-        stood = self._index.stands_at(newest.key, newest.facts.address)
+        latest = replace(self._claims_of(newest), services=frozenset(newest.facts.xaddrs))
+        both = ClaimSet(newest.facts.address, self._index.firm_claims(keep.key) | self._index.firm_claims(drop.key))
+        was_there = self._index.is_at(newest.key, newest.facts.address)
         ids = tuple(camera.id for camera in drop.cameras)
         for camera_id in ids:
             drop.cameras.forget(camera_id, now)
-        old_address, merged_id, inspection = keep.facts.address, drop.id, drop.latest
-        self._end(drop.key)
-        self._index.bind(keep.key, learnt, firm=True)
-        self._index.bind(keep.key, seen, firm=True)
+        old_address, merged_id, inspection = keep.facts.address, drop.id, drop.last_inspection
+        self._remove_device(drop.key)
+        self._index.add_claims(keep.key, both, firm=True)
+        self._index.add_claims(keep.key, latest, firm=True)
         if newest is drop:
             keep.facts = replace(newest.facts, device_id=keep.facts.device_id, mac=keep.facts.mac)
-            keep.mac_seen_at, keep.heard_at, keep.where = drop.mac_seen_at, drop.heard_at, drop.where
-            keep.latest = inspection or keep.latest
-            if stood:
-                self._index.stand(keep.key, seen)
+            keep.layer2_address, keep.last_seen_at = drop.layer2_address, drop.last_seen_at
+            keep.address_history = drop.address_history
+            keep.last_inspection = inspection or keep.last_inspection
+            if was_there:
+                self._index.place(keep.key, latest)
         if also:
-            self._index.stand(keep.key, Seen(also, learnt.claims), also=True)
-            keep.where.heard(also, keep.facts.mac, vouched=True, now=now)
-        keep.learn(drop.evidence.values())
+            self._index.place(keep.key, ClaimSet(also, both.claims), also=True)
+            keep.address_history.record(also, keep.facts.mac, identified=True, now=now)
+        keep.add_evidence(drop.evidence.values())
         keep.stale = True
-        keep.where.settled()
-        self.note_mac(keep, None, "", now)
+        keep.address_history.reset_switches()
+        self.update_mac(keep, None, "", now)
         if keep.facts.address != old_address:
-            keep.cameras.moved(old_address, keep.facts.address, now)
-        self._tell_identity(keep, now)
-        for camera in keep.cameras:
+            keep.cameras.record_move(old_address, keep.facts.address, now)
+        self._publish_identity(keep, now)
+        for camera in tuple(keep.cameras)[:1]:
             self._emit(
                 DevicesMerged(at=now, camera=camera, merged_device_id=merged_id, merged_camera_ids=ids, reason=reason)
             )
-            break
         return keep
 
-    # --- two, not one ----------------------------------------------------------------------------------------------
+    # --- two, not one -------------------------------------------------------------------------------------------------
 
-    def part(self, device: Device, address: str, now: float) -> Device:
-        """What was seen at ``address`` with the device's MAC is another: one MAC answers for several."""
-        place = device.where.places.get(address)
-        device.where.forget(address)
-        other = self._begin(address)
-        seen = Seen(address, frozenset((EvidenceKind.MAC, one.text) for one in self._index.macs(device.key)[-1:]))
-        self._index.bind(other.key, seen)
-        self._index.leave(device.key, address)
-        self._index.stand(other.key, seen)
-        other.heard_at = place.heard if place else now
-        self.note_mac(other, seen.mac, address, now)
+    def separate(self, device: Device, address: str, now: float) -> Device:
+        """Make a device of its own of what was seen at ``address`` with this device's MAC: one MAC for several."""
+        place = device.address_history.places.get(address)
+        device.address_history.forget(address)
+        other = self._add_device(address)
+        mac = ClaimSet(address, frozenset((EvidenceKind.MAC, one.text) for one in self._index.macs(device.key)[-1:]))
+        self._index.add_claims(other.key, mac)
+        self._index.displace(device.key, address)
+        self._index.place(other.key, mac)
+        other.last_seen_at = place.seen_at if place else now
+        self.update_mac(other, mac.mac, address, now)
         return other
 
     def split(self, device: Device, now: float) -> None:
-        """A device is heard over two MACs by turns: it is two. The MAC that was known first keeps the id."""
+        """Make several devices of one that is seen over several MACs by turns. The MAC known first keeps the id."""
         first, *later = sorted(self._index.macs(device.key), key=lambda one: self._known_since(device, one))
-        shared = self._index.claims(device.key)
-        device.where.settled()
+        shared = self._index.firm_claims(device.key)
+        device.address_history.reset_switches()
         for mac in later:
-            address = next((at for at, one in device.where.places.items() if one.mac == mac), "")
-            self._index.drop(device.key, (EvidenceKind.MAC, mac.text))
-            device.unlearn(EvidenceKind.MAC, mac.text)
+            address = next((at for at, one in device.address_history.places.items() if one.mac == mac), "")
+            self._index.remove_claim(device.key, (EvidenceKind.MAC, mac.text))
+            device.remove_evidence(EvidenceKind.MAC, mac.text)
             if not address:
                 continue
-            device.where.forget(address)
-            other = self._begin(address)
+            device.address_history.forget(address)
+            other = self._add_device(address)
             claims = {one for one in shared if one[0] != EvidenceKind.MAC} | {(str(EvidenceKind.MAC), mac.text)}
-            self._index.bind(other.key, Seen(address, frozenset(claims)), firm=True)
-            self._index.leave(device.key, address)
-            self._index.stand(other.key, Seen(address, frozenset(claims)))
-            other.heard_at = now
+            claimed = ClaimSet(address, frozenset(claims))
+            self._index.add_claims(other.key, claimed, firm=True)
+            self._index.displace(device.key, address)
+            self._index.place(other.key, claimed)
+            other.last_seen_at = now
             other.facts = replace(other.facts, endpoint_reference=device.facts.endpoint_reference)
-            self.note_mac(other, mac, address, now)
-            self._tell_split(device, other, f"heard by turns over {first} and {mac}", now)
+            self.update_mac(other, mac, address, now)
+            self._emit_split(device, other, f"heard by turns over {first} and {mac}", now)
         for claim in sorted(shared):
             if claim[0] != EvidenceKind.MAC and claim[0] != EvidenceKind.HARDWARE_ADDRESS:
-                self._spend(claim, now)
+                self._discredit(claim, now)
         old_address = device.facts.address
-        address = next((at for at, one in device.where.places.items() if one.mac == first), old_address)
+        address = next((at for at, one in device.address_history.places.items() if one.mac == first), old_address)
         device.facts = replace(device.facts, address=address, xaddrs=(), rtsp_ports=(), open_ports=())
         device.stale = True
-        self._index.stand(device.key, Seen(address, frozenset(((str(EvidenceKind.MAC), first.text),))))
-        self.note_mac(device, first, address, now)
-        self._tell_identity(device, now)
+        self._index.place(device.key, ClaimSet(address, frozenset(((str(EvidenceKind.MAC), first.text),))))
+        self.update_mac(device, first, address, now)
+        self._publish_identity(device, now)
         if address != old_address:
-            device.cameras.moved(old_address, address, now)
+            device.cameras.record_move(old_address, address, now)
 
     def _known_since(self, device: Device, mac: Mac) -> tuple[bool, float, str]:
-        """Which of its MACs a device is called by comes first, then the oldest."""
+        """Sort key of a device's MACs: the one that its id is made of comes first, then the oldest."""
         known = device.evidence.get((EvidenceKind.MAC, mac.text))
         return device.id != mac.compact, known.seen_at if known else 0.0, mac.text
 
-    def _tell_split(self, device: Device, other: Device, reason: str, now: float) -> None:
-        for camera in device.cameras:
-            told = other.id or other.wanted_id
-            self._emit(DeviceSplit(at=now, camera=camera, other_device_id=told, reason=reason))
-            break
+    def _emit_split(self, device: Device, other: Device, reason: str, now: float) -> None:
+        for camera in tuple(device.cameras)[:1]:
+            other_id = other.id or other.proposed_id
+            self._emit(DeviceSplit(at=now, camera=camera, other_device_id=other_id, reason=reason))
 
-    def forget_rivals(self, seen: Seen, now: float) -> None:
-        """Who was heard once, with what another device is known by, and is gone since, is nobody to be found again."""
-        for key in self._index.standing_at(seen.address):
-            if self._is_gone(self._devices[key], now) and any(self._index.others(key)):
-                self._end(key)
-        for claim in seen.claims:
+    def remove_stale_rivals(self, claimed: ClaimSet, now: float) -> None:
+        """Remove devices that were seen once, with the claims of another device, and are gone since: likely forged."""
+        for key in self._index.devices_at(claimed.address):
+            if self._is_gone(self._devices[key], now) and any(self._index.rivals(key)):
+                self._remove_device(key)
+        for claim in claimed.claims:
             for key in self._index.claimants(claim) if claim[0] != EvidenceKind.MAC else ():
-                if self._is_gone(self._devices[key], now) and self._spoke_for_another(key):
-                    self._end(key)
+                if self._is_gone(self._devices[key], now) and self._has_rival(key):
+                    self._remove_device(key)
 
     def _is_gone(self, device: Device, now: float) -> bool:
-        """Whether a device was never sure to be there, and is not."""
-        return not device.id and not device.alive(now)
+        """Whether a device was never published, and is not there any more."""
+        return not device.id and not device.is_alive(now)
 
-    def _spoke_for_another(self, key: int, of: int | None = None) -> bool:
-        """Whether another device than ``of`` is known by the words of this one; a MAC may be that of a repeater."""
-        return any(other != of and claim[0] != EvidenceKind.MAC for claim, other in self._index.others(key))
+    def _has_rival(self, key: int, of: int | None = None) -> bool:
+        """Whether another device than ``of`` makes a claim of this one, beside the MAC, which may be a repeater's."""
+        return any(other != of and claim[0] != EvidenceKind.MAC for claim, other in self._index.rivals(key))
 
-    # --- forgetting ------------------------------------------------------------------------------------------------
+    # --- forgetting ---------------------------------------------------------------------------------------------------
 
-    def restored(self) -> None:
-        """After a restart: what was found to be of two devices at once is so still, and every conflict was told."""
+    def after_restore(self) -> None:
+        """After a restart: values that were found to be of two devices stay discredited, and conflicts reported."""
         for key, device in self._devices.items():
-            for claim in device.shared:
-                self._index.spend(claim)
-            self._told.update(claim for claim, _ in self._index.others(key))
+            for claim in device.shared_claims:
+                self._index.discredit(claim)
+            self._reported.update(claim for claim, _ in self._index.rivals(key))
 
-    def forgotten(self) -> None:
-        """A device was removed: what nobody claims any more may be told anew."""
-        self._told = {claim for claim in self._told if self._index.claimants(claim)}
+    def after_removal(self) -> None:
+        """After a device was removed: a value that no device claims any more may be reported anew."""
+        self._reported = {claim for claim in self._reported if self._index.claimants(claim)}

@@ -1,11 +1,10 @@
-"""What is seen, asked and answered goes in; the latest of it, address by address, comes out for whoever asks why.
+"""Log of the latest observations of each address, for ``camdetect why``.
 
-Nothing in it is secret: of a login there is the name only, and URLs come without it.
+Nothing in it is secret: of a login there is only the name, and URLs have none.
 """
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -27,21 +26,22 @@ from twisted_detector.events import (
 from twisted_detector.interfaces import IEventListener
 from twisted_detector.model import Inspection, Login, Sighting
 from twisted_detector.model.addresses import without_login
+from twisted_detector.model.bounds import BoundedDict
 
-#: Addresses of either kind: a /21 full of devices, 0.5 kB for each fact.
+#: Addresses of either kind: a /21 full of devices, 0.5 kB for each observation.
 MAX_ADDRESSES = 2048
-#: Different facts of one address: an hour in the life of a troubled camera. The oldest goes first.
-MAX_FACTS = 40
-#: Characters of one fact: a device may say a name of any length.
+#: Different observations of one address: an hour in the life of a troubled camera. The oldest goes first.
+MAX_OBSERVATIONS = 40
+#: Characters of one observation: a device may have a name of any length.
 MAX_TEXT = 300
 
-#: Who says what was only heard and may be forged; whatever else is said, we asked for.
-_HEARSAY = frozenset({"wsdiscovery", "mdns", "ssdp", "dhcp", "arp", "neighbours"})
+#: Sources whose reports can be forged; other sources have connected to the address themselves.
+_FORGEABLE = frozenset({"wsdiscovery", "mdns", "ssdp", "dhcp", "arp", "neighbours"})
 
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """Something that was said of one address, ``times`` times, first and last at these wall seconds."""
+    """One fact about one address; ``times`` counts how often it was observed, from ``first_at`` to ``last_at``."""
 
     first_at: float
     last_at: float
@@ -50,58 +50,56 @@ class Observation:
     times: int = 1
 
 
+_Observations = BoundedDict[tuple[str, str], Observation]
+
+
 @implementer(IEventListener)
 class ObservationLog:
-    """The facts, bounded. A flood of what is merely heard cannot push out what answered when it was asked.
+    """Bounded log of observations. A flood of forged announcements cannot push out addresses that answered us.
 
-    :param max_addresses: of those that were only heard of, and as many of those that were asked.
+    :param max_addresses: addresses with forgeable observations only, and as many with others.
     """
 
-    def __init__(self, *, max_addresses: int = MAX_ADDRESSES, max_facts: int = MAX_FACTS) -> None:
-        self._max_addresses = max_addresses
-        self._max_facts = max_facts
-        self._heard: OrderedDict[str, dict[tuple[str, str], Observation]] = OrderedDict()
-        self._asked: OrderedDict[str, dict[tuple[str, str], Observation]] = OrderedDict()
+    def __init__(self, *, max_addresses: int = MAX_ADDRESSES, max_observations: int = MAX_OBSERVATIONS) -> None:
+        self._max_observations = max_observations
+        self._announced: BoundedDict[str, _Observations] = BoundedDict(max_addresses)
+        self._verified: BoundedDict[str, _Observations] = BoundedDict(max_addresses)
 
     def record(self, at: float, address: str, source: str, what: str) -> None:
-        """Write one fact down; the same again is counted."""
+        """Record one observation; the same again is counted."""
         text = "".join(one for one in what if one.isprintable())[:MAX_TEXT]
-        facts = self._page(address, heard=source in _HEARSAY)
-        before = facts.pop((source, text), None)
-        facts[source, text] = (
+        observations = self._touch(address, forgeable=source in _FORGEABLE)
+        before = observations.pop((source, text), None)
+        observations[source, text] = (
             Observation(at, at, source, text) if before is None else replace(before, last_at=at, times=before.times + 1)
         )
-        if len(facts) > self._max_facts:
-            del facts[next(iter(facts))]
 
-    def _page(self, address: str, *, heard: bool) -> dict[tuple[str, str], Observation]:
-        if heard and address not in self._asked:
-            book, facts = self._heard, self._heard.pop(address, {})
+    def _touch(self, address: str, *, forgeable: bool) -> _Observations:
+        """The observations of an address, which becomes the youngest."""
+        if forgeable and address not in self._verified:
+            log, known = self._announced, self._announced.pop(address, None)
         else:
-            book = self._asked
-            facts = self._asked.pop(address, {}) or self._heard.pop(address, {})
-        book[address] = facts
-        if len(book) > self._max_addresses:
-            book.popitem(last=False)
-        return facts
+            log, known = self._verified, self._verified.pop(address, None) or self._announced.pop(address, None)
+        log[address] = known = known or BoundedDict(self._max_observations)
+        return known
 
-    def facts(self, address: str) -> Sequence[Observation]:
-        """What is known of one address, in the order in which it was said last."""
-        facts = self._asked.get(address) or self._heard.get(address) or {}
-        return sorted(facts.values(), key=lambda fact: fact.last_at)
+    def observations_of(self, address: str) -> Sequence[Observation]:
+        """The observations of one address, in the order in which they were made last."""
+        known = self._verified.get(address) or self._announced.get(address)
+        return sorted(known.values(), key=lambda one: one.last_at) if known else []
 
     def __len__(self) -> int:
-        return len(self._heard) + len(self._asked)
+        return len(self._announced) + len(self._verified)
 
     def handle(self, event: Event) -> None:
         """See :class:`IEventListener`."""
         if isinstance(event, CameraEvent):
-            for address, text in _told(event):
+            for address, text in _describe_event(event):
                 self.record(event.at, address, "camera", f"{event.camera.id} {text}")
 
 
-def _told(event: CameraEvent) -> Iterator[tuple[str, str]]:
-    """What an event says of which address."""
+def _describe_event(event: CameraEvent) -> Iterator[tuple[str, str]]:
+    """(address, text) of each address that an event concerns."""
     here = event.camera.address
     if isinstance(event, CameraMoved):
         yield event.old_address, f"moved to {event.new_address}"
@@ -124,7 +122,7 @@ def _told(event: CameraEvent) -> Iterator[tuple[str, str]]:
         yield here, "was forgotten on command"
 
 
-def seen_text(sighting: Sighting) -> str:
+def describe_sighting(sighting: Sighting) -> str:
     """A sighting in words."""
     words = [f"MAC {sighting.mac}"] if sighting.mac else []
     for name, values in (
@@ -141,15 +139,15 @@ def seen_text(sighting: Sighting) -> str:
     return "seen: " + ("; ".join(words) or "it is there")
 
 
-def inspected_text(inspection: Inspection) -> str:
-    """What an inspector found, in words; streams are proved afterwards."""
-    what = " ".join(filter(None, (inspection.manufacturer, inspection.model))) or "a device that says not what"
-    words = f"a camera: {what}, {len(inspection.streams)} streams, {inspection.status.value}"
+def describe_inspection(inspection: Inspection) -> str:
+    """The result of an inspection in words; streams are proved afterwards."""
+    device = " ".join(filter(None, (inspection.manufacturer, inspection.model))) or "a device that says not what"
+    words = f"a camera: {device}, {len(inspection.streams)} streams, {inspection.status.value}"
     return f"{words} ({inspection.reason})" if inspection.reason else words
 
 
-def login_texts(login: Login | None, refused: Sequence[str], reason: str) -> Iterator[str]:
-    """How logins went, in words; names only."""
+def describe_logins(login: Login | None, refused: Sequence[str], reason: str) -> Iterator[str]:
+    """The results of logins in words; names only."""
     if refused:
         yield f"refused {', '.join(refused)}: {reason}"
     if login is not None:

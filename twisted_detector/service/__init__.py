@@ -1,1 +1,1 @@
-"""Joins the parts into one Twisted service; the order of start and stop."""
+"""Composition of the daemon: its parts, how they are joined, and the order in which they start and stop."""

@@ -1,8 +1,8 @@
-"""A reactor goes in; it comes out with timers that no jump of the wall clock holds up or hurries, and tells the time.
+"""A reactor whose timers run by a monotonic clock, and whose ``seconds`` is still the wall's time.
 
 Twisted measures its timers with the wall clock. When that is set back by an hour (NTP, an administrator, a board
-without a battery), every timer waits an hour longer: reconnects, commits, heartbeats. Made steady, they follow another
-clock.
+without a battery), every timer waits an hour longer: reconnects, commits, heartbeats. :func:`monotonic_reactor`
+replaces ``reactor.seconds``, by which the reactor runs its timers, and returns a proxy with the old one, for stamps.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from twisted_detector.errors import LocalError
 
 
 class _MonotonicReactor:
-    """The reactor, but for ``seconds``: who asks gets the wall's time, as stamps want it."""
+    """Proxy of the reactor whose ``seconds`` is the wall's time, for stamps."""
 
     def __init__(self, reactor: Any, wall: Callable[[], float]) -> None:
         self._reactor = reactor
@@ -28,7 +28,7 @@ class _MonotonicReactor:
 
 
 def monotonic_reactor(reactor: Any, monotonic: Callable[[], float] = time.monotonic) -> Any:
-    """Give the timers of ``reactor`` another clock; what is returned is handed down in its place.
+    """Give the timers of ``reactor`` another clock, and return the proxy that is to be used in its place.
 
     Its ``callLater`` counts by ``monotonic``, its ``seconds`` is still the wall's, and it provides the same interfaces.
     For the root of a program, before anything else uses the reactor.
@@ -40,6 +40,6 @@ def monotonic_reactor(reactor: Any, monotonic: Callable[[], float] = time.monoto
         raise LocalError("a reactor is made steady before it has timers")
     wall = reactor.seconds
     reactor.seconds = monotonic
-    steady = _MonotonicReactor(reactor, wall)
-    directlyProvides(steady, providedBy(reactor))
-    return steady
+    proxy = _MonotonicReactor(reactor, wall)
+    directlyProvides(proxy, providedBy(reactor))
+    return proxy

@@ -1,9 +1,11 @@
-"""An interface of a maker goes in; every maker of that kind comes out, built-in ones first, then those of the user."""
+"""Loader of plugins: the makers of one kind, built-in ones first, then those of the user."""
 
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -24,7 +26,7 @@ BUILTIN = f"{plugins.__name__}.builtin"
 
 
 def look_in(folders: Iterable[Path]) -> None:
-    """Also look for plugins in these folders, those that exist."""
+    """Search for plugins in these folders too, in those that exist."""
     for folder in folders:
         if folder.is_dir() and str(folder) not in plugins.__path__:
             plugins.__path__.append(str(folder))
@@ -33,7 +35,7 @@ def look_in(folders: Iterable[Path]) -> None:
 def broken() -> dict[str, str]:
     """Plugin files that cannot be imported, each with the reason in one line.
 
-    twisted.plugin only writes a traceback to the log for those; a user who has just put a file there wants to be told.
+    twisted.plugin only writes a traceback to the log for those, which nobody who has just put a file there would find.
     """
     faults = {}
     for folder in plugins.__path__:
@@ -52,16 +54,23 @@ def makers(kind: InterfaceClass, wanted: Sequence[str] = ()) -> list[Any]:
 
     :param wanted: names of the user's plugins to load; none: all that are found. Built-in ones are always there.
     """
-    # Its annotation asks for a class; an interface is what it wants.
+    # getPlugins is annotated for a class; it works with an interface.
     offered: Iterable[Any] = getPlugins(cast(Any, kind), plugins)
     found = [maker for maker in offered if IMaker.providedBy(maker)]
     chosen = [maker for maker in found if _builtin(maker) or not wanted or maker.name in wanted]
-    # What others use, pictures say, is made before them: they say so by ``early``.
+    # ``early`` makers make what others find in ``parts``, for instance pictures.
     return sorted(chosen, key=lambda maker: (not _builtin(maker), not getattr(maker, "early", False), maker.name))
 
 
 def _builtin(maker: Any) -> bool:
     return type(maker).__module__.startswith(BUILTIN)
+
+
+def loader(context: MakerContext) -> Callable[[Any], list[Any]]:
+    """A function that makes all parts of one kind, with the plugins and the settings that the configuration names."""
+    look_in([CHECKOUT_PLUGINS])
+    config = context.config
+    return partial(make_all, context=context, settings=config.plugin_settings, wanted=config.plugins)
 
 
 def make_all(
@@ -77,16 +86,8 @@ def make_all(
     """
     parts = []
     for maker in makers(kind, wanted):
-        own = MakerContext(
-            reactor=context.reactor,
-            config=context.config,
-            settings=settings.get(maker.name, {}),
-            publish=context.publish,
-            subscribe=context.subscribe,
-            parts=context.parts,
-        )
         try:
-            part = maker.make(own)
+            part = maker.make(replace(context, settings=settings.get(maker.name, {})))
         except Exception:
             log.failure("Plugin {name} could not be made and is left out", name=maker.name)
             continue

@@ -1,7 +1,7 @@
-"""A Config goes in; one sweep of all methods is made now, without a broker, and the cameras that are known come out.
+"""A single sweep by all methods, without daemon and broker.
 
 What is learnt is kept in the state directory, as by the daemon: the login budget above all, so that scans in a row lock
-no camera. Where the daemon runs, it is asked instead (``cli_scan.py``): the directory belongs to one process.
+no camera. Where a daemon runs, it must make the sweep itself (``cli/scan.py``): the directory belongs to one process.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 from twisted.internet.defer import Deferred, fail
@@ -17,8 +16,6 @@ from twisted.internet.task import deferLater
 
 from twisted_detector.bus import Bus
 from twisted_detector.config.config import Config
-from twisted_detector.detector.detector import Detector
-from twisted_detector.detector.work_queue import WorkQueue
 from twisted_detector.discovery.neighbours.table import KernelNeighbours
 from twisted_detector.discovery.neighbours.watcher import NeighbourWatcher
 from twisted_detector.errors import CamdetectError, Stopped, StoreError
@@ -28,14 +25,14 @@ from twisted_detector.model import Camera, Message
 from twisted_detector.registry.registry import Registry
 from twisted_detector.service import plugin_loader
 from twisted_detector.service.detection import make_detector
-from twisted_detector.service.state import known_before, make_knowledge, make_neighbours
+from twisted_detector.service.parts import known_before, make_neighbours, make_parts
 from twisted_detector.store.camera_saver import CameraSaver
 from twisted_detector.store.store import Store
 
-#: Seconds between two looks at how far it is.
-LOOK = 0.2
-#: A scan ends when so many looks in a row found nothing left to do: an answer may come a moment after its question.
-QUIET_LOOKS = 5
+#: Seconds between two progress reports.
+REPORT_INTERVAL = 0.2
+#: A scan ends when so many reports in a row find nothing left to do: an answer may come a moment after its question.
+QUIET_REPORTS = 5
 #: Seconds after the sweep's own limit in which inspections may end; a recorder with many channels takes long.
 INSPECTION_SECONDS = 120.0
 
@@ -45,7 +42,7 @@ class ScanProgress:
     """How far a scan is.
 
     :ivar methods: how many methods there are; ``ended``: how many of them have swept.
-    :ivar waiting: devices that are asked, or are still to be.
+    :ivar waiting: devices under inspection, or waiting for theirs.
     :ivar cameras: how many are known.
     :ivar faults: why methods failed, by method.
     """
@@ -57,10 +54,10 @@ class ScanProgress:
     faults: tuple[tuple[str, str], ...] = ()
 
 
-async def scan(reactor: Any, config: Config, told: Callable[[ScanProgress], None]) -> Sequence[Camera]:
-    """Look once with every method, ask whoever was found, and return all cameras, ordered by id.
+async def scan(reactor: Any, config: Config, report: Callable[[ScanProgress], None]) -> Sequence[Camera]:
+    """Sweep once with every method, inspect the devices found, and return all cameras, ordered by id.
 
-    :param told: is called some times a second.
+    :param report: receives the progress some times a second.
     :raises StoreError: the state directory cannot be used, or another process uses it.
     """
     store = Store(reactor, config.state_dir)
@@ -68,10 +65,10 @@ async def scan(reactor: Any, config: Config, told: Callable[[ScanProgress], None
     try:
         if store.degraded:
             raise StoreError(store.degraded)
-        neighbours, politeness = make_neighbours(reactor, config)
+        neighbours, limits = make_neighbours(reactor, config)
         neighbours.start()
         try:
-            return await _scan(reactor, config, store, neighbours, politeness, told)
+            return await _scan(reactor, config, store, neighbours, limits, report)
         finally:
             neighbours.stop()
     finally:
@@ -88,12 +85,12 @@ async def _scan(
     config: Config,
     store: Store,
     neighbours: KernelNeighbours,
-    politeness: Mapping[Any, Any],
-    told: Callable[[ScanProgress], None],
+    limits: Mapping[Any, Any],
+    report: Callable[[ScanProgress], None],
 ) -> Sequence[Camera]:
     bus = Bus()
-    parts = await make_knowledge(config, store, neighbours, bus, politeness)
-    registry: Registry = parts[Registry]
+    parts = await make_parts(reactor, config, store, neighbours, bus, limits=limits)
+    registry = parts[Registry]
     bus.subscribe(CameraSaver(store))
     context = MakerContext(
         reactor=reactor,
@@ -103,49 +100,39 @@ async def _scan(
         subscribe=lambda topic_filter, handler: lambda: None,
         parts=parts,
     )
-    plugin_loader.look_in([plugin_loader.CHECKOUT_PLUGINS])
-    make = partial(plugin_loader.make_all, context=context, settings=config.plugin_settings, wanted=config.plugins)
-    made: list[Any] = []
+    make = plugin_loader.loader(context)
+    discoverers = make(IDiscovererMaker)
+    watcher = NeighbourWatcher(reactor, neighbours)
+    detector, _, inspections = make_detector(
+        reactor, config, parts, make, discoverers=discoverers, neighbour_watcher=watcher
+    )
 
-    def counting(kind: Any) -> list[Any]:
-        parts_of_kind = make(kind)
-        if kind is IDiscovererMaker:
-            made.extend(parts_of_kind)
-        return parts_of_kind
+    def progress() -> ScanProgress:
+        swept, waiting = detector.last_sweep, inspections.depth + detector.pending
+        faults = tuple((name, sweep.error) for name, sweep in sorted(swept.items()) if sweep.error)
+        return ScanProgress(len(discoverers), len(swept), waiting, len(registry.cameras()), faults)
 
-    watch = NeighbourWatcher(reactor, neighbours)
-    detector, _, inspections = make_detector(reactor, config, parts, counting, neighbour_watch=watch)
     registry.restore(await known_before(config, store))
     # What the kernel knows already must not look like news.
     with suppress(CamdetectError):
         await neighbours.interfaces()
     detector.start()
     try:
-        await _until_done(reactor, config, detector, inspections, registry, methods=len(made), told=told)
+        await _until_quiet(reactor, config.discovery.timeout + INSPECTION_SECONDS, progress, report)
     finally:
         await detector.stop()
-        parts[DeviceLocks].drop_all()
+        parts[DeviceLocks].close_all_kept()
     return sorted(registry.cameras(), key=lambda camera: camera.id)
 
 
-async def _until_done(
-    reactor: Any,
-    config: Config,
-    detector: Detector,
-    inspections: WorkQueue,
-    registry: Registry,
-    *,
-    methods: int,
-    told: Callable[[ScanProgress], None],
+async def _until_quiet(
+    reactor: Any, seconds: float, progress: Callable[[], ScanProgress], report: Callable[[ScanProgress], None]
 ) -> None:
     quiet = 0
-    looks = int((config.discovery_timeout + INSPECTION_SECONDS) / LOOK)
-    for _ in range(looks):
-        await deferLater(reactor, LOOK)
-        waiting = inspections.depth + detector.pending
-        faults = tuple((name, sweep.error) for name, sweep in sorted(detector.last_sweep.items()) if sweep.error)
-        told(ScanProgress(methods, len(detector.last_sweep), waiting, len(registry.cameras()), faults))
-        busy = waiting or len(detector.last_sweep) < methods
-        quiet = 0 if busy else quiet + 1
-        if quiet >= QUIET_LOOKS:
+    for _ in range(int(seconds / REPORT_INTERVAL)):
+        await deferLater(reactor, REPORT_INTERVAL)
+        now = progress()
+        report(now)
+        quiet = 0 if now.waiting or now.ended < now.methods else quiet + 1
+        if quiet >= QUIET_REPORTS:
             return

@@ -1,4 +1,4 @@
-"""Events go in; the store keeps each camera as it stands, so that a restart knows what was known."""
+"""Event listener that saves cameras, so that a restart knows them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from twisted_detector.seams import IStateStore
 
 @implementer(IEventListener)
 class CameraSaver:
-    """Saves on every event of a camera. That a save fails is told once in a row, not for each camera."""
+    """Saves a camera on each of its events. Of failures in a row, only the first is logged."""
 
     log = make_logger()
 
@@ -25,11 +25,11 @@ class CameraSaver:
     def handle(self, event: Event) -> None:
         """See :class:`IEventListener`."""
         if isinstance(event, CameraForgotten):
-            self._watch(self._store.delete_camera(event.camera.id))
+            self._log_failure(self._store.delete_camera(event.camera.id))
         elif isinstance(event, CameraEvent) and not isinstance(event, CameraRestored | PictureTaken):
-            self._watch(self._store.save_camera(event.camera))
+            self._log_failure(self._store.save_camera(event.camera))
 
-    def _watch(self, saving: Deferred[None]) -> None:
+    def _log_failure(self, saving: Deferred[None]) -> None:
         saving.addCallbacks(self._saved, self._failed)
 
     def _saved(self, _: None) -> None:

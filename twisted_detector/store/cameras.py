@@ -1,4 +1,4 @@
-"""A camera goes in and text that outlives versions comes out; and back, whatever an older or newer version wrote."""
+"""A camera goes in and a JSON text comes out, and back, whatever an older or newer version wrote."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 from twisted_detector.errors import LocalError, RemoteError
 from twisted_detector.model import Camera, Evidence, Mac, Proof, Status, Stream
 
-#: Raised only when a field changes its meaning; new fields need no new version: they are left out or left alone.
+#: Increased only when a field changes its meaning; new fields need no new version: they are left out or left alone.
 VERSION = 1
 
 _PLAIN: Mapping[str, Callable[[Any], bool]] = {
@@ -35,8 +35,8 @@ def dump_camera(camera: Camera) -> str:
 def load_camera(text: str) -> Camera:
     """Read a camera back.
 
-    Unknown fields are passed over, missing or unreadable ones get their default: what is left of a camera is better
-    than no camera.
+    Unknown fields are ignored, missing or unreadable ones get their default: a camera without some facts is better than
+    no camera.
 
     :raises RemoteError: no JSON object, another version, or no ``id``, ``device_id`` or ``address``.
     """

@@ -1,4 +1,4 @@
-"""Batches go in and are on the disk when it returns; rows come out. The file itself, and the only SQLite.
+"""SQLite file of the store: writes batches and reads rows. No other module uses SQLite.
 
 Everything here blocks, and is called in the store's thread only.
 """
@@ -8,11 +8,15 @@ from __future__ import annotations
 import fcntl
 import os
 import sqlite3  # noqa: TID251  the one place
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 from twisted_detector.errors import LocalError, StoreError
 from twisted_detector.store.batch import Batch
 from twisted_detector.store.schema import COLUMNS, TABLES, VERSION, Row, delete, insert, message_row, record_row
+
+T = TypeVar("T")
 
 #: Seconds that a statement waits for another process's lock; the thread waits, not the reactor.
 BUSY_TIMEOUT = 2.0
@@ -35,7 +39,7 @@ def _translated(error: sqlite3.Error | OSError) -> StoreError:
 class Database:
     """One SQLite file, in write-ahead mode, that no other process uses.
 
-    :ivar notes: what is worth a word in the log, for the reactor's side to say.
+    :ivar notes: lines for the log, which the reactor's side writes.
     """
 
     def __init__(self, directory: Path, synchronous: str) -> None:
@@ -46,17 +50,17 @@ class Database:
         self._synchronous = synchronous
         self._connection: sqlite3.Connection | None = None
         self._lock = -1
-        #: Added to the ids of the outbox: not 0 when it began without having read what the file held.
+        #: Added to the ids of the outbox: not 0 when the outbox began without having read the file.
         self._base: int | None = None
         self.notes: list[str] = []
 
     def open(self) -> bool:
-        """Open or make the file; whether it is new. A corrupt one is set aside, and what can be read of it is kept.
+        """Open or make the file; returns whether it is new. A corrupt file is set aside, its readable rows are kept.
 
         :raises StoreError: the directory or the file cannot be used (now).
         """
         try:
-            self._claim()
+            self._lock_directory()
             new = not self.path.exists()
             try:
                 self._connection = self._connect(self.path)
@@ -72,8 +76,8 @@ class Database:
             raise _translated(error) from None
         return new
 
-    def _claim(self) -> None:
-        """Be the only process with this directory: two with one outbox would send everything twice."""
+    def _lock_directory(self) -> None:
+        """Lock the directory: two processes with one outbox would publish everything twice."""
         if not self._directory.exists():
             self._directory.mkdir(mode=0o700, parents=True)
         if self._lock < 0:
@@ -147,7 +151,7 @@ class Database:
         self.notes.append(f"{self.path} was corrupt ({why}); it is now {aside.name}, {saved} rows were saved from it")
 
     def _salvage(self, aside: Path) -> int:
-        """Copy what can still be read; each table as far as it goes."""
+        """Copy the rows that can still be read, of each table up to the first that cannot."""
         saved = 0
         try:
             source = sqlite3.connect(f"{aside.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None)
@@ -169,28 +173,27 @@ class Database:
         return saved
 
     def write(self, batch: Batch) -> bool:
-        """Commit ``batch`` as a whole; whether the file is new, and therefore all that was in it gone.
+        """Commit ``batch`` as a whole; returns whether the file is new, so that all its earlier content is gone.
 
         :raises StoreError: nothing of it was written, as far as can be known.
         """
-        new = False
-        if self._connection is None:
-            new = self.open()
+        new = self._connection is None and self.open()
         try:
-            self._transact(batch)
+            _, renewed = self._repaired(lambda: self._transact(batch))
         except (sqlite3.Error, OSError) as error:
-            problem = _translated(error)
-            if not isinstance(problem, _Corrupt):
-                self._rolled_back()
-                raise problem from None
-            try:
-                self._set_aside(str(error))
-                self._transact(batch)
-            except (sqlite3.Error, OSError) as again:
-                self.close()
-                raise _translated(again) from None
-            new = True
-        return new
+            self._roll_back()
+            raise _translated(error) from None
+        return new or renewed
+
+    def _repaired(self, work: Callable[[], T]) -> tuple[T, bool]:
+        """The result of ``work``, and whether it took a new file, for the old one turned out to be corrupt."""
+        try:
+            return work(), False
+        except sqlite3.DatabaseError as error:
+            if not isinstance(_translated(error), _Corrupt):
+                raise
+            self._set_aside(str(error))
+            return work(), True
 
     def _transact(self, batch: Batch) -> None:
         execute = self._connected().execute
@@ -211,8 +214,8 @@ class Database:
                 execute(*statement)
         execute("COMMIT")
 
-    def _rolled_back(self) -> None:
-        """Back to a clean connection; a file that was moved or remounted is found again by opening it anew."""
+    def _roll_back(self) -> None:
+        """Roll back and close the connection; a file that was moved or remounted is found by opening it anew."""
         connection, self._connection = self._connection, None
         if connection is not None:
             try:
@@ -229,18 +232,13 @@ class Database:
         """
         query = f"SELECT {','.join(COLUMNS[table])} FROM {table} ORDER BY 1"  # noqa: S608 names of ours
         try:
-            try:
-                return self._connected().execute(query).fetchall()
-            except sqlite3.DatabaseError as error:
-                if not isinstance(_translated(error), _Corrupt):
-                    raise
-                self._set_aside(str(error))
-                return self._connected().execute(query).fetchall()
+            found, _ = self._repaired(lambda: self._connected().execute(query).fetchall())
         except (sqlite3.Error, OSError) as error:
             raise _translated(error) from None
+        return found
 
     def outbox(self) -> tuple[list[Row], list[Row]]:
-        """Rows of ``outbox`` and of ``retained``; whoever has them knows which ids are taken, from now on."""
+        """Rows of ``outbox`` and of ``retained``. The caller knows from now on which ids are taken."""
         found = self.rows("outbox"), self.rows("retained")
         self._base = 0
         return found

@@ -1,4 +1,4 @@
-"""Values of the program go in and rows come out, and back: what the tables of the store look like. No I/O."""
+"""Messages and records go in and rows of the store's tables come out, and back. No I/O."""
 
 from __future__ import annotations
 
@@ -78,21 +78,11 @@ def message_row(message: Message) -> Row:
 
 def record_row(record: JournalRecord, base: int) -> Row:
     """A row of ``outbox``; ``base`` is added to the id."""
-    number, message, queued_at = record
-    return (
-        number + base,
-        message.topic,
-        message.payload,
-        message.qos,
-        int(message.retain),
-        int(message.priority),
-        message.expires_after,
-        queued_at,
-    )
+    return (record.id + base, *message_row(record.message), record.queued_at)
 
 
 def read_message(row: Row) -> Message | None:
-    """The message of a row of ``retained``; None when it is none: the file has been in other hands."""
+    """The message of a row of ``retained``; None when the row has none: another program has written the file."""
     topic, payload, qos, retain, priority, expires_after = row
     if not isinstance(topic, str) or not isinstance(expires_after, float | int | None):
         return None
@@ -103,7 +93,7 @@ def read_message(row: Row) -> Message | None:
 
 
 def read_record(row: Row) -> JournalRecord | None:
-    """The record of a row of ``outbox``; None when it is none."""
+    """The record of a row of ``outbox``; None when the row has none."""
     record_id, *fields, queued_at = row
     message = read_message(tuple(fields))
     if message is None or not isinstance(record_id, int) or not isinstance(queued_at, float):

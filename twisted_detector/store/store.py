@@ -1,6 +1,16 @@
-"""What must survive a restart goes in; it is on the disk some milliseconds later, and comes out at the next start.
+"""Store of what must survive a restart: cameras, small values, the outbox's journal.
 
-The disk has a thread of its own; the reactor's thread never touches it.
+Rules:
+
+1. The reactor's thread never touches the disk; the one thread of the pool does, and nothing else.
+2. A write goes into the pending batch at once, and is committed with the batch; one batch is written at a time.
+3. A read of cameras or values sees every write before it, committed or not.
+4. No fault of the disk raises: the store goes on in memory and is *degraded* until a later commit succeeds.
+
+Theory of operation. The first write into an empty batch starts a timer of :data:`COMMIT_INTERVAL`; at its end, or at
+:data:`COMMIT_SIZE` new messages, the batch is handed to the thread, and a new one gathers. When the commit fails, the
+new batch is put on top of the failed one, and both are tried again after a delay that doubles up to
+:data:`RETRY_MOST`; meanwhile every Deferred fires at once, for memory is all there is.
 
 What ``synchronous`` means in SQLite's write-ahead mode: with ``NORMAL`` everything committed survives the end of the
 process by any means, ``kill -9`` too; a power cut may take the last commits (never the file). ``FULL`` survives the
@@ -30,11 +40,11 @@ from twisted_detector.store.schema import read_message, read_record
 
 T = TypeVar("T")
 
-#: Group commit: this many seconds after the first write of a group, or at this many new messages. What only takes
-#: messages back waits for the time: a removal that is lost with the process costs a duplicate, never a message.
+#: Group commit: this many seconds after the first write of a group, or at this many new messages. A batch that only
+#: removes messages waits for the timer: a removal that is lost with the process costs a duplicate, never a message.
 COMMIT_INTERVAL = 0.015
 COMMIT_SIZE = 100
-#: Records of one transaction at most: telling the outbox that they are written takes the reactor's thread some 3 ms.
+#: Records of one transaction at most: the outbox takes the reactor's thread some 3 ms for so many that are committed.
 TRANSACTION_SIZE = 5_000
 #: Seconds between attempts while the disk takes no writes: doubling from the first to the second.
 RETRY_FIRST, RETRY_MOST = 1.0, 30.0
@@ -42,14 +52,15 @@ RETRY_FIRST, RETRY_MOST = 1.0, 30.0
 
 @implementer(IStateStore)
 class Store:
-    """Cameras, small values and the outbox's journal (:class:`journal.Journal`) in one SQLite file.
+    """Cameras, small values and the outbox's journal (:class:`mqtt.seams.Journal`) in one SQLite file.
 
-    Nothing that goes wrong with the disk raises here: the store goes on in memory, says so (``degraded``,
-    ``on_degraded``), tries again, and then writes what has gathered. What gathers is bounded by its owners: one text
-    for each camera and value, and never more messages than the outbox keeps.
+    What gathers in memory is bounded by its writers: one text for each camera and value, and never more messages than
+    the outbox keeps.
 
     :ivar degraded: in plain words why nothing reaches the disk, "" when all is well.
     :ivar on_degraded: called with that text at every change.
+    :ivar on_committed: called with the ids of the records of each commit.
+    :ivar on_renewed: called when the file is new, so that all that was written before is gone.
     """
 
     log = make_logger()
@@ -76,10 +87,8 @@ class Store:
         self.on_renewed: Callable[[], None] = lambda: None
         self._pending = Batch()
         self._writing: Batch | None = None
-        self._written_waits: list[Deferred[None]] = []
-        self._waits: list[Deferred[None]] = []
         self._idle_waits: list[Deferred[None]] = []
-        self._call: Any = None
+        self._timer: Any = None
         self._retry_delay = RETRY_FIRST
         self._state = "new"
         self._join: Any = None
@@ -90,7 +99,7 @@ class Store:
         return self._database.path
 
     async def open(self) -> None:
-        """Open the file, or make it. Never fails: see :attr:`degraded`."""
+        """Open the file, or make it. Never fails: see ``degraded``."""
         if self._state != "new":
             raise LocalError("a store is opened once")
         self._state = "open"
@@ -107,7 +116,7 @@ class Store:
         if self._state != "open":
             return
         self._state = "closing"
-        self._cancel()
+        self._cancel_timer()
         for _ in range(2):  # what is being written, then what came meanwhile
             if self._writing is None and len(self._pending):
                 self._write()
@@ -126,24 +135,24 @@ class Store:
 
     def append(self, record: JournalRecord) -> None:
         self._pending.appends[record.id] = record
-        self._changed()
+        self._schedule_write()
 
     def remove(self, ids: Sequence[int]) -> None:
         self._pending.remove(ids)
-        self._changed()
+        self._schedule_write()
 
     def retain(self, message: Message) -> None:
         self._pending.retained[message.topic] = message
-        self._changed()
+        self._schedule_write()
 
     def forget(self, topic: str) -> None:
         self._pending.retained[topic] = None
-        self._changed()
+        self._schedule_write()
 
     async def load_outbox(self) -> tuple[list[JournalRecord], list[Message]]:
-        """What an earlier life left behind, for :meth:`outbox.Outbox.restore`: its messages, and what is retained.
+        """The messages in the outbox of an earlier run, and those that the broker retains.
 
-        Call it before anything is appended; what cannot be read any more is left out, and counted in the log.
+        Call it before anything is appended; records that cannot be read are left out, and counted in the log.
         """
         try:
             rows, retained_rows = await self._in_thread(self._database.outbox)
@@ -160,10 +169,7 @@ class Store:
 
     # --- IStateStore
 
-    def load_cameras(self) -> Deferred[Sequence[Camera]]:
-        return Deferred.fromCoroutine(self._load_cameras())
-
-    async def _load_cameras(self) -> Sequence[Camera]:
+    async def load_cameras(self) -> Sequence[Camera]:
         rows = await self._rows("cameras")
         documents: dict[str, str | None] = dict(rows)
         documents |= self._unwritten().cameras
@@ -179,16 +185,13 @@ class Store:
 
     def save_camera(self, camera: Camera) -> Deferred[None]:
         self._pending.cameras[camera.id] = dump_camera(camera)
-        return self._saved()
+        return self._when_committed()
 
     def delete_camera(self, camera_id: str) -> Deferred[None]:
         self._pending.cameras[camera_id] = None
-        return self._saved()
+        return self._when_committed()
 
-    def load_values(self, table: str) -> Deferred[Mapping[str, str]]:
-        return Deferred.fromCoroutine(self._load_values(table))
-
-    async def _load_values(self, table: str) -> Mapping[str, str]:
+    async def load_values(self, table: str) -> Mapping[str, str]:
         values = {(kind, key): value for kind, key, value in await self._rows("pairs")}
         values |= self._unwritten().values
         return {key: value for (kind, key), value in values.items() if kind == table}
@@ -199,15 +202,15 @@ class Store:
         except UnicodeEncodeError:
             raise LocalError("a value must be valid Unicode", shown=ascii(key)) from None
         self._pending.values[table, key] = value
-        return self._saved()
+        return self._when_committed()
 
     # --- Reading and writing
 
     def _in_thread(self, work: Callable[..., T], *args: object) -> Deferred[T]:
         done: Deferred[T] = deferToThreadPool(self._reactor, self._pool, work, *args)
-        return done.addBoth(self._said)
+        return done.addBoth(self._log_notes)
 
-    def _said(self, result: T) -> T:
+    def _log_notes(self, result: T) -> T:
         notes, self._database.notes = self._database.notes, []
         for note in notes:
             self.log.error("{note}", note=note)
@@ -223,89 +226,83 @@ class Store:
             return []
 
     def _unwritten(self) -> Batch:
-        return self._pending.after(self._writing or Batch())
+        return self._pending.on_top_of(self._writing or Batch())
 
-    def _saved(self) -> Deferred[None]:
-        """Fires when what was put into the batch is committed, or at once while memory is all there is."""
-        self._changed()
+    def _when_committed(self) -> Deferred[None]:
+        """A Deferred that fires when the batch is committed, or at once while memory is all there is."""
+        self._schedule_write()
         if self.degraded:
             return succeed(None)
         saved: Deferred[None] = Deferred()
-        self._waits.append(saved)
+        self._pending.waits.append(saved)
         return saved
 
-    def _changed(self) -> None:
+    def _schedule_write(self) -> None:
         if self._writing is not None or self.degraded or self._state != "open":
             return
         if len(self._pending.appends) >= COMMIT_SIZE:
             self._write()
-        elif self._call is None:
-            self._call = self._reactor.callLater(COMMIT_INTERVAL, self._due)
+        elif self._timer is None:
+            self._timer = self._reactor.callLater(COMMIT_INTERVAL, self._timer_ended)
 
-    def _due(self) -> None:
-        self._call = None
+    def _timer_ended(self) -> None:
+        self._timer = None
         if self._writing is None and (len(self._pending) or self.degraded):
             self._write()
 
-    def _cancel(self) -> None:
-        if self._call is not None:
-            self._call.cancel()
-            self._call = None
+    def _cancel_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
 
     def _write(self) -> None:
-        self._cancel()
+        self._cancel_timer()
         batch, self._pending = self._pending.split(TRANSACTION_SIZE)
         self._writing = batch
-        self._written_waits, self._waits = self._waits, []
         writing = self._in_thread(self._database.write, batch)
         writing.addCallbacks(self._written, self._not_written)
         writing.addErrback(lambda failure: self.log.failure("A listener of the store failed", failure=failure))
 
     def _written(self, new: bool) -> None:
-        batch, waits = self._end_of_writing()
+        batch = self._finish_writing()
         if self.degraded:
             self.log.info("The store writes to {path} again", path=str(self.path))
             self._retry_delay = RETRY_FIRST
-            self._tell_degraded("")
+            self._set_degraded("")
         try:
             if new:
                 self.on_renewed()
             self.on_committed(tuple(batch.appends))
         finally:
             if len(self._pending):
-                self._changed()
-        for wait in waits:
-            wait.callback(None)
+                self._schedule_write()
+        batch.fire_waits()
 
     def _not_written(self, failure: Failure) -> None:
-        batch, waits = self._end_of_writing()
-        self._pending = self._pending.after(batch)
+        batch = self._finish_writing()
+        self._pending = self._pending.on_top_of(batch)
         if not failure.check(StoreError):
             self.log.failure("The store has a fault of its own", failure=failure)
         self._degrade(failure.getErrorMessage())
-        for wait in waits:
-            wait.callback(None)
+        batch.fire_waits()
 
-    def _end_of_writing(self) -> tuple[Batch, list[Deferred[None]]]:
+    def _finish_writing(self) -> Batch:
         batch, self._writing = self._writing or Batch(), None
-        waits, self._written_waits = self._written_waits, []
         idle, self._idle_waits = self._idle_waits, []
         for wait in idle:
             self._reactor.callLater(0, wait.callback, None)
-        return batch, waits
+        return batch
 
     def _degrade(self, why: str) -> None:
         if why != self.degraded:
             self.log.error("Nothing is kept on disk: {why}. The store goes on in memory", why=why)
-            self._tell_degraded(why)
-        waits, self._waits = self._waits, []
+            self._set_degraded(why)
         if self._state == "open":
-            self._cancel()
-            self._call = self._reactor.callLater(self._retry_delay, self._due)
+            self._cancel_timer()
+            self._timer = self._reactor.callLater(self._retry_delay, self._timer_ended)
             self._retry_delay = min(RETRY_MOST, self._retry_delay * 2)
-        for wait in waits:
-            wait.callback(None)
+        self._pending.fire_waits()
 
-    def _tell_degraded(self, text: str) -> None:
+    def _set_degraded(self, text: str) -> None:
         self.degraded = text
         self.on_degraded(text)

@@ -1,7 +1,7 @@
-"""What you script goes in; discoverers, inspectors, validators and listeners that do just that, and note it, come out.
+"""Scripted doubles of discoverers, inspectors, validators and listeners, which record their calls.
 
-For tests of your plugin or of a part of ours. Nothing happens by itself: a double that shall take its time is held
-with :class:`Gate` and goes on when you open it::
+For tests of your plugin or of a part of ours. Nothing happens by itself: a double that is to take its time is held by
+a :class:`Gate` and goes on when the gate is opened::
 
     inspector = ScriptedInspector({"10.0.0.5": an_inspection, "10.0.0.6": Unreachable("no answer")})
     detector = Detector(..., discoverers=[MemoryDiscoverer(a_sighting)], ...)
@@ -34,7 +34,7 @@ Accepts = Callable[[Login], bool]
 
 
 class Gate:
-    """Whoever passes waits until it is opened.
+    """Coroutines that :meth:`wait` here go on when it is opened.
 
     :ivar waiting: how many wait now.
     """
@@ -46,14 +46,14 @@ class Gate:
     def waiting(self) -> int:
         return len(self._waiters)
 
-    async def passing(self) -> None:
+    async def wait(self) -> None:
         """Wait; ends with CancelledError when the waiting is cancelled."""
         waiter: Deferred[None] = Deferred(self._waiters.remove)
         self._waiters.append(waiter)
         await waiter
 
     def open(self) -> None:
-        """Let everybody go on who waits now."""
+        """Let all go on that wait now."""
         waiters, self._waiters = self._waiters, []
         for waiter in waiters:
             waiter.callback(None)
@@ -84,7 +84,7 @@ class MemoryDiscoverer:
             for sighting in self.sightings:
                 sink.sighted(sighting)
             if self.gate is not None:
-                await self.gate.passing()
+                await self.gate.wait()
             if self.problem is not None:
                 raise self.problem
         finally:
@@ -93,10 +93,10 @@ class MemoryDiscoverer:
 
 @implementer(IWatcher)
 class MemoryWatcher:
-    """Hears what you :meth:`hear`, while it watches.
+    """Reports what the test tells it to, while it watches.
 
     :ivar problem: is raised by ``startWatching`` and ``stopWatching``, None for none.
-    :ivar sink: who is told; None while nobody is.
+    :ivar sink: receives the reports; None while it does not watch.
     """
 
     def __init__(self, name: str = "memory-watcher") -> None:
@@ -115,23 +115,23 @@ class MemoryWatcher:
             raise self.problem
         return succeed(None)
 
-    def hear(self, sighting: Sighting) -> None:
-        """A device says where it is."""
+    def report(self, sighting: Sighting) -> None:
+        """Report a device at an address."""
         if self.sink is not None:
             self.sink.sighted(sighting)
 
-    def hear_bye(self, address: str, reference: str = "") -> None:
-        """A device says goodbye."""
+    def report_departure(self, address: str, reference: str = "") -> None:
+        """Report that a device said Bye."""
         if self.sink is not None:
             self.sink.departed(self.name, address, reference)
 
 
 @dataclass(frozen=True)
 class Guarded:
-    """An answer that wants a login: ``accepts`` tells which; then the device answers ``then``.
+    """An answer for which a login is required: one that ``accepts`` accepts is answered with ``then``.
 
-    :ivar before: what it answers without any login; None raises Unauthorized.
-    :ivar locks: whether it says that it locks when it refuses.
+    :ivar before: the answer without any login; None raises Unauthorized.
+    :ivar locks: whether a refusal says that the account is locked.
     """
 
     then: Inspection | StreamReport
@@ -145,11 +145,11 @@ Answer = Inspection | StreamReport | Guarded | Exception | None
 
 @implementer(IInspector)
 class ScriptedInspector:
-    """Answers by address; an address without an answer is not its affair (None).
+    """Answers by address; None for an address that has no answer.
 
     :ivar answers: address → an Inspection, an exception to raise, :class:`Guarded`, or None.
-    :ivar asked: ``(address, name of the login or None)`` of every question, in order.
-    :ivar gate: what every question waits for, None for nothing.
+    :ivar calls: ``(address, name of the login or None)`` of every inspection, in order.
+    :ivar gate: what every inspection waits for, None for nothing.
     """
 
     def __init__(
@@ -157,13 +157,13 @@ class ScriptedInspector:
     ) -> None:
         self.name = name
         self.answers = dict(answers or {})
-        self.asked: list[tuple[str, str | None]] = []
+        self.calls: list[tuple[str, str | None]] = []
         self.gate = gate
 
     async def inspect(self, candidate: Candidate, login: Login | None) -> Inspection | None:
-        self.asked.append((candidate.address, login.name if login else None))
+        self.calls.append((candidate.address, login.name if login else None))
         if self.gate is not None:
-            await self.gate.passing()
+            await self.gate.wait()
         answer = _answer(self.answers.get(candidate.address), login)
         if answer is not None and not isinstance(answer, Inspection):
             raise TypeError("an inspector is scripted with inspections")
@@ -176,7 +176,7 @@ class ScriptedValidator:
 
     :ivar answers: URL → a StreamReport, an exception to raise, or :class:`Guarded`. A cheap check agrees while the
         answer is a validated report.
-    :ivar asked: ``(URL, name of the login or None)`` of every full proof, in order; ``glanced`` of every cheap check.
+    :ivar validated: ``(URL, name of the login or None)`` of every full proof, in order; ``checked`` of every cheap one.
     :ivar gate: what every check waits for, None for nothing.
     """
 
@@ -184,23 +184,23 @@ class ScriptedValidator:
 
     def __init__(self, answers: Mapping[str, Answer] | None = None, *, gate: Gate | None = None) -> None:
         self.answers = dict(answers or {})
-        self.asked: list[tuple[str, str | None]] = []
-        self.glanced: list[tuple[str, str | None]] = []
+        self.validated: list[tuple[str, str | None]] = []
+        self.checked: list[tuple[str, str | None]] = []
         self.gate = gate
 
     async def check(self, stream: Stream, login: Login | None) -> StreamReport:
-        self.glanced.append((stream.url, login.name if login else None))
+        self.checked.append((stream.url, login.name if login else None))
         if self.gate is not None:
-            await self.gate.passing()
+            await self.gate.wait()
         answer = _answer(self.answers.get(stream.url, self.PLAYS), login)
         if isinstance(answer, StreamReport) and answer.validated:
             return replace(answer, proof=Proof.SDP)
         return await self.validate(stream, login)
 
     async def validate(self, stream: Stream, login: Login | None) -> StreamReport:
-        self.asked.append((stream.url, login.name if login else None))
+        self.validated.append((stream.url, login.name if login else None))
         if self.gate is not None:
-            await self.gate.passing()
+            await self.gate.wait()
         answer = _answer(self.answers.get(stream.url, self.PLAYS), login)
         if not isinstance(answer, StreamReport):
             raise TypeError("a validator is scripted with reports")
@@ -223,9 +223,9 @@ def _answer(script: Answer, login: Login | None) -> Inspection | StreamReport | 
 
 @implementer(IEventListener)
 class RecordingListener:
-    """Notes every event.
+    """Records every event.
 
-    :ivar problem: is raised after noting, None for none.
+    :ivar problem: is raised after recording, None for none.
     """
 
     def __init__(self) -> None:
@@ -249,7 +249,7 @@ class RecordingListener:
 
 @implementer(IPublisher)
 class RecordingPublisher:
-    """Notes every message and acknowledges it at once.
+    """Records every message and acknowledges it at once.
 
     :ivar problem: is raised instead, None for none.
     """

@@ -1,4 +1,4 @@
-"""Devices of your own go in; networks without a network come out: neighbours, multicast and TCP ports in memory.
+"""Networks in memory, with devices of your own: neighbours, multicast and TCP ports.
 
 For tests of discoverers, yours and ours: hand :class:`MemoryNeighbours` to whatever wants INeighbours, the method
 ``MemoryLAN.open_multicast`` to whatever opens multicast sockets, and :class:`MemoryHosts` to a port scan. All time is
@@ -31,24 +31,24 @@ LOOPBACK = Interface("lo", 1, "127.0.0.1", 8, multicast=False, loopback=True)
 
 @implementer(INeighbours)
 class MemoryNeighbours:
-    """Neighbours as you say.
+    """Neighbours in memory.
 
-    :ivar macs: address → MAC: what is known; change it at any time.
-    :ivar addresses: the interfaces; change them at any time.
-    :ivar asked: every address that ``mac_of`` was asked for, in order.
+    :ivar macs: address → MAC: what is known; change it at any time, with :meth:`learn` to notify the watchers.
+    :ivar addresses: the interfaces; change them at any time, with :meth:`change_interfaces` to notify the watchers.
+    :ivar lookups: the address of every call of ``mac_of``, in order.
     :ivar problem: an exception that ``interfaces`` and ``mac_of`` raise, or None.
-    :ivar watchers: who is told by :meth:`learn`.
+    :ivar watchers: both callables of each :meth:`watch`.
     """
 
     def __init__(self, *addresses: Interface, macs: Mapping[str, Mac] | None = None) -> None:
         self.addresses = list(addresses)
         self.macs = dict(macs or {})
-        self.asked: list[str] = []
+        self.lookups: list[str] = []
         self.problem: Exception | None = None
-        self.watchers: list[Callable[[str, Mac | None], None]] = []
+        self.watchers: list[tuple[Callable[[str, Mac | None], None], Callable[[], None] | None]] = []
 
     async def mac_of(self, address: str) -> Mac | None:
-        self.asked.append(address)
+        self.lookups.append(address)
         if self.problem is not None:
             raise self.problem
         return self.macs.get(address)
@@ -56,18 +56,28 @@ class MemoryNeighbours:
     def known(self) -> Mapping[str, Mac]:
         return dict(self.macs)
 
-    def watch(self, heard: Callable[[str, Mac | None], None]) -> Callable[[], None]:
-        self.watchers.append(heard)
-        return lambda: self.watchers.remove(heard) if heard in self.watchers else None
+    def watch(
+        self, changed: Callable[[str, Mac | None], None], *, interfaces_changed: Callable[[], None] | None = None
+    ) -> Callable[[], None]:
+        watcher = changed, interfaces_changed
+        self.watchers.append(watcher)
+        return lambda: self.watchers.remove(watcher) if watcher in self.watchers else None
 
     def learn(self, address: str, mac: Mac | None) -> None:
-        """The kernel learns who stands at ``address``, or that nobody does."""
+        """The kernel learns the MAC at ``address``, or (None) that none answers there."""
         if mac is None:
             self.macs.pop(address, None)
         else:
             self.macs[address] = mac
-        for heard in tuple(self.watchers):
-            heard(address, mac)
+        for changed, _ in tuple(self.watchers):
+            changed(address, mac)
+
+    def change_interfaces(self, *addresses: Interface) -> None:
+        """This machine has these interfaces from now on."""
+        before, self.addresses = self.addresses, list(addresses)
+        for _, interfaces_changed in tuple(self.watchers):
+            if interfaces_changed is not None and before != self.addresses:
+                interfaces_changed()
 
     async def interfaces(self) -> Sequence[Interface]:
         if self.problem is not None:
@@ -78,7 +88,7 @@ class MemoryNeighbours:
 @implementer(ISightingSink)
 @dataclass
 class RecordingSink:
-    """Keeps what is reported, in order; ``references`` are those of the departures."""
+    """Sink that keeps what is reported, in order; ``references`` are those of the departures."""
 
     sightings: list[Sighting] = field(default_factory=list)
     departures: list[tuple[str, str]] = field(default_factory=list)
@@ -97,7 +107,7 @@ Device = Callable[[bytes, str], Iterable[bytes]]
 
 
 class MemoryLAN:
-    """Multicast networks, one for each interface name: what is sent to the group reaches all devices on it.
+    """Multicast networks in memory, one for each interface name: a datagram to the group reaches all devices on it.
 
     :param clock: advance it to deliver.
     :param latency: seconds that a datagram takes, each way.
@@ -128,14 +138,14 @@ class MemoryLAN:
         self._devices.append(entry)
         return lambda: self._devices.remove(entry)
 
-    def say(self, data: bytes, sender: str, *, interface: str = "eth0") -> None:
-        """``sender`` sends a datagram to the group: members hear it."""
+    def multicast(self, data: bytes, sender: str, *, interface: str = "eth0") -> None:
+        """``sender`` sends a datagram to the group: its members receive it."""
         for port in tuple(self._ports):
             if port.member and port.interface.name == interface:
                 self._deliver(port, data, sender)
 
-    def tell(self, data: bytes, sender: str, *, interface: str = "eth0") -> None:
-        """``sender`` sends a datagram to every socket there that is no member, asked or not."""
+    def unicast(self, data: bytes, sender: str, *, interface: str = "eth0") -> None:
+        """``sender`` sends a datagram to every socket there that is no member, as an answer or unrequested."""
         for port in tuple(self._ports):
             if not port.member and port.interface.name == interface:
                 self._deliver(port, data, sender)
@@ -161,7 +171,7 @@ class MemoryLAN:
                     self._deliver(port, answer, address)
 
     def _deliver(self, port: _MemoryPort, data: bytes, sender: str) -> None:
-        port.coming.append(self._clock.callLater(self._latency, port.hear, data, sender))
+        port.coming.append(self._clock.callLater(self._latency, port.receive, data, sender))
 
     def _close(self, port: _MemoryPort) -> None:
         if port in self._ports:
@@ -186,13 +196,13 @@ class _MemoryPort:
             if call.active():
                 call.cancel()
 
-    def hear(self, data: bytes, sender: str) -> None:
+    def receive(self, data: bytes, sender: str) -> None:
         self.coming = [call for call in self.coming if call.active()]
         self._received(data, sender)
 
 
 class MemoryHosts:
-    """TCP hosts: a port is open, refused or silent, as you say. Its ``connector`` makes what a port scan wants.
+    """TCP hosts in memory: a port is open, refused or silent. ``connector`` makes the connector of a port scan.
 
     :param clock: advance it to let attempts end.
     :param latency: seconds until an attempt ends.
@@ -236,7 +246,7 @@ class MemoryHosts:
         if call is not None:
             call.cancel()
 
-    def settle(self) -> bool:
+    def poll(self) -> bool:
         return True
 
     def close(self) -> None:

@@ -1,4 +1,4 @@
-"""Messages go in; an IOutbox in memory hands them out and notes what became of them."""
+"""Outbox in memory, a double for tests of what sends: it records what became of each message."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ class MemoryOutbox:
 
     :ivar delivered: acknowledged messages, in the order of acknowledgement.
     :ivar refusals: ``(message, reason)`` of refused ones.
-    :ivar resaid: how often :meth:`resay` was called; ``losses``: how often the connection was lost.
+    :ivar republished: how often :meth:`republish` was called; ``losses``: how often the connection was lost.
     """
 
     def __init__(self) -> None:
         self.on_ready: Callable[[], None] = lambda: None
         self.delivered: list[Message] = []
         self.refusals: list[tuple[Message, str]] = []
-        self.resaid = 0
+        self.republished = 0
         self.losses = 0
         self.retained: dict[str, Message] = {}
         self._waiting: deque[OutboxItem] = deque()
@@ -74,7 +74,7 @@ class MemoryOutbox:
 
     def republish(self, topics: Iterable[str] | None = None) -> None:
         """See IOutbox."""
-        self.resaid += 1
+        self.republished += 1
         queued = {item.message.topic for item in self._waiting}
         wanted = None if topics is None else set(topics)
         for topic, message in self.retained.items():

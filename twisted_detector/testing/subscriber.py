@@ -1,4 +1,4 @@
-"""Messages that you say go in; the handlers that a plugin has subscribed get them: a broker's direction in memory."""
+"""Subscriber in memory, for tests of plugins: the test plays the broker and delivers messages to their handlers."""
 
 from __future__ import annotations
 
@@ -13,14 +13,16 @@ from twisted_detector.mqtt.subscriptions import Subscriptions
 
 @implementer(ISubscriber)
 class MemorySubscriber:
-    """What :meth:`say` says reaches every handler whose filter matches, as it would from a broker: one message after
-    the other for each handler, and what a handler raises is logged and counted.
+    """Subscriptions without a broker: :meth:`deliver` reaches every handler whose filter matches, one message after the
+    other for each handler, and what a handler raises is logged and counted.
 
     :param clock: a handler that does not end is cancelled after a while; nothing else takes time.
     """
 
     def __init__(self, clock: IReactorTime) -> None:
-        self._subscriptions = Subscriptions(clock, changed=lambda _added, _removed: None, progressed=lambda: None)
+        self._subscriptions = Subscriptions(
+            clock, on_filters_changed=lambda _added, _removed: None, on_progress=lambda: None
+        )
 
     @property
     def filters(self) -> Sequence[str]:
@@ -36,8 +38,8 @@ class MemorySubscriber:
         self, topic_filter: str, handler: Callable[[str, bytes], Awaitable[None] | None]
     ) -> Callable[[], None]:
         """See :class:`ISubscriber`."""
-        return self._subscriptions.add(topic_filter, handler)
+        return self._subscriptions.subscribe(topic_filter, handler)
 
-    def say(self, topic: str, payload: bytes) -> None:
+    def deliver(self, topic: str, payload: bytes) -> None:
         """The broker delivers a message."""
         self._subscriptions.dispatch(topic, payload)

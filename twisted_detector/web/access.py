@@ -1,6 +1,6 @@
-"""The head of a request goes in; it passes, or a Problem says why not.
+"""Access control: judges the head of each request.
 
-What it stands against: DNS rebinding (Host), other sites that make a browser of this network ask us (Origin,
+Threats: DNS rebinding (Host), other sites that make a browser of this network send requests (Origin,
 Sec-Fetch-Site, a header of our own that needs leave), and guessing of the token.
 """
 
@@ -11,13 +11,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
-from twisted_detector.web.problem import Problem, shown
-from twisted_detector.web.rate_limit import Buckets
+from twisted_detector.web.problem import Problem, excerpt
+from twisted_detector.web.rate_limit import PeerRateLimiter
 from twisted_detector.web.sessions import NAME, Sessions
 
 #: Of our own: a browser sends it for another site only when we allow it (CORS), and we never do.
 HEADER = "x-camdetect"
-READING = frozenset({"GET", "HEAD"})
 #: RFC 3986, 3.2.2: host and port.
 _AUTHORITY = re.compile(r"(\[[0-9A-Fa-f:.]{2,64}\]|[A-Za-z0-9._-]{1,253})(?::([0-9]{1,5}))?")
 
@@ -28,8 +27,8 @@ ACTION_BURST, ACTION_RATE = 30.0, 2.0
 
 
 @dataclass(frozen=True, slots=True)
-class Head:
-    """What the guard looks at. ``headers``: in lower case, one text each; ``peer``: the address it came from."""
+class RequestHead:
+    """Head of a request. ``headers``: names in lower case, one text each; ``peer``: the address it came from."""
 
     method: str
     headers: Mapping[str, str]
@@ -38,11 +37,11 @@ class Head:
 
 
 class AccessControl:
-    """Judges requests.
+    """Judge of requests. Each check returns None, or raises a Problem.
 
     :param listen: the address that is listened on.
     :param allowed: further names by which browsers may know us.
-    :param sessions: None where nobody needs a token.
+    :param sessions: None where no token is needed.
     """
 
     def __init__(
@@ -56,10 +55,10 @@ class AccessControl:
         self._listen = ip_address(listen)
         self._names = {"localhost", *(name.lower().strip("[]") for name in allowed)}
         self.sessions = sessions
-        self._wrong = Buckets(monotonic, burst=WRONG_BURST, rate=WRONG_RATE)
-        self._actions = Buckets(monotonic, burst=ACTION_BURST, rate=ACTION_RATE)
+        self._wrong = PeerRateLimiter(monotonic, burst=WRONG_BURST, rate=WRONG_RATE)
+        self._actions = PeerRateLimiter(monotonic, burst=ACTION_BURST, rate=ACTION_RATE)
 
-    def host(self, head: Head) -> None:
+    def check_host(self, head: RequestHead) -> None:
         """The Host header names us. :raises Problem: 400 or 421."""
         text = head.headers.get("host", "")
         found = _AUTHORITY.fullmatch(text)
@@ -68,7 +67,7 @@ class AccessControl:
         name = found[1].lower().strip("[]").removesuffix(".")
         if name in self._names or self._is_ours(name):
             return
-        raise Problem(421, f"this is not {shown(name)}; if it is meant to be, add the name to WEB_ALLOWED_HOSTS")
+        raise Problem(421, f"this is not {excerpt(name)}; if it is meant to be, add the name to WEB_ALLOWED_HOSTS")
 
     def _is_ours(self, name: str) -> bool:
         # An address in numbers is no name that somebody else's DNS could turn against us.
@@ -78,40 +77,40 @@ class AccessControl:
             return False
         return self._listen.is_unspecified or _same(address, self._listen) or address.is_loopback
 
-    def other_sites(self, head: Head) -> None:
-        """No other site is behind it. :raises Problem: 403."""
+    def check_origin(self, head: RequestHead) -> None:
+        """No other site made the browser send it. :raises Problem: 403."""
         site = head.headers.get("sec-fetch-site", "none")
         if site not in ("same-origin", "none"):
             raise Problem(403, "another site made your browser ask this")
         origin = head.headers.get("origin")
         if origin is not None and origin.lower().partition("://")[2] != head.headers.get("host", "").lower():
-            raise Problem(403, f"the Origin {shown(origin)} is not this page")
+            raise Problem(403, f"the Origin {excerpt(origin)} is not this page")
 
-    def login(self, head: Head) -> None:
+    def check_login(self, head: RequestHead) -> None:
         """The token is known, by header or by cookie; nothing where none is needed. :raises Problem: 401 or 429."""
         if self.sessions is None:
             return
         scheme, _, given = head.headers.get("authorization", "").partition(" ")
         if scheme.lower() == "bearer":
-            self.token(head.peer, given.strip())
+            self.check_token(head.peer, given.strip())
             return
         cookie = head.cookies.get(NAME)
-        if cookie is None or not self.sessions.holds(cookie):
+        if cookie is None or not self.sessions.is_valid(cookie):
             raise Problem(401, "the token is needed (WEB_TOKEN)", {"WWW-Authenticate": 'Bearer realm="camdetect"'})
 
-    def token(self, peer: str, given: str) -> None:
+    def check_token(self, peer: str, given: str) -> None:
         """``given`` is the token. :raises Problem: 401, or 429 after too many wrong ones, right or not."""
         if self.sessions is None:
             return
-        wait = self._wrong.wait(peer)
+        wait = self._wrong.delay(peer)
         if wait:
             raise Problem(429, "too many wrong tokens from this address", {"Retry-After": str(int(wait) + 1)})
         if not self.sessions.is_token(given):
-            self._wrong.take(peer)
+            self._wrong.acquire(peer)
             raise Problem(401, "that is not the token", {"WWW-Authenticate": 'Bearer realm="camdetect"'})
 
-    def change(self, head: Head) -> None:
-        """It may change something: it cannot come from a form or a script elsewhere. :raises Problem: 403 or 415."""
+    def check_change(self, head: RequestHead) -> None:
+        """It cannot come from a form or a script of another site. :raises Problem: 403 or 415."""
         by_bearer = self.sessions is not None and head.headers.get("authorization", "").lower().startswith("bearer ")
         if not by_bearer and HEADER not in head.headers:
             raise Problem(403, "a request that changes something needs the header X-Camdetect: 1")
@@ -119,9 +118,9 @@ class AccessControl:
         if kind is not None and kind.partition(";")[0].strip().lower() != "application/json":
             raise Problem(415, "the body must be application/json")
 
-    def action(self, head: Head) -> None:
-        """It is work for us. :raises Problem: 429."""
-        wait = self._actions.take(head.peer)
+    def check_rate(self, head: RequestHead) -> None:
+        """The peer does not request work too often. :raises Problem: 429."""
+        wait = self._actions.acquire(head.peer)
         if wait:
             raise Problem(429, "too many requests of this kind; wait a moment", {"Retry-After": str(int(wait) + 1)})
 

@@ -1,4 +1,4 @@
-"""The table of routes and the page's files go in; a Klein application that serves them, each judged, comes out."""
+"""Klein application that serves the routes of the table and the page's files."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from zope.interface import implementer
 from twisted_detector.web.access import AccessControl
 from twisted_detector.web.api import Api, ApiResponse
 from twisted_detector.web.assets import File
-from twisted_detector.web.probes import OPERATIONS, Probes
+from twisted_detector.web.monitoring import MONITORING_ROUTES, MonitoringEndpoints
 from twisted_detector.web.problem import MEDIA_TYPE, Problem
-from twisted_detector.web.requests import ParsedRequest, head_of, read
+from twisted_detector.web.requests import ParsedRequest, parse_head, parse_request
 from twisted_detector.web.routes import ROOT, ROUTES, Route
 from twisted_detector.web.server import MAX_BODY
 
 #: Seconds for an answer; "why" takes some, and its own parts give up before.
-PATIENCE = 30.0
+ANSWER_TIMEOUT = 30.0
 
 #: On every answer. No inline script, no inline style, no text that becomes markup, nothing from anywhere else.
 HEADERS = {
@@ -40,18 +40,19 @@ HEADERS = {
     "Cache-Control": "no-store",
     "Server": "camdetect",
 }
+_FAULT = Problem(500, "it failed by a fault of this program; see its log")
 _METHODS = {b"GET", b"HEAD", b"POST", b"PUT", b"PATCH", b"DELETE", b"OPTIONS", b"TRACE", b"CONNECT", b"QUERY"}
 
 
 @implementer(IResource)
-class Front(Resource):
-    """The one resource: what is the same for every request, then Klein."""
+class RootResource(Resource):
+    """The one resource of the site: what is the same for every request, then Klein."""
 
     isLeaf = True
 
-    def __init__(self, guard: AccessControl, app: Klein) -> None:
+    def __init__(self, access: AccessControl, app: Klein) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self._guard = guard
+        self._access = access
         self._inner = app.resource()
 
     def render(self, request: Any) -> Any:
@@ -62,58 +63,64 @@ class Front(Resource):
                 raise Problem(413, f"a body has at most {MAX_BODY} bytes")
             if request.method not in _METHODS:
                 raise Problem(405, "there is no such method", {"Allow": "GET, HEAD, POST, DELETE"})
-            self._guard.host(head_of(request))
-            _decoded(b"/".join(request.postpath))
+            self._access.check_host(parse_head(request))
+            _check_path(b"/".join(request.postpath))
         except Problem as problem:
-            return give(request, refusal(problem))
+            return _refuse(request, problem)
         return self._inner.render(request)
 
 
-def _decoded(path: bytes) -> str:
+def _check_path(path: bytes) -> None:
     try:
-        return path.decode("utf-8")
+        path.decode("utf-8")
     except UnicodeDecodeError:
         raise Problem(400, "the path is not UTF-8") from None
 
 
 class Application:
-    """Serves the API and the page."""
+    """Server of the API and of the page."""
 
     log = make_logger()
 
     def __init__(
-        self, clock: IReactorTime, *, guard: AccessControl, api: Api, operations: Probes, files: Mapping[str, File]
+        self,
+        clock: IReactorTime,
+        *,
+        access: AccessControl,
+        api: Api,
+        monitoring: MonitoringEndpoints,
+        files: Mapping[str, File],
     ) -> None:
         self._clock = clock
-        self._guard = guard
+        self._access = access
         self._api = api
-        self._operations = operations
+        self._monitoring = monitoring
         self._files = files
 
-    def resource(self) -> Front:
+    def resource(self) -> RootResource:
         """For :class:`BoundedSite`."""
         app = Klein()
         app.url_map.merge_slashes = False  # a doubled slash is no path of ours, and no redirect either
         for route in ROUTES:
             path = ROOT + route.path.replace("{", "<").replace("}", ">")
-            app.route(path, methods=[route.method], endpoint=route.name)(self._serving(route, self._api))
-        for route in OPERATIONS:
-            app.route(route.path, methods=[route.method], endpoint=route.name)(self._serving(route, self._operations))
+            app.route(path, methods=[route.method], endpoint=route.name)(self._endpoint(route, self._api))
+        for route in MONITORING_ROUTES:
+            app.route(route.path, methods=[route.method], endpoint=route.name)(self._endpoint(route, self._monitoring))
         app.route("/", methods=["GET"], endpoint="page")(self._page)
         app.route("/assets/<name>", methods=["GET"], endpoint="assets")(self._asset)
         app.handle_errors(HTTPException)(self._no_route)
         app.handle_errors(Exception)(self._failed)
-        return Front(self._guard, app)
+        return RootResource(self._access, app)
 
     # --- the API ---------------------------------------------------------------------------------------------------
 
-    def _serving(self, route: Route, handlers: object) -> Callable[..., Any]:
+    def _endpoint(self, route: Route, handlers: object) -> Callable[..., Any]:
         handler = getattr(handlers, route.handler)
 
         def serve(request: Any, **path: str) -> Any:
-            answering = Deferred.fromCoroutine(self._answer(route, handler, request, path))
-            answering.addTimeout(PATIENCE, self._clock, lambda _, seconds: refusal(_too_slow(seconds)))
-            return answering.addCallback(lambda answer: give(request, answer))
+            answer = Deferred.fromCoroutine(self._answer(route, handler, request, path))
+            answer.addTimeout(ANSWER_TIMEOUT, self._clock, lambda _, seconds: problem_response(_too_slow(seconds)))
+            return answer.addCallback(lambda answer: write_response(request, answer))
 
         return serve
 
@@ -125,23 +132,23 @@ class Application:
         path: Mapping[str, str],
     ) -> ApiResponse:
         try:
-            head = head_of(request)
-            self._guard.other_sites(head)
+            head = parse_head(request)
+            self._access.check_origin(head)
             if not route.public:
-                self._guard.login(head)
+                self._access.check_login(head)
             if route.changes:
-                self._guard.change(head)
-            asked = read(request, head, route, path)
+                self._access.check_change(head)
+            parsed = parse_request(request, head, route, path)
             if route.costs:
-                self._guard.action(head)
-            answer = await handler(asked)
+                self._access.check_rate(head)
+            answer = await handler(parsed)
         except Problem as problem:
-            return refusal(problem)
+            return problem_response(problem)
         except CancelledError:
             raise
         except Exception:
             self.log.failure("A request for {path} failed", path=route.path)
-            return refusal(Problem(500, "it failed by a fault of this program; see its log"))
+            return problem_response(_FAULT)
         return answer
 
     # --- the page --------------------------------------------------------------------------------------------------
@@ -152,11 +159,11 @@ class Application:
     def _asset(self, request: Any, name: str) -> Any:
         file = self._files.get(name)
         if file is None:
-            return give(request, refusal(Problem(404, "there is no such file")))
+            return _refuse(request, Problem(404, "there is no such file"))
         headers = {"ETag": file.tag, "Cache-Control": "no-cache"}
         if request.getHeader("if-none-match") == file.tag:
-            return give(request, ApiResponse(b"", file.media, 304, headers))
-        return give(request, ApiResponse(file.data, file.media, headers=headers))
+            return write_response(request, ApiResponse(b"", file.media, 304, headers))
+        return write_response(request, ApiResponse(file.data, file.media, headers=headers))
 
     # --- what goes wrong -------------------------------------------------------------------------------------------
 
@@ -167,25 +174,29 @@ class Application:
             problem = Problem(405, f"this path takes {allowed}", {"Allow": allowed})
         else:
             problem = Problem(404, "there is no such path; see /api/v1/openapi.json")
-        return give(request, refusal(problem))
+        return _refuse(request, problem)
 
     def _failed(self, request: Any, failure: Failure) -> Any:
         if failure.check(CancelledError):
             return b""
         self.log.failure("A request failed", failure=failure)
-        return give(request, refusal(Problem(500, "it failed by a fault of this program; see its log")))
+        return _refuse(request, _FAULT)
 
 
 def _too_slow(seconds: float) -> Problem:
     return Problem(504, f"there was no answer within {seconds:g} seconds")
 
 
-def refusal(problem: Problem) -> ApiResponse:
+def _refuse(request: Any, problem: Problem) -> Any:
+    return write_response(request, problem_response(problem))
+
+
+def problem_response(problem: Problem) -> ApiResponse:
     """As an answer."""
     return ApiResponse(problem.body(), MEDIA_TYPE, problem.status, problem.headers)
 
 
-def give(request: Any, answer: ApiResponse) -> Any:
+def write_response(request: Any, answer: ApiResponse) -> Any:
     """Write the head; the body is returned, as Twisted and Klein want it."""
     request.setResponseCode(answer.status)
     request.setHeader("Content-Type", answer.media)

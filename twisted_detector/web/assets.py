@@ -1,4 +1,4 @@
-"""The folder of the page goes in; its files with their types and tags, read once, come out."""
+"""Static files of the page, read once at the start, with their types and tags."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class File:
 
 
 def read_files(folder: Path = FOLDER) -> Mapping[str, File]:
-    """All of them by name. Nothing else can ever be asked for: a name is looked up here, never on the disk."""
+    """All of them by name. Nothing else is ever served: a name is looked up here, never on the disk."""
     files = {}
     for path in sorted(folder.iterdir()):
         if path.suffix in TYPES:

@@ -1,7 +1,7 @@
-"""Small JSON deltas go in; every stream that listens gets them in order, and one that was away gets what it missed.
+"""Broadcaster of small JSON deltas to the streams of open pages, in order; a page that reconnects gets what it missed.
 
-What is kept for those who come back is one ring for all; a stream has a place in it, and no buffer of its own. A
-stream that falls out of the ring, or does not read, is ended: its browser comes back and asks for everything.
+One ring of frames serves all streams; a stream has a position in it, and no buffer of its own. A stream that falls out
+of the ring, or does not read, is ended: its browser reconnects and requests everything.
 """
 
 from __future__ import annotations
@@ -16,26 +16,29 @@ from txaio.tx import make_logger
 
 from twisted_detector.model.encoding import encode
 
-#: Seconds in which deltas of one thing become one: half of what a person notices, a tenth of what they wait.
+#: Seconds in which deltas of one thing become one: half of what a person notices, a tenth of what they wait for.
 COALESCE = 0.05
 #: Deltas of one such moment, and seconds until the next ones: more at a time would hold up both ends, the browser's
-#: page for longer; a thousand cameras that change at once are told within a third of a second.
-AT_ONCE, NEXT = 128, 0.015
-#: What is kept for those who come back: some minutes of a busy LAN; a page that was away longer asks anew.
+#: page for longer; a thousand cameras that change at once are sent within a third of a second.
+BATCH, BATCH_PAUSE = 128, 0.015
+#: Frames that are kept for pages that reconnect: some minutes of a busy LAN; a page that was away longer starts anew.
 MAX_FRAMES, MAX_BYTES = 4096, 2 * 1024 * 1024
 #: Seconds between comments: proxies end connections that are silent for a minute.
 HEARTBEAT = 15.0
-#: Seconds that a reader may take nothing while there is something for it.
-PATIENCE = 30.0
+#: Seconds that a stream may read nothing while there is something for it.
+READER_TIMEOUT = 30.0
 #: Seconds after the last stream ended in which frames are still kept: a page that reconnects misses nothing.
 LINGER = 60.0
 
 
 class EventSink(Protocol):
-    """One stream, as the hub sees it."""
+    """One stream.
+
+    :ivar ready: it can take more. :ivar position: number of its next frame. :ivar stalled_since: monotonic seconds.
+    """
 
     ready: bool
-    place: int
+    position: int
     stalled_since: float
 
     def send(self, data: bytes) -> None:
@@ -46,7 +49,7 @@ class EventSink(Protocol):
 
 
 class EventHub:
-    """Tells all streams.
+    """Ring of frames, and the streams that it is sent to.
 
     :param capacity: streams at one time.
     :param boot: differs between runs of the daemon, so that numbers of an earlier run are not taken for ours.
@@ -68,7 +71,7 @@ class EventHub:
         self._due: IDelayedCall | None = None
         self._left_at = float("-inf")
         self.dropped = 0
-        self._heart = LoopingCall(self._beat)
+        self._heart = LoopingCall(self._send_heartbeat)
         self._heart.clock = clock
 
     # --- streams ---------------------------------------------------------------------------------------------------
@@ -81,54 +84,54 @@ class EventHub:
         """No room for another stream."""
         return len(self._sinks) >= self.capacity
 
-    def join(self, sink: EventSink, last_id: str) -> None:
-        """From now on ``sink`` hears everything, and first what it missed since ``last_id`` ("" for nothing)."""
-        if not self.listened:
+    def subscribe(self, sink: EventSink, last_id: str) -> None:
+        """Send ``sink`` all frames from now on, and first those that it missed since ``last_id`` ("" for none)."""
+        if not self.has_listeners:
             self._clear()
-        place = self._place(last_id) if last_id else self._next
-        sink.place = self._next if place is None else place
+        position = self._position(last_id) if last_id else self._next
+        sink.position = self._next if position is None else position
         sink.stalled_since = self._monotonic()
         self._sinks[sink] = None
         sink.send(b"retry: 1000\n\n")
-        name = b"hello" if last_id and place is not None else b"reset"
+        name = b"hello" if last_id and position is not None else b"reset"
         # Its number lets a browser that loses the connection at once come back without missing anything.
-        sink.send(b"event: %s\nid: %s\ndata: {}\n\n" % (name, self._id(sink.place - 1)))
+        sink.send(b"event: %s\nid: %s\ndata: {}\n\n" % (name, self._id(sink.position - 1)))
         if not self._heart.running:
             self._heart.start(HEARTBEAT, now=False)
-        self._serve(sink)
+        self._send_frames(sink)
 
-    def leave(self, sink: EventSink) -> None:
-        """It ended."""
+    def unsubscribe(self, sink: EventSink) -> None:
+        """The stream ended."""
         if sink in self._sinks:
             del self._sinks[sink]
             self._left_at = self._monotonic()
             if not self._sinks and self._heart.running:
                 self._heart.stop()
 
-    def resumed(self, sink: EventSink) -> None:
-        """It can take more."""
-        self._serve(sink)
+    def resume(self, sink: EventSink) -> None:
+        """The stream can take more."""
+        self._send_frames(sink)
 
     def stop(self) -> None:
-        """End all of them."""
+        """End all streams."""
         if self._due is not None and self._due.active():
             self._due.cancel()
         self._due = None
         self._pending.clear()
         for sink in tuple(self._sinks):
             sink.end()
-            self.leave(sink)
+            self.unsubscribe(sink)
 
-    # --- deltas ----------------------------------------------------------------------------------------------------
+    # --- deltas ------------------------------------------------------------------------------------------------------
 
     @property
-    def listened(self) -> bool:
-        """Whether anybody hears, or may be back in a moment."""
+    def has_listeners(self) -> bool:
+        """Whether there is a stream, or one may reconnect in a moment."""
         return bool(self._sinks) or self._monotonic() - self._left_at < LINGER
 
-    def tell(self, event: str, key: str, document: Callable[[], Mapping[str, Any]]) -> None:
-        """Something named ``key`` changed; ``document`` is called when it is told, so the newest of many is."""
-        if not self.listened:
+    def publish(self, event: str, key: str, document: Callable[[], Mapping[str, Any]]) -> None:
+        """Send an event about ``key`` soon; ``document`` is called then, so of many changes only the newest is sent."""
+        if not self.has_listeners:
             return
         self._pending.pop((event, key), None)
         self._pending[event, key] = document
@@ -137,9 +140,9 @@ class EventHub:
 
     def _flush(self) -> None:
         self._due = None
-        now = list(self._pending)[:AT_ONCE]
+        now = list(self._pending)[:BATCH]
         if len(self._pending) > len(now):
-            self._due = self._clock.callLater(NEXT, self._flush)
+            self._due = self._clock.callLater(BATCH_PAUSE, self._flush)
         for event, key in now:
             document = self._pending.pop((event, key))
             try:
@@ -147,11 +150,11 @@ class EventHub:
             except Exception:
                 self.log.failure("A delta for the page could not be made")
                 continue
-            self._keep(b"event: %s\nid: %s\ndata: %s\n\n" % (event.encode(), self._id(self._next), data))
+            self._append(b"event: %s\nid: %s\ndata: %s\n\n" % (event.encode(), self._id(self._next), data))
         for sink in tuple(self._sinks):
-            self._serve(sink)
+            self._send_frames(sink)
 
-    def _keep(self, frame: bytes) -> None:
+    def _append(self, frame: bytes) -> None:
         self._ring.append(frame)
         self._bytes += len(frame)
         while len(self._ring) > MAX_FRAMES or (self._bytes > MAX_BYTES and len(self._ring) > 1):
@@ -172,36 +175,36 @@ class EventHub:
     def _id(self, number: int) -> bytes:
         return f"{self._boot}-{number}".encode()
 
-    def _place(self, last_id: str) -> int | None:
+    def _position(self, last_id: str) -> int | None:
         boot, _, number = last_id.rpartition("-")
         if boot != self._boot or not number.isdecimal() or len(number) > 15:
             return None
-        place = int(number) + 1
-        return place if self._first <= place <= self._next else None
+        position = int(number) + 1
+        return position if self._first <= position <= self._next else None
 
-    def _serve(self, sink: EventSink) -> None:
-        if sink.place < self._first:
+    def _send_frames(self, sink: EventSink) -> None:
+        if sink.position < self._first:
             self._drop(sink)
             return
-        while sink.ready and sink.place < self._next:
-            # Some at a time: a stream that is full says so after each.
-            start = sink.place - self._first
+        while sink.ready and sink.position < self._next:
+            # Some at a time: a stream that is full turns unready after each.
+            start = sink.position - self._first
             frames = [self._ring[n] for n in range(start, min(start + 16, len(self._ring)))]
-            sink.place += len(frames)
+            sink.position += len(frames)
             sink.send(b"".join(frames))
         if sink.ready:
             sink.stalled_since = self._monotonic()
 
-    def _beat(self) -> None:
+    def _send_heartbeat(self) -> None:
         now = self._monotonic()
         for sink in tuple(self._sinks):
             if sink.ready:
                 sink.stalled_since = now
                 sink.send(b": \n\n")
-            elif now - sink.stalled_since > PATIENCE:
+            elif now - sink.stalled_since > READER_TIMEOUT:
                 self._drop(sink)
 
     def _drop(self, sink: EventSink) -> None:
         self.dropped += 1
-        self.leave(sink)
+        self.unsubscribe(sink)
         sink.end()

@@ -1,4 +1,4 @@
-"""A request that stays open goes in; frames of the hub go out on it, as fast as its browser reads."""
+"""Stream of server-sent events on one open request, as fast as its browser reads."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from twisted_detector.web.event_hub import EventHub
 
 @implementer(IPushProducer)
 class EventStream:
-    """One open page; a Sink of the hub. The transport says when it has enough (64 KiB), and nothing is kept here."""
+    """Sink of the hub for one open page. The transport pauses it at 64 KiB, and nothing is buffered here."""
 
     def __init__(self, request: Any, hub: EventHub) -> None:
         self._request = request
         self._hub = hub
         self.ready = True
-        self.place = 0
+        self.position = 0
         self.stalled_since = 0.0
         self._open = True
 
@@ -28,7 +28,7 @@ class EventStream:
         # The connection knows first: a write to a finished request is a fault.
         self._request.notifyFinish().addErrback(self._ended)
         self._request.registerProducer(self, True)
-        self._hub.join(self, last_id)
+        self._hub.subscribe(self, last_id)
 
     def send(self, data: bytes) -> None:
         if self._open:
@@ -41,7 +41,7 @@ class EventStream:
 
     def _ended(self, _: Failure) -> None:
         self._open = False
-        self._hub.leave(self)
+        self._hub.unsubscribe(self)
 
     # --- IPushProducer
 
@@ -51,7 +51,7 @@ class EventStream:
     def resumeProducing(self) -> None:
         self.ready = True
         if self._open:
-            self._hub.resumed(self)
+            self._hub.resume(self)
 
     def stopProducing(self) -> None:
         self.ready = False

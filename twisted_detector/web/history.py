@@ -1,4 +1,4 @@
-"""The MQTT connection's figures go in every few seconds; an hour of them comes out, so that charts have a past."""
+"""History of the MQTT connection for the charts: an hour of samples, and its changes."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ Row = tuple[Any, ...]
 
 @implementer(IEventListener)
 class MqttHistory:
-    """Keeps samples and changes.
+    """Ring of samples, and of changes of the connection.
 
     :param mqtt: the ``mqtt`` block of the health document.
     """
@@ -51,7 +51,7 @@ class MqttHistory:
         self._reasons: Counter[str] = Counter()
 
     def sample(self) -> Row:
-        """Look now, keep it, and return it."""
+        """Take a sample now, keep it, and return it."""
         block = self._mqtt()
         depth = block.get("queue_depth", {})
         latency = block.get("ack_latency_ms", {})

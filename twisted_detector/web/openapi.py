@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from twisted_detector.web import schemas as shapes
+from twisted_detector.web import schemas
 from twisted_detector.web.access import HEADER
 from twisted_detector.web.problem import MEDIA_TYPE
 from twisted_detector.web.routes import ROOT, Field, Route
@@ -40,7 +40,7 @@ def document(routes: Sequence[Route], version: str) -> dict[str, Any]:
         "servers": [{"url": "/"}],
         "paths": paths,
         "components": {
-            "schemas": {"Problem": shapes.PROBLEM},
+            "schemas": {"Problem": schemas.PROBLEM},
             "securitySchemes": {
                 "token": {"type": "http", "scheme": "bearer"},
                 "cookie": {"type": "apiKey", "in": "cookie", "name": "camdetect_session"},
@@ -53,8 +53,8 @@ def _operation(route: Route) -> dict[str, Any]:
     parameters = [_parameter(one, "path") for one in route.path_fields]
     parameters += [_parameter(one, "query") for one in route.query]
     if route.changes:
-        asked = Field(HEADER, {"type": "string", "enum": ["1"]}, "No other site can send it.", required=True)
-        parameters.append(_parameter(asked, "header"))
+        header = Field(HEADER, {"type": "string", "enum": ["1"]}, "No other site can send it.", required=True)
+        parameters.append(_parameter(header, "header"))
     operation: dict[str, Any] = {
         "operationId": route.name,
         "summary": route.summary,

@@ -1,4 +1,4 @@
-"""A reason why a request is not answered goes in; ``application/problem+json`` (RFC 9457) comes out."""
+"""The refusal of a request, and its document: ``application/problem+json`` (RFC 9457)."""
 
 from __future__ import annotations
 
@@ -36,6 +36,6 @@ class Problem(Exception):
         return encode(self.document())
 
 
-def shown(text: str) -> str:
-    """What a client sent, as it may stand in a reason."""
+def excerpt(text: str) -> str:
+    """What a client sent, shortened and escaped, as it may stand in a reason."""
     return ascii(text[:MAX_SHOWN])

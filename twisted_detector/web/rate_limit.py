@@ -1,19 +1,20 @@
-"""Who asks, and when, goes in; whether that is too often comes out."""
+"""Rate limiter by peer."""
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable
 from ipaddress import IPv6Address, ip_address
 
-#: Peers that are remembered: far more than talk to one daemon; the one that was quiet the longest is forgotten.
+from twisted_detector.model.bounds import BoundedDict
+
+#: Peers that are remembered: far more than connect to one daemon; the one that was quiet the longest is forgotten.
 MAX_PEERS = 1024
 
 
-class Buckets:
-    """A token bucket for each peer.
+class PeerRateLimiter:
+    """One token bucket for each peer.
 
-    :param burst: how many at once; ``rate``: how many per second after that.
+    :param burst: requests at once; ``rate``: requests per second after that.
     :param monotonic: seconds that never jump.
     """
 
@@ -21,31 +22,29 @@ class Buckets:
         self._monotonic = monotonic
         self._burst = burst
         self._rate = rate
-        self._levels: OrderedDict[str, tuple[float, float]] = OrderedDict()
+        self._levels: BoundedDict[str, tuple[float, float]] = BoundedDict(MAX_PEERS)
 
-    def wait(self, peer: str) -> float:
-        """Seconds until ``peer`` may again; 0: it may now. Takes nothing."""
+    def delay(self, peer: str) -> float:
+        """Seconds until ``peer`` is allowed one more request; 0: now. Takes nothing from its bucket."""
         level = self._level(peer)
         return 0.0 if level >= 1.0 else (1.0 - level) / self._rate
 
-    def take(self, peer: str) -> float:
-        """As :meth:`wait`, and when that is 0, one is taken."""
-        wait = self.wait(peer)
+    def acquire(self, peer: str) -> float:
+        """As :meth:`delay`; when that is 0, one request is taken from the bucket."""
+        wait = self.delay(peer)
         if not wait:
-            key = network(peer)
+            key = peer_key(peer)
             self._levels[key] = (self._level(peer) - 1.0, self._monotonic())
-            self._levels.move_to_end(key)
-            if len(self._levels) > MAX_PEERS:
-                self._levels.popitem(last=False)
+            self._levels.touch(key)
         return wait
 
     def _level(self, peer: str) -> float:
-        level, at = self._levels.get(network(peer), (self._burst, 0.0))
+        level, at = self._levels.get(peer_key(peer), (self._burst, 0.0))
         return min(self._burst, level + (self._monotonic() - at) * self._rate)
 
 
-def network(peer: str) -> str:
-    """Who counts as one peer: an IPv4 address, or the /64 of an IPv6 address (one host has all of it)."""
+def peer_key(peer: str) -> str:
+    """What counts as one peer: an IPv4 address, or the /64 of an IPv6 address (one host has all of it)."""
     try:
         address = ip_address(peer.partition("%")[0])
     except ValueError:

@@ -1,4 +1,4 @@
-"""A request as Twisted has it goes in; what was asked, each part judged by the table, or a Problem, comes out."""
+"""A request as Twisted has it goes in; its parts, validated by the table of routes, or a Problem, come out."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl
 
-from twisted_detector.web.access import Head
-from twisted_detector.web.problem import Problem, shown
+from twisted_detector.web.access import RequestHead
+from twisted_detector.web.problem import Problem, excerpt
 from twisted_detector.web.routes import Field, Route
 
 #: Parameters of one request; the table has four at most.
@@ -20,21 +20,21 @@ _WHOLE = re.compile(r"-?[0-9]{1,9}")
 
 @dataclass(frozen=True, slots=True)
 class ParsedRequest:
-    """One request to one route. ``query``, ``path`` and ``body`` have been judged; what was not given is not there.
+    """One request to one route. ``query``, ``path`` and ``body`` are validated; what was not given is not there.
 
-    :ivar request: Twisted's, for who answers by a stream.
+    :ivar raw: Twisted's, for an answer that is a stream.
     """
 
-    head: Head
+    head: RequestHead
     path: Mapping[str, str]
     query: Mapping[str, Any]
     body: Mapping[str, Any]
-    request: Any
+    raw: Any
     secure: bool
 
 
-def head_of(request: Any) -> Head:
-    """The head, as the guard wants it. :raises Problem: two Host headers."""
+def parse_head(request: Any) -> RequestHead:
+    """The head, for :class:`AccessControl`. :raises Problem: two Host headers."""
     headers: dict[str, str] = {}
     for name, values in request.requestHeaders.getAllRawHeaders():
         if name.lower() == b"host" and len(values) != 1:
@@ -43,19 +43,19 @@ def head_of(request: Any) -> Head:
     cookies = {
         name.decode("latin-1"): value.decode("latin-1") for name, value in (request.received_cookies or {}).items()
     }
-    return Head(request.method.decode("latin-1"), headers, str(getattr(request.client, "host", "")), cookies)
+    return RequestHead(request.method.decode("latin-1"), headers, str(getattr(request.client, "host", "")), cookies)
 
 
-def read(request: Any, head: Head, route: Route, path: Mapping[str, str]) -> ParsedRequest:
-    """Judge the rest of a request. :raises Problem: 400 or 404."""
+def parse_request(request: Any, head: RequestHead, route: Route, path: Mapping[str, str]) -> ParsedRequest:
+    """Parse and validate the rest of a request. :raises Problem: 400 or 404."""
     for one in route.path_fields:
         try:
-            _fits(path[one.name], one)
+            _validate(path[one.name], one)
         except Problem as problem:
-            raise Problem(404, f"there is no such {one.name}: {shown(path[one.name])}") from problem
+            raise Problem(404, f"there is no such {one.name}: {excerpt(path[one.name])}") from problem
     query = _query(request.uri.partition(b"?")[2], route.query)
     body = _body(request.content.getvalue(), route.body) if route.changes else {}
-    # Only for the cookie's Secure: whoever lies about it locks itself out.
+    # Only for the cookie's Secure: a client that lies about it locks itself out.
     secure = request.isSecure() or head.headers.get("x-forwarded-proto", "") == "https"
     return ParsedRequest(head, path, query, body, request, secure)
 
@@ -70,10 +70,10 @@ def _query(text: bytes, fields: Sequence[Field]) -> dict[str, Any]:
     for name, value in pairs:
         one = known.get(name)
         if one is None:
-            raise Problem(400, f"there is no parameter {shown(name)}")
+            raise Problem(400, f"there is no parameter {excerpt(name)}")
         if name in found:
             raise Problem(400, f"the parameter {name} is given twice")
-        found[name] = _fits(_number(value, one), one)
+        found[name] = _validate(_number(value, one), one)
     return _complete(found, fields)
 
 
@@ -97,8 +97,8 @@ def _body(data: bytes, fields: Sequence[Field]) -> dict[str, Any]:
     known = {one.name: one for one in fields}
     for name, value in document.items():
         if name not in known:
-            raise Problem(400, f"the body has an unknown member {shown(name)}")
-        _fits(value, known[name])
+            raise Problem(400, f"the body has an unknown member {excerpt(name)}")
+        _validate(value, known[name])
     return _complete(document, fields)
 
 
@@ -109,7 +109,7 @@ def _complete(found: dict[str, Any], fields: Sequence[Field]) -> dict[str, Any]:
     return found
 
 
-def _fits(value: Any, one: Field) -> Any:
+def _validate(value: Any, one: Field) -> Any:
     """``value`` itself. :raises Problem: it is not what the schema says (the few keywords that the table uses)."""
     schema = one.schema
     if schema["type"] == "integer":

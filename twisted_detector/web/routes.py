@@ -1,4 +1,4 @@
-"""Nothing goes in; the table of every path of the API comes out: what it takes, what it answers, who may ask.
+"""Table of routes of the API: what each takes, what it answers, and whether it needs the token.
 
 The table is what is served *and* what the OpenAPI document is made of (``openapi.py``), so the document cannot lie.
 """
@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from twisted_detector.web import schemas as shapes
+from twisted_detector.web import schemas
 
 ROOT = "/api/v1"
 
@@ -92,12 +92,12 @@ ROUTES: tuple[Route, ...] = (
         "/cameras",
         "cameras",
         "The cameras, ordered by id, some at a time.",
-        shapes.CAMERAS,
+        schemas.CAMERAS,
         query=(
             _LIMIT,
             Field("after", ID, "Those whose id comes after this one: `next` of the answer before."),
             Field("fields", {"type": "string", "enum": ["full", "brief"]}, "`brief`: what a card shows."),
-            Field("status", {"type": "string", "enum": list(shapes.STATUSES)}, "Only those."),
+            Field("status", {"type": "string", "enum": list(schemas.STATUSES)}, "Only those."),
         ),
     ),
     Route(
@@ -105,7 +105,7 @@ ROUTES: tuple[Route, ...] = (
         "/cameras/{camera_id}",
         "camera",
         "One camera: its facts, where it has been, what happened to it lately.",
-        shapes.CAMERA_WHOLE,
+        schemas.CAMERA_WHOLE,
         problems=_NO_CAMERA,
     ),
     Route(
@@ -113,7 +113,7 @@ ROUTES: tuple[Route, ...] = (
         "/cameras/{camera_id}/check",
         "check",
         "Ask this camera again now.",
-        shapes.OBEYED,
+        schemas.OBEYED,
         problems=_NO_CAMERA,
         costs=True,
     ),
@@ -122,7 +122,7 @@ ROUTES: tuple[Route, ...] = (
         "/cameras/{camera_id}/forget",
         "forget",
         "Forget this camera and empty its retained topics. One that is still there is found again.",
-        shapes.OBEYED,
+        schemas.OBEYED,
         problems=_NO_CAMERA,
         costs=True,
     ),
@@ -140,7 +140,7 @@ ROUTES: tuple[Route, ...] = (
         "/cameras/{camera_id}/picture",
         "take_picture",
         "Take a new picture.",
-        shapes.PICTURE,
+        schemas.PICTURE,
         problems={404: "There is no such camera, or it gave no picture; `detail` tells."},
         costs=True,
     ),
@@ -149,30 +149,30 @@ ROUTES: tuple[Route, ...] = (
         "/activity",
         "activity",
         "What happened lately, the latest first.",
-        shapes.ACTIVITY,
+        schemas.ACTIVITY,
         query=(_LIMIT, Field("camera_id", ID, "Only to this camera.")),
     ),
-    Route("GET", "/status", "status", "The health document's blocks.", shapes.ANY),
-    Route("GET", "/discovery", "discovery", "Sweeps: running or not, and the latest of each method.", shapes.ANY),
-    Route("GET", "/mqtt", "mqtt", "The MQTT connection: now, the hour behind it, why it was away.", shapes.MQTT),
+    Route("GET", "/status", "status", "The health document's blocks.", schemas.ANY),
+    Route("GET", "/discovery", "discovery", "Sweeps: running or not, and the latest of each method.", schemas.ANY),
+    Route("GET", "/mqtt", "mqtt", "The MQTT connection: now, the hour behind it, why it was away.", schemas.MQTT),
     Route(
         "GET",
         "/why",
         "why",
         "Why an address is, or is not, shown. Asks the address itself, which takes some seconds.",
-        shapes.WHY,
+        schemas.WHY,
         query=(_ADDRESS,),
         problems=_REFUSED,
         costs=True,
     ),
-    Route("GET", "/doctor", "doctor", "What is well with this daemon and what is not.", shapes.DOCTOR, costs=True),
-    Route("POST", "/rescan", "rescan", "Sweep now.", shapes.RESCAN, costs=True),
+    Route("GET", "/doctor", "doctor", "What is well with this daemon and what is not.", schemas.DOCTOR, costs=True),
+    Route("POST", "/rescan", "rescan", "Sweep now.", schemas.RESCAN, costs=True),
     Route(
         "POST",
         "/probe",
         "probe",
         "Ask an address whether a camera is there.",
-        shapes.OBEYED,
+        schemas.OBEYED,
         body=(_ADDRESS,),
         problems=_REFUSED,
         costs=True,
@@ -196,17 +196,17 @@ ROUTES: tuple[Route, ...] = (
         query=(Field("last_event_id", {"type": "string", "maxLength": 64}, "As the header Last-Event-ID."),),
         problems={503: "As many pages are open as there is room for."},
     ),
-    Route("GET", "/session", "session", "Whether a token is needed, and was given.", shapes.SESSION, public=True),
+    Route("GET", "/session", "session", "Whether a token is needed, and was given.", schemas.SESSION, public=True),
     Route(
         "POST",
         "/session",
         "log_in",
         "Give the token, and get a cookie.",
-        shapes.SESSION,
+        schemas.SESSION,
         body=(Field("token", {"type": "string", "minLength": 1, "maxLength": 4096}, "WEB_TOKEN.", required=True),),
         problems={401: "That is not the token."},
         public=True,
     ),
-    Route("DELETE", "/session", "log_out", "Take the cookie back.", shapes.SESSION, public=True),
-    Route("GET", "/openapi.json", "openapi", "This document.", shapes.ANY, public=True),
+    Route("DELETE", "/session", "log_out", "Take the cookie back.", schemas.SESSION, public=True),
+    Route("GET", "/openapi.json", "openapi", "This document.", schemas.ANY, public=True),
 )

@@ -1,4 +1,4 @@
-"""Nothing goes in; the JSON Schemas (2020-12) of what the API answers come out."""
+"""JSON Schemas (2020-12) of the answers of the API."""
 
 from __future__ import annotations
 
@@ -8,114 +8,114 @@ from twisted_detector.model import Status
 
 STATUSES = tuple(status.value for status in Status)
 
-Shape = dict[str, Any]
+Schema = dict[str, Any]
 
-TEXT: Shape = {"type": "string"}
-WHOLE: Shape = {"type": "integer"}
-NUMBER: Shape = {"type": "number"}
-FLAG: Shape = {"type": "boolean"}
-STAMP: Shape = {"type": "string", "format": "date-time"}
-ANY: Shape = {"type": "object"}
+TEXT: Schema = {"type": "string"}
+WHOLE: Schema = {"type": "integer"}
+NUMBER: Schema = {"type": "number"}
+FLAG: Schema = {"type": "boolean"}
+STAMP: Schema = {"type": "string", "format": "date-time"}
+ANY: Schema = {"type": "object"}
 
 
-def maybe(shape: Shape) -> Shape:
+def nullable(schema: Schema) -> Schema:
     """It, or null."""
-    return {"anyOf": [shape, {"type": "null"}]}
+    return {"anyOf": [schema, {"type": "null"}]}
 
 
-def listed(shape: Shape) -> Shape:
+def array_of(schema: Schema) -> Schema:
     """A list of it."""
-    return {"type": "array", "items": shape}
+    return {"type": "array", "items": schema}
 
 
-def shaped(**members: Shape) -> Shape:
+def object_with(**members: Schema) -> Schema:
     """An object with at least these members."""
     return {"type": "object", "properties": members, "required": sorted(members)}
 
 
-def also(shape: Shape, **members: Shape) -> Shape:
+def extended(schema: Schema, **members: Schema) -> Schema:
     """An object with these members besides."""
-    return shaped(**{**shape["properties"], **members})
+    return object_with(**{**schema["properties"], **members})
 
 
-PICTURE = shaped(
+PICTURE = object_with(
     taken_at=STAMP,
     version=TEXT,
     source={"type": "string", "enum": ["snapshot", "keyframe"]},
     media_type=TEXT,
-    frozen_since=maybe(STAMP),
+    frozen_since=nullable(STAMP),
 )
 
-STREAM = shaped(
+STREAM = object_with(
     url=TEXT, name=TEXT, codec=TEXT, width=WHOLE, height=WHOLE, fps=NUMBER, audio=TEXT, validated=FLAG, reason=TEXT
 )
 
-BRIEF = shaped(
+BRIEF = object_with(
     id=TEXT,
     ip=TEXT,
-    mac=maybe(TEXT),
+    mac=nullable(TEXT),
     name=TEXT,
     manufacturer=TEXT,
     model=TEXT,
     device_id=TEXT,
     channel=WHOLE,
     online=FLAG,
-    last_seen_iso=maybe(STAMP),
-    last_validated_iso=maybe(STAMP),
-    first_seen_iso=maybe(STAMP),
-    discovery_methods=listed(TEXT),
-    streams=listed(STREAM),
+    last_seen_iso=nullable(STAMP),
+    last_validated_iso=nullable(STAMP),
+    first_seen_iso=nullable(STAMP),
+    discovery_methods=array_of(TEXT),
+    streams=array_of(STREAM),
     moves=WHOLE,
     status={"type": "string", "enum": list(STATUSES)},
     reason=TEXT,
-    since=maybe(STAMP),
-    picture=maybe(PICTURE),
+    since=nullable(STAMP),
+    picture=nullable(PICTURE),
 )
 
-HAPPENED = shaped(number=WHOLE, at=STAMP, kind=TEXT, camera_id=TEXT, name=TEXT, text=TEXT)
-ACTIVITY = shaped(activity=listed(HAPPENED))
+ACTIVITY_ENTRY = object_with(number=WHOLE, at=STAMP, kind=TEXT, camera_id=TEXT, name=TEXT, text=TEXT)
+ACTIVITY = object_with(activity=array_of(ACTIVITY_ENTRY))
 
-CAMERA_WHOLE = also(
+CAMERA_WHOLE = extended(
     BRIEF,
     serial_number=TEXT,
     firmware_version=TEXT,
-    onvif_url=maybe(TEXT),
+    onvif_url=nullable(TEXT),
     http_url=TEXT,
-    snapshot_url=maybe(TEXT),
-    primary_rtsp_url=maybe(TEXT),
+    snapshot_url=nullable(TEXT),
+    primary_rtsp_url=nullable(TEXT),
     rtsp_urls=ANY,
     capabilities=ANY,
-    profiles=listed(ANY),
-    ip_history=listed(TEXT),
-    evidence=listed(shaped(kind=TEXT, value=TEXT, source=TEXT, seen_at=STAMP)),
-    addresses=listed(shaped(ip=TEXT, since=STAMP)),
-    activity=listed(HAPPENED),
+    profiles=array_of(ANY),
+    ip_history=array_of(TEXT),
+    evidence=array_of(object_with(kind=TEXT, value=TEXT, source=TEXT, seen_at=STAMP)),
+    addresses=array_of(object_with(ip=TEXT, since=STAMP)),
+    activity=array_of(ACTIVITY_ENTRY),
 )
 
-CAMERAS = shaped(cameras=listed(BRIEF), total=WHOLE, next=maybe(TEXT))
-OBEYED: Shape = {"type": "object", "additionalProperties": TEXT}
-RESCAN = shaped(already_sweeping=FLAG)
-SESSION = shaped(needed=FLAG, given=FLAG, node_id=TEXT, version=TEXT)
+CAMERAS = object_with(cameras=array_of(BRIEF), total=WHOLE, next=nullable(TEXT))
+OBEYED: Schema = {"type": "object", "additionalProperties": TEXT}
+RESCAN = object_with(already_sweeping=FLAG)
+SESSION = object_with(needed=FLAG, given=FLAG, node_id=TEXT, version=TEXT)
 
-MQTT = shaped(
+MQTT = object_with(
     now=ANY,
     interval_s=NUMBER,
-    columns=listed(TEXT),
-    rows=listed({"type": "array"}),
-    connections=listed(
-        shaped(at=STAMP, event=TEXT, state=TEXT, reason=TEXT, duration_s=NUMBER, attempts=WHOLE, session=WHOLE)
+    columns=array_of(TEXT),
+    rows=array_of({"type": "array"}),
+    connections=array_of(
+        object_with(at=STAMP, event=TEXT, state=TEXT, reason=TEXT, duration_s=NUMBER, attempts=WHOLE, session=WHOLE)
     ),
-    reasons=listed(shaped(reason=TEXT, count=WHOLE)),
+    reasons=array_of(object_with(reason=TEXT, count=WHOLE)),
 )
 
-WHY = shaped(
+WHY = object_with(
     address=TEXT,
-    mac=maybe(TEXT),
+    mac=nullable(TEXT),
     ports=ANY,
-    facts=listed(shaped(first_at=STAMP, last_at=STAMP, source=TEXT, text=TEXT, times=WHOLE)),
-    cameras=listed(ANY),
+    facts=array_of(object_with(first_at=STAMP, last_at=STAMP, source=TEXT, text=TEXT, times=WHOLE)),
+    cameras=array_of(ANY),
     reason=ANY,
 )
-DOCTOR = shaped(findings=listed(shaped(name=TEXT, level=TEXT, text=TEXT, advice=TEXT)))
+DOCTOR = object_with(findings=array_of(object_with(name=TEXT, level=TEXT, text=TEXT, advice=TEXT)))
 
-PROBLEM = shaped(title=TEXT, status=WHOLE, detail=TEXT)
+PROBLEM = object_with(title=TEXT, status=WHOLE, detail=TEXT)

@@ -1,4 +1,4 @@
-"""Bytes of a connection go in; requests within bounds reach the application, all else is refused with a status.
+"""HTTP server whose requests are bounded: all that is larger is refused with a status.
 
 Twisted reads a body of any size onto the disk and answers what is too long with 400; here nothing is larger than a
 person's question, and 413, 414 and 431 say what was wrong.
@@ -38,19 +38,19 @@ class BoundedRequest(Request):
 
     def gotLength(self, length: int | None) -> None:
         self.content = BytesIO()
-        if length is not None and length > MAX_BODY:
-            self.too_large = True
-            if length > MAX_DRAINED:
-                refuse(self.channel, Problem(413, f"a body has at most {MAX_BODY} bytes"))
+        self._check_size(length or 0)
 
     def handleContentChunk(self, data: bytes) -> None:
         self._taken += len(data)
-        if self._taken > MAX_BODY:
+        self._check_size(self._taken)
+        if not self.too_large:
+            self.content.write(data)
+
+    def _check_size(self, size: int) -> None:
+        if size > MAX_BODY:
             self.too_large = True
-            if self._taken > MAX_DRAINED:
-                refuse(self.channel, Problem(413, f"a body has at most {MAX_BODY} bytes"))
-            return
-        self.content.write(data)
+        if size > MAX_DRAINED:
+            refuse(self.channel, Problem(413, f"a body has at most {MAX_BODY} bytes"))
 
 
 class BoundedChannel(HTTPChannel):
@@ -87,8 +87,8 @@ class BoundedChannel(HTTPChannel):
         if not self._refused:
             super().allContentReceived()  # type: ignore[no-untyped-call]
 
-    def refused(self) -> None:
-        """Nothing more is read."""
+    def ignore_rest(self) -> None:
+        """Ignore all bytes that follow."""
         self._refused = True
 
 
@@ -100,20 +100,24 @@ def refuse(channel: Any, problem: Problem) -> None:
         f"HTTP/1.1 {problem.status} {title}\r\nContent-Type: {MEDIA_TYPE}\r\nContent-Length: {len(body)}\r\n"
         "X-Content-Type-Options: nosniff\r\nCache-Control: no-store\r\nConnection: close\r\n\r\n"
     )
-    channel.refused()
+    channel.ignore_rest()
     channel.transport.write(head.encode() + body)
     channel.transport.loseConnection()
 
 
 class BoundedSite(Site):
-    """Builds the protocol of each connection; writes no log of requests, whose URLs are the visitors' own affair."""
+    """Site without a log of requests, whose URLs are the visitors' own affair."""
 
+    noisy = False
     protocol: Any = BoundedChannel
     requestFactory = BoundedRequest
     displayTracebacks = False
 
     def __init__(self, resource: IResource, clock: IReactorTime) -> None:
         super().__init__(resource, timeout=IDLE, reactor=clock)  # type: ignore[no-untyped-call]
+
+    def startFactory(self) -> None:
+        """No log, and so no timer that keeps the time of its lines."""
 
     def log(self, request: object) -> None:
         """Nothing."""

@@ -1,4 +1,4 @@
-"""The token goes in; the cookie of a logged-in browser, and whether a cookie is one of ours, come out.
+"""Login sessions of browsers, without a table of them.
 
 A cookie is ``expiry.nonce.mac``: it proves that its bearer knew the token, does not contain it, and is worth nothing
 once the token is changed. A restart does not log anybody out.
@@ -7,11 +7,11 @@ once the token is changed. A restart does not log anybody out.
 from __future__ import annotations
 
 import hmac
-from collections import OrderedDict
 from collections.abc import Callable
 from hashlib import sha256
 
 from twisted_detector.model import Secret
+from twisted_detector.model.bounds import BoundedSet
 
 NAME = "camdetect_session"
 #: A browser that was not used for so many seconds logs in again.
@@ -21,7 +21,7 @@ MAX_REVOKED = 1024
 
 
 class Sessions:
-    """Makes and judges cookies.
+    """Maker and judge of session cookies.
 
     :param wall: wall seconds: a cookie's end is a date.
     :param random: gives that many random bytes.
@@ -32,7 +32,7 @@ class Sessions:
         self._key = hmac.digest(self._digest, b"camdetect web session", "sha256")
         self._wall = wall
         self._random = random
-        self._revoked: OrderedDict[str, None] = OrderedDict()
+        self._revoked: BoundedSet[str] = BoundedSet(MAX_REVOKED)
 
     def is_token(self, text: str) -> bool:
         """Whether ``text`` is the token; takes equally long however much of it is right."""
@@ -41,26 +41,24 @@ class Sessions:
 
     def issue(self) -> str:
         """The value of a new cookie."""
-        told = f"{int(self._wall()) + LIFETIME}.{self._random(12).hex()}"
-        return f"{told}.{self._mac(told)}"
+        claims = f"{int(self._wall()) + LIFETIME}.{self._random(12).hex()}"
+        return f"{claims}.{self._mac(claims)}"
 
-    def holds(self, cookie: str) -> bool:
+    def is_valid(self, cookie: str) -> bool:
         """Whether a cookie is one of ours and still good."""
-        told, _, mac = cookie.rpartition(".")
-        expiry = told.partition(".")[0]
-        if not hmac.compare_digest(mac.encode("utf-8", "replace"), self._mac(told).encode()):
+        claims, _, mac = cookie.rpartition(".")
+        expiry = claims.partition(".")[0]
+        if not hmac.compare_digest(mac.encode("utf-8", "replace"), self._mac(claims).encode()):
             return False
-        return expiry.isdecimal() and int(expiry) > self._wall() and told not in self._revoked
+        return expiry.isdecimal() and int(expiry) > self._wall() and claims not in self._revoked
 
     def revoke(self, cookie: str) -> None:
-        """This cookie is worth nothing any more."""
-        if self.holds(cookie):
-            self._revoked[cookie.rpartition(".")[0]] = None
-            if len(self._revoked) > MAX_REVOKED:
-                self._revoked.popitem(last=False)
+        """Make this cookie invalid before its time."""
+        if self.is_valid(cookie):
+            self._revoked.add(cookie.rpartition(".")[0])
 
-    def _mac(self, told: str) -> str:
-        return hmac.digest(self._key, told.encode("utf-8", "replace"), "sha256").hex()
+    def _mac(self, claims: str) -> str:
+        return hmac.digest(self._key, claims.encode("utf-8", "replace"), "sha256").hex()
 
 
 def set_cookie(value: str, *, secure: bool, lifetime: int = LIFETIME) -> str:

@@ -1,4 +1,4 @@
-"""A camera goes in; what the page needs to draw its card, and everything for whoever opens it, come out."""
+"""A camera goes in; the JSON of its card on the page, and of its whole view, come out."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 from twisted_detector.model import Camera
 from twisted_detector.model.encoding import rfc3339, stamp_or_none
 from twisted_detector.model.pictures import Picture
-from twisted_detector.web.sources import Sources
+from twisted_detector.web.facade import DaemonFacade
 
 #: Fields of the public camera object that a card shows; the rest is fetched when it is opened.
 _BRIEF = (
@@ -19,29 +19,29 @@ _STREAM = ("url", "name", "codec", "width", "height", "fps", "audio", "validated
 _MAX_STREAMS = 8
 
 
-def brief(sources: Sources, camera: Camera) -> dict[str, Any]:
+def brief(facade: DaemonFacade, camera: Camera) -> dict[str, Any]:
     """A card: about a fifth of the whole."""
-    whole = sources.document(camera)
+    whole = facade.document(camera)
     return {
         **{name: whole[name] for name in _BRIEF},
         "streams": [{name: one[name] for name in _STREAM} for one in whole["streams"][:_MAX_STREAMS]],
         "moves": max(0, len(camera.ip_history) - 1),
-        **_state(sources, camera),
+        **_state(facade, camera),
     }
 
 
-def full(sources: Sources, camera: Camera) -> dict[str, Any]:
+def full(facade: DaemonFacade, camera: Camera) -> dict[str, Any]:
     """The camera object of the contract, and its state and history beside it."""
     return {
-        **sources.document(camera),
-        **_state(sources, camera),
+        **facade.document(camera),
+        **_state(facade, camera),
         "moves": max(0, len(camera.ip_history) - 1),
         "addresses": [{"ip": address, "since": rfc3339(at)} for address, at in camera.ip_history],
     }
 
 
-def _state(sources: Sources, camera: Camera) -> dict[str, Any]:
-    pictures = sources.pictures()
+def _state(facade: DaemonFacade, camera: Camera) -> dict[str, Any]:
+    pictures = facade.pictures()
     return {
         "status": camera.status.value,
         "reason": camera.reason,
@@ -57,13 +57,13 @@ def picture_document(picture: Picture | None) -> dict[str, Any] | None:
         return None
     return {
         "taken_at": rfc3339(picture.taken_at),
-        "version": version(picture),
+        "version": picture_version(picture),
         "source": picture.source,
         "media_type": picture.media_type,
         "frozen_since": None if picture.frozen_since is None else rfc3339(picture.frozen_since),
     }
 
 
-def version(picture: Picture) -> str:
+def picture_version(picture: Picture) -> str:
     """Changes when the picture does; part of its URL, so that a browser may keep it."""
     return str(int(picture.taken_at * 1000))

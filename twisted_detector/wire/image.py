@@ -1,4 +1,4 @@
-"""Bytes that should be a still image go in; what they are by their own structure, and how large, comes out.
+"""Bytes of a still image go in; its type by its own structure, and its size, come out.
 
 The frame of JPEG (ITU-T T.81 annex B) and PNG (W3C PNG, section 5) is read, no pixel is decoded: enough to tell one
 from an error page, a whole one from half of one, and a size that no camera has.
@@ -12,7 +12,7 @@ from twisted_detector.errors import RemoteError
 
 JPEG, PNG = "image/jpeg", "image/png"
 
-#: Whoever looks at it has to decode it: 64 megapixels are 200 MB there; the largest cameras sold have some 32.
+#: A browser has to decode it: 64 megapixels are 200 MB there; the largest cameras sold have some 32.
 MAX_PIXELS = 64 * 1024 * 1024
 #: Segments of a JPEG before its first scan; with all of EXIF, ICC and a thumbnail there are some forty.
 MAX_SEGMENTS = 512

@@ -1,4 +1,4 @@
-"""Messages go in as values, a broker's bytes as they come; PUBLISH packets, acknowledgements, and the rest come out.
+"""Messages go in as values, a broker's bytes as they arrive; PUBLISH packets, PUBACKs, and the rest come out.
 
 Only the two packets that are sent and received by the thousand: PUBLISH out and PUBACK in (MQTT 3.1.1 and 5, 3.3 and
 3.4). paho spends most of its time on these two; everything else is left to it, byte for byte.
@@ -15,7 +15,7 @@ _MESSAGE_EXPIRY_INTERVAL = 0x02
 #: Largest remaining length (MQTT 3.1.1, 2.2.3).
 MAX_REMAINING = 268_435_455
 
-#: A PUBACK of MQTT 5 may carry a reason string; nobody needs more than this to say why.
+#: A PUBACK of MQTT 5 may carry a reason string; a longer one gives no reason that anybody would read.
 _MAX_PUBACK = 4096
 
 
@@ -60,7 +60,7 @@ def publish(
 
 
 class AcknowledgementFilter:
-    """Takes the PUBACKs out of a broker's stream; what it does not take it passes on unchanged.
+    """Removes the PUBACKs from a broker's stream; everything else passes unchanged.
 
     Incremental: the stream may be cut anywhere. At most a PUBACK's worth of bytes is kept between calls.
     """
@@ -108,7 +108,7 @@ class AcknowledgementFilter:
 
 
 def _header(data: bytes, at: int) -> tuple[int, int] | None:
-    """Where the packet at ``at`` has its content, and how much; None: not all of the header is there."""
+    """Offset and length of the content of the packet at ``at``; None: its header is not complete yet."""
     length = 0
     for place in range(4):
         position = at + 1 + place

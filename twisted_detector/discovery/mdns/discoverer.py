@@ -1,4 +1,4 @@
-"""The interfaces of this machine go in; cameras that Multicast DNS tells of, asked or not, come out.
+"""Multicast DNS: queries for services that cameras have, and a listener to answers and announcements.
 
 Sources: RFC 6762 sections 5.1, 5.4 and 6.7 (one-shot queries: from a port of our own, so that answers come to us alone
 and no responder on this machine is disturbed), 8.3 and 10.1 (announcements and goodbyes); RFC 6763.
@@ -6,19 +6,20 @@ and no responder on this machine is disturbed), 8.3 and 10.1 (announcements and 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from zope.interface import implementer
 
 from twisted_detector.discovery.mdns.listener import METHOD, MDNSListener, Network
-from twisted_detector.discovery.multicast.discoverer import MulticastDiscoverer, Opened, Questions
-from twisted_detector.discovery.multicast.listener import BoundedSet
+from twisted_detector.discovery.multicast.discoverer import MulticastDiscoverer, Queries, QuerySocket
+from twisted_detector.discovery.multicast.listener import ListenerContext
 from twisted_detector.discovery.multicast.sockets import Group
-from twisted_detector.interfaces import IDiscoverer, INeighbours, ISightingSink, IWatcher
+from twisted_detector.interfaces import IDiscoverer, INeighbours, IWatcher
+from twisted_detector.model.bounds import BoundedSet
 from twisted_detector.wire.lan import dns_sd, mdns as wire
 
-#: RFC 6762, 5.2: at least one second between the first two questions; the rest so that two detectors do not keep step.
+#: RFC 6762, 5.2: at least one second between the first two queries; the rest so that two detectors do not keep step.
 _AGAIN, _SPREAD = 1.0, 0.1
 #: Services whose goodbye counts: as many as sightings of a sweep.
 _MAX_KNOWN = 4096
@@ -26,11 +27,11 @@ _MAX_KNOWN = 4096
 
 @implementer(IDiscoverer, IWatcher)
 class MDNS(MulticastDiscoverer):
-    """Asks every multicast interface for services that cameras have, and listens to announcements all the time.
+    """Discoverer that queries every multicast interface for services that cameras have, and watcher of announcements.
 
-    ``listen``: devices answer within 0.12 s (RFC 6762, 6), and what they left out is asked for once: 2 is fair.
+    ``listen``: devices answer within 0.12 s (RFC 6762, 6), and what they left out is queried once: 2 is fair.
 
-    :param networks: networks beyond our links that the operator named; what a reflector tells of them is believed.
+    :param networks: networks beyond our links that the operator named; a reflector's answers about them are believed.
     """
 
     name = METHOD
@@ -42,37 +43,27 @@ class MDNS(MulticastDiscoverer):
     ) -> None:
         super().__init__(reactor, neighbours, **options)
         self._networks = tuple(networks)
-        self._known = BoundedSet(_MAX_KNOWN)
+        self._known = BoundedSet[str](_MAX_KNOWN)
 
-    def hearing(self, sink: ISightingSink, asked: Mapping[str, str] | None, lasting: float | None) -> MDNSListener:
+    def make_listener(self, context: ListenerContext) -> MDNSListener:
         """See :class:`MulticastDiscoverer`."""
-        return MDNSListener(
-            sink,
-            clock=self._reactor,
-            monotonic=self._monotonic,
-            counts=self.counts,
-            complain=self.complain,
-            networks=self._networks,
-            known=self._known,
-            asked=asked,
-            lasting=lasting,
-        )
+        return MDNSListener(context, networks=self._networks, known=self._known)
 
-    def ask(self, opened: Sequence[Opened], questions: Questions) -> int:
-        """See :class:`MulticastDiscoverer`: all in one datagram, and then one by one.
+    def send_queries(self, sockets: Sequence[QuerySocket], queries: Queries) -> int:
+        """See :class:`MulticastDiscoverer`: all questions in one datagram, and then one by one.
 
         Small devices answer the first question of several only.
         """
         message_id = self._random.randrange(1, 0x10000)
-        questions.asked[str(message_id)] = self.protocol
-        wanted = [wire.Question(dns_sd.kind_name(kind), wire.PTR, unicast=True) for kind in dns_sd.CAMERA_KINDS]
+        queries.message_ids[str(message_id)] = self.protocol
+        questions = [wire.Question(dns_sd.kind_name(kind), wire.PTR, unicast=True) for kind in dns_sd.CAMERA_KINDS]
 
-        def again() -> None:
-            for question in wanted:
-                self._send(opened, wire.query([question], message_id=message_id))
+        def repeat() -> None:
+            for question in questions:
+                self._send(sockets, wire.query([question], message_id=message_id))
 
-        questions.later(_AGAIN + self._random.uniform(0, _SPREAD), again)
-        return self._send(opened, wire.query(wanted, message_id=message_id))
+        queries.schedule(_AGAIN + self._random.uniform(0, _SPREAD), repeat)
+        return self._send(sockets, wire.query(questions, message_id=message_id))
 
-    def _send(self, opened: Sequence[Opened], data: bytes) -> int:
-        return sum(self.send(one.interface, one.port, data) for one in opened)
+    def _send(self, sockets: Sequence[QuerySocket], data: bytes) -> int:
+        return sum(self.send(one.interface, one.port, data) for one in sockets)

@@ -1,7 +1,6 @@
-"""The interfaces of this machine go in; sockets that ask a multicast group, and sockets that listen to it, come out.
+"""Base class of the discoverers by multicast: which interfaces are used, and when sockets are opened and closed.
 
-What all discoverers by multicast have in common: which interfaces are used, when sockets are opened and closed, and
-that every fault is told once. What is asked and what is understood is each protocol's own.
+What is sent and how it is read is each protocol's own. Every fault is logged once.
 """
 
 from __future__ import annotations
@@ -9,9 +8,9 @@ from __future__ import annotations
 import time
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random, SystemRandom
 from typing import Any, ClassVar
 
@@ -20,46 +19,47 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.internet.task import LoopingCall, deferLater
 from txaio.tx import make_logger
 
-from twisted_detector.discovery.multicast.listener import BoundedSet, MulticastListener
+from twisted_detector.discovery.multicast.listener import ListenerContext, MulticastListener
 from twisted_detector.discovery.multicast.sockets import Group, MulticastPort, OpenMulticast, open_multicast_on
 from twisted_detector.discovery.rate_limit import PacketRateLimiter
 from twisted_detector.errors import CamdetectError
 from twisted_detector.interfaces import INeighbours, ISightingSink
 from twisted_detector.model import Interface
+from twisted_detector.model.bounds import BoundedSet
 
 #: Servers with hundreds of virtual interfaces exist, and each costs some datagrams per sweep (WS-Discovery: 16).
 _MAX_PORTS = 64
-#: Seconds after which what is announced again is news: repetitions of one announcement end within 3 s (mDNS; others
+#: Seconds after which an announcement that is repeated is news: repetitions of one end within 3 s (mDNS; others
 #: sooner).
-_MEMORY = 5.0
-#: Seconds between looks whether an interface came or went.
+_LIFETIME = 5.0
+#: Seconds between checks whether an interface came or went.
 _FOLLOW_INTERVAL = 10.0
-#: Packets per second where nobody says: what a whole sweep may send.
+#: Packets per second without a shared limiter: what a whole sweep may send.
 _RATE = 10_000
 #: Senders and interfaces whose faults were logged.
-_MAX_COMPLAINTS = 1024
+_MAX_LOGGED = 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Opened:
-    """A socket of a sweep, and the address that it asks from."""
+class QuerySocket:
+    """A socket of a sweep, and the address that it sends from."""
 
     interface: Interface
     port: MulticastPort
 
 
-class Questions:
-    """The sending of one sweep: repetitions that are still to come, and the names of what was asked.
+class Queries:
+    """The queries of one sweep: their ids, and the repetitions that are still to be sent.
 
-    :ivar asked: message ids, by which answers are known, each with what it asked for in the protocol's own words.
+    :ivar message_ids: by which answers are known, each with what it queried in the protocol's own terms.
     """
 
     def __init__(self, clock: IReactorTime) -> None:
         self._clock = clock
         self._calls: set[IDelayedCall] = set()
-        self.asked: dict[str, str] = {}
+        self.message_ids: dict[str, str] = {}
 
-    def later(self, delay: float, send: Callable[[], object]) -> None:
+    def schedule(self, delay: float, send: Callable[[], object]) -> None:
         """Call ``send`` after ``delay`` seconds, unless the sweep ends before."""
 
         def due() -> None:
@@ -69,24 +69,24 @@ class Questions:
         call = self._clock.callLater(delay, due)
         self._calls.add(call)
 
-    def end(self) -> None:
-        """Send no more."""
+    def cancel(self) -> None:
+        """Send no more repetitions."""
         for call in self._calls:
             call.cancel()
         self._calls.clear()
 
 
 class MulticastDiscoverer(ABC):
-    """Asks every multicast interface when told to, and listens to the group all the time.
+    """Discoverer that sends queries on every multicast interface, and watcher that listens to the group all the time.
 
     Sightings carry no MAC: they are reported the moment the datagram is read.
 
     :param reactor: IReactorTime and IReactorFDSet.
-    :param listen: seconds from the first question to the end of a sweep.
+    :param listen: seconds from the first query to the end of a sweep.
     :param include_loopback: use 127.0.0.1 and ::1 too (simulated cameras).
     :param random: chance for message ids and delays.
     :param monotonic: seconds that never jump.
-    :param pacer: says when something may be sent; shared with all others that send.
+    :param limiter: shared with all others that send.
     :param open_multicast: for tests.
     :ivar counts: since the start: ``sent``, and what the :class:`MulticastListener` counts.
     """
@@ -107,7 +107,7 @@ class MulticastDiscoverer(ABC):
         include_loopback: bool = False,
         random: Random | None = None,
         monotonic: Callable[[], float] = time.monotonic,
-        pacer: PacketRateLimiter | None = None,
+        limiter: PacketRateLimiter | None = None,
         open_multicast: OpenMulticast | None = None,
     ) -> None:
         self._reactor = reactor
@@ -116,76 +116,79 @@ class MulticastDiscoverer(ABC):
         self._include_loopback = include_loopback
         self._random = SystemRandom() if random is None else random
         self._monotonic = monotonic
-        self._pacer = PacketRateLimiter(_RATE, monotonic) if pacer is None else pacer
+        self._limiter = PacketRateLimiter(_RATE, monotonic) if limiter is None else limiter
         self._open_multicast = open_multicast_on(reactor) if open_multicast is None else open_multicast
-        self._complained = BoundedSet(_MAX_COMPLAINTS)
+        self._logged = BoundedSet[str](_MAX_LOGGED)
         self._following: LoopingCall | None = None
-        self._heard_by: MulticastListener | None = None
+        self._listener: MulticastListener | None = None
         self._refreshing: Deferred[None] | None = None
-        self._watched: dict[tuple[str, int], tuple[Sequence[Interface], MulticastPort]] = {}
+        self._group_ports: dict[tuple[str, int], tuple[Sequence[Interface], MulticastPort]] = {}
         self.counts: Counter[str] = Counter()
 
     @abstractmethod
-    def hearing(self, sink: ISightingSink, asked: Mapping[str, str] | None, lasting: float | None) -> MulticastListener:
-        """What understands the answers to a sweep that will ask ``asked``; None: what is said to the group."""
+    def make_listener(self, context: ListenerContext) -> MulticastListener:
+        """The protocol's listener for one sweep, or (``context.message_ids`` is None) for the watcher."""
 
     @abstractmethod
-    def ask(self, opened: Sequence[Opened], questions: Questions) -> int:
-        """Send the first questions from all sockets and arrange for the others; how many of the first went out."""
+    def send_queries(self, sockets: Sequence[QuerySocket], queries: Queries) -> int:
+        """Send the first queries from all sockets and schedule the others; how many of the first went out."""
+
+    def _context(self, sink: ISightingSink) -> ListenerContext:
+        return ListenerContext(sink, self._reactor, self._monotonic, self.counts, self.log_problem)
 
     # --- IDiscoverer -----------------------------------------------------------------------------------------------
 
     async def sweep(self, sink: ISightingSink) -> None:
-        """Ask on all interfaces and report who answers, each device at once, and once for each of its addresses.
+        """Query on all interfaces and report what answers, each device at once, and once for each of its addresses.
 
         :raises CamdetectError: nothing could be sent on any interface.
         """
-        interfaces = await self.usable()
-        with self.asking(sink, asked_from(interfaces), interfaces) as (opened, questions):
-            if not self.ask(opened, questions):
+        interfaces = await self.usable_interfaces()
+        with self.query_session(sink, query_interfaces(interfaces), interfaces) as (sockets, queries):
+            if not self.send_queries(sockets, queries):
                 names = ", ".join(sorted({one.name for one in interfaces}))
                 raise CamdetectError("no interface could be probed", shown=names or "there is none")
             await deferLater(self._reactor, self._listen)
 
     @contextmanager
-    def asking(
+    def query_session(
         self, sink: ISightingSink, where: Sequence[Interface], interfaces: Sequence[Interface]
-    ) -> Iterator[tuple[Sequence[Opened], Questions]]:
-        """Sockets on ``where``, which may be few of ``interfaces``; answers are heard and repetitions sent inside."""
-        questions = Questions(self._reactor)
-        hearing = self.hearing(sink, questions.asked, None)
-        opened: list[Opened] = []
+    ) -> Iterator[tuple[Sequence[QuerySocket], Queries]]:
+        """Sockets on ``where``, which may be few of ``interfaces``; answers are read and repetitions sent inside."""
+        queries = Queries(self._reactor)
+        listener = self.make_listener(replace(self._context(sink), message_ids=queries.message_ids))
+        sockets: list[QuerySocket] = []
         try:
             for interface in where:
                 try:
-                    opened.append(Opened(interface, self._open(interface, interfaces, hearing, member=False)))
+                    sockets.append(QuerySocket(interface, self._open(interface, interfaces, listener, member=False)))
                 except OSError as problem:
-                    self.complain(f"probing from {_named(interface)}", problem)
-            yield opened, questions
-            hearing.end()
+                    self.log_problem(f"probing from {_named(interface)}", problem)
+            yield sockets, queries
+            listener.finish()
         finally:
-            questions.end()
-            hearing.close()
-            for one in opened:
+            queries.cancel()
+            listener.close()
+            for one in sockets:
                 one.port.close()
 
     def send(self, interface: Interface, port: MulticastPort, data: bytes, to: str = "") -> bool:
-        """Send to the group, or to the one address ``to``, as soon as the pacer lets us; False: it cannot go out."""
-        fine = True
+        """Send to the group, or to the one address ``to``, as soon as the limiter allows; False: it cannot go out."""
+        sent = True
 
         def send() -> None:
-            nonlocal fine
-            fine = self.send_now(interface, port, data, to)
+            nonlocal sent
+            sent = self.send_now(interface, port, data, to)
 
-        self._pacer.send(send, by=f"{self.name}.{'unicast' if to else 'group'}")
-        return fine
+        self._limiter.send(send, by=f"{self.name}.{'unicast' if to else 'group'}")
+        return sent
 
     def send_now(self, interface: Interface, port: MulticastPort, data: bytes, to: str = "") -> bool:
-        """Send what the pacer has let pass; whether it went out."""
+        """Send what the limiter has allowed; whether it went out."""
         try:
             port.send(data, to)
         except OSError as problem:
-            self.complain(f"probing {f'{to} ' if to else ''}from {_named(interface)}", problem)
+            self.log_problem(f"probing {f'{to} ' if to else ''}from {_named(interface)}", problem)
             return False
         self.counts["sent"] += 1
         return True
@@ -193,9 +196,9 @@ class MulticastDiscoverer(ABC):
     # --- IWatcher --------------------------------------------------------------------------------------------------
 
     def startWatching(self, sink: ISightingSink) -> None:
-        """Hear what comes and goes on every interface, also on those that come later."""
-        self._heard_by = hearing = self.hearing(sink, None, _MEMORY)
-        self._following = LoopingCall(self._follow, hearing)
+        """Report what comes and goes on every interface, also on those that come later."""
+        self._listener = listener = self.make_listener(replace(self._context(sink), lifetime=_LIFETIME))
+        self._following = LoopingCall(self._follow, listener)
         self._following.clock = self._reactor
         self._following.start(_FOLLOW_INTERVAL)
 
@@ -207,65 +210,65 @@ class MulticastDiscoverer(ABC):
         if self._refreshing is not None:
             self._refreshing.cancel()
         self._refreshing = None
-        for _, port in self._watched.values():
+        for _, port in self._group_ports.values():
             port.close()
-        self._watched.clear()
-        if self._heard_by is not None:
-            self._heard_by.close()
+        self._group_ports.clear()
+        if self._listener is not None:
+            self._listener.close()
 
-    def _follow(self, hearing: MulticastListener) -> Deferred[None]:
-        self._refreshing = refreshing = Deferred.fromCoroutine(self._refresh(hearing))
+    def _follow(self, listener: MulticastListener) -> Deferred[None]:
+        self._refreshing = refreshing = Deferred.fromCoroutine(self._refresh(listener))
         return refreshing
 
-    async def _refresh(self, hearing: MulticastListener) -> None:
+    async def _refresh(self, listener: MulticastListener) -> None:
         """Open what is missing, close what is gone or has other addresses now. Never raises: the loop must go on."""
         try:
-            interfaces = await self.usable()
+            interfaces = await self.usable_interfaces()
         except CancelledError:
             return
         except Exception:
             self.log.failure("The interfaces are not known; what is heard stays as it is")
             return
         present: dict[tuple[str, int], Interface] = {}
-        for one in asked_from(interfaces):
+        for one in query_interfaces(interfaces):
             present.setdefault((one.name, one.version), one)
-        for key, (addresses, port) in tuple(self._watched.items()):
+        for key, (addresses, port) in tuple(self._group_ports.items()):
             if key not in present or addresses != _of_same_link(present[key], interfaces):
                 port.close()
-                del self._watched[key]
+                del self._group_ports[key]
         for key, interface in present.items():
-            if key in self._watched:
+            if key in self._group_ports:
                 continue
             addresses = _of_same_link(interface, interfaces)
             try:
-                self._watched[key] = addresses, self._open(interface, interfaces, hearing, member=True)
+                self._group_ports[key] = addresses, self._open(interface, interfaces, listener, member=True)
             except OSError as problem:
-                self.complain(f"listening by IPv{interface.version} on {interface.name}", problem)
+                self.log_problem(f"listening by IPv{interface.version} on {interface.name}", problem)
 
     # --- both ------------------------------------------------------------------------------------------------------
 
     def _open(
-        self, interface: Interface, interfaces: Sequence[Interface], hearing: MulticastListener, *, member: bool
+        self, interface: Interface, interfaces: Sequence[Interface], listener: MulticastListener, *, member: bool
     ) -> MulticastPort:
-        def ask(data: bytes) -> None:
+        def send(data: bytes) -> None:
             self.send(interface, port, data)
 
-        ear = hearing.ear(interface.name, _of_same_link(interface, interfaces), ask)
-        port = self._open_multicast(interface, self.group, ear, member=member)
+        received = listener.receiver(interface.name, _of_same_link(interface, interfaces), send)
+        port = self._open_multicast(interface, self.group, received, member=member)
         return port
 
-    async def usable(self) -> list[Interface]:
+    async def usable_interfaces(self) -> list[Interface]:
         """The interfaces on which there may be a group."""
         interfaces = await self._neighbours.interfaces()
         return [one for one in interfaces if (self._include_loopback if one.loopback else one.multicast)]
 
-    def complain(self, about: str, problem: Exception) -> None:
+    def log_problem(self, about: str, problem: Exception) -> None:
         """Log a fault once; the oldest are forgotten when there are too many."""
-        if self._complained.add(about):
+        if self._logged.add(about):
             self.log.warn("{protocol}, {about}: {problem}", protocol=self.protocol, about=about, problem=problem)
 
 
-def asked_from(interfaces: Sequence[Interface]) -> list[Interface]:
+def query_interfaces(interfaces: Sequence[Interface]) -> list[Interface]:
     """Where to send from: every IPv4 address (each may be of another network), and one IPv6 address of each link.
 
     The loopback interface has no IPv6 multicast.

@@ -1,14 +1,15 @@
-"""Datagrams with their senders go in; what a protocol reads from them comes out, each once and all within bounds.
+"""Base class of the listeners: reads the datagrams of one protocol, each once and all within bounds, and reports them.
 
-What is heard is hearsay: anybody on the network can forge it. It is never more than a reason to look closer.
+What a datagram claims can be forged by anybody on the network. It is never more than a reason to inspect.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 from twisted.internet.interfaces import IReactorTime
 
@@ -19,38 +20,21 @@ from twisted_detector.interfaces import ISightingSink
 from twisted_detector.model import Interface, Sighting
 
 #: Called with what a fault is about and the fault; logs each only once.
-Complain = Callable[[str, Exception], None]
-#: Sends a datagram to the group, on the socket that something was heard on.
-Ask = Callable[[bytes], None]
-
-
-class BoundedSet:
-    """Texts that were met before: the oldest are forgotten when there are more than ``bound``."""
-
-    def __init__(self, bound: int) -> None:
-        self._bound = bound
-        self._texts: dict[str, None] = {}
-
-    def add(self, text: str) -> bool:
-        """Remember ``text``; whether it is new."""
-        if text in self._texts:
-            return False
-        if len(self._texts) >= self._bound:
-            del self._texts[next(iter(self._texts))]
-        self._texts[text] = None
-        return True
-
-    def __contains__(self, text: str) -> bool:
-        return text in self._texts
-
-    def __len__(self) -> int:
-        return len(self._texts)
+LogProblem = Callable[[str, Exception], None]
+#: Sends a datagram to the group, on the socket that a datagram came in on.
+Send = Callable[[bytes], None]
 
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """How much is heard. Of each second: seconds of reading. Per sender: different datagrams, sightings, and nonsense
-    after which it says nothing else. Of all: senders and sightings.
+    """Limits of one listener, for one sweep or one ``lifetime``.
+
+    :ivar reading: seconds of parsing per second.
+    :ivar datagrams_per_sender: different datagrams.
+    :ivar sightings_per_sender: devices, or services, that one sender may report.
+    :ivar malformed_per_sender: after that many, the sender's datagrams are dropped.
+    :ivar senders: of all.
+    :ivar sightings: of all.
     """
 
     reading: float
@@ -62,18 +46,41 @@ class Bounds:
 
 
 @dataclass(frozen=True, slots=True)
-class Spot:
-    """Where a datagram was heard: its sender, the interface and its addresses, and how to ask back there."""
+class ListenerContext:
+    """What the listeners of all protocols need.
+
+    :ivar sink: where sightings and departures are reported.
+    :ivar clock: stamps sightings, and lets datagrams wait for their turn.
+    :ivar monotonic: seconds that never jump.
+    :ivar counts: where to count ``datagrams``, ``dropped``, ``repeated``, ``malformed``, ``sightings`` and
+        ``departures``, and what the protocol counts besides.
+    :ivar message_ids: of our queries, each with what it queried; it grows while they are sent. None: a watcher, which
+        receives what is sent to the group, goodbyes too; else only answers are read.
+    :ivar lifetime: seconds after which everything is news again and the bounds start anew; None: for ever.
+    """
+
+    sink: ISightingSink
+    clock: IReactorTime
+    monotonic: Callable[[], float]
+    counts: Counter[str]
+    log_problem: LogProblem
+    message_ids: Mapping[str, str] | None = None
+    lifetime: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a datagram came from: its sender, the interface and its addresses, and how to send to the group there."""
 
     sender: str
     interface: str
     addresses: Sequence[Interface]
-    ask: Ask
+    send: Send
 
 
 @dataclass(slots=True)
-class _Memory:
-    """What was heard and reported since ``began``."""
+class _History:
+    """What was received and reported since ``began``."""
 
     bounds: Bounds
     began: float
@@ -90,17 +97,17 @@ class _Memory:
         few = len(bodies) < self.bounds.datagrams_per_sender
         return few and self.malformed[sender] < self.bounds.malformed_per_sender
 
-    def is_repetition(self, sender: str, essence: bytes) -> bool:
+    def is_repetition(self, sender: str, fingerprint: bytes) -> bool:
         """Whether ``sender`` has sent this before."""
-        body = hash(essence)
+        body = hash(fingerprint)
         if body in self.bodies[sender]:
             return True
         self.bodies[sender].add(body)
         return False
 
-    def unheard(self, sender: str, essence: bytes) -> None:
-        """What ``sender`` has sent was not read."""
-        self.bodies[sender].discard(hash(essence))
+    def discard(self, sender: str, fingerprint: bytes) -> None:
+        """A datagram of ``sender`` was not read: its repetition is to be."""
+        self.bodies[sender].discard(hash(fingerprint))
 
     def is_news(self, sender: str, what: str, gone: str) -> bool:
         """Whether ``what`` has not been reported of ``sender`` yet, and may be."""
@@ -115,132 +122,113 @@ class _Memory:
         self.sightings += 1
         return True
 
-    def is_farewell(self, sender: str, gone: str) -> bool:
-        """Whether it is the first time that ``sender`` says goodbye since it was there; what it says next is news."""
+    def is_departure(self, sender: str, gone: str) -> bool:
+        """Whether it is the first goodbye of ``sender`` since it was there; what it announces next is news."""
         reported = self.reported.get(sender, set())
         if gone in reported or not self.is_news(sender, gone, ""):
             return False
-        # Of several devices behind one address only that one is gone, but what the others said may be said again.
+        # Of several devices behind one address only that one is gone, but the others may be reported again.
         self.reported[sender] = {gone, *(one for one in reported if one.startswith(_BYE))}
         self.bodies.get(sender, set()).clear()
         return True
 
 
 class MulticastListener(ABC):
-    """All that is heard in one sweep, or all the time by a watcher, on any number of sockets.
+    """Listener of one sweep, or of a watcher all the time, on any number of sockets.
 
-    :param method: the discoverer's name.
-    :param clock: stamps sightings, and lets datagrams wait for their turn.
-    :param monotonic: seconds that never jump.
-    :param counts: where to count ``datagrams``, ``dropped``, ``repeated``, ``malformed``, ``sightings`` and
-        ``departures``.
-    :param watching: whether it hears what is said to the group, and goodbyes too. Else: answers to questions of ours.
-        What a sender has said is not read twice, unless it came or went in between.
-    :param lasting: seconds after which everything is news again and the bounds start anew; None: for ever.
+    A datagram that a sender repeats is not read twice, unless the device came or went in between.
     """
 
-    def __init__(
-        self,
-        sink: ISightingSink,
-        *,
-        method: str,
-        bounds: Bounds,
-        clock: IReactorTime,
-        monotonic: Callable[[], float],
-        counts: Counter[str],
-        complain: Complain,
-        watching: bool,
-        lasting: float | None = None,
-    ) -> None:
-        self._sink = sink
-        self._method = method
-        self._bounds = bounds
-        self._clock = clock
-        self._reading = FairQueue(clock, monotonic, share=bounds.reading)
-        self._monotonic = monotonic
-        self._counts = counts
-        self._complain = complain
-        self._watching = watching
-        self._lasting = lasting
-        self._memory = _Memory(bounds, monotonic())
+    method: ClassVar[str]
+    bounds: ClassVar[Bounds]
 
-    def ear(self, interface: str, addresses: Sequence[Interface], ask: Ask = lambda data: None) -> Received:
-        """What a socket on ``interface`` is to call; ``addresses`` are those of the interface, ``ask`` sends there."""
+    def __init__(self, context: ListenerContext) -> None:
+        self._context = context
+        self._sink = context.sink
+        self._clock = context.clock
+        self._counts = context.counts
+        self._message_ids = context.message_ids
+        self._watching = context.message_ids is None
+        self._queue = FairQueue(context.clock, context.monotonic, share=self.bounds.reading)
+        self._history = _History(self.bounds, context.monotonic())
+
+    def receiver(self, interface: str, addresses: Sequence[Interface], send: Send = lambda data: None) -> Received:
+        """What a socket on ``interface`` is to call; ``addresses`` are those of the interface, ``send`` sends there."""
 
         def received(data: bytes, sender: str) -> None:
-            now = self._monotonic()
-            if self._lasting is not None and now - self._memory.began >= self._lasting:
-                self.forget(now)
+            now, lifetime = self._context.monotonic(), self._context.lifetime
+            if lifetime is not None and now - self._history.began >= lifetime:
+                self.reset(now)
             self._counts["datagrams"] += 1
-            memory = self._memory
-            if not memory.admits(sender):
+            history = self._history
+            if not history.admits(sender):
                 self._counts["dropped"] += 1
                 return
-            essence = self.essence(data)
-            if memory.is_repetition(sender, essence):
+            fingerprint = self.fingerprint(data)
+            if history.is_repetition(sender, fingerprint):
                 self._counts["repeated"] += 1
-                self.repeated(data, sender)
+                self.handle_repetition(data, sender)
                 return
-            spot = Spot(sender, interface, addresses, ask)
-            if not self._reading.add(sender, len(data), lambda: self._read(data, spot)):
+            origin = Origin(sender, interface, addresses, send)
+            if not self._queue.add(sender, len(data), lambda: self._handle(data, origin)):
                 self._counts["dropped"] += 1
-                memory.unheard(sender, essence)
+                history.discard(sender, fingerprint)
 
         return received
 
-    def _read(self, data: bytes, spot: Spot) -> None:
-        if self._memory.malformed[spot.sender] >= self._bounds.malformed_per_sender:
+    def _handle(self, data: bytes, origin: Origin) -> None:
+        if self._history.malformed[origin.sender] >= self.bounds.malformed_per_sender:
             self._counts["dropped"] += 1
             return
         try:
-            self.read(data, spot)
+            self.handle(data, origin)
         except RemoteError as problem:
             self._counts["malformed"] += 1
-            self._memory.malformed[spot.sender] += 1
-            self._complain(f"a datagram of {spot.sender}", problem)
+            self._history.malformed[origin.sender] += 1
+            self._context.log_problem(f"a datagram of {origin.sender}", problem)
 
     @abstractmethod
-    def read(self, data: bytes, spot: Spot) -> None:
-        """Understand one datagram and report what it tells.
+    def handle(self, data: bytes, origin: Origin) -> None:
+        """Parse one datagram and report the devices in it.
 
-        :raises RemoteError: it cannot be read.
+        :raises RemoteError: it cannot be parsed.
         """
 
-    def essence(self, data: bytes) -> bytes:
-        """What is alike in repetitions of one datagram."""
+    def fingerprint(self, data: bytes) -> bytes:
+        """The part of a datagram that its repetitions have too."""
         return data
 
-    def repeated(self, data: bytes, sender: str) -> None:  # noqa: B027 most protocols learn nothing from it
-        """``sender`` said again what it has said in this sweep."""
+    def handle_repetition(self, data: bytes, sender: str) -> None:  # noqa: B027 most protocols learn nothing from it
+        """``sender`` repeated a datagram that was read before."""
 
-    def forget(self, now: float) -> None:
+    def reset(self, now: float) -> None:
         """Everything is news again, from ``now`` on."""
-        self._memory = _Memory(self._bounds, now)
+        self._history = _History(self.bounds, now)
 
-    def end(self) -> None:
+    def finish(self) -> None:
         """A sweep is over: read what waits, and report what waited for more."""
-        self._reading.finish()
+        self._queue.finish()
 
     def close(self) -> None:
-        """Nobody listens any more."""
-        self._reading.close()
+        """Drop what waits; no datagram comes any more."""
+        self._queue.close()
 
     def report(
         self, sender: str, what: str, make: Callable[[], Sighting], *, address: str = "", reference: str = ""
     ) -> None:
-        """Report that ``sender`` told of ``what``, at ``address`` when that is another, unless it is no news.
+        """Report the device or service ``what`` of ``sender``, at ``address`` when that is another, if it is news.
 
         :param reference: the EndpointReference by which it would say goodbye.
         """
-        if self._memory.is_news(sender, what, _gone(address, reference)):
+        if self._history.is_news(sender, what, _gone(address, reference)):
             self._counts["sightings"] += 1
             self._sink.sighted(make())
 
-    def depart(self, sender: str, *, address: str = "", reference: str = "") -> None:
-        """Report a goodbye of ``sender``, for ``address`` when that is another, unless it is said already."""
-        if self._memory.is_farewell(sender, _gone(address, reference)):
+    def report_departure(self, sender: str, *, address: str = "", reference: str = "") -> None:
+        """Report a goodbye of ``sender``, for ``address`` when that is another, unless it is reported already."""
+        if self._history.is_departure(sender, _gone(address, reference)):
             self._counts["departures"] += 1
-            self._sink.departed(self._method, address or sender, reference=reference)
+            self._sink.departed(self.method, address or sender, reference=reference)
 
 
 _BYE = "bye "

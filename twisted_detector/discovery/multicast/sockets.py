@@ -1,6 +1,6 @@
-"""An interface and a multicast group go in; datagrams go out to the group there, and what comes back has its sender.
+"""Multicast sockets, each of one interface: they send to a group there and hand over what comes with its sender.
 
-The operating system's own choice of interface is never used: it would ask one network only. One socket belongs to one
+The operating system's own choice of interface is never used: it would reach one network only. One socket belongs to one
 interface, so that the scope of an IPv6 sender is known, and a flood on one network does not deafen the others.
 """
 
@@ -14,21 +14,20 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Any, Protocol
 
-from twisted.internet.interfaces import IReadDescriptor
-from twisted.python.failure import Failure
 from txaio.tx import make_logger
-from zope.interface import implementer
 
+from twisted_detector.discovery.reader import DescriptorReader
 from twisted_detector.model import Interface
+from twisted_detector.model.bounds import TurnBudget
 
 #: Called with a datagram and the address that it came from (IPv6 link-local with ``%interface``).
 Received = Callable[[bytes, str], None]
 
 #: A UDP datagram cannot be longer; shorter buffers truncate.
 _MAX_DATAGRAM = 65_535
-#: Per turn of the reactor: datagrams, or seconds where they take long; then others have theirs. The kernel has room for
-#: some hundred, so they are taken from it quickly; what is not read at once waits here.
-_DATAGRAMS_PER_TURN, _SECONDS_PER_TURN = 64, 0.008
+#: The kernel has room for some hundred datagrams, so they are taken from it quickly; what is not read at once waits in
+#: the :class:`FairQueue`.
+_TURN = TurnBudget(64, 0.008, time.monotonic)
 #: Answers of 500 devices arrive within half a second while the reactor may be busy; the kernel caps it at rmem_max.
 _RECEIVE_BUFFER = 1_048_576
 
@@ -57,7 +56,7 @@ class MulticastPort(Protocol):
     """An open socket of one interface."""
 
     def send(self, data: bytes, to: str = "") -> None:
-        """Send to the group, or to the one address ``to``; nothing once it is closed, for a pacer may be late.
+        """Send to the group, or to the one address ``to``; nothing once it is closed, for a rate limit may delay it.
 
         :raises OSError: it cannot be sent there.
         """
@@ -67,13 +66,13 @@ class MulticastPort(Protocol):
 
 
 class OpenMulticast(Protocol):
-    """How a discoverer gets its sockets; :class:`MemoryLAN` has another."""
+    """Opener of multicast sockets; :class:`MemoryLAN` has another."""
 
     def __call__(self, interface: Interface, group: Group, received: Received, *, member: bool) -> MulticastPort:
         """Open a socket on ``interface``.
 
-        :param member: True: hear what is sent to the group. False: hear answers to what is sent from here (a port of
-            its own, bound to the interface's address).
+        :param member: True: receive what is sent to the group. False: receive answers to what is sent from here (a port
+            of its own, bound to the interface's address).
         :raises OSError: it cannot be opened there.
         """
 
@@ -82,52 +81,51 @@ def open_multicast_on(reactor: Any) -> OpenMulticast:
     """Real sockets, read by ``reactor`` (IReactorFDSet)."""
 
     def open_multicast(interface: Interface, group: Group, received: Received, *, member: bool) -> MulticastPort:
-        opened = _open_ipv4 if interface.version == 4 else _open_ipv6
-        return _MulticastSocket(reactor, opened(interface, group, member), interface, group, received)
+        return _MulticastSocket(reactor, _open(interface, group, member), interface, group, received)
 
     return open_multicast
 
 
-def _open_ipv4(interface: Interface, group: Group, member: bool) -> socket.socket:
+def _open(interface: Interface, group: Group, member: bool) -> socket.socket:
+    opened = _datagram_socket(socket.AF_INET if interface.version == 4 else socket.AF_INET6)
+    try:
+        if member:
+            # Other programs listen on the same port; each gets its copy of what comes to the group.
+            opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        (_join_ipv4 if interface.version == 4 else _join_ipv6)(opened, interface, group, member)
+    except OSError:
+        opened.close()
+        raise
+    return opened
+
+
+def _join_ipv4(opened: socket.socket, interface: Interface, group: Group, member: bool) -> None:
     own = socket.inet_aton(interface.address)
-    opened = _datagram_socket(socket.AF_INET)
-    try:
-        if member:
-            _share(opened)
-            opened.setsockopt(socket.IPPROTO_IP, _IP_MULTICAST_ALL, 0)
-            opened.bind((group.ipv4, group.port))
-            request = struct.pack("=4s4si", socket.inet_aton(group.ipv4), own, interface.index)
-            opened.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, request)
-        else:
-            opened.bind((interface.address, 0))
-        outgoing = struct.pack("=4s4si", bytes(4), own, interface.index)
-        opened.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, outgoing)
-        opened.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_TTL, group.hops)
-    except OSError:
-        opened.close()
-        raise
-    return opened
+    if member:
+        opened.setsockopt(socket.IPPROTO_IP, _IP_MULTICAST_ALL, 0)
+        opened.bind((group.ipv4, group.port))
+        request = struct.pack("=4s4si", socket.inet_aton(group.ipv4), own, interface.index)
+        opened.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, request)
+    else:
+        opened.bind((interface.address, 0))
+    outgoing = struct.pack("=4s4si", bytes(4), own, interface.index)
+    opened.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, outgoing)
+    opened.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_TTL, group.hops)
 
 
-def _open_ipv6(interface: Interface, group: Group, member: bool) -> socket.socket:
-    opened = _datagram_socket(socket.AF_INET6)
-    try:
-        opened.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        if member:
-            _share(opened)
-            opened.setsockopt(socket.IPPROTO_IPV6, _IPV6_MULTICAST_ALL, 0)
-            opened.bind((group.ipv6, group.port, 0, interface.index))
-            request = struct.pack("=16sI", socket.inet_pton(socket.AF_INET6, group.ipv6), interface.index)
-            opened.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_JOIN_GROUP, request)
-        else:
-            scope = interface.index if ip_address(interface.address).is_link_local else 0
-            opened.bind((interface.address, 0, 0, scope))
-        opened.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_IF, interface.index)
-        opened.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_HOPS, group.hops)
-    except OSError:
-        opened.close()
-        raise
-    return opened
+def _join_ipv6(opened: socket.socket, interface: Interface, group: Group, member: bool) -> None:
+    opened.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+    if member:
+        opened.setsockopt(socket.IPPROTO_IPV6, _IPV6_MULTICAST_ALL, 0)
+        opened.bind((group.ipv6, group.port, 0, interface.index))
+        request = struct.pack("=16sI", socket.inet_pton(socket.AF_INET6, group.ipv6), interface.index)
+        opened.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_JOIN_GROUP, request)
+    else:
+        scope = interface.index if ip_address(interface.address).is_link_local else 0
+        opened.bind((interface.address, 0, 0, scope))
+    opened.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_IF, interface.index)
+    opened.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_HOPS, group.hops)
 
 
 def _datagram_socket(family: int) -> socket.socket:
@@ -136,60 +134,35 @@ def _datagram_socket(family: int) -> socket.socket:
     return opened
 
 
-def _share(opened: socket.socket) -> None:
-    """Other programs listen on the same port; each gets its copy of what comes to the group."""
-    opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-
-
-@implementer(IReadDescriptor)
-class _MulticastSocket:
+class _MulticastSocket(DescriptorReader):
     log = make_logger()
 
     def __init__(
         self, reactor: Any, opened: socket.socket, interface: Interface, group: Group, received: Received
     ) -> None:
-        self._reactor = reactor
         self._socket = opened
         self._interface = interface
         scope = () if interface.version == 4 else (0, interface.index)
         self._target: tuple[Any, ...] = (group.address(interface.version), group.port, *scope)
         self._received = received
-        self._open = True
-        reactor.addReader(self)
+        super().__init__(reactor, opened, "multicast")
 
     def send(self, data: bytes, to: str = "") -> None:
-        if self._open:
+        """See :class:`MulticastPort`."""
+        if self.is_open:
             self._socket.sendto(data, (to.partition("%")[0], *self._target[1:]) if to else self._target)
-
-    def close(self) -> None:
-        if self._open:
-            self._open = False
-            self._reactor.removeReader(self)
-            self._socket.close()
-
-    def fileno(self) -> int:
-        return self._socket.fileno()
-
-    def logPrefix(self) -> str:
-        return "multicast"
-
-    def connectionLost(self, reason: Failure) -> None:
-        """The reactor gave the socket up."""
-        self.close()
 
     def doRead(self) -> None:
         """Hand over what came, a bounded part of it."""
-        began = time.monotonic()
-        for _ in range(_DATAGRAMS_PER_TURN):
-            if not self._open or time.monotonic() - began > _SECONDS_PER_TURN:
+        for _ in _TURN.turn():
+            if not self.is_open:
                 return
             try:
                 data, sender = self._socket.recvfrom(_MAX_DATAGRAM)
             except BlockingIOError:
                 return
             except OSError as problem:
-                # ICMP errors of earlier datagrams and the loss of the network are told here, each once.
+                # ICMP errors of earlier datagrams and the loss of the network are raised here, each once.
                 self.log.debug("{name}: {problem}", name=self._interface.name, problem=problem)
                 continue
             try:

@@ -1,1 +1,1 @@
-"""The neighbour table of the kernel: which address has which MAC, look-ups, and news of it as it changes."""
+"""The kernel's neighbour table: a live copy, lookups of single addresses, and a watcher that reports new devices."""

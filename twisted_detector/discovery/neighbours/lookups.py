@@ -1,4 +1,4 @@
-"""Targets go in; the kernel is made to ask for them, each once at a time and within bounds; who waits is told."""
+"""Lookups of MACs by the kernel: each address once at a time, all within the bounds of the kernel's table."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ _MAX_PROVOKED, _PROVOKED_WINDOW = 128, 3.2
 
 
 class NeighbourLookups:
-    """Makes the kernel ask for MACs.
+    """Lookups that are under way, each shared by all that wait for it.
 
     :param provoke: sends one datagram to an address on the link with that index.
-    :param turn: is awaited before it; None: nobody minds.
+    :param acquire: permission to send, awaited before; None: none is needed.
     :param monotonic: seconds that never jump.
     """
 
@@ -29,45 +29,45 @@ class NeighbourLookups:
     def __init__(
         self,
         provoke: Callable[[IPv4Address | IPv6Address, int], None],
-        turn: Callable[[], Awaitable[object]] | None,
+        acquire: Callable[[], Awaitable[object]] | None,
         monotonic: Callable[[], float],
     ) -> None:
         self._provoke = provoke
-        self._turn = turn
+        self._acquire = acquire
         self._monotonic = monotonic
-        self._asking: dict[tuple[Target, ...], list[Deferred[None]]] = {}
+        self._waiting: dict[tuple[Target, ...], list[Deferred[None]]] = {}
         self._provoked: deque[float] = deque()
 
-    async def ask(self, targets: tuple[Target, ...], answer: Callable[[], Awaitable[None]]) -> None:
-        """Make the kernel ask, and await ``answer()``; or wait for who does so for the same targets already."""
-        others = self._asking.get(targets)
+    async def resolve(self, targets: tuple[Target, ...], answer: Callable[[], Awaitable[None]]) -> None:
+        """Make the kernel resolve ``targets`` and await ``answer()``; or wait for the lookup that does so already."""
+        others = self._waiting.get(targets)
         if others is not None:
             answered: Deferred[None] = Deferred()
             others.append(answered)
             await answered
             return
-        others = self._asking[targets] = []
+        others = self._waiting[targets] = []
         try:
-            if await self._put(targets):
+            if await self._send(targets):
                 await answer()
         finally:
-            del self._asking[targets]
+            del self._waiting[targets]
             for one in others:
-                one.callback(None)  # who was cancelled meanwhile does not mind
+                one.callback(None)  # one that was cancelled meanwhile swallows it
 
-    async def _put(self, targets: tuple[Target, ...]) -> bool:
+    async def _send(self, targets: tuple[Target, ...]) -> bool:
         """Whether an answer can be hoped for."""
         address = targets[0].address
         if len(targets) > 1 and address.is_link_local:
-            return False  # the same address may stand on each link: nobody said which is meant
+            return False  # the same address may stand on each link: which is meant is not known
         now = self._monotonic()
         while self._provoked and now - self._provoked[0] >= _PROVOKED_WINDOW:
             self._provoked.popleft()
         if len(self._provoked) >= _MAX_PROVOKED:
             return False
         self._provoked.append(now)
-        if self._turn is not None:
-            await self._turn()
+        if self._acquire is not None:
+            await self._acquire()
         try:
             self._provoke(address, targets[0].index)
         except OSError as problem:

@@ -1,4 +1,4 @@
-"""Nothing, or an address, goes in; the socket that hears the kernel, or one datagram that makes it ask, comes out."""
+"""Sockets towards the kernel: its link, address and neighbour events, and the datagram that makes it resolve a MAC."""
 
 from __future__ import annotations
 
@@ -7,28 +7,29 @@ from contextlib import suppress
 from ipaddress import IPv4Address, IPv6Address
 from typing import Any, Protocol
 
+from twisted_detector.discovery.reader import Descriptor
 from twisted_detector.errors import LocalError
 from twisted_detector.wire.netlink import messages as netlink
 
 #: RFC 863. Nothing listens there, and nothing logs it.
 _DISCARD_PORT = 9
-#: asm-generic/socket.h; beyond net.core.rmem_max for who has CAP_NET_ADMIN.
+#: linux/errqueue.h, ip(7) and ipv6(7); Python's socket module has no names for these.
+_IP_RECVERR, _IPV6_RECVERR = 11, 25
+#: asm-generic/socket.h; beyond net.core.rmem_max with CAP_NET_ADMIN.
 _SO_RCVBUFFORCE = 33
 #: Room for a burst of changes while the reactor is busy; the kernel caps it at net.core.rmem_max (212 992 by default).
 _RECEIVE_BUFFER = 1_048_576
 
 
-class NetlinkSocket(Protocol):
+class NetlinkSocket(Descriptor, Protocol):
     """The part of a socket that is used here."""
 
-    def fileno(self) -> int: ...
     def send(self, data: bytes, /) -> int: ...
     def recvfrom(self, size: int, /) -> tuple[bytes, Any]: ...
-    def close(self) -> None: ...
 
 
 def open_netlink() -> NetlinkSocket:
-    """A non-blocking rtnetlink socket that hears of links, addresses and neighbours (rtnetlink(7)).
+    """A non-blocking rtnetlink socket that receives changes of links, addresses and neighbours (rtnetlink(7)).
 
     :raises LocalError: not on Linux.
     :raises OSError: the kernel has none for us (a sandbox may forbid AF_NETLINK).
@@ -48,12 +49,18 @@ def open_netlink() -> NetlinkSocket:
     return kernel
 
 
-def provoke_kernel(address: IPv4Address | IPv6Address, index: int) -> None:
-    """Send one empty datagram to an on-link address, so that the kernel asks for its MAC. Never through a router.
+def provoke_kernel(address: IPv4Address | IPv6Address, index: int = 0) -> None:
+    """Send one empty datagram to an on-link address, so that the kernel resolves its MAC. Never through a router.
 
-    :raises OSError: the kernel will not send (full neighbour table, firewall, link down).
+    A socket for each: an error of one address would come out at the next, and the datagrams that wait in the kernel
+    would fill its send buffer.
+
+    :param index: of the link, which link-local IPv6 addresses need.
+    :raises OSError: the kernel will not send (full neighbour table: ENOBUFS; firewall, link down).
     """
     family = socket.AF_INET if address.version == 4 else socket.AF_INET6
+    level, error = (socket.IPPROTO_IP, _IP_RECVERR) if address.version == 4 else (socket.IPPROTO_IPV6, _IPV6_RECVERR)
     with socket.socket(family, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC) as datagram:
+        datagram.setsockopt(level, error, 1)  # without it the kernel does not report a full neighbour table
         scope = (0, index if address.is_link_local else 0) if address.version == 6 else ()
         datagram.sendto(b"", socket.MSG_DONTROUTE, (str(address), _DISCARD_PORT, *scope))

@@ -1,8 +1,8 @@
-"""The kernel's link, address and neighbour tables go in; which IP address has which MAC comes out, live.
+"""Live copy of the kernel's link, address and neighbour tables: which IP address has which MAC.
 
 One netlink socket is subscribed to all changes and read by the reactor; three dumps fill the tables at the start and
-after a loss. Nothing is asked of the network but one UDP datagram to an on-link address that the kernel does not know
-yet: it makes the kernel ask by ARP or NDP itself, for which no privilege is needed.
+after a loss. Nothing is sent to the network but one UDP datagram to an on-link address that the kernel does not know
+yet: it makes the kernel resolve the address by ARP or NDP, for which no privilege is needed.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from ipaddress import IPv4Address, IPv6Address
 from typing import Any
@@ -21,24 +22,21 @@ from txaio.tx import make_logger
 from zope.interface import implementer
 
 from twisted_detector.discovery.neighbours.lookups import NeighbourLookups
-from twisted_detector.discovery.neighbours.sockets import (
-    NetlinkSocket as NetlinkSocket,
-    open_netlink as open_netlink,
-    provoke_kernel as provoke_kernel,
-)
+from twisted_detector.discovery.neighbours.sockets import NetlinkSocket, open_netlink, provoke_kernel
 from twisted_detector.errors import CamdetectError, LocalError, RemoteError
 from twisted_detector.interfaces import INeighbours
 from twisted_detector.model import Interface, Mac
+from twisted_detector.model.bounds import TurnBudget
 from twisted_detector.wire.netlink import messages as netlink
 from twisted_detector.wire.netlink.tables import KernelTables, Target, is_answer
 
 #: A whole skb of the kernel's dumps (NLMSG_GOODSIZE, at most 32 KiB since Linux 4.4), twice.
 _DATAGRAM = 65_536
-#: Datagrams per turn: one of each table's dumps on a large network, and then others have their turn.
-_DATAGRAMS_PER_TURN = 64
+#: Some datagrams of each table's dumps on a large network.
+_TURN = TurnBudget(64, 0.05, time.monotonic)
 #: Seconds between a loss and the dump that repairs it: a storm of changes must not become a storm of dumps.
 _RESYNC_DELAY = 1.0
-#: Seconds after which a dump that brought no end is asked for again. It takes milliseconds.
+#: Seconds after which a dump that brought no end is requested again. It takes milliseconds.
 _DUMP_TIMEOUT = 5.0
 #: A table that changes during each of so many dumps is taken as it is; the events bring the rest.
 _MAX_REPEATS = 5
@@ -48,15 +46,23 @@ _READY_TIMEOUT = 2.0
 LOOKUP_PACKETS = 3
 
 
+@dataclass(frozen=True, slots=True)
+class _Watcher:
+    """What one watcher wants to be called: see :meth:`INeighbours.watch`."""
+
+    changed: Callable[[str, Mac | None], None]
+    interfaces_changed: Callable[[], None] | None
+
+
 @implementer(INeighbours, IReadDescriptor)
 class KernelNeighbours:
-    """Which IP address has which MAC on this machine's links, and which networks those are.
+    """Neighbours as the kernel knows them.
 
     :param reactor: IReactorFDSet and IReactorTime.
     :param patience: seconds that :meth:`mac_of` waits for an address to answer ARP or NDP.
     :param monotonic: seconds that never jump.
-    :param excluded: whether nothing may be sent to an address: the kernel is not made to ask for it.
-    :param turn: is awaited before the kernel is made to ask.
+    :param excluded: whether nothing may be sent to an address: the kernel is not made to resolve it.
+    :param acquire: permission to send, awaited before the kernel is made to resolve an address.
     :param open_socket: for tests.
     :param provoke: for tests.
     """
@@ -70,7 +76,7 @@ class KernelNeighbours:
         patience: float = 0.3,
         monotonic: Callable[[], float] = time.monotonic,
         excluded: Callable[[str], bool] = lambda address: False,
-        turn: Callable[[], Awaitable[object]] | None = None,
+        acquire: Callable[[], Awaitable[object]] | None = None,
         open_socket: Callable[[], NetlinkSocket] = open_netlink,
         provoke: Callable[[IPv4Address | IPv6Address, int], None] = provoke_kernel,
     ) -> None:
@@ -78,7 +84,7 @@ class KernelNeighbours:
         self._patience = patience
         self._excluded = excluded
         self._open_socket = open_socket
-        self._questions = NeighbourLookups(provoke, turn, monotonic)
+        self._lookups = NeighbourLookups(provoke, acquire, monotonic)
         self._socket: NetlinkSocket | None = None
         self._tables = KernelTables()
         self._ready = False
@@ -90,12 +96,11 @@ class KernelNeighbours:
         self._stale = False
         self._later: IDelayedCall | None = None
         self._waiting: dict[Deferred[None], Sequence[Target]] = {}
-        self._watchers: dict[object, Callable[[str, Mac | None], None]] = {}
-        #: Are told each change of links, addresses and neighbours after it was taken in; they must not raise.
-        self.listeners: list[Callable[[netlink.NetlinkMessage], None]] = []
+        self._watchers: dict[object, _Watcher] = {}
+        self._interfaces: Sequence[Interface] = ()  #: as the watchers know them
 
     def start(self) -> None:
-        """Open the socket and ask for all tables.
+        """Open the socket and request all tables.
 
         :raises LocalError: not on Linux, or started already.
         :raises OSError: the kernel gives no netlink socket.
@@ -107,7 +112,7 @@ class KernelNeighbours:
         self._resync()
 
     def stop(self) -> None:
-        """Close the socket; whoever waits for an answer gets None."""
+        """Close the socket; lookups that wait for an answer end with None."""
         self._close()
         if self._later is not None and self._later.active():
             self._later.cancel()
@@ -119,14 +124,14 @@ class KernelNeighbours:
     async def mac_of(self, address: str) -> Mac | None:
         """The MAC at ``address``; None for off-link, absent and own addresses, and for what is no IP address.
 
-        What the kernel holds is answered at once, even when it is some minutes old (state STALE); for an address that
-        it does not know it is provoked, and waited for at most ``patience`` seconds.
+        What the kernel holds is returned at once, even when it is some minutes old (state STALE); an address that it
+        does not know it is made to resolve, for at most ``patience`` seconds.
         """
         await self._until_ready()
         targets = self._tables.targets(address)
         mac = self._known_mac(targets)
         if mac is None and targets:
-            # Who has just spoken to us is known to the kernel, which may have told so already.
+            # A host that has just spoken to us is known to the kernel, whose event may wait in the socket.
             self.doRead()
             mac = self._known_mac(targets)
         if mac is not None or not targets or self._socket is None or self._excluded(address):
@@ -136,15 +141,15 @@ class KernelNeighbours:
             await self._wait(targets, self._patience)
             self.doRead()  # a busy reactor may not have come to it
 
-        await self._questions.ask(tuple(targets), answer)
+        await self._lookups.resolve(tuple(targets), answer)
         if self._stale and self._known_mac(targets) is None:
-            await self._wait((), _READY_TIMEOUT)  # the kernel's word about it is among what was lost
+            await self._wait((), _READY_TIMEOUT)  # the kernel's event about it is among those that were lost
         return self._known_mac(targets)
 
     async def interfaces(self) -> Sequence[Interface]:
         """The addresses of the interfaces that are up, by kernel index, IPv4 first; loopback too.
 
-        :raises CamdetectError: the kernel has not told them (not started, or no answer).
+        :raises CamdetectError: the kernel has not sent them (not started, or no answer).
         """
         await self._until_ready()
         if not self._ready:
@@ -155,10 +160,12 @@ class KernelNeighbours:
         """See :class:`INeighbours`; empty before the first answer of the kernel."""
         return self._tables.known()
 
-    def watch(self, heard: Callable[[str, Mac | None], None]) -> Callable[[], None]:
+    def watch(
+        self, changed: Callable[[str, Mac | None], None], *, interfaces_changed: Callable[[], None] | None = None
+    ) -> Callable[[], None]:
         """See :class:`INeighbours`."""
         key = object()
-        self._watchers[key] = heard
+        self._watchers[key] = _Watcher(changed, interfaces_changed)
 
         def unwatch() -> None:
             self._watchers.pop(key, None)
@@ -177,7 +184,7 @@ class KernelNeighbours:
             await self._wait((), _READY_TIMEOUT)
 
     async def _wait(self, targets: Sequence[Target], seconds: float) -> None:
-        """Wait for an answer about ``targets``, with none for the first dumps."""
+        """Wait for an answer about ``targets``; without any, for the end of the dumps."""
         waiting: Deferred[None] = Deferred()
         self._waiting[waiting] = targets
         waiting.addTimeout(seconds, self._reactor)
@@ -200,8 +207,8 @@ class KernelNeighbours:
         self._resync_later(_RESYNC_DELAY)
 
     def doRead(self) -> None:
-        """Read what the kernel tells, a bounded part of it."""
-        for _ in range(_DATAGRAMS_PER_TURN):
+        """Read the kernel's messages, a bounded number of them."""
+        for _ in _TURN.turn():
             if self._socket is None:
                 return
             try:
@@ -210,7 +217,7 @@ class KernelNeighbours:
                 return
             except OSError as problem:
                 if problem.errno == errno.ENOBUFS:
-                    self._missed()  # changes came faster than we read
+                    self._lost_messages()  # changes came faster than we read
                     continue
                 self.log.error("The netlink socket failed: {problem}; another is opened", problem=problem)
                 self._close()
@@ -222,10 +229,10 @@ class KernelNeighbours:
                 messages = netlink.parse(data)
             except RemoteError as problem:
                 self.log.warn("The kernel's message cannot be read: {problem}", problem=problem)
-                self._missed()
+                self._lost_messages()
                 continue
             for message in messages:
-                self._take(message)
+                self._handle(message)
 
     def _close(self) -> None:
         if self._socket is not None:
@@ -233,7 +240,7 @@ class KernelNeighbours:
             self._socket.close()
             self._socket = None
 
-    def _take(self, message: netlink.NetlinkMessage) -> None:
+    def _handle(self, message: netlink.NetlinkMessage) -> None:
         if isinstance(message, netlink.DumpInterrupted):
             self._interrupted = self._interrupted or message.sequence == self._sequence
         elif isinstance(message, netlink.DumpDone):
@@ -243,27 +250,33 @@ class KernelNeighbours:
             if message.errno and message.sequence == self._sequence:
                 self.log.warn("The kernel refused a dump: {problem}", problem=errno.errorcode.get(message.errno, "?"))
                 self._resync_later(_RESYNC_DELAY)
-        else:
+        elif isinstance(message, netlink.NeighbourMessage):
             self._tables.apply(message)
-            if isinstance(message, netlink.NeighbourMessage):
-                self._wake(partial(is_answer, message))
-                self._tell(message)
+            self._wake(partial(is_answer, message))
+            self._notify_neighbour(message)
+        elif self._tables.apply(message) and self._ready:
+            self._notify_interfaces()
 
-    def _tell(self, message: netlink.NeighbourMessage) -> None:
+    def _notify_neighbour(self, message: netlink.NeighbourMessage) -> None:
         if not self._watchers or not (message.usable or message.failed):
             return
         address = self._tables.text_of(message)
-        for heard in tuple(self._watchers.values()) if address else ():
-            heard(address, message.mac if message.usable else None)
-            for tell in tuple(self.listeners):
-                tell(message)
+        for watcher in tuple(self._watchers.values()) if address else ():
+            watcher.changed(address, message.mac if message.usable else None)
+
+    def _notify_interfaces(self) -> None:
+        """Call the watchers if the interfaces are others than they know: dumps repeat all, and flags change all day."""
+        before, self._interfaces = self._interfaces, self._tables.interfaces()
+        for watcher in tuple(self._watchers.values()) if before != self._interfaces else ():
+            if watcher.interfaces_changed is not None:
+                watcher.interfaces_changed()
 
     def _wake(self, concerned: Callable[[Sequence[Target]], bool]) -> None:
         for waiting, targets in tuple(self._waiting.items()):
             if not waiting.called and concerned(targets):
                 waiting.callback(None)
 
-    def _missed(self) -> None:
+    def _lost_messages(self) -> None:
         """Dump again, but not before a dump that runs has ended: the kernel serves one at a time."""
         self._stale = True
         if self._dumps:
@@ -277,7 +290,7 @@ class KernelNeighbours:
         self._later = self._reactor.callLater(seconds, self._resync)
 
     def _resync(self) -> None:
-        """Ask for all tables, on a new socket where the old one is gone."""
+        """Request all tables, on a new socket where the old one is gone."""
         self._lost = False
         self._dumps = [netlink.RTM_GETLINK, netlink.RTM_GETADDR, netlink.RTM_GETNEIGH]
         self._repeats = 0
@@ -306,7 +319,7 @@ class KernelNeighbours:
             self._resync_later(_DUMP_TIMEOUT)
 
     def _dumped(self) -> None:
-        """One table is complete: ask for the next."""
+        """One table is complete: request the next."""
         if self._interrupted and self._repeats < _MAX_REPEATS:
             self._repeats += 1
             self._dump()
@@ -317,6 +330,10 @@ class KernelNeighbours:
             return
         if self._later is not None and self._later.active():
             self._later.cancel()
+        if self._ready:
+            self._notify_interfaces()  # what a loss kept from us
+        else:
+            self._interfaces = self._tables.interfaces()
         self._ready, self._stale = True, self._lost
         self._wake(lambda targets: not targets)
         if self._lost:

@@ -1,4 +1,4 @@
-"""Addresses of living hosts go in; which of their TCP ports are open comes out, each the moment it is known.
+"""Port prober of a sweep: which TCP ports of living hosts are open, each reported at once.
 
 A port that does not answer is tried again from another port of ours, long before the kernel would repeat its SYN (one
 second). How long is learnt from the round trips.
@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 from twisted_detector.discovery.rate_limit import PacketRateLimiter, Reservation
 from twisted_detector.discovery.sweep.connector import Outcome, TcpConnector
+from twisted_detector.model.bounds import TurnBudget
 
 #: Attempts for one port: with 5 % of packets lost each way, one port in ten thousand loses all four.
 MAX_TRIES = 4
@@ -23,8 +24,8 @@ _FIRST_WAIT, _LEAST_WAIT, _MOST_WAIT = 0.15, 0.1, 0.4
 _PATIENCE = (1.0, 1.0, 1.5, 2.5)
 #: Packets of one attempt at most: the kernel's own ARP request, the SYN, and the reset that answers an open port.
 _PACKETS = 3
-#: Seconds that may be spent on beginning attempts before others have their turn.
-_SECONDS_PER_TURN = 0.003
+#: Attempts that are begun at once, and the seconds that it may take: each costs some 10 µs.
+_ATTEMPTS_PER_TURN, _SECONDS_PER_TURN = 256, 0.003
 #: Attempts for which the kernel had no room, per port.
 _MAX_BLOCKED = 40
 
@@ -39,7 +40,7 @@ class _Host:
     blocked: dict[int, int] = field(default_factory=dict)
     running: int = 0
     queued: bool = False
-    asked_at: float = 0.0
+    unresolved_at: float = 0.0
     found: list[int] = field(default_factory=list)
 
 
@@ -54,13 +55,13 @@ class _Attempt:
 
 
 class PortProber:
-    """Tries all ports of every host that it is given.
+    """Prober of all ports of every host that is added.
 
     :param ports: in the order in which they are tried.
-    :param by: what the pacer counts the attempts as.
+    :param by: what the rate limiter counts the attempts as.
     :param half_open: attempts at the same time; per_host: at one host.
-    :param told: called with an address and its open ports so far at every open port, and at last once more with True.
-    :param unresolved: called with the address of a host that the kernel has not found yet, at most every 0.1 s.
+    :param report: called with an address and its open ports so far at every open port, and at last once more with True.
+    :param unresolved: called with the address of a host that the kernel has not resolved yet, at most every 0.1 s.
     :ivar tried: attempts so far; repeated: answers that came at a later one only.
     :ivar counts: ``attempts``, ``open``, ``repeated`` (answered at a later attempt), ``silent``, ``most_half_open``,
         ``most_per_host``, ``no_room``.
@@ -71,11 +72,11 @@ class PortProber:
         connector: TcpConnector,
         ports: Sequence[int],
         *,
-        pacer: PacketRateLimiter,
+        limiter: PacketRateLimiter,
         half_open: int,
         per_host: int,
         monotonic: Callable[[], float],
-        told: Callable[[str, tuple[int, ...], bool], None],
+        report: Callable[[str, tuple[int, ...], bool], None],
         unresolved: Callable[[str], None],
         counts: Counter[str],
         by: str = "connect",
@@ -83,11 +84,12 @@ class PortProber:
         self._by = by
         self._connector = connector
         self._ports = tuple(ports)
-        self._pacer = pacer
+        self._limiter = limiter
         self._half_open = half_open
         self._per_host = per_host
         self._monotonic = monotonic
-        self._told = told
+        self._budget = TurnBudget(_ATTEMPTS_PER_TURN, _SECONDS_PER_TURN, monotonic)
+        self._report = report
         self._unresolved = unresolved
         self.counts = counts
         self._hosts: dict[str, _Host] = {}
@@ -105,31 +107,31 @@ class PortProber:
         return bool(self._hosts)
 
     def close(self) -> None:
-        """Nothing more is answered: the connector gave all attempts up."""
+        """Release what is reserved: the connector gave all attempts up."""
         for attempt in self._running.values():
-            attempt.reset.withdrawn()
+            attempt.reset.release()
         self._running.clear()
 
     def add(self, address: str, *, resolved: bool = True) -> None:
-        """Try this host; ``resolved`` False: the kernel has yet to find it."""
+        """Try this host; ``resolved`` False: the kernel does not know its MAC yet."""
         if address in self._hosts or not self._ports:
             return
-        host = _Host(address, resolved, deque(self._ports), len(self._ports), asked_at=self._monotonic())
+        host = _Host(address, resolved, deque(self._ports), len(self._ports), unresolved_at=self._monotonic())
         self._hosts[address] = host
-        self._queue(host)  # the next turn begins: whoever tells of a hundred hosts at once is not held up
+        self._queue(host)  # the next step begins: a caller that adds a hundred hosts at once is not held up
 
     def resolved(self, address: str) -> None:
-        """The kernel has found this host."""
+        """The kernel knows the MAC of this host."""
         host = self._hosts.get(address)
         if host is not None:
             host.resolved = True
 
-    def turn(self) -> None:
+    def step(self) -> None:
         """Give up what waited too long, begin what may begin."""
-        # What is known already must be told first, or a busy reactor would look like loss.
-        told = self._connector.settle()
+        # Attempts that have ended must be reported first, or a busy reactor would look like loss.
+        all_reported = self._connector.poll()
         now = self._monotonic()
-        while told and self._deadlines and self._deadlines[0][0] <= now:
+        while all_reported and self._deadlines and self._deadlines[0][0] <= now:
             number = heapq.heappop(self._deadlines)[1]
             attempt = self._running.get(number)
             if attempt is not None:
@@ -138,10 +140,9 @@ class PortProber:
 
     def start(self) -> None:
         """Begin as many attempts as the limits allow, one port of each host after the other."""
-        until = self._monotonic() + _SECONDS_PER_TURN
-        while self._ready and len(self._running) < self._half_open and self._pacer.may(_PACKETS):
-            if self._monotonic() > until:
-                return  # the next turn, or answer, goes on
+        for _ in self._budget.turn():
+            if not self._ready or len(self._running) >= self._half_open or not self._limiter.allows(_PACKETS):
+                return
             host = self._ready.popleft()
             host.queued = False
             self._begin(host, host.todo.popleft())
@@ -153,8 +154,8 @@ class PortProber:
             self._ready.append(host)
 
     def _begin(self, host: _Host, port: int) -> None:
-        asks_too = not host.resolved and not host.tries
-        reset = self._pacer.spend(2 if asks_too else 1, by=self._by, to_follow=1)
+        needs_arp = not host.resolved and not host.tries
+        reset = self._limiter.charge(2 if needs_arp else 1, by=self._by, reserve=1)
         self._number += 1
         number, now = self._number, self._monotonic()
         attempt = _Attempt(host, port, now, reset)
@@ -182,8 +183,8 @@ class PortProber:
             # Nothing was sent yet: the kernel holds the SYN back until it has the MAC. Another would only queue up.
             host.tries[port] = tries + 1
             heapq.heappush(self._deadlines, (now + self._wait(tries + 1), number))
-            if now - host.asked_at >= _LEAST_WAIT:
-                host.asked_at = now
+            if now - host.unresolved_at >= _LEAST_WAIT:
+                host.unresolved_at = now
                 self._unresolved(host.address)
             return
         self._end(number, attempt)
@@ -209,7 +210,7 @@ class PortProber:
             self.counts["no_room"] += 1
             return
         if outcome is Outcome.OPEN:
-            attempt.reset.kept()
+            attempt.reset.use()
         self._end(number, attempt)
         host = attempt.host
         if outcome is not Outcome.UNREACHABLE:
@@ -223,7 +224,7 @@ class PortProber:
             self.counts["open"] += 1
             host.found.append(attempt.port)
             if host.left > 1:
-                self._told(host.address, tuple(host.found), False)
+                self._report(host.address, tuple(host.found), False)
         self._decided(host)
         self._queue(host)
         self.start()
@@ -231,13 +232,13 @@ class PortProber:
     def _end(self, number: int, attempt: _Attempt) -> None:
         del self._running[number]
         attempt.host.running -= 1
-        attempt.reset.withdrawn()
+        attempt.reset.release()
 
     def _decided(self, host: _Host) -> None:
         host.left -= 1
         if not host.left:
             del self._hosts[host.address]
-            self._told(host.address, tuple(host.found), True)
+            self._report(host.address, tuple(host.found), True)
 
     def _learn(self, seconds: float) -> None:
         """RFC 6298 section 2, with first attempts only (Karn)."""

@@ -1,8 +1,8 @@
-"""An address and a port go in; whether a TCP connection is accepted, refused or impossible there comes out.
+"""TCP connector of a sweep: whether a connection to a port is accepted, refused or impossible.
 
 All attempts share one epoll object, which is itself a reader of the reactor: 10 µs of CPU for each, where an endpoint
 of Twisted takes 54. Nothing is sent over a connection: what accepts is answered with a reset, and no acknowledgement
-goes before it. So an open port costs two packets and not four, and the program that listens there never hears of it.
+goes before it. So an open port costs two packets and not four, and the program that listens there does not notice.
 """
 
 from __future__ import annotations
@@ -16,13 +16,11 @@ from collections.abc import Callable
 from enum import Enum
 from typing import Any, Protocol
 
-from twisted.internet.interfaces import IReadDescriptor
-from twisted.python.failure import Failure
-from zope.interface import implementer
+from twisted_detector.discovery.reader import DescriptorReader
+from twisted_detector.model.bounds import TurnBudget
 
-#: Events per turn of the reactor: about 1 ms, then others have their turn; and seconds, for what an event leads to may
-#: take longer.
-_EVENTS_PER_TURN, _SECONDS_PER_TURN = 64, 0.004
+#: About 1 ms of events; the work that an event leads to may take longer.
+_TURN = TurnBudget(64, 0.004, time.monotonic)
 #: socket(7), SO_LINGER: on, 0 seconds: close() resets.
 _RESET = struct.pack("ii", 1, 0)
 #: tcp(7), TCP_DEFER_ACCEPT on the side that connects: data is to follow soon, so the acknowledgement of the handshake
@@ -37,12 +35,12 @@ class Outcome(Enum):
     REFUSED = "refused"
     #: No route, no answer to ARP, or forbidden by a firewall.
     UNREACHABLE = "unreachable"
-    #: There was no room for it (neighbour table, buffers, ports, descriptors); it says nothing about the address.
+    #: There was no room for it (neighbour table, buffers, ports, descriptors); nothing is known of the address.
     NO_ROOM = "no room"
 
 
 class TcpConnector(Protocol):
-    """How a scan connects; :class:`MemoryHosts` does it without a network."""
+    """TCP connector; :class:`MemoryHosts` connects without a network."""
 
     def connect(self, address: str, port: int, ended: Callable[[Outcome], None]) -> Callable[[], None]:
         """Begin an attempt. ``ended`` is called at most once, perhaps before this returns.
@@ -51,8 +49,8 @@ class TcpConnector(Protocol):
         :raises OSError: no socket can be opened at all.
         """
 
-    def settle(self) -> bool:
-        """Tell how attempts ended of which it is known, a bounded number of them; False: there are more."""
+    def poll(self) -> bool:
+        """Report the attempts that have ended, a bounded number of them; False: there are more."""
 
     def close(self) -> None:
         """Give all attempts up."""
@@ -61,7 +59,7 @@ class TcpConnector(Protocol):
 _OUTCOMES = {
     0: Outcome.OPEN,
     errno.ECONNREFUSED: Outcome.REFUSED,
-    # A reset while connecting: somebody is there.
+    # A reset while connecting: a host is there.
     errno.ECONNRESET: Outcome.REFUSED,
     errno.ENOBUFS: Outcome.NO_ROOM,
     errno.ENOMEM: Outcome.NO_ROOM,
@@ -72,18 +70,16 @@ _OUTCOMES = {
 }
 
 
-@implementer(IReadDescriptor)
-class EpollConnector:
+class EpollConnector(DescriptorReader):
     """Non-blocking connects to IPv4 addresses.
 
     :param reactor: IReactorFDSet.
     """
 
     def __init__(self, reactor: Any) -> None:
-        self._reactor = reactor
         self._epoll = select.epoll()
         self._attempts: dict[int, tuple[socket.socket, Callable[[Outcome], None]]] = {}
-        reactor.addReader(self)
+        super().__init__(reactor, self._epoll, "portscan")
 
     def connect(self, address: str, port: int, ended: Callable[[Outcome], None]) -> Callable[[], None]:
         try:
@@ -117,40 +113,25 @@ class EpollConnector:
         for opened, _ in self._attempts.values():
             opened.close()
         self._attempts.clear()
-        if not self._epoll.closed:
-            self._reactor.removeReader(self)
-            self._epoll.close()
-
-    def fileno(self) -> int:
-        return self._epoll.fileno()
-
-    def logPrefix(self) -> str:
-        return "portscan"
-
-    def connectionLost(self, reason: Failure) -> None:
-        """The reactor gave the epoll object up."""
-        self.close()
+        super().close()
 
     def doRead(self) -> None:
-        """Tell how attempts ended, a bounded number of them; the others come again in the next turn."""
-        self.settle()
+        """Report attempts that have ended, a bounded number of them; the others come again in the next turn."""
+        self.poll()
 
-    def settle(self) -> bool:
+    def poll(self) -> bool:
         """See :class:`TcpConnector`."""
-        if self._epoll.closed:
-            return True
-        until = time.monotonic() + _SECONDS_PER_TURN
-        known = self._epoll.poll(0, _EVENTS_PER_TURN)
-        for number, _ in known:
-            if number not in self._attempts:
-                continue  # given up by what was told just now
-            opened, ended = self._attempts.pop(number)
+        events = self._epoll.poll(0, _TURN.steps) if self.is_open else []
+        for step in _TURN.turn():
+            if step >= len(events):
+                return True
+            opened, ended = self._attempts.pop(events[step][0], (None, None))
+            if opened is None or ended is None:
+                continue  # given up when another attempt was reported just now
             code = opened.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
             opened.close()
             ended(_OUTCOMES.get(code, Outcome.UNREACHABLE))
-            if self._epoll.closed or time.monotonic() > until:
-                return self._epoll.closed
-        return len(known) < _EVENTS_PER_TURN
+        return not self.is_open
 
 
 def _nothing() -> None:

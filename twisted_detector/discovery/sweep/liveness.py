@@ -1,4 +1,4 @@
-"""An address and some of its TCP ports go in; whether anybody answers there at this moment comes out."""
+"""Liveness check of one address by TCP connect."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from twisted_detector.model.addresses import SILENT_PORTS
 METHOD = "knock"
 
 #: Seconds for each of two attempts: a device on the link answers in some milliseconds, one in Wi-Fi power save in some
-#: hundred; and a move is not to be told later than it must.
+#: hundred; and a move is not to be reported later than it must.
 _WAITS = (0.15, 0.35)
 #: RFC 793: where nothing listens a reset comes, which is an answer as well.
 _ANY_PORT = 80
@@ -25,18 +25,22 @@ _ANY_PORT = 80
 
 @implementer(ILiveness)
 class TcpLiveness:
-    """Connects and hangs up; nothing is sent over the connection. IPv4 only.
+    """Liveness check that connects and hangs up; nothing is sent over the connection. IPv4 only.
 
     :param reactor: IReactorTime and IReactorFDSet.
-    :param pacer: says when something may be sent.
+    :param limiter: shared with all others that send.
     :param make_connector: for tests.
     """
 
     def __init__(
-        self, reactor: Any, pacer: PacketRateLimiter, *, make_connector: Callable[[Any], TcpConnector] = EpollConnector
+        self,
+        reactor: Any,
+        limiter: PacketRateLimiter,
+        *,
+        make_connector: Callable[[Any], TcpConnector] = EpollConnector,
     ) -> None:
         self._reactor = reactor
-        self._pacer = pacer
+        self._limiter = limiter
         self._make_connector = make_connector
 
     async def is_alive(self, address: str, ports: Sequence[int]) -> bool:
@@ -47,7 +51,7 @@ class TcpLiveness:
         connector = self._make_connector(self._reactor)
         try:
             for wait in _WAITS:
-                await self._pacer.turn(by=METHOD, packets=2)
+                await self._limiter.acquire(by=METHOD, packets=2)
                 ended: Deferred[Outcome] = Deferred()
                 give_up = connector.connect(address, port, ended.callback)
                 ended.addTimeout(wait, self._reactor)

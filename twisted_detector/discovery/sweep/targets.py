@@ -1,4 +1,4 @@
-"""Networks, exclusions and the interfaces of this machine go in; the IPv4 addresses to try come out, likely ones first.
+"""Plan of a sweep: the IPv4 addresses to try, of networks less exclusions, likely ones first.
 
 IPv6 networks are left out: 2^64 addresses cannot be swept, multicast finds those cameras.
 """
@@ -9,11 +9,51 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, collapse_addresses, ip_network
 
+from twisted_detector.discovery.sweep.ports import CAMERA_PORTS, RTSP_PORTS
 from twisted_detector.errors import LocalError
-from twisted_detector.model import Interface
+from twisted_detector.model import Interface, Mac, Sighting
 
 #: The word that stands for the networks of this machine's interfaces.
 INTERFACES = "interfaces"
+
+
+@dataclass(frozen=True, slots=True)
+class SweepSettings:
+    """What is swept, and the limits.
+
+    :ivar networks: CIDR texts; the word ``interfaces`` means the networks of the interfaces.
+    :ivar exclude: CIDR texts; nothing is sent there.
+    :ivar ports: TCP ports in the order in which they are tried.
+    :ivar rtsp_ports: those of RTSP kind.
+    :ivar half_open: TCP connects at the same time, at most.
+    :ivar per_host: of those at one host, at most.
+    :ivar max_addresses: more addresses of the interfaces' networks together are not swept unless they are named.
+    """
+
+    networks: Sequence[str] = (INTERFACES,)
+    exclude: Sequence[str] = ()
+    ports: Sequence[int] = CAMERA_PORTS
+    rtsp_ports: Sequence[int] = RTSP_PORTS
+    half_open: int = 512
+    per_host: int = 16
+    max_addresses: int = 4096
+
+    def plan(self, interfaces: Sequence[Interface], known: Collection[str], *networks: str) -> ScanPlan:
+        """The plan of one sweep of all networks, or of those that are given."""
+        return ScanPlan(networks or self.networks, self.exclude, interfaces, known, max_addresses=self.max_addresses)
+
+    def sighting(
+        self, method: str, address: str, ports: tuple[int, ...], at: float, mac: Mac | None = None
+    ) -> Sighting:
+        """The sighting of a host with these open ports."""
+        return Sighting(
+            method=method,
+            address=address,
+            seen_at=at,
+            mac=mac,
+            rtsp_ports=tuple(port for port in ports if port in self.rtsp_ports),
+            open_ports=ports,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,16 +61,14 @@ class ScanTarget:
     """One address to try.
 
     :ivar on_link: whether the kernel needs an entry of its neighbour table for it.
-    :ivar known: whether it has one.
     """
 
     address: str
     on_link: bool
-    known: bool = False
 
 
 class ScanPlan:
-    """What a sweep will try, made anew for each sweep.
+    """The addresses of one sweep.
 
     :param networks: CIDR texts, or the word ``interfaces``. A network that is named is swept whatever its size.
     :param exclude: CIDR texts; nothing is sent there.
@@ -53,8 +91,8 @@ class ScanPlan:
         self._exclude = _ranges(_networks(exclude))
         texts = tuple(networks)
         named = _networks(text for text in texts if text != INTERFACES)
-        links = [_network_of(one) for one in interfaces if one.version == 4 and not one.loopback and one.arp]
-        own = [_network_of(one) for one in interfaces if INTERFACES in texts and one.version == 4 and not one.loopback]
+        links = [network_of(one) for one in interfaces if one.version == 4 and not one.loopback and one.arp]
+        own = [network_of(one) for one in interfaces if INTERFACES in texts and one.version == 4 and not one.loopback]
         small: set[IPv4Network] = set()
         for one in sorted(set(own), key=lambda network: -network.prefixlen):
             if one.num_addresses + sum(each.num_addresses for each in small) <= max_addresses:
@@ -78,7 +116,7 @@ class ScanPlan:
         first = sorted(value for value in self._known if _within(value, ranges) or _within(value, self._large))
         for value in first:
             if self._wanted(value):
-                yield ScanTarget(str(IPv4Address(value)), _within(value, self._links), True)
+                yield ScanTarget(str(IPv4Address(value)), _within(value, self._links))
         for start, end in ranges:
             for value in range(start, end + 1):
                 if value not in self._known and self._wanted(value):
@@ -92,7 +130,8 @@ class ScanPlan:
         return value not in self._skip and not _within(value, self._exclude)
 
 
-def _network_of(interface: Interface) -> IPv4Network:
+def network_of(interface: Interface) -> IPv4Network:
+    """The network that an IPv4 interface stands in."""
     return IPv4Network((interface.address, interface.prefix_length), strict=False)
 
 

@@ -1,27 +1,28 @@
-"""Which device answered which WS-Discovery dialect goes in; the fewest dialects that reach all of them come out."""
+"""Memory of the WS-Discovery dialects that each device answered, and the fewest that reach all of them."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from twisted_detector.model.bounds import BoundedDict
 from twisted_detector.wire.lan.wsdiscovery import Dialect, normalize_reference
 
-#: Devices that are remembered: a /20 full of cameras. Beyond it the one that was heard first makes room.
+#: Devices that are remembered: a /20 full of cameras.
 MAX_DEVICES = 4096
-#: Of these so many are kept on disk; a forger who invents references cannot fill it. The others are asked in all
+#: Of these so many are kept on disk; a forger that invents references cannot fill it. The others are probed in all
 #: dialects by the next sweep anyway.
 MAX_SAVED = 1024
 
 
 class Dialects:
-    """The memory of dialects, by normalised EndpointReference.
+    """The dialects that each device answered, by normalised EndpointReference.
 
     :param save: keeps one pair (reference, names of dialects with blanks between) over a restart.
     """
 
     def __init__(self, save: Callable[[str, str], object] = lambda reference, names: None) -> None:
         self._save = save
-        self._known: dict[str, frozenset[Dialect]] = {}
+        self._known: BoundedDict[str, frozenset[Dialect]] = BoundedDict(MAX_DEVICES)
         self._saved: set[str] = set()
 
     def restore(self, values: Mapping[str, str]) -> None:
@@ -32,14 +33,12 @@ class Dialects:
                 self._known[reference] = known
                 self._saved.add(reference)
 
-    def answered(self, reference: str, dialect: Dialect) -> None:
-        """A device answered a probe in ``dialect``."""
+    def record_answer(self, reference: str, dialect: Dialect) -> None:
+        """Remember that a device answered a probe in ``dialect``."""
         reference = normalize_reference(reference)
         before = self._known.get(reference, frozenset())
         if not reference or dialect in before:
             return
-        if reference not in self._known and len(self._known) >= MAX_DEVICES:
-            del self._known[next(iter(self._known))]
         self._known[reference] = known = before | {dialect}
         if reference in self._saved or len(self._saved) < MAX_SAVED:
             self._saved.add(reference)

@@ -1,4 +1,4 @@
-"""The interfaces of this machine go in; the ONVIF devices that answer a Probe, or say Hello and Bye, come out.
+"""WS-Discovery: probes on every interface, of one address and of routed networks, and a listener to Hello and Bye.
 
 Sources: WS-Discovery (April 2005), ONVIF Core section 7; SOAP-over-UDP 1.1 section 3.2 and appendix I for repetitions.
 """
@@ -6,7 +6,7 @@ Sources: WS-Discovery (April 2005), ONVIF Core section 7; SOAP-over-UDP 1.1 sect
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import Any
@@ -14,7 +14,8 @@ from typing import Any
 from twisted.internet.task import deferLater
 from zope.interface import implementer
 
-from twisted_detector.discovery.multicast.discoverer import MulticastDiscoverer, Opened, Questions, asked_from
+from twisted_detector.discovery.multicast.discoverer import MulticastDiscoverer, Queries, QuerySocket, query_interfaces
+from twisted_detector.discovery.multicast.listener import ListenerContext
 from twisted_detector.discovery.multicast.sockets import Group
 from twisted_detector.discovery.wsdiscovery.dialects import Dialects
 from twisted_detector.discovery.wsdiscovery.listener import METHOD, WSDiscoveryListener
@@ -34,26 +35,27 @@ from twisted_detector.wire.lan import wsdiscovery as wire
 #: SOAP-over-UDP appendix I. So many after the first: cameras in Wi-Fi power save miss a whole burst.
 _REPEATS = 3
 _MIN_DELAY, _MAX_DELAY, _UPPER_DELAY = 0.05, 0.25, 0.5
-#: Seconds that a quick look and a search listen: devices answer a group within 0.5 s, and one repetition is sent.
+#: Seconds that a quick sweep, a probe and a find listen: devices answer a group within 0.5 s, and one repetition is
+#: sent.
 _QUICK_LISTEN = 1.5
 _QUICK_REPEATS = 1
-#: Stand for "wherever the kernel's routes lead", for what is sent to one address.
+#: Stand for "wherever the kernel's routes lead", for datagrams to one address.
 _ANYWHERE, _ANYWHERE_IPV6 = Interface("", 0, "0.0.0.0", 0), Interface("", 0, "::", 0)
 
 #: Makes the bytes of a message from its id.
-Worded = Callable[[str], bytes]
+FormatMessage = Callable[[str], bytes]
 
 
 @implementer(IDiscoverer, IWatcher, IQuickSweep, IAddressProbe, IFinder)
 class WSDiscovery(MulticastDiscoverer):
-    """Probes every multicast interface when told to, and listens for Hello and Bye all the time.
+    """Discoverer that probes every multicast interface, and watcher of Hello and Bye.
 
     ``listen``: devices wait up to 0.5 s before they answer, and the last repetition leaves after 1.25 s at worst: 2 is
     the least that is fair.
 
-    :param dialects: remembers who answers what.
-    :param networks: CIDR texts; those of them that stand behind a router are asked address by address.
-    :param exclude: CIDR texts; nothing is sent to an address of theirs (a group reaches whoever listens).
+    :param dialects: remembers which device answers which dialect.
+    :param networks: CIDR texts; those of them that stand behind a router are probed address by address.
+    :param exclude: CIDR texts; nothing is sent to an address of theirs (a group reaches all that listen).
     """
 
     name = METHOD
@@ -75,32 +77,21 @@ class WSDiscovery(MulticastDiscoverer):
         self._exclude = tuple(ip_network(text, strict=False) for text in exclude)
         self._routed = UnicastProbes(networks, self._exclude)
 
-    def hearing(
-        self, sink: ISightingSink, asked: Mapping[str, str] | None, lasting: float | None
-    ) -> WSDiscoveryListener:
+    def make_listener(self, context: ListenerContext) -> WSDiscoveryListener:
         """See :class:`MulticastDiscoverer`."""
 
         def answered(reference: str, message_id: str) -> None:
-            dialect = (asked or {}).get(message_id)
+            dialect = (context.message_ids or {}).get(message_id)
             if dialect:
-                self._dialects.answered(reference, wire.Dialect[dialect])
+                self._dialects.record_answer(reference, wire.Dialect[dialect])
 
-        return WSDiscoveryListener(
-            sink,
-            clock=self._reactor,
-            monotonic=self._monotonic,
-            counts=self.counts,
-            complain=self.complain,
-            asked=asked,
-            lasting=lasting,
-            answered=answered,
-        )
+        return WSDiscoveryListener(context, answered=answered)
 
     # --- IDiscoverer -----------------------------------------------------------------------------------------------
 
-    def ask(self, opened: Sequence[Opened], questions: Questions) -> int:
+    def send_queries(self, sockets: Sequence[QuerySocket], queries: Queries) -> int:
         """See :class:`MulticastDiscoverer`: every dialect from every address, each with an id of its own."""
-        return self._probe(opened, questions, tuple(wire.Dialect), repeats=_REPEATS)
+        return self._probe(sockets, queries, tuple(wire.Dialect), repeats=_REPEATS)
 
     async def sweep(self, sink: ISightingSink) -> None:
         """See :class:`MulticastDiscoverer`; then networks behind a router, for routers do not forward the group.
@@ -111,55 +102,55 @@ class WSDiscovery(MulticastDiscoverer):
         if not self._routed:
             return
         own = await self._neighbours.interfaces()
-        with self.asking(sink, (_ANYWHERE,), ()) as (opened, questions):
-            message_id = self._new_message(questions, wire.Dialect.TRANSMITTER.name)
+        with self.query_session(sink, (_ANYWHERE,), ()) as (sockets, queries):
+            message_id = self._new_message(queries, wire.Dialect.TRANSMITTER.name)
             data = wire.probe(message_id, wire.Dialect.TRANSMITTER)
 
             def send(to: str) -> None:
-                for one in opened:
+                for one in sockets:
                     self.send_now(one.interface, one.port, data, to)
 
-            await self._routed.ask_each(own, send, self._pacer, f"{METHOD}.routed")
+            await self._routed.send_each(own, send, self._limiter, f"{METHOD}.routed")
             await deferLater(self._reactor, _QUICK_LISTEN)
 
-    # --- IQuickLook, ILookAt, IFinder ------------------------------------------------------------------------------
+    # --- IQuickSweep, IAddressProbe, IFinder -----------------------------------------------------------------------
 
     async def sweep_quickly(self, sink: ISightingSink) -> None:
-        """Probe in the few dialects that all known devices answer, once and once more."""
-        interfaces = await self.usable()
-        with self.asking(sink, asked_from(interfaces), interfaces) as (opened, questions):
-            if self._probe(opened, questions, self._dialects.cover(), repeats=_QUICK_REPEATS):
+        """Probe in the few dialects that all known devices answer, twice."""
+        interfaces = await self.usable_interfaces()
+        with self.query_session(sink, query_interfaces(interfaces), interfaces) as (sockets, queries):
+            if self._probe(sockets, queries, self._dialects.cover(), repeats=_QUICK_REPEATS):
                 await deferLater(self._reactor, _QUICK_LISTEN)
 
     async def probe(self, address: str, sink: ISightingSink) -> None:
         """Probe one address in all dialects; nothing when it is excluded."""
         interfaces = await self._neighbours.interfaces()
-        with self.asking(sink, self._ways_to(address, interfaces), interfaces) as (opened, questions):
-            if self._probe(opened, questions, tuple(wire.Dialect), to=address, repeats=_QUICK_REPEATS):
+        with self.query_session(sink, self._routes_to(address, interfaces), interfaces) as (sockets, queries):
+            if self._probe(sockets, queries, tuple(wire.Dialect), to=address, repeats=_QUICK_REPEATS):
                 await deferLater(self._reactor, _QUICK_LISTEN)
 
     async def find(self, candidate: Candidate, sink: ISightingSink) -> None:
-        """Ask the group where a device is (Resolve, and a Probe in its dialect), and once more where it was."""
+        """Send Resolve and a Probe in the device's dialect to the group, and a Probe to where it was; each twice."""
         dialects = self._dialects.of(candidate.endpoint_reference)
         interfaces = await self._neighbours.interfaces()
-        group = asked_from(await self.usable())
-        ways = self._ways_to(candidate.address, interfaces)
-        where = tuple(dict.fromkeys((*group, *ways)))
-        with self.asking(sink, where, interfaces) as (opened, questions):
-            to_group = [one for one in opened if one.interface in group]
-            directed = [one for one in opened if one.interface in ways]
+        group = query_interfaces(await self.usable_interfaces())
+        routes = self._routes_to(candidate.address, interfaces)
+        where = tuple(dict.fromkeys((*group, *routes)))
+        with self.query_session(sink, where, interfaces) as (sockets, queries):
+            to_group = [one for one in sockets if one.interface in group]
+            directed = [one for one in sockets if one.interface in routes]
             sent = 0
             for reference in _notations(candidate.endpoint_reference):
                 for version in dict.fromkeys(one.value[1] for one in dialects):
-                    worded = partial(_resolving, reference, version)
-                    sent += self._say(to_group, questions, worded, repeats=_QUICK_REPEATS)
-            sent += self._probe(to_group, questions, dialects, repeats=_QUICK_REPEATS)
-            sent += self._probe(directed, questions, dialects, to=candidate.address, repeats=_QUICK_REPEATS)
+                    format_message = partial(_format_resolve, reference, version)
+                    sent += self._send(to_group, queries, format_message, repeats=_QUICK_REPEATS)
+            sent += self._probe(to_group, queries, dialects, repeats=_QUICK_REPEATS)
+            sent += self._probe(directed, queries, dialects, to=candidate.address, repeats=_QUICK_REPEATS)
             if sent:
                 await deferLater(self._reactor, _QUICK_LISTEN)
 
-    def _ways_to(self, address: str, interfaces: Sequence[Interface]) -> tuple[Interface, ...]:
-        """Where to ask one address from: the interface of its network, or any; none when it is excluded."""
+    def _routes_to(self, address: str, interfaces: Sequence[Interface]) -> tuple[Interface, ...]:
+        """Where to send to one address from: the interface of its network, or any; none when it is excluded."""
         bare, _, scope = address.partition("%")
         where = ip_address(bare)
         if any(where in network for network in self._exclude if network.version == where.version):
@@ -172,8 +163,8 @@ class WSDiscovery(MulticastDiscoverer):
 
     def _probe(
         self,
-        opened: Sequence[Opened],
-        questions: Questions,
+        sockets: Sequence[QuerySocket],
+        queries: Queries,
         dialects: Sequence[wire.Dialect],
         *,
         to: str = "",
@@ -181,15 +172,15 @@ class WSDiscovery(MulticastDiscoverer):
     ) -> int:
         """Send a Probe in each dialect; how many went out at once."""
         return sum(
-            self._say(opened, questions, partial(_probing, dialect), dialect.name, to=to, repeats=repeats)
+            self._send(sockets, queries, partial(_format_probe, dialect), dialect.name, to=to, repeats=repeats)
             for dialect in dialects
         )
 
-    def _say(
+    def _send(
         self,
-        opened: Sequence[Opened],
-        questions: Questions,
-        worded: Worded,
+        sockets: Sequence[QuerySocket],
+        queries: Queries,
+        format_message: FormatMessage,
         dialect: str = "",
         *,
         to: str = "",
@@ -197,31 +188,31 @@ class WSDiscovery(MulticastDiscoverer):
     ) -> int:
         """Send a message from each socket, each with an id of its own, and arrange for repetitions."""
         sent = 0
-        for where in opened:
-            data = worded(self._new_message(questions, dialect))
+        for where in sockets:
+            data = format_message(self._new_message(queries, dialect))
             send = partial(self.send, where.interface, where.port, data, to)
             delay = self._random.uniform(_MIN_DELAY, _MAX_DELAY)
-            sent += _send_repeatedly(send, questions, repeats, delay)
+            sent += _send_repeatedly(send, queries, repeats, delay)
         return sent
 
-    def _new_message(self, questions: Questions, dialect: str) -> str:
+    def _new_message(self, queries: Queries, dialect: str) -> str:
         message_id = uuid.UUID(int=self._random.getrandbits(128), version=4).urn
-        questions.asked[message_id] = dialect
+        queries.message_ids[message_id] = dialect
         return message_id
 
 
-def _send_repeatedly(send: Callable[[], bool], questions: Questions, left: int, delay: float) -> bool:
+def _send_repeatedly(send: Callable[[], bool], queries: Queries, left: int, delay: float) -> bool:
     """Whether the first one went out; ``left`` more follow, the first of them after ``delay`` seconds."""
     if left:
-        questions.later(delay, partial(_send_repeatedly, send, questions, left - 1, min(2 * delay, _UPPER_DELAY)))
+        queries.schedule(delay, partial(_send_repeatedly, send, queries, left - 1, min(2 * delay, _UPPER_DELAY)))
     return send()
 
 
-def _probing(dialect: wire.Dialect, message_id: str) -> bytes:
+def _format_probe(dialect: wire.Dialect, message_id: str) -> bytes:
     return wire.probe(message_id, dialect)
 
 
-def _resolving(reference: str, version: wire.Version, message_id: str) -> bytes:
+def _format_resolve(reference: str, version: wire.Version, message_id: str) -> bytes:
     return wire.resolve(message_id, reference, version=version)
 
 

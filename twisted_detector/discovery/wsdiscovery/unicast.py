@@ -1,4 +1,4 @@
-"""Named networks and this machine's interfaces go in; addresses behind a router are asked one by one, within bounds."""
+"""Unicast probes of the networks that the operator named and that stand behind a router, within bounds."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from ipaddress import IPv4Address, IPv4Network, IPv6Network, ip_network
 
 from twisted_detector.discovery.rate_limit import PacketRateLimiter
-from twisted_detector.discovery.sweep.targets import INTERFACES
+from twisted_detector.discovery.sweep.targets import INTERFACES, network_of
 from twisted_detector.model import Interface
 
-#: Addresses of one sweep; of larger networks the next sweep asks the next ones.
+#: Addresses of one sweep; of larger networks the next sweep probes the next ones.
 MAX_PER_SWEEP = 1024
 
 
@@ -31,7 +31,7 @@ class UnicastProbes:
 
     def due(self, interfaces: Sequence[Interface]) -> Iterator[str]:
         """The addresses of this sweep: MAX_PER_SWEEP at most, going on where the one before ended."""
-        links = [IPv4Network((one.address, one.prefix_length), strict=False) for one in interfaces if one.version == 4]
+        links = [network_of(one) for one in interfaces if one.version == 4]
         networks = [one for one in self._networks if not any(one.subnet_of(link) for link in links)]
         total = sum(one.num_addresses for one in networks)
         for _ in range(min(total, MAX_PER_SWEEP)):
@@ -40,12 +40,12 @@ class UnicastProbes:
             if not any(address in network for network in (*links, *self._exclude)):
                 yield str(address)
 
-    async def ask_each(
-        self, interfaces: Sequence[Interface], send: Callable[[str], object], pacer: PacketRateLimiter, by: str
+    async def send_each(
+        self, interfaces: Sequence[Interface], send: Callable[[str], object], limiter: PacketRateLimiter, by: str
     ) -> None:
-        """Call ``send``, which sends one datagram, with each address that is due, as the pacer lets us."""
+        """Call ``send``, which sends one datagram, with each address that is due, as the limiter allows."""
         for address in self.due(interfaces):
-            await pacer.turn(by=by)
+            await limiter.acquire(by=by)
             send(address)
 
 

@@ -1,8 +1,8 @@
-"""A URL, a body and headers go in; one HTTP response comes out, or an error that says how to treat the device.
+"""HTTP client of one device, bounded in time and size; its errors say how to treat the device.
 
-Made for devices on the own network: no proxy, no redirect, no cookie, no encoding of bodies; a certificate is noted but
-not verified, since cameras sign their own (so nothing secret may go in clear through TLS either). Time and size are
-bounded. What every fault's ``code`` means is told in ``docs/security.md``.
+Made for devices on the local network: no proxy, no redirect, no cookie, no encoding of bodies. A certificate is
+recorded but not verified, since cameras sign their own (so nothing secret may go in clear through TLS either). The
+meaning of each error's ``code`` is in ``docs/security.md``.
 """
 
 from __future__ import annotations
@@ -19,23 +19,16 @@ from twisted.web.client import URI, Agent, HTTPConnectionPool, RequestTransmissi
 from twisted.web.http_headers import Headers
 
 from twisted_detector.errors import InspectionError, Malformed, RemoteError, Unreachable
-from twisted_detector.inspection.http.connections import (
-    MAX_HEAD,
-    AnswerTooLong,
-    Body,
-    ClosedWhileKept,
-    Collector,
-    Endpoints,
-    Sink,
-)
-from twisted_detector.inspection.yielding import CooperativeQueue
+from twisted_detector.inspection.cooperative_queue import CooperativeQueue
+from twisted_detector.inspection.http.connections import MAX_HEAD, Body, ClosedWhileKept, Endpoints
+from twisted_detector.wire.http.body import AnswerTooLong, BodySink, collect, discard
 from twisted_detector.wire.soap.xml import clean
 
 #: 2 MiB for the body of one answer: GetProfiles of an NVR with 64 profiles of 20 kB (the largest seen) has 1.3 MB.
 MAX_ANSWER = 2 * 1_048_576
-#: Seconds for which a connection is kept between two questions of one inspection.
+#: Seconds for which a connection is kept between two requests of one inspection.
 KEEP_ALIVE = 2
-#: Characters of a status line that are kept: some devices say there that they lock.
+#: Characters of a status line that are kept: some devices write there that they lock.
 MAX_REASON = 200
 
 
@@ -58,32 +51,32 @@ class HttpResponse:
 
 
 class KeptConnectionClosed(Unreachable):
-    """The device closed a kept connection instead of answering; not a byte of an answer came."""
+    """The device closed a kept connection before it sent a byte of a response."""
 
 
-#: Chooses by an answer's head who takes its body; None: it is gathered as usual.
-SinkFor = Callable[[HttpResponse], Sink | None]
+#: Chooses by a response's head the sink of its body; None: the body is collected as usual.
+SinkFor = Callable[[HttpResponse], BodySink | None]
 
 
-async def once_more(ask: Callable[[], Awaitable[HttpResponse]]) -> HttpResponse:
-    """What ``ask()`` gives; it is asked a second time after :class:`KeptConnectionClosed`, and then only.
+async def retry_once(request: Callable[[], Awaitable[HttpResponse]]) -> HttpResponse:
+    """The response to ``request()``, which is called a second time after :class:`KeptConnectionClosed` only.
 
-    For questions that may be asked twice. ``ask`` makes a new request: a nonce that the device has seen after all
+    For requests that are safe to repeat. ``request`` makes new headers: a nonce that the device has seen after all
     would count as a failed login.
     """
     try:
-        return await ask()
+        return await request()
     except KeptConnectionClosed:
-        return await ask()
+        return await request()
 
 
 class HttpTransport(Protocol):
-    """What an inspection needs of HTTP; tests put a scripted device here."""
+    """The part of :class:`HttpClient` that an inspection uses; tests have a scripted device here."""
 
     async def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> HttpResponse:
-        """Send one POST and wait for the whole answer, whatever its status.
+        """Send one POST and wait for the whole response, whatever its status.
 
-        :raises KeptConnectionClosed: asked over a kept connection, of which the device thought otherwise.
+        :raises KeptConnectionClosed: sent on a kept connection that the device closed.
         :raises errors.Unreachable: no connection, or no answer in time.
         :raises errors.Malformed: an answer that is not HTTP, is too long, or is encoded.
         """
@@ -93,18 +86,18 @@ class HttpTransport(Protocol):
 
 
 class HttpClient:
-    """Speaks HTTP with one device over one connection at a time, kept between requests where the device agrees.
+    """Client with one connection at a time, kept between requests where the device agrees.
 
     :param timeout: seconds for one request, from connecting to the last byte of the answer.
     :param max_answer: bytes of one answer's body.
-    :param turns: shared by all who ask: what each answer leads to waits there.
+    :param queue: shared by all clients: the work that each response causes waits there.
     """
 
     def __init__(
-        self, reactor: Any, *, timeout: float, max_answer: int = MAX_ANSWER, turns: CooperativeQueue | None = None
+        self, reactor: Any, *, timeout: float, max_answer: int = MAX_ANSWER, queue: CooperativeQueue | None = None
     ) -> None:
         self._reactor = reactor
-        self._turns = turns
+        self._queue = queue
         self._timeout = timeout
         self._max_answer = max_answer
         self._pool = HTTPConnectionPool(reactor, persistent=True)
@@ -119,7 +112,7 @@ class HttpClient:
         return await self._bounded("POST", url, body, headers)
 
     async def get(self, url: str, headers: Mapping[str, str], *, sink_for: SinkFor = lambda head: None) -> HttpResponse:
-        """Send one GET; the answer's body is empty when ``sink_for`` gave somebody to take it; raises as ``post``."""
+        """Send one GET; the body is empty when ``sink_for`` returned a sink for it; raises as ``post``."""
         return await self._bounded("GET", url, None, headers, sink_for)
 
     async def _bounded(
@@ -135,8 +128,8 @@ class HttpClient:
             raise Unreachable("no connection", shown=str(error), code="connect") from None
         except (ResponseFailed, RequestTransmissionFailed, ConnectionClosed) as error:
             raise _explain(error) from None
-        if self._turns is not None:
-            await self._turns.wait()
+        if self._queue is not None:
+            await self._queue.wait()
         return response
 
     async def close(self) -> None:
@@ -160,10 +153,8 @@ class HttpClient:
         response = await self._agent.request(method.encode("ascii"), url.encode("ascii"), raw, producer)
         encodings = [value.strip().lower() for value in response.headers.getRawHeaders(b"Content-Encoding", [])]
         if any(encoding not in (b"", b"identity") for encoding in encodings):
-            # A few bytes of gzip can be gigabytes: what nobody asked for is not unpacked.
-            unread = Collector(0)
-            unread.whole.addErrback(lambda _: None)
-            response.deliverBody(unread)
+            # A few bytes of gzip can be gigabytes: what was not requested is not unpacked.
+            discard(response)
             raise Malformed("an answer in an encoding that was not asked for", code="encoding")
         head = HttpResponse(
             status=response.code,
@@ -175,24 +166,24 @@ class HttpClient:
             certificate=self._endpoints.certificates.get(uri.netloc, ""),
             reason=clean(response.phrase.decode("latin-1"))[:MAX_REASON],
         )
-        collector = Collector(self._max_answer)
         try:
-            collector.sink = sink_for(head) if sink_for is not None else None
-        finally:
-            response.deliverBody(collector)
+            sink = sink_for(head) if sink_for is not None else None
+        except Exception:
+            discard(response)
+            raise
         try:
-            return replace(head, body=await collector.whole)
+            return replace(head, body=await collect(response, self._max_answer, sink))
         except RemoteError as error:
             raise Malformed(error.what, shown=error.shown) from None
 
 
 def _timed_out(result: object, timeout: float) -> Failure:
-    """Whatever a cancelled exchange says of itself, it was the time-out."""
+    """The failure of an exchange that the time-out cancelled."""
     return Failure(Unreachable(f"no answer within {timeout:g} seconds", code="timeout"))
 
 
 def _explain(error: Exception) -> InspectionError:
-    """Whose fault a broken exchange is: an answer that is not HTTP, or a connection that went away."""
+    """The kind of a broken exchange: a response that is not HTTP, or a connection that went away."""
     reasons = [reason.value for reason in getattr(error, "reasons", ())] or [error]
     for reason in reasons:
         if isinstance(reason, AnswerTooLong):

@@ -1,56 +1,49 @@
-"""An HTTP client's connections go in; connections that are cut when too much comes come out, TLS among them.
+"""Endpoints of the HTTP client: connections over TCP or TLS that are cut when a peer sends too much.
 
-Bounds are kept below HTTP, where every byte passes: an endless head costs no more than a long one.
+The bounds are kept below HTTP, where every byte passes: an endless head costs no more than a long one.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable
-from functools import cache
-from typing import Any, Protocol as StructuralProtocol
+from typing import Any
 from urllib.parse import unquote
 
 from OpenSSL.crypto import FILETYPE_ASN1, dump_certificate
-from OpenSSL.SSL import Connection
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.endpoints import TCP4ClientEndpoint, TCP6ClientEndpoint, wrapClientTLS
-from twisted.internet.error import ConnectionAborted, ConnectionLost
+from twisted.internet.error import ConnectionLost
 from twisted.internet.interfaces import (
     IConsumer,
-    IOpenSSLClientConnectionCreator,
     IProtocol,
     IProtocolFactory,
     IStreamClientEndpoint,
     ITransport,
 )
-from twisted.internet.protocol import Protocol, connectionDone
-from twisted.internet.ssl import CertificateOptions
+from twisted.internet.protocol import connectionDone
 from twisted.protocols.policies import ProtocolWrapper, WrappingFactory
 from twisted.python.failure import Failure
-from twisted.web.client import URI, ResponseDone
-from twisted.web.http import PotentialDataLoss
+from twisted.web.client import URI
 from twisted.web.iweb import IAgentEndpointFactory, IBodyProducer
 from zope.interface import implementer
 
-from twisted_detector.errors import RemoteError, Unreachable
+from twisted_detector.errors import Unreachable
 from twisted_detector.model.addresses import SILENT_PORTS
+from twisted_detector.wire.http.any_certificate import AnyCertificate
+from twisted_detector.wire.http.body import AnswerTooLong
 
 #: 64 KiB for the head of one answer with its interim answers: heads of devices have below 1 kB, servers allow 8 to 64.
 MAX_HEAD = 65_536
 
 
-class AnswerTooLong(ConnectionAborted):
-    """An answer was longer than allowed, so the connection was cut."""
-
-
 class ClosedWhileKept(ConnectionLost):
-    """A connection that had answered before was closed under the next question, without a byte of an answer."""
+    """A kept connection was closed by the peer under the next request, before a byte of its answer."""
 
 
 @implementer(IBodyProducer)
 class Body:
-    """A request's body that is there at once."""
+    """Producer of a request's body, which is written at once."""
 
     def __init__(self, data: bytes) -> None:
         self._data = data
@@ -61,75 +54,17 @@ class Body:
         return succeed(None)
 
     def pauseProducing(self) -> None:
-        """Nothing is left to pause."""
+        """Everything is written already."""
 
     def resumeProducing(self) -> None:
-        """Nothing is left to resume."""
+        """Everything is written already."""
 
     def stopProducing(self) -> None:
-        """Nothing is left to stop."""
-
-
-class Sink(StructuralProtocol):
-    """Takes a body that need not end by itself."""
-
-    def feed(self, data: bytes) -> bool:
-        """Take the next bytes; True: enough, the connection is cut.
-
-        :raises errors.RemoteError: they are not what they should be.
-        """
-
-
-class Collector(Protocol):
-    """Gathers a response's body, at most ``limit`` bytes of it.
-
-    :ivar sink: takes it instead, and may have enough of it.
-    """
-
-    def __init__(self, limit: int) -> None:
-        self.sink: Sink | None = None
-        self._parts: list[bytes] = []
-        self._room = limit
-        self.whole: Deferred[bytes] = Deferred(self._cancelled)
-
-    def dataReceived(self, data: bytes) -> None:
-        if self.whole.called:
-            return
-        self._room -= len(data)
-        if self._room < 0:
-            self._end(AnswerTooLong())
-        elif self.sink is None:
-            self._parts.append(data)
-        else:
-            try:
-                if self.sink.feed(data):
-                    self._end(None)
-            except RemoteError as error:
-                self._end(error)
-
-    def _end(self, problem: Exception | None) -> None:
-        self._parts.clear()
-        if problem is None:
-            self.whole.callback(b"")
-        else:
-            self.whole.errback(problem)
-        self._cancelled(self.whole)
-
-    def connectionLost(self, reason: Failure = connectionDone) -> None:
-        if self.whole.called:
-            return
-        if reason.check(ResponseDone, PotentialDataLoss):
-            self.whole.callback(b"".join(self._parts))
-        else:
-            self.whole.errback(reason)
-
-    def _cancelled(self, _: Deferred[bytes]) -> None:
-        if self.transport is not None:
-            self.transport.loseConnection()
+        """Everything is written already."""
 
 
 class _Bounded(ProtocolWrapper):
-    """Cuts a connection on which more came since the last request than the factory's ``limit`` allows."""
+    """Connection that is cut when more than the factory's ``limit`` came since the last request."""
 
     factory: _BoundedFactory
     _received = 0
@@ -143,14 +78,14 @@ class _Bounded(ProtocolWrapper):
         ProtocolWrapper.makeConnection(self, transport)
 
     def write(self, data: bytes) -> None:
-        self._asked()
+        self._request_begins()
         ProtocolWrapper.write(self, data)
 
     def writeSequence(self, data: Iterable[bytes]) -> None:
-        self._asked()
+        self._request_begins()
         ProtocolWrapper.writeSequence(self, data)
 
-    def _asked(self) -> None:
+    def _request_begins(self) -> None:
         self._answered = self._answered or self._received > 0
         self._received = 0
         self._head.clear()
@@ -196,10 +131,10 @@ class _Bounded(ProtocolWrapper):
 
 
 class _BoundedFactory(WrappingFactory[Any]):
-    """Puts a :class:`_Bounded` between the network and what ``wrapped`` makes.
+    """Factory that puts a :class:`_Bounded` between the network and each protocol of ``wrapped``.
 
-    :ivar live: those that are connected.
-    :ivar first_byte: is told the transport when its peer begins to speak: TLS is established then.
+    :ivar live: the connections that are open.
+    :ivar first_byte: called with the transport at the peer's first byte: TLS is established then.
     """
 
     protocol = _Bounded
@@ -214,7 +149,7 @@ class _BoundedFactory(WrappingFactory[Any]):
 
 @implementer(IStreamClientEndpoint)
 class _BoundedEndpoint:
-    """An endpoint whose connections are :class:`_Bounded`; who connects gets its own protocol as usual."""
+    """Endpoint whose connections are :class:`_Bounded`; ``connect`` gives the caller's own protocol as usual."""
 
     def __init__(self, endpoint: Any, bounded: Callable[[IProtocolFactory], _BoundedFactory]) -> None:
         self._endpoint = endpoint
@@ -225,23 +160,9 @@ class _BoundedEndpoint:
         return connected.addCallback(lambda wrapper: wrapper.wrappedProtocol)
 
 
-@implementer(IOpenSSLClientConnectionCreator)
-class _AnyCertificate:
-    """TLS that encrypts but trusts anybody: cameras sign their own certificates."""
-
-    def clientConnectionForTLS(self, tlsProtocol: Any) -> Any:
-        return Connection(_context(), None)
-
-
-@cache
-def _context() -> Any:
-    """Made once: it reads the ciphers anew each time."""
-    return CertificateOptions().getContext()
-
-
 @implementer(IAgentEndpointFactory)
 class Endpoints:
-    """Makes the endpoint for a URI whose host is an IP address.
+    """Factory of the endpoint for a URI whose host is an IP address.
 
     :param limit: bytes of one answer.
     :ivar live: the connections that are open.
@@ -262,7 +183,7 @@ class Endpoints:
         kind = TCP6ClientEndpoint if ":" in host else TCP4ClientEndpoint
         endpoint: Any = kind(self._reactor, host, uri.port, timeout=self._timeout)
         if uri.scheme == b"https":
-            endpoint = wrapClientTLS(_AnyCertificate(), endpoint)
+            endpoint = wrapClientTLS(AnyCertificate(), endpoint)
 
         def first_byte(transport: Any) -> None:
             if uri.scheme == b"https":

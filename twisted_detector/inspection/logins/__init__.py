@@ -1,1 +1,38 @@
-"""The login budget: which login may be tried on which device, so that no account is ever locked."""
+"""The login budget: which login may be sent to which device now, so that no account is ever locked.
+
+Cameras lock accounts and reject addresses after a few failures (Hikvision after 5 to 7, for 30 minutes), and count
+ONVIF, RTSP and HTTP together. So there is one budget for each device over all of its protocols.
+
+Rules
+=====
+
+1. A login is charged, and the charge is on the disk, before the login is sent. A crash, a restart or a full disk
+   therefore never gives a device more attempts than the rules allow.
+2. What was sent and not answered counts as a failure until it is known to be none.
+3. A device gets at most ``MAX_FAILURES`` (2) failures within ``WINDOW`` (30 minutes), over all logins and protocols.
+   One failure is recorded under each name of the device, and counts once.
+4. A login that was refused is barred on that device until the login or the device changes. Two exceptions, each tried
+   once more after the window: one that the device had accepted before, and one whose answer never came.
+5. A device changes when it shows another firmware or EndpointReference, or when a service that wanted a login wants
+   none (a factory reset). Its refused logins are forgiven then, at most once a day, and within rule 3.
+6. When a device says that it locks, nothing is sent to it for a window, whatever else is known.
+7. A secret goes only to a device that was seen at layer 2, or whose network the operator named.
+8. No password is kept: a login is recorded as a salted fingerprint, so that a changed password is a new login.
+
+Theory of operation
+===================
+
+:class:`LoginBudget` is what the other rooms use: it knows the configured logins, and the rules that need all records of
+a device. :class:`LoginHistory` is the record of what became of logins under *one name* of a device; it is pure.
+:class:`LoginHistoryStore` finds the histories of a device and has them saved. A device is named by its MAC where that
+is known; else by its address and its EndpointReference.
+
+One attempt is: ``charge`` (awaited: the disk), the login is sent, ``charge_again`` before each further time that it is
+sent without an answer that accepts it, then one of ``record_accepted``, ``record_refused``, ``record_doubt``,
+``record_unanswered`` and ``refund``. A login that was accepted since the program started is not charged again: the
+device counts from zero after a success, and each charge is a write to the disk.
+
+Beside attempts, a login that was accepted may be sent for another *purpose* (a snapshot by HTTP), where it
+may be refused though it is right: ``charge_purpose`` and ``record_purpose`` keep such failures apart from the
+login's own, in the same budget of rule 3.
+"""

@@ -1,4 +1,4 @@
-"""An address goes in; whether a password may be sent there in clear (HTTP or RTSP Basic) comes out."""
+"""Policy of passwords in clear: to which addresses one may be sent by HTTP or RTSP Basic."""
 
 from __future__ import annotations
 
@@ -6,14 +6,15 @@ from collections.abc import Callable, Iterable, Mapping
 from ipaddress import IPv4Network, IPv6Network
 
 from twisted_detector.model import Candidate, Mac
-from twisted_detector.model.login_rules import within
+from twisted_detector.model.login_rules import in_networks
 
 
 class ClearTextPolicy:
     """The operator's ``ALLOW_BASIC_AUTH``.
 
-    A device that has just come says "Basic" and has the password: so ``known`` means a device that was published
-    before this visit and whose MAC this machine sees, or one that the operator listed: its network, or itself.
+    Any device that has just come could offer nothing but Basic and so obtain the password. So ``known`` means a device
+    that was published before this inspection and whose MAC this machine sees, or one that the operator listed: its
+    network, or itself.
 
     :param policy: ``never``, ``known`` or ``always``.
     :param confirmed: the networks that the operator named.
@@ -38,7 +39,7 @@ class ClearTextPolicy:
         """Whether a password may go to ``address`` as it is."""
         if self._policy != "known":
             return self._policy == "always"
-        if within(address, self._confirmed):
+        if in_networks(address, self._confirmed):
             return True
         return address in self._neighbours() and self._identified(address)
 

@@ -1,6 +1,6 @@
-"""What a device says of the time goes in; the clock for which a WS-UsernameToken has to be made comes out.
+"""Clock of a device: the time for which a WS-UsernameToken has to be made.
 
-A token carries a time, and a device refuses one that is minutes off its own clock, mostly in the words that it has for
+A token carries a time, and a device refuses one that is minutes off its own clock, mostly with the same text as for
 a wrong password. A second try with another time would be a second failed login if the password is wrong, so the clock
 is decided by evidence before the first: what GetSystemDateAndTime says (ONVIF Core 8.3.5), its time zone, and the
 ``Date`` of the HTTP answer (RFC 9110, 6.6.1), which comes from the same clock by another way.
@@ -24,18 +24,18 @@ _QUARTER, _FARTHEST = 900.0, 14 * 3600.0
 
 @dataclass(frozen=True, slots=True)
 class DeviceClock:
-    """A device's clock by its own words; each in seconds ahead of ours, None when it does not say.
+    """A device's clock by its own statements; each in seconds ahead of ours, None without a statement.
 
-    :ivar said: by GetSystemDateAndTime.
-    :ivar dated: by the ``Date`` of an HTTP answer, whole seconds.
-    :ivar east: its time zone, seconds ahead of UTC.
-    :ivar local_ahead: how far it says that its local time is ahead of what it says for UTC.
+    :ivar reported: by GetSystemDateAndTime.
+    :ivar by_date_header: by the ``Date`` of an HTTP answer, whole seconds.
+    :ivar utc_offset: its time zone, seconds east of UTC.
+    :ivar local_offset: how far it says that its local time is ahead of what it says for UTC.
     """
 
-    said: float | None = None
-    dated: float | None = None
-    east: float | None = None
-    local_ahead: float | None = None
+    reported: float | None = None
+    by_date_header: float | None = None
+    utc_offset: float | None = None
+    local_offset: float | None = None
 
     @property
     def offset(self) -> float:
@@ -45,21 +45,21 @@ class DeviceClock:
         ``Date`` agrees with us while UTC is off by a time zone, or UTC is off by the very zone that it names and
         equals its local time.
         """
-        if self.said is None:
-            return self.dated or 0.0
-        if abs(self.said) <= DRIFT:
-            return self.said
-        if self.dated is not None:
-            is_zone = _is_zone(self.said - self.dated)
-            return self.dated if abs(self.dated) <= DRIFT and is_zone else self.said
-        if self.east and abs(self.said - self.east) <= DRIFT and abs(self.local_ahead or 0.0) <= DRIFT:
-            return self.said - self.east
-        return self.said
+        if self.reported is None:
+            return self.by_date_header or 0.0
+        if abs(self.reported) <= DRIFT:
+            return self.reported
+        if self.by_date_header is not None:
+            is_zone = _is_zone(self.reported - self.by_date_header)
+            return self.by_date_header if abs(self.by_date_header) <= DRIFT and is_zone else self.reported
+        if self.utc_offset and abs(self.reported - self.utc_offset) <= DRIFT and abs(self.local_offset or 0.0) <= DRIFT:
+            return self.reported - self.utc_offset
+        return self.reported
 
-    def other(self, used: float) -> float | None:
-        """The next best offset after ``used`` was wrong by the device's own words; None when there is none."""
-        by_zone = self.said - self.east if self.said is not None and self.east else None
-        for offset in (self.dated, self.said, by_zone, 0.0):
+    def alternative(self, used: float) -> float | None:
+        """The next best offset after ``used`` was wrong by the device's own statement; None when there is none."""
+        by_zone = self.reported - self.utc_offset if self.reported is not None and self.utc_offset else None
+        for offset in (self.by_date_header, self.reported, by_zone, 0.0):
             if offset is not None and abs(offset - used) > SAME_CLOCK:
                 return offset
         return None
@@ -73,10 +73,10 @@ def read_clock(time: SystemTime, *, ours: float, date: str = "") -> DeviceClock:
     """
     seconds = time.seconds
     return DeviceClock(
-        said=None if seconds is None else seconds - ours,
-        dated=date_offset(date, ours),
-        east=time.east,
-        local_ahead=None if time.utc is None or time.local is None else time.local - time.utc,
+        reported=None if seconds is None else seconds - ours,
+        by_date_header=date_offset(date, ours),
+        utc_offset=time.utc_offset,
+        local_offset=None if time.utc is None or time.local is None else time.local - time.utc,
     )
 
 

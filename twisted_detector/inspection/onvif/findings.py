@@ -1,4 +1,4 @@
-"""What single ONVIF answers said goes in; one Inspection with its evidence comes out.
+"""Findings of one interview, and the Inspection with its evidence that they make.
 
 Nothing is judged here: a serial number that all units of a model share is reported like any other.
 """
@@ -19,7 +19,7 @@ NAME = "onvif"
 
 
 class Findings:
-    """What one interview has learnt so far; each field is set by the question that answers it."""
+    """Accumulator of one interview; each field is set by the call that answers it."""
 
     def __init__(self, candidate: Candidate) -> None:
         self._address = candidate.address
@@ -38,7 +38,7 @@ class Findings:
         self.doubted = False
 
     def add_stream(self, profile: onvif.Profile, uri: str) -> None:
-        """A profile with its address as said; one that is no RTSP URL is left out."""
+        """Add a profile with its URL as the device gave it; one that is no RTSP URL is left out."""
         try:
             url = device_url(uri, self._address, schemes=("rtsp", "rtsps"))
         except RemoteError:
@@ -58,14 +58,14 @@ class Findings:
         )
 
     def add_snapshot(self, source: str, uri: str, *, base: str) -> None:
-        """The address of a picture of one source as said at ``base``; one that is no HTTP URL is left out."""
+        """Add the snapshot URL of one source as given at ``base``; one that is no HTTP URL is left out."""
         try:
             self.snapshots[source] = device_url(uri, self._address, base=base)
         except RemoteError:
             return
 
-    def inspection(self, *, at: float, entry: str, login: str) -> Inspection:
-        """All of it.
+    def to_inspection(self, *, at: float, entry: str, login: str) -> Inspection:
+        """All findings.
 
         :param entry: address of the device service that answered.
         :param login: name of the login that was accepted, or "".
@@ -89,7 +89,9 @@ class Findings:
             streams=tuple(self.streams),
             capabilities=tuple(word for space, word in onvif.CAPABILITY_WORDS.items() if space in self.services),
             evidence=self._evidence(at),
-            clock_offset=None if (self.clock.said, self.clock.dated) == (None, None) else self.clock.offset,
+            clock_offset=None
+            if (self.clock.reported, self.clock.by_date_header) == (None, None)
+            else self.clock.offset,
             status=self.status,
             reason=self.reason,
             login=login,

@@ -1,7 +1,8 @@
-"""A session with a device goes in; the questions are asked in order, and what was learnt comes out as an Inspection.
+"""Interview: the ONVIF calls of one inspection, in their order, and the Inspection that they add up to.
 
-What needs no login comes first: with it a camera has name, model and identity even where nobody gave us one. It is kept
-as a :class:`Greeting`, so that the interview with a login, which follows at once, begins where that one was refused.
+What needs no login comes first: with it a camera has name, model and identity even where no login is configured. It is
+kept as :class:`AnonymousFindings`, so that the interview with a login, which follows at once, resumes where that one
+was refused.
 """
 
 from __future__ import annotations
@@ -14,35 +15,35 @@ from twisted_detector.inspection.onvif.clock import DeviceClock, read_clock
 from twisted_detector.inspection.onvif.findings import Findings
 from twisted_detector.inspection.onvif.optional import OptionalOperations
 from twisted_detector.inspection.onvif.session import LoginRefusal, NotAnOnvifAnswer, OnvifSession, OperationRefused
-from twisted_detector.inspection.onvif.streams import StreamQuestions
+from twisted_detector.inspection.onvif.streams import MediaQuery
 from twisted_detector.model import Candidate, Inspection, Login, Status
 from twisted_detector.wire.http.device_url import device_url
 from twisted_detector.wire.onvif import answers as onvif, requests
 from twisted_detector.wire.onvif.scopes import read_scopes
 from twisted_detector.wire.soap.envelope import SoapFault
 
-#: A device that sends us from HTTP to HTTPS does so once; more is a loop.
+#: A device that redirects from HTTP to HTTPS does so once; more is a loop.
 MAX_REDIRECTS = 1
 
 
 @dataclass(frozen=True, slots=True)
-class Greeting:
-    """What a device told without a login.
+class AnonymousFindings:
+    """Findings of an interview without a login.
 
     :ivar entry: address of its device service.
-    :ivar open: whether it refused nothing that needs no login: then ``services`` and the rest are all there is.
+    :ivar complete: nothing that needs no login was refused: then ``services`` and the rest are all there is.
     :ivar refusal: how it refused what needs one, None when it refused nothing.
-    :ivar at: when it ended, on a clock that never jumps.
+    :ivar monotonic_time: when the interview ended, on a clock that never jumps.
     """
 
     entry: str
-    open: bool
+    complete: bool
     services: Mapping[str, str]
     endpoint_reference: str
     hostname: str
     clock: DeviceClock
     refusal: LoginRefusal | None
-    at: float
+    monotonic_time: float
 
 
 class Interview:
@@ -50,8 +51,8 @@ class Interview:
 
     :param now: wall time in seconds since the epoch.
     :param monotonic: a clock that never jumps, seconds.
-    :param brief: whether a refusal of what hardly any device refuses, or of who it is, is enough: a login follows that
-        asks for the rest.
+    :param brief: whether a refusal of what hardly any device refuses, or of its identity, ends the interview: one with
+        a login follows and asks for the rest.
     """
 
     def __init__(
@@ -70,71 +71,73 @@ class Interview:
         self._now = now
         self._monotonic = monotonic
         self._brief = brief
-        self._asking = OptionalOperations(session, candidate, login)
+        self._device = OptionalOperations(session, candidate, login)
         self._found = Findings(candidate)
-        self._open = True
-        self._closed = False
+        self._complete = True
+        self._login_required = False
 
-    async def run(self, entries: Sequence[tuple[str, bool]], greeting: Greeting | None = None) -> Inspection | None:
-        """Ask everything.
+    async def run(
+        self, entries: Sequence[tuple[str, bool]], previous: AnonymousFindings | None = None
+    ) -> Inspection | None:
+        """Make all calls.
 
         :param entries: addresses of the device service to try, each with whether the device announced it.
-        :param greeting: of the interview without a login that ended just now.
+        :param previous: findings of the interview without a login that ended just now.
         :returns: None when nothing there speaks ONVIF, or it has no pictures.
         :raises errors.Unauthorized: the login was refused, or may not be sent.
         :raises errors.Unreachable, errors.Malformed, errors.Busy: as of the entry, or of what came after.
         """
         found = self._found
-        if greeting is not None:
-            self._take(greeting)
+        if previous is not None:
+            self._resume(previous)
         elif not await self._find_entry(entries):
             return None
         try:
-            if greeting is None or not greeting.open:
-                await self._ask_without_login()
-            await self._ask_who_it_is()
-            if not await StreamQuestions(self._asking, found).ask():
+            if previous is None or not previous.complete:
+                await self._read_without_login()
+            await self._read_identity()
+            if not await MediaQuery(self._device, found).fetch():
                 return None
         except OperationRefused as refused:
             if refused.attempted or (self._login is not None and not self._session.accepted):
                 raise
             found.status, found.reason = Status.AUTH_REQUIRED, str(refused)
-        await self._ask_more()
+        await self._read_rest()
         found.doubted = self._session.doubted
         found.certificate = self._session.certificate
         found.clock = self._session.clock
         accepted = self._login.name if self._login is not None and self._session.accepted else ""
-        return found.inspection(at=self._now(), entry=self._asking.entry, login=accepted)
+        return found.to_inspection(at=self._now(), entry=self._device.entry, login=accepted)
 
     @property
-    def greeting(self) -> Greeting | None:
-        """What was told without a login; None before an entry was found, and after a login was let in."""
-        if not self._asking.entry or self._session.accepted:
+    def anonymous_findings(self) -> AnonymousFindings | None:
+        """What is known without a login; None before an entry was found, and after a login was accepted."""
+        if not self._device.entry or self._session.accepted:
             return None
-        return Greeting(
-            entry=self._asking.entry,
-            open=self._open,
+        return AnonymousFindings(
+            entry=self._device.entry,
+            complete=self._complete,
             services=self._found.services,
             endpoint_reference=self._found.endpoint_reference,
             hostname=self._found.hostname,
             clock=self._session.clock,
             refusal=self._session.refusal,
-            at=self._monotonic(),
+            monotonic_time=self._monotonic(),
         )
 
-    def _take(self, greeting: Greeting) -> None:
-        self._asking.entry = greeting.entry
-        self._open = greeting.open
-        self._found.services = greeting.services
-        self._found.endpoint_reference = greeting.endpoint_reference
-        self._found.hostname = greeting.hostname
-        self._session.clock = greeting.clock
-        if greeting.refusal is not None:
-            self._session.begin_at(greeting.refusal)
+    def _resume(self, previous: AnonymousFindings) -> None:
+        self._device.entry = previous.entry
+        self._complete = previous.complete
+        self._found.services = previous.services
+        self._found.endpoint_reference = previous.endpoint_reference
+        self._found.hostname = previous.hostname
+        self._session.clock = previous.clock
+        if previous.refusal is not None:
+            self._session.choose_scheme(previous.refusal)
 
     async def _find_entry(self, entries: Sequence[tuple[str, bool]]) -> bool:
-        """Find the device service by asking for the clock; False: nothing speaks ONVIF here."""
-        trouble: InspectionError | None = None
+        """Find the device service by reading its clock; False: nothing speaks ONVIF here."""
+        failure: InspectionError | None = None
         silent: set[str] = set()
         waiting = list(entries)
         redirects = MAX_REDIRECTS
@@ -144,10 +147,10 @@ class Interview:
             if place in silent:
                 continue
             try:
-                await self._ask_clock(url)
+                await self._read_clock(url)
             except Unreachable as error:
                 silent.add(place)
-                trouble = trouble or (error if announced else None)
+                failure = failure or (error if announced else None)
                 continue
             except OperationRefused as refused:
                 if not (announced or refused.soap):
@@ -155,21 +158,21 @@ class Interview:
             except SoapFault:
                 pass  # it has no clock to show, but it speaks SOAP
             except (RemoteError, Malformed) as error:
-                elsewhere = self._sent_to(error, url)
+                elsewhere = self._redirect_of(error, url)
                 if elsewhere and redirects:
                     redirects -= 1
                     waiting.insert(0, (elsewhere, announced))
                 if announced:
-                    trouble = error if isinstance(error, Malformed) else _unreadable(error)
+                    failure = error if isinstance(error, Malformed) else _unreadable(error)
                 continue
-            self._asking.entry = url
+            self._device.entry = url
             return True
-        if trouble is not None:
-            raise trouble
+        if failure is not None:
+            raise failure
         return False
 
-    def _sent_to(self, error: Exception, url: str) -> str:
-        """Where a device sends us for the same service, at another port or scheme of its own; else ""."""
+    def _redirect_of(self, error: Exception, url: str) -> str:
+        """Where a device redirects to for the same service, at another port or scheme of its own; else ""."""
         if not isinstance(error, NotAnOnvifAnswer) or not error.location:
             return ""
         try:
@@ -178,72 +181,64 @@ class Interview:
             return ""
         return elsewhere if elsewhere != url and _path(elsewhere) == _path(url) else ""
 
-    async def _ask_clock(self, url: str) -> None:
+    async def _read_clock(self, url: str) -> None:
         before = self._monotonic()
-        body = await self._session.ask(
-            url, onvif.NS_DEVICE, "GetSystemDateAndTime", requests.get_system_date_and_time(), with_login=False
-        )
+        body = await self._session.call(url, requests.get_system_date_and_time(), with_login=False)
         round_trip = self._monotonic() - before
-        said = onvif.parse_system_date_and_time(body)
-        self._session.clock = read_clock(said, ours=self._now() - round_trip / 2, date=self._session.date)
+        time = onvif.parse_system_date_and_time(body)
+        self._session.clock = read_clock(time, ours=self._now() - round_trip / 2, date=self._session.date)
 
-    async def _ask_without_login(self) -> None:
+    async def _read_without_login(self) -> None:
         """What is PRE_AUTH by the specification (Core, annex on access classes); some refuse even that."""
-        found, asking = self._found, self._asking
-        body = await asking.device("GetServices", requests.get_services())
+        found, device = self._found, self._device
+        services: dict[str, str] = await device.read(requests.get_services(), onvif.parse_services, {})
         if self._brief:
-            asking.raise_refusal()
-        services = onvif.parse_services(body) if body is not None else {}
-        if not asking.refusals and not {onvif.NS_MEDIA, onvif.NS_MEDIA2} & services.keys():
-            body = await asking.device("GetCapabilities", requests.get_capabilities())
-            if body is not None:
-                services = onvif.services_of(onvif.parse_capabilities(body)) | services
+            device.raise_refusal()
+        if not device.refusals and not {onvif.NS_MEDIA, onvif.NS_MEDIA2} & services.keys():
+            older: dict[str, str] = await device.read(requests.get_capabilities(), onvif.parse_capabilities, {})
+            services = onvif.services_of(older) | services
         found.services = services
-        body = await asking.device("GetEndpointReference", requests.get_endpoint_reference())
-        if body is not None:
-            found.endpoint_reference = onvif.parse_endpoint_reference(body)
-        if self._login is None:  # with one the scopes will tell, as a rule
-            await self._ask_hostname()
-        self._open = not asking.refusals
+        found.endpoint_reference = await device.read(
+            requests.get_endpoint_reference(), onvif.parse_endpoint_reference, found.endpoint_reference
+        )
+        if self._login is None:  # with one the scopes have the name, as a rule
+            await self._read_hostname()
+        self._complete = not device.refusals
 
-    async def _ask_hostname(self) -> None:
-        """Where no scope names it, the host name is all that it is called."""
-        if self._found.hostname or read_scopes(self._found.scopes).name:
-            return
-        body = await self._asking.device("GetHostname", requests.get_hostname())
-        if body is not None:
-            self._found.hostname = onvif.parse_hostname(body)
+    async def _read_hostname(self) -> None:
+        """Where no scope has a name, the host name is the only one."""
+        found = self._found
+        if not found.hostname and not read_scopes(found.scopes).name:
+            found.hostname = await self._device.read(requests.get_hostname(), onvif.parse_hostname, "")
 
-    async def _ask_who_it_is(self) -> None:
-        """The first question that may want a login.
+    async def _read_identity(self) -> None:
+        """The first call that may want a login.
 
-        :raises Refused: it does, and that is all that is to be known.
+        :raises OperationRefused: it does, and that is all that is to be known.
         """
-        found, asking = self._found, self._asking
-        asking.begin()
-        body = await asking.device("GetDeviceInformation", requests.get_device_information())
-        if body is not None:
-            found.information = onvif.parse_device_information(body)
-        self._closed = self._login is None and bool(asking.refusals)
-        if self._closed and self._brief:
-            asking.raise_refusal()
+        found, device = self._found, self._device
+        device.start_section()
+        found.information = await device.read(
+            requests.get_device_information(), onvif.parse_device_information, found.information
+        )
+        self._login_required = self._login is None and bool(device.refusals)
+        if self._login_required and self._brief:
+            device.raise_refusal()
 
-    async def _ask_more(self) -> None:
+    async def _read_rest(self) -> None:
         """What a user may have no right to ask comes last, for it may be that nothing can be asked after a refusal.
 
         Without a login the first refusal was enough to know that these would be refused too.
         """
-        if self._closed:
+        if self._login_required:
             return
-        found, asking = self._found, self._asking
-        body = await asking.device("GetNetworkInterfaces", requests.get_network_interfaces())
-        if body is not None:
-            found.interfaces = onvif.parse_network_interfaces(body)
+        found, device = self._found, self._device
+        found.interfaces = await device.read(
+            requests.get_network_interfaces(), onvif.parse_network_interfaces, found.interfaces
+        )
         if not found.scopes:
-            body = await asking.device("GetScopes", requests.get_scopes())
-            if body is not None:
-                found.scopes = onvif.parse_scopes(body)
-        await self._ask_hostname()
+            found.scopes = await device.read(requests.get_scopes(), onvif.parse_scopes, ())
+        await self._read_hostname()
 
 
 def _unreadable(error: RemoteError) -> Malformed:

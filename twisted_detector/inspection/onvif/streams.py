@@ -1,6 +1,6 @@
-"""The media services of a device go in; its profiles, the addresses of their streams and of pictures come out.
+"""Query of the media services of a device: its profiles, the URLs of their streams and of snapshots.
 
-Media2 is asked first, for it alone can say H.265 and AV1; Media1 completes what it leaves out, or stands in for it.
+Media2 comes first, for it alone knows H.265 and AV1; Media1 completes what it leaves out, or replaces it.
 """
 
 from __future__ import annotations
@@ -12,105 +12,98 @@ from twisted_detector.inspection.onvif.findings import Findings
 from twisted_detector.inspection.onvif.optional import OptionalOperations
 from twisted_detector.model import Status
 from twisted_detector.wire.onvif import answers as onvif, requests
+from twisted_detector.wire.onvif.requests import OnvifRequest
 
-#: Where Media1 lives by guess when the device does not say; the first is the usual one.
+#: Where Media1 is guessed to be when the device does not say; the first is the usual one.
 MEDIA_PATHS = ("/onvif/media_service", "/onvif/Media", "/onvif/media")
 
 
-class StreamQuestions:
-    """The part of an interview that is about pictures; what is learnt goes into ``found``."""
+class MediaQuery:
+    """The part of an interview about media; its results go into ``found``."""
 
-    def __init__(self, asking: OptionalOperations, found: Findings) -> None:
-        self._asking = asking
+    def __init__(self, device: OptionalOperations, found: Findings) -> None:
+        self._device = device
         self._found = found
         self._media1 = self._media2 = ""
 
-    async def ask(self) -> bool:
-        """Profiles and their addresses; False: the device has no media service at all.
+    async def fetch(self) -> bool:
+        """Read profiles and their URLs; False: the device has no media service at all.
 
-        :raises onvif_session.Refused: the profiles want a login, or another one.
+        :raises OperationRefused: the profiles want a login, or another one.
         """
-        self._asking.begin()
+        self._device.start_section()
         newer, older = await self._all_profiles()
         profiles = _merge(newer, older)
         if not profiles:
-            self._asking.raise_refusal()
-            self._trouble("the device has no profiles")
+            self._device.raise_refusal()
+            self._fail("the device has no profiles")
             return bool(self._media1 or self._media2)
         known2, known1 = ({profile.token for profile in known} for known in (newer, older))
         for profile in profiles:
             uri = ""
             if profile.token in known2:
-                uri = await self._uri(self._media2, onvif.NS_MEDIA2, "GetStreamUri", profile.token)
+                uri = await self._uri(self._media2, requests.get_stream_uri2(profile.token))
             if not uri and profile.token in known1:
-                uri = await self._uri(self._media1, onvif.NS_MEDIA, "GetStreamUri", profile.token)
+                uri = await self._uri(self._media1, requests.get_stream_uri(profile.token))
             if uri:
                 self._found.add_stream(profile, uri)
-        if not self._found.streams or self._asking.session.doubted:
-            self._asking.raise_refusal()  # what is known is not all of it
+        if not self._found.streams or self._device.session.doubted:
+            self._device.raise_refusal()  # what is known is incomplete
         if not self._found.streams:
-            self._trouble("the device gives no address for any stream")
+            self._fail("the device gives no address for any stream")
         # The streams of one source show one picture: one address for each camera of the device.
         sources: set[str] = set()
         for profile in profiles:
             if profile.source not in sources:
                 sources.add(profile.source)
-                await self._ask_snapshot(profile, media1=profile.token in known1)
+                await self._read_snapshot_url(profile, media1=profile.token in known1)
         return True
 
-    def _trouble(self, what: str) -> None:
-        self._found.status, self._found.reason = Status.STREAM_ERROR, self._asking.failure or what
+    def _fail(self, what: str) -> None:
+        self._found.status, self._found.reason = Status.STREAM_ERROR, self._device.failure or what
 
     async def _all_profiles(self) -> tuple[tuple[onvif.Profile, ...], tuple[onvif.Profile, ...]]:
         """Those of Media2, and those of Media1 where they are needed."""
         newer: tuple[onvif.Profile, ...] = ()
         older: tuple[onvif.Profile, ...] = ()
         services = self._found.services
-        self._media2 = self._asking.url(services.get(onvif.NS_MEDIA2, ""))
+        self._media2 = self._device.url(services.get(onvif.NS_MEDIA2, ""))
         if self._media2:
-            self._media2, newer = await self._profiles(self._media2, onvif.NS_MEDIA2, requests.get_profiles2())
-            self._asking.raise_refusal()  # Media1 would be refused for the same reason
+            self._media2, newer = await self._profiles(self._media2, requests.get_profiles2())
+            self._device.raise_refusal()  # Media1 would be refused for the same reason
         if not newer or not all(profile.codec and profile.source for profile in newer):
-            named = self._asking.url(services.get(onvif.NS_MEDIA, ""))
-            guesses = [] if self._media2 else [_origin(self._asking.entry) + path for path in MEDIA_PATHS]
+            named = self._device.url(services.get(onvif.NS_MEDIA, ""))
+            guesses = [] if self._media2 else [_origin(self._device.entry) + path for path in MEDIA_PATHS]
             for url in [named] if named else guesses:
-                url, older = await self._profiles(url, onvif.NS_MEDIA, requests.get_profiles())
+                url, older = await self._profiles(url, requests.get_profiles())
                 if older or named:
                     self._media1 = url
                     break
         return newer, older
 
-    async def _profiles(self, url: str, namespace: str, request: str) -> tuple[str, tuple[onvif.Profile, ...]]:
-        """The profiles, and where they were got: a service at a dead port is looked for where the device answers."""
-        here = _origin(self._asking.entry) + url.removeprefix(_origin(url))
+    async def _profiles(self, url: str, request: OnvifRequest) -> tuple[str, tuple[onvif.Profile, ...]]:
+        """The profiles, and the URL that gave them: a service at a dead port is called where the device answers."""
+        here = _origin(self._device.entry) + url.removeprefix(_origin(url))
         try:
-            body = await self._asking.optional(url, namespace, "GetProfiles", request, spare=url == here)
+            body = await self._device.call(url, request, may_time_out=url == here)
         except Unreachable:
             if url == here:
                 raise
             url = here
-            body = await self._asking.optional(url, namespace, "GetProfiles", request)
+            body = await self._device.call(url, request)
         return url, onvif.parse_profiles(body) if body is not None else ()
 
-    async def _ask_snapshot(self, profile: onvif.Profile, *, media1: bool) -> None:
+    async def _read_snapshot_url(self, profile: onvif.Profile, *, media1: bool) -> None:
         if media1 and self._media1:
-            uri = await self._uri(self._media1, onvif.NS_MEDIA, "GetSnapshotUri", profile.token)
+            uri = await self._uri(self._media1, requests.get_snapshot_uri(profile.token))
         else:
-            uri = await self._uri(self._media2, onvif.NS_MEDIA2, "GetSnapshotUri", profile.token)
+            uri = await self._uri(self._media2, requests.get_snapshot_uri2(profile.token))
         if uri:
-            self._found.add_snapshot(profile.source, uri, base=self._asking.entry)
+            self._found.add_snapshot(profile.source, uri, base=self._device.entry)
 
-    async def _uri(self, url: str, namespace: str, operation: str, token: str) -> str:
-        body = await self._asking.optional(url, namespace, operation, _URI_REQUESTS[namespace, operation](token))
+    async def _uri(self, url: str, request: OnvifRequest) -> str:
+        body = await self._device.call(url, request)
         return onvif.parse_uri(body) if body is not None else ""
-
-
-_URI_REQUESTS = {
-    (onvif.NS_MEDIA, "GetStreamUri"): requests.get_stream_uri,
-    (onvif.NS_MEDIA, "GetSnapshotUri"): requests.get_snapshot_uri,
-    (onvif.NS_MEDIA2, "GetStreamUri"): requests.get_stream_uri2,
-    (onvif.NS_MEDIA2, "GetSnapshotUri"): requests.get_snapshot_uri2,
-}
 
 
 def _origin(url: str) -> str:

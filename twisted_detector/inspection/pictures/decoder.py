@@ -1,7 +1,8 @@
-"""A keyframe goes in; a JPEG of it comes out, made by a child process that may do nothing else.
+"""Decoder of keyframes to JPEG, in a child process that may do nothing else.
 
-The bytes are hostile and the decoder is native: it runs apart (``decoder_child.py``), one picture at a time, and is
-started anew after a crash, a time-out, a number of pictures, or a while without work. It needs the extra ``[decode]``.
+The bytes are hostile and the decoder is native: it runs in a process of its own (``decoder_child.py``), one picture at
+a time, and is started anew after a crash, a time-out, a number of pictures, or a while without work. It needs the extra
+``[decode]``.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ _HEAD = struct.Struct("!BI")
 
 
 def available() -> bool:
-    """Whether the extra ``[decode]`` is installed; asks without loading it."""
+    """Whether the extra ``[decode]`` is installed; it is not loaded for that."""
     return find_spec("av") is not None
 
 
@@ -49,11 +50,11 @@ class _Child(ProcessProtocol):
         self.ended: Deferred[None] = Deferred()
         self.alive = True
         self.pictures = 0
-        self.said = b""
+        self.stderr = b""
         self._waiting: Deferred[bytes] | None = self.ready
         self._buffer = bytearray()
 
-    def ask(self, codec: int, data: bytes) -> Deferred[bytes]:
+    def decode(self, codec: int, data: bytes) -> Deferred[bytes]:
         """Send one keyframe; fires with the JPEG, or fails with Malformed."""
         self.pictures += 1
         answer: Deferred[bytes] = Deferred()
@@ -79,7 +80,7 @@ class _Child(ProcessProtocol):
                 waiting.callback(content)
 
     def errReceived(self, data: bytes) -> None:
-        self.said = (self.said + data)[-500:]
+        self.stderr = (self.stderr + data)[-500:]
 
     def processEnded(self, reason: Failure) -> None:
         self.alive = False
@@ -87,12 +88,12 @@ class _Child(ProcessProtocol):
         if waiting is not None:
             problem: Exception = Malformed("the decoder died of the keyframe", shown=str(reason.value))
             if waiting is self.ready:
-                problem = LocalError("the decoder does not start", shown=self.said.decode("utf-8", "replace"))
+                problem = LocalError("the decoder does not start", shown=self.stderr.decode("utf-8", "replace"))
             waiting.errback(problem)
         self.ended.callback(None)
 
     def kill(self) -> None:
-        """End it at once; nothing that it says counts any more."""
+        """End the process at once; its output is ignored from now on."""
         self.alive = False
         try:
             self.transport.signalProcess("KILL")
@@ -101,7 +102,7 @@ class _Child(ProcessProtocol):
 
 
 class Decoder:
-    """Decodes one keyframe at a time.
+    """Decoder of one keyframe at a time.
 
     :param reactor: spawns the process and measures time-outs.
     :ivar started: how many processes were started.
@@ -112,17 +113,17 @@ class Decoder:
     def __init__(self, reactor: Any) -> None:
         self.started = 0
         self._reactor = reactor
-        self._turn = DeferredLock()
+        self._lock = DeferredLock()
         self._child: _Child | None = None
         self._idle: IDelayedCall | None = None
 
     async def decode(self, codec: str, data: bytes) -> bytes:
-        """The JPEG of one keyframe (see :mod:`wire.keyframe_unit`), at most 1280 pixels wide and high.
+        """The JPEG of one keyframe (see :mod:`wire.rtp.keyframe`), at most 1280 pixels wide and high.
 
         :raises Malformed: it cannot be decoded.
         :raises LocalError: the decoder does not start.
         """
-        async with self._turn:
+        async with self._lock:
             if self._idle is not None:
                 self._idle.cancel()
                 self._idle = None
@@ -130,14 +131,14 @@ class Decoder:
             try:
                 return await work.addTimeout(TIMEOUT, self._reactor)
             except (DeferredTimeout, CancelledError) as error:
-                self._end()  # what it is at would be taken for the answer to the next
+                self._end()  # its present work would be taken for the answer to the next request
                 if isinstance(error, CancelledError):
                     raise
                 raise Malformed(f"the keyframe was not decoded within {TIMEOUT:g} seconds") from None
             finally:
                 if self._child is not None:
                     if self._child.alive and self._child.pictures < MAX_PICTURES:
-                        self._idle = self._reactor.callLater(IDLE, self._rest)
+                        self._idle = self._reactor.callLater(IDLE, self._end_idle)
                     else:
                         self._end()
 
@@ -150,9 +151,9 @@ class Decoder:
                 self._child, sys.executable, [sys.executable, "-I", "-B", str(CHILD)], env={}, path="/"
             )
             await self._child.ready
-        return await self._child.ask(codec, data)
+        return await self._child.decode(codec, data)
 
-    def _rest(self) -> None:
+    def _end_idle(self) -> None:
         self._idle = None
         self._end()
 

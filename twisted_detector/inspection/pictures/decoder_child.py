@@ -1,4 +1,4 @@
-"""Keyframes go in on standard input; small JPEGs come out on standard output. Run as a process of its own.
+"""Decoder process: keyframes on standard input, small JPEGs on standard output.
 
 Bytes from the network meet a large native decoder here and nowhere else. Before the first of them is read, this process
 gives up the right to open a file or a socket, to write to one, to fork, and to take more than MAX_MEMORY bytes.
@@ -17,15 +17,15 @@ from typing import Any, BinaryIO
 
 HEAD = struct.Struct("!BI")
 CODECS = {1: "h264", 2: "hevc"}
-#: As our own side: see wire.keyframe_unit.
+#: As our own side: see wire.rtp.keyframe.
 MAX_INPUT = 5 * 1024 * 1024
 #: Address space: Python and FFmpeg's libraries take 160 MiB of it, a 4K picture 40 more, one of 8K with its copies 200.
 MAX_MEMORY = 512 * 1024 * 1024
-#: Seconds of processor time in all its life, should nobody be left to end it: 64 pictures of 8K take 50.
+#: Seconds of processor time in all its life, should no parent be left to end it: 64 pictures of 8K take 50.
 MAX_CPU = 120
 #: 8192 x 4320, the largest that is sold.
 MAX_PIXELS = 8192 * 4320
-#: Width or height of the JPEG: enough to see what a camera looks at.
+#: Width or height of the JPEG: enough to see what a camera sees.
 MAX_SIDE = 1280
 
 
@@ -91,13 +91,13 @@ def warm_up() -> None:
 def answer(codec: int, data: bytes) -> bytes:
     """The answer to one request."""
     try:
-        status, said = 0, decode(CODECS[codec], data)
+        status, content = 0, decode(CODECS[codec], data)
     except MemoryError:
-        status, said = 1, b"it takes too much memory"
+        status, content = 1, b"it takes too much memory"
     except Exception as error:
         text = f"{type(error).__name__}: {error}"[:200]
-        status, said = 1, text.encode("ascii", "replace")
-    return HEAD.pack(status, len(said)) + said
+        status, content = 1, text.encode("ascii", "replace")
+    return HEAD.pack(status, len(content)) + content
 
 
 def serve(source: BinaryIO, sink: BinaryIO) -> None:

@@ -1,4 +1,4 @@
-"""A camera and a login go in; a still image of one of its streams' next keyframe comes out."""
+"""Keyframe taker: a still image of the next keyframe of one of the camera's streams."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from twisted_detector.model.pictures import Picture
 from twisted_detector.seams import IPictureTaker
 from twisted_detector.wire.image import read_image
 
-#: Pixels of width from which on a stream is larger than anybody wants to see its still: a smaller one costs less.
-ENOUGH = 1280
+#: Pixels of width that are enough for a still image: a smaller stream costs less.
+WANTED_WIDTH = 1280
 _DECODED = ("H264", "H265")
 
-#: Makes a JPEG of a keyframe: (codec, bytes).
+#: Decodes a keyframe (codec, bytes) to a JPEG.
 Decode = Callable[[str, bytes], Awaitable[bytes]]
 
 
-class Captures(Protocol):
-    """What is needed of the stream validator."""
+class KeyframeSource(Protocol):
+    """The part of the stream validator that is used."""
 
     async def capture(self, stream: Stream, login: Login | None) -> tuple[StreamReport, bytes]:
         """See :meth:`RtspValidator.capture`."""
@@ -31,14 +31,14 @@ class Captures(Protocol):
 
 @implementer(IPictureTaker)
 class KeyframeTaker:
-    """Waits for one keyframe; see :class:`IPictureTaker`. Motion JPEG needs no decoder.
+    """Taker of one keyframe; see :class:`IPictureTaker`. Motion JPEG needs no decoder.
 
-    :param decode: makes pictures of H.264 and H.265; None where there is no decoder.
+    :param decode: for H.264 and H.265; None where there is no decoder.
     """
 
     name = "keyframe"
 
-    def __init__(self, clock: IReactorTime, captures: Captures, decode: Decode | None) -> None:
+    def __init__(self, clock: IReactorTime, captures: KeyframeSource, decode: Decode | None) -> None:
         self._clock = clock
         self._captures = captures
         self._decode = decode
@@ -68,4 +68,4 @@ class KeyframeTaker:
         """The first stream that plays and is no larger than needed; else the first that plays, or is there at all."""
         shown = [one for one in camera.streams if one.codec == "JPEG" or (self._decode and one.codec in _DECODED)]
         playing = [one for one in shown if one.validated] or shown
-        return next((one for one in playing if 0 < one.width <= ENOUGH), playing[0] if playing else None)
+        return next((one for one in playing if 0 < one.width <= WANTED_WIDTH), playing[0] if playing else None)

@@ -1,7 +1,7 @@
-"""A camera's snapshot URL and a login go in; the still image that the camera gives comes out.
+"""Snapshot taker: the still image at the camera's snapshot URL.
 
-Only the camera's own address is spoken to; a redirect to another place ends it. What came is an image by its own bytes,
-whatever the camera calls it.
+Requests go to the camera's own address only; a redirect to another place ends the attempt. What came is an image by its
+own bytes, whatever the camera calls it.
 """
 
 from __future__ import annotations
@@ -17,25 +17,26 @@ from zope.interface import implementer
 from twisted_detector.errors import Busy, LocalError, Malformed, RemoteError, Unauthorized
 from twisted_detector.inspection.device_locks import DeviceLocks
 from twisted_detector.inspection.http.client import HttpClient, HttpResponse, SinkFor
-from twisted_detector.inspection.http.connections import Sink
 from twisted_detector.model import Camera, Login, host_for_url
 from twisted_detector.model.pictures import Picture
 from twisted_detector.seams import IPictureTaker
 from twisted_detector.wire.http import digest
+from twisted_detector.wire.http.body import BodySink
 from twisted_detector.wire.http.lockout import read_lockout
 from twisted_detector.wire.http.multipart import FirstPart, is_multipart
 from twisted_detector.wire.image import read_image
 from twisted_detector.wire.soap.xml import clean
 
-#: Requests that one picture may cost: plain, answered, answered anew (stale nonce), and after one redirect as often.
+#: Requests that one picture may cost: without the login, with it, with it again (stale nonce), and after one redirect
+#: as often.
 MAX_REQUESTS = 6
 #: Redirects followed on the camera itself: to its TLS port, or to the path of the day.
 MAX_REDIRECTS = 1
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
 
-class Getter(Protocol):
-    """What is needed of HTTP; tests put a scripted camera here."""
+class HttpGetter(Protocol):
+    """The part of :class:`HttpClient` that is used; tests have a scripted camera here."""
 
     async def get(self, url: str, headers: dict[str, str], *, sink_for: SinkFor) -> HttpResponse:
         """See :meth:`HttpClient.get`."""
@@ -45,27 +46,29 @@ class Getter(Protocol):
 
 
 @dataclass
-class _Errand:
-    """One picture that is being fetched."""
+class _Download:
+    """One picture that is being fetched.
+
+    :ivar retried: the login was sent again for a stale nonce.
+    """
 
     url: str
     login: Login | None
     basic: bool
-    challenge: digest.Challenge | None = None
-    count: int = 0
-    forgiven: bool = False
+    authenticator: digest.Authenticator | None = None
+    retried: bool = False
 
 
 @implementer(IPictureTaker)
 class SnapshotTaker:
-    """Fetches what GetSnapshotUri names; see :class:`IPictureTaker`.
+    """Taker of what GetSnapshotUri names; see :class:`IPictureTaker`.
 
     :param timeout: seconds for each request.
     :param max_bytes: of one picture.
     :param allow_basic: whether a password may go in clear to this address.
-    :param cnonce: fresh random text.
-    :param lanes: shared with whoever else talks to the same devices.
-    :param getter: makes the HTTP client of one errand; a double in tests.
+    :param cnonce: makes fresh random text.
+    :param device_locks: shared with everything else that speaks HTTP with the same devices.
+    :param open_client: opens the HTTP client of one picture; a double in tests.
     """
 
     name = "snapshot"
@@ -78,15 +81,15 @@ class SnapshotTaker:
         max_bytes: int,
         allow_basic: Callable[[str], bool],
         cnonce: Callable[[], str],
-        lanes: DeviceLocks,
-        getter: Callable[[], Getter] | None = None,
+        device_locks: DeviceLocks,
+        open_client: Callable[[], HttpGetter] | None = None,
     ) -> None:
         self._clock: IReactorTime = reactor
         self._max_bytes = max_bytes
         self._allow_basic = allow_basic
         self._cnonce = cnonce
-        self._lanes = lanes
-        self._getter = getter or (lambda: HttpClient(reactor, timeout=timeout, max_answer=max_bytes))
+        self._device_locks = device_locks
+        self._open_client = open_client or (lambda: HttpClient(reactor, timeout=timeout, max_answer=max_bytes))
 
     async def take(self, camera: Camera, login: Login | None) -> Picture | None:
         """See :class:`IPictureTaker`; None for a camera that names no snapshot."""
@@ -94,11 +97,11 @@ class SnapshotTaker:
             return None
         url = camera.snapshot_url.partition("#")[0]
         _split(url, camera.address)
-        errand = _Errand(url, login, self._allow_basic(camera.address))
-        async with self._lanes.hold(camera.address):
-            client = self._getter()
+        download = _Download(url, login, self._allow_basic(camera.address))
+        async with self._device_locks.acquire(camera.address):
+            client = self._open_client()
             try:
-                data = await self._fetch(client, errand, camera.address)
+                data = await self._fetch(client, download, camera.address)
             finally:
                 await client.close()
         try:
@@ -107,16 +110,16 @@ class SnapshotTaker:
             raise Malformed("the snapshot is no picture", shown=str(error)) from None
         return Picture(camera.id, image.data, image.media_type, self._clock.seconds(), self.name)
 
-    async def _fetch(self, client: Getter, errand: _Errand, address: str) -> bytes:
+    async def _fetch(self, client: HttpGetter, download: _Download, address: str) -> bytes:
         redirects = 0
         for _ in range(MAX_REQUESTS):
-            response, data = await self._ask(client, errand, address)
+            response, data = await self._request(client, download, address)
             if response.status == 401:
-                self._answer(errand, response)
+                self._handle_challenge(download, response)
             elif response.status in _REDIRECTS and redirects < MAX_REDIRECTS:
                 redirects += 1
-                errand.url = _follow(errand.url, response, address)
-                errand.challenge = None
+                download.url = _follow(download.url, response, address)
+                download.authenticator = None
             elif response.status in (429, 503):
                 raise Busy("the device has no room for us now", shown=f"HTTP {response.status}")
             elif response.status != 200:
@@ -125,10 +128,10 @@ class SnapshotTaker:
                 return data
         raise Malformed("the snapshot was never answered with a picture")
 
-    async def _ask(self, client: Getter, errand: _Errand, address: str) -> tuple[HttpResponse, bytes]:
+    async def _request(self, client: HttpGetter, download: _Download, address: str) -> tuple[HttpResponse, bytes]:
         part: FirstPart | None = None
 
-        def sink_for(head: HttpResponse) -> Sink | None:
+        def sink_for(head: HttpResponse) -> BodySink | None:
             nonlocal part
             kind = next(iter(head.values("Content-Type")), "")
             if head.status == 200 and is_multipart(kind):
@@ -139,53 +142,44 @@ class SnapshotTaker:
             return part
 
         headers = {"Accept": "image/jpeg, image/png, */*"}
-        login = errand.login if errand.challenge is not None else None
-        if errand.challenge is not None and login is not None:
-            await login.may_be_sent()
-            errand.count += 1
-            _, target = _split(errand.url, address)
+        login = download.login if download.authenticator is not None else None
+        if download.authenticator is not None and login is not None:
+            await login.acquire_permit()
+            _, target = _split(download.url, address)
             try:
-                headers["Authorization"] = digest.authorization(
-                    errand.challenge,
-                    login.name,
-                    login.password.reveal(),
-                    "GET",
-                    target,
-                    cnonce=self._cnonce(),
-                    nonce_count=errand.count,
-                )
+                headers["Authorization"] = download.authenticator.authorization(login, "GET", target)
             except LocalError as error:  # a name or password that cannot be written this way: it was not sent
                 raise Unauthorized(
                     "this login cannot be sent to the device", shown=error.what, attempted=False
                 ) from None
-        response = await client.get(errand.url, headers, sink_for=sink_for)
+        response = await client.get(download.url, headers, sink_for=sink_for)
         if login is not None and response.status == 200:
-            login.was_let_in()
+            login.report_accepted()
         elif login is not None and response.status in _REDIRECTS:
-            login.was_no_attempt()
+            login.report_not_counted()
         return response, part.content if part is not None else response.body
 
-    def _answer(self, errand: _Errand, response: HttpResponse) -> None:
-        """Make ready for the next request, or raise: a login is sent once, and again where only its nonce was old."""
+    def _handle_challenge(self, download: _Download, response: HttpResponse) -> None:
+        """Prepare the next request, or raise: a login is sent once, and again where only its nonce was stale."""
         challenges = digest.parse_challenges(response.values("WWW-Authenticate"))
         warning = read_lockout(clean(f"{response.reason} {response.body[:1000].decode('utf-8', 'replace')}"))
-        sent = errand.challenge is not None
-        chosen = digest.choose(challenges, allow_basic=errand.basic)
-        if sent and (errand.forgiven or warning.counts or chosen is None or not chosen.stale):
-            what = warning.words if warning.counts else "the device refused the login for its snapshot"
-            raise Unauthorized(what, attempted=True, locked=warning.counts)
-        if errand.login is None:
+        sent = download.authenticator is not None
+        chosen = digest.choose(challenges, allow_basic=download.basic)
+        if sent and (download.retried or warning.warns or chosen is None or not chosen.stale):
+            what = warning.text if warning.warns else "the device refused the login for its snapshot"
+            raise Unauthorized(what, attempted=True, locked=warning.warns)
+        if download.login is None:
             raise Unauthorized("the device wants a login for its snapshot", attempted=False)
-        if warning.counts:
-            raise Unauthorized(warning.words, attempted=False, locked=True)
+        if warning.warns:
+            raise Unauthorized(warning.text, attempted=False, locked=True)
         if chosen is None:
             offered = ", ".join(sorted({one.scheme for one in challenges})) or "nothing known"
             what = "the device offers no login scheme that may be used for its snapshot"
             raise Unauthorized(what, shown=offered, attempted=False)
         if sent:
-            errand.login.was_no_attempt()
-        errand.forgiven = sent
-        errand.challenge, errand.count = chosen, 0
+            download.login.report_not_counted()
+        download.retried = sent
+        download.authenticator = digest.Authenticator(chosen, self._cnonce)
 
 
 def _split(url: str, address: str) -> tuple[str, str]:
@@ -208,7 +202,7 @@ def _split(url: str, address: str) -> tuple[str, str]:
 def _follow(url: str, response: HttpResponse, address: str) -> str:
     """Where a redirect leads: on the same port, or from http to https at its usual one.
 
-    Another port of the same address may be another device (port forwarding), to which this login was never said.
+    Another port of the same address may be another device (port forwarding), which this login is not for.
 
     :raises Malformed: anywhere else.
     """

@@ -1,7 +1,6 @@
-"""RTSP requests go in, one at a time; each one's answer comes out, interleaved media goes to whoever listens.
+"""Client connection of RTSP (RFC 2326) over TCP or TLS: one request at a time, and interleaved media.
 
-The client's side of one connection over TCP or TLS (RFC 2326). What a peer does wrong comes out as Unreachable
-(silence, a closed connection) or Malformed (bytes that are not RTSP).
+What a peer does wrong is raised as Unreachable (silence, a closed connection) or Malformed (bytes that are not RTSP).
 """
 
 from __future__ import annotations
@@ -9,19 +8,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any, Protocol as StructuralProtocol
 
-from OpenSSL import SSL
 from twisted.internet.defer import Deferred, TimeoutError as DeferredTimeout
 from twisted.internet.endpoints import HostnameEndpoint, TCP4ClientEndpoint, TCP6ClientEndpoint, wrapClientTLS
 from twisted.internet.error import ConnectError, ConnectionLost, DNSLookupError, TimeoutError as ConnectTimeout
 from twisted.internet.interfaces import (
     IDelayedCall,
     IHandshakeListener,
-    IOpenSSLClientConnectionCreator,
     IReactorTime,
     ITCPTransport,
 )
 from twisted.internet.protocol import Factory, Protocol, connectionDone
-from twisted.internet.ssl import CertificateOptions
 from twisted.internet.tcp import Connection
 from twisted.python.failure import Failure
 from txaio.tx import make_logger
@@ -30,24 +26,32 @@ from zope.interface import implementer
 from twisted_detector.errors import LocalError, Malformed, RemoteError, Unreachable
 from twisted_detector.model import parse_address
 from twisted_detector.model.addresses import SILENT_PORTS
-from twisted_detector.wire.rtsp import parser as rtsp
+from twisted_detector.wire.http.any_certificate import AnyCertificate
+from twisted_detector.wire.rtsp.messages import (
+    InterleavedFrame,
+    RtspRequest,
+    RtspResponse,
+    format_request,
+    format_response,
+)
+from twisted_detector.wire.rtsp.parser import RtspParser
 
-#: Some servers log it, a few refuse requests without it.
+#: ``User-Agent``: some servers log it, a few refuse requests without it.
 USER_AGENT = "camdetect"
 #: A connection that was closed by us is cut after so many seconds, should the peer not take part in the closing.
 LINGER = 1.0
-#: A server may ask something too (RFC 2326 section 10); nobody asks more than a few times in the seconds of a check.
+#: A server may send requests too (RFC 2326 section 10); none sends more than a few in the seconds of a check.
 MAX_SERVER_REQUESTS = 16
 
 
-class Closed(Unreachable):
+class RtspConnectionClosed(Unreachable):
     """The device closed the connection before it answered."""
 
 
-class Connect(StructuralProtocol):
-    """How a connection is made: :func:`connect` with the reactor filled in, or a double of it."""
+class RtspConnect(StructuralProtocol):
+    """Type of :func:`open_connection` with its reactor filled in, and of its doubles."""
 
-    async def __call__(self, host: str, port: int, timeout: float, tls: bool = False) -> RtspSession:
+    async def __call__(self, host: str, port: int, timeout: float, tls: bool = False) -> RtspClientConnection:
         """Connect.
 
         :raises Unreachable: no connection within ``timeout`` seconds.
@@ -55,13 +59,13 @@ class Connect(StructuralProtocol):
 
 
 @implementer(IHandshakeListener)
-class RtspSession(Protocol):
-    """One connection. Buffers are bounded by :class:`rtsp.Parser`; nothing is queued.
+class RtspClientConnection(Protocol):
+    """One connection. Buffers are bounded by :class:`rtsp.RtspParser`; nothing is queued.
 
-    :ivar on_interleaved: is called with each interleaved frame; None drops them.
-    :ivar on_lost: is called when the peer closed the connection or sent what is not RTSP; not after :meth:`close`.
-    :ivar answers: how many answers have come.
-    :ivar closed: nothing can be asked any more.
+    :ivar on_interleaved: called with each interleaved frame; None drops them.
+    :ivar on_lost: called when the peer closed the connection or sent what is not RTSP; not after :meth:`close`.
+    :ivar answer_count: responses received.
+    :ivar closed: nothing can be sent any more.
     :ivar certificate: SHA-256 fingerprint of the peer's certificate, "" without TLS. It is not verified: cameras have
         self-signed ones.
     """
@@ -70,31 +74,30 @@ class RtspSession(Protocol):
     transport: Any
 
     def __init__(self, clock: IReactorTime) -> None:
-        self.on_interleaved: Callable[[rtsp.Interleaved], None] | None = None
+        self.on_interleaved: Callable[[InterleavedFrame], None] | None = None
         self.on_lost: Callable[[], None] | None = None
-        self.answers = 0
+        self.answer_count = 0
         self.closed = False
         self.certificate = ""
         self._clock = clock
-        self._parser = rtsp.Parser()
+        self._parser = RtspParser()
         self._cseq = 0
         self._server_requests = 0
-        self._waiting: Deferred[rtsp.RtspResponse] | None = None
+        self._waiting: Deferred[RtspResponse] | None = None
         self._cutting: IDelayedCall | None = None
-        self._gone = False
-        self._straight = False
-        self._abandoned: list[Deferred[None]] = []
+        self._disconnected = False
+        self._unbuffered = False
+        self._abort_waiters: list[Deferred[None]] = []
 
-    # --- asking ---------------------------------------------------------------------------------------------------
+    # --- requests -------------------------------------------------------------------------------------------------
 
     async def request(
         self, method: str, url: str, headers: Iterable[tuple[str, str]] = (), *, timeout: float | None
-    ) -> rtsp.RtspResponse:
-        """Ask and wait for the answer, at most ``timeout`` seconds; after a time-out the connection is closed.
+    ) -> RtspResponse:
+        """Send a request and wait for its response, at most ``timeout`` seconds; after that the connection is closed.
 
-        Without a time-out whoever awaits this cancels it.
-
-        :raises Closed: the peer closed the connection instead of answering.
+        :param timeout: None: without end; the caller cancels this.
+        :raises RtspConnectionClosed: the peer closed the connection instead of answering.
         :raises Unreachable: no answer in time.
         :raises Malformed: bytes that are not RTSP.
         :raises LocalError: the answer to an earlier request is awaited still.
@@ -102,10 +105,10 @@ class RtspSession(Protocol):
         if self._waiting is not None:
             raise LocalError("one RTSP request at a time")
         if self.closed:
-            raise Closed
+            raise RtspConnectionClosed
         self._cseq += 1
-        data = rtsp.format_request(method, url, self._cseq, [("User-Agent", USER_AGENT), *headers])
-        answer: Deferred[rtsp.RtspResponse] = Deferred()
+        data = format_request(method, url, self._cseq, [("User-Agent", USER_AGENT), *headers])
+        answer: Deferred[RtspResponse] = Deferred()
         self._waiting = answer
         self._write(data)
         if timeout is not None:
@@ -119,10 +122,10 @@ class RtspSession(Protocol):
             self._waiting = None
 
     def send(self, method: str, url: str, headers: Iterable[tuple[str, str]] = ()) -> None:
-        """Ask without waiting for an answer: a farewell."""
+        """Send a request without waiting for its response: a last TEARDOWN."""
         if not self.closed:
             self._cseq += 1
-            self._write(rtsp.format_request(method, url, self._cseq, [("User-Agent", USER_AGENT), *headers]))
+            self._write(format_request(method, url, self._cseq, [("User-Agent", USER_AGENT), *headers]))
 
     def close(self) -> None:
         """Close the connection in good order; it is cut after ``LINGER`` seconds. May be called again."""
@@ -137,11 +140,11 @@ class RtspSession(Protocol):
         """Cut the connection; fires when it is gone. What the peer has not read yet may be lost."""
         gone: Deferred[None] = Deferred()
         self.on_interleaved = self.on_lost = None
-        if self._gone:
+        if self._disconnected:
             gone.callback(None)
         else:
             self.closed = True
-            self._abandoned.append(gone)
+            self._abort_waiters.append(gone)
             self.transport.abortConnection()
         return gone
 
@@ -152,19 +155,19 @@ class RtspSession(Protocol):
     # --- Twisted's side -------------------------------------------------------------------------------------------
 
     def _write(self, data: bytes) -> None:
-        """Hand it to the kernel at once where that can be: the transport's own way is a turn of the reactor later."""
-        if self._straight:
+        """Write to the kernel at once where that can be: the transport itself writes a turn of the reactor later."""
+        if self._unbuffered:
             taken = self.transport.writeSomeData(data)
             if taken == len(data):
                 return
-            self._straight = False
+            self._unbuffered = False
             if isinstance(taken, int) and taken > 0:
-                data = data[taken:]  # an error comes once more, and is told as one
+                data = data[taken:]  # an error comes once more, and is raised then
         self.transport.write(data)
 
     def connectionMade(self) -> None:
-        # Not where TLS stands between: what looks like the transport there hands on what it should encrypt.
-        self._straight = isinstance(self.transport, Connection) and not self.transport.TLS
+        # Not over TLS: what looks like the transport there passes on what it should encrypt.
+        self._unbuffered = isinstance(self.transport, Connection) and not self.transport.TLS
         if ITCPTransport.providedBy(self.transport):
             self.transport.setTcpNoDelay(True)  # 40 ms for each small request, else (delayed ACK meets Nagle)
 
@@ -176,24 +179,24 @@ class RtspSession(Protocol):
     def dataReceived(self, data: bytes) -> None:
         if self.closed:
             return
-        self._parser.skims = self.on_interleaved is None
+        self._parser.skip_interleaved = self.on_interleaved is None
         try:
             events = self._parser.receive(data)
         except RemoteError as error:
-            self._malformed(error)
+            self._fail(error)
             return
         for event in events:
-            if isinstance(event, rtsp.Interleaved):
+            if isinstance(event, InterleavedFrame):
                 if self.on_interleaved is not None:
                     self.on_interleaved(event)
-            elif isinstance(event, rtsp.RtspResponse):
-                self._answered(event)
+            elif isinstance(event, RtspResponse):
+                self._response_received(event)
             else:
-                self._asked(event)
+                self._request_received(event)
         if self._parser.error is not None:
-            self._malformed(self._parser.error)
+            self._fail(self._parser.error)
 
-    def _answered(self, response: rtsp.RtspResponse) -> None:
+    def _response_received(self, response: RtspResponse) -> None:
         if response.status < 200:
             return  # RFC 2326 section 7.1.1: the final answer follows
         cseq = response.cseq
@@ -201,18 +204,18 @@ class RtspSession(Protocol):
             return  # a second answer to an earlier request
         if self._waiting is None:
             return
-        self.answers += 1
+        self.answer_count += 1
         waiting, self._waiting = self._waiting, None
         waiting.callback(response)
 
-    def _asked(self, request: rtsp.RtspRequest) -> None:
+    def _request_received(self, request: RtspRequest) -> None:
         self._server_requests += 1
         if self._server_requests > MAX_SERVER_REQUESTS:
-            self._malformed(RemoteError("the server asks too much"))
+            self._fail(RemoteError("the server asks too much"))
         elif not self.closed:
-            self._write(rtsp.format_response(501, request.cseq))
+            self._write(format_response(501, request.cseq))
 
-    def _malformed(self, error: RemoteError) -> None:
+    def _fail(self, error: RemoteError) -> None:
         waiting, self._waiting = self._waiting, None
         lost = self.on_lost
         self.close()
@@ -226,28 +229,20 @@ class RtspSession(Protocol):
         if self._cutting is not None:
             self._cutting.cancel()
             self._cutting = None
-        self._gone = True
+        self._disconnected = True
         waiting, self._waiting = self._waiting, None
         lost, self.on_lost = self.on_lost, None
-        for gone in self._abandoned:
+        for gone in self._abort_waiters:
             gone.callback(None)
         if waiting is not None:
-            waiting.errback(Closed())
+            waiting.errback(RtspConnectionClosed())
         elif lost is not None:
             lost()
 
 
-@implementer(IOpenSSLClientConnectionCreator)
-class _AnyCertificate:
-    """TLS that accepts every certificate: cameras make their own, and there is nobody to ask."""
-
-    def clientConnectionForTLS(self, tlsProtocol: Any) -> Any:
-        connection = SSL.Connection(CertificateOptions(verify=False).getContext(), None)
-        connection.set_app_data(tlsProtocol)
-        return connection
-
-
-async def connect(reactor: Any, host: str, port: int, timeout: float, tls: bool = False) -> RtspSession:
+async def open_connection(
+    reactor: Any, host: str, port: int, timeout: float, tls: bool = False
+) -> RtspClientConnection:
     """Connect to an RTSP server.
 
     :param host: an IP address (IPv6 link-local with ``%scope``) or a name.
@@ -268,26 +263,16 @@ async def connect(reactor: Any, host: str, port: int, timeout: float, tls: bool 
     else:
         endpoint = HostnameEndpoint(reactor, host, port, timeout=timeout)
     if tls:
-        endpoint = wrapClientTLS(_AnyCertificate(), endpoint)
-    factory = Factory.forProtocol(lambda: RtspSession(reactor))
+        endpoint = wrapClientTLS(AnyCertificate(), endpoint)
+    factory = Factory.forProtocol(lambda: RtspClientConnection(reactor))
     factory.noisy = False  # two lines of log for each connection, else
     attempt: Deferred[Any] = endpoint.connect(factory)
     if not version:
         attempt.addTimeout(timeout, reactor)  # the name server has its own, longer patience
     try:
-        session: RtspSession = await attempt
+        session: RtspClientConnection = await attempt
     except (DeferredTimeout, ConnectTimeout):
         raise Unreachable(f"no connection to port {port} within {timeout:g} seconds") from None
     except (ConnectError, ConnectionLost, DNSLookupError) as error:
         raise Unreachable(f"no connection to port {port}", shown=str(error)) from None
     return session
-
-
-class StreamConnector:
-    """:func:`connect` with its reactor."""
-
-    def __init__(self, reactor: Any) -> None:
-        self._reactor = reactor
-
-    async def __call__(self, host: str, port: int, timeout: float, tls: bool = False) -> RtspSession:
-        return await connect(self._reactor, host, port, timeout, tls)

@@ -1,4 +1,4 @@
-"""The answer to DESCRIBE goes in; what the stream is comes out, or why it is none."""
+"""The response to DESCRIBE goes in; the description of the stream comes out, or why there is none."""
 
 from __future__ import annotations
 
@@ -7,16 +7,18 @@ from dataclasses import dataclass, replace
 from twisted_detector.errors import Busy, RemoteError
 from twisted_detector.model.reasons import ReasonCode
 from twisted_detector.wire.rtp import h26x
-from twisted_detector.wire.rtsp import parser as rtsp, sdp
+from twisted_detector.wire.rtsp import sdp
+from twisted_detector.wire.rtsp.messages import RtspResponse
+from twisted_detector.wire.rtsp.url import RtspUrl
 
 #: RFC 2326 section 11: the device is well, but has no room.
 BUSY = {453: "has no bandwidth left (453)", 503: "has no session left (503)"}
-#: Real encoding names have at most 20 characters; what a device says goes into documents.
+#: Real encoding names have at most 20 characters; a device's texts go into documents.
 MAX_NAME = 32
 
 
 class DescribeRefusal(Exception):
-    """The device's answer ends the check; the text says why, in plain words, ``code`` for programs."""
+    """The device's response ends the proof; the text says why, for people, ``code`` for programs."""
 
     def __init__(self, text: str, code: ReasonCode = ReasonCode.REFUSED) -> None:
         super().__init__(text)
@@ -24,13 +26,13 @@ class DescribeRefusal(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Described:
-    """What a DESCRIBE told: the video with its codec and, as far as it says, size and frame rate.
+class StreamDescription:
+    """Content of a session description: the video with its codec and, as far as it says, size and frame rate.
 
     :ivar parameters_known: the description holds what a decoder needs to begin.
-    :ivar essence: see :func:`essence_of`.
-    :ivar back_channel: the device offers to take sound (ONVIF Streaming Specification, 5.3). It does so unasked only
-        where it does not keep to the rule that a client has to ask by ``Require`` first; nobody here does.
+    :ivar fingerprint: see :func:`fingerprint_of`.
+    :ivar back_channel: the device offers to take sound (ONVIF Streaming Specification, 5.3). A device that keeps
+        to the rule offers it only to a client that sends ``Require``, which this one does not.
     """
 
     description: sdp.SessionDescription
@@ -43,19 +45,19 @@ class Described:
     audio: str
     parameters_known: bool
     back_channel: bool = False
-    essence: int = 0
+    fingerprint: int = 0
 
     @property
-    def picture(self) -> tuple[object, ...]:
-        """What must be the same for what was proved to stand: the codec, the size and where the video is."""
+    def essentials(self) -> tuple[object, ...]:
+        """What must be unchanged for an earlier proof to hold: the codec, the size and where the video is."""
         return self.codec, self.width, self.height, self.video.control, self.parameters_known
 
 
-def expect_ok(method: str, response: rtsp.RtspResponse) -> None:
-    """Pass when the status is 200.
+def expect_ok(method: str, response: RtspResponse) -> None:
+    """Return when the status is 200.
 
     :raises Busy: 453 or 503.
-    :raises Refusal: any other.
+    :raises DescribeRefusal: any other.
     """
     if response.status in BUSY:
         raise Busy(f"the device {BUSY[response.status]}")
@@ -68,28 +70,28 @@ def expect_ok(method: str, response: rtsp.RtspResponse) -> None:
 
 def _code_of(status: int) -> ReasonCode:
     if status // 100 == 3:
-        return ReasonCode.REDIRECTED  # whoever answers could send us, and a login, anywhere
+        return ReasonCode.REDIRECTED  # an impostor could send us, and a login, anywhere
     return ReasonCode.NOT_FOUND if status in (404, 410) else ReasonCode.REFUSED
 
 
 def ascii_only(text: str) -> str:
-    """A peer's words as they may stand in a reason: printable ASCII, at most 60 characters."""
+    """A peer's text as it may stand in a reason: printable ASCII, at most 60 characters."""
     return "".join(character for character in text if character.isascii() and character.isprintable())[:60]
 
 
-def read_description(response: rtsp.RtspResponse, before: Described | None = None) -> Described:
-    """What the answer to DESCRIBE says; when it says the same as ``before``, nothing is read anew.
+def read_description(response: RtspResponse, previous: StreamDescription | None = None) -> StreamDescription:
+    """Read the response to DESCRIBE; when it is the same as ``previous``, nothing is parsed anew.
 
-    The frame rate is the device's own ``a=framerate`` before the parameter set's, which many get wrong by two.
+    The frame rate is the device's own ``a=framerate`` rather than the parameter set's, which many get wrong by two.
 
     :raises Busy: 453 or 503.
-    :raises Refusal: another status than 200, no session description, or one without video.
+    :raises DescribeRefusal: another status than 200, no session description, or one without video.
     """
     expect_ok("DESCRIBE", response)
     content_base = response.header("Content-Base") or response.header("Content-Location")
-    essence = essence_of(response.body)
-    if before is not None and before.essence == essence:
-        return before if before.content_base == content_base else replace(before, content_base=content_base)
+    fingerprint = fingerprint_of(response.body)
+    if previous is not None and previous.fingerprint == fingerprint:
+        return previous if previous.content_base == content_base else replace(previous, content_base=content_base)
     try:
         description = sdp.parse(response.body)
     except RemoteError as error:
@@ -105,7 +107,7 @@ def read_description(response: rtsp.RtspResponse, before: Described | None = Non
         known = bool(h26x.parameter_sets(video.format_parameters, codec))
         parameters = h26x.video_parameters(video.format_parameters, codec)
     width, height = (parameters.width, parameters.height) if parameters else description.dimensions
-    return Described(
+    return StreamDescription(
         description=description,
         video=video,
         content_base=content_base,
@@ -116,7 +118,7 @@ def read_description(response: rtsp.RtspResponse, before: Described | None = Non
         audio=ascii_only(description.audio.encoding)[:MAX_NAME] if description.audio else "",
         parameters_known=known,
         back_channel=_takes_sound(description, video),
-        essence=essence,
+        fingerprint=fingerprint,
     )
 
 
@@ -131,11 +133,11 @@ def _takes_sound(description: sdp.SessionDescription, video: sdp.Media) -> bool:
 _FLEETING = (b"o=", b"t=", b"a=ssrc:")
 
 
-def essence_of(body: bytes) -> int:
+def fingerprint_of(body: bytes) -> int:
     """A number that is the same for session descriptions that differ in nothing but what is new each time."""
     return hash(tuple(line for line in body.splitlines() if not line.startswith(_FLEETING)))
 
 
-def request_url(url: rtsp.Url) -> str:
+def request_url(url: RtspUrl) -> str:
     """The URL as it stands in a request: a scope means something on this machine only (RFC 6874 section 4)."""
     return str(replace(url, host=url.host.partition("%")[0]))

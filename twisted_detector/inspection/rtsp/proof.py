@@ -1,6 +1,6 @@
-"""A connection to an RTSP server goes in; how far one stream of it was proved, and what it is, come out.
+"""Proof of one stream, by the ladder of proofs: TCP, RTSP, SDP with video, RTP, a whole keyframe.
 
-The ladder: TCP, RTSP, SDP with video, RTP, a whole keyframe; whatever happens, TEARDOWN.
+Each rung proves more than the one below (:class:`Proof` has them in order). Whatever happens, TEARDOWN is sent.
 """
 
 from __future__ import annotations
@@ -13,77 +13,78 @@ from twisted.internet.defer import CancelledError
 
 from twisted_detector.errors import Busy, RemoteError, Unauthorized
 from twisted_detector.inspection.rtsp.client import RtspClient
-from twisted_detector.inspection.rtsp.description import Described, DescribeRefusal, expect_ok, read_description
-from twisted_detector.inspection.rtsp.frames import FrameWatch
+from twisted_detector.inspection.rtsp.description import DescribeRefusal, StreamDescription, expect_ok, read_description
+from twisted_detector.inspection.rtsp.media_monitor import MediaMonitor
 from twisted_detector.model import Proof, StreamReport
 from twisted_detector.model.reasons import ReasonCode
 from twisted_detector.wire.rtp import h26x
-from twisted_detector.wire.rtp.keyframe import KeyframeFinder
-from twisted_detector.wire.rtp.keyframe_unit import KeyframeCollector
-from twisted_detector.wire.rtsp import parser as rtsp
+from twisted_detector.wire.rtp.keyframe import KeyframeCollector, KeyframeFinder
+from twisted_detector.wire.rtsp.headers import TransportHeader, format_transport, parse_session, parse_transport
+from twisted_detector.wire.rtsp.messages import InterleavedFrame, RtspResponse
+from twisted_detector.wire.rtsp.url import resolve_control
 
 ACCEPT_SDP = (("Accept", "application/sdp"),)
-#: How long the answer to TEARDOWN is waited for; some servers never give one.
-FAREWELL = 1.0
+#: Seconds for the response to TEARDOWN; some servers never send one.
+TEARDOWN_TIMEOUT = 1.0
 #: Rungs for which a stream has to be played.
 PLAYED = (Proof.RTP, Proof.KEYFRAME)
 
 
-class Pair(StructuralProtocol):
-    """Two UDP ports of ours; see :class:`UdpPair`."""
+class MediaPorts(StructuralProtocol):
+    """Two UDP ports of ours, for RTP and RTCP; see :class:`UdpPortPair`."""
 
     numbers: tuple[int, int]
 
-    def open_way(self, server_port: int) -> None:
+    def open_path(self, server_port: int) -> None:
         """Send an empty packet to where the media will come from."""
 
     def close(self) -> None:
         """Give the ports back."""
 
 
-#: Makes a pair that hears one host.
-OpenPair = Callable[[str, Callable[[bytes], None]], Pair]
+#: Opens two ports that receive from one host.
+OpenMediaPorts = Callable[[str, Callable[[bytes], None]], MediaPorts]
 
 
 @dataclass
 class ProofProgress:
-    """How far one check came; turned into a report wherever it ends.
+    """Progress of one proof; turned into a report wherever it ends.
 
-    :ivar step: the request that is awaited.
+    :ivar step: the request whose response is awaited.
     """
 
     proof: Proof = Proof.UNREACHABLE
     reason: str = ""
     reason_code: ReasonCode = ReasonCode.NONE
-    described: Described | None = None
+    described: StreamDescription | None = None
     finder: KeyframeFinder | None = None
-    watch: FrameWatch | None = None
+    monitor: MediaMonitor | None = None
     step: str = "OPTIONS"
     server: str = ""
     certificate: str = ""
 
-    def why(self) -> str:
-        """The first cause of the end, in plain words."""
+    def reason_text(self) -> str:
+        """The first cause of the end, for people."""
         if self.reason:
             return self.reason
-        return (self.watch.reason if self.watch is not None else "") or f"no answer to {self.step}"
+        return (self.monitor.reason if self.monitor is not None else "") or f"no answer to {self.step}"
 
-    def code(self) -> ReasonCode:
+    def final_code(self) -> ReasonCode:
         """The same for programs."""
         if self.reason_code:
             return self.reason_code
-        if self.watch is not None and self.watch.code:
-            return self.watch.code
+        if self.monitor is not None and self.monitor.code:
+            return self.monitor.code
         return ReasonCode.UNREACHABLE if self.proof is Proof.UNREACHABLE else ReasonCode.NO_ANSWER
 
     def report(self, validated: bool) -> StreamReport:
-        """What came of it."""
+        """The report of the proof."""
         seen, found = self.described, self.finder.parameters if self.finder else None
         return StreamReport(
             proof=self.proof,
             validated=validated,
-            reason="" if validated else self.why(),
-            code=ReasonCode.NONE if validated else self.code(),
+            reason="" if validated else self.reason_text(),
+            code=ReasonCode.NONE if validated else self.final_code(),
             codec=seen.codec if seen else "",
             width=found.width if found else seen.width if seen else 0,
             height=found.height if found else seen.height if seen else 0,
@@ -104,12 +105,11 @@ class ProofProgress:
 
 
 class StreamProof:
-    """One stream's climb; :attr:`progress` is right at any moment.
+    """Proof of one stream, rung by rung; :attr:`progress` is right at any moment.
 
-    :param host: whose datagrams count, where RTP comes over UDP.
-    :param prove: SDP, RTP or KEYFRAME.
-    :param before: what the stream said of itself when it was proved the last time; None: the server is asked OPTIONS
-        first, to be introduced.
+    :param host: sender of the datagrams that count, where RTP comes over UDP.
+    :param wanted: the rung to reach: SDP, RTP or KEYFRAME.
+    :param previous: the stream's description when it was proved the last time; None: OPTIONS is sent first.
     :param collect: whether the keyframe itself is wanted: the finder is a :class:`KeyframeCollector` then.
     """
 
@@ -119,64 +119,67 @@ class StreamProof:
         target: str,
         *,
         host: str,
-        prove: Proof,
-        open_pair: OpenPair,
-        before: Described | None,
+        wanted: Proof,
+        open_pair: OpenMediaPorts,
+        previous: StreamDescription | None,
         collect: bool = False,
     ) -> None:
         self.progress = ProofProgress()
         self._client = client
         self._target = target
         self._host = host
-        self._prove = prove
+        self._wanted = wanted
         self._open_pair = open_pair
-        self._before = before
+        self._previous = previous
         self._collect = collect
 
-    async def run(self) -> None:
-        """Climb as far as it goes.
+    async def prove(self) -> None:
+        """Prove as much as can be proved.
 
-        :raises Unauthorized, Busy, Unreachable, Malformed: as the client. :raises Refusal: the device's answer ends it.
+        :raises Unauthorized, Busy, Unreachable, Malformed: as the client.
+        :raises DescribeRefusal: the device's response ends the proof.
         """
         client, progress = self._client, self.progress
         try:
-            if self._before is None:
-                await client.ask_plain("OPTIONS", self._target)
+            if self._previous is None:
+                await client.request_without_login("OPTIONS", self._target)
                 progress.proof = Proof.RTSP
             progress.step = "DESCRIBE"
-            response = await client.ask("DESCRIBE", self._target, ACCEPT_SDP)
+            response = await client.request("DESCRIBE", self._target, ACCEPT_SDP)
             progress.proof = Proof.RTSP
-            described = progress.described = read_description(response, self._before)
+            described = progress.described = read_description(response, self._previous)
             progress.proof = Proof.SDP
         finally:
             progress.server, progress.certificate = client.server, client.certificate
             if progress.proof is Proof.UNREACHABLE and client.connected:
                 progress.proof = Proof.RTSP if client.answered else Proof.TCP
-        if self._prove in PLAYED:
+        if self._wanted in PLAYED:
             await self._play(described)
 
-    async def _play(self, described: Described) -> None:
+    async def _play(self, described: StreamDescription) -> None:
         """SETUP and PLAY, and wait for media; whatever happens then, TEARDOWN."""
         base, progress = described.content_base, self.progress
         try:
-            control = rtsp.resolve_control(self._target, base, described.video.control)
-            aggregate = rtsp.resolve_control(self._target, base, described.description.control)
+            control = resolve_control(self._target, base, described.video.control)
+            aggregate = resolve_control(self._target, base, described.description.control)
         except RemoteError as error:
             raise DescribeRefusal(f"the stream's control URL is unusable: {error.what}") from None
 
-        def saw_packet() -> None:
+        def packet_received() -> None:
             progress.proof = Proof.RTP
 
         finder = progress.finder = self._finder(described)
-        watch = progress.watch = FrameWatch(finder, keyframe=self._prove is Proof.KEYFRAME, saw_packet=saw_packet)
-        pairs: list[Pair] = []
+        monitor = progress.monitor = MediaMonitor(
+            finder, keyframe=self._wanted is Proof.KEYFRAME, on_first_packet=packet_received
+        )
+        pairs: list[MediaPorts] = []
         try:
-            await self._media(control, aggregate, watch, pairs)
+            await self._receive_media(control, aggregate, monitor, pairs)
         finally:
             for pair in pairs:
                 pair.close()
 
-    def _finder(self, described: Described) -> KeyframeFinder:
+    def _finder(self, described: StreamDescription) -> KeyframeFinder:
         codec = described.codec
         if not self._collect:
             return KeyframeFinder(codec, parameters_known=described.parameters_known)
@@ -184,50 +187,56 @@ class StreamProof:
         sets = h26x.parameter_sets(described.video.format_parameters, codec) if known else ()
         return KeyframeCollector(codec, parameter_sets=sets)
 
-    async def _media(self, control: str, aggregate: str, watch: FrameWatch, pairs: list[Pair]) -> None:
+    async def _receive_media(
+        self, control: str, aggregate: str, monitor: MediaMonitor, pairs: list[MediaPorts]
+    ) -> None:
         client, progress = self._client, self.progress
         progress.step = "SETUP"
-        wish = rtsp.format_transport(rtsp.Transport(lower="tcp", interleaved=(0, 1)))
-        response = await client.ask("SETUP", control, (("Transport", wish),))
+        offered = format_transport(TransportHeader(lower="tcp", interleaved=(0, 1)))
+        response = await client.request("SETUP", control, (("Transport", offered),))
         if response.status == 461:
-            pairs.append(self._open_pair(self._host, lambda data: watch.frame(rtsp.Interleaved(watch.channel, data))))
-            wish = rtsp.format_transport(rtsp.Transport(lower="udp", client_port=pairs[0].numbers))
-            response = await client.ask("SETUP", control, (("Transport", wish),))
+            pairs.append(
+                self._open_pair(self._host, lambda data: monitor.receive(InterleavedFrame(monitor.channel, data)))
+            )
+            offered = format_transport(TransportHeader(lower="udp", client_port=pairs[0].numbers))
+            response = await client.request("SETUP", control, (("Transport", offered),))
         expect_ok("SETUP", response)
         try:
-            session = (("Session", rtsp.parse_session(response.header("Session")).id),)
+            session = (("Session", parse_session(response.header("Session")).id),)
         except RemoteError as error:
             raise DescribeRefusal(f"SETUP was answered with what cannot be read: {error.what}") from None
         try:
             if pairs:
-                _open_way(response, pairs[0])
+                _open_path(response, pairs[0])
             else:
-                watch.channel = _channel(response)
-                client.connection.on_interleaved = watch.frame
+                monitor.channel = _channel(response)
+                client.connection.on_interleaved = monitor.receive
             progress.step = "PLAY"
             lost = "the device closed the connection while it was playing"
-            client.connection.on_lost = lambda: watch.end(lost, ReasonCode.LOST)
-            expect_ok("PLAY", await client.ask("PLAY", aggregate, (*session, ("Range", "npt=0.000-")), anew=False))
-            await watch.wait()
+            client.connection.on_lost = lambda: monitor.finish(lost, ReasonCode.LOST)
+            expect_ok(
+                "PLAY", await client.request("PLAY", aggregate, (*session, ("Range", "npt=0.000-")), reconnect=False)
+            )
+            await monitor.wait()
             if progress.finder is not None and progress.finder.found:
                 progress.proof = Proof.KEYFRAME
         except CancelledError:
-            client.say("TEARDOWN", aggregate, session)  # no time is left to wait for its answer
+            client.send("TEARDOWN", aggregate, session)  # no time is left to wait for its answer
             raise
         except (Busy, DescribeRefusal, Unauthorized):
-            await client.part("TEARDOWN", aggregate, session, timeout=FAREWELL)
+            await client.request_and_ignore("TEARDOWN", aggregate, session, timeout=TEARDOWN_TIMEOUT)
             raise
-        await client.part("TEARDOWN", aggregate, session, timeout=FAREWELL)
+        await client.request_and_ignore("TEARDOWN", aggregate, session, timeout=TEARDOWN_TIMEOUT)
 
 
-def _transport(response: rtsp.RtspResponse, lower: str) -> rtsp.Transport:
-    """What SETUP agreed upon; nothing said is what was asked for.
+def _transport(response: RtspResponse, lower: str) -> TransportHeader:
+    """The transport in the response to SETUP; without one, what was offered.
 
-    :raises Refusal: another transport than the one asked for.
+    :raises DescribeRefusal: another transport than the one asked for.
     """
     text = response.header("Transport")
     try:
-        transport = rtsp.parse_transport(text) if text else rtsp.Transport(lower=lower)
+        transport = parse_transport(text) if text else TransportHeader(lower=lower)
     except RemoteError as error:
         raise DescribeRefusal(f"SETUP was answered with what cannot be read: {error.what}") from None
     if transport.lower != lower:
@@ -237,13 +246,13 @@ def _transport(response: rtsp.RtspResponse, lower: str) -> rtsp.Transport:
     return transport
 
 
-def _channel(response: rtsp.RtspResponse) -> int:
+def _channel(response: RtspResponse) -> int:
     """The channel of the RTP packets: the device's, which need not be the one that was asked for."""
     transport = _transport(response, "tcp")
     return transport.interleaved[0] if transport.interleaved else 0
 
 
-def _open_way(response: rtsp.RtspResponse, pair: Pair) -> None:
+def _open_path(response: RtspResponse, pair: MediaPorts) -> None:
     transport = _transport(response, "udp")
     if transport.server_port is not None and transport.server_port[0]:
-        pair.open_way(transport.server_port[0])
+        pair.open_path(transport.server_port[0])

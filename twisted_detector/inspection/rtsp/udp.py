@@ -1,7 +1,4 @@
-"""A host goes in; a pair of UDP ports comes out, and what that host (and nobody else) sends to the first of them.
-
-For the few devices that send no RTP over TCP (they answer SETUP with 461).
-"""
+"""Pair of UDP ports that receives RTP from one host, for the few devices that send none over TCP (461 to SETUP)."""
 
 from __future__ import annotations
 
@@ -16,30 +13,32 @@ from twisted_detector.model import parse_address
 
 #: The kernel gives a random port: every second one is even, and its neighbour is rarely taken.
 _ATTEMPTS = 16
-#: An RTP packet without payload; it opens the way through a firewall that lets answers in (as FFmpeg and VLC do).
+#: An RTP packet without payload; it opens the path through a firewall that lets responses in (as FFmpeg and VLC do).
 _OPENER = b"\x80\x00" + bytes(10)
 
 
-class _Ear(DatagramProtocol):
+class _MediaReceiver(DatagramProtocol):
+    """Receiver of the datagrams of one sender."""
+
     noisy = False
 
-    def __init__(self, sender: str, heard: Callable[[bytes], None]) -> None:
+    def __init__(self, sender: str, receive: Callable[[bytes], None]) -> None:
         self._sender = sender
-        self._heard = heard
+        self._receive = receive
 
     def datagramReceived(self, datagram: bytes, addr: Any) -> None:
         if addr[0].partition("%")[0] == self._sender:
-            self._heard(datagram)
+            self._receive(datagram)
 
 
-class UdpPair:
+class UdpPortPair:
     """Two neighbouring ports, the first even (RFC 3550 section 11).
 
-    :param heard: is told each datagram that ``host`` sends to the first one.
+    :param receive: called with each datagram that ``host`` sends to the first port.
     :raises Unreachable: ``host`` is no IP address, or there are no ports to be had.
     """
 
-    def __init__(self, reactor: Any, host: str, heard: Callable[[bytes], None]) -> None:
+    def __init__(self, reactor: Any, host: str, receive: Callable[[bytes], None]) -> None:
         try:
             address = parse_address(host)
         except RemoteError:
@@ -49,11 +48,11 @@ class UdpPair:
         self._ports: list[Any] = []
         sender = host.partition("%")[0]
         for _ in range(_ATTEMPTS):
-            first = self._listen(reactor, 0, _Ear(sender, heard))
+            first = self._listen(reactor, 0, _MediaReceiver(sender, receive))
             number = first.getHost().port
             if number % 2 == 0:
                 try:
-                    self._ports = [first, self._listen(reactor, number + 1, _Ear(sender, lambda _: None))]
+                    self._ports = [first, self._listen(reactor, number + 1, _MediaReceiver(sender, lambda _: None))]
                 except CannotListenError:
                     pass
                 else:
@@ -62,16 +61,16 @@ class UdpPair:
             first.stopListening()
         raise Unreachable("no pair of UDP ports is free")
 
-    def _listen(self, reactor: Any, port: int, ear: _Ear) -> Any:
+    def _listen(self, reactor: Any, port: int, receiver: _MediaReceiver) -> Any:
         # 64 KiB is the largest datagram: a larger packet than the network's is put together by the kernel.
-        return reactor.listenUDP(port, ear, interface=self._interface, maxPacketSize=65_535)
+        return reactor.listenUDP(port, receiver, interface=self._interface, maxPacketSize=65_535)
 
-    def open_way(self, server_port: int) -> None:
+    def open_path(self, server_port: int) -> None:
         """Send an empty packet to where the media will come from."""
         try:
             self._ports[0].write(_OPENER, (self._host, server_port))
         except OSError:
-            return  # no way there: then nothing will come, and that is told
+            return  # no route: then no media come, and the proof says so
 
     def close(self) -> None:
         """Give the ports back. May be called again."""

@@ -1,12 +1,11 @@
-"""A stream's URL and a login go in; how far the stream was proved, what it is and why it went no further come out.
+"""Validator of streams: how far a stream can be proved, what it is, and why it could not be proved further.
 
-Beside the full proof there is a cheap check: one question to the server, by which what was proved before stands or
-comes into doubt.
+Beside the full proof there is a cheap check: one request to the server, which confirms what was proved before or puts
+it in doubt.
 """
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from functools import partial
@@ -20,43 +19,46 @@ from zope.interface import implementer
 from twisted_detector.errors import Malformed, RemoteError, Unauthorized, Unreachable
 from twisted_detector.inspection.device_locks import DeviceLocks
 from twisted_detector.inspection.rtsp.client import RtspClient, make_cnonce
-from twisted_detector.inspection.rtsp.connection import Connect, StreamConnector
+from twisted_detector.inspection.rtsp.connection import RtspConnect, open_connection
 from twisted_detector.inspection.rtsp.description import (
-    Described,
     DescribeRefusal,
+    StreamDescription,
     expect_ok,
     read_description,
     request_url,
 )
-from twisted_detector.inspection.rtsp.proof import ACCEPT_SDP, OpenPair, ProofProgress, StreamProof
-from twisted_detector.inspection.rtsp.udp import UdpPair
+from twisted_detector.inspection.rtsp.proof import ACCEPT_SDP, OpenMediaPorts, ProofProgress, StreamProof
+from twisted_detector.inspection.rtsp.udp import UdpPortPair
 from twisted_detector.interfaces import IStreamValidator
 from twisted_detector.model import Login, Proof, Stream, StreamReport
+from twisted_detector.model.bounds import BoundedDict
 from twisted_detector.model.reasons import ReasonCode
-from twisted_detector.wire.rtp.keyframe import KeyframeFinder
-from twisted_detector.wire.rtp.keyframe_unit import KeyframeCollector
-from twisted_detector.wire.rtsp import parser as rtsp
+from twisted_detector.wire.rtp.keyframe import KeyframeCollector, KeyframeFinder
+from twisted_detector.wire.rtsp.url import RtspUrl, split_url
 
-#: Streams, and servers, of which it is remembered what they said: as many as there are devices in a large network.
+#: Streams, and servers, whose last answers are remembered: as many as there are devices in a large network.
 MAX_REMEMBERED = 4_096
-#: A server that closed so many connections that were left open is not left any more: it gives them up by itself.
+#: After a server closed so many kept connections, none is kept to it any more: it gives them up by itself.
 MAX_CLOSED = 2
 
 
 @dataclass
-class _Proved:
-    """What the last full proof of one stream saw.
+class _ProvedStream:
+    """Result of the last full proof of one stream.
 
-    :ivar wants_login: DESCRIBE was let in with a login only.
+    :ivar wants_login: DESCRIBE was accepted with a login only.
     """
 
-    described: Described
+    described: StreamDescription
     wants_login: bool
 
 
 @dataclass
 class _Server:
-    """How one server is asked: the client keeps the nonce, and the connection where the server does."""
+    """Client of one server: it keeps the nonce, and the connection where the server does.
+
+    :ivar closed: kept connections that the server closed.
+    """
 
     client: RtspClient
     closed: int = 0
@@ -64,18 +66,18 @@ class _Server:
 
 @implementer(IStreamValidator)
 class RtspValidator:
-    """Climbs the ladder of proofs, see :mod:`inspection.rtsp.proof`.
+    """Prover of streams by the ladder of :mod:`inspection.rtsp.proof`.
 
     A report is ``validated`` when the rung ``prove`` was reached. Where keyframes of a codec cannot be told from other
     frames, its RTP packets are enough. ``Proof.AUTH`` is never reported: a login that is wanted or refused is raised.
 
-    :param timeout: seconds for a whole check; the waiting for other users of the device comes on top.
+    :param timeout: seconds for a whole check; the wait for the device's lock comes on top.
     :param prove: SDP, RTP or KEYFRAME.
-    :param allow_basic: whether a password may go in clear to this address. TLS makes no difference: nobody vouches for
-        the certificates of cameras.
-    :param connect: makes connections; a double in tests.
-    :param lanes: shared with whoever else talks RTSP to the same devices.
-    :param open_pair: makes UDP ports; a double in tests.
+    :param allow_basic: whether a password may go in clear to this address. TLS makes no difference: the
+        certificates of cameras are not verified.
+    :param connect: opens connections; a double in tests.
+    :param device_locks: shared with everything else that speaks RTSP with the same devices.
+    :param open_pair: opens UDP ports; a double in tests.
     """
 
     log = make_logger()
@@ -87,21 +89,21 @@ class RtspValidator:
         timeout: float = 10.0,
         prove: Proof = Proof.KEYFRAME,
         allow_basic: Callable[[str], bool] = lambda address: False,
-        connect: Connect | None = None,
-        lanes: DeviceLocks | None = None,
+        connect: RtspConnect | None = None,
+        device_locks: DeviceLocks | None = None,
         cnonce: Callable[[], str] = make_cnonce,
-        open_pair: OpenPair | None = None,
+        open_pair: OpenMediaPorts | None = None,
     ) -> None:
         self._clock: IReactorTime = reactor
         self._timeout = timeout
         self._prove = prove
         self._allow_basic = allow_basic
-        self._connect: Connect = connect or StreamConnector(reactor)
-        self._lanes = lanes if lanes is not None else DeviceLocks()
+        self._connect: RtspConnect = connect or partial(open_connection, reactor)
+        self._device_locks = device_locks if device_locks is not None else DeviceLocks()
         self._cnonce = cnonce
-        self._open_pair: OpenPair = open_pair or partial(UdpPair, reactor)
-        self._proved: OrderedDict[str, _Proved] = OrderedDict()
-        self._servers: OrderedDict[tuple[str, int, bool], _Server] = OrderedDict()
+        self._open_pair: OpenMediaPorts = open_pair or partial(UdpPortPair, reactor)
+        self._proved: BoundedDict[str, _ProvedStream] = BoundedDict(MAX_REMEMBERED)
+        self._servers: BoundedDict[tuple[str, int, bool], _Server] = BoundedDict(MAX_REMEMBERED)
 
     # --- the full proof --------------------------------------------------------------------------------------------
 
@@ -112,48 +114,48 @@ class RtspValidator:
         :raises Busy: 453 or 503.
         """
         try:
-            url = rtsp.split_url(stream.url)
+            url = split_url(stream.url)
         except RemoteError as error:
             reason = f"the stream's URL is unusable: {error.what}"
             return StreamReport(Proof.UNREACHABLE, validated=False, reason=reason, code=ReasonCode.UNUSABLE_URL)
-        report, _ = await self._climb(stream, url, login)
+        report, _ = await self._prove_stream(stream, url, login)
         return report
 
     async def capture(self, stream: Stream, login: Login | None) -> tuple[StreamReport, bytes]:
-        """As :meth:`validate`, and the keyframe that came, b"" when none did: see :mod:`wire.keyframe_unit`.
+        """As :meth:`validate`, and the keyframe that came, b"" when none did: see :mod:`wire.rtp.keyframe`.
 
         :raises Malformed: the stream's URL is unusable; else as :meth:`validate`.
         """
         try:
-            url = rtsp.split_url(stream.url)
+            url = split_url(stream.url)
         except RemoteError as error:
             raise Malformed("the stream's URL is unusable", shown=error.what) from None
-        report, finder = await self._climb(stream, url, login, collect=True)
+        report, finder = await self._prove_stream(stream, url, login, collect=True)
         return report, finder.unit if isinstance(finder, KeyframeCollector) else b""
 
-    async def _climb(
-        self, stream: Stream, url: rtsp.Url, login: Login | None, *, collect: bool = False
+    async def _prove_stream(
+        self, stream: Stream, url: RtspUrl, login: Login | None, *, collect: bool = False
     ) -> tuple[StreamReport, KeyframeFinder | None]:
         known = self._proved.pop(stream.url, None)
         client = self._new_client(url, login)
-        climb = StreamProof(
+        proof = StreamProof(
             client,
             request_url(url),
             host=url.host,
-            prove=self._prove,
+            wanted=self._prove,
             open_pair=self._open_pair,
-            before=known.described if known is not None else None,
+            previous=known.described if known is not None else None,
             collect=collect,
         )
-        progress = climb.progress
-        async with self._lanes.hold(url.host):
+        progress = proof.progress
+        async with self._device_locks.acquire(url.host):
             try:
-                await self._bounded(climb.run(), progress)
+                await self._bounded(proof.prove(), progress)
             finally:
                 client.close()
         validated = progress.reached(self._prove)
         if validated and progress.described is not None:
-            self._remember(stream.url, url, _Proved(progress.described, client.accepted), client)
+            self._remember(stream.url, url, _ProvedStream(progress.described, client.accepted), client)
         report = progress.report(validated)
         self.log.debug(
             "Stream at {host}:{port}: {proof}, {reason} {certificate}",
@@ -165,7 +167,7 @@ class RtspValidator:
         )
         return report, progress.finder
 
-    def _new_client(self, url: rtsp.Url, login: Login | None) -> RtspClient:
+    def _new_client(self, url: RtspUrl, login: Login | None) -> RtspClient:
         return RtspClient(
             self._connect,
             url.host,
@@ -179,27 +181,24 @@ class RtspValidator:
         )
 
     async def _bounded(self, work: Coroutine[Deferred[Any], Any, None], progress: ProofProgress) -> None:
-        """Do it within the time; how it ended stands in ``progress``."""
+        """Run ``work`` within the time-out; its failure is written to ``progress``."""
         try:
             await Deferred.fromCoroutine(work).addTimeout(self._timeout, self._clock)
         except DeferredTimeout:
-            progress.reason_code = progress.code()
-            progress.reason = f"{progress.why()} within {self._timeout:g} seconds"
+            progress.reason_code = progress.final_code()
+            progress.reason = f"{progress.reason_text()} within {self._timeout:g} seconds"
         except DescribeRefusal as error:
             progress.reason, progress.reason_code = str(error), error.code
         except Malformed as error:
             progress.reason, progress.reason_code = str(error), ReasonCode.NOT_RTSP
         except Unreachable as error:
-            progress.reason_code, progress.reason = progress.code(), str(error)
+            progress.reason_code, progress.reason = progress.final_code(), str(error)
 
-    def _remember(self, name: str, url: rtsp.Url, proved: _Proved, client: RtspClient) -> None:
+    def _remember(self, name: str, url: RtspUrl, proved: _ProvedStream, client: RtspClient) -> None:
         self._proved[name] = proved
         place = (url.host, url.port, url.tls)
         before = self._servers.pop(place, None)
         self._servers[place] = _Server(client, before.closed if before is not None else 0)
-        for memory in (self._proved, self._servers):
-            if len(memory) > MAX_REMEMBERED:
-                memory.popitem(last=False)
 
     # --- the cheap check -------------------------------------------------------------------------------------------
 
@@ -215,16 +214,18 @@ class RtspValidator:
         proved = self._proved.get(stream.url)
         if proved is None:
             return await self.validate(stream, login)
-        url = rtsp.split_url(stream.url)
+        url = split_url(stream.url)
         server = self._server_for(url, login)
         progress = ProofProgress(step="DESCRIBE")
         blind = proved.wants_login and login is None
-        async with self._lanes.hold(url.host, server):
+        async with self._device_locks.acquire(url.host, server):
             client = server.client
-            if client.connected and not client.open:
+            if client.connected and not client.is_open:
                 client.connected = client.answered = False
             try:
-                await self._bounded(self._glance(client, request_url(url), proved, progress, blind=blind), progress)
+                await self._bounded(
+                    self._check_quickly(client, request_url(url), proved, progress, blind=blind), progress
+                )
             except Unauthorized:
                 client.close()
                 self._proved.pop(stream.url, None)
@@ -237,36 +238,39 @@ class RtspValidator:
                 if gone is not None:
                     await gone
             else:
-                self._leave(url.host, server)
+                self._keep_connection(url.host, server)
         if not progress.reason or progress.proof is Proof.UNREACHABLE:
             return progress.report(validated=not progress.reason)
         self.log.debug("{url} is proved anew: {reason}", url=stream.url, reason=progress.reason)
         return await self.validate(stream, login)
 
-    def _server_for(self, url: rtsp.Url, login: Login | None) -> _Server:
-        """How this server is asked; with another login, or a rule that changed, it is a new acquaintance."""
+    def _server_for(self, url: RtspUrl, login: Login | None) -> _Server:
+        """The server's client; a new one for another login, or where a rule changed."""
         place = (url.host, url.port, url.tls)
         server = self._servers.pop(place, None)
         if server is None or server.client.login != login:
             server = _Server(self._new_client(url, login))
-        server.client.renew(login)
+        server.client.login = login  # the same, with the permit of this check
         self._servers[place] = server
         return server
 
-    async def _glance(
-        self, client: RtspClient, target: str, proved: _Proved, progress: ProofProgress, *, blind: bool
+    async def _check_quickly(
+        self, client: RtspClient, target: str, proved: _ProvedStream, progress: ProofProgress, *, blind: bool
     ) -> None:
-        """One question. :raises Refusal: what it saw is not what was proved."""
+        """Send one request.
+
+        :raises DescribeRefusal: its answer is not what was proved.
+        """
         try:
             if blind:
                 progress.step = "OPTIONS"
-                expect_ok("OPTIONS", await client.ask_plain("OPTIONS", target))
+                expect_ok("OPTIONS", await client.request_without_login("OPTIONS", target))
                 progress.proof = Proof.RTSP
                 return
-            response = await client.ask("DESCRIBE", target, ACCEPT_SDP)
+            response = await client.request("DESCRIBE", target, ACCEPT_SDP)
             progress.proof = Proof.RTSP
             described = progress.described = read_description(response, proved.described)
-            if described.picture != proved.described.picture:
+            if described.essentials != proved.described.essentials:
                 what = "the stream describes itself in another way than when it was proved"
                 raise DescribeRefusal(what, ReasonCode.CHANGED)
             proved.described = described
@@ -276,10 +280,10 @@ class RtspValidator:
             if progress.proof is Proof.UNREACHABLE and client.connected:
                 progress.proof = Proof.TCP
 
-    def _leave(self, host: str, server: _Server) -> None:
-        """Leave the connection for the next check, where the server keeps it."""
+    def _keep_connection(self, host: str, server: _Server) -> None:
+        """Keep the connection for the next check, where the server keeps it too."""
         client = server.client
-        if not client.open or server.closed >= MAX_CLOSED:
+        if not client.is_open or server.closed >= MAX_CLOSED:
             client.close()
             return
 
@@ -287,4 +291,4 @@ class RtspValidator:
             server.closed += 1
 
         client.connection.on_lost = gone
-        self._lanes.keep(host, server, client.abandon)
+        self._device_locks.keep_connection(host, server, client.abandon)

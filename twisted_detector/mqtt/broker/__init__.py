@@ -1,1 +1,1 @@
-"""The embedded broker, for whoever has none."""
+"""The embedded broker: a child process on loopback, for an installation without a broker of its own."""

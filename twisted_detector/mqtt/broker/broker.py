@@ -1,6 +1,6 @@
-"""A port goes in; an MQTT broker on loopback comes out, as a child process that ends when this program does.
+"""Embedded MQTT broker on loopback: a child process that ends with this program, and is started again when it dies.
 
-mosquitto where it is installed, else amqtt (``pip install 'camdetect[broker]'``): good enough to look around, and the
+mosquitto where it is installed, else amqtt (``pip install 'camdetect[broker]'``): good enough for a first look, and the
 log says what it lacks.
 """
 
@@ -26,18 +26,26 @@ from twisted.python.failure import Failure
 from txaio.tx import make_logger
 
 from twisted_detector.errors import BrokerError, LocalError
-from twisted_detector.mqtt.broker.programs import AMQTT, HOST, MOSQUITTO, Program, find_program, found, free_port
+from twisted_detector.mqtt.broker.programs import (
+    AMQTT,
+    HOST,
+    MOSQUITTO,
+    Program,
+    find_executable,
+    find_program,
+    free_port,
+)
 
 #: Seconds until it must accept connections: mosquitto needs 0.1, amqtt on a slow machine 3.
 START_TIMEOUT = 5.0
 _POLL = 0.05
-#: Ports that were free a moment ago may be taken by somebody else: so many times another one is tried.
+#: A port that was free a moment ago may be taken by another program: so many ports are tried.
 _START_ATTEMPTS = 3
 #: Seconds before a broker that died is started again: doubling; back to the first after it ran for a minute.
 RESTART_FIRST, RESTART_MOST, _RAN_WELL = 0.5, 30.0, 60.0
 #: Seconds from SIGTERM to SIGKILL.
 STOP_TIMEOUT = 3.0
-#: Last words of a broker that failed: what an error message can hold.
+#: Lines of a failed broker's output that an error message shows.
 _LAST_LINES = 8
 
 
@@ -61,7 +69,7 @@ class _Child(ProcessProtocol):
         self._lines: deque[str] = deque(maxlen=_LAST_LINES)
 
     @property
-    def last_words(self) -> str:
+    def last_lines(self) -> str:
         return " | ".join(self._lines)
 
     def outReceived(self, data: bytes) -> None:
@@ -87,19 +95,16 @@ class _Child(ProcessProtocol):
         return wait
 
 
-class _Knock(Protocol):
-    """Somebody opens: that is all we wanted to know."""
-
-    def connectionMade(self) -> None:
-        if self.transport is not None:
-            self.transport.loseConnection()
-
-
 class EmbeddedBroker:
-    """A broker for whoever has none, on loopback only, for anybody on this machine.
+    """A broker on loopback only, for every program on this machine.
 
-    It ends with this program, however that ends (see ``broker_leash``); when it dies by itself it is started again on
-    the same port. What others retain in it is lost when it ends; camdetect says all of its own again.
+    It ends with this program, however that ends (see ``die_with_parent``); when it dies by itself it is started again
+    on the same port. What others retain in it is lost when it ends; camdetect publishes all of its own again.
+
+    :param state_dir: its configuration is written below.
+    :param port: used when it is free, else any other.
+    :param which: as ``shutil.which(name, path=…)``.
+    :ivar endpoint: where it listens; None before the start.
     """
 
     log = make_logger()
@@ -113,10 +118,6 @@ class EmbeddedBroker:
         which: Callable[..., str | None] = shutil.which,
         has_amqtt: Callable[[], bool] = lambda: importlib.util.find_spec("amqtt") is not None,
     ) -> None:
-        """:param state_dir: its configuration is written below. :param port: taken when it is free, else any other.
-
-        :param which: as ``shutil.which(name, path=…)``.
-        """
         self._reactor = reactor
         self._clock: IReactorTime = reactor
         self._directory = state_dir / "broker"
@@ -129,7 +130,8 @@ class EmbeddedBroker:
         self._process: Any = None
         self._running = False
         self._delay = RESTART_FIRST
-        self._calls: dict[str, Any] = {}
+        self._up_since = 0.0
+        self._restart: Any = None
 
     async def start(self) -> Endpoint:
         """Start it; returns when it accepts connections, after at most some seconds.
@@ -149,7 +151,7 @@ class EmbeddedBroker:
                     break
             else:
                 raise BrokerError(
-                    f"{self._program.kind} does not start", shown=self._child.last_words if self._child else ""
+                    f"{self._program.kind} does not start", shown=self._child.last_lines if self._child else ""
                 )
         except BaseException:
             self._running = False
@@ -161,9 +163,8 @@ class EmbeddedBroker:
     async def stop(self) -> None:
         """End it, within some seconds; returns when the process is gone."""
         self._running = False
-        for call in self._calls.values():
-            call.cancel()
-        self._calls.clear()
+        if self._restart is not None and self._restart.active():
+            self._restart.cancel()
         child = self._child
         if child is None or child.has_ended:
             return
@@ -193,16 +194,16 @@ class EmbeddedBroker:
                 " silent, sends a retained will twice, loses persistent sessions, ignores the takeover of a session and"
                 " knows no MQTT 5. For more than a look: apt install mosquitto mosquitto-clients"
             )
-        if found(self._which, "mosquitto_sub") or endpoint.kind == MOSQUITTO:
+        if find_executable(self._which, "mosquitto_sub") or endpoint.kind == MOSQUITTO:
             lines.append(f"To watch: mosquitto_sub -h {endpoint.host} -p {endpoint.port} -t '#' -v")
         else:
             lines.append(f"To watch: amqtt_sub --url mqtt://{where} -t '#'")
         return tuple(lines)
 
-    # --- One run
+    # --- one run
 
     async def _launch(self, port: int) -> bool:
-        """Start it on ``port``; whether it accepts connections there."""
+        """Start it on ``port``; returns whether it accepts connections there."""
         arguments = self._program.arguments(self._directory, port)
         self._child = child = _Child()
         # The environment is not handed on: it holds secrets that are none of the broker's business.
@@ -216,12 +217,13 @@ class EmbeddedBroker:
             if child.has_ended:
                 return False
             try:
-                await endpoint.connect(Factory.forProtocol(_Knock))
+                probe: Any = await endpoint.connect(Factory.forProtocol(Protocol))
             except ConnectError:
                 continue
-            if not child.has_ended:  # else somebody else has taken the port
+            probe.transport.loseConnection()
+            if not child.has_ended:  # else another program has taken the port
                 self.endpoint = Endpoint(HOST, port, self._program.kind, pid)
-                self._later("ran well", _RAN_WELL, self._ran_well)
+                self._up_since = self._clock.seconds()
                 return True
         self._signal("KILL")
         await child.ended()
@@ -234,50 +236,35 @@ class EmbeddedBroker:
             except ProcessExitedAlready:
                 return
 
-    # --- When it dies
-
-    def _later(self, name: str, seconds: float, act: Callable[[], object]) -> None:
-        self._forget(name)
-
-        def due() -> None:
-            self._calls.pop(name, None)
-            act()
-
-        self._calls[name] = self._clock.callLater(seconds, due)
-
-    def _forget(self, name: str) -> None:
-        call = self._calls.pop(name, None)
-        if call is not None:
-            call.cancel()
-
-    def _ran_well(self) -> None:
-        self._delay = RESTART_FIRST
+    # --- its death
 
     def _died(self, child: _Child) -> None:
         if not self._running or self.endpoint is None or child is not self._child:
-            return  # it was told to, or start() deals with it
-        self._forget("ran well")
+            return  # it was stopped, or start() deals with it
+        if self._clock.seconds() - self._up_since >= _RAN_WELL:
+            self._delay = RESTART_FIRST
         self.log.warn(
             "The embedded broker ended ({reason}; {words}); it is started again in {delay} s",
             reason=child.reason,
-            words=child.last_words or "it said nothing",
+            words=child.last_lines or "it said nothing",
             delay=self._delay,
         )
-        self._later("restart", self._delay, self._restart)
+        self._restart_later()
         self._delay = min(RESTART_MOST, self._delay * 2)
 
-    def _restart(self) -> None:
-        Deferred.fromCoroutine(self._restarted()).addErrback(
-            lambda failure: self.log.failure("The embedded broker could not be started again", failure=failure)
+    def _restart_later(self) -> None:
+        self._restart = self._clock.callLater(
+            self._delay, lambda: Deferred.fromCoroutine(self._relaunch()).addErrback(self._relaunch_failed)
         )
 
-    async def _restarted(self) -> None:
+    async def _relaunch(self) -> None:
         assert self.endpoint is not None  # noqa: S101  it ran before
-        try:
-            back = await self._launch(self.endpoint.port)
-        except BrokerError as error:
-            self.log.error("The embedded broker could not be started again: {error}", error=str(error))
-            self._later("restart", self._delay, self._restart)
-            return
-        if back:
+        if await self._launch(self.endpoint.port):
             self.log.info("The embedded broker is back on port {port}", port=self.endpoint.port)
+
+    def _relaunch_failed(self, failure: Failure) -> None:
+        if failure.check(BrokerError):
+            self.log.error("The embedded broker could not be started again: {error}", error=str(failure.value))
+            self._restart_later()
+        else:
+            self.log.failure("The embedded broker could not be started again", failure=failure)

@@ -1,8 +1,8 @@
-"""A command line goes in; it runs in this process's place, and dies at once when the process that started it dies.
+"""Launcher that replaces itself by a command which the kernel kills when the launcher's parent dies.
 
-Run by its path, without this package: ``python -I -S broker_leash.py PARENT CONFIG [UID GID] -- COMMAND…``. The command
-gets CONFIG, a file, as ``-c``. With UID and GID it runs as that user, who is given the file: handed over open, it may
-lie in a folder where that user cannot go.
+Run by its path, without this package: ``python -I -S die_with_parent.py PARENT CONFIG [UID GID] -- COMMAND…``. The
+command gets CONFIG, a file, as ``-c``. With UID and GID it runs as that user, who becomes owner of the file; passed as
+an open descriptor, the file may be in a folder that the user cannot enter.
 
 Linux only: ``PR_SET_PDEATHSIG`` (prctl(2)). It belongs to the thread that forked, which for Twisted's ``spawnProcess``
 is the reactor's and ends with the process. It outlives ``exec``, but not a change of user by the command itself: for a

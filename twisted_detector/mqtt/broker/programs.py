@@ -1,4 +1,4 @@
-"""What is installed goes in; the broker program to run, its configuration and its command line come out."""
+"""The broker programs that can be embedded: which is installed, its configuration, its command line."""
 
 from __future__ import annotations
 
@@ -51,13 +51,13 @@ class Program:
     def arguments(self, directory: Path, port: int) -> list[str]:
         """Write its configuration into ``directory`` (made with mode 0700, the file 0600).
 
-        :returns: the command line that runs it on ``port``, bound to this process (``broker_leash``).
+        :returns: the command line that runs it on ``port``, bound to this process (``die_with_parent``).
         :raises BrokerError: the configuration cannot be written.
         """
         config = self._write_config(directory.absolute(), port)
-        leash = str(Path(__file__).with_name("die_with_parent.py"))
-        # -I and -S: nothing of this package or of the environment is looked at, and it is quick.
-        arguments = [sys.executable, "-I", "-S", leash, str(os.getpid()), str(config)]
+        runner = str(Path(__file__).with_name("die_with_parent.py"))
+        # -I and -S: nothing of this package or of the environment is imported, and it is quick.
+        arguments = [sys.executable, "-I", "-S", runner, str(os.getpid()), str(config)]
         if self.kind == MOSQUITTO and os.geteuid() == 0 and (user := _unprivileged()) is not None:
             # As root mosquitto changes its user by itself, and the kernel then forgets to end it with us.
             arguments += [str(user.pw_uid), str(user.pw_gid)]
@@ -76,17 +76,17 @@ class Program:
         return path
 
 
-def found(which: Callable[..., str | None], name: str) -> str | None:
-    """Where program ``name`` is, on the PATH or among the system's; None when it is not."""
+def find_executable(which: Callable[..., str | None], name: str) -> str | None:
+    """Path of program ``name``, on the PATH or in the system's folders; None when it is in neither."""
     return which(name) or which(name, path=SYSTEM_FOLDERS)
 
 
 def find_program(which: Callable[..., str | None], has_amqtt: Callable[[], bool]) -> Program:
     """mosquitto, else amqtt.
 
-    :raises BrokerError: neither is there; it says what to install.
+    :raises BrokerError: neither is installed; the text names what to install.
     """
-    mosquitto = found(which, MOSQUITTO)
+    mosquitto = find_executable(which, MOSQUITTO)
     if mosquitto is not None:
         return Program(MOSQUITTO, (str(Path(mosquitto).absolute()),))
     if has_amqtt():

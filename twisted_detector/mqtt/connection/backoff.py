@@ -1,4 +1,4 @@
-"""The number of failures goes in; how long to wait before the next attempt comes out.
+"""Delays between connection attempts: exponential, capped, with jitter.
 
 Three ways to spread the attempts of many clients (M. Brooker, "Exponential Backoff And Jitter", AWS Architecture
 Blog, 2015): a little around the exponential delay, anywhere below it, or by the delay before.
@@ -62,3 +62,30 @@ class Backoff:
             longest = max(self.base, previous * 3)
             chosen = self.base + (longest - self.base) * random()
         return max(min(self.FLOOR, self.cap), min(self.cap, chosen))
+
+
+class Delays:
+    """The sequence of delays of one connection.
+
+    :param random: gives a number in [0, 1).
+    """
+
+    def __init__(self, backoff: Backoff, random: Callable[[], float]) -> None:
+        self._backoff = backoff
+        self._random = random
+        self.reset()
+
+    def reset(self) -> None:
+        """Begin anew: the next delay is the first."""
+        self._failures = 0
+        self._previous = 0.0
+
+    def next(self) -> float:
+        """Seconds to wait after one more failure."""
+        self._previous = self._backoff.delay(self._failures, self._previous, self._random)
+        self._failures += 1
+        return self._previous
+
+    def spread(self, delay: float) -> float:
+        """``delay``, longer or shorter by the backoff's spread at most."""
+        return delay * (1 + self._backoff.spread * (2 * self._random() - 1))

@@ -1,34 +1,22 @@
-"""What happened to the MQTT connection goes in; what to do next, and what to tell, comes out.
+"""The connection machine behind its guard: reports of the network become inputs, in order and of the current epoch.
 
-The machine decides and never acts: attempts, timers and announcements go out through
-:class:`~twisted_detector.interfaces.IConnectionActions`; time (monotonic seconds) and chance are arguments.
-
-Every attempt has a number, its epoch. What an attempt says after its end is dropped (paho calls ``on_disconnect``
-twice on a keepalive time-out), so listeners can rely on pairs, as with the client of the AWS Common Runtime: each
-``connecting`` is followed by exactly one ``connected`` or ``refused``, each ``connected`` by exactly one
-``disconnected``.
+The rules are in :mod:`twisted_detector.mqtt.connection`.
 """
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from typing import Protocol
-
-from zope.interface import implementer
 
 from twisted_detector.errors import LocalError
-from twisted_detector.mqtt.connection.backoff import Backoff, Jitter
-from twisted_detector.mqtt.connection.machine import ConnectionPolicy, Core, connection_machine
-from twisted_detector.mqtt.seams import ConnectionState, ConnectionTimer, IConnection, IConnectionActions
+from twisted_detector.mqtt.connection.backoff import Backoff, Delays, Jitter
+from twisted_detector.mqtt.connection.machine import ConnectionPolicy, Core, FirstConnection, connection_machine
+from twisted_detector.mqtt.seams import ConnectionState, ConnectionTimer, IConnectionActions
+from twisted_detector.mqtt.settings import MqttSettings
 
 
-@implementer(IConnection)
 class Connection:
-    """The connection machine behind its guard: old epochs and inputs out of season do not reach it.
-
-    Inputs that come while one is being acted on (an attempt that fails at once) wait for their turn, so listeners
-    hear changes in order.
+    """Decides when to connect. ``now`` is monotonic seconds.
 
     :param random: gives a number in [0, 1), for the jitter.
     :ivar stale: how many inputs were dropped because their epoch was over.
@@ -37,7 +25,8 @@ class Connection:
     def __init__(
         self, actions: IConnectionActions, *, policy: ConnectionPolicy | None = None, random: Callable[[], float]
     ) -> None:
-        self._core = Core(actions, policy or ConnectionPolicy(), random)
+        policy = policy or ConnectionPolicy()
+        self._core = Core(actions, policy, Delays(policy.backoff, random))
         self._machine = connection_machine(self._core)
         self._waiting: deque[Callable[[], None]] = deque()
         self._busy = False
@@ -45,39 +34,46 @@ class Connection:
 
     @property
     def state(self) -> ConnectionState:
+        """As notified last."""
         return self._core.state
 
     @property
     def reason(self) -> str:
+        """Why it is not connected, in plain words; "" when it is."""
         return self._core.reason
 
     @property
     def degraded(self) -> bool:
-        return self._core.degraded
+        """Whether the first connection is overdue."""
+        return self._core.first is FirstConnection.OVERDUE
 
     @property
     def epoch(self) -> int:
+        """Number of the latest attempt."""
         return self._core.epoch
 
     def start(self, now: float) -> None:
+        """Connect from now on."""
         self._enter(lambda: self._start(now))
 
     def stop(self, now: float) -> None:
+        """Disconnect, and attempt no more."""
         self._enter(lambda: self._stop(now))
 
     def connected(self, epoch: int, session: int, now: float) -> None:
+        """The broker accepted attempt ``epoch``."""
         self._enter(lambda: self._connected(epoch, session, now))
 
-    def refused(self, epoch: int, reason: str, now: float, terminal: bool = False) -> None:
+    def ended(self, epoch: int, reason: str, now: float, terminal: bool = False) -> None:
+        """Attempt ``epoch`` failed, or its connection broke; ``terminal``: trying again soon will not help."""
         self._enter(lambda: self._ended(epoch, reason, now, terminal))
 
-    def lost(self, epoch: int, reason: str, now: float) -> None:
-        self._enter(lambda: self._ended(epoch, reason, now, False))
-
     def timer_expired(self, timer: ConnectionTimer, now: float) -> None:
-        self._enter(lambda: self._due(timer, now))
+        """A timer that was scheduled has expired."""
+        self._enter(lambda: self._expired(timer, now))
 
     def _enter(self, step: Callable[[], None]) -> None:
+        """Do ``step``, after those that arrived before it."""
         self._waiting.append(step)
         if self._busy:
             return
@@ -96,17 +92,17 @@ class Connection:
         if self.state is not ConnectionState.DISCONNECTED:
             self._machine.halt(now)
 
-    def _current(self, epoch: int, *states: ConnectionState) -> bool:
+    def _is_current(self, epoch: int, *states: ConnectionState) -> bool:
         current = epoch == self._core.epoch and self.state in states
         self.stale += not current
         return current
 
     def _connected(self, epoch: int, session: int, now: float) -> None:
-        if self._current(epoch, ConnectionState.CONNECTING):
+        if self._is_current(epoch, ConnectionState.CONNECTING):
             self._machine.succeed(session, now)
 
     def _ended(self, epoch: int, reason: str, now: float, terminal: bool) -> None:
-        if not self._current(epoch, ConnectionState.CONNECTING, ConnectionState.CONNECTED):
+        if not self._is_current(epoch, ConnectionState.CONNECTING, ConnectionState.CONNECTED):
             return
         core = self._core
         most = core.policy.max_attempts
@@ -119,7 +115,7 @@ class Connection:
         else:
             self._machine.fail(reason, now)
 
-    def _due(self, timer: ConnectionTimer, now: float) -> None:
+    def _expired(self, timer: ConnectionTimer, now: float) -> None:
         core = self._core
         if timer is ConnectionTimer.RETRY:
             if self.state in (ConnectionState.RECONNECTING, ConnectionState.FAILED):
@@ -128,41 +124,15 @@ class Connection:
             if self.state is ConnectionState.CONNECTING:
                 core.actions.abandon(core.epoch)
                 self._ended(core.epoch, f"no connection within {core.policy.attempt_timeout:g} s", now, False)
-        elif core.awaiting_first and not core.degraded and self.state is not ConnectionState.DISCONNECTED:
-            core.degraded = True
-            core.tell("degraded", now - core.down_since, core.reason)
+        elif core.first is FirstConnection.PENDING:
+            core.first = FirstConnection.OVERDUE
+            core.notify(core.state, "degraded", now - core.down_since, core.reason)
 
 
-class ReconnectSettings(Protocol):
-    """The settings that :func:`make_connection` reads; ``MqttSettings`` has them."""
+def make_connection(actions: IConnectionActions, settings: MqttSettings, random: Callable[[], float]) -> Connection:
+    """A machine with the policy that ``settings`` describe.
 
-    @property
-    def reconnect_min(self) -> float:
-        """First delay, seconds."""
-
-    @property
-    def reconnect_max(self) -> float:
-        """Longest delay, seconds."""
-
-    @property
-    def reconnect_jitter(self) -> str:
-        """``equal``, ``full`` or ``decorrelated``."""
-
-    @property
-    def max_attempts(self) -> int:
-        """Attempts until FAILED; 0: for ever."""
-
-    @property
-    def slow_retry(self) -> float | None:
-        """Seconds between attempts in FAILED; None: none."""
-
-
-def make_connection(
-    actions: IConnectionActions, settings: ReconnectSettings, random: Callable[[], float]
-) -> Connection:
-    """The machine as ``settings`` want it.
-
-    :raises LocalError: when they are out of bounds.
+    :raises LocalError: the back-off's settings are out of bounds.
     """
     try:
         jitter = Jitter(settings.reconnect_jitter)

@@ -1,24 +1,24 @@
-"""Inputs in order go in; the transitions of the MQTT connection, with what each has done and told, come out.
+"""The table of the connection's states: what each input does, schedules and notifies.
 
-The machine proper, as ``docs/machines`` draws it. :mod:`mqtt.connection.connection` guards it: it never sees an input
-of an old epoch, nor one for which its state has no transition.
+The machine proper, as ``docs/machines`` draws it. :mod:`mqtt.connection.connection` guards it: it never receives an
+input of an old epoch, nor one for which its state has no transition.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
+from enum import Enum
 from typing import Protocol
 
 from automat import TypeMachineBuilder
 
-from twisted_detector.mqtt.connection.backoff import Backoff
+from twisted_detector.mqtt.connection.backoff import Backoff, Delays
 from twisted_detector.mqtt.seams import ConnectionChange, ConnectionState, ConnectionTimer, IConnectionActions
 
 
 @dataclass(frozen=True, slots=True)
 class ConnectionPolicy:
-    """How stubbornly to connect; durations in seconds.
+    """When to give up, to slow down and to begin anew; durations in seconds.
 
     :ivar stable_after: a connection that lasted so long resets the backoff (a flapping broker is not hammered).
     :ivar max_attempts: attempts without a success until FAILED; 0: no maximum.
@@ -61,31 +61,43 @@ class Inputs(Protocol):
         """Disconnect and stay so."""
 
 
+class FirstConnection(Enum):
+    """Whether there was a connection since the start."""
+
+    PENDING = 1
+    OVERDUE = 2  #: still pending, and this was notified as ``degraded``
+    DONE = 3  #: there was one, or nobody waits for one
+
+
 @dataclass
 class Core:
-    """What the machine remembers besides its state."""
+    """What outlives the machine's states.
+
+    :ivar state: as it was notified last. It cannot differ from automat's own: every transition notifies.
+    :ivar attempts: since the last success.
+    :ivar down_since: when the outage began, with the loss or with the start.
+    """
 
     actions: IConnectionActions
     policy: ConnectionPolicy
-    random: Callable[[], float]
+    delays: Delays
     state: ConnectionState = ConnectionState.DISCONNECTED
     epoch: int = 0
     session: int = 0
     attempts: int = 0
-    failures: int = 0
-    delay: float = 0.0
     reason: str = ""
     down_since: float = 0.0
-    up_since: float = 0.0
-    attempt_since: float = 0.0
-    awaiting_first: bool = True
-    degraded: bool = False
+    first: FirstConnection = FirstConnection.DONE
 
-    def tell(self, event: str, duration: float, reason: str = "", *, delay: float | None = None) -> None:
-        self.actions.announce(
+    def notify(
+        self, state: ConnectionState, event: str, duration: float, reason: str = "", *, delay: float | None = None
+    ) -> None:
+        """Notify that ``event`` led to ``state``."""
+        self.state = state
+        self.actions.notify(
             ConnectionChange(
                 event=event,
-                state=self.state,
+                state=state,
                 reason=reason,
                 duration=max(0.0, duration),
                 attempts=self.attempts,
@@ -96,145 +108,134 @@ class Core:
         )
 
     def attempt(self, now: float) -> None:
-        self.state = ConnectionState.CONNECTING
+        """Begin the next attempt."""
         self.epoch += 1
         self.attempts += 1
-        self.attempt_since = now
-        self.tell("connecting", now - self.down_since)
+        self.notify(ConnectionState.CONNECTING, "connecting", now - self.down_since)
         self.actions.schedule(ConnectionTimer.ATTEMPT, self.policy.attempt_timeout)
         self.actions.attempt(self.epoch)
 
-    def wait(self) -> float:
-        """Choose the next delay and have it timed."""
-        self.delay = self.policy.backoff.delay(self.failures, self.delay, self.random)
-        self.failures += 1
-        self.actions.schedule(ConnectionTimer.RETRY, self.delay)
-        return self.delay
+    def schedule_retry(self, delay: float) -> float:
+        """Have the next attempt timed; returns ``delay``."""
+        self.actions.schedule(ConnectionTimer.RETRY, delay)
+        return delay
+
+
+@dataclass(frozen=True, slots=True)
+class Since:
+    """Data of CONNECTING and of CONNECTED: when the state was entered."""
+
+    at: float
+
+
+def _attempt_begins(inputs: Inputs, core: Core, now: float) -> Since:
+    return Since(now)
+
+
+def _session_begins(inputs: Inputs, core: Core, session: int, now: float) -> Since:
+    return Since(now)
 
 
 _builder = TypeMachineBuilder(Inputs, Core)
 _disconnected = _builder.state("DISCONNECTED")
-_connecting = _builder.state("CONNECTING")
-_connected = _builder.state("CONNECTED")
+_connecting = _builder.state("CONNECTING", _attempt_begins)
+_connected = _builder.state("CONNECTED", _session_begins)
 _reconnecting = _builder.state("RECONNECTING")
 _failed = _builder.state("FAILED")
 
 
 @_disconnected.upon(Inputs.begin).to(_connecting)
 def first_attempt(inputs: Inputs, core: Core, now: float) -> None:
-    """Nothing stands yet: attempt at once."""
+    """Attempt at once, with the delays and the outage begun anew."""
     core.down_since = now
-    core.attempts = core.failures = 0
-    core.delay = 0.0
-    core.awaiting_first = True
+    core.attempts = 0
+    core.delays.reset()
+    core.first = FirstConnection.PENDING
     core.actions.schedule(ConnectionTimer.DEGRADED, core.policy.degraded_after)
     core.attempt(now)
 
 
 @_reconnecting.upon(Inputs.retry).to(_connecting)
-def next_attempt(inputs: Inputs, core: Core, now: float) -> None:
-    """The wait is over: attempt again."""
-    core.attempt(now)
-
-
 @_failed.upon(Inputs.retry).to(_connecting)
-def slow_attempt(inputs: Inputs, core: Core, now: float) -> None:
-    """Given up long enough: perhaps somebody cured it."""
+def next_attempt(inputs: Inputs, core: Core, now: float) -> None:
+    """The wait is over; after FAILED somebody may have cured the reason."""
     core.attempt(now)
 
 
 @_connecting.upon(Inputs.succeed).to(_connected)
-def accepted(inputs: Inputs, core: Core, session: int, now: float) -> None:
-    """The broker took us."""
-    core.state = ConnectionState.CONNECTED
+def accepted(inputs: Inputs, core: Core, attempt: Since, session: int, now: float) -> None:
+    """The outage is over."""
     core.actions.cancel(ConnectionTimer.ATTEMPT)
     core.actions.cancel(ConnectionTimer.DEGRADED)
     core.session = session
-    core.up_since = now
     core.reason = ""
-    core.awaiting_first = core.degraded = False
-    core.tell("connected", now - core.down_since)
+    core.first = FirstConnection.DONE
+    core.notify(ConnectionState.CONNECTED, "connected", now - core.down_since)
     core.attempts = 0
 
 
 @_connecting.upon(Inputs.fail).to(_reconnecting)
-def wait_longer(inputs: Inputs, core: Core, reason: str, now: float) -> None:
-    """Attempt again after a delay."""
-    core.state = ConnectionState.RECONNECTING
+def wait_longer(inputs: Inputs, core: Core, attempt: Since, reason: str, now: float) -> None:
+    """Attempt again after the next delay."""
     core.actions.cancel(ConnectionTimer.ATTEMPT)
     core.reason = reason
-    core.tell("refused", now - core.attempt_since, reason, delay=core.wait())
+    delay = core.schedule_retry(core.delays.next())
+    core.notify(ConnectionState.RECONNECTING, "refused", now - attempt.at, reason, delay=delay)
 
 
 @_connecting.upon(Inputs.give_up).to(_failed)
-def announce_failure(inputs: Inputs, core: Core, reason: str, now: float) -> None:
-    """Say that it is given up, and come back slowly."""
-    core.state = ConnectionState.FAILED
+def notify_failure(inputs: Inputs, core: Core, attempt: Since, reason: str, now: float) -> None:
+    """Notify that it is given up, and attempt again after the slow retry's interval, if there is one."""
     core.actions.cancel(ConnectionTimer.ATTEMPT)
     core.reason = reason
     delay = core.policy.slow_retry
     if delay is not None:
         # A site whose broker was misconfigured for everybody must not come back all at once.
-        spread = core.policy.backoff.spread
-        delay *= 1 + spread * (2 * core.random() - 1)
-        core.actions.schedule(ConnectionTimer.RETRY, delay)
-    core.tell("refused", now - core.attempt_since, reason, delay=delay)
-    core.tell("failed", now - core.down_since, reason, delay=delay)
+        delay = core.schedule_retry(core.delays.spread(delay))
+    core.notify(ConnectionState.FAILED, "refused", now - attempt.at, reason, delay=delay)
+    core.notify(ConnectionState.FAILED, "failed", now - core.down_since, reason, delay=delay)
 
 
 @_connected.upon(Inputs.lose).to(_reconnecting)
-def wait_and_return(inputs: Inputs, core: Core, reason: str, now: float) -> None:
-    """The connection is gone: come back after a delay."""
-    core.state = ConnectionState.RECONNECTING
-    if now - core.up_since >= core.policy.stable_after:
-        core.failures = 0
-        core.delay = 0.0
+def wait_and_return(inputs: Inputs, core: Core, session: Since, reason: str, now: float) -> None:
+    """An outage begins; attempt again after the next delay, the first one if the connection was stable."""
+    if now - session.at >= core.policy.stable_after:
+        core.delays.reset()
     core.reason = reason
     core.down_since = now
-    core.tell("disconnected", now - core.up_since, reason, delay=core.wait())
+    delay = core.schedule_retry(core.delays.next())
+    core.notify(ConnectionState.RECONNECTING, "disconnected", now - session.at, reason, delay=delay)
 
 
 _STOPPED = "stopped by this program"
 
 
-def _halt(core: Core, now: float) -> None:
-    core.state = ConnectionState.DISCONNECTED
+@_reconnecting.upon(Inputs.halt).to(_disconnected)
+@_failed.upon(Inputs.halt).to(_disconnected)
+def stop_waiting(inputs: Inputs, core: Core, now: float) -> None:
+    """Stopped: no timer is left."""
     core.reason = _STOPPED
-    core.degraded = False
+    core.first = FirstConnection.DONE
     for timer in ConnectionTimer:
         core.actions.cancel(timer)
-    core.tell("stopped", now - core.down_since, _STOPPED)
+    core.notify(ConnectionState.DISCONNECTED, "stopped", now - core.down_since, _STOPPED)
 
 
 @_connecting.upon(Inputs.halt).to(_disconnected)
-def abandon_attempt(inputs: Inputs, core: Core, now: float) -> None:
+def abandon_attempt(inputs: Inputs, core: Core, attempt: Since, now: float) -> None:
     """Stopped during an attempt: it counts as refused."""
-    core.state = ConnectionState.DISCONNECTED
     core.actions.abandon(core.epoch)
-    core.tell("refused", now - core.attempt_since, _STOPPED)
-    _halt(core, now)
+    core.notify(ConnectionState.DISCONNECTED, "refused", now - attempt.at, _STOPPED)
+    stop_waiting(inputs, core, now)
 
 
 @_connected.upon(Inputs.halt).to(_disconnected)
-def disconnect(inputs: Inputs, core: Core, now: float) -> None:
-    """Stopped while connected: say goodbye."""
-    core.state = ConnectionState.DISCONNECTED
+def disconnect(inputs: Inputs, core: Core, session: Since, now: float) -> None:
+    """Stopped while connected: disconnect, with the DISCONNECT that makes the broker drop the will."""
     core.actions.abandon(core.epoch)
     core.down_since = now
-    core.tell("disconnected", now - core.up_since, _STOPPED)
-    _halt(core, now)
-
-
-@_reconnecting.upon(Inputs.halt).to(_disconnected)
-def stop_waiting(inputs: Inputs, core: Core, now: float) -> None:
-    """Stopped during a wait."""
-    _halt(core, now)
-
-
-@_failed.upon(Inputs.halt).to(_disconnected)
-def stop_retrying(inputs: Inputs, core: Core, now: float) -> None:
-    """Stopped after it was given up."""
-    _halt(core, now)
+    core.notify(ConnectionState.DISCONNECTED, "disconnected", now - session.at, _STOPPED)
+    stop_waiting(inputs, core, now)
 
 
 #: Makes a machine from a :class:`Core`; its ``asDigraph()`` is the drawing in ``docs/machines``.

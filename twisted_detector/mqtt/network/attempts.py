@@ -1,4 +1,4 @@
-"""One attempt's particulars go in; how it ended comes out, whatever becomes of the thread that made it."""
+"""Runner of connection attempts: one at a time in the network thread, which is replaced when it does not return."""
 
 from __future__ import annotations
 
@@ -8,23 +8,24 @@ from typing import Any
 
 from txaio.tx import make_logger
 
-from twisted_detector.mqtt.network.buffered_socket import AttemptFailed, in_words
+from twisted_detector.mqtt.network.buffered_socket import AttemptFailed, describe_error
 from twisted_detector.mqtt.network.loop import LoopReport, NetworkLoop
 from twisted_detector.mqtt.network.paho_session import Ending, Job
 from twisted_detector.mqtt.network.resolver import Resolver
 from twisted_detector.mqtt.network.thread import OneThread
 from twisted_detector.mqtt.settings import MqttSettings
 
-#: A thread that does not come back is replaced so often; then attempts fail until one does.
+#: A thread that does not return is replaced so often; then attempts fail until one does.
 MAX_THREADS_LOST = 4
 
 
-class Network:
+class AttemptRunner:
     """Runs attempts, one at a time, each in the network thread.
 
-    :param client_factory: makes the network side of one attempt.
-    :ivar link: that of the current attempt, None between attempts.
-    :ivar threads_lost: threads that did not come back.
+    :param loop_factory: makes the network side of one attempt; a double in tests, as ``thread_factory`` and
+        ``resolver`` may be.
+    :ivar loop: of the current attempt, None between attempts.
+    :ivar threads_lost: threads that did not return.
     """
 
     log = make_logger()
@@ -35,19 +36,19 @@ class Network:
         *,
         settings: MqttSettings,
         monotonic: Callable[[], float],
-        client_factory: Callable[..., NetworkLoop] = NetworkLoop,
+        loop_factory: Callable[..., NetworkLoop] = NetworkLoop,
         thread_factory: Callable[[], OneThread] | None = None,
         resolver: Resolver | None = None,
     ) -> None:
         self._reactor = reactor
         self._settings = settings
         self._monotonic = monotonic
-        self._client_factory = client_factory
+        self._loop_factory = loop_factory
         self._thread_factory = thread_factory or partial(OneThread, reactor, "mqtt")
         self._thread = self._thread_factory()
         self._stuck: list[OneThread] = []
         self._resolver = resolver or Resolver(reactor)
-        self.link: NetworkLoop | None = None
+        self.loop: NetworkLoop | None = None
         self.threads_lost = 0
 
     async def attempt(
@@ -59,9 +60,9 @@ class Network:
         wanted: Callable[[], bool],
         deliver: Callable[[NetworkLoop, LoopReport], None],
     ) -> Ending:
-        """Connect and serve until it ends. Never raises.
+        """Connect, and serve the connection until it ends. Never raises.
 
-        :param wanted: whether it is still wanted once the name is resolved.
+        :param wanted: asked once the name is resolved: whether the attempt is still to be made.
         :param deliver: gets each report, on the reactor's thread.
         """
         settings = self._settings
@@ -73,27 +74,21 @@ class Network:
         if not wanted():
             return Ending("abandoned")
         job = Job(settings=settings, protocol=protocol, session=session, will=will, addresses=addresses)
-
-        def hand_over(report: LoopReport) -> None:
-            self._reactor.callFromThread(deliver, link, report)
-
         try:
-            link: NetworkLoop = self._client_factory(
-                job,
-                deliver=hand_over,
-                monotonic=self._monotonic,
+            loop = self._loop_factory(
+                job, deliver=partial(self._reactor.callFromThread, deliver), monotonic=self._monotonic
             )
         except OSError as error:  # its wake sockets: no descriptor is left
-            return Ending(in_words(error)[0])
-        self.link = link
+            return Ending(describe_error(error)[0])
+        self.loop = loop
         try:
-            ending = await thread.run(link.run)
+            ending = await thread.run(loop.run)
         except Exception as error:
             self.log.failure("The network thread failed; it is started again")
             ending = Ending(f"the network thread failed: {type(error).__name__}")
-        if self.link is link:
-            self.link = None
-        link.dispose()
+        if self.loop is loop:
+            self.loop = None
+        loop.dispose()
         if thread in self._stuck:
             self._stuck.remove(thread)
             thread.stop()
@@ -111,8 +106,8 @@ class Network:
 
     def close(self) -> None:
         """End the current attempt or connection, with DISCONNECT when it stands."""
-        if self.link is not None:
-            self.link.close()
+        if self.loop is not None:
+            self.loop.close()
 
     def stop(self) -> None:
         """Join the threads, but for those that hang."""

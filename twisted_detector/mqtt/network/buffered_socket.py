@@ -1,6 +1,6 @@
-"""Packets go in one by one and leave together; bytes of the peer come in together and are read one by one.
+"""Socket as paho sees it: reads come from a buffer, packets gather in another and are sent together.
 
-The socket as paho sees it, and what its errors mean in plain words. In the network thread only.
+Also what the errors of sockets mean in plain words. In the network thread only.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from contextlib import suppress
 from twisted_detector.errors import RemoteError
 from twisted_detector.wire.mqtt import AcknowledgementFilter
 
-#: Of one poll turn at most this much is read; of packets at most this much waits unsent: a window of large documents.
+#: Octets that one poll turn reads at most, and octets of packets that may wait unsent: a window of large documents.
 MAX_READ = 262_144
 MAX_UNSENT = 262_144
 _CHUNK = 65_536
 
-#: Nothing that is sent to us is near that; a peer that announces more is not given the memory.
+#: Nothing that is sent to us is near that; a peer that announces a longer packet does not get the memory.
 MAX_INBOUND_PACKET = 1_048_576
 
 #: A closing socket waits so long, in seconds, for the peer to take the last bytes; then they are lost.
@@ -39,7 +39,7 @@ class AttemptFailed(Exception):
         super().__init__(reason)
 
 
-#: TLS alerts by which a broker says that our certificate, or the lack of one, is the reason (RFC 8446, 6.2).
+#: TLS alerts with which a broker rejects our certificate, or the lack of one (RFC 8446, 6.2).
 _CERTIFICATE_ALERTS = (
     "CERTIFICATE_REQUIRED",
     "BAD_CERTIFICATE",
@@ -53,8 +53,8 @@ _CERTIFICATE_ALERTS = (
 )
 
 
-def in_words(error: BaseException) -> tuple[str, bool]:
-    """What an exception of a socket means, and whether it is a terminal refusal."""
+def describe_error(error: BaseException) -> tuple[str, bool]:
+    """The meaning of a socket's exception in plain words, and whether it is terminal (see :class:`AttemptFailed`)."""
     if isinstance(error, AttemptFailed):
         return error.reason, error.terminal
     if isinstance(error, RemoteError):
@@ -79,14 +79,14 @@ def in_words(error: BaseException) -> tuple[str, bool]:
     return f"{type(error).__name__}: {error}", False
 
 
-class BatchedSocket:
-    """The socket as paho sees it: reads come from memory, packets gather until :meth:`flush`.
+class BufferedSocket:
+    """Socket whose reads come from memory, and whose packets gather until :meth:`flush`.
 
     paho makes three ``recv`` calls for each acknowledgement and one ``send`` for each message; each would give up the
     interpreter lock to the reactor's thread and wait to get it back.
 
-    :ivar heard: bytes received in all; :ivar first: the first four of them.
-    :ivar acknowledged: ``(identifier, reason code)`` of PUBACKs; whoever reads them takes them away.
+    :ivar first_octets: the first four octets that were received.
+    :ivar acknowledged: ``(identifier, reason code)`` of PUBACKs; the reader removes them.
     :ivar error: what broke it, if anything did; :ivar eof: whether the peer closed it.
     """
 
@@ -97,13 +97,12 @@ class BatchedSocket:
         self._out = bytearray()
         self._filter = AcknowledgementFilter()
         self.acknowledged: list[tuple[int, int]] = []
-        self.heard = 0
-        self.first = b""
+        self.first_octets = b""
         self.eof = False
         self.error: Exception | None = None
         self.closed = False
 
-    # What paho calls.
+    # --- called by paho
 
     def recv(self, buffer_size: int) -> bytes:
         """Up to ``buffer_size`` bytes that :meth:`fill` has read.
@@ -123,7 +122,7 @@ class BatchedSocket:
         raise BlockingIOError
 
     def send(self, buffer: bytes | bytearray) -> int:
-        """Keep a whole packet for :meth:`flush`.
+        """Buffer a whole packet for :meth:`flush`.
 
         :raises BlockingIOError: too much waits already.
         """
@@ -146,9 +145,9 @@ class BatchedSocket:
         return self._sock.fileno()
 
     def setblocking(self, flag: bool) -> None:
-        """It never blocks."""
+        """Ignored: it never blocks."""
 
-    # What the loop calls.
+    # --- called by the loop
 
     @property
     def readable(self) -> bool:
@@ -161,12 +160,12 @@ class BatchedSocket:
         return len(self._out)
 
     @property
-    def hidden(self) -> bool:
+    def tls_pending(self) -> bool:
         """Whether TLS holds bytes that ``poll`` does not know of."""
         return isinstance(self._sock, ssl.SSLSocket) and not self.closed and self._sock.pending() > 0
 
     def fill(self) -> bool:
-        """Read what has come, at most :data:`MAX_READ` bytes; whether anything did."""
+        """Read what has arrived, at most :data:`MAX_READ` bytes; whether anything has."""
         parts: list[bytes] = []
         got = 0
         try:
@@ -182,11 +181,10 @@ class BatchedSocket:
         except OSError as error:
             self.error = error
         if got and not self.eof and not self.error:
-            self._acknowledge()
+            self._acknowledge_at_once()
         data = b"".join(parts)
-        self.heard += got
-        if len(self.first) < 4:
-            self.first = (self.first + data)[:4]
+        if len(self.first_octets) < 4:
+            self.first_octets = (self.first_octets + data)[:4]
         try:
             others, acknowledged = self._filter.feed(data)
         except RemoteError as error:
@@ -197,7 +195,7 @@ class BatchedSocket:
         self._at = 0
         return got > 0
 
-    def _acknowledge(self) -> None:
+    def _acknowledge_at_once(self) -> None:
         # Brokers leave Nagle's algorithm on (mosquitto does unless told otherwise): their second PUBACK waits until the
         # first is acknowledged, and our kernel delays that by 40 ms when we have nothing to send. The option is not
         # permanent (tcp(7)), hence after each read.
@@ -205,7 +203,7 @@ class BatchedSocket:
             self._sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
 
     def flush(self) -> None:
-        """Send what waits, as far as the kernel takes it."""
+        """Send what is buffered, as far as the kernel accepts it."""
         try:
             while self._out:
                 sent = self._sock.send(memoryview(self._out)[:_CHUNK])
@@ -219,7 +217,7 @@ class BatchedSocket:
             self.fill()
             self.error = self.error or error
 
-    def in_kernel(self) -> int:
+    def unacknowledged_octets(self) -> int:
         """Bytes that the peer's kernel has not acknowledged (SIOCOUTQ, tcp(7))."""
         answer: bytes = fcntl.ioctl(self._sock.fileno(), termios.TIOCOUTQ, b"\0\0\0\0")
         return int(struct.unpack("i", answer)[0])

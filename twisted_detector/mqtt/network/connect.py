@@ -1,4 +1,4 @@
-"""Socket addresses and settings go in; a connected (and encrypted) socket comes out, or the reason why not.
+"""Interruptible connecting: TCP to the first address that answers, TLS if it is set, or the reason why not.
 
 In the network thread. Only ``poll`` is used, so file descriptors above 1024 are fine, and every wait ends when the
 reactor writes to the wake socket.
@@ -11,10 +11,11 @@ import os
 import select
 import socket
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
-from twisted_detector.mqtt.network.buffered_socket import MAX_UNSENT, AttemptFailed, BatchedSocket, in_words
+from twisted_detector.mqtt.network.buffered_socket import MAX_UNSENT, AttemptFailed, BufferedSocket, describe_error
 from twisted_detector.mqtt.settings import MqttSettings
 
 Address = tuple[int, Any]
@@ -28,11 +29,11 @@ TCP_USER_TIMEOUT_MS = 4000
 
 
 class ConnectInterrupted(Exception):
-    """The reactor wants the thread's attention."""
+    """The reactor has a command for the thread."""
 
 
 def tls_context(settings: MqttSettings) -> ssl.SSLContext:
-    """A context from the files as they are now: a certificate that was rotated is used at the next attempt.
+    """TLS context from the files as they are now: a certificate that was rotated is used at the next attempt.
 
     :raises AttemptFailed: a file cannot be read. Not terminal: it may be in the middle of being replaced.
     """
@@ -53,21 +54,21 @@ def tls_context(settings: MqttSettings) -> ssl.SSLContext:
 
 
 class Connector:
-    """Connects, interruptibly.
+    """Connects, until the wake socket interrupts it.
 
-    :param wake: readable when the reactor wants the thread's attention.
-    :param monotonic: seconds.
+    :param wake: readable when the reactor has a command for the thread.
+    :param monotonic: seconds of a clock that never jumps.
     """
 
     def __init__(self, wake: socket.socket, monotonic: Callable[[], float]) -> None:
         self._wake = wake
         self._monotonic = monotonic
 
-    def open(self, addresses: tuple[Address, ...], settings: MqttSettings) -> BatchedSocket:
-        """Try each address; then TLS if wanted.
+    def open(self, addresses: tuple[Address, ...], settings: MqttSettings) -> BufferedSocket:
+        """Connect to the first address that answers; then TLS, if it is set.
 
         :raises AttemptFailed: none could be connected; the reason of the last.
-        :raises Interrupted: the reactor said something meanwhile.
+        :raises ConnectInterrupted: the reactor has a command.
         """
         context = tls_context(settings) if settings.tls else None
         last = AttemptFailed("the broker has no address")
@@ -78,15 +79,15 @@ class Connector:
             except AttemptFailed as failed:
                 last = failed
                 continue
-            return BatchedSocket(plain if context is None else self._encrypt(plain, context, settings.host))
+            return BufferedSocket(plain if context is None else self._encrypt(plain, context, settings.host))
         raise last
 
     def _connect(self, family: int, where: Any, timeout: float) -> socket.socket:
         try:
             sock = socket.socket(family, socket.SOCK_STREAM)
         except OSError as error:  # no descriptor left, or a kernel without IPv6: the next address may do
-            raise AttemptFailed(in_words(error)[0]) from error
-        try:
+            raise AttemptFailed(describe_error(error)[0]) from error
+        with _closed_on_failure(sock):
             sock.setblocking(False)
             _tune(sock)
             code = sock.connect_ex(where)
@@ -94,12 +95,7 @@ class Connector:
                 self._wait(sock, select.POLLOUT, self._monotonic() + timeout, f"no answer within {timeout:g} s")
                 code = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
             if code:
-                raise AttemptFailed(in_words(OSError(code, os.strerror(code)))[0])
-        except BaseException as error:
-            sock.close()
-            if isinstance(error, OSError):
-                raise AttemptFailed(in_words(error)[0]) from error
-            raise
+                raise OSError(code, os.strerror(code))
         return sock
 
     def _encrypt(self, sock: socket.socket, context: ssl.SSLContext, host: str) -> ssl.SSLSocket:
@@ -109,7 +105,7 @@ class Connector:
         except (ValueError, OSError) as error:
             sock.close()
             raise AttemptFailed(f"TLS cannot begin: {error}") from None
-        try:
+        with _closed_on_failure(secure):
             while True:
                 try:
                     secure.do_handshake()
@@ -119,11 +115,6 @@ class Connector:
                 except ssl.SSLWantWriteError:
                     wanted = select.POLLOUT
                 self._wait(secure, wanted, deadline, f"no TLS within {CONNECT_TIMEOUT:g} s")
-        except BaseException as error:
-            secure.close()
-            if isinstance(error, OSError):
-                raise AttemptFailed(*in_words(error)) from error
-            raise
 
     def _wait(self, sock: socket.socket, bits: int, deadline: float, late: str) -> None:
         poller = select.poll()
@@ -134,6 +125,17 @@ class Connector:
             raise ConnectInterrupted
         if not ready:
             raise AttemptFailed(late)
+
+
+@contextmanager
+def _closed_on_failure(sock: socket.socket) -> Iterator[None]:
+    try:
+        yield
+    except BaseException as error:
+        sock.close()
+        if isinstance(error, OSError):
+            raise AttemptFailed(*describe_error(error)) from error
+        raise
 
 
 def _tune(sock: socket.socket) -> None:

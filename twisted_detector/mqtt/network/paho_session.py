@@ -1,10 +1,10 @@
-"""Bytes from the broker go in; what they mean, as short events, comes out: the only paho.
+"""Adapter of paho-mqtt: one MQTT session on a given socket, with paho's callbacks as a queue of events.
 
-paho-mqtt is used as codec and protocol engine and nothing more: it opens no socket, owns no thread, keeps no queue and
-decides no reconnect. What it does badly by itself is listed, with how it is avoided, at each line below. There is a
-fresh client for every attempt, so nothing of an earlier connection can be sent again behind the outbox's back. It
-does not see the messages that we send nor their acknowledgements: those are :mod:`wire.mqtt`'s,
-which is several times as fast, and leaves paho no queue of its own to send again, drop or count wrongly.
+The only module that imports paho. It is used as codec and protocol engine and nothing more: it opens no socket, owns no
+thread, keeps no queue and decides no reconnect. What it does badly by itself is noted, with how it is avoided, at each
+line below. Every attempt has a new client, so nothing of an earlier connection can be sent again without the outbox.
+paho neither sends our messages nor reads their acknowledgements: :mod:`wire.mqtt` does, which is several times as fast,
+and leaves paho no queue of its own to send again, drop or count wrongly.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from paho.mqtt.properties import Properties  # noqa: TID251
 from paho.mqtt.reasoncodes import ReasonCode  # noqa: TID251
 
 from twisted_detector.model import Message
-from twisted_detector.mqtt.network.buffered_socket import MAX_INBOUND_PACKET, BatchedSocket, in_words
+from twisted_detector.mqtt.network.buffered_socket import MAX_INBOUND_PACKET, BufferedSocket, describe_error
 from twisted_detector.mqtt.settings import MqttSettings
 from twisted_detector.wire import mqtt as wire
 
@@ -38,8 +38,8 @@ _TERMINAL = {
 _UNSUPPORTED_VERSION = 0x84
 
 #: The two versions of the protocol as CONNECT names them.
-THREE_ONE_ONE = 4
-FIVE = 5
+MQTT_3_1_1 = 4
+MQTT_5 = 5
 
 #: CONNACK of 3.1.1 with code 1, unacceptable protocol version: paho would try MQTT 3.1 by itself, or hide the code.
 _CONNACK_VERSION_REFUSED = b"\x20\x02\x00\x01"
@@ -53,7 +53,7 @@ _PINGREQ = b"\xc0\x00"
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """All that one connection attempt needs to know; ``protocol`` is 4 (3.1.1) or 5."""
+    """Parameters of one connection attempt; ``protocol`` is :data:`MQTT_3_1_1` or :data:`MQTT_5`."""
 
     settings: MqttSettings
     protocol: int
@@ -77,29 +77,29 @@ class Ending:
 
 
 class _Client(paho.Client):
-    """paho, given its socket. ``_create_socket`` is the one private name that is relied on; a test watches it."""
+    """paho on a given socket. ``_create_socket`` is the one private name that is relied on; a test watches it."""
 
-    handed: BatchedSocket
+    given_socket: BufferedSocket
 
     def _create_socket(self) -> Any:
-        return self.handed
+        return self.given_socket
 
 
 class PahoSession:
-    """One MQTT connection over one socket. Every call in the network thread.
+    """One MQTT connection on one socket. Every call in the network thread.
 
-    :ivar events: what paho's callbacks noted, to be taken from the left: ``("connack", code, properties)``,
+    :ivar events: calls of paho's callbacks, the oldest at the left: ``("connack", code, properties)``,
         ``("message", message)``, ``("suback", mid, codes)``, ``("gone", flags, code)``.
     """
 
-    def __init__(self, job: Job, sock: BatchedSocket) -> None:
+    def __init__(self, job: Job, sock: BufferedSocket) -> None:
         settings = job.settings
         self.events: deque[tuple[Any, ...]] = deque()
         self._packets: deque[tuple[int, bytes]] = deque()
         self._sent: list[tuple[int, int]] = []
         self._last = _FIRST_IDENTIFIER - 1
         self._sock = sock
-        self._five = job.protocol == FIVE
+        self._five = job.protocol == MQTT_5
         self._client = client = _Client(
             CallbackAPIVersion.VERSION2,
             client_id=settings.client_id,
@@ -107,7 +107,7 @@ class PahoSession:
             protocol=MQTTProtocolVersion(job.protocol),
             reconnect_on_failure=False,  # else paho connects anew, by itself, on some refusals
         )
-        client.handed = sock
+        client.given_socket = sock
         if settings.username:
             client.username_pw_set(settings.username, settings.password.reveal() if settings.password else None)
         if job.will is not None:
@@ -127,18 +127,18 @@ class PahoSession:
 
     def is_alive(self) -> bool:
         """Whether there is a connection."""
-        return self.holds() and not self._sock.error
+        return self.has_socket() and not self._sock.error
 
-    def holds(self) -> bool:
-        """Whether paho still holds the socket: it may have something to read although sending has failed."""
+    def has_socket(self) -> bool:
+        """Whether paho has the socket: there may be something to read although sending has failed."""
         return self._client.socket() is not None
 
-    def begin(self) -> None:
+    def connect(self) -> None:
         """Send CONNECT."""
         self._client.reconnect()
 
     def publish(self, message: Message) -> int:
-        """Queue a PUBLISH; its packet identifier (with QoS 0 a number that is as good).
+        """Queue a PUBLISH; returns its packet identifier (with QoS 0 a number from the same range).
 
         :raises LocalError: the protocol has no room for it.
         """
@@ -163,7 +163,7 @@ class PahoSession:
         return self._last
 
     def subscribe(self, filters: Sequence[str]) -> int:
-        """Queue a SUBSCRIBE with QoS 1 for each filter; its packet identifier."""
+        """Queue a SUBSCRIBE with QoS 1 for each filter; returns its packet identifier."""
         _, mid = self._client.subscribe([(each, 1) for each in filters])
         return mid or 0
 
@@ -172,22 +172,22 @@ class PahoSession:
         self._client.unsubscribe(list(filters))
 
     def ping(self) -> None:
-        """Queue a PINGREQ. Whole packets are handed to the socket, so it cannot fall into the middle of one."""
+        """Buffer a PINGREQ. The socket gets whole packets only, so it cannot fall into the middle of one."""
         self._sock.send(_PINGREQ)
 
     def read(self) -> None:
-        """Take in what the socket has, at most about as many packets as are unacknowledged."""
+        """Read what the socket has, at most about as many packets as are unacknowledged."""
         self._client.loop_read()
 
     def acknowledgements(self) -> list[tuple[int, int]]:
-        """``(packet identifier, reason code)`` of what was acknowledged, or, with QoS 0, handed to the socket."""
+        """``(packet identifier, reason code)`` of what was acknowledged, or, with QoS 0, passed to the socket."""
         taken = self._sock.acknowledged + self._sent
         self._sock.acknowledged = []
         self._sent = []
         return taken
 
     def write(self) -> None:
-        """Hand queued packets to the socket: paho's first, they are few and short."""
+        """Pass queued packets to the socket: paho's first, they are few and short."""
         while self._client.want_write() and self.is_alive():
             before = self._sock.unsent
             self._client.loop_write()
@@ -202,11 +202,11 @@ class PahoSession:
                 if identifier:
                     self._sent.append((identifier, 0))
 
-    def misc(self) -> None:
+    def keepalive(self) -> None:
         """paho's own keepalive; ours notices sooner, so it only fires when ours is wrong."""
         self._client.loop_misc()
 
-    def denial(self, code: int) -> str:
+    def puback_reason(self, code: int) -> str:
         """What the failure in a PUBACK means (MQTT 5, 3.4.2.1)."""
         try:
             name = ReasonCode(PacketTypes.PUBACK, identifier=code).getName().lower()
@@ -215,16 +215,16 @@ class PahoSession:
         return f"the broker says: {name}"
 
     def disconnect(self) -> None:
-        """Say DISCONNECT and close: the broker drops the will."""
+        """Send DISCONNECT and close: the broker drops the will."""
         self._client.disconnect()
         self._client.loop_write()
 
     def close(self) -> None:
-        """Close without a word; the broker fires the will."""
+        """Close without DISCONNECT: the broker fires the will."""
         self._sock.close()
 
-    def refusal(self, code: ReasonCode) -> Ending:
-        """What a CONNACK with a failure means."""
+    def connack_ending(self, code: ReasonCode) -> Ending:
+        """How an attempt ends with a CONNACK that reports failure."""
         words = _TERMINAL.get(code.value)
         return Ending(
             words or f"the broker refused the connection: {code.getName().lower()}",
@@ -233,15 +233,15 @@ class PahoSession:
         )
 
     def ending(self, accepted: bool) -> Ending:
-        """Why paho let go of the socket."""
+        """How the connection ended, from what paho and the socket report."""
         for kind, *details in self.events:
             if kind == "gone" and details[0].is_disconnect_packet_from_server and details[1] is not None:
                 return Ending(f"the broker ended the connection: {details[1].getName().lower()}", accepted=accepted)
-        if not accepted and self._sock.first == _CONNACK_VERSION_REFUSED:
+        if not accepted and self._sock.first_octets == _CONNACK_VERSION_REFUSED:
             return Ending(_TERMINAL[_UNSUPPORTED_VERSION], terminal=True, fallback=self._five)
         fallback = self._five and not accepted
         if self._sock.error:
-            reason, terminal = in_words(self._sock.error)
+            reason, terminal = describe_error(self._sock.error)
             return Ending(reason, terminal, accepted, fallback and not terminal)
         if self._sock.eof:
             when = "" if accepted else " instead of answering CONNECT"
@@ -250,17 +250,17 @@ class PahoSession:
 
 
 @dataclass(frozen=True, slots=True)
-class Accepted:
-    """What the broker said in its CONNACK; 0: no limit beyond the protocol's."""
+class Connack:
+    """The broker's limits in its CONNACK; ``maximum_packet`` 0: none beyond the protocol's."""
 
     receive_maximum: int
     maximum_packet: int
     protocol: int
 
 
-def accepted_from(properties: Any, protocol: int) -> Accepted:
+def connack_from(properties: Any, protocol: int) -> Connack:
     """The limits in the properties of a CONNACK (MQTT 5, 3.2.2.3)."""
-    return Accepted(
+    return Connack(
         int(getattr(properties, "ReceiveMaximum", 65535)),
         int(getattr(properties, "MaximumPacketSize", 0)),
         protocol,

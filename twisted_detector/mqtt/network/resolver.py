@@ -1,4 +1,4 @@
-"""A broker's host name goes in; socket addresses come out, within a bounded time whatever the name server does."""
+"""Resolver of the broker's name: bounded in time, with the last good answer while the name server is away."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from twisted_detector.mqtt.network.thread import OneThread
 MAX_ADDRESSES = 4
 
 
-def look_up(host: str, port: int) -> tuple[Address, ...]:
+def system_lookup(host: str, port: int) -> tuple[Address, ...]:
     """The system's answer (hosts file, DNS, mDNS, as it is configured). Blocks for as long as the system likes.
 
     :raises OSError: no such name; UnicodeError: not a name at all.
@@ -26,11 +26,11 @@ def look_up(host: str, port: int) -> tuple[Address, ...]:
 
 
 class Resolver:
-    """Looks names up in a thread of its own.
+    """Resolves names with the system's resolver, in a thread of its own.
 
-    The system's resolver cannot be interrupted. So there is never more than one question under way: who asks while an
-    old one hangs waits for that one, at most ``timeout`` seconds. When the name server is away, the addresses that it
-    gave last are used: an outage of DNS need not become one of MQTT.
+    That resolver cannot be interrupted. So there is never more than one query for a name: a later request joins the one
+    under way, for at most ``timeout`` seconds. When the name server is away, the addresses of its last answer are used:
+    an outage of DNS need not become one of MQTT.
     """
 
     def __init__(
@@ -38,28 +38,28 @@ class Resolver:
         reactor: Any,
         *,
         timeout: float = 5.0,
-        lookup: Callable[[str, int], tuple[Address, ...]] = look_up,
+        lookup: Callable[[str, int], tuple[Address, ...]] = system_lookup,
         thread: OneThread | None = None,
     ) -> None:
         self._reactor = reactor
         self._timeout = timeout
         self._lookup = lookup
         self._thread = thread or OneThread(reactor, "mqtt-dns")
-        self._asking: dict[tuple[str, int], list[Deferred[tuple[Address, ...]]]] = {}
-        self._known: dict[tuple[str, int], tuple[Address, ...]] = {}
+        self._pending: dict[tuple[str, int], list[Deferred[tuple[Address, ...]]]] = {}
+        self._last_answers: dict[tuple[str, int], tuple[Address, ...]] = {}
 
     async def resolve(self, host: str, port: int) -> tuple[Address, ...]:
         """Addresses to try in order.
 
-        :raises AttemptFailed: there are none, said in plain words.
+        :raises AttemptFailed: there are none; the reason in plain words.
         """
         key = (host, port)
         mine: Deferred[tuple[Address, ...]] = Deferred()
-        waiting = self._asking.get(key)
+        waiting = self._pending.get(key)
         if waiting is None:
-            waiting = self._asking[key] = []
+            waiting = self._pending[key] = []
             waiting.append(mine)
-            self._thread.run(lambda: self._lookup(host, port)).addBoth(self._answered, key)
+            self._thread.run(lambda: self._lookup(host, port)).addBoth(self._resolved, key)
         else:
             waiting.append(mine)
         mine.addTimeout(self._timeout, self._reactor)
@@ -73,15 +73,15 @@ class Resolver:
             reason = f"the name {host!r} is not known: {error.strerror or error}"
         else:
             if found:
-                self._known[key] = found
+                self._last_answers[key] = found
                 return found
             reason = f"the name {host!r} has no address"
-        if key in self._known:
-            return self._known[key]
+        if key in self._last_answers:
+            return self._last_answers[key]
         raise AttemptFailed(reason)
 
-    def _answered(self, result: Any, key: tuple[str, int]) -> None:
-        for waiting in self._asking.pop(key, []):
+    def _resolved(self, result: Any, key: tuple[str, int]) -> None:
+        for waiting in self._pending.pop(key, []):
             if not waiting.called:
                 waiting.callback(result)
 

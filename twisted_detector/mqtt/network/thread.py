@@ -1,4 +1,4 @@
-"""Work that blocks goes in; a Deferred with its result comes out, and a thread that never returns holds up nobody."""
+"""A thread for blocking calls, each answered by a Deferred; one that never returns does not keep the process alive."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ T = TypeVar("T")
 
 
 class _DaemonPool(ThreadPool):
-    threadFactory = partial(Thread, daemon=True)  # type: ignore[assignment]
+    threadFactory = staticmethod(partial(Thread, daemon=True))  # type: ignore[assignment]
 
 
 class OneThread:
@@ -32,11 +32,11 @@ class OneThread:
 
     @property
     def busy(self) -> bool:
-        """Whether work has not come back."""
+        """Whether a call has not returned yet."""
         return self._running > 0
 
     def run(self, work: Callable[[], T]) -> Deferred[T]:
-        """Do ``work`` in the thread, after what is already there."""
+        """Call ``work`` in the thread, after those that were given before."""
         if not self._pool.started:
             self._pool.start()
         self._running += 1
@@ -48,7 +48,7 @@ class OneThread:
         return result
 
     def stop(self) -> bool:
-        """Join the thread; False, and nothing waited for, where it has not come back."""
+        """Join the thread; False, without waiting, if a call has not returned."""
         if self.busy:
             return False
         if self._pool.started:

@@ -1,13 +1,13 @@
-"""When something was asked of the broker and when it was last heard go in; whether it is still there comes out. Pure.
+"""Watchdog of an established connection: when silence of the broker means that it is dead. Pure.
 
 A keepalive of 30 s notices a dead peer after 58 s; the kernel's time-outs notice a dead network but not a broker that
-is frozen, since its kernel goes on acknowledging. So silence is measured against questions: messages that wait for
-PUBACK, or a PINGREQ of our own when there are none.
+is frozen, since its kernel goes on acknowledging. So silence is measured from something that demands an answer: a
+message that waits for PUBACK, or a PINGREQ of our own when there is none.
 """
 
 from __future__ import annotations
 
-#: An unanswered question, in seconds. With the ping below an idle frozen peer is noticed after at most 4 s.
+#: Seconds without an answer. With the ping below an idle frozen peer is noticed after at most 4 s.
 SILENCE = 4.0
 PING_AFTER = 1.5
 PING_ANSWER = 2.5
@@ -16,43 +16,43 @@ PING_ANSWER = 2.5
 SLOWEST_HEAD = 5_000
 SLOWEST_BACKLOG = 1_000
 
-#: How often to look while something is unanswered, and at most otherwise; seconds.
-LOOK_BUSY = 0.5
-LOOK_IDLE = 1.0
+#: Seconds between checks while something is unanswered, and at most otherwise.
+CHECK_BUSY = 0.5
+CHECK_IDLE = 1.0
 
 
 class Watchdog:
-    """Judges silence. All times are monotonic seconds."""
+    """Measures silence. All times are monotonic seconds."""
 
     def __init__(self, now: float) -> None:
         self._alive_at = now
         self._pinged_at: float | None = None
         self._in_kernel = 0
 
-    def heard(self, now: float) -> None:
-        """The peer said something."""
+    def received(self, now: float) -> None:
+        """The peer has sent something."""
         self._alive_at = now
         self._pinged_at = None
 
-    def pinged(self, now: float) -> None:
+    def ping_sent(self, now: float) -> None:
         """A PINGREQ was sent."""
         self._pinged_at = now
 
-    def unsent(self, amount: int, now: float) -> None:
-        """So many bytes are not acknowledged by the peer's kernel: fewer than before is a sign of life too."""
+    def unacknowledged(self, amount: int, now: float) -> None:
+        """``amount`` octets are not acknowledged by the peer's kernel: fewer than before is a sign of life too."""
         if amount < self._in_kernel:
             self._alive_at = now
         self._in_kernel = amount
 
     def wants_ping(self, now: float, waiting: bool) -> bool:
-        """Whether to ask, since nothing else is asked (``waiting``) and nothing was heard."""
+        """Whether to send a ping: no message is ``waiting`` for its acknowledgement, nothing was received lately."""
         return not waiting and self._pinged_at is None and now - self._alive_at >= PING_AFTER
 
     def verdict(self, now: float, oldest: tuple[float, int, int] | None) -> str:
-        """Why the peer is considered dead, "" when it is not.
+        """Why the peer is considered dead; "" when it is not.
 
-        :param oldest: the oldest unacknowledged message: when sent, its size, the bytes unacknowledged at its sending
-            (itself included).
+        :param oldest: the oldest unacknowledged message: when it was sent, its size, and the octets that were
+            unacknowledged then, itself included.
         """
         if oldest is not None:
             sent_at, size, backlog = oldest
@@ -66,9 +66,9 @@ class Watchdog:
             return f"the broker went silent: no answer to a ping within {PING_ANSWER:g} s"
         return ""
 
-    def next_look(self, now: float, waiting: bool) -> float:
-        """Seconds until there is something to judge."""
+    def next_check(self, now: float, waiting: bool) -> float:
+        """Seconds until the next check."""
         if waiting:
-            return LOOK_BUSY
+            return CHECK_BUSY
         due = self._alive_at + PING_AFTER if self._pinged_at is None else self._pinged_at + PING_ANSWER
-        return min(LOOK_IDLE, max(0.02, due - now))
+        return min(CHECK_IDLE, max(0.02, due - now))

@@ -1,4 +1,4 @@
-"""A message, its place and its bounds go in; one value comes out that the outbox's parts hand to one another."""
+"""One kept message with its place and its bounds: the record that the outbox's parts hand to one another."""
 
 from __future__ import annotations
 
@@ -13,9 +13,11 @@ from twisted_detector.mqtt.outbox.receipt import Receipt
 class Entry:
     """One message that is kept.
 
-    :ivar id: its record in the journal, 0 when it has none.
+    :ivar queued: monotonic seconds of its ``put``; ``deadline``: when it expires.
+    :ivar order: place in its class.
+    :ivar id: of its record in the journal, 0 when it has none.
     :ivar token: its name in flight, 0 when it waits.
-    :ivar again: said already and said once more; never counted against the bounds.
+    :ivar republished: a remembered document that is sent once more; it counts against no bound.
     :ivar superseded: in flight, but a newer state of its topic is kept: it is not sent again.
     :ivar replaces: the superseded entry that this one replaces.
     """
@@ -27,19 +29,19 @@ class Entry:
     order: int = 0
     id: int = 0
     token: int = 0
-    again: bool = False
+    republished: bool = False
     superseded: bool = False
     replaces: Entry | None = None
     receipts: list[Receipt] = field(default_factory=list)
 
     @property
     def octets(self) -> int:
-        """What it counts against the bound."""
+        """What it counts against :attr:`.queue.Limits.octets`."""
         return len(self.message.topic) + len(self.message.payload)
 
     @property
     def key(self) -> Key:
-        """What makes it the same one when it is sent again: of a state, whatever it says by then, the topic."""
+        """Identity over several sendings: of a state the topic, whatever its payload is by then."""
         return self.message.topic if self.message.retain else self
 
 

@@ -1,6 +1,6 @@
-"""Messages go in at any rate; what is to be sent next comes out, again and again until the broker has acknowledged it.
+"""The outbox's front: what ``put``, an acknowledgement, a refusal or a loss means for entries, receipts and journal.
 
-Pure: the two clocks are given, the disk is behind :class:`Journal`. On one thread only, the reactor's.
+The rules are in :mod:`twisted_detector.mqtt.outbox`.
 """
 
 from __future__ import annotations
@@ -14,28 +14,33 @@ from zope.interface import implementer
 from twisted_detector.errors import Dropped, LocalError, NotAuthorized, PublishError, QueueFull, Stopped
 from twisted_detector.model import JournalRecord, Message, Priority
 from twisted_detector.mqtt.outbox.entry import Entry
-from twisted_detector.mqtt.outbox.journal import Journal
 from twisted_detector.mqtt.outbox.queue import Limits, OutboxFigures, PriorityQueue
 from twisted_detector.mqtt.outbox.receipt import Receipt, prune
 from twisted_detector.mqtt.outbox.retained import Republish, Retained
-from twisted_detector.mqtt.seams import IOutbox, OutboxItem
+from twisted_detector.mqtt.seams import IOutbox, Journal, OutboxItem
 
-#: Wall stamps before this (July 2017) come from a clock that had not been set: they tell no age.
+#: Wall stamps before this (July 2017) come from a clock that had not been set: no age follows from them.
 _CLOCK_WAS_SET = 1.5e9
 
 
 @implementer(IOutbox)
 class Outbox:
-    """Keeps messages by priority until the broker has acknowledged them, within bounds (:class:`Limits`).
+    """Queue of messages by priority until the broker has acknowledged them, within bounds (:class:`Limits`).
 
-    *State* (every retained message, whatever its priority says: at least STATE): the newest of a topic replaces the
-    queued one in its place, and both receipts fire with the newer one's acknowledgement. What the broker has
-    acknowledged is remembered: saying it unchanged is an immediate success, and :meth:`resay` says all of it again.
+    *State* (every retained message; its priority is STATE at least): the newest of a topic replaces the queued one in
+    its place, and both receipts fire with the newer one's acknowledgement. Acknowledged documents are remembered: an
+    unchanged one is an immediate success, and :meth:`republish` queues all of them again.
 
     *When full*, expired messages go first, then telemetry, then the oldest event; others that still find no room fail
-    with Dropped, a critical one is refused. Every drop is counted by reason: ``expired``, ``overflow`` (pushed
-    out), ``no_room`` (came when full), ``refused`` (by the broker), ``replaced`` (by a state that was dropped itself).
-    Never for what the broker closes the connection at: that is held back (:class:`.quarantine.Quarantine`).
+    with Dropped, a critical one is refused. Drops are counted by reason: ``expired``, ``overflow`` (pushed out),
+    ``no_room`` (came when full), ``refused`` (by the broker), ``replaced`` (by a state that was dropped itself). A
+    message at which the broker closes the connection is not dropped but held back (:class:`.quarantine.Quarantine`).
+
+    :param clock: monotonic seconds.
+    :param wall: seconds since the epoch, for ages across a restart.
+    :param journal: the disk; None: in memory only.
+    :ivar on_ready: set by the sender; called when a message became sendable.
+    :ivar dropped: how many were dropped, by reason.
     """
 
     def __init__(
@@ -46,82 +51,82 @@ class Outbox:
         journal: Journal | None = None,
         limits: Limits | None = None,
     ) -> None:
-        """:param clock: monotonic seconds. :param wall: seconds since the epoch, for ages across a restart."""
         self._clock = clock
         self._wall = wall
         self._journal = journal
         self.on_ready: Callable[[], None] = lambda: None
         limits = limits or Limits()
         self._latest: dict[str, Entry] = {}  # of each topic, the newest state that is kept
-        self._backlog = PriorityQueue(limits, drop=self._drop, state_tail=self._next_again, latest=self._latest.get)
+        self._queue = PriorityQueue(limits, drop=self._drop, next_document=self._next_document, latest=self._latest.get)
         self._retained = Retained(messages=limits.retained, octets=limits.retained_octets)
-        held = self._backlog.quarantine.holds
-        self._resay = Republish(self._retained, lambda topic: topic in self._latest or held(topic))
+        held = self._queue.quarantine.holds
+        self._republish = Republish(self._retained, lambda topic: topic in self._latest or held(topic))
         self._uncommitted: dict[int, Entry] = {}
         self._last_id, self._stopped = 0, False
         self.dropped: Counter[str] = Counter()
         self._acknowledged = self._coalesced = self._unchanged = 0
-        # Collected while things change and done when they are consistent again: receipts run the code of others.
+        # Collected while things change, and done by _finish when they are consistent again (rule 5).
         self._removed: list[int] = []
         self._afterwards: list[Callable[[], None]] = []
         if journal is not None:
             journal.on_committed = self._committed
             journal.on_renewed = self._renewed
 
-    # --- Putting in
+    # --- put
 
-    def put(self, message: Message) -> Receipt:
-        """Take ``message``; it may be sent before it is on the disk.
+    def put(self, message: Message, receipt: Receipt | None = None) -> Receipt:
+        """Queue ``message``; it may be sent before it is on the disk.
 
+        :param receipt: one that the publisher has already; else it is made.
         :raises QueueFull: critical, and only critical messages and state are kept already.
         :raises Stopped: after :meth:`stop`.
         """
         if self._stopped:
             raise Stopped()
-        receipt, now = Receipt(), self._clock()
-        self._backlog.trim(now)
+        receipt, now = receipt or Receipt(), self._clock()
+        self._queue.trim(now)
         try:
             if not message.retain:
                 self._admit(message, message.priority, now, receipt)
-            elif self._already_said(message, receipt):
+            elif self._is_unchanged(message, receipt):
                 self._unchanged += 1
             else:
                 self._put_state(message, now, receipt)
         finally:
-            self._settle()
-        if self._backlog.count:
+            self._finish()
+        if self._queue.count:
             self.on_ready()
         return receipt
 
-    def _already_said(self, message: Message, receipt: Receipt) -> bool:
+    def _is_unchanged(self, message: Message, receipt: Receipt) -> bool:
         latest = self._latest.get(message.topic)
         if latest is None:
-            said = self._retained.says(message)
-            if said:
-                receipt.acknowledge()
-        else:
-            said = latest.message.payload == message.payload and latest.message.qos == message.qos
-            if said:
-                prune(latest.receipts)
-                latest.receipts.append(receipt)
-                if latest.id not in self._uncommitted:
-                    receipt.accept()
-        return said
+            if not self._retained.matches(message):
+                return False
+            receipt.acknowledge()
+            return True
+        if latest.message.payload != message.payload or latest.message.qos != message.qos:
+            return False
+        prune(latest.receipts)
+        latest.receipts.append(receipt)
+        if latest.id not in self._uncommitted:
+            receipt.accept()
+        return True
 
     def _put_state(self, message: Message, now: float, receipt: Receipt) -> None:
         priority = min(message.priority, Priority.STATE)
         if (old := self._latest.get(message.topic)) is not None and not old.token:
             growth = max(0, len(message.payload) - len(old.message.payload))
-            if not self._backlog.make_room(growth, 0, priority, now):
+            if not self._queue.make_room(growth, 0, priority, now):
                 self._refuse(priority, receipt)
                 return
-            if self._latest.get(message.topic) is old:  # It may have been expired, and swept out for room.
+            if self._latest.get(message.topic) is old:  # it may have expired, and been dropped for room
                 self._replace(old, message, priority, now, receipt)
                 return
             old = None
         entry = self._admit(message, priority, now, receipt)
         if entry is not None:
-            if old is not None:  # In flight: it may still be acknowledged for itself, but is never sent again.
+            if old is not None:  # in flight: it may still be acknowledged for itself, but is never sent again
                 old.superseded = True
                 entry.replaces = old
                 self._unjournal(old)
@@ -130,17 +135,17 @@ class Outbox:
     def _replace(self, entry: Entry, message: Message, priority: Priority, now: float, receipt: Receipt) -> None:
         self._coalesced += 1
         self._unjournal(entry)
-        self._backlog.replace(entry, message, priority, now)
+        self._queue.replace(entry, message, priority, now)
         prune(entry.receipts)
         entry.receipts.append(receipt)
         self._write(entry)
 
     def _admit(self, message: Message, priority: Priority, now: float, receipt: Receipt) -> Entry | None:
         octets = len(message.topic) + len(message.payload)
-        if not self._backlog.make_room(octets, 1, priority, now):
+        if not self._queue.make_room(octets, 1, priority, now):
             self._refuse(priority, receipt)
             return None
-        entry = self._backlog.enqueue(message, priority, now)
+        entry = self._queue.enqueue(message, priority, now)
         entry.receipts.append(receipt)
         self._write(entry)
         return entry
@@ -160,40 +165,40 @@ class Outbox:
         self._uncommitted[entry.id] = entry
         self._journal.append(JournalRecord(entry.id, entry.message, self._wall()))
 
-    # --- Taking out
+    # --- IOutbox, for the sender
 
     def take(self, limit: int) -> Sequence[OutboxItem]:
         dropped = self.dropped["expired"]
-        taken = self._backlog.take(limit, self._clock())
-        self._settle()
-        if not taken and self.dropped["expired"] > dropped and self._backlog.count:
-            self.on_ready()  # Nobody would ask again: there was so much to throw away that none was found yet.
+        taken = self._queue.take(limit, self._clock())
+        self._finish()
+        if not taken and self.dropped["expired"] > dropped and self._queue.count:
+            self.on_ready()  # else the sender would wait: there was so much to drop that nothing was found yet
         return [OutboxItem(entry.token, entry.message) for entry in taken]
 
     def acknowledged(self, tokens: Sequence[int]) -> None:
         for token in tokens:
-            entry = self._landed(token)
+            entry = self._complete(token)
             if entry is None:
                 continue
             self._acknowledged += 1
             self._afterwards += [receipt.acknowledge for receipt in entry.receipts]  # a generator would cost more
-            # A superseded state is what the broker knows now, unless its successor overtook it.
+            # A superseded state is the broker's latest now, unless its successor was acknowledged before it.
             if entry.message.retain and not (entry.superseded and entry.message.topic not in self._latest):
                 self._remember(entry)
             self._release(entry)
-        self._settle()
+        self._finish()
 
     def refused(self, token: int, reason: str) -> None:
-        if (entry := self._landed(token)) is not None:
+        if (entry := self._complete(token)) is not None:
             kind = NotAuthorized if "authori" in reason.lower() else Dropped
             self._drop(entry, "refused", partial(kind, "the broker refused the message", shown=reason))
-        self._settle()
+        self._finish()
 
     def connection_lost(self) -> None:
-        self._resay.in_flight = 0
-        for entry in self._backlog.ground(self._clock()):
-            if entry.again:
-                self._resay.back(entry.message.topic)
+        self._republish.in_flight = 0
+        for entry in self._queue.requeue(self._clock()):
+            if entry.republished:
+                self._republish.put_back(entry.message.topic)
                 continue
             newer = self._latest.get(entry.message.topic)
             if newer is None:
@@ -203,39 +208,39 @@ class Outbox:
                 if newer.id not in self._uncommitted:
                     self._afterwards.extend(receipt.accept for receipt in entry.receipts)
                 self._release(entry)
-        self._settle()
+        self._finish()
 
     def republish(self, topics: Iterable[str] | None = None) -> None:
-        self._resay.begin(topics)
-        if self._resay:
+        self._republish.begin(topics)
+        if self._republish:
             self.on_ready()
 
     def next_due(self) -> float | None:
-        return self._backlog.next_due(self._clock())
+        return self._queue.next_due(self._clock())
 
     def depth(self) -> int:
-        return self._backlog.count + len(self._resay)
+        return self._queue.count + len(self._republish)
 
     def stop(self) -> None:
-        """Refuse what comes from now on and fail what waits with Stopped.
+        """Refuse every further ``put``, and fail what waits with Stopped.
 
-        What is in the journal is sent after the next start; acknowledgements that still come are heeded.
+        What is in the journal is sent after the next start; acknowledgements that still arrive count.
         """
         self._stopped = True
-        for entry in self._backlog:
+        for entry in self._queue:
             self._afterwards.extend(partial(receipt.fail, Stopped) for receipt in entry.receipts)
             entry.receipts = []
-        self._settle()
+        self._finish()
 
     def figures(self) -> OutboxFigures:
-        """How it stands now."""
-        oldest = self._backlog.oldest()
+        """Figures for the health document."""
+        oldest = self._queue.oldest()
         return OutboxFigures(
-            depth=self._backlog.depths(),
-            in_flight=len(self._backlog.in_flight),
-            held=self._backlog.quarantine.held,
-            resay=len(self._resay),
-            octets=self._backlog.octets,
+            depth=self._queue.depths(),
+            in_flight=len(self._queue.in_flight),
+            held=self._queue.quarantine.held,
+            to_republish=len(self._republish),
+            octets=self._queue.octets,
             oldest_s=0.0 if oldest is None else max(0.0, self._clock() - oldest),
             acknowledged=self._acknowledged,
             coalesced=self._coalesced,
@@ -243,13 +248,13 @@ class Outbox:
             dropped=dict(self.dropped),
         )
 
-    def _next_again(self, topic: str | None) -> Entry | None:
-        known = self._resay.next(topic)
-        return None if known is None else Entry(known, Priority.STATE, self._clock(), again=True)
+    def _next_document(self, topic: str | None) -> Entry | None:
+        known = self._republish.next(topic)
+        return None if known is None else Entry(known, Priority.STATE, self._clock(), republished=True)
 
-    def _landed(self, token: int) -> Entry | None:
-        if (entry := self._backlog.landed(token)) is not None:
-            self._resay.in_flight -= entry.again
+    def _complete(self, token: int) -> Entry | None:
+        if (entry := self._queue.complete(token)) is not None:
+            self._republish.in_flight -= entry.republished
         return entry
 
     def _drop(self, entry: Entry, reason: str, error: Callable[[], PublishError] | None = None) -> None:
@@ -263,7 +268,7 @@ class Outbox:
         entry.receipts = []
         entry.replaces = None
         self._unjournal(entry)
-        self._backlog.discount(entry)
+        self._queue.uncount(entry)
         if entry.message.retain and self._latest.get(entry.message.topic) is entry:
             del self._latest[entry.message.topic]
 
@@ -273,7 +278,7 @@ class Outbox:
             self._uncommitted.pop(entry.id, None)
             entry.id = 0
 
-    def _settle(self) -> None:
+    def _finish(self) -> None:
         removed, self._removed = self._removed, []
         afterwards, self._afterwards = self._afterwards, []
         if removed and self._journal is not None:
@@ -281,16 +286,16 @@ class Outbox:
         for act in afterwards:
             act()
 
-    # --- The disk
+    # --- the journal
 
     def restore(self, records: Iterable[JournalRecord], retained: Iterable[Message] = ()) -> None:
-        """Begin with what an earlier life left behind, once and before the first :meth:`put`.
+        """Take over what an earlier run of the program left, once and before the first :meth:`put`.
 
         Order and priority are as they were; of each topic's states the newest is kept; what has expired is dropped.
 
-        :raises LocalError: when something was put already.
+        :raises LocalError: a message was put already.
         """
-        if self._last_id or self._backlog.count:
+        if self._last_id or self._queue.count:
             raise LocalError("an outbox is restored before it is used")
         for message in retained:
             for topic in self._retained.set(message):
@@ -303,19 +308,19 @@ class Outbox:
             priority = min(message.priority, Priority.STATE) if message.retain else message.priority
             older = self._latest.get(message.topic) if message.retain else None
             if older is not None:
-                self._backlog.withdraw(older)
+                self._queue.withdraw(older)
                 self._unjournal(older)
-            entry = self._backlog.enqueue(message, priority, now - max(0.0, age))
+            entry = self._queue.enqueue(message, priority, now - max(0.0, age))
             entry.id = record.id
             if message.retain:
                 self._latest[message.topic] = entry
-        self._backlog.sweep(now)
-        self._backlog.make_room(0, 0, Priority.CRITICAL, now)
-        self._settle()
+        self._queue.drop_expired(now)
+        self._queue.make_room(0, 0, Priority.CRITICAL, now)
+        self._finish()
 
     def _remember(self, entry: Entry) -> None:
         message = entry.message
-        if entry.again or self._retained.says(message):
+        if entry.republished or self._retained.matches(message):
             return
         if not message.payload:
             self._retained.remove(message.topic)
@@ -337,7 +342,7 @@ class Outbox:
             while entry is not None:
                 self._afterwards += [receipt.accept for receipt in entry.receipts]
                 entry = entry.replaces
-        self._settle()
+        self._finish()
 
     def _renewed(self) -> None:
         assert self._journal is not None  # noqa: S101  only the journal calls this
@@ -345,6 +350,6 @@ class Outbox:
             if message.qos:
                 self._journal.retain(message)
         epoch = self._wall() - self._clock()
-        for entry in self._backlog:
+        for entry in self._queue:
             if entry.id:
                 self._journal.append(JournalRecord(entry.id, entry.message, epoch + entry.queued))

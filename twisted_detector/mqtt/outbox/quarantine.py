@@ -1,8 +1,8 @@
-"""What was in flight whenever a connection broke goes in; what is to be sent alone, or held back, comes out.
+"""Detector of poison messages: which entry is to be sent alone, or held back, because the broker may close for it.
 
-An MQTT 3.1.1 broker has one answer only to a message that it does not take (too large, not allowed): it closes the
-connection. Sent again after every connect, such a message would hold up all behind it for ever. Who it is cannot be
-known, but it can be found out, and a message that is suspected is held back, never dropped.
+An MQTT 3.1.1 broker has one answer only to a message that it does not accept (too large, not allowed): it closes the
+connection. Sent again after every connect, such a message would hold up all behind it for ever. Which one it is cannot
+be read from anything, but it can be found by experiment; and a suspected message is held back, never dropped.
 """
 
 from __future__ import annotations
@@ -19,15 +19,19 @@ FRUITLESS = 3
 STRIKES = 2
 #: The first hold, in seconds; each further one is twice as long. Others need some reconnects' time to pass.
 HOLD = 5.0
-#: Nobody raises a broker's limits more often than one may look: a connection lost once an hour hurts nobody.
+#: The longest hold: the limits of brokers are seldom raised, and a connection lost once an hour does no harm.
 LONGEST_HOLD = 3600.0
 
 
 @dataclass(slots=True, eq=False)
 class _Suspicion:
-    """``acks``: how many acknowledgements there had been in all when it was held last.
+    """What is known against one key.
 
-    ``weak``: nobody else was acknowledged between the last two times either: the network may be to blame.
+    :ivar acks: acknowledgements in all when it was held last.
+    :ivar strikes: losses at which it was alone in flight; ``times``: how often it was held.
+    :ivar entry: the held entry; None for a document that is republished.
+    :ivar weak: no other message was acknowledged between the last two holds either: the network may be to blame.
+    :ivar octets: size of the smallest message that was lost.
     """
 
     acks: int
@@ -45,12 +49,12 @@ class Quarantine:
     """Finds the messages for which the broker closes the connection, and holds them back.
 
     A connection is *fruitless* when it breaks with messages in flight and none was acknowledged in it, or one of those
-    was in flight already when the last one broke. (Documents that are said again, newer messages of higher priority,
-    some of those before the culprit may well be acknowledged each time; but never the culprit.) After three in a row
-    those that were in flight at each of these losses are sent one at a time, until each is acknowledged or held: not
-    the first only, a broker may take the acknowledgements of those before it with it. Who was alone in flight when the
-    connection broke, twice, is a suspect: held for 5, 10, 20 … seconds, an hour at most, then tried again, alone. An
-    acknowledgement clears it.
+    was in flight already when the previous one broke. (Republished documents, newer messages of higher priority, some
+    of those before the culprit may well be acknowledged each time; but never the culprit.) After three in a row, those
+    that were in flight at each of these losses are sent one at a time, until each is acknowledged or held: not only the
+    first, for a broker may close before it has acknowledged those before the culprit. A message that was alone in
+    flight when the connection broke, twice, is a *suspect*: held for 5, 10, 20 … seconds, an hour at most, then tried
+    again, alone. An acknowledgement clears it.
 
     *What it costs.* A poisonous message: some six connections, 10 s with the usual back-off, until it is known; then
     one connection for each trial. A network that merely flaps: messages that were twice alone when it broke come 5 s
@@ -60,7 +64,7 @@ class Quarantine:
 
     def __init__(self) -> None:
         self._suspicions: dict[Key, _Suspicion] = {}
-        self._line: dict[Key, None] = {}  # to be sent one at a time, in this order
+        self._one_by_one: dict[Key, None] = {}  # to be sent one at a time, in this order
         self._fruitless = 0
         self._common: dict[Key, None] = {}  # in flight at each of the last fruitless losses, in order of sending
         self._answered = False
@@ -69,17 +73,17 @@ class Quarantine:
         self._soonest: tuple[float, Key | None] | None = (inf, None)
 
     @property
-    def calm(self) -> bool:
-        """Whether there is nothing to heed."""
-        return not self._suspicions and not self._line
+    def is_idle(self) -> bool:
+        """Whether there is neither a suspicion nor anything to send one at a time."""
+        return not self._suspicions and not self._one_by_one
 
     @property
     def held(self) -> int:
-        """How many are held back, documents that are said again included."""
+        """How many are held back, republished documents included."""
         return sum(suspicion.held for suspicion in self._suspicions.values())
 
     def entries(self) -> Iterator[Entry]:
-        """Those that are held and stand in no queue."""
+        """The held entries; they are in no queue."""
         for suspicion in self._suspicions.values():
             if suspicion.entry is not None:
                 yield suspicion.entry
@@ -89,28 +93,28 @@ class Quarantine:
         suspicion = self._suspicions.get(key)
         return suspicion is not None and suspicion.held
 
-    def answered(self, entry: Entry) -> None:
+    def settled(self, entry: Entry) -> None:
         """The broker has acknowledged or refused ``entry``."""
         self._answered = True
         self._acks += 1
         key = entry.key
         if self._common:
             self._common.pop(key, None)
-        if self._line:
+        if self._one_by_one:
             self._fruitless = 0
-            self._line.pop(key, None)
+            self._one_by_one.pop(key, None)
         if self._suspicions:
             self._suspicions.pop(key, None)
             self._soonest = None  # weak suspicions of others are shorter now
 
     def forget(self, key: Key) -> None:
-        """``key`` is kept no longer."""
+        """``key`` has left the outbox."""
         self._common.pop(key, None)
-        self._line.pop(key, None)
+        self._one_by_one.pop(key, None)
         if self._suspicions and self._suspicions.pop(key, None) is not None:
             self._soonest = None
 
-    def lost(self, in_flight: Sequence[Entry]) -> Key | None:
+    def connection_lost(self, in_flight: Sequence[Entry]) -> Key | None:
         """The connection broke with these in flight, in the order of sending.
 
         :returns: what is to be held (:meth:`hold`).
@@ -121,8 +125,8 @@ class Quarantine:
         again = {entry.key: None for entry in in_flight if entry.key in self._common}
         self._fruitless = self._fruitless + 1 if again or not answered else 0
         self._common = again or dict.fromkeys(entry.key for entry in in_flight)
-        if self._fruitless >= FRUITLESS and not self._line:
-            self._line = dict(self._common)
+        if self._fruitless >= FRUITLESS and not self._one_by_one:
+            self._one_by_one = dict(self._common)
         if len(in_flight) > 1:
             return None
         (alone,) = in_flight
@@ -144,14 +148,14 @@ class Quarantine:
         if suspicion.times > 1:
             self._pause_ends = now + HOLD  # with many suspects the others need time between their trials
         self._common.pop(key, None)
-        self._line.pop(key, None)
+        self._one_by_one.pop(key, None)
         self._soonest = None
         if entry is not None and entry.octets < suspicion.octets:
-            self.renewed(entry)
+            self.replaced(entry)
         return seconds
 
-    def renewed(self, entry: Entry) -> None:
-        """A held state says something newer: it is due at once, for the first time and whenever it became smaller.
+    def replaced(self, entry: Entry) -> None:
+        """A held state has a newer message: it is due at once, the first time and whenever it became smaller.
 
         Not always: a large document that changes every second would break every connection.
         """
@@ -162,7 +166,7 @@ class Quarantine:
                 suspicion.seconds = 0.0
 
     def release(self, key: Key) -> Entry | None:
-        """``key`` is sent, alone.
+        """End the hold of ``key``, which is sent now, alone.
 
         :returns: its entry, if it was held with one.
         """
@@ -174,14 +178,14 @@ class Quarantine:
         return entry
 
     def due(self, now: float) -> Key | None:
-        """Who is to be sent next, and alone."""
-        if self._line:
-            return next(iter(self._line))
+        """The key that is to be sent next, and alone."""
+        if self._one_by_one:
+            return next(iter(self._one_by_one))
         at, key = self._first()
         return key if at <= now else None
 
     def next_due(self) -> float:
-        """When the next that is held is due; infinity when none is."""
+        """When the next held key is due; infinity when none is held."""
         return self._first()[0]
 
     def _first(self) -> tuple[float, Key | None]:

@@ -1,4 +1,4 @@
-"""Messages go in with a priority; the next ones to send come out, within bounds of count, octets, age and window."""
+"""Bounded priority queue of the outbox's entries: which is sent next, and which is dropped when there is no room."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from twisted_detector.model import Message, Priority
 from twisted_detector.mqtt.outbox.entry import Entry, Key
 from twisted_detector.mqtt.outbox.quarantine import HOLD, Quarantine
 
-#: Overflow looks for expired messages at most once in this many seconds: the look costs some milliseconds.
+#: Overflow searches for expired messages at most once in so many seconds: a search costs some milliseconds.
 _SWEEP_INTERVAL = 1.0
 #: One :meth:`PriorityQueue.take` drops no more expired messages than this: some 15 ms of the reactor's thread.
 _MOST_DROPS = 4_000
@@ -21,14 +21,14 @@ _MOST_DROPS = 4_000
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How much an outbox keeps.
+    """Bounds of an outbox.
 
     :ivar messages: at 100 events a second about eight minutes of outage; bounds the objects' memory to some 50 MB.
     :ivar octets: topics and payloads; a Raspberry Pi can spare it.
     :ivar event_age: seconds; what happened more than a day ago is history, not news.
     :ivar telemetry_age: seconds; a sample that is an hour old has been replaced many times.
     :ivar retained: how many acknowledged documents are remembered; a thousand cameras have four each, and fourteen when
-        Home Assistant is told of them entity by entity.
+        Home Assistant gets them entity by entity.
     :ivar retained_octets: and how large they may be together; those fourteen take 11 kB, more with many streams.
     """
 
@@ -42,18 +42,19 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class OutboxFigures:
-    """How an outbox stands, for the health document.
+    """State of an outbox, for the health document.
 
-    :ivar depth: messages kept by priority, in flight or not. :ivar resay: documents still to be said again.
+    :ivar depth: messages kept by priority, in flight or not.
     :ivar held: held back, because the broker closed the connection when they were sent (:mod:`.quarantine`).
-    :ivar oldest_s: seconds since the longest waiting was queued.
+    :ivar to_republish: documents still to be published again.
+    :ivar oldest_s: seconds since the longest waiting message was queued.
     :ivar acknowledged, coalesced, unchanged, dropped: counted since the start; ``dropped`` by reason.
     """
 
     depth: Mapping[str, int]
     in_flight: int
     held: int
-    resay: int
+    to_republish: int
     octets: int
     oldest_s: float
     acknowledged: int
@@ -61,13 +62,27 @@ class OutboxFigures:
     unchanged: int
     dropped: Mapping[str, int]
 
+    @property
+    def success_rate(self) -> float:
+        """Share of the messages that came to an end, drops included, that were acknowledged; 1.0 while there is none.
+
+        ``replaced`` counts as no loss: the newer state holds all that the replaced one did.
+        """
+        lost = sum(count for reason, count in self.dropped.items() if reason != "replaced")
+        ended = self.acknowledged + lost
+        return self.acknowledged / ended if ended else 1.0
+
 
 class PriorityQueue:
-    """Who leaves next, and who must go when there is no more room.
+    """The outbox's entries: queued by class, in flight by token, or held by the quarantine.
 
     Critical, state, event, telemetry; first in, first out within each. Events and telemetry get at most three quarters
-    of the window, so that a critical message never waits for a full one. Who is under suspicion of ending connections
-    (:class:`Quarantine`) stands apart, is passed by all others, and leaves alone.
+    of the window, so that a critical message never waits for a full one. An entry that is suspected of ending
+    connections (:class:`Quarantine`) is passed by all others, and sent alone.
+
+    :param drop: called with each entry that is dropped, and the reason.
+    :param next_document: the next document to publish again once no newer state is queued, or the one of a topic.
+    :param latest: the newest state of a topic that is kept.
     """
 
     log = make_logger()
@@ -77,19 +92,15 @@ class PriorityQueue:
         limits: Limits,
         *,
         drop: Callable[[Entry, str], None],
-        state_tail: Callable[[str | None], Entry | None],
+        next_document: Callable[[str | None], Entry | None],
         latest: Callable[[str], Entry | None],
     ) -> None:
-        """:param drop: is told of each dropped entry and why.
-        :param state_tail: gives more state after the queued, or that of one topic.
-        :param latest: the newest state of a topic that is kept.
-        """
         self._limits = limits
         self._drop = drop
-        self._state_tail = state_tail
+        self._next_document = next_document
         self._latest = latest
         self.quarantine = Quarantine()
-        self._alone = False  # what is in flight is alone, and nothing goes beside it
+        self._alone = False  # the one in flight is a suspect: nothing is sent beside it
         self._ages = {Priority.EVENT: limits.event_age, Priority.TELEMETRY: limits.telemetry_age}
         self._queues: tuple[deque[Entry], ...] = tuple(deque() for _ in Priority)
         self.in_flight: dict[int, Entry] = {}
@@ -108,7 +119,7 @@ class PriorityQueue:
         yield from self.quarantine.entries()
 
     def enqueue(self, message: Message, priority: Priority, queued: float) -> Entry:
-        """Put ``message`` at the end of its class. Room is the caller's affair (:meth:`make_room`)."""
+        """Queue ``message`` at the end of its class. The caller has made room for it (:meth:`make_room`)."""
         self._last_order += 1
         deadline = self._deadline(message, priority, queued)
         entry = Entry(message, priority, queued, deadline, self._last_order)
@@ -118,7 +129,7 @@ class PriorityQueue:
         return entry
 
     def replace(self, entry: Entry, message: Message, priority: Priority, now: float) -> None:
-        """Let ``message`` take the place of a waiting entry's; a higher priority moves it there, a lower does not."""
+        """Replace a waiting entry's message. A higher priority moves the entry to that class, a lower one does not."""
         if priority < entry.priority:
             if not self.quarantine.holds(entry.key):
                 self._queues[entry.priority].remove(entry)
@@ -128,22 +139,22 @@ class PriorityQueue:
         entry.message, entry.queued = message, now
         entry.deadline = self._deadline(message, entry.priority, now)
         self.octets += entry.octets
-        self.quarantine.renewed(entry)
+        self.quarantine.replaced(entry)
 
     def _deadline(self, message: Message, priority: Priority, queued: float) -> float:
         age = inf if message.expires_after is None else message.expires_after
         return queued + min(age, self._ages.get(priority, inf))
 
     def withdraw(self, entry: Entry) -> None:
-        """Take a waiting entry out."""
+        """Remove a waiting entry."""
         self._queues[entry.priority].remove(entry)
-        self.discount(entry)
+        self.uncount(entry)
 
-    def discount(self, entry: Entry) -> None:
-        """An entry that has left the queues is kept no longer."""
+    def uncount(self, entry: Entry) -> None:
+        """Free the room of an entry that has left queues and flight."""
         if not entry.superseded:
             self.quarantine.forget(entry.key)
-        if not entry.again:
+        if not entry.republished:
             self.count -= 1
             self.octets -= entry.octets
             limits = self._limits
@@ -151,7 +162,7 @@ class PriorityQueue:
                 self._full = False
 
     def make_room(self, octets: int, messages: int, priority: Priority, now: float) -> bool:
-        """Drop what must go for ``messages`` more of ``octets`` in all: expired, then telemetry, then oldest events.
+        """Make room for ``messages`` more of ``octets`` in all: drop what has expired, telemetry, then old events.
 
         Nothing is dropped for something of lower priority. False: there is no room.
         """
@@ -162,7 +173,7 @@ class PriorityQueue:
             if not self._full:
                 self._full = True
                 self.log.warn("The outbox is full ({count} messages): telemetry and old events go", count=self.count)
-            if now >= self._next_sweep and self.sweep(now):
+            if now >= self._next_sweep and self.drop_expired(now):
                 continue
             for victims in (Priority.TELEMETRY, Priority.EVENT):
                 victim = self._oldest_of(victims) if priority <= victims else None
@@ -174,15 +185,15 @@ class PriorityQueue:
         return True
 
     def _oldest_of(self, priority: Priority) -> Entry | None:
-        """The first of a class that waits or is held, taken out."""
+        """The oldest of a class that waits or is held, removed from its queue."""
         held = next((entry for entry in self.quarantine.entries() if entry.priority is priority), None)
         queue = self._queues[priority]
         if held is not None and (not queue or held.order < queue[0].order):
-            return held  # in no queue; dropped, it is forgotten
+            return held  # it is in no queue, and the quarantine forgets it when it is dropped
         return queue.popleft() if queue else None
 
     def trim(self, now: float) -> None:
-        """Drop what has expired at the head of the low classes, a little at a time.
+        """Drop up to two expired messages at the head of each low class.
 
         Called with every put, it spares :meth:`take` a mountain of expired messages after a long outage.
         """
@@ -193,7 +204,7 @@ class PriorityQueue:
                     break
                 self._drop(queue.popleft(), "expired")
 
-    def sweep(self, now: float) -> bool:
+    def drop_expired(self, now: float) -> bool:
         """Drop every waiting entry that has expired; whether there was one."""
         self._next_sweep = now + _SWEEP_INTERVAL
         expired = [entry for queue in self._queues for entry in queue if entry.deadline <= now]
@@ -209,12 +220,12 @@ class PriorityQueue:
     def take(self, limit: int, now: float) -> list[Entry]:
         """At most ``limit`` entries in the order of sending, now in flight.
 
-        Fewer, or none, although more could be sent when a mountain of expired messages lies before them, and while one
-        is to be alone.
+        Fewer, or none, although more could be sent: when very many expired messages are before them, and while a
+        suspect is sent alone.
         """
         if limit < 1:
             return []
-        if self._alone or not self.quarantine.calm:
+        if self._alone or not self.quarantine.is_idle:
             if self.in_flight and (self._alone or self.quarantine.due(now) is not None):
                 return []
             suspect = self._next_suspect(now)
@@ -236,10 +247,10 @@ class PriorityQueue:
                 self._send(entry, taken)
                 low_room -= low
             while priority is Priority.STATE and len(taken) < limit:
-                tail = self._state_tail(None)
-                if tail is None:
+                document = self._next_document(None)
+                if document is None:
                     break
-                self._send(tail, taken)
+                self._send(document, taken)
         return taken
 
     def _send(self, entry: Entry, taken: list[Entry]) -> list[Entry]:
@@ -251,7 +262,7 @@ class PriorityQueue:
         return taken
 
     def _next_suspect(self, now: float) -> Entry | None:
-        """Who is to leave alone now, taken out of where it waited."""
+        """The entry that is to be sent alone now, removed from where it waited."""
         while (key := self.quarantine.due(now)) is not None:
             entry = self.quarantine.release(key)
             if entry is None:
@@ -259,7 +270,7 @@ class PriorityQueue:
                 if entry is not None:
                     self._queues[entry.priority].remove(entry)
                 elif isinstance(key, str):
-                    entry = self._state_tail(key)
+                    entry = self._next_document(key)
             if entry is None:
                 self.quarantine.forget(key)
             elif entry.deadline > now:
@@ -269,36 +280,36 @@ class PriorityQueue:
         return None
 
     def next_due(self, now: float) -> float | None:
-        """Seconds until :meth:`take` has something that it has not yet; None: not before something lands."""
+        """Seconds until :meth:`take` may give a held entry; None: there is none, or not before the flight is over."""
         due = self.quarantine.next_due()
         return None if due == inf or self.in_flight else max(0.0, due - now)
 
-    def landed(self, token: int) -> Entry | None:
-        """The entry of ``token``, in flight no more; None for a token of an earlier connection."""
+    def complete(self, token: int) -> Entry | None:
+        """The answered entry of ``token``, in flight no more; None for a token of an earlier connection."""
         entry = self.in_flight.pop(token, None)
         if entry is not None:
             entry.token = 0
             self._low_in_flight -= entry.priority >= Priority.EVENT
-            self.quarantine.answered(entry)
+            self.quarantine.settled(entry)
         return entry
 
-    def ground(self, now: float) -> list[Entry]:
-        """Put everything in flight back in front of its class, in its old order, but for a suspect: that is held.
+    def requeue(self, now: float) -> list[Entry]:
+        """Put what is in flight back to the head of its class, in its old order; a suspect is held instead.
 
-        :returns: those that are not put back, newest first: superseded ones and those said again.
+        :returns: those that are not put back, newest first: superseded and republished ones.
         """
         in_order = list(self.in_flight.values())
-        suspect = self.quarantine.lost(in_order)
+        suspect = self.quarantine.connection_lost(in_order)
         entries = sorted(self.in_flight.values(), key=lambda entry: entry.order, reverse=True)
         self.in_flight.clear()
         self._low_in_flight = 0
         for entry in entries:
             entry.token = 0
-            if not (entry.again or entry.superseded):
+            if not (entry.republished or entry.superseded):
                 self._queues[entry.priority].appendleft(entry)
         if suspect is not None:
             self._hold(suspect, in_order[0].message, now)
-        return [entry for entry in entries if entry.again or entry.superseded]
+        return [entry for entry in entries if entry.republished or entry.superseded]
 
     def _hold(self, key: Key, sent: Message, now: float) -> None:
         waiting = self._latest(key) if isinstance(key, str) else key
@@ -315,17 +326,17 @@ class PriorityQueue:
             )
 
     def depths(self) -> dict[str, int]:
-        """How many are kept, by the name of their priority."""
+        """Entries kept, by the name of their priority."""
         depths = [len(queue) for queue in self._queues]
         for entry in self.in_flight.values():
-            depths[entry.priority] += not entry.again
+            depths[entry.priority] += not entry.republished
         for entry in self.quarantine.entries():
             depths[entry.priority] += 1
         return {priority.name.lower(): depth for priority, depth in zip(Priority, depths, strict=True)}
 
     def oldest(self) -> float | None:
-        """When the longest waiting message was queued."""
+        """When the longest waiting message was queued; None: there is none."""
         stamps = [queue[0].queued for queue in self._queues if queue]
-        stamps.extend(entry.queued for entry in self.in_flight.values() if not entry.again)
+        stamps.extend(entry.queued for entry in self.in_flight.values() if not entry.republished)
         stamps.extend(entry.queued for entry in self.quarantine.entries())
         return min(stamps, default=None)

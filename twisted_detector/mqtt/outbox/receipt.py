@@ -1,9 +1,10 @@
-"""The fate of one message goes in; the Deferreds of whoever published it fire."""
+"""Handle by which a publisher follows one message: Deferreds for "survives a crash" and "acknowledged"."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from enum import IntEnum
+from functools import wraps
 from typing import Any
 from weakref import ref
 
@@ -18,32 +19,32 @@ class _Stage(IntEnum):
     ACKNOWLEDGED = 2
 
 
-class _Answer(Deferred[None]):
-    """A Deferred that knows whether anybody has looked at it."""
+def _watching(add: Callable[..., Any]) -> Any:
+    @wraps(add)
+    def watching(self: _Watched, *arguments: Any, **keywords: Any) -> Any:
+        self.has_watcher = True
+        return add(self, *arguments, **keywords)
 
-    looked_at = False
+    return watching
 
-    def addCallbacks(self, *args: Any, **kwargs: Any) -> Any:
-        self.looked_at = True
-        return super().addCallbacks(*args, **kwargs)
 
-    def addCallback(self, *args: Any, **kwargs: Any) -> Any:
-        self.looked_at = True
-        return super().addCallback(*args, **kwargs)
+class _Watched(Deferred[None]):
+    """A Deferred that can be asked whether it ever got a callback, for which Twisted has no public way.
 
-    def addErrback(self, *args: Any, **kwargs: Any) -> Any:
-        self.looked_at = True
-        return super().addErrback(*args, **kwargs)
+    A swallowing errback of our own would be no substitute: whoever looks later would find a success.
+    """
 
-    def addBoth(self, *args: Any, **kwargs: Any) -> Any:
-        self.looked_at = True
-        return super().addBoth(*args, **kwargs)
+    has_watcher = False
+    addCallbacks = _watching(Deferred.addCallbacks)
+    addCallback = _watching(Deferred.addCallback)
+    addErrback = _watching(Deferred.addErrback)
+    addBoth = _watching(Deferred.addBoth)
 
 
 class Receipt:
     """What a publisher holds of one message: ``accepted`` and ``acknowledged``.
 
-    Both Deferreds are made when they are asked for: a message that nobody watches costs none. Cancelling one stops the
+    Both Deferreds are made when they are first read: a message that nobody watches costs none. Cancelling one ends the
     waiting, never the message. A failure of a Deferred that nobody holds is not logged as unhandled: the outbox counts
     and reports its drops itself.
     """
@@ -53,8 +54,8 @@ class Receipt:
     def __init__(self) -> None:
         self._stage = _Stage.WAITING
         self._error: Callable[[], PublishError] | None = None
-        self._accepted: _Answer | None = None
-        self._acknowledged: _Answer | None = None
+        self._accepted: _Watched | None = None
+        self._acknowledged: _Watched | None = None
 
     @property
     def accepted(self) -> Deferred[None]:
@@ -64,7 +65,7 @@ class Receipt:
         acknowledgement. Fails like :attr:`acknowledged` when the message was dropped before it was accepted.
         """
         if self._accepted is None:
-            self._accepted = self._answer(_Stage.ACCEPTED)
+            self._accepted = self._outcome(_Stage.ACCEPTED)
         return self._accepted
 
     @property
@@ -74,33 +75,26 @@ class Receipt:
         Fails with :class:`errors.Dropped`, :class:`errors.NotAuthorized` or :class:`errors.Stopped`.
         """
         if self._acknowledged is None:
-            self._acknowledged = self._answer(_Stage.ACKNOWLEDGED)
+            self._acknowledged = self._outcome(_Stage.ACKNOWLEDGED)
         return self._acknowledged
 
-    def _answer(self, stage: _Stage) -> _Answer:
-        answer = _Answer()
+    def _outcome(self, stage: _Stage) -> _Watched:
+        outcome = _Watched()
         if self._stage >= stage:
-            answer.callback(None)
+            outcome.callback(None)
         elif self._error is not None:
-            answer.errback(self._error())
-        return answer
+            outcome.errback(self._error())
+        return outcome
 
-    def watched(self) -> bool:
-        """Whether one of the Deferreds has a callback, or is held by somebody."""
-        if self._accepted is None and self._acknowledged is None:
-            return False
-        self._accepted = self._unless_abandoned("_accepted")
-        self._acknowledged = self._unless_abandoned("_acknowledged")
+    def is_watched(self) -> bool:
+        """Whether one of the Deferreds has a callback or is held by somebody else; those that are not are let go."""
+        for name in ("_accepted", "_acknowledged"):
+            outcome: Any = getattr(self, name)
+            if outcome is not None and not outcome.has_watcher:
+                setattr(self, name, None)
+                outcome = ref(outcome)  # with the last reference it is gone at once
+                setattr(self, name, outcome())
         return self._accepted is not None or self._acknowledged is not None
-
-    def _unless_abandoned(self, name: str) -> _Answer | None:
-        answer: _Answer | None = getattr(self, name)
-        if answer is None or answer.looked_at:
-            return answer
-        setattr(self, name, None)
-        weak = ref(answer)
-        del answer
-        return weak()  # None when ours was the last reference
 
     def accept(self) -> None:
         """The message is on the disk, or is of the kind that never goes there."""
@@ -122,12 +116,12 @@ class Receipt:
     def fail(self, error: Callable[[], PublishError]) -> None:
         """The message will not arrive any more, at least not in this life of the program.
 
-        :param error: makes the error when somebody is there to hear it: a mass of drops is quick.
+        :param error: makes the error, when somebody is watching: a mass of drops is quick.
         """
         if self._stage >= _Stage.ACKNOWLEDGED or self._error is not None:
             return
         self._error = error
-        if self.watched():
+        if self.is_watched():
             if self._stage < _Stage.ACCEPTED and self._accepted is not None:
                 self._accepted.errback(error())
             if self._acknowledged is not None:
@@ -135,18 +129,15 @@ class Receipt:
 
 
 def prune(receipts: list[Receipt]) -> None:
-    """Forget the last of ``receipts`` when nobody holds it or waits for it.
+    """Forget the last of ``receipts`` when nobody holds or watches it.
 
     A state that changes thousands of times during an outage would otherwise keep thousands of receipts.
     """
     if not receipts:
         return
-    last = receipts.pop()
-    last_ref = ref(last)
-    if last.watched():
+    last: Any = receipts.pop()
+    if not last.is_watched():
+        last = ref(last)  # with the last reference it is gone at once
+        last = last()
+    if last is not None:
         receipts.append(last)
-        return
-    del last
-    held = last_ref()
-    if held is not None:
-        receipts.append(held)

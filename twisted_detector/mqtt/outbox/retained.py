@@ -1,4 +1,4 @@
-"""Acknowledged retained messages go in; what the broker was last told, by topic, comes out, within a bound."""
+"""Bounded memory of the retained documents that the broker has acknowledged, and the queue of those to be repeated."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from twisted_detector.model import Message
 class Retained:
     """The latest acknowledged retained message of each topic.
 
-    It serves two ends: an unchanged document is not published again, and after a reconnect everything is (a broker
-    that crashed may have lost what it acknowledged).
+    It serves two ends: an unchanged document is not published again, and after a reconnect every document is (a broker
+    that crashed may have lost what it acknowledged). When a bound is exceeded, the longest unchanged is forgotten.
     """
 
     def __init__(self, *, messages: int, octets: int) -> None:
@@ -28,18 +28,18 @@ class Retained:
         return iter(self._by_topic.values())
 
     def get(self, topic: str) -> Message | None:
-        """What the broker was last told on ``topic``; None when nothing is known."""
+        """The latest acknowledged document of ``topic``; None when there is none."""
         return self._by_topic.get(topic)
 
-    def says(self, message: Message) -> bool:
-        """Whether the broker was told exactly this."""
+    def matches(self, message: Message) -> bool:
+        """Whether the latest acknowledged document of its topic equals ``message``."""
         known = self._by_topic.get(message.topic)
         return known is not None and known.payload == message.payload and known.qos == message.qos
 
     def set(self, message: Message) -> list[str]:
-        """Note that ``message`` was acknowledged.
+        """Remember the acknowledged ``message``.
 
-        :returns: the topics that had to be forgotten for it, longest unchanged first; perhaps its own.
+        :returns: the topics that were forgotten for it, longest unchanged first; perhaps its own.
         """
         self.remove(message.topic)
         self._by_topic[message.topic] = message
@@ -59,9 +59,10 @@ class Retained:
 
 
 class Republish:
-    """Which known documents are still to be said again.
+    """Queue of remembered documents that are still to be published again.
 
     :param superfluous: whether a topic needs no repetition now: something newer is kept for it, or it is held back.
+    :ivar in_flight: how many are being published.
     """
 
     def __init__(self, known: Retained, superfluous: Callable[[str], bool]) -> None:
@@ -74,7 +75,7 @@ class Republish:
         return len(self._topics) + self.in_flight
 
     def begin(self, topics: Iterable[str] | None = None) -> None:
-        """All of them, from the first on; or those of ``topics`` that are known, after what is to be said already."""
+        """Queue all of them anew; or those of ``topics`` that are remembered, after what is queued already."""
         if topics is None:
             self._topics = deque(message.topic for message in self._known if not self._superfluous(message.topic))
             return
@@ -86,7 +87,7 @@ class Republish:
         )
 
     def next(self, topic: str | None = None) -> Message | None:
-        """The next one, or that of ``topic`` before its turn; it is in flight now."""
+        """The next document, or that of ``topic`` before its turn; it counts as in flight from now on."""
         if topic is not None:
             if self._known.get(topic) is None:
                 return None
@@ -98,6 +99,6 @@ class Republish:
                 return known
         return None
 
-    def back(self, topic: str) -> None:
-        """It was in flight and is to be said once more, first."""
+    def put_back(self, topic: str) -> None:
+        """Queue ``topic``, which was in flight, again, and first."""
         self._topics.appendleft(topic)

@@ -15,20 +15,27 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, urlsplit
 
-from twisted_detector.model import Camera, Login, Secret, Stream
-from twisted_detector.outputs.stream_choice import Choice, Spelling, choose, consumer_name, told_url, variable
+from twisted_detector.model import Camera, Login, Stream
+from twisted_detector.outputs.stream_choice import (
+    SecretPlacer,
+    SecretSyntax,
+    StreamChoice,
+    StreamDocument,
+    choose_streams,
+    consumer_name,
+)
 
 #: ``friendly_name`` of a camera came with 0.17; before, an unknown field makes the whole configuration invalid.
 _FRIENDLY_SINCE = 17
 #: Frames a second for detection (Frigate's default, and what its documentation recommends).
 DETECT_FPS = 5
-#: Longest name for people: devices say names of any length.
+#: Longest name for people: devices give names of any length.
 _MAX_NAME = 80
 #: escape_special_characters encodes the password behind such a name (REGEX_RTSP_CAMERA_USER_PASS).
 _ENCODED_BY_FRIGATE = re.compile(r"[a-zA-Z0-9_-]+")
 
 
-def _login(login: Login) -> tuple[str, str]:
+def _login_values(login: Login) -> tuple[str, str]:
     password = login.password.reveal()
     if not _ENCODED_BY_FRIGATE.fullmatch(login.name):
         return quote(login.name, safe=""), quote(password, safe="")
@@ -39,10 +46,10 @@ def _login(login: Login) -> tuple[str, str]:
     return login.name, password
 
 
-SPELLING = Spelling(
+SYNTAX = SecretSyntax(
     "FRIGATE",
-    refer=lambda name: "{" + name + "}",
-    login=_login,
+    reference=lambda name: "{" + name + "}",
+    login=_login_values,
     literal=lambda value: value.replace("{", "{{").replace("}", "}}"),
 )
 
@@ -68,33 +75,22 @@ class FrigateOptions:
         return 10_000 if major != "0" else int(digits[0]) if digits else 0
 
 
-@dataclass(frozen=True, slots=True)
-class Worded:
-    """Our entries by name, and the variables that they refer to."""
-
-    entries: Mapping[str, Any]
-    variables: Mapping[str, Secret]
-
-
-def word(cameras: Iterable[Camera], logins: Mapping[str, Login], options: FrigateOptions) -> Worded:
+def build(cameras: Iterable[Camera], logins: Mapping[str, Login], options: FrigateOptions) -> StreamDocument:
     """The blocks of all cameras that have a stream to show, by Frigate's name of each, in order.
 
     :param logins: by camera id, the login that each let in; none for a camera that wants none.
     """
-    entries: dict[str, Any] = {}
-    variables: dict[str, Secret] = {}
-    for camera in sorted(cameras, key=lambda one: one.id):
-        choice = choose(camera)
-        if choice is None:
-            continue
-        block, secrets = _block(camera, choice, logins.get(camera.id), options)
-        entries[consumer_name(camera.id)] = block
-        variables |= secrets
-    return Worded(entries, variables)
+    placer = SecretPlacer(SYNTAX, published=options.publish_credentials)
+    entries = {
+        consumer_name(camera.id): _block(camera, choice, logins.get(camera.id), options, placer)
+        for camera in sorted(cameras, key=lambda one: one.id)
+        if (choice := choose_streams(camera)) is not None
+    }
+    return StreamDocument(entries, placer.variables)
 
 
-def fit(entries: Mapping[str, Any], version: str) -> dict[str, Any]:
-    """``entries`` as a Frigate that says that it is of ``version`` takes them (``0.16.4-abcdef``)."""
+def fit_version(entries: Mapping[str, Any], version: str) -> dict[str, Any]:
+    """``entries`` as a Frigate of ``version``, as its API gives it (``0.16.4-abcdef``), takes them."""
     if FrigateOptions(version=version).minor >= _FRIENDLY_SINCE:
         return dict(entries)
     return {
@@ -102,29 +98,27 @@ def fit(entries: Mapping[str, Any], version: str) -> dict[str, Any]:
     }
 
 
-def document(entries: Mapping[str, Any]) -> dict[str, Any]:
+def configuration(entries: Mapping[str, Any]) -> dict[str, Any]:
     """A configuration with nothing but cameras: what the topic and a file of our own hold."""
     return {"cameras": dict(entries)}
 
 
 def _block(
-    camera: Camera, choice: Choice, login: Login | None, options: FrigateOptions
-) -> tuple[dict[str, Any], dict[str, Secret]]:
-    published = options.publish_credentials
-    inputs: list[dict[str, Any]] = []
-    variables: dict[str, Secret] = {}
+    camera: Camera, choice: StreamChoice, login: Login | None, options: FrigateOptions, placer: SecretPlacer
+) -> dict[str, Any]:
     streams = (
         [(choice.main, "MAIN", ["detect", "record"])]
         if choice.single
         else [(choice.main, "MAIN", ["record"]), (choice.sub, "SUB", ["detect"])]
     )
-    for stream, role, roles in streams:
-        url, secrets = told_url(stream, camera, role, login, SPELLING, published=published)
-        inputs.append({"path": url, "roles": roles})
-        variables |= secrets
     block: dict[str, Any] = {
         "enabled": True,
-        "ffmpeg": {"inputs": inputs},
+        "ffmpeg": {
+            "inputs": [
+                {"path": placer.stream_url(camera, stream, role, login), "roles": roles}
+                for stream, role, roles in streams
+            ]
+        },
         "detect": _detect(choice.sub),
         "objects": {"track": list(options.objects)},
     }
@@ -132,14 +126,12 @@ def _block(
     if options.minor >= _FRIENDLY_SINCE and name:
         block["friendly_name"] = name
     if "ptz" in camera.capabilities and camera.onvif_url:
-        onvif, secrets = _onvif(camera, login, published)
-        block["onvif"] = onvif
-        variables |= secrets
-    return block, variables
+        block["onvif"] = _onvif(camera, login, placer)
+    return block
 
 
 def _detect(stream: Stream) -> dict[str, Any]:
-    # On by itself until 0.15, off since 0.16: said, it is the same for all.
+    # On by default until 0.15, off since 0.16: written out, it is the same for all.
     detect: dict[str, Any] = {"enabled": True, "fps": DETECT_FPS}
     if 0 < stream.fps < DETECT_FPS:
         detect["fps"] = max(1, round(stream.fps))
@@ -148,7 +140,7 @@ def _detect(stream: Stream) -> dict[str, Any]:
     return detect
 
 
-def _onvif(camera: Camera, login: Login | None, published: bool) -> tuple[dict[str, Any], dict[str, Secret]]:
+def _onvif(camera: Camera, login: Login | None, placer: SecretPlacer) -> dict[str, Any]:
     """What Frigate needs to turn the camera. Host and port are no variables: 0.14 to 0.16 do not replace them there."""
     parts = urlsplit(camera.onvif_url)
     try:
@@ -156,14 +148,8 @@ def _onvif(camera: Camera, login: Login | None, published: bool) -> tuple[dict[s
     except ValueError:
         port = None
     onvif: dict[str, Any] = {"host": parts.hostname or camera.address, "port": port or 80}
-    variables: dict[str, Secret] = {}
     if login is not None:
-        for key, value in (("user", login.name), ("password", login.password.reveal())):
-            if published:
-                onvif[key] = SPELLING.literal(value)
-                continue
-            # Not those of the streams: what goes into a URL is encoded there, and here it is not.
-            name = variable(SPELLING.prefix, camera.id, f"ONVIF_{key.upper()}")
-            onvif[key] = SPELLING.refer(name)
-            variables[name] = Secret(value)
-    return onvif, variables
+        # Other variables than those of the streams: what goes into a URL is encoded there, and here it is not.
+        onvif["user"] = placer.place(camera, "ONVIF_USER", login.name)
+        onvif["password"] = placer.place(camera, "ONVIF_PASSWORD", login.password.reveal())
+    return onvif

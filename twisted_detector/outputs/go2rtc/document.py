@@ -11,17 +11,22 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, urlsplit
 
-from twisted_detector.model import Camera, Login, Secret, Stream
+from twisted_detector.model import Camera, Login, Stream
 from twisted_detector.model.addresses import without_login
-from twisted_detector.outputs.frigate.document import Worded
-from twisted_detector.outputs.stream_choice import Spelling, choose, consumer_name, told_url, variable
+from twisted_detector.outputs.stream_choice import (
+    SecretPlacer,
+    SecretSyntax,
+    StreamDocument,
+    choose_streams,
+    consumer_name,
+)
 
 #: What cameras may be called by ``onvif://``.
 NEVER, ROTATING, ALWAYS = "never", "rotating", "always"
 
-SPELLING = Spelling(
+SYNTAX = SecretSyntax(
     "CAMDETECT",
-    refer=lambda name: "${" + name + "}",
+    reference=lambda name: "${" + name + "}",
     login=lambda login: (quote(login.name, safe=""), quote(login.password.reveal(), safe="")),
 )
 
@@ -40,38 +45,36 @@ class Go2rtcOptions:
     publish_credentials: bool = False
 
 
-def word(
+def build(
     cameras: Iterable[Camera],
     logins: Mapping[str, Login],
     options: Go2rtcOptions,
     *,
     rotating: frozenset[str] = frozenset(),
-) -> Worded:
+) -> StreamDocument:
     """The sources of each stream by name: the camera's for the main one, the same with ``_sub`` for the other.
 
     :param rotating: ids of cameras whose URLs change by themselves.
     """
     entries: dict[str, Any] = {}
-    variables: dict[str, Secret] = {}
+    placer = SecretPlacer(SYNTAX, published=options.publish_credentials)
     for camera in sorted(cameras, key=lambda one: one.id):
-        choice = choose(camera)
+        choice = choose_streams(camera)
         if choice is None:
             continue
         name = f"{options.prefix}{consumer_name(camera.id)}"
         roles = [(name, choice.main, "MAIN")] + ([] if choice.single else [(f"{name}_sub", choice.sub, "SUB")])
-        ask = options.onvif == ALWAYS or (options.onvif == ROTATING and camera.id in rotating)
+        by_onvif = options.onvif == ALWAYS or (options.onvif == ROTATING and camera.id in rotating)
         for key, stream, role in roles:
             login = logins.get(camera.id)
-            if ask and camera.onvif_url and stream.profile:
-                source, secrets = _onvif(camera, stream, login, options)
+            if by_onvif and camera.onvif_url and stream.profile:
+                entries[key] = [_onvif_url(camera, stream, placer.user_info(camera, login))]
             else:
-                source, secrets = told_url(stream, camera, role, login, SPELLING, published=options.publish_credentials)
-            entries[key] = [source]
-            variables |= secrets
-    return Worded(entries, variables)
+                entries[key] = [placer.stream_url(camera, stream, role, login)]
+    return StreamDocument(entries, placer.variables)
 
 
-def document(entries: Mapping[str, Any]) -> dict[str, Any]:
+def configuration(entries: Mapping[str, Any]) -> dict[str, Any]:
     """A configuration with nothing but streams."""
     return {"streams": dict(entries)}
 
@@ -86,20 +89,8 @@ def rotates(old: Iterable[Stream], new: Iterable[Stream]) -> bool:
     return False
 
 
-def _onvif(
-    camera: Camera, stream: Stream, login: Login | None, options: Go2rtcOptions
-) -> tuple[str, dict[str, Secret]]:
-    """``onvif://user:password@host:port?subtype=TOKEN``: go2rtc asks for the profile's URL when somebody looks."""
+def _onvif_url(camera: Camera, stream: Stream, user_info: str) -> str:
+    """``onvif://user:password@host:port?subtype=TOKEN``: go2rtc requests the profile's URL when it has a viewer."""
     parts = urlsplit(without_login(camera.onvif_url))
-    secrets: dict[str, Secret] = {}
-    user = ""
-    if login is not None:
-        placed = []
-        for what, value in zip(("USER", "PASSWORD"), SPELLING.login(login), strict=True):
-            name = variable(SPELLING.prefix, camera.id, what)
-            if not options.publish_credentials:
-                secrets[name] = Secret(value)
-            placed.append(value if options.publish_credentials else SPELLING.refer(name))
-        user = ":".join(placed) + "@"
     path = "" if parts.path == "/onvif/device_service" else quote(parts.path, safe="/%")
-    return f"onvif://{user}{parts.netloc}{path}?subtype={quote(stream.profile, safe='')}", secrets
+    return f"onvif://{user_info}{parts.netloc}{path}?subtype={quote(stream.profile, safe='')}"

@@ -1,11 +1,11 @@
-"""Events go in; the messages by which Home Assistant makes, changes and removes devices come out.
+"""Output for Home Assistant: the messages by which it makes, changes and removes devices.
 
 Default: device discovery, one retained message per camera. ``component`` mode: one per entity, for cores before it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 from zope.interface import implementer
 
@@ -14,6 +14,7 @@ from twisted_detector.interfaces import IOutput
 from twisted_detector.model import Camera, Message, Priority
 from twisted_detector.model.encoding import encode, rfc3339
 from twisted_detector.model.pictures import Picture
+from twisted_detector.outputs.homeassistant.other_daemons import OtherDaemons
 from twisted_detector.outputs.homeassistant.payloads import (
     CAMERA_COMPONENTS,
     Payload,
@@ -25,19 +26,20 @@ from twisted_detector.outputs.homeassistant.payloads import (
 )
 from twisted_detector.outputs.topics import Topics
 
-#: A picture that could not be said within a minute is followed by a newer one.
+#: A picture that could not be sent within a minute is followed by a newer one.
 PICTURE_LIFETIME = 60.0
 
 
 @implementer(IOutput)
 class HomeAssistantOutput:
-    """Words every event for Home Assistant.
+    """Messages for Home Assistant, from every event.
 
     :param prefix: Home Assistant's discovery prefix.
     :param by_component: one message per entity instead of one per device.
-    :param picture_max_bytes: larger pictures are not said; 0: none are, and no camera has such an entity.
-    :ivar elsewhere: tells of a topic whether another daemon that is alive speaks there: then we do not.
-    :ivar too_large: pictures that were not said for their size.
+    :param picture_max_bytes: larger pictures are not published; 0: none are, and no camera has such an entity.
+    :ivar others: what other daemons announced, recorded by the announcer: nothing is announced on a topic that another
+        daemon, which is alive, holds.
+    :ivar too_large: pictures that were not published for their size.
     """
 
     name = "homeassistant"
@@ -48,7 +50,7 @@ class HomeAssistantOutput:
         self._by_component = by_component
         self._picture_max_bytes = picture_max_bytes
         self._introduced = False
-        self.elsewhere: Callable[[str], bool] = lambda _topic: False
+        self.others = OtherDaemons()
         self.too_large = 0
 
     def messages(self, event: Event) -> Iterator[Message]:
@@ -56,27 +58,27 @@ class HomeAssistantOutput:
         if not isinstance(event, CameraEvent):
             return
         if not self._introduced:
-            # Cameras are said to be behind the daemon: Home Assistant wants to know that device first.
-            yield from self.node()
+            # Cameras are announced as devices behind the daemon's: Home Assistant wants to know that one first.
+            yield from self.node_messages()
         if isinstance(event, CameraForgotten):
             yield from self._withdrawn(event.camera.id)
         elif isinstance(event, PictureTaken):
-            yield from self.picture(event.picture)
+            yield from self.picture_messages(event.picture)
         else:
-            yield from self.camera(event.camera)
-            yield self.seen(event.camera)
+            yield from self.camera_messages(event.camera)
+            yield self.seen_message(event.camera)
 
-    def node(self) -> Iterator[Message]:
-        """The daemon itself."""
+    def node_messages(self) -> Iterator[Message]:
+        """What makes the device of the daemon."""
         self._introduced = True
-        yield from self._said(node_object_id(self._topics), node_payload(self._topics))
+        yield from self._announced(node_object_id(self._topics), node_payload(self._topics))
 
-    def camera(self, camera: Camera) -> Iterator[Message]:
-        """What makes the device of one camera; nothing where another daemon speaks for it."""
-        yield from self._said(object_id(camera.id), self._payload(camera))
+    def camera_messages(self, camera: Camera) -> Iterator[Message]:
+        """What makes the device of one camera; nothing where another daemon announces it."""
+        yield from self._announced(object_id(camera.id), self._payload(camera))
 
-    def seen(self, camera: Camera) -> Message:
-        """When a camera was there last. QoS 0: said often, small, and not worth a place on the disk."""
+    def seen_message(self, camera: Camera) -> Message:
+        """When a camera was there last. QoS 0: sent often, small, and not worth a place on the disk."""
         document = {
             "camera_id": camera.id,
             "last_seen": camera.last_seen,
@@ -86,7 +88,7 @@ class HomeAssistantOutput:
         topic = self._topics.seen(camera.id)
         return Message(topic, encode(document), qos=0, retain=True, priority=Priority.STATE)
 
-    def picture(self, picture: Picture) -> Iterator[Message]:
+    def picture_messages(self, picture: Picture) -> Iterator[Message]:
         """The bytes of a picture, not retained.
 
         A broker would hold (and perhaps save) one of every camera for ever, and give
@@ -103,7 +105,7 @@ class HomeAssistantOutput:
             expires_after=PICTURE_LIFETIME,
         )
 
-    def wanted(self, camera: Camera | None) -> set[str]:
+    def expected_topics(self, camera: Camera | None) -> set[str]:
         """The discovery topics that are to hold something for one camera; None: for the daemon."""
         if camera is None:
             identity, payload = node_object_id(self._topics), node_payload(self._topics)
@@ -117,18 +119,18 @@ class HomeAssistantOutput:
     def _withdrawn(self, camera_id: str) -> Iterator[Message]:
         nothing: Payload = {"cmps": {key: {"p": platform} for key, platform in CAMERA_COMPONENTS.items()}}
         for topic, _ in self._parts(object_id(camera_id), nothing):
-            if not self.elsewhere(topic):
+            if not self.others.holds(topic):
                 yield Message(topic, b"", retain=True, priority=Priority.STATE)
         yield Message(self._topics.seen(camera_id), b"", retain=True, priority=Priority.STATE)
 
-    def _said(self, identity: str, payload: Payload) -> Iterator[Message]:
+    def _announced(self, identity: str, payload: Payload) -> Iterator[Message]:
         for topic, document in self._parts(identity, payload):
             # A component that is not there has no topic of its own to be emptied, unless an earlier run made it.
-            if document and not self.elsewhere(topic):
+            if document and not self.others.holds(topic):
                 yield Message(topic, encode(document), retain=True, priority=Priority.STATE)
 
     def _parts(self, identity: str, payload: Payload) -> Iterator[tuple[str, Payload]]:
-        """Topics with what is said there; {} for nothing."""
+        """Topics with what they hold; {} for nothing."""
         if not self._by_component:
             yield f"{self._prefix}/device/{identity}/config", payload
             return

@@ -1,8 +1,8 @@
-"""A camera, or this daemon, goes in; the payload by which Home Assistant makes a device with entities of it comes out.
+"""A camera, or this daemon, goes in; the payload from which Home Assistant makes a device with entities comes out.
 
 Home Assistant's *device discovery* (one message per device; abbreviations as in its ``mqtt/abbreviations.py``):
 https://www.home-assistant.io/integrations/mqtt/#device-discovery-payload. Values are taken out of our own topics by
-templates there, so a change is said once, on our topic, and not a second time for Home Assistant.
+templates there, so a change is published once, on our topic, and not a second time for Home Assistant.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ ORIGIN = "camdetect"
 #: Names come from cameras: Home Assistant makes entity ids of them, and a line of its pages holds no more.
 MAX_NAME = 100
 
-#: Every component that a camera ever had, with its platform: one that is not wanted (any more) is said with its
+#: Every component that a camera ever had, with its platform: one that is not wanted (any more) is sent with its
 #: platform alone, which removes it. Never take one out of here: somebody's broker may still hold it.
 CAMERA_COMPONENTS: Mapping[str, str] = {
     "connectivity": "binary_sensor",
@@ -54,27 +54,27 @@ NODE_COMPONENTS: Mapping[str, str] = {
 
 Payload = dict[str, Any]
 
-#: Two messages of the status topic are no state: that a camera moved is told there too, unretained, before the state;
-#: and the topic is emptied when it is forgotten, which a core may hear before it has let go of the entity.
+#: Two messages of the status topic are no state: that a camera moved is published there too, unretained, before the
+#: state; and the topic is emptied when it is forgotten, which a core may receive before it has removed the entity.
 _IF_STATE = "{% if value_json is defined and value_json.status != 'ip_changed' %}"
-_IF_SAID = "{% if value_json is defined %}"
+_IF_JSON = "{% if value_json is defined %}"
 _STATUS = _IF_STATE + "{{ value_json.status }}{% else %}{{ this.state }}{% endif %}"
 _CONNECTED = _IF_STATE + "{{ 'OFF' if value_json.status == 'offline' else 'ON' }}{% endif %}"
 _PROBLEM = _IF_STATE + "{{ 'OFF' if value_json.status == 'online' else 'ON' }}{% endif %}"
 _CAMERA_HERE = _IF_STATE + "{{ 'offline' if value_json.status == 'offline' else 'online' }}{% endif %}"
-_WHY = _IF_SAID + "{{ {'reason': value_json.reason, 'since': value_json.since} | tojson }}{% else %}{}{% endif %}"
-_ADDRESS = _IF_SAID + "{{ value_json.camera.ip }}{% endif %}"
-_CLOCK = _IF_SAID + "{{ value_json.camera.clock_offset_s }}{% endif %}"
-_SEEN = _IF_SAID + "{{ value_json.last_seen_iso }}{% else %}{{ this.state }}{% endif %}"
+_WHY = _IF_JSON + "{{ {'reason': value_json.reason, 'since': value_json.since} | tojson }}{% else %}{}{% endif %}"
+_ADDRESS = _IF_JSON + "{{ value_json.camera.ip }}{% endif %}"
+_CLOCK = _IF_JSON + "{{ value_json.camera.clock_offset_s }}{% endif %}"
+_SEEN = _IF_JSON + "{{ value_json.last_seen_iso }}{% else %}{{ this.state }}{% endif %}"
 #: The stream that a user would look at: the first that was proved, else the first there is.
 _STREAM = (
-    _IF_SAID + "{% set all = value_json.camera.streams %}"
+    _IF_JSON + "{% set all = value_json.camera.streams %}"
     "{% set stream = ((all | selectattr('validated') | list) + all) | first | default(none) %}"
 )
 _CODEC = _STREAM + "{{ stream.codec if stream and stream.codec else 'unknown' }}{% endif %}"
 _SIZE = _STREAM + "{{ stream.width ~ 'x' ~ stream.height if stream and stream.width else 'unknown' }}{% endif %}"
 _STREAMS = (
-    _IF_SAID + "{{ {'name': value_json.camera.name, 'urls': value_json.camera.streams | map(attribute='url') | list,"
+    _IF_JSON + "{{ {'name': value_json.camera.name, 'urls': value_json.camera.streams | map(attribute='url') | list,"
     " 'ip_history': value_json.camera.ip_history} | tojson }}{% else %}{}{% endif %}"
 )
 
@@ -140,7 +140,7 @@ def camera_payload(camera: Camera, topics: Topics, *, pictures: bool) -> Payload
 
 
 def node_payload(topics: Topics) -> Payload:
-    """The device of this daemon: what its health document and its will say."""
+    """The device of this daemon: entities from its health document and its will."""
     name = f"camdetect {tidy(topics.node_id)}"
     device = {"ids": [node_object_id(topics)], "name": name, "mf": ORIGIN, "mdl": "camera detector", "sw": __version__}
     health = topics.health[1]
@@ -151,7 +151,7 @@ def node_payload(topics: Topics) -> Payload:
             "ent_cat": "diagnostic",
             "stat_t": topics.lwt,
             "val_tpl": "{{ 'ON' if value_json.status == 'online' else 'OFF' }}",
-            # It is to say that the daemon is away, and not to be away with it.
+            # It is to show that the daemon is away, and not to be away with it.
             "avty": [{"t": topics.lwt, "val_tpl": "online"}],
         },
         "problem": {
@@ -237,7 +237,7 @@ def _payload(
     topics: Topics,
     state: str,
 ) -> Payload:
-    """All of it; what is said of every component (where its state is, when it is available) is said once."""
+    """The whole payload; what all components share (topic of the state, availability) stands in it once."""
     return {
         "dev": device,
         "o": {"name": ORIGIN, "sw": __version__},
@@ -272,7 +272,7 @@ def expanded(payload: Mapping[str, Any]) -> dict[tuple[str, str], Payload]:
 
 
 def owner_of(payload: Mapping[str, Any]) -> str:
-    """The will topic of the daemon that said a device's or a component's payload; "" when none of us did."""
+    """The will topic of the daemon that made a device's or a component's payload; "" when it is not of camdetect."""
     origin, availability = payload.get("o"), payload.get("avty")
     if not isinstance(origin, dict) or origin.get("name") != ORIGIN or not isinstance(availability, list):
         return ""

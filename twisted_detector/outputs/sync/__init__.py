@@ -1,1 +1,1 @@
-"""Keeps documents of other programs in step: files and APIs as targets, merged with what is not ours."""
+"""Keeps configurations of other programs in step: entries of ours are merged into files and APIs."""

@@ -1,4 +1,4 @@
-"""The text of a configuration and our part of it go in; the text as it should be comes out. YAML or JSON."""
+"""The text of a configuration and our entries go in; the text with the entries merged comes out. YAML or JSON."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from twisted_detector.outputs.sync.seams import Delivered, Differ, Entries, Merge, Merged, NotTaken
+from twisted_detector.outputs.sync.merging import diff_lines
+from twisted_detector.outputs.sync.seams import DeliveryResult, Entries, Merge, MergeResult, TargetRefused
+from twisted_detector.outputs.sync.yaml_block import block
 
 #: Bytes of one configuration: Frigate's of 1000 cameras has 1 MB.
 MAX_DOCUMENT = 8 * 1024 * 1024
@@ -14,53 +16,53 @@ MAX_DOCUMENT = 8 * 1024 * 1024
 _MAX_NAMES = 5
 
 
-def _read_json(text: str) -> dict[str, Any]:
+def _parse_json(text: str) -> dict[str, Any]:
     try:
         values = json.loads(text) if text.strip() else {}
     except (ValueError, RecursionError):
-        raise NotTaken("it is no JSON") from None
+        raise TargetRefused("it is no JSON") from None
     if not isinstance(values, dict):
-        raise NotTaken("it is no table at its top")
+        raise TargetRefused("it is no table at its top")
     return values
 
 
-def apply(text: str, *, yaml: bool, merge: Merge, base: Entries, wanted: Entries) -> tuple[str, Merged]:
+def merge_text(text: str, *, yaml: bool, merge: Merge, base: Entries, wanted: Entries) -> tuple[str, MergeResult]:
     """The text with our entries in it; the same text when they are there already.
 
-    :raises NotTaken: the text is not what it should be, or cannot be changed without touching what is not ours.
+    :raises TargetRefused: the text is not what it should be, or cannot be changed without touching what is not ours.
     """
     if not yaml:
-        values = _read_json(text)
+        values = _parse_json(text)
         merged = merge(values, base, wanted)
         if merged.document == values and text:
             return text, merged
-        return json.dumps(merged.document, indent=2, ensure_ascii=False) + "\n", merged
-    # It costs as much as the rest of the daemon's start; only who has YAML to change needs it.
-    from twisted_detector.outputs.sync import yaml_edit
+        return serialise(merged.document, yaml=False), merged
+    # ruamel costs as much as the rest of the daemon's start; only who has YAML to change needs it.
+    from twisted_detector.outputs.sync.yaml_edit import YamlDocument
 
-    document = yaml_edit.Document(text)
+    document = YamlDocument(text)
     merged = merge(document.values, base, wanted)
-    return document.saying(dict(merged.document)), merged
+    return document.with_values(dict(merged.document)), merged
 
 
-def outcome(name: str, before: str, after: str, merged: Merged, differ: Differ, *, dry: bool) -> Delivered:
-    """What a delivery of ``after`` came to, or would come to."""
-    return Delivered(
+def delivery_result(name: str, before: str, after: str, merged: MergeResult, *, dry: bool) -> DeliveryResult:
+    """The result of a delivery that wrote ``after`` in the place of ``before``, or would write it."""
+    return DeliveryResult(
         written=merged.written,
         changed=before != after,
-        remark=remark(merged),
-        diff=tuple(differ(name, before, after)) if dry else (),
+        remark=_remark(merged),
+        diff=tuple(diff_lines(name, before, after)) if dry else (),
     )
 
 
-def remark(merged: Merged) -> str:
+def _remark(merged: MergeResult) -> str:
     """What a person should know of a merge."""
-    told = []
+    remarks = []
     if merged.foreign:
-        told.append(f"{_some(merged.foreign)} is there and not ours: left alone")
+        remarks.append(f"{_some(merged.foreign)} is there and not ours: left alone")
     if merged.kept:
-        told.append(f"changed by hand and left so: {_some(merged.kept)}")
-    return "; ".join(told)
+        remarks.append(f"changed by hand and left so: {_some(merged.kept)}")
+    return "; ".join(remarks)
 
 
 def _some(names: tuple[str, ...]) -> str:
@@ -73,10 +75,8 @@ def is_yaml(name: str) -> bool:
     return name.lower().endswith((".yml", ".yaml"))
 
 
-def as_text(document: Mapping[str, Any], *, yaml: bool) -> str:
-    """A document of ours alone."""
+def serialise(document: Mapping[str, Any], *, yaml: bool) -> str:
+    """The text of a document of ours alone."""
     if not yaml:
         return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
-    from twisted_detector.outputs.sync.yaml_block import block
-
     return "\n".join([*block(document, 0), ""])

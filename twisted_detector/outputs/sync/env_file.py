@@ -1,4 +1,4 @@
-"""Variables with secret values go in; a file with a line each, or a folder with a file each, comes out, mode 0600.
+"""Destination of secret variables: a file with a line each, or a folder with a file each, mode 0600.
 
 The file is what docker compose reads (``env_file:``) and systemd (``EnvironmentFile=``). The folder is what Docker
 mounts at ``/run/secrets`` and systemd calls ``CREDENTIALS_DIRECTORY``: Frigate and go2rtc look there at every start, so
@@ -14,18 +14,23 @@ from pathlib import Path
 from zope.interface import implementer
 
 from twisted_detector.model import Secret
-from twisted_detector.outputs.sync.file import InThread, read, replace_file
-from twisted_detector.outputs.sync.seams import Away, Delivered, Entries, IDelivery, NotTaken
+from twisted_detector.outputs.sync.file import read_text, replace_file
+from twisted_detector.outputs.sync.seams import (
+    DeliveryResult,
+    Entries,
+    InThread,
+    ISyncDestination,
+    TargetRefused,
+    TargetUnavailable,
+)
 
 _LINE = re.compile(r"(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=")
 _BARE = re.compile(r"[A-Za-z0-9_.~%+/:,@=?&;-]*")
 
 
-@implementer(IDelivery)
-class EnvDelivery:
-    """Keeps the values of our variables where a program that follows can read them, and nobody else.
-
-    What it says it wrote are the names only.
+@implementer(ISyncDestination)
+class EnvDestination:
+    """Variables that the program which is kept in step can read, and nobody else. Only their names are reported.
 
     :param path: a folder that exists: a file for each variable; else the file.
     """
@@ -38,21 +43,22 @@ class EnvDelivery:
         self._path = path
         self._in_thread = in_thread
 
-    async def deliver(self, wanted: Mapping[str, Secret], base: Entries, dry: bool) -> Delivered:
-        """See :class:`IDelivery`; the entries are variables with their values."""
-        return await self._in_thread(lambda: self._deliver(wanted, base, dry))
+    async def deliver(self, wanted: Mapping[str, Secret], base: Entries, dry: bool) -> DeliveryResult:
+        """See :class:`ISyncDestination`; the entries are variables with their values."""
+        result: DeliveryResult = await self._in_thread(lambda: self._deliver(wanted, base, dry))
+        return result
 
-    def _deliver(self, wanted: Mapping[str, Secret], base: Entries, dry: bool) -> Delivered:
+    def _deliver(self, wanted: Mapping[str, Secret], base: Entries, dry: bool) -> DeliveryResult:
         changed = self._folder(wanted, base, dry) if self._path.is_dir() else self._file(wanted, base, dry)
         written = dict.fromkeys(wanted, "")
-        return Delivered(written, bool(changed), diff=tuple(f"{name}=***" for name in changed))
+        return DeliveryResult(written, bool(changed), diff=tuple(f"{name}=***" for name in changed))
 
     def _file(self, wanted: Mapping[str, Secret], base: Entries, dry: bool) -> list[str]:
-        text, stamp = read(self._path)
+        text, stamp = read_text(self._path)
         if not wanted and not base:
             return []
         others = [line for line in text.splitlines() if not _is_one_of(line, {*wanted, *base})]
-        lines = [*others, *(f"{name}={quoted(value.reveal())}" for name, value in sorted(wanted.items()))]
+        lines = [*others, *(f"{name}={quote_value(value.reveal())}" for name, value in sorted(wanted.items()))]
         after = "\n".join([*lines, ""])
         open_to_others = stamp is not None and self._path.stat().st_mode & 0o077
         if after == text and not open_to_others:
@@ -61,14 +67,14 @@ class EnvDelivery:
             if open_to_others:
                 self._path.chmod(0o600)
             # No former self: a password that was taken away must be gone.
-            replace_file(self._path, after, was=read(self._path)[1], mode=0o600, keep_previous=False)
+            replace_file(self._path, after, was=read_text(self._path)[1], mode=0o600, keep_previous=False)
         return sorted({*wanted, *base})
 
     def _folder(self, wanted: Mapping[str, Secret], base: Entries, dry: bool) -> list[str]:
         changed = []
         for name, value in wanted.items():
             path = self._path / name
-            text, stamp = read(path)
+            text, stamp = read_text(path)
             if stamp is None or text != value.reveal():
                 changed.append(name)
                 if not dry:
@@ -80,7 +86,7 @@ class EnvDelivery:
                     try:
                         (self._path / name).unlink(missing_ok=True)
                     except OSError as error:
-                        raise Away("a secret cannot be removed", shown=error.strerror or "") from None
+                        raise TargetUnavailable("a secret cannot be removed", shown=error.strerror or "") from None
         return changed
 
 
@@ -89,13 +95,13 @@ def _is_one_of(line: str, names: set[str]) -> bool:
     return match is not None and match[1] in names
 
 
-def quoted(value: str) -> str:
+def quote_value(value: str) -> str:
     """A value as docker compose and systemd both read it.
 
-    :raises NotTaken: it has a line break, which no such file can hold.
+    :raises TargetRefused: it has a line break, which no such file can hold.
     """
     if "\n" in value or "\r" in value or "\0" in value:
-        raise NotTaken("a password has a line break; use a folder of secrets instead of a file")
+        raise TargetRefused("a password has a line break; use a folder of secrets instead of a file")
     if _BARE.fullmatch(value):
         return value
     if "'" not in value:

@@ -1,4 +1,4 @@
-"""Our part of a configuration file goes in; the file with it, replaced at once, its former self kept, comes out."""
+"""Destination that is one configuration file: our entries are merged, and the file is replaced atomically."""
 
 from __future__ import annotations
 
@@ -8,50 +8,54 @@ import os
 import shutil
 import stat
 import tempfile
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from zope.interface import implementer
 
-from twisted_detector.outputs.sync.documents import MAX_DOCUMENT, apply, is_yaml, outcome
-from twisted_detector.outputs.sync.seams import Away, Delivered, Differ, Entries, IDelivery, Merge, NotTaken
+from twisted_detector.outputs.sync.documents import MAX_DOCUMENT, delivery_result, is_yaml, merge_text
+from twisted_detector.outputs.sync.seams import (
+    DeliveryResult,
+    Entries,
+    InThread,
+    ISyncDestination,
+    Merge,
+    TargetRefused,
+    TargetUnavailable,
+)
 
-#: Runs a function where it may wait for a disk: in a thread.
-InThread = Callable[[Callable[[], Delivered]], Awaitable[Delivered]]
 
-
-@implementer(IDelivery)
-class FileDelivery:
-    """Keeps our entries in one file; whatever else stands there stays.
+@implementer(ISyncDestination)
+class FileDestination:
+    """Configuration file that holds our entries beside those of others, which stay.
 
     :param path: YAML when its name ends in ``.yml`` or ``.yaml``, else JSON; made when there is none.
     """
 
     refresh = 0.0
 
-    def __init__(self, name: str, path: Path, *, merge: Merge, differ: Differ, in_thread: InThread) -> None:
+    def __init__(self, name: str, path: Path, *, merge: Merge, in_thread: InThread) -> None:
         self.name = name
         self.where = str(path)
         self._path = path
         self._merge = merge
-        self._differ = differ
         self._in_thread = in_thread
 
-    async def deliver(self, wanted: Entries, base: Entries, dry: bool) -> Delivered:
-        """See :class:`IDelivery`."""
-        return await self._in_thread(lambda: self._deliver(wanted, base, dry))
+    async def deliver(self, wanted: Entries, base: Entries, dry: bool) -> DeliveryResult:
+        """See :class:`ISyncDestination`."""
+        result: DeliveryResult = await self._in_thread(lambda: self._deliver(wanted, base, dry))
+        return result
 
-    def _deliver(self, wanted: Entries, base: Entries, dry: bool) -> Delivered:
-        text, stamp = read(self._path)
+    def _deliver(self, wanted: Entries, base: Entries, dry: bool) -> DeliveryResult:
+        text, stamp = read_text(self._path)
         if not wanted and stamp is None:
-            return Delivered()
-        after, merged = apply(text, yaml=is_yaml(self._path.name), merge=self._merge, base=base, wanted=wanted)
+            return DeliveryResult()
+        after, merged = merge_text(text, yaml=is_yaml(self._path.name), merge=self._merge, base=base, wanted=wanted)
         if after != text and not dry:
             replace_file(self._path, after, was=stamp)
-        return outcome(self._path.name, text, after, merged, self._differ, dry=dry)
+        return delivery_result(self._path.name, text, after, merged, dry=dry)
 
 
-#: What tells whether a file was touched: time of change, size, number.
+#: By which a file that was touched is known: time of change, size, inode number.
 Stamp = tuple[int, int, int]
 
 
@@ -63,34 +67,34 @@ def _stamp(path: Path) -> Stamp | None:
     return found.st_mtime_ns, found.st_size, found.st_ino
 
 
-def read(path: Path) -> tuple[str, Stamp | None]:
+def read_text(path: Path) -> tuple[str, Stamp | None]:
     """The text of a file and its stamp; ("", None) when there is none.
 
-    :raises Away: it cannot be read now.
-    :raises NotTaken: it is no text file, or larger than any configuration.
+    :raises TargetUnavailable: it cannot be read now.
+    :raises TargetRefused: it is no text file, or larger than any configuration.
     """
     try:
         stamp = _stamp(path)
         if stamp is None:
             return "", None
         if not stat.S_ISREG(path.stat().st_mode) or stamp[1] > MAX_DOCUMENT:
-            raise NotTaken("it is no file of a configuration's size")
+            raise TargetRefused("it is no file of a configuration's size")
         with path.open("rb") as file:
             data = file.read(MAX_DOCUMENT + 1)
         return data.decode("utf-8"), stamp
     except UnicodeDecodeError:
-        raise NotTaken("it is not UTF-8") from None
+        raise TargetRefused("it is not UTF-8") from None
     except OSError as error:
-        raise Away("it cannot be read", shown=error.strerror or "") from None
+        raise TargetUnavailable("it cannot be read", shown=error.strerror or "") from None
 
 
 def replace_file(path: Path, text: str, *, was: Stamp | None, mode: int = 0o644, keep_previous: bool = True) -> None:
-    """Put ``text`` in the place of a file, whole or not at all; the former one stays as ``<name>.previous``.
+    """Replace a file by ``text``, whole or not at all; the former file stays as ``<name>.previous``.
 
     :param was: its stamp when it was read; touched since, it is left alone.
     :param mode: of a file that is new; one that was there keeps its own.
-    :raises Away: the disk does not take it now, or somebody is just writing it.
-    :raises NotTaken: it is mounted by itself, so that nothing can take its place.
+    :raises TargetUnavailable: the disk does not take it now, or somebody is just writing it.
+    :raises TargetRefused: it is mounted by itself, so that nothing can take its place.
     """
     try:
         target = path.resolve()  # behind a link stands the file that is meant
@@ -98,13 +102,13 @@ def replace_file(path: Path, text: str, *, was: Stamp | None, mode: int = 0o644,
         try:
             with os.fdopen(handle, "wb") as file:
                 file.write(text.encode())
-                _take_after(target, file.fileno(), mode)
+                _copy_owner_and_mode(target, file.fileno(), mode)
                 file.flush()
                 os.fsync(file.fileno())
             if _stamp(target) != was:
-                raise Away("somebody else is just writing it")
+                raise TargetUnavailable("somebody else is just writing it")
             if was is not None and keep_previous:
-                _keep(target)
+                _link_previous(target)
             Path(name).replace(target)
         except BaseException:
             with contextlib.suppress(OSError):
@@ -113,12 +117,12 @@ def replace_file(path: Path, text: str, *, was: Stamp | None, mode: int = 0o644,
         _sync_folder(target.parent)
     except OSError as error:
         if error.errno in (errno.EBUSY, errno.EXDEV):
-            raise NotTaken("it is mounted by itself and cannot be replaced at once: mount its folder") from None
-        raise Away("it cannot be written", shown=error.strerror or "") from None
+            raise TargetRefused("it is mounted by itself and cannot be replaced at once: mount its folder") from None
+        raise TargetUnavailable("it cannot be written", shown=error.strerror or "") from None
 
 
-def _take_after(target: Path, handle: int, mode: int) -> None:
-    """Owner and mode of the file that is replaced."""
+def _copy_owner_and_mode(target: Path, handle: int, mode: int) -> None:
+    """Give the new file owner and mode of the file that it replaces; ``mode`` where there is none."""
     try:
         former = target.stat()
     except FileNotFoundError:
@@ -129,7 +133,7 @@ def _take_after(target: Path, handle: int, mode: int) -> None:
         os.fchown(handle, former.st_uid, former.st_gid)
 
 
-def _keep(target: Path) -> None:
+def _link_previous(target: Path) -> None:
     previous = target.with_name(f"{target.name}.previous")
     copy = target.with_name(f".{target.name}.previous~")
     with contextlib.suppress(FileNotFoundError):

@@ -1,4 +1,4 @@
-"""A request for a program that follows goes in; its whole answer comes out, bounded in time and size."""
+"""HTTP client of the programs that are kept in step; one answer is bounded in time and in size."""
 
 from __future__ import annotations
 
@@ -8,28 +8,25 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
-from OpenSSL.SSL import Connection
-from twisted.internet.defer import CancelledError, Deferred, succeed
-from twisted.internet.interfaces import IOpenSSLClientConnectionCreator
-from twisted.internet.protocol import Protocol, connectionDone
-from twisted.internet.ssl import CertificateOptions
-from twisted.python.failure import Failure
-from twisted.web.client import Agent, HTTPConnectionPool, ResponseDone
-from twisted.web.http import PotentialDataLoss
+import treq
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.web.client import Agent, HTTPConnectionPool
 from twisted.web.http_headers import Headers
-from twisted.web.iweb import IBodyProducer, IPolicyForHTTPS
+from twisted.web.iweb import IAgent, IBodyProducer, IResponse
 from zope.interface import implementer
 
 from twisted_detector.model import Secret
 from twisted_detector.outputs.sync.documents import MAX_DOCUMENT
-from twisted_detector.outputs.sync.seams import Away
+from twisted_detector.outputs.sync.seams import TargetUnavailable
+from twisted_detector.wire.http.any_certificate import AnyCertificate
+from twisted_detector.wire.http.body import AnswerTooLong, collect
 
 #: Seconds for one request: Frigate validates a configuration of 100 cameras in about one.
 TIMEOUT = 15.0
 
 
 @dataclass(frozen=True, slots=True)
-class HttpAnswer:
+class HttpResponse:
     """One answer: status, the cookies that it set, its body."""
 
     status: int
@@ -41,23 +38,24 @@ class HttpAnswer:
         return self.body.decode("utf-8", "replace")
 
 
-class Http:
-    """Speaks with one server; no proxy, no redirect.
+class HttpClient:
+    """Client of one server; no proxy, no redirect, no cookie that the caller did not give.
 
     :param base: ``http://host:port`` with what comes before every path.
     :param insecure: do not verify a certificate (Frigate makes its own).
+    :param timeout: seconds for one request and its answer.
     """
 
     def __init__(self, reactor: Any, base: str, *, insecure: bool = False, timeout: float = TIMEOUT) -> None:
         self._reactor = reactor
-        self._base = base.rstrip("/")
+        self.base = base
         self._timeout = timeout
         # One at a time and none kept: an hour lies between two changes.
         pool = HTTPConnectionPool(reactor, persistent=False)
-        policy: dict[str, Any] = {"contextFactory": _Trusting()} if insecure else {}
-        self._agent = Agent(reactor, connectTimeout=timeout, pool=pool, **policy)
+        policy: dict[str, Any] = {"contextFactory": AnyCertificate()} if insecure else {}
+        self._agent = _UncompressedAgent(Agent(reactor, connectTimeout=timeout, pool=pool, **policy))
 
-    async def ask(
+    async def request(
         self,
         method: str,
         path: str,
@@ -65,40 +63,72 @@ class Http:
         *,
         body: bytes | None = None,
         headers: Mapping[str, str] | None = None,
-    ) -> HttpAnswer:
+    ) -> HttpResponse:
         """The answer, whatever its status.
 
-        :raises Away: none in time, or none that is HTTP, or one that is too long.
+        :raises TargetUnavailable: none in time, or none that is HTTP, or one that is too long.
         """
-        url = f"{self._base}{path}" + (f"?{urlencode(query)}" if query else "")
-        asked = Deferred.fromCoroutine(self._exchange(method, url, body, headers or {}))
-        asked.addTimeout(self._timeout, self._reactor, _timed_out)
+        url = f"{self.base.rstrip('/')}{path}" + (f"?{urlencode(query)}" if query else "")
+        exchange = Deferred.fromCoroutine(self._exchange(method, url, body, headers or {}))
+        exchange.addTimeout(self._timeout, self._reactor, _timed_out)
         try:
-            return await asked
-        except (Away, CancelledError):
+            return await exchange
+        except (TargetUnavailable, CancelledError):
             raise
         except Exception as error:
             # Whatever the other end did to the connection or the protocol; none of it is a fault of ours to be logged.
-            raise Away("it does not answer", shown=_reason(error)) from None
+            raise TargetUnavailable("it does not answer", shown=_reason(error)) from None
 
-    async def _exchange(self, method: str, url: str, body: bytes | None, headers: Mapping[str, str]) -> HttpAnswer:
-        raw = Headers({"User-Agent": ["camdetect"]})
-        for name, value in headers.items():
-            raw.addRawHeader(name, value)
-        response = await self._agent.request(
-            method.encode("ascii"), url.encode("ascii"), raw, _Body(body) if body is not None else None
+    async def _exchange(self, method: str, url: str, body: bytes | None, headers: Mapping[str, str]) -> HttpResponse:
+        response = await treq.request(
+            method,
+            url,
+            headers=Headers({"User-Agent": ["camdetect"], **{name: [value] for name, value in headers.items()}}),
+            data=body,
+            agent=self._agent,
+            reactor=self._reactor,
+            allow_redirects=False,
+            unbuffered=True,
         )
-        collector = _Collector()
-        response.deliverBody(collector)
-        data = await collector.whole
+        try:
+            data = await collect(response, MAX_DOCUMENT)
+        except CancelledError:
+            raise
+        except AnswerTooLong:
+            raise TargetUnavailable("its answer is larger than any configuration") from None
+        except Exception:
+            raise TargetUnavailable("its answer broke off") from None
         cookies = {}
         for line in response.headers.getRawHeaders("set-cookie", []):
             name, _, value = line.partition(";")[0].partition("=")
             cookies[name.strip()] = value.strip()
-        return HttpAnswer(response.code, cookies, data)
+        return HttpResponse(response.code, cookies, data)
 
 
-def basic(name: str, password: Secret) -> dict[str, str]:
+@implementer(IAgent)
+class _UncompressedAgent:
+    """Agent that neither offers nor decodes compression, which treq would: a bound on the bytes of an answer is then a
+    bound on what it holds.
+    """
+
+    def __init__(self, agent: Agent) -> None:
+        self._agent = agent
+
+    def request(
+        self, method: bytes, uri: bytes, headers: Headers | None = None, bodyProducer: IBodyProducer | None = None
+    ) -> Deferred[IResponse]:
+        """See IAgent."""
+        if headers is not None:
+            headers.removeHeader(b"accept-encoding")
+        return self._agent.request(method, uri, headers, bodyProducer).addCallback(_without_encoding)
+
+
+def _without_encoding(response: IResponse) -> IResponse:
+    response.headers.removeHeader(b"content-encoding")
+    return response
+
+
+def basic_auth(name: str, password: Secret) -> dict[str, str]:
     """The header of HTTP Basic (RFC 7617); none for no name."""
     if not name:
         return {}
@@ -107,80 +137,10 @@ def basic(name: str, password: Secret) -> dict[str, str]:
 
 
 def _timed_out(_: Any, seconds: float) -> None:
-    raise Away("it does not answer", shown=f"nothing for {seconds:g} s")
+    raise TargetUnavailable("it does not answer", shown=f"nothing for {seconds:g} s")
 
 
 def _reason(error: Exception) -> str:
     reasons = getattr(error, "reasons", None)  # ResponseFailed and its like carry what happened to them
     inner = reasons[-1].value if reasons else error
     return f"{inner}".splitlines()[0] if f"{inner}" else type(inner).__name__
-
-
-class _Collector(Protocol):
-    """Gathers a body up to its bound."""
-
-    def __init__(self) -> None:
-        self._parts: list[bytes] = []
-        self._size = 0
-        self.whole: Deferred[bytes] = Deferred(self._give_up)
-
-    def _give_up(self, _: object) -> None:
-        if self.transport is not None:
-            abort = getattr(self.transport, "abortConnection", self.transport.loseConnection)
-            abort()
-
-    def dataReceived(self, data: bytes) -> None:
-        self._size += len(data)
-        if self._size > MAX_DOCUMENT:
-            self._parts.clear()
-            self._give_up(None)
-        else:
-            self._parts.append(data)
-
-    def connectionLost(self, reason: Failure = connectionDone) -> None:
-        if self.whole.called:
-            return
-        if self._size > MAX_DOCUMENT:
-            self.whole.errback(Failure(Away("its answer is larger than any configuration")))
-        elif reason.check(ResponseDone, PotentialDataLoss):
-            self.whole.callback(b"".join(self._parts))
-        else:
-            self.whole.errback(Failure(Away("its answer broke off")))
-
-
-@implementer(IBodyProducer)
-class _Body:
-    """A body that is there already."""
-
-    def __init__(self, data: bytes) -> None:
-        self._data = data
-        self.length = len(data)
-
-    def startProducing(self, consumer: Any) -> Deferred[None]:
-        consumer.write(self._data)
-        return succeed(None)
-
-    def pauseProducing(self) -> None:
-        """It is written at once."""
-
-    def resumeProducing(self) -> None:
-        """It is written at once."""
-
-    def stopProducing(self) -> None:
-        """It is written at once."""
-
-
-@implementer(IPolicyForHTTPS, IOpenSSLClientConnectionCreator)
-class _Trusting:
-    """Takes any certificate: for a server whose own one nobody signed."""
-
-    def __init__(self) -> None:
-        self._context = CertificateOptions(verify=False).getContext()
-
-    def creatorForNetloc(self, hostname: bytes, port: int) -> _Trusting:
-        """See IPolicyForHTTPS."""
-        return self
-
-    def clientConnectionForTLS(self, tlsProtocol: Any) -> Connection:
-        """See IOpenSSLClientConnectionCreator."""
-        return Connection(self._context, None)

@@ -1,4 +1,4 @@
-"""Somebody's document, what we wrote into it last and what we want now go in; the document as it should be comes out.
+"""Three-way merge of our entries into a document that belongs to somebody else.
 
 Only entries that we own are touched, and of those only values that are as we left them: what a person changed or added
 stays. An entry is ours when we wrote it (``base``), or when its name is a MAC that we were given a camera for: nobody
@@ -13,7 +13,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from twisted_detector.outputs.sync.seams import Entries, Merged, NotTaken
+from twisted_detector.outputs.sync.seams import Entries, MergeResult, TargetRefused
 
 #: Names that only we give: a MAC, perhaps with a channel.
 _OURS = re.compile(r"[0-9a-f]{12}(_[0-9]{1,4})?(_sub)?")
@@ -33,18 +33,18 @@ def is_ours(name: str, prefix: str = "") -> bool:
 
 def merge_section(
     section: str, document: Mapping[str, Any], base: Entries, wanted: Entries, *, prefix: str = ""
-) -> Merged:
+) -> MergeResult:
     """``document`` with ``wanted`` in its table ``section``.
 
     :param prefix: of the names that we give.
-    :raises NotTaken: the section is there and is no table.
+    :raises TargetRefused: the section is there and is no table.
     """
     whole = dict(copy.deepcopy(dict(document)))
     table = whole.get(section)
     if table is None:
         table = {}
     if not isinstance(table, dict):
-        raise NotTaken(f"{section!r} is no table there")
+        raise TargetRefused(f"{section!r} is no table there")
     written: dict[str, Any] = {}
     foreign: list[str] = []
     kept: list[str] = []
@@ -53,7 +53,7 @@ def merge_section(
             table[name] = copy.deepcopy(entry)
         elif name in base or is_ours(name, prefix):
             left = base[name] if name in base else _adopted(table[name], entry)
-            table[name] = _settle(table[name], entry, left, f"{section}.{name}", kept)
+            table[name] = _merge_value(table[name], entry, left, f"{section}.{name}", kept)
         else:
             foreign.append(name)
             continue
@@ -63,11 +63,11 @@ def merge_section(
             del table[name]
     if table or section in whole:
         whole[section] = table
-    return Merged(whole, written, tuple(foreign), tuple(kept))
+    return MergeResult(whole, written, tuple(foreign), tuple(kept))
 
 
 def _adopted(theirs: Any, ours: Any) -> Any:
-    """What we take for our own of an entry that we do not remember: as much of it as we would write."""
+    """The base of an entry that we do not remember: as much of it as we would write."""
     if isinstance(theirs, dict) and isinstance(ours, Mapping):
         return {key: _adopted(theirs[key], ours[key]) for key in ours if key in theirs}
     if isinstance(theirs, list) and isinstance(ours, list) and all(isinstance(one, Mapping) for one in theirs + ours):
@@ -75,17 +75,17 @@ def _adopted(theirs: Any, ours: Any) -> Any:
     return copy.deepcopy(theirs)
 
 
-def _settle(theirs: Any, ours: Any, base: Any, place: str, kept: list[str]) -> Any:
-    """What should stand where ``theirs`` stands; ``base`` is what we left there."""
+def _merge_value(theirs: Any, ours: Any, base: Any, place: str, kept: list[str]) -> Any:
+    """The value to stand where ``theirs`` stands; ``base`` is what we left there. Places left alone go to ``kept``."""
     if isinstance(theirs, dict) and isinstance(ours, Mapping):
-        return _settle_table(theirs, ours, base if isinstance(base, Mapping) else {}, place, kept)
+        return _merge_table(theirs, ours, base if isinstance(base, Mapping) else {}, place, kept)
     if _lists_of_tables(theirs, ours, base):
-        settled = [
-            _settle(their, our, was, f"{place}.{index}", kept)
+        merged = [
+            _merge_value(their, our, was, f"{place}.{index}", kept)
             for index, (their, our, was) in enumerate(zip(theirs, ours, base, strict=False))
         ]
         # More of theirs than we left: added by hand. More of ours than before: new.
-        return settled + (theirs[len(base) :] or list(copy.deepcopy(ours[len(base) :])))
+        return merged + (theirs[len(base) :] or list(copy.deepcopy(ours[len(base) :])))
     if theirs == ours:
         return theirs
     if theirs == base:
@@ -103,13 +103,13 @@ def _lists_of_tables(theirs: Any, ours: Any, base: Any) -> bool:
     return all(isinstance(item, Mapping) for one in (theirs, ours, base) for item in one)
 
 
-def _settle_table(
+def _merge_table(
     theirs: dict[str, Any], ours: Mapping[str, Any], base: Mapping[str, Any], place: str, kept: list[str]
 ) -> dict[str, Any]:
     for key, value in ours.items():
         here = f"{place}.{key}"
         if key in theirs:
-            theirs[key] = _settle(theirs[key], value, base.get(key, _MISSING), here, kept)
+            theirs[key] = _merge_value(theirs[key], value, base.get(key, _MISSING), here, kept)
         elif key in base:
             kept.append(here)  # taken out by hand
         else:
@@ -120,15 +120,15 @@ def _settle_table(
     return theirs
 
 
-def without_logins(line: str) -> str:
-    """A line of a configuration, or of somebody's words about one, with logins masked; variables stay."""
+def mask_logins(line: str) -> str:
+    """A line of a configuration, or of a message about one, with logins masked; variables stay."""
     return _SECRET_FIELD.sub(r"\1***", _LOGIN_IN_URL.sub("://***@", line))
 
 
-def difference(name: str, before: str, after: str) -> list[str]:
+def diff_lines(name: str, before: str, after: str) -> list[str]:
     """What changes, as lines of a unified diff; logins in it are masked, ours and those of others."""
     lines = difflib.unified_diff(
         before.splitlines(), after.splitlines(), f"{name} (now)", f"{name} (as it would be)", lineterm=""
     )
-    shown = [without_logins(line) for line in lines]
+    shown = [mask_logins(line) for line in lines]
     return shown if len(shown) <= MAX_DIFF else [*shown[:MAX_DIFF], f"… and {len(shown) - MAX_DIFF} lines more"]

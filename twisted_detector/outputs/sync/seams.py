@@ -1,8 +1,8 @@
-"""The seam between what is told to a program that follows (Frigate, go2rtc) and who delivers it there."""
+"""Seam between what a program beside the daemon (Frigate, go2rtc) should hold and the file or API that holds it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,20 +14,20 @@ from twisted_detector.errors import CamdetectError
 Entries = Mapping[str, Any]
 
 
-class Away(CamdetectError):
-    """A program that follows does not answer; it is asked again later."""
+class TargetUnavailable(CamdetectError):
+    """The program that is kept in step does not answer; the delivery is retried later."""
 
 
-class NotTaken(CamdetectError):
-    """A program that follows did not take what it was told."""
+class TargetRefused(CamdetectError):
+    """The program that is kept in step refused the entries."""
 
 
 @dataclass(frozen=True, slots=True)
-class Merged:
-    """A document of somebody's with our entries put into it.
+class MergeResult:
+    """A document of somebody else with our entries merged into it.
 
     :ivar document: all of it.
-    :ivar written: our entries as they were put there: what a later merge is compared with.
+    :ivar written: our entries as they were merged: the base of the next merge.
     :ivar foreign: names that we wanted and somebody else has: left alone.
     :ivar kept: places (dotted) in our entries that somebody changed by hand: left as they are.
     """
@@ -38,17 +38,17 @@ class Merged:
     kept: tuple[str, ...] = ()
 
 
+#: Runs a function that may wait for a disk, or compute for seconds, in a thread.
+InThread = Callable[[Callable[[], Any]], Awaitable[Any]]
 #: (document as it stands, our entries as we wrote them last, entries that we want) → the document as it should be.
-Merge = Callable[[Mapping[str, Any], Entries, Entries], Merged]
-#: (name of the document, text before, text after) → what differs, without logins, as lines for people.
-Differ = Callable[[str, str, str], list[str]]
+Merge = Callable[[Mapping[str, Any], Entries, Entries], MergeResult]
 
 
 @dataclass(frozen=True, slots=True)
-class Delivered:
-    """What a delivery came to.
+class DeliveryResult:
+    """Outcome of a delivery that was neither refused nor left without an answer.
 
-    :ivar written: our entries as they stand there now; to be kept for the next time.
+    :ivar written: our entries as they stand there now; the base of the next delivery.
     :ivar changed: whether anything had to be changed.
     :ivar remark: what a person should know (a name that is taken, a value that was changed by hand), or "".
     :ivar diff: lines of what would change, where nothing was to be changed.
@@ -60,25 +60,25 @@ class Delivered:
     diff: tuple[str, ...] = ()
 
 
-class IDelivery(Interface):
-    """One place that follows: a file, or the API of a program."""
+class ISyncDestination(Interface):
+    """One place that holds entries of ours: a file, or the API of a program."""
 
     name: str = Attribute("Short name, as in logs: ``frigate-file``, ``frigate-api``, ``go2rtc-file``, ``go2rtc-api``.")
     where: str = Attribute("The path or the URL, without any login.")
-    refresh: float = Attribute("Seconds after which it is looked at again though nothing changed; 0: never.")
+    refresh: float = Attribute("Seconds after which entries are delivered again though nothing changed; 0: never.")
 
-    async def deliver(wanted: Entries, base: Entries, dry: bool) -> Delivered:
-        """Bring ``wanted`` there; only what is in ``wanted`` or was in ``base`` is touched.
+    async def deliver(wanted: Entries, base: Entries, dry: bool) -> DeliveryResult:
+        """Write ``wanted`` there; only what is in ``wanted`` or was in ``base`` is touched.
 
-        :param base: what the last delivery left there, as it said.
-        :param dry: only tell what would change.
-        :raises Away: no answer, or one that is none: worth another try.
-        :raises NotTaken: it was refused; what stood there before stands there still.
+        :param base: what the last delivery left there, as it reported.
+        :param dry: change nothing, only report what would change.
+        :raises TargetUnavailable: no answer, or one that is none: worth a retry.
+        :raises TargetRefused: it was refused; what stood there before stands there still.
         """
 
 
 class TargetPhase:
-    """Words for the state of one place that follows."""
+    """States of one target, as people read them."""
 
     IDLE = "idle"
     DONE = "done"
@@ -89,11 +89,10 @@ class TargetPhase:
 
 @dataclass(frozen=True, slots=True)
 class TargetStatus:
-    """How one place that follows stands, for people.
+    """State of one target, for people.
 
     :ivar phase: one of :class:`TargetPhase`; ``reason``: why it is not done, or what was left alone.
     :ivar tries: failures in a row.
-    :ivar done_at: wall seconds of the last delivery that succeeded, 0 for never.
     """
 
     name: str
@@ -101,11 +100,10 @@ class TargetStatus:
     phase: str = TargetPhase.IDLE
     reason: str = ""
     tries: int = 0
-    done_at: float = 0.0
 
 
 class ISyncStatus(Interface):
-    """How all places that follow stand."""
+    """State of all targets."""
 
     def statuses() -> tuple[TargetStatus, ...]:
-        """One for each place."""
+        """One for each target."""

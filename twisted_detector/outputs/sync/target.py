@@ -1,8 +1,9 @@
-"""What one place should hold goes in; deliveries, tried again as often as it takes, and how it stands come out."""
+"""Reconciler of one destination: delivers what is wanted, one delivery at a time, and retries what failed."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from twisted.internet.defer import Deferred, succeed
@@ -10,7 +11,15 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.python.failure import Failure
 from txaio.tx import make_logger
 
-from twisted_detector.outputs.sync.seams import Away, Delivered, Entries, IDelivery, NotTaken, TargetPhase, TargetStatus
+from twisted_detector.outputs.sync.seams import (
+    DeliveryResult,
+    Entries,
+    ISyncDestination,
+    TargetPhase,
+    TargetRefused,
+    TargetStatus,
+    TargetUnavailable,
+)
 
 #: Seconds until the first try after a failure; doubled with each, up to the second figure: a Frigate that restarts is
 #: back within a minute, one that is away for a night is asked every five.
@@ -20,12 +29,12 @@ DELIVERY_SECONDS = 120.0
 
 
 class SyncTarget:
-    """Keeps one place as it should be; newer wishes replace older ones.
+    """One destination and what it should hold; newer entries replace older ones that were not delivered yet.
 
     :param base: what an earlier run left there.
-    :param save: keeps what was written, for the next run.
-    :param random: 0 to 1, spreads tries.
-    :param dry: only tell what would change.
+    :param save: persists what was written, for the next run.
+    :param random: 0 to 1, spreads retries.
+    :param dry: change nothing, only log what would change.
     """
 
     log = make_logger()
@@ -33,7 +42,7 @@ class SyncTarget:
     def __init__(
         self,
         clock: IReactorTime,
-        delivery: IDelivery,
+        destination: ISyncDestination,
         *,
         base: Entries,
         save: Callable[[Entries], object],
@@ -41,145 +50,123 @@ class SyncTarget:
         dry: bool = False,
     ) -> None:
         self._clock = clock
-        self._delivery = delivery
+        self._destination = destination
         self._base = base
         self._save = save
         self._random = random
         self._dry = dry
         self._wanted: Entries | None = None
-        self._done: Entries | None = None
+        self._delivered: Entries | None = None
         self._running: Deferred[None] | None = None
-        self._later: IDelayedCall | None = None
+        self._retry: IDelayedCall | None = None
         self._stopped = False
-        self.status = TargetStatus(delivery.name, delivery.where)
+        self.status = TargetStatus(destination.name, destination.where)
 
-    @property
-    def base(self) -> Entries:
-        """What was left there last."""
-        return self._base
-
-    def want(self, wanted: Entries) -> None:
-        """This is what should stand there from now on; the same again changes nothing about when it is tried."""
+    def update(self, wanted: Entries) -> None:
+        """Deliver ``wanted`` from now on; the same entries again do not change when they are retried."""
         if self._stopped or wanted == self._wanted:
             return
         self._wanted = wanted
-        self._go()
+        self._start()
 
-    def settled(self) -> Deferred[None]:
-        """Fires when nothing is being delivered, however that went."""
+    def delivered(self) -> Deferred[None]:
+        """Fires when no delivery is under way, however the last one ended."""
         waiter: Deferred[None] = Deferred()
-
-        def tell(result: None) -> None:
-            waiter.callback(None)
-
-        if self._running is None:
-            waiter.callback(None)
-        else:
-            self._running.addCallback(tell)
+        (self._running or succeed(None)).addCallback(lambda _: waiter.callback(None))
         return waiter
 
     def stop(self) -> Deferred[None]:
-        """End whatever goes on; the Deferred fires when it has ended."""
+        """Cancel the delivery that is under way; the Deferred fires when it has ended."""
         self._stopped = True
-        self._cancel()
+        self._cancel_retry()
         running = self._running
         if running is None:
             return succeed(None)
         running.cancel()
         return running
 
-    async def what_would_change(self, wanted: Entries) -> Delivered:
-        """What a delivery would do now; does nothing."""
-        return await self._delivery.deliver(wanted, self._base, True)
+    async def preview(self, wanted: Entries) -> DeliveryResult:
+        """What a delivery would change now; changes nothing."""
+        return await self._destination.deliver(wanted, self._base, True)
 
     # --- one delivery after the other ------------------------------------------------------------------------------
 
-    def _cancel(self) -> None:
-        if self._later is not None and self._later.active():
-            self._later.cancel()
-        self._later = None
+    def _cancel_retry(self) -> None:
+        if self._retry is not None and self._retry.active():
+            self._retry.cancel()
+        self._retry = None
 
-    def _after(self, seconds: float) -> None:
-        self._cancel()
-        self._later = self._clock.callLater(seconds, self._go)
+    def _schedule(self, seconds: float) -> None:
+        self._cancel_retry()
+        self._retry = self._clock.callLater(seconds, self._start)
 
-    def _go(self) -> None:
-        self._cancel()
+    def _start(self) -> None:
+        self._cancel_retry()
         if self._running is not None or self._wanted is None or self._stopped:
             return
         wanted = self._wanted
-        work = Deferred.fromCoroutine(self._delivery.deliver(wanted, self._base, self._dry))
+        work = Deferred.fromCoroutine(self._destination.deliver(wanted, self._base, self._dry))
         work.addTimeout(DELIVERY_SECONDS, self._clock, _too_long)
         # Set before the callbacks: they may be called at once, and another delivery may begin in them.
         running: Deferred[None] = Deferred(lambda _: work.cancel())
         self._running = running
-        work.addCallbacks(lambda done: self._succeeded(wanted, done), lambda failure: self._failed(wanted, failure))
-        work.addErrback(lambda failure: self.log.failure("A follower failed", failure=failure))
-        work.addBoth(lambda _: self._ended(running))
+        work.addCallbacks(
+            lambda result: self._record_success(wanted, result), lambda failure: self._record_failure(wanted, failure)
+        )
+        work.addErrback(lambda failure: self.log.failure("A target failed", failure=failure))
+        work.addBoth(lambda _: self._finish(running))
 
-    def _ended(self, running: Deferred[None]) -> None:
+    def _finish(self, running: Deferred[None]) -> None:
         self._running = None
         if not running.called:
             running.callback(None)
-        if self._later is None and self._wanted != self._done:
-            self._go()
+        if self._retry is None and self._wanted != self._delivered:
+            self._start()
 
-    def _succeeded(self, wanted: Entries, done: Delivered) -> None:
+    def _record_success(self, wanted: Entries, result: DeliveryResult) -> None:
         before = self.status
-        self._done = wanted
-        if not self._dry and done.written != self._base:
-            self._base = done.written
-            self._save(done.written)
-        self.status = TargetStatus(
-            before.name,
-            before.where,
-            TargetPhase.DRY if self._dry else TargetPhase.DONE,
-            done.remark,
-            0,
-            self._clock.seconds(),
-        )
+        self._delivered = wanted
+        if not self._dry and result.written != self._base:
+            self._base = result.written
+            self._save(result.written)
+        phase = TargetPhase.DRY if self._dry else TargetPhase.DONE
+        self.status = replace(before, phase=phase, reason=result.remark, tries=0)
         if before.tries:
             self.log.info("{name}: {where} follows again", name=before.name, where=before.where)
-        if self._dry and done.diff:
+        if self._dry and result.diff:
             self.log.info(
                 "{name}: this would change in {where}:\n{diff}",
                 name=before.name,
                 where=before.where,
-                diff="\n".join(done.diff),
+                diff="\n".join(result.diff),
             )
-        elif done.changed:
+        elif result.changed:
             self.log.info("{name}: {where} was brought up to date", name=before.name, where=before.where)
-        if done.remark and done.remark != before.reason:
-            self.log.warn("{name}: {where}: {remark}", name=before.name, where=before.where, remark=done.remark)
-        if self._delivery.refresh and wanted == self._wanted and not self._stopped:
-            self._after(self._delivery.refresh)
+        if result.remark and result.remark != before.reason:
+            self.log.warn("{name}: {where}: {remark}", name=before.name, where=before.where, remark=result.remark)
+        if self._destination.refresh and wanted == self._wanted and not self._stopped:
+            self._schedule(self._destination.refresh)
 
-    def _failed(self, wanted: Entries, failure: Failure) -> None:
+    def _record_failure(self, wanted: Entries, failure: Failure) -> None:
         if self._stopped:
             return
         before = self.status
         tries = before.tries + 1
-        theirs = failure.check(Away, NotTaken)
+        theirs = failure.check(TargetUnavailable, TargetRefused)
         reason = str(failure.value) if theirs else "a fault of ours; the log has it"
         if not theirs:
             self.log.failure("{name} failed", failure=failure, name=before.name)
         elif not before.tries or reason != before.reason:
             self.log.warn("{name}: {where}: {reason}", name=before.name, where=before.where, reason=reason)
-        refused = failure.check(Away) is None
-        self.status = TargetStatus(
-            before.name,
-            before.where,
-            TargetPhase.REFUSED if refused else TargetPhase.AWAY,
-            reason,
-            tries,
-            before.done_at,
-        )
-        # What was refused is tried again seldom: somebody may have put it right there.
+        refused = failure.check(TargetUnavailable) is None
+        phase = TargetPhase.REFUSED if refused else TargetPhase.AWAY
+        self.status = replace(before, phase=phase, reason=reason, tries=tries)
         if wanted != self._wanted:
             return  # something newer is wanted, and tried at once
+        # What was refused is retried seldom: somebody may have put it right there.
         wait = LAST_RETRY if refused else min(LAST_RETRY, FIRST_RETRY * 2 ** min(tries - 1, 10))
-        self._after(wait * (0.8 + 0.4 * self._random()))
+        self._schedule(wait * (0.8 + 0.4 * self._random()))
 
 
 def _too_long(_: Any, seconds: float) -> None:
-    raise Away("it does not come to an end", shown=f"{seconds:g} s")
+    raise TargetUnavailable("it does not come to an end", shown=f"{seconds:g} s")

@@ -1,4 +1,4 @@
-"""Plain JSON values go in; YAML that says the same comes out, as lines of a block or as one scalar."""
+"""Plain JSON values go in; YAML with the same values comes out, as lines of a block or as one scalar."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
-from twisted_detector.outputs.sync.seams import NotTaken
+from twisted_detector.outputs.sync.seams import TargetRefused
 from twisted_detector.outputs.sync.yaml_block import block, scalar
 
 #: Values of one document, aliases counted each time: a Frigate with 1000 cameras has some 30 000.
@@ -30,24 +30,16 @@ Edit = tuple[int, int, str]
 def read(text: str) -> dict[Any, Any]:
     """The values of a YAML document; an empty one has none.
 
-    :raises NotTaken: it is no YAML, or no table.
+    :raises TargetRefused: it is no YAML, or no table.
     """
     return _Reader().read(text)[0]
 
 
-def rewritten(text: str, values: dict[Any, Any]) -> str:
-    """``text``, saying ``values`` from now on.
+class YamlDocument:
+    """YAML text and its values. Parsed once: that takes a second for each two hundred cameras.
 
-    :raises NotTaken: it cannot be changed so without touching more than that.
-    """
-    return Document(text).saying(values)
-
-
-class Document:
-    """A text that was read once, for it takes a second for each two hundred cameras.
-
-    :ivar values: what it says.
-    :raises NotTaken: it is no YAML, or no table.
+    :ivar values: what the text holds.
+    :raises TargetRefused: it is no YAML, or no table.
     """
 
     def __init__(self, text: str) -> None:
@@ -55,8 +47,11 @@ class Document:
         self._reader = _Reader()
         self.values, self._root = self._reader.read(text)
 
-    def saying(self, values: dict[Any, Any]) -> str:
-        """See :func:`rewritten`."""
+    def with_values(self, values: dict[Any, Any]) -> str:
+        """The text, changed to hold ``values``.
+
+        :raises TargetRefused: it cannot be changed so without touching more than that.
+        """
         text = self._text
         if self.values == values:
             return text
@@ -73,16 +68,16 @@ class Document:
             # moved nothing else changes. To read it all again would take as long as all the rest.
             return result
         try:
-            told = read(result)
-        except NotTaken:
-            told = {}
-        if told != values:
-            raise NotTaken("its YAML cannot be changed without touching more than what is ours")
+            found = read(result)
+        except TargetRefused:
+            found = {}
+        if found != values:
+            raise TargetRefused("its YAML cannot be changed without touching more than what is ours")
         return result
 
 
 class _Reader:
-    """Composes a document and makes plain values of its nodes."""
+    """Parser of one document: its nodes, and their plain values."""
 
     def __init__(self) -> None:
         self._yaml = YAML(typ="safe", pure=True)
@@ -94,11 +89,11 @@ class _Reader:
         except (YAMLError, ValueError, RecursionError) as error:
             mark = getattr(error, "problem_mark", None)
             where = f"line {mark.line + 1}" if mark is not None else type(error).__name__
-            raise NotTaken("it is no YAML", shown=where) from None
+            raise TargetRefused("it is no YAML", shown=where) from None
         if root is None or (isinstance(root, ScalarNode) and root.tag == f"{_TAG}null"):
             return {}, None
         if not isinstance(root, MappingNode):
-            raise NotTaken("it is no table at its top")
+            raise TargetRefused("it is no table at its top")
         values = self.plain(root)
         return values, root
 
@@ -106,19 +101,19 @@ class _Reader:
         """A node's value; a scalar of a tag of somebody's own is a text that begins with the tag."""
         self._seen += 1
         if self._seen > MAX_VALUES or depth > MAX_DEPTH:
-            raise NotTaken("it is larger or deeper than any configuration")
+            raise TargetRefused("it is larger or deeper than any configuration")
         if isinstance(node, MappingNode):
             table: dict[Any, Any] = {}
             for key_node, value_node in node.value:
                 key = self.plain(key_node, depth + 1)
                 if isinstance(key, dict | list) or key in table:
-                    raise NotTaken("a key in it is given twice, or is no word", shown=f"line {_line(key_node)}")
+                    raise TargetRefused("a key in it is given twice, or is no word", shown=f"line {_line(key_node)}")
                 table[key] = self.plain(value_node, depth + 1)
             return table
         if isinstance(node, SequenceNode):
             return [self.plain(one, depth + 1) for one in node.value]
         if not isinstance(node, ScalarNode):
-            raise NotTaken("it is no YAML that is known", shown=f"line {_line(node)}")
+            raise TargetRefused("it is no YAML that is known", shown=f"line {_line(node)}")
         return self._scalar(node)
 
     def _scalar(self, node: ScalarNode) -> Any:
@@ -129,13 +124,13 @@ class _Reader:
             try:
                 return self._yaml.constructor.construct_object(copy.copy(node))
             except (YAMLError, ValueError):
-                raise NotTaken("a value in it cannot be read", shown=f"line {_line(node)}") from None
+                raise TargetRefused("a value in it cannot be read", shown=f"line {_line(node)}") from None
         # A date, a merge key (<<), or something of somebody's own: never ours, so as it is written.
         return f"{tag} {node.value}"
 
 
 class _Editor:
-    """Finds out what to change where."""
+    """Finder of the smallest edits that turn one set of values into another."""
 
     def __init__(self, text: str, reader: _Reader) -> None:
         self._text = text
@@ -144,7 +139,7 @@ class _Editor:
         self.structural = False
 
     def table(self, node: MappingNode, old: dict[Any, Any], new: dict[Any, Any]) -> Iterator[Edit]:
-        """The edits that make the table at ``node`` say ``new``."""
+        """The edits by which the table at ``node`` holds ``new``."""
         pairs = [(key, value, self._reader.plain(key)) for key, value in node.value]
         added = {key: value for key, value in new.items() if key not in old}
         self.structural = self.structural or len(old) != len(new) or bool(added)
@@ -154,7 +149,7 @@ class _Editor:
             yield node.start_mark.index, node.end_mark.index, scalar(new)
             return
         if gone and (not stay or any(self._shares_its_line(key) for key, _, _ in gone)):
-            yield from self._anew(node, new)
+            yield from self._rewrite(node, new)
             return
         for key, value, name in stay:
             if old[name] != new[name]:
@@ -169,14 +164,16 @@ class _Editor:
 
     def _value(self, key: Node, node: Node, old: Any, new: Any) -> Iterator[Edit]:
         if node.start_mark.index < key.end_mark.index:
-            raise NotTaken("a value of ours is a YAML alias there", shown=f"line {_line(key)}")
+            raise TargetRefused("a value of ours is a YAML alias there", shown=f"line {_line(key)}")
         if isinstance(node, MappingNode) and isinstance(new, dict) and (node.value or node.flow_style):
             if node.flow_style and not node.value and isinstance(key, ScalarNode):
                 self.structural = True
                 yield node.start_mark.index, node.end_mark.index, self._below(key, new).removeprefix(" ")
             else:
                 yield from self.table(node, old, new)
-        elif isinstance(node, SequenceNode) and isinstance(new, list) and len(new) == len(old) and not _all_words(new):
+        elif (
+            isinstance(node, SequenceNode) and isinstance(new, list) and len(new) == len(old) and not _all_scalars(new)
+        ):
             for item, before, after in zip(node.value, old, new, strict=True):
                 if before != after:
                     yield from self._value(key, item, before, after)
@@ -185,14 +182,14 @@ class _Editor:
             self.structural = True
             yield at, at, self._below(key, new)
         else:
-            yield from self._anew(node, new)
+            yield from self._rewrite(node, new)
 
-    def _anew(self, node: Node, new: Any) -> Iterator[Edit]:
-        """The whole of a value written once more."""
+    def _rewrite(self, node: Node, new: Any) -> Iterator[Edit]:
+        """The edit that writes the whole of a value again."""
         start = node.start_mark.index
         if not isinstance(node, MappingNode | SequenceNode) or node.flow_style:
             end = self._end(node, node)
-            if not isinstance(new, str) or not self._is_word(node, start, end):
+            if not isinstance(new, str) or not self._is_plain_text(node, start, end):
                 self.structural = True
             yield start, end, scalar(new) + ("\n" if isinstance(node, ScalarNode) and node.style in ("|", ">") else "")
             return
@@ -223,16 +220,16 @@ class _Editor:
         last = node.value[-1]
         return self._end(last, last)
 
-    def _is_word(self, node: Node, start: int, end: int) -> bool:
+    def _is_plain_text(self, node: Node, start: int, end: int) -> bool:
         """Whether a value is a text on one line, without tag or anchor: those stand before it and would stay."""
-        said = self._text[start:end]
+        written = self._text[start:end]
         return (
             isinstance(node, ScalarNode)
             and node.tag == f"{_TAG}str"
             and node.style not in ("|", ">")
             and node.anchor is None
-            and "\n" not in said
-            and not said.startswith(("!", "&"))
+            and "\n" not in written
+            and not written.startswith(("!", "&"))
         )
 
     def _line_start(self, node: Node) -> int:
@@ -248,7 +245,7 @@ class _Editor:
         return bool(self._text[self._line_start(key) : key.start_mark.index].strip())
 
 
-def _all_words(values: list[Any]) -> bool:
+def _all_scalars(values: list[Any]) -> bool:
     return all(not isinstance(one, dict | list) for one in values)
 
 

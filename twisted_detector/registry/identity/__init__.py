@@ -1,1 +1,1 @@
-"""Claims about who a device is, weighed and indexed, and the addresses where it has been."""
+"""Identity of devices: claims with their weights, the index that resolves them, and the addresses of a device."""

@@ -1,5 +1,4 @@
-"""Where and over which MAC one device is heard goes in; whether that is a move, a second address or a second device
-comes out."""
+"""History of the addresses and MACs of one device: tells a move from a second address and from a second device."""
 
 from __future__ import annotations
 
@@ -7,96 +6,102 @@ from dataclasses import dataclass
 from enum import Enum, auto
 
 from twisted_detector.model import Mac
+from twisted_detector.model.bounds import BoundedDict
 
-#: Two addresses of one device that are heard within so many seconds of each other, and the first of them again, are in
-#: use at the same time: a sweep hears both within seconds, and no lease changes twice in half a minute.
+#: Two addresses of one device that are seen within so many seconds of each other, and the first of them again, are in
+#: use at the same time: a sweep sees both within seconds, and no lease changes twice in half a minute.
 ALTERNATING = 30.0
 #: Changes between two MACs count together for so many seconds: two of the steady sweeps.
 SWITCHES_COUNT_FOR = 3_600.0
 #: So many quick changes between two MACs are made by two devices: a cable is not pulled twice within that time.
 PROVING_SWITCHES = 2
 #: Addresses that are remembered of one device.
-MAX_PLACES = 8
+MAX_ADDRESSES = 8
 
 
-class Where(Enum):
+class Placement(Enum):
     """What an address is to a device."""
 
-    SAME = auto()  #: where it was
-    MOVED = auto()  #: it is here now, and nowhere else
-    ALSO = auto()  #: it has several addresses; the one it is called by stays
-    OTHER_HERE = auto()  #: something else with its MAC is here
-    OTHER_THERE = auto()  #: it is here; what was last seen where it seemed to be is something else with its MAC
+    SAME = auto()  #: its primary address
+    MOVED = auto()  #: its new and only address
+    ADDITIONAL = auto()  #: one more address of it; the primary address stays
+    OTHER_DEVICE_HERE = auto()  #: the address of another device with the same MAC
+    OTHER_DEVICE_THERE = auto()  #: its new address; at its primary one, another device with the same MAC was seen last
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """One address: when it was heard there last (wall seconds), over which MAC, and whether it said who it is there."""
+    """One address of a device.
 
-    heard: float
+    :ivar seen_at: wall seconds at which the device was seen there last.
+    :ivar mac: the MAC over which it was seen.
+    :ivar identified: it identified itself there, by more than the MAC.
+    """
+
+    seen_at: float
     mac: Mac | None
-    vouched: bool
+    identified: bool
 
 
 class AddressHistory:
-    """The places at which one device was heard, and its changes from one MAC to another."""
+    """Addresses at which one device was seen, and its changes from one MAC to another."""
 
     def __init__(self) -> None:
-        self.places: dict[str, Place] = {}
+        self.places: BoundedDict[str, Place] = BoundedDict(MAX_ADDRESSES)
         self._confirmed = ("", float("-inf"))
         self._mac: Mac | None = None
-        self._mac_heard = float("-inf")
+        self._mac_seen_at = float("-inf")
         self._switches = 0
-        self._switched = float("-inf")
+        self._switched_at = float("-inf")
 
     def confirm(self, address: str, now: float) -> None:
-        """It answered at ``address`` after it was heard at another."""
+        """The device answered at ``address`` after it was seen at another."""
         self._confirmed = (address, now)
 
     def is_confirmed(self, address: str, now: float) -> bool:
-        """Whether it answered at ``address`` just now, although it was heard at another."""
+        """Whether the device answered at ``address`` just now, although it was seen at another."""
         return self._confirmed[0] == address and 0 <= now - self._confirmed[1] <= ALTERNATING
 
-    def judge(self, address: str, primary: str, *, vouched: bool, now: float, away: bool) -> Where:
-        """What ``address``, where it seems to be heard now, is to it.
+    def placement_of(self, address: str, primary: str, *, identified: bool, now: float, away: bool) -> Placement:
+        """What ``address``, where the device seems to be seen now, is to it.
 
-        :param primary: the address that it is called by.
-        :param vouched: it says there who it is, by more than the MAC.
-        :param away: it did not answer at ``primary`` when it was asked there last.
+        :param primary: the address under which the device is published.
+        :param identified: it identifies itself at ``address``, by more than the MAC.
+        :param away: it did not answer at ``primary`` when that was checked last.
         """
         if address == primary:
-            return Where.SAME
-        was, here = self.places.get(address), self.places.get(primary)
+            return Placement.SAME
+        here, there = self.places.get(address), self.places.get(primary)
+        identified = identified or (here is not None and here.identified)
         if not away and self.is_confirmed(primary, now):
-            return Where.ALSO if vouched or (was is not None and was.vouched) else Where.OTHER_HERE
-        if away or was is None or here is None or not 0 <= now - here.heard <= ALTERNATING:
-            return Where.MOVED
-        if was.mac is not None and here.mac is not None and was.mac != here.mac:
-            return Where.MOVED  # over another of its MACs: `switched` counts
-        if not here.vouched:
-            return Where.OTHER_THERE
-        return Where.ALSO if was.vouched or vouched else Where.OTHER_HERE
+            return Placement.ADDITIONAL if identified else Placement.OTHER_DEVICE_HERE
+        if away or here is None or there is None or not 0 <= now - there.seen_at <= ALTERNATING:
+            return Placement.MOVED
+        if here.mac is not None and there.mac is not None and here.mac != there.mac:
+            return Placement.MOVED  # over another of its MACs: `record_mac` counts these
+        if not there.identified:
+            return Placement.OTHER_DEVICE_THERE
+        return Placement.ADDITIONAL if identified else Placement.OTHER_DEVICE_HERE
 
-    def heard(self, address: str, mac: Mac | None, *, vouched: bool, now: float) -> None:
-        """It was heard at ``address``."""
+    def record(self, address: str, mac: Mac | None, *, identified: bool, now: float) -> None:
+        """The device was seen at ``address``."""
         was = self.places.pop(address, None)
-        self.places[address] = Place(now, mac or (was.mac if was else None), vouched or bool(was and was.vouched))
-        if len(self.places) > MAX_PLACES:
-            del self.places[next(iter(self.places))]
+        mac = mac or (was.mac if was else None)
+        self.places[address] = Place(now, mac, identified or bool(was and was.identified))
 
     def forget(self, address: str) -> None:
-        """It was not it that was heard at ``address``."""
+        """What was seen at ``address`` was another device."""
         self.places.pop(address, None)
 
-    def switched(self, mac: Mac, now: float) -> bool:
-        """Note the MAC over which it is heard; True when it is proved by now that two devices are."""
-        quick = 0 <= now - self._mac_heard <= ALTERNATING
+    def record_mac(self, mac: Mac, now: float) -> bool:
+        """The device was seen over ``mac``; True when its changes between MACs prove by now that it is two devices."""
+        quick = 0 <= now - self._mac_seen_at <= ALTERNATING
         if self._mac is not None and mac != self._mac and quick:
-            self._switches = self._switches + 1 if 0 <= now - self._switched <= SWITCHES_COUNT_FOR else 1
-            self._switched = now
-        self._mac, self._mac_heard = mac, now
+            self._switches = self._switches + 1 if 0 <= now - self._switched_at <= SWITCHES_COUNT_FOR else 1
+            self._switched_at = now
+        self._mac, self._mac_seen_at = mac, now
         return self._switches >= PROVING_SWITCHES
 
-    def settled(self) -> None:
-        """What looked like two devices is none, or no more: count anew."""
+    def reset_switches(self) -> None:
+        """What looked like two devices is one, or was split: count the changes anew."""
         self._switches = 0

@@ -1,6 +1,6 @@
-"""What a device says of itself goes in; claims with their weights, and its name for ever, come out.
+"""Claims: identifiers in canonical form with their weights, and the permanent id of a device.
 
-``docs/identity.md`` has the weights and the rules with examples; ``identity_index`` applies them.
+``docs/identity.md`` has the weights and the rules with examples; :mod:`registry.identity.index` applies them.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from twisted_detector.model import Evidence, EvidenceKind, Mac, safe_id
 #: One identifier: its kind and its value in canonical form.
 Claim = tuple[str, str]
 
-#: How much it says that two sightings share a value of this kind. Kinds that are missing say nothing (a maker's name).
-#: The MAC was seen by this machine, all others are words: all of them together may outweigh it, no single one does.
+#: Weight of a value that two sightings share, by its kind. Kinds that are missing have none (a manufacturer's name).
+#: This machine saw the MAC, all others are the device's word: together they may outweigh it, no single one does.
 WEIGHTS: Mapping[str, int] = {
     EvidenceKind.MAC: 100,
     EvidenceKind.ENDPOINT_REFERENCE: 50,  # WS-Discovery 1.1, 2.6: stable and globally unique; clones exist
@@ -28,33 +28,33 @@ WEIGHTS: Mapping[str, int] = {
     EvidenceKind.VENDOR_ID: 40,
     EvidenceKind.HARDWARE_ADDRESS: 20,  # some models answer with one that all units share
 }
-#: A device has one value of these: another one speaks against it, with the weight of its kind. MACs that are said
-#: are no such kinds (a device with a wire and Wi-Fi has two), nor names of services: each has its own.
+#: Kinds of which a device has one value: another value contradicts, with the weight of its kind. Announced MACs are no
+#: such kinds (a device with a wire and Wi-Fi has two), nor names of services: each service has its own.
 EXCLUSIVE = (EvidenceKind.ENDPOINT_REFERENCE, EvidenceKind.SERIAL, EvidenceKind.VENDOR_ID)
-#: It stands where the device stands, and nothing stronger was said. Not worth anything when the device is away.
+#: Weight of being at the device's address, where nothing stronger was claimed. None while the device is away.
 AT_ADDRESS = 10
-#: A value that is tied to the device by its address only, and was never said in one breath with another one of it.
+#: Weight of a tentative claim: tied to the device by its address only, never claimed together with a firm one.
 TENTATIVE = 5
-#: Another exclusive value at another place (address or service) is another device, even when the MAC is the same: a
-#: proxy-ARP repeater has one MAC for all. MAC and serial number together outweigh it.
+#: Weight against: another exclusive value at another place (address or service) is another device, even when the MAC is
+#: the same: a proxy-ARP repeater has one MAC for all. MAC and serial number together outweigh it.
 ELSEWHERE = 120
-#: Another MAC while the device lives, or words alone that would move a living device whose MAC was seen.
+#: Weight against: another MAC while the device is alive, or claims without a MAC that would move such a device.
 VETO = 1000
-#: Another MAC when the device is away: it may have gone from the wire to Wi-Fi.
+#: Weight against: another MAC when the device is away, for it may have gone from the wire to Wi-Fi.
 OTHER_MAC = 30
-#: Agreement that it takes to find a device at another address: one that lives, and one that is away.
-MOVES_LIVING, MOVES_AWAY = 50, 40
+#: Agreement that it takes to recognise a device at another address: one that is alive, and one that is away.
+MOVES_ALIVE, MOVES_AWAY = 50, 40
 
 #: Hardware addresses that whole models share, each with its report.
 SHARED_HARDWARE = frozenset({"00:30:1b:ba:02:db"})  # IMOU IPC-C22F, Home Assistant issue 162687
 _MACS = (EvidenceKind.MAC, EvidenceKind.SCOPE_MAC, EvidenceKind.ANNOUNCED_MAC, EvidenceKind.HARDWARE_ADDRESS)
 _NIL_REFERENCE = re.compile(r"[0-]+")
 _UUID_PREFIX = re.compile(r"^(?:urn:)?(?:uuid:)+", re.IGNORECASE)
-#: Serial numbers that say nothing: too short, or one character over and over ("0000000" of YooSee devices).
+#: Serial numbers that identify nothing: too short, or one character over and over ("0000000" of YooSee devices).
 _MIN_SERIAL_LENGTH = 5
-#: A longer value is no identifier but an attempt to fill our memory; a UUID has 36 characters.
+#: Characters of one value. A longer one is no identifier but an attempt to fill our memory; a UUID has 36.
 _MAX_VALUE = 256
-#: Claims of one breath: many times what a device with everything has.
+#: Claims of one message: many times what a device with everything has.
 _MAX_CLAIMS = 24
 
 
@@ -73,8 +73,7 @@ def permanent_id(mac: Mac | None, endpoint_reference: str, evidence: Iterable[Ev
     """The id that a device gets when it is first published; it never changes afterwards.
 
     The MAC without colons when it was seen; else the EndpointReference; else a useful serial number; else, for a device
-    that tells nothing about itself and stands behind a router, its address. There is no ``_`` in it: that begins the
-    number of a channel.
+    without any identifier behind a router, its address. It has no ``_``, which begins the number of a channel.
     """
     if mac is not None:
         return mac.compact
@@ -88,8 +87,8 @@ def permanent_id(mac: Mac | None, endpoint_reference: str, evidence: Iterable[Ev
 
 
 def unused_id(wanted: str, taken: Collection[str]) -> str:
-    """``wanted`` or, when it is taken, with a number: two devices with one serial number, or one address one after the
-    other, are still two.
+    """``wanted``, with a number behind it when it is taken: two devices with one serial number, or with one address
+    after each other, are still two.
     """
     number, free = 1, wanted
     while free in taken:
@@ -99,7 +98,7 @@ def unused_id(wanted: str, taken: Collection[str]) -> str:
 
 
 def claim_of(kind: str, value: str) -> Claim | None:
-    """One identifier in canonical form; None for one that identifies nobody."""
+    """One identifier in canonical form; None for one that identifies no single device."""
     value = value.strip()
     if kind not in WEIGHTS or not value or len(value) > _MAX_VALUE:
         return None
@@ -120,14 +119,14 @@ def claim_of(kind: str, value: str) -> Claim | None:
 def claims_of(
     mac: Mac | None, endpoint_reference: str, evidence: Iterable[Evidence], *, model: str = ""
 ) -> frozenset[Claim]:
-    """Everything with a weight that was said in one breath; a serial number that is the model's name is none."""
-    said = [(str(item.kind), item.value) for item in evidence if item.kind != EvidenceKind.MAC]
+    """All claims of one message that have a weight; a serial number that is the model's name is none."""
+    identifiers = [(str(item.kind), item.value) for item in evidence if item.kind != EvidenceKind.MAC]
     if mac is not None:
-        said.insert(0, (EvidenceKind.MAC, mac.text))
-    said.insert(0, (EvidenceKind.ENDPOINT_REFERENCE, endpoint_reference))
+        identifiers.insert(0, (EvidenceKind.MAC, mac.text))
+    identifiers.insert(0, (EvidenceKind.ENDPOINT_REFERENCE, endpoint_reference))
     found = dict.fromkeys(
         claim
-        for kind, value in said
+        for kind, value in identifiers
         if not (model and kind == EvidenceKind.SERIAL and value.strip().lower() == model.strip().lower())
         and (claim := claim_of(kind, value)) is not None
     )
@@ -135,18 +134,21 @@ def claims_of(
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
-    """One breath of something at one address: what it claims, and by which services (XAddrs) it can be told apart."""
+class ClaimSet:
+    """The claims of one message, announcement or answer, with the address that it came from.
+
+    :ivar services: the service addresses (XAddrs) by which devices at one address can be told apart.
+    """
 
     address: str
     claims: frozenset[Claim] = frozenset()
-    doors: frozenset[str] = frozenset()
+    services: frozenset[str] = frozenset()
 
     @property
     def mac(self) -> Mac | None:
         """The MAC that this machine saw."""
         return next((Mac(value) for kind, value in self.claims if kind == EvidenceKind.MAC), None)
 
-    def without(self, spent: Iterable[Claim]) -> Seen:
-        """It without values that have lost their weight."""
-        return Seen(self.address, self.claims.difference(spent), self.doors)
+    def without(self, discredited: Iterable[Claim]) -> ClaimSet:
+        """The same without values that have lost their weight."""
+        return ClaimSet(self.address, self.claims.difference(discredited), self.services)

@@ -1,4 +1,4 @@
-"""A fleet of cameras that speaks ``wire`` from the other side: WS-Discovery, ONVIF, RTSP with real H.264, quirks.
+"""Simulated cameras: WS-Discovery, ONVIF, RTSP with real H.264, and the faults that real cameras have.
 
-:mod:`.camera` says what one is, :mod:`.fleet` puts it on the network; tests begin there.
+:mod:`.camera` has the values that describe one, :mod:`.fleet` puts it on the network; tests begin there.
 """

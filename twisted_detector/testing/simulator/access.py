@@ -1,12 +1,11 @@
-"""What a client says of itself goes in; whether it may come in, and how often it did not, comes out.
+"""The account of a simulated camera: it judges logins, counts failures and locks itself.
 
-One guard stands before ONVIF and RTSP of one camera, because on real cameras they share the account and its lock
-(Hikvision's "Illegal Login Lock", Dahua's "You still have N attempts").
+ONVIF and RTSP of one camera share it, because on real cameras they share the account and its lock (Hikvision's
+"Illegal Login Lock", Dahua's "You still have N attempts").
 """
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable
 from enum import Enum
 from random import Random
@@ -14,9 +13,12 @@ from urllib.parse import urlsplit
 
 from twisted.internet.interfaces import IReactorTime
 
+from twisted_detector.model.bounds import BoundedDict
 from twisted_detector.testing.simulator.camera import Auth, CameraSpec
-from twisted_detector.wire.http.digest import Challenge, format_challenge, parse_authorization, verify
-from twisted_detector.wire.soap.envelope import Element, read_username_token, verify_username_token
+from twisted_detector.testing.simulator.wire.digest import format_challenge, parse_authorization, verify
+from twisted_detector.testing.simulator.wire.soap import read_username_token, verify_username_token
+from twisted_detector.wire.http.digest import Challenge
+from twisted_detector.wire.soap.xml import Element
 
 #: Nonces remembered: more clients than this at once are a flood, and the oldest has to ask again.
 MAX_NONCES = 256
@@ -30,13 +32,13 @@ _ALGORITHMS = {
 
 
 class AccessVerdict(Enum):
-    """The guard's answer to one request."""
+    """The outcome of one request for access."""
 
     GRANTED = "granted"
     MISSING = "missing"  #: no credential was shown: ask for one, count nothing
     STALE = "stale"  #: right form, but the nonce is unknown or too old: ask again, count nothing
     REFUSED = "refused"  #: a wrong credential: counted
-    LOCKED = "locked"  #: a credential was shown while the account is locked: not even looked at
+    LOCKED = "locked"  #: a credential was shown while the account is locked: it is not checked
 
 
 class SimulatedAccess:
@@ -58,11 +60,11 @@ class SimulatedAccess:
         self._random = random
         self._in_a_row = 0
         self._locked_until = 0.0
-        self._nonces: OrderedDict[str, float] = OrderedDict()
+        self._nonces: BoundedDict[str, float] = BoundedDict(MAX_NONCES)
 
     @property
     def realm(self) -> str:
-        """What a login is for; the model with a number, as Hikvision writes it, and commas and quotes are allowed."""
+        """The realm of the challenges, with a number in brackets, as Hikvision writes it."""
         return f"IP Camera({self._spec.serial_number[-5:]})"
 
     @property
@@ -77,7 +79,7 @@ class SimulatedAccess:
         return max(0, self._spec.quirks.lock_after - self._in_a_row)
 
     def warning(self, verdict: AccessVerdict) -> str:
-        """What a refusal says of the attempts after it, as Dahua words it; "" when nothing."""
+        """The text of a refusal about the attempts that are left, in Dahua's words; "" for none."""
         if self._spec.quirks.lock_silent:
             return ""
         if verdict is AccessVerdict.LOCKED:
@@ -87,7 +89,7 @@ class SimulatedAccess:
         return ""
 
     def challenges(self, auth: Auth, *, stale: bool = False) -> tuple[str, ...]:
-        """Values for ``WWW-Authenticate`` headers, best first; empty for cameras that do not want any."""
+        """Values for ``WWW-Authenticate`` headers, best first; empty for cameras that ask for no login this way."""
         if auth is Auth.BASIC:
             return (format_challenge(Challenge(scheme="basic", realm=self.realm)),)
         if auth not in _ALGORITHMS:
@@ -153,7 +155,7 @@ class SimulatedAccess:
         return self.judge(proves)
 
     def judge(self, proves: Callable[[], bool]) -> AccessVerdict:
-        """Let ``proves`` look at a credential, unless the account is locked, and count what comes of it."""
+        """Check a credential by ``proves``, unless the account is locked, and count the outcome."""
         if self.locked:
             self.refusals_while_locked += 1
             return AccessVerdict.LOCKED
@@ -171,8 +173,6 @@ class SimulatedAccess:
 
     def _remember(self, nonce: str) -> None:
         self._nonces[nonce] = self._clock.seconds() + NONCE_SECONDS
-        while len(self._nonces) > MAX_NONCES:
-            self._nonces.popitem(last=False)
 
     def password_of(self, name: str) -> str | None:
         """The one account's password by its name."""

@@ -1,7 +1,7 @@
-"""One simulated camera: its facts and quirks as frozen values go in; its identity, URLs and scopes come out.
+"""Values that describe one simulated camera: its facts and quirks, and the identity, URLs and scopes that follow.
 
 A quirk is something that a real camera was seen to do and that a detector has to live with. Each is one field of
-:class:`Quirks`, so that a test says in one line what it is up against.
+:class:`Quirks`, so that a test names it in one line.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from twisted_detector.testing.simulator.media.clip import Clip, main_clip, sub_c
 #: Name space for EndpointReferences: a fixed number of our own, so that a seed gives the same camera for ever.
 _NAMESPACE = uuid.UUID("6f0c2b1e-6a57-4c0e-9a58-7a0c6d0e11a3")
 
-#: The login of cameras that nobody gave one: made up, and printed where a person needs it.
+#: The login of cameras that were given none: made up, and printed where a person needs it.
 MADE_UP_LOGIN = Login("viewer", Secret("not-a-secret"))
 
 
@@ -27,7 +27,7 @@ SNAPSHOTS = ("", "denied", "huge", "html", "multipart", "elsewhere")
 
 
 class Auth(StrEnum):
-    """How a camera wants to be logged in to (ONVIF Core, "Authentication"; FACTS of each in the tests)."""
+    """The authentication that a camera asks for (ONVIF Core, "Authentication")."""
 
     NONE = "none"
     DIGEST = "digest"  #: HTTP and RTSP Digest with MD5
@@ -40,7 +40,7 @@ class Auth(StrEnum):
 class Quirks:
     """What a camera does that it should not. Every default is good behaviour.
 
-    :ivar silent: HTTP and RTSP accept a connection and never say a word.
+    :ivar silent: HTTP and RTSP accept a connection and never send a byte.
     :ivar garbage: HTTP and RTSP answer with bytes of no protocol.
     :ivar no_frames: PLAY is answered with 200, and no packet follows.
     :ivar busy: SETUP is answered with 453, as when all sessions are taken.
@@ -60,7 +60,7 @@ class Quirks:
     :ivar local_as_utc: its time zone, seconds east, when it gives out its local time as UTC though its clock is right.
     :ivar lock_after: failed logins after which the account is locked, over ONVIF and RTSP together; 0 for never.
     :ivar lock_seconds: how long it stays locked.
-    :ivar lock_silent: it says neither how many attempts are left nor that it is locked.
+    :ivar lock_silent: its answers say neither how many attempts are left nor that it is locked.
     """
 
     silent: bool = False
@@ -201,7 +201,7 @@ class CameraSpec:
     @property
     def scopes(self) -> tuple[str, ...]:
         """ONVIF scopes (Core specification, "Scope parameters"), values percent-encoded."""
-        said = {
+        values = {
             "type": "video_encoder",
             "Profile": "Streaming",
             "name": self.name,
@@ -209,7 +209,7 @@ class CameraSpec:
             "location": self.location,
             "MAC": self.hardware_address.text,
         }
-        return tuple(f"onvif://www.onvif.org/{key}/{quote(value, safe=':')}" for key, value in said.items())
+        return tuple(f"onvif://www.onvif.org/{key}/{quote(value, safe=':')}" for key, value in values.items())
 
     @property
     def types(self) -> tuple[tuple[str, str], ...]:

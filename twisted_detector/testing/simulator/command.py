@@ -1,4 +1,4 @@
-"""The arguments of ``camdetect simulate`` go in; a running fleet and a few lines of text come out."""
+"""``camdetect simulate``: a fleet of simulated cameras until a signal ends it."""
 
 from __future__ import annotations
 
@@ -98,14 +98,14 @@ def specs_of(
 
 
 def lines_of(fleet: Fleet) -> list[str]:
-    """What a person wants to know of a fleet that runs: one line for each camera."""
+    """One line for each camera of a running fleet: name, MAC, URLs and size of the picture."""
     lines = []
     for camera in fleet.cameras:
         spec = camera.spec
         main = spec.streams[0]
-        where = f"{spec.service_url('device')}  " if spec.onvif else ""
+        service = f"{spec.service_url('device')}  " if spec.onvif else ""
         size = f"H264 {main.clip.width}x{main.clip.height} {main.clip.fps:g} fps"
-        lines.append(f"{spec.name}  {spec.hardware_address}  {where}{spec.stream_url(main)}  {size}")
+        lines.append(f"{spec.name}  {spec.hardware_address}  {service}{spec.stream_url(main)}  {size}")
     return lines
 
 
@@ -129,13 +129,13 @@ def simulate(arguments: Namespace, environ: Mapping[str, str], reactor: Any, *, 
 
     def started(_: None) -> None:
         what = "camera" if len(specs) == 1 else "cameras"
-        said = f"{len(specs)} simulated {what}, authentication {specs[0].auth}"
+        summary = f"{len(specs)} simulated {what}, authentication {specs[0].auth}"
         if specs[0].auth is not Auth.NONE:
-            # A login that somebody gave is his secret; the made-up one is of use only when it is known.
-            said += (
+            # A login that was given is a secret; the made-up one is of use only when it is known.
+            summary += (
                 f", login {login.name}:{login.password.reveal()}" if login is MADE_UP_LOGIN else f", user {login.name}"
             )
-        out.write("\n".join([said, *lines_of(fleet), "Ctrl-C ends it.", ""]))
+        out.write("\n".join([summary, *lines_of(fleet), "Ctrl-C ends it.", ""]))
         out.flush()
 
     def failed(failure: Failure) -> None:

@@ -1,4 +1,4 @@
-"""Connections go in; silence, nonsense or nothing more than a bounded number of them comes out."""
+"""Protocols and factories of faulty servers: silent, sending garbage, with a limit of connections."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from twisted.python.failure import Failure
 MAX_CONNECTIONS = 20
 #: Seconds after which a silent connection is closed after all, so that forgotten ones do not add up for ever.
 SILENCE_SECONDS = 600.0
-#: What a garbage camera says: the beginning of an RTSP answer that no parser can believe, then bytes.
+#: What a garbage camera sends: the beginning of an RTSP answer that no parser can believe, then bytes.
 GARBAGE = b"RTSP/1.0 9999999999 \xff\xfe\r\nContent-Length: -1\r\n" + bytes(range(256)) * 4
 
 
-class Silent(Protocol):
-    """Accepts everything and says nothing."""
+class SilentProtocol(Protocol):
+    """Protocol that accepts every connection and sends nothing."""
 
     transport: Any
 
@@ -35,8 +35,8 @@ class Silent(Protocol):
             self._end.cancel()
 
 
-class Garbage(Protocol):
-    """Answers each piece of data with bytes of no protocol, at most a bounded number of times."""
+class GarbageProtocol(Protocol):
+    """Protocol that answers each piece of data with bytes of no protocol, a bounded number of times."""
 
     transport: Any
     #: Pieces answered before the connection is closed.
@@ -52,8 +52,8 @@ class Garbage(Protocol):
             self.transport.loseConnection()
 
 
-class Made(Factory):
-    """A factory from a function, without a word on the log."""
+class FunctionFactory(Factory):
+    """Factory whose protocols a function makes; it logs nothing."""
 
     noisy = False
 
@@ -64,8 +64,8 @@ class Made(Factory):
         return self._make()
 
 
-class Limited(WrappingFactory):
-    """Lets only so many connections through at once; knows those that are open, so that they can be closed."""
+class ConnectionLimit(WrappingFactory):
+    """Factory that limits how many connections are open at once, and can close them all."""
 
     noisy = False
 

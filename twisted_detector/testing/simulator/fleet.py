@@ -1,4 +1,4 @@
-"""Specifications of cameras go in; cameras that answer on the network come out, until they are stopped."""
+"""Simulated cameras on the network, alone and as a fleet."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from twisted_detector.errors import LocalError
 from twisted_detector.model import Mac
 from twisted_detector.testing.simulator.access import SimulatedAccess
 from twisted_detector.testing.simulator.camera import CameraSpec
-from twisted_detector.testing.simulator.faults import Garbage, Limited, Made, Silent
+from twisted_detector.testing.simulator.faults import ConnectionLimit, FunctionFactory, GarbageProtocol, SilentProtocol
 from twisted_detector.testing.simulator.http import HttpAnswer, HttpRequest, site
 from twisted_detector.testing.simulator.onvif import OnvifService
 from twisted_detector.testing.simulator.rtsp.server import RtspConnection
 from twisted_detector.testing.simulator.rtsp.sessions import RtspService
-from twisted_detector.testing.simulator.wsdiscovery import Sockets, WSDiscoveryResponder
+from twisted_detector.testing.simulator.wsdiscovery import ResponderSockets, WSDiscoveryResponder
 
 #: Connections that wait to be accepted, the kernel's usual bound for small servers.
 _BACKLOG = 50
@@ -32,7 +32,7 @@ def lay_out(
     """``count`` cameras like ``model``, spread over ``addresses`` in turn.
 
     More cameras than addresses share an address and get the next ports up. The first camera of an address has the MAC
-    that ``mac_of`` tells, the others one that is made up from their seed.
+    that ``mac_of`` gives, the others one that is made up from their seed.
 
     :raises LocalError: a count out of 1..1000, no address, or ports that do not suffice.
     """
@@ -64,29 +64,29 @@ class SimulatedCamera:
     """One camera on the network.
 
     :ivar spec: what it is, with the ports that it really has.
-    :ivar guard: its account: how many logins failed, whether it locked.
-    :ivar onvif: its ONVIF services; ``requests`` counts what was asked.
+    :ivar access: its account: how many logins failed, whether it locked.
+    :ivar onvif: its ONVIF services; ``requests`` counts the calls of each operation.
     :ivar rtsp: its streams; ``sessions`` are those that are watched now.
     """
 
     def __init__(self, spec: CameraSpec, *, reactor: Any, random: Random) -> None:
         self._reactor = reactor
         self._random = random
-        self._servers: list[tuple[Any, Limited]] = []
+        self._servers: list[tuple[Any, ConnectionLimit]] = []
         self._take(spec)
 
     def _take(self, spec: CameraSpec) -> None:
         self.spec = spec
-        self.guard = SimulatedAccess(spec, clock=self._reactor, random=self._random)
-        self.onvif = OnvifService(spec, self.guard, clock=self._reactor)
-        self.rtsp = RtspService(spec, self.guard, reactor=self._reactor, random=self._random)
+        self.access = SimulatedAccess(spec, clock=self._reactor, random=self._random)
+        self.onvif = OnvifService(spec, self.access, clock=self._reactor)
+        self.rtsp = RtspService(spec, self.access, reactor=self._reactor, random=self._random)
 
     def start(self) -> None:
         """Open its ports.
 
         :raises twisted.internet.error.CannotListenError: a port is taken, or the address is not this machine's.
         """
-        rtsp_port = self._listen(self.spec.rtsp_port, Made(lambda: RtspConnection(self.rtsp)))
+        rtsp_port = self._listen(self.spec.rtsp_port, FunctionFactory(lambda: RtspConnection(self.rtsp)))
         http_port = self.spec.http_port
         if self.spec.onvif:
             delay = self.spec.quirks.delay
@@ -103,8 +103,8 @@ class SimulatedCamera:
                 await stopping
         for session in tuple(self.rtsp.sessions):
             await session.end()
-        for _, limited in servers:
-            limited.close_all()
+        for _, limit in servers:
+            limit.close_all()
 
     def _answer(self, request: HttpRequest) -> HttpAnswer:
         return self.onvif.answer(request)
@@ -112,12 +112,12 @@ class SimulatedCamera:
     def _listen(self, port: int, factory: Any) -> int:
         quirks = self.spec.quirks
         if quirks.silent:
-            factory = Made(lambda: Silent(self._reactor.callLater))
+            factory = FunctionFactory(lambda: SilentProtocol(self._reactor.callLater))
         elif quirks.garbage:
-            factory = Made(Garbage)
-        limited = Limited(factory)
-        listening = self._reactor.listenTCP(port, limited, backlog=_BACKLOG, interface=self.spec.address)
-        self._servers.append((listening, limited))
+            factory = FunctionFactory(GarbageProtocol)
+        limit = ConnectionLimit(factory)
+        listening = self._reactor.listenTCP(port, limit, backlog=_BACKLOG, interface=self.spec.address)
+        self._servers.append((listening, limit))
         bound: int = listening.getHost().port
         return bound
 
@@ -133,23 +133,23 @@ class Fleet:
 
         :param random: for nonces, sequence numbers and delays; seeded by the system when not given.
         """
-        chance = random or Random()  # noqa: S311 - a simulator's nonces protect nothing
-        self.cameras = tuple(SimulatedCamera(spec, reactor=reactor, random=chance) for spec in cameras)
-        self._responder = WSDiscoveryResponder(clock=reactor, random=chance)
-        self._sockets = Sockets(reactor, self._responder)
+        random = random or Random()  # noqa: S311 - a simulator's nonces protect nothing
+        self.cameras = tuple(SimulatedCamera(spec, reactor=reactor, random=random) for spec in cameras)
+        self._responder = WSDiscoveryResponder(clock=reactor, random=random)
+        self._sockets = ResponderSockets(reactor, self._responder)
         self._announced = False
 
     async def start(self) -> None:
-        """Open everything and say Hello; nothing is left open when that fails.
+        """Open every port and send Hello; nothing is left open when that fails.
 
         :raises twisted.internet.error.CannotListenError: a port is taken, or an address is not this machine's.
         """
         try:
             for camera in self.cameras:
                 camera.start()
-            speaking = [camera.spec for camera in self.cameras if camera.spec.onvif]
-            if speaking:
-                await self._sockets.open(speaking)
+            announced = [camera.spec for camera in self.cameras if camera.spec.onvif]
+            if announced:
+                await self._sockets.open(announced)
         except BaseException:
             await self.stop()
             raise
@@ -157,7 +157,7 @@ class Fleet:
         self._responder.announce()
 
     async def stop(self) -> None:
-        """Say Bye and close everything; returns when all is closed."""
+        """Send Bye and close every port; returns when all are closed."""
         if self._announced:
             self._announced = False
             self._responder.stop()

@@ -1,7 +1,4 @@
-"""HTTP requests go in; the answers of one camera's service come out. Twisted's web server, with bounds.
-
-What is answered is the service's affair (:mod:`.onvif`); here are the sockets, the bounds and the delay.
-"""
+"""The web server of one camera: Twisted's, with bounds and a delay. What it answers is decided by :mod:`.onvif`."""
 
 from __future__ import annotations
 
@@ -87,7 +84,7 @@ class _Root(Resource):
         request.setResponseCode(answer.status)
         request.setHeader(b"Content-Type", answer.content_type.encode("latin-1"))
         request.setHeader(b"Server", b"camdetect-simulator")
-        # As real ones do: the same clock as the device tells, not that of the machine which plays it.
+        # As real cameras do: the device's clock, which may be wrong, not that of this machine.
         request.setHeader(b"Date", formatdate(self._now(), usegmt=True).encode("ascii"))
         for name, values in answer.headers.items():
             request.responseHeaders.setRawHeaders(name.encode("latin-1"), [value.encode("utf-8") for value in values])
@@ -106,7 +103,7 @@ class _Root(Resource):
 
 
 class HttpSite(Site):
-    """A site that writes no access log: the guard's counts say what tests want to know."""
+    """A site without an access log."""
 
     def log(self, request: Any) -> None:
         """Nothing: see the class."""

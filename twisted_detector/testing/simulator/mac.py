@@ -1,6 +1,6 @@
-"""An address of this machine goes in; the MAC of the interface that has it comes out, as the kernel tells (netlink).
+"""Look-up of the MAC of the interface that has an address (netlink).
 
-The question is asked once, while a fleet is laid out; the kernel answers from memory, so the call does not wait.
+It blocks. It is made once, while a fleet is laid out, and the kernel answers from memory.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from twisted_detector.model import Mac
 from twisted_detector.wire.netlink.messages import RTM_GETADDR, AddressMessage, DumpDone, dump_request, parse
 
 #: Seconds until a kernel that does not answer is given up: it never happened, but nothing waits for ever.
-_PATIENCE = 1.0
+_TIMEOUT = 1.0
 #: Datagrams of one dump: each holds dozens of addresses, so this is more than any machine has.
 _MAX_DATAGRAMS = 256
 
@@ -47,7 +47,7 @@ def mac_of_address(
 def _addresses() -> list[AddressMessage]:
     found: list[AddressMessage] = []
     with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE) as link:
-        link.settimeout(_PATIENCE)
+        link.settimeout(_TIMEOUT)
         try:
             link.send(dump_request(RTM_GETADDR, 1))
             for _ in range(_MAX_DATAGRAMS):

@@ -1,4 +1,4 @@
-"""HTTP requests to one camera's ONVIF services go in; its answers come out: device, Media and Media2, and a snapshot.
+"""ONVIF services of a simulated camera: device, Media and Media2, and its snapshot.
 
 The order of things is that of ONVIF Core: an operation of the PRE_AUTH class is answered to anybody; for the others a
 camera with HTTP Digest or Basic answers 401, one with WS-UsernameToken only answers 400 with ter:NotAuthorized.
@@ -18,7 +18,8 @@ from twisted_detector.testing.simulator.access import AccessVerdict, SimulatedAc
 from twisted_detector.testing.simulator.camera import Auth, CameraSpec, StreamSpec
 from twisted_detector.testing.simulator.http import HttpAnswer, HttpRequest
 from twisted_detector.testing.simulator.media.painter import paint
-from twisted_detector.wire.onvif import server as answers
+from twisted_detector.testing.simulator.wire import onvif_answers as answers
+from twisted_detector.testing.simulator.wire.soap import SoapRequest, fault_envelope, parse_request
 from twisted_detector.wire.onvif.answers import (
     NS_DEVICE,
     NS_MEDIA,
@@ -27,7 +28,7 @@ from twisted_detector.wire.onvif.answers import (
     NetworkInterface,
     Profile,
 )
-from twisted_detector.wire.soap.envelope import SoapRequest, fault_envelope, first, parse_request, text_of
+from twisted_detector.wire.soap.xml import first, text_of
 
 #: Operations that need no login (ONVIF Core, access class PRE_AUTH).
 PRE_AUTH = frozenset(
@@ -50,13 +51,13 @@ HUGE = 24 * 1024 * 1024
 class OnvifService:
     """The services of one camera.
 
-    :ivar requests: how often each operation was asked, for tests.
+    :ivar requests: calls of each operation, for tests.
     """
 
-    def __init__(self, spec: CameraSpec, guard: SimulatedAccess, *, clock: IReactorTime) -> None:
+    def __init__(self, spec: CameraSpec, access: SimulatedAccess, *, clock: IReactorTime) -> None:
         self.requests: dict[str, int] = {}
         self._spec = spec
-        self._guard = guard
+        self._access = access
         self._clock = clock
 
     def now(self) -> float:
@@ -72,53 +73,53 @@ class OnvifService:
         if request.method != "POST":
             return HttpAnswer(405, b"POST only\n", "text/plain", {"Allow": ("POST",)})
         try:
-            asked = parse_request(request.body)
+            soap = parse_request(request.body)
         except RemoteError:
             return self._soap(400, fault_envelope("ter:WellFormed", "Well-formed Error"))
-        handler = self._handlers.get((asked.namespace, asked.operation))
+        handler = self._handlers.get((soap.namespace, soap.operation))
         if handler is None:
             return self._soap(500, answers.action_not_supported())
         # Only operations of our own table are counted, so the table of counts is bounded too.
-        self.requests[asked.operation] = self.requests.get(asked.operation, 0) + 1
-        if asked.operation not in PRE_AUTH:
-            refusal = self._refuse(request, asked)
+        self.requests[soap.operation] = self.requests.get(soap.operation, 0) + 1
+        if soap.operation not in PRE_AUTH:
+            refusal = self._refuse(request, soap)
             if refusal is not None:
                 return refusal
-        return handler(self, asked)
+        return handler(self, soap)
 
     def _paths(self) -> tuple[str, ...]:
         services = ("device", "media", "media2") if self._spec.media2 else ("device", "media")
         return tuple(f"/onvif/{service}_service" for service in services)
 
-    def _refuse(self, request: HttpRequest, asked: SoapRequest) -> HttpAnswer | None:
-        """The answer for somebody who may not ask this; None for those who may."""
+    def _refuse(self, request: HttpRequest, soap: SoapRequest) -> HttpAnswer | None:
+        """The answer to a request without the right login; None when access is granted."""
         auth = self._spec.auth
         if auth is Auth.WSSE:
-            verdict = self._guard.check_token(asked.header, now=self.now())
+            verdict = self._access.check_token(soap.header, now=self.now())
         else:
-            verdict = self._guard.check(auth, request.authorization, request.method, request.target, request.body)
+            verdict = self._access.check(auth, request.authorization, request.method, request.target, request.body)
         if verdict is AccessVerdict.GRANTED:
             return None
-        body = answers.not_authorized(". ".join(filter(None, ("Sender not Authorized", self._guard.warning(verdict)))))
+        body = answers.not_authorized(". ".join(filter(None, ("Sender not Authorized", self._access.warning(verdict)))))
         if auth is Auth.WSSE:
             return self._soap(400, body)
-        challenges = self._guard.challenges(auth, stale=verdict is AccessVerdict.STALE)
+        challenges = self._access.challenges(auth, stale=verdict is AccessVerdict.STALE)
         return HttpAnswer(401, self._lay_out(body), headers={"WWW-Authenticate": challenges})
 
     def _snapshot(self, request: HttpRequest) -> HttpAnswer:
         # A picture is fetched with a GET, which has no place for a WS-UsernameToken: such cameras ask for Digest here.
         auth = Auth.DIGEST if self._spec.auth is Auth.WSSE else self._spec.auth
-        verdict = self._guard.check(auth, request.authorization, request.method, request.target)
+        verdict = self._access.check(auth, request.authorization, request.method, request.target)
         if verdict is not AccessVerdict.GRANTED:
-            challenges = self._guard.challenges(auth, stale=verdict is AccessVerdict.STALE)
+            challenges = self._access.challenges(auth, stale=verdict is AccessVerdict.STALE)
             return HttpAnswer(401, b"Unauthorized\n", "text/plain", {"WWW-Authenticate": challenges})
         return self._picture(auth)
 
     def _picture(self, auth: Auth) -> HttpAnswer:
-        """What the camera sees, or what its quirk makes of that."""
+        """The snapshot, or what the camera's quirk makes of it."""
         quirk = self._spec.quirks.snapshot
         if quirk == "denied":
-            challenges = self._guard.challenges(auth) or self._guard.challenges(Auth.DIGEST)
+            challenges = self._access.challenges(auth) or self._access.challenges(Auth.DIGEST)
             return HttpAnswer(401, b"No right to see that\n", "text/plain", {"WWW-Authenticate": challenges})
         if quirk == "huge":
             return HttpAnswer(200, b"\xff\xd8" + bytes(HUGE), "image/jpeg")
@@ -139,7 +140,7 @@ class OnvifService:
     def _lay_out(self, body: bytes) -> bytes:
         return pretty(body) if self._spec.quirks.pretty else body
 
-    # --- One method for each operation that has something to think about ---
+    # --- Bodies of the answers ---
 
     def _services(self) -> dict[str, str]:
         found = {NS_DEVICE: self._spec.service_url("device"), NS_MEDIA: self._spec.service_url("media")}
@@ -165,18 +166,18 @@ class OnvifService:
             for stream in self._spec.streams
         )
 
-    def _for_profile(self, asked: SoapRequest, body: Callable[[StreamSpec], bytes]) -> HttpAnswer:
-        token = text_of(first(asked.element, "ProfileToken"))
+    def _for_profile(self, soap: SoapRequest, body: Callable[[StreamSpec], bytes]) -> HttpAnswer:
+        token = text_of(first(soap.element, "ProfileToken"))
         stream = next((stream for stream in self._spec.streams if stream.token == token), None)
         if stream is None:
             return self._soap(400, fault_envelope("ter:NoProfile", "The requested profile token does not exist"))
         return self._soap(200, body(stream))
 
     def _date_and_time(self) -> bytes:
-        said = self.now() + self._spec.quirks.local_as_utc
+        shown = self.now() + self._spec.quirks.local_as_utc
         hours, seconds = divmod(abs(int(self._spec.quirks.local_as_utc)), 3600)
         zone = f"LT{'-' if self._spec.quirks.local_as_utc > 0 else ''}{hours}:{seconds // 60:02}"
-        return answers.system_date_and_time(said, local=said, zone=zone)
+        return answers.system_date_and_time(shown, local=shown, zone=zone)
 
     def _interfaces(self) -> bytes:
         return answers.network_interfaces((NetworkInterface("eth0", self._spec.hardware_address.text),))
@@ -197,20 +198,20 @@ class OnvifService:
         ),
         (NS_DEVICE, "GetNetworkInterfaces"): lambda self, _: self._soap(200, self._interfaces()),
         (NS_MEDIA, "GetProfiles"): lambda self, _: self._soap(200, answers.profiles(self._profiles())),
-        (NS_MEDIA, "GetStreamUri"): lambda self, asked: self._for_profile(
-            asked, lambda stream: answers.stream_uri(self._spec.stream_url(stream))
+        (NS_MEDIA, "GetStreamUri"): lambda self, soap: self._for_profile(
+            soap, lambda stream: answers.stream_uri(self._spec.stream_url(stream))
         ),
-        (NS_MEDIA, "GetSnapshotUri"): lambda self, asked: self._for_profile(
-            asked, lambda _: answers.snapshot_uri(self._spec.snapshot_url)
+        (NS_MEDIA, "GetSnapshotUri"): lambda self, soap: self._for_profile(
+            soap, lambda _: answers.snapshot_uri(self._spec.snapshot_url)
         ),
-        (NS_MEDIA2, "GetProfiles"): lambda self, asked: self._soap(
-            200, answers.profiles2(self._profiles(), configurations=first(asked.element, "Type") is not None)
+        (NS_MEDIA2, "GetProfiles"): lambda self, soap: self._soap(
+            200, answers.profiles2(self._profiles(), configurations=first(soap.element, "Type") is not None)
         ),
-        (NS_MEDIA2, "GetStreamUri"): lambda self, asked: self._for_profile(
-            asked, lambda stream: answers.stream_uri2(self._spec.stream_url(stream))
+        (NS_MEDIA2, "GetStreamUri"): lambda self, soap: self._for_profile(
+            soap, lambda stream: answers.stream_uri2(self._spec.stream_url(stream))
         ),
-        (NS_MEDIA2, "GetSnapshotUri"): lambda self, asked: self._for_profile(
-            asked, lambda _: answers.snapshot_uri2(self._spec.snapshot_url)
+        (NS_MEDIA2, "GetSnapshotUri"): lambda self, soap: self._for_profile(
+            soap, lambda _: answers.snapshot_uri2(self._spec.snapshot_url)
         ),
     }
 

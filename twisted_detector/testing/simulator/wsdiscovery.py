@@ -1,15 +1,14 @@
-"""WS-Discovery datagrams go in; the answers of the cameras that they concern go out, each from its own address.
+"""WS-Discovery responder for simulated cameras (April 2005 and OASIS 1.1, SOAP-over-UDP 1.1).
 
-WS-Discovery (April 2005 and OASIS 1.1), SOAP-over-UDP 1.1. One socket per process hears the group on all interfaces
-that the cameras live on; one more per address hears what is sent to it alone, and sends. IPv4 only: cameras on IPv6
-addresses do not speak WS-Discovery here, and are found by their ports.
+One socket per process receives the group's datagrams on all interfaces that have a camera; one more per address
+receives what is sent to it alone, and sends. IPv4 only: simulated cameras on IPv6 addresses have no WS-Discovery and
+are found by their ports.
 """
 
 from __future__ import annotations
 
 import socket
 import uuid
-from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from random import Random
 from typing import Any
@@ -18,20 +17,11 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.internet.protocol import DatagramProtocol
 
 from twisted_detector.errors import RemoteError
+from twisted_detector.model.bounds import BoundedSet
 from twisted_detector.testing.simulator.camera import CameraSpec
 from twisted_detector.testing.simulator.onvif import pretty
-from twisted_detector.wire.lan.wsdiscovery import (
-    GROUP_IPV4,
-    PORT,
-    Announcement,
-    Match,
-    bye,
-    hello,
-    normalize_reference,
-    parse,
-    probe_match,
-    resolve_match,
-)
+from twisted_detector.testing.simulator.wire.wsdiscovery import bye, hello, probe_match, resolve_match
+from twisted_detector.wire.lan.wsdiscovery import GROUP_IPV4, PORT, Announcement, Match, normalize_reference, parse
 
 #: WS-Discovery 3.1.3, APP_MAX_DELAY: an answer to a multicast waits a random time up to this, lest all speak at once.
 MAX_DELAY = 0.5
@@ -44,7 +34,7 @@ _ALL_GROUPS = 49  # IP_MULTICAST_ALL in linux/in.h, which Python's socket does n
 
 
 def match_of(spec: CameraSpec) -> Match:
-    """What a camera says of itself."""
+    """The camera's own entry in Hello and in answers."""
     return Match(
         endpoint_reference=spec.endpoint_reference,
         types=tuple(f"{{{namespace}}}{name}" for namespace, name in spec.types),
@@ -54,47 +44,49 @@ def match_of(spec: CameraSpec) -> Match:
     )
 
 
-def concerns(spec: CameraSpec, asked: Announcement) -> bool:
+def is_addressed(spec: CameraSpec, request: Announcement) -> bool:
     """Whether a Probe or Resolve is for this camera.
 
-    A Probe is, when it asks for no type or one of the camera's, and each scope it asks for is the beginning of one of
-    the camera's (WS-Discovery 5.1, the rule of RFC 3986).
+    A Probe is, when it names no type or one of the camera's, and each scope in it is the beginning of one of the
+    camera's (WS-Discovery 5.1, the rule of RFC 3986).
     """
-    if asked.kind == "resolve":
-        return normalize_reference(asked.endpoint_reference) == spec.uuid
-    if asked.kind != "probe":
+    if request.kind == "resolve":
+        return normalize_reference(request.endpoint_reference) == spec.uuid
+    if request.kind != "probe":
         return False
     ours = set(match_of(spec).types) | {name for _, name in spec.types}
     types_fit = all(
-        name in ours or (not name.startswith("{") and name.rpartition(":")[2] in ours) for name in asked.types
+        name in ours or (not name.startswith("{") and name.rpartition(":")[2] in ours) for name in request.types
     )
-    return types_fit and all(_has_scope(spec.scopes, scope) for scope in asked.scopes)
+    return types_fit and all(_has_scope(spec.scopes, scope) for scope in request.scopes)
 
 
-def answer(spec: CameraSpec, asked: Announcement, *, message_id: str) -> bytes:
+def format_answer(spec: CameraSpec, request: Announcement, *, message_id: str) -> bytes:
     """The camera's answer to a Probe or Resolve that concerns it."""
-    if asked.kind == "resolve":
-        data = resolve_match(match_of(spec), message_id=message_id, relates_to=asked.message_id, version=asked.version)
+    if request.kind == "resolve":
+        data = resolve_match(
+            match_of(spec), message_id=message_id, relates_to=request.message_id, version=request.version
+        )
     else:
         others = [_other(spec, number) for number in range(1, spec.quirks.matches)]
         data = probe_match(
-            (*others, match_of(spec)), message_id=message_id, relates_to=asked.message_id, version=asked.version
+            (*others, match_of(spec)), message_id=message_id, relates_to=request.message_id, version=request.version
         )
     return pretty(data) if spec.quirks.pretty else data
 
 
 class WSDiscoveryResponder:
-    """Answers for a number of cameras.
+    """Responder for a number of cameras.
 
-    :ivar answered: answers sent.
+    :ivar answers_sent: answers sent.
     """
 
     def __init__(self, *, clock: IReactorTime, random: Random) -> None:
-        self.answered = 0
+        self.answers_sent = 0
         self._clock = clock
         self._random = random
         self._cameras: list[tuple[CameraSpec, Callable[[bytes, tuple[str, int]], None]]] = []
-        self._known: OrderedDict[tuple[str, str, int], None] = OrderedDict()
+        self._known: BoundedSet[tuple[str, str, int]] = BoundedSet(MAX_KNOWN)
         self._waiting: set[Any] = set()
 
     def add(self, spec: CameraSpec, send: Callable[[bytes, tuple[str, int]], None]) -> None:
@@ -102,39 +94,36 @@ class WSDiscoveryResponder:
         self._cameras.append((spec, send))
 
     def remove(self, spec: CameraSpec) -> None:
-        """Answer for ``spec`` no more, without a word, as a camera whose cable is pulled."""
+        """Answer for ``spec`` no more, without a Bye, as a camera whose cable is pulled."""
         self._cameras = [(known, send) for known, send in self._cameras if known is not spec]
 
-    def received(self, data: bytes, sender: tuple[str, int], *, to: str = "") -> None:
+    def receive(self, data: bytes, sender: tuple[str, int], *, to: str = "") -> None:
         """Take one datagram.
 
         :param to: the address that it was sent to; "" for the group.
         """
         try:
-            asked = parse(data)
+            request = parse(data)
         except RemoteError:
-            return  # what is not WS-Discovery is nobody's business here
-        if asked.kind not in ("probe", "resolve"):
+            return  # not WS-Discovery
+        if request.kind not in ("probe", "resolve"):
             return
-        repetition = (asked.message_id, to, sender[1])
-        if asked.message_id and repetition in self._known:
+        is_new = self._known.add((request.message_id, to, sender[1]))
+        if request.message_id and not is_new:
             return
-        self._known[repetition] = None
-        if len(self._known) > MAX_KNOWN:
-            self._known.popitem(last=False)
         for spec, send in self._cameras:
-            heard = spec.address == to if to else _is_loopback(spec.address) == _is_loopback(sender[0])
-            if heard and not spec.quirks.mute and concerns(spec, asked):
-                self._answer_later(spec, send, asked, sender, at_once=bool(to))
+            reached = spec.address == to if to else _is_loopback(spec.address) == _is_loopback(sender[0])
+            if reached and not spec.quirks.mute and is_addressed(spec, request):
+                self._answer_later(spec, send, request, sender, at_once=bool(to))
 
     def announce(self) -> None:
-        """Say Hello for every camera."""
+        """Send Hello for every camera."""
         for spec, send in self._cameras:
             if not spec.quirks.mute:
                 send(hello(match_of(spec), message_id=self._message_id()), (GROUP_IPV4, PORT))
 
     def stop(self) -> None:
-        """Say Bye for every camera; answers that wait are not sent."""
+        """Send Bye for every camera; answers that wait are not sent."""
         for call in tuple(self._waiting):
             call.cancel()
         self._waiting.clear()
@@ -146,7 +135,7 @@ class WSDiscoveryResponder:
         self,
         spec: CameraSpec,
         send: Callable[[bytes, tuple[str, int]], None],
-        asked: Announcement,
+        request: Announcement,
         sender: tuple[str, int],
         *,
         at_once: bool,
@@ -155,20 +144,20 @@ class WSDiscoveryResponder:
             return
         delay = spec.quirks.delay + (0.0 if at_once else self._random.uniform(0, MAX_DELAY))
 
-        def speak() -> None:
+        def send_answer() -> None:
             self._waiting.discard(call)
-            self.answered += 1
-            send(answer(spec, asked, message_id=self._message_id()), sender)
+            self.answers_sent += 1
+            send(format_answer(spec, request, message_id=self._message_id()), sender)
 
-        call = self._clock.callLater(delay, speak)
+        call = self._clock.callLater(delay, send_answer)
         self._waiting.add(call)
 
     def _message_id(self) -> str:
         return f"urn:uuid:{uuid.UUID(int=self._random.getrandbits(128), version=4)}"
 
 
-class _Ear(DatagramProtocol):
-    """One socket: what it hears goes to the responder."""
+class _ResponderSocket(DatagramProtocol):
+    """One socket of the responder."""
 
     noisy = False
 
@@ -177,7 +166,7 @@ class _Ear(DatagramProtocol):
         self._address = address
 
     def datagramReceived(self, datagram: bytes, addr: Any) -> None:
-        self._responder.received(datagram, (addr[0], addr[1]), to=self._address)
+        self._responder.receive(datagram, (addr[0], addr[1]), to=self._address)
 
     def send(self, data: bytes, address: tuple[str, int]) -> None:
         if self.transport is None:
@@ -188,7 +177,7 @@ class _Ear(DatagramProtocol):
             return  # no route, interface down: a real camera's datagram would be lost as well
 
 
-class Sockets:
+class ResponderSockets:
     """The sockets of a responder: one for the group, one for each address of a camera."""
 
     def __init__(self, reactor: Any, responder: WSDiscoveryResponder) -> None:
@@ -202,19 +191,19 @@ class Sockets:
         :raises twisted.internet.error.CannotListenError: an address that is not this machine's, or a port that somebody
             holds alone.
         """
-        group = self._listen(GROUP_IPV4, _Ear(self._responder, ""))
-        # Linux hands a group's datagrams to every socket bound to it, whoever joined where, unless told not to.
+        group = self._listen(GROUP_IPV4, _ResponderSocket(self._responder, ""))
+        # Linux hands a group's datagrams to every socket bound to it, whichever socket joined, unless switched off.
         group.getHandle().setsockopt(socket.IPPROTO_IP, _ALL_GROUPS, 0)
-        ears: dict[str, _Ear] = {}
+        sockets: dict[str, _ResponderSocket] = {}
         for spec in specs:
             if ":" in spec.address:
                 continue
-            if spec.address not in ears:
-                ear = ears[spec.address] = _Ear(self._responder, spec.address)
-                port = self._listen(spec.address, ear)
+            if spec.address not in sockets:
+                one = sockets[spec.address] = _ResponderSocket(self._responder, spec.address)
+                port = self._listen(spec.address, one)
                 port.setOutgoingInterface(spec.address)
                 self._join(group, spec.address)
-            self._responder.add(spec, ears[spec.address].send)
+            self._responder.add(spec, sockets[spec.address].send)
 
     async def close(self) -> None:
         """Close all."""
@@ -222,9 +211,9 @@ class Sockets:
         for port in ports:
             await port.stopListening()
 
-    def _listen(self, address: str, ear: _Ear) -> Any:
-        # 3702 is shared with whoever else on this machine hears the group, so it is opened for several.
-        port = self._reactor.listenMulticast(PORT, ear, interface=address, listenMultiple=True)
+    def _listen(self, address: str, protocol: _ResponderSocket) -> Any:
+        # Other programs on this machine may listen to the group too, so the port is opened for several.
+        port = self._reactor.listenMulticast(PORT, protocol, interface=address, listenMultiple=True)
         self._ports.append(port)
         return port
 
@@ -239,17 +228,17 @@ class Sockets:
 
 
 def _is_loopback(address: str) -> bool:
-    """Whether an address is of the loopback network: what is said there is not heard elsewhere, and the other way."""
+    """Whether an address is of the loopback network, whose datagrams reach no other, and the other way round."""
     return address.startswith("127.")
 
 
-def _has_scope(scopes: Sequence[str], asked: str) -> bool:
-    wanted = asked.rstrip("/").lower()
-    return any(scope.lower() == wanted or scope.lower().startswith(wanted + "/") for scope in scopes)
+def _has_scope(scopes: Sequence[str], wanted: str) -> bool:
+    beginning = wanted.rstrip("/").lower()
+    return any(scope.lower() == beginning or scope.lower().startswith(beginning + "/") for scope in scopes)
 
 
 def _other(spec: CameraSpec, number: int) -> Match:
-    """Another device in the same datagram that is no camera: what a print server on the same host says of itself."""
+    """The entry of another device in the same datagram that is no camera, as of a print server on the same host."""
     return Match(
         endpoint_reference=f"urn:uuid:{uuid.uuid5(uuid.UUID(spec.uuid), str(number))}",
         types=("{http://schemas.xmlsoap.org/ws/2006/02/devprof}Device",),

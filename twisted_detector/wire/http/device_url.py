@@ -1,8 +1,8 @@
-"""A URL that a device said and the address that we talk to go in; a URL that leads to that device comes out.
+"""A URL that a device gave and the device's address go in; a URL that leads to that device comes out.
 
-Devices say loopback, 0.0.0.0, an address they had once, a public one, a port twice, no scheme, or a login. ONVIF Core
+Devices give loopback, 0.0.0.0, an address they had once, a public one, a port twice, no scheme, or a login. ONVIF Core
 (section 8.1.1) has a device match the address of an XAddr to the one that was asked, so the host is always replaced: no
-login can be led to another host by what a device says. Port, path and query stay as said.
+login can be led to another host by what a device sends. Port, path and query stay as given.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def device_url(text: str, address: str, *, schemes: Sequence[str] = ("http", "ht
 
     :param address: IPv4, IPv6, or IPv6 link-local with ``%scope``.
     :param schemes: those that are accepted; the first stands in for one that is missing.
-    :param base: where it was said, a URL of the device: what ``text`` lacks before its path is taken from there.
+    :param base: URL of the device whose answer gave ``text``: what ``text`` lacks before its path is taken from there.
     :raises RemoteError: not a URL, another scheme, or too long. It is not shown: it may hold a password.
     """
     match = _URL.fullmatch(_completed(text.strip(), schemes, base))

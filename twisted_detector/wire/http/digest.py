@@ -7,14 +7,13 @@ the grammar of the headers RFC 9110 section 11.
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
-import hmac
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from twisted_detector.errors import LocalError
+from twisted_detector.model import Login
 
 #: Longest header read: challenges of real devices stay below 400 characters; 8 KiB is a usual header limit of servers.
 MAX_HEADER = 8192
@@ -82,7 +81,7 @@ def parse_challenges(headers: Iterable[str]) -> tuple[Challenge, ...]:
     """
     challenges: list[Challenge] = []
     for header in headers:
-        for scheme, parameters in _split_challenges(header[:MAX_HEADER]):
+        for scheme, parameters in split_challenges(header[:MAX_HEADER]):
             if len(challenges) == MAX_CHALLENGES:
                 return tuple(challenges)
             if scheme == "basic":
@@ -148,112 +147,23 @@ def authorization(
         return "Basic " + base64.b64encode(f"{name}:{password}".encode()).decode("ascii")
     qop = challenge.chosen_qop or ""
     count = f"{nonce_count:08x}"
-    response = _response(challenge, name, password, method, uri, qop=qop, cnonce=cnonce, count=count, body=body)
+    response = digest_response(challenge, name, password, method, uri, qop=qop, cnonce=cnonce, count=count, body=body)
     parts = [
-        f"username={_quoted(name)}",
-        f"realm={_quoted(challenge.realm)}",
-        f"nonce={_quoted(challenge.nonce)}",
-        f"uri={_quoted(uri)}",
+        f"username={quoted(name)}",
+        f"realm={quoted(challenge.realm)}",
+        f"nonce={quoted(challenge.nonce)}",
+        f"uri={quoted(uri)}",
         f'response="{response}"',
     ]
     if challenge.algorithm:
         parts.append(f"algorithm={challenge.algorithm}")
     if challenge.opaque is not None:
-        parts.append(f"opaque={_quoted(challenge.opaque)}")
+        parts.append(f"opaque={quoted(challenge.opaque)}")
     if qop:
         parts += [f"qop={qop}", f"nc={count}"]
     if qop or _is_session(challenge):
-        parts.append(f"cnonce={_quoted(cnonce)}")
+        parts.append(f"cnonce={quoted(cnonce)}")
     return "Digest " + ", ".join(parts)
-
-
-# --- Server side ----------------------------------------------------------------------------------------------------
-
-
-def format_challenge(challenge: Challenge) -> str:
-    """The value of ``WWW-Authenticate`` that states ``challenge``."""
-    if challenge.scheme == "basic":
-        return f"Basic realm={_quoted(challenge.realm)}"
-    parts = [f"realm={_quoted(challenge.realm)}"]
-    if challenge.qop:
-        parts.append(f"qop={_quoted(challenge.qop)}")
-    parts.append(f"nonce={_quoted(challenge.nonce)}")
-    if challenge.opaque is not None:
-        parts.append(f"opaque={_quoted(challenge.opaque)}")
-    if challenge.algorithm:
-        parts.append(f"algorithm={challenge.algorithm}")
-    if challenge.stale:
-        parts.append("stale=true")
-    return "Digest " + ", ".join(parts)
-
-
-def parse_authorization(header: str) -> tuple[str, dict[str, str]]:
-    """Scheme in lower case and parameters of an ``Authorization`` value; Basic gives ``username`` and ``password``.
-
-    What cannot be read gives ``("", {})``: for a server both are a login that is refused.
-    """
-    header = header[:MAX_HEADER]
-    scheme, _, rest = header.strip().partition(" ")
-    if scheme.lower() == "basic":
-        try:
-            plain = base64.b64decode(rest.strip(), validate=True).decode("utf-8")
-        except (binascii.Error, ValueError):
-            return "", {}
-        name, colon, password = plain.partition(":")
-        return ("basic", {"username": name, "password": password}) if colon else ("", {})
-    found = _split_challenges(header)
-    return found[0] if len(found) == 1 else ("", {})
-
-
-def verify(
-    header: str,
-    method: str,
-    password_of: Callable[[str], str | None],
-    *,
-    challenge: Challenge | None = None,
-    body: bytes = b"",
-) -> bool:
-    """Whether an ``Authorization`` value proves the password that ``password_of(user name)`` knows.
-
-    :param challenge: what was asked: scheme, realm, nonce and algorithm must be the same; None accepts any.
-    """
-    scheme, given = parse_authorization(header)
-    if challenge is not None and scheme != challenge.scheme:
-        return False
-    password = password_of(given.get("username", ""))
-    if password is None:
-        return False
-    if scheme == "basic":
-        return hmac.compare_digest(given["password"].encode(), password.encode())
-    if scheme != "digest" or not given.get("uri"):
-        return False
-    said = Challenge(
-        scheme="digest",
-        realm=given.get("realm", ""),
-        nonce=given.get("nonce", ""),
-        algorithm=given.get("algorithm", ""),
-        qop=given.get("qop", ""),
-    )
-    if not said.supported:
-        return False
-    if challenge is not None and (
-        (said.realm, said.nonce) != (challenge.realm, challenge.nonce)
-        or (said.algorithm.upper() or "MD5") != (challenge.algorithm.upper() or "MD5")
-        or (challenge.chosen_qop == "auth-int" and said.chosen_qop != "auth-int")
-    ):
-        return False
-    expected = _response(
-        said,
-        given.get("username", ""),
-        password,
-        method,
-        given["uri"],
-        qop=said.chosen_qop or "",
-        cnonce=given.get("cnonce", ""),
-        count=given.get("nc", ""),
-        body=body,
-    )
-    return hmac.compare_digest(given.get("response", "").lower().encode(), expected.encode())
 
 
 # --- Details --------------------------------------------------------------------------------------------------------
@@ -263,7 +173,27 @@ def _is_session(challenge: Challenge) -> bool:
     return challenge.algorithm.upper().endswith("-SESS")
 
 
-def _response(
+class Authenticator:
+    """Answers one challenge, request after request, with a nonce count of its own.
+
+    :param cnonce: makes fresh random text.
+    """
+
+    def __init__(self, challenge: Challenge, cnonce: Callable[[], str]) -> None:
+        self.challenge = challenge
+        self._cnonce = cnonce
+        self._count = 0
+
+    def authorization(self, login: Login, method: str, uri: str, body: bytes = b"") -> str:
+        """The value of ``Authorization`` for the next request; see :func:`authorization`."""
+        self._count += 1
+        name, password = login.name, login.password.reveal()
+        return authorization(
+            self.challenge, name, password, method, uri, cnonce=self._cnonce(), nonce_count=self._count, body=body
+        )
+
+
+def digest_response(
     challenge: Challenge,
     name: str,
     password: str,
@@ -275,6 +205,7 @@ def _response(
     count: str,
     body: bytes,
 ) -> str:
+    """The ``response`` parameter (RFC 7616 section 3.4.1)."""
     digest = _ALGORITHMS[challenge.hash_name]
 
     def joined(*parts: str) -> str:
@@ -289,7 +220,8 @@ def _response(
     return joined(secret, challenge.nonce, request)
 
 
-def _quoted(text: str) -> str:
+def quoted(text: str) -> str:
+    """``text`` as a quoted-string (RFC 9110 section 5.6.4)."""
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
@@ -327,7 +259,7 @@ def _items(header: str) -> list[str]:
     return items
 
 
-def _split_challenges(header: str) -> list[tuple[str, dict[str, str]]]:
+def split_challenges(header: str) -> list[tuple[str, dict[str, str]]]:
     """Scheme in lower case with its parameters (names in lower case, the first of equal names wins)."""
     found: list[tuple[str, dict[str, str]]] = []
     for item in _items(_CONTROL.sub(" ", _FOLD.sub(" ", header))):

@@ -1,6 +1,6 @@
-"""What a device says when it refuses a login goes in; how many attempts are left, and whether it locks, comes out.
+"""Text of a refusal goes in; how many attempts it says are left, and whether it says that the device locks, come out.
 
-Dahua and IMOU write "You still have N attempt(s)", Hikvision "Illegal Login Lock"; others say it in a status line.
+Dahua and IMOU write "You still have N attempt(s)", Hikvision "Illegal Login Lock"; others write it in a status line.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-#: Characters of a text in which such words are looked for: a refusal is a sentence, not a book.
+#: Characters of a text that are searched: a refusal is a sentence.
 MAX_TEXT = 4000
 _ATTEMPTS = re.compile(
     r"\b(\d{1,4})\s+(?:more\s+|remaining\s+)?(?:login\s+)?attempt"
@@ -21,7 +21,7 @@ _LOCKED = re.compile(r"\block(?:s|ed|out|ing)?\b|\bblocked\b|\btoo many\b|\bille
 
 @dataclass(frozen=True, slots=True)
 class Lockout:
-    """What a refusal says of the attempts that come after it.
+    """Warning in a refusal.
 
     :ivar attempts_left: None when it says nothing of the kind.
     :ivar locked: it says that the account or the address is locked.
@@ -31,21 +31,21 @@ class Lockout:
     locked: bool = False
 
     @property
-    def counts(self) -> bool:
-        """Whether it says anything at all: then no login may follow, however many attempts are left.
+    def warns(self) -> bool:
+        """Whether it warns at all: then no login may follow, however many attempts are left.
 
-        They are its owner's; and who counts aloud has counted something already, ours or another's.
+        They belong to the device's owner; and a device that counts has counted a failure already, ours or another's.
         """
         return self.locked or self.attempts_left is not None
 
     @property
-    def words(self) -> str:
-        """What it says, for people."""
+    def text(self) -> str:
+        """The warning, for people."""
         return "the device says that it is locked" if self.locked else "the device counts the attempts that are left"
 
 
 def read_lockout(text: str) -> Lockout:
-    """What ``text`` warns of."""
+    """Read the warning in ``text``."""
     text = text[:MAX_TEXT]
     found = _ATTEMPTS.search(text)
     return Lockout(int(found[1] or found[2] or found[3]) if found else None, bool(_LOCKED.search(text)))

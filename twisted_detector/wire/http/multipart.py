@@ -21,12 +21,12 @@ _END_OF_HEAD = re.compile(rb"\r?\n\r?\n")
 
 
 def is_multipart(content_type: str) -> bool:
-    """Whether a ``Content-Type`` says that parts follow."""
+    """Whether a ``Content-Type`` announces parts."""
     return content_type.strip().lower().startswith("multipart/")
 
 
 class FirstPart:
-    """Takes the stream until the first part is whole.
+    """Reader of a stream up to the end of its first part.
 
     :param content_type: of the answer, with its boundary.
     :param limit: most bytes of the part's content.

@@ -1,1 +1,1 @@
-"""Codecs of the protocols that a LAN hears: WS-Discovery, mDNS, SSDP, ARP, DHCP."""
+"""Codecs of the protocols of a LAN: WS-Discovery, mDNS, SSDP, ARP, DHCP."""

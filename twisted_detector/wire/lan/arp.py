@@ -1,4 +1,4 @@
-"""Ethernet frames with ARP for IPv4 go in; who says to have which address comes out, and requests as bytes.
+"""Codec of ARP for IPv4 on Ethernet: frames in, packets out; requests out as bytes.
 
 Sources: RFC 826 (ARP), RFC 5227 (probes and announcements), RFC 894 (IPv4 on Ethernet).
 """
@@ -29,9 +29,9 @@ class ArpPacket:
     """One ARP packet.
 
     :ivar operation: ``REQUEST`` or ``REPLY``.
-    :ivar sender: who speaks.
-    :ivar address: the address that the sender says to have; 0.0.0.0 in a probe (RFC 5227 section 2.1.1).
-    :ivar target: the address that is asked for, or the one who is answered.
+    :ivar sender: its MAC.
+    :ivar address: the address that the sender claims; 0.0.0.0 in a probe (RFC 5227 section 2.1.1).
+    :ivar target: the address that is requested, or that of the host that is answered.
     """
 
     operation: int
@@ -41,7 +41,7 @@ class ArpPacket:
 
 
 def format_request(sender: Mac, address: str, target: str) -> bytes:
-    """The frame that asks everybody on the link who has ``target``.
+    """The broadcast frame that requests the MAC at ``target``.
 
     :raises LocalError: a text that is no IPv4 address.
     """
@@ -59,14 +59,21 @@ def parse(frame: bytes) -> ArpPacket:
 
     :raises RemoteError: not ARP for IPv4 on Ethernet, cut off, or a sender that is no single device.
     """
-    if len(frame) < _ETHERNET.size + _ARP.size:
-        raise RemoteError("an ARP frame is cut off", shown=frame[:42].hex())
-    _, _, ethertype = _ETHERNET.unpack_from(frame)
-    hardware, protocol, hardware_size, protocol_size, operation, sender, address, _, target = _ARP.unpack_from(
-        frame, _ETHERNET.size
-    )
-    if (ethertype, hardware, protocol, hardware_size, protocol_size) != (ETHERTYPE, HARDWARE, _IPV4, 6, 4):
-        raise RemoteError("not ARP for IPv4 on Ethernet", shown=frame[:42].hex())
+    if len(frame) < _ETHERNET.size or _ETHERNET.unpack_from(frame)[2] != ETHERTYPE:
+        raise RemoteError("not an ARP frame", shown=frame[:42].hex())
+    return parse_packet(frame[_ETHERNET.size :])
+
+
+def parse_packet(packet: bytes) -> ArpPacket:
+    """Read one packet, without the head of its frame.
+
+    :raises RemoteError: as :func:`parse`.
+    """
+    if len(packet) < _ARP.size:
+        raise RemoteError("an ARP packet is cut off", shown=packet[:28].hex())
+    hardware, protocol, hardware_size, protocol_size, operation, sender, address, _, target = _ARP.unpack_from(packet)
+    if (hardware, protocol, hardware_size, protocol_size) != (HARDWARE, _IPV4, 6, 4):
+        raise RemoteError("not ARP for IPv4 on Ethernet", shown=packet[:28].hex())
     if operation not in (REQUEST, REPLY):
         raise RemoteError("an unknown ARP operation", shown=str(operation))
     if sender[0] & 1 or sender == _NOBODY:

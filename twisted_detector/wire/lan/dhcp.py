@@ -1,4 +1,4 @@
-"""IPv4 packets with DHCP in them, and ARP packets, go in; who says which address is its own comes out.
+"""Parser of claims to an address: of DHCP requests in IPv4 packets, and of ARP packets.
 
 Sources: RFC 791 (IPv4), RFC 768 (UDP), RFC 2131 and 2132 (DHCP), RFC 826 (ARP), RFC 5227 (announcements).
 """
@@ -11,6 +11,7 @@ from ipaddress import IPv4Address
 
 from twisted_detector.errors import RemoteError
 from twisted_detector.model import Mac
+from twisted_detector.wire.lan import arp
 
 SERVER_PORT = 67
 _COOKIE = b"\x63\x82\x53\x63"
@@ -63,11 +64,11 @@ def parse(message: bytes) -> Claim | None:
     options = _options(message[_FIXED + 4 :])
     if options.get(_MESSAGE_TYPE) != bytes((_REQUEST,)):
         return None
-    # Selecting and rebooting clients say what they want; renewing ones say what they have (RFC 2131, 4.3.2).
+    # Selecting and rebooting clients name what they want; renewing ones what they have (RFC 2131, 4.3.2).
     wanted = options.get(_REQUESTED, b"") or message[12:16]
     if len(wanted) != 4:
         raise RemoteError("a requested address has four octets", shown=wanted[:8].hex())
-    if not _usable(wanted):
+    if not _usable(IPv4Address(wanted)):
         return None
     name = options.get(_HOST_NAME, b"")[:_MAX_NAME].decode("ascii", "replace")
     printable = "".join(one for one in name if one.isprintable())
@@ -94,15 +95,11 @@ def _options(data: bytes) -> dict[int, bytes]:
 def parse_arp(packet: bytes) -> Claim | None:
     """An ARP packet for IPv4 on Ethernet; None when its sender claims no address (a probe of RFC 5227).
 
-    :raises RemoteError: it is cut off, of another kind, or its sender is nobody.
+    :raises RemoteError: it is cut off, of another kind, or its sender has no single MAC.
     """
-    if len(packet) < 28 or packet[:6] != b"\x00\x01\x08\x00\x06\x04":
-        raise RemoteError("not ARP for IPv4 on Ethernet", shown=packet[:8].hex())
-    if not _usable(packet[14:18]):
-        return None
-    return Claim(Mac.from_bytes(packet[8:14]), str(IPv4Address(packet[14:18])))
+    parsed = arp.parse_packet(packet)
+    return Claim(parsed.sender, parsed.address) if _usable(IPv4Address(parsed.address)) else None
 
 
-def _usable(octets: bytes) -> bool:
-    address = IPv4Address(octets)
-    return not (address.is_unspecified or address.is_multicast or address.is_loopback or octets == b"\xff" * 4)
+def _usable(address: IPv4Address) -> bool:
+    return not (address.is_unspecified or address.is_multicast or address.is_loopback or int(address) == 2**32 - 1)

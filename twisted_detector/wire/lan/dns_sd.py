@@ -1,4 +1,4 @@
-"""Records of Multicast DNS go in; the services that they tell of, and which of them cameras have, come out.
+"""Records of Multicast DNS go in; the services that they describe, and which of them cameras have, come out.
 
 Sources: RFC 6763 (DNS-Based Service Discovery); HomeKit Accessory Protocol (categories of accessories); the kinds of
 services are those that cameras and recorders were seen to announce.
@@ -19,7 +19,7 @@ LOCAL = b"local"
 #: TXT entries that are read of one service: HomeKit has ten.
 MAX_ENTRIES = 64
 
-#: Where cameras are told of: of Axis and its recorders, Arecont Vision, any with RTSP or ONVIF, and HomeKit's.
+#: Services that cameras have: of Axis and its recorders, Arecont Vision, any with RTSP or ONVIF, and HomeKit's.
 HOMEKIT = "_hap._tcp"
 CAMERA_KINDS = ("_axis-video._tcp", "_axis-nvr._tcp", "_arec._tcp", "_rtsp._tcp", "_onvif._tcp", HOMEKIT)
 #: HomeKit Accessory Protocol, accessory categories: camera, and doorbell with a camera.
@@ -28,10 +28,10 @@ _HOMEKIT_CATEGORIES = ("17", "18")
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """What one message says of one service; None for what it does not.
+    """One service as one message describes it; None for what the message leaves out.
 
     :ivar instance: its full name.
-    :ivar leaving: whether it says goodbye.
+    :ivar leaving: whether it is a goodbye.
     :ivar entries: the TXT record: keys in lower case, the first of several counts (RFC 6763, 6.4).
     :ivar addresses: those of ``host``.
     """
@@ -74,7 +74,7 @@ def kind_name(kind: str) -> Name:
 
 
 def services(records: Iterable[Record]) -> tuple[Service, ...]:
-    """The services that a message tells of, by a PTR, SRV or TXT record, in this order, each once."""
+    """The services in a message, by a PTR, SRV or TXT record, in this order, each once."""
     found: dict[Name, Service] = {}
     hosts: dict[Name, dict[str, None]] = {}
     for record in records:
@@ -91,9 +91,9 @@ def services(records: Iterable[Record]) -> tuple[Service, ...]:
     return tuple(replace(one, addresses=tuple(hosts.get(same(one.host), ()))) for one in found.values())
 
 
-def _put(found: dict[Name, Service], instance: Name, **said: object) -> None:
+def _put(found: dict[Name, Service], instance: Name, **fields: object) -> None:
     key = same(instance)
-    found[key] = replace(found.get(key) or Service(instance), **said)  # type: ignore[arg-type]
+    found[key] = replace(found.get(key) or Service(instance), **fields)  # type: ignore[arg-type]
 
 
 def is_camera(service: Service) -> bool:

@@ -1,4 +1,4 @@
-"""Multicast DNS datagrams go in, questions and records come out; and the other way round.
+"""Codec of Multicast DNS: datagrams in, questions and records out; and the other way round.
 
 Sources: RFC 6762 (Multicast DNS), RFC 1035 section 4 (the format).
 
@@ -24,7 +24,7 @@ HOPS = 255
 
 #: RFC 6762, 17: a message has at most 9000 bytes, headers of IP and UDP included.
 MAX_MESSAGE = 9000
-#: A recorder that tells of 64 channels with four records each has 256.
+#: A recorder that announces 64 channels with four records each has 256.
 MAX_RECORDS = 512
 #: RFC 1035, 2.3.4: a name has at most 255 bytes. The longest in use, those of IPv6 addresses, have 34 labels; a message
 #: full of longer ones would take 80 ms to read.
@@ -46,7 +46,7 @@ _RESPONSE, _AUTHORITATIVE, _OPCODE, _RCODE = 0x8000, 0x0400, 0x7800, 0x000F
 
 @dataclass(frozen=True, slots=True)
 class Location:
-    """What an SRV record says: the service stands on ``port`` of ``host``."""
+    """An SRV record: the service is on ``port`` of ``host``."""
 
     port: int
     host: Name
@@ -69,7 +69,7 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What a query asks for. ``unicast``: the answer is wanted by unicast (RFC 6762, 5.4)."""
+    """A question of a query. ``unicast``: the answer is wanted by unicast (RFC 6762, 5.4)."""
 
     name: Name
     type: int
@@ -100,7 +100,7 @@ def text_of(name: Name) -> str:
 
 
 def is_response(data: bytes) -> bool:
-    """Whether a datagram claims to be a response, without reading it: most of what is said to the group asks."""
+    """Whether a datagram claims to be a response, without parsing it: most datagrams to the group are queries."""
     return len(data) >= _HEADER.size and bool(data[2] & 0x80)
 
 
@@ -119,14 +119,14 @@ def parse(data: bytes) -> DnsMessage:
 
 
 def _parse(data: bytes) -> DnsMessage:
-    number, flags, asked, *sections = _HEADER.unpack_from(data)
+    number, flags, question_count, *sections = _HEADER.unpack_from(data)
     if flags & (_OPCODE | _RCODE):
         raise RemoteError("not a message of Multicast DNS", shown=data[:32].hex())
-    if asked + sum(sections) > MAX_RECORDS:
-        raise RemoteError("a message with too many records", shown=f"{asked + sum(sections)}")
+    if question_count + sum(sections) > MAX_RECORDS:
+        raise RemoteError("a message with too many records", shown=f"{question_count + sum(sections)}")
     position = _HEADER.size
     questions = []
-    for _ in range(asked):
+    for _ in range(question_count):
         name, position = _read_name(data, position)
         kind, of_class = _QUESTION.unpack_from(data, position)
         position += _QUESTION.size

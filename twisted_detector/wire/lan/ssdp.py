@@ -1,4 +1,4 @@
-"""SSDP datagrams go in, notices of devices come out; searches, and a device's answers and notices, come out as bytes.
+"""Codec of SSDP: datagrams in, notices of devices out; searches out as bytes.
 
 Sources: UPnP Device Architecture 1.1, section 1 (HTTP over UDP: a start line and headers). Real devices end lines with
 LF alone, leave out the empty line at the end, and write header names as they like.
@@ -27,14 +27,14 @@ ROOT_DEVICE = "upnp:rootdevice"
 #: What Axis devices call their service, and the type that the UPnP Forum has for cameras.
 AXIS = "urn:axis-com:service:BasicService:1"
 CAMERA = "urn:schemas-upnp-org:device:DigitalSecurityCamera:1"
-#: What is asked for: everything once, and what tells a camera from all else where the general answer does not.
+#: What is searched: everything once, and what distinguishes a camera where the general answer does not.
 TARGETS = (ROOT_DEVICE, CAMERA, AXIS)
 
 _START = re.compile(r"(?:HTTP/1\.[01] (?P<status>[0-9]{3})|(?P<method>NOTIFY|M-SEARCH) \* HTTP/1\.[01])(?: .*)?", re.I)
 _KINDS = {"ssdp:alive": "alive", "ssdp:update": "alive", "ssdp:byebye": "byebye"}
 #: Axis: the name of libupnp's sample device and its MAC. HomeMatic has the same in lower case and with a serial number.
 _AXIS_DEVICE = re.compile(r"Upnp-BasicDevice-1_0-([0-9A-F]{12})")
-#: Words in what a device calls itself. EmbeddedNetDevice is the type of recorders of TVT, Swann and others.
+#: Words in the names and types of cameras. EmbeddedNetDevice is the type of recorders of TVT, Swann and others.
 _HINTS = re.compile(
     r"camera|ip[-_]?cam|onvif|networkvideo|embeddednetdevice|axis-com|\baxis\b|hikvision|dahua|amcrest|reolink|vivotek"
     r"|foscam|hanwha|wisenet|mobotix|uniview|doorbell|(?<![a-z])[nd]vr(?![a-z])",
@@ -49,7 +49,7 @@ class Notice:
     :ivar kind: ``response``, ``alive`` (``ssdp:update`` too), ``byebye``, ``search`` or ``other``.
     :ivar target: what it is about: the header ST, of a notice NT.
     :ivar usn: the unique service name: the device, ``::`` and the target.
-    :ivar server: operating system and program, as the device says.
+    :ivar server: operating system and program, as the device claims.
     :ivar location: URL of its description, as written. Anybody can forge it.
     """
 
@@ -61,7 +61,7 @@ class Notice:
 
     @property
     def device(self) -> str:
-        """What the device is known by, without ``uuid:``; "" when it does not say."""
+        """The name that the device is known by, without ``uuid:``; "" when it has none."""
         name = self.usn.partition("::")[0]
         return name[5:] if name[:5].lower() == "uuid:" else name
 
@@ -115,10 +115,9 @@ def _headers(lines: list[str]) -> Mapping[str, str]:
 
 
 def is_camera(notice: Notice) -> bool:
-    """Whether it may be a camera: by the name that Axis gives its devices, or by a telling word.
+    """Whether it may be a camera: by the name that Axis gives its devices, or by a word in its names.
 
-    Media servers, routers and bulbs speak on the same group, and most devices say nothing that tells: those are not
-    reported.
+    Media servers, routers and bulbs use the same group, and most devices cannot be told apart: those are not reported.
     """
     path = _split(notice.location).path
     return notice.mac is not None or any(
@@ -154,28 +153,8 @@ def _split(location: str) -> SplitResult:
 
 def search(target: str, *, version: int, wait: int) -> bytes:
     """A search for ``target`` by IP ``version``; devices answer within ``wait`` seconds (1 to 5)."""
+    if "\r" in target or "\n" in target:
+        raise LocalError("a header of one line", shown="M-SEARCH * HTTP/1.1")
     host = GROUP_IPV4 if version == 4 else f"[{GROUP_IPV6.upper()}]"
-    headers = {"HOST": f"{host}:{PORT}", "MAN": '"ssdp:discover"', "MX": str(wait), "ST": target}
-    return _message("M-SEARCH * HTTP/1.1", headers)
-
-
-def response(notice: Notice) -> bytes:
-    """What a device answers to a search."""
-    headers = {"CACHE-CONTROL": "max-age=1800", "EXT": "", "LOCATION": notice.location, "SERVER": notice.server}
-    return _message("HTTP/1.1 200 OK", {**headers, "ST": notice.target, "USN": notice.usn})
-
-
-def notify(notice: Notice, *, version: int = 4) -> bytes:
-    """What a device says to the group when it comes (kind ``alive``) or leaves (``byebye``)."""
-    host = GROUP_IPV4 if version == 4 else f"[{GROUP_IPV6.upper()}]"
-    headers = {"HOST": f"{host}:{PORT}", "NTS": f"ssdp:{notice.kind}", "NT": notice.target, "USN": notice.usn}
-    if notice.kind == "alive":
-        headers |= {"CACHE-CONTROL": "max-age=1800", "LOCATION": notice.location, "SERVER": notice.server}
-    return _message("NOTIFY * HTTP/1.1", headers)
-
-
-def _message(start: str, headers: Mapping[str, str]) -> bytes:
-    if any("\r" in value or "\n" in value for value in headers.values()):
-        raise LocalError("a header of one line", shown=start)
-    lines = [start, *(f"{name}: {value}" for name, value in headers.items()), "", ""]
-    return "\r\n".join(lines).encode()
+    headers = ("M-SEARCH * HTTP/1.1", f"HOST: {host}:{PORT}", 'MAN: "ssdp:discover"', f"MX: {wait}", f"ST: {target}")
+    return "\r\n".join((*headers, "", "")).encode()

@@ -1,4 +1,4 @@
-"""WS-Discovery datagrams go in, announcements come out; probes, resolves, and a device's answers come out as bytes.
+"""Codec of WS-Discovery: datagrams in, announcements out; probes and resolves out as bytes.
 
 Sources: WS-Discovery, April 2005 (the one that ONVIF Core section 7 prescribes) and OASIS 1.1 of 2009; WS-Addressing;
 ONVIF Core section 7.3 (types, scopes). Everything is written on one line: a Hikvision answers "the xml format error" to
@@ -15,25 +15,9 @@ from enum import Enum
 from itertools import islice
 
 from twisted_detector.errors import RemoteError
-from twisted_detector.wire.onvif.scopes import (
-    MAX_SCOPE_LENGTH,
-    MAX_SCOPES,
-    ScopeFacts as ScopeFacts,
-    is_onvif_scope,
-    read_scopes as read_scopes,
-)
-from twisted_detector.wire.onvif.xaddrs import choose_xaddrs as choose_xaddrs
-from twisted_detector.wire.soap.envelope import (
-    Element,
-    children,
-    envelope,
-    escape,
-    find,
-    local,
-    namespace,
-    parse_xml,
-    text_at,
-)
+from twisted_detector.wire.onvif.scopes import MAX_SCOPE_LENGTH, MAX_SCOPES, is_onvif_scope
+from twisted_detector.wire.soap.envelope import envelope
+from twisted_detector.wire.soap.xml import Element, children, escape, find, local, namespace, parse_xml, text_at
 
 PORT = 3702
 GROUP_IPV4 = "239.255.255.250"
@@ -57,7 +41,7 @@ MAX_REFERENCE_LENGTH = 256
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """The names that differ between the two editions of the protocol; ``anonymous`` means "whoever asked"."""
+    """The names that differ between the two editions; ``anonymous`` stands for the sender of the probe."""
 
     discovery: str
     addressing: str
@@ -80,9 +64,9 @@ VERSION_2009 = Version(
 
 
 class Dialect(Enum):
-    """The ways to ask: no single one is answered by all devices, so all are sent."""
+    """The kinds of probes: no single one is answered by all devices, so all are sent."""
 
-    #: Asks for anything. A few stay silent (EdgeX #135), some answer to nothing else.
+    #: Matches any device. A few stay silent (EdgeX #135), some answer to nothing else.
     ANY = ("", VERSION_2005)
     #: ``dn:NetworkVideoTransmitter``, what cameras have announced since ONVIF 1.0.
     TRANSMITTER = (NETWORK_VIDEO_TRANSMITTER, VERSION_2005)
@@ -94,7 +78,7 @@ class Dialect(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """What one device says of itself in a ProbeMatch, ResolveMatch, Hello or Bye.
+    """One device as it describes itself in a ProbeMatch, ResolveMatch, Hello or Bye.
 
     :ivar endpoint_reference: as written; :func:`normalize_reference` makes it comparable.
     :ivar types: ``{namespace}name``; the bare text where the prefix is not declared.
@@ -117,12 +101,12 @@ class Announcement:
     """One datagram.
 
     :ivar kind: ``probe_matches``, ``resolve_matches``, ``hello``, ``bye``, ``probe``, ``resolve`` or ``other``.
-    :ivar matches: the devices that it tells of; none for what asks.
+    :ivar matches: the devices in it; none in a probe or resolve.
     :ivar message_id: as written, "" when missing; likewise ``relates_to``.
     :ivar version: the edition that it is written in.
-    :ivar types: of a probe, the types that it asks for.
-    :ivar scopes: of a probe, the scopes that it asks for.
-    :ivar endpoint_reference: of a resolve, the device that it asks for.
+    :ivar types: of a probe, the types that it wants.
+    :ivar scopes: of a probe, the scopes that it wants.
+    :ivar endpoint_reference: of a resolve, the device that it wants.
     """
 
     kind: str
@@ -211,7 +195,7 @@ def _types(element: Element) -> tuple[str, ...]:
 
 
 def _tokens(element: Element, name: str, count: int, length: int) -> Iterator[str]:
-    """The words of a list element; what is too long or not printable is left out, as is what comes after ``count``."""
+    """The items of a list element; what is too long or not printable is left out, as is what comes after ``count``."""
     holder = find(element, name)
     if holder is None:
         return
@@ -254,57 +238,33 @@ def normalize_reference(reference: str) -> str:
     return bare.removeprefix("urn:uuid:").removeprefix("uuid:").strip("{} ")
 
 
-# --- Asking ---------------------------------------------------------------------------------------------------------
+# --- Writing --------------------------------------------------------------------------------------------------------
 
 
 def probe(message_id: str, dialect: Dialect) -> bytes:
     """A Probe (WS-Discovery 5.2). ``message_id``: a fresh ``urn:uuid:…``; a repetition keeps it (SOAP-over-UDP 3.2)."""
     types, version = dialect.value
-    asked = ""
+    inner = ""
     if types:
         # The prefixes are declared on Types itself: a camera was silent otherwise (openHAB #9022). The empty Scopes
         # woke Axis M1014, Vivotek FD8136 and an Intelbras (agsh/onvif #29).
-        asked = f"{_write_types((types,), version)}<d:Scopes/>"
-    return _message("Probe", version, asked, message_id)
+        inner = f"{format_types((types,), version)}<d:Scopes/>"
+    return format_message("Probe", version, inner, message_id)
 
 
 def resolve(message_id: str, endpoint_reference: str, *, version: Version = VERSION_2005) -> bytes:
     """A Resolve (WS-Discovery 6.2): where is the device with this EndpointReference (as it wrote it)?"""
-    return _message("Resolve", version, _write_reference(endpoint_reference), message_id)
+    return format_message("Resolve", version, format_reference(endpoint_reference), message_id)
 
 
-# --- Server side ----------------------------------------------------------------------------------------------------
-
-
-def probe_match(
-    matches: Sequence[Match], *, message_id: str, relates_to: str, version: Version = VERSION_2005, instance: int = 1
-) -> bytes:
-    """The ProbeMatches that answers the Probe with the message id ``relates_to``; of several devices when given."""
-    body = "".join(f"<d:ProbeMatch>{_write_match(match, version)}</d:ProbeMatch>" for match in matches)
-    return _message("ProbeMatches", version, body, message_id, relates_to, instance)
-
-
-def resolve_match(
-    match: Match, *, message_id: str, relates_to: str, version: Version = VERSION_2005, instance: int = 1
-) -> bytes:
-    """The ResolveMatches that answers the Resolve with the message id ``relates_to``."""
-    body = f"<d:ResolveMatch>{_write_match(match, version)}</d:ResolveMatch>"
-    return _message("ResolveMatches", version, body, message_id, relates_to, instance)
-
-
-def hello(match: Match, *, message_id: str, version: Version = VERSION_2005, instance: int = 1) -> bytes:
-    """A Hello (WS-Discovery 4.1): a device came, or changed its address. ``instance`` grows with each of its starts."""
-    return _message("Hello", version, _write_match(match, version), message_id, "", instance)
-
-
-def bye(endpoint_reference: str, *, message_id: str, version: Version = VERSION_2005, instance: int = 1) -> bytes:
-    """A Bye (WS-Discovery 4.2): the device leaves."""
-    return _message("Bye", version, _write_reference(endpoint_reference), message_id, "", instance)
-
-
-def _message(
+def format_message(
     operation: str, version: Version, inner: str, message_id: str, relates_to: str = "", instance: int | None = None
 ) -> bytes:
+    """A message around the XML ``inner``, whose prefixes ``d`` and ``a`` are declared.
+
+    :param relates_to: of an answer, the message id of the probe or resolve.
+    :param instance: of a device, a number that grows with each of its starts.
+    """
     spaces = f'xmlns:d="{version.discovery}" xmlns:a="{version.addressing}"'
     header = (
         f"<a:Action {spaces}>{version.discovery}/{operation}</a:Action>"
@@ -318,16 +278,8 @@ def _message(
     return envelope(f"<d:{operation} {spaces}>{inner}</d:{operation}>", header_xml=header)
 
 
-def _write_match(match: Match, version: Version) -> str:
-    return (
-        f"{_write_reference(match.endpoint_reference)}{_write_types(match.types, version)}"
-        f"<d:Scopes>{escape(' '.join(match.scopes))}</d:Scopes>"
-        f"<d:XAddrs>{escape(' '.join(match.xaddrs))}</d:XAddrs>"
-        f"<d:MetadataVersion>{match.metadata_version}</d:MetadataVersion>"
-    )
-
-
-def _write_types(types: Sequence[str], version: Version) -> str:
+def format_types(types: Sequence[str], version: Version) -> str:
+    """The XML of a list of types, with the declarations of their prefixes."""
     declared = {"d": version.discovery}
     names = []
     for position, name in enumerate(types):
@@ -341,5 +293,6 @@ def _write_types(types: Sequence[str], version: Version) -> str:
     return f"<d:Types{spaces}>{escape(' '.join(names))}</d:Types>"
 
 
-def _write_reference(endpoint_reference: str) -> str:
+def format_reference(endpoint_reference: str) -> str:
+    """The XML of an EndpointReference."""
     return f"<a:EndpointReference><a:Address>{escape(endpoint_reference)}</a:Address></a:EndpointReference>"

@@ -1,4 +1,4 @@
-"""Datagrams of the kernel's rtnetlink go in; links, addresses and neighbours come out, and dump requests as bytes.
+"""Codec of rtnetlink: datagrams in, links, addresses and neighbours out; dump requests out as bytes.
 
 Sources: RFC 3549, rtnetlink(7), linux/rtnetlink.h, linux/neighbour.h, linux/if_addr.h. All numbers are in the byte
 order of the host, as on the socket. Messages of other kinds, families other than IPv4 and IPv6, and unknown attributes
@@ -106,7 +106,7 @@ class AddressMessage:
 class NeighbourMessage:
     """The kernel's belief about one on-link address, or (``removed``) that it dropped it.
 
-    :ivar mac: None when it knows none, or one that identifies nobody.
+    :ivar mac: None when it knows none, or one that identifies no single device.
     :ivar state: ``NUD_…`` bits.
     """
 
@@ -118,7 +118,7 @@ class NeighbourMessage:
 
     @property
     def failed(self) -> bool:
-        """Whether the kernel asked for the address and gave up."""
+        """Whether the kernel tried to resolve the address and gave up."""
         return self.removed or bool(self.state & NUD_FAILED)
 
     @property
@@ -129,14 +129,14 @@ class NeighbourMessage:
 
 @dataclass(frozen=True, slots=True)
 class DumpDone:
-    """The dump asked for with ``sequence`` is complete."""
+    """The dump requested with ``sequence`` is complete."""
 
     sequence: int
 
 
 @dataclass(frozen=True, slots=True)
 class DumpInterrupted:
-    """The table changed while it was dumped for ``sequence``: what came may be incomplete, ask again."""
+    """The table changed while it was dumped for ``sequence``: it may be incomplete, request it again."""
 
     sequence: int
 
@@ -213,7 +213,7 @@ def _message(kind: int, sequence: int, body: bytes) -> NetlinkMessage | None:
 def _link(body: bytes, removed: bool) -> LinkMessage | None:
     family, _, index, flags, _ = _unpack(_IFINFOMSG, body)
     if family != 0:
-        # A bridge tells of its ports, IPv6 of its settings, with these same messages; the link itself is AF_UNSPEC.
+        # A bridge announces its ports, IPv6 its settings, with these same messages; the link itself is AF_UNSPEC.
         return None
     name = _attributes(body, _IFINFOMSG.size).get(_IFLA_IFNAME, b"").rstrip(b"\0").decode("utf-8", "replace")
     return LinkMessage(index, name, flags, removed)

@@ -1,4 +1,4 @@
-"""Messages of rtnetlink go in, one by one; what the kernel now believes of interfaces and neighbours comes out.
+"""Copies of the kernel's tables of links, addresses and neighbours, made of rtnetlink messages.
 
 Addresses are on-link by the prefixes of the interfaces. A neighbour entry elsewhere (a host route, proxy ARP of a
 router) is not used: its MAC might be the router's, and a router's MAC must never become a camera's.
@@ -54,8 +54,8 @@ class _Subnet:
 class KernelTables:
     """Links, addresses and neighbours, by the kernel's index. A dump replaces a table as a whole when it ends.
 
-    What is asked for at every login and every few milliseconds of a sweep is kept ready: our networks until a link or
-    an address changes, the known neighbours by each message (made anew each time they took 18 ms of 100 cameras).
+    What is needed at every login and every few milliseconds of a sweep is kept ready: our networks until a link or an
+    address changes, the known neighbours by each message (made anew each time they took 18 ms of 100 cameras).
     """
 
     def __init__(self) -> None:
@@ -70,18 +70,18 @@ class KernelTables:
     # --- in --------------------------------------------------------------------------------------------------------
 
     def begin(self, kind: int) -> None:
-        """A dump of this table (``RTM_GET…``) begins: what it does not confirm was removed while nobody listened."""
+        """A dump of this table (``RTM_GET…``) begins: entries that it does not confirm were removed unnoticed."""
         self._unconfirmed[kind] = set(self._tables[kind])
 
     def end(self, kind: int, *, whole: bool = True) -> None:
-        """The dump has ended; when it was ``whole``, what it did not confirm is forgotten."""
+        """The dump has ended; when it was ``whole``, entries that it did not confirm are removed."""
         for key in self._unconfirmed.pop(kind, ()):
             if whole:
                 self._tables[kind].pop(key, None)
-                self._forget_what_follows()
+                self._forget_derived()
 
-    def apply(self, message: LinkMessage | AddressMessage | NeighbourMessage) -> None:
-        """Take one message in, of a dump or an event."""
+    def apply(self, message: LinkMessage | AddressMessage | NeighbourMessage) -> bool:
+        """Apply one message, of a dump or an event; whether it changed the table."""
         key: Any
         if isinstance(message, LinkMessage):
             kind, key = RTM_GETLINK, message.index
@@ -91,20 +91,21 @@ class KernelTables:
             kind, key = RTM_GETNEIGH, (message.index, message.address)
         table = self._tables[kind]
         self._unconfirmed.get(kind, set()).discard(key)
+        before = table.get(key)
         if message.removed:
             table.pop(key, None)
         elif key in table or len(table) < MAX_ENTRIES:
             table[key] = message
         if not isinstance(message, NeighbourMessage):
-            self._forget_what_follows()
+            self._forget_derived()
         elif self._known is not None:
-            self._note(message, self._known)
+            self._update_known(message, self._known)
+        return before != table.get(key)
 
-    def _forget_what_follows(self) -> None:
+    def _forget_derived(self) -> None:
         self._subnets = self._known = None
 
-    def _note(self, message: NeighbourMessage, known: dict[str, Mac]) -> None:
-        """Bring what is known up to date by one message."""
+    def _update_known(self, message: NeighbourMessage, known: dict[str, Mac]) -> None:
         text = self.text_of(message)
         if not text:  # of a link that is gone, or of no network here
             return
@@ -113,7 +114,7 @@ class KernelTables:
         if before is None and now is not None:
             known[text] = now
         elif before != now:
-            self._known = None  # perhaps the address stands on another link too: look at all again
+            self._known = None  # perhaps the address stands on another link too: go through all again
 
     # --- out -------------------------------------------------------------------------------------------------------
 

@@ -2,8 +2,8 @@
 
 Sources: ONVIF Core Specification (device service, sections 8.1 to 8.3), ONVIF Media Service (Media1) and Media2 Service
 Specification. Element names are read by their local part, because devices get prefixes and namespaces wrong. No parser
-here raises for a missing field: what is not said is "" or 0, and the caller decides what it cannot do without.
-Requests are in ``onvif_requests``, the device's side in ``onvif_server``.
+here raises for a missing field: what is not given is "" or 0, and the caller decides what it cannot do without.
+Requests are in :mod:`wire.onvif.requests`.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ _POSIX_ZONE = re.compile(r"(?:[A-Za-z]{1,10}|<[A-Za-z0-9+-]{1,10}>)([+-]?)(\d{1,
 
 @dataclass(frozen=True, slots=True)
 class DeviceInformation:
-    """What GetDeviceInformation said; any of it may be empty or untrue."""
+    """Answer to GetDeviceInformation; any of it may be empty or untrue."""
 
     manufacturer: str = ""
     model: str = ""
@@ -86,9 +86,9 @@ class DeviceInformation:
 class SystemTime:
     """A device's clock.
 
-    :ivar utc: seconds since the epoch by UTCDateTime, None when not said or no date.
-    :ivar local: the same digits of LocalDateTime read as if they were UTC, None when not said.
-    :ivar zone: its time zone as said (POSIX 1003.1, for instance ``CST-8``).
+    :ivar utc: seconds since the epoch by UTCDateTime, None when not given or no date.
+    :ivar local: the same digits of LocalDateTime read as if they were UTC, None when not given.
+    :ivar zone: its time zone as given (POSIX 1003.1, for instance ``CST-8``).
     :ivar daylight_saving: whether summer time is on.
     """
 
@@ -98,8 +98,8 @@ class SystemTime:
     daylight_saving: bool = False
 
     @property
-    def east(self) -> float | None:
-        """Seconds that its local time is ahead of UTC by its own words, None when it names no zone."""
+    def utc_offset(self) -> float | None:
+        """Seconds that its local time is ahead of UTC by its own statement, None when it names no zone."""
         zone = _POSIX_ZONE.match(self.zone)
         if zone is None:
             return None
@@ -108,10 +108,10 @@ class SystemTime:
 
     @property
     def seconds(self) -> float | None:
-        """The device's time, seconds since the epoch: UTC when said, else local time less its zone; None if neither."""
+        """The device's time, seconds since the epoch: UTC when given, else local time less its zone, or None."""
         if self.utc is not None:
             return self.utc
-        return None if self.local is None or self.east is None else self.local - self.east
+        return None if self.local is None or self.utc_offset is None else self.local - self.utc_offset
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,9 +129,9 @@ class Profile:
     """One media profile of Media1 or Media2.
 
     :ivar source: token of its video source, which tells the channels of one device apart.
-    :ivar codec: encoding name as in rtpmap (``H264``, ``H265``, ``JPEG``), "" when not said.
-    :ivar width, height: pixels, 0 when not said.
-    :ivar fps: the limit of its frame rate, 0.0 when not said.
+    :ivar codec: encoding name as in rtpmap (``H264``, ``H265``, ``JPEG``), "" when not given.
+    :ivar width, height: pixels, 0 when not given.
+    :ivar fps: the limit of its frame rate, 0.0 when not given.
     :ivar audio: encoding name as in rtpmap, "" without audio.
     """
 
@@ -161,7 +161,7 @@ def parse_system_date_and_time(body: Element) -> SystemTime:
 
 
 def parse_services(body: Element) -> dict[str, str]:
-    """Namespace → XAddr as said; of two services of one namespace the first."""
+    """Namespace → XAddr as given; of two services of one namespace the first."""
     services: dict[str, str] = {}
     for service in descendants(body, "Service"):
         name, xaddr = text_at(service, "Namespace"), text_at(service, "XAddr")
@@ -171,7 +171,7 @@ def parse_services(body: Element) -> dict[str, str]:
 
 
 def parse_capabilities(body: Element) -> dict[str, str]:
-    """Category → XAddr as said, those within Extension included."""
+    """Category → XAddr as given, those within Extension included."""
     categories: dict[str, str] = {}
     for xaddr in descendants(first(body, "Capabilities"), "XAddr"):
         parent = xaddr.getparent()
@@ -199,7 +199,7 @@ def parse_device_information(body: Element) -> DeviceInformation:
 
 
 def parse_scopes(body: Element) -> tuple[str, ...]:
-    """The scopes as said, in order."""
+    """The scopes as given, in order."""
     scopes = [text for text in map(text_of, descendants(body, "ScopeItem")) if text]
     return tuple(scopes[:MAX_ITEMS])
 
@@ -210,7 +210,7 @@ def parse_hostname(body: Element) -> str:
 
 
 def parse_endpoint_reference(body: Element) -> str:
-    """The EndpointReference in lower case without ``urn:uuid:``, "" when not said."""
+    """The EndpointReference in lower case without ``urn:uuid:``, "" when not given."""
     text = text_of(first(body, "GUID")).lower()
     return text.removeprefix("urn:").removeprefix("uuid:")
 
@@ -230,7 +230,7 @@ def parse_network_interfaces(body: Element) -> tuple[NetworkInterface, ...]:
 
 
 def parse_profiles(body: Element) -> tuple[Profile, ...]:
-    """Profiles of Media1 or Media2 in order; those without a token cannot be asked for and are left out."""
+    """Profiles of Media1 or Media2 in order; those without a token cannot be requested and are left out."""
     profiles: list[Profile] = []
     for item in descendants(body, "Profiles"):
         token = attribute(item, "token")
@@ -240,7 +240,7 @@ def parse_profiles(body: Element) -> tuple[Profile, ...]:
 
 
 def parse_uri(body: Element) -> str:
-    """The Uri of GetStreamUri or GetSnapshotUri (Media1: within MediaUri) as said, "" when there is none."""
+    """The Uri of GetStreamUri or GetSnapshotUri (Media1: within MediaUri) as given, "" when there is none."""
     return text_of(first(body, "Uri"))
 
 

@@ -49,7 +49,7 @@ def is_onvif_scope(scope: str) -> bool:
 
 
 def read_scopes(scopes: Sequence[str]) -> ScopeFacts:
-    """What is said in ``onvif://www.onvif.org/…``, percent-decoded; the first of several wins, others are ignored."""
+    """Content of ``onvif://www.onvif.org/…``, percent-decoded; the first of several wins, others are ignored."""
     found: dict[str, str] = {}
     mac: Mac | None = None
     for scope in scopes[:MAX_SCOPES]:

@@ -1,4 +1,4 @@
-"""The service addresses that a device announces go in; those worth asking come out, best first.
+"""Service addresses that a device announces go in; those worth trying come out, best first.
 
 Devices announce addresses of other interfaces, earlier networks, 0.0.0.0 and 127.0.0.1. The order: the address that the
 bytes came from; the network of the interface that they came to; other private IPv4, public IPv4, IPv6, link-local IPv6

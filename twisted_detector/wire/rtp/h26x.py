@@ -1,37 +1,14 @@
-"""NAL units go in and RTP payloads come out, and the other way round: H.264 (RFC 6184) and H.265 (RFC 7798).
-
-Sequence parameter sets are read by ``h26x_sps``; ``sprop`` parameters of an SDP are read and written here.
-"""
+"""RTP payloads go in, NAL units come out: H.264 (RFC 6184) and H.265 (RFC 7798); and ``sprop`` parameters of an SDP."""
 
 from __future__ import annotations
 
 import base64
 import binascii
-import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from twisted_detector.errors import LocalError, RemoteError
-from twisted_detector.wire.rtp.h26x_sps import VideoParameters, parse_sps_h264, parse_sps_h265
-
-__all__ = [
-    "Fragment",
-    "VideoParameters",
-    "format_sprop_h264",
-    "format_sprop_h265",
-    "fragments",
-    "is_keyframe",
-    "is_sps",
-    "nal_type",
-    "packetize",
-    "packetize_h265",
-    "parameter_sets",
-    "parse_sps",
-    "parse_sps_h264",
-    "parse_sps_h265",
-    "split_annex_b",
-    "video_parameters",
-]
+from twisted_detector.wire.rtp.sps import VideoParameters, parse_sps_h264, parse_sps_h265
 
 H264, H265 = "H264", "H265"
 #: An aggregation packet holds parameter sets and a slice or two.
@@ -39,11 +16,10 @@ MAX_AGGREGATED = 64
 #: A device sends one to three parameter sets of each kind.
 MAX_PARAMETER_SETS = 32
 
-_H264_SPS, _H264_IDR, _H264_STAP_A, _H264_STAP_B, _H264_FU_A, _H264_FU_B = 7, 5, 24, 25, 28, 29
-_H265_SPS, _H265_AGGREGATION, _H265_FRAGMENT = 33, 48, 49
+_H264_SPS, _H264_IDR, _H264_STAP_A, _H264_STAP_B, H264_FU_A, _H264_FU_B = 7, 5, 24, 25, 28, 29
+_H265_SPS, _H265_AGGREGATION, H265_FRAGMENT = 33, 48, 49
 #: IRAP pictures (H.265 table 7-1): BLA, IDR, CRA and the reserved ones.
 _H265_IRAP = range(16, 24)
-_START_CODE = re.compile(rb"\x00\x00\x01")
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,18 +79,18 @@ def fragments(payload: bytes, codec: str = H264) -> tuple[Fragment, ...]:
     """
     kind = nal_type(payload, codec)
     if codec == H264:
-        if kind in (_H264_FU_A, _H264_FU_B):
-            return (_fragment(payload, 2 if kind == _H264_FU_A else 4, 1, 0x1F),)
+        if kind in (H264_FU_A, _H264_FU_B):
+            return (_fragment(payload, 2 if kind == H264_FU_A else 4, 1, 0x1F),)
         if kind in (_H264_STAP_A, _H264_STAP_B):
             return _aggregated(payload[1 if kind == _H264_STAP_A else 3 :], codec)
         if not 0 < kind < 24:
             raise RemoteError("an H.264 payload of a type that is not known", shown=str(kind))
     else:
-        if kind == _H265_FRAGMENT:
+        if kind == H265_FRAGMENT:
             return (_fragment(payload, 3, 2, 0x3F),)
         if kind == _H265_AGGREGATION:
             return _aggregated(payload[2:], codec)
-        if kind > _H265_FRAGMENT:
+        if kind > H265_FRAGMENT:
             raise RemoteError("an H.265 payload of a type that is not known", shown=str(kind))
     return (Fragment(kind, True, True, payload),)
 
@@ -148,52 +124,6 @@ def _aggregated(data: bytes, codec: str) -> tuple[Fragment, ...]:
     return tuple(units)
 
 
-def packetize(nal: bytes, mtu: int) -> tuple[bytes, ...]:
-    """The RTP payloads of one H.264 NAL unit: itself, or FU-A parts (RFC 6184 sections 5.6 and 5.8).
-
-    :param mtu: most bytes of one payload, at least 3.
-    :raises LocalError: an empty unit or too small an ``mtu``.
-    """
-    if not nal or mtu < 3:
-        raise LocalError("nothing to packetize, or no room for it", shown=f"{len(nal)} bytes, mtu {mtu}")
-    if len(nal) <= mtu:
-        return (nal,)
-    indicator = (nal[0] & 0xE0) | _H264_FU_A
-    return _split(nal[1:], bytes((indicator,)), nal[0] & 0x1F, mtu)
-
-
-def packetize_h265(nal: bytes, mtu: int) -> tuple[bytes, ...]:
-    """The RTP payloads of one H.265 NAL unit: itself, or FU parts (RFC 7798 sections 4.4.1 and 4.4.3).
-
-    :param mtu: most bytes of one payload, at least 4.
-    :raises LocalError: a unit without header or too small an ``mtu``.
-    """
-    if len(nal) < 2 or mtu < 4:
-        raise LocalError("nothing to packetize, or no room for it", shown=f"{len(nal)} bytes, mtu {mtu}")
-    if len(nal) <= mtu:
-        return (nal,)
-    header = bytes(((nal[0] & 0x81) | _H265_FRAGMENT << 1, nal[1]))
-    return _split(nal[2:], header, nal[0] >> 1 & 0x3F, mtu)
-
-
-def _split(body: bytes, header: bytes, kind: int, mtu: int) -> tuple[bytes, ...]:
-    room = mtu - len(header) - 1
-    payloads = []
-    for start in range(0, len(body), room):
-        first, last = start == 0, start + room >= len(body)
-        flags = kind | (0x80 if first else 0) | (0x40 if last else 0)
-        payloads.append(header + bytes((flags,)) + body[start : start + room])
-    return tuple(payloads)
-
-
-def split_annex_b(data: bytes) -> tuple[bytes, ...]:
-    """The NAL units of a byte stream with start codes (H.264 and H.265 annex B); bytes before the first are dropped."""
-    borders = [(match.start(), match.end()) for match in _START_CODE.finditer(data)]
-    ends = [start for start, _ in borders[1:]] + [len(data)]
-    units = (data[begin:end].rstrip(b"\0") for (_, begin), end in zip(borders, ends, strict=False))
-    return tuple(unit for unit in units if unit)
-
-
 def parameter_sets(format_parameters: Mapping[str, str], codec: str = H264) -> tuple[bytes, ...]:
     """The parameter sets of an ``a=fmtp``: ``sprop-parameter-sets``, or ``sprop-vps``, ``-sps`` and ``-pps``.
 
@@ -215,21 +145,10 @@ def parameter_sets(format_parameters: Mapping[str, str], codec: str = H264) -> t
 
 
 def video_parameters(format_parameters: Mapping[str, str], codec: str = H264) -> VideoParameters | None:
-    """What the first readable sequence parameter set of an ``a=fmtp`` says, None when there is none."""
+    """Content of the first readable sequence parameter set of an ``a=fmtp``, None when there is none."""
     for unit in parameter_sets(format_parameters, codec):
         try:
             return parse_sps(unit, codec)
         except RemoteError:
             continue
     return None
-
-
-def format_sprop_h264(sets: Iterable[bytes]) -> str:
-    """The value of ``sprop-parameter-sets`` for these units."""
-    return ",".join(base64.b64encode(unit).decode("ascii") for unit in sets)
-
-
-def format_sprop_h265(vps: bytes, sps: bytes, pps: bytes) -> str:
-    """The three ``sprop-…`` parameters of an H.265 ``a=fmtp``."""
-    names = (("sprop-vps", vps), ("sprop-sps", sps), ("sprop-pps", pps))
-    return ";".join(f"{name}={base64.b64encode(unit).decode('ascii')}" for name, unit in names)

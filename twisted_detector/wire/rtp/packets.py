@@ -1,13 +1,14 @@
-"""The bytes of one RTP packet go in and its header fields come out, and the other way round (RFC 3550 section 5.1)."""
+"""The bytes of one RTP packet go in; its header fields and its payload come out (RFC 3550 section 5.1)."""
 
 from __future__ import annotations
 
 import struct
 from dataclasses import dataclass
 
-from twisted_detector.errors import LocalError, RemoteError
+from twisted_detector.errors import RemoteError
 
-_FIXED_HEADER = struct.Struct("!BBHII")
+#: Version and flags, marker and payload type, sequence, timestamp, SSRC.
+FIXED_HEADER = struct.Struct("!BBHII")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,12 +33,12 @@ def parse(data: bytes) -> RtpPacket:
 
     :raises RemoteError: shorter than it says, or not version 2.
     """
-    if len(data) < _FIXED_HEADER.size:
+    if len(data) < FIXED_HEADER.size:
         raise RemoteError("an RTP packet has at least 12 bytes", shown=f"{len(data)} bytes")
-    first, second, sequence, timestamp, ssrc = _FIXED_HEADER.unpack_from(data)
+    first, second, sequence, timestamp, ssrc = FIXED_HEADER.unpack_from(data)
     if first >> 6 != 2:
         raise RemoteError("not RTP version 2", shown=f"{first >> 6}")
-    start = _FIXED_HEADER.size + 4 * (first & 0x0F)
+    start = FIXED_HEADER.size + 4 * (first & 0x0F)
     if first & 0x10:
         if len(data) < start + 4:
             raise RemoteError("an RTP header extension is cut short")
@@ -50,19 +51,3 @@ def parse(data: bytes) -> RtpPacket:
     if start > end:
         raise RemoteError("an RTP packet is shorter than its header says", shown=f"{len(data)} bytes")
     return RtpPacket(second & 0x7F, sequence, timestamp, ssrc, data[start:end], bool(second & 0x80))
-
-
-def format_packet(packet: RtpPacket) -> bytes:
-    """The bytes of one packet, without padding, extension and CSRC.
-
-    :raises LocalError: a field that does not fit.
-    """
-    if not 0 <= packet.payload_type < 128:
-        raise LocalError("an RTP payload type has 7 bits", shown=str(packet.payload_type))
-    try:
-        header = _FIXED_HEADER.pack(
-            0x80, packet.payload_type | (packet.marker << 7), packet.sequence, packet.timestamp, packet.ssrc
-        )
-    except struct.error:
-        raise LocalError("an RTP header field does not fit") from None
-    return header + packet.payload

@@ -1,4 +1,4 @@
-"""The values of RTSP's own header fields go in; their parts come out (RFC 2326 sections 12.28, 12.33, 12.37, 12.39)."""
+"""The values of RTSP's own header fields go in; their parts come out (RFC 2326 sections 12.37 and 12.39)."""
 
 from __future__ import annotations
 
@@ -11,25 +11,22 @@ from twisted_detector.errors import LocalError, RemoteError
 DEFAULT_SESSION_TIMEOUT = 60
 #: Nobody keeps a session for longer than a day; a larger number is noise.
 _MAX_SESSION_TIMEOUT = 86_400
-#: More streams than any camera has; the rest of a longer RTP-Info is passed over.
-_MAX_RTP_INFOS = 64
-_RTP_INFO_BORDER = re.compile(r",\s*(?=url\s*=)", re.IGNORECASE)
 _NUMBER = re.compile(r"[0-9]{1,10}")
 _SSRC = re.compile(r"[0-9a-fA-F]{1,8}")
 _UNSAFE = re.compile(r"[\x00-\x20\x7f]")
 
 
 @dataclass(frozen=True, slots=True)
-class Session:
-    """A ``Session`` header: the identifier and after how many seconds of silence the server ends it."""
+class SessionHeader:
+    """A ``SessionHeader`` header: the identifier and after how many seconds of silence the server ends it."""
 
     id: str
     timeout: int = DEFAULT_SESSION_TIMEOUT
 
 
 @dataclass(frozen=True, slots=True)
-class Transport:
-    """One transport specification of a ``Transport`` header.
+class TransportHeader:
+    """One transport specification of a ``TransportHeader`` header.
 
     :ivar lower: ``tcp`` (interleaved), ``udp`` or ``udp-multicast``.
     :ivar interleaved: channel of RTP and of RTCP.
@@ -49,17 +46,8 @@ class Transport:
     mode: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class RtpInfo:
-    """One entry of an ``RTP-Info`` header; ``url`` may be relative."""
-
-    url: str
-    sequence: int | None = None
-    rtptime: int | None = None
-
-
-def parse_session(text: str) -> Session:
-    """Read a ``Session`` header; a timeout that is no number counts as the default.
+def parse_session(text: str) -> SessionHeader:
+    """Read a ``SessionHeader`` header; a timeout that is no number counts as the default.
 
     :raises RemoteError: no identifier, or one that would break a request line.
     """
@@ -72,23 +60,18 @@ def parse_session(text: str) -> Session:
         number = _number(value, _MAX_SESSION_TIMEOUT)
         if name.strip().lower() == "timeout" and number:
             timeout = number
-    return Session(identifier, timeout)
+    return SessionHeader(identifier, timeout)
 
 
-def format_session(session: Session) -> str:
-    """The text of a ``Session`` header as a server says it."""
-    return f"{session.id};timeout={session.timeout}"
-
-
-def parse_transport(text: str) -> Transport:
-    """Read the first transport specification of a ``Transport`` header.
+def parse_transport(text: str) -> TransportHeader:
+    """Read the first transport specification of a ``TransportHeader`` header.
 
     :raises RemoteError: no specification that is RTP.
     """
     return parse_transports(text)[0]
 
 
-def parse_transports(text: str) -> tuple[Transport, ...]:
+def parse_transports(text: str) -> tuple[TransportHeader, ...]:
     """Read all transport specifications, in the client's order of preference; those that are not RTP are left out.
 
     :raises RemoteError: none is RTP.
@@ -103,7 +86,7 @@ def parse_transports(text: str) -> tuple[Transport, ...]:
     return tuple(found)
 
 
-def _transport(name: str, parameters: list[str]) -> Transport:
+def _transport(name: str, parameters: list[str]) -> TransportHeader:
     profile, lower = name, "udp"
     for suffix in ("/TCP", "/UDP"):
         if name.endswith(suffix):
@@ -118,7 +101,7 @@ def _transport(name: str, parameters: list[str]) -> Transport:
     elif "multicast" in values:
         lower = "udp-multicast"
     ssrc = values.get("ssrc", "")
-    return Transport(
+    return TransportHeader(
         lower=lower,
         profile=profile,
         interleaved=interleaved,
@@ -133,7 +116,7 @@ def _transport(name: str, parameters: list[str]) -> Transport:
     )
 
 
-def format_transport(transport: Transport) -> str:
+def format_transport(transport: TransportHeader) -> str:
     """The text of one transport specification.
 
     :raises LocalError: ``lower`` is unknown.
@@ -157,29 +140,6 @@ def format_transport(transport: Transport) -> str:
     if transport.mode:
         parts.append(f'mode="{transport.mode}"')
     return ";".join(parts)
-
-
-def parse_public(text: str) -> frozenset[str]:
-    """The methods of a ``Public`` (or ``Allow``) header, upper case; separated by commas or, by some, spaces."""
-    return frozenset(word.upper() for word in re.split(r"[,\s]+", text) if word)
-
-
-def parse_rtp_info(text: str) -> tuple[RtpInfo, ...]:
-    """The entries of an ``RTP-Info`` header; what is no entry is left out. A comma inside a URL is allowed."""
-    entries = []
-    for entry in _RTP_INFO_BORDER.split(text.strip())[:_MAX_RTP_INFOS]:
-        match = re.match(r"url\s*=\s*(.*?)((?:;\s*(?:seq|rtptime|ssrc)\s*=[^;]*)*);?\s*$", entry.strip(), re.IGNORECASE)
-        if match is None:
-            continue
-        fields = dict(re.findall(r"(seq|rtptime)\s*=\s*(\d{1,10})", match[2].lower()))
-        entries.append(
-            RtpInfo(
-                url=match[1].strip().strip('"'),
-                sequence=_number(fields.get("seq", ""), 65_535),
-                rtptime=_number(fields.get("rtptime", ""), 0xFFFF_FFFF),
-            )
-        )
-    return tuple(entries)
 
 
 def _number(text: str, highest: int) -> int | None:

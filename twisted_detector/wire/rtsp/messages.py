@@ -42,7 +42,7 @@ REASONS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Headed:
+class RtspMessage:
     """What requests and responses have in common."""
 
     headers: Headers = ()
@@ -69,7 +69,7 @@ class Headed:
 
 
 @dataclass(frozen=True, slots=True)
-class RtspResponse(Headed):
+class RtspResponse(RtspMessage):
     """A server's answer (RFC 2326 section 7); ``reason`` may be ""."""
 
     status: int = 200
@@ -77,7 +77,7 @@ class RtspResponse(Headed):
 
 
 @dataclass(frozen=True, slots=True)
-class RtspRequest(Headed):
+class RtspRequest(RtspMessage):
     """A client's, or rarely a server's, request (RFC 2326 section 6); ``url`` may be ``*``."""
 
     method: str = "OPTIONS"
@@ -85,14 +85,14 @@ class RtspRequest(Headed):
 
 
 @dataclass(frozen=True, slots=True)
-class Interleaved:
+class InterleavedFrame:
     """One frame of binary data on the RTSP connection (RFC 2326 section 10.12)."""
 
     channel: int
     data: bytes
 
 
-Event = RtspResponse | RtspRequest | Interleaved
+RtspEvent = RtspResponse | RtspRequest | InterleavedFrame
 
 
 def format_request(
@@ -122,16 +122,6 @@ def format_response(
     if not phrase.isprintable():
         raise LocalError("a reason phrase is printable")
     return _format(f"RTSP/1.0 {status} {phrase}", cseq, headers, body)
-
-
-def format_interleaved(channel: int, data: bytes) -> bytes:
-    """The bytes of an interleaved frame.
-
-    :raises LocalError: a channel beyond 255 or more than 65 535 bytes.
-    """
-    if not 0 <= channel <= 255 or len(data) > MAX_INTERLEAVED:
-        raise LocalError("an interleaved frame does not fit", shown=f"channel {channel}, {len(data)} bytes")
-    return b"$" + bytes((channel,)) + len(data).to_bytes(2, "big") + data
 
 
 def _format(start: str, cseq: int | None, headers: Iterable[tuple[str, str]], body: bytes) -> bytes:

@@ -1,4 +1,4 @@
-"""The bytes of an RTSP connection go in, cut anywhere; requests, responses and interleaved frames come out.
+"""Bytes of an RTSP connection go in, cut anywhere; requests, responses and interleaved frames come out.
 
 RTSP 1.0 (RFC 2326), both directions: a client parses responses and formats requests, a server the other way round.
 Lenient where devices are sloppy: bare LF, folded headers, no reason phrase, lines without a colon.
@@ -9,55 +9,14 @@ from __future__ import annotations
 import re
 
 from twisted_detector.errors import RemoteError
-from twisted_detector.wire.rtsp.headers import (
-    RtpInfo,
-    Session,
-    Transport,
-    format_session,
-    format_transport,
-    parse_public,
-    parse_rtp_info,
-    parse_session,
-    parse_transport,
-    parse_transports,
-)
 from twisted_detector.wire.rtsp.messages import (
-    Event,
-    Headed,
     Headers,
-    Interleaved,
+    InterleavedFrame,
+    RtspEvent,
+    RtspMessage,
     RtspRequest,
     RtspResponse,
-    format_interleaved,
-    format_request,
-    format_response,
 )
-from twisted_detector.wire.rtsp.url import Url, resolve_control, split_url
-
-__all__ = [
-    "Event",
-    "Headers",
-    "Interleaved",
-    "Parser",
-    "RtpInfo",
-    "RtspRequest",
-    "RtspResponse",
-    "Session",
-    "Transport",
-    "Url",
-    "format_interleaved",
-    "format_request",
-    "format_response",
-    "format_session",
-    "format_transport",
-    "parse_public",
-    "parse_rtp_info",
-    "parse_session",
-    "parse_transport",
-    "parse_transports",
-    "resolve_control",
-    "split_url",
-]
 
 #: Start line and headers together; those of real answers stay below 2 KiB.
 MAX_HEAD = 16_384
@@ -74,19 +33,19 @@ _NUMBER = re.compile(r"[0-9]{1,10}")
 _END_OF_HEAD = re.compile(rb"\r?\n\r?\n")
 
 
-class Parser:
+class RtspParser:
     """Turns a stream of bytes, cut anywhere, into events. Holds at most one unfinished message.
 
     The first bytes of a connection must be RTSP; later, what follows a message and is no message (an answer with a
     Content-Length that is too small) is passed over, up to ``MAX_GARBAGE`` bytes.
 
     :ivar error: the fault that ended the parsing, None so far.
-    :ivar skims: pass over interleaved frames: nobody wants them now.
+    :ivar skip_interleaved: ignore interleaved frames.
     """
 
     def __init__(self, *, max_body: int = MAX_BODY) -> None:
         self.error: RemoteError | None = None
-        self.skims = False
+        self.skip_interleaved = False
         self._max_body = max_body
         self._buffer = bytearray()
         self._garbage = 0
@@ -95,7 +54,7 @@ class Parser:
         self._head: RtspResponse | RtspRequest | None = None
         self._body_length = 0
 
-    def receive(self, data: bytes) -> list[Event]:
+    def receive(self, data: bytes) -> list[RtspEvent]:
         """Take the next bytes; return what they completed, in order.
 
         :raises RemoteError: bytes that are not RTSP, or a bound exceeded; when the same bytes also completed
@@ -104,7 +63,7 @@ class Parser:
         if self.error is not None:
             raise self.error
         self._buffer += data
-        events: list[Event] = []
+        events: list[RtspEvent] = []
         try:
             while self._buffer:
                 if self._take_frames(events):
@@ -122,7 +81,7 @@ class Parser:
                 raise
         return events
 
-    def _take_frames(self, events: list[Event]) -> bool:
+    def _take_frames(self, events: list[RtspEvent]) -> bool:
         """Take the whole interleaved frames at the front off, all at once: they are most of what comes."""
         if self._head is not None or self._in_garbage:
             return False
@@ -131,15 +90,15 @@ class Parser:
             end = position + 4 + (buffer[position + 2] << 8 | buffer[position + 3])
             if end > length:
                 break
-            if not self.skims:
-                events.append(Interleaved(buffer[position + 1], bytes(buffer[position + 4 : end])))
+            if not self.skip_interleaved:
+                events.append(InterleavedFrame(buffer[position + 1], bytes(buffer[position + 4 : end])))
             position = end
         if position:
             self._started = True
             del buffer[:position]
         return position > 0
 
-    def _next(self) -> Event | None:
+    def _next(self) -> RtspEvent | None:
         if self._head is None:
             self._skip_between()
             if not self._buffer or self._in_garbage:
@@ -228,7 +187,7 @@ class Parser:
         self._body_length = self._length_of(head)
         self._head = head
 
-    def _length_of(self, head: Headed) -> int:
+    def _length_of(self, head: RtspMessage) -> int:
         text = head.header("Content-Length").strip()
         if not text:
             return 0

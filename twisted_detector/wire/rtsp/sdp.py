@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from twisted_detector.errors import LocalError, RemoteError
+from twisted_detector.errors import RemoteError
 
 #: As RTSP bodies: a recorder with many tracks has a few KiB.
 MAX_BODY = 262_144
@@ -124,7 +124,7 @@ class Media(_Described):
 
     @property
     def dimensions(self) -> tuple[int, int]:
-        """Width and height from ``a=x-dimensions`` or ``a=framesize`` (3GPP TS 26.234), (0, 0) when not said."""
+        """Width and height from ``a=x-dimensions`` or ``a=framesize`` (3GPP TS 26.234), (0, 0) when not given."""
         texts = list(self.all("x-dimensions"))
         if self.payload_types:
             texts.append(_of_payload_type(self.all("framesize"), self.payload_types[0]) or "")
@@ -163,7 +163,7 @@ class SessionDescription(_Described):
         return own if own != (0, 0) else _dimensions(self.all("x-dimensions"))
 
     def direction_of(self, media: Media) -> str:
-        """The media's direction or, where it says none, the session's; "" when neither does."""
+        """The media's direction or, where it has none, the session's; "" without either."""
         return media.direction or _direction(self.attributes)
 
     def _first(self, kind: str, refused: set[str]) -> Media | None:
@@ -239,33 +239,3 @@ def _media(words: list[str], attributes: list[tuple[str, str]]) -> Media:
 
 def _direction(attributes: Iterable[tuple[str, str]]) -> str:
     return next((key for key, _ in attributes if key in DIRECTIONS), "")
-
-
-def format_description(
-    medias: Iterable[Media], *, name: str = "camera", address: str = "0.0.0.0", attributes: Attributes = ()
-) -> bytes:
-    """The bytes of a session description as a server says it.
-
-    ``attributes`` are the session's; a media's ``direction`` is written unless its attributes hold it.
-
-    :raises LocalError: line ends in any of it.
-    """
-    version = "IP6" if ":" in address else "IP4"
-    lines = ["v=0", f"o=- 0 0 IN {version} {address}", f"s={name or '-'}", f"c=IN {version} {address}", "t=0 0"]
-    lines += _attribute_lines(attributes)
-    for media in medias:
-        lines.append(f"m={media.kind} {media.port} {media.protocol or 'RTP/AVP'} {' '.join(media.payload_types)}")
-        lines += _attribute_lines(media.attributes)
-        if media.direction and media.attribute(media.direction) is None:
-            lines.append(f"a={media.direction}")
-    if any(re.search(r"[\r\n\0]", line) for line in lines):
-        raise LocalError("a line end inside a session description")
-    return "\r\n".join([*lines, ""]).encode("utf-8", "replace")
-
-
-def _attribute_lines(attributes: Attributes) -> list[str]:
-    return [f"a={key}:{value}" if value else f"a={key}" for key, value in attributes]
-
-
-#: The short name that reads well as ``sdp.format(…)``.
-format = format_description

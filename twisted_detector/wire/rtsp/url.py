@@ -26,7 +26,7 @@ _KEEP = "".join(chr(code) for code in range(0x21, 0x7F))
 
 
 @dataclass(frozen=True, slots=True)
-class Url:
+class RtspUrl:
     """Where an RTSP URL points to.
 
     :ivar host: name or address, IPv6 without brackets, scope after ``%``.
@@ -48,7 +48,7 @@ class Url:
         return f"{scheme}://{host}{port}{self.target}"
 
 
-def split_url(text: str) -> Url:
+def split_url(text: str) -> RtspUrl:
     """Read an ``rtsp://`` or ``rtsps://`` URL; user and password in it are dropped, unread.
 
     :raises RemoteError: another scheme, no host, a port that is none, control characters, or too long.
@@ -67,7 +67,7 @@ def split_url(text: str) -> Url:
     if not 0 < port < 65_536:
         raise RemoteError("an RTSP URL with an impossible port", shown=str(port))
     host = unquote(place["host"].strip("[]")) if place["host"].startswith("[") else place["host"]
-    return Url(host, port, _writable(match["target"]), scheme == "rtsps", place["port"] is not None)
+    return RtspUrl(host, port, _writable(match["target"]), scheme == "rtsps", place["port"] is not None)
 
 
 def resolve_control(base_url: str, content_base: str, control: str | None) -> str:

@@ -7,12 +7,9 @@ of OASIS Web Services Security UsernameToken Profile 1.0, section 3.1, as ONVIF 
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
-import hmac
 import math
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -21,53 +18,19 @@ from twisted_detector.wire.http.lockout import read_lockout
 from twisted_detector.wire.soap.xml import (
     MAX_BYTES,
     Element,
-    attribute,
-    children,
     descendants,
     escape,
     find,
-    first,
     local,
-    namespace,
     parse_xml,
     text_at,
     text_of,
 )
 
-__all__ = [
-    "Element",
-    "Fault",
-    "SoapFault",
-    "SoapRequest",
-    "UsernameToken",
-    "about_time",
-    "attribute",
-    "children",
-    "descendants",
-    "envelope",
-    "escape",
-    "fault_envelope",
-    "find",
-    "first",
-    "format_time",
-    "local",
-    "namespace",
-    "parse_request",
-    "parse_response",
-    "parse_time",
-    "parse_xml",
-    "read_username_token",
-    "text_at",
-    "text_of",
-    "username_token",
-    "verify_username_token",
-]
-
 NS_SOAP = "http://www.w3.org/2003/05/soap-envelope"
 _WSS = "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-"
 NS_WSSE = _WSS + "wssecurity-secext-1.0.xsd"
 NS_WSU = _WSS + "wssecurity-utility-1.0.xsd"
-NS_ERROR = "http://www.onvif.org/ver10/error"
 _DIGEST_TYPE = _WSS + "username-token-profile-1.0#PasswordDigest"
 _BASE64_TYPE = _WSS + "soap-message-security-1.0#Base64Binary"
 
@@ -84,7 +47,7 @@ _LAST_SECOND = 253_402_300_799
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """What a device said instead of an answer.
+    """Content of a SOAP fault.
 
     :ivar subcode: the innermost code without prefix, for instance ``NotAuthorized``.
     :ivar text: reason and detail on one line.
@@ -129,7 +92,7 @@ def parse_response(data: bytes, *, limit: int = MAX_BYTES) -> Element:
     :raises SoapFault: the body is a fault.
     :raises RemoteError: not a SOAP envelope, or not XML within the bounds of :func:`parse_xml`.
     """
-    body = _body(parse_xml(data, limit=limit))
+    body = body_of(parse_xml(data, limit=limit))
     fault = find(body, "Fault")
     if fault is not None:
         raise SoapFault(_read_fault(fault))
@@ -147,7 +110,7 @@ def username_token(name: str, password: str, *, nonce: bytes, created: str) -> s
     :param nonce: fresh random bytes; 16 are usual.
     :param created: the device's present time as :func:`format_time` writes it; devices refuse what is minutes off.
     """
-    digest = _password_digest(nonce, created, password)
+    digest = password_digest(nonce, created, password)
     return (
         f'<w:Security xmlns:w="{NS_WSSE}" xmlns:u="{NS_WSU}" s:mustUnderstand="1"><w:UsernameToken>'
         f"<w:Username>{escape(name)}</w:Username>"
@@ -167,113 +130,14 @@ def format_time(seconds: float) -> str:
     return datetime.fromtimestamp(int(seconds), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def parse_time(text: str) -> float:
-    """Seconds since the epoch of an ``xs:dateTime``; one without a zone is taken as UTC.
-
-    :raises RemoteError: not one.
-    """
-    try:
-        moment = datetime.fromisoformat(text.strip())
-        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
-    except (ValueError, OverflowError):
-        raise RemoteError("not a date and time", shown=text[:40]) from None
-
-
-# --- Server side ----------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class SoapRequest:
-    """One request as a device reads it.
-
-    :ivar operation: local name of the body's element, for instance ``GetProfiles``.
-    :ivar namespace: its namespace, which tells Media1 from Media2.
-    :ivar element: that element.
-    :ivar header: the Header element, or None.
-    """
-
-    operation: str
-    namespace: str
-    element: Element
-    header: Element | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class UsernameToken:
-    """A login as it came: ``secret`` is the digest, or the password itself when ``plain``."""
-
-    name: str
-    secret: str
-    nonce: bytes
-    created: str
-    plain: bool = False
-
-    def proves(self, password: str) -> bool:
-        """Whether it was made with ``password``, whatever its time."""
-        expected = password if self.plain else _password_digest(self.nonce, self.created, password)
-        return hmac.compare_digest(self.secret.encode(), expected.encode())
-
-
-def parse_request(data: bytes) -> SoapRequest:
-    """Read a request.
-
-    :raises RemoteError: not a SOAP envelope, or with an empty body.
-    """
-    root = parse_xml(data)
-    element = next(children(_body(root)), None)
-    if element is None:
-        raise RemoteError("a SOAP request without an operation")
-    return SoapRequest(local(element), namespace(element), element, find(root, "Header"))
-
-
-def read_username_token(header: Element | None) -> UsernameToken | None:
-    """The UsernameToken in a Header element; None when there is none that can be read."""
-    token = first(header, "UsernameToken")
-    password = find(token, "Password")
-    if token is None or password is None:
-        return None
-    try:
-        nonce = base64.b64decode(text_at(token, "Nonce"), validate=True)
-    except (binascii.Error, ValueError):
-        return None
-    plain = attribute(password, "Type").endswith("PasswordText")
-    return UsernameToken(text_at(token, "Username"), text_of(password), nonce, text_at(token, "Created"), plain)
-
-
-def verify_username_token(
-    header: Element | None, password_of: Callable[[str], str | None], *, now: float, window: float = 300.0
-) -> bool:
-    """Whether a Header proves the password that ``password_of(user name)`` knows, made within ``window`` of ``now``.
-
-    :param now: the device's time, seconds since the epoch.
-    :param window: seconds by which Created may differ, either way; ``math.inf`` for a device that does not look.
-    """
-    token = read_username_token(header)
-    password = password_of(token.name) if token is not None else None
-    if token is None or password is None or not token.proves(password):
-        return False
-    if token.plain or math.isinf(window):
-        return True
-    try:
-        return abs(parse_time(token.created) - now) <= window
-    except RemoteError:
-        return False
-
-
-def fault_envelope(subcode: str, text: str, *, code: str = "s:Sender", detail: str = "") -> bytes:
-    """A fault, for instance ``fault_envelope("ter:NotAuthorized", "Sender not Authorized")``; prefixes s and ter."""
-    said = f"<s:Detail><s:Text>{escape(detail)}</s:Text></s:Detail>" if detail else ""
-    return envelope(
-        f'<s:Fault xmlns:ter="{NS_ERROR}"><s:Code><s:Value>{escape(code)}</s:Value>'
-        f"<s:Subcode><s:Value>{escape(subcode)}</s:Value></s:Subcode></s:Code>"
-        f'<s:Reason><s:Text xml:lang="en">{escape(text)}</s:Text></s:Reason>{said}</s:Fault>'
-    )
-
-
 # --- Details --------------------------------------------------------------------------------------------------------
 
 
-def _body(root: Element) -> Element:
+def body_of(root: Element) -> Element:
+    """The Body of an envelope.
+
+    :raises RemoteError: it is none, or has no Body.
+    """
     if local(root) != "Envelope":
         raise RemoteError("not a SOAP envelope", shown=local(root))
     body = find(root, "Body")
@@ -297,7 +161,7 @@ def _read_fault(fault: Element) -> Fault:
     return Fault(
         subcode=codes[-1].rpartition(":")[2] if codes else "",
         text=text,
-        is_auth=(warning.counts or any(map(_AUTH.search, codes)) or bool(_AUTH_TEXT.search(text))),
+        is_auth=(warning.warns or any(map(_AUTH.search, codes)) or bool(_AUTH_TEXT.search(text))),
         attempts_left=warning.attempts_left,
         codes=codes,
         reason=reason,
@@ -306,6 +170,7 @@ def _read_fault(fault: Element) -> Fault:
     )
 
 
-def _password_digest(nonce: bytes, created: str, password: str) -> str:
+def password_digest(nonce: bytes, created: str, password: str) -> str:
+    """PasswordDigest of a UsernameToken, in base64."""
     digest = hashlib.sha1(nonce + created.encode() + password.encode(), usedforsecurity=False).digest()
     return base64.b64encode(digest).decode("ascii")

@@ -1,4 +1,4 @@
-"""What is known of a device (ports, Server, realm, scopes) goes in; RTSP paths to try come out, likeliest first.
+"""Catalog of RTSP paths by device family: what is known of a device orders the paths to try, likeliest first.
 
 The facts are in ``rules.json``. Each rule has a source: ``"vendor"`` is a page or manual of the vendor's own, read on
 the day in ``checked_on``; ``"cited"`` such a page as others cite it, which could not be read on that day; ``"project"``
@@ -16,11 +16,11 @@ from importlib.resources import files
 from typing import Any
 
 from twisted_detector.errors import LocalError
-from twisted_detector.model.login_rules import is_made_by
+from twisted_detector.model.login_rules import names_manufacturer
 
 #: A rule is about one family of devices: more paths than this are guessing.
 MAX_PATHS = 4
-#: The whole catalog: at 8 paths a look a device is through within some hours.
+#: The whole catalog: at 8 paths per inspection a device is through within some hours.
 MAX_RULES = 64
 PROVENANCES = frozenset({"vendor", "cited", "project"})
 
@@ -32,13 +32,13 @@ _HINTS = ("server", "realm", "scope")
 
 @dataclass(frozen=True, slots=True)
 class Hints:
-    """What a device let slip about its make; every text may be "" and is compared without regard to case."""
+    """Texts and numbers that give a device's make away; every text may be "" and is compared without regard to case."""
 
     server: str = ""
     realm: str = ""
     scopes: tuple[str, ...] = ()
     ports: tuple[int, ...] = ()
-    makers: tuple[str, ...] = ()
+    mac_vendors: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,7 @@ class Rule:
     checked_on: str
 
     def matches(self, hints: Hints) -> bool:
-        """Whether one of its texts occurs in what the device said, or one of its makers made it, by its MAC say."""
+        """Whether one of its texts occurs in those of the device, or the device's MAC is of one of its vendors."""
         said = {
             "server": hints.server.lower(),
             "realm": hints.realm.lower(),
@@ -77,7 +77,7 @@ class Rule:
         }
         if any(text in said[kind] for kind, texts in self.hints.items() for text in texts):
             return True
-        return any(is_made_by(vendor, text) for vendor in self.vendors for text in hints.makers)
+        return any(names_manufacturer(vendor, text) for vendor in self.vendors for text in hints.mac_vendors)
 
 
 def load(text: str) -> tuple[Rule, ...]:

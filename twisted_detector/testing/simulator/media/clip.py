@@ -1,4 +1,4 @@
-"""An H.264 byte stream (Annex B) goes in; its access units, parameter sets and size come out.
+"""The clips that simulated cameras play, read from an H.264 byte stream (Annex B).
 
 The two clips beside this module are ours: FFmpeg's test picture, encoded with libx264, 60 frames at 15 per second,
 a keyframe each second, no B-frames (so that decoding order is showing order and a timestamp is a count)::
@@ -18,7 +18,8 @@ from functools import cache
 from importlib.resources import files
 
 from twisted_detector.errors import LocalError
-from twisted_detector.wire.rtp.h26x import parse_sps_h264, split_annex_b
+from twisted_detector.testing.simulator.wire.rtp import split_annex_b
+from twisted_detector.wire.rtp.sps import parse_sps_h264
 
 #: NAL unit types of H.264 (ITU-T H.264, table 7-1).
 _SLICE, _IDR, _SPS, _PPS = 1, 5, 7, 8

@@ -1,4 +1,4 @@
-"""A moment goes in; a small JPEG of a moving bar in a field of noise comes out: what a camera sees then.
+"""Snapshots of a simulated camera: a small JPEG of a moving bar in a field of noise.
 
 Baseline JPEG (ITU-T T.81) of one component, each block of 8 x 8 one shade: only its mean (DC) is coded.
 """

@@ -1,4 +1,4 @@
-"""RTP and RTCP packets go in; interleaved frames on the RTSP connection, or UDP datagrams, come out."""
+"""Channels for RTP and RTCP packets: interleaved on the RTSP connection, or a pair of UDP ports."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from twisted.internet.error import CannotListenError
 from twisted.internet.protocol import DatagramProtocol
 
 from twisted_detector.errors import LocalError
-from twisted_detector.wire.rtsp.parser import format_interleaved
+from twisted_detector.testing.simulator.wire.rtsp import format_interleaved
 
 #: Where pairs of ports are looked for: above what services use, below what Linux gives to clients (32768).
 _FIRST_PORT, _LAST_PORT = 20_000, 32_000
@@ -42,18 +42,18 @@ class InterleavedChannel:
         return succeed(None)
 
 
-class _Half(DatagramProtocol):
-    """One of the two ports. What comes from the client's host on the RTCP port is a sign of life."""
+class _UdpPort(DatagramProtocol):
+    """One of the two ports. A datagram from the client's host on the RTCP port keeps the session alive."""
 
     noisy = False
 
-    def __init__(self, host: str, heard: Callable[[], None] | None) -> None:
+    def __init__(self, host: str, keep_alive: Callable[[], None] | None) -> None:
         self._host = host
-        self._heard = heard
+        self._keep_alive = keep_alive
 
     def datagramReceived(self, datagram: bytes, addr: Any) -> None:
-        if self._heard is not None and addr[0] == self._host:
-            self._heard()
+        if self._keep_alive is not None and addr[0] == self._host:
+            self._keep_alive()
 
     def connectionRefused(self) -> None:
         """The client is gone; the session's time-out finds out."""
@@ -72,7 +72,7 @@ class UdpChannel:
         *,
         host: str,
         client_port: tuple[int, int],
-        heard: Callable[[], None],
+        keep_alive: Callable[[], None],
         random: Random,
     ) -> None:
         """Open both ports.
@@ -82,8 +82,8 @@ class UdpChannel:
         """
         self._host = host
         self._client_port = client_port
-        self._rtp = _Half(host, None)
-        self._rtcp = _Half(host, heard)
+        self._rtp = _UdpPort(host, None)
+        self._rtcp = _UdpPort(host, keep_alive)
         for _ in range(_PORT_ATTEMPTS):
             first = random.randrange(_FIRST_PORT, _LAST_PORT, 2)
             try:
@@ -94,7 +94,7 @@ class UdpChannel:
                 rtcp_port = reactor.listenUDP(first + 1, self._rtcp, interface=address)
             except CannotListenError:
                 rtp_port.stopListening()
-                self._rtp = _Half(host, None)
+                self._rtp = _UdpPort(host, None)
                 continue
             self._ports: tuple[Any, ...] = (rtp_port, rtcp_port)
             self.server_port = (first, first + 1)
@@ -111,7 +111,7 @@ class UdpChannel:
     def rtcp(self, packet: bytes) -> None:
         self._send(self._rtcp, packet, self._client_port[1])
 
-    def _send(self, half: _Half, packet: bytes, port: int) -> None:
+    def _send(self, half: _UdpPort, packet: bytes, port: int) -> None:
         if half.transport is None:
             return
         try:

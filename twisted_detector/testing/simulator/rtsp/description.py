@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from twisted_detector.testing.simulator.camera import CameraSpec, StreamSpec
 from twisted_detector.testing.simulator.rtsp.sender import CLOCK_RATE, PAYLOAD_TYPE
-from twisted_detector.wire.rtp.h26x import format_sprop_h264
-from twisted_detector.wire.rtsp.sdp import Media, format_description
+from twisted_detector.testing.simulator.wire.rtp import format_sprop_h264
+from twisted_detector.testing.simulator.wire.rtsp import format_description
+from twisted_detector.wire.rtsp.sdp import Media
 
 #: What comes after a stream's URL for its one track; relative in the SDP, as most cameras write it.
 TRACK = "/trackID=1"

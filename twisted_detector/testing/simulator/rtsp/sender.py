@@ -1,4 +1,4 @@
-"""A clip and a clock go in; RTP packets in real time with their RTCP sender reports come out.
+"""Sender of a clip in real time: RTP packets with RTCP sender reports.
 
 RFC 3550 (RTP, RTCP) and RFC 6184 (H.264 payload). The clip is played in a circle; timestamps and
 sequence numbers run on.
@@ -12,9 +12,8 @@ from typing import Protocol
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
 from twisted_detector.testing.simulator.media.clip import Clip
-from twisted_detector.wire.rtp.h26x import packetize
-from twisted_detector.wire.rtp.packets import RtpPacket, format_packet
-from twisted_detector.wire.rtp.rtcp import goodbye, sender_report
+from twisted_detector.testing.simulator.wire.rtp import format_packet, goodbye, packetize, sender_report
+from twisted_detector.wire.rtp.packets import RtpPacket
 
 #: RTP clock of every video payload (RFC 6184, 8.2.1).
 CLOCK_RATE = 90_000
@@ -45,13 +44,12 @@ class Channel(Protocol):
 
 
 class RtpSender:
-    """One stream to one client.
+    """Sender of one stream to one client.
 
     :param frozen: the first keyframe again and again, as when the encoder's source hangs.
     :ivar sequence: sequence number of the next packet.
     :ivar timestamp: RTP time of the next picture.
-    :ivar pictures: pictures sent.
-    :ivar left_out: pictures not sent because the channel was full (sequence numbers have no gap there).
+    :ivar pictures: pictures sent. Those for which the channel was full are left out, without a gap in the numbers.
     """
 
     def __init__(
@@ -61,7 +59,6 @@ class RtpSender:
         self.sequence = random.getrandbits(16)
         self.timestamp = random.getrandbits(32)
         self.pictures = 0
-        self.left_out = 0
         self._packets = 0
         self._octets = 0
         self._random = random
@@ -93,7 +90,7 @@ class RtpSender:
             self._call = None
 
     def stop(self) -> None:
-        """Send no more, and say so (RTCP BYE) if anything was sent."""
+        """Send no more, and RTCP BYE if anything was sent."""
         self.pause()
         if self._packets:
             self._channel.rtcp(goodbye(self.ssrc, cname=self._cname))
@@ -113,9 +110,7 @@ class RtpSender:
         if not self._frozen:
             self._position = (self._position + 1) % len(self._clip.units)
         self._needs_keyframe = self._needs_keyframe or not self._channel.ready
-        if self._needs_keyframe and not (unit.keyframe and self._channel.ready):
-            self.left_out += 1
-        else:
+        if not self._needs_keyframe or (unit.keyframe and self._channel.ready):
             self._needs_keyframe = False
             self.pictures += 1
             if now >= self._next_report:

@@ -1,4 +1,4 @@
-"""RTSP requests of one connection go in; answers and, after PLAY, a stream come out (RFC 2326, server side)."""
+"""RTSP server of a simulated camera, one protocol for each connection (RFC 2326)."""
 
 from __future__ import annotations
 
@@ -16,19 +16,11 @@ from twisted_detector.testing.simulator.rtsp.channels import InterleavedChannel,
 from twisted_detector.testing.simulator.rtsp.description import TRACK, describe
 from twisted_detector.testing.simulator.rtsp.sender import RtpSender
 from twisted_detector.testing.simulator.rtsp.sessions import MAX_SESSIONS, RtspService, StreamSession
-from twisted_detector.wire.rtsp.parser import (
-    Interleaved,
-    Parser,
-    RtspRequest,
-    RtspResponse,
-    Session,
-    Transport,
-    format_response,
-    format_session,
-    format_transport,
-    parse_transports,
-    split_url,
-)
+from twisted_detector.testing.simulator.wire.rtsp import format_session
+from twisted_detector.wire.rtsp.headers import SessionHeader, TransportHeader, format_transport, parse_transports
+from twisted_detector.wire.rtsp.messages import InterleavedFrame, RtspRequest, RtspResponse, format_response
+from twisted_detector.wire.rtsp.parser import RtspParser
+from twisted_detector.wire.rtsp.url import split_url
 
 #: RFC 2326, 12.37: a session without a sign of life for so many seconds is ended.
 SESSION_SECONDS = 60
@@ -43,7 +35,7 @@ Headers = tuple[tuple[str, str], ...]
 
 
 class RtspRefusal(Exception):
-    """A request gets this status, with a text for people or without, and nothing else."""
+    """The request is answered with this status, with a text for people or without."""
 
     def __init__(self, status: int, *headers: tuple[str, str], text: str = "") -> None:
         super().__init__(status)
@@ -59,7 +51,7 @@ class RtspConnection(Protocol):
 
     def __init__(self, service: RtspService) -> None:
         self._service = service
-        self._parser = Parser(max_body=MAX_REQUEST_BODY)
+        self._parser = RtspParser(max_body=MAX_REQUEST_BODY)
         self._session: StreamSession | None = None
         self._waiting: list[RtspRequest] = []
         self._writable = True
@@ -82,10 +74,10 @@ class RtspConnection(Protocol):
         for event in events:
             match event:
                 case RtspRequest():
-                    self._heard()
+                    self._keep_alive()
                     self._waiting.append(event)
-                case Interleaved():
-                    self._heard()  # the client's receiver reports
+                case InterleavedFrame():
+                    self._keep_alive()  # the client's receiver reports
                 case RtspResponse():
                     pass  # we ask nothing, so this answers nothing
         if len(self._waiting) > MAX_WAITING:
@@ -180,7 +172,7 @@ class RtspConnection(Protocol):
         )
         self._session = StreamSession(f"{service.random.getrandbits(64):016X}", stream, sender, channel)
         service.sessions.add(self._session)
-        granted = Transport(
+        granted = TransportHeader(
             lower=granted.lower,
             profile="RTP/AVP",
             interleaved=granted.interleaved,
@@ -227,20 +219,20 @@ class RtspConnection(Protocol):
         "SET_PARAMETER": _parameter,
     }
 
-    # --- Who may come in, and where the packets go ---
+    # --- Access and channels ---
 
     def _admit(self, request: RtspRequest) -> StreamSpec:
-        """The stream that the request means, if the guard lets it through."""
+        """The stream that the request means, if the account grants access."""
         service = self._service
         stream = service.stream_of(request.url)
         if stream is None and not service.spec.quirks.auth_first:
             raise RtspRefusal(404)
         auth = service.spec.stream_auth
-        verdict = service.guard.check(auth, request.header("Authorization"), request.method, request.url, request.body)
+        verdict = service.access.check(auth, request.header("Authorization"), request.method, request.url, request.body)
         if verdict is not AccessVerdict.GRANTED:
-            challenges = service.guard.challenges(auth, stale=verdict is AccessVerdict.STALE)
+            challenges = service.access.challenges(auth, stale=verdict is AccessVerdict.STALE)
             headers = (("WWW-Authenticate", text) for text in challenges)
-            raise RtspRefusal(401, *headers, text=service.guard.warning(verdict))
+            raise RtspRefusal(401, *headers, text=service.access.warning(verdict))
         if stream is None:
             raise RtspRefusal(404)
         return stream
@@ -252,12 +244,12 @@ class RtspConnection(Protocol):
             raise RtspRefusal(454)
         return self._session
 
-    def _open(self, wanted: Transport) -> tuple[InterleavedChannel | UdpChannel, Transport]:
+    def _open(self, wanted: TransportHeader) -> tuple[InterleavedChannel | UdpChannel, TransportHeader]:
         if wanted.lower == "tcp":
             numbers = wanted.interleaved or (0, 1)
             return (
                 InterleavedChannel(self._write, numbers, lambda: self._writable),
-                Transport(lower="tcp", interleaved=numbers),
+                TransportHeader(lower="tcp", interleaved=numbers),
             )
         assert wanted.client_port is not None  # noqa: S101 - _serves asked for it
         try:
@@ -266,15 +258,15 @@ class RtspConnection(Protocol):
                 self._service.spec.address,
                 host=self.transport.getPeer().host,
                 client_port=wanted.client_port,
-                heard=self._heard,
+                keep_alive=self._keep_alive,
                 random=self._service.random,
             )
         except LocalError:
             raise RtspRefusal(453) from None
-        return channel, Transport(lower="udp", client_port=wanted.client_port, server_port=channel.server_port)
+        return channel, TransportHeader(lower="udp", client_port=wanted.client_port, server_port=channel.server_port)
 
     def _session_header(self, session: StreamSession) -> tuple[str, str]:
-        return "Session", format_session(Session(session.id, SESSION_SECONDS))
+        return "Session", format_session(SessionHeader(session.id, SESSION_SECONDS))
 
     def _end_session(self) -> None:
         session, self._session = self._session, None
@@ -284,7 +276,7 @@ class RtspConnection(Protocol):
 
     # --- The connection ---
 
-    def _heard(self) -> None:
+    def _keep_alive(self) -> None:
         if self._idle is not None and self._idle.active():
             self._idle.reset(SESSION_SECONDS)
 
@@ -299,7 +291,7 @@ class RtspConnection(Protocol):
         self.transport.abortConnection()
 
 
-def _serves(offer: Transport) -> bool:
+def _serves(offer: TransportHeader) -> bool:
     """Whether an offered transport is one of ours: RTP/AVP over TCP, or unicast UDP with the client's ports."""
     if offer.profile != "RTP/AVP":
         return False

@@ -1,7 +1,8 @@
-"""A camera's streams and who watches them: what all of its RTSP connections share."""
+"""The RTSP service of one camera: its streams and sessions, shared by all connections."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from random import Random
 from typing import Any
 
@@ -12,22 +13,20 @@ from twisted_detector.testing.simulator.camera import CameraSpec, StreamSpec
 from twisted_detector.testing.simulator.rtsp.channels import InterleavedChannel, UdpChannel
 from twisted_detector.testing.simulator.rtsp.description import TRACK
 from twisted_detector.testing.simulator.rtsp.sender import RtpSender
-from twisted_detector.wire.rtsp.parser import split_url
+from twisted_detector.wire.rtsp.url import split_url
 
 #: Sessions of one camera at once: real ones have 4 to 20; more are answered with 453.
 MAX_SESSIONS = 8
 
 
+@dataclass(eq=False)
 class StreamSession:
     """One client's session on one stream: from SETUP to TEARDOWN."""
 
-    def __init__(
-        self, name: str, stream: StreamSpec, sender: RtpSender, channel: InterleavedChannel | UdpChannel
-    ) -> None:
-        self.id = name
-        self.stream = stream
-        self.sender = sender
-        self.channel = channel
+    id: str
+    stream: StreamSpec
+    sender: RtpSender
+    channel: InterleavedChannel | UdpChannel
 
     def end(self) -> Deferred[None]:
         """Stop sending and close the ports; fires when they are closed."""
@@ -36,15 +35,15 @@ class StreamSession:
 
 
 class RtspService:
-    """What all RTSP connections of one camera share.
+    """State that all RTSP connections of one camera share.
 
     :ivar sessions: those that are set up now.
-    :ivar requests: how often each method was asked, for tests.
+    :ivar requests: requests of each method, for tests.
     """
 
-    def __init__(self, spec: CameraSpec, guard: SimulatedAccess, *, reactor: Any, random: Random) -> None:
+    def __init__(self, spec: CameraSpec, access: SimulatedAccess, *, reactor: Any, random: Random) -> None:
         self.spec = spec
-        self.guard = guard
+        self.access = access
         self.reactor = reactor
         self.random = random
         self.sessions: set[StreamSession] = set()

@@ -1,0 +1,254 @@
+"""Shared cases and doubles of the detector's tests."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Container, Coroutine
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+from zope.interface import implementer
+
+from tests.facts import SILENT, A, B, inspection, login, sighting
+from twisted_detector.bus import Bus
+from twisted_detector.detector.detector import Detector
+from twisted_detector.detector.environment import Environment
+from twisted_detector.detector.inspection_runner import InspectionRunner
+from twisted_detector.detector.presence import PresenceCheck
+from twisted_detector.detector.relocator import Relocator
+from twisted_detector.detector.schedule import Intervals, Schedule
+from twisted_detector.detector.sweeper import Sweeper
+from twisted_detector.detector.work_queue import WorkQueue
+from twisted_detector.errors import Unreachable
+from twisted_detector.events import CameraMoved, SweepFinished
+from twisted_detector.inspection.logins.budget import LoginBudget
+from twisted_detector.interfaces import IAddressProbe, IFinder, ILiveness, IQuickSweep, ISightingSink
+from twisted_detector.model import Camera, Candidate, Login, Mac, Status
+from twisted_detector.registry.registry import Registry
+from twisted_detector.testing.doubles import (
+    Gate,
+    Guarded,
+    MemoryDiscoverer,
+    MemoryWatcher,
+    RecordingListener,
+    ScriptedInspector,
+    ScriptedValidator,
+)
+from twisted_detector.testing.lan import MemoryNeighbours
+
+HERE, THERE, MOVED = "10.0.0.5", "10.0.0.6", "10.0.0.77"
+XADDR = (f"http://{HERE}/o",)
+ID = A.compact
+MAIN, SUB = f"rtsp://{HERE}:554/main", f"rtsp://{HERE}:554/sub"
+BAD, GOOD, OTHER = login("bad", "canary-b"), login("good", "canary-g"), login("other", "canary-o")
+
+
+class DetectorCase(SynchronousTestCase):
+    """A detector over doubles; the class attributes are settings of :meth:`build`."""
+
+    smart = True
+    excluded: Container[str] = ()
+    liveness: ILiveness | None = None
+    mac_tracking = True
+    proof_every = 1
+
+    def setUp(self) -> None:
+        self.clock = Clock()
+        self.listener = RecordingListener()
+        self.bus = Bus()
+        self.bus.subscribe(self.listener)
+        self.registry = Registry(self.bus.emit, missed_limit=3)
+        self.neighbours = MemoryNeighbours(macs={HERE: A, THERE: B})
+        self.inspector = ScriptedInspector({HERE: inspection(HERE), THERE: inspection(THERE)})
+        self.validator = ScriptedValidator()
+        self.methods: list[Any] = [MemoryDiscoverer(name="one")]
+        self.watcher = MemoryWatcher()
+        self.watchers = [self.watcher]
+
+    def build(self) -> Detector:
+        environment = Environment(self.clock, self.clock.seconds, excluded=self.excluded)
+        sweeper = Sweeper(
+            environment,
+            self.methods,
+            schedule=Schedule(Intervals(steady=300, quick=60, initial_count=3, initial_pause=10, smart=self.smart)),
+            timeout=30,
+            cameras=lambda: len(self.registry.cameras()),
+            emit=self.bus.emit,
+        )
+        presence = PresenceCheck(self.registry, sweeper, interval=60)
+        relocator = Relocator(
+            environment,
+            self.registry,
+            neighbours=self.neighbours,
+            finders=[one for one in self.methods if IFinder.providedBy(one)],
+            sweep=sweeper.hasten,
+        )
+        runner = InspectionRunner(
+            environment,
+            self.registry,
+            inspectors=[self.inspector],
+            validator=self.validator,
+            budget=LoginBudget([], salt="s", save=lambda key, text: None),
+            emit=self.bus.emit,
+            missed=relocator.device_missed,
+            is_present=presence.is_present,
+            proof_every=self.proof_every,
+        )
+        self.queue = WorkQueue(self.clock, max_concurrent=4, max_seconds=20, timed_out=runner.timed_out)
+        self.detector = Detector(
+            environment,
+            self.registry,
+            sweeper=sweeper,
+            presence=presence,
+            relocator=relocator,
+            runner=runner,
+            inspections=self.queue,
+            neighbours=self.neighbours if self.mac_tracking else None,
+            watchers=self.watchers,
+            liveness=self.liveness,
+            check_interval=60,
+        )
+        return self.detector
+
+    def start(self) -> None:
+        self.build().start()
+        self.addCleanup(self.stop)
+
+    def stop(self) -> None:
+        self.successResultOf(Deferred.fromCoroutine(self.detector.stop()))
+        self.assertEqual([], self.clock.getDelayedCalls())
+
+    def sweeps(self) -> list[SweepFinished]:
+        return [event for event in self.listener.events if isinstance(event, SweepFinished)]
+
+    def ids(self) -> list[str]:
+        return sorted(camera.id for camera in self.registry.cameras())
+
+
+@implementer(IFinder, IAddressProbe, IQuickSweep)
+class SearchingDiscoverer(MemoryDiscoverer):
+    """A discoverer that can do everything; what each was called for is recorded."""
+
+    def __init__(self, **more: Any) -> None:
+        super().__init__(name="searching", **more)
+        self.found: list[Any] = []
+        self.answers: list[Any] = []
+        self.searched: list[str] = []
+        self.probed: list[str] = []
+        self.quick = 0
+        self.slow: Gate | None = None
+
+    async def find(self, candidate: Candidate, sink: ISightingSink) -> None:
+        self.searched.append(candidate.address)
+        if self.slow is not None:
+            await self.slow.wait()
+        if self.problem is not None:
+            raise self.problem
+        for one in self.found:
+            sink.sighted(one)
+
+    async def probe(self, address: str, sink: ISightingSink) -> None:
+        self.probed.append(address)
+        if self.slow is not None:
+            await self.slow.wait()
+
+    async def sweep_quickly(self, sink: ISightingSink) -> None:
+        self.quick += 1
+        if self.problem is not None:
+            raise self.problem
+        for one in self.answers:
+            sink.sighted(one)
+
+
+class LossCase(DetectorCase):
+    """A camera that is known and well, in a steady schedule, and can be lost."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.method = SearchingDiscoverer()
+        self.methods = [self.method]
+        self.start()
+        self.watcher.report(sighting(HERE, xaddrs=XADDR))
+        self.clock.pump([1] * 100)  # steady by now: the next sweep is far away
+        self.inspector.answers[MOVED] = inspection(MOVED)
+        self.listener.take()
+
+    def lose(self, seconds: int = 20) -> None:
+        """Its next check, in so many seconds, is missed."""
+        self.validator.answers[f"rtsp://{HERE}:554/main"] = SILENT
+        self.inspector.answers[HERE] = Unreachable("no answer")
+        self.clock.pump([1] * seconds)
+
+    def moves(self) -> list[str]:
+        return [event.new_address for event in self.listener.events if isinstance(event, CameraMoved)]
+
+
+def is_good(one: Login) -> bool:
+    return one == GOOD
+
+
+def asks_login(then: Any = None, **more: Any) -> Guarded:
+    return Guarded(then or inspection(), is_good, **more)
+
+
+class RunnerCase(SynchronousTestCase):
+    """A runner over doubles; :attr:`vendor_of` and :attr:`is_present` may be replaced at any time."""
+
+    proof_every = 1
+
+    def setUp(self) -> None:
+        self.clock = Clock()
+        self.clock.advance(10_000)
+        self.listener = RecordingListener()
+        self.bus = Bus()
+        self.bus.subscribe(self.listener)
+        self.registry = Registry(self.bus.emit, missed_limit=3)
+        self.onvif, self.rtsp = ScriptedInspector(name="onvif"), ScriptedInspector(name="rtsp")
+        self.validator = ScriptedValidator()
+        self.vendor_of: Callable[[Mac], str] = lambda mac: ""
+        self.is_present: Callable[[int], bool] = lambda key: False
+        self.build()
+        self.addCleanup(lambda: self.assertEqual([], self.clock.getDelayedCalls()))
+
+    def build(self, *logins: Login) -> None:
+        self.budget = LoginBudget(logins, salt="s", save=lambda key, text: None)
+        self.runner = InspectionRunner(
+            Environment(self.clock, self.clock.seconds),
+            self.registry,
+            inspectors=[self.onvif, self.rtsp],
+            validator=self.validator,
+            budget=self.budget,
+            emit=self.bus.emit,
+            is_present=lambda key: self.is_present(key),
+            proof_every=self.proof_every,
+            vendor_of=lambda mac: self.vendor_of(mac),
+        )
+
+    def see(self, address: str = HERE, mac: Any = A) -> int:
+        seen = self.registry.record_sighting(sighting(address, mac), self.clock.seconds())
+        assert seen is not None
+        return seen.key
+
+    def run_it(self, work: Coroutine[Deferred[Any], Any, None]) -> None:
+        running = Deferred.fromCoroutine(work)
+        # A busy device is asked once more a little later.
+        self.clock.pump([0.5] * 6 * (not running.called))
+        self.successResultOf(running)
+
+    def inspect(self, key: int | None = None) -> int:
+        key = self.see() if key is None else key
+        self.run_it(self.runner.inspect(key))
+        return key
+
+    def check(self, key: int) -> None:
+        self.validator.validated.clear()
+        self.run_it(self.runner.check(key))
+
+    def camera(self, camera_id: str = ID) -> Camera:
+        found = self.registry.camera(camera_id)
+        assert found is not None
+        return found
+
+    def state(self) -> tuple[Status, str]:
+        return self.camera().status, self.camera().reason

@@ -1,0 +1,69 @@
+"""New hosts: each is probed once in a while, within bounds."""
+
+from __future__ import annotations
+
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.detector.case import HERE, ID, MOVED, THERE, LossCase, SearchingDiscoverer
+from tests.facts import A, B, C, sighting
+from twisted_detector.detector import new_hosts as new_hosts_module
+from twisted_detector.detector.environment import Environment
+from twisted_detector.detector.new_hosts import REPEAT_AFTER, NewHosts
+from twisted_detector.model import Mac
+from twisted_detector.testing.doubles import Gate
+from twisted_detector.testing.lan import RecordingSink
+
+
+class NeighbourTests(LossCase):
+    def test_a_known_mac_elsewhere(self) -> None:
+        """A neighbour with a camera's MAC at another address: it has moved, at once."""
+        self.watcher.report(sighting(MOVED, A))
+        self.assertEqual(([MOVED], [ID]), (self.moves(), self.ids()))
+
+    def test_a_new_host(self) -> None:
+        """A new MAC alone is no device: it is probed, once in a while."""
+        for _ in range(3):
+            self.watcher.report(sighting(THERE, C))
+        self.assertEqual(([THERE], 1), (self.method.probed, len(self.registry.devices())))
+
+    def test_during_a_sweep(self) -> None:
+        """A host that a sweep makes visible is not probed: the sweep probes every host."""
+        self.method.gate = Gate()
+        self.detector.rescan()
+        self.watcher.report(sighting(THERE, C))
+        self.assertEqual([], self.method.probed)
+        self.method.gate.open()
+        self.method.gate = None
+
+
+class BoundTests(SynchronousTestCase):
+    def test_flood(self) -> None:
+        """Of a flood of new hosts so many are probed at one time; one that hangs is given up; all is bounded."""
+        self.patch(new_hosts_module, "MAX_REMEMBERED", 50)
+        clock, method = Clock(), SearchingDiscoverer()
+        environment = Environment(clock, clock.seconds)
+        method.slow = Gate()
+        new_hosts = NewHosts(environment, [method], sink=RecordingSink())
+        for number in range(1000):
+            new_hosts.host_appeared(f"10.0.{number // 250}.{number % 250}", A)
+        self.assertEqual((16, 984), (method.slow.waiting, environment.counts["dropped_newcomers"]))
+        clock.advance(10)
+        self.assertEqual(0, method.slow.waiting)
+        for number in range(200):
+            new_hosts.host_appeared(f"10.1.0.{number}", A)
+            clock.advance(10)
+        self.assertEqual(50, len(new_hosts._probed_at))
+        self.assertEqual([], clock.getDelayedCalls())
+
+    def test_again_after_a_while(self) -> None:
+        """A host that is there again after a long time is probed again; another MAC there at once."""
+        clock, method = Clock(), SearchingDiscoverer()
+        new_hosts = NewHosts(Environment(clock, clock.seconds), [method], sink=RecordingSink())
+        macs: list[Mac] = [A, A, B, A]
+        for mac in macs:
+            new_hosts.host_appeared(HERE, mac)
+        self.assertEqual(2, len(method.probed))
+        clock.advance(REPEAT_AFTER)
+        new_hosts.host_appeared(HERE, A)
+        self.assertEqual(3, len(method.probed))

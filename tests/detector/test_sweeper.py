@@ -1,0 +1,59 @@
+"""Sweeper: quick sweeps, and what begins a sweep out of turn. Sweeps as a whole are in ``test_detector``."""
+
+from __future__ import annotations
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.detector.case import MOVED, THERE, LossCase
+from tests.facts import A, B, sighting
+from twisted_detector.detector.schedule import Intervals, Schedule
+
+
+class QuickTests(LossCase):
+    def test_a_silent_move(self) -> None:
+        """A quick sweep that sees it elsewhere is enough."""
+        self.method.answers = [sighting(MOVED, A)]
+        self.clock.pump([1] * 60)
+        self.assertEqual([MOVED], self.moves())
+
+    def test_cheap(self) -> None:
+        """Quick sweeps come between rare sweeps; one that fails is counted and is no sweep that ended."""
+        sweeps, quick = self.method.sweeps, self.method.quick
+        self.method.problem = OSError("down")
+        self.clock.pump([1] * 120)
+        self.assertEqual((sweeps, quick + 2), (self.method.sweeps, self.method.quick))
+        self.assertEqual(2, self.detector.counts["failed_quick_looks"])
+        self.assertEqual([], self.sweeps())
+
+    def test_a_rescan_does_not_wait(self) -> None:
+        """A sweep that is asked for during a quick sweep begins at once, and they do not overlap."""
+        begun = self.method.sweeps
+        self.detector.rescan()
+        self.assertEqual(begun + 1, self.method.sweeps)
+        self.assertEqual("aggressive", self.detector.phase)
+
+
+class ChangeTests(LossCase):
+    def test_the_network_changed(self) -> None:
+        """Another address of ours begins the sweeps anew."""
+        self.assertEqual("steady", self.detector.phase)
+        sweeps = self.method.sweeps
+        self.detector.network_changed()
+        self.clock.advance(0)
+        self.assertEqual(("aggressive", sweeps + 1), (self.detector.phase, self.method.sweeps))
+
+    def test_another_camera(self) -> None:
+        """So does a camera that is found between sweeps."""
+        self.bus.subscribe(self.detector)
+        self.neighbours.macs[THERE] = B
+        self.watcher.report(sighting(THERE, xaddrs=(f"http://{THERE}/o",)))
+        self.assertEqual("aggressive", self.detector.phase)
+
+
+class ScheduleOfTheCase(SynchronousTestCase):
+    def test_steady_is_far(self) -> None:
+        """What the cases above rely on: after 100 s the next sweep of this schedule is not near."""
+        schedule = Schedule(Intervals(steady=300, quick=60))
+        for now in (0.0, 10.0, 20.0, 40.0, 80.0):
+            schedule.sweep_ended(0, now)
+        self.assertGreaterEqual(schedule.next(100)[1], 40)

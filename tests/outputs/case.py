@@ -1,0 +1,130 @@
+"""Cameras, and a destination without a network, for the tests of this room."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from zope.interface import implementer
+
+from tests.facts import A, stream
+from twisted_detector.events import (
+    CameraChanged,
+    CameraDiscovered,
+    CameraEvent,
+    CameraForgotten,
+    CameraMoved,
+    CameraOffline,
+    CameraOnline,
+    CameraTrouble,
+    ClockSkewed,
+    CredentialAccepted,
+    CredentialRefused,
+    DevicesMerged,
+    DeviceSplit,
+    IdentityConflict,
+    StreamChanged,
+)
+from twisted_detector.model import Camera, Secret, Status, Stream
+from twisted_detector.outputs.sync.seams import (
+    DeliveryResult,
+    Entries,
+    ISyncDestination,
+)
+
+MAIN = Stream("rtsp://10.0.0.9:554/main", "Main", "p0", codec="H265", width=2560, height=1440, fps=20.0)
+
+
+SUB = Stream("rtsp://10.0.0.9:554/sub", "Sub", "p1", codec="H264", width=640, height=360, fps=15.0)
+
+
+CAMERA = Camera("024000000001", "024000000001", "10.0.0.9", name="Front door", streams=(MAIN, SUB), last_validated=1.0)
+
+
+NAME = CAMERA.id
+
+
+HOME_CAMERA = Camera(
+    id="02000000000a",
+    device_id="02000000000a",
+    address="10.0.0.6",
+    mac=A,
+    name="Front door",
+    manufacturer="Acme",
+    model="M1",
+    serial_number="77",
+    firmware_version="1.2",
+    streams=(stream(codec="H264", width=640, height=360),),
+    status=Status.ONLINE,
+    since=50.0,
+    last_seen=100.0,
+)
+
+
+CONFIG = "homeassistant/device/camdetect_02000000000a/config"
+
+
+NODE_CONFIG = "homeassistant/device/camdetect_node_node1/config"
+
+
+SEEN = "camera/seen/02000000000a"
+
+
+TOPIC_CAMERA = Camera(
+    id="x",
+    device_id="x",
+    address="10.0.0.6",
+    mac=A,
+    streams=(stream(),),
+    status=Status.ONLINE,
+    since=50.0,
+    last_seen=100.0,
+)
+
+
+async def at_once(work: Callable[[], DeliveryResult]) -> DeliveryResult:
+    return work()
+
+
+@implementer(ISyncDestination)
+class Place:
+    """A place that does what it is told to do: an exception to raise, or None to take it."""
+
+    def __init__(self, name: str = "place", refresh: float = 0.0) -> None:
+        self.name, self.where, self.refresh = name, "somewhere", refresh
+        self.script: list[Exception] = []
+        self.hangs = False
+        self.delivered: list[tuple[Any, Any, bool]] = []
+
+    async def deliver(self, wanted: Entries, base: Entries, dry: bool) -> DeliveryResult:
+        """See :class:`ISyncDestination`."""
+        if self.hangs:
+            await Deferred()
+        if self.script:
+            raise self.script.pop(0)
+        self.delivered.append((dict(wanted), dict(base), dry))
+        return DeliveryResult(
+            {k: "" if isinstance(v, Secret) else v for k, v in wanted.items()}, True, diff=("+x",) if dry else ()
+        )
+
+
+#: Each kind of event of a camera, its name in the contract, and what its message holds beside the camera.
+CAMERA_EVENTS: tuple[tuple[CameraEvent, str, dict[str, Any]], ...] = (
+    (CameraDiscovered(100.0, TOPIC_CAMERA), "discovered", {}),
+    (CameraChanged(100.0, TOPIC_CAMERA), "changed", {}),
+    (CameraMoved(100.0, TOPIC_CAMERA, "a", "b"), "moved", {"old_ip": "a", "new_ip": "b"}),
+    (CameraOnline(100.0, TOPIC_CAMERA), "online", {}),
+    (CameraOffline(100.0, TOPIC_CAMERA, "why"), "offline", {"reason": "why"}),
+    (CameraTrouble(100.0, TOPIC_CAMERA, "why"), "trouble", {"reason": "why"}),
+    (StreamChanged(100.0, TOPIC_CAMERA, (), ()), "stream_changed", {"old_streams": [], "new_streams": []}),
+    (CameraForgotten(100.0, TOPIC_CAMERA), "forgotten", {}),
+    (CredentialAccepted(100.0, TOPIC_CAMERA, "admin"), "credential_accepted", {"login": "admin"}),
+    (CredentialRefused(100.0, TOPIC_CAMERA, ("a",), "why"), "credential_refused", {"logins": ["a"], "reason": "why"}),
+    (ClockSkewed(100.0, TOPIC_CAMERA, 7.00049), "clock_skew", {"offset_s": 7.0}),
+    (IdentityConflict(100.0, TOPIC_CAMERA, "epr", "v", "y"), "identity_conflict",
+     {"kind": "epr", "value": "v", "other_device_id": "y"}),
+    (DevicesMerged(100.0, TOPIC_CAMERA, "y", ("y", "y_2"), "why"), "merged",
+     {"merged_device_id": "y", "merged_camera_ids": ["y", "y_2"], "reason": "why"}),
+    (DeviceSplit(100.0, TOPIC_CAMERA, "y", "why"), "split", {"other_device_id": "y", "reason": "why"}),
+)  # fmt: skip

@@ -1,0 +1,65 @@
+"""Secret variables: files that only their owner reads."""
+
+from __future__ import annotations
+
+import stat
+from pathlib import Path
+
+from twisted.internet.defer import Deferred
+from twisted.trial.unittest import SynchronousTestCase
+from zope.interface.verify import verifyObject
+
+from tests.outputs.case import at_once
+from twisted_detector.model import Secret
+from twisted_detector.outputs.sync.env_file import EnvDestination, quote_value
+from twisted_detector.outputs.sync.seams import (
+    DeliveryResult,
+    Entries,
+    ISyncDestination,
+    TargetRefused,
+)
+
+
+class Environment(SynchronousTestCase):
+    def deliver(self, path: Path, wanted: dict[str, str], base: Entries | None = None) -> DeliveryResult:
+        delivery = EnvDestination("env", path, in_thread=at_once)
+        verifyObject(ISyncDestination, delivery)
+        secrets = {name: Secret(value) for name, value in wanted.items()}
+        return self.successResultOf(Deferred.fromCoroutine(delivery.deliver(secrets, base or {}, False)))
+
+    def test_file(self) -> None:
+        """A line for each, mode 0600 whatever it was, other people's lines stay, and what is gone is gone."""
+        path = Path(self.mktemp())
+        path.write_text("# mine\nFRIGATE_MQTT_PASSWORD=x\n")
+        path.chmod(0o644)
+        done = self.deliver(path, {"FRIGATE_A_PASSWORD": "p w", "FRIGATE_A_USER": "admin"})
+        self.assertEqual(done.written, {"FRIGATE_A_PASSWORD": "", "FRIGATE_A_USER": ""})
+        self.assertNotIn("p w", repr(done))
+        self.assertEqual(stat.S_IMODE(path.stat().st_mode), 0o600)
+        mine = "# mine\nFRIGATE_MQTT_PASSWORD=x\n"
+        self.assertEqual(path.read_text(), f"{mine}FRIGATE_A_PASSWORD='p w'\nFRIGATE_A_USER=admin\n")
+        self.assertFalse(self.deliver(path, {"FRIGATE_A_PASSWORD": "p w", "FRIGATE_A_USER": "admin"}).changed)
+        self.deliver(path, {}, done.written)
+        self.assertEqual(path.read_text(), mine)
+        self.assertFalse(path.with_name(path.name + ".previous").exists())
+
+    def test_folder(self) -> None:
+        """In a folder each has a file of its own, as it is; other files stay, and no name leads out of it."""
+        folder = Path(self.mktemp())
+        folder.mkdir()
+        (folder / "FRIGATE_MQTT_PASSWORD").write_text("x")
+        done = self.deliver(folder, {"FRIGATE_A_USER": "a b", "FRIGATE_B_USER": "b"})
+        self.assertEqual((folder / "FRIGATE_A_USER").read_text(), "a b")
+        self.assertEqual(stat.S_IMODE((folder / "FRIGATE_A_USER").stat().st_mode), 0o600)
+        outside = folder.with_name("outside")
+        outside.write_text("")
+        self.deliver(folder, {"FRIGATE_A_USER": "a b"}, {**done.written, "../outside": ""})
+        self.assertEqual(sorted(one.name for one in folder.iterdir()), ["FRIGATE_A_USER", "FRIGATE_MQTT_PASSWORD"])
+        self.assertTrue(outside.exists())
+
+    def test_quoting(self) -> None:
+        """A value reads the same in docker compose and systemd; one with a line break is refused."""
+        for value, expected in (("a%20b", "a%20b"), ("$x #", "'$x #'"), ("it's $1", '"it\'s \\$1"'), ("", "")):
+            self.assertEqual(quote_value(value), expected)
+        with self.assertRaises(TargetRefused):
+            quote_value("a\nb")

@@ -1,0 +1,93 @@
+"""Configuration files: replaced at once, and nothing of others touched."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.trial.unittest import SynchronousTestCase
+from zope.interface.verify import verifyObject
+
+from tests.outputs.case import NAME, at_once
+from twisted_detector.outputs.sync.file import FileDestination
+from twisted_detector.outputs.sync.merging import merge_section
+from twisted_detector.outputs.sync.seams import (
+    DeliveryResult,
+    ISyncDestination,
+    TargetRefused,
+    TargetUnavailable,
+)
+
+
+class Files(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.folder = Path(self.mktemp()).resolve()
+        self.folder.mkdir()
+        self.path = self.folder / "config.yml"
+
+    def deliver(self, wanted: Any, base: Any = None, *, dry: bool = False, name: str = "") -> DeliveryResult:
+        path = self.folder / name if name else self.path
+        merge = partial(merge_section, "cameras")
+        delivery = FileDestination("file", path, merge=merge, in_thread=at_once)
+        verifyObject(ISyncDestination, delivery)
+        return self.successResultOf(Deferred.fromCoroutine(delivery.deliver(wanted, base or {}, dry)))
+
+    def refused(self, kind: type[Exception]) -> str:
+        merge = partial(merge_section, "cameras")
+        delivery = FileDestination("file", self.path, merge=merge, in_thread=at_once)
+        work = Deferred.fromCoroutine(delivery.deliver({NAME: {"a": 1}}, {}, False))
+        return str(self.failureResultOf(work, kind).value)
+
+    def test_made(self) -> None:
+        """A file that is not there is made, YAML or JSON by its name; without cameras there is none."""
+        self.assertFalse(self.deliver({}).changed)
+        self.assertFalse(self.path.exists())
+        self.assertTrue(self.deliver({NAME: {"a": 1}}).changed)
+        self.assertEqual(self.path.read_text(), f'cameras:\n  "{NAME}":\n    a: 1\n')
+        self.deliver({NAME: {"a": 1}}, name="x.json")
+        self.assertEqual(json.loads((self.folder / "x.json").read_text()), {"cameras": {NAME: {"a": 1}}})
+
+    def test_replaced_at_once(self) -> None:
+        """Mode stays, the former self is kept, a link stays a link, nothing temporary is left."""
+        real = self.folder / "real.yml"
+        real.write_text("a: 1\n")
+        real.chmod(0o640)
+        self.path.symlink_to(real)
+        number = real.stat().st_ino
+        self.deliver({NAME: {"a": 1}})
+        self.assertTrue(self.path.is_symlink())
+        self.assertNotEqual(real.stat().st_ino, number)
+        self.assertEqual(stat.S_IMODE(real.stat().st_mode), 0o640)
+        self.assertEqual((self.folder / "real.yml.previous").read_text(), "a: 1\n")
+        self.assertEqual(
+            sorted(one.name for one in self.folder.iterdir()), ["config.yml", "real.yml", "real.yml.previous"]
+        )
+
+    def test_nothing_to_do(self) -> None:
+        """What stands there already is not written again; a dry run writes nothing and tells what it would."""
+        done = self.deliver({NAME: {"a": 1}})
+        before = self.path.stat()
+        self.assertFalse(self.deliver({NAME: {"a": 1}}, done.written).changed)
+        dry = self.deliver({NAME: {"a": 2}}, done.written, dry=True)
+        self.assertEqual(self.path.stat().st_mtime_ns, before.st_mtime_ns)
+        self.assertIn("+    a: 2", dry.diff)
+
+    def test_refused(self) -> None:
+        """What is no configuration is left as it is, and the reason is told."""
+        for data in (b"a: [", b"\xff\xfe", b"- 1\n"):
+            self.path.write_bytes(data)
+            self.assertTrue(self.refused(TargetRefused))
+            self.assertEqual(self.path.read_bytes(), data)
+        self.path.unlink()
+        os.mkfifo(self.path)
+        self.refused(TargetRefused)
+
+    def test_no_folder(self) -> None:
+        """A folder that is not there may come."""
+        self.path = self.folder / "away" / "config.yml"
+        self.assertIn("cannot be written", self.refused(TargetUnavailable))

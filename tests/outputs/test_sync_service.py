@@ -1,0 +1,162 @@
+"""The sync service: what is delivered and published, where and when."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.outputs.case import CAMERA, NAME, Place
+from twisted_detector.events import CameraForgotten, CameraMoved, ClockSkewed, Event, StreamChanged
+from twisted_detector.model import Camera, Login, Message, Secret
+from twisted_detector.outputs.frigate.document import FrigateOptions
+from twisted_detector.outputs.go2rtc.document import Go2rtcOptions
+from twisted_detector.outputs.sync_service import LONGEST_WAIT, QUIET, SyncService, SyncSettings
+
+
+class Values:
+    """The small tables of a store."""
+
+    def __init__(self) -> None:
+        self.values: dict[str, str] = {}
+
+    def load_values(self, table: str) -> Deferred[dict[str, str]]:
+        return succeed(dict(self.values))
+
+    def save_value(self, table: str, key: str, value: str) -> Deferred[None]:
+        self.values[key] = value
+        return succeed(None)
+
+
+class Telling(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.clock = Clock()
+        self.cameras: list[Camera] = [CAMERA]
+        self.said: list[Message] = []
+        self.store = Values()
+        self.places = {sort: Place(sort) for sort in ("frigate", "frigate_env", "go2rtc", "go2rtc_live")}
+
+    def service(self, *, frigate: bool = True) -> SyncService:
+        def publish(message: Message) -> Deferred[None]:
+            self.said.append(message)
+            return succeed(None)
+
+        settings = SyncSettings(
+            frigate=FrigateOptions() if frigate else None,
+            go2rtc=Go2rtcOptions(),
+            configuration_topic="site/frigate/config/cameras",
+            reload_topic="site/frigate/config/reload",
+        )
+        service = SyncService(
+            self.clock,
+            settings,
+            cameras=lambda: self.cameras,
+            accepted_login=lambda camera: Login("admin", Secret("hunter2")),
+            store=self.store,  # type: ignore[arg-type]
+            publish=publish,
+            random=lambda: 0.5,
+            destinations={sort: [place] for sort, place in self.places.items()},
+        )
+        service.startService()
+        self.addCleanup(lambda: self.assertEqual(self.clock.getDelayedCalls(), []))
+        self.addCleanup(lambda: self.successResultOf(service.stopService()))
+        return service
+
+    def moved(self, address: str) -> Event:
+        streams = tuple(replace(one, url=one.url.replace("10.0.0.9", address)) for one in CAMERA.streams)
+        self.cameras = [replace(CAMERA, address=address, streams=streams)]
+        return CameraMoved(at=1.0, camera=self.cameras[0], old_address="10.0.0.9", new_address=address)
+
+    def test_the_topic(self) -> None:
+        """The configuration is retained with QoS 1, without a login; an empty message follows it."""
+        self.service()
+        configuration, reload = self.said
+        self.assertEqual(
+            (configuration.topic, configuration.qos, configuration.retain), ("site/frigate/config/cameras", 1, True)
+        )
+        document = json.loads(configuration.payload)
+        self.assertEqual(list(document["cameras"]), [NAME])
+        self.assertIn("10.0.0.9", document["cameras"][NAME]["ffmpeg"]["inputs"][0]["path"])
+        self.assertNotIn(b"hunter2", configuration.payload)
+        self.assertEqual((reload.topic, reload.payload, reload.retain), ("site/frigate/config/reload", b"", False))
+
+    def test_a_restart_is_no_change(self) -> None:
+        """What an earlier run said already is retained again, but nobody is told to read it again."""
+        self.service()
+        self.said.clear()
+        self.service()
+        self.assertEqual([one.retain for one in self.said], [True])
+
+    def test_a_burst_is_one_change(self) -> None:
+        """What happens together is told once when it is quiet, and under constant noise within the longest wait."""
+        service = self.service()
+        for place in self.places.values():
+            place.delivered.clear()
+        for number in range(5):
+            service.handle(self.moved(f"10.0.0.{77 + number}"))
+        self.assertEqual(self.places["frigate"].delivered, [])
+        self.clock.advance(QUIET)
+        (told,) = self.places["frigate"].delivered
+        self.assertIn("10.0.0.81", repr(told[0]))
+        began = self.clock.seconds()
+        while len(self.places["frigate"].delivered) == 1:
+            service.handle(self.moved("10.0.0.99"))
+            self.clock.advance(QUIET / 2)
+        self.assertLessEqual(self.clock.seconds() - began, LONGEST_WAIT + QUIET)
+
+    def test_idle_events(self) -> None:
+        """What changes nothing of what is told is no reason to tell."""
+        service = self.service()
+        service.handle(ClockSkewed(at=1.0, camera=CAMERA, offset=9.0))
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_who_gets_the_password(self) -> None:
+        """It goes to the file of variables and to go2rtc's API, which needs it; to no other place."""
+        self.service()
+        told = {sort: repr([one[0] for one in place.delivered]) for sort, place in self.places.items()}
+        self.assertNotIn("hunter2", told["frigate"] + told["go2rtc"] + told["frigate_env"])
+        self.assertIn("hunter2", told["go2rtc_live"])
+        values = self.places["frigate_env"].delivered[0][0].values()
+        self.assertIn("hunter2", [one.reveal() for one in values])
+
+    def test_values_come_first(self) -> None:
+        """A reference to a variable is delivered only when its value was delivered, or could not be."""
+        self.places["frigate_env"].hangs = True
+        self.service()
+        self.assertEqual((self.places["frigate"].delivered, len(self.places["go2rtc"].delivered)), ([], 1))
+        self.clock.advance(120)
+        self.assertEqual(len(self.places["frigate"].delivered), 1)
+
+    def test_forgotten(self) -> None:
+        """When the last camera is forgotten, that is told too; where there never was one, nothing is said."""
+        service = self.service()
+        self.cameras = []
+        service.handle(CameraForgotten(at=1.0, camera=CAMERA))
+        self.clock.advance(QUIET)
+        self.assertEqual(self.said[-2].payload, b'{"cameras":{}}')
+        self.assertEqual(self.places["frigate"].delivered[-1][0], {})
+        self.said.clear()
+        self.store = Values()
+        self.service()
+        self.assertEqual(self.said, [])
+
+    def test_switched_off(self) -> None:
+        """With FRIGATE_UPDATE_ENABLED=false Frigate is told nothing; go2rtc is."""
+        self.service(frigate=False)
+        self.assertEqual((self.said, self.places["frigate"].delivered), ([], []))
+        self.assertEqual(len(self.places["go2rtc"].delivered), 1)
+
+    def test_rotating_urls_are_remembered(self) -> None:
+        """A camera that makes up new URLs is asked by go2rtc itself, from then on and in the next run."""
+        self.cameras = [replace(CAMERA, onvif_url="http://10.0.0.9/onvif/device_service")]
+        service = self.service()
+        other = tuple(replace(one, url=one.url + "/2") for one in CAMERA.streams)
+        service.handle(StreamChanged(at=1.0, camera=self.cameras[0], old=CAMERA.streams, new=other))
+        self.clock.advance(QUIET)
+        self.assertIn("onvif://", repr(self.places["go2rtc"].delivered[-1]))
+        self.places["go2rtc"].delivered.clear()
+        self.service()
+        self.assertIn("onvif://", repr(self.places["go2rtc"].delivered[-1]))

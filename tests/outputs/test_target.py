@@ -1,0 +1,114 @@
+"""The reconciler of one destination: tries, waits, and what is kept for the next run."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+from zope.interface.verify import verifyObject
+
+from tests.outputs.case import Place
+from twisted_detector.outputs.sync.seams import (
+    ISyncDestination,
+    TargetPhase,
+    TargetRefused,
+    TargetUnavailable,
+)
+from twisted_detector.outputs.sync.target import LAST_RETRY, SyncTarget
+
+
+class Following(SynchronousTestCase):
+    def target(self, place: Place, **more: Any) -> tuple[SyncTarget, Clock, list[Any]]:
+        clock, saved = Clock(), []
+        more = {"base": {}, "save": saved.append, "random": lambda: 0.5, **more}
+        return SyncTarget(clock, place, **more), clock, saved
+
+    def test_the_same_again(self) -> None:
+        """A wish is delivered once, with what was left there before; what stands there is kept for the next run."""
+        place = Place()
+        verifyObject(ISyncDestination, place)
+        target, clock, saved = self.target(place, base={"old": 1})
+        for _ in range(3):
+            target.update({"a": 1})
+        target.update({"a": 2})
+        self.assertEqual(place.delivered, [({"a": 1}, {"old": 1}, False), ({"a": 2}, {"a": 1}, False)])
+        self.assertEqual(saved, [{"a": 1}, {"a": 2}])
+        self.assertEqual((target.status.phase, clock.getDelayedCalls()), (TargetPhase.DONE, []))
+
+    def test_away(self) -> None:
+        """Who does not answer is tried again, later each time and never later than the bound, until it is there."""
+        place = Place()
+        place.script = [TargetUnavailable("it does not answer")] * 12
+        target, clock, _ = self.target(place)
+        target.update({"a": 1})
+        waits = []
+        while not place.delivered:
+            (call,) = clock.getDelayedCalls()
+            waits.append(call.getTime() - clock.seconds())
+            self.assertEqual((target.status.phase, target.status.tries), (TargetPhase.AWAY, len(waits)))
+            clock.advance(waits[-1])
+        self.assertEqual(waits[:4], [1.0, 2.0, 4.0, 8.0])
+        self.assertEqual(max(waits), LAST_RETRY)
+        self.assertEqual((target.status.phase, target.status.tries), (TargetPhase.DONE, 0))
+
+    def test_refused(self) -> None:
+        """What is refused is not tried soon again, and its reason is told; another wish is tried at once."""
+        place = Place()
+        place.script = [TargetRefused("Frigate refuses it", shown="bad roles")]
+        target, clock, saved = self.target(place)
+        target.update({"a": 1})
+        self.assertEqual(target.status.phase, TargetPhase.REFUSED)
+        self.assertIn("bad roles", target.status.reason)
+        clock.advance(LAST_RETRY * 0.5)
+        self.assertEqual((place.delivered, saved), ([], []))
+        target.update({"a": 2})
+        self.assertEqual([one[0] for one in place.delivered], [{"a": 2}])
+        self.assertEqual(clock.getDelayedCalls(), [])
+
+    def test_a_fault_of_ours(self) -> None:
+        """A fault of ours is logged with its traceback and ends nothing."""
+        place = Place()
+        place.script = [KeyError("x")]
+        target, clock, _ = self.target(place)
+        target.update({"a": 1})
+        self.assertEqual(len(self.flushLoggedErrors(KeyError)), 1)
+        clock.advance(LAST_RETRY * 1.2)
+        self.assertEqual(len(place.delivered), 1)
+
+    def test_without_end(self) -> None:
+        """A delivery that does not come to an end is given up; a newer wish waits for it, and is not lost."""
+        place = Place()
+        place.hangs = True
+        target, clock, _ = self.target(place)
+        target.update({"a": 1})
+        target.update({"a": 2})
+        place.hangs = False
+        clock.advance(120)
+        self.assertEqual([one[0] for one in place.delivered], [{"a": 2}])
+
+    def test_stop(self) -> None:
+        """After the stop nothing goes on and nothing is due."""
+        for hangs in (True, False):
+            place = Place(refresh=30)
+            place.hangs = hangs
+            target, clock, _ = self.target(place)
+            target.update({"a": 1})
+            self.successResultOf(target.stop())
+            target.update({"a": 2})
+            self.assertEqual((clock.getDelayedCalls(), len(place.delivered)), ([], 0 if hangs else 1))
+
+    def test_looked_at_again(self) -> None:
+        """A place that may lose it by itself is looked at again and again."""
+        place = Place(refresh=30)
+        target, clock, _ = self.target(place)
+        target.update({"a": 1})
+        clock.pump([30] * 3)
+        self.assertEqual(len(place.delivered), 4)
+
+    def test_dry(self) -> None:
+        """A dry run tells what would change and keeps nothing."""
+        place = Place()
+        target, _, saved = self.target(place, dry=True)
+        target.update({"a": 1})
+        self.assertEqual((place.delivered[0][2], saved, target.status.phase), (True, [], TargetPhase.DRY))

@@ -1,0 +1,97 @@
+"""When a stream has shown a keyframe."""
+
+from __future__ import annotations
+
+from hypothesis import given, settings, strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from twisted_detector.testing.simulator.wire.rtp import packetize, packetize_h265
+from twisted_detector.wire.rtp import packets as rtp
+from twisted_detector.wire.rtp.keyframe import KeyframeFinder
+
+SPS = bytes.fromhex("6742c01edb0280bfe5c05a808080a000000300200000078 1e2c5d4".replace(" ", ""))
+IDR = b"\x65" + bytes(range(200)) * 30
+SLICE = b"\x41" + bytes(100)
+
+
+class KeyframeTests(SynchronousTestCase):
+    """When a decoder could have shown one picture."""
+
+    def feed(self, finder: KeyframeFinder, payloads: list[bytes], first: int = 65_534) -> list[bool]:
+        return [
+            finder.packet(rtp.RtpPacket(96, (first + index) & 0xFFFF, 0, 1, payload))
+            for index, payload in enumerate(payloads)
+        ]
+
+    def test_single(self) -> None:
+        """One IDR in one packet is a keyframe; a slice before it is none."""
+        finder = KeyframeFinder("H264", parameters_known=True)
+        self.assertEqual(self.feed(finder, [SLICE, IDR[:900]]), [False, True])
+        self.assertEqual(finder.packets, 2)
+
+    def test_fragments(self) -> None:
+        """An IDR in parts is a keyframe with its last part, over the wrap of the sequence numbers."""
+        parts = list(packetize(IDR, 1000))
+        self.assertGreater(len(parts), 3)
+        finder = KeyframeFinder("H264", parameters_known=True)
+        self.assertEqual(self.feed(finder, parts), [False] * (len(parts) - 1) + [True])
+
+    def test_lost_fragment(self) -> None:
+        """An IDR of which a part is missing is none; the next whole one is."""
+        parts = list(packetize(IDR, 1000))
+        finder = KeyframeFinder("H264", parameters_known=True)
+        for index, part in enumerate(parts):
+            if index != 2:
+                self.assertFalse(finder.packet(rtp.RtpPacket(96, index, 0, 1, part)))
+        self.assertTrue(self.feed(finder, parts, first=100)[-1])
+
+    def test_started_in_the_middle(self) -> None:
+        """The end of an IDR whose beginning was never seen is no keyframe."""
+        finder = KeyframeFinder("H264", parameters_known=True)
+        self.assertFalse(any(self.feed(finder, list(packetize(IDR, 1000))[1:])))
+
+    def test_parameters_in_band(self) -> None:
+        """Without parameters in the SDP a keyframe counts once a parameter set came in band, which tells the size."""
+        finder = KeyframeFinder("H264")
+        self.assertEqual(self.feed(finder, [IDR[:900]]), [False])
+        self.assertTrue(finder.lacks_parameters)
+        stap = b"\x18" + len(SPS).to_bytes(2, "big") + SPS + b"\x00\x04\x68\xce\x38\x80"
+        self.assertEqual(self.feed(finder, [stap, IDR[:900]]), [False, True])
+        self.assertEqual((finder.parameters.width, finder.parameters.height), (640, 360))
+
+    def test_h265(self) -> None:
+        """Every IRAP type is a keyframe in H.265, whole or in parts; a trailing picture is none."""
+        for kind in (16, 19, 20, 21):
+            nal = bytes((kind << 1, 1)) + bytes(3000)
+            for mtu in (4000, 1000):
+                finder = KeyframeFinder("H265", parameters_known=True)
+                self.assertTrue(self.feed(finder, list(packetize_h265(nal, mtu)))[-1], (kind, mtu))
+        finder = KeyframeFinder("H265", parameters_known=True)
+        self.assertEqual(self.feed(finder, [bytes((1 << 1, 1)) + bytes(50)]), [False])
+
+    def test_jpeg(self) -> None:
+        """Any picture's first packet will do for JPEG, and tells the size."""
+        finder = KeyframeFinder("JPEG")
+        later = b"\0\0\x05\x78\x01\x50\x28\x1e" + bytes(20)
+        self.assertEqual(self.feed(finder, [later, b"\0\0\0\0\x01\x50\x28\x1e" + bytes(20)]), [False, True])
+        self.assertEqual((finder.parameters.width, finder.parameters.height), (320, 240))
+
+    def test_undecidable(self) -> None:
+        """A codec whose keyframes are not known is not decidable; its packets are counted."""
+        finder = KeyframeFinder("MP4V-ES")
+        self.assertEqual(self.feed(finder, [b"\0\0\1\xb6abc"]), [False])
+        self.assertEqual((finder.decidable, finder.packets), (False, 1))
+
+    def test_rtcp_is_no_media(self) -> None:
+        """A receiver or sender report on the same channel (RFC 5761) is not counted."""
+        finder = KeyframeFinder("H264")
+        finder.packet(rtp.RtpPacket(72, 1, 0, 1, bytes(16)))
+        self.assertEqual(finder.packets, 0)
+
+    @settings(max_examples=150, deadline=None)
+    @given(st.sampled_from(["H264", "H265", "JPEG", "VP8"]), st.lists(st.binary(max_size=80), max_size=6))
+    def test_any_payloads(self, codec: str, payloads: list[bytes]) -> None:
+        """Any payloads are counted, and none raises."""
+        finder = KeyframeFinder(codec)
+        self.feed(finder, payloads)
+        self.assertEqual(finder.packets, len(payloads))

@@ -1,0 +1,289 @@
+"""Session of one inspection or check of one device: inspectors and stream checks, with the logins that they need.
+
+Everything is asked without a login first. Where one is wanted, those that the budget allows are tried, until one is
+accepted, or until the device says that it locks.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from dataclasses import replace
+from typing import Any, TypeVar
+
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import deferLater
+from txaio.tx import make_logger
+
+from twisted_detector.detector.login_attempt import attempt_login, is_on_device
+from twisted_detector.errors import Busy, InspectionError, Unauthorized, Unreachable
+from twisted_detector.interfaces import IInspector, IStreamValidator
+from twisted_detector.model import Candidate, EvidenceKind, Inspection, Login, Proof, Status, Stream, StreamReport
+from twisted_detector.model.reasons import ReasonCode
+from twisted_detector.registry.camera_set import apply_report
+from twisted_detector.seams import ILoginBudget
+
+T = TypeVar("T")
+
+#: The streams of one device are proved for so many seconds at most, so that the session ends before it is
+#: cancelled: a recorder with more of them is known by those that were.
+PROVE_SECONDS = 75.0
+#: Seconds until a busy device is asked once more: GStreamer takes one apart in about one.
+BUSY_PAUSE = 1.5
+#: A report that came so far shows that the login was accepted, where one was wanted.
+_LET_IN = (Proof.SDP, Proof.RTP, Proof.KEYFRAME)
+#: Of a device that refuses what it took before; the login is tried once more when the budget's window is over.
+DOUBT = "it refuses a login that it took before: it may have no connection left, and is asked again later"
+
+StreamCheck = Callable[[Stream, Login | None], Coroutine[Deferred[Any], Any, StreamReport]]
+
+
+class InspectionSession:
+    """State of the session: what it came to so far.
+
+    :param played_with_login: whether the device ever played a stream for a login.
+
+    :ivar candidate: the device, with the vendors that it named.
+    :ivar login: the login that was accepted; None where none was needed or none was accepted.
+    :ivar refused: names of the logins that were refused; ``reason``: what the device said to the last.
+    :ivar locked: whether the device said that it locks: nothing more is tried.
+    :ivar busy: what the device said when it had no room for a stream's check, or "".
+    :ivar failures: how often a validator failed by a fault of ours.
+    """
+
+    log = make_logger()
+
+    def __init__(
+        self,
+        clock: IReactorTime,
+        candidate: Candidate,
+        *,
+        validator: IStreamValidator,
+        budget: ILoginBudget,
+        played_with_login: bool = False,
+    ) -> None:
+        self._clock = clock
+        self._played_with_login = played_with_login
+        self._validator = validator
+        self._budget = budget
+        self.candidate = candidate
+        self.login: Login | None = None
+        self.refused: list[str] = []
+        self.reason = ""
+        self.locked = False
+        self.busy = ""
+        self.failures = 0
+
+    async def inspect(self, inspector: IInspector) -> Inspection | None:
+        """One inspector's result: first without any login, then with each that the budget allows."""
+        refusal: Unauthorized | None = None
+        inspection: Inspection | None = None
+        try:
+            inspection = await inspector.inspect(self.candidate, None)
+        except Unauthorized as error:
+            refusal = error
+        wanted = refusal is not None or (inspection is not None and inspection.status is Status.AUTH_REQUIRED)
+        self._record_fingerprint(inspection, service=inspector.name if wanted or inspection else "", wants_login=wanted)
+        if not wanted:
+            return inspection
+        if refusal is not None:
+            self._record_lockout(refusal)
+        for login in self._logins():
+            try:
+                answer = await self._attempt(
+                    login,
+                    lambda given: inspector.inspect(self.candidate, given),
+                    _was_let_in,
+                    lambda answer: answer is not None and answer.doubted,
+                )
+            except Unauthorized as error:
+                refusal = error
+                if self._record_refusal(login, error):
+                    break
+                continue
+            if answer is None or answer.status is Status.AUTH_REQUIRED:
+                # It was not sent (only Basic is offered, say), or it was of no use: the answer has the reason.
+                inspection = answer or inspection
+                if self.login == login:
+                    self.login = None
+                continue
+            self.login = login
+            self._record_fingerprint(answer)
+            return replace(answer, login=login.name)
+        # The outcome of a login says more than that one is wanted.
+        reason = str(refusal) if refusal is not None else inspection.reason if inspection is not None else ""
+        base = inspection or Inspection(
+            inspector=inspector.name, address=self.candidate.address, at=self._clock.seconds()
+        )
+        return replace(base, status=Status.AUTH_REQUIRED, reason=reason or "it wants a login")
+
+    def _record_fingerprint(
+        self, inspection: Inspection | None, *, service: str = "", wants_login: bool = True
+    ) -> None:
+        """What the device says of itself decides which logins are for it, and whether it is still the same device."""
+        firmware = ""
+        if inspection is not None:
+            firmware = inspection.firmware_version
+            made_by = [one.value for one in inspection.evidence if one.kind == EvidenceKind.VENDOR]
+            vendors = dict.fromkeys(filter(None, (inspection.manufacturer, *made_by, *self.candidate.vendors)))
+            self.candidate = replace(self.candidate, vendors=tuple(vendors))
+        now = self._clock.seconds()
+        self._budget.record_fingerprint(
+            self.candidate, now, firmware=firmware, service=service, wants_login=wants_login
+        )
+
+    def _logins(self) -> Sequence[Login]:
+        if self.locked:
+            return ()
+        if self.login is not None:
+            return (self.login,)
+        return self._budget.allowed_logins(self.candidate, self._clock.seconds())
+
+    async def _attempt(
+        self,
+        login: Login,
+        attempt: Callable[[Login], Awaitable[T]],
+        let_in: Callable[[T], bool | None],
+        doubted: Callable[[T], bool] = lambda outcome: False,
+    ) -> T:
+        return await attempt_login(
+            self._budget, self._clock, self.candidate, login, attempt, let_in=let_in, doubted=doubted
+        )
+
+    def _record_refusal(self, login: Login, error: Unauthorized) -> bool:
+        """Record which login was refused; True when no other may be tried."""
+        self.reason = str(error)
+        if error.attempted:
+            self.locked = self.locked or error.locked
+            self.refused.append(login.name)
+            if self.login == login:
+                self.login = None
+        else:
+            self._record_lockout(error)
+        return self.locked
+
+    def _record_lockout(self, error: Unauthorized) -> None:
+        """Record that the device locks though it was sent no login."""
+        if error.locked and not self.locked:
+            self.locked = True
+            self._budget.record_lockout(self.candidate, self._clock.seconds())
+
+    def explain(self, reason: str) -> str:
+        """``reason``, and what the budget says of it: what to do, and when a login is tried again."""
+        outlook = self._budget.explain_wait(self.candidate, self._clock.seconds())
+        return "; ".join(filter(None, (reason, outlook)))
+
+    async def prove_all(self, streams: Sequence[Stream]) -> tuple[Stream, ...]:
+        """Each stream with its report; one after the other, since a camera has few connections to give.
+
+        The first of each source comes first. When time is up, the rest is left to the routine checks.
+        """
+        began = self._clock.seconds()
+        seen: Counter[str] = Counter()
+        order: list[tuple[int, int]] = []
+        for position, stream in enumerate(streams):
+            order.append((seen[stream.source], position))
+            seen[stream.source] += 1
+        proved = list(streams)
+        for _, position in sorted(order):
+            stream = streams[position]
+            if self._clock.seconds() - began > PROVE_SECONDS:
+                proved[position] = replace(
+                    stream, reason="not checked yet: the device has many streams", code=ReasonCode.NOT_CHECKED
+                )
+            else:
+                proved[position] = apply_report(stream, await self.prove(stream))
+        return tuple(proved)
+
+    async def prove(self, stream: Stream, *, cheaply: bool = False) -> StreamReport:
+        """Report of one stream; never raises for what the device or a validator does.
+
+        :param cheaply: by ``check`` instead of ``validate`` of :class:`IStreamValidator`.
+        """
+        try:
+            return await self._check_with_any(stream, self._validator.check if cheaply else self._validator.validate)
+        except Busy as error:
+            self.busy = str(error)
+            return _unproved(Proof.RTSP, error, ReasonCode.BUSY)
+        except Unreachable as error:
+            return _unproved(Proof.UNREACHABLE, error, ReasonCode.UNREACHABLE)
+        except InspectionError as error:
+            return _unproved(Proof.TCP, error, ReasonCode.NOT_RTSP)
+        except CancelledError:
+            raise
+        except Exception:
+            self.failures += 1
+            self.log.failure("The check of a stream at {address} failed", address=self.candidate.address)
+            reason = "the check failed by a fault of ours"
+            return StreamReport(proof=Proof.TCP, validated=False, reason=reason, code=ReasonCode.FAULT)
+
+    async def _check_twice(self, stream: Stream, check: StreamCheck) -> StreamReport:
+        """Check once more, a bit later, when the device is busy: it is often still closing our last connection."""
+        try:
+            return await self._check(stream, check)
+        except Busy:
+            await deferLater(self._clock, BUSY_PAUSE)
+        return await self._check(stream, check)
+
+    async def _check(self, stream: Stream, check: StreamCheck) -> StreamReport:
+        """Check with the login that was accepted, if there is one; it is sent to the device itself only."""
+        if self.login is None or not is_on_device(stream.url, self.candidate.address):
+            return await check(stream, None)
+        return await self._check_with(self.login, stream, check)
+
+    async def _check_with(self, login: Login, stream: Stream, check: StreamCheck) -> StreamReport:
+        return await self._attempt(
+            login, lambda given: check(stream, given), lambda report: report.proof in _LET_IN or None
+        )
+
+    async def _check_with_any(self, stream: Stream, check: StreamCheck) -> StreamReport:
+        """Check without any login or with the one that was accepted, then with each that the budget allows."""
+        try:
+            return await self._check_twice(stream, check)
+        except Unauthorized as error:
+            refusal = error
+            if self.login is not None:
+                self._record_refusal(self.login, error)
+            else:
+                self._record_lockout(error)
+        if self.refused or self.locked:
+            # One refusal in a session is enough: the next stream has the same accounts.
+            return self._unauthorized(refusal)
+        if not is_on_device(stream.url, self.candidate.address):
+            reason = "another host wants a login, and is given none"
+            return StreamReport(Proof.AUTH, validated=False, reason=reason, code=ReasonCode.AUTH_REQUIRED)
+        for login in self._logins():
+            try:
+                report = await self._check_with(login, stream, self._validator.validate)
+            except Unauthorized as error:
+                refusal = error
+                if self._record_refusal(login, error):
+                    break
+                continue
+            if report.proof in _LET_IN:
+                self.login = login
+            return report
+        return self._unauthorized(refusal)
+
+    def _unauthorized(self, refusal: Unauthorized) -> StreamReport:
+        if refusal.locked:
+            return _unproved(Proof.AUTH, refusal, ReasonCode.LOCKED)
+        if self._played_with_login and self._budget.has_doubtful_login(self.candidate):
+            # A full table of connections answers like a wrong password (Dahua): this one was right before.
+            self.busy = DOUBT
+            return StreamReport(proof=Proof.AUTH, validated=False, reason=DOUBT, code=ReasonCode.BUSY)
+        return _unproved(
+            Proof.AUTH, refusal, ReasonCode.AUTH_REFUSED if refusal.attempted else ReasonCode.AUTH_REQUIRED
+        )
+
+
+def _was_let_in(answer: Inspection | None) -> bool | None:
+    """Whether an answer shows that the login was accepted; one that was refused later had been accepted before."""
+    if answer is None:
+        return None
+    return answer.status is not Status.AUTH_REQUIRED or (answer.doubted and bool(answer.login))
+
+
+def _unproved(proof: Proof, error: InspectionError, code: ReasonCode) -> StreamReport:
+    return StreamReport(proof=proof, validated=False, reason=str(error), code=code)

@@ -1,0 +1,246 @@
+"""Record of what became of logins on one device: which of them may be tried again, and when.
+
+Logins are known by salted fingerprints (``credential``). All stamps are wall seconds. Pure: the store has them saved.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass, field
+from typing import Any
+
+from twisted_detector.model.bounds import BoundedDict
+
+#: At most so many refusals of one device …
+MAX_FAILURES = 2
+#: … within so many seconds (the vendors' usual lock time).
+WINDOW = 1800.0
+#: Refused credentials that are remembered of one device: with two in 30 minutes, those of half a day of changing them.
+MAX_CREDENTIALS = 48
+#: A login that was sent so often without an answer, and never let in, counts as refused. The first time it may have
+#: been the network, or the end of this program; the second time it is the device's way to refuse.
+MAX_UNANSWERED = 2
+#: A change of the device gives its refused logins another chance, at most once in so many seconds: one that shows a new
+#: firmware at every inspection gets no more attempts than that.
+FORGIVE_EVERY = 86_400.0
+#: Characters of a device's own texts that are kept to see whether it changed.
+MAX_TEXT = 100
+
+#: One failure: its kind and number, of which credential, when. The same under every name of the device.
+Failure = tuple[str, str, float]
+#: When something happened to each credential; the oldest credentials are forgotten first.
+Stamps = BoundedDict[str, list[float]]
+
+#: Field of :class:`LoginHistory` → its key on disk, where the names are older.
+_KEYS = {
+    "failures": "failures",
+    "unanswered": "spent",
+    "forgiven": "lifted",
+    "locked_until": "locked_until",
+    "last_accepted": "good",
+    "firmware": "firmware",
+    "reference": "reference",
+    "login_required_by": "closed",
+    "forgiven_at": "lifted_at",
+    "address": "address",
+}
+
+
+def _no_stamps() -> Stamps:
+    return BoundedDict(MAX_CREDENTIALS)
+
+
+@dataclass
+class LoginHistory:
+    """What became of credentials under one name of a device.
+
+    :ivar failures: when each was refused, the last few times: one may be tried again after a change of the device.
+    :ivar unanswered: when each was sent, where the outcome is not known: counts as a failure until it is.
+    :ivar forgiven: those of both that may be tried again, because the device changed since.
+    :ivar locked_until: the device said that it locks.
+    :ivar last_accepted: the credential that was accepted last, or "".
+    :ivar firmware, reference: what the device said of itself when a login was recorded last; "" when it did not.
+    :ivar login_required_by: the services of the device (inspectors, streams) that wanted a login.
+    :ivar forgiven_at: when it had changed last.
+    :ivar address: where a device that is known by its MAC was given a login last, "" for others.
+    :ivar accepted_this_run: the credential that was accepted since this program runs; not saved.
+    :ivar accepted_for_purpose: sent for another purpose since then, and not refused; not saved.
+    """
+
+    failures: Stamps = field(default_factory=_no_stamps)
+    unanswered: Stamps = field(default_factory=_no_stamps)
+    forgiven: set[str] = field(default_factory=set)
+    locked_until: float = 0.0
+    last_accepted: str = ""
+    firmware: str = ""
+    reference: str = ""
+    login_required_by: set[str] = field(default_factory=set)
+    forgiven_at: float = 0.0
+    address: str = ""
+    accepted_this_run: str = ""
+    accepted_for_purpose: set[str] = field(default_factory=set)
+
+    # --- judging ---------------------------------------------------------------------------------------------------
+
+    def clamp_stamps(self, now: float) -> None:
+        """Clamp stamps in the future to ``now``: a clock that was wrong must not bar a login for years."""
+        self.locked_until = min(self.locked_until, now + WINDOW)
+        for stamps in (*self.failures.values(), *self.unanswered.values()):
+            stamps[:] = [min(at, now) for at in stamps]
+
+    def bars(self, credential: str, now: float) -> bool:
+        """Whether a credential may not be tried: it was refused, and nothing is known to have changed since.
+
+        One that had been accepted before is tried once more when the window is over: full connection tables answer like
+        a wrong password (Dahua), and a device that took it once has changed. Refused again, it is barred. One whose
+        answer was never seen is tried once more when the window is over.
+        """
+        if credential in self.forgiven:
+            return False
+        refused = self.failures.get(credential)
+        if refused and not (credential == self.last_accepted and now - refused[-1] >= WINDOW):
+            return True
+        stamps = self.unanswered.get(credential)
+        if not stamps or credential == self.last_accepted:
+            return False
+        return len(stamps) >= MAX_UNANSWERED or now - stamps[-1] < WINDOW
+
+    def recent_failures(self, now: float) -> set[Failure]:
+        """What counts as a failure in the window that ends now."""
+        both = (("refused", self.failures), ("spent", self.unanswered))
+        return {
+            # A clock that was set back makes stamps equal (see clamp_stamps), and they count for two all the same.
+            (f"{kind} {stamps[:place].count(at)}", credential, at)
+            for kind, records in both
+            for credential, stamps in records.items()
+            for place, at in enumerate(stamps)
+            if now - at < WINDOW
+        }
+
+    # --- recording -------------------------------------------------------------------------------------------------
+
+    def charge(self, credential: str, now: float) -> None:
+        """Record that a credential is about to be sent."""
+        self.unanswered[credential] = [*self.unanswered.pop(credential, []), now][-MAX_UNANSWERED:]
+        self.forgiven.discard(credential)
+
+    def refund(self, credential: str) -> bool:
+        """Take the last charge back; whether there was one."""
+        stamps = self.unanswered.get(credential)
+        if not stamps:
+            return False
+        stamps.pop()
+        if not stamps:
+            del self.unanswered[credential]
+        return True
+
+    def record_accepted(self, credential: str) -> bool:
+        """Record an acceptance; whether it has to be saved.
+
+        The device counts from zero after a success, and so does this history for this credential.
+        """
+        self.accepted_this_run = credential
+        if self.last_accepted == credential and credential not in self.failures and credential not in self.unanswered:
+            return False
+        self.last_accepted = credential
+        self.failures.pop(credential, None)
+        self.unanswered.pop(credential, None)
+        self.forgiven.discard(credential)
+        return True
+
+    def record_refused(self, credential: str, now: float) -> bool:
+        """Record a refusal; it has always to be saved."""
+        if credential == self.last_accepted and credential in self.failures:
+            self.last_accepted = ""
+        self.refund(credential)
+        self.accepted_this_run = ""
+        self.forgiven.discard(credential)
+        self.failures[credential] = [*self.failures.pop(credential, []), now][-MAX_FAILURES:]
+        self.forgiven &= {*self.failures, *self.unanswered}
+        self.accepted_for_purpose.discard(credential)
+        return True
+
+    def record_lockout(self, now: float) -> bool:
+        """Record that the device says it locks; it has always to be saved."""
+        self.locked_until = now + WINDOW
+        return True
+
+    def record_accepted_for_purpose(self, credential: str) -> bool:
+        """Record that a credential was not refused for its purpose; it has never to be saved."""
+        if len(self.accepted_for_purpose) >= MAX_CREDENTIALS:
+            self.accepted_for_purpose.clear()  # what it costs is one write more for each
+        self.accepted_for_purpose.add(credential)
+        return False
+
+    def record_fingerprint(self, now: float, *, firmware: str, reference: str, service: str, wants_login: bool) -> bool:
+        """Record what the device says of itself now; whether that has to be saved.
+
+        Another firmware, another EndpointReference, or a ``service`` that wants no login and wanted one before (a
+        factory reset): the device is not what it was, and everything may be tried again, within the window's count.
+        A lockout stays: it is the device's own statement.
+        """
+        before = (self.firmware, self.reference, frozenset(self.login_required_by))
+        firmware, reference = firmware[:MAX_TEXT] or self.firmware, reference[:MAX_TEXT] or self.reference
+        changed = self.firmware not in ("", firmware) or self.reference not in ("", reference)
+        self.firmware, self.reference = firmware, reference
+        if service and wants_login:
+            self.login_required_by.add(service[:MAX_TEXT])
+        elif service in self.login_required_by:
+            self.login_required_by.remove(service)
+            changed = True
+        if changed and not (self.forgiven_at and 0 <= now - self.forgiven_at < FORGIVE_EVERY):
+            self.forgiven_at = now
+            self.forgiven = {*self.failures, *self.unanswered}
+        return before != (self.firmware, self.reference, frozenset(self.login_required_by))
+
+    # --- saving ----------------------------------------------------------------------------------------------------
+
+    def serialise(self) -> str:
+        """As it is saved; credentials in the order of their time, so that a restart keeps what is oldest."""
+        entry = {key: getattr(self, name) for name, key in _KEYS.items()}
+        return json.dumps(
+            {key: sorted(value) if isinstance(value, set) else value for key, value in entry.items() if value}
+        )
+
+
+def parse_history(text: str) -> LoginHistory:
+    """A history as it was saved.
+
+    :raises ValueError: it is none.
+    """
+    try:
+        entry = json.loads(text)
+        return LoginHistory(
+            failures=_stamps(entry.get("failures", {}), MAX_FAILURES),
+            unanswered=_stamps(entry.get("spent", {}), MAX_UNANSWERED),
+            forgiven={str(credential) for credential in entry.get("lifted", [])},
+            locked_until=_stamp(entry.get("locked_until", 0.0)),
+            last_accepted=str(entry.get("good", "")),
+            firmware=str(entry.get("firmware", ""))[:MAX_TEXT],
+            reference=str(entry.get("reference", ""))[:MAX_TEXT],
+            login_required_by={str(service)[:MAX_TEXT] for service in entry.get("closed", [])},
+            forgiven_at=_stamp(entry.get("lifted_at", 0.0)),
+            address=str(entry.get("address", ""))[:MAX_TEXT],
+        )
+    except (ValueError, AttributeError, TypeError, RecursionError):
+        raise ValueError("no login history") from None
+
+
+def _stamps(saved: Any, most: int) -> Stamps:
+    found = _no_stamps()
+    for credential, stamps in saved.items():
+        if stamps != []:
+            several = stamps if isinstance(stamps, list) else [stamps]
+            found[str(credential)] = [_stamp(at) for at in several][-most:]
+    return found
+
+
+def _stamp(value: object) -> float:
+    """A stamp as it was saved.
+
+    :raises ValueError: when it is no finite number.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise ValueError("not a stamp")
+    return float(value)

@@ -1,0 +1,75 @@
+"""Monitor of one stream's media: it ends when the packet or the keyframe that is waited for has come."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from twisted.internet.defer import Deferred
+
+from twisted_detector.errors import RemoteError
+from twisted_detector.model.reasons import ReasonCode
+from twisted_detector.wire.rtp import packets as rtp
+from twisted_detector.wire.rtp.keyframe import KeyframeFinder
+from twisted_detector.wire.rtsp.messages import InterleavedFrame
+
+#: A keyframe comes within the first seconds of media: 64 MiB are 50 s of a 4K stream of 10 Mbit/s.
+MAX_MEDIA = 64 * 1024 * 1024
+
+
+class MediaMonitor:
+    """Receiver of the media of one stream.
+
+    :param keyframe: wait for a keyframe, where the codec has recognisable ones; else for an RTP packet.
+    :param on_first_packet: called once, at the first RTP packet.
+    :ivar reason: why what came is not enough yet, for people; ``code`` is the same for programs.
+    """
+
+    def __init__(self, finder: KeyframeFinder, *, keyframe: bool, on_first_packet: Callable[[], None]) -> None:
+        self.reason = ""
+        self.code = ReasonCode.NONE
+        self.channel = 0
+        self._finder = finder
+        self._keyframe = keyframe and finder.decidable
+        self._on_first_packet = on_first_packet
+        self._bytes = 0
+        self._done: Deferred[None] = Deferred()
+
+    def receive(self, frame: InterleavedFrame) -> None:
+        """Take the next interleaved frame; those of other channels and broken packets are ignored."""
+        self._bytes += len(frame.data)
+        if self._bytes > MAX_MEDIA:
+            code = ReasonCode.NO_KEYFRAME if self._finder.packets else ReasonCode.NO_RTP
+            self.finish(f"no keyframe within {MAX_MEDIA // 1_048_576} MiB of media", code)
+        if frame.channel != self.channel or self._done.called:
+            return
+        try:
+            packet = rtp.parse(frame.data)
+        except RemoteError:
+            return
+        before = self._finder.packets
+        found = self._finder.packet(packet)
+        if not before and self._finder.packets:
+            self.reason, self.code = "RTP packets came, but no keyframe", ReasonCode.NO_KEYFRAME
+            self._on_first_packet()
+        if self._finder.lacks_parameters:
+            self.reason = "keyframes came, but nothing that tells how to decode them"
+            self.code = ReasonCode.NO_PARAMETERS
+        if found or (self._finder.packets and not self._keyframe):
+            self.finish("")
+
+    @property
+    def finished(self) -> bool:
+        """Whether enough came, or :meth:`finish` was called."""
+        return self._done.called
+
+    def finish(self, reason: str, code: ReasonCode = ReasonCode.NONE) -> None:
+        """Stop waiting; ``reason`` says why, "" when enough came."""
+        if not self._done.called:
+            self.reason, self.code = reason, code
+            self._done.callback(None)
+
+    async def wait(self) -> None:
+        """Wait, after the response to PLAY, until enough came or :meth:`finish` was called; without a time limit."""
+        if not self._done.called and not self.reason:
+            self.reason, self.code = "PLAY was answered, but no RTP packet came", ReasonCode.NO_RTP
+        await self._done

@@ -1,0 +1,153 @@
+"""Service of the page: a listening port with bounded connections, and two timers that keep open pages up to date."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from twisted.application.internet import StreamServerEndpointService, TimerService
+from twisted.application.service import MultiService
+from twisted.internet.defer import Deferred
+from twisted.internet.endpoints import TCP4ServerEndpoint, TCP6ServerEndpoint
+from twisted.internet.error import CannotListenError
+from twisted.internet.interfaces import IAddress, IListeningPort, IProtocolFactory, IReactorTime, IStreamServerEndpoint
+from twisted.protocols.policies import ProtocolWrapper, WrappingFactory
+from twisted.python.failure import Failure
+from txaio.tx import make_logger
+from zope.interface import implementer
+
+from twisted_detector.interfaces import IEventListener
+from twisted_detector.web.activity import ActivityFeed
+from twisted_detector.web.event_hub import EventHub
+from twisted_detector.web.facade import DaemonFacade
+from twisted_detector.web.history import INTERVAL, MqttHistory
+
+#: Connections of the kernel that wait to be accepted: a thousand pages come back at once after a restart.
+BACKLOG = 512
+#: Connections besides those of open pages.
+MAX_OTHERS = 64
+#: Seconds between looks at the sweep while a page is open.
+SWEEP_INTERVAL = 1.0
+
+
+class BoundedFactory(WrappingFactory):
+    """Factory of the connections of another factory, at most ``capacity`` at one time; one more is closed at once.
+
+    Twisted's own LimitTotalConnectionsFactory builds protocols from a class, where a Site must build its own.
+    """
+
+    noisy = False
+
+    def __init__(self, wrapped: IProtocolFactory, capacity: int) -> None:
+        super().__init__(wrapped)  # type: ignore[no-untyped-call]
+        self.capacity = capacity
+
+    def buildProtocol(self, addr: IAddress | None) -> ProtocolWrapper | None:  # type: ignore[override]
+        """A protocol, or None when there is no room."""
+        return super().buildProtocol(addr) if len(self.protocols) < self.capacity else None
+
+    def abort_connections(self) -> None:
+        """End every connection now."""
+        for protocol in tuple(self.protocols):
+            protocol.abortConnection()
+
+
+@implementer(IStreamServerEndpoint)
+class PageEndpoint:
+    """TCP endpoint of the page. Where it cannot listen, the daemon goes on without a page, and the log says why."""
+
+    log = make_logger()
+
+    def __init__(self, reactor: Any, host: str, port: int) -> None:
+        is_ipv6 = ":" in host
+        endpoint = TCP6ServerEndpoint if is_ipv6 else TCP4ServerEndpoint
+        self._endpoint = endpoint(reactor, port, BACKLOG, host)
+        self.url = f"http://[{host}]:{port}/" if is_ipv6 else f"http://{host}:{port}/"
+
+    def listen(self, factory: IProtocolFactory) -> Deferred[IListeningPort | None]:  # type: ignore[override]
+        """Fires with None where it cannot listen: StreamServerEndpointService then has no port to stop."""
+        listening: Deferred[IListeningPort | None] = self._endpoint.listen(factory)  # type: ignore[no-untyped-call]
+        return listening.addCallbacks(self._log_listening, self._log_problem)
+
+    def _log_listening(self, port: IListeningPort | None) -> IListeningPort | None:
+        self.log.info("The web page is at {url}", url=self.url)
+        return port
+
+    def _log_problem(self, failure: Failure) -> None:
+        failure.trap(CannotListenError)
+        self.log.error("There is no web page: {url} cannot be listened on: {why}", url=self.url, why=failure.value)
+
+
+class WebService(MultiService):
+    """The page and its API.
+
+    :param site: serves each connection. :param endpoint: where they come in.
+    :param subscribe: adds a listener to the bus, and returns what removes it.
+    """
+
+    log = make_logger()
+
+    def __init__(
+        self,
+        clock: IReactorTime,
+        *,
+        endpoint: IStreamServerEndpoint,
+        site: IProtocolFactory,
+        facade: DaemonFacade,
+        hub: EventHub,
+        activity: ActivityFeed,
+        history: MqttHistory,
+        subscribe: Callable[[IEventListener], Callable[[], None]],
+    ) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self._facade = facade
+        self._hub = hub
+        self.activity = activity
+        self.history = history
+        self._subscribe = subscribe
+        self._unsubscribe: list[Callable[[], None]] = []
+        self._sweep: dict[str, Any] | None = None
+        self._connections = BoundedFactory(site, hub.capacity + MAX_OTHERS)
+        timers = (TimerService(INTERVAL, self._sample), TimerService(SWEEP_INTERVAL, self._publish_sweep))
+        for timer in timers:
+            timer.clock = clock
+        for child in (StreamServerEndpointService(endpoint, self._connections), *timers):
+            child.setServiceParent(self)  # type: ignore[no-untyped-call]
+
+    def __repr__(self) -> str:
+        return "the web page"
+
+    def startService(self) -> None:
+        """Listen on the port and to the bus."""
+        super().startService()  # type: ignore[no-untyped-call]
+        self._unsubscribe = [self._subscribe(listener) for listener in (self.activity, self.history)]
+
+    def stopService(self) -> Any:
+        """Listen no more, and end every connection."""
+        for unsubscribe in self._unsubscribe:
+            unsubscribe()
+        self._hub.stop()
+        self._connections.abort_connections()
+        return super().stopService()  # type: ignore[no-untyped-call]
+
+    def _sample(self) -> None:
+        try:
+            row = self.history.sample()
+            self._hub.publish("mqtt", "", lambda: {"row": list(row), "now": dict(self._facade.mqtt())})
+        except Exception:
+            self.log.failure("The figures of MQTT could not be looked at")
+
+    def _publish_sweep(self) -> None:
+        """While a page is open: publish the state of the sweep when it changed."""
+        if not len(self._hub):
+            return
+        try:
+            found = self._facade.discovery()
+        except Exception:
+            self.log.failure("The sweep could not be looked at")
+            return
+        # Not the counters of packets: they change all the time, and no page shows them.
+        sweep = {name: found.get(name) for name in ("phase", "sweeping", "sweeps", "last_sweep")}
+        if sweep != self._sweep:
+            self._sweep = sweep
+            self._hub.publish("discovery", "", lambda: found)

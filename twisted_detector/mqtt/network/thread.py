@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from threading import Thread  # noqa: TID251  a daemon thread, made by Twisted's pool: see OneThread
 from typing import Any, TypeVar
 
@@ -14,8 +13,13 @@ from twisted.python.threadpool import ThreadPool
 T = TypeVar("T")
 
 
+def _daemon_thread(**named: Any) -> Thread:
+    return Thread(daemon=True, **named)
+
+
 class _DaemonPool(ThreadPool):
-    threadFactory = staticmethod(partial(Thread, daemon=True))  # type: ignore[assignment]
+    # a static method: a function, and from Python 3.14 on a partial too, would be given the pool first
+    threadFactory = staticmethod(_daemon_thread)  # type: ignore[assignment]
 
 
 class OneThread:

@@ -6,17 +6,26 @@
 from __future__ import annotations
 
 import os
+import re
 import socket
 from collections.abc import Generator
 from contextlib import ExitStack, suppress
+from pathlib import Path
 from typing import Any
 
 import pytest
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests import OLD_WAYS, OURS
 from tests.canaries import CANARIES
+from tests.processes import ROOT
 from twisted_detector.model.addresses import SILENT_PORTS
 
+#: As Python prints it, after whatever a log puts before it.
+_OLD_WAY = re.compile(
+    rf"(^|\s){re.escape(str(ROOT))}/(twisted_detector|twisted/plugins|plugins|tests|benchmarks|camdetect)\b"
+    rf"[^:]*:\d+: ({'|'.join(old_way.__name__ for old_way in OLD_WAYS)}): "
+)
 NO_SKIPS = os.environ.get("CAMDETECT_NO_SKIPS", "") not in ("", "0")
 
 
@@ -25,6 +34,12 @@ def _forbid_skip(report: Any) -> None:
         reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
         report.outcome = "failed"
         report.longrepr = f"skipped where nothing may be skipped (CAMDETECT_NO_SKIPS): {reason}"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Pytest has filters of its own, test by test."""
+    for old_way in OLD_WAYS:
+        config.addinivalue_line("filterwarnings", f"error::{old_way.__name__}:{OURS}")
 
 
 @pytest.hookimpl(wrapper=True)
@@ -52,12 +67,24 @@ def _folder_as_under_trial(request: pytest.FixtureRequest, monkeypatch: pytest.M
 
 @pytest.fixture(autouse=True)
 def _no_secret_is_seen() -> Generator[None, None, None]:
-    """No secret that was given to a process of this test can be read in what the test left behind."""
+    """No secret that was given to a process of this test can be read in what the test left behind.
+
+    Nor has a process told there of a line of ours that a later Python or library will not take (``OLD_WAYS``).
+    """
     CANARIES.leaks.clear()
     yield
     CANARIES.look_at_files()
+    old_ways = [line for output in CANARIES.outputs for line in _old_ways(output)]
     CANARIES.forget_files()
     assert not CANARIES.leaks, "; ".join(str(leak) for leak in CANARIES.leaks)
+    assert not old_ways, "our own lines, in a process: " + "; ".join(old_ways)
+
+
+def _old_ways(output: Path) -> list[str]:
+    """Warnings that a process gave of our own lines."""
+    if not output.is_file():
+        return []
+    return [line for line in output.read_text("utf-8", "replace").splitlines() if _OLD_WAY.search(line)]
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -12,6 +12,8 @@ from pathlib import Path
 from tests.canaries import CANARIES
 
 ROOT = Path(__file__).resolve().parents[1]
+#: A process tells in its output what it does that will no longer be allowed; tests/conftest.py reads it there.
+TOLD = "default::DeprecationWarning,default::FutureWarning"
 
 
 class Process:
@@ -28,7 +30,7 @@ class Process:
             stdin=subprocess.DEVNULL,
             stdout=self._file,
             stderr=subprocess.STDOUT,
-            env=dict(environment) if environment is not None else None,
+            env={"PYTHONWARNINGS": TOLD, **environment} if environment is not None else None,
             cwd=ROOT,
             start_new_session=True,
         )

@@ -16,6 +16,16 @@ BOUNDED = PYTHONFAULTHANDLER=1 timeout --foreground --signal=ABRT --kill-after=2
 # the tests with real processes, sockets, networks and browsers
 REAL := tests/integration tests/lan tests/faults
 
+# They wait most of the time: so many files of them run side by side, each in one process; what measures time or takes
+# what a machine has only once (marked "alone") runs after them. Both parts run, and both have to pass.
+WORKERS := 3
+define SIDE_BY_SIDE
+status=0; \
+$(call BOUNDED,1800) $(BIN)/pytest --numprocesses=$(WORKERS) --dist=loadfile -m 'not long and not alone' $(1) || status=$$?; \
+$(call BOUNDED,1800) $(BIN)/pytest -m 'alone and not long' $(1) || status=$$?; \
+exit $$status
+endef
+
 # mosquitto, ip and nft are in sbin, which Debian leaves out of an ordinary user's PATH
 export PATH := $(PATH):/usr/local/sbin:/usr/sbin:/sbin
 export PYTHON
@@ -51,10 +61,10 @@ unit: $(VENV)/.test ## the fast tests: no sockets, no sleeping
 
 # what `unit` has run before is not run again
 pytest: homeassistant $(VENV)/.test
-	$(call BOUNDED,1800) $(BIN)/pytest $(REAL)
+	$(call SIDE_BY_SIDE,$(REAL))
 
 integration: debian-test homeassistant $(VENV)/.test ## the tests with real brokers, cameras and networks (namespaces of their own; as root)
-	$(call BOUNDED,1800) $(BIN)/pytest $(REAL)
+	$(call SIDE_BY_SIDE,$(REAL))
 
 lab: debian-test $(VENV)/.test ## the LAN lab with all it has: 250 cameras, floods (as root; minutes)
 	$(call BOUNDED,1800) $(BIN)/pytest tests/lan -m 'long or not long'

@@ -93,8 +93,26 @@ def _no_server_is_at_a_silent_port() -> Generator[None, None, None]:
     with ExitStack() as held:
         for port in sorted(SILENT_PORTS):
             with suppress(OSError):  # somebody has it already
-                held.enter_context(socket.socket()).bind(("", port))
+                holder = held.enter_context(socket.socket())
+                # the workers of a run hold them together, so that none is free when the first has ended
+                holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                holder.bind(("", port))
         yield
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """A worker tells the run how much it looked through."""
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["canaries"] = (CANARIES.secrets, CANARIES.looked)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """The run adds it up."""
+    secrets, (texts, octets) = getattr(node, "workeroutput", {}).get("canaries", ({}, (0, 0)))
+    CANARIES.secrets.update(secrets)
+    CANARIES.looked[0] += texts
+    CANARIES.looked[1] += octets
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:

@@ -6,6 +6,7 @@ import os
 import platform
 import subprocess
 from collections.abc import AsyncIterator, Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,18 @@ def machine() -> str:
         f"Linux {platform.release()}, {os.cpu_count()} processors, Python {platform.python_version()}, "
         f"Twisted {twisted.__version__}, {version}, loopback."
     )
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """A worker hands its accounts to the run."""
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["accounts"] = [asdict(each) for each in account.BOOK]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """The run has one book of them."""
+    account.BOOK.extend(account.Account(**each) for each in getattr(node, "workeroutput", {}).get("accounts", ()))
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:

@@ -10,6 +10,8 @@ import pytest_twisted
 from tests.faults.account import BOOK, Ledger, note
 
 #: The machine that the tests run on has other work too: the best of so many runs tells what is ours.
+pytestmark = pytest.mark.alone  # how long the reactor does not come round, in milliseconds
+
 TRIES = 3
 
 

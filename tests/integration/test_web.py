@@ -22,6 +22,7 @@ from tests.browser import REASON, Browser
 from tests.ports import free_port
 from tests.processes import ROOT, wait_until
 
+pytestmark = pytest.mark.alone  # Chromium takes what there is of processors, and is given seconds
 needs_chromium = pytest.mark.skipif(bool(REASON), reason=REASON)
 
 TAB, ENTER, ESCAPE, DOWN, RIGHT = "\ue004", "\ue007", "\ue00c", "\ue015", "\ue014"
@@ -411,6 +412,7 @@ def test_a_thousand(browser: Browser) -> None:
         browser.wait(f"{CARDS} === 1")
         assert "192.168.5.219" in browser.text(".card")
         browser.type("#search", " ")
+        browser.wait(f"{CARDS} > 1")
         browser.run("scrollTo(0, document.documentElement.scrollHeight)")
         browser.wait("[...document.querySelectorAll('.card')].some(n => n.getAttribute('aria-posinset') === '1000')")
         assert browser.run(f"return {CARDS}") < 60

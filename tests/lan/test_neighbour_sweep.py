@@ -15,7 +15,11 @@ from tests.lan.bed import RARE, REASON, Bed, dwellers
 from tests.processes import ROOT, run_to_end
 from twisted_detector.discovery.sweep.ports import CAMERA_PORTS
 
-pytestmark = pytest.mark.skipif(bool(REASON), reason=REASON)
+pytestmark = [
+    pytest.mark.skipif(bool(REASON), reason=REASON),
+    # It fills the kernel's table of neighbours, one for all namespaces, nearly: sweeps beside it would miss cameras.
+    pytest.mark.alone,
+]
 
 ONCE = str(ROOT / "benchmarks" / "discovery_peers" / "sweep_once.py")
 SMALL = "10.78.0.0/24"

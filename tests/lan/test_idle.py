@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+import sys
 import time
 from pathlib import Path
 
@@ -19,7 +20,10 @@ pytestmark = [
 
 
 def test_resident_memory(tmp_path: Path) -> None:
-    """Connected and with its first sweep behind it, the daemon has at most 70 MiB resident."""
+    """Connected and with its first sweep behind it, the daemon has at most 70 MiB resident.
+
+    Python 3.14 with the same libraries weighs more (tests/faults/test_load.py).
+    """
     with Lab(tmp_path) as lab:
         site = Site(lab)
         daemon = site.daemon()
@@ -30,4 +34,4 @@ def test_resident_memory(tmp_path: Path) -> None:
         found = re.search(r"VmRSS:\s*(\d+) kB", status)
         assert found is not None
         print(f"resident: {int(found[1])} kB")
-        assert int(found[1]) <= 70 * 1024
+        assert int(found[1]) <= (70 if sys.version_info < (3, 14) else 76) * 1024

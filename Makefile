@@ -31,7 +31,7 @@ export PATH := $(PATH):/usr/local/sbin:/usr/sbin:/sbin
 export PYTHON
 
 .PHONY: help run demo test lint types unit integration lab pytest identity-histories format docs screenshot faults fuzz bench wheel addon clean \
-	homeassistant debian-run debian-test debian-bench
+	mqtt fresh homeassistant debian-run debian-test debian-bench
 
 help: ## this text
 	@awk -F ':.*## ' '/^[a-z%-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -68,6 +68,12 @@ integration: debian-test homeassistant $(VENV)/.test ## the tests with real brok
 
 lab: debian-test $(VENV)/.test ## the LAN lab with all it has: 250 cameras, floods (as root; minutes)
 	$(call BOUNDED,1800) $(BIN)/pytest tests/lan -m 'long or not long'
+
+mqtt: debian-test $(VENV)/.test ## what has to do with MQTT: real brokers and every fault against them
+	$(call SIDE_BY_SIDE,-k 'mqtt or faults' tests/integration tests/faults)
+
+fresh: ## `make run` and `make test` on a machine with nothing but Debian's base (as root; SUITE=sid: a newer Python)
+	@.ci/fresh $(or $(SUITE),bookworm) $(STAGES)
 
 identity-histories: $(VENV)/.test ## 10 000 random histories of clones, moves, recorders and repeaters against the registry
 	$(BIN)/python -m tests.identity_world 0 10000

@@ -97,3 +97,20 @@ class EveryPage(SynchronousTestCase):
             if name not in known
         ]
         self.assertEqual([], unknown)
+
+
+class TheArchitecturePage(SynchronousTestCase):
+    def test_files_are_there(self) -> None:
+        """Every module that the page names exists; the last section alone tells of those that are gone."""
+        text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8").partition("## Names that changed")[0]
+        named = re.findall(r"`([\w/]+\.py)`", text)
+        package = ROOT / "twisted_detector"
+        lost = [name for name in named if not (ROOT / name).exists() and not list(package.rglob(name))]
+        self.assertGreater(len(named), 30)
+        self.assertEqual([], lost)
+
+    def test_every_room_has_a_line(self) -> None:
+        """Each package of the first level has its row in the table of rooms, with the door's sentence."""
+        text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+        rooms = [path.parent.name for path in sorted((ROOT / "twisted_detector").glob("*/__init__.py"))]
+        self.assertEqual([], [room for room in rooms if f"\n| `{room}` |" not in text])

@@ -58,9 +58,26 @@ class Matcher:
         known = self._index.firm_claims(device.key)
         identified = any(claim in known and claim[0] != EvidenceKind.MAC for claim in claimed.claims)
         away = device.lifecycle.phase in (Phase.SUSPECT, Phase.OFFLINE)
+        return self._placement_at(device, claimed.address, identified=identified, now=now, away=away)
+
+    def _placement_at(
+        self, device: Device, address: str, *, identified: bool, now: float, away: bool = False
+    ) -> Placement:
+        primary = device.facts.address
         return device.address_history.placement_of(
-            claimed.address, device.facts.address, identified=identified, now=now, away=away
+            address,
+            primary,
+            identified=identified,
+            now=now,
+            away=away,
+            replaced=not self._index.is_at(device.key, primary) or self._is_taken(device, address),
         )
+
+    def _is_taken(self, device: Device, address: str) -> bool:
+        """Whether the device that was seen at ``address`` last has a MAC, and none of this device's."""
+        own = set(self._index.macs(device.key))
+        there = (set(self._index.macs(key)) for key in self._index.devices_at(address) if key != device.key)
+        return any(macs and not macs & own for macs in there)
 
     def _record_at(
         self, device: Device, placement: Placement, sighting: Sighting, claimed: ClaimSet, now: float
@@ -84,10 +101,7 @@ class Matcher:
         well = device.lifecycle.phase in (Phase.ONLINE, Phase.TROUBLED, Phase.REFUSED)
         if not well or device.is_secondary_address(address):
             return False
-        placement = device.address_history.placement_of(
-            address, device.facts.address, identified=True, now=now, away=False
-        )
-        return placement is Placement.MOVED
+        return self._placement_at(device, address, identified=True, now=now) is Placement.MOVED
 
     def _is_two_devices(self, device: Device) -> bool:
         """Whether several MACs are several devices: not when it named them all as its own when it was inspected."""

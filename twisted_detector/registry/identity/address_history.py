@@ -62,12 +62,16 @@ class AddressHistory:
         """Whether the device answered at ``address`` just now, although it was seen at another."""
         return self._confirmed[0] == address and 0 <= now - self._confirmed[1] <= ALTERNATING
 
-    def placement_of(self, address: str, primary: str, *, identified: bool, now: float, away: bool) -> Placement:
+    def placement_of(
+        self, address: str, primary: str, *, identified: bool, now: float, away: bool, replaced: bool = False
+    ) -> Placement:
         """What ``address``, where the device seems to be seen now, is to it.
 
         :param primary: the address under which the device is published.
         :param identified: it identifies itself at ``address``, by more than the MAC.
         :param away: it did not answer at ``primary`` when that was checked last.
+        :param replaced: another device was seen in its place, at ``primary`` or at ``address``, since it was there:
+            then it is not in use at both.
         """
         if address == primary:
             return Placement.SAME
@@ -75,7 +79,7 @@ class AddressHistory:
         identified = identified or (here is not None and here.identified)
         if not away and self.is_confirmed(primary, now):
             return Placement.ADDITIONAL if identified else Placement.OTHER_DEVICE_HERE
-        if away or here is None or there is None or not 0 <= now - there.seen_at <= ALTERNATING:
+        if away or replaced or here is None or there is None or not 0 <= now - there.seen_at <= ALTERNATING:
             return Placement.MOVED
         if here.mac is not None and there.mac is not None and here.mac != there.mac:
             return Placement.MOVED  # over another of its MACs: `record_mac` counts these

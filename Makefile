@@ -30,7 +30,7 @@ endef
 export PATH := $(PATH):/usr/local/sbin:/usr/sbin:/sbin
 export PYTHON
 
-.PHONY: help run demo test lint types unit integration lab pytest identity-histories format docs screenshot faults fuzz bench wheel addon clean \
+.PHONY: help run demo test lint types unit integration lab pytest identity-histories format docs screenshot faults fuzz attacks bench wheel addon clean \
 	mqtt fresh homeassistant debian-run debian-test debian-bench
 
 help: ## this text
@@ -87,6 +87,9 @@ faults: debian-test $(VENV)/.test ## every fault against the MQTT side, the long
 
 fuzz: debian-test $(VENV)/.fuzz ## fuzz every parser (10^6 inputs each, hours; FUZZ_RUNS=… for less), into docs/benchmarks.md
 	$(BIN)/python -m tests.fuzz --all --runs $(or $(FUZZ_RUNS),1000000) --jobs 2 --write
+
+attacks: debian-test $(VENV)/.test ## scripted rogues against the real daemon; the table goes into docs/benchmarks.md (as root; half an hour)
+	$(BIN)/python -m benchmarks.attacks --write
 
 bench: $(patsubst %.py,bench-%,$(patsubst bench_%,%,$(notdir $(sort $(filter-out benchmarks/web_shot.py,$(wildcard benchmarks/*.py)))))) ## run every benchmark, or one: bench-<name>
 

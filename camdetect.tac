@@ -16,7 +16,9 @@ gc.disable()
 from twisted_detector.config.load import config_or_exit
 from twisted_detector.service.daemon import makeService
 from twisted_detector.service.monotonic_reactor import monotonic_reactor
+from twisted_detector.service.process_hardening import forbid_inspection
 
+forbid_inspection()  # before the first password is read
 config = config_or_exit(os.environ, hostname=gethostname(), stderr=sys.stderr)
 application = Application("camdetect")
 makeService(config, monotonic_reactor(reactor)).setServiceParent(application)

@@ -40,6 +40,7 @@ STATUS: Mapping[str, Types] = {
 EVENT: Mapping[str, Types] = {"event": TEXT, "camera_id": TEXT, "camera": TABLE, "node_id": TEXT, "timestamp": TEXT}
 HEALTH: Mapping[str, Types] = {
     "node_id": TEXT, "service": TEXT, "timestamp": TEXT, "status": TEXT, "stats": TABLE, "cameras": TABLE,
+    "cameras_omitted": WHOLE, "mqtt.too_large": WHOLE,
     "version": TEXT, "uptime_s": NUMBER,
     "mqtt.state": TEXT, "mqtt.connected_since": TEXT + NONE, "mqtt.connects": WHOLE, "mqtt.disconnects": WHOLE,
     "mqtt.failures": WHOLE, "mqtt.last_disconnect_reason": TEXT, "mqtt.reconnect_seconds.last": NUMBER + NONE,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from twisted_detector.model import (
+    Adoption,
     Candidate,
     Evidence,
     EvidenceKind,
@@ -17,6 +18,7 @@ from twisted_detector.model import (
     Stream,
     StreamReport,
 )
+from twisted_detector.registry.adoption import AdoptionBook
 
 A, B, C = (Mac.parse(f"02:00:00:00:00:0{digit}") for digit in "abc")
 PLAYS = StreamReport(Proof.KEYFRAME, validated=True, codec="H264", width=1920, height=1080, fps=25.0)
@@ -46,7 +48,13 @@ def login(name: str = "admin", password: str = "secret") -> Login:
 
 
 def candidate(address: str = "10.0.0.5", mac: Mac | None = A, reference: str = "", **more: Any) -> Candidate:
+    more.setdefault("adoption", Adoption.FIRST_RUN)
     return Candidate(device_id="x", address=address, mac=mac, endpoint_reference=reference, **more)
+
+
+def adopting() -> AdoptionBook:
+    """A book that adopts every device whose MAC is seen, so that it may be given logins."""
+    return AdoptionBook(mode="all")
 
 
 def serial(value: str) -> Evidence:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import re
+import tomllib
 from dataclasses import fields
 from pathlib import Path
 
@@ -27,8 +29,9 @@ RTSP_PORT ONVIF_PORT HTTP_PORT RTSP_TIMEOUT ONVIF_TIMEOUT HEALTH_CHECK_INTERVAL 
 MAC_TRACKING_ENABLED ONVIF_ENABLED MDNS_ENABLED NETWORK_SCAN_ENABLED FRIGATE_UPDATE_ENABLED FRIGATE_CONFIG_PATH
 FRIGATE_RELOAD_TOPIC MAX_CONCURRENT_DISCOVERY LOG_LEVEL
 MQTT_KEEPALIVE MQTT_PROTOCOL MQTT_RECONNECT_MIN MQTT_RECONNECT_MAX MQTT_RECONNECT_JITTER MQTT_MAX_RECONNECT_ATTEMPTS
-MQTT_QUEUE_SIZE STATE_DIR SCAN_NETWORKS SCAN_EXCLUDE SCAN_RATE WEB_LISTEN WEB_TOKEN PLUGINS CAMDETECT_CONFIG
-PUBLISH_CREDENTIALS ALLOW_BASIC_AUTH
+MQTT_QUEUE_SIZE STATE_DIR SCAN_NETWORKS SCAN_EXCLUDE SCAN_RATE WEB_LISTEN WEB_TOKEN PLUGINS PLUGIN_PATH
+CAMDETECT_CONFIG
+PUBLISH_CREDENTIALS ALLOW_BASIC_AUTH ADOPTION
 """,
 )
 
@@ -97,6 +100,59 @@ class EveryPage(SynchronousTestCase):
             if name not in known
         ]
         self.assertEqual([], unknown)
+
+
+#: A test as the pages name one: its file, and behind ``::`` its class, its name, or both.
+TEST = re.compile(r"`(tests/[\w/]+\.py)(?:::(\w+)(?:\.(\w+))?)?`")
+
+
+def tests_in(path: Path) -> set[str]:
+    """The tests of a file: ``Class``, ``Class.test_it`` and ``test_it``, inherited ones left out."""
+    found = set()
+    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.ClassDef):
+            found.add(node.name)
+            found |= {f"{node.name}.{one.name}" for one in node.body if isinstance(one, FUNCTION)}
+        elif isinstance(node, FUNCTION):
+            found.add(node.name)
+    return found
+
+
+FUNCTION = (ast.FunctionDef, ast.AsyncFunctionDef)
+
+
+class TheSecurityPage(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.text = (ROOT / "docs" / "security.md").read_text(encoding="utf-8")
+
+    def test_tests_are_there(self) -> None:
+        """Every test that the page names for a promise exists under that name."""
+        lost = []
+        for file, first, second in TEST.findall(self.text):
+            path = ROOT / file
+            wanted = ".".join(filter(None, (first, second)))
+            if not path.exists() or (wanted and wanted not in tests_in(path)):
+                lost.append("::".join(filter(None, (file, wanted))))
+        self.assertGreater(len(TEST.findall(self.text)), 40)
+        self.assertEqual([], lost)
+
+    def test_no_promise_without_a_test(self) -> None:
+        """Every row of a table of promises names a test, or says why there is none."""
+        bare = []
+        for table in self.text.split("| promise | held by |\n|---|---|\n")[1:]:
+            for row in table.partition("\n\n")[0].splitlines():
+                if not TEST.search(row) and "no test:" not in row:
+                    bare.append(row)
+        self.assertEqual([], bare)
+
+    def test_lower_bounds(self) -> None:
+        """The versions that the page gives are those below which nothing is installed."""
+        project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+        required = [*project["dependencies"], *project["optional-dependencies"]["decode"]]
+        section = self.text.partition("## Native code")[2].partition("\n## ")[0]
+        told = re.findall(r"^\| (\w+) \| ([\d.]+) \|", section, flags=re.MULTILINE)
+        self.assertEqual(5, len(told))
+        self.assertEqual([], [name for name, bound in told if f"{name}>={bound}" not in required])
 
 
 class TheArchitecturePage(SynchronousTestCase):

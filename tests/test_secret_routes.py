@@ -10,7 +10,7 @@ from twisted.internet.testing import MemoryReactorClock
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.doubles.rtsp_camera import KEYFRAME, SDP, SPS, Camera, result_of
-from tests.facts import PLAYS, A, candidate, inspection, sighting, stream
+from tests.facts import PLAYS, A, adopting, candidate, inspection, sighting, stream
 from tests.inspection.scripted_camera import ScriptedCamera
 from tests.inspection.test_http import Wire
 from twisted_detector.detector.inspection_session import InspectionSession
@@ -198,7 +198,7 @@ class AnnouncedPlaces(SynchronousTestCase):
     """Words move a device, not the right to its secret."""
 
     def setUp(self) -> None:
-        self.registry = Registry(lambda event: None)
+        self.registry = Registry(lambda event: None, adoption=adopting())
         self.budget = LoginBudget([CAM], salt="s", save=lambda key, text: None)
 
     def see(self, address: str, mac: Mac | None, reference: str = "r") -> int:

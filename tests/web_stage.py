@@ -30,7 +30,7 @@ from twisted_detector.bus import Bus
 from twisted_detector.config.load import load
 from twisted_detector.errors import RemoteError
 from twisted_detector.interfaces import MakerContext
-from twisted_detector.model import Camera, Evidence, Mac, Proof, Status, Stream
+from twisted_detector.model import Adoption, Camera, Evidence, Mac, Proof, Status, Stream
 from twisted_detector.model.encoding import rfc3339
 from twisted_detector.model.pictures import Picture
 from twisted_detector.mqtt.service import MqttService
@@ -282,6 +282,10 @@ class Company:
     def camera(self, camera_id: str) -> Camera | None:
         return STAGED.get(camera_id)
 
+    def adopt(self, camera_id: str, adoption: Adoption, now: float) -> None:
+        camera = STAGED[camera_id] = replace(STAGED[camera_id], adopted=adoption)
+        self._emit(events.AdoptionChanged(now, camera, adoption, "a person accepted it"))
+
     def forget(self, camera_id: str, now: float) -> None:
         self._emit(events.CameraForgotten(now, STAGED.pop(camera_id)))
 
@@ -329,11 +333,32 @@ def register_handlers(router: RequestRouter, company: Company, figures: Figures,
         company.forget(fields["camera_id"], reactor.seconds())
         return {"camera_id": fields["camera_id"]}
 
+    async def adopt(fields: Mapping[str, Any]) -> Mapping[str, Any]:
+        company.adopt(fields["camera_id"], Adoption.PERSON, reactor.seconds())
+        return {"camera_id": fields["camera_id"], "adopted": "person"}
+
+    async def unadopt(fields: Mapping[str, Any]) -> Mapping[str, Any]:
+        if company.cameras()[0].id == fields["camera_id"]:
+            raise RemoteError("the configuration lists it")
+        company.adopt(fields["camera_id"], Adoption.NO, reactor.seconds())
+        return {"camera_id": fields["camera_id"], "adopted": "no"}
+
+    async def block(fields: Mapping[str, Any]) -> Mapping[str, Any]:
+        company.forget(fields["camera_id"], reactor.seconds())
+        return {"camera_id": fields["camera_id"], "adopted": "blocked"}
+
+    async def blocked(_: Mapping[str, Any]) -> Mapping[str, Any]:
+        return {"devices": []}
+
+    async def unblock(fields: Mapping[str, Any]) -> Mapping[str, Any]:
+        raise RemoteError("no blocked device has that id, MAC or EndpointReference", shown=fields["device"])
+
     async def export(fields: Mapping[str, Any]) -> Mapping[str, Any]:
         text = "cameras:\n" + "".join(f"  camdetect_{one.id}: {{}}\n" for one in company.cameras())
         return {"text": text, "media_type": "application/yaml", "filename": f"{fields['format']}.yml"}
 
-    for handler in (why, doctor, status, rescan, probe, check, forget, export):
+    adopting = (adopt, unadopt, block, blocked, unblock)
+    for handler in (why, doctor, status, rescan, probe, check, forget, export, *adopting):
         router.register(handler.__name__, handler)
 
 

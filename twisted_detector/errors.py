@@ -102,5 +102,9 @@ class StoreError(CamdetectError):
     """The state on disk cannot be read or written."""
 
 
+class StateRefused(StoreError):
+    """The state directory, or a file in it, can be written or was put there by somebody else: it is not used."""
+
+
 class BrokerError(CamdetectError):
     """The embedded broker could not be started."""

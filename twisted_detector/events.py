@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from twisted_detector.model import Camera, Stream
+from twisted_detector.model import Adoption, Camera, Stream
 from twisted_detector.model.pictures import Picture
 
 
@@ -85,6 +85,14 @@ class CameraForgotten(CameraEvent):
 
 
 @dataclass(frozen=True, slots=True)
+class AdoptionChanged(CameraEvent):
+    """A camera's device was adopted, or is not adopted any more; ``reason``: by what, or why not and what to do."""
+
+    adoption: Adoption
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class CredentialAccepted(CameraEvent):
     """A login was accepted; ``login`` is its name."""
 
@@ -149,6 +157,20 @@ class SweepFinished(Event):
     duration: float
     sightings: int
     error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class QuotaReached(Event):
+    """Devices or cameras found no room; told once a day of each host and network.
+
+    :ivar cause: the quota: ``host``, ``network``, ``devices`` or ``new_cameras``.
+    :ivar address: where the device was seen that found none.
+    :ivar text: in plain words, and what to do.
+    """
+
+    cause: str
+    address: str
+    text: str
 
 
 @dataclass(frozen=True, slots=True)

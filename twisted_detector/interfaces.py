@@ -186,6 +186,14 @@ class ILiveness(Interface):
         :param ports: TCP ports that answered before, likely ones first.
         """
 
+    async def accepts(address: str, ports: Sequence[int]) -> bool:
+        """Whether one of the first ``ports`` accepts a connection at ``address`` now; packets and time as above.
+
+        Another device behind the same address does not answer for this one, nor does a host whose service has ended.
+
+        :raises OSError, errors.LocalError: this machine cannot connect now: nothing is known of the device.
+        """
+
 
 class INeighbours(Interface):
     """Neighbour table of this machine: the MACs of addresses on its links, and its own interfaces."""
@@ -224,8 +232,8 @@ class IInspector(Interface):
 
         Called first with ``login`` None, and again with a login only after :class:`errors.Unauthorized` (or an
         Inspection with status ``auth_required``), when the login budget allows it. An inspector that sends the login
-        more than once calls ``await login.acquire_permit()`` before each time, and ``login.report_accepted()`` once
-        it was accepted.
+        more than once calls ``await login.acquire_permit()`` before each time. That a login is right is known only when
+        the inspector says so: ``login.report_accepted()``, when the device did with it what it had refused without.
 
         :raises errors.Unreachable: no answer.
         :raises errors.Unauthorized: a login is needed, or ``login`` was refused.
@@ -287,9 +295,18 @@ class IPublisher(Interface):
 class ISubscriber(Interface):
     """Subscriber to MQTT topics."""
 
-    def subscribe(topic_filter: str, handler: Callable[[str, bytes], Awaitable[None] | None]) -> Callable[[], None]:
+    def subscribe(
+        topic_filter: str,
+        handler: Callable[[str, bytes], Awaitable[None] | None],
+        *,
+        retained: Callable[[str, bytes], Awaitable[None] | None] | None = None,
+    ) -> Callable[[], None]:
         """Call ``handler(topic, payload)`` for every message that matches; restored after every reconnect.
 
+        Messages of more than a mebibyte are passed over.
+
+        :param retained: called in its stead with a message that the broker had retained before it got the subscription,
+            and which therefore comes again with every connection: what commands something is not to be obeyed again.
         :returns: a function that ends the subscription.
         """
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from twisted.internet.defer import Deferred
 from zope.interface import Attribute, Interface
@@ -15,8 +15,9 @@ class ILoginBudget(Interface):
     """Budget of failed logins, so that no device locks its owner out. One per device over all protocols, kept on disk.
 
     Every login is sent through :func:`detector.login_attempt.attempt_login`, which keeps to this order: ``charge``, the
-    attempt (with ``charge_again`` before each further time that the login is sent and was not accepted yet), and then
-    one of ``record_accepted``, ``record_refused``, ``record_doubt``, ``record_unanswered`` and ``refund``.
+    attempt (with ``begin`` before the login is sent for the first time, and ``charge_again`` before each time that it
+    is sent though it was not accepted the time before), and then one of ``record_accepted``, ``record_refused``,
+    ``record_doubt``, ``record_unanswered`` and ``refund``.
     """
 
     def allowed_logins(candidate: Candidate, now: float) -> Sequence[Login]:
@@ -27,6 +28,14 @@ class ILoginBudget(Interface):
 
     async def charge(candidate: Candidate, login: Login, now: float) -> bool:
         """``login`` is about to be sent: one failure, on disk before this ends. False: do not send it."""
+
+    def begin(candidate: Candidate, login: Login, now: float, purpose: str = "") -> Callable[[], None] | None:
+        """``login`` is sent now, a while perhaps after it was charged: one that was not charged, for it was accepted a
+        moment ago, counts as a failure until its end.
+
+        :returns: what to call at the end of the attempt; None: it must not be sent any more, for others failed
+            meanwhile.
+        """
 
     async def charge_again(candidate: Candidate, login: Login, now: float) -> bool:
         """``login`` is about to be sent once more, and the device may have counted the time before: one failure more,
@@ -45,6 +54,9 @@ class ILoginBudget(Interface):
     def record_accepted(candidate: Candidate, login: Login, now: float) -> None:
         """``login`` was accepted: it comes first next time."""
 
+    def record_digest(candidate: Candidate) -> None:
+        """The device took a login by Digest: it is never sent one in clear from then on."""
+
     def record_refused(candidate: Candidate, login: Login, now: float, locked: bool) -> None:
         """``login`` was refused; ``locked``: the device answered that it locks."""
 
@@ -53,6 +65,14 @@ class ILoginBudget(Interface):
 
     def record_lockout(candidate: Candidate, now: float) -> None:
         """The device answered that it locks, without having been sent a login."""
+
+    def owner_of_realm(candidate: Candidate, realm: str, now: float) -> str:
+        """Which other device is known to have this realm to itself, "" for none: a login that answers it may be meant
+        to be shown there. Always "" for a device for which a person vouches.
+        """
+
+    def record_realm(candidate: Candidate, realm: str, now: float) -> None:
+        """A login was accepted in answer to a challenge with this realm."""
 
     async def charge_purpose(candidate: Candidate, login: Login, now: float, purpose: str) -> bool:
         """A login that the device accepted is about to be sent for ``purpose`` too, where it may be refused; on disk
@@ -63,14 +83,32 @@ class ILoginBudget(Interface):
         """
 
     def record_purpose(
-        candidate: Candidate, login: Login, now: float, purpose: str, *, refused: bool = False, locked: bool = False
+        candidate: Candidate,
+        login: Login,
+        now: float,
+        purpose: str,
+        *,
+        accepted: bool = False,
+        refused: bool = False,
+        locked: bool = False,
+        sent: bool = True,
+        asked: bool = True,
     ) -> None:
-        """The result after :meth:`charge_purpose`. A refusal bars the login for that purpose only, for a day."""
+        """The result after :meth:`charge_purpose`. A refusal bars the login for that purpose only, for a day; when it
+        was sent and neither accepted nor refused, it counts as a failure for the window. ``asked``: whether the device
+        wanted a login; where it wants none, none is charged the next time.
+        """
 
     def record_fingerprint(
-        candidate: Candidate, now: float, *, firmware: str = "", service: str = "", wants_login: bool = True
+        candidate: Candidate,
+        now: float,
+        *,
+        firmware: str = "",
+        serial: str = "",
+        service: str = "",
+        wants_login: bool = True,
     ) -> None:
-        """Facts that show whether the device is still the one that refused a login.
+        """Facts that show whether the device is still the one that refused a login, and which realm names it.
 
         :param service: the inspector that connected without a login; ``wants_login``: whether the device wanted one.
         """

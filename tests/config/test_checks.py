@@ -79,7 +79,7 @@ class Together(ConfigCase):
             ({"TLS_INSECURE": "1", "MQTT_TLS": "1", "MQTT_BROKER": "b"}, "TLS_INSECURE"),
             ({"TLS_CA_PATH": "/gone.pem"}, "TLS_CA_PATH"),
             ({"MQTT_USERNAME": "u"}, "embedded"),
-            ({"CAMERA_USERNAME": "u"}, "empty password"),
+            ({"ADOPTION": "all"}, "ADOPTION is all"),
             ({"SCAN_NETWORKS": "8.8.8.0/24"}, "8.8.8.0/24"),
             ({"MQTT_PORTT": "1"}, "MQTT_PORT meant"),
             ({"CAMERA_CREDENTIAL": "a:b"}, "CAMERA_CREDENTIALS meant"),
@@ -90,6 +90,24 @@ class Together(ConfigCase):
             warnings = read(environ).warnings
             self.assertEqual(1, len(warnings), (environ, warnings))
             self.assertIn(word, warnings[0])
+
+    def test_logins_in_clear(self) -> None:
+        """A login that goes to another machine by http is warned of; on this machine, or by https, it is not."""
+        login = {"FRIGATE_USER": "u", "FRIGATE_PASSWORD": "p"}
+        for environ, words in (
+            ({"FRIGATE_URL": "http://10.0.0.2:8971", **login}, ("FRIGATE_USER and FRIGATE_PASSWORD", "https://")),
+            ({"FRIGATE_URL": "http://frigate", "FRIGATE_TOKEN": "t"}, ("FRIGATE_TOKEN go",)),
+            ({"GO2RTC_URL": "http://[fd00::1]:1984"}, ("GO2RTC_URL", "the cameras' passwords go")),
+            ({"GO2RTC_URL": "http://nvr", "GO2RTC_USER": "u", "GO2RTC_PASSWORD": "p"}, ("GO2RTC_PASSWORD go",)),
+        ):
+            (warning,) = read(environ).warnings
+            for word in words:
+                self.assertIn(word, warning)
+        both = read({"FRIGATE_URL": "http://frigate", "PUBLISH_CREDENTIALS": "1"}).warnings
+        self.assertEqual(1, sum("the cameras' passwords go over" in one for one in both), both)
+        for url in ("http://127.0.0.1:5000", "http://[::1]:5000", "http://localhost", "https://10.0.0.2"):
+            self.assertEqual((), read({"FRIGATE_URL": url, "GO2RTC_URL": url, **login}).warnings, url)
+        self.assertEqual((), read({"FRIGATE_URL": "http://frigate:5000"}).warnings, "nothing secret is sent there")
 
     def test_other_programs_variables(self) -> None:
         """A variable that begins like ours but resembles none is left alone."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Coroutine
+from collections.abc import Callable, Container, Coroutine, Mapping
+from ipaddress import ip_network
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -10,8 +11,9 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
-from tests.facts import SILENT, A, B, inspection, login, sighting
+from tests.facts import SILENT, A, B, adopting, inspection, login, sighting
 from twisted_detector.bus import Bus
+from twisted_detector.detector.address_gate import AddressGate
 from twisted_detector.detector.detector import Detector
 from twisted_detector.detector.environment import Environment
 from twisted_detector.detector.inspection_runner import InspectionRunner
@@ -24,7 +26,7 @@ from twisted_detector.errors import Unreachable
 from twisted_detector.events import CameraMoved, SweepFinished
 from twisted_detector.inspection.logins.budget import LoginBudget
 from twisted_detector.interfaces import IAddressProbe, IFinder, ILiveness, IQuickSweep, ISightingSink
-from twisted_detector.model import Camera, Candidate, Login, Mac, Status
+from twisted_detector.model import Camera, Candidate, Interface, Login, Mac, Status
 from twisted_detector.registry.registry import Registry
 from twisted_detector.testing.doubles import (
     Gate,
@@ -35,7 +37,7 @@ from twisted_detector.testing.doubles import (
     ScriptedInspector,
     ScriptedValidator,
 )
-from twisted_detector.testing.lan import MemoryNeighbours
+from twisted_detector.testing.lan import ETH0, MemoryNeighbours
 
 HERE, THERE, MOVED = "10.0.0.5", "10.0.0.6", "10.0.0.77"
 XADDR = (f"http://{HERE}/o",)
@@ -49,6 +51,7 @@ class DetectorCase(SynchronousTestCase):
 
     smart = True
     excluded: Container[str] = ()
+    listed: tuple[str, ...] = ()
     liveness: ILiveness | None = None
     mac_tracking = True
     proof_every = 1
@@ -58,8 +61,9 @@ class DetectorCase(SynchronousTestCase):
         self.listener = RecordingListener()
         self.bus = Bus()
         self.bus.subscribe(self.listener)
-        self.registry = Registry(self.bus.emit, missed_limit=3)
-        self.neighbours = MemoryNeighbours(macs={HERE: A, THERE: B})
+        self.registry = Registry(self.bus.emit, missed_limit=3, adoption=adopting())
+        self.neighbours = MemoryNeighbours(ETH0, macs={HERE: A, THERE: B})
+        self.observed: list[tuple[str, str, str]] = []
         self.inspector = ScriptedInspector({HERE: inspection(HERE), THERE: inspection(THERE)})
         self.validator = ScriptedValidator()
         self.methods: list[Any] = [MemoryDiscoverer(name="one")]
@@ -67,7 +71,13 @@ class DetectorCase(SynchronousTestCase):
         self.watchers = [self.watcher]
 
     def build(self) -> Detector:
-        environment = Environment(self.clock, self.clock.seconds, excluded=self.excluded)
+        environment = Environment(
+            self.clock,
+            self.clock.seconds,
+            excluded=self.excluded,
+            observe=lambda at, address, source, text: self.observed.append((address, source, text)),
+            gate=AddressGate(tuple(map(ip_network, self.listed)), self.neighbours.interfaces),
+        )
         sweeper = Sweeper(
             environment,
             self.methods,
@@ -95,7 +105,15 @@ class DetectorCase(SynchronousTestCase):
             is_present=presence.is_present,
             proof_every=self.proof_every,
         )
-        self.queue = WorkQueue(self.clock, max_concurrent=4, max_seconds=20, timed_out=runner.timed_out)
+        self.queue = WorkQueue(
+            self.clock,
+            max_concurrent=4,
+            max_seconds=20,
+            timed_out=runner.timed_out,
+            is_known=self.registry.is_published,
+            is_wanted=runner.wants,
+            host_of=self.registry.host_of,
+        )
         self.detector = Detector(
             environment,
             self.registry,
@@ -126,6 +144,22 @@ class DetectorCase(SynchronousTestCase):
         return sorted(camera.id for camera in self.registry.cameras())
 
 
+class ResolvingNeighbours(MemoryNeighbours):
+    """Learns some MACs only when it is asked for them, as the kernel does by ARP.
+
+    :ivar silent: address → MAC of those.
+    """
+
+    def __init__(self, *addresses: Interface, macs: Mapping[str, Mac]) -> None:
+        super().__init__(*addresses, macs=macs)
+        self.silent: dict[str, Mac] = {}
+
+    async def mac_of(self, address: str) -> Mac | None:
+        if address in self.silent:
+            self.macs[address] = self.silent[address]
+        return await super().mac_of(address)
+
+
 @implementer(IFinder, IAddressProbe, IQuickSweep)
 class SearchingDiscoverer(MemoryDiscoverer):
     """A discoverer that can do everything; what each was called for is recorded."""
@@ -152,6 +186,8 @@ class SearchingDiscoverer(MemoryDiscoverer):
         self.probed.append(address)
         if self.slow is not None:
             await self.slow.wait()
+        if self.problem is not None:
+            raise self.problem
 
     async def sweep_quickly(self, sink: ISightingSink) -> None:
         self.quick += 1
@@ -168,6 +204,9 @@ class LossCase(DetectorCase):
         super().setUp()
         self.method = SearchingDiscoverer()
         self.methods = [self.method]
+        neighbours = ResolvingNeighbours(ETH0, macs=self.neighbours.macs)
+        neighbours.silent[MOVED] = A
+        self.neighbours = neighbours
         self.start()
         self.watcher.report(sighting(HERE, xaddrs=XADDR))
         self.clock.pump([1] * 100)  # steady by now: the next sweep is far away
@@ -203,18 +242,21 @@ class RunnerCase(SynchronousTestCase):
         self.listener = RecordingListener()
         self.bus = Bus()
         self.bus.subscribe(self.listener)
-        self.registry = Registry(self.bus.emit, missed_limit=3)
+        self.registry = Registry(self.bus.emit, missed_limit=3, adoption=adopting())
         self.onvif, self.rtsp = ScriptedInspector(name="onvif"), ScriptedInspector(name="rtsp")
         self.validator = ScriptedValidator()
         self.vendor_of: Callable[[Mac], str] = lambda mac: ""
         self.is_present: Callable[[int], bool] = lambda key: False
+        self.observe: list[str] = []
         self.build()
         self.addCleanup(lambda: self.assertEqual([], self.clock.getDelayedCalls()))
 
     def build(self, *logins: Login) -> None:
         self.budget = LoginBudget(logins, salt="s", save=lambda key, text: None)
         self.runner = InspectionRunner(
-            Environment(self.clock, self.clock.seconds),
+            Environment(
+                self.clock, self.clock.seconds, observe=lambda at, address, source, text: self.observe.append(text)
+            ),
             self.registry,
             inspectors=[self.onvif, self.rtsp],
             validator=self.validator,

@@ -284,6 +284,7 @@ class SightingTests(DetectorCase):
         self.assertEqual((100, 900), (self.neighbours.gate.waiting, self.detector.counts["dropped_sightings"]))
         self.clock.advance(LOOKUP_TIMEOUT)
         self.assertEqual(100, len(self.registry.devices()))
+        self.neighbours.macs[HERE] = C
         self.watcher.report(sighting(HERE, C, rtsp_ports=(554,)))
         self.assertEqual(101, len(self.registry.devices()))
 
@@ -301,14 +302,15 @@ class SightingTests(DetectorCase):
 
 
 class SlowNeighbours(MemoryNeighbours):
-    """Answers when its gate is opened."""
+    """Has to ask for what it does not know, and answers when its gate is opened."""
 
     def __init__(self) -> None:
         super().__init__()
         self.gate = Gate()
 
     async def mac_of(self, address: str) -> Mac | None:
-        await self.gate.wait()
+        if address not in self.macs:
+            await self.gate.wait()
         return await super().mac_of(address)
 
 
@@ -412,6 +414,7 @@ class StopTests(DetectorCase):
     def test_nothing_is_left(self) -> None:
         """After a stop no call waits, no coroutine runs, nobody watches, and nothing that is seen has an effect."""
         self.neighbours = SlowNeighbours()
+        self.neighbours.macs.update({HERE: A, THERE: B})
         self.inspector.gate, self.validator.gate = Gate(), Gate()
         slow = MemoryDiscoverer(name="slow", gate=Gate())
         self.methods.append(slow)
@@ -473,6 +476,9 @@ class MemoryLiveness:
         self.asked.append(address)
         return address in self.addresses
 
+    async def accepts(self, address: str, ports: Sequence[int]) -> bool:
+        return await self.is_alive(address, ports)
+
 
 class SecondAddressTests(DetectorCase):
     """A camera with two addresses, and one that moves."""
@@ -532,7 +538,10 @@ class SecondAddressTests(DetectorCase):
         self.published()
         self.watcher.report(sighting(HERE, A, "epr"))
         self.watcher.report(sighting("10.0.0.9", C, "other"))
+        self.hosts.addresses.clear()
         self.watcher.report_departure(HERE)
+        self.clock.pump([0.1] * 20)
+        self.hosts.asked.clear()
         self.watcher.report(sighting(THERE, A, "epr"))
         self.assertEqual(([], [(HERE, THERE)]), (self.hosts.asked, self.moves()))
 

@@ -40,6 +40,47 @@ class InspectTests(RunnerCase):
         self.inspect()
         self.assertEqual(("by onvif", []), (self.camera().manufacturer, self.rtsp.calls))
 
+    def test_a_recorder_bit_by_bit(self) -> None:
+        """The cameras of a large recorder are published some at a time, each with a turn between; all in the end."""
+        many = tuple(stream(path=str(number), source=f"{number:02}") for number in range(50))
+        self.onvif.answers[HERE] = inspection(HERE, *many)
+        running = Deferred.fromCoroutine(self.runner.inspect(self.see()))
+        counts = [self.registry.count]
+        while not running.called:
+            self.clock.advance(0)
+            counts.append(self.registry.count)
+        self.assertEqual([8, 50], counts)  # a clock that is moved on makes all turns that are left
+        self.listener.take()
+        self.inspect()
+        self.assertEqual((50, []), (self.registry.count, self.listener.names()))
+        self.onvif.answers[HERE] = inspection(HERE, *(replace(one, source=f"x{one.source}") for one in many))
+        self.inspect()
+        self.assertEqual([Status.ONLINE] * 50, [camera.status for camera in self.registry.cameras()])
+
+    def test_gone_in_the_middle(self) -> None:
+        """A recorder that is forgotten while its cameras are published is not published on."""
+        many = tuple(stream(path=str(number), source=f"{number:02}") for number in range(50))
+        self.onvif.answers[HERE] = inspection(HERE, *many)
+        running = Deferred.fromCoroutine(self.runner.inspect(self.see()))
+        for camera in self.registry.cameras():
+            self.registry.forget(camera.id, self.clock.seconds())
+        self.clock.advance(0)
+        self.successResultOf(running)
+        self.assertEqual(0, self.registry.count)
+
+    def test_what_one_device_may_say(self) -> None:
+        """What a device says beyond the bounds is cut before anything of it is proved, and that is noted."""
+        noted: list[str] = []
+        self.observe = noted
+        many = tuple(stream(path=str(number), source=str(number)) for number in range(200))
+        self.onvif.answers[HERE] = inspection(HERE, *many, name="n" * 1000)
+        self.inspect()
+        self.assertEqual((64, 64), (self.registry.count, len(self.validator.validated)))
+        self.assertEqual(64, len(self.camera().name))
+        self.assertTrue([text for text in noted if "cut at 64" in text] and [t for t in noted if "(136)" in t], noted)
+        self.inspect()  # those that played make room for more
+        self.assertEqual(128, self.registry.count)
+
     def test_no_camera(self) -> None:
         """What nobody knows is foreign and never published."""
         key = self.inspect()

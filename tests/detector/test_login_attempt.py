@@ -28,12 +28,21 @@ class AttemptLoginTests(SynchronousTestCase):
         return [one.name for one in self.budget.allowed_logins(candidate(), self.clock.seconds())]
 
     def run_it(
-        self, *, reveal: bool = True, then: Any = "welcome", good: bool | None = True, doubt: bool = False
+        self,
+        *,
+        reveal: bool = True,
+        then: Any = "welcome",
+        proved: bool = True,
+        wanted: bool = False,
+        doubt: bool = False,
     ) -> Deferred[Any]:
         async def attempt(given: Login) -> Any:
             self.assertEqual(ONE, given)
             if reveal:
+                await given.acquire_permit()
                 self.assertEqual("canary-1", given.password.reveal())
+            if reveal and proved and not isinstance(then, BaseException | Deferred):
+                given.report_accepted()
             if isinstance(then, Deferred):
                 return await then
             if isinstance(then, BaseException):
@@ -47,17 +56,35 @@ class AttemptLoginTests(SynchronousTestCase):
                 candidate(),
                 ONE,
                 attempt,
-                let_in=lambda outcome: good,
+                wants_login=lambda outcome: wanted,
                 doubted=lambda outcome: doubt,
             )
         )
 
     def test_let_in(self) -> None:
         """A login that was right comes first from then on."""
-        self.assertEqual("welcome", self.successResultOf(self.run_it()))
+        self.assertEqual(("welcome", True), self.successResultOf(self.run_it()))
         self.assertEqual(["one", "two"], self.names())
         self.clock.advance(1)
         self.assertEqual("one", self.names()[0])
+
+    def test_digest_is_remembered(self) -> None:
+        """That a device took the login by Digest is recorded, whatever came after; by Basic it is not."""
+        for scheme, after, taken in (("basic", None, False), ("digest", Unreachable("gone"), True)):
+
+            async def attempt(given: Login, scheme: str = scheme, after: Exception | None = after) -> None:
+                await given.acquire_permit()
+                given.password.reveal()
+                given.report_accepted(scheme)
+                if after is not None:
+                    raise after
+
+            running = Deferred.fromCoroutine(
+                attempt_login(self.budget, self.clock, candidate(), ONE, attempt, wants_login=lambda outcome: False)
+            )
+            running.addErrback(lambda failure: failure.trap(Unreachable) and None)
+            self.successResultOf(running)
+            self.assertEqual(taken, self.budget.took_digest(candidate()), scheme)
 
     def test_refused(self) -> None:
         """A refusal is charged; the error goes on to whoever asked."""
@@ -93,27 +120,46 @@ class AttemptLoginTests(SynchronousTestCase):
                 self.assertEqual(["one", "two"], self.names())
 
     def test_an_outcome_that_proves_nothing(self) -> None:
-        """An answer that says nothing of the login leaves it as spent."""
-        self.successResultOf(self.run_it(good=None))
+        """An answer, however friendly, leaves the login as spent, unless the device was seen to accept it."""
+        self.assertEqual(("welcome", False), self.successResultOf(self.run_it(proved=False)))
         self.assertEqual(["two"], self.names())
+
+    def test_an_end_after_the_proof(self) -> None:
+        """Once it was accepted it is recorded so, though the device falls silent or has no room afterwards."""
+
+        async def silent(given: Login) -> None:
+            await given.acquire_permit()
+            given.password.reveal()
+            given.report_accepted()
+            raise Unreachable("no answer")
+
+        for _ in range(3):
+            attempted = attempt_login(self.budget, self.clock, candidate(), TWO, silent)
+            self.failureResultOf(Deferred.fromCoroutine(attempted), Unreachable)
+            self.assertEqual(["two", "one"], self.names())
 
     def test_of_no_use_though_it_had_worked(self) -> None:
         """A login that had worked, and after which the device still wants one, counts as a failure each time."""
         self.successResultOf(self.run_it())
         for left in (["one"], []):
-            self.successResultOf(self.run_it(good=False))
+            self.successResultOf(self.run_it(wanted=True))
             self.assertEqual(left, self.names())
             self.clock.advance(60)
         self.clock.advance(WINDOW)
         self.assertEqual(["one", "two"], self.names())
 
     def test_let_in_and_then_refused(self) -> None:
-        """It counts as a failure until it is let in again, and it is not barred: the device did let it in."""
-        for _ in range(5):
-            self.successResultOf(self.run_it(doubt=True))
-            self.assertEqual(["one"], self.names())
-            self.clock.advance(60)
+        """It counts as a failure, whatever it is let in for afterwards, and is not barred: the device did let it in."""
+        self.successResultOf(self.run_it(doubt=True))
+        self.assertEqual(["one"], self.names())
+        self.clock.advance(60)
         self.successResultOf(self.run_it())
+        self.assertEqual(["one"], self.names())
+        self.successResultOf(self.run_it(doubt=True))
+        self.assertEqual([], self.names())
+        self.clock.advance(WINDOW - 60)
+        self.assertEqual(["one"], self.names())
+        self.clock.advance(60)
         self.assertEqual(["one", "two"], self.names())
 
     def test_while_it_runs(self) -> None:
@@ -133,11 +179,7 @@ class AttemptLoginTests(SynchronousTestCase):
         async def attempt(given: Login) -> None:
             seen.append(given)
 
-        self.successResultOf(
-            Deferred.fromCoroutine(
-                attempt_login(self.budget, self.clock, candidate(), ONE, attempt, let_in=lambda outcome: True)
-            )
-        )
+        self.successResultOf(Deferred.fromCoroutine(attempt_login(self.budget, self.clock, candidate(), ONE, attempt)))
         self.assertNotIn("canary", f"{seen[0]!r} {seen[0]} {seen[0].password}")
         self.assertEqual((ONE.password, hash(ONE.password)), (seen[0].password, hash(seen[0].password)))
         self.assertNotEqual(Secret("x"), ONE.password)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from twisted.internet.task import Clock
+from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.detector.case import HERE, ID, MOVED, THERE, LossCase, SearchingDiscoverer
@@ -55,6 +56,25 @@ class BoundTests(SynchronousTestCase):
             clock.advance(10)
         self.assertEqual(50, len(new_hosts._probed_at))
         self.assertEqual([], clock.getDelayedCalls())
+
+    def test_why_not(self) -> None:
+        """A probe that took too long, or failed, is logged in words that say which and why."""
+        clock, method = Clock(), SearchingDiscoverer()
+        new_hosts = NewHosts(Environment(clock, clock.seconds), [method], sink=RecordingSink())
+        method.slow = Gate()
+        with capturedLogs() as logged:
+            new_hosts.host_appeared(HERE, A)
+            clock.advance(10)
+            method.slow = None
+            method.problem = OSError("Network is unreachable")
+            new_hosts.host_appeared(THERE, A)
+        self.assertEqual(
+            [
+                f"{HERE} cannot be looked at by searching: it took longer than 10 s",
+                f"{THERE} cannot be looked at by searching: Network is unreachable",
+            ],
+            [formatEvent(event) for event in logged if "error" in event],
+        )
 
     def test_again_after_a_while(self) -> None:
         """A host that is there again after a long time is probed again; another MAC there at once."""

@@ -12,7 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
-from tests.facts import PLAYS, inspection, login, sighting, stream
+from tests.facts import PLAYS, adopting, inspection, login, sighting, stream
 from twisted_detector.bus import Bus
 from twisted_detector.detector.picture_scheduler import (
     FIRST_SPREAD,
@@ -75,7 +75,7 @@ class Case(SynchronousTestCase):
         bus = Bus()
         bus.subscribe(self.listener)
         self.freeze_detector = FreezeDetector(pictures=3)
-        self.registry = Registry(bus.emit, missed_limit=1, freeze_detector=self.freeze_detector)
+        self.registry = Registry(bus.emit, missed_limit=1, freeze_detector=self.freeze_detector, adoption=adopting())
         self.budget = LoginBudget([ADMIN], salt="s", save=lambda key, text: None)
         self.first, self.second = ScriptedTaker(self.clock), ScriptedTaker(self.clock, "keyframe", None)
         self.logins: dict[int, Login] = {}
@@ -332,12 +332,15 @@ class Logins(Case):
         self.successResultOf(self.refresh(camera))
         self.known(camera)
         self.clock.advance(FRESH)
-        self.successResultOf(self.refresh(camera))
+        self.first.gate = Gate()
+        taking = self.refresh(camera)
         self.assertEqual([one for _, one in self.first.asked], [None, ADMIN])
         lent = self.first.asked[1][1]
         assert lent is not None
         self.successResultOf(Deferred.fromCoroutine(lent.acquire_permit()))
         self.failureResultOf(Deferred.fromCoroutine(lent.acquire_permit()), LoginWithheld)  # unless it was let in
+        self.first.gate.open()
+        self.successResultOf(taking)
 
     def test_refused_once(self) -> None:
         """A login that the snapshot refuses is not sent there again that day, and to the stream when there is room."""

@@ -2,11 +2,26 @@
 
 from __future__ import annotations
 
-from twisted.internet.defer import CancelledError
+from twisted.internet.defer import CancelledError, TimeoutError as DeferredTimeout
 from twisted.trial.unittest import SynchronousTestCase
 
-from twisted_detector.detector.task_group import TaskGroup
+from twisted_detector.detector.task_group import TaskGroup, describe_failure
+from twisted_detector.errors import CamdetectError
 from twisted_detector.testing.doubles import Gate
+
+
+class DescribeFailureTests(SynchronousTestCase):
+    def test_words(self) -> None:
+        """A time-out says how long it was, what says something is quoted, what says nothing is named."""
+        for problem, words in (
+            (DeferredTimeout(10.0, "Deferred"), "it took longer than 10 s"),
+            (OSError(101, "Network is unreachable"), "[Errno 101] Network is unreachable"),
+            (CamdetectError("no interface could be probed"), "no interface could be probed"),
+            (ZeroDivisionError("mine"), "ZeroDivisionError: mine"),
+            (OSError(), "OSError"),
+            (KeyError(), "KeyError"),
+        ):
+            self.assertEqual(words, describe_failure(problem, 10.0))
 
 
 class TaskGroupTests(SynchronousTestCase):

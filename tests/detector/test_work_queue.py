@@ -210,3 +210,152 @@ class WorkQueueTests(SynchronousTestCase):
         farewell.open()
         self.successResultOf(stopped)
         self.assertEqual(0, self.queue.failures)
+
+
+class LaneTests(SynchronousTestCase):
+    """Devices up to 99 are known, those from 100 on are new."""
+
+    def setUp(self) -> None:
+        self.clock = Clock()
+        self.began: list[int] = []
+        self.gates: dict[int, Gate] = {}
+        self.gone: set[int] = set()
+        self.hosts: dict[int, str] = {}
+        self.known = set(range(100))
+        self.make(4)
+
+    def make(self, max_concurrent: int, pace: float = 0.0) -> None:
+        self.queue = WorkQueue(
+            self.clock,
+            max_concurrent=max_concurrent,
+            max_seconds=120,
+            timed_out=lambda key: None,
+            is_known=self.known.__contains__,
+            is_wanted=lambda key: key not in self.gone,
+            host_of=lambda key: self.hosts.get(key, key),
+            pace=pace,
+        )
+        self.addCleanup(self.queue.stop)
+
+    async def work(self, key: int) -> None:
+        self.began.append(key)
+        await self.gates.setdefault(key, Gate()).wait()
+
+    async def other(self, key: int) -> None:
+        await self.work(key)
+
+    async def at_once(self, key: int) -> None:
+        self.began.append(key)
+
+    def test_a_flood_of_new_devices_that_never_answer(self) -> None:
+        """However many new devices hang, checks of known cameras get half of the places."""
+        self.queue.add(0, self.at_once)
+        for key in range(100, 1100):
+            self.queue.add(key, self.work, urgent=True)
+        self.assertEqual([0, 100, 101], self.began)
+        for key in range(1, 4):
+            self.queue.add(key, self.work)
+        self.assertEqual([0, 100, 101, 1, 2], self.began)
+
+    def test_turns(self) -> None:
+        """Where both wait each gets every second beginning, however they were added."""
+        self.make(1)
+        self.queue.add(0, self.work)
+        for key in range(100, 1100):
+            self.queue.add(key, self.at_once, urgent=True)
+        for key in range(1, 6):
+            self.queue.add(key, self.at_once)
+        self.gates[0].open()
+        self.assertEqual([0, 100, 1, 101, 2, 102, 3, 103, 4, 104, 5, 105], self.began[:12])
+
+    def test_a_flood_of_known_ones_holds_up_no_newcomer(self) -> None:
+        """A new device is asked at the next turn, whatever the number of checks that wait."""
+        self.make(1)
+        self.queue.add(0, self.work)
+        for key in range(1, 90):
+            self.queue.add(key, self.at_once, urgent=True)
+        self.queue.add(100, self.at_once)
+        self.gates[0].open()
+        self.assertEqual([0, 100, 1], self.began[:3])
+
+    def test_first_run(self) -> None:
+        """As long as nothing is known, new devices have all places."""
+        for key in range(100, 110):
+            self.queue.add(key, self.work)
+        self.assertEqual(4, len(self.began))
+
+    def test_order_of_asking(self) -> None:
+        """Urgent jobs run in the order of asking: who is asked for again does not overtake, nor lose its place."""
+        self.make(1)
+        self.queue.add(0, self.work)
+        for _ in range(3):
+            for key in range(101, 106):
+                self.queue.add(key, self.at_once, urgent=True)
+        self.gates[0].open()
+        self.assertEqual([0, 101, 102, 103, 104, 105], self.began)
+
+    def test_urgent_ones_starve_nobody(self) -> None:
+        """Within a lane every second job is of those that are not urgent."""
+        self.make(1)
+        self.queue.add(0, self.work)
+        for key in range(1, 4):
+            self.queue.add(key, self.at_once)
+        for key in range(11, 20):
+            self.queue.add(key, self.at_once, urgent=True)
+        self.gates[0].open()
+        self.assertEqual([0, 11, 1, 12, 2, 13, 3, 14], self.began[:8])
+
+    def test_more_urgent_now(self) -> None:
+        """A job that waits without haste, and is wanted urgently, goes with the urgent ones, once."""
+        self.make(1)
+        self.queue.add(0, self.work)
+        for key in (1, 2, 3):
+            self.queue.add(key, self.at_once)
+        self.queue.add(3, self.at_once, urgent=True)
+        self.gates[0].open()
+        self.assertEqual([0, 3, 1, 2], self.began)
+
+    def test_published_while_it_waits(self) -> None:
+        """A new device that is known by now has its job in the other lane, once."""
+        self.make(1)
+        self.queue.add(0, self.work)
+        self.queue.add(100, self.at_once)
+        self.known.add(100)
+        self.queue.add(100, self.at_once)
+        self.gates[0].open()
+        self.assertEqual(([0, 100], 0), (self.began, self.queue.depth))
+
+    def test_gone(self) -> None:
+        """Jobs of devices that are gone cost no turn and no pause, and do not pile up."""
+        self.make(1, pace=1.0)
+        self.queue.add(0, self.work)
+        for key in range(100, 50_000):
+            self.queue.add(key, self.at_once)
+            self.gone.add(key)
+            self.assertLess(self.queue.depth, 2100)
+        self.queue.add(1, self.at_once)
+        self.gates[0].open()
+        self.clock.advance(1)
+        self.assertEqual([0, 1], self.began)
+
+    def test_one_host_that_is_many(self) -> None:
+        """A host that calls itself a thousand devices has an eighth of the places, and a newcomer the next turn."""
+        self.make(16)
+        self.hosts = dict.fromkeys(range(100, 1100), "forger")
+        for key in range(100, 1100):
+            self.queue.add(key, self.work, urgent=True)
+        self.assertEqual([100, 101], self.began)
+        self.queue.add(2000, self.work, urgent=True)
+        self.assertEqual([100, 101, 2000], self.began)
+        self.gates[100].open()
+        self.assertEqual([100, 101, 2000, 102], self.began)
+
+    def test_hosts_take_turns(self) -> None:
+        """Where several hosts have several devices that wait, each has its turn."""
+        self.make(1)
+        self.queue.add(0, self.work)
+        self.hosts = {key: f"host {key // 10}" for key in range(100, 200)}
+        for key in (100, 101, 102, 110, 111, 120):
+            self.queue.add(key, self.at_once)
+        self.gates[0].open()
+        self.assertEqual([0, 100, 110, 120, 101, 111, 102], self.began)

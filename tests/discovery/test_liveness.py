@@ -10,6 +10,7 @@ from zope.interface.verify import verifyObject
 from twisted_detector.discovery.rate_limit import PacketRateLimiter
 from twisted_detector.discovery.sweep.connector import Outcome
 from twisted_detector.discovery.sweep.liveness import TcpLiveness
+from twisted_detector.errors import LocalError
 from twisted_detector.interfaces import ILiveness
 from twisted_detector.testing.lan import MemoryHosts
 
@@ -51,6 +52,30 @@ class KnockTests(SynchronousTestCase):
         self.assertFalse(self.answers(554, address="fe80::1%eth0"))
         self.answers(37777)
         self.assertEqual({554, 80}, {port for _, _, port in self.hosts.attempts})
+
+    def accepts(self, *ports: int, address: str = HERE) -> Deferred[bool]:
+        asked = Deferred.fromCoroutine(self.liveness.accepts(address, ports))
+        self.clock.pump([0.01] * 120)
+        return asked
+
+    def test_accepts(self) -> None:
+        """An open port is an answer, a closed one and silence are none; one of the first two ports is enough."""
+        for outcome, answer in ((Outcome.OPEN, True), (Outcome.REFUSED, False), (Outcome.UNREACHABLE, False)):
+            for address in (HERE, "fe80::5%eth0"):
+                self.hosts.ports = {address: {554: outcome}}
+                self.assertIs(answer, self.successResultOf(self.accepts(554, address=address)), outcome)
+        self.hosts.ports = {HERE: {554: Outcome.REFUSED, 80: Outcome.OPEN, 8080: Outcome.OPEN}}
+        self.assertTrue(self.successResultOf(self.accepts(554, 80)))
+        self.hosts.attempts.clear()
+        self.assertFalse(self.successResultOf(self.accepts(9000, 554, 554, 8554, 8080)))
+        self.assertEqual([554, 8554, 8554], [port for _, _, port in self.hosts.attempts])
+        self.assertFalse(self.successResultOf(self.accepts()))
+        self.assertTrue(self.hosts.is_closed)
+
+    def test_no_room(self) -> None:
+        """When this machine has no room for a connection, nothing is known of the device."""
+        self.hosts.ports = {HERE: {554: Outcome.NO_ROOM}}
+        self.failureResultOf(self.accepts(554), LocalError)
 
     def test_cancelled(self) -> None:
         """Cancelled, it leaves nothing open."""

@@ -25,6 +25,8 @@ from twisted_detector.wire.lan.dns_sd import CAMERA_KINDS, kind_name
 from twisted_detector.wire.lan.mdns import AAAA, PTR, SRV, TXT, A, Location, Question, Record, parse, query, response
 
 ETH0_IPV6 = Interface("eth0", 2, "fe80::9", 64)
+#: A link on which any address of 10.0.0.0/8 may speak.
+WIDE = Interface("eth0", 2, "10.0.0.9", 8)
 
 
 def service(
@@ -254,6 +256,24 @@ class HostileTests(DiscoveryCase):
         self.assertEqual((self.discovery.counts["malformed"], self.discovery.counts["dropped"]), (8, 13))
         self.assertEqual([one.address for one in self.sink.sightings], ["10.0.0.5"])
 
+    def test_bad_record(self) -> None:
+        """A record that cannot be read costs itself: the camera is reported at once, and nothing is malformed."""
+        data = bytearray(response(AXIS[:3]))
+        data += b"\6axis-1\5local\0\0\x1c\x80\1\0\0\0\x78\0\4\xfe\x80\0\0"  # AAAA of four bytes
+        data += response(AXIS[3:])[12:-4] + b"\x0a\0"  # A, cut off
+        data[7] = 9
+        sent: list[bytes] = []
+        self.listener().receiver("eth0", [ETH0], sent.append)(bytes(data), "10.0.0.5")
+        self.assertEqual((self.seen, sent), ([("10.0.0.5", "AXIS 1", (80,), (554,))], []))
+        self.assertEqual(self.discovery.counts["malformed"], 0)
+
+    def test_mac_in_a_name(self) -> None:
+        """The MAC in the name of its host is a claim of the device, never what was seen."""
+        self.listener().receiver("eth0", [ETH0])(response(service(host="axis-accc8e000007")), "10.0.0.5")
+        (sighting,) = self.sink.sightings
+        self.assertIsNone(sighting.mac)
+        self.assertIn(Evidence(EvidenceKind.ANNOUNCED_MAC, "ac:cc:8e:00:00:07", "mdns", 0), sighting.evidence)
+
     def test_one_forger(self) -> None:
         """One sender gets at most 64 sightings and 32 queries, and the camera beside it is still seen."""
         sent: list[bytes] = []
@@ -270,7 +290,7 @@ class HostileTests(DiscoveryCase):
         self.patch(mdns_listener, "MAX_QUESTIONS", 20)
         sent: list[bytes] = []
         listener = self.listener()
-        receive = listener.receiver("eth0", [ETH0], sent.append)
+        receive = listener.receiver("eth0", [WIDE], sent.append)
         for number in range(50):
             receive(response(AXIS[:1]), f"10.9.9.{number}")
         self.assertEqual(len(sent), 20)
@@ -283,7 +303,7 @@ class HostileTests(DiscoveryCase):
         self.patch(mdns_listener, "MAX_WAITING", 20)
         self.patch(mdns_listener, "MAX_SETTLED", 20)
         listener = self.listener()
-        receive = listener.receiver("eth0", [ETH0])
+        receive = listener.receiver("eth0", [WIDE])
         for number in range(100):
             receive(response(service("_onvif._tcp", "half")[:1]), f"10.9.9.{number}")
         self.assertEqual(len(self.sink.sightings), 80)
@@ -353,6 +373,14 @@ class WatchTests(Watching, DiscoveryCase):
         self.assertEqual(self.sink.sightings, [])
         self.say(AXIS[1:])
         self.assertEqual(self.seen, [("10.0.0.5", "AXIS 1", (80,), (554,))])
+
+    def test_never_complete(self) -> None:
+        """What stays incomplete, for its SRV record cannot be read, is reported when everything is news again."""
+        self.say((AXIS[0], AXIS[2]))
+        self.assertEqual(self.sink.sightings, [])
+        self.clock.advance(5)
+        self.say(service("_ipp._tcp", "printer"))
+        self.assertEqual(self.seen, [("10.0.0.5", "AXIS 1", (), (554,))])
 
     def test_others(self) -> None:
         """Questions (our own too, with what is known already), printers and other kinds are not reported."""

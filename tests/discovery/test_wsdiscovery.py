@@ -28,6 +28,8 @@ from twisted_detector.wire.lan import wsdiscovery as wire
 
 ETH0_IPV6 = Interface("eth0", 2, "fe80::9", 64)
 ETH1 = Interface("eth1", 3, "10.1.0.9", 24)
+#: A link on which any address of 10.0.0.0/8 may speak.
+WIDE = replace(ETH0, prefix_length=8)
 
 
 def camera(host: str, reference: str = "urn:uuid:CAFE", **overrides: object) -> wire.Match:
@@ -43,6 +45,43 @@ def camera(host: str, reference: str = "urn:uuid:CAFE", **overrides: object) -> 
 PRINTER = wire.Match(
     "urn:uuid:F00D", ("{http://schemas.xmlsoap.org/ws/2006/02/devprof}Device",), (), ("http://10.0.0.8/",)
 )
+
+_OTHERS = (
+    '<?xml version="1.0" encoding="utf-8"?><soap:Envelope xmlns:soap="http://www.w3.org/2003/05/soap-envelope"'
+    ' xmlns:wsa="http://schemas.xmlsoap.org/ws/2004/08/addressing"'
+    ' xmlns:wsd="http://schemas.xmlsoap.org/ws/2005/04/discovery"'
+    ' xmlns:wsdp="http://schemas.xmlsoap.org/ws/2006/02/devprof"'
+    ' xmlns:pub="http://schemas.microsoft.com/windows/pub/2005/07"'
+    ' xmlns:pnpx="http://schemas.microsoft.com/windows/pnpx/2005/10"'
+    ' xmlns:wprt="http://schemas.microsoft.com/windows/2006/08/wdp/print"'
+    ' xmlns:wscn="http://schemas.microsoft.com/windows/2006/08/wdp/scan"'
+    "><soap:Header><wsa:RelatesTo>%s</wsa:RelatesTo></soap:Header><soap:Body>%s</soap:Body></soap:Envelope>"
+)
+
+
+def others(relates_to: str = "") -> list[bytes]:
+    """What computers, a Synology, printers and scanners say to any probe, or of themselves when it is to nobody."""
+    said = []
+    for number, (types, xaddrs) in enumerate(
+        (
+            ("wsdp:Device pub:Computer", "http://10.0.0.8:5357/12345678-1234"),
+            ("wsdp:Device pnpx:Computer", "http://10.0.0.8:5357/12345678-1234"),
+            ("wsdiscovery:Device", "http://nas:5000/wsd/12345678-1234"),
+            ("wsdp:Device pub:Computer", "http://nas:5000/wsd/12345678-1234 http://[fe80::8]:5000/wsd/12345678-1234"),
+            ("wsdp:Device", "http://10.0.0.8:3911/"),
+            ("wsdp:Device wprt:PrintDeviceType wscn:ScanDeviceType", "http://10.0.0.8:5358/WSDScanner"),
+            ("wsdp:Device wprt:PrintDeviceType", "http://10.0.0.8/onvif/"),
+            ("wscn:ScanDeviceType", ""),
+            ("", ""),
+        )
+    ):
+        one = (
+            f"<wsa:EndpointReference><wsa:Address>urn:uuid:{number}</wsa:Address></wsa:EndpointReference>"
+            f"<wsd:Types>{types}</wsd:Types><wsd:Scopes>ldap:///uuid/1</wsd:Scopes><wsd:XAddrs>{xaddrs}</wsd:XAddrs>"
+        )
+        answer = f"<wsd:ProbeMatches><wsd:ProbeMatch>{one}</wsd:ProbeMatch></wsd:ProbeMatches>"
+        said.append((_OTHERS % (relates_to, answer if relates_to else f"<wsd:Hello>{one}</wsd:Hello>")).encode())
+    return said
 
 
 def answering(*matches: wire.Match, only: wire.Dialect | None = None) -> Callable[[bytes, str], Iterable[bytes]]:
@@ -109,6 +148,34 @@ class SweepTests(DiscoveryCase):
         self.run_until(3.1)
         self.successResultOf(sweeping)
         self.assertEqual(len(self.sink.sightings), 1)
+
+    def test_others(self) -> None:
+        """Who answers every probe and is no camera is not taken in, whatever it was asked for."""
+        self.lan.attach("10.0.0.8", lambda data, sender: others(wire.parse(data).message_id))
+        self.lan.attach("10.0.0.5", answering(camera("10.0.0.5")))
+        self.sweep()
+        self.assertEqual([one.address for one in self.sink.sightings], ["10.0.0.5"])
+        self.assertEqual((self.discovery.counts["malformed"], self.discovery.counts["non_cameras"]), (0, len(others())))
+
+    def test_bad_neighbours(self) -> None:
+        """A device that is described badly, or cut off, costs itself: those beside it in the datagram are reported."""
+        bad = camera("10.0.0.5", "urn:uuid:BAD", xaddrs=("http://10.0.0.5:99999/onvif/x",), scopes=("?" * 999,))
+
+        def device(data: bytes, sender: str) -> Iterable[bytes]:
+            whole = wsd_device.probe_match(
+                [bad, camera("10.0.0.5", xaddrs=("http://10.0.0.5/a,http://10.0.0.5/b",)), camera("10.0.0.5", "u2")],
+                message_id="urn:uuid:1",
+                relates_to=wire.parse(data).message_id,
+            )
+            return [whole[: whole.rindex(b"XAddrs")]]
+
+        self.lan.attach("10.0.0.5", device)
+        self.sweep()
+        self.assertEqual(
+            [(one.endpoint_reference, one.xaddrs) for one in self.sink.sightings],
+            [("bad", ()), ("cafe", ("http://10.0.0.5/a", "http://10.0.0.5/b"))],
+        )
+        self.assertEqual(self.discovery.counts["malformed"], 0)
 
     def test_dialects(self) -> None:
         """A camera that understands one dialect only is found, whichever it is."""
@@ -257,7 +324,7 @@ class HostileTests(DiscoveryCase):
             ),
             spent,
         )
-        receive = listener.receiver("eth0", [ETH0])
+        receive = listener.receiver("eth0", [WIDE])
         for number in range(60):
             receive(b"%d" % number, f"10.9.9.{number}")
         self.assertEqual(1, self.discovery.counts["malformed"])  # 10 ms are too long for a second one in this turn
@@ -284,7 +351,7 @@ class HostileTests(DiscoveryCase):
         """All senders together get so many sightings in a sweep, and no more."""
         bounds = replace(WSDiscoveryListener.bounds, sightings=100, senders=150)
         self.patch(WSDiscoveryListener, "bounds", bounds)
-        self.neighbours.addresses = [ETH0]
+        self.neighbours.addresses = [WIDE]
         sweeping = self.begin()
         for number in range(200):
             forged = wsd_device.probe_match([camera("10.0.0.66")], message_id="m", relates_to="")
@@ -307,7 +374,7 @@ class HostileTests(DiscoveryCase):
             ),
             spent,
         )
-        receive = listener.receiver("eth0", [ETH0])
+        receive = listener.receiver("eth0", [WIDE])
         cameras = [f"10.0.{n // 250}.{n % 250}" for n in range(250)]
         for n in range(10_000):
             receive(wsd_device.hello(camera("10.9.9.9", f"u{n}"), message_id="m"), f"10.9.9.{n % 20}")
@@ -357,6 +424,8 @@ class WatchTests(Watching, DiscoveryCase):
         """Probes (our own too), printers and nonsense are not reported."""
         self.say(wire.probe("m", wire.Dialect.ANY), "10.0.0.9")
         self.say(wsd_device.hello(PRINTER, message_id="m"))
+        for hello in others():
+            self.say(hello, "10.0.0.8")
         self.say(wsd_device.probe_match([camera("10.0.0.5")], message_id="m", relates_to=""))
         self.say(b"NOTIFY * HTTP/1.1\r\n\r\n")
         self.assertEqual((self.sink.sightings, self.sink.departures), ([], []))

@@ -24,6 +24,8 @@ class Script:
     :ivar pong: PINGREQ with PINGRESP. :ivar lifetime: then the connection is reset; 0: never.
     :ivar read_rate: bytes per second that are read at most; 0: all.
     :ivar garbage: bytes that are said after the first PUBLISH.
+    :ivar large: remaining length of a message that is begun after the first PUBLISH; 0: none. ``large_octets`` of it
+        are sent in ``large_seconds``, and until they have gone nothing else is, as a broker must.
     """
 
     connack: float | None = 0.0
@@ -36,6 +38,9 @@ class Script:
     lifetime: float = 0.0
     read_rate: float = 0.0
     garbage: bytes = b""
+    large: int = 0
+    large_octets: int = 0
+    large_seconds: float = 0.0
 
 
 @dataclass
@@ -55,6 +60,39 @@ class _Session(Protocol):
         self.script = broker.script
         self._buffer = b""
         self._calls: list[Any] = []
+        self._large_left = 0
+        self._held = b""
+        self._dawdled = False
+
+    @property
+    def dawdling(self) -> bool:
+        """In the middle of a large message."""
+        return self._large_left > 0
+
+    def _say(self, data: bytes) -> None:
+        """Send it, behind a large message if one is under way."""
+        if self._dawdled and (self._large_left or self.script.large > self.script.large_octets):
+            self._held += data
+        else:
+            self.transport.write(data)
+
+    def _begin_large(self) -> None:
+        script = self.script
+        length = bytes(script.large >> 7 * n & 0x7F | (0x80 if n < 3 else 0) for n in range(4))
+        head = bytes((PUBLISH << 4 | 2,)) + length + b"\x00\x05f/big\x00\x07"
+        self.transport.write(head)
+        self._dawdled = True
+        self._large_left = script.large_octets - 9
+        self._dawdle(max(1, self._large_left // round(script.large_seconds / 0.1)))
+
+    def _dawdle(self, step: int) -> None:
+        self.transport.write(bytes(min(step, self._large_left)))
+        self._large_left -= min(step, self._large_left)
+        if self._large_left:
+            self._later(0.1, self._dawdle, step)
+        elif self.script.large == self.script.large_octets:
+            held, self._held = self._held, b""
+            self.transport.write(held)
 
     def connectionMade(self) -> None:
         self.broker.sessions.add(self)
@@ -110,16 +148,16 @@ class _Session(Protocol):
             if flags & 6:
                 identifier, rest = rest[:2], rest[2:]
                 if self.script.acknowledge:
-                    self._later(
-                        self.script.acknowledge_after, self.transport.write, bytes((PUBACK << 4, 2)) + identifier
-                    )
+                    self._later(self.script.acknowledge_after, self._say, bytes((PUBACK << 4, 2)) + identifier)
             self.broker.record.published.append((topic, rest, bool(flags & 8)))
             if self.script.garbage:
                 self.transport.write(self.script.garbage)
+            if self.script.large and not self._dawdled:
+                self._begin_large()
         elif kind == SUBSCRIBE:
             self.transport.write(bytes((SUBACK << 4, 3)) + content[:2] + b"\x01")
         elif kind == PINGREQ and self.script.pong:
-            self.transport.write(bytes((PINGRESP << 4, 0)))
+            self._say(bytes((PINGRESP << 4, 0)))
 
     def _connect(self, client_id: str) -> None:
         self.client_id = client_id

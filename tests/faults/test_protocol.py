@@ -135,7 +135,8 @@ WRONG_BYTES: dict[str, tuple[dict[str, bytes], str]] = {
     "a CONNACK with a length without end": ({"answer": b"\x20\xff\xff\xff\xff\xff"}, NOT_ALLOWED),
     "half a CONNACK": ({"answer": b"\x20\x02"}, "the broker did not answer CONNECT within 5 s"),
     "0xFF after a PUBLISH": ({"garbage": b"\xff\xff\xff\xff\xff\xff"}, NOT_ALLOWED),
-    "a packet of 256 MB announced": ({"garbage": b"\x30\xff\xff\xff\x7f"}, "the broker sent a packet of more than"),
+    "a packet of 256 MB announced": ({"garbage": b"\x90\xff\xff\xff\x7f"}, f"{NOT_ALLOWED}: a packet that is no"),
+    "a message of 256 MB announced": ({"garbage": b"\x30\xff\xff\xff\x7f"}, "the broker went silent"),
     "PUBACK of nothing": ({"garbage": b"\x40\x02\x00\x00"}, ""),
     "a topic longer than its packet": ({"garbage": b"\x30\x05\x00\x09abc"}, ""),
 }

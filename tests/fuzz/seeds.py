@@ -46,6 +46,9 @@ WSDISCOVERY = (
     wsd_device.probe_match([MATCH, MATCH], message_id="urn:uuid:1", relates_to="urn:uuid:2"),
     wsd_device.hello(MATCH, message_id="urn:uuid:1", version=wsd.VERSION_2009),
     wsd_device.bye(MATCH.endpoint_reference, message_id="urn:uuid:1"),
+    wsd_device.probe_match([MATCH, MATCH], message_id="urn:uuid:1", relates_to="urn:uuid:2")[:-90],
+    b"<a:Envelope><a:Body><ProbeMatch><Types>wsdp:Device,pub:Computer</Types><Scopes>onvif://a/b/mac/0200000000a1;x</Scopes>"
+    b"<XAddrs>http://10.0.0.5/onvif/a,10.0.0.6/b;http://10.0.0.5:99999/|</XAddrs></ProbeMatch></a:Body></a:Envelope>",
 )
 SCOPES = (
     "\n".join(MATCH.scopes).encode(),
@@ -67,6 +70,9 @@ MDNS = (
         )
     ),
     mdns.query((mdns.Question(_RTSP_KIND, mdns.PTR, unicast=True),)),
+    # A count too high, a record of a wrong length, a pointer that leads forward, and a record that is cut off.
+    b"\0\0\x84\0\0\1\0\x09\0\0\0\0\1a\0\0\x01\0\1\0\0\0\1\0\3\1\2\3\xc0\x29\0\x0c\0\1\0\0\0\1\0\2\xc0\x29\1b\0\0\x10\0\1"
+    b"\0\0\0\1\0\4\3x=y\1b\0\0\x21\0\1\0\0\0\1\0\x63\0\0\0\0\0\x50\1",
 )
 _NOTICE = ssdp.Notice(
     "response",

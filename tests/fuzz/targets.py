@@ -32,6 +32,7 @@ from twisted_detector.testing.simulator.wire.soap import (
 )
 from twisted_detector.wire import image, mqtt
 from twisted_detector.wire.http import device_url, digest, multipart
+from twisted_detector.wire.http.harmless_target import find_effect
 from twisted_detector.wire.http.lockout import read_lockout
 from twisted_detector.wire.lan import arp, dhcp, dns_sd, mdns, ssdp, wsdiscovery
 from twisted_detector.wire.netlink import messages as netlink, tables as kernel
@@ -182,6 +183,7 @@ def _device_url(data: bytes) -> None:
     for address in ("10.0.0.5", "fe80::5%eth0"):
         with suppress(RemoteError):
             again = device_url.device_url(text, address, schemes=("http", "https", "rtsp", "rtsps"))
+            find_effect(again)
             if again.startswith("rtsp"):
                 split_url(again)
 
@@ -304,9 +306,11 @@ def _dhcp(data: bytes) -> None:
 
 
 def _mqtt(data: bytes) -> None:
-    own = mqtt.AcknowledgementFilter()
-    for piece in pieces(data):
-        own.feed(piece)
+    for own in (mqtt.AcknowledgementFilter(), mqtt.AcknowledgementFilter(16)):  # 16: most messages are too large
+        with suppress(RemoteError):
+            for piece in pieces(data):
+                own.feed(piece)
+            own.take_passed_over()
 
 
 def _credentials(data: bytes) -> None:
@@ -326,7 +330,7 @@ TARGETS: dict[str, Target] = {
     "device_url": Target(_device_url, seeds.DEVICE_URL),
     "dhcp": Target(_dhcp, seeds.DHCP),
     "digest": Target(_digest, seeds.DIGEST, ("rtsp.www-authenticate",), 512),
-    "dns_sd": Target(_dns_sd_texts, (b"Porch\0macaddress=0200000000a1\0ci=17\0=\0cam-1",)),
+    "dns_sd": Target(_dns_sd_texts, (b"Porch\0macaddress=0200000000a1\0ci=17\0=\0axis-accc8e0000a1",)),
     "fragments": Target(_fragments, seeds.FRAGMENTS),
     "image": Target(_image, seeds.IMAGE),
     "kernel": Target(_kernel, (b"\xfe\xfe".join(seeds.NETLINK), *seeds.NETLINK)),

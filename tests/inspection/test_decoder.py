@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 import sys
+from types import SimpleNamespace
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -96,6 +97,19 @@ class Decoding(SynchronousTestCase):
         self.assertEqual(self.successResultOf(second), b"again")
         self.assertEqual(self.process.written[1][:1], b"\2")
         self.assertEqual(self.decoder.started, 1)
+
+    def test_without_a_filter(self) -> None:
+        """A process that could not put its filter up says why; that is warned of once, and pictures come as ever."""
+        lines: list[str] = []
+        self.patch(self.decoder, "log", SimpleNamespace(warn=lambda text, **more: lines.append(text.format(**more))))
+        for _ in range(2):
+            asked = self.decode()
+            self.process.say(answer(b"no list of system calls for riscv64"))
+            self.process.say(answer(b"jpeg"))
+            self.assertEqual(self.successResultOf(asked), b"jpeg")
+            self.reactor.advance(IDLE)
+        self.assertEqual((self.decoder.started, len(lines)), (2, 1))
+        self.assertIn("no list of system calls for riscv64", lines[0])
 
     def test_one_at_a_time(self) -> None:
         """The second keyframe waits for the first."""

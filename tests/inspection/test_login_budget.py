@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from ipaddress import ip_network
 from typing import Any
@@ -13,6 +14,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.facts import A, B, candidate, login
 from twisted_detector.inspection.logins import store as login_store
 from twisted_detector.inspection.logins.budget import DAY, LoginBudget
+from twisted_detector.inspection.logins.fingerprints import Fingerprints, _stretch
 from twisted_detector.inspection.logins.history import MAX_CREDENTIALS, MAX_FAILURES, WINDOW
 from twisted_detector.model import Candidate, Login
 
@@ -30,6 +32,7 @@ class BudgetCase(SynchronousTestCase):
             confirmed=[ip_network(confirmed)] if confirmed else (),
             salt="salt",
             save=self.saved.__setitem__,
+            work=2,
         )
         budget.restore(self.saved)
         return budget
@@ -98,9 +101,7 @@ class SpendingTests(BudgetCase):
         self.assertEqual(["two"], self.names(now=2000.0 + WINDOW - 1))
         self.assertIn("one", self.names(now=2000.0 + WINDOW))
         self.budget.record_refused(candidate(), ONE, 2000.0 + WINDOW, False)
-        self.assertNotIn("one", self.names(now=1e9))
-        self.budget.record_accepted(candidate(), TWO, 1e9)
-        self.assertNotIn("one", self.names(now=2e9))
+        self.assertNotIn("one", self.names(now=2000.0 + WINDOW + DAY - 1))
 
     def test_changed_password(self) -> None:
         """A login with another password is another one."""
@@ -142,19 +143,46 @@ class PurposeTests(BudgetCase):
     def test_let_in(self) -> None:
         """Once it was let in, it is used on without a write each time."""
         self.assertTrue(self.risk())
-        self.budget.record_purpose(candidate(), ONE, 1000.0, "snapshot")
+        self.budget.record_purpose(candidate(), ONE, 1000.0, "snapshot", accepted=True)
         self.saved.clear()
         for _ in range(3):
             self.assertTrue(self.risk(now=2000.0))
-            self.budget.record_purpose(candidate(), ONE, 2000.0, "snapshot")
+            self.budget.record_purpose(candidate(), ONE, 2000.0, "snapshot", accepted=True)
         self.assertEqual(self.saved, {})
 
     def test_on_the_disk_before(self) -> None:
-        """That it is going to be sent is kept before: who is killed meanwhile does not try again that day."""
+        """That it is going to be sent is kept before: who is killed meanwhile waits for the window, twice for a day."""
         self.assertTrue(self.risk())
         self.budget = self.make(ONE, TWO, THREE)
-        self.assertFalse(self.risk(now=1000.0 + DAY - 1))
-        self.assertTrue(self.risk(now=1000.0 + DAY))
+        self.assertFalse(self.risk(now=1000.0 + WINDOW - 1))
+        self.assertTrue(self.risk(now=1000.0 + WINDOW))
+        self.budget = self.make(ONE, TWO, THREE)
+        self.assertFalse(self.risk(now=1000.0 + WINDOW + DAY - 1))
+        self.assertTrue(self.risk(now=1000.0 + WINDOW + DAY))
+
+    def test_where_no_login_is_wanted(self) -> None:
+        """It is not charged, nor written, for each picture that everybody may have; once one is wanted, it is."""
+        self.assertTrue(self.risk())
+        self.budget.record_purpose(candidate(), ONE, 1000.0, "snapshot", sent=False, asked=False)
+        self.saved.clear()
+        for _ in range(3):
+            self.assertTrue(self.risk())
+            self.budget.record_purpose(candidate(), ONE, 1000.0, "snapshot", sent=False, asked=False)
+        self.assertEqual({}, self.saved)
+        self.assertIsNone(self.budget.begin(candidate(), ONE, 1000.0, "snapshot"))
+        self.budget.record_purpose(candidate(), ONE, 1000.0, "snapshot", sent=False)
+        self.assertTrue(self.risk())
+        self.assertIsNotNone(self.budget.begin(candidate(), ONE, 1000.0, "snapshot"))
+
+    def test_sent_without_a_proof(self) -> None:
+        """Answered with anything but the picture it may have been a refusal: it counts. Not sent, it does not."""
+        self.assertTrue(self.risk())
+        self.budget.record_purpose(candidate(), ONE, 1000.0, "snapshot", sent=False)
+        self.assertTrue(self.risk())
+        self.budget.record_purpose(candidate(), ONE, 1000.0, "snapshot")
+        self.assertFalse(self.risk())
+        self.assertEqual(["one"], self.names())
+        self.assertTrue(self.risk(now=1000.0 + WINDOW))
 
     def test_given_up_before_it_was_kept(self) -> None:
         """Cancelled before it was on the disk it was not sent, and counts for nothing."""
@@ -606,3 +634,156 @@ class OutlookTests(BudgetCase):
         for one in (ONE, TWO):
             self.budget.record_refused(candidate(), one, 1000.0, False)
         self.assertNotIn("canary", self.outlook())
+
+
+class RetryTests(BudgetCase):
+    """A right login that was refused is not lost for ever."""
+
+    def refuse_twice(self) -> float:
+        """It was right, and is refused twice, half an hour apart; when the second time was."""
+        self.budget.record_accepted(candidate(), ONE, 1000.0)
+        self.budget.record_refused(candidate(), ONE, 2000.0, False)
+        self.budget.record_refused(candidate(), ONE, 2000.0 + WINDOW, False)
+        return 2000.0 + WINDOW
+
+    def test_once_a_day(self) -> None:
+        """One that was right once is tried once a day by itself, over restarts; one that never was is not."""
+        self.budget.record_refused(candidate(), TWO, 0.0, False)
+        at = self.refuse_twice()
+        for _ in range(3):
+            self.budget = self.make(ONE, TWO)
+            self.assertEqual([], self.names(now=at + DAY - 1))
+            self.assertEqual(["one"], self.names(now=at + DAY))
+            at += DAY
+            self.budget.record_refused(candidate(), ONE, at, False)
+        self.budget.record_accepted(candidate(), ONE, at + DAY)
+        self.assertEqual(["one"], self.names(now=at + DAY + WINDOW))
+
+    def test_never_answered(self) -> None:
+        """The same where it was not answered any more."""
+        self.budget = self.make(ONE)
+        self.budget.record_accepted(candidate(), ONE, 0.0)
+        self.budget.record_accepted(candidate(), TWO, 0.0)
+        for at in (1000.0, 1000.0 + WINDOW):
+            self.assertTrue(self.successResultOf(Deferred.fromCoroutine(self.budget.charge(candidate(), ONE, at))))
+            self.budget.record_unanswered(candidate(), ONE)
+        self.assertEqual([], self.names(now=1000.0 + WINDOW + DAY - 1))
+        self.assertEqual(["one"], self.names(now=1000.0 + WINDOW + DAY))
+
+    def test_at_once(self) -> None:
+        """A person may have all that was refused tried again at once, once for each word of his."""
+        self.budget.record_refused(candidate(), TWO, 0.0, False)
+        at = self.refuse_twice() + WINDOW
+        self.assertEqual(["three"], self.names(now=at))
+        self.assertEqual([ONE, TWO], list(self.budget.retry(candidate(), at)))
+        self.budget = self.make(ONE, TWO)
+        self.assertEqual(["one", "two"], self.names(now=at))
+        self.budget.record_refused(candidate(), ONE, at, False)
+        self.assertEqual(["two"], self.names(now=at))
+        self.assertEqual([ONE], list(self.budget.retry(candidate(), at)))
+        self.assertEqual(["one"], self.names(now=at))
+
+    def test_never_more_than_two(self) -> None:
+        """However often he says so: not before the window has room, nor before the end of a lock."""
+        sent = 0
+        for _ in range(20):
+            self.budget.retry(candidate(), 1000.0)
+            for each in self.budget.allowed_logins(candidate(), 1000.0):
+                self.budget.record_refused(candidate(), each, 1000.0, False)
+                sent += 1
+        self.assertEqual(2, sent)
+        self.budget.record_lockout(candidate(), 1000.0 + WINDOW)
+        self.budget.retry(candidate(), 1000.0 + WINDOW)
+        self.assertEqual([], self.names(now=1000.0 + WINDOW))
+
+    def test_what_is_told(self) -> None:
+        """Of one that was right once the reason says that it is tried again, and how at once."""
+        at = self.refuse_twice()
+        self.assertIn("camdetect login retry", self.budget.explain_wait(candidate(), at + WINDOW))
+        self.budget = self.make(TWO)
+        self.budget.record_refused(candidate(), TWO, at + WINDOW, False)
+        self.assertNotIn("retry", self.budget.explain_wait(candidate(), at + 3 * WINDOW))
+
+
+class SuccessTests(BudgetCase):
+    """A success takes nothing back of what the device has counted."""
+
+    def test_failures_count_on(self) -> None:
+        """Refused, accepted, refused, accepted: two failures in the window, and no third."""
+        for at in (1000.0, 1060.0):
+            self.budget.record_refused(candidate(), ONE, at, False)
+            self.budget.record_accepted(candidate(), ONE, at + 1)
+            self.budget = self.make(ONE, TWO, THREE)
+        self.assertEqual([], self.names(now=1000.0 + WINDOW - 1))
+        self.assertEqual(["one"], self.names(now=1000.0 + WINDOW))
+        self.assertEqual(["one", "two"], self.names(now=1060.0 + WINDOW))
+
+    def test_never_refused_first(self) -> None:
+        """The one that is right comes first, then what was never refused here, then the rest."""
+        self.budget.record_refused(candidate(), ONE, 0.0, False)
+        self.budget.record_accepted(candidate(), ONE, WINDOW)
+        self.budget.record_accepted(candidate(), THREE, WINDOW)
+        self.budget.record_refused(candidate(), ONE, 2 * WINDOW, False)
+        self.assertEqual(["three", "two"], self.names(now=4 * WINDOW + DAY))
+        self.budget.record_refused(candidate(), THREE, 4 * WINDOW + DAY, False)
+        self.budget = self.make(ONE, TWO)
+        self.assertEqual(["two", "one"], self.names(now=6 * WINDOW + DAY))
+
+
+class FingerprintTests(BudgetCase):
+    """Fingerprints: slow to guess, and the fast ones of earlier versions replaced without a new chance."""
+
+    OLD = Fingerprints("salt", work=2).old
+
+    def old_state(self, *, purpose: str = "") -> None:
+        """As an earlier version saved it: ONE right, TWO refused, and one that is not configured any more refused."""
+        gone = self.OLD(login("gone", "canary-9"))
+        self.saved["mac 02000000000a"] = json.dumps(
+            {
+                "failures": {self.OLD(TWO): [1000.0], gone: [1001.0]},
+                "spent": {self.OLD(ONE, "snapshot"): [500.0]},
+                "good": self.OLD(ONE),
+            }
+        )
+
+    def test_replaced(self) -> None:
+        """What was right is right, what was refused stays refused, the count is the same; no fast one is left."""
+        self.old_state()
+        for _ in range(2):
+            self.budget = self.make(ONE, TWO, THREE)
+            self.assertEqual([], self.names(now=1002.0))
+            self.assertEqual(["one", "three"], self.names(now=1001.0 + WINDOW))
+            self.assertEqual(ONE, self.budget.known_good(candidate()))
+            text = "".join(self.saved.values())
+            for each, purpose in ((ONE, ""), (ONE, "snapshot"), (TWO, ""), (login("gone", "canary-9"), "")):
+                self.assertNotIn(self.OLD(each, purpose), text)
+
+    def test_purposes(self) -> None:
+        """What was sent for a picture a moment ago is not sent again."""
+        self.old_state()
+        self.budget = self.make(ONE, TWO, THREE)
+        charging = self.budget.charge_purpose(candidate(), ONE, 1001.0 + WINDOW, "snapshot")
+        self.assertTrue(self.successResultOf(Deferred.fromCoroutine(charging)))
+        self.saved["mac 02000000000a"] = json.dumps(
+            {"spent": {self.OLD(ONE, "snapshot"): [500.0]}, "good": self.OLD(ONE)}
+        )
+        self.budget = self.make(ONE, TWO, THREE)
+        charging = self.budget.charge_purpose(candidate(), ONE, 501.0, "snapshot")
+        self.assertFalse(self.successResultOf(Deferred.fromCoroutine(charging)))
+
+    def test_slow(self) -> None:
+        """One is made by scrypt with 16 MiB, once for each login, and before it is needed."""
+        made: list[str] = []
+
+        async def elsewhere(make: Any) -> None:
+            made.append(make())
+
+        budget = LoginBudget([ONE, TWO], salt="another", save=self.saved.__setitem__)
+        self.successResultOf(Deferred.fromCoroutine(budget.prepare(elsewhere)))
+        stretched = hashlib.scrypt(b"one\0canary-1", salt=b"camdetect\0another", n=2**14, r=8, p=1, dklen=32)
+        self.assertEqual("s" + hashlib.blake2b(b"", key=stretched, digest_size=12).hexdigest(), made[0])
+        self.assertEqual(2, len(set(made)))
+        before = _stretch.cache_info().misses
+        budget.record_refused(candidate(), ONE, 1000.0, False)
+        budget.record_accepted(candidate(), TWO, 1000.0)
+        self.assertEqual(before, _stretch.cache_info().misses)

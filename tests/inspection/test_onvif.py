@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -821,6 +822,20 @@ class Recorder(Base):
         """What no recorder has is not asked for: the profiles beyond the bound."""
         profiles = tuple(replace(MAIN, token=f"P{n}", source="VS") for n in range(onvif.MAX_PROFILES + 5))
         self.assertEqual(len(self.inspect(self.camera(profiles=profiles)).streams), onvif.MAX_PROFILES)
+
+    def test_long_answers_are_read_elsewhere(self) -> None:
+        """What takes long to read is read in another thread; what is short is not worth one."""
+        lengths: list[int] = []
+
+        async def elsewhere(read: Callable[[], Any]) -> Any:
+            lengths.append(1)
+            return read()
+
+        profiles = tuple(replace(MAIN, token=f"P{n}", name="x" * 2000, source="VS") for n in range(100))
+        found = self.inspect(self.camera(profiles=profiles), elsewhere=elsewhere)
+        self.assertEqual((100, [1]), (len(found.streams), lengths))
+        self.inspect(self.camera(), elsewhere=elsewhere)
+        self.assertEqual([1], lengths)
 
     def test_codecs(self) -> None:
         """Media2 profiles of every codec keep it, with their audio."""

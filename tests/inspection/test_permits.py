@@ -53,9 +53,8 @@ class PermitTests(Case):
     """What one attempt may do with the login that it was lent."""
 
     def lend(self, attempt: Any, given: Login = ONE) -> Any:
-        return result_of(
-            self.clock, attempt_login(self.budget, self.clock, DEVICE, given, attempt, let_in=lambda outcome: outcome)
-        )
+        outcome, _ = result_of(self.clock, attempt_login(self.budget, self.clock, DEVICE, given, attempt))
+        return outcome
 
     def test_again_is_one_failure_more(self) -> None:
         """After silence a login may be sent once more, and then nothing else is, whatever came of it."""
@@ -111,9 +110,12 @@ class PermitTests(Case):
         self.assertEqual(["one", "two"], self.names(mac=A))
 
     def test_what_works_is_sent_again_without_room(self) -> None:
-        """One that was let in a moment ago may be sent again though another was refused, but no third time."""
+        """One that was let in a moment ago is sent though another was refused, but not again without an answer."""
 
         async def works(given: Login) -> bool:
+            await given.acquire_permit()
+            given.password.reveal()
+            given.report_accepted()
             return True
 
         async def refused(given: Login) -> bool:
@@ -122,7 +124,6 @@ class PermitTests(Case):
 
         async def closes(given: Login) -> bool:
             given.password.reveal()
-            await given.acquire_permit()
             await given.acquire_permit()
             with self.assertRaises(LoginWithheld):
                 await given.acquire_permit()
@@ -135,31 +136,111 @@ class PermitTests(Case):
             self.lend(closes, TWO)
         self.assertEqual([], self.names(mac=A))
 
-    def test_no_attempt(self) -> None:
-        """An old nonce costs nothing."""
+    def test_an_answer_is_no_proof(self) -> None:
+        """A device that calls every nonce stale, or answers all with faults, is not sent it a third time."""
 
-        async def stale(given: Login) -> bool:
+        async def answered(given: Login) -> bool:
             given.password.reveal()
-            await given.acquire_permit()
-            given.report_not_counted()
-            await given.acquire_permit()
-            raise Unauthorized("no", attempted=True)
+            for _ in range(2):
+                await given.acquire_permit()
+            with self.assertRaises(LoginWithheld):
+                await given.acquire_permit()
+            return True
 
-        with self.assertRaises(Unauthorized):
-            self.lend(stale)
-        self.assertEqual(["two"], self.names(mac=A))
+        self.lend(answered)
+        self.assertEqual([], self.names(mac=A))
 
-    def test_what_had_worked(self) -> None:
-        """It is not charged the first time, so a second costs two at once; silence is not held against it."""
+    def test_answers_after_the_proof(self) -> None:
+        """Once it was let in it goes with every question that is answered; silence costs a failure again."""
 
         async def works(given: Login) -> bool:
+            await given.acquire_permit()
+            given.password.reveal()
+            given.report_accepted()
+            for _ in range(9):
+                await given.acquire_permit()
+            given.report_unanswered()
+            await given.acquire_permit()
+            given.report_unanswered()
+            with self.assertRaises(LoginWithheld):
+                await given.acquire_permit()
+            return True
+
+        self.lend(works)
+        self.assertEqual(["one", "two"], self.names(mac=A))
+
+    def test_several_at_once(self) -> None:
+        """However many send a login that was right a moment ago: two may be on their way, and each refusal counts."""
+
+        async def works(given: Login) -> bool:
+            await given.acquire_permit()
+            given.password.reveal()
+            given.report_accepted()
+            return True
+
+        sent: list[Deferred[None]] = []
+
+        async def waits(given: Login) -> bool:
+            await given.acquire_permit()
+            given.password.reveal()
+            answer: Deferred[None] = Deferred()
+            sent.append(answer)
+            await answer
+            raise Unauthorized("no", attempted=True)
+
+        self.lend(works)
+        running = [Deferred.fromCoroutine(attempt_login(self.budget, self.clock, DEVICE, ONE, waits)) for _ in range(5)]
+        self.assertEqual(2, len(sent))
+        for late in running[2:]:
+            self.failureResultOf(late, LoginWithheld)
+        for answer, one in zip(sent, running, strict=False):
+            answer.callback(None)
+            self.failureResultOf(one, Unauthorized)
+        self.assertEqual([], self.names(mac=A))
+
+    def test_refused_while_it_waits_for_its_turn(self) -> None:
+        """What was allowed a while ago is not sent any more when the login was refused since."""
+
+        async def works(given: Login) -> bool:
+            await given.acquire_permit()
+            given.password.reveal()
+            given.report_accepted()
+            return True
+
+        turn: Deferred[None] = Deferred()
+
+        async def waits(given: Login) -> bool:
+            await turn
+            await given.acquire_permit()
+            return True
+
+        async def refused(given: Login) -> bool:
+            await given.acquire_permit()
+            given.password.reveal()
+            raise Unauthorized("no", attempted=True)
+
+        self.lend(works)
+        waiting = Deferred.fromCoroutine(attempt_login(self.budget, self.clock, DEVICE, ONE, waits))
+        with self.assertRaises(Unauthorized):
+            self.lend(refused)
+        turn.callback(None)
+        self.failureResultOf(waiting, LoginWithheld)
+
+    def test_what_had_worked(self) -> None:
+        """It is not charged the first time, and counts while it is under way; silence is not held against it."""
+
+        async def works(given: Login) -> bool:
+            await given.acquire_permit()
+            given.password.reveal()
+            given.report_accepted()
             return True
 
         async def silent(given: Login) -> bool:
             given.password.reveal()
             await given.acquire_permit()
             await given.acquire_permit()
-            self.assertEqual([], self.names(mac=A))
+            with self.assertRaises(LoginWithheld):
+                await given.acquire_permit()
             raise Unreachable("no answer")
 
         self.lend(works)

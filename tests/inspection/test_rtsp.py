@@ -674,6 +674,27 @@ class BadInputTests(RtspTestCase):
         self.fault(ReasonCode.NO_RTP)
         self.assertLess(sent[0], 100)
 
+    def test_flood_of_packets(self) -> None:
+        """More packets than a keyframe can need end the check, however small their sum is."""
+        packet = format_interleaved(0, format_packet(rtp.RtpPacket(96, 1, 0, 1, NO_KEYFRAME + bytes(100))))
+        sent = self.drip("PLAY", b"RTSP/1.0 200 OK\r\n\r\n", packet * 1000, 0.001)
+        self.assertIn("20000 packets", self.fault(ReasonCode.NO_KEYFRAME).reason)
+        self.assertLess(sent[0], 25)
+
+    def test_flood_of_tiny_frames(self) -> None:
+        """Frames of one octet end the connection, whether somebody waits for media or not."""
+        for method in ("PLAY", "OPTIONS"):
+            with self.subTest(method=method):
+                self.setUp()
+                tiny = format_interleaved(7, b"x") * 1000
+                sent = self.drip(method, b"" if method == "OPTIONS" else b"RTSP/1.0 200 OK\r\n\r\n", tiny, 0.001)
+                self.assertFalse(self.validate_quietly().validated)
+                self.assertLess(sent[0], 10)
+
+    def validate_quietly(self) -> StreamReport:
+        validator = RtspValidator(self.clock, connect=self.camera)
+        return result_of(self.clock, validator.validate(Stream(url=URL), None), wait=12)
+
     def test_100_megabytes_of_sdp(self) -> None:
         """A description that is announced as 100 MB is refused before a byte of it came."""
         sent = self.drip("DESCRIBE", b"RTSP/1.0 200 OK\r\nContent-Length: 104857600\r\n\r\n", bytes(65_536), 0.01)
@@ -793,7 +814,7 @@ class InspectorTests(RtspTestCase):
         with self.assertRaises(Unauthorized) as caught:
             self.inspect(WRONG)
         self.assertTrue(caught.exception.attempted)
-        self.assertEqual((self.camera.wrong_logins, len(self.camera.described())), (1, 2))
+        self.assertEqual((self.camera.wrong_logins, len(self.camera.described())), (1, 3))
 
     def test_anything(self) -> None:
         """A server that takes every path has one stream: other names for it would be inventions."""

@@ -258,10 +258,25 @@ class Snapshots(SynchronousTestCase):
 
     def test_login_after_a_redirect(self) -> None:
         """Where it leads the first question goes without a login again."""
-        self.site = ScriptedSite(redirect("https://10.0.0.5/a"), image())
+        self.site = ScriptedSite(redirect("https://10.0.0.5/a.jpg"), image())
         self.site.password = "canary-snapshot"
         self.take(one=ADMIN)
         self.assertEqual([bool(header) for _, header in self.site.asked], [False, True, False, True])
+
+    def test_a_url_that_changes_something(self) -> None:
+        """A login is not answered where the URL may change something, as the camera's own or by a redirect."""
+        rude = "/cgi-bin/userManager.cgi?action=addUser&user.Name=evil"
+        self.site.password = "canary-snapshot"
+        problem = self.fails(Unauthorized, ADMIN, replace(CAMERA, snapshot_url=f"http://10.0.0.5{rude}"))
+        self.assertEqual((problem.attempted, [header for _, header in self.site.asked]), (False, [""]))
+        self.assertIn("may change something", str(problem))
+        self.site = ScriptedSite(redirect(rude), image())
+        self.site.password = "canary-snapshot"
+        problem = self.fails(Unauthorized, ADMIN)
+        self.assertEqual(
+            (problem.attempted, [bool(header) for _, header in self.site.asked]), (False, [False, True, False])
+        )
+        self.assertNotIn("userManager", self.site.asked[1][0])
 
     def test_other_answers(self) -> None:
         """No room is busy, an error is what it is, silence passes through."""

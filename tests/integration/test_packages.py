@@ -101,6 +101,29 @@ def test_installed(installed: Path) -> None:
     assert "'camdetect'" in told
 
 
+def test_plugins_of_another_distribution(installed: Path, tmp_path: Path) -> None:
+    """Beside an installed package, ``plugins`` is whoever's: no file in it is imported."""
+    trace = tmp_path / "imported"
+    folder = installed / "plugins"
+    folder.mkdir()
+    try:
+        (folder / "camdetect_other.py").write_text(f"open({str(trace)!r}, 'w').close()\n")
+        script = (
+            "from types import SimpleNamespace as Any_\n"
+            "from twisted_detector.interfaces import IServiceExtension\n"
+            "from twisted_detector.service import plugin_loader\n"
+            "assert str(plugin_loader.CHECKOUT_PLUGINS) == " + repr(str(folder)) + "\n"
+            "plugin_loader.loader(Any_(config=Any_(plugin_path=None, plugins=(), plugin_settings={})))\n"
+            "print(len(plugin_loader.makers(IServiceExtension)), plugin_loader.broken())\n"
+        )
+        told = run_installed(installed, "-c", script).split()
+    finally:
+        shutil.rmtree(folder)
+    assert int(told[0]) > 3
+    assert told[1:] == ["{}"]
+    assert not trace.exists()
+
+
 @pytest.fixture
 def lab(tmp_path: Path) -> Iterator[Lab]:
     if REASON:

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -182,22 +183,103 @@ async def test_hostile_keyframes() -> None:
     assert pictures >= 1
 
 
+#: A parent that holds a secret, and a child of the same user that gives up its rights and then tries what it may not
+#: do. Both become nobody where the tests run as root, and root's kernel switch "not dumpable" is taken back: what is
+#: tried is the child's own bounds.
+RIGHTS = """
+import ctypes, errno, mmap, os, runpy, signal, socket, sys
+child = runpy.run_path(sys.argv[1])
+child['warm_up']()
+libc = ctypes.CDLL(None, use_errno=True)
+filter_module = child['load_filter']()  # all is imported now, in the place of nobody, who may not read it
+if os.geteuid() == 0:
+    os.setgroups([]); os.setgid(65534); os.setuid(65534)
+    libc.prctl(4, 1, 0, 0, 0)
+secret = ctypes.create_string_buffer(b'correct horse battery staple')
+class Span(ctypes.Structure):
+    _fields_ = (('base', ctypes.c_void_p), ('size', ctypes.c_size_t))
+taken = ctypes.create_string_buffer(len(secret))
+here, there = (Span(ctypes.addressof(one), len(one)) for one in (taken, secret))
+parent = os.getpid()
+def result(call, *arguments):
+    return 'done' if call(*arguments) >= 0 else errno.errorcode[ctypes.get_errno()]
+def steal():
+    return result(libc.process_vm_readv, parent, ctypes.byref(here), 1, ctypes.byref(there), 1, 0)
+def refused(what):
+    try: what()
+    except OSError as error: return errno.errorcode[error.errno]
+    except MemoryError: return 'ENOMEM'
+    return 'done'
+if os.fork() == 0:
+    lines = ['before', steal()]
+    lines.append('remark=' + child['give_up_rights']())
+    lines += [
+        'vm_readv', steal(),
+        'ptrace', result(libc.ptrace, 16, parent, 0, 0),
+        'kill', refused(lambda: os.kill(parent, 0)),
+        'open', refused(lambda: open('/etc/passwd')),
+        'socket', refused(socket.socket),
+        'fork', refused(os.fork),
+        'affinity', refused(lambda: os.sched_setaffinity(0, [0])),
+        'rename', refused(lambda: os.rename('/a', '/b')),
+        'code', refused(lambda: mmap.mmap(-1, 4096, prot=mmap.PROT_READ | mmap.PROT_EXEC)),
+        'memory', refused(lambda: bytearray(child['MAX_MEMORY'])),
+    ]
+    sys.stdout.write(' '.join(lines))
+    sys.stdout.flush()
+    os._exit(0)
+os.wait()
+"""
+
+
 @needs_decoder
 def test_rights_that_are_given_up() -> None:
-    """The process that decodes can open neither a file nor a socket, writes to none, and takes no more memory."""
-    script = (
-        "import runpy, socket, sys; child = runpy.run_path(sys.argv[1])\n"
-        "child['warm_up'](); child['give_up_rights']()\n"
-        "def refused(what):\n"
-        "    try: what()\n"
-        "    except (OSError, MemoryError): return True\n"
-        "    return False\n"
-        "print(refused(lambda: open('/etc/passwd')), refused(socket.socket),\n"
-        "      refused(lambda: bytearray(child['MAX_MEMORY'])))"
-    )
+    """The process that decodes can open neither a file nor a socket, starts none, takes no more memory, and reads,
+    stops and signals no other process of its user: above all not its parent, which has the passwords.
+    """
     done = subprocess.run(
-        [sys.executable, "-I", "-c", script, decoder_child.__file__],
+        [sys.executable, "-I", "-c", RIGHTS, decoder_child.__file__],
         capture_output=True, text=True, timeout=60, check=False, env={},
     )  # fmt: skip
-    assert (done.stdout.split(), done.stderr) == (["True", "True", "True"], "")
+    assert done.stderr == ""
+    words = done.stdout.split()
+    yama = Path("/proc/sys/kernel/yama/ptrace_scope")
+    if not yama.exists() or yama.read_text().strip() == "0":
+        assert words[1] == "done", "the test has no teeth: it could not read its parent before either"
+    assert words[2] == "remark="
+    refused = dict(zip(words[3::2], words[4::2], strict=True))
+    assert refused.pop("memory") == "ENOMEM"
+    assert refused.pop("open") in ("EPERM", "EMFILE")
+    assert set(refused.values()) == {"EPERM"}, refused
+    assert {"vm_readv", "ptrace", "kill", "socket", "fork", "code"} <= set(refused)
     assert resource.getrlimit(resource.RLIMIT_NOFILE)[0] > 3
+
+
+@needs_decoder
+def test_largest_picture_within_its_rights() -> None:
+    """With all that it gave up it decodes a picture of 4K, and reads on after a keyframe that is none."""
+    av = pytest.importorskip("av")
+    if "libx264" not in av.codecs_available:
+        pytest.skip("this FFmpeg cannot encode H.264")
+    encoder = av.CodecContext.create("libx264", "w")
+    encoder.width, encoder.height, encoder.pix_fmt, encoder.time_base = 3840, 2160, "yuv420p", Fraction(1, 25)
+    encoder.options = {"preset": "ultrafast", "x264-params": "log-level=none"}
+    frame = av.VideoFrame(3840, 2160, "yuv420p")
+    for plane in frame.planes:
+        plane.update(bytes(plane.buffer_size))
+    unit = b"".join(bytes(packet) for packet in [*encoder.encode(frame), *encoder.encode(None)])
+    process = subprocess.Popen(
+        [sys.executable, "-I", "-B", decoder_child.__file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env={}
+    )
+    assert process.stdin is not None
+    head = decoder_child.HEAD
+    requests = b"".join(head.pack(1, len(data)) + data for data in (unit, b"\0\0\0\1rubbish", unit))
+    output, _ = process.communicate(requests, timeout=60)
+    answers = []
+    while output:
+        status, length = head.unpack(output[: head.size])
+        answers.append((status, output[head.size : head.size + length]))
+        output = output[head.size + length :]
+    assert [status for status, _ in answers] == [0, 0, 1, 0], answers
+    assert answers[0][1] == b"", "the ready message names a reason: there is no filter of system calls here"
+    assert read_image(answers[1][1]).width == 1280

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import subprocess
+import sys
 from collections.abc import Generator
 from contextlib import suppress
 from itertools import pairwise
@@ -53,6 +54,24 @@ async def until(reactor: Any, true: Any, seconds: float) -> None:
             return
         await deferLater(reactor, 0.02)
     raise AssertionError(f"not within {seconds} s")
+
+
+@pytest.mark.parametrize("words", [["run"], ["list"], ["export", "csv"]])
+def test_directory_that_others_may_write(words: list[str], tmp_path: Path) -> None:
+    """Every command that would use such a directory ends with status 2 and a sentence; nothing is made in it."""
+    state = tmp_path / "state"
+    state.mkdir()
+    (state / "state.db").touch()
+    state.chmod(0o777)
+    done = subprocess.run(
+        [sys.executable, "-m", "twisted_detector.cli", *words],
+        env={"PATH": os.environ["PATH"], "STATE_DIR": str(state), "MQTT_BROKER": "127.0.0.1", "MQTT_PORT": "1"},
+        cwd=Path(__file__).resolve().parents[2], capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert f"{state} may be written by everybody" in done.stdout + done.stderr
+    assert "Traceback" not in done.stdout + done.stderr
+    assert [path.name for path in state.iterdir()] == ["state.db"]
 
 
 def fill(path: Path) -> None:

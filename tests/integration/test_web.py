@@ -196,6 +196,15 @@ def test_actions(browser: Browser, stage: Stage) -> None:
     browser.wait("document.querySelector('.toasts').innerText.includes('being asked')")
     browser.click("#detail [data-act=picture]")
     browser.wait("document.querySelector('.toasts').innerText.includes('new picture')")
+    assert "it is given no login" in browser.text("#detail")
+    browser.click("#detail [data-act=adopt]")
+    browser.wait("document.querySelector('#detail').innerText.includes('by a person')")
+    assert stage.get("cameras/00408c000006")["adopted"] == "person"
+    assert not browser.run("return document.querySelector('#detail [data-act=adopt]')")
+    browser.click("#detail [data-act=unadopt]")
+    browser.click("#ask .danger")
+    browser.wait("document.querySelector('#detail [data-act=adopt]')")
+    assert stage.get("cameras/00408c000006")["adopted"] == "no"
     browser.click("#detail [data-act=forget]")
     browser.wait("document.querySelector('#ask').open")
     browser.click("#ask button:not(.danger)")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 import time
@@ -69,6 +70,12 @@ class Site:
             for heard in self.listener.heard()
             if heard.topic.startswith("camera/discovery/")
         }
+
+    def command(self, name: str, **fields: Any) -> None:
+        """Publish a command to the daemon."""
+        message = json.dumps({"id": 1, "command": name, **fields})
+        topic = "system/camera_detector/node1/command"
+        self.host.run("mosquitto_pub", "-p", str(PORT), "-q", "1", "-t", topic, "-m", message)
 
     def daemon(self, without: Sequence[str] = (), **settings: str) -> Process:
         """Start it; ``without`` is a command that takes something from it (``setpriv …``)."""

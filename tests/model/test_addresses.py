@@ -102,11 +102,13 @@ class AddressTests(SynchronousTestCase):
                 canonical_address(text)
 
     def test_urls_lose_their_login(self) -> None:
-        """User and password before a host go; an @ elsewhere stays."""
+        """User and password before a host go, and a fragment; an @ elsewhere stays."""
         for url, public in (
             ("rtsp://admin:se@cret@10.0.0.1:554/a?b=c@d", "rtsp://10.0.0.1:554/a?b=c@d"),
             ("http://u@[fe80::1]/", "http://[fe80::1]/"),
             ("rtsp://10.0.0.1/@x", "rtsp://10.0.0.1/@x"),
+            ("rtsp://u:p@10.0.0.1/live#backchannel=1#input=exec:x", "rtsp://10.0.0.1/live"),
+            ("rtsp://10.0.0.1#x@203.0.113.6/", "rtsp://10.0.0.1"),
             ("no url: a@b", "no url: a@b"),
             ("", ""),
         ):

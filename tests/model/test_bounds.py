@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -69,3 +71,17 @@ class Turns(SynchronousTestCase):
                 steps += 1
                 clock.advance(0.004)
             self.assertEqual(3, steps)
+
+    def test_advance(self) -> None:
+        """Steps are taken turn by turn until none are left, each once."""
+        clock, taken = Clock(), []
+
+        def steps() -> Iterator[None]:
+            for number in range(7):
+                clock.advance(0.004)
+                taken.append(number)
+                yield
+
+        budget, left = TurnBudget(100, 0.01, clock.seconds), steps()
+        self.assertEqual(([True, True, False], list(range(7))), ([budget.advance(left) for _ in range(3)], taken))
+        self.assertFalse(budget.advance(left))

@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any
 
 from twisted.internet.defer import Deferred
+from twisted.logger import LogEvent, LogLevel, formatEvent, globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
@@ -14,7 +15,7 @@ from tests.doubles.mqtt import FakeLoop, FakeResolver, FakeThread, ThreadlessRea
 from twisted_detector.errors import LocalError
 from twisted_detector.interfaces import ISubscriber
 from twisted_detector.model import Message, Secret
-from twisted_detector.mqtt.client import MqttClient, MqttSettings
+from twisted_detector.mqtt.client import MAX_NAMED, MqttClient, MqttSettings
 from twisted_detector.mqtt.network.attempts import MAX_THREADS_LOST, AttemptRunner
 from twisted_detector.mqtt.network.buffered_socket import AttemptFailed
 from twisted_detector.mqtt.network.loop import LoopReport
@@ -462,6 +463,70 @@ class SubscribingTests(MqttTestCase):
         second()
         loop.deliver_message("a/b", b"3")
         self.assertEqual((len(received), loop.unsubscribed), (1, ["a/+"]))
+
+    def test_overlapping_filters(self) -> None:
+        """The broker gets no filter that another covers: it might send a copy for each, and every handler get each."""
+        loop = self.connect(lwt_topic="site/lwt", republish_topic="")
+        received: list[str] = []
+        ends = {
+            wanted: self.mqtt.subscribe(wanted, lambda topic, payload, wanted=wanted: received.append(wanted))
+            for wanted in ("site/+", "site/#", "b", "site/x")
+        }
+        # What is covered is subscribed for a moment all the same: else nobody would send what is retained.
+        self.assertEqual(loop.filters, ["site/lwt", "site/+", "site/#", "b", "site/x"])
+        self.assertEqual(loop.unsubscribed, ["site/lwt", "site/+", "site/x"])
+        loop.deliver_message("site/x", b"")
+        self.assertEqual(received, ["site/+", "site/#", "site/x"])
+        self.threads[0].end(Ending("gone", accepted=True))
+        self.reactor.advance(0.25)
+        loop = self.accept()
+        self.assertEqual(loop.filters, ["site/#", "b"])
+        ends["site/#"]()
+        self.assertEqual((loop.filters[2:], loop.unsubscribed), (["site/+"], ["site/#"]))
+        ends["site/+"]()
+        self.assertEqual((loop.filters[3:], loop.unsubscribed[1:]), (["site/lwt", "site/x"], ["site/+"]))
+        ends["site/x"]()
+        ends["b"]()
+        self.assertEqual(loop.unsubscribed[2:], ["site/x", "b"])
+
+    def test_own_topics(self) -> None:
+        """The end of somebody's subscription to a topic of our own does not end ours."""
+        loop = self.connect(republish_topic="")
+        self.mqtt.subscribe(LWT, lambda topic, payload: None)()
+        self.assertEqual((loop.filters, loop.unsubscribed), ([LWT], []))
+
+    def test_retained(self) -> None:
+        """What was retained goes to the handler for that, where there is one; the others get it as any message."""
+        loop = self.connect(lwt_topic="")
+        received: list[tuple[str, bytes]] = []
+        self.mqtt.subscribe(
+            "x",
+            lambda topic, payload: received.append(("obeyed", payload)),
+            retained=lambda topic, payload: received.append(("retained", payload)),
+        )
+        self.mqtt.subscribe("x", lambda topic, payload: received.append(("other", payload)))
+        loop.deliver_message("x", b"1", retained=True)
+        loop.deliver_message("x", b"2")
+        self.assertEqual(received, [("retained", b"1"), ("other", b"1"), ("obeyed", b"2"), ("other", b"2")])
+
+    def test_messages_that_were_too_large(self) -> None:
+        """They are counted; a topic is named once, and not more topics than anybody reads."""
+        loop = self.connect(lwt_topic="")
+        lines: list[str] = []
+
+        def observe(event: LogEvent) -> None:
+            if event["log_level"] is LogLevel.warn:
+                lines.append(formatEvent(event) or "")
+
+        globalLogPublisher.addObserver(observe)
+        self.addCleanup(globalLogPublisher.removeObserver, observe)
+        loop.deliver(loop, LoopReport(too_large=["a\nb", "a\nb"]))
+        self.assertEqual([len(lines), "\n" in lines[0], "'a\\nb'" in lines[0]], [1, False, True])
+        loop.deliver(loop, LoopReport(too_large=[f"t{number}" for number in range(100)]))
+        self.assertEqual((len(lines), self.mqtt.metrics.too_large), (MAX_NAMED + 1, 102))
+        self.assertIn("only counted", lines[-1])
+        self.assertEqual(self.mqtt.metrics.snapshot()["too_large"], 102)
+        self.assertEqual(self.mqtt.state, STATE.CONNECTED)
 
     def test_restored_after_a_reconnect(self) -> None:
         """Each filter is subscribed once more after every connect: the broker has forgotten it."""

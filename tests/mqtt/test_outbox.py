@@ -543,6 +543,36 @@ class Receipts(OutboxTestCase):
         self.outbox.acknowledged(self.tokens)
         self.assertEqual(self.journal.disk, {})
 
+    def test_failure_at_once(self) -> None:
+        """A message that found no room, and whose Deferred nobody watches, is not reported by Twisted either."""
+        self.make(messages=1)
+        self.outbox.put(event("e1"))
+        self.outbox.put(event("t1", priority=Priority.TELEMETRY)).acknowledged  # noqa: B018
+        held = self.outbox.put(event("t2", priority=Priority.TELEMETRY)).acknowledged
+        seen: list[Failure] = []
+        self.outbox.put(event("t3", priority=Priority.TELEMETRY)).acknowledged.addErrback(seen.append)
+
+        async def waits() -> None:
+            await self.outbox.put(event("t4", priority=Priority.TELEMETRY)).acknowledged
+
+        self.failureResultOf(Deferred.fromCoroutine(waits()), Dropped)
+        self.assertEqual([failure.type for failure in seen], [Dropped])
+        self.failureResultOf(held, Dropped)
+        del held
+        gc.collect()
+        self.assertEqual(self.flushLoggedErrors(), [])
+
+    def test_failure_held_and_not_watched(self) -> None:
+        """Nor is the failure of one that somebody only holds; whoever looks later finds it."""
+        held = self.outbox.put(event(expires_after=1.0)).acknowledged
+        other = self.outbox.put(event(expires_after=1.0)).acknowledged
+        self.now += 2
+        self.drain()
+        self.failureResultOf(other, Dropped)
+        del held
+        gc.collect()
+        self.assertEqual(self.flushLoggedErrors(), [])
+
     def test_failure_nobody_holds(self) -> None:
         """A failed Deferred that nobody holds is not reported a second time by Twisted."""
         self.outbox.put(event(expires_after=1.0)).acknowledged  # noqa: B018

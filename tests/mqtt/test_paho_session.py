@@ -25,7 +25,7 @@ from twisted_detector.mqtt.network.paho_session import MQTT_3_1_1, MQTT_5, Job, 
 from twisted_detector.mqtt.network.resolver import Resolver
 from twisted_detector.mqtt.network.watchdog import PING_AFTER, SILENCE, Watchdog
 from twisted_detector.mqtt.settings import MqttSettings
-from twisted_detector.mqtt.subscriptions import matches
+from twisted_detector.mqtt.subscriptions import covers, matches
 
 CONNACK = b"\x20\x02\x00\x00"
 CONNACK_FIVE = b"\x20\x03\x00\x00\x00"
@@ -173,6 +173,43 @@ class PacketTests(ClientTestCase):
         self.assertEqual(self.client.puback_reason(0x87), "the broker says: not authorized")
         self.assertEqual(self.client.puback_reason(0xEE), "the broker says: reason 0xee")
 
+    def test_message_that_is_too_large(self) -> None:
+        """It is passed over and answered, with each QoS and version; paho sees nothing of it, and what follows arrives.
+
+        The PUBREL that ends an exchange with QoS 2 is answered by paho, who does not know the message.
+        """
+        size = MAX_INBOUND_PACKET + 1
+        length = bytes((size & 0x7F | 0x80, size >> 7 & 0x7F | 0x80, size >> 14))
+        for protocol in (MQTT_3_1_1, MQTT_5):
+            for qos, answer, after in (
+                (0, b"", b""),
+                (1, b"\x40\x02\x00\x07", b""),
+                (2, b"\x50\x02\x00\x07", b"\x62\x02\x00\x07"),
+            ):
+                self.connected(protocol)
+                content = b"\x00\x03a/b" + (b"\x00\x07" if qos else b"")
+                self.feed(bytes([0x31 | qos << 1]) + length + content)
+                self.assertEqual((self.sock.passing_over, self.sock.within_packet), (True, True))
+                for _ in range(15):
+                    self.feed(bytes(65_536))
+                self.assertEqual(self.flush(), [], "answered before it was complete")
+                self.feed(bytes(size - len(content) - 15 * 65_536) + after + b"\x30\x06\x00\x01a\x00hi")
+                self.assertEqual((self.sock.passing_over, self.sock.within_packet), (False, False))
+                self.assertEqual(b"".join(self.flush()), answer + (b"\x70\x02\x00\x07" if after else b""))
+                self.assertEqual([event[0] for event in self.client.events], ["message"])
+                [over] = self.sock.passed_over
+                self.assertEqual((over.topic, over.octets, self.client.is_alive()), ("a/b", size, True))
+
+    def test_ping_without_room(self) -> None:
+        """Where the socket takes no more, a ping is left out: what waits there is heard of us as well."""
+        self.connected()
+        self.raw.room = 0
+        self.client.publish(Message("t", bytes(MAX_UNSENT)))
+        self.client.write()
+        self.client.ping()
+        self.raw.room = 1 << 30
+        self.assertNotIn(b"\xc0\x00", b"".join(self.flush())[-2:])
+
     def test_expiry_with_five(self) -> None:
         """A message that expires carries its interval in MQTT 5, at least a second."""
         self.connected(MQTT_5)
@@ -295,10 +332,10 @@ class EndingTests(ClientTestCase):
         self.assertIn("does not accept our certificate", self.ending().reason)
 
     def test_huge_packet_is_refused(self) -> None:
-        """A packet that announces more than a mebibyte ends the connection before it takes the memory."""
+        """A packet that announces more than a mebibyte, and is no message, ends the connection at once."""
         self.connected()
-        self.feed(b"\x30\xff\xff\xff\x7f" + b"x" * 100)
-        self.assertEqual(self.ending(True).reason, "the broker sent a packet of more than 1048576 bytes")
+        self.feed(b"\x90\xff\xff\xff\x7f" + b"x" * 100)
+        self.assertIn("the broker sent what MQTT does not allow: a packet that is no message", self.ending(True).reason)
 
     def test_words_for_tls(self) -> None:
         """A certificate that is refused, by us or by the broker, is terminal; a cut connection is not."""
@@ -357,6 +394,21 @@ class WatchdogTests(SynchronousTestCase):
             watchdog.received(float(second))
         self.assertIn("does not acknowledge", watchdog.verdict(5.0, (0.0, 256, 256)))
 
+    def test_within_a_packet(self) -> None:
+        """While a long packet comes in, nothing can be acknowledged: that time does not count, its silence does."""
+        watchdog = Watchdog(0.0)
+        for second in range(1, 60):
+            watchdog.received(float(second), within_packet=True)
+            self.assertEqual(watchdog.verdict(second + 0.9, (0.0, 256, 256)), "")
+        watchdog.received(60.0)
+        self.assertEqual(watchdog.verdict(63.0, (0.0, 256, 256)), "")
+        watchdog.received(63.0)
+        watchdog.received(63.5)
+        self.assertIn("does not acknowledge", watchdog.verdict(63.6, (0.0, 256, 256)))
+        silent = Watchdog(0.0)
+        silent.received(1.0, within_packet=True)
+        self.assertIn("silent", silent.verdict(5.5, (0.0, 256, 256)))
+
     def test_idle_peer_is_pinged(self) -> None:
         """When idle a ping is sent after 1.5 s, once, and its silence is death within 5 s of the last word."""
         watchdog = Watchdog(0.0)
@@ -387,6 +439,24 @@ class MatchingTests(SynchronousTestCase):
         """A topic matches a filter exactly when paho says so."""
         topic_filter = "/".join([*levels, "#"] if rest else levels)
         self.assertEqual(matches(topic_filter, "/".join(topic)), topic_matches_sub(topic_filter, "/".join(topic)))
+
+    @given(LEVELS, st.booleans(), LEVELS, st.booleans(), st.lists(st.sampled_from(["a", "b", "", "$x"]), max_size=5))
+    def test_covering(self, one: list[str], one_rest: bool, two: list[str], two_rest: bool, topic: list[str]) -> None:
+        """A filter that covers another matches whatever that one matches; of two different ones only one covers."""
+        wide = "/".join([*one, "#"] if one_rest else one)
+        narrow = "/".join([*two, "#"] if two_rest else two)
+        if covers(wide, narrow):
+            self.assertTrue(matches(wide, "/".join(topic)) or not matches(narrow, "/".join(topic)))
+            self.assertTrue(wide == narrow or not covers(narrow, wide))
+
+    def test_covering_table(self) -> None:
+        """Which covers which."""
+        for wide, narrow, expected in (
+            ("#", "a/b", True), ("a/#", "a", True), ("a/#", "a/+/c", True), ("a/+", "a/b", True), ("a/+", "a/+", True),
+            ("a/+", "a/#", False), ("a/b", "a/+", False), ("a/+/c", "a/b/+", False), ("#", "$SYS/x", False),
+            ("+/x", "$SYS/x", False), ("$SYS/#", "$SYS/x", True), ("a", "a/b", False), ("a/b", "a", False),
+        ):  # fmt: skip
+            self.assertIs(covers(wide, narrow), expected, (wide, narrow))
 
     def test_table(self) -> None:
         """The examples of the specification (MQTT 3.1.1, 4.7)."""

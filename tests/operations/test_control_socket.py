@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -71,6 +72,23 @@ class ControlCase(SynchronousTestCase):
         line = self.connect()
         line.protocol.dataReceived(data)
         return json.loads(line.value()) if line.value() else line
+
+    def test_planted_link(self) -> None:
+        """A link in the place of the socket is removed; what it leads to is neither connected to nor touched."""
+        folder = Path(self.mktemp())
+        folder.mkdir()
+        target = folder / "other.sock"
+        link = folder / "control.sock"
+        link.symlink_to(target.resolve())
+        with socket.socket(socket.AF_UNIX) as other:
+            other.bind(str(target))
+            other.listen()
+            other.setblocking(False)
+            self.listened: list[str] = []
+            self.clock.listenUNIX = lambda path, factory, mode: self.listened.append(path)  # type: ignore[attr-defined]
+            ControlSocket(self.clock, folder, {}).start()
+            self.assertRaises(BlockingIOError, other.accept)
+        self.assertEqual(([str(link)], False, True), (self.listened, link.is_symlink(), target.exists()))
 
     def test_answers(self) -> None:
         """A command is obeyed, a refusal told, and rubbish is answered in plain words."""

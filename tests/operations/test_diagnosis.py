@@ -32,6 +32,10 @@ CASES = {
     "moved": replace(LIVING, mac=None, moved_to="10.0.0.77"),
     "this-machine": replace(LIVING, address="10.0.0.9"),
     "excluded": replace(LIVING, mac=None, ports={}, excluded=("10.0.0.0/28",)),
+    "out-of-reach": AddressState("8.8.8.8", (ETH0,), out_of_reach="it is no private address: SCAN_NETWORKS"),
+    "speaks-elsewhere": AddressState(
+        "192.168.1.108", (ETH0,), facts=(fact("ssdp", "it speaks from 192.168.1.108, which is no network of eth0"),)
+    ),
     "no-answer-to-arp": replace(LIVING, mac=None, ports={}),
     "container-bridge": replace(LIVING, mac=None, ports={}, bridge="/.dockerenv exists"),
     "not-on-any-network": AddressState("192.168.7.7", (ETH0,), ports={554: SILENT}),

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -18,8 +19,14 @@ from twisted_detector.config.config import Config
 from twisted_detector.config.load import load
 from twisted_detector.errors import ConfigError, RemoteError
 from twisted_detector.inspection.logins.budget import LoginBudget
-from twisted_detector.model import Camera, Candidate, Login, Mac, Secret
-from twisted_detector.operations.export import FORMATS, accepted_login, export, export_handler
+from twisted_detector.model import Adoption, Camera, Candidate, Login, Mac, Secret
+from twisted_detector.operations.export import (
+    FORMATS,
+    accepted_login,
+    export,
+    export_handler,
+    withheld_reason,
+)
 
 LOGIN = Login("boss", Secret("hunter2"))
 
@@ -90,19 +97,37 @@ class Logins(SynchronousTestCase):
         other = Login("other", Secret("x"))
         budget = LoginBudget((other, LOGIN), salt="s", save=saved.__setitem__)
         mac = Mac("02:40:00:00:00:01")
-        candidate = Candidate("d", "10.0.0.9", mac=mac)
+        candidate = Candidate("d", "10.0.0.9", mac=mac, adoption=Adoption.FIRST_RUN)
         budget.record_accepted(candidate, LOGIN, 1.0)
         for number in range(3):
             budget.record_refused(candidate, other, 2.0 + number, True)
         self.assertEqual(budget.allowed_logins(candidate, 6.0), ())
         again = LoginBudget((other, LOGIN), salt="s", save=saved.__setitem__)
         again.restore(saved)
-        camera = replace(CAMERA, mac=mac, address="10.0.0.77")
+        camera = replace(CAMERA, mac=mac, address="10.0.0.77", adopted=Adoption.FIRST_RUN)
         self.assertEqual((accepted_login(budget, camera), accepted_login(again, camera)), (LOGIN, LOGIN))
         self.assertIsNone(accepted_login(again, replace(camera, mac=Mac("02:40:00:00:00:02"))))
         changed = LoginBudget((other, Login("boss", Secret("new"))), salt="s", save=saved.__setitem__)
         changed.restore(saved)
         self.assertIsNone(accepted_login(changed, camera), "a password that changed is not the one that it let in")
+
+    def test_of_adopted_devices_only(self) -> None:
+        """Whoever let a login in and is not adopted stands in the configuration without it, and the file says why."""
+        budget = LoginBudget((LOGIN,), salt="s", save=lambda key, text: None)
+        mac = Mac("02:40:00:00:00:01")
+        adopted = replace(CAMERA, mac=mac, adopted=Adoption.FIRST_RUN)
+        rogue = replace(adopted, adopted=Adoption.NO)
+        budget.record_accepted(Candidate("d", CAMERA.address, mac=mac), LOGIN, 1.0)
+        login_of, withheld = partial(accepted_login, budget), partial(withheld_reason, budget)
+        for camera, told in ((adopted, True), (rogue, False), (replace(adopted, mac=None), False)):
+            for name in ("frigate", "go2rtc"):
+                text = export(name, [camera], login_of, config(), withheld=withheld)["text"]
+                self.assertIn("rtsp://", text)
+                self.assertEqual(told, "_PASSWORD" in text, (name, camera.adopted, text))
+                self.assertEqual(not told and camera.mac is not None, "adopt it" in text, text)
+        other = Candidate("d", CAMERA.address, mac=mac, adoption=Adoption.NO, not_adopted="it is another one")
+        self.assertIsNone(accepted_login(budget, adopted, other), "what the daemon sees now counts")
+        self.assertEqual("it is another one", withheld_reason(budget, adopted, other))
 
 
 class Settings(SynchronousTestCase):

@@ -59,10 +59,13 @@ class WhyCase(SynchronousTestCase):
         self.assertTrue(self.hosts.is_closed)
 
     def test_left_alone(self) -> None:
-        """Nothing is sent to an excluded address, to our own, or to where ARP is not answered."""
+        """Nothing is sent to an excluded address, to our own, out of reach, or to where ARP is not answered."""
         for address, settings, word in (
             (HERE, {"scan_exclude": ("10.0.0.0/28",)}, "excluded"),
             (ETH0.address, {}, "this-machine"),
+            ("127.0.0.1", {}, "out-of-reach"),
+            ("169.254.169.254", {}, "out-of-reach"),
+            ("8.8.8.8", {}, "out-of-reach"),
             ("10.0.0.77", {}, "no-answer-to-arp"),
         ):
             self.assertEqual(word, self.ask(address, **settings)["reason"]["word"])

@@ -10,6 +10,7 @@ from zope.interface import implementer
 
 from tests.facts import A, stream
 from twisted_detector.events import (
+    AdoptionChanged,
     CameraChanged,
     CameraDiscovered,
     CameraEvent,
@@ -26,7 +27,7 @@ from twisted_detector.events import (
     IdentityConflict,
     StreamChanged,
 )
-from twisted_detector.model import Camera, Secret, Status, Stream
+from twisted_detector.model import Adoption, Camera, Secret, Status, Stream
 from twisted_detector.outputs.sync.seams import (
     DeliveryResult,
     Entries,
@@ -126,5 +127,10 @@ CAMERA_EVENTS: tuple[tuple[CameraEvent, str, dict[str, Any]], ...] = (
      {"kind": "epr", "value": "v", "other_device_id": "y"}),
     (DevicesMerged(100.0, TOPIC_CAMERA, "y", ("y", "y_2"), "why"), "merged",
      {"merged_device_id": "y", "merged_camera_ids": ["y", "y_2"], "reason": "why"}),
+    (
+        AdoptionChanged(100.0, TOPIC_CAMERA, Adoption.NO, "another MAC"),
+        "adoption_changed",
+        {"adopted": "no", "reason": "another MAC"},
+    ),
     (DeviceSplit(100.0, TOPIC_CAMERA, "y", "why"), "split", {"other_device_id": "y", "reason": "why"}),
 )  # fmt: skip

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any
 
+from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -24,6 +25,7 @@ from twisted_detector.outputs.homeassistant.announcer import (
     SETTLE_LOST,
     Announcer,
     AnnouncerSettings,
+    CameraSource,
 )
 from twisted_detector.outputs.homeassistant.other_daemons import MAX_DAEMONS
 from twisted_detector.outputs.homeassistant.output import HomeAssistantOutput
@@ -47,6 +49,9 @@ class AnnouncerCase(SynchronousTestCase):
         self.cameras = {CAMERA.id: CAMERA}
         self.handlers: dict[str, Callable[[str, bytes], Any]] = {}
         self.republished: list[str] = []
+        self.rounds = 0
+        self.searches: list[str] = []
+        self.waiting: list[Deferred[None]] | None = None
         self.announcer = self.make()
 
     def make(self, *, enabled: bool = True, by_component: bool = False) -> Announcer:
@@ -64,11 +69,15 @@ class AnnouncerCase(SynchronousTestCase):
             self.clock,
             AnnouncerSettings("homeassistant", STATUS, TOPICS),
             output=self.output if enabled else None,
-            cameras=lambda: self.cameras,
-            extra_messages=lambda camera: [
-                Message(f"also/{camera.id}", b"x", retain=True),
-                Message(f"bytes/{camera.id}", b"y"),
-            ],
+            cameras=CameraSource(
+                self.all_cameras,
+                self.find_camera,
+                lambda camera: [
+                    Message(f"also/{camera.id}", b"x", retain=True),
+                    Message(f"bytes/{camera.id}", b"y"),
+                ],
+            ),
+            wait_turn=self.wait_turn,
             publish=self.publisher.publish,
             republish=republish,
             subscribe=subscribe,
@@ -78,14 +87,36 @@ class AnnouncerCase(SynchronousTestCase):
         self.addCleanup(lambda: announcer.running and announcer.stopService())
         return announcer
 
+    def all_cameras(self) -> list[Camera]:
+        self.rounds += 1
+        return list(self.cameras.values())
+
+    def find_camera(self, camera_id: str) -> Camera | None:
+        self.searches.append(camera_id)
+        return self.cameras.get(camera_id)
+
+    async def wait_turn(self) -> None:
+        if self.waiting is not None:
+            mine: Deferred[None] = Deferred(self.waiting.remove)
+            self.waiting.append(mine)
+            await mine
+
+    def turn(self) -> None:
+        """The queue releases one that waits."""
+        assert self.waiting is not None
+        self.waiting.pop(0).callback(None)
+
     def receive(self, topic: str, payload: bytes) -> None:
         """As the broker would deliver it."""
         if topic in self.handlers:
-            self.handlers[topic](topic, payload)
+            handler = self.handlers[topic]
         elif topic.count("/") == 3:
-            self.handlers["homeassistant/device/+/config"](topic, payload)
+            handler = self.handlers["homeassistant/device/+/config"]
         else:
-            self.handlers["homeassistant/+/+/+/config"](topic, payload)
+            handler = self.handlers["homeassistant/+/+/+/config"]
+        result = handler(topic, payload)
+        if result is not None:
+            Deferred.fromCoroutine(result)
 
     def topics(self) -> list[str]:
         topics = [message.topic for message in self.publisher.messages]
@@ -107,8 +138,8 @@ class BirthTests(AnnouncerCase):
         self.topics()
         self.receive(STATUS, b"online")
         self.receive(STATUS, b"online")
-        self.assertEqual([NODE_CONFIG] * 2, self.topics())
-        self.assertEqual([NODE_CONFIG, *TOPICS.health] * 2, self.republished)
+        self.assertEqual([NODE_CONFIG], self.topics(), "the round that is due answers both")
+        self.assertEqual([NODE_CONFIG, *TOPICS.health], self.republished)
         self.republished.clear()
         self.clock.advance(AFTER_BIRTH)
         self.assertEqual([CONFIG, f"also/{CAMERA.id}", f"bytes/{CAMERA.id}", SEEN], self.topics())
@@ -243,6 +274,98 @@ class RemovalTests(AnnouncerCase):
             self.receive(topic, payload)
         self.clock.advance(SETTLE)
         self.assertEqual([], self.topics())
+
+
+class ThousandsTests(AnnouncerCase):
+    """With 5 400 cameras and as many announcements: counted are looks at all cameras, and steps of one turn."""
+
+    COUNT = 5400
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.cameras |= {f"{n:012x}": replace(CAMERA, id=f"{n:012x}") for n in range(1, self.COUNT)}
+        self.topics()
+        self.rounds, self.waiting = 0, []
+        self.searches.clear()
+
+    def announcements(self, topics: Topics, count: int) -> None:
+        for number in range(count):
+            camera_id = f"{number + 1:012x}"
+            self.receive(CONFIG.replace(CAMERA.id, camera_id), announced_by(topics, self.cameras[camera_id]))
+
+    def test_announcements_that_are_heard(self) -> None:
+        """Each waits for its turn, and costs one search and no look at all cameras."""
+        self.clock.advance(SETTLE)
+        self.announcements(TOPICS, 300)
+        self.assertEqual((self.searches, len(self.waiting)), ([], 300))
+        for number in range(1, 301):
+            self.turn()
+            self.assertEqual(len(self.searches), number)
+        self.assertEqual((self.rounds, self.emptied()), (0, []))
+
+    def test_settling(self) -> None:
+        """What was heard before the start is judged one at a time, too, and what was emptied meanwhile is left out."""
+        self.waiting = None
+        self.announcements(TOPICS, 300)
+        for number in range(100):
+            self.receive(STRAY.replace("0123456789ab", f"ff{number:010x}"), announced_by(TOPICS))
+        self.waiting = []
+        self.clock.advance(SETTLE)
+        self.assertEqual((self.searches, len(self.waiting)), ([], 1))
+        self.turn()
+        self.assertEqual((len(self.searches), len(self.waiting)), (1, 1))
+        self.announcer._strays.discard(STRAY.replace("0123456789ab", "ff0000000063"))
+        while self.waiting:
+            self.turn()
+        self.assertEqual((self.rounds, len(self.searches), len(self.emptied())), (0, 399, 99))
+
+    def test_births(self) -> None:
+        """Two thousand births in a second look once at all cameras; each camera is then searched in its own step."""
+        for _ in range(2000):
+            self.receive(STATUS, b"online")
+        self.assertEqual(([NODE_CONFIG], self.rounds), (self.topics(), 0))
+        self.clock.advance(AFTER_BIRTH)
+        self.assertEqual((self.rounds, len(self.searches)), (1, 1))
+        self.clock.advance(PACE)
+        self.assertEqual((self.rounds, len(self.searches)), (1, 2))
+
+    def test_stamps(self) -> None:
+        """When cameras were seen is said one at a time; of one that was forgotten meanwhile nothing is said."""
+        self.clock.advance(SEEN_INTERVAL)
+        self.assertEqual(([], 1), (self.topics(), len(self.waiting)))
+        del self.cameras[f"{7:012x}"]
+        for number in range(1, 6):
+            self.turn()
+            self.assertEqual(len(self.publisher.messages), number)
+        while self.waiting:
+            self.turn()
+        self.assertEqual((self.COUNT - 1, self.rounds), (len(self.topics()), 1))
+
+    def test_inheritance(self) -> None:
+        """The cameras of a daemon that stays away are found by what it had announced, not among all of ours."""
+        self.waiting = None
+        self.clock.advance(SETTLE)
+        self.announcements(OTHER, 50)
+        self.rounds = 0
+        for _ in range(100):
+            for status in ("online", "offline"):
+                self.receive(OTHER.lwt, encode({"status": status}))
+        self.assertLess(len(self.clock.getDelayedCalls()), 5, "one wait, however often it comes and goes")
+        self.clock.advance(PATIENCE)
+        for _ in range(60):
+            self.clock.advance(PACE)
+        self.assertEqual((self.rounds, len(self.searches)), (0, 50))
+
+    def test_stop(self) -> None:
+        """A stop ends every round, and what waits for its turn says nothing any more."""
+        self.announcements(TOPICS, 3)
+        self.clock.advance(SETTLE_LOST)
+        self.clock.advance(SEEN_INTERVAL)
+        self.announcer.stopService()
+        self.topics()
+        while self.waiting:
+            self.turn()
+        self.assertEqual(([], []), (self.topics(), self.searches))
 
 
 class OtherDaemonTests(AnnouncerCase):

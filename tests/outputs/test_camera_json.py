@@ -7,7 +7,7 @@ from dataclasses import replace
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.facts import A, stream
-from twisted_detector.model import Camera, Evidence, Status
+from twisted_detector.model import Adoption, Camera, Evidence, Status
 from twisted_detector.model.encoding import encode
 from twisted_detector.outputs.camera_json import camera_document, public_url
 
@@ -40,6 +40,8 @@ FIELDS = {
     "snapshot_url",
     "discovery_methods",
     "evidence",
+    "adopted",
+    "name_source",
 }
 
 
@@ -102,6 +104,22 @@ class CameraDocumentTests(SynchronousTestCase):
         )
         for name in ("mac", "onvif_url", "primary_rtsp_url", "snapshot_url", "last_seen_iso", "last_validated_iso"):
             self.assertIsNone(document[name], name)
+
+    def test_adoption(self) -> None:
+        """Whether it is adopted, and by what."""
+        for adoption, word in ((Adoption.NO, "no"), (Adoption.FIRST_RUN, "first-run"), (Adoption.PERSON, "person")):
+            self.assertEqual(word, camera_document(replace(self.camera, adopted=adoption))["adopted"])
+
+    def test_where_the_name_comes_from(self) -> None:
+        """Its own word, by the way in which it said that; else its model; else its address."""
+        for facts, source in (
+            ({"name_source": "scope"}, "scope"),
+            ({"name_source": "hostname"}, "hostname"),
+            ({}, "device"),
+            ({"name": "", "model": "M1", "name_source": "scope"}, "model"),
+            ({"name": ""}, "address"),
+        ):
+            self.assertEqual(source, camera_document(replace(self.camera, **facts))["name_source"], facts)
 
     def test_equal_names(self) -> None:
         """Streams of one name are all there."""

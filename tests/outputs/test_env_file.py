@@ -57,6 +57,31 @@ class Environment(SynchronousTestCase):
         self.assertEqual(sorted(one.name for one in folder.iterdir()), ["FRIGATE_A_USER", "FRIGATE_MQTT_PASSWORD"])
         self.assertTrue(outside.exists())
 
+    def test_looser_secret(self) -> None:
+        """A secret that others can read is closed though its value is the same; 0640 was chosen, and stays."""
+        folder = Path(self.mktemp())
+        folder.mkdir()
+        self.deliver(folder, {"FRIGATE_A_USER": "a"})
+        path = folder / "FRIGATE_A_USER"
+        for given, expected in ((0o644, 0o600), (0o666, 0o600), (0o640, 0o640)):
+            path.chmod(given)
+            self.deliver(folder, {"FRIGATE_A_USER": "a"})
+            self.assertEqual(stat.S_IMODE(path.stat().st_mode), expected)
+
+    def test_planted_link(self) -> None:
+        """In a folder that everybody may write, a planted link leads to nothing, and no password gets there."""
+        folder = Path(self.mktemp())
+        folder.mkdir()
+        victim = folder.with_name("victim")
+        victim.write_text("precious\n")
+        victim.chmod(0o644)
+        (folder / "frigate.env").symlink_to(victim.resolve())
+        folder.chmod(0o1777)
+        delivery = EnvDestination("env", folder / "frigate.env", in_thread=at_once)
+        work = Deferred.fromCoroutine(delivery.deliver({"FRIGATE_A_PASSWORD": Secret("x")}, {}, False))
+        self.failureResultOf(work, TargetRefused)
+        self.assertEqual((victim.read_text(), stat.S_IMODE(victim.stat().st_mode)), ("precious\n", 0o644))
+
     def test_quoting(self) -> None:
         """A value reads the same in docker compose and systemd; one with a line break is refused."""
         for value, expected in (("a%20b", "a%20b"), ("$x #", "'$x #'"), ("it's $1", '"it\'s \\$1"'), ("", "")):

@@ -10,6 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.outputs.case import CAMERA_EVENTS, HOME_CAMERA as CAMERA
 from twisted_detector import events
+from twisted_detector.model import Adoption
 from twisted_detector.outputs.event_log import EventLog
 
 NAME = "02000000000a (Front door)"
@@ -20,6 +21,7 @@ LINES = {
     "online": (LogLevel.info, f"{NAME} is online: no stream"),
     "offline": (LogLevel.warn, f"{NAME} at 10.0.0.6: online, why"),
     "trouble": (LogLevel.warn, f"{NAME} at 10.0.0.6: online, why"),
+    "adoption_changed": (LogLevel.warn, f"{NAME} is not adopted any more: another MAC"),
     "forgotten": (LogLevel.info, f"{NAME} is forgotten"),
     "credential_refused": (LogLevel.warn, f"{NAME} at 10.0.0.6 refused a: why"),
     "clock_skew": (LogLevel.warn, f"The clock of {NAME} is +7 s off ours"),
@@ -50,6 +52,17 @@ class EventLogTests(SynchronousTestCase):
         for event, name, _ in CAMERA_EVENTS:
             expected = [LINES[name]] if name in LINES else []
             self.assertEqual(expected, self.lines(replace(event, camera=camera)), name)
+
+    def test_adoptions(self) -> None:
+        """That a camera is adopted is good to know; that it is not any more, or is blocked, is a warning."""
+        for adoption, level, words in (
+            (Adoption.PERSON, LogLevel.info, "is adopted: why"),
+            (Adoption.NO, LogLevel.warn, "is not adopted any more: why"),
+            (Adoption.BLOCKED, LogLevel.warn, "is blocked: why"),
+        ):
+            self.assertEqual(
+                [(level, f"{NAME} {words}")], self.lines(events.AdoptionChanged(1.0, CAMERA, adoption, "why"))
+            )
 
     def test_streams(self) -> None:
         """A camera that is online is logged with the streams that were proved."""

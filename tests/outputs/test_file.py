@@ -30,16 +30,18 @@ class Files(SynchronousTestCase):
         self.folder.mkdir()
         self.path = self.folder / "config.yml"
 
-    def deliver(self, wanted: Any, base: Any = None, *, dry: bool = False, name: str = "") -> DeliveryResult:
+    def deliver(
+        self, wanted: Any, base: Any = None, *, dry: bool = False, name: str = "", secret: bool = False
+    ) -> DeliveryResult:
         path = self.folder / name if name else self.path
         merge = partial(merge_section, "cameras")
-        delivery = FileDestination("file", path, merge=merge, in_thread=at_once)
+        delivery = FileDestination("file", path, merge=merge, in_thread=at_once, secret=secret)
         verifyObject(ISyncDestination, delivery)
         return self.successResultOf(Deferred.fromCoroutine(delivery.deliver(wanted, base or {}, dry)))
 
-    def refused(self, kind: type[Exception]) -> str:
+    def refused(self, kind: type[Exception], *, secret: bool = False) -> str:
         merge = partial(merge_section, "cameras")
-        delivery = FileDestination("file", self.path, merge=merge, in_thread=at_once)
+        delivery = FileDestination("file", self.path, merge=merge, in_thread=at_once, secret=secret)
         work = Deferred.fromCoroutine(delivery.deliver({NAME: {"a": 1}}, {}, False))
         return str(self.failureResultOf(work, kind).value)
 
@@ -86,6 +88,54 @@ class Files(SynchronousTestCase):
         self.path.unlink()
         os.mkfifo(self.path)
         self.refused(TargetRefused)
+
+    def mode(self) -> int:
+        return stat.S_IMODE(self.path.stat().st_mode)
+
+    def test_logins_in_it(self) -> None:
+        """A file with logins is 0600 from its first byte, and no former self of it stays, not even one from before."""
+        self.deliver({NAME: {"a": "old password"}}, secret=True)
+        self.assertEqual(self.mode(), 0o600)
+        previous = self.folder / "config.yml.previous"
+        previous.write_text("an earlier version's, with a password")
+        done = self.deliver({NAME: {"a": "new password"}}, {NAME: {"a": "old password"}}, secret=True)
+        self.assertEqual((done.changed, done.remark, self.mode()), (True, "", 0o600))
+        self.assertEqual([one.name for one in self.folder.iterdir()], ["config.yml"])
+        previous.touch()
+        self.deliver({NAME: {"a": "new password"}}, done.written, secret=True)
+        self.assertFalse(previous.exists())
+
+    def test_looser_file(self) -> None:
+        """One that others could read is closed, even when nothing else changes, and a dry run tells it."""
+        done = self.deliver({NAME: {"a": 1}})
+        for mode in (0o644, 0o604, 0o660, 0o777):
+            self.path.chmod(mode)
+            told = self.deliver({NAME: {"a": 1}}, done.written, dry=True, secret=True)
+            self.assertEqual((told.remark, self.mode()), (f"it has logins in it, and its mode is {mode:04o}", mode))
+            told = self.deliver({NAME: {"a": 1}}, done.written, secret=True)
+            self.assertIn(f"its mode was {mode:04o}: now it is {self.mode():04o}", told.remark)
+            self.assertEqual(self.mode(), 0o640 if mode == 0o660 else 0o600)
+        self.assertEqual(self.deliver({NAME: {"a": 1}}, done.written, secret=True).remark, "")
+
+    def test_group_that_was_chosen(self) -> None:
+        """0640 stays: that is how a program of another user reads it. A file without logins keeps whatever it had."""
+        done = self.deliver({NAME: {"a": 1}}, secret=True)
+        self.path.chmod(0o640)
+        done = self.deliver({NAME: {"a": 2}}, done.written, secret=True)
+        self.assertEqual((self.mode(), done.remark), (0o640, ""))
+        self.path.chmod(0o664)
+        self.deliver({NAME: {"a": 3}}, done.written)
+        self.assertEqual(self.mode(), 0o664)
+
+    def test_folder_of_everybody(self) -> None:
+        """Logins are not put where everybody may put a link in the file's place, or take it away."""
+        victim = self.folder.with_name("victim.yml")
+        victim.write_text("a: 1\n")
+        self.path.symlink_to(victim.resolve())
+        for mode in (0o777, 0o1777):
+            self.folder.chmod(mode)
+            self.assertIn("everybody may write its folder", self.refused(TargetRefused, secret=True))
+        self.assertEqual(victim.read_text(), "a: 1\n")
 
     def test_no_folder(self) -> None:
         """A folder that is not there may come."""

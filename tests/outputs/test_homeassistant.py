@@ -12,15 +12,17 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.facts import A
 from tests.outputs.case import CONFIG, HOME_CAMERA as CAMERA, NODE_CONFIG, SEEN
 from twisted_detector.events import (
+    AdoptionChanged,
     CameraChanged,
     CameraDiscovered,
     CameraForgotten,
     CameraMoved,
     CameraOffline,
+    CameraTrouble,
     ConnectionEvent,
     PictureTaken,
 )
-from twisted_detector.model import Camera, Message, Priority, Status
+from twisted_detector.model import Adoption, Camera, Message, Priority, Status
 from twisted_detector.model.pictures import Picture
 from twisted_detector.outputs.homeassistant.output import PICTURE_LIFETIME, HomeAssistantOutput
 from twisted_detector.outputs.homeassistant.payloads import (
@@ -116,6 +118,16 @@ class PayloadTests(SynchronousTestCase):
             self.assertEqual("system/camera_detector/node1/command", components[key]["cmd_t"])
             self.assertEqual(command, json.loads(components[key]["pl_prs"]))
             self.assertEqual(key == "forget", components[key].get("en") is False)
+
+    def test_adopting(self) -> None:
+        """A camera that is not adopted has a button for that, which goes once it is adopted, by whatever."""
+        button = payload()["cmps"]["adopt"]
+        self.assertEqual("button", button["p"])
+        self.assertEqual({"command": "adopt", "camera_id": CAMERA.id}, json.loads(button["pl_prs"]))
+        self.assertNotIn("ent_cat", button)
+        for adoption in Adoption:
+            if adoption.is_adopted:
+                self.assertEqual({"p": "button"}, payload(replace(CAMERA, adopted=adoption))["cmps"]["adopt"])
 
     def test_the_daemon(self) -> None:
         """Every component of the daemon reads the health document; that it is away is said by its will."""
@@ -213,10 +225,33 @@ class OutputTests(SynchronousTestCase):
     def test_equal_facts_give_equal_bytes(self) -> None:
         """What happens to a camera changes its announcement only when what it is changes, or where."""
         said = self.say(CameraDiscovered(at=1.0, camera=CAMERA))[1].payload
-        gone = replace(CAMERA, status=Status.OFFLINE, last_seen=500.0, since=400.0)
+        gone = replace(CAMERA, status=Status.OFFLINE, last_seen=500.0, since=400.0, last_validated=400.0)
         self.assertEqual(said, self.say(CameraOffline(at=2.0, camera=gone, reason="x"))[0].payload)
         moved = replace(CAMERA, address="10.0.0.7")
         self.assertNotEqual(said, self.say(CameraMoved(3.0, moved, "10.0.0.6", "10.0.0.7"))[0].payload)
+
+    def test_a_mere_claim_is_not_announced(self) -> None:
+        """Any device can call itself a camera: one that never played is no device of Home Assistant's."""
+        claim = replace(CAMERA, status=Status.AUTH_REQUIRED, last_validated=0.0)
+        self.say(CameraDiscovered(at=1.0, camera=claim))
+        for event in (CameraDiscovered(at=1.0, camera=claim), CameraTrouble(at=1.0, camera=claim, reason="x")):
+            self.assertEqual([], self.say(event))
+        self.assertEqual(set(), self.output.expected_topics(claim))
+        for known in (
+            replace(claim, adopted=Adoption.PERSON),
+            replace(claim, last_validated=1.0, status=Status.OFFLINE),
+            replace(claim, status=Status.ONLINE),
+        ):
+            with self.subTest(known=known):
+                self.assertEqual([CONFIG, SEEN], [one.topic for one in self.say(CameraChanged(at=2.0, camera=known))])
+                self.assertEqual({CONFIG}, self.output.expected_topics(known))
+
+    def test_taken_back(self) -> None:
+        """What was announced because a person vouched for it goes when the person does no more."""
+        claim = replace(CAMERA, status=Status.AUTH_REQUIRED, last_validated=0.0)
+        self.say(CameraDiscovered(at=1.0, camera=replace(claim, adopted=Adoption.PERSON)))
+        messages = self.say(AdoptionChanged(at=2.0, camera=claim, adoption=Adoption.NO, reason="x"))
+        self.assertEqual([(CONFIG, b""), (SEEN, b"")], [(message.topic, message.payload) for message in messages])
 
     def test_forgotten(self) -> None:
         """An empty retained payload removes the device."""

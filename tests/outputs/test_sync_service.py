@@ -7,11 +7,12 @@ from dataclasses import replace
 
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.task import Clock
+from twisted.logger import formatEvent, globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.outputs.case import CAMERA, NAME, Place
-from twisted_detector.events import CameraForgotten, CameraMoved, ClockSkewed, Event, StreamChanged
-from twisted_detector.model import Camera, Login, Message, Secret
+from twisted_detector.events import AdoptionChanged, CameraForgotten, CameraMoved, ClockSkewed, Event, StreamChanged
+from twisted_detector.model import Adoption, Camera, Login, Message, Secret
 from twisted_detector.outputs.frigate.document import FrigateOptions
 from twisted_detector.outputs.go2rtc.document import Go2rtcOptions
 from twisted_detector.outputs.sync_service import LONGEST_WAIT, QUIET, SyncService, SyncSettings
@@ -39,6 +40,8 @@ class Telling(SynchronousTestCase):
         self.store = Values()
         self.places = {sort: Place(sort) for sort in ("frigate", "frigate_env", "go2rtc", "go2rtc_live")}
 
+    withheld = ""
+
     def service(self, *, frigate: bool = True) -> SyncService:
         def publish(message: Message) -> Deferred[None]:
             self.said.append(message)
@@ -54,7 +57,8 @@ class Telling(SynchronousTestCase):
             self.clock,
             settings,
             cameras=lambda: self.cameras,
-            accepted_login=lambda camera: Login("admin", Secret("hunter2")),
+            accepted_login=lambda camera: None if self.withheld else Login("admin", Secret("hunter2")),
+            withheld=lambda camera: self.withheld,
             store=self.store,  # type: ignore[arg-type]
             publish=publish,
             random=lambda: 0.5,
@@ -82,6 +86,24 @@ class Telling(SynchronousTestCase):
         self.assertIn("10.0.0.9", document["cameras"][NAME]["ffmpeg"]["inputs"][0]["path"])
         self.assertNotIn(b"hunter2", configuration.payload)
         self.assertEqual((reload.topic, reload.payload, reload.retain), ("site/frigate/config/reload", b"", False))
+
+    def test_not_adopted_any_more(self) -> None:
+        """A camera that is not adopted any more stays, without its login everywhere; the log says so once, and why."""
+        logged: list[str | None] = []
+        observer = lambda event: logged.append(formatEvent(event))  # noqa: E731
+        globalLogPublisher.addObserver(observer)
+        self.addCleanup(globalLogPublisher.removeObserver, observer)
+        service = self.service()
+        self.assertIn("hunter2", repr(self.places["go2rtc_live"].delivered[-1]))
+        self.withheld = "it has another MAC: adopt it again"
+        for _ in range(2):
+            service.handle(AdoptionChanged(1.0, CAMERA, Adoption.NO, self.withheld))
+            self.clock.advance(1)
+        for sort, place in self.places.items():
+            self.assertNotIn("hunter2", repr(place.delivered[-1][0]), sort)
+        self.assertEqual({}, self.places["frigate_env"].delivered[-1][0])
+        self.assertEqual([NAME], list(self.places["frigate"].delivered[-1][0]))
+        self.assertEqual(1, sum(self.withheld in (text or "") for text in logged), logged)
 
     def test_a_restart_is_no_change(self) -> None:
         """What an earlier run said already is retained again, but nobody is told to read it again."""

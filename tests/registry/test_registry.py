@@ -11,7 +11,7 @@ from tests.facts import PLAYS, A, B, C, inspection, serial, sighting, stream
 from tests.registry.case import HERE, THERE, RegistryCase
 from twisted_detector.events import CameraForgotten, CameraMoved, DevicesMerged, IdentityConflict
 from twisted_detector.model import Camera, Evidence, EvidenceKind, Mac, Proof, Status
-from twisted_detector.registry import device as device_module, registry as registry_module
+from twisted_detector.registry import device as device_module, quotas
 from twisted_detector.registry.device import FOREIGN_HOLD, REFRESH_HOLD, TROUBLED_HOLD
 from twisted_detector.registry.lifecycle import Phase
 from twisted_detector.registry.registry import Registry
@@ -116,6 +116,17 @@ class IdentityTests(RegistryCase):
                 self.registry.record_no_answer(forger, "no answer", self.now)
                 self.inspect(self.see(THERE, None, words), evidence=(said,))
                 self.assertEqual(["02000000000a"], self.ids())
+
+    def test_a_mac_that_was_tied_by_the_address_only(self) -> None:
+        """A MAC that proves to be another's is no more that of the device which had it by its address alone."""
+        self.see("10.0.0.1")
+        other = self.see("10.0.0.2", None, "x")
+        self.see("10.0.0.2", A)
+        first = self.see("10.0.0.1", A)
+        self.inspect(first)
+        self.inspect(other)
+        self.assertEqual(["02000000000a", "epr-x"], self.ids())
+        self.assertIsNone(self.camera("epr-x").mac)
 
     def test_move(self) -> None:
         """A camera whose MAC answers elsewhere has moved: same id, both addresses, a history, and it is asked again."""
@@ -257,17 +268,17 @@ class AskingTests(RegistryCase):
 
     def test_a_flood_of_devices(self) -> None:
         """Beyond the bound, the oldest that is no camera makes room; when all are cameras, the new one is refused."""
-        self.patch(registry_module, "MAX_DEVICES", 50)
+        self.patch(quotas, "MAX_DEVICES", 50)
         self.inspect(self.see("10.0.0.1", A))
         for number in range(500):
             self.see(f"10.1.{number // 250}.{number % 250 + 1}")
         self.assertEqual(
-            (50, 0, ["02000000000a"]), (len(self.registry.devices()), self.registry.refused_devices, self.ids())
+            (50, 0, ["02000000000a"]), (len(self.registry.devices()), self.registry.refusals.counts.total(), self.ids())
         )
         for key in self.registry.devices():
             self.inspect(key)
         self.assertIsNone(self.registry.record_sighting(sighting("10.9.9.9"), self.now))
-        self.assertEqual((50, 1), (len(self.registry.cameras()), self.registry.refused_devices))
+        self.assertEqual((50, 1), (len(self.registry.cameras()), self.registry.refusals.counts.total()))
 
 
 class LifeTests(RegistryCase):

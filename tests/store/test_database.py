@@ -2,7 +2,23 @@
 
 from __future__ import annotations
 
+import os
+from typing import Any
+
+from twisted.internet.defer import Deferred
+
 from tests.store.case import CAMERA, StoreCase, record
+from twisted_detector.errors import StateRefused
+
+#: A number that no machine gives to a user or a group.
+STRANGER = 4294967
+
+
+def only_root(test: Any) -> Any:
+    """Skip a test that gives files away for everybody but root."""
+    if os.geteuid() != 0:
+        test.skip = "only root may give a file away"
+    return test
 
 
 class Files(StoreCase):
@@ -14,6 +30,80 @@ class Files(StoreCase):
         modes = {path.name: path.stat().st_mode & 0o777 for path in self.directory.iterdir()}
         self.assertEqual(set(modes), {"state.db", "state.db-wal", "state.db-shm", "lock"})
         self.assertEqual(set(modes.values()), {0o600})
+
+    def refused(self) -> str:
+        """Why the next life of the store is refused; nothing of it stays behind."""
+        self.disk.close()
+        self.store = self.life()
+        opening = Deferred.fromCoroutine(self.store.open())
+        self.reactor.pump([0.01] * 100)
+        reason = str(self.failureResultOf(opening, StateRefused).value)
+        self.assertFalse(self.pool.started)
+        self.assertEqual(self.reactor.getDelayedCalls(), [])
+        return reason
+
+    def test_directory_of_others(self) -> None:
+        """A directory that others may write is refused before anything in it is read, with the way out."""
+        for mode in (0o777, 0o1777):
+            self.directory.chmod(mode)
+            reason = self.refused()
+            self.assertIn(f"{self.directory} may be written by everybody", reason)
+            self.assertIn("STATE_DIR", reason)
+
+    @only_root
+    def test_directory_of_another_user(self) -> None:
+        """So is one that another user owns, or a group of several may write."""
+        os.chown(self.directory, -1, STRANGER)
+        self.directory.chmod(0o770)
+        self.assertIn(f"may be written by the group {STRANGER}", self.refused())
+        os.chown(self.directory, STRANGER, -1)
+        self.directory.chmod(0o700)
+        self.assertIn(f"belongs to user {STRANGER}", self.refused())
+
+    def test_planted_link(self) -> None:
+        """A link in the place of any of its files is refused, and what it leads to keeps mode and content."""
+        victim = self.directory.with_name("victim")
+        victim.write_text("precious")
+        victim.chmod(0o644)
+        self.disk.close()
+        for name in ("lock", "state.db", "state.db-wal", "state.db-shm"):
+            path = self.directory / name
+            path.unlink(missing_ok=True)
+            path.symlink_to(victim)
+            self.assertIn(f"{path} is a symbolic link", self.refused())
+            self.assertEqual((victim.read_text(), victim.stat().st_mode & 0o777), ("precious", 0o644))
+            path.unlink()
+
+    def test_planted_file(self) -> None:
+        """A FIFO is refused and does not hang the start."""
+        self.disk.close()
+        path = self.directory / "state.db"
+        path.unlink()
+        os.mkfifo(path)
+        self.assertIn("is no file", self.refused())
+
+    @only_root
+    def test_file_of_another_user(self) -> None:
+        """A database that another user put there is refused."""
+        self.disk.close()
+        os.chown(self.directory / "state.db", STRANGER, -1)
+        self.assertIn(f"belongs to user {STRANGER}", self.refused())
+
+    def test_modes_are_mended(self) -> None:
+        """A file of ours that others could read is ours alone after the start."""
+        self.disk.close()
+        (self.directory / "state.db").chmod(0o644)
+        self.next_life()
+        self.assertEqual((self.directory / "state.db").stat().st_mode & 0o777, 0o600)
+
+    def test_link_to_the_directory(self) -> None:
+        """STATE_DIR itself may be a link, as systemd makes one for a dynamic user."""
+        self.disk.close()
+        real = self.directory.with_name("private")
+        self.directory.rename(real)
+        self.directory.symlink_to(real.resolve())
+        self.next_life()
+        self.assertEqual(self.store.degraded, "")
 
     def test_second_process(self) -> None:
         """A second store on the same directory keeps nothing on disk, and says who is in the way."""

@@ -131,8 +131,11 @@ class WebSite:
         self.found: dict[str, Any] = {}
         self.router = RequestRouter()
         self.answers: dict[str, Any] = {}
-        for name in ("check", "forget", "rescan", "probe", "why", "doctor", "status"):
+        for name in ("check", "forget", "adopt", "unadopt", "block", "unblock"):
             self.answer(name, {})
+        for name in ("rescan", "probe", "why", "doctor", "status"):
+            self.answer(name, {})
+        self.answer("blocked", {"devices": []})
         self.facade = DaemonFacade(
             node_id="node1", version="1.2.3",
             cameras=lambda: tuple(self.cameras.values()), camera=self.cameras.get, document=camera_document,

@@ -106,6 +106,20 @@ class ActionsTests(ApiCase):
             self.web.asked,
         )
 
+    def test_adoption(self) -> None:
+        """Adopting and blocking are the router's to do, with the same names and fields as everywhere; so is a no."""
+        for name in ("adopt", "unadopt", "block"):
+            self.web.ask("POST", f"{self.one}/{name}")
+            self.refused(404, "POST", f"{API}/cameras/020000000009/{name}")
+        self.web.ask("POST", f"{API}/unblock", {"device": "02:00:00:00:00:01"})
+        self.assertEqual({"devices": []}, self.get(f"{API}/blocked"))
+        one = {"camera_id": "020000000001"}
+        asked = [("adopt", one), ("unadopt", one), ("block", one), ("unblock", {"device": "02:00:00:00:00:01"})]
+        self.assertEqual([*asked, ("blocked", {})], self.web.asked)
+        self.web.refuse("unadopt", "the configuration lists it")
+        self.assertIn("lists it", self.refused(400, "POST", f"{self.one}/unadopt"))
+        self.assertEqual(("no", "device"), (self.get(self.one)["adopted"], self.get(self.one)["name_source"]))
+
     def test_bodies(self) -> None:
         """A body that is not what the table says is refused with the reason, and nobody is asked."""
         for body in (b"", b"{", b"[]", b"null", b'"x"', b"\xff", b"[" * 5000, {}, {"address": 1}, {"address": ""},
@@ -221,6 +235,21 @@ class OperationsTests(ApiCase):
         self.assertEqual("text/plain; version=0.0.4", got.headers["content-type"])
 
 
+class LargeTests(SynchronousTestCase):
+    def test_octets_of_a_page(self) -> None:
+        """An answer ends before it is too large, though fewer cameras are in it than were asked for; none is lost."""
+        web = WebSite(*(camera(number, name="x" * 200_000) for number in range(1, 13)))
+        found: list[str] = []
+        following: str | None = ""
+        pages = 0
+        while following is not None:
+            got = web.ask("GET", f"{API}/cameras?limit=12&after={following}" if following else f"{API}/cameras")
+            self.assertLess(len(got.body), 1_100_000)
+            found += [one["id"] for one in got.json["cameras"]]
+            following, pages = got.json["next"], pages + 1
+        self.assertEqual((found, pages), ([f"0200000000{number:02x}" for number in range(1, 13)], 3))
+
+
 class DocumentTests(ApiCase):
     def test_every_route(self) -> None:
         """The OpenAPI document has every route with its own name, and the served one is that document."""
@@ -229,6 +258,17 @@ class DocumentTests(ApiCase):
         self.assertEqual(len(ROUTES), len(operations))
         self.assertEqual(len(ROUTES), len({one["operationId"] for one in operations}))
         self.assertEqual(json.loads(json.dumps(told)), self.get(f"{API}/openapi.json"))
+
+    def test_version(self) -> None:
+        """The version of the daemon is only for who has the token; all else in the document is for anybody."""
+        site = WebSite(token="long-enough-a-token")
+        got = site.ask("GET", f"{API}/openapi.json").json
+        self.assertEqual(got, json.loads(json.dumps(document(ROUTES, ""))))
+        self.assertNotIn("1.2.3", json.dumps(got))
+        wrong = site.ask("GET", f"{API}/openapi.json", authorization="Bearer another-wrong-token")
+        self.assertEqual((wrong.status, wrong.json["info"]["version"]), (200, ""))
+        got = site.ask("GET", f"{API}/openapi.json", authorization="Bearer long-enough-a-token").json
+        self.assertEqual("1.2.3", got["info"]["version"])
 
     def test_answers_are_as_told(self) -> None:
         """Each JSON answer has the members that its schema requires."""

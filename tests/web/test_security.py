@@ -222,7 +222,7 @@ class BytesTests(SynchronousTestCase):
         """Who opens a connection and says nothing, or half of something, is hung up on."""
         line = self.web.connect()
         line.protocol.dataReceived(b"GET / HT")
-        self.web.clock.advance(31)
+        self.web.clock.advance(10)
         self.assertTrue(line.disconnecting)
 
     def test_paths(self) -> None:

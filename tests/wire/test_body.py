@@ -13,7 +13,7 @@ from twisted.web.client import ResponseDone, ResponseFailed
 from twisted.web.http import PotentialDataLoss
 
 from twisted_detector.errors import RemoteError
-from twisted_detector.wire.http.body import AnswerTooLong, collect, discard
+from twisted_detector.wire.http.body import MAX_PIECES, AnswerTooLong, collect, discard
 
 
 class Response:
@@ -63,6 +63,21 @@ class Collecting(SynchronousTestCase):
         self.assertTrue(self.response.transport.disconnecting)
         self.response.body.dataReceived(b"more")
         self.response.end(ResponseDone())
+
+    def test_too_many_pieces(self) -> None:
+        """A body in chunks of one octet ends early; in chunks of lines or of buffers it is whole, however long."""
+        body = self.collect(10**6)
+        for _ in range(MAX_PIECES + 100):
+            self.response.body.dataReceived(b"x")
+        self.failureResultOf(body, AnswerTooLong)
+        self.assertTrue(self.response.transport.disconnecting)
+        for size in (64, 1024):
+            self.setUp()
+            body = self.collect(10**7)
+            for _ in range(9000):
+                self.response.body.dataReceived(b"x" * size)
+            self.response.end(ResponseDone())
+            self.assertEqual(9000 * size, len(self.successResultOf(body)))
 
     def test_cut_short(self) -> None:
         """A body that broke off is no body."""

@@ -29,6 +29,8 @@ HTTP_TABLE = [
     ("https://admin:secret@h/x", "https://192.0.2.9/x"),
     ("http://h/cgi?cmd=snap&usr=admin&pwd=secret", "http://192.0.2.9/cgi?cmd=snap&usr=&pwd="),
     (" http://h/x\n", "http://192.0.2.9/x"),
+    ("http://h/x?a=1#/y", "http://192.0.2.9/x?a=1"),
+    ("http://h#x", "http://192.0.2.9"),
     ("http://h/a b\r\nX: y", "http://192.0.2.9/a%20b%0D%0AX:%20y"),
 ]
 
@@ -65,6 +67,9 @@ RTSP_TABLE = [
     ),
     ("rtsps://h:322/é", "rtsps://192.0.2.9:322/%C3%A9"),
     ("rtsp://h/x?to=a@192.0.2.7/", "rtsp://192.0.2.9/x?to=a@192.0.2.7/"),
+    ("rtsp://h:554/live#backchannel=1#input=exec:reboot", "rtsp://192.0.2.9:554/live"),
+    ("rtsp://h:554/live%23backchannel=1", "rtsp://192.0.2.9:554/live%23backchannel=1"),
+    ("rtsp://admin:p#ss@192.0.2.1:554/live#x", "rtsp://192.0.2.9:554/live"),
 ]
 
 
@@ -109,4 +114,4 @@ class DeviceUrl(SynchronousTestCase):
     def test_any_text(self, text: str) -> None:
         """Whatever stands after the scheme, the result begins with our host and is printable ASCII."""
         url = device_url("http://" + text, HOST)
-        self.assertRegex(url, r"\Ahttp://192\.0\.2\.9(?::\d{1,5})?(?:[/?#][!-~]*)?\Z")
+        self.assertRegex(url, r"\Ahttp://192\.0\.2\.9(?::\d{1,5})?(?:[/?][!-\"$-~]*)?\Z")

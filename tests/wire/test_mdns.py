@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from dataclasses import replace
 
 from hypothesis import given, settings, strategies as st
 from twisted.trial.unittest import SynchronousTestCase
@@ -60,6 +61,24 @@ def message(*names: bytes, records: int = 1) -> bytes:
     return struct.pack("!6H", 0, 0x8400, 0, records, 0, 0) + body
 
 
+def parse_or_none(data: bytes) -> tuple[Record, ...]:
+    """The records that can be read, none when it is refused."""
+    try:
+        return parse(data).records
+    except RemoteError:
+        return ()
+
+
+def record(kind: int, content: bytes, *, length: int | None = None, name: bytes = b"\x01a\0") -> bytes:
+    """A record as it stands on the wire, its length as it is or as is claimed."""
+    return name + struct.pack("!HHIH", kind, 1, 1, len(content) if length is None else length) + content
+
+
+def holding(*records: bytes, count: int | None = None) -> bytes:
+    """A response with so many records, or with another number in its header."""
+    return struct.pack("!6H", 0, 0x8400, 0, len(records) if count is None else count, 0, 0) + b"".join(records)
+
+
 class ReadingTests(SynchronousTestCase):
     """Bytes to values."""
 
@@ -79,21 +98,42 @@ class ReadingTests(SynchronousTestCase):
         )
 
     def test_truncation(self) -> None:
-        """A message that is cut off anywhere is refused."""
-        for data in (COMPRESSED, ASKED):
-            for length in range(len(data)):
-                self.assertRaises(RemoteError, parse, data[:length])
+        """Of a message that is cut off, all records are read that are whole; without any it is refused."""
+        # Of a text record that is cut between two strings, those before are kept.
+        cut_texts = [replace(RECORDS[2], data=(b"a=\xc3\xbc", b"", b"=", b"b")[:count]) for count in range(1, 5)]
+        for length in range(len(COMPRESSED)):
+            *before, last = parse_or_none(COMPRESSED[:length]) or (None,)
+            self.assertEqual(tuple(before), RECORDS[: len(before)], length)
+            self.assertIn(last, (None, RECORDS[len(before)], *cut_texts), length)
+        self.assertEqual([len(parse_or_none(COMPRESSED[:-cut])) for cut in (1, 28, 29, 61, 62)], [4, 4, 3, 3, 2])
+        for length in range(len(ASKED)):
+            self.assertRaises(RemoteError, parse, ASKED[:length])
 
     def test_loops(self) -> None:
-        """A name that points to itself, forward, or back over and over is refused."""
-        for name in (b"\xc0\x0c", b"\x01a\xc0\x0c", b"\xc0\x0e\xc0\x0c", b"\xc0\xff", b"\xff\xff"):
+        """A name that points to itself, around, beyond the message or into its header is refused."""
+        for name in (b"\xc0\x0c", b"\x01a\xc0\x0c", b"\xc0\xff", b"\xff\xff", b"\xc0\x00", b"\xc0\x0b"):
             self.assertRaises(RemoteError, parse, message(name))
+        around = holding(record(A, b"\x0a\0\0\5", name=b"\xc0\x1c"), record(A, b"\x0a\0\0\5", name=b"\xc0\x0c"))
+        self.assertRaises(RemoteError, parse, around)
         followed = message(b"\x01a\x00", *(struct.pack("!H", 0xC000 | at) for at in (12, 29, 45, 61)), records=5)
         self.assertEqual([one.name for one in parse(followed).records], [(b"a",)] * 5)
-        long = message(
+        # Each points to the one before: what needs more than 16 pointers is not followed, and costs itself.
+        chain = message(
             b"\x01a\x00", *(struct.pack("!H", 0xC000 | at) for at in (12, *range(29, 29 + 16 * 17, 16))), records=19
         )
-        self.assertIn("loops", str(self.assertRaises(RemoteError, parse, long)))
+        self.assertEqual(len(parse(chain).records), 17)
+
+    def test_forward_pointers(self) -> None:
+        """A name that points forward, as some responders write it, is followed as others do."""
+        data = holding(
+            record(PTR, b"\x05Porch\xc0\x2a", name=b"\xc0\x2a"), record(A, b"\x0a\0\0\5", name=b"\x05_rtsp\0")
+        )
+        at = data.index(b"\x05_rtsp")
+        data = data.replace(b"\xc0\x2a", struct.pack("!H", 0xC000 | at))
+        self.assertEqual(
+            parse(data).records,
+            (Record((b"_rtsp",), PTR, 1, (b"Porch", b"_rtsp")), Record((b"_rtsp",), A, 1, "10.0.0.5")),
+        )
 
     def test_names(self) -> None:
         """Labels over 63 bytes, names over 255 and names with more than 40 labels are refused."""
@@ -103,26 +143,94 @@ class ReadingTests(SynchronousTestCase):
             self.assertRaises(RemoteError, parse, message(name))
 
     def test_lengths(self) -> None:
-        """A record whose length does not fit what it holds is refused."""
+        """A record whose length does not fit what it holds is refused: alone it is no message."""
         for kind, content in (
             (A, b"\x0a\0\0"),
+            (A, bytes(16)),
             (AAAA, bytes(4)),
-            (PTR, b"\x01a\x00\x00"),
             (PTR, b""),
+            (PTR, b"\x02a\0"),
             (SRV, bytes(6)),
             (SRV, b"\0\0"),
-            (TXT, b"\x05abc"),
         ):
-            record = b"\x01a\x00" + struct.pack("!HHIH", kind, 1, 1, len(content)) + content
-            data = struct.pack("!6H", 0, 0x8400, 0, 1, 0, 0) + record
+            data = holding(record(kind, content))
             self.assertRaises(RemoteError, parse, data)
             self.assertRaises(RemoteError, parse, data + bytes(20))
 
+    def test_one_bad_record(self) -> None:
+        """A record that cannot be read costs itself: first, in the middle or last, all others are read."""
+        good = (record(A, b"\x0a\0\0\5"), record(SRV, b"\0\0\0\0\x02\x2a\x01h\0"), record(TXT, b"\3a=b"))
+        expected = (
+            Record((b"a",), A, 1, "10.0.0.5"),
+            Record((b"a",), SRV, 1, Location(554, (b"h",))),
+            Record((b"a",), TXT, 1, (b"a=b",)),
+        )
+        for bad in (
+            record(A, bytes(16)),
+            record(A, b""),
+            record(AAAA, bytes(4)),
+            record(PTR, b""),
+            record(PTR, b"\x09a\0"),
+            record(PTR, b"\xc0\x00"),
+            record(PTR, b"\xff\xff"),
+            record(PTR, b"\x80a\0"),
+            record(SRV, bytes(6)),
+            record(SRV, b"\0\0"),
+            record(A, b"\x0a\0\0\6", name=b"\xff\xff"),
+            record(A, b"\x0a\0\0\6", name=b"\x01a" * 41 + b"\0"),
+            record(A, b"\x0a\0\0\6", name=(b"\x3f" + b"x" * 63) * 4 + b"\0"),
+            record(47, b"\xff\xff\0"),
+        ):
+            for at in range(4):
+                self.assertEqual(parse(holding(*good[:at], bad, *good[at:])).records, expected, (bad, at))
+
+    def test_odd_contents(self) -> None:
+        """What stands behind a name, and the length of a string, say less than what is there."""
+        after = record(A, b"\x0a\0\0\5")
+        for bad, data in (
+            (record(SRV, b"\0\0\0\0\x02\x2a\x01h\0rubbish"), Location(554, (b"h",))),
+            (record(PTR, b"\x01h\0\0\0"), (b"h",)),
+            (record(TXT, b"\3a=b\xffmac=x"), (b"a=b", b"mac=x")),
+            (record(TXT, b"\x09mac=x"), (b"mac=x",)),
+        ):
+            first, second = parse(holding(bad, after)).records
+            self.assertEqual((first.data, second.data), (data, "10.0.0.5"))
+
+    def test_last_record_cut(self) -> None:
+        """The last record of a datagram that ends too early is taken where it is whole in spite of its length."""
+        before = record(A, b"\x0a\0\0\5")
+        for kind, content, taken in (
+            (A, b"\x0a\0\0\6", True),
+            (A, b"\x0a\0\0", False),
+            (SRV, b"\0\0\0\0\x02\x2a\x01h\0", True),
+            (SRV, b"\0\0\0\0\x02\x2a\x01h", False),
+            (PTR, b"\x02h", False),
+            (TXT, b"\3a=b", True),
+            (TXT, b"", False),
+            (TXT, b"\3a=b\5c", False),
+        ):
+            data = holding(before, record(kind, content, length=99))
+            self.assertEqual(len(parse(data).records), 1 + taken, (kind, content))
+
+    def test_counts(self) -> None:
+        """A header that counts more than there is costs nothing; none of what it counts is no message."""
+        self.assertEqual(parse(COMPRESSED[:6] + b"\xff\xff\0\1\xff\xff" + COMPRESSED[12:]).records, RECORDS)
+        self.assertEqual(parse(holding(record(A, b"\x0a\0\0\5"), count=2)).records[0].data, "10.0.0.5")
+        self.assertRaises(RemoteError, parse, holding(count=1))
+        # A question is counted that is not there: the first record would be read as one, and all else be nonsense.
+        self.assertEqual(parse(COMPRESSED[:5] + b"\1" + COMPRESSED[6:]).records, RECORDS)
+
+    def test_bad_question(self) -> None:
+        """A question that cannot be read costs itself."""
+        data = struct.pack("!6H", 7, 0, 2, 0, 0, 0) + b"\xc0\xff\0\x0c\0\1" + ASKED[12:]
+        self.assertEqual(parse(data).questions, (Question(RTSP, PTR, unicast=True),))
+
     def test_bounds(self) -> None:
-        """Messages that are too long or claim too many records are refused before anything is read."""
+        """Messages that are too long are refused before anything is read; of too many records the first are read."""
         self.assertRaises(RemoteError, parse, COMPRESSED + bytes(MAX_MESSAGE))
-        for sections in ((MAX_RECORDS, 1, 0, 0), (0, 65_535, 65_535, 65_535)):
-            self.assertRaises(RemoteError, parse, struct.pack("!2H4H", 0, 0x8400, *sections) + bytes(8000))
+        short = record(A, b"\x0a\0\0\5", name=b"\0")
+        self.assertEqual(len(parse(holding(*[short] * (MAX_RECORDS + 9))).records), MAX_RECORDS)
+        self.assertRaises(RemoteError, parse, struct.pack("!6H", 0, 0x8400, 0, 9, 9, 9) + b"\xff" * 8000)
 
     def test_codes(self) -> None:
         """Another opcode than a query's, or an error code, is no message of Multicast DNS."""
@@ -261,6 +369,28 @@ class ServiceTests(SynchronousTestCase):
         ):
             (service,) = services(announced(PORCH, **entries))
             self.assertEqual(str(service.mac or ""), expected, entries)
+
+    def test_mac_in_names(self) -> None:
+        """Without one in its TXT record, a MAC is read from the name of the host or the service; no date, no UUID."""
+        for host, title, expected in (
+            (b"axis-accc8e123456", b"x", "ac:cc:8e:12:34:56"),
+            (b"AXIS-ACCC8E123456", b"x", "ac:cc:8e:12:34:56"),
+            (b"cam", b"AXIS M1065-L - ACCC8E123456", "ac:cc:8e:12:34:56"),
+            (b"cam-1", b"Porch [02-00-00-00-00-0a]", "02:00:00:00:00:0a"),
+            (b"cam-1", b"02:00:00:00:00:0a", "02:00:00:00:00:0a"),
+            (b"axis-accc8e123456", b"AXIS - ACCC8E999999", "ac:cc:8e:12:34:56"),
+            (b"cam-202311280915", b"x", ""),
+            (b"cam-accc8e1234567", b"x", ""),
+            (b"xaccc8e123456", b"x", ""),
+            (b"axis-ffffffffffff", b"x", ""),
+            (b"2a0f9a4e-1111-4222-8333-02aabbccdd0e", b"x", ""),
+            (b"cam", b"02-00:00-00:00-0a", ""),
+            (b"\xff\0" * 20, b"\xff" * 60, ""),
+        ):
+            found = Service((title, *RTSP), host=(host, b"local"))
+            self.assertEqual(str(found.mac or ""), expected, (host, title))
+            (said,) = services(announced(PORCH, mac="02-00-00-00-00-01"))
+            self.assertEqual(str(replace(said, host=(host,)).mac), "02:00:00:00:00:01")
 
     def test_hostile_texts(self) -> None:
         """What is shown is one line of printable text, whatever bytes a name or an entry has."""

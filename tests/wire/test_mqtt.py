@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import tracemalloc
+from typing import Any
+
 from hypothesis import given, settings, strategies as st
 from paho.mqtt import client as paho  # noqa: TID251  the reference to compare with
 from paho.mqtt.packettypes import PacketTypes  # noqa: TID251
@@ -10,7 +13,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.doubles.mqtt import MemorySocket
 from twisted_detector.errors import LocalError, RemoteError
-from twisted_detector.wire.mqtt import AcknowledgementFilter, publish
+from twisted_detector.wire.mqtt import MAX_REMAINING, AcknowledgementFilter, PassedOver, publish
 
 
 class Reference(paho.Client):
@@ -143,3 +146,100 @@ class FilterTests(SynchronousTestCase):
         for wrong in (b"\x30\xff\xff\xff\xff\x01", b"\x40\x00", b"\x40\x01\x00", b"\x40\xff\x7f" + bytes(8)):
             with self.assertRaises(RemoteError):
                 AcknowledgementFilter().feed(wrong)
+
+
+def head(first: int, remaining: int) -> bytes:
+    """The fixed header of a packet (MQTT 3.1.1, 2.2)."""
+    digits = bytearray()
+    while True:
+        remaining, digit = remaining >> 7, remaining & 0x7F
+        digits.append(digit | 0x80 if remaining else digit)
+        if not remaining:
+            return bytes([first]) + bytes(digits)
+
+
+#: Larger than what passes in these tests, of each QoS: the bytes, and what is to be said of them.
+LARGE = (
+    (head(0x31, 40) + b"\x00\x03a/b" + bytes(35), PassedOver("a/b", 40, b"")),
+    (head(0x33, 41) + b"\x00\x03a/b\x12\x34" + b"\x40\x02" * 17, PassedOver("a/b", 41, b"\x40\x02\x12\x34")),
+    (head(0x3D, 300) + b"\x00\x01x\x00\x07" + bytes(295), PassedOver("x", 300, b"\x50\x02\x00\x07")),
+    (head(0x32, 50) + b"\x00\x02\xff\xfe\x00\x01" + bytes(44), PassedOver("\ufffd\ufffd", 50, b"\x40\x02\x00\x01")),
+)
+SMALL = b"\x30\x05\x00\x01ahi"
+
+
+class LargePublishTests(SynchronousTestCase):
+    def test_every_cut(self) -> None:
+        """A PUBLISH that is too large vanishes, answered once it is complete, wherever the stream is cut."""
+        for packet, expected in LARGE:
+            stream = SMALL + packet + b"\x40\x02\x00\x09" + SMALL
+            for cut in range(len(stream) + 1):
+                one = AcknowledgementFilter(16)
+                first, early = one.feed(stream[:cut])
+                before = one.take_passed_over()
+                second, late = one.feed(stream[cut:])
+                self.assertEqual(first + second, SMALL * 2)
+                self.assertEqual(early + late, [(9, 0)])
+                self.assertEqual(before, [expected] if cut >= len(SMALL + packet) else [])
+                self.assertEqual(before + one.take_passed_over(), [expected])
+
+    def test_octet_by_octet(self) -> None:
+        """So it is when every octet comes by itself; where the stream stands is known at each."""
+        for packet, expected in LARGE:
+            one = AcknowledgementFilter(16)
+            for number, octet in enumerate(packet):
+                self.assertEqual(one.feed(bytes([octet])), (b"", []))
+                header = len(packet) - expected.octets
+                self.assertIs(one.passing_over, header <= number + 1 < len(packet))
+                self.assertIs(one.within_packet, one.passing_over)
+            self.assertEqual(one.take_passed_over(), [expected])
+
+    @settings(deadline=None, database=None)
+    @given(st.lists(st.sampled_from(LARGE) | OTHER | ACK, max_size=8), st.lists(st.integers(1, 90), max_size=60))
+    def test_any_stream(self, packets: list[Any], cuts: list[int]) -> None:
+        """Among all other packets, each is found; what is not larger passes."""
+
+        def is_large(one: Any) -> bool:
+            return isinstance(one, tuple) and isinstance(one[1], PassedOver)
+
+        stream = b"".join(each if isinstance(each, bytes) else each[0] if is_large(each) else encode(each)
+                          for each in packets)  # fmt: skip
+        one = AcknowledgementFilter(16)
+        small = [each for each in packets if isinstance(each, bytes) and len(each) - 2 <= 16]
+        large = [each for each in packets if isinstance(each, bytes) and len(each) - 2 > 16]
+        if any(each[0] & 0xF0 != 0x30 for each in large):
+            with self.assertRaises(RemoteError):
+                one.feed(stream)
+            return
+        passed, position = b"", 0
+        for cut in [*cuts, len(stream) + 1]:
+            passed += one.feed(stream[position : position + cut])[0]
+            position += cut
+        self.assertEqual(passed, b"".join(small))
+        self.assertEqual(len(one.take_passed_over()), len(large) + sum(map(is_large, packets)))
+
+    def test_memory(self) -> None:
+        """The largest that the protocol allows, and the longest topic, keep no more than that topic."""
+        topic = b"t" * 0xFFFF
+        for remaining in (5 * 1024 * 1024, MAX_REMAINING):
+            one = AcknowledgementFilter(1_048_576)
+            one.feed(head(0x33, remaining) + b"\xff\xff")
+            left = remaining - 2
+            content = memoryview(topic + b"\x01\x02" + bytes(1_000_000))
+            tracemalloc.start()
+            while left:
+                part = content[: min(left, 65_536)]
+                one.feed(part.tobytes())
+                left -= len(part)
+                content = content[len(part) :] if len(content) > 131_072 else memoryview(bytes(65_536))
+            peak = tracemalloc.get_traced_memory()[1]
+            tracemalloc.stop()
+            self.assertLess(peak, 600_000)
+            [found] = one.take_passed_over()
+            self.assertEqual((len(found.topic), found.octets, found.answer), (0xFFFF, remaining, b"\x40\x02\x01\x02"))
+
+    def test_what_is_no_message(self) -> None:
+        """Nothing but a PUBLISH is ever so large: another packet, and a QoS that there is not, are refused."""
+        for wrong in (head(0x90, 17), head(0xE0, MAX_REMAINING), head(0x36, 17)):
+            with self.assertRaises(RemoteError):
+                AcknowledgementFilter(16).feed(wrong + bytes(4))

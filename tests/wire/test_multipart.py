@@ -35,6 +35,15 @@ class Parts(SynchronousTestCase):
         self.assertTrue(part.feed(b"--frame\r\n\r\nab frame frame\r\nframes--frame\r\n--frame\r\n"))
         self.assertEqual(part.content, b"ab frame frame\r\nframes--frame")
 
+    def test_a_boundary_of_one_letter(self) -> None:
+        """A device that chooses "a" and sends a megabyte of them is read to its end: it does not take hours."""
+        content = b"a" * 1_000_000 + b"\n--" * 1000
+        part = FirstPart("multipart/x-mixed-replace; boundary=a", limit=2_000_000)
+        data = b"--a\r\n\r\n" + content + b"\r\n--a\r\n"
+        for at in range(0, len(data), 4096):
+            part.feed(data[at : at + 4096])
+        self.assertEqual(content, part.content)
+
     def test_truncated(self) -> None:
         """While the part is not whole nothing comes out."""
         for content_type, data in FORMS:

@@ -274,6 +274,7 @@ class UrlTests(SynchronousTestCase):
             ("rtsp://u:p@ss@h:1?x", ("h", 1, "?x", False), "rtsp://h:1?x"),
             ("rtsp://[fe80::1%25eth0]:554/", ("fe80::1%eth0", 554, "/", False), "rtsp://[fe80::1%25eth0]:554/"),
             ("rtsp://[::1]/ä b", ("::1", 554, "/%C3%A4%20b", False), "rtsp://[::1]/%C3%A4%20b"),
+            ("rtsp://h/a?b#input=exec:x#y", ("h", 554, "/a?b", False), "rtsp://h/a?b"),
         ):
             url = split_url(text)
             self.assertEqual((url.host, url.port, url.target, url.tls), expected, text)
@@ -310,6 +311,7 @@ class UrlTests(SynchronousTestCase):
             ("rtsp://u:p@h/s", "a b", "rtsp://h/s/a%20b"),
             ("rtsp://rtsp://h/s/", "t", "rtsp://h/s?c=1/t"),
             ("nonsense", "t", "rtsp://h/s?c=1/t"),
+            ("rtsp://h/s#x", "t#y", "rtsp://h/s/t"),
         ):
             self.assertEqual(resolve_control(asked, content_base, control), expected, (content_base, control))
         for control in ("http://h/x", "a\r\nX: y", "rtsp://", "x" * 3000):

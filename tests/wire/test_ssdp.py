@@ -20,6 +20,7 @@ from twisted_detector.wire.lan.ssdp import (
     search,
 )
 
+AXIS_SERVICE = "urn:axis-com:service:BasicService:1"
 AXIS = Notice(
     "response",
     "upnp:rootdevice",
@@ -50,6 +51,14 @@ class ReadingTests(SynchronousTestCase):
             (b"HTTP/1.1 200 OK\r\nST: a\r\n", "response", "a"),
             (b"HTTP/1.0 200 \r\nST: a\r\n", "response", "a"),
             (b"http/1.1 200\r\nST: a\r\n", "response", "a"),
+            (b"HTTP/1.1  200\tOK\r\nST: a\r\n", "response", "a"),
+            (b"HTTP/2 200\r\nST: a\r\n", "response", "a"),
+            (b"\r\n\0 \r\nHTTP/1.1 200 OK\r\nST: a\r\n", "response", "a"),
+            (b"\xef\xbb\xbfHTTP/1.1 200 OK\rST: a\rUSN: b", "response", "a"),
+            (b"HTTP/1.1 200 \xff\xff\r\nST: a\r\n", "response", "a"),
+            (b'NOTIFY  *  HTTP/1.1 \r\nNTS: "ssdp:alive"\r\nNT: a\r\n', "alive", "a"),
+            (b"HTTP/1.1 200 OK\r\r\nEXT:\r\r\nST: a\r\r\n", "response", "a"),
+            (b"NOTIFY *\r\nNTS: ssdp:alive\r\nNT: a\r\n", "alive", "a"),
             (b"NOTIFY * HTTP/1.1\r\nNTS: ssdp:alive\r\nNT: a\r\nST: b\r\n", "alive", "a"),
             (b"NOTIFY * HTTP/1.1\r\nNTS:SSDP:ByeBye\r\nNT: a\r\n", "byebye", "a"),
             (b"NOTIFY * HTTP/1.1\r\nNTS: ssdp:update\r\nNT: a\r\n", "alive", "a"),
@@ -61,8 +70,26 @@ class ReadingTests(SynchronousTestCase):
             notice = parse(start)
             self.assertEqual((notice.kind, notice.target), (kind, target), start)
 
+    def test_odd_lines(self) -> None:
+        """A line that is odd costs itself: before, between or behind all others."""
+        good = WILD.split(b"\n")
+        for odd in (
+            b": no name",
+            b"no colon",
+            b"\xff\xfe: \xff",
+            b" folded: x",
+            b"\tfolded",
+            b"a\0b: c",
+            b"X: " + b"y" * 2_000,
+            b"ST usn LOCATION",
+            b"=?utf-8?q?:",
+            "kamera-ä: ü".encode("latin-1"),
+        ):
+            for at in range(1, len(good) + 1):
+                self.assertEqual(parse(b"\n".join((*good[:at], odd, *good[at:]))), AXIS, (odd, at))
+
     def test_not_ssdp(self) -> None:
-        """What does not begin like SSDP, or is too long, is refused."""
+        """What does not begin like SSDP is refused."""
         for data in (
             b"",
             b"\r\n",
@@ -71,13 +98,17 @@ class ReadingTests(SynchronousTestCase):
             b"RTSP/1.0 200 OK\r\n",
             b"HTTP/1.1 2\r\n",
             b"\xff" * 50,
-            WILD + b"\n" * MAX_DATAGRAM,
+            b"HTTP/1.1 2000\r\n",
+            b"NOTIFY\r\n",
+            b" " * MAX_DATAGRAM + WILD,
         ):
             self.assertRaises(RemoteError, parse, data)
 
     def test_bounds(self) -> None:
         """Headers beyond the bound, and those that are too long, are passed over."""
         start = b"HTTP/1.1 200 OK\r\n"
+        self.assertEqual(parse(WILD + b"\nX: y" * MAX_DATAGRAM), AXIS)
+        self.assertEqual(parse(WILD[: WILD.rindex(b"LOC")] + b"x" * MAX_DATAGRAM + b"\nLOCATION: late").location, "")
         self.assertEqual(parse(start + b"a: b\r\n" * MAX_HEADERS + b"ST: late\r\n").target, "")
         self.assertEqual(parse(start + b"ST:" + b"a" * (MAX_VALUE + 1) + b"\r\nUSN: u\r\n").target, "")
         self.assertEqual(len(parse(start + b"ST:" + b"a" * MAX_VALUE).target), MAX_VALUE)
@@ -142,6 +173,14 @@ class JudgingTests(SynchronousTestCase):
             {"usn": "uuid:Upnp-BasicDevice-1_0-FFFFFFFFFFFF::upnp:rootdevice"},
             {"server": "Linux/3.14 UPnP/1.0 IpBridge/1.50"},
             {"server": "nvram/1 envdvrx/2"},
+            {"server": "Synology/DSM/10.0.0.8", "location": "http://10.0.0.8:5000/ssdp/desc-DSM-eth0.xml"},
+            {"server": "Microsoft-Windows/10.0 UPnP/1.0 UPnP-Device-Host/1.0", "usn": "uuid:1::upnp:rootdevice"},
+            {"server": "EPSON_Linux UPnP/1.0 Epson UPnP SDK/1.0", "target": "urn:schemas-upnp-org:device:Printer:1"},
+            *(
+                {"target": target, "usn": f"uuid:1::{named}", "server": "Linux UPnP/1.0 Bridge/1"}
+                for target in ("urn:schemas-upnp-org:device:DigitalSecurityCamera:1", AXIS_SERVICE)
+                for named in ("upnp:rootdevice", "urn:schemas-upnp-org:device:basic:1")
+            ),
             {"location": "http://camera.example/desc.xml"},
             {"location": "http://[bad/desc.xml"},
             {},
@@ -152,6 +191,8 @@ class JudgingTests(SynchronousTestCase):
         """A device of Axis is known by its name or its service."""
         self.assertTrue(is_axis(AXIS))
         self.assertTrue(is_axis(Notice("alive", "urn:axis-com:service:BasicService:1")))
+        self.assertTrue(is_axis(Notice("response", AXIS_SERVICE, f"uuid:1::{AXIS_SERVICE}")))
+        self.assertFalse(is_axis(Notice("response", AXIS_SERVICE, "uuid:1::upnp:rootdevice")))
         self.assertFalse(is_axis(Notice("alive", "urn:schemas-upnp-org:device:DigitalSecurityCamera:1")))
 
     def test_port(self) -> None:

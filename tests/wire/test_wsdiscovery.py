@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
+
 from hypothesis import given, settings, strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -24,8 +27,8 @@ from twisted_detector.wire.lan.wsdiscovery import (
     probe,
     resolve,
 )
-from twisted_detector.wire.onvif.scopes import read_scopes
-from twisted_detector.wire.onvif.xaddrs import choose_xaddrs
+from twisted_detector.wire.onvif.scopes import read_scopes, split_scopes
+from twisted_detector.wire.onvif.xaddrs import choose_xaddrs, split_xaddrs
 from twisted_detector.wire.soap.xml import find, parse_xml
 
 CAMERA = Match(
@@ -126,10 +129,73 @@ class ReadingTests(SynchronousTestCase):
         self.assertEqual(len(announcement.matches[0].xaddrs), MAX_XADDRS)
 
     def test_truncation(self) -> None:
-        """A datagram cut before its end is refused (but for its very last bracket, which says nothing)."""
-        data = probe_match([CAMERA], message_id="m", relates_to="r")
-        for cut in range(len(data) - 1):
-            self.assertRaises(RemoteError, parse, data[:cut])
+        """Of a datagram that is cut off, the devices are read that are described whole; without any it is refused."""
+        other = Match("urn:uuid:other", (DEVICE,), ("onvif://www.onvif.org/name/b",), ("http://10.0.0.6/onvif/x",))
+        data = probe_match([CAMERA, other], message_id="m", relates_to="r")
+        ends = [found.end() for found in re.finditer(b"</d:ProbeMatch>", data)]
+        self.assertEqual(len(ends), 2)
+        for cut in range(len(data)):
+            whole = sum(end <= cut for end in ends)
+            if whole:
+                expected = Announcement("probe_matches", (CAMERA, other)[:whole], "m", "r")
+                self.assertEqual(parse(data[:cut]), expected, cut)
+            else:
+                self.assertRaises(RemoteError, parse, data[:cut])
+        data = hello(CAMERA, message_id="m")
+        self.assertEqual(parse(data[: data.index(b"</s:Body>")]), parse(data))
+
+    def test_cut_in_the_wild(self) -> None:
+        """Prefixes, open elements of other kinds and one that never ends are closed too; nothing is invented."""
+        end = WILD.index(b"<z:ProbeMatch/>")
+        self.assertEqual(parse(WILD[:end]).matches, parse(WILD).matches[:1])
+        unclosed = WILD[:end].replace(b"x</z:MetadataVersion>", b"x")
+        self.assertEqual(parse(unclosed).matches, parse(WILD).matches[:1])
+        self.assertEqual(parse(WILD[:end] + b"<z:ProbeMatch><z:Types>q:Netw").matches, parse(WILD).matches[:1])
+        deep = WILD[:end].replace(b"<z:ProbeMatches>", b"<z:ProbeMatches>" + b"<a>" * 9_000 + b"</b>" * 5_000)
+        self.assertRaises(RemoteError, parse, deep)
+        self.assertRaises(RemoteError, parse, b"<!DOCTYPE a>" + WILD[:end])
+
+    def test_bare_match(self) -> None:
+        """A ProbeMatch that stands in the Body itself, or in something else, is an answer like any other."""
+        for answered, kind in ((b"Probe", "probe_matches"), (b"Resolve", "resolve_matches")):
+            wild = WILD.replace(b"Probe", answered)
+            for around in (b"", b"z:Wrong"):
+                data = wild.replace(b"<z:%bMatches>" % answered, b"<%b>" % around if around else b"").replace(
+                    b"</z:%bMatches>" % answered, b"</%b>" % around if around else b""
+                )
+                self.assertEqual(parse(data), replace(parse(WILD), kind=kind))
+
+    def test_namespaces_on_the_envelope(self) -> None:
+        """Prefixes may be declared on the Envelope, on the element itself or anywhere between; or not at all."""
+        declared = b' xmlns:q="http://www.onvif.org/ver10/network/wsdl"'
+        bare = WILD.replace(declared, b"")
+        for element in (b"<E:Envelope", b"<E:Body", b"<z:ProbeMatches", b"<z:Types"):
+            data = bare.replace(element, element + declared, 1)
+            self.assertEqual(parse(data), parse(WILD), element)
+        self.assertTrue(is_camera(parse(bare).matches[0]))
+        no_namespaces = re.sub(rb' xmlns:.="[^"]*"', b"", WILD)
+        self.assertEqual(parse(no_namespaces).matches[0].local_types, parse(WILD).matches[0].local_types)
+
+    def test_separators(self) -> None:
+        """Lists are taken apart at commas, semicolons and bars too, where the next item begins, and nowhere else."""
+        for between in (", ", ",", ";", " ; ", ",,", "|", ",\n", ""):
+            text = between.join(("http://10.0.0.1/onvif/x", "http://[fe80::5]:80/y", "https://10.0.0.2/z"))
+            data = WILD.replace(b"http://10.0.0.1/onvif/x\n http://10.0.0.2/y", text.encode() + b"  ")
+            expected = ("http://10.0.0.1/onvif/x", "http://[fe80::5]:80/y", "https://10.0.0.2/z")
+            self.assertEqual(parse(data).matches[0].xaddrs, expected, between)
+        for text, found in (
+            ("http://10.0.0.1/a,b;c?d,e=1;2|3", ("http://10.0.0.1/a,b;c?d,e=1;2|3",)),
+            ("10.0.0.1:80/a,10.0.0.2/b;[fd00::1]/c,", ("10.0.0.1:80/a", "10.0.0.2/b", "[fd00::1]/c")),
+            ("http://http://10.0.0.1/a", ("http://", "http://10.0.0.1/a")),
+            (",;| ,", (",;|", ",")[:0]),
+        ):
+            self.assertEqual(tuple(split_xaddrs(text)), found, text)
+        self.assertEqual(
+            split_scopes("onvif://www.onvif.org/name/Cam,1;x,onvif://www.onvif.org/a;ldap:///b c,"),
+            ["onvif://www.onvif.org/name/Cam,1;x", "onvif://www.onvif.org/a", "ldap:///b", "c"],
+        )
+        data = WILD.replace(b"NetworkVideoTransmitter\n tds", b"NetworkVideoTransmitter, tds")
+        self.assertEqual(parse(data).matches[0].types, (NETWORK_VIDEO_TRANSMITTER, "tds:Device"))
 
     @settings(max_examples=200, deadline=None)
     @given(st.data())
@@ -197,6 +263,21 @@ class JudgingTests(SynchronousTestCase):
             (Match("e", (windows,), ("ONVIF://www.onvif.org/Profile/S",)), True),
             (Match("e", (), ("ldap:///ou=engineering",), ("http://10.0.0.9:5357/abc",)), False),
             (Match("e", (), (), ("http://10.0.0.9:8899/onvif/device_service",)), True),
+            (Match("e", (), (), ("10.0.0.9/ONVIF",)), True),
+            (Match("e", (windows,), (), ("http://10.0.0.9/device_service",)), True),
+            (Match("e", ("{urn:x}networkvideotransmitter",)), True),
+            (Match("e", (windows, "{urn:w}Computer", NETWORK_VIDEO_TRANSMITTER)), True),
+            (Match("e", ("{urn:w}Computer",), ("onvif://www.vendor.example/mac/1",)), True),
+            (Match("e", (), (), ("http://onvif.example:5357/wsd/1",)), False),
+            *(
+                (Match("urn:uuid:1", (windows, f"{{urn:w}}{kind}"), scopes, (xaddr,)), False)
+                for kind in ("Computer", "PrintDeviceType", "ScanDeviceType", "PrinterServiceType", "Projector")
+                for scopes in ((), ("ldap:///uuid/1",), ("http://www.onvif.org/x",))
+                for xaddr in ("http://10.0.0.9:5357/1", "http://nas:5000/wsd/1", "http://10.0.0.9:80/onvif/1")
+            ),
+            (Match("e", ("wsdp:Device", "wprt:PrintDeviceType"), (), ("http://10.0.0.9/wsd/pnpx",)), False),
+            (Match("e", ("wsdiscovery:Device",), (), ("http://nas:5000/wsd/1",)), False),
+            (Match("e", ("pub:Computer",)), False),
             (Match(""), False),
         ):
             self.assertEqual(is_camera(match), expected, match)
@@ -229,6 +310,27 @@ class JudgingTests(SynchronousTestCase):
         self.assertEqual((facts.manufacturer, facts.location, facts.mac), ("Acme", "", Mac("02:00:00:00:00:0a")))
         self.assertEqual(read_scopes((base + "name/" + "x" * 600,)).name, "")
 
+    def test_mac_in_scopes(self) -> None:
+        """A MAC is found after the word for it, wherever vendors put it; in names and locations it is none."""
+        for scope, expected in (
+            ("onvif://www.onvif.org/mac/02-00-00-00-00-0A", "02:00:00:00:00:0a"),
+            ("onvif://www.onvif.org/acc/mac/02-00-00-00-00-0A", "02:00:00:00:00:0a"),
+            ("onvif://www.onvif.org/avigilon/mac/02:00:00:00:00:0A", "02:00:00:00:00:0a"),
+            ("onvif://www.avigilon.com/mac/02000000000a", "02:00:00:00:00:0a"),
+            ("onvif://www.avigilon.com/avigilon/MAC/0200.0000.000a/", "02:00:00:00:00:0a"),
+            ("ONVIF://www.onvif.org/Vendor/Ethernet/MacAddress/02%3A00%3A00%3A00%3A00%3A0A/eth0", "02:00:00:00:00:0a"),
+            ("onvif://www.onvif.org/name/mac/02-00-00-00-00-0A", ""),
+            ("onvif://www.onvif.org/acc/location/mac/02-00-00-00-00-0A", ""),
+            ("onvif://mac/02-00-00-00-00-0A", ""),
+            ("onvif://www.onvif.org/vendor/mac", ""),
+            ("onvif://www.onvif.org/vendor/mac/FF-FF-FF-FF-FF-FF", ""),
+            ("http://www.onvif.org/mac/02-00-00-00-00-0A", ""),
+            ("onvif://", ""),
+            ("onvif:///", ""),
+        ):
+            self.assertEqual(str(read_scopes((scope,)).mac or ""), expected, scope)
+        self.assertEqual(read_scopes(("onvif://www.avigilon.com/name/other",)).name, "")
+
 
 LAN = (
     Interface("eth0", 2, "10.0.0.9", 24),
@@ -244,21 +346,29 @@ class XaddrTests(SynchronousTestCase):
         return choose_xaddrs(xaddrs, sender, LAN)
 
     def test_order(self) -> None:
-        """Sender, same network, private, public, IPv6, link-local IPv6, 169.254, and then the rewritten ones."""
+        """Sender, same network, private, IPv6, link-local IPv6, and then the rewritten ones."""
         ranked = (
             "http://10.0.0.5:8000/a",
             "http://10.0.0.77/b",
             "http://192.168.7.7/c",
-            "http://1.2.3.7/d",
-            "http://[2001:db8:7::7]/e",
+            "http://[fd00:7::7]/e",
             "http://[fe80::7%25eth0]/f",
-            "http://169.254.7.7/g",
-            "http://10.0.0.5/b",
+            "http://10.0.0.5/f",
+            "http://10.0.0.5/e",
+            "http://10.0.0.5/c",
         )
-        announced = ("http://169.254.7.7/g", "http://[fe80::7]/f", *reversed(ranked[:5]))
+        announced = ("http://[fe80::7]/f", *reversed(ranked[:4]))
         chosen = self.choose(*announced)
-        self.assertEqual(chosen[:7], ranked[:7])
-        self.assertEqual(len(chosen), 8)
+        self.assertEqual(chosen, ranked)
+
+    def test_strangers(self) -> None:
+        """Public addresses and a cloud's metadata are not asked for what is announced, unless they are on the link."""
+        for host in ("1.2.3.7", "169.254.169.254", "[2001:db8:7::7]", "100.100.100.200", "[::ffff:169.254.169.254]",
+                     "[64:ff9b::a9fe:a9fe]", "[fd00:ec2::254]"):  # fmt: skip
+            self.assertEqual(self.choose(f"http://{host}/latest"), ("http://10.0.0.5/latest",), host)
+        for host, own, bits in (("169.254.7.7", "169.254.1.1", 16), ("1.2.3.7", "1.2.3.1", 24)):
+            link = [Interface("eth0", 2, own, bits)]
+            self.assertEqual(choose_xaddrs([f"http://{host}/a"], "10.0.0.5", link)[0], f"http://{host}/a")
 
     def test_same_ipv6_network(self) -> None:
         """A global IPv6 address of the receiving interface's network counts as the same network."""
@@ -306,7 +416,9 @@ class XaddrTests(SynchronousTestCase):
             ("https://10.0.0.5:443/o", ("https://10.0.0.5:443/o",)),
             ("http://[::ffff:10.0.0.5]/o", ("http://10.0.0.5/o",)),
             ("http://2001:db8::7/o", ("http://[2001:db8::7]/o", "http://10.0.0.5/o")),
+            ("http://10.0.0.5:/o", ("http://10.0.0.5/o",)),
             ("http://10.0.0.5:0/o", ()),
+            ("http://10.0.0.5:999999/o", ()),
             ("http://10.0.0.5:99999/o", ()),
             ("soap.udp://10.0.0.5:3702", ()),
             ("http://", ()),
@@ -315,6 +427,18 @@ class XaddrTests(SynchronousTestCase):
             ("", ()),
         ):
             self.assertEqual(self.choose(given_), expected, given_)
+
+    def test_bad_one(self) -> None:
+        """One that is no URL, or has a port that cannot be, costs itself and none of the others."""
+        for bad in (
+            "http://10.0.0.5:99999/onvif/x",
+            "http://10.0.0.5:x/",
+            "soap.udp://10.0.0.5:3702",
+            "http://[::1",
+            "?",
+        ):
+            for xaddrs in ((bad, "http://10.0.0.5/o"), ("http://10.0.0.5/o", bad)):
+                self.assertEqual(self.choose(*xaddrs), ("http://10.0.0.5/o",), bad)
 
     def test_bound(self) -> None:
         """However many are announced, a handful is chosen, the sender's own first."""

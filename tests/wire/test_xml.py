@@ -9,7 +9,11 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_detector.errors import RemoteError
 from twisted_detector.wire.soap.xml import (
+    FEW_QUOTES,
+    FEW_TAGS,
     MAX_DEPTH,
+    MAX_QUOTES,
+    MAX_TAGS,
     MAX_TEXT,
     attribute,
     children,
@@ -96,6 +100,36 @@ class ParseXml(SynchronousTestCase):
     def test_deep_enough(self) -> None:
         """The deepest document that is allowed is read."""
         self.assertEqual(text_of(parse_xml(b"<a>" * MAX_DEPTH + b"1" + b"</a>" * MAX_DEPTH)), "1")
+
+    def test_bounded_in_number(self) -> None:
+        """A document about one thing has few tags and attributes; a list may have many, and has an end too."""
+        for few, most, element in (
+            (FEW_TAGS, MAX_TAGS, b"<b/>"),
+            (FEW_QUOTES // 2, MAX_QUOTES // 2, b'<b c="1"/>'),
+            (FEW_QUOTES // 2, MAX_QUOTES // 2, b"<b c = '1'/>"),
+        ):
+            with self.subTest(element=element):
+                room = 10
+                parse_xml(b"<a>" + element * (few - room) + b"</a>")
+                large = b"<a>" + element * (most - room) + b"</a>"
+                parse_xml(large, limit=10**7, large=True)
+                for data, more in ((large, False), (b"<a>" + element * (most + room) + b"</a>", True)):
+                    with self.assertRaises(RemoteError):
+                        parse_xml(data, limit=10**7, large=more)
+        one = b"<a " + b" ".join(b'x%d="1"' % number for number in range(120_000)) + b"/>"
+        for data in (one, b"<a>" + b"&lt;" * 100_000 + b"</a>", b"<a>" + b"\x01" * 100_000 + b"</a>"):
+            with self.assertRaises(RemoteError):
+                parse_xml(data, limit=10**7, large=True)
+
+    def test_a_whole_buffer(self) -> None:
+        """A device that sends the whole buffer in which it made its answer has answered."""
+        self.assertEqual("1", text_of(parse_xml(b"<a>1</a>" + bytes(8000))))
+
+    def test_unknown_prefixes(self) -> None:
+        """Names with a prefix that was never declared are found as any; what is no name is passed over."""
+        root = parse_xml(b"<a><t:b>1</t:b><b>2</b><t:554/><u:b c='3'><t:d>4</t:d></u:b></a>")
+        self.assertEqual(["1", "2", "4"], [text_of(one) for one in children(root, "b")])
+        self.assertEqual(["4"], [text_of(one) for one in descendants(root, "d")])
 
     def test_quick(self) -> None:
         """The largest hostile documents take well under a second: many attributes, namespaces, tags."""

@@ -40,7 +40,9 @@ class CamdetectMaker:
         from twisted_detector.config.load import config_or_exit
         from twisted_detector.service.daemon import makeService
         from twisted_detector.service.monotonic_reactor import monotonic_reactor
+        from twisted_detector.service.process_hardening import forbid_inspection
 
+        forbid_inspection()  # before the first password is read
         config = config_or_exit(os.environ, hostname=gethostname(), stderr=sys.stderr)
         return makeService(config, monotonic_reactor(reactor))
 

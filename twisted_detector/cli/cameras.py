@@ -42,7 +42,13 @@ def daemon_cameras(directory: Path) -> list[Camera]:
     :raises NotRunning: there is none.
     :raises RemoteError: it does not answer as it should.
     """
-    return [load_camera(json.dumps(one)) for one in send_request(directory, {"command": "list"})["cameras"]]
+    found: dict[str, Camera] = {}  # by id: one that comes or goes meanwhile moves the others between the pages
+    offset: int | None = 0
+    while offset is not None:
+        page = send_request(directory, {"command": "list", "offset": offset})
+        found |= {camera.id: camera for camera in (load_camera(json.dumps(one)) for one in page["cameras"])}
+        offset = page.get("next")
+    return sorted(found.values(), key=lambda camera: camera.id)
 
 
 async def _stored_cameras(store: Store) -> list[Camera]:

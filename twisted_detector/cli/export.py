@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, TextIO
 
 from twisted_detector.cli.subcommand import run_reactor, subcommand
 from twisted_detector.config.config import Config
 from twisted_detector.operations.control_client import NotRunning, send_request
-from twisted_detector.operations.export import accepted_login, export as export_cameras, stored_cameras
+from twisted_detector.operations.export import (
+    accepted_login,
+    export as export_cameras,
+    stored_cameras,
+    withheld_reason,
+)
 
 
 @subcommand("export")
@@ -20,6 +26,7 @@ def export(reactor: Any, config: Config, name: str, *, diff: bool, out: TextIO, 
         if diff:
             raise NotRunning(f"no daemon answers at {config.state_dir}: only it knows what would change") from None
         cameras, budget = run_reactor(reactor, stored_cameras(reactor, config))
-        exported = dict(export_cameras(name, cameras, lambda camera: accepted_login(budget, camera), config))
+        login_of, withheld = partial(accepted_login, budget), partial(withheld_reason, budget)
+        exported = dict(export_cameras(name, cameras, login_of, config, withheld=withheld))
     out.write(str(exported["text"]))
     return 0

@@ -28,6 +28,8 @@ Exit status: 0 all well, 1 it could not be done, 2 wrong arguments or configurat
   camdetect list --watch                         the cameras that it knows, as they come and go
   camdetect show front-door                      all about one of them
   camdetect status                               how the daemon is
+  camdetect adopt front-door                     let it be given the logins that are for any camera
+  camdetect login retry front-door               try a login again that it refused
   camdetect why 192.168.1.20                     why that one is not among them
   camdetect doctor                               what is wrong with it or its machine
   camdetect simulate --count 3 --bind 127.0.0.1  three cameras to try it with
@@ -145,6 +147,40 @@ def build_parser() -> argparse.ArgumentParser:
         "MQTT, the store, cameras and their clocks. Exit status 1 when something fails.",
     )
 
+    adopt = command(
+        "adopt",
+        _adopt,
+        help="let cameras be given logins",
+        description="Adopts cameras: from now on the running daemon may give them the logins that are for any camera, "
+        "and writes these for Frigate and go2rtc. Look at them first: whoever is adopted is told a password.",
+    )
+    adopt.add_argument("cameras", nargs="*", metavar="ID", help="its id, MAC, address or name")
+    adopt.add_argument("--all", action="store_true", help="every camera that is not adopted")
+    for name, run, what in (
+        ("unadopt", _unadopt, "give cameras no login any more"),
+        ("block", _block, "forget cameras, ask them nothing, never show them again"),
+    ):
+        texts = f"Tells the running daemon to {what}, whatever their addresses."
+        command(name, run, help=what, description=texts).add_argument(
+            "cameras", nargs="+", metavar="ID", help="its id, MAC, address or name"
+        )
+    command(
+        "unblock",
+        _unblock,
+        help="take blocked devices in again",
+        description="Unblocks devices; without any, lists those that are blocked.",
+    ).add_argument("devices", nargs="*", metavar="ID", help="the id that it had, its MAC or its EndpointReference")
+
+    login = command(
+        "login",
+        _login,
+        help="try logins again that a camera refused",
+        description="`camdetect login retry ID` has the running daemon try all logins again that this camera refused, "
+        "as soon as two failures in 30 minutes leave room. One that was right once is tried once a day by itself.",
+    )
+    login.add_argument("action", choices=("retry",), help="what to do")
+    login.add_argument("camera", metavar="ID", help="its id, MAC, address or name")
+
     export = command(
         "export",
         _export,
@@ -182,7 +218,9 @@ def _config() -> Any:
     from socket import gethostname
 
     from twisted_detector.config.load import config_or_exit
+    from twisted_detector.service.process_hardening import forbid_inspection
 
+    forbid_inspection()  # before the first password is read
     return config_or_exit(os.environ, hostname=gethostname(), stderr=sys.stderr)
 
 
@@ -254,6 +292,42 @@ def _doctor(arguments: argparse.Namespace) -> int:
     from twisted_detector.cli.diagnosis import doctor
 
     return doctor(_config(), use_json=arguments.json, out=sys.stdout, err=sys.stderr)
+
+
+def _adopt(arguments: argparse.Namespace) -> int:
+    if bool(arguments.cameras) == arguments.all:
+        sys.stderr.write("camdetect adopt: name cameras, or all of them with --all\n")
+        return 2
+    directory = _config().state_dir
+    from twisted_detector.cli.adoption import adopt_all, decide
+
+    if arguments.all:
+        return adopt_all(directory, out=sys.stdout, err=sys.stderr)
+    return decide("adopt", directory, arguments.cameras, out=sys.stdout, err=sys.stderr)
+
+
+def _unadopt(arguments: argparse.Namespace) -> int:
+    from twisted_detector.cli.adoption import decide
+
+    return decide("unadopt", _config().state_dir, arguments.cameras, out=sys.stdout, err=sys.stderr)
+
+
+def _block(arguments: argparse.Namespace) -> int:
+    from twisted_detector.cli.adoption import decide
+
+    return decide("block", _config().state_dir, arguments.cameras, out=sys.stdout, err=sys.stderr)
+
+
+def _unblock(arguments: argparse.Namespace) -> int:
+    from twisted_detector.cli.adoption import unblock
+
+    return unblock(_config().state_dir, arguments.devices, out=sys.stdout, err=sys.stderr)
+
+
+def _login(arguments: argparse.Namespace) -> int:
+    from twisted_detector.cli.login import retry
+
+    return retry(_config().state_dir, arguments.camera, out=sys.stdout, err=sys.stderr)
 
 
 def _export(arguments: argparse.Namespace) -> int:

@@ -59,6 +59,7 @@ def _show(camera: Camera, console: Any) -> None:
                 ("channel", camera.channel if camera.channel > 1 else ""),
                 ("ONVIF", camera.onvif_url),
                 ("page", camera.http_url),
+                ("adopted", camera.adopted.value),
                 ("can", ", ".join(camera.capabilities)),
                 ("seen by", ", ".join(camera.methods)),
                 ("first seen", _stamp(camera.first_seen)),

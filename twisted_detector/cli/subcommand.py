@@ -9,14 +9,17 @@ from typing import Any, ParamSpec, TypeVar
 from twisted.internet.defer import Deferred
 from twisted.internet.task import react
 
-from twisted_detector.errors import CamdetectError
+from twisted_detector.errors import CamdetectError, StateRefused
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 
 def subcommand(name: str) -> Callable[[Callable[P, int]], Callable[P, int]]:
-    """Decorator of a subcommand: a CamdetectError goes to its argument ``err``, and the exit status is 1."""
+    """Decorator of a subcommand: a CamdetectError goes to its argument ``err``, and the exit status is 1.
+
+    2 for a state directory that is refused: as a fault of the configuration, which no later try mends.
+    """
 
     def decorate(run: Callable[P, int]) -> Callable[P, int]:
         @wraps(run)
@@ -26,7 +29,7 @@ def subcommand(name: str) -> Callable[[Callable[P, int]], Callable[P, int]]:
             except CamdetectError as error:
                 err: Any = more["err"]
                 err.write(f"camdetect {name}: {error}\n")
-                return 1
+                return 2 if isinstance(error, StateRefused) else 1
 
         return reporting
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from ipaddress import ip_address, ip_network
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from twisted_detector.config.config import Config
 from twisted_detector.config.reader import ReadFile, Reading, why
@@ -59,6 +60,12 @@ class Checks:
             yield "CAMERA_PASSWORD = ***: must not be set without CAMERA_USERNAME"
         if ":" in cameras.username:
             yield f"CAMERA_USERNAME = {cameras.username!r}: must not have a colon (RFC 7617, section 2)"
+        elif cameras.username and not cameras.password and self._sound("camera_password"):
+            # A user whose secret file went missing would be an empty password for every camera.
+            yield (
+                f"CAMERA_USERNAME = {cameras.username!r}: must not be set without CAMERA_PASSWORD"
+                " (a login whose password is empty goes into CAMERA_CREDENTIALS)"
+            )
 
     def _tls(self) -> Iterator[str]:
         mqtt = self._config.mqtt
@@ -91,6 +98,8 @@ class Checks:
             yield f"WEB_TOKEN has fewer than {_GOOD_TOKEN} characters and may be guessed"
         if config.publish_credentials:
             yield "PUBLISH_CREDENTIALS is on: everybody who may read the topics gets the cameras' passwords"
+        if config.inspection.adoption == "all":
+            yield "ADOPTION is all: whoever comes to a network of this machine and asks for a login is given one"
         if config.inspection.allow_basic_auth == "always":
             yield "ALLOW_BASIC_AUTH is always: whoever pretends to be a camera gets the passwords in clear"
         if config.mqtt.tls_insecure and config.mqtt.tls:
@@ -100,8 +109,40 @@ class Checks:
             yield f"{', '.join(unused)} has no effect while MQTT_TLS is off"
         if not config.mqtt.broker and given & {"mqtt_username", "mqtt_password"}:
             yield "MQTT_USERNAME and MQTT_PASSWORD have no effect on the embedded broker; is MQTT_BROKER missing?"
-        if config.inspection.username and not config.inspection.password:
-            yield "CAMERA_USERNAME is set without CAMERA_PASSWORD: an empty password is tried"
         for text in config.discovery.scan_networks:
             if text != "interfaces" and ip_network(text).is_global:
                 yield f"SCAN_NETWORKS has {text}, which is not a private network: sweep only what is yours"
+        yield from self._clear_text()
+
+    def _clear_text(self) -> Iterator[str]:
+        """Logins that leave this machine without TLS."""
+        frigate, go2rtc = self._config.frigate, self._config.go2rtc
+        if _is_open(frigate.url):
+            sent = [f"FRIGATE_{name.upper()}" for name in ("user", "password", "token") if getattr(frigate, name)]
+            if sent:
+                yield (
+                    f"FRIGATE_URL is http:// to another machine: {' and '.join(sent)} go over the network in clear; use"
+                    " https:// (Frigate's port 8971) or an address of this machine"
+                )
+            elif self._config.publish_credentials:
+                yield (
+                    "FRIGATE_URL is http:// to another machine: with PUBLISH_CREDENTIALS the cameras' passwords go over"
+                    " the network in clear; use https:// or an address of this machine"
+                )
+        if _is_open(go2rtc.url):
+            yield (
+                "GO2RTC_URL is http:// to another machine: the cameras' passwords"
+                f"{', GO2RTC_USER and GO2RTC_PASSWORD' if go2rtc.user else ''} go over the network in clear; use https://,"
+                " an address of this machine, or GO2RTC_CONFIG_PATH"
+            )
+
+
+def _is_open(url: str) -> bool:
+    """Whether what is sent to ``url`` leaves this machine, and is encrypted by nothing."""
+    parts = urlsplit(url)
+    if parts.scheme != "http" or parts.hostname == "localhost":
+        return False
+    try:
+        return not ip_address(parts.hostname or "").is_loopback
+    except ValueError:  # a name
+        return True

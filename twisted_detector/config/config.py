@@ -76,9 +76,18 @@ class Config:
         "PLUGINS",
         NAMES,
         (),
-        "Names of the plugins to load. (Only in the environment: in the file, plugins are tables.)",
+        "Names of the plugins to load; no other file is imported. (Only in the environment: in the file, plugins are"
+        " tables.)",
         default_text="all that are found",
         example="addresses,jsonl",
+    )
+    plugin_path: Path | None = setting(
+        "PLUGIN_PATH",
+        PATH,
+        None,
+        "Folder with plugins of yours. Nobody but you and root may write it, or nothing in it is loaded.",
+        default_text="`plugins/` of a checkout; none where a wheel is installed",
+        example="/etc/camdetect/plugins",
     )
 
     discovery: DiscoverySection = section(DiscoverySection)

@@ -49,6 +49,13 @@ class DiscoverySection:
     max_concurrent: int = setting(
         "MAX_CONCURRENT_DISCOVERY", whole(1, 1000), 50, "Devices that are inspected at the same time."
     )
+    max_new_cameras_per_hour: int = setting(
+        "MAX_NEW_CAMERAS_PER_HOUR",
+        whole(1, 65_536),
+        500,
+        "Cameras that are published anew in one hour, at most; those that play and those that do not are counted apart."
+        " The first hour of an installation takes 2 048.",
+    )
     onvif_enabled: bool = setting("ONVIF_ENABLED", FLAG, True, "Look by WS-Discovery and ask by ONVIF.")
     mdns_enabled: bool = setting("MDNS_ENABLED", FLAG, True, "Look by multicast DNS.")
     ssdp_enabled: bool = setting("SSDP_ENABLED", FLAG, True, "Look by SSDP (UPnP).")
@@ -64,8 +71,9 @@ class DiscoverySection:
         "SCAN_NETWORKS",
         SCAN_NETWORKS,
         ("interfaces",),
-        "Networks to sweep; the word interfaces means those of this machine's interfaces. Loopback is swept only when"
-        " named here.",
+        "Networks to sweep; the word interfaces means those of this machine's interfaces. Only when named here are"
+        " asked: loopback, 169.254/16 and public addresses that are no link's of this machine, and cameras that speak"
+        " on a link from an address of another network.",
         default_text="interfaces",
         example="interfaces,10.20.0.0/24",
     )

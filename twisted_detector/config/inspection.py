@@ -34,12 +34,20 @@ class InspectionSection:
         secret=True,
         private_file=True,
     )
+    adoption: str = setting(
+        "ADOPTION",
+        choice("first-run", "all", "ask"),
+        "first-run",
+        "Which devices may be given logins without being listed here (their network in SCAN_NETWORKS or under a"
+        " `[network]` heading, themselves under `[camera]`) or accepted by a person (`camdetect adopt`): those found in"
+        " the first round of sweeps on an empty STATE_DIR, all whose MAC is seen on a link, or none.",
+    )
     allow_basic_auth: str = setting(
         "ALLOW_BASIC_AUTH",
         choice("never", "known", "always"),
         "known",
-        "Send a password in clear (HTTP or RTSP Basic): never, to devices that were identified before or are listed, or"
-        " always.",
+        "Send a password in clear (HTTP or RTSP Basic): never; to devices that are listed or that a person accepted,"
+        " and that never took Digest; or always.",
     )
     onvif_timeout: float = setting("ONVIF_TIMEOUT", seconds(0.1, 600), 5.0, "Longest wait for an ONVIF answer.")
     rtsp_timeout: float = setting("RTSP_TIMEOUT", seconds(0.1, 600), 10.0, "Longest duration of a stream check.")

@@ -20,6 +20,7 @@ from txaio.tx import make_logger
 from zope.interface import implementer
 
 from twisted_detector.detector.debounce import Debounce
+from twisted_detector.detector.departure_check import DepartureCheck
 from twisted_detector.detector.environment import Environment
 from twisted_detector.detector.inspection_runner import InspectionRunner
 from twisted_detector.detector.move_check import MoveCheck
@@ -32,15 +33,20 @@ from twisted_detector.detector.work_queue import WorkQueue
 from twisted_detector.errors import RemoteError
 from twisted_detector.events import CameraDiscovered, CameraForgotten, Event, SweepFinished
 from twisted_detector.interfaces import IAddressProbe, IEventListener, ILiveness, INeighbours, ISightingSink, IWatcher
-from twisted_detector.model import Mac, Sighting
+from twisted_detector.model import Evidence, EvidenceKind, Mac, Sighting
 from twisted_detector.model.addresses import canonical_address
+from twisted_detector.model.devices import SHARED
 from twisted_detector.registry.identity.claims import normalise_endpoint_reference
 from twisted_detector.registry.lifecycle import Phase
 from twisted_detector.registry.observations import describe_sighting
 from twisted_detector.registry.registry import Registry
+from twisted_detector.registry.text_bounds import bound_sighting
 
 #: Sightings whose MAC is being looked up at one time; a flood beyond it is dropped and counted.
 MAX_LOOKUPS = 4096
+#: Cameras that never played and are away for a day are forgotten after a round of checks, so many at most: with its
+#: messages each takes a millisecond.
+MAX_FORGOTTEN = 20
 #: A look-up that takes longer than this many seconds has no answer: the kernel gives up ARP after 3.
 LOOKUP_TIMEOUT = 5.0
 
@@ -53,7 +59,7 @@ class Detector:
 
     :param runner: the inspections and checks that ``inspections`` runs, bounded.
     :param neighbours: looks up MACs; None: no MAC is looked up or believed (MAC_TRACKING_ENABLED is off).
-    :param liveness: for the move check; None: every move is believed.
+    :param liveness: for the checks of moves and of goodbyes; None: every move and every goodbye is believed.
     :param check_interval: seconds between two checks of a known camera.
     :ivar counts: what the detector and its parts counted, by name.
     """
@@ -95,10 +101,14 @@ class Detector:
             macs=neighbours.known if neighbours is not None else dict,
             identify=runner.identify,
         )
+        self._departure_check = DepartureCheck(
+            environment, registry, liveness=liveness, macs=neighbours.known if neighbours is not None else dict
+        )
         self._checks = LoopingCall(self._start_checks)
         self._checks.clock = environment.clock
-        self._debounce = Debounce(environment.clock, registry, self._inspect_now)
+        self._debounce = Debounce(environment.clock, registry, self._inspect_seen)
         self._lookups = TaskGroup("A sighting", limit=MAX_LOOKUPS)
+        self._refreshes = TaskGroup("A look at the interfaces")
         self._running = False
         self.counts: Counter[str] = environment.counts
 
@@ -107,6 +117,7 @@ class Detector:
     def start(self) -> None:
         """Start watchers and sweeps, and inspect at once what is known from before."""
         self._running = True
+        self._refreshes.start(self._environment.gate.refresh())
         for watcher in self._watchers:
             try:
                 watcher.startWatching(self)
@@ -128,7 +139,7 @@ class Detector:
             maybeDeferred(watcher.stopWatching).addErrback(self._cannot_stop, watcher) for watcher in self._watchers
         ]
         ending += [self._lookups.cancel_all(), self._sweeper.stop(), self._new_hosts.stop(), self._relocator.stop()]
-        ending.append(self._inspections.stop())
+        ending += [self._departure_check.stop(), self._refreshes.cancel_all(), self._inspections.stop()]
         await DeferredList(ending, consumeErrors=True)
 
     def _cannot_stop(self, failure: Failure, watcher: IWatcher) -> None:
@@ -173,6 +184,7 @@ class Detector:
     def network_changed(self) -> None:
         """An interface came or went, or an address of this machine changed."""
         if self._running:
+            self._refreshes.start(self._environment.gate.refresh())
             self._sweeper.network_changed()
 
     def handle(self, event: Event) -> None:
@@ -196,9 +208,14 @@ class Detector:
             self.counts["excluded_sightings"] += 1
             self._environment.record(address, sighting.method, "SCAN_EXCLUDE has it: it is asked nothing")
             return
-        sighting = replace(
-            sighting, address=address, endpoint_reference=normalise_endpoint_reference(sighting.endpoint_reference)
-        )
+        if refusal := self._environment.gate.explain_refusal(address):
+            self.counts["out_of_reach"] += 1
+            self._environment.record(address, sighting.method, refusal)
+            return
+        sighting = bound_sighting(replace(sighting, address=address))
+        sighting = replace(sighting, endpoint_reference=normalise_endpoint_reference(sighting.endpoint_reference))
+        if self._is_blocked(sighting):
+            return
         only_mac = _has_only_mac(sighting)
         if self._neighbours is None:
             if only_mac:
@@ -216,15 +233,32 @@ class Detector:
             self._lookups.start(self._process(sighting))
 
     async def _process(self, sighting: Sighting) -> None:
-        if sighting.mac is None and self._neighbours is not None:
-            sighting = replace(sighting, mac=await self._mac_of(sighting.address, self._neighbours))
+        if self._neighbours is not None:
+            seen = await self._mac_of(sighting.address, self._neighbours)
+            if seen != sighting.mac and _has_only_mac(sighting):
+                self.counts["unseen_macs"] += 1
+                return
+            sighting = _with_mac(sighting, seen)
         for one in await self._move_check.verify(sighting):
             self._record(one)
 
+    def _is_blocked(self, sighting: Sighting) -> bool:
+        """Whether a person blocked the device: it is asked nothing, and no more is known of it than that."""
+        if not self._registry.is_blocked(sighting):
+            return False
+        self.counts["blocked_sightings"] += 1
+        text = "it is blocked (camdetect unblock): it is asked nothing"
+        self._environment.record(sighting.address, sighting.method, text)
+        return True
+
     def _record(self, sighting: Sighting) -> None:
+        if self._is_blocked(sighting):
+            return
         seen = self._registry.record_sighting(sighting, self._environment.now())
         if seen is None:
             self.counts["dropped_sightings"] += 1
+            if (refusal := self._registry.refusals.last) is not None:
+                self._environment.record(sighting.address, sighting.method, f"not taken in: {refusal.text}")
             return
         self._presence.device_seen(seen.key)
         if seen.needs_inspection:
@@ -251,15 +285,18 @@ class Detector:
         try:
             address = canonical_address(address)
             self._environment.record(address, source, "it said goodbye")
-            reference = normalise_endpoint_reference(reference)
-            self._registry.record_departure(address, self._environment.now(), reference=reference)
+            self._departure_check.receive(source, address, normalise_endpoint_reference(reference))
         except RemoteError:
             self.counts["unusable_sightings"] += 1
 
     # --- inspections and checks ------------------------------------------------------------------------------------
 
-    def _inspect_now(self, key: int) -> None:
-        self._inspections.add(key, self._runner.inspect, urgent=True)
+    def _inspect_seen(self, key: int) -> None:
+        """Inspect a device that was seen: first those that were never asked, and those that were away."""
+        if not self._registry.knows(key):
+            return
+        urgent = not self._registry.was_inspected(key) or self._registry.phase(key) in (Phase.OFFLINE, Phase.SUSPECT)
+        self._inspections.add(key, self._runner.inspect, urgent=urgent)
 
     def _start_checks(self) -> None:
         self._presence.start(self._check_all)
@@ -270,13 +307,14 @@ class Detector:
                 self._check(key)
             except Exception:
                 self.log.failure("Device {key} cannot be checked", key=key)
+        self._registry.forget_unproved(self._environment.now(), MAX_FORGOTTEN)
 
     def _check(self, key: int) -> None:
         phase = self._registry.phase(key)
-        if phase is Phase.OFFLINE or (phase is Phase.SUSPECT and not self._registry.streams(key)):
+        if phase is Phase.OFFLINE or (phase is Phase.SUSPECT and not self._registry.has_streams(key)):
             self._inspections.add(key, self._runner.inspect)
         elif phase in (Phase.ONLINE, Phase.SUSPECT, Phase.TROUBLED, Phase.REFUSED):
-            work = self._runner.check if self._registry.streams(key) else self._runner.inspect
+            work = self._runner.check if self._registry.has_streams(key) else self._runner.inspect
             self._inspections.add(key, work)
 
     def check(self, camera_id: str) -> bool:
@@ -284,8 +322,33 @@ class Detector:
         key = self._registry.key_of_camera(camera_id)
         if key is None:
             return False
-        self._inspect_now(key)
+        self._inspections.add(key, self._runner.inspect, urgent=True)
         return True
+
+    def explain_refusal(self, address: str) -> str:
+        """For people: why nothing at ``address`` is asked, and what to do; "" where it may be.
+
+        :raises RemoteError: it is no address of a single device.
+        """
+        return self._environment.gate.explain_refusal(canonical_address(address))
+
+
+def _with_mac(sighting: Sighting, seen: Mac | None) -> Sighting:
+    """A sighting with the MAC that this machine has ``seen`` at its address, and no other.
+
+    A secret goes where a MAC was seen, so what a discoverer says of one is only hearsay: it stays as a claim of the
+    device, and never passes for what was seen, in the sighting itself or among its evidence.
+    """
+    kinds = (EvidenceKind.MAC, SHARED + EvidenceKind.MAC)
+    if sighting.mac == seen and not any(one.kind in kinds for one in sighting.evidence):
+        return sighting
+    evidence = tuple(
+        replace(one, kind=EvidenceKind.ANNOUNCED_MAC) if one.kind in kinds else one for one in sighting.evidence
+    )
+    if sighting.mac is not None and sighting.mac != seen:
+        claim = Evidence(EvidenceKind.ANNOUNCED_MAC, sighting.mac.text, sighting.method, sighting.seen_at)
+        evidence = (*evidence, claim)
+    return replace(sighting, mac=seen, evidence=evidence)
 
 
 def _has_only_mac(sighting: Sighting) -> bool:

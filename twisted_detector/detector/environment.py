@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from twisted.internet.interfaces import IReactorTime
 
+from twisted_detector.detector.address_gate import AddressGate
 from twisted_detector.interfaces import RecordObservation, record_nothing
 
 
@@ -18,6 +19,7 @@ class Environment:
     :ivar clock: wall time and timers.
     :ivar monotonic: seconds that never jump, for durations.
     :ivar excluded: addresses to which nothing is sent.
+    :ivar gate: judges the addresses at which devices may be asked.
     :ivar observe: records what was observed of an address.
     :ivar counts: what the detector counted, by name; part of the health document.
     """
@@ -27,6 +29,7 @@ class Environment:
     excluded: Container[str] = ()
     observe: RecordObservation = record_nothing
     counts: Counter[str] = field(default_factory=Counter)
+    gate: AddressGate = field(default_factory=AddressGate)
 
     def now(self) -> float:
         """Wall time in seconds."""

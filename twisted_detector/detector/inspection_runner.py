@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 from twisted.internet.defer import CancelledError
+from twisted.internet.task import deferLater
 from txaio.tx import make_logger
 
 from twisted_detector.detector.environment import Environment
@@ -29,11 +30,14 @@ from twisted_detector.model import (
 )
 from twisted_detector.registry.observations import describe_inspection
 from twisted_detector.registry.registry import Registry
+from twisted_detector.registry.text_bounds import MAX_SOURCES, bound_inspection
 from twisted_detector.seams import ILoginBudget
 
 #: One inspection or check may take so many seconds in all: a recorder with 64 slow channels gets through, a tar pit
 #: does not.
 MAX_SECONDS = 120.0
+#: New cameras of one device that are published in one turn of the reactor: with all messages each takes a millisecond.
+NEW_CAMERAS_AT_ONCE = 8
 #: A report that came no further than this says that the device is away, not that its stream is bad.
 _AWAY = (Proof.UNREACHABLE,)
 #: Rungs that only a full proof reaches.
@@ -104,6 +108,13 @@ class InspectionRunner:
                 self._registry.abort_inspection(key)
             raise
 
+    def wants(self, key: int) -> bool:
+        """Whether a device is there to be inspected; what was kept of one that is not is dropped."""
+        if self._registry.knows(key):
+            return True
+        self._sessions.forget(key)
+        return False
+
     def _open_session(self, key: int, candidate: Candidate) -> InspectionSession:
         return InspectionSession(
             self._environment.clock,
@@ -132,8 +143,7 @@ class InspectionRunner:
 
     def _may_inspect(self, key: int) -> bool:
         """Whether anything may be asked of a device: never at an address at which another was seen since."""
-        if not self._registry.knows(key):
-            self._sessions.forget(key)
+        if not self.wants(key):
             return False
         if not self._is_at(key, self._registry.candidate(key)):
             self._record_no_answer(key, _TAKEN)
@@ -141,6 +151,10 @@ class InspectionRunner:
         if self._registry.candidate(key).address in self._environment.excluded:
             # Known from before it was excluded. It is not looked for either.
             self._registry.record_no_answer(key, _EXCLUDED, self._environment.now())
+            return False
+        if refusal := self._environment.gate.explain_refusal(self._registry.candidate(key).address):
+            # Known from a time when it stood on a link, or was listed.
+            self._registry.record_no_answer(key, refusal, self._environment.now())
             return False
         return True
 
@@ -174,9 +188,10 @@ class InspectionRunner:
             if inspection is None:
                 self._record(session, inspector, "not mine: no camera answered there")
             else:
+                inspection = self._bounded(key, inspection, session, inspector)
                 self._record(session, inspector, describe_inspection(inspection))
                 inspection = replace(inspection, streams=await session.prove_all(inspection.streams))
-                self._record_inspection(key, self._final_status(inspection, session), session)
+                await self._record_inspection(key, self._final_status(inspection, session), session)
                 return
         if problem is None and failed:
             # The inspectors that failed may be those that know it.
@@ -184,6 +199,19 @@ class InspectionRunner:
                 self._registry.abort_inspection(key)
             return
         self._record_failure(key, session, problem)
+
+    def _bounded(
+        self, key: int, inspection: Inspection, session: InspectionSession, inspector: IInspector
+    ) -> Inspection:
+        """The inspection within the bounds of what one device may say, before anything of it is proved or kept."""
+        known = self._registry.cameras_of(key)
+        proved = sum(camera.established for camera in known)
+        inspection, cut = bound_inspection(
+            inspection, sources=MAX_SOURCES + proved, known={camera.source for camera in known}
+        )
+        for what in cut:
+            self._record(session, inspector, what)
+        return inspection
 
     # --- the end of an inspection ----------------------------------------------------------------------------------
 
@@ -206,20 +234,38 @@ class InspectionRunner:
             self._registry.abort_inspection(key)
         return True
 
-    def _record_inspection(self, key: int, inspection: Inspection, session: InspectionSession) -> None:
+    async def _record_inspection(self, key: int, inspection: Inspection, session: InspectionSession) -> None:
         if self._has_left(key, session):
             return
-        now = self._environment.now()
         self.counts[inspection.status.value] += 1
         mac = session.candidate.mac
         if mac is not None and (vendor := self._vendor_of(mac)):
-            evidence = (*inspection.evidence, Evidence(EvidenceKind.VENDOR, vendor, OUI, now))
+            evidence = (*inspection.evidence, Evidence(EvidenceKind.VENDOR, vendor, OUI, self._environment.now()))
             inspection = replace(inspection, evidence=evidence)
         if inspection.status is Status.AUTH_REQUIRED:
             inspection = replace(inspection, reason=session.explain(inspection.reason))
-        self._registry.record_inspection(key, inspection, now)
+        for part in self._parts(key, inspection):
+            self._registry.record_inspection(key, part, self._environment.now())
+            await deferLater(self._environment.clock, 0)
+            if self._has_left(key, session):
+                return
+        self._registry.record_inspection(key, inspection, self._environment.now())
         self._sessions.record_logins(key, session)
         self._sessions.record_proof(key)
+
+    def _parts(self, key: int, inspection: Inspection) -> Iterator[Inspection]:
+        """An inspection that brings many new cameras, growing bit by bit, without its last part, which is all of it.
+
+        Each camera has its events and messages: 64 at once would hold up everything else for a tenth of a second.
+        """
+        known = {camera.source for camera in self._registry.cameras_of(key)}
+        sources = dict.fromkeys(stream.source for stream in inspection.streams)
+        if not known <= sources.keys():
+            return  # they were renamed, which shows when all are seen together
+        new = [source for source in sources if source not in known]
+        for end in range(NEW_CAMERAS_AT_ONCE, len(new), NEW_CAMERAS_AT_ONCE):
+            kept = known.union(new[:end])
+            yield replace(inspection, streams=tuple(one for one in inspection.streams if one.source in kept))
 
     def _record_no_answer(self, key: int, reason: str) -> None:
         """Record a missed check."""

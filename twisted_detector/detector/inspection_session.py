@@ -17,7 +17,7 @@ from twisted.internet.task import deferLater
 from txaio.tx import make_logger
 
 from twisted_detector.detector.login_attempt import attempt_login, is_on_device
-from twisted_detector.errors import Busy, InspectionError, Unauthorized, Unreachable
+from twisted_detector.errors import Busy, InspectionError, LoginWithheld, Unauthorized, Unreachable
 from twisted_detector.interfaces import IInspector, IStreamValidator
 from twisted_detector.model import Candidate, EvidenceKind, Inspection, Login, Proof, Status, Stream, StreamReport
 from twisted_detector.model.reasons import ReasonCode
@@ -31,9 +31,9 @@ T = TypeVar("T")
 PROVE_SECONDS = 75.0
 #: Seconds until a busy device is asked once more: GStreamer takes one apart in about one.
 BUSY_PAUSE = 1.5
-#: A report that came so far shows that the login was accepted, where one was wanted.
-_LET_IN = (Proof.SDP, Proof.RTP, Proof.KEYFRAME)
 #: Of a device that refuses what it took before; the login is tried once more when the budget's window is over.
+#: Of a login that must not be sent again, or not beside others that are under way.
+WITHHELD = "no login may be sent to it now: one that was sent is not answered yet, or may have counted as a failure"
 DOUBT = "it refuses a login that it took before: it may have no connection left, and is asked again later"
 
 StreamCheck = Callable[[Stream, Login | None], Coroutine[Deferred[Any], Any, StreamReport]]
@@ -91,12 +91,15 @@ class InspectionSession:
             self._record_lockout(refusal)
         for login in self._logins():
             try:
-                answer = await self._attempt(
+                answer, accepted = await self._attempt(
                     login,
                     lambda given: inspector.inspect(self.candidate, given),
-                    _was_let_in,
+                    _wants_login,
                     lambda answer: answer is not None and answer.doubted,
                 )
+            except LoginWithheld:
+                refusal = Unauthorized(WITHHELD, attempted=False)
+                break
             except Unauthorized as error:
                 refusal = error
                 if self._record_refusal(login, error):
@@ -108,8 +111,10 @@ class InspectionSession:
                 if self.login == login:
                     self.login = None
                 continue
-            self.login = login
             self._record_fingerprint(answer)
+            if not accepted:
+                return replace(answer, login="")  # it asked for none this time
+            self.login = login
             return replace(answer, login=login.name)
         # The outcome of a login says more than that one is wanted.
         reason = str(refusal) if refusal is not None else inspection.reason if inspection is not None else ""
@@ -122,15 +127,15 @@ class InspectionSession:
         self, inspection: Inspection | None, *, service: str = "", wants_login: bool = True
     ) -> None:
         """What the device says of itself decides which logins are for it, and whether it is still the same device."""
-        firmware = ""
+        firmware = serial = ""
         if inspection is not None:
-            firmware = inspection.firmware_version
+            firmware, serial = inspection.firmware_version, inspection.serial_number
             made_by = [one.value for one in inspection.evidence if one.kind == EvidenceKind.VENDOR]
             vendors = dict.fromkeys(filter(None, (inspection.manufacturer, *made_by, *self.candidate.vendors)))
             self.candidate = replace(self.candidate, vendors=tuple(vendors))
         now = self._clock.seconds()
         self._budget.record_fingerprint(
-            self.candidate, now, firmware=firmware, service=service, wants_login=wants_login
+            self.candidate, now, firmware=firmware, serial=serial, service=service, wants_login=wants_login
         )
 
     def _logins(self) -> Sequence[Login]:
@@ -144,11 +149,11 @@ class InspectionSession:
         self,
         login: Login,
         attempt: Callable[[Login], Awaitable[T]],
-        let_in: Callable[[T], bool | None],
+        wants_login: Callable[[T], bool] = lambda outcome: False,
         doubted: Callable[[T], bool] = lambda outcome: False,
-    ) -> T:
+    ) -> tuple[T, bool]:
         return await attempt_login(
-            self._budget, self._clock, self.candidate, login, attempt, let_in=let_in, doubted=doubted
+            self._budget, self._clock, self.candidate, login, attempt, wants_login=wants_login, doubted=doubted
         )
 
     def _record_refusal(self, login: Login, error: Unauthorized) -> bool:
@@ -206,6 +211,9 @@ class InspectionSession:
         except Busy as error:
             self.busy = str(error)
             return _unproved(Proof.RTSP, error, ReasonCode.BUSY)
+        except LoginWithheld:
+            self.busy = WITHHELD
+            return StreamReport(proof=Proof.RTSP, validated=False, reason=WITHHELD, code=ReasonCode.BUSY)
         except Unreachable as error:
             return _unproved(Proof.UNREACHABLE, error, ReasonCode.UNREACHABLE)
         except InspectionError as error:
@@ -230,12 +238,11 @@ class InspectionSession:
         """Check with the login that was accepted, if there is one; it is sent to the device itself only."""
         if self.login is None or not is_on_device(stream.url, self.candidate.address):
             return await check(stream, None)
-        return await self._check_with(self.login, stream, check)
+        report, _ = await self._check_with(self.login, stream, check)
+        return report
 
-    async def _check_with(self, login: Login, stream: Stream, check: StreamCheck) -> StreamReport:
-        return await self._attempt(
-            login, lambda given: check(stream, given), lambda report: report.proof in _LET_IN or None
-        )
+    async def _check_with(self, login: Login, stream: Stream, check: StreamCheck) -> tuple[StreamReport, bool]:
+        return await self._attempt(login, lambda given: check(stream, given))
 
     async def _check_with_any(self, stream: Stream, check: StreamCheck) -> StreamReport:
         """Check without any login or with the one that was accepted, then with each that the budget allows."""
@@ -255,13 +262,13 @@ class InspectionSession:
             return StreamReport(Proof.AUTH, validated=False, reason=reason, code=ReasonCode.AUTH_REQUIRED)
         for login in self._logins():
             try:
-                report = await self._check_with(login, stream, self._validator.validate)
+                report, accepted = await self._check_with(login, stream, self._validator.validate)
             except Unauthorized as error:
                 refusal = error
                 if self._record_refusal(login, error):
                     break
                 continue
-            if report.proof in _LET_IN:
+            if accepted:
                 self.login = login
             return report
         return self._unauthorized(refusal)
@@ -278,11 +285,9 @@ class InspectionSession:
         )
 
 
-def _was_let_in(answer: Inspection | None) -> bool | None:
-    """Whether an answer shows that the login was accepted; one that was refused later had been accepted before."""
-    if answer is None:
-        return None
-    return answer.status is not Status.AUTH_REQUIRED or (answer.doubted and bool(answer.login))
+def _wants_login(answer: Inspection | None) -> bool:
+    """Whether a device wants a login as before; one that refused it only later had accepted it before."""
+    return answer is not None and answer.status is Status.AUTH_REQUIRED and not (answer.doubted and bool(answer.login))
 
 
 def _unproved(proof: Proof, error: InspectionError, code: ReasonCode) -> StreamReport:

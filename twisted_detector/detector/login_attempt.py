@@ -1,9 +1,10 @@
 """Login attempt: the one way in which a login is sent to a device, whatever the protocol, within the login budget.
 
-The budget records how each attempt ended. Where an attempt does not say whether it sent the password, that is known
-from whether it revealed the password: unless it did, it cannot have sent it. Before each sending the attempt acquires
-a permit (:class:`secret.Permit`): until the login was accepted, a second sending may be a second failure at the device,
-and is charged as one before it is sent.
+The budget records how each attempt ended. That a login is right is never inferred from an outcome: who sends it reports
+it (:meth:`Login.report_accepted`) when the device did with it what it had refused without one. Where an attempt does
+not say whether it sent the password, that is known from whether it revealed the password: unless it did, it cannot have
+sent it. Before each sending the attempt acquires a permit (:class:`model.logins.Permit`): until the login was accepted,
+and after a sending that was not answered, it may be one failure more at the device, and is charged as one before.
 """
 
 from __future__ import annotations
@@ -21,6 +22,9 @@ from twisted_detector.seams import ILoginBudget
 
 T = TypeVar("T")
 
+#: What a device that shows another's realm is published with.
+FOREIGN_REALM = "it shows the realm of another camera that is known, and is given no login; adopt it if it is yours"
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _WatchedSecret(Secret):
@@ -36,27 +40,60 @@ class _WatchedSecret(Secret):
 
 
 class _Permit:
-    """Permit of one attempt (:class:`secret.Permit`).
+    """Permit of one attempt (:class:`model.logins.Permit`).
 
+    :param begin: called before the first sending: what is to be called at the end of the attempt; None: it must not be
+        sent any more.
     :param again: charges one more sending; False: it must not be sent.
+    :param is_foreign: whether a realm is known to be another device's.
+    :ivar asked: the login was about to be sent.
+    :ivar proved: the device accepted the login.
+    :ivar took_digest: by Digest. ``realm``: the realm under which it was accepted, "" without one.
     """
 
-    def __init__(self, again: Callable[[], Awaitable[bool]]) -> None:
+    def __init__(
+        self,
+        *,
+        begin: Callable[[], Callable[[], None] | None] = lambda: lambda: None,
+        again: Callable[[], Awaitable[bool]],
+        is_foreign: Callable[[str], bool] = lambda realm: False,
+    ) -> None:
+        self._begin = begin
         self._again = again
-        self._free = False
-        self._sent = False
+        self._is_foreign = is_foreign
+        self._end: Callable[[], None] | None = None
+        self._may_count = False
+        self._last_realm = ""
+        self.asked = False
+        self.proved = False
+        self.took_digest = False
+        self.realm = ""
 
-    async def acquire(self) -> bool:
-        if self._sent and not self._free:
-            return await self._again()
-        self._sent = True
-        return True
+    async def acquire(self, realm: str = "") -> bool:
+        self.asked = True
+        if self._is_foreign(realm):
+            raise Unauthorized(FOREIGN_REALM, attempted=False)
+        if self._end is None:
+            self._end = self._begin()
+            permitted = self._end is not None
+        else:
+            permitted = (self.proved and not self._may_count) or await self._again()
+        self._may_count = False
+        self._last_realm = realm
+        return permitted
 
-    def accepted(self) -> None:
-        self._free = True
+    def accepted(self, scheme: str = "") -> None:
+        self.proved = True
+        self._may_count = False
+        self.realm = self._last_realm or self.realm
+        self.took_digest = self.took_digest or scheme == "digest"
 
-    def not_counted(self) -> None:
-        self._sent = False
+    def unanswered(self) -> None:
+        self._may_count = True
+
+    def end(self) -> None:
+        if self._end is not None:
+            self._end()
 
 
 async def _never() -> bool:
@@ -65,7 +102,7 @@ async def _never() -> bool:
 
 def single_use(login: Login) -> Login:
     """The same login, to be sent to one device once, and more often only after it was accepted."""
-    return Login(login.name, login.password, permit=_Permit(_never))
+    return Login(login.name, login.password, permit=_Permit(again=_never))
 
 
 async def attempt_login(
@@ -75,23 +112,28 @@ async def attempt_login(
     login: Login,
     attempt: Callable[[Login], Awaitable[T]],
     *,
-    let_in: Callable[[T], bool | None],
+    wants_login: Callable[[T], bool] = lambda outcome: False,
     doubted: Callable[[T], bool] = lambda outcome: False,
-) -> T:
-    """Run ``attempt`` with ``login``; returns its outcome.
+) -> tuple[T, bool]:
+    """Run ``attempt`` with ``login``; returns its outcome, and whether the device was seen to accept the login.
 
-    :param let_in: whether an outcome shows that the login was accepted; False: that it may have been refused on the
-        way; None: neither.
+    :param wants_login: whether an outcome shows that the device wants a login as before.
     :param doubted: whether an outcome shows that the login was refused after it had been accepted.
     :raises Unauthorized: the device refused it, or (``attempted`` False) the budget forbids to send it.
     """
     if not await budget.charge(candidate, login, clock.seconds()):
         raise Unauthorized("no login may be tried now", attempted=False)
     watched = _WatchedSecret(login.password.reveal())
-    permit = _Permit(lambda: budget.charge_again(candidate, login, clock.seconds()))
+    permit = _Permit(
+        begin=lambda: budget.begin(candidate, login, clock.seconds()),
+        again=lambda: budget.charge_again(candidate, login, clock.seconds()),
+        is_foreign=lambda realm: bool(budget.owner_of_realm(candidate, realm, clock.seconds())),
+    )
 
-    def unclear() -> None:
-        if watched.reveals:
+    def record() -> None:
+        if permit.proved:
+            budget.record_accepted(candidate, login, clock.seconds())
+        elif watched.reveals:
             budget.record_unanswered(candidate, login)
         else:
             budget.refund(candidate, login)
@@ -102,20 +144,75 @@ async def attempt_login(
         if error.attempted or (error.attempted is None and watched.reveals):
             error.attempted = True
             budget.record_refused(candidate, login, clock.seconds(), error.locked)
+        elif permit.proved:
+            record()
         else:
             budget.refund(candidate, login)
         raise
     except BaseException:  # cancelled, or a fault: the budget must record it all the same
-        unclear()
+        record()
         raise
-    right = let_in(outcome)
-    if right:
-        budget.record_accepted(candidate, login, clock.seconds())
-    if (right is False or doubted(outcome)) and watched.reveals:
-        budget.record_doubt(candidate, login, clock.seconds())
-    elif not right:
-        unclear()
-    return outcome
+    else:
+        accepted = permit.proved and not wants_login(outcome)
+        in_doubt = (wants_login(outcome) or doubted(outcome)) and bool(watched.reveals)
+        if accepted or not in_doubt:
+            record()
+        if in_doubt:
+            budget.record_doubt(candidate, login, clock.seconds())
+        return outcome, accepted
+    finally:
+        permit.end()
+        _record_proof(budget, clock, candidate, permit)
+
+
+async def attempt_for_purpose(
+    budget: ILoginBudget,
+    clock: IReactorTime,
+    candidate: Candidate,
+    login: Login,
+    purpose: str,
+    attempt: Callable[[Login], Awaitable[T]],
+) -> T:
+    """Run ``attempt`` with a login that was charged for ``purpose`` (:meth:`ILoginBudget.charge_purpose`).
+
+    It is sent once, and more often only after it was accepted.
+
+    :raises Unauthorized: as ``attempt``.
+    """
+    watched = _WatchedSecret(login.password.reveal())
+    permit = _Permit(
+        begin=lambda: budget.begin(candidate, login, clock.seconds(), purpose),
+        again=_never,
+        is_foreign=lambda realm: bool(budget.owner_of_realm(candidate, realm, clock.seconds())),
+    )
+    refused = locked = False
+    try:
+        return await attempt(Login(login.name, watched, permit=permit))
+    except Unauthorized as error:
+        refused, locked = bool(error.attempted or (error.attempted is None and watched.reveals)), error.locked
+        raise
+    finally:
+        permit.end()
+        budget.record_purpose(
+            candidate,
+            login,
+            clock.seconds(),
+            purpose,
+            accepted=permit.proved,
+            refused=refused,
+            locked=locked,
+            sent=bool(watched.reveals),
+            asked=permit.asked or bool(watched.reveals),
+        )
+        _record_proof(budget, clock, candidate, permit)
+
+
+def _record_proof(budget: ILoginBudget, clock: IReactorTime, candidate: Candidate, permit: _Permit) -> None:
+    """Record what an accepted login showed of the device."""
+    if permit.took_digest:
+        budget.record_digest(candidate)
+    if permit.proved and permit.realm:
+        budget.record_realm(candidate, permit.realm, clock.seconds())
 
 
 def is_on_device(url: str, address: str) -> bool:

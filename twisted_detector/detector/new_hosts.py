@@ -9,7 +9,7 @@ from twisted.internet.defer import CancelledError, Deferred
 from txaio.tx import make_logger
 
 from twisted_detector.detector.environment import Environment
-from twisted_detector.detector.task_group import TaskGroup
+from twisted_detector.detector.task_group import TaskGroup, describe_failure
 from twisted_detector.interfaces import IAddressProbe, ISightingSink
 from twisted_detector.model import Mac
 from twisted_detector.model.bounds import BoundedDict
@@ -65,7 +65,12 @@ class NewHosts:
         except CancelledError:
             raise
         except Exception as problem:
-            self.log.warn("{address} cannot be looked at: {error}", address=address, error=str(problem))
+            self.log.warn(
+                "{address} cannot be looked at by {method}: {error}",
+                address=address,
+                method=getattr(probe, "name", type(probe).__name__),
+                error=describe_failure(problem, TIMEOUT),
+            )
 
     def stop(self) -> Deferred[Any]:
         """Cancel every probe; fires when all have ended."""

@@ -15,7 +15,7 @@ from twisted.python.failure import Failure
 from txaio.tx import make_logger
 from zope.interface import implementer
 
-from twisted_detector.detector.login_attempt import single_use
+from twisted_detector.detector.login_attempt import attempt_for_purpose
 from twisted_detector.detector.picture_cache import PictureCache
 from twisted_detector.detector.task_group import TaskGroup
 from twisted_detector.errors import InspectionError, Unauthorized, Unreachable
@@ -248,14 +248,9 @@ class PictureScheduler(Service):
                 if error.locked:
                     budget.record_lockout(candidate, clock.seconds())
                 raise
-        refused = locked = False
-        try:
-            return await taker.take(camera, single_use(login))
-        except Unauthorized as error:
-            refused, locked = error.attempted is not False, error.locked
-            raise
-        finally:
-            budget.record_purpose(candidate, login, clock.seconds(), purpose, refused=refused, locked=locked)
+        return await attempt_for_purpose(
+            budget, clock, candidate, login, purpose, lambda lent: taker.take(camera, lent)
+        )
 
     def _failed(self, failure: Failure, camera_id: str) -> Failure:
         self._failures[camera_id] = min(self._failures.get(camera_id, 0) + 1, MAX_BACKOFF)

@@ -9,7 +9,7 @@ from twisted.internet.defer import CancelledError, Deferred, DeferredList, Defer
 from txaio.tx import make_logger
 
 from twisted_detector.detector.environment import Environment
-from twisted_detector.detector.task_group import TaskGroup
+from twisted_detector.detector.task_group import TaskGroup, describe_failure
 from twisted_detector.interfaces import IFinder, INeighbours, ISightingSink
 from twisted_detector.model import Candidate, Sighting
 from twisted_detector.registry.lifecycle import Phase
@@ -112,4 +112,9 @@ class Relocator:
         except CancelledError:
             pass
         except Exception as problem:
-            self.log.warn("{finder} cannot search: {error}", finder=finder, error=str(problem))
+            self.log.warn(
+                "{finder} cannot search for {address}: {error}",
+                finder=getattr(finder, "name", type(finder).__name__),
+                address=candidate.address,
+                error=describe_failure(problem, TIMEOUT),
+            )

@@ -6,9 +6,24 @@ import sys
 from collections.abc import Coroutine, Hashable
 from typing import Any
 
-from twisted.internet.defer import CancelledError, Deferred, DeferredList
+from twisted.internet.defer import CancelledError, Deferred, DeferredList, TimeoutError as DeferredTimeout
 from twisted.python.failure import Failure
 from txaio.tx import make_logger
+
+from twisted_detector.errors import CamdetectError
+
+
+def describe_failure(problem: BaseException, timeout: float) -> str:
+    """Why something failed that was given ``timeout`` seconds, in plain words.
+
+    Twisted's time-out says ``(10.0, 'Deferred')``, and many exceptions say nothing at all.
+    """
+    if isinstance(problem, DeferredTimeout):
+        return f"it took longer than {timeout:g} s"
+    text = str(problem)
+    if isinstance(problem, OSError | CamdetectError) and text:
+        return text
+    return ": ".join(filter(None, (type(problem).__name__, text)))
 
 
 class TaskGroup:

@@ -60,12 +60,13 @@ class SSDPListener(MulticastListener):
         name = f"{origin.sender} {notice.device[:_MAX_NAME]}"
         if notice.kind == ("alive" if self._watching else "response"):
             if wire.is_camera(notice):
-                self._known.add(name)
-                self.report(origin.sender, name, lambda: make_sighting(notice, origin, self._clock.seconds()))
+                if origin.on_link:
+                    self._known.add(name)
+                self.report(origin, name, lambda: make_sighting(notice, origin, self._clock.seconds()))
             else:
                 self._counts["non_cameras"] += 1
         elif notice.kind == "byebye" and self._watching and (name in self._known or wire.is_camera(notice)):
-            self.report_departure(origin.sender)
+            self.report_departure(origin)
 
 
 def make_sighting(notice: wire.Notice, origin: Origin, now: float) -> Sighting:

@@ -7,6 +7,7 @@ from twisted_detector.model.addresses import (
     parse_address as parse_address,
     safe_id as safe_id,
 )
+from twisted_detector.model.adoption import Adoption as Adoption
 from twisted_detector.model.cameras import (
     Camera as Camera,
     Inspection as Inspection,

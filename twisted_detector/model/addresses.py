@@ -101,8 +101,11 @@ def safe_id(text: str) -> str:
 
 
 def without_login(url: str) -> str:
-    """A URL without the user and password that may be before its host (RFC 3986, 3.2.1)."""
-    return _USERINFO.sub(r"\1", url)
+    """A URL without the user and password that may be before its host (RFC 3986, 3.2.1), and without a fragment (3.5).
+
+    A fragment is never sent to a server; in a source of go2rtc it would be options (``#backchannel=1``, ``#input=…``).
+    """
+    return _USERINFO.sub(r"\1", url.partition("#")[0])
 
 
 def rehost(url: str, old: str, new: str) -> str:
@@ -118,7 +121,8 @@ def rehost(url: str, old: str, new: str) -> str:
     return f"{scheme}{host_for_url(new)}{port}{rest}"
 
 
-def _unmapped(address: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:
+def unmapped(address: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:
+    """An IPv4 address that is mapped into IPv6 (RFC 4291, 2.5.5.2) as itself."""
     return (isinstance(address, IPv6Address) and address.ipv4_mapped) or address
 
 
@@ -127,7 +131,7 @@ def canonical_address(text: str) -> str:
 
     :raises RemoteError: when it is none, or one at which no single device stands (unspecified, multicast, broadcast).
     """
-    address = _unmapped(parse_address(text))
+    address = unmapped(parse_address(text))
     if address.is_unspecified or address.is_multicast or str(address) == "255.255.255.255":
         raise RemoteError("an address at which no single device stands", shown=text[:60])
     return str(address)
@@ -150,7 +154,7 @@ class Exclusions:
         if not self._networks:
             return False
         try:
-            address = _unmapped(ip_address(str(text).partition("%")[0]))
+            address = unmapped(ip_address(str(text).partition("%")[0]))
         except ValueError:
             return False
         return any(address in network for network in self._networks)

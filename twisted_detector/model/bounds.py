@@ -93,6 +93,11 @@ class TurnBudget:
     seconds: float
     monotonic: Callable[[], float]
 
+    def advance(self, steps: Iterator[object]) -> bool:
+        """Take of ``steps`` what one turn may have; whether more are left, for the next turn."""
+        end = object()
+        return all(next(steps, end) is not end for _ in self.turn())
+
     def turn(self) -> Iterator[int]:
         """Count the steps of one turn: ``for step in budget.turn(): …``, which ends when either bound is reached."""
         until = self.monotonic() + self.seconds

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from twisted_detector.model.addresses import Mac
+from twisted_detector.model.adoption import Adoption
 from twisted_detector.model.devices import Evidence
 
 
@@ -86,7 +87,10 @@ class Status(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Inspection:
-    """What an inspector found out about one candidate. Empty texts mean that the device did not give them."""
+    """What an inspector found out about one candidate. Empty texts mean that the device did not give them.
+
+    :ivar name_source: what ``name`` comes from: ``scope`` or ``hostname`` (both ONVIF); ``device``: not known.
+    """
 
     inspector: str
     address: str
@@ -109,11 +113,16 @@ class Inspection:
     reason: str = ""
     login: str = ""  #: name of the login that was accepted, "" when none was needed
     doubted: bool = False  #: the login was refused after that: the device may have counted a failure
+    name_source: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Camera:
-    """One video source with its identity, address, streams and status: the unit that consumers know."""
+    """One video source with its identity, address, streams and status: the unit that consumers know.
+
+    :ivar adopted: whether its device is adopted, and by what.
+    :ivar name_source: what ``name`` comes from, see :attr:`Inspection.name_source`; "" while it has no name.
+    """
 
     id: str
     device_id: str
@@ -142,10 +151,21 @@ class Camera:
     ip_history: tuple[tuple[str, float], ...] = ()
     methods: tuple[str, ...] = ()
     evidence: tuple[Evidence, ...] = ()
+    adopted: Adoption = Adoption.NO
+    name_source: str = ""
 
     @property
     def online(self) -> bool:
         return self.status is Status.ONLINE
+
+    @property
+    def established(self) -> bool:
+        """Whether it is more than a claim: a stream of it was proved once, or a person vouches for it.
+
+        Any device can call itself a camera. What is not established is published, but it is not announced to Home
+        Assistant, makes room for others, and is forgotten when it is away for a day.
+        """
+        return self.online or self.last_validated > 0 or self.adopted.is_trusted
 
     @property
     def primary_url(self) -> str:

@@ -11,6 +11,7 @@ from enum import StrEnum
 from ipaddress import ip_address
 
 from twisted_detector.model.addresses import Mac
+from twisted_detector.model.adoption import Adoption
 
 
 class EvidenceKind(StrEnum):
@@ -114,6 +115,8 @@ class Candidate:
     :ivar known_urls: stream URLs (without login) that worked before; try them first.
     :ivar behind_shared_mac: the MAC that was seen at its address is not its own.
     :ivar vendors: names of its manufacturer: its own word, its server's, the registry of MACs.
+    :ivar adoption: whether it may be given logins, at its present address; ``not_adopted``: in plain words why not, and
+        what to do, "" when it is adopted.
     """
 
     device_id: str
@@ -128,6 +131,8 @@ class Candidate:
     methods: tuple[str, ...] = ()
     behind_shared_mac: bool = False
     vendors: tuple[str, ...] = ()
+    adoption: Adoption = Adoption.NO
+    not_adopted: str = ""
 
     @property
     def at_layer2(self) -> bool:

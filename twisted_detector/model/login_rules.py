@@ -17,6 +17,8 @@ Network = IPv4Network | IPv6Network
 
 _WORDS = re.compile(r"[a-z0-9]+")
 _WILD = re.compile(r"[*?]")
+#: An id that is a MAC, perhaps with the number of a second device that had it.
+_MAC_ID = re.compile(r"[0-9a-f]{12}(?:-[0-9]+)?")
 
 
 class Audience(IntEnum):
@@ -86,6 +88,14 @@ def has_own_login(logins: Iterable[Login], candidate: Candidate) -> bool:
     )
 
 
+def names_device(login: Login) -> bool:
+    """Whether a login is for a network or for a camera that the operator named: those are his.
+
+    What a device calls its manufacturer is its own word.
+    """
+    return isinstance(login, LoginRule) and login.audience in (Audience.NETWORK, Audience.CAMERA)
+
+
 def in_networks(address: str, networks: Iterable[Network]) -> bool:
     """Whether an address (link-local IPv6 with ``%scope``) is in one of the networks."""
     given = parse_address(address)
@@ -122,7 +132,10 @@ def normalise_pattern(text: str) -> str:
 
 
 def _names(candidate: Candidate) -> Iterator[str]:
+    """MAC and id; an id that is another MAC than it has now was given when it had that one, or it poses as that one."""
     if candidate.mac is not None:
         yield candidate.mac.compact
-    if candidate.device_id:
-        yield candidate.device_id.lower()
+    device_id = candidate.device_id.lower()
+    other = candidate.mac is not None and not device_id.startswith(candidate.mac.compact)
+    if device_id and not (other and _MAC_ID.fullmatch(device_id)):
+        yield device_id

@@ -37,14 +37,21 @@ class Secret:
 class Permit(Protocol):
     """Accounting of each time that a login is sent; implemented by the login budget."""
 
-    async def acquire(self) -> bool:
-        """The login is about to be sent. False: it must not be, for an earlier time may count as a failure already."""
+    async def acquire(self, realm: str = "") -> bool:
+        """The login is about to be sent. False: it must not be, for an earlier time may count as a failure already.
 
-    def accepted(self) -> None:
-        """The device accepted the login."""
+        :param realm: that of the challenge which it answers, "" where there is none.
+        :raises errors.Unauthorized: it must not answer this realm.
+        """
 
-    def not_counted(self) -> None:
-        """The device did not take the last time for a wrong login: an old nonce, or an answer without any refusal."""
+    def accepted(self, scheme: str = "") -> None:
+        """The device did with the login what it had refused without one; nothing else shows that a login is right.
+
+        :param scheme: how it was sent, ``digest`` or ``basic``, "" where unknown.
+        """
+
+    def unanswered(self) -> None:
+        """The last sending was not answered, or only with a stale nonce: it may count though the login was right."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,20 +65,21 @@ class Login:
     password: Secret
     permit: Permit | None = field(default=None, repr=False, compare=False, kw_only=True)
 
-    async def acquire_permit(self) -> None:
+    async def acquire_permit(self, realm: str = "") -> None:
         """Wait until the login may be sent: call it before each time. See :meth:`Permit.acquire`.
 
         :raises errors.LoginWithheld: it must not be sent.
+        :raises errors.Unauthorized: it must not answer this realm.
         """
-        if self.permit is not None and not await self.permit.acquire():
+        if self.permit is not None and not await self.permit.acquire(realm):
             raise LoginWithheld
 
-    def report_accepted(self) -> None:
-        """The device accepted the login; see :meth:`Permit.accepted`."""
+    def report_accepted(self, scheme: str = "") -> None:
+        """The device did with the login what it had refused without one; see :meth:`Permit.accepted`."""
         if self.permit is not None:
-            self.permit.accepted()
+            self.permit.accepted(scheme)
 
-    def report_not_counted(self) -> None:
-        """The last time was no attempt with a wrong login; see :meth:`Permit.not_counted`."""
+    def report_unanswered(self) -> None:
+        """The last sending may count at the device; see :meth:`Permit.unanswered`."""
         if self.permit is not None:
-            self.permit.not_counted()
+            self.permit.unanswered()

@@ -19,6 +19,7 @@ from twisted_detector.interfaces import ISubscriber
 from twisted_detector.mqtt.connection.connection import make_connection
 from twisted_detector.mqtt.metrics import ConnectionLog, MqttMetrics
 from twisted_detector.mqtt.network.attempts import AttemptRunner
+from twisted_detector.mqtt.network.buffered_socket import MAX_INBOUND_PACKET
 from twisted_detector.mqtt.network.loop import LoopReport, NetworkLoop
 from twisted_detector.mqtt.network.paho_session import MQTT_3_1_1, MQTT_5
 from twisted_detector.mqtt.presence import Presence, PresenceEncoder
@@ -34,6 +35,9 @@ from twisted_detector.mqtt.settings import MqttSettings
 from twisted_detector.mqtt.subscriptions import Subscriptions
 
 __all__ = ["MqttClient", "MqttMetrics", "MqttSettings"]
+
+#: Topics of messages that were too large for us and that the log names, and characters of each.
+MAX_NAMED, MAX_SHOWN = 16, 200
 
 #: Seconds that a stop grants the network thread to send DISCONNECT, after the broker had its time.
 DISCONNECT_TIMEOUT = 1.0
@@ -79,9 +83,12 @@ class MqttClient(Service):
         self._presence = Presence(settings.lwt_topic, presence, self._sender.send_first)
         self._runner = runner_factory(reactor, settings=settings, monotonic=monotonic)
         self._subscriptions = Subscriptions(
-            reactor, on_filters_changed=self._filters_changed, on_progress=self._handlers_progressed
+            reactor,
+            on_filters_changed=self._filters_changed,
+            on_progress=self._handlers_progressed,
+            standing=[topic for topic in (settings.lwt_topic, settings.republish_topic) if topic],
         )
-        self._own_filters = [topic for topic in (settings.lwt_topic, settings.republish_topic) if topic]
+        self._named: set[str] = set()
         self._listeners: list[Callable[[ConnectionChange], None]] = []
         self._timers: dict[ConnectionTimer, Any] = {}
         self._protocol = MQTT_3_1_1 if settings.protocol == "3.1.1" else MQTT_5
@@ -111,9 +118,13 @@ class MqttClient(Service):
         return remove
 
     def subscribe(
-        self, topic_filter: str, handler: Callable[[str, bytes], Awaitable[None] | None]
+        self,
+        topic_filter: str,
+        handler: Callable[[str, bytes], Awaitable[None] | None],
+        *,
+        retained: Callable[[str, bytes], Awaitable[None] | None] | None = None,
     ) -> Callable[[], None]:
-        return self._subscriptions.subscribe(topic_filter, handler)
+        return self._subscriptions.subscribe(topic_filter, handler, retained=retained)
 
     def resume(self, session: int) -> None:
         """Continue after session number ``session``, the last of an earlier run; before the start only."""
@@ -254,6 +265,8 @@ class MqttClient(Service):
         if machine.state is not ConnectionState.CONNECTED:
             return
         self.metrics.malformed += report.malformed
+        for topic in report.too_large:
+            self._count_too_large(topic)
         if report.subscriptions_refused:
             self.metrics.subscriptions_refused += report.subscriptions_refused
             self.log.warn("The broker refused {count} subscriptions", count=report.subscriptions_refused)
@@ -271,7 +284,7 @@ class MqttClient(Service):
             return
         self._sender.attach(loop, self._receive_maximum)
         self._presence.publish_birth()
-        loop.subscribe(list(dict.fromkeys([*self._own_filters, *self._subscriptions.filters])))
+        loop.subscribe(self._subscriptions.broker_filters)
         self._republish()
         self._sender.schedule()
 
@@ -292,14 +305,30 @@ class MqttClient(Service):
         elif topic == settings.republish_topic and payload == b"online" and not retained:
             self._republish()
             self._sender.schedule()
-        self._subscriptions.dispatch(topic, payload)
+        self._subscriptions.dispatch(topic, payload, retained=retained)
         self.metrics.handler_failures = self._subscriptions.failures
+
+    def _count_too_large(self, topic: str) -> None:
+        """Count a message that was passed over; the log has each topic once, and not more than there is use for."""
+        self.metrics.too_large += 1
+        if topic in self._named or len(self._named) > MAX_NAMED:
+            return
+        self._named.add(topic)
+        if len(self._named) > MAX_NAMED:
+            self.log.warn("There are more such topics; from now on they are only counted (too_large)")
+            return
+        self.log.warn(
+            "A message on {topic} has more than {most} bytes and was passed over, unread; if it is retained it comes "
+            "again with every connection: remove it with an empty retained message",
+            topic=repr(topic[:MAX_SHOWN]),
+            most=MAX_INBOUND_PACKET,
+        )
 
     def _filters_changed(self, added: list[str], removed: list[str]) -> None:
         loop = self._runner.loop
         if loop is not None and self.state is ConnectionState.CONNECTED:
             loop.subscribe(added)
-            loop.unsubscribe([each for each in removed if each not in self._own_filters])
+            loop.unsubscribe(removed)
 
     def _handlers_progressed(self) -> None:
         self.metrics.handler_failures = self._subscriptions.failures

@@ -23,7 +23,8 @@ class MqttMetrics:
     :ivar failures: attempts that failed.
     :ivar reconnect_last: seconds that the latest loss lasted; ``reconnect_max`` the longest; None: none yet.
     :ivar published: messages sent to the broker, repetitions included; ``acknowledged``, ``refused``: its answers.
-    :ivar received: messages from the broker; ``malformed``: of these without a valid topic.
+    :ivar received: messages from the broker; ``malformed``: of these without a valid topic. ``too_large``: messages
+        that were passed over for their size, and not received.
     :ivar handler_failures: handlers of subscriptions that raised or took too long.
     :ivar threads_lost: network threads that did not return and were replaced.
     """
@@ -44,6 +45,7 @@ class MqttMetrics:
     refused: int = 0
     received: int = 0
     malformed: int = 0
+    too_large: int = 0
     handler_failures: int = 0
     subscriptions_refused: int = 0
     wills_healed: int = 0

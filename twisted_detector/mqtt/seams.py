@@ -30,6 +30,15 @@ class ConnectionTimer(StrEnum):
     DEGRADED = "degraded"  #: the first connection takes too long
 
 
+class Cause(StrEnum):
+    """What kind of end an attempt or a connection had, as far as what follows depends on it."""
+
+    OTHER = "other"
+    LOGIN = "login"  #: the broker refuses who we are: for good, or until it has finished starting
+    CLOSED = "closed"  #: the broker closed a connection that stood, and did not say why
+    TAKEN_OVER = "taken over"  #: another client connected with our client id; this is certain
+
+
 @dataclass(frozen=True, slots=True)
 class ConnectionChange:
     """One change of the MQTT connection, as listeners receive it.

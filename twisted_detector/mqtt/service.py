@@ -23,7 +23,7 @@ from twisted.internet.defer import Deferred
 from txaio.tx import make_logger
 from zope.interface import implementer
 
-from twisted_detector.errors import PublishError, QueueFull, Stopped
+from twisted_detector.errors import CamdetectError, PublishError, QueueFull, Stopped
 from twisted_detector.events import Event
 from twisted_detector.interfaces import IPublisher, ISubscriber
 from twisted_detector.model import Message, Priority
@@ -106,7 +106,10 @@ class MqttService(Service):
         self._starting.addErrback(lambda failure: self.log.failure("MQTT could not be started", failure=failure))
 
     async def start(self) -> None:
-        """As :meth:`startService`; returns when the outbox is restored and connecting has begun."""
+        """As :meth:`startService`; returns when the outbox is restored and connecting has begun.
+
+        :raises StateRefused: somebody else may write ``state_dir``, or planted a file in it.
+        """
         if self._store is not None:
             if self._own_store:
                 await self._store.open()
@@ -145,7 +148,10 @@ class MqttService(Service):
 
     def _save_session(self, number: int) -> None:
         if self._store is not None:
-            self._store.save_value("session", "last", str(number))
+            # What the disk refuses is the store's to report; a number that is lost costs nothing.
+            self._store.save_value("session", "last", str(number)).addErrback(
+                lambda failure: failure.trap(CamdetectError) and None
+            )
 
     # --- publishing ------------------------------------------------------------------------------------------------
 
@@ -176,10 +182,14 @@ class MqttService(Service):
         )
 
     def subscribe(
-        self, topic_filter: str, handler: Callable[[str, bytes], Awaitable[None] | None]
+        self,
+        topic_filter: str,
+        handler: Callable[[str, bytes], Awaitable[None] | None],
+        *,
+        retained: Callable[[str, bytes], Awaitable[None] | None] | None = None,
     ) -> Callable[[], None]:
         """See :class:`ISubscriber`."""
-        return self.client.subscribe(topic_filter, handler)
+        return self.client.subscribe(topic_filter, handler, retained=retained)
 
     def republish(self, topics: Iterable[str]) -> None:
         """Publish the latest document of each of these retained topics again, though nothing has changed."""

@@ -7,13 +7,19 @@ from collections import Counter
 from collections.abc import Callable, Container
 from typing import Any
 
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from txaio.tx import make_logger
 
 from twisted_detector.detector.detector import Detector
-from twisted_detector.errors import CamdetectError, RemoteError
-from twisted_detector.model import Message, Sighting, parse_address
+from twisted_detector.errors import CamdetectError, PublishError, RemoteError
+from twisted_detector.inspection.logins.budget import LoginBudget
+from twisted_detector.model import Camera, Message, Sighting, parse_address
 from twisted_detector.model.encoding import encode, rfc3339
+from twisted_detector.operations.adoption import AdoptionCommands
+from twisted_detector.operations.forgetting import ForgetCommand
+from twisted_detector.operations.login_retry import LoginCommand
+from twisted_detector.operations.paging import page_of
 from twisted_detector.outputs.camera_json import camera_document
 from twisted_detector.registry.registry import Registry
 
@@ -27,12 +33,13 @@ PROBE_HTTP_PORTS = (80, 8000, 8080, 2020, 8899)
 
 
 class MqttCommands:
-    """Executor of ``rescan``, ``probe``, ``check``, ``forget`` and ``state``.
+    """Executor of ``rescan``, ``probe``, ``check``, ``forget``, ``state``, and of those of adoption.
 
     :param topic: where results are published.
     :param publish: publishes each result.
     :param excluded: addresses that are never probed.
-    :ivar counts: commands by name, and ``refused``.
+    :param budget: of the command ``login``; without one there is no such command.
+    :ivar counts: commands by name, ``refused``, and ``retained``.
     """
 
     log = make_logger()
@@ -45,8 +52,9 @@ class MqttCommands:
         registry: Registry,
         node_id: str,
         topic: str,
-        publish: Callable[[Message], object],
+        publish: Callable[[Message], Deferred[None]],
         excluded: Container[str] = (),
+        budget: LoginBudget | None = None,
     ) -> None:
         self._clock = clock
         self._detector = detector
@@ -60,17 +68,38 @@ class MqttCommands:
             "rescan": self._rescan,
             "probe": self._probe,
             "check": self._check,
-            "forget": self._forget,
+            "forget": ForgetCommand(clock, registry).execute,
             "state": self._state,
+            **AdoptionCommands(clock, registry, detector).actions,
         }
+        if budget is not None:
+            self._actions["login"] = LoginCommand(clock, registry, detector, budget).execute
 
     def handle(self, topic: str, payload: bytes) -> None:
-        """Execute one message of the command topic, and publish one result, whatever the message is."""
+        """Execute one message of the command topic, and publish one result, whatever the message is.
+
+        An empty one is none: it is how a retained one is removed.
+        """
+        if payload:
+            self._answer(payload, self.execute)
+
+    def handle_retained(self, topic: str, payload: bytes) -> None:
+        """Refuse, in a result, a message that the broker had retained, and remove it.
+
+        It would come again with every connection, long after whoever sent it. The first time it came as an ordinary
+        message and was executed.
+        """
+        self.counts["retained"] += 1
+        self.log.warn("A retained command is not obeyed, and removed; publish commands without retaining them")
+        self._answer(payload, _refuse_retained)
+        self._send(Message(topic, b"", retain=True))
+
+    def _answer(self, payload: bytes, execute: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
         answer: dict[str, Any] = {"id": None, "command": None, "ok": False}
         try:
             command = _parse(payload)
             answer |= {"id": command.get("id"), "command": command.get("command")}
-            answer |= self.execute(command)
+            answer |= execute(command)
             answer["ok"] = True
         except CamdetectError as error:
             self.counts["refused"] += 1
@@ -79,7 +108,16 @@ class MqttCommands:
             self.log.failure("A command failed")
             answer["error"] = "it failed by a fault of this program; see its log"
         answer |= {"node_id": self._node_id, "timestamp": rfc3339(self._clock.seconds())}
-        self._publish(Message(self._topic, encode(answer), expires_after=RESULT_LIFETIME))
+        self._send(Message(self._topic, encode(answer), expires_after=RESULT_LIFETIME))
+
+    def _send(self, message: Message) -> None:
+        try:
+            sending = self._publish(message)
+        except PublishError as error:
+            self.log.warn("{topic} was not taken: {error}", topic=message.topic, error=str(error))
+            return
+        # What happens to it later is the outbox's to count and to report.
+        sending.addErrback(lambda failure: failure.trap(PublishError) and None)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -94,7 +132,7 @@ class MqttCommands:
         name = command.get("command")
         action = self._actions.get(name) if isinstance(name, str) else None
         if action is None:
-            raise RemoteError("no such command; there are rescan, probe, check, forget and state", shown=repr(name))
+            raise RemoteError(f"no such command; there are {', '.join(self._actions)}", shown=repr(name)[:60])
         self.counts[str(name)] += 1
         return action(command)
 
@@ -107,6 +145,8 @@ class MqttCommands:
         address = str(parse_address(_text(command, "address")))
         if address in self._excluded:
             raise RemoteError("SCAN_EXCLUDE has that address: it is asked nothing", shown=address)
+        if refusal := self._detector.explain_refusal(address):
+            raise RemoteError(refusal, shown=address)
         self._detector.sighted(
             Sighting(
                 method="command",
@@ -124,18 +164,23 @@ class MqttCommands:
             raise RemoteError("no camera of that id", shown=camera_id)
         return {"camera_id": camera_id}
 
-    def _forget(self, command: dict[str, Any]) -> dict[str, Any]:
-        camera_id = _text(command, "camera_id")
-        if not self._registry.forget(camera_id, self._clock.seconds()):
-            raise RemoteError("no camera of that id", shown=camera_id)
-        return {"camera_id": camera_id}
-
-    def _state(self, _: dict[str, Any]) -> dict[str, Any]:
-        cameras = {
-            camera.id: camera_document(camera) | {"status": camera.status.value, "reason": camera.reason}
-            for camera in self._registry.cameras()
+    def _state(self, command: dict[str, Any]) -> dict[str, Any]:
+        page, written = page_of(self._registry.cameras(), command).fill(_state_of)
+        return {
+            "cameras": {camera.id: json.loads(text) for camera, text in zip(page.cameras, written, strict=True)},
+            "total": page.total,
+            "next": page.next,
+            "phase": self._detector.phase,
+            "sweeping": self._detector.sweeping,
         }
-        return {"cameras": cameras, "phase": self._detector.phase, "sweeping": self._detector.sweeping}
+
+
+def _state_of(camera: Camera) -> bytes:
+    return encode(camera_document(camera) | {"status": camera.status.value, "reason": camera.reason})
+
+
+def _refuse_retained(_: dict[str, Any]) -> dict[str, Any]:
+    raise RemoteError("a retained command is not obeyed, it would come again with every connection; do not retain it")
 
 
 def _parse(payload: bytes) -> dict[str, Any]:

@@ -64,7 +64,8 @@ class ControlSocket:
         if len(os.fsencode(path)) > _MAX_PATH:
             self.log.warn("{path} is too long for a socket: the command line cannot ask this daemon", path=path)
             return
-        if _is_served(path):
+        # A link that stands there was planted: nothing behind it is asked, or touched.
+        if not self._path.is_symlink() and _is_served(path):
             self.log.warn("Another daemon listens on {path}: the command line asks that one", path=path)
             return
         self._path.unlink(missing_ok=True)  # left behind by a daemon that was killed

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
 from twisted_detector.model import Camera, Interface, Status
+from twisted_detector.model.reach import BEYOND_LINK
 from twisted_detector.registry.lifecycle import Phase
 from twisted_detector.registry.observations import Observation
 
@@ -25,6 +26,7 @@ class AddressState:
     :ivar facts: what was observed there.
     :ivar cameras: those at this address; ``phase``: phase of the device there, None: there is none.
     :ivar scanned: networks named in SCAN_NETWORKS; ``excluded``: those of SCAN_EXCLUDE.
+    :ivar out_of_reach: why nothing there is asked, or "".
     :ivar logins: how many logins are configured.
     :ivar bridge: why this machine is taken for a container on a bridge, or "".
     :ivar moved_to: present address of the camera that was here, or "".
@@ -40,6 +42,7 @@ class AddressState:
     phase: Phase | None = None
     scanned: Sequence[str] = ()
     excluded: Sequence[str] = ()
+    out_of_reach: str = ""
     logins: int = 0
     onvif_enabled: bool = True
     scan_enabled: bool = True
@@ -71,7 +74,14 @@ def on_link(address: str, interfaces: Sequence[Interface]) -> Interface | None:
 
 def diagnose(state: AddressState) -> Reason:
     """The likely reason; for a camera that is shown, its status."""
-    return _own_address(state) or _of_camera(state) or _of_exclusion(state) or _of_network(state) or _of_device(state)
+    return (
+        _own_address(state)
+        or _of_camera(state)
+        or _of_exclusion(state)
+        or _of_reach(state)
+        or _of_network(state)
+        or _of_device(state)
+    )
 
 
 def _own_address(state: AddressState) -> Reason | None:
@@ -120,6 +130,14 @@ def _of_exclusion(state: AddressState) -> Reason | None:
     return None
 
 
+def _of_reach(state: AddressState) -> Reason | None:
+    if state.out_of_reach:
+        return Reason(
+            "out-of-reach", f"Nothing there is asked: {state.out_of_reach}.", "Name it there, if it is yours."
+        )
+    return None
+
+
 def _of_network(state: AddressState) -> Reason | None:
     """No answer came from there: the network in between is the reason."""
     link = on_link(state.address, state.interfaces)
@@ -149,6 +167,13 @@ def _behind_router(state: AddressState) -> Reason:
         (text for text in state.scanned if text != "interfaces" and where in ip_network(text, strict=False)), ""
     )
     networks = ", ".join(sorted({_network(one) for one in state.interfaces if not one.loopback})) or "none"
+    heard = next((fact.text for fact in state.facts if fact.text.startswith(BEYOND_LINK)), "")
+    if heard and not named:
+        return Reason(
+            "speaks-elsewhere",
+            f"A camera says that it is here: {heard}.",
+            f"Give it an address of the link's network ({networks}), or name its own in SCAN_NETWORKS and add a route.",
+        )
     if not named:
         return Reason(
             "not-on-any-network",

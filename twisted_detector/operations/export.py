@@ -47,11 +47,17 @@ def go2rtc_options(config: Config, *, publish: bool) -> go2rtc.Go2rtcOptions:
 
 
 def export(
-    name: str, cameras: Sequence[Camera], login_of: Callable[[Camera], Login | None], config: Config
+    name: str,
+    cameras: Sequence[Camera],
+    login_of: Callable[[Camera], Login | None],
+    config: Config,
+    *,
+    withheld: Callable[[Camera], str] = lambda camera: "",
 ) -> dict[str, str]:
     """``text``, ``media_type`` and ``filename``. No login is ever in it, whatever PUBLISH_CREDENTIALS is.
 
     :param name: the format, a key of :data:`FORMATS`.
+    :param withheld: why a camera stands there without a login that it accepts; "" when it does not.
     :raises RemoteError: there is no such format.
     """
     if name not in FORMATS:
@@ -72,7 +78,8 @@ def export(
             document = go2rtc.configuration(
                 go2rtc.build(ordered, logins, go2rtc_options(config, publish=False)).entries
             )
-        text = _COMMENT[name] + serialise(document, yaml=True)
+        without = "".join(f"# {one.id} stands without a login: {why}\n" for one in ordered if (why := withheld(one)))
+        text = _COMMENT[name] + without + serialise(document, yaml=True)
     media_type, filename = FORMATS[name]
     return {"text": text, "media_type": media_type, "filename": filename}
 
@@ -108,6 +115,8 @@ def export_handler(
     login_of: Callable[[Camera], Login | None],
     config: Config,
     what_would_change: Callable[[], Awaitable[list[str]]],
+    *,
+    withheld: Callable[[Camera], str] = lambda camera: "",
 ) -> Callable[[Mapping[str, Any]], Awaitable[Mapping[str, Any]]]:
     """Handler of the request ``export``: ``{"format": …}``, for Frigate also with ``"diff": true``."""
 
@@ -119,15 +128,37 @@ def export_handler(
             lines = await what_would_change()
             text = "\n".join([*lines, ""]) if lines else "Nothing would change.\n"
             return {"text": text, "media_type": "text/x-diff", "filename": "frigate.diff"}
-        return export(str(name), cameras(), login_of, config)
+        return export(str(name), cameras(), login_of, config, withheld=withheld)
 
     return answer
 
 
-def accepted_login(budget: LoginBudget, camera: Camera) -> Login | None:
-    """The login that a camera accepted last."""
-    return budget.known_good(
-        Candidate(camera.device_id, camera.address, mac=camera.mac, endpoint_reference=camera.endpoint_reference)
+def accepted_login(budget: LoginBudget, camera: Camera, candidate: Candidate | None = None) -> Login | None:
+    """The login that a camera accepted last; None for one that is not adopted: it would be told to whoever asks there.
+
+    :param candidate: its device as the daemon sees it now; None while no daemon runs.
+    """
+    return budget.known_good(candidate or _stored_candidate(camera))
+
+
+def withheld_reason(budget: LoginBudget, camera: Camera, candidate: Candidate | None = None) -> str:
+    """Why programs are given no login of a camera that accepted one; "" when they are, or when it accepted none."""
+    candidate = candidate or _stored_candidate(camera)
+    if not budget.ever_accepted(candidate) or budget.known_good(candidate) is not None:
+        return ""
+    if candidate.adoption.is_adopted:
+        return "the login that it accepted is not configured any more, or its MAC is not seen at its address"
+    return candidate.not_adopted or "it is not adopted: adopt it"
+
+
+def _stored_candidate(camera: Camera) -> Candidate:
+    return Candidate(
+        camera.device_id,
+        camera.address,
+        mac=camera.mac,
+        endpoint_reference=camera.endpoint_reference,
+        adoption=camera.adopted,
+        vendors=(camera.manufacturer,) if camera.manufacturer else (),
     )
 
 
@@ -150,6 +181,8 @@ async def stored_cameras(reactor: Any, config: Config) -> tuple[list[Camera], Lo
                 raise StoreError(store.degraded)
         finally:
             await store.close()
-    budget = LoginBudget(config.inspection.credentials, salt=salt, save=lambda key, text: None)
+    budget = LoginBudget(
+        config.inspection.credentials, confirmed=config.confirmed_networks, salt=salt, save=lambda key, text: None
+    )
     budget.restore(saved)
     return cameras, budget

@@ -14,6 +14,7 @@ from twisted_detector.interfaces import INeighbours, Parts
 from twisted_detector.mqtt.service import MqttService
 from twisted_detector.operations.commands import MqttCommands
 from twisted_detector.operations.doctor import Doctor
+from twisted_detector.operations.paging import page_of
 from twisted_detector.operations.report import HealthReport
 from twisted_detector.operations.requests import Handler, RequestRouter
 from twisted_detector.operations.why import Why
@@ -31,8 +32,9 @@ def register_handlers(router: RequestRouter, reactor: Any, config: Config, parts
     """
     registry, neighbours, commands = parts[Registry], parts[INeighbours], parts[MqttCommands]
 
-    async def list_cameras(_: Mapping[str, Any]) -> Mapping[str, Any]:
-        return {"cameras": [json.loads(dump_camera(one)) for one in sorted(registry.cameras(), key=lambda one: one.id)]}
+    async def list_cameras(fields: Mapping[str, Any]) -> Mapping[str, Any]:
+        page, written = page_of(registry.cameras(), fields).fill(lambda one: dump_camera(one).encode())
+        return {"cameras": [json.loads(text) for text in written], "total": page.total, "next": page.next}
 
     async def status(_: Mapping[str, Any]) -> Mapping[str, Any]:
         blocks: Mapping[str, Any] = parts[HealthReport].blocks()

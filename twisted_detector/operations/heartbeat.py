@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import LoopingCall
 from txaio.tx import make_logger
 
 from twisted_detector import __version__
+from twisted_detector.errors import PublishError
 from twisted_detector.model import Message, Priority
 from twisted_detector.model.encoding import encode, rfc3339
 from twisted_detector.mqtt.presence import SERVICE
@@ -21,7 +23,7 @@ class Heartbeat:
     :param service: name of this service in the document.
     :param topics: the shared topic and the node's own.
     :param blocks: the parts of the document beyond the fixed ones; ``status`` among them is the overall status.
-    :param publish: publishes a message; may raise.
+    :param publish: publishes a message; may raise PublishError.
     """
 
     log = make_logger()
@@ -34,7 +36,7 @@ class Heartbeat:
         topics: Sequence[str],
         interval: float,
         blocks: Callable[[], Mapping[str, Any]],
-        publish: Callable[[Message], object],
+        publish: Callable[[Message], Deferred[None]],
         monotonic: Callable[[], float],
         service: str = SERVICE,
     ) -> None:
@@ -77,8 +79,12 @@ class Heartbeat:
             document = self.document()
             payload = encode(document)
             for topic in self._topics:
-                self._publish(Message(topic, payload, retain=True, priority=Priority.STATE))
+                sending = self._publish(Message(topic, payload, retain=True, priority=Priority.STATE))
+                # What happens to it later is the outbox's to count and to report.
+                sending.addErrback(lambda failure: failure.trap(PublishError) and None)
             self._last_status = str(document.get("status", ""))
+        except PublishError as error:
+            self.log.warn("The health document was not taken: {error}", error=str(error))
         except Exception:
             self.log.failure("The health document could not be published")
 

@@ -36,6 +36,7 @@ _MQTT_COUNTERS = {
     "acknowledged": ("Messages that the broker acknowledged", "acknowledged"),
     "refused": ("Messages that the broker refused", "refused"),
     "received": ("Messages from the broker", "received"),
+    "too_large": ("Messages from the broker that were passed over for their size", "too_large"),
     "coalesced": ("Retained states that a newer one replaced in the queue", "coalesced"),
 }
 _MQTT_GAUGES = {

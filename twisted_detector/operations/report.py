@@ -2,17 +2,45 @@
 
 from __future__ import annotations
 
+import heapq
 from collections import Counter
+from collections.abc import Iterable
 from typing import Any
 
 from twisted_detector.detector.detector import Detector
 from twisted_detector.detector.inspection_runner import InspectionRunner
 from twisted_detector.detector.work_queue import WorkQueue
 from twisted_detector.discovery.rate_limit import PacketRateLimiter
-from twisted_detector.model.encoding import rfc3339
+from twisted_detector.model import Camera, Status
+from twisted_detector.model.encoding import encode, rfc3339
 from twisted_detector.mqtt.service import MqttService
 from twisted_detector.operations.process_stats import ProcessStats, ReactorLag
 from twisted_detector.registry.registry import Registry
+
+#: Cameras in the ``cameras`` block at most, and its octets: with the other blocks the document stays below 64 KiB,
+#: which is what small brokers and readers take.
+MAX_CAMERAS, MAX_CAMERAS_OCTETS = 100, 40_960
+#: Characters of a name and of a reason there: a glance. The whole of them stands in the camera's own documents.
+_MAX_NAME, _MAX_REASON = 64, 160
+
+
+def camera_block(cameras: Iterable[Camera]) -> dict[str, dict[str, Any]]:
+    """The cameras that are not well, then others, each by id: as many as there is room for."""
+    block: dict[str, dict[str, Any]] = {}
+    octets = 0
+    for camera in heapq.nsmallest(MAX_CAMERAS, cameras, key=lambda one: (one.status is Status.ONLINE, one.id)):
+        entry = {
+            "name": camera.name[:_MAX_NAME],
+            "ip": camera.address,
+            "status": camera.status.value,
+            "reason": camera.reason[:_MAX_REASON],
+            "online": camera.online,
+        }
+        octets += len(encode({camera.id: entry}))
+        if octets > MAX_CAMERAS_OCTETS:
+            break
+        block[camera.id] = entry
+    return block
 
 
 class HealthReport:
@@ -45,10 +73,14 @@ class HealthReport:
         return ("degraded", degraded) if degraded else ("online", "")
 
     def blocks(self) -> dict[str, Any]:
-        """``status``, ``stats``, ``cameras``, ``mqtt``, ``discovery``, ``reactor`` and ``resources``."""
+        """``status``, ``stats``, ``cameras``, ``mqtt``, ``discovery``, ``reactor``, ``resources``, ``cameras_omitted``.
+
+        At most 100 cameras; how many there are in all is in ``stats``.
+        """
         status, reason = self.status()
         cameras = self._registry.cameras()
         by_status = Counter(camera.status.value for camera in cameras)
+        shown = camera_block(cameras)
         return {
             "status": status,
             "reason": reason,
@@ -61,18 +93,11 @@ class HealthReport:
                 "inspections": dict(self._runner.counts),
                 "inspections_waiting": self._inspections.depth,
                 "inspection_faults": self._inspections.failures,
-                "refused_devices": self._registry.refused_devices,
+                "refused_devices": self._registry.refusals.counts.total(),
+                "refused_by_quota": dict(self._registry.refusals.counts),
             },
-            "cameras": {
-                camera.id: {
-                    "name": camera.name,
-                    "ip": camera.address,
-                    "status": camera.status.value,
-                    "reason": camera.reason,
-                    "online": camera.online,
-                }
-                for camera in cameras
-            },
+            "cameras": shown,
+            "cameras_omitted": len(cameras) - len(shown),
             "mqtt": self._mqtt.document(),
             "discovery": self.discovery(),
             "reactor": {"lag_ms": self._lag.document()},

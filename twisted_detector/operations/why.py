@@ -18,6 +18,7 @@ from twisted_detector.errors import CamdetectError, RemoteError
 from twisted_detector.interfaces import INeighbours
 from twisted_detector.model.addresses import Exclusions, canonical_address
 from twisted_detector.model.encoding import rfc3339
+from twisted_detector.model.reach import Reach, networks_of
 from twisted_detector.operations.diagnosis import REFUSED, SILENT, UNREACHABLE, AddressState, Reason, diagnose, on_link
 from twisted_detector.operations.host_checks import bridge_reason as container_bridge
 from twisted_detector.registry.observations import ObservationLog
@@ -109,7 +110,8 @@ class Why:
         mac = None
         ports: dict[int, str] = {}
         own = any(one.address == address for one in interfaces)
-        if not excluded and not own:
+        out_of_reach = Reach(config.confirmed_networks, networks_of(interfaces)).explain_refusal(address)
+        if not excluded and not own and not out_of_reach:
             found = await self._neighbours.mac_of(address)
             mac = str(found) if found else None
             # Behind a router there is no ARP to ask; on a link, no answer to ARP means that no connection can succeed.
@@ -133,6 +135,7 @@ class Why:
             phase=self._registry.phase(key) if key is not None else None,
             scanned=config.discovery.scan_networks,
             excluded=config.discovery.scan_exclude,
+            out_of_reach=out_of_reach,
             logins=len(config.inspection.credentials),
             onvif_enabled=config.discovery.onvif_enabled,
             scan_enabled=config.discovery.network_scan_enabled,

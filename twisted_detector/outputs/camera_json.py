@@ -85,9 +85,18 @@ def camera_document(camera: Camera) -> dict[str, Any]:
         "streams": [stream_document(stream) for stream in camera.streams],
         "snapshot_url": public_url(camera.snapshot_url) or None,
         "clock_offset_s": round(camera.clock_offset, 1),
+        "adopted": camera.adopted.value,
+        "name_source": _name_source(camera),
         "discovery_methods": list(camera.methods),
         "evidence": [evidence_document(one) for one in camera.evidence],
     }
+
+
+def _name_source(camera: Camera) -> str:
+    """What ``name`` comes from: the device itself (``scope``, ``hostname``, ``device``), its ``model``, ``address``."""
+    if camera.name:
+        return camera.name_source or "device"
+    return "model" if camera.model else "address"
 
 
 def _urls_by_name(camera: Camera) -> dict[str, str]:

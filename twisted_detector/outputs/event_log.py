@@ -7,7 +7,7 @@ from zope.interface import implementer
 
 from twisted_detector import events
 from twisted_detector.interfaces import IEventListener
-from twisted_detector.model import Camera, Stream
+from twisted_detector.model import Adoption, Camera, Stream
 
 
 @implementer(IEventListener)
@@ -20,6 +20,8 @@ class EventLog:
         """See :class:`IEventListener`."""
         if isinstance(event, events.CameraEvent):
             self._handle_camera(event, _name(event.camera), event.camera.address)
+        elif isinstance(event, events.QuotaReached):
+            self.log.warn("{text}", text=event.text)
         elif isinstance(event, events.SweepFinished):
             self.log.debug(
                 "Sweep by {method}: {sightings} sightings in {duration:.2f} s",
@@ -47,6 +49,12 @@ class EventLog:
                     status=event.camera.status.value,
                     reason=reason or "no reason given",
                 )
+            case events.AdoptionChanged(adoption=adoption, reason=reason):
+                if adoption.is_adopted:
+                    self.log.info("{camera} is adopted: {reason}", camera=camera, reason=reason)
+                else:
+                    what = "blocked" if adoption is Adoption.BLOCKED else "not adopted any more"
+                    self.log.warn("{camera} is {what}: {reason}", camera=camera, what=what, reason=reason)
             case events.CredentialRefused(logins=logins, reason=reason):
                 self.log.warn(
                     "{camera} at {address} refused {logins}: {reason}",

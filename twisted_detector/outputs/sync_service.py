@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -18,6 +18,7 @@ from twisted_detector import events
 from twisted_detector.errors import CamdetectError, PublishError
 from twisted_detector.interfaces import IEventListener
 from twisted_detector.model import Camera, Login, Message, Priority, Secret
+from twisted_detector.model.bounds import TurnBudget
 from twisted_detector.model.encoding import encode, parse_object
 from twisted_detector.outputs.frigate import document as frigate
 from twisted_detector.outputs.go2rtc import document as go2rtc
@@ -31,6 +32,9 @@ QUIET = 0.25
 #: A change waits no longer than this, however many follow: of the five seconds that a move may take, the most are for
 #: finding the camera again.
 LONGEST_WAIT = 1.0
+#: An update takes so many seconds of one turn of the reactor, and what one of its documents takes; the number of steps
+#: is for clocks that stand still.
+SLICE_SECONDS, MAX_STEPS = 0.01, 100_000
 #: Ids of cameras with changing URLs that are remembered.
 _MAX_ROTATING = 10_000
 #: Events that change nothing of what is delivered.
@@ -62,7 +66,9 @@ class SyncService(Service):
     """Builds the documents of Frigate and go2rtc after each change of the registry, and delivers them everywhere.
 
     :param cameras: all cameras.
-    :param accepted_login: the login that a camera lets in, None where it wants none (or none is known).
+    :param accepted_login: the login that a camera lets in, None where it wants none, none is known or none may be told:
+        Frigate and go2rtc send what they have to whoever asks at its address, in clear if that is what is asked for.
+    :param withheld: why a camera stands there without a login that it accepts; "" when it does not.
     :param destinations: by kind: ``frigate``, ``frigate_env``, ``go2rtc``, ``go2rtc_env``, ``go2rtc_live``.
     :param random: 0 to 1.
     """
@@ -76,6 +82,7 @@ class SyncService(Service):
         *,
         cameras: Callable[[], Sequence[Camera]],
         accepted_login: Callable[[Camera], Login | None],
+        withheld: Callable[[Camera], str] = lambda camera: "",
         store: IStateStore,
         publish: Callable[[Message], Deferred[None]],
         random: Callable[[], float],
@@ -85,6 +92,9 @@ class SyncService(Service):
         self._settings = settings
         self._cameras = cameras
         self._accepted_login = accepted_login
+        self._withheld = withheld
+        #: Why cameras stand there without a login, as it was logged last; no more than there are cameras.
+        self._reasons: dict[str, str] = {}
         self._store = store
         self._publish = publish
         self._random = random
@@ -92,6 +102,9 @@ class SyncService(Service):
         self._targets: dict[str, list[SyncTarget]] = {}
         self._rotating: frozenset[str] = frozenset()
         self._published_digest = ""
+        self._has_destinations = any(destinations.values())
+        self._slices = TurnBudget(MAX_STEPS, SLICE_SECONDS, clock.seconds)
+        self._under_way: IDelayedCall | None = None
         self._update_call: IDelayedCall | None = None
         self._changed_at: float | None = None
         self._loaded = False
@@ -137,6 +150,9 @@ class SyncService(Service):
         super().stopService()  # type: ignore[no-untyped-call]
         if self._update_call is not None and self._update_call.active():
             self._update_call.cancel()
+        if self._under_way is not None:
+            self._under_way.cancel()
+            self._under_way = None
         return DeferredList([one.stop() for one in self._all_targets()], consumeErrors=True)
 
     def _all_targets(self) -> list[SyncTarget]:
@@ -173,29 +189,62 @@ class SyncService(Service):
 
     # --- deliveries ------------------------------------------------------------------------------------------------
 
-    def build_documents(self) -> tuple[StreamDocument, StreamDocument, StreamDocument]:
-        """What Frigate, go2rtc's file and go2rtc's API should hold now."""
-        cameras, options = self._cameras(), self._settings.go2rtc
-        logins = {one.id: login for one in cameras if (login := self._accepted_login(one)) is not None}
-        live = replace(options, publish_credentials=True)
-        return (
-            frigate.build(cameras, logins, self._settings.frigate or frigate.FrigateOptions()),
-            go2rtc.build(cameras, logins, options, rotating=self._rotating),
-            go2rtc.build(cameras, logins, live, rotating=self._rotating),
-        )
+    def _build_frigate(self, cameras: Sequence[Camera], logins: Mapping[str, Login]) -> StreamDocument:
+        return frigate.build(cameras, logins, self._settings.frigate or frigate.FrigateOptions())
+
+    def _build_go2rtc(self, cameras: Sequence[Camera], logins: Mapping[str, Login], *, live: bool) -> StreamDocument:
+        options = self._settings.go2rtc
+        if live:
+            options = replace(options, publish_credentials=True)
+        return go2rtc.build(cameras, logins, options, rotating=self._rotating)
 
     def _update(self) -> None:
         self._update_call = self._changed_at = None
-        if not self._loaded or not self.running:
-            return
-        for_frigate, for_go2rtc, live = self.build_documents()
+        if self._under_way is not None:
+            self._under_way.cancel()  # of what has changed since
+        if self._loaded and self.running:
+            self._go_on(self._update_steps())
+
+    def _go_on(self, steps: Iterator[None]) -> None:
+        self._under_way = self._clock.callLater(0, self._go_on, steps) if self._slices.advance(steps) else None
+
+    def _update_steps(self) -> Iterator[None]:
+        """An update, step by step: of a thousand cameras it takes a tenth of a second."""
+        cameras, logins, reasons = self._cameras(), {}, {}
+        for camera in cameras:
+            if (login := self._accepted_login(camera)) is not None:
+                logins[camera.id] = login
+            if self._has_destinations and (reason := self._withheld(camera)):
+                reasons[camera.id] = reason
+            yield
+        self._log_withheld(reasons)
+        # Only what somebody is given.
         if self._settings.frigate is not None:
+            for_frigate = self._build_frigate(cameras, logins)
+            yield
             self._publish_configuration(for_frigate.entries)
+            yield
             self._update_targets("frigate_env", for_frigate.variables)
             self._update_targets("frigate", for_frigate.entries, after="frigate_env")
-        self._update_targets("go2rtc_env", for_go2rtc.variables)
-        self._update_targets("go2rtc", for_go2rtc.entries, after="go2rtc_env")
-        self._update_targets("go2rtc_live", live.entries)
+        if self._targets.get("go2rtc") or self._targets.get("go2rtc_env"):
+            yield
+            for_go2rtc = self._build_go2rtc(cameras, logins, live=False)
+            self._update_targets("go2rtc_env", for_go2rtc.variables)
+            self._update_targets("go2rtc", for_go2rtc.entries, after="go2rtc_env")
+        if self._targets.get("go2rtc_live"):
+            yield
+            self._update_targets("go2rtc_live", self._build_go2rtc(cameras, logins, live=True).entries)
+
+    def _log_withheld(self, reasons: dict[str, str]) -> None:
+        """Log, once for each camera and reason, which cameras are delivered without their login."""
+        known, self._reasons = self._reasons, reasons
+        for camera_id, reason in reasons.items():
+            if known.get(camera_id) != reason:
+                self.log.warn(
+                    "Frigate and go2rtc are told the streams of {camera} without a login: {reason}",
+                    camera=camera_id,
+                    reason=reason,
+                )
 
     def _update_targets(self, kind: str, wanted: Entries | Mapping[str, Secret], *, after: str = "") -> None:
         """``after``: the kind that is delivered first: a reference must find its value."""
@@ -226,7 +275,9 @@ class SyncService(Service):
 
         :raises CamdetectError: one of them does not answer.
         """
-        wanted = self.build_documents()[0].entries
+        cameras = self._cameras()
+        logins = {one.id: login for one in cameras if (login := self._accepted_login(one)) is not None}
+        wanted = self._build_frigate(cameras, logins).entries
         lines: list[str] = []
         for target in self._targets.get("frigate", ()):
             result = await target.preview(wanted)

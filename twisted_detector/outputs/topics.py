@@ -25,6 +25,7 @@ _EVENT_NAMES: dict[type[events.Event], str] = {
     events.CameraTrouble: "trouble",
     events.StreamChanged: "stream_changed",
     events.CameraForgotten: "forgotten",
+    events.AdoptionChanged: "adoption_changed",
     events.CredentialAccepted: "credential_accepted",
     events.CredentialRefused: "credential_refused",
     events.ClockSkewed: "clock_skew",
@@ -207,6 +208,8 @@ def _detail(event: events.CameraEvent) -> dict[str, Any]:
             "old_streams": [stream_document(one) for one in event.old],
             "new_streams": [stream_document(one) for one in event.new],
         }
+    if isinstance(event, events.AdoptionChanged):
+        return {"adopted": event.adoption.value, "reason": event.reason}
     if isinstance(event, events.CredentialAccepted):
         return {"login": event.login}
     if isinstance(event, events.CredentialRefused):

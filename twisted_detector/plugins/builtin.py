@@ -23,6 +23,7 @@ from twisted_detector.inspection.cooperative_queue import CooperativeQueue
 from twisted_detector.inspection.device_locks import DeviceLocks
 from twisted_detector.inspection.logins.clear_text import ClearTextPolicy
 from twisted_detector.inspection.onvif.inspector import DEFAULT_PORTS, OnvifInspector
+from twisted_detector.inspection.other_thread import OtherThread
 from twisted_detector.inspection.rtsp.inspector import RtspInspector
 from twisted_detector.interfaces import (
     IDiscovererMaker,
@@ -31,14 +32,19 @@ from twisted_detector.interfaces import (
     IOutputMaker,
     IWatcherMaker,
     MakerContext,
+    record_nothing,
 )
 from twisted_detector.outputs.topics import Topics, TopicsOutput
+from twisted_detector.registry.observations import ObservationLog
 from twisted_detector.seams import ILoginBudget
 
 
 def _multicast_options(context: MakerContext) -> dict[str, Any]:
     """Arguments of all multicast discoverers; loopback is for simulated cameras, where the operator named it."""
+    observations = context.parts.get(ObservationLog)
     return {
+        "listed": context.config.confirmed_networks,
+        "record": observations.record if observations is not None else record_nothing,
         "listen": min(3.0, context.config.discovery.timeout),
         "include_loopback": any(network.is_loopback for network in context.config.discovery.named_networks),
         "limiter": context.parts[PacketRateLimiter],
@@ -156,6 +162,7 @@ class OnvifMaker:
             login_follows=lambda candidate: bool(budget.allowed_logins(candidate, context.reactor.seconds())),
             queue=CooperativeQueue(context.reactor, monotonic=time.monotonic),
             device_locks=context.parts[DeviceLocks],
+            elsewhere=OtherThread(context.reactor).run,
         )
 
 

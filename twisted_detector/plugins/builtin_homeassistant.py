@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Iterator
 
 from twisted.plugin import IPlugin
 from zope.interface import implementer
 
 from twisted_detector.events import CameraRestored
+from twisted_detector.inspection.cooperative_queue import CooperativeQueue
 from twisted_detector.interfaces import IOutputMaker, IServiceExtension, MakerContext
 from twisted_detector.model import Camera, Message
 from twisted_detector.mqtt.service import MqttService
-from twisted_detector.outputs.homeassistant.announcer import Announcer, AnnouncerSettings
+from twisted_detector.outputs.homeassistant.announcer import Announcer, AnnouncerSettings, CameraSource
 from twisted_detector.outputs.homeassistant.output import HomeAssistantOutput
 from twisted_detector.outputs.topics import Topics, TopicsOutput
 from twisted_detector.registry.registry import Registry
@@ -61,9 +63,6 @@ class AnnouncerMaker:
         output: HomeAssistantOutput | None = parts.get(HomeAssistantOutput)
         own_topics = TopicsOutput(topics)
 
-        def cameras() -> Mapping[str, Camera]:
-            return {camera.id: camera for camera in registry.cameras()}
-
         def extra_messages(camera: Camera) -> Iterator[Message]:
             yield from own_topics.messages(CameraRestored(at=camera.last_seen, camera=camera))
             # Looked up now: pictures may have been made after us.
@@ -76,8 +75,8 @@ class AnnouncerMaker:
             context.clock,
             AnnouncerSettings(config.homeassistant.prefix, config.homeassistant.status_topic, topics),
             output=output,
-            cameras=cameras,
-            extra_messages=extra_messages,
+            cameras=CameraSource(registry.cameras, registry.camera, extra_messages),
+            wait_turn=CooperativeQueue(context.clock, monotonic=time.monotonic).wait,
             publish=context.publish,
             republish=mqtt.republish,
             subscribe=context.subscribe,

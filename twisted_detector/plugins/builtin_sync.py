@@ -15,7 +15,14 @@ from zope.interface import implementer
 from twisted_detector.bus import Bus
 from twisted_detector.inspection.logins.budget import LoginBudget
 from twisted_detector.interfaces import IServiceExtension, MakerContext
-from twisted_detector.operations.export import accepted_login, export_handler, frigate_options, go2rtc_options
+from twisted_detector.model import Camera, Candidate, Login
+from twisted_detector.operations.export import (
+    accepted_login,
+    export_handler,
+    frigate_options,
+    go2rtc_options,
+    withheld_reason,
+)
 from twisted_detector.operations.requests import RequestRouter
 from twisted_detector.outputs.frigate.api import FrigateApi
 from twisted_detector.outputs.go2rtc.api import Go2rtcApi
@@ -44,7 +51,8 @@ def frigate_destinations(context: MakerContext) -> dict[str, list[ISyncDestinati
     found: list[ISyncDestination] = []
     if config.frigate.config_path is not None:
         path, merge = config.frigate.config_path, partial(merge_section, "cameras")
-        found.append(FileDestination("frigate-file", path, merge=merge, in_thread=in_thread))
+        secret = config.publish_credentials
+        found.append(FileDestination("frigate-file", path, merge=merge, in_thread=in_thread, secret=secret))
     if config.frigate.url:
         found.append(
             FrigateApi(
@@ -68,7 +76,8 @@ def go2rtc_destinations(context: MakerContext) -> dict[str, list[ISyncDestinatio
     apis: list[ISyncDestination] = []
     if config.go2rtc.config_path is not None:
         path, merge = config.go2rtc.config_path, partial(merge_section, "streams", prefix=config.go2rtc.prefix)
-        files.append(FileDestination("go2rtc-file", path, merge=merge, in_thread=_in_thread(context)))
+        secret = config.publish_credentials
+        files.append(FileDestination("go2rtc-file", path, merge=merge, in_thread=_in_thread(context), secret=secret))
     if config.go2rtc.url:
         apis.append(
             Go2rtcApi(
@@ -104,7 +113,17 @@ class SyncMaker:
         config, parts = context.config, context.parts
         registry, budget = parts[Registry], parts[LoginBudget]
         publish = config.publish_credentials
-        find_login = partial(accepted_login, budget)
+
+        def device_of(camera: Camera) -> Candidate | None:
+            key = registry.key_of_camera(camera.id)
+            return None if key is None else registry.candidate(key)
+
+        def find_login(camera: Camera) -> Login | None:
+            return accepted_login(budget, camera, device_of(camera))
+
+        def withheld(camera: Camera) -> str:
+            return withheld_reason(budget, camera, device_of(camera))
+
         topics: Topics = parts[Topics]
         settings = SyncSettings(
             frigate=frigate_options(config, publish=publish) if config.frigate.update_enabled else None,
@@ -118,6 +137,7 @@ class SyncMaker:
             settings,
             cameras=registry.cameras,
             accepted_login=find_login,
+            withheld=withheld,
             store=parts[IStateStore],
             publish=context.publish,
             random=random.random,
@@ -126,7 +146,7 @@ class SyncMaker:
         parts[Bus].subscribe(service)
         parts[ISyncStatus] = service
         parts[RequestRouter].register(
-            "export", export_handler(registry.cameras, find_login, config, service.preview_frigate)
+            "export", export_handler(registry.cameras, find_login, config, service.preview_frigate, withheld=withheld)
         )
         return service
 

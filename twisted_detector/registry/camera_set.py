@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from twisted_detector.events import (
+    AdoptionChanged,
     CameraChanged,
     CameraDiscovered,
     CameraForgotten,
@@ -20,6 +21,7 @@ from twisted_detector.events import (
 )
 from twisted_detector.model import (
     OUI,
+    Adoption,
     Camera,
     Candidate,
     Evidence,
@@ -34,6 +36,7 @@ from twisted_detector.model.addresses import rehost, without_login
 from twisted_detector.model.reasons import ReasonCode
 from twisted_detector.registry.channels import assign_channels
 from twisted_detector.registry.freeze_detector import FROZEN, FreezeDetector
+from twisted_detector.registry.text_bounds import MAX_NAME, bound_reason
 
 #: Addresses that are remembered of one camera: enough to see a pattern, few enough for a document.
 MAX_IP_HISTORY = 20
@@ -114,6 +117,13 @@ class CameraSet:
                 self._by_id[camera.id] = changed = replace(camera, mac=mac, evidence=evidence)
                 self._emit(CameraChanged(at=now, camera=changed))
 
+    def set_adoption(self, adoption: Adoption, reason: str, now: float) -> None:
+        """Set whether the device is adopted; ``reason``: by what, or why not and what to do."""
+        for camera in self:
+            if camera.adopted is not adoption:
+                self._by_id[camera.id] = changed = replace(camera, adopted=adoption)
+                self._emit(AdoptionChanged(at=now, camera=changed, adoption=adoption, reason=reason))
+
     def record_inspection(
         self, device_id: str, facts: Candidate, evidence: tuple[Evidence, ...], inspection: Inspection, now: float
     ) -> None:
@@ -180,6 +190,7 @@ class CameraSet:
         self, old: Camera | None, new: Camera, status: Status, reason: str, now: float, *, facts_too: bool = True
     ) -> None:
         """Keep ``new`` with its status, and emit what differs from ``old``; each event has the camera as it is now."""
+        reason = bound_reason(reason)
         if status is Status.ONLINE and self._freeze_detector.frozen_since(new.id) is not None:
             status, reason = Status.STREAM_ERROR, FROZEN
         elif status is Status.OFFLINE:
@@ -229,14 +240,14 @@ def apply_report(stream: Stream, report: StreamReport | None) -> Stream:
         return stream
     return replace(
         stream,
-        codec=report.codec or stream.codec,
+        codec=report.codec[:MAX_NAME] or stream.codec,
         width=report.width or stream.width,
         height=report.height or stream.height,
         fps=report.fps or stream.fps,
-        audio=report.audio or stream.audio,
+        audio=report.audio[:MAX_NAME] or stream.audio,
         proof=report.proof,
         validated=report.validated,
-        reason=report.reason,
+        reason=bound_reason(report.reason),
         code=report.code,
         back_channel=report.back_channel or (stream.back_channel and not report.validated),
     )
@@ -259,6 +270,8 @@ def _merge(
         mac=facts.mac or base.mac,
         endpoint_reference=facts.endpoint_reference or base.endpoint_reference,
         name=inspection.name or base.name,
+        name_source=(inspection.name_source or "device") if inspection.name else base.name_source,
+        adopted=facts.adoption,
         manufacturer=inspection.manufacturer or base.manufacturer or _registered_manufacturer(evidence),
         model=inspection.model or base.model,
         serial_number=inspection.serial_number or base.serial_number,

@@ -6,9 +6,20 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
-from twisted_detector.model import Camera, Candidate, Evidence, EvidenceKind, Inspection, Proof, Sighting, Stream
+from twisted_detector.model import (
+    Adoption,
+    Camera,
+    Candidate,
+    Evidence,
+    EvidenceKind,
+    Inspection,
+    Proof,
+    Sighting,
+    Stream,
+)
 from twisted_detector.model.addresses import without_login
 from twisted_detector.model.devices import SHARED
+from twisted_detector.registry.adoption import AdoptionRecord, Identity
 from twisted_detector.registry.camera_set import CameraSet
 from twisted_detector.registry.identity.address_history import AddressHistory
 from twisted_detector.registry.identity.claims import normalise_endpoint_reference, permanent_id
@@ -29,7 +40,11 @@ UNPUBLISHED_LIFE = 300.0
 #: A device that was no camera is inspected again after that many seconds, or when it shows something new.
 FOREIGN_HOLD = 3600.0
 #: A device in trouble is inspected again by the next sweep that sees it, but not for each of an announcement's repeats.
-TROUBLED_HOLD = 8.0
+#: Each time that this was in vain the hold is doubled: routine checks ask it all the same.
+TROUBLED_HOLD, MAX_TROUBLED_HOLD = 8.0, 900.0
+#: A device that is away or new is inspected whenever it is seen. After so many times in vain it has to wait: whoever
+#: forges its announcements would have us knock at a dead address for each. At most a minute, the time of a check.
+PROMPTS_TO_SPARE, MAX_AWAY_HOLD = 3, 60.0
 #: A device that is well is inspected again for what may have changed unnoticed (names, profiles, firmware).
 REFRESH_HOLD = 6 * 3600.0
 
@@ -48,9 +63,11 @@ class Device:
     :ivar inspection_began_at: wall seconds, None: never.
     :ivar published_at: wall seconds of its first publication.
     :ivar stale: something new was seen since its last inspection began.
+    :ivar prompts_in_vain: inspections for which a sighting was the reason, since a stream of it played.
     :ivar last_seen_at: wall seconds when it was last seen or answered.
     :ivar layer2_address: the address where its MAC, or one that it shares, was seen last.
     :ivar last_inspection: published, or withheld.
+    :ivar adoption_record: what was decided of it, and of whom that was; None: nothing.
     """
 
     key: int
@@ -61,12 +78,16 @@ class Device:
     inspection_began_at: float | None = None
     published_at: float = 0.0
     stale: bool = True
+    prompts_in_vain: int = 0
     last_seen_at: float = float("-inf")
     layer2_address: str = ""
     last_inspection: Inspection | None = None
+    adoption_record: AdoptionRecord | None = None
     address_history: AddressHistory = field(default_factory=AddressHistory)
     evidence: dict[tuple[str, str], Evidence] = field(default_factory=dict)
-    _details: set[tuple[str, str]] = field(default_factory=set)
+    #: Only hashes: a device may show 256 details of a kilobyte each.
+    _details: set[int] = field(default_factory=set)
+    _prompted: bool = False
 
     @property
     def proposed_id(self) -> str:
@@ -82,6 +103,10 @@ class Device:
         proved += [one.url for one in streams if not one.validated and one.proof in _PROVED]
         services = tuple(dict.fromkeys(camera.onvif_url for camera in self.cameras if camera.onvif_url))
         here = self.layer2_address == self.facts.address
+        adoption, not_adopted = self.facts.adoption, self.facts.not_adopted
+        if adoption is Adoption.PERSON and self.adoption_record and self.adoption_record.macs and not self.at_layer2:
+            # It was accepted with a MAC, which is not seen where it seems to be now.
+            adoption, not_adopted = Adoption.NO, "the MAC that it was adopted with is not seen at its address now"
         return replace(
             self.facts,
             device_id=self.id or self.proposed_id,
@@ -92,6 +117,35 @@ class Device:
             rtsp_ports=_union(self.facts.rtsp_ports, _ports(streams)),
             known_urls=tuple(proved),
             vendors=self._vendors,
+            adoption=adoption,
+            not_adopted=not_adopted,
+        )
+
+    @property
+    def listed_as(self) -> Candidate:
+        """The facts by which an operator names devices in the configuration: address, MAC, id."""
+        mac = self.facts.mac if self.at_layer2 else None
+        return Candidate(self.id or self.proposed_id, self.facts.address, mac=mac)
+
+    @property
+    def at_layer2(self) -> bool:
+        """Whether this machine saw a MAC at its present address."""
+        seen = self.facts.mac is not None or self.facts.behind_shared_mac
+        return seen and self.layer2_address == self.facts.address
+
+    @property
+    def identity(self) -> Identity:
+        """What it shows of itself now: the MAC at its address, and what it gave when it was inspected last."""
+        place = self.address_history.places.get(self.facts.address)
+        mac = place.mac if place is not None else None
+        if mac is None and self.layer2_address == self.facts.address:
+            mac = self.facts.mac
+        given = {one.kind: one.value for one in (self.last_inspection.evidence if self.last_inspection else ())}
+        return Identity(
+            mac=mac.text if mac is not None else "",
+            reference=normalise_endpoint_reference(given.get(EvidenceKind.ENDPOINT_REFERENCE, "")),
+            certificate=given.get(EvidenceKind.CERTIFICATE, ""),
+            address=self.facts.address,
         )
 
     @property
@@ -113,10 +167,29 @@ class Device:
         if phase is Phase.FOREIGN:
             hold = FOREIGN_HOLD
         elif phase in (Phase.CANDIDATE, Phase.OFFLINE, Phase.SUSPECT):
-            hold = 0.0
+            hold = _backed_off(1.0, self.prompts_in_vain - PROMPTS_TO_SPARE, MAX_AWAY_HOLD)
         elif phase in (Phase.TROUBLED, Phase.REFUSED):
-            hold = TROUBLED_HOLD
+            hold = _backed_off(TROUBLED_HOLD, max(1, self.prompts_in_vain), MAX_TROUBLED_HOLD)
         return self.stale or self.since_inspection(now) >= hold
+
+    def prompt_inspection(self, now: float) -> bool:
+        """It was seen: :meth:`needs_inspection`, and if so the next inspection counts as caused by that."""
+        needed = self.needs_inspection(now)
+        self._prompted = self._prompted or needed
+        return needed
+
+    def inspection_began(self, now: float) -> None:
+        """An inspection begins."""
+        self.inspection_began_at = now
+        self.stale = False
+        self.prompts_in_vain += self._prompted
+        self._prompted = False
+        self.lifecycle.inspection_began()
+
+    @property
+    def is_established(self) -> bool:
+        """Whether it is more than a claim; see :attr:`Camera.established`."""
+        return any(camera.established for camera in self.cameras)
 
     def is_secondary_address(self, address: str) -> bool:
         """Whether a sighting at ``address`` is no move: a device with IPv4 and IPv6 is published at its IPv4 address.
@@ -133,7 +206,7 @@ class Device:
             facts = replace(facts, address=sighting.address, xaddrs=(), rtsp_ports=(), open_ports=())
             self._details.clear()
             self.stale = True
-        for detail in _details_of(sighting):
+        for detail in map(hash, _details_of(sighting)):
             if detail not in self._details and len(self._details) < MAX_DETAILS:
                 self._details.add(detail)
                 self.stale = True
@@ -163,6 +236,10 @@ class Device:
         if self.id:
             return self.lifecycle.phase is not Phase.OFFLINE
         return now - self.last_seen_at <= UNPUBLISHED_LIFE
+
+    def is_gone(self, now: float) -> bool:
+        """Whether it was never published, and is not there any more."""
+        return not self.id and not self.is_alive(now)
 
     def remove_evidence(self, kind: str, value: str) -> None:
         """Remove an identifier that is not its own."""
@@ -200,6 +277,11 @@ class Device:
         if claim[0] == EvidenceKind.MAC:
             self.evidence.pop(claim, None)
         self.add_evidence((Evidence(SHARED + claim[0], claim[1], "identity", now),))
+
+
+def _backed_off(first: float, times: int, longest: float) -> float:
+    """``first`` seconds, doubled each time from the second on, at most ``longest``; 0 before the first time."""
+    return min(first * 2.0 ** min(times - 1, 30), longest) if times > 0 else 0.0
 
 
 def _details_of(sighting: Sighting) -> Iterator[tuple[str, str]]:

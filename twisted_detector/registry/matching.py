@@ -83,7 +83,9 @@ class Matcher:
         self, device: Device, placement: Placement, sighting: Sighting, claimed: ClaimSet, now: float
     ) -> None:
         """Record the sighting's claims, address, facts and MAC."""
-        self._index.add_claims(device.key, claimed)
+        for other, claim in self._index.add_claims(device.key, claimed):
+            if claim[0] == EvidenceKind.MAC:
+                self._merger.lose_mac(other, claim[1], now)
         firm = self._firm_part(device, sighting)
         if placement is Placement.ADDITIONAL:
             self._index.place(device.key, claimed, also=True)

@@ -6,7 +6,7 @@ the value is discredited for good; when one falls silent and only the other is s
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from itertools import pairwise
 
@@ -64,6 +64,12 @@ class Merger:
         )
         if before is not None and before != device.facts.mac:
             self._publish_identity(device, now)
+
+    def lose_mac(self, key: int, mac: str, now: float) -> None:
+        """A MAC that a device had at its address only proved to be another's."""
+        device = self._devices[key]
+        device.remove_evidence(EvidenceKind.MAC, mac)
+        self.update_mac(device, None, "", now)
 
     def _publish_identity(self, device: Device, now: float) -> None:
         device.cameras.set_identity(device.facts.mac, tuple(device.evidence.values()), now)
@@ -151,7 +157,7 @@ class Merger:
                 continue
             if not self._index.is_firm(device.key, claim):
                 continue
-            if self._is_gone(other, now) and self._has_rival(key, device.key):
+            if other.is_gone(now) and self._has_rival(key, device.key):
                 continue
             match = self._index.weigh(key, claimed, contested_too=True)
             # Nor is a living device whose MAC was seen merged with claims from elsewhere: they can be forged.
@@ -196,11 +202,19 @@ class Merger:
         for camera_id in ids:
             drop.cameras.forget(camera_id, now)
         old_address, merged_id, inspection = keep.facts.address, drop.id, drop.last_inspection
+        # Whether it still holds for what they are together is decided after this.
+        keep.adoption_record = keep.adoption_record or drop.adoption_record
         self._remove_device(drop.key)
         self._index.add_claims(keep.key, both, firm=True)
         self._index.add_claims(keep.key, latest, firm=True)
         if newest is drop:
-            keep.facts = replace(newest.facts, device_id=keep.facts.device_id, mac=keep.facts.mac)
+            keep.facts = replace(
+                newest.facts,
+                device_id=keep.facts.device_id,
+                mac=keep.facts.mac,
+                adoption=keep.facts.adoption,
+                not_adopted=keep.facts.not_adopted,
+            )
             keep.layer2_address, keep.last_seen_at = drop.layer2_address, drop.last_seen_at
             keep.address_history = drop.address_history
             keep.last_inspection = inspection or keep.last_inspection
@@ -285,16 +299,12 @@ class Merger:
     def remove_stale_rivals(self, claimed: ClaimSet, now: float) -> None:
         """Remove devices that were seen once, with the claims of another device, and are gone since: likely forged."""
         for key in self._index.devices_at(claimed.address):
-            if self._is_gone(self._devices[key], now) and any(self._index.rivals(key)):
+            if self._devices[key].is_gone(now) and any(self._index.rivals(key)):
                 self._remove_device(key)
         for claim in claimed.claims:
             for key in self._index.claimants(claim) if claim[0] != EvidenceKind.MAC else ():
-                if self._is_gone(self._devices[key], now) and self._has_rival(key):
+                if self._devices[key].is_gone(now) and self._has_rival(key):
                     self._remove_device(key)
-
-    def _is_gone(self, device: Device, now: float) -> bool:
-        """Whether a device was never published, and is not there any more."""
-        return not device.id and not device.is_alive(now)
 
     def _has_rival(self, key: int, of: int | None = None) -> bool:
         """Whether another device than ``of`` makes a claim of this one, beside the MAC, which may be a repeater's."""
@@ -302,13 +312,12 @@ class Merger:
 
     # --- forgetting ---------------------------------------------------------------------------------------------------
 
-    def after_restore(self) -> None:
+    def after_restore(self, device: Device) -> None:
         """After a restart: values that were found to be of two devices stay discredited, and conflicts reported."""
-        for key, device in self._devices.items():
-            for claim in device.shared_claims:
-                self._index.discredit(claim)
-            self._reported.update(claim for claim, _ in self._index.rivals(key))
+        for claim in device.shared_claims:
+            self._index.discredit(claim)
+        self._reported.update(claim for claim, _ in self._index.rivals(device.key))
 
-    def after_removal(self) -> None:
-        """After a device was removed: a value that no device claims any more may be reported anew."""
-        self._reported = {claim for claim in self._reported if self._index.claimants(claim)}
+    def after_removal(self, claims: Iterable[Claim]) -> None:
+        """After a device with these claims was removed: what no device claims any more may be reported anew."""
+        self._reported.difference_update([claim for claim in claims if not self._index.claimants(claim)])

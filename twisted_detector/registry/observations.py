@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from zope.interface import implementer
 
 from twisted_detector.events import (
+    AdoptionChanged,
     CameraDiscovered,
     CameraEvent,
     CameraForgotten,
@@ -22,6 +23,7 @@ from twisted_detector.events import (
     ClockSkewed,
     Event,
     IdentityConflict,
+    QuotaReached,
 )
 from twisted_detector.interfaces import IEventListener
 from twisted_detector.model import Inspection, Login, Sighting
@@ -96,6 +98,8 @@ class ObservationLog:
         if isinstance(event, CameraEvent):
             for address, text in _describe_event(event):
                 self.record(event.at, address, "camera", f"{event.camera.id} {text}")
+        elif isinstance(event, QuotaReached):
+            self.record(event.at, event.address, "quota", event.text)
 
 
 def _describe_event(event: CameraEvent) -> Iterator[tuple[str, str]]:
@@ -114,6 +118,8 @@ def _describe_event(event: CameraEvent) -> Iterator[tuple[str, str]]:
         yield here, f"is offline: {event.reason}"
     elif isinstance(event, CameraTrouble):
         yield here, f"is {event.camera.status.value}: {event.reason}"
+    elif isinstance(event, AdoptionChanged):
+        yield here, f"adoption: {event.adoption.value}, {event.reason}"
     elif isinstance(event, ClockSkewed):
         yield here, f"has a clock that is {event.offset:+.0f} s off ours"
     elif isinstance(event, IdentityConflict):

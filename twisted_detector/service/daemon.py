@@ -11,6 +11,7 @@ import gc
 import signal
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 from twisted.application.service import IService, Service
@@ -26,7 +27,7 @@ from twisted_detector.config.config import Config
 from twisted_detector.detector.detector import Detector
 from twisted_detector.detector.inspection_runner import InspectionRunner
 from twisted_detector.discovery.neighbours.watcher import NeighbourWatcher
-from twisted_detector.errors import BrokerError, CamdetectError
+from twisted_detector.errors import BrokerError, CamdetectError, StateRefused
 from twisted_detector.inspection.device_locks import DeviceLocks
 from twisted_detector.interfaces import (
     IDiscovererMaker,
@@ -43,11 +44,12 @@ from twisted_detector.operations.requests import RequestRouter
 from twisted_detector.outputs.dispatcher import OutputDispatcher
 from twisted_detector.outputs.event_log import EventLog
 from twisted_detector.outputs.topics import Topics
-from twisted_detector.registry.registry import Registry
 from twisted_detector.service import plugin_loader
+from twisted_detector.service.adoption import make_first_run_watch, restore_known
 from twisted_detector.service.detection import make_detector
 from twisted_detector.service.operations import make_operations
 from twisted_detector.service.parts import known_before, make_neighbours, make_parts
+from twisted_detector.service.process_hardening import is_open_to_inspection
 from twisted_detector.service.settings import mqtt_settings
 from twisted_detector.store.camera_saver import CameraSaver
 from twisted_detector.store.store import Store
@@ -68,7 +70,7 @@ def makeService(config: Config, reactor: Any) -> IService:
 class Daemon(Service):
     """Service that starts every part in :meth:`_start` and stops them in :meth:`_stop`.
 
-    :ivar exit_status: 1 when the daemon ended because it could not start.
+    :ivar exit_status: 1 when the daemon ended because it could not start; 2 when no later try can help.
     """
 
     log = make_logger()
@@ -108,8 +110,8 @@ class Daemon(Service):
             self._reactor.stop()
 
     def _cannot_start(self, failure: Failure) -> None:
-        self.exit_status = 1
-        if failure.check(BrokerError):
+        self.exit_status = 2 if failure.check(StateRefused) else 1
+        if failure.check(BrokerError, StateRefused):
             self.log.critical("{error}", error=failure.getErrorMessage())
         else:
             self.log.failure("camdetect cannot start", failure=failure)
@@ -121,6 +123,11 @@ class Daemon(Service):
         self.log.info("camdetect {version} starts as node {node}", version=__version__, node=config.node_id)
         for warning in config.warnings:
             self.log.warn("{warning}", warning=warning)
+        if is_open_to_inspection():
+            self.log.warn(
+                "Other processes of this user can read the memory of this one, and the cameras' passwords in it: "
+                "PR_SET_DUMPABLE was not set or is refused here. Run camdetect as a user of its own"
+            )
 
         # The ground: the disk, the kernel's tables, a broker.
         store = Store(reactor, config.state_dir)
@@ -153,14 +160,17 @@ class Daemon(Service):
         bus.subscribe(EventLog())
         for listener in make(IListenerMaker):
             bus.subscribe(listener)
+        discoverers = make(IDiscovererMaker)
         detector, runner, inspections = make_detector(
-            reactor, config, parts, make, discoverers=make(IDiscovererMaker), neighbour_watcher=watcher
+            reactor, config, parts, make, discoverers=discoverers, neighbour_watcher=watcher
         )
         parts |= {Detector: detector, InspectionRunner: runner}
         lag, heartbeat = make_operations(reactor, config, parts, inspections)
 
         # The cameras of an earlier run are published before the first sweep.
-        parts[Registry].restore(await known_before(config, store))
+        left = await restore_known(reactor, parts, await known_before(config, store))
+        first_run = make_first_run_watch(reactor, config, parts, [one.name for one in discoverers])
+        await self._run("first run", partial(first_run.start, left), first_run.stop)
         for extension in make(IServiceExtension):
             try:
                 extension.startService()
@@ -211,8 +221,8 @@ class Daemon(Service):
             parts=parts,
         )
         make = plugin_loader.loader(context)
-        for file, fault in plugin_loader.broken().items():
-            self.log.error("Plugin {file} is broken and left out: {fault}", file=file, fault=fault)
+        for file, fault in plugin_loader.broken(self._config.plugins).items():
+            self.log.error("Plugin {file} is left out: {fault}", file=file, fault=fault)
         return make
 
     # --- stopping --------------------------------------------------------------------------------------------------

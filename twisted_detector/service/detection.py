@@ -8,6 +8,7 @@ from typing import Any
 
 from twisted_detector.bus import Bus
 from twisted_detector.config.config import Config
+from twisted_detector.detector.address_gate import AddressGate
 from twisted_detector.detector.detector import Detector
 from twisted_detector.detector.environment import Environment
 from twisted_detector.detector.inspection_runner import MAX_SECONDS, InspectionRunner
@@ -52,13 +53,19 @@ def make_detector(
     """
     registry, bus, observations = parts[Registry], parts[Bus], parts[ObservationLog]
     watchers = [each for each in discoverers if IWatcher.providedBy(each)] + make(IWatcherMaker)
-    environment = Environment(reactor, time.monotonic, excluded=parts[Exclusions], observe=observations.record)
+    environment = Environment(
+        reactor,
+        time.monotonic,
+        excluded=parts[Exclusions],
+        observe=observations.record,
+        gate=AddressGate(config.confirmed_networks, parts[INeighbours].interfaces),
+    )
     sweeper = Sweeper(
         environment,
         discoverers,
         schedule=schedule(config),
         timeout=config.discovery.timeout,
-        cameras=lambda: len(registry.cameras()),
+        cameras=lambda: registry.count,
         emit=bus.emit,
     )
     check_interval = config.inspection.health_check_interval
@@ -87,6 +94,9 @@ def make_detector(
         max_concurrent=config.discovery.max_concurrent,
         max_seconds=MAX_SECONDS,
         timed_out=runner.timed_out,
+        is_known=registry.is_published,
+        is_wanted=runner.wants,
+        host_of=registry.host_of,
         pace=PACE,
     )
     detector = Detector(

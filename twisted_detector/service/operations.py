@@ -10,6 +10,7 @@ from twisted_detector.detector.detector import Detector
 from twisted_detector.detector.inspection_runner import InspectionRunner
 from twisted_detector.detector.work_queue import WorkQueue
 from twisted_detector.discovery.rate_limit import PacketRateLimiter
+from twisted_detector.inspection.logins.budget import LoginBudget
 from twisted_detector.interfaces import Parts
 from twisted_detector.model.addresses import Exclusions
 from twisted_detector.mqtt.service import MqttService
@@ -38,8 +39,9 @@ def make_operations(reactor: Any, config: Config, parts: Parts, inspections: Wor
         topic=topics.command_result,
         publish=mqtt.publish,
         excluded=parts[Exclusions],
+        budget=parts[LoginBudget],
     )
-    mqtt.subscribe(topics.command, commands.handle)
+    mqtt.subscribe(topics.command, commands.handle, retained=commands.handle_retained)
     parts[HealthReport] = report = HealthReport(
         registry=parts[Registry],
         detector=parts[Detector],

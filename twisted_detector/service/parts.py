@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import Any
+
+from twisted.internet.threads import deferToThreadPool
 
 from twisted_detector.bus import Bus
 from twisted_detector.config.config import Config
@@ -19,14 +22,15 @@ from twisted_detector.inspection.logins.budget import LoginBudget
 from twisted_detector.inspection.logins.clear_text import ClearTextPolicy
 from twisted_detector.inspection.rtsp.validator import RtspValidator
 from twisted_detector.interfaces import INeighbours, Parts
-from twisted_detector.model import Camera, EvidenceKind, Login
+from twisted_detector.model import Camera, Candidate, EvidenceKind
 from twisted_detector.model.addresses import Exclusions
-from twisted_detector.model.login_rules import has_own_login
 from twisted_detector.outputs.topics import Topics
+from twisted_detector.registry.adoption import AdoptionBook
 from twisted_detector.registry.freeze_detector import FreezeDetector
 from twisted_detector.registry.observations import ObservationLog
 from twisted_detector.registry.registry import Registry
 from twisted_detector.seams import ILoginBudget, IStateStore
+from twisted_detector.service.adoption import make_adoption_book
 from twisted_detector.service.settings import freeze_detector, missed_limit
 from twisted_detector.store.store import Store
 
@@ -74,24 +78,37 @@ async def make_parts(
         salt=await _salt(store),
         save=lambda key, text: store.save_value("login_budget", key, text),
         kept=lambda: not store.degraded,
+        uptime=_uptime(),
+        boot=_boot_id(),
     )
+    # Each takes some 50 ms of a core, and the reactor has other things to do meanwhile.
+    await budget.prepare(partial(deferToThreadPool, reactor, reactor.getThreadPool()))
     budget.restore(await store.load_values("login_budget"))
+    adoption = await make_adoption_book(config, store)
     dialects = Dialects(lambda reference, names: store.save_value("dialects", reference, names))
     dialects.restore(await store.load_values("dialects"))
     freezes = freeze_detector(config)
     observations = ObservationLog()
     bus.subscribe(observations)
-    registry = Registry(bus.emit, missed_limit=missed_limit(config), freeze_detector=freezes)
+    registry = Registry(
+        bus.emit,
+        missed_limit=missed_limit(config),
+        freeze_detector=freezes,
+        adoption=adoption,
+        new_cameras_per_hour=config.discovery.max_new_cameras_per_hour,
+    )
     locks = DeviceLocks()
     clear_text = ClearTextPolicy(
         config.inspection.allow_basic_auth,
         confirmed=config.confirmed_networks,
         neighbours=neighbours.known if config.discovery.mac_tracking_enabled else dict,
-        identified=partial(is_identified, registry, config.inspection.credentials),
+        candidates_at=partial(candidates_at, registry),
+        took_digest=budget.took_digest,
     )
     return Parts(
         {
             **limits,
+            AdoptionBook: adoption,
             Bus: bus,
             ObservationLog: observations,
             ClearTextPolicy: clear_text,
@@ -112,6 +129,20 @@ async def make_parts(
     )
 
 
+def _uptime() -> Callable[[], float]:
+    """Seconds since the machine's start: sleep counts where the kernel tells of it (Linux)."""
+    boottime = getattr(time, "CLOCK_BOOTTIME", None)
+    return time.monotonic if boottime is None else partial(time.clock_gettime, boottime)
+
+
+def _boot_id() -> str:
+    """What the kernel calls the machine's present start, "" where it does not say (Linux does)."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+    except (OSError, ValueError):
+        return ""
+
+
 async def _salt(store: Store) -> str:
     """The salt of the fingerprints of logins, another in each installation; made once."""
     saved: Mapping[str, str] = await store.load_values("salt")
@@ -121,7 +152,6 @@ async def _salt(store: Store) -> str:
     return salt
 
 
-def is_identified(registry: Registry, logins: Sequence[Login], address: str) -> bool:
-    """Whether the device at ``address`` was published before, or has logins of its own in the configuration."""
-    key = registry.key_at(address)
-    return key is not None and (bool(registry.cameras_of(key)) or has_own_login(logins, registry.candidate(key)))
+def candidates_at(registry: Registry, address: str) -> Sequence[Candidate]:
+    """The devices at ``address``."""
+    return tuple(registry.candidate(key) for key in registry.keys_at(address))

@@ -24,6 +24,7 @@ from twisted_detector.interfaces import IDiscovererMaker, MakerContext
 from twisted_detector.model import Camera, Message
 from twisted_detector.registry.registry import Registry
 from twisted_detector.service import plugin_loader
+from twisted_detector.service.adoption import restore_known
 from twisted_detector.service.detection import make_detector
 from twisted_detector.service.parts import known_before, make_neighbours, make_parts
 from twisted_detector.store.camera_saver import CameraSaver
@@ -110,9 +111,9 @@ async def _scan(
     def progress() -> ScanProgress:
         swept, waiting = detector.last_sweep, inspections.depth + detector.pending
         faults = tuple((name, sweep.error) for name, sweep in sorted(swept.items()) if sweep.error)
-        return ScanProgress(len(discoverers), len(swept), waiting, len(registry.cameras()), faults)
+        return ScanProgress(len(discoverers), len(swept), waiting, registry.count, faults)
 
-    registry.restore(await known_before(config, store))
+    await restore_known(reactor, parts, await known_before(config, store))
     # What the kernel knows already must not look like news.
     with suppress(CamdetectError):
         await neighbours.interfaces()

@@ -8,7 +8,7 @@ from dataclasses import fields
 from typing import Any
 
 from twisted_detector.errors import LocalError, RemoteError
-from twisted_detector.model import Camera, Evidence, Mac, Proof, Status, Stream
+from twisted_detector.model import Adoption, Camera, Evidence, Mac, Proof, Status, Stream
 
 #: Increased only when a field changes its meaning; new fields need no new version: they are left out or left alone.
 VERSION = 1
@@ -51,6 +51,8 @@ def load_camera(text: str) -> Camera:
         raise RemoteError("a saved camera has no id, device or address", shown=text[:60])
     if (status := document.get("status")) in tuple(Status):
         values["status"] = Status(status)
+    if (adopted := document.get("adopted")) in tuple(Adoption):
+        values["adopted"] = Adoption(adopted)
     if isinstance(mac := document.get("mac"), str):
         try:
             values["mac"] = Mac.parse(mac)

@@ -5,15 +5,18 @@ Everything here blocks, and is called in the store's thread only.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import sqlite3  # noqa: TID251  the one place
+import stat
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-from twisted_detector.errors import LocalError, StoreError
+from twisted_detector.errors import LocalError, StateRefused, StoreError
 from twisted_detector.store.batch import Batch
+from twisted_detector.store.ownership import why_untrusted
 from twisted_detector.store.schema import COLUMNS, TABLES, VERSION, Row, delete, insert, message_row, record_row
 
 T = TypeVar("T")
@@ -57,6 +60,7 @@ class Database:
     def open(self) -> bool:
         """Open or make the file; returns whether it is new. A corrupt file is set aside, its readable rows are kept.
 
+        :raises StateRefused: somebody else may write there, or a file was planted.
         :raises StoreError: the directory or the file cannot be used (now).
         """
         try:
@@ -71,17 +75,29 @@ class Database:
                 new = True
             if self._base is None:
                 self._base = self._connected().execute("SELECT coalesce(max(id), 0) FROM outbox").fetchone()[0]
+        except StateRefused:
+            self.close()
+            raise
         except (sqlite3.Error, OSError) as error:
             self.close()
             raise _translated(error) from None
         return new
 
     def _lock_directory(self) -> None:
-        """Lock the directory: two processes with one outbox would publish everything twice."""
+        """Lock the directory: two processes with one outbox would publish everything twice.
+
+        A link to the directory is followed (systemd makes one for ``DynamicUser=``); what counts is what is there.
+        """
         if not self._directory.exists():
             self._directory.mkdir(mode=0o700, parents=True)
+        found = self._directory.stat()
+        if reason := why_untrusted(found, owners={os.geteuid()}):
+            raise StateRefused(
+                f"{self._directory} {reason}: what camdetect believes and whom it gives a login is kept there. Run it"
+                " as the owner of that folder, or name another in STATE_DIR; nobody else may write it (chmod go-w)"
+            )
         if self._lock < 0:
-            lock = os.open(self._directory / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            lock = _open_own(self._directory / "lock")
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError:
@@ -90,8 +106,11 @@ class Database:
             self._lock = lock
 
     def _connect(self, path: Path) -> sqlite3.Connection:
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))  # -wal and -shm get the same mode
-        path.chmod(0o600)
+        os.close(_open_own(path))  # -wal and -shm get the same mode
+        for suffix in ("-wal", "-shm"):
+            part = path.with_name(path.name + suffix)
+            if os.path.lexists(part):
+                os.close(_open_own(part))
         connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT, isolation_level=None, check_same_thread=False)
         try:
             version = connection.execute("PRAGMA user_version").fetchone()[0]
@@ -242,6 +261,29 @@ class Database:
         found = self.rows("outbox"), self.rows("retained")
         self._base = 0
         return found
+
+
+def _open_own(path: Path) -> int:
+    """A descriptor of a file of ours, made when missing, readable to nobody else whatever its mode was.
+
+    :raises StateRefused: a link stands there, no regular file, or a file of somebody else.
+    """
+    try:
+        # Nothing behind a link is touched; a FIFO that is opened for both directions does not block (fifo(7)).
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise StateRefused(f"{path} is a symbolic link, which camdetect never makes: remove it") from None
+        raise
+    found = os.fstat(handle)
+    reason = why_untrusted(found, owners={os.geteuid()}) if found.st_uid != os.geteuid() else ""
+    if not stat.S_ISREG(found.st_mode):
+        reason = "is no file"
+    if reason:
+        os.close(handle)
+        raise StateRefused(f"{path} {reason}: somebody put it there; look at it, and remove it")
+    os.fchmod(handle, 0o600)
+    return handle
 
 
 def _readable(source: sqlite3.Connection, table: str) -> list[Row]:

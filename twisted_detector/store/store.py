@@ -6,6 +6,7 @@ Rules:
 2. A write goes into the pending batch at once, and is committed with the batch; one batch is written at a time.
 3. A read of cameras or values sees every write before it, committed or not.
 4. No fault of the disk raises: the store goes on in memory and is *degraded* until a later commit succeeds.
+5. A directory that somebody else may write is refused, before anything in it is read.
 
 Theory of operation. The first write into an empty batch starts a timer of :data:`COMMIT_INTERVAL`; at its end, or at
 :data:`COMMIT_SIZE` new messages, the batch is handed to the thread, and a new one gathers. When the commit fails, the
@@ -19,19 +20,22 @@ power cut as well and pays for it with one flush to the medium for each commit.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 from twisted.internet.defer import Deferred, succeed
+from twisted.internet.task import deferLater
 from twisted.internet.threads import deferToThreadPool
 from twisted.python.failure import Failure
 from twisted.python.threadpool import ThreadPool
 from txaio.tx import make_logger
 from zope.interface import implementer
 
-from twisted_detector.errors import LocalError, RemoteError, StoreError
+from twisted_detector.errors import LocalError, RemoteError, StateRefused, StoreError
 from twisted_detector.model import Camera, JournalRecord, Message
+from twisted_detector.model.bounds import TurnBudget
 from twisted_detector.seams import IStateStore
 from twisted_detector.store.batch import Batch
 from twisted_detector.store.cameras import dump_camera, load_camera
@@ -39,6 +43,9 @@ from twisted_detector.store.database import Database
 from twisted_detector.store.schema import read_message, read_record
 
 T = TypeVar("T")
+
+#: Cameras are read 10 ms at a time: a thousand take a fifth of a second, in which MQTT must not stand still.
+LOAD_SLICE = TurnBudget(1000, 0.01, time.monotonic)
 
 #: Group commit: this many seconds after the first write of a group, or at this many new messages. A batch that only
 #: removes messages waits for the timer: a removal that is lost with the process costs a duplicate, never a message.
@@ -99,7 +106,10 @@ class Store:
         return self._database.path
 
     async def open(self) -> None:
-        """Open the file, or make it. Never fails: see ``degraded``."""
+        """Open the file, or make it. A disk that fails is no fault: see ``degraded``.
+
+        :raises StateRefused: somebody else may write the directory, or planted a file in it. The store is closed.
+        """
         if self._state != "new":
             raise LocalError("a store is opened once")
         self._state = "open"
@@ -108,6 +118,11 @@ class Store:
         self._join = self._reactor.addSystemEventTrigger("after", "shutdown", self._pool.stop)
         try:
             await self._in_thread(self._database.open)
+        except StateRefused:
+            self._state = "closed"
+            self._reactor.removeSystemEventTrigger(self._join)
+            self._pool.stop()
+            raise
         except StoreError as error:
             self._degrade(str(error))
 
@@ -173,15 +188,21 @@ class Store:
         rows = await self._rows("cameras")
         documents: dict[str, str | None] = dict(rows)
         documents |= self._unwritten().cameras
-        cameras = []
+        cameras: list[Camera] = []
+        steps = self._load(documents, cameras)
+        while LOAD_SLICE.advance(steps):
+            await deferLater(self._reactor, 0)
+        return cameras
+
+    def _load(self, documents: Mapping[str, str | None], into: list[Camera]) -> Iterator[None]:
         for camera_id, text in documents.items():
             if text is None:
                 continue
             try:
-                cameras.append(load_camera(text))
+                into.append(load_camera(text))
             except RemoteError as error:
                 self.log.error("The saved camera {id} cannot be read: {error}", id=camera_id, error=str(error))
-        return cameras
+            yield
 
     def save_camera(self, camera: Camera) -> Deferred[None]:
         self._pending.cameras[camera.id] = dump_camera(camera)

@@ -164,7 +164,7 @@ class ScriptedInspector:
         self.calls.append((candidate.address, login.name if login else None))
         if self.gate is not None:
             await self.gate.wait()
-        answer = _answer(self.answers.get(candidate.address), login)
+        answer = await _answer(self.answers.get(candidate.address), login)
         if answer is not None and not isinstance(answer, Inspection):
             raise TypeError("an inspector is scripted with inspections")
         return replace(answer, login=login.name) if answer is not None and login is not None else answer
@@ -192,7 +192,7 @@ class ScriptedValidator:
         self.checked.append((stream.url, login.name if login else None))
         if self.gate is not None:
             await self.gate.wait()
-        answer = _answer(self.answers.get(stream.url, self.PLAYS), login)
+        answer = await _answer(self.answers.get(stream.url, self.PLAYS), login)
         if isinstance(answer, StreamReport) and answer.validated:
             return replace(answer, proof=Proof.SDP)
         return await self.validate(stream, login)
@@ -201,13 +201,13 @@ class ScriptedValidator:
         self.validated.append((stream.url, login.name if login else None))
         if self.gate is not None:
             await self.gate.wait()
-        answer = _answer(self.answers.get(stream.url, self.PLAYS), login)
+        answer = await _answer(self.answers.get(stream.url, self.PLAYS), login)
         if not isinstance(answer, StreamReport):
             raise TypeError("a validator is scripted with reports")
         return answer
 
 
-def _answer(script: Answer, login: Login | None) -> Inspection | StreamReport | None:
+async def _answer(script: Answer, login: Login | None) -> Inspection | StreamReport | None:
     if isinstance(script, Exception):
         raise script
     if not isinstance(script, Guarded):
@@ -216,8 +216,11 @@ def _answer(script: Answer, login: Login | None) -> Inspection | StreamReport | 
         if script.before is not None:
             return script.before
         raise Unauthorized("it wants a login")
+    await login.acquire_permit()
     if not script.accepts(login):
         raise Unauthorized("it refused the login", attempted=True, locked=script.locks)
+    if not isinstance(script.then, StreamReport) or script.then.proof in (Proof.SDP, Proof.RTP, Proof.KEYFRAME):
+        login.report_accepted()
     return script.then
 
 

@@ -35,11 +35,15 @@ class MemorySubscriber:
         return self._subscriptions.failures
 
     def subscribe(
-        self, topic_filter: str, handler: Callable[[str, bytes], Awaitable[None] | None]
+        self,
+        topic_filter: str,
+        handler: Callable[[str, bytes], Awaitable[None] | None],
+        *,
+        retained: Callable[[str, bytes], Awaitable[None] | None] | None = None,
     ) -> Callable[[], None]:
         """See :class:`ISubscriber`."""
-        return self._subscriptions.subscribe(topic_filter, handler)
+        return self._subscriptions.subscribe(topic_filter, handler, retained=retained)
 
-    def deliver(self, topic: str, payload: bytes) -> None:
-        """The broker delivers a message."""
-        self._subscriptions.dispatch(topic, payload)
+    def deliver(self, topic: str, payload: bytes, *, retained: bool = False) -> None:
+        """The broker delivers a message; ``retained``: one that it had before the subscription."""
+        self._subscriptions.dispatch(topic, payload, retained=retained)

@@ -124,6 +124,10 @@ def describe(event: events.CameraEvent) -> tuple[str, str] | None:
             return "streams", f"streams changed: {good} of {len(event.new)} play"
         case events.CameraForgotten():
             return "forgotten", "is forgotten"
+        case events.AdoptionChanged():
+            if event.adoption.is_adopted:
+                return "adoption", f"is adopted: {event.reason}"
+            return "adoption", f"is not adopted: {event.reason}"
         case events.CredentialAccepted():
             return "login", f"accepted the login {event.login!r}"
         case events.CredentialRefused():

@@ -26,6 +26,8 @@ from twisted_detector.web.views import brief, full, picture_document, picture_ve
 
 #: Cameras in one answer when nobody says how many: some 20 ms of work.
 _CAMERAS = 200
+#: Octets of them, though that be a few: a browser need not wait for what cameras with long texts make.
+_CAMERAS_OCTETS = 1_048_576
 #: What happened to one camera lately.
 _OF_ONE = 30
 #: A text that somebody else made, and media types that no browser runs.
@@ -68,6 +70,7 @@ class Api:
         self._activity = activity
         self._history = history
         self._openapi = encode(openapi.document(ROUTES, facade.version))
+        self._openapi_for_all = encode(openapi.document(ROUTES, ""))
 
     # --- cameras ---------------------------------------------------------------------------------------------------
 
@@ -84,14 +87,17 @@ class Api:
         known = sorted(self._facade.cameras(), key=lambda one: one.id)
         found = [one for one in known if wanted in (None, one.status.value)]
         rest = [one for one in found if one.id > after] if after else found
-        shown = rest[:limit]
-        return json_response(
-            {
-                "cameras": [(full if whole else brief)(self._facade, one) for one in shown],
-                "total": len(found),
-                "next": shown[-1].id if len(rest) > len(shown) else None,
-            }
-        )
+        written: list[bytes] = []
+        octets = 0
+        for one in rest[:limit]:
+            document = encode((full if whole else brief)(self._facade, one))
+            octets += len(document)
+            if written and octets > _CAMERAS_OCTETS:
+                break
+            written.append(document)
+        following = rest[len(written) - 1].id if len(rest) > len(written) else None
+        head = b'{"cameras":[%s],' % b",".join(written)
+        return ApiResponse(head + encode({"total": len(found), "next": following})[1:])
 
     async def camera(self, request: ParsedRequest) -> ApiResponse:
         camera = self._camera(request)
@@ -103,6 +109,21 @@ class Api:
 
     async def forget(self, request: ParsedRequest) -> ApiResponse:
         return await self._respond("forget", {"camera_id": self._camera(request).id})
+
+    async def adopt(self, request: ParsedRequest) -> ApiResponse:
+        return await self._respond("adopt", {"camera_id": self._camera(request).id})
+
+    async def unadopt(self, request: ParsedRequest) -> ApiResponse:
+        return await self._respond("unadopt", {"camera_id": self._camera(request).id})
+
+    async def block(self, request: ParsedRequest) -> ApiResponse:
+        return await self._respond("block", {"camera_id": self._camera(request).id})
+
+    async def blocked(self, _: ParsedRequest) -> ApiResponse:
+        return await self._respond("blocked", {})
+
+    async def unblock(self, request: ParsedRequest) -> ApiResponse:
+        return await self._respond("unblock", {"device": request.body["device"]})
 
     async def picture(self, request: ParsedRequest) -> ApiResponse:
         camera = self._camera(request)
@@ -188,7 +209,11 @@ class Api:
         headers = {"X-Accel-Buffering": "no"}
         return ApiResponse(media="text/event-stream", headers=headers, stream=EventStream(request.raw, self._hub))
 
-    async def openapi(self, _: ParsedRequest) -> ApiResponse:
+    async def openapi(self, request: ParsedRequest) -> ApiResponse:
+        try:
+            self._access.check_login(request.head)
+        except Problem:
+            return ApiResponse(self._openapi_for_all)
         return ApiResponse(self._openapi)
 
     async def _respond(self, name: str, fields: Mapping[str, Any]) -> ApiResponse:

@@ -136,6 +136,7 @@ class Application:
             self._access.check_origin(head)
             if not route.public:
                 self._access.check_login(head)
+                request.channel.report_login(True)
             if route.changes:
                 self._access.check_change(head)
             parsed = parse_request(request, head, route, path)
@@ -143,6 +144,8 @@ class Application:
                 self._access.check_rate(head)
             answer = await handler(parsed)
         except Problem as problem:
+            if problem.status == 401 and request.channel is not None:
+                request.channel.report_login(False)
             return problem_response(problem)
         except CancelledError:
             raise

@@ -14,6 +14,7 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.internet.task import LoopingCall
 from txaio.tx import make_logger
 
+from twisted_detector.model.bounds import TurnBudget
 from twisted_detector.model.encoding import encode
 
 #: Seconds in which deltas of one thing become one: half of what a person notices, a tenth of what they wait for.
@@ -21,6 +22,8 @@ COALESCE = 0.05
 #: Deltas of one such moment, and seconds until the next ones: more at a time would hold up both ends, the browser's
 #: page for longer; a thousand cameras that change at once are sent within a third of a second.
 BATCH, BATCH_PAUSE = 128, 0.015
+#: Seconds that making the deltas of one moment may take: cards with long texts take longer than those of a sane LAN.
+TURN = 0.02
 #: Frames that are kept for pages that reconnect: some minutes of a busy LAN; a page that was away longer starts anew.
 MAX_FRAMES, MAX_BYTES = 4096, 2 * 1024 * 1024
 #: Seconds between comments: proxies end connections that are silent for a minute.
@@ -140,10 +143,10 @@ class EventHub:
 
     def _flush(self) -> None:
         self._due = None
-        now = list(self._pending)[:BATCH]
-        if len(self._pending) > len(now):
-            self._due = self._clock.callLater(BATCH_PAUSE, self._flush)
-        for event, key in now:
+        for _ in TurnBudget(BATCH, TURN, self._monotonic).turn():
+            if not self._pending:
+                break
+            event, key = next(iter(self._pending))
             document = self._pending.pop((event, key))
             try:
                 data = encode(document())
@@ -151,6 +154,8 @@ class EventHub:
                 self.log.failure("A delta for the page could not be made")
                 continue
             self._append(b"event: %s\nid: %s\ndata: %s\n\n" % (event.encode(), self._id(self._next), data))
+        if self._pending and self._due is None:
+            self._due = self._clock.callLater(BATCH_PAUSE, self._flush)
         for sink in tuple(self._sinks):
             self._send_frames(sink)
 

@@ -24,7 +24,7 @@ _TOKEN = {401: "The token is needed, or wrong."}
 
 
 def document(routes: Sequence[Route], version: str) -> dict[str, Any]:
-    """The whole."""
+    """The whole; ``version`` of the daemon, "" for who is not told it (the member itself is required)."""
     paths: dict[str, Any] = {}
     for route in routes:
         paths.setdefault(ROOT + route.path, {})[route.method.lower()] = _operation(route)

@@ -81,6 +81,17 @@ _ADDRESS = Field(
     "An IPv4 or IPv6 address (link-local with %interface).",
     required=True,
 )
+_DEVICE = Field(
+    "device",
+    {"type": "string", "minLength": 1, "maxLength": 256},
+    "The id that it had, its MAC or its EndpointReference.",
+    required=True,
+)
+_ADOPTION = (
+    ("adopt", "Adopt this camera's device: it may be given logins."),
+    ("unadopt", "Take its adoption back: it is given none any more."),
+    ("block", "Block this camera's device: it is forgotten, asked nothing and never shown again."),
+)
 _LIMIT = Field("limit", {"type": "integer", "minimum": 1, "maximum": LIMIT_MOST}, "At most so many.")
 _NO_CAMERA = {404: "There is no camera of that id."}
 _REFUSED = {400: "What was asked makes no sense; the reason is in `detail`."}
@@ -124,6 +135,35 @@ ROUTES: tuple[Route, ...] = (
         "Forget this camera and empty its retained topics. One that is still there is found again.",
         schemas.OBEYED,
         problems=_NO_CAMERA,
+        costs=True,
+    ),
+    *(
+        Route(
+            "POST",
+            f"/cameras/{{camera_id}}/{name}",
+            name,
+            summary,
+            schemas.OBEYED,
+            problems={**_NO_CAMERA, **_REFUSED},
+            costs=True,
+        )
+        for name, summary in _ADOPTION
+    ),
+    Route(
+        "GET",
+        "/blocked",
+        "blocked",
+        "The blocked devices.",
+        schemas.BLOCKED,
+    ),
+    Route(
+        "POST",
+        "/unblock",
+        "unblock",
+        "Unblock a device, and look for it.",
+        schemas.OBEYED,
+        body=(_DEVICE,),
+        problems=_REFUSED,
         costs=True,
     ),
     Route(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from twisted_detector.model import Status
+from twisted_detector.model import Adoption, Status
 
 STATUSES = tuple(status.value for status in Status)
 
@@ -70,6 +70,8 @@ BRIEF = object_with(
     reason=TEXT,
     since=nullable(STAMP),
     picture=nullable(PICTURE),
+    adopted={"type": "string", "enum": [each.value for each in Adoption if each is not Adoption.BLOCKED]},
+    name_source=TEXT,
 )
 
 ACTIVITY_ENTRY = object_with(number=WHOLE, at=STAMP, kind=TEXT, camera_id=TEXT, name=TEXT, text=TEXT)
@@ -93,6 +95,9 @@ CAMERA_WHOLE = extended(
 )
 
 CAMERAS = object_with(cameras=array_of(BRIEF), total=WHOLE, next=nullable(TEXT))
+BLOCKED = object_with(
+    devices=array_of(object_with(device=TEXT, macs=array_of(TEXT), reference=TEXT, since=STAMP)),
+)
 OBEYED: Schema = {"type": "object", "additionalProperties": TEXT}
 RESCAN = object_with(already_sweeping=FLAG)
 SESSION = object_with(needed=FLAG, given=FLAG, node_id=TEXT, version=TEXT)

@@ -1,20 +1,30 @@
-"""HTTP server whose requests are bounded: all that is larger is refused with a status.
+"""HTTP server whose requests and connections are bounded: what is larger is refused, and nobody takes all places.
 
 Twisted reads a body of any size onto the disk and answers what is too long with 400; here nothing is larger than a
 person's question, and 413, 414 and 431 say what was wrong.
+
+A connection is *proved* by its first request that was let in: with the token, or where none is needed. The others are
+what anybody on the network can open. So there are few of them a peer, the oldest makes room when all places are taken,
+and some places are for this machine alone: its owner, a proxy, a watchdog.
 """
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterator
 from io import BytesIO
+from ipaddress import ip_address
 from typing import Any
 
-from twisted.internet.interfaces import IReactorTime
+from twisted.internet.interfaces import IAddress, IDelayedCall, IProtocol, IProtocolFactory, IReactorTime
+from twisted.protocols.policies import ProtocolWrapper, WrappingFactory
+from twisted.python.failure import Failure
 from twisted.web.http import HTTPChannel
 from twisted.web.resource import IResource
 from twisted.web.server import Request, Site
 
 from twisted_detector.web.problem import MEDIA_TYPE, Problem
+from twisted_detector.web.rate_limit import peer_key
 
 #: A body is an address or a token.
 MAX_BODY = 16 * 1024
@@ -22,8 +32,15 @@ MAX_BODY = 16 * 1024
 MAX_DRAINED = 1024 * 1024
 MAX_LINE = 8 * 1024
 MAX_HEADERS, MAX_HEADER_COUNT = 16 * 1024, 100
-#: Seconds for a request to come in, and of silence between two of them.
+#: Seconds for the whole head of a request to come in, whatever there is of it already; a browser needs none.
+HEAD_TIMEOUT = 10.0
+#: Seconds for the body after that, and of silence between two requests.
 IDLE = 30.0
+#: Connections of one peer that are not proved: a browser opens six for each name that it knows us by. From this
+#: machine there may be more: a thousand pages behind a proxy come back at once.
+MAX_UNPROVED = 32
+#: Places that only this machine can take: a person's browser, a proxy and a watchdog.
+LOCAL_PLACES = 8
 
 
 class BoundedRequest(Request):
@@ -62,10 +79,43 @@ class BoundedChannel(HTTPChannel):
     _lines = 0
     _octets = 0
     _refused = False
+    _deadline: IDelayedCall | None = None
+    transport: Any
+    callLater: Any
+
+    def connectionMade(self) -> None:
+        super().connectionMade()  # type: ignore[no-untyped-call]
+        self._expect(HEAD_TIMEOUT)
 
     def dataReceived(self, data: bytes) -> None:
-        if not self._refused:
-            super().dataReceived(data)  # type: ignore[no-untyped-call]
+        if self._refused:
+            return
+        if self._deadline is None and not self._handlingRequest:  # the next request begins
+            self._expect(HEAD_TIMEOUT)
+        super().dataReceived(data)  # type: ignore[no-untyped-call]
+
+    def allHeadersReceived(self) -> None:
+        self._expect(IDLE)
+        super().allHeadersReceived()  # type: ignore[no-untyped-call]
+
+    def connectionLost(self, reason: Failure) -> None:  # type: ignore[override]
+        self._expect(None)
+        super().connectionLost(reason)  # type: ignore[no-untyped-call]
+
+    def report_login(self, accepted: bool) -> None:
+        """A request on this connection was let in, or refused for want of a login."""
+        if isinstance(self.transport, PageConnection):
+            self.transport.report_login(accepted)
+
+    def _expect(self, seconds: float | None) -> None:
+        """End the connection unless what is expected has come within so many seconds; None: nothing is expected."""
+        if self._deadline is not None:
+            self._deadline.cancel()
+        self._deadline = None if seconds is None else self.callLater(seconds, self._expire)
+
+    def _expire(self) -> None:
+        self._deadline = None
+        self.transport.abortConnection()
 
     def lineReceived(self, line: bytes) -> None:
         if self._refused:
@@ -85,6 +135,7 @@ class BoundedChannel(HTTPChannel):
     def allContentReceived(self) -> None:
         self._lines = self._octets = 0
         if not self._refused:
+            self._expect(None)
             super().allContentReceived()  # type: ignore[no-untyped-call]
 
     def ignore_rest(self) -> None:
@@ -121,3 +172,123 @@ class BoundedSite(Site):
 
     def log(self, request: object) -> None:
         """Nothing."""
+
+
+class PageConnection(ProtocolWrapper):
+    """One connection.
+
+    :ivar peer: what counts as one peer: an IPv4 address, or the /64 of an IPv6 address.
+    :ivar is_local: from this machine.
+    """
+
+    factory: ConnectionLimiter
+
+    def __init__(self, factory: ConnectionLimiter, wrapped: IProtocol, host: str) -> None:
+        super().__init__(factory, wrapped)  # type: ignore[arg-type]
+        self.peer = peer_key(host)
+        self.is_local = _is_loopback(host)
+
+    def report_login(self, accepted: bool) -> None:
+        """A request was let in, or refused for want of a login."""
+        self.factory.mark(self, accepted)
+
+
+class ConnectionLimiter(WrappingFactory):
+    """Factory of the connections of another factory.
+
+    :param capacity: connections at one time, more than LOCAL_PLACES; one more takes the place of the oldest that is not
+        proved, or is closed at once.
+    """
+
+    noisy = False
+    protocols: dict[PageConnection, int]
+
+    def __init__(self, wrapped: IProtocolFactory, capacity: int) -> None:
+        super().__init__(wrapped)  # type: ignore[no-untyped-call]
+        self.capacity = capacity
+        self._open: set[PageConnection] = set()
+        self._remote_count = 0
+        self._unproved: dict[PageConnection, None] = {}  # the oldest first
+        self._unproved_of: Counter[str] = Counter()
+
+    def buildProtocol(self, addr: IAddress | None) -> PageConnection | None:  # type: ignore[override]
+        """A protocol, or None when there is no room."""
+        wrapped: Any = self.wrappedFactory.buildProtocol(addr)
+        if wrapped is None:
+            return None
+        connection = PageConnection(self, wrapped, str(getattr(addr, "host", "")))
+        return connection if self._make_room(connection) else None
+
+    def registerProtocol(self, p: PageConnection) -> None:
+        """It is made."""
+        super().registerProtocol(p)  # type: ignore[no-untyped-call]
+        self._open.add(p)
+        self._remote_count += not p.is_local
+        self._set_unproved(p)
+
+    def unregisterProtocol(self, p: PageConnection) -> None:
+        """It is lost."""
+        super().unregisterProtocol(p)  # type: ignore[no-untyped-call]
+        self._forget(p)
+
+    def mark(self, connection: PageConnection, proved: bool) -> None:
+        """Remember whether its last request was let in."""
+        if connection not in self._open:
+            return
+        if proved:
+            self._set_proved(connection)
+        else:
+            self._set_unproved(connection)
+
+    def abort_connections(self) -> None:
+        """End every connection now."""
+        for connection in tuple(self.protocols):
+            connection.abortConnection()
+
+    # --- room ------------------------------------------------------------------------------------------------------
+
+    def _make_room(self, new: PageConnection) -> bool:
+        """Whether there is a place for ``new``; perhaps another connection was ended for it."""
+        if not new.is_local and self._unproved_of[new.peer] >= MAX_UNPROVED:
+            self._evict(one for one in self._unproved if one.peer == new.peer)
+        if len(self._open) < self.capacity and (new.is_local or self._remote_count < self.capacity - LOCAL_PLACES):
+            return True
+        return self._evict(self._remote()) or (new.is_local and self._evict(iter(self._unproved)))
+
+    def _remote(self) -> Iterator[PageConnection]:
+        return (one for one in self._unproved if not one.is_local)
+
+    def _evict(self, candidates: Iterator[PageConnection]) -> bool:
+        victim = next(candidates, None)
+        if victim is None:
+            return False
+        self._forget(victim)  # now: it is lost in a later turn of the reactor
+        victim.abortConnection()
+        return True
+
+    def _forget(self, connection: PageConnection) -> None:
+        if connection in self._open:
+            self._open.discard(connection)
+            self._remote_count -= not connection.is_local
+            self._set_proved(connection)
+
+    def _set_proved(self, connection: PageConnection) -> None:
+        if connection in self._unproved:
+            del self._unproved[connection]
+            self._unproved_of[connection.peer] -= 1
+            if not self._unproved_of[connection.peer]:
+                del self._unproved_of[connection.peer]
+
+    def _set_unproved(self, connection: PageConnection) -> None:
+        if connection not in self._unproved:
+            self._unproved[connection] = None
+            self._unproved_of[connection.peer] += 1
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        address = ip_address(host.partition("%")[0])
+    except ValueError:
+        return False
+    mapped = getattr(address, "ipv4_mapped", None)
+    return bool((mapped or address).is_loopback)

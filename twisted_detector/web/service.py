@@ -10,8 +10,7 @@ from twisted.application.service import MultiService
 from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import TCP4ServerEndpoint, TCP6ServerEndpoint
 from twisted.internet.error import CannotListenError
-from twisted.internet.interfaces import IAddress, IListeningPort, IProtocolFactory, IReactorTime, IStreamServerEndpoint
-from twisted.protocols.policies import ProtocolWrapper, WrappingFactory
+from twisted.internet.interfaces import IListeningPort, IProtocolFactory, IReactorTime, IStreamServerEndpoint
 from twisted.python.failure import Failure
 from txaio.tx import make_logger
 from zope.interface import implementer
@@ -21,35 +20,14 @@ from twisted_detector.web.activity import ActivityFeed
 from twisted_detector.web.event_hub import EventHub
 from twisted_detector.web.facade import DaemonFacade
 from twisted_detector.web.history import INTERVAL, MqttHistory
+from twisted_detector.web.server import ConnectionLimiter
 
 #: Connections of the kernel that wait to be accepted: a thousand pages come back at once after a restart.
 BACKLOG = 512
-#: Connections besides those of open pages.
+#: Connections besides those of open pages; what bounds each peer's share of them is in ``server.py``.
 MAX_OTHERS = 64
 #: Seconds between looks at the sweep while a page is open.
 SWEEP_INTERVAL = 1.0
-
-
-class BoundedFactory(WrappingFactory):
-    """Factory of the connections of another factory, at most ``capacity`` at one time; one more is closed at once.
-
-    Twisted's own LimitTotalConnectionsFactory builds protocols from a class, where a Site must build its own.
-    """
-
-    noisy = False
-
-    def __init__(self, wrapped: IProtocolFactory, capacity: int) -> None:
-        super().__init__(wrapped)  # type: ignore[no-untyped-call]
-        self.capacity = capacity
-
-    def buildProtocol(self, addr: IAddress | None) -> ProtocolWrapper | None:  # type: ignore[override]
-        """A protocol, or None when there is no room."""
-        return super().buildProtocol(addr) if len(self.protocols) < self.capacity else None
-
-    def abort_connections(self) -> None:
-        """End every connection now."""
-        for protocol in tuple(self.protocols):
-            protocol.abortConnection()
 
 
 @implementer(IStreamServerEndpoint)
@@ -107,7 +85,7 @@ class WebService(MultiService):
         self._subscribe = subscribe
         self._unsubscribe: list[Callable[[], None]] = []
         self._sweep: dict[str, Any] | None = None
-        self._connections = BoundedFactory(site, hub.capacity + MAX_OTHERS)
+        self._connections = ConnectionLimiter(site, hub.capacity + MAX_OTHERS)
         timers = (TimerService(INTERVAL, self._sample), TimerService(SWEEP_INTERVAL, self._publish_sweep))
         for timer in timers:
             timer.clock = clock

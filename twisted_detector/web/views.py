@@ -12,7 +12,7 @@ from twisted_detector.web.facade import DaemonFacade
 #: Fields of the public camera object that a card shows; the rest is fetched when it is opened.
 _BRIEF = (
     "id", "ip", "mac", "name", "manufacturer", "model", "device_id", "channel", "online", "last_seen_iso",
-    "last_validated_iso", "discovery_methods",
+    "last_validated_iso", "discovery_methods", "adopted", "name_source",
 )  # fmt: skip
 _STREAM = ("url", "name", "codec", "width", "height", "fps", "audio", "validated", "reason")
 #: Streams on a card; a recorder's channel has two or three.

@@ -41,7 +41,7 @@ class MDNS(MulticastDiscoverer):
     def __init__(
         self, reactor: Any, neighbours: INeighbours, *, networks: Sequence[Network] = (), **options: Any
     ) -> None:
-        super().__init__(reactor, neighbours, **options)
+        super().__init__(reactor, neighbours, listed=(*options.pop("listed", ()), *networks), **options)
         self._networks = tuple(networks)
         self._known = BoundedSet[str](_MAX_KNOWN)
 

@@ -83,8 +83,12 @@ class MDNSListener(MulticastListener):
         self._waiting.clear()
 
     def reset(self, now: float) -> None:
-        """See :class:`MulticastListener`."""
+        """See :class:`MulticastListener`; what did not become complete meanwhile, for a record that cannot be read or
+        an answer that was lost, is reported as it is.
+        """
         super().reset(now)
+        for service, origin in self._waiting.values():
+            self._report(service, origin)
         self._waiting.clear()
         self._settled.clear()
         self._questions.clear()
@@ -96,7 +100,7 @@ class MDNSListener(MulticastListener):
         before = self._waiting.pop(key, None)
         if before is not None:
             service = _joined(before[0], service)
-        missing = _missing(service)
+        missing = _missing(service) if origin.on_link else ()  # who is not to be a candidate is not queried either
         if not missing or len(self._waiting) >= MAX_WAITING:
             if len(self._settled) < MAX_SETTLED:
                 self._settled.add(key)
@@ -116,9 +120,10 @@ class MDNSListener(MulticastListener):
             return
         address = self._address(service, origin)
         name = wire.text_of(wire.same(service.instance))
-        self._known.add(f"{origin.sender} {name}")
+        if origin.on_link:
+            self._known.add(f"{origin.sender} {name}")
         self.report(
-            origin.sender,
+            origin,
             f"{name} at {address}",
             lambda: make_sighting(service, address, origin.interface, self._clock.seconds()),
             address="" if address == origin.sender else address,
@@ -131,7 +136,7 @@ class MDNSListener(MulticastListener):
         known = f"{origin.sender} {wire.text_of(key[1])}" in self._known
         if self._watching and (known or dns_sd.is_camera(service)):
             address = self._address(service, origin)
-            self.report_departure(origin.sender, address="" if address == origin.sender else address)
+            self.report_departure(origin, address="" if address == origin.sender else address)
 
     def _address(self, service: dns_sd.Service, origin: Origin) -> str:
         """Where the service stands: at its sender, unless a reflector speaks for a network that the operator named."""

@@ -23,9 +23,10 @@ from twisted_detector.discovery.multicast.listener import ListenerContext, Multi
 from twisted_detector.discovery.multicast.sockets import Group, MulticastPort, OpenMulticast, open_multicast_on
 from twisted_detector.discovery.rate_limit import PacketRateLimiter
 from twisted_detector.errors import CamdetectError
-from twisted_detector.interfaces import INeighbours, ISightingSink
+from twisted_detector.interfaces import INeighbours, ISightingSink, RecordObservation, record_nothing
 from twisted_detector.model import Interface
 from twisted_detector.model.bounds import BoundedSet
+from twisted_detector.model.reach import Network
 
 #: Servers with hundreds of virtual interfaces exist, and each costs some datagrams per sweep (WS-Discovery: 16).
 _MAX_PORTS = 64
@@ -87,6 +88,8 @@ class MulticastDiscoverer(ABC):
     :param random: chance for message ids and delays.
     :param monotonic: seconds that never jump.
     :param limiter: shared with all others that send.
+    :param listed: networks that the operator named: who speaks from there is reported, wherever he is heard.
+    :param record: records who speaks from a network that is neither listed nor one of the interface.
     :param open_multicast: for tests.
     :ivar counts: since the start: ``sent``, and what the :class:`MulticastListener` counts.
     """
@@ -108,6 +111,8 @@ class MulticastDiscoverer(ABC):
         random: Random | None = None,
         monotonic: Callable[[], float] = time.monotonic,
         limiter: PacketRateLimiter | None = None,
+        listed: Sequence[Network] = (),
+        record: RecordObservation = record_nothing,
         open_multicast: OpenMulticast | None = None,
     ) -> None:
         self._reactor = reactor
@@ -117,6 +122,8 @@ class MulticastDiscoverer(ABC):
         self._random = SystemRandom() if random is None else random
         self._monotonic = monotonic
         self._limiter = PacketRateLimiter(_RATE, monotonic) if limiter is None else limiter
+        self._listed = tuple(listed)
+        self._record = record
         self._open_multicast = open_multicast_on(reactor) if open_multicast is None else open_multicast
         self._logged = BoundedSet[str](_MAX_LOGGED)
         self._following: LoopingCall | None = None
@@ -134,7 +141,15 @@ class MulticastDiscoverer(ABC):
         """Send the first queries from all sockets and schedule the others; how many of the first went out."""
 
     def _context(self, sink: ISightingSink) -> ListenerContext:
-        return ListenerContext(sink, self._reactor, self._monotonic, self.counts, self.log_problem)
+        return ListenerContext(
+            sink,
+            self._reactor,
+            self._monotonic,
+            self.counts,
+            self.log_problem,
+            listed=self._listed,
+            record=self._record,
+        )
 
     # --- IDiscoverer -----------------------------------------------------------------------------------------------
 
@@ -152,16 +167,25 @@ class MulticastDiscoverer(ABC):
 
     @contextmanager
     def query_session(
-        self, sink: ISightingSink, where: Sequence[Interface], interfaces: Sequence[Interface]
+        self,
+        sink: ISightingSink,
+        where: Sequence[Interface],
+        interfaces: Sequence[Interface],
+        *,
+        asked: Sequence[str] = (),
     ) -> Iterator[tuple[Sequence[QuerySocket], Queries]]:
-        """Sockets on ``where``, which may be few of ``interfaces``; answers are read and repetitions sent inside."""
+        """Sockets on ``where``, which may be few of ``interfaces``; answers are read and repetitions sent inside.
+
+        :param asked: addresses that are asked by unicast.
+        """
         queries = Queries(self._reactor)
         listener = self.make_listener(replace(self._context(sink), message_ids=queries.message_ids))
         sockets: list[QuerySocket] = []
         try:
             for interface in where:
                 try:
-                    sockets.append(QuerySocket(interface, self._open(interface, interfaces, listener, member=False)))
+                    port = self._open(interface, interfaces, listener, member=False, asked=asked)
+                    sockets.append(QuerySocket(interface, port))
                 except OSError as problem:
                     self.log_problem(f"probing from {_named(interface)}", problem)
             yield sockets, queries
@@ -248,12 +272,18 @@ class MulticastDiscoverer(ABC):
     # --- both ------------------------------------------------------------------------------------------------------
 
     def _open(
-        self, interface: Interface, interfaces: Sequence[Interface], listener: MulticastListener, *, member: bool
+        self,
+        interface: Interface,
+        interfaces: Sequence[Interface],
+        listener: MulticastListener,
+        *,
+        member: bool,
+        asked: Sequence[str] = (),
     ) -> MulticastPort:
         def send(data: bytes) -> None:
             self.send(interface, port, data)
 
-        received = listener.receiver(interface.name, _of_same_link(interface, interfaces), send)
+        received = listener.receiver(interface.name, _of_same_link(interface, interfaces), send, asked=asked)
         port = self._open_multicast(interface, self.group, received, member=member)
         return port
 

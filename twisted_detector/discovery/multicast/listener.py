@@ -1,6 +1,9 @@
 """Base class of the listeners: reads the datagrams of one protocol, each once and all within bounds, and reports them.
 
-What a datagram claims can be forged by anybody on the network. It is never more than a reason to inspect.
+What a datagram claims can be forged by anybody on the network. It is never more than a reason to inspect. A group does
+not reach beyond a link, so who speaks from another network than those of the interface is no candidate: his address is
+set wrongly, or forged so that this machine asks whoever has it. He is recorded as an observation, within bounds of his
+own, unless the operator listed his network.
 """
 
 from __future__ import annotations
@@ -8,7 +11,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
 from twisted.internet.interfaces import IReactorTime
@@ -16,13 +19,19 @@ from twisted.internet.interfaces import IReactorTime
 from twisted_detector.discovery.multicast.fair_queue import FairQueue
 from twisted_detector.discovery.multicast.sockets import Received
 from twisted_detector.errors import RemoteError
-from twisted_detector.interfaces import ISightingSink
+from twisted_detector.interfaces import ISightingSink, RecordObservation, record_nothing
 from twisted_detector.model import Interface, Sighting
+from twisted_detector.model.reach import BEYOND_LINK, Network, is_on_link, networks_of
 
 #: Called with what a fault is about and the fault; logs each only once.
 LogProblem = Callable[[str, Exception], None]
 #: Sends a datagram to the group, on the socket that a datagram came in on.
 Send = Callable[[bytes], None]
+
+
+#: Senders beyond the link that are read in one lifetime, and datagrams of each: there are few with a wrong address, and
+#: any number of forged ones.
+MAX_BEYOND, MAX_BEYOND_DATAGRAMS = 64, 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +61,13 @@ class ListenerContext:
     :ivar sink: where sightings and departures are reported.
     :ivar clock: stamps sightings, and lets datagrams wait for their turn.
     :ivar monotonic: seconds that never jump.
-    :ivar counts: where to count ``datagrams``, ``dropped``, ``repeated``, ``malformed``, ``sightings`` and
-        ``departures``, and what the protocol counts besides.
+    :ivar counts: where to count ``datagrams``, ``dropped``, ``repeated``, ``malformed``, ``beyond_link``, ``sightings``
+        and ``departures``, and what the protocol counts besides.
     :ivar message_ids: of our queries, each with what it queried; it grows while they are sent. None: a watcher, which
         receives what is sent to the group, goodbyes too; else only answers are read.
     :ivar lifetime: seconds after which everything is news again and the bounds start anew; None: for ever.
+    :ivar listed: networks that the operator named: who speaks from there is meant, though it is no network of a link.
+    :ivar record: records who speaks from a network that is neither.
     """
 
     sink: ISightingSink
@@ -66,16 +77,22 @@ class ListenerContext:
     log_problem: LogProblem
     message_ids: Mapping[str, str] | None = None
     lifetime: float | None = None
+    listed: Sequence[Network] = ()
+    record: RecordObservation = record_nothing
 
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where a datagram came from: its sender, the interface and its addresses, and how to send to the group there."""
+    """Where a datagram came from: its sender, the interface and its addresses, and how to send to the group there.
+
+    :ivar on_link: whether the sender's address is of a network of the interface, or of a listed one.
+    """
 
     sender: str
     interface: str
     addresses: Sequence[Interface]
     send: Send
+    on_link: bool = True
 
 
 @dataclass(slots=True)
@@ -150,17 +167,38 @@ class MulticastListener(ABC):
         self._message_ids = context.message_ids
         self._watching = context.message_ids is None
         self._queue = FairQueue(context.clock, context.monotonic, share=self.bounds.reading)
-        self._history = _History(self.bounds, context.monotonic())
+        now = context.monotonic()
+        self._history, self._beyond = _History(self.bounds, now), _History(self._bounds_beyond, now)
 
-    def receiver(self, interface: str, addresses: Sequence[Interface], send: Send = lambda data: None) -> Received:
-        """What a socket on ``interface`` is to call; ``addresses`` are those of the interface, ``send`` sends there."""
+    @property
+    def _bounds_beyond(self) -> Bounds:
+        return replace(self.bounds, datagrams_per_sender=MAX_BEYOND_DATAGRAMS, senders=MAX_BEYOND, sightings=MAX_BEYOND)
+
+    def receiver(
+        self,
+        interface: str,
+        addresses: Sequence[Interface],
+        send: Send = lambda data: None,
+        *,
+        asked: Sequence[str] = (),
+    ) -> Received:
+        """What a socket on ``interface`` is to call.
+
+        :param addresses: those of the interface.
+        :param send: sends there.
+        :param asked: addresses that are asked by unicast: they may answer from wherever they are.
+        """
+        networks = (*networks_of(addresses), *self._context.listed)
 
         def received(data: bytes, sender: str) -> None:
             now, lifetime = self._context.monotonic(), self._context.lifetime
             if lifetime is not None and now - self._history.began >= lifetime:
                 self.reset(now)
             self._counts["datagrams"] += 1
-            history = self._history
+            on_link = is_on_link(sender, networks) or sender in asked
+            if not on_link:
+                self._counts["beyond_link"] += 1
+            history = self._history if on_link else self._beyond
             if not history.admits(sender):
                 self._counts["dropped"] += 1
                 return
@@ -169,7 +207,7 @@ class MulticastListener(ABC):
                 self._counts["repeated"] += 1
                 self.handle_repetition(data, sender)
                 return
-            origin = Origin(sender, interface, addresses, send)
+            origin = Origin(sender, interface, addresses, send, on_link)
             if not self._queue.add(sender, len(data), lambda: self._handle(data, origin)):
                 self._counts["dropped"] += 1
                 history.discard(sender, fingerprint)
@@ -177,14 +215,15 @@ class MulticastListener(ABC):
         return received
 
     def _handle(self, data: bytes, origin: Origin) -> None:
-        if self._history.malformed[origin.sender] >= self.bounds.malformed_per_sender:
+        history = self._history if origin.on_link else self._beyond
+        if history.malformed[origin.sender] >= self.bounds.malformed_per_sender:
             self._counts["dropped"] += 1
             return
         try:
             self.handle(data, origin)
         except RemoteError as problem:
             self._counts["malformed"] += 1
-            self._history.malformed[origin.sender] += 1
+            history.malformed[origin.sender] += 1
             self._context.log_problem(f"a datagram of {origin.sender}", problem)
 
     @abstractmethod
@@ -203,7 +242,7 @@ class MulticastListener(ABC):
 
     def reset(self, now: float) -> None:
         """Everything is news again, from ``now`` on."""
-        self._history = _History(self.bounds, now)
+        self._history, self._beyond = _History(self.bounds, now), _History(self._bounds_beyond, now)
 
     def finish(self) -> None:
         """A sweep is over: read what waits, and report what waited for more."""
@@ -214,21 +253,36 @@ class MulticastListener(ABC):
         self._queue.close()
 
     def report(
-        self, sender: str, what: str, make: Callable[[], Sighting], *, address: str = "", reference: str = ""
+        self, origin: Origin, what: str, make: Callable[[], Sighting], *, address: str = "", reference: str = ""
     ) -> None:
-        """Report the device or service ``what`` of ``sender``, at ``address`` when that is another, if it is news.
+        """Report the device or service ``what`` of a sender, at ``address`` when that is another, if it is news.
 
+        :param address: in a listed network, where a reflector speaks for another device.
         :param reference: the EndpointReference by which it would say goodbye.
         """
-        if self._history.is_news(sender, what, _gone(address, reference)):
+        if not origin.on_link:
+            self._record_beyond(origin)
+        elif self._history.is_news(origin.sender, what, _gone(address, reference)):
             self._counts["sightings"] += 1
             self._sink.sighted(make())
 
-    def report_departure(self, sender: str, *, address: str = "", reference: str = "") -> None:
-        """Report a goodbye of ``sender``, for ``address`` when that is another, unless it is reported already."""
-        if self._history.is_departure(sender, _gone(address, reference)):
+    def report_departure(self, origin: Origin, *, address: str = "", reference: str = "") -> None:
+        """Report a goodbye of a sender, for ``address`` when that is another, unless it is reported already."""
+        if origin.on_link and self._history.is_departure(origin.sender, _gone(address, reference)):
             self._counts["departures"] += 1
-            self._sink.departed(self.method, address or sender, reference=reference)
+            self._sink.departed(self.method, address or origin.sender, reference=reference)
+
+    def _record_beyond(self, origin: Origin) -> None:
+        """Record a camera that speaks from a network that is neither the link's nor listed; log the first of a link."""
+        if not self._beyond.is_news(origin.sender, "beyond", ""):
+            return
+        where = origin.interface or "any interface"
+        text = (
+            f"{BEYOND_LINK} {origin.sender}, which is no network of {where}: its address is set wrongly, or its"
+            " network has to be named in SCAN_NETWORKS. It is asked nothing"
+        )
+        self._context.record(self._clock.seconds(), origin.sender, self.method, text)
+        self._context.log_problem(f"a camera on {where}", RemoteError(text))
 
 
 _BYE = "bye "

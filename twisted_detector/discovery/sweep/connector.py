@@ -71,7 +71,7 @@ _OUTCOMES = {
 
 
 class EpollConnector(DescriptorReader):
-    """Non-blocking connects to IPv4 addresses.
+    """Non-blocking connects to IPv4 addresses, and to IPv6 addresses, link-local ones with ``%interface``.
 
     :param reactor: IReactorFDSet.
     """
@@ -82,8 +82,13 @@ class EpollConnector(DescriptorReader):
         super().__init__(reactor, self._epoll, "portscan")
 
     def connect(self, address: str, port: int, ended: Callable[[Outcome], None]) -> Callable[[], None]:
+        bare, _, scope = address.partition("%")
+        family: int = socket.AF_INET
+        target: tuple[Any, ...] = (bare, port)
         try:
-            opened = socket.socket(socket.AF_INET, socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
+            if ":" in bare:
+                family, target = socket.AF_INET6, (bare, port, 0, socket.if_nametoindex(scope) if scope else 0)
+            opened = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
         except OSError as problem:
             if _OUTCOMES.get(problem.errno or 0) is not Outcome.NO_ROOM:
                 raise
@@ -91,7 +96,7 @@ class EpollConnector(DescriptorReader):
             return _nothing
         opened.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
         opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_DEFER_ACCEPT, _DEFER)
-        code = opened.connect_ex((address, port))
+        code = opened.connect_ex(target)
         if code != errno.EINPROGRESS:
             opened.close()
             ended(_OUTCOMES.get(code, Outcome.UNREACHABLE))

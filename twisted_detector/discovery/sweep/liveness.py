@@ -1,4 +1,4 @@
-"""Liveness check of one address by TCP connect."""
+"""Liveness checks of one address by TCP connect."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from zope.interface import implementer
 
 from twisted_detector.discovery.rate_limit import PacketRateLimiter
 from twisted_detector.discovery.sweep.connector import EpollConnector, Outcome, TcpConnector
+from twisted_detector.errors import LocalError
 from twisted_detector.interfaces import ILiveness
 from twisted_detector.model.addresses import SILENT_PORTS
 
@@ -21,11 +22,13 @@ METHOD = "knock"
 _WAITS = (0.15, 0.35)
 #: RFC 793: where nothing listens a reset comes, which is an answer as well.
 _ANY_PORT = 80
+#: Ports that are tried for one that accepts: where a stream was proved, and a service.
+_MAX_PORTS = 2
 
 
 @implementer(ILiveness)
 class TcpLiveness:
-    """Liveness check that connects and hangs up; nothing is sent over the connection. IPv4 only.
+    """Liveness check that connects and hangs up; nothing is sent over the connection.
 
     :param reactor: IReactorTime and IReactorFDSet.
     :param limiter: shared with all others that send.
@@ -44,10 +47,24 @@ class TcpLiveness:
         self._make_connector = make_connector
 
     async def is_alive(self, address: str, ports: Sequence[int]) -> bool:
-        """See :class:`ILiveness`."""
+        """See :class:`ILiveness`. IPv4 only: an IPv6 address is never alive."""
         if ":" in address:
             return False
         port = next((one for one in ports if one not in SILENT_PORTS), _ANY_PORT)
+        return await self._connect(address, port) in (Outcome.OPEN, Outcome.REFUSED)
+
+    async def accepts(self, address: str, ports: Sequence[int]) -> bool:
+        """See :class:`ILiveness`."""
+        for port in [one for one in dict.fromkeys(ports) if one not in SILENT_PORTS][:_MAX_PORTS]:
+            outcome = await self._connect(address, port)
+            if outcome is Outcome.NO_ROOM:
+                raise LocalError("there is no room for a connection")
+            if outcome is Outcome.OPEN:
+                return True
+        return False
+
+    async def _connect(self, address: str, port: int) -> Outcome | None:
+        """How an attempt ended; None: without any answer."""
         connector = self._make_connector(self._reactor)
         try:
             for wait in _WAITS:
@@ -56,8 +73,8 @@ class TcpLiveness:
                 give_up = connector.connect(address, port, ended.callback)
                 ended.addTimeout(wait, self._reactor)
                 with suppress(DeferredTimeout):
-                    return await ended in (Outcome.OPEN, Outcome.REFUSED)
+                    return await ended
                 give_up()
         finally:
             connector.close()
-        return False
+        return None

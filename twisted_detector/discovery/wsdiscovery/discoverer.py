@@ -17,6 +17,7 @@ from zope.interface import implementer
 from twisted_detector.discovery.multicast.discoverer import MulticastDiscoverer, Queries, QuerySocket, query_interfaces
 from twisted_detector.discovery.multicast.listener import ListenerContext
 from twisted_detector.discovery.multicast.sockets import Group
+from twisted_detector.discovery.sweep.targets import INTERFACES
 from twisted_detector.discovery.wsdiscovery.dialects import Dialects
 from twisted_detector.discovery.wsdiscovery.listener import METHOD, WSDiscoveryListener
 from twisted_detector.discovery.wsdiscovery.unicast import UnicastProbes
@@ -72,7 +73,9 @@ class WSDiscovery(MulticastDiscoverer):
         exclude: Iterable[str] = (),
         **common: Any,
     ) -> None:
-        super().__init__(reactor, neighbours, **common)
+        networks = tuple(networks)
+        listed = (ip_network(text, strict=False) for text in networks if text != INTERFACES)
+        super().__init__(reactor, neighbours, listed=(*common.pop("listed", ()), *listed), **common)
         self._dialects = dialects or Dialects()
         self._exclude = tuple(ip_network(text, strict=False) for text in exclude)
         self._routed = UnicastProbes(networks, self._exclude)
@@ -125,7 +128,8 @@ class WSDiscovery(MulticastDiscoverer):
     async def probe(self, address: str, sink: ISightingSink) -> None:
         """Probe one address in all dialects; nothing when it is excluded."""
         interfaces = await self._neighbours.interfaces()
-        with self.query_session(sink, self._routes_to(address, interfaces), interfaces) as (sockets, queries):
+        routes = self._routes_to(address, interfaces)
+        with self.query_session(sink, routes, interfaces, asked=(address,)) as (sockets, queries):
             if self._probe(sockets, queries, tuple(wire.Dialect), to=address, repeats=_QUICK_REPEATS):
                 await deferLater(self._reactor, _QUICK_LISTEN)
 
@@ -136,7 +140,7 @@ class WSDiscovery(MulticastDiscoverer):
         group = query_interfaces(await self.usable_interfaces())
         routes = self._routes_to(candidate.address, interfaces)
         where = tuple(dict.fromkeys((*group, *routes)))
-        with self.query_session(sink, where, interfaces) as (sockets, queries):
+        with self.query_session(sink, where, interfaces, asked=(candidate.address,)) as (sockets, queries):
             to_group = [one for one in sockets if one.interface in group]
             directed = [one for one in sockets if one.interface in routes]
             sent = 0

@@ -60,7 +60,7 @@ class WSDiscoveryListener(MulticastListener):
         message = wire.parse(data)
         if message.kind == "bye" and self._watching:
             reference = wire.normalize_reference(message.matches[0].endpoint_reference)
-            self.report_departure(origin.sender, reference=reference)
+            self.report_departure(origin, reference=reference)
             return
         if message.kind not in (("hello",) if self._watching else ("probe_matches", "resolve_matches")):
             return
@@ -70,7 +70,7 @@ class WSDiscoveryListener(MulticastListener):
         self._counts["non_cameras"] += len(message.matches) - len(cameras)
         for match in cameras:
             self._report(match, origin)
-        if not self._watching and cameras:
+        if not self._watching and cameras and origin.on_link:
             references = tuple(wire.normalize_reference(match.endpoint_reference) for match in cameras)
             self._references[origin.sender, hash(self.fingerprint(data))] = references
             self._report_answer(references, message.relates_to)
@@ -89,7 +89,7 @@ class WSDiscoveryListener(MulticastListener):
     def _report(self, match: wire.Match, origin: Origin) -> None:
         reference = wire.normalize_reference(match.endpoint_reference)
         self.report(
-            origin.sender,
+            origin,
             "match " + reference,
             lambda: make_sighting(match, origin.sender, origin.interface, origin.addresses, self._clock.seconds()),
             reference=reference,

@@ -37,6 +37,11 @@ from twisted_detector.wire.http.body import AnswerTooLong
 MAX_HEAD = 65_536
 
 
+#: Octets that are read in one turn of the reactor: what a device cuts into chunks of one octet, 2 700 of them, takes
+#: 10 ms. A whole picture takes some more turns.
+MAX_READ = 16_384
+
+
 class ClosedWhileKept(ConnectionLost):
     """A kept connection was closed by the peer under the next request, before a byte of its answer."""
 
@@ -73,6 +78,8 @@ class _Bounded(ProtocolWrapper):
 
     def makeConnection(self, transport: ITransport) -> None:
         self.factory.live.add(self)
+        if hasattr(transport, "bufferSize"):
+            transport.bufferSize = MAX_READ
         self._head = bytearray()
         self._in_head = True
         ProtocolWrapper.makeConnection(self, transport)

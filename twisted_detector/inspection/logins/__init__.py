@@ -10,14 +10,23 @@ Rules
    therefore never gives a device more attempts than the rules allow.
 2. What was sent and not answered counts as a failure until it is known to be none.
 3. A device gets at most ``MAX_FAILURES`` (2) failures within ``WINDOW`` (30 minutes), over all logins and protocols.
-   One failure is recorded under each name of the device, and counts once.
-4. A login that was refused is barred on that device until the login or the device changes. Two exceptions, each tried
-   once more after the window: one that the device had accepted before, and one whose answer never came.
+   One failure is recorded under each name of the device, and counts once; a success takes no failure back. The window
+   is counted by a clock that no step of the wall clock moves (:mod:`inspection.logins.window_clock`).
+4. A login that was refused is barred on that device until the login or the device changes, or a person says that it is
+   to be tried again. Two exceptions, each tried once more after the window: one that the device had accepted before,
+   and one whose answer never came. One that was ever accepted is tried again once a day.
 5. A device changes when it shows another firmware or EndpointReference, or when a service that wanted a login wants
    none (a factory reset). Its refused logins are forgiven then, at most once a day, and within rule 3.
 6. When a device says that it locks, nothing is sent to it for a window, whatever else is known.
-7. A secret goes only to a device that was seen at layer 2, or whose network the operator named.
-8. No password is kept: a login is recorded as a salted fingerprint, so that a changed password is a new login.
+7. A secret goes only to a device that was seen at layer 2, or whose network the operator named, or that a person
+   accepted where no MAC is seen. It answers no challenge whose realm is another known device's alone, unless a person
+   vouches for the device (:mod:`inspection.logins.realms`).
+8. A login without an audience, or for a manufacturer (the device's own word), goes to adopted devices only; one for a
+   network or a camera to whom it names (:mod:`model.adoption`). A blocked device gets nothing.
+9. No password is kept: a login is recorded as a salted and slow fingerprint (scrypt), so that a changed password is a
+   new login.
+10. That a login was accepted is reported by who sent it, when the device did with it what it had refused without it;
+    nothing infers it from an outcome.
 
 Theory of operation
 ===================
@@ -27,10 +36,11 @@ a device. :class:`LoginHistory` is the record of what became of logins under *on
 :class:`LoginHistoryStore` finds the histories of a device and has them saved. A device is named by its MAC where that
 is known; else by its address and its EndpointReference.
 
-One attempt is: ``charge`` (awaited: the disk), the login is sent, ``charge_again`` before each further time that it is
-sent without an answer that accepts it, then one of ``record_accepted``, ``record_refused``, ``record_doubt``,
-``record_unanswered`` and ``refund``. A login that was accepted since the program started is not charged again: the
-device counts from zero after a success, and each charge is a write to the disk.
+One attempt is: ``charge`` (awaited: the disk), ``begin`` when the login is sent, ``charge_again`` before each further
+time that it is sent without an answer that accepts it, then one of ``record_accepted``, ``record_refused``,
+``record_doubt``, ``record_unanswered`` and ``refund``. A login that was accepted since the program started is not
+charged again, for each charge is a write to the disk; while it is under way it counts all the same (``in_flight``), so
+that no more attempts run at once than may fail.
 
 Beside attempts, a login that was accepted may be sent for another *purpose* (a snapshot by HTTP), where it
 may be refused though it is right: ``charge_purpose`` and ``record_purpose`` keep such failures apart from the

@@ -35,6 +35,8 @@ class LoginHistoryStore:
         self._histories: dict[str, LoginHistory] = {}
         #: Address → name of the device with a MAC that was charged there last; no more than there are histories.
         self._at: dict[str, str] = {}
+        #: Realm → names of the devices under which a login was accepted with it; no more than there are histories.
+        self._realms: dict[str, set[str]] = {}
 
     def __len__(self) -> int:
         return len(self._histories)
@@ -48,9 +50,27 @@ class LoginHistoryStore:
                 history = self._histories[name] = parse_history(text)
                 if history.address:
                     self._at[history.address] = name
+                for realm in history.realms:
+                    self._realms.setdefault(realm, set()).add(name)
             except ValueError:
                 self.log.warn("The saved login budget of {key} cannot be read and is forgotten", key=name)
         self._forget_oldest()
+
+    def rename_credentials(self, renamed: Callable[[str], str], concerns: Callable[[str], bool]) -> None:
+        """Rename the credentials of every history that has one which ``concerns`` it, and have those saved."""
+        for name, history in self._histories.items():
+            known = {*history.failures, *history.unanswered, *history.ever_accepted, history.last_accepted}
+            if any(map(concerns, known)):
+                history.rename_credentials(renamed)
+                self.save(name)
+
+    def credentials(self) -> set[str]:
+        """All credentials of all histories."""
+        return {
+            credential
+            for history in self._histories.values()
+            for credential in (*history.failures, *history.unanswered, *history.ever_accepted)
+        }
 
     # --- reading ---------------------------------------------------------------------------------------------------
 
@@ -72,6 +92,14 @@ class LoginHistoryStore:
     def own(self, candidate: Candidate) -> list[LoginHistory]:
         """The histories in which things are recorded, new where there are none; the youngest from now on."""
         return [self._history(name) for name in _names(candidate)]
+
+    def owner_of_realm(self, candidate: Candidate, realm: str, now: float, *, looks_unique: bool) -> str:
+        """Name of the other device that alone has this realm, "" where there is none, or more than one."""
+        owners = self._realms.get(realm, set())
+        if len(owners) != 1 or owners & self.histories_of(candidate).keys():
+            return ""
+        (owner,) = owners
+        return owner if self._histories[owner].owns(realm, now, looks_unique=looks_unique) else ""
 
     # --- recording -------------------------------------------------------------------------------------------------
 
@@ -96,6 +124,23 @@ class LoginHistoryStore:
         except CancelledError:
             self.refund(candidate, *credentials)
             raise
+
+    def record_realm(self, candidate: Candidate, realm: str, now: float, *, certain: bool) -> None:
+        """Record that a login was accepted with this realm, under the one name that tells the device best."""
+        name = _names(candidate)[-1]
+        history = self._history(name)
+        before = set(history.realms)
+        changed = history.record_realm(realm, now, certain=certain)
+        for gone in before.difference(history.realms):
+            self._forget_realm(gone, name)
+        self._realms.setdefault(realm, set()).add(name)
+        if changed:
+            self.save(name)
+
+    def realms_of(self, candidate: Candidate) -> tuple[str, ...]:
+        """The realms under which a login was accepted on this device."""
+        history = self._histories.get(_names(candidate)[-1])
+        return tuple(history.realms) if history is not None else ()
 
     def refund(self, candidate: Candidate, *credentials: str) -> None:
         """Take the last charge of each back."""
@@ -124,10 +169,19 @@ class LoginHistoryStore:
         if self._at.get(history.address) == name:
             del self._at[history.address]
 
+    def _forget_realm(self, realm: str, name: str) -> None:
+        names = self._realms.get(realm, set())
+        names.discard(name)
+        if not names:
+            self._realms.pop(realm, None)
+
     def _forget_oldest(self) -> None:
         while len(self._histories) > MAX_REMEMBERED:
             name = next(iter(self._histories))
-            self._forget_address(name, self._histories.pop(name))
+            history = self._histories.pop(name)
+            self._forget_address(name, history)
+            for realm in history.realms:
+                self._forget_realm(realm, name)
             self._save(name, "")
 
 

@@ -77,6 +77,7 @@ class Findings:
             address=self._address,
             at=at,
             name=scopes.name or self.hostname,
+            name_source="scope" if scopes.name else "hostname" if self.hostname else "",
             manufacturer=information.manufacturer or scopes.manufacturer,
             model=information.model or scopes.hardware,
             firmware_version=information.firmware_version,

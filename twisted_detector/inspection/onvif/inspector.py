@@ -19,7 +19,7 @@ from twisted_detector.inspection.device_locks import DeviceLocks, http_key
 from twisted_detector.inspection.http.client import HttpClient, HttpTransport
 from twisted_detector.inspection.onvif.findings import NAME
 from twisted_detector.inspection.onvif.interview import AnonymousFindings, Interview
-from twisted_detector.inspection.onvif.session import OnvifSession
+from twisted_detector.inspection.onvif.session import DEVICE_PATH, Elsewhere, OnvifSession
 from twisted_detector.interfaces import IInspector
 from twisted_detector.model import Candidate, Inspection, Login, host_for_url
 from twisted_detector.model.addresses import RTSP_PORTS, SILENT_PORTS
@@ -35,13 +35,19 @@ _TLS_PORTS = (443, 8443)
 _USER_PORTS = 1024
 #: Ports that are guessed at: each costs a connection, or a time-out where something else listens.
 MAX_GUESSES = 8
-DEVICE_PATH = "/onvif/device_service"
 #: Seconds for which findings without a login are good for the interview with one that follows at once: the device's
 #: challenge is answered as soon as any client would.
 FINDINGS_SECONDS = 2.0
 #: Devices of which anonymous findings, and short-lived nonces, are remembered: several times as many as are inspected
 #: at once.
 MAX_REMEMBERED = 256
+#: Operations that an inspection can do without: those of them that were refused to an accepted login are not asked with
+#: one for so many seconds. Each refusal may count at the device, and is repeated at every inspection otherwise.
+_DISPENSABLE = frozenset(
+    {"GetServices", "GetCapabilities", "GetEndpointReference", "GetHostname", "GetScopes", "GetNetworkInterfaces",
+     "GetSnapshotUri"}
+)  # fmt: skip
+DENIED_SECONDS = 86_400.0
 #: Announced addresses that are tried: each may cost one time-out.
 MAX_XADDRS = 4
 
@@ -59,6 +65,7 @@ class OnvifInspector:
     :param queue: spreads the work over turns of the reactor when many devices are asked at once.
     :param device_locks: shared with everything else that speaks HTTP with the same devices (:func:`http_key`).
     :param open_transport: opens the HTTP connection of one inspection.
+    :param elsewhere: reads long answers, see :class:`OnvifSession`.
     """
 
     name = NAME
@@ -77,6 +84,7 @@ class OnvifInspector:
         queue: CooperativeQueue | None = None,
         device_locks: DeviceLocks | None = None,
         open_transport: Callable[[], HttpTransport] | None = None,
+        elsewhere: Elsewhere | None = None,
     ) -> None:
         self._reactor = reactor
         self._random = random
@@ -88,6 +96,8 @@ class OnvifInspector:
         self._device_locks = DeviceLocks() if device_locks is None else device_locks
         self._anonymous: BoundedDict[tuple[str, str], AnonymousFindings] = BoundedDict(MAX_REMEMBERED)
         self._short_lived_nonces: BoundedSet[tuple[str, str]] = BoundedSet(MAX_REMEMBERED)
+        self._denied: BoundedDict[tuple[str, str], dict[tuple[str, str], float]] = BoundedDict(MAX_REMEMBERED)
+        self._elsewhere = elsewhere
         self._open_transport = open_transport or (lambda: HttpClient(reactor, timeout=timeout, queue=queue))
 
     async def inspect(self, candidate: Candidate, login: Login | None) -> Inspection | None:
@@ -108,7 +118,9 @@ class OnvifInspector:
             allow_basic=self._allow_basic(candidate),
             random=self._random,
             now=self._reactor.seconds,
+            denied=self._denied_to(key),
             challenge_each_request=key in self._short_lived_nonces,
+            elsewhere=self._elsewhere,
         )
         interview = Interview(
             session,
@@ -127,7 +139,14 @@ class OnvifInspector:
             if session.nonce_expired_silently:
                 self._short_lived_nonces.discard(key)  # the youngest from now on
                 self._short_lived_nonces.add(key)
+            elif session.denied_now is not None and session.denied_now[1] in _DISPENSABLE:
+                self._denied.setdefault(key, {})[session.denied_now] = self._monotonic()
             await transport.close()
+
+    def _denied_to(self, key: tuple[str, str]) -> frozenset[tuple[str, str]]:
+        """The operations that a device refused lately to a login that it accepts."""
+        now = self._monotonic()
+        return frozenset(one for one, at in self._denied.get(key, {}).items() if now - at < DENIED_SECONDS)
 
     def _findings_for(self, candidate: Candidate) -> AnonymousFindings | None:
         """Take the findings of just now without a login, so that no challenge is answered twice."""

@@ -14,7 +14,15 @@ from twisted_detector.errors import InspectionError, Malformed, RemoteError, Unr
 from twisted_detector.inspection.onvif.clock import DeviceClock, read_clock
 from twisted_detector.inspection.onvif.findings import Findings
 from twisted_detector.inspection.onvif.optional import OptionalOperations
-from twisted_detector.inspection.onvif.session import LoginRefusal, NotAnOnvifAnswer, OnvifSession, OperationRefused
+from twisted_detector.inspection.onvif.session import (
+    DEVICE_PATH,
+    Known,
+    LoginRefusal,
+    NotAnOnvifAnswer,
+    OnvifSession,
+    OperationRefused,
+    path_of,
+)
 from twisted_detector.inspection.onvif.streams import MediaQuery
 from twisted_detector.model import Candidate, Inspection, Login, Status
 from twisted_detector.wire.http.device_url import device_url
@@ -32,7 +40,7 @@ class AnonymousFindings:
 
     :ivar entry: address of its device service.
     :ivar complete: nothing that needs no login was refused: then ``services`` and the rest are all there is.
-    :ivar refusal: how it refused what needs one, None when it refused nothing.
+    :ivar refusal: how it refused what needs one, None when it refused nothing; ``known``: what else it showed.
     :ivar monotonic_time: when the interview ended, on a clock that never jumps.
     """
 
@@ -43,6 +51,7 @@ class AnonymousFindings:
     hostname: str
     clock: DeviceClock
     refusal: LoginRefusal | None
+    known: Known
     monotonic_time: float
 
 
@@ -93,15 +102,18 @@ class Interview:
         elif not await self._find_entry(entries):
             return None
         try:
-            if previous is None or not previous.complete:
+            if previous is None:
                 await self._read_without_login()
             await self._read_identity()
+            if self._session.accepted and not self._complete:
+                await self._read_without_login()  # it refuses even that to strangers
             if not await MediaQuery(self._device, found).fetch():
                 return None
         except OperationRefused as refused:
             if refused.attempted or (self._login is not None and not self._session.accepted):
                 raise
             found.status, found.reason = Status.AUTH_REQUIRED, str(refused)
+            self._login_required = self._login_required or self._brief
         await self._read_rest()
         found.doubted = self._session.doubted
         found.certificate = self._session.certificate
@@ -122,6 +134,7 @@ class Interview:
             hostname=self._found.hostname,
             clock=self._session.clock,
             refusal=self._session.refusal,
+            known=self._session.known,
             monotonic_time=self._monotonic(),
         )
 
@@ -132,14 +145,20 @@ class Interview:
         self._found.endpoint_reference = previous.endpoint_reference
         self._found.hostname = previous.hostname
         self._session.clock = previous.clock
+        self._session.known = previous.known
         if previous.refusal is not None:
             self._session.choose_scheme(previous.refusal)
 
     async def _find_entry(self, entries: Sequence[tuple[str, bool]]) -> bool:
-        """Find the device service by reading its clock; False: nothing speaks ONVIF here."""
+        """Find the device service by reading its clock; False: nothing speaks ONVIF here.
+
+        An announcement can be anybody's, so it makes no address an entry: SOAP does, in an answer without a login.
+        Where an announced address does not speak it, the one that the specification fixes is tried at the same port;
+        there a bare 401 will do.
+        """
         failure: InspectionError | None = None
         silent: set[str] = set()
-        waiting = list(entries)
+        waiting = _with_fixed_paths(entries)
         redirects = MAX_REDIRECTS
         while waiting:
             url, announced = waiting.pop(0)
@@ -153,7 +172,7 @@ class Interview:
                 failure = failure or (error if announced else None)
                 continue
             except OperationRefused as refused:
-                if not (announced or refused.soap):
+                if not refused.soap and not (announced and path_of(url) == DEVICE_PATH):
                     continue  # any web server may want a login
             except SoapFault:
                 pass  # it has no clock to show, but it speaks SOAP
@@ -192,6 +211,7 @@ class Interview:
         """What is PRE_AUTH by the specification (Core, annex on access classes); some refuse even that."""
         found, device = self._found, self._device
         services: dict[str, str] = await device.read(requests.get_services(), onvif.parse_services, {})
+        self._complete = not device.refusals
         if self._brief:
             device.raise_refusal()
         if not device.refusals and not {onvif.NS_MEDIA, onvif.NS_MEDIA2} & services.keys():
@@ -239,6 +259,21 @@ class Interview:
         if not found.scopes:
             found.scopes = await device.read(requests.get_scopes(), onvif.parse_scopes, ())
         await self._read_hostname()
+
+
+def _with_fixed_paths(entries: Sequence[tuple[str, bool]]) -> list[tuple[str, bool]]:
+    """The entries, each that was announced at another path followed by the fixed one at its port.
+
+    One with a query comes after that: it is never given a login.
+    """
+    ordered: dict[str, bool] = {}
+    for url, announced in entries:
+        path = path_of(url)
+        fixed = url.removesuffix(path) + DEVICE_PATH
+        both = (url,) if not announced or path == DEVICE_PATH else (fixed, url) if "?" in path else (url, fixed)
+        for one in both:
+            ordered.setdefault(one, announced)
+    return list(ordered.items())
 
 
 def _unreadable(error: RemoteError) -> Malformed:

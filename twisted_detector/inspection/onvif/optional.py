@@ -63,7 +63,8 @@ class OptionalOperations:
         try:
             return await self.session.call(url, request)
         except OperationRefused as refused:
-            if refused.attempted or (self.login is not None and not self.session.accepted):
+            unusable = self.login is not None and not self.session.accepted and not request.needs_no_login
+            if refused.attempted or unusable:
                 raise
             self.refusals.append(refused)
         except Unreachable as error:

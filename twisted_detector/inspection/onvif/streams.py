@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from twisted_detector.errors import Unreachable
 from twisted_detector.inspection.onvif.findings import Findings
 from twisted_detector.inspection.onvif.optional import OptionalOperations
+from twisted_detector.inspection.onvif.session import may_be_service
 from twisted_detector.model import Status
 from twisted_detector.wire.onvif import answers as onvif, requests
 from twisted_detector.wire.onvif.requests import OnvifRequest
@@ -66,13 +67,12 @@ class MediaQuery:
         """Those of Media2, and those of Media1 where they are needed."""
         newer: tuple[onvif.Profile, ...] = ()
         older: tuple[onvif.Profile, ...] = ()
-        services = self._found.services
-        self._media2 = self._device.url(services.get(onvif.NS_MEDIA2, ""))
+        self._media2 = self._named(onvif.NS_MEDIA2)
         if self._media2:
             self._media2, newer = await self._profiles(self._media2, requests.get_profiles2())
             self._device.raise_refusal()  # Media1 would be refused for the same reason
         if not newer or not all(profile.codec and profile.source for profile in newer):
-            named = self._device.url(services.get(onvif.NS_MEDIA, ""))
+            named = self._named(onvif.NS_MEDIA)
             guesses = [] if self._media2 else [_origin(self._device.entry) + path for path in MEDIA_PATHS]
             for url in [named] if named else guesses:
                 url, older = await self._profiles(url, requests.get_profiles())
@@ -80,6 +80,11 @@ class MediaQuery:
                     self._media1 = url
                     break
         return newer, older
+
+    def _named(self, namespace: str) -> str:
+        """Where the device says that a service is; "" where it does not, or where no service can be."""
+        url = self._device.url(self._found.services.get(namespace, ""))
+        return url if may_be_service(url) else ""
 
     async def _profiles(self, url: str, request: OnvifRequest) -> tuple[str, tuple[onvif.Profile, ...]]:
         """The profiles, and the URL that gave them: a service at a dead port is called where the device answers."""

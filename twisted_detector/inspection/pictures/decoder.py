@@ -1,7 +1,8 @@
 """Decoder of keyframes to JPEG, in a child process that may do nothing else.
 
 The bytes are hostile and the decoder is native: it runs in a process of its own (``decoder_child.py``), one picture at
-a time, and is started anew after a crash, a time-out, a number of pictures, or a while without work. It needs the extra
+a time, and is started anew after a crash, a time-out, a number of pictures, or a while without work. Where the kernel
+lets it, a filter of system calls stands around it; where not, that is said once in the log. It needs the extra
 ``[decode]``.
 """
 
@@ -112,6 +113,7 @@ class Decoder:
 
     def __init__(self, reactor: Any) -> None:
         self.started = 0
+        self._warned = False
         self._reactor = reactor
         self._lock = DeferredLock()
         self._child: _Child | None = None
@@ -150,8 +152,18 @@ class Decoder:
             self._reactor.spawnProcess(
                 self._child, sys.executable, [sys.executable, "-I", "-B", str(CHILD)], env={}, path="/"
             )
-            await self._child.ready
+            self._warn_once((await self._child.ready).decode("ascii", "replace"))
         return await self._child.decode(codec, data)
+
+    def _warn_once(self, remark: str) -> None:
+        """Say that the decoder runs with fewer bounds than elsewhere; ``remark``: its reason, "" when all is well."""
+        if remark and not self._warned:
+            self._warned = True
+            self.log.warn(
+                "Pictures are decoded without a filter of system calls ({remark}): keep this machine's software up to "
+                "date, or leave the extra [decode] out; its other bounds hold",
+                remark=remark,
+            )
 
     def _end_idle(self) -> None:
         self._idle = None

@@ -1,8 +1,10 @@
 """Decoder process: keyframes on standard input, small JPEGs on standard output.
 
 Bytes from the network meet a large native decoder here and nowhere else. Before the first of them is read, this process
-gives up the right to open a file or a socket, to write to one, to fork, and to take more than MAX_MEMORY bytes.
+gives up the right to open a file or a socket, to write to one, to fork, and to take more than MAX_MEMORY bytes; and,
+where the kernel and the machine allow it, every system call that decoding does not need (``syscall_filter.py``).
 
+The first answer, with status 0, says that it is ready; its content is "", or why there is no filter of system calls.
 A request: codec (1 octet: 1 H.264, 2 H.265), length (4, big-endian), the keyframe with start codes. An answer: status
 (1 octet: 0 a picture, 1 a reason in ASCII), length (4), content.
 """
@@ -13,6 +15,8 @@ import resource
 import struct
 import sys
 from fractions import Fraction
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
 from typing import Any, BinaryIO
 
 HEAD = struct.Struct("!BI")
@@ -29,8 +33,19 @@ MAX_PIXELS = 8192 * 4320
 MAX_SIDE = 1280
 
 
-def give_up_rights() -> None:
-    """From here on only the open pipes can be used."""
+def load_filter() -> Any:
+    """The module ``syscall_filter``, by its path: an isolated interpreter does not find its package."""
+    spec = spec_from_file_location("syscall_filter", Path(__file__).with_name("syscall_filter.py"))
+    assert spec is not None and spec.loader is not None  # noqa: S101, PT018  it is a file of ours
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def give_up_rights() -> str:
+    """From here on only the open pipes can be used; returns "" or why system calls are not filtered."""
+    syscall_filter = load_filter()
+    obstacle: str = syscall_filter.obstacle()
     for kind, most in (
         (resource.RLIMIT_CORE, 0),
         (resource.RLIMIT_FSIZE, 0),
@@ -40,6 +55,7 @@ def give_up_rights() -> None:
         (resource.RLIMIT_CPU, MAX_CPU),
     ):
         resource.setrlimit(kind, (most, most))
+    return obstacle or syscall_filter.refuse_system_calls()
 
 
 def to_jpeg(frame: Any) -> bytes:
@@ -48,9 +64,10 @@ def to_jpeg(frame: Any) -> bytes:
 
     scale = min(1.0, MAX_SIDE / max(frame.width, frame.height))
     width, height = (max(2, int(side * scale) // 2 * 2) for side in (frame.width, frame.height))
-    small = frame.reformat(width=width, height=height, format="yuvj420p")
+    small = frame.reformat(width=width, height=height, format="yuvj420p", threads=1)
     small.pts, small.time_base = 0, Fraction(1, 25)
     encoder: Any = av.CodecContext.create("mjpeg", "w")
+    encoder.thread_count = 1  # a thread is a process to the kernel, and this one may start none
     encoder.width, encoder.height, encoder.pix_fmt = width, height, "yuvj420p"
     encoder.time_base = Fraction(1, 25)
     encoder.options = {"qmin": "3", "qmax": "3"}
@@ -116,8 +133,8 @@ def serve(source: BinaryIO, sink: BinaryIO) -> None:
 def main() -> None:
     """Run as a process."""
     warm_up()
-    give_up_rights()
-    sys.stdout.buffer.write(HEAD.pack(0, 0))  # ready: what comes later is an answer
+    remark = give_up_rights().encode("ascii", "replace")
+    sys.stdout.buffer.write(HEAD.pack(0, len(remark)) + remark)  # ready: what comes later is an answer
     sys.stdout.buffer.flush()
     serve(sys.stdin.buffer, sys.stdout.buffer)
 

@@ -1,7 +1,8 @@
 """Snapshot taker: the still image at the camera's snapshot URL.
 
-Requests go to the camera's own address only; a redirect to another place ends the attempt. What came is an image by its
-own bytes, whatever the camera calls it.
+Requests go to the camera's own address only; a redirect to another place ends the attempt. A login is given only to a
+URL that reads a picture and changes nothing (:mod:`wire.http.harmless_target`), whatever the camera named as its
+snapshot. What came is an image by its own bytes, whatever the camera calls it.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from twisted_detector.model.pictures import Picture
 from twisted_detector.seams import IPictureTaker
 from twisted_detector.wire.http import digest
 from twisted_detector.wire.http.body import BodySink
+from twisted_detector.wire.http.harmless_target import find_effect
 from twisted_detector.wire.http.lockout import read_lockout
 from twisted_detector.wire.http.multipart import FirstPart, is_multipart
 from twisted_detector.wire.image import read_image
@@ -144,7 +146,7 @@ class SnapshotTaker:
         headers = {"Accept": "image/jpeg, image/png, */*"}
         login = download.login if download.authenticator is not None else None
         if download.authenticator is not None and login is not None:
-            await login.acquire_permit()
+            await login.acquire_permit(download.authenticator.challenge.realm)
             _, target = _split(download.url, address)
             try:
                 headers["Authorization"] = download.authenticator.authorization(login, "GET", target)
@@ -153,10 +155,8 @@ class SnapshotTaker:
                     "this login cannot be sent to the device", shown=error.what, attempted=False
                 ) from None
         response = await client.get(download.url, headers, sink_for=sink_for)
-        if login is not None and response.status == 200:
-            login.report_accepted()
-        elif login is not None and response.status in _REDIRECTS:
-            login.report_not_counted()
+        if login is not None and response.status == 200 and download.authenticator is not None:
+            login.report_accepted(download.authenticator.challenge.scheme)  # the same was refused without it just now
         return response, part.content if part is not None else response.body
 
     def _handle_challenge(self, download: _Download, response: HttpResponse) -> None:
@@ -170,14 +170,15 @@ class SnapshotTaker:
             raise Unauthorized(what, attempted=True, locked=warning.warns)
         if download.login is None:
             raise Unauthorized("the device wants a login for its snapshot", attempted=False)
+        if effect := find_effect(download.url):
+            what = "the device wants a login for its snapshot, whose URL may change something: it gets none"
+            raise Unauthorized(what, shown=effect, attempted=False)
         if warning.warns:
             raise Unauthorized(warning.text, attempted=False, locked=True)
         if chosen is None:
             offered = ", ".join(sorted({one.scheme for one in challenges})) or "nothing known"
             what = "the device offers no login scheme that may be used for its snapshot"
             raise Unauthorized(what, shown=offered, attempted=False)
-        if sent:
-            download.login.report_not_counted()
         download.retried = sent
         download.authenticator = digest.Authenticator(chosen, self._cnonce)
 

@@ -1,9 +1,10 @@
 """RTSP client of one server: it reconnects where the server closes, and answers challenges with at most one login.
 
-Rules of the login: the first request goes without it; a challenge is answered once; and once it was refused it is not
-sent again on any connection, whether or not it had been accepted before: accounts lock after five to seven failures.
-Only a nonce that the server calls stale is no statement about the password. :meth:`Login.acquire_permit` is awaited
-before each time: after a closed connection or a 403 it is not known whether the device counted a failure.
+Rules of the login: it goes with a request only that this server refused without it; what the server then does with it
+shows that it was accepted, and nothing else does. From then on it goes with every request. A challenge is answered
+once; and once the login was refused it is not sent again on any connection, whether or not it had been accepted before:
+accounts lock after five to seven failures. :meth:`Login.acquire_permit` is awaited before each time: after a closed
+connection, a 403 or a stale nonce it is not known whether the device counted a failure.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from twisted.internet.defer import Deferred
 from twisted_detector.errors import LocalError, Malformed, Unauthorized, Unreachable
 from twisted_detector.inspection.rtsp.connection import RtspClientConnection, RtspConnect, RtspConnectionClosed
 from twisted_detector.model import Login
+from twisted_detector.model.bounds import BoundedSet
 from twisted_detector.wire.http import digest
 from twisted_detector.wire.http.lockout import MAX_TEXT, read_lockout
 from twisted_detector.wire.rtsp.messages import RtspResponse
@@ -25,6 +27,11 @@ from twisted_detector.wire.soap.xml import clean
 #: Messages that one request may cost: without the login, with it, with it again (stale nonce), and as often on a
 #: connection that the server closed after its 401.
 MAX_TRIES = 6
+#: Answers beside success that a server gives only when it has looked past the login at what is asked for: no such
+#: stream, no room, no such session, a state, a header or a transport that does not fit (RFC 2326, 7.1.1).
+_PAST_LOGIN = frozenset({404, 453, 454, 455, 457, 459, 460, 461})
+#: Requests that are remembered as refused without a login: paths are tried one after the other, eight in an inspection.
+_MAX_REFUSED = 256
 
 
 def make_cnonce() -> str:
@@ -40,13 +47,15 @@ class RtspClient:
     :param unbounded: responses are waited for without end: the caller has a time limit for all of them together.
     :param login: answers a challenge; None: none is answered.
     :param allow_basic: whether the password may be sent in clear.
+    :param searches: whether paths are tried of which most do not exist: then what a server says of a path only after it
+        has seen a login shows, too, that it accepted the login.
     :ivar server: the last ``Server`` header.
     :ivar realm: realm of the last challenge.
     :ivar login: may be set again to an equal one with another permit.
     :ivar connected: there was a connection at least once.
     :ivar answered: at least one response was RTSP.
     :ivar attempted: the login was sent.
-    :ivar accepted: it was accepted.
+    :ivar accepted: the server did with it what it had refused without it.
     :ivar refused: it was refused: from then on it is not sent any more.
     """
 
@@ -61,6 +70,7 @@ class RtspClient:
         unbounded: bool = False,
         login: Login | None = None,
         allow_basic: bool = False,
+        searches: bool = False,
         cnonce: Callable[[], str] = make_cnonce,
     ) -> None:
         self.server = ""
@@ -76,11 +86,13 @@ class RtspClient:
         self._response_timeout = None if unbounded else timeout
         self.login = login
         self._allow_basic = allow_basic
+        self._proofs = _PAST_LOGIN if searches else frozenset()
         self._cnonce = cnonce
         self._connection: RtspClientConnection | None = None
         self._authenticator: digest.Authenticator | None = None
         self._challenged_on: RtspClientConnection | None = None
         self._closures = 0
+        self._refused_without: BoundedSet[tuple[str, str]] = BoundedSet(_MAX_REFUSED)
 
     @property
     def is_open(self) -> bool:
@@ -130,7 +142,7 @@ class RtspClient:
                 if not used:
                     raise
             else:
-                self._record(connection, response)
+                self._record(connection, response, method, url)
                 self._check_lockout(response, sent=False)
                 return response
 
@@ -149,9 +161,10 @@ class RtspClient:
         for _ in range(MAX_TRIES):
             connection = await self.open_connection() if reconnect else self.connection
             used = connection.answer_count > 0
-            credential = self._credential(connection, method, url)
-            if credential and self.login is not None:
-                await self.login.acquire_permit()
+            credential: tuple[tuple[str, str], ...] = ()
+            if self.login is not None and self._may_send_login(connection, method, url):
+                await self.login.acquire_permit(self._authenticator.challenge.realm if self._authenticator else "")
+                credential = self._credential(connection, method, url)
                 self.attempted = True
             try:
                 response = await connection.request(
@@ -160,14 +173,16 @@ class RtspClient:
             except RtspConnectionClosed:
                 # Many servers close after a 401: the answer to it belongs on the next connection.
                 self._closures += 1
+                if credential and self.login is not None:
+                    self.login.report_unanswered()
                 if not used or not reconnect:
                     raise
                 continue
-            self._record(connection, response)
+            self._record(connection, response, *(() if credential else (method, url)))
             self._check_lockout(response, sent=bool(credential))
             if response.status != 401:
                 if credential and response.status != 403:
-                    self._record_accepted()
+                    self._record_answer(method, url, response.status)
                 return response
             if credential:
                 if (
@@ -179,32 +194,42 @@ class RtspClient:
                     self.refused = True
                     raise Unauthorized("the device refused the login", attempted=True)
                 forgiven = True
-                self.login.report_not_counted()
+                self.login.report_unanswered()
             self._check_answerable(response)
         raise Unreachable("the device closes every connection before it answers")
 
-    def _record_accepted(self) -> None:
-        self.accepted = True
-        if self.login is not None:
-            self.login.report_accepted()
+    def _record_answer(self, method: str, url: str, status: int) -> None:
+        """Record an answer, which is no refusal, to a request with the login."""
+        if self.login is None:
+            return
+        if (method, url) in self._refused_without and (200 <= status < 300 or status in self._proofs):
+            self.accepted = True
+            self.login.report_accepted(self._authenticator.challenge.scheme if self._authenticator else "")
 
-    def _credential(self, connection: RtspClientConnection, method: str, url: str) -> tuple[tuple[str, str], ...]:
-        """The Authorization header for this request, none while no challenge was met that it would answer.
+    def _may_send_login(self, connection: RtspClientConnection, method: str, url: str) -> bool:
+        """Whether the login goes with this request.
 
-        A nonce may be valid on its connection only (live555), so on a new one the first request goes without it, except
-        where the server closed instead of answering. A password in clear is not given away before it is asked for:
-        another device may have the address by now.
+        Not while no challenge was met that it would answer. A nonce may be valid on its connection only (live555), so
+        on a new one the first request goes without it, except where the server closed instead of answering. A password
+        in clear is not given away before it is asked for: another device may have the address by now.
         """
         if self.login is None or self._authenticator is None or self.refused:
-            return ()
-        if self._challenged_on is not connection and not self._closures:
+            return False
+        if not self.accepted and (method, url) not in self._refused_without:
+            return False
+        return self._challenged_on is connection or bool(self._closures)
+
+    def _credential(self, connection: RtspClientConnection, method: str, url: str) -> tuple[tuple[str, str], ...]:
+        """The Authorization header for this request; none while :meth:`_may_send_login` forbids it."""
+        if not self._may_send_login(connection, method, url) or self._authenticator is None or self.login is None:
             return ()
         try:
             return (("Authorization", self._authenticator.authorization(self.login, method, url)),)
         except LocalError as error:  # a name or password that cannot be written this way: it was not sent
             raise Unauthorized("this login cannot be sent to the device", shown=error.what, attempted=False) from None
 
-    def _record(self, connection: RtspClientConnection, response: RtspResponse) -> RtspResponse:
+    def _record(self, connection: RtspClientConnection, response: RtspResponse, *asked: str) -> RtspResponse:
+        """Record a response; ``asked``: method and URL, where it was asked without the login."""
         self.answered = True
         self.server = response.header("Server")[:200] or self.server
         if response.status == 401:
@@ -213,6 +238,8 @@ class RtspClient:
             chosen = digest.choose(challenges, allow_basic=self._allow_basic)
             self._authenticator = digest.Authenticator(chosen, self._cnonce) if chosen is not None else None
             self._challenged_on = connection
+            if asked:
+                self._refused_without.add((asked[0], asked[1]))
         if response.header("Connection").strip().lower() == "close":
             connection.close()
         return response

@@ -44,6 +44,10 @@ LINGER = 1.0
 MAX_SERVER_REQUESTS = 16
 
 
+#: Octets that are read in one turn of the reactor: media cut into packets of a few octets take some milliseconds.
+MAX_READ = 16_384
+
+
 class RtspConnectionClosed(Unreachable):
     """The device closed the connection before it answered."""
 
@@ -168,6 +172,8 @@ class RtspClientConnection(Protocol):
     def connectionMade(self) -> None:
         # Not over TLS: what looks like the transport there passes on what it should encrypt.
         self._unbuffered = isinstance(self.transport, Connection) and not self.transport.TLS
+        if self._unbuffered:
+            self.transport.bufferSize = MAX_READ
         if ITCPTransport.providedBy(self.transport):
             self.transport.setTcpNoDelay(True)  # 40 ms for each small request, else (delayed ACK meets Nagle)
 

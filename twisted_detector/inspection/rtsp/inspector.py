@@ -184,6 +184,7 @@ class RtspInspector:
             timeout=self._timeout,
             login=login,
             allow_basic=self._allow_basic(candidate.address),
+            searches=True,
             cnonce=self._cnonce,
         )
         key = (candidate.device_id, port)

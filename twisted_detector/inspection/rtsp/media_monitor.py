@@ -12,8 +12,9 @@ from twisted_detector.wire.rtp import packets as rtp
 from twisted_detector.wire.rtp.keyframe import KeyframeFinder
 from twisted_detector.wire.rtsp.messages import InterleavedFrame
 
-#: A keyframe comes within the first seconds of media: 64 MiB are 50 s of a 4K stream of 10 Mbit/s.
-MAX_MEDIA = 64 * 1024 * 1024
+#: A keyframe comes within the first seconds of media: 64 MiB are 50 s of a 4K stream of 10 Mbit/s, and 20 000 packets
+#: 20 s of it.
+MAX_MEDIA, MAX_PACKETS = 64 * 1024 * 1024, 20_000
 
 
 class MediaMonitor:
@@ -32,14 +33,17 @@ class MediaMonitor:
         self._keyframe = keyframe and finder.decidable
         self._on_first_packet = on_first_packet
         self._bytes = 0
+        self._packets = 0
         self._done: Deferred[None] = Deferred()
 
     def receive(self, frame: InterleavedFrame) -> None:
         """Take the next interleaved frame; those of other channels and broken packets are ignored."""
         self._bytes += len(frame.data)
-        if self._bytes > MAX_MEDIA:
+        self._packets += 1
+        if self._bytes > MAX_MEDIA or self._packets > MAX_PACKETS:
             code = ReasonCode.NO_KEYFRAME if self._finder.packets else ReasonCode.NO_RTP
-            self.finish(f"no keyframe within {MAX_MEDIA // 1_048_576} MiB of media", code)
+            bound = f"{MAX_MEDIA // 1_048_576} MiB" if self._bytes > MAX_MEDIA else f"{MAX_PACKETS} packets"
+            self.finish(f"no keyframe within {bound} of media", code)
         if frame.channel != self.channel or self._done.called:
             return
         try:

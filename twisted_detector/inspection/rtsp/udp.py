@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from twisted.internet.error import CannotListenError
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.internet.protocol import DatagramProtocol
 
 from twisted_detector.errors import RemoteError, Unreachable
@@ -13,6 +14,8 @@ from twisted_detector.model import parse_address
 
 #: The kernel gives a random port: every second one is even, and its neighbour is rarely taken.
 _ATTEMPTS = 16
+#: Datagrams that are received before other sockets and timers have their turn: some milliseconds of work.
+MAX_IN_TURN = 256
 #: An RTP packet without payload; it opens the path through a firewall that lets responses in (as FFmpeg and VLC do).
 _OPENER = b"\x80\x00" + bytes(10)
 
@@ -21,14 +24,35 @@ class _MediaReceiver(DatagramProtocol):
     """Receiver of the datagrams of one sender."""
 
     noisy = False
+    transport: Any = None
 
-    def __init__(self, sender: str, receive: Callable[[bytes], None]) -> None:
+    def __init__(self, clock: IReactorTime, sender: str, receive: Callable[[bytes], None]) -> None:
+        self._clock = clock
         self._sender = sender
         self._receive = receive
+        self._left = MAX_IN_TURN
+        self._throughput = 0
+        self._pausing: IDelayedCall | None = None
 
     def datagramReceived(self, datagram: bytes, addr: Any) -> None:
+        self._left -= 1
+        if self._left <= 0 and self._pausing is None and self.transport is not None:
+            # Twisted's loop goes on until it has received so many octets: of empty datagrams, for ever.
+            self._throughput, self.transport.maxThroughput = self.transport.maxThroughput, 0
+            self._pausing = self._clock.callLater(0, self._resume)
         if addr[0].partition("%")[0] == self._sender:
             self._receive(datagram)
+
+    def _resume(self) -> None:
+        self._pausing = None
+        self._left = MAX_IN_TURN
+        if self.transport is not None:
+            self.transport.maxThroughput = self._throughput
+
+    def stopProtocol(self) -> None:
+        if self._pausing is not None:
+            self._pausing.cancel()
+            self._pausing = None
 
 
 class UdpPortPair:
@@ -48,11 +72,14 @@ class UdpPortPair:
         self._ports: list[Any] = []
         sender = host.partition("%")[0]
         for _ in range(_ATTEMPTS):
-            first = self._listen(reactor, 0, _MediaReceiver(sender, receive))
+            first = self._listen(reactor, 0, _MediaReceiver(reactor, sender, receive))
             number = first.getHost().port
             if number % 2 == 0:
                 try:
-                    self._ports = [first, self._listen(reactor, number + 1, _MediaReceiver(sender, lambda _: None))]
+                    self._ports = [
+                        first,
+                        self._listen(reactor, number + 1, _MediaReceiver(reactor, sender, lambda _: None)),
+                    ]
                 except CannotListenError:
                     pass
                 else:

@@ -16,7 +16,7 @@ from twisted.internet.interfaces import IReactorTime
 from txaio.tx import make_logger
 from zope.interface import implementer
 
-from twisted_detector.errors import Malformed, RemoteError, Unauthorized, Unreachable
+from twisted_detector.errors import LoginWithheld, Malformed, RemoteError, Unauthorized, Unreachable
 from twisted_detector.inspection.device_locks import DeviceLocks
 from twisted_detector.inspection.rtsp.client import RtspClient, make_cnonce
 from twisted_detector.inspection.rtsp.connection import RtspConnect, open_connection
@@ -111,6 +111,7 @@ class RtspValidator:
         """See :class:`IStreamValidator`.
 
         :raises Unauthorized: a login is needed, or ``login`` was refused.
+        :raises LoginWithheld: ``login`` must not be sent (again).
         :raises Busy: 453 or 503.
         """
         try:
@@ -184,6 +185,8 @@ class RtspValidator:
         """Run ``work`` within the time-out; its failure is written to ``progress``."""
         try:
             await Deferred.fromCoroutine(work).addTimeout(self._timeout, self._clock)
+        except LoginWithheld:
+            raise  # no word about the device
         except DeferredTimeout:
             progress.reason_code = progress.final_code()
             progress.reason = f"{progress.reason_text()} within {self._timeout:g} seconds"

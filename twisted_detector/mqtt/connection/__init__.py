@@ -24,7 +24,7 @@ Rules
 Theory of operation
 -------------------
 
-Three modules, each using the one before it:
+Four modules:
 
 * :mod:`.backoff` computes delays. ``Backoff`` is the configuration, ``Delays`` the sequence of one connection.
 
@@ -32,7 +32,10 @@ Three modules, each using the one before it:
   draws it. What belongs to one state is that state's data (when the attempt began, when the connection was
   established); what outlives a state is in ``Core``: the delays, the epoch, the outage that is under way.
 
-* :mod:`.connection` is the guard before it. It turns what the network reports (``connected``, ``ended``, an expired
+* :mod:`.experience` judges how an attempt or a connection ended by what the broker did before: a refusal of a login
+  that it had let in is doubted for some minutes, and a client id that is used twice is recognised.
+
+* :mod:`.connection` is the guard before both. It turns what the network reports (``connected``, ``ended``, an expired
   timer) into the machine's inputs, and applies rules 2 and 4. The machine therefore has transitions only for
   inputs that make sense; any other would raise.
 

@@ -10,8 +10,9 @@ from collections.abc import Callable
 
 from twisted_detector.errors import LocalError
 from twisted_detector.mqtt.connection.backoff import Backoff, Delays, Jitter
+from twisted_detector.mqtt.connection.experience import Experience
 from twisted_detector.mqtt.connection.machine import ConnectionPolicy, Core, FirstConnection, connection_machine
-from twisted_detector.mqtt.seams import ConnectionState, ConnectionTimer, IConnectionActions
+from twisted_detector.mqtt.seams import Cause, ConnectionState, ConnectionTimer, IConnectionActions
 from twisted_detector.mqtt.settings import MqttSettings
 
 
@@ -19,14 +20,21 @@ class Connection:
     """Decides when to connect. ``now`` is monotonic seconds.
 
     :param random: gives a number in [0, 1), for the jitter.
+    :param client_id: named in reasons that have to do with it.
     :ivar stale: how many inputs were dropped because their epoch was over.
     """
 
     def __init__(
-        self, actions: IConnectionActions, *, policy: ConnectionPolicy | None = None, random: Callable[[], float]
+        self,
+        actions: IConnectionActions,
+        *,
+        policy: ConnectionPolicy | None = None,
+        random: Callable[[], float],
+        client_id: str = "",
     ) -> None:
         policy = policy or ConnectionPolicy()
-        self._core = Core(actions, policy, Delays(policy.backoff, random))
+        self._core = Core(actions, policy, Delays(policy.backoff, random), Delays(policy.contest, random))
+        self._experience = Experience(client_id, policy.refusals_doubted)
         self._machine = connection_machine(self._core)
         self._waiting: deque[Callable[[], None]] = deque()
         self._busy = False
@@ -64,9 +72,11 @@ class Connection:
         """The broker accepted attempt ``epoch``."""
         self._enter(lambda: self._connected(epoch, session, now))
 
-    def ended(self, epoch: int, reason: str, now: float, terminal: bool = False) -> None:
+    def ended(
+        self, epoch: int, reason: str, now: float, terminal: bool = False, cause: Cause = Cause.OTHER
+    ) -> None:
         """Attempt ``epoch`` failed, or its connection broke; ``terminal``: trying again soon will not help."""
-        self._enter(lambda: self._ended(epoch, reason, now, terminal))
+        self._enter(lambda: self._ended(epoch, reason, now, terminal, cause))
 
     def timer_expired(self, timer: ConnectionTimer, now: float) -> None:
         """A timer that was scheduled has expired."""
@@ -99,21 +109,25 @@ class Connection:
 
     def _connected(self, epoch: int, session: int, now: float) -> None:
         if self._is_current(epoch, ConnectionState.CONNECTING):
+            self._experience.record_success(now)
             self._machine.succeed(session, now)
 
-    def _ended(self, epoch: int, reason: str, now: float, terminal: bool) -> None:
+    def _ended(self, epoch: int, reason: str, now: float, terminal: bool, cause: Cause = Cause.OTHER) -> None:
         if not self._is_current(epoch, ConnectionState.CONNECTING, ConnectionState.CONNECTED):
             return
         core = self._core
         most = core.policy.max_attempts
         if self.state is ConnectionState.CONNECTED:
-            self._machine.lose(reason, now)
-        elif terminal:
-            self._machine.give_up(reason, now)
+            loss = self._experience.judge_loss(reason, cause, now)
+            self._machine.lose(loss.reason, loss.contested, now)
+            return
+        failure = self._experience.judge_attempt(reason, terminal, cause, now)
+        if failure.terminal:
+            self._machine.give_up(failure.reason, now)
         elif most and core.attempts >= most:
-            self._machine.give_up(f"gave up after {core.attempts} attempts: {reason}", now)
+            self._machine.give_up(f"gave up after {core.attempts} attempts: {failure.reason}", now)
         else:
-            self._machine.fail(reason, now)
+            self._machine.fail(failure.reason, now)
 
     def _expired(self, timer: ConnectionTimer, now: float) -> None:
         core = self._core
@@ -143,4 +157,4 @@ def make_connection(actions: IConnectionActions, settings: MqttSettings, random:
         max_attempts=settings.max_attempts,
         slow_retry=settings.slow_retry,
     )
-    return Connection(actions, policy=policy, random=random)
+    return Connection(actions, policy=policy, random=random, client_id=settings.client_id)

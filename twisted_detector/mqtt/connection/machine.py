@@ -26,6 +26,10 @@ class ConnectionPolicy:
     :ivar attempt_timeout: the longest attempt, name lookup, TCP, TLS and CONNACK together. Each has its own, shorter
         bound where it is made; this one catches a thread that does not come back.
     :ivar degraded_after: a first connection that takes longer is announced as ``degraded``.
+    :ivar refusals_doubted: so long a broker may refuse a login that it had let in before we believe it. A small
+        machine that starts with all its services needs two or three minutes; and whoever really changed the password
+        has no more of our attempts in his log than these, the last of which says FAILED.
+    :ivar contest: delays while another client takes our client id away: each attempt of ours throws the other off.
     """
 
     backoff: Backoff = field(default_factory=Backoff)
@@ -34,6 +38,8 @@ class ConnectionPolicy:
     slow_retry: float | None = 300.0
     attempt_timeout: float = 20.0
     degraded_after: float = 10.0
+    refusals_doubted: float = 300.0
+    contest: Backoff = field(default_factory=lambda: Backoff(base=1.0, cap=60.0))
 
 
 class Inputs(Protocol):
@@ -51,8 +57,8 @@ class Inputs(Protocol):
     def give_up(self, reason: str, now: float) -> None:
         """The attempt failed in a way that no soon repetition cures, or it was the last one allowed."""
 
-    def lose(self, reason: str, now: float) -> None:
-        """The connection broke."""
+    def lose(self, reason: str, contested: bool, now: float) -> None:
+        """The connection broke; ``contested``: another client that uses our client id broke it."""
 
     def retry(self, now: float) -> None:
         """The wait is over."""
@@ -81,6 +87,7 @@ class Core:
     actions: IConnectionActions
     policy: ConnectionPolicy
     delays: Delays
+    contest: Delays
     state: ConnectionState = ConnectionState.DISCONNECTED
     epoch: int = 0
     session: int = 0
@@ -197,13 +204,19 @@ def notify_failure(inputs: Inputs, core: Core, attempt: Since, reason: str, now:
 
 
 @_connected.upon(Inputs.lose).to(_reconnecting)
-def wait_and_return(inputs: Inputs, core: Core, session: Since, reason: str, now: float) -> None:
+def wait_and_return(inputs: Inputs, core: Core, session: Since, reason: str, contested: bool, now: float) -> None:
     """An outage begins; attempt again after the next delay, the first one if the connection was stable."""
-    if now - session.at >= core.policy.stable_after:
+    lasted = now - session.at
+    if lasted >= core.policy.stable_after:
         core.delays.reset()
+    if lasted >= 2 * core.policy.contest.cap:  # a rival that waits as long as we do gives us no more than its wait
+        core.contest.reset()
     core.reason = reason
     core.down_since = now
-    delay = core.schedule_retry(core.delays.next())
+    delay = core.delays.next()
+    if contested:
+        delay = max(delay, core.contest.next())
+    core.schedule_retry(delay)
     core.notify(ConnectionState.RECONNECTING, "disconnected", now - session.at, reason, delay=delay)
 
 

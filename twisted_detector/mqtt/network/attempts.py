@@ -59,11 +59,13 @@ class AttemptRunner:
         will: bytes | None,
         wanted: Callable[[], bool],
         deliver: Callable[[NetworkLoop, LoopReport], None],
+        client_id: str | None = None,
     ) -> Ending:
         """Connect, and serve the connection until it ends. Never raises.
 
         :param wanted: asked once the name is resolved: whether the attempt is still to be made.
         :param deliver: gets each report, on the reactor's thread.
+        :param client_id: another than that of the settings.
         """
         settings = self._settings
         try:
@@ -73,7 +75,14 @@ class AttemptRunner:
             return Ending(failed.reason, failed.terminal)
         if not wanted():
             return Ending("abandoned")
-        job = Job(settings=settings, protocol=protocol, session=session, will=will, addresses=addresses)
+        job = Job(
+            settings=settings,
+            protocol=protocol,
+            session=session,
+            will=will,
+            addresses=addresses,
+            client_id=client_id or settings.client_id,
+        )
         try:
             loop = self._loop_factory(
                 job, deliver=partial(self._reactor.callFromThread, deliver), monotonic=self._monotonic

@@ -5,7 +5,6 @@ Also what the errors of sockets mean in plain words. In the network thread only.
 
 from __future__ import annotations
 
-import errno
 import fcntl
 import os
 import select
@@ -16,14 +15,14 @@ import termios
 from contextlib import suppress
 
 from twisted_detector.errors import RemoteError
-from twisted_detector.wire.mqtt import AcknowledgementFilter
+from twisted_detector.wire.mqtt import AcknowledgementFilter, PassedOver
 
 #: Octets that one poll turn reads at most, and octets of packets that may wait unsent: a window of large documents.
 MAX_READ = 262_144
 MAX_UNSENT = 262_144
 _CHUNK = 65_536
 
-#: Nothing that is sent to us is near that; a peer that announces a longer packet does not get the memory.
+#: Nothing that is meant for us is near that; a message that is longer is passed over and does not get the memory.
 MAX_INBOUND_PACKET = 1_048_576
 
 #: A closing socket waits so long, in seconds, for the peer to take the last bytes; then they are lost.
@@ -87,6 +86,7 @@ class BufferedSocket:
 
     :ivar first_octets: the first four octets that were received.
     :ivar acknowledged: ``(identifier, reason code)`` of PUBACKs; the reader removes them.
+    :ivar passed_over: messages that were too large, answered already; the reader removes them.
     :ivar error: what broke it, if anything did; :ivar eof: whether the peer closed it.
     """
 
@@ -95,8 +95,9 @@ class BufferedSocket:
         self._in = b""
         self._at = 0
         self._out = bytearray()
-        self._filter = AcknowledgementFilter()
+        self._filter = AcknowledgementFilter(MAX_INBOUND_PACKET)
         self.acknowledged: list[tuple[int, int]] = []
+        self.passed_over: list[PassedOver] = []
         self.first_octets = b""
         self.eof = False
         self.error: Exception | None = None
@@ -113,9 +114,6 @@ class BufferedSocket:
         data = self._in[start : start + buffer_size]
         if data:
             self._at = start + len(data)
-            if buffer_size > MAX_INBOUND_PACKET:
-                self.error = AttemptFailed(f"the broker sent a packet of more than {MAX_INBOUND_PACKET} bytes")
-                raise OSError(errno.EMSGSIZE, os.strerror(errno.EMSGSIZE))
             return data
         if self.eof or self.error:
             return b""
@@ -155,6 +153,16 @@ class BufferedSocket:
         return self._at < len(self._in)
 
     @property
+    def within_packet(self) -> bool:
+        """Whether what was read ends in the middle of a packet."""
+        return self._filter.within_packet
+
+    @property
+    def passing_over(self) -> bool:
+        """Whether that is a message that is too large: paho sees nothing of it."""
+        return self._filter.passing_over
+
+    @property
     def unsent(self) -> int:
         """Bytes that wait for :meth:`flush`."""
         return len(self._out)
@@ -191,6 +199,9 @@ class BufferedSocket:
             self.error = error
             return got > 0
         self.acknowledged += acknowledged
+        for message in self._filter.take_passed_over():
+            self._out += message.answer  # four octets, whatever waits already: the broker sent us a mebibyte for them
+            self.passed_over.append(message)
         self._in = self._in[self._at :] + others
         self._at = 0
         return got > 0

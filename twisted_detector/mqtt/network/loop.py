@@ -19,7 +19,7 @@ from twisted_detector.errors import LocalError
 from twisted_detector.mqtt.network.buffered_socket import AttemptFailed, BufferedSocket
 from twisted_detector.mqtt.network.connect import ConnectInterrupted, Connector
 from twisted_detector.mqtt.network.paho_session import MQTT_5, Connack, Ending, Job, PahoSession, connack_from
-from twisted_detector.mqtt.network.watchdog import Watchdog
+from twisted_detector.mqtt.network.watchdog import PING_ANSWER, Watchdog
 from twisted_detector.mqtt.seams import OutboxItem
 
 #: Seconds that a broker which accepted TCP has for its answer to CONNECT.
@@ -39,6 +39,7 @@ class LoopReport:
 
     :ivar latencies: seconds that each of ``acknowledged`` took.
     :ivar refused: token and reason. :ivar messages: topic, payload, retained.
+    :ivar too_large: topics of messages that were passed over for their size.
     """
 
     connack: Connack | None = None
@@ -47,6 +48,7 @@ class LoopReport:
     refused: list[tuple[int, str]] = field(default_factory=list)
     messages: list[tuple[str, bytes, bool]] = field(default_factory=list)
     malformed: int = 0
+    too_large: list[str] = field(default_factory=list)
     subscriptions_refused: int = 0
 
     def __bool__(self) -> bool:
@@ -91,6 +93,7 @@ class NetworkLoop:
         self._in_flight_octets = 0
         self._subscribing: dict[int, int] = {}
         self._unsent_qos0: list[int] = []
+        self._passed_over_at = float("-inf")
 
     # --- the reactor's thread ---
 
@@ -188,7 +191,18 @@ class NetworkLoop:
                 return Ending(reason, accepted=accepted, fallback=self._job.protocol == MQTT_5 and not accepted)
             if now - misc_at >= 1.0 and not self._paused:
                 misc_at = now
-                session.keepalive()
+                self._keep_alive(now)
+
+    def _keep_alive(self, now: float) -> None:
+        """Have paho keep its keepalive, but for a message that is passed over: paho would take that for silence.
+
+        We tell the broker ourselves that we are there, until its answer, which comes behind that message, had its time.
+        """
+        if self._sock.passing_over:
+            self._passed_over_at = now
+            self._session.ping()
+        elif now - self._passed_over_at > PING_ANSWER:
+            self._session.keepalive()
 
     def _receive(self, bits: int, now: float) -> None:
         """Read what has arrived, and process it."""
@@ -201,7 +215,7 @@ class NetworkLoop:
             self._paused = False
             self._watchdog.received(now)
         if (bits or sock.tls_pending) and sock.fill():
-            self._watchdog.received(now)
+            self._watchdog.received(now, within_packet=sock.within_packet)
             if sock.first_octets[0] != CONNACK:
                 sock.error = AttemptFailed("whoever listens there does not speak MQTT")
         broken = sock.eof or sock.error is not None
@@ -229,6 +243,9 @@ class NetworkLoop:
                 report.latencies.append(now - sent_at)
             else:
                 self._unsent_qos0.append(token)
+        if self._sock.passed_over:
+            report.too_large += [message.topic for message in self._sock.passed_over]
+            self._sock.passed_over.clear()
         events = self._session.events
         while events:
             event = events[0]

@@ -23,6 +23,7 @@ from paho.mqtt.reasoncodes import ReasonCode  # noqa: TID251
 
 from twisted_detector.model import Message
 from twisted_detector.mqtt.network.buffered_socket import MAX_INBOUND_PACKET, BufferedSocket, describe_error
+from twisted_detector.mqtt.seams import Cause
 from twisted_detector.mqtt.settings import MqttSettings
 from twisted_detector.wire import mqtt as wire
 
@@ -36,6 +37,13 @@ _TERMINAL = {
     0x8C: "the broker does not accept this way of logging in",
 }
 _UNSUPPORTED_VERSION = 0x84
+
+#: Of these, those by which a broker refuses who we are. What it asks for that (a password file, a database, Home
+#: Assistant) may not be up yet, and then it says the same of a login that is right.
+_OF_LOGIN = frozenset({0x85, 0x86, 0x87, 0x8C})
+
+#: DISCONNECT (MQTT 5, 3.14.2.1): another client has connected with our client id.
+_TAKEN_OVER = 0x8E
 
 #: The two versions of the protocol as CONNECT names them.
 MQTT_3_1_1 = 4
@@ -53,13 +61,17 @@ _PINGREQ = b"\xc0\x00"
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """Parameters of one connection attempt; ``protocol`` is :data:`MQTT_3_1_1` or :data:`MQTT_5`."""
+    """Parameters of one connection attempt; ``protocol`` is :data:`MQTT_3_1_1` or :data:`MQTT_5`.
+
+    ``client_id`` is that of the settings, or another one where that is in use.
+    """
 
     settings: MqttSettings
     protocol: int
     session: int
     will: bytes | None
     addresses: tuple[tuple[int, Any], ...]
+    client_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +86,7 @@ class Ending:
     terminal: bool = False
     accepted: bool = False
     fallback: bool = False
+    cause: Cause = Cause.OTHER
 
 
 class _Client(paho.Client):
@@ -102,7 +115,7 @@ class PahoSession:
         self._five = job.protocol == MQTT_5
         self._client = client = _Client(
             CallbackAPIVersion.VERSION2,
-            client_id=settings.client_id,
+            client_id=job.client_id,
             clean_session=None if self._five else True,
             protocol=MQTTProtocolVersion(job.protocol),
             reconnect_on_failure=False,  # else paho connects anew, by itself, on some refusals
@@ -172,8 +185,12 @@ class PahoSession:
         self._client.unsubscribe(list(filters))
 
     def ping(self) -> None:
-        """Buffer a PINGREQ. The socket gets whole packets only, so it cannot fall into the middle of one."""
-        self._sock.send(_PINGREQ)
+        """Buffer a PINGREQ. The socket gets whole packets only, so it cannot fall into the middle of one.
+
+        Where so much waits that there is no room for two octets more, that itself is what the broker hears of us.
+        """
+        with suppress(BlockingIOError):
+            self._sock.send(_PINGREQ)
 
     def read(self) -> None:
         """Read what the socket has, at most about as many packets as are unacknowledged."""
@@ -230,22 +247,32 @@ class PahoSession:
             words or f"the broker refused the connection: {code.getName().lower()}",
             terminal=words is not None,
             fallback=self._five and code.value == _UNSUPPORTED_VERSION,
+            cause=Cause.LOGIN if code.value in _OF_LOGIN else Cause.OTHER,
         )
 
     def ending(self, accepted: bool) -> Ending:
         """How the connection ended, from what paho and the socket report."""
         for kind, *details in self.events:
             if kind == "gone" and details[0].is_disconnect_packet_from_server and details[1] is not None:
-                return Ending(f"the broker ended the connection: {details[1].getName().lower()}", accepted=accepted)
+                taken = accepted and details[1].value == _TAKEN_OVER
+                return Ending(
+                    f"the broker ended the connection: {details[1].getName().lower()}",
+                    accepted=accepted,
+                    cause=Cause.TAKEN_OVER if taken else Cause.OTHER,
+                )
         if not accepted and self._sock.first_octets == _CONNACK_VERSION_REFUSED:
             return Ending(_TERMINAL[_UNSUPPORTED_VERSION], terminal=True, fallback=self._five)
         fallback = self._five and not accepted
         if self._sock.error:
             reason, terminal = describe_error(self._sock.error)
-            return Ending(reason, terminal, accepted, fallback and not terminal)
+            reset = accepted and isinstance(self._sock.error, (ConnectionResetError, BrokenPipeError))
+            return Ending(
+                reason, terminal, accepted, fallback and not terminal, Cause.CLOSED if reset else Cause.OTHER
+            )
         if self._sock.eof:
             when = "" if accepted else " instead of answering CONNECT"
-            return Ending(f"the broker closed the connection{when}", accepted=accepted, fallback=fallback)
+            cause = Cause.CLOSED if accepted else Cause.OTHER
+            return Ending(f"the broker closed the connection{when}", accepted=accepted, fallback=fallback, cause=cause)
         return Ending("the broker sent what MQTT does not allow", accepted=accepted, fallback=fallback)
 
 

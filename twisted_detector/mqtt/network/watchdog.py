@@ -26,13 +26,18 @@ class Watchdog:
 
     def __init__(self, now: float) -> None:
         self._alive_at = now
+        self._within_packet_at = now
         self._pinged_at: float | None = None
         self._in_kernel = 0
 
-    def received(self, now: float) -> None:
-        """The peer has sent something."""
+    def received(self, now: float, *, within_packet: bool = False) -> None:
+        """The peer has sent something; ``within_packet``: a part of something, which it must complete before it can
+        answer anything.
+        """
         self._alive_at = now
         self._pinged_at = None
+        if within_packet:
+            self._within_packet_at = now
 
     def ping_sent(self, now: float) -> None:
         """A PINGREQ was sent."""
@@ -59,7 +64,7 @@ class Watchdog:
             silent = now - max(self._alive_at, sent_at)
             if silent > SILENCE + size / SLOWEST_HEAD:
                 return f"the broker went silent: nothing heard for {silent:.1f} s while it owes acknowledgements"
-            waited = now - sent_at
+            waited = now - max(self._within_packet_at, sent_at)
             if waited > SILENCE + backlog / SLOWEST_BACKLOG:
                 return f"the broker does not acknowledge: oldest message waits for {waited:.1f} s"
         if self._pinged_at is not None and now - max(self._pinged_at, self._alive_at) > PING_ANSWER:

@@ -23,18 +23,33 @@ def _watching(add: Callable[..., Any]) -> Any:
     @wraps(add)
     def watching(self: _Watched, *arguments: Any, **keywords: Any) -> Any:
         self.has_watcher = True
+        if self.unseen is not None:
+            error, self.unseen = self.unseen, None
+            self.errback(error())
         return add(self, *arguments, **keywords)
 
     return watching
 
 
 class _Watched(Deferred[None]):
-    """A Deferred that can be asked whether it ever got a callback, for which Twisted has no public way.
+    """A Deferred that knows whether it ever got a callback, for which Twisted has no public way.
 
-    A swallowing errback of our own would be no substitute: whoever looks later would find a success.
+    It fails for whoever watches, at once or when somebody begins to: a failure that nobody ever looks at is not logged
+    as unhandled. A swallowing errback of our own would be no substitute: whoever looks later would find a success.
+
+    :ivar unseen: makes the error of a failure for which there was nobody yet.
     """
 
     has_watcher = False
+    unseen: Callable[[], PublishError] | None = None
+
+    def fail(self, error: Callable[[], PublishError]) -> None:
+        """Fail with what ``error`` makes."""
+        if self.has_watcher:
+            self.errback(error())
+        else:
+            self.unseen = error
+
     addCallbacks = _watching(Deferred.addCallbacks)
     addCallback = _watching(Deferred.addCallback)
     addErrback = _watching(Deferred.addErrback)
@@ -83,7 +98,7 @@ class Receipt:
         if self._stage >= stage:
             outcome.callback(None)
         elif self._error is not None:
-            outcome.errback(self._error())
+            outcome.fail(self._error)
         return outcome
 
     def is_watched(self) -> bool:
@@ -123,9 +138,9 @@ class Receipt:
         self._error = error
         if self.is_watched():
             if self._stage < _Stage.ACCEPTED and self._accepted is not None:
-                self._accepted.errback(error())
+                self._accepted.fail(error)
             if self._acknowledged is not None:
-                self._acknowledged.errback(error())
+                self._acknowledged.fail(error)
 
 
 def prune(receipts: list[Receipt]) -> None:

@@ -4,17 +4,22 @@ Two things make it necessary to read back what stands on the broker under our ow
 and this one does not know (forgotten, another mode, switched off) is still there, and nobody else removes it: read back
 it is found even when the state directory was lost, which a list of our own would not survive. And another daemon may
 have announced the same camera (``other_daemons.py``).
+
+All of it comes by the thousand, after a connect or a start. So nothing here looks at all cameras for one event, and
+what is done for each camera or for each announcement is done when its turn in the queue comes, between other work.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from twisted.application.service import Service
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.internet.task import LoopingCall
+from twisted.python.failure import Failure
 from txaio.tx import make_logger
 
 from twisted_detector.errors import PublishError
@@ -48,6 +53,20 @@ Handler = Callable[[str, bytes], Awaitable[None] | None]
 
 
 @dataclass(frozen=True, slots=True)
+class CameraSource:
+    """The cameras as they are now.
+
+    :ivar all: every one; asked once for a round through all of them, never for one event.
+    :ivar find: one by its id.
+    :ivar extra_messages: what else is published for a camera that is announced again: its state, its picture.
+    """
+
+    all: Callable[[], Collection[Camera]]
+    find: Callable[[str], Camera | None]
+    extra_messages: Callable[[Camera], Iterable[Message]]
+
+
+@dataclass(frozen=True, slots=True)
 class AnnouncerSettings:
     """Where announcements are made.
 
@@ -65,8 +84,7 @@ class Announcer(Service):
     """Repeats and removes announcements.
 
     :param output: None when Home Assistant is switched off: then all that we ever announced is removed.
-    :param cameras: all cameras by id, as they are now.
-    :param extra_messages: what else is published for a camera that is announced again: its state, its picture.
+    :param wait_turn: returns when there is time for one camera or one announcement (CooperativeQueue).
     :param publish: queues a message; :param republish: publishes what retained topics hold once more, though nothing
         changed.
     :ivar removed: announcements that were removed.
@@ -80,8 +98,8 @@ class Announcer(Service):
         settings: AnnouncerSettings,
         *,
         output: HomeAssistantOutput | None,
-        cameras: Callable[[], Mapping[str, Camera]],
-        extra_messages: Callable[[Camera], Iterable[Message]],
+        cameras: CameraSource,
+        wait_turn: Callable[[], Awaitable[None]],
         publish: Callable[[Message], Any],
         republish: Callable[[Iterable[str]], None],
         subscribe: Callable[[str, Handler], Callable[[], None]],
@@ -91,12 +109,15 @@ class Announcer(Service):
         self._output = output
         self._others = output.others if output is not None else OtherDaemons()
         self._cameras = cameras
-        self._extra_messages = extra_messages
+        self._wait_turn = wait_turn
         self._publish = publish
         self._republish = republish
         self._subscribe = subscribe
         self._unsubscribe: list[Callable[[], None]] = []
         self._calls: set[IDelayedCall] = set()
+        self._rounds: set[Deferred[None]] = set()
+        self._birth_due = False
+        self._inheriting: set[str] = set()
         self._pending: dict[str, None] = {}
         self._pacing: IDelayedCall | None = None
         self._stamps = LoopingCall(self._publish_seen)
@@ -117,7 +138,7 @@ class Announcer(Service):
         self._unsubscribe.append(self._subscribe(self._settings.status_topic, self._receive_birth))
         for message in self._output.node_messages():
             self._send(message)
-        self._call_later(SETTLE if self._cameras() else SETTLE_LOST, self._settle)
+        self._call_later(SETTLE if self._cameras.all() else SETTLE_LOST, self._settle)
         self._stamps.start(SEEN_INTERVAL, now=False)
 
     def stopService(self) -> None:
@@ -131,16 +152,25 @@ class Announcer(Service):
         for call in self._calls:
             call.cancel()
         self._calls.clear()
+        for one in tuple(self._rounds):
+            one.cancel()
 
     # --- everything again ------------------------------------------------------------------------------------------
 
     def _receive_birth(self, _topic: str, payload: bytes) -> None:
-        if payload != b"online" or self._output is None:
+        if payload != b"online" or self._output is None or self._birth_due:
             return
         for message in self._output.node_messages():
             self._repeat(message)
         self._republish(self._settings.topics.health)
-        self._schedule(self._cameras(), AFTER_BIRTH)
+        self._birth_due = True  # others that come meanwhile are answered with the same round
+        self._call_later(AFTER_BIRTH, self._announce_all)
+
+    def _announce_all(self) -> None:
+        self._birth_due = False
+        self._pending |= dict.fromkeys(camera.id for camera in self._cameras.all())
+        if self._pacing is None:
+            self._announce_next()
 
     def _schedule(self, camera_ids: Iterable[str], delay: float) -> None:
         """Announce these again, one after the other; each waits once, however often it is scheduled."""
@@ -154,8 +184,8 @@ class Announcer(Service):
             return
         camera_id = next(iter(self._pending))
         del self._pending[camera_id]
-        if (camera := self._cameras().get(camera_id)) is not None:
-            extra = self._extra_messages(camera)
+        if (camera := self._cameras.find(camera_id)) is not None:
+            extra = self._cameras.extra_messages(camera)
             for message in (*self._output.camera_messages(camera), *extra, self._output.seen_message(camera)):
                 self._repeat(message)
         self._schedule((), PACE)
@@ -175,19 +205,39 @@ class Announcer(Service):
         # What happens to it later is the outbox's to count and to report.
         sending.addErrback(lambda failure: failure.trap(PublishError) and None)
 
-    def _publish_seen(self) -> None:
-        try:
-            if self._output is not None:
-                for camera in self._cameras().values():
-                    self._send(self._output.seen_message(camera))
-        except Exception:
-            self.log.failure("When cameras were seen could not be said")
+    def _publish_seen(self) -> Deferred[None]:
+        return self._begin_round(self._publish_all_seen())
+
+    async def _publish_all_seen(self) -> None:
+        for known in self._cameras.all():
+            await self._wait_turn()
+            # Looked up now: of one that was forgotten meanwhile nothing is to stand on the broker.
+            if self._output is not None and (camera := self._cameras.find(known.id)) is not None:
+                self._send(self._output.seen_message(camera))
+
+    def _begin_round(self, coroutine: Coroutine[Any, Any, None]) -> Deferred[None]:
+        """Go through many things, one at a time, until the end or a stop; its Deferred never fails."""
+        going = Deferred.fromCoroutine(coroutine)
+        self._rounds.add(going)
+
+        def end(result: Failure | None) -> None:
+            self._rounds.discard(going)
+            if isinstance(result, Failure) and not result.check(CancelledError):
+                self.log.failure("A round through the announcements failed", failure=result)
+
+        return going.addBoth(end)
 
     # --- what stands on the broker ---------------------------------------------------------------------------------
 
-    def _receive_announcement(self, topic: str, payload: bytes) -> None:
+    def _receive_announcement(self, topic: str, payload: bytes) -> Awaitable[None] | None:
         if f"/{_MARKER}" not in topic or len(payload) > MAX_PAYLOAD:
-            return  # of another program: there may be thousands
+            return None  # of another program: there may be thousands
+        return self._judge(topic, payload)
+
+    async def _judge(self, topic: str, payload: bytes) -> None:
+        await self._wait_turn()
+        if not self.running:
+            return
         if not payload:
             self._others.forget(topic)
             self._strays.discard(topic)
@@ -205,15 +255,20 @@ class Announcer(Service):
 
     def _settle(self) -> None:
         self._settled = True
-        strays, self._strays = self._strays, set()
-        for topic in sorted(strays):
-            self._remove_stray(topic)
+        self._begin_round(self._remove_strays())
+
+    async def _remove_strays(self) -> None:
+        for topic in sorted(self._strays):
+            await self._wait_turn()
+            if topic in self._strays:  # else it was emptied meanwhile
+                self._strays.discard(topic)
+                self._remove_stray(topic)
 
     def _remove_stray(self, topic: str) -> None:
         """Remove an announcement of our own, unless it is wanted."""
-        identity = next(level for level in topic.split("/") if level.startswith(_MARKER))
+        identity = _identity(topic)
         camera_id = identity.removeprefix(_MARKER)
-        camera = self._cameras().get(camera_id)
+        camera = self._cameras.find(camera_id)
         is_node = identity == node_object_id(self._settings.topics)
         if self._output is not None and (camera is not None or is_node):
             if topic in self._output.expected_topics(camera):
@@ -238,17 +293,17 @@ class Announcer(Service):
     def _receive_will(self, owner: str, payload: bytes) -> None:
         document = parse_object(payload)
         alive = document is not None and document.get("status") == "online"
-        if self._others.is_alive(owner) and not alive:
+        if self._others.is_alive(owner) and not alive and owner not in self._inheriting:
+            self._inheriting.add(owner)
             self._call_later(PATIENCE, self._inherit, owner)
         self._others.set_alive(owner, alive)
 
     def _inherit(self, owner: str) -> None:
-        """Announce what another daemon had announced, unless it is back."""
-        output, theirs = self._output, self._others.topics_of(owner)
-        if output is None or not theirs or self._others.is_alive(owner):
-            return
-        cameras = self._cameras()
-        self._schedule([each for each, camera in cameras.items() if theirs & output.expected_topics(camera)], PACE)
+        """Announce what another daemon had announced and we know too, unless it is back."""
+        self._inheriting.discard(owner)
+        if self._output is not None and not self._others.is_alive(owner):
+            theirs = self._others.topics_of(owner)
+            self._schedule((_identity(topic).removeprefix(_MARKER) for topic in theirs), PACE)
 
     def _call_later(self, delay: float, call: Callable[..., None], *arguments: object) -> IDelayedCall:
         def run() -> None:
@@ -258,3 +313,8 @@ class Announcer(Service):
         delayed: IDelayedCall = self._clock.callLater(delay, run)
         self._calls.add(delayed)
         return delayed
+
+
+def _identity(topic: str) -> str:
+    """The level of a topic of ours that names a camera or a daemon."""
+    return next(level for level in topic.split("/") if level.startswith(_MARKER))

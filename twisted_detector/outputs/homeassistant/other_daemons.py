@@ -23,7 +23,7 @@ class OtherDaemons:
 
     def record(self, topic: str, owner: str) -> None:
         """``owner`` announced on ``topic``; not recorded when there are too many."""
-        if len(self._owners) < MAX_TOPICS:
+        if topic in self._owners or len(self._owners) < MAX_TOPICS:
             self._owners[topic] = owner
 
     def forget(self, topic: str) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from zope.interface import implementer
 
-from twisted_detector.events import CameraEvent, CameraForgotten, Event, PictureTaken
+from twisted_detector.events import AdoptionChanged, CameraEvent, CameraForgotten, Event, PictureTaken
 from twisted_detector.interfaces import IOutput
 from twisted_detector.model import Camera, Message, Priority
 from twisted_detector.model.encoding import encode, rfc3339
@@ -64,9 +64,11 @@ class HomeAssistantOutput:
             yield from self._withdrawn(event.camera.id)
         elif isinstance(event, PictureTaken):
             yield from self.picture_messages(event.picture)
-        else:
+        elif event.camera.established:
             yield from self.camera_messages(event.camera)
             yield self.seen_message(event.camera)
+        elif isinstance(event, AdoptionChanged):
+            yield from self._withdrawn(event.camera.id)  # a person had vouched for it, and does no more
 
     def node_messages(self) -> Iterator[Message]:
         """What makes the device of the daemon."""
@@ -74,8 +76,9 @@ class HomeAssistantOutput:
         yield from self._announced(node_object_id(self._topics), node_payload(self._topics))
 
     def camera_messages(self, camera: Camera) -> Iterator[Message]:
-        """What makes the device of one camera; nothing where another daemon announces it."""
-        yield from self._announced(object_id(camera.id), self._payload(camera))
+        """What makes the device of one camera; nothing where another daemon announces it, or it is a mere claim."""
+        if camera.established:
+            yield from self._announced(object_id(camera.id), self._payload(camera))
 
     def seen_message(self, camera: Camera) -> Message:
         """When a camera was there last. QoS 0: sent often, small, and not worth a place on the disk."""
@@ -109,6 +112,8 @@ class HomeAssistantOutput:
         """The discovery topics that are to hold something for one camera; None: for the daemon."""
         if camera is None:
             identity, payload = node_object_id(self._topics), node_payload(self._topics)
+        elif not camera.established:
+            return set()
         else:
             identity, payload = object_id(camera.id), self._payload(camera)
         return {topic for topic, document in self._parts(identity, payload) if document}

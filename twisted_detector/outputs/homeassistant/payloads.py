@@ -38,6 +38,7 @@ CAMERA_COMPONENTS: Mapping[str, str] = {
     "check": "button",
     "forget": "button",
     "picture": "image",
+    "adopt": "button",
 }
 #: The same of the daemon.
 NODE_COMPONENTS: Mapping[str, str] = {
@@ -128,6 +129,10 @@ def camera_payload(camera: Camera, topics: Topics, *, pictures: bool) -> Payload
         "check": _button("Check now", topics, {"command": "check", "camera_id": camera.id}, "mdi:refresh"),
         "forget": _button("Forget", topics, {"command": "forget", "camera_id": camera.id}, "mdi:delete", en=False),
     }
+    if not camera.adopted.is_adopted:
+        # Whoever is given a login is a person's decision, so it stands among the controls, and goes once it is taken.
+        adopt = _button("Adopt", topics, {"command": "adopt", "camera_id": camera.id}, "mdi:account-check")
+        components["adopt"] = {key: value for key, value in adopt.items() if key != "ent_cat"}
     if pictures:
         components["picture"] = {
             "name": "Picture",

@@ -1,4 +1,4 @@
-"""Destination of secret variables: a file with a line each, or a folder with a file each, mode 0600.
+"""Destination of secret variables: a file with a line each, or a folder with a file each; mode 0600, or 0640 if so set.
 
 The file is what docker compose reads (``env_file:``) and systemd (``EnvironmentFile=``). The folder is what Docker
 mounts at ``/run/secrets`` and systemd calls ``CREDENTIALS_DIRECTORY``: Frigate and go2rtc look there at every start, so
@@ -14,7 +14,7 @@ from pathlib import Path
 from zope.interface import implementer
 
 from twisted_detector.model import Secret
-from twisted_detector.outputs.sync.file import read_text, replace_file
+from twisted_detector.outputs.sync.file import mode_for_others, read_text, replace_file
 from twisted_detector.outputs.sync.seams import (
     DeliveryResult,
     Entries,
@@ -60,14 +60,10 @@ class EnvDestination:
         others = [line for line in text.splitlines() if not _is_one_of(line, {*wanted, *base})]
         lines = [*others, *(f"{name}={quote_value(value.reveal())}" for name, value in sorted(wanted.items()))]
         after = "\n".join([*lines, ""])
-        open_to_others = stamp is not None and self._path.stat().st_mode & 0o077
-        if after == text and not open_to_others:
+        if after == text and not mode_for_others(self._path):
             return []
         if not dry:
-            if open_to_others:
-                self._path.chmod(0o600)
-            # No former self: a password that was taken away must be gone.
-            replace_file(self._path, after, was=read_text(self._path)[1], mode=0o600, keep_previous=False)
+            replace_file(self._path, after, was=stamp, secret=True)
         return sorted({*wanted, *base})
 
     def _folder(self, wanted: Mapping[str, Secret], base: Entries, dry: bool) -> list[str]:
@@ -75,10 +71,10 @@ class EnvDestination:
         for name, value in wanted.items():
             path = self._path / name
             text, stamp = read_text(path)
-            if stamp is None or text != value.reveal():
+            if stamp is None or text != value.reveal() or mode_for_others(path):
                 changed.append(name)
                 if not dry:
-                    replace_file(path, value.reveal(), was=stamp, mode=0o600, keep_previous=False)
+                    replace_file(path, value.reveal(), was=stamp, secret=True)
         for name in base:
             if name not in wanted and _LINE.fullmatch(f"{name}=") and (self._path / name).exists():
                 changed.append(name)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 
 from twisted_detector.model import EvidenceKind, Mac
 from twisted_detector.registry.identity.claims import (
@@ -146,15 +147,17 @@ class IdentityIndex:
 
     def _contested(self, claim: Claim) -> bool:
         holders = self._holders.get(claim, ())
-        return len(holders) > 1 and sum(1 for key in holders if self._alive(key)) > 1
+        # No further than the second: it is asked for each holder, and a flood makes as many as there may be.
+        return len(tuple(islice(filter(self._alive, holders), 2))) > 1
 
     # --- claims -------------------------------------------------------------------------------------------------------
 
-    def add_claims(self, key: int, claimed: ClaimSet, *, firm: bool = False) -> None:
-        """Record that ``key`` made these claims.
+    def add_claims(self, key: int, claimed: ClaimSet, *, firm: bool = False) -> list[tuple[int, Claim]]:
+        """Record that ``key`` made these claims; returns which devices thereby lost which, that were tentative.
 
         :param firm: they are firm; otherwise that follows from the claims of the device so far.
         """
+        lost = []
         mine = self._claims.setdefault(key, {})
         claims = claimed.claims.difference(self.discredited)
         firm = firm or not any(mine.values()) or any(mine.get(claim) for claim in claims)
@@ -167,11 +170,13 @@ class IdentityIndex:
                 for other in [one for one in self._holders.get(claim, ()) if not self._claims[one][claim]]:
                     if other != key:
                         self.remove_claim(other, claim)
+                        lost.append((other, claim))
             if claim not in mine and len(mine) >= MAX_CLAIMS and claim[0] != EvidenceKind.MAC:
                 continue
             was = mine.pop(claim, False)  # the latest is the last
             mine[claim] = was or firm
             self._add_holder(key, claim)
+        return lost
 
     def _add_holder(self, key: int, claim: Claim) -> None:
         holders = self._holders.setdefault(claim, {})
@@ -194,6 +199,10 @@ class IdentityIndex:
     def firm_claims(self, key: int) -> frozenset[Claim]:
         """The firm claims of a device that have weight."""
         return frozenset(one for one, firm in self._claims.get(key, {}).items() if firm and one not in self.discredited)
+
+    def claims(self, key: int) -> tuple[Claim, ...]:
+        """All claims of a device."""
+        return tuple(self._claims.get(key, ()))
 
     def is_unidentified(self, key: int) -> bool:
         """Whether a device never made a firm claim, not even one that was discredited since, and has no MAC."""

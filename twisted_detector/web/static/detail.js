@@ -6,6 +6,11 @@ import { byId, copyButton, h, setText, sure, toast } from "./dom.js";
 import { STATUS, ago, safeLink, stamp, streamWords } from "./format.js";
 import { cameras, subscribe } from "./store.js";
 
+const ADOPTED = {
+  "no": "no: it is given no login", "listed": "listed in the configuration", "person": "by a person",
+  "first-run": "found in the first run", "seen": "seen on a link (ADOPTION=all)",
+};
+
 let open = null; // { id, frame }
 let timer = 0;
 
@@ -101,6 +106,7 @@ function facts(camera) {
     ["MAC", camera.mac], ["Id", camera.id], ["Channel", camera.channel > 1 ? String(camera.channel) : ""],
     ["ONVIF", camera.onvif_url],
     ["Its own page", web && h("a", { href: web, target: "_blank", rel: "noopener noreferrer", text: web })],
+    ["Adopted", ADOPTED[camera.adopted]],
     ["Found by", camera.discovery_methods.join(", ")],
     ["Can do", Object.keys(camera.capabilities).join(", ")],
     ["First seen", stamp(camera.first_seen_iso)], ["Last seen", stamp(camera.last_seen_iso)], ["Last proved", stamp(camera.last_validated_iso)],
@@ -122,6 +128,24 @@ function actions(camera) {
     doing("Check now", "check", async () => { await post(`cameras/${id}/check`); toast("It is being asked"); }, { class: "primary" }),
     doing("New picture", "picture", async () => { await post(`cameras/${id}/picture`); await refresh(); toast("Here is a new picture"); }),
     h("a", { class: "button", href: `#/why/${encodeURIComponent(camera.ip)}`, text: "Why?" }),
+    ["no", "first-run", "seen"].includes(camera.adopted) && doing(camera.adopted === "no" ? "Adopt" : "Trust", "adopt", async () => {
+      await post(`cameras/${id}/adopt`);
+      await refresh();
+      toast("It may be given logins now");
+    }),
+    ["person", "first-run", "seen"].includes(camera.adopted) && doing("Unadopt", "unadopt", async () => {
+      if (!(await sure(`Take the adoption of ${camera.name} back?`, "It is given no login any more, here, in Frigate and in go2rtc.", "Unadopt"))) return;
+      await post(`cameras/${id}/unadopt`);
+      await refresh();
+      toast("It is given no login any more");
+    }, { class: "quiet" }),
+    doing("Block", "block", async () => {
+      const text = `${camera.name} is forgotten, asked nothing, and never shown again, at whatever address. camdetect unblock brings it back.`;
+      if (!(await sure(`Block ${camera.name}?`, text, "Block it"))) return;
+      await post(`cameras/${id}/block`);
+      close();
+      toast(`${camera.name} is blocked`);
+    }, { class: "quiet" }),
     doing("Forget", "forget", async () => {
       const text = `${camera.name} and its history go, in Home Assistant and Frigate too. If it is still there, it is found again as a new camera.`;
       if (!(await sure(`Forget ${camera.name}?`, text, "Forget it"))) return;

@@ -16,9 +16,13 @@ from twisted.web.http import PotentialDataLoss
 
 from twisted_detector.errors import RemoteError
 
+#: Pieces of a body, as they come from the network or as chunks (RFC 9112, 7.1): some thousand, and then on the average
+#: 64 octets each. Servers write chunks of lines or buffers; a chunk of one octet costs as much as one of 4 kB.
+MAX_PIECES, OCTETS_OF_PIECE = 1024, 64
+
 
 class AnswerTooLong(ConnectionAborted):
-    """An answer was longer than its bound, so that its connection was cut."""
+    """An answer was longer than its bound, or came in too many pieces, so that its connection was cut."""
 
 
 class BodySink(StructuralProtocol):
@@ -35,7 +39,7 @@ async def collect(response: Any, limit: int, sink: BodySink | None = None) -> by
     """The whole body of ``response``; empty when ``sink`` takes it. If this is cancelled, the connection is closed.
 
     :param limit: bytes at most, also of what ``sink`` takes.
-    :raises AnswerTooLong: there are more.
+    :raises AnswerTooLong: there are more, or they come in too many pieces.
     :raises errors.RemoteError: the sink's.
     :raises twisted.web.client.ResponseFailed: the connection broke off before the body's end.
     """
@@ -61,13 +65,15 @@ class _BodyCollector(Protocol):
         self._sink = sink
         self._parts: list[bytes] = []
         self._room = limit
+        self._pieces = MAX_PIECES * OCTETS_OF_PIECE
         self.whole: Deferred[bytes] = Deferred(self._close)
 
     def dataReceived(self, data: bytes) -> None:
         if self.whole.called:
             return
         self._room -= len(data)
-        if self._room < 0:
+        self._pieces += len(data) - OCTETS_OF_PIECE
+        if self._room < 0 or self._pieces < 0:
             self._end(AnswerTooLong())
         elif self._sink is None:
             self._parts.append(data)

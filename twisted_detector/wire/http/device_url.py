@@ -2,7 +2,8 @@
 
 Devices give loopback, 0.0.0.0, an address they had once, a public one, a port twice, no scheme, or a login. ONVIF Core
 (section 8.1.1) has a device match the address of an XAddr to the one that was asked, so the host is always replaced: no
-login can be led to another host by what a device sends. Port, path and query stay as given.
+login can be led to another host by what a device sends. Port, path and query stay as given; a fragment goes, for it is
+never sent to a device (RFC 3986, 3.5), and what stands in one reaches go2rtc as options of the source.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ _KEEP = "".join(chr(code) for code in range(0x21, 0x7F) if chr(code) not in '"<>
 
 
 def device_url(text: str, address: str, *, schemes: Sequence[str] = ("http", "https"), base: str = "") -> str:
-    """``text`` with its host replaced by ``address``, without a login.
+    """``text`` with its host replaced by ``address``, without a login and without a fragment.
 
     :param address: IPv4, IPv6, or IPv6 link-local with ``%scope``.
     :param schemes: those that are accepted; the first stands in for one that is missing.
@@ -55,7 +56,7 @@ def device_url(text: str, address: str, *, schemes: Sequence[str] = ("http", "ht
     late = _LATE_HOST.match(rest)
     rest = rest[late.end() :] if late else rest
     end = min((position for position in map(rest.find, "/?#") if position >= 0), default=len(rest))
-    authority, target = rest[:end].rpartition("@")[2], rest[end:]
+    authority, target = rest[:end].rpartition("@")[2], rest[end:].partition("#")[0]
     return f"{scheme}://{host_for_url(address)}{_port(authority)}{_quoted(_without_login(target))}"
 
 

@@ -40,7 +40,10 @@ class FirstPart:
         if not name or len(name) > MAX_BOUNDARY or not name.isascii():
             raise RemoteError("a multipart answer without a boundary", shown=ascii(content_type[:100]))
         self.content = b""
+        # A delimiter stands at the beginning of a line, after dashes. In one expression: a device may choose a boundary
+        # of one letter, and looking at each place where that stands would take hours.
         self._name = name.encode("ascii")
+        self._delimiter = re.compile(rb"\r?\n-{1,%d}%s" % (MAX_BOUNDARY, re.escape(self._name)))
         self._limit = limit
         self._buffer = bytearray()
         self._begin = -1
@@ -90,12 +93,8 @@ class FirstPart:
             if self._length > self._limit:
                 return end
             return end if len(self._buffer) >= end else None
-        while True:
-            found = self._buffer.find(self._name, self._searched)
-            if found < 0:
-                self._searched = max(self._begin, len(self._buffer) - len(self._name))
-                return None
-            line = self._buffer.rfind(b"\n", self._begin, found)
-            if 0 <= line < found - 1 and not self._buffer[line + 1 : found].strip(b"-"):
-                return line - 1 if self._buffer[line - 1 : line] == b"\r" and line > self._begin else line
-            self._searched = found + 1
+        found = self._delimiter.search(self._buffer, self._searched)
+        if found is None:
+            self._searched = max(self._begin, len(self._buffer) - len(self._name) - MAX_BOUNDARY - 2)
+            return None
+        return found.start()

@@ -6,6 +6,7 @@ services are those that cameras and recorders were seen to announce.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
@@ -24,6 +25,12 @@ HOMEKIT = "_hap._tcp"
 CAMERA_KINDS = ("_axis-video._tcp", "_axis-nvr._tcp", "_arec._tcp", "_rtsp._tcp", "_onvif._tcp", HOMEKIT)
 #: HomeKit Accessory Protocol, accessory categories: camera, and doorbell with a camera.
 _HOMEKIT_CATEGORIES = ("17", "18")
+#: A MAC in a name, such as ``axis-accc8e123456`` and ``AXIS M1065 - ACCC8E123456``: in pairs, or in one piece that has
+#: a letter (twelve digits are a date as well). The last part of a UUID is none.
+_UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.I)
+_MAC_IN_NAME = re.compile(
+    r"(?<![0-9a-z])(?:[0-9a-f]{2}(?:([:-])[0-9a-f]{2})(?:\1[0-9a-f]{2}){4}|(?![0-9]{12})[0-9a-f]{12})(?![0-9a-z])", re.I
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +66,10 @@ class Service:
 
     @property
     def mac(self) -> Mac | None:
-        """The MAC that it claims, None when it claims none."""
-        for key in ("macaddress", "mac"):
+        """The MAC that it claims in its TXT record, or else in the name of its host or its own; None without any."""
+        for text in (self.entry("macaddress"), self.entry("mac"), *map(_mac_text, (self.host, self.instance[:-3]))):
             try:
-                return Mac.parse(self.entry(key))
+                return Mac.parse(text)
             except RemoteError:
                 continue
         return None
@@ -94,6 +101,12 @@ def services(records: Iterable[Record]) -> tuple[Service, ...]:
 def _put(found: dict[Name, Service], instance: Name, **fields: object) -> None:
     key = same(instance)
     found[key] = replace(found.get(key) or Service(instance), **fields)  # type: ignore[arg-type]
+
+
+def _mac_text(name: Name) -> str:
+    """What looks like a MAC in a name, "" when nothing does."""
+    found = _MAC_IN_NAME.search(_UUID.sub("", text_of(name)))
+    return found[0] if found else ""
 
 
 def is_camera(service: Service) -> bool:

@@ -1,5 +1,8 @@
 """Codec of Multicast DNS: datagrams in, questions and records out; and the other way round.
 
+A record that cannot be read costs itself, not its datagram: where it ends is said (RFC 1035, 4.1.3), so what follows is
+read. RFC 6762 has no rule that drops a message for one of its records, and python-zeroconf drops none.
+
 Sources: RFC 6762 (Multicast DNS), RFC 1035 section 4 (the format).
 
 Not by ``twisted.names.dns``: its reader joins labels by dots, which the names of services may contain (RFC 6763, 4.3),
@@ -24,7 +27,7 @@ HOPS = 255
 
 #: RFC 6762, 17: a message has at most 9000 bytes, headers of IP and UDP included.
 MAX_MESSAGE = 9000
-#: A recorder that announces 64 channels with four records each has 256.
+#: A recorder that announces 64 channels with four records each has 256; what follows more is not read.
 MAX_RECORDS = 512
 #: RFC 1035, 2.3.4: a name has at most 255 bytes. The longest in use, those of IPv6 addresses, have 34 labels; a message
 #: full of longer ones would take 80 ms to read.
@@ -41,6 +44,8 @@ _HEADER = struct.Struct("!6H")
 _QUESTION = struct.Struct("!HH")
 _RECORD = struct.Struct("!HHIH")
 _SRV = struct.Struct("!HHH")
+#: What reading beyond the end of a datagram raises, and what is wrong within it.
+_UNREADABLE = (struct.error, IndexError, RemoteError)
 _RESPONSE, _AUTHORITATIVE, _OPCODE, _RCODE = 0x8000, 0x0400, 0x7800, 0x000F
 
 
@@ -105,48 +110,102 @@ def is_response(data: bytes) -> bool:
 
 
 def parse(data: bytes) -> DnsMessage:
-    """Read one datagram.
+    """Read one datagram: all that can be read of it, MAX_RECORDS questions and records at most.
 
-    :raises RemoteError: it is cut off, too long, has a name that loops or does not fit, or is no message of Multicast
-        DNS (RFC 6762, 18.3 and 18.11).
+    :raises RemoteError: it is too long, is no message of Multicast DNS (RFC 6762, 18.3 and 18.11), or claims questions
+        or records of which none can be read.
     """
     if len(data) > MAX_MESSAGE:
         raise RemoteError("a message of Multicast DNS is too long", shown=f"{len(data)} bytes")
-    try:
-        return _parse(data)
-    except (struct.error, IndexError):
-        raise RemoteError("a message of Multicast DNS is cut off", shown=data[:32].hex()) from None
-
-
-def _parse(data: bytes) -> DnsMessage:
+    if len(data) < _HEADER.size:
+        raise RemoteError("a message of Multicast DNS is cut off", shown=data.hex())
     number, flags, question_count, *sections = _HEADER.unpack_from(data)
     if flags & (_OPCODE | _RCODE):
         raise RemoteError("not a message of Multicast DNS", shown=data[:32].hex())
-    if question_count + sum(sections) > MAX_RECORDS:
-        raise RemoteError("a message with too many records", shown=f"{question_count + sum(sections)}")
-    position = _HEADER.size
-    questions = []
-    for _ in range(question_count):
-        name, position = _read_name(data, position)
-        kind, of_class = _QUESTION.unpack_from(data, position)
-        position += _QUESTION.size
-        questions.append(Question(name, kind, bool(of_class & _UNICAST)))
-    records = []
-    for _ in range(sum(sections)):
-        name, position = _read_name(data, position)
-        kind, of_class, ttl, length = _RECORD.unpack_from(data, position)
-        position += _RECORD.size
-        end = position + length
-        if end > len(data):
-            raise RemoteError("a record is cut off", shown=text_of(name))
-        if of_class & _CLASS == _IN and kind in (A, PTR, TXT, AAAA, SRV):
-            records.append(Record(name, kind, ttl, _read_data(data, position, end, kind)))
-        position = end
+    count = sum(sections)
+    questions, records, problem = _read_all(data, question_count, count)
+    if question_count and not records and flags & _RESPONSE:
+        # Responses hardly have questions (RFC 6762, 6): where that makes nonsense of the records, there are none.
+        without, found, _ = _read_all(data, 0, count + question_count)
+        questions, records = (without, found) if found else (questions, records)
+    if problem is not None and not questions and not records:
+        raise _refusal(problem, data) from None
     return DnsMessage(number, bool(flags & _RESPONSE), tuple(questions), tuple(records))
 
 
+def _refusal(problem: Exception, data: bytes) -> RemoteError:
+    if isinstance(problem, RemoteError):
+        return problem
+    return RemoteError("a message of Multicast DNS is cut off", shown=data[:32].hex())
+
+
+def _read_all(
+    data: bytes, question_count: int, record_count: int
+) -> tuple[list[Question], list[Record], Exception | None]:
+    """The questions and the records that can be read, and the first fault of the others."""
+    questions: list[Question] = []
+    records: list[Record] = []
+    problem: Exception | None = None
+    position = _HEADER.size
+    for number in range(min(question_count + record_count, MAX_RECORDS)):
+        is_question = number < question_count
+        try:
+            # Some devices count higher than they write: this fails where nothing is left.
+            after_name = _end_of_name(data, position)
+            end = after_name + _QUESTION.size
+            if not is_question:
+                end = after_name + _RECORD.size + _RECORD.unpack_from(data, after_name)[3]
+        except _UNREADABLE as fault:
+            return questions, records, problem or fault  # where it ends is not known: nothing can follow
+        try:
+            if is_question:
+                questions.append(_read_question(data, position, after_name))
+            else:
+                records += _read_record(data, position, after_name, end)
+        except _UNREADABLE as fault:
+            problem = problem or fault
+        position = end
+    return questions, records, problem
+
+
+def _read_question(data: bytes, position: int, after_name: int) -> Question:
+    kind, of_class = _QUESTION.unpack_from(data, after_name)
+    return Question(_read_name(data, position)[0], kind, bool(of_class & _UNICAST))
+
+
+def _read_record(data: bytes, position: int, after_name: int, end: int) -> tuple[Record, ...]:
+    """The record, () when it is of a class or type that is not read.
+
+    The last one of a datagram may be cut: what is whole in spite of it is taken, as a name that ends.
+    """
+    kind, of_class, ttl, _ = _RECORD.unpack_from(data, after_name)
+    if of_class & _CLASS != _IN or kind not in (A, PTR, TXT, AAAA, SRV):
+        return ()
+    content = _read_data(data, after_name + _RECORD.size, end, kind)
+    return (Record(_read_name(data, position)[0], kind, ttl, content),)
+
+
+def _end_of_name(data: bytes, position: int) -> int:
+    """Where the name at ``position`` ends, whatever it is and wherever it points.
+
+    :raises RemoteError: it has a label of a kind that nobody can read (RFC 1035, 4.1.4: the two bits are reserved).
+    :raises IndexError: it is cut off.
+    """
+    while length := data[position]:
+        if length >= 0xC0:
+            return position + 2
+        if length > 63:
+            raise RemoteError("not a name", shown=data[position : position + 16].hex())
+        position += 1 + length
+    return position + 1
+
+
 def _read_name(data: bytes, position: int) -> tuple[Name, int]:
-    """A name, and where it ends. A pointer leads back only, so that nothing can loop (RFC 1035, 4.1.4)."""
+    """A name, and where it ends.
+
+    A pointer shall lead back (RFC 1035, 4.1.4), but some lead forward, and other readers follow them: their number is
+    bounded, so that nothing can loop.
+    """
     labels: list[bytes] = []
     size, pointers, after, begin = 1, 0, 0, position
     while length := data[position]:
@@ -154,7 +213,7 @@ def _read_name(data: bytes, position: int) -> tuple[Name, int]:
             target = (length & 0x3F) << 8 | data[position + 1]
             after = after or position + 2
             pointers += 1
-            if target >= begin or pointers > MAX_POINTERS:
+            if target < _HEADER.size or pointers > MAX_POINTERS:
                 raise RemoteError("a name that loops", shown=data[begin : begin + 16].hex())
             position = begin = target
             continue
@@ -174,21 +233,27 @@ def _read_data(data: bytes, begin: int, end: int, kind: int) -> Name | Location 
     if kind == AAAA and len(content) == 16:
         return str(IPv6Address(content))
     if kind == TXT:
-        return _read_strings(content)
+        return _read_strings(content, cut=end > len(data))
     if kind in (PTR, SRV):
         skipped = _SRV.size if kind == SRV else 0
         name, after = _read_name(data, begin + skipped)
-        if after == end:
+        if after <= end:  # what follows the name, some firmware's padding, says nothing
             return name if kind == PTR else Location(_SRV.unpack_from(data, begin)[2], name)
     raise RemoteError("a record with the wrong length", shown=content[:32].hex())
 
 
-def _read_strings(content: bytes) -> tuple[bytes, ...]:
+def _read_strings(content: bytes, *, cut: bool) -> tuple[bytes, ...]:
+    """The strings of a text record; one that claims to be longer than the record is what is there of it.
+
+    :raises RemoteError: ``cut``, the datagram ends within a string or before the first: the rest can be asked for.
+    """
+    if cut and not content:
+        raise RemoteError("a text record is cut off")
     strings = []
     position = 0
     while position < len(content):
         end = position + 1 + content[position]
-        if end > len(content):
+        if cut and end > len(content):
             raise RemoteError("a text record is cut off", shown=content[:32].hex())
         strings.append(content[position + 1 : end])
         position = end

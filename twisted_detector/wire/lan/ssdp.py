@@ -1,7 +1,8 @@
 """Codec of SSDP: datagrams in, notices of devices out; searches out as bytes.
 
 Sources: UPnP Device Architecture 1.1, section 1 (HTTP over UDP: a start line and headers). Real devices end lines with
-LF alone, leave out the empty line at the end, and write header names as they like.
+LF or CR alone, leave out the empty line at the end or have one before the start line, and write header names as they
+like. A line that is odd costs itself, and what does not fit into the bounds is not read.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ PORT = 1900
 GROUP_IPV4 = "239.255.255.250"
 GROUP_IPV6 = "ff02::c"
 
-#: Notices are meant to fit into one packet; a few vendors add headers of their own.
+#: Notices are meant to fit into one packet; a few vendors add headers of their own. What is longer is not read further.
 MAX_DATAGRAM = 8192
 MAX_HEADERS, MAX_VALUE = 64, 1024
 
@@ -30,7 +31,12 @@ CAMERA = "urn:schemas-upnp-org:device:DigitalSecurityCamera:1"
 #: What is searched: everything once, and what distinguishes a camera where the general answer does not.
 TARGETS = (ROOT_DEVICE, CAMERA, AXIS)
 
-_START = re.compile(r"(?:HTTP/1\.[01] (?P<status>[0-9]{3})|(?P<method>NOTIFY|M-SEARCH) \* HTTP/1\.[01])(?: .*)?", re.I)
+_START = re.compile(
+    r"(?:HTTP/[0-9](?:\.[0-9])?[ \t]+(?P<status>[0-9]{3})|(?P<method>NOTIFY|M-SEARCH)[ \t]+\*(?:[ \t]+HTTP/[0-9.]*)?)"
+    r"(?:[ \t].*)?",
+    re.I,
+)
+_LINE_END = re.compile(r"\r*\n|\r")
 _KINDS = {"ssdp:alive": "alive", "ssdp:update": "alive", "ssdp:byebye": "byebye"}
 #: Axis: the name of libupnp's sample device and its MAC. HomeMatic has the same in lower case and with a serial number.
 _AXIS_DEVICE = re.compile(r"Upnp-BasicDevice-1_0-([0-9A-F]{12})")
@@ -78,12 +84,10 @@ class Notice:
 def parse(data: bytes) -> Notice:
     """Read one datagram.
 
-    :raises RemoteError: too long, or no start line that SSDP has. A response other than 200 is of kind ``other``.
+    :raises RemoteError: no start line that SSDP has. A response other than 200 is of kind ``other``.
     """
-    if len(data) > MAX_DATAGRAM:
-        raise RemoteError("an SSDP message is too long", shown=f"{len(data)} bytes")
-    start, *lines = data.decode("utf-8", "replace").split("\n")
-    match = _START.fullmatch(start.rstrip("\r"))
+    start, *lines = _LINE_END.split(data[:MAX_DATAGRAM].decode("utf-8", "replace").lstrip("\ufeff\0 \t\r\n"))
+    match = _START.fullmatch(start)
     if match is None:
         raise RemoteError("not an SSDP message", shown=ascii(start[:60]))
     headers = _headers(lines)
@@ -92,7 +96,7 @@ def parse(data: bytes) -> Notice:
         kind = "response"
     elif match["method"]:
         search = match["method"].upper() == "M-SEARCH"
-        kind = "search" if search else _KINDS.get(headers.get("nts", "").lower(), "other")
+        kind = "search" if search else _KINDS.get(headers.get("nts", "").strip('"').lower(), "other")
     return Notice(
         kind,
         target=headers.get("nt" if kind in ("alive", "byebye") else "st", ""),
@@ -118,16 +122,22 @@ def is_camera(notice: Notice) -> bool:
     """Whether it may be a camera: by the name that Axis gives its devices, or by a word in its names.
 
     Media servers, routers and bulbs use the same group, and most devices cannot be told apart: those are not reported.
+    Some answer every search with the target that was searched: it tells nothing when their own name says another.
     """
     path = _split(notice.location).path
-    return notice.mac is not None or any(
-        _HINTS.search(text) for text in (notice.target, notice.usn, notice.server, path)
-    )
+    told = _own_target(notice)
+    return notice.mac is not None or any(_HINTS.search(text) for text in (told, notice.usn, notice.server, path))
 
 
 def is_axis(notice: Notice) -> bool:
     """Whether it is a device of Axis."""
-    return notice.mac is not None or "urn:axis-com:" in f"{notice.target} {notice.usn}".lower()
+    return notice.mac is not None or "urn:axis-com:" in f"{_own_target(notice)} {notice.usn}".lower()
+
+
+def _own_target(notice: Notice) -> str:
+    """What it is about, "" where its unique service name contradicts."""
+    named = notice.usn.partition("::")[2]
+    return notice.target if not named or named.lower() == notice.target.lower() else ""
 
 
 def port_on(notice: Notice, host: str) -> int | None:

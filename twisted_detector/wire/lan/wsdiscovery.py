@@ -15,9 +15,21 @@ from enum import Enum
 from itertools import islice
 
 from twisted_detector.errors import RemoteError
-from twisted_detector.wire.onvif.scopes import MAX_SCOPE_LENGTH, MAX_SCOPES, is_onvif_scope
+from twisted_detector.wire.onvif.scopes import MAX_SCOPE_LENGTH, MAX_SCOPES, is_onvif_scope, split_scopes
+from twisted_detector.wire.onvif.xaddrs import split_xaddrs
 from twisted_detector.wire.soap.envelope import envelope
-from twisted_detector.wire.soap.xml import Element, children, escape, find, local, namespace, parse_xml, text_at
+from twisted_detector.wire.soap.xml import (
+    MAX_DEPTH,
+    Element,
+    children,
+    descendants,
+    escape,
+    find,
+    local,
+    namespace,
+    parse_xml,
+    text_at,
+)
 
 PORT = 3702
 GROUP_IPV4 = "239.255.255.250"
@@ -121,17 +133,22 @@ class Announcement:
 
 # --- Reading --------------------------------------------------------------------------------------------------------
 
-_ANSWERS = {"ProbeMatches": ("probe_matches", "ProbeMatch"), "ResolveMatches": ("resolve_matches", "ResolveMatch")}
+#: Kind of an answer → the element of which it has one for each device. Some send that without the one around it.
+_ANSWERS = {"probe_matches": "ProbeMatch", "resolve_matches": "ResolveMatch"}
 _OTHERS = {"Hello": "hello", "Bye": "bye", "Probe": "probe", "Resolve": "resolve"}
+_ENVELOPE_END = re.compile(rb"</(?:[^\s<>/:]{1,64}:)?Envelope\s*>")
+#: The end of a device's description.
+_WHOLE = re.compile(rb"</(?:[^\s<>/:]{1,64}:)?(?:ProbeMatch|ResolveMatch|Hello|Bye)\s*>")
+_TAG = re.compile(rb"<(/?)([^\s<>/!?]{1,128})[^<>]*?(/?)>")
 
 
 def parse(data: bytes) -> Announcement:
-    """Read one datagram.
+    """Read one datagram; of one that is cut off, the devices that are described whole.
 
-    :raises RemoteError: not XML, or not a SOAP envelope. A message that is no business of WS-Discovery (a fault,
-        another service's) is of kind ``other``.
+    :raises RemoteError: not XML, or not a SOAP envelope, or cut off before a device was described. A message that is
+        no business of WS-Discovery (a fault, another service's) is of kind ``other``.
     """
-    root = parse_xml(data, limit=MAX_DATAGRAM)
+    root = _read(data)
     body = find(root, "Body")
     if local(root) != "Envelope" or body is None:
         raise RemoteError("not a WS-Discovery message", shown=local(root))
@@ -142,10 +159,10 @@ def parse(data: bytes) -> Announcement:
         return Announcement("other", (), message_id, relates_to)
     name = local(subject)
     version = VERSION_2009 if namespace(subject) == VERSION_2009.discovery else VERSION_2005
-    if name in _ANSWERS:
-        kind, each = _ANSWERS[name]
-        matches = tuple(_match(found) for found in islice(children(subject, each), MAX_MATCHES))
-        return Announcement(kind, matches, message_id, relates_to, version)
+    for kind, each in _ANSWERS.items() if name not in _OTHERS else ():
+        matches = tuple(_match(found) for found in islice(descendants(body, each), MAX_MATCHES))
+        if matches or name == f"{each}es":
+            return Announcement(kind, matches, message_id, relates_to, version)
     kind = _OTHERS.get(name, "other")
     if kind in ("hello", "bye"):
         return Announcement(kind, (_match(subject),), message_id, relates_to, version)
@@ -161,13 +178,40 @@ def parse(data: bytes) -> Announcement:
     )
 
 
+def _read(data: bytes) -> Element:
+    try:
+        return parse_xml(data, limit=MAX_DATAGRAM)
+    except RemoteError:
+        ends = [] if _ENVELOPE_END.search(data) else [found.end() for found in _WHOLE.finditer(data)]
+        if not ends:
+            raise
+        return parse_xml(_closed(data[: ends[-1]]), limit=2 * MAX_DATAGRAM)
+
+
+def _closed(data: bytes) -> bytes:
+    """XML that was cut between two elements, with the ends of those that are open.
+
+    :raises RemoteError: it is nested too deeply.
+    """
+    opened: list[bytes] = []
+    for tag in _TAG.finditer(data):
+        if len(opened) > MAX_DEPTH:
+            raise RemoteError("an XML document is nested too deeply", shown=ascii(data[:80]))
+        if not tag[1] and not tag[3]:
+            opened.append(tag[2])
+        elif tag[1] and tag[2] in opened:
+            while opened.pop() != tag[2]:
+                pass
+    return data + b"".join(b"</%b>" % name for name in reversed(opened))
+
+
 def _match(element: Element) -> Match:
     version = text_at(element, "MetadataVersion")
     return Match(
         endpoint_reference=_reference(element),
         types=_types(element),
         scopes=_scopes(element),
-        xaddrs=tuple(_tokens(element, "XAddrs", MAX_XADDRS, MAX_XADDR_LENGTH)),
+        xaddrs=tuple(_bounded(split_xaddrs(_text(element, "XAddrs")), MAX_XADDRS, MAX_XADDR_LENGTH)),
         # xs:unsignedInt has at most ten digits
         metadata_version=int(version) if re.fullmatch("[0-9]{1,10}", version) else 0,
     )
@@ -178,7 +222,7 @@ def _reference(element: Element) -> str:
 
 
 def _scopes(element: Element) -> tuple[str, ...]:
-    return tuple(_tokens(element, "Scopes", MAX_SCOPES, MAX_SCOPE_LENGTH))
+    return tuple(_bounded(split_scopes(_text(element, "Scopes")), MAX_SCOPES, MAX_SCOPE_LENGTH))
 
 
 def _types(element: Element) -> tuple[str, ...]:
@@ -187,45 +231,58 @@ def _types(element: Element) -> tuple[str, ...]:
         return ()
     known = holder.nsmap
     names = []
-    for token in _tokens(element, "Types", MAX_SCOPES, MAX_SCOPE_LENGTH):
+    # No name has a comma or a semicolon in it.
+    for token in _bounded(re.split(r"[\s,;]+", _text(element, "Types")), MAX_SCOPES, MAX_SCOPE_LENGTH):
         prefix, colon, name = token.rpartition(":")
         declared = known.get(prefix if colon else None)
         names.append(f"{{{declared}}}{name}" if declared else token)
     return tuple(names)
 
 
-def _tokens(element: Element, name: str, count: int, length: int) -> Iterator[str]:
-    """The items of a list element; what is too long or not printable is left out, as is what comes after ``count``."""
+def _text(element: Element, name: str) -> str:
+    """The text of a list element, "" when there is none."""
     holder = find(element, name)
-    if holder is None:
-        return
-    for token in str(holder.xpath("string()")).split()[:count]:
-        if len(token) <= length and token.isprintable():
+    return "" if holder is None else str(holder.xpath("string()"))
+
+
+def _bounded(tokens: Sequence[str], count: int, length: int) -> Iterator[str]:
+    """The first ``count`` items of a list without those that are empty, too long or not printable."""
+    for token in tokens[:count]:
+        if 0 < len(token) <= length and token.isprintable():
             yield token
 
 
 # --- Judging --------------------------------------------------------------------------------------------------------
 
 
-def is_camera(match: Match) -> bool:
-    """Whether it may be an ONVIF device: printers and Windows answer on the same group.
+#: Words in the types of what is no camera: Windows, Samba and Synology (``pub:Computer``), printers
+#: (``wprt:PrintDeviceType``), scanners (``wscn:ScanDeviceType``), projectors.
+_OTHER_TYPE = re.compile("computer|print|scan|fax|projector", re.I)
+#: In the path of a service of ONVIF.
+_SERVICE_PATH = re.compile(r"onvif|device_service", re.I)
 
-    By type (``NetworkVideoTransmitter``, or ``Device`` of ONVIF: Windows announces a ``Device`` of its own), by a scope
-    of ONVIF, or by a service address under ``/onvif/``.
+
+def is_camera(match: Match) -> bool:
+    """Whether it may be an ONVIF device. Windows, Synology, printers and scanners use the same group, and many of them
+    answer every probe, whatever it asks for.
+
+    By type (``NetworkVideoTransmitter``, or ``Device`` of ONVIF: Windows announces a ``Device`` of its own) or by a
+    scope of ONVIF; where neither says anything, by the path of a service address.
     """
-    return (
-        any(_is_onvif_type(name) for name in match.types)
-        or any(is_onvif_scope(scope) for scope in match.scopes)
-        or any("/onvif/" in xaddr.lower() for xaddr in match.xaddrs)
-    )
+    if any(_is_onvif_type(name) for name in match.types) or any(is_onvif_scope(scope) for scope in match.scopes):
+        return True
+    if any(_OTHER_TYPE.search(name) for name in match.local_types):
+        return False
+    return any(_SERVICE_PATH.search(xaddr.rpartition("://")[2].partition("/")[2]) for xaddr in match.xaddrs)
 
 
 def _is_onvif_type(name: str) -> bool:
-    if _local_type(name) == "NetworkVideoTransmitter":
+    bare = _local_type(name).lower()
+    if bare == "networkvideotransmitter":
         return True
-    if _local_type(name) != "Device":
+    if bare != "device":
         return False
-    return "www.onvif.org" in name if name.startswith("{") else name == "tds:Device"
+    return "www.onvif.org" in name if name.startswith("{") else name.lower() == "tds:device"
 
 
 def _local_type(name: str) -> str:

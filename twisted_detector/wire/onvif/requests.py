@@ -11,6 +11,9 @@ from dataclasses import dataclass
 from twisted_detector.wire.onvif.answers import NS_DEVICE, NS_MEDIA, NS_MEDIA2, NS_SCHEMA
 from twisted_detector.wire.soap.xml import escape
 
+#: Operations of the access class PRE_AUTH that are used here: whoever asks is answered (Core, annex on access classes).
+PRE_AUTH = frozenset({"GetSystemDateAndTime", "GetServices", "GetCapabilities", "GetHostname", "GetEndpointReference"})
+
 
 @dataclass(frozen=True, slots=True)
 class OnvifRequest:
@@ -23,6 +26,16 @@ class OnvifRequest:
     namespace: str
     operation: str
     body: str
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """What is asked, whatever the arguments: service and operation."""
+        return self.namespace, self.operation
+
+    @property
+    def needs_no_login(self) -> bool:
+        """Whether everybody may ask it, by the specification; some devices refuse even that."""
+        return self.namespace == NS_DEVICE and self.operation in PRE_AUTH
 
     @property
     def action(self) -> str:

@@ -1,28 +1,41 @@
 """Service addresses that a device announces go in; those worth trying come out, best first.
 
-Devices announce addresses of other interfaces, earlier networks, 0.0.0.0 and 127.0.0.1. The order: the address that the
-bytes came from; the network of the interface that they came to; other private IPv4, public IPv4, IPv6, link-local IPv6
-with our own scope, 169.254/16; and last, the sender's address with the announced port and path. ONVIF Core allows the
-last: the address part shall be the one that was asked.
+Devices announce addresses of other interfaces, earlier networks, 0.0.0.0 and 127.0.0.1; forgers announce whatever this
+machine is to ask. The order: the address that the bytes came from; the network of the interface that they came to;
+other private IPv4, unique local IPv6, link-local IPv6 with our own scope; and last, the sender's address with the
+announced port and path. ONVIF Core allows the last: the address part shall be the one that was asked. Dropped is what
+:mod:`model.reach` refuses: loopback, public addresses, 169.254/16 where no interface of the link has such an address.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from ipaddress import IPv4Address, IPv6Address, ip_address, ip_interface
+from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from twisted_detector.model import Interface, host_for_url
+from twisted_detector.model.addresses import unmapped
+from twisted_detector.model.reach import Reach, is_in, networks_of
 
 #: Each address costs an inspector one time-out at worst.
 MAX_CHOSEN = 8
 
 #: A second port (``http://10.0.0.2:8106:8106/…``) is a known fault: home-assistant/core #92603.
-_URL = re.compile(r"(https?)://(?:[^/@\[\]]*@)?(\[[^\]/]*\]|[^/:?#\[\]]+)(?::(\d{1,5}))?(?::\d{1,5})*([/?#].*)?", re.I)
+_URL = re.compile(r"(https?)://(?:[^/@\[\]]*@)?(\[[^\]/]*\]|[^/:?#\[\]]+)(?::(\d{0,5}))?(?::\d{1,5})*([/?#].*)?", re.I)
 _BARE_IPV6 = re.compile(r"(https?)://([0-9a-f:.]+:[0-9a-f:.]+)([/?#].*)?", re.I)
 #: An address with a path, but without a scheme.
 _NO_SCHEME = re.compile(r"(?:\[[0-9a-f:.%]+\]|(?:\d{1,3}\.){3}\d{1,3})(?::\d{1,5})*/.*", re.I)
 _PRINTABLE_ASCII = re.compile(r"[!-~]+")
+#: Where one of several ends: at a blank (WS-Discovery 4.1); at a comma, semicolon or bar before the next one, for each
+#: of them may stand in a URL too; or with nothing between.
+_BETWEEN = re.compile(
+    r"\s+|[,;|](?=[,;|\s]|\Z|https?://|\[[0-9a-f:.%]+\]|(?:\d{1,3}\.){3}\d{1,3}[:/])|(?=https?://)", re.I
+)
+
+
+def split_xaddrs(text: str) -> list[str]:
+    """The service addresses in the text of XAddrs, as written."""
+    return [one for one in _BETWEEN.split(text) if one]
 
 
 def choose_xaddrs(xaddrs: Sequence[str], sender: str, interfaces: Sequence[Interface]) -> tuple[str, ...]:
@@ -33,15 +46,16 @@ def choose_xaddrs(xaddrs: Sequence[str], sender: str, interfaces: Sequence[Inter
     :param interfaces: the addresses of the interface that it came to.
     """
     bare_sender, _, scope = sender.partition("%")
-    origin = _plain(_ip(bare_sender))
+    origin = _ip(bare_sender)
+    reach = Reach(links=networks_of(interfaces))
     ranked: list[tuple[int, int, str]] = []
     for position, xaddr in enumerate(xaddrs):
         split = _split(xaddr)
         if split is None:
             continue
         scheme, host, port, path = split
-        address = _plain(_ip(host.strip("[]").partition("%")[0]))
-        rank = None if address is None else _rank(address, origin, interfaces)
+        address = _ip(host.strip("[]").partition("%")[0])
+        rank = None if address is None else _rank(address, origin, reach)
         if rank is not None and address is not None:
             text = str(address)
             if address.version == 6 and address.is_link_local:
@@ -54,32 +68,20 @@ def choose_xaddrs(xaddrs: Sequence[str], sender: str, interfaces: Sequence[Inter
     return tuple(dict.fromkeys(url for _, _, url in sorted(ranked)))[:MAX_CHOSEN]
 
 
-_SENDER, _SAME_NETWORK, _PRIVATE, _PUBLIC, _IPV6, _LINK_LOCAL_IPV6, _LINK_LOCAL_IPV4, _REWRITTEN = range(8)
+_SENDER, _SAME_NETWORK, _PRIVATE, _IPV6, _LINK_LOCAL_IPV6, _REWRITTEN = range(6)
 
 
-def _rank(
-    address: IPv4Address | IPv6Address, origin: IPv4Address | IPv6Address | None, interfaces: Sequence[Interface]
-) -> int | None:
-    """The place in the order, None for what leads nowhere or back to this machine."""
+def _rank(address: IPv4Address | IPv6Address, origin: IPv4Address | IPv6Address | None, reach: Reach) -> int | None:
+    """The place in the order, None for what leads nowhere, back to this machine, or to strangers."""
     if address == origin:
         return _SENDER
-    if address.is_loopback or address.is_unspecified or address.is_multicast or address == _BROADCAST:
+    if reach.explain_refusal(str(address)):
         return None
-    if isinstance(address, IPv4Address) and address in _THIS_NETWORK:
-        return None
-    if address.is_link_local:
-        return _LINK_LOCAL_IPV4 if address.version == 4 else _LINK_LOCAL_IPV6
-    for interface in interfaces:
-        if address in ip_interface(f"{interface.address}/{interface.prefix_length}").network:
-            return _SAME_NETWORK
-    if address.version == 6:
-        return _IPV6
-    return _PRIVATE if address.is_private else _PUBLIC
-
-
-_BROADCAST = IPv4Address("255.255.255.255")
-#: RFC 1122, 3.2.1.3 (a).
-_THIS_NETWORK = ip_interface("0.0.0.0/8").network
+    if address.version == 6 and address.is_link_local:
+        return _LINK_LOCAL_IPV6
+    if is_in(str(address), reach.links or ()):
+        return _SAME_NETWORK
+    return _IPV6 if address.version == 6 else _PRIVATE
 
 
 def _split(xaddr: str) -> tuple[str, str, str, str] | None:
@@ -89,7 +91,7 @@ def _split(xaddr: str) -> tuple[str, str, str, str] | None:
     if _NO_SCHEME.fullmatch(xaddr):
         xaddr = f"http://{xaddr}"
     bare = _BARE_IPV6.fullmatch(xaddr)
-    if bare and isinstance(_ip(bare[2]), IPv6Address):
+    if bare and isinstance(_ip(bare[2]), IPv4Address | IPv6Address):
         return bare[1].lower(), bare[2], "", bare[3] or "/"
     match = _URL.fullmatch(xaddr)
     if match is None or (match[3] and not 0 < int(match[3]) < 65_536):
@@ -98,17 +100,11 @@ def _split(xaddr: str) -> tuple[str, str, str, str] | None:
 
 
 def _ip(text: str) -> IPv4Address | IPv6Address | None:
+    """An address; one of IPv4 in IPv6 clothes (``::ffff:10.0.0.2``) as itself."""
     try:
-        return ip_address(text)
+        return unmapped(ip_address(text))
     except ValueError:
         return None
-
-
-def _plain(address: IPv4Address | IPv6Address | None) -> IPv4Address | IPv6Address | None:
-    """An IPv4 address in IPv6 clothes (``::ffff:10.0.0.2``) as itself."""
-    if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
-        return address.ipv4_mapped
-    return address
 
 
 def _link(interfaces: Sequence[Interface]) -> str:

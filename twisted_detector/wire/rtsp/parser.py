@@ -27,6 +27,10 @@ MAX_BODY = 262_144
 #: Between messages: what a server sends beyond the body that it announced is passed over up to here.
 MAX_GARBAGE = 16_384
 
+#: Interleaved frames: some thousand of any size, and then on the average 64 octets each with their header. Video has
+#: 1 400, sound 100 and more; a frame of one octet costs as much work as one of these.
+MAX_SMALL_FRAMES, OCTETS_OF_FRAME = 4096, 64
+
 _STATUS_LINE = re.compile(rb"RTSP/\d\.\d[ \t]+(\d{3})(?:[ \t]+(.*))?")
 _REQUEST_LINE = re.compile(rb"([A-Z][A-Z_]{2,31})[ \t]+(\S+)[ \t]+RTSP/\d\.\d")
 _NUMBER = re.compile(r"[0-9]{1,10}")
@@ -49,6 +53,7 @@ class RtspParser:
         self._max_body = max_body
         self._buffer = bytearray()
         self._garbage = 0
+        self._frames = MAX_SMALL_FRAMES * OCTETS_OF_FRAME
         self._started = False
         self._in_garbage = False
         self._head: RtspResponse | RtspRequest | None = None
@@ -90,6 +95,11 @@ class RtspParser:
             end = position + 4 + (buffer[position + 2] << 8 | buffer[position + 3])
             if end > length:
                 break
+            self._frames += end - position - OCTETS_OF_FRAME
+            if self._frames < 0:
+                raise RemoteError("too many small interleaved frames")
+            if self._frames > MAX_SMALL_FRAMES * OCTETS_OF_FRAME:
+                self._frames = MAX_SMALL_FRAMES * OCTETS_OF_FRAME
             if not self.skip_interleaved:
                 events.append(InterleavedFrame(buffer[position + 1], bytes(buffer[position + 4 : end])))
             position = end

@@ -1,4 +1,4 @@
-"""The text of an RTSP URL goes in; host, port and target come out, never a user or a password.
+"""The text of an RTSP URL goes in; host, port and target come out, never a user, a password or a fragment.
 
 The rule for the ``a=control`` attributes of an SDP is here too, since it makes URLs out of URLs.
 """
@@ -49,7 +49,7 @@ class RtspUrl:
 
 
 def split_url(text: str) -> RtspUrl:
-    """Read an ``rtsp://`` or ``rtsps://`` URL; user and password in it are dropped, unread.
+    """Read an ``rtsp://`` or ``rtsps://`` URL; user and password in it are dropped, unread, and so is a fragment.
 
     :raises RemoteError: another scheme, no host, a port that is none, control characters, or too long.
         The text is not shown: it may hold a password.
@@ -67,7 +67,8 @@ def split_url(text: str) -> RtspUrl:
     if not 0 < port < 65_536:
         raise RemoteError("an RTSP URL with an impossible port", shown=str(port))
     host = unquote(place["host"].strip("[]")) if place["host"].startswith("[") else place["host"]
-    return RtspUrl(host, port, _writable(match["target"]), scheme == "rtsps", place["port"] is not None)
+    target = _writable(match["target"].partition("#")[0])
+    return RtspUrl(host, port, target, scheme == "rtsps", place["port"] is not None)
 
 
 def resolve_control(base_url: str, content_base: str, control: str | None) -> str:
@@ -89,7 +90,7 @@ def resolve_control(base_url: str, content_base: str, control: str | None) -> st
     separator = "" if base.endswith("/") or wanted.startswith("/") else "/"
     if base.endswith("/") and wanted.startswith("/"):
         wanted = wanted[1:]
-    resolved = base + separator + _writable(wanted)
+    resolved = base + separator + _writable(wanted.partition("#")[0])
     if len(resolved) > MAX_URL_LENGTH:
         raise RemoteError("a URL is too long", shown=f"{len(resolved)} characters")
     return resolved

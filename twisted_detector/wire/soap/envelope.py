@@ -86,13 +86,14 @@ def envelope(body_xml: str, *, header_xml: str = "") -> bytes:
     ).encode()
 
 
-def parse_response(data: bytes, *, limit: int = MAX_BYTES) -> Element:
+def parse_response(data: bytes, *, limit: int = MAX_BYTES, large: bool = False) -> Element:
     """The Body element of an answer.
 
+    :param large: as of :func:`parse_xml`.
     :raises SoapFault: the body is a fault.
     :raises RemoteError: not a SOAP envelope, or not XML within the bounds of :func:`parse_xml`.
     """
-    body = body_of(parse_xml(data, limit=limit))
+    body = body_of(parse_xml(data, limit=limit, large=large))
     fault = find(body, "Fault")
     if fault is not None:
         raise SoapFault(_read_fault(fault))

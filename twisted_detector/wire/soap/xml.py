@@ -11,6 +11,7 @@ import codecs
 import html
 import re
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -26,10 +27,18 @@ else:
 
 #: 1 MiB: the largest answer in our collection of captures has 58 kB.
 MAX_BYTES = 1_048_576
+#: What is longer takes up to 10 ms, and is read in another thread where that can be.
+LONG = 100_000
 #: Deepest nesting: SOAP answers of ONVIF stay below 20.
 MAX_DEPTH = 64
-#: Most "<": an NVR's answer with 64 profiles has about 60 000; libxml2 takes about 120 bytes for each element.
-MAX_TAGS = 100_000
+#: Most "<": an NVR's answer with 64 profiles has about 60 000; libxml2 takes about 120 bytes for each element. Answers
+#: about one thing, and announcements, have below 1 000.
+MAX_TAGS, FEW_TAGS = 100_000, 5_000
+#: Most quotes, two for each attribute: recorders have one for every fourth element, an answer about one thing has below
+#: 500. An element with 120 000 attributes holds up everything for a fifth of a second.
+MAX_QUOTES, FEW_QUOTES = 80_000, 5_000
+#: Most entities ("&amp;" in URLs, some for each profile), and characters that XML does not allow.
+MAX_ENTITIES, MAX_ILLEGAL = 10_000, 1_000
 #: Longest text handed out: the longest meaningful one is a URL (2 048 is what clients accept); names are cut at this.
 MAX_TEXT = 4096
 
@@ -41,23 +50,31 @@ _ROOT = re.compile(r"<([^\s<>/!?]+)")
 _ILLEGAL = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
-def parse_xml(data: bytes, *, limit: int = MAX_BYTES) -> Element:
+def parse_xml(data: bytes, *, limit: int = MAX_BYTES, large: bool = False) -> Element:
     """The root element of a document; broken characters, unknown prefixes and trailing bytes are repaired.
 
-    :raises RemoteError: empty, longer than ``limit`` bytes, cut short, too deep, too many tags, with a document type,
-        or not XML at all.
+    :param large: it may be a list of many things (the profiles of a recorder); parse what is :data:`LONG` in
+        another thread.
+    :raises RemoteError: empty, longer than ``limit`` bytes, cut short, too deep, too many tags or attributes, with a
+        document type, or not XML at all.
     """
     if len(data) > limit:
         raise RemoteError("an XML document is too long", shown=f"{len(data)} bytes")
     text = _decode(data)
     if "<!DOCTYPE" in text or "<!ENTITY" in text or "<!doctype" in text:
         raise RemoteError("an XML document with a document type", shown=text[:80])
-    if text.count("<") > MAX_TAGS:
-        raise RemoteError("an XML document with too many tags", shown=f"{text.count('<')} tags")
+    quotes = text.count('"') + text.count("'")
+    for what, count, most in (
+        ("tags", text.count("<"), MAX_TAGS if large else FEW_TAGS),
+        ("attributes", quotes // 2, (MAX_QUOTES if large else FEW_QUOTES) // 2),
+        ("entities", text.count("&"), MAX_ENTITIES),
+    ):
+        if count > most:
+            raise RemoteError(f"an XML document with too many {what}", shown=f"{count} {what}")
     root = _parse(text, recover=False)
     if root is None:
         root = _repair(text)
-    if _depth_check()(root):
+    if (_depth_check() if len(text) <= LONG else _depth_check.__wrapped__())(root):
         raise RemoteError("an XML document is nested too deeply", shown=text[:80])
     return root
 
@@ -80,9 +97,11 @@ def children(element: Element | None, *names: str) -> Iterator[Element]:
     """The children of ``element`` whose local name is one of ``names``; all when none are given; none of None."""
     if element is None:
         return
+    if names:
+        yield from element.iterchildren(*_any_namespace(names))
+        return
     for child in element:
-        name = local(child)
-        if name and (not names or name in names):
+        if local(child):
             yield child
 
 
@@ -90,9 +109,7 @@ def descendants(element: Element | None, *names: str) -> Iterator[Element]:
     """``element`` and all below it, in document order, whose local name is one of ``names``."""
     if element is None:
         return
-    for candidate in element.iter():
-        if local(candidate) in names:
-            yield candidate
+    yield from element.iter(*_any_namespace(names))
 
 
 def find(element: Element | None, *path: str) -> Element | None:
@@ -159,7 +176,11 @@ def _decode(data: bytes) -> str:
             encoding = name if name in _ENCODINGS else "utf-8"
         text = data.removeprefix(codecs.BOM_UTF8).decode(encoding, "replace")
     text = _DECLARATION.sub("", text, count=1) if "<?xml" in text[:200] else text
-    return _ILLEGAL.sub("\ufffd", text)
+    # Some devices send the whole buffer in which they made the answer.
+    text, illegal = _ILLEGAL.subn("\ufffd", text.rstrip("\0"), count=MAX_ILLEGAL + 1)
+    if illegal > MAX_ILLEGAL:
+        raise RemoteError("not XML", shown=ascii(data[:40]))
+    return text
 
 
 @cache
@@ -189,8 +210,10 @@ def _parser(recover: bool) -> XMLParser:
 def _parse(text: str, *, recover: bool) -> Element | None:
     from lxml import etree
 
+    # A parser has a lock: a long document, which another thread may be reading, has one of its own.
+    parser = _parser(recover) if len(text) <= LONG else _parser.__wrapped__(recover)
     try:
-        root: Element | None = etree.fromstring(text.encode("utf-8"), _parser(recover))
+        root: Element | None = etree.fromstring(text.encode("utf-8"), parser)
     except (etree.LxmlError, ValueError):
         return None
     return root
@@ -208,6 +231,26 @@ def _repair(text: str) -> Element:
     root = _parse(whole, recover=False)
     if root is None:
         root = _parse(whole, recover=True)
+        if root is not None:
+            _drop_unknown_prefixes(root)
     if root is None:
         raise RemoteError("not XML", shown=text[:80])
     return root
+
+
+def _drop_unknown_prefixes(root: Element) -> None:
+    """Names as they would be with their prefix declared as nothing: then all names are found alike, and quickly."""
+    for element in root.iter():
+        tag: object = element.tag
+        if not isinstance(tag, str):
+            continue
+        space, brace, name = tag.rpartition("}")
+        if ":" in name:
+            with suppress(ValueError):  # what follows is no name; nobody looks for it
+                element.tag = f"{space}{brace}{name.rpartition(':')[2]}"
+
+
+@cache
+def _any_namespace(names: tuple[str, ...]) -> tuple[str, ...]:
+    """What lxml looks for, in C, where the namespace does not matter."""
+    return tuple(f"{{*}}{name}" for name in names)

@@ -1,0 +1,44 @@
+"""Gate between everything that names an address and everything that asks one."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+
+from txaio.tx import make_logger
+
+from twisted_detector.errors import CamdetectError
+from twisted_detector.model import Interface
+from twisted_detector.model.reach import Network, Reach, networks_of
+
+
+class AddressGate:
+    """Holder of the :class:`Reach` of this machine, which follows its interfaces.
+
+    :param listed: networks that the operator named.
+    :param interfaces: see :meth:`INeighbours.interfaces`; None: the interfaces are never known.
+    """
+
+    log = make_logger()
+
+    def __init__(
+        self,
+        listed: Sequence[Network] = (),
+        interfaces: Callable[[], Awaitable[Sequence[Interface]]] | None = None,
+    ) -> None:
+        self._interfaces = interfaces
+        self._reach = Reach(tuple(listed))
+
+    async def refresh(self) -> None:
+        """Read the interfaces anew; where that fails, those that are known stay."""
+        if self._interfaces is None:
+            return
+        try:
+            interfaces = await self._interfaces()
+        except (OSError, CamdetectError) as problem:
+            self.log.warn("The interfaces are not known: {problem}", problem=problem)
+            return
+        self._reach = Reach(self._reach.listed, networks_of(interfaces))
+
+    def explain_refusal(self, address: str) -> str:
+        """See :meth:`Reach.explain_refusal`."""
+        return self._reach.explain_refusal(address)

@@ -1,0 +1,85 @@
+"""What a broker did before, by which the end of an attempt or of a connection is judged.
+
+Two answers of a broker mean something else than they say. "Not authorised" to a login that it had let in: what it asks
+about logins is not up yet, or the login was changed; waiting a little tells which. And a connection that is closed
+without a word within seconds, again and again, though each attempt is let in at once: that is what a broker does when
+two clients use one client id (MQTT 3.1.1, 3.1.4-2), each of which throws the other off.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from twisted_detector.mqtt.seams import Cause
+
+#: A connection that the broker closed within so many seconds was short. A rival comes back after its own delay: 0.25 to
+#: 3 s with our kind, 1 to 5 s with most others.
+SHORT = 10.0
+
+#: So many short connections in a row, with no failed attempt between, are no accident. A broker that is restarted again
+#: and again has failed attempts between them.
+SUSPICIOUS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What an ending means. :ivar contested: another client uses our client id, for certain."""
+
+    reason: str
+    terminal: bool = False
+    contested: bool = False
+
+
+class Experience:
+    """Memory of one broker and one login. ``now`` is monotonic seconds.
+
+    :param client_id: named in reasons.
+    :param doubted: seconds for which a refusal of a login that was let in before is not believed.
+    """
+
+    def __init__(self, client_id: str, doubted: float) -> None:
+        self._client_id = client_id
+        self._doubted = doubted
+        self._let_in = False
+        self._let_in_at = 0.0
+        self._refused_since: float | None = None
+        self._short = 0
+
+    def record_success(self, now: float) -> None:
+        """The broker let us in."""
+        self._let_in = True
+        self._let_in_at = now
+        self._refused_since = None
+
+    def judge_attempt(self, reason: str, terminal: bool, cause: Cause, now: float) -> Judgement:
+        """An attempt failed."""
+        self._short = 0
+        if cause is not Cause.LOGIN or not terminal or not self._let_in:
+            # Whatever else it was, a broker that goes away and comes back begins its start anew.
+            self._refused_since = None
+            return Judgement(reason, terminal)
+        if self._refused_since is None:
+            self._refused_since = now
+        if now - self._refused_since < self._doubted:
+            return Judgement(f"the broker refuses the login that it let in before; perhaps it is still starting ({reason})")
+        minutes = self._doubted / 60
+        return Judgement(
+            f"the broker has refused the login that it let in before for more than {minutes:g} minutes ({reason})",
+            terminal=True,
+        )
+
+    def judge_loss(self, reason: str, cause: Cause, now: float) -> Judgement:
+        """A connection that stood broke."""
+        if cause is Cause.TAKEN_OVER:
+            self._short = 0
+            return Judgement(f"{reason}; another client uses the client id {self._client_id} too", contested=True)
+        if cause is not Cause.CLOSED or now - self._let_in_at > SHORT:
+            self._short = 0
+            return Judgement(reason)
+        self._short += 1
+        if self._short < SUSPICIOUS:
+            return Judgement(reason)
+        return Judgement(
+            f"{reason}, again and again within seconds of letting us in; perhaps another client uses the client id"
+            f" {self._client_id} too"
+        )

@@ -139,9 +139,13 @@ class Bed:
         return self.directory / f"turns-{self._turns}.jsonl"
 
     def stalls(self) -> list[float]:
-        """Milliseconds of each long turn of the latest daemon's reactor, longest first; see ``watched_daemon``."""
+        """Milliseconds of each long turn of the latest daemon's reactor, longest first; see ``watched_daemon``.
+
+        The turn in which it loads its plugins, before it does anything, is left out: nobody waits for it.
+        """
         turns = [json.loads(line) for line in self._turns_file.read_text("utf-8").split("\n")[:-1]]
-        return sorted((1000 * max(one["cpu"], one["turn"] - one["waited"]) for one in turns), reverse=True)
+        worked = [one for one in turns if not one["loading"]]
+        return sorted((1000 * max(one["cpu"], one["turn"] - one["waited"]) for one in worked), reverse=True)
 
     def longest_stall(self) -> float:
         return next(iter(self.stalls()), 0.0)

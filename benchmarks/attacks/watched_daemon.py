@@ -6,7 +6,7 @@ The daemon's own meter (``reactor.lag_ms``) starts late and looks twice a second
 first. A turn is the time between the poller's answer and the next question to it. From it the time is taken that the
 thread was ready to run and another process had the processor (proc(5), schedstat), so that a busy machine does not look
 like a busy reactor; what other threads of the daemon took of it stays in, for they hold the interpreter's lock. Of a
-turn that takes longer than :data:`LONG` the line tells where it was then.
+turn that takes longer than :data:`LONG` the line tells where it was then, and whether it was loading modules.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ import select
 import sys
 import threading
 import time
-import traceback
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -27,8 +26,12 @@ from twisted.internet import epollreactor
 MOMENT = 0.015
 #: Seconds after which the stack of a turn is noted, and between two looks at the clock.
 LONG, LOOK = 0.04, 0.01
-#: Frames that are noted.
-FRAMES = 12
+#: Frames that are looked at, and of those that are not the import system's and Twisted's, how many are noted.
+FRAMES, NOTED = 60, 12
+
+
+def _is_machinery(filename: str) -> bool:
+    return "importlib" in filename or "/twisted/internet/" in filename
 
 
 class Watch:
@@ -41,6 +44,7 @@ class Watch:
         self._cpu = 0.0
         self._waited = 0.0
         self._where = ""
+        self._loading = False
         self._reactor_thread = threading.get_ident()
         threading.Thread(target=self._look, name="watch", daemon=True).start()
         self._schedstat = os.open(f"/proc/self/task/{threading.get_native_id()}/schedstat", os.O_RDONLY)
@@ -58,11 +62,17 @@ class Watch:
             began = self._began
             if not began or self._where or time.monotonic() - began < LONG:
                 continue
+            # Without the text of the lines: to read it would hold up the reactor, and be measured.
             frame = sys._current_frames().get(self._reactor_thread)
-            stack = traceback.extract_stack(frame, limit=FRAMES)
-            where = " > ".join(f"{Path(one.filename).name}:{one.lineno} {one.name}" for one in stack)
+            whole: list[tuple[str, int, str]] = []
+            while frame is not None and len(whole) < FRAMES:
+                whole.append((frame.f_code.co_filename, frame.f_lineno, frame.f_code.co_name))
+                frame = frame.f_back
+            stack = [one for one in whole if not _is_machinery(one[0])][:NOTED]
+            loading = any("importlib" in one[0] for one in whole)
+            where = " > ".join(f"{Path(file).name}:{line} {name}" for file, line, name in reversed(stack))
             if self._began == began:
-                self._where = where
+                self._where, self._loading = where, loading
 
     def poll(self, *arguments: Any) -> Any:
         now = time.monotonic()
@@ -70,9 +80,10 @@ class Watch:
             turn = now - self._began
             waited = self._waiting() - self._waited
             cpu = time.thread_time() - self._cpu
-            line = {"at": time.time(), "turn": turn, "waited": waited, "cpu": cpu, "where": self._where}
+            line: dict[str, object] = {"at": time.time(), "turn": turn, "waited": waited, "cpu": cpu}
+            line |= {"loading": self._loading, "where": self._where}
             self._file.write(json.dumps(line) + "\n")
-        self._began, self._where = 0.0, ""
+        self._began, self._where, self._loading = 0.0, "", False
         try:
             return self._poller.poll(*arguments)
         finally:

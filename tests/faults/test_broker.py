@@ -176,6 +176,65 @@ async def test_session_takeover(broker: Any, station: Any, tmp_path: Any) -> Non
 
 
 @pytest_twisted.ensureDeferred
+@pytest.mark.parametrize("protocol", ["3.1.1", "5"])
+async def test_two_daemons_with_one_node_id(broker: Any, station: Any, protocol: str) -> None:
+    """They recognise each other by the instance, say so, and both are connected and lose nothing.
+
+    The one that came up first makes room, with a client id of its own, until the other has gone.
+    """
+    mosquitto = broker()
+    await mosquitto.start()
+    settings = {"lwt_topic": "site/lwt", "protocol": protocol}
+    first = await station(mosquitto.port, **settings).start()
+    await first.connects()
+    await sleep(0.2)
+    second = await station(mosquitto.port, **settings).start()
+    first.say(100, "first")
+    second.say(100, "second")
+    both = (first, second)
+    await until(lambda: all(each.connected and "NODE_ID" in each.service.client.warning for each in both), 15)
+    await sleep(2.0)
+    losses = [each.service.client.metrics.disconnects for each in both]
+    for each in both:
+        await each.settled()
+        each.check_pairs()
+        assert "another daemon with the same NODE_ID" in each.service.degraded
+    assert "another client uses the client id faults too" in first.service.client.metrics.last_disconnect_reason
+    await sleep(3.0)
+    assert [each.service.client.metrics.disconnects for each in both] == losses
+    assert max(losses) <= 4, losses
+    assert '"status":"online"' in mosquitto.retained("site/lwt")["site/lwt"]
+    arrivals = set(mosquitto.arrivals())
+    for each in both:
+        assert each.ledger.accepted <= arrivals
+    note("two daemons with one NODE_ID", remark=f"{losses[0]} and {losses[1]} connections lost, then both stay")
+    await second.stop()
+    await until(lambda: not first.service.client.warning, 5)
+    mosquitto.kill()
+    await until(lambda: not first.connected)
+    await mosquitto.start()
+    await first.connects()
+    first.say(1, "own")
+    await first.settled()
+    assert mosquitto.arrivals("faults")[-1] == "f/faults/own/0"
+
+
+@pytest_twisted.ensureDeferred
+@pytest.mark.parametrize("limit", ["retain_available false", "max_qos 0"])
+async def test_limits_of_the_broker(broker: Any, station: Any, limit: str) -> None:
+    """A broker that retains nothing, or takes QoS 0 only (MQTT 5, 3.2.2.3), has us keep to that and stay connected."""
+    mosquitto = broker(lines=f"allow_anonymous true\n{limit}")
+    await mosquitto.start()
+    one = await station(mosquitto.port, protocol="5").start()
+    await one.connects()
+    one.say_state("state/x", "here")
+    one.say(20)
+    await one.settled()
+    await until(lambda: one.ledger.accepted <= set(mosquitto.arrivals("faults")), 5)
+    assert one.service.client.metrics.disconnects == 0
+
+
+@pytest_twisted.ensureDeferred
 async def test_wrong_password(broker: Any, station: Any, tmp_path: Any) -> None:
     """A wrong password ends in FAILED, announced in plain words without it; tried again slowly, then cured."""
     passwords = tmp_path / "passwords"

@@ -182,6 +182,43 @@ async def test_unacknowledged_at_takeover(fake: Any, station: Any) -> None:
 
 
 @pytest_twisted.ensureDeferred
+@pytest.mark.parametrize("code", [5, *(pytest.param(each, marks=pytest.mark.long) for each in (2, 4))])
+async def test_refused_while_the_broker_starts(fake: Any, station: Any, code: int) -> None:
+    """A broker that had let the login in and refuses it after a restart has us back within 5 s of letting it in."""
+    broker = fake()
+    one = await station(broker.port).start()
+    await one.connects()
+    broker.script.code = code
+    broker.reset()
+    one.say(100)
+    await until(lambda: one.service.client.metrics.failures >= 3)
+    assert one.service.state is not ConnectionState.FAILED
+    assert "the login that it let in before; perhaps it is still starting" in one.service.client.reason
+    assert not any(change.event == "failed" for _, change in one.changes)
+    broker.script.code = 0
+    back = time.monotonic()
+    await cured(one, broker, f"CONNACK with code {code} while the broker starts")
+    assert one.since(back, "connected") < 5
+
+
+@pytest_twisted.ensureDeferred
+async def test_client_id_used_twice(fake: Any, station: Any) -> None:
+    """Another client with our client id, of which the broker says nothing: it is named as the likely cause."""
+    broker = fake()
+    one = await station(broker.port).start()
+    await one.connects()
+    other = await station(broker.port, lwt_topic="").start()
+    await until(lambda: "client id faults too" in one.service.client.metrics.last_disconnect_reason, 20)
+    assert one.service.client.metrics.last_disconnect_reason == (
+        "the broker closed the connection, again and again within seconds of letting us in; perhaps another client uses"
+        " the client id faults too, or the broker does not take something that we send"
+    )
+    one.say(100)
+    await other.stop()
+    await cured(one, broker, "client id used twice", remark=f"{broker.record.taken_over} takeovers")
+
+
+@pytest_twisted.ensureDeferred
 async def test_nothing_listens(fake: Any, station: Any) -> None:
     """A port on which nothing listens is refused attempts with ever longer waits, and a stop during one is quick."""
     broker = fake()

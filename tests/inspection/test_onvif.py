@@ -15,6 +15,7 @@ from tests.inspection.scripted_camera import MAIN, SUB, ScriptedCamera
 from twisted_detector.errors import Busy, LocalError, Malformed, Unauthorized, Unreachable
 from twisted_detector.inspection.device_locks import DeviceLocks
 from twisted_detector.inspection.http.client import HttpResponse, KeptConnectionClosed
+from twisted_detector.inspection.onvif.findings import Findings
 from twisted_detector.inspection.onvif.inspector import MAX_REMEMBERED, OnvifInspector
 from twisted_detector.inspection.onvif.session import OnvifSession
 from twisted_detector.interfaces import IInspector
@@ -822,6 +823,12 @@ class Recorder(Base):
         """What no recorder has is not asked for: the profiles beyond the bound."""
         profiles = tuple(replace(MAIN, token=f"P{n}", source="VS") for n in range(onvif.MAX_PROFILES + 5))
         self.assertEqual(len(self.inspect(self.camera(profiles=profiles)).streams), onvif.MAX_PROFILES)
+
+    def test_long_stream_addresses(self) -> None:
+        """Of an address that is too long no more is kept than shows that it is: a device may name 256 of 2 kB."""
+        found = Findings(ANNOUNCED)
+        found.add_stream(MAIN, f"rtsp://{ADDRESS}/{'x' * 1500}")
+        self.assertEqual([513], [len(one.url) for one in found.streams])
 
     def test_long_answers_are_read_elsewhere(self) -> None:
         """What takes long to read is read in another thread; what is short is not worth one."""

@@ -130,10 +130,15 @@ def test_a_burst_of_announcements(lab: Lab, flooded: bool) -> None:
     """250 devices say Hello in the same moment, with and without a flood beside them: every one is heard."""
     farm = plant(lab, "farm", "10.77.0.0/22", 3)
     farm.start()
-    many = lab.host("many", "10.77.1.1", "02:00:00:00:00:66", 22)
+    # five hosts of fifty devices: one host alone would meet its quota
     addresses = [f"10.77.1.{number}" for number in range(1, 251)]
-    lines = "".join(f"addr add {address}/22 dev eth0\n" for address in addresses[1:])
-    run("ip", "-n", many.namespace, "-batch", "-", said=lines)
+    many = [
+        (lab.host(f"many{n}", addresses[50 * n], f"02:00:00:00:01:{n:02x}", 22), addresses[50 * n : 50 * n + 50])
+        for n in range(5)
+    ]
+    for host, its in many:
+        lines = "".join(f"addr add {address}/22 dev eth0\n" for address in its[1:])
+        run("ip", "-n", host.namespace, "-batch", "-", said=lines)
     forger = lab.host("forger", "10.77.2.1", "02:00:00:00:00:67", 22)
     for number in range(2, 5):
         forger.run("ip", "addr", "add", f"10.77.2.{number}/22", "dev", "eth0")
@@ -153,7 +158,9 @@ def test_a_burst_of_announcements(lab: Lab, flooded: bool) -> None:
             environment={"PYTHONPATH": str(ROOT)},
         )
         time.sleep(1.5)
-    forge(many, "burst", *addresses)
+    bursts = [host.start(*python(FORGER, "burst", *its), environment={"PYTHONPATH": str(ROOT)}) for host, its in many]
+    for burst in bursts:
+        burst.wait_for("done", 60)
     if flooded:
         process.wait_for("done", 60)
     # Each is somebody new, and asked in its time; here it counts that it was heard at all.

@@ -20,7 +20,7 @@ from twisted_detector.mqtt.network.attempts import MAX_THREADS_LOST, AttemptRunn
 from twisted_detector.mqtt.network.buffered_socket import AttemptFailed
 from twisted_detector.mqtt.network.loop import LoopReport
 from twisted_detector.mqtt.network.paho_session import Ending
-from twisted_detector.mqtt.seams import ConnectionState, IConnectionActions
+from twisted_detector.mqtt.seams import Cause, ConnectionState, IConnectionActions
 from twisted_detector.testing.outbox import MemoryOutbox
 
 STATE = ConnectionState
@@ -365,6 +365,92 @@ class PresenceTests(MqttTestCase):
         self.assertEqual(self.outbox.republished, 1)
         loop.deliver_message("homeassistant/status", b"online")
         self.assertEqual(self.outbox.republished, 2)
+
+
+class TwinTests(MqttTestCase):
+    """Another daemon with our NODE_ID, and so with our client id."""
+
+    ours = "aaaaaaaaaaaa"
+
+    def make(self, **settings: Any) -> MqttClient:
+        mqtt = super().make(**settings)
+        mqtt._presence.instance = self.ours
+        return mqtt
+
+    def twin(self, status: str, session: int) -> bytes:
+        return json.dumps({"status": status, "session": session, "instance": "bbbb"}).encode()
+
+    def thrown_off(self, delay: float) -> None:
+        self.threads[0].end(Ending("the broker closed the connection", accepted=True, cause=Cause.CLOSED))
+        self.reactor.advance(delay)
+
+    def ids(self) -> list[str]:
+        return [loop.job.client_id for loop in self.loops]
+
+    def meet(self) -> None:
+        """A later one throws us off twice; between we find his will."""
+        self.connect()
+        self.reactor.advance(100)
+        self.thrown_off(0.25)
+        self.accept().deliver_message(LWT, self.twin("offline", 1), retained=True)
+        self.thrown_off(1.0)
+
+    def test_subscribed_before_the_birth(self) -> None:
+        """What stands on our topic is asked for before our birth replaces it."""
+        loop = self.connect()
+        self.assertEqual(loop.calls[:2], ["subscribe", "send"])
+
+    def test_room_is_made_and_given_back(self) -> None:
+        """We go on with a client id of our own, say so while connected, and take ours again when he has gone."""
+        self.meet()
+        self.assertEqual(self.ids(), ["c", "c", "c-aaaaaa"])
+        self.assertIn("another client uses the client id c too", self.changes[-2].reason)
+        loop = self.accept()
+        loop.acknowledge()
+        loop.deliver_message(LWT, self.twin("online", 2))
+        self.reactor.advance(1000)
+        self.assertIn("NODE_ID", self.mqtt.warning)
+        self.assertIn("'bbbb'", self.mqtt.warning)
+        loop.deliver_message(LWT, self.twin("offline", 2))
+        self.assertEqual(self.mqtt.warning, "")
+        self.thrown_off(1.0)
+        self.assertEqual(self.ids()[-1], "c")
+
+    def test_rights_by_client_id(self) -> None:
+        """A broker that does not let the other id in has us share ours, with ever longer waits, and never FAILED."""
+        self.meet()
+        self.threads[0].end(Ending("the broker does not authorize this client", terminal=True, cause=Cause.LOGIN))
+        self.assertEqual(self.mqtt.reason, "the broker does not authorize this client as c-aaaaaa")
+        self.assertIs(self.mqtt.state, STATE.RECONNECTING)
+        self.reactor.advance(4)
+        waits = []
+        for session in range(2, 8):
+            self.accept().deliver_message(LWT, self.twin("offline", session), retained=True)
+            self.threads[0].end(Ending("the broker closed the connection", accepted=True, cause=Cause.CLOSED))
+            waits.append(self.changes[-1].delay)
+            self.reactor.advance(waits[-1])
+        self.assertEqual(set(self.ids()[3:]), {"c"})
+        self.assertEqual(waits[-1], 60.0)
+
+    def test_restart_of_the_broker_is_no_takeover(self) -> None:
+        """A connection that had lasted was not taken over, also where there is another daemon."""
+        loop = self.connect()
+        loop.deliver_message(LWT, self.twin("online", 2))
+        self.reactor.advance(1000)
+        self.thrown_off(0.25)
+        self.assertEqual(self.ids(), ["c", "c"])
+        self.assertEqual(self.changes[-2].reason, "the broker closed the connection")
+
+    def test_another_program_with_our_client_id(self) -> None:
+        """One that says nothing on our topic is told of while we are connected, too, until it has let us be."""
+        self.connect()
+        self.threads[0].end(Ending("session taken over", accepted=True, cause=Cause.TAKEN_OVER))
+        self.reactor.advance(2)
+        self.accept()
+        self.assertEqual(self.mqtt.warning, "session taken over; another client uses the client id c too")
+        self.assertEqual(self.ids(), ["c", "c"])
+        self.reactor.advance(100)
+        self.assertEqual(self.mqtt.warning, "")
 
 
 class StopTests(MqttTestCase):

@@ -13,7 +13,7 @@ from twisted_detector.errors import LocalError
 from twisted_detector.mqtt.connection.backoff import Backoff, Jitter
 from twisted_detector.mqtt.connection.connection import Connection, make_connection
 from twisted_detector.mqtt.connection.machine import ConnectionPolicy, connection_machine
-from twisted_detector.mqtt.seams import ConnectionChange, ConnectionState, ConnectionTimer
+from twisted_detector.mqtt.seams import Cause, ConnectionChange, ConnectionState, ConnectionTimer
 from twisted_detector.mqtt.settings import MqttSettings
 
 STATE = ConnectionState
@@ -126,6 +126,45 @@ class ConnectionTests(SynchronousTestCase):
         self.assertEqual(seen.attempts, [1, 2])
         connection.connected(2, 2, 301.0)
         self.assertIs(connection.state, STATE.CONNECTED)
+
+    def test_refusal_of_a_login_that_was_let_in(self) -> None:
+        """A broker that starts refuses a right login: retried with the ordinary delays, and FAILED after minutes."""
+        connection, seen = make(slow_retry=300.0)
+        connection.start(0.0)
+        connection.connected(1, 1, 0.0)
+        connection.ended(1, "the broker closed the connection", 60.0, cause=Cause.CLOSED)
+        now = 60.0
+        while connection.state is STATE.RECONNECTING:
+            self.assertLessEqual(seen.timers[RETRY], STEADY.cap)
+            now += seen.timers.pop(RETRY)
+            connection.timer_expired(RETRY, now)
+            connection.ended(connection.epoch, "wrong user name or password", now, True, Cause.LOGIN)
+            if now < 300.0:
+                self.assertIs(connection.state, STATE.RECONNECTING)
+                self.assertIn("perhaps it is still starting", connection.reason)
+        self.assertIs(connection.state, STATE.FAILED)
+        self.assertLess(now, 60.0 + 300.0 + 2 * STEADY.cap)
+        self.assertEqual(seen.timers[RETRY], 300.0)
+        connection.timer_expired(RETRY, now + 300.0)
+        connection.ended(connection.epoch, "nothing listens there", now + 300.0)
+        self.assertIs(connection.state, STATE.RECONNECTING)
+
+    def test_taken_over_by_another_client(self) -> None:
+        """Each attempt throws the other off, so the delays grow to a minute, and begin anew when he has gone."""
+        connection, seen = make()
+        connection.start(0.0)
+        delays = []
+        now = 0.0
+        for lasted in (100.0, *[0.3] * 8, 130.0):
+            connection.connected(connection.epoch, 1, now)
+            now += lasted
+            connection.ended(connection.epoch, "session taken over", now, cause=Cause.TAKEN_OVER)
+            delays.append(seen.timers[RETRY])
+            now += delays[-1]
+            connection.timer_expired(RETRY, now)
+        self.assertEqual(delays[-3:], [60.0, 60.0, 1.0])
+        self.assertEqual(delays, [*sorted(delays[:-1]), 1.0])
+        self.assertIn("another client uses the client id", connection.reason)
 
     def test_failed_stays_without_slow_retry(self) -> None:
         """Without a slow retry FAILED waits for the next start."""
@@ -274,6 +313,10 @@ class Pairing(RuleBasedStateMachine):
     @rule(back=epochs)
     def lost(self, back: int) -> None:
         self.connection.ended(self._epoch(back), "gone", self.now)
+
+    @rule(back=epochs, terminal=st.booleans(), cause=st.sampled_from(Cause))
+    def ended(self, back: int, terminal: bool, cause: Cause) -> None:
+        self.connection.ended(self._epoch(back), "for a cause", self.now, terminal, cause)
 
     @rule(timer=st.sampled_from(ConnectionTimer))
     def due(self, timer: ConnectionTimer) -> None:

@@ -24,6 +24,7 @@ from twisted_detector.mqtt.network.connect import tls_context
 from twisted_detector.mqtt.network.paho_session import MQTT_3_1_1, MQTT_5, Job, PahoSession, connack_from
 from twisted_detector.mqtt.network.resolver import Resolver
 from twisted_detector.mqtt.network.watchdog import PING_AFTER, SILENCE, Watchdog
+from twisted_detector.mqtt.seams import Cause
 from twisted_detector.mqtt.settings import MqttSettings
 from twisted_detector.mqtt.subscriptions import covers, matches
 
@@ -53,7 +54,7 @@ class ClientTestCase(SynchronousTestCase):
         self.raw = MemorySocket()
         self.sock = BufferedSocket(self.raw)
         wanted = MqttSettings(**{"host": "h", "client_id": "c", "lwt_topic": "w", **settings})
-        self.client = PahoSession(Job(wanted, protocol, 1, b"gone", ()), self.sock)
+        self.client = PahoSession(Job(wanted, protocol, 1, b"gone", (), "c"), self.sock)
         self.client.connect()
         return self.client
 
@@ -291,6 +292,38 @@ class EndingTests(ClientTestCase):
             self.assertIn(words, ending.reason)
             self.assertEqual((ending.terminal, ending.fallback), (terminal, fallback), answer)
             self.assertEqual(self.flush(), [], "paho must not connect by itself")
+
+    def test_causes(self) -> None:
+        """A refusal of who we are, a close without a word and a takeover are told apart from all other ends."""
+        for protocol, answer, cause in (
+            (MQTT_3_1_1, b"\x20\x02\x00\x01", Cause.OTHER),
+            (MQTT_3_1_1, b"\x20\x02\x00\x02", Cause.LOGIN),
+            (MQTT_3_1_1, b"\x20\x02\x00\x03", Cause.OTHER),
+            (MQTT_3_1_1, b"\x20\x02\x00\x04", Cause.LOGIN),
+            (MQTT_3_1_1, b"\x20\x02\x00\x05", Cause.LOGIN),
+            (MQTT_5, b"\x20\x03\x00\x86\x00", Cause.LOGIN),
+            (MQTT_5, b"\x20\x03\x00\x87\x00", Cause.LOGIN),
+            (MQTT_5, b"\x20\x03\x00\x8a\x00", Cause.OTHER),
+        ):
+            self.make(protocol)
+            self.flush()
+            self.feed(answer)
+            self.assertIs(self.ending().cause, cause, answer)
+        self.make()
+        self.close()
+        self.assertIs(self.ending().cause, Cause.OTHER)
+        self.connected()
+        self.close()
+        self.assertIs(self.ending(True).cause, Cause.CLOSED)
+        self.connected()
+        self.raw.incoming.append(ConnectionResetError(104, "reset"))
+        self.sock.fill()
+        self.client.read()
+        self.assertIs(self.ending(True).cause, Cause.CLOSED)
+        for reason, cause in ((b"\x8e", Cause.TAKEN_OVER), (b"\x8b", Cause.OTHER)):
+            self.connected(MQTT_5)
+            self.feed(b"\xe0\x02" + reason + b"\x00")
+            self.assertIs(self.ending(True).cause, cause)
 
     def test_losses(self) -> None:
         """A close, a reset, a DISCONNECT of the server and nonsense each have their reason."""

@@ -29,7 +29,9 @@ class DoctorCase(SynchronousTestCase):
     def setUp(self) -> None:
         self.registry = Registry(lambda event: None)
         self.neighbours = MemoryNeighbours(ETH0)
-        self.mqtt = SimpleNamespace(state=ConnectionState.CONNECTED, client=SimpleNamespace(reason="refused"))
+        self.mqtt = SimpleNamespace(
+            state=ConnectionState.CONNECTED, client=SimpleNamespace(reason="refused", warning="")
+        )
         self.store = SimpleNamespace(degraded="", path=Path("state.db"))
         self.detector = SimpleNamespace(last_sweep={}, phase="steady")
 
@@ -61,6 +63,26 @@ class DoctorCase(SynchronousTestCase):
         found = self.examine(doctor)
         self.assertEqual({OK}, {one.level for one in found.values()})
         self.assertEqual("1 of 1 online", found["cameras"].text)
+
+    def test_broker_and_client_id(self) -> None:
+        """A client id used twice, and a broker that starts, are told with what to do, also while connected."""
+        doctor = self.make()
+        self.mqtt.client.warning = "another daemon with the same NODE_ID is at this broker"
+        found = self.examine(doctor)["MQTT"]
+        self.assertEqual(WARN, found.level)
+        self.assertIn("connected to", found.text)
+        self.assertIn("another daemon", found.text)
+        self.assertIn("MQTT_CLIENT_ID", found.advice)
+        self.mqtt.state, self.mqtt.client.warning = ConnectionState.RECONNECTING, ""
+        for reason, advice in (
+            ("closed; perhaps another client uses the client id c too", "second daemon"),
+            ("the broker refuses the login that it let in before; perhaps it is still starting", "wait for the broker"),
+            ("the broker does not accept the client id", "the broker's log"),
+        ):
+            self.mqtt.client.reason = reason
+            found = self.examine(doctor)["MQTT"]
+            self.assertEqual(FAIL, found.level)
+            self.assertIn(advice, found.advice)
 
     def test_not_well(self) -> None:
         """Each part says what is the matter and what to do."""

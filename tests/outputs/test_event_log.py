@@ -71,6 +71,11 @@ class EventLogTests(SynchronousTestCase):
         [(_, text)] = self.lines(events.CameraOnline(1.0, camera))
         self.assertEqual("02000000000a is online: H264 640x360 25 fps rtsp://10.0.0.6/main", text)
 
+    def test_quotas(self) -> None:
+        """That a quota was reached is a warning, in the words of the event."""
+        event = events.QuotaReached(1.0, cause="host", address="10.0.0.6", text="too many")
+        self.assertEqual([(LogLevel.warn, "too many")], self.lines(event))
+
     def test_sweeps(self) -> None:
         """A sweep that ended, and a camera that was known before, are for whoever debugs."""
         for event in (events.SweepFinished(1.0, "mdns", 2.0, 3), events.CameraRestored(1.0, CAMERA)):

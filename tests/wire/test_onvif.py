@@ -226,6 +226,13 @@ class Odd(SynchronousTestCase):
         self.assertEqual(len(onvif.parse_profiles(body(many))), onvif.MAX_PROFILES)
         self.assertEqual(len(onvif.parse_profiles(body('<Profiles token="t"/><Profiles token="t"/><Profiles/>'))), 1)
 
+    def test_long_words_of_a_profile(self) -> None:
+        """A long name is cut; a token, which goes back to the device, is whole or its profile is left out."""
+        said = (("t" * 256, "n" * 4000), ("u" * 257, "x"))
+        xml = "".join(f'<Profiles token="{token}"><Name>{name}</Name></Profiles>' for token, name in said)
+        [profile] = onvif.parse_profiles(body(xml))
+        self.assertEqual(("t" * 256, "n" * 64), (profile.token, profile.name))
+
     def test_interface_without_address(self) -> None:
         """An interface without a hardware address is left out."""
         self.assertEqual(onvif.parse_network_interfaces(body('<NetworkInterfaces token="lo"/>')), ())

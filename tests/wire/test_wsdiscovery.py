@@ -155,6 +155,24 @@ class ReadingTests(SynchronousTestCase):
         self.assertRaises(RemoteError, parse, deep)
         self.assertRaises(RemoteError, parse, b"<!DOCTYPE a>" + WILD[:end])
 
+    def test_broken_neighbour(self) -> None:
+        """A description that is no XML costs what is broken in it at worst, and never the devices beside it."""
+        other = Match("urn:uuid:other", (DEVICE,), ("onvif://www.onvif.org/name/b",), ("http://10.0.0.6/onvif/x",))
+        data = probe_match([CAMERA, other], message_id="m", relates_to="r")
+        for right, wrong in (
+            (b"%20%26%20", b"<&>"),
+            (b"Porch", b"P\xff\xc0\0\1"),
+            (b"</d:Types>", b""),
+            (b"</d:Scopes>", b"</x:Scopes>"),
+            (b"<d:XAddrs>", b""),
+            (b"</d:ProbeMatch>", b""),
+            (b"<d:MetadataVersion>", b'<d:MetadataVersion">'),
+            (b"hardware/X1", b"hardware/<X1>"),
+        ):
+            broken, whole = parse(data.replace(right, wrong, 1)).matches
+            self.assertEqual((broken.endpoint_reference, whole), (CAMERA.endpoint_reference, other), wrong)
+        self.assertEqual(parse(data.replace(b"a=1&amp;b=2", b"a=1&b=2", 1)), parse(data))
+
     def test_bare_match(self) -> None:
         """A ProbeMatch that stands in the Body itself, or in something else, is an answer like any other."""
         for answered, kind in ((b"Probe", "probe_matches"), (b"Resolve", "resolve_matches")):

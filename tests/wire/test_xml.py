@@ -33,6 +33,7 @@ SMALL = b'<?xml version="1.0" encoding="utf-8"?><a:r xmlns:a="urn:x"><a:b k="v">
 READ = [
     (b"<a>x&amp;y</a>", "x&y"),
     (b"<a>x&nbsp;y</a>", "xy"),
+    (b"<a>rtsp://h/?a=1&b=2&amp;c=3&&</a>", "rtsp://h/?a=1&b=2&c=3&&"),
     (b"<a>&#0;1&#x1F;</a>", "1"),
     (b"<p:a><q:b>1</q:b></p:a>", "1"),
     (b"<a>1</a>\0\0\r\n", "1"),

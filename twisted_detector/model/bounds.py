@@ -9,6 +9,11 @@ from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
+#: Characters of a name, and of a token as it is shown: ONVIF Core, 5.2.1 (``tt:Name``, ``tt:ReferenceToken``).
+MAX_NAME = 64
+#: Characters of an address that a device names of itself: the longest that was seen has 150.
+MAX_URL = 512
+
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 

@@ -27,7 +27,7 @@ class EvidenceKind(StrEnum):
     HARDWARE_ADDRESS = "hardware_address"  #: from GetNetworkInterfaces
     MDNS = "mdns"  #: host name, or HomeKit's id, of a service
     UPNP = "upnp"  #: unique device name
-    ANNOUNCED_MAC = "announced_mac"  #: from a service's TXT record, or in a unique device name
+    ANNOUNCED_MAC = "announced_mac"  #: from a service's TXT record, or in the name of a device, host or service
     VENDOR = "vendor"  #: the manufacturer's name: identifies no unit
     VENDOR_ID = "vendor_id"  #: a unit's identifier in its manufacturer's own protocol
     CERTIFICATE = "certificate"  #: SHA-256 of its TLS certificate: whole series ship with one, so identifies no unit

@@ -7,6 +7,7 @@ only.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Any
 
 from twisted.application.service import Service
@@ -17,13 +18,15 @@ from zope.interface import implementer
 from twisted_detector.events import ConnectionEvent, Event
 from twisted_detector.interfaces import ISubscriber
 from twisted_detector.mqtt.connection.connection import make_connection
+from twisted_detector.mqtt.connection.experience import USED_TWICE
 from twisted_detector.mqtt.metrics import ConnectionLog, MqttMetrics
 from twisted_detector.mqtt.network.attempts import AttemptRunner
 from twisted_detector.mqtt.network.buffered_socket import MAX_INBOUND_PACKET
 from twisted_detector.mqtt.network.loop import LoopReport, NetworkLoop
-from twisted_detector.mqtt.network.paho_session import MQTT_3_1_1, MQTT_5
+from twisted_detector.mqtt.network.paho_session import MQTT_3_1_1, MQTT_5, Ending
 from twisted_detector.mqtt.presence import Presence, PresenceEncoder
 from twisted_detector.mqtt.seams import (
+    Cause,
     ConnectionChange,
     ConnectionState,
     ConnectionTimer,
@@ -39,6 +42,10 @@ __all__ = ["MqttClient", "MqttMetrics", "MqttSettings"]
 #: Topics of messages that were too large for us and that the log names, and characters of each.
 MAX_NAMED, MAX_SHOWN = 16, 200
 
+#: A connection that the broker closed within so many seconds was taken over, when another daemon with our NODE_ID is
+#: known to be there: as long as that one may have waited before it came back.
+CONTESTED = 75.0
+
 #: Seconds that a stop grants the network thread to send DISCONNECT, after the broker had its time.
 DISCONNECT_TIMEOUT = 1.0
 
@@ -48,6 +55,7 @@ class MqttClient(Service):
     """Keeps one MQTT connection and sends what the outbox holds. On the reactor's thread only.
 
     :param presence: encodes the messages on ``settings.lwt_topic``: will, birth, clean end.
+    :param instance: random name of this process, which ``presence`` writes into them; "" when it does not.
     :param emit: called with every ConnectionEvent: connected, disconnected, failed.
     :param random: gives a number in [0, 1), for the jitter.
     :param monotonic: seconds of a clock that never jumps.
@@ -69,6 +77,7 @@ class MqttClient(Service):
         random: Callable[[], float],
         monotonic: Callable[[], float],
         save_session: Callable[[int], object] = lambda _number: None,
+        instance: str = "",
         runner_factory: Callable[..., AttemptRunner] = AttemptRunner,
     ) -> None:
         self._reactor = reactor
@@ -80,7 +89,7 @@ class MqttClient(Service):
         self.metrics = MqttMetrics()
         self._machine = make_connection(self, settings, random)
         self._sender = OutboxSender(reactor, outbox=outbox, window=settings.window, metrics=self.metrics)
-        self._presence = Presence(settings.lwt_topic, presence, self._sender.send_first)
+        self._presence = Presence(settings.lwt_topic, presence, self._sender.send_first, instance=instance)
         self._runner = runner_factory(reactor, settings=settings, monotonic=monotonic)
         self._subscriptions = Subscriptions(
             reactor,
@@ -95,6 +104,9 @@ class MqttClient(Service):
         self._attempting: Deferred[None] | None = None
         self._receive_maximum = 0
         self._delivered = 0
+        self._accepted_at = 0.0
+        self._makes_room = False
+        self._alias_refused = False
         self._log = ConnectionLog(settings.host, settings.port)
 
     @property
@@ -106,6 +118,20 @@ class MqttClient(Service):
     def reason(self) -> str:
         """Why it is not connected, in plain words; "" when it is."""
         return self._machine.reason
+
+    @property
+    def warning(self) -> str:
+        """What is not as it should be although there may be a connection, in plain words; "" for nothing."""
+        now = self._monotonic()
+        rival = self._presence.rival(now)
+        if not rival:
+            lost = self.metrics.last_disconnect_reason
+            new = self.state is ConnectionState.CONNECTED and now - self._accepted_at < CONTESTED
+            return lost if new and USED_TWICE in lost and not self._makes_room else ""
+        return (
+            f"another daemon with the same NODE_ID is at this broker (instance {rival!r}, this one is"
+            f" {self._presence.instance!r}): give each its own NODE_ID"
+        )
 
     def add_state_listener(self, listener: Callable[[ConnectionChange], None]) -> Callable[[], None]:
         """Notify ``listener`` of every change; the returned function ends that. What it raises is logged."""
@@ -230,8 +256,9 @@ class MqttClient(Service):
 
     async def _attempt(self, epoch: int) -> None:
         machine = self._machine
+        client_id = self._choose_client_id()
         try:
-            will = self._presence.next_will()
+            will = self._presence.next_will(self._monotonic())
             self._save_session(self._presence.session)
             ending = await self._runner.attempt(
                 protocol=self._protocol,
@@ -239,6 +266,7 @@ class MqttClient(Service):
                 will=will,
                 wanted=lambda: machine.epoch == epoch and machine.state is ConnectionState.CONNECTING,
                 deliver=lambda loop, report: self._deliver(epoch, loop, report),
+                client_id=client_id,
             )
         except Exception as error:
             # Whatever went wrong, the fault ours or paho's, the machine gets a report: else it would wait for one.
@@ -250,7 +278,35 @@ class MqttClient(Service):
         if self._settings.protocol == "auto" and ending.fallback:
             self._protocol = MQTT_3_1_1 if self._protocol == MQTT_5 else MQTT_5
             terminal = False
-        machine.ended(epoch, ending.reason, self._monotonic(), terminal)
+        ending = self._consider_rival(replace(ending, terminal=terminal), client_id)
+        machine.ended(epoch, ending.reason, self._monotonic(), ending.terminal, ending.cause)
+
+    def _choose_client_id(self) -> str:
+        """Ours; or ours with this process' name behind it, while a later daemon uses ours.
+
+        A second id, and not a long wait: each attempt with the same one would throw the other off, once a minute for
+        ever, and whatever either has to say would come late. With two both are heard, both say what is wrong, and
+        nothing is lost until the operator gives one of them another NODE_ID. Then it is ours again.
+        """
+        self._makes_room = self._makes_room and self._presence.yields(self._monotonic())
+        ours = self._settings.client_id
+        return f"{ours}-{self._presence.instance[:6]}" if self._makes_room else ours
+
+    def _consider_rival(self, ending: Ending, client_id: str) -> Ending:
+        """``ending``, with what is known of another daemon that has our NODE_ID."""
+        now = self._monotonic()
+        if client_id != self._settings.client_id:
+            if ending.cause is not Cause.LOGIN:
+                return ending
+            # Rights by client id: we have to share the one that we have, and wait long between attempts.
+            self._alias_refused = True
+            self._makes_room = False
+            return replace(ending, terminal=False, cause=Cause.OTHER, reason=f"{ending.reason} as {client_id}")
+        if ending.cause is Cause.CLOSED and self._presence.rival(now) and now - self._accepted_at < CONTESTED:
+            ending = replace(ending, cause=Cause.TAKEN_OVER)
+        if ending.cause is Cause.TAKEN_OVER and not self._alias_refused:
+            self._makes_room = self._presence.yields(now)
+        return ending
 
     def _deliver(self, epoch: int, loop: NetworkLoop, report: LoopReport) -> None:
         """Receive the report of one turn of the network thread."""
@@ -261,6 +317,7 @@ class MqttClient(Service):
             self._receive_maximum = report.connack.receive_maximum
             self.metrics.protocol = "5" if report.connack.protocol == MQTT_5 else "3.1.1"
             self._delivered = 0
+            self._accepted_at = self._monotonic()
             machine.connected(epoch, self._presence.session, self._monotonic())
         if machine.state is not ConnectionState.CONNECTED:
             return
@@ -278,13 +335,16 @@ class MqttClient(Service):
             loop.handled(self._delivered - self._subscriptions.pending)
 
     def _begin_session(self) -> None:
-        """Send birth, subscriptions, every remembered document, then what waits."""
+        """Send subscriptions, birth, every remembered document, then what waits.
+
+        The subscriptions come first, for what stands on our own topic tells who was there before our birth replaces it.
+        """
         loop = self._runner.loop
         if loop is None:
             return
         self._sender.attach(loop, self._receive_maximum)
-        self._presence.publish_birth()
         loop.subscribe(self._subscriptions.broker_filters)
+        self._presence.begin()
         self._republish()
         self._sender.schedule()
 
@@ -300,7 +360,7 @@ class MqttClient(Service):
         self.metrics.received += 1
         settings = self._settings
         if topic == settings.lwt_topic:
-            self._presence.receive(payload)
+            self._presence.receive(payload, retained=retained, now=self._monotonic())
             self.metrics.wills_healed = self._presence.healed
         elif topic == settings.republish_topic and payload == b"online" and not retained:
             self._republish()

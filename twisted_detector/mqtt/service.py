@@ -12,6 +12,7 @@ priority, the republishing of retained documents after every connect, restored s
 from __future__ import annotations
 
 import random as random_module
+import secrets
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from functools import partial
@@ -77,9 +78,18 @@ class MqttService(Service):
         self._own_store = store is None and state_dir is not None
         self._store = Store(reactor, state_dir) if store is None and state_dir is not None else store
         node = node_id or settings.client_id
+        instance = secrets.token_hex(6)
 
         def encode_presence(status: str, session: int, reason: str | None) -> bytes:
-            return presence_payload(node, status, at=reactor.seconds(), session=session, reason=reason, service=service)
+            return presence_payload(
+                node,
+                status,
+                at=reactor.seconds(),
+                session=session,
+                reason=reason,
+                service=service,
+                instance=instance,
+            )
 
         self.outbox = Outbox(monotonic, wall=reactor.seconds, journal=self._store, limits=Limits(messages=queue_size))
         self.client = MqttClient(
@@ -87,6 +97,7 @@ class MqttService(Service):
             settings=settings,
             outbox=self.outbox,
             presence=encode_presence,
+            instance=instance,
             emit=emit,
             random=random,
             monotonic=monotonic,
@@ -217,13 +228,14 @@ class MqttService(Service):
                 if self.client.reason
                 else "MQTT is connecting"
             )
-        return ""
+        return self.client.warning
 
     def document(self) -> dict[str, Any]:
         """The ``mqtt`` block of the health document."""
         figures = self.outbox.figures()
         metrics = self.client.metrics
         return metrics.snapshot() | {
+            "warning": self.client.warning,
             "queue_depth": dict(figures.depth),
             "in_flight": figures.in_flight,
             "held": figures.held,

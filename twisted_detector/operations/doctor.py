@@ -14,6 +14,7 @@ from twisted_detector.errors import CamdetectError
 from twisted_detector.events import ClockSkewed, Event
 from twisted_detector.interfaces import IEventListener, INeighbours
 from twisted_detector.model import Interface, Status
+from twisted_detector.mqtt.connection.experience import LET_IN_BEFORE, USED_TWICE
 from twisted_detector.mqtt.seams import ConnectionState
 from twisted_detector.mqtt.service import MqttService
 from twisted_detector.operations.host_checks import (
@@ -32,6 +33,9 @@ _MAX_CLOCKS = 10_000
 #: Seconds by which a clock may be off before logins fail (WS-UsernameToken windows of 5 s exist).
 _CLOCK_OFF = 5.0
 _SYNC_ADVICE = "docs/operations/frigate.md and go2rtc.md tell what to do"
+_TWIN_ADVICE = (
+    "find the second daemon, or the other program with this client id; NODE_ID and MQTT_CLIENT_ID are for one"
+)
 #: Names that are listed in one finding.
 _MAX_NAMES = 10
 
@@ -100,12 +104,20 @@ class Doctor:
         mqtt = self._mqtt.client
         where = f"{self._config.mqtt.broker or 'the embedded broker'}, port {self._config.mqtt.port}"
         if self._mqtt.state is ConnectionState.CONNECTED:
+            if mqtt.warning:
+                return Finding("MQTT", WARN, f"connected to {where}; {mqtt.warning}", _TWIN_ADVICE)
             return Finding("MQTT", OK, f"connected to {where}")
+        advice = "look at MQTT_BROKER, MQTT_PORT, MQTT_USERNAME and the broker's log; messages are kept meanwhile"
+        if mqtt.warning or USED_TWICE in mqtt.reason:
+            advice = _TWIN_ADVICE
+        elif LET_IN_BEFORE in mqtt.reason:
+            advice = "wait for the broker's start; if it goes on, look at MQTT_USERNAME, MQTT_PASSWORD and its log"
+        warning = f"; {mqtt.warning}" if mqtt.warning else ""
         return Finding(
             "MQTT",
             FAIL,
-            f"{self._mqtt.state.value} ({where}): {mqtt.reason or 'no attempt has ended yet'}",
-            "look at MQTT_BROKER, MQTT_PORT, MQTT_USERNAME and the broker's log; messages are kept meanwhile",
+            f"{self._mqtt.state.value} ({where}): {mqtt.reason or 'no attempt has ended yet'}{warning}",
+            advice,
         )
 
     def _check_store(self) -> Finding:

@@ -15,13 +15,11 @@ from dataclasses import replace
 from hashlib import blake2b
 
 from twisted_detector.model import Camera, Evidence, Inspection, Sighting, Stream
+from twisted_detector.model.bounds import MAX_NAME as MAX_NAME, MAX_URL as MAX_URL
 
-#: ONVIF Core, 5.2.1 (``tt:Name``, ``tt:ReferenceToken``): at most 64 characters.
-MAX_NAME = MAX_TOKEN = 64
+MAX_TOKEN = MAX_NAME
 #: Manufacturer, model, version, serial number: no specification has a bound; the longest that was seen has 60.
 MAX_FACT = 128
-#: Addresses of streams, services and pictures: the longest that was seen has 150.
-MAX_URL = 512
 #: Why something does not work, in a device's words; octets of UTF-8.
 MAX_REASON = 500
 #: One identifier in UTF-8 (as ``claims``), and capabilities of one device.

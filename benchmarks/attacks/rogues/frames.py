@@ -1,7 +1,10 @@
 """Host that writes its own link-layer frames, and so speaks from any address: forged Hello and Bye.
 
-Settings: ``what`` (``hello`` or ``bye``), ``source`` (address it claims), ``source_mac`` ("" for its own), ``xaddr``,
-``reference``, ``count``, ``every`` (seconds).
+The frames have its own MAC: with another's, a switch would send that one's traffic here, and what then does not answer
+is away indeed.
+
+Settings: ``what`` (``hello`` or ``bye``), ``source`` (address it claims), ``xaddr``, ``reference``, ``count``,
+``every`` (seconds).
 """
 
 from __future__ import annotations
@@ -49,9 +52,8 @@ def main() -> None:
     with socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as link:
         link.bind(("eth0", 0))
         own: bytes = link.getsockname()[4]
-        mac = bytes.fromhex(given["source_mac"].replace(":", "")) if given.get("source_mac") else own
         for _ in range(given["count"]):
-            link.send(frame(said.hello() if given["what"] == "hello" else said.bye(), given["source"], mac))
+            link.send(frame(said.hello() if given["what"] == "hello" else said.bye(), given["source"], own))
             time.sleep(given["every"])
     tell("done")
 

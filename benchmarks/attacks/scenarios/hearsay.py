@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -13,18 +13,18 @@ from tests.lan.lab import run
 from tests.processes import wait_until
 
 
-def deputy(checkout: Path, *, after: float = 25.0) -> Iterator[Figure]:
+def deputy(checkout: Path, *, after: float = 25.0, known: Sequence[bool] = (False, True)) -> Iterator[Figure]:
     """Forged Hellos from the genuine camera's address whose XAddr is an administrator's action on it.
 
     In the name of a device that nobody knows; before the camera is known, and after.
     """
     steered = 0
     asked = 0
-    for known in (False, True):
+    for is_known in known:
         with Bed(checkout) as bed:
             genuine = bed.genuine()
             forger = bed.plug("rogue", ROGUE, ROGUE_MAC)
-            if known:
+            if is_known:
                 bed.daemon()
                 bed.wait_for_status(GENUINE_MAC)
                 bed.first_run_is_over()
@@ -38,7 +38,6 @@ def deputy(checkout: Path, *, after: float = 25.0) -> Iterator[Figure]:
                     "frames",
                     what="hello",
                     source=GENUINE,
-                    source_mac=GENUINE_MAC,
                     xaddr=f"http://{GENUINE}{port}/cgi-bin/magicBox.cgi?action=reboot",
                     reference=f"urn:uuid:0d0d0d0d-0000-4000-8000-00000000000{number}",
                     count=count,
@@ -73,7 +72,6 @@ def bye(checkout: Path, *, count: int = 20) -> Iterator[Figure]:
             "frames",
             what="bye",
             source=GENUINE,
-            source_mac=GENUINE_MAC,
             reference=reference if reference.startswith("urn:") else f"urn:uuid:{reference}",
             count=count,
             every=1.5,
@@ -88,7 +86,6 @@ def bye(checkout: Path, *, count: int = 20) -> Iterator[Figure]:
             "frames",
             what="bye",
             source=GENUINE,
-            source_mac=GENUINE_MAC,
             reference=reference if reference.startswith("urn:") else f"urn:uuid:{reference}",
             count=1,
             every=0,
@@ -128,7 +125,6 @@ def off_link(checkout: Path, *, after: float = 20.0) -> Iterator[Figure]:
                 "frames",
                 what="hello",
                 source=outside,
-                source_mac="",
                 xaddr=f"http://{outside}:8123/api/evil?x=1",
                 reference=f"urn:uuid:0d0d0d0d-0000-4000-8000-00000000001{number}",
                 count=3,

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from twisted_detector.errors import RemoteError
 from twisted_detector.inspection.onvif.clock import DeviceClock
 from twisted_detector.model import Candidate, Evidence, EvidenceKind, Inspection, Mac, Status, Stream
+from twisted_detector.model.bounds import MAX_URL
 from twisted_detector.wire.http.device_url import device_url
 from twisted_detector.wire.onvif import answers as onvif
 from twisted_detector.wire.onvif.scopes import read_scopes
@@ -45,7 +46,8 @@ class Findings:
             return
         self.streams.append(
             Stream(
-                url=url,
+                # One that is too long is left out later, with a word about it; a device may name 256 of 2 kB.
+                url=url[: MAX_URL + 1],
                 name=profile.name or profile.token,
                 profile=profile.token,
                 source=profile.source,

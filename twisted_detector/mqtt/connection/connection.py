@@ -72,9 +72,7 @@ class Connection:
         """The broker accepted attempt ``epoch``."""
         self._enter(lambda: self._connected(epoch, session, now))
 
-    def ended(
-        self, epoch: int, reason: str, now: float, terminal: bool = False, cause: Cause = Cause.OTHER
-    ) -> None:
+    def ended(self, epoch: int, reason: str, now: float, terminal: bool = False, cause: Cause = Cause.OTHER) -> None:
         """Attempt ``epoch`` failed, or its connection broke; ``terminal``: trying again soon will not help."""
         self._enter(lambda: self._ended(epoch, reason, now, terminal, cause))
 
@@ -119,7 +117,7 @@ class Connection:
         most = core.policy.max_attempts
         if self.state is ConnectionState.CONNECTED:
             loss = self._experience.judge_loss(reason, cause, now)
-            self._machine.lose(loss.reason, loss.contested, now)
+            self._machine.lose(loss.reason, loss.longest_wait, now)
             return
         failure = self._experience.judge_attempt(reason, terminal, cause, now)
         if failure.terminal:

@@ -21,13 +21,27 @@ SHORT = 10.0
 SUSPICIOUS = 3
 
 
+#: Longest wait, in seconds, while another client certainly takes our client id away: who throws the other off once a
+#: minute leaves it some use. While it only may, the waits are the ordinary ones: a message that the broker does not
+#: take looks the same, and the outbox finds out which by connecting again.
+CERTAIN_WAIT = 60.0
+
+#: Parts of reasons by which :mod:`operations.doctor` knows what to advise.
+LET_IN_BEFORE = "the login that it let in before"
+USED_TWICE = "another client uses the client id"
+
+
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """What an ending means. :ivar contested: another client uses our client id, for certain."""
+    """What an ending means.
+
+    :ivar longest_wait: seconds to which the wait may grow since each attempt of ours may throw another client off; 0:
+        that is not so.
+    """
 
     reason: str
     terminal: bool = False
-    contested: bool = False
+    longest_wait: float = 0.0
 
 
 class Experience:
@@ -61,10 +75,10 @@ class Experience:
         if self._refused_since is None:
             self._refused_since = now
         if now - self._refused_since < self._doubted:
-            return Judgement(f"the broker refuses the login that it let in before; perhaps it is still starting ({reason})")
+            return Judgement(f"the broker refuses {LET_IN_BEFORE}; perhaps it is still starting ({reason})")
         minutes = self._doubted / 60
         return Judgement(
-            f"the broker has refused the login that it let in before for more than {minutes:g} minutes ({reason})",
+            f"the broker has refused {LET_IN_BEFORE} for more than {minutes:g} minutes ({reason})",
             terminal=True,
         )
 
@@ -72,7 +86,7 @@ class Experience:
         """A connection that stood broke."""
         if cause is Cause.TAKEN_OVER:
             self._short = 0
-            return Judgement(f"{reason}; another client uses the client id {self._client_id} too", contested=True)
+            return Judgement(f"{reason}; {USED_TWICE} {self._client_id} too", longest_wait=CERTAIN_WAIT)
         if cause is not Cause.CLOSED or now - self._let_in_at > SHORT:
             self._short = 0
             return Judgement(reason)
@@ -80,6 +94,6 @@ class Experience:
         if self._short < SUSPICIOUS:
             return Judgement(reason)
         return Judgement(
-            f"{reason}, again and again within seconds of letting us in; perhaps another client uses the client id"
-            f" {self._client_id} too"
+            f"{reason}, again and again within seconds of letting us in; perhaps {USED_TWICE} {self._client_id} too, or"
+            " the broker does not take something that we send"
         )

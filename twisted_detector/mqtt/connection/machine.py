@@ -13,6 +13,7 @@ from typing import Protocol
 from automat import TypeMachineBuilder
 
 from twisted_detector.mqtt.connection.backoff import Backoff, Delays
+from twisted_detector.mqtt.connection.experience import CERTAIN_WAIT
 from twisted_detector.mqtt.seams import ConnectionChange, ConnectionState, ConnectionTimer, IConnectionActions
 
 
@@ -39,7 +40,7 @@ class ConnectionPolicy:
     attempt_timeout: float = 20.0
     degraded_after: float = 10.0
     refusals_doubted: float = 300.0
-    contest: Backoff = field(default_factory=lambda: Backoff(base=1.0, cap=60.0))
+    contest: Backoff = field(default_factory=lambda: Backoff(base=1.0, cap=CERTAIN_WAIT))
 
 
 class Inputs(Protocol):
@@ -57,8 +58,8 @@ class Inputs(Protocol):
     def give_up(self, reason: str, now: float) -> None:
         """The attempt failed in a way that no soon repetition cures, or it was the last one allowed."""
 
-    def lose(self, reason: str, contested: bool, now: float) -> None:
-        """The connection broke; ``contested``: another client that uses our client id broke it."""
+    def lose(self, reason: str, longest_wait: float, now: float) -> None:
+        """The connection broke; ``longest_wait`` > 0: by another client with our client id, so wait up to so long."""
 
     def retry(self, now: float) -> None:
         """The wait is over."""
@@ -157,6 +158,7 @@ def first_attempt(inputs: Inputs, core: Core, now: float) -> None:
     core.down_since = now
     core.attempts = 0
     core.delays.reset()
+    core.contest.reset()
     core.first = FirstConnection.PENDING
     core.actions.schedule(ConnectionTimer.DEGRADED, core.policy.degraded_after)
     core.attempt(now)
@@ -204,7 +206,7 @@ def notify_failure(inputs: Inputs, core: Core, attempt: Since, reason: str, now:
 
 
 @_connected.upon(Inputs.lose).to(_reconnecting)
-def wait_and_return(inputs: Inputs, core: Core, session: Since, reason: str, contested: bool, now: float) -> None:
+def wait_and_return(inputs: Inputs, core: Core, session: Since, reason: str, longest_wait: float, now: float) -> None:
     """An outage begins; attempt again after the next delay, the first one if the connection was stable."""
     lasted = now - session.at
     if lasted >= core.policy.stable_after:
@@ -214,8 +216,8 @@ def wait_and_return(inputs: Inputs, core: Core, session: Since, reason: str, con
     core.reason = reason
     core.down_since = now
     delay = core.delays.next()
-    if contested:
-        delay = max(delay, core.contest.next())
+    if longest_wait:
+        delay = max(delay, min(longest_wait, core.contest.next()))
     core.schedule_retry(delay)
     core.notify(ConnectionState.RECONNECTING, "disconnected", now - session.at, reason, delay=delay)
 

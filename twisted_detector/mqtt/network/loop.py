@@ -12,10 +12,11 @@ import socket
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from twisted_detector.errors import LocalError
+from twisted_detector.model import Message
 from twisted_detector.mqtt.network.buffered_socket import AttemptFailed, BufferedSocket
 from twisted_detector.mqtt.network.connect import ConnectInterrupted, Connector
 from twisted_detector.mqtt.network.paho_session import MQTT_5, Connack, Ending, Job, PahoSession, connack_from
@@ -282,7 +283,7 @@ class NetworkLoop:
         now = self._monotonic()
         limit = self._connack.maximum_packet if self._connack else 0
         for item in items:
-            message = item.message
+            message = self._within_limits(item.message)
             size = len(message.topic) + len(message.payload) + 16  # headers: 2 to 5, identifiers, properties
             if limit and size > limit:
                 self._report.refused.append((item.token, f"larger than the broker allows ({limit} bytes)"))
@@ -296,6 +297,13 @@ class NetworkLoop:
                 size = 0
             self._in_flight_octets += size
             self._in_flight[mid] = (item.token, now, size, self._in_flight_octets)
+
+    def _within_limits(self, message: Message) -> Message:
+        """``message`` as this broker takes it: where it retains nothing, those who listen now hear it all the same."""
+        limits = self._connack
+        if limits is None or (message.qos <= limits.maximum_qos and (limits.retains or not message.retain)):
+            return message
+        return replace(message, qos=min(message.qos, limits.maximum_qos), retain=message.retain and limits.retains)
 
     def _subscribe(self, filters: Sequence[str]) -> None:
         self._subscribing[self._session.subscribe(filters)] = len(filters)

@@ -266,9 +266,7 @@ class PahoSession:
         if self._sock.error:
             reason, terminal = describe_error(self._sock.error)
             reset = accepted and isinstance(self._sock.error, (ConnectionResetError, BrokenPipeError))
-            return Ending(
-                reason, terminal, accepted, fallback and not terminal, Cause.CLOSED if reset else Cause.OTHER
-            )
+            return Ending(reason, terminal, accepted, fallback and not terminal, Cause.CLOSED if reset else Cause.OTHER)
         if self._sock.eof:
             when = "" if accepted else " instead of answering CONNECT"
             cause = Cause.CLOSED if accepted else Cause.OTHER
@@ -278,11 +276,16 @@ class PahoSession:
 
 @dataclass(frozen=True, slots=True)
 class Connack:
-    """The broker's limits in its CONNACK; ``maximum_packet`` 0: none beyond the protocol's."""
+    """The broker's limits in its CONNACK; ``maximum_packet`` 0: none beyond the protocol's.
+
+    :ivar maximum_qos: a PUBLISH with more ends the connection. :ivar retains: one with RETAIN does, unless this is so.
+    """
 
     receive_maximum: int
     maximum_packet: int
     protocol: int
+    maximum_qos: int = 2
+    retains: bool = True
 
 
 def connack_from(properties: Any, protocol: int) -> Connack:
@@ -291,4 +294,6 @@ def connack_from(properties: Any, protocol: int) -> Connack:
         int(getattr(properties, "ReceiveMaximum", 65535)),
         int(getattr(properties, "MaximumPacketSize", 0)),
         protocol,
+        int(getattr(properties, "MaximumQoS", 2)),
+        bool(getattr(properties, "RetainAvailable", 1)),
     )

@@ -64,7 +64,8 @@ function draw() {
   setText(parts.title, words[now.state] ?? "MQTT is not connected");
   const since = now.connected_since ? `Since ${stamp(now.connected_since)}. ` : "";
   const why = now.state !== "connected" && now.last_reason ? `${now.last_reason}. Nothing is lost: messages wait on disk. ` : "";
-  setText(parts.under, `${since}${why}${now.protocol ? `Protocol ${now.protocol}.` : ""}`);
+  const warning = now.warning ? `Look: ${now.warning}. ` : "";
+  setText(parts.under, `${warning}${since}${why}${now.protocol ? `Protocol ${now.protocol}.` : ""}`);
   const t = parts.tiles;
   const tell = (one, number, small) => { setText(one.number, number); setText(one.small, small); };
   tell(t.rate, `${(now.success_rate * 100).toFixed(now.success_rate === 1 ? 0 : 3)} %`, `${(now.acknowledged ?? 0).toLocaleString()} acknowledged`);

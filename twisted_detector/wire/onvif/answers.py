@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from twisted_detector.model.bounds import MAX_NAME
 from twisted_detector.wire.soap.xml import Element, attribute, children, descendants, find, first, text_at, text_of
 
 NS_DEVICE = "http://www.onvif.org/ver10/device/wsdl"
@@ -58,6 +59,8 @@ CAPABILITY_WORDS = {
 
 #: Most profiles read of one device: an NVR of 64 channels with 4 streams each.
 MAX_PROFILES = 256
+#: Longest token of a profile: four times what ONVIF allows. It goes back to the device, and cannot be cut.
+MAX_TOKEN = 256
 #: Most scopes, services and interfaces read: real devices have below 40 of any.
 MAX_ITEMS = 128
 #: A picture is at most as large as H.265 level 6.2 allows in one direction; more is not a measure.
@@ -230,13 +233,15 @@ def parse_network_interfaces(body: Element) -> tuple[NetworkInterface, ...]:
 
 
 def parse_profiles(body: Element) -> tuple[Profile, ...]:
-    """Profiles of Media1 or Media2 in order; those without a token cannot be requested and are left out."""
-    profiles: list[Profile] = []
+    """Profiles of Media1 or Media2 in order; those without a token, or with an endless one, are left out."""
+    profiles: dict[str, Profile] = {}
     for item in descendants(body, "Profiles"):
+        if len(profiles) >= MAX_PROFILES:
+            break
         token = attribute(item, "token")
-        if token and len(profiles) < MAX_PROFILES and token not in {profile.token for profile in profiles}:
-            profiles.append(_profile(item, token))
-    return tuple(profiles)
+        if token and len(token) <= MAX_TOKEN and token not in profiles:
+            profiles[token] = _profile(item, token)
+    return tuple(profiles.values())
 
 
 def parse_uri(body: Element) -> str:
@@ -266,7 +271,7 @@ def _profile(item: Element, token: str) -> Profile:
     audio = text_at(place, f"AudioEncoder{suffix}", "Encoding").upper()
     return Profile(
         token=token,
-        name=text_at(item, "Name"),
+        name=text_at(item, "Name")[:MAX_NAME],
         source=text_at(place, f"VideoSource{suffix}", "SourceToken"),
         codec=_CODECS.get(codec, codec),
         width=_pixels(text_at(encoder, "Resolution", "Width")),

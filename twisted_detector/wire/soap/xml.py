@@ -46,6 +46,8 @@ _ENCODINGS = frozenset({"ascii", "iso8859-1", "iso8859-15", "cp1252", "gb2312", 
 _DECLARATION = re.compile(r"\s*<\?xml[^>]*>")
 _DECLARED = re.compile(rb"<\?xml[^>]{0,100}?encoding\s*=\s*[\"']([A-Za-z0-9._-]{1,40})[\"']")
 _ROOT = re.compile(r"<([^\s<>/!?]+)")
+#: A "&" that begins no entity: it stands in URLs that a device did not escape, and a parser drops the word behind it.
+_BARE_AMPERSAND = re.compile(r"&(?!#?\w{1,32};)")
 #: Characters that XML 1.0 does not allow (section 2.2).
 _ILLEGAL = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
@@ -227,7 +229,7 @@ def _repair(text: str) -> Element:
     ends = [match.end() for match in re.finditer(rf"</{re.escape(opening[1])}\s*>", text)]
     if not ends:
         raise RemoteError("an XML document is cut short", shown=text[:80])
-    whole = text[opening.start() : ends[-1]]
+    whole = _BARE_AMPERSAND.sub("&amp;", text[opening.start() : ends[-1]])
     root = _parse(whole, recover=False)
     if root is None:
         root = _parse(whole, recover=True)

@@ -2,6 +2,8 @@
 
     python -m benchmarks.attacks [--only NAME …] [--checkout FOLDER] [--write] [--save FILE] [--list]
 
+``ATTACKS_KEEP=FOLDER`` keeps what every process said, and the long turns of the reactor (``turns-*.jsonl``).
+
 Exit status 1 when a figure fails or is no evidence. Each scenario makes its network and ends what it started; one that
 breaks is told in the table, and the others go on.
 """

@@ -119,6 +119,12 @@ class PayloadTests(SynchronousTestCase):
             self.assertEqual(command, json.loads(components[key]["pl_prs"]))
             self.assertEqual(key == "forget", components[key].get("en") is False)
 
+    def test_adopting_all(self) -> None:
+        """A newcomer that wants a login is no device yet: the daemon's own has a button, once a person enables it."""
+        button = node_payload(TOPICS)["cmps"]["adopt"]
+        self.assertEqual({"command": "adopt", "all": True}, json.loads(button["pl_prs"]))
+        self.assertIs(False, button["en"])
+
     def test_adopting(self) -> None:
         """A camera that is not adopted has a button for that, which goes once it is adopted, by whatever."""
         button = payload()["cmps"]["adopt"]

@@ -8,7 +8,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from benchmarks.attacks.bed import GENUINE, GENUINE_MAC, LOGIN, WRONG, Bed, Rogue, cid
+from benchmarks.attacks.bed import DAEMON, GENUINE, GENUINE_MAC, LOGIN, WRONG, Bed, Rogue, cid
 from benchmarks.attacks.figures import Figure, most_in_window
 from tests.lan.farm import plant
 from tests.lan.lab import Host
@@ -158,6 +158,10 @@ def newcomers(checkout: Path, *, watched: float = WATCHED, restart: bool = True)
             0,
             remark=f"the genuine camera granted it {len(through)} requests, {len(admin)} with an admin's action",
             void=void.get("relay", ""),
+        )
+        refused = [one["at"] for one in genuine.events("refused") if one["peer"] == DAEMON]
+        yield Figure(
+            "the genuine camera beside them", "refused logins of ours", most_in_window(refused, WINDOW), MAX_REFUSED
         )
         yield from _in_files(bed, (frigate, go2rtc), rogues["lister"], genuine)
 

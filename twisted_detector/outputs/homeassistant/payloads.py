@@ -51,6 +51,7 @@ NODE_COMPONENTS: Mapping[str, str] = {
     "online": "sensor",
     "total": "sensor",
     "rescan": "button",
+    "adopt": "button",
 }
 
 Payload = dict[str, Any]
@@ -189,6 +190,11 @@ def node_payload(topics: Topics) -> Payload:
             "ic": "mdi:cctv",
         },
         "rescan": _button("Look for cameras", topics, {"command": "rescan"}, "mdi:radar"),
+        # A newcomer that wants a login is no device here before it is adopted. It gives the login to all of them at one
+        # press, so a person has to enable it first.
+        "adopt": _button(
+            "Adopt all new cameras", topics, {"command": "adopt", "all": True}, "mdi:account-check", en=False
+        ),
     }
     return _payload(device, node_object_id(topics), NODE_COMPONENTS, components, topics, health)
 
@@ -228,7 +234,7 @@ def _diagnostic(name: str, template: str, icon: str, *, avty: list[Payload] | No
     return document if avty is None else document | {"avty": avty, "avty_mode": "all"}
 
 
-def _button(name: str, topics: Topics, command: Mapping[str, str], icon: str, *, en: bool = True) -> Payload:
+def _button(name: str, topics: Topics, command: Mapping[str, str | bool], icon: str, *, en: bool = True) -> Payload:
     press = encode(command).decode()
     document = {"name": name, "cmd_t": topics.command, "pl_prs": press, "ent_cat": "diagnostic", "ic": icon, "qos": 1}
     return document if en else document | {"en": False}

@@ -76,7 +76,7 @@ fresh: ## `make run` and `make test` on a machine with nothing but Debian's base
 	@.ci/fresh $(or $(SUITE),bookworm) $(STAGES)
 
 identity-histories: $(VENV)/.test ## 10 000 random histories of clones, moves, recorders and repeaters against the registry
-	$(BIN)/python -m tests.identity_world 0 10000
+	$(BIN)/python -m tests.registry.identity_world 0 10000
 
 format: $(VENV)/.test ## put the style right
 	$(BIN)/ruff check --fix .

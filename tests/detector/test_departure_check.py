@@ -9,8 +9,8 @@ from zope.interface import implementer
 
 from tests.detector.case import HERE, ID, THERE, XADDR, DetectorCase
 from tests.facts import B, sighting
-from twisted_detector.detector import departure_check as departure_module
-from twisted_detector.detector.departure_check import DELAYS
+from twisted_detector.detector.verification import departure_check as departure_module
+from twisted_detector.detector.verification.departure_check import DELAYS
 from twisted_detector.events import CameraOffline
 from twisted_detector.interfaces import ILiveness
 from twisted_detector.model import Status
@@ -90,6 +90,8 @@ class DepartureTests(DetectorCase):
         self.assertEqual((Status.ONLINE, 0), (self.status()[0], self.farewells()))
         self.assertLessEqual(len(self.street.knocks), (300 / sum(DELAYS) + 1) * len(DELAYS))
         self.assertGreater(self.detector.counts["disproved_goodbyes"], 10)
+        told = {text for address, _, text in self.observed if address == HERE}
+        self.assertLessEqual({"it said goodbye", "it said goodbye, and answers all the same: it has not left"}, told)
 
     def test_a_lost_moment(self) -> None:
         """A device that misses one knock is asked again before its goodbye is believed."""

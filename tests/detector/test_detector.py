@@ -12,7 +12,7 @@ from tests.detector.case import HERE, ID, THERE, XADDR, DetectorCase
 from tests.facts import SILENT, A, B, C, inspection, serial, sighting
 from twisted_detector.detector import detector as detector_module
 from twisted_detector.detector.debounce import DEBOUNCE, DEBOUNCE_ANONYMOUS
-from twisted_detector.detector.detector import LOOKUP_TIMEOUT
+from twisted_detector.detector.verification.mac_lookup import LOOKUP_TIMEOUT
 from twisted_detector.events import CameraMoved, SweepFinished
 from twisted_detector.interfaces import ILiveness, ISightingSink
 from twisted_detector.model import Evidence, EvidenceKind, Mac, Status
@@ -93,7 +93,11 @@ class SweepTests(DetectorCase):
         self.methods = [bad, worse, good]
         self.start()
         self.assertEqual(
-            {"bad": "no such device", "worse": "ZeroDivisionError: mine", "good": ""},
+            {
+                "bad": "no such device",
+                "worse": "a fault of this program or of a plugin (ZeroDivisionError: mine)",
+                "good": "",
+            },
             {event.method: event.error for event in self.sweeps()},
         )
         self.assertEqual([ID], self.ids())
@@ -258,6 +262,7 @@ class SightingTests(DetectorCase):
     def test_failing_neighbours(self) -> None:
         """When MACs cannot be looked up, devices are known without; that is logged once, not for each."""
         self.neighbours.problem = OSError("netlink")
+        self.neighbours.macs.clear()
         self.start()
         for number in range(1, 6):
             self.watcher.report(sighting(f"10.0.0.{number}"))

@@ -11,7 +11,7 @@ from tests.detector.case import GOOD, HERE, ID, MAIN, SUB, THERE, RunnerCase, as
 from tests.facts import SILENT, A, B, inspection, stream
 from twisted_detector.config.logins import LOGINS
 from twisted_detector.detector import inspection_session as session_module
-from twisted_detector.errors import Busy, Malformed, Unauthorized, Unreachable
+from twisted_detector.errors import Busy, Malformed, NotACamera, Unauthorized, Unreachable
 from twisted_detector.model import EvidenceKind, Login, Proof, Status, StreamReport
 from twisted_detector.registry.lifecycle import Phase
 from twisted_detector.testing.doubles import Gate, Guarded, ScriptedValidator
@@ -109,6 +109,7 @@ class InspectTests(RunnerCase):
             (Unreachable("u"), Busy("b"), Status.BUSY, "b"),
             (Busy("b"), Unreachable("u"), Status.BUSY, "b"),
             (Malformed("m"), Busy("b"), Status.BUSY, "b"),
+            (Busy("b"), NotACamera("a media server (go2rtc)"), Status.STREAM_ERROR, "it is a media server (go2rtc)"),
             (Malformed("m"), Unreachable("u"), Status.STREAM_ERROR, "what it answers cannot be read: m"),
             (Unreachable("u"), Malformed("m"), Status.STREAM_ERROR, "what it answers cannot be read: m"),
             (None, None, Status.STREAM_ERROR, "it answers, but no longer as a camera"),
@@ -122,6 +123,26 @@ class InspectTests(RunnerCase):
         self.onvif.answers[HERE] = Malformed("no XML")
         self.assertIs(Phase.FOREIGN, self.registry.phase(self.inspect()))
         self.assertEqual((1, 1), (self.runner.counts["malformed"], self.runner.counts["rubbish"]))
+
+    def test_a_media_server(self) -> None:
+        """It is foreign with its reason, and is given no login."""
+        self.build(GOOD)
+        self.rtsp.answers[HERE] = NotACamera("a media server (go2rtc) that passes on other cameras' streams: signs")
+        key = self.inspect()
+        self.assertEqual((Phase.FOREIGN, ()), (self.registry.phase(key), self.registry.cameras()))
+        self.assertEqual(([(HERE, None)], []), (self.rtsp.calls, self.listener.events))
+        self.assertIn(
+            "not a camera: a media server (go2rtc) that passes on other cameras' streams: signs", self.observe
+        )
+
+    def test_a_media_server_that_was_published(self) -> None:
+        """What an earlier version took for a camera is forgotten; what once played stays, with the reason."""
+        self.rtsp.answers[HERE] = replace(inspection(), status=Status.STREAM_ERROR, streams=())
+        key = self.inspect()
+        self.assertEqual(1, self.registry.count)
+        self.rtsp.answers[HERE] = NotACamera("a media server")
+        self.inspect(key)
+        self.assertEqual((0, "CameraForgotten"), (self.registry.count, self.listener.names()[-1]))
 
     def test_one_fault_is_counted_once(self) -> None:
         """A fault with a code is counted under its class and that code, once."""

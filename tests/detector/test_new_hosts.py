@@ -27,6 +27,7 @@ class NeighbourTests(LossCase):
         for _ in range(3):
             self.watcher.report(sighting(THERE, C))
         self.assertEqual(([THERE], 1), (self.method.probed, len(self.registry.devices())))
+        self.assertIn((THERE, "neighbours", f"a new neighbour, {C}: it is looked at"), self.observed)
 
     def test_during_a_sweep(self) -> None:
         """A host that a sweep makes visible is not probed: the sweep probes every host."""

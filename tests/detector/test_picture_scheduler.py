@@ -140,11 +140,41 @@ class InTurn(Case):
         self.assertEqual(len(self.first.asked), 1)
         latest = self.scheduler.latest(camera)
         assert latest is not None
-        self.assertEqual((latest.data, latest.source, latest.taken_at), (b"picture", "snapshot", 10_028.0))
+        self.assertEqual((latest.data, latest.source, latest.taken_at), (b"picture", "snapshot", 10_002.0))
         self.pass_time(3 * INTERVAL)
         self.assertEqual(len(self.first.asked), 4)
-        self.assertEqual(self.taken()[0].picture.taken_at, 10_028.0)
+        self.assertEqual(self.taken()[0].picture.taken_at, 10_002.0)
         self.assertEqual(len(self.taken()), 4)
+
+    def test_soon_after_the_first_proof(self) -> None:
+        """Whoever waits for the picture of a camera that was just found sees it within ten seconds."""
+        self.pass_time(3 * INTERVAL)
+        for number in range(1, 12):
+            self.camera(number)
+        self.pass_time(FIRST_SPREAD + 1)
+        self.assertEqual(len(self.first.asked), 11)
+
+    def test_kept_over_a_restart(self) -> None:
+        """One whose picture is there already has its turn within the interval, and leaves room for the others."""
+        self.scheduler.cache.put(Picture("020000000001", b"x", "image/jpeg", 1.0, "snapshot"))
+        self.camera()
+        self.pass_time(INTERVAL / 2 - 1)
+        self.assertEqual(self.first.asked, [])
+        self.pass_time(2)
+        self.assertEqual(len(self.first.asked), 1)
+
+    def test_back_again(self) -> None:
+        """A camera that does not play when its turn comes is planned again by the event that it plays."""
+        camera = self.camera()
+        self.pass_time(FIRST_SPREAD)
+        key = self.registry.key_of_camera(camera)
+        assert key is not None
+        self.registry.record_no_answer(key, "no answer", self.clock.seconds())
+        self.pass_time(2 * INTERVAL)
+        self.assertEqual(len(self.first.asked), 1)
+        self.camera()
+        self.pass_time(INTERVAL)
+        self.assertEqual(len(self.first.asked), 2)
 
     def test_only_what_shows_something(self) -> None:
         """A camera whose streams do not play, or that is offline, is not asked."""
@@ -159,7 +189,8 @@ class InTurn(Case):
         """A camera that was known before its address was excluded is asked neither in turn nor on demand."""
         camera = self.camera(66)
         self.pass_time(2 * INTERVAL)
-        self.failureResultOf(self.refresh(camera), Unreachable)
+        problem = self.failureResultOf(self.refresh(camera), Unreachable).value
+        self.assertEqual("nothing is sent to its address (SCAN_EXCLUDE)", str(problem))
         self.assertEqual(self.first.asked, [])
 
     def test_few_at_a_time(self) -> None:
@@ -191,7 +222,7 @@ class InTurn(Case):
         self.pass_time(FIRST_SPREAD + 2 * INTERVAL)
         latest = self.scheduler.latest(camera)
         assert latest is not None
-        self.assertEqual(latest.frozen_since, 10_028.0)
+        self.assertEqual(latest.frozen_since, 10_002.0)
         key = self.registry.key_of_camera(camera)
         assert key is not None
         self.registry.record_check(key, {"rtsp://10.0.0.1:554/main": PLAYS}, self.clock.seconds())
@@ -291,7 +322,8 @@ class OnDemand(Case):
         self.first.gate = Gate()
         asked = self.refresh(camera)
         self.clock.advance(MAX_SECONDS)
-        self.failureResultOf(asked, Unreachable)
+        problem = self.failureResultOf(asked, Unreachable).value
+        self.assertEqual(f"no picture within {MAX_SECONDS:g} seconds", str(problem))
         self.first.gate = None
         self.assertIsNotNone(self.successResultOf(self.refresh(camera)))
 
@@ -301,8 +333,8 @@ class OnDemand(Case):
         self.first.gate = Gate()
         asked = self.refresh(camera)
         self.successResultOf(self.scheduler.stopService())
-        self.failureResultOf(asked, Unreachable)
-        self.failureResultOf(self.refresh(camera), Unreachable)
+        for one in (asked, self.refresh(camera)):
+            self.assertEqual("no pictures are taken any more", str(self.failureResultOf(one, Unreachable).value))
         self.assertEqual(self.first.running, 0)
 
 

@@ -40,6 +40,8 @@ class LossTests(LossCase):
         self.lose()
         self.clock.pump([1] * 200)
         self.assertEqual(([HERE], sweeps + 1), (self.method.searched, self.method.sweeps))
+        told = [text for _, source, text in self.observed if source == "re-find"]
+        self.assertEqual(["it does not answer: it is looked for", "not found: a sweep is made"], told)
         self.assertIs(Status.OFFLINE, self.registry.cameras()[0].status)
 
     def test_a_second_loss(self) -> None:

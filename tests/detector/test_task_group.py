@@ -12,14 +12,14 @@ from twisted_detector.testing.doubles import Gate
 
 class DescribeFailureTests(SynchronousTestCase):
     def test_words(self) -> None:
-        """A time-out says how long it was, what says something is quoted, what says nothing is named."""
+        """A time-out says how long it was, what says something is quoted, what is our fault is called so."""
         for problem, words in (
             (DeferredTimeout(10.0, "Deferred"), "it took longer than 10 s"),
             (OSError(101, "Network is unreachable"), "[Errno 101] Network is unreachable"),
             (CamdetectError("no interface could be probed"), "no interface could be probed"),
-            (ZeroDivisionError("mine"), "ZeroDivisionError: mine"),
-            (OSError(), "OSError"),
-            (KeyError(), "KeyError"),
+            (ZeroDivisionError("mine"), "a fault of this program or of a plugin (ZeroDivisionError: mine)"),
+            (OSError(), "the system gives no reason"),
+            (KeyError(), "a fault of this program or of a plugin (KeyError)"),
         ):
             self.assertEqual(words, describe_failure(problem, 10.0))
 

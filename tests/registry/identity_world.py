@@ -75,8 +75,10 @@ class Violation(AssertionError):
 class World:
     """Things, addresses, and a registry that watches them."""
 
-    def __init__(self, kinds: Iterable[str]) -> None:
+    def __init__(self, kinds: Iterable[str], *, late_lookups: bool = False) -> None:
         self.now = 1_000_000.0
+        self._late_lookups = late_lookups
+        self._looked_up_late: list[Thing] = []
         self.saved: dict[str, Camera] = {}
         self.registry = Registry(self.heard, missed_limit=3)
         self.things: list[Thing] = []
@@ -142,9 +144,22 @@ class World:
                 for other in self.things:
                     if other.on and other is not thing and other.id == camera.device_id:
                         raise Violation(f"{thing.name} was taken for {other.name}, which lives")
+        if self._late_lookups and not looked_up:
+            self._looked_up_late.append(thing)
         if seen.needs_inspection and ask:
             self.ask(seen.key)
         return seen.key
+
+    def learn_late(self) -> None:
+        """The kernel's answer to look-ups that took too long: who stands at the address by now.
+
+        As of all its news, only what is of a known device is taken in.
+        """
+        for thing in self._looked_up_late:
+            seen = Sighting("neighbours", thing.address, self.now, mac=thing.mac)
+            if thing.on and thing.mac is not None and self.registry.key_of(seen) is not None:
+                self.registry.record_sighting(seen, self.now)
+        self._looked_up_late.clear()
 
     def ask(self, key: int) -> None:
         """Inspect a device of the registry at the address where the registry believes it to be."""
@@ -176,6 +191,7 @@ class World:
     def do(self, deed: Deed) -> None:
         name, first, second, flag, pause = deed
         self.now += PAUSES[pause % len(PAUSES)]
+        self.learn_late()
         one, other = self.things[first % len(self.things)], self.things[second % len(self.things)]
         if name == "restart":
             self.restart()
@@ -312,9 +328,12 @@ class World:
         return camera.endpoint_reference in ("", thing.reference)
 
 
-def live_through(kinds: Iterable[str], chapters: Iterable[Iterable[Deed]]) -> World:
-    """A whole history; raises :class:`Violation` where the registry was wrong."""
-    world = World(kinds)
+def live_through(kinds: Iterable[str], chapters: Iterable[Iterable[Deed]], *, late_lookups: bool = False) -> World:
+    """A whole history; raises :class:`Violation` where the registry was wrong.
+
+    :param late_lookups: look-ups that failed bring the MAC later; otherwise they are lost.
+    """
+    world = World(kinds, late_lookups=late_lookups)
     world.rest()
     world.judge()
     for chapter in chapters:

@@ -9,6 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.facts import PLAYS, SILENT, A, candidate, inspection, stream
 from twisted_detector.model import Camera, Proof, Status, StreamReport
+from twisted_detector.model.reasons import ReasonCode
 from twisted_detector.registry.camera_set import MAX_IP_HISTORY, CameraSet
 from twisted_detector.registry.channels import MAX_CHANNELS, assign_channels
 from twisted_detector.testing.doubles import RecordingListener
@@ -102,6 +103,41 @@ class InspectedTests(CameraSetCase):
         self.assertIs(Status.ONLINE, self.camera().status)
         self.assertEqual(["StreamChanged", "CameraTrouble"], self.inspect(stream(path="a", plays=False)))
         self.assertEqual((Status.STREAM_ERROR, "404 Not Found"), (self.camera().status, self.camera().reason))
+
+    def test_no_reason_is_empty(self) -> None:
+        """A camera that is not online has a reason, though an inspector gave none; its streams have the same."""
+        for status, reason in (
+            (Status.ONLINE, ""),
+            (Status.OFFLINE, "it does not answer"),
+            (Status.STREAM_ERROR, "no stream could be proved"),
+            (Status.AUTH_REQUIRED, "it wants a login"),
+            (Status.BUSY, "it has no room for another connection"),
+        ):
+            self.inspect(stream(), status=status, reason=" ")
+            self.assertEqual(reason, self.camera().reason)
+            if status is not Status.ONLINE:
+                self.assertEqual(self.camera().reason, self.camera().streams[0].reason)
+
+    def test_name_of_a_scope(self) -> None:
+        """A name from a scope gives way to another one from there only: a host name is weaker, at a restart as well."""
+        self.inspect(stream(), name="ipc-1", name_source="hostname")
+        self.inspect(stream(), name="Front door", name_source="scope")
+        for name, source in (("ipc-1", "hostname"), ("ipc-1", ""), ("", "")):
+            self.assertEqual([], self.inspect(stream(), name=name, name_source=source))
+            self.assertEqual(("Front door", "scope"), (self.camera().name, self.camera().name_source))
+        saved = self.camera()
+        self.cameras = CameraSet(self.listener.handle)
+        self.cameras.restore(saved)
+        self.inspect(stream(), name="ipc-1", name_source="hostname")
+        self.assertEqual(("Front door", "scope"), (self.camera().name, self.camera().name_source))
+        self.inspect(stream(), name="Back door", name_source="scope")
+        self.assertEqual("Back door", self.camera().name)
+
+    def test_name_of_a_host(self) -> None:
+        """Any other name is replaced by the latest."""
+        self.inspect(stream(), name="ipc-1", name_source="hostname")
+        self.inspect(stream(), name="ipc-2", name_source="hostname")
+        self.assertEqual("ipc-2", self.camera().name)
 
     def test_no_stream_is_named(self) -> None:
         """Without any stream it is a stream error that says so; those known before stay listed, as not playing."""
@@ -237,6 +273,20 @@ class StateTests(CameraSetCase):
             self.assertEqual(names, self.listener.names())
             for event in self.listener.events:
                 self.assertEqual(event.camera.online, any(one.validated for one in event.camera.streams))  # type: ignore[attr-defined]
+
+    def test_codec_that_cannot_be_judged(self) -> None:
+        """A camera that sends media nobody can judge is there and is not proved; another stream that is, is enough."""
+        shown, unknown = stream(path="a"), stream(path="b")
+        self.inspect(shown, unknown)
+        reason = "it sends media, but whether there are pictures in its VP8 cannot be judged here"
+        report = StreamReport(Proof.RTP, validated=False, reason=reason, codec="VP8", code=ReasonCode.UNKNOWN_CODEC)
+        self.cameras.record_check({unknown.url: report}, 200.0)
+        self.assertEqual((self.camera().status, self.camera().last_validated), (Status.ONLINE, 200.0))
+        self.cameras.record_check({shown.url: report, unknown.url: report}, 300.0)
+        camera = self.camera()
+        self.assertEqual((camera.status, camera.reason, camera.last_validated), (Status.STREAM_ERROR, reason, 200.0))
+        told = {(one.codec, one.proof, one.validated, one.code) for one in camera.streams}
+        self.assertEqual(told, {("VP8", Proof.RTP, False, ReasonCode.UNKNOWN_CODEC)})
 
     def test_what_a_check_did_not_see_stays(self) -> None:
         """A report without codec or size leaves what is known."""

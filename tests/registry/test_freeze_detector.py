@@ -12,7 +12,8 @@ from twisted_detector.config.config import Config
 from twisted_detector.config.declarations import filled
 from twisted_detector.events import CameraOnline, CameraTrouble
 from twisted_detector.model import Camera, Status
-from twisted_detector.registry.freeze_detector import FROZEN, MAX_SERIES, MIN_EQUAL, FreezeDetector
+from twisted_detector.model.reasons import FROZEN
+from twisted_detector.registry.freeze_detector import MAX_SERIES, MIN_EQUAL, FreezeDetector
 from twisted_detector.registry.lifecycle import Phase
 from twisted_detector.registry.registry import Registry
 from twisted_detector.service.settings import freeze_detector

@@ -25,6 +25,17 @@ class HistoryTests(SynchronousTestCase):
         """After any history each device that lives is one, where it is, by the id that it always had."""
         live_through(kinds, chapters)
 
+    @given(st.lists(st.sampled_from(KINDS), min_size=1, max_size=7), CHAPTERS)
+    @settings(max_examples=25)
+    def test_any_history_with_late_look_ups(self, kinds: list[str], chapters: list[list[Deed]]) -> None:
+        """The same holds where a MAC that was not seen in time is the kernel's news later."""
+        live_through(kinds, chapters, late_lookups=True)
+
+    def test_there_and_back(self) -> None:
+        """Two that swap addresses and swap them back within seconds are two, by the names that they had."""
+        swap, scan = ("swap", 0, 25, False, 0), ("scan", 11, 1, True, 0)
+        live_through(["plain"] * 7, [[swap, scan, swap], [swap, scan, swap]])
+
     def test_the_first_of_the_many(self) -> None:
         """The same holds for the first of those that make identity-histories lives through."""
         for seed in range(25):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.facts import A, B, serial
+from tests.facts import A, B, C, serial
 from twisted_detector.model import Evidence, Mac
 from twisted_detector.registry.identity.claims import (
     ClaimSet,
@@ -66,7 +66,49 @@ class IndexTests(SynchronousTestCase):
         """Each heard after the other proves two; a single change of turns does not."""
         self.put(1, seen(A, "x", "10.0.0.1"))
         self.put(2, seen(B, "x", "10.0.0.2"))
-        self.assertEqual([[], [], [("epr", "x")]], [self.index.record_alternation(key) for key in (2, 1, 2)])
+        self.assertEqual([[], [], [("epr", "x")]], [self.index.record_turn(key, 0.0, by_mac=True) for key in (2, 1, 2)])
+
+    def test_no_proof(self) -> None:
+        """Where a MAC was not seen one device may have gone to and fro: then only quick changes of turns prove two."""
+        for turns, proved in (
+            ([(2, 0.0), (1, 60.0), (2, 120.0), (1, 180.0)], []),
+            ([(2, 0.0), (1, 10.0), (2, 20.0)], [("epr", "x")]),
+            ([(2, 0.0), (1, 10.0), (2, 120.0), (1, 130.0)], [("epr", "x")]),
+        ):
+            self.setUp()
+            self.put(1, seen(A, "x", "10.0.0.1"))
+            self.put(2, seen(None, "x", "10.0.0.2"))
+            found = [self.index.record_turn(key, now, by_mac=key == 1) for key, now in turns]
+            self.assertEqual(proved, found[-1], turns)
+
+    def test_seldom_but_by_their_macs(self) -> None:
+        """Two that are told apart by their MACs are two, however much time is between their turns."""
+        self.put(1, seen(A, "x", "10.0.0.1"))
+        self.put(2, seen(B, "x", "10.0.0.2"))
+        found = [self.index.record_turn(key, now, by_mac=True) for key, now in ((2, 0.0), (1, 600.0), (2, 7200.0))]
+        self.assertEqual([[], [], [("epr", "x")]], found)
+
+    def test_a_third(self) -> None:
+        """One that is new among them takes no turn, and does not make them begin anew."""
+        self.put(1, seen(A, "x", "10.0.0.1"))
+        self.put(2, seen(B, "x", "10.0.0.2"))
+        self.assertEqual([[], []], [self.index.record_turn(key, 0.0, by_mac=True) for key in (2, 1)])
+        self.put(3, seen(C, "x", "10.0.0.3"))
+        self.assertEqual([], self.index.record_turn(3, 0.0, by_mac=True))
+        self.assertEqual([("epr", "x")], self.index.record_turn(1, 0.0, by_mac=True))
+
+    def test_turns_of_one(self) -> None:
+        """A device that moved takes no turn, nor who comes after one that proved to be another of them."""
+        self.put(1, seen(A, "x", "10.0.0.1"))
+        self.put(2, seen(None, "x", "10.0.0.2"))
+        for now in range(4):
+            self.assertEqual([], self.index.record_turn(2, now, by_mac=False, moved=True))
+            self.assertEqual([], self.index.record_turn(1, now, by_mac=True, moved=True))
+        self.index.record_turn(2, 5.0, by_mac=False)
+        self.put(3, seen(None, "x", "10.0.0.3"))
+        self.index.record_turn(3, 6.0, by_mac=False)
+        self.index.remove(3)
+        self.assertEqual([], self.index.record_turn(2, 7.0, by_mac=False))
 
     def test_nameless(self) -> None:
         """Only who never claimed anything is nobody: not a device of which every value proved to be of several."""
@@ -76,6 +118,23 @@ class IndexTests(SynchronousTestCase):
         for claim in (("mac", A.text), ("epr", "x")):
             self.index.discredit(claim)
         self.assertEqual((frozenset(), False), (self.index.firm_claims(1), self.index.is_unidentified(1)))
+
+    def test_another_mac_than_the_shared_one(self) -> None:
+        """At the address of a device behind a repeater another MAC than the repeater's is another device's."""
+        for key, address in ((1, "10.0.0.1"), (2, "10.0.0.2")):
+            self.put(key, seen(C, f"r{key}", address))
+        self.index.discredit(("mac", C.text))
+        self.assertIsNone(self.index.find(seen(A, "", "10.0.0.1")))
+        self.assertEqual(1, self.index.find(seen(A, "r1", "10.0.0.1")))
+        self.assertEqual(1, self.index.find(seen(None, "", "10.0.0.1")))
+
+    def test_the_first_words_behind_a_repeater(self) -> None:
+        """What a device says first is its own, also where only a MAC was seen of it that several have."""
+        self.put(1, seen(C, "", "10.0.0.1"))
+        self.put(2, seen(C, "", "10.0.0.2"))
+        self.index.discredit(("mac", C.text))
+        self.put(2, seen(None, "x", "10.0.0.2"))
+        self.assertTrue(self.index.is_firm(2, ("epr", "x")))
 
     def test_another_interface_of_its_own(self) -> None:
         """A device that named another MAC as its own when it was asked is found over it, while it lives."""
@@ -111,6 +170,14 @@ class IndexTests(SynchronousTestCase):
         self.away.add(1)
         self.put(2, seen(None, "y", "10.0.0.1"))
         self.assertEqual((2,), self.index.devices_at("10.0.0.1"))
+
+    def test_services_stay_behind(self) -> None:
+        """A device that lost its address and comes to another one has not the services that it had there."""
+        self.put(1, seen(A, "x", "10.0.0.1", "http://10.0.0.1/"))
+        self.put(2, seen(B, "y", "10.0.0.1", "http://10.0.0.1/"))
+        self.put(1, seen(A, "", "10.0.0.2"))
+        self.put(3, seen(C, "z", "10.0.0.2", "http://10.0.0.2/"))
+        self.assertEqual((3,), self.index.devices_at("10.0.0.2"))
 
     def test_several_at_one_address(self) -> None:
         """Devices that are told apart by their services stand at one address together."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 from tests.facts import A, B, C, inspection, serial, stream
 from tests.registry.case import HERE, THERE, RegistryCase
 from twisted_detector.events import CameraForgotten, DevicesMerged, DeviceSplit, IdentityConflict
-from twisted_detector.model import Evidence, EvidenceKind, Inspection
+from twisted_detector.model import Evidence, EvidenceKind, Inspection, Mac
+from twisted_detector.registry.device import UNPUBLISHED_LIFE
 from twisted_detector.registry.registry import Registry
 
 
@@ -17,6 +18,10 @@ class MergingCase(RegistryCase):
 
     def claims(self, reference: str) -> tuple[Evidence, ...]:
         return (Evidence(EvidenceKind.ENDPOINT_REFERENCE, reference, "onvif", self.now), serial("SN12345"))
+
+    def told(self, address: str, reference: str) -> Inspection:
+        said = (Evidence("epr", reference, "onvif", self.now), serial("SN777"))
+        return inspection(address, stream(address, path="foreign"), evidence=said)
 
 
 class OneTests(MergingCase):
@@ -96,6 +101,15 @@ class TwoTests(MergingCase):
         self.assertTrue(all(self.registry.candidate(key).at_layer2 for key in keys))
         self.assertEqual(keys[0], self.see("10.0.0.9", C, "r1"))
         self.assertEqual(keys[2], self.see("10.0.0.3", C))
+
+    def test_a_repeater_by_answers(self) -> None:
+        """The answers of two behind it, by turns, prove it too, when each was seen at layer 2 only once."""
+        keys = [self.see(f"10.0.0.{n}", C, f"r{n}") for n in (1, 2, 3)]
+        self.now += 60
+        for _ in range(2):
+            for key in keys:
+                self.inspect(key)
+        self.assertEqual({None}, {camera.mac for camera in self.registry.cameras()})
 
     def test_a_repeater_found_late(self) -> None:
         """A camera that was named after the repeater keeps its id, but the MAC is taken from it."""
@@ -184,10 +198,6 @@ class TwoTests(MergingCase):
         self.assertEqual(THERE, self.registry.candidate(second).address)
         self.assertEqual(["02000000000a", "02000000000b"], self.ids())
 
-    def told(self, address: str, reference: str) -> Inspection:
-        said = (Evidence("epr", reference, "onvif", self.now), serial("SN777"))
-        return inspection(address, stream(address, path="foreign"), evidence=said)
-
     def test_forgotten(self) -> None:
         """What is forgotten frees its identifiers: who comes with them is new."""
         self.inspect(self.see(HERE, A, "x"))
@@ -195,3 +205,121 @@ class TwoTests(MergingCase):
         self.assertTrue(any(isinstance(event, CameraForgotten) for event in self.listener.events))
         self.inspect(self.see(THERE, B, "x"))
         self.assertEqual(["02000000000b"], self.ids())
+
+
+class ToAndFroTests(MergingCase):
+    """Addresses that change hands and change back."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.one = self.inspect(self.see(HERE, A, "x"), evidence=self.claims("x"))
+        self.other = self.inspect(self.see(THERE, B, "y"))
+        self.listener.take()
+
+    def test_swapped_and_back(self) -> None:
+        """Where another one was seen since, a device is no more: it has moved back, and its MAC is no repeater's."""
+        for _ in range(3):
+            self.assertEqual(self.one, self.see(THERE, A))
+            self.assertEqual(self.other, self.see(THERE, B, "y"))
+            self.assertEqual(self.one, self.see(HERE, A, "x"))
+            self.assertEqual(HERE, self.camera("02000000000a").address)
+        self.assertEqual((self.one, self.other), self.registry.devices())
+        self.assertEqual(A, self.camera("02000000000a").mac)
+        self.assertEqual({"CameraMoved"}, set(self.listener.names()))
+
+    def test_back_before_the_other_is_seen(self) -> None:
+        """What was taken for a second device with its MAC is forgotten when another one is seen in its place."""
+        for _ in range(3):
+            self.see(THERE, A)
+            self.assertEqual(self.one, self.see(HERE, A, "x"))
+            self.assertEqual(3, len(self.registry.devices()))
+            self.assertEqual(self.other, self.see(THERE, B, "y"))
+            self.assertEqual(self.one, self.see(HERE, A, "x"))
+            self.assertEqual((self.one, self.other), self.registry.devices())
+        self.assertEqual(A, self.camera("02000000000a").mac)
+        self.assertEqual([], [event for event in self.listener.events if isinstance(event, IdentityConflict)])
+
+    def test_what_was_not_seen_again(self) -> None:
+        """What was taken for a second device with its MAC, and never seen again, is forgotten too."""
+        for address in ("10.0.0.7", "10.0.0.8", "10.0.0.9"):
+            self.see(address, A)
+            self.see(HERE, A, "x")
+            self.now += UNPUBLISHED_LIFE
+        self.see(HERE, A, "x")
+        self.assertEqual((self.one, self.other), self.registry.devices())
+        self.assertEqual(A, self.camera("02000000000a").mac)
+
+    def test_who_stands_nowhere_is_who_is_seen(self) -> None:
+        """A silent device whose address another one took is found where only its MAC was seen so far."""
+        silent = self.inspect(self.see("10.0.0.7", C))
+        self.see("10.0.0.8", C)
+        self.assertEqual(silent, self.see("10.0.0.7", C))
+        self.see("10.0.0.7", B, "y")
+        self.assertEqual(silent, self.see("10.0.0.8", C))
+        self.assertEqual("10.0.0.8", self.camera("02000000000c").address)
+        self.assertEqual(3, len(self.registry.devices()))
+
+    def test_an_answer_shows_no_mac(self) -> None:
+        """Two answers within seconds, and no look at layer 2 for a minute: the second may be another device's."""
+        self.now += 60
+        self.inspect(self.one)
+        self.now += 3
+        self.registry.record_inspection(self.one, self.told(HERE, "z"), self.now)
+        self.assertFalse(self.registry.is_at(self.one, HERE))
+        self.assertNotIn("SN777", {one.value for one in self.camera("02000000000a").evidence})
+
+    def test_on_its_way_without_a_mac(self) -> None:
+        """A camera that moves again and again, and is not always looked up, is no two cameras."""
+        for address, mac in ((THERE, None), ("10.0.0.7", A), ("10.0.0.8", None), ("10.0.0.9", A), (THERE, None)):
+            key = self.see(address, mac, "x")
+            self.inspect(key, evidence=self.claims("x"))
+        self.see(THERE, A, "x")
+        self.assertEqual(["02000000000a", "02000000000b"], self.ids())
+        self.assertEqual((THERE, ()), (self.camera("02000000000a").address, self.shared()))
+
+    def test_an_answer_that_says_nothing(self) -> None:
+        """Who does not say what a device without a MAC is known by need not be that one: no turn is taken."""
+        apart = self.inspect(self.see("10.0.0.7", None, "x"), evidence=self.claims("x"))
+        for _ in range(3):
+            self.see(HERE, A, "x")
+            self.inspect(apart)
+        self.assertEqual((["02000000000a", "02000000000b"], ()), (self.ids(), self.shared()))
+
+    def shared(self) -> tuple[str, ...]:
+        evidence = self.camera("02000000000a").evidence
+        return tuple(one.kind for one in evidence if one.kind.startswith("shared"))
+
+    def test_who_said_so_and_never_answered(self) -> None:
+        """What somebody said over another MAC, and did not answer for, is not taken over when the camera is away."""
+        forger = self.see("10.0.0.66", C, "x")
+        self.registry.record_no_answer(forger, "no answer", self.now)
+        self.registry.record_departure(HERE, self.now, reference="x")
+        self.assertEqual(self.one, self.see(HERE))
+        self.assertEqual(A, self.camera("02000000000a").mac)
+        self.assertNotIn(C.text, {one.value for one in self.camera("02000000000a").evidence})
+        self.inspect(self.one, evidence=self.claims("x"))
+        self.assertNotEqual(self.one, self.see("10.0.0.66", C, "x"))
+        self.assertEqual(HERE, self.camera("02000000000a").address)
+
+    def test_a_repeater_and_another_after_a_restart(self) -> None:
+        """After a restart, too, a MAC of its own at the address of a device behind a repeater is another device's."""
+        cameras = [
+            self.inspect(self.see(address, C, name)) for address, name in (("10.0.0.7", "r1"), ("10.0.0.8", "r2"))
+        ]
+        for _ in range(2):
+            self.see("10.0.0.7", C, "r1")
+            self.see("10.0.0.8", C, "r2")
+        saved = self.registry.cameras()
+        self.assertIsNone(self.registry.cameras_of(cameras[0])[0].mac)
+        self.registry = Registry(self.listener.handle)
+        self.registry.restore(saved)
+        behind = self.registry.key_of_camera("02000000000c")
+        self.assertNotEqual(behind, self.see("10.0.0.7", Mac.parse("02:00:00:00:00:0d")))
+
+    def test_clones_of_which_one_has_no_mac(self) -> None:
+        """Two that say the same at once are two, also where only one is seen at layer 2."""
+        far = self.see("10.9.0.7", None, "x")
+        for _ in range(2):
+            self.see(HERE, A, "x")
+            self.assertEqual(far, self.see("10.9.0.7", None, "x"))
+        self.assertEqual(("shared_epr",), self.shared())

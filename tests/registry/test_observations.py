@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
 from tests.facts import A, inspection, login, sighting
-from twisted_detector.events import CameraMoved, CameraOffline
+from twisted_detector.events import (
+    CameraDiscovered,
+    CameraForgotten,
+    CameraMoved,
+    CameraOffline,
+    CameraRestored,
+    ClockSkewed,
+    IdentityConflict,
+)
 from twisted_detector.interfaces import IEventListener
 from twisted_detector.model import Camera, Status
+from twisted_detector.model.devices import BY_HAND
 from twisted_detector.registry.observations import (
     MAX_TEXT,
     ObservationLog,
@@ -64,6 +75,23 @@ class ObservationLogTests(SynchronousTestCase):
         log.handle(CameraOffline(at=2.0, camera=camera, reason="announced"))
         self.assertEqual([f"id1 moved to {THERE}"], self.texts(log, HERE))
         self.assertEqual([f"id1 moved here from {HERE}", "id1 is offline: announced"], self.texts(log, THERE))
+        log = ObservationLog()
+        for event in (
+            CameraDiscovered(at=1.0, camera=camera),
+            CameraRestored(at=2.0, camera=camera),
+            ClockSkewed(at=3.0, camera=camera, offset=-71.2),
+            IdentityConflict(at=4.0, camera=camera, kind="serial", value="7", other_device_id="id2"),
+            CameraForgotten(at=5.0, camera=camera),
+        ):
+            log.handle(event)
+        told = (
+            "id1 was found here",
+            "id1 was here in an earlier run",
+            "id1 has a clock that is -71 s off ours",
+            "id1 claims serial 7, and so does id2",
+            "id1 was forgotten on command",
+        )
+        self.assertEqual(told, tuple(self.texts(log, THERE)))
 
 
 class DescriptionTests(SynchronousTestCase):
@@ -75,7 +103,15 @@ class DescriptionTests(SynchronousTestCase):
         for word in ("http://10.0.0.5/onvif", "ports open 80", str(A), "accepted admin", "refused root: no"):
             self.assertIn(word, told)
 
+    def test_asked_by_hand(self) -> None:
+        """Of an address that a person names nothing was seen: the ports are those that are to be tried."""
+        by_hand = sighting(HERE, open_ports=(554, 80), rtsp_ports=(554,), method=BY_HAND)
+        self.assertEqual("asked by hand", describe_sighting(by_hand))
+
     def test_inspection(self) -> None:
         """What a device is, how many streams it names and how it stands."""
         text = describe_inspection(inspection(HERE, model="M1", status=Status.BUSY, reason="453"))
         self.assertEqual("a camera: Acme M1, 1 streams, busy (453)", text)
+        text = describe_inspection(replace(inspection(HERE), manufacturer=""))
+        self.assertEqual("a camera: an unidentified device, 1 streams, online", text)
+        self.assertEqual("seen: it is there", describe_sighting(sighting(HERE)))

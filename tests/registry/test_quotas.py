@@ -58,7 +58,10 @@ class HostTests(FloodCase):
         self.assertLessEqual(self.registry.count, quotas.MAX_UNPROVED_PER_HOST)
         self.assertGreater(self.registry.refusals.counts["host"], 3000)
         [text] = self.told("host")
-        self.assertIn(B.text, text)
+        self.assertTrue(text.startswith(f"{B.text} shows more devices than one host has: "), text)
+        self.assertTrue(
+            text.endswith(" of them without a stream. No more of it are taken in; see what stands there"), text
+        )
 
     def test_a_genuine_newcomer_is_taken_in(self) -> None:
         """While one host is refused, a camera of another MAC is known and published as ever."""
@@ -141,7 +144,10 @@ class RoomTests(FloodCase):
         for number in range(3):
             self.inspect(self.see(f"10.0.3.{number + 1}", Mac(f"02:00:00:00:01:{number:02x}")))
         self.assertIsNone(self.registry.record_sighting(sighting("10.0.3.9", A), self.now))
-        self.assertIn("forget those that are gone", self.told("network")[0])
+        self.assertEqual(
+            "3 devices in 10.0.0.0/22 are the most that are kept: no more are taken in; forget those that are gone",
+            self.told("network")[0],
+        )
 
     def test_networks(self) -> None:
         """Addresses are counted by /22 and /64; link-local ones by link."""
@@ -212,6 +218,11 @@ class HourTests(FloodCase):
         self.assertTrue(limit.admits(1, 61.0, proved=False))
         self.assertFalse(limit.admits(1, -5000.0, proved=False))
         self.assertEqual([True] * 60 + [False], [limit.admits(1, 10**9, proved=False) for _ in range(61)])
+        self.assertEqual(
+            "more than 60 new cameras in an hour: no more are published now, those that play excepted. If they are"
+            " yours, raise MAX_NEW_CAMERAS_PER_HOUR; if not, see who announces them",
+            limit.refusal().text,
+        )
         self.assertTrue(limit.admits(256, 2 * 10**9, proved=False))  # one recorder, whatever the setting
         limit.first_run(3 * 10**9)
         self.assertTrue(limit.admits(1, 3 * 10**9, proved=True))

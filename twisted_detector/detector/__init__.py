@@ -17,16 +17,19 @@ Theory of operation
 (``steady``), with *quick sweeps*, which cost a tenth of the packets, between them. A change of the network or of the
 number of cameras, and a command, begin the phases anew.
 
-*Sighting* (``detector``). Each is normalised, and dropped where its address is excluded. A MAC without any other fact
-is a *new host* unless a known camera has it: it is probed once in a while (``new_hosts``). Otherwise the MAC is looked
-up where it is missing, and a sighting that would move a known device waits for the *move check* (``move_check``): a
-device that still answers at its old address has two addresses and has not moved. Then the registry records it. A
-device that needs an inspection is queued, a new one after a *debounce* of 1 to 2.5 s (``debounce``), in which discovery
-may learn its name and its service address.
+*Sighting* (``detector``, ``verification``). Each is normalised, and dropped where its address is excluded. A MAC
+without any other fact is a *new host* unless it is of a known device: it is probed once in a while (``new_hosts``).
+Otherwise the MAC is looked up where it is missing (``mac_lookup``), and a sighting that would move a known device
+waits for the *move check* (``move_check``): a device that still answers at its old address has two addresses and has
+not moved. What a device said at an address that it left during the look-up is dropped. Then the registry records it.
+A device that needs an inspection is queued, a new one after a *debounce* of 1 to 2.5 s (``debounce``), in which
+discovery may learn its name and its service address.
 
-*Inspection* (``inspection_runner``, and one ``inspection_session`` for each). The inspectors are asked in their order,
-without a login first; the first that knows the device has it. Logins are spent only within the login budget
-(``login_attempt``), and every stream is then proved in full.
+*Inspection* (``inspection_runner``, and one ``inspection_session`` for each). The inspectors are asked in their
+order, without a login first; the first that knows the device has it. Logins are spent only within the login budget
+(``login_attempt``), and every stream is then proved in full. What a device that has moved meanwhile answered at its
+old address is not used. A new device on our link is not published before its MAC was seen, for it keeps its name for
+ever; that is waited for a few seconds (``mac_lookup``).
 
 *Check*. All known devices are checked at every check interval. Just before it a quick sweep asks all of them with one
 datagram (``presence``): a device that answers under its name and from its address is not asked again. Another is asked

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
+from ipaddress import ip_network
 
 from txaio.tx import make_logger
 
 from twisted_detector.errors import CamdetectError
 from twisted_detector.model import Interface
-from twisted_detector.model.reach import Network, Reach, networks_of
+from twisted_detector.model.reach import Network, Reach, is_in, networks_of
 
 
 class AddressGate:
@@ -27,6 +28,7 @@ class AddressGate:
     ) -> None:
         self._interfaces = interfaces
         self._reach = Reach(tuple(listed))
+        self._links: Sequence[Interface] = ()
 
     async def refresh(self) -> None:
         """Read the interfaces anew; where that fails, those that are known stay."""
@@ -38,7 +40,15 @@ class AddressGate:
             self.log.warn("The interfaces are not known: {problem}", problem=problem)
             return
         self._reach = Reach(self._reach.listed, networks_of(interfaces))
+        self._links = interfaces
 
     def explain_refusal(self, address: str) -> str:
         """See :meth:`Reach.explain_refusal`."""
         return self._reach.explain_refusal(address)
+
+    def shows_mac(self, address: str) -> bool:
+        """Whether this machine sees the MAC of who answers at ``address``: it stands on a link, and is not our own."""
+        if address.partition("%")[0] in {one.address for one in self._links}:
+            return False
+        resolving = (one for one in self._links if one.arp and not one.loopback)
+        return is_in(address, [ip_network((one.address, one.prefix_length), strict=False) for one in resolving])

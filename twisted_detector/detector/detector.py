@@ -8,10 +8,8 @@ from dataclasses import replace
 from typing import Any
 
 from twisted.internet.defer import (
-    CancelledError,
     Deferred,
     DeferredList,
-    TimeoutError as DeferredTimeout,
     maybeDeferred,
 )
 from twisted.internet.task import LoopingCall
@@ -20,22 +18,23 @@ from txaio.tx import make_logger
 from zope.interface import implementer
 
 from twisted_detector.detector.debounce import Debounce
-from twisted_detector.detector.departure_check import DepartureCheck
 from twisted_detector.detector.environment import Environment
 from twisted_detector.detector.inspection_runner import InspectionRunner
-from twisted_detector.detector.move_check import MoveCheck
 from twisted_detector.detector.new_hosts import NewHosts
 from twisted_detector.detector.presence import PresenceCheck
 from twisted_detector.detector.relocator import Relocator
 from twisted_detector.detector.sweeper import Sweeper
 from twisted_detector.detector.task_group import TaskGroup
+from twisted_detector.detector.verification.departure_check import DepartureCheck
+from twisted_detector.detector.verification.mac_lookup import MacLookup
+from twisted_detector.detector.verification.move_check import MoveCheck
 from twisted_detector.detector.work_queue import WorkQueue
 from twisted_detector.errors import RemoteError
 from twisted_detector.events import CameraDiscovered, CameraForgotten, Event, SweepFinished
 from twisted_detector.interfaces import IAddressProbe, IEventListener, ILiveness, INeighbours, ISightingSink, IWatcher
 from twisted_detector.model import Evidence, EvidenceKind, Mac, Sighting
 from twisted_detector.model.addresses import canonical_address
-from twisted_detector.model.devices import SHARED
+from twisted_detector.model.devices import BY_HAND, SHARED
 from twisted_detector.registry.identity.claims import normalise_endpoint_reference
 from twisted_detector.registry.lifecycle import Phase
 from twisted_detector.registry.observations import describe_sighting
@@ -47,8 +46,6 @@ MAX_LOOKUPS = 4096
 #: Cameras that never played and are away for a day are forgotten after a round of checks, so many at most: with its
 #: messages each takes a millisecond.
 MAX_FORGOTTEN = 20
-#: A look-up that takes longer than this many seconds has no answer: the kernel gives up ARP after 3.
-LOOKUP_TIMEOUT = 5.0
 
 
 @implementer(ISightingSink, IEventListener)
@@ -101,6 +98,8 @@ class Detector:
             macs=neighbours.known if neighbours is not None else dict,
             identify=runner.identify,
         )
+        self._mac_lookup = MacLookup(environment, registry, neighbours, sink=self)
+        runner.before_naming = self._mac_lookup.settle_name
         self._departure_check = DepartureCheck(
             environment, registry, liveness=liveness, macs=neighbours.known if neighbours is not None else dict
         )
@@ -125,7 +124,7 @@ class Detector:
                 self.log.failure("{watcher} cannot listen", watcher=watcher.name)
         self._relocator.start(self)
         for key in self._registry.devices():
-            self._inspections.add(key, self._runner.inspect)
+            self._inspections.add(key, self._inspect)
         self._sweeper.start(self)
         self._checks.start(self._check_interval, now=False)
 
@@ -221,7 +220,7 @@ class Detector:
             if only_mac:
                 return
             sighting = replace(sighting, mac=None)
-        elif only_mac and sighting.mac is not None and self._registry.key_of_mac(sighting.mac) is None:
+        elif only_mac and sighting.mac is not None and self._registry.key_of(sighting) is None:
             # A host that was never a camera. While a sweep is under way, that probes every host anyway.
             if not self._sweeper.sweeping:
                 self._new_hosts.host_appeared(address, sighting.mac)
@@ -234,13 +233,25 @@ class Detector:
 
     async def _process(self, sighting: Sighting) -> None:
         if self._neighbours is not None:
-            seen = await self._mac_of(sighting.address, self._neighbours)
+            there = self._registry.keys_at(sighting.address)
+            seen = await self._mac_lookup.mac_of(sighting.address)
             if seen != sighting.mac and _has_only_mac(sighting):
                 self.counts["unseen_macs"] += 1
                 return
             sighting = _with_mac(sighting, seen)
+            if self._is_outdated(sighting, there):
+                self.counts["outdated_sightings"] += 1
+                return
         for one in await self._move_check.verify(sighting):
             self._record(one)
+
+    def _is_outdated(self, sighting: Sighting, before: Sequence[int]) -> bool:
+        """Whether a device said this before it left that address, while the MAC was looked up.
+
+        :param before: the devices that were at the address when it was said.
+        """
+        left = [key for key in before if self._registry.knows(key) and not self._registry.is_at(key, sighting.address)]
+        return bool(left) and (sighting.mac is None or self._registry.key_of(sighting) in left)
 
     def _is_blocked(self, sighting: Sighting) -> bool:
         """Whether a person blocked the device: it is asked nothing, and no more is known of it than that."""
@@ -261,22 +272,12 @@ class Detector:
                 self._environment.record(sighting.address, sighting.method, f"not taken in: {refusal.text}")
             return
         self._presence.device_seen(seen.key)
+        if sighting.method == BY_HAND:
+            self._runner.ask_by_hand(seen.key)
         if seen.needs_inspection:
             self._debounce.add(seen.key)
-
-    async def _mac_of(self, address: str, neighbours: INeighbours) -> Mac | None:
-        try:
-            lookup = Deferred.fromCoroutine(neighbours.mac_of(address))
-            return await lookup.addTimeout(LOOKUP_TIMEOUT, self._environment.clock)
-        except CancelledError:
-            raise
-        except DeferredTimeout:
-            self.counts["failed_lookups"] += 1
-        except Exception:
-            self.counts["failed_lookups"] += 1
-            if self.counts["failed_lookups"] == 1:
-                self.log.failure("MAC addresses cannot be looked up; cameras get other names meanwhile")
-        return None
+        elif sighting.method == BY_HAND:
+            self._inspections.add(seen.key, self._inspect, urgent=True)
 
     def departed(self, source: str, address: str, reference: str = "") -> None:
         """See :class:`ISightingSink`."""
@@ -296,7 +297,7 @@ class Detector:
         if not self._registry.knows(key):
             return
         urgent = not self._registry.was_inspected(key) or self._registry.phase(key) in (Phase.OFFLINE, Phase.SUSPECT)
-        self._inspections.add(key, self._runner.inspect, urgent=urgent)
+        self._inspections.add(key, self._inspect, urgent=urgent)
 
     def _start_checks(self) -> None:
         self._presence.start(self._check_all)
@@ -312,17 +313,22 @@ class Detector:
     def _check(self, key: int) -> None:
         phase = self._registry.phase(key)
         if phase is Phase.OFFLINE or (phase is Phase.SUSPECT and not self._registry.has_streams(key)):
-            self._inspections.add(key, self._runner.inspect)
+            self._inspections.add(key, self._inspect)
         elif phase in (Phase.ONLINE, Phase.SUSPECT, Phase.TROUBLED, Phase.REFUSED):
-            work = self._runner.check if self._registry.has_streams(key) else self._runner.inspect
+            work = self._runner.check if self._registry.has_streams(key) else self._inspect
             self._inspections.add(key, work)
 
+    async def _inspect(self, key: int) -> None:
+        if await self._runner.inspect(key):
+            self._inspections.add(key, self._inspect)
+
     def check(self, camera_id: str) -> bool:
-        """Inspect one camera now; False when there is none of that id."""
+        """Inspect one camera now, as a person asks for; False when there is none of that id."""
         key = self._registry.key_of_camera(camera_id)
         if key is None:
             return False
-        self._inspections.add(key, self._runner.inspect, urgent=True)
+        self._runner.ask_by_hand(key)
+        self._inspections.add(key, self._inspect, urgent=True)
         return True
 
     def explain_refusal(self, address: str) -> str:

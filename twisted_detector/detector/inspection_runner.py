@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import replace
 
 from twisted.internet.defer import CancelledError
@@ -13,8 +13,8 @@ from txaio.tx import make_logger
 from twisted_detector.detector.environment import Environment
 from twisted_detector.detector.inspection_session import InspectionSession
 from twisted_detector.detector.session_cache import SessionCache, streams_to_check
-from twisted_detector.errors import Busy, InspectionError, Malformed, Unauthorized, Unreachable
-from twisted_detector.events import Event
+from twisted_detector.errors import Busy, InspectionError, Malformed, NotACamera, Unauthorized, Unreachable
+from twisted_detector.events import CheckRequested, Event
 from twisted_detector.interfaces import IInspector, IStreamValidator
 from twisted_detector.model import (
     OUI,
@@ -28,6 +28,7 @@ from twisted_detector.model import (
     Status,
     StreamReport,
 )
+from twisted_detector.model.bounds import BoundedDict
 from twisted_detector.registry.observations import describe_inspection
 from twisted_detector.registry.registry import Registry
 from twisted_detector.registry.text_bounds import MAX_SOURCES, bound_inspection
@@ -38,13 +39,15 @@ from twisted_detector.seams import ILoginBudget
 MAX_SECONDS = 120.0
 #: New cameras of one device that are published in one turn of the reactor: with all messages each takes a millisecond.
 NEW_CAMERAS_AT_ONCE = 8
+#: Devices of which it is remembered where they were asked: more than are asked at one time.
+MAX_ASKED = 1024
 #: A report that came no further than this says that the device is away, not that its stream is bad.
 _AWAY = (Proof.UNREACHABLE,)
 #: Rungs that only a full proof reaches.
 PLAYED = (Proof.RTP, Proof.KEYFRAME)
-#: Which problem of several inspectors is the reason: busy says more than a malformed answer, and that more than none.
-_BY_WEIGHT = (Unreachable, Malformed, Busy)
-_KIND_OF_ANSWER = {Malformed: "unreadable answer", Busy: "busy", Unauthorized: "login wanted"}
+#: Which problem of several inspectors is the reason: of these, the last says most.
+_BY_WEIGHT = (Unreachable, Malformed, Busy, NotACamera)
+_KINDS = {Malformed: "unreadable answer", Busy: "busy", Unauthorized: "login wanted", NotACamera: "not a camera"}
 _NO_CAMERA = "it answers, but no longer as a camera"
 _EXCLUDED = "its address is in SCAN_EXCLUDE"
 _TAKEN = "another device answers at its address"
@@ -59,6 +62,7 @@ class InspectionRunner:
     :param is_present: whether a device answered, under its name and from its address, just before this routine check.
     :param proof_every: of so many routine checks one is a full proof; those between are as cheap as possible.
     :param vendor_of: for whom a MAC was registered, or "".
+    :ivar before_naming: awaited with the key of a device that answered, before it may be published.
     :ivar counts: how inspections and checks ended, by result.
     """
 
@@ -84,9 +88,13 @@ class InspectionRunner:
         self._inspectors = tuple(inspectors)
         self._validator = validator
         self._budget = budget
+        self._emit = emit
         self._round = 0
+        self._by_hand: set[int] = set()
+        self._asked: BoundedDict[int, Candidate] = BoundedDict(MAX_ASKED)  # as each was when it was asked last
         self._missed = missed
         self._is_present = is_present
+        self.before_naming: Callable[[int], Awaitable[None]] = _nothing_to_await
         self.counts: Counter[str] = Counter()
         self._sessions = SessionCache(
             environment, registry, budget=budget, emit=emit, counts=self.counts, proof_every=proof_every
@@ -94,14 +102,25 @@ class InspectionRunner:
 
     # --- the full inspection ---------------------------------------------------------------------------------------
 
-    async def inspect(self, key: int) -> None:
-        """Ask what the device is and prove its streams."""
+    def ask_by_hand(self, key: int) -> None:
+        """The next inspection of a device is one that a person asks for."""
+        self._by_hand.add(key)
+        for camera in self._registry.cameras_of(key):
+            self._emit(CheckRequested(at=self._environment.now(), camera=camera))
+
+    async def inspect(self, key: int) -> bool:
+        """Ask what the device is and prove its streams.
+
+        :returns: whether there was more to be tried than there was time for.
+        """
         if not self._may_inspect(key):
-            return
-        session = self._open_session(key, self._with_vendor(self._registry.candidate(key)))
+            return False
+        candidate = replace(self._registry.candidate(key), by_hand=key in self._by_hand)
+        self._by_hand.discard(key)
+        session = self._open_session(key, self._with_vendor(candidate))
         self._registry.begin_inspection(key, self._environment.now())
         try:
-            await self._run_inspectors(key, session)
+            return await self._run_inspectors(key, session)
         except Exception:
             # Cancelled, or a fault of ours: the device must not be taken for one that is being asked for ever.
             if self._registry.knows(key):
@@ -113,9 +132,12 @@ class InspectionRunner:
         if self._registry.knows(key):
             return True
         self._sessions.forget(key)
+        self._by_hand.discard(key)
         return False
 
     def _open_session(self, key: int, candidate: Candidate) -> InspectionSession:
+        self._asked.pop(key, None)
+        self._asked[key] = candidate
         return InspectionSession(
             self._environment.clock,
             candidate,
@@ -161,7 +183,7 @@ class InspectionRunner:
     def _is_at(self, key: int, candidate: Candidate) -> bool:
         return self._registry.knows(key) and self._registry.is_at(key, candidate.address)
 
-    async def _run_inspectors(self, key: int, session: InspectionSession) -> None:
+    async def _run_inspectors(self, key: int, session: InspectionSession) -> bool:
         problem: InspectionError | None = None
         failed = False
         for inspector in self._inspectors:
@@ -175,7 +197,7 @@ class InspectionRunner:
                     address=session.candidate.address,
                     error=error,
                 )
-                self._record(session, inspector, f"{_KIND_OF_ANSWER.get(type(error), 'no answer')}: {error}")
+                self._record(session, inspector, f"{_KINDS.get(type(error), 'no answer')}: {error}")
                 problem = max((problem or error, error), key=_weight)
                 continue
             except CancelledError:
@@ -183,6 +205,7 @@ class InspectionRunner:
             except Exception:
                 failed = True
                 self.counts["failed"] += 1
+                self._record(session, inspector, "failed: a fault of this program or of a plugin; see the log")
                 self.log.failure("Inspector {inspector} failed; the others are asked", inspector=inspector.name)
                 continue
             if inspection is None:
@@ -192,13 +215,14 @@ class InspectionRunner:
                 self._record(session, inspector, describe_inspection(inspection))
                 inspection = replace(inspection, streams=await session.prove_all(inspection.streams))
                 await self._record_inspection(key, self._final_status(inspection, session), session)
-                return
+                return inspection.unfinished
         if problem is None and failed:
             # The inspectors that failed may be those that know it.
             if self._registry.knows(key):
                 self._registry.abort_inspection(key)
-            return
+            return False
         self._record_failure(key, session, problem)
+        return False
 
     def _bounded(
         self, key: int, inspection: Inspection, session: InspectionSession, inspector: IInspector
@@ -235,6 +259,7 @@ class InspectionRunner:
         return True
 
     async def _record_inspection(self, key: int, inspection: Inspection, session: InspectionSession) -> None:
+        await self.before_naming(key)
         if self._has_left(key, session):
             return
         self.counts[inspection.status.value] += 1
@@ -288,12 +313,18 @@ class InspectionRunner:
         else:
             self.counts["rubbish" if isinstance(problem, Malformed) else "foreign"] += 1
             reason = f"what it answers cannot be read: {problem}" if problem is not None else _NO_CAMERA
-            self._registry.record_not_a_camera(key, now, reason)
+            is_other = isinstance(problem, NotACamera)
+            self._registry.record_not_a_camera(key, now, f"it is {problem}" if is_other else reason)
+            cameras = self._registry.cameras_of(key)
+            if is_other and not any(one.online or one.last_validated > 0 for one in cameras):
+                for camera in cameras:  # an earlier version published it
+                    self._registry.forget(camera.id, now)
 
     def timed_out(self, key: int) -> None:
         """An inspection or a check took too long and was cancelled."""
         self.counts["timed_out"] += 1
-        if self._registry.knows(key):
+        candidate = self._asked.get(key)
+        if candidate is not None and self._is_at(key, candidate):
             self._record_no_answer(key, "it took too long to answer")
 
     # --- the routine check -----------------------------------------------------------------------------------------
@@ -359,6 +390,10 @@ class InspectionRunner:
             self.counts["checked"] += 1
             self._registry.record_check(key, reports, now)
         self._sessions.record_logins(key, session)
+
+
+async def _nothing_to_await(key: int) -> None:
+    """No name waits for anything."""
 
 
 def _weight(problem: InspectionError) -> int:

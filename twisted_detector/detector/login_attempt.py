@@ -47,7 +47,7 @@ class _Permit:
     :param again: charges one more sending; False: it must not be sent.
     :param is_foreign: whether a realm is known to be another device's.
     :ivar asked: the login was about to be sent.
-    :ivar proved: the device accepted the login.
+    :ivar proved: the device accepted the login. ``doubts``: sendings since then that may count as failures.
     :ivar took_digest: by Digest. ``realm``: the realm under which it was accepted, "" without one.
     """
 
@@ -66,6 +66,7 @@ class _Permit:
         self._last_realm = ""
         self.asked = False
         self.proved = False
+        self.doubts = 0
         self.took_digest = False
         self.realm = ""
 
@@ -85,11 +86,13 @@ class _Permit:
     def accepted(self, scheme: str = "") -> None:
         self.proved = True
         self._may_count = False
+        self.doubts = 0
         self.realm = self._last_realm or self.realm
         self.took_digest = self.took_digest or scheme == "digest"
 
     def unanswered(self) -> None:
         self._may_count = True
+        self.doubts += 1
 
     def end(self) -> None:
         if self._end is not None:
@@ -144,6 +147,8 @@ async def attempt_login(
         if error.attempted or (error.attempted is None and watched.reveals):
             error.attempted = True
             budget.record_refused(candidate, login, clock.seconds(), error.locked)
+        elif error.unsure:
+            budget.record_doubt(candidate, login, clock.seconds())
         elif permit.proved:
             record()
         else:
@@ -158,7 +163,8 @@ async def attempt_login(
         if accepted or not in_doubt:
             record()
         if in_doubt:
-            budget.record_doubt(candidate, login, clock.seconds())
+            for _ in range(max(permit.doubts, 1)):
+                budget.record_doubt(candidate, login, clock.seconds())
         return outcome, accepted
     finally:
         permit.end()

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Container, Sequence
 from dataclasses import replace
 from hashlib import blake2b
+from heapq import heappop, heappush
 
 from twisted.application.service import Service
 from twisted.internet.defer import CancelledError, Deferred, DeferredSemaphore, TimeoutError
@@ -19,11 +20,12 @@ from twisted_detector.detector.login_attempt import attempt_for_purpose
 from twisted_detector.detector.picture_cache import PictureCache
 from twisted_detector.detector.task_group import TaskGroup
 from twisted_detector.errors import InspectionError, Unauthorized, Unreachable
-from twisted_detector.events import CameraForgotten, Event, PictureTaken
+from twisted_detector.events import CameraEvent, CameraForgotten, Event, PictureTaken
 from twisted_detector.interfaces import IEventListener
 from twisted_detector.model import Camera, Candidate, Login, Status
 from twisted_detector.model.pictures import Picture
-from twisted_detector.registry.freeze_detector import FROZEN, FreezeDetector
+from twisted_detector.model.reasons import FROZEN
+from twisted_detector.registry.freeze_detector import FreezeDetector
 from twisted_detector.registry.registry import Registry
 from twisted_detector.seams import ILoginBudget, IPictures, IPictureTaker
 
@@ -33,12 +35,11 @@ MAX_CONCURRENT = 4
 FRESH = 5.0
 #: Seconds for one picture, waiting for the device's other users included.
 MAX_SECONDS = 60.0
-#: Seconds after which the first picture of a camera may be taken: while cameras are found there is enough to do.
-START_DELAY = 10.0
-#: Seconds over which the first pictures after a start are spread.
-FIRST_SPREAD = 30.0
-#: Seconds between two searches for cameras whose picture is due.
-TICK = 2.0
+#: Seconds after a camera's first proof within which its first picture is begun, when there is room: whoever waits for
+#: it sees it within ten. With many at once MAX_CONCURRENT spreads them.
+FIRST_SPREAD = 4.0
+#: Seconds between two looks for pictures that are due.
+TICK = 1.0
 #: A camera that fails again and again is asked so many times more rarely, at most.
 MAX_BACKOFF = 16
 
@@ -95,6 +96,7 @@ class PictureScheduler(Service):
         self._room = DeferredSemaphore(MAX_CONCURRENT)
         self._ticks = LoopingCall(self._start_due)
         self._ticks.clock = clock
+        self._plan: list[tuple[float, str]] = []  # a heap; what is not equal to the entry of _due is void
         # All of these are by camera id, and bounded by the cameras that there are.
         self._due: dict[str, float] = {}
         self._failures: dict[str, int] = {}
@@ -109,6 +111,8 @@ class PictureScheduler(Service):
         """Begin to take pictures in turn."""
         super().startService()  # type: ignore[no-untyped-call]
         if self._interval:
+            for camera in self._registry.cameras():
+                self._add(camera)
             self._ticks.start(min(TICK, self._interval), now=False)
 
     def stopService(self) -> Deferred[object]:
@@ -119,24 +123,39 @@ class PictureScheduler(Service):
         return self._tasks.cancel_all()
 
     def handle(self, event: Event) -> None:
-        """See :class:`IEventListener`: nothing is kept of a camera that was forgotten."""
+        """See :class:`IEventListener`: a camera that plays is planned, of a forgotten one nothing stays."""
         if isinstance(event, CameraForgotten):
             self.cache.forget(event.camera.id)
             for table in (self._due, self._failures, self._taken):
                 table.pop(event.camera.id, None)
+        elif isinstance(event, CameraEvent) and self._interval:
+            self._add(event.camera)
 
     # --- in turn ---------------------------------------------------------------------------------------------------
+
+    def _add(self, camera: Camera) -> None:
+        if camera.id in self._due or not _plays(camera):
+            return
+        # One whose picture was kept over a restart has its turn within the interval.
+        spread = self._interval if self.cache.latest(camera.id) is not None else min(FIRST_SPREAD, self._interval)
+        self._set_due(camera.id, self._monotonic() + self._random() * spread)
+
+    def _set_due(self, camera_id: str, due: float) -> None:
+        self._due[camera_id] = due
+        heappush(self._plan, (due, camera_id))
 
     def _start_due(self) -> None:
         try:
             now = self._monotonic()
-            for camera in self._registry.cameras():
-                if not _plays(camera):
-                    continue
-                first = now + min(START_DELAY, self._interval) + self._random() * min(FIRST_SPREAD, self._interval)
-                due = self._due.setdefault(camera.id, first)
-                if due <= now and camera.id not in self._under_way:
-                    self._begin(camera.id, in_turn=True)
+            while self._plan and self._plan[0][0] <= now and len(self._under_way) < MAX_CONCURRENT:
+                due, camera_id = heappop(self._plan)
+                if self._due.get(camera_id) != due or camera_id in self._under_way:
+                    continue  # forgotten or planned anew; or just being taken, and planned anew after that
+                camera = self._registry.camera(camera_id)
+                if camera is not None and _plays(camera):
+                    self._begin(camera_id, in_turn=True)
+                else:
+                    del self._due[camera_id]  # an event adds it when it plays again
         except Exception:
             self.log.failure("Pictures cannot be planned")
 
@@ -186,14 +205,16 @@ class PictureScheduler(Service):
             self._failures.pop(camera_id, None)
             if picture is not None:
                 answer = self._keep(picture, in_turn)
-        if self._registry.camera(camera_id) is not None:
-            backoff = min(2 ** self._failures.get(camera_id, 0), MAX_BACKOFF)
-            self._due[camera_id] = self._monotonic() + self._interval * backoff * (0.9 + 0.2 * self._random())
-        else:
+        if self._registry.camera(camera_id) is None:
             self._failures.pop(camera_id, None)
+        elif self._interval:
+            backoff = min(2 ** self._failures.get(camera_id, 0), MAX_BACKOFF)
+            self._set_due(camera_id, self._monotonic() + self._interval * backoff * (0.9 + 0.2 * self._random()))
         for waiter in self._waiting.pop(camera_id, ()):
             if not waiter.called:
                 waiter.callback(answer)  # a Failure takes the way of errors
+        if self._ticks.running:
+            self._start_due()
 
     async def _take_with_room(self, camera_id: str) -> Picture | None:
         async with self._room:

@@ -13,7 +13,7 @@ from txaio.tx import make_logger
 
 from twisted_detector.detector.environment import Environment
 from twisted_detector.detector.schedule import Schedule, SweepKind
-from twisted_detector.detector.task_group import TaskGroup
+from twisted_detector.detector.task_group import TaskGroup, describe_failure
 from twisted_detector.errors import CamdetectError
 from twisted_detector.events import Event, SweepFinished
 from twisted_detector.interfaces import IDiscoverer, IQuickSweep, ISightingSink
@@ -196,14 +196,11 @@ class Sweeper:
 
     def _describe(self, failure: Failure, name: str, timeout: float) -> str:
         """Why the sweep of one method failed, in plain words; counted and logged."""
-        error = failure.getErrorMessage()
         what = "sweep" if self._kind is SweepKind.FULL else "quick look"
         if failure.check(CancelledError):
             return "cancelled"
-        if failure.check(DeferredTimeout):
-            error = f"it took longer than {timeout:g} s"
-        elif not failure.check(OSError, CamdetectError):
-            error = f"{getattr(failure.type, '__name__', 'fault')}: {error}"
+        error = describe_failure(failure.value, timeout)
+        if not failure.check(DeferredTimeout, OSError, CamdetectError):
             self.log.failure("The {what} of {name} failed", failure=failure, name=name, what=what)
         self._environment.counts[f"failed_{what.replace(' ', '_')}s"] += 1
         self.log.warn(

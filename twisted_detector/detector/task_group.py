@@ -13,7 +13,7 @@ from txaio.tx import make_logger
 from twisted_detector.errors import CamdetectError
 
 
-def describe_failure(problem: BaseException, timeout: float) -> str:
+def describe_failure(problem: BaseException | None, timeout: float) -> str:
     """Why something failed that was given ``timeout`` seconds, in plain words.
 
     Twisted's time-out says ``(10.0, 'Deferred')``, and many exceptions say nothing at all.
@@ -21,9 +21,9 @@ def describe_failure(problem: BaseException, timeout: float) -> str:
     if isinstance(problem, DeferredTimeout):
         return f"it took longer than {timeout:g} s"
     text = str(problem)
-    if isinstance(problem, OSError | CamdetectError) and text:
-        return text
-    return ": ".join(filter(None, (type(problem).__name__, text)))
+    if isinstance(problem, OSError | CamdetectError):
+        return text or "the system gives no reason"
+    return f"a fault of this program or of a plugin ({': '.join(filter(None, (type(problem).__name__, text)))})"
 
 
 class TaskGroup:

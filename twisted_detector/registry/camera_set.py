@@ -33,9 +33,9 @@ from twisted_detector.model import (
     StreamReport,
 )
 from twisted_detector.model.addresses import rehost, without_login
-from twisted_detector.model.reasons import ReasonCode
+from twisted_detector.model.reasons import FROZEN, ReasonCode
 from twisted_detector.registry.channels import assign_channels
-from twisted_detector.registry.freeze_detector import FROZEN, FreezeDetector
+from twisted_detector.registry.freeze_detector import FreezeDetector
 from twisted_detector.registry.text_bounds import MAX_NAME, bound_reason
 
 #: Addresses that are remembered of one camera: enough to see a pattern, few enough for a document.
@@ -48,6 +48,16 @@ _CODES = {
     Status.STREAM_ERROR: ReasonCode.NOT_CHECKED,
     Status.AUTH_REQUIRED: ReasonCode.AUTH_REQUIRED,
     Status.BUSY: ReasonCode.BUSY,
+}
+
+
+#: Reason of a camera of whose trouble nobody gave one: an inspector of a plugin need not.
+_REASONS = {
+    Status.ONLINE: "",
+    Status.OFFLINE: "it does not answer",
+    Status.STREAM_ERROR: "no stream could be proved",
+    Status.AUTH_REQUIRED: "it wants a login",
+    Status.BUSY: "it has no room for another connection",
 }
 
 
@@ -190,7 +200,7 @@ class CameraSet:
         self, old: Camera | None, new: Camera, status: Status, reason: str, now: float, *, facts_too: bool = True
     ) -> None:
         """Keep ``new`` with its status, and emit what differs from ``old``; each event has the camera as it is now."""
-        reason = bound_reason(reason)
+        reason = bound_reason(reason) if reason.strip() else _REASONS[status]
         if status is Status.ONLINE and self._freeze_detector.frozen_since(new.id) is not None:
             status, reason = Status.STREAM_ERROR, FROZEN
         elif status is Status.OFFLINE:
@@ -263,14 +273,15 @@ def _merge(
     now: float,
 ) -> Camera:
     """``base`` with all facts of an inspection; facts that it does not have stay."""
+    name, name_source = _name(base, inspection)
     return replace(
         base,
         address=facts.address,
         source=source or base.source,
         mac=facts.mac or base.mac,
         endpoint_reference=facts.endpoint_reference or base.endpoint_reference,
-        name=inspection.name or base.name,
-        name_source=(inspection.name_source or "device") if inspection.name else base.name_source,
+        name=name,
+        name_source=name_source,
         adopted=facts.adoption,
         manufacturer=inspection.manufacturer or base.manufacturer or _registered_manufacturer(evidence),
         model=inspection.model or base.model,
@@ -286,6 +297,17 @@ def _merge(
         methods=facts.methods,
         evidence=evidence,
     )
+
+
+def _name(base: Camera, inspection: Inspection) -> tuple[str, str]:
+    """The name, and what it comes from.
+
+    A scope has the name that a person gave. It is not always told: at a start the device may be asked before it
+    announced itself, and its host name alone does not take the other's place.
+    """
+    if not inspection.name or (base.name and base.name_source == "scope" != inspection.name_source):
+        return base.name, base.name_source
+    return inspection.name, inspection.name_source or "device"
 
 
 def _registered_manufacturer(evidence: Iterable[Evidence]) -> str:

@@ -12,8 +12,6 @@ from dataclasses import dataclass, field
 
 from twisted_detector.model.bounds import BoundedDict
 
-#: Reason of a camera's status ``stream_error``.
-FROZEN = "frozen"
 #: The fewest equal observations, whatever the intervals: a camera may hand out one snapshot for some seconds.
 MIN_EQUAL = 5
 #: Streams of one camera that are compared: a camera has two to four, but its URLs may change, perhaps often.

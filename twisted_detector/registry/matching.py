@@ -13,10 +13,6 @@ from twisted_detector.registry.identity.index import IdentityIndex
 from twisted_detector.registry.lifecycle import Phase
 from twisted_detector.registry.merging import Merger
 
-#: Where a MAC was seen not longer ago than so many seconds, its device answers, whatever it calls itself: an
-#: inspection that follows a sighting takes no longer.
-MAC_HOLDS = 10.0
-
 
 class Matcher:
     """Records sightings of devices that the index has resolved."""
@@ -31,6 +27,7 @@ class Matcher:
         :returns: the device that was seen: another than ``device`` after a separation or a merge.
         """
         primary = device.facts.address
+        stood_here = self._index.is_at(device.key, sighting.address)
         placement = self._placement(device, claimed, now)
         if placement is Placement.OTHER_DEVICE_HERE:
             device = self._merger.separate(device, sighting.address, now)
@@ -50,7 +47,7 @@ class Matcher:
             device = self._merger.merge(device, other, reason, now)
         self._merger.report_conflicts(device, claimed, now)
         device = self._merger.reconcile(device, now)
-        return self._merger.record_contact(device, now, certain=sighting.mac is not None or device.facts.mac is None)
+        return self._merger.record_contact(device, now, claimed, moved=not stood_here)
 
     def _placement(self, device: Device, claimed: ClaimSet, now: float) -> Placement:
         if device.is_secondary_address(claimed.address):
@@ -151,9 +148,8 @@ class Matcher:
     @staticmethod
     def mac_just_seen(device: Device, now: float) -> bool:
         """Whether its MAC was seen just now at its address: then it is the device that answers there."""
-        place = device.address_history.places.get(device.facts.address)
         mac = device.facts.mac
-        return place is not None and place.mac == mac is not None and 0 <= now - place.seen_at <= MAC_HOLDS
+        return mac is not None and device.address_history.mac_at(device.facts.address, now) == mac
 
 
 def as_sighting(inspection: Inspection, address: str) -> Sighting:

@@ -76,20 +76,32 @@ class Merger:
 
     # --- conflicts ----------------------------------------------------------------------------------------------------
 
-    def record_contact(self, device: Device, now: float, *, certain: bool = True) -> Device:
+    def record_contact(
+        self, device: Device, now: float, claimed: ClaimSet | None = None, *, moved: bool = False
+    ) -> Device:
         """A device was seen, or answered; returns it, or the one that it proved to be.
 
-        :param certain: beyond doubt it was this device: its MAC was seen, or it has none. What answers at an address a
-            minute later may be another device, or the same one over its other link: that proves nothing.
+        :param claimed: what it said, and where; None: nothing. What answers at an address a minute later may be another
+            device, or the same one over its other link: that proves nothing.
+        :param moved: it was somewhere else before.
         """
         device.last_seen_at = now
-        for claim in self._index.record_alternation(device.key) if certain else ():
-            self._discredit(claim, now)
+        by_mac = claimed is not None and device.address_history.mac_at(claimed.address, now) is not None
+        if by_mac or (claimed is not None and self._is_itself(device, claimed)):
+            for claim in self._index.record_turn(device.key, now, by_mac=by_mac, moved=moved):
+                self._discredit(claim, now)
         for _, other in tuple(self._index.rivals(device.key)):
             gone = self._devices.get(other)
             if gone is not None and not gone.is_alive(now):
                 device = self.merge_into_successor(gone, now) or device
         return device
+
+    def _is_itself(self, device: Device, claimed: ClaimSet) -> bool:
+        """Whether it was this device though no MAC was seen: it has none, and it said what it is known by or is behind
+        the MAC of others. Of one with a MAC that may have been another's answer.
+        """
+        said = claimed.claims & self._index.firm_claims(device.key)
+        return device.facts.mac is None and (device.facts.behind_shared_mac or bool(said))
 
     def report_conflicts(self, device: Device, claimed: ClaimSet, now: float) -> None:
         """Emit, once for each value, that two living devices claim it."""
@@ -297,14 +309,35 @@ class Merger:
             self._emit(DeviceSplit(at=now, camera=camera, other_device_id=other_id, reason=reason))
 
     def remove_stale_rivals(self, claimed: ClaimSet, now: float) -> None:
-        """Remove devices that were seen once, with the claims of another device, and are gone since: likely forged."""
+        """Remove devices that were seen once, with the claims of another device, and are gone since: likely forged, or
+        never there.
+        """
         for key in self._index.devices_at(claimed.address):
             if self._devices[key].is_gone(now) and any(self._index.rivals(key)):
                 self._remove_device(key)
         for claim in claimed.claims:
-            for key in self._index.claimants(claim) if claim[0] != EvidenceKind.MAC else ():
+            if claim[0] == EvidenceKind.MAC:
+                self._remove_shadows(claim, now)
+                continue
+            for key in self._index.claimants(claim):
                 if self._devices[key].is_gone(now) and self._has_rival(key):
                     self._remove_device(key)
+
+    def _remove_shadows(self, mac: Claim, now: float) -> None:
+        """Remove devices that were thought to be there only because another one was seen with its MAC somewhere else.
+
+        Such a device has shown nothing but the MAC, and by now only one of them stands anywhere, or it was not
+        seen again.
+        """
+        keys = self._index.claimants(mac)
+        left, standing = len(keys), sum(self._index.is_anywhere(key) for key in keys)
+        for key in keys:
+            device, stands = self._devices[key], self._index.is_anywhere(key)
+            if device.id or left < 2 or self._index.claims(key) != (mac,):
+                continue
+            if standing == 1 or device.is_gone(now):
+                self._remove_device(key)
+                left, standing = left - 1, standing - stands
 
     def _has_rival(self, key: int, of: int | None = None) -> bool:
         """Whether another device than ``of`` makes a claim of this one, beside the MAC, which may be a repeater's."""

@@ -29,6 +29,7 @@ from twisted_detector.interfaces import IEventListener
 from twisted_detector.model import Inspection, Login, Sighting
 from twisted_detector.model.addresses import without_login
 from twisted_detector.model.bounds import BoundedDict
+from twisted_detector.model.devices import BY_HAND
 
 #: Addresses of either kind: a /21 full of devices, 0.5 kB for each observation.
 MAX_ADDRESSES = 2048
@@ -129,7 +130,9 @@ def _describe_event(event: CameraEvent) -> Iterator[tuple[str, str]]:
 
 
 def describe_sighting(sighting: Sighting) -> str:
-    """A sighting in words."""
+    """A sighting in words; the ports of one that a person's command makes are to be tried, and were not seen."""
+    if sighting.method == BY_HAND:
+        return "asked by hand"
     words = [f"MAC {sighting.mac}"] if sighting.mac else []
     for name, values in (
         ("ports open", sighting.open_ports),
@@ -147,7 +150,7 @@ def describe_sighting(sighting: Sighting) -> str:
 
 def describe_inspection(inspection: Inspection) -> str:
     """The result of an inspection in words; streams are proved afterwards."""
-    device = " ".join(filter(None, (inspection.manufacturer, inspection.model))) or "a device that says not what"
+    device = " ".join(filter(None, (inspection.manufacturer, inspection.model))) or "an unidentified device"
     words = f"a camera: {device}, {len(inspection.streams)} streams, {inspection.status.value}"
     return f"{words} ({inspection.reason})" if inspection.reason else words
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from twisted_detector.events import Event
-from twisted_detector.model import Camera, Candidate, Inspection, Mac, Sighting, Status, Stream, StreamReport
+from twisted_detector.model import Camera, Candidate, Inspection, Sighting, Status, Stream, StreamReport
 from twisted_detector.model.addresses import without_login
 from twisted_detector.registry.adopter import Adopter
 from twisted_detector.registry.adoption import AdoptionBook, AdoptionRecord
@@ -109,9 +109,9 @@ class Registry:
         """The handles of all devices at ``address``."""
         return self._index.devices_at(address)
 
-    def key_of_mac(self, mac: Mac) -> int | None:
-        """The handle of the device that has this MAC."""
-        return self._index.find(ClaimSet("", claims_of(mac, "", ())))
+    def key_of(self, sighting: Sighting) -> int | None:
+        """The handle of the known device that a sighting is of; None: it would be a new one."""
+        return self._index.find(self._claims_of(sighting))
 
     def missed_checks(self, key: int) -> int:
         """How many checks in a row a device has missed."""
@@ -187,7 +187,8 @@ class Registry:
             claimed = ClaimSet(
                 camera.address,
                 claims_of(camera.mac, camera.endpoint_reference, camera.evidence, model=camera.model)
-                | {claim for one in camera.evidence if (claim := claim_of(one.kind, one.value))},
+                | {claim for one in camera.evidence if (claim := claim_of(one.kind, one.value))}
+                | frozenset(device.shared_claims),
                 frozenset((camera.onvif_url,) if camera.onvif_url else ()),
             )
             self._index.add_claims(device.key, claimed, firm=True)
@@ -207,10 +208,9 @@ class Registry:
 
     def device_moved_by(self, sighting: Sighting, now: float) -> int | None:
         """The device that is well, and that this sighting would move to another address; None when it moves none."""
-        key = self._index.find(self._claims_of(sighting))
-        if key is None or not self._matcher.would_move(self._devices[key], sighting.address, now):
-            return None
-        return key
+        key = self.key_of(sighting)
+        moves = key is not None and self._matcher.would_move(self._devices[key], sighting.address, now)
+        return key if moves else None
 
     def confirm_address(self, key: int, now: float) -> None:
         """A device answered at its address after it was seen at another: it has both."""
@@ -223,8 +223,7 @@ class Registry:
             return None
         claimed = self._claims_of(sighting)
         self._merger.remove_stale_rivals(claimed, now)
-        key = self._index.find(claimed)
-        found = self._table.admit(key, sighting, now)
+        found = self._table.admit(self._index.find(claimed), sighting, now)
         if found is None:
             return None
         device = self._matcher.record(found, sighting, claimed, now)
@@ -253,8 +252,7 @@ class Registry:
             self.record_no_answer(key, "another device answers at its address", now)
             self.record_sighting(as_sighting(inspection, device.facts.address), now)
             return
-        here = self._matcher.mac_just_seen(device, now)
-        self._index.add_claims(key, claimed, firm=here)
+        self._index.add_claims(key, claimed, firm=self._matcher.mac_just_seen(device, now))
         device.add_evidence(self._matcher.firm_evidence(device, inspection.evidence))
         if not device.facts.endpoint_reference and (reference := device.inspected_reference()):
             device.facts = replace(device.facts, endpoint_reference=reference)
@@ -266,7 +264,7 @@ class Registry:
             return
         self._merger.report_conflicts(device, claimed, now)
         device = self._merger.reconcile(device, now)
-        device = self._merger.record_contact(device, now, certain=here or device.facts.mac is None)
+        device = self._merger.record_contact(device, now, claimed)
         self._publisher.publish(device, now)
         self._publisher.release(now)
 
@@ -277,7 +275,7 @@ class Registry:
         update_phase(device)
         if any(report.validated for report in reports.values()):
             self._now = now
-            device = self._merger.record_contact(device, now, certain=False)
+            device = self._merger.record_contact(device, now)
             self._adopter.update(device, now)
             self._publisher.release(now)
 

@@ -13,6 +13,9 @@ from twisted_detector.model.bounds import BoundedDict
 ALTERNATING = 30.0
 #: Changes between two MACs count together for so many seconds: two of the steady sweeps.
 SWITCHES_COUNT_FOR = 3_600.0
+#: Where a MAC was seen not longer ago than so many seconds, its device answers, whatever it calls itself: an
+#: inspection that follows a sighting takes no longer.
+MAC_HOLDS = 10.0
 #: So many quick changes between two MACs are made by two devices: a cable is not pulled twice within that time.
 PROVING_SWITCHES = 2
 #: Addresses that are remembered of one device.
@@ -36,11 +39,13 @@ class Place:
     :ivar seen_at: wall seconds at which the device was seen there last.
     :ivar mac: the MAC over which it was seen.
     :ivar identified: it identified itself there, by more than the MAC.
+    :ivar mac_seen_at: wall seconds at which the MAC was seen there last: an answer from the address shows none.
     """
 
     seen_at: float
     mac: Mac | None
     identified: bool
+    mac_seen_at: float
 
 
 class AddressHistory:
@@ -90,8 +95,14 @@ class AddressHistory:
     def record(self, address: str, mac: Mac | None, *, identified: bool, now: float) -> None:
         """The device was seen at ``address``."""
         was = self.places.pop(address, None)
+        mac_seen_at = now if mac is not None else was.mac_seen_at if was else float("-inf")
         mac = mac or (was.mac if was else None)
-        self.places[address] = Place(now, mac, identified or bool(was and was.identified))
+        self.places[address] = Place(now, mac, identified or bool(was and was.identified), mac_seen_at)
+
+    def mac_at(self, address: str, now: float) -> Mac | None:
+        """The MAC over which the device was seen at ``address`` just now."""
+        place = self.places.get(address)
+        return place.mac if place is not None and 0 <= now - place.mac_seen_at <= MAC_HOLDS else None
 
     def forget(self, address: str) -> None:
         """What was seen at ``address`` was another device."""

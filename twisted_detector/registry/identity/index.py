@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 
 from twisted_detector.model import EvidenceKind, Mac
@@ -30,6 +30,24 @@ MAX_SERVICES = 16
 #: Changes between two devices with one value that prove both to be there. The first change may be one camera that went
 #: from the wire to Wi-Fi, the second is none.
 PROVING_ALTERNATIONS = 2
+#: Seconds within which no device goes from one address to another and is seen at both: a sweep and the announcements
+#: that it causes bring the one and the other within seconds.
+QUICK_TURN = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """The device that made a claim last, of several that make it.
+
+    :ivar changes: how often the devices took turns.
+    :ivar at: wall seconds; ``-inf``: a device that is new among them, or gone.
+    :ivar by_mac: its MAC was seen then.
+    """
+
+    key: int
+    changes: int
+    at: float
+    by_mac: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +84,7 @@ class IdentityIndex:
         self._devices_at: dict[str, dict[int, None]] = {}
         self._addresses_of: dict[int, dict[str, None]] = {}
         self._services: dict[int, frozenset[str]] = {}
-        self._alternations: dict[Claim, tuple[int, int]] = {}  # the device that made it last, number of changes
+        self._turns: dict[Claim, Turn] = {}  # of claims that several devices make
         self.discredited: set[Claim] = set()
 
     # --- resolving ----------------------------------------------------------------------------------------------------
@@ -120,21 +138,30 @@ class IdentityIndex:
             elif any(firm for of_kind in mine.values() for firm in of_kind.values()):
                 # The device never claimed a value of this kind, and another device claimed this one.
                 contradicts += WEIGHTS[kind] if any(self._is_of_another(key, (kind, value)) for value in values) else 0
-        contradicts += self._other_mac(mine, theirs, agrees, alive=alive, at_address=at_address)
+        contradicts += self._other_mac(key, mine, theirs, agrees, alive=alive, at_address=at_address)
         if at_address and (alive or not theirs or not mine):
             agrees += AT_ADDRESS
         return Match(agrees, contradicts, at_address, alive)
 
-    @staticmethod
     def _other_mac(
-        mine: dict[str, dict[str, bool]], theirs: dict[str, set[str]], agrees: int, *, alive: bool, at_address: bool
+        self,
+        key: int,
+        mine: dict[str, dict[str, bool]],
+        theirs: dict[str, set[str]],
+        agrees: int,
+        *,
+        alive: bool,
+        at_address: bool,
     ) -> int:
         known, other = mine.get(EvidenceKind.MAC, {}), theirs.get(EvidenceKind.MAC, set())
         firm = any(known.values())
         if not other:
             # Claims can be forged: without a MAC they do not move a living device whose MAC was seen.
             return VETO if firm and alive and not at_address else 0
-        if not known or other & known.keys():
+        if not known:
+            # Where it is, a MAC was seen that several devices have. Another one is that of another device.
+            return OTHER_MAC if any(kind == EvidenceKind.MAC for kind, _ in self._claims.get(key, ())) else 0
+        if other & known.keys():
             return 0
         if not firm:
             return TENTATIVE
@@ -160,7 +187,7 @@ class IdentityIndex:
         lost = []
         mine = self._claims.setdefault(key, {})
         claims = claimed.claims.difference(self.discredited)
-        firm = firm or not any(mine.values()) or any(mine.get(claim) for claim in claims)
+        firm = firm or not self.firm_claims(key) or any(mine.get(claim) for claim in claims)
         if firm:
             kinds = {kind for kind, _ in claims if kind == EvidenceKind.MAC or kind in EXCLUSIVE}
             for claim in [one for one, sure in mine.items() if not sure and one[0] in kinds and one not in claims]:
@@ -183,15 +210,19 @@ class IdentityIndex:
         if key not in holders:
             holders[key] = None
             if len(holders) > 1:
-                self._alternations[claim] = key, self._alternations.get(claim, (key, 0))[1]
+                changes = self._turns[claim].changes if claim in self._turns else 0
+                self._turns[claim] = Turn(key, changes, float("-inf"), by_mac=False)
 
     def remove_claim(self, key: int, claim: Claim) -> None:
         """``key`` does not make this claim any more."""
         self._claims[key].pop(claim, None)
         holders = self._holders.get(claim, {})
         holders.pop(key, None)
+        turn = self._turns.get(claim)
         if len(holders) < 2:
-            self._alternations.pop(claim, None)
+            self._turns.pop(claim, None)
+        elif turn is not None and turn.key == key:  # it may have been one of the others: who comes next takes no turn
+            self._turns[claim] = replace(turn, at=float("-inf"), by_mac=False)
         if not holders:
             self._holders.pop(claim, None)
             self.discredited.discard(claim)
@@ -231,16 +262,26 @@ class IdentityIndex:
 
     # --- one value of two devices -------------------------------------------------------------------------------------
 
-    def record_alternation(self, key: int) -> list[Claim]:
-        """``key`` is there now; returns the claims that are proved thereby to be of two devices at once."""
+    def record_turn(self, key: int, now: float, *, by_mac: bool, moved: bool = False) -> list[Claim]:
+        """``key`` is there now; returns the claims that are proved thereby to be of two devices at once.
+
+        Two that were told apart by their MACs are two. Where a MAC was not seen, one device may have gone from the one
+        address to the other: then a change of turns counts only when it is quick, and back to where the device was.
+
+        :param by_mac: its MAC was seen.
+        :param moved: it was at another address before.
+        """
         proved = []
         for claim in self._claims.get(key, {}):
-            if claim in self._alternations and claim not in self.discredited:
-                last, changes = self._alternations[claim]
-                if last != key:
-                    self._alternations[claim] = key, changes + 1
-                    if changes + 1 >= PROVING_ALTERNATIONS:
-                        proved.append(claim)
+            turn = self._turns.get(claim)
+            if turn is None or claim in self.discredited:
+                continue
+            changes = turn.changes
+            if turn.key != key:
+                changes += (by_mac and turn.by_mac) or (not moved and 0 <= now - turn.at <= QUICK_TURN)
+            if changes >= PROVING_ALTERNATIONS:
+                proved.append(claim)
+            self._turns[claim] = Turn(key, changes, now, by_mac)
         return proved
 
     def discredit(self, claim: Claim) -> tuple[int, ...]:
@@ -259,11 +300,11 @@ class IdentityIndex:
 
         :param also: the device stays at its other addresses.
         """
-        if not also:
+        if not also and tuple(self._addresses_of.get(key, ())) != (claimed.address,):
             for address in tuple(self._addresses_of.get(key, ())):
                 if address != claimed.address:
                     self.displace(key, address)
-                    self._services[key] = frozenset()
+            self._services[key] = frozenset()  # they are those at another address, also when it lost that since
         services = claimed.services or self._services.get(key, frozenset())
         if also and self._addresses_of.get(key, {}).keys() - {claimed.address} and len(services) < MAX_SERVICES:
             services |= self._services.get(key, frozenset())
@@ -292,6 +333,10 @@ class IdentityIndex:
     def devices_at(self, address: str) -> tuple[int, ...]:
         """The devices at an address, the first one at the front."""
         return tuple(self._devices_at.get(address, ()))
+
+    def is_anywhere(self, key: int) -> bool:
+        """Whether there is an address at which no other device was seen in its place."""
+        return bool(self._addresses_of.get(key))
 
     def is_at(self, key: int, address: str) -> bool:
         """Whether a device is at an address."""

@@ -1,0 +1,1 @@
+"""Checks what sightings and goodbyes claim: the MAC, the move, the departure."""

@@ -60,18 +60,32 @@ class Unauthorized(InspectionError):
     :ivar attempted: whether a credential was sent (only then is the login budget charged); None: not known, and it
         counts if the password was revealed to the inspector.
     :ivar locked: whether the device answered that it is locked or will lock.
+    :ivar unsure: a credential was sent, and may have been refused for another reason than itself (then ``attempted`` is
+        False): it counts as a failure, but not as refused.
     """
 
     def __init__(
-        self, what: str = "", *, shown: str = "", attempted: bool | None = None, locked: bool = False, code: str = ""
+        self,
+        what: str = "",
+        *,
+        shown: str = "",
+        attempted: bool | None = None,
+        locked: bool = False,
+        unsure: bool = False,
+        code: str = "",
     ) -> None:
         super().__init__(what, shown=shown, code=code)
         self.attempted = attempted
         self.locked = locked
+        self.unsure = unsure
 
 
 class Malformed(InspectionError):
     """The device answered with bytes that cannot be read."""
+
+
+class NotACamera(InspectionError):
+    """It answers, and has no pictures of its own: it passes on those of cameras."""
 
 
 class Busy(InspectionError):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
@@ -15,6 +17,19 @@ from twisted_detector.interfaces import ILiveness
 from twisted_detector.testing.lan import MemoryHosts
 
 HERE = "10.0.0.5"
+
+
+class UnreadHosts(MemoryHosts):
+    """Hosts whose answers are there at once, and are read only when the connector is polled."""
+
+    def connect(self, address: str, port: int, ended: Callable[[Outcome], None]) -> Callable[[], None]:
+        self.attempts.append((self._clock.seconds(), address, port))
+        self._unread: Callable[[], None] = lambda: ended(self.ports[address][port])
+        return lambda: None
+
+    def poll(self) -> bool:
+        self._unread()
+        return True
 
 
 class KnockTests(SynchronousTestCase):
@@ -43,6 +58,18 @@ class KnockTests(SynchronousTestCase):
             self.assertIs(answer, self.answers(8554, 554), outcome)
             self.assertTrue(self.hosts.is_closed)
         self.assertEqual({8554}, {port for _, _, port in self.hosts.attempts})
+
+    def test_a_busy_reactor_is_no_silence(self) -> None:
+        """Timers are due before sockets are read: an answer that waits to be read counts, however late it is."""
+        hosts = UnreadHosts(self.clock)
+        self.liveness = TcpLiveness(self.clock, self.limiter, make_connector=hosts.connector)
+        for outcome, answer in ((Outcome.OPEN, True), (Outcome.REFUSED, True), (Outcome.UNREACHABLE, False)):
+            hosts.ports = {HERE: {554: outcome}}
+            asked = Deferred.fromCoroutine(self.liveness.is_alive(HERE, (554,)))
+            self.clock.advance(5)
+            self.assertIs(answer, self.successResultOf(asked), outcome)
+        self.assertEqual(3, len(hosts.attempts))
+        self.assertTrue(hosts.is_closed)
 
     def test_few_packets(self) -> None:
         """Silence costs two attempts, both counted; ports that are never touched and IPv6 cost none there."""

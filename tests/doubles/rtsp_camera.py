@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -18,6 +19,7 @@ from twisted_detector.testing.simulator.wire.digest import format_challenge, ver
 from twisted_detector.testing.simulator.wire.rtp import format_packet
 from twisted_detector.testing.simulator.wire.rtsp import format_interleaved
 from twisted_detector.wire.http import digest
+from twisted_detector.wire.http.digest import quoted
 from twisted_detector.wire.rtp import packets as rtp
 from twisted_detector.wire.rtsp.headers import TransportHeader, format_transport
 from twisted_detector.wire.rtsp.messages import RtspRequest, format_response
@@ -78,6 +80,12 @@ class Camera:
     :ivar hangs_up: closes the connection after each 401.
     :ivar nonce_per_connection: a nonce of another connection is answered 401, not stale (live555).
     :ivar stale_after: so many credentials are accepted before each nonce is stale; 0 for ever.
+    :ivar nonce_life: seconds after which a nonce is refused like a wrong password, and counts as one.
+    :ivar single_use: each nonce is good for one request; a second one counts as a wrong password.
+    :ivar says_stale: it calls both stale, and counts neither.
+    :ivar realm: of its challenges; octets that are no UTF-8 as surrogates.
+    :ivar challenge: makes the text of ``WWW-Authenticate`` from the usual one.
+    :ivar cseq: makes the CSeq of an answer from that of the request; None leaves it out.
     :ivar script: (method) → raw bytes, None for silence, or a status, instead of the usual answer.
     :ivar media: payloads of the RTP packets that follow PLAY.
     :ivar marked: the last of them has the marker bit: the picture ends there.
@@ -93,6 +101,12 @@ class Camera:
     hangs_up: bool = False
     nonce_per_connection: bool = False
     stale_after: int = 0
+    nonce_life: float = math.inf
+    single_use: bool = False
+    says_stale: bool = False
+    realm: str = "double"
+    challenge: Callable[[str], str] = str
+    cseq: Callable[[int | None], int | None] = lambda number: number
     script: dict[str, Any] = field(default_factory=dict)
     media: list[bytes] = field(default_factory=list)
     marked: bool = False
@@ -109,6 +123,8 @@ class Camera:
         self.wrong_logins = 0
         self.accepted = 0
         self.nonces = 0
+        self.nonce_made_at = 0.0
+        self.nonce_used = False
 
     async def __call__(self, host: str, port: int, timeout: float, tls: bool = False) -> RtspClientConnection:
         if self.refuses or port in self.closed_ports:
@@ -188,7 +204,7 @@ class Connection(StringTransport):
             self.hang_up()
             return
         status, headers, body = (scripted, [], b"") if isinstance(scripted, int) else self.usual(request, authorization)
-        self.send(format_response(status, request.cseq, [("Server", camera.server), *headers], body))
+        self.send(format_response(status, camera.cseq(request.cseq), [("Server", camera.server), *headers], body))
         if status == 401 and camera.hangs_up:
             camera.clock.callLater(0, self.hang_up)
         if request.method == "PLAY" and status == 200:
@@ -230,9 +246,19 @@ class Connection(StringTransport):
         passwords: Callable[[str], str | None] = {"cam": camera.password}.get
         if camera.nonce_per_connection and (not self.nonce or self.nonce not in authorization):
             return False
-        if not verify(authorization, request.method, passwords):
+        right = verify(authorization, request.method, passwords)
+        if camera.scheme == "digest":
+            right = right and f"realm={quoted(camera.realm)}" in authorization
+            old = camera.nonce_used or camera.clock.seconds() - camera.nonce_made_at > camera.nonce_life
+            if right and camera.says_stale and old:
+                return True
+            right = right and not old
+            if camera.single_use or camera.nonce_life < math.inf:
+                right = right and f'nonce="nonce{camera.nonces}"' in authorization
+        if not right:
             camera.wrong_logins += 1
             return False
+        camera.nonce_used = camera.single_use
         camera.accepted += 1
         if camera.stale_after and camera.accepted % (camera.stale_after + 1) == 0:
             return True
@@ -241,9 +267,12 @@ class Connection(StringTransport):
     def challenge(self, stale: bool) -> str:
         camera = self.camera
         camera.nonces += 1
+        camera.nonce_made_at, camera.nonce_used = camera.clock.seconds(), False
         self.nonce = f"nonce{camera.nonces}"
-        return format_challenge(
-            digest.Challenge(
-                scheme=camera.scheme, realm="double", nonce=self.nonce, algorithm=camera.algorithm, stale=stale
+        return camera.challenge(
+            format_challenge(
+                digest.Challenge(
+                    scheme=camera.scheme, realm=camera.realm, nonce=self.nonce, algorithm=camera.algorithm, stale=stale
+                )
             )
         )

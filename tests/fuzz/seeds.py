@@ -5,6 +5,7 @@ No captured data: the corpus is added by the runner where it is present.
 
 from __future__ import annotations
 
+import gzip
 import struct
 from ipaddress import ip_address
 
@@ -23,7 +24,7 @@ from twisted_detector.testing.simulator.wire.soap import fault_envelope
 from twisted_detector.wire.lan import mdns, ssdp, wsdiscovery as wsd
 from twisted_detector.wire.onvif.answers import NS_DEVICE, NS_MEDIA, DeviceInformation, NetworkInterface, Profile
 from twisted_detector.wire.rtp import packets as rtp
-from twisted_detector.wire.rtp.jpeg import JpegAssembler
+from twisted_detector.wire.rtp.jpeg import JpegPictures
 from twisted_detector.wire.rtsp.messages import format_request, format_response
 from twisted_detector.wire.soap import envelope as soap
 
@@ -115,6 +116,7 @@ XML = (
 DIGEST = (
     b'Digest realm="a, \\"b\\"", qop="auth,auth-int", nonce="n", opaque="", algorithm=SHA-256-sess, stale="TRUE"',
     b'Basic realm="x", Digest realm=y, nonce=z, stale=false, Digest realm="y", nonce="z", algorithm=MD5',
+    b'Digest realm="x"nonce="n" algorithm=md5 stale=FALSE; opaque=a b Basic realm=IP Camera qop=auth',
     b"Negotiate abc==, Digest\r\n  realm=a,,nonce=b",
     b"Basic dXNlcjpwYXNz",
 )
@@ -130,10 +132,13 @@ SDP = (
     + format_sprop_h264((SPS_H264, PPS_H264)).encode()
     + b"\r\na=framerate:12.5\r\na=framesize:96 640-480\r\na=control:trackID=1\r\nm=audio 0 RTP/AVP 8\r\na=sendonly\r\n",
     b"v=0\nm=video 0 RTP/AVP 98\na=rtpmap:98 H265/90000\na=fmtp:98 sprop-vps=QAE=;sprop-sps=QgEB;sprop-pps=RAE=\n",
+    b"v=0\nm=video 0 RTP/AVP 97 96\na=rtpmap:97\trtx/90000\na=rtpmap:96  H265/90000\na=fmtp:96 packetization-mode=1\n",
 )
 _OK = format_response(200, 3, (("Content-Type", "application/sdp"), ("Content-Base", "rtsp://10.0.0.5/a/")), SDP[0])
 RTSP = (
     b"\x07" + _OK + format_interleaved(0, b"\x80\x60\0\1\0\0\0\1\0\0\0\1abc") + _OK,
+    b"\x09" + _OK + b"x\n$\0\0\1" + format_interleaved(1, b"\x80\xc8" + bytes(8)) + b"Content-Length: 9\nRTSP/",
+    b"\0" + _OK + bytes(9) + format_interleaved(0, b"\x80\x60" + bytes(12)) + b"RTSP/1.0 200\nContent-Length: 9\n\nv=0",
     b"\xff" + format_request("SETUP", "rtsp://10.0.0.5/a", 4, (("Transport", "RTP/AVP/TCP;interleaved=0-1"),)),
     b"\x01RTSP/1.0 401 Unauthorized\r\nCSeq: 1\r\n" + b"WWW-Authenticate: " + DIGEST[0] + b"\r\n\r\n\r\n$\0\0\4abcd",
 )
@@ -143,6 +148,7 @@ RTSP_HEADERS = (
     b"\2url=rtsp://10.0.0.5/a/trackID=1;seq=1;rtptime=2,url=b;seq=3",
     b"\3OPTIONS, DESCRIBE,SETUP PLAY",
     b"\4rtsp://10.0.0.5/a?b=c\nrtsp://10.0.0.5/a/\ntrackID=1",
+    b"\4rtsp://10.0.0.5/a\n/b?c\n*",
     b"\5rtsp://u:p@[fe80::1%25eth0]:554/a?b#c",
 )
 
@@ -170,27 +176,50 @@ FRAGMENTS = (
     b"\0\x78\0\4" + SPS_H264[:4] + b"\0\4" + PPS_H264,
     b"\1" + packetize_h265(b"\x26\1" + bytes(90), 40)[1],
 )
+#: Codec, type of the slice, an H.265 picture parameter set, and after FE FE a slice or a recovery point.
+SLICES = (
+    b"\0\1\xfe\xfe\x41\x9a\x24\x6c",
+    b"\0\6\xfe\xfe\x06\x05\x03abc\x06\x01\xc4\x80",
+    b"\1\1" + PPS_H265 + b"\xfe\xfe\x02\x01\xd0\x10",
+    b"\1\x27" + PPS_H265 + b"\xfe\xfe\x4e\x01\x06\x02\x14\x40\x80",
+    b"\0\0\1\x20\x08\xd4\x8d\x88\x03\x25\x14\x04\x3c\x14\x44\x0f",
+)
 KEYFRAME = (
     b"\0" + _rtp(SPS_H264, PPS_H264, *packetize(b"\x65\x88" + bytes(range(1, 200)) * 3, 150), b"\x41\x9a123"),
     b"\1" + _rtp(VPS_H265, SPS_H265, PPS_H265, *packetize_h265(b"\x26\1\xaf" + bytes(range(1, 200)) * 3, 150)),
     b"\2" + _rtp(_JPEG_PAYLOAD, kind=26) + _rtp(_JPEG_TABLES, kind=26),
+    # A unit of type 7 that holds all of an access unit, in parts; a recovery point; a start code before each unit.
+    b"\0" + _rtp(*packetize(b"\0\0\0\1".join((SPS_H264, PPS_H264, b"\x65\x88" + bytes(range(1, 200)))), 60)),
+    b"\5" + _rtp(SPS_H264, PPS_H264, b"\x06\x06\x01\xc4\x80", b"\0\0\1\x41\x9a\x24\x6c", b"\x41\x9a\x24\x6d"),
+    b"\4" + _rtp(b"\0\0\1\x20\x08\xd4\x8d\x88\x03\x25\x14\x04\x3c\x14\x44\x0f\0\0\1\xb6\x10abc"),
 )
 
 
 def _jpeg() -> bytes:
-    assembler = JpegAssembler()
-    assert assembler.packet(rtp.RtpPacket(26, 1, 9, 1, _JPEG_PAYLOAD, True))
-    return assembler.picture
+    assembler = JpegPictures()
+    assembler.packet(rtp.RtpPacket(26, 1, 9, 1, _JPEG_PAYLOAD, True))
+    return assembler.unit
 
 
 IMAGE = (
     _jpeg(),
     b"\x89PNG\r\n\x1a\n\0\0\0\x0dIHDR\0\0\0\x10\0\0\0\x10\x08\2\0\0\0\0\0\0\0\0\0\0\4IDATabcd\0\0\0\0\0\0\0\0IEND\0\0\0\0",
 )
-MULTIPART = (
-    b"\x09--frame\r\nContent-Type: image/jpeg\r\nContent-Length: 5\r\n\r\nabcde\r\n--frame\r\n",
-    b"\x40preamble\r\n--frame\r\n\r\nabcde--fram\r\n--frame--\r\n",
+_ANSWER = b'<?xml version="1.0"?><s:Envelope xmlns:s="x"><s:Body><a>b</a></s:Body></s:Envelope>'
+_PARTS = (
+    b"--b\r\nContent-Type: text/plain\r\n\r\nwait\r\n--b\r\nContent-Length: 9\r\n\r\n" + IMAGE[0] + b"\r\n--b--\r\n"
 )
+#: The first octet says in which pieces it comes, the last one what is wanted: a document (even) or a picture (odd).
+HTTP = (
+    b"\x20HTTP/1.1 200 OK\r\nContent-Length: 83\r\n\r\n" + _ANSWER + b"\x0a",
+    b"\x40HTTP/1.1 100 x\n\nHTTP/1.0 200\nServer\n : a\n b\nContent-Length : 9 bytes\n\n" + _ANSWER + b"\x0a",
+    b"\0HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n53  ;x\r\n" + _ANSWER + b"\r\n0\r\nT: y\r\n\r\n\x0a",
+    b"\0HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\n" + gzip.compress(_ANSWER, mtime=0) + b"\x0a",
+    b"\0HTTP/1.1 401 no\r\nWWW-Authenticate: Digest realm=x\r\n\x0a",
+    b"\x30HTTP/1.1 200 OK\r\nContent-Type: multipart/x-mixed-replace\r\n\r\n" + _PARTS + b"\x0b",
+    b"\0HTTP/1.1 206 OK\r\n\r\n" + IMAGE[0][:-2] + b"\x0b",
+)
+ENVELOPE = (b"\x09" + _ANSWER, b"\0--b\r\nContent-Id: <a@b>\r\n\r\n" + _ANSWER + b"\r\n--b--", b"\0" + _ANSWER[:-13])
 
 
 def _attribute(kind: int, value: bytes) -> bytes:

@@ -7,7 +7,7 @@ time; growing memory) is a finding. What a parser returns is read too: propertie
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,25 +31,31 @@ from twisted_detector.testing.simulator.wire.soap import (
     verify_username_token,
 )
 from twisted_detector.wire import image, mqtt
-from twisted_detector.wire.http import device_url, digest, multipart
+from twisted_detector.wire.http import device_url, digest
 from twisted_detector.wire.http.harmless_target import find_effect
 from twisted_detector.wire.http.lockout import read_lockout
+from twisted_detector.wire.http.response import Progress, ResponseReader
 from twisted_detector.wire.lan import arp, dhcp, dns_sd, mdns, ssdp, wsdiscovery
 from twisted_detector.wire.netlink import messages as netlink, tables as kernel
 from twisted_detector.wire.onvif import answers as onvif, scopes, xaddrs
 from twisted_detector.wire.rtp import h26x, packets as rtp
-from twisted_detector.wire.rtp.keyframe import MAX_UNIT, KeyframeCollector, KeyframeFinder
+from twisted_detector.wire.rtp.codecs import codec_of, parameter_sets
+from twisted_detector.wire.rtp.h26x_pictures import MAX_UNIT
+from twisted_detector.wire.rtp.keyframe import KeyframeFinder
+from twisted_detector.wire.rtp.mpeg4 import parse_layer
+from twisted_detector.wire.rtp.slices import MAX_RECOVERY, SliceReader, recovery_point
 from twisted_detector.wire.rtsp import sdp
 from twisted_detector.wire.rtsp.headers import format_transport, parse_session, parse_transport, parse_transports
 from twisted_detector.wire.rtsp.messages import RtspResponse
 from twisted_detector.wire.rtsp.parser import RtspParser
-from twisted_detector.wire.rtsp.url import resolve_control, split_url
+from twisted_detector.wire.rtsp.url import redirected_url, resolve_control, split_url
 from twisted_detector.wire.soap import envelope as soap, xml
+from twisted_detector.wire.soap.document import SoapDocument, envelope_in
 
 LAN = (Interface("eth0", 2, "10.0.0.9", 24), Interface("eth0", 2, "fe80::9", 64))
 #: A larger case of the corpus makes each input slow and reaches nothing that smaller ones do not.
 MAX_SEED = 8_192
-CODECS = ("H264", "H265", "JPEG", "VP8")
+CODECS = ("H264", "H265", "JPEG", "VP8", "MP4V-ES", "")
 
 
 @dataclass(frozen=True)
@@ -150,7 +156,7 @@ _ONVIF = tuple(
     for name in (
         "parse_system_date_and_time", "parse_services", "parse_capabilities", "parse_device_information",
         "parse_scopes", "parse_hostname", "parse_endpoint_reference", "parse_network_interfaces", "parse_profiles",
-        "parse_uri",
+        "parse_uri", "parse_security_capabilities",
     )
 )  # fmt: skip
 
@@ -161,7 +167,7 @@ def _onvif(data: bytes) -> None:
         with suppress(RemoteError):
             found = parse(body)
             if isinstance(found, onvif.SystemTime):
-                _ = found.seconds
+                _ = (found.seconds, found.has_summer_time)
             elif isinstance(found, dict):
                 onvif.services_of(found)
 
@@ -172,6 +178,7 @@ def _digest(data: bytes) -> None:
     chosen = digest.choose(challenges, allow_basic=True)
     for one in challenges:
         format_challenge(one)
+        one.asks_the_same(challenges[0])
     if chosen is not None:
         digest.authorization(chosen, "user", "password", "GET", "/a", cnonce="0a", body=b"x")
     parse_authorization(text)
@@ -194,6 +201,7 @@ def _rtsp(data: bytes) -> None:
         for event in parser.receive(piece):
             if isinstance(event, RtspResponse):
                 _ = event.cseq, event.header("Session"), event.all("WWW-Authenticate")
+    parser.end()
 
 
 def _rtsp_headers(data: bytes) -> None:
@@ -213,6 +221,7 @@ def _rtsp_headers(data: bytes) -> None:
             base, _, rest = text.partition("\n")
             content_base, _, control = rest.partition("\n")
             split_url(resolve_control(base, content_base, control))
+            redirected_url(base, content_base)
         case _:
             str(split_url(text))
 
@@ -222,9 +231,9 @@ def _sdp(data: bytes) -> None:
     for media in description.medias:
         _ = media.encoding, media.rtpmap, media.framerate, media.dimensions, media.control
         _ = description.direction_of(media)
-        for codec in (h26x.H264, h26x.H265):
-            h26x.parameter_sets(media.format_parameters, codec)
-            h26x.video_parameters(media.format_parameters, codec)
+        _ = media.payload_type, media.auxiliary_types
+        for codec in (codec_of(media.encoding, media.format_parameters), h26x.H264, h26x.H265, "MP4V-ES"):
+            KeyframeFinder(codec, parameter_sets=parameter_sets(codec, media.format_parameters))
     _ = description.video, description.audio, description.dimensions, description.control
 
 
@@ -239,6 +248,41 @@ def _fragments(data: bytes) -> None:
     for fragment in h26x.fragments(data[1:], codec):
         _ = h26x.is_sps(fragment.kind, codec), h26x.is_keyframe(fragment.kind, codec)
     split_annex_b(data)
+    _split(data)
+
+
+def _split(data: bytes) -> None:
+    """However a unit is cut into parts, the same units come of it, up to the bound of each part."""
+    if data.count(h26x.START_CODE) > h26x.MAX_SPLIT:
+        return
+    whole = split_parts([h26x.Fragment(0, True, True, data)])
+    third = len(data) // 3
+    parts = (data[:third], data[third : 2 * third + 1], data[2 * third + 1 :])
+    if split_parts([h26x.Fragment(0, number == 0, number == 2, part) for number, part in enumerate(parts)]) != whole:
+        raise AssertionError("units that depend on how they were cut")
+
+
+def split_parts(fragments: Iterable[h26x.Fragment]) -> list[bytes]:
+    """The units that a splitter makes of fragments, without zeros at their ends."""
+    splitter, units = h26x.UnitSplitter(), []
+    for first, _, part in (one for fragment in fragments for one in splitter.feed(fragment)):
+        if first:
+            units.append(b"")
+        units[-1] += part
+    return [unit for unit in (one.rstrip(b"\0") for one in units) if unit]
+
+
+def _slices(data: bytes) -> None:
+    codec, kind = CODECS[data[0] & 1] if data else h26x.H264, data[1] & 0x3F if data[1:] else 0
+    reader = SliceReader(codec)
+    first, _, second = data[2:].partition(b"\xfe\xfe")
+    reader.parameter_set(first)
+    reader.address_bits = len(first) % 24
+    count = recovery_point(second, codec)
+    if count is not None and not 0 <= count <= MAX_RECOVERY:
+        raise AssertionError("a recovery point beyond its bound")
+    parse_layer(data)
+    reader.read(second, kind)
 
 
 def _rtp(data: bytes) -> None:
@@ -248,11 +292,12 @@ def _rtp(data: bytes) -> None:
 
 
 def _keyframe(data: bytes) -> None:
-    codec = CODECS[data[0] % 4] if data else "H264"
-    finder, collector = KeyframeFinder(codec), KeyframeCollector(codec)
+    codec = CODECS[data[0] % len(CODECS)] if data else "H264"
+    finder, collector = KeyframeFinder(codec), KeyframeFinder(codec, collect=True)
     for packet in packets(data[1:]):
         finder.packet(packet)
         collector.packet(packet)
+    _ = finder.parameters, finder.digest, finder.lacks_parameters, finder.unit
     if collector.found != bool(collector.unit) or len(collector.unit) > 2 * MAX_UNIT:
         raise AssertionError("a keyframe that is none, or too large a one")
     if codec == "JPEG" and collector.unit:
@@ -260,20 +305,40 @@ def _keyframe(data: bytes) -> None:
 
 
 def _image(data: bytes) -> None:
+    reader = image.ImageReader()
+    for piece in pieces(data):
+        if reader.feed(piece):
+            break
+    with suppress(RemoteError):
+        reader.image()
     found = image.read_image(data)
     if image.read_image(found.data) != found:
         raise AssertionError("what was taken for an image is none when it is read again")
 
 
-def _multipart(data: bytes) -> None:
-    with suppress(RemoteError):
-        multipart.FirstPart(text_of(data), limit=1)
-    part = multipart.FirstPart('multipart/x-mixed-replace; boundary="frame"', limit=4_096)
+def _http(data: bytes) -> None:
+    """As the client drives it: with a document or a picture, and with the end that the connection has."""
+    document, picture = SoapDocument(), image.ImageReader()
+    odd = bool(data) and data[-1] % 2 == 1
+    reader = ResponseReader(limit=4_096, body_for=lambda head: picture if odd else document, reuse=not odd)
     for piece in pieces(data):
-        if part.feed(piece):
+        if reader.feed(piece) is Progress.DONE:
             break
-    if len(part.content) > 4_096:
-        raise AssertionError("a part over its limit")
+    done = reader.pause() or reader.close()
+    if len(document.content) > 4_096 or (reader.can_be_reused and reader.head is None):
+        raise AssertionError("more content than its limit, or an answer without a head")
+    if done and odd:
+        picture.image()
+    elif done:
+        soap.parse_response(bytes(document.content))
+
+
+def _envelope(data: bytes) -> None:
+    document = SoapDocument()
+    for piece in pieces(data):
+        document.feed(piece)
+    document.judge()
+    soap.parse_response(envelope_in(data[1:]))
 
 
 def _netlink(data: bytes) -> None:
@@ -331,13 +396,14 @@ TARGETS: dict[str, Target] = {
     "dhcp": Target(_dhcp, seeds.DHCP),
     "digest": Target(_digest, seeds.DIGEST, ("rtsp.www-authenticate",), 512),
     "dns_sd": Target(_dns_sd_texts, (b"Porch\0macaddress=0200000000a1\0ci=17\0=\0axis-accc8e0000a1",)),
+    "envelope": Target(_envelope, seeds.ENVELOPE),
     "fragments": Target(_fragments, seeds.FRAGMENTS),
+    "http": Target(_http, seeds.HTTP),
     "image": Target(_image, seeds.IMAGE),
     "kernel": Target(_kernel, (b"\xfe\xfe".join(seeds.NETLINK), *seeds.NETLINK)),
     "keyframe": Target(_keyframe, seeds.KEYFRAME),
     "mdns": Target(_mdns, seeds.MDNS, ("mdns.packet",)),
     "mqtt": Target(_mqtt, seeds.MQTT),
-    "multipart": Target(_multipart, seeds.MULTIPART),
     "netlink": Target(_netlink, seeds.NETLINK),
     "onvif": Target(
         _onvif,
@@ -356,6 +422,7 @@ TARGETS: dict[str, Target] = {
     ),
     "scopes": Target(lambda data: scopes.read_scopes(text_of(data).split("\n")), seeds.SCOPES, ("wsd.scopes",)),
     "sdp": Target(_sdp, seeds.SDP, ("sdp",)),
+    "slices": Target(_slices, seeds.SLICES),
     "soap": Target(_soap, seeds.SOAP, ("onvif.fault",)),
     "sps": Target(_sps, seeds.SPS),
     "ssdp": Target(_ssdp, seeds.SSDP, ("ssdp.response",)),

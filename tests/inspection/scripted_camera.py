@@ -17,7 +17,10 @@ from twisted_detector.wire.http import digest
 from twisted_detector.wire.onvif import answers as onvif
 from twisted_detector.wire.soap.xml import text_at
 
-PRE_AUTH = {"GetSystemDateAndTime", "GetServices", "GetCapabilities", "GetEndpointReference", "GetHostname"}
+PRE_AUTH = {
+    "GetSystemDateAndTime", "GetServices", "GetServiceCapabilities", "GetCapabilities", "GetEndpointReference",
+    "GetHostname",
+}  # fmt: skip
 MAIN = onvif.Profile("P1", "main", "VS1", "H264", 2560, 1440, 25.0, "PCMU")
 SUB = onvif.Profile("P2", "sub", "VS1", "H264", 640, 360, 10.0)
 
@@ -34,6 +37,8 @@ class ScriptedCamera:
     :ivar dated: whether its answers have a Date, which is that of its clock.
     :ivar nonce_uses: requests for which a nonce is good.
     :ivar stale: whether it says so when a nonce is used up.
+    :ivar stated: how it says that it takes a login, by GetServiceCapabilities: of ``token`` and ``digest``; empty: it
+        does not have that operation.
     :ivar refusal: text of its NotAuthorized fault.
     :ivar script: operation → what comes instead of the usual answer, one after the other, then as usual.
     """
@@ -50,6 +55,7 @@ class ScriptedCamera:
     nonce_uses: int = 1000
     stale: bool = True
     algorithm: str = ""
+    stated: tuple[str, ...] = ()
     refusal: str = "Sender not Authorized"
     pre_auth: set[str] = field(default_factory=lambda: set(PRE_AUTH))
     services: dict[str, str] = field(
@@ -130,6 +136,10 @@ class ScriptedCamera:
             case "GetSystemDateAndTime":
                 local = None if self.local is None else now + self.local
                 answer = onvif_answers.system_date_and_time(now, zone=self.zone, local=local)
+            case "GetServiceCapabilities" if self.stated:
+                answer = onvif_answers.service_capabilities(
+                    username_token="token" in self.stated, http_digest="digest" in self.stated
+                )
             case "GetServices":
                 answer = onvif_answers.services(self.services)
             case "GetCapabilities":

@@ -16,7 +16,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from twisted_detector.errors import LocalError, Malformed
 from twisted_detector.inspection.pictures import decoder_child
 from twisted_detector.inspection.pictures.decoder import CODES, IDLE, MAX_ANSWER, MAX_PICTURES, TIMEOUT, Decoder
-from twisted_detector.wire.rtp.keyframe import MAX_UNIT
+from twisted_detector.wire.rtp.h26x_pictures import MAX_UNIT
 
 
 def answer(content: bytes, status: int = 0) -> bytes:
@@ -125,14 +125,15 @@ class Decoding(SynchronousTestCase):
         asked = self.decode()
         self.process.say(answer(b""))
         self.process.say(answer(b"no\x1b[2J picture\xff", 1))
-        self.assertIn("no[2J picture", str(self.failureResultOf(asked, Malformed).value))
+        problem = str(self.failureResultOf(asked, Malformed).value)
+        self.assertIn("the keyframe cannot be decoded: no[2J picture", problem)
 
     def test_crash(self) -> None:
         """A keyframe of which it dies is the device's fault; the next one gets a new process."""
         asked = self.decode()
         self.process.say(answer(b""))
         self.process.end()
-        self.failureResultOf(asked, Malformed)
+        self.assertIn("the decoder died of the keyframe", str(self.failureResultOf(asked, Malformed).value))
         again = self.decode()
         self.assertEqual(self.decoder.started, 2)
         self.process.say(answer(b""))
@@ -152,7 +153,8 @@ class Decoding(SynchronousTestCase):
         self.process.say(answer(b""))
         slow = self.process
         self.reactor.advance(TIMEOUT)
-        self.failureResultOf(asked, Malformed)
+        problem = self.failureResultOf(asked, Malformed).value
+        self.assertEqual(f"the keyframe was not decoded within {TIMEOUT:g} seconds", str(problem))
         self.assertTrue(slow.ended)
 
     def test_given_up(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from collections.abc import Callable
 from typing import Any
 
@@ -12,11 +13,20 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_detector.errors import InspectionError, Malformed, RemoteError, Unreachable
-from twisted_detector.inspection.http.client import HttpClient, HttpResponse, KeptConnectionClosed, retry_once
-from twisted_detector.wire.http.body import BodySink
+from twisted_detector.inspection.http.client import (
+    KEEP_ALIVE,
+    HttpClient,
+    HttpResponse,
+    KeptConnectionClosed,
+    retry_once,
+)
+from twisted_detector.inspection.http.connection import QUIET, SETTLING
+from twisted_detector.model.addresses import SILENT_PORTS
+from twisted_detector.wire.http.response import Body, Wholeness
 
 URL = "http://192.0.2.9:8000/onvif/device_service?x=1"
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nX-One: a\r\nx-one: b\r\n\r\nhello"
+SOAP = b'<?xml version="1.0"?><s:Envelope xmlns:s="x"><s:Body><s:Fault/></s:Body></s:Envelope>'
 TIMEOUT = 5.0
 
 
@@ -55,6 +65,9 @@ class Enough:
         if self._wanted < 0:
             raise RemoteError("no picture")
         return len(self.taken) >= self._wanted
+
+    def judge(self) -> Wholeness:
+        return Wholeness.OPEN
 
 
 class Http(SynchronousTestCase):
@@ -123,7 +136,7 @@ class Http(SynchronousTestCase):
             self.assertEqual((response.status, response.body), (status, b"body"))
         self.assertEqual({client[0] for client in self.reactor.tcpClients}, {"192.0.2.9"})
 
-    def get(self, sink: BodySink | None = None) -> Deferred[HttpResponse]:
+    def get(self, sink: Body | None = None) -> Deferred[HttpResponse]:
         return Deferred.fromCoroutine(self.client.get(URL, {"Accept": "image/jpeg"}, sink_for=lambda head: sink))
 
     def test_get(self) -> None:
@@ -241,7 +254,7 @@ class Http(SynchronousTestCase):
             "closed": answer(OK[:-1]),
             "too_long": answer(b"HTTP/1.1 200 OK\r\n\r\n", b"x" * 100_001),
             "not_http": answer(b"SSH-2.0-x\r\n\r\n"),
-            "encoding": answer(b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\n", b"\x1f\x8b"),
+            "encoding": answer(b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\n", b"\x1f\x8b" + bytes(20)),
         }.items():
             posted = self.post()
             act()
@@ -249,14 +262,24 @@ class Http(SynchronousTestCase):
             self.assertEqual(error.code, code)
 
     def test_encoded(self) -> None:
-        """A body in gzip, which nobody asked for, is neither unpacked nor waited for; identity is no encoding."""
-        posted = self.post()
-        wire = self.connect()
-        self.assertIn(b"\r\nAccept-Encoding: identity\r\n", wire.value())
-        wire.receive(b"HTTP/1.1 200 OK\r\nContent-Encoding: GZIP\r\nContent-Length: 5\r\n\r\n")
-        self.failureResultOf(posted, Malformed)
-        wire.receive(b"\x1f\x8b")
-        self.assertTrue(wire.protocol is None or wire.disconnecting)
+        """Gzip that nobody asked for is unpacked within the bound; an encoding that is not known is refused at once."""
+        for body, code in (
+            (gzip.compress(SOAP), ""),
+            (gzip.compress(b"<" * 200_000), "too_long"),
+            (b"\3\4", "encoding"),
+        ):
+            posted = self.post()
+            wire = self.connect()
+            self.assertIn(b"\r\nAccept-Encoding: identity\r\n", wire.value())
+            kind = b"br" if code == "encoding" else b"GZIP"
+            wire.receive(b"HTTP/1.1 200 OK\r\nContent-Encoding: %s\r\nContent-Length: 999999\r\n\r\n" % kind)
+            wire.receive(body)
+            if code:
+                self.assertEqual(self.failureResultOf(posted, Malformed).value.code, code)
+            else:
+                self.reactor.advance(SETTLING)
+                self.assertEqual(self.successResultOf(posted).body, SOAP)
+            self.assertTrue(wire.aborted)
         posted = self.post()
         self.connect().receive(OK.replace(b"X-One: a", b"Content-Encoding: identity"))
         self.assertEqual(self.successResultOf(posted).body, b"hello")
@@ -270,24 +293,35 @@ class Http(SynchronousTestCase):
         self.assertEqual(self.successResultOf(posted).body, b"hello")
 
     def test_endless_heads(self) -> None:
-        """Heads, interim answers, trailers and chunk sizes that never end are cut, heads at the bound of a head."""
+        """Heads, interim answers and chunk sizes that never end are cut, heads at the bound of a head."""
         for bound, start, endless in (
             (65_536, b"HTTP/1.1 200 OK\r\n", b"X: y\r\n" * 100),
             (65_536, b"", b"HTTP/1.1 100 Continue\r\n\r\n" * 100),
+            (65_536, b"", b"\r\n" * 500),
             (65_536, b"HTTP/1.1 200 OK\r\nX: ", b"y" * 1000),
-            (165_536, b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n", b"T: y\r\n" * 100),
-            (165_536, b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"0" * 1000),
+            (2_000, b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n", b"0" * 1000),
+            (100_000, b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"0" * 1000),  # no chunks at all
+            (2_000, b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"\r\n" * 500),
         ):
             posted = self.post()
             wire = self.connect()
             wire.receive(start)
             received = 0
-            while wire.protocol is not None and not wire.disconnecting and received < 1_000_000:
+            while wire.protocol is not None and received < 1_000_000:
                 wire.receive(endless)
                 received += len(endless)
-            wire.drop(ConnectionDone())
             self.failureResultOf(posted, Malformed)
             self.assertLess(received, bound + 3000)
+
+    def test_endless_trailers(self) -> None:
+        """Trailers are waited for a moment, so that the connection can be used again; then the answer is used."""
+        posted = self.post()
+        wire = self.connect()
+        wire.receive(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\nT: y\r\n")
+        self.assertNoResult(posted)
+        self.reactor.advance(SETTLING)
+        self.assertEqual(self.successResultOf(posted).body, b"hi")
+        self.assertTrue(wire.aborted)
 
     def test_header_injection(self) -> None:
         """A line break in a header's value does not begin another header."""
@@ -302,7 +336,8 @@ class Http(SynchronousTestCase):
         """A device that closes the first connection without an answer is not asked again."""
         posted = self.post()
         self.connect().drop(ConnectionDone())
-        self.failureResultOf(posted, Unreachable)
+        problem = self.failureResultOf(posted, Unreachable).value
+        self.assertEqual("the device closed the connection without an answer", str(problem))
         self.assertEqual(len(self.reactor.tcpClients), 1)
 
     def test_refused(self) -> None:
@@ -329,7 +364,10 @@ class Http(SynchronousTestCase):
                 wire.receive(b"x")
                 self.assertNoResult(posted)
                 self.reactor.advance(TIMEOUT / 10)
-            self.failureResultOf(posted, Unreachable)
+            problem = self.failureResultOf(posted, Unreachable).value
+            self.assertIn(
+                str(problem), (f"no answer within {TIMEOUT:g} seconds", f"no whole answer within {TIMEOUT:g} seconds")
+            )
             self.assertTrue(wire.protocol is None or wire.disconnecting)
 
     def test_garbage(self) -> None:
@@ -342,10 +380,119 @@ class Http(SynchronousTestCase):
             self.failureResultOf(posted, Malformed)
 
     def test_contradictory_length(self) -> None:
-        """Two lengths are malformed."""
+        """Of two lengths none is believed: the answer ends with the connection, or when nothing more comes."""
+        for end in (True, False):
+            posted = self.post()
+            wire = self.connect()
+            wire.receive(b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nabc")
+            self.assertNoResult(posted)
+            if end:
+                wire.drop(ConnectionDone())
+            else:
+                self.reactor.advance(QUIET)
+            self.assertEqual(self.successResultOf(posted).body, b"abc")
+
+    def test_content_before_frame(self) -> None:
+        """An envelope that is closed is used at once where no frame ends later, and after a moment where one should."""
+        chunked = b"Transfer-Encoding: chunked\r\n\r\n%x  \r\n" % len(SOAP)
+        for head, wait in (
+            (b"\r\n", 0.0),
+            (b"Content-Length: %d bytes\r\n\r\n" % len(SOAP), 0.0),
+            (b"Content-Length: %d\r\n\r\n" % (len(SOAP) - 5), 0.0),
+            (b"Content-Length: %d\r\n\r\n" % (len(SOAP) + 5), SETTLING),
+            (chunked, SETTLING),
+        ):
+            posted = self.post()
+            wire = self.connect()
+            wire.receive(b"HTTP/1.1 200 OK\r\n" + head + SOAP)
+            if wait:
+                self.assertNoResult(posted)
+                wire.receive(b"\r\n" if head == chunked else b"")
+                self.reactor.advance(wait)
+            self.assertEqual(self.successResultOf(posted).body.rstrip(), SOAP, head)
+            self.assertNotEqual(wire.aborted, b"bytes" in head)
+            self.reactor.advance(KEEP_ALIVE)
+
+    def test_content_and_closed(self) -> None:
+        """Whatever its frame said, an envelope that is closed is used when the device closes; half of one is not."""
+        for length in (len(SOAP), len(SOAP) - 13, len(SOAP) - 4, len(SOAP) - 30):
+            posted = self.post()
+            wire = self.connect()
+            wire.receive(b"HTTP/1.1 200 OK\r\nContent-Length: 9999\r\n\r\n" + SOAP[:length])
+            wire.drop(ConnectionDone())
+            if length > len(SOAP) - 20:
+                self.assertEqual(self.successResultOf(posted).body, SOAP[:length])
+            else:
+                self.assertEqual(self.failureResultOf(posted, Unreachable).value.code, "closed")
+
+    def test_slow_answer(self) -> None:
+        """A pause within an envelope is no end of it, with a length or without."""
+        for head in (b"\r\n", b"Content-Length: %d\r\n\r\n" % len(SOAP)):
+            posted = self.post()
+            wire = self.connect()
+            wire.receive(b"HTTP/1.1 200 OK\r\n" + head)
+            for piece in (SOAP[:21], SOAP[21:60], SOAP[60:]):
+                self.assertNoResult(posted)
+                self.reactor.advance(QUIET + 0.1)
+                self.assertNoResult(posted)
+                wire.receive(piece)
+            self.assertEqual(self.successResultOf(posted).body, SOAP)
+
+    def test_refusal_without_an_end(self) -> None:
+        """What matters of a refusal stands in its head: its text may break off, or never end, or never come."""
+        for head in (b"Content-Length: 500\r\n\r\n", b"Transfer-Encoding: chunked\r\n\r\nff\r\n", b"\r\n"):
+            for closed, text in ((True, b""), (True, b"<html>"), (False, b""), (False, b"<html>")):
+                posted = self.post()
+                wire = self.connect()
+                wire.receive(b"HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Basic\r\n" + head + text)
+                self.assertNoResult(posted)
+                if closed:
+                    wire.drop(ConnectionDone())
+                else:
+                    self.reactor.advance(QUIET)
+                self.assertEqual(self.successResultOf(posted).values("www-authenticate"), ["Basic"])
+
+    def test_closed_while_under_way(self) -> None:
+        """Closing the client ends the request that is under way."""
         posted = self.post()
-        self.connect().receive(b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab")
-        self.failureResultOf(posted, Malformed)
+        self.connect()
+        self.successResultOf(Deferred.fromCoroutine(self.client.close()))
+        self.assertEqual("the connection was given up", str(self.failureResultOf(posted, Unreachable).value))
+
+    def test_silent_ports(self) -> None:
+        """Nothing is sent to a port of another protocol, whatever a device calls its service's port."""
+        for port in SILENT_PORTS:
+            problem = self.failureResultOf(self.post(f"http://10.0.0.5:{port}/"), Unreachable).value
+            self.assertEqual(f"nothing is ever sent to that port: {port}", str(problem))
+
+    def test_unasked(self) -> None:
+        """What comes on a kept connection between two requests is no answer to the next one."""
+        posted = self.post()
+        wire = self.connect()
+        wire.receive(OK)
+        self.successResultOf(posted)
+        wire.receive(OK)
+        self.assertTrue(wire.aborted)
+        posted = self.post()
+        self.assertEqual(len(self.reactor.tcpClients), 2)
+        self.connect().receive(OK)
+        self.successResultOf(posted)
+
+    def test_not_kept(self) -> None:
+        """A connection is kept where the device agrees, for two seconds, and for one place only."""
+        for head, kept in (
+            (b"HTTP/1.1 200 OK\r\nConnection: Close\r\n", False),
+            (b"HTTP/1.0 200 OK\r\n", False),
+            (b"HTTP/1.0 200 OK\r\nConnection: Keep-Alive\r\n", True),
+            (b"HTTP/1.1 200 OK\r\n", True),
+        ):
+            posted = self.post()
+            wire = self.connect()
+            wire.receive(head + b"Content-Length: 0\r\n\r\n")
+            self.successResultOf(posted)
+            self.assertEqual(kept, not wire.aborted)
+            self.reactor.advance(KEEP_ALIVE)
+            self.assertTrue(wire.aborted)
 
     def test_cut(self) -> None:
         """A body that ends too early is no answer."""
@@ -353,7 +500,8 @@ class Http(SynchronousTestCase):
         wire = self.connect()
         wire.receive(OK[:-1])
         wire.drop(ConnectionLost())
-        self.failureResultOf(posted, Unreachable)
+        problem = self.failureResultOf(posted, Unreachable).value
+        self.assertEqual("the device closed the connection without a whole answer", str(problem))
 
     def test_too_long(self) -> None:
         """A body, a head or an endless line of interim answers above the bound is cut and malformed."""

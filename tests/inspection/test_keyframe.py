@@ -106,6 +106,15 @@ class Taking(SynchronousTestCase):
         self.captures = ScriptedCaptures(report, b"")
         self.assertIn("no keyframe", str(self.failureResultOf(self.taking(self.main()), Malformed).value))
 
+    def test_reasons(self) -> None:
+        """No keyframe, and one that is no picture."""
+        self.captures = ScriptedCaptures(StreamReport(Proof.RTP, validated=True), b"")
+        failure = self.failureResultOf(self.taking(self.main()), Malformed)
+        self.assertEqual("no whole keyframe came", str(failure.value))
+        self.captures, self.result = ScriptedCaptures(), b"rubbish"
+        failure = self.failureResultOf(self.taking(self.main()), Malformed)
+        self.assertIn("the keyframe is no picture", str(failure.value))
+
     def test_not_decoded(self) -> None:
         """What cannot be decoded, or is no picture then, is the device's fault."""
         for self.result in (Malformed("damaged"), b"rubbish"):

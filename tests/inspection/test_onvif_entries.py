@@ -9,7 +9,8 @@ from tests.inspection.scripted_camera import ScriptedCamera
 from tests.inspection.test_onvif import ADMIN, ANNOUNCED, NOW, XADDR, Base
 from twisted_detector.errors import Malformed
 from twisted_detector.inspection.http.client import HttpResponse
-from twisted_detector.inspection.onvif.session import MAX_AHEAD, may_be_service
+from twisted_detector.inspection.onvif.login_schemes import MAX_AHEAD
+from twisted_detector.inspection.onvif.service_paths import may_be_service
 from twisted_detector.model import Candidate
 from twisted_detector.testing.simulator.wire import onvif_answers
 from twisted_detector.wire.onvif import answers as onvif
@@ -172,6 +173,7 @@ class Proof(Base):
         camera = self.camera(auth="digest")
         challenge = HttpResponse(401, (("WWW-Authenticate", 'Digest realm="cam", nonce="nonce0", qop="auth"'),), b"")
         fault = HttpResponse(500, (), onvif_answers.action_not_supported())
-        for operation in ("GetDeviceInformation", "GetProfiles", "GetScopes", "GetNetworkInterfaces"):
+        camera.pre_auth |= {"GetProfiles", "GetStreamUri", "GetSnapshotUri"}
+        for operation in ("GetDeviceInformation", "GetScopes", "GetNetworkInterfaces"):
             camera.script[operation] = [challenge, fault]
         self.assertEqual("", self.inspect(camera, ADMIN).login)

@@ -14,10 +14,10 @@ from zope.interface.verify import verifyObject
 
 from tests.facts import login
 from twisted_detector.detector.login_attempt import single_use
-from twisted_detector.errors import Busy, LoginWithheld, Malformed, Unauthorized, Unreachable
+from twisted_detector.errors import Busy, InspectionError, LoginWithheld, Malformed, Unauthorized, Unreachable
 from twisted_detector.inspection.device_locks import DeviceLocks
 from twisted_detector.inspection.http.client import HttpResponse, SinkFor
-from twisted_detector.inspection.pictures.snapshot import SnapshotTaker
+from twisted_detector.inspection.pictures.snapshot import MAX_COOKIES, SnapshotTaker
 from twisted_detector.model import Camera, Login
 from twisted_detector.model.pictures import Picture
 from twisted_detector.seams import IPictureTaker
@@ -40,6 +40,7 @@ class ScriptedSite:
     def __init__(self, *answers: HttpResponse | Exception) -> None:
         self.answers = list(answers)
         self.asked: list[tuple[str, str]] = []
+        self.cookies: list[str] = []
         self.opened = self.closed = 0
         self.password = ""
         self.scheme = "digest"
@@ -53,6 +54,7 @@ class ScriptedSite:
     async def get(self, url: str, headers: Mapping[str, str], *, sink_for: SinkFor) -> HttpResponse:
         header = headers.get("Authorization", "")
         self.asked.append((url, header))
+        self.cookies.append(headers.get("Cookie", ""))
         if self.password and (refused := self._refuse(header)) is not None:
             return refused
         answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
@@ -156,14 +158,27 @@ class Snapshots(SynchronousTestCase):
         self.assertEqual(self.take().media_type, "image/jpeg")
 
     def test_stream_of_pictures(self) -> None:
-        """Of motion JPEG the first picture is taken, however long the stream is."""
-        part = b"--b\r\nContent-Type: image/jpeg\r\n\r\n" + PAINTED + b"\r\n"
-        self.site.answers = [image(part * 50, 'multipart/x-mixed-replace; boundary="b"')]
-        self.assertEqual(self.take().data, PAINTED)
-        self.site.answers = [image(part, "multipart/x-mixed-replace")]
+        """Of motion JPEG the first picture is taken, however long the stream is, and whatever is said of its parts."""
+        text = b"--b\r\nContent-Type: text/plain\r\n\r\nplease wait\r\n"
+        part = b"--b\r\nContent-Type: image/jpeg\r\nContent-Length: 5\r\n\r\n" + PAINTED + b"\r\n"
+        for kind in ('multipart/x-mixed-replace; boundary="b"', "multipart/x-mixed-replace", "image/jpeg", "text/html"):
+            for body in (part * 50, text + part, part.replace(b"--b", b"--other"), part.replace(b"\r\n", b"\n"), part):
+                self.site.answers = [image(body, kind)]
+                self.assertEqual(self.take().data, PAINTED)
+        self.site.answers = [image(text * 9, "multipart/x-mixed-replace; boundary=b")]
         self.fails(Malformed)
-        self.site.answers = [image(part, "multipart/x-mixed-replace; boundary=b")]  # it ends before the part does
-        self.fails(Malformed)
+
+    def test_without_an_end(self) -> None:
+        """A picture that lacks its last two octets alone gets them, alone or in a part."""
+        for body in (PAINTED[:-2], b"--b\r\n\r\n" + PAINTED[:-2] + b"\r\n--b--\r\n", b"\r\n" + PAINTED[:-2]):
+            self.site.answers = [image(body)]
+            self.assertEqual(self.take().data, PAINTED)
+
+    def test_statuses(self) -> None:
+        """A picture is one, though the camera calls it a part."""
+        for status in (200, 203, 206):
+            self.site.answers = [replace(image(), status=status)]
+            self.assertEqual(self.take().data, PAINTED)
 
     def test_digest(self) -> None:
         """The login answers a challenge, with the target as it is asked for; the first question goes without."""
@@ -230,6 +245,9 @@ class Snapshots(SynchronousTestCase):
             ("http://10.0.0.5:8000/a#b", "http://10.0.0.5:8000/a"),
             ("https://10.0.0.5/a", "https://10.0.0.5/a"),
             ("https://10.0.0.5:443/a", "https://10.0.0.5:443/a"),
+            ("http://ipcam.local:8000/a?b#c", "http://10.0.0.5:8000/a?b"),
+            ("//Camera:8000/a", "http://10.0.0.5:8000/a"),
+            ("https://www.example.com/a", "https://10.0.0.5/a"),
         ):
             self.site = ScriptedSite(redirect(location), image())
             self.take()
@@ -247,6 +265,15 @@ class Snapshots(SynchronousTestCase):
             "http://10.0.0.5@203.0.113.66/",
             "//203.0.113.66/a",
             "https://10.0.0.5:8443/a",
+            "http://ipcam.local/a",
+            "http://ipcam.local:8001/a",
+            "http://ipcam.local:99999/a",
+            "http://admin:x@ipcam.local:8000/a",
+            "http://127.1:8000/a",
+            "http://0x7f000001:8000/a",
+            "http://2130706433:8000/a",
+            "http://[::1]:8000/a",
+            "http://bücher.example:8000/a",
             "ftp://10.0.0.5/a",
             "http://[::1",
         ):
@@ -255,6 +282,26 @@ class Snapshots(SynchronousTestCase):
             self.site.stale = 0
             self.fails(Malformed, ADMIN)
             self.assertEqual({url for url, _ in self.site.asked}, {URL}, location)
+
+    def test_default_port(self) -> None:
+        """A port that is said, and is the usual one, is no other."""
+        self.site = ScriptedSite(redirect("http://10.0.0.5:80/a"), image())
+        self.take(replace(CAMERA, snapshot_url="http://10.0.0.5/b"))
+        self.assertEqual(self.site.asked[1][0], "http://10.0.0.5:80/a")
+
+    def test_cookies(self) -> None:
+        """What the camera sets on the way goes back to it, within bounds; it is forgotten with the download."""
+        set_cookie = ("Set-Cookie", "sid=a1; Path=/; HttpOnly")
+        rude = [("set-cookie", f"c{number}=x") for number in range(99)] + [("Set-Cookie", "evil=a\r\nX: y")]
+        self.site = ScriptedSite(HttpResponse(302, (set_cookie, *rude, ("Location", "/b"))), image())
+        self.take()
+        self.assertEqual(self.site.cookies[0], "")
+        self.assertTrue(self.site.cookies[1].startswith("sid=a1; c0=x; "))
+        self.assertEqual(self.site.cookies[1].count("="), MAX_COOKIES)
+        self.assertNotIn("\n", self.site.cookies[1])
+        self.site.answers = [image()]
+        self.take()
+        self.assertEqual(self.site.cookies[-1], "")
 
     def test_login_after_a_redirect(self) -> None:
         """Where it leads the first question goes without a login again."""
@@ -291,6 +338,38 @@ class Snapshots(SynchronousTestCase):
         ):
             self.site = ScriptedSite(answer)
             self.fails(kind)
+
+    def test_reasons(self) -> None:
+        """Each answer that is no picture is told in its own words."""
+
+        def closed(scheme: str = "digest") -> ScriptedSite:
+            site = ScriptedSite(image())
+            site.password, site.scheme = "x", scheme
+            return site
+
+        for site, one, expected in (
+            (ScriptedSite(HttpResponse(503)), None, "the device has no room for us now: HTTP 503"),
+            (ScriptedSite(HttpResponse(404)), None, "the snapshot was answered: HTTP 404"),
+            (ScriptedSite(image(b"<html>")), None, "the snapshot is no picture"),
+            (ScriptedSite(redirect("http://10.0.0.5:81/")), None, "the snapshot redirects to another place"),
+            (ScriptedSite(redirect("http://[::1")), None, "the snapshot redirects to what is no URL"),
+            (ScriptedSite(redirect("http://10.0.0.9/")), None, "the snapshot is not at the camera's own address"),
+            (closed(), None, "the device wants a login for its snapshot"),
+            (closed(), ADMIN, "the device refused the login for its snapshot"),
+            (closed("basic"), ADMIN, "the device offers no login scheme that may be used for its snapshot: basic"),
+            (closed(), login('a"\n', "x"), "this login cannot be sent to the device"),
+        ):
+            self.site = site
+            self.assertIn(expected, str(self.fails(InspectionError, one)))
+        self.site = ScriptedSite(redirect("/b"))
+        self.assertIn("the snapshot was answered: HTTP 302", str(self.fails(Malformed)))
+        self.site = closed()
+        url = "http://10.0.0.5/cgi-bin/userManager.cgi?action=addUser"
+        problem = self.fails(Unauthorized, ADMIN, replace(CAMERA, snapshot_url=url))
+        expected = "the device wants a login for its snapshot, whose URL may change something: it gets none"
+        self.assertIn(expected, str(problem))
+        bad = replace(CAMERA, snapshot_url="http://10.0.0.5/a b")
+        self.assertEqual("the snapshot's URL is unusable", str(self.fails(Malformed, camera=bad)))
 
     def test_unusable_urls(self) -> None:
         """A URL at another host, or that cannot be said, is not asked."""

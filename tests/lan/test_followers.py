@@ -22,14 +22,14 @@ def test_frigate_and_go2rtc_follow_a_move(lab: Lab) -> None:
     farm.cameras = [replace(camera, auth="digest") for camera in farm.cameras]
     farm.start(login=LOGIN)
     site = Site(lab)
-    own, running, streams = (lab.directory / name for name in ("cameras.yml", "config.yml", "streams.json"))
+    own, running, streams = (lab.directory / name for name in ("cameras.yml", "config.yml", "go2rtc.yaml"))
     running.write_text("# mine\nmqtt:\n  host: broker\n")
-    streams.write_text('{"garden": ["rtsp://10.0.0.5/x"]}')
+    streams.write_text("streams:\n  garden: rtsp://10.0.0.5/x\n")
     environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)}
     secrets = site.state / "frigate.env"
     for module, port, *options in (
-        ("frigate", "5000", str(running), f"env={secrets}", "live=1"),
-        ("go2rtc", "1984", f"file={streams}"),
+        ("frigate", "5000", str(running), "version=0.18.0-e3fa701", f"env={secrets}", "live=1"),
+        ("go2rtc", "1984", f"path={streams}"),
     ):
         peer = site.host.start(*python("-m", f"tests.peers.{module}", port, *options), environment=environment)
         peer.wait_for("ready", 20)
@@ -61,14 +61,14 @@ def test_frigate_and_go2rtc_follow_a_move(lab: Lab) -> None:
     assert stat.S_IMODE(secrets.stat().st_mode) == 0o600
     values = dict(line.split("=", 1) for line in secrets.read_text().splitlines())
     document = json.loads(site.listener.on(TOPIC)[-1].payload)
-    for configuration, minor in ((document, 17), (load(own.read_text()), 17), (load(running.read_text()), 16)):
+    for configuration, minor in ((document, 17), (load(own.read_text()), 17), (load(running.read_text()), 18)):
         assert faults(configuration, minor=minor, environment=values) == []
     path = document["cameras"][name]["ffmpeg"]["inputs"][0]["path"]
     assert f"//{LOGIN}@10.77.0.200:" in substituted(path, values)
 
     # And nobody else has the password.
     password = LOGIN.partition(":")[2]
-    told = [daemon.text(), own.read_text(), running.read_text(), streams.read_text(), asked("show")]
+    told = [daemon.text(), own.read_text(), running.read_text(), streams.read_text()]
     assert all(password not in text for text in [*told, *(heard.payload for heard in site.listener.heard())])
     assert "garden" in streams.read_text()
 
@@ -87,3 +87,49 @@ def test_frigate_and_go2rtc_follow_a_move(lab: Lab) -> None:
 
     daemon.end()
     assert load(camdetect("export", "frigate"))["cameras"] == document["cameras"], "the same from the state directory"
+
+
+def test_several_consumers_follow_a_move(lab: Lab) -> None:
+    """Tables of the configuration file: each program has its own cameras and state; one that is away delays none."""
+    farm = plant(lab, "farm", "10.77.0.0/24", 2)
+    farm.start()
+    site = Site(lab)
+    running, streams = (lab.directory / name for name in ("config.yml", "go2rtc.yaml"))
+    running.write_text("mqtt:\n  host: broker\n")
+    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)}
+    for module, port, *options in (
+        ("frigate", "5000", str(running), "version=0.18.0-e3fa701", "live=1"),
+        ("go2rtc", "1984", f"path={streams}"),
+    ):
+        peer = site.host.start(*python("-m", f"tests.peers.{module}", port, *options), environment=environment)
+        peer.wait_for("ready", 20)
+    mover, other = farm.cameras
+    table = lab.directory / "camdetect.toml"
+    table.write_text(
+        f'[frigate.house]\nurl = "http://127.0.0.1:5000"\ncameras = ["{cid(mover.mac)}", "Nobody"]\n'
+        '[frigate.away]\nurl = "http://127.0.0.1:5999"\n'
+        '[go2rtc.house]\nurl = "http://127.0.0.1:1984"\nnetwork = "10.77.0.0/25"\n'
+    )
+    daemon = site.daemon(CAMDETECT_CONFIG=str(table))
+
+    def asked() -> str:
+        command = "import urllib.request as u; print(u.urlopen('http://127.0.0.1:1984/api/streams').read().decode())"
+        return site.host.run(*python("-c", command))
+
+    def held() -> tuple[bool, ...]:
+        texts = (running.read_text(), asked())
+        return tuple(f"{one.address}:" in text for text in texts for one in (mover, other))
+
+    wait_until(lambda: held() == (True, False, True, True), 40, lambda: f"{held()}\n{daemon.text()}", interval=0.3)
+    mover = replace(mover, address="10.77.0.200")
+    farm.alter(lambda camera: replace(camera, address="10.77.0.200"), [0])
+    wait_until(lambda: held() == (True, False, False, True), 40, lambda: f"{held()}\n{daemon.text()}", interval=0.3)
+    assert cid(mover.mac) not in asked()
+
+    more = {**environment, "STATE_DIR": str(site.state)}
+    command = ("env", *(f"{key}={value}" for key, value in more.items()))
+    found = json.loads(site.host.run(*command, *python("-m", "twisted_detector.cli", "doctor", "--json")))
+    findings = {one["name"]: one for one in found}
+    assert "away" in findings["frigate-api.away"]["text"]
+    assert "in its list, and not known: Nobody" in findings["frigate-api.house"]["text"]
+    assert findings["go2rtc-api.house"]["level"] == "OK"

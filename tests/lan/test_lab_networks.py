@@ -66,6 +66,32 @@ def test_a_camera_with_ipv6_only(lab: Lab) -> None:
     assert document["mac"] == camera.mac
 
 
+def test_an_interface_that_comes_up_later(lab: Lab) -> None:
+    """In the steady state, without privileges: the camera behind it, which says nothing by itself, is found at once.
+
+    The next look that is due by itself is 25 seconds away: it is the kernel's event that leads there.
+    """
+    site = Site(lab)
+    lab.another_bridge("br1", site.host, "10.78.0.1")
+    site.host.run("ip", "link", "set", "eth1", "down")
+    farm = plant(lab, "farm", "10.78.0.0/24", 1, mac="02:1f", bridge="br1")
+    farm.cameras = [replace(farm.cameras[0], arp=False, hello=False)]
+    farm.start()
+    site.daemon(
+        ("setpriv", "--inh-caps=-all", "--bounding-set=-all"),
+        HEALTH_REPORT_INTERVAL="1",
+        QUICK_CHECK_INTERVAL="25",
+        INITIAL_DISCOVERY_COUNT="1",
+    )
+    steady = site.health(
+        lambda health: health["discovery"]["phase"] == "steady" and not health["discovery"]["sweeping"], 90
+    )
+    assert not steady["stats"]["devices"], steady
+    site.host.run("ip", "link", "set", "eth1", "up")
+    site.host.run("ip", "addr", "replace", "10.78.0.1/24", "dev", "eth1")
+    site.online(farm.cameras[0].mac, 10)
+
+
 def test_other_devices_are_no_cameras(lab: Lab) -> None:
     """A printer that answers WS-Discovery, a web server and a host with closed ports: not published, seldom asked."""
     farm = plant(lab, "farm", "10.77.0.0/24", 1)

@@ -54,5 +54,8 @@ def test_the_frozen_one_is_told_from_the_others(lab: Lab) -> None:
     assert "locked" not in daemon.text()
     daemon.signal(signal.SIGTERM)
     assert daemon.wait(10) == 0
+    kept = list((site.state / "pictures").iterdir())
+    assert wanted <= {path.name.partition(".")[0] for path in kept}
+    assert {path.stat().st_mode & 0o777 for path in kept} == {0o600}
     everything = daemon.text() + "".join(heard.payload for heard in site.listener.heard())
     assert LOGIN.partition(":")[2] not in everything

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from tests.lan.farm import plant
 from tests.lan.lab import REASON, Lab, python
 from tests.lan.site import LOGIN, Site, cid, simulated
 from tests.processes import ROOT, wait_until
@@ -103,6 +104,29 @@ def test_why_and_list_and_doctor(lab: Lab) -> None:
     os.kill(again.pid, 15)
     assert again.wait(10) == 0
     assert not socket.exists()
+
+
+def test_behind_a_router(lab: Lab) -> None:
+    """A camera that answers beyond the searched networks: the network to add is named; once asked by hand it is there.
+
+    What was only tried is not told as seen.
+    """
+    router = lab.host("router", "10.77.0.254", "02:00:00:00:00:fe")
+    lab.another_bridge("br1", router, "10.78.0.1")
+    far = plant(lab, "far", "10.78.0.0/24", 1, mac="02:1f", bridge="br1", gateway="10.78.0.1")
+    far.start()
+    [camera] = far.cameras
+    site = Site(lab)
+    site.host.run("ip", "route", "add", "10.78.0.0/24", "via", "10.77.0.254")
+    site.daemon().wait_for("MQTT connected")
+    wait_until(lambda: why(site, camera.address)["ports"].get("554") == "open", 20, "the camera's port is open")
+    reason = why(site, camera.address)["reason"]
+    assert reason["word"] == "not-on-any-network", reason
+    assert "its network is not searched: add 10.78.0.0/24 to SCAN_NETWORKS" in reason["text"], reason
+    site.command("probe", address=camera.address)
+    wait_until(lambda: why(site, camera.address)["reason"]["word"] == "shown", 30, "it is shown")
+    told = [fact["text"] for fact in why(site, camera.address)["facts"] if fact["source"] == "command"]
+    assert told == ["asked by hand"], told
 
 
 def camdetect_error(site: Site, *words: str) -> str:

@@ -21,6 +21,7 @@ from twisted_detector.model import Status
 from twisted_detector.mqtt.seams import ConnectionState
 from twisted_detector.operations.doctor import Doctor
 from twisted_detector.operations.host_checks import FAIL, OK, WARN, Finding
+from twisted_detector.outputs.sync.seams import TargetPhase, TargetStatus
 from twisted_detector.registry.registry import Registry
 from twisted_detector.testing.lan import ETH0, MemoryNeighbours
 
@@ -34,6 +35,7 @@ class DoctorCase(SynchronousTestCase):
         )
         self.store = SimpleNamespace(degraded="", path=Path("state.db"))
         self.detector = SimpleNamespace(last_sweep={}, phase="steady")
+        self.targets: tuple[TargetStatus, ...] = ()
 
     def make(self, *, warnings: tuple[str, ...] = (), **settings: Any) -> Doctor:
         return Doctor(
@@ -43,6 +45,7 @@ class DoctorCase(SynchronousTestCase):
             store=self.store,  # type: ignore[arg-type]
             registry=self.registry,
             detector=self.detector,  # type: ignore[arg-type]
+            sync_status=lambda: SimpleNamespace(statuses=lambda: self.targets),  # type: ignore[arg-type, return-value]
             check_host=lambda interfaces: iter([Finding("system", OK, f"{len(interfaces)} addresses")]),
         )
 
@@ -102,6 +105,20 @@ class DoctorCase(SynchronousTestCase):
         for name in ("MQTT", "store", "logins", "cameras", "clocks of cameras"):
             self.assertTrue(found[name].advice, name)
         self.assertIn("-3600 s", found["clocks of cameras"].text)
+
+    def test_consumers(self) -> None:
+        """Each place of each consumer has a line of its own, with its state and with names that no camera has."""
+        done = TargetStatus("frigate-api", "http://a", TargetPhase.DONE)
+        self.targets = (
+            done,
+            TargetStatus("frigate-api.north", "http://b", TargetPhase.AWAY, "no answer", 2),
+            replace(done, name="go2rtc-file.x", unknown=("Bakc door",)),
+        )
+        found = self.examine(self.make())
+        levels = [found[one.name].level for one in self.targets]
+        self.assertEqual([OK, WARN, WARN], levels)
+        self.assertEqual("http://b: away: no answer", found["frigate-api.north"].text)
+        self.assertIn("in its list, and not known: Bakc door", found["go2rtc-file.x"].text)
 
     def test_a_clock_put_right(self) -> None:
         """A clock that is right again is no finding; nor is one of a camera that was forgotten."""

@@ -12,7 +12,7 @@ from typing import Any
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.outputs.case import CAMERA, MAIN, NAME, SUB
+from tests.outputs.case import CAMERA, MAIN, NAME, SUB, TAGS
 from tests.outputs.frigate_rules import faults, load as load_yaml
 from twisted_detector.cli.main import EXPORT_WORDS
 from twisted_detector.config.config import Config
@@ -37,7 +37,7 @@ def config(**settings: str) -> Config:
 
 class Exporting(SynchronousTestCase):
     def text(self, name: str, *cameras: Camera, **settings: str) -> str:
-        return export(name, cameras or (CAMERA,), lambda _: LOGIN, config(**settings))["text"]
+        return export(name, cameras or (CAMERA,), lambda _: LOGIN, config(**settings), tags=TAGS)["text"]
 
     def test_no_login(self) -> None:
         """No format has a login in it, though PUBLISH_CREDENTIALS is on: an export is shown and passed on."""
@@ -56,7 +56,14 @@ class Exporting(SynchronousTestCase):
         self.assertEqual(
             list(load_yaml(self.text("go2rtc", GO2RTC_PREFIX="c-"))["streams"]), [f"c-{NAME}", f"c-{NAME}_sub"]
         )
-        self.assertEqual(load_yaml(export("frigate", (), lambda _: None, config())["text"]), {"cameras": {}})
+        self.assertEqual(load_yaml(export("frigate", (), lambda _: None, config(), tags=TAGS)["text"]), {"cameras": {}})
+
+    def test_chosen(self) -> None:
+        """Frigate's and go2rtc's have the cameras that are chosen for these; the others have all."""
+        self.assertIn("cameras: {}", self.text("frigate", FRIGATE_NETWORK="192.0.2.0/24"))
+        self.assertIn(NAME, self.text("frigate", FRIGATE_CAMERAS=NAME))
+        self.assertNotIn(NAME, self.text("go2rtc", GO2RTC_CAMERAS="Another"))
+        self.assertIn(NAME, self.text("csv", FRIGATE_CAMERAS="Another", GO2RTC_CAMERAS="Another"))
 
     def test_tables(self) -> None:
         """CSV has a line for each stream and no cell that is taken for a formula; JSON is the document."""
@@ -70,7 +77,7 @@ class Exporting(SynchronousTestCase):
         """The command line offers what there is; another word is refused."""
         self.assertEqual(EXPORT_WORDS, tuple(FORMATS))
         with self.assertRaises(RemoteError):
-            export("xml", (), lambda _: None, config())
+            export("xml", (), lambda _: None, config(), tags=TAGS)
 
     def test_handler(self) -> None:
         """The handler answers with text, media type and name; what would change is answered for Frigate only."""
@@ -78,7 +85,7 @@ class Exporting(SynchronousTestCase):
         async def lines() -> list[str]:
             return ["-a", "+b"]
 
-        answer = export_handler(lambda: [CAMERA], lambda _: None, config(), lines)
+        answer = export_handler(lambda: [CAMERA], lambda _: None, config(), lines, tags=TAGS)
 
         def ask(**fields: Any) -> Any:
             return Deferred.fromCoroutine(answer(fields))
@@ -121,7 +128,7 @@ class Logins(SynchronousTestCase):
         login_of, withheld = partial(accepted_login, budget), partial(withheld_reason, budget)
         for camera, told in ((adopted, True), (rogue, False), (replace(adopted, mac=None), False)):
             for name in ("frigate", "go2rtc"):
-                text = export(name, [camera], login_of, config(), withheld=withheld)["text"]
+                text = export(name, [camera], login_of, config(), tags=TAGS, withheld=withheld)["text"]
                 self.assertIn("rtsp://", text)
                 self.assertEqual(told, "_PASSWORD" in text, (name, camera.adopted, text))
                 self.assertEqual(not told and camera.mac is not None, "adopt it" in text, text)

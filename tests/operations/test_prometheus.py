@@ -46,6 +46,24 @@ def blocks(**changes: Any) -> dict[str, Any]:
             },
             "methods": {"neighboursweep": {"packets": 100, "most_half_open": 12, "confirmed": 3}, "mdns": {"sent": 5}},
         },
+        "consumers": {
+            "frigate-api": {
+                "program": "frigate",
+                "name": "",
+                "state": "done",
+                "reason": "",
+                "tries": 0,
+                "cameras": 12,
+            },
+            "frigate-api.north": {
+                "program": "frigate",
+                "name": "north",
+                "state": "away",
+                "reason": "no answer",
+                "tries": 3,
+                "cameras": 2,
+            },
+        },
         "reactor": {"lag_ms": {"p50": 0.2, "p99": 4.0, "max": 20.0}},
     } | changes
 
@@ -93,6 +111,18 @@ class Exposition(SynchronousTestCase):
         self.assertEqual(1, read["camdetect_sweep_failed", "mdns"])
         self.assertEqual(12, read["camdetect_discovery_peak", "neighboursweep", "half_open"])
         self.assertNotIn(("camdetect_discovery_events_total", "neighboursweep", "most_half_open"), read)
+
+    def test_consumers(self) -> None:
+        """Each place of each Frigate and go2rtc has its own state, failures and number of cameras."""
+        read = scrape(blocks())
+        for name, target, done, tries, cameras in (
+            ("", "frigate-api", 1, 0, 12),
+            ("north", "frigate-api.north", 0, 3, 2),
+        ):
+            self.assertEqual(done, read["camdetect_consumer_state", name, "frigate", "done", target])
+            self.assertEqual(1 - done, read["camdetect_consumer_state", name, "frigate", "away", target])
+            self.assertEqual(tries, read["camdetect_consumer_failures", name, "frigate", target])
+            self.assertEqual(cameras, read["camdetect_consumer_cameras", name, "frigate", target])
 
     def test_nothing_yet(self) -> None:
         """Before the first acknowledgement there is no latency, rather than one of zero."""

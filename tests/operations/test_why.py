@@ -13,8 +13,10 @@ from twisted_detector.config.config import Config
 from twisted_detector.config.declarations import filled
 from twisted_detector.discovery.sweep.connector import Outcome
 from twisted_detector.errors import RemoteError
+from twisted_detector.model import Sighting
+from twisted_detector.model.devices import BY_HAND
 from twisted_detector.operations.why import CONNECT_SECONDS, Why
-from twisted_detector.registry.observations import ObservationLog
+from twisted_detector.registry.observations import ObservationLog, describe_sighting
 from twisted_detector.registry.registry import Registry
 from twisted_detector.testing.lan import ETH0, MemoryHosts, MemoryNeighbours
 
@@ -27,12 +29,13 @@ class WhyCase(SynchronousTestCase):
         self.hosts = MemoryHosts(self.clock)
         self.neighbours = MemoryNeighbours(ETH0, macs={HERE: A})
         self.observations = ObservationLog()
+        self.registry = Registry(lambda event: None)
 
     def ask(self, address: object, **settings: Any) -> Any:
         why = Why(
             self.clock,
             config=filled(Config, settings),
-            registry=Registry(lambda event: None),
+            registry=self.registry,
             observations=self.observations,
             neighbours=self.neighbours,
             bridge=lambda addresses: "",
@@ -71,6 +74,29 @@ class WhyCase(SynchronousTestCase):
             self.assertEqual(word, self.ask(address, **settings)["reason"]["word"])
         self.assertEqual([], self.hosts.attempts)
         self.assertEqual(["10.0.0.77"], self.neighbours.lookups)
+
+    def test_behind_a_router(self) -> None:
+        """What answers beyond the networks that are searched is told to be there, and how to have it searched."""
+        self.hosts.ports["10.0.9.7"] = {554: Outcome.OPEN}
+        reason = self.ask("10.0.9.7")["reason"]
+        self.assertEqual("not-on-any-network", reason["word"])
+        self.assertIn("its network is not searched: add 10.0.9.0/24 to SCAN_NETWORKS", reason["text"])
+        self.assertEqual("not-swept-yet", self.ask("10.0.9.7", scan_networks=("10.0.9.0/24",))["reason"]["word"])
+
+    def test_asked_in_vain(self) -> None:
+        """What was asked and did not answer is not said to be asked still, nor never to have been asked."""
+        self.hosts.ports[HERE] = {80: Outcome.OPEN}
+        seen = self.registry.record_sighting(Sighting(BY_HAND, HERE, 0.0, A, open_ports=(80, 554)), 0.0)
+        assert seen is not None
+        self.observations.record(0.0, HERE, BY_HAND, describe_sighting(Sighting(BY_HAND, HERE, 0.0, open_ports=(554,))))
+        self.assertEqual("being-asked", self.ask(HERE)["reason"]["word"])
+        self.registry.begin_inspection(seen.key, 1.0)
+        self.assertEqual("being-asked", self.ask(HERE)["reason"]["word"])
+        self.observations.record(2.0, HERE, "onvif", "no answer: no connection")
+        self.registry.record_no_answer(seen.key, "no connection", 2.0)
+        answer = self.ask(HERE)
+        self.assertEqual("no-answer", answer["reason"]["word"])
+        self.assertEqual(["asked by hand", "no answer: no connection"], [fact["text"] for fact in answer["facts"]])
 
     def test_no_address(self) -> None:
         """What is no address of one device is refused."""

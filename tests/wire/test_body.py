@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from twisted.internet.defer import Deferred
 from twisted.internet.protocol import Protocol
 from twisted.internet.testing import StringTransport
@@ -12,8 +10,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.client import ResponseDone, ResponseFailed
 from twisted.web.http import PotentialDataLoss
 
-from twisted_detector.errors import RemoteError
-from twisted_detector.wire.http.body import MAX_PIECES, AnswerTooLong, collect, discard
+from twisted_detector.wire.http.body import AnswerTooLong, collect
+from twisted_detector.wire.http.response import MAX_PIECES
 
 
 class Response:
@@ -28,23 +26,12 @@ class Response:
         self.body.connectionLost(Failure(reason))
 
 
-class Sink:
-    def __init__(self) -> None:
-        self.taken = b""
-
-    def feed(self, data: bytes) -> bool:
-        self.taken += data
-        if b"?" in data:
-            raise RemoteError("not what it should be")
-        return b"." in data
-
-
 class Collecting(SynchronousTestCase):
     def setUp(self) -> None:
         self.response = Response()
 
-    def collect(self, limit: int = 5, sink: Any = None) -> Deferred[bytes]:
-        return Deferred.fromCoroutine(collect(self.response, limit, sink))
+    def collect(self, limit: int = 5) -> Deferred[bytes]:
+        return Deferred.fromCoroutine(collect(self.response, limit))
 
     def test_whole(self) -> None:
         """A body within the bound comes out whole, with a length or without."""
@@ -91,32 +78,4 @@ class Collecting(SynchronousTestCase):
         body = self.collect()
         body.cancel()
         self.failureResultOf(body)
-        self.assertTrue(self.response.transport.disconnecting)
-
-    def test_sink(self) -> None:
-        """A sink takes the body until it has enough, within the bound too."""
-        sink = Sink()
-        body = self.collect(sink=sink)
-        self.response.body.dataReceived(b"ab")
-        self.response.body.dataReceived(b"c.")
-        self.assertEqual((self.successResultOf(body), sink.taken), (b"", b"abc."))
-        self.assertTrue(self.response.transport.disconnecting)
-        endless = self.collect(sink=Sink())
-        self.response.body.dataReceived(b"abcdef")
-        self.failureResultOf(endless, AnswerTooLong)
-
-    def test_sink_refuses(self) -> None:
-        """What a sink refuses is raised, and the connection closed."""
-        body = self.collect(sink=Sink())
-        self.response.body.dataReceived(b"?")
-        self.failureResultOf(body, RemoteError)
-        self.assertTrue(self.response.transport.disconnecting)
-
-    def test_discarded(self) -> None:
-        """A body that nobody reads costs its first byte; one that is empty leaves the connection open."""
-        discard(self.response)
-        self.response.end(ResponseDone())
-        self.assertFalse(self.response.transport.disconnecting)
-        discard(self.response)
-        self.response.body.dataReceived(b"a")
         self.assertTrue(self.response.transport.disconnecting)

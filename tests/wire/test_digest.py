@@ -35,6 +35,16 @@ TABLE = [
         'Basic realm="b", Digest realm="d", nonce="n", qop="auth,auth-int"',
         [Challenge("basic", "b"), Challenge("digest", "d", "n", qop="auth,auth-int")],
     ),
+    ('Digest realm="r" nonce="n" algorithm=md5 stale=FALSE', [Challenge("digest", "r", "n", "md5")]),
+    ('Digest realm="r"nonce="n"opaque="o"', [Challenge("digest", "r", "n", opaque="o")]),
+    ('Digest realm="r"; nonce="n"; stale=true', [Challenge("digest", "r", "n", stale=True)]),
+    ("Digest realm=r nonce=n== qop=auth", [Challenge("digest", "r", "n==", qop="auth")]),
+    ("Digest realm=IP Camera, nonce=n", [Challenge("digest", "IP Camera", "n")]),
+    ("Digest realm=IP Camera nonce=n", [Challenge("digest", "IP Camera", "n")]),
+    ("Basic realm=a b Digest realm=c, nonce=n", [Challenge("basic", "a b"), Challenge("digest", "c", "n")]),
+    ('Basic realm="b" Digest realm="d" nonce="n"', [Challenge("basic", "b"), Challenge("digest", "d", "n")]),
+    ('Digest realm="a=b c=d" nonce="n"', [Challenge("digest", "a=b c=d", "n")]),
+    ('Digest realm="\udcba\udca3" nonce="n"', [Challenge("digest", "\udcba\udca3", "n")]),
     ('Digest realm="no nonce"', []),
     ('Digest realm="r", nonce=""', []),
     ("Negotiate, NTLM TlRMTVNTUAACAAAA", []),
@@ -78,6 +88,20 @@ class ParseChallenges(SynchronousTestCase):
         """No text is an error, and no control character comes out of one."""
         for challenge in parse_challenges(headers):
             self.assertFalse(set(challenge.realm + challenge.nonce) & set("\r\n\x00"))
+
+
+class Same(SynchronousTestCase):
+    def test_the_same_question(self) -> None:
+        """A new nonce asks the same; another realm, scheme, algorithm or quality of protection does not."""
+        one = Challenge("digest", "r", "n", qop="auth")
+        for other, same in (
+            (Challenge("digest", "r", "m", "MD5", "auth", "o", True), True),
+            (Challenge("digest", "s", "n", qop="auth"), False),
+            (Challenge("digest", "r", "n", "SHA-256", "auth"), False),
+            (Challenge("digest", "r", "n"), False),
+            (Challenge("basic", "r"), False),
+        ):
+            self.assertEqual(same, one.asks_the_same(other), other)
 
 
 class Choose(SynchronousTestCase):

@@ -54,8 +54,8 @@ class Targets(SynchronousTestCase):
         }
         imported = {name for name in written if any(f"{one}.".startswith(f"{name}.") for one in driven)}
         behind = {
-            "http.lockout", "onvif.requests", "rtp.bits", "rtp.jpeg", "rtp.sps", "rtsp.headers", "rtsp.messages",
-            "rtsp.url",
+            "http.encoding", "http.framing", "http.head", "http.lockout", "onvif.requests", "rtp.bits", "rtp.jpeg",
+            "rtp.sps", "rtsp.headers", "rtsp.messages", "rtsp.url",
         }  # fmt: skip
         behind |= {"http.any_certificate", "http.body"}  # they read nothing
         doors = {name for name in written if name.endswith("__init__")}

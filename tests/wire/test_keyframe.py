@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from random import Random
+from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -11,8 +12,8 @@ from tests.fuzz.seeds import PPS_H264, PPS_H265, SPS_H264, SPS_H265, VPS_H265
 from twisted_detector.testing.simulator.media.clip import main_clip
 from twisted_detector.testing.simulator.wire.rtp import packetize, packetize_h265, split_annex_b
 from twisted_detector.wire.image import read_image
-from twisted_detector.wire.rtp.jpeg import JpegAssembler
-from twisted_detector.wire.rtp.keyframe import MAX_NALS, KeyframeCollector, KeyframeFinder
+from twisted_detector.wire.rtp.h26x_pictures import MAX_NALS
+from twisted_detector.wire.rtp.keyframe import KeyframeFinder
 from twisted_detector.wire.rtp.packets import RtpPacket
 
 SEI, SLICE, OTHER = b"\x06abc", b"\x65\x88" + bytes(range(256)) * 3, b"\x65\x20" + bytes(range(200, 50, -1))
@@ -30,8 +31,8 @@ def packets(*pictures: list[bytes], mtu: int = 200, first: int = 65_530, split=p
     return made
 
 
-def collect(given: list[RtpPacket], codec: str = "H264", **more: object) -> KeyframeCollector:
-    collector = KeyframeCollector(codec, **more)  # type: ignore[arg-type]
+def collect(given: list[RtpPacket], codec: str = "H264", **more: Any) -> KeyframeFinder:
+    collector = KeyframeFinder(codec, collect=True, **more)
     for packet in given:
         if collector.packet(packet):
             break
@@ -76,7 +77,7 @@ class H26x(SynchronousTestCase):
     def test_rtcp_between(self) -> None:
         """RTCP on the same channel is no part of it."""
         given = packets([SPS_H264, PPS_H264, SLICE])
-        given.insert(3, RtpPacket(72, 0, 0, 0, b"\x65rtcp"))
+        given.insert(3, RtpPacket(72, 0, 0, 0, b"\x65rtcp", True))
         self.assertEqual(split_annex_b(collect(given).unit), (SPS_H264, PPS_H264, SLICE))
 
     def test_bounds(self) -> None:
@@ -99,7 +100,7 @@ class H26x(SynchronousTestCase):
 
 class Digests(SynchronousTestCase):
     def digest(self, nal: bytes, mtu: int = 1400) -> str:
-        finder = KeyframeFinder("H264", parameters_known=True)
+        finder = KeyframeFinder("H264", parameter_sets=(SPS_H264,))
         self.assertTrue([finder.packet(packet) for packet in packets([nal], mtu=mtu)][-1])
         return finder.digest
 
@@ -137,10 +138,10 @@ class Jpegs(SynchronousTestCase):
         return made
 
     def assemble(self, given: list[RtpPacket]) -> bytes:
-        assembler = JpegAssembler()
+        collector = KeyframeFinder("JPEG", collect=True)
         for packet in given:
-            assembler.packet(packet)
-        return assembler.picture
+            collector.packet(packet)
+        return collector.unit
 
     def test_whole(self) -> None:
         """A picture is the headers of RFC 2435 appendix B, the scan, and the end."""
@@ -185,7 +186,7 @@ class Jpegs(SynchronousTestCase):
         self.assertEqual(self.assemble([empty]), b"")
 
     def test_collector(self) -> None:
-        """The collector gives the file where the finder is content with the first packet."""
-        collector = KeyframeCollector("JPEG")
+        """The collector gives the file with its last packet."""
+        collector = KeyframeFinder("JPEG", collect=True)
         self.assertEqual([collector.packet(packet) for packet in self.payloads()], [False, False, True])
         self.assertEqual(read_image(collector.unit).width, 32)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from hypothesis import given, settings, strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.fuzz.seeds import SPS_H265
 from twisted_detector.testing.simulator.wire.rtp import packetize, packetize_h265
 from twisted_detector.wire.rtp import packets as rtp
 from twisted_detector.wire.rtp.keyframe import KeyframeFinder
@@ -25,7 +26,7 @@ class KeyframeTests(SynchronousTestCase):
 
     def test_single(self) -> None:
         """One IDR in one packet is a keyframe; a slice before it is none."""
-        finder = KeyframeFinder("H264", parameters_known=True)
+        finder = KeyframeFinder("H264", parameter_sets=(SPS,))
         self.assertEqual(self.feed(finder, [SLICE, IDR[:900]]), [False, True])
         self.assertEqual(finder.packets, 2)
 
@@ -33,13 +34,13 @@ class KeyframeTests(SynchronousTestCase):
         """An IDR in parts is a keyframe with its last part, over the wrap of the sequence numbers."""
         parts = list(packetize(IDR, 1000))
         self.assertGreater(len(parts), 3)
-        finder = KeyframeFinder("H264", parameters_known=True)
+        finder = KeyframeFinder("H264", parameter_sets=(SPS,))
         self.assertEqual(self.feed(finder, parts), [False] * (len(parts) - 1) + [True])
 
     def test_lost_fragment(self) -> None:
         """An IDR of which a part is missing is none; the next whole one is."""
         parts = list(packetize(IDR, 1000))
-        finder = KeyframeFinder("H264", parameters_known=True)
+        finder = KeyframeFinder("H264", parameter_sets=(SPS,))
         for index, part in enumerate(parts):
             if index != 2:
                 self.assertFalse(finder.packet(rtp.RtpPacket(96, index, 0, 1, part)))
@@ -47,7 +48,7 @@ class KeyframeTests(SynchronousTestCase):
 
     def test_started_in_the_middle(self) -> None:
         """The end of an IDR whose beginning was never seen is no keyframe."""
-        finder = KeyframeFinder("H264", parameters_known=True)
+        finder = KeyframeFinder("H264", parameter_sets=(SPS,))
         self.assertFalse(any(self.feed(finder, list(packetize(IDR, 1000))[1:])))
 
     def test_parameters_in_band(self) -> None:
@@ -64,32 +65,36 @@ class KeyframeTests(SynchronousTestCase):
         for kind in (16, 19, 20, 21):
             nal = bytes((kind << 1, 1)) + bytes(3000)
             for mtu in (4000, 1000):
-                finder = KeyframeFinder("H265", parameters_known=True)
+                finder = KeyframeFinder("H265", parameter_sets=(SPS_H265,))
                 self.assertTrue(self.feed(finder, list(packetize_h265(nal, mtu)))[-1], (kind, mtu))
-        finder = KeyframeFinder("H265", parameters_known=True)
+        finder = KeyframeFinder("H265", parameter_sets=(SPS_H265,))
         self.assertEqual(self.feed(finder, [bytes((1 << 1, 1)) + bytes(50)]), [False])
 
     def test_jpeg(self) -> None:
-        """Any picture's first packet will do for JPEG, and tells the size."""
+        """A whole picture is wanted of JPEG, and tells the size; a packet of zeros is none."""
         finder = KeyframeFinder("JPEG")
-        later = b"\0\0\x05\x78\x01\x50\x28\x1e" + bytes(20)
-        self.assertEqual(self.feed(finder, [later, b"\0\0\0\0\x01\x50\x28\x1e" + bytes(20)]), [False, True])
+        later, whole = b"\0\0\x05\x78\x01\x50\x28\x1e" + bytes(20), b"\0\0\0\0\x01\x50\x28\x1e" + bytes(20)
+        for number, payload in enumerate((later, whole, bytes(60))):
+            self.assertFalse(finder.packet(rtp.RtpPacket(26, number, number, 1, payload, payload is not whole)))
+        self.assertTrue(finder.packet(rtp.RtpPacket(26, 3, 3, 1, whole, True)))
         self.assertEqual((finder.parameters.width, finder.parameters.height), (320, 240))
 
     def test_undecidable(self) -> None:
         """A codec whose keyframes are not known is not decidable; its packets are counted."""
-        finder = KeyframeFinder("MP4V-ES")
-        self.assertEqual(self.feed(finder, [b"\0\0\1\xb6abc"]), [False])
+        finder = KeyframeFinder("VP8")
+        self.assertEqual(self.feed(finder, [b"\x10\0abc"]), [False])
         self.assertEqual((finder.decidable, finder.packets), (False, 1))
 
     def test_rtcp_is_no_media(self) -> None:
         """A receiver or sender report on the same channel (RFC 5761) is not counted."""
         finder = KeyframeFinder("H264")
-        finder.packet(rtp.RtpPacket(72, 1, 0, 1, bytes(16)))
+        finder.packet(rtp.RtpPacket(72, 1, 0, 1, bytes(16), True))
         self.assertEqual(finder.packets, 0)
 
     @settings(max_examples=150, deadline=None)
-    @given(st.sampled_from(["H264", "H265", "JPEG", "VP8"]), st.lists(st.binary(max_size=80), max_size=6))
+    @given(
+        st.sampled_from(["H264", "H265", "JPEG", "MP4V-ES", "VP8", ""]), st.lists(st.binary(max_size=80), max_size=6)
+    )
     def test_any_payloads(self, codec: str, payloads: list[bytes]) -> None:
         """Any payloads are counted, and none raises."""
         finder = KeyframeFinder(codec)

@@ -10,6 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.doubles.rtsp_reading import RtpInfo, parse_public, parse_rtp_info
 from twisted_detector.errors import LocalError, RemoteError
 from twisted_detector.testing.simulator.wire.rtsp import format_interleaved, format_session
+from twisted_detector.wire.http.head import MAX_FIELDS
 from twisted_detector.wire.rtsp.headers import (
     SessionHeader,
     TransportHeader,
@@ -27,7 +28,7 @@ from twisted_detector.wire.rtsp.messages import (
     format_response,
 )
 from twisted_detector.wire.rtsp.parser import MAX_GARBAGE, MAX_HEAD, RtspParser
-from twisted_detector.wire.rtsp.url import resolve_control, split_url
+from twisted_detector.wire.rtsp.url import redirected_url, resolve_control, split_url
 
 DESCRIBED = (
     b"RTSP/1.0 200 OK\r\nCSeq: 2\r\nContent-Type: application/sdp\r\nContent-Length: 5\r\n\r\nv=0\r\n"
@@ -73,7 +74,8 @@ class ParserTests(SynchronousTestCase):
                 b"RTSP/1.0 401 No\r\nA: b,\r\n\t c\r\nnonsense\r\n: x\r\n\r\n",
                 RtspResponse((("A", "b, c"),), b"", 401, "No"),
             ),
-            (b"RTSP/1.0 200 \xff\r\n x\r\nS: \xe9\r\n\r\n", RtspResponse((("S", "\ufffd"),), b"", 200, "\ufffd")),
+            (b"RTSP/1.0 200 \xff\r\n x\r\nS: \xe9\r\n\r\n", RtspResponse((("S", "\udce9"),), b"", 200, "\udcff")),
+            (b"RTSP/1.0 200OK\r\r\nA : b\r\r\n\r\r\n", RtspResponse((("A", "b"),), b"", 200, "OK")),
         ):
             self.assertEqual(parse(data), [expected], data)
 
@@ -118,22 +120,93 @@ class ParserTests(SynchronousTestCase):
                 parser.receive(b"ab\n")
 
     def test_bounds(self) -> None:
-        """An endless start line, head, number of headers or body is refused, before it is held."""
+        """An endless start line, head or body is refused, before it is held; of headers a bounded number is kept."""
+        (many,) = parse(b"RTSP/1.0 200 OK\r\n" + b"A: b\r\n" * 1_000 + b"\r\n")
+        self.assertEqual(MAX_FIELDS, len(many.headers))
         for data in (
             b"RTSP/1.0 200 " + b"x" * 20_000,
-            b"RTSP/1.0 200 OK\r\n" + b"A: b\r\n" * 65 + b"\r\n",
             b"RTSP/1.0 200 OK\r\nA: " + b"x" * MAX_HEAD,
             b"RTSP/1.0 200 OK\r\nContent-Length: 262145\r\n\r\n",
-            b"RTSP/1.0 200 OK\r\nContent-Length: -1\r\n\r\n",
             b"RTSP/1.0 200 OK\r\nContent-Length: 99999999999\r\n\r\n",
         ):
             self.assertRaises(RemoteError, parse, data)
+
+    def test_lengths(self) -> None:
+        """The digits at the front of a Content-Length count, and there is no body where there are none."""
+        for text, body in (("2 bytes", b"ab"), ("2;x", b"ab"), ("", b""), ("-1", b""), ("many", b""), (" 02", b"ab")):
+            (event,) = parse(f"RTSP/1.0 200 OK\r\nContent-Length: {text}\r\n\r\n".encode() + body)
+            self.assertEqual(body, event.body, text)
+
+    def test_a_body_that_is_cut(self) -> None:
+        """At the connection's end a response has what came of its body; before its head is whole there is none."""
+        whole = b"RTSP/1.0 200 OK\r\nContent-Length: 99\r\n\r\nv=0\r\n"
+        for length in range(len(whole) + 1):
+            parser = RtspParser()
+            self.assertEqual([], parser.receive(whole[:length]))
+            end = parser.end()
+            body = whole[whole.index(b"v=0") : length]
+            self.assertEqual(body, end.body if end is not None else b"", length)
+            self.assertIsNone(parser.end())
+
+    def test_garbage_between_frames(self) -> None:
+        """The next frame is found among garbage of any kind, however it is cut, and no frame is made of it."""
+        first, second = (format_interleaved(channel, b"\x80\x60" + bytes(20)) for channel in (0, 1))
+        hello = b"RTSP/1.0 200 OK\r\nCSeq: 1\r\n\r\n"
+        for garbage in (
+            b"RTSP/" * 9,
+            b"RTSP/1.",
+            bytes(700),
+            b"\x00",
+            bytes(range(256)) * 3,
+            b"x$\x00\x00\x0c" + bytes(12),  # not RTP
+            b"x$\x07\x00\x0c\x80\x60" + bytes(10),  # a channel that nobody uses
+            b"x$\x00\x00\x04\x80\x60\x00\x00",  # shorter than any packet
+            b"x$$$$$$",
+            b"DEBUG encoder: restarted ",
+            b"DEBUG encoder: restarted\r\n$",
+            b"\x01\n",
+            b"\x01\n\n",
+            b"abcRTSP/",
+        ):
+            data = hello + first + second + garbage + first + second + hello
+            events = parse(data)
+            self.assertEqual(6, len(events), garbage[:20])
+            self.assertEqual([0, 1, 0, 1], [one.channel for one in events if isinstance(one, InterleavedFrame)])
+            parser = RtspParser()
+            piecemeal = [event for octet in data for event in parser.receive(bytes([octet]))]
+            self.assertEqual(events, piecemeal, garbage[:20])
+
+    def test_garbage_behind_a_report(self) -> None:
+        """The channel of the pictures is known though nothing but a report came before the garbage."""
+        report = b"$\1" + (28).to_bytes(2, "big") + b"\x80\xc8" + bytes(26)
+        picture = b"$\0" + (20).to_bytes(2, "big") + b"\x80\x60" + bytes(18)
+        events = RtspParser().receive(b"RTSP/1.0 200 OK\r\nCSeq: 1\r\n\r\n" + report + b"\0\0" + picture + picture)
+        self.assertEqual([1, 0, 0], [event.channel for event in events if isinstance(event, InterleavedFrame)])
+
+    def test_garbage_that_looks_like_a_message(self) -> None:
+        """A frame is not kept waiting for the end of a line that began like a message."""
+        frame = format_interleaved(0, b"\x80\x60" + bytes(20))
+        for garbage in (b"xRTSP/", b"xRTSP/1.0 ", b"\x01\nDEBUG ", b"DEBUG ", b"\x01\nRTSP/1."):
+            parser = RtspParser()
+            parser.receive(b"RTSP/1.0 200 OK\r\n\r\n" + frame)
+            self.assertEqual(1, len(parser.receive(garbage + frame)), garbage)
+
+    def test_garbage_again_and_again(self) -> None:
+        """As much garbage as there is media is passed over for ever, and no more."""
+        frame = format_interleaved(0, b"\x80\x60" + bytes(1_400))
+        parser = RtspParser()
+        parser.receive(b"RTSP/1.0 200 OK\r\n\r\n")
+        for _ in range(100):
+            self.assertEqual(1, len(parser.receive(bytes(1_300) + frame)))
+        with self.assertRaises(RemoteError):
+            for _ in range(100):
+                parser.receive(bytes(1_800) + frame)
 
     def test_events_before_an_error(self) -> None:
         """What came before the fault is returned; the next call raises, and goes on raising."""
         parser = RtspParser()
         good = b"RTSP/1.0 200 OK\r\n\r\n"
-        self.assertEqual(len(parser.receive(good + b"RTSP/1.0 200 OK\r\nContent-Length: x\r\n\r\n")), 1)
+        self.assertEqual(len(parser.receive(good + b"RTSP/1.0 200 OK\r\nContent-Length: 999999\r\n\r\n")), 1)
         self.assertIsInstance(parser.error, RemoteError)
         for _ in range(2):
             self.assertRaises(RemoteError, parser.receive, good)
@@ -167,9 +240,12 @@ class FormatTests(SynchronousTestCase):
     """What we write is what the standard has, and cannot be made to say more."""
 
     def test_request(self) -> None:
-        """A request has its line, CSeq, headers and length."""
+        """A request has its line, headers, length and, last, its CSeq; octets go back as they came."""
         data = format_request("DESCRIBE", "rtsp://h/a", 7, [("Accept", "application/sdp")])
-        self.assertEqual(data, b"DESCRIBE rtsp://h/a RTSP/1.0\r\nCSeq: 7\r\nAccept: application/sdp\r\n\r\n")
+        self.assertEqual(data, b"DESCRIBE rtsp://h/a RTSP/1.0\r\nAccept: application/sdp\r\nCSeq: 7\r\n\r\n")
+        with_body = format_request("SET_PARAMETER", "rtsp://h/a", 8, [("A", "\udcb0")], b"xy")
+        expected = b"SET_PARAMETER rtsp://h/a RTSP/1.0\r\nA: \xb0\r\nContent-Length: 2\r\nCSeq: 8\r\n\r\nxy"
+        self.assertEqual(with_body, expected)
 
     def test_response(self) -> None:
         """A response reads back as it was meant."""
@@ -206,6 +282,9 @@ class HeaderTests(SynchronousTestCase):
             ("RTP/AVP;multicast;ttl=300;port=7000", TransportHeader("udp-multicast", port=(7000, 7001))),
             ('RTP/AVP;source=;ssrc= 4a;mode="PLAY"', TransportHeader("udp", ssrc="0000004A", mode="PLAY")),
             ("RTP/AVP;ssrc=xyz;interleaved=999-1000", TransportHeader("udp")),
+            ("unicast;RTP/AVP/TCP;interleaved=2-3", TransportHeader("tcp", interleaved=(2, 3))),
+            ("interleaved=2-3; rtp/avp", TransportHeader("tcp", interleaved=(2, 3))),
+            (";RTP/AVP;unicast;client_port=5000-5001", TransportHeader("udp", client_port=(5000, 5001))),
             ("FOO/BAR, RTP/SAVP/TCP;interleaved=0-1", TransportHeader("tcp", "RTP/SAVP", interleaved=(0, 1))),
         ):
             self.assertEqual(parse_transport(text), expected, text)
@@ -224,16 +303,20 @@ class HeaderTests(SynchronousTestCase):
         self.assertRaises(LocalError, format_transport, TransportHeader("carrier pigeon"))
 
     def test_sessions(self) -> None:
-        """Identifier and time-out are read; a time-out that is none is the default; an identifier must be usable."""
+        """Identifier and time-out are read; a time-out that is none is the default; an identifier stays as it came."""
         for text, expected in (
             ("abc", SessionHeader("abc", 60)),
             (" 12 ; timeout = 30", SessionHeader("12", 30)),
             ("12;timeout=0", SessionHeader("12", 60)),
             ("12;timeout=x;foo", SessionHeader("12", 60)),
+            ("", SessionHeader("", 60)),
+            (";timeout=5", SessionHeader("", 5)),
+            (" a b\tc ; timeout=5", SessionHeader("a b\tc", 5)),
+            ("\udce9", SessionHeader("\udce9", 60)),
         ):
             self.assertEqual(parse_session(text), expected, text)
         self.assertEqual(parse_session(format_session(SessionHeader("x", 5))), SessionHeader("x", 5))
-        for text in ("", ";timeout=5", "a b", "a\nb", "é", "x" * 300):
+        for text in ("a\nb", "a\rb", "a\0b", "x" * 300):
             self.assertRaises(RemoteError, parse_session, text)
 
     def test_public(self) -> None:
@@ -296,6 +379,27 @@ class UrlTests(SynchronousTestCase):
         ):
             error = self.assertRaises(RemoteError, split_url, text)
             self.assertNotIn("secret", str(error))
+
+    def test_redirections(self) -> None:
+        """Another path of the same server is one; another host, port or scheme, the same path and rubbish are none."""
+        for location, expected in (
+            ("rtsp://10.0.0.1/b?c=1#x", "rtsp://10.0.0.1/b?c=1"),
+            ("rtsp://u:p@10.0.0.1:554/b", "rtsp://10.0.0.1/b"),
+            ("RTSP://10.0.0.1/\udcb0", "rtsp://10.0.0.1/%B0"),
+            ("/b", "rtsp://10.0.0.1/b"),
+            ("rtsp://10.0.0.1/a", ""),
+            ("rtsp://10.0.0.2/b", ""),
+            ("rtsp://10.0.0.1:8554/b", ""),
+            ("rtsps://10.0.0.1:554/b", ""),
+            ("rtsp://10.0.0.1@10.0.0.2/b", ""),
+            ("//10.0.0.2/b", ""),
+            ("http://10.0.0.1/b", ""),
+            ("b", ""),
+            ("/b\r\nX: y", ""),
+            ("", ""),
+        ):
+            self.assertEqual(expected, redirected_url("rtsp://10.0.0.1/a", location), location)
+        self.assertEqual("rtsp://[fe80::1]/b", redirected_url("rtsp://[fe80::1]/a", "rtsp://[FE80::1]:554/b"))
 
     def test_controls(self) -> None:
         """A relative control goes after the whole base, with one slash between; ``*`` and nothing are the base."""

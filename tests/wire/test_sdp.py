@@ -69,6 +69,74 @@ class SdpTests(SynchronousTestCase):
         media = sdp.parse(b"m=audio 0 RTP/AVP 0\na=rtpmap:0 PCMA/8000\na=rtpmap:0 mpeg4-generic/16000\n").medias[0]
         self.assertEqual((media.rtpmap, media.encoding), ("mpeg4-generic/16000", "MPEG4-GENERIC"))
 
+    def test_first_usable_payload_type(self) -> None:
+        """Retransmission and error correction are no video; an rtpmap of another number than ``m=`` has counts."""
+        for lines, expected, auxiliary in (
+            ("m=video 0 RTP/AVP 96 97\na=rtpmap:96 rtx/90000\na=fmtp:96 apt=97\na=rtpmap:97 H264/90000", "97", {96}),
+            ("m=video 0 RTP/AVP 98 99 97\na=rtpmap:98 ulpfec/90000\na=rtpmap:99 red/90000\na=rtpmap:97 H264/90000",
+             "97", {98, 99}),
+            ("m=video 0 RTP/AVP 97\na=rtpmap:97 H264/90000\na=rtpmap:98 flexfec-03/90000", "97", {98}),
+            ("m=video 0 RTP/AVP 96\na=rtpmap:97 H264/90000", "97", set()),
+            ("m=video 0 RTP/AVP 0\na=rtpmap:97 H264/90000", "97", set()),
+            ("m=video 0 RTP/AVP\na=rtpmap:97 H264/90000", "97", set()),
+            ("m=video 0 RTP/AVP 96, 97\na=rtpmap:96 H264/90000", "96", set()),
+            ("m=video 0 RTP/AVP 98 97\na=rtpmap:97 H264/90000", "97", set()),
+        ):  # fmt: skip
+            media = sdp.parse(lines.encode()).video
+            assert media is not None
+            self.assertEqual((media.payload_type, media.encoding), (expected, "H264"), lines)
+            self.assertEqual(media.auxiliary_types, auxiliary, lines)
+
+    def test_blanks(self) -> None:
+        """Between a payload type and what is said of it stand one blank, many, a tab, a colon or nothing."""
+        for between in (" ", "  ", "\t", " \t ", ":", ": ", "; ", ""):
+            for before in ("", " ", "\t"):
+                text = (
+                    f"m=video 0\tRTP/AVP  96\na=rtpmap{before}:{before}96{between}h264 / 90000\n"
+                    f"a=FMTP:{before}96{between}packetization-mode=1 ;sprop-parameter-sets=aO48gA==\n"
+                    f"a=framesize:96{between or ' '}640-480\n"
+                )
+                video = sdp.parse(text.encode()).video
+                assert video is not None
+                self.assertEqual((video.encoding, video.dimensions), ("H264", (640, 480)), text)
+                sets = {"packetization-mode": "1", "sprop-parameter-sets": "aO48gA=="}
+                self.assertEqual(video.format_parameters, sets, text)
+
+    def test_first_usable_video(self) -> None:
+        """Metadata, retransmission and error correction that call themselves video are passed over."""
+        other = "m=video 0 RTP/AVP 97\na=rtpmap:97 H265/90000\na=control:right\n"
+        for name in ("vnd.onvif.metadata", "VND.ONVIF.METADATA.GZIP", "metadata", "rtx", "ulpfec", "x-private"):
+            wrong = f"m=video 0 RTP/AVP 98\na=rtpmap:98 {name}/90000\na=control:wrong\n"
+            for text in (wrong + other, other + wrong):
+                video = sdp.parse(text.encode()).video
+                assert video is not None
+                self.assertEqual(video.control, "right", name)
+            alone = sdp.parse(wrong.encode()).video
+            self.assertEqual(alone is None, name != "x-private")
+
+    def test_static_types_are_of_their_kind(self) -> None:
+        """A number that stands for sound tells nothing in a video, and the reverse."""
+        self.assertEqual(sdp.parse(b"m=video 0 RTP/AVP 0\n").medias[0].encoding, "")
+        self.assertEqual(sdp.parse(b"m=audio 0 RTP/AVP 26\n").medias[0].encoding, "")
+        self.assertEqual(sdp.parse(b"m=video 0 RTP/AVP 26\n").medias[0].encoding, "JPEG")
+
+    def test_format_parameters(self) -> None:
+        """Several lines make one; a later one counts more; those of a number that nothing has are the stream's."""
+        start = "m=video 0 RTP/AVP 96\na=rtpmap:96 H264/90000\n"
+        for lines, expected in (
+            ("a=fmtp:96 a=1;b=2\na=fmtp:96 b=3; c=4", {"a": "1", "b": "3", "c": "4"}),
+            ("a=fmtp:97 a=1", {"a": "1"}),
+            ("a=rtpmap:97 rtx/90000\na=fmtp:97 apt=96", {}),
+        ):
+            self.assertEqual(sdp.parse((start + lines).encode()).medias[0].format_parameters, expected, lines)
+
+    def test_many_payload_types(self) -> None:
+        """Numbers and rtpmaps without end cost no more than their bytes."""
+        numbers = " ".join(str(number) for number in range(30_000))
+        lines = "".join(f"a=rtpmap:{number} x{number}/1\n" for number in range(4_000))
+        media = sdp.parse(f"m=video 0 RTP/AVP {numbers}\n{lines}".encode()).medias[0]
+        self.assertEqual((media.payload_type, media.encoding, media.format_parameters), ("0", "X0", {}))
+
     def test_framesize(self) -> None:
         """``a=framesize`` of the first payload type tells the size; of another it does not."""
         text = b"m=video 0 RTP/AVP 96 97\na=framesize:97 320-240\na=framesize:96 640-480\n"

@@ -27,6 +27,6 @@ def export(reactor: Any, config: Config, name: str, *, diff: bool, out: TextIO, 
             raise NotRunning(f"no daemon answers at {config.state_dir}: only it knows what would change") from None
         cameras, budget = run_reactor(reactor, stored_cameras(reactor, config))
         login_of, withheld = partial(accepted_login, budget), partial(withheld_reason, budget)
-        exported = dict(export_cameras(name, cameras, login_of, config, withheld=withheld))
+        exported = dict(export_cameras(name, cameras, login_of, config, tags=budget.fingerprints, withheld=withheld))
     out.write(str(exported["text"]))
     return 0

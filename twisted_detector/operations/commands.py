@@ -15,6 +15,7 @@ from twisted_detector.detector.detector import Detector
 from twisted_detector.errors import CamdetectError, PublishError, RemoteError
 from twisted_detector.inspection.logins.budget import LoginBudget
 from twisted_detector.model import Camera, Message, Sighting, parse_address
+from twisted_detector.model.devices import BY_HAND
 from twisted_detector.model.encoding import encode, rfc3339
 from twisted_detector.operations.adoption import AdoptionCommands
 from twisted_detector.operations.forgetting import ForgetCommand
@@ -149,7 +150,7 @@ class MqttCommands:
             raise RemoteError(refusal, shown=address)
         self._detector.sighted(
             Sighting(
-                method="command",
+                method=BY_HAND,
                 address=address,
                 seen_at=self._clock.seconds(),
                 rtsp_ports=PROBE_RTSP_PORTS,

@@ -6,10 +6,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
-from twisted_detector.model import Camera, Interface, Status
+from twisted_detector.model import Adoption, Camera, Interface, Status
 from twisted_detector.model.reach import BEYOND_LINK
 from twisted_detector.registry.lifecycle import Phase
 from twisted_detector.registry.observations import Observation
+
+#: How observations begin that tell what an inspection came to.
+NO_ANSWER, BUSY, UNREADABLE, LOGIN_WANTED, FAULT = "no answer", "busy", "unreadable answer", "login wanted", "failed"
+NOT_A_CAMERA = "not a camera"
+#: What can be done for one address, whatever is searched.
+_BY_HAND = "Or have this one address asked: Ask it now on the page, or the MQTT command probe."
 
 #: How a connection ended.
 OPEN, REFUSED, SILENT, UNREACHABLE = "open", "refused", "no answer", "unreachable"
@@ -25,6 +31,7 @@ class AddressState:
     :ivar rtsp_ports: those of them that are for RTSP.
     :ivar facts: what was observed there.
     :ivar cameras: those at this address; ``phase``: phase of the device there, None: there is none.
+    :ivar inspected: whether that device was ever asked.
     :ivar scanned: networks named in SCAN_NETWORKS; ``excluded``: those of SCAN_EXCLUDE.
     :ivar out_of_reach: why nothing there is asked, or "".
     :ivar logins: how many logins are configured.
@@ -40,7 +47,8 @@ class AddressState:
     facts: Sequence[Observation] = ()
     cameras: Sequence[Camera] = ()
     phase: Phase | None = None
-    scanned: Sequence[str] = ()
+    inspected: bool = False
+    scanned: Sequence[str] = ("interfaces",)
     excluded: Sequence[str] = ()
     out_of_reach: str = ""
     logins: int = 0
@@ -80,6 +88,8 @@ def diagnose(state: AddressState) -> Reason:
         or _of_exclusion(state)
         or _of_reach(state)
         or _of_network(state)
+        or _of_answer(state)
+        or _of_search(state)
         or _of_device(state)
     )
 
@@ -102,7 +112,13 @@ def _of_camera(state: AddressState) -> Reason | None:
     if camera.status is Status.ONLINE:
         return Reason("shown", f"It is shown: camera {names} is online here.")
     if camera.status is Status.AUTH_REQUIRED:
-        return _of_login(state, f"Camera {names} is shown, but wants a login: {camera.reason}.")
+        return _of_login(state, f"Camera {names} is shown, but wants a login: {camera.reason}.", camera)
+    if camera.status is Status.STREAM_ERROR and not camera.streams:
+        return Reason(
+            camera.status.value,
+            f"Camera {names} is shown, but none of its streams is known: {camera.reason}.",
+            "Switch ONVIF on in its settings, if it has it: then it names its streams itself.",
+        )
     advice = {
         Status.OFFLINE: "Look whether it has power and a link; it is looked for at every quick check and sweep.",
         Status.BUSY: "Close other viewers, or raise the number of connections that it allows.",
@@ -111,9 +127,75 @@ def _of_camera(state: AddressState) -> Reason | None:
     return Reason(camera.status.value, f"Camera {names} is shown as {camera.status.value}: {camera.reason}.", advice)
 
 
-def _of_login(state: AddressState, text: str) -> Reason:
+def _of_answer(state: AddressState) -> Reason | None:
+    """It was asked, or is being asked: what it answered is the reason."""
+    last = {_kind_of(fact): fact for fact in state.facts}
+    newest = {fact.source: fact for fact in state.facts}
+    other = next((fact for fact in newest.values() if _kind_of(fact) == NOT_A_CAMERA), None)
+    if state.phase is Phase.FOREIGN and other is not None:
+        what, _, signs = _detail(other).partition(": ")
+        return Reason(
+            "media-server",
+            f"It is {what}; it is not published. The signs: {signs}.",
+            "Add the cameras themselves. If it is a camera after all, have it asked by hand (Ask it now on the page, or"
+            " the MQTT command probe), or give it a heading [camera MAC] in CAMERA_CREDENTIALS_FILE.",
+        )
+    if state.phase is Phase.REFUSED or "login" in last:
+        return _of_login(state, "It wants a login.")
+    if state.phase is Phase.INSPECTING or (state.phase is Phase.CANDIDATE and not state.inspected):
+        return Reason("being-asked", "It was seen and is being asked now; ask again in some seconds.")
+    if FAULT in last and state.phase is Phase.CANDIDATE:
+        return Reason(
+            "fault",
+            "It was asked, and that failed by a fault of this program or of a plugin.",
+            "Please report it, with the traceback in the log. It is asked again when it is seen again.",
+        )
+    if state.phase is Phase.FOREIGN and UNREADABLE in last:
+        return Reason(
+            "unreadable",
+            f"It was asked, and its answer could not be read: {_detail(last[UNREADABLE])}.",
+            "It may be a camera that this program does not understand yet: please report it, with what stands here.",
+        )
+    fact = last.get(NO_ANSWER) or last.get(BUSY)
+    if state.phase is Phase.CANDIDATE and fact is not None and (_opened(state) or not state.ports):
+        return Reason(
+            "no-answer",
+            f"It was asked without success{_of_ports(state)}: {_detail(fact)}.",
+            "Look whether it is busy or still starting; it is asked again when it is seen again.",
+        )
+    if state.phase is Phase.FOREIGN and (_opened(state) or not state.ports):
+        return Reason(
+            "not-a-camera",
+            f"It was asked and did not answer as a camera{_of_ports(state)}.",
+            "If it is one: its ONVIF may be off, or its stream have a path that is not known; see what it answered.",
+        )
+    return None
+
+
+def _of_ports(state: AddressState) -> str:
+    return f" (open ports: {_list(_opened(state))})" if _opened(state) else ""
+
+
+def _kind_of(fact: Observation) -> str:
+    if fact.source == "login":
+        return "login" if fact.text.startswith("refused") else ""
+    begin = fact.text.partition(":")[0]
+    return "login" if begin == LOGIN_WANTED else begin
+
+
+def _detail(fact: Observation) -> str:
+    return fact.text.partition(": ")[2].rstrip(".")
+
+
+def _of_login(state: AddressState, text: str, camera: Camera | None = None) -> Reason:
     if not state.logins:
         return Reason("no-credential", f"{text} No login is configured.", "Set CAMERA_CREDENTIALS.")
+    if camera is not None and camera.adopted is Adoption.NO:
+        return Reason(
+            "wrong-credential",
+            f"{text} It is not adopted, and is given none of your logins.",
+            f"If it is yours, adopt it: `camdetect adopt {camera.id}`, or Adopt on its page.",
+        )
     return Reason(
         "wrong-credential",
         f"{text} None of the {state.logins} configured was accepted, or none may be tried now.",
@@ -126,14 +208,16 @@ def _of_exclusion(state: AddressState) -> Reason | None:
     where = _bare(state.address)
     for text in state.excluded:
         if where in ip_network(text, strict=False):
-            return Reason("excluded", f"It is in SCAN_EXCLUDE ({text}): nothing is sent there.", "Take it out there.")
+            return Reason(
+                "excluded", f"It is in SCAN_EXCLUDE ({text}): nothing is sent there.", "Take it out of there."
+            )
     return None
 
 
 def _of_reach(state: AddressState) -> Reason | None:
     if state.out_of_reach:
         return Reason(
-            "out-of-reach", f"Nothing there is asked: {state.out_of_reach}.", "Name it there, if it is yours."
+            "out-of-reach", f"Nothing there is asked: {state.out_of_reach}.", "Name the address there, if it is yours."
         )
     return None
 
@@ -142,6 +226,8 @@ def _of_network(state: AddressState) -> Reason | None:
     """No answer came from there: the network in between is the reason."""
     link = on_link(state.address, state.interfaces)
     answered = state.mac is not None or any(outcome in (OPEN, REFUSED) for outcome in state.ports.values())
+    if link is None and _bare(state.address).version == 6:
+        return None  # no port was tried
     if state.bridge and not answered:
         return Reason(
             "container-bridge",
@@ -163,9 +249,7 @@ def _of_network(state: AddressState) -> Reason | None:
 
 def _behind_router(state: AddressState) -> Reason:
     where = _bare(state.address)
-    named = next(
-        (text for text in state.scanned if text != "interfaces" and where in ip_network(text, strict=False)), ""
-    )
+    named = _named_network(state)
     networks = ", ".join(sorted({_network(one) for one in state.interfaces if not one.loopback})) or "none"
     heard = next((fact.text for fact in state.facts if fact.text.startswith(BEYOND_LINK)), "")
     if heard and not named:
@@ -178,7 +262,7 @@ def _behind_router(state: AddressState) -> Reason:
         return Reason(
             "not-on-any-network",
             f"It is in none of this machine's networks ({networks}): a router is between, and multicast ends there.",
-            f"Name its network in SCAN_NETWORKS, for instance interfaces,{_around(where)}, or run camdetect there.",
+            f"Name its network in SCAN_NETWORKS ({_with_network(state, str(_around(where)))}), or run camdetect there.",
         )
     return Reason(
         "router-between",
@@ -187,23 +271,40 @@ def _behind_router(state: AddressState) -> Reason:
     )
 
 
-def _of_device(state: AddressState) -> Reason:
-    """A device is there: its answers are the reason."""
-    opened = [port for port, outcome in state.ports.items() if outcome == OPEN]
-    closed = any(
-        fact.text.startswith("login wanted") or (fact.source == "login" and fact.text.startswith("refused"))
-        for fact in state.facts
+def _of_search(state: AddressState) -> Reason | None:
+    """It may be there, and was never asked: nothing that is set to search does so there."""
+    if state.phase is not None:
+        return None
+    where = _bare(state.address)
+    link = on_link(state.address, state.interfaces)
+    if where.version == 6:
+        return Reason(
+            "not-announced",
+            "Networks of IPv6 are too large to be searched, and it did not announce itself"
+            f"{'' if link else ': a router is between, and multicast ends there'}.",
+            f"Switch WS-Discovery on in its settings. {_BY_HAND}",
+        )
+    if not (_opened(state) and state.scan_enabled) or _named_network(state):
+        return None
+    if link is not None and "interfaces" in state.scanned:
+        return None
+    network = str(_around(where)) if link is None else _network(link)
+    return Reason(
+        "not-on-any-network" if link is None else "not-searched",
+        f"It answers (open ports: {_list(_opened(state))}), but its network is not searched:"
+        f" add {network} to SCAN_NETWORKS.",
+        f"Set {_with_network(state, network)} and restart. {_BY_HAND}",
     )
-    if state.phase is Phase.REFUSED or closed:
-        return _of_login(state, "It wants a login.")
-    if state.phase in (Phase.CANDIDATE, Phase.INSPECTING):
-        return Reason("being-asked", "It was seen and is being asked now; ask again in some seconds.")
+
+
+def _of_device(state: AddressState) -> Reason:
+    """A device is there: its ports are the reason."""
+    opened = _opened(state)
     if not opened:
-        what = "refuses" if REFUSED in state.ports.values() else "does not answer on"
-        ports = ", ".join(str(port) for port in state.ports) or "any"
+        mac = f" ({state.mac})" if state.mac else ""
         return Reason(
             "ports-closed",
-            f"Somebody is there ({state.mac or 'it answers'}), but {what} the ports of cameras ({ports}): RTSP and"
+            f"A device answers here{mac}, but no port of a camera is open (tried: {_list(list(state.ports))}): RTSP and"
             " ONVIF are switched off, a firewall is in the way, or it is not a camera.",
             "Switch RTSP and ONVIF on in its settings; for other ports set RTSP_PORT, ONVIF_PORT or HTTP_PORT.",
         )
@@ -212,17 +313,11 @@ def _of_device(state: AddressState) -> Reason:
         return Reason("scan-off", f"RTSP port {rtsp[0]} is open, but NETWORK_SCAN_ENABLED is off.", "Switch it on.")
     if not state.onvif_enabled and not rtsp:
         return Reason("onvif-disabled", "It has no RTSP port open, and ONVIF_ENABLED is off.", "Switch it on.")
-    if state.phase is Phase.FOREIGN:
-        return Reason(
-            "not-a-camera",
-            f"It was asked and did not answer as a camera (open ports: {_list(opened)}).",
-            "If it is one: its ONVIF may be off, or its stream have a path that is not known; see what it answered.",
-        )
     if rtsp:
         return Reason(
             "not-swept-yet",
             f"RTSP port {_list(rtsp)} is open, but it was not asked yet.",
-            "It will be at the next sweep; the command rescan begins one now.",
+            "It will be at the next sweep; `camdetect scan` begins one now.",
         )
     return Reason(
         "onvif-off",
@@ -230,6 +325,21 @@ def _of_device(state: AddressState) -> Reason:
         " (NonDiscoverable), or it is not a camera.",
         "Switch ONVIF and RTSP on in its settings.",
     )
+
+
+def _opened(state: AddressState) -> list[int]:
+    return [port for port, outcome in state.ports.items() if outcome == OPEN]
+
+
+def _named_network(state: AddressState) -> str:
+    """The network of SCAN_NETWORKS that has the address, beside those of the interfaces; or ""."""
+    where = _bare(state.address)
+    named = (text for text in state.scanned if text != "interfaces")
+    return next((text for text in named if where in ip_network(text, strict=False)), "")
+
+
+def _with_network(state: AddressState, network: str) -> str:
+    return f"SCAN_NETWORKS={','.join((*state.scanned, network))}"
 
 
 def _list(ports: Sequence[int]) -> str:

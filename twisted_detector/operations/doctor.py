@@ -24,6 +24,7 @@ from twisted_detector.operations.host_checks import (
     Finding,
     check_machine,
 )
+from twisted_detector.outputs.sync.documents import some
 from twisted_detector.outputs.sync.seams import ISyncStatus, TargetPhase
 from twisted_detector.registry.registry import Registry
 from twisted_detector.store.store import Store
@@ -169,6 +170,8 @@ class Doctor:
     def _check_sync(self) -> Iterator[Finding]:
         status = self._sync_status()
         for one in status.statuses() if status is not None else ():
-            level = WARN if one.phase in (TargetPhase.AWAY, TargetPhase.REFUSED) or one.reason else OK
+            level = WARN if one.phase in (TargetPhase.AWAY, TargetPhase.REFUSED) or one.reason or one.unknown else OK
             text = f"{one.where}: {one.phase}" + (f": {one.reason}" if one.reason else "")
+            if one.unknown:
+                text += f"; in its list, and not known: {some(one.unknown)}"
             yield Finding(one.name, level, text, _SYNC_ADVICE if level == WARN else "")

@@ -8,12 +8,14 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from twisted_detector.config.config import Config
+from twisted_detector.config.frigate_go2rtc import FrigateSection, Go2rtcSection
 from twisted_detector.errors import RemoteError, StoreError
 from twisted_detector.inspection.logins.budget import LoginBudget
 from twisted_detector.model import Camera, Candidate, Login
 from twisted_detector.outputs.camera_json import camera_document, public_url
 from twisted_detector.outputs.frigate import document as frigate
 from twisted_detector.outputs.go2rtc import document as go2rtc
+from twisted_detector.outputs.stream_choice import SecretTags
 from twisted_detector.outputs.sync.documents import serialise
 from twisted_detector.store.store import Store
 
@@ -35,15 +37,15 @@ _COMMENT = {
 }
 
 
-def frigate_options(config: Config, *, publish: bool) -> frigate.FrigateOptions:
-    """Settings for Frigate; its current version where the setting is ``auto``."""
-    version = "0.17" if config.frigate.version == "auto" else config.frigate.version
-    return frigate.FrigateOptions(version, config.frigate.objects, publish)
+def frigate_options(section: FrigateSection, *, publish: bool) -> frigate.FrigateOptions:
+    """Settings for one Frigate; its current version where the setting is ``auto``."""
+    version = "0.17" if section.version == "auto" else section.version
+    return frigate.FrigateOptions(version, section.objects, publish)
 
 
-def go2rtc_options(config: Config, *, publish: bool) -> go2rtc.Go2rtcOptions:
-    """Settings for go2rtc."""
-    return go2rtc.Go2rtcOptions(config.go2rtc.prefix, config.go2rtc.onvif, publish)
+def go2rtc_options(section: Go2rtcSection, *, publish: bool) -> go2rtc.Go2rtcOptions:
+    """Settings for one go2rtc."""
+    return go2rtc.Go2rtcOptions(section.prefix, section.onvif, publish)
 
 
 def export(
@@ -52,11 +54,13 @@ def export(
     login_of: Callable[[Camera], Login | None],
     config: Config,
     *,
+    tags: SecretTags,
     withheld: Callable[[Camera], str] = lambda camera: "",
 ) -> dict[str, str]:
     """``text``, ``media_type`` and ``filename``. No login is ever in it, whatever PUBLISH_CREDENTIALS is.
 
     :param name: the format, a key of :data:`FORMATS`.
+    :param tags: for the names of the variables that stand for logins.
     :param withheld: why a camera stands there without a login that it accepts; "" when it does not.
     :raises RemoteError: there is no such format.
     """
@@ -68,16 +72,16 @@ def export(
     elif name == "csv":
         text = _as_csv(ordered)
     else:
+        section = config.frigate if name == "frigate" else config.go2rtc
+        ordered = [one for one in ordered if section.choice.holds(one)]
         logins = {one.id: login for one in ordered if (login := login_of(one)) is not None}
         document: Mapping[str, Any]
         if name == "frigate":
-            document = frigate.configuration(
-                frigate.build(ordered, logins, frigate_options(config, publish=False)).entries
-            )
+            options = frigate_options(config.frigate, publish=False)
+            document = frigate.configuration(frigate.build(ordered, logins, options, tags=tags).entries)
         else:
-            document = go2rtc.configuration(
-                go2rtc.build(ordered, logins, go2rtc_options(config, publish=False)).entries
-            )
+            streams = go2rtc_options(config.go2rtc, publish=False)
+            document = go2rtc.configuration(go2rtc.build(ordered, logins, streams, tags=tags).entries)
         without = "".join(f"# {one.id} stands without a login: {why}\n" for one in ordered if (why := withheld(one)))
         text = _COMMENT[name] + without + serialise(document, yaml=True)
     media_type, filename = FORMATS[name]
@@ -116,6 +120,7 @@ def export_handler(
     config: Config,
     what_would_change: Callable[[], Awaitable[list[str]]],
     *,
+    tags: SecretTags,
     withheld: Callable[[Camera], str] = lambda camera: "",
 ) -> Callable[[Mapping[str, Any]], Awaitable[Mapping[str, Any]]]:
     """Handler of the request ``export``: ``{"format": …}``, for Frigate also with ``"diff": true``."""
@@ -128,7 +133,7 @@ def export_handler(
             lines = await what_would_change()
             text = "\n".join([*lines, ""]) if lines else "Nothing would change.\n"
             return {"text": text, "media_type": "text/x-diff", "filename": "frigate.diff"}
-        return export(str(name), cameras(), login_of, config, withheld=withheld)
+        return export(str(name), cameras(), login_of, config, tags=tags, withheld=withheld)
 
     return answer
 

@@ -20,6 +20,8 @@ from twisted_detector import __version__
 STATES = ("disconnected", "connecting", "connected", "reconnecting", "failed")
 #: A camera's states; always all of them, so that an alert on a rise from nothing works.
 STATUSES = ("online", "offline", "stream_error", "auth_required", "busy")
+#: States of a target of Frigate or go2rtc, likewise.
+CONSUMER_STATES = ("idle", "done", "dry run", "away", "refused")
 #: Series of one method's counts at most: a plugin may count by address, and must not flood the scraper.
 MAX_COUNTS = 64
 
@@ -84,6 +86,7 @@ class _Blocks:
         yield from _mqtt(blocks["mqtt"])
         yield from _cameras(blocks["stats"])
         yield from _discovery(blocks["discovery"])
+        yield from _consumers(blocks["consumers"])
         lag = GaugeMetricFamily(
             "camdetect_reactor_lag_seconds", "How late the reactor calls, over ten minutes", labels=["quantile"]
         )
@@ -138,6 +141,22 @@ def _cameras(stats: Mapping[str, Any]) -> Iterator[Metric]:
     yield GaugeMetricFamily(
         "camdetect_inspections_waiting", "Visits that wait for their turn", value=stats["inspections_waiting"]
     )
+
+
+def _consumers(block: Mapping[str, Any]) -> Iterator[Metric]:
+    labels = ["program", "consumer", "target"]
+    state = GaugeMetricFamily(
+        "camdetect_consumer_state", "1 for the state that a target is in", labels=[*labels, "state"]
+    )
+    tries = GaugeMetricFamily("camdetect_consumer_failures", "Deliveries that failed, in a row", labels=labels)
+    cameras = GaugeMetricFamily("camdetect_consumer_cameras", "Cameras that its consumer is to hold", labels=labels)
+    for target, one in block.items():
+        whose = [one["program"], one["name"], target]
+        for word in CONSUMER_STATES:
+            state.add_metric([*whose, word], float(one["state"] == word))
+        tries.add_metric(whose, one["tries"])
+        cameras.add_metric(whose, one["cameras"])
+    yield from (state, tries, cameras)
 
 
 def _discovery(block: Mapping[str, Any]) -> Iterator[Metric]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from twisted_detector.detector.detector import Detector
@@ -15,11 +15,15 @@ from twisted_detector.model import Camera, Status
 from twisted_detector.model.encoding import encode, rfc3339
 from twisted_detector.mqtt.service import MqttService
 from twisted_detector.operations.process_stats import ProcessStats, ReactorLag
+from twisted_detector.outputs.sync.seams import ISyncStatus, TargetPhase, TargetStatus
 from twisted_detector.registry.registry import Registry
 
 #: Cameras in the ``cameras`` block at most, and its octets: with the other blocks the document stays below 64 KiB,
 #: which is what small brokers and readers take.
 MAX_CAMERAS, MAX_CAMERAS_OCTETS = 100, 40_960
+#: Octets of the ``consumers`` block, of the room that is left: forty places with long reasons.
+MAX_CONSUMERS_OCTETS = 16_384
+_NOT_WELL = (TargetPhase.AWAY, TargetPhase.REFUSED)
 #: Characters of a name and of a reason there: a glance. The whole of them stands in the camera's own documents.
 _MAX_NAME, _MAX_REASON = 64, 160
 
@@ -43,6 +47,31 @@ def camera_block(cameras: Iterable[Camera]) -> dict[str, dict[str, Any]]:
     return block
 
 
+def consumer_block(statuses: Iterable[TargetStatus]) -> dict[str, dict[str, Any]]:
+    """The places of Frigate and go2rtc, each by name, those that are not well first: as many as there is room for.
+
+    Without URL and path: who may read the document learns nothing of other machines.
+    """
+    block: dict[str, dict[str, Any]] = {}
+    octets = 0
+    for one in sorted(statuses, key=lambda one: (one.phase not in _NOT_WELL, one.name)):
+        if one.consumer is None:
+            continue
+        entry = {
+            "program": one.consumer.program,
+            "name": one.consumer.name,
+            "state": one.phase,
+            "reason": one.reason[:_MAX_REASON],
+            "tries": one.tries,
+            "cameras": one.cameras,
+        }
+        octets += len(encode({one.name: entry}))
+        if octets > MAX_CONSUMERS_OCTETS:
+            break
+        block[one.name] = entry
+    return block
+
+
 class HealthReport:
     """Blocks of the health document; read from the parts at each call, nothing is kept."""
 
@@ -57,6 +86,7 @@ class HealthReport:
         lag: ReactorLag,
         process_stats: ProcessStats,
         rate_limiter: PacketRateLimiter,
+        sync_status: Callable[[], ISyncStatus | None] = lambda: None,
     ) -> None:
         self._registry = registry
         self._detector = detector
@@ -66,6 +96,7 @@ class HealthReport:
         self._lag = lag
         self._process_stats = process_stats
         self._rate_limiter = rate_limiter
+        self._sync_status = sync_status
 
     def status(self) -> tuple[str, str]:
         """The overall status, and the reason when it is not ``online``."""
@@ -73,7 +104,7 @@ class HealthReport:
         return ("degraded", degraded) if degraded else ("online", "")
 
     def blocks(self) -> dict[str, Any]:
-        """``status``, ``stats``, ``cameras``, ``mqtt``, ``discovery``, ``reactor``, ``resources``, ``cameras_omitted``.
+        """``status``, ``stats``, ``cameras``, ``mqtt``, ``discovery``, ``consumers``, ``reactor``, ``resources``.
 
         At most 100 cameras; how many there are in all is in ``stats``.
         """
@@ -81,6 +112,7 @@ class HealthReport:
         cameras = self._registry.cameras()
         by_status = Counter(camera.status.value for camera in cameras)
         shown = camera_block(cameras)
+        sync_status = self._sync_status()
         return {
             "status": status,
             "reason": reason,
@@ -100,6 +132,7 @@ class HealthReport:
             "cameras_omitted": len(cameras) - len(shown),
             "mqtt": self._mqtt.document(),
             "discovery": self.discovery(),
+            "consumers": consumer_block(sync_status.statuses() if sync_status is not None else ()),
             "reactor": {"lag_ms": self._lag.document()},
             "resources": self._process_stats.document(),
         }

@@ -27,8 +27,8 @@ from twisted_detector.registry.registry import Registry
 #: Seconds for a connection that is not answered: a lost SYN is sent again after one.
 CONNECT_SECONDS = 1.5
 
-#: The sweep leaves it out, but ONVIF is asked for there.
-_MORE_PORTS = (8080,)
+#: The sweep leaves them out, but ONVIF is asked for there.
+_MORE_PORTS = (8080, 5000)
 
 _OUTCOME_TEXTS = {
     Outcome.OPEN: "open",
@@ -133,6 +133,7 @@ class Why:
             facts=self._observations.observations_of(address),
             cameras=cameras,
             phase=self._registry.phase(key) if key is not None else None,
+            inspected=key is not None and self._registry.was_inspected(key),
             scanned=config.discovery.scan_networks,
             excluded=config.discovery.scan_exclude,
             out_of_reach=out_of_reach,

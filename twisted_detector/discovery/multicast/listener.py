@@ -190,7 +190,7 @@ class MulticastListener(ABC):
         """
         networks = (*networks_of(addresses), *self._context.listed)
 
-        def received(data: bytes, sender: str) -> None:
+        def received(data: bytes, sender: str) -> bool:
             now, lifetime = self._context.monotonic(), self._context.lifetime
             if lifetime is not None and now - self._history.began >= lifetime:
                 self.reset(now)
@@ -201,16 +201,18 @@ class MulticastListener(ABC):
             history = self._history if on_link else self._beyond
             if not history.admits(sender):
                 self._counts["dropped"] += 1
-                return
+                return False
             fingerprint = self.fingerprint(data)
             if history.is_repetition(sender, fingerprint):
                 self._counts["repeated"] += 1
                 self.handle_repetition(data, sender)
-                return
+                return False
             origin = Origin(sender, interface, addresses, send, on_link)
-            if not self._queue.add(sender, len(data), lambda: self._handle(data, origin)):
-                self._counts["dropped"] += 1
-                history.discard(sender, fingerprint)
+            if self._queue.add(sender, len(data), lambda: self._handle(data, origin)):
+                return True
+            self._counts["dropped"] += 1
+            history.discard(sender, fingerprint)
+            return False
 
         return received
 

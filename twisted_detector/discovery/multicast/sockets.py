@@ -16,18 +16,20 @@ from typing import Any, Protocol
 
 from txaio.tx import make_logger
 
+from twisted_detector.discovery.multicast.sender_filter import SenderFilter
 from twisted_detector.discovery.reader import DescriptorReader
 from twisted_detector.model import Interface
 from twisted_detector.model.bounds import TurnBudget
 
-#: Called with a datagram and the address that it came from (IPv6 link-local with ``%interface``).
-Received = Callable[[bytes, str], None]
+#: Called with a datagram and the address that it came from (IPv6 link-local with ``%interface``); whether it was of any
+#: use.
+Received = Callable[[bytes, str], bool]
 
 #: A UDP datagram cannot be longer; shorter buffers truncate.
 _MAX_DATAGRAM = 65_535
 #: The kernel has room for some hundred datagrams, so they are taken from it quickly; what is not read at once waits in
-#: the :class:`FairQueue`.
-_TURN = TurnBudget(64, 0.008, time.monotonic)
+#: the :class:`FairQueue`. A full buffer of small ones is emptied in one turn, if they are refused as fast as most are.
+_TURN = TurnBudget(1024, 0.008, time.monotonic)
 #: Answers of 500 devices arrive within half a second while the reactor may be busy; the kernel caps it at rmem_max.
 _RECEIVE_BUFFER = 1_048_576
 
@@ -145,12 +147,18 @@ class _MulticastSocket(DescriptorReader):
         scope = () if interface.version == 4 else (0, interface.index)
         self._target: tuple[Any, ...] = (group.address(interface.version), group.port, *scope)
         self._received = received
+        self._filter = SenderFilter(reactor, opened)
         super().__init__(reactor, opened, "multicast")
 
     def send(self, data: bytes, to: str = "") -> None:
         """See :class:`MulticastPort`."""
         if self.is_open:
             self._socket.sendto(data, (to.partition("%")[0], *self._target[1:]) if to else self._target)
+
+    def close(self) -> None:
+        """See :class:`MulticastPort`."""
+        self._filter.close()
+        super().close()
 
     def doRead(self) -> None:
         """Hand over what came, a bounded part of it."""
@@ -166,7 +174,8 @@ class _MulticastSocket(DescriptorReader):
                 self.log.debug("{name}: {problem}", name=self._interface.name, problem=problem)
                 continue
             try:
-                self._received(data, self._address_of(sender))
+                if not self._received(data, self._address_of(sender)) and self.is_open:
+                    self._filter.refused(sender[0].partition("%")[0])
             except Exception:
                 self.log.failure("A datagram of {sender} could not be handled", sender=sender[0])
 

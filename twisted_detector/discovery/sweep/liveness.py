@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from typing import Any
 
-from twisted.internet.defer import Deferred, TimeoutError as DeferredTimeout
+from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
 from twisted_detector.discovery.rate_limit import PacketRateLimiter
@@ -69,12 +68,30 @@ class TcpLiveness:
         try:
             for wait in _WAITS:
                 await self._limiter.acquire(by=METHOD, packets=2)
-                ended: Deferred[Outcome] = Deferred()
-                give_up = connector.connect(address, port, ended.callback)
-                ended.addTimeout(wait, self._reactor)
-                with suppress(DeferredTimeout):
-                    return await ended
-                give_up()
+                outcome = await self._outcome(connector, address, port, wait)
+                if outcome is not None:
+                    return outcome
         finally:
             connector.close()
         return None
+
+    async def _outcome(self, connector: TcpConnector, address: str, port: int, wait: float) -> Outcome | None:
+        """How one attempt ended; None: not within ``wait`` seconds, and it is given up."""
+        ended: Deferred[Outcome | None] = Deferred()
+
+        def is_late() -> None:
+            # The reactor calls what is due before it reads: what it was too busy to read is no silence of the device.
+            connector.poll()
+            if not ended.called:
+                ended.callback(None)
+
+        give_up = connector.connect(address, port, ended.callback)
+        late = self._reactor.callLater(wait, is_late)
+        try:
+            outcome = await ended
+        finally:
+            if late.active():
+                late.cancel()
+        if outcome is None:
+            give_up()
+        return outcome

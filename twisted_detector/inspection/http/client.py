@@ -1,28 +1,32 @@
 """HTTP client of one device, bounded in time and size; its errors say how to treat the device.
 
-Made for devices on the local network: no proxy, no redirect, no cookie, no encoding of bodies. A certificate is
-recorded but not verified, since cameras sign their own (so nothing secret may go in clear through TLS either). The
-meaning of each error's ``code`` is in ``docs/security.md``.
+Made for devices on the local network: no proxy, no redirect, no cookie. A certificate is recorded but not verified,
+since cameras sign their own (so nothing secret may go in clear through TLS either). The meaning of each error's
+``code`` is in ``docs/security.md``.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
+from urllib.parse import unquote
 
-from OpenSSL.SSL import Error as TlsError
-from twisted.internet.defer import CancelledError, Deferred
-from twisted.internet.error import ConnectError, ConnectingCancelledError, ConnectionClosed
-from twisted.python.failure import Failure
-from twisted.web.client import URI, Agent, HTTPConnectionPool, RequestTransmissionFailed, ResponseFailed
-from twisted.web.http_headers import Headers
+from twisted.internet.defer import Deferred, TimeoutError as DeferredTimeout, gatherResults
+from twisted.internet.error import ConnectError, TimeoutError as ConnectTimeout
+from twisted.internet.interfaces import IDelayedCall
 
-from twisted_detector.errors import InspectionError, Malformed, RemoteError, Unreachable
+from twisted_detector.errors import LocalError, Unreachable
 from twisted_detector.inspection.cooperative_queue import CooperativeQueue
-from twisted_detector.inspection.http.connections import MAX_HEAD, Body, ClosedWhileKept, Endpoints
-from twisted_detector.wire.http.body import AnswerTooLong, BodySink, collect, discard
+from twisted_detector.inspection.http.connection import HttpConnection, KeptConnectionClosed, connect
+from twisted_detector.model.addresses import SILENT_PORTS
+from twisted_detector.wire.http.head import ResponseHead
+from twisted_detector.wire.http.response import Body, ResponseReader
+from twisted_detector.wire.soap.document import SoapDocument
 from twisted_detector.wire.soap.xml import clean
+
+__all__ = ["HttpClient", "HttpResponse", "HttpTransport", "KeptConnectionClosed", "SinkFor", "retry_once"]
 
 #: 2 MiB for the body of one answer: GetProfiles of an NVR with 64 profiles of 20 kB (the largest seen) has 1.3 MB.
 MAX_ANSWER = 2 * 1_048_576
@@ -30,6 +34,10 @@ MAX_ANSWER = 2 * 1_048_576
 KEEP_ALIVE = 2
 #: Characters of a status line that are kept: some devices write there that they lock.
 MAX_REASON = 200
+
+_URL = re.compile(r"(?P<scheme>https?)://(?P<host>\[[^\]/?#]+\]|[^:/?#]+)(?::(?P<port>\d{1,5}))?(?P<target>[/?].*)?")
+#: What would end a line of the head.
+_LINE_ENDS = re.compile(r"[\r\n\0]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +58,8 @@ class HttpResponse:
         return [value for key, value in self.headers if key.lower() == name.lower()]
 
 
-class KeptConnectionClosed(Unreachable):
-    """The device closed a kept connection before it sent a byte of a response."""
-
-
-#: Chooses by a response's head the sink of its body; None: the body is collected as usual.
-SinkFor = Callable[[HttpResponse], BodySink | None]
+#: Chooses by a response's head the reader of its body; None: the body is collected.
+SinkFor = Callable[[HttpResponse], Body | None]
 
 
 async def retry_once(request: Callable[[], Awaitable[HttpResponse]]) -> HttpResponse:
@@ -74,15 +78,24 @@ class HttpTransport(Protocol):
     """The part of :class:`HttpClient` that an inspection uses; tests have a scripted device here."""
 
     async def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> HttpResponse:
-        """Send one POST and wait for the whole response, whatever its status.
+        """Send one POST and wait for the response, whatever its status, until its content is whole.
 
         :raises KeptConnectionClosed: sent on a kept connection that the device closed.
         :raises errors.Unreachable: no connection, or no answer in time.
-        :raises errors.Malformed: an answer that is not HTTP, is too long, or is encoded.
+        :raises errors.Malformed: an answer that is not HTTP, is too long, or cannot be unpacked.
         """
 
     async def close(self) -> None:
         """Close what is open; the transport is not used again."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Origin:
+    """Where a request goes. :ivar host: as it is connected to, with the scope of a link-local address."""
+
+    tls: bool
+    host: str
+    port: int
 
 
 class HttpClient:
@@ -100,107 +113,144 @@ class HttpClient:
         self._queue = queue
         self._timeout = timeout
         self._max_answer = max_answer
-        self._pool = HTTPConnectionPool(reactor, persistent=True)
-        self._pool.maxPersistentPerHost = 1
-        self._pool.cachedConnectionTimeout = KEEP_ALIVE
-        self._pool.retryAutomatically = False
-        self._endpoints = Endpoints(reactor, timeout=timeout, limit=max_answer + MAX_HEAD)
-        self._agent = Agent.usingEndpointFactory(reactor, self._endpoints, self._pool)
+        self._live: set[HttpConnection] = set()
+        self._kept: tuple[_Origin, HttpConnection, IDelayedCall] | None = None
 
     async def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> HttpResponse:
         """See :class:`HttpTransport`."""
-        return await self._bounded("POST", url, body, headers)
+        return await self._bounded("POST", url, body, headers, None)
 
     async def get(self, url: str, headers: Mapping[str, str], *, sink_for: SinkFor = lambda head: None) -> HttpResponse:
-        """Send one GET; the body is empty when ``sink_for`` returned a sink for it; raises as ``post``."""
+        """Send one GET; the body is empty when ``sink_for`` returned a reader for it; raises as ``post``."""
         return await self._bounded("GET", url, None, headers, sink_for)
 
-    async def _bounded(
-        self, method: str, url: str, body: bytes | None, headers: Mapping[str, str], sink_for: SinkFor | None = None
-    ) -> HttpResponse:
-        deferred = Deferred.fromCoroutine(self._exchange(method, url, body, headers, sink_for))
-        deferred.addTimeout(self._timeout, self._reactor, _timed_out)
-        try:
-            response = await deferred
-        except ConnectingCancelledError:
-            raise CancelledError() from None
-        except ConnectError as error:
-            raise Unreachable("no connection", shown=str(error), code="connect") from None
-        except (ResponseFailed, RequestTransmissionFailed, ConnectionClosed) as error:
-            raise _explain(error) from None
-        if self._queue is not None:
-            await self._queue.wait()
-        return response
-
     async def close(self) -> None:
-        """Close kept connections, abort all, so that none can linger."""
-        closed = self._pool.closeCachedConnections()
-        for connection in tuple(self._endpoints.live):
-            connection.abortConnection()
-        await closed
+        """Close all connections, so that none can linger."""
+        self._drop_kept()
+        live = tuple(self._live)
+        gone = [connection.lost for connection in live]
+        for connection in live:
+            connection.close()
+        await gatherResults(gone)
 
-    async def _exchange(
+    async def _bounded(
         self, method: str, url: str, body: bytes | None, headers: Mapping[str, str], sink_for: SinkFor | None
     ) -> HttpResponse:
-        raw = Headers({})
-        for name, value in headers.items():
-            raw.addRawHeader(name.encode("ascii"), value.encode("utf-8", "surrogateescape"))
-        uri = URI.fromBytes(url.encode("ascii"))
-        raw.setRawHeaders(b"Host", [_host_header(uri.netloc)])
-        raw.setRawHeaders(b"User-Agent", [b"camdetect"])
-        raw.setRawHeaders(b"Accept-Encoding", [b"identity"])
-        producer = Body(body) if body is not None else None
-        response = await self._agent.request(method.encode("ascii"), url.encode("ascii"), raw, producer)
-        encodings = [value.strip().lower() for value in response.headers.getRawHeaders(b"Content-Encoding", [])]
-        if any(encoding not in (b"", b"identity") for encoding in encodings):
-            # A few bytes of gzip can be gigabytes: what was not requested is not unpacked.
-            discard(response)
-            raise Malformed("an answer in an encoding that was not asked for", code="encoding")
-        head = HttpResponse(
-            status=response.code,
-            headers=tuple(
-                (name.decode("latin-1"), value.decode("utf-8", "surrogateescape"))
-                for name, values in response.headers.getAllRawHeaders()
-                for value in values
-            ),
-            certificate=self._endpoints.certificates.get(uri.netloc, ""),
-            reason=clean(response.phrase.decode("latin-1"))[:MAX_REASON],
-        )
+        answer = _Answer(sink_for)
+        reader = ResponseReader(limit=self._max_answer, body_for=answer.body_for, reuse=sink_for is None)
+        origin, host_header, target = _split(url)
+        request = _format(method, target, host_header, headers, body)
+        deferred = Deferred.fromCoroutine(self._exchange(origin, request, reader))
+        deferred.addTimeout(self._timeout, self._reactor)
         try:
-            sink = sink_for(head) if sink_for is not None else None
-        except Exception:
-            discard(response)
-            raise
-        try:
-            return replace(head, body=await collect(response, self._max_answer, sink))
-        except RemoteError as error:
-            raise Malformed(error.what, shown=error.shown) from None
+            certificate = await deferred
+        except DeferredTimeout:
+            what = "no whole answer" if reader.began else "no answer"
+            raise Unreachable(f"{what} within {self._timeout:g} seconds", code="timeout") from None
+        except ConnectTimeout:
+            raise Unreachable(f"no connection within {self._timeout:g} seconds", code="connect") from None
+        except ConnectError as error:
+            raise Unreachable("no connection", shown=str(error), code="connect") from None
+        if self._queue is not None:
+            await self._queue.wait()
+        return answer.response(certificate)
+
+    async def _exchange(self, origin: _Origin, request: bytes, reader: ResponseReader) -> str:
+        """Send one request, on the kept connection or on a new one; the certificate that was shown there."""
+        connection = self._take_kept(origin) or await self._connect(origin)
+        await connection.send(request, reader)
+        if connection.can_be_used:
+            self._keep(origin, connection)
+        return connection.certificate
+
+    async def _connect(self, origin: _Origin) -> HttpConnection:
+        if origin.port in SILENT_PORTS:
+            raise Unreachable("nothing is ever sent to that port", shown=str(origin.port))
+        connection = await connect(self._reactor, origin.host, origin.port, tls=origin.tls, timeout=self._timeout)
+        self._live.add(connection)
+        connection.lost.addCallback(lambda _: self._live.discard(connection))
+        return connection
+
+    # --- the kept connection --------------------------------------------------------------------------------------
+
+    def _keep(self, origin: _Origin, connection: HttpConnection) -> None:
+        self._drop_kept()
+        self._kept = origin, connection, self._reactor.callLater(KEEP_ALIVE, self._expire)
+
+    def _take_kept(self, origin: _Origin) -> HttpConnection | None:
+        """The kept connection, if it leads there and stands; one that leads elsewhere is closed."""
+        if self._kept is None:
+            return None
+        where, connection, _ = self._kept
+        if where != origin or not connection.can_be_used:
+            self._drop_kept()
+            return None
+        self._forget_kept()
+        return connection
+
+    def _forget_kept(self) -> None:
+        if self._kept is not None:
+            self._kept[2].cancel()
+            self._kept = None
+
+    def _drop_kept(self) -> None:
+        if self._kept is not None:
+            self._kept[1].abort()
+            self._forget_kept()
+
+    def _expire(self) -> None:
+        if self._kept is not None:
+            self._kept[1].abort()
+            self._kept = None
 
 
-def _timed_out(result: object, timeout: float) -> Failure:
-    """The failure of an exchange that the time-out cancelled."""
-    return Failure(Unreachable(f"no answer within {timeout:g} seconds", code="timeout"))
+class _Answer:
+    """Content of one response, by who reads it."""
+
+    def __init__(self, sink_for: SinkFor | None) -> None:
+        self._sink_for = sink_for
+        self._head = HttpResponse(0)
+        self._document: SoapDocument | None = None
+
+    def body_for(self, head: ResponseHead) -> Body:
+        """The reader of the body behind this head."""
+        reason = clean(head.phrase.decode("latin-1"))[:MAX_REASON]
+        self._head = HttpResponse(head.status, head.fields, reason=reason)
+        sink = self._sink_for(self._head) if self._sink_for is not None else None
+        if sink is not None:
+            return sink
+        self._document = SoapDocument()
+        return self._document
+
+    def response(self, certificate: str) -> HttpResponse:
+        """The response, when it is whole."""
+        body = bytes(self._document.content) if self._document is not None else b""
+        return replace(self._head, body=body, certificate=certificate)
 
 
-def _explain(error: Exception) -> InspectionError:
-    """The kind of a broken exchange: a response that is not HTTP, or a connection that went away."""
-    reasons = [reason.value for reason in getattr(error, "reasons", ())] or [error]
-    for reason in reasons:
-        if isinstance(reason, AnswerTooLong):
-            return Malformed("an answer is too long", code="too_long")
-        if isinstance(reason, ClosedWhileKept):
-            return KeptConnectionClosed("the device closed a kept connection", code="closed")
-        if isinstance(reason, (ResponseFailed, RequestTransmissionFailed)) and reason is not error:
-            return _explain(reason)
-    first = reasons[0]  # what follows is a consequence: a connection that closed loses data, bad data closes it
-    if isinstance(first, (ConnectionClosed, CancelledError)):
-        return Unreachable("the device closed the connection without a whole answer", code="closed")
-    if isinstance(first, TlsError):
-        return Unreachable("no TLS connection", shown=type(first).__name__, code="tls")
-    return Malformed("an answer that is not HTTP", shown=type(first).__name__, code="not_http")
+def _split(url: str) -> tuple[_Origin, str, str]:
+    """Where a URL leads, what the Host header says of it, and the target.
+
+    :raises errors.LocalError: no URL that this client asks.
+    """
+    found = _URL.fullmatch(url)
+    if found is None or not url.isascii():
+        raise LocalError("not a URL that is asked", shown=url[:80])
+    tls = found["scheme"] == "https"
+    host, port = found["host"], int(found["port"] or (443 if tls else 80))
+    target = found["target"] or "/"
+    # The scope of a link-local address means nothing to the device (RFC 6874, 1).
+    named = re.sub(r"%25[^\]]*", "", host) + (f":{found['port']}" if found["port"] else "")
+    return _Origin(tls, unquote(host).strip("[]"), port), named, target if target.startswith("/") else f"/{target}"
 
 
-def _host_header(netloc: bytes) -> bytes:
-    """Host and port without the scope of a link-local address, which means nothing to the device (RFC 6874, 1)."""
-    before, percent, after = netloc.partition(b"%25")
-    return before + after[after.index(b"]") :] if percent else netloc
+def _format(method: str, target: str, host: str, headers: Mapping[str, str], body: bytes | None) -> bytes:
+    """One request; what would end a line within a value becomes a blank."""
+    fields = {"Host": host, "User-Agent": "camdetect", "Accept-Encoding": "identity", **headers}
+    if body is not None:
+        fields["Content-Length"] = str(len(body))
+    lines = [
+        f"{method} {target} HTTP/1.1",
+        *(f"{name}: {_LINE_ENDS.sub(' ', value)}" for name, value in fields.items()),
+    ]
+    return "\r\n".join([*lines, "", ""]).encode("utf-8", "surrogateescape") + (body or b"")

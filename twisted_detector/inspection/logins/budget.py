@@ -40,6 +40,7 @@ class LoginBudget:
     :param uptime: seconds since the machine's start, which never jump: the window is counted by them. None: by ``now``.
     :param boot: names the machine's present start, "" where that is not known.
     :param work: cost of a fingerprint; see :class:`Fingerprints`.
+    :ivar fingerprints: those of this installation.
     """
 
     log = make_logger()
@@ -58,7 +59,7 @@ class LoginBudget:
     ) -> None:
         self._logins = tuple(logins)
         self._confirmed = tuple(confirmed)
-        self._fingerprints = Fingerprints(salt, work=work)
+        self.fingerprints = Fingerprints(salt, work=work)
         self._save = save
         self._kept = kept
         self._clock = WindowClock(uptime, boot)
@@ -67,7 +68,7 @@ class LoginBudget:
     async def prepare(self, run: Callable[[Callable[[], object]], Awaitable[object]]) -> None:
         """Make the fingerprints of all logins, each by ``run``, which takes the time for it to another thread."""
         for login in self._logins:
-            await run(partial(self._fingerprints.of, login))
+            await run(partial(self.fingerprints.of, login))
 
     def restore(self, saved: Mapping[str, str]) -> None:
         """Take over what an earlier run saved; an entry that cannot be read is forgotten."""
@@ -86,7 +87,7 @@ class LoginBudget:
         names = {credential: f"gone {number}" for number, credential in enumerate(sorted(old))}
         for login in self._logins:
             for purpose in _OLD_PURPOSES:
-                names[self._fingerprints.old(login, purpose)] = self._fingerprints.of(login, purpose)
+                names[self.fingerprints.old(login, purpose)] = self.fingerprints.of(login, purpose)
         self._histories.rename_credentials(lambda credential: names.get(credential, credential), is_old)
 
     def _time(self, now: float) -> float:
@@ -391,7 +392,7 @@ class LoginBudget:
         return logins_for(filter(names_device, self._logins), candidate)
 
     def _credential(self, login: Login, purpose: str = "") -> str:
-        return self._fingerprints.of(login, purpose)
+        return self.fingerprints.of(login, purpose)
 
 
 def _nothing() -> None:

@@ -37,6 +37,15 @@ class Fingerprints:
         stretched = _stretch(self._salt, login.name, login.password.reveal(), self._work)
         return "s" + hashlib.blake2b(purpose.encode(), key=stretched, digest_size=12).hexdigest()
 
+    def tag_login(self, login: Login) -> str:
+        """A short one, for the name of a variable that holds the login; whoever reads a configuration reads it."""
+        return self.of(login, "variable")[1:9]
+
+    def tag_text(self, text: str) -> str:
+        """A short one of any other text, made quickly: a thousand cameras may have a secret in their paths."""
+        key = hashlib.blake2b(self._salt.encode(), digest_size=32).digest()
+        return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), key=key, digest_size=4).hexdigest()
+
     def old(self, login: Login, purpose: str = "") -> str:
         """The fingerprint as it was before scrypt, to recognise saved ones."""
         text = f"{self._salt}\0{login.name}\0{login.password.reveal()}" + (f"\0{purpose}" if purpose else "")

@@ -11,6 +11,7 @@ from twisted_detector.errors import RemoteError
 from twisted_detector.inspection.onvif.clock import DeviceClock
 from twisted_detector.model import Candidate, Evidence, EvidenceKind, Inspection, Mac, Status, Stream
 from twisted_detector.model.bounds import MAX_URL
+from twisted_detector.model.cameras import WSS_CAPABILITY
 from twisted_detector.wire.http.device_url import device_url
 from twisted_detector.wire.onvif import answers as onvif
 from twisted_detector.wire.onvif.scopes import read_scopes
@@ -37,6 +38,7 @@ class Findings:
         self.status = Status.ONLINE
         self.reason = ""
         self.doubted = False
+        self.takes_token = False
 
     def add_stream(self, profile: onvif.Profile, uri: str) -> None:
         """Add a profile with its URL as the device gave it; one that is no RTSP URL is left out."""
@@ -90,7 +92,10 @@ class Findings:
             snapshot_url=next(iter(self.snapshots.values()), ""),
             snapshots=tuple(self.snapshots.items()),
             streams=tuple(self.streams),
-            capabilities=tuple(word for space, word in onvif.CAPABILITY_WORDS.items() if space in self.services),
+            capabilities=(
+                *(word for space, word in onvif.CAPABILITY_WORDS.items() if space in self.services),
+                *((WSS_CAPABILITY,) if self.takes_token else ()),
+            ),
             evidence=self._evidence(at),
             clock_offset=None
             if (self.clock.reported, self.clock.by_date_header) == (None, None)

@@ -1,8 +1,8 @@
 """Inspector of devices that speak ONVIF.
 
 The order of calls keeps failed logins and packets few: what needs no login comes first, then one protected call shows
-which login scheme the device wants. A camera with two profiles gets at most twelve calls. A device has one inspection
-at a time, and fetching snapshots from it takes the same lock.
+which login schemes the device may want. A camera with two profiles gets at most twelve calls, fifteen with Digest. A
+device has one inspection at a time, and fetching snapshots from it takes the same lock.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ from twisted_detector.inspection.device_locks import DeviceLocks, http_key
 from twisted_detector.inspection.http.client import HttpClient, HttpTransport
 from twisted_detector.inspection.onvif.findings import NAME
 from twisted_detector.inspection.onvif.interview import AnonymousFindings, Interview
-from twisted_detector.inspection.onvif.session import DEVICE_PATH, Elsewhere, OnvifSession
+from twisted_detector.inspection.onvif.service_paths import DEVICE_PATH
+from twisted_detector.inspection.onvif.session import Elsewhere, OnvifSession
 from twisted_detector.interfaces import IInspector
 from twisted_detector.model import Candidate, Inspection, Login, host_for_url
 from twisted_detector.model.addresses import RTSP_PORTS, SILENT_PORTS
@@ -30,9 +31,13 @@ from twisted_detector.wire.http.device_url import device_url
 DEFAULT_PORTS = (80, 8000, 8080, 2020, 8899)
 #: Ports at which some were met beside those.
 LESS_LIKELY_PORTS = (5000, 8081, 6688, 8999, 81, 85, 8090, 443, 8443)
+#: Ports at which devices that announce nothing were met: the first five and 5000.
+UNANNOUNCED_PORTS = (*DEFAULT_PORTS, 5000)
 _TLS_PORTS = (443, 8443)
 #: RFC 6335, 6: below are other services' own. Above, what is open and not of RTSP kind comes last.
 _USER_PORTS = 1024
+#: Seconds in which ports that nobody saw open are not asked again, after they were in vain.
+UNSWEPT_AGAIN = 21_600.0
 #: Ports that are guessed at: each costs a connection, or a time-out where something else listens.
 MAX_GUESSES = 8
 #: Seconds for which findings without a login are good for the interview with one that follows at once: the device's
@@ -41,6 +46,8 @@ FINDINGS_SECONDS = 2.0
 #: Devices of which anonymous findings, and short-lived nonces, are remembered: several times as many as are inspected
 #: at once.
 MAX_REMEMBERED = 256
+#: Devices of which it is remembered that ports were asked in vain: as many as a network of 4 096 addresses has.
+MAX_IN_VAIN = 4_096
 #: Operations that an inspection can do without: those of them that were refused to an accepted login are not asked with
 #: one for so many seconds. Each refusal may count at the device, and is repeated at every inspection otherwise.
 _DISPENSABLE = frozenset(
@@ -57,7 +64,9 @@ class OnvifInspector:
     """See :class:`IInspector`.
 
     :param timeout: seconds for one call.
-    :param onvif_ports: ports that are guessed at first. Only ports that were seen open are, and none of RTSP kind.
+    :param onvif_ports: ports that are guessed at first, where they were seen open; none of RTSP kind is.
+    :param unswept_ports: ports that no sweep tries. They are guessed at last, where a device that announced no service
+        answered at a port for RTSP or HTTP.
     :param random: returns so many fresh random bytes, for nonces.
     :param monotonic: a clock that never jumps, seconds, for the round trip.
     :param allow_basic: whether a password may be sent to this device in clear, if it knows nothing better.
@@ -79,6 +88,7 @@ class OnvifInspector:
         random: Callable[[int], bytes],
         monotonic: Callable[[], float],
         onvif_ports: Sequence[int] = DEFAULT_PORTS,
+        unswept_ports: Sequence[int] = (),
         allow_basic: Callable[[Candidate], bool] = lambda candidate: False,
         login_follows: Callable[[Candidate], bool] = lambda candidate: False,
         queue: CooperativeQueue | None = None,
@@ -90,12 +100,15 @@ class OnvifInspector:
         self._random = random
         self._monotonic = monotonic
         self._ports = tuple(onvif_ports)
+        self._unswept = tuple(unswept_ports)
+        self._in_vain: BoundedDict[tuple[str, str], float] = BoundedDict(MAX_IN_VAIN)
         self._allow_basic = allow_basic
         self._login_follows = login_follows
         self._queue = queue
         self._device_locks = DeviceLocks() if device_locks is None else device_locks
         self._anonymous: BoundedDict[tuple[str, str], AnonymousFindings] = BoundedDict(MAX_REMEMBERED)
         self._short_lived_nonces: BoundedSet[tuple[str, str]] = BoundedSet(MAX_REMEMBERED)
+        self._took: BoundedDict[tuple[str, str], str] = BoundedDict(MAX_REMEMBERED)
         self._denied: BoundedDict[tuple[str, str], dict[tuple[str, str], float]] = BoundedDict(MAX_REMEMBERED)
         self._elsewhere = elsewhere
         self._open_transport = open_transport or (lambda: HttpClient(reactor, timeout=timeout, queue=queue))
@@ -119,6 +132,7 @@ class OnvifInspector:
             random=self._random,
             now=self._reactor.seconds,
             denied=self._denied_to(key),
+            took=self._took.get(key, "") if login is not None else "",
             challenge_each_request=key in self._short_lived_nonces,
             elsewhere=self._elsewhere,
         )
@@ -131,15 +145,21 @@ class OnvifInspector:
             brief=login is None and self._login_follows(candidate),
         )
         try:
-            return await interview.run(self.entries(candidate), findings)
+            inspection = await interview.run(self.entries(candidate), findings)
+            if inspection is None and not self._were_in_vain(candidate):
+                self._in_vain.pop(key, None)
+                self._in_vain[key] = self._monotonic()
+            return inspection
         except RemoteError as error:
             raise Malformed("an answer that cannot be read", shown=str(error), code="not_onvif") from error
         finally:
             self._remember(key, interview.anonymous_findings)
-            if session.nonce_expired_silently:
+            if session.accepted:
+                self._took[key] = session.took
+            if session.nonces_are_short_lived:
                 self._short_lived_nonces.discard(key)  # the youngest from now on
                 self._short_lived_nonces.add(key)
-            elif session.denied_now is not None and session.denied_now[1] in _DISPENSABLE:
+            if session.denied_now is not None and session.denied_now[1] in _DISPENSABLE:
                 self._denied.setdefault(key, {})[session.denied_now] = self._monotonic()
             await transport.close()
 
@@ -179,9 +199,17 @@ class OnvifInspector:
         return [(url, True) for url in announced] + [(url, False) for url in guessed if url not in announced]
 
     def _guesses(self, candidate: Candidate) -> list[int]:
-        """The open ports that may be of HTTP kind, likely ones first."""
+        """The open ports that may be of HTTP kind, likely ones first; then those of ONVIF that no sweep tries."""
         closed = SILENT_PORTS.union({*candidate.rtsp_ports, *RTSP_PORTS}.difference(self._ports))
         usual = (*self._ports, *LESS_LIKELY_PORTS)
         likely = [port for port in dict.fromkeys(usual) if port in candidate.open_ports]
         others = [port for port in dict.fromkeys(candidate.open_ports) if port not in usual and port >= _USER_PORTS]
-        return [port for port in (*likely, *others) if port not in closed][:MAX_GUESSES]
+        guesses = [port for port in (*likely, *others) if port not in closed]
+        if (guesses or candidate.rtsp_ports) and not candidate.xaddrs and not self._were_in_vain(candidate):
+            guesses += [port for port in self._unswept if port not in closed and port not in guesses]
+        return guesses[:MAX_GUESSES]
+
+    def _were_in_vain(self, candidate: Candidate) -> bool:
+        """Whether the ports that nobody saw open were asked lately, and nothing there spoke ONVIF."""
+        at = self._in_vain.get((candidate.device_id, candidate.address))
+        return at is not None and self._monotonic() - at < UNSWEPT_AGAIN and not candidate.by_hand

@@ -13,16 +13,11 @@ from dataclasses import dataclass
 from twisted_detector.errors import InspectionError, Malformed, RemoteError, Unreachable
 from twisted_detector.inspection.onvif.clock import DeviceClock, read_clock
 from twisted_detector.inspection.onvif.findings import Findings
+from twisted_detector.inspection.onvif.login_schemes import TOKEN
 from twisted_detector.inspection.onvif.optional import OptionalOperations
-from twisted_detector.inspection.onvif.session import (
-    DEVICE_PATH,
-    Known,
-    LoginRefusal,
-    NotAnOnvifAnswer,
-    OnvifSession,
-    OperationRefused,
-    path_of,
-)
+from twisted_detector.inspection.onvif.responses import LoginRefusal, NotAnOnvifAnswer
+from twisted_detector.inspection.onvif.service_paths import DEVICE_PATH, path_of
+from twisted_detector.inspection.onvif.session import Known, OnvifSession, OperationRefused
 from twisted_detector.inspection.onvif.streams import MediaQuery
 from twisted_detector.model import Candidate, Inspection, Login, Status
 from twisted_detector.wire.http.device_url import device_url
@@ -98,7 +93,7 @@ class Interview:
         """
         found = self._found
         if previous is not None:
-            self._resume(previous)
+            await self._resume(previous)
         elif not await self._find_entry(entries):
             return None
         try:
@@ -110,12 +105,13 @@ class Interview:
             if not await MediaQuery(self._device, found).fetch():
                 return None
         except OperationRefused as refused:
-            if refused.attempted or (self._login is not None and not self._session.accepted):
+            if refused.attempted or refused.locked or (self._login is not None and not self._session.accepted):
                 raise
             found.status, found.reason = Status.AUTH_REQUIRED, str(refused)
             self._login_required = self._login_required or self._brief
         await self._read_rest()
         found.doubted = self._session.doubted
+        found.takes_token = self._session.took == TOKEN or self._session.refusal is None
         found.certificate = self._session.certificate
         found.clock = self._session.clock
         accepted = self._login.name if self._login is not None and self._session.accepted else ""
@@ -138,7 +134,7 @@ class Interview:
             monotonic_time=self._monotonic(),
         )
 
-    def _resume(self, previous: AnonymousFindings) -> None:
+    async def _resume(self, previous: AnonymousFindings) -> None:
         self._device.entry = previous.entry
         self._complete = previous.complete
         self._found.services = previous.services
@@ -147,7 +143,7 @@ class Interview:
         self._session.clock = previous.clock
         self._session.known = previous.known
         if previous.refusal is not None:
-            self._session.choose_scheme(previous.refusal)
+            await self._session.resume(previous.refusal, previous.entry)
 
     async def _find_entry(self, entries: Sequence[tuple[str, bool]]) -> bool:
         """Find the device service by reading its clock; False: nothing speaks ONVIF here.

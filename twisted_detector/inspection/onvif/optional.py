@@ -50,18 +50,22 @@ class OptionalOperations:
 
     async def read(self, request: OnvifRequest, parse: Callable[[Element], T], default: T) -> T:
         """Call the device service and parse its answer; ``default`` where :meth:`call` has none."""
-        body = await self.call(self.entry, request)
-        return default if body is None else parse(body)
+        answer = await self.call(self.entry, request, parse)
+        return default if answer is None else answer
 
-    async def call(self, url: str, request: OnvifRequest, *, may_time_out: bool = True) -> Element | None:
-        """The answer, or None when the device does not have it, refuses it, garbles it, or hangs on it (once).
+    async def call(
+        self, url: str, request: OnvifRequest, parse: Callable[[Element], T], *, may_time_out: bool = True
+    ) -> T | None:
+        """What ``parse`` makes of the answer, or None.
+
+        None when the device does not have it, refuses it, garbles it, or hangs on it (once).
 
         :param may_time_out: False: a time-out of this call is raised.
         :raises OperationRefused: the login was refused.
         :raises errors.Unreachable, errors.Busy: as the session.
         """
         try:
-            return await self.session.call(url, request)
+            answer: T = await self.session.call(url, request, parse=parse)
         except OperationRefused as refused:
             unusable = self.login is not None and not self.session.accepted and not request.needs_no_login
             if refused.attempted or unusable:
@@ -74,6 +78,8 @@ class OptionalOperations:
             self._note(request.operation, error)
         except (RemoteError, Malformed) as error:
             self._note(request.operation, error)
+        else:
+            return answer
         return None
 
     def raise_refusal(self) -> None:

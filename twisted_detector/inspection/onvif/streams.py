@@ -5,18 +5,24 @@ Media2 comes first, for it alone knows H.265 and AV1; Media1 completes what it l
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 from twisted_detector.errors import Unreachable
 from twisted_detector.inspection.onvif.findings import Findings
 from twisted_detector.inspection.onvif.optional import OptionalOperations
-from twisted_detector.inspection.onvif.session import may_be_service
+from twisted_detector.inspection.onvif.service_paths import may_be_service
 from twisted_detector.model import Status
 from twisted_detector.wire.onvif import answers as onvif, requests
 from twisted_detector.wire.onvif.requests import OnvifRequest
 
-#: Where Media1 is guessed to be when the device does not say; the first is the usual one.
+#: Where Media1 and Media2 are guessed to be when the device does not say, or names a place where they are not; the
+#: first is the usual one. Some have all services at the path of the device service, which is tried last.
 MEDIA_PATHS = ("/onvif/media_service", "/onvif/Media", "/onvif/media")
+MEDIA2_PATHS = ("/onvif/media2_service", "/onvif/Media2")
+#: Profiles of one source whose addresses are asked for, each by a call of its own. Devices come with two to eight, and
+#: people add some; the document of one camera has no room for many more.
+MAX_PER_SOURCE = 32
 
 
 class MediaQuery:
@@ -26,6 +32,8 @@ class MediaQuery:
         self._device = device
         self._found = found
         self._media1 = self._media2 = ""
+        self._tokens1: set[str] = set()
+        self._asked1 = False
 
     async def fetch(self) -> bool:
         """Read profiles and their URLs; False: the device has no media service at all.
@@ -34,20 +42,11 @@ class MediaQuery:
         """
         self._device.start_section()
         newer, older = await self._all_profiles()
-        profiles = _merge(newer, older)
+        profiles = await self._read_streams(newer, older)
         if not profiles:
             self._device.raise_refusal()
             self._fail("the device has no profiles")
             return bool(self._media1 or self._media2)
-        known2, known1 = ({profile.token for profile in known} for known in (newer, older))
-        for profile in profiles:
-            uri = ""
-            if profile.token in known2:
-                uri = await self._uri(self._media2, requests.get_stream_uri2(profile.token))
-            if not uri and profile.token in known1:
-                uri = await self._uri(self._media1, requests.get_stream_uri(profile.token))
-            if uri:
-                self._found.add_stream(profile, uri)
         if not self._found.streams or self._device.session.doubted:
             self._device.raise_refusal()  # what is known is incomplete
         if not self._found.streams:
@@ -57,8 +56,28 @@ class MediaQuery:
         for profile in profiles:
             if profile.source not in sources:
                 sources.add(profile.source)
-                await self._read_snapshot_url(profile, media1=profile.token in known1)
+                await self._read_snapshot_url(profile)
         return True
+
+    async def _read_streams(
+        self, newer: Sequence[onvif.Profile], older: Sequence[onvif.Profile]
+    ) -> Sequence[onvif.Profile]:
+        """Read the URL of each profile with video; the profiles."""
+        profiles = _with_video(_merge(newer, older))
+        known2 = {profile.token for profile in newer}
+        for profile in profiles:
+            uri = ""
+            if profile.token in known2:
+                uri = await self._uri(self._media2, requests.get_stream_uri2(profile.token))
+                if not uri and not self._asked1:
+                    older = await self._profiles1()
+            if not uri and profile.token in self._tokens1:
+                uri = await self._uri(self._media1, requests.get_stream_uri(profile.token))
+            if uri:
+                self._found.add_stream(profile, uri)
+        if newer and not self._found.streams and older:
+            return await self._read_streams((), older)  # it names them otherwise there
+        return profiles
 
     def _fail(self, what: str) -> None:
         self._found.status, self._found.reason = Status.STREAM_ERROR, self._device.failure or what
@@ -67,39 +86,53 @@ class MediaQuery:
         """Those of Media2, and those of Media1 where they are needed."""
         newer: tuple[onvif.Profile, ...] = ()
         older: tuple[onvif.Profile, ...] = ()
-        self._media2 = self._named(onvif.NS_MEDIA2)
-        if self._media2:
-            self._media2, newer = await self._profiles(self._media2, requests.get_profiles2())
+        if self._found.services.get(onvif.NS_MEDIA2):
+            url = self._named(onvif.NS_MEDIA2)
+            self._media2, newer = await self._profiles(url, MEDIA2_PATHS, requests.get_profiles2())
             self._device.raise_refusal()  # Media1 would be refused for the same reason
         if not newer or not all(profile.codec and profile.source for profile in newer):
-            named = self._named(onvif.NS_MEDIA)
-            guesses = [] if self._media2 else [_origin(self._device.entry) + path for path in MEDIA_PATHS]
-            for url in [named] if named else guesses:
-                url, older = await self._profiles(url, requests.get_profiles())
-                if older or named:
-                    self._media1 = url
-                    break
+            older = await self._profiles1()
         return newer, older
+
+    async def _profiles1(self) -> tuple[onvif.Profile, ...]:
+        """Those of Media1."""
+        self._asked1 = True
+        self._media1, older = await self._profiles(self._named(onvif.NS_MEDIA), MEDIA_PATHS, requests.get_profiles())
+        self._tokens1 = {profile.token for profile in older}
+        return older
 
     def _named(self, namespace: str) -> str:
         """Where the device says that a service is; "" where it does not, or where no service can be."""
         url = self._device.url(self._found.services.get(namespace, ""))
         return url if may_be_service(url) else ""
 
-    async def _profiles(self, url: str, request: OnvifRequest) -> tuple[str, tuple[onvif.Profile, ...]]:
-        """The profiles, and the URL that gave them: a service at a dead port is called where the device answers."""
-        here = _origin(self._device.entry) + url.removeprefix(_origin(url))
-        try:
-            body = await self._device.call(url, request, may_time_out=url == here)
-        except Unreachable:
-            if url == here:
-                raise
-            url = here
-            body = await self._device.call(url, request)
-        return url, onvif.parse_profiles(body) if body is not None else ()
+    async def _profiles(
+        self, named: str, paths: Sequence[str], request: OnvifRequest
+    ) -> tuple[str, tuple[onvif.Profile, ...]]:
+        """The profiles, and the URL that gave them, "" where none did.
 
-    async def _read_snapshot_url(self, profile: onvif.Profile, *, media1: bool) -> None:
-        if media1 and self._media1:
+        A service at a dead port is called where the device answers; one at a path where there is none, at the usual
+        ones.
+        """
+        origin = _origin(self._device.entry)
+        here = origin + named.removeprefix(_origin(named)) if named else ""
+        places = dict.fromkeys([named, here, *(origin + path for path in paths), self._device.entry])
+        for url in filter(None, places):
+            is_here = _origin(url) == origin
+            try:
+                profiles = await self._device.call(url, request, onvif.parse_profiles, may_time_out=is_here)
+            except Unreachable:
+                if is_here:
+                    raise
+                continue
+            if profiles is not None:
+                return url, profiles
+            if self._device.refusals:
+                return url, ()
+        return "", ()
+
+    async def _read_snapshot_url(self, profile: onvif.Profile) -> None:
+        if profile.token in self._tokens1:
             uri = await self._uri(self._media1, requests.get_snapshot_uri(profile.token))
         else:
             uri = await self._uri(self._media2, requests.get_snapshot_uri2(profile.token))
@@ -107,8 +140,7 @@ class MediaQuery:
             self._found.add_snapshot(profile.source, uri, base=self._device.entry)
 
     async def _uri(self, url: str, request: OnvifRequest) -> str:
-        body = await self._device.call(url, request)
-        return onvif.parse_uri(body) if body is not None else ""
+        return await self._device.call(url, request, onvif.parse_uri) or ""
 
 
 def _origin(url: str) -> str:
@@ -121,6 +153,17 @@ def _merge(newer: Sequence[onvif.Profile], older: Sequence[onvif.Profile]) -> li
     by_token = {profile.token: profile for profile in older}
     merged = [_complete(profile, by_token.pop(profile.token, profile)) for profile in newer]
     return [*merged, *by_token.values()][: onvif.MAX_PROFILES]
+
+
+def _with_video(profiles: Sequence[onvif.Profile]) -> Sequence[onvif.Profile]:
+    """Those that are configured for video, or all, where none is said to be; of each source not too many."""
+    seen: Counter[str] = Counter()
+    chosen = []
+    for profile in [profile for profile in profiles if profile.codec or profile.source] or profiles:
+        seen[profile.source] += 1
+        if seen[profile.source] <= MAX_PER_SOURCE:
+            chosen.append(profile)
+    return chosen
 
 
 def _complete(first: onvif.Profile, second: onvif.Profile) -> onvif.Profile:

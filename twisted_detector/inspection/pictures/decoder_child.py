@@ -75,7 +75,9 @@ def to_jpeg(frame: Any) -> bytes:
 
 
 def decode(codec: str, data: bytes) -> bytes:
-    """The JPEG of the first picture in ``data``.
+    """The JPEG of the first picture in ``data`` that is right, else of the last one.
+
+    From a recovery point on the last one is right, though the decoder does not always know.
 
     :raises ValueError: there is none, or it is too large.
     """
@@ -83,12 +85,17 @@ def decode(codec: str, data: bytes) -> bytes:
 
     decoder: Any = av.CodecContext.create(codec, "r")
     decoder.thread_count = 1
-    decoder.options = {"max_pixels": str(MAX_PIXELS)}
-    for frame in [*decoder.decode(av.Packet(data)), *decoder.decode(None)]:
-        if not 0 < frame.width * frame.height <= MAX_PIXELS:
-            raise ValueError(f"a picture of {frame.width}x{frame.height}")
-        return to_jpeg(frame)
-    raise ValueError("no picture in it")
+    decoder.options = {"max_pixels": str(MAX_PIXELS), "flags": "+output_corrupt"}
+    shown: Any = None
+    for packet in (*decoder.parse(data), *decoder.parse(None), None):
+        for frame in decoder.decode(packet):
+            if shown is None or shown.is_corrupt:
+                shown = frame
+    if shown is None:
+        raise ValueError("no picture in it")
+    if not 0 < shown.width * shown.height <= MAX_PIXELS:
+        raise ValueError(f"a picture of {shown.width}x{shown.height}")
+    return to_jpeg(shown)
 
 
 def warm_up() -> None:

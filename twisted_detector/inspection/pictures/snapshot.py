@@ -1,16 +1,20 @@
 """Snapshot taker: the still image at the camera's snapshot URL.
 
-Requests go to the camera's own address only; a redirect to another place ends the attempt. A login is given only to a
+Requests go to the camera's own address only; a redirect to another place ends the attempt, one that calls the camera by
+a name is followed at its address. A login is given only to a
 URL that reads a picture and changes nothing (:mod:`wire.http.harmless_target`), whatever the camera named as its
-snapshot. What came is an image by its own bytes, whatever the camera calls it.
+snapshot. What came is an image by its own bytes, whatever the camera calls it and puts around it: parts, their heads, a
+text before them.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from ipaddress import ip_address
 from typing import Any, Protocol
-from urllib.parse import urljoin
+from urllib.parse import urljoin, urlsplit
 
 from twisted.internet.interfaces import IReactorTime
 from zope.interface import implementer
@@ -22,11 +26,10 @@ from twisted_detector.model import Camera, Login, host_for_url
 from twisted_detector.model.pictures import Picture
 from twisted_detector.seams import IPictureTaker
 from twisted_detector.wire.http import digest
-from twisted_detector.wire.http.body import BodySink
 from twisted_detector.wire.http.harmless_target import find_effect
 from twisted_detector.wire.http.lockout import read_lockout
-from twisted_detector.wire.http.multipart import FirstPart, is_multipart
-from twisted_detector.wire.image import read_image
+from twisted_detector.wire.http.response import Body
+from twisted_detector.wire.image import ImageReader
 from twisted_detector.wire.soap.xml import clean
 
 #: Requests that one picture may cost: without the login, with it, with it again (stale nonce), and after one redirect
@@ -35,6 +38,13 @@ MAX_REQUESTS = 6
 #: Redirects followed on the camera itself: to its TLS port, or to the path of the day.
 MAX_REDIRECTS = 1
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
+#: Statuses that come with a picture: some cameras say that it is a part of one.
+_SUCCESS = frozenset({200, 203, 206})
+#: Cookies of one download, and octets of each: web servers of cameras set one or two, of a session.
+MAX_COOKIES, MAX_COOKIE = 8, 1_024
+_PORTS = {"http": 80, "https": 443}
+_NAME = re.compile(r"[A-Za-z0-9_-]{1,63}(?:\.[A-Za-z0-9_-]{1,63}){0,8}\.?")
+_COOKIE = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+)=([\x21-\x2b\x2d-\x3a\x3c-\x7e]*)")
 
 
 class HttpGetter(Protocol):
@@ -52,6 +62,7 @@ class _Download:
     """One picture that is being fetched.
 
     :ivar retried: the login was sent again for a stale nonce.
+    :ivar cookies: what the camera set on the way; they go back to itself, and are forgotten with the download.
     """
 
     url: str
@@ -59,6 +70,7 @@ class _Download:
     basic: bool
     authenticator: digest.Authenticator | None = None
     retried: bool = False
+    cookies: dict[str, str] = field(default_factory=dict)
 
 
 @implementer(IPictureTaker)
@@ -87,7 +99,6 @@ class SnapshotTaker:
         open_client: Callable[[], HttpGetter] | None = None,
     ) -> None:
         self._clock: IReactorTime = reactor
-        self._max_bytes = max_bytes
         self._allow_basic = allow_basic
         self._cnonce = cnonce
         self._device_locks = device_locks
@@ -103,19 +114,19 @@ class SnapshotTaker:
         async with self._device_locks.acquire(camera.address):
             client = self._open_client()
             try:
-                data = await self._fetch(client, download, camera.address)
+                picture = await self._fetch(client, download, camera.address)
             finally:
                 await client.close()
         try:
-            image = read_image(data)
+            image = picture.image()
         except RemoteError as error:
             raise Malformed("the snapshot is no picture", shown=str(error)) from None
         return Picture(camera.id, image.data, image.media_type, self._clock.seconds(), self.name)
 
-    async def _fetch(self, client: HttpGetter, download: _Download, address: str) -> bytes:
+    async def _fetch(self, client: HttpGetter, download: _Download, address: str) -> ImageReader:
         redirects = 0
         for _ in range(MAX_REQUESTS):
-            response, data = await self._request(client, download, address)
+            response, picture = await self._request(client, download, address)
             if response.status == 401:
                 self._handle_challenge(download, response)
             elif response.status in _REDIRECTS and redirects < MAX_REDIRECTS:
@@ -124,26 +135,25 @@ class SnapshotTaker:
                 download.authenticator = None
             elif response.status in (429, 503):
                 raise Busy("the device has no room for us now", shown=f"HTTP {response.status}")
-            elif response.status != 200:
+            elif picture is None:
                 raise Malformed("the snapshot was answered", shown=f"HTTP {response.status}")
             else:
-                return data
+                return picture
         raise Malformed("the snapshot was never answered with a picture")
 
-    async def _request(self, client: HttpGetter, download: _Download, address: str) -> tuple[HttpResponse, bytes]:
-        part: FirstPart | None = None
+    async def _request(
+        self, client: HttpGetter, download: _Download, address: str
+    ) -> tuple[HttpResponse, ImageReader | None]:
+        picture: ImageReader | None = None
 
-        def sink_for(head: HttpResponse) -> BodySink | None:
-            nonlocal part
-            kind = next(iter(head.values("Content-Type")), "")
-            if head.status == 200 and is_multipart(kind):
-                try:
-                    part = FirstPart(kind, limit=self._max_bytes)
-                except RemoteError as error:
-                    raise Malformed(error.what, shown=error.shown) from None
-            return part
+        def sink_for(head: HttpResponse) -> Body | None:
+            nonlocal picture
+            picture = ImageReader() if head.status in _SUCCESS else None
+            return picture
 
         headers = {"Accept": "image/jpeg, image/png, */*"}
+        if download.cookies:
+            headers["Cookie"] = "; ".join(f"{name}={value}" for name, value in download.cookies.items())
         login = download.login if download.authenticator is not None else None
         if download.authenticator is not None and login is not None:
             await login.acquire_permit(download.authenticator.challenge.realm)
@@ -155,9 +165,13 @@ class SnapshotTaker:
                     "this login cannot be sent to the device", shown=error.what, attempted=False
                 ) from None
         response = await client.get(download.url, headers, sink_for=sink_for)
-        if login is not None and response.status == 200 and download.authenticator is not None:
+        if login is not None and picture is not None and download.authenticator is not None:
             login.report_accepted(download.authenticator.challenge.scheme)  # the same was refused without it just now
-        return response, part.content if part is not None else response.body
+        for line in response.values("Set-Cookie"):
+            cookie = _COOKIE.match(line[:MAX_COOKIE].strip())
+            if cookie is not None and (cookie[1] in download.cookies or len(download.cookies) < MAX_COOKIES):
+                download.cookies[cookie[1]] = cookie[2]
+        return response, picture
 
     def _handle_challenge(self, download: _Download, response: HttpResponse) -> None:
         """Prepare the next request, or raise: a login is sent once, and again where only its nonce was stale."""
@@ -203,17 +217,42 @@ def _split(url: str, address: str) -> tuple[str, str]:
 def _follow(url: str, response: HttpResponse, address: str) -> str:
     """Where a redirect leads: on the same port, or from http to https at its usual one.
 
-    Another port of the same address may be another device (port forwarding), which this login is not for.
+    Another port of the same address may be another device (port forwarding), which this login is not for. Whoever a
+    name belongs to is not asked: what stands there is asked of the camera.
 
     :raises Malformed: anywhere else.
     """
+    location = next(iter(response.values("Location")), "").strip()[:2_048]
     try:
-        new = urljoin(url, next(iter(response.values("Location")), "").strip()[:2_048]).partition("#")[0]
+        new = _at_address(urljoin(url, location).partition("#")[0], address)
+        there, here = urlsplit(new), urlsplit(url)
+        ports = there.port or _PORTS.get(there.scheme), here.port or _PORTS.get(here.scheme)
     except ValueError:
         raise Malformed("the snapshot redirects to what is no URL") from None
-    before, _ = _split(url, address)
     after, _ = _split(new, address)
-    own = f"https://{host_for_url(address)}"
-    if after != before and after not in (own, f"{own}:443"):
+    same = there.scheme == here.scheme and ports[0] == ports[1]
+    if not same and (there.scheme != "https" or ports[0] != 443):
         raise Malformed("the snapshot redirects to another place", shown=after)
     return new
+
+
+def _at_address(url: str, address: str) -> str:
+    """``url`` at the camera's address where it names a host; that of a URL with an address in it stays.
+
+    :raises ValueError: not a URL.
+    """
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    if "@" in parts.netloc or not _NAME.fullmatch(host) or _is_address(host):
+        return url
+    port = f":{parts.port}" if parts.port is not None else ""
+    return parts._replace(netloc=f"{host_for_url(address)}{port}").geturl()
+
+
+def _is_address(host: str) -> bool:
+    """Whether a host is an address in any form that some resolver takes for one (``127.1``, ``0x7f000001``)."""
+    try:
+        ip_address(host)
+    except ValueError:
+        return all(re.fullmatch(r"\d+|0x[0-9a-f]+", part, re.IGNORECASE) for part in host.split("."))
+    return True

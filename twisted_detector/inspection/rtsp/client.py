@@ -1,10 +1,10 @@
 """RTSP client of one server: it reconnects where the server closes, and answers challenges with at most one login.
 
 Rules of the login: it goes with a request only that this server refused without it; what the server then does with it
-shows that it was accepted, and nothing else does. From then on it goes with every request. A challenge is answered
-once; and once the login was refused it is not sent again on any connection, whether or not it had been accepted before:
-accounts lock after five to seven failures. :meth:`Login.acquire_permit` is awaited before each time: after a closed
-connection, a 403 or a stale nonce it is not known whether the device counted a failure.
+shows that it was accepted, and nothing else does. From then on it goes with the requests that follow. Once the login
+was refused it is not sent again on any connection, whether or not it had been accepted before: accounts lock after five
+to seven failures. :meth:`Login.acquire_permit` is awaited before each time: after a closed connection, a 403 or an aged
+nonce it is not known whether the device counted a failure. Rules of the nonce: :mod:`inspection.rtsp.nonces`.
 """
 
 from __future__ import annotations
@@ -15,8 +15,15 @@ from contextlib import suppress
 
 from twisted.internet.defer import Deferred
 
-from twisted_detector.errors import LocalError, Malformed, Unauthorized, Unreachable
-from twisted_detector.inspection.rtsp.connection import RtspClientConnection, RtspConnect, RtspConnectionClosed
+from twisted_detector.errors import LocalError, LoginWithheld, Malformed, Unauthorized, Unreachable
+from twisted_detector.inspection.rtsp.connection import (
+    RtspClientConnection,
+    RtspConnect,
+    RtspConnectionClosed,
+    RtspSilence,
+)
+from twisted_detector.inspection.rtsp.description import redirection
+from twisted_detector.inspection.rtsp.nonces import LastChallenge, NonceHabits
 from twisted_detector.model import Login
 from twisted_detector.model.bounds import BoundedSet
 from twisted_detector.wire.http import digest
@@ -24,9 +31,12 @@ from twisted_detector.wire.http.lockout import MAX_TEXT, read_lockout
 from twisted_detector.wire.rtsp.messages import RtspResponse
 from twisted_detector.wire.soap.xml import clean
 
-#: Messages that one request may cost: without the login, with it, with it again (stale nonce), and as often on a
+ACCEPT_SDP = (("Accept", "application/sdp"),)
+#: Messages that one request may cost: without the login, with it, with it again (aged nonce), and as often on a
 #: connection that the server closed after its 401.
 MAX_TRIES = 6
+#: Part of the time-out that OPTIONS is given: nothing depends on its answer, and some servers never give one.
+OPTIONS_SHARE = 1 / 3
 #: Answers beside success that a server gives only when it has looked past the login at what is asked for: no such
 #: stream, no room, no such session, a state, a header or a transport that does not fit (RFC 2326, 7.1.1).
 _PAST_LOGIN = frozenset({404, 453, 454, 455, 457, 459, 460, 461})
@@ -49,7 +59,8 @@ class RtspClient:
     :param allow_basic: whether the password may be sent in clear.
     :param searches: whether paths are tried of which most do not exist: then what a server says of a path only after it
         has seen a login shows, too, that it accepted the login.
-    :ivar server: the last ``Server`` header.
+    :param habits: of this server, kept by who makes more than one client of it.
+    :ivar server: the last ``Server`` header; ``public``: the last ``Public`` header.
     :ivar realm: realm of the last challenge.
     :ivar login: may be set again to an equal one with another permit.
     :ivar connected: there was a connection at least once.
@@ -71,9 +82,11 @@ class RtspClient:
         login: Login | None = None,
         allow_basic: bool = False,
         searches: bool = False,
+        habits: NonceHabits | None = None,
         cnonce: Callable[[], str] = make_cnonce,
     ) -> None:
         self.server = ""
+        self.public = ""
         self.realm = ""
         self.connected = False
         self.answered = False
@@ -87,11 +100,8 @@ class RtspClient:
         self.login = login
         self._allow_basic = allow_basic
         self._proofs = _PAST_LOGIN if searches else frozenset()
-        self._cnonce = cnonce
         self._connection: RtspClientConnection | None = None
-        self._authenticator: digest.Authenticator | None = None
-        self._challenged_on: RtspClientConnection | None = None
-        self._closures = 0
+        self._last = LastChallenge(habits if habits is not None else NonceHabits(), cnonce)
         self._refused_without: BoundedSet[tuple[str, str]] = BoundedSet(_MAX_REFUSED)
 
     @property
@@ -109,9 +119,12 @@ class RtspClient:
         """The open connection.
 
         :raises RtspConnectionClosed: there is none.
+        :raises Malformed: the last one ended with bytes that are not RTSP.
         """
-        if self._connection is None or self._connection.closed:
+        if self._connection is None:
             raise RtspConnectionClosed
+        if self._connection.closed:
+            raise self._connection.ending()
         return self._connection
 
     async def open_connection(self) -> RtspClientConnection:
@@ -124,20 +137,41 @@ class RtspClient:
             self.connected = True
         return self._connection
 
+    async def send_options(self, url: str) -> None:
+        """Send OPTIONS without the login, to introduce oneself: no answer is no fault, for some servers give none.
+
+        :raises Unreachable: no connection.
+        :raises Malformed: bytes that are not RTSP.
+        """
+        with suppress(RtspSilence, RtspConnectionClosed):
+            await self.request_without_login("OPTIONS", url, timeout=self._timeout * OPTIONS_SHARE)
+
+    async def ask_without_login(self, url: str) -> tuple[str, RtspResponse]:
+        """Send OPTIONS without the login, or DESCRIBE where that is not answered: what was sent, and the response.
+
+        Raises as :meth:`request_without_login`.
+        """
+        try:
+            return "OPTIONS", await self.request_without_login("OPTIONS", url, timeout=self._timeout * OPTIONS_SHARE)
+        except (RtspSilence, RtspConnectionClosed):
+            return "DESCRIBE", await self.request_without_login("DESCRIBE", url, ACCEPT_SDP)
+
     async def request_without_login(
-        self, method: str, url: str, headers: Iterable[tuple[str, str]] = ()
+        self, method: str, url: str, headers: Iterable[tuple[str, str]] = (), *, timeout: float | None = None
     ) -> RtspResponse:
         """Send a request without the login; a 401 is a response like any other, unless it says that the device locks.
 
+        :param timeout: seconds for the response; None: as always.
         :raises Unauthorized: it does.
         :raises Unreachable: no connection or no answer.
         :raises Malformed: bytes that are not RTSP.
         """
+        patience = self._response_timeout if timeout is None else timeout
         while True:
             connection = await self.open_connection()
             used = connection.answer_count > 0
             try:
-                response = await connection.request(method, url, headers, timeout=self._response_timeout)
+                response = await connection.request(method, url, headers, timeout=patience)
             except RtspConnectionClosed:
                 if not used:
                     raise
@@ -146,57 +180,84 @@ class RtspClient:
                 self._check_lockout(response, sent=False)
                 return response
 
+    async def describe(self, url: str) -> tuple[RtspResponse, str]:
+        """Send DESCRIBE; the response, and the URL that gave it: another path of this server where it redirects, once.
+
+        Raises as :meth:`request`.
+        """
+        response = await self.request("DESCRIBE", url, ACCEPT_SDP)
+        elsewhere = redirection(url, response)
+        return (await self.request("DESCRIBE", elsewhere, ACCEPT_SDP), elsewhere) if elsewhere else (response, url)
+
     async def request(
         self, method: str, url: str, headers: Iterable[tuple[str, str]] = (), *, reconnect: bool = True
     ) -> RtspResponse:
-        """Send a request; answer a challenge with the login, once, and once more where the nonce is called stale.
+        """Send a request; answer a challenge with the login, once, and once more where the nonce may have aged.
 
         :param reconnect: whether a new connection will do when this one is closed; after SETUP it does not.
         :raises Unauthorized: a login is wanted and there is none, none that may be sent, or it was refused.
+        :raises LoginWithheld: a further sending might be one failure too many; or each nonce is called stale.
         :raises Unreachable: no connection or no answer.
         :raises Malformed: bytes that are not RTSP.
         """
         headers = tuple(headers)
-        forgiven = False
+        fresh = False  # whether the nonce was made for this very request
+        again = single_use = False  # whether the login was sent once more; whether a nonce was good for a request only
         for _ in range(MAX_TRIES):
             connection = await self.open_connection() if reconnect else self.connection
             used = connection.answer_count > 0
             credential: tuple[tuple[str, str], ...] = ()
-            if self.login is not None and self._may_send_login(connection, method, url):
-                await self.login.acquire_permit(self._authenticator.challenge.realm if self._authenticator else "")
-                credential = self._credential(connection, method, url)
+            using = self._last.use(connection, fresh=fresh)
+            if self._may_send_login(connection, method, url, fresh=fresh, bound=not reconnect) and self.login:
+                await self.login.acquire_permit(using.challenge.realm if using.challenge is not None else "")
+                credential = self._credential(method, url)
                 self.attempted = True
             try:
                 response = await connection.request(
                     method, url, (*headers, *credential), timeout=self._response_timeout
                 )
-            except RtspConnectionClosed:
+            except Unreachable as error:
                 # Many servers close after a 401: the answer to it belongs on the next connection.
-                self._closures += 1
                 if credential and self.login is not None:
                     self.login.report_unanswered()
-                if not used or not reconnect:
+                if not used or not reconnect or not isinstance(error, RtspConnectionClosed):
                     raise
+                self._last.connection_closed(connection)
                 continue
             self._record(connection, response, *(() if credential else (method, url)))
             self._check_lockout(response, sent=bool(credential))
             if response.status != 401:
                 if credential and response.status != 403:
                     self._record_answer(method, url, response.status)
+                if credential and (200 <= response.status < 300 or response.status in _PAST_LOGIN):
+                    self._last.answer_accepted(connection, using, single_use=single_use)
                 return response
             if credential:
-                if (
-                    forgiven
-                    or self._authenticator is None
-                    or not self._authenticator.challenge.stale
-                    or self.login is None
-                ):
-                    self.refused = True
-                    raise Unauthorized("the device refused the login", attempted=True)
-                forgiven = True
-                self.login.report_unanswered()
+                self._check_refusal(doubt=self._last.leaves_doubt(using), again=again)
+                again, single_use = True, self._last.is_single_use(using)
+                if self._last.challenge is None:
+                    continue  # it says nothing but no to a nonce that aged
             self._check_answerable(response)
+            fresh = True
+            if reconnect:
+                self._last.close_connection()
         raise Unreachable("the device closes every connection before it answers")
+
+    def _check_refusal(self, *, doubt: bool, again: bool) -> None:
+        """Return when the login may be sent once more after a 401 to a request that carried it.
+
+        :param doubt: the 401 need not mean the login.
+        :param again: the login was sent once more already.
+        :raises Unauthorized: it means the login.
+        :raises LoginWithheld: it does not, and there is no other way to ask.
+        """
+        challenge = self._last.challenge
+        if again and challenge is not None and challenge.stale:
+            raise LoginWithheld("the device calls each nonce too old, so that no login can be tried")
+        if again or not doubt or self.login is None:
+            self.refused = True
+            raise Unauthorized("the device refused the login", attempted=True)
+        self.login.report_unanswered()
 
     def _record_answer(self, method: str, url: str, status: int) -> None:
         """Record an answer, which is no refusal, to a request with the login."""
@@ -204,40 +265,40 @@ class RtspClient:
             return
         if (method, url) in self._refused_without and (200 <= status < 300 or status in self._proofs):
             self.accepted = True
-            self.login.report_accepted(self._authenticator.challenge.scheme if self._authenticator else "")
+            self.login.report_accepted(self._last.challenge.scheme if self._last.challenge is not None else "")
 
-    def _may_send_login(self, connection: RtspClientConnection, method: str, url: str) -> bool:
-        """Whether the login goes with this request.
+    def _may_send_login(
+        self, connection: RtspClientConnection, method: str, url: str, *, fresh: bool = False, bound: bool = False
+    ) -> bool:
+        """Whether the login goes with this request: not while no challenge was met that it would answer.
 
-        Not while no challenge was met that it would answer. A nonce may be valid on its connection only (live555), so
-        on a new one the first request goes without it, except where the server closed instead of answering. A password
-        in clear is not given away before it is asked for: another device may have the address by now.
+        A password in clear is not given away before it is asked for: another device may have the address by now.
+
+        :param fresh: the challenge was made for this request.
+        :param bound: the request belongs to an RTSP session.
         """
-        if self.login is None or self._authenticator is None or self.refused:
+        if self.login is None or self.refused or not (self.accepted or (method, url) in self._refused_without):
             return False
-        if not self.accepted and (method, url) not in self._refused_without:
-            return False
-        return self._challenged_on is connection or bool(self._closures)
+        return self._last.may_be_answered(connection, fresh=fresh, bound=bound)
 
-    def _credential(self, connection: RtspClientConnection, method: str, url: str) -> tuple[tuple[str, str], ...]:
-        """The Authorization header for this request; none while :meth:`_may_send_login` forbids it."""
-        if not self._may_send_login(connection, method, url) or self._authenticator is None or self.login is None:
+    def _credential(self, method: str, url: str) -> tuple[tuple[str, str], ...]:
+        """The Authorization header for this request; none without a login or a challenge."""
+        if self._last.challenge is None or self.login is None:
             return ()
         try:
-            return (("Authorization", self._authenticator.authorization(self.login, method, url)),)
+            return (("Authorization", self._last.authorization(self.login, method, url)),)
         except LocalError as error:  # a name or password that cannot be written this way: it was not sent
             raise Unauthorized("this login cannot be sent to the device", shown=error.what, attempted=False) from None
 
     def _record(self, connection: RtspClientConnection, response: RtspResponse, *asked: str) -> RtspResponse:
         """Record a response; ``asked``: method and URL, where it was asked without the login."""
         self.answered = True
-        self.server = response.header("Server")[:200] or self.server
+        self.server = clean(response.header("Server"))[:200] or self.server
+        self.public = clean(response.header("Public"))[:200] or self.public
         if response.status == 401:
             challenges = digest.parse_challenges(response.all("WWW-Authenticate"))
-            self.realm = next((one.realm for one in challenges), self.realm)[:200]
-            chosen = digest.choose(challenges, allow_basic=self._allow_basic)
-            self._authenticator = digest.Authenticator(chosen, self._cnonce) if chosen is not None else None
-            self._challenged_on = connection
+            self.realm = clean(next((one.realm for one in challenges), self.realm))[:200]
+            self._last.record(connection, challenges, allow_basic=self._allow_basic)
             if asked:
                 self._refused_without.add((asked[0], asked[1]))
         if response.header("Connection").strip().lower() == "close":
@@ -263,7 +324,7 @@ class RtspClient:
             raise Unauthorized("the device refused the login", attempted=True)
         if self.login is None:
             raise Unauthorized("the device wants a login", attempted=False)
-        if self._authenticator is None:
+        if self._last.challenge is None:
             challenges = digest.parse_challenges(response.all("WWW-Authenticate"))
             if any(one.scheme == "basic" for one in challenges) and not self._allow_basic:
                 raise Unauthorized(
@@ -279,16 +340,27 @@ class RtspClient:
         if connection is None or connection.closed:
             return
         connection.on_interleaved = connection.on_lost = None
-        credential = self._credential(connection, method, url) if self.accepted else ()
-        with suppress(Unreachable, Malformed):  # the connection goes away, and the RTSP session with it
-            await connection.request(method, url, (*headers, *credential), timeout=timeout)
+        # The connection goes away, and the RTSP session with it.
+        with suppress(Unreachable, Malformed, Unauthorized):
+            credential = self._later_credential(connection, method, url)
+            response = await connection.request(method, url, (*headers, *credential), timeout=timeout)
+            if response.status == 401 and self.accepted and not self.refused and not credential:
+                self._record(connection, response)
+                self._check_lockout(response, sent=False)
+                credential = self._credential(method, url)
+                await connection.request(method, url, (*headers, *credential), timeout=timeout)
 
     def send(self, method: str, url: str, headers: Iterable[tuple[str, str]] = ()) -> None:
         """Send without waiting for a response, if there is an open connection."""
         connection = self._connection
         if connection is not None and not connection.closed:
-            credential = self._credential(connection, method, url) if self.accepted else ()
-            connection.send(method, url, (*headers, *credential))
+            connection.send(method, url, (*headers, *self._later_credential(connection, method, url)))
+
+    def _later_credential(self, connection: RtspClientConnection, method: str, url: str) -> tuple[tuple[str, str], ...]:
+        """The Authorization header for a request of an RTSP session that was begun with the login."""
+        if self.accepted and self._may_send_login(connection, method, url, bound=True):
+            return self._credential(method, url)
+        return ()
 
     def abandon(self) -> Deferred[None] | None:
         """Cut the connection at once, so that another may be made; fires when it is gone."""

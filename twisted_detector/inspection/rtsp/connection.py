@@ -26,7 +26,7 @@ from zope.interface import implementer
 from twisted_detector.errors import LocalError, Malformed, RemoteError, Unreachable
 from twisted_detector.model import parse_address
 from twisted_detector.model.addresses import SILENT_PORTS
-from twisted_detector.wire.http.any_certificate import AnyCertificate
+from twisted_detector.wire.http.any_certificate import AnyCertificate, explain
 from twisted_detector.wire.rtsp.messages import (
     InterleavedFrame,
     RtspRequest,
@@ -48,8 +48,17 @@ MAX_SERVER_REQUESTS = 16
 MAX_READ = 16_384
 
 
+#: Seconds for which the answer to the request under way is awaited after one with the CSeq of an earlier request: it is
+#: either a second answer to that one, or the only one, of a server that does not count.
+SECOND_ANSWER = 0.3
+
+
 class RtspConnectionClosed(Unreachable):
     """The device closed the connection before it answered."""
+
+
+class RtspSilence(Unreachable):
+    """The device did not answer the request in time."""
 
 
 class RtspConnect(StructuralProtocol):
@@ -67,7 +76,8 @@ class RtspClientConnection(Protocol):
     """One connection. Buffers are bounded by :class:`rtsp.RtspParser`; nothing is queued.
 
     :ivar on_interleaved: called with each interleaved frame; None drops them.
-    :ivar on_lost: called when the peer closed the connection or sent what is not RTSP; not after :meth:`close`.
+    :ivar on_lost: called when the peer closed the connection or sent what cannot be read; not after :meth:`close`.
+    :ivar fault: what could not be read, None so far: then it was not the peer that ended the connection.
     :ivar answer_count: responses received.
     :ivar closed: nothing can be sent any more.
     :ivar certificate: SHA-256 fingerprint of the peer's certificate, "" without TLS. It is not verified: cameras have
@@ -77,21 +87,33 @@ class RtspClientConnection(Protocol):
     log = make_logger()
     transport: Any
 
-    def __init__(self, clock: IReactorTime) -> None:
+    def __init__(self, clock: IReactorTime, *, tls: bool = False) -> None:
         self.on_interleaved: Callable[[InterleavedFrame], None] | None = None
         self.on_lost: Callable[[], None] | None = None
+        self.fault: RemoteError | None = None
         self.answer_count = 0
         self.closed = False
         self.certificate = ""
         self._clock = clock
+        self._handshake = tls
         self._parser = RtspParser()
         self._cseq = 0
         self._server_requests = 0
         self._waiting: Deferred[RtspResponse] | None = None
+        self._counts = True
+        self._held: tuple[RtspResponse, IDelayedCall] | None = None
         self._cutting: IDelayedCall | None = None
         self._disconnected = False
         self._unbuffered = False
         self._abort_waiters: list[Deferred[None]] = []
+
+    def ending(self) -> RtspConnectionClosed | Malformed:
+        """Why nothing can be sent any more."""
+        return RtspConnectionClosed() if self.fault is None else Malformed(self.fault.what, shown=self.fault.shown)
+
+    def seconds(self) -> float:
+        """The time of the connection's clock."""
+        return self._clock.seconds()
 
     # --- requests -------------------------------------------------------------------------------------------------
 
@@ -102,14 +124,14 @@ class RtspClientConnection(Protocol):
 
         :param timeout: None: without end; the caller cancels this.
         :raises RtspConnectionClosed: the peer closed the connection instead of answering.
-        :raises Unreachable: no answer in time.
+        :raises RtspSilence: no answer in time.
         :raises Malformed: bytes that are not RTSP.
         :raises LocalError: the answer to an earlier request is awaited still.
         """
         if self._waiting is not None:
             raise LocalError("one RTSP request at a time")
         if self.closed:
-            raise RtspConnectionClosed
+            raise self.ending()
         self._cseq += 1
         data = format_request(method, url, self._cseq, [("User-Agent", USER_AGENT), *headers])
         answer: Deferred[RtspResponse] = Deferred()
@@ -121,9 +143,10 @@ class RtspClientConnection(Protocol):
             return await answer
         except DeferredTimeout:
             self.close()
-            raise Unreachable(f"no answer to {method} within {timeout:g} seconds") from None
+            raise RtspSilence(f"no answer to {method} within {timeout:g} seconds") from None
         finally:
             self._waiting = None
+            self._drop_held()
 
     def send(self, method: str, url: str, headers: Iterable[tuple[str, str]] = ()) -> None:
         """Send a request without waiting for its response: a last TEARDOWN."""
@@ -178,6 +201,7 @@ class RtspClientConnection(Protocol):
             self.transport.setTcpNoDelay(True)  # 40 ms for each small request, else (delayed ACK meets Nagle)
 
     def handshakeCompleted(self) -> None:
+        self._handshake = False
         certificate = self.transport.getPeerCertificate()
         if certificate is not None:
             self.certificate = certificate.digest("sha256").decode("ascii").replace(":", "").lower()
@@ -205,14 +229,36 @@ class RtspClientConnection(Protocol):
     def _response_received(self, response: RtspResponse) -> None:
         if response.status < 200:
             return  # RFC 2326 section 7.1.1: the final answer follows
-        cseq = response.cseq
-        if cseq is not None and cseq < self._cseq:
-            return  # a second answer to an earlier request
         if self._waiting is None:
             return
+        cseq = response.cseq
+        repeated = str(self._cseq) in response.all("CSeq")
+        if self._counts and not repeated and cseq is not None and 0 < cseq < self._cseq:
+            # Only one request is under way, so it may well be its answer.
+            self._drop_held()
+            self._held = response, self._clock.callLater(SECOND_ANSWER, self._take_held)
+        else:
+            self._answered(response)
+
+    def _take_held(self) -> None:
+        held, self._held = self._held, None
+        if held is not None:
+            self._counts = False
+            self._answered(held[0])
+
+    def _drop_held(self) -> RtspResponse | None:
+        held, self._held = self._held, None
+        if held is None:
+            return None
+        held[1].cancel()
+        return held[0]
+
+    def _answered(self, response: RtspResponse) -> None:
+        self._drop_held()
         self.answer_count += 1
         waiting, self._waiting = self._waiting, None
-        waiting.callback(response)
+        if waiting is not None:
+            waiting.callback(response)
 
     def _request_received(self, request: RtspRequest) -> None:
         self._server_requests += 1
@@ -222,11 +268,12 @@ class RtspClientConnection(Protocol):
             self._write(format_response(501, request.cseq))
 
     def _fail(self, error: RemoteError) -> None:
+        self.fault = error
         waiting, self._waiting = self._waiting, None
         lost = self.on_lost
         self.close()
         if waiting is not None:
-            waiting.errback(Malformed(error.what, shown=error.shown))
+            waiting.errback(self.ending())
         elif lost is not None:
             lost()
 
@@ -236,12 +283,16 @@ class RtspClientConnection(Protocol):
             self._cutting.cancel()
             self._cutting = None
         self._disconnected = True
+        last = self._drop_held() or self._parser.end()
+        if last is not None:
+            self._answered(last)
         waiting, self._waiting = self._waiting, None
         lost, self.on_lost = self.on_lost, None
         for gone in self._abort_waiters:
             gone.callback(None)
         if waiting is not None:
-            waiting.errback(RtspConnectionClosed())
+            no_tls = Unreachable("no TLS connection", shown=explain(reason.value), code="tls")
+            waiting.errback(no_tls if self._handshake else RtspConnectionClosed())
         elif lost is not None:
             lost()
 
@@ -269,8 +320,8 @@ async def open_connection(
     else:
         endpoint = HostnameEndpoint(reactor, host, port, timeout=timeout)
     if tls:
-        endpoint = wrapClientTLS(AnyCertificate(), endpoint)
-    factory = Factory.forProtocol(lambda: RtspClientConnection(reactor))
+        endpoint = wrapClientTLS(AnyCertificate(old=True), endpoint)
+    factory = Factory.forProtocol(lambda: RtspClientConnection(reactor, tls=tls))
     factory.noisy = False  # two lines of log for each connection, else
     attempt: Deferred[Any] = endpoint.connect(factory)
     if not version:

@@ -7,12 +7,15 @@ from dataclasses import dataclass, replace
 from twisted_detector.errors import Busy, RemoteError
 from twisted_detector.model.reasons import ReasonCode
 from twisted_detector.wire.rtp import h26x
+from twisted_detector.wire.rtp.codecs import codec_of, parameter_sets
 from twisted_detector.wire.rtsp import sdp
 from twisted_detector.wire.rtsp.messages import RtspResponse
-from twisted_detector.wire.rtsp.url import RtspUrl
+from twisted_detector.wire.rtsp.url import RtspUrl, redirected_url
 
 #: RFC 2326 section 11: the device is well, but has no room.
 BUSY = {453: "has no bandwidth left (453)", 503: "has no session left (503)"}
+#: Statuses that send a client to ``Location`` (RFC 2326 section 11.3; 307 and 308 as in HTTP).
+REDIRECTIONS = frozenset({301, 302, 303, 305, 307, 308})
 #: Real encoding names have at most 20 characters; a device's texts go into documents.
 MAX_NAME = 32
 
@@ -65,13 +68,20 @@ def expect_ok(method: str, response: RtspResponse) -> None:
         raise DescribeRefusal("the device sends RTP neither over TCP nor over UDP (461)", ReasonCode.NO_TRANSPORT)
     if response.status != 200:
         text = f"{method} was answered {response.status} {ascii_only(response.reason)}".rstrip()
+        if response.status in REDIRECTIONS:
+            text += "; redirects are followed once, and only to another path of the same server"
         raise DescribeRefusal(text, _code_of(response.status))
 
 
 def _code_of(status: int) -> ReasonCode:
     if status // 100 == 3:
-        return ReasonCode.REDIRECTED  # an impostor could send us, and a login, anywhere
+        return ReasonCode.REDIRECTED
     return ReasonCode.NOT_FOUND if status in (404, 410) else ReasonCode.REFUSED
+
+
+def redirection(url: str, response: RtspResponse) -> str:
+    """The URL on the same server to which it redirects; "" where it does not, or to another server."""
+    return redirected_url(url, response.header("Location")) if response.status in REDIRECTIONS else ""
 
 
 def ascii_only(text: str) -> str:
@@ -101,10 +111,10 @@ def read_description(response: RtspResponse, previous: StreamDescription | None 
     video = description.video
     if video is None:
         raise DescribeRefusal("the stream has no video", ReasonCode.NO_VIDEO)
-    codec = ascii_only(video.encoding)[:MAX_NAME]
-    parameters, known = None, False
+    codec = codec_of(ascii_only(video.encoding)[:MAX_NAME], video.format_parameters)
+    known = bool(parameter_sets(codec, video.format_parameters))
+    parameters = None
     if codec in (h26x.H264, h26x.H265):
-        known = bool(h26x.parameter_sets(video.format_parameters, codec))
         parameters = h26x.video_parameters(video.format_parameters, codec)
     width, height = (parameters.width, parameters.height) if parameters else description.dimensions
     return StreamDescription(

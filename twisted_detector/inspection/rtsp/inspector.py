@@ -1,28 +1,37 @@
 """Inspector of devices that speak RTSP but not ONVIF: it finds their streams by trying known paths.
 
 Paths are searched where the device tells existing ones from others, few at a time, and a login is sent for a path only
-when the device asks for one there.
+when the device asks for one there. Where none exists, they are not searched again at every check; see
+:mod:`inspection.rtsp.path_memory`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import replace
 from enum import Enum, auto
 from functools import partial
 from typing import Any
 
 from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import deferLater
 from txaio.tx import make_logger
 from zope.interface import implementer
 
-from twisted_detector.errors import Malformed, RemoteError, Unauthorized, Unreachable
+from twisted_detector.errors import Malformed, NotACamera, RemoteError, Unauthorized, Unreachable
 from twisted_detector.inspection.device_locks import DeviceLocks
-from twisted_detector.inspection.rtsp.catalog import Hints, Path, paths_for, vendors_for
-from twisted_detector.inspection.rtsp.client import RtspClient, make_cnonce
-from twisted_detector.inspection.rtsp.connection import RtspConnect, RtspConnectionClosed, open_connection
-from twisted_detector.inspection.rtsp.description import DescribeRefusal, read_description, request_url
-from twisted_detector.inspection.rtsp.proof import ACCEPT_SDP
+from twisted_detector.inspection.rtsp.catalog import Path, paths_for, vendors_for
+from twisted_detector.inspection.rtsp.client import ACCEPT_SDP, RtspClient, make_cnonce
+from twisted_detector.inspection.rtsp.connection import (
+    RtspConnect,
+    RtspConnectionClosed,
+    RtspSilence,
+    open_connection,
+)
+from twisted_detector.inspection.rtsp.description import DescribeRefusal, read_description
+from twisted_detector.inspection.rtsp.media_server import MediaServerJudge
+from twisted_detector.inspection.rtsp.path_memory import Circumstances, PathMemory
+from twisted_detector.inspection.rtsp.searched_server import RtspServer
 from twisted_detector.interfaces import IInspector
 from twisted_detector.model import (
     Candidate,
@@ -33,20 +42,26 @@ from twisted_detector.model import (
     Proof,
     Status,
     Stream,
-    host_for_url,
 )
 from twisted_detector.model.bounds import BoundedDict
 from twisted_detector.model.reasons import ReasonCode
 from twisted_detector.wire.rtsp.url import split_url
 
-#: Paths that are tried on one device in one inspection; more would look like an attack, and fill the device's log.
+#: Paths that are tried on one device in a row; a faster search would look like an attack, and be refused as one.
 MAX_PATHS = 8
+#: Seconds of rest after each row: the catalog is through in some seconds all the same.
+PAUSE = 1.0
+#: No path is tried after so many seconds of one inspection, which must leave time to prove what was found; the next
+#: inspection follows at once and goes on.
+SEARCH_SECONDS = 40.0
 #: Ports of one device that are inspected; a host with more is no camera.
 MAX_PORTS = 4
 #: Ports of devices for which the tried paths are remembered; that inspected longest ago is forgotten first.
 MAX_REMEMBERED = 4_096
 #: IANA's rtsps (322), its usual unprivileged twin, and UniFi Protect's.
 TLS_PORTS = frozenset({322, 8322, 7441})
+#: When the next search is.
+SEARCH_OVER = "they are tried again once a day, and when you ask for it"
 
 
 class _UnknownPathReply(Enum):
@@ -55,50 +70,6 @@ class _UnknownPathReply(Enum):
     PATH_FIRST = auto()
     LOGIN_FIRST = auto()
     ANYTHING = auto()
-
-
-@dataclass
-class _Memory:
-    """Results of earlier inspections of one port: main paths that do not exist, and the pair that does."""
-
-    missing: set[str] = field(default_factory=set)
-    found: Path | None = None
-
-
-@dataclass
-class _RtspServer:
-    """One port of a device, while it is inspected.
-
-    :ivar room: paths that may still be tried.
-    """
-
-    client: RtspClient
-    candidate: Candidate
-    port: int
-    tls: bool
-    memory: _Memory
-    room: int
-    wants_login: bool = False
-
-    def url(self, path: str) -> str:
-        """The URL as it is published: with the scope of a link-local address."""
-        return f"{'rtsps' if self.tls else 'rtsp'}://{host_for_url(self.candidate.address)}:{self.port}{path}"
-
-    def target(self, path: str) -> str:
-        """The URL as it stands in a request."""
-        return request_url(split_url(self.url(path)))
-
-    @property
-    def hints(self) -> Hints:
-        return Hints(self.client.server, self.client.realm, self.candidate.scopes, (self.port,), self.candidate.vendors)
-
-    def catalog(self) -> tuple[Path, ...]:
-        """Paths of the catalog that are not known to be missing, likeliest first; all again when all are."""
-        paths = paths_for(self.hints)
-        left = tuple(path for path in paths if path.main not in self.memory.missing)
-        if not left:
-            self.memory.missing.clear()
-        return left or paths
 
 
 @implementer(IInspector)
@@ -113,6 +84,7 @@ class RtspInspector:
     :param random_path: makes a path that no device has.
     :param connect: opens connections; a double in tests.
     :param device_locks: shared with everything else that speaks RTSP with the same devices.
+    :param media_servers: judges which servers are no camera; None: each may be one.
     """
 
     name = "rtsp"
@@ -126,6 +98,7 @@ class RtspInspector:
         allow_basic: Callable[[str], bool] = lambda address: False,
         connect: RtspConnect | None = None,
         device_locks: DeviceLocks | None = None,
+        media_servers: MediaServerJudge | None = None,
         cnonce: Callable[[], str] = make_cnonce,
         random_path: Callable[[], str] = lambda: "/" + make_cnonce(),
     ) -> None:
@@ -134,9 +107,10 @@ class RtspInspector:
         self._allow_basic = allow_basic
         self._connect: RtspConnect = connect or partial(open_connection, reactor)
         self._device_locks = device_locks if device_locks is not None else DeviceLocks()
+        self._media_servers = media_servers
         self._cnonce = cnonce
         self._random_path = random_path
-        self._memories: BoundedDict[tuple[str, int], _Memory] = BoundedDict(MAX_REMEMBERED)
+        self._memories: BoundedDict[tuple[str, int], PathMemory] = BoundedDict(MAX_REMEMBERED)
 
     async def inspect(self, candidate: Candidate, login: Login | None) -> Inspection | None:
         """See :class:`IInspector`.
@@ -145,19 +119,24 @@ class RtspInspector:
         :raises Unauthorized: the login was refused or cannot be used.
         :raises Malformed: the device stopped speaking RTSP in the middle.
         :raises Busy: 453 or 503.
+        :raises NotACamera: only media servers are there.
         """
         places = _places(candidate)
         silent: Unreachable | None = None
         best: Inspection | None = None
-        spoke = False
-        room = MAX_PATHS
+        media_server: NotACamera | None = None
+        spoke = unfinished = False
         async with self._device_locks.acquire(candidate.address):
-            for index, (port, tls) in enumerate(places):
-                share = room // (len(places) - index)
-                server = self._new_server(candidate, port, tls, login, room=share)
+            search_until = self._clock.seconds() + SEARCH_SECONDS
+            for port, tls in places:
+                server = self._new_server(candidate, port, tls, login, search_until)
                 try:
                     inspection = await self._inspect_server(server)
+                except NotACamera as error:
+                    media_server, spoke = error, True
+                    continue
                 except Unreachable as error:
+                    server.memory.server_away()
                     silent, spoke = error, spoke or server.client.connected
                     continue
                 except Malformed:
@@ -167,15 +146,22 @@ class RtspInspector:
                     continue
                 finally:
                     server.client.close()
-                    room -= share - server.room
                 if inspection.streams or inspection.status is Status.AUTH_REQUIRED:
                     return inspection
                 best = best or inspection
+                unfinished = unfinished or inspection.unfinished
+        if best is None and media_server is not None:
+            raise media_server
         if best is None and silent is not None and (candidate.known_urls or not spoke):
             raise silent
-        return best
+        return replace(best, unfinished=unfinished) if best is not None else None
 
-    def _new_server(self, candidate: Candidate, port: int, tls: bool, login: Login | None, *, room: int) -> _RtspServer:
+    def _new_server(
+        self, candidate: Candidate, port: int, tls: bool, login: Login | None, search_until: float
+    ) -> RtspServer:
+        key = (candidate.device_id, port)
+        memory = self._memories.setdefault(key, PathMemory())
+        self._memories.touch(key)
         client = RtspClient(
             self._connect,
             candidate.address,
@@ -185,38 +171,50 @@ class RtspInspector:
             login=login,
             allow_basic=self._allow_basic(candidate.address),
             searches=True,
+            habits=memory.nonces,
             cnonce=self._cnonce,
         )
-        key = (candidate.device_id, port)
-        memory = self._memories.setdefault(key, _Memory())
-        self._memories.touch(key)
-        return _RtspServer(client, candidate, port, tls, memory, room)
+        return RtspServer(client, candidate, port, tls, memory, search_until)
 
     # --- one server ------------------------------------------------------------------------------------------------
 
-    async def _inspect_server(self, server: _RtspServer) -> Inspection:
+    async def _inspect_server(self, server: RtspServer) -> Inspection:
         """Inspect one port. Raises as :meth:`inspect`."""
-        await server.client.request_without_login("OPTIONS", server.target("/"))
+        known = server.known
+        await server.client.send_options(server.target(known[0].main if known else "/"))
+        server.guarded = bool(server.client.realm)
         reply = await self._probe_unknown_path(server)
+        await self._judge(server)
         if reply is _UnknownPathReply.LOGIN_FIRST and server.client.login is None:
             return self._inspection(
                 server, (), Status.AUTH_REQUIRED, "the device wants a login before it tells its streams"
             )
         if reply is _UnknownPathReply.ANYTHING:
             # It shows one picture whatever is asked for: one stream, and only its media prove it.
-            streams = await self._pair(server, next(iter((*_known(server), *server.catalog()))), with_sub=False)
+            path = next(iter((*server.known, *paths_for(server.hints))))
+            streams = await self._pair(server, path, with_sub=False)
         else:
             streams = await self._search(server)
+        await self._judge(server, searched=not streams and not server.wants_login)
         if server.wants_login:
             return self._inspection(server, streams, Status.AUTH_REQUIRED, "the device wants a login for its streams")
         if streams:
             return self._inspection(server, streams, Status.ONLINE, "")
-        tried, left = len(server.memory.missing), len(paths_for(server.hints)) - len(server.memory.missing)
-        more = f"; {left} are still to be tried" if left else ""
-        reason = f"RTSP answers but none of the {tried} known paths exists{more}"
-        return self._inspection(server, (), Status.STREAM_ERROR, reason)
+        left = len(server.catalog)
+        outlook = f"{left} are still to be tried" if left else SEARCH_OVER
+        verb = f"shows a stream ({server.memory.odd})" if server.memory.odd else "exists"
+        reason = f"RTSP answers but none of the {len(server.memory.missing)} known paths {verb}; {outlook}"
+        return self._inspection(server, (), Status.STREAM_ERROR, reason, unfinished=bool(left))
 
-    async def _probe_unknown_path(self, server: _RtspServer) -> _UnknownPathReply:
+    async def _judge(self, server: RtspServer, *, searched: bool = False) -> None:
+        """Return where the server may be a camera's; asked for without a login only, and so before one is given.
+
+        :raises NotACamera: it is a media server.
+        """
+        if self._media_servers is not None and server.client.login is None:
+            await self._media_servers.judge(server.candidate, server.answers(searched=searched))
+
+    async def _probe_unknown_path(self, server: RtspServer) -> _UnknownPathReply:
         """Ask for a path that cannot exist, without a credential.
 
         :raises Busy: 453 or 503.
@@ -225,59 +223,84 @@ class RtspInspector:
             response = await server.client.request_without_login(
                 "DESCRIBE", server.target(self._random_path()), ACCEPT_SDP
             )
-        except RtspConnectionClosed:
-            return _UnknownPathReply.PATH_FIRST  # some hang up on a path that they do not have
+        except (RtspConnectionClosed, RtspSilence) as error:
+            # Some hang up on a path that they do not have, or say nothing; so does what is no RTSP server.
+            server.unanswered = error
+            if not server.client.answered and not server.known:
+                raise
+            return _UnknownPathReply.PATH_FIRST
         if response.status == 401:
             return _UnknownPathReply.LOGIN_FIRST
         try:
             read_description(response)
-        except DescribeRefusal:
+        except DescribeRefusal as refusal:
+            server.unknown = str(refusal)
             return _UnknownPathReply.PATH_FIRST
         return _UnknownPathReply.ANYTHING
 
-    async def _search(self, server: _RtspServer) -> tuple[Stream, ...]:
+    async def _search(self, server: RtspServer) -> tuple[Stream, ...]:
         """The streams at paths that worked before, or else at the first pair of the catalog that exists."""
         found: list[Stream] = []
-        for path in _known(server):
-            if server.room > 0:
-                found += await self._pair(server, path)
+        for path in server.known[:MAX_PATHS]:
+            found += await self._pair(server, path)
         if found:
             return tuple(found)
-        server.memory.found = None
-        for path in server.catalog():
-            if server.room <= 0:
-                break
+        # Nobody who says nothing to a path that worked before has lost it by that.
+        if server.unanswered is not None and (server.silent or not server.client.answered):
+            raise server.unanswered
+        memory, client, candidate = server.memory, server.client, server.candidate
+        memory.found = None
+        circumstances = Circumstances(candidate.address, hash(client.login), client.server, client.realm)
+        if not memory.begin(self._clock.seconds(), circumstances, by_hand=candidate.by_hand):
+            return ()
+        for path in server.catalog:
+            if server.tried and not server.tried % MAX_PATHS:
+                await deferLater(self._clock, PAUSE)
+            if self._clock.seconds() > server.search_until:
+                return ()
             streams = await self._pair(server, path)
             if streams:
-                server.memory.found = path
+                memory.found = path
                 return streams
-            server.memory.missing.add(path.main)
+            memory.missing.add(path.main)
+        memory.search_ended(self._clock.seconds(), circumstances)
         return ()
 
-    async def _pair(self, server: _RtspServer, path: Path, *, with_sub: bool = True) -> tuple[Stream, ...]:
+    async def _pair(self, server: RtspServer, path: Path, *, with_sub: bool = True) -> tuple[Stream, ...]:
         """The main stream and, if there is one, the sub stream; nothing where the main stream does not exist."""
         main = await self._stream(server, path.main, "main")
         if main is None:
             return ()
-        sub = await self._stream(server, path.sub, "sub") if with_sub and path.sub and server.room > 0 else None
+        sub = await self._stream(server, path.sub, "sub") if with_sub and path.sub else None
         return (main,) if sub is None else (main, sub)
 
-    async def _stream(self, server: _RtspServer, path: str, name: str) -> Stream | None:
+    async def _stream(self, server: RtspServer, path: str, name: str) -> Stream | None:
         """What is at this path, None where there is no video.
 
         :raises Unauthorized: the login was refused or cannot be used; nothing else is tried then.
         """
-        server.room -= 1
+        server.tried += 1
         try:
-            described = read_description(await server.client.request("DESCRIBE", server.target(path), ACCEPT_SDP))
+            response, _ = await server.client.describe(server.target(path))
+            described = read_description(response)
         except Unauthorized:
             if server.client.login is not None:
                 raise
             server.wants_login = True
             wanted = "the device wants a login"
             return Stream(server.url(path), name, proof=Proof.AUTH, reason=wanted, code=ReasonCode.AUTH_REQUIRED)
-        except (RtspConnectionClosed, DescribeRefusal):
+        except RtspConnectionClosed:
             return None
+        except RtspSilence:
+            if not isinstance(server.unanswered, RtspSilence):
+                raise  # it has an answer for what does not exist
+            server.silent += 1
+            return None
+        except DescribeRefusal as refusal:
+            if refusal.code is not ReasonCode.NOT_FOUND and str(refusal) != server.unknown and not server.memory.odd:
+                server.memory.odd = f"{path}: {refusal}"
+            return None
+        server.session = described.description.name
         return Stream(
             url=server.url(path),
             name=name,
@@ -290,7 +313,15 @@ class RtspInspector:
             proof=Proof.SDP,
         )
 
-    def _inspection(self, server: _RtspServer, streams: tuple[Stream, ...], status: Status, reason: str) -> Inspection:
+    def _inspection(
+        self,
+        server: RtspServer,
+        streams: tuple[Stream, ...],
+        status: Status,
+        reason: str,
+        *,
+        unfinished: bool = False,
+    ) -> Inspection:
         now = self._clock.seconds()
         vendors = vendors_for(server.hints)
         if server.client.certificate:
@@ -311,6 +342,7 @@ class RtspInspector:
             status=status,
             reason=reason,
             login=server.client.login.name if server.client.login is not None and server.client.accepted else "",
+            unfinished=unfinished,
         )
 
 
@@ -326,18 +358,3 @@ def _places(candidate: Candidate) -> tuple[tuple[int, bool], ...]:
     for port in candidate.rtsp_ports:
         places.setdefault(port, port in TLS_PORTS)
     return tuple(places.items())[:MAX_PORTS]
-
-
-def _known(server: _RtspServer) -> tuple[Path, ...]:
-    """What worked before on this port: the pair that an inspection found, or else the paths of known streams."""
-    if server.memory.found is not None:
-        return (server.memory.found,)
-    paths: dict[str, Path] = {}
-    for text in server.candidate.known_urls:
-        try:
-            url = split_url(text)
-        except RemoteError:
-            continue
-        if (url.port, url.tls) == (server.port, server.tls) and url.target:
-            paths.setdefault(url.target, Path(url.target, "", rule="known", vendors=()))
-    return tuple(paths.values())

@@ -20,7 +20,8 @@ MAX_MEDIA, MAX_PACKETS = 64 * 1024 * 1024, 20_000
 class MediaMonitor:
     """Receiver of the media of one stream.
 
-    :param keyframe: wait for a keyframe, where the codec has recognisable ones; else for an RTP packet.
+    :param keyframe: wait for a keyframe; else for an RTP packet. Of a codec whose keyframes cannot be told the first
+        packet ends the wait: nothing that comes later would show more.
     :param on_first_packet: called once, at the first RTP packet.
     :ivar reason: why what came is not enough yet, for people; ``code`` is the same for programs.
     """
@@ -30,7 +31,7 @@ class MediaMonitor:
         self.code = ReasonCode.NONE
         self.channel = 0
         self._finder = finder
-        self._keyframe = keyframe and finder.decidable
+        self._keyframe = keyframe
         self._on_first_packet = on_first_packet
         self._bytes = 0
         self._packets = 0
@@ -54,8 +55,13 @@ class MediaMonitor:
         found = self._finder.packet(packet)
         if not before and self._finder.packets:
             self.reason, self.code = "RTP packets came, but no keyframe", ReasonCode.NO_KEYFRAME
+            if not self._finder.codec:
+                self.reason = "RTP packets came of a codec that has no name, but no keyframe of H.264 or H.265"
+                self.code = ReasonCode.UNKNOWN_CODEC
             self._on_first_packet()
-        if self._finder.lacks_parameters:
+            if self._keyframe and not self._finder.decidable:
+                self.finish(_unknown(self._finder.codec), ReasonCode.UNKNOWN_CODEC)
+        if self._finder.lacks_parameters and self._finder.codec and not self._done.called:
             self.reason = "keyframes came, but nothing that tells how to decode them"
             self.code = ReasonCode.NO_PARAMETERS
         if found or (self._finder.packets and not self._keyframe):
@@ -77,3 +83,10 @@ class MediaMonitor:
         if not self._done.called and not self.reason:
             self.reason, self.code = "PLAY was answered, but no RTP packet came", ReasonCode.NO_RTP
         await self._done
+
+
+def _unknown(codec: str) -> str:
+    return (
+        f"it sends media, but whether there are pictures in its {codec} cannot be judged here: other players may show"
+        " it; to have it proved, choose H.264, H.265, MJPEG or MPEG-4 in its settings"
+    )

@@ -13,19 +13,21 @@ from twisted.internet.defer import CancelledError
 
 from twisted_detector.errors import Busy, RemoteError, Unauthorized
 from twisted_detector.inspection.rtsp.client import RtspClient
+from twisted_detector.inspection.rtsp.connection import RtspClientConnection
 from twisted_detector.inspection.rtsp.description import DescribeRefusal, StreamDescription, expect_ok, read_description
 from twisted_detector.inspection.rtsp.media_monitor import MediaMonitor
 from twisted_detector.model import Proof, StreamReport
 from twisted_detector.model.reasons import ReasonCode
-from twisted_detector.wire.rtp import h26x
-from twisted_detector.wire.rtp.keyframe import KeyframeCollector, KeyframeFinder
+from twisted_detector.wire.rtp.codecs import parameter_sets
+from twisted_detector.wire.rtp.keyframe import KeyframeFinder
 from twisted_detector.wire.rtsp.headers import TransportHeader, format_transport, parse_session, parse_transport
 from twisted_detector.wire.rtsp.messages import InterleavedFrame, RtspResponse
 from twisted_detector.wire.rtsp.url import resolve_control
 
-ACCEPT_SDP = (("Accept", "application/sdp"),)
 #: Seconds for the response to TEARDOWN; some servers never send one.
 TEARDOWN_TIMEOUT = 1.0
+#: Refusals of SETUP that may mean RTP over TCP: UDP is tried, once. 461 says so; old firmware has others for it.
+TRY_UDP = frozenset({400, 406, 461, 500, 501, 551})
 #: Rungs for which a stream has to be played.
 PLAYED = (Proof.RTP, Proof.KEYFRAME)
 
@@ -51,6 +53,7 @@ class ProofProgress:
     """Progress of one proof; turned into a report wherever it ends.
 
     :ivar step: the request whose response is awaited.
+    :ivar codec: what the packets showed at an earlier proof, where nothing is played now.
     """
 
     proof: Proof = Proof.UNREACHABLE
@@ -62,6 +65,7 @@ class ProofProgress:
     step: str = "OPTIONS"
     server: str = ""
     certificate: str = ""
+    codec: str = ""
 
     def reason_text(self) -> str:
         """The first cause of the end, for people."""
@@ -85,7 +89,7 @@ class ProofProgress:
             validated=validated,
             reason="" if validated else self.reason_text(),
             code=ReasonCode.NONE if validated else self.final_code(),
-            codec=seen.codec if seen else "",
+            codec=self.codec or (self.finder.codec if self.finder else "") or (seen.codec if seen else ""),
             width=found.width if found else seen.width if seen else 0,
             height=found.height if found else seen.height if seen else 0,
             fps=(seen.fps if seen else 0.0) or (found.fps if found else 0.0),
@@ -97,10 +101,8 @@ class ProofProgress:
         )
 
     def reached(self, wanted: Proof) -> bool:
-        """Whether ``wanted`` is reached, or the highest rung that this codec has."""
+        """Whether ``wanted`` is reached."""
         ladder = list(Proof)
-        if wanted is Proof.KEYFRAME and self.finder is not None and not self.finder.decidable:
-            wanted = Proof.RTP
         return ladder.index(self.proof) >= ladder.index(wanted)
 
 
@@ -110,7 +112,7 @@ class StreamProof:
     :param host: sender of the datagrams that count, where RTP comes over UDP.
     :param wanted: the rung to reach: SDP, RTP or KEYFRAME.
     :param previous: the stream's description when it was proved the last time; None: OPTIONS is sent first.
-    :param collect: whether the keyframe itself is wanted: the finder is a :class:`KeyframeCollector` then.
+    :param collect: whether the keyframe itself is wanted.
     """
 
     def __init__(
@@ -142,10 +144,9 @@ class StreamProof:
         client, progress = self._client, self.progress
         try:
             if self._previous is None:
-                await client.request_without_login("OPTIONS", self._target)
-                progress.proof = Proof.RTSP
+                await client.send_options(self._target)
             progress.step = "DESCRIBE"
-            response = await client.request("DESCRIBE", self._target, ACCEPT_SDP)
+            response, self._target = await client.describe(self._target)
             progress.proof = Proof.RTSP
             described = progress.described = read_description(response, self._previous)
             progress.proof = Proof.SDP
@@ -180,12 +181,13 @@ class StreamProof:
                 pair.close()
 
     def _finder(self, described: StreamDescription) -> KeyframeFinder:
-        codec = described.codec
-        if not self._collect:
-            return KeyframeFinder(codec, parameters_known=described.parameters_known)
-        known = codec in (h26x.H264, h26x.H265)
-        sets = h26x.parameter_sets(described.video.format_parameters, codec) if known else ()
-        return KeyframeCollector(codec, parameter_sets=sets)
+        return KeyframeFinder(
+            described.codec,
+            parameter_sets=parameter_sets(described.codec, described.video.format_parameters),
+            auxiliary=described.video.auxiliary_types,
+            size=described.description.dimensions,
+            collect=self._collect,
+        )
 
     async def _receive_media(
         self, control: str, aggregate: str, monitor: MediaMonitor, pairs: list[MediaPorts]
@@ -194,17 +196,14 @@ class StreamProof:
         progress.step = "SETUP"
         offered = format_transport(TransportHeader(lower="tcp", interleaved=(0, 1)))
         response = await client.request("SETUP", control, (("Transport", offered),))
-        if response.status == 461:
+        if response.status in TRY_UDP:
             pairs.append(
                 self._open_pair(self._host, lambda data: monitor.receive(InterleavedFrame(monitor.channel, data)))
             )
             offered = format_transport(TransportHeader(lower="udp", client_port=pairs[0].numbers))
             response = await client.request("SETUP", control, (("Transport", offered),))
         expect_ok("SETUP", response)
-        try:
-            session = (("Session", parse_session(response.header("Session")).id),)
-        except RemoteError as error:
-            raise DescribeRefusal(f"SETUP was answered with what cannot be read: {error.what}") from None
+        session = _session(response)
         try:
             if pairs:
                 _open_path(response, pairs[0])
@@ -212,11 +211,11 @@ class StreamProof:
                 monitor.channel = _channel(response)
                 client.connection.on_interleaved = monitor.receive
             progress.step = "PLAY"
-            lost = "the device closed the connection while it was playing"
-            client.connection.on_lost = lambda: monitor.finish(lost, ReasonCode.LOST)
-            expect_ok(
-                "PLAY", await client.request("PLAY", aggregate, (*session, ("Range", "npt=0.000-")), reconnect=False)
-            )
+            connection = client.connection
+            connection.on_lost = lambda: monitor.finish(*_ending(connection))
+            response = await client.request("PLAY", aggregate, (*session, ("Range", "npt=0.000-")), reconnect=False)
+            expect_ok("PLAY", response)
+            session = session or _session(response)
             await monitor.wait()
             if progress.finder is not None and progress.finder.found:
                 progress.proof = Proof.KEYFRAME
@@ -227,6 +226,22 @@ class StreamProof:
             await client.request_and_ignore("TEARDOWN", aggregate, session, timeout=TEARDOWN_TIMEOUT)
             raise
         await client.request_and_ignore("TEARDOWN", aggregate, session, timeout=TEARDOWN_TIMEOUT)
+
+
+def _session(response: RtspResponse) -> tuple[tuple[str, str], ...]:
+    """The Session header for further requests; none where the device names no session, or none that can be sent."""
+    try:
+        identifier = parse_session(next(filter(None, response.all("Session")), "")).id
+    except RemoteError:
+        return ()
+    return (("Session", identifier),) if identifier else ()
+
+
+def _ending(connection: RtspClientConnection) -> tuple[str, ReasonCode]:
+    """Why a connection ended while media were awaited: the device need not have closed it."""
+    if connection.fault is None:
+        return "the device closed the connection while it was playing", ReasonCode.LOST
+    return f"what came while it was playing cannot be read: {connection.fault.what}", ReasonCode.NOT_RTSP
 
 
 def _transport(response: RtspResponse, lower: str) -> TransportHeader:

@@ -27,13 +27,14 @@ from twisted_detector.inspection.rtsp.description import (
     read_description,
     request_url,
 )
-from twisted_detector.inspection.rtsp.proof import ACCEPT_SDP, OpenMediaPorts, ProofProgress, StreamProof
+from twisted_detector.inspection.rtsp.nonces import NonceHabits
+from twisted_detector.inspection.rtsp.proof import OpenMediaPorts, ProofProgress, StreamProof
 from twisted_detector.inspection.rtsp.udp import UdpPortPair
 from twisted_detector.interfaces import IStreamValidator
 from twisted_detector.model import Login, Proof, Stream, StreamReport
 from twisted_detector.model.bounds import BoundedDict
 from twisted_detector.model.reasons import ReasonCode
-from twisted_detector.wire.rtp.keyframe import KeyframeCollector, KeyframeFinder
+from twisted_detector.wire.rtp.keyframe import KeyframeFinder
 from twisted_detector.wire.rtsp.url import RtspUrl, split_url
 
 #: Streams, and servers, whose last answers are remembered: as many as there are devices in a large network.
@@ -47,10 +48,12 @@ class _ProvedStream:
     """Result of the last full proof of one stream.
 
     :ivar wants_login: DESCRIBE was accepted with a login only.
+    :ivar codec: what the packets showed, which the description may call by another name.
     """
 
     described: StreamDescription
     wants_login: bool
+    codec: str = ""
 
 
 @dataclass
@@ -69,7 +72,8 @@ class RtspValidator:
     """Prover of streams by the ladder of :mod:`inspection.rtsp.proof`.
 
     A report is ``validated`` when the rung ``prove`` was reached. Where keyframes of a codec cannot be told from other
-    frames, its RTP packets are enough. ``Proof.AUTH`` is never reported: a login that is wanted or refused is raised.
+    frames that is never a keyframe: the code is ``UNKNOWN_CODEC`` then. ``Proof.AUTH`` is never reported: a login that
+    is wanted or refused is raised.
 
     :param timeout: seconds for a whole check; the wait for the device's lock comes on top.
     :param prove: SDP, RTP or KEYFRAME.
@@ -103,6 +107,7 @@ class RtspValidator:
         self._cnonce = cnonce
         self._open_pair: OpenMediaPorts = open_pair or partial(UdpPortPair, reactor)
         self._proved: BoundedDict[str, _ProvedStream] = BoundedDict(MAX_REMEMBERED)
+        self._habits: BoundedDict[tuple[str, int, bool], NonceHabits] = BoundedDict(MAX_REMEMBERED)
         self._servers: BoundedDict[tuple[str, int, bool], _Server] = BoundedDict(MAX_REMEMBERED)
 
     # --- the full proof --------------------------------------------------------------------------------------------
@@ -132,7 +137,7 @@ class RtspValidator:
         except RemoteError as error:
             raise Malformed("the stream's URL is unusable", shown=error.what) from None
         report, finder = await self._prove_stream(stream, url, login, collect=True)
-        return report, finder.unit if isinstance(finder, KeyframeCollector) else b""
+        return report, finder.unit if finder is not None else b""
 
     async def _prove_stream(
         self, stream: Stream, url: RtspUrl, login: Login | None, *, collect: bool = False
@@ -156,7 +161,8 @@ class RtspValidator:
                 client.close()
         validated = progress.reached(self._prove)
         if validated and progress.described is not None:
-            self._remember(stream.url, url, _ProvedStream(progress.described, client.accepted), client)
+            codec = progress.finder.codec if progress.finder is not None else ""
+            self._remember(stream.url, url, _ProvedStream(progress.described, client.accepted, codec), client)
         report = progress.report(validated)
         self.log.debug(
             "Stream at {host}:{port}: {proof}, {reason} {certificate}",
@@ -178,6 +184,7 @@ class RtspValidator:
             unbounded=True,
             login=login,
             allow_basic=self._allow_basic(url.host),
+            habits=self._habits.setdefault((url.host, url.port, url.tls), NonceHabits()),
             cnonce=self._cnonce,
         )
 
@@ -219,7 +226,7 @@ class RtspValidator:
             return await self.validate(stream, login)
         url = split_url(stream.url)
         server = self._server_for(url, login)
-        progress = ProofProgress(step="DESCRIBE")
+        progress = ProofProgress(step="DESCRIBE", codec=proved.codec)
         blind = proved.wants_login and login is None
         async with self._device_locks.acquire(url.host, server):
             client = server.client
@@ -267,10 +274,12 @@ class RtspValidator:
         try:
             if blind:
                 progress.step = "OPTIONS"
-                expect_ok("OPTIONS", await client.request_without_login("OPTIONS", target))
+                method, response = await client.ask_without_login(target)
+                if response.status != 401:
+                    expect_ok(method, response)
                 progress.proof = Proof.RTSP
                 return
-            response = await client.request("DESCRIBE", target, ACCEPT_SDP)
+            response, _ = await client.describe(target)
             progress.proof = Proof.RTSP
             described = progress.described = read_description(response, proved.described)
             if described.essentials != proved.described.essentials:

@@ -184,6 +184,13 @@ class OnvifService:
 
     _handlers: ClassVar[dict[tuple[str, str], Callable[[OnvifService, SoapRequest], HttpAnswer]]] = {
         (NS_DEVICE, "GetSystemDateAndTime"): lambda self, _: self._soap(200, self._date_and_time()),
+        (NS_DEVICE, "GetServiceCapabilities"): lambda self, _: self._soap(
+            200,
+            answers.service_capabilities(
+                username_token=self._spec.auth is Auth.WSSE,
+                http_digest=self._spec.auth in (Auth.DIGEST, Auth.DIGEST_SHA256),
+            ),
+        ),
         (NS_DEVICE, "GetServices"): lambda self, _: self._soap(200, answers.services(self._services())),
         (NS_DEVICE, "GetCapabilities"): lambda self, _: self._soap(200, answers.capabilities(self._services())),
         (NS_DEVICE, "GetDeviceInformation"): lambda self, _: self._soap(

@@ -1,11 +1,12 @@
-"""Bounded collector of the body of an HTTP response, for every HTTP client of the house.
+"""Bounded collector of the body of an HTTP response, for the clients of the programs that are kept in step.
 
-It works on whatever has ``deliverBody``: a response of :mod:`twisted.web.client` or of treq.
+It works on whatever has ``deliverBody``: a response of :mod:`twisted.web.client` or of treq. What cameras answer is
+read by :mod:`.response`.
 """
 
 from __future__ import annotations
 
-from typing import Any, Protocol as StructuralProtocol
+from typing import Any
 
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionAborted
@@ -14,45 +15,23 @@ from twisted.python.failure import Failure
 from twisted.web.client import ResponseDone
 from twisted.web.http import PotentialDataLoss
 
-from twisted_detector.errors import RemoteError
-
-#: Pieces of a body, as they come from the network or as chunks (RFC 9112, 7.1): some thousand, and then on the average
-#: 64 octets each. Servers write chunks of lines or buffers; a chunk of one octet costs as much as one of 4 kB.
-MAX_PIECES, OCTETS_OF_PIECE = 1024, 64
+from twisted_detector.wire.http.response import MAX_PIECES, OCTETS_OF_PIECE
 
 
 class AnswerTooLong(ConnectionAborted):
     """An answer was longer than its bound, or came in too many pieces, so that its connection was cut."""
 
 
-class BodySink(StructuralProtocol):
-    """Consumer of a body that need not end by itself."""
+async def collect(response: Any, limit: int) -> bytes:
+    """The whole body of ``response``. If this is cancelled, the connection is closed.
 
-    def feed(self, data: bytes) -> bool:
-        """Take the next bytes; True when no more are needed: the connection is cut.
-
-        :raises errors.RemoteError: they are not what they should be.
-        """
-
-
-async def collect(response: Any, limit: int, sink: BodySink | None = None) -> bytes:
-    """The whole body of ``response``; empty when ``sink`` takes it. If this is cancelled, the connection is closed.
-
-    :param limit: bytes at most, also of what ``sink`` takes.
+    :param limit: bytes at most.
     :raises AnswerTooLong: there are more, or they come in too many pieces.
-    :raises errors.RemoteError: the sink's.
     :raises twisted.web.client.ResponseFailed: the connection broke off before the body's end.
     """
-    collector = _BodyCollector(limit, sink)
+    collector = _BodyCollector(limit)
     response.deliverBody(collector)
     return await collector.whole
-
-
-def discard(response: Any) -> None:
-    """Give ``response`` back unread: its connection is closed at the body's first byte, and kept if there is none."""
-    collector = _BodyCollector(0, None)
-    collector.whole.addErrback(lambda _: None)
-    response.deliverBody(collector)
 
 
 class _BodyCollector(Protocol):
@@ -61,8 +40,7 @@ class _BodyCollector(Protocol):
     :ivar whole: fires once, with the body or with what went wrong.
     """
 
-    def __init__(self, limit: int, sink: BodySink | None) -> None:
-        self._sink = sink
+    def __init__(self, limit: int) -> None:
         self._parts: list[bytes] = []
         self._room = limit
         self._pieces = MAX_PIECES * OCTETS_OF_PIECE
@@ -74,23 +52,11 @@ class _BodyCollector(Protocol):
         self._room -= len(data)
         self._pieces += len(data) - OCTETS_OF_PIECE
         if self._room < 0 or self._pieces < 0:
-            self._end(AnswerTooLong())
-        elif self._sink is None:
+            self._parts.clear()
+            self.whole.errback(AnswerTooLong())
+            self._close(self.whole)
+        else:
             self._parts.append(data)
-        else:
-            try:
-                if self._sink.feed(data):
-                    self._end(None)
-            except RemoteError as error:
-                self._end(error)
-
-    def _end(self, problem: Exception | None) -> None:
-        self._parts.clear()
-        if problem is None:
-            self.whole.callback(b"")
-        else:
-            self.whole.errback(problem)
-        self._close(self.whole)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         if self.whole.called:

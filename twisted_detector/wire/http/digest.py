@@ -21,8 +21,11 @@ MAX_HEADER = 8192
 MAX_CHALLENGES = 16
 
 _TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"  # noqa: S105 - the grammar's token, RFC 9110 section 5.6.2
-_PARAMETER = re.compile(rf"({_TOKEN})[ \t]*=[ \t]*(.*)", re.DOTALL)
-_SCHEME = re.compile(rf"({_TOKEN})(?:[ \t]+(.*))?", re.DOTALL)
+_PARAMETER = re.compile(rf"({_TOKEN})[ \t]*=[ \t]*")
+_WORD = re.compile(_TOKEN)
+_QUOTED = re.compile(r'[^"\\]+|\\.|\\|"')
+#: What ends a value without quotes: the next parameter, or another challenge of a scheme that is known.
+_FOLLOWING = re.compile(rf"[ \t](?=(?:(?:Digest|Basic)[ \t]+)?{_TOKEN}[ \t]*=)", re.IGNORECASE)
 _FOLD = re.compile(r"\r?\n[ \t]+")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
@@ -71,6 +74,11 @@ class Challenge:
     def supported(self) -> bool:
         """Whether :func:`authorization` can answer it."""
         return self.scheme == "basic" or (self.hash_name in _ALGORITHMS and self.chosen_qop is not None)
+
+    def asks_the_same(self, other: Challenge) -> bool:
+        """Whether the two differ in nothing but what is new each time."""
+        ours, theirs = ((one.scheme, one.realm, one.hash_name, one.chosen_qop) for one in (self, other))
+        return ours == theirs
 
 
 def parse_challenges(headers: Iterable[str]) -> tuple[Challenge, ...]:
@@ -225,52 +233,42 @@ def quoted(text: str) -> str:
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
-def _unquoted(text: str) -> str:
-    text = text.strip()
-    if not text.startswith('"'):
-        return text
-    inner = text[1:]
-    characters: list[str] = []
-    position = 0
-    while position < len(inner) and inner[position] != '"':
-        if inner[position] == "\\" and position + 1 < len(inner):
-            position += 1
-        characters.append(inner[position])
-        position += 1
-    return "".join(characters)
-
-
-def _items(header: str) -> list[str]:
-    """A header's value split at the commas that stand outside quotes."""
-    items: list[str] = []
-    start = position = 0
-    quoted = False
-    while position < len(header):
-        character = header[position]
-        if quoted and character == "\\":
-            position += 1
-        elif character == '"':
-            quoted = not quoted
-        elif character == "," and not quoted:
-            items.append(header[start:position])
-            start = position + 1
-        position += 1
-    items.append(header[start:])
-    return items
-
-
 def split_challenges(header: str) -> list[tuple[str, dict[str, str]]]:
-    """Scheme in lower case with its parameters (names in lower case, the first of equal names wins)."""
+    """Scheme in lower case with its parameters (names in lower case, the first of equal names wins).
+
+    Parameters may stand with commas between them, with blanks, or with nothing after a quote.
+    """
     found: list[tuple[str, dict[str, str]]] = []
-    for item in _items(_CONTROL.sub(" ", _FOLD.sub(" ", header))):
-        text = item.strip()
-        parameter = _PARAMETER.fullmatch(text)
-        if parameter is None:
-            scheme = _SCHEME.fullmatch(text)
-            if scheme is None:
-                continue
-            found.append((scheme[1].lower(), {}))
-            parameter = _PARAMETER.fullmatch((scheme[2] or "").strip())
-        if parameter is not None and found:
-            found[-1][1].setdefault(parameter[1].lower(), _unquoted(parameter[2]))
+    header = _CONTROL.sub(" ", _FOLD.sub(" ", header))
+    position = 0
+    while position < len(header):
+        parameter = _PARAMETER.match(header, position)
+        if parameter is not None:
+            value, position = _value(header, parameter.end())
+            if found:
+                found[-1][1].setdefault(parameter[1].lower(), value)
+            continue
+        word = _WORD.match(header, position)
+        if word is not None:
+            found.append((word[0].lower(), {}))
+        position = word.end() if word is not None else position + 1
     return found
+
+
+def _value(header: str, start: int) -> tuple[str, int]:
+    """The parameter's value that begins at ``start``, and where it ends.
+
+    A value without quotes may hold blanks (``realm=IP Camera``): it ends at a comma, or before the next parameter.
+    """
+    if header.startswith('"', start):
+        characters: list[str] = []
+        for piece in _QUOTED.finditer(header, start + 1):
+            if piece[0] == '"':
+                return "".join(characters), piece.end()
+            characters.append(piece[0][1:] if piece[0].startswith("\\") else piece[0])
+        return "".join(characters), len(header)
+    end = header.find(",", start)
+    end = end if end >= 0 else len(header)
+    following = _FOLLOWING.search(header, start, end)
+    end = following.start() if following is not None else end
+    return header[start:end].strip(), end

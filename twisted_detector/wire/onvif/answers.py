@@ -116,6 +116,12 @@ class SystemTime:
             return self.utc
         return None if self.local is None or self.utc_offset is None else self.local - self.utc_offset
 
+    @property
+    def has_summer_time(self) -> bool:
+        """Whether it says that it has summer time: then either offset may be meant, for many never set the flag."""
+        zone = _POSIX_ZONE.match(self.zone)
+        return self.daylight_saving or (zone is not None and self.zone[zone.end() :][:1].isalpha())
+
 
 @dataclass(frozen=True, slots=True)
 class NetworkInterface:
@@ -149,6 +155,14 @@ class Profile:
     ptz: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class SecurityCapabilities:
+    """How a device says that it takes a login; both False where it does not say."""
+
+    username_token: bool = False
+    http_digest: bool = False
+
+
 # --- Parsers --------------------------------------------------------------------------------------------------------
 
 
@@ -159,7 +173,16 @@ def parse_system_date_and_time(body: Element) -> SystemTime:
         utc=_date_time(find(answer, "UTCDateTime")),
         local=_date_time(find(answer, "LocalDateTime")),
         zone=text_at(answer, "TimeZone", "TZ"),
-        daylight_saving=text_at(answer, "DaylightSavings").lower() in ("true", "1"),
+        daylight_saving=_is_true(text_at(answer, "DaylightSavings")),
+    )
+
+
+def parse_security_capabilities(body: Element) -> SecurityCapabilities:
+    """The Security of the device service in the answer to GetServiceCapabilities."""
+    security = first(body, "Security")
+    return SecurityCapabilities(
+        username_token=_is_true(attribute(security, "UsernameToken")),
+        http_digest=_is_true(attribute(security, "HttpDigest")),
     )
 
 
@@ -260,6 +283,10 @@ def _date_time(element: Element | None) -> float | None:
         return datetime(year, month, day, hour, minute, min(second, 59), tzinfo=UTC).timestamp()
     except (ValueError, OverflowError):
         return None
+
+
+def _is_true(text: str) -> bool:
+    return text.strip().lower() in ("true", "1")
 
 
 def _profile(item: Element, token: str) -> Profile:

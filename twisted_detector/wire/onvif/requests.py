@@ -12,7 +12,16 @@ from twisted_detector.wire.onvif.answers import NS_DEVICE, NS_MEDIA, NS_MEDIA2, 
 from twisted_detector.wire.soap.xml import escape
 
 #: Operations of the access class PRE_AUTH that are used here: whoever asks is answered (Core, annex on access classes).
-PRE_AUTH = frozenset({"GetSystemDateAndTime", "GetServices", "GetCapabilities", "GetHostname", "GetEndpointReference"})
+PRE_AUTH = frozenset(
+    {
+        "GetSystemDateAndTime",
+        "GetServices",
+        "GetServiceCapabilities",
+        "GetCapabilities",
+        "GetHostname",
+        "GetEndpointReference",
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +77,11 @@ def get_system_date_and_time() -> OnvifRequest:
 def get_services() -> OnvifRequest:
     """Request of namespace and XAddr of every service; no login needed."""
     return _device("GetServices", "<tds:IncludeCapability>false</tds:IncludeCapability>")
+
+
+def get_service_capabilities() -> OnvifRequest:
+    """Request of what the device service can do, how it takes a login among it; no login needed (Core 8.1.2)."""
+    return _device("GetServiceCapabilities")
 
 
 def get_capabilities() -> OnvifRequest:

@@ -49,12 +49,12 @@ class BitReader:
 
     def unsigned(self) -> int:
         """The next unsigned Exp-Golomb code: ue(v)."""
-        zeros = 0
-        while not self.flag():
-            zeros += 1
-            if zeros > _MAX_LEADING_ZEROS:
-                raise RemoteError("a parameter set holds an impossible number")
-        return (1 << zeros) - 1 + self.bits(zeros)
+        rest = self._value & ((1 << self._left) - 1)
+        zeros = self._left - rest.bit_length()
+        if zeros > _MAX_LEADING_ZEROS:
+            raise RemoteError("a parameter set holds an impossible number")
+        self.skip(zeros)
+        return self.bits(zeros + 1) - 1
 
     def signed(self) -> int:
         """The next signed Exp-Golomb code: se(v)."""

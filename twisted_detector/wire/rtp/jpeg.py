@@ -8,11 +8,16 @@ from __future__ import annotations
 
 from twisted_detector.errors import RemoteError
 from twisted_detector.wire.rtp.packets import RtpPacket
+from twisted_detector.wire.rtp.sps import VideoParameters
 
 #: One picture: that of a 12-megapixel camera at quality 80 has about 3 MB.
 MAX_PICTURE = 4 * 1024 * 1024
 
 _MAIN_HEADER = 8
+#: A side in JPEG's frame header has two octets (ITU-T T.81 section B.2.2).
+_MAX_JPEG_SIDE = 65_535
+#: Q of which each picture has its own tables (RFC 2435 section 4.2).
+_TABLES_ALWAYS = 255
 _RESTART = range(64, 128)
 
 #: ITU-T T.81 annex K.1, in zigzag order as RFC 2435 appendix A has them.
@@ -39,43 +44,50 @@ _AC_CHROMA = bytes.fromhex(
 )
 
 
-class JpegAssembler:
-    """Puts the pictures of one stream together; one with a packet missing is dropped.
+class JpegPictures:
+    """Puts the first whole picture of one stream together; one with a packet missing is dropped.
 
-    :ivar picture: the latest whole one, b"" so far.
+    :param size: width and height, for pictures that are too large for the payload's header (2040 pixels a side): it
+        has 0 there then, and the description has the size.
+    :ivar found: a whole picture has come.
+    :ivar unit: the picture, b"" so far, or where its size is not known.
+    :ivar parameters: its size.
     """
 
-    def __init__(self) -> None:
-        self.picture = b""
-        self._expected: int | None = None
+    digest = ""
+    lacks_parameters = False
+
+    def __init__(self, size: tuple[int, int] = (0, 0)) -> None:
+        self.found = False
+        self.unit = b""
+        self.parameters: VideoParameters | None = None
+        self._size = size
         self._timestamp = -1
+        self._tables: dict[int, list[tuple[int, bytes]]] = {}
         self._head: bytes | None = None
         self._scan = bytearray()
 
-    def packet(self, packet: RtpPacket) -> bool:
-        """Take the next packet; True when it completed :attr:`picture`. One that cannot be read drops its picture."""
-        follows = packet.sequence == self._expected and packet.timestamp == self._timestamp
-        self._expected = (packet.sequence + 1) & 0xFFFF
+    def packet(self, packet: RtpPacket, *, lost: bool = False) -> None:
+        """Take the next packet; one that cannot be read drops its picture. :param lost: some before it are missing."""
+        follows = not lost and packet.timestamp == self._timestamp
         self._timestamp = packet.timestamp
         try:
             offset, data = self._payload(packet.payload)
         except RemoteError:
             self._head = None
-            return False
+            return
         if offset and (not follows or offset != len(self._scan)):
             self._head = None
         if self._head is None:
-            return False
+            return
         self._scan += data
         if len(self._scan) > MAX_PICTURE:
             self._head = None
-            return False
-        if not packet.marker:
-            return False
-        end = b"" if self._scan.endswith(b"\xff\xd9") else b"\xff\xd9"
-        self.picture = self._head + bytes(self._scan) + end
-        self._head = None
-        return True
+        elif packet.marker and self._scan:
+            self.found = True
+            end = b"" if self._scan.endswith(b"\xff\xd9") else b"\xff\xd9"
+            self.unit = self._head + bytes(self._scan) + end if self._head else b""
+            self._head = None
 
     def _payload(self, payload: bytes) -> tuple[int, bytes]:
         """Fragment offset and data; the first fragment gives the picture's headers.
@@ -85,24 +97,36 @@ class JpegAssembler:
         if len(payload) < _MAIN_HEADER:
             raise RemoteError("an RTP/JPEG header is cut short", shown=payload.hex())
         offset = int.from_bytes(payload[1:4], "big")
-        kind, quality, width, height = payload[4], payload[5], payload[6] * 8, payload[7] * 8
+        kind, quality = payload[4], payload[5]
+        width, height = payload[6] * 8 or self._size[0], payload[7] * 8 or self._size[1]
         position, restart = _MAIN_HEADER, b""
         if kind in _RESTART:
             restart = payload[position : position + 2]
             position += 4
-        if kind & 0x3F > 1 or kind > 127 or not width or not height:
-            raise RemoteError("an RTP/JPEG type or size that is not known", shown=f"{kind} {width}x{height}")
+        if kind & 0x3F > 1 or kind > 127:
+            raise RemoteError("an RTP/JPEG type that is not known", shown=str(kind))
         if not offset:
             self._scan.clear()
             self._head = None
             if quality >= 128:
-                tables, position = _tables_in_band(payload, position)
+                tables, position = self._tables_in_band(quality, payload, position)
             else:
                 tables = _tables_of(quality)
-            self._head = _headers(kind & 1, width, height, tables, restart)
+            known = 0 < width <= _MAX_JPEG_SIDE and 0 < height <= _MAX_JPEG_SIDE
+            self.parameters = VideoParameters(width, height) if known else self.parameters
+            self._head = _headers(kind & 1, width, height, tables, restart) if known else b""
         if position > len(payload):
             raise RemoteError("an RTP/JPEG header is cut short", shown=payload[:16].hex())
         return offset, payload[position:]
+
+    def _tables_in_band(self, quality: int, payload: bytes, position: int) -> tuple[list[tuple[int, bytes]], int]:
+        """Tables of a Q of 128 and up, and where the data begins; of one below 255 those that came earlier count on."""
+        if payload[position + 2 : position + 4] == b"\0\0" and quality in self._tables:
+            return self._tables[quality], position + 4
+        tables, end = _tables_in_band(payload, position)
+        if quality < _TABLES_ALWAYS:
+            self._tables[quality] = tables
+        return tables, end
 
 
 def _tables_in_band(payload: bytes, position: int) -> tuple[list[tuple[int, bytes]], int]:
@@ -114,7 +138,7 @@ def _tables_in_band(payload: bytes, position: int) -> tuple[list[tuple[int, byte
     position += 4
     data, end = payload[position : position + length], position + length
     if len(data) < length or not length:
-        # No table: the receiver should have kept an earlier one. A picture comes with its tables soon.
+        # No table, and no earlier one that would count on. A picture comes with its tables soon.
         raise RemoteError("RTP/JPEG without its quantization tables", shown=str(length))
     tables: list[tuple[int, bytes]] = []
     while data and len(tables) < 4:

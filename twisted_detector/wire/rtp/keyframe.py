@@ -1,235 +1,138 @@
-"""RTP packets of one video stream go in; that a keyframe has come, its size, and the keyframe itself come out.
+"""RTP packets of one video stream go in; that a keyframe has come, its codec, its size, and the keyframe come out.
 
-:class:`KeyframeFinder` keeps nothing but the end of the slice that it reads; :class:`KeyframeCollector` has the whole
-keyframe as a decoder takes it: H.264 and H.265 as a byte stream with start codes (annex B of either), parameter sets
-first; JPEG as a file.
+As a decoder takes it the keyframe is: H.264 and H.265 as a byte stream with start codes (annex B of either), parameter
+sets first; JPEG as a file.
 """
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterable
-from hashlib import blake2b
+from typing import Protocol
 
-from twisted_detector.errors import RemoteError
-from twisted_detector.model.bounds import BoundedDict
-from twisted_detector.wire.rtp import h26x
-from twisted_detector.wire.rtp.jpeg import JpegAssembler
+from twisted_detector.wire.rtp.codecs import JPEG, MPEG4
+from twisted_detector.wire.rtp.h26x import H264, H265
+from twisted_detector.wire.rtp.h26x_pictures import H26xPictures
+from twisted_detector.wire.rtp.jpeg import JpegPictures
+from twisted_detector.wire.rtp.mpeg4 import Mpeg4Pictures
 from twisted_detector.wire.rtp.packets import RtpPacket
-from twisted_detector.wire.rtp.sps import MAX_SPS, VideoParameters
+from twisted_detector.wire.rtp.sps import VideoParameters
 
-#: RFC 2435 section 3.1: the JPEG header has eight bytes.
-_JPEG_HEADER = 8
-#: RFC 5761 section 4: where RTP and RTCP share a channel, RTCP packets look like these payload types.
-_RTCP = range(64, 96)
-#: Bytes at the end of a keyframe of which the digest is made: 16 KiB of coded picture hold the noise of many rows, and
-#: 100 streams at once hold 3 MiB of them.
-_TAIL = 16_384
-#: Bytes at its beginning that are left out: slice headers count (``idr_pic_id``, the picture order), whatever is shown.
-_SLICE_HEADER = 32
-#: The digest covers whole steps of so many bytes from the end, so that a slice header longer by a byte matters not.
-_STEP = 256
-#: A keyframe of an 8K stream at its best quality has about 3 MB.
-MAX_UNIT = 4 * 1024 * 1024
-#: NAL units of one picture: encoders cut one into at most some 70 slices (a row of macroblocks each).
-MAX_NALS = 512
-#: VPS, SPS and PPS of each kind: the newest few are enough, and each is small.
-MAX_SETS = 16
+#: RFC 5761 section 4: where RTP and RTCP share a channel, the types of RTCP packets (192..195 and 200..210 in an octet)
+#: look like these payload types with the marker bit.
+_RTCP = frozenset((*range(64, 68), *range(72, 83)))
 
-_START_CODE = b"\0\0\0\1"
-_PARAMETER_SETS = {h26x.H264: (7, 8, 13, 15), h26x.H265: (32, 33, 34)}
+
+class Pictures(Protocol):
+    """Finder of a picture with which a decoder can begin in the packets of one codec; see :class:`H26xPictures`."""
+
+    found: bool
+    parameters: VideoParameters | None
+    lacks_parameters: bool
+    digest: str
+    unit: bytes
+
+    def packet(self, packet: RtpPacket, *, lost: bool) -> None:
+        """Take the next packet. :param lost: packets before it are missing."""
 
 
 class KeyframeFinder:
     """Finder of the first picture of a stream that a decoder could show.
 
-    H.264 and H.265: a whole IDR or IRAP slice, no packet of it missing, with its parameter set known from the SDP or
-    seen in band. JPEG: the first packet of any picture (RFC 2435). Other codecs: :attr:`decidable` is False.
+    H.264 and H.265: see :mod:`wire.rtp.h26x_pictures`. Which of the two it is, its packets decide: devices call one by
+    the other's name. JPEG: a whole picture (RFC 2435). MPEG-4 part 2: a whole intra picture. A stream of no name is
+    taken for H.264 or H.265 when its packets show one; of other codecs nothing can be told.
 
+    :param codec: as :func:`codec_of` has it; "": not named.
+    :param parameter_sets: those of the description (H.264, H.265), or one with the headers of MPEG-4 part 2.
+    :param auxiliary: payload types that are not the stream's own: retransmission, error correction.
+    :param size: width and height of the description, where JPEG's own header has no room for them.
+    :param collect: whether the keyframe itself is wanted: :attr:`found` only when all of it is there.
+    :ivar codec: what the packets show; until then what was given.
     :ivar packets: RTP packets so far, whatever their payload type: it is the media's own channel.
     :ivar found: a keyframe has come.
-    :ivar parameters: what the last parameter set in band (or the JPEG header) said.
-    :ivar lacks_parameters: a keyframe came, but nothing that tells a decoder how to read it.
-    :ivar digest: of the coded picture in the slice that was found, "" where there is none: two equal ones are the same
-        picture to the last bit, which no live sensor takes twice.
     """
 
-    def __init__(self, codec: str, *, parameters_known: bool = False) -> None:
-        self.decidable = codec in (h26x.H264, h26x.H265, "JPEG")
+    def __init__(
+        self,
+        codec: str,
+        *,
+        parameter_sets: Iterable[bytes] = (),
+        auxiliary: frozenset[int] = frozenset(),
+        size: tuple[int, int] = (0, 0),
+        collect: bool = False,
+    ) -> None:
+        self.codec = codec
         self.packets = 0
         self.found = False
-        self.lacks_parameters = False
-        self.parameters: VideoParameters | None = None
-        self.digest = ""
-        self._tail: deque[bytes] = deque()
-        self._kept = 0
-        self._size = 0
-        self._codec = codec
-        self._known = parameters_known
-        self._expected: int | None = None
-        self._keyframe_open = False
+        self._auxiliary = auxiliary
+        self._collect = collect
+        self._last: tuple[int, bytes] | None = None
+        self._readers = _readers(codec, tuple(parameter_sets), size, collect=collect)
+
+    @property
+    def decidable(self) -> bool:
+        """Whether it can be told of this codec when a keyframe came."""
+        return bool(self._readers)
+
+    @property
+    def parameters(self) -> VideoParameters | None:
+        """What the last parameter set in band (or the JPEG header) said."""
+        return self._readers[0].parameters if self._readers else None
+
+    @property
+    def lacks_parameters(self) -> bool:
+        """A keyframe came, but nothing that tells a decoder how to read it."""
+        return bool(self._readers) and self._readers[0].lacks_parameters
+
+    @property
+    def digest(self) -> str:
+        """See :class:`H26xPictures`."""
+        return self._readers[0].digest if self._readers else ""
+
+    @property
+    def unit(self) -> bytes:
+        """The keyframe, b"" so far."""
+        return self._readers[0].unit if self._readers else b""
 
     def packet(self, packet: RtpPacket) -> bool:
         """Take the next packet; returns :attr:`found`. RTCP on the same channel and bad payloads are ignored."""
-        if packet.payload_type in _RTCP:
+        if packet.payload_type in self._auxiliary or (packet.marker and packet.payload_type in _RTCP):
             return self.found
         self.packets += 1
-        if self._expected is not None and packet.sequence != self._expected:
-            self._keyframe_open = False
-        self._expected = (packet.sequence + 1) & 0xFFFF
-        if self._codec == "JPEG":
-            self._jpeg(packet.payload)
-        elif self.decidable:
-            try:
-                carried = h26x.fragments(packet.payload, self._codec)
-            except RemoteError:
-                self._keyframe_open = False
-                return self.found
-            for fragment in carried:
-                self._fragment(fragment)
-        return self.found
-
-    def _jpeg(self, payload: bytes) -> None:
-        if len(payload) > _JPEG_HEADER and payload[1:4] == b"\0\0\0":
-            if payload[6] and payload[7]:
-                self.parameters = VideoParameters(payload[6] * 8, payload[7] * 8)
-            self.found = True
-
-    def _fragment(self, fragment: h26x.Fragment) -> None:
-        if h26x.is_sps(fragment.kind, self._codec):
-            self._parameter_set(fragment)
-            return
-        if not h26x.is_keyframe(fragment.kind, self._codec):
-            return
-        if fragment.first:
-            self._keyframe_open = True
-            self._tail.clear()
-            self._kept = self._size = 0
-        if not self._keyframe_open:
-            return
-        length = len(fragment.data)
-        self._size += length
-        self._kept += length
-        self._tail.append(fragment.data)
-        while self._kept - len(self._tail[0]) >= _TAIL:
-            self._kept -= len(self._tail.popleft())
-        if fragment.last:
-            self._keyframe_open = False
-            self.lacks_parameters = not self._known
-            if self._known and not self.found:
-                self.found = True
-                self.digest = self._digest()
-
-    def _digest(self) -> str:
-        covered = min(_TAIL, self._size - _SLICE_HEADER) // _STEP * _STEP
-        return blake2b(b"".join(self._tail)[-covered:], digest_size=8).hexdigest() if covered > 0 else ""
-
-    def _parameter_set(self, fragment: h26x.Fragment) -> None:
-        if not fragment.first or not fragment.last:
-            return  # a parameter set has some ten bytes: nobody cuts it, and whoever does shows it in the SDP
-        if len(fragment.data) > MAX_SPS:
-            return
-        try:
-            self.parameters = h26x.parse_sps(fragment.data, self._codec)
-        except RemoteError:
-            return
-        self._known = True
-
-
-class KeyframeCollector(KeyframeFinder):
-    """As :class:`KeyframeFinder`, but :attr:`found` only when all of a keyframe's access unit is there.
-
-    An access unit ends with the marker bit or a new timestamp (RFC 6184 section 5.1, RFC 7798 section 4.1). One with a
-    packet missing is dropped, and the next keyframe is waited for.
-
-    :param parameter_sets: those of the SDP.
-    :ivar unit: the keyframe, b"" so far.
-    """
-
-    def __init__(self, codec: str, *, parameter_sets: Iterable[bytes] = ()) -> None:
-        sets = tuple(parameter_sets)[:MAX_SETS]
-        super().__init__(codec, parameters_known=bool(sets))
-        self.unit = b""
-        self._sets: BoundedDict[bytes, None] = BoundedDict(MAX_SETS)
-        self._sets.update(dict.fromkeys(sets))
-        self._jpegs = JpegAssembler()
-        self._nals: list[bytes] = []
-        self._partial = bytearray()
-        self._bytes = 0
-        self._timestamp: int | None = None
-        self._next: int | None = None
-        self._whole = False
-        self._dropped = True
-
-    def packet(self, packet: RtpPacket) -> bool:
-        """Take the next packet; returns :attr:`found`."""
-        if self.unit:
+        if self.found:
             return True
-        before = self.packets
-        if self._codec == "JPEG":
-            super().packet(packet)
-            if self.packets > before and self._jpegs.packet(packet):
-                self.unit = self._jpegs.picture
-            self.found = bool(self.unit)
-            return self.found
-        self._follow(packet)
-        seen = super().packet(packet)
-        if self.packets > before and not self.unit:
-            self._whole = self._whole or seen
-            if packet.marker:
-                self._finish()
-        self.found = bool(self.unit)
+        lost = False
+        if self._last is not None:
+            # Some devices count nothing; the same payload again under its number is a datagram that came twice.
+            sequence, payload = self._last
+            if packet.sequence == sequence and packet.payload == payload:
+                return False
+            lost = packet.sequence not in (sequence, (sequence + 1) & 0xFFFF)
+        self._last = packet.sequence, packet.payload
+        for reader in self._readers:
+            reader.packet(packet, lost=lost)
+        if len(self._readers) > 1:
+            self._decide()
+        if self._readers:
+            first = self._readers[0]
+            self.found = bool(first.unit) if self._collect else first.found
         return self.found
 
-    def _follow(self, packet: RtpPacket) -> None:
-        """Begin a new access unit where the packet is not of this one."""
-        if packet.payload_type in _RTCP:
-            return
-        lost = self._next is not None and packet.sequence != self._next
-        self._next = (packet.sequence + 1) & 0xFFFF
-        if packet.timestamp != self._timestamp:
-            if not lost:
-                self._finish()
-            self._timestamp = packet.timestamp
-            self._clear()
-            self._dropped = lost
-        elif lost:
-            self._clear()
-            self._dropped = True
+    def _decide(self) -> None:
+        """Keep one of several readers when its parameter sets have shown whose stream it is."""
+        for reader in self._readers:
+            if isinstance(reader, H26xPictures) and (reader.certain or reader.found):
+                self._readers, self.codec = [reader], reader.codec
+                return
 
-    def _clear(self) -> None:
-        self._nals.clear()
-        self._partial.clear()
-        self._bytes = 0
-        self._whole = False
 
-    def _finish(self) -> None:
-        if self._whole and not self._dropped and not self.unit:
-            self.unit = b"".join(_START_CODE + nal for nal in (*self._sets, *self._nals))
-        self._clear()
-        self._dropped = False
-
-    def _fragment(self, fragment: h26x.Fragment) -> None:
-        if not self._dropped:
-            self._collect(fragment)
-        super()._fragment(fragment)
-
-    def _collect(self, fragment: h26x.Fragment) -> None:
-        self._bytes += len(fragment.data)
-        if self._bytes > MAX_UNIT or len(self._nals) >= MAX_NALS:
-            self._clear()
-            self._dropped = True
-            return
-        if fragment.first and fragment.last:
-            if fragment.kind in _PARAMETER_SETS[self._codec]:
-                self._sets.pop(fragment.data, None)  # the youngest from now on
-                self._sets[fragment.data] = None
-            else:
-                self._nals.append(fragment.data)
-            return
-        if fragment.first:
-            self._partial = bytearray(fragment.header)
-        self._partial += fragment.data
-        if fragment.last:
-            self._nals.append(bytes(self._partial))
-            self._partial.clear()
+def _readers(codec: str, sets: tuple[bytes, ...], size: tuple[int, int], *, collect: bool) -> list[Pictures]:
+    """Readers for a codec, the likeliest first; none where its pictures cannot be told."""
+    if codec in (H264, H265):
+        other = H265 if codec == H264 else H264
+        return [H26xPictures(codec, sets=sets, collect=collect), H26xPictures(other, strict=True, collect=collect)]
+    if not codec:
+        return [H26xPictures(one, strict=True, collect=collect) for one in (H264, H265)]
+    if codec == JPEG:
+        return [JpegPictures(size)]
+    return [Mpeg4Pictures(b"".join(sets))] if codec == MPEG4 else []

@@ -45,9 +45,7 @@ def parse(data: bytes) -> RtpPacket:
         start += 4 + 4 * int.from_bytes(data[start + 2 : start + 4], "big")
     end = len(data)
     if first & 0x20:
-        end -= data[-1]
-        if not data[-1]:
-            raise RemoteError("RTP padding of no bytes")
+        end -= data[-1]  # 0: there is none, whatever the bit says
     if start > end:
         raise RemoteError("an RTP packet is shorter than its header says", shown=f"{len(data)} bytes")
     return RtpPacket(second & 0x7F, sequence, timestamp, ssrc, data[start:end], bool(second & 0x80))

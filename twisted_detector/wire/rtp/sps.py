@@ -6,7 +6,7 @@ A VUI part that cannot be read (many devices break it) costs the frame rate only
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 
 from twisted_detector.errors import RemoteError
@@ -27,11 +27,15 @@ _H264_WITH_CHROMA = frozenset({100, 110, 122, 244, 44, 83, 86, 118, 128, 138, 13
 
 @dataclass(frozen=True, slots=True)
 class VideoParameters:
-    """Content of a parameter set: size in pixels after cropping; ``fps`` 0.0 when it has none."""
+    """Content of a parameter set: size in pixels after cropping; ``fps`` 0.0 when it has none.
+
+    :ivar address_bits: of the address of an H.265 slice, None where that is not known.
+    """
 
     width: int
     height: int
     fps: float = 0.0
+    address_bits: int | None = field(default=None, compare=False)
 
 
 @lru_cache(_REMEMBERED)
@@ -164,17 +168,22 @@ def parse_sps_h265(nal: bytes) -> VideoParameters:
     reader.unsigned()  # sps_seq_parameter_set_id
     chroma = reader.unsigned()
     separate = reader.flag() if chroma == 3 else False
-    width, height = reader.unsigned(), reader.unsigned()
+    width, height = coded = reader.unsigned(), reader.unsigned()
     if reader.flag():  # conformance_window_flag
         left, right, top, bottom = (reader.unsigned() for _ in range(4))
         width -= (left + right) * (2 if chroma in (1, 2) else 1)
         height -= (top + bottom) * (2 if chroma == 1 and not separate else 1)
     _check_size(width, height)
+    fps, address_bits = 0.0, None
     try:
-        fps = _h265_fps(reader, sub_layers)
+        poc_bits, block_bits = _h265_coding(reader, sub_layers)
+        # section 7.4.7.1: Ceil(Log2(PicSizeInCtbsY))
+        columns, rows = (-(-side >> block_bits) for side in coded)
+        address_bits = (columns * rows - 1).bit_length()
+        fps = _h265_fps(reader, poc_bits)
     except RemoteError:
-        fps = 0.0
-    return VideoParameters(width, height, fps)
+        pass
+    return VideoParameters(width, height, fps, address_bits)
 
 
 def _h265_profile(reader: BitReader, sub_layers: int) -> None:
@@ -186,15 +195,22 @@ def _h265_profile(reader: BitReader, sub_layers: int) -> None:
         reader.skip((88 if has_profile else 0) + (8 if has_level else 0))
 
 
-def _h265_fps(reader: BitReader, sub_layers: int) -> float:
+def _h265_coding(reader: BitReader, sub_layers: int) -> tuple[int, int]:
+    """The bits of a picture order count, and of the side of a coding tree block."""
     reader.unsigned()  # bit_depth_luma_minus8
     reader.unsigned()  # bit_depth_chroma_minus8
     poc_bits = reader.unsigned() + 4
     for _ in range(sub_layers + 1 if reader.flag() else 1):
         for _ in range(3):
             reader.unsigned()
-    for _ in range(6):  # sizes of coding and transform blocks, transform hierarchy depths
+    smallest = reader.unsigned() + 3
+    block_bits = _at_most(smallest + reader.unsigned(), 6)
+    for _ in range(4):  # sizes of transform blocks, transform hierarchy depths
         reader.unsigned()
+    return poc_bits, block_bits
+
+
+def _h265_fps(reader: BitReader, poc_bits: int) -> float:
     if reader.flag() and reader.flag():
         _h265_scaling_lists(reader)
     reader.skip(2)  # amp_enabled_flag, sample_adaptive_offset_enabled_flag

@@ -13,12 +13,14 @@ DEFAULT_SESSION_TIMEOUT = 60
 _MAX_SESSION_TIMEOUT = 86_400
 _NUMBER = re.compile(r"[0-9]{1,10}")
 _SSRC = re.compile(r"[0-9a-fA-F]{1,8}")
-_UNSAFE = re.compile(r"[\x00-\x20\x7f]")
+_UNSAFE = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+#: Of one transport; RFC 2326 knows twelve.
+_MAX_PARAMETERS = 32
 
 
 @dataclass(frozen=True, slots=True)
 class SessionHeader:
-    """A ``SessionHeader`` header: the identifier and after how many seconds of silence the server ends it."""
+    """A ``SessionHeader`` header: the identifier, and after how many seconds of silence the server ends the session."""
 
     id: str
     timeout: int = DEFAULT_SESSION_TIMEOUT
@@ -49,11 +51,13 @@ class TransportHeader:
 def parse_session(text: str) -> SessionHeader:
     """Read a ``SessionHeader`` header; a timeout that is no number counts as the default.
 
-    :raises RemoteError: no identifier, or one that would break a request line.
+    The identifier goes back as it came, blanks in it too, as all players send it; "" where there is none.
+
+    :raises RemoteError: an identifier that would break a header line.
     """
     identifier, *parameters = (part.strip() for part in text.split(";"))
-    if not identifier or _UNSAFE.search(identifier) or not identifier.isascii() or len(identifier) > 256:
-        raise RemoteError("a Session header without a usable identifier", shown=text[:80])
+    if _UNSAFE.search(identifier) or len(identifier) > 256:
+        raise RemoteError("a Session header without a usable identifier", shown=ascii(text[:80]))
     timeout = DEFAULT_SESSION_TIMEOUT
     for parameter in parameters:
         name, _, value = parameter.partition("=")
@@ -78,11 +82,13 @@ def parse_transports(text: str) -> tuple[TransportHeader, ...]:
     """
     found = []
     for specification in text.split(",")[:16]:  # a client that offers more than 16 is not in earnest
-        name, *parameters = (part.strip() for part in specification.split(";"))
-        if name.upper().startswith("RTP/"):
-            found.append(_transport(name.upper(), parameters))
+        parts = [part.strip() for part in specification.split(";")]
+        # RFC 2326, 12.39 has the profile first; some firmware writes it behind unicast.
+        name = next((part.upper() for part in parts[:_MAX_PARAMETERS] if part.upper().startswith("RTP/")), "")
+        if name:
+            found.append(_transport(name, parts))
     if not found:
-        raise RemoteError("a Transport header without RTP", shown=text[:80])
+        raise RemoteError("a Transport header without RTP", shown=ascii(text[:80]))
     return tuple(found)
 
 
@@ -92,7 +98,7 @@ def _transport(name: str, parameters: list[str]) -> TransportHeader:
         if name.endswith(suffix):
             profile, lower = name[: -len(suffix)], suffix[1:].lower()
     values: dict[str, str] = {}
-    for parameter in parameters[:32]:  # RFC 2326 knows twelve
+    for parameter in parameters[:_MAX_PARAMETERS]:
         key, _, value = parameter.partition("=")
         values.setdefault(key.strip().lower(), value.strip().strip('"'))
     interleaved = _pair(values.get("interleaved", ""), 255)

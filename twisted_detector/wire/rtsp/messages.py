@@ -100,13 +100,16 @@ def format_request(
 ) -> bytes:
     """The bytes of a request. ``CSeq`` and, with a body, ``Content-Length`` are added.
 
+    ``CSeq`` is the last header: servers look for it wherever it is, and one sees it at no other place (Foscam C1).
+
     :raises LocalError: what would break the lines: blanks or control characters in ``url``, line ends in a header.
     """
     if not _METHOD.fullmatch(method):
         raise LocalError("an RTSP method is upper-case letters", shown=method[:40])
     if not _PRINTABLE.fullmatch(url):
         raise LocalError("an RTSP URL is printable ASCII without blanks")
-    return _format(f"{method} {url} RTSP/1.0", cseq, headers, body)
+    length = [("Content-Length", str(len(body)))] if body else []
+    return _format(f"{method} {url} RTSP/1.0", [*headers, *length, ("CSeq", str(cseq))], body)
 
 
 def format_response(
@@ -121,17 +124,16 @@ def format_response(
     phrase = reason or REASONS.get(status, "Unknown")
     if not phrase.isprintable():
         raise LocalError("a reason phrase is printable")
-    return _format(f"RTSP/1.0 {status} {phrase}", cseq, headers, body)
+    number = [("CSeq", str(cseq))] if cseq is not None else []
+    length = [("Content-Length", str(len(body)))] if body else []
+    return _format(f"RTSP/1.0 {status} {phrase}", [*number, *headers, *length], body)
 
 
-def _format(start: str, cseq: int | None, headers: Iterable[tuple[str, str]], body: bytes) -> bytes:
+def _format(start: str, headers: Iterable[tuple[str, str]], body: bytes) -> bytes:
     lines = [start]
-    if cseq is not None:
-        lines.append(f"CSeq: {cseq}")
     for name, value in headers:
         if not _TOKEN.fullmatch(name) or _LINE_END.search(value):
             raise LocalError("a header that would break the lines", shown=ascii(name[:40]))
         lines.append(f"{name}: {value}")
-    if body:
-        lines.append(f"Content-Length: {len(body)}")
-    return "\r\n".join([*lines, "", ""]).encode("utf-8", "replace") + body
+    # What came as octets that are no UTF-8 (see the parser) goes back as the same octets.
+    return "\r\n".join([*lines, "", ""]).encode("utf-8", "surrogateescape") + body

@@ -1,7 +1,8 @@
 """Bytes of an RTSP connection go in, cut anywhere; requests, responses and interleaved frames come out.
 
 RTSP 1.0 (RFC 2326), both directions: a client parses responses and formats requests, a server the other way round.
-Lenient where devices are sloppy: bare LF, folded headers, no reason phrase, lines without a colon.
+Lenient where devices are sloppy: the headers as those of HTTP (:mod:`wire.http.head`), CR twice, no reason phrase, a
+Content-Length with a unit or without a number, octets that belong to nothing between messages.
 """
 
 from __future__ import annotations
@@ -9,8 +10,8 @@ from __future__ import annotations
 import re
 
 from twisted_detector.errors import RemoteError
+from twisted_detector.wire.http.head import read_fields
 from twisted_detector.wire.rtsp.messages import (
-    Headers,
     InterleavedFrame,
     RtspEvent,
     RtspMessage,
@@ -20,28 +21,41 @@ from twisted_detector.wire.rtsp.messages import (
 
 #: Start line and headers together; those of real answers stay below 2 KiB.
 MAX_HEAD = 16_384
-#: Real answers carry about ten headers.
-MAX_HEADERS = 64
 #: An SDP of a recorder with many tracks has a few KiB.
 MAX_BODY = 262_144
-#: Between messages: what a server sends beyond the body that it announced is passed over up to here.
+#: Between messages: what a server sends beyond the body that it announced, or puts between interleaved frames, is
+#: passed over up to here, and as many octets more as its frames had.
 MAX_GARBAGE = 16_384
+#: Highest channel that a server may be expected to use before it used any, then that of the highest pair in use: each
+#: track has two, counted from 0 (the first to be used may be that of a report), and no camera has more than a few.
+_MAX_CHANNEL = 31
+#: An RTCP packet has eight octets at least (RFC 3550 section 6.4.1), an RTP packet twelve.
+_MIN_MEDIA = 8
+#: Octets by which a frame is known among garbage: its header and the first of its packet.
+_FRAME_START = 5
 
 #: Interleaved frames: some thousand of any size, and then on the average 64 octets each with their header. Video has
 #: 1 400, sound 100 and more; a frame of one octet costs as much work as one of these.
 MAX_SMALL_FRAMES, OCTETS_OF_FRAME = 4096, 64
 
-_STATUS_LINE = re.compile(rb"RTSP/\d\.\d[ \t]+(\d{3})(?:[ \t]+(.*))?")
-_REQUEST_LINE = re.compile(rb"([A-Z][A-Z_]{2,31})[ \t]+(\S+)[ \t]+RTSP/\d\.\d")
-_NUMBER = re.compile(r"[0-9]{1,10}")
-_END_OF_HEAD = re.compile(rb"\r?\n\r?\n")
+_STATUS_LINE = re.compile(rb"RTSP/\d\.\d[ \t]+(\d{3})(?!\d)(.*)")
+_REQUEST_LINE = re.compile(rb"([A-Z][A-Z_]{2,31})[ \t]+([!-~]+)[ \t]+RTSP/\d\.\d")
+#: What a line may be of which the end has not come yet.
+_PART_OF_STATUS_LINE = re.compile(
+    rb"R(?:T(?:S(?:P(?:/(?:\d(?:\.(?:\d(?:[ \t]+(?:\d{1,2}|\d{3}(?:\D.*)?)?)?)?)?)?)?)?)?)?", re.DOTALL
+)
+_PART_OF_REQUEST_LINE = re.compile(rb"[A-Z][A-Z_]{0,31}|[A-Z][A-Z_]{2,31}[ \t][\t -~]*")
+_NUMBER = re.compile(r"[0-9]+")
+_END_OF_HEAD = re.compile(rb"\n\r{0,2}\n")
+#: Where a message may begin after garbage: a status line anywhere, any other at the beginning of a line, a frame.
+_START_AFTER_GARBAGE = re.compile(rb"RTSP/|\$|\n")
 
 
 class RtspParser:
     """Turns a stream of bytes, cut anywhere, into events. Holds at most one unfinished message.
 
     The first bytes of a connection must be RTSP; later, what follows a message and is no message (an answer with a
-    Content-Length that is too small) is passed over, up to ``MAX_GARBAGE`` bytes.
+    Content-Length that is too small, octets between two frames) is passed over, up to ``MAX_GARBAGE`` bytes.
 
     :ivar error: the fault that ended the parsing, None so far.
     :ivar skip_interleaved: ignore interleaved frames.
@@ -53,6 +67,7 @@ class RtspParser:
         self._max_body = max_body
         self._buffer = bytearray()
         self._garbage = 0
+        self._channels: set[int] = set()
         self._frames = MAX_SMALL_FRAMES * OCTETS_OF_FRAME
         self._started = False
         self._in_garbage = False
@@ -86,11 +101,19 @@ class RtspParser:
                 raise
         return events
 
+    def end(self) -> RtspResponse | None:
+        """The connection has ended: the response whose body is shorter than announced, with what came of it."""
+        head, self._head = self._head, None
+        if not isinstance(head, RtspResponse) or not self._buffer:
+            return None
+        return RtspResponse(head.headers, bytes(self._buffer), head.status, head.reason)
+
     def _take_frames(self, events: list[RtspEvent]) -> bool:
         """Take the whole interleaved frames at the front off, all at once: they are most of what comes."""
         if self._head is not None or self._in_garbage:
             return False
         buffer, position, length = self._buffer, 0, len(self._buffer)
+        channels = self._channels
         while length - position >= 4 and buffer[position] == 0x24:
             end = position + 4 + (buffer[position + 2] << 8 | buffer[position + 3])
             if end > length:
@@ -100,11 +123,13 @@ class RtspParser:
                 raise RemoteError("too many small interleaved frames")
             if self._frames > MAX_SMALL_FRAMES * OCTETS_OF_FRAME:
                 self._frames = MAX_SMALL_FRAMES * OCTETS_OF_FRAME
+            channels.add(buffer[position + 1])
             if not self.skip_interleaved:
                 events.append(InterleavedFrame(buffer[position + 1], bytes(buffer[position + 4 : end])))
             position = end
         if position:
             self._started = True
+            self._garbage = max(self._garbage - position, 0)
             del buffer[:position]
         return position > 0
 
@@ -159,20 +184,37 @@ class RtspParser:
 
     def _skip_garbage(self) -> bool:
         """Pass over garbage; whether its end has come."""
-        starts = [self._buffer.find(b"RTSP/"), self._buffer.find(b"\n") + 1]
-        found = [start for start in starts if start >= 0 and (start or self._buffer.startswith(b"RTSP/"))]
-        if found:
-            self._drop(min(found))
-            self._in_garbage = False
-            return True
-        kept = next(length for length in (4, 3, 2, 1, 0) if self._buffer.endswith(b"RTSP/"[:length]))
-        self._drop(len(self._buffer) - kept)
+        buffer, length = self._buffer, len(self._buffer)
+        position = 0
+        while (found := _START_AFTER_GARBAGE.search(buffer, position)) is not None:
+            start = found.start()
+            line_end = buffer[start] == 0x0A
+            if length - start <= _FRAME_START and (line_end or buffer[start] == 0x24):
+                self._drop(start)  # too little has come to judge what begins here
+                return False
+            start += line_end
+            if buffer[start] != 0x24 or self._is_likely_frame(start):
+                self._drop(start)
+                self._in_garbage = False
+                return True
+            position = start + 1
+        kept = next(size for size in (4, 3, 2, 1, 0) if buffer.endswith(b"RTSP/"[:size]))
+        self._drop(length - kept)
         return False
+
+    def _is_likely_frame(self, start: int) -> bool:
+        """Whether a frame begins here, after garbage: on a channel that may be in use, with a packet of RTP or RTCP."""
+        channel, size, first = self._buffer[start + 1], self._buffer[start + 2 : start + 4], self._buffer[start + 4]
+        return (
+            channel <= (max(self._channels) | 1 if self._channels else _MAX_CHANNEL)
+            and int.from_bytes(size, "big") >= _MIN_MEDIA
+            and first >> 6 == 2  # the version, RFC 3550 section 5.1
+        )
 
     def _drop(self, length: int) -> None:
         self._garbage += length
         if self._garbage > MAX_GARBAGE:
-            raise RemoteError("too many bytes between RTSP messages")
+            raise RemoteError("too many bytes between RTSP messages that belong to none")
         del self._buffer[:length]
 
     def _read_head(self) -> None:
@@ -183,7 +225,7 @@ class RtspParser:
             return
         first, _, rest = bytes(self._buffer[: match.start()]).partition(b"\n")
         del self._buffer[: match.end()]
-        headers = _headers(_text(rest).split("\n"))
+        headers = read_fields(rest.split(b"\n"))
         start = first.rstrip(b"\r ")
         status = _STATUS_LINE.fullmatch(start)
         head: RtspResponse | RtspRequest
@@ -198,18 +240,17 @@ class RtspParser:
         self._head = head
 
     def _length_of(self, head: RtspMessage) -> int:
-        text = head.header("Content-Length").strip()
-        if not text:
+        """As FFmpeg reads it: the digits at the front, and no body where there are none."""
+        digits = _NUMBER.match(head.header("Content-Length").strip())
+        if digits is None:
             return 0
-        if not _NUMBER.fullmatch(text):
-            raise RemoteError("a Content-Length that is no number", shown=text[:40])
-        if int(text) > self._max_body:
-            raise RemoteError("an RTSP body is too large", shown=f"{text} bytes")
-        return int(text)
+        if len(digits[0]) > 10 or int(digits[0]) > self._max_body:
+            raise RemoteError("an RTSP body is too large", shown=f"{digits[0][:40]} bytes")
+        return int(digits[0])
 
 
 def _text(octets: bytes) -> str:
-    return octets.decode("utf-8", "replace")
+    return octets.decode("utf-8", "surrogateescape")
 
 
 def _starts(line: bytes) -> bool:
@@ -219,24 +260,4 @@ def _starts(line: bytes) -> bool:
 
 def _could_start(line: bytes) -> bool:
     """Whether a line of which the end has not come yet may become a start line."""
-    if len(line) < 5:
-        return b"RTSP/".startswith(line) or bool(re.fullmatch(rb"[A-Z_]+", line))
-    return line.startswith(b"RTSP/") or bool(re.match(rb"[A-Z_]{3,32}(?:[ \t]|$)", line))
-
-
-def _headers(lines: list[str]) -> Headers:
-    headers: list[tuple[str, str]] = []
-    for line in lines:
-        if line.startswith((" ", "\t")):
-            if headers:
-                name, value = headers[-1]
-                headers[-1] = (name, f"{value} {line.strip()}".strip())
-            continue
-        name, colon, value = line.partition(":")
-        name = name.strip()
-        if not colon or not name:
-            continue
-        if len(headers) >= MAX_HEADERS:
-            raise RemoteError("too many RTSP headers", shown=f"more than {MAX_HEADERS}")
-        headers.append((name, value.strip()))
-    return tuple(headers)
+    return bool(_PART_OF_STATUS_LINE.fullmatch(line) or _PART_OF_REQUEST_LINE.fullmatch(line))

@@ -7,10 +7,11 @@ read is passed over; only a body without any ``x=`` line is refused.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from twisted_detector.errors import RemoteError
+from twisted_detector.wire.rtp import codecs
 
 #: As RTSP bodies: a recorder with many tracks has a few KiB.
 MAX_BODY = 262_144
@@ -23,6 +24,9 @@ MAX_FRAMERATE = 480.0
 
 DIRECTIONS = frozenset({"recvonly", "sendonly", "sendrecv", "inactive"})
 
+#: Encoding names that carry no picture of their own: retransmission and error correction (RFC 4588, 2198, 5109, 8627)
+#: and ONVIF's metadata (Streaming Specification 5.1.2.1.1), which some devices announce as video.
+_AUXILIARY = re.compile(r"RTX|RED|.*FEC.*|(VND\.ONVIF\.)?METADATA.*")
 #: Encoding names of the static payload types that need no rtpmap (RFC 3551 section 6).
 STATIC_PAYLOAD_TYPES: Mapping[str, str] = {
     "0": "PCMU/8000",
@@ -44,6 +48,11 @@ STATIC_PAYLOAD_TYPES: Mapping[str, str] = {
     "34": "H263/90000",
 }
 
+#: The static payload types that are video; the others are sound, whatever the ``m=`` line says.
+_STATIC_VIDEO = frozenset({"26", "28", "31", "32", "33", "34"})
+
+#: A payload type and what is said of it; between them should be one blank, and is a tab, many, a colon or nothing.
+_OF_NUMBER = re.compile(r"\s*([0-9]{1,3})(?![0-9])[\s:;]*(.*)", re.DOTALL)
 _LINE_END = re.compile(r"\r\n|\n|\r")
 _RATE = re.compile(r"[0-9]{1,3}(\.[0-9]{1,9})?")
 _LINE = re.compile(r"([a-z])=(.*)", re.DOTALL)
@@ -57,11 +66,11 @@ class _Described:
 
     def attribute(self, name: str) -> str | None:
         """The value of the first ``a=<name>``, "" for a bare one, None when there is none."""
-        return next((value for key, value in self.attributes if key == name), None)
+        return next(iter(self.all(name)), None)
 
     def all(self, name: str) -> tuple[str, ...]:
         """The values of all ``a=<name>``, in order."""
-        return tuple(value for key, value in self.attributes if key == name)
+        return tuple(value for key, value in self.attributes if key.lower() == name)
 
     @property
     def control(self) -> str | None:
@@ -85,6 +94,23 @@ class Media(_Described):
     direction: str = ""
 
     @property
+    def payload_type(self) -> str:
+        """The payload type that counts, "" without any.
+
+        The first that is more than retransmission or error correction and has a name; where the ``m=`` line has none
+        with a name, the first that an rtpmap names; else the first.
+        """
+        names = self._names
+        usable = (one for one, name in names.items() if name and not _AUXILIARY.fullmatch(name))
+        return next(usable, self.payload_types[0] if self.payload_types else "")
+
+    @property
+    def auxiliary_types(self) -> frozenset[int]:
+        """Numbers of the payload types that carry no picture of their own."""
+        names = self._names.items()
+        return frozenset(int(one) for one, name in names if one.isdecimal() and _AUXILIARY.fullmatch(name))
+
+    @property
     def rtpmap(self) -> str | None:
         """The rtpmap of the first payload type as written (``H264/90000``), None when there is none."""
         return self.rtpmap_of(self.payload_types[0]) if self.payload_types else None
@@ -95,20 +121,29 @@ class Media(_Described):
 
     @property
     def encoding(self) -> str:
-        """Encoding name of the first payload type in upper case (RFC 8866: any case), "" when unknown."""
-        if not self.payload_types:
-            return ""
-        first = self.payload_types[0]
-        return (self.rtpmap or STATIC_PAYLOAD_TYPES.get(first, "")).partition("/")[0].strip().upper()
+        """Encoding name of :attr:`payload_type` in upper case (RFC 8866: any case), "" when unknown."""
+        return self._names.get(self.payload_type, "")
+
+    @property
+    def _names(self) -> dict[str, str]:
+        """Encoding names of all payload types, "" when unknown: those of the ``m=`` line, then what rtpmaps add."""
+        video = self.kind.lower() == "video"
+        names = {
+            one: STATIC_PAYLOAD_TYPES.get(one, "") if (one in _STATIC_VIDEO) is video else ""
+            for one in self.payload_types
+        }
+        names.update(_numbered(self.all("rtpmap")))
+        return {one: text.partition("/")[0].strip().upper() for one, text in names.items()}
 
     @property
     def format_parameters(self) -> dict[str, str]:
-        """The ``a=fmtp`` of the first payload type, names in lower case."""
-        if not self.payload_types:
-            return {}
-        text = _of_payload_type(self.all("fmtp"), self.payload_types[0]) or ""
+        """The ``a=fmtp`` of :attr:`payload_type`, names in lower case; of several lines the later count more."""
+        payload_type, names = self.payload_type, self._names
+        given = tuple(_numbered(self.all("fmtp")))
+        texts = [text for number, text in given if number == payload_type]
+        texts = texts or [text for number, text in given if number not in names]  # of a number that nothing has
         parameters: dict[str, str] = {}
-        for part in text.split(";"):
+        for part in (part for text in reversed(texts) for part in text.split(";")):
             name, _, value = part.partition("=")
             if name.strip():
                 parameters.setdefault(name.strip().lower(), value.strip().strip('"'))
@@ -125,10 +160,8 @@ class Media(_Described):
     @property
     def dimensions(self) -> tuple[int, int]:
         """Width and height from ``a=x-dimensions`` or ``a=framesize`` (3GPP TS 26.234), (0, 0) when not given."""
-        texts = list(self.all("x-dimensions"))
-        if self.payload_types:
-            texts.append(_of_payload_type(self.all("framesize"), self.payload_types[0]) or "")
-        return _dimensions(texts)
+        framesize = _of_payload_type(self.all("framesize"), self.payload_type) or ""
+        return _dimensions((*self.all("x-dimensions"), framesize))
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,8 +173,12 @@ class SessionDescription(_Described):
 
     @property
     def video(self) -> Media | None:
-        """The first video that is switched on."""
-        return self._first("video", {"inactive"})
+        """The first video that is switched on and is more than metadata, retransmission or error correction.
+
+        One in a codec that can be judged comes before others: a device that has both shows its picture there.
+        """
+        videos = [one for one in self._all("video", {"inactive"}) if not _AUXILIARY.fullmatch(one.encoding)]
+        return next((one for one in videos if codecs.is_judged(one.encoding)), videos[0] if videos else None)
 
     @property
     def audio(self) -> Media | None:
@@ -154,7 +191,7 @@ class SessionDescription(_Described):
         refused = {"inactive", "sendonly"}
         if video is not None and self.direction_of(video) == "sendonly":
             refused = {"inactive"}
-        return self._first("audio", refused)
+        return next(self._all("audio", refused), None)
 
     @property
     def dimensions(self) -> tuple[int, int]:
@@ -166,11 +203,8 @@ class SessionDescription(_Described):
         """The media's direction or, where it has none, the session's; "" without either."""
         return media.direction or _direction(self.attributes)
 
-    def _first(self, kind: str, refused: set[str]) -> Media | None:
-        for media in self.medias:
-            if media.kind.lower() == kind and self.direction_of(media) not in refused:
-                return media
-        return None
+    def _all(self, kind: str, refused: set[str]) -> Iterator[Media]:
+        return (one for one in self.medias if one.kind.lower() == kind and self.direction_of(one) not in refused)
 
 
 def _dimensions(texts: Iterable[str]) -> tuple[int, int]:
@@ -181,13 +215,16 @@ def _dimensions(texts: Iterable[str]) -> tuple[int, int]:
     return 0, 0
 
 
-def _of_payload_type(texts: Iterable[str], payload_type: str) -> str | None:
-    found = None
+def _numbered(texts: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """Payload type and text of attributes that begin with one; some devices put a word for the number."""
     for text in texts:
-        number, _, value = text.strip().partition(" ")
-        if number == payload_type:
-            found = value.strip()
-    return found
+        match = _OF_NUMBER.fullmatch(text)
+        number, value = match.groups() if match else (*text.split(None, 1), "", "")[:2]
+        yield number, value.strip()
+
+
+def _of_payload_type(texts: Iterable[str], payload_type: str) -> str | None:
+    return dict(_numbered(texts)).get(payload_type)
 
 
 def parse(data: bytes) -> SessionDescription:

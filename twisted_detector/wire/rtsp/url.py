@@ -6,7 +6,7 @@ The rule for the ``a=control`` attributes of an SDP is here too, since it makes 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import quote, unquote
 
 from twisted_detector.errors import RemoteError
@@ -96,6 +96,23 @@ def resolve_control(base_url: str, content_base: str, control: str | None) -> st
     return resolved
 
 
+def redirected_url(url: str, location: str) -> str:
+    """The URL of a redirection to another path of the same host, port and scheme; "" for any other.
+
+    :param url: that was asked.
+    :param location: ``Location`` of the answer: a URL, or a path.
+    """
+    try:
+        asked = split_url(url)
+        is_path = location.startswith("/") and not location.startswith("//")
+        there = split_url(f"{replace(asked, target='')}{location}" if is_path else location)
+    except RemoteError:
+        return ""
+    if (there.host.lower(), there.port, there.tls) != (asked.host.lower(), asked.port, asked.tls):
+        return ""
+    return str(replace(asked, target=there.target)) if there.target != asked.target else ""
+
+
 def _base(base_url: str, content_base: str) -> str:
     if content_base.strip():
         try:
@@ -115,6 +132,6 @@ def _writable(text: str) -> str:
     if _CONTROL.search(text):
         raise RemoteError("control characters in a URL")
     try:
-        return quote(text, safe=_KEEP)
+        return quote(text, safe=_KEEP, errors="surrogateescape")
     except UnicodeEncodeError:
         raise RemoteError("a URL that is no valid Unicode") from None

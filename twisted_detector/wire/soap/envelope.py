@@ -1,7 +1,8 @@
 """Bodies and logins go in, SOAP envelopes come out; and envelopes go in, bodies and faults come out.
 
-SOAP 1.2 (W3C, 2007) is written; SOAP 1.1 faults are understood too. The login is the UsernameToken with PasswordDigest
-of OASIS Web Services Security UsernameToken Profile 1.0, section 3.1, as ONVIF Core section 5.9 uses it.
+SOAP 1.2 (W3C, 2007) is written, and 1.1 (W3C, 2000) for devices that know nothing else; both are read. The login is the
+UsernameToken with PasswordDigest of OASIS Web Services Security UsernameToken Profile 1.0, section 3.1, as ONVIF Core
+section 5.9 uses it.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from datetime import UTC, datetime
 
 from twisted_detector.errors import LocalError, RemoteError
 from twisted_detector.wire.http.lockout import read_lockout
+from twisted_detector.wire.soap.document import envelope_in
 from twisted_detector.wire.soap.xml import (
     MAX_BYTES,
     Element,
@@ -28,6 +30,7 @@ from twisted_detector.wire.soap.xml import (
 )
 
 NS_SOAP = "http://www.w3.org/2003/05/soap-envelope"
+NS_SOAP11 = "http://schemas.xmlsoap.org/soap/envelope/"
 _WSS = "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-"
 NS_WSSE = _WSS + "wssecurity-secext-1.0.xsd"
 NS_WSU = _WSS + "wssecurity-utility-1.0.xsd"
@@ -77,23 +80,26 @@ class SoapFault(RemoteError):
         super().__init__("a device answered with a SOAP fault", shown=f"{fault.subcode}: {fault.text}")
 
 
-def envelope(body_xml: str, *, header_xml: str = "") -> bytes:
-    """A SOAP 1.2 message on one line: line breaks make some devices answer "the xml format error"."""
+def envelope(body_xml: str, *, header_xml: str = "", older: bool = False) -> bytes:
+    """A message on one line: line breaks make some devices answer "the xml format error".
+
+    :param older: in SOAP 1.1 instead of 1.2.
+    """
     header = f"<s:Header>{header_xml}</s:Header>" if header_xml else ""
     return (
         '<?xml version="1.0" encoding="UTF-8"?>'
-        f'<s:Envelope xmlns:s="{NS_SOAP}">{header}<s:Body>{body_xml}</s:Body></s:Envelope>'
+        f'<s:Envelope xmlns:s="{NS_SOAP11 if older else NS_SOAP}">{header}<s:Body>{body_xml}</s:Body></s:Envelope>'
     ).encode()
 
 
 def parse_response(data: bytes, *, limit: int = MAX_BYTES, large: bool = False) -> Element:
-    """The Body element of an answer.
+    """The Body element of an answer, whatever stands around its envelope.
 
     :param large: as of :func:`parse_xml`.
     :raises SoapFault: the body is a fault.
     :raises RemoteError: not a SOAP envelope, or not XML within the bounds of :func:`parse_xml`.
     """
-    body = body_of(parse_xml(data, limit=limit, large=large))
+    body = body_of(parse_xml(envelope_in(data), limit=limit, large=large))
     fault = find(body, "Fault")
     if fault is not None:
         raise SoapFault(_read_fault(fault))

@@ -85,7 +85,7 @@ class Sending(SynchronousTestCase):
                 sender.play()
                 self.clock.pump([0.1] * 3)
                 sender.stop()
-                finder = KeyframeFinder("H264", parameters_known=True)
+                finder = KeyframeFinder("H264", parameter_sets=(main_clip().sps,))
                 self.assertTrue([finder.packet(packet) for packet in channel.packets][-1])
                 digests.append(finder.digest)
             return digests

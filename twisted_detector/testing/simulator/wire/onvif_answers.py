@@ -69,6 +69,14 @@ def services(xaddrs: Mapping[str, str]) -> bytes:
     )
 
 
+def service_capabilities(*, username_token: bool, http_digest: bool) -> bytes:
+    """How the device takes a login."""
+    said = f'UsernameToken="{_boolean(username_token)}" HttpDigest="{_boolean(http_digest)}"'
+    return _device(
+        "GetServiceCapabilities", f'<tds:Capabilities><tds:Security TLS1.2="true" {said}/></tds:Capabilities>'
+    )
+
+
 def capabilities(xaddrs: Mapping[str, str]) -> bytes:
     """Namespace → XAddr as for :func:`services`; what GetCapabilities has no category for (Media2) is left out."""
     said = {name: xaddrs[space] for name, space in CATEGORIES.items() if space in xaddrs}

@@ -1,4 +1,4 @@
-"""Cameras that move go in; how soon a Home Assistant core has the new address as a state comes out.
+"""Cameras that come and move go in; how soon a Home Assistant core has picture and new address as states comes out.
 
     make bench-homeassistant   measures, prints the table, and puts it into docs/benchmarks.md
 
@@ -6,7 +6,8 @@ A real core with its MQTT integration (``.ci/homeassistant``) stands beside the 
 one process in a namespace of its own, each with its own MAC (``tests/lan/farm.py``); one after the other takes a new
 address, announced (gratuitous ARP and ONVIF Hello, as most do) or in silence. The clock starts when the old address is
 given up (a tenth of a second before the new one answers) and stops when the core sets the state of the camera's
-address sensor; all on one machine, so by one clock.
+address sensor; all on one machine, so by one clock. For a new camera it starts when the core has its status ``online``,
+and stops when the core has its first picture.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from benchmarks.page import percentile, write_section
 from tests.homeassistant import CORES, Core
 from tests.lan.farm import Farm, plant
 from tests.lan.lab import REASON, Lab
-from tests.lan.site import PORT, Site, cid
+from tests.lan.site import LOGIN, PORT, Site, cid, simulated
 from tests.processes import wait_until
 
 TITLE = "## From a move to Home Assistant"
@@ -82,6 +83,28 @@ def run(version: str, cameras: int, moves: int, *, announced: bool) -> list[floa
         return times
 
 
+def pictures(version: str, cameras: int) -> list[float]:
+    """For each of so many new cameras: seconds from the status ``online`` to the first picture."""
+    with tempfile.TemporaryDirectory() as folder, Lab(Path(folder)) as lab:
+        site = Site(lab)
+        core = Core(site.host, version, Path(folder) / "core", PORT)
+        core.ready()
+        settings = {"HOMEASSISTANT_PICTURES": "true", "CAMERA_CREDENTIALS": LOGIN}
+        site.daemon(HOMEASSISTANT_DISCOVERY=CORES[version], **settings)
+        times = []
+        for n in range(cameras):
+            device = f"camdetect_{cid(simulated(lab, f'cam{n}', f'10.77.0.{20 + n}', f'02:00:00:00:01:{n:02x}').mac)}"
+            status = core.state(f"{device}_status", "online", PATIENCE)["entity_id"]
+            taken = lambda made, of=device: made["entities"][f"{of}_picture"]["state"] not in ("unknown", "unavailable")  # noqa: E731
+            picture = core.wait(taken, "a picture", PATIENCE)["entities"][f"{device}_picture"]["entity_id"]
+            states = list(core.states())
+            online = next(one["at"] for one in states if (one["entity_id"], one["state"]) == (status, "online"))
+            seen = (one["at"] for one in states if one["entity_id"] == picture and str(one["state"])[:2] == "20")
+            times.append(next(seen) - online)
+            print(f"{version} picture {n}: {times[-1]:.2f} s", file=sys.stderr, flush=True)
+        return times
+
+
 def row(what: str, times: Sequence[float]) -> str:
     """One line of the table."""
     ordered = (min(times), median(times), percentile(times, 0.95), max(times))
@@ -97,14 +120,18 @@ def main() -> None:
     parser.add_argument(
         "--silent", type=int, default=0, help="as many moves without a word: these measure how often is looked"
     )
+    parser.add_argument("--pictures", type=int, default=5, help="as many new cameras, until their first picture")
     parser.add_argument("--write", action="store_true", help="put the table into docs/benchmarks.md")
     options = parser.parse_args()
-    lines = ["| | moves | least | median | 95 % | most (s) |", "|---|---|---|---|---|---|"]
+    lines = ["| | times | least | median | 95 % | most (s) |", "|---|---|---|---|---|---|"]
     for version in sorted(CORES):
         times = run(version, options.cameras, options.moves, announced=True)
         lines.append(row(f"core {version}, {CORES[version]} discovery, announced move", times))
+    newest = max(CORES)
+    if options.pictures:
+        times = pictures(newest, options.pictures)
+        lines.append(row(f"core {newest}, from a new camera's status `online` to its first picture", times))
     if options.silent:
-        newest = max(CORES)
         silent = run(newest, options.cameras, options.silent, announced=False)
         lines.append(row(f"core {newest}, {CORES[newest]} discovery, silent move", silent))
     text = "\n".join(lines)

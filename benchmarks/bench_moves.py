@@ -5,7 +5,8 @@
 The cameras are one process in a namespace of its own, each with its own MAC and address (``tests/lan/farm.py``). They
 move one after the other; the clock starts before the camera gives up its old address, and stops when an independent
 reader (a file that is looked at every 10 ms) sees the new one in each place. Frigate and go2rtc are those of
-``tests/peers``: how long the real ones take to act on it is theirs.
+``tests/peers``, which are compared with recordings of the real ones: how long those take to act on it is theirs.
+"Frigate runs" is when 0.18 was told, or with ``--frigate 0.17`` the go2rtc inside it.
 """
 
 from __future__ import annotations
@@ -30,7 +31,8 @@ from tests.lan.site import LOGIN, Site, cid
 from tests.processes import ROOT, wait_until
 
 TITLE = "## A move, until Frigate and go2rtc have it"
-PLACES = ("Frigate's file", "Frigate by its API", "go2rtc by its API")
+PLACES = ("Frigate's file", "Frigate by its API", "Frigate runs", "go2rtc by its API")
+VERSIONS = {"0.17": "0.17.2-abcdef0", "0.18": "0.18.0-e3fa701"}
 #: Seconds that a move is waited for: a quick look every 60 s finds what is not announced.
 LONGEST = 90.0
 
@@ -49,21 +51,35 @@ def moved(farm: Farm, number: int, files: Sequence[Path], step: int) -> list[flo
     return [times.get(file, LONGEST) for file in files]
 
 
-def run(cameras: int, moves: int) -> dict[str, list[list[float]]]:
+def layout(names: Sequence[str]) -> str:
+    """Cameras that read from the go2rtc inside Frigate."""
+    return "cameras:\n" + "".join(
+        f'  "{name}":\n    ffmpeg:\n      inputs:\n'
+        f"        - {{path: 'rtsp://127.0.0.1:8554/{name}', roles: [record, detect]}}\n"
+        for name in names
+    )
+
+
+def run(cameras: int, moves: int, frigate: str) -> dict[str, list[list[float]]]:
     """All moves of each kind, as seconds for each place."""
     with tempfile.TemporaryDirectory() as name, Lab(Path(name)) as lab:
         folder = Path(name)
-        own, running, streams = folder / "frigate.yml", folder / "config.yml", folder / "streams.json"
+        own, running, streams = folder / "frigate.yml", folder / "config.yml", folder / "go2rtc.yaml"
+        reads = folder / "reads.txt"
         for file in (own, running):
             file.write_text("# somebody's\nmqtt:\n  host: broker\ncameras:\n  door:\n    ffmpeg: {inputs: []}\n")
         running.write_text("# somebody's\nmqtt:\n  host: broker\n")
-        streams.write_text("{}")
+        streams.write_text("")
+        reads.write_text("")
         farm = plant(lab, "farm", "10.77.0.0/24", cameras)
         farm.cameras = [replace(one, auth="digest") for one in farm.cameras]
+        if frigate == "0.17":
+            running.write_text(running.read_text() + layout([cid(one.mac) for one in farm.cameras]))
         farm.start(login=LOGIN)
         site = Site(lab)
         environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)}
-        for module, port, *more in (("frigate", "5000", str(running)), ("go2rtc", "1984", f"file={streams}")):
+        told = (str(running), f"version={VERSIONS[frigate]}", f"reads={reads}", "inside=1")
+        for module, port, *more in (("frigate", "5000", *told), ("go2rtc", "1984", f"path={streams}")):
             command = python("-m", f"tests.peers.{module}", port, *more)
             site.host.start(*command, environment=environment).wait_for("ready", 20)
         site.daemon(
@@ -76,8 +92,8 @@ def run(cameras: int, moves: int) -> dict[str, list[list[float]]]:
         )
         for camera in farm.cameras:
             site.online(camera.mac, 60)
-        files = (own, running, streams)
-        known = lambda: all(cid(one.mac) in file.read_text() for one in farm.cameras for file in files)  # noqa: E731
+        files = (own, running, reads, streams)
+        known = lambda: all(f"{one.address}:" in file.read_text() for one in farm.cameras for file in files)  # noqa: E731
         wait_until(known, 60, "all cameras in all places", interval=0.2)
         found: dict[str, list[list[float]]] = {}
         step = 0
@@ -119,9 +135,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="How soon a move is in Frigate and go2rtc.")
     parser.add_argument("--cameras", type=int, default=20)
     parser.add_argument("--moves", type=int, default=30)
+    parser.add_argument("--frigate", choices=sorted(VERSIONS), default="0.18")
     parser.add_argument("--write", action="store_true", help="put the table into docs/benchmarks.md")
     options = parser.parse_args()
-    text = table(options.cameras, run(options.cameras, options.moves))
+    text = table(options.cameras, run(options.cameras, options.moves, options.frigate))
     print(text)
     if options.write:
         machine = f"{os.cpu_count()} cores, Python {platform.python_version()}, Linux {platform.release()}"

@@ -48,7 +48,7 @@ HEALTH: Mapping[str, Types] = {
     "mqtt.queue_depth.event": WHOLE, "mqtt.queue_depth.telemetry": WHOLE, "mqtt.oldest_queued_s": NUMBER,
     "mqtt.published": WHOLE, "mqtt.acknowledged": WHOLE, "mqtt.dropped": TABLE, "mqtt.success_rate": NUMBER,
     "mqtt.ack_latency_ms.p50": NUMBER + NONE, "mqtt.ack_latency_ms.p99": NUMBER + NONE,
-    "discovery.phase": TEXT, "discovery.last_sweep": TABLE, "discovery.packets_sent": WHOLE,
+    "consumers": TABLE, "discovery.phase": TEXT, "discovery.last_sweep": TABLE, "discovery.packets_sent": WHOLE,
     "reactor.lag_ms.p50": NUMBER, "reactor.lag_ms.p99": NUMBER, "reactor.lag_ms.max": NUMBER,
     "resources.cpu_percent": NUMBER, "resources.rss_mb": NUMBER, "resources.fds": WHOLE,
 }  # fmt: skip

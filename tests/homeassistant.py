@@ -11,10 +11,11 @@ from typing import Any
 from tests.lan.lab import Host
 from tests.processes import ROOT, Process, wait_until
 
+_FORMS = {"2024.3": "component", "2024.12": "device", "2025.4": "device", "2026.2": "device"}
 #: version → how it wants to be told of devices; those whose virtual environment ``.ci/homeassistant`` could make.
 CORES = {
     version: discovery
-    for version, discovery in {"2024.3": "component", "2025.4": "device"}.items()
+    for version, discovery in _FORMS.items()
     if (ROOT / f".make/homeassistant-{version}/made").exists()
 }
 PEER = ROOT / "tests" / "peers" / "homeassistant_core.py"
@@ -63,6 +64,12 @@ class Core:
         new = self._folder / "press.new"
         new.write_text(self.snapshot()["entities"][unique_id]["entity_id"])
         shutil.move(new, self._folder / "press")
+
+    def delete(self, identifier: str) -> None:
+        """Delete a device, as a person does on its page."""
+        new = self._folder / "delete.new"
+        new.write_text(identifier)
+        shutil.move(new, self._folder / "delete")
 
     def states(self) -> Iterator[dict[str, Any]]:
         """Every state as it was set: ``at``, ``entity_id`` and ``state``."""

@@ -19,7 +19,7 @@ PACKAGE = HERE.parent / "twisted_detector"
 PREDECESSOR = {
     "host from the first XAddr, port from the configuration": (
         "inspection/test_onvif::Where.test_second_address",
-        "inspection/test_onvif::Facts.test_media_at_a_dead_port",
+        "inspection/test_onvif_media::Media.test_media_at_a_dead_port",
         "wire/test_device_url::DeviceUrl.test_http",
         "wire/test_wsdiscovery::XaddrTests.test_order",
     ),
@@ -34,7 +34,7 @@ PREDECESSOR = {
         "inspection/test_login_budget::SpendingTests.test_one_failure_per_login_and_two_per_window",
         "inspection/test_login_budget::KeepingTests.test_any_history",
         "inspection/test_rtsp::ValidatorTests.test_one_connection_per_device",
-        "inspection/test_onvif::Clocks.test_wrong_password_with_an_offset",
+        "inspection/test_onvif_clocks::Clocks.test_wrong_password_with_an_offset",
         "integration/test_onvif::test_nothing_locks",
     ),
     "default passwords were guessed": ("config/test_config::Values.test_nothing_set",),
@@ -70,8 +70,8 @@ PREDECESSOR = {
 OTHERS = {
     "a whole probe in 120 ms": ("discovery/test_wsdiscovery::SweepTests.test_repetitions",),
     "a fixed maximum of 10 profiles": (
-        "inspection/test_onvif::Facts.test_many_profiles",
-        "inspection/test_onvif::Recorder.test_bound",
+        "inspection/test_onvif_media::Media.test_many_profiles",
+        "inspection/test_onvif_media::Recorder.test_bound",
     ),
     "XML names not escaped": (
         "wire/test_onvif::Requests.test_tokens_are_escaped",
@@ -107,12 +107,12 @@ OTHERS = {
     ),
     "200 to DESCRIBE believed": ("inspection/test_rtsp::ValidatorTests.test_endings",),
     "only 200 counts, so that cameras with a password yield nothing": (
-        "inspection/test_rtsp::InspectorTests.test_path_first_with_password",
-        "inspection/test_onvif::Logins.test_needed",
+        "inspection/test_rtsp_inspector::InspectorTests.test_path_first_with_password",
+        "inspection/test_onvif_logins::Logins.test_needed",
     ),
     "a clock that differs taken for a wrong password": (
-        "inspection/test_onvif::Clocks.test_skewed",
-        "inspection/test_onvif::Clocks.test_local_time_as_utc",
+        "inspection/test_onvif_clocks::Clocks.test_skewed",
+        "inspection/test_onvif_clocks::Clocks.test_local_time_as_utc",
         "integration/test_onvif::test_nothing_locks",
     ),
 }

@@ -85,6 +85,11 @@ class CameraForgotten(CameraEvent):
 
 
 @dataclass(frozen=True, slots=True)
+class CheckRequested(CameraEvent):
+    """A person asked for a camera to be looked at now."""
+
+
+@dataclass(frozen=True, slots=True)
 class AdoptionChanged(CameraEvent):
     """A camera's device was adopted, or is not adopted any more; ``reason``: by what, or why not and what to do."""
 

@@ -239,6 +239,7 @@ class IInspector(Interface):
         :raises errors.Unauthorized: a login is needed, or ``login`` was refused.
         :raises errors.Malformed: an answer that cannot be read.
         :raises errors.Busy: no room now.
+        :raises errors.NotACamera: it is known what it is, and that is no camera; the text, for people, begins with "a".
         """
 
 

@@ -201,4 +201,5 @@ class Values(ConfigCase):
         """Every field is a setting or a section, except what is gathered from elsewhere."""
         sections = {attribute.partition(".")[0] for attribute, _ in declared(Config)}
         rest = {each.name for each in fields(Config)} - sections
-        self.assertEqual({"plugin_settings", "warnings", "notify_socket", "watchdog_seconds"}, rest)
+        gathered = {"named_frigates", "named_go2rtcs", "plugin_settings"}
+        self.assertEqual({*gathered, "warnings", "notify_socket", "watchdog_seconds"}, rest)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import signal
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,7 +15,7 @@ from tests.homeassistant import CORES, Core
 from tests.lan.farm import Farm, plant
 from tests.lan.lab import REASON, Lab
 from tests.lan.site import PORT, Site, cid
-from tests.processes import wait_until
+from tests.processes import Process, wait_until
 
 pytestmark = [
     pytest.mark.skipif(bool(REASON), reason=REASON),
@@ -40,6 +42,20 @@ def present(farm: Farm, there: bool) -> None:
 
 def say(site: Site, topic: str, payload: str, *options: str) -> None:
     site.host.run("mosquitto_pub", "-p", str(PORT), "-t", topic, "-m", payload, *options)
+
+
+def stop(daemon: Process) -> None:
+    daemon.signal(signal.SIGTERM)
+    daemon.wait()
+
+
+def happened(core: Core, device: str, kind: str) -> None:
+    event = f"{device}_event"
+    core.wait(lambda made: made["entities"][event]["attributes"].get("event_type") == kind, f"the event {kind}")
+
+
+def emptied(site: Site, topic: str) -> None:
+    wait_until(lambda: not site.listener.on(topic)[-1].payload, 40, f"{topic} is emptied")
 
 
 @pytest.mark.parametrize("version", sorted(CORES))
@@ -84,6 +100,9 @@ def test_a_life_in_home_assistant(tmp_path: Path, version: str) -> None:
             lambda made: "10.77.0.99" in str(made["devices"][device]["configuration_url"]), "the new address as link"
         )
 
+        happened(core, device, "moved")
+        core.state(f"{device}_attention", "off")
+
         # A button and a picture.
         core.press(f"{device}_check")
         result = site.listener.wait("system/camera_detector/node1/command/result").json
@@ -100,6 +119,7 @@ def test_a_life_in_home_assistant(tmp_path: Path, version: str) -> None:
         present(farm, True)
         core.state(f"{device}_status", "online", 60)
         core.state(f"{device}_ip", "10.77.0.99")
+        happened(core, device, "back")
 
         # Born again: everything is said again though nothing changed.
         before = len(site.listener.on(config))
@@ -131,3 +151,56 @@ def test_a_life_in_home_assistant(tmp_path: Path, version: str) -> None:
         assert core.complaints() == []
         retained = {heard.topic: heard.payload for heard in site.listener.heard() if camera_id in heard.topic}
         assert [topic for topic, payload in retained.items() if payload and "/config" in topic] == []
+
+
+@pytest.mark.skipif("device" not in CORES.values(), reason="needs a core that knows device discovery")
+def test_another_form_and_a_deletion(tmp_path: Path) -> None:
+    """A change of HOMEASSISTANT_DISCOVERY keeps every entity of a running core; what a person deletes stays away."""
+    version = next(version for version, form in CORES.items() if form == "device")
+    with Lab(tmp_path) as lab:
+        farm = plant(lab, "farm", "10.77.0.0/24", 1)
+        farm.start()
+        camera_id = cid(farm.cameras[0].mac)
+        device = f"camdetect_{camera_id}"
+        site = Site(lab)
+        core = Core(site.host, version, tmp_path / "core", PORT)
+        core.ready()
+        daemon, before = site.daemon(HOMEASSISTANT_DISCOVERY="device", **SETTINGS), {}
+        for form in ("component", "device"):
+            for unique_id in (f"{device}_connectivity", f"{NODE}_connectivity", f"{NODE}_mqtt"):
+                core.state(unique_id, "connected" if unique_id.endswith("mqtt") else "on", 60)
+            ids = {key: one["entity_id"] for key, one in core.snapshot()["entities"].items()}
+            assert before in ({}, ids)
+            before = ids
+            stop(daemon)
+            core.state(f"{NODE}_connectivity", "off")
+            since = len(list(core.states()))
+            daemon = site.daemon(HOMEASSISTANT_DISCOVERY=form, **SETTINGS)
+            old = (f"device/{device}", f"device/{NODE}")
+            if form == "device":
+                old = (f"sensor/{device}/ip", f"sensor/{NODE}/mqtt")
+            for topic in old:
+                emptied(site, f"homeassistant/{topic}/config")
+            core.state(f"{NODE}_mqtt", "connected", 30)
+            core.state(f"{device}_status", "online", 30)
+            assert since < len(list(core.states()))
+        assert {key: one["entity_id"] for key, one in core.snapshot()["entities"].items()} == before
+        assert [line for line in core.complaints() if "conflicting" not in line] == []
+
+        # Deleted by a person, and asked for again.
+        core.delete(device)
+        gone = lambda made: device not in made["devices"]  # noqa: E731
+        core.wait(gone, "the device is deleted")
+        config = f"homeassistant/device/{device}/config"
+        emptied(site, config)
+        farm.alter(lambda camera: replace(camera, address="10.77.0.77"))
+        site.listener.wait(f"camera/event/{camera_id}", lambda said: said.json["event"] == "moved", 30)
+        stop(daemon)
+        daemon = site.daemon(HOMEASSISTANT_DISCOVERY="device", **SETTINGS)
+        core.state(f"{NODE}_mqtt", "connected", 30)
+        say(site, STATUS, "online")
+        site.online(farm.cameras[0].mac)
+        time.sleep(3)
+        assert gone(core.snapshot())
+        say(site, "system/camera_detector/node1/command", json.dumps({"command": "check", "camera_id": camera_id}))
+        core.state(f"{device}_ip", "10.77.0.77", 30)

@@ -67,6 +67,23 @@ class ReachTests(SynchronousTestCase):
         for address in ("::1", "8.8.9.8", "fd00:ec2::254", "224.0.0.1"):
             self.assertNotEqual("", reach.explain_refusal(address), address)
 
+    def test_reasons(self) -> None:
+        """Each refusal says who stands there, and what would make a difference."""
+        for address, expected in (
+            ("127.0.0.1", "this machine itself stands there: it is asked only when SCAN_NETWORKS names that address"),
+            (
+                "169.254.169.254",
+                "no interface of this machine has such an address: it is asked only when SCAN_NETWORKS names it",
+            ),
+            (
+                "8.8.8.8",
+                "it is no private address, and in no network of this machine's interfaces:"
+                " it is asked only when SCAN_NETWORKS names it",
+            ),
+            ("224.0.0.1", "no single device stands at that address"),
+        ):
+            self.assertEqual(expected, REACH.explain_refusal(address))
+
     def test_own_networks(self) -> None:
         """A link with public or link-local addresses is a link like any other."""
         for address, link in (("169.254.7.7", "169.254.1.1"), ("8.8.8.8", "8.8.8.1"), ("2620::1", "2620::2")):

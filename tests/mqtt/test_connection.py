@@ -239,6 +239,7 @@ class ConnectionTests(SynchronousTestCase):
             connection.stop(5.0)
             self.assertIs(connection.state, STATE.DISCONNECTED)
             self.assertEqual((seen.events[-2:], seen.timers), ([last, "stopped"], {}))
+            self.assertEqual("stopped by this program", connection.reason)
             self.assertEqual(seen.abandoned, abandoned)
             connection.timer_expired(RETRY, 6.0)
             connection.stop(6.0)

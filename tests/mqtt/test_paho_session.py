@@ -284,6 +284,7 @@ class EndingTests(ClientTestCase):
             (MQTT_5, b"\x20\x03\x00\x86\x00", "wrong user name or password", True, False),
             (MQTT_5, b"\x20\x03\x00\x89\x00", "server busy", False, False),
             (MQTT_5, b"\x20\x03\x00\x8a\x00", "banned", True, False),
+            (MQTT_5, b"\x20\x03\x00\x8c\x00", "the broker does not accept this way of logging in", True, False),
         ):
             self.make(protocol)
             self.flush()
@@ -382,12 +383,22 @@ class EndingTests(ClientTestCase):
         self.assertTrue(describe_error(alert)[1])
         self.assertFalse(describe_error(ssl.SSLEOFError(8, "EOF"))[1])
 
+    def test_words_for_sockets(self) -> None:
+        """Each end of a socket has its words, in none of which an exception's name stands."""
+        for error, words in (
+            (TimeoutError(), "the network went silent"),
+            (ConnectionRefusedError(111, "x"), "nothing listens there (connection refused)"),
+            (OSError(113, "x"), "no route to host"),
+            (OSError(), "the connection failed: no reason is given"),
+        ):
+            self.assertEqual((words, False), describe_error(error))
+
     def test_missing_tls_files(self) -> None:
         """A certificate file that is not there is a refused attempt that names it."""
         for name in ("tls_ca_path", "tls_cert_path"):
             with self.assertRaises(AttemptFailed) as raised:
                 tls_context(MqttSettings(host="h", client_id="c", tls=True, **{name: "/nowhere/x.pem"}))
-            self.assertIn("/nowhere/x.pem", raised.exception.reason)
+            self.assertIn("TLS files: /nowhere/x.pem cannot be used: No such file", raised.exception.reason)
             self.assertFalse(raised.exception.terminal)
 
 

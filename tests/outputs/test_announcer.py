@@ -13,6 +13,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.outputs.case import CONFIG, HOME_CAMERA as CAMERA, NODE_CONFIG, SEEN
 from twisted_detector.errors import QueueFull
+from twisted_detector.events import CameraChanged, CameraForgotten
 from twisted_detector.model import Camera, Message
 from twisted_detector.model.encoding import encode
 from twisted_detector.outputs.homeassistant.announcer import (
@@ -236,14 +237,29 @@ class RemovalTests(AnnouncerCase):
         self.assertEqual([], self.emptied())
 
     def test_another_mode(self) -> None:
-        """Announcements of the other mode are removed, and then what is wanted is said again."""
-        component = f"homeassistant/sensor/camdetect_{CAMERA.id}/ip/config"
-        self.receive(component, announced_by(TOPICS))
-        self.clock.advance(SETTLE)
-        self.assertEqual([component], self.emptied())
-        self.topics()
-        self.clock.advance(AFTER_BIRTH)
-        self.assertEqual((CONFIG, True), (self.topics()[0], CONFIG in self.republished))
+        """What was announced in the other mode is handed over: told to move, said anew, and only then emptied."""
+        for key, topic, wanted in (
+            (CAMERA.id, f"homeassistant/sensor/camdetect_{CAMERA.id}/ip/config", CONFIG),
+            ("node_node1", "homeassistant/sensor/camdetect_node_node1/mqtt/config", NODE_CONFIG),
+        ):
+            self.announcer.stopService()
+            self.announcer = self.make()
+            self.topics()
+            self.receive(topic, announced_by(TOPICS))
+            self.clock.advance(SETTLE)
+            self.receive(topic, announced_by(TOPICS))
+            [moving] = self.publisher.messages
+            self.assertEqual((topic, {"migrate_discovery": True}), (moving.topic, json.loads(moving.payload)))
+            self.assertFalse(moving.retain)
+            self.receive(topic, moving.payload)
+            self.topics()
+            self.clock.advance(AFTER_BIRTH)
+            self.assertEqual([topic], self.emptied(), key)
+            said = self.topics()
+            self.assertEqual((wanted, topic), (said[0], said[-1]))
+            self.assertIn(wanted, self.republished)
+            self.receive(topic, b"")
+            self.assertNotIn(CAMERA.id, self.output.deletions)
 
     def test_switched_off(self) -> None:
         """Without Home Assistant all that we ever announced is removed at once, and nothing is said."""
@@ -274,6 +290,50 @@ class RemovalTests(AnnouncerCase):
             self.receive(topic, payload)
         self.clock.advance(SETTLE)
         self.assertEqual([], self.topics())
+
+
+class DeletionTests(AnnouncerCase):
+    def setUp(self) -> None:
+        super().setUp()
+        self.change()
+        self.receive(CONFIG, announced_by(TOPICS))
+        self.topics()
+
+    def change(self) -> list[str]:
+        """Something happens to the camera; the topics that are said."""
+        messages = self.output.messages(CameraChanged(at=1.0, camera=CAMERA))
+        return [message.topic for message in messages if message.topic == CONFIG]
+
+    def test_a_person(self) -> None:
+        """What somebody else empties a person has deleted: it is not announced again, also at the birth message."""
+        self.receive(CONFIG, b"")
+        self.assertEqual([CONFIG], self.emptied(), "for the outbox, which would say it again")
+        self.topics()
+        self.receive(CONFIG, b"")
+        self.assertEqual([], self.change())
+        self.receive(STATUS, b"online")
+        self.clock.advance(AFTER_BIRTH)
+        self.assertNotIn(CONFIG, self.topics())
+
+    def test_our_own(self) -> None:
+        """What was emptied here comes back from the broker, and is no deletion; nor is what never stood."""
+        for _ in range(2):
+            withdrawn = list(self.output.messages(CameraForgotten(at=1.0, camera=CAMERA)))
+            self.assertIn(CONFIG, [message.topic for message in withdrawn])
+            self.change()  # found again before the broker has told so
+            self.receive(CONFIG, b"")
+            self.assertEqual([CONFIG], self.change())
+            self.receive(CONFIG, announced_by(TOPICS))
+        self.output.standing.discard(CONFIG)
+        self.receive(CONFIG, b"")
+        self.assertEqual([CONFIG], self.change())
+
+    def test_another_daemon(self) -> None:
+        """What another daemon announced and takes away is no deletion of ours."""
+        self.output.standing.discard(CONFIG)
+        self.receive(CONFIG, announced_by(OTHER))
+        self.receive(CONFIG, b"")
+        self.assertEqual([CONFIG], self.change())
 
 
 class ThousandsTests(AnnouncerCase):

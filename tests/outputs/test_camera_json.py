@@ -99,9 +99,7 @@ class CameraDocumentTests(SynchronousTestCase):
     def test_bare(self) -> None:
         """A camera that told nothing has a name, and null where nothing is known."""
         document = camera_document(Camera(id="x", device_id="x", address="fe80::1%eth0"))
-        self.assertEqual(
-            ("camera at fe80::1%eth0", "http://[fe80::1%25eth0]/"), (document["name"], document["http_url"])
-        )
+        self.assertEqual(("Camera X", "http://[fe80::1%25eth0]/"), (document["name"], document["http_url"]))
         for name in ("mac", "onvif_url", "primary_rtsp_url", "snapshot_url", "last_seen_iso", "last_validated_iso"):
             self.assertIsNone(document[name], name)
 
@@ -111,13 +109,13 @@ class CameraDocumentTests(SynchronousTestCase):
             self.assertEqual(word, camera_document(replace(self.camera, adopted=adoption))["adopted"])
 
     def test_where_the_name_comes_from(self) -> None:
-        """Its own word, by the way in which it said that; else its model; else its address."""
+        """Its own word, by the way in which it said that; else its model; else its id."""
         for facts, source in (
             ({"name_source": "scope"}, "scope"),
             ({"name_source": "hostname"}, "hostname"),
             ({}, "device"),
             ({"name": "", "model": "M1", "name_source": "scope"}, "model"),
-            ({"name": ""}, "address"),
+            ({"name": ""}, "id"),
         ):
             self.assertEqual(source, camera_document(replace(self.camera, **facts))["name_source"], facts)
 

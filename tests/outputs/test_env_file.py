@@ -57,6 +57,24 @@ class Environment(SynchronousTestCase):
         self.assertEqual(sorted(one.name for one in folder.iterdir()), ["FRIGATE_A_USER", "FRIGATE_MQTT_PASSWORD"])
         self.assertTrue(outside.exists())
 
+    def test_one_that_stays(self) -> None:
+        """One to which something refers still stays as it is, in a file and in a folder, until nothing does."""
+        folder = Path(self.mktemp())
+        folder.mkdir()
+        for path in (folder, folder.with_name("frigate.env")):
+            done = self.deliver(path, {"FRIGATE_A_USER": "a", "FRIGATE_B_USER": "b"})
+            delivery = EnvDestination("env", path, in_thread=at_once)
+            kept = {"FRIGATE_A_USER": None, "FRIGATE_C_USER": Secret("c"), "FRIGATE_D_USER": None}
+            done = self.successResultOf(Deferred.fromCoroutine(delivery.deliver(kept, done.written, False)))
+            self.assertEqual({"FRIGATE_A_USER": "a", "FRIGATE_C_USER": "c"}, self.read(path))
+            self.deliver(path, {"FRIGATE_C_USER": "c"}, done.written)
+            self.assertEqual({"FRIGATE_C_USER": "c"}, self.read(path))
+
+    def read(self, path: Path) -> dict[str, str]:
+        if path.is_dir():
+            return {one.name: one.read_text() for one in path.iterdir()}
+        return dict(line.split("=", 1) for line in path.read_text().splitlines())
+
     def test_looser_secret(self) -> None:
         """A secret that others can read is closed though its value is the same; 0640 was chosen, and stays."""
         folder = Path(self.mktemp())

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.outputs.case import CAMERA, MAIN, NAME, SUB
+from tests.outputs.case import CAMERA, MAIN, NAME, SUB, TAGS
 from tests.outputs.frigate_rules import faults, for_ffmpeg, substituted
 from twisted_detector.model import Camera, Login, Secret
 from twisted_detector.outputs.frigate.document import FrigateOptions, build, configuration, fit_version
@@ -17,7 +17,7 @@ MINORS = (14, 15, 16, 17, 18)
 
 def built(camera: Camera = CAMERA, login: Login | None = None, **options: object) -> StreamDocument:
     logins = {camera.id: login} if login is not None else {}
-    return build([camera], logins, FrigateOptions(**options))  # type: ignore[arg-type]
+    return build([camera], logins, FrigateOptions(**options), tags=TAGS)  # type: ignore[arg-type]
 
 
 def refused(configuration: object, minor: int, environment: dict[str, str] | None = None) -> list[str]:
@@ -76,7 +76,7 @@ class Blocks(SynchronousTestCase):
                     "ffmpeg": {
                         "inputs": [
                             {"path": "rtsp://h/1", "roles": ["detect", "clips"]},
-                            {"path": "rtsp://h/{2}", "roles": ["detect"]},
+                            {"path": "rtsp://h/2", "roles": ["detect"]},
                         ]
                     },
                     "description": "x",
@@ -86,7 +86,7 @@ class Blocks(SynchronousTestCase):
         }
         for minor in MINORS:
             told = "\n".join(refused(old, minor, {}))
-            for words in ("description", "'audio', 'record' or 'detect'", "only be used once", "positional"):
+            for words in ("description", "'audio', 'record' or 'detect'", "only be used once"):
                 self.assertIn(words, told)
             self.assertEqual("friendly_name" in told, minor < 17)
 
@@ -114,19 +114,21 @@ class Blocks(SynchronousTestCase):
         """A camera that turns gets an onvif block, host and port as they are, the login by variables of its own."""
         camera = replace(CAMERA, capabilities=("ptz",), onvif_url="http://10.0.0.9:8000/onvif/device_service")
         told = built(camera, Login("admin", Secret("a b")))
-        prefix = "FRIGATE_024000000001_ONVIF"
+        prefix = f"FRIGATE_LOGIN_{TAGS.tag_login(Login('admin', Secret('a b'))).upper()}_PLAIN"
         self.assertEqual(
             told.entries[NAME]["onvif"],
             {"host": "10.0.0.9", "port": 8000, "user": f"{{{prefix}_USER}}", "password": f"{{{prefix}_PASSWORD}}"},
         )
         self.assertEqual(told.variables[f"{prefix}_PASSWORD"].reveal(), "a b")
+        # Braces: no spelling outside of a URL is right for every version, so it is not told how to turn.
+        self.assertNotIn("onvif", built(camera, Login("admin", Secret("a{x}b"))).entries[NAME])
 
 
 class Secrets(SynchronousTestCase):
-    def reaches_ffmpeg(self, login: Login, *, publish: bool) -> str:
+    def reaches_ffmpeg(self, login: Login, *, publish: bool, minor: int) -> str:
         told = built(login=login, publish_credentials=publish)
         values = {name: secret.reveal() for name, secret in told.variables.items()}
-        return for_ffmpeg(substituted(told.entries[NAME]["ffmpeg"]["inputs"][0]["path"], values))
+        return for_ffmpeg(substituted(told.entries[NAME]["ffmpeg"]["inputs"][0]["path"], values, minor=minor))
 
     def test_the_password_that_ffmpeg_gets_is_the_password(self) -> None:
         """Whatever is in name and password, what Frigate makes of it is the URL with both percent-encoded once."""
@@ -134,7 +136,9 @@ class Secrets(SynchronousTestCase):
             ("admin", "simple"): "admin:simple",
             ("admin", "p@s/s:w#r?d"): "admin:p%40s%2Fs%3Aw%23r%3Fd",
             ("admin", "100%25"): "admin:100%2525",
-            ("admin", "{x}"): "admin:%7Bx%7D",
+            ("admin", "{x}"): "%61dmin:%7Bx%7D",
+            ("admin", "a{{b"): "%61dmin:a%7B%7Bb",
+            ("ad{m}in", "x"): "ad%7Bm%7Din:x",
             ("admin", "two words"): "%61dmin:two%20words",
             ("me@home", "a{b}@"): "me%40home:a%7Bb%7D%40",
             ("user.name", "ü"): "user.name:%C3%BC",
@@ -142,8 +146,9 @@ class Secrets(SynchronousTestCase):
         }
         for (name, password), expected in wanted.items():
             for publish in (False, True):
-                url = self.reaches_ffmpeg(Login(name, Secret(password)), publish=publish)
-                self.assertEqual(url, f"rtsp://{expected}@10.0.0.9:554/main", (name, password, publish))
+                for minor in MINORS:
+                    url = self.reaches_ffmpeg(Login(name, Secret(password)), publish=publish, minor=minor)
+                    self.assertEqual(url, f"rtsp://{expected}@10.0.0.9:554/main", (name, password, publish, minor))
 
     def test_nothing_secret_is_written(self) -> None:
         """Without PUBLISH_CREDENTIALS neither a login nor a password in a path stands in the configuration."""
@@ -154,8 +159,20 @@ class Secrets(SynchronousTestCase):
         text = repr(configuration(told.entries))
         for word_ in ("hunter2", "hunter3", "boss"):
             self.assertNotIn(word_, text)
-        self.assertIn("hunter2", told.variables["FRIGATE_024000000001_MAIN_PATH"].reveal())
+        (path,) = [value.reveal() for name, value in told.variables.items() if name.startswith("FRIGATE_PATH_")]
+        self.assertIn("hunter2", path)
         self.assertNotIn("hunter", repr(told))
+
+    def test_a_new_camera_brings_no_new_name(self) -> None:
+        """Variables are named by the login: a camera whose login is known from another needs none that is new."""
+        other = replace(CAMERA, id="024000000002", device_id="024000000002")
+        boss, guest = Login("boss", Secret("hunter3")), Login("boss", Secret("hunter4"))
+        names = [
+            set(build([CAMERA, other], {NAME: boss, other.id: login}, FrigateOptions(), tags=TAGS).variables)
+            for login in (boss, guest)
+        ]
+        self.assertEqual([2, 4], [len(one) for one in names])
+        self.assertLess(names[0], names[1])
 
     def test_published(self) -> None:
         """With it, the predecessor's behaviour is back: the login stands in the URL, and there are no variables."""

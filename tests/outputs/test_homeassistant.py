@@ -19,11 +19,13 @@ from twisted_detector.events import (
     CameraMoved,
     CameraOffline,
     CameraTrouble,
+    CheckRequested,
     ConnectionEvent,
     PictureTaken,
 )
 from twisted_detector.model import Adoption, Camera, Message, Priority, Status
 from twisted_detector.model.pictures import Picture
+from twisted_detector.outputs.homeassistant.deletions import Deletions
 from twisted_detector.outputs.homeassistant.output import PICTURE_LIFETIME, HomeAssistantOutput
 from twisted_detector.outputs.homeassistant.payloads import (
     CAMERA_COMPONENTS,
@@ -99,7 +101,7 @@ class PayloadTests(SynchronousTestCase):
         self.assertEqual(["system/camera_detector_health/node1/lwt"], [one["t"] for one in document["avty"]])
         of_the_camera = {key for key, one in document["cmps"].items() if "avty" in one}
         self.assertEqual({"ip", "codec", "size", "clock", "picture"}, of_the_camera)
-        for key in of_the_camera:
+        for key in sorted(of_the_camera):
             component = document["cmps"][key]
             self.assertEqual("all", component["avty_mode"])
             self.assertEqual(
@@ -161,6 +163,33 @@ class PayloadTests(SynchronousTestCase):
         """What a camera puts into its URLs as login is in no payload."""
         evil = replace(CAMERA, http_url="http://canary:canary@10.0.0.6/?user=canary&pwd=canary")
         self.assertNotIn("canary", json.dumps(payload(evil)))
+
+    def test_entity_ids(self) -> None:
+        """They are made of the name and the component, in the letters that Home Assistant takes."""
+        ids = {key: one["def_ent_id"] for key, one in payload()["cmps"].items() if "def_ent_id" in one}
+        self.assertEqual(("sensor.front_door_ip", "image.front_door_picture"), (ids["ip"], ids["picture"]))
+        for name in ("Tür_ / Café", "  ", "_a__b_", "カメラ", "10.0.0.6", "x" * 300):
+            for component in payload(replace(CAMERA, name=name))["cmps"].values():
+                self.assertRegex(component.get("def_ent_id", "a.b"), r"\A[a-z_]+\.(?!_)(?!.*__)[a-z0-9_]+(?<!_)\Z")
+        self.assertEqual("sensor.camdetect_node1_mqtt", node_payload(TOPICS)["cmps"]["mqtt"]["def_ent_id"])
+
+    def test_named_by_class(self) -> None:
+        """What its class says is named by Home Assistant, in its user's language."""
+        for document in (payload(), node_payload(TOPICS)):
+            for key, component in document["cmps"].items():
+                self.assertEqual(
+                    key not in ("connectivity", "problem") and len(component) > 1, "name" in component, key
+                )
+
+    def test_page(self) -> None:
+        """Where a browser can open our page, the daemon's device, the origin and what wants a person link to it."""
+        page = "http://10.0.0.2:8787/"
+        camera, node = camera_payload(CAMERA, TOPICS, pictures=False, page=page), node_payload(TOPICS, page=page)
+        self.assertEqual([page, page], [camera["o"]["url"], node["o"]["url"]])
+        self.assertEqual(page, node["dev"]["cu"])
+        self.assertIn(f"{page}#/camera/{CAMERA.id}", camera["cmps"]["attention"]["json_attr_tpl"])
+        self.assertNotIn("url", payload()["o"])
+        self.assertNotIn("cu", node_payload(TOPICS)["dev"])
 
 
 class ExpansionTests(SynchronousTestCase):
@@ -260,10 +289,29 @@ class OutputTests(SynchronousTestCase):
         self.assertEqual([(CONFIG, b""), (SEEN, b"")], [(message.topic, message.payload) for message in messages])
 
     def test_forgotten(self) -> None:
-        """An empty retained payload removes the device."""
-        messages = self.say(CameraForgotten(at=1.0, camera=CAMERA))[1:]
+        """An empty retained payload removes the device; of one for what never stood Home Assistant would warn."""
+        self.say(CameraDiscovered(at=1.0, camera=CAMERA))
+        messages = self.say(CameraForgotten(at=1.0, camera=CAMERA))
+        self.assertEqual([SEEN], [message.topic for message in self.say(CameraForgotten(at=2.0, camera=CAMERA))])
         self.assertEqual([(CONFIG, b""), (SEEN, b"")], [(message.topic, message.payload) for message in messages])
         self.assertTrue(all(message.retain for message in messages))
+
+    def test_deleted_by_a_person(self) -> None:
+        """It is not announced again, whatever happens to it, before somebody asks for it; or it is found anew."""
+        kept: dict[str, str] = {}
+        self.output = self.make(deletions=Deletions(kept.__setitem__))
+        for back in (CheckRequested(at=4.0, camera=CAMERA), CameraForgotten(at=4.0, camera=CAMERA)):
+            self.assertTrue(self.output.deletions.add(CAMERA.id))
+            self.assertFalse(self.output.deletions.add(CAMERA.id))
+            again = HomeAssistantOutput(TOPICS, prefix="homeassistant", deletions=Deletions(kept.__setitem__))
+            again.deletions.restore(kept)
+            for output in (self.output, again):
+                said = [one.topic for one in output.messages(CameraChanged(at=2.0, camera=CAMERA))]
+                self.assertNotIn(CONFIG, said)
+                self.assertEqual(set(), output.expected_topics(CAMERA))
+            self.say(back)
+            self.assertEqual({CAMERA.id: ""}, kept)
+            self.assertIn(CONFIG, [one.topic for one in self.say(CameraChanged(at=5.0, camera=CAMERA))])
 
     def test_by_component(self) -> None:
         """Each entity has a topic of its own; all of them are emptied when the camera is forgotten."""

@@ -8,7 +8,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.outputs.case import CAMERA, MAIN, SUB
 from twisted_detector.model import Stream
-from twisted_detector.outputs.stream_choice import choose_streams, consumer_name, variable_name
+from twisted_detector.outputs.stream_choice import choose_streams, consumer_name
 
 
 class Choices(SynchronousTestCase):
@@ -43,6 +43,3 @@ class Choices(SynchronousTestCase):
         self.assertEqual(consumer_name("urn-uuid-1_2"), "urn-uuid-1_2")
         self.assertRegex(consumer_name("Büro.1"), r"^[a-z0-9_-]+$")
         self.assertNotEqual(consumer_name("a.b"), consumer_name("a:b"))
-        self.assertEqual(variable_name("FRIGATE", "0240ab", "USER"), "FRIGATE_0240AB_USER")
-        self.assertRegex(variable_name("FRIGATE", "a-b", "USER"), r"^FRIGATE_[A-Z0-9_]+$")
-        self.assertNotEqual(variable_name("FRIGATE", "a-b", "USER"), variable_name("FRIGATE", "a_b", "USER"))

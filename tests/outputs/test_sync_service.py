@@ -4,18 +4,42 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from typing import Any
 
+from twisted.internet.base import DelayedCall
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.task import Clock
 from twisted.logger import formatEvent, globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.outputs.case import CAMERA, NAME, Place
-from twisted_detector.events import AdoptionChanged, CameraForgotten, CameraMoved, ClockSkewed, Event, StreamChanged
+from tests.outputs.case import CAMERA, NAME, TAGS, Place
+from twisted_detector.events import (
+    AdoptionChanged,
+    CameraDiscovered,
+    CameraForgotten,
+    CameraMoved,
+    ClockSkewed,
+    Event,
+    StreamChanged,
+)
 from twisted_detector.model import Adoption, Camera, Login, Message, Secret
+from twisted_detector.model.cameras import WSS_CAPABILITY
+from twisted_detector.model.consumers import CameraChoice, Consumer
+from twisted_detector.outputs import sync_service
 from twisted_detector.outputs.frigate.document import FrigateOptions
 from twisted_detector.outputs.go2rtc.document import Go2rtcOptions
-from twisted_detector.outputs.sync_service import LONGEST_WAIT, QUIET, SyncService, SyncSettings
+from twisted_detector.outputs.sync.consumer import Destinations
+from twisted_detector.outputs.sync.seams import TargetPhase, TargetUnavailable
+from twisted_detector.outputs.sync_service import (
+    LONGEST_WAIT,
+    QUIET,
+    ConsumerSettings,
+    FrigateTopics,
+    SyncService,
+)
+
+TOPICS = FrigateTopics("site/frigate/config/cameras", "site/frigate/config/reload")
+FRIGATE, GO2RTC = Consumer("frigate"), Consumer("go2rtc")
 
 
 class Values:
@@ -42,27 +66,35 @@ class Telling(SynchronousTestCase):
 
     withheld = ""
 
+    def consumers(self) -> list[ConsumerSettings]:
+        places = {sort: [place] for sort, place in self.places.items()}
+        return [
+            ConsumerSettings(
+                FRIGATE,
+                FrigateOptions(),
+                Destinations(entries=places["frigate"], variables=places["frigate_env"]),
+                topics=TOPICS,
+            ),
+            ConsumerSettings(
+                GO2RTC, Go2rtcOptions(), Destinations(entries=places["go2rtc"], live=places["go2rtc_live"])
+            ),
+        ]
+
     def service(self, *, frigate: bool = True) -> SyncService:
         def publish(message: Message) -> Deferred[None]:
             self.said.append(message)
             return succeed(None)
 
-        settings = SyncSettings(
-            frigate=FrigateOptions() if frigate else None,
-            go2rtc=Go2rtcOptions(),
-            configuration_topic="site/frigate/config/cameras",
-            reload_topic="site/frigate/config/reload",
-        )
         service = SyncService(
             self.clock,
-            settings,
+            [one for one in self.consumers() if frigate or one.consumer != FRIGATE],
             cameras=lambda: self.cameras,
             accepted_login=lambda camera: None if self.withheld else Login("admin", Secret("hunter2")),
             withheld=lambda camera: self.withheld,
             store=self.store,  # type: ignore[arg-type]
             publish=publish,
             random=lambda: 0.5,
-            destinations={sort: [place] for sort, place in self.places.items()},
+            tags=TAGS,
         )
         service.startService()
         self.addCleanup(lambda: self.assertEqual(self.clock.getDelayedCalls(), []))
@@ -144,6 +176,19 @@ class Telling(SynchronousTestCase):
         values = self.places["frigate_env"].delivered[0][0].values()
         self.assertIn("hunter2", [one.reveal() for one in values])
 
+    def test_a_value_stays_as_long_as_it_is_referred_to(self) -> None:
+        """A variable goes when what was written refers to it no more: a program that starts meanwhile must find it."""
+        service = self.service()
+        (names, _, _) = self.places["frigate_env"].delivered[-1]
+        self.assertEqual(2, len(names))
+        self.withheld = "it is not adopted any more"
+        self.places["frigate"].script = [TargetUnavailable("it does not answer")]
+        service.handle(AdoptionChanged(1.0, CAMERA, Adoption.NO, self.withheld))
+        self.clock.advance(QUIET)
+        self.assertEqual(dict.fromkeys(names), self.places["frigate_env"].delivered[-1][0])
+        self.clock.advance(60)
+        self.assertEqual({}, self.places["frigate_env"].delivered[-1][0])
+
     def test_values_come_first(self) -> None:
         """A reference to a variable is delivered only when its value was delivered, or could not be."""
         self.places["frigate_env"].hangs = True
@@ -173,7 +218,8 @@ class Telling(SynchronousTestCase):
 
     def test_rotating_urls_are_remembered(self) -> None:
         """A camera that makes up new URLs is asked by go2rtc itself, from then on and in the next run."""
-        self.cameras = [replace(CAMERA, onvif_url="http://10.0.0.9/onvif/device_service")]
+        url = "http://10.0.0.9/onvif/device_service"
+        self.cameras = [replace(CAMERA, onvif_url=url, capabilities=(WSS_CAPABILITY,))]
         service = self.service()
         other = tuple(replace(one, url=one.url + "/2") for one in CAMERA.streams)
         service.handle(StreamChanged(at=1.0, camera=self.cameras[0], old=CAMERA.streams, new=other))
@@ -182,3 +228,128 @@ class Telling(SynchronousTestCase):
         self.places["go2rtc"].delivered.clear()
         self.service()
         self.assertIn("onvif://", repr(self.places["go2rtc"].delivered[-1]))
+
+
+NORTH, SOUTH = Consumer("frigate", "north"), Consumer("frigate", "south")
+
+
+class Slow(Clock):
+    """A clock of a reactor that is busy: its next turn comes late."""
+
+    def callLater(self, when: float, what: Any, *args: Any, **more: Any) -> DelayedCall:
+        return super().callLater(when or 0.2, what, *args, **more)
+
+
+class Several(Telling):
+    """Two Frigates with a name beside the one without."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.north, self.south = Place(NORTH.destination("api")), Place(SOUTH.destination("api"))
+        self.north_choice = CameraChoice(networks=("10.0.0.0/24",))
+
+    def consumers(self) -> list[ConsumerSettings]:
+        north = ConsumerSettings(NORTH, FrigateOptions(), Destinations(entries=[self.north]), self.north_choice)
+        south = CameraChoice(names=("Back door", "Front door"))
+        return [
+            north,
+            ConsumerSettings(SOUTH, FrigateOptions(), Destinations(entries=[self.south]), south),
+            *super().consumers(),
+        ]
+
+    def held(self) -> tuple[list[str], ...]:
+        return tuple(list(place.delivered[-1][0]) for place in (self.north, self.south, self.places["frigate"]))
+
+    def test_each_has_its_own(self) -> None:
+        """A move, and a new camera, reach every consumer that holds it, and take it from one that does so no more."""
+        service = self.service()
+        self.assertEqual(([NAME], [NAME], [NAME]), self.held())
+        service.handle(self.moved("10.9.0.77"))
+        self.clock.advance(QUIET)
+        self.assertEqual(([], [NAME], [NAME]), self.held())
+        for place in (self.south, self.places["frigate"]):
+            self.assertIn("10.9.0.77", repr(place.delivered[-1]))
+        other = replace(CAMERA, id="024000000002", name="Yard", address="10.0.0.12")
+        self.cameras.append(other)
+        service.handle(CameraDiscovered(at=1.0, camera=other))
+        self.clock.advance(QUIET)
+        self.assertEqual((["024000000002"], [NAME], [NAME, "024000000002"]), self.held())
+
+    def test_one_that_is_away(self) -> None:
+        """One that is away, or never answers, delays none of the others; each has a state of its own."""
+        self.north.hangs = True
+        self.south.script = [TargetUnavailable("it does not answer")] * 3
+        service = self.service()
+        self.clock.advance(1)
+        service.handle(self.moved("10.0.0.77"))
+        self.clock.advance(QUIET)
+        self.assertEqual([], self.north.delivered + self.south.delivered)
+        self.assertIn("10.0.0.77", repr(self.places["frigate"].delivered[-1]))
+        self.assertIn("10.0.0.77", repr(self.places["go2rtc_live"].delivered[-1]))
+        states = {(one.consumer, one.name): one for one in service.statuses()}
+        self.assertEqual(TargetPhase.AWAY, states[SOUTH, "frigate-api.south"].phase)
+        self.assertEqual(TargetPhase.DONE, states[FRIGATE, "frigate"].phase)
+        self.assertEqual(1, states[FRIGATE, "frigate"].cameras)
+
+    def test_constant_change(self) -> None:
+        """On a machine so slow that every update is overtaken by the next change, each has its turn all the same."""
+        self.patch(sync_service, "MAX_STEPS", 2)
+        self.clock = Slow()
+        service = self.service()
+        for number in range(200):
+            service.handle(self.moved(f"10.0.0.{number}"))
+            self.clock.advance(0.1)
+        for place in (self.north, self.south, *self.places.values()):
+            if place.name != "frigate_env":
+                self.assertGreater(len(place.delivered), 3, place.name)
+        self.clock.advance(10)
+
+    def test_what_was_written_is_kept_by_name(self) -> None:
+        """After a restart each knows what it left in its own place; those without a name keep their keys."""
+        self.service()
+        self.assertLess(
+            {"frigate", "frigate_env", "go2rtc", "go2rtc_live", "frigate-api.north"}, set(self.store.values)
+        )
+        self.north.delivered.clear()
+        self.service()
+        (_, base, _) = self.north.delivered[-1]
+        self.assertEqual([NAME], list(base))
+
+    def test_names_that_no_camera_has(self) -> None:
+        """A name in a list that no camera has is told with the state of the consumer."""
+        unknown = {one.name: one.unknown for one in self.service().statuses()}
+        self.assertEqual(("Back door",), unknown["frigate-api.south"])
+        self.assertEqual((), unknown["frigate-api.north"])
+
+    def test_what_would_change(self) -> None:
+        """It is told of every Frigate, though one is away; when none answers, that is the answer."""
+        service = self.service()
+        self.south.script = [TargetUnavailable("it does not answer")]
+        lines = self.successResultOf(Deferred.fromCoroutine(service.preview_frigate()))
+        self.assertEqual(["+x", "# frigate-api.south: it does not answer", "+x"], lines)
+        for place in (self.north, self.south, self.places["frigate"]):
+            place.script = [TargetUnavailable("it does not answer")]
+        self.failureResultOf(Deferred.fromCoroutine(service.preview_frigate()), TargetUnavailable)
+
+    def test_reasons_of_cameras_that_nobody_holds(self) -> None:
+        """Why a camera stands without a login is logged only where some file or API holds it."""
+        self.withheld = "it is not adopted"
+        logged: list[str | None] = []
+        observer = lambda event: logged.append(formatEvent(event))  # noqa: E731
+        globalLogPublisher.addObserver(observer)
+        self.addCleanup(globalLogPublisher.removeObserver, observer)
+        self.cameras = [replace(CAMERA, id="024000000003", name="Yard", address="172.16.0.1")]
+        service = SyncService(
+            self.clock,
+            self.consumers()[:2],
+            cameras=lambda: self.cameras,
+            accepted_login=lambda camera: None,
+            withheld=lambda camera: self.withheld,
+            store=self.store,  # type: ignore[arg-type]
+            publish=lambda message: succeed(None),
+            random=lambda: 0.5,
+            tags=TAGS,
+        )
+        service.startService()
+        self.addCleanup(lambda: self.successResultOf(service.stopService()))
+        self.assertFalse([text for text in logged if "without a login" in (text or "")])

@@ -10,12 +10,14 @@ from zope.interface.verify import verifyObject
 
 from tests.outputs.case import Place
 from twisted_detector.outputs.sync.seams import (
+    DeliveryResult,
     ISyncDestination,
     TargetPhase,
     TargetRefused,
+    TargetStarting,
     TargetUnavailable,
 )
-from twisted_detector.outputs.sync.target import LAST_RETRY, SyncTarget
+from twisted_detector.outputs.sync.target import LAST_RETRY, STARTING_LOOKS, STARTING_RETRY, SyncTarget
 
 
 class Following(SynchronousTestCase):
@@ -65,6 +67,43 @@ class Following(SynchronousTestCase):
         target.update({"a": 2})
         self.assertEqual([one[0] for one in place.delivered], [{"a": 2}])
         self.assertEqual(clock.getDelayedCalls(), [])
+
+    def test_some_are_refused(self) -> None:
+        """The others are there, which is kept; what is left out is told with its reason, and tried again seldom."""
+        for refresh, looks in ((0.0, 2), (30.0, 12)):
+            place = Place(refresh=refresh)
+            place.result = DeliveryResult({"b": 2}, True, "a word", refused={"a": "why", "c": "why"})
+            target, clock, saved = self.target(place)
+            target.update({"a": 1, "b": 2, "c": 3})
+            self.assertEqual(("left out: a, c: why; a word", 0), (target.status.reason, target.status.tries))
+            self.assertEqual((TargetPhase.REFUSED, [{"b": 2}]), (target.status.phase, saved))
+            clock.pump([1.0] * 350)
+            self.assertEqual(looks, len(place.delivered))
+
+    def test_more_to_do(self) -> None:
+        """A place that has more to do later is delivered to again in its time, which is no failure."""
+        place = Place(refresh=300)
+        place.result = DeliveryResult({"a": 1}, True, again=90.0)
+        target, clock, _ = self.target(place)
+        target.update({"a": 1})
+        clock.advance(89)
+        self.assertEqual((1, TargetPhase.DONE), (len(place.delivered), target.status.phase))
+        clock.advance(1)
+        self.assertEqual(2, len(place.delivered))
+
+    def test_starting(self) -> None:
+        """One that is just starting is looked at at an even pace, and after some minutes like any that is away."""
+        place = Place()
+        place.script = [TargetStarting("Frigate is starting")] * 60
+        target, clock, _ = self.target(place)
+        target.update({"a": 1})
+        waits = []
+        while not place.delivered:
+            (call,) = clock.getDelayedCalls()
+            waits.append(call.getTime() - clock.seconds())
+            clock.advance(waits[-1])
+        self.assertEqual({STARTING_RETRY}, set(waits[:STARTING_LOOKS]))
+        self.assertEqual({LAST_RETRY}, set(waits[STARTING_LOOKS:]))
 
     def test_a_fault_of_ours(self) -> None:
         """A fault of ours is logged with its traceback and ends nothing."""

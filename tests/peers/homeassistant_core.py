@@ -7,7 +7,7 @@ core with its registries and its MQTT integration, without what needs a user (lo
 
 ``FOLDER/snapshot.json`` holds devices, entities and states and is replaced whenever one of them changed;
 ``FOLDER/states.jsonl`` gets a line for each state as it is set. A file ``FOLDER/press`` with an entity id in it presses
-that button.
+that button; ``FOLDER/delete`` with the identifier of a device deletes that, as its page does on a press of Delete.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from homeassistant import bootstrap, config_entries, core, loader  # type: ignore[import-not-found]
+from homeassistant.components import mqtt  # type: ignore[import-not-found]
 from homeassistant.const import EVENT_STATE_CHANGED, __version__  # type: ignore[import-not-found]
 from homeassistant.helpers import device_registry, entity_registry  # type: ignore[import-not-found]
 from homeassistant.setup import async_setup_component  # type: ignore[import-not-found]
@@ -89,6 +90,15 @@ def _snapshot(hass: Any) -> dict[str, Any]:
     }
 
 
+async def _delete(hass: Any, identifier: str) -> None:
+    """As ``config/device_registry/remove_config_entry`` of its websocket."""
+    devices = device_registry.async_get(hass)
+    device = devices.async_get_device(identifiers={("mqtt", identifier)})
+    entry = hass.config_entries.async_get_entry("broker")
+    if await mqtt.async_remove_config_entry_device(hass, entry, device):
+        devices.async_update_device(device.id, remove_config_entry_id="broker")
+
+
 async def main(folder: Path, host: str, port: int) -> None:
     _save_entry(folder, host, port)
     hass = core.HomeAssistant(str(folder))
@@ -115,7 +125,7 @@ async def main(folder: Path, host: str, port: int) -> None:
     ended = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, ended.set)
-    last, press = "", folder / "press"
+    last, press, delete = "", folder / "press", folder / "delete"
     while not ended.is_set():
         text = json.dumps(_snapshot(hass), default=str)
         if text != last:
@@ -127,6 +137,9 @@ async def main(folder: Path, host: str, port: int) -> None:
             entity_id = press.read_text()
             press.unlink()
             await hass.services.async_call("button", "press", {"entity_id": entity_id}, blocking=True)
+        if delete.exists():
+            await _delete(hass, delete.read_text())
+            delete.unlink()
         await asyncio.sleep(0.1)
     await hass.async_stop(force=True)
 

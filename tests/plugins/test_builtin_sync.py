@@ -11,8 +11,9 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.config.case import read
 from tests.store.case import Pool, Reactor
-from twisted_detector.interfaces import MakerContext
-from twisted_detector.plugins.builtin_sync import frigate_destinations, go2rtc_destinations
+from twisted_detector.interfaces import MakerContext, Parts
+from twisted_detector.outputs.topics import Topics
+from twisted_detector.plugins.builtin_sync import consumers, frigate_destinations, go2rtc_destinations
 
 ENTRY = {"024000000001": {"enabled": True}}
 
@@ -40,7 +41,8 @@ class Files(SynchronousTestCase):
         context = MakerContext(
             reactor=PooledReactor(), config=config, settings={}, publish=_unused, subscribe=_unused, parts={}
         )
-        (frigate,), (go2rtc,) = frigate_destinations(context)["frigate"], go2rtc_destinations(context)["go2rtc"]
+        (frigate,) = frigate_destinations(context, config.frigate).entries
+        (go2rtc,) = go2rtc_destinations(context, config.go2rtc).entries
         for destination in (frigate, go2rtc):
             self.successResultOf(Deferred.fromCoroutine(destination.deliver(ENTRY, {}, False)))
         return [stat.S_IMODE((folder / name).stat().st_mode) for name in ("f.yml", "g.yaml")]
@@ -49,6 +51,42 @@ class Files(SynchronousTestCase):
         """Where PUBLISH_CREDENTIALS puts logins into them, nobody but their owner reads them; without, whoever may."""
         self.assertEqual([0o600, 0o600], self.modes(PUBLISH_CREDENTIALS="true"))
         self.assertEqual([0o644, 0o644], self.modes())
+
+    def test_several(self) -> None:
+        """Each table is a consumer with places, cameras and files of its own; only the plain one has the topic."""
+        text = (
+            '[frigate.north]\nurl = "http://10.0.0.5:5000"\nnetwork = "10.0.0.0/24"\ndry_run = true\n'
+            '[frigate.off]\nurl = "http://10.0.0.6"\nupdate_enabled = false\n'
+            '[go2rtc.south]\nurl = "http://127.0.0.1:1984"\nconfig_path = "/g.yaml"\nprefix = "s-"'
+        )
+        environ = {"CAMDETECT_CONFIG": "/c.toml", "FRIGATE_URL": "http://127.0.0.1:5000", "STATE_DIR": "/state"}
+        parts = Parts({Topics: Topics(node_id="n", prefix="site")})
+        context = MakerContext(
+            reactor=PooledReactor(),
+            config=read(environ, {"/c.toml": text}),
+            settings={},
+            publish=_unused,
+            subscribe=_unused,
+            parts=parts,
+        )
+        made = {(one.consumer.program, one.consumer.name): one for one in consumers(context)}
+        self.assertEqual([("frigate", ""), ("frigate", "north"), ("go2rtc", ""), ("go2rtc", "south")], list(made))
+        places = {
+            key: [
+                place.name for place in (*one.destinations.variables, *one.destinations.entries, *one.destinations.live)
+            ]
+            for key, one in made.items()
+        }
+        self.assertEqual(["frigate-env", "frigate-api"], places["frigate", ""])
+        self.assertEqual(["frigate-env.north", "frigate-api.north"], places["frigate", "north"])
+        self.assertEqual([], places["go2rtc", ""])
+        self.assertEqual(["go2rtc-env.south", "go2rtc-file.south", "go2rtc-api.south"], places["go2rtc", "south"])
+        self.assertEqual("/state/frigate.north.env", made["frigate", "north"].destinations.variables[0].where)
+        north = made["frigate", "north"]
+        self.assertEqual((("10.0.0.0/24",), True, None), (north.choice.networks, north.dry_run, north.topics))
+        topics = made["frigate", ""].topics
+        assert topics is not None
+        self.assertEqual("site/frigate/config/cameras", topics.configuration)
 
 
 def _unused(*_: Any) -> Any:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from ipaddress import ip_address, ip_network
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from twisted_detector.config.config import Config
+from twisted_detector.config.frigate_go2rtc import FrigateSection, Go2rtcSection, variables_path
 from twisted_detector.config.reader import ReadFile, Reading, why
+from twisted_detector.model.addresses import is_sent_in_clear
 
 #: Pairs of settings of which the first must not exceed the second, and why.
 _ORDERED = (
@@ -37,6 +40,8 @@ class Checks:
         yield from self._order()
         yield from self._logins()
         yield from self._tls()
+        yield from self._consumers(self._config.frigates)
+        yield from self._consumers(self._config.go2rtcs)
         web = self._config.web
         address = ip_address(web.listen[0])
         bare = web.enabled and not address.is_loopback and not web.token
@@ -91,6 +96,26 @@ class Checks:
             if b"-----BEGIN " not in content.data:
                 yield f"{variable} = {str(path)!r}: must be a PEM file"
 
+    def _consumers(self, sections: tuple[FrigateSection, ...] | tuple[Go2rtcSection, ...]) -> Iterator[str]:
+        """Tables that name no place, and two consumers with one place: each would take out what the other wrote."""
+        places: dict[tuple[str, str], str] = {}
+        for section in sections:
+            consumer = section.consumer
+            labels = {key: consumer.settings(key) for key in ("url", "config_path", "env_path")}
+            used = section.url or section.config_path
+            if consumer.name and not used and self._sound(labels["url"].lower(), labels["config_path"].lower()):
+                yield f"[{consumer.program}.{consumer.name}]: must have url or config_path"
+            if isinstance(section, FrigateSection) and not section.update_enabled:
+                continue
+            found = {"url": _same_url(section.url) if section.url else ""}
+            found["config_path"] = os.path.realpath(section.config_path) if section.config_path else ""
+            if used or section.env_path:
+                found["env_path"] = os.path.realpath(variables_path(section, self._config.state_dir))
+            for key, place in found.items():
+                other = places.setdefault((key, place), labels[key])
+                if place and other != labels[key]:
+                    yield f"{labels[key]}: must not be the same as {other}; each consumer has a place of its own"
+
     def warnings(self) -> Iterator[str]:
         """What is allowed but probably not meant, or dangerous."""
         config, given = self._config, self._reading.given
@@ -116,33 +141,35 @@ class Checks:
 
     def _clear_text(self) -> Iterator[str]:
         """Logins that leave this machine without TLS."""
-        frigate, go2rtc = self._config.frigate, self._config.go2rtc
-        if _is_open(frigate.url):
-            sent = [f"FRIGATE_{name.upper()}" for name in ("user", "password", "token") if getattr(frigate, name)]
+        for frigate in self._config.frigates:
+            named = frigate.consumer.settings
+            if not is_sent_in_clear(frigate.url):
+                continue
+            sent = [name for name in ("user", "password", "token") if getattr(frigate, name)]
             if sent:
                 yield (
-                    f"FRIGATE_URL is http:// to another machine: {' and '.join(sent)} go over the network in clear; use"
+                    f"{named('url')} is http:// to another machine: {named(*sent)} go over the network in clear; use"
                     " https:// (Frigate's port 8971) or an address of this machine"
                 )
             elif self._config.publish_credentials:
                 yield (
-                    "FRIGATE_URL is http:// to another machine: with PUBLISH_CREDENTIALS the cameras' passwords go over"
-                    " the network in clear; use https:// or an address of this machine"
+                    f"{named('url')} is http:// to another machine: with PUBLISH_CREDENTIALS the cameras' passwords go"
+                    " over the network in clear; use https:// or an address of this machine"
                 )
-        if _is_open(go2rtc.url):
-            yield (
-                "GO2RTC_URL is http:// to another machine: the cameras' passwords"
-                f"{', GO2RTC_USER and GO2RTC_PASSWORD' if go2rtc.user else ''} go over the network in clear; use https://,"
-                " an address of this machine, or GO2RTC_CONFIG_PATH"
-            )
+        for go2rtc in self._config.go2rtcs:
+            named = go2rtc.consumer.settings
+            if is_sent_in_clear(go2rtc.url):
+                own = f", {named('user', 'password')}" if go2rtc.user else ""
+                yield (
+                    f"{named('url')} is http:// to another machine: the cameras' passwords{own} go over the network in"
+                    f" clear; use https://, an address of this machine, or {named('config_path')}"
+                )
 
 
-def _is_open(url: str) -> bool:
-    """Whether what is sent to ``url`` leaves this machine, and is encrypted by nothing."""
+def _same_url(url: str) -> str:
+    """The one spelling of a URL and of others that lead to the same place."""
     parts = urlsplit(url)
-    if parts.scheme != "http" or parts.hostname == "localhost":
-        return False
-    try:
-        return not ip_address(parts.hostname or "").is_loopback
-    except ValueError:  # a name
-        return True
+    host = (parts.hostname or "").removesuffix(".")
+    if host == "localhost" or (host.startswith("127.") or host == "::1"):
+        host = "this machine"
+    return f"{parts.scheme}://{host}:{parts.port or {'http': 80}.get(parts.scheme, 443)}{parts.path}"

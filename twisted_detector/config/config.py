@@ -16,11 +16,13 @@ from typing import Any
 
 from twisted_detector.config.declarations import Setting, declared, section, setting
 from twisted_detector.config.discovery import DiscoverySection
-from twisted_detector.config.frigate_go2rtc import FrigateSection, Go2rtcSection
+from twisted_detector.config.frigate_go2rtc import NOT_YET, FrigateSection, Go2rtcSection, table_settings
 from twisted_detector.config.inspection import InspectionSection
 from twisted_detector.config.kinds import FLAG, NAME, NAMES, PATH, choice, seconds
 from twisted_detector.config.mqtt import MqttSection
 from twisted_detector.config.outputs import HomeAssistantSection, WebSection
+from twisted_detector.config.reader import Tables
+from twisted_detector.model.consumers import NAME_OF_CONSUMER
 from twisted_detector.model.login_rules import networks_with_logins
 
 _DAY = 86_400
@@ -30,6 +32,7 @@ _DAY = 86_400
 class Config:
     """Every setting with its value. Secrets mask themselves, so a Config may be shown.
 
+    :ivar named_frigates: the tables ``[frigate.NAME]`` of the TOML file; ``named_go2rtcs``: ``[go2rtc.NAME]``.
     :ivar plugin_settings: the tables ``[plugins.<name>]`` of the TOML file, by name.
     :ivar notify_socket: NOTIFY_SOCKET, as a supervisor sets it for us (sd_notify), or "".
     :ivar watchdog_seconds: how long that supervisor bears our silence, from WATCHDOG_USEC; 0.0: for ever.
@@ -110,6 +113,8 @@ class Config:
     web: WebSection = section(WebSection)
     go2rtc: Go2rtcSection = section(Go2rtcSection)
 
+    named_frigates: tuple[FrigateSection, ...] = ()
+    named_go2rtcs: tuple[Go2rtcSection, ...] = ()
     plugin_settings: Mapping[str, Mapping[str, Any]] = field(
         default_factory=lambda: MappingProxyType({}), repr=False, hash=False
     )
@@ -123,6 +128,16 @@ class Config:
         with_logins = networks_with_logins(self.inspection.credentials)
         return tuple(dict.fromkeys((*self.discovery.named_networks, *with_logins)))
 
+    @property
+    def frigates(self) -> tuple[FrigateSection, ...]:
+        """Every Frigate: that of the plain settings, which may have neither file nor API, and those with a name."""
+        return (self.frigate, *self.named_frigates)
+
+    @property
+    def go2rtcs(self) -> tuple[Go2rtcSection, ...]:
+        """Every go2rtc, likewise."""
+        return (self.go2rtc, *self.named_go2rtcs)
+
     @classmethod
     def settings(cls) -> dict[str, Setting]:
         """All settings by key (``mqtt_port``), in the order of declaration."""
@@ -134,3 +149,7 @@ class Config:
 
 
 _ATTRIBUTES = {setting.key: attribute for attribute, setting in declared(Config)}
+#: The tables of consumers that the file may have.
+TABLES = Tables(
+    {"frigate": table_settings(FrigateSection), "go2rtc": table_settings(Go2rtcSection)}, NAME_OF_CONSUMER, NOT_YET
+)

@@ -1,4 +1,4 @@
-"""The sections ``config.frigate`` and ``config.go2rtc``."""
+"""The sections ``config.frigate`` and ``config.go2rtc``, and those of further consumers: ``[frigate.NAME]``."""
 
 from __future__ import annotations
 
@@ -7,9 +7,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from twisted_detector.config.declarations import setting
-from twisted_detector.config.kinds import FLAG, NAMES, PATH, SECRET, TEXT, TOPIC, Kind, ValueRefused, choice, clean
+from twisted_detector.config.declarations import Setting, declared, setting
+from twisted_detector.config.kinds import (
+    FLAG,
+    NAMES,
+    NETWORKS,
+    PATH,
+    SECRET,
+    TEXT,
+    TOPIC,
+    Kind,
+    ValueRefused,
+    choice,
+    clean,
+    entries,
+)
 from twisted_detector.model import Secret
+from twisted_detector.model.consumers import CameraChoice, Consumer
 
 
 def _read_url(text: str) -> str:
@@ -40,10 +54,38 @@ def _read_stream_prefix(text: str) -> str:
 STREAM_PREFIX: Kind[str] = Kind(_read_stream_prefix, "at most 32 letters, digits, '_' and '-'")
 
 
+_ALL = "all"
+
+
+def _read_cameras(texts: list[str]) -> tuple[str, ...]:
+    names = [text.strip() for text in texts]
+    if not all(names) or not names:
+        raise ValueRefused("a list without a camera")
+    if _ALL in map(str.lower, names):
+        if len(names) > 1:
+            raise ValueRefused("all stands alone")
+        return ()
+    return tuple(dict.fromkeys(names))
+
+
+def _read_networks(texts: list[str]) -> tuple[str, ...]:
+    if not texts or NETWORKS.read_many is None:
+        raise ValueRefused("a list without a network")
+    return NETWORKS.read_many(texts)
+
+
+CAMERAS = entries(_read_cameras, "all, or ids or names of cameras separated by commas")
+CAMERA_NETWORKS = entries(_read_networks, NETWORKS.allowed)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FrigateSection:
-    """Which Frigate gets the cameras, and how."""
+    """Which Frigate gets the cameras, and how.
 
+    :ivar name: of its table ``[frigate.NAME]``; "" for that of the plain settings.
+    """
+
+    name: str = ""
     update_enabled: bool = setting(
         "FRIGATE_UPDATE_ENABLED",
         FLAG,
@@ -99,12 +141,34 @@ class FrigateSection:
         "File (or folder that exists) for the logins that the configuration refers to, mode 0600.",
         default_text="`frigate.env` in STATE_DIR",
     )
+    cameras: tuple[str, ...] = setting(
+        "FRIGATE_CAMERAS", CAMERAS, (), "Cameras that it gets, by id, MAC or name.", default_text="all"
+    )
+    network: tuple[str, ...] = setting(
+        "FRIGATE_NETWORK",
+        CAMERA_NETWORKS,
+        (),
+        "Networks of which it gets the cameras, by the address that each has now.",
+        default_text="any",
+    )
+
+    @property
+    def consumer(self) -> Consumer:
+        return Consumer("frigate", self.name)
+
+    @property
+    def choice(self) -> CameraChoice:
+        return CameraChoice(self.cameras, self.network)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Go2rtcSection:
-    """Which go2rtc gets the streams, and how."""
+    """Which go2rtc gets the streams, and how.
 
+    :ivar name: of its table ``[go2rtc.NAME]``; "" for that of the plain settings.
+    """
+
+    name: str = ""
     url: str = setting(
         "GO2RTC_URL",
         URL,
@@ -135,3 +199,31 @@ class Go2rtcSection:
         "rotating",
         "Cameras whose URLs go2rtc asks for itself (`onvif://`): never, those whose URLs change, or always.",
     )
+    cameras: tuple[str, ...] = setting("GO2RTC_CAMERAS", CAMERAS, (), "As FRIGATE_CAMERAS.", default_text="all")
+    network: tuple[str, ...] = setting("GO2RTC_NETWORK", CAMERA_NETWORKS, (), "As FRIGATE_NETWORK.", default_text="any")
+
+    @property
+    def consumer(self) -> Consumer:
+        return Consumer("go2rtc", self.name)
+
+    @property
+    def choice(self) -> CameraChoice:
+        return CameraChoice(self.cameras, self.network)
+
+
+#: Keys of the plain settings that a table has not: only the plain ones publish Frigate's topic.
+_NOT_IN_TABLES = frozenset({"reload_topic"})
+#: Keys of a table that are meant for later, each with what is to be done now.
+NOT_YET = {"area": "areas are not known yet: take cameras or network"}
+
+
+def table_settings(section: type[FrigateSection] | type[Go2rtcSection]) -> dict[str, Setting]:
+    """The settings of one table by key: the plain ones without the program's name."""
+    return {attribute: one for attribute, one in declared(section) if attribute not in _NOT_IN_TABLES}
+
+
+def variables_path(section: FrigateSection | Go2rtcSection, state_dir: Path) -> Path:
+    """Where the logins stand to which a consumer's configuration refers."""
+    consumer = section.consumer
+    default = f"{consumer.program}.{consumer.name}.env" if consumer.name else f"{consumer.program}.env"
+    return section.env_path or state_dir / default

@@ -6,15 +6,18 @@ import os
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO, TypeVar
 
 from twisted_detector.config.checks import Checks
-from twisted_detector.config.config import Config
+from twisted_detector.config.config import TABLES, Config
 from twisted_detector.config.declarations import filled
+from twisted_detector.config.frigate_go2rtc import FrigateSection, Go2rtcSection
 from twisted_detector.config.kinds import NAME, ValueRefused
 from twisted_detector.config.reader import Reader, ReadFile, Reading, must_be, read_file as read_file_from_disk
 from twisted_detector.errors import ConfigError
 from twisted_detector.model import Login
+
+S = TypeVar("S", FrigateSection, Go2rtcSection)
 
 
 def load(
@@ -32,9 +35,13 @@ def load(
     :param read_file: how files are read.
     :raises ConfigError: with every fault.
     """
-    reading = Reader(Config.settings(), environ, read_file=read_file).read()
+    reading = Reader(Config.settings(), environ, read_file=read_file, tables=TABLES).read()
     _derive(reading, environ, hostname, os.geteuid() == 0 if superuser is None else superuser)
-    config = filled(Config, reading.values)
+    config = replace(
+        filled(Config, reading.values),
+        named_frigates=_consumers(FrigateSection, reading.tables.get("frigate", {})),
+        named_go2rtcs=_consumers(Go2rtcSection, reading.tables.get("go2rtc", {})),
+    )
     checks = Checks(config, reading, read_file)
     faults = (*reading.faults, *checks.faults())
     if faults:
@@ -49,6 +56,10 @@ def load(
         notify_socket=environ.get("NOTIFY_SOCKET", ""),
         watchdog_seconds=_watchdog(environ),
     )
+
+
+def _consumers(section: type[S], tables: Mapping[str, Mapping[str, Any]]) -> tuple[S, ...]:
+    return tuple(replace(filled(section, values), name=name) for name, values in tables.items())
 
 
 def _derive(reading: Reading, environ: Mapping[str, str], hostname: str, superuser: bool) -> None:

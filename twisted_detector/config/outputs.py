@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from ipaddress import ip_address
 
 from twisted_detector.config.declarations import setting
 from twisted_detector.config.kinds import FLAG, HOST_NAMES, LISTEN, SECRET, TOPIC, choice, whole
-from twisted_detector.model import Secret
+from twisted_detector.model import Secret, host_for_url
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,3 +71,13 @@ class WebSection:
         default_text="none",
         example="cameras.example.org,camdetect.local",
     )
+
+    @property
+    def page_url(self) -> str:
+        """Where a browser on another machine opens the page; "" where it cannot, or the name is not known."""
+        host, port = self.listen
+        if not self.enabled or ip_address(host).is_loopback:
+            return ""
+        if ip_address(host).is_unspecified:
+            return f"http://{self.allowed_hosts[0]}:{port}/" if self.allowed_hosts else ""
+        return f"http://{host_for_url(host)}:{port}/"

@@ -1,12 +1,14 @@
 """Reader of all sources of settings: the environment, a TOML file and secret files.
 
 Which settings there are is an argument: this module knows sources, not names. An empty variable counts as not set
-(that is what ``${NAME:-}`` in a compose file gives). The environment wins over the file.
+(that is what ``${NAME:-}`` in a compose file gives). The environment wins over the file; tables of consumers
+(``[frigate.NAME]``) stand in the file alone.
 """
 
 from __future__ import annotations
 
 import os
+import re
 import stat
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -53,6 +55,24 @@ class FileContent:
 ReadFile = Callable[[Path], FileContent]
 
 
+@dataclass(frozen=True, slots=True)
+class Tables:
+    """Which tables ``[<program>.NAME]`` there may be in the file.
+
+    :ivar settings: by program and by key in its tables.
+    :ivar name: what a NAME must match; ``refused``: keys that are no settings, each with what to do instead.
+    """
+
+    settings: Mapping[str, Mapping[str, Setting]]
+    name: re.Pattern[str]
+    refused: Mapping[str, str]
+
+
+#: Tables of one program: a site has a handful, and each is asked and told for ever.
+MAX_TABLES = 32
+_NO_TABLES = Tables({}, re.compile(""), {})
+
+
 def read_file(path: Path) -> FileContent:
     """Read a whole regular file.
 
@@ -75,9 +95,13 @@ def why(error: OSError) -> str:
 
 @dataclass(slots=True)
 class Reading:
-    """The outcome: values by key, the keys that were given at all, and all that was wrong or odd."""
+    """The outcome: values by key, the keys that were given at all, and all that was wrong or odd.
+
+    :ivar tables: by program and name of a table, its values by key of the setting.
+    """
 
     values: dict[str, Any] = field(default_factory=dict)
+    tables: dict[str, dict[str, dict[str, Any]]] = field(default_factory=dict)
     given: set[str] = field(default_factory=set)
     faulty: set[str] = field(default_factory=set)
     faults: list[str] = field(default_factory=list)
@@ -113,8 +137,16 @@ class Reader:
     :param settings: by key, in the order in which they are read.
     """
 
-    def __init__(self, settings: Mapping[str, Setting], environ: Mapping[str, str], *, read_file: ReadFile) -> None:
+    def __init__(
+        self,
+        settings: Mapping[str, Setting],
+        environ: Mapping[str, str],
+        *,
+        read_file: ReadFile,
+        tables: Tables = _NO_TABLES,
+    ) -> None:
         self._settings = settings
+        self._tables = tables
         self._environ = environ
         self._read_file = read_file
         self._reading = Reading()
@@ -147,12 +179,13 @@ class Reader:
         except RecursionError:
             return self._no_table(where, "it is nested too deeply")
         self._plugins(table.pop("plugins", {}))
+        secrets = self._consumers(table, where)
         known = self._known()
         for key in sorted(set(table) - known):
             guess = _guess(key.lower(), known)
             self._reading.refuse(key, "", f"unknown in {where}" + (f"; is {guess} meant?" if guess else ""))
             del table[key]
-        secrets = sorted(key for key in table if key in self._settings and self._settings[key].secret)
+        secrets += sorted(key for key in table if key in self._settings and self._settings[key].secret)
         if secrets and content.mode & 0o077:
             self._reading.refuse(
                 CONFIG_FILE,
@@ -177,6 +210,49 @@ class Reader:
             {name: MappingProxyType(dict(table)) for name, table in tables.items()}
         )
 
+    # --- Tables of consumers ------------------------------------------------------------------------------------------
+
+    def _consumers(self, table: dict[str, Any], where: str) -> list[str]:
+        """Read, and take out of the file's table, the tables ``[<program>.NAME]``; the secrets that stand in them."""
+        secrets: list[str] = []
+        for program, settings in self._tables.settings.items():
+            found = table.pop(program, {})
+            if not isinstance(found, dict):
+                self._reading.refuse(program, "", f"must hold tables only: [{program}.NAME]")
+                continue
+            if len(found) > MAX_TABLES:
+                self._reading.refuse(f"[{program}]", "", f"at most {MAX_TABLES} tables [{program}.NAME]")
+                continue
+            for name, given in found.items():
+                title = f"[{program}.{name}]"
+                if not isinstance(given, dict):
+                    meant = f"; is {program}_{name} meant?" if name in settings else ""
+                    self._reading.refuse(
+                        f"[{program}] {_cut(name)}", "", f"stands in a table without a name: [{program}.NAME]{meant}"
+                    )
+                elif not self._tables.name.fullmatch(name):
+                    allowed = "a name must be 1 to 32 letters, digits, '-' and '_'"
+                    self._reading.refuse(f"[{program}.{_cut(name)}]", "", allowed)
+                else:
+                    values = self._reading.tables.setdefault(program, {})[name] = {}
+                    self._consumer(title, settings, given, values, where)
+                    secrets += [f"{title} {key}" for key in given if key in settings and settings[key].secret]
+        return secrets
+
+    def _consumer(
+        self, title: str, settings: Mapping[str, Setting], given: dict[str, Any], values: dict[str, Any], where: str
+    ) -> None:
+        known = {*settings, *(f"{key}_file" for key, setting in settings.items() if setting.secret)}
+        for key in sorted(set(given) - known):
+            guess = _guess(key.lower(), known)
+            meant = f"unknown in {where}" + (f"; is {guess} meant?" if guess else "")
+            self._reading.refuse(f"{title} {_cut(key)}", "", self._tables.refused.get(key, meant))
+        for key, setting in settings.items():
+            label = f"{title} {key}"
+            found = self._given(label, f"{label}_file", setting, given.get(key, ""), given.get(f"{key}_file", ""))
+            if found is not None:
+                values[setting.key] = found
+
     # --- One setting --------------------------------------------------------------------------------------------------
 
     def _setting(self, name: str, setting: Setting, table: Mapping[str, Any]) -> None:
@@ -186,24 +262,35 @@ class Reader:
         path: object = self._environ.get(f"{variable}_FILE", "") if setting.secret else ""
         if value == "" and path == "":
             value, path = table.get(name, ""), table.get(f"{name}_file", "")
+        found = self._given(variable, f"{variable}_FILE", setting, value, path)
+        if found is not None:
+            self._reading.values[name] = found
+
+    def _given(self, label: str, file_label: str, setting: Setting, value: object, path: object) -> Any:
+        """The value of one setting; None where none was given, or a fault.
+
+        :param label: what people call it; ``file_label``: what they call the one that names its file.
+        :param path: of the file that has the value, "" for none.
+        """
         if path != "":
             if value != "" or not isinstance(path, str):
-                wrong = f"give this or {variable}_FILE, not both" if value != "" else "must be a path"
-                self._reading.refuse(variable if value != "" else f"{variable}_FILE", "", wrong)
-                self._reading.faulty.add(name)
-                return
-            self._reading.given.add(name)
-            value = self._secret_file(f"{variable}_FILE", path, private=setting.private_file)
+                wrong = f"give this or {file_label}, not both" if value != "" else "must be a path"
+                self._reading.refuse(label if value != "" else file_label, "", wrong)
+                self._reading.faulty.add(label.lower())
+                return None
+            self._reading.given.add(label.lower())
+            value = self._secret_file(file_label, path, private=setting.private_file)
             if value is None:
-                self._reading.faulty.add(name)
-                return
+                self._reading.faulty.add(label.lower())
+                return None
         if value == "":
-            return
-        self._reading.given.add(name)
+            return None
+        self._reading.given.add(label.lower())
         try:
-            self._reading.values[name] = _read(setting, value)
+            return _read(setting, value)
         except ValueRefused as refusal:
-            self._reading.refuse(variable, shown(value, secret=setting.secret), must_be(setting.kind, refusal))
+            self._reading.refuse(label, shown(value, secret=setting.secret), must_be(setting.kind, refusal))
+            return None
 
     def _secret_file(self, variable: str, where: str, *, private: bool) -> str | list[str] | None:
         content = self._content(variable, where)
@@ -247,6 +334,11 @@ class Reader:
             guess = _HABITS.get(variable) or _guess(variable, known)
             if guess:
                 self._reading.warnings.append(f"{variable} is not a setting and is ignored; is {guess} meant?")
+
+
+def _cut(name: str) -> str:
+    """A key that may be anything, as a fault may show it."""
+    return name if name.isascii() and name.isprintable() and len(name) <= _MAX_SHOWN else ascii(name)[:_MAX_SHOWN]
 
 
 def _guess(name: str, known: Iterable[str]) -> str:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from urllib.parse import urlsplit
 
 from twisted_detector.errors import RemoteError
 
@@ -119,6 +120,17 @@ def rehost(url: str, old: str, new: str) -> str:
     if not authority.startswith(host) or not _PORT.fullmatch(port):
         return url
     return f"{scheme}{host_for_url(new)}{port}{rest}"
+
+
+def is_sent_in_clear(url: str) -> bool:
+    """Whether what is sent to ``url`` leaves this machine, and is encrypted by nothing."""
+    parts = urlsplit(url)
+    if parts.scheme != "http" or parts.hostname == "localhost":
+        return False
+    try:
+        return not ip_address(parts.hostname or "").is_loopback
+    except ValueError:  # a name
+        return True
 
 
 def unmapped(address: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:

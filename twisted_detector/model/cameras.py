@@ -9,6 +9,9 @@ from twisted_detector.model.addresses import Mac
 from twisted_detector.model.adoption import Adoption
 from twisted_detector.model.devices import Evidence
 
+#: Word in the capabilities of a device that takes a WS-UsernameToken, or wants no login at all for what it is asked.
+WSS_CAPABILITY = "username_token"
+
 
 class Proof(StrEnum):
     """How far a stream was proved: steps in order, each includes those before it."""
@@ -114,6 +117,7 @@ class Inspection:
     login: str = ""  #: name of the login that was accepted, "" when none was needed
     doubted: bool = False  #: the login was refused after that: the device may have counted a failure
     name_source: str = ""
+    unfinished: bool = False  #: its time was up before all was tried: another follows at once and goes on
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,6 +38,8 @@ class EvidenceKind(StrEnum):
 SHARED = "shared_"
 #: The source of the evidence that comes from the registry of MAC addresses (IEEE's MA-L, MA-M and MA-S).
 OUI = "oui"
+#: Method of a sighting that a person's command makes: nobody was seen there.
+BY_HAND = "command"
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +119,7 @@ class Candidate:
     :ivar vendors: names of its manufacturer: its own word, its server's, the registry of MACs.
     :ivar adoption: whether it may be given logins, at its present address; ``not_adopted``: in plain words why not, and
         what to do, "" when it is adopted.
+    :ivar by_hand: a person asks for this inspection: what was tried in vain before is tried again.
     """
 
     device_id: str
@@ -133,6 +136,7 @@ class Candidate:
     vendors: tuple[str, ...] = ()
     adoption: Adoption = Adoption.NO
     not_adopted: str = ""
+    by_hand: bool = False
 
     @property
     def at_layer2(self) -> bool:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from enum import StrEnum
 
+#: Reason of the status ``stream_error`` of a camera whose picture stands still.
+FROZEN = "frozen"
+
 
 class ReasonCode(StrEnum):
     """Why a stream is not proved. Documents carry the value; it never changes its meaning."""
@@ -18,7 +21,7 @@ class ReasonCode(StrEnum):
     LOCKED = "locked"  #: the device says that it locks
     BUSY = "busy"  #: 453, 503
     NOT_FOUND = "not_found"  #: 404, 410
-    REDIRECTED = "redirected"  #: 3xx; never followed
+    REDIRECTED = "redirected"  #: 3xx to another server, or again and again
     REFUSED = "refused"  #: any other status that is no success
     NO_SDP = "no_sdp"  #: success without a session description
     NO_VIDEO = "no_video"
@@ -26,6 +29,7 @@ class ReasonCode(StrEnum):
     NO_RTP = "no_rtp"  #: it plays, but no packet comes
     NO_KEYFRAME = "no_keyframe"  #: packets, but no whole keyframe
     NO_PARAMETERS = "no_parameters"  #: keyframes, but nothing that tells how to decode them
+    UNKNOWN_CODEC = "unknown_codec"  #: packets, of a codec whose pictures cannot be judged here
     LOST = "lost"  #: the device closed the connection while it was playing
     CHANGED = "changed"  #: a cheap check saw something else than was proved
     NOT_CHECKED = "not_checked"

@@ -268,10 +268,10 @@ class MqttClient(Service):
                 deliver=lambda loop, report: self._deliver(epoch, loop, report),
                 client_id=client_id,
             )
-        except Exception as error:
+        except Exception:
             # Whatever went wrong, the fault ours or paho's, the machine gets a report: else it would wait for one.
             self.log.failure("A connection attempt failed by a fault of this program")
-            machine.ended(epoch, f"a fault of this program: {type(error).__name__}", self._monotonic())
+            machine.ended(epoch, "a fault of this program; see its log", self._monotonic())
             return
         self.metrics.threads_lost = self._runner.threads_lost
         terminal = ending.terminal

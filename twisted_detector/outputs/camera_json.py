@@ -8,6 +8,7 @@ from typing import Any
 from twisted_detector.model import Camera, Evidence, Stream, host_for_url
 from twisted_detector.model.addresses import without_login
 from twisted_detector.model.encoding import rfc3339, stamp_or_none
+from twisted_detector.model.naming import title, title_source
 
 #: Names under which cameras take a user or a password in the path or the query of a URL (XMeye, Foscam, Reolink, ...).
 _SECRET = re.compile(
@@ -58,7 +59,7 @@ def camera_document(camera: Camera) -> dict[str, Any]:
         "id": camera.id,
         "ip": camera.address,
         "mac": camera.mac.text if camera.mac is not None else None,
-        "name": camera.name or camera.model or f"camera at {camera.address}",
+        "name": title(camera),
         "manufacturer": camera.manufacturer,
         "model": camera.model,
         "serial_number": camera.serial_number,
@@ -86,17 +87,10 @@ def camera_document(camera: Camera) -> dict[str, Any]:
         "snapshot_url": public_url(camera.snapshot_url) or None,
         "clock_offset_s": round(camera.clock_offset, 1),
         "adopted": camera.adopted.value,
-        "name_source": _name_source(camera),
+        "name_source": title_source(camera),
         "discovery_methods": list(camera.methods),
         "evidence": [evidence_document(one) for one in camera.evidence],
     }
-
-
-def _name_source(camera: Camera) -> str:
-    """What ``name`` comes from: the device itself (``scope``, ``hostname``, ``device``), its ``model``, ``address``."""
-    if camera.name:
-        return camera.name_source or "device"
-    return "model" if camera.model else "address"
 
 
 def _urls_by_name(camera: Camera) -> dict[str, str]:

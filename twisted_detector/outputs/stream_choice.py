@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from hashlib import blake2b
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import quote
 
 from twisted_detector.model import Camera, Login, Secret, Stream
@@ -19,7 +19,6 @@ _VIDEO = ("H264", "H265")
 #: "Camera setup", recommends 720p at most and 5 frames a second).
 MAX_DETECT_AREA = 1280 * 720
 _NAME = re.compile(r"[a-z0-9_-]+")
-_PLAIN_ID = re.compile(r"[a-z0-9_]+")
 _RTSP = re.compile(r"(rtsps?://)([^/?#]*)(.*)", re.IGNORECASE | re.DOTALL)
 #: What may stand in path and query of a URL (RFC 3986), but "@" and braces: Frigate takes all before the last "@" for a
 #: login (REGEX_RTSP_CAMERA_USER_PASS) and reads braces as variables.
@@ -77,23 +76,28 @@ def consumer_name(camera_id: str) -> str:
     return f"{re.sub('[^a-z0-9_-]', '-', camera_id.lower())}-{_digest(camera_id)}"
 
 
-def variable_name(prefix: str, camera_id: str, what: str) -> str:
-    """The name of an environment variable: ``FRIGATE_240000000001_PASSWORD``; different for different cameras."""
-    if _PLAIN_ID.fullmatch(camera_id):
-        return f"{prefix}_{camera_id.upper()}_{what}"
-    return f"{prefix}_{re.sub('[^A-Z0-9_]', '_', camera_id.upper())}_{_digest(camera_id).upper()}_{what}"
-
-
 def _digest(text: str) -> str:
     return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=3).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
 class StreamDocument:
-    """Our entries in one program's configuration, by name, and the variables that they refer to."""
+    """Our entries in one program's configuration, by name, and the variables that they refer to.
+
+    :ivar cameras: how many they are of.
+    """
 
     entries: Mapping[str, Any]
     variables: Mapping[str, Secret]
+    cameras: int = 0
+
+
+class SecretTags(Protocol):
+    """Maker of tags for the names of variables: the same for the same secret, which nobody can guess from them."""
+
+    def tag_login(self, login: Login) -> str: ...
+
+    def tag_text(self, text: str) -> str: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,54 +106,61 @@ class SecretSyntax:
 
     :ivar prefix: of the variables' names.
     :ivar reference: a variable's name → the reference to it in the configuration.
-    :ivar login: a login → its name and its password as the variables' values.
-    :ivar literal: a value → how it is written into the configuration itself (where credentials are published).
+    :ivar login: a login → its name and its password as they stand in a URL there.
     """
 
     prefix: str
     reference: Callable[[str], str]
     login: Callable[[Login], tuple[str, str]]
-    literal: Callable[[str], str] = str
 
 
 class SecretPlacer:
     """Writer of the secrets of one document: as references to variables, or literally where they are published.
 
+    A variable is named by what it holds, not by the camera: a program that reads its variables when it starts has those
+    of a new camera then, whose login it knows from another.
+
     :param published: write the secrets themselves; then there are no variables.
     :ivar variables: the values of those that were referred to, by name.
     """
 
-    def __init__(self, syntax: SecretSyntax, *, published: bool) -> None:
+    def __init__(self, syntax: SecretSyntax, tags: SecretTags, *, published: bool) -> None:
         self._syntax = syntax
+        self._tags = tags
         self._published = published
         self.variables: dict[str, Secret] = {}
 
-    def place(self, camera: Camera, what: str, value: str) -> str:
-        """What stands for ``value`` in the configuration. :param what: for the name of the variable."""
+    def _place(self, kind: str, tag: str, value: str) -> str:
         if self._published:
-            return self._syntax.literal(value)
-        name = variable_name(self._syntax.prefix, camera.id, what)
+            return value
+        name = f"{self._syntax.prefix}_{kind.format(tag.upper())}"
         self.variables[name] = Secret(value)
         return self._syntax.reference(name)
 
-    def user_info(self, camera: Camera, login: Login | None) -> str:
+    def login(self, login: Login) -> tuple[str, str]:
+        """What stands for name and password of a login outside of a URL, where nothing is encoded."""
+        tag = self._tags.tag_login(login)
+        return (
+            self._place("LOGIN_{}_PLAIN_USER", tag, login.name),
+            self._place("LOGIN_{}_PLAIN_PASSWORD", tag, login.password.reveal()),
+        )
+
+    def user_info(self, login: Login | None) -> str:
         """``user:password@`` of a URL; "" for no login."""
         if login is None:
             return ""
         name, password = self._syntax.login(login)
-        return f"{self.place(camera, 'USER', name)}:{self.place(camera, 'PASSWORD', password)}@"
+        tag = self._tags.tag_login(login)
+        return f"{self._place('LOGIN_{}_USER', tag, name)}:{self._place('LOGIN_{}_PASSWORD', tag, password)}@"
 
-    def stream_url(self, camera: Camera, stream: Stream, role: str, login: Login | None) -> str:
-        """A stream's URL as it is published; "" for one that is not RTSP.
-
-        :param role: ``MAIN`` or ``SUB``, for the name of a variable.
-        """
+    def stream_url(self, stream: Stream, login: Login | None) -> str:
+        """A stream's URL as it is published; "" for one that is not RTSP."""
         match = _RTSP.fullmatch(without_login(stream.url))
         if match is None:
             return ""
         scheme, authority, rest = match.groups()
-        user_info = self.user_info(camera, login)
+        user_info = self.user_info(login)
         quoted = quote(rest, safe=_SAFE)
         if public_url(scheme + authority + rest) != scheme + authority + rest:
-            quoted = self.place(camera, f"{role}_PATH", quoted)
+            quoted = self._place("PATH_{}", self._tags.tag_text(quoted), quoted)
         return f"{scheme.lower()}{user_info}{authority}{quoted}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from twisted.application.service import Service
@@ -17,14 +17,15 @@ from zope.interface import implementer
 from twisted_detector import events
 from twisted_detector.errors import CamdetectError, PublishError
 from twisted_detector.interfaces import IEventListener
-from twisted_detector.model import Camera, Login, Message, Priority, Secret
+from twisted_detector.model import Camera, Login, Message, Priority
 from twisted_detector.model.bounds import TurnBudget
+from twisted_detector.model.consumers import CameraChoice, Consumer
 from twisted_detector.model.encoding import encode, parse_object
 from twisted_detector.outputs.frigate import document as frigate
 from twisted_detector.outputs.go2rtc import document as go2rtc
-from twisted_detector.outputs.stream_choice import StreamDocument
-from twisted_detector.outputs.sync.seams import Entries, ISyncDestination, ISyncStatus, TargetStatus
-from twisted_detector.outputs.sync.target import SyncTarget
+from twisted_detector.outputs.stream_choice import SecretTags, StreamDocument
+from twisted_detector.outputs.sync.consumer import ConsumerTargets, Destinations
+from twisted_detector.outputs.sync.seams import Entries, ISyncStatus, TargetStatus
 from twisted_detector.seams import IStateStore
 
 #: Seconds of quiet before a change is delivered: a move and what is learnt of it right after are one change.
@@ -45,32 +46,54 @@ _TABLE, _DIGEST, _ROTATING = "followers", "said", "rotating"
 
 
 @dataclass(frozen=True, slots=True)
-class SyncSettings:
-    """What the operator decided.
+class FrigateTopics:
+    """Topics of Frigate's configuration: ``configuration`` has it, retained; ``reload`` says that it changed."""
 
-    :ivar frigate: None: Frigate gets nothing.
-    :ivar configuration_topic: holds Frigate's configuration, retained; ``reload_topic``: gets an empty message when
-        that changed.
-    :ivar dry_run: change nothing of Frigate's, only log what would change.
+    configuration: str
+    reload: str
+
+
+@dataclass(frozen=True, slots=True)
+class ConsumerSettings:
+    """What one consumer is to hold, and where.
+
+    :ivar options: how its entries are worded; ``choice``: of which cameras.
+    :ivar topics: set for the one whose configuration is published.
+    :ivar dry_run: change nothing there, only log what would change.
     """
 
-    frigate: frigate.FrigateOptions | None
-    go2rtc: go2rtc.Go2rtcOptions
-    configuration_topic: str
-    reload_topic: str
+    consumer: Consumer
+    options: frigate.FrigateOptions | go2rtc.Go2rtcOptions
+    destinations: Destinations = field(default_factory=Destinations)
+    choice: CameraChoice = field(default_factory=CameraChoice)
+    topics: FrigateTopics | None = None
     dry_run: bool = False
+
+
+@dataclass(slots=True)
+class _Follower:
+    """One consumer while the service runs.
+
+    :ivar cameras: how many it is to hold; ``unknown``: names in its list that no camera has.
+    """
+
+    settings: ConsumerSettings
+    targets: ConsumerTargets
+    cameras: int = 0
+    unknown: tuple[str, ...] = ()
 
 
 @implementer(IEventListener, ISyncStatus)
 class SyncService(Service):
-    """Builds the documents of Frigate and go2rtc after each change of the registry, and delivers them everywhere.
+    """Builds the documents of each Frigate and go2rtc after each change of the registry, and delivers them everywhere.
 
+    :param consumers: each with a name of its own.
     :param cameras: all cameras.
     :param accepted_login: the login that a camera lets in, None where it wants none, none is known or none may be told:
         Frigate and go2rtc send what they have to whoever asks at its address, in clear if that is what is asked for.
     :param withheld: why a camera stands there without a login that it accepts; "" when it does not.
-    :param destinations: by kind: ``frigate``, ``frigate_env``, ``go2rtc``, ``go2rtc_env``, ``go2rtc_live``.
     :param random: 0 to 1.
+    :param tags: for the names of variables.
     """
 
     log = make_logger()
@@ -78,7 +101,7 @@ class SyncService(Service):
     def __init__(
         self,
         clock: Any,
-        settings: SyncSettings,
+        consumers: Sequence[ConsumerSettings],
         *,
         cameras: Callable[[], Sequence[Camera]],
         accepted_login: Callable[[Camera], Login | None],
@@ -86,10 +109,10 @@ class SyncService(Service):
         store: IStateStore,
         publish: Callable[[Message], Deferred[None]],
         random: Callable[[], float],
-        destinations: Mapping[str, Sequence[ISyncDestination]],
+        tags: SecretTags,
     ) -> None:
         self._clock = clock
-        self._settings = settings
+        self._consumers = tuple(consumers)
         self._cameras = cameras
         self._accepted_login = accepted_login
         self._withheld = withheld
@@ -98,11 +121,12 @@ class SyncService(Service):
         self._store = store
         self._publish = publish
         self._random = random
-        self._destinations = destinations
-        self._targets: dict[str, list[SyncTarget]] = {}
+        self._tags = tags
+        #: None of them before it is known what an earlier run left.
+        self._followers: tuple[_Follower, ...] = ()
+        self._turn = 0
         self._rotating: frozenset[str] = frozenset()
         self._published_digest = ""
-        self._has_destinations = any(destinations.values())
         self._slices = TurnBudget(MAX_STEPS, SLICE_SECONDS, clock.seconds)
         self._under_way: IDelayedCall | None = None
         self._update_call: IDelayedCall | None = None
@@ -124,21 +148,19 @@ class SyncService(Service):
         saved = await self._store.load_values(_TABLE)
         self._rotating = frozenset(parse_object(saved.get(_ROTATING, "")) or {})
         self._published_digest = saved.get(_DIGEST, "")
-        for kind, destinations in self._destinations.items():
-            dry = self._settings.dry_run and kind.startswith("frigate")
-            self._targets[kind] = [self._target(one, saved.get(one.name, ""), dry) for one in destinations]
+        self._followers = tuple(_Follower(one, self._targets(one, saved)) for one in self._consumers)
         self._loaded = True
         if self.running:
             self._update()
 
-    def _target(self, destination: ISyncDestination, saved: str, dry: bool) -> SyncTarget:
-        return SyncTarget(
+    def _targets(self, consumer: ConsumerSettings, saved: Mapping[str, str]) -> ConsumerTargets:
+        return ConsumerTargets(
             self._clock,
-            destination,
-            base=parse_object(saved) or {},
-            save=lambda written: self._save(destination.name, json.dumps(written, sort_keys=True)),
+            consumer.destinations,
+            saved=saved,
+            save=self._save,
             random=self._random,
-            dry=dry,
+            dry=consumer.dry_run,
         )
 
     def _save(self, key: str, text: str) -> None:
@@ -153,14 +175,15 @@ class SyncService(Service):
         if self._under_way is not None:
             self._under_way.cancel()
             self._under_way = None
-        return DeferredList([one.stop() for one in self._all_targets()], consumeErrors=True)
-
-    def _all_targets(self) -> list[SyncTarget]:
-        return [one for targets in self._targets.values() for one in targets]
+        return DeferredList([end for one in self._followers for end in one.targets.stop()], consumeErrors=True)
 
     def statuses(self) -> tuple[TargetStatus, ...]:
         """See :class:`ISyncStatus`."""
-        return tuple(one.status for one in self._all_targets())
+        return tuple(
+            replace(target.status, consumer=one.settings.consumer, cameras=one.cameras, unknown=one.unknown)
+            for one in self._followers
+            for target in one.targets.all
+        )
 
     # --- events ----------------------------------------------------------------------------------------------------
 
@@ -189,14 +212,16 @@ class SyncService(Service):
 
     # --- deliveries ------------------------------------------------------------------------------------------------
 
-    def _build_frigate(self, cameras: Sequence[Camera], logins: Mapping[str, Login]) -> StreamDocument:
-        return frigate.build(cameras, logins, self._settings.frigate or frigate.FrigateOptions())
-
-    def _build_go2rtc(self, cameras: Sequence[Camera], logins: Mapping[str, Login], *, live: bool) -> StreamDocument:
-        options = self._settings.go2rtc
-        if live:
-            options = replace(options, publish_credentials=True)
-        return go2rtc.build(cameras, logins, options, rotating=self._rotating)
+    def _build(
+        self, consumer: ConsumerSettings, cameras: Sequence[Camera], logins: Mapping[str, Login], *, live: bool = False
+    ) -> StreamDocument:
+        """What a consumer is to hold; ``live``: with logins as they are."""
+        options = consumer.options
+        held = [one for one in cameras if consumer.choice.holds(one)]
+        if isinstance(options, frigate.FrigateOptions):
+            return frigate.build(held, logins, options, tags=self._tags)
+        options = replace(options, publish_credentials=True) if live else options
+        return go2rtc.build(held, logins, options, tags=self._tags, rotating=self._rotating)
 
     def _update(self) -> None:
         self._update_call = self._changed_at = None
@@ -211,29 +236,37 @@ class SyncService(Service):
     def _update_steps(self) -> Iterator[None]:
         """An update, step by step: of a thousand cameras it takes a tenth of a second."""
         cameras, logins, reasons = self._cameras(), {}, {}
+        somewhere = [one.choice for one in self._consumers if one.destinations]
         for camera in cameras:
             if (login := self._accepted_login(camera)) is not None:
                 logins[camera.id] = login
-            if self._has_destinations and (reason := self._withheld(camera)):
+            if any(choice.holds(camera) for choice in somewhere) and (reason := self._withheld(camera)):
                 reasons[camera.id] = reason
             yield
         self._log_withheld(reasons)
-        # Only what somebody is given.
-        if self._settings.frigate is not None:
-            for_frigate = self._build_frigate(cameras, logins)
+        for _ in self._followers:
+            # Where the last update came to when it was cancelled: under constant change all have their turn.
+            yield from self._follow(self._followers[self._turn], cameras, logins)
+            self._turn = (self._turn + 1) % len(self._followers)
+
+    def _follow(self, one: _Follower, cameras: Sequence[Camera], logins: Mapping[str, Login]) -> Iterator[None]:
+        """Bring one consumer up to date: only what it is given is built."""
+        settings, places = one.settings, one.settings.destinations
+        one.unknown = settings.choice.unknown(cameras)
+        if settings.topics is not None or places.entries or places.variables:
             yield
-            self._publish_configuration(for_frigate.entries)
+            document = self._build(settings, cameras, logins)
+            one.cameras = document.cameras
+            if settings.topics is not None:
+                yield
+                self._publish_configuration(settings.topics, document.entries)
             yield
-            self._update_targets("frigate_env", for_frigate.variables)
-            self._update_targets("frigate", for_frigate.entries, after="frigate_env")
-        if self._targets.get("go2rtc") or self._targets.get("go2rtc_env"):
+            one.targets.update(document.entries, document.variables)
+        if places.live:
             yield
-            for_go2rtc = self._build_go2rtc(cameras, logins, live=False)
-            self._update_targets("go2rtc_env", for_go2rtc.variables)
-            self._update_targets("go2rtc", for_go2rtc.entries, after="go2rtc_env")
-        if self._targets.get("go2rtc_live"):
-            yield
-            self._update_targets("go2rtc_live", self._build_go2rtc(cameras, logins, live=True).entries)
+            document = self._build(settings, cameras, logins, live=True)
+            one.cameras = document.cameras
+            one.targets.update_live(document.entries)
 
     def _log_withheld(self, reasons: dict[str, str]) -> None:
         """Log, once for each camera and reason, which cameras are delivered without their login."""
@@ -246,21 +279,15 @@ class SyncService(Service):
                     reason=reason,
                 )
 
-    def _update_targets(self, kind: str, wanted: Entries | Mapping[str, Secret], *, after: str = "") -> None:
-        """``after``: the kind that is delivered first: a reference must find its value."""
-        for target in self._targets.get(kind, ()):
-            waiting = DeferredList([one.delivered() for one in self._targets.get(after, ())])
-            waiting.addCallback(lambda _, one: one.update(wanted), target)
-
-    def _publish_configuration(self, entries: Entries) -> None:
+    def _publish_configuration(self, topics: FrigateTopics, entries: Entries) -> None:
         """Publish the retained configuration, and the message that it changed."""
         payload = encode(frigate.configuration(entries))
         digest = hashlib.blake2b(payload, digest_size=12).hexdigest()
         if not entries and not self._published_digest:
             return  # nothing was ever published, and there is nothing to publish
-        messages = [Message(self._settings.configuration_topic, payload, retain=True, priority=Priority.STATE)]
+        messages = [Message(topics.configuration, payload, retain=True, priority=Priority.STATE)]
         if digest != self._published_digest:
-            messages.append(Message(self._settings.reload_topic, b"", priority=Priority.STATE))
+            messages.append(Message(topics.reload, b"", priority=Priority.STATE))
             self._published_digest = digest
             self._save(_DIGEST, digest)
         for message in messages:
@@ -271,15 +298,27 @@ class SyncService(Service):
                 self.log.warn("{topic} was not taken: {error}", topic=message.topic, error=str(error))
 
     async def preview_frigate(self) -> list[str]:
-        """Lines of what a delivery to Frigate's file and API would change now.
+        """Lines of what a delivery to the files and APIs of Frigate would change now.
 
-        :raises CamdetectError: one of them does not answer.
+        :raises CamdetectError: none of them answers.
         """
         cameras = self._cameras()
         logins = {one.id: login for one in cameras if (login := self._accepted_login(one)) is not None}
-        wanted = self._build_frigate(cameras, logins).entries
         lines: list[str] = []
-        for target in self._targets.get("frigate", ()):
-            result = await target.preview(wanted)
+        failed: list[CamdetectError] = []
+        targets = [(one, target) for one in self._followers for target in one.targets.entries if _is_frigate(one)]
+        for one, target in targets:
+            try:
+                result = await target.preview(self._build(one.settings, cameras, logins).entries)
+            except CamdetectError as error:  # what another one would change is told all the same
+                failed.append(error)
+                lines.append(f"# {target.status.name}: {error}")
+                continue
             lines += [*result.diff, *([f"# {target.status.name}: {result.remark}"] if result.remark else [])]
+        if failed and len(failed) == len(targets):
+            raise failed[0]
         return lines
+
+
+def _is_frigate(one: _Follower) -> bool:
+    return isinstance(one.settings.options, frigate.FrigateOptions)

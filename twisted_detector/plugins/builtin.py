@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import time
+from functools import partial
 from typing import Any
+from urllib.parse import urlsplit
 
 from twisted.plugin import IPlugin
 from zope.interface import implementer
@@ -22,9 +24,10 @@ from twisted_detector.discovery.wsdiscovery.discoverer import WSDiscovery
 from twisted_detector.inspection.cooperative_queue import CooperativeQueue
 from twisted_detector.inspection.device_locks import DeviceLocks
 from twisted_detector.inspection.logins.clear_text import ClearTextPolicy
-from twisted_detector.inspection.onvif.inspector import DEFAULT_PORTS, OnvifInspector
+from twisted_detector.inspection.onvif.inspector import DEFAULT_PORTS, UNANNOUNCED_PORTS, OnvifInspector
 from twisted_detector.inspection.other_thread import OtherThread
 from twisted_detector.inspection.rtsp.inspector import RtspInspector
+from twisted_detector.inspection.rtsp.media_server import MediaServerJudge
 from twisted_detector.interfaces import (
     IDiscovererMaker,
     IInspectorMaker,
@@ -34,6 +37,7 @@ from twisted_detector.interfaces import (
     MakerContext,
     record_nothing,
 )
+from twisted_detector.model.login_rules import has_own_login
 from twisted_detector.outputs.topics import Topics, TopicsOutput
 from twisted_detector.registry.observations import ObservationLog
 from twisted_detector.seams import ILoginBudget
@@ -49,6 +53,12 @@ def _multicast_options(context: MakerContext) -> dict[str, Any]:
         "include_loopback": any(network.is_loopback for network in context.config.discovery.named_networks),
         "limiter": context.parts[PacketRateLimiter],
     }
+
+
+def _swept_ports(context: MakerContext) -> tuple[int, ...]:
+    """The ports that a sweep tries."""
+    discovery = context.config.discovery
+    return ports_to_try((discovery.rtsp_port, discovery.onvif_port, discovery.http_port))
 
 
 @implementer(IPlugin, IDiscovererMaker)
@@ -112,7 +122,7 @@ class ArpSweepMaker:
         settings = SweepSettings(
             networks=config.discovery.scan_networks,
             exclude=config.discovery.scan_exclude,
-            ports=ports_to_try((config.discovery.rtsp_port, config.discovery.onvif_port, config.discovery.http_port)),
+            ports=_swept_ports(context),
             rtsp_ports=(*RTSP_PORTS, config.discovery.rtsp_port),
             half_open=config.discovery.scan_half_open,
         )
@@ -152,12 +162,16 @@ class OnvifMaker:
         if not config.discovery.onvif_enabled:
             return None
         budget: ILoginBudget = context.parts[ILoginBudget]
+        swept = _swept_ports(context) if config.discovery.network_scan_enabled else ()
         return OnvifInspector(
             context.reactor,
             timeout=config.inspection.onvif_timeout,
             random=os.urandom,
             monotonic=time.monotonic,
             onvif_ports=tuple(dict.fromkeys((*DEFAULT_PORTS, config.discovery.onvif_port, config.discovery.http_port))),
+            unswept_ports=[
+                port for port in dict.fromkeys((config.discovery.onvif_port, *UNANNOUNCED_PORTS)) if port not in swept
+            ],
             allow_basic=context.parts[ClearTextPolicy].allows_candidate,
             login_follows=lambda candidate: bool(budget.allowed_logins(candidate, context.reactor.seconds())),
             queue=CooperativeQueue(context.reactor, monotonic=time.monotonic),
@@ -179,7 +193,22 @@ class RtspMaker:
             timeout=context.config.inspection.rtsp_timeout,
             allow_basic=context.parts[ClearTextPolicy].allows,
             device_locks=context.parts[DeviceLocks],
+            media_servers=MediaServerJudge(
+                context.reactor,
+                configured=_consumers_by_host(context.config),
+                vouched_for=partial(has_own_login, context.config.inspection.credentials),
+            ),
         )
+
+
+def _consumers_by_host(config: Any) -> dict[str, str]:
+    """The hosts at which the configuration has a Frigate or a go2rtc → which."""
+    return {
+        urlsplit(section.url).hostname or "": name
+        for name, sections in (("Frigate", config.frigates), ("go2rtc", config.go2rtcs))
+        for section in sections
+        if section.url
+    }
 
 
 @implementer(IPlugin, IOutputMaker)

@@ -14,6 +14,7 @@ from twisted_detector.interfaces import IOutputMaker, IServiceExtension, MakerCo
 from twisted_detector.model import Camera, Message
 from twisted_detector.mqtt.service import MqttService
 from twisted_detector.outputs.homeassistant.announcer import Announcer, AnnouncerSettings, CameraSource
+from twisted_detector.outputs.homeassistant.deletions import Deletions
 from twisted_detector.outputs.homeassistant.output import HomeAssistantOutput
 from twisted_detector.outputs.topics import Topics, TopicsOutput
 from twisted_detector.registry.registry import Registry
@@ -39,6 +40,8 @@ class HomeAssistantMaker:
             prefix=config.homeassistant.prefix,
             by_component=config.homeassistant.discovery == "component",
             picture_max_bytes=config.homeassistant.picture_max_bytes if config.homeassistant.pictures else 0,
+            page=config.web.page_url,
+            deletions=context.parts.get(Deletions),
         )
         # The announcer repeats the messages of this very output.
         context.parts[HomeAssistantOutput] = output

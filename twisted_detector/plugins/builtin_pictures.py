@@ -16,6 +16,7 @@ from twisted_detector.detector.inspection_runner import InspectionRunner
 from twisted_detector.detector.picture_scheduler import PictureScheduler
 from twisted_detector.inspection.device_locks import DeviceLocks
 from twisted_detector.inspection.logins.clear_text import ClearTextPolicy
+from twisted_detector.inspection.other_thread import OtherThread
 from twisted_detector.inspection.pictures.decoder import Decoder, available
 from twisted_detector.inspection.pictures.keyframe import KeyframeTaker
 from twisted_detector.inspection.pictures.snapshot import SnapshotTaker
@@ -25,18 +26,29 @@ from twisted_detector.model.addresses import Exclusions
 from twisted_detector.registry.freeze_detector import FreezeDetector
 from twisted_detector.registry.registry import Registry
 from twisted_detector.seams import ILoginBudget, IPictures
+from twisted_detector.store.album import Album
+from twisted_detector.store.album_keeper import AlbumKeeper
 
 
 class Pictures(PictureScheduler):
-    """The picture scheduler with its decoder, whose process ends with it."""
+    """The picture scheduler with its decoder, whose process ends with it, and with the keeper of its pictures."""
 
     def __init__(self, *arguments: Any, decoder: Decoder, **more: Any) -> None:
         super().__init__(*arguments, **more)
         self._decoder = decoder
+        self.keeper: AlbumKeeper | None = None
+
+    def startService(self) -> None:
+        """Read the pictures that were kept, and begin."""
+        if self.keeper is not None:
+            self.keeper.startService()
+        super().startService()
 
     def stopService(self) -> Deferred[object]:
-        """End what is under way, then the decoder's process."""
-        return super().stopService().addCallback(lambda _: Deferred.fromCoroutine(self._decoder.stop()))
+        """End what is under way, then the decoder's process; keep the latest pictures."""
+        ended = super().stopService().addCallback(lambda _: Deferred.fromCoroutine(self._decoder.stop()))
+        keeper = self.keeper
+        return ended if keeper is None else ended.addCallback(lambda _: keeper.stopService())
 
 
 @implementer(IPlugin, IServiceExtension)
@@ -80,6 +92,16 @@ class PicturesMaker:
             decoder=decoder,
         )
         parts[Bus].subscribe(scheduler)
+        if config.inspection.snapshot_interval:
+            scheduler.keeper = AlbumKeeper(
+                Album(config.state_dir / "pictures"),
+                OtherThread(reactor).run,
+                put=scheduler.cache.put,
+                latest=scheduler.cache.latest,
+                camera_ids=lambda: [camera.id for camera in parts[Registry].cameras()],
+                monotonic=time.monotonic,
+            )
+            parts[Bus].subscribe(scheduler.keeper)
         parts[IPictures] = scheduler
         return scheduler
 

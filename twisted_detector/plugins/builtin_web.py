@@ -6,6 +6,9 @@ import os
 import resource
 import secrets
 import time
+from collections.abc import Callable
+from functools import cache
+from typing import TYPE_CHECKING
 
 from twisted.application.service import IService
 from twisted.plugin import IPlugin
@@ -15,7 +18,6 @@ from twisted_detector import __version__
 from twisted_detector.bus import Bus
 from twisted_detector.interfaces import IServiceExtension, MakerContext
 from twisted_detector.mqtt.service import MqttService
-from twisted_detector.operations.prometheus import Metrics
 from twisted_detector.operations.report import HealthReport
 from twisted_detector.operations.requests import RequestRouter
 from twisted_detector.outputs.camera_json import camera_document
@@ -34,6 +36,9 @@ from twisted_detector.web.server import BoundedSite
 from twisted_detector.web.service import PageEndpoint, WebService
 from twisted_detector.web.sessions import Sessions
 
+if TYPE_CHECKING:
+    from twisted_detector.operations.prometheus import Metrics
+
 #: Open pages at one time. A person has a few; a thousand is what the daemon must bear.
 MAX_STREAMS = 1024
 
@@ -42,6 +47,18 @@ def _stream_capacity() -> int:
     """How many streams there is room for: discovery needs descriptors of its own, so at most a third of them."""
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     return MAX_STREAMS if soft < 0 else max(8, min(MAX_STREAMS, soft // 3))
+
+
+def _metrics(report: HealthReport) -> Callable[[], tuple[bytes, str]]:
+    """The figures for Prometheus. Its library is loaded at the first scrape: not every daemon is scraped."""
+
+    @cache
+    def metrics() -> Metrics:
+        from twisted_detector.operations.prometheus import Metrics
+
+        return Metrics(report.blocks)
+
+    return lambda: (metrics().exposition(), metrics().content_type)
 
 
 @implementer(IPlugin, IServiceExtension)
@@ -56,7 +73,6 @@ class WebMaker:
         if not config.web.enabled:
             return None
         registry, report, router, mqtt = parts[Registry], parts[HealthReport], parts[RequestRouter], parts[MqttService]
-        metrics = Metrics(report.blocks)
         facade = DaemonFacade(
             node_id=config.node_id,
             version=__version__,
@@ -68,7 +84,7 @@ class WebMaker:
             dispatch=router.dispatch,
             handles=router.handlers.__contains__,
             pictures=lambda: parts.get(IPictures),
-            metrics=lambda: (metrics.exposition(), metrics.content_type),
+            metrics=_metrics(report),
         )
         access = AccessControl(
             listen=config.web.listen[0],

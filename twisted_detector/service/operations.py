@@ -20,6 +20,7 @@ from twisted_detector.operations.heartbeat import Heartbeat
 from twisted_detector.operations.process_stats import ProcessStats, ReactorLag
 from twisted_detector.operations.report import HealthReport
 from twisted_detector.operations.requests import RequestRouter
+from twisted_detector.outputs.sync.seams import ISyncStatus
 from twisted_detector.outputs.topics import Topics
 from twisted_detector.registry.registry import Registry
 
@@ -51,6 +52,7 @@ def make_operations(reactor: Any, config: Config, parts: Parts, inspections: Wor
         lag=lag,
         process_stats=ProcessStats(time.monotonic),
         rate_limiter=parts[PacketRateLimiter],
+        sync_status=lambda: parts.get(ISyncStatus),
     )
     parts[RequestRouter] = router = RequestRouter()
     register_handlers(router, reactor, config, parts)

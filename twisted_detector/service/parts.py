@@ -24,6 +24,7 @@ from twisted_detector.inspection.rtsp.validator import RtspValidator
 from twisted_detector.interfaces import INeighbours, Parts
 from twisted_detector.model import Camera, Candidate, EvidenceKind
 from twisted_detector.model.addresses import Exclusions
+from twisted_detector.outputs.homeassistant.deletions import Deletions
 from twisted_detector.outputs.topics import Topics
 from twisted_detector.registry.adoption import AdoptionBook
 from twisted_detector.registry.freeze_detector import FreezeDetector
@@ -87,6 +88,8 @@ async def make_parts(
     adoption = await make_adoption_book(config, store)
     dialects = Dialects(lambda reference, names: store.save_value("dialects", reference, names))
     dialects.restore(await store.load_values("dialects"))
+    deletions = Deletions(partial(store.save_value, "homeassistant_deleted"))
+    deletions.restore(await store.load_values("homeassistant_deleted"))
     freezes = freeze_detector(config)
     observations = ObservationLog()
     bus.subscribe(observations)
@@ -112,6 +115,7 @@ async def make_parts(
             Bus: bus,
             ObservationLog: observations,
             ClearTextPolicy: clear_text,
+            Deletions: deletions,
             Dialects: dialects,
             ILoginBudget: budget,
             LoginBudget: budget,

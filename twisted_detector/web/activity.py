@@ -14,6 +14,7 @@ from twisted_detector import events
 from twisted_detector.interfaces import IEventListener
 from twisted_detector.model import Camera
 from twisted_detector.model.encoding import rfc3339
+from twisted_detector.model.naming import title
 from twisted_detector.web.event_hub import EventHub
 from twisted_detector.web.facade import DaemonFacade
 from twisted_detector.web.history import change_document
@@ -83,7 +84,7 @@ class ActivityFeed:
         if described is None:
             return
         self._number += 1
-        entry = ActivityEntry(self._number, event.at, described[0], camera.id, _name(camera), described[1][:_MAX_TEXT])
+        entry = ActivityEntry(self._number, event.at, described[0], camera.id, title(camera), described[1][:_MAX_TEXT])
         self._entries.append(entry)
         if self._hub.has_listeners:
             self._unpublished.append(entry)
@@ -99,14 +100,10 @@ class ActivityFeed:
         return brief(self._facade, self._facade.camera(camera.id) or camera)
 
 
-def _name(camera: Camera) -> str:
-    return camera.name or camera.model or f"camera at {camera.address}"
-
-
 def describe(event: events.CameraEvent) -> tuple[str, str] | None:
     """(kind, sentence) of what a person wants to know of an event; None for what is no news."""
     match event:
-        case events.CameraRestored() | events.PictureTaken() | events.CameraChanged():
+        case events.CameraRestored() | events.PictureTaken() | events.CameraChanged() | events.CheckRequested():
             return None
         case events.CameraDiscovered():
             return "discovered", f"found at {event.camera.address} by {', '.join(event.camera.methods) or 'command'}"

@@ -92,9 +92,9 @@ class AttemptRunner:
         self.loop = loop
         try:
             ending = await thread.run(loop.run)
-        except Exception as error:
+        except Exception:
             self.log.failure("The network thread failed; it is started again")
-            ending = Ending(f"the network thread failed: {type(error).__name__}")
+            ending = Ending("the network thread failed by a fault of this program; see its log")
         if self.loop is loop:
             self.loop = None
         loop.dispose()

@@ -75,7 +75,7 @@ def describe_error(error: BaseException) -> tuple[str, bool]:
         return "the network went silent", False
     if isinstance(error, OSError) and error.errno:
         return os.strerror(error.errno).lower(), False
-    return f"{type(error).__name__}: {error}", False
+    return f"the connection failed: {str(error) or 'no reason is given'}", False
 
 
 class BufferedSocket:

@@ -50,7 +50,7 @@ def tls_context(settings: MqttSettings) -> ssl.SSLContext:
             context.load_cert_chain(settings.tls_cert_path, settings.tls_key_path or None, password=lambda: b"")
     except (OSError, ValueError) as error:
         detail = error.reason if isinstance(error, ssl.SSLError) else getattr(error, "strerror", None)
-        raise AttemptFailed(f"TLS files: {what} cannot be used: {detail or type(error).__name__}") from None
+        raise AttemptFailed(f"TLS files: {what} cannot be used: {detail or error}") from None
     if settings.tls_insecure:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE

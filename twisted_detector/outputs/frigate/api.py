@@ -1,31 +1,34 @@
-"""Destination that is a running Frigate: its configuration is read, our cameras are merged, and it is saved again.
+"""Destination that is a running Frigate: our cameras are merged into its configuration, and told to what runs.
 
-The API of Frigate 0.14 to 0.18: ``GET /api/config/raw`` (a text; since 0.15 a JSON string that calls
-itself text), ``POST /api/config/save`` (validates the whole configuration, and writes it only then), ``GET
-/api/version``. ``PUT /api/config/set`` is not used: until 0.16 it cannot reach an item of a list, and it takes a name
-that is a number for an index. Port 5000 wants no login; 8971 takes ``POST /api/login`` for a cookie, or a token.
+The API of Frigate 0.14 to 0.18, by the version that is asked first (``versions.py``): the file is saved whole
+(``saving.py``), then what the version can take up without a restart is told (``live.py``); the rest is in force after
+Frigate's next start, which we may ask for.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable
-from functools import partial
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from zope.interface import implementer
 
 from twisted_detector.model import Secret
+from twisted_detector.model.consumers import FRIGATE, Consumer
 from twisted_detector.outputs.frigate.document import fit_version
-from twisted_detector.outputs.sync.documents import delivery_result, merge_text
-from twisted_detector.outputs.sync.http import HttpClient, HttpResponse
-from twisted_detector.outputs.sync.merging import mask_logins, merge_section
+from twisted_detector.outputs.frigate.live import LiveUpdates
+from twisted_detector.outputs.frigate.merging import STREAMS
+from twisted_detector.outputs.frigate.saving import UNKNOWN, ConfigSaver, Merged, Saved, read_configuration, without
+from twisted_detector.outputs.frigate.session import FrigateSession
+from twisted_detector.outputs.frigate.versions import Abilities, minor_of
+from twisted_detector.outputs.sync.documents import delivery_result, some
+from twisted_detector.outputs.sync.http import HttpClient
+from twisted_detector.outputs.sync.merging import mask_logins
 from twisted_detector.outputs.sync.seams import (
     DeliveryResult,
     Entries,
     InThread,
-    ISyncDestination,
-    TargetRefused,
+    IVariablesDestination,
     TargetUnavailable,
 )
 
@@ -34,15 +37,17 @@ _ROUNDS = 3
 _NONE = Secret("")
 #: Seconds between two restarts of Frigate that we request: one takes it up to a minute.
 RESTART_PAUSE = 120.0
-_merge = partial(merge_section, "cameras")
+_NEXT_START = (
+    "in Frigate's file, and in force after its next start ({} lets it restart; docs/operations/frigate.md has the"
+    " layout that needs none)"
+)
 
 
-@implementer(ISyncDestination)
+@implementer(IVariablesDestination)
 class FrigateApi:
-    """Our cameras in the configuration of a running Frigate.
+    """Our cameras in a running Frigate.
 
-    :param token: a bearer token; else ``user`` and ``password`` are logged in with, when there are any.
-    :param restart: let Frigate restart, so that it takes up what was changed.
+    :param restart: let Frigate restart, where its version does not take up what was changed.
     """
 
     refresh = 300.0  # somebody may have restored an older configuration; a read costs Frigate nothing
@@ -53,154 +58,114 @@ class FrigateApi:
         *,
         in_thread: InThread,
         monotonic: Callable[[], float],
+        consumer: Consumer = FRIGATE,
         user: str = "",
         password: Secret = _NONE,
         token: Secret = _NONE,
         restart: bool = False,
     ) -> None:
-        self.name = "frigate-api"
+        self.name = consumer.destination("api")
         self.where = http.base
-        self._http = http
+        self._consumer = consumer
+        self._session = FrigateSession(http, consumer=consumer, user=user, password=password, token=token)
         self._in_thread = in_thread
+        self._saver = ConfigSaver(self._session, in_thread=in_thread)
+        self._live = LiveUpdates(self._session)
         self._monotonic = monotonic
-        self._user = user
-        self._password = password
-        self._token = token
-        self._cookie = ""
         self._restart = restart
         self._restarted_at: float | None = None
+        self._variables: Mapping[str, Secret] = {}
+        #: Variables for which Frigate was restarted: what it does not know after that it was never given.
+        self._taught: set[str] = set()
+
+    def set_variables(self, variables: Mapping[str, Secret]) -> None:
+        """See :class:`IVariablesDestination`: until 0.17 the go2rtc inside Frigate takes sources as they are."""
+        self._variables = variables
 
     async def deliver(self, wanted: Entries, base: Entries, dry: bool) -> DeliveryResult:
-        """See :class:`ISyncDestination`."""
-        version = (await self._get("/api/version")).strip()
+        """See :class:`IVariablesDestination`."""
+        version = (await self._session.get("/api/version")).strip()
         if not version[:1].isdigit() or len(version) > 80:
             raise TargetUnavailable("what answers there is no Frigate", shown=mask_logins(version[:60]))
+        abilities = Abilities(minor_of(version))
         fitting = fit_version(wanted, version)
+        before = await self._read()
         for _ in range(_ROUNDS):
-            before = await self._read()
-            merging = partial(merge_text, before, yaml=True, merge=_merge, base=base, wanted=fitting)
-            after, merged = await self._in_thread(merging)
-            if after == before or dry:
-                return delivery_result("Frigate's configuration", before, after, merged, dry=dry)
-            if await self._read() == before:
-                await self._save(before, after)
-                return delivery_result("Frigate's configuration", before, after, merged, dry=False)
-        raise TargetUnavailable("somebody else is just changing its configuration")
+            merged = await self._saver.merge(before, base, fitting, values=self._live.is_due)
+            if dry:
+                return delivery_result("Frigate's configuration", before, merged.text, merged.result, dry=True)
+            now = await self._read() if merged.text != before else before
+            if now == before:
+                break
+            before = now
+        else:
+            raise TargetUnavailable("somebody else is just changing its configuration")
+        saved = Saved(merged) if merged.text == before else await self._save(before, merged, base, fitting, abilities)
+        result = delivery_result("Frigate's configuration", before, saved.merged.text, saved.merged.result, dry=False)
+        return await self._apply(saved, result, abilities)
 
     async def _read(self) -> str:
-        body = await self._get("/api/config/raw")
-        if body.startswith('"'):
-            try:
-                inner = json.loads(body)
-            except ValueError:
-                raise TargetUnavailable("its configuration came in pieces") from None
-            body = str(inner)
-        if body.lstrip().startswith(("<!", "<html")):
-            raise TargetUnavailable("what answers there is no Frigate", shown="a web page instead of a configuration")
-        return body
+        return await read_configuration(self._session)
 
-    async def _save(self, before: str, after: str) -> None:
-        """Have ``after`` validated and written; whatever happens, in the end Frigate holds ``before`` or ``after``."""
-        restart = self._restart and self._may_restart()
-        try:
-            answer = await self._post(after, restart=restart)
-        except TargetUnavailable as error:
-            await self._recover_save(before, after, error)
-            return
-        if answer.status >= 500:
-            await self._recover_save(
-                before, after, TargetUnavailable("Frigate failed on it", shown=_error_text(answer))
-            )
-            return
-        if answer.status != 200:
-            if "KeyError: 'FRIGATE_" in answer.text:
-                await self._restart_for_variables()
-            raise TargetRefused("Frigate refuses it", shown=_error_text(answer))
-        if restart:
-            self._restarted_at = self._monotonic()
+    async def _save(
+        self, before: str, merged: Merged, base: Entries, wanted: Mapping[str, Any], abilities: Abilities
+    ) -> Saved:
+        running = await self._live.cameras() if abilities.adds else frozenset()
+        proof = await self._saver.prove(before, merged, wanted)
+        if proof.refused:
+            wanted = without(wanted, base, proof.refused)
+            merged = await self._saver.merge(before, base, wanted)
+        saved = Saved(merged) if merged.text == before else await self._saver.save(before, merged, base, wanted)
+        saved.refused |= proof.refused
+        saved.unknown |= proof.unknown
+        self._live.plan(saved.merged, abilities, running)
+        return saved
 
-    async def _recover_save(self, before: str, after: str, error: TargetUnavailable) -> None:
-        """After a save without a clear answer: find out what came of it; restore ``before`` where it is neither."""
-        current = await self._read()
-        if current == after:
-            return
-        if current != before:
-            answer = await self._post(before, restart=False)
-            if answer.status != 200:
-                raise TargetUnavailable(
-                    "Frigate broke off while it wrote, and did not take the former configuration back"
-                )
-        raise error
+    async def _apply(self, saved: Saved, result: DeliveryResult, abilities: Abilities) -> DeliveryResult:
+        """Tell what runs of the file that stands there, or let Frigate restart; and say what is left to be done."""
+        remarks = [result.remark]
+        text = saved.merged.text
+        if await self._live.tell(abilities, saved.merged.result.document) and await self._read() != text:
+            # It was written anew by Frigate, in Frigate's style: comments stay, quotes and long lines do not.
+            await self._saver.post(text)
+        streams: Mapping[str, str] = saved.merged.result.written.get(STREAMS, {})
+        remarks.append(await self._live.tell_streams(streams, self._variables, abilities))
+        refused, again = self._teach(saved), 0.0
+        if self._live.waiting or saved.unknown - self._taught:
+            if not self._restart:
+                waiting = tuple(sorted(self._live.waiting))
+                next_start = _NEXT_START.format(self._consumer.settings("restart"))
+                remarks += [f"{some(waiting)}: {next_start}"] if waiting else []
+                self._live.waiting.clear()
+            elif again := self._pause():
+                remarks.append(f"Frigate was restarted a moment ago, and is restarted again in {again:.0f} s")
+            else:
+                await self._restart_now(saved.unknown)
+                again = 1.0
+        return replace(result, remark="; ".join(filter(None, remarks)), refused=refused, again=again)
 
-    async def _restart_for_variables(self) -> None:
-        """Frigate reads its variables when it starts: one that runs since before a camera came has no login for it."""
-        if not self._restart:
-            raise TargetRefused(
-                "Frigate does not know the variables of a new camera: give it FRIGATE_ENV_PATH and start it anew"
-            )
-        self._may_restart()
+    def _teach(self, saved: Saved) -> dict[str, str]:
+        """The reasons of what was refused, with what is to be done about variables that Frigate does not know."""
+        if not saved.unknown:
+            return saved.refused
+        place = self._consumer.settings("env_path")
+        hint = f": give it {place} and start it anew"
+        if self._restart and saved.unknown - self._taught:
+            hint = ": it is restarted to read them"
+        elif self._restart:
+            hint = f", after a restart neither: is the place of {place} where Frigate looks (/run/secrets)?"
+        return {name: reason + (hint if reason == UNKNOWN else "") for name, reason in saved.refused.items()}
+
+    def _pause(self) -> float:
+        """Seconds until Frigate may be restarted again, 0.0 for now."""
+        if self._restarted_at is None:
+            return 0.0
+        return max(0.0, self._restarted_at + RESTART_PAUSE - self._monotonic())
+
+    async def _restart_now(self, unknown: set[str]) -> None:
         self._restarted_at = self._monotonic()
-        await self._request("POST", "/api/restart")
-        raise TargetUnavailable("Frigate was told to restart, to learn the variables of a new camera")
-
-    async def _post(self, text: str, *, restart: bool) -> HttpResponse:
-        return await self._request(
-            "POST",
-            "/api/config/save",
-            {"save_option": "restart" if restart else "saveonly"},
-            body=text.encode(),
-            headers={"Content-Type": "text/plain"},
-        )
-
-    def _may_restart(self) -> bool:
-        if self._restarted_at is not None and self._monotonic() - self._restarted_at < RESTART_PAUSE:
-            raise TargetUnavailable("Frigate was restarted a moment ago; the next change waits")
-        return True
-
-    # --- requests --------------------------------------------------------------------------------------------------
-
-    async def _request(self, method: str, path: str, query: dict[str, str] | None = None, **more: Any) -> HttpResponse:
-        headers = dict(more.pop("headers", {}))
-        if not self._token and self._user and not self._cookie:
-            await self._log_in()
-        answer = await self._http.request(method, path, query, headers={**headers, **self._credentials()}, **more)
-        if answer.status == 401 and self._cookie:
-            await self._log_in()  # its session is over
-            answer = await self._http.request(method, path, query, headers={**headers, **self._credentials()}, **more)
-        if answer.status in (401, 403):
-            raise TargetRefused(
-                "Frigate wants an administrator's login: FRIGATE_USER and FRIGATE_PASSWORD, or FRIGATE_TOKEN"
-            )
-        return answer
-
-    def _credentials(self) -> dict[str, str]:
-        if self._token:
-            return {"Authorization": f"Bearer {self._token.reveal()}"}
-        return {"Cookie": self._cookie} if self._cookie else {}
-
-    async def _log_in(self) -> None:
-        self._cookie = ""
-        body = json.dumps({"user": self._user, "password": self._password.reveal()}).encode()
-        answer = await self._http.request("POST", "/api/login", body=body, headers={"Content-Type": "application/json"})
-        if answer.status == 404:
-            return  # no login is wanted there
+        self._taught |= unknown
+        answer = await self._session.request("POST", "/api/restart")
         if answer.status != 200:
-            raise TargetRefused("Frigate refuses the login", shown=f"status {answer.status}")
-        self._cookie = "; ".join(f"{name}={value}" for name, value in answer.cookies.items())
-
-    async def _get(self, path: str) -> str:
-        answer = await self._request("GET", path)
-        if answer.status != 200:
-            raise TargetUnavailable("Frigate does not tell", shown=f"status {answer.status}: {_error_text(answer)}")
-        return answer.text
-
-
-def _error_text(answer: HttpResponse) -> str:
-    """Frigate's own message: of a traceback the last lines, which name the fault."""
-    try:
-        message = str(json.loads(answer.text)["message"])
-    except (ValueError, KeyError, TypeError):
-        message = answer.text
-    lines = [line.strip() for line in message.splitlines() if line.strip()]
-    # The first two lines say that it is invalid and where to read, in every version; what is wrong follows.
-    return mask_logins(" ".join(lines[2:] or lines)[-180:])
+            raise TargetUnavailable("Frigate does not restart", shown=f"status {answer.status}")
+        self._live.forget()

@@ -1,10 +1,10 @@
 """Cameras and the logins that they let in go in; a configuration that Frigate 0.14 to 0.18 takes comes out.
 
 Checked against Frigate's own models (docs/operations/frigate.md tells how and of which versions). What those make of a
-stream's path decides how secrets are spelled here: the path goes through ``str.format`` (0.18: a replacement of its
-own) with the variables ``FRIGATE_…``, and then ``escape_special_characters`` percent-encodes the password of a login
-whose name is made of letters, digits, "_" and "-", and of no other. So the value of a variable is the password as it
-is where Frigate encodes it, and encoded where it does not.
+stream's path decides how secrets are spelled here: it goes through ``str.format`` with the ``FRIGATE_…`` variables
+(0.15 to 0.17 twice; 0.18 has a replacement of its own), and then ``escape_special_characters`` percent-encodes the
+password of a login whose name is made of letters, digits, "_" and "-", and of no other. So the value of a variable is
+the password as it is where Frigate encodes it, and encoded where it does not.
 """
 
 from __future__ import annotations
@@ -16,9 +16,11 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 from twisted_detector.model import Camera, Login, Stream
+from twisted_detector.outputs.frigate.versions import minor_of
 from twisted_detector.outputs.stream_choice import (
     SecretPlacer,
     SecretSyntax,
+    SecretTags,
     StreamChoice,
     StreamDocument,
     choose_streams,
@@ -39,9 +41,10 @@ def _login_values(login: Login) -> tuple[str, str]:
     password = login.password.reveal()
     if not _ENCODED_BY_FRIGATE.fullmatch(login.name):
         return quote(login.name, safe=""), quote(password, safe="")
-    if any(one.isspace() for one in password):
-        # Frigate would write a blank as "+", which is another password. A name with one letter percent-encoded is the
-        # same name, but one behind which Frigate leaves the password as it is.
+    if any(one.isspace() or one in "{}" for one in password):
+        # Frigate would write a blank as "+", which is another password, and until 0.17 read braces as one more
+        # variable, for it formats a path twice. A name with one letter percent-encoded is the same name, but one behind
+        # which Frigate leaves the password as it is.
         return f"%{ord(login.name[0]):02X}{login.name[1:]}", quote(password, safe="")
     return login.name, password
 
@@ -50,7 +53,6 @@ SYNTAX = SecretSyntax(
     "FRIGATE",
     reference=lambda name: "{" + name + "}",
     login=_login_values,
-    literal=lambda value: value.replace("{", "{{").replace("}", "}}"),
 )
 
 
@@ -69,29 +71,30 @@ class FrigateOptions:
 
     @property
     def minor(self) -> int:
-        """17 for ``0.17``; a major version above 0 is newer than all that are known here."""
-        major, _, minor = self.version.partition(".")
-        digits = re.match(r"[0-9]{1,6}", minor)
-        return 10_000 if major != "0" else int(digits[0]) if digits else 0
+        """17 for ``0.17``."""
+        return minor_of(self.version)
 
 
-def build(cameras: Iterable[Camera], logins: Mapping[str, Login], options: FrigateOptions) -> StreamDocument:
+def build(
+    cameras: Iterable[Camera], logins: Mapping[str, Login], options: FrigateOptions, *, tags: SecretTags
+) -> StreamDocument:
     """The blocks of all cameras that have a stream to show, by Frigate's name of each, in order.
 
     :param logins: by camera id, the login that each let in; none for a camera that wants none.
+    :param tags: for the names of variables.
     """
-    placer = SecretPlacer(SYNTAX, published=options.publish_credentials)
+    placer = SecretPlacer(SYNTAX, tags, published=options.publish_credentials)
     entries = {
         consumer_name(camera.id): _block(camera, choice, logins.get(camera.id), options, placer)
         for camera in sorted(cameras, key=lambda one: one.id)
         if (choice := choose_streams(camera)) is not None
     }
-    return StreamDocument(entries, placer.variables)
+    return StreamDocument(entries, placer.variables, len(entries))
 
 
 def fit_version(entries: Mapping[str, Any], version: str) -> dict[str, Any]:
     """``entries`` as a Frigate of ``version``, as its API gives it (``0.16.4-abcdef``), takes them."""
-    if FrigateOptions(version=version).minor >= _FRIENDLY_SINCE:
+    if minor_of(version) >= _FRIENDLY_SINCE:
         return dict(entries)
     return {
         name: {key: value for key, value in block.items() if key != "friendly_name"} for name, block in entries.items()
@@ -107,25 +110,20 @@ def _block(
     camera: Camera, choice: StreamChoice, login: Login | None, options: FrigateOptions, placer: SecretPlacer
 ) -> dict[str, Any]:
     streams = (
-        [(choice.main, "MAIN", ["detect", "record"])]
+        [(choice.main, ["detect", "record"])]
         if choice.single
-        else [(choice.main, "MAIN", ["record"]), (choice.sub, "SUB", ["detect"])]
+        else [(choice.main, ["record"]), (choice.sub, ["detect"])]
     )
     block: dict[str, Any] = {
         "enabled": True,
-        "ffmpeg": {
-            "inputs": [
-                {"path": placer.stream_url(camera, stream, role, login), "roles": roles}
-                for stream, role, roles in streams
-            ]
-        },
+        "ffmpeg": {"inputs": [{"path": placer.stream_url(stream, login), "roles": roles} for stream, roles in streams]},
         "detect": _detect(choice.sub),
         "objects": {"track": list(options.objects)},
     }
     name = "".join(one for one in camera.name or camera.model if one.isprintable()).strip()[:_MAX_NAME]
     if options.minor >= _FRIENDLY_SINCE and name:
         block["friendly_name"] = name
-    if "ptz" in camera.capabilities and camera.onvif_url:
+    if "ptz" in camera.capabilities and camera.onvif_url and not (login is not None and _has_braces(login)):
         block["onvif"] = _onvif(camera, login, placer)
     return block
 
@@ -149,7 +147,10 @@ def _onvif(camera: Camera, login: Login | None, placer: SecretPlacer) -> dict[st
         port = None
     onvif: dict[str, Any] = {"host": parts.hostname or camera.address, "port": port or 80}
     if login is not None:
-        # Other variables than those of the streams: what goes into a URL is encoded there, and here it is not.
-        onvif["user"] = placer.place(camera, "ONVIF_USER", login.name)
-        onvif["password"] = placer.place(camera, "ONVIF_PASSWORD", login.password.reveal())
+        onvif["user"], onvif["password"] = placer.login(login)
     return onvif
+
+
+def _has_braces(login: Login) -> bool:
+    """Whether only 0.18 could be told a login outside of a URL: it is formatted twice, and nothing escapes it."""
+    return any(one in "{}" for one in login.name + login.password.reveal())

@@ -2,18 +2,21 @@
 
 The API of go2rtc 1.9: ``GET /api/streams``; ``PUT`` makes a stream and writes it into go2rtc's file;
 ``PATCH`` changes the source of one in place, so that viewers follow, and writes nothing; ``DELETE`` removes.
-``PATCH`` has a trap: a source whose path is the name of a stream makes an alias of that stream.
+``PATCH`` has a trap: a source whose path is the name of a stream makes an alias of that stream. An answer is half the
+truth: 400 may mean that all was done but the file not written, so the list is read again after every change.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from enum import Enum
 from typing import Any
 from urllib.parse import urlsplit
 
 from zope.interface import implementer
 
+from twisted_detector.model.consumers import GO2RTC, Consumer
 from twisted_detector.model.encoding import parse_object
 from twisted_detector.outputs.sync.http import HttpClient, HttpResponse
 from twisted_detector.outputs.sync.seams import (
@@ -24,12 +27,28 @@ from twisted_detector.outputs.sync.seams import (
     TargetUnavailable,
 )
 
-#: go2rtc shows URLs with their login as three stars (``creds.SecretString``).
 _LOGIN = re.compile(r"://[^/?#@]*@")
+#: What go2rtc writes in the place of values that it keeps secret: those of variables in its file since 1.9.11, every
+#: login in versions to come; up to then, and without variables, it says logins in full.
+_STARS = "***"
+#: Looks at go2rtc until a source that it refused is sent once more: five minutes of :attr:`Go2rtcApi.refresh`.
+_LOOKS = 10
+#: Characters of go2rtc's own words that are shown, and of a name of somebody else.
+_MAX_WORDS, _MAX_NAME = 200, 60
+
+
+class _Shown(Enum):
+    """What the list says of a stream, compared with the source that it should have."""
+
+    OTHER = "not there, or with another source"
+    SAME = "idle, with this very source"
+    STARRED = "idle, with a source that differs by stars at most"
+    #: A producer that runs says where it is connected, also when its source is another by now: nothing follows from it.
+    RUNNING = "in use"
 
 
 def mask_login(source: str) -> str:
-    """A source as go2rtc shows it."""
+    """A source as it may be logged."""
     return _LOGIN.sub("://***@", source)
 
 
@@ -48,112 +67,205 @@ class Go2rtcApi:
     refresh = 30.0  # a go2rtc that was started anew has none of what was patched in
 
     def __init__(
-        self, http: HttpClient, *, is_ours: Callable[[str], bool], keep_logins: bool, headers: dict[str, str]
+        self,
+        http: HttpClient,
+        *,
+        is_ours: Callable[[str], bool],
+        keep_logins: bool,
+        headers: dict[str, str],
+        consumer: Consumer = GO2RTC,
     ) -> None:
-        self.name = "go2rtc-api"
+        self.name = consumer.destination("api")
+        self._logins = f"{consumer.settings('user')}, {consumer.settings('password')}"
         self.where = http.base
         self._http = http
         self._is_ours = is_ours
         self._keep_logins = keep_logins
         self._headers = headers
+        #: What was sent last, by name of the stream; no more than there are streams of ours.
         self._sent: dict[str, str] = {}
         #: Patched and not yet written by go2rtc: done while a stream has no viewer, for a PUT connects a second time.
         self._unwritten: set[str] = set()
+        #: Source, reason, and looks until it is tried again, of streams that go2rtc did not take.
+        self._refused: dict[str, tuple[str, str, int]] = {}
+        #: go2rtc's words about a file that it could not write, "" while it can.
+        self._file_fault = ""
 
     async def deliver(self, wanted: Entries, base: Entries, dry: bool) -> DeliveryResult:
         """See :class:`ISyncDestination`; each entry is a list with one source."""
         there = await self._streams()
-        written: dict[str, Any] = {}
-        foreign: list[str] = []
+        foreign = [name for name in wanted if name in there and name not in base and not self._is_ours(name)]
+        refused: dict[str, str] = {}
+        answers: dict[str, str] = {}
         diff: list[str] = []
-        trouble = ""
         for name, (source,) in wanted.items():
-            if name in there and name not in base and not self._is_ours(name):
-                foreign.append(name)
+            if name in foreign or self._is_current(name, source, there):
                 continue
-            written[name] = ""
-            if self._is_current(name, source, there):
+            reason = self._refusal(name, source, there)
+            if reason:
+                refused[name] = reason
                 continue
             diff.append(f"{'~' if name in there else '+'} {name}: {mask_login(source)}")
             if not dry:
-                try:
-                    await self._write(name, source, there)
-                except TargetRefused as error:
-                    trouble = str(error)
+                answers[name] = await self._write(name, source, there)
         for name in base:
             if name not in wanted and name in there:
                 diff.append(f"- {name}")
                 if not dry:
-                    await self._request("DELETE", {"src": name})
-                    self._sent.pop(name, None)
-        if trouble:
-            raise TargetRefused(trouble)
-        remark = f"{', '.join(foreign[:5])} is there and not ours: left alone" if foreign else ""
-        return DeliveryResult(written, bool(diff), remark, tuple(diff) if dry else ())
+                    await self._request("DELETE", {"src": name})  # 400: gone, it stood in no file
+                    self._forget(name)
+        if answers:
+            there = await self._streams()
+            refused |= self._settle(wanted, answers, there)
+        written = {
+            name: "" for name in wanted if name not in foreign and (name not in refused or (name in there and not dry))
+        }
+        changed = any(name not in refused for name in answers) or any(line.startswith("- ") for line in diff)
+        remarks = [f"{', '.join(foreign[:5])} is there and not ours: left alone"] if foreign else []
+        if self._file_fault:
+            remarks.append(self._file_fault)
+        return DeliveryResult(
+            written, bool(diff) if dry else changed, "; ".join(remarks), tuple(diff) if dry else (), refused=refused
+        )
 
     async def _streams(self) -> dict[str, Any]:
         answer = await self._request("GET", {})
-        found = parse_object(answer.text)
+        found = parse_object(answer.text) if answer.status == 200 else None
         if found is None or not all(one is None or isinstance(one, dict) for one in found.values()):
             raise TargetUnavailable("what answers there is no go2rtc")
         return found
 
+    # --- what is to be done ----------------------------------------------------------------------------------------
+
     def _is_current(self, name: str, source: str, there: dict[str, Any]) -> bool:
-        if name not in there or self._sent.get(name) != source:
+        """Whether a stream stands there as it should, and nothing of it is to be written down now."""
+        shown = _shown(there.get(name), source)
+        if shown is _Shown.SAME:
+            self._sent[name] = source
+        elif shown is _Shown.OTHER or self._sent.get(name) != source:
             return False
-        if name in self._unwritten and not _has_viewers(there[name]):
-            return False
-        producers = (there[name] or {}).get("producers") or []
-        if len(producers) != 1 or not isinstance(producers[0], dict):
-            return False
-        # One that plays shows where it is connected, which may be where the camera was; an idle one its source.
-        return "id" in producers[0] or producers[0].get("url") == mask_login(source)
+        self._refused.pop(name, None)
+        return name not in self._unwritten or _has_viewers(there[name])
 
-    async def _write(self, name: str, source: str, there: dict[str, Any]) -> None:
-        secret = "@" in urlsplit(source).netloc and not self._keep_logins
-        exists = name in there
-        producers = ((there[name] or {}).get("producers") or []) if exists else []
-        alias = urlsplit(source).path[1:] in there
-        if exists and len(producers) == 1 and not alias:
-            await self._request("PATCH", {"name": name, "src": source})
-            self._unwritten.add(name)
-            if not secret and not _has_viewers(there[name]):
-                await self._put(name, source)
-        elif not secret:
-            await self._put(name, source)
-        elif alias:
-            raise TargetRefused("go2rtc has a stream with the name of a camera's path and would show that", shown=name)
-        else:
-            if exists:  # of several sources, or none: a PATCH would change all of them
-                await self._request("DELETE", {"src": name})
-            await self._request("PATCH", {"name": name, "src": source})
-        if secret:
-            self._unwritten.discard(name)
+    def _refusal(self, name: str, source: str, there: dict[str, Any]) -> str:
+        """Why nothing is sent: PATCH would show another stream, or go2rtc refused this very source a moment ago."""
+        link = _link(source, there)
+        if link and link != name and self._is_secret(source):
+            return (
+                f"go2rtc has a stream that is called as the path of this camera, {link[:_MAX_NAME]!r}, and would show"
+                " that one instead: give yours another name"
+            )
+        known, reason, looks = self._refused.get(name, ("", "", 0))
+        if known != source or not looks:
+            return ""
+        self._refused[name] = known, reason, looks - 1
+        return reason
+
+    def _is_secret(self, source: str) -> bool:
+        return "@" in urlsplit(source).netloc and not self._keep_logins
+
+    async def _write(self, name: str, source: str, there: dict[str, Any]) -> str:
+        """Send a source; go2rtc's words when it said 400, which means one thing or the other."""
+        secret, link = self._is_secret(source), _link(source, there)
         self._sent[name] = source
+        if len(_producers(there.get(name))) == 1 and not link:
+            words = await self._send("PATCH", name, source)
+            self._unwritten.add(name)
+            if words or secret or _has_viewers(there[name]):
+                return words
+        if not secret:
+            return await self._send("PUT", name, source)
+        if name in there and (link or len(_producers(there[name])) != 1):
+            # A PATCH would change all of its sources to the one, or, by a path that is its own name, nothing at all.
+            await self._request("DELETE", {"src": name})
+        return await self._send("PATCH", name, source)
 
-    async def _put(self, name: str, source: str) -> None:
-        answer = await self._http.request("PUT", "/api/streams", {"name": name, "src": source}, headers=self._headers)
-        # Without a file of its own it says 400, and has the stream nevertheless.
-        if answer.status != 200 and "config file disabled" not in answer.text:
-            _check(answer)
+    async def _send(self, method: str, name: str, source: str) -> str:
+        answer = await self._request(method, {"name": name, "src": source})
+        words = ""
+        if answer.status == 400:
+            words = " ".join(mask_login(answer.text).split())[:_MAX_WORDS] or " "
+        if method == "PUT":
+            self._unwritten.discard(name)
+            self._file_fault = "" if not words else self._file_fault
+        return words
+
+    # --- what came of it -------------------------------------------------------------------------------------------
+
+    def _settle(self, wanted: Entries, answers: dict[str, str], there: dict[str, Any]) -> dict[str, str]:
+        """Which of the streams that were sent are refused, and why: 400, and they do not stand there."""
+        refused: dict[str, str] = {}
+        for name, words in answers.items():
+            (source,) = wanted[name]
+            if self._is_secret(source):
+                self._unwritten.discard(name)
+            if not words:
+                continue
+            if _shown(there.get(name), source) in (_Shown.SAME, _Shown.STARRED):
+                self._file_fault = (
+                    f"the streams are there, but go2rtc does not keep them ({words}): after a restart of it they come"
+                    f" back within {self.refresh:.0f} s"
+                )
+                continue
+            told = words if words.strip() else "without a reason (go2rtc gives none before 1.9.12)"
+            refused[name] = f"go2rtc refuses it: {told}"
+            self._forget(name)
+            self._refused[name] = source, refused[name], _LOOKS
+        return refused
+
+    def _forget(self, name: str) -> None:
+        self._sent.pop(name, None)
         self._unwritten.discard(name)
+        self._refused.pop(name, None)
 
     async def _request(self, method: str, query: dict[str, str]) -> HttpResponse:
         answer = await self._http.request(method, "/api/streams", query, headers=self._headers)
-        if method == "DELETE" and answer.status == 400:
-            return answer  # it is gone; it stood in no file
-        return _check(answer)
+        if answer.status in (401, 403):
+            raise TargetRefused(f"go2rtc wants a login ({self._logins})")
+        if answer.status == 404:
+            raise TargetUnavailable("it has no /api/streams there (in go2rtc's file: api, base_path or allow_paths)")
+        if answer.status not in (200, 400):
+            raise TargetUnavailable("go2rtc does not do it", shown=f"status {answer.status}")
+        return answer
 
 
-def _check(answer: HttpResponse) -> HttpResponse:
-    if answer.status in (401, 403):
-        raise TargetRefused("go2rtc wants a login (GO2RTC_USER, GO2RTC_PASSWORD)")
-    if answer.status == 400:
-        raise TargetRefused("go2rtc refuses it", shown=mask_login(answer.text.strip()[:120]))
-    if answer.status != 200:
-        raise TargetUnavailable("go2rtc does not do it", shown=f"status {answer.status}")
-    return answer
+def _producers(stream: Any) -> list[Any]:
+    found = stream.get("producers") if isinstance(stream, dict) else None
+    return found if isinstance(found, list) else []
 
 
 def _has_viewers(stream: Any) -> bool:
     return isinstance(stream, dict) and bool(stream.get("consumers"))
+
+
+def _link(source: str, there: dict[str, Any]) -> str:
+    """The stream that PATCH would show instead of this source: its path, for ``rtsp://`` alone, is that one's name."""
+    parts = urlsplit(source)
+    name = parts.path[1:] if parts.scheme == "rtsp" else ""
+    return name if name in there else ""
+
+
+def _shown(stream: Any, source: str) -> _Shown:
+    producers = _producers(stream)
+    if len(producers) != 1 or not isinstance(producers[0], dict):
+        return _Shown.OTHER
+    url = producers[0].get("url")
+    if "id" in producers[0]:
+        return _Shown.RUNNING
+    if url == source:
+        return _Shown.SAME
+    return _Shown.STARRED if isinstance(url, str) and _is_starred(url, source) else _Shown.OTHER
+
+
+def _is_starred(shown: str, source: str) -> bool:
+    """Whether ``shown`` is ``source`` with stars in the place of parts of it."""
+    first, *others = shown.split(_STARS)
+    if not others or not source.startswith(first):
+        return False
+    at = len(first)
+    for part in others[:-1]:
+        found = source.find(part, at)
+        if found < 0:
+            return False
+        at = found + len(part)
+    return len(source) - at >= len(others[-1]) and source.endswith(others[-1])

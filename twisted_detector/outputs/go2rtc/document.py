@@ -13,9 +13,11 @@ from urllib.parse import quote, urlsplit
 
 from twisted_detector.model import Camera, Login, Stream
 from twisted_detector.model.addresses import without_login
+from twisted_detector.model.cameras import WSS_CAPABILITY
 from twisted_detector.outputs.stream_choice import (
     SecretPlacer,
     SecretSyntax,
+    SecretTags,
     StreamDocument,
     choose_streams,
     consumer_name,
@@ -50,28 +52,34 @@ def build(
     logins: Mapping[str, Login],
     options: Go2rtcOptions,
     *,
+    tags: SecretTags,
     rotating: frozenset[str] = frozenset(),
 ) -> StreamDocument:
     """The sources of each stream by name: the camera's for the main one, the same with ``_sub`` for the other.
 
+    :param tags: for the names of variables.
     :param rotating: ids of cameras whose URLs change by themselves.
     """
     entries: dict[str, Any] = {}
-    placer = SecretPlacer(SYNTAX, published=options.publish_credentials)
+    count = 0
+    placer = SecretPlacer(SYNTAX, tags, published=options.publish_credentials)
     for camera in sorted(cameras, key=lambda one: one.id):
         choice = choose_streams(camera)
         if choice is None:
             continue
+        count += 1
         name = f"{options.prefix}{consumer_name(camera.id)}"
-        roles = [(name, choice.main, "MAIN")] + ([] if choice.single else [(f"{name}_sub", choice.sub, "SUB")])
+        roles = [(name, choice.main)] + ([] if choice.single else [(f"{name}_sub", choice.sub)])
+        login = logins.get(camera.id)
         by_onvif = options.onvif == ALWAYS or (options.onvif == ROTATING and camera.id in rotating)
-        for key, stream, role in roles:
-            login = logins.get(camera.id)
+        # go2rtc's ONVIF knows the UsernameToken alone: with any other camera the stream would never play.
+        by_onvif = by_onvif and (login is None or WSS_CAPABILITY in camera.capabilities)
+        for key, stream in roles:
             if by_onvif and camera.onvif_url and stream.profile:
-                entries[key] = [_onvif_url(camera, stream, placer.user_info(camera, login))]
+                entries[key] = [_onvif_url(camera, stream, placer.user_info(login))]
             else:
-                entries[key] = [placer.stream_url(camera, stream, role, login)]
-    return StreamDocument(entries, placer.variables)
+                entries[key] = [placer.stream_url(stream, login)]
+    return StreamDocument(entries, placer.variables, count)
 
 
 def configuration(entries: Mapping[str, Any]) -> dict[str, Any]:

@@ -24,7 +24,9 @@ from txaio.tx import make_logger
 
 from twisted_detector.errors import PublishError
 from twisted_detector.model import Camera, Message, Priority
+from twisted_detector.model.bounds import BoundedSet
 from twisted_detector.model.encoding import parse_object
+from twisted_detector.model.naming import title
 from twisted_detector.outputs.homeassistant.other_daemons import OtherDaemons
 from twisted_detector.outputs.homeassistant.output import HomeAssistantOutput
 from twisted_detector.outputs.homeassistant.payloads import ORIGIN, node_object_id, owner_of
@@ -46,6 +48,9 @@ PATIENCE = 60.0
 MAX_STRAYS = 10_000
 #: A device of ours takes 6 kB.
 MAX_PAYLOAD = 131_072
+#: Tells Home Assistant that what was announced on this topic will come on another one: it keeps its entities.
+#: https://www.home-assistant.io/integrations/mqtt/#migration-from-single-component-to-device-based-discovery
+MIGRATE = b'{"migrate_discovery":true}'
 #: In every topic of ours: the origin, then a camera's id or the daemon's.
 _MARKER = f"{ORIGIN}_"
 
@@ -122,8 +127,11 @@ class Announcer(Service):
         self._pacing: IDelayedCall | None = None
         self._stamps = LoopingCall(self._publish_seen)
         self._stamps.clock = clock
+        self._node_id = node_object_id(settings.topics).removeprefix(_MARKER)
         self._settled = False
         self._strays: set[str] = set()
+        self._leaving: dict[str, list[str]] = {}  # by camera, or the daemon: topics of the other form, to be emptied
+        self._removing: BoundedSet[str] = BoundedSet(MAX_STRAYS)
         self.removed = 0
 
     def startService(self) -> None:
@@ -184,10 +192,15 @@ class Announcer(Service):
             return
         camera_id = next(iter(self._pending))
         del self._pending[camera_id]
-        if (camera := self._cameras.find(camera_id)) is not None:
+        if camera_id == self._node_id:
+            for message in self._output.node_messages():
+                self._repeat(message)
+        elif (camera := self._cameras.find(camera_id)) is not None:
             extra = self._cameras.extra_messages(camera)
             for message in (*self._output.camera_messages(camera), *extra, self._output.seen_message(camera)):
                 self._repeat(message)
+        for topic in self._leaving.pop(camera_id, ()):
+            self._empty(topic)
         self._schedule((), PACE)
 
     def _repeat(self, message: Message) -> None:
@@ -241,11 +254,14 @@ class Announcer(Service):
         if not payload:
             self._others.forget(topic)
             self._strays.discard(topic)
+            self._record_emptied(topic)
             return
         document = parse_object(payload)
         owner = owner_of(document) if document is not None else ""
         if owner == self._settings.topics.lwt:
             self._others.forget(topic)
+            if self._output is not None:
+                self._output.standing.add(topic)
             if self._settled:
                 self._remove_stray(topic)
             elif len(self._strays) < MAX_STRAYS:
@@ -266,18 +282,56 @@ class Announcer(Service):
 
     def _remove_stray(self, topic: str) -> None:
         """Remove an announcement of our own, unless it is wanted."""
-        identity = _identity(topic)
-        camera_id = identity.removeprefix(_MARKER)
-        camera = self._cameras.find(camera_id)
-        is_node = identity == node_object_id(self._settings.topics)
-        if self._output is not None and (camera is not None or is_node):
+        key = _key(topic)
+        camera = self._cameras.find(key)
+        if self._output is not None and (camera is not None or key == self._node_id):
             if topic in self._output.expected_topics(camera):
                 return
-            # It was announced another way; what is wanted was refused as long as that stood.
-            self._schedule((camera_id,), AFTER_BIRTH)
+            if camera is None or self._output.expected_topics(camera):
+                self._migrate(key, topic)
+                return
+        if topic in self._removing:
+            return
         self.removed += 1
         self.log.info("{topic} is of an earlier run and is removed", topic=topic)
-        self._send(Message(topic, b"", retain=True, priority=Priority.STATE))
+        self._empty(topic)
+
+    def _migrate(self, key: str, topic: str) -> None:
+        """It was announced in the other form; what is wanted is refused as long as that stands."""
+        leaving = self._leaving.setdefault(key, [])
+        if topic not in leaving:
+            leaving.append(topic)
+            self._send(Message(topic, MIGRATE, priority=Priority.STATE))
+            self._schedule((key,), AFTER_BIRTH)
+
+    def _empty(self, topic: str) -> None:
+        self._removing.add(topic)
+        if self._output is not None:
+            self._send(self._output.emptying(topic))
+        else:
+            self._send(Message(topic, b"", retain=True, priority=Priority.STATE))
+
+    def _record_emptied(self, topic: str) -> None:
+        """An announcement is gone; where nobody here took it away, a person deleted the device in Home Assistant."""
+        self._removing.discard(topic)
+        output, camera = self._output, self._cameras.find(_key(topic))
+        if output is None:
+            return
+        by_us = topic in output.emptied
+        output.emptied.discard(topic)
+        stood = topic in output.standing
+        output.standing.discard(topic)
+        if by_us or not stood or camera is None or topic not in output.expected_topics(camera):
+            return
+        if output.deletions.add(camera.id):
+            self.log.info(
+                "{name} was deleted in Home Assistant: it is not announced there again before somebody asks for it"
+                " (camdetect check {id}, or its button on the page)",
+                name=title(camera),
+                id=camera.id,
+            )
+            # Or else the outbox would say at the next connection what it knows to stand there.
+            self._send(output.emptying(topic))
 
     # --- other daemons ---------------------------------------------------------------------------------------------
 
@@ -302,8 +356,7 @@ class Announcer(Service):
         """Announce what another daemon had announced and we know too, unless it is back."""
         self._inheriting.discard(owner)
         if self._output is not None and not self._others.is_alive(owner):
-            theirs = self._others.topics_of(owner)
-            self._schedule((_identity(topic).removeprefix(_MARKER) for topic in theirs), PACE)
+            self._schedule(map(_key, self._others.topics_of(owner)), PACE)
 
     def _call_later(self, delay: float, call: Callable[..., None], *arguments: object) -> IDelayedCall:
         def run() -> None:
@@ -315,6 +368,6 @@ class Announcer(Service):
         return delayed
 
 
-def _identity(topic: str) -> str:
-    """The level of a topic of ours that names a camera or a daemon."""
-    return next(level for level in topic.split("/") if level.startswith(_MARKER))
+def _key(topic: str) -> str:
+    """The camera of which a topic of ours is, by its id, or the daemon."""
+    return next(level for level in topic.split("/") if level.startswith(_MARKER)).removeprefix(_MARKER)

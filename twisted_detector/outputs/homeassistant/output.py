@@ -9,11 +9,20 @@ from collections.abc import Iterator
 
 from zope.interface import implementer
 
-from twisted_detector.events import AdoptionChanged, CameraEvent, CameraForgotten, Event, PictureTaken
+from twisted_detector.events import (
+    AdoptionChanged,
+    CameraEvent,
+    CameraForgotten,
+    CheckRequested,
+    Event,
+    PictureTaken,
+)
 from twisted_detector.interfaces import IOutput
 from twisted_detector.model import Camera, Message, Priority
+from twisted_detector.model.bounds import BoundedSet
 from twisted_detector.model.encoding import encode, rfc3339
 from twisted_detector.model.pictures import Picture
+from twisted_detector.outputs.homeassistant.deletions import Deletions
 from twisted_detector.outputs.homeassistant.other_daemons import OtherDaemons
 from twisted_detector.outputs.homeassistant.payloads import (
     CAMERA_COMPONENTS,
@@ -28,6 +37,8 @@ from twisted_detector.outputs.topics import Topics
 
 #: A picture that could not be sent within a minute is followed by a newer one.
 PICTURE_LIFETIME = 60.0
+#: Topics of announcements that are remembered: ten thousand cameras, an entity each.
+MAX_STANDING = 150_000
 
 
 @implementer(IOutput)
@@ -37,6 +48,11 @@ class HomeAssistantOutput:
     :param prefix: Home Assistant's discovery prefix.
     :param by_component: one message per entity instead of one per device.
     :param picture_max_bytes: larger pictures are not published; 0: none are, and no camera has such an entity.
+    :param page: URL of our web page, for links; "" where other machines cannot open it.
+    :param deletions: devices that a person deleted in Home Assistant.
+    :ivar standing: topics on which an announcement of ours stands, as far as was said or heard. Only those are emptied:
+        Home Assistant warns of an empty message for what it does not know.
+    :ivar emptied: those that were emptied here, until the broker has told so.
     :ivar others: what other daemons announced, recorded by the announcer: nothing is announced on a topic that another
         daemon, which is alive, holds.
     :ivar too_large: pictures that were not published for their size.
@@ -44,12 +60,25 @@ class HomeAssistantOutput:
 
     name = "homeassistant"
 
-    def __init__(self, topics: Topics, *, prefix: str, by_component: bool = False, picture_max_bytes: int = 0) -> None:
+    def __init__(
+        self,
+        topics: Topics,
+        *,
+        prefix: str,
+        by_component: bool = False,
+        picture_max_bytes: int = 0,
+        page: str = "",
+        deletions: Deletions | None = None,
+    ) -> None:
         self._topics = topics
         self._prefix = prefix
         self._by_component = by_component
         self._picture_max_bytes = picture_max_bytes
+        self._page = page
         self._introduced = False
+        self.deletions = deletions if deletions is not None else Deletions(lambda camera_id, text: None)
+        self.standing: BoundedSet[str] = BoundedSet(MAX_STANDING)
+        self.emptied: BoundedSet[str] = BoundedSet(MAX_STANDING)
         self.others = OtherDaemons()
         self.too_large = 0
 
@@ -60,7 +89,10 @@ class HomeAssistantOutput:
         if not self._introduced:
             # Cameras are announced as devices behind the daemon's: Home Assistant wants to know that one first.
             yield from self.node_messages()
+        if isinstance(event, CheckRequested):
+            self.deletions.discard(event.camera.id)
         if isinstance(event, CameraForgotten):
+            self.deletions.discard(event.camera.id)
             yield from self._withdrawn(event.camera.id)
         elif isinstance(event, PictureTaken):
             yield from self.picture_messages(event.picture)
@@ -73,11 +105,12 @@ class HomeAssistantOutput:
     def node_messages(self) -> Iterator[Message]:
         """What makes the device of the daemon."""
         self._introduced = True
-        yield from self._announced(node_object_id(self._topics), node_payload(self._topics))
+        yield from self._announced(node_object_id(self._topics), self._node_payload())
 
     def camera_messages(self, camera: Camera) -> Iterator[Message]:
-        """What makes the device of one camera; nothing where another daemon announces it, or it is a mere claim."""
-        if camera.established:
+        """What makes the device of one camera; nothing where another daemon announces it, a person deleted it there,
+        or it is a mere claim."""
+        if camera.established and camera.id not in self.deletions:
             yield from self._announced(object_id(camera.id), self._payload(camera))
 
     def seen_message(self, camera: Camera) -> Message:
@@ -111,27 +144,37 @@ class HomeAssistantOutput:
     def expected_topics(self, camera: Camera | None) -> set[str]:
         """The discovery topics that are to hold something for one camera; None: for the daemon."""
         if camera is None:
-            identity, payload = node_object_id(self._topics), node_payload(self._topics)
-        elif not camera.established:
+            identity, payload = node_object_id(self._topics), self._node_payload()
+        elif not camera.established or camera.id in self.deletions:
             return set()
         else:
             identity, payload = object_id(camera.id), self._payload(camera)
         return {topic for topic, document in self._parts(identity, payload) if document}
 
     def _payload(self, camera: Camera) -> Payload:
-        return camera_payload(camera, self._topics, pictures=bool(self._picture_max_bytes))
+        return camera_payload(camera, self._topics, pictures=bool(self._picture_max_bytes), page=self._page)
+
+    def _node_payload(self) -> Payload:
+        return node_payload(self._topics, page=self._page)
 
     def _withdrawn(self, camera_id: str) -> Iterator[Message]:
         nothing: Payload = {"cmps": {key: {"p": platform} for key, platform in CAMERA_COMPONENTS.items()}}
         for topic, _ in self._parts(object_id(camera_id), nothing):
-            if not self.others.holds(topic):
-                yield Message(topic, b"", retain=True, priority=Priority.STATE)
+            if topic in self.standing and not self.others.holds(topic):
+                yield self.emptying(topic)
         yield Message(self._topics.seen(camera_id), b"", retain=True, priority=Priority.STATE)
+
+    def emptying(self, topic: str) -> Message:
+        """What takes an announcement of ours away."""
+        self.standing.discard(topic)
+        self.emptied.add(topic)
+        return Message(topic, b"", retain=True, priority=Priority.STATE)
 
     def _announced(self, identity: str, payload: Payload) -> Iterator[Message]:
         for topic, document in self._parts(identity, payload):
             # A component that is not there has no topic of its own to be emptied, unless an earlier run made it.
             if document and not self.others.holds(topic):
+                self.standing.add(topic)
                 yield Message(topic, encode(document), retain=True, priority=Priority.STATE)
 
     def _parts(self, identity: str, payload: Payload) -> Iterator[tuple[str, Payload]]:

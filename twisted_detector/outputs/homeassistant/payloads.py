@@ -8,7 +8,9 @@ templates there, so a change is published once, on our topic, and not a second t
 from __future__ import annotations
 
 import hashlib
+import json
 import re
+import unicodedata
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -16,11 +18,14 @@ from twisted_detector import __version__
 from twisted_detector.model import Camera, Status
 from twisted_detector.model.addresses import safe_id
 from twisted_detector.model.encoding import encode
+from twisted_detector.model.reasons import FROZEN
 from twisted_detector.outputs.camera_json import camera_document
 from twisted_detector.outputs.topics import Topics
 
 #: What every payload says it comes from, and what marks a topic as one of ours.
 ORIGIN = "camdetect"
+#: Seconds by which a camera's clock may be off before somebody should look: then logins fail, and recordings mislead.
+WRONG_CLOCK = 60.0
 #: Names come from cameras: Home Assistant makes entity ids of them, and a line of its pages holds no more.
 MAX_NAME = 100
 
@@ -39,6 +44,8 @@ CAMERA_COMPONENTS: Mapping[str, str] = {
     "forget": "button",
     "picture": "image",
     "adopt": "button",
+    "attention": "binary_sensor",
+    "event": "event",
 }
 #: The same of the daemon.
 NODE_COMPONENTS: Mapping[str, str] = {
@@ -67,6 +74,21 @@ _CAMERA_HERE = _IF_STATE + "{{ 'offline' if value_json.status == 'offline' else 
 _WHY = _IF_JSON + "{{ {'reason': value_json.reason, 'since': value_json.since} | tojson }}{% else %}{}{% endif %}"
 _ADDRESS = _IF_JSON + "{{ value_json.camera.ip }}{% endif %}"
 _CLOCK = _IF_JSON + "{{ value_json.camera.clock_offset_s }}{% endif %}"
+#: A camera that does not answer comes back by itself; these do not, nor does a clock that is wrong.
+_ATTENTION = (
+    _IF_STATE + "{% set camera = value_json.camera %}"
+    "{{ 'ON' if value_json.status in ('auth_required', 'stream_error') or (camera.clock_offset_s | abs) >= "
+    f"{WRONG_CLOCK:g}"
+    " else 'OFF' }}{% endif %}"
+)
+#: Of our events those that an automation wants: one of another kind renders to nothing, which is no event.
+_EVENT = (
+    _IF_JSON + "{% set kinds = {'moved': 'moved', 'online': 'back', 'offline': 'offline'} %}"
+    "{% set frozen = value_json.event == 'trouble' and value_json.reason == '" + FROZEN + "' %}"
+    "{% set kind = 'frozen' if frozen else kinds.get(value_json.event) %}"
+    "{% if kind %}{{ {'event_type': kind, 'address': value_json.camera.ip, 'reason': value_json.reason | default('')}"
+    " | tojson }}{% endif %}{% endif %}"
+)
 _SEEN = _IF_JSON + "{{ value_json.last_seen_iso }}{% else %}{{ this.state }}{% endif %}"
 #: The stream that a user would look at: the first that was proved, else the first there is.
 _STREAM = (
@@ -102,14 +124,31 @@ def tidy(text: str) -> str:
     return re.sub(r"[\s\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]+", " ", text).strip()[:MAX_NAME]
 
 
-def camera_payload(camera: Camera, topics: Topics, *, pictures: bool) -> Payload:
-    """The device of one camera."""
+def camera_payload(camera: Camera, topics: Topics, *, pictures: bool, page: str = "") -> Payload:
+    """The device of one camera.
+
+    :param page: URL of our web page, "" where browsers elsewhere cannot reach it.
+    """
     status = topics.status(camera.id)
     everything_here = [_daemon_here(topics), {"t": status, "val_tpl": _CAMERA_HERE}]
     components: Payload = {
-        "connectivity": {"name": "Connectivity", "dev_cla": "connectivity", "val_tpl": _CONNECTED},
-        "problem": {"name": "Problem", "dev_cla": "problem", "val_tpl": _PROBLEM}
-        | {"json_attr_t": status, "json_attr_tpl": _WHY},
+        # Without a name of ours Home Assistant names them by their class, in the language of its user.
+        "connectivity": {"dev_cla": "connectivity", "val_tpl": _CONNECTED},
+        "problem": {"dev_cla": "problem", "val_tpl": _PROBLEM, "json_attr_t": status, "json_attr_tpl": _WHY},
+        "attention": {
+            "name": "Needs attention",
+            "dev_cla": "problem",
+            "val_tpl": _ATTENTION,
+            "json_attr_t": status,
+            "json_attr_tpl": _why_with(f"{page}#/camera/{camera.id}" if page else ""),
+        },
+        "event": {
+            "name": "Event",
+            "evt_typ": ["moved", "frozen", "offline", "back"],
+            "stat_t": topics.event(camera.id),
+            "val_tpl": _EVENT,
+            "ic": "mdi:cctv",
+        },
         "status": {
             "name": "Status",
             "dev_cla": "enum",
@@ -142,17 +181,19 @@ def camera_payload(camera: Camera, topics: Topics, *, pictures: bool) -> Payload
             "avty": everything_here,
             "avty_mode": "all",
         }
-    return _payload(_camera_device(camera, topics), object_id(camera.id), CAMERA_COMPONENTS, components, topics, status)
+    device = _camera_device(camera, topics)
+    return _payload(device, object_id(camera.id), CAMERA_COMPONENTS, components, topics, status, page)
 
 
-def node_payload(topics: Topics) -> Payload:
+def node_payload(topics: Topics, *, page: str = "") -> Payload:
     """The device of this daemon: entities from its health document and its will."""
     name = f"camdetect {tidy(topics.node_id)}"
     device = {"ids": [node_object_id(topics)], "name": name, "mf": ORIGIN, "mdl": "camera detector", "sw": __version__}
+    if page:
+        device["cu"] = page
     health = topics.health[1]
     components: Payload = {
         "connectivity": {
-            "name": "Connectivity",
             "dev_cla": "connectivity",
             "ent_cat": "diagnostic",
             "stat_t": topics.lwt,
@@ -161,7 +202,6 @@ def node_payload(topics: Topics) -> Payload:
             "avty": [{"t": topics.lwt, "val_tpl": "online"}],
         },
         "problem": {
-            "name": "Problem",
             "dev_cla": "problem",
             "val_tpl": "{{ 'OFF' if value_json.status == 'online' else 'ON' }}",
             "json_attr_t": health,
@@ -196,7 +236,7 @@ def node_payload(topics: Topics) -> Payload:
             "Adopt all new cameras", topics, {"command": "adopt", "all": True}, "mdi:account-check", en=False
         ),
     }
-    return _payload(device, node_object_id(topics), NODE_COMPONENTS, components, topics, health)
+    return _payload(device, node_object_id(topics), NODE_COMPONENTS, components, topics, health, page)
 
 
 def _camera_device(camera: Camera, topics: Topics) -> Payload:
@@ -225,6 +265,20 @@ def _camera_device(camera: Camera, topics: Topics) -> Payload:
     return device
 
 
+def _why_with(page: str) -> str:
+    """Attributes that tell why, with a link to the page on which it can be mended."""
+    if not page:
+        return _WHY
+    why = "{'reason': value_json.reason, 'since': value_json.since, 'page': " + json.dumps(page) + "}"
+    return _IF_JSON + "{{ " + why + " | tojson }}{% else %}{}{% endif %}"
+
+
+def _entity_name(text: str) -> str:
+    """A name as it may stand in an entity id: ``[a-z0-9_]``, without ``_`` at an end or twice."""
+    plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode().lower()
+    return re.sub(r"[^a-z0-9]+", "_", plain).strip("_")
+
+
 def _daemon_here(topics: Topics) -> Payload:
     return {"t": topics.lwt, "val_tpl": "{{ value_json.status }}"}
 
@@ -247,18 +301,25 @@ def _payload(
     components: Mapping[str, Payload],
     topics: Topics,
     state: str,
+    page: str,
 ) -> Payload:
     """The whole payload; what all components share (topic of the state, availability) stands in it once."""
+    name = _entity_name(str(device["name"])) or identity
+
+    def component(key: str, platform: str) -> Payload:
+        if key not in components:
+            return {"p": platform}
+        # Entity ids are made of these once, when Home Assistant meets an entity, and stay.
+        ids = {"uniq_id": f"{identity}_{key}", "def_ent_id": f"{platform}.{name}_{key}"}
+        return {"p": platform, **ids, **components[key]}
+
     return {
         "dev": device,
-        "o": {"name": ORIGIN, "sw": __version__},
+        "o": {"name": ORIGIN, "sw": __version__, **({"url": page} if page else {})},
         "stat_t": state,
         "avty": [_daemon_here(topics)],
         "avty_mode": "all",
-        "cmps": {
-            key: {"p": platform, **({"uniq_id": f"{identity}_{key}", **components[key]} if key in components else {})}
-            for key, platform in ever.items()
-        },
+        "cmps": {key: component(key, platform) for key, platform in ever.items()},
     }
 
 

@@ -59,13 +59,14 @@ def _remark(merged: MergeResult) -> str:
     """What a person should know of a merge."""
     remarks = []
     if merged.foreign:
-        remarks.append(f"{_some(merged.foreign)} is there and not ours: left alone")
+        remarks.append(f"{some(merged.foreign)} is there and not ours: left alone")
     if merged.kept:
-        remarks.append(f"changed by hand and left so: {_some(merged.kept)}")
+        remarks.append(f"changed by hand and left so: {some(merged.kept)}")
     return "; ".join(remarks)
 
 
-def _some(names: tuple[str, ...]) -> str:
+def some(names: tuple[str, ...]) -> str:
+    """The first names of many."""
     more = f" and {len(names) - _MAX_NAMES} more" if len(names) > _MAX_NAMES else ""
     return ", ".join(names[:_MAX_NAMES]) + more
 

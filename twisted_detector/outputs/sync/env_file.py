@@ -43,13 +43,15 @@ class EnvDestination:
         self._path = path
         self._in_thread = in_thread
 
-    async def deliver(self, wanted: Mapping[str, Secret], base: Entries, dry: bool) -> DeliveryResult:
-        """See :class:`ISyncDestination`; the entries are variables with their values."""
+    async def deliver(self, wanted: Mapping[str, Secret | None], base: Entries, dry: bool) -> DeliveryResult:
+        """See :class:`ISyncDestination`; the entries are variables with their values, None for one that stays."""
         result: DeliveryResult = await self._in_thread(lambda: self._deliver(wanted, base, dry))
         return result
 
-    def _deliver(self, wanted: Mapping[str, Secret], base: Entries, dry: bool) -> DeliveryResult:
-        changed = self._folder(wanted, base, dry) if self._path.is_dir() else self._file(wanted, base, dry)
+    def _deliver(self, wanted: Mapping[str, Secret | None], base: Entries, dry: bool) -> DeliveryResult:
+        known = {name: value for name, value in wanted.items() if value is not None}
+        gone = {name: "" for name in base if name not in wanted}
+        changed = self._folder(known, gone, dry) if self._path.is_dir() else self._file(known, gone, dry)
         written = dict.fromkeys(wanted, "")
         return DeliveryResult(written, bool(changed), diff=tuple(f"{name}=***" for name in changed))
 

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
-import treq
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.web.client import Agent, HTTPConnectionPool
 from twisted.web.http_headers import Headers
@@ -80,6 +79,8 @@ class HttpClient:
             raise TargetUnavailable("it does not answer", shown=_reason(error)) from None
 
     async def _exchange(self, method: str, url: str, body: bytes | None, headers: Mapping[str, str]) -> HttpResponse:
+        import treq  # here: with what it needs it takes 1.6 MB, which a daemon that follows nobody need not hold
+
         response = await treq.request(
             method,
             url,
@@ -143,4 +144,4 @@ def _timed_out(_: Any, seconds: float) -> None:
 def _reason(error: Exception) -> str:
     reasons = getattr(error, "reasons", None)  # ResponseFailed and its like carry what happened to them
     inner = reasons[-1].value if reasons else error
-    return f"{inner}".splitlines()[0] if f"{inner}" else type(inner).__name__
+    return f"{inner}".splitlines()[0] if f"{inner}" else "no reason is given"

@@ -9,6 +9,8 @@ from typing import Any
 from zope.interface import Attribute, Interface
 
 from twisted_detector.errors import CamdetectError
+from twisted_detector.model import Secret
+from twisted_detector.model.consumers import Consumer
 
 #: Entries of ours by name, as plain JSON values: a camera's block of Frigate, a stream's sources of go2rtc.
 Entries = Mapping[str, Any]
@@ -16,6 +18,10 @@ Entries = Mapping[str, Any]
 
 class TargetUnavailable(CamdetectError):
     """The program that is kept in step does not answer; the delivery is retried later."""
+
+
+class TargetStarting(TargetUnavailable):
+    """The program that is kept in step is just starting."""
 
 
 class TargetRefused(CamdetectError):
@@ -52,12 +58,16 @@ class DeliveryResult:
     :ivar changed: whether anything had to be changed.
     :ivar remark: what a person should know (a name that is taken, a value that was changed by hand), or "".
     :ivar diff: lines of what would change, where nothing was to be changed.
+    :ivar refused: entries that the program did not take, each with the reason; the others are there.
+    :ivar again: seconds after which there is more to do, 0.0 for nothing.
     """
 
     written: Entries = field(default_factory=dict)
     changed: bool = False
     remark: str = ""
     diff: tuple[str, ...] = ()
+    refused: Mapping[str, str] = field(default_factory=dict)
+    again: float = 0.0
 
 
 class ISyncDestination(Interface):
@@ -73,8 +83,15 @@ class ISyncDestination(Interface):
         :param base: what the last delivery left there, as it reported.
         :param dry: change nothing, only report what would change.
         :raises TargetUnavailable: no answer, or one that is none: worth a retry.
-        :raises TargetRefused: it was refused; what stood there before stands there still.
+        :raises TargetRefused: all was refused; what stood there before stands there still.
         """
+
+
+class IVariablesDestination(ISyncDestination):
+    """A destination that must say secrets as they are, where its entries only refer to them."""
+
+    def set_variables(variables: Mapping[str, Secret]) -> None:
+        """Take the values of the variables that the entries refer to."""
 
 
 class TargetPhase:
@@ -93,6 +110,8 @@ class TargetStatus:
 
     :ivar phase: one of :class:`TargetPhase`; ``reason``: why it is not done, or what was left alone.
     :ivar tries: failures in a row.
+    :ivar consumer: whose it is, None while nobody said; ``cameras``: how many that one is to hold; ``unknown``: names
+        in its list of cameras that no camera has.
     """
 
     name: str
@@ -100,6 +119,9 @@ class TargetStatus:
     phase: str = TargetPhase.IDLE
     reason: str = ""
     tries: int = 0
+    consumer: Consumer | None = None
+    cameras: int = 0
+    unknown: tuple[str, ...] = ()
 
 
 class ISyncStatus(Interface):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -11,12 +11,14 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.python.failure import Failure
 from txaio.tx import make_logger
 
+from twisted_detector.outputs.sync.documents import some
 from twisted_detector.outputs.sync.seams import (
     DeliveryResult,
     Entries,
     ISyncDestination,
     TargetPhase,
     TargetRefused,
+    TargetStarting,
     TargetStatus,
     TargetUnavailable,
 )
@@ -24,8 +26,13 @@ from twisted_detector.outputs.sync.seams import (
 #: Seconds until the first try after a failure; doubled with each, up to the second figure: a Frigate that restarts is
 #: back within a minute, one that is away for a night is asked every five.
 FIRST_RETRY, LAST_RETRY = 1.0, 300.0
+#: Seconds between two looks at a program that is just starting, and how many of them are made before it is away like
+#: any other: Frigate takes up to a minute, more on a small machine.
+STARTING_RETRY, STARTING_LOOKS = 5.0, 36
 #: Seconds for one delivery in all: a few requests of 15 s, or the YAML of a thousand cameras on a small machine.
 DELIVERY_SECONDS = 120.0
+#: Different reasons for what was left out that are told at once.
+_MAX_REASONS = 5
 
 
 class SyncTarget:
@@ -61,6 +68,11 @@ class SyncTarget:
         self._retry: IDelayedCall | None = None
         self._stopped = False
         self.status = TargetStatus(destination.name, destination.where)
+
+    @property
+    def written(self) -> Entries:
+        """What the last delivery left there, or that of an earlier run."""
+        return self._base
 
     def update(self, wanted: Entries) -> None:
         """Deliver ``wanted`` from now on; the same entries again do not change when they are retried."""
@@ -129,8 +141,10 @@ class SyncTarget:
         if not self._dry and result.written != self._base:
             self._base = result.written
             self._save(result.written)
-        phase = TargetPhase.DRY if self._dry else TargetPhase.DONE
-        self.status = replace(before, phase=phase, reason=result.remark, tries=0)
+        phase = TargetPhase.DRY if self._dry else TargetPhase.REFUSED if result.refused else TargetPhase.DONE
+        told = [one for one in (_left_out(result.refused), result.remark) if one]
+        reason = "; ".join(told)
+        self.status = replace(before, phase=phase, reason=reason, tries=0)
         if before.tries:
             self.log.info("{name}: {where} follows again", name=before.name, where=before.where)
         if self._dry and result.diff:
@@ -142,10 +156,13 @@ class SyncTarget:
             )
         elif result.changed:
             self.log.info("{name}: {where} was brought up to date", name=before.name, where=before.where)
-        if result.remark and result.remark != before.reason:
-            self.log.warn("{name}: {where}: {remark}", name=before.name, where=before.where, remark=result.remark)
-        if self._destination.refresh and wanted == self._wanted and not self._stopped:
-            self._schedule(self._destination.refresh)
+        new = "; ".join(one for one in told if one not in before.reason)
+        if new:
+            self.log.warn("{name}: {where}: {reason}", name=before.name, where=before.where, reason=new)
+        if wanted == self._wanted and not self._stopped:
+            waits = (self._destination.refresh, result.again, LAST_RETRY if result.refused else 0.0)
+            if any(waits):
+                self._schedule(min(filter(None, waits)))
 
     def _record_failure(self, wanted: Entries, failure: Failure) -> None:
         if self._stopped:
@@ -165,7 +182,17 @@ class SyncTarget:
             return  # something newer is wanted, and tried at once
         # What was refused is retried seldom: somebody may have put it right there.
         wait = LAST_RETRY if refused else min(LAST_RETRY, FIRST_RETRY * 2 ** min(tries - 1, 10))
+        if failure.check(TargetStarting) and tries <= STARTING_LOOKS:
+            wait = STARTING_RETRY
         self._schedule(wait * (0.8 + 0.4 * self._random()))
+
+
+def _left_out(refused: Mapping[str, str]) -> str:
+    """Which entries were not taken, and why: those of one reason together."""
+    names: dict[str, list[str]] = {}
+    for name, reason in refused.items():
+        names.setdefault(reason, []).append(name)
+    return "; ".join(f"left out: {some(tuple(ones))}: {reason}" for reason, ones in list(names.items())[:_MAX_REASONS])
 
 
 def _too_long(_: Any, seconds: float) -> None:

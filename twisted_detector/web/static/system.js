@@ -18,7 +18,7 @@ export function setUp() { build(); }
 function build() {
   parts = {
     title: h("h1", { id: "system-title", text: "System" }), under: h("p", { class: "under" }),
-    findings: h("div"), sweeps: h("div"), activity: h("div"), facts: h("div"),
+    findings: h("div"), consumers: h("section", { class: "panel", hidden: true }), sweeps: h("div"), activity: h("div"), facts: h("div"),
     logout: h("button", { type: "button", class: "quiet", text: "Log out", hidden: true, onclick: async () => { await del("session"); location.reload(); } }),
   };
   byId("system").replaceChildren(
@@ -28,6 +28,7 @@ function build() {
         h("section", { class: "panel" }, h("h3", { text: "Findings" }), parts.findings),
         h("section", { class: "panel" }, h("h3", { text: "Take along" }),
           h("p", { class: "soft", text: "No login is in any of these: Frigate and go2rtc fill them in." }), EXPORTS.map(exported)),
+        parts.consumers,
         h("section", { class: "panel" }, h("h3", { text: "The daemon" }), parts.facts)),
       h("div", {},
         h("section", { class: "panel" }, h("h3", { text: "What happened lately" }), parts.activity),
@@ -65,6 +66,7 @@ function drawFindings({ findings }) {
 
 function drawStatus(answer) {
   drawSweeps(answer.discovery);
+  drawConsumers(Object.entries(answer.consumers ?? {}));
   const { resources: used = {}, reactor = {} } = answer;
   const rows = [
     ["Version", answer.version], ["Node", answer.node_id], ["State", answer.reason || answer.status],
@@ -73,6 +75,14 @@ function drawStatus(answer) {
   ];
   parts.facts.replaceChildren(h("dl", {}, rows.filter(([, value]) => value !== undefined && value !== false && value !== "")
     .map(([name, value]) => [h("dt", { text: name }), h("dd", { text: String(value) })])));
+}
+
+function drawConsumers(consumers) {
+  parts.consumers.hidden = !consumers.length;
+  parts.consumers.replaceChildren(h("h3", { text: "Frigate and go2rtc" }),
+    h("table", {}, h("thead", {}, h("tr", {}, ["Place", "State", "Cameras"].map((text) => h("th", { scope: "col", text })))),
+      h("tbody", {}, consumers.sort(([a], [b]) => a.localeCompare(b)).map(([name, one]) => h("tr", {}, h("th", { scope: "row", text: name }),
+        h("td", { text: one.state, title: one.reason }), h("td", { text: String(one.cameras) }))))));
 }
 
 export function drawSweeps(discovery) {

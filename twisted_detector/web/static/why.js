@@ -4,6 +4,9 @@ import { get, post } from "./api.js";
 import { byId, h, setText, toast } from "./dom.js";
 import { STATUS, stamp } from "./format.js";
 
+// Milliseconds between two looks at an address that is being asked, and how many: an inspection takes two minutes at most.
+const PAUSE = 3000, LOOKS = 40;
+
 let parts = null;
 
 export function show(address) {
@@ -38,7 +41,7 @@ async function ask() {
 
 function draw(found) {
   const ports = Object.entries(found.ports).sort(([a], [b]) => a - b);
-  parts.answer.replaceChildren(
+  parts.answer.replaceChildren(...[
     h("div", { class: "panel verdict" },
       h("p", { class: "mono soft", text: [found.address, found.mac, found.network].filter(Boolean).join("  ·  ") }),
       h("h2", { text: found.reason.text }),
@@ -54,11 +57,22 @@ function draw(found) {
           h("time", { datetime: fact.last_at, text: stamp(fact.last_at) }),
           h("span", {}, h("b", { text: fact.source }), ` ${fact.text}`),
           fact.times > 1 ? h("span", { class: "soft", text: `${fact.times}×` }) : null)))
-        : h("p", { class: "soft", text: "Nothing." })));
+        : h("p", { class: "soft", text: "Nothing." })),
+  ].filter(Boolean));
 }
 
 async function probe(address) {
-  try { await post("probe", { address }); toast(`${address} is being asked`); } catch (error) { toast(error.message, "bad"); }
+  try {
+    await post("probe", { address });
+    toast(`${address} is being asked`);
+    for (let look = 0; look < LOOKS; look += 1) {
+      await new Promise((done) => { setTimeout(done, PAUSE); });
+      if (parts.input.value.trim() !== address || !location.hash.startsWith("#/why")) return;
+      const found = await get(`why?address=${encodeURIComponent(address)}`);
+      if (parts.input.value.trim() === address) draw(found);
+      if (found.reason.word !== "being-asked") return;
+    }
+  } catch (error) { toast(error.message, "bad"); }
 }
 
 export function clear() { if (parts) setText(parts.answer, ""); }

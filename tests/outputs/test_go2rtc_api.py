@@ -1,0 +1,245 @@
+"""Streams into a running go2rtc, of every version that was recorded: what is sent, what is not, and what is told."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
+from twisted.logger import formatEvent, globalLogPublisher
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.outputs.case import NAME, SUB
+from tests.peers.exchange import Direct
+from tests.peers.go2rtc import Go2rtc
+from twisted_detector.model import Secret
+from twisted_detector.model.consumers import Consumer
+from twisted_detector.outputs.go2rtc.api import Go2rtcApi
+from twisted_detector.outputs.sync.http import basic_auth
+from twisted_detector.outputs.sync.merging import is_ours
+from twisted_detector.outputs.sync.seams import (
+    DeliveryResult,
+    Entries,
+    TargetPhase,
+    TargetRefused,
+    TargetUnavailable,
+)
+from twisted_detector.outputs.sync.target import SyncTarget
+
+VERSIONS = ("1.9.10", "1.9.14")
+SECRET = "rtsp://admin:p%40ss@10.0.0.9:554/main"
+STREAMS = {NAME: [SECRET], f"{NAME}_sub": [SUB.url]}
+TWENTY = {f"0240000000{number:02}": [f"rtsp://admin:p%40ss@10.0.0.{number}:554/main"] for number in range(1, 21)}
+
+
+class Case(SynchronousTestCase):
+    def api(
+        self, double: Go2rtc, *, keep: bool = False, headers: dict[str, str] | None = None, **more: Any
+    ) -> Go2rtcApi:
+        self.http = Direct(double.answer, port=1984)
+        return Go2rtcApi(self.http, is_ours=is_ours, keep_logins=keep, headers=headers or {}, **more)  # type: ignore[arg-type]
+
+    def deliver(self, api: Any, wanted: Entries, base: Entries | None = None, *, dry: bool = False) -> DeliveryResult:
+        result: DeliveryResult = self.successResultOf(Deferred.fromCoroutine(api.deliver(wanted, base or {}, dry)))
+        return result
+
+
+class Streams(Case):
+    def test_logins_stay_out_of_its_file(self) -> None:
+        """A source with a login is in its memory and not in its file, one without in both; others' streams stay."""
+        for version in VERSIONS:
+            double = Go2rtc(version, text="streams:\n  garden: rtsp://10.0.0.5/x\n")
+            api = self.api(double)
+            done = self.deliver(api, {**STREAMS, "garden": ["rtsp://10.0.0.9/y"]})
+            self.assertEqual({"garden": ["rtsp://10.0.0.5/x"], **STREAMS}, double.sources())
+            self.assertIn("garden", done.remark)
+            self.assertEqual(set(STREAMS), set(done.written))
+            self.assertNotIn("p%40ss", repr(done))
+            self.assertNotIn("p%40ss", double.text or "")
+            self.assertIn(SUB.url, double.text or "")
+            self.deliver(api, {}, done.written)
+            self.assertEqual({"garden": ["rtsp://10.0.0.5/x"]}, double.sources())
+
+    def test_published(self) -> None:
+        """With PUBLISH_CREDENTIALS its file has the logins, too."""
+        double = Go2rtc()
+        self.deliver(self.api(double, keep=True), STREAMS)
+        self.assertIn("p%40ss", double.text or "")
+
+    def test_a_dry_run(self) -> None:
+        """What would change is shown without a login, and nothing is sent."""
+        double = Go2rtc()
+        told = self.deliver(self.api(double), STREAMS, dry=True)
+        self.assertEqual([f"+ {NAME}: rtsp://***@10.0.0.9:554/main", f"+ {NAME}_sub: {SUB.url}"], list(told.diff))
+        self.assertEqual([], self.http.changing)
+
+    def test_who_looks_follows_a_move(self) -> None:
+        """A stream that is looked at is patched in its place, and written down when nobody looks any more."""
+        for version in VERSIONS:
+            double, name = Go2rtc(version), f"{NAME}_sub"
+            api = self.api(double)
+            done = self.deliver(api, {name: [SUB.url]})
+            stream = double.streams[name]
+            double.watch(name)
+            self.http.asked.clear()
+            moved = {name: [SUB.url.replace("10.0.0.9", "10.0.0.77")]}
+            for _ in range(3):
+                self.deliver(api, moved, done.written)
+            self.assertEqual(["PATCH"], [one.partition(" ")[0] for one in self.http.changing])
+            self.assertIs(double.streams[name], stream)
+            self.assertEqual(moved[name], stream.sources)
+            double.leave(name)
+            self.http.asked.clear()
+            for _ in range(3):
+                self.deliver(api, moved, done.written)
+            self.assertEqual(["PATCH", "PUT"], [one.partition(" ")[0] for one in self.http.changing])
+            self.assertIn("10.0.0.77", double.text or "")
+
+    def test_several_sources(self) -> None:
+        """A stream to which somebody gave a second source is made anew: PATCH would set both to the one."""
+        for source in (SECRET, SUB.url):
+            double = Go2rtc(text=f'streams:\n  "{NAME}":\n    - {source}\n    - ffmpeg:x#audio=opus\n')
+            self.deliver(self.api(double), {NAME: [source]}, {NAME: ""})
+            self.assertEqual({NAME: [source]}, double.sources())
+
+    def test_its_own_login(self) -> None:
+        """Its login is named when it is missing, and sent when it is known; never shown."""
+        double = Go2rtc(login="me:hunter2")
+        failure = self.failureResultOf(Deferred.fromCoroutine(self.api(double).deliver(STREAMS, {}, False)))
+        failure.trap(TargetRefused)
+        self.assertIn("GO2RTC_USER", str(failure.value))
+        api = self.api(double, consumer=Consumer("go2rtc", "north"))
+        failure = self.failureResultOf(Deferred.fromCoroutine(api.deliver(STREAMS, {}, False)), TargetRefused)
+        self.assertIn("go2rtc wants a login ([go2rtc.north] user, [go2rtc.north] password)", str(failure.value))
+        self.assertEqual("go2rtc-api.north", api.name)
+        self.deliver(self.api(double, headers=basic_auth("me", Secret("hunter2"))), STREAMS)
+        self.assertEqual(STREAMS, double.sources())
+
+    def test_in_trouble(self) -> None:
+        """One that is slow, answers nonsense, or has its API elsewhere is away, and nothing is shown of a login."""
+        for options in ({"fault": "slow"}, {"fault": "nonsense"}, {"base_path": "/rtc"}):
+            api = self.api(Go2rtc(**options))  # type: ignore[arg-type]
+            failure = self.failureResultOf(Deferred.fromCoroutine(api.deliver(STREAMS, {}, False)))
+            failure.trap(TargetUnavailable)
+            self.assertNotIn("p%40ss", str(failure.value))
+
+
+class Followed(Case):
+    def setUp(self) -> None:
+        self.logged: list[str] = []
+        observer = lambda event: self.logged.append(formatEvent(event) or "")  # noqa: E731
+        globalLogPublisher.addObserver(observer)
+        self.addCleanup(globalLogPublisher.removeObserver, observer)
+
+    def follow(self, double: Go2rtc, wanted: Entries) -> tuple[SyncTarget, Clock]:
+        """A daemon that keeps go2rtc in step, by a clock of its own."""
+        clock = Clock()
+        target = SyncTarget(clock, self.api(double), base={}, save=lambda written: None, random=lambda: 0.5)
+        target.update(wanted)
+        self.addCleanup(lambda: self.successResultOf(target.stop()))
+        return target, clock
+
+    def hour(self, clock: Clock) -> list[str]:
+        """The requests of an hour that may change something; what was logged before is forgotten."""
+        self.http.asked.clear()
+        self.logged.clear()
+        clock.pump([1.0] * 3600)
+        self.assertGreater(len(self.http.asked), 100)
+        return self.http.changing
+
+
+class Quiet(Followed):
+    def test_an_idle_hour(self) -> None:
+        """Twenty streams with logins and nothing that changes: no request that changes something, no line in the log.
+
+        In releases go2rtc says the logins in full; where a variable has the same value, it says stars.
+        """
+        for version in VERSIONS:
+            for environment in ({}, {"PW": "p%40ss"}, {"PW": "p%40ss", "USER": "admin"}):
+                text = "".join(f"  {key}: ${{{key}}}\n" for key in environment)
+                double = Go2rtc(version, text=f"streams:\n{text}" if text else "", environment=environment)
+                target, clock = self.follow(double, TWENTY)
+                self.assertEqual((TargetPhase.DONE, ""), (target.status.phase, target.status.reason))
+                self.assertEqual([], self.hour(clock), (version, environment))
+                self.assertEqual([], self.logged, (version, environment))
+
+    def test_an_idle_hour_after_a_start(self) -> None:
+        """A daemon that starts beside a go2rtc that has all says nothing to it, but what it cannot know."""
+        for version in VERSIONS:
+            double = Go2rtc(version)
+            self.follow(double, TWENTY)
+            _, clock = self.follow(double, TWENTY)
+            self.assertEqual([], self.http.changing)
+            self.assertEqual([], self.hour(clock))
+
+    def test_an_idle_hour_without_a_file(self) -> None:
+        """A go2rtc that cannot write its file has the streams, and says 400: no failure, told once, not tried again."""
+        plain = {name: [source.replace("admin:p%40ss@", "")] for name, (source,) in TWENTY.items()}
+        for version in VERSIONS:
+            for options in ({"text": None}, {"file_fault": "yaml: line 4: could not find expected ':'"}):
+                double = Go2rtc(version, **options)  # type: ignore[arg-type]
+                target, clock = self.follow(double, plain)
+                self.assertEqual(plain, double.sources())
+                self.assertEqual(TargetPhase.DONE, target.status.phase)
+                self.assertIn(double.file_fault or "config file disabled", target.status.reason)
+                self.assertEqual([], self.hour(clock))
+                self.assertEqual([], self.logged)
+
+    def test_a_restart_of_go2rtc(self) -> None:
+        """What a restart of go2rtc lost is there again within half a minute, whatever it has in its file."""
+        for version in VERSIONS:
+            double = Go2rtc(version)
+            _, clock = self.follow(double, {**TWENTY, **STREAMS})
+            double.start()
+            self.assertEqual([f"{NAME}_sub"], list(double.streams))
+            clock.advance(30)
+            self.assertEqual({**TWENTY, **STREAMS}, double.sources())
+
+
+class Refusals(Followed):
+    def test_one_is_refused(self) -> None:
+        """A stream that go2rtc does not take is left out with its words; twenty others, with logins, are served."""
+        for version in VERSIONS:
+            for bad in ("foo://10.0.0.9/x", "rtsp://admin:p%40ss@10.0.0.9/a b"):
+                double = Go2rtc(version)
+                # 1.9.10 takes any scheme by PUT, so this one comes with a login, by PATCH.
+                source = bad.replace("foo://", "foo://admin:p%40ss@")
+                target, clock = self.follow(double, {"024000000000": [source], **TWENTY})
+                self.assertEqual(TWENTY, double.sources())
+                self.assertEqual(TargetPhase.REFUSED, target.status.phase)
+                self.assertIn("left out: 024000000000: go2rtc refuses it", target.status.reason)
+                self.assertIn("without a reason" if version == "1.9.10" else "source", target.status.reason)
+                self.assertNotIn("p%40ss", target.status.reason)
+                self.assertLessEqual(len(self.hour(clock)), 12)
+                self.assertEqual([], self.logged, "told once")
+                self.assertEqual(TWENTY, double.sources())
+                target.update({"024000000000": ["rtsp://admin:p%40ss@10.0.0.9/a"], **TWENTY})
+                self.assertEqual((21, TargetPhase.DONE), (len(double.streams), target.status.phase))
+
+    def test_a_path_that_is_a_streams_name(self) -> None:
+        """PATCH would show the other stream. Without a login there is PUT; with one it is left out, and it alone."""
+        for version in VERSIONS:
+            for query in ("", "?x=1"):
+                double = Go2rtc(version, text="streams:\n  stream1: rtsp://10.0.0.5/x\n")
+                plain, locked = f"rtsp://10.0.0.9:554/stream1{query}", f"rtsp://a:b@10.0.0.8/stream1{query}"
+                target, clock = self.follow(double, {NAME: [plain], "024000000000": [locked], **TWENTY})
+                expected = {"stream1": ["rtsp://10.0.0.5/x"], NAME: [plain], **TWENTY}
+                self.assertEqual(expected, double.sources())
+                self.assertIn("left out: 024000000000: go2rtc has a stream", target.status.reason)
+                self.assertEqual([], self.hour(clock))
+                self.assertEqual([], self.logged)
+                del double.streams["stream1"]
+                clock.advance(30)
+                self.assertEqual([locked], double.sources()["024000000000"])
+                self.assertEqual(TargetPhase.DONE, target.status.phase)
+
+    def test_a_path_that_is_its_own_name(self) -> None:
+        """A camera whose path is its own stream's name follows a move all the same: PATCH alone would do nothing."""
+        for version in VERSIONS:
+            for user in ("", "a:b@"):
+                double = Go2rtc(version)
+                target, _ = self.follow(double, {NAME: [f"rtsp://{user}10.0.0.9/{NAME}"]})
+                moved = {NAME: [f"rtsp://{user}10.0.0.77/{NAME}"]}
+                target.update(moved)
+                self.assertEqual(moved, double.sources())
+                self.assertNotIn("a:b", double.text or "")

@@ -1,0 +1,99 @@
+"""Keeper of pictures: which are written, when, and what the cache gets back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.trial.unittest import SynchronousTestCase
+from zope.interface.verify import verifyObject
+
+from twisted_detector.events import CameraForgotten, PictureTaken
+from twisted_detector.interfaces import IEventListener
+from twisted_detector.model import Camera
+from twisted_detector.model.pictures import Picture
+from twisted_detector.store.album import Album
+from twisted_detector.store.album_keeper import SAVE_INTERVAL, AlbumKeeper
+
+CAMERA = Camera("020000000001", "020000000001", "10.0.0.6")
+PICTURE = Picture(CAMERA.id, b"first", "image/jpeg", 1000.0, "snapshot")
+
+
+class KeeperTests(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.folder = Path(self.mktemp())
+        self.now = 0.0
+        self.cache: dict[str, Picture] = {}
+        self.threads: list[Deferred[None]] | None = None
+        self.keeper = self.make()
+
+    def make(self) -> AlbumKeeper:
+        keeper = AlbumKeeper(
+            Album(self.folder),
+            self.in_thread,
+            put=lambda picture: self.cache.__setitem__(picture.camera_id, picture),
+            latest=self.cache.get,
+            camera_ids=lambda: [CAMERA.id],
+            monotonic=lambda: self.now,
+        )
+        keeper.startService()
+        return keeper
+
+    async def in_thread(self, work: Callable[[], Any]) -> Any:
+        if self.threads is not None:
+            self.threads.append(Deferred())
+            await self.threads[-1]
+        return work()
+
+    def take(self, data: bytes) -> None:
+        picture = replace(PICTURE, data=data)
+        self.cache[CAMERA.id] = picture
+        self.keeper.handle(PictureTaken(at=1.0, camera=CAMERA, picture=picture))
+
+    def kept(self) -> list[bytes]:
+        return [picture.data for picture in Album(self.folder).load([CAMERA.id])]
+
+    def stop(self) -> None:
+        self.successResultOf(self.keeper.stopService())
+
+    def test_few_writes(self) -> None:
+        """The first is written at once, then one each SAVE_INTERVAL, and the latest at the end."""
+        verifyObject(IEventListener, self.keeper)
+        for data, expected in ((b"first", b"first"), (b"second", b"first")):
+            self.take(data)
+            self.assertEqual([expected], self.kept())
+        self.now += SAVE_INTERVAL
+        self.take(b"third")
+        self.assertEqual([b"third"], self.kept())
+        self.take(b"fourth")
+        self.stop()
+        self.assertEqual([b"fourth"], self.kept())
+
+    def test_over_a_restart(self) -> None:
+        """The cache has it again, unless there is a newer one already; it counts as written."""
+        self.take(b"first")
+        self.stop()
+        self.cache.clear()
+        self.keeper = self.make()
+        self.assertEqual(b"first", self.cache[CAMERA.id].data)
+        self.take(b"second")
+        self.assertEqual([b"first"], self.kept())
+        self.keeper = self.make()
+        self.assertEqual(b"second", self.cache[CAMERA.id].data)
+
+    def test_forgotten_while_it_is_written(self) -> None:
+        """A camera that is forgotten in that moment leaves no picture behind."""
+        self.threads = []
+        self.take(b"first")
+        self.keeper.handle(CameraForgotten(at=2.0, camera=CAMERA))
+        self.take(b"too late: it is found again")
+        while self.threads:
+            self.threads.pop(0).callback(None)
+        self.assertEqual([b"too late: it is found again"], self.kept())
+        self.threads = None
+        self.keeper.handle(CameraForgotten(at=3.0, camera=CAMERA))
+        self.stop()
+        self.assertEqual([], self.kept())

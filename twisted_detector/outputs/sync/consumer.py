@@ -1,0 +1,110 @@
+"""Keeper of the targets of one consumer: delivers its entries everywhere, and before them the values they refer to."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from twisted.internet.defer import Deferred, DeferredList
+from twisted.internet.interfaces import IReactorTime
+
+from twisted_detector.model import Secret
+from twisted_detector.model.encoding import parse_object
+from twisted_detector.outputs.sync.seams import Entries, ISyncDestination, IVariablesDestination
+from twisted_detector.outputs.sync.target import SyncTarget
+
+#: A variable of ours in an entry.
+_REFERENCE = re.compile(r"\{((?:FRIGATE|CAMDETECT)_[A-Z0-9_]+)\}")
+
+
+@dataclass(frozen=True, slots=True)
+class Destinations:
+    """Where one consumer has its entries.
+
+    :ivar entries: files and APIs whose entries refer to variables; ``variables``: where the values of those stand.
+    :ivar live: APIs that take logins as they are.
+    """
+
+    entries: Sequence[ISyncDestination] = ()
+    variables: Sequence[ISyncDestination] = ()
+    live: Sequence[ISyncDestination] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.entries or self.variables or self.live)
+
+
+class ConsumerTargets:
+    """The targets of one consumer; they wait for each other, and for those of no other consumer.
+
+    :param saved: what an earlier run left everywhere, by name of the destination.
+    :param save: persists the same.
+    :param random: 0 to 1, spreads retries.
+    :param dry: change nothing, only log what would change.
+    """
+
+    def __init__(
+        self,
+        clock: IReactorTime,
+        destinations: Destinations,
+        *,
+        saved: Mapping[str, str],
+        save: Callable[[str, str], object],
+        random: Callable[[], float],
+        dry: bool,
+    ) -> None:
+        def target(destination: ISyncDestination) -> SyncTarget:
+            return SyncTarget(
+                clock,
+                destination,
+                base=parse_object(saved.get(destination.name, "")) or {},
+                save=partial(self._record_written, destination.name),
+                random=random,
+                dry=dry,
+            )
+
+        self._destinations = destinations
+        self._save = save
+        self.entries = tuple(map(target, destinations.entries))
+        self._live = tuple(map(target, destinations.live))
+        self._values = tuple(map(target, destinations.variables))
+        #: The variables as they should be, None before the first delivery.
+        self._variables: Mapping[str, Secret] | None = None
+
+    @property
+    def all(self) -> tuple[SyncTarget, ...]:
+        return (*self._values, *self.entries, *self._live)
+
+    def update(self, entries: Entries, variables: Mapping[str, Secret]) -> None:
+        """Deliver entries, each after the values of the variables to which it refers."""
+        for destination in self._destinations.entries:
+            if IVariablesDestination.providedBy(destination):
+                destination.set_variables(variables)
+        self._update_variables(variables)
+        for target in self.entries:
+            waiting = DeferredList([one.delivered() for one in self._values])
+            waiting.addCallback(lambda _, one: one.update(entries), target)
+
+    def update_live(self, entries: Entries) -> None:
+        """Deliver entries that have logins as they are."""
+        for target in self._live:
+            target.update(entries)
+
+    def stop(self) -> list[Deferred[None]]:
+        """Cancel every delivery; each Deferred fires when one has ended."""
+        return [one.stop() for one in self.all]
+
+    def _update_variables(self, variables: Mapping[str, Secret]) -> None:
+        """Deliver the variables, and leave those alone to which something that was written refers still."""
+        self._variables = variables
+        written = json.dumps([target.written for target in self.entries])
+        kept = dict.fromkeys(name for name in _REFERENCE.findall(written) if name not in variables)
+        for target in self._values:
+            target.update({**kept, **variables})
+
+    def _record_written(self, name: str, written: Entries) -> None:
+        self._save(name, json.dumps(written, sort_keys=True))
+        if self._variables is not None:
+            self._update_variables(self._variables)  # what nothing refers to any more can go now

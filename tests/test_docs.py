@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import ast
 import re
 import tomllib
@@ -10,6 +11,7 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from twisted_detector.cli.main import build_parser
 from twisted_detector.config.config import Config
 from twisted_detector.config.declarations import declared
 from twisted_detector.config.reference_page import page
@@ -92,6 +94,15 @@ class EveryPage(SynchronousTestCase):
                 if local and not (document.parent / target.partition("#")[0]).exists():
                     broken.append(f"{document.relative_to(ROOT)}: {target}")
         self.assertEqual([], broken)
+
+    def test_commands_exist(self) -> None:
+        """What a page, a reason or a log line tells people to type is a command: ``camdetect WORD``."""
+        subcommands = next(one for one in build_parser()._actions if isinstance(one, argparse._SubParsersAction))
+        texts = {page: page.read_text("utf-8") for page in (*documents(), *(ROOT / "twisted_detector").rglob("*.py"))}
+        typed = re.compile(r"(?:[`(:] ?|  |ExecStart=\S*/)camdetect ([a-z]+)(?= *[`)A-Z\d{,;]|  | -)", re.MULTILINE)
+        said = {(word, page.name) for page, text in texts.items() for word in typed.findall(text)}
+        self.assertGreater(len(said), 40)
+        self.assertEqual([], sorted(one for one in said if one[0] not in subcommands.choices))
 
     def test_variables_exist(self) -> None:
         """A variable that a page names in code is one of ours, or its _FILE variant."""

@@ -10,17 +10,25 @@ from twisted_detector.errors import CamdetectError
 
 class ErrorTests(SynchronousTestCase):
     def test_every_error_has_a_text(self) -> None:
-        """An error without words says the first line of its docstring, one without docstring its name."""
+        """One without words says the first line of its docstring, as it stands within a sentence, or else its name."""
         kinds = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, CamdetectError)]
         self.assertGreater(len(kinds), 10)
         for kind in kinds:
             if kind is not errors.ConfigError:
-                self.assertEqual((kind.__doc__ or "").splitlines()[0], str(kind()))
+                line, text = (kind.__doc__ or "").splitlines()[0], str(kind())
+                self.assertEqual(line.removesuffix(".")[1:], text[1:])
+                self.assertTrue(text[0].islower(), text)
 
         class Nameless(CamdetectError):
             pass
 
+        class Abbreviated(CamdetectError):
+            """
+            RTSP is not spoken there.
+            """
+
         self.assertEqual("Nameless", str(Nameless()))
+        self.assertEqual("RTSP is not spoken there", str(Abbreviated()))
 
     def test_config_error_lists_every_fault(self) -> None:
         """Every fault stands in the text."""

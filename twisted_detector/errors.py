@@ -1,4 +1,4 @@
-"""The error tree. The first line of each docstring is what a user may read."""
+"""The error tree. The first line of each docstring is a reason that a user may read: in small letters, no full stop."""
 
 from __future__ import annotations
 
@@ -6,12 +6,18 @@ from __future__ import annotations
 _MAX_SHOWN = 200
 
 
+def _as_reason(docstring: str) -> str:
+    """The first line of a docstring as all reasons are written, for they stand within sentences."""
+    line = docstring.strip().partition("\n")[0].rstrip(" .")
+    return line if line[1:2].isupper() else line[:1].lower() + line[1:]
+
+
 class CamdetectError(Exception):
     """Something went wrong in camdetect."""
 
     def __init__(self, what: str = "", *, shown: str = "") -> None:
         # A plugin's error may have no docstring, and python -OO leaves none to any.
-        self.what = what or (self.__doc__ or type(self).__name__).splitlines()[0]
+        self.what = what or _as_reason(self.__doc__ or "") or type(self).__name__
         self.shown = shown[:_MAX_SHOWN]
         super().__init__(f"{self.what}: {self.shown}" if self.shown else self.what)
 
@@ -51,7 +57,7 @@ class Unreachable(InspectionError):
 
 
 class LoginWithheld(Unreachable):
-    """A login was sent and nobody knows what became of it; there is no room for another failure."""
+    """No login may be sent to it now: one that was sent is not answered yet, or may have counted as a failure."""
 
 
 class Unauthorized(InspectionError):
@@ -85,7 +91,7 @@ class Malformed(InspectionError):
 
 
 class NotACamera(InspectionError):
-    """It answers, and has no pictures of its own: it passes on those of cameras."""
+    """A device without pictures of its own."""
 
 
 class Busy(InspectionError):

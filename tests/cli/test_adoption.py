@@ -51,7 +51,7 @@ class AdoptionTests(SynchronousTestCase):
         expected = [{"command": "adopt", "camera_id": one} for one in (DOOR.id, YARDS[0].id)]
         self.assertEqual(expected, self.asked)
         self.assertEqual(2, self.out.getvalue().count("is adopted"))
-        for name in ("unadopt", "block"):
+        for name in ("unadopt", "block", "check"):
             self.assertEqual(0, self.decide(name, "door"))
             self.assertEqual({"command": name, "camera_id": DOOR.id}, self.asked[-1])
 

@@ -156,12 +156,15 @@ class InTurn(Case):
 
     def test_kept_over_a_restart(self) -> None:
         """One whose picture is there already has its turn within the interval, and leaves room for the others."""
-        self.scheduler.cache.put(Picture("020000000001", b"x", "image/jpeg", 1.0, "snapshot"))
-        self.camera()
+        early, late = Picture("020000000001", b"x", "image/jpeg", 1.0, "snapshot"), "020000000002"
+        self.scheduler.restore(early)
+        for number in (1, 2):
+            self.camera(number)
+        self.scheduler.restore(replace(early, camera_id=late))  # read when the cameras were planned already
         self.pass_time(INTERVAL / 2 - 1)
         self.assertEqual(self.first.asked, [])
         self.pass_time(2)
-        self.assertEqual(len(self.first.asked), 1)
+        self.assertEqual(len(self.first.asked), 2)
 
     def test_back_again(self) -> None:
         """A camera that does not play when its turn comes is planned again by the event that it plays."""

@@ -8,13 +8,13 @@ from twisted.internet.defer import Deferred
 
 from tests.detector.case import GOOD, HERE, MAIN, XADDR, DetectorCase, RunnerCase, asks_login
 from tests.facts import A, B, inspection, sighting, stream
-from twisted_detector.detector.inspection_session import PROVE_SECONDS, WITHHELD
+from twisted_detector.detector.inspection_session import PROVE_SECONDS
 from twisted_detector.detector.login_attempt import attempt_login
 from twisted_detector.errors import LoginWithheld, Malformed, Unauthorized
 from twisted_detector.model import Candidate, Login, Status, Stream
 from twisted_detector.model.reasons import ReasonCode
 from twisted_detector.registry.lifecycle import Phase
-from twisted_detector.testing.doubles import ScriptedValidator
+from twisted_detector.testing.doubles import Guarded, ScriptedValidator
 
 
 class SessionReasons(RunnerCase):
@@ -47,11 +47,28 @@ class SessionReasons(RunnerCase):
 
     def test_a_login_that_is_withheld(self) -> None:
         """A login that may not be sent again is no device that is away, nor one that refused it."""
-        self.validator = WithholdingValidator()
+        withheld = (
+            "no login may be sent to it now: one that was sent is not answered yet, or may have counted as a failure"
+        )
+        stale = "the device calls each nonce too old, so that no login can be tried"
+        for error, reason in ((LoginWithheld(), withheld), (LoginWithheld(stale), stale)):
+            self.validator = WithholdingValidator(error)
+            self.build(GOOD)
+            self.onvif.answers[HERE] = asks_login()
+            self.inspect()
+            self.assertEqual((Status.BUSY, reason), self.state())
+
+    def test_an_inspector_that_withholds_a_login(self) -> None:
+        """The reason is the inspector's own, and what the budget says of it."""
+
+        def withhold(login: Login) -> bool:
+            raise LoginWithheld("each nonce is too old")
+
         self.build(GOOD)
-        self.onvif.answers[HERE] = asks_login()
+        self.onvif.answers[HERE] = Guarded(inspection(HERE), withhold)
         self.inspect()
-        self.assertEqual((Status.BUSY, WITHHELD), self.state())
+        status, reason = self.state()
+        self.assertEqual((Status.AUTH_REQUIRED, "each nonce is too old"), (status, reason.partition(";")[0]))
 
     def test_time_is_up(self) -> None:
         """Streams for which there was no time are not called bad."""
@@ -80,8 +97,12 @@ class SessionReasons(RunnerCase):
 class WithholdingValidator(ScriptedValidator):
     """May not send the login that it is given."""
 
+    def __init__(self, error: LoginWithheld) -> None:
+        super().__init__()
+        self._error = error
+
     async def validate(self, stream: Stream, login: Login | None) -> Any:
-        raise LoginWithheld if login is not None else Unauthorized("it wants a login", attempted=False)
+        raise self._error if login is not None else Unauthorized("it wants a login", attempted=False)
 
 
 class SlowValidator(ScriptedValidator):

@@ -31,6 +31,10 @@ class Child:
         """Topics of what it had on its disk; a line that was not ended does not count."""
         return [line[2:] for line in self.process.lines() if line.startswith("A ")]
 
+    def states(self) -> list[int]:
+        """Numbers of the states that it had on its disk."""
+        return [int(line[2:]) for line in self.process.lines() if line.startswith("S ")]
+
     def told(self, name: str) -> dict[str, Any] | None:
         return next((line for line in self.lines() if name in line), None)
 

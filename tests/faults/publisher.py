@@ -78,12 +78,16 @@ class Publisher:
 async def stream(publisher: Publisher, first: str, rate: str) -> None:
     """Number on from ``first``, ``rate`` a second, until killed; tell each number once it is on the disk.
 
-    Every tenth message is critical, every fiftieth is a state.
+    Every tenth message is critical, every fiftieth goes with a state. Each is told for itself: the critical message
+    overtakes the state, and may have arrived before either is on the disk.
     """
     number = int(first)
 
     def accepted(_: object, topic: str) -> None:
         os.write(1, b"A " + topic.encode() + b"\n")
+
+    def state_accepted(_: object, number: int) -> None:
+        os.write(1, b"S %d\n" % number)
 
     tell(ready=True)
     began, so_far = time.monotonic(), 0
@@ -91,7 +95,7 @@ async def stream(publisher: Publisher, first: str, rate: str) -> None:
         due = int((time.monotonic() - began) * float(rate))
         while so_far < due:
             if number % 50 == 0:
-                publisher.put("state/p", b"%d" % number, retain=True)
+                publisher.put("state/p", b"%d" % number, retain=True).addCallback(state_accepted, number)
             key, priority = ("c", Priority.CRITICAL) if number % 10 == 0 else ("e", Priority.EVENT)
             topic = f"f/{CLIENT}/{key}/{number}"
             publisher.put(topic, b"%d" % number + b"." * 64, priority=priority).addCallback(accepted, topic)

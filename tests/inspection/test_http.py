@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 from collections.abc import Callable
+from random import Random
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -12,7 +13,7 @@ from twisted.internet.testing import MemoryReactorClock, StringTransport
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from twisted_detector.errors import InspectionError, Malformed, RemoteError, Unreachable
+from twisted_detector.errors import InspectionError, LocalError, Malformed, RemoteError, Unreachable
 from twisted_detector.inspection.http.client import (
     KEEP_ALIVE,
     HttpClient,
@@ -22,12 +23,15 @@ from twisted_detector.inspection.http.client import (
 )
 from twisted_detector.inspection.http.connection import QUIET, SETTLING
 from twisted_detector.model.addresses import SILENT_PORTS
+from twisted_detector.testing.simulator.media.painter import paint
 from twisted_detector.wire.http.response import Body, Wholeness
+from twisted_detector.wire.image import ImageReader
 
 URL = "http://192.0.2.9:8000/onvif/device_service?x=1"
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nX-One: a\r\nx-one: b\r\n\r\nhello"
 SOAP = b'<?xml version="1.0"?><s:Envelope xmlns:s="x"><s:Body><s:Fault/></s:Body></s:Envelope>'
 TIMEOUT = 5.0
+PAINTED = paint(3.0, Random(1))
 
 
 class Wire(StringTransport):
@@ -332,6 +336,12 @@ class Http(SynchronousTestCase):
         wire.receive(OK)
         self.successResultOf(posted)
 
+    def test_not_a_url(self) -> None:
+        """What cannot stand in a request line is not asked."""
+        for url in ("http://10.0.0.5/a b", "http://10.0.0.5/a\rX: y", "http://10.0.0.5\r\nX: y/", "http://10.0.0.5/é"):
+            self.failureResultOf(self.post(url), LocalError)
+        self.assertEqual(self.reactor.tcpClients, [])
+
     def test_closed_at_once(self) -> None:
         """A device that closes the first connection without an answer is not asked again."""
         posted = self.post()
@@ -412,6 +422,35 @@ class Http(SynchronousTestCase):
             self.assertEqual(self.successResultOf(posted).body.rstrip(), SOAP, head)
             self.assertNotEqual(wire.aborted, b"bytes" in head)
             self.reactor.advance(KEEP_ALIVE)
+
+    def test_last_tag_missing(self) -> None:
+        """An envelope that lacks its last tags alone is used after a moment, unless it goes on."""
+        for length in (b"", b"Content-Length: 999\r\n"):
+            posted = self.post()
+            self.connect().receive(b"HTTP/1.1 200 OK\r\n" + length + b"\r\n" + SOAP[:-13])
+            self.assertNoResult(posted)
+            self.reactor.advance(SETTLING)
+            self.assertEqual(self.successResultOf(posted).body, SOAP[:-13])
+        posted = self.post()
+        wire = self.connect()
+        begin = SOAP.replace(b"<s:Fault/>", b"<a><bResponse></bResponse>")
+        for piece in (b"HTTP/1.1 200 OK\r\n\r\n" + begin[: begin.index(b"</s:Body")], b"</", b"a></s:Body>"):
+            wire.receive(piece)
+            self.reactor.advance(SETTLING - 0.1)
+            self.assertNoResult(posted)
+        self.reactor.advance(0.1)
+        self.assertTrue(self.successResultOf(posted).body.endswith(b"</a></s:Body>"))
+
+    def test_picture_that_comes_slowly(self) -> None:
+        """A pause within a picture is no end of it, though what came could be one that lacks its end alone."""
+        asked = self.get(picture := ImageReader())
+        wire = self.connect()
+        wire.receive(b"HTTP/1.0 200 OK\r\n\r\n" + PAINTED[:-9])
+        self.reactor.advance(QUIET + 0.1)
+        self.assertNoResult(asked)
+        wire.receive(PAINTED[-9:])
+        self.successResultOf(asked)
+        self.assertEqual(picture.image().data, PAINTED)
 
     def test_content_and_closed(self) -> None:
         """Whatever its frame said, an envelope that is closed is used when the device closes; half of one is not."""

@@ -11,12 +11,13 @@ from typing import Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 from OpenSSL.SSL import (
     TLS1_1_VERSION,
     TLS1_2_VERSION,
+    TLS1_3_VERSION,
     TLS1_VERSION,
     TLS_SERVER_METHOD,
     Connection,
@@ -51,12 +52,12 @@ ALL = b"ALL:@SECLEVEL=0"
 
 
 @cache
-def certificate(bits: int) -> tuple[Any, Any]:
-    """Of nobody's."""
-    key = rsa.generate_private_key(65537, bits)
+def certificate(kind: int | type[ec.EllipticCurve]) -> tuple[Any, Any]:
+    """Of nobody's, with a key of RSA of so many bits, or on a curve."""
+    key = rsa.generate_private_key(65537, kind) if isinstance(kind, int) else ec.generate_private_key(kind())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "camera")])
     begin = datetime(2010, 1, 1, tzinfo=UTC)
-    builder = x509.CertificateBuilder(name, name, key.public_key(), bits, begin, begin + timedelta(9_999))
+    builder = x509.CertificateBuilder(name, name, key.public_key(), 2048, begin, begin + timedelta(9_999))
     return builder.sign(key, hashes.SHA256()), key
 
 
@@ -78,18 +79,30 @@ class OldDevice:
     """TLS of one firmware.
 
     :param version: the newest that it speaks.
+    :param key: of its certificate.
+    :param curve: the only one on which it exchanges keys.
     """
 
-    def __init__(self, group: Path, *, version: int, ciphers: bytes, bits: int = 2048) -> None:
+    def __init__(
+        self,
+        group: Path,
+        *,
+        version: int,
+        ciphers: bytes,
+        key: int | type[ec.EllipticCurve] = 2048,
+        curve: ec.EllipticCurve | None = None,
+    ) -> None:
         group.write_bytes(group_in_pem())
         context = Context(TLS_SERVER_METHOD)
         context.set_min_proto_version(TLS1_VERSION)
         context.set_max_proto_version(version)
         context.set_cipher_list(ciphers)
         context.load_tmp_dh(str(group).encode())
-        shown, key = certificate(bits)
+        if curve is not None:
+            context.set_tmp_ecdh(curve)
+        shown, private = certificate(key)
         context.use_certificate(shown)
-        context.use_privatekey(key)
+        context.use_privatekey(private)
         self.context = context
 
     def serverConnectionForTLS(self, protocol: Any) -> Connection:
@@ -182,13 +195,19 @@ class OldTls(TestCase):
         return asked
 
     async def test_old_devices(self) -> None:
-        """Diffie-Hellman of 1 024 bits, TLS 1.0 and 1.1, RSA alone, SHA-1 and a short key: over HTTPS and RTSPS."""
+        """Diffie-Hellman of 1 024 bits, TLS 1.0 and 1.1, RSA alone, SHA-1, a short key, other curves than P-256.
+
+        Over HTTPS and RTSPS.
+        """
         for options in (
             {"version": TLS1_2_VERSION, "ciphers": DHE},
-            {"version": TLS1_VERSION, "ciphers": DHE, "bits": 1024},
+            {"version": TLS1_VERSION, "ciphers": DHE, "key": 1024},
             {"version": TLS1_VERSION, "ciphers": ALL},
             {"version": TLS1_1_VERSION, "ciphers": ALL},
-            {"version": TLS1_2_VERSION, "ciphers": b"AES128-SHA:@SECLEVEL=0", "bits": 1024},
+            {"version": TLS1_2_VERSION, "ciphers": b"AES128-SHA:@SECLEVEL=0", "key": 1024},
+            {"version": TLS1_2_VERSION, "ciphers": ALL, "key": ec.SECP384R1},
+            {"version": TLS1_2_VERSION, "ciphers": ALL, "key": ec.SECP521R1},
+            {"version": TLS1_3_VERSION, "ciphers": ALL, "curve": ec.SECP384R1()},
         ):
             server = self.device(**options)
             response = self.successResultOf(await self.http(server()))

@@ -117,7 +117,7 @@ class ValidatorTests(RtspTestCase):
     def test_endings(self) -> None:
         """Wherever a check ends, the report says how far it came and why no further, in plain words."""
         for script, media, proof, reason in (
-            ({"OPTIONS": "close", "DESCRIBE": "close"}, [], Proof.TCP, "The device closed the connection before it"),
+            ({"OPTIONS": "close", "DESCRIBE": "close"}, [], Proof.TCP, "the device closed the connection before it"),
             ({"OPTIONS": None, "DESCRIBE": None}, [], Proof.TCP, "no answer to DESCRIBE within 10 seconds"),
             ({"OPTIONS": b"220 ftp\r\n"}, [], Proof.TCP, "the answer is not RTSP: '220 ftp'"),
             ({"DESCRIBE": 404}, [], Proof.RTSP, "DESCRIBE was answered 404 Not Found"),
@@ -126,7 +126,7 @@ class ValidatorTests(RtspTestCase):
             ({"SETUP": b"RTSP/1.0 200 OK\r\nTransport: x\r\n\r\n"}, [], Proof.SDP, "SETUP was answered with what"),
             ({"PLAY": 455}, [], Proof.SDP, "PLAY was answered 455 Method Not Valid in This State"),
             ({"PLAY": None}, [], Proof.SDP, "no answer to PLAY within 10 seconds"),
-            ({"PLAY": "close"}, [], Proof.SDP, "The device closed the connection before it answered."),
+            ({"PLAY": "close"}, [], Proof.SDP, "the device closed the connection before it answered"),
             ({}, [], Proof.SDP, "PLAY was answered, but no RTP packet came within 10 seconds"),
             ({}, [NO_KEYFRAME], Proof.RTP, "RTP packets came, but no keyframe within 10 seconds"),
             ({}, [KEYFRAME], Proof.RTP, "keyframes came, but nothing that tells how to decode them within 10 seconds"),

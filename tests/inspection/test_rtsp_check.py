@@ -125,6 +125,21 @@ class CheckTests(RtspTestCase):
         self.assertEqual(1, self.camera.wrong_logins)
         self.assertEqual({"DESCRIBE"}, set(self.camera.methods()))
 
+    def test_refused_for_another_stream(self) -> None:
+        """A login that was refused for one stream is not sent for the next, and so not said to be refused for it."""
+        self.camera.password, self.camera.paths["/stream2"] = LOGIN.password.reveal(), SDP
+        second = URL.replace("stream1", "stream2")
+        for url in (URL, second):
+            self.run_it("validate", LOGIN, url)
+        self.camera.password = "changed"
+        for url, attempted in ((URL, True), (second, False)):
+            with self.assertRaises(Unauthorized) as caught:
+                self.run_it("check", LOGIN, url)
+            self.assertEqual(attempted, caught.exception.attempted)
+        self.assertEqual(1, self.camera.wrong_logins)
+        self.camera.password = LOGIN.password.reveal()
+        self.assertTrue(self.run_it("check", LOGIN, second).validated)  # by a full proof, with a client of its own
+
     def test_a_connection_that_is_not_kept(self) -> None:
         """A nonce may be good for its connection only, so none goes along to another: it would count as a failure."""
         self.camera.password, self.camera.nonce_per_connection = LOGIN.password.reveal(), True

@@ -61,14 +61,15 @@ class ClientTests(RtspTestCase):
             self.assertEqual(self.ask(client).status, 200)
             self.camera.password = "changed"
             self.clock.advance(pause)
-            for _ in range(2):
+            for attempted in (True, False):  # it is not sent again, and that time not refused
                 with self.assertRaises(Unauthorized) as caught:
                     self.ask(client)
+                self.assertEqual(attempted, caught.exception.attempted)
                 self.camera.connections[-1].hang_up()
             self.assertTrue(client.refused)
             result_of(self.clock, client.request_and_ignore("TEARDOWN", URL, timeout=1.0))
             client.send("TEARDOWN", URL)
-            self.assertEqual((self.camera.wrong_logins, caught.exception.attempted), (failures, True))
+            self.assertEqual(self.camera.wrong_logins, failures)
 
     def test_counts_down_or_locks(self) -> None:
         """A refusal that counts down, in its status line or below, lets no other login follow, whatever the count."""
@@ -184,6 +185,37 @@ class ClientTests(RtspTestCase):
             result_of(self.clock, client.request_and_ignore("TEARDOWN", URL, timeout=1.0))
             self.assertEqual(failures, self.camera.wrong_logins)
             self.assertTrue(self.camera.asked[-1].authorized)
+
+    def test_a_nonce_that_ages_while_it_plays(self) -> None:
+        """TEARDOWN comes seconds after the nonce: it carries none that may have aged, for that would be a failure."""
+        self.camera.password, self.camera.nonce_life = LOGIN.password.reveal(), 2.0
+        client = self.client()
+        for method in ("DESCRIBE", "SETUP", "PLAY"):
+            self.assertEqual(self.ask(client, method).status, 200)
+        self.clock.advance(3.0)
+        self.camera.asked.clear()
+        client.send("TEARDOWN", URL)
+        result_of(self.clock, client.request_and_ignore("TEARDOWN", URL, timeout=1.0))
+        self.assertEqual([False, False, True], [asked.authorized for asked in self.camera.asked])
+        self.assertEqual(0, self.camera.wrong_logins)
+
+    def test_twice_in_doubt(self) -> None:
+        """Refused with an old nonce, then with another question: it was not refused for sure, and is not sent again."""
+        self.camera.password = LOGIN.password.reveal()
+        client = self.client()
+        self.ask(client)
+        refusals = ["first", "second"]
+
+        def refuse(request: RtspRequest) -> bytes:
+            realm = refusals.pop(0)
+            return f'RTSP/1.0 401 No\r\nWWW-Authenticate: Digest realm="{realm}", nonce="n"\r\n\r\n'.encode()
+
+        self.camera.script["DESCRIBE"] = refuse
+        self.camera.asked.clear()
+        with self.assertRaises(Unauthorized) as caught:
+            self.ask(client)
+        self.assertEqual((False, True), (caught.exception.attempted, caught.exception.unsure))
+        self.assertEqual(["+/stream1", "+/stream1"], self.camera.described())
 
     def test_an_old_nonce_stays_on_its_connection(self) -> None:
         """A server that closes after its 401 is not sent the nonce of one connection on the next unasked."""

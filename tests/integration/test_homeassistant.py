@@ -153,10 +153,13 @@ def test_a_life_in_home_assistant(tmp_path: Path, version: str) -> None:
         assert [topic for topic, payload in retained.items() if payload and "/config" in topic] == []
 
 
-@pytest.mark.skipif("device" not in CORES.values(), reason="needs a core that knows device discovery")
-def test_another_form_and_a_deletion(tmp_path: Path) -> None:
-    """A change of HOMEASSISTANT_DISCOVERY keeps every entity of a running core; what a person deletes stays away."""
-    version = next(version for version, form in CORES.items() if form == "device")
+@pytest.mark.parametrize("version", sorted(CORES))
+def test_another_form_and_a_deletion(tmp_path: Path, version: str) -> None:
+    """A change of HOMEASSISTANT_DISCOVERY keeps every entity of a running core; what a person deletes stays away.
+
+    A core before device discovery has one form alone.
+    """
+    discovery = CORES[version]
     with Lab(tmp_path) as lab:
         farm = plant(lab, "farm", "10.77.0.0/24", 1)
         farm.start()
@@ -165,8 +168,9 @@ def test_another_form_and_a_deletion(tmp_path: Path) -> None:
         site = Site(lab)
         core = Core(site.host, version, tmp_path / "core", PORT)
         core.ready()
-        daemon, before = site.daemon(HOMEASSISTANT_DISCOVERY="device", **SETTINGS), {}
-        for form in ("component", "device"):
+        daemon, before = site.daemon(HOMEASSISTANT_DISCOVERY=discovery, **SETTINGS), {}
+        core.state(f"{device}_status", "online", 60)
+        for form in ("component", "device") if discovery == "device" else ():
             for unique_id in (f"{device}_connectivity", f"{NODE}_connectivity", f"{NODE}_mqtt"):
                 core.state(unique_id, "connected" if unique_id.endswith("mqtt") else "on", 60)
             ids = {key: one["entity_id"] for key, one in core.snapshot()["entities"].items()}
@@ -184,19 +188,23 @@ def test_another_form_and_a_deletion(tmp_path: Path) -> None:
             core.state(f"{NODE}_mqtt", "connected", 30)
             core.state(f"{device}_status", "online", 30)
             assert since < len(list(core.states()))
-        assert {key: one["entity_id"] for key, one in core.snapshot()["entities"].items()} == before
+            assert {key: one["entity_id"] for key, one in core.snapshot()["entities"].items()} == before
         assert [line for line in core.complaints() if "conflicting" not in line] == []
 
         # Deleted by a person, and asked for again.
         core.delete(device)
         gone = lambda made: device not in made["devices"]  # noqa: E731
         core.wait(gone, "the device is deleted")
-        config = f"homeassistant/device/{device}/config"
-        emptied(site, config)
+        emptied(
+            site,
+            f"homeassistant/device/{device}/config"
+            if discovery == "device"
+            else f"homeassistant/sensor/{device}/ip/config",
+        )
         farm.alter(lambda camera: replace(camera, address="10.77.0.77"))
         site.listener.wait(f"camera/event/{camera_id}", lambda said: said.json["event"] == "moved", 30)
         stop(daemon)
-        daemon = site.daemon(HOMEASSISTANT_DISCOVERY="device", **SETTINGS)
+        daemon = site.daemon(HOMEASSISTANT_DISCOVERY=discovery, **SETTINGS)
         core.state(f"{NODE}_mqtt", "connected", 30)
         say(site, STATUS, "online")
         site.online(farm.cameras[0].mac)

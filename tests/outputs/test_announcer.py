@@ -315,6 +315,18 @@ class DeletionTests(AnnouncerCase):
         self.clock.advance(AFTER_BIRTH)
         self.assertNotIn(CONFIG, self.topics())
 
+    def test_each_entity(self) -> None:
+        """Where each entity has a topic, all of them are emptied at the first, once, for the outbox knows them all."""
+        self.announcer.stopService()
+        self.announcer = self.make(by_component=True)
+        list(self.output.messages(CameraChanged(at=1.0, camera=CAMERA)))
+        self.topics()
+        standing = self.output.expected_topics(CAMERA)
+        for _ in range(2):  # as Home Assistant empties them, and as our own come back
+            for topic in sorted(standing):
+                self.receive(topic, b"")
+        self.assertEqual(sorted(standing), sorted(self.emptied()))
+
     def test_our_own(self) -> None:
         """What was emptied here comes back from the broker, and is no deletion; nor is what never stood."""
         for _ in range(2):

@@ -7,7 +7,7 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from twisted_detector.outputs.sync.merging import is_ours, merge_section
+from twisted_detector.outputs.sync.merging import is_ours, mask_logins, merge_section
 from twisted_detector.outputs.sync.seams import MergeResult, TargetRefused
 
 ID = "024000000001"
@@ -92,3 +92,36 @@ class Merging(SynchronousTestCase):
         """What was merged is not changed by merging it again."""
         merged = merge({"cameras": {"door": {}}}, {}, {ID: entry()})
         self.assertEqual(merge(merged.document, merged.written, {ID: entry()}).document, merged.document)
+
+
+class MaskLogins(SynchronousTestCase):
+    def test_urls(self) -> None:
+        """A login in a URL ends at the last "@" before a blank; a variable is none, unless its value stands with it."""
+        for line, masked in {
+            "path: rtsp://u:p@ss/w@10.0.0.5/s?x=a@b": "path: rtsp://***@b",
+            "- rtsp://u:pw@10.0.0.5:554/s  # rtsp://v:qw@10.0.0.6/": "- rtsp://***@10.0.0.5:554/s  # rtsp://***@10.0.0.6/",
+            "ffmpeg:http://only-a-user@10.0.0.5/#video=copy": "ffmpeg:http://***@10.0.0.5/#video=copy",
+            "rtsp://{FRIGATE_USER}:{FRIGATE_PASSWORD}@10.0.0.5/": "rtsp://{FRIGATE_USER}:{FRIGATE_PASSWORD}@10.0.0.5/",
+            "rtsp://${CAM_USER}:${CAM_PASSWORD}@10.0.0.5/": "rtsp://${CAM_USER}:${CAM_PASSWORD}@10.0.0.5/",
+            "rtsp://${CAM_LOGIN:u:pw}@10.0.0.5/": "rtsp://***@10.0.0.5/",
+            "rtsp://{FRIGATE_USER}:pw@10.0.0.5/": "rtsp://***@10.0.0.5/",
+            "rtsp://10.0.0.5/s": "rtsp://10.0.0.5/s",
+        }.items():
+            self.assertEqual(masked, mask_logins(line))
+
+    def test_entries(self) -> None:
+        """The value of a key that says so is masked, quoted, in one line with others, in a difference, and cut off."""
+        for line, masked in {
+            "    password: it's # all of it": "    password: ***",
+            '+  "mqtt_password": "a\\"b"': '+  "mqtt_password": ***',
+            "-  - api_key: x": "-  - api_key: ***",
+            "mqtt: {user: u, password: p w, host: h}": "mqtt: {user: u, password: ***, host: h}",
+            "{'password': 'p,}w', 'a_token': 't}', 'port': 1}": "{'password': ***, 'a_token': ***, 'port': 1}",
+            "{'password': 'cut off, x": "{'password': ***",
+            "password: '{FRIGATE_PASSWORD}'": "password: '{FRIGATE_PASSWORD}'",
+            "{password: ${GO2RTC_PASSWORD}, x: 1}": "{password: ${GO2RTC_PASSWORD}, x: 1}",
+            "password: {FRIGATE_PASSWORD}x": "password: {FRIGATE_PASSWORD}x",
+            "reset_admin_password: ": "reset_admin_password: ",
+            "passwords are kept elsewhere": "passwords are kept elsewhere",
+        }.items():
+            self.assertEqual(masked, mask_logins(line))

@@ -91,9 +91,8 @@ class AlbumTests(AlbumCase):
         self.assertEqual((b"before", b"newer"), (victim.read_bytes(), self.album.load(ALL)[0].data))
 
     def test_a_bad_disk(self) -> None:
-        """It is said once, and pictures go on."""
+        """What cannot be written is said to the caller; to forget and to load need no disk that works."""
         self.folder.write_text("in the place of the folder")
-        self.album.save(PICTURE)
-        self.album.save(PICTURE)
+        self.assertRaises(OSError, self.album.save, PICTURE)
         self.album.forget(ALL[0])
         self.assertEqual([], self.album.load(ALL))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -34,7 +35,7 @@ class KeeperTests(SynchronousTestCase):
         keeper = AlbumKeeper(
             Album(self.folder),
             self.in_thread,
-            put=lambda picture: self.cache.__setitem__(picture.camera_id, picture),
+            restore=lambda picture: self.cache.__setitem__(picture.camera_id, picture),
             latest=self.cache.get,
             camera_ids=lambda: [CAMERA.id],
             monotonic=lambda: self.now,
@@ -83,6 +84,23 @@ class KeeperTests(SynchronousTestCase):
         self.assertEqual([b"first"], self.kept())
         self.keeper = self.make()
         self.assertEqual(b"second", self.cache[CAMERA.id].data)
+
+    def test_a_bad_disk(self) -> None:
+        """It is said once for all pictures that follow, and again after one that could be saved."""
+        said: list[str] = []
+        self.patch(self.keeper.log, "warn", lambda text, **more: said.append(more["problem"]))
+        for times in (1, 2):
+            self.folder.write_text("in the place of the folder")
+            for _ in range(3):
+                self.take(b"lost")
+                self.now += SAVE_INTERVAL
+            self.assertEqual(times, len(said))
+            self.assertTrue(all(said))
+            self.folder.unlink()
+            self.take(b"kept")
+            self.now += SAVE_INTERVAL
+            self.assertEqual([b"kept"], self.kept())
+            shutil.rmtree(self.folder)
 
     def test_forgotten_while_it_is_written(self) -> None:
         """A camera that is forgotten in that moment leaves no picture behind."""

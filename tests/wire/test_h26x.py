@@ -327,6 +327,19 @@ class PayloadTests(SynchronousTestCase):
         ):
             self.assertRaises(RemoteError, h26x.fragments, payload, codec)
 
+    def test_whose_payload(self) -> None:
+        """A part of a unit of one codec is none of the other's payloads; all that devices send is its own codec's."""
+        for header in (0x01, 0x21, 0x41, 0x61):
+            for part in packetize(bytes((header,)) + bytes(range(1, 200)), 60):
+                self.assertEqual((True, False), tuple(h26x.is_plausible(part, codec) for codec in ("H264", "H265")))
+        for kind in (0, 1, 8, 9, 16, 19, 21, 32, 33, 34, 35, 39, 40):
+            unit = bytes((kind << 1, 1)) + bytes(range(1, 200))
+            self.assertTrue(h26x.is_plausible(unit, "H265"))
+            for part in packetize_h265(unit, 60):
+                self.assertEqual((False, True), tuple(h26x.is_plausible(part, codec) for codec in ("H264", "H265")))
+        for kind in (1, 5, 6, 7, 8, 9, 24, 28):
+            self.assertTrue(h26x.is_plausible(bytes((0x60 | kind,)), "H264"))
+
     def test_our_faults(self) -> None:
         """Nothing to send, no room for it and another codec are our faults."""
         self.assertRaises(LocalError, packetize, b"", 100)

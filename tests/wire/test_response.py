@@ -136,13 +136,14 @@ class Reading(SynchronousTestCase):
         for says, table in {
             Wholeness.UNKNOWN: "done broken wait done done",
             Wholeness.OPEN: "quiet broken wait done wait",
-            Wholeness.DECODABLE: "quiet broken wait done done",
             Wholeness.USABLE: "done done done done done",
         }.items():
             found = []
             for frame in frames.values():
                 reader = ResponseReader(limit=99, body_for=lambda head, says=says: Text(says))  # type: ignore[misc]
-                done = reader.feed(frame) is Progress.DONE
+                progress = reader.feed(frame)
+                done = progress is Progress.DONE
+                self.assertEqual(progress is Progress.USABLE, not done and says is Wholeness.USABLE)
                 quiet, closed = reader.pause(), reader.close()
                 if frame is frames["ended"]:
                     self.assertTrue(quiet and closed)

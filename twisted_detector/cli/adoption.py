@@ -1,4 +1,4 @@
-"""``camdetect adopt``, ``unadopt``, ``block`` and ``unblock``: which devices may be given logins.
+"""``camdetect adopt``, ``unadopt``, ``block``, ``unblock`` and ``check``: what a person decides about single devices.
 
 All ask the running daemon: what is decided must hold at once, and the state directory belongs to one process.
 """
@@ -19,6 +19,7 @@ from twisted_detector.operations.control_client import NotRunning, send_request
 _DONE = {
     "adopt": "is adopted",
     "unadopt": "is not adopted any more, and is given no login",
+    "check": "is asked again now (camdetect show tells what it answered)",
     "block": "is blocked: it is asked nothing and shown nowhere (camdetect unblock brings it back)",
 }
 
@@ -32,7 +33,7 @@ def adopt_all(directory: Path, *, out: TextIO, err: TextIO) -> int:
 
 
 def decide(name: str, directory: Path, words: Sequence[str], *, out: TextIO, err: TextIO) -> int:
-    """Do ``name`` (``adopt``, ``unadopt``, ``block``) with each camera; exit status 1 when one of them failed.
+    """Do ``name``, one of ``_DONE``, with each camera; exit status 1 when one of them failed.
 
     :param words: ids, MACs, addresses or names.
     """

@@ -157,6 +157,7 @@ def build_parser() -> argparse.ArgumentParser:
     adopt.add_argument("cameras", nargs="*", metavar="ID", help="its id, MAC, address or name")
     adopt.add_argument("--all", action="store_true", help="every camera that is not adopted")
     for name, run, what in (
+        ("check", _check, "ask cameras again now"),
         ("unadopt", _unadopt, "give cameras no login any more"),
         ("block", _block, "forget cameras, ask them nothing, never show them again"),
     ):
@@ -304,6 +305,12 @@ def _adopt(arguments: argparse.Namespace) -> int:
     if arguments.all:
         return adopt_all(directory, out=sys.stdout, err=sys.stderr)
     return decide("adopt", directory, arguments.cameras, out=sys.stdout, err=sys.stderr)
+
+
+def _check(arguments: argparse.Namespace) -> int:
+    from twisted_detector.cli.adoption import decide
+
+    return decide("check", _config().state_dir, arguments.cameras, out=sys.stdout, err=sys.stderr)
 
 
 def _unadopt(arguments: argparse.Namespace) -> int:

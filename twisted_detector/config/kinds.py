@@ -1,4 +1,4 @@
-"""Kinds of values: the text of one setting goes in; its value comes out, or a refusal that says what is allowed.
+"""Kinds of the values of settings: each reads one setting's text, or refuses it and says what is allowed.
 
 A kind knows nothing of names and sources: the sections give each setting its kind, :mod:`config.reader` gathers the
 texts.

@@ -1,6 +1,6 @@
-"""Kind of value of the logins: lines ``user:password`` under headings such as ``[network 10.20.0.0/24]`` go in; logins,
-each with the devices that it is for, come out.
+"""Reader of logins: lines ``user:password`` under headings that say which devices they are for.
 
+A heading is such as ``[network 10.20.0.0/24]``.
 The headings are the same in a file of logins, in an environment variable (as entries of the list) and as keys of a
 TOML table.
 """

@@ -91,18 +91,10 @@ class Detector:
         self._new_hosts = NewHosts(
             environment, [one for one in sweeper.discoverers if IAddressProbe.providedBy(one)], sink=self
         )
-        self._move_check = MoveCheck(
-            environment,
-            registry,
-            liveness=liveness,
-            macs=neighbours.known if neighbours is not None else dict,
-            identify=runner.identify,
-        )
+        macs = neighbours.known if neighbours is not None else dict
+        self._move_check = MoveCheck(environment, registry, liveness=liveness, macs=macs, identify=runner.identify)
         self._mac_lookup = MacLookup(environment, registry, neighbours, sink=self)
-        runner.before_naming = self._mac_lookup.settle_name
-        self._departure_check = DepartureCheck(
-            environment, registry, liveness=liveness, macs=neighbours.known if neighbours is not None else dict
-        )
+        self._departure_check = DepartureCheck(environment, registry, liveness=liveness, macs=macs)
         self._checks = LoopingCall(self._start_checks)
         self._checks.clock = environment.clock
         self._debounce = Debounce(environment.clock, registry, self._inspect_seen)
@@ -319,7 +311,7 @@ class Detector:
             self._inspections.add(key, work)
 
     async def _inspect(self, key: int) -> None:
-        if await self._runner.inspect(key):
+        if await self._runner.inspect(key, self._mac_lookup.settle_name):
             self._inspections.add(key, self._inspect)
 
     def check(self, camera_id: str) -> bool:

@@ -51,6 +51,12 @@ _KINDS = {Malformed: "unreadable answer", Busy: "busy", Unauthorized: "login wan
 _NO_CAMERA = "it answers, but no longer as a camera"
 _EXCLUDED = "its address is in SCAN_EXCLUDE"
 _TAKEN = "another device answers at its address"
+#: Awaited with the key of a device that answered, before it may be published.
+BeforeNaming = Callable[[int], Awaitable[None]]
+
+
+async def _nothing_to_await(key: int) -> None:
+    """No name waits for anything."""
 
 
 class InspectionRunner:
@@ -62,7 +68,6 @@ class InspectionRunner:
     :param is_present: whether a device answered, under its name and from its address, just before this routine check.
     :param proof_every: of so many routine checks one is a full proof; those between are as cheap as possible.
     :param vendor_of: for whom a MAC was registered, or "".
-    :ivar before_naming: awaited with the key of a device that answered, before it may be published.
     :ivar counts: how inspections and checks ended, by result.
     """
 
@@ -94,7 +99,6 @@ class InspectionRunner:
         self._asked: BoundedDict[int, Candidate] = BoundedDict(MAX_ASKED)  # as each was when it was asked last
         self._missed = missed
         self._is_present = is_present
-        self.before_naming: Callable[[int], Awaitable[None]] = _nothing_to_await
         self.counts: Counter[str] = Counter()
         self._sessions = SessionCache(
             environment, registry, budget=budget, emit=emit, counts=self.counts, proof_every=proof_every
@@ -108,7 +112,7 @@ class InspectionRunner:
         for camera in self._registry.cameras_of(key):
             self._emit(CheckRequested(at=self._environment.now(), camera=camera))
 
-    async def inspect(self, key: int) -> bool:
+    async def inspect(self, key: int, before_naming: BeforeNaming = _nothing_to_await) -> bool:
         """Ask what the device is and prove its streams.
 
         :returns: whether there was more to be tried than there was time for.
@@ -120,7 +124,7 @@ class InspectionRunner:
         session = self._open_session(key, self._with_vendor(candidate))
         self._registry.begin_inspection(key, self._environment.now())
         try:
-            return await self._run_inspectors(key, session)
+            return await self._run_inspectors(key, session, before_naming)
         except Exception:
             # Cancelled, or a fault of ours: the device must not be taken for one that is being asked for ever.
             if self._registry.knows(key):
@@ -183,7 +187,7 @@ class InspectionRunner:
     def _is_at(self, key: int, candidate: Candidate) -> bool:
         return self._registry.knows(key) and self._registry.is_at(key, candidate.address)
 
-    async def _run_inspectors(self, key: int, session: InspectionSession) -> bool:
+    async def _run_inspectors(self, key: int, session: InspectionSession, before_naming: BeforeNaming) -> bool:
         problem: InspectionError | None = None
         failed = False
         for inspector in self._inspectors:
@@ -214,6 +218,7 @@ class InspectionRunner:
                 inspection = self._bounded(key, inspection, session, inspector)
                 self._record(session, inspector, describe_inspection(inspection))
                 inspection = replace(inspection, streams=await session.prove_all(inspection.streams))
+                await before_naming(key)
                 await self._record_inspection(key, self._final_status(inspection, session), session)
                 return inspection.unfinished
         if problem is None and failed:
@@ -259,7 +264,6 @@ class InspectionRunner:
         return True
 
     async def _record_inspection(self, key: int, inspection: Inspection, session: InspectionSession) -> None:
-        await self.before_naming(key)
         if self._has_left(key, session):
             return
         self.counts[inspection.status.value] += 1
@@ -390,10 +394,6 @@ class InspectionRunner:
             self.counts["checked"] += 1
             self._registry.record_check(key, reports, now)
         self._sessions.record_logins(key, session)
-
-
-async def _nothing_to_await(key: int) -> None:
-    """No name waits for anything."""
 
 
 def _weight(problem: InspectionError) -> int:

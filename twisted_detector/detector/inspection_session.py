@@ -32,8 +32,6 @@ PROVE_SECONDS = 75.0
 #: Seconds until a busy device is asked once more: GStreamer takes one apart in about one.
 BUSY_PAUSE = 1.5
 #: Of a device that refuses what it took before; the login is tried once more when the budget's window is over.
-#: Of a login that must not be sent again, or not beside others that are under way.
-WITHHELD = "no login may be sent to it now: one that was sent is not answered yet, or may have counted as a failure"
 DOUBT = "it refuses a login that it took before: it may have no connection left, and is asked again later"
 
 StreamCheck = Callable[[Stream, Login | None], Coroutine[Deferred[Any], Any, StreamReport]]
@@ -97,8 +95,8 @@ class InspectionSession:
                     _wants_login,
                     lambda answer: answer is not None and answer.doubted,
                 )
-            except LoginWithheld:
-                refusal = Unauthorized(WITHHELD, attempted=False)
+            except LoginWithheld as error:
+                refusal = Unauthorized(str(error), attempted=False)
                 break
             except Unauthorized as error:
                 refusal = error
@@ -208,12 +206,9 @@ class InspectionSession:
         """
         try:
             return await self._check_with_any(stream, self._validator.check if cheaply else self._validator.validate)
-        except Busy as error:
+        except (Busy, LoginWithheld) as error:
             self.busy = str(error)
             return _unproved(Proof.RTSP, error, ReasonCode.BUSY)
-        except LoginWithheld:
-            self.busy = WITHHELD
-            return StreamReport(proof=Proof.RTSP, validated=False, reason=WITHHELD, code=ReasonCode.BUSY)
         except Unreachable as error:
             return _unproved(Proof.UNREACHABLE, error, ReasonCode.UNREACHABLE)
         except InspectionError as error:

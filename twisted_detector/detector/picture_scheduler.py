@@ -133,12 +133,19 @@ class PictureScheduler(Service):
 
     # --- in turn ---------------------------------------------------------------------------------------------------
 
+    def restore(self, picture: Picture) -> None:
+        """Take over a picture that was kept over a restart: the camera's turn is within the interval, not at once."""
+        self.cache.put(picture)
+        if picture.camera_id in self._due and picture.camera_id not in self._under_way:
+            self._set_due(picture.camera_id, self._first_due(picture.camera_id))
+
     def _add(self, camera: Camera) -> None:
-        if camera.id in self._due or not _plays(camera):
-            return
-        # One whose picture was kept over a restart has its turn within the interval.
-        spread = self._interval if self.cache.latest(camera.id) is not None else min(FIRST_SPREAD, self._interval)
-        self._set_due(camera.id, self._monotonic() + self._random() * spread)
+        if camera.id not in self._due and _plays(camera):
+            self._set_due(camera.id, self._first_due(camera.id))
+
+    def _first_due(self, camera_id: str) -> float:
+        spread = self._interval if self.cache.latest(camera_id) is not None else min(FIRST_SPREAD, self._interval)
+        return self._monotonic() + self._random() * spread
 
     def _set_due(self, camera_id: str, due: float) -> None:
         self._due[camera_id] = due

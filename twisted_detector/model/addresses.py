@@ -1,4 +1,4 @@
-"""Addresses, URLs and names as peers write them go in; canonical ones, for comparing and for topics, come out."""
+"""Canonical forms of the addresses, URLs and names that peers write, for comparing and for topics."""
 
 from __future__ import annotations
 

@@ -96,7 +96,7 @@ class PicturesMaker:
             scheduler.keeper = AlbumKeeper(
                 Album(config.state_dir / "pictures"),
                 OtherThread(reactor).run,
-                put=scheduler.cache.put,
+                restore=scheduler.restore,
                 latest=scheduler.cache.latest,
                 camera_ids=lambda: [camera.id for camera in parts[Registry].cameras()],
                 monotonic=time.monotonic,

@@ -1,7 +1,7 @@
 """Album of the cameras' pictures on the disk, so that a restart of the daemon does not leave the page blank.
 
 One file for each camera below the state directory, readable by its owner alone: a picture may show the inside of a
-house. It is a convenience and no record: what cannot be written or read is left out, and said once.
+house.
 """
 
 from __future__ import annotations
@@ -12,8 +12,6 @@ from collections.abc import Collection, Iterator
 from contextlib import suppress
 from operator import itemgetter
 from pathlib import Path
-
-from txaio.tx import make_logger
 
 from twisted_detector.model.pictures import Picture
 
@@ -31,11 +29,8 @@ class Album:
     :param directory: is made when the first picture is saved.
     """
 
-    log = make_logger()
-
     def __init__(self, directory: Path) -> None:
         self._directory = directory
-        self._failed = False
 
     def load(self, camera_ids: Collection[str]) -> list[Picture]:
         """The pictures of these cameras, the newest first, up to the bound; files of other cameras are removed."""
@@ -52,7 +47,10 @@ class Album:
         return found
 
     def save(self, picture: Picture) -> None:
-        """Keep a picture in place of the camera's one before."""
+        """Keep a picture in place of the camera's one before; one that is too large, or of an odd kind, is left out.
+
+        :raises OSError: it cannot be written.
+        """
         if picture.media_type not in _SUFFIXES or picture.source not in _SOURCES or len(picture.data) > MAX_PICTURE:
             return
         path = self._path(picture.camera_id, picture.source, picture.media_type)
@@ -66,14 +64,10 @@ class Album:
             os.utime(new, (picture.taken_at, picture.taken_at))
             self.forget(picture.camera_id)
             new.replace(path)
-        except OSError as error:
+        except OSError:
             with suppress(OSError):
                 new.unlink(missing_ok=True)
-            if not self._failed:
-                self._failed = True
-                self.log.warn("Pictures cannot be kept on the disk: {error}", error=error.strerror)
-            return
-        self._failed = False
+            raise
 
     def forget(self, camera_id: str) -> None:
         """Keep no picture of this camera."""

@@ -25,9 +25,10 @@ InThread = Callable[[Callable[[], Any]], Awaitable[Any]]
 
 @implementer(IEventListener)
 class AlbumKeeper(Service):
-    """Saves pictures as they are taken, and puts them into the cache at the start.
+    """Saves pictures as they are taken, and gives them back at the start. What cannot be saved is said once.
 
-    :param put: into the cache; :param latest: out of it.
+    :param restore: is given each picture that was kept and is the latest.
+    :param latest: a camera's picture of this run.
     :param camera_ids: the cameras that are known.
     :param monotonic: seconds that never jump.
     """
@@ -39,20 +40,21 @@ class AlbumKeeper(Service):
         album: Album,
         in_thread: InThread,
         *,
-        put: Callable[[Picture], None],
+        restore: Callable[[Picture], None],
         latest: Callable[[str], Picture | None],
         camera_ids: Callable[[], Collection[str]],
         monotonic: Callable[[], float],
     ) -> None:
         self._album = album
         self._in_thread = in_thread
-        self._put = put
+        self._give_back = restore
         self._latest = latest
         self._camera_ids = camera_ids
         self._monotonic = monotonic
         self._lock = DeferredLock()
         self._saved_at: dict[str, float] = {}  # by camera; bounded by those that there are
         self._unsaved: set[str] = set()
+        self._problem = ""
 
     def startService(self) -> None:
         """Read what was kept."""
@@ -65,11 +67,7 @@ class AlbumKeeper(Service):
         pictures = [picture for one in sorted(self._unsaved) if (picture := self._latest(one)) is not None]
         self._unsaved.clear()
 
-        def save_all() -> None:
-            for picture in pictures:
-                self._album.save(picture)
-
-        return self._begin(save_all)
+        return self._save(pictures)
 
     def handle(self, event: Event) -> None:
         """See :class:`IEventListener`."""
@@ -87,13 +85,29 @@ class AlbumKeeper(Service):
             return
         self._saved_at[picture.camera_id] = now
         self._unsaved.discard(picture.camera_id)
-        self._begin(partial(self._album.save, picture))
+        self._save((picture,))
+
+    def _save(self, pictures: Sequence[Picture]) -> Deferred[None]:
+        def save_all() -> str:
+            try:
+                for picture in pictures:
+                    self._album.save(picture)
+            except OSError as error:
+                return error.strerror or str(error)
+            return ""
+
+        return self._begin(save_all, self._report)
+
+    def _report(self, problem: str) -> None:
+        if problem and not self._problem:
+            self.log.warn("Pictures cannot be kept on the disk: {problem}", problem=problem)
+        self._problem = problem
 
     def _restore(self, pictures: Sequence[Picture]) -> None:
         for picture in reversed(pictures):
             self._saved_at.setdefault(picture.camera_id, self._monotonic())
             if self._latest(picture.camera_id) is None:
-                self._put(picture)
+                self._give_back(picture)
 
     def _begin(self, work: Callable[[], Any], then: Callable[[Any], None] = lambda result: None) -> Deferred[None]:
         async def run() -> None:

@@ -101,12 +101,12 @@ class ImageReader:
         """See :class:`wire.http.response.Body`."""
         if self._end:
             return Wholeness.WHOLE
-        if self._jpeg is None:
-            begins = any(one.startswith(self._data) for one in (b"\xff\xd8\xff", _PNG_SIGNATURE))
-            # A camera of one picture a second sends the delimiter before it at once.
-            begins = begins or self._png is not None or self._data.lstrip().startswith(b"--")
-            return Wholeness.OPEN if begins and self._data else Wholeness.UNKNOWN
-        return Wholeness.DECODABLE if self._jpeg.may_be_all(len(self._data)) else Wholeness.OPEN
+        if self._jpeg is not None or self._png is not None:
+            return Wholeness.OPEN
+        begins = any(one.startswith(self._data) for one in (b"\xff\xd8\xff", _PNG_SIGNATURE))
+        # A camera of one picture a second sends the delimiter before it at once.
+        begins = begins or self._data.lstrip().startswith(b"--")
+        return Wholeness.OPEN if begins and self._data else Wholeness.UNKNOWN
 
     def image(self) -> Image:
         """The picture; that of a JPEG which lacks its end gets one: what is missing may be that alone.

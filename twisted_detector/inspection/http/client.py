@@ -36,6 +36,8 @@ KEEP_ALIVE = 2
 MAX_REASON = 200
 
 _URL = re.compile(r"(?P<scheme>https?)://(?P<host>\[[^\]/?#]+\]|[^:/?#]+)(?::(?P<port>\d{1,5}))?(?P<target>[/?].*)?")
+#: What may stand in a request line.
+_PRINTABLE = re.compile(r"[!-~]+")
 #: What would end a line of the head.
 _LINE_ENDS = re.compile(r"[\r\n\0]+")
 
@@ -234,7 +236,7 @@ def _split(url: str) -> tuple[_Origin, str, str]:
     :raises errors.LocalError: no URL that this client asks.
     """
     found = _URL.fullmatch(url)
-    if found is None or not url.isascii():
+    if found is None or not _PRINTABLE.fullmatch(url):
         raise LocalError("not a URL that is asked", shown=url[:80])
     tls = found["scheme"] == "https"
     host, port = found["host"], int(found["port"] or (443 if tls else 80))

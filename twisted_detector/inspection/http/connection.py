@@ -26,8 +26,9 @@ MAX_READ = 16_384
 #: Seconds without an octet after which an answer whose frame says nothing, or something wrong, is taken as it is. A
 #: device that thinks between two parts of an answer takes less, and what is open is waited for however long it takes.
 QUIET = 1.0
-#: Seconds for the end of a frame whose content is whole, so that the connection can be used again: servers send it in a
-#: packet of its own, some only after our acknowledgement (40 ms; RFC 9293, 3.7.4 and RFC 1122, 4.2.3.2).
+#: Seconds for the end of content and frame when all that matters is there, so that the connection can be used again:
+#: servers send it in a packet of its own, some only after our acknowledgement (40 ms; RFC 9293, 3.7.4 and RFC 1122,
+#: 4.2.3.2).
 SETTLING = 0.25
 
 
@@ -115,12 +116,14 @@ class HttpConnection(Protocol):
             return
         if progress is Progress.DONE:
             self._answered()
+        elif progress is Progress.USABLE:
+            self._wait(SETTLING)
         elif progress is Progress.SETTLING:
             if not self._settling:
-                self._settling = True
                 self._wait(SETTLING)
         elif reader.head is not None:
             self._wait(QUIET)
+        self._settling = progress is Progress.SETTLING
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """Use what came, if it is enough."""

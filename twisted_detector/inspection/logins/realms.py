@@ -1,4 +1,4 @@
-"""A realm and what is known of its device go in; whether the realm names that one unit comes out.
+"""Recogniser of realms of challenges that name one unit: by what is known of the unit, or by their looks.
 
 A login that answers a challenge proves itself to whoever made the challenge, and a device can pass on that of another.
 The realm of a challenge goes into the answer, so a device that shows the realm of a known one is not answered. Most

@@ -1,4 +1,4 @@
-"""HTTP responses go in; the Bodies of SOAP messages, refusals and errors come out."""
+"""Reader of the HTTP responses of ONVIF services: the Body of the SOAP message, a refusal of the login, or an error."""
 
 from __future__ import annotations
 

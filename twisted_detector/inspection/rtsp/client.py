@@ -248,7 +248,7 @@ class RtspClient:
 
         :param doubt: the 401 need not mean the login.
         :param again: the login was sent once more already.
-        :raises Unauthorized: it means the login.
+        :raises Unauthorized: it means the login, or may mean it and was asked twice.
         :raises LoginWithheld: it does not, and there is no other way to ask.
         """
         challenge = self._last.challenge
@@ -256,7 +256,7 @@ class RtspClient:
             raise LoginWithheld("the device calls each nonce too old, so that no login can be tried")
         if again or not doubt or self.login is None:
             self.refused = True
-            raise Unauthorized("the device refused the login", attempted=True)
+            raise Unauthorized("the device refused the login", attempted=not doubt, unsure=doubt)
         self.login.report_unanswered()
 
     def _record_answer(self, method: str, url: str, status: int) -> None:
@@ -320,8 +320,8 @@ class RtspClient:
             raise Unauthorized(warning.text, shown=clean(text), attempted=sent, locked=True)
 
     def _check_answerable(self, response: RtspResponse) -> None:
-        if self.refused:
-            raise Unauthorized("the device refused the login", attempted=True)
+        if self.refused:  # by an earlier request, whose attempt recorded it: it was not sent with this one
+            raise Unauthorized("the device refused the login", attempted=False)
         if self.login is None:
             raise Unauthorized("the device wants a login", attempted=False)
         if self._last.challenge is None:
@@ -357,8 +357,11 @@ class RtspClient:
             connection.send(method, url, (*headers, *self._later_credential(connection, method, url)))
 
     def _later_credential(self, connection: RtspClientConnection, method: str, url: str) -> tuple[tuple[str, str], ...]:
-        """The Authorization header for a request of an RTSP session that was begun with the login."""
-        if self.accepted and self._may_send_login(connection, method, url, bound=True):
+        """The Authorization header for a last TEARDOWN: none with a nonce that may have aged while media came.
+
+        It would be a failed login each time, of which nobody knows; and nothing is lost by a 401.
+        """
+        if self.accepted and self._may_send_login(connection, method, url):
             return self._credential(method, url)
         return ()
 

@@ -1,4 +1,4 @@
-"""The response to DESCRIBE goes in; the description of the stream comes out, or why there is none."""
+"""Reader of the responses to DESCRIBE: the description of the stream, or why there is none."""
 
 from __future__ import annotations
 

@@ -29,15 +29,15 @@ from twisted_detector.model.devices import BY_HAND
 from twisted_detector.model.login_rules import names_manufacturer
 from twisted_detector.wire.http import digest
 
-#: Seconds for one question to a program's page: it is on our side of the world, and a closed port answers at once.
+#: Seconds for one question to a program's page: it is on the local network, and a closed port answers at once.
 DOOR_TIMEOUT = 2.0
 #: Seconds for each try to resolve the name of a host in the configuration.
 RESOLVE_TIMEOUTS = (1, 3)
 #: Bytes of its answer: Frigate's page has 4 kB.
 MAX_PAGE = 65_536
-#: Seconds for which it is remembered which program answered: for the two judgements of one inspection.
+#: Seconds for which it is remembered whether a page answered: for the two judgements of one inspection.
 REMEMBERED_SECONDS = 120.0
-#: Addresses of which that is remembered: several times as many as are inspected at once.
+#: Pages of which that is remembered: those of several times as many addresses as show signs at once.
 MAX_REMEMBERED = 256
 #: Weights. ``ENOUGH`` needs two signs at least, whichever they are.
 ENOUGH = 3

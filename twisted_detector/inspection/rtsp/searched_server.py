@@ -1,4 +1,4 @@
-"""One port of a device, while it is inspected: what is known of it, and what it answered so far."""
+"""State of the search on one RTSP port of a device: what was known of it, and what it answered so far."""
 
 from __future__ import annotations
 

@@ -331,7 +331,8 @@ class Announcer(Service):
                 id=camera.id,
             )
             # Or else the outbox would say at the next connection what it knows to stand there.
-            self._send(output.emptying(topic))
+            for message in (output.emptying(topic), *output.removal_messages(camera.id)):
+                self._send(message)
 
     # --- other daemons ---------------------------------------------------------------------------------------------
 

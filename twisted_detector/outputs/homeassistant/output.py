@@ -157,11 +157,15 @@ class HomeAssistantOutput:
     def _node_payload(self) -> Payload:
         return node_payload(self._topics, page=self._page)
 
-    def _withdrawn(self, camera_id: str) -> Iterator[Message]:
+    def removal_messages(self, camera_id: str) -> Iterator[Message]:
+        """What takes every announcement of one camera away, as far as one stands."""
         nothing: Payload = {"cmps": {key: {"p": platform} for key, platform in CAMERA_COMPONENTS.items()}}
         for topic, _ in self._parts(object_id(camera_id), nothing):
             if topic in self.standing and not self.others.holds(topic):
                 yield self.emptying(topic)
+
+    def _withdrawn(self, camera_id: str) -> Iterator[Message]:
+        yield from self.removal_messages(camera_id)
         yield Message(self._topics.seen(camera_id), b"", retain=True, priority=Priority.STATE)
 
     def emptying(self, topic: str) -> Message:

@@ -20,9 +20,16 @@ _OURS = re.compile(r"[0-9a-f]{12}(_[0-9]{1,4})?(_sub)?")
 _MISSING = object()
 #: Lines of one difference that are shown: a person reads no more.
 MAX_DIFF = 2000
-_LOGIN_IN_URL = re.compile(r"://(?![{$])[^/\s@\"']*@")
-_SECRET_FIELD = re.compile(
-    r"(?i)^([+\- ]?\s*-?\s*\"?[a-z_]*(?:password|secret|token|api_key)\"?\s*:\s*)(?![\"']?[{$])\S.*$"
+#: A reference to a value that stands elsewhere; ``${NAME:value}`` of go2rtc has the value with it, and is none.
+_VARIABLE = r"(?:\{FRIGATE_[A-Za-z0-9_]+\}|\$\{[A-Za-z0-9_]+\})"
+_VARIABLES = re.compile(rf"{_VARIABLE}(?::{_VARIABLE})?")
+#: The key of what is a secret, quoted or not.
+_KEY = r"[\"']?[a-z_]*(?:password|secret|token|api_key)[\"']?\s*:\s*"
+#: A line of a table, which is a secret to its end, and an entry of a table in one line (YAML's, JSON's or Python's).
+_SECRET_LINE = re.compile(rf"(?i)^([+\- ]?\s*-?\s*{_KEY})(?![\"']?{_VARIABLE}[\"']?,?\s*(?:#.*)?$)[^\s{{].*$")
+_SECRET_ENTRY = re.compile(
+    rf"(?i)([{{,\s]{_KEY})(?![\"']?{_VARIABLE}[\"']?\s*(?:[,}}]|$))"
+    r"(?:\"(?:\\.|[^\"\\])*\"?|'(?:\\.|[^'\\])*'?|[^\s,{}\[\]\"'][^,{}\[\]]*)"
 )
 
 
@@ -121,8 +128,18 @@ def _merge_table(
 
 
 def mask_logins(line: str) -> str:
-    """A line of a configuration, or of a message about one, with logins masked; variables stay."""
-    return _SECRET_FIELD.sub(r"\1***", _LOGIN_IN_URL.sub("://***@", line))
+    """A line of a configuration, or of a message about one, with logins masked; variables stay.
+
+    People write passwords into URLs as they are: a login ends at the last "@" before a blank, as it does for Frigate.
+    """
+    masked = re.sub(r"\S+", _mask_url, line) if "://" in line else line
+    return _SECRET_ENTRY.sub(r"\1***", _SECRET_LINE.sub(r"\1***", masked))
+
+
+def _mask_url(word: re.Match[str]) -> str:
+    before, _, rest = word[0].partition("://")
+    login, at, host = rest.rpartition("@")
+    return f"{before}://***@{host}" if at and not _VARIABLES.fullmatch(login) else word[0]
 
 
 def diff_lines(name: str, before: str, after: str) -> list[str]:

@@ -11,6 +11,7 @@ from functools import cache
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1
+from OpenSSL._util import lib
 from OpenSSL.SSL import (
     OP_ALL,
     OP_LEGACY_SERVER_CONNECT,
@@ -28,6 +29,9 @@ from zope.interface import implementer
 
 #: All that encrypts, with keys and signatures of any length: Diffie-Hellman of 1 024 bits, RSA, SHA-1.
 _OLD_CIPHERS = b"ALL:!aNULL:!eNULL:!PSK:!SRP:@SECLEVEL=0"
+#: A key is sent for the first of them, which every device has (RFC 8446, 9.1); the keys of certificates may be on the
+#: others. With the library's own groups the first message is longer than a packet, and small servers read one.
+_GROUPS = b"P-256:X25519:P-384:P-521"
 #: By a word of OpenSSL's, what failed; the first that fits.
 _FAILURES = (
     ("wrong version number", "what answers there does not speak TLS"),
@@ -91,8 +95,9 @@ def _old_context() -> Context:
     context.set_min_proto_version(TLS1_VERSION)
     # Renegotiation as before RFC 5746: we never renegotiate, and a device that cannot say so is refused else.
     context.set_options(OP_ALL | OP_LEGACY_SERVER_CONNECT)
-    # One group that every device has (RFC 8446, 9.1). With the library's own, the first message is longer than a
-    # packet, and small servers read one packet.
-    context.set_tmp_ecdh(SECP256R1())
+    # pyOpenSSL passes on one group only; what it is built on takes several.
+    set_groups = getattr(lib, "SSL_CTX_set1_curves_list", None)
+    if set_groups is None or not set_groups(context._context, _GROUPS):
+        context.set_tmp_ecdh(SECP256R1())
     context.set_cipher_list(_OLD_CIPHERS)
     return context

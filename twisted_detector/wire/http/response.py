@@ -12,7 +12,6 @@ what the body says      frame's end    closed before it    quiet before it    cl
 ======================  =============  ==================  =================  ==============  =============
 UNKNOWN                 done           broken off          wait               done            done
 OPEN                    when quiet     broken off          wait               done            wait
-DECODABLE               when quiet     broken off          wait               done            done
 USABLE                  done           done                done               done            done
 WHOLE                   done           done                done               done            done (at once)
 ======================  =============  ==================  =================  ==============  =============
@@ -54,14 +53,12 @@ class Wholeness(Enum):
 
     :ivar UNKNOWN: it cannot tell; the frame decides.
     :ivar OPEN: more must follow.
-    :ivar DECODABLE: it can be used if the device sent no more than that.
     :ivar USABLE: all that matters is there; the mark at its end is missing.
     :ivar WHOLE: nothing more is needed.
     """
 
     UNKNOWN = auto()
     OPEN = auto()
-    DECODABLE = auto()
     USABLE = auto()
     WHOLE = auto()
 
@@ -76,18 +73,21 @@ class Body(Protocol):
         """
 
     def judge(self) -> Wholeness:
-        """What can be said of what came; asked seldom, so it may look at the end of it again."""
+        """What can be said of what came; asked after each read, so it looks at no more than the end of it."""
 
 
 class Progress(Enum):
     """What the caller is to do.
 
     :ivar MORE: wait for more.
-    :ivar SETTLING: the content is whole; wait a moment for the frame's end, or the connection cannot be used again.
+    :ivar USABLE: the content lacks its end alone; use the response when nothing came for a moment.
+    :ivar SETTLING: the content is whole; use the response a moment later, whatever comes: the frame's end is waited for
+        so that the connection can be used again.
     :ivar DONE: use the response.
     """
 
     MORE = auto()
+    USABLE = auto()
     SETTLING = auto()
     DONE = auto()
 
@@ -271,9 +271,10 @@ class ResponseReader:
         if frame.broken:
             self.close()
             return Progress.DONE
-        if frame.ended and self._judge() in (Wholeness.UNKNOWN, Wholeness.USABLE, Wholeness.WHOLE):
+        wholeness = self._judge()
+        if frame.ended and wholeness is not Wholeness.OPEN:
             return self._settled()
-        return Progress.MORE
+        return Progress.USABLE if wholeness is Wholeness.USABLE else Progress.MORE
 
     def _settled(self) -> Progress:
         frame = self._frame

@@ -35,6 +35,10 @@ _H264_SPS, _H264_IDR, _H264_STAP_A, _H264_STAP_B, H264_FU_A, _H264_FU_B = 7, 5, 
 _H265_SPS, _H265_AGGREGATION, H265_FRAGMENT = 33, 48, 49
 #: IRAP pictures (H.265 table 7-1): BLA, IDR, CRA and the reserved ones.
 _H265_IRAP = range(16, 24)
+#: Types that devices send (H.264 table 7-1 without data partitions, RFC 6184; H.265 table 7-1 without what is reserved,
+#: RFC 7798): a part of a unit of the one has no type of the other, so most packets are told apart by their first octet.
+_H264_USED = frozenset({1, *range(5, _H264_FU_B + 1)})
+_H265_USED = frozenset({*range(10), *_H265_IRAP, *range(32, 41), _H265_AGGREGATION, H265_FRAGMENT})
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,9 +96,9 @@ def is_plausible(payload: bytes, codec: str) -> bool:
     if payload.startswith((START_CODE, b"\0" + START_CODE)):
         return True
     if codec == H264:
-        return bool(payload) and not payload[0] & 0x80 and 0 < payload[0] & 0x1F <= _H264_FU_B
-    # forbidden_zero_bit and nuh_layer_id 0, a type that RFC 7798 knows; some write no temporal id
-    return len(payload) > 2 and not payload[0] & 0x81 and payload[1] < 8 and payload[0] >> 1 <= H265_FRAGMENT
+        return bool(payload) and not payload[0] & 0x80 and payload[0] & 0x1F in _H264_USED
+    # forbidden_zero_bit and nuh_layer_id 0; some write no temporal id
+    return len(payload) > 2 and not payload[0] & 0x81 and payload[1] < 8 and payload[0] >> 1 in _H265_USED
 
 
 def is_certain_sps(nal: bytes, codec: str) -> bool:

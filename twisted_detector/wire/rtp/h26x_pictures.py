@@ -72,6 +72,7 @@ class H26xPictures:
         self.digest = ""
         self.unit = b""
         self._strict = strict
+        self._checks = strict or codec == h26x.H265
         self._collect = collect
         self._known = False
         self._splitter = h26x.UnitSplitter()
@@ -111,14 +112,14 @@ class H26xPictures:
         if lost:
             self._lose()
             self._timestamp = packet.timestamp
+        # In H.265 other layers are no picture of their own, and FFmpeg refuses them too.
+        if self._checks and not h26x.is_plausible(packet.payload, self.codec):
+            self._leave_unit()
+            return
         try:
-            # In H.265 other layers are no picture of their own, and FFmpeg refuses them too.
-            if (self._strict or self.codec == h26x.H265) and not h26x.is_plausible(packet.payload, self.codec):
-                raise RemoteError("a payload of another codec or layer")
             carried = h26x.fragments(packet.payload, self.codec)
         except RemoteError:
-            self._splitter.cut()
-            self._in_unit = False
+            self._leave_unit()
             return
         for fragment in carried:
             if fragment.first:
@@ -302,9 +303,13 @@ class H26xPictures:
 
     def _lose(self) -> None:
         """Packets are missing."""
+        self._leave_unit()
+        self._drop()
+
+    def _leave_unit(self) -> None:
+        """What follows is no part of the unit that was being read."""
         self._splitter.cut()
         self._in_unit = False
-        self._drop()
 
     def _drop(self) -> None:
         """The picture is not whole, nor is what it would have been part of."""

@@ -30,7 +30,7 @@ endef
 export PATH := $(PATH):/usr/local/sbin:/usr/sbin:/sbin
 export PYTHON
 
-.PHONY: help run demo test lint types unit integration lab pytest identity-histories format docs screenshot faults fuzz attacks bench wheel addon clean \
+.PHONY: help run demo test lint types unit integration lab pytest identity-histories format docs screenshot faults soak fuzz attacks bench wheel addon clean \
 	mqtt fresh homeassistant debian-run debian-test debian-bench
 
 help: ## this text
@@ -82,8 +82,11 @@ format: $(VENV)/.test ## put the style right
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-faults: debian-test $(VENV)/.test ## every fault against the MQTT side, the long ones too; the account goes into docs/benchmarks.md
-	FAULTS_TABLE=write $(BIN)/pytest tests/faults -m 'long or not long'
+faults: debian-test $(VENV)/.test ## every fault against the MQTT side, the long ones and a soak of 20 minutes too; the account goes into docs/benchmarks.md
+	FAULTS_TABLE=write $(BIN)/pytest tests/faults tests/soak -m 'long or not long'
+
+soak: debian-test $(VENV)/.test ## hours of everything that happens to the daemon, judged and drawn into docs (as root; HOURS=2, SEED=…)
+	$(BIN)/python -m tests.soak --hours $(or $(HOURS),2) $(if $(SEED),--seed $(SEED)) --write
 
 fuzz: debian-test $(VENV)/.fuzz ## fuzz every parser (10^6 inputs each, hours; FUZZ_RUNS=… for less), into docs/benchmarks.md
 	$(BIN)/python -m tests.fuzz --all --runs $(or $(FUZZ_RUNS),1000000) --jobs 2 --write
@@ -105,6 +108,9 @@ bench-discovery: benchmarks/bench_discovery.py debian-test debian-bench $(VENV)/
 bench-mqtt: benchmarks/mqtt.py debian-test $(VENV)/.test ## MQTT side by side with other clients; the table goes into docs/benchmarks.md
 	$(BIN)/python $< --write
 
+bench-moves: debian-test homeassistant $(VENV)/.test ## moves, new cameras and pictures, until Frigate, go2rtc and Home Assistant have them (as root)
+	$(BIN)/python benchmarks/bench_moves.py --write
+
 bench-homeassistant: debian-test homeassistant $(VENV)/.test ## from a camera's new address to Home Assistant's state, into docs/benchmarks.md (as root)
 	$(BIN)/python benchmarks/bench_homeassistant.py --write
 
@@ -117,8 +123,17 @@ bench-onvif: $(VENV)/.test ## 100 ONVIF inspections at once; the table goes into
 bench-lan: debian-test $(VENV)/.test ## how soon 100 cameras are on MQTT, and what it costs, into docs/benchmarks.md (as root)
 	$(BIN)/python benchmarks/bench_lan.py --write
 
+bench-lan-1000: debian-test $(VENV)/.test ## 1 000 and 2 000 cameras: start, calm, restart and sweep, into docs/benchmarks.md (as root)
+	$(BIN)/python benchmarks/bench_lan.py --fleet 1000 2000 --write
+
+bench-scale: $(VENV)/.test ## knowing and telling 100 to 10 000 cameras in one process; the tables go into docs/benchmarks.md
+	$(BIN)/python benchmarks/bench_scale.py --write
+
 bench-web: debian-test $(VENV)/.test ## how soon the page shows what is, and whether it freezes, into docs/benchmarks.md
 	$(BIN)/python benchmarks/bench_web.py --write
+
+bench-history: $(VENV)/.test ## how long the history takes to be read, into docs/benchmarks.md
+	$(BIN)/python benchmarks/bench_history.py --write
 
 screenshot: debian-test $(VENV)/.test ## the picture of the page in the README
 	$(BIN)/python benchmarks/web_shot.py

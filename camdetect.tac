@@ -7,6 +7,7 @@ from socket import gethostname
 
 from twisted.application.service import Application
 from twisted.internet import reactor
+from twisted.logger import ILogObserver
 
 # Until the daemon has started (service/daemon.py): what is imported and built before lives as long as the process. To
 # look through it again and again while it grows took 120 of 970 ms of importing, and a last full collection another 50
@@ -15,10 +16,14 @@ gc.disable()
 
 from twisted_detector.config.load import config_or_exit
 from twisted_detector.service.daemon import makeService
+from twisted_detector.service.log_lines import log_observer, takes_own_lines
 from twisted_detector.service.monotonic_reactor import monotonic_reactor
 from twisted_detector.service.process_hardening import forbid_inspection
 
 forbid_inspection()  # before the first password is read
 config = config_or_exit(os.environ, hostname=gethostname(), stderr=sys.stderr)
 application = Application("camdetect")
+if takes_own_lines(sys.argv[1:]):
+    observer = log_observer(sys.stdout, level=config.log_level, environment=os.environ)
+    application.setComponent(ILogObserver, observer)
 makeService(config, monotonic_reactor(reactor)).setServiceParent(application)

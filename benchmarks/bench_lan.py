@@ -1,8 +1,9 @@
-"""A LAN of 100 cameras goes in; how soon all of them are on MQTT, and what that and the calm after it cost, comes out.
+"""A LAN of cameras goes in; how soon all of them are on MQTT, and what that and the calm after it cost, comes out.
 
-    make bench-lan             measures, prints the table, and puts it into docs/benchmarks.md
+    make bench-lan             100 cameras: measures, prints the tables, and puts them into docs/benchmarks.md
+    make bench-lan-1000        the same with 1 000 and 2 000, their restart, and a sweep of cameras that are well
 
-The cameras are one process in a namespace of its own, each with its own MAC and address (``tests/lan/farm.py``). Their
+The cameras live in a namespace of their own, each with its own MAC and address (``tests/lan/farm.py``). Their
 work takes place on the same machine: the daemon's processor time is told by itself (``/proc/PID/stat``), and what the
 cameras took in the same time beside it. Times are those of an independent client at the broker (``mosquitto_sub``),
 from the start of the process.
@@ -11,7 +12,6 @@ from the start of the process.
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import platform
 import sys
@@ -24,18 +24,17 @@ from statistics import median
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from benchmarks import stalls
-from benchmarks.page import write_section
+from benchmarks.lan import fleet, stalls
+from benchmarks.lan.meters import cpu_of, cpu_of_all, packets_of
+from benchmarks.page import percentile, write_section
 from tests.lan.farm import plant
-from tests.lan.lab import REASON, Host, Lab
+from tests.lan.lab import REASON, Lab
 from tests.lan.site import LOGIN, Site, cid
 from tests.processes import Process, wait_until
-from twisted_detector.detector.picture_scheduler import FIRST_SPREAD, START_DELAY
+from twisted_detector.detector.picture_scheduler import FIRST_SPREAD
 
-ROOT = Path(__file__).resolve().parents[1]
-TITLE = "## A LAN of cameras"
+TITLE, FLEET_TITLE = "## A LAN of cameras", "## A LAN of a thousand cameras"
 HEALTH = "system/camera_detector_health/node1"
-_TICKS = os.sysconf("SC_CLK_TCK")
 
 
 @dataclass(frozen=True)
@@ -61,29 +60,12 @@ class Calm:
     stall: float
 
 
-def cpu_of(pid: int) -> float:
-    """Processor seconds of a process with all its threads (proc(5), stat, fields 14 and 15)."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / _TICKS
-
-
-def packets_of(host: Host) -> int:
-    """Packets that the host sent on its cable."""
-    link = json.loads(host.run("ip", "-j", "-s", "link", "show", "eth0"))[0]
-    return int(link["stats64"]["tx"]["packets"])
-
-
 def prefer(processes: Sequence[Process]) -> None:
     """Give these the processor before whatever else runs here (sched(7), autogroup; nothing where there is none)."""
     for process in processes:
         group = Path(f"/proc/{process.pid}/autogroup")
         if group.exists():
             group.write_text("-19")
-
-
-def percentile(values: Sequence[float], share: float) -> float:
-    ordered = sorted(values)
-    return ordered[min(len(ordered) - 1, int(len(ordered) * share))]
 
 
 def online(site: Site) -> dict[str, float]:
@@ -101,9 +83,8 @@ def run(count: int, auth: str, calm_seconds: float, first: bool = False) -> tupl
         farm = plant(lab, "farm", "10.77.0.0/24" if count < 200 else "10.77.0.0/23", count)
         farm.cameras = [replace(camera, auth=auth) for camera in farm.cameras]
         farm.start(login=LOGIN)
-        assert farm.process is not None
         site = Site(lab, prefix_length=24 if count < 200 else 23)
-        cameras_before = cpu_of(farm.process.pid)
+        cameras_before = cpu_of_all(farm.processes)
         daemon = site.daemon(CAMERA_CREDENTIALS=LOGIN, HEALTH_REPORT_INTERVAL="1", **_steady(calm_seconds))
         if first:
             prefer((*site.host.processes, *farm.host.processes))
@@ -114,7 +95,7 @@ def run(count: int, auth: str, calm_seconds: float, first: bool = False) -> tupl
         )
         when = online(site)
         assert set(when) == wanted
-        daemon_cpu, cameras_cpu = cpu_of(daemon.pid), cpu_of(farm.process.pid) - cameras_before
+        daemon_cpu, cameras_cpu = cpu_of(daemon.pid), cpu_of_all(farm.processes) - cameras_before
         packets = packets_of(site.host)
         time.sleep(1.5)
         stall = site.listener.on(HEALTH)[-1].json["reactor"]["lag_ms"]["max"]
@@ -129,7 +110,7 @@ def _steady(calm_seconds: float) -> dict[str, str]:
 
 
 #: Seconds in which the first picture of every camera is taken; the next come an hour later.
-FIRST_PICTURES = START_DELAY + FIRST_SPREAD + 10.0
+FIRST_PICTURES = FIRST_SPREAD + 10.0
 
 
 def _calm(site: Site, pid: int, seconds: float) -> Calm:
@@ -202,9 +183,15 @@ def main() -> None:
     parser.add_argument("--auth", default="none")
     parser.add_argument("--calm", type=float, default=120.0, help="seconds of steady state after the last run; 0: none")
     parser.add_argument("--stalls", type=int, default=2, help="rounds on a /20, where stalls are looked for; 0: none")
+    parser.add_argument("--fleet", type=int, nargs="+", metavar="COUNT", help="a run for each, instead of all this")
     parser.add_argument("--write", action="store_true", help="put the table into docs/benchmarks.md")
     parser.add_argument("--first", action="store_true", help="before whatever else runs on this machine")
     options = parser.parse_args()
+    chosen = prefer if options.first else lambda processes: None
+    if options.fleet:
+        text = fleet.table([fleet.measure(count, options.calm, chosen) for count in options.fleet])
+        _show(FLEET_TITLE, text, options, "make bench-lan-1000")
+        return
     tables = []
     for count in filter(None, (options.few, options.cameras)):
         outcomes, calm = [], None
@@ -216,19 +203,22 @@ def main() -> None:
         tables.append(table(count, outcomes, calm))
     text = "\n\n".join(tables)
     if options.stalls:
-        chosen = prefer if options.first else lambda processes: None
         found: dict[str, list[stalls.Stalled]] = {}
         for _ in range(options.stalls):
             for name, privileged in (("CAP_NET_RAW", True), ("unprivileged", False)):
                 found.setdefault(name, []).append(stalls.measure(chosen, privileged=privileged))
                 print(name, found[name][-1], file=sys.stderr, flush=True)
         text += "\n\n" + "\n".join(stalls.table(found))
+    _show(TITLE, text, options, "make bench-lan")
+
+
+def _show(title: str, text: str, options: argparse.Namespace, command: str) -> None:
     print(text)
     if options.write:
         machine = f"{os.cpu_count()} cores, Python {platform.python_version()}, Linux {platform.release()}"
         load = f"load average at the end {os.getloadavg()[0]:.1f}"
         where = "cameras and daemon on the same machine" + (", before other work on it" if options.first else "")
-        write_section(TITLE, f"{text}\n\n{machine}, {where}, {load}; `make bench-lan`.")
+        write_section(title, f"{text}\n\n{machine}, {where}, {load}; `{command}`.")
 
 
 main()

@@ -32,7 +32,7 @@ from benchmarks.page import write_section
 from tests.processes import Process
 from twisted_detector.inspection.cooperative_queue import CooperativeQueue
 from twisted_detector.inspection.http.client import HttpClient, HttpResponse
-from twisted_detector.inspection.onvif.inspector import OnvifInspector
+from twisted_detector.inspection.onvif.inspector import LoginPolicy, OnvifInspector, Scheduling
 from twisted_detector.model import Candidate, Inspection, Login, Secret, Status
 
 reactor: Any = _reactor
@@ -114,12 +114,11 @@ async def measure(candidates: Sequence[Candidate], pid: int) -> Run:
     queue = CooperativeQueue(reactor, monotonic=time.monotonic)
     inspector = OnvifInspector(
         reactor,
-        timeout=10.0,
+        lambda: Counting(reactor, timeout=10.0, queue=queue),
         random=os.urandom,
         monotonic=time.monotonic,
-        queue=queue,
-        login_follows=lambda candidate: True,
-        open_transport=lambda: Counting(reactor, timeout=10.0, queue=queue),
+        logins=LoginPolicy(login_follows=lambda candidate: True),
+        scheduling=Scheduling(queue=queue),
     )
     Counting.requests = 0
     ours, theirs, began, stalls = own_cpu(), cpu_of(pid), time.monotonic(), Stalls()

@@ -46,7 +46,7 @@ HEALTH: Mapping[str, Types] = {
     "mqtt.failures": WHOLE, "mqtt.last_disconnect_reason": TEXT, "mqtt.reconnect_seconds.last": NUMBER + NONE,
     "mqtt.reconnect_seconds.max": NUMBER + NONE, "mqtt.queue_depth.critical": WHOLE, "mqtt.queue_depth.state": WHOLE,
     "mqtt.queue_depth.event": WHOLE, "mqtt.queue_depth.telemetry": WHOLE, "mqtt.oldest_queued_s": NUMBER,
-    "mqtt.published": WHOLE, "mqtt.acknowledged": WHOLE, "mqtt.dropped": TABLE, "mqtt.success_rate": NUMBER,
+    "mqtt.published": WHOLE, "mqtt.acknowledged": WHOLE, "mqtt.dropped": TABLE, "mqtt.success_rate": NUMBER + NONE,
     "mqtt.ack_latency_ms.p50": NUMBER + NONE, "mqtt.ack_latency_ms.p99": NUMBER + NONE,
     "consumers": TABLE, "discovery.phase": TEXT, "discovery.last_sweep": TABLE, "discovery.packets_sent": WHOLE,
     "reactor.lag_ms.p50": NUMBER, "reactor.lag_ms.p99": NUMBER, "reactor.lag_ms.max": NUMBER,

@@ -18,6 +18,7 @@ CORES = {
     for version, discovery in _FORMS.items()
     if (ROOT / f".make/homeassistant-{version}/made").exists()
 }
+_CLEANUP = "No device components to cleanup for"
 PEER = ROOT / "tests" / "peers" / "homeassistant_core.py"
 
 
@@ -77,11 +78,16 @@ class Core:
             yield json.loads(line)
 
     def complaints(self) -> list[str]:
-        """What its MQTT integration, its templates and its entities warned of.
-
-        Not what it warns of itself for: it empties the topic of a device that it has removed, and hears that.
-        """
+        """What its MQTT integration, its templates and its entities warned of; see also :meth:`cleanups`."""
         ours = ("homeassistant.components", "homeassistant.helpers.template", "homeassistant.helpers.entity")
         lines = (line.split(" ", 2) for line in self.process.lines() if line.count(" ") > 1)
         said = [" ".join(words) for words in lines if words[0] in ("WARNING", "ERROR") and words[1].startswith(ours)]
-        return [line for line in said if "No device components to cleanup" not in line]
+        return [line for line in said if _CLEANUP not in line]
+
+    def cleanups(self) -> list[str]:
+        """The devices whose topic was emptied when it did not know them (any more).
+
+        Of each that it has removed it empties the topic itself, and warns when it hears that: once. More were ours.
+        """
+        parts = (line.partition(_CLEANUP)[2] for line in self.process.lines())
+        return sorted(part.split(",")[0].strip() for part in parts if part)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import os
 import signal
 import subprocess
@@ -16,6 +17,29 @@ ROOT = Path(__file__).resolve().parents[1]
 TOLD = "default::DeprecationWarning,default::FutureWarning"
 
 
+class Tail:
+    """Reader of a file that grows: what was read is not read again."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self._read = 0
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        self._rest = ""
+
+    def more(self) -> str:
+        """What was written since the last call."""
+        with self._file.open("rb") as stream:
+            stream.seek(self._read)
+            data = stream.read()
+        self._read += len(data)
+        return self._decoder.decode(data)
+
+    def lines(self) -> list[str]:
+        """The lines that were ended since the last call: while it is written, the last may be half of one."""
+        *ended, self._rest = (self._rest + self.more()).split("\n")
+        return ended
+
+
 class Process:
     """A process of a test with its output in a file; ``end`` terminates it and everything it started."""
 
@@ -24,6 +48,8 @@ class Process:
         self.environment = dict(environment or {})
         self.output = output
         self._file = output.open("wb")
+        self._tail = Tail(output)
+        self._text = ""
         # Its own session: one signal reaches `ip netns exec`, the interpreter behind it, and their children.
         self.process = subprocess.Popen(
             self.arguments,
@@ -41,7 +67,9 @@ class Process:
         return self.process.pid
 
     def text(self) -> str:
-        return self.output.read_text(encoding="utf-8", errors="replace")
+        """All of its output so far."""
+        self._text += self._tail.more()
+        return self._text
 
     def lines(self) -> list[str]:
         """The lines of its output that are ended: while it writes, the last may be half of one."""

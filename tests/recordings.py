@@ -28,7 +28,7 @@ _EXPIRES = re.compile(r" expires=[^;]*;| Max-Age=[0-9]+;")
 class Recording:
     """One request and what was answered.
 
-    :ivar more: what else was noted: ``file_after``, ``running_after`` …
+    :ivar more: what else was noted: ``file_after``, ``running_after``, ``entities_removed`` …
     """
 
     what: str
@@ -97,7 +97,8 @@ def _read(path: Path, entry: dict[str, Any]) -> Recording:
         port=int(host.rpartition(":")[2]) if host.rpartition(":")[2].isdigit() else 0,
     )
     answer = Answer(told.get("status") or 0, [(name, value) for name, value in told.get("headers") or []], _body(told))
-    return Recording(what, int(number), request, answer, "cut_to" not in (told.get("body") or {}), entry)
+    more = {name: value for name, value in told.items() if name not in ("status", "headers", "body")}
+    return Recording(what, int(number), request, answer, "cut_to" not in (told.get("body") or {}), {**more, **entry})
 
 
 def _body(side: dict[str, Any]) -> bytes:

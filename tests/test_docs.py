@@ -11,7 +11,7 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from twisted_detector.cli.main import build_parser
+from twisted_detector.cli.grammar import build_parser
 from twisted_detector.config.config import Config
 from twisted_detector.config.declarations import declared
 from twisted_detector.config.reference_page import page

@@ -51,7 +51,7 @@ ROOMS: dict[str, str] = {
     # join and show
     "plugins": f"{_GROUND} {_KNOW} {_TELL} operations",
     "service": f"{_GROUND} {_KNOW} {_TELL} operations plugins",
-    "testing": f"{_SEAMS} wire mqtt discovery",
+    "testing": f"{_SEAMS} wire mqtt discovery outputs",
     "cli": f"{_SEAMS} service operations testing config store",
 }
 

@@ -31,6 +31,8 @@ ROOMS = (
     "mqtt/connection",
     "mqtt/network",
     "operations/diagnosis.py",
+    "outputs/frigate",
+    "outputs/go2rtc",
     "outputs/sync",
     "registry/adoption.py",
     "registry/camera_set.py",
@@ -44,6 +46,11 @@ ROOMS = (
 EXCEPTIONS = {
     'application/soap+xml; charset=utf-8; action="': "a header",
     "as it would be": "the head of a difference",
+    "Your configuration is invalid": "a heading of Frigate's, which is left out",
+    "See the official documentation at docs.frigate.video": "a heading of Frigate's, which is left out",
+    "not there, or with another source": "a word for readers of the code",
+    "idle, with this very source": "a word for readers of the code",
+    "idle, with a source that differs by stars at most": "a word for readers of the code",
     "the system's certificates": "a name, which the test of a file that is missing has",
     "it is no YAML that is known": "a kind of node that ruamel does not make today",
     "the device closes every connection before it answers": "a bound on tries that no device is known to reach",
@@ -55,7 +62,7 @@ EXCEPTIONS = {
     "its answer broke off": "needs a server over HTTP",
 }
 #: Calls whose texts nobody is told as a reason: errors of ours, names of tasks, documentation of interfaces.
-OURS = frozenset({"LocalError", "TypeError", "ValueError", "re.compile", "TaskGroup", "Attribute"})
+OURS = frozenset({"LocalError", "TypeError", "ValueError", "re.compile", "TaskGroup", "Observers", "Attribute"})
 #: Of a piece so much has to stand in a test, and two words at least.
 SHARE = 0.35
 

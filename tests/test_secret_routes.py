@@ -36,9 +36,7 @@ class OnvifRoutes(SynchronousTestCase):
         """Inspect with a login; everything that was sent went to the device's own address."""
         clock = Clock()
         clock.advance(1_700_000_000)
-        inspector = OnvifInspector(
-            clock, timeout=5, random=bytes, monotonic=clock.seconds, open_transport=lambda: camera
-        )
+        inspector = OnvifInspector(clock, lambda: camera, random=bytes, monotonic=clock.seconds)
         asking = inspector.inspect(Candidate("dev", HERE, xaddrs=xaddrs), ADMIN)
         answer = self.successResultOf(Deferred.fromCoroutine(asking))
         self.assertTrue(camera.urls)

@@ -17,7 +17,7 @@ import sys
 import zlib
 from collections.abc import Mapping
 from dataclasses import replace
-from types import SimpleNamespace
+from types import MappingProxyType, SimpleNamespace
 from typing import Any
 
 from twisted.application.service import IService
@@ -29,16 +29,16 @@ from twisted_detector import events
 from twisted_detector.bus import Bus
 from twisted_detector.config.load import load
 from twisted_detector.errors import RemoteError
-from twisted_detector.interfaces import MakerContext
+from twisted_detector.interfaces import IEventListener, MakerContext
 from twisted_detector.model import Adoption, Camera, Evidence, Mac, Proof, Status, Stream
 from twisted_detector.model.encoding import rfc3339
+from twisted_detector.model.history import WEEK, Segment, StateChange, WeekSummary
 from twisted_detector.model.pictures import Picture
-from twisted_detector.mqtt.service import MqttService
-from twisted_detector.operations.report import HealthReport
 from twisted_detector.operations.requests import RequestRouter
 from twisted_detector.plugins.builtin_web import web
 from twisted_detector.registry.registry import Registry
-from twisted_detector.seams import IPictures
+from twisted_detector.seams import IHistory, IPictures
+from twisted_detector.store.timeline import Week, segments
 from twisted_detector.web import access
 from twisted_detector.web.history import INTERVAL, SAMPLES
 
@@ -180,7 +180,7 @@ class Figures:
     def __init__(self, now: float) -> None:
         self.dice = random.Random(3)
         self.number = 0
-        self.state = "connected"
+        self.state, self.reason, self.advice = "connected", "", ""
         self.sweeping = False
         self.now = now
 
@@ -196,7 +196,8 @@ class Figures:
         )
         p50 = 2.1 + 0.6 * math.sin(n / 31) + self.dice.random() * 0.5
         return {
-            "state": "waiting" if away else self.state, "degraded": False, "session": 2,
+            "state": "waiting" if away else self.state, "reason": self.reason,
+            "advice": self.advice, "degraded": False, "session": 2,
             "connected_since": rfc3339(self.now - 2008),
             "connects": 2, "disconnects": 1, "failures": 3, "protocol": "5",
             "queue_depth": {"critical": 0, "state": queue // 3, "event": queue - queue // 3,
@@ -250,6 +251,10 @@ class Stage(LineReceiver):
         if command["do"] == "sweep":
             self._figures.sweeping = command["on"]
             return
+        if command["do"] == "mqtt":
+            self._figures.state, self._figures.reason = command["state"], command["reason"]
+            self._figures.advice = command["advice"]
+            return
         if command["do"] == "storm":
             for camera in self._registry.cameras()[: command["count"]]:
                 self._bus.emit(events.CameraOnline(now, replace(camera, since=now)))
@@ -297,6 +302,53 @@ class Company:
 
     def forget(self, camera_id: str, now: float) -> None:
         self._emit(events.CameraForgotten(now, STAGED.pop(camera_id)))
+
+
+@implementer(IHistory, IEventListener)
+class Past:
+    """A week of each camera, made up, and what the stage does from then on."""
+
+    dropped: Mapping[str, int] = MappingProxyType({})
+
+    def __init__(self, company: Company, reactor: Any) -> None:
+        self._reactor = reactor
+        now = reactor.seconds()
+        self._changes = {one.id: self._made_up(number, one, now) for number, one in enumerate(company.cameras())}
+
+    @staticmethod
+    def _made_up(number: int, camera: Camera, now: float) -> list[StateChange]:
+        dice = random.Random(number)
+        at, found = now - (3 if number % 7 == 3 else 12) * 86_400.0, []
+        while at < now - 7200:
+            found.append((at, "online", ""))
+            at += dice.expovariate(1 / (40 * 3600 if number % 4 else 4000 * 3600))
+            if at < now - 7200:
+                found.append((at, *dice.choice((("offline", TROUBLES[0][1]), ("stream_error", TROUBLES[2][1])))))
+                at += dice.expovariate(1 / 2700)
+        found.append((now - 7000, camera.status.value, camera.reason))
+        return [StateChange(n, camera.id, when, status, reason) for n, (when, status, reason) in enumerate(found)]
+
+    def handle(self, event: events.Event) -> None:
+        if isinstance(event, events.CameraOffline):
+            camera, changes = event.camera, self._changes[event.camera.id]
+            changes.append(StateChange(len(changes), camera.id, event.at, camera.status.value, camera.reason))
+
+    def _segments(self, camera_id: str, begin: float, end: float) -> list[Segment]:
+        away = [(end - 5 * 86_400.0, end - 5 * 86_400.0 + 14_400.0)]
+        return segments(self._changes.get(camera_id, []), away, begin, end)
+
+    def week(self, camera_id: str) -> WeekSummary:
+        now, week = self._reactor.seconds(), Week()
+        for one in self._segments(camera_id, now - WEEK, now):
+            week.add(one.begin, one.condition)
+        return week.summary(now)
+
+    def figures(self, camera_id: str) -> tuple[float, float, int]:
+        week = self.week(camera_id)
+        return week.observed, week.online, week.failures
+
+    async def segments(self, camera_id: str, begin: float, end: float) -> list[Segment]:
+        return self._segments(camera_id, begin, end)
 
 
 def register_handlers(router: RequestRouter, company: Company, figures: Figures, reactor: Any) -> None:
@@ -386,14 +438,14 @@ def make(reactor: Any, options: argparse.Namespace) -> tuple[IService, Stage]:
     bus, router, figures = Bus(), RequestRouter(), Figures(now)
     company = Company(cameras(options.cameras, now), bus.emit)
     register_handlers(router, company, figures, reactor)
-    parts: dict[Any, Any] = {Bus: bus, RequestRouter: router, Registry: company, HealthReport: figures,
-                             MqttService: SimpleNamespace(document=figures.mqtt)}  # fmt: skip
-    if not options.picture_less:
-        parts[IPictures] = Scenes(company, now)  # type: ignore[arg-type]
+    mqtt: Any = SimpleNamespace(document=figures.mqtt)
+    pictures: Any = None if options.picture_less else Scenes(company, now)  # type: ignore[arg-type]
     environment = {"STATE_DIR": "/nonexistent", "WEB_LISTEN": f"127.0.0.1:{options.port}", "WEB_TOKEN": options.token}
     config = load({k: v for k, v in environment.items() if v}, hostname="attic")
-    context = MakerContext(reactor, config, {}, lambda _: None, lambda *_: lambda: None, parts)  # type: ignore[arg-type, return-value]
-    service: Any = web.make(context)
+    context = MakerContext(reactor, config, {}, lambda _: None, lambda *_: lambda: None)  # type: ignore[arg-type, return-value]
+    past = Past(company, reactor)
+    bus.subscribe(past)
+    service: Any = web.make(context, bus, company, mqtt, figures, router, pictures, past)  # type: ignore[arg-type]
     history = service.history
     real, history._wall = history._wall, lambda: now - (SAMPLES - figures.number) * INTERVAL
     for _ in range(SAMPLES - 1):

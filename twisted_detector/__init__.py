@@ -1,4 +1,5 @@
-"""camdetect finds the IP cameras on your networks, knows each one for ever, and tells the truth about them over MQTT.
+"""camdetect finds the IP cameras on your networks, recognises each one even after its
+address changes, and reports them over MQTT.
 
 *Discovery sees, the registry knows, the detector decides when, inspection asks, the bus tells, outputs word it, mqtt
 delivers it.*

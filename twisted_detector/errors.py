@@ -38,7 +38,7 @@ class ConfigError(CamdetectError):
 
     def __init__(self, faults: tuple[str, ...]) -> None:
         self.faults = faults
-        super().__init__("the configuration has faults:\n" + "\n".join(f"  {fault}" for fault in faults))
+        super().__init__("invalid configuration:\n" + "\n".join(f"  {fault}" for fault in faults))
 
 
 class InspectionError(CamdetectError):

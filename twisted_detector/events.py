@@ -91,7 +91,7 @@ class CheckRequested(CameraEvent):
 
 @dataclass(frozen=True, slots=True)
 class AdoptionChanged(CameraEvent):
-    """A camera's device was adopted, or is not adopted any more; ``reason``: by what, or why not and what to do."""
+    """A camera's device was adopted, or is no longer adopted; ``reason``: by what, or why not and what to do."""
 
     adoption: Adoption
     reason: str

@@ -1,7 +1,8 @@
 """Public interfaces of camdetect: the page for authors of plugins.
 
 A plugin is an object with a *maker* interface below in a module of the ``plugins`` folder, for instance an
-:class:`IDiscovererMaker`. At start its ``make`` is called with a :class:`MakerContext` and returns the part:
+:class:`IDiscovererMaker`. At start its ``make`` is called with a :class:`MakerContext`, and with those parts of the
+daemon that it declares as its ``needs``; it returns the part:
 
 =========================  ===========================================================================================
 discoverer, watcher        reports addresses where a camera may be to an :class:`ISightingSink`
@@ -11,16 +12,16 @@ event listener             does anything else with events
 service extension          a Twisted service that starts and stops with the daemon
 =========================  ===========================================================================================
 
-A discoverer may also provide :class:`IQuickSweep`, :class:`IAddressProbe` and :class:`IFinder`. For your tests there
-are doubles of all of them in ``twisted_detector.testing``. Coroutine methods are declared ``async
-def``; the caller turns them into Deferreds where it needs them. All is called on the reactor's thread.
+A discoverer may also provide :class:`IQuickSweep`, :class:`ISweepProgress`, :class:`IAddressProbe` and
+:class:`IFinder`. For your tests there are doubles in ``twisted_detector.testing``. Coroutine methods are declared
+``async def``; the caller turns them into Deferreds where it needs them. All is called on the reactor's thread.
 """
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
@@ -42,27 +43,15 @@ from twisted_detector.model import (
 # --- Plugins ----------------------------------------------------------------------------------------------------------
 
 
-T = TypeVar("T")
-
-
-class Parts(dict[Any, Any]):
-    """The shared parts by class or interface. The type of what is looked up is that of the key."""
-
-    def __getitem__(self, kind: type[T]) -> T:
-        part: T = super().__getitem__(kind)
-        return part
-
-
 @dataclass(frozen=True, slots=True)
 class MakerContext:
-    """What a maker gets: the reactor, the configuration, and the MQTT connection.
+    """What every maker gets: the reactor, the configuration, and the MQTT connection.
 
     :ivar reactor: provides IReactorCore, IReactorTime, IReactorTCP, IReactorUDP, IReactorMulticast, IReactorFDSet.
     :ivar config: the whole configuration (:class:`Config`).
     :ivar settings: this plugin's own table of the configuration file (``[plugins.<name>]``), all values as texts.
     :ivar publish: the publisher's ``publish``.
     :ivar subscribe: the subscriber's ``subscribe``.
-    :ivar parts: shared parts by interface, for instance ``parts[INeighbours]``; a maker may add its own.
     """
 
     reactor: Any
@@ -70,7 +59,6 @@ class MakerContext:
     settings: Mapping[str, Any]
     publish: Callable[[Message], Deferred[None]]
     subscribe: Callable[[str, Callable[[str, bytes], Awaitable[None] | None]], Callable[[], None]]
-    parts: Parts
 
     @property
     def clock(self) -> IReactorTime:
@@ -79,13 +67,47 @@ class MakerContext:
         return clock
 
 
+@dataclass(frozen=True, slots=True)
+class OptionalNeed:
+    """A need that is None where nobody provides it; see :func:`optional`."""
+
+    kind: type[Any]
+
+
+def optional(kind: type[Any]) -> OptionalNeed:
+    """For ``needs`` of a maker: its ``make`` gets None where nobody provides ``kind``."""
+    return OptionalNeed(kind)
+
+
 class IMaker(Interface):
-    """Factory of one part; a plugin provides one of the interfaces derived from it."""
+    """Factory of one part; a plugin provides one of the interfaces derived from it.
+
+    It may declare what it needs, what it provides, and what it comes before: see :class:`IMakerDeclarations`.
+    """
 
     name: str = Attribute("Name of the plugin: its table in the configuration file, its name in ``PLUGINS``.")
+    make: Callable[..., object | None] = Attribute(
+        "``make(context, *needed)`` makes the part, once; None when the configuration has switched it off."
+    )
 
-    def make(context: MakerContext) -> object | None:
-        """Make the part; None when the configuration has switched it off."""
+
+class IMakerDeclarations(Interface):
+    """Attributes that a maker may have, each of them or none. Makers are called in an order in which whatever one needs
+    was made before it; only what nobody declares is left to the alphabet.
+    """
+
+    needs: Sequence[type[Any] | OptionalNeed] = Attribute(
+        "Classes or interfaces of the parts that ``make`` gets after the context, in this order: those of the daemon, "
+        "and those that other makers provide. Where nobody provides one, the plugin is left out with an error, unless "
+        "it is :func:`optional`."
+    )
+    provides: type[Any] | None = Attribute(
+        "Class or interface of what this maker makes, under which others may need it; the first that provides it stays."
+    )
+    before: Sequence[str] = Attribute(
+        "Names of makers of the same kind whose parts come after this one's: outputs word each event in this order, "
+        "and inspectors are asked in it."
+    )
 
 
 class IDiscovererMaker(IMaker):
@@ -105,7 +127,7 @@ class IOutputMaker(IMaker):
 
 
 class IListenerMaker(IMaker):
-    """Makes an IEventListener."""
+    """Makes an IEventListener. A maker that is an IServiceExtension too makes one part that is both."""
 
 
 class IServiceExtension(IMaker):
@@ -137,7 +159,7 @@ class IDiscoverer(Interface):
     async def sweep(sink: ISightingSink) -> None:
         """Search once for devices, bounded in time and packets. May be cancelled at any await.
 
-        Raise if the search itself failed; devices that are known stay known.
+        :raises OSError, errors.CamdetectError: the search itself failed; devices that are known stay known.
         """
 
 
@@ -156,11 +178,18 @@ class IWatcher(Interface):
 class IQuickSweep(Interface):
     """Discoverer that can also search quickly for devices that are known already.
 
-    At most a tenth of the packets of a sweep.
+    At most half the packets of its sweep.
     """
 
     async def sweep_quickly(sink: ISightingSink) -> None:
         """Search once. Raises as :meth:`IDiscoverer.sweep`; may be cancelled."""
+
+
+class ISweepProgress(Interface):
+    """Discoverer whose sweep may take longer than ``DISCOVERY_TIMEOUT``, as long as it gets on."""
+
+    def progress() -> int:
+        """A number that grows with each question of the sweep under way."""
 
 
 class IAddressProbe(Interface):
@@ -235,7 +264,7 @@ class IInspector(Interface):
         more than once calls ``await login.acquire_permit()`` before each time. That a login is right is known only when
         the inspector says so: ``login.report_accepted()``, when the device did with it what it had refused without.
 
-        :raises errors.Unreachable: no answer.
+        :raises errors.Unreachable: no answer; LoginWithheld, which is one, as :meth:`Login.acquire_permit` raised it.
         :raises errors.Unauthorized: a login is needed, or ``login`` was refused.
         :raises errors.Malformed: an answer that cannot be read.
         :raises errors.Busy: no room now.
@@ -250,6 +279,7 @@ class IStreamValidator(Interface):
         """Prove ``stream``. The report has how far it was proved, and why no further; other errors are not raised.
 
         :raises errors.Unauthorized: a login is needed, or ``login`` was refused (the caller keeps the login budget).
+        :raises errors.LoginWithheld: ``login`` must not be sent now. errors.Busy: the device has no room now.
         """
 
     async def check(stream: Stream, login: Login | None) -> StreamReport:

@@ -8,6 +8,7 @@ from twisted.internet.defer import Deferred
 from zope.interface import Attribute, Interface
 
 from twisted_detector.model import Camera, Candidate, Login
+from twisted_detector.model.history import Segment, WeekSummary
 from twisted_detector.model.pictures import Picture
 
 
@@ -131,6 +132,7 @@ class IPictureTaker(Interface):
     """One method of taking pictures."""
 
     name: str = Attribute("Short name: the ``source`` of its pictures.")
+    of_stream: bool = Attribute("Whether it plays a stream, for which a login that has played it is no gamble.")
 
     async def take(camera: Camera, login: Login | None) -> Picture | None:
         """One picture of ``camera``; None: not by this method. Bounded in time and bytes; may be cancelled.
@@ -138,6 +140,22 @@ class IPictureTaker(Interface):
         :param login: the one that the device accepted before, None when it wanted none: no other is tried.
         :raises errors.InspectionError: the camera did not give one this time. Unauthorized: not with this login.
         """
+
+
+class IHistory(Interface):
+    """History of the cameras' states."""
+
+    dropped: Mapping[str, int] = Attribute("Changes that were not kept, by reason (``camera``, ``disk``, ``rows``).")
+
+    def week(camera_id: str) -> WeekSummary | None:
+        """The last seven days as a card shows them; None for a camera without any."""
+
+    def figures(camera_id: str) -> tuple[float, float, int] | None:
+        """(seconds observed, of these online, failures) of the last seven days; costs no more with a long history."""
+
+    async def segments(camera_id: str, begin: float, end: float) -> Sequence[Segment] | None:
+        """What the camera was from ``begin`` to ``end`` (wall seconds) without a hole, in at most 500 segments; None
+        while the disk cannot be read."""
 
 
 class IStateStore(Interface):

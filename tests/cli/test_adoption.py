@@ -9,8 +9,9 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from twisted_detector.cli import adoption, cameras
-from twisted_detector.cli.main import build_parser
+from twisted_detector.cli import adoption, asking, cameras
+from twisted_detector.cli.grammar import build_parser
+from twisted_detector.cli.main import main
 from twisted_detector.errors import RemoteError
 from twisted_detector.model import Camera
 from twisted_detector.operations.control_client import NotRunning
@@ -30,7 +31,7 @@ class AdoptionTests(SynchronousTestCase):
             "list": {"cameras": [json.loads(dump_camera(one)) for one in (DOOR, *YARDS)]},
             "blocked": {"devices": []},
         }
-        for module in (adoption, cameras):
+        for module in (asking, cameras):
             self.patch(module, "send_request", self.send)
         self.out, self.err = io.StringIO(), io.StringIO()
 
@@ -97,9 +98,8 @@ class AdoptionTests(SynchronousTestCase):
         self.assertEqual(["a", "b"], parse(["adopt", "a", "b"]).cameras)
         self.assertEqual([], parse(["unblock"]).devices)
         for arguments in (["adopt"], ["adopt", "a", "--all"]):
-            chosen = parse(arguments)
             self.patch(sys, "stderr", io.StringIO())
-            self.assertEqual(2, chosen.command(chosen))
+            self.assertEqual(2, main(arguments))
         for name in ("unadopt", "block"):
             with self.assertRaises(SystemExit):
                 parse([name])

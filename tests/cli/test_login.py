@@ -8,8 +8,8 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from twisted_detector.cli import cameras, login
-from twisted_detector.cli.main import build_parser
+from twisted_detector.cli import asking, cameras, login
+from twisted_detector.cli.grammar import build_parser
 from twisted_detector.model import Camera
 from twisted_detector.operations.control_client import NotRunning
 from twisted_detector.store.cameras import dump_camera
@@ -22,7 +22,7 @@ class RetryTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.asked: list[dict[str, Any]] = []
         self.answer: Any = {"address": "10.0.0.9", "logins": ["admin"], "waits": ""}
-        for module in (login, cameras):
+        for module in (asking, cameras):
             self.patch(module, "send_request", self.send)
 
     def send(self, directory: Any, request: dict[str, Any], **more: Any) -> Any:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import io
+from pathlib import Path
+
 from twisted.trial.unittest import SynchronousTestCase
 
-from twisted_detector.cli.show import matching
-from twisted_detector.model import Camera
+from twisted_detector.cli import show as show_module
+from twisted_detector.cli.show import matching, show
+from twisted_detector.model import Camera, Stream
 
 
 class Showing(SynchronousTestCase):
@@ -25,3 +29,16 @@ class Showing(SynchronousTestCase):
             ("nobody", []),
         ):
             self.assertEqual(matching(self.cameras, word), [self.cameras[index] for index in ids], word)
+
+    def test_whole_reasons(self) -> None:
+        """What is piped has every reason and URL to its last word, each in one line."""
+        reason = "the login was refused, " * 200 + "and is tried again at noon"
+        why_not = "no picture came, " * 100 + "it is busy"
+        url = f"rtsp://10.0.0.9/{'a' * 500}/end"
+        camera = Camera("a", "a", "10.0.0.9", reason=reason, streams=(Stream(url, reason=why_not),))
+        self.patch(show_module, "known_cameras", lambda reactor, directory: [camera])
+        out, err = io.StringIO(), io.StringIO()
+        self.assertEqual(0, show(None, Path("state"), "a", use_json=False, out=out, err=err))
+        lines = out.getvalue().splitlines()
+        for text in (reason, why_not, url):
+            self.assertEqual(1, len([line for line in lines if text in line]), text[-20:])

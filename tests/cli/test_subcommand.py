@@ -10,7 +10,8 @@ from typing import Any
 from twisted.internet.error import ReactorNotRunning
 from twisted.trial.unittest import SynchronousTestCase
 
-from twisted_detector.cli.list import watch
+from twisted_detector.cli import status as status_module
+from twisted_detector.cli.list import list_cameras, watch
 from twisted_detector.cli.status import status
 from twisted_detector.cli.subcommand import run_reactor
 from twisted_detector.errors import StoreError
@@ -18,15 +19,33 @@ from twisted_detector.errors import StoreError
 
 class Faults(SynchronousTestCase):
     def test_daemon_away(self) -> None:
-        """Without a daemon, status and --watch say so with exit status 1; --quiet writes nothing to standard output."""
+        """Without a daemon, status and --watch say so with exit status 1; with --quiet the status alone says it."""
         for act in (
-            lambda path, out, err: status(path, use_json=False, quiet=True, out=out, err=err),
+            lambda path, out, err: status(path, use_json=False, quiet=False, out=out, err=err),
             lambda path, out, err: watch(path, out=out, err=err),
         ):
             out, err = io.StringIO(), io.StringIO()
             self.assertEqual(1, act(Path(self.mktemp()), out, err))
             self.assertEqual("", out.getvalue())
             self.assertIn("no daemon answers", err.getvalue())
+        out, err = io.StringIO(), io.StringIO()
+        self.assertEqual(1, status(Path(self.mktemp()), use_json=True, quiet=True, out=out, err=err))
+        self.assertEqual(("", ""), (out.getvalue(), err.getvalue()))
+
+    def test_quiet_and_well(self) -> None:
+        """A daemon that answers is told by exit status 0, and with --quiet by nothing else."""
+        self.patch(status_module, "send_request", lambda directory, request: {"status": "degraded"})
+        out, err = io.StringIO(), io.StringIO()
+        self.assertEqual(0, status(Path("state"), use_json=True, quiet=True, out=out, err=err))
+        self.assertEqual(("", ""), (out.getvalue(), err.getvalue()))
+
+    def test_nothing_to_list(self) -> None:
+        """Without a daemon and without a state directory, list is exit status 1 and says what to do."""
+        missing, out, err = Path(self.mktemp()), io.StringIO(), io.StringIO()
+        self.assertEqual(1, list_cameras(None, missing, use_json=True, out=out, err=err))
+        self.assertEqual("", out.getvalue())
+        for part in (str(missing), "no daemon runs", "camdetect run", "STATE_DIR"):
+            self.assertIn(part, err.getvalue())
 
 
 class NoReactor:

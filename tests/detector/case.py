@@ -14,14 +14,15 @@ from zope.interface import implementer
 from tests.facts import SILENT, A, B, adopting, inspection, login, sighting
 from twisted_detector.bus import Bus
 from twisted_detector.detector.address_gate import AddressGate
+from twisted_detector.detector.checks.presence import PresenceCheck
 from twisted_detector.detector.detector import Detector
 from twisted_detector.detector.environment import Environment
-from twisted_detector.detector.inspection_runner import InspectionRunner
-from twisted_detector.detector.presence import PresenceCheck
+from twisted_detector.detector.inspection_runner import InspectionRunner, Probes
 from twisted_detector.detector.relocator import Relocator
 from twisted_detector.detector.schedule import Intervals, Schedule
+from twisted_detector.detector.search import Network, Search
 from twisted_detector.detector.sweeper import Sweeper
-from twisted_detector.detector.work_queue import WorkQueue
+from twisted_detector.detector.work_queue import QueueLimits, WorkQueue
 from twisted_detector.errors import Unreachable
 from twisted_detector.events import CameraMoved, SweepFinished
 from twisted_detector.inspection.logins.budget import LoginBudget
@@ -55,9 +56,12 @@ class DetectorCase(SynchronousTestCase):
     liveness: ILiveness | None = None
     mac_tracking = True
     proof_every = 1
+    logins: tuple[Login, ...] = ()
 
     def setUp(self) -> None:
         self.clock = Clock()
+        self.saved_logins: dict[str, str] = {}
+        self.budget = self.make_budget()
         self.listener = RecordingListener()
         self.bus = Bus()
         self.bus.subscribe(self.listener)
@@ -69,6 +73,9 @@ class DetectorCase(SynchronousTestCase):
         self.methods: list[Any] = [MemoryDiscoverer(name="one")]
         self.watcher = MemoryWatcher()
         self.watchers = [self.watcher]
+
+    def make_budget(self) -> LoginBudget:
+        return LoginBudget(self.logins, salt="s", save=self.saved_logins.__setitem__)
 
     def build(self) -> Detector:
         environment = Environment(
@@ -97,18 +104,15 @@ class DetectorCase(SynchronousTestCase):
         runner = InspectionRunner(
             environment,
             self.registry,
-            inspectors=[self.inspector],
-            validator=self.validator,
-            budget=LoginBudget([], salt="s", save=lambda key, text: None),
+            probes=Probes([self.inspector], self.validator),
+            budget=self.budget,
             emit=self.bus.emit,
             missed=relocator.device_missed,
-            is_present=presence.is_present,
             proof_every=self.proof_every,
         )
         self.queue = WorkQueue(
             self.clock,
-            max_concurrent=4,
-            max_seconds=20,
+            QueueLimits(max_concurrent=4, max_seconds=20),
             timed_out=runner.timed_out,
             is_known=self.registry.is_published,
             is_wanted=runner.wants,
@@ -117,14 +121,10 @@ class DetectorCase(SynchronousTestCase):
         self.detector = Detector(
             environment,
             self.registry,
-            sweeper=sweeper,
-            presence=presence,
-            relocator=relocator,
+            search=Search(sweeper, presence, relocator),
+            network=Network(self.neighbours if self.mac_tracking else None, self.watchers, self.liveness),
             runner=runner,
             inspections=self.queue,
-            neighbours=self.neighbours if self.mac_tracking else None,
-            watchers=self.watchers,
-            liveness=self.liveness,
             check_interval=60,
         )
         return self.detector
@@ -258,13 +258,10 @@ class RunnerCase(SynchronousTestCase):
                 self.clock, self.clock.seconds, observe=lambda at, address, source, text: self.observe.append(text)
             ),
             self.registry,
-            inspectors=[self.onvif, self.rtsp],
-            validator=self.validator,
+            probes=Probes([self.onvif, self.rtsp], self.validator, lambda mac: self.vendor_of(mac)),
             budget=self.budget,
             emit=self.bus.emit,
-            is_present=lambda key: self.is_present(key),
             proof_every=self.proof_every,
-            vendor_of=lambda mac: self.vendor_of(mac),
         )
 
     def see(self, address: str = HERE, mac: Any = A) -> int:
@@ -285,7 +282,8 @@ class RunnerCase(SynchronousTestCase):
 
     def check(self, key: int) -> None:
         self.validator.validated.clear()
-        self.run_it(self.runner.check(key))
+        if not (self.is_present(key) and self.runner.routine.settle(key)):
+            self.run_it(self.runner.routine.check(key))
 
     def camera(self, camera_id: str = ID) -> Camera:
         found = self.registry.camera(camera_id)

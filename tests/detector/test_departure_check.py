@@ -2,56 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
-
-from zope.interface import implementer
 
 from tests.detector.case import HERE, ID, THERE, XADDR, DetectorCase
 from tests.facts import B, sighting
 from twisted_detector.detector.verification import departure_check as departure_module
 from twisted_detector.detector.verification.departure_check import DELAYS
 from twisted_detector.events import CameraOffline
-from twisted_detector.interfaces import ILiveness
 from twisted_detector.model import Status
 from twisted_detector.testing.doubles import Gate
-
-
-@implementer(ILiveness)
-class Street:
-    """Devices with open ports, by address; a device without any is gone. Records each knock."""
-
-    def __init__(self, ports: dict[str, set[int]]) -> None:
-        self.ports = ports
-        self.knocks: list[tuple[str, tuple[int, ...]]] = []
-        self.problem: Exception | None = None
-        self.gate: Gate | None = None
-        self.deaf = 0
-
-    async def is_alive(self, address: str, ports: Sequence[int]) -> bool:
-        self.knocks.append((address, tuple(ports)))
-        return address in self.ports
-
-    async def accepts(self, address: str, ports: Sequence[int]) -> bool:
-        self.knocks.append((address, tuple(ports)))
-        if self.gate is not None:
-            await self.gate.wait()
-        if self.problem is not None:
-            raise self.problem
-        if self.deaf:
-            self.deaf -= 1
-            return False
-        return bool(self.ports.get(address, set()).intersection(ports))
+from twisted_detector.testing.lan import MemoryLiveness
 
 
 class DepartureTests(DetectorCase):
     def setUp(self) -> None:
         super().setUp()
-        self.liveness = self.street = Street({HERE: {554}, THERE: {554}})
+        self.liveness = self.street = MemoryLiveness({HERE: {554}, THERE: {554}})
         self.start()
         self.watcher.report(sighting(HERE, None, "urn:uuid:r1", xaddrs=XADDR))
         self.clock.pump([1] * 5)
-        self.street.knocks.clear()
+        self.street.calls.clear()
 
     def bye(self, seconds: float = 0.0) -> None:
         self.watcher.report_departure(HERE)
@@ -69,10 +39,10 @@ class DepartureTests(DetectorCase):
         """A device that does not answer any more is offline within two seconds, as announced."""
         del self.street.ports[HERE]
         self.bye()
-        self.assertEqual((Status.ONLINE, 0), (self.status()[0], len(self.street.knocks)))
+        self.assertEqual((Status.ONLINE, 0), (self.status()[0], len(self.street.calls)))
         self.clock.pump([0.1] * 20)
-        self.assertEqual((Status.OFFLINE, "announced"), self.status())
-        self.assertEqual([(HERE, (554, 80))] * 2, self.street.knocks)
+        self.assertEqual((Status.OFFLINE, "it said goodbye"), self.status())
+        self.assertEqual([(HERE, (554, 80))] * 2, self.street.calls)
 
     def test_leaving_slowly(self) -> None:
         """A camera that says goodbye before it closes its ports is offline soon after they are closed."""
@@ -80,7 +50,7 @@ class DepartureTests(DetectorCase):
         self.assertEqual(Status.ONLINE, self.status()[0])
         self.street.ports[HERE].clear()
         self.clock.pump([0.1] * 60)
-        self.assertEqual((Status.OFFLINE, "announced"), self.status())
+        self.assertEqual((Status.OFFLINE, "it said goodbye"), self.status())
 
     def test_forged(self) -> None:
         """Any number of goodbyes of a device that is there: nothing is told, and it is knocked at now and then."""
@@ -88,7 +58,7 @@ class DepartureTests(DetectorCase):
         for _ in range(3000):
             self.bye(0.1)
         self.assertEqual((Status.ONLINE, 0), (self.status()[0], self.farewells()))
-        self.assertLessEqual(len(self.street.knocks), (300 / sum(DELAYS) + 1) * len(DELAYS))
+        self.assertLessEqual(len(self.street.calls), (300 / sum(DELAYS) + 1) * len(DELAYS))
         self.assertGreater(self.detector.counts["disproved_goodbyes"], 10)
         told = {text for address, _, text in self.observed if address == HERE}
         self.assertLessEqual({"it said goodbye", "it said goodbye, and answers all the same: it has not left"}, told)
@@ -103,13 +73,13 @@ class DepartureTests(DetectorCase):
         """Another device at its address, by the MAC, does not answer for it."""
         self.neighbours.macs[HERE] = B
         self.bye(2)
-        self.assertEqual((Status.OFFLINE, "announced"), self.status())
+        self.assertEqual((Status.OFFLINE, "it said goodbye"), self.status())
 
     def test_a_closed_service(self) -> None:
         """A host that is there while the camera's ports are closed is not the camera."""
         self.street.ports[HERE] = {22}
         self.bye(2)
-        self.assertEqual((Status.OFFLINE, "announced"), self.status())
+        self.assertEqual((Status.OFFLINE, "it said goodbye"), self.status())
 
     def test_nothing_known(self) -> None:
         """When this machine cannot connect, no goodbye is believed: the routine checks will tell."""
@@ -121,25 +91,25 @@ class DepartureTests(DetectorCase):
         """A goodbye of a device that is offline, or of nobody, costs nothing."""
         self.street.ports.clear()
         self.bye(2)
-        self.street.knocks.clear()
+        self.street.calls.clear()
         self.bye(2)
         self.watcher.report_departure(THERE)
         self.watcher.report_departure(HERE, "urn:uuid:other")
         self.clock.pump([0.1] * 20)
-        self.assertEqual([], self.street.knocks)
+        self.assertEqual([], self.street.calls)
 
     def test_excluded_meanwhile(self) -> None:
         """A device in SCAN_EXCLUDE is not knocked at."""
         environment = self.detector._departure_check._environment
         self.detector._departure_check._environment = replace(environment, excluded={HERE})
         self.bye(20)
-        self.assertEqual([], self.street.knocks)
+        self.assertEqual([], self.street.calls)
 
     def test_bounded(self) -> None:
         """So many are checked at one time; goodbyes beyond it are counted, and nothing is left after a stop."""
         self.patch(self.detector._departure_check._running, "_limit", 0)
         self.bye(1)
-        self.assertEqual((1, []), (self.detector.counts["dropped_goodbyes"], self.street.knocks))
+        self.assertEqual((1, []), (self.detector.counts["dropped_goodbyes"], self.street.calls))
         self.assertEqual(32, departure_module.MAX_CHECKS)
         self.patch(self.detector._departure_check._running, "_limit", 1)
         self.street.gate = Gate()

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred
-from zope.interface import implementer
 
 from tests.detector.case import HERE, ID, THERE, XADDR, DetectorCase
 from tests.facts import SILENT, A, B, C, inspection, serial, sighting
@@ -14,7 +12,7 @@ from twisted_detector.detector import detector as detector_module
 from twisted_detector.detector.debounce import DEBOUNCE, DEBOUNCE_ANONYMOUS
 from twisted_detector.detector.verification.mac_lookup import LOOKUP_TIMEOUT
 from twisted_detector.events import CameraMoved, SweepFinished
-from twisted_detector.interfaces import ILiveness, ISightingSink
+from twisted_detector.interfaces import ISightingSink
 from twisted_detector.model import Evidence, EvidenceKind, Mac, Status
 from twisted_detector.registry.lifecycle import Phase
 from twisted_detector.registry.registry import Registry
@@ -24,7 +22,7 @@ from twisted_detector.testing.doubles import (
     MemoryWatcher,
     RecordingListener,
 )
-from twisted_detector.testing.lan import MemoryNeighbours
+from twisted_detector.testing.lan import MemoryLiveness, MemoryNeighbours
 
 
 class SweepTests(DetectorCase):
@@ -469,29 +467,13 @@ class StopTests(DetectorCase):
         self.stop()
 
 
-@implementer(ILiveness)
-class MemoryLiveness:
-    """Answers at some addresses."""
-
-    def __init__(self, *addresses: str) -> None:
-        self.addresses = set(addresses)
-        self.asked: list[str] = []
-
-    async def is_alive(self, address: str, ports: Sequence[int]) -> bool:
-        self.asked.append(address)
-        return address in self.addresses
-
-    async def accepts(self, address: str, ports: Sequence[int]) -> bool:
-        return await self.is_alive(address, ports)
-
-
 class SecondAddressTests(DetectorCase):
     """A camera with two addresses, and one that moves."""
 
     def setUp(self) -> None:
         super().setUp()
         self.neighbours.macs = {HERE: A, THERE: A}
-        self.liveness = self.hosts = MemoryLiveness(HERE)
+        self.liveness = self.hosts = MemoryLiveness({HERE: ()})
 
     def moves(self) -> list[tuple[str, str]]:
         return [(one.old_address, one.new_address) for one in self.listener.events if isinstance(one, CameraMoved)]
@@ -527,7 +509,7 @@ class SecondAddressTests(DetectorCase):
     def test_a_move(self) -> None:
         """Heard at another address and silent at the old one: it has moved."""
         self.published()
-        self.hosts.addresses = {THERE}
+        self.hosts.ports = {THERE: set()}
         self.watcher.report(sighting(THERE, A, "epr"))
         self.assertEqual([(HERE, THERE)], self.moves())
 
@@ -543,12 +525,12 @@ class SecondAddressTests(DetectorCase):
         self.published()
         self.watcher.report(sighting(HERE, A, "epr"))
         self.watcher.report(sighting("10.0.0.9", C, "other"))
-        self.hosts.addresses.clear()
+        self.hosts.ports.clear()
         self.watcher.report_departure(HERE)
         self.clock.pump([0.1] * 20)
-        self.hosts.asked.clear()
+        self.hosts.calls.clear()
         self.watcher.report(sighting(THERE, A, "epr"))
-        self.assertEqual(([], [(HERE, THERE)]), (self.hosts.asked, self.moves()))
+        self.assertEqual(([], [(HERE, THERE)]), (self.hosts.calls, self.moves()))
 
 
 class WithoutLayer2(DetectorCase):

@@ -20,6 +20,7 @@ from twisted_detector.model import Camera, Evidence, EvidenceKind, Status
 from twisted_detector.model.addresses import Exclusions
 from twisted_detector.operations.commands import MqttCommands
 from twisted_detector.registry.lifecycle import Phase
+from twisted_detector.testing.doubles import RecordingPublisher
 
 OUT = "10.0.0.66"
 #: What each method tells of a device that it has seen.
@@ -97,7 +98,7 @@ class ExclusionsTests(DetectorCase):
             registry=self.registry,
             node_id="n",
             topic="t",
-            publish=lambda message: None,
+            publish=RecordingPublisher().publish,
             excluded=self.excluded,
         )
         for address in (OUT, "::ffff:10.0.0.66"):

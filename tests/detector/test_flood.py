@@ -124,7 +124,7 @@ class FloodTests(DetectorCase):
         self.start()
         self.watcher.report(sighting(HERE, xaddrs=XADDR))
         self.wait(60)
-        self.assertGreater(self.registry.count, 10)
+        self.assertGreater(self.registry.fleet.total, 10)
         self.neighbours.macs = {HERE: A}
         self.inspect_nothing()
         for wait in (*[60] * 10, UNPROVED_LIFE, *[60] * 10):

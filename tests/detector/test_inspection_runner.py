@@ -45,14 +45,14 @@ class InspectTests(RunnerCase):
         many = tuple(stream(path=str(number), source=f"{number:02}") for number in range(50))
         self.onvif.answers[HERE] = inspection(HERE, *many)
         running = Deferred.fromCoroutine(self.runner.inspect(self.see()))
-        counts = [self.registry.count]
+        counts = [self.registry.fleet.total]
         while not running.called:
             self.clock.advance(0)
-            counts.append(self.registry.count)
+            counts.append(self.registry.fleet.total)
         self.assertEqual([8, 50], counts)  # a clock that is moved on makes all turns that are left
         self.listener.take()
         self.inspect()
-        self.assertEqual((50, []), (self.registry.count, self.listener.names()))
+        self.assertEqual((50, []), (self.registry.fleet.total, self.listener.names()))
         self.onvif.answers[HERE] = inspection(HERE, *(replace(one, source=f"x{one.source}") for one in many))
         self.inspect()
         self.assertEqual([Status.ONLINE] * 50, [camera.status for camera in self.registry.cameras()])
@@ -66,7 +66,7 @@ class InspectTests(RunnerCase):
             self.registry.forget(camera.id, self.clock.seconds())
         self.clock.advance(0)
         self.successResultOf(running)
-        self.assertEqual(0, self.registry.count)
+        self.assertEqual(0, self.registry.fleet.total)
 
     def test_what_one_device_may_say(self) -> None:
         """What a device says beyond the bounds is cut before anything of it is proved, and that is noted."""
@@ -75,11 +75,11 @@ class InspectTests(RunnerCase):
         many = tuple(stream(path=str(number), source=str(number)) for number in range(200))
         self.onvif.answers[HERE] = inspection(HERE, *many, name="n" * 1000)
         self.inspect()
-        self.assertEqual((64, 64), (self.registry.count, len(self.validator.validated)))
+        self.assertEqual((64, 64), (self.registry.fleet.total, len(self.validator.validated)))
         self.assertEqual(64, len(self.camera().name))
         self.assertTrue([text for text in noted if "cut at 64" in text] and [t for t in noted if "(136)" in t], noted)
         self.inspect()  # those that played make room for more
-        self.assertEqual(128, self.registry.count)
+        self.assertEqual(128, self.registry.fleet.total)
 
     def test_no_camera(self) -> None:
         """What nobody knows is foreign and never published."""
@@ -139,10 +139,10 @@ class InspectTests(RunnerCase):
         """What an earlier version took for a camera is forgotten; what once played stays, with the reason."""
         self.rtsp.answers[HERE] = replace(inspection(), status=Status.STREAM_ERROR, streams=())
         key = self.inspect()
-        self.assertEqual(1, self.registry.count)
+        self.assertEqual(1, self.registry.fleet.total)
         self.rtsp.answers[HERE] = NotACamera("a media server")
         self.inspect(key)
-        self.assertEqual((0, "CameraForgotten"), (self.registry.count, self.listener.names()[-1]))
+        self.assertEqual((0, "CameraForgotten"), (self.registry.fleet.total, self.listener.names()[-1]))
 
     def test_one_fault_is_counted_once(self) -> None:
         """A fault with a code is counted under its class and that code, once."""
@@ -414,13 +414,13 @@ class CheckTests(RunnerCase):
         """A stream that wants a login that we have not is auth_required."""
         self.validator.answers[MAIN] = Unauthorized("it wants a login")
         self.check(self.key)
-        advice = "no login is configured for it (CAMERA_CREDENTIALS)"
+        advice = "no login is set for this camera (CAMERA_CREDENTIALS)"
         self.assertEqual((Status.AUTH_REQUIRED, f"it wants a login; {advice}"), self.state())
 
     def test_forgotten_meanwhile(self) -> None:
         """A camera that is forgotten while it is checked stays forgotten."""
         self.validator.gate = Gate()
-        checking = Deferred.fromCoroutine(self.runner.check(self.key))
+        checking = Deferred.fromCoroutine(self.runner.routine.check(self.key))
         self.registry.forget(ID, self.clock.seconds())
         self.validator.gate.open()
         self.successResultOf(checking)

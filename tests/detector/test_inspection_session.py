@@ -8,9 +8,10 @@ from tests.detector.case import BAD, GOOD, HERE, ID, MAIN, OTHER, SUB, RunnerCas
 from tests.facts import PLAYS, inspection, stream
 from twisted_detector.detector import inspection_session as session_module
 from twisted_detector.errors import Unauthorized
-from twisted_detector.events import CameraEvent, CredentialAccepted, CredentialRefused
+from twisted_detector.events import CameraEvent, CameraTrouble, CredentialAccepted, CredentialRefused
 from twisted_detector.inspection.logins.history import WINDOW
 from twisted_detector.model import Inspection, Login, Proof, Status, StreamReport
+from twisted_detector.model.reasons import NOT_RETRIED
 from twisted_detector.outputs.topics import Topics, TopicsOutput
 from twisted_detector.registry.lifecycle import Phase
 from twisted_detector.testing.doubles import Guarded, ScriptedInspector
@@ -62,8 +63,8 @@ class LoginTests(RunnerCase):
         before = Inspection("onvif", HERE, 0.0, name="Yard", model="M1", status=Status.AUTH_REQUIRED, reason="401")
         self.onvif.answers[HERE] = asks_login(before=before)
         for logins, reason in (
-            ((), "401; no login is configured for it (CAMERA_CREDENTIALS)"),
-            ((BAD,), "it refused the login; not tried again until it or the device changes: bad (CAMERA_CREDENTIALS)"),
+            ((), "401; no login is set for this camera (CAMERA_CREDENTIALS)"),
+            ((BAD,), f"it refused the login; {NOT_RETRIED}: bad (CAMERA_CREDENTIALS)"),
         ):
             self.build(*logins)
             self.inspect()
@@ -124,7 +125,7 @@ class LoginTests(RunnerCase):
         key = self.inspect()
         for _ in range(5):
             self.clock.advance(60)
-            self.run_it(self.runner.check(key))
+            self.run_it(self.runner.routine.check(key))
         self.assertEqual(1, [name for _, name in self.validator.validated].count("good"))
         self.assertEqual((Status.AUTH_REQUIRED, "Acme"), (self.camera().status, self.camera().manufacturer))
         self.assertEqual(1, len([event for event in self.listener.events if isinstance(event, CredentialRefused)]))
@@ -162,7 +163,7 @@ class LoginTests(RunnerCase):
         self.validator.validated.clear()
         for _ in range(600):
             self.clock.advance(60)
-            self.run_it(self.runner.check(key))
+            self.run_it(self.runner.routine.check(key))
             self.run_it(self.runner.inspect(key))
         tried = [name for _, name in self.onvif.calls + self.validator.validated if name]
         self.assertEqual(["good", "good"], tried)
@@ -196,6 +197,28 @@ class LoginTests(RunnerCase):
         self.clock.advance(WINDOW)
         self.check(key)
         self.assertIs(Status.ONLINE, self.camera().status)
+
+    def test_one_word_for_a_doubt(self) -> None:
+        """While a login that was right before is doubted, inspections and checks say the same, and nothing goes on."""
+        self.build(GOOD)
+        self.onvif.answers[HERE] = asks_login()
+        self.validator.answers[MAIN] = Guarded(PLAYS, is_good)
+        key = self.inspect()
+        self.onvif.answers[HERE] = Guarded(inspection(), lambda one: False)
+        self.validator.answers[MAIN] = Guarded(PLAYS, lambda one: False)
+        self.check(key)
+        told = len(self.listener.events)
+        for _ in range(3):
+            self.inspect(key)
+            self.assertEqual((Status.BUSY, session_module.DOUBT), self.state())
+            self.check(key)
+            self.assertEqual((Status.BUSY, session_module.DOUBT), self.state())
+        self.assertEqual([], [event for event in self.listener.events[told:] if isinstance(event, CameraTrouble)])
+        # Refused once more when the window is over, it is no doubt any more.
+        self.clock.advance(WINDOW)
+        for judge in (self.inspect, self.check, self.inspect):
+            judge(key)
+            self.assertIs(Status.AUTH_REQUIRED, self.camera().status)
 
     def test_a_plugin_and_rtsp_share_the_account(self) -> None:
         """An inspector of a plugin that does not say whether it tried counts as one that did, on every protocol."""
@@ -254,7 +277,7 @@ class LoginTests(RunnerCase):
         self.onvif.answers[HERE] = asks_login()
         self.inspect()
         self.assertEqual(
-            "it refused the login; not tried again until it or the device changes: bad, other (CAMERA_CREDENTIALS);"
+            f"it refused the login; {NOT_RETRIED}: bad, other (CAMERA_CREDENTIALS);"
             " no login is tried before 1970-01-01T03:16:40.000Z",
             self.camera().reason,
         )

@@ -124,6 +124,28 @@ class NamingTests(DetectorCase):
         self.watcher.report(sighting(HERE, A, method="neighbours"))
         self.assertEqual((["epr-abc"], A), (self.ids(), self.camera().mac))
 
+    def test_blocked(self) -> None:
+        """A blocked camera that was taken in before its MAC was seen is forgotten when it is, and asked no more."""
+        self.kernel.macs[HERE] = A
+        self.start()
+        self.watcher.report(sighting(HERE, A, xaddrs=XADDR))
+        self.clock.pump([1.0] * 20)
+        self.registry.block(ID, self.clock.seconds())
+        del self.kernel.macs[HERE]
+        self.kernel.late = NEVER
+        self.watcher.report(sighting(HERE, rtsp_ports=(554,)))
+        self.clock.pump([1.0] * 30)
+        self.assertEqual(["ip-10-0-0-5"], self.ids())
+        asked = len(self.inspector.calls)
+        self.watcher.report(sighting(HERE, B, method="neighbours"))
+        self.assertEqual(["ip-10-0-0-5"], self.ids(), "this machine has not seen that MAC")
+        self.watcher.report(sighting(HERE, A, method="other"))
+        self.assertEqual(["ip-10-0-0-5"], self.ids(), "hearsay")
+        self.kernel.macs[HERE] = A
+        self.watcher.report(sighting(HERE, A, method="neighbours"))
+        self.clock.pump([1.0] * 400)
+        self.assertEqual(([], asked), (self.ids(), len(self.inspector.calls)))
+
     def test_learnt_meanwhile(self) -> None:
         """What the kernel learns while a look-up has no answer is used, though its event is not read."""
         self.inspector.gate = Gate()

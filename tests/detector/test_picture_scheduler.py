@@ -14,13 +14,17 @@ from zope.interface.verify import verifyObject
 
 from tests.facts import PLAYS, adopting, inspection, login, sighting, stream
 from twisted_detector.bus import Bus
+from twisted_detector.detector import picture_scheduler
+from twisted_detector.detector.environment import Environment
 from twisted_detector.detector.picture_scheduler import (
     FIRST_SPREAD,
     FRESH,
     MAX_BACKOFF,
     MAX_CONCURRENT,
     MAX_SECONDS,
+    PictureLogins,
     PictureScheduler,
+    PictureTurns,
 )
 from twisted_detector.errors import LoginWithheld, Malformed, Unauthorized, Unreachable
 from twisted_detector.events import PictureTaken
@@ -42,6 +46,7 @@ class ScriptedTaker:
 
     def __init__(self, clock: Clock, name: str = "snapshot", result: Any = b"picture") -> None:
         self.name = name
+        self.of_stream = name == "keyframe"
         self.result: Any = result
         self.gate: Gate | None = None
         self.asked: list[tuple[str, Login | None]] = []
@@ -79,22 +84,23 @@ class Case(SynchronousTestCase):
         self.budget = LoginBudget([ADMIN], salt="s", save=lambda key, text: None)
         self.first, self.second = ScriptedTaker(self.clock), ScriptedTaker(self.clock, "keyframe", None)
         self.logins: dict[int, Login] = {}
-        self.scheduler = PictureScheduler(
-            self.clock,
-            self.registry,
-            takers=(self.first, self.second),
-            login_of=self.logins.get,
-            budget=self.budget,
-            freeze_detector=self.freeze_detector,
-            emit=bus.emit,
-            interval=self.interval,
-            monotonic=self.clock.seconds,
-            random=lambda: 0.5,
-            excluded=("10.0.0.66",),
-        )
-        bus.subscribe(self.scheduler)
+        self.played: set[int] = set()
+        self.emit, self.subscribe = bus.emit, bus.subscribe
+        self.make()
         self.scheduler.startService()
         self.addCleanup(self.nothing_is_left)
+
+    def make(self) -> None:
+        self.scheduler = PictureScheduler(
+            Environment(self.clock, self.clock.seconds, ("10.0.0.66",)),
+            self.registry,
+            takers=(self.first, self.second),
+            logins=PictureLogins(self.logins.get, self.played.__contains__, self.budget),
+            turns=PictureTurns(self.interval, lambda: 0.5),
+            freeze_detector=self.freeze_detector,
+            emit=self.emit,
+        )
+        self.subscribe(self.scheduler)
 
     def nothing_is_left(self) -> None:
         self.successResultOf(self.scheduler.stopService())
@@ -131,6 +137,32 @@ class InTurn(Case):
         """It is what page and outputs expect."""
         verifyObject(IPictures, self.scheduler)
         verifyObject(IPictureTaker, self.first)
+
+    def test_known_at_the_start(self) -> None:
+        """Cameras that were there before the start are planned a slice at a time, once; none is looked at again."""
+        self.successResultOf(self.scheduler.stopService())
+        self.patch(picture_scheduler, "MAX_STEPS", 10)
+        cameras = [self.camera(number) for number in range(1, 60)]
+        self.make()
+        looked: list[str] = []
+        find = self.registry.camera
+        self.patch(self.registry, "camera", lambda camera_id: (looked.append(camera_id), find(camera_id))[1])
+        self.first.result = None
+        self.scheduler.startService()
+        self.pass_time(FIRST_SPREAD * 4)
+        self.assertEqual(sorted(cameras), sorted(camera for camera, _ in self.first.asked))
+        looked.clear()
+        self.pass_time(60)
+        self.assertEqual([], looked)
+
+    def test_many_that_fail_at_once(self) -> None:
+        """Hundreds of which none can be taken, and all due at the same moment, are passed over one after the other."""
+        for number in range(1, 250):
+            self.camera(number)
+        self.first.result = self.second.result = Unreachable("no")
+        self.patch(self.registry, "is_at", lambda key, address: False)
+        self.pass_time(FIRST_SPREAD + 1)
+        self.assertEqual(249, self.scheduler.counts["unreachable"])
 
     def test_again_and_again(self) -> None:
         """A camera that is online is taken soon after the start, then each interval, and it is told."""
@@ -388,6 +420,18 @@ class Logins(Case):
         self.assertEqual([one for _, one in self.first.asked], [ADMIN, None, None, None, None])
         self.assertEqual([one for _, one in self.second.asked], [None, ADMIN, ADMIN, ADMIN, ADMIN])
         self.assertIn(ADMIN, self.budget.allowed_logins(self.registry.candidate(key), self.clock.seconds()))
+
+    def test_a_login_that_plays(self) -> None:
+        """A login that the snapshot refuses gets a picture of the stream that it plays, at once and again."""
+        camera = self.camera()
+        key = self.known(camera)
+        self.played.add(key)
+        self.first.result, self.second.result = self.refused(), b"frame"
+        for _ in range(2):
+            picture = self.successResultOf(self.refresh(camera))
+            assert picture is not None
+            self.assertEqual((picture.source, self.second.asked[-1][1]), ("keyframe", ADMIN))
+            self.clock.advance(60)
 
     def test_locked(self) -> None:
         """At the first word of locking nothing else is asked, and no login goes to that device anywhere."""

@@ -120,7 +120,7 @@ class CheapCheckTests(RunnerCase):
         self.validator.validated.clear()
         self.validator.checked.clear()
         for _ in range(5):
-            self.run_it(self.runner.check(self.key))
+            self.run_it(self.runner.routine.check(self.key))
         self.assertEqual((Status.BUSY, session_module.DOUBT), self.state())
         self.assertEqual("busy", self.camera().streams[0].code)
         said = [name for _, name in self.validator.validated + self.validator.checked]

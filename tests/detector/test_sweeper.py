@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
+from zope.interface import implementer
 
-from tests.detector.case import MOVED, THERE, LossCase
+from tests.detector.case import MOVED, THERE, DetectorCase, LossCase
 from tests.facts import A, B, sighting
 from twisted_detector.detector.schedule import Intervals, Schedule
+from twisted_detector.detector.sweeper import MAX_EXTENSIONS
+from twisted_detector.interfaces import IDiscoverer, ISightingSink, ISweepProgress
+from twisted_detector.testing.doubles import Gate
 
 
 class QuickTests(LossCase):
@@ -48,6 +52,59 @@ class ChangeTests(LossCase):
         self.neighbours.macs[THERE] = B
         self.watcher.report(sighting(THERE, xaddrs=(f"http://{THERE}/o",)))
         self.assertEqual("aggressive", self.detector.phase)
+
+
+@implementer(IDiscoverer, ISweepProgress)
+class SlowDiscoverer:
+    """Sweeps until ``end`` is opened, and has asked ``asked`` so far."""
+
+    name = "slow"
+
+    def __init__(self) -> None:
+        self.asked = 0
+        self.end = Gate()
+
+    async def sweep(self, sink: ISightingSink) -> None:
+        await self.end.wait()
+
+    def progress(self) -> int:
+        return self.asked
+
+
+class ProgressTests(DetectorCase):
+    """A sweep is given 30 seconds."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.method = SlowDiscoverer()
+        self.methods = [self.method]
+        self.start()
+
+    def test_who_gets_on_is_not_cancelled(self) -> None:
+        """A sweep that asked somebody in each half minute may go on, and ends without an error."""
+        for _ in range(5):
+            self.method.asked += 1
+            self.clock.advance(30)
+            self.assertEqual(([], True), (self.sweeps(), self.detector.sweeping))
+        self.method.end.open()
+        self.assertEqual([("slow", 150.0, "")], [(one.method, one.duration, one.error) for one in self.sweeps()])
+
+    def test_who_does_not_is(self) -> None:
+        """One that asked nobody for half a minute is cancelled, and the reason says how long it took."""
+        self.method.asked = 1
+        self.clock.advance(30)
+        self.clock.advance(29)
+        self.assertEqual([], self.sweeps())
+        self.clock.advance(1)
+        self.assertEqual([(60.0, "it took longer than 60 s")], [(one.duration, one.error) for one in self.sweeps()])
+
+    def test_not_for_ever(self) -> None:
+        """One that never ends is cancelled after ten minutes, whatever it asks."""
+        for _ in range(MAX_EXTENSIONS):
+            self.assertEqual([], self.sweeps())
+            self.method.asked += 1
+            self.clock.advance(30)
+        self.assertEqual([(600.0, "it took longer than 600 s")], [(one.duration, one.error) for one in self.sweeps()])
 
 
 class ScheduleOfTheCase(SynchronousTestCase):

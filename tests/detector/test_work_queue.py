@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
+from hypothesis import given, settings, strategies as st
 from twisted.internet.defer import CancelledError
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from twisted_detector.detector.work_queue import WorkQueue
+from twisted_detector.detector.work_queue import QueueLimits, WorkQueue
 from twisted_detector.testing.doubles import Gate
 
 
@@ -14,7 +17,7 @@ class WorkQueueTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.clock = Clock()
         self.late: list[int] = []
-        self.queue = WorkQueue(self.clock, max_concurrent=2, max_seconds=10, timed_out=self.late.append)
+        self.queue = WorkQueue(self.clock, QueueLimits(2, 10), timed_out=self.late.append)
         self.began: list[str] = []
         self.ended: list[str] = []
         self.gates: dict[str, Gate] = {}
@@ -49,7 +52,7 @@ class WorkQueueTests(SynchronousTestCase):
 
     def test_pace(self) -> None:
         """The first begins at once, the next not before a pause, and still no more of them than may run."""
-        self.queue = WorkQueue(self.clock, max_concurrent=2, max_seconds=10, timed_out=self.late.append, pace=0.5)
+        self.queue = WorkQueue(self.clock, QueueLimits(2, 10, pace=0.5), timed_out=self.late.append)
         for key in range(4):
             self.queue.add(key, self.work)
         self.assertEqual(["w0"], self.began)
@@ -70,10 +73,8 @@ class WorkQueueTests(SynchronousTestCase):
         """While the reactor is behind nothing more begins, but not for ever."""
         self.queue = WorkQueue(
             self.clock,
-            max_concurrent=9,
-            max_seconds=99,
+            QueueLimits(9, 99, pace=0.5),
             timed_out=self.late.append,
-            pace=0.5,
             monotonic=self.clock.seconds,
         )
         for key in range(3):
@@ -90,7 +91,7 @@ class WorkQueueTests(SynchronousTestCase):
 
     def test_stopped_in_a_pause(self) -> None:
         """A queue that is stopped between two beginnings begins no more."""
-        self.queue = WorkQueue(self.clock, max_concurrent=2, max_seconds=10, timed_out=self.late.append, pace=0.5)
+        self.queue = WorkQueue(self.clock, QueueLimits(2, 10, pace=0.5), timed_out=self.late.append)
         self.queue.add(0, self.at_once)
         self.queue.add(1, self.at_once)
         self.successResultOf(self.queue.stop())
@@ -165,7 +166,7 @@ class WorkQueueTests(SynchronousTestCase):
         def refuse(key: int) -> None:
             raise KeyError(key)
 
-        self.queue = WorkQueue(self.clock, max_concurrent=1, max_seconds=10, timed_out=refuse)
+        self.queue = WorkQueue(self.clock, QueueLimits(1, 10), timed_out=refuse)
         self.queue.add(1, self.work)
         self.queue.add(2, self.work)
         self.clock.advance(11)
@@ -212,6 +213,13 @@ class WorkQueueTests(SynchronousTestCase):
         self.assertEqual(0, self.queue.failures)
 
 
+#: The first key of each lane; those that are added as urgent, and those of devices that were published.
+LANES = {"new": 100_000, "wanted": 10_000, "again": 200_000, "routine": 30_000}
+URGENT, KNOWN = ("new", "wanted"), ("wanted", "routine")
+#: Hosts of one lane in the property below.
+HOSTS = 6
+
+
 class LaneTests(SynchronousTestCase):
     """Devices up to 99 are known, those from 100 on are new."""
 
@@ -221,19 +229,17 @@ class LaneTests(SynchronousTestCase):
         self.gates: dict[int, Gate] = {}
         self.gone: set[int] = set()
         self.hosts: dict[int, str] = {}
-        self.known = set(range(100))
+        self.known = {*range(100), *range(10_000, 50_000)}
         self.make(4)
 
     def make(self, max_concurrent: int, pace: float = 0.0) -> None:
         self.queue = WorkQueue(
             self.clock,
-            max_concurrent=max_concurrent,
-            max_seconds=120,
+            QueueLimits(max_concurrent, 120, pace),
             timed_out=lambda key: None,
             is_known=self.known.__contains__,
             is_wanted=lambda key: key not in self.gone,
             host_of=lambda key: self.hosts.get(key, key),
-            pace=pace,
         )
         self.addCleanup(self.queue.stop)
 
@@ -258,7 +264,7 @@ class LaneTests(SynchronousTestCase):
         self.assertEqual([0, 100, 101, 1, 2], self.began)
 
     def test_turns(self) -> None:
-        """Where both wait each gets every second beginning, however they were added."""
+        """Where jobs wait in two lanes, each begins every second one, however many wait in the other."""
         self.make(1)
         self.queue.add(0, self.work)
         for key in range(100, 1100):
@@ -274,7 +280,7 @@ class LaneTests(SynchronousTestCase):
         self.queue.add(0, self.work)
         for key in range(1, 90):
             self.queue.add(key, self.at_once, urgent=True)
-        self.queue.add(100, self.at_once)
+        self.queue.add(100, self.at_once, urgent=True)
         self.gates[0].open()
         self.assertEqual([0, 100, 1], self.began[:3])
 
@@ -295,7 +301,7 @@ class LaneTests(SynchronousTestCase):
         self.assertEqual([0, 101, 102, 103, 104, 105], self.began)
 
     def test_urgent_ones_starve_nobody(self) -> None:
-        """Within a lane every second job is of those that are not urgent."""
+        """Among known devices, those that are checked in routine begin every second job."""
         self.make(1)
         self.queue.add(0, self.work)
         for key in range(1, 4):
@@ -329,7 +335,7 @@ class LaneTests(SynchronousTestCase):
         """Jobs of devices that are gone cost no turn and no pause, and do not pile up."""
         self.make(1, pace=1.0)
         self.queue.add(0, self.work)
-        for key in range(100, 50_000):
+        for key in range(100_000, 150_000):
             self.queue.add(key, self.at_once)
             self.gone.add(key)
             self.assertLess(self.queue.depth, 2100)
@@ -359,3 +365,78 @@ class LaneTests(SynchronousTestCase):
             self.queue.add(key, self.at_once)
         self.gates[0].open()
         self.assertEqual([0, 100, 110, 120, 101, 111, 102], self.began)
+
+    def test_every_lane_has_its_share(self) -> None:
+        """Where jobs wait in all lanes, of each four beginnings every lane has one, in the order of asking."""
+        self.make(1)
+        self.queue.add(0, self.work)
+        lanes = {name: [first + number for number in range(20)] for name, first in LANES.items()}
+        for name, keys in lanes.items():
+            for key in keys:
+                self.queue.add(key, self.at_once, urgent=name in URGENT)
+        self.gates[0].open()
+        begun = self.began[1:]
+        self.assertEqual(80, len(begun))
+        for at in range(0, 80, 4):
+            self.assertEqual({keys[at // 4] for keys in lanes.values()}, set(begun[at : at + 4]))
+
+    def test_who_never_answered_does_not_hold_up_who_was_never_asked(self) -> None:
+        """A new device that was asked in vain waits in another lane than one that was never asked."""
+        self.make(1)
+        self.queue.add(0, self.work)
+        for key in range(200, 1200):
+            self.queue.add(key, self.at_once)
+        self.queue.add(100, self.at_once, urgent=True)
+        self.gates[0].open()
+        self.assertEqual([0, 100], self.began[:2])
+
+    @settings(max_examples=200, deadline=None)
+    @given(
+        st.lists(
+            st.tuples(st.sampled_from(sorted(LANES)), st.integers(0, 5), st.integers(1, 6), st.integers(0, 3)),
+            min_size=1,
+            max_size=30,
+        )
+    )
+    def test_nobody_waits_longer_than_his_turn(self, batches: list[tuple[str, int, int, int]]) -> None:
+        """Whatever is added, and while what begins: a job begins after at most four beginnings for each turn of hosts
+        in its lane that its own host needs for it (rule 4).
+        """
+        self.setUp()
+        self.known = {key for name, first in LANES.items() if name in KNOWN for key in range(first, first + 10_000)}
+        self.known.add(0)
+        self.make(1)
+        self.queue.add(0, self.work)
+        waiting: dict[str, dict[str, int]] = {name: {} for name in LANES}
+        lane_of: dict[int, str] = {}
+        bound: dict[int, int] = {}
+        numbers: Counter[str] = Counter()
+
+        def begin(count: int) -> None:
+            for _ in range(count):
+                running = self.began[-1]
+                if running not in self.gates:
+                    return
+                self.gates.pop(running).open()
+
+        for name, host, jobs, begins in batches:
+            for _ in range(jobs):
+                key = LANES[name] + numbers[name]
+                numbers[name] += 1
+                lane_of[key], self.hosts[key] = name, f"{name} {host}"
+                self.queue.add(key, self.work, urgent=name in URGENT)
+            # Recomputed from what waits: who begun is gone from it.
+            for lane in LANES:
+                waiting[lane] = {}
+            for key, lane in lane_of.items():
+                if key not in self.began:
+                    before = waiting[lane].get(self.hosts[key], 0)
+                    waiting[lane][self.hosts[key]] = before + 1
+                    if key not in bound:
+                        # Six hosts a lane at most: so many turns for each job of its own before it, and for itself.
+                        bound[key] = len(self.began) + 4 * HOSTS * (before + 1)
+            begin(begins)
+        begin(10_000)
+        self.assertEqual({0, *lane_of}, set(self.began))
+        for position, key in enumerate(self.began):
+            self.assertLessEqual(position, bound.get(key, position))  # who has none began at once

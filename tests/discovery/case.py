@@ -16,6 +16,7 @@ from twisted_detector.discovery.neighbours.table import KernelNeighbours
 from twisted_detector.discovery.rate_limit import PacketRateLimiter
 from twisted_detector.interfaces import INeighbours
 from twisted_detector.model import Interface, Mac
+from twisted_detector.registry.observations import ObservationLog
 from twisted_detector.testing.lan import ETH0, LOOPBACK, MemoryLAN, MemoryNeighbours, RecordingSink
 
 #: Seconds of a sweep, and a bit.
@@ -69,7 +70,9 @@ class Watching(GroupCase):
 
 
 class NeighboursCase(SynchronousTestCase):
-    """A KernelNeighbours over a kernel in memory."""
+    """A KernelNeighbours over a kernel in memory, whose table holds ``table`` entries."""
+
+    table = 1024
 
     def setUp(self) -> None:
         self.kernel = Kernel()
@@ -77,7 +80,11 @@ class NeighboursCase(SynchronousTestCase):
         self.provoked: list[tuple[str, int]] = []
         self.provoke_problem: OSError | None = None
         self.neighbours = KernelNeighbours(
-            self.clock, monotonic=self.clock.seconds, open_socket=self.kernel.open, provoke=self.provoke
+            self.clock,
+            monotonic=self.clock.seconds,
+            table=self.table,
+            open_socket=self.kernel.open,
+            provoke=self.provoke,
         )
 
     def tearDown(self) -> None:
@@ -112,6 +119,10 @@ class NeighboursCase(SynchronousTestCase):
 def made_with(maker: Any, **environment: str) -> Any:
     """What a maker makes of a configuration."""
     config = load({"HOME": "/h", **environment}, hostname="h", superuser=False)
-    parts = {INeighbours: MemoryNeighbours(), PacketRateLimiter: PacketRateLimiter(1000, Clock().seconds)}
-    context: Any = SimpleNamespace(reactor=Clock(), config=config, parts=parts)
-    return maker.make(context)
+    offers: dict[Any, Any] = {
+        INeighbours: MemoryNeighbours(),
+        PacketRateLimiter: PacketRateLimiter(1000, Clock().seconds),
+        ObservationLog: ObservationLog(),
+    }
+    context: Any = SimpleNamespace(reactor=Clock(), config=config)
+    return maker.make(context, *(offers[kind] for kind in maker.needs))

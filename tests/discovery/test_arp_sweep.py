@@ -17,13 +17,13 @@ from zope.interface.verify import verifyObject
 
 from twisted_detector.discovery.rate_limit import PacketRateLimiter
 from twisted_detector.discovery.sweep.arp import ArpResolver, KernelArp, Resolved
-from twisted_detector.discovery.sweep.arp_sweep import ArpSweep
+from twisted_detector.discovery.sweep.arp_sweep import ArpSweep, SweepDrivers
 from twisted_detector.discovery.sweep.connecting import MAX_TRIES
 from twisted_detector.discovery.sweep.connector import Outcome
 from twisted_detector.discovery.sweep.port_scan import PortScan
 from twisted_detector.discovery.sweep.ports import CAMERA_PORTS, HTTP_PORTS, RTSP_PORTS, ports_to_try
 from twisted_detector.discovery.sweep.targets import SweepSettings
-from twisted_detector.interfaces import IAddressProbe, IDiscoverer
+from twisted_detector.interfaces import IAddressProbe, IDiscoverer, ISweepProgress
 from twisted_detector.model import Interface, Mac
 from twisted_detector.model.addresses import SILENT_PORTS
 from twisted_detector.testing.lan import ETH0, LOOPBACK, MemoryHosts, MemoryNeighbours, RecordingSink
@@ -121,6 +121,7 @@ class SweepCase(SynchronousTestCase):
         self.hosts = MemoryHosts(self.clock, latency=LATENCY)
         self.neighbours = MemoryNeighbours(LOOPBACK, self.interface)
         self.link = MemoryLink(self.clock, self.neighbours, set())
+        self.well: dict[str, Mac] = {}  #: cameras that are well, over their MACs
         self.sink = RecordingSink()
 
     def tearDown(self) -> None:
@@ -138,12 +139,13 @@ class SweepCase(SynchronousTestCase):
         self.scan = ArpSweep(
             self.clock,
             self.neighbours,
-            SweepSettings(**settings_),
+            settings=SweepSettings(**settings_),
             limiter=PacketRateLimiter(rate, self.clock.seconds),
+            is_well=lambda address, mac: (address, mac) in self.well.items(),
             beyond=beyond,
-            monotonic=self.clock.seconds,
-            make_connector=self.hosts.connector,
-            make_resolver=self.link.raw if raw else self.link.kernel,
+            drivers=SweepDrivers(
+                self.hosts.connector, self.link.raw if raw else self.link.kernel, monotonic=self.clock.seconds
+            ),
         )
 
     def begin(self, *, raw: bool = False, **settings_: Any) -> Deferred[None]:
@@ -170,9 +172,13 @@ class FindingTests(SweepCase):
     """What is found."""
 
     def test_interface(self) -> None:
-        """It is a discoverer."""
+        """It is a discoverer that tells how far it is."""
         self.make()
         self.assertTrue(verifyObject(IDiscoverer, self.scan))
+        self.assertTrue(verifyObject(ISweepProgress, self.scan))
+        self.live("10.0.0.20", 554)
+        self.sweep(raw=True)
+        self.assertGreater(self.scan.progress(), 253)
 
     def found_by(self, raw: bool) -> None:
         self.live("10.0.0.20", 554, 80)
@@ -208,15 +214,46 @@ class FindingTests(SweepCase):
         self.assertLess(self.sweep(), 0.45)
         self.assertLess(self.sweep(raw=True), 0.45)
 
-    def test_at_once(self) -> None:
-        """An open RTSP port is reported at once, an open HTTP port when all ports of the host are known."""
+    def test_soon(self) -> None:
+        """Open ports are reported a quarter of a second after the first, however long the others are tried."""
         self.live("10.0.0.20", 554, rest=None)
-        self.live("10.0.0.21", 80, rest=None)
+        self.live("10.0.0.21", 80, 8899, rest=None)
         sweeping = self.begin(raw=True)
-        self.clock.pump([STEP] * 40)
-        self.assertEqual(self.opened(), {"10.0.0.20": [554]})
+        self.clock.pump([STEP] * 160)
+        self.assertEqual(self.opened(), {"10.0.0.20": [554], "10.0.0.21": [80, 8899]})
         self.finish(sweeping)
-        self.assertEqual(self.opened(), {"10.0.0.20": [554], "10.0.0.21": [80]})
+
+    def test_one_sighting(self) -> None:
+        """Each host is reported once, with all its open ports, whatever their number; a firewall that drops the rest
+        changes nothing about that.
+        """
+        self.live("10.0.0.20", 554, 80, 8554, 8000)
+        self.live("10.0.0.21", 554, 80, 8554, 8000, rest=None)
+        self.live("10.0.0.22")
+        self.sweep(raw=True)
+        reported = [(one.address, sorted(one.open_ports)) for one in self.sink.sightings]
+        ports = [80, 554, 8000, 8554]
+        self.assertEqual([("10.0.0.20", ports), ("10.0.0.21", ports)], sorted(reported))
+
+    def test_one_sighting_of_many(self) -> None:
+        """So it is where the rate spreads a sweep over seconds: who was begun is finished before others are begun."""
+        for n in range(20, 220):
+            self.live(f"10.0.0.{n}", 554, 8899)
+        took = self.sweep(raw=True, rate=1000)
+        self.assertGreater(took, 3.0)
+        self.assertEqual(200, len(self.sink.sightings))
+        self.assertEqual({(554, 8899)}, {tuple(sorted(one.open_ports)) for one in self.sink.sightings})
+
+    def test_late_port(self) -> None:
+        """A port that answers only after the report brings another, with all ports."""
+        self.live("10.0.0.20", 554, rest=None)
+        sweeping = self.begin(raw=True)
+        self.clock.pump([STEP] * 160)
+        self.assertEqual([(554,)], [one.open_ports for one in self.sink.sightings])
+        self.hosts.ports["10.0.0.20"][None] = Outcome.REFUSED
+        self.hosts.ports["10.0.0.20"][80] = Outcome.OPEN
+        self.finish(sweeping)
+        self.assertEqual([(554,), (554, 80)], [one.open_ports for one in self.sink.sightings])
 
     def test_known(self) -> None:
         """A host that the kernel knows already is connected to without a question, by our own ARP it is asked."""
@@ -260,7 +297,7 @@ class FindingTests(SweepCase):
         beyond = PortScan(
             self.clock,
             self.neighbours,
-            SweepSettings(networks=networks),
+            settings=SweepSettings(networks=networks),
             limiter=PacketRateLimiter(1000, self.clock.seconds),
             monotonic=self.clock.seconds,
             make_connector=self.hosts.connector,
@@ -281,6 +318,104 @@ class FindingTests(SweepCase):
         self.clock.pump([STEP] * 500)
         self.assertEqual(len(self.link.requests), asked)
         self.assertTrue(self.hosts.is_closed)
+
+
+class WellTests(SweepCase):
+    """Cameras that are well."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        for n in range(20, 70):
+            self.live(f"10.0.0.{n}", 554, 80)
+            self.well[f"10.0.0.{n}"] = mac_of(f"10.0.0.{n}")
+
+    def again(self) -> None:
+        self.hosts.attempts.clear()
+        self.link.requests.clear()
+        self.sink.sightings.clear()
+        self.finish(Deferred.fromCoroutine(self.scan.sweep(self.sink)))
+
+    def test_no_connect(self) -> None:
+        """A sweep connects to no camera that is well, by either way: one ARP request of our own asks whether it is
+        there, and what the kernel knows already costs no packet.
+        """
+        for raw in (True, False):
+            self.sweep(raw=raw)
+            self.assertEqual(([], []), (self.hosts.attempts, self.sink.sightings))
+            self.assertEqual((50, 50), (self.scan.counts["alive"], self.scan.counts["well"]))
+            for _ in range(3):
+                self.again()
+                asked = Counter(address for _, address in self.link.requests if address in self.well)
+                self.assertEqual([1] * 50 if raw else [], list(asked.values()))
+                self.assertEqual(([], []), (self.hosts.attempts, self.sink.sightings))
+
+    def test_who_is_not_well(self) -> None:
+        """Who is not well, and who answers over another MAC, has its ports asked in every sweep, and is reported."""
+        del self.well["10.0.0.20"]
+        self.well["10.0.0.21"] = mac_of("10.9.9.9")
+        self.sweep(raw=True)
+        for _ in range(2):
+            self.again()
+            self.assertEqual({"10.0.0.20", "10.0.0.21"}, {address for _, address, _ in self.hosts.attempts})
+            self.assertEqual(2 * len(CAMERA_PORTS), len(self.hosts.attempts))
+            self.assertEqual({"10.0.0.20": [80, 554], "10.0.0.21": [80, 554]}, self.opened())
+
+    def test_once_a_day(self) -> None:
+        """The ports of a camera that is well are looked at again after a day, and within two, once a day at most; and
+        not all of fifty cameras in one sweep.
+        """
+        well, self.well = self.well, {}
+        self.sweep(raw=True)
+        self.assertEqual(50, len(self.opened()))
+        self.well = well
+        looked: Counter[str] = Counter()
+        most = 0
+        for _ in range(24 * 2):
+            self.clock.rightNow += 3600
+            self.again()
+            looked.update({address for _, address, _ in self.hosts.attempts})
+            most = max(most, len({address for _, address, _ in self.hosts.attempts}))
+            if self.clock.seconds() < 86_400:
+                self.assertEqual([], self.hosts.attempts)
+        self.assertEqual(dict.fromkeys(well, 1), dict(looked))
+        self.assertLess(most, 10)
+
+    def test_meant(self) -> None:
+        """One address that is probed has its ports asked, though it be well."""
+        self.make(raw=True)
+        self.finish(Deferred.fromCoroutine(self.scan.probe("10.0.0.20", self.sink)))
+        self.assertEqual({"10.0.0.20": [80, 554]}, self.opened())
+
+
+class LateTests(SweepCase):
+    """A reactor that is always behind."""
+
+    def late_sweep(self, raw: bool) -> list[int]:
+        """Packets of each step, of a sweep whose every step comes 0.2 s after the one before."""
+        for n in range(20, 40):
+            self.live(f"10.0.0.{n}", 554)
+        sweeping = self.begin(raw=raw)
+        sent = []
+        for _ in range(300):
+            if sweeping.called:
+                break
+            before = len(self.link.requests) + len(self.hosts.attempts)
+            self.clock.advance(0.2)
+            sent.append(len(self.link.requests) + len(self.hosts.attempts) - before)
+        self.successResultOf(sweeping)
+        return sent
+
+    def test_it_goes_on(self) -> None:
+        """A sweep under a reactor that is always late sends in every turn while there is somebody to ask, ends, and
+        takes nobody for silent whose answer was not read yet.
+        """
+        for raw in (True, False):
+            self.setUp()
+            sent = self.late_sweep(raw)
+            self.assertEqual(20, len(self.opened()))
+            self.assertNotIn(0, sent[:5])
+            self.assertEqual(20 * len(CAMERA_PORTS), len(self.hosts.attempts))
+            self.tearDown()
 
 
 class LookAtTests(SweepCase):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from ipaddress import ip_network
 from random import Random
 from typing import Any
@@ -16,10 +16,12 @@ from tests.discovery.test_ssdp import notice
 from tests.discovery.test_wsdiscovery import answering, camera
 from tests.doubles.ssdp_device import notify
 from twisted_detector.discovery.mdns.discoverer import MDNS
+from twisted_detector.discovery.multicast.discoverer import MulticastSettings
 from twisted_detector.discovery.multicast.listener import MAX_BEYOND
 from twisted_detector.discovery.ssdp import SSDP
 from twisted_detector.discovery.wsdiscovery.discoverer import WSDiscovery
 from twisted_detector.model import Candidate, Interface
+from twisted_detector.model.reach import Network
 from twisted_detector.testing.lan import ETH0
 from twisted_detector.testing.simulator.wire import wsdiscovery as wsd_device
 
@@ -39,16 +41,18 @@ PROTOCOLS: tuple[tuple[Callable[..., Any], bytes, bytes], ...] = (
 class BeyondTheLink(GroupCase):
     interfaces = (ETH0, ETH0_IPV6)
 
-    def make(self, kind: Callable[..., Any] = WSDiscovery, **more: Any) -> Any:
+    def make(self, kind: Callable[..., Any] = WSDiscovery, *, listed: Sequence[Network] = ()) -> Any:
         self.recorded: list[tuple[str, str, str]] = []
         return kind(
             self.clock,
             self.neighbours,
+            settings=MulticastSettings(
+                listed=listed,
+                record=lambda at, address, source, text: self.recorded.append((address, source, text)),
+            ),
             random=Random(7),
             monotonic=self.clock.seconds,
-            record=lambda at, address, source, text: self.recorded.append((address, source, text)),
             open_multicast=self.lan.open_multicast,
-            **more,
         )
 
     def watch(self, kind: Callable[..., Any], **more: Any) -> None:

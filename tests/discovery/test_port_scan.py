@@ -114,6 +114,7 @@ class ScanCase(SynchronousTestCase):
         self.hosts = MemoryHosts(self.clock)
         self.neighbours = MemoryNeighbours(LOOPBACK, TUNNEL)
         self.sink = RecordingSink()
+        self.well: set[str] = set()
 
     def tearDown(self) -> None:
         self.assertEqual(self.clock.getDelayedCalls(), [])
@@ -124,8 +125,11 @@ class ScanCase(SynchronousTestCase):
         self.scan = PortScan(
             self.clock,
             self.neighbours,
-            SweepSettings(**{"ports": (554, 8554), "rtsp_ports": (554, 8554, 7070), "half_open": 256, **settings_}),
+            settings=SweepSettings(
+                **{"ports": (554, 8554), "rtsp_ports": (554, 8554, 7070), "half_open": 256, **settings_}
+            ),
             limiter=PacketRateLimiter(rate, self.clock.seconds),
+            is_well=lambda address, mac: address in self.well,
             monotonic=self.clock.seconds,
             make_connector=self.hosts.connector,
         )
@@ -153,18 +157,33 @@ class ScanTests(ScanCase):
         verifyObject(IDiscoverer, self.scan)
 
     def test_open(self) -> None:
-        """An open port is reported at once, and again with the other ports; behind a router there is no MAC."""
+        """A host is reported once, with all its open ports; behind a router there is no MAC."""
         self.hosts.ports["10.0.0.5"] = {554: Outcome.OPEN, 8554: Outcome.OPEN}
-        sweeping = self.begin()
-        self.clock.advance(0.001)
-        self.clock.advance(0.001)
+        self.sweep()
         (sighting,) = self.sink.sightings
         self.assertEqual((sighting.method, sighting.address, sighting.mac), ("portscan", "10.0.0.5", None))
-        self.assertEqual((sighting.rtsp_ports, sighting.open_ports, sighting.seen_at), ((554,), (554,), 0.001))
-        for _ in range(1000):
-            self.clock.advance(0.005)
+        self.assertEqual((sighting.rtsp_ports, sighting.open_ports), ((554, 8554), (554, 8554)))
+
+    def test_soon(self) -> None:
+        """An open port is reported soon, though the next one is silent, and again only with one more."""
+        self.hosts.ports["10.0.0.5"] = {554: Outcome.OPEN, 7070: Outcome.OPEN}
+        sweeping = self.begin(ports=(554, 8554, 7070))
+        self.clock.pump([0.005] * 60)
+        (sighting,) = self.sink.sightings
+        self.assertEqual(sighting.rtsp_ports, (554,))
+        self.clock.pump([0.005] * 1000)
         self.successResultOf(sweeping)
-        self.assertEqual([one.rtsp_ports for one in self.sink.sightings], [(554,), (554, 8554)])
+        self.assertEqual([one.rtsp_ports for one in self.sink.sightings], [(554,), (554, 7070)])
+
+    def test_well(self) -> None:
+        """A camera beyond a router that is well is not connected to; when it is not, it is."""
+        self.hosts.ports["10.0.0.5"] = {554: Outcome.OPEN, 8554: Outcome.OPEN}
+        self.well.add("10.0.0.5")
+        self.sweep()
+        self.assertEqual(([], 1), (self.tries_of("10.0.0.5"), self.scan.counts["well"]))
+        self.well.clear()
+        self.sweep()
+        self.assertEqual([554, 8554], self.tries_of("10.0.0.5"))
 
     def test_refused(self) -> None:
         """A host that refuses the first port is alive: the others are tried; of one that does not answer, none is."""

@@ -36,9 +36,8 @@ class Watching(SynchronousTestCase):
         self.clock = Clock()
         self.neighbours = CountingNeighbours(ETH0)
         self.changes: list[float] = []
-        self.watch = NeighbourWatcher(
-            self.clock, self.neighbours, network_changed=lambda: self.changes.append(self.clock.seconds())
-        )
+        self.watch = NeighbourWatcher(self.clock, self.neighbours)
+        self.watch.network_changed.add(lambda: self.changes.append(self.clock.seconds()))
         self.sink = RecordingSink()
 
     def tearDown(self) -> None:
@@ -114,9 +113,8 @@ class KernelWatching(NeighboursCase):
         super().setUp()
         self.changes: list[float] = []
         self.sink = RecordingSink()
-        self.watch = NeighbourWatcher(
-            self.clock, self.neighbours, network_changed=lambda: self.changes.append(self.clock.seconds())
-        )
+        self.watch = NeighbourWatcher(self.clock, self.neighbours)
+        self.watch.network_changed.add(lambda: self.changes.append(self.clock.seconds()))
         self.start()
         self.watch.startWatching(self.sink)
 

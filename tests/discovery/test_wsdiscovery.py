@@ -13,6 +13,7 @@ from twisted.logger import capturedLogs
 from zope.interface.verify import verifyObject
 
 from tests.discovery.case import GroupCase, Watching
+from twisted_detector.discovery.multicast.discoverer import MulticastSettings
 from twisted_detector.discovery.multicast.listener import ListenerContext, Origin
 from twisted_detector.discovery.rate_limit import PacketRateLimiter
 from twisted_detector.discovery.wsdiscovery.dialects import Dialects
@@ -110,7 +111,7 @@ class DiscoveryCase(GroupCase):
         return WSDiscovery(
             self.clock,
             self.neighbours,
-            include_loopback=include_loopback,
+            settings=MulticastSettings(include_loopback=include_loopback),
             random=Random(7),
             monotonic=self.clock.seconds,
             open_multicast=self.lan.open_multicast,

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import random
 import resource
 import shutil
 import sqlite3
-import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +17,7 @@ import pytest
 import pytest_twisted
 
 from tests.faults.account import Ledger
+from tests.faults.disk import fill, small_disk
 from tests.faults.station import Station
 from tests.faults.waiting import sleep, until
 
@@ -162,32 +161,17 @@ async def test_no_descriptor_left(broker: Any, station: Any) -> None:
     one.check_pairs()
 
 
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
+@pytest.fixture(name="small_disk")
+def _small_disk(tmp_path: Path) -> Iterator[Path]:
     """A disk of two megabytes."""
     if os.geteuid() != 0 or not shutil.which("mount"):
         pytest.skip("a small disk has to be mounted: that needs root")
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", disk], capture_output=True, text=True)
-    if mounted.returncode:
-        pytest.skip(f"a small disk cannot be mounted: {mounted.stderr.strip()}")
-    try:
+    with ExitStack() as stack:
+        try:
+            disk = stack.enter_context(small_disk(tmp_path / "disk", 2))
+        except OSError as error:
+            pytest.skip(str(error))
         yield disk
-    finally:
-        subprocess.run(["umount", "--lazy", disk], check=True)
-
-
-def fill(file: Path) -> None:
-    descriptor = os.open(file, os.O_WRONLY | os.O_CREAT)
-    try:
-        while os.write(descriptor, b"." * 4096):
-            pass
-    except OSError as error:
-        if error.errno != errno.ENOSPC:
-            raise
-    finally:
-        os.close(descriptor)
 
 
 @pytest_twisted.ensureDeferred

@@ -49,7 +49,8 @@ def fuzz(name: str, runs: int) -> None:
     """Drive one target; prints its result and ends the process: libFuzzer does not return."""
     import atheris
 
-    with atheris.instrument_imports(include=["twisted_detector.wire", "twisted_detector.config.reader"]):
+    parsers = ("wire", "config.reader", "outputs.frigate.refusals", "outputs.sync.merging")
+    with atheris.instrument_imports(include=[f"twisted_detector.{one}" for one in parsers]):
         from tests.fuzz.targets import TARGETS, passes, seed_files
     target = TARGETS[name]
     chance, clock, thread_clock = Random(1), time.perf_counter, time.thread_time

@@ -6,10 +6,13 @@ No captured data: the corpus is added by the runner where it is present.
 from __future__ import annotations
 
 import gzip
+import json
 import struct
 from ipaddress import ip_address
 
 from tests.doubles import ssdp_device
+from tests.outputs.frigate_rules import Broken
+from tests.peers.frigate_words import of_schema, of_variable
 from twisted_detector.testing.simulator.wire import onvif_answers as said, wsdiscovery as wsd_device
 from twisted_detector.testing.simulator.wire.rtp import (
     format_packet,
@@ -255,3 +258,29 @@ DHCP = (
 )  # fmt: skip
 MQTT = (b"\x02\x40\x02\x00\x07\x40\x04\x00\x08\x10\x00", b"\x05\x30\x05\0\1abc\x40\2\0\1\x20\x02\0\0")
 CREDENTIALS = (b"# cameras\nadmin:s3cret, with comma\r\nviewer:look\n", b"a:b:c\n\n:d\n\xff")
+
+
+def _refusal(message: object, key: str = "message") -> bytes:
+    return json.dumps({"success": False, key: message}).encode()
+
+
+_FAULTS = [
+    (("cameras", "side", "ffmpeg", "inputs"), "Value error, The detect role is required."),
+    (("cameras", "side", "foo"), "Extra inputs are <not> permitted"),
+]
+_TWICE = (
+    "ruamel.yaml.constructor.DuplicateKeyError: while constructing a mapping\nfound duplicate key &#34;side&#34; with"
+    " value &#34;{&#39;path&#39;: &#39;rtsp://me:s@h/x&#39;, &#39;password&#39;: &#39;a\\&#39;b&#39;}&#34;\n"
+)
+#: What Frigate says of a configuration, what FastAPI, its rate limiter and its nginx say, and a web page.
+REFUSALS = (
+    _refusal(of_schema("cameras: {side: {foo: 1, ffmpeg: {inputs: []}}}", _FAULTS)),
+    *(_refusal(of_variable(Broken(KeyError("FRIGATE_X_USER"), again=again), 17)) for again in (False, True)),
+    *(_refusal(of_variable(Broken(KeyError("FRIGATE_X_USER"), again=False), minor)) for minor in (14, 18)),
+    _refusal("\nTraceback (most recent call last):\n  File &#34;/a.py&#34;, line 1, in a\n    b()\n    ^^^\n" + _TWICE),
+    _refusal("Config Error:\n\n1 validation error for FrigateConfig\ncameras.side.foo\n  Extra"),
+    _refusal([{"type": "missing", "loc": ["query", "save_option"], "msg": "Field required"}, "x"], "detail"),
+    _refusal("Rate limit exceeded: 1 per 1 second", "error"),
+    b"Internal Server Error",
+    b"<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n<body><hr><center>nginx</center></body>\r\n</html>",
+)

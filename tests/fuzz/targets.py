@@ -1,4 +1,4 @@
-"""Any bytes go in; each parser of ``wire/``, and of the file of logins, is driven with them as its caller would.
+"""Any bytes go in; the parsers of ``wire/``, of the file of logins, of Frigate's words are driven as by their callers.
 
 A target passes when it returns or raises RemoteError. Everything else (another exception, a LocalError: our bug; a long
 time; growing memory) is a finding. What a parser returns is read too: properties that compute may fail late.
@@ -21,6 +21,7 @@ from twisted_detector.config.logins import LOGINS
 from twisted_detector.config.reader import FileContent, Reader
 from twisted_detector.errors import RemoteError
 from twisted_detector.model import Interface
+from twisted_detector.outputs.frigate import refusals
 from twisted_detector.testing.simulator.wire.digest import format_challenge, parse_authorization, verify
 from twisted_detector.testing.simulator.wire.rtp import format_packet, split_annex_b
 from twisted_detector.testing.simulator.wire.rtsp import format_session
@@ -389,6 +390,16 @@ def _credentials(data: bytes) -> None:
     _ = reading.values, reading.faults
 
 
+def _refusals(data: bytes) -> None:
+    """As a client decodes an answer; what is told is for a log and a page, whoever answered."""
+    said = refusals.words(data.decode("utf-8", "replace"))
+    if len(said) > refusals.MAX_WORDS or not said.isprintable():
+        raise ValueError(f"nothing to be shown: {said!r}")
+    names = said.replace(".", " ").split()
+    if refusals.cameras_named(said, names) - set(names) or refusals.unknown_variable(said) not in said:
+        raise ValueError(f"about somebody who is not named: {said!r}")
+
+
 TARGETS: dict[str, Target] = {
     "arp": Target(arp.parse, seeds.ARP),
     "credentials": Target(_credentials, seeds.CREDENTIALS),
@@ -414,6 +425,7 @@ TARGETS: dict[str, Target] = {
             "onvif.GetScopes", "onvif.GetSnapshotUri", "onvif.GetProfiles2", "onvif.GetStreamUri2", "onvif.fault",
         ),
     ),
+    "refusals": Target(_refusals, seeds.REFUSALS),
     "rtcp": Target(packet_types, seeds.RTCP),
     "rtp": Target(_rtp, seeds.RTP),
     "rtsp": Target(_rtsp, seeds.RTSP, ("rtsp.bytes", "rtsp.response", "rtsp.describe", "rtsp.setup")),

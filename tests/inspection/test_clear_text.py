@@ -13,7 +13,7 @@ from twisted_detector.inspection.logins.clear_text import ClearTextPolicy
 from twisted_detector.model import Adoption
 from twisted_detector.registry.adoption import AdoptionBook
 from twisted_detector.registry.registry import Registry
-from twisted_detector.service.parts import candidates_at
+from twisted_detector.service.knowledge import candidates_at
 
 HERE = "10.0.0.5"
 

@@ -53,7 +53,7 @@ class Taking(SynchronousTestCase):
         return result
 
     def taking(self, *streams: Stream, decoder: bool = True, one: Login | None = None) -> Deferred[Picture | None]:
-        taker = KeyframeTaker(Clock(), self.captures, self.decode if decoder else None)
+        taker = KeyframeTaker(Clock(), self.captures, decode=self.decode if decoder else None)
         verifyObject(IPictureTaker, taker)
         camera = Camera(id="cam", device_id="cam", address="10.0.0.5", streams=streams)
         return Deferred.fromCoroutine(taker.take(camera, one))

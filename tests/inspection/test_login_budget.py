@@ -619,18 +619,18 @@ class OutlookTests(BudgetCase):
         self.assertEqual(beyond, self.outlook(candidate("10.0.0.5", None)))
         self.budget.record_refused(candidate(), ONE, 1000.0, False)
         self.assertEqual(
-            "not tried again until it or the device changes: one (CAMERA_CREDENTIALS)", self.outlook(now=1001.0)
+            "not retried until the password or the device changes: one (CAMERA_CREDENTIALS)", self.outlook(now=1001.0)
         )
         self.budget.record_refused(candidate(), TWO, 1060.0, False)
         self.assertEqual(
-            "not tried again until it or the device changes: one, two (CAMERA_CREDENTIALS);"
+            "not retried until the password or the device changes: one, two (CAMERA_CREDENTIALS);"
             " no login is tried before 1970-01-01T00:46:40.000Z",
             self.outlook(now=1061.0),
         )
         self.budget.record_lockout(candidate(), 1100.0)
         self.assertIn("before 1970-01-01T00:48:20.000Z", self.outlook(now=1101.0))
         self.budget = self.make()
-        self.assertEqual("no login is configured for it (CAMERA_CREDENTIALS)", self.outlook())
+        self.assertEqual("no login is set for this camera (CAMERA_CREDENTIALS)", self.outlook())
 
     def test_no_password(self) -> None:
         """It names logins, never a password."""

@@ -24,7 +24,7 @@ from twisted_detector.inspection.device_locks import DeviceLocks
 from twisted_detector.inspection.http.client import HttpResponse, SinkFor
 from twisted_detector.inspection.logins.budget import LoginBudget
 from twisted_detector.inspection.logins.history import MAX_FAILURES, WINDOW
-from twisted_detector.inspection.onvif.inspector import OnvifInspector
+from twisted_detector.inspection.onvif.inspector import LoginPolicy, OnvifInspector
 from twisted_detector.inspection.pictures.snapshot import SnapshotTaker
 from twisted_detector.inspection.rtsp.inspector import RtspInspector
 from twisted_detector.inspection.rtsp.validator import RtspValidator
@@ -136,12 +136,13 @@ class Case(SynchronousTestCase):
     def inspector(self, camera: ScriptedCamera) -> OnvifInspector:
         return OnvifInspector(
             self.clock,
-            timeout=5.0,
+            lambda: camera,
             random=lambda size: b"r" * size,
             monotonic=self.clock.seconds,
-            open_transport=lambda: camera,
-            allow_basic=lambda candidate: True,
-            login_follows=lambda candidate: bool(self.budget.allowed_logins(candidate, self.clock.seconds())),
+            logins=LoginPolicy(
+                allow_basic=lambda candidate: True,
+                login_follows=lambda candidate: bool(self.budget.allowed_logins(candidate, self.clock.seconds())),
+            ),
         )
 
     def visit(self, inspector: OnvifInspector) -> Inspection | None:

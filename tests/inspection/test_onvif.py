@@ -14,7 +14,13 @@ from tests.inspection.scripted_camera import ScriptedCamera
 from twisted_detector.errors import Busy, LocalError, Malformed, Unauthorized, Unreachable
 from twisted_detector.inspection.device_locks import DeviceLocks
 from twisted_detector.inspection.http.client import HttpResponse, KeptConnectionClosed
-from twisted_detector.inspection.onvif.inspector import MAX_REMEMBERED, UNSWEPT_AGAIN, OnvifInspector
+from twisted_detector.inspection.onvif.inspector import (
+    MAX_REMEMBERED,
+    UNSWEPT_AGAIN,
+    GuessedPorts,
+    LoginPolicy,
+    OnvifInspector,
+)
 from twisted_detector.inspection.onvif.session import OnvifSession
 from twisted_detector.interfaces import IInspector
 from twisted_detector.model import Candidate, EvidenceKind, Inspection, Login, Secret, Status
@@ -43,13 +49,9 @@ class Base(SynchronousTestCase):
         return bytes([self.random_calls % 256]) * size
 
     def inspector(self, camera: ScriptedCamera, **said: Any) -> OnvifInspector:
+        policy = LoginPolicy(**{rule: said.pop(rule) for rule in ("allow_basic", "login_follows") if rule in said})
         return OnvifInspector(
-            self.clock,
-            timeout=5.0,
-            random=self.random,
-            monotonic=self.clock.seconds,
-            open_transport=lambda: camera,
-            **said,
+            self.clock, lambda: camera, random=self.random, monotonic=self.clock.seconds, logins=policy, **said
         )
 
     def start(self, camera: ScriptedCamera, login: Login | None, candidate: Candidate, **said: Any) -> Deferred[Any]:
@@ -174,7 +176,7 @@ class Where(Base):
     def test_configured_port(self) -> None:
         """The ports to guess are the configuration's."""
         camera = self.camera()
-        self.inspect(camera, candidate=Candidate("dev", ADDRESS, open_ports=(6688,)), onvif_ports=(6688,))
+        self.inspect(camera, candidate=Candidate("dev", ADDRESS, open_ports=(6688,)), ports=GuessedPorts(first=(6688,)))
         self.assertEqual(camera.urls[0], "http://192.0.2.9:6688/onvif/device_service")
 
     def test_ports_that_no_sweep_tries(self) -> None:
@@ -189,18 +191,18 @@ class Where(Base):
             (Candidate("dev", ADDRESS), []),
             (replace(ANNOUNCED, rtsp_ports=(554,)), [XADDR]),
         ):
-            inspector = self.inspector(self.camera(), unswept_ports=(8080, 5000))
+            inspector = self.inspector(self.camera(), ports=GuessedPorts(unswept=(8080, 5000)))
             self.assertEqual(urls, [url for url, _ in inspector.entries(candidate)])
 
     def test_onvif_at_such_a_port(self) -> None:
         """Found there it is a camera like any other; in vain they are not asked again for hours, but for a person."""
         mute = Candidate("dev", ADDRESS, rtsp_ports=(8554,), open_ports=(8554,))
         camera = self.camera(script={"GetSystemDateAndTime": [HttpResponse(404)]})
-        inspection = self.inspect(camera, candidate=mute, unswept_ports=(8080, 5000))
+        inspection = self.inspect(camera, candidate=mute, ports=GuessedPorts(unswept=(8080, 5000)))
         self.assertEqual("http://192.0.2.9:5000/onvif/device_service", inspection.onvif_url)
 
         camera = self.camera(script={"GetSystemDateAndTime": [Unreachable("closed")] * 9})
-        inspector = self.inspector(camera, unswept_ports=(8080, 5000))
+        inspector = self.inspector(camera, ports=GuessedPorts(unswept=(8080, 5000)))
         for candidate, wait, times in (
             (mute, 0, 2),
             (mute, 3600, 2),
@@ -266,7 +268,9 @@ class Where(Base):
     def test_session_refuses_other_hosts(self) -> None:
         """The session itself asks no other host, even if a URL slipped through."""
         camera = self.camera()
-        session = OnvifSession(camera, ADDRESS, ADMIN, allow_basic=False, random=self.random, now=self.clock.seconds)
+        session = OnvifSession(
+            camera, ADDRESS, login=ADMIN, allow_basic=False, random=self.random, now=self.clock.seconds
+        )
         for url in ("http://203.0.113.66/", "http://192.0.2.99/", "http://192.0.2.9@203.0.113.66/"):
             asked = Deferred.fromCoroutine(session.call(url, requests.get_scopes()))
             self.failureResultOf(asked, LocalError)

@@ -12,6 +12,7 @@ from tests.inspection.test_onvif import ADDRESS, ADMIN, ANNOUNCED, XADDR, Base
 from twisted_detector.errors import Malformed, Unreachable
 from twisted_detector.inspection.http.client import HttpResponse
 from twisted_detector.inspection.onvif.findings import Findings
+from twisted_detector.inspection.onvif.inspector import Scheduling
 from twisted_detector.inspection.onvif.streams import MAX_PER_SOURCE
 from twisted_detector.model import Status
 from twisted_detector.testing.simulator.wire import onvif_answers
@@ -118,9 +119,9 @@ class Recorder(Base):
             return profiles
 
         profiles = tuple(replace(MAIN, token=f"P{n}", name="x" * 2000, source=f"VS{n}") for n in range(100))
-        found = self.inspect(self.camera(profiles=profiles), elsewhere=elsewhere)
+        found = self.inspect(self.camera(profiles=profiles), scheduling=Scheduling(elsewhere=elsewhere))
         self.assertEqual((100, [1]), (len(found.streams), lengths))
-        self.inspect(self.camera(), elsewhere=elsewhere)
+        self.inspect(self.camera(), scheduling=Scheduling(elsewhere=elsewhere))
         self.assertEqual([1], lengths)
 
     def test_codecs(self) -> None:

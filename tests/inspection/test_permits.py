@@ -337,10 +337,9 @@ class VisitTests(Case):
             for _ in range(4):
                 inspector = OnvifInspector(
                     self.clock,
-                    timeout=5.0,
+                    lambda camera=camera: camera,  # type: ignore[misc]
                     random=lambda size: base64.b64encode(b"r" * size)[:size],
                     monotonic=self.clock.seconds,
-                    open_transport=lambda camera=camera: camera,  # type: ignore[misc]
                 )
                 self.visit(inspector)
                 self.budget = self.open_budget()  # as after kill -9

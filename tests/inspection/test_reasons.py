@@ -186,7 +186,7 @@ class RtspReasons(RtspTestCase):
             ("camera.local", "RTP over UDP needs an IP address"),
         ):
             with self.assertRaises(Unreachable) as caught:
-                UdpPortPair(Full(), host, lambda data: None)
+                UdpPortPair(Full(), host, receive=lambda data: None)
             self.assertEqual(expected, str(caught.exception))
 
 

@@ -10,7 +10,7 @@ from twisted_detector.errors import Busy, Unauthorized
 from twisted_detector.inspection import device_locks as device_locks_module
 from twisted_detector.inspection.device_locks import DeviceLocks
 from twisted_detector.inspection.rtsp.inspector import RtspInspector
-from twisted_detector.inspection.rtsp.validator import RtspValidator
+from twisted_detector.inspection.rtsp.validator import TAKES_DOWN, RtspValidator
 from twisted_detector.model import Candidate, Login, Proof, Secret, Stream, StreamReport
 from twisted_detector.model.reasons import ReasonCode
 
@@ -162,12 +162,21 @@ class CheckTests(RtspTestCase):
         self.assertEqual(1, self.camera.wrong_logins)
 
     def test_busy(self) -> None:
-        """A server without room says so, and is asked once."""
+        """A server without room says so when it was asked twice."""
         self.run_it("validate")
         self.camera.script["DESCRIBE"] = 503
         with self.assertRaises(Busy):
             self.run_it("check")
-        self.assertEqual(["DESCRIBE"], self.camera.methods())
+        self.assertEqual(["DESCRIBE", "DESCRIBE"], self.camera.methods())
+
+    def test_busy_with_what_we_ended(self) -> None:
+        """A server that says 503 while it takes down our last session has room a moment later, whoever asks."""
+        self.run_it("validate")
+        for look, told in (("check", Proof.SDP), ("validate", Proof.KEYFRAME)):
+            self.camera.script["DESCRIBE"] = 503
+            self.clock.callLater(TAKES_DOWN - 0.1, self.camera.script.pop, "DESCRIBE")
+            report = self.run_it(look)
+            self.assertEqual((True, told), (report.validated, report.proof))
 
     def test_away(self) -> None:
         """Without a connection there is nothing to prove."""

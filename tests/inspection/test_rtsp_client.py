@@ -8,6 +8,7 @@ from tests.doubles.rtsp_camera import SDP, result_of
 from tests.inspection.test_rtsp import LOGIN, URL, WRONG, RtspTestCase
 from twisted_detector.errors import LoginWithheld, Unauthorized, Unreachable
 from twisted_detector.inspection.rtsp.client import RtspClient
+from twisted_detector.inspection.rtsp.connection import RtspEndpoint, RtspTimeouts
 from twisted_detector.inspection.rtsp.nonces import NONCE_LIFE, NonceHabits
 from twisted_detector.model import Login
 from twisted_detector.wire.rtsp.messages import RtspRequest, RtspResponse
@@ -17,7 +18,14 @@ class ClientTests(RtspTestCase):
     """Logins and lost connections."""
 
     def client(self, login: Login | None = LOGIN, **settings: Any) -> RtspClient:
-        client = RtspClient(self.camera, "10.0.0.5", 554, timeout=5, login=login, cnonce=lambda: "c", **settings)
+        client = RtspClient(
+            self.camera,
+            RtspEndpoint("10.0.0.5", 554),
+            timeouts=RtspTimeouts(5, response=5),
+            login=login,
+            cnonce=lambda: "c",
+            **settings,
+        )
         self.addCleanup(lambda: (client.close(), self.clock.advance(0)))
         return client
 

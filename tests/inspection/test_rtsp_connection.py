@@ -147,7 +147,7 @@ class SessionTests(RtspTestCase):
         for data, fault in ((bytes(20_000), "too many bytes between RTSP messages that belong to none"), (b"", "")):
             session = self.connect()
             result_of(self.clock, session.request("OPTIONS", URL, timeout=5))
-            session.on_lost = lambda session=session: ends.append(session.fault.what if session.fault else "")
+            session.watch(lost=lambda session=session: ends.append(session.fault.what if session.fault else ""))
             session.dataReceived(data)
             self.camera.connections[-1].hang_up()
             self.assertEqual(fault, ends.pop())

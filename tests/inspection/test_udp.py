@@ -31,7 +31,7 @@ class FloodTests(SynchronousTestCase):
     def test_other_work_has_its_turn(self) -> None:
         """However small the datagrams are, so many are taken in one turn; the next turn goes on."""
         clock, got = Clock(), []
-        receiver = _MediaReceiver(clock, "10.0.0.5", got.append)
+        receiver = _MediaReceiver(clock, "10.0.0.5", receive=got.append)
         port = Port(receiver)
         for turn in (1, 2, 3):
             self.assertEqual(MAX_IN_TURN, port.doRead(b""))
@@ -43,7 +43,7 @@ class FloodTests(SynchronousTestCase):
     def test_closed_in_a_pause(self) -> None:
         """Nothing is left of a port that was closed."""
         clock = Clock()
-        receiver = _MediaReceiver(clock, "10.0.0.5", lambda data: None)
+        receiver = _MediaReceiver(clock, "10.0.0.5", receive=lambda data: None)
         Port(receiver).doRead(b"")
         receiver.stopProtocol()
         self.assertEqual([], clock.getDelayedCalls())

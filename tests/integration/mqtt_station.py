@@ -20,6 +20,7 @@ from twisted.internet.defer import Deferred
 from tests.ports import free_port
 from twisted_detector.mqtt.client import MqttClient, MqttSettings
 from twisted_detector.mqtt.network.attempts import AttemptRunner
+from twisted_detector.mqtt.presence import PresenceIdentity
 from twisted_detector.mqtt.seams import ConnectionState
 from twisted_detector.testing.outbox import MemoryOutbox
 
@@ -76,7 +77,7 @@ class Station:
                 **{"host": "127.0.0.1", "port": port, "client_id": client_id, "lwt_topic": "site/lwt", **settings}
             ),
             outbox=self.outbox,
-            presence=presence,
+            presence=PresenceIdentity(presence),
             emit=self.events.append,
             random=random.random,
             monotonic=time.monotonic,

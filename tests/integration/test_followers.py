@@ -13,27 +13,18 @@ from twisted.internet import reactor
 from twisted.web.server import Site
 
 from tests.outputs.case import CAMERA, NAME, SUB, TAGS
+from tests.outputs.frigate_case import THEIRS
+from tests.peers import frigate as frigate_peer, go2rtc as go2rtc_peer
 from tests.peers.exchange import Socketed
 from tests.peers.frigate import Frigate
 from tests.peers.go2rtc import Go2rtc
 from twisted_detector.outputs.frigate.api import FrigateApi
 from twisted_detector.outputs.frigate.document import FrigateOptions, build
 from twisted_detector.outputs.go2rtc.api import Go2rtcApi
-from twisted_detector.outputs.sync.http import HttpClient
+from twisted_detector.outputs.sync.http import HttpClient, HttpRequest
 from twisted_detector.outputs.sync.merging import is_ours
 from twisted_detector.outputs.sync.seams import DeliveryResult, Entries, TargetUnavailable
 
-THEIRS = """\
-# mine
-mqtt:
-  host: broker
-cameras:
-  door:  # the first
-    ffmpeg:
-      inputs:
-        - path: rtsp://user:secret@10.0.0.5/x
-          roles: [detect]
-"""
 WANTED = build([CAMERA], {}, FrigateOptions(), tags=TAGS).entries
 
 
@@ -80,7 +71,7 @@ async def deliver(api: Any, wanted: Entries, base: Entries | None = None, *, dry
     return done
 
 
-@pytest.mark.parametrize("version", ["0.14.1-f4f3cfa", "0.16.4-2a8a4b5", "0.17.2-abcdef0", "0.18.0-e3fa701"])
+@pytest.mark.parametrize("version", frigate_peer.VERSIONS)
 @pytest_twisted.ensureDeferred
 async def test_frigate_gets_a_camera_and_loses_it(servers: list[Server], file: Path, version: str) -> None:
     """Added and forgotten, the rest of Frigate's file stays to the byte; every version gets what it takes."""
@@ -116,12 +107,13 @@ async def test_frigate_away(servers: list[Server], file: Path) -> None:
 STREAMS = {NAME: ["rtsp://admin:p%40ss@10.0.0.9:554/main"], f"{NAME}_sub": [SUB.url]}
 
 
+@pytest.mark.parametrize("version", go2rtc_peer.VERSIONS)
 @pytest_twisted.ensureDeferred
-async def test_go2rtc_gets_streams(servers: list[Server], tmp_path: Path) -> None:
+async def test_go2rtc_gets_streams(servers: list[Server], tmp_path: Path, version: str) -> None:
     """A source with a login is in go2rtc's memory and not in its file; one without is in both; others' stay."""
     kept = tmp_path / "go2rtc.yaml"
     kept.write_text("streams:\n  garden: rtsp://10.0.0.5/x\n")
-    double = Go2rtc(path=kept)
+    double = Go2rtc(version, path=kept)
     servers.append(Server(Socketed(double.answer)))
     api = go2rtc(servers[0])
     done = await deliver(api, {**STREAMS, "garden": ["rtsp://10.0.0.9/y"]})
@@ -155,7 +147,7 @@ async def test_what_a_server_sees_of_a_request(servers: list[Server], file: Path
     servers[0].resource.render = record
     http = HttpClient(reactor, servers[0].url, timeout=3.0)
     for _ in range(2):
-        response = await http.request("GET", "/api/version", headers={"Authorization": "Bearer x"})
+        response = await http.request(HttpRequest("GET", "/api/version", headers={"Authorization": "Bearer x"}))
         assert (response.status, response.cookies) == (200, {"session": "1"})
     host = servers[0].url.removeprefix("http://")
     expected = {"host": host, "user-agent": "camdetect", "authorization": "Bearer x", "connection": "close"}

@@ -6,8 +6,11 @@ import json
 import shutil
 import signal
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -36,6 +39,20 @@ def test_there_is_a_core() -> None:
     assert CORES, "run .ci/homeassistant .make"
 
 
+@contextmanager
+def home(folder: Path, version: str) -> Iterator[tuple[Site, Farm, Core]]:
+    """A network with one camera, and a core that starts."""
+    with Lab(folder) as lab:
+        farm = plant(lab, "farm", "10.77.0.0/24", 1)
+        farm.start()
+        site = Site(lab)
+        yield site, farm, Core(site.host, version, folder / "core", PORT)
+
+
+def ids_of(made: dict[str, Any]) -> dict[str, str]:
+    return {unique_id: entity["entity_id"] for unique_id, entity in made["entities"].items()}
+
+
 def present(farm: Farm, there: bool) -> None:
     farm.alter(lambda camera: replace(camera, present=there))
 
@@ -62,13 +79,9 @@ def emptied(site: Site, topic: str) -> None:
 def test_a_life_in_home_assistant(tmp_path: Path, version: str) -> None:
     """Discovered, moved, offline, back, said again at the birth message, forgotten: devices and entities follow."""
     discovery = CORES[version]
-    with Lab(tmp_path) as lab:
-        farm = plant(lab, "farm", "10.77.0.0/24", 1)
-        farm.start()
+    with home(tmp_path, version) as (site, farm, core):
         camera_id = cid(farm.cameras[0].mac)
         device = f"camdetect_{camera_id}"
-        site = Site(lab)
-        core = Core(site.host, version, tmp_path / "core", PORT)
         daemon = site.daemon(HOMEASSISTANT_DISCOVERY=discovery, **SETTINGS)
         config = f"homeassistant/device/{device}/config"
         if discovery == "component":
@@ -149,6 +162,8 @@ def test_a_life_in_home_assistant(tmp_path: Path, version: str) -> None:
         )
         assert NODE in made["devices"]
         assert core.complaints() == []
+        removed = sorted([device, device.replace(camera_id, "0123456789ab")]) if discovery == "device" else []
+        wait_until(lambda: core.cleanups() == removed, 10, lambda: f"each emptied once: {core.cleanups()}")
         retained = {heard.topic: heard.payload for heard in site.listener.heard() if camera_id in heard.topic}
         assert [topic for topic, payload in retained.items() if payload and "/config" in topic] == []
 
@@ -160,22 +175,19 @@ def test_another_form_and_a_deletion(tmp_path: Path, version: str) -> None:
     A core before device discovery has one form alone.
     """
     discovery = CORES[version]
-    with Lab(tmp_path) as lab:
-        farm = plant(lab, "farm", "10.77.0.0/24", 1)
-        farm.start()
+    with home(tmp_path, version) as (site, farm, core):
         camera_id = cid(farm.cameras[0].mac)
         device = f"camdetect_{camera_id}"
-        site = Site(lab)
-        core = Core(site.host, version, tmp_path / "core", PORT)
         core.ready()
         daemon, before = site.daemon(HOMEASSISTANT_DISCOVERY=discovery, **SETTINGS), {}
         core.state(f"{device}_status", "online", 60)
         for form in ("component", "device") if discovery == "device" else ():
             for unique_id in (f"{device}_connectivity", f"{NODE}_connectivity", f"{NODE}_mqtt"):
                 core.state(unique_id, "connected" if unique_id.endswith("mqtt") else "on", 60)
-            ids = {key: one["entity_id"] for key, one in core.snapshot()["entities"].items()}
-            assert before in ({}, ids)
-            before = ids
+            # A platform that the core loads last makes its entity last.
+            made = core.wait(lambda made: f"{device}_picture" in made["entities"], "the picture's entity")
+            assert before in ({}, ids_of(made))
+            before = ids_of(made)
             stop(daemon)
             core.state(f"{NODE}_connectivity", "off")
             since = len(list(core.states()))
@@ -188,7 +200,7 @@ def test_another_form_and_a_deletion(tmp_path: Path, version: str) -> None:
             core.state(f"{NODE}_mqtt", "connected", 30)
             core.state(f"{device}_status", "online", 30)
             assert since < len(list(core.states()))
-            assert {key: one["entity_id"] for key, one in core.snapshot()["entities"].items()} == before
+            assert ids_of(core.snapshot()) == before
         assert [line for line in core.complaints() if "conflicting" not in line] == []
 
         # Deleted by a person, and asked for again.

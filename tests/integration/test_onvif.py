@@ -41,7 +41,12 @@ MOST_REQUESTS = {Auth.NONE: 12, Auth.WSSE: 12, Auth.DIGEST: 15, Auth.DIGEST_SHA2
 
 
 def inspector(timeout: float = 5.0) -> OnvifInspector:
-    return OnvifInspector(reactor, timeout=timeout, random=os.urandom, monotonic=time.monotonic)
+    return OnvifInspector(
+        reactor,
+        lambda: HttpClient(reactor, timeout=timeout),
+        random=os.urandom,
+        monotonic=time.monotonic,
+    )
 
 
 @asynccontextmanager

@@ -31,14 +31,15 @@ async def main():
     limits = Limits(messages=10_000_000, octets=10_000_000_000)  # a drop by overflow would appear as a loss
     outbox = Outbox(time.monotonic, wall=reactor.seconds, journal=store, limits=limits)
     await store.open()
-    records, retained = await store.load_outbox()
+    records = await store.load_outbox()
+    await store.load_retained(outbox.restore_document)
     if sys.argv[2] == "read":
         for record in records:
             os.write(1, b"r %s\\n" % record.message.payload.strip())
         await store.close()
         reactor.stop()
         return
-    outbox.restore(records, retained)
+    outbox.restore(records)
     number = int(sys.argv[2])
 
     def accepted(_, n):

@@ -22,7 +22,7 @@ import yaml
 from tests.lan.lab import REASON, Lab
 from tests.processes import ROOT
 from twisted_detector import __version__
-from twisted_detector.cli.main import build_parser
+from twisted_detector.cli.grammar import build_parser
 from twisted_detector.config.config import Config
 from twisted_detector.config.load import load
 
@@ -109,11 +109,10 @@ def test_plugins_of_another_distribution(installed: Path, tmp_path: Path) -> Non
     try:
         (folder / "camdetect_other.py").write_text(f"open({str(trace)!r}, 'w').close()\n")
         script = (
-            "from types import SimpleNamespace as Any_\n"
             "from twisted_detector.interfaces import IServiceExtension\n"
             "from twisted_detector.service import plugin_loader\n"
             "assert str(plugin_loader.CHECKOUT_PLUGINS) == " + repr(str(folder)) + "\n"
-            "plugin_loader.loader(Any_(config=Any_(plugin_path=None, plugins=(), plugin_settings={})))\n"
+            "plugin_loader.look_for_plugins(None)\n"
             "print(len(plugin_loader.makers(IServiceExtension)), plugin_loader.broken())\n"
         )
         told = run_installed(installed, "-c", script).split()

@@ -104,7 +104,7 @@ async def test_keyframe_of_the_simulator() -> None:
     decoder = Decoder(reactor)
     try:
         with simulator("--auth", "digest") as running:
-            taker = KeyframeTaker(reactor, validator(), decoder.decode)
+            taker = KeyframeTaker(reactor, validator(), decode=decoder.decode)
             stream = Stream(url=running.url("stream1"), codec="H264", width=640, validated=True)
             picture = await taker.take(camera(stream), VIEWER)
             assert picture is not None
@@ -145,7 +145,7 @@ async def test_keyframe_of_gstreamer(codec: str, name: str, tmp_path: Path) -> N
     decoder = Decoder(reactor)
     try:
         with gstreamer(codec, tmp_path) as url:
-            taker = KeyframeTaker(reactor, validator(), decoder.decode)
+            taker = KeyframeTaker(reactor, validator(), decode=decoder.decode)
             picture = await taker.take(camera(Stream(url=url, codec=name, width=640)), None)
     finally:
         await decoder.stop()

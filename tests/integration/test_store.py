@@ -84,7 +84,7 @@ def fill(path: Path) -> None:
 async def saved_ids(reactor: Any, directory: Path) -> list[int]:
     store = Store(reactor, directory)
     await store.open()
-    found, _ = await store.load_outbox()
+    found = await store.load_outbox()
     await store.close()
     return [record.id for record in found]
 
@@ -140,7 +140,7 @@ async def test_full(reactor: Any, small_disk: Path) -> None:
     ballast.write_bytes(b"x" * 700_000)
     store = Store(reactor, small_disk / "state")
     told: list[str] = []
-    store.on_degraded = told.append
+    store.degraded_changed.add(told.append)
     await store.open()
     for record in records(1, 2_000):
         store.append(record)
@@ -162,7 +162,7 @@ async def test_full_from_the_start(reactor: Any, small_disk: Path) -> None:
     store = Store(reactor, small_disk / "state")
     await store.open()
     assert store.degraded
-    assert await store.load_outbox() == ([], [])
+    assert await store.load_outbox() == []
     for record in records(1, 3):
         store.append(record)
     ballast.unlink()

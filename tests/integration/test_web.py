@@ -192,8 +192,9 @@ def test_actions(browser: Browser, stage: Stage) -> None:
     assert "rtsp://192.168.1.26:554/Streaming/Channels/101" in browser.text("#detail")
     browser.click("#detail .stream button")
     browser.wait("document.querySelector('.toasts').innerText.includes('copied')")
+    browser.run("document.querySelector('#detail').scrollTop = 0")  # from under the drawer's head
     browser.click("#detail [data-act=check]")
-    browser.wait("document.querySelector('.toasts').innerText.includes('being asked')")
+    browser.wait("document.querySelector('.toasts').innerText.includes('Checking')")
     browser.click("#detail [data-act=picture]")
     browser.wait("document.querySelector('.toasts').innerText.includes('new picture')")
     assert "it is given no login" in browser.text("#detail")
@@ -215,7 +216,7 @@ def test_actions(browser: Browser, stage: Stage) -> None:
     browser.wait("document.querySelector('h1').innerText.startsWith('23 cameras')")
     browser.run("scrollTo(0, 0)")
     browser.click("#sweep button")
-    browser.wait("document.querySelector('#sweep').innerText.includes('Looking through')", 5)
+    browser.wait("document.querySelector('#sweep').innerText.includes('Scanning')", 5)
     assert "[object" not in browser.text()
     browser.run("location.hash = '#/why'")
     browser.type("#address", "10.77.0.13")
@@ -253,6 +254,53 @@ def test_mqtt(browser: Browser, stage: Stage) -> None:
 
 
 @needs_chromium
+def test_broker_away(browser: Browser, stage: Stage) -> None:
+    """While the broker refuses the daemon, every view says so, with the setting that mends it; and when it is over."""
+    opened(browser, stage)
+    assert browser.run("return document.querySelector('#trouble').hidden")
+    advice = "check MQTT_USERNAME and MQTT_PASSWORD"
+    stage.do(do="mqtt", state="failed", reason="wrong user name or password", advice=advice)
+    try:
+        browser.wait("!document.querySelector('#trouble').hidden", 12)
+        for path in ("#/", "#/mqtt", "#/why/10.77.0.13", "#/system"):
+            turned(browser, path)
+            told = browser.text("#trouble")
+            assert "MQTT is not connected: wrong user name or password. Check MQTT_USERNAME and MQTT_PASSWORD." in told
+            assert browser.text("#live") == "MQTT is down"
+        browser.open(stage.url)
+        browser.wait("!document.querySelector('#trouble').hidden", 8)
+    finally:
+        stage.do(do="mqtt", state="connected", reason="", advice="")
+    browser.wait("document.querySelector('#trouble').hidden", 12)
+    assert browser.text("#live") == "Live"
+    assert browser.complaints() == []
+
+
+@needs_chromium
+def test_age_of_pictures(browser: Browser, stage: Stage) -> None:
+    """A picture says how old it is, and is dim where the camera is not online: none passes for a live one."""
+    opened(browser, stage)
+    browser.wait("document.querySelectorAll('.picture img.there').length > 3")
+    ages = browser.run(
+        "return [...document.querySelectorAll('.card:has(img.there) .age')].map(n => [n.hidden, n.textContent])"
+    )
+    assert ages
+    assert all(not hidden and (age == "just now" or age.endswith(" ago")) for hidden, age in ages), ages
+    on_top = (
+        "return [...document.querySelectorAll('.card:has(img.there) .age')].slice(0, 3).map(n => {"
+        "const r = n.getBoundingClientRect(); return document.elementFromPoint(r.x + 4, r.y + 4) === n; })"
+    )
+    assert browser.run(on_top) == [True] * 3
+    browser.run("document.querySelectorAll('.picture img').forEach(n => { n.style.transition = 'none'; })")
+    shown = browser.run(
+        "return [...document.querySelectorAll('.card:has(img.there)')]"
+        ".map(n => [n.dataset.status, Number(getComputedStyle(n.querySelector('img.there')).opacity)])"
+    )
+    assert {status for status, _ in shown} > {"online"}, shown
+    assert all((opacity == 1) == (status == "online") for status, opacity in shown), shown
+
+
+@needs_chromium
 def test_light_dark_phone(browser: Browser, stage: Stage) -> None:
     """The theme changes and is remembered; on a phone nothing is wider than the screen, and all can be touched."""
     background = "getComputedStyle(document.body).backgroundColor"
@@ -279,6 +327,59 @@ def test_light_dark_phone(browser: Browser, stage: Stage) -> None:
             assert small == [], path  # WCAG 2.2, 2.5.8
     finally:
         browser.desk()
+
+
+_OVERLAPS = """
+const inside = (a, b) => a.left < b.right - 1 && b.left < a.right - 1 && a.top < b.bottom - 1 && b.top < a.bottom - 1;
+return [...document.querySelectorAll('.card')].flatMap(card => {
+  const box = card.getBoundingClientRect(), bar = card.querySelector('.week').getBoundingClientRect();
+  const others = [...card.querySelectorAll('.picture, h3, .where, .line, .foot')];
+  const faults = others.filter(n => inside(bar, n.getBoundingClientRect())).map(n => n.className || n.tagName);
+  // A line of text that has no room is cut off, and says so by its height only.
+  for (const n of card.querySelectorAll('.where, .foot')) if (n.scrollHeight > n.clientHeight + 1) faults.push('cut');
+  const line = card.querySelector('.line'), height = parseFloat(getComputedStyle(line).lineHeight);
+  const lines = line.getBoundingClientRect().height / height;
+  if (Math.abs(lines - Math.round(lines)) > 0.1) faults.push(`cut ${lines} ${line.textContent}`);
+  if (bar.width < 100 || bar.height < 8 || bar.bottom > box.bottom) faults.push('bar');
+  return faults;
+})
+"""
+
+
+@needs_chromium
+def test_past(browser: Browser, stage: Stage) -> None:
+    """Each card has its week as a bar with the words for it, made of the list of cameras alone; it follows a change,
+    covers nothing on a desk or a phone, and opens the camera, where each segment tells its times and reason."""
+    browser.complaints()
+    opened(browser, stage)
+    browser.wait(f"{CARDS} > 8")
+    asked = browser.run(
+        "return performance.getEntriesByType('resource').map(r => r.name).filter(n => n.includes('/history'))"
+    )
+    assert asked == []
+    cells = "[...{}.querySelectorAll('.week rect')].reduce((sum, n) => sum + Number(n.getAttribute('width')), 0)"
+    assert browser.run(f"return {cells.format('document.querySelector(`.card`)')}") == 84
+    words = f"document.querySelector(`[data-id='{'00408c000007'}'] .week`).textContent"
+    assert browser.run(f"return {words}").startswith("Online 9")
+    bars = "new Set([...document.querySelectorAll('.card .week rect')].map(n => n.className.baseVal)).size"
+    assert browser.run(f"return {bars}") == 4
+    assert browser.run(_OVERLAPS) == []
+    stage.do(do="offline", id="00408c000007")
+    browser.wait(f"{words}.includes('offline since today')")
+    browser.click("[data-id='00408c000007'] .week")
+    browser.wait("document.querySelectorAll('#detail .week.big rect').length > 2")
+    titles = browser.run("return [...document.querySelectorAll('#detail .week.big title')].map(n => n.textContent)")
+    assert any("Offline: no answer to three checks in a row" in one and " to " in one for one in titles), titles
+    assert any("Not observed" in one for one in titles)
+    assert "Offline: no answer to three checks in a row, for" in browser.text("#detail .past")
+    browser.phone()
+    try:
+        opened(browser, stage)
+        browser.wait(f"{CARDS} > 3")
+        assert browser.run(_OVERLAPS) == []
+    finally:
+        browser.desk()
+    assert browser.complaints() == []
 
 
 @needs_chromium
@@ -397,14 +498,14 @@ def test_token(browser: Browser) -> None:
         assert browser.run(f"return {CARDS}") == 0
         browser.type("#token", "wrong")
         browser.keys(ENTER)
-        browser.wait("document.querySelector('#login').innerText.includes('not the token')")
+        browser.wait("document.querySelector('#login').innerText.includes('wrong token')")
         browser.type("#token", token)
         browser.keys(ENTER)
         browser.wait(f"{CARDS} === 3")
         assert browser.run("return document.cookie") == ""
         opened(browser, stage, "#/system")
-        browser.wait("!document.querySelector('#login').open && document.body.innerText.includes('Log out')")
-        browser.run("[...document.querySelectorAll('button')].find(n => n.textContent === 'Log out').click()")
+        browser.wait("!document.querySelector('#login').open && document.body.innerText.includes('Sign out')")
+        browser.run("[...document.querySelectorAll('button')].find(n => n.textContent === 'Sign out').click()")
         browser.wait("document.querySelector('#login').open", 8)
     finally:
         browser.open("about:blank")

@@ -3,7 +3,9 @@
 A namespace and a process for each of 250 cameras would measure the machine, not the daemon. Here one process serves
 them all, and the kernel keeps them apart: each is a macvlan interface that answers ARP for its own address only
 (``arp_ignore``), speaks for itself only (``arp_announce``), and whose packets leave by it (a routing rule for each
-source address). What another host's neighbour table shows is therefore what it would show of as many devices.
+source address). What another host's neighbour table shows is therefore what it would show of as many devices. An ARP
+request is heard by the one that is asked (``tests/lan/steering.py``): that the others hear it costs a real network
+nothing.
 """
 
 from __future__ import annotations
@@ -17,10 +19,13 @@ from ipaddress import ip_network
 from pathlib import Path
 
 from tests.lan.lab import Host, Lab, python, run
+from tests.lan.steering import Steering
 from tests.processes import ROOT, Process
 
 #: Routing tables 0 and 253 to 255 are the kernel's.
 _FIRST_TABLE = 1000
+#: Cameras of one process: with 1000 in one, that one took half a core, and a camera waited for the others.
+PER_PROCESS = 400
 
 
 @dataclass(frozen=True)
@@ -62,6 +67,8 @@ def plant(
     :param gateway: the router of their network; "" when there is none.
     """
     subnet = ip_network(network)
+    # An entry of its own for whoever asks it, where as many devices would have as many tables; and theirs at the asker.
+    lab.neighbours.expect(2 * count)
     host = lab.plugged(name, "", f"{mac}:00:00:ff:ff", bridge=bridge)
     cameras = [
         Grown(n, f"m{n}", str(subnet[first + n]), f"{mac}:00:00:{n // 256:02x}:{n % 256:02x}") for n in range(count)
@@ -76,7 +83,9 @@ def plant(
         lines.append(f"link set {camera.interface} up")
         lines += _settle(camera, subnet.prefixlen, gateway)
     run("ip", "-n", host.namespace, "-batch", "-", said="\n".join(lines) + "\n")
-    return Farm(host, str(subnet), cameras, gateway)
+    farm = Farm(host, str(subnet), cameras, Steering(host.namespace, str(subnet)), gateway)
+    farm.steer()
+    return farm
 
 
 def _settle(camera: Grown, prefix_length: int, gateway: str) -> list[str]:
@@ -102,22 +111,29 @@ def _leave(camera: Grown, prefix_length: int) -> list[str]:
 
 @dataclass
 class Farm:
-    """The cameras of one namespace and the process that serves them."""
+    """The cameras of one namespace and the processes that serve them, each some of them."""
 
     host: Host
     network: str
     cameras: list[Grown]
+    steering: Steering
     gateway: str = ""
-    process: Process | None = None
+    processes: list[Process] = field(default_factory=list)
     _changes: int = field(default=0)
 
     def start(self, *, login: str = "") -> None:
         """Serve them; returns when all of them answer."""
         self._write()
         environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "SIMULATOR_LOGIN": login}
-        command = python("-m", "tests.lan.farm_cameras", str(self._layout))
-        self.process = self.host.start(*command, environment=environment)
-        self.process.wait_for("ready 0", 60)
+        for first in range(0, len(self.cameras), PER_PROCESS):
+            command = python("-m", "tests.lan.farm_cameras", self._layout, str(first), str(first + PER_PROCESS))
+            self.processes.append(self.host.start(*command, environment=environment))
+        for process in self.processes:
+            process.wait_for("ready 0\n", 60)
+
+    def steer(self) -> None:
+        """Questions for an address go to who has it now."""
+        self.steering.steer((camera.address, camera.interface) for camera in self.cameras)
 
     def alter(self, change: Callable[[Grown], Grown], of: Sequence[int] | None = None) -> None:
         """Give cameras (all, or those numbered) other facts; returns when they live by them.
@@ -134,18 +150,42 @@ class Farm:
         lines += [line for _, new in moved for line in _settle(new, prefix_length, self.gateway)]
         if lines:
             run("ip", "-n", self.host.namespace, "-batch", "-", said="\n".join(lines) + "\n")
+        for camera in after:
+            self.cameras[camera.number] = camera
+        # Before the first of them tells its new address.
+        self.steer()
         self._apply(after)
 
+    def power(self, on: bool, of: Sequence[int]) -> None:
+        """Cut the power of the cameras that are numbered, or give it back: their cables are dead as well meanwhile."""
+        if not on:
+            self._apply([replace(self.cameras[n], present=False) for n in of])
+        lines = [f"link set {self.cameras[n].interface} {'up' if on else 'down'}" for n in of]
+        if on:  # an interface that goes down takes its routes with it
+            prefix_length = ip_network(self.network).prefixlen
+            lines += [
+                line
+                for n in of
+                for line in _settle(self.cameras[n], prefix_length, self.gateway)
+                if line.startswith("route")
+            ]
+        run("ip", "-n", self.host.namespace, "-batch", "-", said="\n".join(lines) + "\n")
+        if on:
+            self._apply([replace(self.cameras[n], present=True) for n in of])
+
     def _apply(self, cameras: Sequence[Grown]) -> None:
-        """Tell the process, and wait until it has done so."""
+        """Tell their processes, and wait until they have done so."""
         for camera in cameras:
             self.cameras[camera.number] = camera
-        if not cameras or self.process is None:
+        if not self.processes:
             return
         self._changes += 1
         self._write()
-        os.kill(self.process.pid, signal.SIGHUP)
-        self.process.wait_for(f"ready {self._changes}\n", 30)
+        concerned = [self.processes[part] for part in sorted({camera.number // PER_PROCESS for camera in cameras})]
+        for process in concerned:
+            os.kill(process.pid, signal.SIGHUP)
+        for process in concerned:
+            process.wait_for(f"ready {self._changes}\n", 60)
 
     @property
     def _layout(self) -> str:

@@ -1,4 +1,4 @@
-"""A farm's layout (JSON, read again at SIGHUP) goes in; its cameras come out, all served by this one process.
+"""A farm's layout (JSON, read again at SIGHUP) goes in; its cameras come out, those with numbers in a range.
 
 The socket that hears the WS-Discovery group is on the farm's cable: one copy of each Probe for all of them, where every
 interface would bring its own. Each camera answers from its own address.
@@ -61,11 +61,12 @@ def tell_address(interface: str, address: str) -> None:
 
 
 class Cameras:
-    """The cameras that live now, by number."""
+    """The cameras that live now, by number; of the layout, those of ``numbers``."""
 
-    def __init__(self, reactor: Any, layout: Path, login: Login) -> None:
+    def __init__(self, reactor: Any, layout: Path, numbers: range, login: Login) -> None:
         self._reactor = reactor
         self._layout = layout
+        self._numbers = numbers
         self._login = login
         self._random = Random()
         self._live: dict[int, tuple[dict[str, Any], SimulatedCamera, Any]] = {}
@@ -84,11 +85,12 @@ class Cameras:
     async def follow(self) -> None:
         """Live by the layout as it is now, and say so."""
         wanted = json.loads(self._layout.read_text("utf-8"))
-        for camera in wanted["cameras"]:
+        cameras = [camera for camera in wanted["cameras"] if camera["number"] in self._numbers]
+        for camera in cameras:
             live = self._live.get(camera["number"])
             if live is not None and live[0] != camera:
                 await self._remove(camera["number"])
-        for camera in wanted["cameras"]:
+        for camera in cameras:
             if camera["present"] and camera["number"] not in self._live:
                 self._add(camera)
         print(f"ready {wanted['change']}", flush=True)
@@ -127,9 +129,10 @@ class Cameras:
         await simulated.stop()
 
 
-def main(reactor: Any, layout: str, login: str) -> Deferred[None]:
+def main(reactor: Any, layout: str, first: str, end: str, login: str) -> Deferred[None]:
     name, _, password = login.partition(":")
-    cameras = Cameras(reactor, Path(layout), Login(name, Secret(password)) if password else MADE_UP_LOGIN)
+    known = Login(name, Secret(password)) if password else MADE_UP_LOGIN
+    cameras = Cameras(reactor, Path(layout), range(int(first), int(end)), known)
     cameras.open()
 
     def follow() -> Deferred[None]:
@@ -150,4 +153,4 @@ def main(reactor: Any, layout: str, login: str) -> Deferred[None]:
 
 
 if __name__ == "__main__":
-    react(main, (sys.argv[1], os.environ.get("SIMULATOR_LOGIN", "")), _reactor)
+    react(main, (*sys.argv[1:4], os.environ.get("SIMULATOR_LOGIN", "")), _reactor)

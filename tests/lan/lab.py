@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests.lan.neighbour_bounds import NeighbourBounds
 from tests.processes import Process
 
 REASON = "needs root and iproute2 to make network namespaces" if os.geteuid() != 0 or shutil.which("ip") is None else ""
@@ -68,6 +69,7 @@ class Lab:
         self._prefix = f"cd{os.getpid() % 100_000}"
         self._bridge = f"{self._prefix}-br"
         self.hosts: list[Host] = []
+        self.neighbours = NeighbourBounds()
 
     @property
     def bridge(self) -> str:
@@ -82,11 +84,14 @@ class Lab:
         return self
 
     def __exit__(self, *_: object) -> None:
-        for host in self.hosts:
-            for process in reversed(host.processes):
-                process.end()
-        for namespace in (*(host.namespace for host in self.hosts), self._bridge):
-            run("ip", "netns", "del", namespace)
+        try:
+            for host in self.hosts:
+                for process in reversed(host.processes):
+                    process.end()
+            for namespace in (*(host.namespace for host in self.hosts), self._bridge):
+                run("ip", "netns", "del", namespace)
+        finally:
+            self.neighbours.put_back()
 
     def pids(self, namespace: str) -> list[int]:
         """The processes of a namespace."""

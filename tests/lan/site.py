@@ -6,7 +6,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,20 +26,26 @@ class Site:
     def __init__(self, lab: Lab, *, prefix_length: int = 24) -> None:
         self.lab = lab
         self.host = lab.host("daemon", "10.77.0.1", "02:00:00:00:00:01", prefix_length)
-        self.broker = self.host.start("mosquitto", "-p", str(PORT))
+        self.broker = self.start_broker()
         self.listener = self.listen()
         self.state = lab.directory / "state"
         self.started_at = 0.0
 
-    def listen(self) -> Listener:
-        """A client that hears everything from now on, and what is retained."""
+    def start_broker(self) -> Process:
+        """Run the broker."""
+        return self.host.start("mosquitto", "-p", str(PORT))
+
+    def listen(self, host: Host | None = None, session: str = "") -> Listener:
+        """A client that hears everything from now on, and what is retained; on the broker's host."""
+        host = host or self.host
         deadline = time.monotonic() + 10
         while True:
-            prefix = ("ip", "netns", "exec", self.host.namespace)
-            listener = Listener(self.lab.directory / f"heard-{time.monotonic_ns()}.log", PORT, prefix=prefix)
+            prefix = ("ip", "netns", "exec", host.namespace)
+            output = self.lab.directory / f"heard-{time.monotonic_ns()}.log"
+            listener = Listener(output, PORT, prefix=prefix, session=session)
             time.sleep(0.3)
             if listener.process.process.poll() is None:
-                self.host.processes.append(listener.process)
+                host.processes.append(listener.process)
                 return listener
             listener.end()
             assert time.monotonic() < deadline, "mosquitto does not come up"
@@ -79,6 +85,11 @@ class Site:
 
     def daemon(self, without: Sequence[str] = (), **settings: str) -> Process:
         """Start it; ``without`` is a command that takes something from it (``setpriv …``)."""
+        # The interpreter that has Twisted has twistd beside it.
+        return self.run_daemon((*without, str(Path(sys.executable).with_name("twistd"))), settings)
+
+    def run_daemon(self, twistd: Sequence[str], settings: Mapping[str, str]) -> Process:
+        """Start it by a command in the place of ``twistd``."""
         environment = {
             "PATH": os.environ["PATH"],
             "PYTHONPATH": str(ROOT),
@@ -91,9 +102,7 @@ class Site:
             **settings,
         }
         self.started_at = time.time()
-        # The interpreter that has Twisted has twistd beside it.
-        twistd = str(Path(sys.executable).with_name("twistd"))
-        return self.host.start(*without, twistd, "-n", "--pidfile=", "-y", "camdetect.tac", environment=environment)
+        return self.host.start(*twistd, "-n", "--pidfile=", "-y", "camdetect.tac", environment=environment)
 
 
 def simulated(lab: Lab, name: str, address: str, mac: str, *options: str) -> Host:

@@ -76,7 +76,7 @@ def test_a_killed_daemon_is_missed_and_comes_back_knowing(lab: Lab) -> None:
     site.listener.wait(lwt, lambda heard: heard.json["status"] == "offline", 60)
     before = len(site.listener.heard())
     again = site.daemon()
-    again.wait_for("MQTT connected")
+    again.wait_for("connected to ")
     site.listener.wait(topic, lambda heard: heard in site.listener.heard()[before:], 3)
     site.listener.wait(lwt, lambda h: h.json["status"] == "online" and h in site.listener.heard()[before:])
     events = site.listener.on(f"camera/event/{cid(camera.mac)}")

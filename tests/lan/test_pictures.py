@@ -45,7 +45,7 @@ def test_the_frozen_one_is_told_from_the_others(lab: Lab) -> None:
         events = [json.loads(line) for line in file.read_text("utf-8").split("\n")[:-1]]
         return {event["camera"]["id"] for event in events if event["event"] == "PictureTaken"}
 
-    wanted = {cid(host.mac) for host in ((live, frozen, gst) if available() else (live, frozen))}
+    wanted = {cid(host.mac) for host in ((live, frozen, gst, denied) if available() else (live, frozen))}
     wait_until(lambda: wanted <= photographed(), 30, lambda: f"pictures, not only {photographed()}", interval=0.2)
     for host in (gst, live, denied):
         said = [heard.json for heard in site.listener.on(f"camera/status/{cid(host.mac)}")]

@@ -57,7 +57,7 @@ def test_scan_and_show_and_status(lab: Lab) -> None:
     daemon = host.start(
         *python("-m", "twisted_detector.cli", "run"), environment=environment(host) | {"LOG_LEVEL": "info"}
     )
-    daemon.wait_for("MQTT connected", 20)
+    daemon.wait_for("connected to ", 20)
     simulated(lab, "late", "10.77.0.31", "02:00:00:00:00:31").processes[0].wait_for("camera", 20)
     beside = camdetect(host, "scan")
     assert beside.returncode == 0, beside.stderr

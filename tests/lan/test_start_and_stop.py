@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -66,7 +67,7 @@ def broker_pids(host: Host) -> list[int]:
 def test_sigterm(host: Host, how: str) -> None:
     """SIGTERM ends it with status 0 within 5 s, and its broker with it."""
     daemon = start(host, *STARTS[how])
-    daemon.wait_for("MQTT connected")
+    daemon.wait_for("connected to ")
     assert "MQTT_BROKER is not set" in daemon.text()
     assert "mosquitto_sub -h 127.0.0.1 -p 1883" in daemon.text()
     assert broker_pids(host)
@@ -77,10 +78,35 @@ def test_sigterm(host: Host, how: str) -> None:
     wait_until(lambda: not broker_pids(host), 2, "the end of the broker")
 
 
+@pytest.mark.parametrize("how", [*STARTS, "camdetect run", "make run"])
+def test_lines_of_a_start(host: Host, how: str) -> None:
+    """A start and a stop are at most ten lines and four, each `time level room text`, and none is Twisted's own."""
+    commands = {
+        "camdetect run": (sys.executable, "-m", "twisted_detector.cli", "run"),
+        "make run": (TWISTD, "--nodaemon", "--pidfile=", "--python=camdetect.tac"),  # as the Makefile has it
+    }
+    if how == "make run":
+        assert " ".join(commands[how][1:]) in (ROOT / "Makefile").read_text()
+    command = commands.get(how) or (TWISTD, "-n", "--pidfile=", *STARTS[how])
+    daemon = host.start(*command, environment=environment(host))
+    daemon.wait_for("connected to ")
+    daemon.wait_for("The web page is at")
+    time.sleep(1)
+    started = daemon.lines()
+    assert len(started) <= 10, daemon.text()
+    os.kill(daemon.pid, signal.SIGTERM)
+    assert daemon.wait(10) == 0, daemon.text()
+    assert len(daemon.lines()) - len(started) <= 4, daemon.text()
+    form = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[+-]\d{4} (info |warn ) [a-z]+ +\S.*")
+    assert [line for line in daemon.lines() if not form.fullmatch(line)] == []
+    for words in ("starting on", "Main loop", "Closed", "Loading", "reactor class", "dropin.cache", "Shut Down"):
+        assert words not in daemon.text()
+
+
 def test_killed(host: Host) -> None:
     """kill -9 of the daemon alone ends its broker too."""
     daemon = start(host)
-    daemon.wait_for("MQTT connected")
+    daemon.wait_for("connected to ")
     assert broker_pids(host)
     os.kill(daemon.pid, signal.SIGKILL)
     assert daemon.wait() == -signal.SIGKILL
@@ -92,7 +118,7 @@ def test_taken_port(host: Host) -> None:
     other = host.start(sys.executable, str(ROOT / "tests" / "peers" / "deaf_server.py"), "127.0.0.1", "1883")
     other.wait_for("ready")
     daemon = start(host)
-    daemon.wait_for("MQTT connected")
+    daemon.wait_for("connected to ")
     assert "Port 1883 is taken" in daemon.text()
 
 
@@ -113,7 +139,7 @@ def test_silent_broker(host: Host) -> None:
     other = host.start(sys.executable, str(ROOT / "tests" / "peers" / "deaf_server.py"), "127.0.0.1", "18831")
     other.wait_for("ready")
     daemon = start(host, MQTT_BROKER="127.0.0.1", MQTT_PORT="18831")
-    daemon.wait_for("MQTT connecting")
+    daemon.wait_for("connecting to ")
     time.sleep(1)
     began = time.monotonic()
     os.kill(daemon.pid, signal.SIGTERM)
@@ -141,7 +167,7 @@ def test_wrong_configuration(host: Host, how: str) -> None:
 def test_commands(host: Host) -> None:
     """Each command gets one answer with its id; what is no command is answered with an error."""
     daemon = start(host)
-    daemon.wait_for("MQTT connected")
+    daemon.wait_for("connected to ")
     prefix = ("ip", "netns", "exec", host.namespace)
     listener = Listener(host.lab.directory / "heard.log", 1883, prefix=prefix)
     host.processes.append(listener.process)
@@ -174,7 +200,7 @@ def test_ctrl_c(host: Host) -> None:
         )
     CANARIES.started(environment(host), output)
     try:
-        wait_until(lambda: "MQTT connected" in output.read_text(), 15, output.read_text)
+        wait_until(lambda: "connected to " in output.read_text(), 15, output.read_text)
         prefix = ("ip", "netns", "exec", host.namespace)
         listener = Listener(host.lab.directory / "heard.log", 1883, prefix=prefix)
         host.processes.append(listener.process)

@@ -39,7 +39,7 @@ def test_the_page_of_the_daemon(lab: Lab) -> None:
     visit = python("-m", "tests.lan.web_visit", url, cid(camera.mac), closed.address)
     saw = json.loads(site.host.run("env", "-C", str(ROOT), *environment, *visit))
     assert "2 cameras, 1 online" in saw["seen"]
-    assert "Wants a login" in saw["seen"]
+    assert "Needs a login" in saw["seen"]
     assert "rtsp://10.77.0.21:554/" in saw["detail"]
     assert "640×360" in saw["detail"]
     assert "login" in saw["why"]

@@ -99,7 +99,7 @@ def test_why_and_list_and_doctor(lab: Lab) -> None:
     assert [one["id"] for one in json.loads(camdetect(site, "list", "--json"))] == [cid(camera.mac), cid(closed.mac)]
     assert "no daemon answers" in camdetect(site, "doctor")
     again = site.daemon()
-    again.wait_for("MQTT connected")
+    again.wait_for("connected to ")
     wait_until(lambda: why(site, "10.77.0.1"), 5, "an answer")
     os.kill(again.pid, 15)
     assert again.wait(10) == 0
@@ -118,7 +118,7 @@ def test_behind_a_router(lab: Lab) -> None:
     [camera] = far.cameras
     site = Site(lab)
     site.host.run("ip", "route", "add", "10.78.0.0/24", "via", "10.77.0.254")
-    site.daemon().wait_for("MQTT connected")
+    site.daemon().wait_for("connected to ")
     wait_until(lambda: why(site, camera.address)["ports"].get("554") == "open", 20, "the camera's port is open")
     reason = why(site, camera.address)["reason"]
     assert reason["word"] == "not-on-any-network", reason

@@ -67,5 +67,7 @@ class Choice(SynchronousTestCase):
     def test_unknown(self) -> None:
         """Names that no camera has are told as they were written."""
         choice = CameraChoice(("Front door", "Bakc door", "epr-77"))
-        self.assertEqual(("Bakc door",), choice.unknown((DOOR, YARD)))
-        self.assertEqual((), CameraChoice().unknown(()))
+        known = choice.names_of(DOOR) | choice.names_of(YARD)
+        self.assertEqual(("Bakc door",), choice.others_than(known))
+        self.assertEqual(frozenset(), CameraChoice().names_of(DOOR))
+        self.assertEqual((), CameraChoice().others_than(frozenset()))

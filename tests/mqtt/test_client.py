@@ -20,6 +20,7 @@ from twisted_detector.mqtt.network.attempts import MAX_THREADS_LOST, AttemptRunn
 from twisted_detector.mqtt.network.buffered_socket import AttemptFailed
 from twisted_detector.mqtt.network.loop import LoopReport
 from twisted_detector.mqtt.network.paho_session import Ending
+from twisted_detector.mqtt.presence import PresenceIdentity
 from twisted_detector.mqtt.seams import Cause, ConnectionState, IConnectionActions
 from twisted_detector.testing.outbox import MemoryOutbox
 
@@ -57,11 +58,10 @@ class MqttTestCase(SynchronousTestCase):
             self.reactor,
             settings=MqttSettings(**{"host": "broker", "client_id": "c", "lwt_topic": LWT, **settings}),
             outbox=self.outbox,
-            presence=presence,
+            presence=PresenceIdentity(presence, save_session=self.sessions.append),
             emit=self.events.append,
             random=lambda: 0.5,
             monotonic=self.reactor.seconds,
-            save_session=self.sessions.append,
             runner_factory=partial(AttemptRunner, loop_factory=loop, thread_factory=thread, resolver=self.resolver),
         )
         self.mqtt.resume(40)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from hypothesis import settings, strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
@@ -13,6 +13,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_detector.errors import Dropped, LocalError, NotAuthorized, QueueFull, Stopped
 from twisted_detector.model import JournalRecord, Message, Priority
+from twisted_detector.model.observers import Observers
 from twisted_detector.mqtt.outbox.outbox import Outbox
 from twisted_detector.mqtt.outbox.queue import Limits
 from twisted_detector.mqtt.seams import IOutbox
@@ -24,8 +25,8 @@ class MemoryJournal:
     """A disk that writes on command."""
 
     def __init__(self) -> None:
-        self.on_committed: Callable[[Sequence[int]], None] = lambda _ids: None
-        self.on_renewed: Callable[[], None] = lambda: None
+        self.committed: Observers[[Sequence[int]]] = Observers("a commit")
+        self.renewed: Observers[[]] = Observers("a new disk")
         self.pending: dict[int, JournalRecord] = {}
         self.disk: dict[int, JournalRecord] = {}
         self.retained: dict[str, Message] = {}
@@ -47,7 +48,7 @@ class MemoryJournal:
     def commit(self) -> None:
         written, self.pending = self.pending, {}
         self.disk.update(written)
-        self.on_committed(tuple(written))
+        self.committed.notify(tuple(written))
 
 
 def event(name: str = "event", **more: object) -> Message:
@@ -160,7 +161,7 @@ class Order(OutboxTestCase):
     def test_on_ready(self) -> None:
         """The sender is notified of every message that can be sent, after it can be taken."""
         depths: list[int] = []
-        self.outbox.on_ready = lambda: depths.append(self.outbox.depth())
+        self.outbox.ready.add(lambda: depths.append(self.outbox.depth()))
         self.outbox.put(event())
         self.outbox.put(state("t", "1"))
         self.assertEqual(depths, [1, 2])
@@ -462,7 +463,7 @@ class Bounds(OutboxTestCase):
         self.outbox.put(event("alive"))
         self.now += 5
         calls: list[int] = []
-        self.outbox.on_ready = lambda: calls.append(self.outbox.depth())
+        self.outbox.ready.add(lambda: calls.append(self.outbox.depth()))
         self.assertEqual(self.take(), [])
         self.assertEqual(len(calls), 1)
         self.assertEqual(self.take(), [])
@@ -626,8 +627,8 @@ class Receipts(OutboxTestCase):
         self.assertEqual(self.outbox.figures().acknowledged, 2)
 
     def test_success_rate(self) -> None:
-        """A drop lowers the rate; a state that was replaced by a newer one does not."""
-        self.assertEqual(self.outbox.figures().success_rate, 1.0)
+        """There is none of nothing; a drop lowers it; a state that was replaced by a newer one does not."""
+        self.assertIsNone(self.outbox.figures().success_rate)
         self.outbox.put(state("a", "1"))
         self.drain()
         self.outbox.dropped["replaced"] += 1
@@ -721,7 +722,7 @@ class Restore(OutboxTestCase):
         self.take(1)
         self.journal.disk.clear()
         self.journal.retained.clear()
-        self.journal.on_renewed()
+        self.journal.renewed.notify()
         self.journal.commit()
         self.assertEqual(self.journal.disk, before)
         self.assertEqual(list(self.journal.retained), ["a"])

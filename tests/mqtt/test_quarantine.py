@@ -334,7 +334,7 @@ class Holding(QuarantineTestCase):
         self.journal.commit()
         before = dict(self.journal.disk)
         self.journal.disk.clear()
-        self.journal.on_renewed()
+        self.journal.renewed.notify()
         self.journal.commit()
         self.assertEqual((self.journal.disk, len(before)), (before, 1))
 

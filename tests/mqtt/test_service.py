@@ -6,7 +6,7 @@ from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.doubles.mqtt import ThreadlessReactor
-from twisted_detector.errors import QueueFull, Stopped
+from twisted_detector.errors import Dropped, QueueFull, Stopped
 from twisted_detector.interfaces import IPublisher, ISubscriber
 from twisted_detector.model import Message, Priority
 from twisted_detector.mqtt.service import MAX_EARLY, MqttService, MqttSettings
@@ -16,9 +16,8 @@ class Early(SynchronousTestCase):
     def setUp(self) -> None:
         self.service = self.make()
 
-    def make(self, **arguments: int) -> MqttService:
-        settings = MqttSettings(host="localhost", client_id="early")
-        return MqttService(ThreadlessReactor(), settings, **arguments)
+    def make(self, **settings: int) -> MqttService:
+        return MqttService(ThreadlessReactor(), MqttSettings(host="localhost", client_id="early", **settings))
 
     def begin(self) -> None:
         """The start as far as the outbox; nothing connects."""
@@ -68,7 +67,8 @@ class Early(SynchronousTestCase):
         self.failureResultOf(published[2], QueueFull)
 
     def test_bounded(self) -> None:
-        """Not more than a bounded number is taken."""
+        """Not more than a bounded number is taken; as later, only a critical one raises QueueFull."""
         for _ in range(MAX_EARLY):
             self.service.publish(Message("t", b""))
-        self.assertRaises(QueueFull, self.service.publish, Message("t", b""))
+        self.failureResultOf(self.service.publish(Message("t", b"")), Dropped)
+        self.assertRaises(QueueFull, self.service.publish, Message("t", b"", priority=Priority.CRITICAL))

@@ -7,10 +7,11 @@ from typing import Any
 from tests.detector.case import HERE, ID, THERE, DetectorCase
 from tests.facts import A, B, sighting
 from twisted_detector.errors import RemoteError
-from twisted_detector.model import Adoption, Message
+from twisted_detector.model import Adoption
 from twisted_detector.operations.commands import MqttCommands
 from twisted_detector.registry.adoption import AdoptionBook
 from twisted_detector.registry.registry import Registry
+from twisted_detector.testing.doubles import RecordingPublisher
 
 
 class AdoptionCommandTests(DetectorCase):
@@ -25,14 +26,13 @@ class AdoptionCommandTests(DetectorCase):
         for address, mac in ((HERE, A), (THERE, B)):
             self.watcher.report(sighting(address, mac, xaddrs=(f"http://{address}/o",)))
         self.clock.pump([1] * 20)
-        self.published: list[Message] = []
         self.commands = MqttCommands(
             self.clock,
             detector=self.detector,
             registry=self.registry,
             node_id="n",
             topic="t",
-            publish=self.published.append,
+            publish=RecordingPublisher().publish,
         )
         self.inspector.calls.clear()
 

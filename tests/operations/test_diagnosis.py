@@ -96,7 +96,7 @@ TEXTS = {
     ),
     "offline": (
         "Camera cam is shown as offline: why.",
-        "Look whether it has power and a link; it is looked for at every quick check and sweep.",
+        "Check that it has power and a link; camdetect keeps looking for it.",
     ),
     "busy": (
         "Camera cam is shown as busy: why.",
@@ -104,14 +104,14 @@ TEXTS = {
     ),
     "stream_error": (
         "Camera cam is shown as stream_error: why.",
-        "Try the stream with another player; look at the camera's own settings of it.",
+        "Try the stream in another player, and check the camera's stream settings.",
     ),
     "wrong-credential": (
-        "Camera cam is shown, but wants a login: why. It is not adopted, and is given none of your logins.",
+        "Camera cam is shown, but needs a login: why. It is not adopted, and is given none of your logins.",
         "If it is yours, adopt it: `camdetect adopt cam`, or Adopt on its page.",
     ),
     "no-credential": (
-        "It wants a login. No login is configured.",
+        "It needs a login. No login is configured.",
         "Set CAMERA_CREDENTIALS.",
     ),
     "moved": (
@@ -135,9 +135,8 @@ TEXTS = {
         "Give it an address of the link's network (10.0.0.0/24), or name its own in SCAN_NETWORKS and add a route.",
     ),
     "no-answer-to-arp": (
-        "Nobody answers ARP at this address on eth0: nothing is there, it is switched off, or it is in another VLAN.",
-        "Look whether it has power, a link and this address; a VLAN or client isolation of a Wi-Fi separates as a"
-        " wall does.",
+        "Nothing answers ARP at this address on eth0: nothing is there, it is switched off, or it is in another VLAN.",
+        "Check that it has power, a link and this address; a VLAN or Wi-Fi client isolation may be in the way.",
     ),
     "container-bridge": (
         "This is a container on a bridge network (/.dockerenv exists): multicast and ARP of your LAN do not reach it.",
@@ -149,7 +148,7 @@ TEXTS = {
     ),
     "router-between": (
         "It is behind a router (192.168.7.0/24 is named in SCAN_NETWORKS), and nothing came back from there.",
-        "Look whether the router or a firewall between lets TCP 554, 80 and UDP 3702 through.",
+        "Check that the router or a firewall in between lets TCP 554, 80 and UDP 3702 through.",
     ),
     "ports-closed": (
         "A device answers here (02:00:00:00:00:0a), but no port of a camera is open (tried: 554, 80): RTSP and"
@@ -158,14 +157,14 @@ TEXTS = {
     ),
     "not-searched": (
         "It answers (open ports: 554), but its network is not searched: add 10.0.0.0/24 to SCAN_NETWORKS.",
-        "Set SCAN_NETWORKS=10.7.0.0/24,10.0.0.0/24 and restart. Or have this one address asked: Ask it now on the"
-        " page, or the MQTT command probe.",
+        "Set SCAN_NETWORKS=10.7.0.0/24,10.0.0.0/24 and restart. Or have this one address checked: Check this address on"
+        " the page, or the MQTT command probe.",
     ),
     "not-announced": (
         "Networks of IPv6 are too large to be searched, and it did not announce itself: a router is between, and"
         " multicast ends there.",
-        "Switch WS-Discovery on in its settings. Or have this one address asked: Ask it now on the page, or the"
-        " MQTT command probe.",
+        "Switch WS-Discovery on in its settings. Or have this one address checked: Check this address"
+        " on the page, or the MQTT command probe.",
     ),
     "not-a-camera": (
         "It was asked and did not answer as a camera (open ports: 80).",
@@ -174,8 +173,8 @@ TEXTS = {
     "media-server": (
         "It is a media server (go2rtc) that passes on other cameras' streams; it is not published."
         " The signs: it calls itself so.",
-        "Add the cameras themselves. If it is a camera after all, have it asked by hand (Ask it now on the page, or the"
-        " MQTT command probe), or give it a heading [camera MAC] in CAMERA_CREDENTIALS_FILE.",
+        "Add the cameras themselves. If it is a camera after all, have it checked by hand (Check this address on"
+        " the page, or the MQTT command probe), or give it a heading [camera MAC] in CAMERA_CREDENTIALS_FILE.",
     ),
     "unreadable": (
         "It was asked, and its answer could not be read: an answer is too long.",
@@ -183,10 +182,10 @@ TEXTS = {
     ),
     "no-answer": (
         "It was asked without success (open ports: 80): no answer within 8 seconds.",
-        "Look whether it is busy or still starting; it is asked again when it is seen again.",
+        "It may be busy or still starting; it is asked again when it is seen again.",
     ),
     "fault": (
-        "It was asked, and that failed by a fault of this program or of a plugin.",
+        "It was asked, but this program or a plugin failed.",
         "Please report it, with the traceback in the log. It is asked again when it is seen again.",
     ),
     "onvif-off": (
@@ -207,7 +206,7 @@ TEXTS = {
         "Switch it on.",
     ),
     "being-asked": (
-        "It was seen and is being asked now; ask again in some seconds.",
+        "It was seen and is being checked now; ask again in a few seconds.",
         "",
     ),
 }

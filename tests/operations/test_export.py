@@ -14,8 +14,9 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.outputs.case import CAMERA, MAIN, NAME, SUB, TAGS
 from tests.outputs.frigate_rules import faults, load as load_yaml
-from twisted_detector.cli.main import EXPORT_WORDS
+from twisted_detector.cli.grammar import EXPORT_WORDS
 from twisted_detector.config.config import Config
+from twisted_detector.config.frigate_go2rtc import FrigateSection, Go2rtcSection
 from twisted_detector.config.load import load
 from twisted_detector.errors import ConfigError, RemoteError
 from twisted_detector.inspection.logins.budget import LoginBudget
@@ -65,6 +66,50 @@ class Exporting(SynchronousTestCase):
         self.assertNotIn(NAME, self.text("go2rtc", GO2RTC_CAMERAS="Another"))
         self.assertIn(NAME, self.text("csv", FRIGATE_CAMERAS="Another", GO2RTC_CAMERAS="Another"))
 
+    def test_by_name(self) -> None:
+        """Each Frigate and go2rtc gets its own: its cameras, its settings, where its logins are."""
+        other = replace(CAMERA, id="024000000002", device_id="024000000002", address="10.20.0.9")
+        north = FrigateSection(name="north", network=("10.20.0.0/16",), objects=("dog",), version="0.16")
+        settings = replace(
+            config(FRIGATE_CAMERAS=NAME, GO2RTC_CAMERAS=NAME),
+            named_frigates=(north, FrigateSection(name="yard")),
+            named_go2rtcs=(Go2rtcSection(name="barn", prefix="b-", network=("10.20.0.0/16",)),),
+        )
+
+        def told(name: str, consumer: str) -> dict[str, str]:
+            return export(name, (CAMERA, other), lambda _: LOGIN, settings, tags=TAGS, consumer=consumer)
+
+        document = load_yaml(told("frigate", "north")["text"])
+        self.assertEqual([other.id], list(document["cameras"]))
+        self.assertEqual(["dog"], document["cameras"][other.id]["objects"]["track"])
+        self.assertEqual([], faults(document, minor=16))
+        self.assertEqual([NAME, other.id], list(load_yaml(told("frigate", "yard")["text"])["cameras"]))
+        self.assertEqual([NAME], list(load_yaml(told("frigate", "")["text"])["cameras"]))
+        self.assertEqual(
+            {f"b-{other.id}", f"b-{other.id}_sub"}, set(load_yaml(told("go2rtc", "barn")["text"])["streams"])
+        )
+        for name, consumer, comment, file in (
+            ("frigate", "", "Frigate. The logins are variables: FRIGATE_ENV_PATH", "frigate-cameras.yml"),
+            ("frigate", "north", "Frigate north. The logins are variables: [frigate.north] env_path",
+             "north-frigate-cameras.yml"),
+            ("go2rtc", "barn", "go2rtc barn. The logins are variables: [go2rtc.barn] env_path",
+             "barn-go2rtc-streams.yaml"),
+        ):  # fmt: skip
+            found = told(name, consumer)
+            self.assertEqual(f"# Belongs into the configuration of {comment}", found["text"].splitlines()[0])
+            self.assertEqual(file, found["filename"])
+        for name, consumer, expected in (
+            ("frigate", "barn", "no [frigate.barn] in the configuration file: there are: north, yard"),
+            ("go2rtc", "north", "no [go2rtc.north] in the configuration file: there are: barn"),
+            ("csv", "north", "only a Frigate or go2rtc has a name of its own"),
+        ):
+            with self.assertRaises(RemoteError) as caught:
+                told(name, consumer)
+            self.assertEqual(expected, str(caught.exception))
+        with self.assertRaises(RemoteError) as caught:
+            export("go2rtc", (), lambda _: None, config(), tags=TAGS, consumer="barn")
+        self.assertIn("there are: none", str(caught.exception))
+
     def test_tables(self) -> None:
         """CSV has a line for each stream and no cell that is taken for a formula; JSON is the document."""
         rows = list(csv.DictReader(io.StringIO(self.text("csv", replace(CAMERA, name='=cmd("x")')))))
@@ -82,10 +127,14 @@ class Exporting(SynchronousTestCase):
     def test_handler(self) -> None:
         """The handler answers with text, media type and name; what would change is answered for Frigate only."""
 
-        async def lines() -> list[str]:
+        asked: list[str | None] = []
+
+        async def lines(name: str | None) -> list[str]:
+            asked.append(name)
             return ["-a", "+b"]
 
-        answer = export_handler(lambda: [CAMERA], lambda _: None, config(), lines, tags=TAGS)
+        settings = replace(config(), named_frigates=(FrigateSection(name="north", cameras=("Nobody",)),))
+        answer = export_handler(lambda: [CAMERA], lambda _: None, settings, lines, tags=TAGS)
 
         def ask(**fields: Any) -> Any:
             return Deferred.fromCoroutine(answer(fields))
@@ -93,8 +142,16 @@ class Exporting(SynchronousTestCase):
         told = self.successResultOf(ask(format="csv"))
         self.assertEqual((told["media_type"], told["filename"]), ("text/csv", "cameras.csv"))
         self.assertEqual(self.successResultOf(ask(format="frigate", diff=True))["text"], "-a\n+b\n")
+        self.successResultOf(ask(**{"format": "frigate", "diff": True, "for": "north"}))
+        self.assertEqual([None, "north"], asked)
+        self.assertIn(NAME, self.successResultOf(ask(format="frigate"))["text"])
+        self.assertIn("cameras: {}", self.successResultOf(ask(**{"format": "frigate", "for": "north"}))["text"])
+        unknown: dict[str, Any] = {"format": "frigate", "for": "south"}
+        for fields in (unknown, {**unknown, "diff": True}, {**unknown, "for": ["north"]}):
+            self.failureResultOf(ask(**fields), RemoteError)
         for fields in ({"format": "csv", "diff": True}, {"format": ["x"]}, {}):
             self.failureResultOf(ask(**fields), RemoteError)
+        self.assertEqual([None, "north"], asked)
 
 
 class Logins(SynchronousTestCase):

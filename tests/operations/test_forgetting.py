@@ -88,7 +88,7 @@ class ForgetTests(SynchronousTestCase):
         ):
             with self.subTest(fields=fields):
                 self.assertRaises(RemoteError, self.forget, **fields)
-                self.assertEqual(5, self.registry.count)
+                self.assertEqual(5, self.registry.fleet.total)
 
     def test_many(self) -> None:
         """Thousands go bit by bit, between other work; the answer names the first of them."""
@@ -98,10 +98,10 @@ class ForgetTests(SynchronousTestCase):
         self.command = ForgetCommand(self.clock, self.registry, monotonic=lambda: next(ticks) * 0.004)
         answer = self.command.execute({"never_proved": True, "adopted": False})
         self.assertEqual((252, MAX_NAMED), (answer["matched"], len(answer["camera_ids"])))
-        self.assertGreater(self.registry.count, 245)
+        self.assertGreater(self.registry.fleet.total, 245)
         while self.clock.getDelayedCalls():
             self.clock.advance(0)
-        self.assertEqual(3, self.registry.count)
+        self.assertEqual(3, self.registry.fleet.total)
 
     def test_back_again(self) -> None:
         """One that does not meet the filter any more when its turn comes stays."""

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from prometheus_client.parser import text_string_to_metric_families
 from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_detector.mqtt.metrics import MqttMetrics
-from twisted_detector.operations.prometheus import MAX_COUNTS, Metrics
+from twisted_detector.operations import prometheus
+from twisted_detector.operations.prometheus import MAX_COUNTS, HistoryFigures, Metrics
 
 OPERATIONS = Path(__file__).resolve().parents[2] / "docs" / "operations"
 
@@ -68,14 +71,76 @@ def blocks(**changes: Any) -> dict[str, Any]:
     } | changes
 
 
-def scrape(document: dict[str, Any]) -> dict[tuple[str, ...], float]:
+class Past:
+    """Figures of cameras, and how often each was asked for.
+
+    :ivar looks: of each camera.
+    """
+
+    def __init__(self, figures: dict[str, tuple[float, float, int] | None]) -> None:
+        self.told = figures
+        self.dropped: Counter[str] = Counter(camera=3)
+        self.looks: Counter[str] = Counter()
+
+    def cameras(self) -> list[Any]:
+        return [SimpleNamespace(id=one) for one in self.told]
+
+    def figures(self, camera_id: str) -> tuple[float, float, int] | None:
+        self.looks[camera_id] += 1
+        return self.told[camera_id]
+
+
+def scrape(document: dict[str, Any], past: Past | None = None) -> dict[tuple[str, ...], float]:
     """(name, label values…) → value."""
-    text = Metrics(lambda: document).exposition().decode()
+    figures = None if past is None else HistoryFigures(past.cameras, past)  # type: ignore[arg-type]
+    text = Metrics(lambda: document, figures).exposition().decode()
     return {
         (sample.name, *sample.labels.values()): sample.value
         for family in text_string_to_metric_families(text)
         for sample in family.samples
     }
+
+
+class Shares(SynchronousTestCase):
+    def test_share_of_nothing(self) -> None:
+        """While no message was answered there is no share of those that succeeded, neither 1 nor 0."""
+        document = blocks()
+        self.assertEqual(1.0, scrape(document)[("camdetect_mqtt_success_ratio",)])
+        document["mqtt"]["success_rate"] = None
+        self.assertNotIn(("camdetect_mqtt_success_ratio",), scrape(document))
+
+
+class History(SynchronousTestCase):
+    def test_figures(self) -> None:
+        """Availability, failures and the time between them by camera; what there is not has no series."""
+        past = Past({"b": (1000.0, 990.0, 3), "a": (0.0, 0.0, 0), "c": (500.0, 500.0, 0), "d": None})
+        read = scrape(blocks(), past)
+        found = {labels[:2]: value for labels, value in read.items() if labels[0].startswith("camdetect_camera_")}
+        self.assertEqual(
+            {
+                ("camdetect_camera_availability_ratio", "b"): 0.99,
+                ("camdetect_camera_availability_ratio", "c"): 1.0,
+                ("camdetect_camera_failures", "a"): 0,
+                ("camdetect_camera_failures", "b"): 3,
+                ("camdetect_camera_failures", "c"): 0,
+                ("camdetect_camera_time_between_failures_seconds", "b"): 330.0,
+            },
+            found,
+        )
+        self.assertEqual(3, read["camdetect_history_dropped_total", "camera"])
+        self.assertEqual(0, read["camdetect_history_dropped_total", "disk"])
+        self.assertEqual([1], sorted(set(past.looks.values())))
+
+    def test_bound(self) -> None:
+        """Of more cameras than have series of their own the first by id have them, and the rest is counted."""
+        self.patch(prometheus, "MAX_CAMERAS", 2)
+        read = scrape(blocks(), Past(dict.fromkeys("dcba", (10.0, 10.0, 0))))
+        names = [labels[1] for labels in read if labels[0] == "camdetect_camera_failures"]
+        self.assertEqual((["a", "b"], 2), (names, read["camdetect_history_omitted_cameras",]))
+
+    def test_none(self) -> None:
+        """A daemon without a history has none of these."""
+        self.assertEqual([], [name for name, *_ in scrape(blocks()) if name.startswith("camdetect_camera_")])
 
 
 class Exposition(SynchronousTestCase):

@@ -1,8 +1,10 @@
-"""The cameras of the health document: few, those that are not well first, and never too large."""
+"""The cameras of the health document: few, and never too large; which they are is the registry's to tell."""
 
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -13,10 +15,12 @@ from twisted_detector.operations.report import (
     MAX_CAMERAS,
     MAX_CAMERAS_OCTETS,
     MAX_CONSUMERS_OCTETS,
+    HealthReport,
     camera_block,
     consumer_block,
 )
 from twisted_detector.outputs.sync.seams import TargetPhase, TargetStatus
+from twisted_detector.registry.registry import Registry
 
 CAMERA = Camera("x", "x", "10.0.0.9", name="Door", status=Status.ONLINE)
 
@@ -34,14 +38,12 @@ class CameraBlockTests(SynchronousTestCase):
             {"x": {"name": "Door", "ip": "10.0.0.9", "status": "offline", "reason": "no answer", "online": False}},
         )
 
-    def test_those_that_are_not_well(self) -> None:
-        """Of thousands a hundred stand there, and no camera that is well before one that is not."""
-        known = cameras(5000)
-        for number in (4999, 17, 3000):
-            known[number] = replace(known[number], status=Status.STREAM_ERROR)
+    def test_as_many_as_there_is_room_for(self) -> None:
+        """Of thousands a hundred stand there, in the order in which they come; no other is looked at."""
+        known = iter(cameras(5000))
         block = camera_block(known)
-        self.assertEqual(len(block), MAX_CAMERAS)
-        self.assertEqual(list(block)[:5], ["c0017", "c3000", "c4999", "c0000", "c0001"])
+        self.assertEqual([f"c{number:04}" for number in range(MAX_CAMERAS)], list(block))
+        self.assertEqual(f"c{MAX_CAMERAS:04}", next(known).id)
 
     def test_longest_texts(self) -> None:
         """However long what cameras say of themselves is, and in whatever script, there is a bound in octets."""
@@ -77,3 +79,54 @@ class ConsumerBlockTests(SynchronousTestCase):
         block = consumer_block(many)
         self.assertGreater(len(block), 10)
         self.assertLess(len(encode({"consumers": block})), MAX_CONSUMERS_OCTETS + 100)
+
+
+class WholeDocumentTests(SynchronousTestCase):
+    def test_a_large_fleet_in_trouble(self) -> None:
+        """With a thousand cameras of the longest texts, most of them away, it is below 64 KiB; only those are looked at
+        that it shows, the first of those that are not well."""
+        registry = Registry(lambda event: None)
+        texts: dict[str, Any] = {"name": "\U0001f4f7" * 200, "reason": '"\\\x01' * 200, "last_validated": 1.0}
+        known = [
+            replace(camera, device_id=camera.id, address=f"10.0.{number // 250}.{number % 250 + 1}")
+            for number, camera in enumerate(cameras(1000, status=Status.OFFLINE, **texts))
+        ]
+        known[::5] = [replace(camera, status=Status.ONLINE, reason="") for camera in known[::5]]
+        registry.restore(known)
+        places = [
+            TargetStatus(f"frigate-api.n{n}", "", TargetPhase.REFUSED, "why " * 500, 1, Consumer("frigate", "n"))
+            for n in range(100)
+        ]
+        looked: list[str] = []
+        find = registry.camera
+        self.patch(registry, "cameras", lambda: self.fail("all cameras are looked at"))
+        self.patch(registry, "camera", lambda camera_id: (looked.append(camera_id), find(camera_id))[1])
+        blocks = report_of(registry, places).blocks()
+        self.assertLess(len(encode(blocks)), 65_536)
+        self.assertEqual((1000, 200, 800), tuple(blocks["stats"][f"{key}_cameras"] for key in KEYS))
+        self.assertEqual({"online": 200, "offline": 800}, blocks["stats"]["by_status"])
+        self.assertEqual({"offline"}, {entry["status"] for entry in blocks["cameras"].values()})
+        self.assertEqual(1000, len(blocks["cameras"]) + blocks["cameras_omitted"])
+        self.assertLessEqual(len(looked), MAX_CAMERAS)
+        self.assertEqual(sorted(looked), looked)
+
+
+KEYS = ("total", "online", "offline")
+
+
+def report_of(registry: Registry, places: list[TargetStatus]) -> HealthReport:
+    """The report of a daemon of which nothing but cameras and consumers is known."""
+    detector = SimpleNamespace(phase="steady", sweeping=False, sweeps=1, counts={}, last_sweep={}, method_counts=dict)
+    parts: dict[str, Any] = {
+        "detection": SimpleNamespace(
+            detector=detector,
+            runner=SimpleNamespace(counts={}),
+            inspections=SimpleNamespace(depth=0, failures=0),
+        ),
+        "mqtt": SimpleNamespace(degraded="", document=dict),
+        "lag": SimpleNamespace(document=dict),
+        "process_stats": SimpleNamespace(document=dict),
+        "rate_limiter": SimpleNamespace(packets={}, document=dict),
+        "sync_status": SimpleNamespace(statuses=lambda: tuple(places)),
+    }
+    return HealthReport(registry=registry, **parts)

@@ -28,11 +28,8 @@ from twisted_detector.events import (
     StreamChanged,
 )
 from twisted_detector.model import Adoption, Camera, Login, Secret, Status, Stream
-from twisted_detector.outputs.sync.seams import (
-    DeliveryResult,
-    Entries,
-    ISyncDestination,
-)
+from twisted_detector.outputs.sync.merging import merge_section
+from twisted_detector.outputs.sync.seams import DeliveryResult, Entries, ISyncDestination, MergeResult
 
 MAIN = Stream("rtsp://10.0.0.9:554/main", "Main", "p0", codec="H265", width=2560, height=1440, fps=20.0)
 
@@ -84,6 +81,24 @@ TOPIC_CAMERA = Camera(
 )
 
 
+def entry(address: str = "10.0.0.9", name: str = "Door") -> dict[str, Any]:
+    """A block of Frigate's."""
+    return {
+        "ffmpeg": {
+            "inputs": [
+                {"path": f"rtsp://{address}/main", "roles": ["record"]},
+                {"path": f"rtsp://{address}/sub", "roles": ["detect"]},
+            ]
+        },
+        "detect": {"fps": 5},
+        "friendly_name": name,
+    }
+
+
+def merge(document: Any, base: Any, wanted: Any) -> MergeResult:
+    return merge_section("cameras", document, base, wanted)
+
+
 class Tags:
     """Tags that a reader of the tests knows."""
 
@@ -103,7 +118,10 @@ async def at_once(work: Callable[[], DeliveryResult]) -> DeliveryResult:
 
 @implementer(ISyncDestination)
 class Place:
-    """A place that does what it is told to do: an exception to raise, or None to take it."""
+    """A place that holds what it is given, unless ``script`` has exceptions to raise, or it has a ``result`` to give.
+
+    :ivar held: the entries; ``changes``: how many deliveries changed them.
+    """
 
     def __init__(self, name: str = "place", refresh: float = 0.0) -> None:
         self.name, self.where, self.refresh = name, "somewhere", refresh
@@ -111,6 +129,8 @@ class Place:
         self.hangs = False
         self.result: DeliveryResult | None = None
         self.delivered: list[tuple[Any, Any, bool]] = []
+        self.held: dict[str, Any] = {}
+        self.changes = 0
 
     async def deliver(self, wanted: Entries, base: Entries, dry: bool) -> DeliveryResult:
         """See :class:`ISyncDestination`."""
@@ -121,9 +141,13 @@ class Place:
         self.delivered.append((dict(wanted), dict(base), dry))
         if self.result is not None:
             return self.result
-        return DeliveryResult(
-            {k: "" if isinstance(v, Secret) else v for k, v in wanted.items()}, True, diff=("+x",) if dry else ()
-        )
+        after = {name: one for name, one in self.held.items() if name not in base} | dict(wanted)
+        changed = after != self.held
+        if not dry:
+            self.held = after
+            self.changes += changed
+        written = {name: "" if isinstance(one, Secret) else one for name, one in wanted.items()}
+        return DeliveryResult(written, changed, diff=("+x",) if dry and changed else ())
 
 
 #: Each kind of event of a camera, its name in the contract, and what its message holds beside the camera.

@@ -22,6 +22,7 @@ from twisted_detector.outputs.homeassistant.announcer import (
     PACE,
     PATIENCE,
     SEEN_INTERVAL,
+    SEEN_PACE,
     SETTLE,
     SETTLE_LOST,
     Announcer,
@@ -403,6 +404,8 @@ class ThousandsTests(AnnouncerCase):
 
     def test_stamps(self) -> None:
         """When cameras were seen is said one at a time; of one that was forgotten meanwhile nothing is said."""
+        for number in range(int(SEEN_INTERVAL / SEEN_PACE), self.COUNT):
+            del self.cameras[f"{number:012x}"]
         self.clock.advance(SEEN_INTERVAL)
         self.assertEqual(([], 1), (self.topics(), len(self.waiting)))
         del self.cameras[f"{7:012x}"]
@@ -411,7 +414,22 @@ class ThousandsTests(AnnouncerCase):
             self.assertEqual(len(self.publisher.messages), number)
         while self.waiting:
             self.turn()
-        self.assertEqual((self.COUNT - 1, self.rounds), (len(self.topics()), 1))
+        self.assertEqual((len(self.cameras), self.rounds), (len(self.topics()), 1))
+
+    def test_stamps_of_many(self) -> None:
+        """Of many cameras no more than thirty are stamped in a minute, however many there are; each has its turn."""
+        self.waiting = None
+        self.assertGreater(self.COUNT, SEEN_INTERVAL / SEEN_PACE)
+        self.clock.advance(SEEN_INTERVAL)
+        self.topics()
+        stamped: list[str] = []
+        while len(stamped) < self.COUNT:
+            self.clock.pump([SEEN_PACE / 2] * int(120 / SEEN_PACE))
+            minute = self.topics()
+            self.assertLessEqual(len(minute), 30)
+            stamped += minute
+        self.assertEqual(self.COUNT, len(set(stamped)))
+        self.assertEqual(1, self.rounds)
 
     def test_inheritance(self) -> None:
         """The cameras of a daemon that stays away are found by what it had announced, not among all of ours."""

@@ -8,30 +8,11 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings, strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.outputs.case import NAME as ID, entry, merge
 from twisted_detector.outputs.sync import yaml_edit
 from twisted_detector.outputs.sync.documents import merge_text
-from twisted_detector.outputs.sync.merging import diff_lines, merge_section
+from twisted_detector.outputs.sync.merging import diff_lines
 from twisted_detector.outputs.sync.seams import MergeResult, TargetRefused
-
-ID = "024000000001"
-
-
-def entry(address: str = "10.0.0.9", name: str = "Door") -> dict[str, Any]:
-    return {
-        "ffmpeg": {
-            "inputs": [
-                {"path": f"rtsp://{address}/main", "roles": ["record"]},
-                {"path": f"rtsp://{address}/sub", "roles": ["detect"]},
-            ]
-        },
-        "detect": {"fps": 5},
-        "friendly_name": name,
-    }
-
-
-def merge(document: Any, base: Any, wanted: Any) -> MergeResult:
-    return merge_section("cameras", document, base, wanted)
-
 
 FILE = """\
 # Frigate of the house — do not lose this line

@@ -11,21 +11,21 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.outputs.case import CAMERA_EVENTS, HOME_CAMERA as CAMERA
 from twisted_detector import events
 from twisted_detector.model import Adoption
+from twisted_detector.model.reasons import NOT_RETRIED
 from twisted_detector.outputs.event_log import EventLog
 
 NAME = "02000000000a (Front door)"
-#: What each event of the contract logs; the others log nothing.
+#: What each event of the contract logs; the others log nothing, or only for who debugs.
 LINES = {
     "discovered": (LogLevel.info, f"Found {NAME} at 10.0.0.6 by mdns, arp"),
     "moved": (LogLevel.info, f"{NAME} moved from a to b"),
     "online": (LogLevel.info, f"{NAME} is online: no stream"),
     "offline": (LogLevel.warn, f"{NAME} at 10.0.0.6: online, why"),
     "trouble": (LogLevel.warn, f"{NAME} at 10.0.0.6: online, why"),
-    "adoption_changed": (LogLevel.warn, f"{NAME} is not adopted any more: another MAC"),
+    "adoption_changed": (LogLevel.warn, f"{NAME} is no longer adopted: another MAC"),
     "forgotten": (LogLevel.info, f"{NAME} is forgotten"),
-    "credential_refused": (LogLevel.warn, f"{NAME} at 10.0.0.6 refused a: why"),
-    "clock_skew": (LogLevel.warn, f"The clock of {NAME} is +7 s off ours"),
-    "identity_conflict": (LogLevel.warn, f"{NAME} and y both claim epr v: it is believed of neither"),
+    "clock_skew": (LogLevel.warn, f"The clock of {NAME} is +7 s off"),
+    "identity_conflict": (LogLevel.warn, f"{NAME} and y both claim epr v: neither is believed"),
     "merged": (LogLevel.warn, f"{NAME} and y are one device: why"),
     "split": (LogLevel.warn, f"{NAME} was two devices, the other is y: why"),
 }
@@ -57,12 +57,20 @@ class EventLogTests(SynchronousTestCase):
         """That a camera is adopted is good to know; that it is not any more, or is blocked, is a warning."""
         for adoption, level, words in (
             (Adoption.PERSON, LogLevel.info, "is adopted: why"),
-            (Adoption.NO, LogLevel.warn, "is not adopted any more: why"),
+            (Adoption.NO, LogLevel.warn, "is no longer adopted: why"),
             (Adoption.BLOCKED, LogLevel.warn, "is blocked: why"),
         ):
             self.assertEqual(
                 [(level, f"{NAME} {words}")], self.lines(events.AdoptionChanged(1.0, CAMERA, adoption, "why"))
             )
+
+    def test_refused_login(self) -> None:
+        """A login that was refused is one warning, the budget's; what comes of it is none."""
+        for reason, level in (
+            (f"401; {NOT_RETRIED}: viewer (CAMERA_CREDENTIALS)", LogLevel.info),
+            ("401; no login is set for this camera (CAMERA_CREDENTIALS)", LogLevel.warn),
+        ):
+            self.assertEqual(level, self.lines(events.CameraTrouble(1.0, CAMERA, reason=reason))[0][0])
 
     def test_streams(self) -> None:
         """A camera that is online is logged with the streams that were proved."""

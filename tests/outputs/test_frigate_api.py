@@ -6,21 +6,28 @@ from dataclasses import replace
 from typing import Any
 
 from twisted.internet.defer import Deferred
-from twisted.internet.task import Clock
-from twisted.logger import formatEvent, globalLogPublisher
-from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
-from tests.outputs.case import CAMERA, MAIN, NAME, SUB, TAGS, at_once
+from tests.outputs.case import NAME, TAGS
+from tests.outputs.frigate_case import (
+    BOSS,
+    GUEST,
+    MIDDLE,
+    NEWER,
+    THEIRS,
+    Case,
+    camera,
+    document,
+    values,
+)
 from tests.outputs.frigate_rules import faults, load
-from tests.peers.exchange import Direct
-from tests.peers.frigate import GUARDED, Frigate
+from tests.peers.exchange import Answer, Request
+from tests.peers.frigate import GUARDED, RECORDED, VERSIONS, Frigate
 from tests.peers.go2rtc import Go2rtc
-from twisted_detector.model import Camera, Login, Secret
+from twisted_detector.model import Camera, Secret
 from twisted_detector.model.consumers import Consumer
-from twisted_detector.outputs.frigate.api import RESTART_PAUSE, FrigateApi
+from twisted_detector.outputs.frigate.api import RESTART_PAUSE
 from twisted_detector.outputs.frigate.document import FrigateOptions, build
-from twisted_detector.outputs.stream_choice import StreamDocument
 from twisted_detector.outputs.sync.seams import (
     DeliveryResult,
     Entries,
@@ -31,75 +38,6 @@ from twisted_detector.outputs.sync.seams import (
     TargetUnavailable,
 )
 from twisted_detector.outputs.sync.target import FIRST_RETRY, STARTING_RETRY, SyncTarget
-
-OLDER, MIDDLE, NEWER = "0.16.4-abcdef0", "0.17.2-abcdef0", "0.18.0-e3fa701"
-VERSIONS = ("0.14.1-f4f3cfa", "0.15.2-abcdef0", OLDER, MIDDLE, NEWER)
-BOSS, GUEST = Login("admin", Secret("p@ss")), Login("guest", Secret("a{x}b"))
-THEIRS = """\
-# mine
-mqtt:
-  host: 'broker'   # stays, with its quotes, which Frigate itself would drop
-cameras:
-  door:  # the first
-    ffmpeg:
-      inputs:
-        - path: rtsp://user:secret@10.0.0.5/x
-          roles: [detect]
-"""
-
-
-def camera(number: int, address: str = "") -> Camera:
-    """One whose name ``int()`` takes: most of ours are such."""
-    name, host = f"0240000000{number:02}", address or f"10.0.0.{number}"
-    streams = tuple(replace(one, url=one.url.replace("10.0.0.9", host)) for one in (MAIN, SUB))
-    return replace(CAMERA, id=name, device_id=name, address=host, name=f"Camera {number}", streams=streams)
-
-
-def document(*cameras: Camera, login: Login | None = None) -> StreamDocument:
-    logins = {one.id: login for one in cameras} if login is not None else {}
-    return build(cameras, logins, FrigateOptions(), tags=TAGS)
-
-
-def values(*documents: StreamDocument) -> dict[str, str]:
-    return {name: secret.reveal() for one in documents for name, secret in one.variables.items()}
-
-
-class Case(SynchronousTestCase):
-    def setUp(self) -> None:
-        self.clock = Clock()
-        self.logged: list[str] = []
-        observer = lambda event: self.logged.append(formatEvent(event) or "")  # noqa: E731
-        globalLogPublisher.addObserver(observer)
-        self.addCleanup(globalLogPublisher.removeObserver, observer)
-
-    def double(self, version: str, text: str = THEIRS, **more: Any) -> Frigate:
-        return Frigate(version, text, now=self.clock.seconds, **more)
-
-    def api(self, double: Frigate, *, port: int = 5000, host: str = "127.0.0.1", **more: Any) -> FrigateApi:
-        self.http = Direct(double.answer, port=port, host=host)
-        return FrigateApi(self.http, in_thread=at_once, monotonic=self.clock.seconds, **more)  # type: ignore[arg-type]
-
-    def deliver(
-        self, api: FrigateApi, wanted: Entries, base: Entries | None = None, *, dry: bool = False
-    ) -> DeliveryResult:
-        result: DeliveryResult = self.successResultOf(Deferred.fromCoroutine(api.deliver(wanted, base or {}, dry)))
-        return result
-
-    def failed(self, api: FrigateApi, wanted: Entries, *kinds: type[Exception]) -> str:
-        failure = self.failureResultOf(Deferred.fromCoroutine(api.deliver(wanted, {}, False)))
-        failure.trap(*kinds)
-        return str(failure.value)
-
-    def follow(self, api: FrigateApi, wanted: Entries) -> SyncTarget:
-        target = SyncTarget(self.clock, api, base={}, save=lambda written: None, random=lambda: 0.5)
-        self.addCleanup(lambda: self.successResultOf(target.stop()))
-        target.update(wanted)
-        return target
-
-    def reads(self, double: Frigate) -> list[str]:
-        """What the running Frigate reads from, and a proof that the part that starts cameras lives."""
-        self.assertTrue(double.config.running.maintained)
-        return double.config.running.reads
 
 
 class Files(Case):
@@ -121,7 +59,8 @@ class Files(Case):
             self.assertEqual([], self.http.changing)
             self.deliver(api, {}, done.written)
             self.assertEqual(THEIRS, double.config.text, version)
-            self.assertFalse([one for one in self.http.asked if one.startswith("DELETE")])
+            words = [word for _, word in double.config.published]
+            self.assertEqual(double.minor >= 18, "remove" in words, "in 0.17 that ends the part that starts cameras")
 
     def test_a_dry_run(self) -> None:
         """The difference is shown without anybody's login, and Frigate is only read."""
@@ -136,7 +75,7 @@ class Files(Case):
         """Twenty cameras with logins and nothing that changes: nothing that changes something, no line in the log."""
         cameras = [camera(number) for number in range(1, 21)]
         built = document(*cameras, login=BOSS)
-        for version in (OLDER, MIDDLE, NEWER):
+        for version in RECORDED:
             double = self.double(version, environment=values(built))
             api = self.api(double, restart=True)
             target = self.follow(api, built.entries)
@@ -147,6 +86,18 @@ class Files(Case):
             self.clock.pump([10.0] * 360)
             self.assertGreater(len(self.http.asked), 10)
             self.assertEqual(([], []), (self.http.changing, self.logged), version)
+
+    def test_behind_a_proxy(self) -> None:
+        """A proxy may add an Origin to each request: what is written then carries what Frigate asks for."""
+        for version in VERSIONS:
+            double = self.double(version)
+
+            def ask(request: Request, double: Frigate = double) -> Answer:
+                return double.answer(replace(request, headers={**request.headers, "origin": "http://proxy"}))
+
+            self.assertTrue(self.deliver(self.api(double, ask=ask, restart=True), document(camera(1)).entries).changed)
+            self.assertIn("024000000001", double.config.text)
+            self.assertEqual((3, double.minor < 17), (len(self.reads(double)), bool(double.restarts)))
 
 
 class NewCameras(Case):
@@ -172,28 +123,54 @@ class NewCameras(Case):
         """0.17 that was started in between has the camera already: an ``add`` would be a second ffmpeg for good."""
         for version in (MIDDLE, NEWER):
             double = self.double(version)
-            api, ask = self.api(double), double.answer
+            restarts = [True]
 
-            def broken(request: Any, double: Frigate = double, ask: Any = ask) -> Any:
-                if request.path == "/api/config/set":
-                    double.starting = True  # somebody restarts it just now
-                return ask(request)
+            def ask(request: Request, double: Frigate = double, restarts: list[bool] = restarts) -> Answer:
+                if request.path == "/api/config/set" and restarts:
+                    double.starting = restarts.pop()  # somebody restarts it just now
+                return double.answer(request)
 
-            self.http._ask = broken
+            api = self.api(double, ask=ask)
             wanted = document(camera(1), camera(2)).entries
             failure = self.failureResultOf(Deferred.fromCoroutine(api.deliver(wanted, {}, False)))
             failure.trap(TargetStarting)
             double.starting = False
             double.restart()
-            self.http._ask = ask
             self.deliver(api, wanted, wanted)
             self.assertEqual(5, len(self.reads(double)), version)
             self.assertEqual(5, len(set(self.reads(double))))
 
+    def test_half_told(self) -> None:
+        """Two come, and of the second there was no answer: 0.18 is told again; 0.17 never twice, and it is said so."""
+        for version in (MIDDLE, NEWER):
+            double = self.double(version)
+            told: list[str] = []
+
+            def ask(request: Request, double: Frigate = double, told: list[str] = told) -> Answer:
+                if request.path == "/api/config/set":
+                    told.append(request.target)
+                return Answer(0, silent=True) if len(told) == 2 else double.answer(request)
+
+            api = self.api(double, ask=ask)
+            wanted = document(camera(1), camera(2)).entries
+            self.assertIn("does not answer", self.failed(api, wanted, TargetUnavailable))
+            told += ["", ""]
+            done = self.deliver(api, wanted, wanted)
+            self.assertEqual(5 if double.minor >= 18 else 3, len(self.reads(double)), version)
+            self.assertEqual(double.minor < 18, "024000000002: in Frigate's file, and in force after" in done.remark)
+
+    def test_nothing_to_be_set(self) -> None:
+        """A file of nothing but cameras whose names are numbers has no value that could be set to itself."""
+        for version in (MIDDLE, NEWER):
+            double = self.double(version, "")
+            done = self.deliver(self.api(double), document(camera(1)).entries)
+            self.assertIn("in force after its next start", done.remark)
+            self.assertEqual([], double.config.published)
+
     def test_one_is_refused(self) -> None:
         """A new camera with a login beside twenty, one of them refused: the twenty are served, and it is said why."""
         odd = document(camera(22), login=GUEST)
-        for version in (VERSIONS[0], OLDER, MIDDLE, NEWER):
+        for version in (VERSIONS[0], *RECORDED):
             # The figure is of twenty; YAML of so many takes its time, so one version has them all.
             count = 21 if version == MIDDLE else 5
             cameras = [camera(number) for number in range(1, count + 1)]
@@ -235,7 +212,7 @@ class NewCameras(Case):
     def test_its_own_words(self) -> None:
         """Frigate's words reach the user unescaped and whole, without a login."""
         bad = {NAME: {"ffmpeg": {"inputs": [{"path": "rtsp://h/1", "roles": ["detect"]}]}, "description": "'<x>'"}}
-        for version in (OLDER, MIDDLE, NEWER):
+        for version in RECORDED:
             done = self.deliver(self.api(self.double(version)), bad)
             (reason,) = done.refused.values()
             self.assertIn(f"cameras -> {NAME} -> description - Extra inputs are not permitted", reason)
@@ -394,6 +371,8 @@ class Moves(Case):
             else:
                 self.assertIn("in force after its next start", done.remark)
             self.assertFalse([one for one in self.http.asked if "PATCH" in one])
+            saves = [one for one in self.http.asked if "/config/save" in one]
+            self.assertEqual(1, len(saves), "variables that Frigate took once are tried no more")
             self.assertEqual(["rtsp://10.0.0.5/x"], inside.sources()["front"])
 
     def test_unknown_in_go2rtc(self) -> None:

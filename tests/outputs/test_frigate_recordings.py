@@ -10,14 +10,13 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.peers.exchange import Answer, Request
-from tests.peers.frigate import Frigate
+from tests.peers.frigate import RECORDED, Frigate
 from tests.peers.go2rtc import Go2rtc
 from tests.recordings import SKIP, Recording, recordings, spelled, versions
 
-VERSIONS = ("frigate-0.16.4", "frigate-0.17.2", "frigate-0.18-dev-e3fa701")
-#: The versions as they say it themselves; the revision of the releases is made up.
-SAID = {VERSIONS[0]: "0.16.4-abcdef0", VERSIONS[1]: "0.17.2-abcdef0", VERSIONS[2]: "0.18.0-e3fa701"}
-GO2RTC = {VERSIONS[0]: "1.9.9", VERSIONS[1]: "1.9.10", VERSIONS[2]: "1.9.14"}
+FOLDERS = ("frigate-0.16.4", "frigate-0.17.2", "frigate-0.18-dev-e3fa701")
+SAID = dict(zip(FOLDERS, RECORDED, strict=True))
+GO2RTC = dict(zip(FOLDERS, ("1.9.9", "1.9.10", "1.9.14"), strict=True))
 START = """\
 # mine
 mqtt: {enabled: false}
@@ -118,8 +117,8 @@ class Recorded(SynchronousTestCase):
     maxDiff = None
 
     def test_versions(self) -> None:
-        """Every version that was recorded is played here."""
-        self.assertEqual(sorted(VERSIONS), versions("frigate"))
+        """Every version that was recorded is played here, and by every test that asks for all."""
+        self.assertEqual(sorted(FOLDERS), versions("frigate"))
 
     def test_every_recording(self) -> None:
         """The double answers as the real one did: status, headers, body, its file, and what runs afterwards."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import product
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -10,8 +11,8 @@ from twisted.logger import formatEvent, globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.outputs.case import NAME, SUB
-from tests.peers.exchange import Direct
-from tests.peers.go2rtc import Go2rtc
+from tests.peers.exchange import Answer, Ask, Direct
+from tests.peers.go2rtc import VERSIONS, Go2rtc
 from twisted_detector.model import Secret
 from twisted_detector.model.consumers import Consumer
 from twisted_detector.outputs.go2rtc.api import Go2rtcApi
@@ -26,7 +27,6 @@ from twisted_detector.outputs.sync.seams import (
 )
 from twisted_detector.outputs.sync.target import SyncTarget
 
-VERSIONS = ("1.9.10", "1.9.14")
 SECRET = "rtsp://admin:p%40ss@10.0.0.9:554/main"
 STREAMS = {NAME: [SECRET], f"{NAME}_sub": [SUB.url]}
 TWENTY = {f"0240000000{number:02}": [f"rtsp://admin:p%40ss@10.0.0.{number}:554/main"] for number in range(1, 21)}
@@ -62,16 +62,17 @@ class Streams(Case):
 
     def test_published(self) -> None:
         """With PUBLISH_CREDENTIALS its file has the logins, too."""
-        double = Go2rtc()
-        self.deliver(self.api(double, keep=True), STREAMS)
-        self.assertIn("p%40ss", double.text or "")
+        for version in VERSIONS:
+            double = Go2rtc(version)
+            self.deliver(self.api(double, keep=True), STREAMS)
+            self.assertIn("p%40ss", double.text or "")
 
     def test_a_dry_run(self) -> None:
         """What would change is shown without a login, and nothing is sent."""
-        double = Go2rtc()
-        told = self.deliver(self.api(double), STREAMS, dry=True)
-        self.assertEqual([f"+ {NAME}: rtsp://***@10.0.0.9:554/main", f"+ {NAME}_sub: {SUB.url}"], list(told.diff))
-        self.assertEqual([], self.http.changing)
+        for version in VERSIONS:
+            told = self.deliver(self.api(Go2rtc(version)), STREAMS, dry=True)
+            self.assertEqual([f"+ {NAME}: rtsp://***@10.0.0.9:554/main", f"+ {NAME}_sub: {SUB.url}"], list(told.diff))
+            self.assertEqual([], self.http.changing)
 
     def test_who_looks_follows_a_move(self) -> None:
         """A stream that is looked at is patched in its place, and written down when nobody looks any more."""
@@ -97,31 +98,46 @@ class Streams(Case):
 
     def test_several_sources(self) -> None:
         """A stream to which somebody gave a second source is made anew: PATCH would set both to the one."""
-        for source in (SECRET, SUB.url):
-            double = Go2rtc(text=f'streams:\n  "{NAME}":\n    - {source}\n    - ffmpeg:x#audio=opus\n')
+        for version, source in product(VERSIONS, (SECRET, SUB.url)):
+            double = Go2rtc(version, text=f'streams:\n  "{NAME}":\n    - {source}\n    - ffmpeg:x#audio=opus\n')
             self.deliver(self.api(double), {NAME: [source]}, {NAME: ""})
             self.assertEqual({NAME: [source]}, double.sources())
 
     def test_its_own_login(self) -> None:
         """Its login is named when it is missing, and sent when it is known; never shown."""
-        double = Go2rtc(login="me:hunter2")
-        failure = self.failureResultOf(Deferred.fromCoroutine(self.api(double).deliver(STREAMS, {}, False)))
-        failure.trap(TargetRefused)
-        self.assertIn("GO2RTC_USER", str(failure.value))
-        api = self.api(double, consumer=Consumer("go2rtc", "north"))
-        failure = self.failureResultOf(Deferred.fromCoroutine(api.deliver(STREAMS, {}, False)), TargetRefused)
-        self.assertIn("go2rtc wants a login ([go2rtc.north] user, [go2rtc.north] password)", str(failure.value))
-        self.assertEqual("go2rtc-api.north", api.name)
-        self.deliver(self.api(double, headers=basic_auth("me", Secret("hunter2"))), STREAMS)
-        self.assertEqual(STREAMS, double.sources())
+        for version in VERSIONS:
+            double = Go2rtc(version, login="me:hunter2")
+            failure = self.failureResultOf(Deferred.fromCoroutine(self.api(double).deliver(STREAMS, {}, False)))
+            failure.trap(TargetRefused)
+            self.assertIn("GO2RTC_USER", str(failure.value))
+            api = self.api(double, consumer=Consumer("go2rtc", "north"))
+            failure = self.failureResultOf(Deferred.fromCoroutine(api.deliver(STREAMS, {}, False)), TargetRefused)
+            self.assertIn("go2rtc wants a login ([go2rtc.north] user, [go2rtc.north] password)", str(failure.value))
+            self.assertEqual("go2rtc-api.north", api.name)
+            self.deliver(self.api(double, headers=basic_auth("me", Secret("hunter2"))), STREAMS)
+            self.assertEqual(STREAMS, double.sources())
 
     def test_in_trouble(self) -> None:
         """One that is slow, answers nonsense, or has its API elsewhere is away, and nothing is shown of a login."""
-        for options in ({"fault": "slow"}, {"fault": "nonsense"}, {"base_path": "/rtc"}):
-            api = self.api(Go2rtc(**options))  # type: ignore[arg-type]
-            failure = self.failureResultOf(Deferred.fromCoroutine(api.deliver(STREAMS, {}, False)))
-            failure.trap(TargetUnavailable)
-            self.assertNotIn("p%40ss", str(failure.value))
+        place = "it has no /api/streams there (in go2rtc's file: api, base_path or allow_paths)"
+        for version, (options, expected) in product(
+            VERSIONS,
+            (
+                ({"fault": "slow"}, "it does not answer: nothing for 15 s"),
+                ({"fault": "nonsense"}, "what answers there is no go2rtc"),
+                ({"base_path": "/rtc"}, place),
+            ),
+        ):
+            self.assertEqual(expected, self.away(Go2rtc(version, **options).answer))  # type: ignore[arg-type]
+        self.assertEqual(place, self.away(Go2rtc("1.9.14", allow_paths=("/api",)).answer))
+        said = self.away(lambda request: Answer(502, [], b"a proxy without a go2rtc"))
+        self.assertEqual("go2rtc does not do it: status 502", said)
+
+    def away(self, ask: Ask) -> str:
+        api = Go2rtcApi(Direct(ask, port=1984), is_ours=is_ours, keep_logins=False, headers={})  # type: ignore[arg-type]
+        failure = self.failureResultOf(Deferred.fromCoroutine(api.deliver(STREAMS, {}, False)))
+        failure.trap(TargetUnavailable)
+        return str(failure.value)
 
 
 class Followed(Case):
@@ -181,7 +197,10 @@ class Quiet(Followed):
                 target, clock = self.follow(double, plain)
                 self.assertEqual(plain, double.sources())
                 self.assertEqual(TargetPhase.DONE, target.status.phase)
-                self.assertIn(double.file_fault or "config file disabled", target.status.reason)
+                words = double.file_fault or "config file disabled"
+                told = "the streams are there, but go2rtc does not keep them"
+                later = "after a restart of it they come back within 30 s"
+                self.assertEqual(f"{told} ({words}): {later}", target.status.reason)
                 self.assertEqual([], self.hour(clock))
                 self.assertEqual([], self.logged)
 
@@ -208,7 +227,10 @@ class Refusals(Followed):
                 self.assertEqual(TWENTY, double.sources())
                 self.assertEqual(TargetPhase.REFUSED, target.status.phase)
                 self.assertIn("left out: 024000000000: go2rtc refuses it", target.status.reason)
-                self.assertIn("without a reason" if version == "1.9.10" else "source", target.status.reason)
+                words = (
+                    "without a reason (go2rtc gives none before 1.9.12)" if version == "1.9.10" else ": streams: source"
+                )
+                self.assertIn(words, target.status.reason)
                 self.assertNotIn("p%40ss", target.status.reason)
                 self.assertLessEqual(len(self.hour(clock)), 12)
                 self.assertEqual([], self.logged, "told once")
@@ -225,7 +247,11 @@ class Refusals(Followed):
                 target, clock = self.follow(double, {NAME: [plain], "024000000000": [locked], **TWENTY})
                 expected = {"stream1": ["rtsp://10.0.0.5/x"], NAME: [plain], **TWENTY}
                 self.assertEqual(expected, double.sources())
-                self.assertIn("left out: 024000000000: go2rtc has a stream", target.status.reason)
+                told = (
+                    "go2rtc has a stream that is called as the path of this camera, 'stream1', and would show that one"
+                    " instead: give yours another name"
+                )
+                self.assertEqual(f"left out: 024000000000: {told}", target.status.reason)
                 self.assertEqual([], self.hour(clock))
                 self.assertEqual([], self.logged)
                 del double.streams["stream1"]

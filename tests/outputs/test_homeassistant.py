@@ -25,6 +25,7 @@ from twisted_detector.events import (
 )
 from twisted_detector.model import Adoption, Camera, Message, Priority, Status
 from twisted_detector.model.pictures import Picture
+from twisted_detector.outputs.homeassistant import output as output_module
 from twisted_detector.outputs.homeassistant.deletions import Deletions
 from twisted_detector.outputs.homeassistant.output import PICTURE_LIFETIME, HomeAssistantOutput
 from twisted_detector.outputs.homeassistant.payloads import (
@@ -256,6 +257,13 @@ class OutputTests(SynchronousTestCase):
             json.loads(messages[2].payload),
         )
         self.assertEqual([CONFIG, SEEN], [message.topic for message in self.say(CameraChanged(at=2.0, camera=CAMERA))])
+
+    def test_what_is_expected_costs_no_payload(self) -> None:
+        """Where an announcement belongs is told without making it: that is asked of each that the broker has."""
+        self.patch(output_module, "camera_payload", None)
+        self.patch(output_module, "node_payload", None)
+        self.assertEqual({CONFIG}, self.output.expected_topics(CAMERA))
+        self.assertEqual({NODE_CONFIG}, self.output.expected_topics(None))
 
     def test_equal_facts_give_equal_bytes(self) -> None:
         """What happens to a camera changes its announcement only when what it is changes, or where."""

@@ -3,31 +3,12 @@
 from __future__ import annotations
 
 from copy import deepcopy
-from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from twisted_detector.outputs.sync.merging import is_ours, mask_logins, merge_section
-from twisted_detector.outputs.sync.seams import MergeResult, TargetRefused
-
-ID = "024000000001"
-
-
-def entry(address: str = "10.0.0.9", name: str = "Door") -> dict[str, Any]:
-    return {
-        "ffmpeg": {
-            "inputs": [
-                {"path": f"rtsp://{address}/main", "roles": ["record"]},
-                {"path": f"rtsp://{address}/sub", "roles": ["detect"]},
-            ]
-        },
-        "detect": {"fps": 5},
-        "friendly_name": name,
-    }
-
-
-def merge(document: Any, base: Any, wanted: Any) -> MergeResult:
-    return merge_section("cameras", document, base, wanted)
+from tests.outputs.case import NAME as ID, entry, merge
+from twisted_detector.outputs.sync.merging import is_ours, mask_logins
+from twisted_detector.outputs.sync.seams import TargetRefused
 
 
 class Merging(SynchronousTestCase):

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from twisted.internet.base import DelayedCall
-from twisted.internet.defer import Deferred, succeed
+from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.logger import formatEvent, globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
@@ -22,46 +22,32 @@ from twisted_detector.events import (
     Event,
     StreamChanged,
 )
-from twisted_detector.model import Adoption, Camera, Login, Message, Secret
+from twisted_detector.model import Adoption, Camera, Login, Secret
 from twisted_detector.model.cameras import WSS_CAPABILITY
 from twisted_detector.model.consumers import CameraChoice, Consumer
 from twisted_detector.outputs import sync_service
+from twisted_detector.outputs.follower import ConsumerSettings, FrigateTopics
 from twisted_detector.outputs.frigate.document import FrigateOptions
 from twisted_detector.outputs.go2rtc.document import Go2rtcOptions
+from twisted_detector.outputs.stream_choice import CameraLogins
 from twisted_detector.outputs.sync.consumer import Destinations
 from twisted_detector.outputs.sync.seams import TargetPhase, TargetUnavailable
-from twisted_detector.outputs.sync_service import (
-    LONGEST_WAIT,
-    QUIET,
-    ConsumerSettings,
-    FrigateTopics,
-    SyncService,
-)
+from twisted_detector.outputs.sync_service import LONGEST_WAIT, QUIET, SyncService
+from twisted_detector.testing.doubles import MemoryStateStore, RecordingPublisher
 
 TOPICS = FrigateTopics("site/frigate/config/cameras", "site/frigate/config/reload")
 FRIGATE, GO2RTC = Consumer("frigate"), Consumer("go2rtc")
 
 
-class Values:
-    """The small tables of a store."""
-
-    def __init__(self) -> None:
-        self.values: dict[str, str] = {}
-
-    def load_values(self, table: str) -> Deferred[dict[str, str]]:
-        return succeed(dict(self.values))
-
-    def save_value(self, table: str, key: str, value: str) -> Deferred[None]:
-        self.values[key] = value
-        return succeed(None)
-
-
 class Telling(SynchronousTestCase):
     def setUp(self) -> None:
         self.clock = Clock()
+        # Run last, when every service has been stopped.
+        self.addCleanup(lambda: self.assertEqual(self.clock.getDelayedCalls(), []))
         self.cameras: list[Camera] = [CAMERA]
-        self.said: list[Message] = []
-        self.store = Values()
+        self.publisher = RecordingPublisher()
+        self.said = self.publisher.messages
+        self.store = MemoryStateStore()
         self.places = {sort: Place(sort) for sort in ("frigate", "frigate_env", "go2rtc", "go2rtc_live")}
 
     withheld = ""
@@ -81,23 +67,20 @@ class Telling(SynchronousTestCase):
         ]
 
     def service(self, *, frigate: bool = True) -> SyncService:
-        def publish(message: Message) -> Deferred[None]:
-            self.said.append(message)
-            return succeed(None)
-
         service = SyncService(
             self.clock,
             [one for one in self.consumers() if frigate or one.consumer != FRIGATE],
             cameras=lambda: self.cameras,
-            accepted_login=lambda camera: None if self.withheld else Login("admin", Secret("hunter2")),
-            withheld=lambda camera: self.withheld,
-            store=self.store,  # type: ignore[arg-type]
-            publish=publish,
+            logins=CameraLogins(
+                lambda camera: None if self.withheld else Login("admin", Secret("hunter2")),
+                lambda camera: self.withheld,
+                TAGS,
+            ),
+            store=self.store,
+            publish=self.publisher.publish,
             random=lambda: 0.5,
-            tags=TAGS,
         )
         service.startService()
-        self.addCleanup(lambda: self.assertEqual(self.clock.getDelayedCalls(), []))
         self.addCleanup(lambda: self.successResultOf(service.stopService()))
         return service
 
@@ -120,7 +103,7 @@ class Telling(SynchronousTestCase):
         self.assertEqual((reload.topic, reload.payload, reload.retain), ("site/frigate/config/reload", b"", False))
 
     def test_not_adopted_any_more(self) -> None:
-        """A camera that is not adopted any more stays, without its login everywhere; the log says so once, and why."""
+        """A camera that is no longer adopted stays, without its login everywhere; the log says so once, and why."""
         logged: list[str | None] = []
         observer = lambda event: logged.append(formatEvent(event))  # noqa: E731
         globalLogPublisher.addObserver(observer)
@@ -164,8 +147,9 @@ class Telling(SynchronousTestCase):
     def test_idle_events(self) -> None:
         """What changes nothing of what is told is no reason to tell."""
         service = self.service()
+        before = self.clock.getDelayedCalls()
         service.handle(ClockSkewed(at=1.0, camera=CAMERA, offset=9.0))
-        self.assertEqual(self.clock.getDelayedCalls(), [])
+        self.assertEqual(self.clock.getDelayedCalls(), before)
 
     def test_who_gets_the_password(self) -> None:
         """It goes to the file of variables and to go2rtc's API, which needs it; to no other place."""
@@ -181,7 +165,7 @@ class Telling(SynchronousTestCase):
         service = self.service()
         (names, _, _) = self.places["frigate_env"].delivered[-1]
         self.assertEqual(2, len(names))
-        self.withheld = "it is not adopted any more"
+        self.withheld = "it is no longer adopted"
         self.places["frigate"].script = [TargetUnavailable("it does not answer")]
         service.handle(AdoptionChanged(1.0, CAMERA, Adoption.NO, self.withheld))
         self.clock.advance(QUIET)
@@ -206,7 +190,7 @@ class Telling(SynchronousTestCase):
         self.assertEqual(self.said[-2].payload, b'{"cameras":{}}')
         self.assertEqual(self.places["frigate"].delivered[-1][0], {})
         self.said.clear()
-        self.store = Values()
+        self.store = MemoryStateStore()
         self.service()
         self.assertEqual(self.said, [])
 
@@ -308,7 +292,8 @@ class Several(Telling):
         """After a restart each knows what it left in its own place; those without a name keep their keys."""
         self.service()
         self.assertLess(
-            {"frigate", "frigate_env", "go2rtc", "go2rtc_live", "frigate-api.north"}, set(self.store.values)
+            {"frigate", "frigate_env", "go2rtc", "go2rtc_live", "frigate-api.north"},
+            {key for _, key in self.store.values},
         )
         self.north.delivered.clear()
         self.service()
@@ -324,9 +309,13 @@ class Several(Telling):
     def test_what_would_change(self) -> None:
         """It is told of every Frigate, though one is away; when none answers, that is the answer."""
         service = self.service()
+        for place in (self.north, self.south, self.places["frigate"]):
+            place.held.clear()  # by somebody else
         self.south.script = [TargetUnavailable("it does not answer")]
         lines = self.successResultOf(Deferred.fromCoroutine(service.preview_frigate()))
         self.assertEqual(["+x", "# frigate-api.south: it does not answer", "+x"], lines)
+        self.north.script = [TargetUnavailable("it does not answer")]
+        self.assertEqual(["+x"], self.successResultOf(Deferred.fromCoroutine(service.preview_frigate("south"))))
         for place in (self.north, self.south, self.places["frigate"]):
             place.script = [TargetUnavailable("it does not answer")]
         self.failureResultOf(Deferred.fromCoroutine(service.preview_frigate()), TargetUnavailable)
@@ -343,12 +332,10 @@ class Several(Telling):
             self.clock,
             self.consumers()[:2],
             cameras=lambda: self.cameras,
-            accepted_login=lambda camera: None,
-            withheld=lambda camera: self.withheld,
-            store=self.store,  # type: ignore[arg-type]
-            publish=lambda message: succeed(None),
+            logins=CameraLogins(lambda camera: None, lambda camera: self.withheld, TAGS),
+            store=self.store,
+            publish=self.publisher.publish,
             random=lambda: 0.5,
-            tags=TAGS,
         )
         service.startService()
         self.addCleanup(lambda: self.successResultOf(service.stopService()))

@@ -26,6 +26,16 @@ class Following(SynchronousTestCase):
         more = {"base": {}, "save": saved.append, "random": lambda: 0.5, **more}
         return SyncTarget(clock, place, **more), clock, saved
 
+    def waits(self, place: Place, target: SyncTarget, clock: Clock) -> list[float]:
+        """Seconds between the tries, each of which counts, until it is delivered."""
+        waits: list[float] = []
+        while not place.delivered:
+            (call,) = clock.getDelayedCalls()
+            waits.append(call.getTime() - clock.seconds())
+            self.assertEqual((target.status.phase, target.status.tries), (TargetPhase.AWAY, len(waits)))
+            clock.advance(waits[-1])
+        return waits
+
     def test_the_same_again(self) -> None:
         """A wish is delivered once, with what was left there before; what stands there is kept for the next run."""
         place = Place()
@@ -44,12 +54,7 @@ class Following(SynchronousTestCase):
         place.script = [TargetUnavailable("it does not answer")] * 12
         target, clock, _ = self.target(place)
         target.update({"a": 1})
-        waits = []
-        while not place.delivered:
-            (call,) = clock.getDelayedCalls()
-            waits.append(call.getTime() - clock.seconds())
-            self.assertEqual((target.status.phase, target.status.tries), (TargetPhase.AWAY, len(waits)))
-            clock.advance(waits[-1])
+        waits = self.waits(place, target, clock)
         self.assertEqual(waits[:4], [1.0, 2.0, 4.0, 8.0])
         self.assertEqual(max(waits), LAST_RETRY)
         self.assertEqual((target.status.phase, target.status.tries), (TargetPhase.DONE, 0))
@@ -97,11 +102,7 @@ class Following(SynchronousTestCase):
         place.script = [TargetStarting("Frigate is starting")] * 60
         target, clock, _ = self.target(place)
         target.update({"a": 1})
-        waits = []
-        while not place.delivered:
-            (call,) = clock.getDelayedCalls()
-            waits.append(call.getTime() - clock.seconds())
-            clock.advance(waits[-1])
+        waits = self.waits(place, target, clock)
         self.assertEqual({STARTING_RETRY}, set(waits[:STARTING_LOOKS]))
         self.assertEqual({LAST_RETRY}, set(waits[STARTING_LOOKS:]))
 

@@ -1,16 +1,18 @@
-"""One request and one answer as values, and the two ways to a double: over a socket, and without one."""
+"""One request and one answer as values, and the ways to a double: over a socket, as a process, and without either."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
 
+from twisted.internet import reactor
 from twisted.web.resource import Resource
-from twisted.web.server import NOT_DONE_YET
+from twisted.web.server import NOT_DONE_YET, Site
 
-from twisted_detector.outputs.sync.http import HttpResponse
+from twisted_detector.outputs.sync.http import HttpRequest, HttpResponse
 from twisted_detector.outputs.sync.seams import TargetUnavailable
 
 
@@ -56,13 +58,17 @@ Ask = Callable[[Request], Answer]
 
 
 class Socketed(Resource):
-    """A double as a resource of Twisted's web server."""
+    """A double as a resource of Twisted's web server.
+
+    :param delay: seconds that every answer takes; what was asked for is done when they begin.
+    """
 
     isLeaf = True
 
-    def __init__(self, ask: Ask) -> None:
+    def __init__(self, ask: Ask, delay: float = 0.0) -> None:
         super().__init__()
         self._ask = ask
+        self._delay = delay
 
     def render(self, request: Any) -> Any:
         headers = {
@@ -85,7 +91,41 @@ class Socketed(Resource):
         request.setResponseCode(answer.status)
         for name, value in answer.headers:
             request.responseHeaders.addRawHeader(name, value)
-        return answer.body
+        if not self._delay:
+            return answer.body
+        due = reactor.callLater(self._delay, self._finish, request, answer.body)
+        request.notifyFinish().addErrback(lambda _: due.cancel())  # nobody waits for it any more
+        return NOT_DONE_YET
+
+    def _finish(self, request: Any, body: bytes) -> None:
+        request.write(body)
+        request.finish()
+
+
+class Server:
+    """A double as a process on loopback.
+
+    :param options: those that every double has are taken out: ``reads``, a file that holds the addresses that it reads
+        from just now, and ``delay``, see :class:`Socketed`.
+    """
+
+    def __init__(self, port: str, options: dict[str, Any]) -> None:
+        self._port = int(port)
+        self._reads = Path(options.pop("reads")) if "reads" in options else None
+        self._delay = float(options.pop("delay", 0.0))
+
+    def run(self, ask: Ask, addresses: Callable[[], Iterable[str]]) -> None:
+        """Serve until the process is ended."""
+
+        def answer(request: Request) -> Answer:
+            told = ask(request)
+            if self._reads is not None:
+                self._reads.write_text("\n".join(addresses()))
+            return told
+
+        reactor.listenTCP(self._port, Site(Socketed(answer, self._delay)), interface="127.0.0.1")
+        print("ready", flush=True)
+        reactor.run()
 
 
 class Direct:
@@ -104,20 +144,13 @@ class Direct:
         """The requests that may change something."""
         return [one for one in self.asked if not one.startswith(("GET ", "POST /api/login"))]
 
-    async def request(
-        self,
-        method: str,
-        path: str,
-        query: Mapping[str, str] | None = None,
-        *,
-        body: bytes | None = None,
-        headers: Mapping[str, str] | None = None,
-    ) -> HttpResponse:
+    async def request(self, request: HttpRequest) -> HttpResponse:
         """See :class:`HttpClient`."""
-        target = path + (f"?{urlencode(query)}" if query else "")
-        self.asked.append(f"{method} {target}")
-        named = {name.lower(): value for name, value in (headers or {}).items()}
-        answer = self._ask(Request(method, target, named, body or b"", client=self._client, port=self._port))
+        target = request.path + (f"?{urlencode(request.query)}" if request.query else "")
+        self.asked.append(f"{request.method} {target}")
+        named = {name.lower(): value for name, value in request.headers.items()}
+        body, client = request.body or b"", self._client
+        answer = self._ask(Request(request.method, target, named, body, client=client, port=self._port))
         if answer.silent:
             raise TargetUnavailable("it does not answer", shown="nothing for 15 s")
         cookies = {}

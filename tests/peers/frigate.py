@@ -2,8 +2,9 @@
 
     python frigate.py PORT FILE [NAME=VALUE …]
 
-``env`` is the file of variables, read at its start and at a restart (``live``: at every request); ``reads`` a file that
-holds the addresses that it reads from just now, those of the go2rtc inside it (``inside``) among them.
+The options are its own fields, and those of :class:`tests.peers.exchange.Server`: ``env`` is the file of variables,
+read at its start and at a restart (``live``: at every request); among the addresses that it reads from are those of the
+go2rtc inside it (``inside``).
 ``tests/outputs/test_frigate_recordings.py`` compares it with what 0.16.4, 0.17.2 and 0.18 in development answered. New
 facts come as new recordings. What it does not play is listed there.
 """
@@ -17,14 +18,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from twisted.internet import reactor
-from twisted.web.server import Site
-
 from tests.outputs.frigate_rules import substituted
-from tests.peers.exchange import Answer, Request, Socketed
+from tests.peers.exchange import Answer, Request, Server
 from tests.peers.frigate_config import Configuration, crash, masked, say, text, told
 from tests.peers.go2rtc import Go2rtc
 
+#: The versions that were recorded, as they say them themselves (the revisions of the releases are made up). It plays
+#: all of them, and tests of what follows a Frigate run with each. Of older ones only the configuration was run.
+RECORDED = ("0.16.4-abcdef0", "0.17.2-abcdef0", "0.18.0-e3fa701")
+VERSIONS = ("0.14.1-f4f3cfa", "0.15.2-abcdef0", *RECORDED)
 TOKEN = "MADE-UP.JWT.TOKEN"
 #: The port that asks for a login.
 GUARDED = 8971
@@ -46,7 +48,7 @@ class Frigate:
         ``lost`` (writes all and fails with 500): the last two once.
     """
 
-    version: str = "0.17.2-abcdef0"
+    version: str = RECORDED[1]
     text: str = ""
     path: Path | None = None
     environment: Mapping[str, str] = field(default_factory=dict)
@@ -281,23 +283,18 @@ def _page(status: int) -> Answer:
 
 def main(port: str, file: str, *options: str) -> None:
     given: dict[str, Any] = dict(one.split("=", 1) for one in options)
+    server = Server(port, given)
     if "env" in given:
         given["env"] = Path(given["env"])
-    reads = Path(given.pop("reads")) if "reads" in given else None
     if given.pop("inside", ""):
         given["go2rtc"] = Go2rtc(text="")
     double = Frigate(path=Path(file), **given)
 
-    def answer(request: Request) -> Answer:
-        told = double.answer(request)
-        if reads is not None:
-            inside = double.go2rtc.sources().values() if double.go2rtc is not None else ()
-            reads.write_text("\n".join([*double.config.running.reads, *(one for ones in inside for one in ones)]))
-        return told
+    def addresses() -> list[str]:
+        inside = double.go2rtc.sources().values() if double.go2rtc is not None else ()
+        return [*double.config.running.reads, *(one for ones in inside for one in ones)]
 
-    reactor.listenTCP(int(port), Site(Socketed(answer)), interface="127.0.0.1")
-    print("ready", flush=True)
-    reactor.run()
+    server.run(double.answer, addresses)
 
 
 if __name__ == "__main__":

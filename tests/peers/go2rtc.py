@@ -2,6 +2,7 @@
 
     python go2rtc.py PORT [NAME=VALUE …]
 
+The options are its own fields, and those of :class:`tests.peers.exchange.Server`.
 ``tests/outputs/test_go2rtc_recordings.py`` compares it with what the two real ones answered. New facts come as new
 recordings. What it does not play (pictures, players, ``/api/config`` by POST) is listed there.
 """
@@ -20,12 +21,11 @@ from urllib.parse import urlsplit
 
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
-from twisted.internet import reactor
-from twisted.web.server import Site
 
-from tests.peers.exchange import Answer, Request, Socketed
+from tests.peers.exchange import Answer, Request, Server
 
-NEWEST = "1.9.14"
+#: The versions that were recorded, all of which it plays; tests of what follows a go2rtc run with each.
+VERSIONS = ("1.9.10", "1.9.14")
 _SCHEMES = [
     "exec", "onvif", "ffmpeg", "rtmp", "multitrans", "eseecloud", "ivideon", "alsa", "tapo", "vigi", "doorbird",
     "tuya", "echo", "kasa", "bubble", "gopro", "roborock", "wyoming", "rtspx", "flussonic", "http", "webrtc",
@@ -60,7 +60,7 @@ class Go2rtc:
     :ivar fault: ``slow`` (never answers), ``nonsense``, ``refuse`` (every source).
     """
 
-    version: str = NEWEST
+    version: str = VERSIONS[-1]
     text: str | None = ""
     path: Path | None = None
     file_fault: str = ""
@@ -303,12 +303,11 @@ def _error(status: int, words: str, *more: tuple[str, str]) -> Answer:
 
 def main(port: str, *options: str) -> None:
     given: dict[str, Any] = dict(one.split("=", 1) for one in options)
+    server = Server(port, given)
     if "path" in given:
         given["path"] = Path(given["path"])
     double = Go2rtc(**given)
-    reactor.listenTCP(int(port), Site(Socketed(double.answer)), interface="127.0.0.1")
-    print("ready", flush=True)
-    reactor.run()
+    server.run(double.answer, lambda: (one for ones in double.sources().values() for one in ones))
 
 
 if __name__ == "__main__":

@@ -47,7 +47,6 @@ class Site(SynchronousTestCase):
             settings=settings,
             publish=self.publisher.publish,
             subscribe=self.subscriber.subscribe,
-            parts={},
         )
 
     def maker(self, kind: type[Interface], name: str) -> Any:

@@ -11,13 +11,12 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.config.case import read
 from tests.doubles.rtsp_camera import result_of
 from twisted_detector.errors import NotACamera
+from twisted_detector.inspection.device_access import DeviceAccess
 from twisted_detector.inspection.device_locks import DeviceLocks
-from twisted_detector.inspection.logins.clear_text import ClearTextPolicy
 from twisted_detector.inspection.rtsp.media_server import PROGRAMS, RtspAnswers
-from twisted_detector.interfaces import MakerContext, Parts
+from twisted_detector.interfaces import MakerContext
 from twisted_detector.model import Candidate, Mac
 from twisted_detector.plugins import builtin
-from twisted_detector.seams import ILoginBudget
 
 ADDRESS = "10.0.0.5"
 NAMED = "/run/secrets/logins"
@@ -25,22 +24,22 @@ MUTE = Candidate("dev", ADDRESS, rtsp_ports=(8554,), open_ports=(8554,))
 
 
 class InspectorTests(SynchronousTestCase):
+    def setUp(self) -> None:
+        clear_text: Any = SimpleNamespace(allows=bool, allows_candidate=bool)
+        self.access = DeviceAccess(DeviceLocks(), clear_text, SimpleNamespace())  # type: ignore[arg-type]
+
     def context(self, **settings: str) -> MakerContext:
-        parts = Parts()
-        parts[ILoginBudget], parts[DeviceLocks] = SimpleNamespace(), DeviceLocks()
-        parts[ClearTextPolicy] = SimpleNamespace(allows=bool, allows_candidate=bool)
         return MakerContext(
             reactor=Clock(),
             config=read(settings, {NAMED: "[camera 02:00:00:00:00:05]\nadmin:x\n"}),
             settings={},
             publish=_unused,
             subscribe=_unused,
-            parts=parts,
         )
 
     def ports(self, **settings: str) -> list[int]:
         """The ports at which ONVIF is asked of a camera that announces nothing and has RTSP."""
-        inspector = builtin.onvif.make(self.context(**settings))
+        inspector = builtin.onvif.make(self.context(**settings), self.access)
         assert inspector is not None
         places = [url.removeprefix(f"http://{ADDRESS}").partition("/")[0] for url, _ in inspector.entries(MUTE)]
         return [int(place.removeprefix(":") or 80) for place in places]
@@ -55,7 +54,7 @@ class InspectorTests(SynchronousTestCase):
 
     def is_media_server(self, candidate: Candidate, **settings: str) -> bool:
         """Whether a server that looks like go2rtc, and is there with no path, is judged to be one."""
-        inspector: Any = builtin.rtsp.make(self.context(**settings))
+        inspector: Any = builtin.rtsp.make(self.context(**settings), self.access)
         try:
             answers = RtspAnswers(public=PROGRAMS[0].public, no_path=True)
             result_of(inspector._clock, inspector._media_servers.judge(candidate, answers))

@@ -11,7 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.config.case import read
 from tests.store.case import Pool, Reactor
-from twisted_detector.interfaces import MakerContext, Parts
+from twisted_detector.interfaces import MakerContext
 from twisted_detector.outputs.topics import Topics
 from twisted_detector.plugins.builtin_sync import consumers, frigate_destinations, go2rtc_destinations
 
@@ -38,9 +38,7 @@ class Files(SynchronousTestCase):
         config = read(
             {"FRIGATE_CONFIG_PATH": f"{folder}/f.yml", "GO2RTC_CONFIG_PATH": f"{folder}/g.yaml", **more},
         )
-        context = MakerContext(
-            reactor=PooledReactor(), config=config, settings={}, publish=_unused, subscribe=_unused, parts={}
-        )
+        context = MakerContext(reactor=PooledReactor(), config=config, settings={}, publish=_unused, subscribe=_unused)
         (frigate,) = frigate_destinations(context, config.frigate).entries
         (go2rtc,) = go2rtc_destinations(context, config.go2rtc).entries
         for destination in (frigate, go2rtc):
@@ -60,16 +58,17 @@ class Files(SynchronousTestCase):
             '[go2rtc.south]\nurl = "http://127.0.0.1:1984"\nconfig_path = "/g.yaml"\nprefix = "s-"'
         )
         environ = {"CAMDETECT_CONFIG": "/c.toml", "FRIGATE_URL": "http://127.0.0.1:5000", "STATE_DIR": "/state"}
-        parts = Parts({Topics: Topics(node_id="n", prefix="site")})
         context = MakerContext(
             reactor=PooledReactor(),
             config=read(environ, {"/c.toml": text}),
             settings={},
             publish=_unused,
             subscribe=_unused,
-            parts=parts,
         )
-        made = {(one.consumer.program, one.consumer.name): one for one in consumers(context)}
+        made = {
+            (one.consumer.program, one.consumer.name): one
+            for one in consumers(context, Topics(node_id="n", prefix="site"))
+        }
         self.assertEqual([("frigate", ""), ("frigate", "north"), ("go2rtc", ""), ("go2rtc", "south")], list(made))
         places = {
             key: [

@@ -10,6 +10,7 @@ from typing import Any
 from twisted.internet.defer import Deferred, maybeDeferred
 from zope.interface.verify import verifyObject
 
+from tests.facts import A, B
 from tests.plugins.case import START, Site
 from twisted_detector.errors import QueueFull
 from twisted_detector.events import CameraOnline, ConnectionEvent
@@ -22,14 +23,15 @@ from twisted_detector.interfaces import (
 )
 from twisted_detector.model import Camera, Priority
 from twisted_detector.model.encoding import rfc3339
-from twisted_detector.testing.lan import RecordingSink
+from twisted_detector.testing.lan import MemoryNeighbours, RecordingSink
 
 
 class Addresses(Site):
     def sweep(self, text: str) -> tuple[Deferred[None], RecordingSink]:
         path = self.folder / "addresses.txt"
         path.write_text(text)
-        discoverer = self.maker(IDiscovererMaker, "addresses").make(self.context(path=str(path)))
+        neighbours = MemoryNeighbours(macs={"10.0.0.7": A})
+        discoverer = self.maker(IDiscovererMaker, "addresses").make(self.context(path=str(path)), neighbours)
         self.assertTrue(verifyObject(IDiscoverer, discoverer))
         sink = RecordingSink()
         return Deferred.fromCoroutine(discoverer.sweep(sink)), sink
@@ -43,6 +45,14 @@ class Addresses(Site):
             [(sighting.address, sighting.rtsp_ports) for sighting in sink.sightings],
         )
         self.assertEqual({START}, {sighting.seen_at for sighting in sink.sightings})
+
+    def test_macs(self) -> None:
+        """A MAC is the address at which this machine knows it; an unknown one is no sighting and no fault."""
+        swept, sink = self.sweep(f"{A} 8554\n{B}\n10.0.0.5\n")
+        self.assertIsNone(self.successResultOf(swept))
+        self.assertEqual(
+            [("10.0.0.7", (8554,)), ("10.0.0.5", (554,))], [(one.address, one.rtsp_ports) for one in sink.sightings]
+        )
 
     def test_not_an_address(self) -> None:
         """A line that is no address fails the sweep, which names it; what was seen before stays."""

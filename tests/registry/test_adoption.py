@@ -336,6 +336,25 @@ class IdentityTests(AdoptionCase):
 
 
 class BlockTests(AdoptionCase):
+    def test_behind_a_repeater(self) -> None:
+        """A camera that is adopted behind a MAC of several, and goes to another address there, is adopted still."""
+        one = self.found(HERE, A, "one")
+        for _ in range(3):
+            other = self.see(THERE, A, "other")
+            self.see(HERE, A, "one")
+        self.inspect(other)
+        self.assertEqual({None}, {camera.mac for camera in self.registry.cameras()})
+        [camera] = self.registry.cameras_of(one)
+        self.registry.adopt(camera.id, self.now)
+        self.now += 100
+        self.assertEqual(one, self.see("10.0.0.7", A, "one"))
+        self.assertEqual(("10.0.0.7", Adoption.PERSON), (self.camera(camera.id).address, self.adoption(camera.id)))
+        self.registry.unadopt(camera.id, self.now)
+        self.restart()
+        self.registry.adopt(camera.id, self.now)  # before it is seen again
+        self.see("10.0.0.8", A, "one")
+        self.assertEqual(("10.0.0.8", Adoption.PERSON), (self.camera(camera.id).address, self.adoption(camera.id)))
+
     def test_block(self) -> None:
         """A blocked device is forgotten, and not taken in again: by its MAC or its EndpointReference, anywhere."""
         self.found(reference="r")
@@ -369,6 +388,58 @@ class BlockTests(AdoptionCase):
         self.assertTrue(self.registry.block("ip-192-0-2-9", self.now))
         self.assertTrue(self.registry.is_blocked(sighting("192.0.2.9")))
         self.assertFalse(self.registry.is_blocked(sighting("192.0.2.10")))
+
+    def test_blocked_and_seen_without_its_mac(self) -> None:
+        """Who stands where a blocked device is seen, with no more than the address, is that one: it is forgotten."""
+        self.found()
+        self.registry.block(ID, self.now)
+        self.inspect(self.see(THERE))
+        self.assertEqual(["ip-10-0-0-6"], self.ids())
+        self.assertIsNone(self.registry.record_sighting(sighting(THERE, A), self.now))
+        self.assertEqual(([], ()), (self.ids(), self.registry.devices()))
+        self.assertEqual("CameraForgotten", self.listener.names()[-1])
+
+    def test_where_a_blocked_device_is_seen_no_other_is_asked(self) -> None:
+        """Another camera that stood there stands there no longer, so that the blocked one is not asked in its place.
+
+        Only by its MAC: its words may be anybody's.
+        """
+        self.found(reference="r")
+        other = self.found(THERE, B)
+        self.registry.block(ID, self.now)
+        self.assertIsNone(self.registry.record_sighting(sighting(THERE, None, "r"), self.now))
+        self.assertTrue(self.registry.is_at(other, THERE))
+        self.assertIsNone(self.registry.record_sighting(sighting(THERE, A), self.now))
+        self.assertFalse(self.registry.is_at(other, THERE))
+        self.assertEqual([B.compact], self.ids())
+        self.assertEqual(other, self.see(THERE, B))
+        self.assertTrue(self.registry.is_at(other, THERE))
+
+    def test_a_blocked_device_answers_in_the_place_of_another(self) -> None:
+        """What it answers is none of the camera's that was asked; that one is not there."""
+        self.found(reference="r")
+        other = self.found(THERE, B)
+        self.registry.block(ID, self.now)
+        self.inspect(other, evidence=(evidence(EvidenceKind.ENDPOINT_REFERENCE, "r"),))
+        self.assertFalse(self.registry.is_at(other, THERE))
+        self.assertEqual(("", [B.compact]), (self.camera(B.compact).endpoint_reference, self.ids()))
+
+    def test_block_who_was_held_back(self) -> None:
+        """What said the same words as a blocked camera, and was not published yet, is not known any more either."""
+        self.found(reference="r")
+        self.see("10.0.0.66", None, "r")
+        self.assertEqual(2, len(self.registry.devices()))
+        self.registry.block(ID, self.now)
+        self.assertEqual((), self.registry.devices())
+
+    def test_block_one_of_two(self) -> None:
+        """A reference that another camera has too blocks nobody: the one is blocked by its MAC."""
+        self.found(reference="r")
+        self.found(THERE, B, "r")
+        self.registry.block(ID, self.now)
+        self.assertTrue(self.registry.is_blocked(sighting(HERE, A, "r")))
+        self.assertFalse(self.registry.is_blocked(sighting(THERE, B, "r")))
+        self.assertEqual([B.compact], self.ids())
 
     def test_unblock(self) -> None:
         """Unblocked by its id, MAC or EndpointReference, it is found again, and is new."""

@@ -10,8 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.facts import PLAYS, SILENT, A, candidate, inspection, stream
 from twisted_detector.model import Camera, Proof, Status, StreamReport
 from twisted_detector.model.reasons import ReasonCode
-from twisted_detector.registry.camera_set import MAX_IP_HISTORY, CameraSet
-from twisted_detector.registry.channels import MAX_CHANNELS, assign_channels
+from twisted_detector.registry.camera_set import MAX_CHANNELS, MAX_IP_HISTORY, CameraSet, assign_channels
 from twisted_detector.testing.doubles import RecordingListener
 
 ADDRESS = "10.0.0.5"

@@ -8,7 +8,8 @@ from __future__ import annotations
 from hypothesis import given, settings, strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.registry.identity_world import DEEDS, KINDS, Deed, Violation, a_history, live_through
+from tests.registry.identity_audit import Violation
+from tests.registry.identity_world import DEEDS, KINDS, Deed, a_history, live_through
 
 NUMBERS = st.integers(0, 29)
 CHAPTERS = st.lists(

@@ -51,6 +51,17 @@ class OneTests(MergingCase):
         self.assertEqual(["CameraForgotten"], [n for n in self.listener.names() if n == "CameraForgotten"])
         self.assertEqual(wired, self.see(HERE, A))
 
+    def test_the_one_that_was_heard_last(self) -> None:
+        """Of two that came with its words, a camera that fell silent is the one that is still heard."""
+        wired = self.inspect(self.see(HERE, A, "x"))
+        forger = self.inspect(self.see("10.0.0.66", C, "x"))
+        self.inspect(self.see(THERE, B, "x"))
+        for _ in range(2):
+            self.registry.record_no_answer(forger, "no answer", self.now)
+        self.miss_checks(wired)
+        self.assertEqual(THERE, self.camera("02000000000a").address)
+        self.assertEqual(["02000000000a", "02000000000c"], self.ids())
+
     def test_an_address_whose_look_up_failed(self) -> None:
         """A known camera that is heard without a MAC elsewhere is not published twice; its MAC brings it there."""
         key = self.inspect(self.see(HERE, A, "x"))
@@ -89,6 +100,20 @@ class OneTests(MergingCase):
 
 
 class TwoTests(MergingCase):
+    def test_a_clone_answers_in_the_place_of_another(self) -> None:
+        """A reference that counts for nobody still is not that of a camera which is known by its own."""
+        said = Evidence(EvidenceKind.ENDPOINT_REFERENCE, "x", "onvif", 0.0)
+        other = self.inspect(self.see("10.0.0.7", C, "y"))
+        clones = [self.inspect(self.see(HERE, A, "x")), self.inspect(self.see(THERE, B, "x"))]
+        for _ in range(3):
+            self.see(HERE, A, "x")
+            self.see(THERE, B, "x")
+        self.inspect(other, evidence=(said,))
+        self.assertFalse(self.registry.is_at(other, "10.0.0.7"))
+        self.assertEqual("y", self.camera("02000000000c").endpoint_reference)
+        self.inspect(clones[0], evidence=(said,))
+        self.assertTrue(self.registry.is_at(clones[0], HERE))
+
     def test_a_repeater(self) -> None:
         """One MAC for several cameras is nobody's: it names none, and each is followed by its own words."""
         keys = [self.see(f"10.0.0.{n}", C, f"r{n}") for n in (1, 2, 3)]

@@ -11,8 +11,13 @@ from tests.registry.case import HERE, RegistryCase
 from twisted_detector.events import CameraForgotten, QuotaReached
 from twisted_detector.model import Mac, Status
 from twisted_detector.registry import quotas
-from twisted_detector.registry.device import MAX_AWAY_HOLD, MAX_TROUBLED_HOLD, PROMPTS_TO_SPARE, TROUBLED_HOLD
 from twisted_detector.registry.device_table import UNPROVED_LIFE
+from twisted_detector.registry.inspection_reasons import (
+    MAX_AWAY_HOLD,
+    MAX_TROUBLED_HOLD,
+    PROMPTS_TO_SPARE,
+    TROUBLED_HOLD,
+)
 from twisted_detector.registry.lifecycle import Phase
 from twisted_detector.registry.quotas import (
     FIRST_HOUR,
@@ -55,7 +60,7 @@ class HostTests(FloodCase):
         for key in keys:
             self.refuse_streams(key)
         self.flood(300, first=20_000)
-        self.assertLessEqual(self.registry.count, quotas.MAX_UNPROVED_PER_HOST)
+        self.assertLessEqual(self.registry.fleet.total, quotas.MAX_UNPROVED_PER_HOST)
         self.assertGreater(self.registry.refusals.counts["host"], 3000)
         [text] = self.told("host")
         self.assertTrue(text.startswith(f"{B.text} shows more devices than one host has: "), text)
@@ -92,7 +97,7 @@ class HostTests(FloodCase):
                 seen = self.registry.record_sighting(one, self.now)
                 if seen is not None and seen.needs_inspection:
                     self.inspect(seen.key)
-        self.assertEqual(150, self.registry.count)
+        self.assertEqual(150, self.registry.fleet.total)
 
     def test_a_recorder_says_more(self) -> None:
         """Where a recorder that named 20 channels stands, each channel may announce itself as a device."""
@@ -120,11 +125,11 @@ class RoomTests(FloodCase):
         forged = [self.see(f"10.0.3.{number}", Mac(f"02:00:00:00:01:{number:02x}")) for number in range(10, 29)]
         for key in forged:
             self.refuse_streams(key)
-        self.assertEqual(20, self.registry.count)
+        self.assertEqual(20, self.registry.fleet.total)
         self.listener.take()
         self.inspect(self.see("10.0.3.2", C))
         self.assertEqual(["02000000010a"], [one.camera.id for one in self.forgotten()])
-        self.assertEqual((20, Status.ONLINE), (self.registry.count, self.camera("02000000000a").status))
+        self.assertEqual((20, Status.ONLINE), (self.registry.fleet.total, self.camera("02000000000a").status))
         self.assertIs(Status.ONLINE, self.camera("02000000000c").status)
 
     def forgotten(self) -> list[CameraForgotten]:
@@ -175,18 +180,18 @@ class HourTests(FloodCase):
     def test_claims_are_bounded(self) -> None:
         """So many cameras that do not play are published in one hour; the rest in the next ones; one warning."""
         self.newcomers(40, plays=False)
-        self.assertEqual(11, self.registry.count)
+        self.assertEqual(11, self.registry.fleet.total)
         [text] = self.told("new_cameras")
         self.assertIn("MAX_NEW_CAMERAS_PER_HOUR", text)
         self.now += 3600
         self.newcomers(40, plays=False)
-        self.assertEqual(21, self.registry.count)
+        self.assertEqual(21, self.registry.fleet.total)
 
     def test_who_plays_does_not_wait_for_claims(self) -> None:
         """When claims have used up the hour, a camera that plays is published at once."""
         self.newcomers(40, plays=False)
         self.newcomers(5, plays=True, first=100)
-        self.assertEqual(16, self.registry.count)
+        self.assertEqual(16, self.registry.fleet.total)
 
     def test_what_was_not_published_is_asked_later(self) -> None:
         """It is no camera for now, and looked at again as those are."""
@@ -201,7 +206,7 @@ class HourTests(FloodCase):
         """A first run finds a thousand cameras, whatever the setting."""
         self.registry = Registry(self.listener.handle, new_cameras_per_hour=10)
         self.newcomers(1000, plays=False)
-        self.assertEqual((1000, []), (self.registry.count, self.told("new_cameras")))
+        self.assertEqual((1000, []), (self.registry.fleet.total, self.told("new_cameras")))
 
     def test_a_known_camera_is_not_new(self) -> None:
         """Cameras of an earlier run use nothing up, and make no first hour."""
@@ -209,7 +214,7 @@ class HourTests(FloodCase):
         self.registry = Registry(self.listener.handle, new_cameras_per_hour=10)
         self.registry.restore(cameras)
         self.newcomers(40, plays=False)
-        self.assertEqual(11, self.registry.count)
+        self.assertEqual(11, self.registry.fleet.total)
 
     def test_limit(self) -> None:
         """The room of an hour comes back bit by bit, and never more of it; a jump back gives none."""
@@ -260,7 +265,7 @@ class AgeTests(FloodCase):
             self.away(key)
         self.now += UNPROVED_LIFE
         self.assertEqual([20, 10, 0], [self.registry.forget_unproved(self.now, 20) for _ in range(3)])
-        self.assertEqual(0, self.registry.count)
+        self.assertEqual(0, self.registry.fleet.total)
 
     def test_prompts_in_vain(self) -> None:
         """A device in trouble that says Hello without end is asked at growing distances."""
@@ -309,14 +314,23 @@ class IndexTests(RegistryCase):
             if fresh:
                 self.registry = Registry(self.listener.handle)
                 self.registry.restore(saved)
-            self.assertEqual(3, self.registry.count)
+            self.assertEqual(3, self.registry.fleet.total)
             for camera in saved:
                 key = self.registry.key_of_camera(camera.id)
                 assert key is not None
                 self.assertIn(self.registry.camera(camera.id), self.registry.cameras_of(key))
         self.registry.forget("02000000000a_2", self.now)
         self.registry.forget("02000000000b", self.now)
-        self.assertEqual((1, None, None), (self.registry.count, self.registry.camera("02000000000b"), self.gone()))
+        self.assertEqual(
+            (1, None, None), (self.registry.fleet.total, self.registry.camera("02000000000b"), self.gone())
+        )
+
+    def test_counted_where_it_is(self) -> None:
+        """A device that proves to be another one, or two, is counted where it is by then."""
+        key = self.inspect(self.see(HERE, A, "x"))
+        self.inspect(self.see("10.0.0.6", B, "x"))
+        self.registry.record_departure(HERE, self.now)
+        self.assertEqual(("10.0.0.6", B.text), (self.registry.candidate(key).address, self.registry.host_of(key)))
 
     def gone(self) -> int | None:
         return self.registry.key_of_camera("02000000000a_2")
@@ -339,7 +353,7 @@ class IndexTests(RegistryCase):
         self.inspect(self.see("10.0.0.1", A, "x"))
         for camera in self.registry.cameras():
             self.assertEqual(old, self.registry.key_of_camera(camera.id))
-        self.assertEqual(len(self.registry.cameras()), self.registry.count)
+        self.assertEqual(len(self.registry.cameras()), self.registry.fleet.total)
 
     def test_no_scan_of_all(self) -> None:
         """Looking up one camera costs the same whatever the number of cameras: no other device is touched."""
@@ -359,7 +373,7 @@ class IndexTests(RegistryCase):
         self.registry._devices = Counted(self.registry._devices)  # type: ignore[assignment]
         self.registry.camera("020000000105")
         self.registry.key_of_camera("020000000105")
-        self.assertEqual((50, 1), (self.registry.count, Counted.touched))
+        self.assertEqual((50, 1), (self.registry.fleet.total, Counted.touched))
 
 
 class RefusalLogTests(SynchronousTestCase):

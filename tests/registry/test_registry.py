@@ -9,10 +9,17 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.facts import PLAYS, A, B, C, inspection, serial, sighting, stream
 from tests.registry.case import HERE, THERE, RegistryCase
-from twisted_detector.events import CameraForgotten, CameraMoved, DevicesMerged, IdentityConflict
+from twisted_detector.events import (
+    CameraDiscovered,
+    CameraForgotten,
+    CameraMoved,
+    DevicesMerged,
+    Event,
+    IdentityConflict,
+)
 from twisted_detector.model import Camera, Evidence, EvidenceKind, Mac, Proof, Status
-from twisted_detector.registry import device as device_module, quotas
-from twisted_detector.registry.device import FOREIGN_HOLD, REFRESH_HOLD, TROUBLED_HOLD
+from twisted_detector.registry import device as device_module, inspection_reasons, quotas
+from twisted_detector.registry.inspection_reasons import FOREIGN_HOLD, REFRESH_HOLD, TROUBLED_HOLD
 from twisted_detector.registry.lifecycle import Phase
 from twisted_detector.registry.registry import Registry
 from twisted_detector.testing.doubles import RecordingListener
@@ -182,6 +189,54 @@ class IdentityTests(RegistryCase):
         self.assertEqual("fe80::1%eth0", self.camera("02000000000a").address)
 
 
+class EventTests(RegistryCase):
+    def test_events_follow_the_decision(self) -> None:
+        """When the first event of a merge is emitted all of it is done: the camera that stays is where it was seen."""
+        self.inspect(self.see(HERE, A, "x"))
+        self.inspect(self.see(THERE, B, "x"))
+        seen: list[tuple[str, str | None]] = []
+
+        def look(event: Event) -> None:
+            camera = self.registry.camera("02000000000a")
+            seen.append((type(event).__name__, camera.address if camera is not None else None))
+
+        self.registry._emit = look
+        self.registry.record_departure(HERE, self.now)
+        self.assertEqual(
+            ["CameraOffline", "CameraForgotten", "CameraChanged", "CameraMoved", "DevicesMerged"],
+            [name for name, _ in seen][:5],
+        )
+        self.assertEqual({THERE}, {address for _, address in seen})
+
+    def test_who_hears_of_it_may_change_it(self) -> None:
+        """A listener that forgets a camera when it hears of it does not come between the events of one change."""
+        told: list[str] = []
+
+        def forget(event: Event) -> None:
+            told.append(type(event).__name__)
+            if isinstance(event, CameraDiscovered):
+                self.registry.forget(event.camera.id, self.now)
+
+        self.registry._emit = forget
+        key = self.inspect(self.see(HERE, A), stream(source="1"), stream(source="2"))
+        self.assertEqual(
+            ["CameraDiscovered", "CameraOnline", "CameraDiscovered", "CameraOnline"] + ["CameraForgotten"] * 2, told
+        )
+        self.assertEqual(([], False), (self.ids(), self.registry.knows(key)))
+
+
+class WithheldTests(RegistryCase):
+    def test_released_by_what_becomes_of_the_other(self) -> None:
+        """What was held back, for it might be a known camera elsewhere, is published when that one is no more."""
+        self.inspect(self.see(HERE, A, "x"))
+        self.inspect(self.see(THERE, None, "x"))
+        self.see("10.0.0.9", C)
+        self.assertEqual(["02000000000a"], self.ids())
+        self.registry.forget("02000000000a", self.now)
+        self.see("10.0.0.9", C)
+        self.assertEqual(["epr-x"], self.ids())
+
+
 class AskingTests(RegistryCase):
     def test_due(self) -> None:
         """New is due; well is not, until something new is seen or much time has passed."""
@@ -235,7 +290,7 @@ class AskingTests(RegistryCase):
         for turn in range(1000):
             self.inspect(self.see(HERE, A, xaddrs=(f"http://10.0.0.5/{turn}",), open_ports=(turn + 1,)))
             dues += self.due
-        self.assertLessEqual(dues, device_module.MAX_DETAILS + 1)
+        self.assertLessEqual(dues, inspection_reasons.MAX_DETAILS + 1)
         key = self.see(HERE, A)
         self.assertLessEqual(len(self.registry.candidate(key).open_ports), device_module.MAX_PORTS)
 
@@ -305,9 +360,8 @@ class LifeTests(RegistryCase):
         self.registry.record_departure("10.9.9.9", self.now)
         self.registry.record_departure(HERE, self.now)
         self.assertEqual(["CameraOffline"], self.listener.names())
-        self.assertEqual(
-            (Status.OFFLINE, "announced"), (self.camera("02000000000a").status, self.camera("02000000000a").reason)
-        )
+        camera = self.camera("02000000000a")
+        self.assertEqual((Status.OFFLINE, "it said goodbye"), (camera.status, camera.reason))
 
     def test_no_longer_a_camera(self) -> None:
         """A camera that stops looking like one keeps its name and is in trouble."""
@@ -389,6 +443,25 @@ class RestoreTests(RegistryCase):
             self.assertTrue(seen.needs_inspection)
         self.assertEqual(3, len(registry.cameras()))
         self.assertEqual({"10.0.0.77", "10.0.0.78"}, {camera.address for camera in registry.cameras()})
+
+    def test_claimed_elsewhere_before_it_was_checked(self) -> None:
+        """A camera of an earlier run that is heard elsewhere may still be where it was: whoever asks it there is told
+        so, and when it answered it has not moved.
+        """
+        self.inspect(self.see(HERE, A, "x"))
+        saved = self.registry.cameras()
+        for answers, address in ((True, HERE), (False, THERE)):
+            self.registry = Registry(self.listener.handle, missed_limit=3)
+            self.registry.restore(saved)
+            [key] = self.registry.devices()
+            self.assertEqual(key, self.registry.device_moved_by(sighting(THERE, A), self.now))
+            if answers:
+                self.registry.confirm_address(key, self.now)
+            else:
+                self.registry.record_no_answer(key, "no answer", self.now)
+                self.assertIsNone(self.registry.device_moved_by(sighting(THERE, A), self.now))
+            self.see(THERE, A)
+            self.assertEqual(address, self.camera("02000000000a").address)
 
     def test_offline_by_missed_checks(self) -> None:
         """A restored camera that does not answer is offline at the limit, as any other."""

@@ -73,7 +73,7 @@ class InspectionTests(RegistryCase):
                     key = self.see(HERE, A, xaddrs=(f"http://{HERE}/onvif",))
                     bounded, _ = bound_inspection(talkative(256, sources=sources, sign=sign))
                     self.registry.record_inspection(key, bounded, self.now)
-                    self.assertEqual(sources, self.registry.count)
+                    self.assertEqual(sources, self.registry.fleet.total)
                     sizes = [len(encode(camera_document(camera))) for camera in self.registry.cameras()]
                     self.assertLess(max(sizes), MAX_DOCUMENT)
 

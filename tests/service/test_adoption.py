@@ -9,7 +9,6 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.facts import A, B, candidate, login
 from twisted_detector.config.load import load
 from twisted_detector.inspection.logins.budget import LoginBudget
-from twisted_detector.interfaces import Parts
 from twisted_detector.model import Adoption, Camera, Candidate
 from twisted_detector.registry.adoption import AdoptionBook
 from twisted_detector.registry.registry import Registry
@@ -32,10 +31,11 @@ class EarlierVersions(SynchronousTestCase):
         book.restore(self.saved)
         listener = RecordingListener()
         registry = Registry(listener.handle, adoption=book)
-        parts = Parts({AdoptionBook: book, LoginBudget: self.budget, Registry: registry})
         clock = Clock()
         clock.advance(1000.0)
-        restoring = Deferred.fromCoroutine(restore_known(clock, parts, cameras, monotonic=clock.seconds))
+        restoring = Deferred.fromCoroutine(
+            restore_known(clock, registry, book, self.budget, cameras, monotonic=clock.seconds)
+        )
         clock.pump([0.1] * 5)
         self.left = self.successResultOf(restoring)
         return registry

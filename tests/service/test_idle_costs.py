@@ -30,6 +30,26 @@ receive(b"<nonsense>", "10.0.0.9")
 print("lxml" in sys.modules, counts["malformed"])
 """
 
+#: In a fresh interpreter: a daemon that starts without cameras, then one that knows some, and what they answer.
+KNOWING = """
+import sys
+import twisted_detector.service.daemon
+from tests.facts import inspection, stream, sighting, A, adopting
+from twisted_detector.registry.registry import Registry
+from twisted_detector.service.knowledge import expect_answers
+from twisted_detector.wire.soap.xml import parse_xml, text_of
+registry = Registry(lambda event: None, adoption=adopting())
+seen = registry.record_sighting(sighting("10.0.0.5", A), 1.0)
+registry.begin_inspection(seen.key, 1.0)
+registry.record_inspection(seen.key, inspection("10.0.0.5", stream("10.0.0.5")), 1.0)
+expect_answers(())
+print("lxml" in sys.modules)
+expect_answers(registry.cameras())
+before = set(sys.modules)
+print("lxml.etree" in before, text_of(parse_xml(b"<a>whole</a>")), text_of(parse_xml(b"<a>broken<b></a>")))
+print(sorted(set(sys.modules) - before))
+"""
+
 
 class Idle(SynchronousTestCase):
     def test_no_xml_parser(self) -> None:
@@ -43,3 +63,8 @@ class Idle(SynchronousTestCase):
         self.assertGreater(int(dialects), 1)
         self.assertIn("10.0.0.9", said)
         self.assertEqual("True 1", after)
+
+    def test_loaded_for_known_cameras(self) -> None:
+        """A daemon that knows cameras loads it while it starts: nothing is left to be loaded by their first answers."""
+        done = subprocess.run([sys.executable, "-c", KNOWING], cwd=ROOT, capture_output=True, text=True, timeout=60)
+        self.assertEqual(["False", "True whole broken", "[]"], done.stdout.splitlines(), done.stderr)

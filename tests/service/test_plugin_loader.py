@@ -24,6 +24,7 @@ from twisted_detector.interfaces import (
     IWatcherMaker,
 )
 from twisted_detector.service import plugin_loader
+from twisted_detector.service.plugin_assembly import PluginAssembly
 
 KINDS = (IDiscovererMaker, IInspectorMaker, IListenerMaker, IOutputMaker, IServiceExtension, IWatcherMaker)
 
@@ -66,6 +67,12 @@ class Loading(Site):
         kinds = (IDiscovererMaker, IListenerMaker, IServiceExtension)
         return {maker.name for kind in kinds for maker in plugin_loader.makers(kind, wanted)}
 
+    def make(self, kind: type[Interface], settings: Any, *wanted: str, path: Path | None = None) -> list[Any]:
+        """What the plugins make that are ``wanted``, none: all."""
+        config = SimpleNamespace(plugin_path=path, plugins=wanted, plugin_settings=settings, state_dir=self.folder)
+        (made,) = PluginAssembly(replace(self.context(), config=config)).make(kind)
+        return made
+
     def without_ours(self) -> None:
         """What the built-in makers make wants a whole daemon around it: here only those of users are made."""
         all_makers = plugin_loader.makers
@@ -85,7 +92,8 @@ class Loading(Site):
         """An example without settings makes nothing."""
         kinds = {"addresses": IDiscovererMaker, "jsonl": IListenerMaker}
         for name in EXAMPLES:
-            self.assertIsNone(self.maker(kinds.get(name, IServiceExtension), name).make(self.context()))
+            maker = self.maker(kinds.get(name, IServiceExtension), name)
+            self.assertIsNone(maker.make(self.context(), *(None for _ in getattr(maker, "needs", ()))))
 
     def test_wanted(self) -> None:
         """PLUGINS chooses among the user's plugins; built-in ones are always there."""
@@ -98,9 +106,7 @@ class Loading(Site):
         """Each plugin gets its own table of the configuration file and no other's."""
         self.without_ours()
         settings = {"consensus": {"topic": "d/+", "decision": "d", "kinds": ["fire"]}, "actuator": {}}
-        made = plugin_loader.make_all(
-            IServiceExtension, self.context(), settings=settings, wanted=["consensus", "actuator", "telemetry"]
-        )
+        made = self.make(IServiceExtension, settings, "consensus", "actuator", "telemetry")
         self.assertEqual(["d/+"], [service.topic for service in made])
 
     def test_failing_maker(self) -> None:
@@ -110,7 +116,7 @@ class Loading(Site):
             "consensus": {"topic": "no plus sign", "decision": "d", "kinds": []},
             "telemetry": {"path": "/none", "topic": "t"},
         }
-        made = plugin_loader.make_all(IServiceExtension, self.context(), settings=settings)
+        made = self.make(IServiceExtension, settings)
         self.assertEqual(["t"], [service.topic for service in made])
         self.assertEqual(1, len(self.flushLoggedErrors(ValueError)))
 
@@ -198,9 +204,7 @@ class Loading(Site):
         for path, expected in ((self.folder / "mine", ["made"]), (self.folder / "none", [])):
             plugins.__path__ = [one for one in plugins.__path__ if not one.endswith("mine")]
             sys.modules.pop("twisted_detector.plugins.camdetect_elsewhere", None)
-            config = SimpleNamespace(plugin_path=path, plugins=("elsewhere",), plugin_settings={})
-            make = plugin_loader.loader(replace(self.context(), config=config))
-            self.assertEqual(expected, make(IServiceExtension))
+            self.assertEqual(expected, self.make(IServiceExtension, {}, "elsewhere", path=path))
         self.assertEqual(1, len(lines))
 
     def test_no_maker_of_ours_is_missed(self) -> None:
@@ -211,7 +215,7 @@ class Loading(Site):
         every = [value for one in ours for value in vars(one).values()]
         for kind in KINDS:
             expected = {value.name for value in every if IMaker.providedBy(value) and kind.providedBy(value)}
-            found = {maker.name for maker in plugin_loader.makers(kind) if plugin_loader._builtin(maker)}
+            found = {maker.name for maker in plugin_loader.makers(kind) if plugin_loader.is_builtin(maker)}
             self.assertEqual(expected, found, kind)
 
     def test_user_folder(self) -> None:
@@ -228,7 +232,5 @@ class Loading(Site):
             "        return dict(context.settings)\n"
             "mine = Maker()\n"
         )
-        made = plugin_loader.make_all(
-            IServiceExtension, self.context(), settings={"mine": {"a": 1}, "other": {"b": 2}}, wanted=["mine"]
-        )
+        made = self.make(IServiceExtension, {"mine": {"a": 1}, "other": {"b": 2}}, "mine")
         self.assertEqual([{"a": 1}], made)

@@ -17,8 +17,8 @@ class Connection(SynchronousTestCase):
 
     def test_defaults(self) -> None:
         """With little set there is neither login nor TLS; host, port and will are those that the daemon decides."""
-        section = filled(Config, {"mqtt_client_id": "c", "mqtt_broker": "b"}).mqtt
-        made = mqtt_settings(section, host="h", port=1884, lwt_topic="l")
+        config = filled(Config, {"mqtt_client_id": "c", "mqtt_broker": "b"})
+        made = mqtt_settings(config, host="h", port=1884, lwt_topic="l")
         self.assertEqual(("h", 1884, "c", "l"), (made.host, made.port, made.client_id, made.lwt_topic))
         self.assertEqual("", made.republish_topic)
         self.assertEqual((False, "", False), (bool(made.password), made.username, made.tls))
@@ -41,8 +41,9 @@ class Connection(SynchronousTestCase):
             "mqtt_reconnect_max": 9.0,
             "mqtt_reconnect_jitter": "full",
             "mqtt_max_reconnect_attempts": 7,
+            "mqtt_queue_size": 1234,
         }
-        made = mqtt_settings(filled(Config, given).mqtt, host="h", port=1, lwt_topic="")
+        made = mqtt_settings(filled(Config, given), host="h", port=1, lwt_topic="")
         expected = {key.removeprefix("mqtt_"): value for key, value in given.items()}
         expected["max_attempts"] = expected.pop("max_reconnect_attempts")
         self.assertEqual(expected, {name: getattr(made, name) for name in expected})

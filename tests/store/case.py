@@ -110,7 +110,7 @@ class StoreCase(SynchronousTestCase):
         self.directory = Path(self.mktemp()) / "state"
         self.store = self.life()
         self.committed: list[int] = []
-        self.store.on_committed = self.committed.extend
+        self.store.committed.add(self.committed.extend)
         self.run_now(self.store.open())
 
     def life(self) -> Store:
@@ -138,5 +138,9 @@ class StoreCase(SynchronousTestCase):
         return self.store
 
     def saved(self) -> list[int]:
-        records, _ = self.run_now(self.store.load_outbox())
-        return [item.id for item in records]
+        return [item.id for item in self.run_now(self.store.load_outbox())]
+
+    def retained(self) -> list[Message]:
+        found: list[Message] = []
+        self.run_now(self.store.load_retained(found.append))
+        return found

@@ -153,7 +153,7 @@ class Files(StoreCase):
     def test_corrupt_while_running(self) -> None:
         """Damage that is found while writing gives a new file, and everybody is asked to say everything again."""
         renewed: list[bool] = []
-        self.store.on_renewed = lambda: renewed.append(True)
+        self.store.renewed.add(lambda: renewed.append(True))
         for number in range(1, 3001):
             self.store.append(record(number, b"x" * 100))
         self.reactor.advance(0.1)

@@ -11,6 +11,7 @@ from tests.store.case import CAMERA, StoreCase, record
 from twisted_detector.errors import LocalError, StoreError
 from twisted_detector.model import JournalRecord, Message, Priority
 from twisted_detector.seams import IStateStore
+from twisted_detector.store import store
 from twisted_detector.store.database import Database
 from twisted_detector.store.schema import read_message, read_record
 
@@ -123,10 +124,20 @@ class Outbox(StoreCase):
         self.store.retain(messages[1])
         self.reactor.advance(0.1)
         self.next_life()
-        records, retained = self.run_now(self.store.load_outbox())
+        records = self.run_now(self.store.load_outbox())
         self.assertEqual([item.message for item in records], messages)
         self.assertEqual([item.queued_at for item in records], [1.7e9 + 1, 1.7e9 + 2, 1.7e9 + 3])
-        self.assertEqual(retained, [messages[1]])
+        self.assertEqual(self.retained(), [messages[1]])
+
+    def test_retained_by_pages(self) -> None:
+        """All that is retained comes back, in the order of its topics, though it is read some at a time."""
+        self.patch(store, "RETAINED_PAGE", 7)
+        for count in (0, 7, 20):
+            for number in range(count):
+                self.store.retain(Message(f"a/{number:02}", b"1", retain=True))
+            self.reactor.advance(0.1)
+            self.next_life()
+            self.assertEqual([f"a/{number:02}" for number in range(count)], [item.topic for item in self.retained()])
 
     def test_retained_is_newest_and_forgotten(self) -> None:
         """Of each topic the newest retained is kept, and none once it is forgotten."""
@@ -137,8 +148,7 @@ class Outbox(StoreCase):
         self.store.forget("b")
         self.reactor.advance(0.1)
         self.next_life()
-        _, retained = self.run_now(self.store.load_outbox())
-        self.assertEqual([(item.topic, item.payload) for item in retained], [("a", b"2")])
+        self.assertEqual([(item.topic, item.payload) for item in self.retained()], [("a", b"2")])
 
     def test_rows_that_are_none(self) -> None:
         """A row that holds no message is left out, said once, and removed."""
@@ -172,7 +182,7 @@ class Degraded(StoreCase):
     def setUp(self) -> None:
         super().setUp()
         self.told: list[str] = []
-        self.store.on_degraded = self.told.append
+        self.store.degraded_changed.add(self.told.append)
 
     def test_full_disk(self) -> None:
         """A disk that takes no writes is told once, tried again, and given everything when it works again."""
@@ -251,7 +261,7 @@ class Degraded(StoreCase):
         self.store.remove([2])
         self.reactor.advance(0.1)
         self.next_life()
-        records, _ = self.run_now(self.store.load_outbox())
+        records = self.run_now(self.store.load_outbox())
         self.assertEqual([item.message.payload for item in records], [b"old", b"new"])
 
     def test_fault_of_ours(self) -> None:

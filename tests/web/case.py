@@ -120,12 +120,17 @@ class WebSite:
     """
 
     def __init__(
-        self, *cameras: Camera, token: str = "", listen: str = "127.0.0.1", names: tuple[str, ...] = ()
+        self,
+        *cameras: Camera,
+        token: str = "",
+        listen: str = "127.0.0.1",
+        names: tuple[str, ...] = (),
+        pictures: Pictures | None = None,
+        history: Any = None,
     ) -> None:
         self.clock = Clock()
         self.clock.advance(2000.0)
         self.cameras = {one.id: one for one in cameras}
-        self.pictures: Pictures | None = None
         self.asked: list[tuple[str, Mapping[str, Any]]] = []
         self.mqtt: dict[str, Any] = {}
         self.found: dict[str, Any] = {}
@@ -139,8 +144,9 @@ class WebSite:
         self.facade = DaemonFacade(
             node_id="node1", version="1.2.3",
             cameras=lambda: tuple(self.cameras.values()), camera=self.cameras.get, document=camera_document,
+            wall=self.clock.seconds, history=history,
             mqtt=lambda: mqtt_block() | self.mqtt, discovery=lambda: {"sweeping": False, "last_sweep": {}} | self.found,
-            dispatch=self.router.dispatch, handles=self.router.handlers.__contains__, pictures=lambda: self.pictures,
+            dispatch=self.router.dispatch, handles=self.router.handlers.__contains__, pictures=pictures,
             metrics=lambda: (b"camdetect_up 1\n", "text/plain; version=0.0.4"),
         )  # fmt: skip
         self.hub = EventHub(self.clock, self.clock.seconds, capacity=3, boot="boot")

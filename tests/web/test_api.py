@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.web.case import CANARY, Pictures, WebSite, camera
+from tests.web.case import CANARY, Pictures, WebSite, camera, frames
 from twisted_detector.errors import Unreachable
+from twisted_detector.events import CameraOffline
 from twisted_detector.model import Status
+from twisted_detector.model.history import Segment, StateChange, WeekSummary
 from twisted_detector.model.pictures import Picture
+from twisted_detector.store.timeline import segments
 from twisted_detector.web import schemas
 from twisted_detector.web.openapi import document
 from twisted_detector.web.routes import ROUTES
@@ -25,8 +30,11 @@ def picture(camera_id: str, media_type: str = "image/jpeg") -> Picture:
 
 
 class ApiCase(SynchronousTestCase):
+    pictures: Pictures | None = None
+
     def setUp(self) -> None:
-        self.web = WebSite(camera(1), camera(2, status=Status.OFFLINE, reason="no answer"), camera(3))
+        cameras = (camera(1), camera(2, status=Status.OFFLINE, reason="no answer"), camera(3))
+        self.web = WebSite(*cameras, pictures=self.pictures)
         self.one = f"{API}/cameras/020000000001"
 
     def get(self, path: str, **headers: str) -> Any:
@@ -41,6 +49,89 @@ class ApiCase(SynchronousTestCase):
         self.assertEqual(status, got.json["status"])
         self.assertNotIn("Traceback", got.raw.decode("latin-1"))
         return str(got.json["detail"])
+
+
+class Past:
+    """A history that is what it is told to be; None: the disk cannot be read.
+
+    :ivar asked: (camera, seconds) of each look at the disk. :ivar weeks: number of looks at memory.
+    """
+
+    dropped: Mapping[str, int] = MappingProxyType({})
+
+    def __init__(self, changes: list[StateChange] | None) -> None:
+        self.changes = changes
+        self.asked: list[tuple[str, float]] = []
+        self.weeks = 0
+
+    def week(self, camera_id: str) -> WeekSummary | None:
+        self.weeks += 1
+        if camera_id != "020000000001":
+            return None
+        return WeekSummary(4000.0, 3999.9999, 2, 1500.0, 60.0, 17, "uoft" * 21)
+
+    async def segments(self, camera_id: str, begin: float, end: float) -> list[Segment] | None:
+        self.asked.append((camera_id, end - begin))
+        return None if self.changes is None else segments(self.changes, [], begin, end)
+
+
+class HistoryTests(ApiCase):
+    def begin(self, changes: list[StateChange] | None) -> None:
+        self.past = Past(changes)
+        self.web = WebSite(camera(1), camera(2), history=self.past)
+
+    def test_segments(self) -> None:
+        """The days that are asked for, without a hole: state, reason and code of each segment, and the sums."""
+        told = [("offline", "no answer", ""), ("stream_error", "no RTP", "no_rtp"), ("online", "", "")]
+        self.begin([StateChange(n, "x", 1000.0 + 200 * n, *one) for n, one in enumerate(told)])
+        found = self.get(f"{self.one}/history?days=2")
+        self.assertEqual([("020000000001", 2 * 86_400.0)], self.past.asked)
+        self.assertEqual(["unobserved", "offline", "trouble", "online"], [one["state"] for one in found["segments"]])
+        self.assertEqual("1970-01-01T00:20:00.000Z", found["segments"][2]["from"])
+        self.assertEqual(("no RTP", "no_rtp", 1), tuple(found["segments"][2][n] for n in ("reason", "code", "merged")))
+        self.assertEqual(
+            {"offline": 200.0, "trouble": 200.0, "online": 600.0, "unobserved": 171_800.0}, found["seconds"]
+        )
+        self.assertEqual(0.6, found["availability"])
+
+    def test_days(self) -> None:
+        """A week when nobody says how many days; 400 at most."""
+        self.begin([])
+        self.assertIsNone(self.get(f"{self.one}/history")["availability"])
+        self.assertEqual([("020000000001", 7 * 86_400.0)], self.past.asked)
+        for days in ("0", "401", "-1", "x", "1e9"):
+            self.refused(400, "GET", f"{self.one}/history?days={days}")
+        self.refused(404, "GET", f"{API}/cameras/none/history")
+
+    def test_unreadable(self) -> None:
+        """Where the disk gives nothing, and where none is kept, it says so."""
+        self.begin(None)
+        self.assertIn("cannot be read", self.refused(503, "GET", f"{self.one}/history"))
+        self.web = WebSite(camera(1))
+        self.assertIn("no history", self.refused(404, "GET", f"{self.one}/history"))
+        self.assertIsNone(self.get(f"{API}/cameras?fields=brief")["cameras"][0]["week"])
+
+    def test_cards(self) -> None:
+        """The week of every card comes with the list of cameras, from memory: nothing is read for it."""
+        self.begin([])
+        cards = self.get(f"{API}/cameras?fields=brief")["cameras"]
+        self.assertEqual(
+            {"availability": 0.99999, "observed_s": 4000, "failures": 2, "last_offline": "1970-01-01T00:25:00.000Z",
+             "last_offline_s": 60, "first_cell": 17, "cells": "uoft" * 21}, cards[0]["week"],
+        )  # fmt: skip
+        self.assertIsNone(cards[1]["week"])
+        self.assertEqual(([], 2), (self.past.asked, self.past.weeks))
+
+    def test_live(self) -> None:
+        """A change of state brings the week with it to the open pages, once, however many events there were."""
+        self.begin([])
+        line = self.web.stream()
+        for _ in range(3):
+            self.web.activity.handle(CameraOffline(1.0, camera(1), "no answer"))
+        self.web.clock.advance(1.0)
+        told = [frame for frame in frames(line) if frame[0] == "camera"]
+        self.assertEqual([84], [len(frame[2]["week"]["cells"]) for frame in told])
+        self.assertEqual(([], 1), (self.past.asked, self.past.weeks))
 
 
 class CamerasTests(ApiCase):
@@ -178,19 +269,26 @@ class ActionsTests(ApiCase):
         self.refused(404, "GET", f"{API}/export/yaml")
 
 
-class PicturesTests(ApiCase):
-    def test_none(self) -> None:
-        """Without anybody who takes pictures, or before the first, the reason is told."""
+class PicturelessTests(ApiCase):
+    def test_nobody(self) -> None:
+        """Without anybody who takes pictures, that is told."""
         self.assertIn("takes no pictures", self.refused(404, "GET", f"{self.one}/picture"))
-        self.web.pictures = Pictures()
+
+
+class PicturesTests(ApiCase):
+    def setUp(self) -> None:
+        self.pictures = Pictures()
+        super().setUp()
+
+    def test_none(self) -> None:
+        """Before the first picture, the reason is told."""
         self.assertIn("no picture", self.refused(404, "GET", f"{self.one}/picture"))
-        self.web.pictures.problem = Unreachable()
+        self.pictures.problem = Unreachable()
         self.assertIn("gave no picture", self.refused(404, "POST", f"{self.one}/picture"))
 
     def test_a_picture(self) -> None:
         """The bytes come in a sandbox with their type; who has them already is told so."""
-        self.web.pictures = pictures = Pictures()
-        pictures.known["020000000001"] = picture("020000000001")
+        self.pictures.known["020000000001"] = picture("020000000001")
         got = self.web.ask("GET", f"{self.one}/picture")
         self.assertEqual((200, JPEG, "image/jpeg"), (got.status, got.body, got.headers["content-type"]))
         self.assertIn("sandbox", got.headers["content-security-policy"])
@@ -203,8 +301,7 @@ class PicturesTests(ApiCase):
 
     def test_no_markup(self) -> None:
         """What calls itself a picture but is markup is not given to a browser."""
-        self.web.pictures = Pictures()
-        self.web.pictures.known["020000000001"] = picture("020000000001", "image/svg+xml")
+        self.pictures.known["020000000001"] = picture("020000000001", "image/svg+xml")
         self.refused(404, "GET", f"{self.one}/picture")
 
 
@@ -272,6 +369,7 @@ class DocumentTests(ApiCase):
 
     def test_answers_are_as_told(self) -> None:
         """Each JSON answer has the members that its schema requires."""
+        self.web = WebSite(camera(1), history=Past([]))
         self.web.answer("status", {"status": "online"})
         self.web.history.sample()
         for route in ROUTES:

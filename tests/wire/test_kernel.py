@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_address
+
 from hypothesis import given, settings, strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_detector.model import Mac
+from twisted_detector.wire.netlink import tables as module
 from twisted_detector.wire.netlink.messages import (
     IFF_LOOPBACK,
     IFF_MULTICAST,
@@ -70,6 +73,26 @@ class Known(SynchronousTestCase):
         tables.begin(RTM_GETNEIGH)
         tables.end(RTM_GETNEIGH)
         self.assertEqual(dict(tables.known()), {})
+
+    def test_read_once(self) -> None:
+        """No address is read again when another MAC, a lost neighbour or the end of a dump changes what is known."""
+        tables, read = KernelTables(), []
+        self.patch(module, "ip_address", lambda text: read.append(text) or ip_address(text))
+        hosts = [f"10.0.0.{number}" for number in range(2, 102)]
+        for message in (*first, *(NeighbourMessage(1, one, MACS[0], NUD_REACHABLE) for one in hosts)):
+            tables.apply(message)
+        read.clear()
+        self.assertEqual(100, len(tables.known()))
+        tables.apply(NeighbourMessage(1, hosts[0], MACS[1], NUD_REACHABLE))
+        tables.apply(NeighbourMessage(1, hosts[1], None, NUD_FAILED))
+        tables.apply(first[0])  # as it was: a Wi-Fi link tells of itself all day
+        self.assertEqual((99, MACS[1]), (len(tables.known()), tables.known()[hosts[0]]))
+        tables.begin(RTM_GETNEIGH)
+        for host in hosts[:-1]:
+            tables.apply(NeighbourMessage(1, host, MACS[0], NUD_REACHABLE))
+        tables.end(RTM_GETNEIGH)
+        self.assertEqual(99, len(tables.known()))
+        self.assertEqual([], read)
 
     def test_address_lost(self) -> None:
         """With our own address goes the network that the neighbours were of."""

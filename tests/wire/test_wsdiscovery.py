@@ -100,6 +100,18 @@ class ReadingTests(SynchronousTestCase):
         asked = parse(resolve("m", "urn:uuid:E"))
         self.assertEqual((asked.kind, asked.endpoint_reference), ("resolve", "urn:uuid:E"))
 
+    def test_prefixes(self) -> None:
+        """Prefixes are declared on the Envelope: readers that look for tags as text find them. Types has its own."""
+        for dialect in Dialect:
+            data = probe("urn:uuid:m", dialect)
+            before, envelope, header = data.partition(b"><s:Header><a:Action>")
+            self.assertTrue(envelope, data)
+            self.assertIn(b' xmlns:d="', before)
+            self.assertIn(b' xmlns:a="', before)
+            self.assertIn(b"<a:MessageID>urn:uuid:m</a:MessageID><a:To>", header)
+            self.assertIn(b"<d:Probe>", header)
+            self.assertEqual(bool(dialect.value[0]), b"<d:Types xmlns:d=" in header)
+
     def test_other(self) -> None:
         """A fault and an empty body are nobody's business, and no error."""
         envelope = b'<s:Envelope xmlns:s="http://www.w3.org/2003/05/soap-envelope"><s:Body>%s</s:Body></s:Envelope>'

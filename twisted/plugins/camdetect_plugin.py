@@ -27,7 +27,7 @@ class CamdetectMaker:
     """Maker of the service for twistd."""
 
     tapname = "camdetect"
-    description = "Finds the IP cameras on your networks and tells the truth about them over MQTT."
+    description = "Finds the IP cameras on your networks and reports them over MQTT."
     options = CamdetectOptions
 
     def makeService(self, options: Options) -> IService:
@@ -39,12 +39,18 @@ class CamdetectMaker:
 
         from twisted_detector.config.load import config_or_exit
         from twisted_detector.service.daemon import makeService
+        from twisted_detector.service.log_lines import LoggedService, log_observer, takes_own_lines
         from twisted_detector.service.monotonic_reactor import monotonic_reactor
         from twisted_detector.service.process_hardening import forbid_inspection
 
         forbid_inspection()  # before the first password is read
         config = config_or_exit(os.environ, hostname=gethostname(), stderr=sys.stderr)
-        return makeService(config, monotonic_reactor(reactor))
+        daemon = makeService(config, monotonic_reactor(reactor))
+        if not takes_own_lines(sys.argv[1:]):
+            return daemon
+        observer = log_observer(sys.stdout, level=config.log_level, environment=os.environ)
+        service: IService = LoggedService(daemon, observer)
+        return service
 
 
 maker = CamdetectMaker()

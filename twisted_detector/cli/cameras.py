@@ -15,7 +15,7 @@ from rich.table import Table
 
 from twisted_detector.cli.screen import cell, printable, screen, status_cell, table
 from twisted_detector.cli.subcommand import run_reactor
-from twisted_detector.errors import StoreError
+from twisted_detector.errors import LocalError, StoreError
 from twisted_detector.model import Camera
 from twisted_detector.operations.control_client import NotRunning, send_request
 from twisted_detector.store.cameras import dump_camera, load_camera
@@ -27,12 +27,18 @@ _HEADINGS = ("ID", "STATUS", "ADDRESS", "NAME", "MODEL", "STREAM")
 def known_cameras(reactor: Any, directory: Path) -> list[Camera]:
     """The cameras of a state directory, ordered by id; none where there is no store yet.
 
+    :raises LocalError: no daemon runs, and there is no such directory.
     :raises RemoteError: a daemon runs and does not answer as it should.
     :raises StoreError: the store is there but cannot be read, or another process uses it.
     """
     try:
         return daemon_cameras(directory)
     except NotRunning:
+        if not directory.exists():
+            raise LocalError(
+                f"no daemon runs, and there is no state directory {directory}: start it (camdetect run), or set"
+                " STATE_DIR to the directory the daemon uses"
+            ) from None
         return run_reactor(reactor, _stored_cameras(Store(reactor, directory)))
 
 

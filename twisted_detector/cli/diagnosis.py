@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
+from twisted_detector.cli.asking import NOT_RUNNING
 from twisted_detector.cli.subcommand import subcommand
 from twisted_detector.config.config import Config
 from twisted_detector.operations.control_client import NotRunning, send_request
@@ -18,8 +19,6 @@ from twisted_detector.operations.host_checks import (
     check_neighbour_table,
 )
 
-_NOT_RUNNING = "no daemon answers at {path}: start it (camdetect run), or give its STATE_DIR"
-
 
 @subcommand("why")
 def why(directory: Path, address: str, *, use_json: bool, out: TextIO, err: TextIO) -> int:
@@ -27,7 +26,7 @@ def why(directory: Path, address: str, *, use_json: bool, out: TextIO, err: Text
     try:
         answer = send_request(directory, {"command": "why", "address": address})
     except NotRunning:
-        raise NotRunning(_NOT_RUNNING.format(path=directory)) from None
+        raise NotRunning(NOT_RUNNING.format(path=directory)) from None
     out.write(json.dumps(answer, indent=2, sort_keys=True) + "\n" if use_json else "\n".join([*why_lines(answer), ""]))
     return 0
 
@@ -67,7 +66,7 @@ def doctor(config: Config, *, use_json: bool, out: TextIO, err: TextIO) -> int:
         findings = send_request(config.state_dir, {"command": "doctor"})["findings"]
     except NotRunning:
         local = [
-            Finding("daemon", FAIL, _NOT_RUNNING.format(path=config.state_dir), "start it and ask again"),
+            Finding("daemon", FAIL, NOT_RUNNING.format(path=config.state_dir), "start it and ask again"),
             check_neighbour_table(),
             check_descriptors(),
             check_capabilities(),

@@ -17,9 +17,10 @@ from twisted_detector.operations.export import (
 
 
 @subcommand("export")
-def export(reactor: Any, config: Config, name: str, *, diff: bool, out: TextIO, err: TextIO) -> int:
+def export(reactor: Any, config: Config, name: str, *, consumer: str, diff: bool, out: TextIO, err: TextIO) -> int:
     """Write what the running daemon exports, else what its directory gives; exit status 1 when neither can be read."""
     request: dict[str, Any] = {"command": "export", "format": name, **({"diff": True} if diff else {})}
+    request |= {"for": consumer} if consumer else {}
     try:
         exported = send_request(config.state_dir, request)
     except NotRunning:
@@ -27,6 +28,8 @@ def export(reactor: Any, config: Config, name: str, *, diff: bool, out: TextIO, 
             raise NotRunning(f"no daemon answers at {config.state_dir}: only it knows what would change") from None
         cameras, budget = run_reactor(reactor, stored_cameras(reactor, config))
         login_of, withheld = partial(accepted_login, budget), partial(withheld_reason, budget)
-        exported = dict(export_cameras(name, cameras, login_of, config, tags=budget.fingerprints, withheld=withheld))
+        exported = export_cameras(
+            name, cameras, login_of, config, tags=budget.fingerprints, withheld=withheld, consumer=consumer
+        )
     out.write(str(exported["text"]))
     return 0

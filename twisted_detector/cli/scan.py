@@ -1,14 +1,16 @@
-"""``camdetect scan``: one sweep now, by the running daemon or in this process."""
+"""``camdetect scan`` and ``rescan``: one sweep now, by the running daemon or in this process."""
 
 from __future__ import annotations
 
 import select
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, TextIO
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress as Bars, TextColumn, TimeElapsedColumn
 
+from twisted_detector.cli.asking import ask
 from twisted_detector.cli.cameras import daemon_cameras, write_cameras
 from twisted_detector.cli.screen import screen
 from twisted_detector.cli.subcommand import run_reactor, subcommand
@@ -87,3 +89,11 @@ def _scan_by_daemon(config: Config, report: Callable[[ScanProgress], None]) -> S
         select.select([], [], [], REPORT_INTERVAL)  # nothing else runs here
     under_way = " (one was under way already)" if answer.get("already_sweeping") else ""
     raise RemoteError(f"the sweep did not end{under_way}; `camdetect doctor` may say why")
+
+
+@subcommand("rescan")
+def rescan(directory: Path, *, out: TextIO, err: TextIO) -> int:
+    """Begin a sweep, or say that one is under way."""
+    already = ask(directory, {"command": "rescan"})["already_sweeping"]
+    out.write("A sweep is under way already.\n" if already else "A sweep has begun.\n")
+    return 0

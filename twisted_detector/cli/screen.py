@@ -21,15 +21,15 @@ COLOURS = {
     "auth_required": "yellow",
     "busy": "cyan",
 }
-#: Wider cells are cut: the name of a device may have any length.
+#: Wider cells of a list are cut: the name of a device may have any length.
 MAX_CELL = 120
-#: Columns where the output is no terminal: enough that no cell is folded.
-_PLAIN_WIDTH = 1000
+#: Columns where the output is no terminal: enough that no cell is folded, the longest reasons among them.
+_PLAIN_WIDTH = 20_000
 
 
-def printable(text: object) -> str:
+def printable(text: object, *, limit: int | None = MAX_CELL) -> str:
     """The text without the characters that would move a cursor or colour a terminal."""
-    return "".join(one for one in str(text) if one.isprintable())[:MAX_CELL]
+    return "".join(one for one in str(text) if one.isprintable())[:limit]
 
 
 def screen(out: TextIO) -> Console:
@@ -40,9 +40,9 @@ def screen(out: TextIO) -> Console:
     return console
 
 
-def cell(text: object, style: str = "") -> Text:
+def cell(text: object, style: str = "", *, limit: int | None = MAX_CELL) -> Text:
     """One cell; an empty one is a dash."""
-    shown = printable(text) if text not in ("", None) else ""
+    shown = printable(text, limit=limit) if text not in ("", None) else ""
     return Text(shown or "-", style=style if shown else "dim", no_wrap=False, overflow="fold")
 
 

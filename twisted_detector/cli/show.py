@@ -37,6 +37,11 @@ def show(reactor: Any, directory: Path, word: str, *, use_json: bool, out: TextI
     return 0
 
 
+def _whole(text: str) -> Any:
+    """A cell that is not cut: the end of a reason may be the part that matters."""
+    return cell(text, limit=None)
+
+
 def _stamp(at: float) -> str:
     return rfc3339(at) if at else ""
 
@@ -48,7 +53,7 @@ def _show(camera: Camera, console: Any) -> None:
             (
                 ("id", camera.id),
                 ("status", status_cell(camera.status.value)),
-                ("reason", camera.reason),
+                ("reason", _whole(camera.reason) if camera.reason else ""),
                 ("since", _stamp(camera.since)),
                 ("address", camera.address),
                 ("MAC", camera.mac.text if camera.mac else ""),
@@ -81,8 +86,8 @@ def _show(camera: Camera, console: Any) -> None:
                         cell(f"{stream.fps:g}" if stream.fps else ""),
                         cell(stream.audio),
                         cell(stream.proof.value, "green" if stream.validated else "yellow"),
-                        cell(stream.reason),
-                        cell(stream.url),
+                        _whole(stream.reason),
+                        _whole(stream.url),
                     )
                     for stream in camera.streams
                 ),

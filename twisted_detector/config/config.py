@@ -34,6 +34,8 @@ class Config:
 
     :ivar named_frigates: the tables ``[frigate.NAME]`` of the TOML file; ``named_go2rtcs``: ``[go2rtc.NAME]``.
     :ivar plugin_settings: the tables ``[plugins.<name>]`` of the TOML file, by name.
+    :ivar sources: where each setting that was given was found, by key (:class:`config.reader.Reading`).
+    :ivar runtime_dirs: where running daemons leave their pointers for the command line, the better place first.
     :ivar notify_socket: NOTIFY_SOCKET, as a supervisor sets it for us (sd_notify), or "".
     :ivar watchdog_seconds: how long that supervisor bears our silence, from WATCHDOG_USEC; 0.0: for ever.
     :ivar warnings: what is allowed but probably not meant; to be logged at start.
@@ -66,7 +68,7 @@ class Config:
         "LOG_LEVEL",
         choice("debug", "info", "warn", "error", "critical", aliases={"warning": "warn"}),
         "info",
-        "Least level logged.",
+        "Minimum log level.",
     )
     camdetect_config: Path | None = setting(
         "CAMDETECT_CONFIG",
@@ -118,6 +120,8 @@ class Config:
     plugin_settings: Mapping[str, Mapping[str, Any]] = field(
         default_factory=lambda: MappingProxyType({}), repr=False, hash=False
     )
+    sources: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}), repr=False, hash=False)
+    runtime_dirs: tuple[Path, ...] = ()
     warnings: tuple[str, ...] = ()
     notify_socket: str = ""
     watchdog_seconds: float = 0.0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 from twisted_detector.config.kinds import Kind
 
@@ -41,7 +41,9 @@ class Setting:
 
 def setting(name: str, kind: Kind[T], default: D, help: str, **more: Any) -> T | D:
     """Declare one field of a section; ``more`` are the remaining fields of :class:`Setting`."""
-    return cast("T | D", field(default=default, metadata={"setting": Setting(name, kind, help, **more)}))
+    declared: Any = field(default=default, metadata={"setting": Setting(name, kind, help, **more)})
+    value: T | D = declared  # of an instance; of the class while it is declared
+    return value
 
 
 def section(kind: type[T]) -> T:
@@ -61,7 +63,8 @@ def declared(kind: Any, path: str = "") -> Iterator[tuple[str, Setting]]:
 def filled(kind: type[T], values: Mapping[str, Any]) -> T:
     """The section with these values by key of the setting; what is not among them keeps its default."""
     given: dict[str, Any] = {}
-    for each in fields(cast(Any, kind)):
+    section_class: Any = kind
+    for each in fields(section_class):
         if "section" in each.metadata:
             given[each.name] = filled(each.metadata["section"], values)
         elif "setting" in each.metadata and each.metadata["setting"].key in values:

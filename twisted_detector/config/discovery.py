@@ -26,7 +26,10 @@ class DiscoverySection:
         heading="Looking",
     )
     timeout: float = setting(
-        "DISCOVERY_TIMEOUT", seconds(0.5, 3600), 30.0, "Longest duration of one sweep of one method."
+        "DISCOVERY_TIMEOUT",
+        seconds(0.5, 3600),
+        30.0,
+        "Longest duration of one sweep of one method. A sweep that gets on may take twenty times as long.",
     )
     smart_enabled: bool = setting(
         "SMART_DISCOVERY_ENABLED", FLAG, True, "Sweep some times in a row at the start, and less often after."

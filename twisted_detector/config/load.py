@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, TextIO, TypeVar
 
 from twisted_detector.config.checks import Checks
@@ -52,6 +53,8 @@ def load(
         config,
         inspection=replace(cameras, credentials=tuple(dict.fromkeys((*first, *cameras.credentials)))),
         plugin_settings=reading.plugin_settings,
+        sources=MappingProxyType(reading.sources),
+        runtime_dirs=_runtime_dirs(environ),
         warnings=(*reading.warnings, *checks.warnings()),
         notify_socket=environ.get("NOTIFY_SOCKET", ""),
         watchdog_seconds=_watchdog(environ),
@@ -84,6 +87,13 @@ def _derive(reading: Reading, environ: Mapping[str, str], hostname: str, superus
             values["state_dir"] = Path(home) / "camdetect"
         else:
             reading.refuse("STATE_DIR", "", "must be set where there is neither XDG_STATE_HOME nor HOME")
+
+
+def _runtime_dirs(environ: Mapping[str, str]) -> tuple[Path, ...]:
+    """XDG_RUNTIME_DIR is for one user and one login (XDG base directories); /run is root's, and a service's."""
+    given = environ.get("XDG_RUNTIME_DIR", "")
+    own = (Path(given) / "camdetect",) if given.startswith("/") and "\0" not in given else ()
+    return (*own, Path("/run/camdetect"))
 
 
 def _watchdog(environ: Mapping[str, str]) -> float:

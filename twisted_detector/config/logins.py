@@ -39,7 +39,9 @@ def _read_logins(texts: list[str]) -> tuple[Login, ...]:
             continue
         name, colon, password = text.partition(":")
         if not colon or not name:
-            raise ValueRefused(f"entry {position} is none (a password that has a comma needs CAMERA_CREDENTIALS_FILE)")
+            raise ValueRefused(
+                f"entry {position} is not user:password (a password that has a comma needs CAMERA_CREDENTIALS_FILE)"
+            )
         login = Login(name, Secret(password))
         if audience is not Audience.ANY:
             login = LoginRule(name, Secret(password), audience, value)

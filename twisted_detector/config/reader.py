@@ -98,11 +98,14 @@ class Reading:
     """The outcome: values by key, the keys that were given at all, and all that was wrong or odd.
 
     :ivar tables: by program and name of a table, its values by key of the setting.
+    :ivar sources: by key of each setting that was given, where: "environment", "file", or either with the variable or
+        key that names the file of a secret.
     """
 
     values: dict[str, Any] = field(default_factory=dict)
     tables: dict[str, dict[str, dict[str, Any]]] = field(default_factory=dict)
     given: set[str] = field(default_factory=set)
+    sources: dict[str, str] = field(default_factory=dict)
     faulty: set[str] = field(default_factory=set)
     faults: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
@@ -260,8 +263,12 @@ class Reader:
         # the environment wins as a whole: a value there also wins over a file that is named in the TOML file
         value: object = self._environ.get(variable, "")
         path: object = self._environ.get(f"{variable}_FILE", "") if setting.secret else ""
+        source, of_secret = "environment", f"{variable}_FILE"
         if value == "" and path == "":
             value, path = table.get(name, ""), table.get(f"{name}_file", "")
+            source, of_secret = "file", f"{name}_file"
+        if value != "" or path != "":
+            self._reading.sources[name] = source if path == "" else f"{source}, {of_secret}"
         found = self._given(variable, f"{variable}_FILE", setting, value, path)
         if found is not None:
             self._reading.values[name] = found

@@ -4,7 +4,8 @@ Rules
 -----
 1. Only the registry knows; the detector holds no fact of a device beyond its key. What is learnt goes to the registry,
    and the phase in which the registry has a device decides what is done with it.
-2. One job at a time for each device (``work_queue``), one sweep or quick sweep at a time (``sweeper``).
+2. One job at a time for each device, in lanes of which each has its share (``work_queue``); one sweep or quick sweep at
+   a time (``sweeper``).
 3. Nothing is sent to an excluded address, and no login to an address at which another device was seen since.
 4. A failure of one method, inspector, stream or device is logged or counted, and never ends a timer, a sweep or the
    job of another device. Offline is decided by missed checks alone.
@@ -29,11 +30,14 @@ discovery may learn its name and its service address.
 order, without a login first; the first that knows the device has it. Logins are spent only within the login budget
 (``login_attempt``), and every stream is then proved in full. What a device that has moved meanwhile answered at its
 old address is not used. A new device on our link is not published before its MAC was seen, for it keeps its name for
-ever; that is waited for a few seconds (``mac_lookup``).
+ever; that is waited for a few seconds (``mac_lookup``). What the device showed of itself meanwhile, and the inspection
+found out, is no reason for another (``registry/inspection_reasons``).
 
-*Check*. All known devices are checked at every check interval. Just before it a quick sweep asks all of them with one
-datagram (``presence``): a device that answers under its name and from its address is not asked again. Another is asked
-for one stream, cheaply, until its *full proof* is due (``session_cache`` counts) or is in doubt.
+*Check* (``checks``). All known devices are gone through at every check interval, in slices (``rounds``). Just before it
+a quick sweep asks all of them with one datagram (``presence``): a device that answers under its name and from its
+address is not asked again, and takes no place in the queue. Another is asked for one stream, cheaply, until its *full
+proof* is due (``session_cache`` counts) or is in doubt (``routine_check``). After a restart who was well within a day,
+and shows its MAC, is proved in full and not inspected (``restart``).
 
 *Relocation* (``relocator``). The first missed check in a row starts a search: the kernel's neighbour table, then the
 finders, at last a sweep.

@@ -22,7 +22,7 @@ class Debounce:
     :param ready: called with the key of each device when its delay is over.
     """
 
-    def __init__(self, clock: IReactorTime, registry: Registry, ready: Callable[[int], None]) -> None:
+    def __init__(self, clock: IReactorTime, registry: Registry, *, ready: Callable[[int], None]) -> None:
         self._clock = clock
         self._registry = registry
         self._ready = ready

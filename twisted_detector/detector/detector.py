@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from twisted.internet.defer import (
@@ -12,18 +12,17 @@ from twisted.internet.defer import (
     DeferredList,
     maybeDeferred,
 )
-from twisted.internet.task import LoopingCall
 from twisted.python.failure import Failure
 from txaio.tx import make_logger
 from zope.interface import implementer
 
+from twisted_detector.detector.checks.restart import RestartCheck
+from twisted_detector.detector.checks.rounds import CheckRounds
 from twisted_detector.detector.debounce import Debounce
 from twisted_detector.detector.environment import Environment
 from twisted_detector.detector.inspection_runner import InspectionRunner
 from twisted_detector.detector.new_hosts import NewHosts
-from twisted_detector.detector.presence import PresenceCheck
-from twisted_detector.detector.relocator import Relocator
-from twisted_detector.detector.sweeper import Sweeper
+from twisted_detector.detector.search import Network, Search
 from twisted_detector.detector.task_group import TaskGroup
 from twisted_detector.detector.verification.departure_check import DepartureCheck
 from twisted_detector.detector.verification.mac_lookup import MacLookup
@@ -31,7 +30,7 @@ from twisted_detector.detector.verification.move_check import MoveCheck
 from twisted_detector.detector.work_queue import WorkQueue
 from twisted_detector.errors import RemoteError
 from twisted_detector.events import CameraDiscovered, CameraForgotten, Event, SweepFinished
-from twisted_detector.interfaces import IAddressProbe, IEventListener, ILiveness, INeighbours, ISightingSink, IWatcher
+from twisted_detector.interfaces import IAddressProbe, IEventListener, ISightingSink, IWatcher
 from twisted_detector.model import Evidence, EvidenceKind, Mac, Sighting
 from twisted_detector.model.addresses import canonical_address
 from twisted_detector.model.devices import BY_HAND, SHARED
@@ -43,20 +42,13 @@ from twisted_detector.registry.text_bounds import bound_sighting
 
 #: Sightings whose MAC is being looked up at one time; a flood beyond it is dropped and counted.
 MAX_LOOKUPS = 4096
-#: Cameras that never played and are away for a day are forgotten after a round of checks, so many at most: with its
-#: messages each takes a millisecond.
-MAX_FORGOTTEN = 20
 
 
 @implementer(ISightingSink, IEventListener)
 class Detector:
     """Coordinator of the parts of this room; see the package's theory of operation.
 
-    Sweeper, presence check and relocator are given, not started; the detector starts and stops them.
-
     :param runner: the inspections and checks that ``inspections`` runs, bounded.
-    :param neighbours: looks up MACs; None: no MAC is looked up or believed (MAC_TRACKING_ENABLED is off).
-    :param liveness: for the checks of moves and of goodbyes; None: every move and every goodbye is believed.
     :param check_interval: seconds between two checks of a known camera.
     :ivar counts: what the detector and its parts counted, by name.
     """
@@ -68,36 +60,43 @@ class Detector:
         environment: Environment,
         registry: Registry,
         *,
-        sweeper: Sweeper,
-        presence: PresenceCheck,
-        relocator: Relocator,
+        search: Search,
+        network: Network,
         runner: InspectionRunner,
         inspections: WorkQueue,
-        neighbours: INeighbours | None,
-        watchers: Sequence[IWatcher],
-        liveness: ILiveness | None,
         check_interval: float,
     ) -> None:
+        sweeper, neighbours, liveness = search.sweeper, network.neighbours, network.liveness
         self._environment = environment
         self._registry = registry
         self._sweeper = sweeper
-        self._presence = presence
-        self._relocator = relocator
+        self._presence = search.presence
+        self._relocator = search.relocator
         self._runner = runner
         self._inspections = inspections
         self._neighbours = neighbours
-        self._watchers = tuple(watchers)
+        self._watchers = tuple(network.watchers)
         self._check_interval = check_interval
         self._new_hosts = NewHosts(
             environment, [one for one in sweeper.discoverers if IAddressProbe.providedBy(one)], sink=self
         )
         macs = neighbours.known if neighbours is not None else dict
         self._move_check = MoveCheck(environment, registry, liveness=liveness, macs=macs, identify=runner.identify)
-        self._mac_lookup = MacLookup(environment, registry, neighbours, sink=self)
+        self._mac_lookup = MacLookup(environment, registry, neighbours=neighbours, sink=self)
         self._departure_check = DepartureCheck(environment, registry, liveness=liveness, macs=macs)
-        self._checks = LoopingCall(self._start_checks)
-        self._checks.clock = environment.clock
-        self._debounce = Debounce(environment.clock, registry, self._inspect_seen)
+        self._restart = RestartCheck(
+            environment, registry, routine=runner.routine, mac_lookup=self._mac_lookup, liveness=liveness
+        )
+        self._rounds = CheckRounds(
+            environment,
+            registry,
+            presence=search.presence,
+            routine=runner.routine,
+            queue=inspections,
+            first=self._inspect_if_due,
+            inspect=self._inspect,
+        )
+        self._debounce = Debounce(environment.clock, registry, ready=self._inspect_seen)
         self._lookups = TaskGroup("A sighting", limit=MAX_LOOKUPS)
         self._refreshes = TaskGroup("A look at the interfaces")
         self._running = False
@@ -106,8 +105,9 @@ class Detector:
     # --- start and stop --------------------------------------------------------------------------------------------
 
     def start(self) -> None:
-        """Start watchers and sweeps, and inspect at once what is known from before."""
+        """Start watchers and sweeps, and inspect or check at once what is known from before."""
         self._running = True
+        self._restart.start()
         self._refreshes.start(self._environment.gate.refresh())
         for watcher in self._watchers:
             try:
@@ -115,26 +115,23 @@ class Detector:
             except Exception:
                 self.log.failure("{watcher} cannot listen", watcher=watcher.name)
         self._relocator.start(self)
-        for key in self._registry.devices():
-            self._inspections.add(key, self._inspect)
+        self._rounds.start(self._check_interval)
         self._sweeper.start(self)
-        self._checks.start(self._check_interval, now=False)
 
     async def stop(self) -> None:
         """End every timer, watcher, sweep and inspection; returns when all have ended."""
         self._running = False
-        if self._checks.running:
-            self._checks.stop()
         self._debounce.stop()
         ending: list[Deferred[Any]] = [
             maybeDeferred(watcher.stopWatching).addErrback(self._cannot_stop, watcher) for watcher in self._watchers
         ]
         ending += [self._lookups.cancel_all(), self._sweeper.stop(), self._new_hosts.stop(), self._relocator.stop()]
-        ending += [self._departure_check.stop(), self._refreshes.cancel_all(), self._inspections.stop()]
+        ending += [self._departure_check.stop(), self._refreshes.cancel_all(), self._rounds.stop()]
+        ending.append(self._inspections.stop())
         await DeferredList(ending, consumeErrors=True)
 
     def _cannot_stop(self, failure: Failure, watcher: IWatcher) -> None:
-        self.log.failure("{watcher} cannot stop to listen", failure=failure, watcher=watcher.name)
+        self.log.failure("{watcher} cannot stop listening", failure=failure, watcher=watcher.name)
 
     # --- sweeps ----------------------------------------------------------------------------------------------------
 
@@ -206,6 +203,8 @@ class Detector:
         sighting = bound_sighting(replace(sighting, address=address))
         sighting = replace(sighting, endpoint_reference=normalise_endpoint_reference(sighting.endpoint_reference))
         if self._is_blocked(sighting):
+            if sighting.mac is not None and self._registry.keys_at(address) and self._lookups.room:
+                self._lookups.start(self._make_way(sighting))
             return
         only_mac = _has_only_mac(sighting)
         if self._neighbours is None:
@@ -237,6 +236,11 @@ class Detector:
         for one in await self._move_check.verify(sighting):
             self._record(one)
 
+    async def _make_way(self, sighting: Sighting) -> None:
+        """A blocked device is where another is believed to be, or was taken for one before its MAC was seen."""
+        if await self._mac_lookup.mac_of(sighting.address) == sighting.mac:
+            self._registry.record_sighting(sighting, self._environment.now())
+
     def _is_outdated(self, sighting: Sighting, before: Sequence[int]) -> bool:
         """Whether a device said this before it left that address, while the MAC was looked up.
 
@@ -256,6 +260,7 @@ class Detector:
 
     def _record(self, sighting: Sighting) -> None:
         if self._is_blocked(sighting):
+            self._registry.record_sighting(sighting, self._environment.now())
             return
         seen = self._registry.record_sighting(sighting, self._environment.now())
         if seen is None:
@@ -265,7 +270,7 @@ class Detector:
             return
         self._presence.device_seen(seen.key)
         if sighting.method == BY_HAND:
-            self._runner.ask_by_hand(seen.key)
+            self._ask_by_hand(seen.key)
         if seen.needs_inspection:
             self._debounce.add(seen.key)
         elif sighting.method == BY_HAND:
@@ -289,37 +294,28 @@ class Detector:
         if not self._registry.knows(key):
             return
         urgent = not self._registry.was_inspected(key) or self._registry.phase(key) in (Phase.OFFLINE, Phase.SUSPECT)
-        self._inspections.add(key, self._inspect, urgent=urgent)
+        self._inspections.add(key, self._inspect_if_due, urgent=urgent)
 
-    def _start_checks(self) -> None:
-        self._presence.start(self._check_all)
-
-    def _check_all(self) -> None:
-        for key in self._registry.devices() if self._running else ():
-            try:
-                self._check(key)
-            except Exception:
-                self.log.failure("Device {key} cannot be checked", key=key)
-        self._registry.forget_unproved(self._environment.now(), MAX_FORGOTTEN)
-
-    def _check(self, key: int) -> None:
-        phase = self._registry.phase(key)
-        if phase is Phase.OFFLINE or (phase is Phase.SUSPECT and not self._registry.has_streams(key)):
-            self._inspections.add(key, self._inspect)
-        elif phase in (Phase.ONLINE, Phase.SUSPECT, Phase.TROUBLED, Phase.REFUSED):
-            work = self._runner.check if self._registry.has_streams(key) else self._inspect
-            self._inspections.add(key, work)
+    async def _inspect_if_due(self, key: int) -> None:
+        """Inspect a device that was seen, or is known from before, unless that was done while it waited."""
+        if self._registry.needs_inspection(key, self._environment.now()):
+            await self._inspect(key)
 
     async def _inspect(self, key: int) -> None:
-        if await self._runner.inspect(key, self._mac_lookup.settle_name):
+        if not await self._restart.suffices(key) and await self._runner.inspect(key, self._mac_lookup.settle_name):
             self._inspections.add(key, self._inspect)
+
+    def _ask_by_hand(self, key: int) -> None:
+        """The next inspection of a device is one that a person asks for."""
+        self._restart.discard(key)
+        self._runner.ask_by_hand(key)
 
     def check(self, camera_id: str) -> bool:
         """Inspect one camera now, as a person asks for; False when there is none of that id."""
         key = self._registry.key_of_camera(camera_id)
         if key is None:
             return False
-        self._runner.ask_by_hand(key)
+        self._ask_by_hand(key)
         self._inspections.add(key, self._inspect, urgent=True)
         return True
 
@@ -329,6 +325,15 @@ class Detector:
         :raises RemoteError: it is no address of a single device.
         """
         return self._environment.gate.explain_refusal(canonical_address(address))
+
+
+@dataclass(frozen=True, slots=True)
+class Detection:
+    """The detector with what inspects for it, as other rooms get them."""
+
+    detector: Detector
+    runner: InspectionRunner
+    inspections: WorkQueue
 
 
 def _with_mac(sighting: Sighting, seen: Mac | None) -> Sighting:

@@ -49,9 +49,7 @@ class FirstRunWatch:
         """Begin to watch; ``left``: seconds after which the first run ends in any case; 0: there is none."""
         if left <= 0:
             return
-        self.log.info(
-            "First run: cameras that are found on this machine's links now are adopted, and may be given logins"
-        )
+        self.log.info("First run: cameras found on this machine's networks now are adopted and may be given logins")
         self._call = self._clock.callLater(left, self._end)
 
     def stop(self) -> None:

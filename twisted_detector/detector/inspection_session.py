@@ -32,7 +32,10 @@ PROVE_SECONDS = 75.0
 #: Seconds until a busy device is asked once more: GStreamer takes one apart in about one.
 BUSY_PAUSE = 1.5
 #: Of a device that refuses what it took before; the login is tried once more when the budget's window is over.
-DOUBT = "it refuses a login that it took before: it may have no connection left, and is asked again later"
+DOUBT = (
+    "it refuses a login that it took before: the password was changed, or it has no connection left; "
+    "it is asked again later (at once: camdetect login retry)"
+)
 
 StreamCheck = Callable[[Stream, Login | None], Coroutine[Deferred[Any], Any, StreamReport]]
 
@@ -119,6 +122,9 @@ class InspectionSession:
         base = inspection or Inspection(
             inspector=inspector.name, address=self.candidate.address, at=self._clock.seconds()
         )
+        if self._is_doubtful():
+            self.busy = DOUBT
+            return replace(base, status=Status.BUSY, reason=DOUBT)
         return replace(base, status=Status.AUTH_REQUIRED, reason=reason or "it wants a login")
 
     def _record_fingerprint(
@@ -271,13 +277,19 @@ class InspectionSession:
     def _unauthorized(self, refusal: Unauthorized) -> StreamReport:
         if refusal.locked:
             return _unproved(Proof.AUTH, refusal, ReasonCode.LOCKED)
-        if self._played_with_login and self._budget.has_doubtful_login(self.candidate):
-            # A full table of connections answers like a wrong password (Dahua): this one was right before.
+        if self._is_doubtful():
             self.busy = DOUBT
             return StreamReport(proof=Proof.AUTH, validated=False, reason=DOUBT, code=ReasonCode.BUSY)
         return _unproved(
             Proof.AUTH, refusal, ReasonCode.AUTH_REFUSED if refusal.attempted else ReasonCode.AUTH_REQUIRED
         )
+
+    def _is_doubtful(self) -> bool:
+        """Whether the device refuses a login that may be right.
+
+        A full table of connections answers like a wrong password (Dahua), and this one was right before.
+        """
+        return not self.locked and self._played_with_login and self._budget.has_doubtful_login(self.candidate)
 
 
 def _wants_login(answer: Inspection | None) -> bool:

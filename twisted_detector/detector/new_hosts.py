@@ -12,7 +12,7 @@ from twisted_detector.detector.environment import Environment
 from twisted_detector.detector.task_group import TaskGroup, describe_failure
 from twisted_detector.interfaces import IAddressProbe, ISightingSink
 from twisted_detector.model import Mac
-from twisted_detector.model.bounds import BoundedDict
+from twisted_detector.model.bounds import MAX_HOSTS, BoundedDict
 
 #: Probes at one time; each is some ten datagrams, or a connect to each usual port. A flood of made-up neighbours gets
 #: no more, and the sweep finds all.
@@ -20,7 +20,7 @@ MAX_PROBES = 16
 #: Seconds after which one probe is given up.
 TIMEOUT = 10.0
 #: Hosts that are remembered, so that one that comes and goes in the kernel's table is not probed each time.
-MAX_REMEMBERED = 4096
+MAX_REMEMBERED = MAX_HOSTS
 #: Seconds after which a host is new again.
 REPEAT_AFTER = 600.0
 

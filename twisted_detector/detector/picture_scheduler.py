@@ -3,26 +3,27 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Container, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from hashlib import blake2b
 from heapq import heappop, heappush
 
 from twisted.application.service import Service
 from twisted.internet.defer import CancelledError, Deferred, DeferredSemaphore, TimeoutError
-from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import LoopingCall
 from twisted.python.failure import Failure
 from txaio.tx import make_logger
 from zope.interface import implementer
 
-from twisted_detector.detector.login_attempt import attempt_for_purpose
+from twisted_detector.detector.environment import Environment
+from twisted_detector.detector.login_attempt import attempt_for_purpose, attempt_login
 from twisted_detector.detector.picture_cache import PictureCache
 from twisted_detector.detector.task_group import TaskGroup
 from twisted_detector.errors import InspectionError, Unauthorized, Unreachable
 from twisted_detector.events import CameraEvent, CameraForgotten, Event, PictureTaken
 from twisted_detector.interfaces import IEventListener
 from twisted_detector.model import Camera, Candidate, Login, Status
+from twisted_detector.model.bounds import TurnBudget
 from twisted_detector.model.pictures import Picture
 from twisted_detector.model.reasons import FROZEN
 from twisted_detector.registry.freeze_detector import FreezeDetector
@@ -40,8 +41,37 @@ MAX_SECONDS = 60.0
 FIRST_SPREAD = 4.0
 #: Seconds between two looks for pictures that are due.
 TICK = 1.0
+#: Seconds of one tick for the cameras of an earlier run that are planned, and for those that are due; the number is for
+#: clocks that stand still.
+SLICE_SECONDS, MAX_STEPS = 0.01, 10_000
 #: A camera that fails again and again is asked so many times more rarely, at most.
 MAX_BACKOFF = 16
+
+
+@dataclass(frozen=True, slots=True)
+class PictureTurns:
+    """When pictures are taken that nobody asked for.
+
+    :ivar interval: seconds from one picture of a camera to the next, 0 for on demand only.
+    :ivar random: evenly from 0 to 1.
+    """
+
+    interval: float
+    random: Callable[[], float]
+
+
+@dataclass(frozen=True, slots=True)
+class PictureLogins:
+    """The logins with which pictures are taken.
+
+    :ivar login_of: the login that the device with this key accepted; no other is ever used.
+    :ivar has_played: whether the device ever played a stream for a login.
+    :ivar budget: charged before each is sent.
+    """
+
+    login_of: Callable[[int], Login | None]
+    has_played: Callable[[int], bool]
+    budget: ILoginBudget
 
 
 @implementer(IPictures, IEventListener)
@@ -52,13 +82,8 @@ class PictureScheduler(Service):
     they stay spread), and only while it is online, or frozen: whether it moves again shows in its pictures too.
 
     :param takers: the first that gives a picture of a camera has it.
-    :param login_of: the login that the device with this key accepted; no other is ever used.
-    :param interval: seconds, 0 for on demand only.
-    :param monotonic: seconds that never jump.
-    :param random: evenly from 0 to 1.
     :param freeze_detector: is given a digest of each picture that is taken in turn.
     :param emit: emits a PictureTaken for each picture.
-    :param excluded: addresses to which nothing is sent.
     :ivar counts: pictures taken, by source, and what went wrong, by kind.
     """
 
@@ -66,36 +91,36 @@ class PictureScheduler(Service):
 
     def __init__(
         self,
-        clock: IReactorTime,
+        environment: Environment,
         registry: Registry,
         *,
         takers: Sequence[IPictureTaker],
-        login_of: Callable[[int], Login | None],
-        budget: ILoginBudget,
+        logins: PictureLogins,
+        turns: PictureTurns,
         freeze_detector: FreezeDetector,
         emit: Callable[[Event], None],
-        interval: float,
-        monotonic: Callable[[], float],
-        random: Callable[[], float],
-        excluded: Container[str] = (),
         cache: PictureCache | None = None,
     ) -> None:
         self.cache = cache if cache is not None else PictureCache()
         self.counts: Counter[str] = Counter()
-        self._clock = clock
+        self._clock = environment.clock
+        self._monotonic = environment.monotonic
+        self._excluded = environment.excluded
         self._registry = registry
         self._takers = tuple(takers)
-        self._login_of = login_of
-        self._budget = budget
+        self._login_of = logins.login_of
+        self._has_played = logins.has_played
+        self._budget = logins.budget
+        self._interval = turns.interval
+        self._random = turns.random
         self._freeze_detector = freeze_detector
         self._emit = emit
-        self._interval = interval
-        self._monotonic = monotonic
-        self._random = random
-        self._excluded = excluded
         self._room = DeferredSemaphore(MAX_CONCURRENT)
         self._ticks = LoopingCall(self._start_due)
-        self._ticks.clock = clock
+        self._ticks.clock = environment.clock
+        self._slices = TurnBudget(MAX_STEPS, SLICE_SECONDS, environment.monotonic)
+        self._unplanned: Iterator[Camera] = iter(())
+        self._starting = False
         self._plan: list[tuple[float, str]] = []  # a heap; what is not equal to the entry of _due is void
         # All of these are by camera id, and bounded by the cameras that there are.
         self._due: dict[str, float] = {}
@@ -111,8 +136,8 @@ class PictureScheduler(Service):
         """Begin to take pictures in turn."""
         super().startService()  # type: ignore[no-untyped-call]
         if self._interval:
-            for camera in self._registry.cameras():
-                self._add(camera)
+            self._unplanned = iter(self._registry.cameras())
+            self._plan_known()
             self._ticks.start(min(TICK, self._interval), now=False)
 
     def stopService(self) -> Deferred[object]:
@@ -139,6 +164,10 @@ class PictureScheduler(Service):
         if picture.camera_id in self._due and picture.camera_id not in self._under_way:
             self._set_due(picture.camera_id, self._first_due(picture.camera_id))
 
+    def _plan_known(self) -> None:
+        """Plan cameras that were there at the start, a slice of them with each tick."""
+        self._slices.advance(map(self._add, self._unplanned))
+
     def _add(self, camera: Camera) -> None:
         if camera.id not in self._due and _plays(camera):
             self._set_due(camera.id, self._first_due(camera.id))
@@ -152,9 +181,15 @@ class PictureScheduler(Service):
         heappush(self._plan, (due, camera_id))
 
     def _start_due(self) -> None:
+        if self._starting:
+            return  # a picture that failed at once: the loop below goes on
+        self._starting = True
         try:
+            self._plan_known()
             now = self._monotonic()
-            while self._plan and self._plan[0][0] <= now and len(self._under_way) < MAX_CONCURRENT:
+            for _ in self._slices.turn():
+                if not self._plan or self._plan[0][0] > now or len(self._under_way) >= MAX_CONCURRENT:
+                    break
                 due, camera_id = heappop(self._plan)
                 if self._due.get(camera_id) != due or camera_id in self._under_way:
                     continue  # forgotten or planned anew; or just being taken, and planned anew after that
@@ -165,6 +200,8 @@ class PictureScheduler(Service):
                     del self._due[camera_id]  # an event adds it when it plays again
         except Exception:
             self.log.failure("Pictures cannot be planned")
+        finally:
+            self._starting = False
 
     # --- IPictures -------------------------------------------------------------------------------------------------
 
@@ -244,7 +281,10 @@ class PictureScheduler(Service):
         problem: InspectionError | None = None
         for taker in self._takers:
             try:
-                picture = await self._take_with(taker, camera, candidate, login)
+                if taker.of_stream and login is not None and self._has_played(key):
+                    picture = await self._play_with(taker, camera, candidate, login)
+                else:
+                    picture = await self._take_with(taker, camera, candidate, login)
             except Unauthorized as error:
                 problem = error
                 if error.locked:
@@ -259,6 +299,15 @@ class PictureScheduler(Service):
         if problem is not None:
             raise problem
         return None
+
+    async def _play_with(
+        self, taker: IPictureTaker, camera: Camera, candidate: Candidate, login: Login
+    ) -> Picture | None:
+        """The picture of a taker that does with the login what every check does with it."""
+        picture, _ = await attempt_login(
+            self._budget, self._clock, candidate, login, lambda lent: taker.take(camera, lent)
+        )
+        return picture
 
     async def _take_with(
         self, taker: IPictureTaker, camera: Camera, candidate: Candidate, login: Login | None

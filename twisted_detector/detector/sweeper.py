@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred, DeferredList, TimeoutError as DeferredTimeout
-from twisted.internet.interfaces import IDelayedCall
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.python.failure import Failure
 from txaio.tx import make_logger
 
@@ -16,8 +16,11 @@ from twisted_detector.detector.schedule import Schedule, SweepKind
 from twisted_detector.detector.task_group import TaskGroup, describe_failure
 from twisted_detector.errors import CamdetectError
 from twisted_detector.events import Event, SweepFinished
-from twisted_detector.interfaces import IDiscoverer, IQuickSweep, ISightingSink
+from twisted_detector.interfaces import IDiscoverer, IQuickSweep, ISightingSink, ISweepProgress
 
+#: A sweep that gets on may take so many times its time-out, ten minutes by default: a /16 that an operator named takes
+#: five when the reactor is so busy that it sends seven times a second. Quick sweeps and presence checks wait meanwhile.
+MAX_EXTENSIONS = 20
 #: A quick sweep that takes longer is none: two seconds of listening, and some for a busy reactor.
 QUICK_TIMEOUT = 10.0
 #: Where quick sweeps and presence checks have the same interval, the next presence check comes first, and is both.
@@ -31,7 +34,8 @@ class Sweeper:
 
     :param cameras: how many cameras are known now.
     :param emit: emits a SweepFinished for each method of each sweep.
-    :param timeout: a sweep of one method that takes longer (seconds) is cancelled; what it found stays.
+    :param timeout: a sweep of one method that takes longer (seconds) is cancelled, unless it gets on
+        (:class:`ISweepProgress`); what it found stays.
     :ivar discoverers: the methods.
     :ivar sweeps: how many have ended; ``last``: the latest of each method.
     """
@@ -176,14 +180,21 @@ class Sweeper:
     async def _run_method(self, method: IDiscoverer, kind: SweepKind, sink: ISightingSink) -> None:
         timeout = self._timeout if kind is SweepKind.FULL else min(self._timeout, QUICK_TIMEOUT)
         started, failure = self._environment.monotonic(), None
+        sweeping = Deferred.fromCoroutine(_sweep(method, kind, sink))
+        judged = method if kind is SweepKind.FULL else None
+        limit = _ProgressLimit(sweeping, judged, timeout=timeout, clock=self._environment.clock)
         try:
-            await Deferred.fromCoroutine(_sweep(method, kind, sink)).addTimeout(timeout, self._environment.clock)
-        except Exception:
-            failure = Failure()
+            await sweeping
+        except Exception as problem:
+            # Cancelled by the limit, not by a stop.
+            expired = limit.expired and isinstance(problem, CancelledError)
+            failure = Failure(DeferredTimeout(limit.allowed, "Deferred")) if expired else Failure()
+        finally:
+            limit.end()
         self._left -= 1
         if self._sink is None:
             return
-        error = self._describe(failure, method.name, timeout) if failure is not None else ""
+        error = self._describe(failure, method.name, limit.allowed) if failure is not None else ""
         if kind is SweepKind.FULL:
             self.last[method.name] = finished = SweepFinished(
                 at=self._environment.now(),
@@ -207,6 +218,42 @@ class Sweeper:
             "The {what} by {name} failed: {error}; what is known stays known", what=what, name=name, error=error
         )
         return error
+
+
+class _ProgressLimit:
+    """Time limit of one sweep: it is cancelled when it did not get on for ``timeout`` seconds, or after too many.
+
+    :param method: is asked how far it is, if it can tell; None: it is given one ``timeout``.
+    :ivar allowed: seconds that it was given so far.
+    :ivar expired: whether it was cancelled.
+    """
+
+    def __init__(self, sweeping: Deferred[None], method: object, *, timeout: float, clock: IReactorTime) -> None:
+        self._sweeping = sweeping
+        self._method = method if ISweepProgress.providedBy(method) else None
+        self._timeout = timeout
+        self._clock = clock
+        self._reached = self._progress()
+        self.allowed = timeout
+        self.expired = False
+        self._call: IDelayedCall = clock.callLater(timeout, self._judge)
+
+    def _progress(self) -> int:
+        return self._method.progress() if self._method is not None else 0
+
+    def _judge(self) -> None:
+        before, self._reached = self._reached, self._progress()
+        if self._reached > before and self.allowed < MAX_EXTENSIONS * self._timeout:
+            self.allowed += self._timeout
+            self._call = self._clock.callLater(self._timeout, self._judge)
+            return
+        self.expired = True
+        self._sweeping.cancel()
+
+    def end(self) -> None:
+        """The sweep has ended."""
+        if self._call.active():
+            self._call.cancel()
 
 
 async def _sweep(method: Any, kind: SweepKind, sink: ISightingSink) -> None:

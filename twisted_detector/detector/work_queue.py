@@ -1,16 +1,19 @@
-"""Queue of jobs by device, in two lanes: one at a time for each device, and so many devices at one time.
+"""Queue of jobs by device, in lanes: one job at a time for each device, and so many devices at one time.
 
 Rules:
 
-1. A device that was published goes in the lane of the known ones, any other in the lane of the new ones. Where both
-   wait they take turns, so that each begins half of the jobs, however many wait in the other.
-2. Once there is a known device, new ones hold at most half of the places: devices that make us wait for two minutes,
-   each, do not hold up the check of a camera.
-3. Within a lane the order of hosts is that of asking: who was asked for first is not overtaken by who is asked for
-   again. Urgent jobs go before the others, but each second one is of those that wait without haste.
-4. Hosts take turns, and one host has at most an eighth of the places, whatever the number of devices that it calls
-   itself: who comes next does not wait for all that it made up.
-5. Jobs of a device that is gone are passed over.
+1. There are three lanes: of devices that were never published (*new*), of those that are asked for by a person or are
+   missed (*wanted*), and of the rest (*routine*). A new device that was asked before, in vain, waits in a lane of its
+   own (*again*), so that those who answer nothing do not hold up those who were never asked.
+2. Lanes take turns. A lane that has no job to begin is passed over, so where all have some each begins one of four, and
+   no number of jobs in one holds up another.
+3. Within a lane hosts take turns, in the order of asking: who was asked for first is not overtaken by who is asked for
+   again. One host has at most an eighth of the places, whatever the number of devices that it calls itself.
+4. So a job begins, once its host may have a place, after at most four times as many beginnings as its lane has hosts,
+   for each job of its own host before it.
+5. Once there is a known device, those of *new* and *again* hold at most half of the places: devices that make us wait
+   for two minutes, each, do not hold up the check of a camera.
+6. Jobs of a device that is gone are passed over.
 """
 
 from __future__ import annotations
@@ -18,6 +21,8 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Coroutine, Hashable
+from dataclasses import dataclass
+from enum import Enum
 from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred, TimeoutError as DeferredTimeout
@@ -80,56 +85,54 @@ class _Hosts:
         self._host_of.clear()
 
 
-class _Lane:
-    """Waiting jobs of one lane."""
+class Lane(Enum):
+    """What a job waits among; the lanes take turns in this order."""
 
-    def __init__(self) -> None:
-        self._urgent, self._usual = _Hosts(), _Hosts()
-        self._was_urgent = False
+    NEW = "new"  #: never published, and not asked yet
+    WANTED = "wanted"  #: published; a person asks for it, or it is missed
+    AGAIN = "again"  #: never published, and asked in vain
+    ROUTINE = "routine"  #: published; everything else
 
-    def __len__(self) -> int:
-        return len(self._urgent) + len(self._usual)
+    @property
+    def is_urgent(self) -> bool:
+        """Whether it is for jobs that were added as urgent."""
+        return self in (Lane.NEW, Lane.WANTED)
 
-    def add(self, job: _Job, host: Hashable, *, urgent: bool) -> None:
-        if job in self._urgent:
-            return
-        if urgent:
-            self._usual.discard(job)
-        (self._urgent if urgent else self._usual).add(job, host)
+    @property
+    def is_of_known(self) -> bool:
+        """Whether it is for devices that were published."""
+        return self in (Lane.WANTED, Lane.ROUTINE)
 
-    def discard(self, job: _Job) -> None:
-        self._urgent.discard(job)
-        self._usual.discard(job)
+    @classmethod
+    def of(cls, *, known: bool, urgent: bool) -> Lane:
+        """The lane of a job."""
+        if known:
+            return cls.WANTED if urgent else cls.ROUTINE
+        return cls.NEW if urgent else cls.AGAIN
 
-    def take(self, is_free: Callable[[Hashable], bool]) -> _Job | None:
-        """The next job: the first urgent one, then the first of the others, and so on; None: no host may have one."""
-        order = (self._usual, self._urgent) if self._was_urgent else (self._urgent, self._usual)
-        for jobs in order:
-            job = jobs.take(is_free)
-            if job is not None:
-                self._was_urgent = jobs is self._urgent
-                return job
-        return None
 
-    def purge(self, is_wanted: Callable[[int], bool]) -> None:
-        self._urgent.purge(is_wanted)
-        self._usual.purge(is_wanted)
+@dataclass(frozen=True, slots=True)
+class QueueLimits:
+    """Numbers of a work queue.
 
-    def clear(self) -> None:
-        self._urgent.clear()
-        self._usual.clear()
+    :ivar max_concurrent: devices at one time: each costs a few sockets and some memory.
+    :ivar max_seconds: a job that takes longer is cancelled.
+    :ivar pace: seconds between the beginnings of two jobs, more when the reactor is behind. Without it as many as may
+        run begin at once, share the processor, and all end late, the first hardly before the last.
+    """
+
+    max_concurrent: int
+    max_seconds: float
+    pace: float = 0.0
 
 
 class WorkQueue:
     """Runs jobs by device. A job that is added again while it waits runs once; while it runs, once more after it.
 
     :param clock: measures the time-out.
-    :param max_concurrent: devices at one time: each costs a few sockets and some memory.
-    :param max_seconds: a job that takes longer is cancelled, and ``timed_out`` called with its key.
-    :param is_known: whether a device was published: its lane; ``is_wanted``: whether it is there at all.
+    :param timed_out: called with the key of a device whose job took too long.
+    :param is_known: whether a device was published; ``is_wanted``: whether it is there at all.
     :param host_of: the host that a device is on.
-    :param pace: seconds between the beginnings of two jobs, more when the reactor is behind. Without it as many as may
-        run begin at once, share the processor, and all end late, the first hardly before the last.
     :param monotonic: seconds that never jump, to see whether the reactor is behind.
     :ivar failures: jobs that failed by a fault of ours or of a plugin.
     """
@@ -139,35 +142,31 @@ class WorkQueue:
     def __init__(
         self,
         clock: IReactorTime,
+        limits: QueueLimits,
         *,
-        max_concurrent: int,
-        max_seconds: float,
         timed_out: Callable[[int], None],
         is_known: Callable[[int], bool] = lambda key: True,
         is_wanted: Callable[[int], bool] = lambda key: True,
         host_of: Callable[[int], Hashable] = lambda key: key,
-        pace: float = 0.0,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._clock = clock
-        self._max_seconds = max_seconds
+        self._limits = limits
         self._timed_out = timed_out
         self._is_known = is_known
         self._is_wanted = is_wanted
         self._host_of = host_of
-        self._max_of_host = max(1, max_concurrent // 8)
+        self._monotonic = monotonic
+        self._max_of_host = max(1, limits.max_concurrent // 8)
         self._host_running: dict[int, Hashable] = {}
         self._of_host: Counter[Hashable] = Counter()
-        self._pace = pace
-        self._monotonic = monotonic
         self._pausing: IDelayedCall | None = None
-        self._known, self._new = _Lane(), _Lane()
+        #: In the order of their turns: the lane that began a job last is the last one.
+        self._lanes = {lane: _Hosts() for lane in Lane}
         self._purge_at = _PURGE_FROM
-        self._running = TaskGroup("A time-out handler", limit=max_concurrent)
+        self._running = TaskGroup("A time-out handler", limit=limits.max_concurrent)
         self._new_running: set[int] = set()
-        self._max_new = max_concurrent
-        self._half = max(1, max_concurrent // 2)
-        self._turn_of_new = False
+        self._max_new = limits.max_concurrent
         self._after: dict[int, dict[Work, bool]] = {}
         self._pumping = False
         self._stopped = False
@@ -176,27 +175,37 @@ class WorkQueue:
     @property
     def depth(self) -> int:
         """Jobs that wait or run."""
-        return len(self._known) + len(self._new) + len(self._running)
+        return self._waiting + len(self._running)
+
+    @property
+    def _waiting(self) -> int:
+        return sum(map(len, self._lanes.values()))
 
     def add(self, key: int, work: Work, *, urgent: bool = False) -> None:
-        """Run ``work(key)`` as soon as there is room; an urgent job overtakes others of its lane (rule 3)."""
+        """Run ``work(key)`` as soon as there is room; ``urgent`` decides on its lane (rule 1)."""
         if self._stopped:
             return
         if key in self._running:
             after = self._after.setdefault(key, {})
             after[work] = urgent or after.get(work, False)
             return
-        if self._is_known(key):
-            self._max_new = self._half
-            self._new.discard((key, work))  # it was published since
-            self._known.add((key, work), self._host_of(key), urgent=urgent)
-        else:
-            self._new.add((key, work), self._host_of(key), urgent=urgent)
-        if len(self._known) + len(self._new) >= self._purge_at:
-            for lane in (self._known, self._new):
-                lane.purge(self._is_wanted)
-            self._purge_at = max(_PURGE_FROM, 2 * (len(self._known) + len(self._new)))
+        if known := self._is_known(key):
+            self._max_new = max(1, self._limits.max_concurrent // 2)
+        self._put((key, work), Lane.of(known=known, urgent=urgent))
+        if self._waiting >= self._purge_at:
+            for hosts in self._lanes.values():
+                hosts.purge(self._is_wanted)
+            self._purge_at = max(_PURGE_FROM, 2 * self._waiting)
         self._pump()
+
+    def _put(self, job: _Job, lane: Lane) -> None:
+        """Add a job; one that waits keeps its place, unless it is wanted urgently only now, or was published since."""
+        before = next((one for one, hosts in self._lanes.items() if job in hosts), None)
+        if before is not None:
+            if before.is_of_known is lane.is_of_known and (before.is_urgent or not lane.is_urgent):
+                return
+            self._lanes[before].discard(job)
+        self._lanes[lane].add(job, self._host_of(job[0]))
 
     def _pump(self) -> None:
         if self._pumping:
@@ -207,15 +216,13 @@ class WorkQueue:
         finally:
             self._pumping = False
 
-    def _take(self) -> tuple[_Lane, _Job] | None:
-        """The next job for which there is a place, of the lane whose turn it is if that has one."""
+    def _take(self) -> tuple[Lane, _Job] | None:
+        """The next job for which there is a place, of the first lane that has one, which is the last from now on."""
         may_begin_new = len(self._new_running) < self._max_new
-        lanes = (self._new, self._known) if self._turn_of_new else (self._known, self._new)
-        for lane in lanes:
-            if lane is self._known or may_begin_new:
-                job = lane.take(self._is_free)
-                if job is not None:
-                    return lane, job
+        for lane, hosts in self._lanes.items():
+            if (lane.is_of_known or may_begin_new) and (job := hosts.take(self._is_free)) is not None:
+                self._lanes[lane] = self._lanes.pop(lane)
+                return lane, job
         return None
 
     def _is_free(self, host: Hashable) -> bool:
@@ -233,29 +240,28 @@ class WorkQueue:
                 # Two kinds of work for one device waited side by side: the second follows the first.
                 self._after.setdefault(key, {})[work] = False
                 continue
-            self._turn_of_new = lane is self._known
-            if lane is self._new:
+            if not lane.is_of_known:
                 self._new_running.add(key)
             self._host_running[key] = host = self._host_of(key)
             self._of_host[host] += 1
-            if self._pace:
+            if self._limits.pace:
                 self._pause(_MAX_PAUSES)
             self._running.start(self._run(key, work), key=key).addCallback(self._ended, key)
 
     def _pause(self, more: int) -> None:
-        due = self._monotonic() + self._pace
-        self._pausing = self._clock.callLater(self._pace, self._paused, due, more)
+        due = self._monotonic() + self._limits.pace
+        self._pausing = self._clock.callLater(self._limits.pace, self._paused, due, more)
 
     def _paused(self, due: float, more: int) -> None:
         self._pausing = None
-        if more and self._monotonic() - due > self._pace:
+        if more and self._monotonic() - due > self._limits.pace:
             self._pause(more - 1)  # what runs has enough to do
         else:
             self._pump()
 
     async def _run(self, key: int, work: Work) -> None:
         try:
-            await Deferred.fromCoroutine(work(key)).addTimeout(self._max_seconds, self._clock)
+            await Deferred.fromCoroutine(work(key)).addTimeout(self._limits.max_seconds, self._clock)
         except DeferredTimeout:
             self._timed_out(key)
         except Exception as problem:
@@ -278,8 +284,8 @@ class WorkQueue:
     def stop(self) -> Deferred[Any]:
         """Take no more jobs, and cancel those that run; fires when all of them have ended."""
         self._stopped = True
-        self._known.clear()
-        self._new.clear()
+        for hosts in self._lanes.values():
+            hosts.clear()
         self._after.clear()
         if self._pausing is not None:
             self._pausing.cancel()

@@ -26,13 +26,13 @@ from twisted_detector.discovery.reader import Descriptor, DescriptorReader
 from twisted_detector.errors import RemoteError
 from twisted_detector.interfaces import INeighbours, ISightingSink, IWatcher
 from twisted_detector.model import Mac, Sighting
-from twisted_detector.model.bounds import BoundedDict, TurnBudget
+from twisted_detector.model.bounds import MAX_HOSTS, BoundedDict, TurnBudget
 from twisted_detector.wire.lan import dhcp as wire
 
 #: Claims that are being verified; each needs a lookup of the kernel, whose own bounds are not far above.
 MAX_PENDING = 32
 #: Claims that are remembered, so that hosts which repeat the same all day are looked up once.
-MAX_REMEMBERED = 4096
+MAX_REMEMBERED = MAX_HOSTS
 #: Seconds until each lookup: a DHCP client takes up to some seconds to use an address.
 _LOOKUPS = {"dhcp": (0.3, 0.7, 1.0, 2.0, 4.0), "arp": (0.05, 0.5)}
 #: Each packet takes some microseconds.
@@ -126,7 +126,7 @@ class PacketCapture:
             opened = self._open_socket(self.name)
         except OSError as problem:
             self.log.info(
-                "{kind} is not overheard ({problem}): moves of cameras are seen a little later",
+                "{kind} cannot be overheard ({problem}; it takes CAP_NET_RAW): moves are noticed a little later",
                 kind=self.name.upper(),
                 problem=problem,
             )

@@ -17,7 +17,7 @@ from twisted_detector.discovery.multicast.listener import Bounds, ListenerContex
 from twisted_detector.discovery.multicast.sockets import Group
 from twisted_detector.interfaces import IDiscoverer, INeighbours, IWatcher
 from twisted_detector.model import Evidence, EvidenceKind, Sighting
-from twisted_detector.model.bounds import BoundedSet
+from twisted_detector.model.bounds import MAX_HOSTS, BoundedSet
 from twisted_detector.wire.lan import ssdp as wire
 
 METHOD = "ssdp"
@@ -27,7 +27,7 @@ _WAIT = 2
 #: UPnP Device Architecture 1.3.3: a search is sent more than once; this long after the first.
 _AGAIN, _SPREAD = 0.2, 0.3
 #: Devices whose goodbye counts: as many as sightings of a sweep.
-_MAX_KNOWN = 4096
+_MAX_KNOWN = MAX_HOSTS
 #: A unique device name is a UUID or somewhat longer.
 _MAX_NAME = 128
 #: Where Axis cameras serve RTSP (vendor's default; Frigate, cameradar).
@@ -46,8 +46,8 @@ class SSDPListener(MulticastListener):
         datagrams_per_sender=256,  # a media server with all its services has 30
         sightings_per_sender=64,
         malformed_per_sender=8,
-        senders=4096,  # a /20 full of cameras
-        sightings=4096,
+        senders=MAX_HOSTS,
+        sightings=MAX_HOSTS,
     )
 
     def __init__(self, context: ListenerContext, *, known: BoundedSet[str]) -> None:

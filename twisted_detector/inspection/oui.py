@@ -75,7 +75,7 @@ class OuiRegistry:
         except (OSError, ValueError) as error:
             if not self._broken:
                 self._broken = True
-                self.log.warn("Makers of devices are not told: their registry cannot be read: {error}", error=error)
+                self.log.warn("Makers of devices are not shown: their registry cannot be read: {error}", error=error)
             return ""
 
 

@@ -13,6 +13,9 @@ from typing import Any, Generic, TypeVar
 MAX_NAME = 64
 #: Characters of an address that a device names of itself: the longest that was seen has 150.
 MAX_URL = 512
+#: Hosts of which something small is remembered, beside the registry: a /18 full of them, so ten thousand cameras with
+#: all that stands beside them. A few hundred bytes each.
+MAX_HOSTS = 16_384
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")

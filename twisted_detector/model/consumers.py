@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from ipaddress import ip_network
 
@@ -66,11 +66,12 @@ class CameraChoice:
             return False
         return not self._networks or in_networks(camera.address, self._networks)
 
-    def unknown(self, cameras: Iterable[Camera]) -> tuple[str, ...]:
-        """Those of the names that no camera has."""
-        if not self.names:
-            return ()
-        known = {name for camera in cameras for name in _names_of(camera)}
+    def names_of(self, camera: Camera) -> frozenset[str]:
+        """Those of the names that the camera has, folded."""
+        return self._names.intersection(_names_of(camera)) if self._names else self._names
+
+    def others_than(self, known: frozenset[str]) -> tuple[str, ...]:
+        """Those of the names that are not among these, which :meth:`names_of` gave."""
         return tuple(name for name in self.names if _folded(name) not in known)
 
 

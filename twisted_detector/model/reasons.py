@@ -1,4 +1,4 @@
-"""Stable, machine-readable codes for why a stream is not proved; the reason in words is beside them."""
+"""Stable, machine-readable codes for why a stream is not proved, and words of reasons that more than one room knows."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from enum import StrEnum
 
 #: Reason of the status ``stream_error`` of a camera whose picture stands still.
 FROZEN = "frozen"
+#: How the reason of a camera goes on whose login it refused; the logins follow.
+NOT_RETRIED = "not retried until the password or the device changes"
 
 
 class ReasonCode(StrEnum):

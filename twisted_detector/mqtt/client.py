@@ -17,6 +17,8 @@ from zope.interface import implementer
 
 from twisted_detector.events import ConnectionEvent, Event
 from twisted_detector.interfaces import ISubscriber
+from twisted_detector.model.observers import Observers
+from twisted_detector.mqtt.advice import advice
 from twisted_detector.mqtt.connection.connection import make_connection
 from twisted_detector.mqtt.connection.experience import USED_TWICE
 from twisted_detector.mqtt.metrics import ConnectionLog, MqttMetrics
@@ -24,7 +26,7 @@ from twisted_detector.mqtt.network.attempts import AttemptRunner
 from twisted_detector.mqtt.network.buffered_socket import MAX_INBOUND_PACKET
 from twisted_detector.mqtt.network.loop import LoopReport, NetworkLoop
 from twisted_detector.mqtt.network.paho_session import MQTT_3_1_1, MQTT_5, Ending
-from twisted_detector.mqtt.presence import Presence, PresenceEncoder
+from twisted_detector.mqtt.presence import Presence, PresenceIdentity
 from twisted_detector.mqtt.seams import (
     Cause,
     ConnectionChange,
@@ -54,12 +56,10 @@ DISCONNECT_TIMEOUT = 1.0
 class MqttClient(Service):
     """Keeps one MQTT connection and sends what the outbox holds. On the reactor's thread only.
 
-    :param presence: encodes the messages on ``settings.lwt_topic``: will, birth, clean end.
-    :param instance: random name of this process, which ``presence`` writes into them; "" when it does not.
+    :param presence: who says on ``settings.lwt_topic`` that he is there: will, birth, clean end.
     :param emit: called with every ConnectionEvent: connected, disconnected, failed.
     :param random: gives a number in [0, 1), for the jitter.
     :param monotonic: seconds of a clock that never jumps.
-    :param save_session: called with the number of each new session.
     :param runner_factory: makes the runner of attempts; in tests one with doubles.
     :ivar metrics: figures for the health document.
     """
@@ -72,12 +72,10 @@ class MqttClient(Service):
         *,
         settings: MqttSettings,
         outbox: IOutbox,
-        presence: PresenceEncoder,
+        presence: PresenceIdentity,
         emit: Callable[[Event], None],
         random: Callable[[], float],
         monotonic: Callable[[], float],
-        save_session: Callable[[int], object] = lambda _number: None,
-        instance: str = "",
         runner_factory: Callable[..., AttemptRunner] = AttemptRunner,
     ) -> None:
         self._reactor = reactor
@@ -85,11 +83,13 @@ class MqttClient(Service):
         self._outbox = outbox
         self._emit = emit
         self._monotonic = monotonic
-        self._save_session = save_session
+        self._identity = presence
         self.metrics = MqttMetrics()
         self._machine = make_connection(self, settings, random)
         self._sender = OutboxSender(reactor, outbox=outbox, window=settings.window, metrics=self.metrics)
-        self._presence = Presence(settings.lwt_topic, presence, self._sender.send_first, instance=instance)
+        self._presence = Presence(
+            settings.lwt_topic, presence.encode, self._sender.send_first, instance=presence.instance
+        )
         self._runner = runner_factory(reactor, settings=settings, monotonic=monotonic)
         self._subscriptions = Subscriptions(
             reactor,
@@ -98,7 +98,7 @@ class MqttClient(Service):
             standing=[topic for topic in (settings.lwt_topic, settings.republish_topic) if topic],
         )
         self._named: set[str] = set()
-        self._listeners: list[Callable[[ConnectionChange], None]] = []
+        self._listeners: Observers[[ConnectionChange]] = Observers("a change of the MQTT connection")
         self._timers: dict[ConnectionTimer, Any] = {}
         self._protocol = MQTT_3_1_1 if settings.protocol == "3.1.1" else MQTT_5
         self._attempting: Deferred[None] | None = None
@@ -107,7 +107,7 @@ class MqttClient(Service):
         self._accepted_at = 0.0
         self._makes_room = False
         self._alias_refused = False
-        self._log = ConnectionLog(settings.host, settings.port)
+        self._log = ConnectionLog(settings)
 
     @property
     def state(self) -> ConnectionState:
@@ -118,6 +118,11 @@ class MqttClient(Service):
     def reason(self) -> str:
         """Why it is not connected, in plain words; "" when it is."""
         return self._machine.reason
+
+    @property
+    def advice(self) -> str:
+        """What to do about :attr:`reason`, settings named; "" for nothing."""
+        return advice(self.reason, self._settings)
 
     @property
     def warning(self) -> str:
@@ -134,14 +139,8 @@ class MqttClient(Service):
         )
 
     def add_state_listener(self, listener: Callable[[ConnectionChange], None]) -> Callable[[], None]:
-        """Notify ``listener`` of every change; the returned function ends that. What it raises is logged."""
-        self._listeners.append(listener)
-
-        def remove() -> None:
-            if listener in self._listeners:
-                self._listeners.remove(listener)
-
-        return remove
+        """Notify ``listener`` of every change; see :class:`Observers`."""
+        return self._listeners.add(listener)
 
     def subscribe(
         self,
@@ -154,7 +153,8 @@ class MqttClient(Service):
 
     def resume(self, session: int) -> None:
         """Continue after session number ``session``, the last of an earlier run; before the start only."""
-        self._presence.session = self.metrics.session = session
+        self._presence.resume(session)
+        self.metrics.session = session
 
     # --- start and stop ---
 
@@ -229,11 +229,7 @@ class MqttClient(Service):
             self._begin_session()
         elif change.event == "disconnected":
             self._sender.detach()
-        for listener in tuple(self._listeners):
-            try:
-                listener(change)
-            except Exception:
-                self.log.failure("A listener of the connection's state failed")
+        self._listeners.notify(change)
         if change.event in ("connected", "disconnected", "failed"):
             self._emit_event(change)
 
@@ -250,7 +246,7 @@ class MqttClient(Service):
         try:
             self._emit(event)
         except Exception:
-            self.log.failure("A connection event could not be told")
+            self.log.failure("A connection event could not be reported")
 
     # --- one attempt ---
 
@@ -259,7 +255,7 @@ class MqttClient(Service):
         client_id = self._choose_client_id()
         try:
             will = self._presence.next_will(self._monotonic())
-            self._save_session(self._presence.session)
+            self._identity.save_session(self._presence.session)
             ending = await self._runner.attempt(
                 protocol=self._protocol,
                 session=self._presence.session,
@@ -352,7 +348,7 @@ class MqttClient(Service):
         try:
             self._outbox.republish()
         except Exception:
-            self.log.failure("The retained documents could not be said again")
+            self.log.failure("The retained documents could not be published again")
 
     # --- what the broker sends ---
 

@@ -9,7 +9,9 @@ from typing import Any
 
 from txaio.tx import make_logger
 
+from twisted_detector.mqtt.advice import advice
 from twisted_detector.mqtt.seams import ConnectionChange, ConnectionState
+from twisted_detector.mqtt.settings import MqttSettings
 
 #: The quantiles are those of the latest acknowledgements: enough for a p99, small enough to sort for every document.
 LATENCIES_KEPT = 2048
@@ -17,7 +19,7 @@ LATENCIES_KEPT = 2048
 
 @dataclass
 class MqttMetrics:
-    """Counters since the start, written by :class:`MqttClient` on the reactor's thread.
+    """Counters since the start, written by :class:`MqttClient` and its :class:`OutboxSender` on the reactor's thread.
 
     :ivar connected_since: wall seconds, None while not connected.
     :ivar failures: attempts that failed.
@@ -76,7 +78,19 @@ class MqttMetrics:
         elif change.event == "stopped":
             self.degraded = False
 
-    def acknowledgements(self, latencies: Iterable[float]) -> None:
+    def count_published(self, messages: int) -> None:
+        """So many messages were handed to the broker."""
+        self.published += messages
+
+    def count_acknowledged(self, messages: int) -> None:
+        """The broker acknowledged so many."""
+        self.acknowledged += messages
+
+    def count_refused(self) -> None:
+        """The broker refused one."""
+        self.refused += 1
+
+    def record_latencies(self, latencies: Iterable[float]) -> None:
         """Record the latencies of acknowledgements, in seconds."""
         self._latencies.extend(latencies)
 
@@ -109,6 +123,15 @@ def _rounded(number: float | None) -> float | None:
     return None if number is None else round(number, 3)
 
 
+_WORDS = {
+    "connecting": "connecting to",
+    "connected": "connected to",
+    "disconnected": "disconnected from",
+    "refused": "cannot connect to",
+    "failed": "again and again cannot connect to",
+    "degraded": "still not connected to",
+    "stopped": "stopped, without a connection to",
+}
 _ALARMING = ("disconnected", "failed", "degraded", "refused")
 
 
@@ -117,28 +140,35 @@ class ConnectionLog:
 
     log = make_logger()
 
-    def __init__(self, host: str, port: int) -> None:
-        self._broker = f"{host}:{port}"
+    def __init__(self, settings: MqttSettings) -> None:
+        self._settings = settings
         self._refusal = ""
+        self._told = False
 
     def record(self, change: ConnectionChange, *, stopping: bool) -> None:
-        """Log ``change``; a refusal that repeats every few seconds of an outage is logged once.
+        """Log ``change``; a refusal that repeats every few seconds of an outage is logged once, and as one event.
 
         :param stopping: nothing is alarming any more.
         """
         repeated = change.event == "refused" and change.reason == self._refusal
         if change.event == "refused":
             self._refusal = change.reason
+            self._told = not repeated
+        elif change.event == "failed":
+            # It ends the outage's many attempts, or it is the end of the one that was logged just now.
+            repeated, self._refusal = self._told, ""
         elif change.event != "connecting":
             self._refusal = ""
-        if repeated or (change.event == "connecting" and self._refusal):
+        if repeated or change.event == "stopped" or (change.event == "connecting" and self._refusal):
             write = self.log.debug
         else:
             write = self.log.warn if change.event in _ALARMING and not stopping else self.log.info
+        what = advice(change.reason, self._settings) if write == self.log.warn else ""
         write(
-            "MQTT {event}: {broker}{reason}{again}",
-            event=change.event,
-            broker=self._broker,
-            reason=f", {change.reason}" if change.reason else "",
+            "{event} {broker}{reason}{advice}{again}",
+            event=_WORDS.get(change.event, change.event),
+            broker=f"{self._settings.host}:{self._settings.port}",
+            reason=f": {change.reason}" if change.reason else "",
+            advice=f"; {what}" if what else "",
             again=f"; next attempt in {change.delay:.1f} s" if change.delay is not None else "",
         )

@@ -74,6 +74,20 @@ def presence_payload(
 PresenceEncoder = Callable[[str, int, str | None], bytes]
 
 
+@dataclass(frozen=True, slots=True)
+class PresenceIdentity:
+    """Who it is that is present.
+
+    :ivar encode: words will, birth and clean end.
+    :ivar instance: random name of this process, which ``encode`` writes into them; "" when it does not.
+    :ivar save_session: called with the number of each new session.
+    """
+
+    encode: PresenceEncoder
+    instance: str = ""
+    save_session: Callable[[int], object] = lambda _number: None
+
+
 @dataclass(slots=True)
 class _Rival:
     """Another instance with our NODE_ID. :ivar live: it said so itself while we listened."""
@@ -118,6 +132,10 @@ class Presence:
         self._elders: dict[str, object] = {}
         self._rivals: dict[str, _Rival] = {}
         self._named: set[str] = set()
+
+    def resume(self, session: int) -> None:
+        """Continue after session number ``session`` of an earlier run."""
+        self.session = session
 
     def next_will(self, now: float) -> bytes | None:
         """Begin the next session; returns its will."""
@@ -168,7 +186,7 @@ class Presence:
             return
         self.healed += 1
         self.log.warn(
-            "Session {old} was said to be offline; session {session} says that it is online",
+            "The broker delivered an old last will (of session {old}); status corrected to online (session {session})",
             old=status.get("session"),
             session=self.session,
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
@@ -10,6 +10,7 @@ from typing import Protocol
 from zope.interface import Attribute, Interface
 
 from twisted_detector.model import JournalRecord, Message
+from twisted_detector.model.observers import Observers
 
 
 class ConnectionState(StrEnum):
@@ -92,7 +93,7 @@ class IConnectionActions(Interface):
 class IOutbox(Interface):
     """Queue of messages until the broker has acknowledged them. On the reactor's thread only."""
 
-    on_ready: Callable[[], None] = Attribute("Set by the sender; called when a message became sendable.")
+    ready: Observers[[]] = Attribute("Observers of each message that became sendable: the sender is one.")
 
     def take(limit: int) -> Sequence[OutboxItem]:
         """The next messages to send in order, at most ``limit``; from now on they are in flight.
@@ -128,8 +129,8 @@ class Journal(Protocol):
     A typing protocol and not an interface: the store provides it without importing this room.
     """
 
-    on_committed: Callable[[Sequence[int]], None]  #: set by the outbox: these survive ``kill -9`` from now on
-    on_renewed: Callable[[], None]  #: set by the outbox: the disk has lost everything, append all of it again
+    committed: Observers[[Sequence[int]]]  #: get the ids of what survives ``kill -9`` from now on
+    renewed: Observers[[]]  #: called when the disk has lost everything: append all of it again
 
     def append(self, record: JournalRecord) -> None:
         """Write ``record`` soon."""

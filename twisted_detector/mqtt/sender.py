@@ -51,7 +51,7 @@ class OutboxSender:
         self._call: Any = None
         self._retry: Any = None
         self._drained: Deferred[None] | None = None
-        outbox.on_ready = self.schedule
+        outbox.ready.add(self.schedule)
 
     def attach(self, loop: NetworkLoop, receive_maximum: int) -> None:
         """Send over ``loop`` from now on; ``receive_maximum`` is the broker's own bound (MQTT 5, 3.2.2.3.3)."""
@@ -113,9 +113,9 @@ class OutboxSender:
         if done:
             self._in_flight -= len(done)
             self._window = min(self._limit, self._window + len(done))
-            self._metrics.acknowledgements(report.latencies)
+            self._metrics.record_latencies(report.latencies)
         if theirs:
-            self._metrics.acknowledged += len(theirs)
+            self._metrics.count_acknowledged(len(theirs))
             self._guard(self._outbox.acknowledged, theirs)
         for token, reason in report.refused:
             self._in_flight -= 1
@@ -123,7 +123,7 @@ class OutboxSender:
                 self._own_done.pop(token).errback(PublishError(reason))
                 self.log.warn("The broker refused a message of our own: {reason}", reason=reason)
                 continue
-            self._metrics.refused += 1
+            self._metrics.count_refused()
             self._guard(self._outbox.refused, token, reason)
         free = self._window - self._in_flight
         if free * REFILL >= self._window or not self._in_flight:
@@ -148,7 +148,7 @@ class OutboxSender:
                 theirs = len(taken)
                 items.extend(taken)
         if items:
-            self._metrics.published += theirs
+            self._metrics.count_published(theirs)
             self._in_flight += len(items)
             loop.send(items)
         due = self._guard(self._outbox.next_due)

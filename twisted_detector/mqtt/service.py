@@ -24,7 +24,7 @@ from twisted.internet.defer import Deferred
 from txaio.tx import make_logger
 from zope.interface import implementer
 
-from twisted_detector.errors import CamdetectError, PublishError, QueueFull, Stopped
+from twisted_detector.errors import CamdetectError, Dropped, PublishError, QueueFull, Stopped
 from twisted_detector.events import Event
 from twisted_detector.interfaces import IPublisher, ISubscriber
 from twisted_detector.model import Message, Priority
@@ -33,7 +33,7 @@ from twisted_detector.mqtt.client import MqttClient, MqttSettings
 from twisted_detector.mqtt.outbox.outbox import Outbox
 from twisted_detector.mqtt.outbox.queue import Limits
 from twisted_detector.mqtt.outbox.receipt import Receipt
-from twisted_detector.mqtt.presence import SERVICE, presence_payload
+from twisted_detector.mqtt.presence import PresenceIdentity, presence_payload
 from twisted_detector.mqtt.seams import ConnectionChange, ConnectionState
 from twisted_detector.store.store import Store
 
@@ -51,10 +51,7 @@ class MqttService(Service):
         hold up its timers (set back by an hour, an ordinary reactor reconnects and commits an hour later).
     :param state_dir: folder in which accepted messages survive the process; None: they are in memory only.
     :param store: instead of ``state_dir``: an open store that is shared, and closed by its owner.
-    :param node_id: field of will and birth; the client id when it is not given.
-    :param service: another field of both.
     :param emit: called with every connection event.
-    :param queue_size: messages that are kept while the broker is away.
     :ivar client: the connection, with its metrics and ``add_state_listener``.
     :ivar outbox: the queue of messages, with its figures.
     """
@@ -68,40 +65,35 @@ class MqttService(Service):
         *,
         state_dir: Path | None = None,
         store: Store | None = None,
-        node_id: str = "",
-        service: str = SERVICE,
         emit: Callable[[Event], None] = lambda _event: None,
-        queue_size: int = 50_000,
         monotonic: Callable[[], float] = time.monotonic,
         random: Callable[[], float] = random_module.random,
     ) -> None:
         self._own_store = store is None and state_dir is not None
         self._store = Store(reactor, state_dir) if store is None and state_dir is not None else store
-        node = node_id or settings.client_id
         instance = secrets.token_hex(6)
 
         def encode_presence(status: str, session: int, reason: str | None) -> bytes:
             return presence_payload(
-                node,
+                settings.node_id or settings.client_id,
                 status,
                 at=reactor.seconds(),
                 session=session,
                 reason=reason,
-                service=service,
+                service=settings.service,
                 instance=instance,
             )
 
-        self.outbox = Outbox(monotonic, wall=reactor.seconds, journal=self._store, limits=Limits(messages=queue_size))
+        limits = Limits(messages=settings.queue_size)
+        self.outbox = Outbox(monotonic, wall=reactor.seconds, journal=self._store, limits=limits)
         self.client = MqttClient(
             reactor,
             settings=settings,
             outbox=self.outbox,
-            presence=encode_presence,
-            instance=instance,
+            presence=PresenceIdentity(encode_presence, instance, self._save_session),
             emit=emit,
             random=random,
             monotonic=monotonic,
-            save_session=self._save_session,
         )
         self._early: list[tuple[Message, Receipt]] = []
         self._ready = False
@@ -124,9 +116,10 @@ class MqttService(Service):
         if self._store is not None:
             if self._own_store:
                 await self._store.open()
-            records, retained = await self._store.load_outbox()
+            records = await self._store.load_outbox()
+            await self._store.load_retained(self.outbox.restore_document)
             session = (await self._store.load_values("session")).get("last", "0")
-            self.outbox.restore(records, retained)
+            self.outbox.restore(records)
             self.client.resume(int(session) if session.isdecimal() else 0)
         self._ready = True
         early, self._early = self._early, []
@@ -172,10 +165,13 @@ class MqttService(Service):
             raise Stopped()
         if self._ready:
             return self.outbox.put(message).acknowledged
-        if len(self._early) >= MAX_EARLY:
-            raise QueueFull("too many messages before the start")
         early = Receipt()
-        self._early.append((message, early))
+        if len(self._early) < MAX_EARLY:
+            self._early.append((message, early))
+        elif message.priority is Priority.CRITICAL:
+            raise QueueFull("too many messages before the start")
+        else:
+            early.fail(partial(Dropped, "too many messages before the start"))
         return early.acknowledged
 
     def publish_json(
@@ -223,11 +219,7 @@ class MqttService(Service):
         if self._store is not None and self._store.degraded:
             return self._store.degraded
         if self.client.state is not ConnectionState.CONNECTED:
-            return (
-                f"MQTT is {self.client.state.value}: {self.client.reason}"
-                if self.client.reason
-                else "MQTT is connecting"
-            )
+            return f"MQTT is not connected: {self.client.reason}" if self.client.reason else "MQTT is connecting"
         return self.client.warning
 
     def document(self) -> dict[str, Any]:
@@ -235,6 +227,8 @@ class MqttService(Service):
         figures = self.outbox.figures()
         metrics = self.client.metrics
         return metrics.snapshot() | {
+            "reason": self.client.reason,
+            "advice": self.client.advice,
             "warning": self.client.warning,
             "queue_depth": dict(figures.depth),
             "in_flight": figures.in_flight,
@@ -246,5 +240,5 @@ class MqttService(Service):
             "unchanged": figures.unchanged,
             "dropped": dict(figures.dropped),
             "connected_since": stamp_or_none(metrics.connected_since or 0.0),
-            "success_rate": round(figures.success_rate, 6),
+            "success_rate": None if figures.success_rate is None else round(figures.success_rate, 6),
         }

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from twisted_detector.errors import LocalError
 from twisted_detector.model import Secret
+from twisted_detector.mqtt.presence import SERVICE
 
 PROTOCOLS = ("3.1.1", "5", "auto")
 
@@ -20,6 +21,7 @@ class MqttSettings:
         silence sooner, whatever it is.
     :ivar protocol: ``3.1.1``, ``5``, or ``auto``: 5, and 3.1.1 where the broker does not speak it.
     :ivar lwt_topic: will and birth, retained; "" for neither.
+    :ivar node_id: a field of both; "": the client id. ``service``: another.
     :ivar password: only with ``username``; None or an empty one: none.
     :ivar tls_ca_path: PEM file of the CAs; None or "": those of the system.
     :ivar republish_topic: after ``online`` there every retained document is published again (Home Assistant's birth
@@ -27,6 +29,7 @@ class MqttSettings:
     :ivar tls_insecure: neither certificate nor host name of the broker is checked; logged as a warning at every start.
     :ivar max_attempts: attempts without success until FAILED; 0: no maximum.
     :ivar slow_retry: time between attempts in FAILED; None: none.
+    :ivar queue_size: messages that are kept while the broker is away.
     :ivar window: messages that may be unacknowledged at once, on a connection that has proved itself.
     :ivar stop_timeout: the longest that a stop waits for the broker to take ``offline`` and what is queued.
     :raises LocalError: a value out of bounds.
@@ -50,7 +53,10 @@ class MqttSettings:
     max_attempts: int = 0
     slow_retry: float | None = 300.0
     lwt_topic: str = ""
+    node_id: str = ""
+    service: str = SERVICE
     republish_topic: str = "homeassistant/status"
+    queue_size: int = 50_000
     window: int = 100
     stop_timeout: float = 2.0
 
@@ -63,6 +69,7 @@ class MqttSettings:
             (self.protocol not in PROTOCOLS, "protocol", ", ".join(PROTOCOLS)),
             (self.max_attempts < 0, "max_attempts", "0 or more"),
             (self.slow_retry is not None and self.slow_retry < 1, "slow_retry", "1 or more"),
+            (self.queue_size < 1, "queue_size", "1 or more"),
             (not 1 <= self.window <= 65535, "window", "1 … 65535"),
             (not 0 <= self.stop_timeout <= 60, "stop_timeout", "0 … 60"),
             (bool(self.tls_key_path) and not self.tls_cert_path, "tls_key_path", "only with tls_cert_path"),

@@ -91,7 +91,7 @@ class MqttCommands:
         message and was executed.
         """
         self.counts["retained"] += 1
-        self.log.warn("A retained command is not obeyed, and removed; publish commands without retaining them")
+        self.log.warn("A retained command was ignored and removed; publish commands without the retain flag")
         self._answer(payload, _refuse_retained)
         self._send(Message(topic, b"", retain=True))
 
@@ -115,7 +115,7 @@ class MqttCommands:
         try:
             sending = self._publish(message)
         except PublishError as error:
-            self.log.warn("{topic} was not taken: {error}", topic=message.topic, error=str(error))
+            self.log.warn("{topic} was not accepted: {error}", topic=message.topic, error=str(error))
             return
         # What happens to it later is the outbox's to count and to report.
         sending.addErrback(lambda failure: failure.trap(PublishError) and None)

@@ -66,7 +66,7 @@ class ControlSocket:
             return
         # A link that stands there was planted: nothing behind it is asked, or touched.
         if not self._path.is_symlink() and _is_served(path):
-            self.log.warn("Another daemon listens on {path}: the command line asks that one", path=path)
+            self.log.warn("Another camdetect uses this STATE_DIR ({path}): the command line asks that one", path=path)
             return
         self._path.unlink(missing_ok=True)  # left behind by a daemon that was killed
         factory = Factory.forProtocol(partial(_ControlProtocol, self, self._reactor))

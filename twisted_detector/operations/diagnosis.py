@@ -15,7 +15,7 @@ from twisted_detector.registry.observations import Observation
 NO_ANSWER, BUSY, UNREADABLE, LOGIN_WANTED, FAULT = "no answer", "busy", "unreadable answer", "login wanted", "failed"
 NOT_A_CAMERA = "not a camera"
 #: What can be done for one address, whatever is searched.
-_BY_HAND = "Or have this one address asked: Ask it now on the page, or the MQTT command probe."
+_BY_HAND = "Or have this one address checked: Check this address on the page, or the MQTT command probe."
 
 #: How a connection ended.
 OPEN, REFUSED, SILENT, UNREACHABLE = "open", "refused", "no answer", "unreachable"
@@ -112,7 +112,7 @@ def _of_camera(state: AddressState) -> Reason | None:
     if camera.status is Status.ONLINE:
         return Reason("shown", f"It is shown: camera {names} is online here.")
     if camera.status is Status.AUTH_REQUIRED:
-        return _of_login(state, f"Camera {names} is shown, but wants a login: {camera.reason}.", camera)
+        return _of_login(state, f"Camera {names} is shown, but needs a login: {camera.reason}.", camera)
     if camera.status is Status.STREAM_ERROR and not camera.streams:
         return Reason(
             camera.status.value,
@@ -120,9 +120,9 @@ def _of_camera(state: AddressState) -> Reason | None:
             "Switch ONVIF on in its settings, if it has it: then it names its streams itself.",
         )
     advice = {
-        Status.OFFLINE: "Look whether it has power and a link; it is looked for at every quick check and sweep.",
+        Status.OFFLINE: "Check that it has power and a link; camdetect keeps looking for it.",
         Status.BUSY: "Close other viewers, or raise the number of connections that it allows.",
-        Status.STREAM_ERROR: "Try the stream with another player; look at the camera's own settings of it.",
+        Status.STREAM_ERROR: "Try the stream in another player, and check the camera's stream settings.",
     }[camera.status]
     return Reason(camera.status.value, f"Camera {names} is shown as {camera.status.value}: {camera.reason}.", advice)
 
@@ -137,17 +137,17 @@ def _of_answer(state: AddressState) -> Reason | None:
         return Reason(
             "media-server",
             f"It is {what}; it is not published. The signs: {signs}.",
-            "Add the cameras themselves. If it is a camera after all, have it asked by hand (Ask it now on the page, or"
-            " the MQTT command probe), or give it a heading [camera MAC] in CAMERA_CREDENTIALS_FILE.",
+            "Add the cameras themselves. If it is a camera after all, have it checked by hand (Check this address on"
+            " the page, or the MQTT command probe), or give it a heading [camera MAC] in CAMERA_CREDENTIALS_FILE.",
         )
     if state.phase is Phase.REFUSED or "login" in last:
-        return _of_login(state, "It wants a login.")
+        return _of_login(state, "It needs a login.")
     if state.phase is Phase.INSPECTING or (state.phase is Phase.CANDIDATE and not state.inspected):
-        return Reason("being-asked", "It was seen and is being asked now; ask again in some seconds.")
+        return Reason("being-asked", "It was seen and is being checked now; ask again in a few seconds.")
     if FAULT in last and state.phase is Phase.CANDIDATE:
         return Reason(
             "fault",
-            "It was asked, and that failed by a fault of this program or of a plugin.",
+            "It was asked, but this program or a plugin failed.",
             "Please report it, with the traceback in the log. It is asked again when it is seen again.",
         )
     if state.phase is Phase.FOREIGN and UNREADABLE in last:
@@ -161,7 +161,7 @@ def _of_answer(state: AddressState) -> Reason | None:
         return Reason(
             "no-answer",
             f"It was asked without success{_of_ports(state)}: {_detail(fact)}.",
-            "Look whether it is busy or still starting; it is asked again when it is seen again.",
+            "It may be busy or still starting; it is asked again when it is seen again.",
         )
     if state.phase is Phase.FOREIGN and (_opened(state) or not state.ports):
         return Reason(
@@ -239,10 +239,9 @@ def _of_network(state: AddressState) -> Reason | None:
     if not answered:
         return Reason(
             "no-answer-to-arp",
-            f"Nobody answers {'ARP' if link.version == 4 else 'neighbour solicitation'} at this address on {link.name}:"
-            " nothing is there, it is switched off, or it is in another VLAN.",
-            "Look whether it has power, a link and this address; a VLAN or client isolation of a Wi-Fi separates as a"
-            " wall does.",
+            f"Nothing answers {'ARP' if link.version == 4 else 'neighbour solicitation'} at this address on"
+            f" {link.name}: nothing is there, it is switched off, or it is in another VLAN.",
+            "Check that it has power, a link and this address; a VLAN or Wi-Fi client isolation may be in the way.",
         )
     return None
 
@@ -267,7 +266,7 @@ def _behind_router(state: AddressState) -> Reason:
     return Reason(
         "router-between",
         f"It is behind a router ({named} is named in SCAN_NETWORKS), and nothing came back from there.",
-        "Look whether the router or a firewall between lets TCP 554, 80 and UDP 3702 through.",
+        "Check that the router or a firewall in between lets TCP 554, 80 and UDP 3702 through.",
     )
 
 

@@ -14,7 +14,6 @@ from twisted_detector.errors import CamdetectError
 from twisted_detector.events import ClockSkewed, Event
 from twisted_detector.interfaces import IEventListener, INeighbours
 from twisted_detector.model import Interface, Status
-from twisted_detector.mqtt.connection.experience import LET_IN_BEFORE, USED_TWICE
 from twisted_detector.mqtt.seams import ConnectionState
 from twisted_detector.mqtt.service import MqttService
 from twisted_detector.operations.host_checks import (
@@ -33,7 +32,7 @@ from twisted_detector.store.store import Store
 _MAX_CLOCKS = 10_000
 #: Seconds by which a clock may be off before logins fail (WS-UsernameToken windows of 5 s exist).
 _CLOCK_OFF = 5.0
-_SYNC_ADVICE = "docs/operations/frigate.md and go2rtc.md tell what to do"
+_SYNC_ADVICE = "docs/operations/frigate.md and go2rtc.md say what to do"
 _TWIN_ADVICE = (
     "find the second daemon, or the other program with this client id; NODE_ID and MQTT_CLIENT_ID are for one"
 )
@@ -58,7 +57,7 @@ class Doctor:
         store: Store,
         registry: Registry,
         detector: Detector,
-        sync_status: Callable[[], ISyncStatus | None] = lambda: None,
+        sync_status: ISyncStatus | None = None,
         check_host: Callable[[Sequence[Interface]], Iterator[Finding]] = check_machine,
     ) -> None:
         self._config = config
@@ -108,17 +107,13 @@ class Doctor:
             if mqtt.warning:
                 return Finding("MQTT", WARN, f"connected to {where}; {mqtt.warning}", _TWIN_ADVICE)
             return Finding("MQTT", OK, f"connected to {where}")
-        advice = "look at MQTT_BROKER, MQTT_PORT, MQTT_USERNAME and the broker's log; messages are kept meanwhile"
-        if mqtt.warning or USED_TWICE in mqtt.reason:
-            advice = _TWIN_ADVICE
-        elif LET_IN_BEFORE in mqtt.reason:
-            advice = "wait for the broker's start; if it goes on, look at MQTT_USERNAME, MQTT_PASSWORD and its log"
+        advice = _TWIN_ADVICE if mqtt.warning else mqtt.advice or "look at MQTT_BROKER, MQTT_PORT and the broker's log"
         warning = f"; {mqtt.warning}" if mqtt.warning else ""
         return Finding(
             "MQTT",
             FAIL,
             f"{self._mqtt.state.value} ({where}): {mqtt.reason or 'no attempt has ended yet'}{warning}",
-            advice,
+            f"{advice}; messages are kept meanwhile",
         )
 
     def _check_store(self) -> Finding:
@@ -136,7 +131,7 @@ class Doctor:
         if not self._config.inspection.credentials:
             wanting = sum(one.status is Status.AUTH_REQUIRED for one in self._registry.cameras())
             if wanting:
-                text = f"none is configured, and {wanting} cameras want one"
+                text = f"none is configured, and {wanting} cameras need one"
                 yield Finding("logins", WARN, text, "set CAMERA_CREDENTIALS")
 
     def _check_sweeps(self) -> Iterator[Finding]:
@@ -165,10 +160,12 @@ class Doctor:
         if not off:
             return Finding("clocks of cameras", OK, "none is off by more than 5 s")
         shown = ", ".join(f"{one} {by:+.0f} s" for one, by in list(off.items())[:_MAX_NAMES])
-        return Finding("clocks of cameras", WARN, f"off: {shown}", "set NTP in the cameras: logins fail by it")
+        return Finding(
+            "clocks of cameras", WARN, f"off: {shown}", "set NTP in the cameras: by a wrong clock logins fail"
+        )
 
     def _check_sync(self) -> Iterator[Finding]:
-        status = self._sync_status()
+        status = self._sync_status
         for one in status.statuses() if status is not None else ():
             level = WARN if one.phase in (TargetPhase.AWAY, TargetPhase.REFUSED) or one.reason or one.unknown else OK
             text = f"{one.where}: {one.phase}" + (f": {one.reason}" if one.reason else "")

@@ -31,10 +31,8 @@ _COLUMNS = ("id", "name", "status", "ip", "mac", "manufacturer", "model", "firmw
 
 #: A spreadsheet takes a cell that begins so for a formula (OWASP, "CSV Injection"); devices choose their names.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
-_COMMENT = {
-    "frigate": "# Belongs into Frigate's configuration. The logins are variables: FRIGATE_ENV_PATH\n",
-    "go2rtc": "# Belongs into go2rtc's configuration. The logins are variables: GO2RTC_ENV_PATH\n",
-}
+_COMMENT = "# Belongs into the configuration of {whose}. The logins are variables: {place}\n"
+_PROGRAMS = {"frigate": "Frigate", "go2rtc": "go2rtc"}
 
 
 def frigate_options(section: FrigateSection, *, publish: bool) -> frigate.FrigateOptions:
@@ -56,36 +54,70 @@ def export(
     *,
     tags: SecretTags,
     withheld: Callable[[Camera], str] = lambda camera: "",
+    consumer: str = "",
 ) -> dict[str, str]:
     """``text``, ``media_type`` and ``filename``. No login is ever in it, whatever PUBLISH_CREDENTIALS is.
 
     :param name: the format, a key of :data:`FORMATS`.
+    :param consumer: name of the Frigate or go2rtc that it is for; "" for that of the plain settings.
     :param tags: for the names of the variables that stand for logins.
     :param withheld: why a camera stands there without a login that it accepts; "" when it does not.
-    :raises RemoteError: there is no such format.
+    :raises RemoteError: there is no such format, or no such Frigate or go2rtc.
     """
     if name not in FORMATS:
         raise RemoteError("no such format", shown=repr(name)[:40])
     ordered = sorted(cameras, key=lambda one: one.id)
-    if name == "json":
-        text = json.dumps([camera_document(one) for one in ordered], indent=2, sort_keys=True) + "\n"
-    elif name == "csv":
-        text = _as_csv(ordered)
+    section = _section(config, name, consumer)
+    if section is None:
+        text = _as_json(ordered) if name == "json" else _as_csv(ordered)
     else:
-        section = config.frigate if name == "frigate" else config.go2rtc
-        ordered = [one for one in ordered if section.choice.holds(one)]
-        logins = {one.id: login for one in ordered if (login := login_of(one)) is not None}
-        document: Mapping[str, Any]
-        if name == "frigate":
-            options = frigate_options(config.frigate, publish=False)
-            document = frigate.configuration(frigate.build(ordered, logins, options, tags=tags).entries)
-        else:
-            streams = go2rtc_options(config.go2rtc, publish=False)
-            document = go2rtc.configuration(go2rtc.build(ordered, logins, streams, tags=tags).entries)
-        without = "".join(f"# {one.id} stands without a login: {why}\n" for one in ordered if (why := withheld(one)))
-        text = _COMMENT[name] + without + serialise(document, yaml=True)
+        text = _as_configuration(ordered, login_of, section, tags=tags, withheld=withheld)
     media_type, filename = FORMATS[name]
-    return {"text": text, "media_type": media_type, "filename": filename}
+    return {"text": text, "media_type": media_type, "filename": f"{consumer}-{filename}" if consumer else filename}
+
+
+def _section(config: Config, name: str, consumer: str) -> FrigateSection | Go2rtcSection | None:
+    """The settings of the Frigate or go2rtc that an export is for; None where it is for neither."""
+    sections: Sequence[FrigateSection | Go2rtcSection] = ()
+    if name in _PROGRAMS:
+        sections = config.frigates if name == "frigate" else config.go2rtcs
+    if not sections and not consumer:
+        return None
+    found = next((one for one in sections if one.name == consumer), None)
+    if found is None:
+        if not sections:
+            raise RemoteError("only a Frigate or go2rtc has a name of its own")
+        names = ", ".join(one.name for one in sections if one.name) or "none"
+        raise RemoteError(f"no [{name}.{consumer[:40]}] in the configuration file", shown=f"there are: {names}")
+    return found
+
+
+def _as_configuration(
+    cameras: Sequence[Camera],
+    login_of: Callable[[Camera], Login | None],
+    section: FrigateSection | Go2rtcSection,
+    *,
+    tags: SecretTags,
+    withheld: Callable[[Camera], str],
+) -> str:
+    held = [one for one in cameras if section.choice.holds(one)]
+    logins = {one.id: login for one in held if (login := login_of(one)) is not None}
+    document: Mapping[str, Any]
+    if isinstance(section, FrigateSection):
+        options = frigate_options(section, publish=False)
+        document = frigate.configuration(frigate.build(held, logins, options, tags=tags).entries)
+    else:
+        streams = go2rtc_options(section, publish=False)
+        document = go2rtc.configuration(go2rtc.build(held, logins, streams, tags=tags).entries)
+    consumer = section.consumer
+    whose = f"{_PROGRAMS[consumer.program]} {consumer.name}".strip()
+    without = "".join(f"# {one.id} stands without a login: {why}\n" for one in held if (why := withheld(one)))
+    comment = _COMMENT.format(whose=whose, place=consumer.settings("env_path"))
+    return comment + without + serialise(document, yaml=True)
+
+
+def _as_json(cameras: Sequence[Camera]) -> str:
+    return json.dumps([camera_document(one) for one in cameras], indent=2, sort_keys=True) + "\n"
 
 
 def _as_csv(cameras: Sequence[Camera]) -> str:
@@ -118,22 +150,29 @@ def export_handler(
     cameras: Callable[[], Sequence[Camera]],
     login_of: Callable[[Camera], Login | None],
     config: Config,
-    what_would_change: Callable[[], Awaitable[list[str]]],
+    what_would_change: Callable[[str | None], Awaitable[list[str]]],
     *,
     tags: SecretTags,
     withheld: Callable[[Camera], str] = lambda camera: "",
 ) -> Callable[[Mapping[str, Any]], Awaitable[Mapping[str, Any]]]:
-    """Handler of the request ``export``: ``{"format": …}``, for Frigate also with ``"diff": true``."""
+    """Handler of the request ``export``: ``{"format": …}``, with ``"for": NAME`` for the Frigate or go2rtc of that
+    table, and for Frigate also with ``"diff": true``.
+
+    :param what_would_change: by the name of one Frigate, or None for all of them.
+    """
 
     async def answer(fields: Mapping[str, Any]) -> Mapping[str, Any]:
-        name = fields.get("format")
+        name, consumer = fields.get("format"), fields.get("for", "")
+        if not isinstance(consumer, str):
+            raise RemoteError("no name of a Frigate or go2rtc", shown=repr(consumer)[:40])
         if fields.get("diff") is True:
             if name != "frigate":
                 raise RemoteError("only of Frigate can be told what would change")
-            lines = await what_would_change()
+            _section(config, name, consumer)
+            lines = await what_would_change(consumer or None)
             text = "\n".join([*lines, ""]) if lines else "Nothing would change.\n"
             return {"text": text, "media_type": "text/x-diff", "filename": "frigate.diff"}
-        return export(str(name), cameras(), login_of, config, tags=tags, withheld=withheld)
+        return export(str(name), cameras(), login_of, config, tags=tags, withheld=withheld, consumer=consumer)
 
     return answer
 

@@ -84,7 +84,7 @@ class Heartbeat:
                 sending.addErrback(lambda failure: failure.trap(PublishError) and None)
             self._last_status = str(document.get("status", ""))
         except PublishError as error:
-            self.log.warn("The health document was not taken: {error}", error=str(error))
+            self.log.warn("The health document was not accepted: {error}", error=str(error))
         except Exception:
             self.log.failure("The health document could not be published")
 
@@ -95,7 +95,7 @@ class Heartbeat:
         try:
             status = str(self._blocks().get("status", ""))
         except Exception:
-            self.log.failure("The status could not be looked at")
+            self.log.failure("The status could not be determined")
             return
         if status != self._last_status:
             self.publish()

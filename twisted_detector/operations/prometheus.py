@@ -6,7 +6,8 @@ https://prometheus.io/docs/practices/naming/
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -15,6 +16,8 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily, Metric
 
 from twisted_detector import __version__
+from twisted_detector.model import Camera
+from twisted_detector.seams import IHistory
 
 #: Connection states, each a series of ``camdetect_mqtt_state`` that is 1 or 0 (Prometheus' way with an enumeration).
 STATES = ("disconnected", "connecting", "connected", "reconnecting", "failed")
@@ -24,6 +27,8 @@ STATUSES = ("online", "offline", "stream_error", "auth_required", "busy")
 CONSUMER_STATES = ("idle", "done", "dry run", "away", "refused")
 #: Series of one method's counts at most: a plugin may count by address, and must not flood the scraper.
 MAX_COUNTS = 64
+#: Cameras with series of their own: a scrape of so many takes some 40 ms. Of more, the first by id.
+MAX_CAMERAS = 1000
 
 _MILLI = 1e-3
 #: Prefix of a high-water mark in the counts of a discovery method.
@@ -49,17 +54,28 @@ _MQTT_GAUGES = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class HistoryFigures:
+    """The past of the cameras that are known now."""
+
+    cameras: Callable[[], Sequence[Camera]]
+    history: IHistory
+
+
 class Metrics:
     """Registry of all metrics, for the scrapes of ``/metrics``.
 
     :param blocks: the blocks of the health document of this moment (:meth:`HealthReport.blocks`).
+    :param past: of the cameras; None where it is not kept.
     """
 
     content_type = CONTENT_TYPE_LATEST
 
-    def __init__(self, blocks: Callable[[], Mapping[str, Any]]) -> None:
+    def __init__(self, blocks: Callable[[], Mapping[str, Any]], past: HistoryFigures | None = None) -> None:
         self._registry = CollectorRegistry(auto_describe=False)
         self._registry.register(_Blocks(blocks))
+        if past is not None:
+            self._registry.register(PastCollector(past))
         ProcessCollector(registry=self._registry)
         PlatformCollector(registry=self._registry)
         GCCollector(registry=self._registry)
@@ -95,6 +111,57 @@ class _Blocks:
         yield lag
 
 
+class PastCollector:
+    """Collector for prometheus_client: the last seven days of each camera."""
+
+    def __init__(self, past: HistoryFigures) -> None:
+        self._past = past
+
+    def describe(self) -> Iterable[Metric]:
+        """Nothing, as of :class:`_Blocks`."""
+        return ()
+
+    def collect(self) -> Iterator[Metric]:
+        """Every family; a figure that there is not (no failure, never observed) has no series."""
+        labels = ["camera"]
+        available = GaugeMetricFamily(
+            "camdetect_camera_availability_ratio",
+            "Share of the observed time of the last seven days in which the camera was online",
+            labels=labels,
+        )
+        failures = GaugeMetricFamily(
+            "camdetect_camera_failures", "How often it ceased to be online in the last seven days", labels=labels
+        )
+        between = GaugeMetricFamily(
+            "camdetect_camera_time_between_failures_seconds",
+            "Mean time online for each failure of the last seven days",
+            labels=labels,
+        )
+        ids = sorted(camera.id for camera in self._past.cameras())
+        for camera_id in ids[:MAX_CAMERAS]:
+            figures = self._past.history.figures(camera_id)
+            if figures is None:
+                continue
+            observed, online, count = figures
+            failures.add_metric([camera_id], count)
+            if observed > 0:
+                available.add_metric([camera_id], min(1.0, online / observed))
+            if count:
+                between.add_metric([camera_id], online / count)
+        yield from (available, failures, between)
+        yield GaugeMetricFamily(
+            "camdetect_history_omitted_cameras",
+            "Cameras beyond the first 1 000, which have no series",
+            value=max(0, len(ids) - MAX_CAMERAS),
+        )
+        dropped = CounterMetricFamily(
+            "camdetect_history_dropped", "Changes of state that were not kept", labels=["reason"]
+        )
+        for reason in ("camera", "disk", "rows"):
+            dropped.add_metric([reason], self._past.history.dropped.get(reason, 0))
+        yield dropped
+
+
 def _mqtt(block: Mapping[str, Any]) -> Iterator[Metric]:
     state = GaugeMetricFamily("camdetect_mqtt_state", "1 for the state that the connection is in", labels=["state"])
     for word in STATES:
@@ -103,7 +170,9 @@ def _mqtt(block: Mapping[str, Any]) -> Iterator[Metric]:
     for name, (text, key) in _MQTT_COUNTERS.items():
         yield CounterMetricFamily(f"camdetect_mqtt_{name}", text, value=block[key])
     for name, (text, key, factor) in _MQTT_GAUGES.items():
-        yield GaugeMetricFamily(f"camdetect_mqtt_{name}", text, value=(block[key] or 0) * factor)
+        # A share of nothing is no figure: then it has no series.
+        if block[key] is not None:
+            yield GaugeMetricFamily(f"camdetect_mqtt_{name}", text, value=block[key] * factor)
     depth = GaugeMetricFamily("camdetect_mqtt_queue_depth", "Messages that wait", labels=["priority"])
     for priority, count in block["queue_depth"].items():
         depth.add_metric([str(priority).lower()], count)

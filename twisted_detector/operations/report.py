@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import heapq
-from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Iterator
+from itertools import islice
 from typing import Any
 
-from twisted_detector.detector.detector import Detector
-from twisted_detector.detector.inspection_runner import InspectionRunner
-from twisted_detector.detector.work_queue import WorkQueue
+from twisted_detector.detector.detector import Detection
 from twisted_detector.discovery.rate_limit import PacketRateLimiter
-from twisted_detector.model import Camera, Status
+from twisted_detector.model import Camera
 from twisted_detector.model.encoding import encode, rfc3339
 from twisted_detector.mqtt.service import MqttService
 from twisted_detector.operations.process_stats import ProcessStats, ReactorLag
@@ -29,10 +26,10 @@ _MAX_NAME, _MAX_REASON = 64, 160
 
 
 def camera_block(cameras: Iterable[Camera]) -> dict[str, dict[str, Any]]:
-    """The cameras that are not well, then others, each by id: as many as there is room for."""
+    """The cameras by id, in the order in which they come: as many as there is room for."""
     block: dict[str, dict[str, Any]] = {}
     octets = 0
-    for camera in heapq.nsmallest(MAX_CAMERAS, cameras, key=lambda one: (one.status is Status.ONLINE, one.id)):
+    for camera in islice(cameras, MAX_CAMERAS):
         entry = {
             "name": camera.name[:_MAX_NAME],
             "ip": camera.address,
@@ -79,19 +76,17 @@ class HealthReport:
         self,
         *,
         registry: Registry,
-        detector: Detector,
-        runner: InspectionRunner,
-        inspections: WorkQueue,
+        detection: Detection,
         mqtt: MqttService,
         lag: ReactorLag,
         process_stats: ProcessStats,
         rate_limiter: PacketRateLimiter,
-        sync_status: Callable[[], ISyncStatus | None] = lambda: None,
+        sync_status: ISyncStatus,
     ) -> None:
         self._registry = registry
-        self._detector = detector
-        self._runner = runner
-        self._inspections = inspections
+        self._detector = detection.detector
+        self._runner = detection.runner
+        self._inspections = detection.inspections
         self._mqtt = mqtt
         self._lag = lag
         self._process_stats = process_stats
@@ -109,17 +104,15 @@ class HealthReport:
         At most 100 cameras; how many there are in all is in ``stats``.
         """
         status, reason = self.status()
-        cameras = self._registry.cameras()
-        by_status = Counter(camera.status.value for camera in cameras)
-        shown = camera_block(cameras)
-        sync_status = self._sync_status()
+        fleet, by_status = self._registry.fleet, self._registry.fleet.by_status
+        shown = camera_block(self._worst())
         return {
             "status": status,
             "reason": reason,
             "stats": {
-                "total_cameras": len(cameras),
-                "online_cameras": by_status["online"],
-                "offline_cameras": by_status["offline"],
+                "total_cameras": fleet.total,
+                "online_cameras": by_status.get("online", 0),
+                "offline_cameras": by_status.get("offline", 0),
                 "by_status": dict(by_status),
                 "devices": len(self._registry.devices()),
                 "inspections": dict(self._runner.counts),
@@ -129,13 +122,19 @@ class HealthReport:
                 "refused_by_quota": dict(self._registry.refusals.counts),
             },
             "cameras": shown,
-            "cameras_omitted": len(cameras) - len(shown),
+            "cameras_omitted": fleet.total - len(shown),
             "mqtt": self._mqtt.document(),
             "discovery": self.discovery(),
-            "consumers": consumer_block(sync_status.statuses() if sync_status is not None else ()),
+            "consumers": consumer_block(self._sync_status.statuses()),
             "reactor": {"lag_ms": self._lag.document()},
             "resources": self._process_stats.document(),
         }
+
+    def _worst(self) -> Iterator[Camera]:
+        """The cameras that are not well, then others; no more of them are looked at than are shown."""
+        for camera_id in self._registry.fleet.worst(MAX_CAMERAS):
+            if (camera := self._registry.camera(camera_id)) is not None:
+                yield camera
 
     def discovery(self) -> dict[str, Any]:
         """The ``discovery`` block alone."""

@@ -87,4 +87,4 @@ class SystemdNotifier(Service):
         except (OSError, ValueError) as problem:
             if not self._warned:
                 self._warned = True
-                self.log.warn("The supervisor at NOTIFY_SOCKET cannot be told: {problem}", problem=problem)
+                self.log.warn("The supervisor at NOTIFY_SOCKET cannot be notified: {problem}", problem=problem)

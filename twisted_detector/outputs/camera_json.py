@@ -66,7 +66,7 @@ def camera_document(camera: Camera) -> dict[str, Any]:
         "firmware_version": camera.firmware_version,
         "onvif_url": public_url(camera.onvif_url) or None,
         "rtsp_urls": _urls_by_name(camera),
-        "http_url": public_url(camera.http_url) or f"http://{host_for_url(camera.address)}/",
+        "http_url": device_page(camera),
         "last_seen": camera.last_seen,
         "last_seen_iso": stamp_or_none(camera.last_seen),
         "last_validated": camera.last_validated,
@@ -91,6 +91,11 @@ def camera_document(camera: Camera) -> dict[str, Any]:
         "discovery_methods": list(camera.methods),
         "evidence": [evidence_document(one) for one in camera.evidence],
     }
+
+
+def device_page(camera: Camera) -> str:
+    """The page of a camera itself, as it may be published."""
+    return public_url(camera.http_url) or f"http://{host_for_url(camera.address)}/"
 
 
 def _urls_by_name(camera: Camera) -> dict[str, str]:

@@ -47,7 +47,7 @@ class OutputDispatcher:
             return
         except PublishError as error:
             self.refused[type(error).__name__] += 1
-            self.log.warn("{topic} was not taken: {error}", topic=message.topic, error=str(error))
+            self.log.warn("{topic} was not accepted: {error}", topic=message.topic, error=str(error))
             return
         # What happens to it later is the outbox's to count and to report.
         sending.addErrback(lambda failure: failure.trap(PublishError) and None)

@@ -8,6 +8,7 @@ from zope.interface import implementer
 from twisted_detector import events
 from twisted_detector.interfaces import IEventListener
 from twisted_detector.model import Adoption, Camera, Stream
+from twisted_detector.model.reasons import NOT_RETRIED
 
 
 @implementer(IEventListener)
@@ -42,7 +43,9 @@ class EventLog:
             case events.CameraMoved(old_address=old, new_address=new):
                 self.log.info("{camera} moved from {old} to {new}", camera=camera, old=old, new=new)
             case events.CameraOffline(reason=reason) | events.CameraTrouble(reason=reason):
-                self.log.warn(
+                # That a login was refused has been a warning already, with its address (inspection/logins/budget.py).
+                write = self.log.info if NOT_RETRIED in reason else self.log.warn
+                write(
                     "{camera} at {address}: {status}, {reason}",
                     camera=camera,
                     address=address,
@@ -53,10 +56,10 @@ class EventLog:
                 if adoption.is_adopted:
                     self.log.info("{camera} is adopted: {reason}", camera=camera, reason=reason)
                 else:
-                    what = "blocked" if adoption is Adoption.BLOCKED else "not adopted any more"
+                    what = "blocked" if adoption is Adoption.BLOCKED else "no longer adopted"
                     self.log.warn("{camera} is {what}: {reason}", camera=camera, what=what, reason=reason)
             case events.CredentialRefused(logins=logins, reason=reason):
-                self.log.warn(
+                self.log.debug(
                     "{camera} at {address} refused {logins}: {reason}",
                     camera=camera,
                     address=address,
@@ -64,10 +67,10 @@ class EventLog:
                     reason=reason,
                 )
             case events.ClockSkewed(offset=offset):
-                self.log.warn("The clock of {camera} is {offset:+.0f} s off ours", camera=camera, offset=offset)
+                self.log.warn("The clock of {camera} is {offset:+.0f} s off", camera=camera, offset=offset)
             case events.IdentityConflict(other_device_id=other):
                 self.log.warn(
-                    "{camera} and {other} both claim {kind} {value}: it is believed of neither",
+                    "{camera} and {other} both claim {kind} {value}: neither is believed",
                     camera=camera,
                     other=other,
                     kind=event.kind,

@@ -101,6 +101,21 @@ class SecretTags(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class CameraLogins:
+    """What other programs may be told of the logins of cameras.
+
+    :ivar accepted: the login that a camera lets in, None where it wants none, none is known or none may be told:
+        Frigate and go2rtc send what they have to whoever asks at its address, in clear if that is what is asked for.
+    :ivar withheld: why a camera stands there without a login that it accepts; "" when it does not.
+    :ivar tags: for the names of variables.
+    """
+
+    accepted: Callable[[Camera], Login | None]
+    withheld: Callable[[Camera], str]
+    tags: SecretTags
+
+
+@dataclass(frozen=True, slots=True)
 class SecretSyntax:
     """Syntax in which one program takes secrets in its configuration.
 

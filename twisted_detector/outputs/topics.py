@@ -16,6 +16,8 @@ from twisted_detector.outputs.camera_json import camera_document, stream_documen
 #: An event that could not be delivered for a day is history, not news.
 EVENT_LIFETIME = 86_400.0
 
+_NO_CAMERA = b'"camera":null'
+
 _EVENT_NAMES: dict[type[events.Event], str] = {
     events.CameraDiscovered: "discovered",
     events.CameraChanged: "changed",
@@ -106,7 +108,7 @@ class TopicsOutput:
 
     def __init__(self, topics: Topics) -> None:
         self._topics = topics
-        self._built: tuple[Camera, dict[str, Any]] | None = None
+        self._encoded: tuple[Camera, bytes] | None = None
 
     def messages(self, event: events.Event) -> Iterable[Message]:
         """See :class:`IOutput`."""
@@ -134,20 +136,24 @@ class TopicsOutput:
         if type(event) in _EVENT_NAMES:
             yield self._event(event)
 
-    def _document(self, camera: Camera) -> dict[str, Any]:
-        """The camera's object, built once for all messages of events that follow one another with the same camera."""
-        if self._built is None or self._built[0] is not camera:
-            self._built = (camera, camera_document(camera))
-        return self._built[1]
+    def _encode(self, camera: Camera, document: dict[str, Any]) -> bytes:
+        """A document with the camera's object in it.
+
+        That is most of it, and is encoded once for all messages of all events that follow one another with the same
+        camera. A quote within a text is escaped, so what is replaced here stands nowhere else.
+        """
+        if self._encoded is None or self._encoded[0] is not camera:
+            self._encoded = (camera, encode(camera_document(camera)))
+        return encode({**document, "camera": None}).replace(_NO_CAMERA, b'"camera":' + self._encoded[1], 1)
 
     def _discovery(self, camera: Camera) -> Message:
         document = {
             "event": "discovered",
-            "camera": self._document(camera),
             "node_id": self._topics.node_id,
             "timestamp": rfc3339(camera.last_seen),
         }
-        return Message(self._topics.discovery(camera.id), encode(document), retain=True, priority=Priority.STATE)
+        payload = self._encode(camera, document)
+        return Message(self._topics.discovery(camera.id), payload, retain=True, priority=Priority.STATE)
 
     def _status_document(self, camera: Camera, at: float) -> dict[str, Any]:
         return {
@@ -155,33 +161,32 @@ class TopicsOutput:
             "status": camera.status.value,
             "reason": camera.reason,
             "since": rfc3339(camera.since),
-            "camera": self._document(camera),
             "node_id": self._topics.node_id,
             "timestamp": rfc3339(at),
         }
 
     def _status(self, camera: Camera) -> Message:
-        document = self._status_document(camera, camera.last_seen)
-        return Message(self._topics.status(camera.id), encode(document), retain=True, priority=Priority.STATE)
+        payload = self._encode(camera, self._status_document(camera, camera.last_seen))
+        return Message(self._topics.status(camera.id), payload, retain=True, priority=Priority.STATE)
 
     def _moved(self, event: events.CameraMoved) -> Message:
         document = self._status_document(event.camera, event.at)
         document |= {"status": "ip_changed", "old_ip": event.old_address, "new_ip": event.new_address}
         # In the class of the retained state that follows: classes overtake each other.
         priority = Priority.STATE
-        topic = self._topics.status(event.camera.id)
-        return Message(topic, encode(document), priority=priority, expires_after=EVENT_LIFETIME)
+        topic, payload = self._topics.status(event.camera.id), self._encode(event.camera, document)
+        return Message(topic, payload, priority=priority, expires_after=EVENT_LIFETIME)
 
     def _event(self, event: events.CameraEvent) -> Message:
         document: dict[str, Any] = {
             "event": _EVENT_NAMES[type(event)],
             "camera_id": event.camera.id,
-            "camera": self._document(event.camera),
             "node_id": self._topics.node_id,
             "timestamp": rfc3339(event.at),
             **_detail(event),
         }
-        return Message(self._topics.event(event.camera.id), encode(document), expires_after=EVENT_LIFETIME)
+        payload = self._encode(event.camera, document)
+        return Message(self._topics.event(event.camera.id), payload, expires_after=EVENT_LIFETIME)
 
     def _connection(self, event: events.ConnectionEvent) -> Message:
         document = {

@@ -12,6 +12,7 @@ from twisted.plugin import IPlugin
 from zope.interface import implementer
 
 from twisted_detector.discovery.mdns.discoverer import MDNS
+from twisted_detector.discovery.multicast.discoverer import MulticastSettings
 from twisted_detector.discovery.overhearing import PacketCapture
 from twisted_detector.discovery.rate_limit import PacketRateLimiter
 from twisted_detector.discovery.ssdp import SSDP
@@ -22,9 +23,16 @@ from twisted_detector.discovery.sweep.targets import SweepSettings
 from twisted_detector.discovery.wsdiscovery.dialects import Dialects
 from twisted_detector.discovery.wsdiscovery.discoverer import WSDiscovery
 from twisted_detector.inspection.cooperative_queue import CooperativeQueue
-from twisted_detector.inspection.device_locks import DeviceLocks
-from twisted_detector.inspection.logins.clear_text import ClearTextPolicy
-from twisted_detector.inspection.onvif.inspector import DEFAULT_PORTS, UNANNOUNCED_PORTS, OnvifInspector
+from twisted_detector.inspection.device_access import DeviceAccess
+from twisted_detector.inspection.http.client import HttpClient
+from twisted_detector.inspection.onvif.inspector import (
+    DEFAULT_PORTS,
+    UNANNOUNCED_PORTS,
+    GuessedPorts,
+    LoginPolicy,
+    OnvifInspector,
+    Scheduling,
+)
 from twisted_detector.inspection.other_thread import OtherThread
 from twisted_detector.inspection.rtsp.inspector import RtspInspector
 from twisted_detector.inspection.rtsp.media_server import MediaServerJudge
@@ -35,24 +43,21 @@ from twisted_detector.interfaces import (
     IOutputMaker,
     IWatcherMaker,
     MakerContext,
-    record_nothing,
 )
 from twisted_detector.model.login_rules import has_own_login
 from twisted_detector.outputs.topics import Topics, TopicsOutput
 from twisted_detector.registry.observations import ObservationLog
-from twisted_detector.seams import ILoginBudget
+from twisted_detector.registry.registry import Registry
 
 
-def _multicast_options(context: MakerContext) -> dict[str, Any]:
-    """Arguments of all multicast discoverers; loopback is for simulated cameras, where the operator named it."""
-    observations = context.parts.get(ObservationLog)
-    return {
-        "listed": context.config.confirmed_networks,
-        "record": observations.record if observations is not None else record_nothing,
-        "listen": min(3.0, context.config.discovery.timeout),
-        "include_loopback": any(network.is_loopback for network in context.config.discovery.named_networks),
-        "limiter": context.parts[PacketRateLimiter],
-    }
+def _multicast_settings(context: MakerContext, observations: ObservationLog) -> MulticastSettings:
+    """Settings of all multicast discoverers; loopback is for simulated cameras, where the operator named it."""
+    return MulticastSettings(
+        listen=min(3.0, context.config.discovery.timeout),
+        include_loopback=any(network.is_loopback for network in context.config.discovery.named_networks),
+        listed=context.config.confirmed_networks,
+        record=observations.record,
+    )
 
 
 def _swept_ports(context: MakerContext) -> tuple[int, ...]:
@@ -66,18 +71,27 @@ class WSDiscoveryMaker:
     """Maker of WS-Discovery probes and announcements, unless ONVIF is switched off."""
 
     name = "wsdiscovery"
+    needs = (INeighbours, PacketRateLimiter, ObservationLog, Dialects)
 
-    def make(self, context: MakerContext) -> WSDiscovery | None:
+    def make(
+        self,
+        context: MakerContext,
+        neighbours: INeighbours,
+        limiter: PacketRateLimiter,
+        observations: ObservationLog,
+        dialects: Dialects,
+    ) -> WSDiscovery | None:
         """See :class:`IMaker`."""
         if not context.config.discovery.onvif_enabled:
             return None
         return WSDiscovery(
             context.reactor,
-            context.parts[INeighbours],
-            dialects=context.parts.get(Dialects),
+            neighbours,
+            dialects=dialects,
             networks=context.config.discovery.scan_networks,
             exclude=context.config.discovery.scan_exclude,
-            **_multicast_options(context),
+            settings=_multicast_settings(context, observations),
+            limiter=limiter,
         )
 
 
@@ -86,13 +100,16 @@ class MDNSMaker:
     """Maker of multicast DNS queries and announcements, unless it is switched off."""
 
     name = "mdns"
+    needs = (INeighbours, PacketRateLimiter, ObservationLog)
 
-    def make(self, context: MakerContext) -> MDNS | None:
+    def make(
+        self, context: MakerContext, neighbours: INeighbours, limiter: PacketRateLimiter, observations: ObservationLog
+    ) -> MDNS | None:
         """See :class:`IMaker`."""
         if not context.config.discovery.mdns_enabled:
             return None
-        networks = context.config.discovery.named_networks
-        return MDNS(context.reactor, context.parts[INeighbours], networks=networks, **_multicast_options(context))
+        networks, settings = context.config.discovery.named_networks, _multicast_settings(context, observations)
+        return MDNS(context.reactor, neighbours, networks=networks, settings=settings, limiter=limiter)
 
 
 @implementer(IPlugin, IDiscovererMaker)
@@ -100,12 +117,16 @@ class SSDPMaker:
     """Maker of SSDP searches and notices, unless it is switched off."""
 
     name = "ssdp"
+    needs = (INeighbours, PacketRateLimiter, ObservationLog)
 
-    def make(self, context: MakerContext) -> SSDP | None:
+    def make(
+        self, context: MakerContext, neighbours: INeighbours, limiter: PacketRateLimiter, observations: ObservationLog
+    ) -> SSDP | None:
         """See :class:`IMaker`."""
         if not context.config.discovery.ssdp_enabled:
             return None
-        return SSDP(context.reactor, context.parts[INeighbours], **_multicast_options(context))
+        settings = _multicast_settings(context, observations)
+        return SSDP(context.reactor, neighbours, settings=settings, limiter=limiter)
 
 
 @implementer(IPlugin, IDiscovererMaker)
@@ -113,10 +134,13 @@ class ArpSweepMaker:
     """Maker of the sweep of the links and of networks beyond a router, unless it is switched off."""
 
     name = "neighboursweep"
+    needs = (INeighbours, PacketRateLimiter, Registry)
 
-    def make(self, context: MakerContext) -> ArpSweep | None:
+    def make(
+        self, context: MakerContext, neighbours: INeighbours, limiter: PacketRateLimiter, registry: Registry
+    ) -> ArpSweep | None:
         """See :class:`IMaker`."""
-        config, neighbours = context.config, context.parts[INeighbours]
+        config = context.config
         if not config.discovery.network_scan_enabled:
             return None
         settings = SweepSettings(
@@ -126,9 +150,9 @@ class ArpSweepMaker:
             rtsp_ports=(*RTSP_PORTS, config.discovery.rtsp_port),
             half_open=config.discovery.scan_half_open,
         )
-        limiter = context.parts[PacketRateLimiter]
-        beyond = PortScan(context.reactor, neighbours, settings, limiter=limiter)
-        return ArpSweep(context.reactor, neighbours, settings, limiter=limiter, beyond=beyond)
+        is_well = registry.is_well_at
+        beyond = PortScan(context.reactor, neighbours, settings=settings, limiter=limiter, is_well=is_well)
+        return ArpSweep(context.reactor, neighbours, settings=settings, limiter=limiter, is_well=is_well, beyond=beyond)
 
 
 @implementer(IPlugin, IWatcherMaker)
@@ -138,16 +162,17 @@ class PacketCaptureMaker:
     :ivar name: ``dhcp`` or ``arp``.
     """
 
+    needs = (INeighbours,)
+
     def __init__(self, name: str) -> None:
         self.name = name
 
-    def make(self, context: MakerContext) -> PacketCapture | None:
+    def make(self, context: MakerContext, neighbours: INeighbours) -> PacketCapture | None:
         """See :class:`IMaker`. Without MAC tracking there is nothing to capture for."""
         if not context.config.discovery.mac_tracking_enabled:
             return None
-        return PacketCapture(
-            self.name, context.reactor, context.parts[INeighbours], exclude=context.config.discovery.scan_exclude
-        )
+        exclude = context.config.discovery.scan_exclude
+        return PacketCapture(self.name, context.reactor, neighbours, exclude=exclude)
 
 
 @implementer(IPlugin, IInspectorMaker)
@@ -155,28 +180,33 @@ class OnvifMaker:
     """Maker of the ONVIF inspector, unless ONVIF is switched off. It comes before RTSP, since it learns more."""
 
     name = "onvif"
+    needs = (DeviceAccess,)
+    before = ("rtsp",)
 
-    def make(self, context: MakerContext) -> OnvifInspector | None:
+    def make(self, context: MakerContext, access: DeviceAccess) -> OnvifInspector | None:
         """See :class:`IMaker`."""
         config = context.config
         if not config.discovery.onvif_enabled:
             return None
-        budget: ILoginBudget = context.parts[ILoginBudget]
+        budget = access.budget
         swept = _swept_ports(context) if config.discovery.network_scan_enabled else ()
+        queue = CooperativeQueue(context.reactor, monotonic=time.monotonic)
+        asked = (config.discovery.onvif_port, *UNANNOUNCED_PORTS)
         return OnvifInspector(
-            context.reactor,
-            timeout=config.inspection.onvif_timeout,
+            context.clock,
+            lambda: HttpClient(context.reactor, timeout=config.inspection.onvif_timeout, queue=queue),
             random=os.urandom,
             monotonic=time.monotonic,
-            onvif_ports=tuple(dict.fromkeys((*DEFAULT_PORTS, config.discovery.onvif_port, config.discovery.http_port))),
-            unswept_ports=[
-                port for port in dict.fromkeys((config.discovery.onvif_port, *UNANNOUNCED_PORTS)) if port not in swept
-            ],
-            allow_basic=context.parts[ClearTextPolicy].allows_candidate,
-            login_follows=lambda candidate: bool(budget.allowed_logins(candidate, context.reactor.seconds())),
-            queue=CooperativeQueue(context.reactor, monotonic=time.monotonic),
-            device_locks=context.parts[DeviceLocks],
-            elsewhere=OtherThread(context.reactor).run,
+            ports=GuessedPorts(
+                first=tuple(dict.fromkeys((*DEFAULT_PORTS, config.discovery.onvif_port, config.discovery.http_port))),
+                unswept=tuple(port for port in dict.fromkeys(asked) if port not in swept),
+            ),
+            logins=LoginPolicy(
+                allow_basic=access.clear_text.allows_candidate,
+                login_follows=lambda candidate: bool(budget.allowed_logins(candidate, context.reactor.seconds())),
+            ),
+            scheduling=Scheduling(queue=queue, elsewhere=OtherThread(context.reactor).run),
+            device_locks=access.locks,
         )
 
 
@@ -185,14 +215,15 @@ class RtspMaker:
     """Maker of the inspector of devices that have RTSP only."""
 
     name = "rtsp"
+    needs = (DeviceAccess,)
 
-    def make(self, context: MakerContext) -> RtspInspector:
+    def make(self, context: MakerContext, access: DeviceAccess) -> RtspInspector:
         """See :class:`IMaker`."""
         return RtspInspector(
             context.reactor,
             timeout=context.config.inspection.rtsp_timeout,
-            allow_basic=context.parts[ClearTextPolicy].allows,
-            device_locks=context.parts[DeviceLocks],
+            allow_basic=access.clear_text.allows,
+            device_locks=access.locks,
             media_servers=MediaServerJudge(
                 context.reactor,
                 configured=_consumers_by_host(context.config),
@@ -216,10 +247,11 @@ class TopicsMaker:
     """Maker of our own topics."""
 
     name = "topics"
+    needs = (Topics,)
 
-    def make(self, context: MakerContext) -> TopicsOutput:
+    def make(self, context: MakerContext, topics: Topics) -> TopicsOutput:
         """See :class:`IMaker`."""
-        return TopicsOutput(context.parts[Topics])
+        return TopicsOutput(topics)
 
 
 wsdiscovery = WSDiscoveryMaker()

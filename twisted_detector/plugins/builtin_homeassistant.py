@@ -10,7 +10,7 @@ from zope.interface import implementer
 
 from twisted_detector.events import CameraRestored
 from twisted_detector.inspection.cooperative_queue import CooperativeQueue
-from twisted_detector.interfaces import IOutputMaker, IServiceExtension, MakerContext
+from twisted_detector.interfaces import IOutputMaker, IServiceExtension, MakerContext, optional
 from twisted_detector.model import Camera, Message
 from twisted_detector.mqtt.service import MqttService
 from twisted_detector.outputs.homeassistant.announcer import Announcer, AnnouncerSettings, CameraSource
@@ -25,27 +25,28 @@ from twisted_detector.seams import IPictures
 class HomeAssistantMaker:
     """Announcements to Home Assistant, unless they are switched off.
 
-    Its name comes before ``topics``: a device is to be gone before the topics are emptied that its templates read.
+    Before ``topics``: a device is to be gone before the topics are emptied that its templates read.
     """
 
     name = "homeassistant"
+    needs = (Topics, Deletions)
+    #: The announcer repeats the messages of this very output.
+    provides = HomeAssistantOutput
+    before = ("topics",)
 
-    def make(self, context: MakerContext) -> HomeAssistantOutput | None:
+    def make(self, context: MakerContext, topics: Topics, deletions: Deletions) -> HomeAssistantOutput | None:
         """See :class:`IMaker`."""
         config = context.config
         if not config.homeassistant.enabled:
             return None
-        output = HomeAssistantOutput(
-            context.parts[Topics],
+        return HomeAssistantOutput(
+            topics,
             prefix=config.homeassistant.prefix,
             by_component=config.homeassistant.discovery == "component",
             picture_max_bytes=config.homeassistant.picture_max_bytes if config.homeassistant.pictures else 0,
             page=config.web.page_url,
-            deletions=context.parts.get(Deletions),
+            deletions=deletions,
         )
-        # The announcer repeats the messages of this very output.
-        context.parts[HomeAssistantOutput] = output
-        return output
 
 
 @implementer(IPlugin, IServiceExtension)
@@ -56,20 +57,23 @@ class AnnouncerMaker:
     """
 
     name = "homeassistant_announcer"
+    needs = (Topics, Registry, MqttService, optional(HomeAssistantOutput), optional(IPictures))
 
-    def make(self, context: MakerContext) -> Announcer:
+    def make(
+        self,
+        context: MakerContext,
+        topics: Topics,
+        registry: Registry,
+        mqtt: MqttService,
+        output: HomeAssistantOutput | None,
+        pictures: IPictures | None,
+    ) -> Announcer:
         """See :class:`IMaker`."""
-        parts, config = context.parts, context.config
-        topics: Topics = parts[Topics]
-        registry: Registry = parts[Registry]
-        mqtt: MqttService = parts[MqttService]
-        output: HomeAssistantOutput | None = parts.get(HomeAssistantOutput)
+        config = context.config
         own_topics = TopicsOutput(topics)
 
         def extra_messages(camera: Camera) -> Iterator[Message]:
             yield from own_topics.messages(CameraRestored(at=camera.last_seen, camera=camera))
-            # Looked up now: pictures may have been made after us.
-            pictures = parts.get(IPictures)
             picture = pictures.latest(camera.id) if pictures is not None else None
             if picture is not None and output is not None:
                 yield from output.picture_messages(picture)

@@ -10,12 +10,11 @@ from twisted.internet.threads import deferToThreadPool
 from twisted.plugin import IPlugin
 from zope.interface import implementer
 
-from twisted_detector.bus import Bus
 from twisted_detector.config.config import Config
 from twisted_detector.config.frigate_go2rtc import FrigateSection, Go2rtcSection, variables_path
 from twisted_detector.inspection.logins.budget import LoginBudget
-from twisted_detector.interfaces import IServiceExtension, MakerContext
-from twisted_detector.model import Camera, Candidate, Login
+from twisted_detector.interfaces import IListenerMaker, IServiceExtension, MakerContext
+from twisted_detector.model import Camera, Candidate
 from twisted_detector.operations.export import (
     accepted_login,
     export_handler,
@@ -24,29 +23,35 @@ from twisted_detector.operations.export import (
     withheld_reason,
 )
 from twisted_detector.operations.requests import RequestRouter
-from twisted_detector.outputs.frigate.api import FrigateApi
-from twisted_detector.outputs.frigate.merging import merge_configuration
-from twisted_detector.outputs.go2rtc.api import Go2rtcApi
+from twisted_detector.outputs.follower import ConsumerSettings, FrigateTopics
+from twisted_detector.outputs.stream_choice import CameraLogins
+from twisted_detector.outputs.sync.board import SyncBoard
 from twisted_detector.outputs.sync.consumer import Destinations
-from twisted_detector.outputs.sync.env_file import EnvDestination
-from twisted_detector.outputs.sync.file import FileDestination
-from twisted_detector.outputs.sync.http import HttpClient, basic_auth
-from twisted_detector.outputs.sync.merging import is_ours, merge_section
-from twisted_detector.outputs.sync.own_thread import OwnThread
-from twisted_detector.outputs.sync.seams import InThread, ISyncDestination, ISyncStatus
-from twisted_detector.outputs.sync_service import ConsumerSettings, FrigateTopics, SyncService
+from twisted_detector.outputs.sync.seams import InThread, ISyncDestination
+from twisted_detector.outputs.sync_service import SyncService
 from twisted_detector.outputs.topics import Topics
 from twisted_detector.registry.registry import Registry
 from twisted_detector.seams import IStateStore
 
+# What writes to Frigate and go2rtc is imported where one is configured: most daemons have none, and it takes 1 MB.
+
 
 def _in_thread(context: MakerContext) -> InThread:
     """Disks may be slow, and YAML of a thousand cameras takes seconds: neither on the reactor's thread."""
+    from twisted_detector.outputs.sync.own_thread import OwnThread
+
     return OwnThread(partial(deferToThreadPool, context.reactor, context.reactor.getThreadPool()))
 
 
 def frigate_destinations(context: MakerContext, section: FrigateSection) -> Destinations:
     """The file and the API of one Frigate, as its settings name them."""
+    if section.config_path is None and not section.url:
+        return Destinations(variables=_variables(context, section, needed=False))
+    from twisted_detector.outputs.frigate.api import FrigateApi
+    from twisted_detector.outputs.frigate.merging import merge_configuration
+    from twisted_detector.outputs.sync.file import FileDestination
+    from twisted_detector.outputs.sync.http import HttpClient
+
     consumer, secret = section.consumer, context.config.publish_credentials
     found: list[ISyncDestination] = []
     if section.config_path is not None:
@@ -71,6 +76,11 @@ def frigate_destinations(context: MakerContext, section: FrigateSection) -> Dest
 
 def go2rtc_destinations(context: MakerContext, section: Go2rtcSection) -> Destinations:
     """The file and the API of one go2rtc, as its settings name them."""
+    from twisted_detector.outputs.go2rtc.api import Go2rtcApi
+    from twisted_detector.outputs.sync.file import FileDestination
+    from twisted_detector.outputs.sync.http import HttpClient, basic_auth
+    from twisted_detector.outputs.sync.merging import is_ours, merge_section
+
     consumer, publish = section.consumer, context.config.publish_credentials
     files: list[ISyncDestination] = []
     apis: list[ISyncDestination] = []
@@ -98,15 +108,16 @@ def _variables(
     config = context.config
     if config.publish_credentials or not (section.env_path or needed):
         return ()
+    from twisted_detector.outputs.sync.env_file import EnvDestination
+
     path = variables_path(section, config.state_dir)
     return (EnvDestination(section.consumer.destination("env"), path, in_thread=_in_thread(context)),)
 
 
-def consumers(context: MakerContext) -> list[ConsumerSettings]:
+def consumers(context: MakerContext, topics: Topics) -> list[ConsumerSettings]:
     """All that are to be told: also a Frigate with neither file nor API, that of the topic."""
     config: Config = context.config
     publish = config.publish_credentials
-    topics: Topics = context.parts[Topics]
     reload = topics.below_prefix(config.frigate.reload_topic)
     found = [
         ConsumerSettings(
@@ -129,49 +140,58 @@ def consumers(context: MakerContext) -> list[ConsumerSettings]:
     return found
 
 
-@implementer(IPlugin, IServiceExtension)
+def _camera_logins(registry: Registry, budget: LoginBudget) -> CameraLogins:
+    """What the login budget lets be told of the cameras that the registry has."""
+
+    def device_of(camera: Camera) -> Candidate | None:
+        key = registry.key_of_camera(camera.id)
+        return None if key is None else registry.candidate(key)
+
+    return CameraLogins(
+        accepted=lambda camera: accepted_login(budget, camera, device_of(camera)),
+        withheld=lambda camera: withheld_reason(budget, camera, device_of(camera)),
+        tags=budget.fingerprints,
+    )
+
+
+@implementer(IPlugin, IListenerMaker, IServiceExtension)
 class SyncMaker:
     """Keeps in step Frigate's topic, files and API, go2rtc's file and API; and answers ``export``."""
 
     name = "followers"
+    needs = (Registry, LoginBudget, IStateStore, Topics, SyncBoard, RequestRouter)
 
-    def make(self, context: MakerContext) -> SyncService:
+    def make(
+        self,
+        context: MakerContext,
+        registry: Registry,
+        budget: LoginBudget,
+        store: IStateStore,
+        topics: Topics,
+        board: SyncBoard,
+        router: RequestRouter,
+    ) -> SyncService:
         """See :class:`IMaker`."""
-        config, parts = context.config, context.parts
-        registry, budget = parts[Registry], parts[LoginBudget]
-
-        def device_of(camera: Camera) -> Candidate | None:
-            key = registry.key_of_camera(camera.id)
-            return None if key is None else registry.candidate(key)
-
-        def find_login(camera: Camera) -> Login | None:
-            return accepted_login(budget, camera, device_of(camera))
-
-        def withheld(camera: Camera) -> str:
-            return withheld_reason(budget, camera, device_of(camera))
-
+        logins = _camera_logins(registry, budget)
         service = SyncService(
             context.clock,
-            consumers(context),
+            consumers(context, topics),
             cameras=registry.cameras,
-            accepted_login=find_login,
-            withheld=withheld,
-            store=parts[IStateStore],
+            logins=logins,
+            store=store,
             publish=context.publish,
             random=random.random,
-            tags=budget.fingerprints,
         )
-        parts[Bus].subscribe(service)
-        parts[ISyncStatus] = service
-        parts[RequestRouter].register(
+        board.add(service)
+        router.register(
             "export",
             export_handler(
                 registry.cameras,
-                find_login,
-                config,
+                logins.accepted,
+                context.config,
                 service.preview_frigate,
-                tags=budget.fingerprints,
-                withheld=withheld,
+                tags=logins.tags,
+                withheld=logins.withheld,
             ),
         )
         return service

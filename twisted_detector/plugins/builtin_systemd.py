@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
-
 from twisted.plugin import IPlugin
 from zope.interface import implementer
 
@@ -18,17 +16,17 @@ class SystemdMaker:
     """Notifications to the supervisor that NOTIFY_SOCKET names; nothing without it."""
 
     name = "supervisor"
+    needs = (Registry, MqttService)
 
-    def make(self, context: MakerContext) -> SystemdNotifier | None:
+    def make(self, context: MakerContext, registry: Registry, mqtt: MqttService) -> SystemdNotifier | None:
         """See :class:`IMaker`."""
         config = context.config
         if not config.notify_socket:
             return None
-        registry, mqtt = context.parts[Registry], context.parts[MqttService]
 
         def status() -> str:
-            by_status = Counter(camera.status.value for camera in registry.cameras())
-            cameras = ", ".join(f"{count} {word}" for word, count in sorted(by_status.items())) or "none yet"
+            by_status = sorted(registry.fleet.by_status.items())
+            cameras = ", ".join(f"{count} {word}" for word, count in by_status) or "none yet"
             return f"cameras: {cameras}; MQTT {mqtt.client.metrics.state.value}"
 
         return SystemdNotifier(

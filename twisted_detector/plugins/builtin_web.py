@@ -16,13 +16,13 @@ from zope.interface import implementer
 
 from twisted_detector import __version__
 from twisted_detector.bus import Bus
-from twisted_detector.interfaces import IServiceExtension, MakerContext
+from twisted_detector.interfaces import IServiceExtension, MakerContext, optional
 from twisted_detector.mqtt.service import MqttService
 from twisted_detector.operations.report import HealthReport
 from twisted_detector.operations.requests import RequestRouter
 from twisted_detector.outputs.camera_json import camera_document
 from twisted_detector.registry.registry import Registry
-from twisted_detector.seams import IPictures
+from twisted_detector.seams import IHistory, IPictures
 from twisted_detector.web.access import AccessControl
 from twisted_detector.web.activity import ActivityFeed
 from twisted_detector.web.api import Api
@@ -49,14 +49,14 @@ def _stream_capacity() -> int:
     return MAX_STREAMS if soft < 0 else max(8, min(MAX_STREAMS, soft // 3))
 
 
-def _metrics(report: HealthReport) -> Callable[[], tuple[bytes, str]]:
+def _metrics(report: HealthReport, registry: Registry, history: IHistory | None) -> Callable[[], tuple[bytes, str]]:
     """The figures for Prometheus. Its library is loaded at the first scrape: not every daemon is scraped."""
 
     @cache
     def metrics() -> Metrics:
-        from twisted_detector.operations.prometheus import Metrics
+        from twisted_detector.operations.prometheus import HistoryFigures, Metrics
 
-        return Metrics(report.blocks)
+        return Metrics(report.blocks, HistoryFigures(registry.cameras, history) if history is not None else None)
 
     return lambda: (metrics().exposition(), metrics().content_type)
 
@@ -66,25 +66,37 @@ class WebMaker:
     """The page and its API, unless they are switched off."""
 
     name = "web"
+    needs = (Bus, Registry, MqttService, HealthReport, RequestRouter, optional(IPictures), optional(IHistory))
 
-    def make(self, context: MakerContext) -> IService | None:
+    def make(
+        self,
+        context: MakerContext,
+        bus: Bus,
+        registry: Registry,
+        mqtt: MqttService,
+        report: HealthReport,
+        router: RequestRouter,
+        pictures: IPictures | None,
+        history: IHistory | None,
+    ) -> IService | None:
         """See :class:`IMaker`."""
-        config, parts, clock = context.config, context.parts, context.clock
+        config, clock = context.config, context.clock
         if not config.web.enabled:
             return None
-        registry, report, router, mqtt = parts[Registry], parts[HealthReport], parts[RequestRouter], parts[MqttService]
         facade = DaemonFacade(
             node_id=config.node_id,
             version=__version__,
             cameras=registry.cameras,
             camera=registry.camera,
             document=camera_document,
+            wall=clock.seconds,
             mqtt=mqtt.document,
             discovery=report.discovery,
             dispatch=router.dispatch,
             handles=router.handlers.__contains__,
-            pictures=lambda: parts.get(IPictures),
-            metrics=_metrics(report),
+            pictures=pictures,
+            history=history,
+            metrics=_metrics(report, registry, history),
         )
         access = AccessControl(
             listen=config.web.listen[0],
@@ -93,8 +105,8 @@ class WebMaker:
             monotonic=time.monotonic,
         )
         hub = EventHub(clock, time.monotonic, capacity=_stream_capacity(), boot=secrets.token_hex(4))
-        history, activity = MqttHistory(clock.seconds, mqtt.document), ActivityFeed(facade, hub)
-        api = Api(facade, access=access, hub=hub, activity=activity, history=history)
+        mqtt_history, activity = MqttHistory(clock.seconds, mqtt.document), ActivityFeed(facade, hub)
+        api = Api(facade, access=access, hub=hub, activity=activity, history=mqtt_history)
         monitoring = MonitoringEndpoints(facade)
         application = Application(clock, access=access, api=api, monitoring=monitoring, files=read_files())
         return WebService(
@@ -104,8 +116,8 @@ class WebMaker:
             facade=facade,
             hub=hub,
             activity=activity,
-            history=history,
-            subscribe=parts[Bus].subscribe,
+            history=mqtt_history,
+            subscribe=bus.subscribe,
         )
 
 

@@ -64,7 +64,7 @@ class AdoptionRecord:
     """What was decided of one device, and the identity under which that holds.
 
     :ivar at: wall seconds of the decision.
-    :ivar reason: why it is not adopted any more, "" when it is.
+    :ivar reason: why it is no longer adopted, "" when it is.
     """
 
     adoption: Adoption

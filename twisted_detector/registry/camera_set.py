@@ -34,10 +34,11 @@ from twisted_detector.model import (
 )
 from twisted_detector.model.addresses import rehost, without_login
 from twisted_detector.model.reasons import FROZEN, ReasonCode
-from twisted_detector.registry.channels import assign_channels
 from twisted_detector.registry.freeze_detector import FreezeDetector
 from twisted_detector.registry.text_bounds import MAX_NAME, bound_reason
 
+#: Cameras of one device: the largest recorders have 256 channels.
+MAX_CHANNELS = 256
 #: Addresses that are remembered of one camera: enough to see a pattern, few enough for a document.
 MAX_IP_HISTORY = 20
 #: A clock that differs by more seconds is worth an event: ONVIF logins begin to fail at 5 s.
@@ -59,6 +60,8 @@ _REASONS = {
     Status.AUTH_REQUIRED: "it wants a login",
     Status.BUSY: "it has no room for another connection",
 }
+
+Channel = tuple[int, str, tuple[Stream, ...]]
 
 
 class CameraSet:
@@ -336,3 +339,44 @@ def _status_of(inspection: Inspection, streams: tuple[Stream, ...]) -> tuple[Sta
     if not streams:
         return Status.STREAM_ERROR, inspection.reason or "it names no stream"
     return Status.STREAM_ERROR, streams[0].reason or "no stream could be proved"
+
+
+def assign_channels(cameras: Iterable[Camera], streams: Iterable[Stream]) -> list[Channel]:
+    """Give every stream to a camera: to a video source token (ONVIF Media, VideoSourceConfiguration.SourceToken).
+
+    The number of a camera, and with it its id, stays the same in whatever order the device lists its sources.
+
+    A source that a camera has is given to it. When none is recognised (new firmware, another protocol than last time),
+    or where a camera has no source yet, they are given in order; what is left becomes new cameras.
+
+    :returns: (number, source, streams) with the lowest number first; at most :data:`MAX_CHANNELS`. Without any stream,
+        one channel without streams for each camera that there is, or for the first.
+    """
+    known = {camera.channel: camera for camera in sorted(cameras, key=lambda camera: camera.channel)}
+    by_source: dict[str, list[Stream]] = {}
+    for stream in streams:
+        by_source.setdefault(stream.source, []).append(stream)
+    if not by_source:
+        return [(number, "", ()) for number in known or (1,)]
+    nameless = by_source.pop("", [])
+    if nameless:
+        # A stream without a source (RTSP alone; a profile with a part left out) belongs to the first camera.
+        by_source.setdefault(next(iter(by_source), ""), []).extend(nameless)
+    number_of: dict[str, int] = {}
+    for number, camera in known.items():
+        if camera.source in by_source:
+            number_of.setdefault(camera.source, number)
+    recognised = bool(number_of)
+    free = [
+        number
+        for number, camera in known.items()
+        if number not in number_of.values() and (not recognised or not camera.source)
+    ]
+    for source in by_source:
+        if source not in number_of and free:
+            number_of[source] = free.pop(0)
+        elif source not in number_of:
+            taken = {*known, *number_of.values()}
+            unused = [one for one in range(1, MAX_CHANNELS + 1) if one not in taken][:1]
+            number_of.update((source, number) for number in unused)
+    return sorted((number, source, tuple(by_source[source])) for source, number in number_of.items())

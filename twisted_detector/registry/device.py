@@ -1,9 +1,8 @@
-"""Record of one device: its facts, evidence and addresses, and whether it is to be inspected again."""
+"""Record of one device: its facts, evidence and addresses."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 from twisted_detector.model import (
@@ -13,9 +12,10 @@ from twisted_detector.model import (
     Evidence,
     EvidenceKind,
     Inspection,
+    Mac,
     Proof,
     Sighting,
-    Stream,
+    Status,
 )
 from twisted_detector.model.addresses import without_login
 from twisted_detector.model.devices import SHARED
@@ -23,32 +23,19 @@ from twisted_detector.registry.adoption import AdoptionRecord, Identity
 from twisted_detector.registry.camera_set import CameraSet
 from twisted_detector.registry.identity.address_history import AddressHistory
 from twisted_detector.registry.identity.claims import normalise_endpoint_reference, permanent_id
+from twisted_detector.registry.inspection_reasons import InspectionReasons, ports_of
 from twisted_detector.registry.lifecycle import Lifecycle, Phase
 
 #: Identifiers that are remembered of one device.
 MAX_EVIDENCE = 32
 #: Ports of one kind that are remembered of one device: twice those worth probing at all.
 MAX_PORTS = 32
-#: Different details (addresses of services, scopes, ports) for which one device is inspected again at one address: many
-#: times what the most talkative recorder has, and an end for one that shows something else every time.
-MAX_DETAILS = 256
 
 #: A device that was never published counts as alive for so many seconds after it was seen: a full sweep and the
 #: inspection that follows take no longer.
 UNPUBLISHED_LIFE = 300.0
 
-#: A device that was no camera is inspected again after that many seconds, or when it shows something new.
-FOREIGN_HOLD = 3600.0
-#: A device in trouble is inspected again by the next sweep that sees it, but not for each of an announcement's repeats.
-#: Each time that this was in vain the hold is doubled: routine checks ask it all the same.
-TROUBLED_HOLD, MAX_TROUBLED_HOLD = 8.0, 900.0
-#: A device that is away or new is inspected whenever it is seen. After so many times in vain it has to wait: whoever
-#: forges its announcements would have us knock at a dead address for each. At most a minute, the time of a check.
-PROMPTS_TO_SPARE, MAX_AWAY_HOLD = 3, 60.0
-#: A device that is well is inspected again for what may have changed unnoticed (names, profiles, firmware).
-REFRESH_HOLD = 6 * 3600.0
-
-_RTSP_PORT = re.compile(r"rtsps?://(?:\[[^\]]*\]|[^/?#:]*)(?::([0-9]{1,5}))?(?:[/?#]|$)", re.IGNORECASE)
+_LAYER2 = "layer 2"
 #: A stream that was proved so far is known to exist at its URL.
 _PROVED = (Proof.SDP, Proof.RTP, Proof.KEYFRAME)
 
@@ -60,12 +47,10 @@ class Device:
     :ivar key: the handle by which the registry names it.
     :ivar facts: what was seen of it, at its primary address.
     :ivar id: its permanent id, "" until it is published.
-    :ivar inspection_began_at: wall seconds, None: never.
     :ivar published_at: wall seconds of its first publication.
-    :ivar stale: something new was seen since its last inspection began.
-    :ivar prompts_in_vain: inspections for which a sighting was the reason, since a stream of it played.
+    :ivar reasons: to inspect it again.
     :ivar last_seen_at: wall seconds when it was last seen or answered.
-    :ivar layer2_address: the address where its MAC, or one that it shares, was seen last.
+    :ivar layer2_address: the address where its MAC, or one that it shares, was seen last; ``layer2_mac``: that MAC.
     :ivar last_inspection: published, or withheld.
     :ivar adoption_record: what was decided of it, and of whom that was; None: nothing.
     """
@@ -75,19 +60,15 @@ class Device:
     cameras: CameraSet
     facts: Candidate
     id: str = ""
-    inspection_began_at: float | None = None
     published_at: float = 0.0
-    stale: bool = True
-    prompts_in_vain: int = 0
     last_seen_at: float = float("-inf")
     layer2_address: str = ""
+    layer2_mac: Mac | None = None
     last_inspection: Inspection | None = None
     adoption_record: AdoptionRecord | None = None
     address_history: AddressHistory = field(default_factory=AddressHistory)
+    reasons: InspectionReasons = field(default_factory=InspectionReasons)
     evidence: dict[tuple[str, str], Evidence] = field(default_factory=dict)
-    #: Only hashes: a device may show 256 details of a kilobyte each.
-    _details: set[int] = field(default_factory=set)
-    _prompted: bool = False
 
     @property
     def proposed_id(self) -> str:
@@ -114,7 +95,7 @@ class Device:
             mac=self.facts.mac if here else None,
             behind_shared_mac=self.facts.behind_shared_mac and here,
             xaddrs=self.facts.xaddrs or services,
-            rtsp_ports=_union(self.facts.rtsp_ports, _ports(streams)),
+            rtsp_ports=_union(self.facts.rtsp_ports, ports_of(streams)),
             known_urls=tuple(proved),
             vendors=self._vendors,
             adoption=adoption,
@@ -134,12 +115,33 @@ class Device:
         return seen and self.layer2_address == self.facts.address
 
     @property
+    def was_well(self) -> bool:
+        """Whether an earlier run left all its cameras playing, and its first check since the restart has not ended."""
+        cameras = tuple(self.cameras) if self.lifecycle.awaits_first_check else ()
+        return bool(cameras) and all(one.online and one.last_validated > 0 and one.streams for one in cameras)
+
+    def is_well_at(self, address: str, mac: Mac | None) -> bool:
+        """Whether it is online, and was seen at ``address`` over ``mac`` last; None: at whatever MAC.
+
+        After a restart, whether it was so at its end: its check is under way, or waits for its turn. But where no MAC
+        shows that it is still the same device, that is not enough.
+        """
+        well = self.lifecycle.phase is Phase.ONLINE or (mac is not None and self.was_well)
+        if not (self.id and well):
+            return False
+        place = self.address_history.places.get(address)
+        seen = place.mac if place is not None else None
+        if seen is None and self.layer2_address == address:
+            seen = self.facts.mac
+        return mac is None or seen == mac
+
+    @property
     def identity(self) -> Identity:
         """What it shows of itself now: the MAC at its address, and what it gave when it was inspected last."""
         place = self.address_history.places.get(self.facts.address)
         mac = place.mac if place is not None else None
         if mac is None and self.layer2_address == self.facts.address:
-            mac = self.facts.mac
+            mac = self.layer2_mac or self.facts.mac
         given = {one.kind: one.value for one in (self.last_inspection.evidence if self.last_inspection else ())}
         return Identity(
             mac=mac.text if mac is not None else "",
@@ -155,36 +157,35 @@ class Device:
         names += [item.value for item in self.evidence.values() if item.kind == EvidenceKind.VENDOR]
         return tuple(dict.fromkeys(filter(None, names)))
 
-    def since_inspection(self, now: float) -> float:
-        """Seconds since its last inspection began; infinite when never, or when the clock has jumped back since."""
-        elapsed = float("inf") if self.inspection_began_at is None else now - self.inspection_began_at
-        return elapsed if elapsed >= 0 else float("inf")
-
     def needs_inspection(self, now: float) -> bool:
         """Whether to inspect it now: it shows something new, or was not well, or the last inspection is long ago."""
-        phase = self.lifecycle.phase
-        hold = REFRESH_HOLD
-        if phase is Phase.FOREIGN:
-            hold = FOREIGN_HOLD
-        elif phase in (Phase.CANDIDATE, Phase.OFFLINE, Phase.SUSPECT):
-            hold = _backed_off(1.0, self.prompts_in_vain - PROMPTS_TO_SPARE, MAX_AWAY_HOLD)
-        elif phase in (Phase.TROUBLED, Phase.REFUSED):
-            hold = _backed_off(TROUBLED_HOLD, max(1, self.prompts_in_vain), MAX_TROUBLED_HOLD)
-        return self.stale or self.since_inspection(now) >= hold
+        return self.reasons.are_due(self.lifecycle.phase, now)
 
     def prompt_inspection(self, now: float) -> bool:
         """It was seen: :meth:`needs_inspection`, and if so the next inspection counts as caused by that."""
-        needed = self.needs_inspection(now)
-        self._prompted = self._prompted or needed
-        return needed
+        return self.reasons.prompt(self.lifecycle.phase, now)
 
     def inspection_began(self, now: float) -> None:
         """An inspection begins."""
-        self.inspection_began_at = now
-        self.stale = False
-        self.prompts_in_vain += self._prompted
-        self._prompted = False
+        self.reasons.inspection_began(now)
         self.lifecycle.inspection_began()
+
+    def answered(self) -> None:
+        """It answered an inspection or a check: its phase follows from the statuses of its cameras."""
+        statuses = {camera.status for camera in self.cameras}
+        if Status.ONLINE in statuses:
+            self.lifecycle.stream_proved()
+            self.reasons.stream_proved()
+            self._discard_known_details()
+        elif Status.AUTH_REQUIRED in statuses:
+            self.lifecycle.login_required()
+        else:
+            self.lifecycle.no_stream_proved()
+
+    def _discard_known_details(self) -> None:
+        if self.reasons.details.has_news and self.lifecycle.phase is Phase.ONLINE:
+            streams = [one for one in self.cameras.streams if one.validated]
+            self.reasons.details.found_well([one.onvif_url for one in self.cameras if one.onvif_url], streams)
 
     @property
     def is_established(self) -> bool:
@@ -204,12 +205,9 @@ class Device:
         if sighting.address != facts.address:
             # Service addresses and ports at its former address are worth nothing at the new one.
             facts = replace(facts, address=sighting.address, xaddrs=(), rtsp_ports=(), open_ports=())
-            self._details.clear()
-            self.stale = True
-        for detail in map(hash, _details_of(sighting)):
-            if detail not in self._details and len(self._details) < MAX_DETAILS:
-                self._details.add(detail)
-                self.stale = True
+            self.reasons.moved()
+        self.reasons.details.record(sighting, facts.endpoint_reference)
+        self._discard_known_details()
         self.facts = replace(
             facts,
             endpoint_reference=facts.endpoint_reference or sighting.endpoint_reference,
@@ -220,6 +218,103 @@ class Device:
         )
         self.add_evidence(sighting.evidence)
         self.add_method(sighting.method)
+
+    def apply_inspection(self, inspection: Inspection, evidence: Iterable[Evidence]) -> None:
+        """Keep what it answered: ``evidence`` is the part that is certainly its own."""
+        self.add_evidence(evidence)
+        if not self.facts.endpoint_reference and (reference := self._inspected_reference()):
+            self.facts = replace(self.facts, endpoint_reference=reference)
+        # The address that was asked, whatever an inspector of a plugin writes.
+        self.last_inspection = replace(inspection, address=self.facts.address)
+
+    def discard_inspection(self) -> None:
+        """Its inspection may not be published: it is inspected again as late as what is no camera."""
+        self.last_inspection = None
+        self.reset_unpublished()
+        self.lifecycle.not_a_camera()
+
+    def reset_unpublished(self) -> None:
+        """That it was busy once does not make a device a camera for ever that was never published."""
+        if not len(self.cameras):
+            self.lifecycle.reset()
+
+    def seen(self, now: float) -> None:
+        """It was seen, or answered."""
+        self.last_seen_at = now
+
+    def check_missed(self) -> None:
+        """It did not answer a check or an inspection; what was never published may never have been there."""
+        self.reset_unpublished()
+        self.lifecycle.check_missed()
+        if not self.id:
+            self.last_seen_at = float("-inf")
+
+    def publish(self, device_id: str, now: float = 0.0) -> None:
+        """It gets its id, which never changes."""
+        self.id, self.published_at = device_id, now
+
+    # --- adoption -----------------------------------------------------------------------------------------------------
+
+    def accept(self, record: AdoptionRecord) -> None:
+        """A person accepted it: it is inspected again, with the logins that it may be given now."""
+        self.adoption_record = record
+        self.reasons.changed()
+
+    def decide(self, record: AdoptionRecord | None) -> None:
+        """Keep what was decided of it."""
+        self.adoption_record = record
+
+    def set_adoption(self, adoption: Adoption, not_adopted: str) -> None:
+        """Set whether it is adopted by now, and why not."""
+        if (adoption, not_adopted) != (self.facts.adoption, self.facts.not_adopted):
+            self.facts = replace(self.facts, adoption=adoption, not_adopted=not_adopted)
+
+    # --- its MAC, and other devices -----------------------------------------------------------------------------------
+
+    def see_mac(self, mac: Mac, address: str, now: float, *, shared: bool) -> None:
+        """A MAC was seen at one of its addresses. :param shared: it is known to be that of several devices."""
+        self.layer2_address, self.layer2_mac = address, mac
+        kind = EvidenceKind.SHARED_MAC if shared else EvidenceKind.MAC
+        self.add_evidence((Evidence(kind, mac.text, _LAYER2, now),))
+
+    def set_mac(self, mac: Mac | None, *, behind_shared: bool) -> bool:
+        """Set the MAC that is believed to be its own; whether that was another one before."""
+        before = self.facts.mac
+        self.facts = replace(self.facts, mac=mac, behind_shared_mac=behind_shared)
+        return before is not None and before != mac
+
+    def absorb(self, other: Device, *, newest: bool) -> None:
+        """It and ``other`` are one. :param newest: of the two the other was seen last, and what it showed holds."""
+        # Whether this still holds for what they are together is decided after this.
+        self.adoption_record = self.adoption_record or other.adoption_record
+        if newest:
+            own = self.facts
+            self.facts = replace(
+                other.facts,
+                device_id=own.device_id,
+                mac=own.mac,
+                adoption=own.adoption,
+                not_adopted=own.not_adopted,
+            )
+            self.layer2_address, self.layer2_mac = other.layer2_address, other.layer2_mac
+            self.last_seen_at = other.last_seen_at
+            self.address_history = other.address_history
+            self.last_inspection = other.last_inspection or self.last_inspection
+        self.add_evidence(other.evidence.values())
+        self.address_history.reset_switches()
+        self.reasons.changed()
+
+    def split_from(self, other: Device, now: float) -> None:
+        """It is new, for it was taken for ``other`` so far: it goes by the same words."""
+        self.seen(now)
+        self.facts = replace(self.facts, endpoint_reference=other.facts.endpoint_reference)
+
+    def stay_at(self, address: str) -> None:
+        """What was seen of it elsewhere was another device."""
+        self.facts = replace(self.facts, address=address, xaddrs=(), rtsp_ports=(), open_ports=())
+        self.reasons.changed()
+
+    # --- what is known of it ------------------------------------------------------------------------------------------
 
     def add_method(self, method: str) -> None:
         """Add a method to those that have seen it."""
@@ -245,7 +340,7 @@ class Device:
         """Remove an identifier that is not its own."""
         self.evidence.pop((kind, value), None)
 
-    def inspected_reference(self) -> str:
+    def _inspected_reference(self) -> str:
         """The EndpointReference that an inspection found, or ""."""
         kind = EvidenceKind.ENDPOINT_REFERENCE
         found = next((item.value for item in self.evidence.values() if item.kind == kind), "")
@@ -254,8 +349,11 @@ class Device:
     def restore(self, camera: Camera) -> None:
         """Take over the facts of one of its cameras, as an earlier run saved them."""
         self.add_evidence(camera.evidence)
-        behind = camera.mac is None and any(kind == EvidenceKind.MAC for kind, _ in self.shared_claims)
-        self.layer2_address = camera.address if camera.mac is not None or behind else ""
+        shared = [item for item in self.evidence.values() if item.kind == EvidenceKind.SHARED_MAC]
+        behind = camera.mac is None and bool(shared)
+        latest = max(shared, key=lambda item: item.seen_at).value if behind else ""
+        self.layer2_mac = Mac(latest) if latest else camera.mac
+        self.layer2_address = camera.address if self.layer2_mac is not None else ""
         self.facts = replace(
             self.facts,
             address=camera.address,
@@ -266,6 +364,10 @@ class Device:
         )
         since = camera.first_seen
         self.published_at = min(self.published_at, since) if self.published_at else since
+
+    def publish_identity(self, now: float) -> None:
+        """Its cameras show the MAC and the evidence that it has now."""
+        self.cameras.set_identity(self.facts.mac, tuple(self.evidence.values()), now)
 
     @property
     def shared_claims(self) -> tuple[tuple[str, str], ...]:
@@ -279,36 +381,6 @@ class Device:
         self.add_evidence((Evidence(SHARED + claim[0], claim[1], "identity", now),))
 
 
-def _backed_off(first: float, times: int, longest: float) -> float:
-    """``first`` seconds, doubled each time from the second on, at most ``longest``; 0 before the first time."""
-    return min(first * 2.0 ** min(times - 1, 30), longest) if times > 0 else 0.0
-
-
-def _details_of(sighting: Sighting) -> Iterator[tuple[str, str]]:
-    if sighting.mac is not None:
-        yield "mac", sighting.mac.text
-    if sighting.endpoint_reference:
-        yield "epr", sighting.endpoint_reference
-    for kind, values in (
-        ("xaddr", sighting.xaddrs),
-        ("scope", sighting.scopes),
-        ("rtsp", sighting.rtsp_ports),
-        ("open", sighting.open_ports),
-    ):
-        for value in values:
-            yield kind, str(value)
-
-
 def _union(one: tuple[int, ...], other: tuple[int, ...]) -> tuple[int, ...]:
     """Both, sorted; beyond the bound, what was known first stays."""
     return tuple(sorted(tuple(dict.fromkeys((*one, *other)))[:MAX_PORTS]))
-
-
-def _ports(streams: Iterable[Stream]) -> tuple[int, ...]:
-    """The ports that stream URLs name (RFC 7826, 4.2: 554 and 322 when they name none)."""
-    found = []
-    for stream in streams:
-        match = _RTSP_PORT.match(stream.url)
-        if match is not None:
-            found.append(int(match[1] or (322 if stream.url.lower().startswith("rtsps") else 554)))
-    return tuple(port for port in found if 0 < port < 65_536)

@@ -6,9 +6,10 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from twisted_detector.events import CameraDiscovered, CameraForgotten, CameraRestored, Event, QuotaReached
-from twisted_detector.model import Candidate, Inspection, Sighting
+from twisted_detector.model import Candidate, Inspection, Mac, Sighting
 from twisted_detector.registry.camera_set import CameraSet
 from twisted_detector.registry.device import Device
+from twisted_detector.registry.fleet_counts import FleetCounts
 from twisted_detector.registry.freeze_detector import FreezeDetector
 from twisted_detector.registry.identity.claims import unused_id
 from twisted_detector.registry.lifecycle import Lifecycle, Phase
@@ -25,6 +26,7 @@ class DeviceTable:
     :param removed: called with each device that was removed.
     :ivar devices: by handle; read only.
     :ivar key_of_camera: the handle of the device of each camera; read only.
+    :ivar fleet: the cameras counted by status; read only.
     :ivar refusals: devices and cameras that found no room, by quota.
     """
 
@@ -50,6 +52,7 @@ class DeviceTable:
         self._new_cameras = NewCameraLimit(new_cameras_per_hour)
         self.devices: dict[int, Device] = {}
         self.key_of_camera: dict[str, int] = {}
+        self.fleet = FleetCounts()
         self.refusals = RefusalLog()
 
     # --- coming and going ---------------------------------------------------------------------------------------------
@@ -60,11 +63,12 @@ class DeviceTable:
         self._next_key += 1
 
         def emit(event: Event) -> None:
-            # Before the event is passed on: who hears of a camera may look it up.
+            # Before the event is passed on: who hears of a camera may look it up, and counts them.
             if isinstance(event, CameraDiscovered | CameraRestored):
                 self.key_of_camera[event.camera.id] = key
             elif isinstance(event, CameraForgotten):
                 self.key_of_camera.pop(event.camera.id, None)
+            self.fleet.record(event)
             self._emit(event)
 
         device = self.devices[key] = Device(
@@ -74,11 +78,12 @@ class DeviceTable:
             facts=Candidate(device_id="", address=address),
         )
         self._quotas.add(key, address)
+        self.place(device)
         return device
 
-    def publish(self, device: Device, wanted: str) -> None:
+    def publish(self, device: Device, wanted: str, now: float = 0.0) -> None:
         """Give a device its id: ``wanted``, or one like it that is free."""
-        device.id = unused_id(wanted, self._ids)
+        device.publish(unused_id(wanted, self._ids), now)
         self._ids.add(device.id)
         self._quotas.publish(device.key)
 
@@ -94,11 +99,6 @@ class DeviceTable:
         self._quotas.remove(key)
         self._ids.discard(device.id)
         self._removed(device)
-
-    def reset_unpublished(self, device: Device) -> None:
-        """Reset a device that was never published: that it was busy once does not make it a camera for ever."""
-        if not len(device.cameras) and device.lifecycle.phase not in (Phase.CANDIDATE, Phase.INSPECTING, Phase.FOREIGN):
-            device.lifecycle = Lifecycle(self._missed_limit)
 
     # --- quotas -------------------------------------------------------------------------------------------------------
 
@@ -135,17 +135,13 @@ class DeviceTable:
             self.remove(key, now)
         return None
 
-    def place(self, device: Device, sighting: Sighting) -> None:
-        """Count a device where it was seen."""
-        self._quotas.place(device.key, device.facts.address, sighting.mac)
+    def place(self, device: Device, mac: Mac | None = None) -> None:
+        """Count a device where it is, and behind the MAC over which it was seen, if any."""
+        self._quotas.place(device.key, device.facts.address, mac)
 
     def host_of(self, key: int) -> str:
         """The MAC that a device is behind, or its address."""
         return self._quotas.host_of(key)
-
-    def place_restored(self, device: Device) -> None:
-        """Count a device of an earlier run where it was."""
-        self._quotas.place(device.key, device.facts.address, device.facts.mac)
 
     def admit_cameras(self, device: Device, inspection: Inspection, now: float) -> Inspection | None:
         """The part of an inspection that may be published in this hour, without new cameras when there were too many.
@@ -166,9 +162,7 @@ class DeviceTable:
             known = {camera.source for camera in device.cameras}
             kept = sorted(sources, key=lambda source: source not in known)[: len(device.cameras)]
             return replace(inspection, streams=tuple(one for one in inspection.streams if one.source in kept))
-        device.last_inspection = None
-        self.reset_unpublished(device)
-        device.lifecycle.not_a_camera()
+        device.discard_inspection()
         return None
 
     def _refuse(self, refusal: Refusal, address: str, now: float) -> None:

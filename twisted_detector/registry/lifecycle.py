@@ -34,6 +34,21 @@ class Lifecycle:
         self.missed_checks = 0
         self._limit = missed_limit
 
+    @property
+    def is_missing(self) -> bool:
+        """Whether the device did not answer when it was asked last, or said goodbye."""
+        return self.phase is Phase.OFFLINE or (self.phase is Phase.SUSPECT and self.missed_checks > 0)
+
+    @property
+    def awaits_first_check(self) -> bool:
+        """Whether an earlier run knew it as a camera, and it was not asked since, or has not answered yet."""
+        return self.phase is Phase.SUSPECT and not self.missed_checks
+
+    def reset(self) -> None:
+        """It was no camera: what an attempt found out about it is forgotten."""
+        if self.phase in _CAMERAS:
+            self.phase, self.missed_checks = Phase.CANDIDATE, 0
+
     def inspection_began(self) -> None:
         """An inspection begins; the phase of a camera holds until it ends."""
         if self.phase not in _CAMERAS:

@@ -1,60 +1,71 @@
-"""Matcher: records a sighting of a device, and decides whether an answer is that of the device that was asked."""
+"""Matcher: decides which device a message is of, what its address is to that device, and whether it is an answer of it.
+
+It changes nothing.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from twisted_detector.model import Evidence, EvidenceKind, Inspection, Sighting
+from twisted_detector.model.addresses import without_login
 from twisted_detector.registry.device import Device
 from twisted_detector.registry.identity.address_history import Placement
-from twisted_detector.registry.identity.claims import EXCLUSIVE, ClaimSet, claim_of, normalise_endpoint_reference
+from twisted_detector.registry.identity.claims import (
+    EXCLUSIVE,
+    Claim,
+    ClaimSet,
+    claim_of,
+    claims_of,
+    normalise_endpoint_reference,
+)
 from twisted_detector.registry.identity.index import IdentityIndex
 from twisted_detector.registry.lifecycle import Phase
-from twisted_detector.registry.merging import Merger
 
 
 class Matcher:
-    """Records sightings of devices that the index has resolved."""
+    """Decisions about one message.
 
-    def __init__(self, index: IdentityIndex, merger: Merger) -> None:
+    :param devices: all devices, by handle.
+    """
+
+    def __init__(self, devices: Mapping[int, Device], index: IdentityIndex) -> None:
+        self._devices = devices
         self._index = index
-        self._merger = merger
 
-    def record(self, device: Device, sighting: Sighting, claimed: ClaimSet, now: float) -> Device:
-        """Place, record and reconcile a sighting that the index has resolved to ``device``.
+    # --- which device -------------------------------------------------------------------------------------------------
 
-        :returns: the device that was seen: another than ``device`` after a separation or a merge.
-        """
-        primary = device.facts.address
-        stood_here = self._index.is_at(device.key, sighting.address)
-        placement = self._placement(device, claimed, now)
-        if placement is Placement.OTHER_DEVICE_HERE:
-            device = self._merger.separate(device, sighting.address, now)
-            primary = device.facts.address
-        elif placement is Placement.OTHER_DEVICE_THERE:
-            self._merger.separate(device, primary, now)
-        unidentified = self._merger.unidentified_at(device, claimed)
-        self._record_at(device, placement, sighting, claimed, now)
-        if primary != device.facts.address:
-            device.cameras.record_move(primary, device.facts.address, now)
-        device.cameras.record_sighting(device.facts.methods, now)
-        switching = claimed.mac is not None and device.address_history.record_mac(claimed.mac, now)
-        if switching and self._is_two_devices(device):
-            self._merger.split(device, now)
-        for other in unidentified:
-            reason = "only its address was known, and there stands the other"
-            device = self._merger.merge(device, other, reason, now)
-        self._merger.report_conflicts(device, claimed, now)
-        device = self._merger.reconcile(device, now)
-        return self._merger.record_contact(device, now, claimed, moved=not stood_here)
+    def claims_of(self, sighting: Sighting) -> ClaimSet:
+        """What a sighting claims, without what several devices claim at once."""
+        claims = claims_of(sighting.mac, sighting.endpoint_reference, sighting.evidence)
+        services = frozenset(without_login(url) for url in sighting.xaddrs)
+        return ClaimSet(sighting.address, claims, services).without(self._index.discredited)
 
-    def _placement(self, device: Device, claimed: ClaimSet, now: float) -> Placement:
+    def claims_of_answer(self, device: Device, inspection: Inspection) -> ClaimSet:
+        """What the answer to an inspection claims, at the address that was asked."""
+        return ClaimSet(device.facts.address, _claims_in(inspection)).without(self._index.discredited)
+
+    def device_of(self, claimed: ClaimSet) -> int | None:
+        """The known device that makes these claims; None: it would be a new one."""
+        return self._index.find(claimed)
+
+    def unidentified_at(self, claimed: ClaimSet) -> tuple[Device, ...]:
+        """The devices of which nothing but the address is known, where somebody is seen with his MAC."""
+        if claimed.mac is None:
+            return ()
+        there = self._index.devices_at(claimed.address)
+        return tuple(self._devices[key] for key in there if self._index.is_unidentified(key))
+
+    # --- what its address is ------------------------------------------------------------------------------------------
+
+    def placement_of(self, device: Device, claimed: ClaimSet, now: float) -> Placement:
+        """What the address of a sighting is to the device that it is of."""
         if device.is_secondary_address(claimed.address):
             return Placement.ADDITIONAL
         known = self._index.firm_claims(device.key)
         identified = any(claim in known and claim[0] != EvidenceKind.MAC for claim in claimed.claims)
-        away = device.lifecycle.phase in (Phase.SUSPECT, Phase.OFFLINE)
+        away = device.lifecycle.is_missing
         return self._placement_at(device, claimed.address, identified=identified, now=now, away=away)
 
     def _placement_at(
@@ -76,40 +87,25 @@ class Matcher:
         there = (set(self._index.macs(key)) for key in self._index.devices_at(address) if key != device.key)
         return any(macs and not macs & own for macs in there)
 
-    def _record_at(
-        self, device: Device, placement: Placement, sighting: Sighting, claimed: ClaimSet, now: float
-    ) -> None:
-        """Record the sighting's claims, address, facts and MAC."""
-        for other, claim in self._index.add_claims(device.key, claimed):
-            if claim[0] == EvidenceKind.MAC:
-                self._merger.lose_mac(other, claim[1], now)
-        firm = self._firm_part(device, sighting)
-        if placement is Placement.ADDITIONAL:
-            self._index.place(device.key, claimed, also=True)
-            device.add_method(sighting.method)
-            device.add_evidence(firm.evidence)
-        else:
-            self._index.place(device.key, claimed, also=placement is Placement.SAME)
-            device.apply_sighting(firm)
-        identified = any(self._index.is_firm(device.key, one) and one[0] != EvidenceKind.MAC for one in claimed.claims)
-        device.address_history.record(claimed.address, claimed.mac, identified=identified, now=now)
-        self._merger.update_mac(device, sighting.mac, claimed.address, now)
-
     def would_move(self, device: Device, address: str, now: float) -> bool:
-        """Whether a sighting at ``address`` would move a device that is well at another."""
-        well = device.lifecycle.phase in (Phase.ONLINE, Phase.TROUBLED, Phase.REFUSED)
-        if not well or device.is_secondary_address(address):
+        """Whether a sighting at ``address`` would move a device that is well at another, as far as is known: one of an
+        earlier run was.
+        """
+        well = device.lifecycle.phase in (Phase.ONLINE, Phase.TROUBLED, Phase.REFUSED, Phase.SUSPECT)
+        if not well or device.lifecycle.is_missing or device.is_secondary_address(address):
             return False
         return self._placement_at(device, address, identified=True, now=now) is Placement.MOVED
 
-    def _is_two_devices(self, device: Device) -> bool:
+    # --- what of it counts --------------------------------------------------------------------------------------------
+
+    def is_two_devices(self, device: Device) -> bool:
         """Whether several MACs are several devices: not when it named them all as its own when it was inspected."""
         claims = self._index.firm_claims(device.key)
         own = {value for kind, value in claims if kind == EvidenceKind.HARDWARE_ADDRESS}
         macs = {mac.text for mac in self._index.macs(device.key)}
         return len(macs) > 1 and not macs <= own
 
-    def _firm_part(self, device: Device, sighting: Sighting) -> Sighting:
+    def firm_part(self, device: Device, sighting: Sighting) -> Sighting:
         """A sighting without what is tied to the device by its address only."""
         reference = sighting.endpoint_reference
         firm = self._is_firm(device, EvidenceKind.ENDPOINT_REFERENCE, reference)
@@ -137,6 +133,12 @@ class Matcher:
             return False
         return match.contradicts > match.agrees and (bool(device.id) or foreign)
 
+    def is_answer_of_clones(self, device: Device, inspection: Inspection) -> bool:
+        """Whether an answer has a value that several other devices claim, where this one is known by its own."""
+        own = {kind for kind, _ in self._index.firm_claims(device.key) if kind in EXCLUSIVE}
+        theirs = _claims_in(inspection).intersection(self._index.discredited).difference(self._index.claims(device.key))
+        return any(kind in own for kind, _ in theirs)
+
     def _is_claimed_by_another(self, device: Device, claimed: ClaimSet) -> bool:
         """Whether one of the claims is a firm one of another device, and none of this one's."""
         return any(
@@ -150,6 +152,10 @@ class Matcher:
         """Whether its MAC was seen just now at its address: then it is the device that answers there."""
         mac = device.facts.mac
         return mac is not None and device.address_history.mac_at(device.facts.address, now) == mac
+
+
+def _claims_in(inspection: Inspection) -> frozenset[Claim]:
+    return claims_of(None, "", inspection.evidence, model=inspection.model)
 
 
 def as_sighting(inspection: Inspection, address: str) -> Sighting:

@@ -9,11 +9,9 @@ from typing import Any
 
 from twisted.internet.task import deferLater
 
-from twisted_detector.bus import Bus
 from twisted_detector.config.config import Config
 from twisted_detector.detector.first_run import FirstRunWatch
 from twisted_detector.inspection.logins.budget import LoginBudget
-from twisted_detector.interfaces import Parts
 from twisted_detector.model import Adoption, Camera, Candidate
 from twisted_detector.model.bounds import TurnBudget
 from twisted_detector.model.login_rules import has_own_login, in_networks
@@ -46,7 +44,13 @@ def is_listed(config: Config, candidate: Candidate) -> bool:
 
 
 async def restore_known(
-    reactor: Any, parts: Parts, cameras: Sequence[Camera], *, monotonic: Callable[[], float] = time.monotonic
+    reactor: Any,
+    registry: Registry,
+    book: AdoptionBook,
+    budget: LoginBudget,
+    cameras: Sequence[Camera],
+    *,
+    monotonic: Callable[[], float] = time.monotonic,
 ) -> float:
     """Hand the cameras of an earlier run to the registry, each with its adoption, and begin the first run.
 
@@ -54,11 +58,11 @@ async def restore_known(
 
     :returns: seconds that are left of the first run; 0.0: this is none.
     """
-    book, now = parts[AdoptionBook], reactor.seconds()
+    now = reactor.seconds()
     if cameras and book.is_new:
-        adopt_who_let_in(book, parts[LoginBudget], cameras, now)
+        adopt_who_let_in(book, budget, cameras, now)
     left = book.begin(known=bool(cameras), now=now)
-    slices, steps = TurnBudget(MAX_STEPS, SLICE_SECONDS, monotonic), parts[Registry].restoring(cameras, now)
+    slices, steps = TurnBudget(MAX_STEPS, SLICE_SECONDS, monotonic), registry.restoring(cameras, now)
     while slices.advance(steps):
         await deferLater(reactor, 0)
     return left
@@ -77,18 +81,20 @@ def adopt_who_let_in(book: AdoptionBook, budget: LoginBudget, cameras: Sequence[
             book.keep(camera.device_id, AdoptionRecord.of(Adoption.FIRST_RUN, now, shown))
 
 
-def make_first_run_watch(clock: Any, config: Config, parts: Parts, methods: Sequence[str]) -> FirstRunWatch:
-    """The watch that ends the first run, not started yet. :param methods: names of the methods that sweep."""
-    registry = parts[Registry]
-    watch = FirstRunWatch(
+def make_first_run_watch(
+    clock: Any, config: Config, registry: Registry, book: AdoptionBook, methods: Sequence[str]
+) -> FirstRunWatch:
+    """The watch that ends the first run, not started yet; it wants all events.
+
+    :param methods: names of the methods that sweep.
+    """
+    return FirstRunWatch(
         clock,
         methods,
         rounds=config.discovery.initial_count if config.discovery.smart_enabled else 1,
-        end=parts[AdoptionBook].end_first_run,
-        adopted=lambda: sum(camera.adopted.is_adopted for camera in registry.cameras()),
+        end=book.end_first_run,
+        adopted=lambda: registry.fleet.adopted,
     )
-    parts[Bus].subscribe(watch)
-    return watch
 
 
 def candidate_of(camera: Camera) -> Candidate:

@@ -7,7 +7,6 @@ MQTT (``offline`` is published and acknowledged), an embedded broker, the kernel
 
 from __future__ import annotations
 
-import gc
 import signal
 from collections.abc import Callable
 from contextlib import suppress
@@ -22,43 +21,35 @@ from twisted.python.failure import Failure
 from txaio.tx import make_logger, set_global_log_level
 
 from twisted_detector import __version__
-from twisted_detector.bus import Bus
 from twisted_detector.config.config import Config
-from twisted_detector.detector.detector import Detector
-from twisted_detector.detector.inspection_runner import InspectionRunner
-from twisted_detector.discovery.neighbours.watcher import NeighbourWatcher
 from twisted_detector.errors import BrokerError, CamdetectError, StateRefused
-from twisted_detector.inspection.device_locks import DeviceLocks
 from twisted_detector.interfaces import (
     IDiscovererMaker,
+    IInspectorMaker,
     IListenerMaker,
     IOutputMaker,
     IServiceExtension,
+    IWatcherMaker,
     MakerContext,
-    Parts,
 )
 from twisted_detector.mqtt.broker.broker import EmbeddedBroker
-from twisted_detector.mqtt.service import MqttService
 from twisted_detector.operations.control_socket import ControlSocket
-from twisted_detector.operations.requests import RequestRouter
+from twisted_detector.operations.daemon_pointer import DaemonPointer
 from twisted_detector.outputs.dispatcher import OutputDispatcher
 from twisted_detector.outputs.event_log import EventLog
-from twisted_detector.outputs.topics import Topics
-from twisted_detector.service import plugin_loader
 from twisted_detector.service.adoption import make_first_run_watch, restore_known
-from twisted_detector.service.detection import make_detector
+from twisted_detector.service.detection import Methods, detection_offers, make_detection
+from twisted_detector.service.garbage import begin_collecting
+from twisted_detector.service.ground import make_ground
+from twisted_detector.service.knowledge import expect_answers, known_before, make_knowledge
 from twisted_detector.service.operations import make_operations
-from twisted_detector.service.parts import known_before, make_neighbours, make_parts
+from twisted_detector.service.plugin_assembly import PluginAssembly
 from twisted_detector.service.process_hardening import is_open_to_inspection
-from twisted_detector.service.settings import mqtt_settings
+from twisted_detector.service.publishing import make_publishing
 from twisted_detector.store.camera_saver import CameraSaver
-from twisted_detector.store.store import Store
 
 #: A clean stop may take so long in all; a supervisor that sent SIGTERM usually waits ten.
 STOP_SECONDS = 4.5
-#: Full garbage collections: one for so many of the middle generation. Measured: with 20 000 queued messages one stalled
-#: the reactor for 30 to 95 ms, and for 7 when what was there at the start was left out.
-FULL_COLLECTION = 100
 
 
 def makeService(config: Config, reactor: Any) -> IService:
@@ -129,49 +120,48 @@ class Daemon(Service):
                 "PR_SET_DUMPABLE was not set or is refused here. Run camdetect as a user of its own"
             )
 
-        # The ground: the disk, the kernel's tables, a broker.
-        store = Store(reactor, config.state_dir)
+        # What all stands on: the disk, the kernel's tables, a broker.
+        ground = make_ground(reactor, config)
+        store, neighbours = ground.store, ground.neighbours
         await self._run("store", store.open, store.close)
-        neighbours, limits = make_neighbours(reactor, config)
-        watcher = NeighbourWatcher(reactor, neighbours)
         await self._run("neighbours", neighbours.start, neighbours.stop)
-        host, port = await self._broker()
+        broker = await self._broker()
 
         # What is known, and how it is published: bus → outputs → outbox → MQTT.
-        bus = Bus()
-        parts = await make_parts(reactor, config, store, neighbours, bus, limits=limits)
-        mqtt = MqttService(
-            reactor,
-            mqtt_settings(config.mqtt, host=host, port=port, lwt_topic=parts[Topics].lwt),
-            store=store,
-            node_id=config.node_id,
-            service=config.service_id,
-            emit=bus.emit,
-            queue_size=config.mqtt.queue_size,
-        )
+        knowledge = await make_knowledge(reactor, config, ground)
+        bus, registry = knowledge.bus, knowledge.registry
+        publishing = await make_publishing(reactor, config, ground, knowledge, broker)
+        mqtt = publishing.mqtt
         await self._run("mqtt", mqtt.start, mqtt.stop)
-        parts[MqttService] = mqtt
-        self._undo.append(("connections to cameras", parts[DeviceLocks].close_all_kept))
+        self._undo.append(("connections to cameras", knowledge.access.locks.close_all_kept))
 
-        # What plugins make, ours among them.
-        make = self._find_plugins(mqtt, parts)
-        bus.subscribe(OutputDispatcher(make(IOutputMaker), publish=mqtt.publish))
+        # Plugins take the longest turn of all to load, when nobody is served yet: what else takes long comes with them.
+        known = await known_before(config, store)
+        expect_answers(known)
+        # What plugins make, ours among them, of the parts that their makers need.
+        plugins = PluginAssembly(MakerContext(reactor, config, {}, mqtt.publish, mqtt.subscribe))
+        plugins.offer({**ground.offers, **knowledge.offers, **publishing.offers})
+        (outputs,) = plugins.make(IOutputMaker)
+        bus.subscribe(OutputDispatcher(outputs, publish=mqtt.publish))
         bus.subscribe(CameraSaver(store))
         bus.subscribe(EventLog())
-        for listener in make(IListenerMaker):
+        await self._run("history", knowledge.history.start, knowledge.history.stop)
+        bus.subscribe(knowledge.history)
+        methods = Methods(*plugins.make(IDiscovererMaker, IWatcherMaker, IInspectorMaker))
+        detection = make_detection(reactor, config, ground, knowledge, methods)
+        operations = make_operations(reactor, config, ground, knowledge, publishing, detection)
+        plugins.offer({**detection_offers(detection), **operations.offers})
+        listeners, extensions = plugins.make(IListenerMaker, IServiceExtension)
+        for listener in listeners:
             bus.subscribe(listener)
-        discoverers = make(IDiscovererMaker)
-        detector, runner, inspections = make_detector(
-            reactor, config, parts, make, discoverers=discoverers, neighbour_watcher=watcher
-        )
-        parts |= {Detector: detector, InspectionRunner: runner}
-        lag, heartbeat = make_operations(reactor, config, parts, inspections)
 
         # The cameras of an earlier run are published before the first sweep.
-        left = await restore_known(reactor, parts, await known_before(config, store))
-        first_run = make_first_run_watch(reactor, config, parts, [one.name for one in discoverers])
+        left = await restore_known(reactor, registry, knowledge.adoption, knowledge.budget, known)
+        names = [one.name for one in methods.discoverers]
+        first_run = make_first_run_watch(reactor, config, registry, knowledge.adoption, names)
+        bus.subscribe(first_run)
         await self._run("first run", partial(first_run.start, left), first_run.stop)
-        for extension in make(IServiceExtension):
+        for extension in extensions:
             try:
                 extension.startService()
             except Exception:
@@ -181,16 +171,15 @@ class Daemon(Service):
         # What the kernel knows already must not look like news.
         with suppress(CamdetectError):
             await neighbours.interfaces()
-        control = ControlSocket(reactor, config.state_dir, parts[RequestRouter].handlers)
+        control = ControlSocket(reactor, config.state_dir, operations.router.handlers)
         await self._run("control", control.start, control.stop)
-        await self._run("detector", detector.start, detector.stop)
-        await self._run("lag", lag.start, lag.stop)
-        await self._run("heartbeat", heartbeat.start, heartbeat.stop)
+        pointer = DaemonPointer(config.runtime_dirs, config.state_dir)
+        await self._run("pointer", pointer.write, pointer.remove)
+        await self._run("detector", detection.detector.start, detection.detector.stop)
+        await self._run("lag", operations.lag.start, operations.lag.stop)
+        await self._run("heartbeat", operations.heartbeat.start, operations.heartbeat.stop)
 
-        # The root switched collections off. What is here now lives as long as the process: it is never looked through.
-        gc.freeze()
-        gc.set_threshold(*gc.get_threshold()[:2], FULL_COLLECTION)
-        gc.enable()
+        begin_collecting()
 
     async def _run(self, name: str, start: Callable[[], Any], stop: Callable[[], Any]) -> None:
         """Start a part; once it runs, a stop of the daemon stops it."""
@@ -203,27 +192,12 @@ class Daemon(Service):
         if config.mqtt.broker:
             return config.mqtt.broker, config.mqtt.port
         broker = EmbeddedBroker(self._reactor, state_dir=config.state_dir, port=config.mqtt.port)
-        self.log.info("MQTT_BROKER is not set: a broker is started here")
+        self.log.info("MQTT_BROKER is not set: starting an embedded broker")
         endpoint = await broker.start()
         self._undo.append(("broker", broker.stop))
         for line in broker.describe():
             self.log.info("{line}", line=line)
         return endpoint.host, endpoint.port
-
-    def _find_plugins(self, mqtt: MqttService, parts: Parts) -> Callable[[Any], list[Any]]:
-        """What makes all parts of one kind, by the plugins that are there; broken files are reported."""
-        context = MakerContext(
-            reactor=self._reactor,
-            config=self._config,
-            settings={},
-            publish=mqtt.publish,
-            subscribe=mqtt.subscribe,
-            parts=parts,
-        )
-        make = plugin_loader.loader(context)
-        for file, fault in plugin_loader.broken(self._config.plugins).items():
-            self.log.error("Plugin {file} is left out: {fault}", file=file, fault=fault)
-        return make
 
     # --- stopping --------------------------------------------------------------------------------------------------
 

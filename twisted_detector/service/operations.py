@@ -1,61 +1,89 @@
-"""Builder of what an operator asks and reads: commands, request handlers, health reports."""
+"""Fifth stage of the daemon: what an operator asks and reads, commands, request handlers, health reports."""
 
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 from typing import Any
 
 from twisted_detector.config.config import Config
-from twisted_detector.detector.detector import Detector
-from twisted_detector.detector.inspection_runner import InspectionRunner
-from twisted_detector.detector.work_queue import WorkQueue
-from twisted_detector.discovery.rate_limit import PacketRateLimiter
-from twisted_detector.inspection.logins.budget import LoginBudget
-from twisted_detector.interfaces import Parts
-from twisted_detector.model.addresses import Exclusions
-from twisted_detector.mqtt.service import MqttService
+from twisted_detector.detector.detector import Detection
 from twisted_detector.operations.commands import MqttCommands
+from twisted_detector.operations.doctor import Doctor
 from twisted_detector.operations.handlers import register_handlers
 from twisted_detector.operations.heartbeat import Heartbeat
 from twisted_detector.operations.process_stats import ProcessStats, ReactorLag
 from twisted_detector.operations.report import HealthReport
 from twisted_detector.operations.requests import RequestRouter
-from twisted_detector.outputs.sync.seams import ISyncStatus
-from twisted_detector.outputs.topics import Topics
-from twisted_detector.registry.registry import Registry
+from twisted_detector.operations.why import Why
+from twisted_detector.service.ground import Ground
+from twisted_detector.service.knowledge import Knowledge
+from twisted_detector.service.plugin_assembly import Offers
+from twisted_detector.service.publishing import Publishing
 
 
-def make_operations(reactor: Any, config: Config, parts: Parts, inspections: WorkQueue) -> tuple[ReactorLag, Heartbeat]:
-    """The reactor's lag and the heartbeat, neither started yet.
+@dataclass(frozen=True, slots=True)
+class Operations:
+    """Request handlers and the report of health; the reactor's lag and the heartbeat are not started yet."""
 
-    :param parts: gets HealthReport, MqttCommands and RequestRouter, with its handlers, for plugins.
-    """
-    mqtt, topics = parts[MqttService], parts[Topics]
-    lag = ReactorLag(reactor, time.monotonic)
-    parts[MqttCommands] = commands = MqttCommands(
+    commands: MqttCommands
+    report: HealthReport
+    router: RequestRouter
+    lag: ReactorLag
+    heartbeat: Heartbeat
+
+    @property
+    def offers(self) -> Offers:
+        """What plugins may need of it."""
+        return {MqttCommands: self.commands, HealthReport: self.report, RequestRouter: self.router}
+
+
+def make_operations(
+    reactor: Any, config: Config, ground: Ground, knowledge: Knowledge, publishing: Publishing, detection: Detection
+) -> Operations:
+    """All that answers an operator. Commands are subscribed to, and the state of MQTT is listened to, at once."""
+    mqtt, topics, registry, detector = publishing.mqtt, publishing.topics, knowledge.registry, detection.detector
+    commands = MqttCommands(
         reactor,
-        detector=parts[Detector],
-        registry=parts[Registry],
+        detector=detector,
+        registry=registry,
         node_id=config.node_id,
         topic=topics.command_result,
         publish=mqtt.publish,
-        excluded=parts[Exclusions],
-        budget=parts[LoginBudget],
+        excluded=ground.exclusions,
+        budget=knowledge.budget,
     )
     mqtt.subscribe(topics.command, commands.handle, retained=commands.handle_retained)
-    parts[HealthReport] = report = HealthReport(
-        registry=parts[Registry],
-        detector=parts[Detector],
-        runner=parts[InspectionRunner],
-        inspections=inspections,
+    lag = ReactorLag(reactor, time.monotonic)
+    report = HealthReport(
+        registry=registry,
+        detection=detection,
         mqtt=mqtt,
         lag=lag,
         process_stats=ProcessStats(time.monotonic),
-        rate_limiter=parts[PacketRateLimiter],
-        sync_status=lambda: parts.get(ISyncStatus),
+        rate_limiter=ground.rate_limiter,
+        sync_status=publishing.sync_board,
     )
-    parts[RequestRouter] = router = RequestRouter()
-    register_handlers(router, reactor, config, parts)
+    doctor = Doctor(
+        config=config,
+        neighbours=ground.neighbours,
+        mqtt=mqtt,
+        store=ground.store,
+        registry=registry,
+        detector=detector,
+        sync_status=publishing.sync_board,
+    )
+    knowledge.bus.subscribe(doctor)
+    why = Why(
+        reactor,
+        config=config,
+        registry=registry,
+        observations=knowledge.observations,
+        neighbours=ground.neighbours,
+        rate_limiter=ground.rate_limiter,
+    )
+    router = RequestRouter()
+    register_handlers(router, registry, commands=commands, report=report, doctor=doctor, why=why)
     heartbeat = Heartbeat(
         reactor,
         node_id=config.node_id,
@@ -67,4 +95,4 @@ def make_operations(reactor: Any, config: Config, parts: Parts, inspections: Wor
         monotonic=time.monotonic,
     )
     mqtt.add_state_listener(lambda _: heartbeat.publish_if_changed())
-    return lag, heartbeat
+    return Operations(commands, report, router, lag, heartbeat)

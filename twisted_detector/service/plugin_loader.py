@@ -1,4 +1,4 @@
-"""Loader of plugins: the makers of one kind, built-in ones first, then those of the user.
+"""Loader of plugins: finds the makers of one kind, built-in ones and those of the user.
 
 Rules:
 
@@ -19,19 +19,16 @@ import ast
 import importlib
 import os
 import tomllib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
-from functools import partial
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from twisted.plugin import IPlugin
 from txaio.tx import make_logger
-from zope.interface.interface import InterfaceClass
 
 from twisted_detector import plugins
-from twisted_detector.interfaces import IMaker, MakerContext
+from twisted_detector.interfaces import IMaker
 from twisted_detector.store.ownership import why_untrusted
 
 log = make_logger()
@@ -76,22 +73,20 @@ def broken(wanted: Sequence[str] = ()) -> dict[str, str]:
     return faults
 
 
-def makers(kind: InterfaceClass, wanted: Sequence[str] = ()) -> list[Any]:
-    """All makers that provide ``kind``: the built-in ones, then the user's by name.
+def makers(kind: Any, wanted: Sequence[str] = ()) -> list[Any]:
+    """All makers that provide ``kind``, an interface; :mod:`service.plugin_order` has the order of their calls.
 
     :param wanted: names of the user's plugins to load; none: all that are found. Built-in ones are always there.
     """
-    chosen = [
+    return [
         maker
         for module in _modules(kind, wanted)
         for maker in _makers_in(module, kind)
-        if _builtin(maker) or not wanted or {maker.name, module.__name__.rpartition(".")[2]} & {*wanted}
+        if is_builtin(maker) or not wanted or {maker.name, module.__name__.rpartition(".")[2]} & {*wanted}
     ]
-    # ``early`` makers make what others find in ``parts``, for instance pictures.
-    return sorted(chosen, key=lambda maker: (not _builtin(maker), not getattr(maker, "early", False), maker.name))
 
 
-def _modules(kind: InterfaceClass, wanted: Sequence[str]) -> Iterator[ModuleType]:
+def _modules(kind: Any, wanted: Sequence[str]) -> Iterator[ModuleType]:
     """The modules in which a maker of ``kind`` may be; those that cannot be imported are named by :func:`broken`."""
     for file in _files(wanted):
         # Ours name the interfaces as they are called: what makes nothing of this kind is not imported for it.
@@ -105,7 +100,7 @@ def _modules(kind: InterfaceClass, wanted: Sequence[str]) -> Iterator[ModuleType
             log.debug("Plugin {file} cannot be imported: {error}", file=str(file), error=str(error))
 
 
-def _makers_in(module: ModuleType, kind: InterfaceClass) -> list[Any]:
+def _makers_in(module: ModuleType, kind: Any) -> list[Any]:
     return [
         value
         for value in vars(module).values()
@@ -113,7 +108,8 @@ def _makers_in(module: ModuleType, kind: InterfaceClass) -> list[Any]:
     ]
 
 
-def _builtin(maker: Any) -> bool:
+def is_builtin(maker: Any) -> bool:
+    """Whether a maker is one of ours."""
     return type(maker).__module__.startswith(BUILTIN)
 
 
@@ -127,6 +123,17 @@ def _files(wanted: Sequence[str]) -> Iterator[Path]:
                 continue
             if ours or not wanted or {file.stem, *_declared_names(file)} & {*wanted}:
                 yield file
+
+
+def not_wanted(wanted: Sequence[str]) -> list[Path]:
+    """The user's files that ``PLUGINS`` leaves out; none of them is imported."""
+    return [file for file in _files(()) if file not in {*_files(wanted)}]
+
+
+def unknown_names(wanted: Sequence[str]) -> list[str]:
+    """The names of ``PLUGINS`` that neither a file nor a maker in one has, as far as the sources tell."""
+    known = {name for file in _files(()) for name in (file.stem, *_declared_names(file))} if wanted else set()
+    return [name for name in wanted if name not in known]
 
 
 def _declared_names(file: Path) -> set[str]:
@@ -150,17 +157,25 @@ def _leave_out_untrusted_folders() -> None:
 
     Our own is not asked: who can write it has no need of a plugin.
     """
-    for folder in list(plugins.__path__):
+    for folder, reason in untrusted_folders().items():
+        plugins.__path__.remove(folder)
+        log.error(
+            "Plugins in {folder} are not loaded: it {reason}, who could run anything with the rights of camdetect."
+            " Give it to the user that camdetect runs as, or to root: chown, chmod -R go-w",
+            folder=folder,
+            reason=reason,
+        )
+
+
+def untrusted_folders() -> dict[str, str]:
+    """The folders of the search, until they are left out, that others can write; each with the reason."""
+    faults = {}
+    for folder in plugins.__path__:
         if Path(folder).resolve() == _BUILTIN_FOLDER:
             continue
         if reason := _why_unsafe(Path(folder)) or _why_unsafe(Path(folder) / "__pycache__"):
-            plugins.__path__.remove(folder)
-            log.error(
-                "Plugins in {folder} are not loaded: it {reason}, who could run anything with the rights of camdetect."
-                " Give it to the user that camdetect runs as, or to root: chown, chmod -R go-w",
-                folder=folder,
-                reason=reason,
-            )
+            faults[folder] = reason
+    return faults
 
 
 def _why_unsafe(path: Path) -> str:
@@ -174,35 +189,10 @@ def _why_unsafe(path: Path) -> str:
     return why_untrusted(found, owners={os.geteuid(), _BUILTIN_FOLDER.stat().st_uid})
 
 
-def loader(context: MakerContext) -> Callable[[Any], list[Any]]:
-    """A function that makes all parts of one kind, with the plugins and the settings that the configuration names."""
-    config = context.config
+def look_for_plugins(folder: Path | None) -> None:
+    """Search the folder of a checkout, where there is one, and ``folder``, that of PLUGIN_PATH."""
     look_in([CHECKOUT_PLUGINS] if is_checkout(_BESIDE) else [])
-    if config.plugin_path is not None:
-        look_in([config.plugin_path])
-        if not config.plugin_path.is_dir():
-            log.error("PLUGIN_PATH: {folder} is no folder that can be read", folder=str(config.plugin_path))
-    return partial(make_all, context=context, settings=config.plugin_settings, wanted=config.plugins)
-
-
-def make_all(
-    kind: InterfaceClass,
-    context: MakerContext,
-    *,
-    settings: Mapping[str, Mapping[str, Any]],
-    wanted: Sequence[str] = (),
-) -> list[Any]:
-    """Let every maker of ``kind`` make its part; one that fails is reported and left out.
-
-    :param settings: the plugins' tables of the configuration file, by name of the maker.
-    """
-    parts = []
-    for maker in makers(kind, wanted):
-        try:
-            part = maker.make(replace(context, settings=settings.get(maker.name, {})))
-        except Exception:
-            log.failure("Plugin {name} could not be made and is left out", name=maker.name)
-            continue
-        if part is not None:
-            parts.append(part)
-    return parts
+    if folder is not None:
+        look_in([folder])
+        if not folder.is_dir():
+            log.error("PLUGIN_PATH: {folder} is no folder that can be read", folder=str(folder))

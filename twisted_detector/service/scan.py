@@ -6,7 +6,7 @@ no camera. Where a daemon runs, it must make the sweep itself (``cli/scan.py``):
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -14,21 +14,16 @@ from typing import Any
 from twisted.internet.defer import Deferred, fail
 from twisted.internet.task import deferLater
 
-from twisted_detector.bus import Bus
 from twisted_detector.config.config import Config
-from twisted_detector.discovery.neighbours.table import KernelNeighbours
-from twisted_detector.discovery.neighbours.watcher import NeighbourWatcher
 from twisted_detector.errors import CamdetectError, Stopped, StoreError
-from twisted_detector.inspection.device_locks import DeviceLocks
-from twisted_detector.interfaces import IDiscovererMaker, MakerContext
+from twisted_detector.interfaces import IDiscovererMaker, IInspectorMaker, IWatcherMaker, MakerContext
 from twisted_detector.model import Camera, Message
-from twisted_detector.registry.registry import Registry
-from twisted_detector.service import plugin_loader
 from twisted_detector.service.adoption import restore_known
-from twisted_detector.service.detection import make_detector
-from twisted_detector.service.parts import known_before, make_neighbours, make_parts
+from twisted_detector.service.detection import Methods, make_detection
+from twisted_detector.service.ground import Ground, make_ground
+from twisted_detector.service.knowledge import known_before, make_knowledge
+from twisted_detector.service.plugin_assembly import PluginAssembly
 from twisted_detector.store.camera_saver import CameraSaver
-from twisted_detector.store.store import Store
 
 #: Seconds between two progress reports.
 REPORT_INTERVAL = 0.2
@@ -61,19 +56,18 @@ async def scan(reactor: Any, config: Config, report: Callable[[ScanProgress], No
     :param report: receives the progress some times a second.
     :raises StoreError: the state directory cannot be used, or another process uses it.
     """
-    store = Store(reactor, config.state_dir)
-    await store.open()
+    ground = make_ground(reactor, config)
+    await ground.store.open()
     try:
-        if store.degraded:
-            raise StoreError(store.degraded)
-        neighbours, limits = make_neighbours(reactor, config)
-        neighbours.start()
+        if ground.store.degraded:
+            raise StoreError(ground.store.degraded)
+        ground.neighbours.start()
         try:
-            return await _scan(reactor, config, store, neighbours, limits, report)
+            return await _scan(reactor, config, ground, report)
         finally:
-            neighbours.stop()
+            ground.neighbours.stop()
     finally:
-        await store.close()
+        await ground.store.close()
 
 
 def _unpublished(_: Message) -> Deferred[None]:
@@ -81,48 +75,39 @@ def _unpublished(_: Message) -> Deferred[None]:
     return fail(Stopped("a scan publishes nothing"))
 
 
+def _unsubscribed(_: str, handler: object) -> Callable[[], None]:
+    """For plugins that subscribe: nothing comes."""
+    return lambda: None
+
+
 async def _scan(
-    reactor: Any,
-    config: Config,
-    store: Store,
-    neighbours: KernelNeighbours,
-    limits: Mapping[Any, Any],
-    report: Callable[[ScanProgress], None],
+    reactor: Any, config: Config, ground: Ground, report: Callable[[ScanProgress], None]
 ) -> Sequence[Camera]:
-    bus = Bus()
-    parts = await make_parts(reactor, config, store, neighbours, bus, limits=limits)
-    registry = parts[Registry]
-    bus.subscribe(CameraSaver(store))
-    context = MakerContext(
-        reactor=reactor,
-        config=config,
-        settings={},
-        publish=_unpublished,
-        subscribe=lambda topic_filter, handler: lambda: None,
-        parts=parts,
-    )
-    make = plugin_loader.loader(context)
-    discoverers = make(IDiscovererMaker)
-    watcher = NeighbourWatcher(reactor, neighbours)
-    detector, _, inspections = make_detector(
-        reactor, config, parts, make, discoverers=discoverers, neighbour_watcher=watcher
-    )
+    knowledge = await make_knowledge(reactor, config, ground)
+    registry = knowledge.registry
+    knowledge.bus.subscribe(CameraSaver(ground.store))
+    plugins = PluginAssembly(MakerContext(reactor, config, {}, _unpublished, _unsubscribed))
+    plugins.offer({**ground.offers, **knowledge.offers})
+    methods = Methods(*plugins.make(IDiscovererMaker, IWatcherMaker, IInspectorMaker))
+    detection = make_detection(reactor, config, ground, knowledge, methods)
+    detector, inspections = detection.detector, detection.inspections
 
     def progress() -> ScanProgress:
         swept, waiting = detector.last_sweep, inspections.depth + detector.pending
         faults = tuple((name, sweep.error) for name, sweep in sorted(swept.items()) if sweep.error)
-        return ScanProgress(len(discoverers), len(swept), waiting, registry.count, faults)
+        return ScanProgress(len(methods.discoverers), len(swept), waiting, registry.fleet.total, faults)
 
-    await restore_known(reactor, parts, await known_before(config, store))
+    known = await known_before(config, ground.store)
+    await restore_known(reactor, registry, knowledge.adoption, knowledge.budget, known)
     # What the kernel knows already must not look like news.
     with suppress(CamdetectError):
-        await neighbours.interfaces()
+        await ground.neighbours.interfaces()
     detector.start()
     try:
         await _until_quiet(reactor, config.discovery.timeout + INSPECTION_SECONDS, progress, report)
     finally:
         await detector.stop()
-        parts[DeviceLocks].close_all_kept()
+        knowledge.access.locks.close_all_kept()
     return sorted(registry.cameras(), key=lambda camera: camera.id)
 
 

@@ -6,7 +6,6 @@ from dataclasses import fields, replace
 from math import ceil
 
 from twisted_detector.config.config import Config
-from twisted_detector.config.mqtt import MqttSection
 from twisted_detector.detector.schedule import Intervals, Schedule
 from twisted_detector.mqtt.service import MqttSettings
 from twisted_detector.registry.freeze_detector import MIN_EQUAL, FreezeDetector
@@ -18,15 +17,22 @@ INITIAL_PAUSE = 10.0
 PACE = 0.01
 
 
-def mqtt_settings(section: MqttSection, *, host: str, port: int, lwt_topic: str) -> MqttSettings:
-    """The settings of the connection: all of the section that bear the same names there.
+def mqtt_settings(config: Config, *, host: str, port: int, lwt_topic: str) -> MqttSettings:
+    """The settings of the connection: all of the section ``mqtt`` that bear the same names there.
 
     :param host: the broker, which may be the embedded one; ``port`` likewise.
     """
-    shared = {each.name for each in fields(MqttSettings)} & {each.name for each in fields(section)}
-    settings = MqttSettings(host=host, **{name: getattr(section, name) for name in shared})
+    shared = {each.name for each in fields(MqttSettings)} & {each.name for each in fields(config.mqtt)}
+    settings = MqttSettings(host=host, **{name: getattr(config.mqtt, name) for name in shared})
     # Home Assistant's birth message is received by the announcer, which takes its time.
-    return replace(settings, port=port, lwt_topic=lwt_topic, republish_topic="")
+    return replace(
+        settings,
+        port=port,
+        lwt_topic=lwt_topic,
+        node_id=config.node_id,
+        service=config.service_id,
+        republish_topic="",
+    )
 
 
 def missed_limit(config: Config) -> int:

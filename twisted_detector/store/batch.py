@@ -9,6 +9,7 @@ from itertools import islice
 from twisted.internet.defer import Deferred
 
 from twisted_detector.model import JournalRecord, Message
+from twisted_detector.store.history_rows import HistoryWrites
 
 
 @dataclass(slots=True)
@@ -23,6 +24,7 @@ class Batch:
     :ivar retained: messages that the broker retains by topic, None to forget one.
     :ivar cameras: documents by id, None to delete one.
     :ivar values: texts by table and key.
+    :ivar history: what is written of the history.
     :ivar waits: what fires when the transaction was committed or has failed.
     """
 
@@ -31,10 +33,12 @@ class Batch:
     retained: dict[str, Message | None] = field(default_factory=dict)
     cameras: dict[str, str | None] = field(default_factory=dict)
     values: dict[tuple[str, str], str] = field(default_factory=dict)
+    history: HistoryWrites = field(default_factory=HistoryWrites)
     waits: list[Deferred[None]] = field(default_factory=list)
 
     def __len__(self) -> int:
-        return sum(map(len, (self.appends, self.removes, self.retained, self.cameras, self.values)))
+        parts = (self.appends, self.removes, self.retained, self.cameras, self.values)
+        return sum(map(len, parts)) + len(self.history)
 
     def remove(self, ids: Sequence[int]) -> None:
         """Take records back: those of this batch are dropped from it, others are to be removed."""
@@ -64,6 +68,7 @@ class Batch:
             {**failed.retained, **self.retained},
             {**failed.cameras, **self.cameras},
             {**failed.values, **self.values},
+            self.history.on_top_of(failed.history),
             self.waits,
         )
         for record_id in self.removes:

@@ -9,24 +9,30 @@ from zope.interface import implementer
 
 from twisted_detector.events import CameraEvent, CameraForgotten, CameraRestored, Event, PictureTaken
 from twisted_detector.interfaces import IEventListener
+from twisted_detector.model import Camera
 from twisted_detector.seams import IStateStore
 
 
 @implementer(IEventListener)
 class CameraSaver:
-    """Saves a camera on each of its events. Of failures in a row, only the first is logged."""
+    """Saves a camera once for each of its changes. Of failures in a row, only the first is logged."""
 
     log = make_logger()
 
     def __init__(self, store: IStateStore) -> None:
         self._store = store
         self._failing = False
+        self._latest: Camera | None = None
 
     def handle(self, event: Event) -> None:
         """See :class:`IEventListener`."""
         if isinstance(event, CameraForgotten):
+            self._latest = None
             self._log_failure(self._store.delete_camera(event.camera.id))
-        elif isinstance(event, CameraEvent) and not isinstance(event, CameraRestored | PictureTaken):
+        elif not isinstance(event, CameraEvent) or isinstance(event, CameraRestored | PictureTaken):
+            return
+        elif event.camera is not self._latest:  # several events of one change have the same camera
+            self._latest = event.camera
             self._log_failure(self._store.save_camera(event.camera))
 
     def _log_failure(self, saving: Deferred[None]) -> None:
@@ -36,6 +42,7 @@ class CameraSaver:
         self._failing = False
 
     def _failed(self, failure: Failure) -> None:
+        self._latest = None
         if not self._failing:
             self._failing = True
             self.log.error("Cameras cannot be saved: {error}", error=failure.getErrorMessage())

@@ -228,6 +228,7 @@ class Database:
             insert("cameras", cameras),
             delete("cameras", [key for key, text in batch.cameras.items() if text is None]),
             insert("pairs", [(kind, key, value) for (kind, key), value in batch.values.items()]),
+            batch.history.statements(),
         ):
             for statement in statements:
                 execute(*statement)
@@ -256,10 +257,34 @@ class Database:
             raise _translated(error) from None
         return found
 
-    def outbox(self) -> tuple[list[Row], list[Row]]:
-        """Rows of ``outbox`` and of ``retained``. The caller knows from now on which ids are taken."""
-        found = self.rows("outbox"), self.rows("retained")
+    def outbox(self) -> list[Row]:
+        """Rows of ``outbox``. The caller knows from now on which ids are taken."""
+        found = self.rows("outbox")
         self._base = 0
+        return found
+
+    def with_history(self, work: Callable[[Callable[..., sqlite3.Cursor]], T]) -> T:
+        """The result of ``work``, which is given what carries a statement out.
+
+        :raises StoreError: the file cannot be used (now); nothing was changed.
+        """
+        try:
+            found, _ = self._repaired(lambda: work(self._connected().execute))
+        except (sqlite3.Error, OSError) as error:
+            self._roll_back()
+            raise _translated(error) from None
+        return found
+
+    def retained(self, after: str, limit: int) -> list[Row]:
+        """Rows of ``retained`` in the order of their topics, from the first after ``after`` on.
+
+        :raises StoreError: they cannot be read (now).
+        """
+        query = f"SELECT {','.join(COLUMNS['retained'])} FROM retained WHERE topic > ? ORDER BY 1 LIMIT ?"  # noqa: S608 names of ours
+        try:
+            found, _ = self._repaired(lambda: self._connected().execute(query, (after, limit)).fetchall())
+        except (sqlite3.Error, OSError) as error:
+            raise _translated(error) from None
         return found
 
 

@@ -21,6 +21,11 @@ TABLES = (
     "CREATE TABLE IF NOT EXISTS cameras (id TEXT PRIMARY KEY, document TEXT NOT NULL)",
     """CREATE TABLE IF NOT EXISTS pairs (
         kind TEXT NOT NULL, key TEXT NOT NULL, value TEXT NOT NULL, PRIMARY KEY (kind, key))""",
+    """CREATE TABLE IF NOT EXISTS history (
+        id INTEGER PRIMARY KEY, camera TEXT NOT NULL, at REAL NOT NULL, status TEXT NOT NULL, reason TEXT NOT NULL,
+        code TEXT NOT NULL, address TEXT NOT NULL)""",
+    "CREATE INDEX IF NOT EXISTS history_camera ON history (camera)",
+    "CREATE TABLE IF NOT EXISTS lives (id INTEGER PRIMARY KEY, began REAL NOT NULL, ended REAL NOT NULL)",
 )
 
 #: Columns of each table, in the order of the rows below.
@@ -29,6 +34,8 @@ COLUMNS = {
     "retained": ("topic", "payload", "qos", "retain", "priority", "expires_after"),
     "cameras": ("id", "document"),
     "pairs": ("kind", "key", "value"),
+    "history": ("id", "camera", "at", "status", "reason", "code", "address"),
+    "lives": ("id", "began", "ended"),
 }
 
 #: SQLite before 3.32 takes 999 variables in one statement.

@@ -36,21 +36,26 @@ from zope.interface import implementer
 from twisted_detector.errors import LocalError, RemoteError, StateRefused, StoreError
 from twisted_detector.model import Camera, JournalRecord, Message
 from twisted_detector.model.bounds import TurnBudget
+from twisted_detector.model.observers import Observers
 from twisted_detector.seams import IStateStore
 from twisted_detector.store.batch import Batch
 from twisted_detector.store.cameras import dump_camera, load_camera
 from twisted_detector.store.database import Database
+from twisted_detector.store.history_rows import Execute, HistoryWrites
 from twisted_detector.store.schema import read_message, read_record
 
 T = TypeVar("T")
 
-#: Cameras are read 10 ms at a time: a thousand take a fifth of a second, in which MQTT must not stand still.
+#: What an earlier run left is read 10 ms at a time: a thousand cameras take a fifth of a second, in which MQTT must not
+#: stand still.
 LOAD_SLICE = TurnBudget(1000, 0.01, time.monotonic)
 
 #: Group commit: this many seconds after the first write of a group, or at this many new messages. A batch that only
 #: removes messages waits for the timer: a removal that is lost with the process costs a duplicate, never a message.
 COMMIT_INTERVAL = 0.015
 COMMIT_SIZE = 100
+#: Retained documents of one page: some 2 MB.
+RETAINED_PAGE = 1000
 #: Records of one transaction at most: the outbox takes the reactor's thread some 3 ms for so many that are committed.
 TRANSACTION_SIZE = 5_000
 #: Seconds between attempts while the disk takes no writes: doubling from the first to the second.
@@ -65,9 +70,9 @@ class Store:
     the outbox keeps.
 
     :ivar degraded: in plain words why nothing reaches the disk, "" when all is well.
-    :ivar on_degraded: called with that text at every change.
-    :ivar on_committed: called with the ids of the records of each commit.
-    :ivar on_renewed: called when the file is new, so that all that was written before is gone.
+    :ivar degraded_changed: observers of that text.
+    :ivar committed: observers of each commit; they get the ids of its records.
+    :ivar renewed: observers of a new file: all that was written before is gone.
     """
 
     log = make_logger()
@@ -89,9 +94,9 @@ class Store:
         self._pool = pool or ThreadPool(1, 1, "store")
         self._database = make_database(directory, synchronous)
         self.degraded = ""
-        self.on_degraded: Callable[[str], None] = lambda _text: None
-        self.on_committed: Callable[[Sequence[int]], None] = lambda _ids: None
-        self.on_renewed: Callable[[], None] = lambda: None
+        self.degraded_changed: Observers[[str]] = Observers("a change of the store's state")
+        self.committed: Observers[[Sequence[int]]] = Observers("a commit")
+        self.renewed: Observers[[]] = Observers("a new file of the store")
         self._pending = Batch()
         self._writing: Batch | None = None
         self._idle_waits: list[Deferred[None]] = []
@@ -164,23 +169,62 @@ class Store:
         self._pending.retained[topic] = None
         self._schedule_write()
 
-    async def load_outbox(self) -> tuple[list[JournalRecord], list[Message]]:
-        """The messages in the outbox of an earlier run, and those that the broker retains.
+    async def load_outbox(self) -> list[JournalRecord]:
+        """The messages in the outbox of an earlier run.
 
         Call it before anything is appended; records that cannot be read are left out, and counted in the log.
         """
         try:
-            rows, retained_rows = await self._in_thread(self._database.outbox)
+            rows = await self._in_thread(self._database.outbox)
         except StoreError as error:
             self._degrade(str(error))
-            return [], []
-        records = [record for row in rows if (record := read_record(row)) is not None]
-        retained = [message for row in retained_rows if (message := read_message(row)) is not None]
-        unreadable = {row[0] for row in rows} - {record.id for record in records}
+            return []
+        records: list[JournalRecord] = []
+        unreadable: list[int] = []
+
+        def read() -> Iterator[None]:
+            for row in rows:
+                record = read_record(row)
+                if record is None:
+                    unreadable.append(row[0])
+                else:
+                    records.append(record)
+                yield
+
+        await self.in_slices(read())
         if unreadable:
             self.log.error("{count} saved messages cannot be read and are lost", count=len(unreadable))
-            self.remove(sorted(unreadable))
-        return records, retained
+            self.remove(unreadable)
+        return records
+
+    async def load_retained(self, take: Callable[[Message], object]) -> None:
+        """Give ``take`` each document that the broker had acknowledged in an earlier run, before any is retained anew.
+
+        Some at a time: ten thousand cameras have 100 MB of them.
+        """
+
+        def read(rows: Sequence[tuple[Any, ...]]) -> Iterator[None]:
+            for row in rows:
+                if (message := read_message(row)) is not None:
+                    take(message)
+                yield
+
+        topic = ""
+        while True:
+            try:
+                rows = await self._in_thread(self._database.retained, topic, RETAINED_PAGE)
+            except StoreError as error:
+                self._degrade(str(error))
+                return
+            await self.in_slices(read(rows))
+            if len(rows) < RETAINED_PAGE or not isinstance(rows[-1][0], str):
+                return
+            topic = rows[-1][0]
+
+    async def in_slices(self, steps: Iterator[None]) -> None:
+        """Go through ``steps``, so many in a turn that others have theirs."""
+        while LOAD_SLICE.advance(steps):
+            await deferLater(self._reactor, 0)
 
     # --- IStateStore
 
@@ -189,9 +233,7 @@ class Store:
         documents: dict[str, str | None] = dict(rows)
         documents |= self._unwritten().cameras
         cameras: list[Camera] = []
-        steps = self._load(documents, cameras)
-        while LOAD_SLICE.advance(steps):
-            await deferLater(self._reactor, 0)
+        await self.in_slices(self._load(documents, cameras))
         return cameras
 
     def _load(self, documents: Mapping[str, str | None], into: list[Camera]) -> Iterator[None]:
@@ -224,6 +266,27 @@ class Store:
             raise LocalError("a value must be valid Unicode", shown=ascii(key)) from None
         self._pending.values[table, key] = value
         return self._when_committed()
+
+    # --- The history (history.py)
+
+    def write_history(self, add: Callable[[HistoryWrites], None]) -> None:
+        """Let ``add`` add to what is written next of the history."""
+        add(self._pending.history)
+        self._schedule_write()
+
+    def unwritten_history(self) -> HistoryWrites:
+        """What the disk does not have yet of it."""
+        return self._pending.history.on_top_of(self._writing.history if self._writing else HistoryWrites())
+
+    async def ask_history(self, work: Callable[[Execute], T]) -> T | None:
+        """The result of ``work`` in the store's thread; None while the disk gives none."""
+        if self._state != "open":
+            return None
+        try:
+            return await self._in_thread(self._database.with_history, work)
+        except StoreError as error:
+            self._degrade(str(error))
+            return None
 
     # --- Reading and writing
 
@@ -290,13 +353,11 @@ class Store:
             self.log.info("The store writes to {path} again", path=str(self.path))
             self._retry_delay = RETRY_FIRST
             self._set_degraded("")
-        try:
-            if new:
-                self.on_renewed()
-            self.on_committed(tuple(batch.appends))
-        finally:
-            if len(self._pending):
-                self._schedule_write()
+        if new:
+            self.renewed.notify()
+        self.committed.notify(tuple(batch.appends))
+        if len(self._pending):
+            self._schedule_write()
         batch.fire_waits()
 
     def _not_written(self, failure: Failure) -> None:
@@ -316,7 +377,7 @@ class Store:
 
     def _degrade(self, why: str) -> None:
         if why != self.degraded:
-            self.log.error("Nothing is kept on disk: {why}. The store goes on in memory", why=why)
+            self.log.error("Nothing is saved to disk: {why}. The store continues in memory", why=why)
             self._set_degraded(why)
         if self._state == "open":
             self._cancel_timer()
@@ -326,4 +387,4 @@ class Store:
 
     def _set_degraded(self, text: str) -> None:
         self.degraded = text
-        self.on_degraded(text)
+        self.degraded_changed.notify(text)

@@ -1,4 +1,4 @@
-"""Scripted doubles of discoverers, inspectors, validators and listeners, which record their calls.
+"""Doubles of discoverers, inspectors, validators, listeners, publisher and store, which record their calls.
 
 For tests of your plugin or of a part of ours. Nothing happens by itself: a double that is to take its time is held by
 a :class:`Gate` and goes on when the gate is opened::
@@ -11,7 +11,7 @@ Every double implements its interface from :mod:`interfaces`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from twisted.internet.defer import Deferred, succeed
@@ -28,35 +28,26 @@ from twisted_detector.interfaces import (
     IStreamValidator,
     IWatcher,
 )
-from twisted_detector.model import Candidate, Inspection, Login, Message, Proof, Secret, Sighting, Stream, StreamReport
+from twisted_detector.model import (
+    Camera,
+    Candidate,
+    Inspection,
+    Login,
+    Message,
+    Proof,
+    Secret,
+    Sighting,
+    Stream,
+    StreamReport,
+)
+from twisted_detector.mqtt.outbox.outbox import Outbox
+from twisted_detector.mqtt.outbox.queue import Limits
+from twisted_detector.seams import IStateStore
+from twisted_detector.testing.gate import Gate as Gate
 
 Accepts = Callable[[Login], bool]
-
-
-class Gate:
-    """Coroutines that :meth:`wait` here go on when it is opened.
-
-    :ivar waiting: how many wait now.
-    """
-
-    def __init__(self) -> None:
-        self._waiters: list[Deferred[None]] = []
-
-    @property
-    def waiting(self) -> int:
-        return len(self._waiters)
-
-    async def wait(self) -> None:
-        """Wait; ends with CancelledError when the waiting is cancelled."""
-        waiter: Deferred[None] = Deferred(self._waiters.remove)
-        self._waiters.append(waiter)
-        await waiter
-
-    def open(self) -> None:
-        """Let all go on that wait now."""
-        waiters, self._waiters = self._waiters, []
-        for waiter in waiters:
-            waiter.callback(None)
+#: Messages that are in flight at once, at most.
+_WINDOW = 100
 
 
 @implementer(IDiscoverer)
@@ -175,7 +166,7 @@ class ScriptedValidator:
     """Answers by stream URL; a URL without an answer plays.
 
     :ivar answers: URL → a StreamReport, an exception to raise, or :class:`Guarded`. A cheap check agrees while the
-        answer is a validated report.
+        answer is the validated report that the last full proof had; else there is a full proof.
     :ivar validated: ``(URL, name of the login or None)`` of every full proof, in order; ``checked`` of every cheap one.
     :ivar gate: what every check waits for, None for nothing.
     """
@@ -187,14 +178,16 @@ class ScriptedValidator:
         self.validated: list[tuple[str, str | None]] = []
         self.checked: list[tuple[str, str | None]] = []
         self.gate = gate
+        self._proved: dict[str, StreamReport] = {}
 
     async def check(self, stream: Stream, login: Login | None) -> StreamReport:
         self.checked.append((stream.url, login.name if login else None))
         if self.gate is not None:
             await self.gate.wait()
-        answer = await _answer(self.answers.get(stream.url, self.PLAYS), login)
-        if isinstance(answer, StreamReport) and answer.validated:
-            return replace(answer, proof=Proof.SDP)
+        if stream.url in self._proved:
+            answer = await _answer(self.answers.get(stream.url, self.PLAYS), login)
+            if answer == self._proved[stream.url]:
+                return replace(self._proved[stream.url], proof=Proof.SDP)
         return await self.validate(stream, login)
 
     async def validate(self, stream: Stream, login: Login | None) -> StreamReport:
@@ -204,6 +197,9 @@ class ScriptedValidator:
         answer = await _answer(self.answers.get(stream.url, self.PLAYS), login)
         if not isinstance(answer, StreamReport):
             raise TypeError("a validator is scripted with reports")
+        self._proved.pop(stream.url, None)
+        if answer.validated:
+            self._proved[stream.url] = answer
         return answer
 
 
@@ -215,7 +211,7 @@ async def _answer(script: Answer, login: Login | None) -> Inspection | StreamRep
     if login is None:
         if script.before is not None:
             return script.before
-        raise Unauthorized("it wants a login")
+        raise Unauthorized("it wants a login", attempted=False)
     await login.acquire_permit()
     if not script.accepts(login):
         raise Unauthorized("it refused the login", attempted=True, locked=script.locks)
@@ -252,25 +248,101 @@ class RecordingListener:
 
 @implementer(IPublisher)
 class RecordingPublisher:
-    """Records every message and acknowledges it at once.
+    """Publisher with a real outbox in memory, and a broker that acknowledges each message at once.
 
+    :param connected: whether the broker is there.
+    :param acknowledges: whether it acknowledges by itself, or by :meth:`acknowledge` and :meth:`refuse` only.
+    :param capacity: so many messages are kept.
+    :ivar messages: every message that was published, in order; ``sent``: those that reached the broker.
     :ivar problem: is raised instead, None for none.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, connected: bool = True, acknowledges: bool = True, capacity: int = 50_000) -> None:
         self.messages: list[Message] = []
+        self.sent: list[Message] = []
         self.problem: CamdetectError | None = None
+        self._connected = connected
+        self._acknowledges = acknowledges
+        self._outbox = Outbox(lambda: 0.0, wall=lambda: 0.0, limits=Limits(messages=capacity))
+        self._in_flight: list[int] = []
 
     def publish(self, message: Message) -> Deferred[None]:
         if self.problem is not None:
             raise self.problem
+        receipt = self._outbox.put(message)
         self.messages.append(message)
-        return succeed(None)
+        self._send()
+        return receipt.acknowledged
+
+    def connect(self) -> None:
+        """The broker comes."""
+        self._connected = True
+        self._send()
+
+    def disconnect(self) -> None:
+        """The broker goes: what it has not acknowledged is sent again."""
+        self._connected = False
+        self._in_flight.clear()
+        self._outbox.connection_lost()
+
+    def acknowledge(self) -> None:
+        """The broker acknowledges what reached it."""
+        tokens, self._in_flight = self._in_flight, []
+        self._outbox.acknowledged(tokens)
+        self._send()
+
+    def refuse(self) -> None:
+        """The broker does not authorise what reached it."""
+        tokens, self._in_flight = self._in_flight, []
+        for token in tokens:
+            self._outbox.refused(token, "not authorised")
+
+    def stop(self) -> None:
+        """Nothing is taken any more; what waits fails."""
+        self._connected = False
+        self._outbox.stop()
+
+    def _send(self) -> None:
+        while self._connected and (items := self._outbox.take(_WINDOW - len(self._in_flight))):
+            self.sent += [item.message for item in items]
+            self._in_flight += [item.token for item in items]
+            if self._acknowledges:
+                self.acknowledge()
 
     def retained(self) -> dict[str, bytes]:
         """What a broker would hold now: the last retained payload of each topic, without the emptied ones."""
         held = {message.topic: message.payload for message in self.messages if message.retain}
         return {topic: payload for topic, payload in held.items() if payload}
+
+
+@implementer(IStateStore)
+class MemoryStateStore:
+    """Store that forgets nothing while it lives; what is saved is there at once.
+
+    :ivar cameras: by id; ``values``: by table and key.
+    """
+
+    def __init__(self) -> None:
+        self.cameras: dict[str, Camera] = {}
+        self.values: dict[tuple[str, str], str] = {}
+
+    async def load_cameras(self) -> Sequence[Camera]:
+        return tuple(self.cameras.values())
+
+    def save_camera(self, camera: Camera) -> Deferred[None]:
+        self.cameras[camera.id] = camera
+        return succeed(None)
+
+    def delete_camera(self, camera_id: str) -> Deferred[None]:
+        self.cameras.pop(camera_id, None)
+        return succeed(None)
+
+    async def load_values(self, table: str) -> Mapping[str, str]:
+        return {key: value for (of, key), value in self.values.items() if of == table}
+
+    def save_value(self, table: str, key: str, value: str) -> Deferred[None]:
+        self.values[table, key] = value
+        return succeed(None)
 
 
 def logins(*pairs: str) -> Iterable[Login]:

@@ -1,4 +1,4 @@
-"""Networks in memory, with devices of your own: neighbours, multicast and TCP ports.
+"""Networks in memory, with devices of your own: neighbours, liveness, multicast and TCP ports.
 
 For tests of discoverers, yours and ours: hand :class:`MemoryNeighbours` to whatever wants INeighbours, the method
 ``MemoryLAN.open_multicast`` to whatever opens multicast sockets, and :class:`MemoryHosts` to a port scan. All time is
@@ -21,8 +21,9 @@ from zope.interface import implementer
 
 from twisted_detector.discovery.multicast.sockets import Group, MulticastPort, Received
 from twisted_detector.discovery.sweep.connector import Outcome, TcpConnector
-from twisted_detector.interfaces import INeighbours, ISightingSink
+from twisted_detector.interfaces import ILiveness, INeighbours, ISightingSink
 from twisted_detector.model import Interface, Mac, Sighting
+from twisted_detector.testing.gate import Gate
 
 #: A usual machine: one wired interface.
 ETH0 = Interface("eth0", 2, "10.0.0.9", 24)
@@ -100,6 +101,40 @@ class RecordingSink:
     def departed(self, source: str, address: str, reference: str = "") -> None:
         self.departures.append((source, address))
         self.references.append(reference)
+
+
+@implementer(ILiveness)
+class MemoryLiveness:
+    """Devices with open TCP ports, by address; where there is none, nobody answers.
+
+    :ivar ports: address → open ports; change it at any time.
+    :ivar calls: ``(address, ports)`` of every check, in order.
+    :ivar problem: an exception that ``accepts`` raises, or None.
+    :ivar deaf: so many of the next calls of ``accepts`` are not answered.
+    :ivar gate: what ``accepts`` waits for, None for nothing.
+    """
+
+    def __init__(self, ports: Mapping[str, Iterable[int]] | None = None) -> None:
+        self.ports = {address: set(opened) for address, opened in (ports or {}).items()}
+        self.calls: list[tuple[str, tuple[int, ...]]] = []
+        self.problem: Exception | None = None
+        self.gate: Gate | None = None
+        self.deaf = 0
+
+    async def is_alive(self, address: str, ports: Sequence[int]) -> bool:
+        self.calls.append((address, tuple(ports)))
+        return address in self.ports
+
+    async def accepts(self, address: str, ports: Sequence[int]) -> bool:
+        self.calls.append((address, tuple(ports)))
+        if self.gate is not None:
+            await self.gate.wait()
+        if self.problem is not None:
+            raise self.problem
+        if self.deaf:
+            self.deaf -= 1
+            return False
+        return not set(ports).isdisjoint(self.ports.get(address, ()))
 
 
 #: A device: a datagram and its sender's address go in, the datagrams that it answers come out.

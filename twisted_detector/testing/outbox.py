@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import OrderedDict, deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 
 from zope.interface import implementer
 
 from twisted_detector.model import Message
+from twisted_detector.model.observers import Observers
 from twisted_detector.mqtt.seams import IOutbox, OutboxItem
 
 
@@ -21,7 +22,7 @@ class MemoryOutbox:
     """
 
     def __init__(self) -> None:
-        self.on_ready: Callable[[], None] = lambda: None
+        self.ready: Observers[[]] = Observers("a message in the outbox")
         self.delivered: list[Message] = []
         self.refusals: list[tuple[Message, str]] = []
         self.republished = 0
@@ -36,7 +37,7 @@ class MemoryOutbox:
         if message.retain:
             self.retained[message.topic] = message
         self._append(message)
-        self.on_ready()
+        self.ready.notify()
 
     def _append(self, message: Message) -> None:
         self._token += 1

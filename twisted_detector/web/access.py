@@ -107,7 +107,7 @@ class AccessControl:
             raise Problem(429, "too many wrong tokens from this address", {"Retry-After": str(int(wait) + 1)})
         if not self.sessions.is_token(given):
             self._wrong.acquire(peer)
-            raise Problem(401, "that is not the token", {"WWW-Authenticate": 'Bearer realm="camdetect"'})
+            raise Problem(401, "wrong token", {"WWW-Authenticate": 'Bearer realm="camdetect"'})
 
     def check_change(self, head: RequestHead) -> None:
         """It cannot come from a form or a script of another site. :raises Problem: 403 or 415."""

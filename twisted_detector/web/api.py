@@ -22,7 +22,7 @@ from twisted_detector.web.problem import Problem
 from twisted_detector.web.requests import ParsedRequest
 from twisted_detector.web.routes import ROUTES
 from twisted_detector.web.sessions import NAME, set_cookie
-from twisted_detector.web.views import brief, full, picture_document, picture_version
+from twisted_detector.web.views import brief, full, history_document, picture_document, picture_version
 
 #: Cameras in one answer when nobody says how many: some 20 ms of work.
 _CAMERAS = 200
@@ -104,6 +104,17 @@ class Api:
         activity = self._activity.entries(camera_id=camera.id, limit=_OF_ONE)
         return json_response({**full(self._facade, camera), "activity": activity})
 
+    async def history(self, request: ParsedRequest) -> ApiResponse:
+        camera, history = self._camera(request), self._facade.history
+        if history is None:
+            raise Problem(404, "this daemon keeps no history")
+        end = self._facade.wall()
+        begin = end - 86_400 * request.query.get("days", 7)
+        found = await history.segments(camera.id, begin, end)
+        if found is None:
+            raise Problem(503, "the history cannot be read from the disk", {"Retry-After": "30"})
+        return json_response(history_document(camera.id, found, begin, end))
+
     async def check(self, request: ParsedRequest) -> ApiResponse:
         return await self._respond("check", {"camera_id": self._camera(request).id})
 
@@ -156,7 +167,7 @@ class Api:
         return json_response(document)
 
     def _pictures(self) -> IPictures:
-        pictures = self._facade.pictures()
+        pictures = self._facade.pictures
         if pictures is None:
             raise Problem(404, "this daemon takes no pictures")
         return pictures

@@ -6,8 +6,9 @@ of the ring, or does not read, is ended: its browser reconnects and requests eve
 
 from __future__ import annotations
 
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
@@ -37,18 +38,27 @@ LINGER = 60.0
 class EventSink(Protocol):
     """One stream.
 
-    :ivar ready: it can take more. :ivar position: number of its next frame. :ivar stalled_since: monotonic seconds.
+    :ivar ready: it can take more.
     """
 
     ready: bool
-    position: int
-    stalled_since: float
 
     def send(self, data: bytes) -> None:
         """Give these bytes to the browser."""
 
     def end(self) -> None:
         """End it now."""
+
+
+@dataclass(slots=True)
+class _Reading:
+    """How far one stream is.
+
+    :ivar position: number of its next frame. :ivar stalled_since: monotonic seconds.
+    """
+
+    position: int
+    stalled_since: float
 
 
 class EventHub:
@@ -66,11 +76,11 @@ class EventHub:
         self._monotonic = monotonic
         self.capacity = capacity
         self._boot = boot
-        self._sinks: dict[EventSink, None] = {}
+        self._sinks: dict[EventSink, _Reading] = {}
         self._ring: deque[bytes] = deque()
         self._first = 1  # number of the ring's first frame
         self._bytes = 0
-        self._pending: dict[tuple[str, str], Callable[[], Mapping[str, Any]]] = {}
+        self._pending: OrderedDict[tuple[str, str], Callable[[], Mapping[str, Any]]] = OrderedDict()
         self._due: IDelayedCall | None = None
         self._left_at = float("-inf")
         self.dropped = 0
@@ -92,13 +102,12 @@ class EventHub:
         if not self.has_listeners:
             self._clear()
         position = self._position(last_id) if last_id else self._next
-        sink.position = self._next if position is None else position
-        sink.stalled_since = self._monotonic()
-        self._sinks[sink] = None
+        start = self._next if position is None else position
+        self._sinks[sink] = _Reading(start, self._monotonic())
         sink.send(b"retry: 1000\n\n")
         name = b"hello" if last_id and position is not None else b"reset"
         # Its number lets a browser that loses the connection at once come back without missing anything.
-        sink.send(b"event: %s\nid: %s\ndata: {}\n\n" % (name, self._id(sink.position - 1)))
+        sink.send(b"event: %s\nid: %s\ndata: {}\n\n" % (name, self._id(start - 1)))
         if not self._heart.running:
             self._heart.start(HEARTBEAT, now=False)
         self._send_frames(sink)
@@ -146,8 +155,7 @@ class EventHub:
         for _ in TurnBudget(BATCH, TURN, self._monotonic).turn():
             if not self._pending:
                 break
-            event, key = next(iter(self._pending))
-            document = self._pending.pop((event, key))
+            (event, _), document = self._pending.popitem(last=False)
             try:
                 data = encode(document())
             except Exception:
@@ -188,25 +196,28 @@ class EventHub:
         return position if self._first <= position <= self._next else None
 
     def _send_frames(self, sink: EventSink) -> None:
-        if sink.position < self._first:
+        reading = self._sinks.get(sink)
+        if reading is None:
+            return  # It has ended.
+        if reading.position < self._first:
             self._drop(sink)
             return
-        while sink.ready and sink.position < self._next:
+        while sink.ready and reading.position < self._next:
             # Some at a time: a stream that is full turns unready after each.
-            start = sink.position - self._first
+            start = reading.position - self._first
             frames = [self._ring[n] for n in range(start, min(start + 16, len(self._ring)))]
-            sink.position += len(frames)
+            reading.position += len(frames)
             sink.send(b"".join(frames))
         if sink.ready:
-            sink.stalled_since = self._monotonic()
+            reading.stalled_since = self._monotonic()
 
     def _send_heartbeat(self) -> None:
         now = self._monotonic()
-        for sink in tuple(self._sinks):
+        for sink, reading in tuple(self._sinks.items()):
             if sink.ready:
-                sink.stalled_since = now
+                reading.stalled_since = now
                 sink.send(b": \n\n")
-            elif now - sink.stalled_since > READER_TIMEOUT:
+            elif now - reading.stalled_since > READER_TIMEOUT:
                 self._drop(sink)
 
     def _drop(self, sink: EventSink) -> None:

@@ -19,8 +19,6 @@ class EventStream:
         self._request = request
         self._hub = hub
         self.ready = True
-        self.position = 0
-        self.stalled_since = 0.0
         self._open = True
 
     def begin(self, last_id: str) -> None:

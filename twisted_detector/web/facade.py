@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from twisted_detector.model import Camera
-from twisted_detector.seams import IPictures
+from twisted_detector.seams import IHistory, IPictures
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,10 +17,12 @@ class DaemonFacade:
     :ivar node_id: which daemon this is, for the page's title.
     :ivar cameras: all of them; ``camera``: one by id.
     :ivar document: the public camera object of the contract; no login in it.
+    :ivar wall: seconds of the wall's clock.
     :ivar mqtt: the ``mqtt`` block of the health document; ``discovery``: the ``discovery`` block.
     :ivar dispatch: gives an operator's request to its handler; raises RemoteError for what is refused; ``handles``:
         whether a request of that name has a handler.
-    :ivar pictures: the pictures of cameras, None while none are taken.
+    :ivar pictures: the pictures of cameras, None where none are taken.
+    :ivar history: the cameras' states in the past, None where it is not kept.
     :ivar metrics: figures for Prometheus, with their media type.
     """
 
@@ -29,9 +31,11 @@ class DaemonFacade:
     cameras: Callable[[], Sequence[Camera]]
     camera: Callable[[str], Camera | None]
     document: Callable[[Camera], dict[str, Any]]
+    wall: Callable[[], float]
     mqtt: Callable[[], Mapping[str, Any]]
     discovery: Callable[[], Mapping[str, Any]]
     dispatch: Callable[[str, Mapping[str, Any]], Awaitable[Mapping[str, Any]]]
     handles: Callable[[str], bool]
-    pictures: Callable[[], IPictures | None]
+    pictures: IPictures | None
+    history: IHistory | None
     metrics: Callable[[], tuple[bytes, str]]

@@ -120,6 +120,16 @@ ROUTES: tuple[Route, ...] = (
         problems=_NO_CAMERA,
     ),
     Route(
+        "GET",
+        "/cameras/{camera_id}/history",
+        "history",
+        "What this camera was in the last days, without a hole, in at most 500 segments: where there are more, short"
+        " neighbours are one segment, which has the worst state of them, their number and the seconds of each.",
+        schemas.HISTORY,
+        query=(Field("days", {"type": "integer", "minimum": 1, "maximum": 400}, "So many days; 7 without it."),),
+        problems={**_NO_CAMERA, 503: "The disk cannot be read now."},
+    ),
+    Route(
         "POST",
         "/cameras/{camera_id}/check",
         "check",
@@ -244,7 +254,7 @@ ROUTES: tuple[Route, ...] = (
         "Give the token, and get a cookie.",
         schemas.SESSION,
         body=(Field("token", {"type": "string", "minLength": 1, "maxLength": 4096}, "WEB_TOKEN.", required=True),),
-        problems={401: "That is not the token."},
+        problems={401: "Wrong token."},
         public=True,
     ),
     Route("DELETE", "/session", "log_out", "Take the cookie back.", schemas.SESSION, public=True),

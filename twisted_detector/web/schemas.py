@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from twisted_detector.model import Adoption, Status
+from twisted_detector.model.history import CONDITIONS
 
 STATUSES = tuple(status.value for status in Status)
 
@@ -50,6 +51,16 @@ STREAM = object_with(
     url=TEXT, name=TEXT, codec=TEXT, width=WHOLE, height=WHOLE, fps=NUMBER, audio=TEXT, validated=FLAG, reason=TEXT
 )
 
+WEEK = object_with(
+    availability=nullable(NUMBER),
+    observed_s=WHOLE,
+    failures=WHOLE,
+    last_offline=nullable(STAMP),
+    last_offline_s=WHOLE,
+    first_cell=WHOLE,
+    cells={"type": "string", "pattern": "^[uotf]{84}$"},
+)
+
 BRIEF = object_with(
     id=TEXT,
     ip=TEXT,
@@ -70,6 +81,7 @@ BRIEF = object_with(
     reason=TEXT,
     since=nullable(STAMP),
     picture=nullable(PICTURE),
+    week=nullable(WEEK),
     adopted={"type": "string", "enum": [each.value for each in Adoption if each is not Adoption.BLOCKED]},
     name_source=TEXT,
 )
@@ -92,6 +104,29 @@ CAMERA_WHOLE = extended(
     evidence=array_of(object_with(kind=TEXT, value=TEXT, source=TEXT, seen_at=STAMP)),
     addresses=array_of(object_with(ip=TEXT, since=STAMP)),
     activity=array_of(ACTIVITY_ENTRY),
+)
+
+_STATE: Schema = {"type": "string", "enum": [condition.value for condition in CONDITIONS]}
+_SECONDS: Schema = {"type": "object", "additionalProperties": NUMBER}
+HISTORY = object_with(
+    **{"from": STAMP},
+    camera_id=TEXT,
+    until=STAMP,
+    availability=nullable(NUMBER),
+    seconds=_SECONDS,
+    segments=array_of(
+        object_with(
+            **{"from": STAMP},
+            until=STAMP,
+            state=_STATE,
+            status=TEXT,
+            reason=TEXT,
+            code=TEXT,
+            ip=nullable(TEXT),
+            merged=WHOLE,
+            seconds=_SECONDS,
+        )
+    ),
 )
 
 CAMERAS = object_with(cameras=array_of(BRIEF), total=WHOLE, next=nullable(TEXT))

@@ -53,7 +53,8 @@ class PageEndpoint:
 
     def _log_problem(self, failure: Failure) -> None:
         failure.trap(CannotListenError)
-        self.log.error("There is no web page: {url} cannot be listened on: {why}", url=self.url, why=failure.value)
+        text = "There is no web page: cannot listen on {url}: {why} (WEB_LISTEN sets another address or port)"
+        self.log.error(text, url=self.url, why=failure.value)
 
 
 class WebService(MultiService):
@@ -113,7 +114,7 @@ class WebService(MultiService):
             row = self.history.sample()
             self._hub.publish("mqtt", "", lambda: {"row": list(row), "now": dict(self._facade.mqtt())})
         except Exception:
-            self.log.failure("The figures of MQTT could not be looked at")
+            self.log.failure("The figures of MQTT could not be read")
 
     def _publish_sweep(self) -> None:
         """While a page is open: publish the state of the sweep when it changed."""
@@ -122,7 +123,7 @@ class WebService(MultiService):
         try:
             found = self._facade.discovery()
         except Exception:
-            self.log.failure("The sweep could not be looked at")
+            self.log.failure("The scan's progress could not be read")
             return
         # Not the counters of packets: they change all the time, and no page shows them.
         sweep = {name: found.get(name) for name in ("phase", "sweeping", "sweeps", "last_sweep")}

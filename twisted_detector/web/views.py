@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from math import floor
 from typing import Any
 
 from twisted_detector.model import Camera
 from twisted_detector.model.encoding import rfc3339, stamp_or_none
+from twisted_detector.model.history import CONDITIONS, Condition, Segment, WeekSummary
 from twisted_detector.model.pictures import Picture
 from twisted_detector.web.facade import DaemonFacade
 
@@ -41,13 +44,61 @@ def full(facade: DaemonFacade, camera: Camera) -> dict[str, Any]:
 
 
 def _state(facade: DaemonFacade, camera: Camera) -> dict[str, Any]:
-    pictures = facade.pictures()
+    pictures, history = facade.pictures, facade.history
     return {
         "status": camera.status.value,
         "reason": camera.reason,
         "since": stamp_or_none(camera.since),
         "first_seen_iso": stamp_or_none(camera.first_seen),
         "picture": picture_document(pictures.latest(camera.id) if pictures is not None else None),
+        "week": week_document(history.week(camera.id) if history is not None else None),
+    }
+
+
+def week_document(week: WeekSummary | None) -> dict[str, Any] | None:
+    """The last seven days for the bar of a card; None where nothing is known of them."""
+    if week is None:
+        return None
+    return {
+        # Rounded down: 1 is "all the time".
+        "availability": None if week.availability is None else floor(week.availability * 1e5) / 1e5,
+        "observed_s": round(week.observed),
+        "failures": week.failures,
+        "last_offline": stamp_or_none(week.last_offline),
+        "last_offline_s": round(week.last_offline_for),
+        "first_cell": week.first_cell,
+        "cells": week.cells,
+    }
+
+
+def history_document(camera_id: str, found: Sequence[Segment], begin: float, end: float) -> dict[str, Any]:
+    """What a camera was from ``begin`` to ``end``."""
+    seconds = {condition: sum(one.seconds[number] for one in found) for number, condition in enumerate(CONDITIONS)}
+    observed = end - begin - seconds[Condition.UNOBSERVED]
+    return {
+        "camera_id": camera_id,
+        "from": rfc3339(begin),
+        "until": rfc3339(end),
+        "availability": floor(min(1.0, seconds[Condition.ONLINE] / observed) * 1e5) / 1e5 if observed > 0 else None,
+        "seconds": {condition.value: round(seconds[condition], 3) for condition in CONDITIONS},
+        "segments": [
+            {
+                "from": rfc3339(one.begin),
+                "until": rfc3339(one.end),
+                "state": one.condition.value,
+                "status": one.status,
+                "reason": one.reason,
+                "code": one.code,
+                "ip": one.address or None,
+                "merged": one.merged,
+                "seconds": {
+                    condition.value: round(length, 3)
+                    for condition, length in zip(CONDITIONS, one.seconds, strict=True)
+                    if length
+                },
+            }
+            for one in found
+        ],
     }
 
 

@@ -8,7 +8,13 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_detector.testing.simulator.camera import CameraSpec, Quirks
-from twisted_detector.testing.simulator.wsdiscovery import MAX_DELAY, MAX_KNOWN, MAX_WAITING, WSDiscoveryResponder
+from twisted_detector.testing.simulator.wsdiscovery import (
+    MAX_DELAY,
+    MAX_KNOWN,
+    MAX_WAITING,
+    WSDiscoveryResponder,
+    format_answer,
+)
 from twisted_detector.wire.lan.wsdiscovery import VERSION_2009, Announcement, Dialect, is_camera, parse, probe, resolve
 from twisted_detector.wire.soap.envelope import envelope
 
@@ -127,6 +133,28 @@ class Answers(SynchronousTestCase):
             self.assertEqual(self.ask(data), [])
         for number in range(63):
             self.add(f"10.0.1.{number}")
-        for number in range(MAX_WAITING // 64 + 1):
+        for number in range(MAX_WAITING + 1):
             self.responder.receive(probe(f"urn:uuid:f{number}", Dialect.ANY), CLIENT)
-        self.assertEqual(len(self.clock.getDelayedCalls()), MAX_WAITING)
+        self.assertEqual(len(self.clock.getDelayedCalls()), 64 * MAX_WAITING)
+        self.clock.advance(MAX_DELAY)
+        self.assertEqual(len(self.ask(probe("urn:uuid:later", Dialect.ANY))), 64)
+
+    def test_a_large_fleet(self) -> None:
+        """However many they are: each answers every dialect, for the bound is a camera's own."""
+        for number in range(1100):
+            self.add(f"10.1.{number // 250}.{number % 250}")
+        for dialect in Dialect:
+            self.responder.receive(probe(f"urn:uuid:{dialect.name}", dialect), CLIENT)
+        self.clock.advance(MAX_DELAY)
+        self.assertEqual(len(self.sent), 4 * 1100)
+
+    def test_words_are_kept_and_ids_are_not(self) -> None:
+        """An answer that is worded once is what it would be if it were worded anew, with an id of its own each time."""
+        spec = self.add(matches=2, pretty=True)
+        for number, dialect in enumerate((Dialect.ANY, Dialect.OASIS, Dialect.ANY)):
+            data = probe(f"urn:uuid:a&b{number}", dialect)
+            self.ask(data)
+            (answer,) = [said for _, said, _ in self.sent]
+            told = parse(answer)
+            self.assertEqual(told.relates_to, f"urn:uuid:a&b{number}")
+            self.assertEqual(answer, format_answer(spec, parse(data), message_id=told.message_id))

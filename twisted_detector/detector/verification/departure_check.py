@@ -94,7 +94,7 @@ class DepartureCheck:
         try:
             answers = await self._answers(liveness, device)
         except (OSError, CamdetectError) as problem:
-            self.log.warn("{address} cannot be knocked at: {problem}", address=device.address, problem=problem)
+            self.log.warn("{address} cannot be probed: {problem}", address=device.address, problem=problem)
             return False
         # Another device may have its address by now.
         taken = device.mac is not None and self._macs().get(device.address, device.mac) != device.mac

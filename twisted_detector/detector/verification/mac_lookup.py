@@ -32,12 +32,16 @@ class MacLookup:
     log = make_logger()
 
     def __init__(
-        self, environment: Environment, registry: Registry, neighbours: INeighbours | None, *, sink: ISightingSink
+        self, environment: Environment, registry: Registry, *, neighbours: INeighbours | None, sink: ISightingSink
     ) -> None:
         self._environment = environment
         self._registry = registry
         self._neighbours = neighbours
         self._sink = sink
+
+    def is_known(self, address: str) -> bool:
+        """Whether the MAC at ``address`` is known now; nothing is sent."""
+        return self._neighbours is not None and address in self._neighbours.known()
 
     async def mac_of(self, address: str, timeout: float = LOOKUP_TIMEOUT) -> Mac | None:
         """The MAC at ``address``; None: it is not known, or not within ``timeout`` seconds."""

@@ -85,7 +85,7 @@ class MoveCheck:
         try:
             answers = await liveness.is_alive(device.address, (*device.rtsp_ports, *device.open_ports))
         except (OSError, CamdetectError) as problem:
-            self.log.warn("{address} cannot be knocked at: {problem}", address=device.address, problem=problem)
+            self.log.warn("{address} cannot be probed: {problem}", address=device.address, problem=problem)
             return False
         return answers and self._macs().get(device.address) == device.mac
 

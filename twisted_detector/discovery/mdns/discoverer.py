@@ -12,17 +12,22 @@ from typing import Any
 from zope.interface import implementer
 
 from twisted_detector.discovery.mdns.listener import METHOD, MDNSListener, Network
-from twisted_detector.discovery.multicast.discoverer import MulticastDiscoverer, Queries, QuerySocket
+from twisted_detector.discovery.multicast.discoverer import (
+    MulticastDiscoverer,
+    MulticastSettings,
+    Queries,
+    QuerySocket,
+)
 from twisted_detector.discovery.multicast.listener import ListenerContext
 from twisted_detector.discovery.multicast.sockets import Group
 from twisted_detector.interfaces import IDiscoverer, INeighbours, IWatcher
-from twisted_detector.model.bounds import BoundedSet
+from twisted_detector.model.bounds import MAX_HOSTS, BoundedSet
 from twisted_detector.wire.lan import dns_sd, mdns as wire
 
 #: RFC 6762, 5.2: at least one second between the first two queries; the rest so that two detectors do not keep step.
 _AGAIN, _SPREAD = 1.0, 0.1
 #: Services whose goodbye counts: as many as sightings of a sweep.
-_MAX_KNOWN = 4096
+_MAX_KNOWN = MAX_HOSTS
 
 
 @implementer(IDiscoverer, IWatcher)
@@ -41,7 +46,8 @@ class MDNS(MulticastDiscoverer):
     def __init__(
         self, reactor: Any, neighbours: INeighbours, *, networks: Sequence[Network] = (), **options: Any
     ) -> None:
-        super().__init__(reactor, neighbours, listed=(*options.pop("listed", ()), *networks), **options)
+        settings = options.pop("settings", MulticastSettings()).with_networks(networks)
+        super().__init__(reactor, neighbours, settings=settings, **options)
         self._networks = tuple(networks)
         self._known = BoundedSet[str](_MAX_KNOWN)
 

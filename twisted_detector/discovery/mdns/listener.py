@@ -13,14 +13,14 @@ from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 
 from twisted_detector.discovery.multicast.listener import Bounds, ListenerContext, MulticastListener, Origin
 from twisted_detector.model import Evidence, EvidenceKind, Sighting
-from twisted_detector.model.bounds import BoundedSet
+from twisted_detector.model.bounds import MAX_HOSTS, BoundedSet
 from twisted_detector.wire.lan import dns_sd, mdns as wire
 
 METHOD = "mdns"
 
 #: Services that wait for the rest of their records, and that are complete; beyond it, they are reported as they are.
 #: Nearly all devices send everything at once.
-MAX_WAITING, MAX_SETTLED = 1024, 4096
+MAX_WAITING, MAX_SETTLED = 1024, MAX_HOSTS
 #: Queries that one sender, and all together, can make us send: forgers must not make us the flood.
 MAX_QUESTIONS_PER_SENDER, MAX_QUESTIONS = 32, 256
 
@@ -47,8 +47,8 @@ class MDNSListener(MulticastListener):
         datagrams_per_sender=256,  # a reflector speaks for all devices of another network
         sightings_per_sender=64,  # channels of a recorder
         malformed_per_sender=8,
-        senders=4096,  # a /20 full of cameras
-        sightings=4096,
+        senders=MAX_HOSTS,
+        sightings=MAX_HOSTS,
     )
 
     def __init__(self, context: ListenerContext, *, networks: Sequence[Network] = (), known: BoundedSet[str]) -> None:

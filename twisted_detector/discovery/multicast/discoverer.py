@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from random import Random, SystemRandom
@@ -77,19 +77,35 @@ class Queries:
         self._calls.clear()
 
 
+@dataclass(frozen=True, slots=True)
+class MulticastSettings:
+    """What all multicast discoverers are told.
+
+    :ivar listen: seconds from the first query to the end of a sweep.
+    :ivar include_loopback: use 127.0.0.1 and ::1 too (simulated cameras).
+    :ivar listed: networks that the operator named: who speaks from there is reported, wherever he is heard.
+    :ivar record: records who speaks from a network that is neither listed nor one of the interface.
+    """
+
+    listen: float = 3.0
+    include_loopback: bool = False
+    listed: Sequence[Network] = ()
+    record: RecordObservation = record_nothing
+
+    def with_networks(self, networks: Iterable[Network]) -> MulticastSettings:
+        """The same, with more networks listed."""
+        return replace(self, listed=(*self.listed, *networks))
+
+
 class MulticastDiscoverer(ABC):
     """Discoverer that sends queries on every multicast interface, and watcher that listens to the group all the time.
 
     Sightings carry no MAC: they are reported the moment the datagram is read.
 
     :param reactor: IReactorTime and IReactorFDSet.
-    :param listen: seconds from the first query to the end of a sweep.
-    :param include_loopback: use 127.0.0.1 and ::1 too (simulated cameras).
     :param random: chance for message ids and delays.
     :param monotonic: seconds that never jump.
     :param limiter: shared with all others that send.
-    :param listed: networks that the operator named: who speaks from there is reported, wherever he is heard.
-    :param record: records who speaks from a network that is neither listed nor one of the interface.
     :param open_multicast: for tests.
     :ivar counts: since the start: ``sent``, and what the :class:`MulticastListener` counts.
     """
@@ -106,24 +122,18 @@ class MulticastDiscoverer(ABC):
         reactor: Any,
         neighbours: INeighbours,
         *,
-        listen: float = 3.0,
-        include_loopback: bool = False,
+        settings: MulticastSettings = MulticastSettings(),
         random: Random | None = None,
         monotonic: Callable[[], float] = time.monotonic,
         limiter: PacketRateLimiter | None = None,
-        listed: Sequence[Network] = (),
-        record: RecordObservation = record_nothing,
         open_multicast: OpenMulticast | None = None,
     ) -> None:
         self._reactor = reactor
         self._neighbours = neighbours
-        self._listen = listen
-        self._include_loopback = include_loopback
+        self._settings = settings
         self._random = SystemRandom() if random is None else random
         self._monotonic = monotonic
         self._limiter = PacketRateLimiter(_RATE, monotonic) if limiter is None else limiter
-        self._listed = tuple(listed)
-        self._record = record
         self._open_multicast = open_multicast_on(reactor) if open_multicast is None else open_multicast
         self._logged = BoundedSet[str](_MAX_LOGGED)
         self._following: LoopingCall | None = None
@@ -147,8 +157,8 @@ class MulticastDiscoverer(ABC):
             self._monotonic,
             self.counts,
             self.log_problem,
-            listed=self._listed,
-            record=self._record,
+            listed=self._settings.listed,
+            record=self._settings.record,
         )
 
     # --- IDiscoverer -----------------------------------------------------------------------------------------------
@@ -163,7 +173,7 @@ class MulticastDiscoverer(ABC):
             if not self.send_queries(sockets, queries):
                 names = ", ".join(sorted({one.name for one in interfaces}))
                 raise CamdetectError("no interface could be probed", shown=names or "there is none")
-            await deferLater(self._reactor, self._listen)
+            await deferLater(self._reactor, self._settings.listen)
 
     @contextmanager
     def query_session(
@@ -290,7 +300,7 @@ class MulticastDiscoverer(ABC):
     async def usable_interfaces(self) -> list[Interface]:
         """The interfaces on which there may be a group."""
         interfaces = await self._neighbours.interfaces()
-        return [one for one in interfaces if (self._include_loopback if one.loopback else one.multicast)]
+        return [one for one in interfaces if (self._settings.include_loopback if one.loopback else one.multicast)]
 
     def log_problem(self, about: str, problem: Exception) -> None:
         """Log a fault once; the oldest are forgotten when there are too many."""

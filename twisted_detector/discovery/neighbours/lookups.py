@@ -11,9 +11,9 @@ from txaio.tx import make_logger
 
 from twisted_detector.wire.netlink.tables import Target
 
-#: The neighbour table of the kernel holds 1 024 entries, and one that does not answer stays for 3.1 s. A full table
-#: breaks the machine's network. Sweeps take up to 800, so an eighth of it is ours.
-_MAX_PROVOKED, _PROVOKED_WINDOW = 128, 3.2
+#: An entry of the kernel's neighbour table that does not answer stays for 3.1 s. A full table breaks the machine's
+#: network. Sweeps take up to 25 parts of 32, so an eighth of it is ours.
+_PART, _PROVOKED_WINDOW = 8, 3.2
 
 
 class NeighbourLookups:
@@ -22,6 +22,7 @@ class NeighbourLookups:
     :param provoke: sends one datagram to an address on the link with that index.
     :param acquire: permission to send, awaited before; None: none is needed.
     :param monotonic: seconds that never jump.
+    :param table: how many entries the kernel's neighbour table holds.
     """
 
     log = make_logger()
@@ -30,11 +31,14 @@ class NeighbourLookups:
         self,
         provoke: Callable[[IPv4Address | IPv6Address, int], None],
         acquire: Callable[[], Awaitable[object]] | None,
+        *,
         monotonic: Callable[[], float],
+        table: int,
     ) -> None:
         self._provoke = provoke
         self._acquire = acquire
         self._monotonic = monotonic
+        self._most = table // _PART
         self._waiting: dict[tuple[Target, ...], list[Deferred[None]]] = {}
         self._provoked: deque[float] = deque()
 
@@ -63,7 +67,7 @@ class NeighbourLookups:
         now = self._monotonic()
         while self._provoked and now - self._provoked[0] >= _PROVOKED_WINDOW:
             self._provoked.popleft()
-        if len(self._provoked) >= _MAX_PROVOKED:
+        if len(self._provoked) >= self._most:
             return False
         self._provoked.append(now)
         if self._acquire is not None:

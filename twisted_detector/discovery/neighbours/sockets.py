@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 from contextlib import suppress
 from ipaddress import IPv4Address, IPv6Address
+from pathlib import Path
 from typing import Any, Protocol
 
 from twisted_detector.discovery.reader import Descriptor
@@ -19,6 +20,9 @@ _IP_RECVERR, _IPV6_RECVERR = 11, 25
 _SO_RCVBUFFORCE = 33
 #: Room for a burst of changes while the reactor is busy; the kernel caps it at net.core.rmem_max (212 992 by default).
 _RECEIVE_BUFFER = 1_048_576
+
+
+_GC_THRESH3 = Path("/proc/sys/net/ipv4/neigh/default/gc_thresh3")
 
 
 class NetlinkSocket(Descriptor, Protocol):
@@ -47,6 +51,14 @@ def open_netlink() -> NetlinkSocket:
         kernel.close()
         raise
     return kernel
+
+
+def table_size() -> int:
+    """How many entries the kernel's IPv4 neighbour table holds; the usual 1 024 where it is not shown (containers)."""
+    try:
+        return max(int(_GC_THRESH3.read_text()), 64)
+    except (OSError, ValueError):
+        return 1024
 
 
 def provoke_kernel(address: IPv4Address | IPv6Address, index: int = 0) -> None:

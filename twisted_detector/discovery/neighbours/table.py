@@ -10,7 +10,6 @@ from __future__ import annotations
 import errno
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from ipaddress import IPv4Address, IPv6Address
 from typing import Any
@@ -22,11 +21,12 @@ from txaio.tx import make_logger
 from zope.interface import implementer
 
 from twisted_detector.discovery.neighbours.lookups import NeighbourLookups
-from twisted_detector.discovery.neighbours.sockets import NetlinkSocket, open_netlink, provoke_kernel
+from twisted_detector.discovery.neighbours.sockets import NetlinkSocket, open_netlink, provoke_kernel, table_size
 from twisted_detector.errors import CamdetectError, LocalError, RemoteError
 from twisted_detector.interfaces import INeighbours
 from twisted_detector.model import Interface, Mac
 from twisted_detector.model.bounds import TurnBudget
+from twisted_detector.model.observers import Observers
 from twisted_detector.wire.netlink import messages as netlink
 from twisted_detector.wire.netlink.tables import KernelTables, Target, is_answer
 
@@ -46,14 +46,6 @@ _READY_TIMEOUT = 2.0
 LOOKUP_PACKETS = 3
 
 
-@dataclass(frozen=True, slots=True)
-class _Watcher:
-    """What one watcher wants to be called: see :meth:`INeighbours.watch`."""
-
-    changed: Callable[[str, Mac | None], None]
-    interfaces_changed: Callable[[], None] | None
-
-
 @implementer(INeighbours, IReadDescriptor)
 class KernelNeighbours:
     """Neighbours as the kernel knows them.
@@ -63,6 +55,7 @@ class KernelNeighbours:
     :param monotonic: seconds that never jump.
     :param excluded: whether nothing may be sent to an address: the kernel is not made to resolve it.
     :param acquire: permission to send, awaited before the kernel is made to resolve an address.
+    :param table: how many entries the kernel's neighbour table holds; None: that is read now.
     :param open_socket: for tests.
     :param provoke: for tests.
     """
@@ -77,6 +70,7 @@ class KernelNeighbours:
         monotonic: Callable[[], float] = time.monotonic,
         excluded: Callable[[str], bool] = lambda address: False,
         acquire: Callable[[], Awaitable[object]] | None = None,
+        table: int | None = None,
         open_socket: Callable[[], NetlinkSocket] = open_netlink,
         provoke: Callable[[IPv4Address | IPv6Address, int], None] = provoke_kernel,
     ) -> None:
@@ -84,7 +78,7 @@ class KernelNeighbours:
         self._patience = patience
         self._excluded = excluded
         self._open_socket = open_socket
-        self._lookups = NeighbourLookups(provoke, acquire, monotonic)
+        self._lookups = NeighbourLookups(provoke, acquire, monotonic=monotonic, table=table or table_size())
         self._socket: NetlinkSocket | None = None
         self._tables = KernelTables()
         self._ready = False
@@ -96,7 +90,8 @@ class KernelNeighbours:
         self._stale = False
         self._later: IDelayedCall | None = None
         self._waiting: dict[Deferred[None], Sequence[Target]] = {}
-        self._watchers: dict[object, _Watcher] = {}
+        self._changed: Observers[[str, Mac | None]] = Observers("a change of the neighbours")
+        self._interfaces_changed: Observers[[]] = Observers("a change of the interfaces")
         self._interfaces: Sequence[Interface] = ()  #: as the watchers know them
 
     def start(self) -> None:
@@ -164,11 +159,13 @@ class KernelNeighbours:
         self, changed: Callable[[str, Mac | None], None], *, interfaces_changed: Callable[[], None] | None = None
     ) -> Callable[[], None]:
         """See :class:`INeighbours`."""
-        key = object()
-        self._watchers[key] = _Watcher(changed, interfaces_changed)
+        ends = [self._changed.add(changed)]
+        if interfaces_changed is not None:
+            ends.append(self._interfaces_changed.add(interfaces_changed))
 
         def unwatch() -> None:
-            self._watchers.pop(key, None)
+            for end in ends:
+                end()
 
         return unwatch
 
@@ -258,18 +255,16 @@ class KernelNeighbours:
             self._notify_interfaces()
 
     def _notify_neighbour(self, message: netlink.NeighbourMessage) -> None:
-        if not self._watchers or not (message.usable or message.failed):
+        if not len(self._changed) or not (message.usable or message.failed):
             return
-        address = self._tables.text_of(message)
-        for watcher in tuple(self._watchers.values()) if address else ():
-            watcher.changed(address, message.mac if message.usable else None)
+        if address := self._tables.text_of(message):
+            self._changed.notify(address, message.mac if message.usable else None)
 
     def _notify_interfaces(self) -> None:
         """Call the watchers if the interfaces are others than they know: dumps repeat all, and flags change all day."""
         before, self._interfaces = self._interfaces, self._tables.interfaces()
-        for watcher in tuple(self._watchers.values()) if before != self._interfaces else ():
-            if watcher.interfaces_changed is not None:
-                watcher.interfaces_changed()
+        if before != self._interfaces:
+            self._interfaces_changed.notify()
 
     def _wake(self, concerned: Callable[[Sequence[Target]], bool]) -> None:
         for waiting, targets in tuple(self._waiting.items()):

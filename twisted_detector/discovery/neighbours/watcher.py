@@ -15,6 +15,7 @@ from zope.interface import implementer
 from twisted_detector.interfaces import INeighbours, ISightingSink, IWatcher
 from twisted_detector.model import Mac, Sighting
 from twisted_detector.model.bounds import BoundedDict
+from twisted_detector.model.observers import Observers
 
 METHOD = "neighbours"
 
@@ -32,18 +33,16 @@ class NeighbourWatcher:
 
     Neighbours that are in the table when the watch begins are no news: the sweep tries them.
 
-    :param network_changed: is called when an interface or an address of this machine came or went.
+    :ivar network_changed: observers of interfaces and addresses of this machine that came or went.
     :ivar counts: ``events``, ``sightings``, ``network_changes``.
     """
 
     name = METHOD
 
-    def __init__(
-        self, clock: IReactorTime, neighbours: INeighbours, *, network_changed: Callable[[], None] = lambda: None
-    ) -> None:
+    def __init__(self, clock: IReactorTime, neighbours: INeighbours) -> None:
         self._clock = clock
         self._neighbours = neighbours
-        self.network_changed = network_changed
+        self.network_changed: Observers[[]] = Observers("a change of this machine's network")
         self._unwatch: Callable[[], None] = lambda: None
         self._last: BoundedDict[str, Mac] = BoundedDict(MAX_REMEMBERED)
         self._touched: set[str] = set()
@@ -88,4 +87,4 @@ class NeighbourWatcher:
         self.counts["network_changes"] += 1
         if self._settling is not None and self._settling.active():
             self._settling.cancel()
-        self._settling = self._clock.callLater(_SETTLE, lambda: self.network_changed())
+        self._settling = self._clock.callLater(_SETTLE, self.network_changed.notify)

@@ -14,10 +14,9 @@ import socket
 import time
 from collections.abc import Callable, Sequence
 from ipaddress import IPv4Address, IPv4Network
-from pathlib import Path
 from typing import Any, Protocol
 
-from twisted_detector.discovery.neighbours.sockets import provoke_kernel
+from twisted_detector.discovery.neighbours.sockets import provoke_kernel, table_size
 from twisted_detector.discovery.reader import DescriptorReader
 from twisted_detector.discovery.sweep.targets import network_of
 from twisted_detector.errors import RemoteError
@@ -28,7 +27,6 @@ from twisted_detector.wire.lan import arp
 #: About 1 ms of frames; the work that an answer leads to may take longer.
 _TURN = TurnBudget(64, 0.004, time.monotonic)
 _FRAME = 128
-_GC_THRESH3 = Path("/proc/sys/net/ipv4/neigh/default/gc_thresh3")
 
 #: Is called with an address and the MAC that answered for it.
 Resolved = Callable[[str, Mac], None]
@@ -88,14 +86,6 @@ class KernelArp:
 
     def close(self) -> None:
         """Nothing is kept open."""
-
-
-def table_size() -> int:
-    """How many entries the kernel's IPv4 neighbour table holds; the usual 1 024 where it is not shown (containers)."""
-    try:
-        return max(int(_GC_THRESH3.read_text()), 64)
-    except (OSError, ValueError):
-        return 1024
 
 
 class RawArp(DescriptorReader):

@@ -1,4 +1,6 @@
-"""Sweep of this machine's links by ARP, then of the hosts that answered by TCP: reports open camera ports at once.
+"""Sweep of this machine's links by ARP, then by TCP of the hosts that answered: reports their open camera ports.
+
+A host that is well, over the MAC that answered, is not connected to: see :mod:`discovery.sweep.looks`.
 
 Networks beyond a router, where there is no ARP, are left to the TCP sweep of :mod:`discovery.sweep.port_scan`, which
 comes after.
@@ -10,6 +12,9 @@ import resource
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import partial
 from ipaddress import IPv4Network
 from typing import Any
 
@@ -18,14 +23,16 @@ from zope.interface import implementer
 
 from twisted_detector.discovery.rate_limit import PacketRateLimiter
 from twisted_detector.discovery.sweep.arp import ArpResolver, KernelArp, RawArp, Resolved
-from twisted_detector.discovery.sweep.connecting import PortProber
+from twisted_detector.discovery.sweep.connecting import PortProber, ProbeLimits
 from twisted_detector.discovery.sweep.connector import EpollConnector, TcpConnector
+from twisted_detector.discovery.sweep.looks import IsWell, PortLooks, nobody_is_well
 from twisted_detector.discovery.sweep.port_scan import PortScan
 from twisted_detector.discovery.sweep.ports import ports_to_try
+from twisted_detector.discovery.sweep.reports import PortReports
 from twisted_detector.discovery.sweep.resolving import HostResolution
-from twisted_detector.discovery.sweep.steps import run_steps
+from twisted_detector.discovery.sweep.steps import SweepContext, run_steps
 from twisted_detector.discovery.sweep.targets import ScanPlan, SweepSettings, network_of
-from twisted_detector.interfaces import IAddressProbe, IDiscoverer, INeighbours, ISightingSink
+from twisted_detector.interfaces import IAddressProbe, IDiscoverer, INeighbours, ISightingSink, ISweepProgress
 from twisted_detector.model import Interface, Mac
 
 METHOD = "neighboursweep"
@@ -39,20 +46,32 @@ def open_resolver(reactor: Any, interfaces: Sequence[Interface], resolved: Resol
         return KernelArp()
 
 
-@implementer(IDiscoverer, IAddressProbe)
+@dataclass(frozen=True, slots=True)
+class SweepDrivers:
+    """How the packets of a sweep go out; tests have others.
+
+    :ivar connector: makes the connector of one sweep; ``resolver``: its resolver.
+    :ivar monotonic: seconds that never jump.
+    """
+
+    connector: Callable[[Any], TcpConnector] = EpollConnector
+    resolver: Callable[[Any, Sequence[Interface], Resolved], ArpResolver] = open_resolver
+    monotonic: Callable[[], float] = time.monotonic
+
+
+@implementer(IDiscoverer, IAddressProbe, ISweepProgress)
 class ArpSweep:
     """Discoverer of the hosts on this machine's links and their open camera ports.
 
     :param reactor: IReactorTime and IReactorFDSet.
-    :param settings: a port of RTSP kind that is open is reported at once, the others when all are known; ``half_open``
-        is halved to what the process may have open files.
+    :param settings: ``half_open`` is halved to what the process may have open files.
     :param limiter: shared with all others that send.
+    :param is_well: asked of each host that answers: who is well is not connected to, but once a day.
     :param beyond: sweeps what is not on a link; None: that is not swept.
-    :param monotonic: seconds that never jump.
-    :param make_connector: for tests. :param make_resolver: for tests.
     :ivar alive: address → MAC of every host that answered in the last sweep, camera or not.
-    :ivar counts: since the start: ``packets`` ``most_in_second`` ``asked`` ``alive`` ``attempts`` ``open``
-        ``repeated`` ``silent`` ``no_room`` ``most_half_open`` ``most_per_host`` ``most_unanswered`` ``sightings``.
+    :ivar counts: since the start: ``packets`` ``most_in_second`` ``asked`` ``alive`` ``well`` (not connected to)
+        ``attempts`` ``open`` ``repeated`` ``silent`` ``no_room`` ``most_half_open`` ``most_per_host``
+        ``most_unanswered`` ``sightings``.
     """
 
     name = METHOD
@@ -62,25 +81,28 @@ class ArpSweep:
         self,
         reactor: Any,
         neighbours: INeighbours,
-        settings: SweepSettings,
         *,
+        settings: SweepSettings,
         limiter: PacketRateLimiter,
+        is_well: IsWell = nobody_is_well,
         beyond: PortScan | None = None,
-        monotonic: Callable[[], float] = time.monotonic,
-        make_connector: Callable[[Any], TcpConnector] = EpollConnector,
-        make_resolver: Callable[[Any, Sequence[Interface], Resolved], ArpResolver] = open_resolver,
+        drivers: SweepDrivers = SweepDrivers(),
     ) -> None:
         self._reactor = reactor
         self._neighbours = neighbours
         self._settings = settings
-        self._limiter = limiter
+        self._looks = PortLooks(is_well, drivers.monotonic)
         self._beyond = beyond
-        self._monotonic = monotonic
-        self._make_connector = make_connector
-        self._make_resolver = make_resolver
+        self._drivers = drivers
         self._logged: set[str] = set()
         self.alive: Mapping[str, Mac] = {}
         self.counts: Counter[str] = Counter()
+        self._context = SweepContext(limiter, drivers.monotonic, self.counts)
+
+    def progress(self) -> int:
+        """See :class:`ISweepProgress`: what was asked, here and beyond a router."""
+        beyond = self._beyond.counts["attempts"] if self._beyond is not None else 0
+        return self.counts["asked"] + self.counts["attempts"] + beyond
 
     async def sweep(self, sink: ISightingSink) -> None:
         """Try every address once.
@@ -96,9 +118,7 @@ class ArpSweep:
                 self.log.info("{network} is too large to be swept unless it is named in SCAN_NETWORKS", network=network)
         links = [one for one in interfaces if one.arp and not one.loopback and plan.touches(network_of(one))]
         if links:
-            alive: dict[str, Mac] = {}
-            self.alive = alive
-            await self._sweep_links(plan, links, sink, alive, arp=f"{METHOD}.arp", connect=f"{METHOD}.connect")
+            await self._sweep_links(plan, links, sink)
         if self._beyond is not None:
             await self._beyond.sweep(sink)
 
@@ -110,77 +130,67 @@ class ArpSweep:
         where = IPv4Network(address)
         links = [one for one in interfaces if one.arp and not one.loopback and where.subnet_of(network_of(one))]
         if links and self._plan(interfaces).touches(where):
-            plan, by = self._plan(interfaces, address), f"{METHOD}.look"
-            await self._sweep_links(plan, links, sink, {}, arp=by, connect=by)
+            await self._sweep_links(self._plan(interfaces, address), links, sink, probed=True)
 
     def _plan(self, interfaces: Sequence[Interface], *networks: str) -> ScanPlan:
         return self._settings.plan(interfaces, self._neighbours.known(), *networks)
 
     async def _sweep_links(
-        self,
-        plan: ScanPlan,
-        links: Sequence[Interface],
-        sink: ISightingSink,
-        alive: dict[str, Mac],
-        *,
-        arp: str,
-        connect: str,
+        self, plan: ScanPlan, links: Sequence[Interface], sink: ISightingSink, *, probed: bool = False
     ) -> None:
-        """Resolve and connect; ``arp`` and ``connect`` are what the rate limiter counts the packets as."""
+        """Resolve and connect.
 
-        def resolved(address: str, mac: Mac) -> None:
-            resolution.receive(address, mac, by_us=True)
-
-        def unresolved(address: str) -> None:
-            resolution.resolve_again(address)
-
-        resolver = self._make_resolver(self._reactor, links, resolved)
-        connector = self._make_connector(self._reactor)
+        :param probed: one address is meant, whoever is there.
+        """
+        alive: dict[str, Mac] = {}
         no_room = self.counts["no_room"]
-        prober = PortProber(
-            connector,
-            ports_to_try(base=self._settings.ports),
-            limiter=self._limiter,
-            half_open=min(self._settings.half_open, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 2),
-            per_host=self._settings.per_host,
-            monotonic=self._monotonic,
-            report=lambda address, ports, done: self._report(sink, alive, address, ports, done),
-            unresolved=unresolved,
-            counts=self.counts,
-            by=connect,
-        )
-        resolution = HostResolution(
-            plan.targets(),
-            resolver,
-            prober,
-            limiter=self._limiter,
-            monotonic=self._monotonic,
-            known=self._neighbours.known(),
-            alive=alive,
-            counts=self.counts,
-            by=arp,
-        )
-        unwatch = self._neighbours.watch(resolution.receive)
-        try:
-            await run_steps(self._reactor, resolution.step)
-        finally:
-            unwatch()
-            resolver.close()
-            connector.close()
-            prober.close()
-            if self.counts["no_room"] > no_room:
-                self.log.warn(
-                    "The kernel had no room (neighbour table, ports or open files) for {count} steps of the sweep",
-                    count=self.counts["no_room"] - no_room,
-                )
-            self.counts["packets"] = sum(n for by, n in self._limiter.sent.items() if by.startswith(f"{METHOD}."))
-            self.counts["most_in_second"] = self._limiter.most_in_second
+        half_open = min(self._settings.half_open, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 2)
 
-    def _report(
-        self, sink: ISightingSink, alive: Mapping[str, Mac], address: str, ports: tuple[int, ...], done: bool
-    ) -> None:
-        # A port of RTSP kind is reported at once; for the others one sighting at the end is enough.
-        if not ports or not (done or ports[-1] in self._settings.rtsp_ports):
-            return
-        self.counts["sightings"] += 1
-        sink.sighted(self._settings.sighting(METHOD, address, ports, self._reactor.seconds(), alive.get(address)))
+        def report(address: str, ports: tuple[int, ...]) -> None:
+            self.counts["sightings"] += 1
+            seen_at = self._reactor.seconds()
+            sink.sighted(self._settings.sighting(METHOD, address, ports, seen_at, alive.get(address)))
+
+        try:
+            with ExitStack() as opened:
+                connector = self._drivers.connector(self._reactor)
+                opened.callback(connector.close)
+                resolution = HostResolution(
+                    plan.targets(),
+                    partial(self._drivers.resolver, self._reactor, links),
+                    make_prober=partial(
+                        PortProber,
+                        connector,
+                        ProbeLimits(ports_to_try(base=self._settings.ports), half_open, self._settings.per_host),
+                        context=self._context,
+                        reports=PortReports(report),
+                        by=f"{METHOD}.{'look' if probed else 'connect'}",
+                    ),
+                    context=self._context,
+                    known=self._neighbours.known(),
+                    needs_look=_always if probed else self._looks.is_due,
+                    by=f"{METHOD}.{'look' if probed else 'arp'}",
+                    alive=alive,
+                )
+                opened.callback(resolution.close)
+                opened.callback(self._neighbours.watch(resolution.receive))
+                if not probed:
+                    self.alive = alive
+                await run_steps(self._reactor, resolution.step)
+        finally:
+            self._sum_up(no_room)
+
+    def _sum_up(self, no_room: int) -> None:
+        """Count what a sweep sent. :param no_room: that count before it."""
+        if self.counts["no_room"] > no_room:
+            self.log.warn(
+                "The kernel had no room (neighbour table, ports or open files) for {count} steps of the sweep",
+                count=self.counts["no_room"] - no_room,
+            )
+        limiter = self._context.limiter
+        self.counts["packets"] = sum(n for by, n in limiter.sent.items() if by.startswith(f"{METHOD}."))
+        self.counts["most_in_second"] = limiter.most_in_second
+
+
+def _always(address: str, mac: Mac) -> bool:
+    return True

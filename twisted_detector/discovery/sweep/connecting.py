@@ -1,4 +1,4 @@
-"""Port prober of a sweep: which TCP ports of living hosts are open, each reported at once.
+"""Port prober of a sweep: which TCP ports of living hosts are open, one host after the other.
 
 A port that does not answer is tried again from another port of ours, long before the kernel would repeat its SYN (one
 second). How long is learnt from the round trips.
@@ -7,12 +7,14 @@ second). How long is learnt from the round trips.
 from __future__ import annotations
 
 import heapq
-from collections import Counter, deque
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from twisted_detector.discovery.rate_limit import PacketRateLimiter, Reservation
+from twisted_detector.discovery.rate_limit import Reservation
 from twisted_detector.discovery.sweep.connector import Outcome, TcpConnector
+from twisted_detector.discovery.sweep.reports import PortReports
+from twisted_detector.discovery.sweep.steps import SweepContext
 from twisted_detector.model.bounds import TurnBudget
 
 #: Attempts for one port: with 5 % of packets lost each way, one port in ten thousand loses all four.
@@ -41,7 +43,6 @@ class _Host:
     running: int = 0
     queued: bool = False
     unresolved_at: float = 0.0
-    found: list[int] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -54,13 +55,24 @@ class _Attempt:
     give_up: Callable[[], None] | None = None
 
 
-class PortProber:
-    """Prober of all ports of every host that is added.
+@dataclass(frozen=True, slots=True)
+class ProbeLimits:
+    """Numbers of a port prober.
 
-    :param ports: in the order in which they are tried.
+    :ivar ports: in the order in which they are tried.
+    :ivar half_open: attempts at the same time; ``per_host``: of those at one host.
+    """
+
+    ports: tuple[int, ...]
+    half_open: int
+    per_host: int
+
+
+class PortProber:
+    """Prober of all ports of every host that is added. Who was begun is finished first, so that it is reported early.
+
+    :param reports: is told of every open port, and of every host that is done.
     :param by: what the rate limiter counts the attempts as.
-    :param half_open: attempts at the same time; per_host: at one host.
-    :param report: called with an address and its open ports so far at every open port, and at last once more with True.
     :param unresolved: called with the address of a host that the kernel has not resolved yet, at most every 0.1 s.
     :ivar tried: attempts so far; repeated: answers that came at a later one only.
     :ivar counts: ``attempts``, ``open``, ``repeated`` (answered at a later attempt), ``silent``, ``most_half_open``,
@@ -70,28 +82,22 @@ class PortProber:
     def __init__(
         self,
         connector: TcpConnector,
-        ports: Sequence[int],
+        limits: ProbeLimits,
         *,
-        limiter: PacketRateLimiter,
-        half_open: int,
-        per_host: int,
-        monotonic: Callable[[], float],
-        report: Callable[[str, tuple[int, ...], bool], None],
+        context: SweepContext,
+        reports: PortReports,
         unresolved: Callable[[str], None],
-        counts: Counter[str],
         by: str = "connect",
     ) -> None:
         self._by = by
         self._connector = connector
-        self._ports = tuple(ports)
-        self._limiter = limiter
-        self._half_open = half_open
-        self._per_host = per_host
-        self._monotonic = monotonic
-        self._budget = TurnBudget(_ATTEMPTS_PER_TURN, _SECONDS_PER_TURN, monotonic)
-        self._report = report
+        self._limits = limits
+        self._limiter = context.limiter
+        self._monotonic = context.monotonic
+        self._budget = TurnBudget(_ATTEMPTS_PER_TURN, _SECONDS_PER_TURN, context.monotonic)
+        self._reports = reports
         self._unresolved = unresolved
-        self.counts = counts
+        self.counts = context.counts
         self._hosts: dict[str, _Host] = {}
         self._ready: deque[_Host] = deque()
         self._running: dict[int, _Attempt] = {}
@@ -114,11 +120,14 @@ class PortProber:
 
     def add(self, address: str, *, resolved: bool = True) -> None:
         """Try this host; ``resolved`` False: the kernel does not know its MAC yet."""
-        if address in self._hosts or not self._ports:
+        ports = self._limits.ports
+        if address in self._hosts or not ports:
             return
-        host = _Host(address, resolved, deque(self._ports), len(self._ports), unresolved_at=self._monotonic())
+        host = _Host(address, resolved, deque(ports), len(ports), unresolved_at=self._monotonic())
         self._hosts[address] = host
-        self._queue(host)  # the next step begins: a caller that adds a hundred hosts at once is not held up
+        # The next step begins: a caller that adds a hundred hosts at once is not held up.
+        host.queued = True
+        self._ready.append(host)
 
     def resolved(self, address: str) -> None:
         """The kernel knows the MAC of this host."""
@@ -126,22 +135,26 @@ class PortProber:
         if host is not None:
             host.resolved = True
 
-    def step(self) -> None:
-        """Give up what waited too long, begin what may begin."""
+    def step(self, read_until: float) -> None:
+        """Give up what waited too long, begin what may begin.
+
+        :param read_until: what came before that moment has been read: later deadlines are not judged yet.
+        """
         # Attempts that have ended must be reported first, or a busy reactor would look like loss.
         all_reported = self._connector.poll()
         now = self._monotonic()
-        while all_reported and self._deadlines and self._deadlines[0][0] <= now:
+        while all_reported and self._deadlines and self._deadlines[0][0] <= read_until:
             number = heapq.heappop(self._deadlines)[1]
             attempt = self._running.get(number)
             if attempt is not None:
                 self._late(number, attempt, now)
         self.start()
+        self._reports.report_due(read_until)
 
     def start(self) -> None:
-        """Begin as many attempts as the limits allow, one port of each host after the other."""
+        """Begin as many attempts as the limits allow, all ports of a host before the next host."""
         for _ in self._budget.turn():
-            if not self._ready or len(self._running) >= self._half_open or not self._limiter.allows(_PACKETS):
+            if not self._ready or len(self._running) >= self._limits.half_open or not self._limiter.allows(_PACKETS):
                 return
             host = self._ready.popleft()
             host.queued = False
@@ -149,9 +162,9 @@ class PortProber:
             self._queue(host)
 
     def _queue(self, host: _Host) -> None:
-        if host.todo and not host.queued and host.running < self._per_host:
+        if host.todo and not host.queued and host.running < self._limits.per_host:
             host.queued = True
-            self._ready.append(host)
+            self._ready.appendleft(host)
 
     def _begin(self, host: _Host, port: int) -> None:
         needs_arp = not host.resolved and not host.tries
@@ -222,9 +235,7 @@ class PortProber:
                 self.counts["repeated"] += 1
         if outcome is Outcome.OPEN:
             self.counts["open"] += 1
-            host.found.append(attempt.port)
-            if host.left > 1:
-                self._report(host.address, tuple(host.found), False)
+            self._reports.port_opened(host.address, attempt.port, self._monotonic())
         self._decided(host)
         self._queue(host)
         self.start()
@@ -238,7 +249,7 @@ class PortProber:
         host.left -= 1
         if not host.left:
             del self._hosts[host.address]
-            self._report(host.address, tuple(host.found), True)
+            self._reports.host_ended(host.address)
 
     def _learn(self, seconds: float) -> None:
         """RFC 6298 section 2, with first attempts only (Karn)."""

@@ -1,7 +1,10 @@
-"""Sweep by TCP connect of networks behind a router: reports each IPv4 address with an open camera port at once.
+"""Sweep by TCP connect of networks behind a router: reports each IPv4 address with an open camera port.
 
 No address on a link is tried: the kernel keeps one neighbour entry for each that it resolves, has room for 1 024, and
 when they are used up other programs of this machine cannot connect either. Links are swept by ARP.
+
+Nobody answers ARP there, so a connect is the only question. A camera that is well has answered one at its routine
+check, and is not asked again by the sweep.
 """
 
 from __future__ import annotations
@@ -10,7 +13,7 @@ import heapq
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from txaio.tx import make_logger
@@ -18,8 +21,10 @@ from zope.interface import implementer
 
 from twisted_detector.discovery.rate_limit import PacketRateLimiter, Reservation
 from twisted_detector.discovery.sweep.connector import EpollConnector, Outcome, TcpConnector
+from twisted_detector.discovery.sweep.looks import IsWell, PortLooks, nobody_is_well
 from twisted_detector.discovery.sweep.ports import ports_to_try
-from twisted_detector.discovery.sweep.steps import run_steps
+from twisted_detector.discovery.sweep.reports import PortReports
+from twisted_detector.discovery.sweep.steps import SweepContext, run_steps
 from twisted_detector.discovery.sweep.targets import SweepSettings
 from twisted_detector.interfaces import IDiscoverer, INeighbours, ISightingSink
 from twisted_detector.model.bounds import TurnBudget
@@ -46,7 +51,6 @@ class _Host:
     wait: int = 0  #: index into _PATIENCE
     attempt: int = 0  #: number of the attempt that runs
     blocked: bool = False  #: the kernel had no room for it
-    found: list[int] = field(default_factory=list)
     give_up: Callable[[], None] | None = None
     reset: Reservation | None = None  #: that answers an open port
 
@@ -57,9 +61,10 @@ class PortScan:
 
     :param reactor: IReactorTime and IReactorFDSet.
     :param limiter: shared with all others that send.
+    :param is_well: asked of each address in its turn: who is well there is not connected to, but once a day.
     :param monotonic: seconds that never jump.
     :param make_connector: for tests.
-    :ivar counts: since the start: ``attempts``, ``addresses``, ``open``, ``sightings``.
+    :ivar counts: since the start: ``attempts``, ``addresses``, ``open``, ``sightings``, ``well`` (not connected to).
     """
 
     name = METHOD
@@ -69,20 +74,21 @@ class PortScan:
         self,
         reactor: Any,
         neighbours: INeighbours,
-        settings: SweepSettings,
         *,
+        settings: SweepSettings,
         limiter: PacketRateLimiter,
+        is_well: IsWell = nobody_is_well,
         monotonic: Callable[[], float] = time.monotonic,
         make_connector: Callable[[Any], TcpConnector] = EpollConnector,
     ) -> None:
         self._reactor = reactor
         self._neighbours = neighbours
         self._settings = settings
-        self._limiter = limiter
-        self._monotonic = monotonic
+        self._looks = PortLooks(is_well, monotonic)
         self._make_connector = make_connector
         self._logged: set[str] = set()
         self.counts: Counter[str] = Counter()
+        self._context = SweepContext(limiter, monotonic, self.counts)
 
     async def sweep(self, sink: ISightingSink) -> None:
         """Try every address once.
@@ -97,20 +103,23 @@ class PortScan:
                 self.log.info("{network} is too large to be swept unless it is named in SCAN_NETWORKS", network=network)
         connector = self._make_connector(self._reactor)
         run = _Run(
-            (target.address for target in plan.targets() if not target.on_link),
+            (target.address for target in plan.targets() if not target.on_link and self._needs_look(target.address)),
             connector,
             ports=ports_to_try(base=self._settings.ports),
-            limiter=self._limiter,
             half_open=self._settings.half_open,
-            monotonic=self._monotonic,
-            report=lambda address, ports: self._report(sink, address, ports),
-            counts=self.counts,
+            context=self._context,
+            reports=PortReports(lambda address, ports: self._report(sink, address, ports)),
         )
         try:
             await run_steps(self._reactor, run.step)
         finally:
             connector.close()
             run.close()
+
+    def _needs_look(self, address: str) -> bool:
+        due = self._looks.is_due(address, None)
+        self.counts["well"] += not due
+        return due
 
     def _report(self, sink: ISightingSink, address: str, ports: tuple[int, ...]) -> None:
         self.counts["sightings"] += 1
@@ -126,31 +135,34 @@ class _Run:
         connector: TcpConnector,
         *,
         ports: tuple[int, ...],
-        limiter: PacketRateLimiter,
         half_open: int,
-        monotonic: Callable[[], float],
-        report: Callable[[str, tuple[int, ...]], None],
-        counts: Counter[str],
+        context: SweepContext,
+        reports: PortReports,
     ) -> None:
         self._addresses = addresses
         self._connector = connector
         self._ports = ports
-        self._limiter = limiter
+        self._limiter = context.limiter
         self._half_open = half_open
-        self._monotonic = monotonic
-        self._budget = TurnBudget(_ATTEMPTS_PER_STEP, _SECONDS_PER_STEP, monotonic)
-        self._report = report
-        self._counts = counts
+        self._monotonic = context.monotonic
+        self._budget = TurnBudget(_ATTEMPTS_PER_STEP, _SECONDS_PER_STEP, context.monotonic)
+        self._reports = reports
+        self._counts = context.counts
         self._next = next(addresses, None) if ports else None
         self._again: deque[_Host] = deque()
         self._running: dict[int, _Host] = {}
         self._deadlines: list[tuple[float, int]] = []
         self._number = 0
+        self._stepped = context.monotonic()
 
     def step(self) -> bool:
-        """Give up what waited too long, begin what may begin; whether there is more to do."""
-        now = self._monotonic()
-        self._expire(now)
+        """Give up what waited too long, begin what may begin; whether there is more to do.
+
+        What waited too long is judged by the time of the step before: what came until then has been read since.
+        """
+        now, read_until = self._monotonic(), self._stepped
+        self._stepped = now
+        self._expire(read_until)
         for _ in self._budget.turn():
             if len(self._running) >= self._half_open or not self._limiter.allows(_PACKETS):
                 break
@@ -158,6 +170,7 @@ class _Run:
             if host is None:
                 break
             self._begin(host, now)
+        self._reports.report_due(now)
         return bool(self._running or self._again or self._next)
 
     def close(self) -> None:
@@ -188,8 +201,8 @@ class _Run:
             host.address, self._ports[host.port], lambda outcome: self._ended(number, outcome)
         )
 
-    def _expire(self, now: float) -> None:
-        while self._deadlines and self._deadlines[0][0] <= now:
+    def _expire(self, read_until: float) -> None:
+        while self._deadlines and self._deadlines[0][0] <= read_until:
             host = self._running.get(heapq.heappop(self._deadlines)[1])
             if host is None:
                 continue
@@ -199,6 +212,8 @@ class _Run:
                 self._again.append(host)
             elif host.port:
                 self._next_port(host)  # a host is there, and a firewall may drop this port only
+            else:
+                self._reports.host_ended(host.address)
 
     def _ended(self, number: int, outcome: Outcome) -> None:
         host = self._running.get(number)
@@ -214,11 +229,11 @@ class _Run:
                 host.reset.use()
             host.reset.release()
         if outcome is Outcome.UNREACHABLE:
+            self._reports.host_ended(host.address)
             return
         if outcome is Outcome.OPEN:
             self._counts["open"] += 1
-            host.found.append(self._ports[host.port])
-            self._report(host.address, tuple(host.found))
+            self._reports.port_opened(host.address, self._ports[host.port], self._monotonic())
         self._next_port(host)
 
     def _stop(self, host: _Host) -> None:
@@ -234,3 +249,5 @@ class _Run:
         host.wait = 0
         if host.port < len(self._ports):
             self._again.append(host)
+        else:
+            self._reports.host_ended(host.address)

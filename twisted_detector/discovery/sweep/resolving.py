@@ -1,19 +1,20 @@
 """ARP scan of a sweep: resolves every address, and hands each host that answers to the port prober.
 
 How long an answer is waited for is learnt from the answers: a network that lost nothing so far is not waited for as
-long as one that does.
+long as one that does. What is overdue is judged by the time of the step before: all that came until then has been read
+since, however late the reactor is. New questions go out in every step.
 """
 
 from __future__ import annotations
 
 import heapq
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
-from twisted_detector.discovery.rate_limit import PacketRateLimiter, Reservation
-from twisted_detector.discovery.sweep.arp import ArpResolver
+from twisted_detector.discovery.rate_limit import Reservation
+from twisted_detector.discovery.sweep.arp import ArpResolver, Resolved
 from twisted_detector.discovery.sweep.connecting import PortProber
+from twisted_detector.discovery.sweep.steps import SweepContext
 from twisted_detector.discovery.sweep.targets import ScanTarget
 from twisted_detector.model import Mac
 from twisted_detector.model.bounds import TurnBudget
@@ -40,8 +41,6 @@ _LEAST_ROOM = 32
 _PAUSE, _SHRINK, _GROWTH = 0.5, 0.75, 0.25
 #: Seconds until an address that did not answer is judged again while the prober is busy.
 _JUDGE_AGAIN = 0.05
-#: Seconds between two steps after which the reactor was held up.
-_LATE = 0.05
 #: Requests in one step, about 2 ms, and seconds where the kernel takes longer to send.
 _REQUESTS_PER_STEP, _SECONDS_PER_STEP = 200, 0.004
 
@@ -55,64 +54,74 @@ class _Request:
 class HostResolution:
     """One pass over all addresses. ``step`` is called again and again until it returns False: nothing is left to do.
 
+    It opens its resolver and its prober, which call it back, and closes them.
+
+    :param open_resolver: opens what resolves, and calls with each answer to our own requests.
+    :param make_prober: makes what probes the hosts, and calls its ``unresolved`` with those that the kernel has not
+        resolved yet.
     :param known: what the kernel knew before.
-    :param alive: filled with every host that answered.
+    :param needs_look: whether the ports of a host that answered are to be tried.
     :param by: what the rate limiter counts the requests as.
+    :param alive: gets every host that answered.
     """
 
     def __init__(
         self,
         targets: Iterator[ScanTarget],
-        resolver: ArpResolver,
-        prober: PortProber,
+        open_resolver: Callable[[Resolved], ArpResolver],
         *,
-        limiter: PacketRateLimiter,
-        monotonic: Callable[[], float],
+        make_prober: Callable[..., PortProber],
+        context: SweepContext,
         known: Mapping[str, Mac],
-        alive: dict[str, Mac],
-        counts: Counter[str],
+        needs_look: Callable[[str, Mac], bool] = lambda address, mac: True,
         by: str = "arp",
+        alive: dict[str, Mac],
     ) -> None:
         self._by = by
         self._reservations: dict[str, Reservation] = {}
         self._targets = (target for target in targets if target.on_link)
-        self._resolver = resolver
-        self._prober = prober
-        self._limiter = limiter
-        self._monotonic = monotonic
-        self._budget = TurnBudget(_REQUESTS_PER_STEP, _SECONDS_PER_STEP, monotonic)
+        self._resolver = open_resolver(self._answered)
+        self._prober = make_prober(unresolved=self._resolve_again)
+        self._limiter = context.limiter
+        self._monotonic = context.monotonic
+        self._budget = TurnBudget(_REQUESTS_PER_STEP, _SECONDS_PER_STEP, context.monotonic)
         self._macs = dict(known)
+        self._needs_look = needs_look
+        self._counts = context.counts
         self._alive = alive
-        self._counts = counts
-        self._room: float | None = resolver.capacity
+        self._room: float | None = self._resolver.capacity
         self._next = next(self._targets, None)
         self._pending: dict[str, _Request] = {}
         self._due: list[tuple[float, str]] = []
         #: address → when its entry was taken; in order of time
         self._entries: dict[str, float] = {}
         self._paused_until = 0.0
-        self._stepped = monotonic()
+        self._stepped = context.monotonic()
         self._slowest = 0.0
         self._at_first = 0
         self._later = 0
 
+    def close(self) -> None:
+        """Close the resolver, and release what the prober has reserved."""
+        self._resolver.close()
+        self._prober.close()
+
     def step(self) -> bool:
         """Repeat requests that are due, send the next ones; whether there is more to do."""
-        now = self._monotonic()
-        late = now - self._stepped > _LATE
+        now, read_until = self._monotonic(), self._stepped
         self._stepped = now
-        if late or not self._resolver.receive():
-            return True  # the answers of that time are still to be read: nothing is overdue before
-        self._prober.step()
+        if not self._resolver.receive():
+            read_until = float("-inf")  # there are answers that have not been read: nothing is overdue
+        self._prober.step(read_until)
         while self._entries and now - next(iter(self._entries.values())) >= _KERNEL_RETRIES_FOR:
             del self._entries[next(iter(self._entries))]
         for _ in self._budget.turn():
-            if not (self._retry_next(now) or self._resolve_next(now)):
+            if not (self._retry_next(now, read_until) or self._resolve_next(now)):
                 break
         return bool(self._next or self._pending or self._prober.busy)
 
-    def receive(self, address: str, mac: Mac | None, *, by_us: bool = False) -> None:
-        """Take the MAC that the kernel, or (``by_us``) our own resolver, has found at an address; None: it has none."""
+    def receive(self, address: str, mac: Mac | None) -> None:
+        """Take the MAC that the kernel has found at an address; None: it has none."""
         if mac is None:
             self._macs.pop(address, None)
             self._entries.pop(address, None)
@@ -120,9 +129,12 @@ class HostResolution:
                 self._pending.pop(address, None)
                 self._reservations.pop(address, None)
             return
-        if not by_us:
-            self._macs[address] = mac
-            self._prober.resolved(address)
+        self._macs[address] = mac
+        self._prober.resolved(address)
+        self._answered(address, mac)
+
+    def _answered(self, address: str, mac: Mac) -> None:
+        """The host at an address answered, to the kernel or to our own resolver."""
         request = self._pending.get(address)
         if request is not None:
             self._slowest = max(self._slowest, self._monotonic() - request.first - (request.round - 1) * _ROUND)
@@ -134,7 +146,7 @@ class HostResolution:
             return  # it was not requested
         self._found(address, mac)
 
-    def resolve_again(self, address: str) -> None:
+    def _resolve_again(self, address: str) -> None:
         """Resolve a host again that answered us, and not the kernel: the kernel's own request may be lost."""
         if self._own_rounds and self._limiter.allows(self._resolver.packets):
             self._resolve(address)
@@ -159,7 +171,10 @@ class HostResolution:
             return
         self._alive[address] = mac
         self._counts["alive"] += 1
-        self._prober.add(address, resolved=address in self._macs)
+        if self._needs_look(address, mac):
+            self._prober.add(address, resolved=address in self._macs)
+        else:
+            self._counts["well"] += 1
 
     def _resolve(self, address: str) -> bool:
         if not self._resolver.resolve(address):
@@ -170,9 +185,9 @@ class HostResolution:
         self._counts["asked"] += 1
         return True
 
-    def _retry_next(self, now: float) -> bool:
+    def _retry_next(self, now: float, read_until: float) -> bool:
         """Judge the address that is due first; False when none is, or nothing may be sent now."""
-        if not self._due or self._due[0][0] > now:
+        if not self._due or self._due[0][0] > read_until:
             return False
         address = self._due[0][1]
         request = self._pending.get(address)
@@ -187,7 +202,7 @@ class HostResolution:
             heapq.heapreplace(self._due, (now + _ROUND, address))
             return True
         until = request.first + self._patience()
-        if until <= now and not self._prober.busy:
+        if until <= read_until and not self._prober.busy:
             heapq.heappop(self._due)
             del self._pending[address]
             self._reservations.pop(address, None)  # the limiter goes on counting: the kernel still retries

@@ -12,6 +12,7 @@ from ipaddress import IPv4Address, IPv4Network, collapse_addresses, ip_network
 from twisted_detector.discovery.sweep.ports import CAMERA_PORTS, RTSP_PORTS
 from twisted_detector.errors import LocalError
 from twisted_detector.model import Interface, Mac, Sighting
+from twisted_detector.model.bounds import MAX_HOSTS
 
 #: The word that stands for the networks of this machine's interfaces.
 INTERFACES = "interfaces"
@@ -36,7 +37,7 @@ class SweepSettings:
     rtsp_ports: Sequence[int] = RTSP_PORTS
     half_open: int = 512
     per_host: int = 16
-    max_addresses: int = 4096
+    max_addresses: int = MAX_HOSTS
 
     def plan(self, interfaces: Sequence[Interface], known: Collection[str], *networks: str) -> ScanPlan:
         """The plan of one sweep of all networks, or of those that are given."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 
-from twisted_detector.model.bounds import BoundedDict
+from twisted_detector.model.bounds import MAX_HOSTS, BoundedDict
 from twisted_detector.wire.lan.wsdiscovery import Dialect, normalize_reference
 
-#: Devices that are remembered: a /20 full of cameras.
-MAX_DEVICES = 4096
+#: Devices that are remembered.
+MAX_DEVICES = MAX_HOSTS
 #: Of these so many are kept on disk; a forger that invents references cannot fill it. The others are probed in all
 #: dialects by the next sweep anyway.
 MAX_SAVED = 1024
@@ -54,10 +55,10 @@ class Dialects:
 
         A new camera of the same makes is found with them as well; of others, by the next sweep.
         """
-        left = list(self._known.values())
+        left = Counter(self._known.values())  # few sets, of many devices each
         chosen: list[Dialect] = []
         while left:
-            best = max(Dialect, key=lambda one: sum(one in known for known in left))
+            best = max(Dialect, key=lambda one: sum(count for known, count in left.items() if one in known))
             chosen.append(best)
-            left = [known for known in left if best not in known]
+            left = Counter({known: count for known, count in left.items() if best not in known})
         return tuple(chosen) or (Dialect.TRANSMITTER,)

@@ -14,7 +14,13 @@ from typing import Any
 from twisted.internet.task import deferLater
 from zope.interface import implementer
 
-from twisted_detector.discovery.multicast.discoverer import MulticastDiscoverer, Queries, QuerySocket, query_interfaces
+from twisted_detector.discovery.multicast.discoverer import (
+    MulticastDiscoverer,
+    MulticastSettings,
+    Queries,
+    QuerySocket,
+    query_interfaces,
+)
 from twisted_detector.discovery.multicast.listener import ListenerContext
 from twisted_detector.discovery.multicast.sockets import Group
 from twisted_detector.discovery.sweep.targets import INTERFACES
@@ -75,7 +81,8 @@ class WSDiscovery(MulticastDiscoverer):
     ) -> None:
         networks = tuple(networks)
         listed = (ip_network(text, strict=False) for text in networks if text != INTERFACES)
-        super().__init__(reactor, neighbours, listed=(*common.pop("listed", ()), *listed), **common)
+        settings = common.pop("settings", MulticastSettings()).with_networks(listed)
+        super().__init__(reactor, neighbours, settings=settings, **common)
         self._dialects = dialects or Dialects()
         self._exclude = tuple(ip_network(text, strict=False) for text in exclude)
         self._routed = UnicastProbes(networks, self._exclude)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 
 from twisted_detector.discovery.multicast.listener import Bounds, ListenerContext, MulticastListener, Origin
 from twisted_detector.model import Evidence, EvidenceKind, Interface, Sighting
+from twisted_detector.model.bounds import MAX_HOSTS
 from twisted_detector.wire.lan import wsdiscovery as wire
 from twisted_detector.wire.onvif.scopes import read_scopes
 from twisted_detector.wire.onvif.xaddrs import choose_xaddrs
@@ -39,8 +40,8 @@ class WSDiscoveryListener(MulticastListener):
         datagrams_per_sender=256,  # 64 channels of an NVR that answer four dialects
         sightings_per_sender=wire.MAX_MATCHES,
         malformed_per_sender=8,  # four dialects, twice
-        senders=4096,  # a /20 full of cameras; or all that a forger gets
-        sightings=4096,
+        senders=MAX_HOSTS,
+        sightings=MAX_HOSTS,
     )
 
     def __init__(self, context: ListenerContext, *, answered: Answered = lambda reference, message_id: None) -> None:

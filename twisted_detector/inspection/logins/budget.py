@@ -16,6 +16,7 @@ from twisted_detector.inspection.logins.window_clock import WindowClock
 from twisted_detector.model import Adoption, Candidate, Login
 from twisted_detector.model.encoding import rfc3339
 from twisted_detector.model.login_rules import Network, in_networks, logins_for, names_device
+from twisted_detector.model.reasons import NOT_RETRIED
 from twisted_detector.seams import ILoginBudget
 
 #: What was refused for one purpose is tried for it again after so many seconds.
@@ -137,7 +138,7 @@ class LoginBudget:
         """See :class:`ILoginBudget`."""
         logins = logins_for(self._logins, candidate)
         if not logins:
-            return "no login is configured for it (CAMERA_CREDENTIALS)"
+            return "no login is set for this camera (CAMERA_CREDENTIALS)"
         if candidate.adoption is Adoption.BLOCKED:
             return "it is blocked"
         withheld = [login for login in logins if login not in self._logins_for(candidate)]
@@ -151,7 +152,7 @@ class LoginBudget:
         barred = [one for one in logins if any(history.bars(self._credential(one), now) for history in histories)]
         if barred:
             names = ", ".join(dict.fromkeys(login.name for login in barred))
-            reasons.append(f"not tried again until it or the device changes: {names} (CAMERA_CREDENTIALS)")
+            reasons.append(f"{NOT_RETRIED}: {names} (CAMERA_CREDENTIALS)")
             right = {credential for history in histories for credential in history.ever_accepted}
             if any(self._credential(login) in right for login in barred):
                 reasons.append("one that was right once is tried once a day, and at once by `camdetect login retry`")
@@ -258,11 +259,9 @@ class LoginBudget:
         self._histories.update(candidate, lambda history: history.record_refused(credential, at))
         if locked:
             self.record_lockout(candidate, now)
-        self.log.warn(
-            "{address} refused the login {name}; it is not tried there again until it changes",
-            address=candidate.address,
-            name=login.name,
-        )
+        # The one warning of a refusal: what follows of it is no warning (outputs/event_log.py).
+        text = "{address} refused the login {name}; it is " + NOT_RETRIED
+        self.log.warn(text, address=candidate.address, name=login.name)
 
     def has_doubtful_login(self, candidate: Candidate) -> bool:
         """See :class:`ILoginBudget`."""

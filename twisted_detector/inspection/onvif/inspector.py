@@ -7,20 +7,21 @@ device has one inspection at a time, and fetching snapshots from it takes the sa
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable
+from dataclasses import dataclass
 
+from twisted.internet.interfaces import IReactorTime
 from txaio.tx import make_logger
 from zope.interface import implementer
 
 from twisted_detector.errors import Malformed, RemoteError
 from twisted_detector.inspection.cooperative_queue import CooperativeQueue
 from twisted_detector.inspection.device_locks import DeviceLocks, http_key
-from twisted_detector.inspection.http.client import HttpClient, HttpTransport
+from twisted_detector.inspection.http.client import HttpTransport
 from twisted_detector.inspection.onvif.findings import NAME
 from twisted_detector.inspection.onvif.interview import AnonymousFindings, Interview
 from twisted_detector.inspection.onvif.service_paths import DEVICE_PATH
-from twisted_detector.inspection.onvif.session import Elsewhere, OnvifSession
+from twisted_detector.inspection.onvif.session import EarlierLogins, Elsewhere, OnvifSession
 from twisted_detector.interfaces import IInspector
 from twisted_detector.model import Candidate, Inspection, Login, host_for_url
 from twisted_detector.model.addresses import RTSP_PORTS, SILENT_PORTS
@@ -59,22 +60,52 @@ DENIED_SECONDS = 86_400.0
 MAX_XADDRS = 4
 
 
+@dataclass(frozen=True, slots=True)
+class GuessedPorts:
+    """Ports at which a device service is guessed to be.
+
+    :ivar first: these come first, where they were seen open; none of RTSP kind is.
+    :ivar unswept: ports that no sweep tries. They are guessed at last, where a device that announced no service
+        answered at a port for RTSP or HTTP.
+    """
+
+    first: tuple[int, ...] = DEFAULT_PORTS
+    unswept: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class LoginPolicy:
+    """Rules for the logins of a device.
+
+    :ivar allow_basic: whether a password may be sent to this device in clear, if it knows nothing better.
+    :ivar login_follows: whether a login may be tried on this device if it wants one.
+    """
+
+    allow_basic: Callable[[Candidate], bool] = lambda candidate: False
+    login_follows: Callable[[Candidate], bool] = lambda candidate: False
+
+
+@dataclass(frozen=True, slots=True)
+class Scheduling:
+    """Where the work is done when many devices are asked at once.
+
+    :ivar queue: spreads it over turns of the reactor; None: all is done at once.
+    :ivar elsewhere: reads long answers, see :class:`OnvifSession`; None: they are read here.
+    """
+
+    queue: CooperativeQueue | None = None
+    elsewhere: Elsewhere | None = None
+
+
 @implementer(IInspector)
 class OnvifInspector:
     """See :class:`IInspector`.
 
-    :param timeout: seconds for one call.
-    :param onvif_ports: ports that are guessed at first, where they were seen open; none of RTSP kind is.
-    :param unswept_ports: ports that no sweep tries. They are guessed at last, where a device that announced no service
-        answered at a port for RTSP or HTTP.
+    :param clock: wall time.
+    :param open_transport: opens the HTTP connection of one inspection.
     :param random: returns so many fresh random bytes, for nonces.
     :param monotonic: a clock that never jumps, seconds, for the round trip.
-    :param allow_basic: whether a password may be sent to this device in clear, if it knows nothing better.
-    :param login_follows: whether a login may be tried on this device if it wants one.
-    :param queue: spreads the work over turns of the reactor when many devices are asked at once.
     :param device_locks: shared with everything else that speaks HTTP with the same devices (:func:`http_key`).
-    :param open_transport: opens the HTTP connection of one inspection.
-    :param elsewhere: reads long answers, see :class:`OnvifSession`.
     """
 
     name = NAME
@@ -82,42 +113,35 @@ class OnvifInspector:
 
     def __init__(
         self,
-        reactor: Any,
+        clock: IReactorTime,
+        open_transport: Callable[[], HttpTransport],
         *,
-        timeout: float,
         random: Callable[[int], bytes],
         monotonic: Callable[[], float],
-        onvif_ports: Sequence[int] = DEFAULT_PORTS,
-        unswept_ports: Sequence[int] = (),
-        allow_basic: Callable[[Candidate], bool] = lambda candidate: False,
-        login_follows: Callable[[Candidate], bool] = lambda candidate: False,
-        queue: CooperativeQueue | None = None,
+        ports: GuessedPorts = GuessedPorts(),
+        logins: LoginPolicy = LoginPolicy(),
+        scheduling: Scheduling = Scheduling(),
         device_locks: DeviceLocks | None = None,
-        open_transport: Callable[[], HttpTransport] | None = None,
-        elsewhere: Elsewhere | None = None,
     ) -> None:
-        self._reactor = reactor
+        self._clock = clock
+        self._open_transport = open_transport
         self._random = random
         self._monotonic = monotonic
-        self._ports = tuple(onvif_ports)
-        self._unswept = tuple(unswept_ports)
+        self._ports = ports
+        self._logins = logins
+        self._scheduling = scheduling
         self._in_vain: BoundedDict[tuple[str, str], float] = BoundedDict(MAX_IN_VAIN)
-        self._allow_basic = allow_basic
-        self._login_follows = login_follows
-        self._queue = queue
         self._device_locks = DeviceLocks() if device_locks is None else device_locks
         self._anonymous: BoundedDict[tuple[str, str], AnonymousFindings] = BoundedDict(MAX_REMEMBERED)
         self._short_lived_nonces: BoundedSet[tuple[str, str]] = BoundedSet(MAX_REMEMBERED)
         self._took: BoundedDict[tuple[str, str], str] = BoundedDict(MAX_REMEMBERED)
         self._denied: BoundedDict[tuple[str, str], dict[tuple[str, str], float]] = BoundedDict(MAX_REMEMBERED)
-        self._elsewhere = elsewhere
-        self._open_transport = open_transport or (lambda: HttpClient(reactor, timeout=timeout, queue=queue))
 
     async def inspect(self, candidate: Candidate, login: Login | None) -> Inspection | None:
         """See :class:`IInspector`. ``auth_required`` with all that is known without a login, when that is needed."""
         async with self._device_locks.acquire(http_key(candidate.address)):
-            if self._queue is not None:
-                await self._queue.wait()
+            if self._scheduling.queue is not None:
+                await self._scheduling.queue.wait()
             return await self._inspect(candidate, login)
 
     async def _inspect(self, candidate: Candidate, login: Login | None) -> Inspection | None:
@@ -127,22 +151,24 @@ class OnvifInspector:
         session = OnvifSession(
             transport,
             candidate.address,
-            login,
-            allow_basic=self._allow_basic(candidate),
+            login=login,
+            allow_basic=self._logins.allow_basic(candidate),
             random=self._random,
-            now=self._reactor.seconds,
-            denied=self._denied_to(key),
-            took=self._took.get(key, "") if login is not None else "",
-            challenge_each_request=key in self._short_lived_nonces,
-            elsewhere=self._elsewhere,
+            now=self._clock.seconds,
+            earlier=EarlierLogins(
+                denied=self._denied_to(key),
+                took=self._took.get(key, "") if login is not None else "",
+                nonces_are_short_lived=key in self._short_lived_nonces,
+            ),
+            elsewhere=self._scheduling.elsewhere,
         )
         interview = Interview(
             session,
             candidate,
-            login,
-            now=self._reactor.seconds,
+            login=login,
+            now=self._clock.seconds,
             monotonic=self._monotonic,
-            brief=login is None and self._login_follows(candidate),
+            brief=login is None and self._logins.login_follows(candidate),
         )
         try:
             inspection = await interview.run(self.entries(candidate), findings)
@@ -200,13 +226,13 @@ class OnvifInspector:
 
     def _guesses(self, candidate: Candidate) -> list[int]:
         """The open ports that may be of HTTP kind, likely ones first; then those of ONVIF that no sweep tries."""
-        closed = SILENT_PORTS.union({*candidate.rtsp_ports, *RTSP_PORTS}.difference(self._ports))
-        usual = (*self._ports, *LESS_LIKELY_PORTS)
+        closed = SILENT_PORTS.union({*candidate.rtsp_ports, *RTSP_PORTS}.difference(self._ports.first))
+        usual = (*self._ports.first, *LESS_LIKELY_PORTS)
         likely = [port for port in dict.fromkeys(usual) if port in candidate.open_ports]
         others = [port for port in dict.fromkeys(candidate.open_ports) if port not in usual and port >= _USER_PORTS]
         guesses = [port for port in (*likely, *others) if port not in closed]
         if (guesses or candidate.rtsp_ports) and not candidate.xaddrs and not self._were_in_vain(candidate):
-            guesses += [port for port in self._unswept if port not in closed and port not in guesses]
+            guesses += [port for port in self._ports.unswept if port not in closed and port not in guesses]
         return guesses[:MAX_GUESSES]
 
     def _were_in_vain(self, candidate: Candidate) -> bool:

@@ -63,8 +63,8 @@ class Interview:
         self,
         session: OnvifSession,
         candidate: Candidate,
-        login: Login | None,
         *,
+        login: Login | None,
         now: Callable[[], float],
         monotonic: Callable[[], float],
         brief: bool = False,
@@ -75,7 +75,7 @@ class Interview:
         self._now = now
         self._monotonic = monotonic
         self._brief = brief
-        self._device = OptionalOperations(session, candidate, login)
+        self._device = OptionalOperations(session, candidate, login=login)
         self._found = Findings(candidate)
         self._complete = True
         self._login_required = False
@@ -140,10 +140,7 @@ class Interview:
         self._found.services = previous.services
         self._found.endpoint_reference = previous.endpoint_reference
         self._found.hostname = previous.hostname
-        self._session.clock = previous.clock
-        self._session.known = previous.known
-        if previous.refusal is not None:
-            await self._session.resume(previous.refusal, previous.entry)
+        await self._session.resume(previous.known, previous.clock, previous.refusal, previous.entry)
 
     async def _find_entry(self, entries: Sequence[tuple[str, bool]]) -> bool:
         """Find the device service by reading its clock; False: nothing speaks ONVIF here.
@@ -201,7 +198,7 @@ class Interview:
         body = await self._session.call(url, requests.get_system_date_and_time(), with_login=False)
         round_trip = self._monotonic() - before
         time = onvif.parse_system_date_and_time(body)
-        self._session.clock = read_clock(time, ours=self._now() - round_trip / 2, date=self._session.date)
+        self._session.set_clock(read_clock(time, ours=self._now() - round_trip / 2, date=self._session.date))
 
     async def _read_without_login(self) -> None:
         """What is PRE_AUTH by the specification (Core, annex on access classes); some refuse even that."""

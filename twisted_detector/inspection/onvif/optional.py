@@ -34,7 +34,7 @@ class OptionalOperations:
 
     log = make_logger()
 
-    def __init__(self, session: OnvifSession, candidate: Candidate, login: Login | None) -> None:
+    def __init__(self, session: OnvifSession, candidate: Candidate, *, login: Login | None) -> None:
         self.session = session
         self.candidate = candidate
         self.login = login

@@ -79,6 +79,20 @@ class Known:
     older: bool | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class EarlierLogins:
+    """What earlier sessions with the device showed about its logins.
+
+    :ivar denied: operations that it refused to an accepted login lately: they are not called with one.
+    :ivar took: the way in which it took a login last, "" when none is known.
+    :ivar nonces_are_short_lived: see :class:`LoginSchemes`.
+    """
+
+    denied: Collection[tuple[str, str]] = ()
+    took: str = ""
+    nonces_are_short_lived: bool = False
+
+
 class OnvifSession:
     """Calls of one device, one at a time.
 
@@ -87,8 +101,6 @@ class OnvifSession:
     :param allow_basic: whether the password may be sent in clear if the device knows nothing better.
     :param random: returns so many fresh random bytes.
     :param now: wall time in seconds since the epoch.
-    :param denied: operations that this device refused to an accepted login lately: they are not called with one.
-    :param took, challenge_each_request: as of :class:`LoginSchemes`.
     :param elsewhere: runs a function in another thread; None: everything is read here.
     :ivar known: what the device showed without a login.
     :ivar accepted: whether the device did with the login what it had refused without one.
@@ -99,14 +111,12 @@ class OnvifSession:
         self,
         transport: HttpTransport,
         address: str,
-        login: Login | None,
         *,
+        login: Login | None,
         allow_basic: bool,
         random: Callable[[int], bytes],
         now: Callable[[], float],
-        denied: Collection[tuple[str, str]] = (),
-        took: str = "",
-        challenge_each_request: bool = False,
+        earlier: EarlierLogins = EarlierLogins(),
         elsewhere: Elsewhere | None = None,
     ) -> None:
         self._transport = transport
@@ -116,8 +126,8 @@ class OnvifSession:
             allow_basic=allow_basic,
             random=random,
             now=now,
-            took=took,
-            challenge_each_request=challenge_each_request,
+            took=earlier.took,
+            challenge_each_request=earlier.nonces_are_short_lived,
         )
         #: SHA-256 of the certificate that the device showed last, "" without TLS.
         self.certificate = ""
@@ -127,7 +137,7 @@ class OnvifSession:
         self.refusal: LoginRefusal | None = None
         self.known = Known()
         self.accepted = False
-        self._denied = denied
+        self._denied = earlier.denied
         self.denied_now: tuple[str, str] | None = None
         self.doubted = False
         self._elsewhere = elsewhere
@@ -256,8 +266,8 @@ class OnvifSession:
         """What is known of the device's clock."""
         return self._schemes.clock
 
-    @clock.setter
-    def clock(self, clock: DeviceClock) -> None:
+    def set_clock(self, clock: DeviceClock) -> None:
+        """The device's clock was read."""
         self._schemes.clock = clock
 
     @property
@@ -270,13 +280,17 @@ class OnvifSession:
         """See :class:`LoginSchemes`."""
         return self._schemes.nonces_are_short_lived
 
-    async def resume(self, refusal: LoginRefusal, url: str) -> None:
-        """Begin where a session without a login ended just now: with its refusal at the device service.
+    async def resume(self, known: Known, clock: DeviceClock, refusal: LoginRefusal | None, url: str) -> None:
+        """Begin where a session without a login ended just now: with its refusal, if any, at the device service.
 
         Its challenge may be too old by now, or good for its own connection only, and is not answered.
 
         :raises OperationRefused: as :meth:`call`.
         """
+        self.known = known
+        self.set_clock(clock)
+        if refusal is None:
+            return
         ways = self._ways(refusal, url)
         self._schemes.resume(refusal)
         await self._read_stated_ways(ways, url)

@@ -37,8 +37,9 @@ class KeyframeTaker:
     """
 
     name = "keyframe"
+    of_stream = True
 
-    def __init__(self, clock: IReactorTime, captures: KeyframeSource, decode: Decode | None) -> None:
+    def __init__(self, clock: IReactorTime, captures: KeyframeSource, *, decode: Decode | None) -> None:
         self._clock = clock
         self._captures = captures
         self._decode = decode

@@ -86,6 +86,7 @@ class SnapshotTaker:
     """
 
     name = "snapshot"
+    of_stream = False
 
     def __init__(
         self,

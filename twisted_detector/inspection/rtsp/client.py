@@ -4,7 +4,8 @@ Rules of the login: it goes with a request only that this server refused without
 shows that it was accepted, and nothing else does. From then on it goes with the requests that follow. Once the login
 was refused it is not sent again on any connection, whether or not it had been accepted before: accounts lock after five
 to seven failures. :meth:`Login.acquire_permit` is awaited before each time: after a closed connection, a 403 or an aged
-nonce it is not known whether the device counted a failure. Rules of the nonce: :mod:`inspection.rtsp.nonces`.
+nonce it is not known whether the device counted a failure. Where nothing can be awaited, at the TEARDOWN of a proof
+that is cancelled, an accepted login goes along while its nonce is young. Rules of the nonce: :mod:`.nonces`.
 """
 
 from __future__ import annotations
@@ -20,7 +21,9 @@ from twisted_detector.inspection.rtsp.connection import (
     RtspClientConnection,
     RtspConnect,
     RtspConnectionClosed,
+    RtspEndpoint,
     RtspSilence,
+    RtspTimeouts,
 )
 from twisted_detector.inspection.rtsp.description import redirection
 from twisted_detector.inspection.rtsp.nonces import LastChallenge, NonceHabits
@@ -53,8 +56,6 @@ class RtspClient:
     """Client with one connection at a time, which is opened anew where the server closes it.
 
     :param connect: opens a connection.
-    :param timeout: seconds for a connection, and for each response.
-    :param unbounded: responses are waited for without end: the caller has a time limit for all of them together.
     :param login: answers a challenge; None: none is answered.
     :param allow_basic: whether the password may be sent in clear.
     :param searches: whether paths are tried of which most do not exist: then what a server says of a path only after it
@@ -62,7 +63,6 @@ class RtspClient:
     :param habits: of this server, kept by who makes more than one client of it.
     :ivar server: the last ``Server`` header; ``public``: the last ``Public`` header.
     :ivar realm: realm of the last challenge.
-    :ivar login: may be set again to an equal one with another permit.
     :ivar connected: there was a connection at least once.
     :ivar answered: at least one response was RTSP.
     :ivar attempted: the login was sent.
@@ -73,12 +73,9 @@ class RtspClient:
     def __init__(
         self,
         connect: RtspConnect,
-        host: str,
-        port: int,
+        endpoint: RtspEndpoint,
         *,
-        timeout: float,
-        tls: bool = False,
-        unbounded: bool = False,
+        timeouts: RtspTimeouts,
         login: Login | None = None,
         allow_basic: bool = False,
         searches: bool = False,
@@ -94,9 +91,8 @@ class RtspClient:
         self.accepted = False
         self.refused = False
         self._connect = connect
-        self._host, self._port, self._tls = host, port, tls
-        self._timeout = timeout
-        self._response_timeout = None if unbounded else timeout
+        self._endpoint = endpoint
+        self._timeouts = timeouts
         self.login = login
         self._allow_basic = allow_basic
         self._proofs = _PAST_LOGIN if searches else frozenset()
@@ -127,13 +123,25 @@ class RtspClient:
             raise self._connection.ending()
         return self._connection
 
+    def renew_permit(self, login: Login | None) -> None:
+        """Go on with ``login``, which is the same with the permit of another attempt."""
+        if login != self.login:
+            raise LocalError("another login needs another client")
+        self.login = login
+
+    def forget_lost_connection(self) -> None:
+        """Where the last connection is closed: what it showed counts no more."""
+        if not self.is_open:
+            self.connected = self.answered = False
+
     async def open_connection(self) -> RtspClientConnection:
         """The open connection, or a new one.
 
         :raises Unreachable: there is none to be had.
         """
         if self._connection is None or self._connection.closed:
-            self._connection = await self._connect(self._host, self._port, self._timeout, self._tls)
+            where = self._endpoint
+            self._connection = await self._connect(where.host, where.port, self._timeouts.connection, where.tls)
             self.connected = True
         return self._connection
 
@@ -144,7 +152,7 @@ class RtspClient:
         :raises Malformed: bytes that are not RTSP.
         """
         with suppress(RtspSilence, RtspConnectionClosed):
-            await self.request_without_login("OPTIONS", url, timeout=self._timeout * OPTIONS_SHARE)
+            await self.request_without_login("OPTIONS", url, timeout=self._timeouts.connection * OPTIONS_SHARE)
 
     async def ask_without_login(self, url: str) -> tuple[str, RtspResponse]:
         """Send OPTIONS without the login, or DESCRIBE where that is not answered: what was sent, and the response.
@@ -152,7 +160,8 @@ class RtspClient:
         Raises as :meth:`request_without_login`.
         """
         try:
-            return "OPTIONS", await self.request_without_login("OPTIONS", url, timeout=self._timeout * OPTIONS_SHARE)
+            timeout = self._timeouts.connection * OPTIONS_SHARE
+            return "OPTIONS", await self.request_without_login("OPTIONS", url, timeout=timeout)
         except (RtspSilence, RtspConnectionClosed):
             return "DESCRIBE", await self.request_without_login("DESCRIBE", url, ACCEPT_SDP)
 
@@ -166,7 +175,7 @@ class RtspClient:
         :raises Unreachable: no connection or no answer.
         :raises Malformed: bytes that are not RTSP.
         """
-        patience = self._response_timeout if timeout is None else timeout
+        patience = self._timeouts.response if timeout is None else timeout
         while True:
             connection = await self.open_connection()
             used = connection.answer_count > 0
@@ -214,7 +223,7 @@ class RtspClient:
                 self.attempted = True
             try:
                 response = await connection.request(
-                    method, url, (*headers, *credential), timeout=self._response_timeout
+                    method, url, (*headers, *credential), timeout=self._timeouts.response
                 )
             except Unreachable as error:
                 # Many servers close after a 401: the answer to it belongs on the next connection.
@@ -339,22 +348,32 @@ class RtspClient:
         connection = self._connection
         if connection is None or connection.closed:
             return
-        connection.on_interleaved = connection.on_lost = None
+        connection.watch()
         # The connection goes away, and the RTSP session with it.
         with suppress(Unreachable, Malformed, Unauthorized):
-            credential = self._later_credential(connection, method, url)
+            sends = self.accepted and self._may_send_login(connection, method, url) and await self._has_permit()
+            credential = self._credential(method, url) if sends else ()
             response = await connection.request(method, url, (*headers, *credential), timeout=timeout)
             if response.status == 401 and self.accepted and not self.refused and not credential:
                 self._record(connection, response)
                 self._check_lockout(response, sent=False)
-                credential = self._credential(method, url)
-                await connection.request(method, url, (*headers, *credential), timeout=timeout)
+                if await self._has_permit():
+                    credential = self._credential(method, url)
+                    await connection.request(method, url, (*headers, *credential), timeout=timeout)
 
     def send(self, method: str, url: str, headers: Iterable[tuple[str, str]] = ()) -> None:
         """Send without waiting for a response, if there is an open connection."""
         connection = self._connection
         if connection is not None and not connection.closed:
             connection.send(method, url, (*headers, *self._later_credential(connection, method, url)))
+
+    async def _has_permit(self) -> bool:
+        """Whether the login may be sent with a last request: what has none goes without it."""
+        with suppress(LoginWithheld, Unauthorized):
+            if self.login is not None:
+                await self.login.acquire_permit(self.realm)
+                return True
+        return False
 
     def _later_credential(self, connection: RtspClientConnection, method: str, url: str) -> tuple[tuple[str, str], ...]:
         """The Authorization header for a last TEARDOWN: none with a nonce that may have aged while media came.

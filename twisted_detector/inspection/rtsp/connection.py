@@ -6,6 +6,7 @@ What a peer does wrong is raised as Unreachable (silence, a closed connection) o
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import Any, Protocol as StructuralProtocol
 
 from twisted.internet.defer import Deferred, TimeoutError as DeferredTimeout
@@ -53,6 +54,30 @@ MAX_READ = 16_384
 SECOND_ANSWER = 0.3
 
 
+@dataclass(frozen=True, slots=True)
+class RtspEndpoint:
+    """Where a server listens.
+
+    :ivar host: an IP address (IPv6 link-local with ``%scope``) or a name.
+    """
+
+    host: str
+    port: int
+    tls: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RtspTimeouts:
+    """Bounds in seconds.
+
+    :ivar connection: for a connection to stand; a share of it is for the answer to OPTIONS.
+    :ivar response: for each response; None: without end, for the caller has a bound for all of them together.
+    """
+
+    connection: float
+    response: float | None
+
+
 class RtspConnectionClosed(Unreachable):
     """The device closed the connection before it answered."""
 
@@ -75,8 +100,6 @@ class RtspConnect(StructuralProtocol):
 class RtspClientConnection(Protocol):
     """One connection. Buffers are bounded by :class:`rtsp.RtspParser`; nothing is queued.
 
-    :ivar on_interleaved: called with each interleaved frame; None drops them.
-    :ivar on_lost: called when the peer closed the connection or sent what cannot be read; not after :meth:`close`.
     :ivar fault: what could not be read, None so far: then it was not the peer that ended the connection.
     :ivar answer_count: responses received.
     :ivar closed: nothing can be sent any more.
@@ -88,8 +111,8 @@ class RtspClientConnection(Protocol):
     transport: Any
 
     def __init__(self, clock: IReactorTime, *, tls: bool = False) -> None:
-        self.on_interleaved: Callable[[InterleavedFrame], None] | None = None
-        self.on_lost: Callable[[], None] | None = None
+        self._on_frame: Callable[[InterleavedFrame], None] | None = None
+        self._on_lost: Callable[[], None] | None = None
         self.fault: RemoteError | None = None
         self.answer_count = 0
         self.closed = False
@@ -106,6 +129,16 @@ class RtspClientConnection(Protocol):
         self._disconnected = False
         self._unbuffered = False
         self._abort_waiters: list[Deferred[None]] = []
+
+    def watch(
+        self, *, frames: Callable[[InterleavedFrame], None] | None = None, lost: Callable[[], None] | None = None
+    ) -> None:
+        """Call these from now on, in place of those before.
+
+        :param frames: called with each interleaved frame; None: they are dropped.
+        :param lost: called when the peer closed the connection or sent what cannot be read; not after :meth:`close`.
+        """
+        self._on_frame, self._on_lost = frames, lost
 
     def ending(self) -> RtspConnectionClosed | Malformed:
         """Why nothing can be sent any more."""
@@ -159,14 +192,14 @@ class RtspClientConnection(Protocol):
         if self.closed:
             return
         self.closed = True
-        self.on_interleaved = self.on_lost = None
+        self._on_frame = self._on_lost = None
         self._cutting = self._clock.callLater(LINGER, self._cut)
         self.transport.loseConnection()
 
     def abandon(self) -> Deferred[None]:
         """Cut the connection; fires when it is gone. What the peer has not read yet may be lost."""
         gone: Deferred[None] = Deferred()
-        self.on_interleaved = self.on_lost = None
+        self._on_frame = self._on_lost = None
         if self._disconnected:
             gone.callback(None)
         else:
@@ -209,7 +242,7 @@ class RtspClientConnection(Protocol):
     def dataReceived(self, data: bytes) -> None:
         if self.closed:
             return
-        self._parser.skip_interleaved = self.on_interleaved is None
+        self._parser.skip_interleaved = self._on_frame is None
         try:
             events = self._parser.receive(data)
         except RemoteError as error:
@@ -217,8 +250,8 @@ class RtspClientConnection(Protocol):
             return
         for event in events:
             if isinstance(event, InterleavedFrame):
-                if self.on_interleaved is not None:
-                    self.on_interleaved(event)
+                if self._on_frame is not None:
+                    self._on_frame(event)
             elif isinstance(event, RtspResponse):
                 self._response_received(event)
             else:
@@ -270,7 +303,7 @@ class RtspClientConnection(Protocol):
     def _fail(self, error: RemoteError) -> None:
         self.fault = error
         waiting, self._waiting = self._waiting, None
-        lost = self.on_lost
+        lost = self._on_lost
         self.close()
         if waiting is not None:
             waiting.errback(self.ending())
@@ -287,7 +320,7 @@ class RtspClientConnection(Protocol):
         if last is not None:
             self._answered(last)
         waiting, self._waiting = self._waiting, None
-        lost, self.on_lost = self.on_lost, None
+        lost, self._on_lost = self._on_lost, None
         for gone in self._abort_waiters:
             gone.callback(None)
         if waiting is not None:

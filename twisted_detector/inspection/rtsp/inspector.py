@@ -18,14 +18,16 @@ from twisted.internet.task import deferLater
 from txaio.tx import make_logger
 from zope.interface import implementer
 
-from twisted_detector.errors import Malformed, NotACamera, RemoteError, Unauthorized, Unreachable
+from twisted_detector.errors import LoginWithheld, Malformed, NotACamera, RemoteError, Unauthorized, Unreachable
 from twisted_detector.inspection.device_locks import DeviceLocks
 from twisted_detector.inspection.rtsp.catalog import Path, paths_for, vendors_for
 from twisted_detector.inspection.rtsp.client import ACCEPT_SDP, RtspClient, make_cnonce
 from twisted_detector.inspection.rtsp.connection import (
     RtspConnect,
     RtspConnectionClosed,
+    RtspEndpoint,
     RtspSilence,
+    RtspTimeouts,
     open_connection,
 )
 from twisted_detector.inspection.rtsp.description import DescribeRefusal, read_description
@@ -135,6 +137,8 @@ class RtspInspector:
                 except NotACamera as error:
                     media_server, spoke = error, True
                     continue
+                except LoginWithheld:
+                    raise  # no word about the device
                 except Unreachable as error:
                     server.memory.server_away()
                     silent, spoke = error, spoke or server.client.connected
@@ -164,17 +168,15 @@ class RtspInspector:
         self._memories.touch(key)
         client = RtspClient(
             self._connect,
-            candidate.address,
-            port,
-            tls=tls,
-            timeout=self._timeout,
+            RtspEndpoint(candidate.address, port, tls=tls),
+            timeouts=RtspTimeouts(self._timeout, response=self._timeout),
             login=login,
             allow_basic=self._allow_basic(candidate.address),
             searches=True,
             habits=memory.nonces,
             cnonce=self._cnonce,
         )
-        return RtspServer(client, candidate, port, tls, memory, search_until)
+        return RtspServer(client, candidate, port=port, tls=tls, memory=memory, search_until=search_until)
 
     # --- one server ------------------------------------------------------------------------------------------------
 

@@ -39,6 +39,15 @@ class NonceHabits:
     closes: bool = False
     outlives_connection: bool = False
 
+    def record_closing(self, closes: bool) -> None:
+        """It closed such a connection, or did not where it was expected to."""
+        self.closes = closes
+
+    def record_accepted(self, *, single_use: bool, elsewhere: bool) -> None:
+        """It accepted an answer: where it had refused the nonce before; on another connection."""
+        self.single_use |= single_use
+        self.outlives_connection |= elsewhere
+
 
 @dataclass(frozen=True, slots=True)
 class ChallengeUse:
@@ -117,12 +126,12 @@ class LastChallenge:
     def connection_closed(self, connection: RtspClientConnection) -> None:
         """Record that the server closed a connection."""
         if connection is self._connection and connection.seconds() - self._at <= NONCE_LIFE:
-            self.habits.closes = True
+            self.habits.record_closing(True)
 
     def leaves_doubt(self, use: ChallengeUse) -> bool:
         """Whether the refusal that brought this challenge need not mean the login that was sent."""
         if use.moved:
-            self.habits.closes = False
+            self.habits.record_closing(False)
             return True
         now = self.challenge
         if not use.fresh or now is None or use.challenge is None:
@@ -138,6 +147,5 @@ class LastChallenge:
 
         :param single_use: the server had refused the same request with the nonce before.
         """
-        self.habits.single_use |= single_use
-        self.habits.outlives_connection |= use.connection is not connection
+        self.habits.record_accepted(single_use=single_use, elsewhere=use.connection is not connection)
         self._connection = connection

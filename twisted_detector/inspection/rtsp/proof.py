@@ -6,7 +6,7 @@ Each rung proves more than the one below (:class:`Proof` has them in order). Wha
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol as StructuralProtocol
 
 from twisted.internet.defer import CancelledError
@@ -56,16 +56,16 @@ class ProofProgress:
     :ivar codec: what the packets showed at an earlier proof, where nothing is played now.
     """
 
-    proof: Proof = Proof.UNREACHABLE
-    reason: str = ""
-    reason_code: ReasonCode = ReasonCode.NONE
-    described: StreamDescription | None = None
-    finder: KeyframeFinder | None = None
-    monitor: MediaMonitor | None = None
     step: str = "OPTIONS"
-    server: str = ""
-    certificate: str = ""
     codec: str = ""
+    proof: Proof = field(default=Proof.UNREACHABLE, init=False)
+    reason: str = field(default="", init=False)
+    reason_code: ReasonCode = field(default=ReasonCode.NONE, init=False)
+    described: StreamDescription | None = field(default=None, init=False)
+    finder: KeyframeFinder | None = field(default=None, init=False)
+    monitor: MediaMonitor | None = field(default=None, init=False)
+    server: str = field(default="", init=False)
+    certificate: str = field(default="", init=False)
 
     def reason_text(self) -> str:
         """The first cause of the end, for people."""
@@ -209,10 +209,11 @@ class StreamProof:
                 _open_path(response, pairs[0])
             else:
                 monitor.channel = _channel(response)
-                client.connection.on_interleaved = monitor.receive
             progress.step = "PLAY"
             connection = client.connection
-            connection.on_lost = lambda: monitor.finish(*_ending(connection))
+            connection.watch(
+                frames=None if pairs else monitor.receive, lost=lambda: monitor.finish(*_ending(connection))
+            )
             response = await client.request("PLAY", aggregate, (*session, ("Range", "npt=0.000-")), reconnect=False)
             expect_ok("PLAY", response)
             session = session or _session(response)

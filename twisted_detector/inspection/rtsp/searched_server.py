@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from twisted_detector.errors import RemoteError
 from twisted_detector.inspection.rtsp.catalog import Hints, Path, paths_for
@@ -29,17 +29,17 @@ class RtspServer:
 
     client: RtspClient
     candidate: Candidate
-    port: int
-    tls: bool
-    memory: PathMemory
-    search_until: float
-    tried: int = 0
-    wants_login: bool = False
-    unknown: str = ""
-    unanswered: RtspConnectionClosed | RtspSilence | None = None
-    silent: int = 0
-    guarded: bool = False
-    session: str = ""
+    port: int = field(kw_only=True)
+    tls: bool = field(kw_only=True)
+    memory: PathMemory = field(kw_only=True)
+    search_until: float = field(kw_only=True)
+    tried: int = field(default=0, init=False)
+    wants_login: bool = field(default=False, init=False)
+    unknown: str = field(default="", init=False)
+    unanswered: RtspConnectionClosed | RtspSilence | None = field(default=None, init=False)
+    silent: int = field(default=0, init=False)
+    guarded: bool = field(default=False, init=False)
+    session: str = field(default="", init=False)
 
     def url(self, path: str) -> str:
         """The URL as it is published: with the scope of a link-local address."""

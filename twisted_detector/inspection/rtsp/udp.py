@@ -26,7 +26,7 @@ class _MediaReceiver(DatagramProtocol):
     noisy = False
     transport: Any = None
 
-    def __init__(self, clock: IReactorTime, sender: str, receive: Callable[[bytes], None]) -> None:
+    def __init__(self, clock: IReactorTime, sender: str, *, receive: Callable[[bytes], None]) -> None:
         self._clock = clock
         self._sender = sender
         self._receive = receive
@@ -62,7 +62,7 @@ class UdpPortPair:
     :raises Unreachable: ``host`` is no IP address, or there are no ports to be had.
     """
 
-    def __init__(self, reactor: Any, host: str, receive: Callable[[bytes], None]) -> None:
+    def __init__(self, reactor: Any, host: str, *, receive: Callable[[bytes], None]) -> None:
         try:
             address = parse_address(host)
         except RemoteError:
@@ -72,13 +72,13 @@ class UdpPortPair:
         self._ports: list[Any] = []
         sender = host.partition("%")[0]
         for _ in range(_ATTEMPTS):
-            first = self._listen(reactor, 0, _MediaReceiver(reactor, sender, receive))
+            first = self._listen(reactor, 0, _MediaReceiver(reactor, sender, receive=receive))
             number = first.getHost().port
             if number % 2 == 0:
                 try:
                     self._ports = [
                         first,
-                        self._listen(reactor, number + 1, _MediaReceiver(reactor, sender, lambda _: None)),
+                        self._listen(reactor, number + 1, _MediaReceiver(reactor, sender, receive=lambda _: None)),
                     ]
                 except CannotListenError:
                     pass

@@ -9,17 +9,18 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from twisted.internet.defer import Deferred, TimeoutError as DeferredTimeout
 from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import deferLater
 from txaio.tx import make_logger
 from zope.interface import implementer
 
-from twisted_detector.errors import LoginWithheld, Malformed, RemoteError, Unauthorized, Unreachable
+from twisted_detector.errors import Busy, LoginWithheld, Malformed, RemoteError, Unauthorized, Unreachable
 from twisted_detector.inspection.device_locks import DeviceLocks
 from twisted_detector.inspection.rtsp.client import RtspClient, make_cnonce
-from twisted_detector.inspection.rtsp.connection import RtspConnect, open_connection
+from twisted_detector.inspection.rtsp.connection import RtspConnect, RtspEndpoint, RtspTimeouts, open_connection
 from twisted_detector.inspection.rtsp.description import (
     DescribeRefusal,
     StreamDescription,
@@ -41,6 +42,11 @@ from twisted_detector.wire.rtsp.url import RtspUrl, split_url
 MAX_REMEMBERED = 4_096
 #: After a server closed so many kept connections, none is kept to it any more: it gives them up by itself.
 MAX_CLOSED = 2
+#: Seconds after which a server that had no room is asked once more, when the session that it still holds may be ours:
+#: GStreamer's answers 503 while it takes down what we have just ended.
+TAKES_DOWN = 1.0
+
+T = TypeVar("T")
 
 
 @dataclass
@@ -105,7 +111,9 @@ class RtspValidator:
         self._connect: RtspConnect = connect or partial(open_connection, reactor)
         self._device_locks = device_locks if device_locks is not None else DeviceLocks()
         self._cnonce = cnonce
-        self._open_pair: OpenMediaPorts = open_pair or partial(UdpPortPair, reactor)
+        self._open_pair: OpenMediaPorts = open_pair or (
+            lambda host, receive: UdpPortPair(reactor, host, receive=receive)
+        )
         self._proved: BoundedDict[str, _ProvedStream] = BoundedDict(MAX_REMEMBERED)
         self._habits: BoundedDict[tuple[str, int, bool], NonceHabits] = BoundedDict(MAX_REMEMBERED)
         self._servers: BoundedDict[tuple[str, int, bool], _Server] = BoundedDict(MAX_REMEMBERED)
@@ -142,6 +150,20 @@ class RtspValidator:
     async def _prove_stream(
         self, stream: Stream, url: RtspUrl, login: Login | None, *, collect: bool = False
     ) -> tuple[StreamReport, KeyframeFinder | None]:
+        return await self._ask_again_if_busy(url, lambda: self._prove_once(stream, url, login, collect=collect))
+
+    async def _ask_again_if_busy(self, url: RtspUrl, ask: Callable[[], Coroutine[Deferred[Any], Any, T]]) -> T:
+        try:
+            return await ask()
+        except Busy:
+            if (url.host, url.port, url.tls) not in self._servers:
+                raise
+        await deferLater(self._clock, TAKES_DOWN, lambda: None)
+        return await ask()
+
+    async def _prove_once(
+        self, stream: Stream, url: RtspUrl, login: Login | None, *, collect: bool
+    ) -> tuple[StreamReport, KeyframeFinder | None]:
         known = self._proved.pop(stream.url, None)
         client = self._new_client(url, login)
         proof = StreamProof(
@@ -177,11 +199,8 @@ class RtspValidator:
     def _new_client(self, url: RtspUrl, login: Login | None) -> RtspClient:
         return RtspClient(
             self._connect,
-            url.host,
-            url.port,
-            tls=url.tls,
-            timeout=self._timeout,
-            unbounded=True,
+            RtspEndpoint(url.host, url.port, tls=url.tls),
+            timeouts=RtspTimeouts(self._timeout, response=None),
             login=login,
             allow_basic=self._allow_basic(url.host),
             habits=self._habits.setdefault((url.host, url.port, url.tls), NonceHabits()),
@@ -225,13 +244,21 @@ class RtspValidator:
         if proved is None:
             return await self.validate(stream, login)
         url = split_url(stream.url)
+        progress = await self._ask_again_if_busy(url, lambda: self._check_once(stream, url, login, proved))
+        if not progress.reason or progress.proof is Proof.UNREACHABLE:
+            return progress.report(validated=not progress.reason)
+        self.log.debug("{url} is proved anew: {reason}", url=stream.url, reason=progress.reason)
+        return await self.validate(stream, login)
+
+    async def _check_once(
+        self, stream: Stream, url: RtspUrl, login: Login | None, proved: _ProvedStream
+    ) -> ProofProgress:
         server = self._server_for(url, login)
         progress = ProofProgress(step="DESCRIBE", codec=proved.codec)
         blind = proved.wants_login and login is None
         async with self._device_locks.acquire(url.host, server):
             client = server.client
-            if client.connected and not client.is_open:
-                client.connected = client.answered = False
+            client.forget_lost_connection()
             try:
                 await self._bounded(
                     self._check_quickly(client, request_url(url), proved, progress, blind=blind), progress
@@ -249,10 +276,7 @@ class RtspValidator:
                     await gone
             else:
                 self._keep_connection(url.host, server)
-        if not progress.reason or progress.proof is Proof.UNREACHABLE:
-            return progress.report(validated=not progress.reason)
-        self.log.debug("{url} is proved anew: {reason}", url=stream.url, reason=progress.reason)
-        return await self.validate(stream, login)
+        return progress
 
     def _server_for(self, url: RtspUrl, login: Login | None) -> _Server:
         """The server's client; a new one for another login, or where a rule changed."""
@@ -260,7 +284,7 @@ class RtspValidator:
         server = self._servers.pop(place, None)
         if server is None or server.client.login != login:
             server = _Server(self._new_client(url, login))
-        server.client.login = login  # the same, with the permit of this check
+        server.client.renew_permit(login)
         self._servers[place] = server
         return server
 
@@ -302,5 +326,5 @@ class RtspValidator:
         def gone() -> None:
             server.closed += 1
 
-        client.connection.on_lost = gone
+        client.connection.watch(lost=gone)
         self._device_locks.keep_connection(host, server, client.abandon)

@@ -175,7 +175,7 @@ class EmbeddedBroker:
             except DeferredTimeout:
                 continue
             return
-        self.log.error("The embedded broker does not end")
+        self.log.error("The embedded broker does not stop")
 
     def describe(self) -> tuple[str, ...]:
         """Lines for the log: which broker, where, what it lacks, and what to type to watch it."""

@@ -108,7 +108,7 @@ class AttemptRunner:
             if len(self._stuck) >= MAX_THREADS_LOST:
                 raise AttemptFailed("the network threads do not come back")
             self.threads_lost += 1
-            self.log.error("The network thread does not come back; another takes its place")
+            self.log.error("The network thread does not return; it is replaced")
             self._stuck.append(self._thread)
             self._thread = self._thread_factory()
         return self._thread
@@ -121,6 +121,6 @@ class AttemptRunner:
     def stop(self) -> None:
         """Join the threads, but for those that hang."""
         if not self._thread.stop():
-            self.log.error("The network thread does not end; it is left behind")
+            self.log.error("The network thread does not stop; it is abandoned")
         self._thread = self._thread_factory()
         self._resolver.stop()

@@ -39,14 +39,14 @@ quarantine.
 * A newer state that comes while the older is *queued* replaces its message in place. While the older is *in flight* it
   is only marked ``superseded``, for it may still be acknowledged; it is never sent again.
 
-* :mod:`.retained` remembers the latest acknowledged document of each topic. An equal one is not sent again, and
-  ``republish`` makes extra entries of those documents (``Entry.republished``), which count against no bound and are
-  not journaled.
+* :mod:`.retained` remembers the latest acknowledged document of each topic: a digest, and the payload packed. An equal
+  one is not sent again, and ``republish`` makes extra entries of those documents (``Entry.republished``), which count
+  against no bound and are not journaled.
 
 * :mod:`.quarantine` finds messages for which an MQTT 3.1.1 broker closes the connection, from what was in flight at
   each loss, and holds them back: such a message delays itself, never the others.
 
-* The journal is written behind: ``put`` returns before the disk has the message, and ``on_committed`` reports later
+* The journal is written behind: ``put`` returns before the disk has the message, and ``committed`` reports later
   what survives ``kill -9``. What is removed before it was written is never written.
 
 * A publisher holds a :class:`.receipt.Receipt`; the entry holds the receipts of all messages that it stands for.

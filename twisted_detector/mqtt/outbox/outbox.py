@@ -13,6 +13,7 @@ from zope.interface import implementer
 
 from twisted_detector.errors import Dropped, LocalError, NotAuthorized, PublishError, QueueFull, Stopped
 from twisted_detector.model import JournalRecord, Message, Priority
+from twisted_detector.model.observers import Observers
 from twisted_detector.mqtt.outbox.entry import Entry
 from twisted_detector.mqtt.outbox.queue import Limits, OutboxFigures, PriorityQueue
 from twisted_detector.mqtt.outbox.receipt import Receipt, prune
@@ -39,7 +40,7 @@ class Outbox:
     :param clock: monotonic seconds.
     :param wall: seconds since the epoch, for ages across a restart.
     :param journal: the disk; None: in memory only.
-    :ivar on_ready: set by the sender; called when a message became sendable.
+    :ivar ready: observers of each message that became sendable.
     :ivar dropped: how many were dropped, by reason.
     """
 
@@ -54,7 +55,7 @@ class Outbox:
         self._clock = clock
         self._wall = wall
         self._journal = journal
-        self.on_ready: Callable[[], None] = lambda: None
+        self.ready: Observers[[]] = Observers("a message in the outbox")
         limits = limits or Limits()
         self._latest: dict[str, Entry] = {}  # of each topic, the newest state that is kept
         self._queue = PriorityQueue(limits, drop=self._drop, next_document=self._next_document, latest=self._latest.get)
@@ -69,8 +70,8 @@ class Outbox:
         self._removed: list[int] = []
         self._afterwards: list[Callable[[], None]] = []
         if journal is not None:
-            journal.on_committed = self._committed
-            journal.on_renewed = self._renewed
+            journal.committed.add(self._committed)
+            journal.renewed.add(self._renewed)
 
     # --- put
 
@@ -95,7 +96,7 @@ class Outbox:
         finally:
             self._finish()
         if self._queue.count:
-            self.on_ready()
+            self.ready.notify()
         return receipt
 
     def _is_unchanged(self, message: Message, receipt: Receipt) -> bool:
@@ -172,7 +173,7 @@ class Outbox:
         taken = self._queue.take(limit, self._clock())
         self._finish()
         if not taken and self.dropped["expired"] > dropped and self._queue.count:
-            self.on_ready()  # else the sender would wait: there was so much to drop that nothing was found yet
+            self.ready.notify()  # else the sender would wait: there was so much to drop that nothing was found yet
         return [OutboxItem(entry.token, entry.message) for entry in taken]
 
     def acknowledged(self, tokens: Sequence[int]) -> None:
@@ -213,7 +214,7 @@ class Outbox:
     def republish(self, topics: Iterable[str] | None = None) -> None:
         self._republish.begin(topics)
         if self._republish:
-            self.on_ready()
+            self.ready.notify()
 
     def next_due(self) -> float | None:
         return self._queue.next_due(self._clock())
@@ -298,8 +299,7 @@ class Outbox:
         if self._last_id or self._queue.count:
             raise LocalError("an outbox is restored before it is used")
         for message in retained:
-            for topic in self._retained.set(message):
-                self._forget(topic)
+            self.restore_document(message)
         now, wall = self._clock(), self._wall()
         for record in sorted(records, key=lambda record: record.id):
             message = record.message
@@ -317,6 +317,11 @@ class Outbox:
         self._queue.drop_expired(now)
         self._queue.make_room(0, 0, Priority.CRITICAL, now)
         self._finish()
+
+    def restore_document(self, message: Message) -> None:
+        """Take over one document that the broker had acknowledged in an earlier run, before anything is put."""
+        for topic in self._retained.set(message):
+            self._forget(topic)
 
     def _remember(self, entry: Entry) -> None:
         message = entry.message
@@ -346,8 +351,8 @@ class Outbox:
 
     def _renewed(self) -> None:
         assert self._journal is not None  # noqa: S101  only the journal calls this
-        for message in self._retained:
-            if message.qos:
+        for topic in self._retained:
+            if (message := self._retained.get(topic)) is not None and message.qos:
                 self._journal.retain(message)
         epoch = self._wall() - self._clock()
         for entry in self._queue:

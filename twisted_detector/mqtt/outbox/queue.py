@@ -27,16 +27,16 @@ class Limits:
     :ivar octets: topics and payloads; a Raspberry Pi can spare it.
     :ivar event_age: seconds; what happened more than a day ago is history, not news.
     :ivar telemetry_age: seconds; a sample that is an hour old has been replaced many times.
-    :ivar retained: how many acknowledged documents are remembered; a thousand cameras have four each, and fourteen when
-        Home Assistant gets them entity by entity.
-    :ivar retained_octets: and how large they may be together; those fourteen take 11 kB, more with many streams.
+    :ivar retained: how many acknowledged documents are remembered: ten thousand cameras have four each, and seventeen
+        when Home Assistant gets them entity by entity.
+    :ivar retained_octets: and how large they may be together, packed: those four take 1 kB a camera.
     """
 
     messages: int = 50_000
     octets: int = 64 * 1024 * 1024
     event_age: float = 86_400.0
     telemetry_age: float = 3_600.0
-    retained: int = 20_000
+    retained: int = 200_000
     retained_octets: int = 32 * 1024 * 1024
 
 
@@ -63,14 +63,14 @@ class OutboxFigures:
     dropped: Mapping[str, int]
 
     @property
-    def success_rate(self) -> float:
-        """Share of the messages that came to an end, drops included, that were acknowledged; 1.0 while there is none.
+    def success_rate(self) -> float | None:
+        """Share of the messages that came to an end, drops included, that were acknowledged; None while there is none.
 
         ``replaced`` counts as no loss: the newer state holds all that the replaced one did.
         """
         lost = sum(count for reason, count in self.dropped.items() if reason != "replaced")
         ended = self.acknowledged + lost
-        return self.acknowledged / ended if ended else 1.0
+        return self.acknowledged / ended if ended else None
 
 
 class PriorityQueue:

@@ -22,7 +22,7 @@ from twisted_detector.outputs.frigate.saving import UNKNOWN, ConfigSaver, Merged
 from twisted_detector.outputs.frigate.session import FrigateSession
 from twisted_detector.outputs.frigate.versions import Abilities, minor_of
 from twisted_detector.outputs.sync.documents import delivery_result, some
-from twisted_detector.outputs.sync.http import HttpClient
+from twisted_detector.outputs.sync.http import HttpClient, HttpRequest
 from twisted_detector.outputs.sync.merging import mask_logins
 from twisted_detector.outputs.sync.seams import (
     DeliveryResult,
@@ -165,7 +165,7 @@ class FrigateApi:
     async def _restart_now(self, unknown: set[str]) -> None:
         self._restarted_at = self._monotonic()
         self._taught |= unknown
-        answer = await self._session.request("POST", "/api/restart")
+        answer = await self._session.request(HttpRequest("POST", "/api/restart"))
         if answer.status != 200:
             raise TargetUnavailable("Frigate does not restart", shown=f"status {answer.status}")
         self._live.forget()

@@ -19,6 +19,7 @@ from twisted_detector.outputs.frigate.refusals import words
 from twisted_detector.outputs.frigate.saving import Merged
 from twisted_detector.outputs.frigate.session import FrigateSession
 from twisted_detector.outputs.frigate.versions import Abilities
+from twisted_detector.outputs.sync.http import HttpRequest
 from twisted_detector.outputs.sync.seams import TargetUnavailable
 
 #: Of a block the parts that have a topic of their own since 0.18; any other change is in force after the next start.
@@ -128,11 +129,10 @@ class LiveUpdates:
 
     async def _set(self, topic: str, value: Mapping[str, Any]) -> bool:
         """Whether Frigate took it; 400 and 500 say why in its own log only."""
-        body = {"requires_restart": 0, "update_topic": topic, "config_data": value}
+        body = json.dumps({"requires_restart": 0, "update_topic": topic, "config_data": value}).encode()
+        request = HttpRequest("PUT", "/api/config/set", headers={"Content-Type": "application/json"}, body=body)
         try:
-            answer = await self._session.request(
-                "PUT", "/api/config/set", body=json.dumps(body).encode(), headers={"Content-Type": "application/json"}
-            )
+            answer = await self._session.request(request)
         except TargetUnavailable:
             self._unsure |= {name for name, word in self._due if word == "add"}
             raise
@@ -155,7 +155,7 @@ class LiveUpdates:
             self.waiting |= set(changed) & set(self._told)
             self._told |= changed
             return self._warning
-        answer = await self._session.request("GET", "/api/go2rtc/streams", self._fresh())
+        answer = await self._session.request(HttpRequest("GET", "/api/go2rtc/streams", self._fresh()))
         shown = parse_object(answer.text) if answer.status == 200 else None
         if shown is None:
             return "the go2rtc inside Frigate does not answer"
@@ -164,7 +164,8 @@ class LiveUpdates:
             filled = _filled(source, variables)
             full = source if abilities.fills_sources else filled
             if not _is_there(shown.get(name), filled):
-                answer = await self._session.request("PUT", f"/api/go2rtc/streams/{name}", {"src": full})
+                request = HttpRequest("PUT", f"/api/go2rtc/streams/{name}", {"src": full})
+                answer = await self._session.request(request)
                 if answer.status != 200:
                     remarks.append(f"the go2rtc inside Frigate refuses {name}: {words(answer.text)}")
                     continue

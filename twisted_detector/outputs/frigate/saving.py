@@ -19,6 +19,7 @@ from twisted_detector.outputs.frigate.merging import STREAMS, merge_configuratio
 from twisted_detector.outputs.frigate.refusals import cameras_named, unknown_variable, words
 from twisted_detector.outputs.frigate.session import FrigateSession
 from twisted_detector.outputs.sync.documents import merge_text
+from twisted_detector.outputs.sync.http import HttpRequest, HttpResponse
 from twisted_detector.outputs.sync.seams import Entries, InThread, MergeResult, TargetRefused, TargetUnavailable
 
 #: Saves of one delivery: of a thousand cameras two refused ones are found with so many; each takes about a second.
@@ -184,15 +185,10 @@ class ConfigSaver:
             return ""
         return "" if answer.status == 200 else words(answer.text) or f"status {answer.status}"
 
-    async def post(self, text: str) -> Any:
+    async def post(self, text: str) -> HttpResponse:
         """The answer to a text; it must be called text, and nothing else."""
-        return await self._session.request(
-            "POST",
-            "/api/config/save",
-            {"save_option": "saveonly"},
-            body=text.encode(),
-            headers={"Content-Type": "text/plain"},
-        )
+        query, headers = {"save_option": "saveonly"}, {"Content-Type": "text/plain"}
+        return await self._session.request(HttpRequest("POST", "/api/config/save", query, headers, text.encode()))
 
     async def _recover(self, before: str, after: str, error: TargetUnavailable) -> None:
         """After a save without a clear answer: find out what came of it; restore ``before`` where it is neither."""

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 
 from twisted_detector.model import Secret
 from twisted_detector.model.consumers import FRIGATE, Consumer
 from twisted_detector.outputs.frigate.refusals import words
-from twisted_detector.outputs.sync.http import HttpClient, HttpResponse
+from twisted_detector.outputs.sync.http import HttpClient, HttpRequest, HttpResponse
 from twisted_detector.outputs.sync.seams import TargetRefused, TargetStarting, TargetUnavailable
 
 _NONE = Secret("")
@@ -46,23 +47,15 @@ class FrigateSession:
         #: Whether Frigate said that nobody logs in there.
         self._open = False
 
-    async def request(
-        self,
-        method: str,
-        path: str,
-        query: Mapping[str, str] | None = None,
-        *,
-        body: bytes | None = None,
-        headers: Mapping[str, str] | None = None,
-    ) -> HttpResponse:
+    async def request(self, request: HttpRequest) -> HttpResponse:
         """The app's own answer, whatever its status but 401, 403 and 429.
 
         :raises TargetStarting: nginx answers alone. :raises TargetRefused: it wants another login.
         """
 
         async def send() -> HttpResponse:
-            sent = {**(headers or {}), **({} if method == "GET" else _WRITE), **self._credentials()}
-            return await self._http.request(method, path, query, body=body, headers=sent)
+            headers = {**request.headers, **({} if request.method == "GET" else _WRITE), **self._credentials()}
+            return await self._http.request(replace(request, headers=headers))
 
         wants_login = bool(self._user) and not self._token
         if wants_login and not self._cookie and not self._open:
@@ -85,7 +78,7 @@ class FrigateSession:
 
         :raises TargetUnavailable: it does not tell.
         """
-        answer = await self.request("GET", path, query)
+        answer = await self.request(HttpRequest("GET", path, query or {}))
         if answer.status != 200:
             raise TargetUnavailable("Frigate does not tell", shown=f"status {answer.status}: {words(answer.text)}")
         return answer.text
@@ -98,7 +91,8 @@ class FrigateSession:
     async def _log_in(self) -> None:
         self._cookie, self._open = "", False
         body = json.dumps({"user": self._user, "password": self._password.reveal()}).encode()
-        answer = await self._http.request("POST", "/api/login", body=body, headers={"Content-Type": "application/json"})
+        request = HttpRequest("POST", "/api/login", headers={"Content-Type": "application/json"}, body=body)
+        answer = await self._http.request(request)
         _check_starting(answer)
         if answer.status == 429:
             # Also to the right password, once there were too many wrong ones, whoever sent them.

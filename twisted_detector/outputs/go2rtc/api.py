@@ -18,7 +18,7 @@ from zope.interface import implementer
 
 from twisted_detector.model.consumers import GO2RTC, Consumer
 from twisted_detector.model.encoding import parse_object
-from twisted_detector.outputs.sync.http import HttpClient, HttpResponse
+from twisted_detector.outputs.sync.http import HttpClient, HttpRequest, HttpResponse
 from twisted_detector.outputs.sync.seams import (
     DeliveryResult,
     Entries,
@@ -219,7 +219,7 @@ class Go2rtcApi:
         self._refused.pop(name, None)
 
     async def _request(self, method: str, query: dict[str, str]) -> HttpResponse:
-        answer = await self._http.request(method, "/api/streams", query, headers=self._headers)
+        answer = await self._http.request(HttpRequest(method, "/api/streams", query, self._headers))
         if answer.status in (401, 403):
             raise TargetRefused(f"go2rtc wants a login ({self._logins})")
         if answer.status == 404:

@@ -6,7 +6,7 @@ credentials or the environment; the API takes sources as they are.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set as AbstractSet
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, urlsplit
@@ -53,7 +53,7 @@ def build(
     options: Go2rtcOptions,
     *,
     tags: SecretTags,
-    rotating: frozenset[str] = frozenset(),
+    rotating: AbstractSet[str] = frozenset(),
 ) -> StreamDocument:
     """The sources of each stream by name: the camera's for the main one, the same with ``_sub`` for the other.
 

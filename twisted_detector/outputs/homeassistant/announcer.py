@@ -11,6 +11,7 @@ what is done for each camera or for each announcement is done when its turn in t
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -18,7 +19,7 @@ from typing import Any
 from twisted.application.service import Service
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
-from twisted.internet.task import LoopingCall
+from twisted.internet.task import LoopingCall, deferLater
 from twisted.python.failure import Failure
 from txaio.tx import make_logger
 
@@ -28,7 +29,7 @@ from twisted_detector.model.bounds import BoundedSet
 from twisted_detector.model.encoding import parse_object
 from twisted_detector.model.naming import title
 from twisted_detector.outputs.homeassistant.other_daemons import OtherDaemons
-from twisted_detector.outputs.homeassistant.output import HomeAssistantOutput
+from twisted_detector.outputs.homeassistant.output import MAX_STANDING, HomeAssistantOutput
 from twisted_detector.outputs.homeassistant.payloads import ORIGIN, node_object_id, owner_of
 from twisted_detector.outputs.topics import Topics
 
@@ -40,12 +41,13 @@ AFTER_BIRTH = 1.0
 SETTLE = 5.0
 #: The same when nothing was saved: what was there before the state directory was lost is found again by then.
 SETTLE_LOST = 600.0
-#: Seconds between two stamps of when a camera was seen.
-SEEN_INTERVAL = 300.0
+#: Seconds between two stamps of when a camera was seen; where that would be more than 30 stamps a minute in all, those
+#: between two cameras.
+SEEN_INTERVAL, SEEN_PACE = 300.0, 2.0
 #: A daemon that restarts is away for less; then others announce its cameras.
 PATIENCE = 60.0
-#: Announcements of our own that are remembered until they can be judged.
-MAX_STRAYS = 10_000
+#: Announcements of our own that are remembered until they can be judged: as many as are made.
+MAX_STRAYS = MAX_STANDING
 #: A device of ours takes 6 kB.
 MAX_PAYLOAD = 131_072
 #: Tells Home Assistant that what was announced on this topic will come on another one: it keeps its entities.
@@ -123,7 +125,7 @@ class Announcer(Service):
         self._rounds: set[Deferred[None]] = set()
         self._birth_due = False
         self._inheriting: set[str] = set()
-        self._pending: dict[str, None] = {}
+        self._pending: OrderedDict[str, None] = OrderedDict()
         self._pacing: IDelayedCall | None = None
         self._stamps = LoopingCall(self._publish_seen)
         self._stamps.clock = clock
@@ -190,8 +192,7 @@ class Announcer(Service):
         self._pacing = None
         if not self._pending or self._output is None:
             return
-        camera_id = next(iter(self._pending))
-        del self._pending[camera_id]
+        camera_id, _ = self._pending.popitem(last=False)
         if camera_id == self._node_id:
             for message in self._output.node_messages():
                 self._repeat(message)
@@ -213,7 +214,7 @@ class Announcer(Service):
         try:
             sending = self._publish(message)
         except PublishError as error:
-            self.log.debug("{topic} was not taken: {error}", topic=message.topic, error=str(error))
+            self.log.debug("{topic} was not accepted: {error}", topic=message.topic, error=str(error))
             return
         # What happens to it later is the outbox's to count and to report.
         sending.addErrback(lambda failure: failure.trap(PublishError) and None)
@@ -222,7 +223,11 @@ class Announcer(Service):
         return self._begin_round(self._publish_all_seen())
 
     async def _publish_all_seen(self) -> None:
-        for known in self._cameras.all():
+        cameras = self._cameras.all()
+        many = len(cameras) > SEEN_INTERVAL / SEEN_PACE
+        for known in cameras:
+            if many:
+                await deferLater(self._clock, SEEN_PACE)
             await self._wait_turn()
             # Looked up now: of one that was forgotten meanwhile nothing is to stand on the broker.
             if self._output is not None and (camera := self._cameras.find(known.id)) is not None:
@@ -293,7 +298,7 @@ class Announcer(Service):
         if topic in self._removing:
             return
         self.removed += 1
-        self.log.info("{topic} is of an earlier run and is removed", topic=topic)
+        self.log.info("{topic} is left over from an earlier run and is removed", topic=topic)
         self._empty(topic)
 
     def _migrate(self, key: str, topic: str) -> None:

@@ -5,7 +5,7 @@ Default: device discovery, one retained message per camera. ``component`` mode: 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from zope.interface import implementer
 
@@ -76,6 +76,8 @@ class HomeAssistantOutput:
         self._picture_max_bytes = picture_max_bytes
         self._page = page
         self._introduced = False
+        #: The camera that was announced last, with the topics and payloads of that.
+        self._encoded: tuple[Camera, tuple[tuple[str, bytes], ...]] | None = None
         self.deletions = deletions if deletions is not None else Deletions(lambda camera_id, text: None)
         self.standing: BoundedSet[str] = BoundedSet(MAX_STANDING)
         self.emptied: BoundedSet[str] = BoundedSet(MAX_STANDING)
@@ -105,13 +107,17 @@ class HomeAssistantOutput:
     def node_messages(self) -> Iterator[Message]:
         """What makes the device of the daemon."""
         self._introduced = True
-        yield from self._announced(node_object_id(self._topics), self._node_payload())
+        yield from self._announced(self._encode(node_object_id(self._topics), self._node_payload()))
 
     def camera_messages(self, camera: Camera) -> Iterator[Message]:
         """What makes the device of one camera; nothing where another daemon announces it, a person deleted it there,
         or it is a mere claim."""
-        if camera.established and camera.id not in self.deletions:
-            yield from self._announced(object_id(camera.id), self._payload(camera))
+        if not camera.established or camera.id in self.deletions:
+            return
+        if self._encoded is None or self._encoded[0] is not camera:
+            # Once for all events that follow one another with the same camera.
+            self._encoded = (camera, self._encode(object_id(camera.id), self._payload(camera)))
+        yield from self._announced(self._encoded[1])
 
     def seen_message(self, camera: Camera) -> Message:
         """When a camera was there last. QoS 0: sent often, small, and not worth a place on the disk."""
@@ -143,12 +149,12 @@ class HomeAssistantOutput:
 
     def expected_topics(self, camera: Camera | None) -> set[str]:
         """The discovery topics that are to hold something for one camera; None: for the daemon."""
-        if camera is None:
-            identity, payload = node_object_id(self._topics), self._node_payload()
-        elif not camera.established or camera.id in self.deletions:
+        if camera is not None and (not camera.established or camera.id in self.deletions):
             return set()
-        else:
-            identity, payload = object_id(camera.id), self._payload(camera)
+        identity = node_object_id(self._topics) if camera is None else object_id(camera.id)
+        if not self._by_component:
+            return {self._device_topic(identity)}  # asked of each announcement that the broker has: it costs no payload
+        payload = self._node_payload() if camera is None else self._payload(camera)
         return {topic for topic, document in self._parts(identity, payload) if document}
 
     def _payload(self, camera: Camera) -> Payload:
@@ -174,17 +180,23 @@ class HomeAssistantOutput:
         self.emptied.add(topic)
         return Message(topic, b"", retain=True, priority=Priority.STATE)
 
-    def _announced(self, identity: str, payload: Payload) -> Iterator[Message]:
-        for topic, document in self._parts(identity, payload):
-            # A component that is not there has no topic of its own to be emptied, unless an earlier run made it.
-            if document and not self.others.holds(topic):
+    def _encode(self, identity: str, payload: Payload) -> tuple[tuple[str, bytes], ...]:
+        # A component that is not there has no topic of its own to be emptied, unless an earlier run made it.
+        return tuple((topic, encode(document)) for topic, document in self._parts(identity, payload) if document)
+
+    def _announced(self, encoded: Iterable[tuple[str, bytes]]) -> Iterator[Message]:
+        for topic, payload in encoded:
+            if not self.others.holds(topic):
                 self.standing.add(topic)
-                yield Message(topic, encode(document), retain=True, priority=Priority.STATE)
+                yield Message(topic, payload, retain=True, priority=Priority.STATE)
+
+    def _device_topic(self, identity: str) -> str:
+        return f"{self._prefix}/device/{identity}/config"
 
     def _parts(self, identity: str, payload: Payload) -> Iterator[tuple[str, Payload]]:
         """Topics with what they hold; {} for nothing."""
         if not self._by_component:
-            yield f"{self._prefix}/device/{identity}/config", payload
+            yield self._device_topic(identity), payload
             return
         for (platform, key), document in expanded(payload).items():
             yield f"{self._prefix}/{platform}/{identity}/{key}/config", document

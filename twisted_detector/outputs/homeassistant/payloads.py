@@ -18,8 +18,9 @@ from twisted_detector import __version__
 from twisted_detector.model import Camera, Status
 from twisted_detector.model.addresses import safe_id
 from twisted_detector.model.encoding import encode
+from twisted_detector.model.naming import title
 from twisted_detector.model.reasons import FROZEN
-from twisted_detector.outputs.camera_json import camera_document
+from twisted_detector.outputs.camera_json import device_page
 from twisted_detector.outputs.topics import Topics
 
 #: What every payload says it comes from, and what marks a topic as one of ours.
@@ -240,10 +241,9 @@ def node_payload(topics: Topics, *, page: str = "") -> Payload:
 
 
 def _camera_device(camera: Camera, topics: Topics) -> Payload:
-    document = camera_document(camera)
     device: Payload = {
         "ids": [object_id(camera.id)],
-        "name": tidy(str(document["name"])) or camera.id,
+        "name": tidy(title(camera)) or camera.id,
         # No abbreviation of this one is known to Home Assistant.
         "via_device": node_object_id(topics),
     }
@@ -258,7 +258,7 @@ def _camera_device(camera: Camera, topics: Topics) -> Payload:
     if camera.mac is not None and camera.channel == 1:
         # Home Assistant makes one device of all that share a connection: the channels of a recorder would be one.
         device["cns"] = [["mac", camera.mac.text]]
-    url = str(document["http_url"])
+    url = device_page(camera)
     if re.fullmatch(r"https?://[^\s/?#%]+(?:[/?#]\S*)?", url):
         # A link-local IPv6 address with its scope is no URL to Home Assistant, which would refuse the whole device.
         device["cu"] = url

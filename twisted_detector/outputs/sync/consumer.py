@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 from twisted.internet.defer import Deferred, DeferredList
 from twisted.internet.interfaces import IReactorTime
@@ -34,6 +35,38 @@ class Destinations:
 
     def __bool__(self) -> bool:
         return bool(self.entries or self.variables or self.live)
+
+
+class _WrittenText:
+    """Cache of the JSON text of what stands in one destination, entry by entry.
+
+    What stands there is saved after each delivery, and of ten thousand entries one has changed.
+
+    :param saved: the text of an earlier run.
+    :ivar references: the variables to which it refers.
+    """
+
+    def __init__(self, saved: str) -> None:
+        self._texts: dict[str, tuple[Any, str, frozenset[str]]] = {}
+        self.references = frozenset(_REFERENCE.findall(saved))
+
+    def update(self, written: Entries) -> None:
+        """Take over what stands there now."""
+        before, self._texts = self._texts, {}
+        #: One of all that are equal: most cameras have the same login.
+        sets = {names: names for _, _, names in before.values()}
+        for name in sorted(written):
+            entry = written[name]
+            known = before.get(name)
+            if known is None or known[0] != entry:
+                text = f"{json.dumps(name)}: {json.dumps(entry, sort_keys=True)}"
+                names = frozenset(_REFERENCE.findall(text))
+                known = (entry, text, sets.setdefault(names, names))
+            self._texts[name] = known
+        self.references = frozenset().union(*(names for _, _, names in self._texts.values()))
+
+    def __str__(self) -> str:
+        return "{" + ", ".join(text for _, text, _ in self._texts.values()) + "}"
 
 
 class ConsumerTargets:
@@ -67,6 +100,9 @@ class ConsumerTargets:
 
         self._destinations = destinations
         self._save = save
+        self._texts = {
+            one.name: _WrittenText(saved.get(one.name, "")) for one in (*destinations.entries, *destinations.live)
+        }
         self.entries = tuple(map(target, destinations.entries))
         self._live = tuple(map(target, destinations.live))
         self._values = tuple(map(target, destinations.variables))
@@ -99,12 +135,16 @@ class ConsumerTargets:
     def _update_variables(self, variables: Mapping[str, Secret]) -> None:
         """Deliver the variables, and leave those alone to which something that was written refers still."""
         self._variables = variables
-        written = json.dumps([target.written for target in self.entries])
-        kept = dict.fromkeys(name for name in _REFERENCE.findall(written) if name not in variables)
+        written = frozenset().union(*(self._texts[one.status.name].references for one in self.entries))
+        kept = dict.fromkeys(sorted(written - variables.keys()))
         for target in self._values:
             target.update({**kept, **variables})
 
     def _record_written(self, name: str, written: Entries) -> None:
-        self._save(name, json.dumps(written, sort_keys=True))
+        if (text := self._texts.get(name)) is None:
+            self._save(name, json.dumps(written, sort_keys=True))  # of variables there are as many as there are logins
+        else:
+            text.update(written)
+            self._save(name, str(text))
         if self._variables is not None:
             self._update_variables(self._variables)  # what nothing refers to any more can go now

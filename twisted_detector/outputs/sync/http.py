@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlencode
 
@@ -22,6 +22,20 @@ from twisted_detector.wire.http.body import AnswerTooLong, collect
 
 #: Seconds for one request: Frigate validates a configuration of 100 cameras in about one.
 TIMEOUT = 15.0
+
+
+@dataclass(frozen=True, slots=True)
+class HttpRequest:
+    """One request; ``path`` is what comes behind the base of a client, ``query`` as it is before it is encoded.
+
+    What may hold a login is not in its ``repr``.
+    """
+
+    method: str
+    path: str
+    query: Mapping[str, str] = field(default_factory=dict, repr=False)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    body: bytes | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,21 +68,12 @@ class HttpClient:
         policy: dict[str, Any] = {"contextFactory": AnyCertificate()} if insecure else {}
         self._agent = _UncompressedAgent(Agent(reactor, connectTimeout=timeout, pool=pool, **policy))
 
-    async def request(
-        self,
-        method: str,
-        path: str,
-        query: Mapping[str, str] | None = None,
-        *,
-        body: bytes | None = None,
-        headers: Mapping[str, str] | None = None,
-    ) -> HttpResponse:
+    async def request(self, request: HttpRequest) -> HttpResponse:
         """The answer, whatever its status.
 
         :raises TargetUnavailable: none in time, or none that is HTTP, or one that is too long.
         """
-        url = f"{self.base.rstrip('/')}{path}" + (f"?{urlencode(query)}" if query else "")
-        exchange = Deferred.fromCoroutine(self._exchange(method, url, body, headers or {}))
+        exchange = Deferred.fromCoroutine(self._exchange(request))
         exchange.addTimeout(self._timeout, self._reactor, _timed_out)
         try:
             return await exchange
@@ -78,14 +83,16 @@ class HttpClient:
             # Whatever the other end did to the connection or the protocol; none of it is a fault of ours to be logged.
             raise TargetUnavailable("it does not answer", shown=_reason(error)) from None
 
-    async def _exchange(self, method: str, url: str, body: bytes | None, headers: Mapping[str, str]) -> HttpResponse:
+    async def _exchange(self, request: HttpRequest) -> HttpResponse:
         import treq  # here: with what it needs it takes 1.6 MB, which a daemon that follows nobody need not hold
 
+        headers = {"User-Agent": ["camdetect"], **{name: [value] for name, value in request.headers.items()}}
+        query = f"?{urlencode(request.query)}" if request.query else ""
         response = await treq.request(
-            method,
-            url,
-            headers=Headers({"User-Agent": ["camdetect"], **{name: [value] for name, value in headers.items()}}),
-            data=body,
+            request.method,
+            f"{self.base.rstrip('/')}{request.path}{query}",
+            headers=Headers(headers),
+            data=request.body,
             agent=self._agent,
             reactor=self._reactor,
             allow_redirects=False,

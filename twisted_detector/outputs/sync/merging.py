@@ -8,7 +8,6 @@ else calls a camera so, and a lost state directory must not orphan them.
 from __future__ import annotations
 
 import copy
-import difflib
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -144,6 +143,8 @@ def _mask_url(word: re.Match[str]) -> str:
 
 def diff_lines(name: str, before: str, after: str) -> list[str]:
     """What changes, as lines of a unified diff; logins in it are masked, ours and those of others."""
+    import difflib  # for dry runs alone
+
     lines = difflib.unified_diff(
         before.splitlines(), after.splitlines(), f"{name} (now)", f"{name} (as it would be)", lineterm=""
     )

@@ -146,7 +146,7 @@ class SyncTarget:
         reason = "; ".join(told)
         self.status = replace(before, phase=phase, reason=reason, tries=0)
         if before.tries:
-            self.log.info("{name}: {where} follows again", name=before.name, where=before.where)
+            self.log.info("{name}: {where} can be updated again", name=before.name, where=before.where)
         if self._dry and result.diff:
             self.log.info(
                 "{name}: this would change in {where}:\n{diff}",
@@ -155,7 +155,7 @@ class SyncTarget:
                 diff="\n".join(result.diff),
             )
         elif result.changed:
-            self.log.info("{name}: {where} was brought up to date", name=before.name, where=before.where)
+            self.log.info("{name}: {where} updated", name=before.name, where=before.where)
         new = "; ".join(one for one in told if one not in before.reason)
         if new:
             self.log.warn("{name}: {where}: {reason}", name=before.name, where=before.where, reason=new)

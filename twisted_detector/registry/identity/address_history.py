@@ -104,6 +104,10 @@ class AddressHistory:
         place = self.places.get(address)
         return place.mac if place is not None and 0 <= now - place.mac_seen_at <= MAC_HOLDS else None
 
+    def address_of(self, mac: Mac) -> str:
+        """The address at which the device was seen over ``mac``, or ""."""
+        return next((address for address, one in self.places.items() if one.mac == mac), "")
+
     def forget(self, address: str) -> None:
         """What was seen at ``address`` was another device."""
         self.places.pop(address, None)

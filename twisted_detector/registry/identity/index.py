@@ -86,6 +86,8 @@ class IdentityIndex:
         self._services: dict[int, frozenset[str]] = {}
         self._turns: dict[Claim, Turn] = {}  # of claims that several devices make
         self.discredited: set[Claim] = set()
+        self._weakened: set[Claim] = set()
+        self._relieved: set[int] = set()
 
     # --- resolving ----------------------------------------------------------------------------------------------------
 
@@ -216,6 +218,7 @@ class IdentityIndex:
     def remove_claim(self, key: int, claim: Claim) -> None:
         """``key`` does not make this claim any more."""
         self._claims[key].pop(claim, None)
+        self._relieved.add(key)
         holders = self._holders.get(claim, {})
         holders.pop(key, None)
         turn = self._turns.get(claim)
@@ -223,7 +226,9 @@ class IdentityIndex:
             self._turns.pop(claim, None)
         elif turn is not None and turn.key == key:  # it may have been one of the others: who comes next takes no turn
             self._turns[claim] = replace(turn, at=float("-inf"), by_mac=False)
-        if not holders:
+        if holders:
+            self._weakened.add(claim)
+        else:
             self._holders.pop(claim, None)
             self.discredited.discard(claim)
 
@@ -260,6 +265,12 @@ class IdentityIndex:
         kind = EvidenceKind.MAC
         return tuple(Mac(one[1]) for one in self._claims.get(key, {}) if one[0] == kind and one not in self.discredited)
 
+    def own_mac(self, key: int) -> Mac | None:
+        """The MAC that is believed to be a device's own: the latest of those that it had before all others."""
+        first = (key,)
+        own = [mac for mac in self.macs(key) if self.claimants((EvidenceKind.MAC, mac.text))[:1] == first]
+        return own[-1] if own else None
+
     # --- one value of two devices -------------------------------------------------------------------------------------
 
     def record_turn(self, key: int, now: float, *, by_mac: bool, moved: bool = False) -> list[Claim]:
@@ -287,7 +298,19 @@ class IdentityIndex:
     def discredit(self, claim: Claim) -> tuple[int, ...]:
         """Take the weight from a claim; returns the devices that make it."""
         self.discredited.add(claim)
+        self._weakened.add(claim)
         return self.claimants(claim)
+
+    def weaken(self, key: int) -> None:
+        """What a device claims is held against others less than before: it has lost the MAC that was its own."""
+        self._weakened.update(self._claims.get(key, ()))
+
+    def take_weakened(self) -> tuple[int, ...]:
+        """The devices that lost a claim since the last call, or of which another one lost a claim, or its MAC."""
+        keys = self._relieved.union(*(self._holders.get(claim, ()) for claim in self._weakened))
+        self._weakened.clear()
+        self._relieved.clear()
+        return tuple(sorted(keys))
 
     # --- addresses ----------------------------------------------------------------------------------------------------
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import socket
 import uuid
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from random import Random
 from typing import Any
 
@@ -21,14 +22,24 @@ from twisted_detector.model.bounds import BoundedSet
 from twisted_detector.testing.simulator.camera import CameraSpec
 from twisted_detector.testing.simulator.onvif import pretty
 from twisted_detector.testing.simulator.wire.wsdiscovery import bye, hello, probe_match, resolve_match
-from twisted_detector.wire.lan.wsdiscovery import GROUP_IPV4, PORT, Announcement, Match, normalize_reference, parse
+from twisted_detector.wire.lan.wsdiscovery import (
+    GROUP_IPV4,
+    PORT,
+    Announcement,
+    Match,
+    Version,
+    normalize_reference,
+    parse,
+)
+from twisted_detector.wire.soap.xml import escape
 
 #: WS-Discovery 3.1.3, APP_MAX_DELAY: an answer to a multicast waits a random time up to this, lest all speak at once.
 MAX_DELAY = 0.5
 #: SOAP-over-UDP asks receivers to know repetitions by their MessageID; a sweep sends four of them, so this is plenty.
 MAX_KNOWN = 256
-#: Answers that wait for their time; more are not sent, as a camera under a flood would do.
-MAX_WAITING = 4096
+#: Answers of one camera that wait for their time, for it is small: two sweeps in four dialects at once, and the same
+#: again. More are not sent, as a camera under a flood would do.
+MAX_WAITING = 16
 
 _ALL_GROUPS = 49  # IP_MULTICAST_ALL in linux/in.h, which Python's socket does not name
 
@@ -54,11 +65,14 @@ def is_addressed(spec: CameraSpec, request: Announcement) -> bool:
         return normalize_reference(request.endpoint_reference) == spec.uuid
     if request.kind != "probe":
         return False
-    ours = set(match_of(spec).types) | {name for _, name in spec.types}
+    ours = {name for namespace, name in spec.types} | {f"{{{namespace}}}{name}" for namespace, name in spec.types}
     types_fit = all(
         name in ours or (not name.startswith("{") and name.rpartition(":")[2] in ours) for name in request.types
     )
-    return types_fit and all(_has_scope(spec.scopes, scope) for scope in request.scopes)
+    if not types_fit or not request.scopes:
+        return types_fit
+    own = spec.scopes
+    return all(_has_scope(own, scope) for scope in request.scopes)
 
 
 def format_answer(spec: CameraSpec, request: Announcement, *, message_id: str) -> bytes:
@@ -75,6 +89,39 @@ def format_answer(spec: CameraSpec, request: Announcement, *, message_id: str) -
     return pretty(data) if spec.quirks.pretty else data
 
 
+#: Stand in a worded answer where the ids of one exchange will stand.
+_OWN_ID, _ASKED_ID = "urn:uuid:own-id-of-the-answer", "urn:uuid:id-of-what-was-asked"
+
+
+class _Camera:
+    """Camera of a responder: what it says of itself is worded once.
+
+    :ivar waiting: its answers that wait for their time.
+    """
+
+    def __init__(self, spec: CameraSpec, send: Callable[[bytes, tuple[str, int]], None]) -> None:
+        self.spec = spec
+        self.send = send
+        self.waiting = 0
+        self._worded: dict[tuple[str, Version], tuple[bytes, ...]] = {}
+
+    def answer(self, request: Announcement, message_id: str) -> bytes:
+        """As :func:`format_answer`."""
+        key = (request.kind, request.version)
+        if key not in self._worded:
+            self._worded[key] = _split(
+                format_answer(self.spec, replace(request, message_id=_ASKED_ID), message_id=_OWN_ID)
+            )
+        before, between, after = self._worded[key]
+        return b"".join((before, message_id.encode(), between, escape(request.message_id).encode(), after))
+
+
+def _split(worded: bytes) -> tuple[bytes, bytes, bytes]:
+    before, _, rest = worded.partition(_OWN_ID.encode())
+    between, _, after = rest.partition(_ASKED_ID.encode())
+    return before, between, after
+
+
 class WSDiscoveryResponder:
     """Responder for a number of cameras.
 
@@ -85,17 +132,17 @@ class WSDiscoveryResponder:
         self.answers_sent = 0
         self._clock = clock
         self._random = random
-        self._cameras: list[tuple[CameraSpec, Callable[[bytes, tuple[str, int]], None]]] = []
+        self._cameras: list[_Camera] = []
         self._known: BoundedSet[tuple[str, str, int]] = BoundedSet(MAX_KNOWN)
         self._waiting: set[Any] = set()
 
     def add(self, spec: CameraSpec, send: Callable[[bytes, tuple[str, int]], None]) -> None:
         """Answer for ``spec`` too; ``send(datagram, address)`` sends from its own address."""
-        self._cameras.append((spec, send))
+        self._cameras.append(_Camera(spec, send))
 
     def remove(self, spec: CameraSpec) -> None:
         """Answer for ``spec`` no more, without a Bye, as a camera whose cable is pulled."""
-        self._cameras = [(known, send) for known, send in self._cameras if known is not spec]
+        self._cameras = [camera for camera in self._cameras if camera.spec is not spec]
 
     def receive(self, data: bytes, sender: tuple[str, int], *, to: str = "") -> None:
         """Take one datagram.
@@ -111,46 +158,43 @@ class WSDiscoveryResponder:
         is_new = self._known.add((request.message_id, to, sender[1]))
         if request.message_id and not is_new:
             return
-        for spec, send in self._cameras:
+        for camera in self._cameras:
+            spec = camera.spec
             reached = spec.address == to if to else _is_loopback(spec.address) == _is_loopback(sender[0])
             if reached and not spec.quirks.mute and is_addressed(spec, request):
-                self._answer_later(spec, send, request, sender, at_once=bool(to))
+                self._answer_later(camera, request, sender, at_once=bool(to))
 
     def announce(self) -> None:
         """Send Hello for every camera."""
-        for spec, send in self._cameras:
-            if not spec.quirks.mute:
-                send(hello(match_of(spec), message_id=self._message_id()), (GROUP_IPV4, PORT))
+        for camera in self._cameras:
+            if not camera.spec.quirks.mute:
+                camera.send(hello(match_of(camera.spec), message_id=self._message_id()), (GROUP_IPV4, PORT))
 
     def stop(self) -> None:
         """Send Bye for every camera; answers that wait are not sent."""
         for call in tuple(self._waiting):
             call.cancel()
         self._waiting.clear()
-        for spec, send in self._cameras:
-            if not spec.quirks.mute:
-                send(bye(spec.endpoint_reference, message_id=self._message_id()), (GROUP_IPV4, PORT))
+        for camera in self._cameras:
+            camera.waiting = 0
+        for camera in self._cameras:
+            if not camera.spec.quirks.mute:
+                camera.send(bye(camera.spec.endpoint_reference, message_id=self._message_id()), (GROUP_IPV4, PORT))
 
-    def _answer_later(
-        self,
-        spec: CameraSpec,
-        send: Callable[[bytes, tuple[str, int]], None],
-        request: Announcement,
-        sender: tuple[str, int],
-        *,
-        at_once: bool,
-    ) -> None:
-        if len(self._waiting) >= MAX_WAITING:
+    def _answer_later(self, camera: _Camera, request: Announcement, sender: tuple[str, int], *, at_once: bool) -> None:
+        if camera.waiting >= MAX_WAITING:
             return
-        delay = spec.quirks.delay + (0.0 if at_once else self._random.uniform(0, MAX_DELAY))
+        delay = camera.spec.quirks.delay + (0.0 if at_once else self._random.uniform(0, MAX_DELAY))
 
         def send_answer() -> None:
             self._waiting.discard(call)
+            camera.waiting -= 1
             self.answers_sent += 1
-            send(format_answer(spec, request, message_id=self._message_id()), sender)
+            camera.send(camera.answer(request, self._message_id()), sender)
 
         call = self._clock.callLater(delay, send_answer)
         self._waiting.add(call)
+        camera.waiting += 1
 
     def _message_id(self) -> str:
         return f"urn:uuid:{uuid.UUID(int=self._random.getrandbits(128), version=4)}"

@@ -10,7 +10,7 @@ import { cameras, load, state, subscribe } from "./store.js";
 const byName = new Intl.Collator(undefined, { numeric: true, sensitivity: "base" });
 const SORTS = {
   name: ["Name", (a, b) => byName.compare(a.name, b.name)],
-  state: ["What needs you first", (a, b) => URGENCY[a.status] - URGENCY[b.status] || byName.compare(a.name, b.name)],
+  state: ["Needs attention first", (a, b) => URGENCY[a.status] - URGENCY[b.status] || byName.compare(a.name, b.name)],
   address: ["Address", (a, b) => (addressKey(a.ip) < addressKey(b.ip) ? -1 : 1)],
   changed: ["Last change", (a, b) => (b.since ?? "").localeCompare(a.since ?? "")],
   first: ["Newest first", (a, b) => (b.first_seen_iso ?? "").localeCompare(a.first_seen_iso ?? "")],
@@ -21,7 +21,7 @@ const GROUPS = {
   maker: ["Maker", (camera) => camera.manufacturer || "Maker unknown"],
   network: ["Network", (camera) => (camera.ip.includes(":") ? "IPv6" : `${camera.ip.split(".").slice(0, 3).join(".")}.…`)],
 };
-const WORDS = { offline: "offline", auth_required: "without a login", stream_error: "without a stream", busy: "busy" };
+const WORDS = { offline: "offline", auth_required: "in need of a login", stream_error: "without a stream", busy: "busy" };
 
 const chosen = { text: "", status: "", sort: "state", group: "none" };
 let grid;
@@ -33,7 +33,7 @@ export function setUp() {
     type: "search", id: "search", placeholder: "Name, address, MAC", autocomplete: "off", spellcheck: "false",
     oninput: () => { chosen.text = search.value; queueShow(); },
   });
-  const chips = h("div", { class: "chips", role: "group", "aria-label": "Only those that are" });
+  const chips = h("div", { class: "chips", role: "group", "aria-label": "Filter by status" });
   const tools = byId("cameras-tools");
   tools.className = "toolbar";
   tools.append(
@@ -48,7 +48,7 @@ export function setUp() {
   tools.append(parts.count);
   parts.sweepText = h("span");
   parts.sweepBar = h("i", { class: "progress", "aria-hidden": "true" });
-  parts.rescan = h("button", { type: "button", class: "primary", text: "Look again", onclick: rescan });
+  parts.rescan = h("button", { type: "button", class: "primary", text: "Scan now", onclick: rescan });
   byId("sweep").append(h("p", { role: "status" }, parts.sweepText, parts.sweepBar), parts.rescan);
   addEventListener("keydown", (event) => {
     const typing = /^(INPUT|TEXTAREA|SELECT)$/.test(event.target.tagName);
@@ -67,7 +67,7 @@ function choice(label, options, key) {
 async function rescan() {
   try {
     const answer = await post("rescan");
-    toast(answer.already_sweeping ? "A sweep is running already; another follows" : "Looking through the networks");
+    toast(answer.already_sweeping ? "A scan is already running; another one follows" : "Scanning the networks");
   } catch (error) { toast(error.message, "bad"); }
 }
 
@@ -136,11 +136,11 @@ function sentence(all) {
   const title = byId("cameras-title");
   const under = byId("cameras-under");
   if (!state.loaded) { if (state.error) { setText(title, "The cameras cannot be shown"); setText(under, state.error); } return; }
-  if (!all.length) { setText(title, "No camera yet"); setText(under, "camdetect goes on looking."); return; }
+  if (!all.length) { setText(title, "No camera yet"); setText(under, "camdetect keeps scanning."); return; }
   const online = counts.online ?? 0;
   if (!bad.length) setText(title, all.length === 1 ? "One camera, and it is well" : `${many(all.length, "camera")}, all well`);
   else setText(title, `${many(all.length, "camera")}, ${online} online`);
-  setText(under, bad.length ? `${bad.map((status) => `${counts[status]} ${WORDS[status]}`).join(", ")}.` : "Every one answers and plays.");
+  setText(under, bad.length ? `${bad.map((status) => `${counts[status]} ${WORDS[status]}`).join(", ")}.` : "Every camera answers, and its stream plays.");
 }
 
 function chips(all) {
@@ -166,7 +166,7 @@ function sweep() {
   const sweeps = Object.values(found.last_sweep ?? {});
   const last = sweeps.map((one) => one.at).sort().at(-1);
   parts.sweepBar.classList.toggle("on", found.sweeping);
-  setText(parts.sweepText, found.sweeping ? "Looking through the networks" : last ? `Looked ${ago(last)}` : "Not looked yet");
+  setText(parts.sweepText, found.sweeping ? "Scanning the networks" : last ? `Last scan ${ago(last)}` : "Not scanned yet");
 }
 
 function failed() {
@@ -175,14 +175,14 @@ function failed() {
 
 function empty(total) {
   if (total) {
-    setNote("none", "None of them is like that", `${many(total, "camera")} in all.`, h("button", {
+    setNote("none", "No camera matches", `${many(total, "camera")} in all.`, h("button", {
       type: "button", text: "Show all", onclick: () => { chosen.text = chosen.status = byId("search").value = ""; show(); },
     }));
     return;
   }
   setNote("empty", "No camera has been found yet",
-    "The first ones usually appear within seconds of a start. Is one missing that you know the address of? Ask why.",
-    h("a", { class: "button", href: "#/why", text: "Why is it missing?" }));
+    "The first ones usually appear within seconds of a start. If you know the address of one that is missing, look it up.",
+    h("a", { class: "button", href: "#/why", text: "Find a camera" }));
 }
 
 function setNote(kind, title, text, action) {

@@ -1,7 +1,8 @@
 // A camera goes in; its card comes out, and later only what changed of it is written again.
 
+import { WeekBar } from "./bar.js";
 import { h, s, setText, copyButton } from "./dom.js";
-import { STATUS, ago, best, streamWords } from "./format.js";
+import { STATUS, ago, best, local, stamp, streamWords } from "./format.js";
 
 export function lens() {
   return s("svg", { class: "lens", viewBox: "0 0 32 32", "aria-hidden": "true" },
@@ -25,6 +26,15 @@ export function showPicture(frame, camera) {
   frame.append(image);
 }
 
+// How old the picture is: a still must not pass for what is to be seen now.
+export function showAge(frame, camera) {
+  const at = camera.picture?.taken_at;
+  const node = frame.querySelector(".age") ?? frame.appendChild(h("span", { class: "age" }));
+  setText(node, at ? ago(at) : "");
+  node.title = at ? `Picture taken at ${stamp(at)}` : "";
+  node.hidden = !at;
+}
+
 export class Card {
   constructor(camera) {
     this.frame = h("div", { class: "picture" }, lens());
@@ -34,6 +44,7 @@ export class Card {
     this.make = h("span", { class: "soft" });
     this.line = h("p", { class: "line" });
     this.moved = h("span", { class: "tag" });
+    this.bar = new WeekBar(() => this.link.click());
     this.copy = copyButton(() => best(this.camera)?.url ?? "", `the stream of ${camera.name}`);
     this.node = h("article", { class: "card", role: "listitem", data: { id: camera.id } },
       this.frame,
@@ -41,11 +52,14 @@ export class Card {
         h("h3", {}, this.link),
         h("p", { class: "where" }, this.address, this.make),
         this.line,
+        this.bar.node,
         h("p", { class: "foot" }, this.status, this.moved, this.copy)));
     this.update(camera);
   }
 
   update(camera) {
+    showAge(this.frame, camera);
+    this.bar.update(camera.week, camera.status);
     if (this.camera === camera) return;
     this.camera = camera;
     const stream = best(camera);
@@ -54,8 +68,8 @@ export class Card {
     this.link.setAttribute("aria-label", `${camera.name}, ${STATUS[camera.status]}${camera.reason ? `: ${camera.reason}` : ""}`);
     setText(this.address, camera.ip);
     setText(this.make, [camera.manufacturer, camera.model].filter(Boolean).join(" "));
-    setText(this.line, camera.reason || (stream ? streamWords(stream) : "no stream is known"));
-    this.line.title = camera.reason;
+    setText(this.line, local(camera.reason) || (stream ? streamWords(stream) : "no stream is known"));
+    this.line.title = local(camera.reason);
     setText(this.status, STATUS[camera.status] ?? camera.status);
     this.status.title = camera.since ? `since ${ago(camera.since)}` : "";
     setText(this.moved, camera.moves ? `moved ${camera.moves === 1 ? "once" : `${camera.moves}×`}` : "");

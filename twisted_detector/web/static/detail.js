@@ -1,9 +1,10 @@
 // One camera goes in; all that is known of it comes out in a drawer, with what can be done about it.
 
 import { get, post } from "./api.js";
-import { lens, showPicture } from "./card.js";
+import { pastPart } from "./bar.js";
+import { lens, showAge, showPicture } from "./card.js";
 import { byId, copyButton, h, setText, sure, toast } from "./dom.js";
-import { STATUS, ago, safeLink, stamp, streamWords } from "./format.js";
+import { STATUS, ago, local, safeLink, stamp, streamWords } from "./format.js";
 import { cameras, subscribe } from "./store.js";
 
 const ADOPTED = {
@@ -36,17 +37,18 @@ async function refresh() {
   if (!open) return;
   const { id } = open;
   try {
-    const camera = await get(`cameras/${encodeURIComponent(id)}`);
+    const path = `cameras/${encodeURIComponent(id)}`;
+    const [camera, past] = await Promise.all([get(path), get(`${path}/history`).catch(() => null)]);
     // Drawn anew only when it differs: a button must not go away under a finger.
-    const told = JSON.stringify(camera);
+    const told = JSON.stringify([{ ...camera, week: null }, past?.segments.map((one) => [one.from, one.reason])]);
     if (open?.id !== id || open.told === told) return;
     open.told = told;
-    draw(camera);
+    draw(camera, past);
   } catch (error) {
     if (open?.id !== id) return;
     const gone = error.status === 404;
     byId("detail").querySelector(".body").replaceChildren(
-      h("p", { class: "reason", text: gone ? "This camera is not known any more." : error.message }));
+      h("p", { class: "reason", text: gone ? "This camera is no longer known." : error.message }));
   }
 }
 
@@ -56,26 +58,30 @@ function head(name) {
     h("button", { type: "button", class: "icon", "aria-label": "Close", text: "✕", onclick: close }));
 }
 
-function draw(camera) {
+function draw(camera, past) {
   const dialog = byId("detail");
   setText(byId("detail-title"), camera.name);
+  dialog.dataset.status = camera.status;
   showPicture(open.frame, camera);
+  showAge(open.frame, camera);
   const active = document.activeElement?.dataset?.act;
   const scrolled = dialog.scrollTop;
-  dialog.querySelector(".body").replaceChildren(
+  dialog.querySelector(".body").replaceChildren(...[
     h("div", { class: "verdict", data: { status: camera.status } },
       h("span", { class: "status", text: STATUS[camera.status] }),
       h("span", { class: "soft", text: camera.since ? `for ${ago(camera.since).replace(" ago", "")}` : "" }),
-      camera.reason && h("p", { class: "reason", text: camera.reason })),
+      camera.reason && h("p", { class: "reason", text: local(camera.reason) })),
     actions(camera),
-    part("Streams", camera.streams.length ? camera.streams.map(stream) : h("p", { class: "soft", text: "None is known." })),
-    part("Where it has been", whereabouts(camera)),
-    part("What it is", facts(camera)),
-    part("What happened lately", camera.activity.length
-      ? h("ol", { class: "happened" }, camera.activity.map((one) => h("li", {}, h("time", { datetime: one.at, text: stamp(one.at) }), h("span", { text: one.text }))))
-      : h("p", { class: "soft", text: "Nothing since camdetect was started." })),
-    part("By what it is known", h("ul", { class: "evidence" }, camera.evidence.map((one) =>
-      h("li", {}, h("b", { text: one.kind.replaceAll("_", " ") }), " ", h("span", { class: "mono", text: one.value }), h("span", { class: "soft", text: ` by ${one.source}` }))))));
+    part("Streams", camera.streams.length ? camera.streams.map(stream) : h("p", { class: "soft", text: "No stream is known." })),
+    past && part("Last seven days", ...pastPart(past, camera)),
+    part("Addresses", whereabouts(camera)),
+    part("Details", facts(camera)),
+    part("Recent activity", camera.activity.length
+      ? h("ol", { class: "happened" }, camera.activity.map((one) => h("li", {}, h("time", { datetime: one.at, text: stamp(one.at) }), h("span", { text: local(one.text) }))))
+      : h("p", { class: "soft", text: "Nothing since camdetect started." })),
+    part("Identifiers", h("ul", { class: "evidence" }, camera.evidence.map((one) =>
+      h("li", {}, h("b", { text: one.kind.replaceAll("_", " ") }), " ", h("span", { class: "mono", text: one.value }), h("span", { class: "soft", text: ` by ${one.source}` }))))),
+  ].filter(Boolean));
   dialog.scrollTop = scrolled;
   if (active) dialog.querySelector(`[data-act="${CSS.escape(active)}"]`)?.focus();
 }
@@ -86,7 +92,7 @@ function stream(one) {
   return h("div", { class: "stream", data: { good: String(one.validated) } },
     h("div", {},
       h("b", { text: one.name || "stream" }), " ", h("span", { text: streamWords(one) }),
-      !one.validated && one.reason && h("p", { class: "reason", text: one.reason }),
+      !one.validated && one.reason && h("p", { class: "reason", text: local(one.reason) }),
       h("code", { class: "url", text: one.url })),
     copyButton(() => one.url, `the URL of ${one.name || "this stream"}`));
 }
@@ -105,11 +111,11 @@ function facts(camera) {
     ["Firmware", camera.firmware_version], ["Serial number", camera.serial_number],
     ["MAC", camera.mac], ["Id", camera.id], ["Channel", camera.channel > 1 ? String(camera.channel) : ""],
     ["ONVIF", camera.onvif_url],
-    ["Its own page", web && h("a", { href: web, target: "_blank", rel: "noopener noreferrer", text: web })],
+    ["Camera's web page", web && h("a", { href: web, target: "_blank", rel: "noopener noreferrer", text: web })],
     ["Adopted", ADOPTED[camera.adopted]],
     ["Found by", camera.discovery_methods.join(", ")],
-    ["Can do", Object.keys(camera.capabilities).join(", ")],
-    ["First seen", stamp(camera.first_seen_iso)], ["Last seen", stamp(camera.last_seen_iso)], ["Last proved", stamp(camera.last_validated_iso)],
+    ["ONVIF services", Object.keys(camera.capabilities).join(", ")],
+    ["First seen", stamp(camera.first_seen_iso)], ["Last seen", stamp(camera.last_seen_iso)], ["Stream last checked", stamp(camera.last_validated_iso)],
   ];
   return h("dl", {}, rows.filter(([, value]) => value).map(([name, value]) => [h("dt", { text: name }), h("dd", {}, value)]));
 }
@@ -125,29 +131,29 @@ function actions(camera) {
     },
   });
   return h("div", { class: "row" },
-    doing("Check now", "check", async () => { await post(`cameras/${id}/check`); toast("It is being asked"); }, { class: "primary" }),
+    doing("Check now", "check", async () => { await post(`cameras/${id}/check`); toast("Checking…"); }, { class: "primary" }),
     doing("New picture", "picture", async () => { await post(`cameras/${id}/picture`); await refresh(); toast("Here is a new picture"); }),
-    h("a", { class: "button", href: `#/why/${encodeURIComponent(camera.ip)}`, text: "Why?" }),
+    h("a", { class: "button", href: `#/why/${encodeURIComponent(camera.ip)}`, text: "Explain" }),
     ["no", "first-run", "seen"].includes(camera.adopted) && doing(camera.adopted === "no" ? "Adopt" : "Trust", "adopt", async () => {
       await post(`cameras/${id}/adopt`);
       await refresh();
-      toast("It may be given logins now");
+      toast("It may now be given logins");
     }),
     ["person", "first-run", "seen"].includes(camera.adopted) && doing("Unadopt", "unadopt", async () => {
-      if (!(await sure(`Take the adoption of ${camera.name} back?`, "It is given no login any more, here, in Frigate and in go2rtc.", "Unadopt"))) return;
+      if (!(await sure(`Unadopt ${camera.name}?`, "It no longer gets a login, from camdetect or in Frigate and go2rtc.", "Unadopt"))) return;
       await post(`cameras/${id}/unadopt`);
       await refresh();
-      toast("It is given no login any more");
+      toast("It no longer gets a login");
     }, { class: "quiet" }),
     doing("Block", "block", async () => {
-      const text = `${camera.name} is forgotten, asked nothing, and never shown again, at whatever address. camdetect unblock brings it back.`;
+      const text = `${camera.name} is forgotten, left alone and never shown again, whatever its address. camdetect unblock brings it back.`;
       if (!(await sure(`Block ${camera.name}?`, text, "Block it"))) return;
       await post(`cameras/${id}/block`);
       close();
       toast(`${camera.name} is blocked`);
     }, { class: "quiet" }),
     doing("Forget", "forget", async () => {
-      const text = `${camera.name} and its history go, in Home Assistant and Frigate too. If it is still there, it is found again as a new camera.`;
+      const text = `${camera.name} and its history are removed, from Home Assistant and Frigate too. If it is still on the network, it is found again as a new camera.`;
       if (!(await sure(`Forget ${camera.name}?`, text, "Forget it"))) return;
       await post(`cameras/${id}/forget`);
       close();

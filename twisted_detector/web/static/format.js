@@ -3,7 +3,7 @@
 export const STATUS = {
   online: "Online",
   offline: "Offline",
-  auth_required: "Wants a login",
+  auth_required: "Needs a login",
   stream_error: "No stream plays",
   busy: "Busy",
 };
@@ -35,6 +35,29 @@ export function stamp(iso) {
   return today ? time : `${at.toLocaleDateString([], { year: "numeric", month: "short", day: "numeric" })}, ${time}`;
 }
 
+// Stamps in a reason are UTC, for machines; a person has one zone, and the rest of the page is in it.
+export function local(text) { return text.replace(/\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z/g, (one) => stamp(one)); }
+
+// A reason as the first words of a sentence.
+export function first(text) { return text.charAt(0).toUpperCase() + text.slice(1); }
+
+// A time of the last days, as one says it.
+export function moment(iso) {
+  const at = new Date(iso);
+  if (Number.isNaN(at.getTime())) return String(iso);
+  const time = at.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
+  const days = Math.round((new Date().setHours(0, 0, 0, 0) - new Date(at).setHours(0, 0, 0, 0)) / 1000 / DAY);
+  if (days === 0) return `today ${time}`;
+  if (days === 1) return `yesterday ${time}`;
+  const day = days > 0 && days < 7 ? { weekday: "short" } : { year: "numeric", month: "short", day: "numeric" };
+  return `${at.toLocaleDateString([], day)} ${time}`;
+}
+
+// Rounded down: what was away for a moment was not there all the time.
+export function percent(ratio) {
+  return `${Math.floor(ratio * 1000) / 10} %`;
+}
+
 export function many(count, one, more = `${one}s`) {
   return `${count.toLocaleString()} ${count === 1 ? one : more}`;
 }
@@ -45,7 +68,7 @@ export function streamWords(stream) {
   if (stream.width) words.push(`${stream.width}×${stream.height}`);
   if (stream.fps) words.push(`${Math.round(stream.fps)} fps`);
   if (stream.audio) words.push(stream.audio);
-  return words.join(" · ") || "not looked into yet";
+  return words.join(" · ") || "not examined yet";
 }
 
 export function best(camera) {

@@ -37,7 +37,7 @@ export class Grid {
     const gap = narrow ? 0.625 * rem : 1.25 * rem;
     this.columns = narrow ? 1 : Math.max(1, Math.floor((width + gap) / (16.5 * rem + gap)));
     const card = Math.floor((width - gap * (this.columns - 1)) / this.columns);
-    const tall = narrow ? 7.75 * rem : Math.round((card * 9) / 16) + 9 * rem;
+    const tall = narrow ? 9.625 * rem : Math.round((card * 9) / 16) + 10.125 * rem;
     this.host.classList.toggle("narrow", narrow);
     this.host.style.setProperty("--card", `${card}px`);
     this.host.style.setProperty("--tall", `${tall}px`);

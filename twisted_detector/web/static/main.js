@@ -4,7 +4,7 @@ import { get, onLogin, post } from "./api.js";
 import * as cameras from "./cameras.js";
 import * as detail from "./detail.js";
 import { byId, h, setText } from "./dom.js";
-import { stamp } from "./format.js";
+import { first, many, stamp } from "./format.js";
 import * as live from "./live.js";
 import * as mqtt from "./mqtt.js";
 import * as store from "./store.js";
@@ -42,10 +42,9 @@ function line(state) {
   if (state === "live") {
     clearTimeout(lostTimer);
     lostTimer = 0;
-    node.dataset.state = "live";
-    setText(node.lastChild, "Live");
     byId("lost").hidden = true;
     document.body.classList.remove("stale");
+    drawTrouble();
     return;
   }
   lastHeard ??= new Date().toISOString();
@@ -55,15 +54,37 @@ function line(state) {
     setText(node.lastChild, "Not connected");
     setText(byId("lost"), `camdetect does not answer. This is how things stood at ${stamp(lastHeard)}; trying again.`);
     byId("lost").hidden = false;
+    byId("trouble").hidden = true;
     document.body.classList.add("stale");
   }, 1500);
 }
+
+// --- MQTT: where it is away, nothing on the page may pass for all being well
+
+let broker = null;
+function drawTrouble() {
+  const away = broker && broker.state !== "connected" && broker.reason;
+  const node = byId("live");
+  if (!document.body.classList.contains("stale")) {
+    node.dataset.state = away ? "trouble" : "live";
+    setText(node.lastChild, away ? "MQTT is down" : "Live");
+  }
+  const bar = byId("trouble");
+  bar.hidden = !away;
+  if (!away) return;
+  const waiting = Object.values(broker.queue_depth ?? {}).reduce((sum, one) => sum + one, 0);
+  setText(bar.firstElementChild, [`MQTT is not connected: ${broker.reason}.`, broker.advice && `${first(broker.advice)}.`,
+    waiting && `${many(waiting, "message")} waiting.`].filter(Boolean).join(" "));
+}
+
+function brokerNow(now) { broker = now; if (byId("lost").hidden) drawTrouble(); }
 
 async function everything() {
   lastHeard = null;
   const tries = [
     store.load().catch(() => {}),
     get("discovery").then(store.setDiscovery, () => {}),
+    get("status").then((answer) => brokerNow(answer.mqtt), () => {}),
   ];
   await Promise.all(tries);
   if (!byId("mqtt").hidden) mqtt.show();
@@ -81,8 +102,8 @@ function login() {
   const input = h("input", { type: "password", id: "token", name: "token", required: true, autocomplete: "current-password" });
   const fault = h("p", { class: "reason", role: "alert" });
   dialog.replaceChildren(
-    h("h2", { id: "login-title", text: "The token, please" }),
-    h("p", { text: "This page is not for everybody on the network. The token is the setting WEB_TOKEN of the daemon." }),
+    h("h2", { id: "login-title", text: "Sign in" }),
+    h("p", { text: "Enter the token: the daemon's setting WEB_TOKEN." }),
     h("form", {
       onsubmit: async (event) => {
         event.preventDefault();
@@ -93,7 +114,7 @@ function login() {
           begin();
         } catch (error) { setText(fault, error.message); input.select(); }
       },
-    }, h("label", { for: "token", text: "Token" }), input, fault, h("div", { class: "row end" }, h("button", { class: "primary", text: "Look in" }))));
+    }, h("label", { for: "token", text: "Token" }), input, fault, h("div", { class: "row end" }, h("button", { class: "primary", text: "Sign in" }))));
   dialog.oncancel = (event) => event.preventDefault();
   dialog.showModal();
   input.focus();
@@ -129,9 +150,11 @@ async function start() {
   live.on("gone", ({ id }) => store.drop(id));
   live.on("discovery", (found) => { store.setDiscovery(found); if (!byId("system").hidden) system.drawSweeps(found); });
   live.on("happened", system.happened);
-  live.on("mqtt", mqtt.sampled);
-  live.on("connection", mqtt.changed);
+  live.on("mqtt", (sample) => { brokerNow(sample.now); mqtt.sampled(sample); });
+  live.on("connection", (change) => { brokerNow({ ...broker, advice: "", ...change }); mqtt.changed(change); });
   onLogin(login);
+  // What is summed up over seven days changes without an event, too.
+  setInterval(() => { if (!document.hidden && !byId("cameras").hidden) store.load().catch(() => {}); }, 3600000);
   setInterval(() => { if (!document.hidden) cameras.show(); }, 15000); // "3 min ago" ages
   try {
     session = await get("session");

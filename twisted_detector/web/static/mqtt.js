@@ -3,7 +3,7 @@
 import { get } from "./api.js";
 import { Chart, Strip } from "./chart.js";
 import { byId, h, setText } from "./dom.js";
-import { span, stamp } from "./format.js";
+import { first, span, stamp } from "./format.js";
 
 const SAMPLES = 720;
 let data = null;
@@ -37,13 +37,13 @@ function build(view) {
   parts = {
     title: h("h1", { id: "mqtt-title", text: "MQTT" }),
     under: h("p", { class: "under", text: "One moment." }),
-    tiles: { rate: tile("Delivered"), queue: tile("Waiting"), latency: tile("Acknowledged after"), lost: tile("Disconnects") },
+    tiles: { rate: tile("Delivered"), queue: tile("Waiting"), latency: tile("Time to acknowledge"), lost: tile("Disconnects") },
     strip: new Strip(),
     stripEnds: h("span"),
     queue: new Chart({ title: "Waiting messages, by priority", stacked: true, least: 5, from,
       series: ["critical", "state", "event", "telemetry"].map((name) => ({ name, value: value(`queue_${name}`) })) }),
-    latency: new Chart({ title: "Acknowledged after", unit: " ms", digits: 1, least: 5, from,
-      series: [{ name: "half within", value: value("p50_ms") }, { name: "99 of 100 within", value: value("p99_ms") }] }),
+    latency: new Chart({ title: "Time to acknowledge", unit: " ms", digits: 1, least: 5, from,
+      series: [{ name: "median", value: value("p50_ms") }, { name: "99th percentile", value: value("p99_ms") }] }),
     flow: new Chart({ title: "Acknowledged messages a second", digits: 1, least: 1, from, series: [{ name: "a second", value: (row) => row.at(-1) }] }),
     reasons: h("div"),
     changes: h("div"),
@@ -53,8 +53,8 @@ function build(view) {
     h("figure", { class: "chart" }, h("figcaption", {}, h("h3", { text: "The connection" })), h("div", { class: "plot slim" }, parts.strip.node), h("div", { class: "ends soft", "aria-hidden": "true" }, parts.stripEnds, h("span", { text: "now" }))),
     h("div", { class: "tiles" }, Object.values(parts.tiles).map((one) => one.node)),
     h("div", { class: "charts" }, parts.queue.node, parts.latency.node, parts.flow.node,
-      h("section", { class: "panel" }, h("h3", { text: "Why it was away" }), parts.reasons)),
-    h("section", { class: "panel" }, h("h3", { text: "What the connection did" }), parts.changes));
+      h("section", { class: "panel" }, h("h3", { text: "Why it was disconnected" }), parts.reasons)),
+    h("section", { class: "panel" }, h("h3", { text: "Connection history" }), parts.changes));
 }
 
 function draw() {
@@ -63,17 +63,17 @@ function draw() {
   const words = { connected: "MQTT is connected", connecting: "MQTT is connecting" };
   setText(parts.title, words[now.state] ?? "MQTT is not connected");
   const since = now.connected_since ? `Since ${stamp(now.connected_since)}. ` : "";
-  const why = now.state !== "connected" && now.last_reason ? `${now.last_reason}. Nothing is lost: messages wait on disk. ` : "";
-  const warning = now.warning ? `Look: ${now.warning}. ` : "";
+  const why = now.state !== "connected" && now.reason ? `${first(now.reason)}. ${now.advice ? `${first(now.advice)}. ` : ""}Messages wait until it is back. ` : "";
+  const warning = now.warning ? `Warning: ${now.warning}. ` : "";
   setText(parts.under, `${warning}${since}${why}${now.protocol ? `Protocol ${now.protocol}.` : ""}`);
   const t = parts.tiles;
   const tell = (one, number, small) => { setText(one.number, number); setText(one.small, small); };
-  tell(t.rate, `${(now.success_rate * 100).toFixed(now.success_rate === 1 ? 0 : 3)} %`, `${(now.acknowledged ?? 0).toLocaleString()} acknowledged`);
-  tell(t.queue, depth.toLocaleString(), depth ? `the oldest for ${span(now.oldest_queued_s ?? 0)}` : "nothing waits");
+  tell(t.rate, now.success_rate == null ? "–" : `${(now.success_rate * 100).toFixed(now.success_rate === 1 ? 0 : 3)} %`, `${(now.acknowledged ?? 0).toLocaleString()} acknowledged`);
+  tell(t.queue, depth.toLocaleString(), depth ? `the oldest for ${span(now.oldest_queued_s ?? 0)}` : "none waiting");
   const { p50, p99 } = now.ack_latency_ms ?? {};
-  tell(t.latency, p50 == null ? "–" : `${p50.toFixed(1)} ms`, p99 == null ? "none yet" : `99 of 100 within ${p99.toFixed(1)} ms`);
+  tell(t.latency, p50 == null ? "–" : `${p50.toFixed(1)} ms`, p99 == null ? "none yet" : `99th percentile ${p99.toFixed(1)} ms`);
   const longest = now.reconnect_seconds?.max;
-  tell(t.lost, String(now.disconnects ?? 0), longest ? `away for ${span(longest)} at most` : "never away");
+  tell(t.lost, String(now.disconnects ?? 0), longest ? `longest outage ${span(longest)}` : "never disconnected");
   parts.strip.draw(data.rows, value("state"));
   setText(parts.stripEnds, from(data.rows));
   for (const chart of [parts.queue, parts.latency, parts.flow]) chart.draw(data.rows);
@@ -84,7 +84,7 @@ function draw() {
       bar.style.width = `${(100 * one.count) / most}%`;
       return h("li", {}, h("span", { text: one.reason }), h("b", { text: `${one.count}×` }), bar);
     }))
-    : h("p", { class: "soft", text: "It has not been away since camdetect was started." }));
+    : h("p", { class: "soft", text: "Not disconnected since camdetect started." }));
   parts.changes.replaceChildren(data.connections.length
     ? h("ol", { class: "happened" }, [...data.connections].reverse().slice(0, 40).map((one) =>
       h("li", { data: { kind: one.event } }, h("time", { datetime: one.at, text: stamp(one.at) }),

@@ -2,12 +2,12 @@
 
 import { del, get, getText } from "./api.js";
 import { byId, copy, h, setText, toast } from "./dom.js";
-import { many, stamp } from "./format.js";
+import { local, many, stamp } from "./format.js";
 
 const EXPORTS = [
   ["frigate", "Frigate", "A configuration with all streams"],
   ["go2rtc", "go2rtc", "Streams by camera"],
-  ["json", "JSON", "Everything that is known"],
+  ["json", "JSON", "Everything known"],
   ["csv", "CSV", "A table of the cameras"],
 ];
 let parts = null;
@@ -19,20 +19,20 @@ function build() {
   parts = {
     title: h("h1", { id: "system-title", text: "System" }), under: h("p", { class: "under" }),
     findings: h("div"), consumers: h("section", { class: "panel", hidden: true }), sweeps: h("div"), activity: h("div"), facts: h("div"),
-    logout: h("button", { type: "button", class: "quiet", text: "Log out", hidden: true, onclick: async () => { await del("session"); location.reload(); } }),
+    logout: h("button", { type: "button", class: "quiet", text: "Sign out", hidden: true, onclick: async () => { await del("session"); location.reload(); } }),
   };
   byId("system").replaceChildren(
     h("div", { class: "lead" }, h("div", {}, parts.title, parts.under), parts.logout),
     h("div", { class: "columns" },
       h("div", {},
         h("section", { class: "panel" }, h("h3", { text: "Findings" }), parts.findings),
-        h("section", { class: "panel" }, h("h3", { text: "Take along" }),
-          h("p", { class: "soft", text: "No login is in any of these: Frigate and go2rtc fill them in." }), EXPORTS.map(exported)),
+        h("section", { class: "panel" }, h("h3", { text: "Export" }),
+          h("p", { class: "soft", text: "Passwords are left out: variables stand for them, which Frigate and go2rtc fill in." }), EXPORTS.map(exported)),
         parts.consumers,
         h("section", { class: "panel" }, h("h3", { text: "The daemon" }), parts.facts)),
       h("div", {},
-        h("section", { class: "panel" }, h("h3", { text: "What happened lately" }), parts.activity),
-        h("section", { class: "panel" }, h("h3", { text: "The latest sweep of each method" }), parts.sweeps))));
+        h("section", { class: "panel" }, h("h3", { text: "Recent activity" }), parts.activity),
+        h("section", { class: "panel" }, h("h3", { text: "Latest scan by method" }), parts.sweeps))));
 }
 
 function exported([format, name, text]) {
@@ -57,10 +57,10 @@ export async function show(session) {
 
 function drawFindings({ findings }) {
   const bad = findings.filter((one) => one.level !== "OK");
-  setText(parts.under, bad.length ? `${many(bad.length, "thing")} to look at.` : "All is well.");
+  setText(parts.under, bad.length ? `${many(bad.length, "finding")} to look at.` : "All is well.");
   const order = { FAIL: 0, WARN: 1, OK: 2 };
   parts.findings.replaceChildren(h("ul", { class: "findings" }, [...findings].sort((a, b) => order[a.level] - order[b.level]).map((one) =>
-    h("li", { data: { level: one.level } }, h("i", { role: "img", "aria-label": { OK: "well", WARN: "warning", FAIL: "fault" }[one.level] }),
+    h("li", { data: { level: one.level } }, h("i", { role: "img", "aria-label": { OK: "OK", WARN: "warning", FAIL: "failure" }[one.level] }),
       h("div", {}, h("b", { text: one.name }), ` ${one.text}`, one.advice && h("p", { class: "soft", text: one.advice }))))));
 }
 
@@ -91,7 +91,7 @@ export function drawSweeps(discovery) {
     ? h("table", {}, h("thead", {}, h("tr", {}, ["Method", "Seen", "Took", "Ended"].map((text) => h("th", { scope: "col", text })))),
       h("tbody", {}, sweeps.map(([method, one]) => h("tr", {}, h("th", { scope: "row", text: method }), h("td", { text: String(one.sightings) }),
         h("td", { text: `${one.duration_s.toFixed(1)} s` }), h("td", { text: one.error || stamp(one.at) })))))
-    : h("p", { class: "soft", text: "None has ended yet." }));
+    : h("p", { class: "soft", text: "No scan has finished yet." }));
 }
 
 export function happened({ activity }) {
@@ -104,6 +104,6 @@ function drawActivity() {
   parts.activity.replaceChildren(lines.length
     ? h("ol", { class: "happened" }, lines.slice(0, 40).map((one) => h("li", { data: { kind: one.kind } },
       h("time", { datetime: one.at, text: stamp(one.at) }),
-      h("span", {}, h("a", { href: `#/camera/${encodeURIComponent(one.camera_id)}`, text: one.name }), ` ${one.text}`))))
-    : h("p", { class: "soft", text: "Nothing since camdetect was started." }));
+      h("span", {}, h("a", { href: `#/camera/${encodeURIComponent(one.camera_id)}`, text: one.name }), ` ${local(one.text)}`))))
+    : h("p", { class: "soft", text: "Nothing since camdetect started." }));
 }

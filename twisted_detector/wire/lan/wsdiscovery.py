@@ -317,22 +317,25 @@ def resolve(message_id: str, endpoint_reference: str, *, version: Version = VERS
 def format_message(
     operation: str, version: Version, inner: str, message_id: str, relates_to: str = "", instance: int | None = None
 ) -> bytes:
-    """A message around the XML ``inner``, whose prefixes ``d`` and ``a`` are declared.
+    """A message around the XML ``inner``, whose prefixes ``d`` and ``a`` are declared on the Envelope.
+
+    Readers that look for ``<a:MessageID>`` as text (PyPI's ipycam) miss one that declares its prefix itself, and answer
+    with a RelatesTo that is nobody's.
 
     :param relates_to: of an answer, the message id of the probe or resolve.
     :param instance: of a device, a number that grows with each of its starts.
     """
-    spaces = f'xmlns:d="{version.discovery}" xmlns:a="{version.addressing}"'
     header = (
-        f"<a:Action {spaces}>{version.discovery}/{operation}</a:Action>"
-        f"<a:MessageID {spaces}>{escape(message_id)}</a:MessageID>"
-        f"<a:To {spaces}>{version.anonymous if relates_to else version.to}</a:To>"
+        f"<a:Action>{version.discovery}/{operation}</a:Action>"
+        f"<a:MessageID>{escape(message_id)}</a:MessageID>"
+        f"<a:To>{version.anonymous if relates_to else version.to}</a:To>"
     )
     if relates_to:
-        header += f"<a:RelatesTo {spaces}>{escape(relates_to)}</a:RelatesTo>"
+        header += f"<a:RelatesTo>{escape(relates_to)}</a:RelatesTo>"
     if instance is not None:
-        header += f'<d:AppSequence {spaces} InstanceId="{instance}" MessageNumber="1"/>'
-    return envelope(f"<d:{operation} {spaces}>{inner}</d:{operation}>", header_xml=header)
+        header += f'<d:AppSequence InstanceId="{instance}" MessageNumber="1"/>'
+    spaces = f' xmlns:d="{version.discovery}" xmlns:a="{version.addressing}"'
+    return envelope(f"<d:{operation}>{inner}</d:{operation}>", header_xml=header, spaces=spaces)
 
 
 def format_types(types: Sequence[str], version: Version) -> str:

@@ -80,15 +80,17 @@ class SoapFault(RemoteError):
         super().__init__("a device answered with a SOAP fault", shown=f"{fault.subcode}: {fault.text}")
 
 
-def envelope(body_xml: str, *, header_xml: str = "", older: bool = False) -> bytes:
+def envelope(body_xml: str, *, header_xml: str = "", spaces: str = "", older: bool = False) -> bytes:
     """A message on one line: line breaks make some devices answer "the xml format error".
 
+    :param spaces: declarations of prefixes, for the Envelope itself.
     :param older: in SOAP 1.1 instead of 1.2.
     """
     header = f"<s:Header>{header_xml}</s:Header>" if header_xml else ""
     return (
         '<?xml version="1.0" encoding="UTF-8"?>'
-        f'<s:Envelope xmlns:s="{NS_SOAP11 if older else NS_SOAP}">{header}<s:Body>{body_xml}</s:Body></s:Envelope>'
+        f'<s:Envelope xmlns:s="{NS_SOAP11 if older else NS_SOAP}"{spaces}>'
+        f"{header}<s:Body>{body_xml}</s:Body></s:Envelope>"
     ).encode()
 
 

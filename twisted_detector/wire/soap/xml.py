@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING
 
 from twisted_detector.errors import RemoteError
 
-# lxml is loaded with the first document: it takes 4 MB, and a daemon on a network without ONVIF never sees one.
+# lxml is loaded with the first document (or before: load_parser): it takes 4 MB, and a daemon on a network without
+# ONVIF never sees one.
 if TYPE_CHECKING:
     from lxml.etree import XMLParser, _Element
 
@@ -50,6 +51,13 @@ _ROOT = re.compile(r"<([^\s<>/!?]+)")
 _BARE_AMPERSAND = re.compile(r"&(?!#?\w{1,32};)")
 #: Characters that XML 1.0 does not allow (section 2.2).
 _ILLEGAL = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+def load_parser() -> None:
+    """Load what the first documents load: for who expects many of them at once, and may choose the moment."""
+    for recover in (False, True):
+        _parser(recover)
+    parse_xml(b"<a/>")
 
 
 def parse_xml(data: bytes, *, limit: int = MAX_BYTES, large: bool = False) -> Element:

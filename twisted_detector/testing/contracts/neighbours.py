@@ -1,10 +1,4 @@
-"""Contracts: test cases that a double and the real thing must both pass.
-
-Each function takes what builds a *stage*, the implementation together with the world around it, and gives a TestCase::
-
-    class MemoryNeighboursTests(neighbours_contract(MemoryStage)):
-        ...
-"""
+"""Contract of :class:`INeighbours`."""
 
 # ruff: noqa: S101  assertions are what a contract consists of
 

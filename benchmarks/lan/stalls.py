@@ -15,24 +15,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from tests.lan.farm import plant
 from tests.lan.lab import Lab, python
 from tests.lan.site import HEALTH, Site, cid
 from tests.processes import Process, wait_until
-
-#: The kernel gives a question to all to every interface of the farm: a hundred times the work of a real network, in the
-#: time of the sender. Questions for nobody are dropped before.
-_DEAF = """
-table netdev deaf {
-    set everybody { type ipv4_addr; elements = { %s } }
-    chain heard {
-        type filter hook ingress device eth0 priority 0;
-        arp operation request arp daddr ip != @everybody drop
-    }
-}
-"""
 
 
 @dataclass(frozen=True)
@@ -84,9 +72,6 @@ def measure(prefer: Callable[[Sequence[Process]], None], *, privileged: bool = T
     """
     with tempfile.TemporaryDirectory() as folder, Lab(Path(folder)) as lab:
         farm = plant(lab, "farm", "10.77.0.0/20", 100)
-        everybody = ", ".join(camera.address for camera in farm.cameras)
-        (Path(folder) / "deaf").write_text(_DEAF % everybody)
-        farm.host.run("nft", "-f", str(Path(folder) / "deaf"))
         farm.start()
         site = Site(lab, prefix_length=20)
         without = () if privileged else ("setpriv", "--inh-caps=-all", "--bounding-set=-all")

@@ -1,0 +1,1 @@
+"""Parts of ``bench_lan.py``: one module for each of its tables."""

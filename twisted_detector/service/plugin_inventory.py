@@ -1,0 +1,160 @@
+"""Inventory of the plugins: which the daemon loads, and why it leaves out the others; nothing is made or started."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass, fields
+from enum import StrEnum
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, TypeVar
+
+from twisted_detector.config.config import Config
+from twisted_detector.detector.detector import Detection
+from twisted_detector.errors import LocalError
+from twisted_detector.interfaces import (
+    IDiscovererMaker,
+    IInspectorMaker,
+    IListenerMaker,
+    IOutputMaker,
+    IServiceExtension,
+    IWatcherMaker,
+)
+from twisted_detector.service import plugin_loader
+from twisted_detector.service.detection import detection_offers
+from twisted_detector.service.ground import Ground
+from twisted_detector.service.knowledge import Knowledge
+from twisted_detector.service.operations import Operations
+from twisted_detector.service.plugin_assembly import Offers
+from twisted_detector.service.plugin_order import Declaration, order, read_declaration
+from twisted_detector.service.publishing import Publishing
+
+T = TypeVar("T")
+
+#: What a plugin may be, as people call it.
+KINDS: Mapping[Any, str] = MappingProxyType(
+    {
+        IOutputMaker: "output",
+        IDiscovererMaker: "discoverer",
+        IWatcherMaker: "watcher",
+        IInspectorMaker: "inspector",
+        IListenerMaker: "listener",
+        IServiceExtension: "service",
+    }
+)
+
+
+class PluginState(StrEnum):
+    """Whether the daemon uses a plugin."""
+
+    LOADED = "loaded"
+    #: PLUGINS does not name it.
+    OFF = "off"
+    #: It is wanted and cannot be had.
+    LEFT_OUT = "left out"
+
+
+@dataclass(frozen=True, slots=True)
+class PluginEntry:
+    """One plugin, or one file or folder in which there should be some.
+
+    :ivar kinds: words of ``KINDS``; empty where the file was not imported.
+    :ivar why: "" for one that is loaded.
+    """
+
+    name: str
+    kinds: tuple[str, ...]
+    file: str
+    state: PluginState
+    why: str = ""
+    is_builtin: bool = False
+
+
+def _hollow(stage: type[T]) -> T:
+    """A stage that is made of nothing: its offers name what it would offer."""
+    kind: Any = stage
+    made: T = kind(**{one.name: None for one in fields(kind)})
+    return made
+
+
+#: The stages of the daemon: what each offers, and the kinds that are made after it.
+STAGES: tuple[tuple[Callable[[], Offers], tuple[Any, ...]], ...] = (
+    (lambda: {**_hollow(Ground).offers, **_hollow(Knowledge).offers, **_hollow(Publishing).offers}, (IOutputMaker,)),
+    (dict, (IDiscovererMaker, IWatcherMaker, IInspectorMaker)),
+    (
+        lambda: {**detection_offers(_hollow(Detection)), **_hollow(Operations).offers},
+        (IListenerMaker, IServiceExtension),
+    ),
+)
+
+
+def inventory(config: Config) -> list[PluginEntry]:
+    """Every plugin, the built-in ones last. The files of those that are wanted are imported, as the daemon does it."""
+    wanted = config.plugins
+    plugin_loader.look_for_plugins(config.plugin_path)
+    entries = [
+        PluginEntry("", (), folder, PluginState.LEFT_OUT, f"its folder {reason} (chown, chmod -R go-w)")
+        for folder, reason in plugin_loader.untrusted_folders().items()
+    ]
+    broken = plugin_loader.broken(wanted)
+    entries += [PluginEntry(Path(file).stem, (), file, PluginState.LEFT_OUT, why) for file, why in broken.items()]
+    entries += [
+        PluginEntry(file.stem, (), str(file), PluginState.OFF, "PLUGINS does not name it")
+        for file in plugin_loader.not_wanted(wanted)
+    ]
+    return sorted([*entries, *_makers(config)], key=lambda one: (one.is_builtin, one.name, one.file))
+
+
+def _makers(config: Config) -> Iterator[PluginEntry]:
+    kinds: dict[int, list[str]] = {}
+    every: dict[int, Any] = {}
+    reasons: dict[int, str] = {}
+    there: set[Any] = set()
+    for offers, made in STAGES:
+        there |= set(offers())
+        of_stage: dict[int, Any] = {}
+        for kind in made:
+            for maker in plugin_loader.makers(kind, config.plugins):
+                of_stage[id(maker)] = maker
+                kinds.setdefault(id(maker), []).append(KINDS[kind])
+        fresh = {number: maker for number, maker in of_stage.items() if number not in every}
+        every |= fresh
+        reasons |= _left_out(fresh.values(), there)
+    for number, maker in every.items():
+        module = sys.modules.get(type(maker).__module__)
+        reason = reasons.get(number, "")
+        yield PluginEntry(
+            maker.name,
+            tuple(kinds[number]),
+            str(getattr(module, "__file__", "")),
+            PluginState.LEFT_OUT if reason else PluginState.LOADED,
+            reason,
+            plugin_loader.is_builtin(maker),
+        )
+
+
+def _left_out(makers: Collection[Any], there: set[Any]) -> dict[int, str]:
+    """Why makers of one stage are not called, by id; what the others provide is added to ``there``."""
+    reasons: dict[int, str] = {}
+    declared: list[Declaration] = []
+    for maker in makers:
+        try:
+            declared.append(read_declaration(maker, is_builtin=plugin_loader.is_builtin(maker)))
+        except LocalError as error:
+            reasons[id(maker)] = str(error)
+    ordered, in_circles = order(declared)
+    reasons |= {id(one.maker): reason for one, reason in in_circles.items()}
+    for one in ordered:
+        missing = [kind for kind, is_optional in one.needs if kind not in there and not is_optional]
+        if one.provides is not None and one.provides in there:
+            reasons[id(one.maker)] = f"it provides {_name(one.provides)}, which is there already"
+        elif missing:
+            reasons[id(one.maker)] = f"it needs {_name(missing[0])}, which nobody provides before it is made"
+        else:
+            there |= {one.provides} - {None}
+    return reasons
+
+
+def _name(kind: Any) -> str:
+    return str(getattr(kind, "__name__", kind))

@@ -1,0 +1,280 @@
+"""Recorder of the cameras' changes of state, with quotas; and their history as the page and the metrics want it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.internet.task import deferLater
+from txaio.tx import make_logger
+from zope.interface import implementer
+
+from twisted_detector.events import CameraEvent, CameraForgotten, Event, PictureTaken
+from twisted_detector.interfaces import IEventListener
+from twisted_detector.model import Camera, Status
+from twisted_detector.model.history import (
+    MAX_REASON,
+    UNSTEADY,
+    WEEK,
+    Condition,
+    DaemonLife,
+    Segment,
+    StateChange,
+    WeekSummary,
+)
+from twisted_detector.model.reasons import FROZEN
+from twisted_detector.seams import IHistory
+from twisted_detector.store import history_rows as rows
+from twisted_detector.store.history_rows import HistoryWrites
+from twisted_detector.store.store import Store
+from twisted_detector.store.timeline import Week, gaps, segments
+
+#: Seconds that a change is kept: a year, and the month in which somebody compares it with the last one.
+KEPT = 400 * 86_400.0
+#: Quota of one camera: a bad week of a bad cable at once, then one row an hour, so less than 10 000 in 400 days.
+BURST, REFILL_SECONDS = 200.0, 3600.0
+#: Rows in all: ten thousand cameras with thirty each, or a thousand with 300; some 40 MB. The oldest go first.
+MAX_ROWS = 300_000
+#: Seconds between notes that the daemon still runs. After a crash, the time since the last one is "not observed".
+ALIVE_INTERVAL = 300.0
+#: Seconds between slices of old rows that are removed, so that messages are committed between them.
+TRIM_PAUSE = 0.1
+_TOO_OFTEN = "it changes so often that not every change is kept"
+
+
+@dataclass(slots=True)
+class _Known:
+    """A camera as its latest change left it.
+
+    :ivar status: "" before the first. :ivar room: rows that its quota has left, at ``room_at``.
+    :ivar unsteady: its changes are not kept one by one; ``latest``: the last of these.
+    """
+
+    week: Week
+    status: str = ""
+    address: str = ""
+    room: float = BURST
+    room_at: float = 0.0
+    unsteady: bool = False
+    latest: Camera | None = None
+
+    def refill(self, now: float) -> None:
+        self.room = min(BURST, self.room + max(0.0, now - self.room_at) / REFILL_SECONDS)
+        self.room_at = now
+
+
+@implementer(IEventListener, IHistory)
+class CameraHistory:
+    """Listener that keeps one row for each change of a camera's status or address.
+
+    What waits for the disk, or is not kept, is bounded; what is not kept is counted.
+
+    :ivar dropped: changes that were not kept, by what forbade it: ``camera`` (its quota), ``disk`` (it took no writes),
+        ``rows`` (the oldest, beyond the quota of all).
+    """
+
+    log = make_logger()
+
+    def __init__(self, reactor: Any, store: Store) -> None:
+        """:param reactor: its ``seconds`` is the wall's time."""
+        self._reactor = reactor
+        self._store = store
+        self._known: dict[str, _Known] = {}  # by camera; bounded by the registry, which tells of each that is forgotten
+        self._lives: list[DaemonLife] = []
+        self._last_id = 0
+        self._timer: Any = None
+        self._trimming = False
+        self.dropped: Counter[str] = Counter()
+
+    # --- the life of the daemon
+
+    async def start(self) -> None:
+        """Read the last week, and begin a run of the daemon. A disk that cannot be read only means an empty past."""
+        now = self._reactor.seconds()
+        last = await self._store.ask_history(rows.last_id)
+        # Where it cannot be read, ids must not be those of rows that may come back: microseconds are far beyond them.
+        self._last_id = int(now * 1e6) if last is None else last
+        lives = [life for row in await self._store.ask_history(rows.lives) or () if (life := rows.read_life(row))]
+        number = lives[-1].id + 1 if lives else 1 if last is not None else int(now)
+        self._lives = [*lives, DaemonLife(number, now, now)][-rows.MAX_LIVES :]
+        await self._load(now)
+        self._note_alive()
+        self._timer = self._reactor.callLater(ALIVE_INTERVAL, self._tick)
+
+    async def stop(self) -> None:
+        """Note when the run ended."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+            self._note_alive()
+
+    def _note_alive(self) -> None:
+        life = self._lives[-1] = DaemonLife(self._lives[-1].id, self._lives[-1].began, self._reactor.seconds())
+        self._store.write_history(lambda writes: writes.lives.update({life.id: life}))
+
+    async def _load(self, now: float) -> None:
+        since = now - WEEK
+        away = gaps(self._lives, now)
+        after: dict[str, int] = {}  # of each camera: the first gap that is not told yet
+
+        def take(found: Iterable[StateChange]) -> Iterator[None]:
+            for change in found:
+                known = self._known.setdefault(change.camera_id, _Known(Week()))
+                after[change.camera_id] = _tell_gaps(known.week, away, after.get(change.camera_id, 0), change.at)
+                self._restore(known, change)
+                yield
+
+        found = await self._store.ask_history(partial(rows.last_before, since=since)) or []
+        await self._store.in_slices(take(rows.readable(found)))
+        last = 0
+        while found := await self._store.ask_history(partial(rows.page_since, since=since, after=last)) or []:
+            last = found[-1][0]
+            await self._store.in_slices(take(rows.readable(found)))
+
+        def end() -> Iterator[None]:
+            for camera_id, number in after.items():
+                _tell_gaps(self._known[camera_id].week, away, number, now)
+                self._known[camera_id].week.advance(now)
+                yield
+
+        await self._store.in_slices(end())
+
+    @staticmethod
+    def _restore(known: _Known, change: StateChange) -> None:
+        known.refill(change.at)
+        known.status, known.address = change.status, change.address or known.address
+        known.unsteady = change.status == UNSTEADY
+        known.room = max(0.0 if known.unsteady else 1.0, known.room - 1)
+        known.week.add(change.at, Condition.of(change.status))
+
+    def _tick(self) -> None:
+        self._timer = self._reactor.callLater(ALIVE_INTERVAL, self._tick)
+        self._note_alive()
+        now = self._reactor.seconds()
+        for known in self._known.values():
+            if known.unsteady and known.latest is not None:
+                self._keep(known, known.latest, now)
+        if not self._trimming:
+            self._trimming = True
+            Deferred.fromCoroutine(self._trim(now)).addErrback(
+                lambda failure: self.log.failure("Old rows of the history could not be removed", failure=failure)
+            )
+
+    async def _trim(self, now: float) -> None:
+        try:
+            while removed := await self._store.ask_history(partial(rows.trim, before=now - KEPT, most=MAX_ROWS)):
+                self.dropped["rows"] += removed[1]
+                if max(removed) < rows.TRIM_SLICE:
+                    return
+                await deferLater(self._reactor, TRIM_PAUSE)
+        finally:
+            self._trimming = False
+
+    # --- changes
+
+    def handle(self, event: Event) -> None:
+        """See :class:`IEventListener`."""
+        if isinstance(event, CameraForgotten):
+            self._known.pop(event.camera.id, None)
+            self._store.write_history(lambda writes: writes.forgotten.update({event.camera.id: self._last_id}))
+        elif isinstance(event, CameraEvent) and not isinstance(event, PictureTaken):
+            camera = event.camera
+            known = self._known.get(camera.id)
+            if known is None:
+                known = self._known[camera.id] = _Known(Week(), room_at=self._reactor.seconds())
+            latest = known.latest
+            if latest is not None and known.unsteady:
+                same = camera.status is latest.status and camera.address == latest.address
+            else:
+                known.address = known.address or camera.address  # not every row has it
+                same = camera.status.value == known.status and camera.address == known.address
+            if not same:
+                # Stamps are ours, not the event's: one that is told again after a restart has that of its first time.
+                self._keep(known, camera, self._reactor.seconds())
+
+    def _keep(self, known: _Known, camera: Camera, now: float) -> None:
+        """Write the change as far as the camera's quota has room; its last row says that there is none."""
+        settled = known.unsteady and camera is known.latest
+        known.latest = camera
+        known.refill(now)
+        moved = camera.address if camera.address != known.address else ""
+        if known.room >= 2:
+            known.unsteady = False
+            known.status, known.address, known.latest = camera.status.value, camera.address, None
+            self._append(
+                known, StateChange(0, camera.id, now, camera.status.value, _reason(camera), _code(camera), moved)
+            )
+        elif not known.unsteady and known.room >= 1:
+            known.unsteady = True
+            known.status = UNSTEADY
+            self._append(known, StateChange(0, camera.id, now, UNSTEADY, _TOO_OFTEN))
+            self.dropped["camera"] += 1
+        elif not settled:
+            known.unsteady = True
+            self.dropped["camera"] += 1
+
+    def _append(self, known: _Known, change: StateChange) -> None:
+        known.room -= 1
+        known.week.add(change.at, Condition.of(change.status))
+        known.week.advance(change.at)
+        self._last_id += 1
+        self._store.write_history(partial(self._add, change._replace(id=self._last_id)))
+        self._note_alive()
+
+    def _add(self, change: StateChange, writes: HistoryWrites) -> None:
+        if len(writes.changes) >= rows.MAX_UNWRITTEN:
+            del writes.changes[next(iter(writes.changes))]
+            self.dropped["disk"] += 1
+        writes.changes[change.id] = change
+
+    # --- IHistory
+
+    def week(self, camera_id: str) -> WeekSummary | None:
+        """See :class:`IHistory`."""
+        known = self._known.get(camera_id)
+        return known.week.summary(self._reactor.seconds()) if known is not None else None
+
+    def figures(self, camera_id: str) -> tuple[float, float, int] | None:
+        """See :class:`IHistory`."""
+        known = self._known.get(camera_id)
+        return (*known.week.seconds(self._reactor.seconds()), known.week.failures) if known is not None else None
+
+    async def segments(self, camera_id: str, begin: float, end: float) -> list[Segment] | None:
+        """See :class:`IHistory`."""
+        unwritten, away = self._store.unwritten_history(), gaps(self._lives, end)
+
+        def read(execute: rows.Execute) -> list[Segment]:
+            # In the store's thread: ten thousand rows take as long as several frames of a page.
+            found = rows.readable(rows.of_camera(execute, camera_id, begin))
+            return segments(unwritten.of_camera(camera_id, found), away, begin, end)
+
+        return await self._store.ask_history(read)
+
+
+def _tell_gaps(week: Week, away: list[tuple[float, float]], first: int, until: float) -> int:
+    """Tell the week of the gaps that began before ``until``, from the one of that number on; the number of the next."""
+    while first < len(away) and away[first][0] <= until:
+        begin, end = away[first]
+        condition = week.condition
+        if begin != -float("inf"):
+            week.add(begin, Condition.UNOBSERVED)
+            week.add(end, condition)
+        first += 1
+    return first
+
+
+def _reason(camera: Camera) -> str:
+    return "" if camera.status is Status.ONLINE else camera.reason[:MAX_REASON]
+
+
+def _code(camera: Camera) -> str:
+    """A code where there is one: of the first stream that does not play."""
+    if camera.status in (Status.ONLINE, Status.OFFLINE):
+        return ""
+    if camera.reason == FROZEN:
+        return FROZEN
+    return next((one.code for one in camera.streams if one.code and not one.validated), "")

@@ -116,6 +116,7 @@ class Bed:
             "PYTHONPATH": str(self.checkout),
             "PYTHONUNBUFFERED": "1",
             "HOME": str(self.directory),
+            "XDG_RUNTIME_DIR": str(self.directory),
             "STATE_DIR": str(self.state),
             "MQTT_BROKER": "127.0.0.1",
             "MQTT_PORT": str(PORT),

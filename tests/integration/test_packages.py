@@ -147,6 +147,7 @@ def test_supervised(lab: Lab, installed: Path) -> None:
                 "PATH": os.environ["PATH"],
                 "PYTHONPATH": str(installed),
                 "STATE_DIR": str(lab.directory / "state"),
+                "XDG_RUNTIME_DIR": str(lab.directory),
                 "NOTIFY_SOCKET": str(path),
                 "WATCHDOG_USEC": "2000000",
             },

@@ -32,8 +32,10 @@ class Site:
         self.started_at = 0.0
 
     def start_broker(self) -> Process:
-        """Run the broker."""
-        return self.host.start("mosquitto", "-p", str(PORT))
+        """Run the broker; it drops nothing of what waits for a listener that is behind."""
+        settings = self.lab.directory / "mosquitto.conf"
+        settings.write_text("max_queued_messages 0\n", "ascii")
+        return self.host.start("mosquitto", "-c", str(settings), "-p", str(PORT))
 
     def listen(self, host: Host | None = None, session: str = "") -> Listener:
         """A client that hears everything from now on, and what is retained; on the broker's host."""
@@ -95,6 +97,7 @@ class Site:
             "PYTHONPATH": str(ROOT),
             "PYTHONUNBUFFERED": "1",
             "HOME": str(self.lab.directory),
+            "XDG_RUNTIME_DIR": str(self.lab.directory),
             "STATE_DIR": str(self.state),
             "MQTT_BROKER": "127.0.0.1",
             "MQTT_PORT": str(PORT),

@@ -27,8 +27,10 @@ def lab(tmp_path: Path) -> Iterator[Lab]:
 
 
 def environment(host: Host) -> dict[str, str]:
+    runtime = str(host.lab.directory)
     state = str(host.lab.directory / "state")
-    return {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "STATE_DIR": state, "LOG_LEVEL": "warn"}
+    own = {"XDG_RUNTIME_DIR": runtime, "STATE_DIR": state, "LOG_LEVEL": "warn"}
+    return {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), **own}
 
 
 def camdetect(host: Host, *words: str) -> subprocess.CompletedProcess[str]:

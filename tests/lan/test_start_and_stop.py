@@ -39,6 +39,7 @@ def environment(host: Host, **settings: str) -> dict[str, str]:
         "PYTHONPATH": str(ROOT),
         "PYTHONUNBUFFERED": "1",
         "STATE_DIR": str(host.lab.directory / "state"),
+        "XDG_RUNTIME_DIR": str(host.lab.directory),
         "NODE_ID": "node1",
         **settings,
     }

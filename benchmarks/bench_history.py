@@ -12,14 +12,12 @@ import argparse
 import os
 import platform
 import random
-import re
 import sys
 import tempfile
 import time
 from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path
-from statistics import median
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
@@ -29,6 +27,7 @@ from prometheus_client.exposition import generate_latest
 from twisted.internet.defer import Deferred
 from twisted.internet.task import react
 
+from benchmarks.page import milliseconds_table, write_section
 from twisted_detector.events import CameraRestored
 from twisted_detector.model import Camera, Status
 from twisted_detector.model.encoding import encode
@@ -39,7 +38,6 @@ from twisted_detector.store.history_rows import HistoryWrites
 from twisted_detector.store.store import Store
 from twisted_detector.web.views import history_document, week_document
 
-PAGE = Path(__file__).resolve().parents[1] / "docs" / "benchmarks.md"
 TITLE = "## History"
 STATUSES = ("online", "offline", "online", "stream_error")
 
@@ -126,23 +124,6 @@ async def measured(reactor: Any, runs: int) -> list[tuple[str, list[float], str]
     return rows
 
 
-def table(rows: list[tuple[str, list[float], str]]) -> str:
-    """The figures as Markdown."""
-    lines = ["| | median, ms | most, ms | at most, ms |", "|---|---:|---:|---:|"]
-    lines += [f"| {what} | {median(values):.1f} | {max(values):.1f} | {most} |" for what, values, most in rows]
-    return "\n".join(lines)
-
-
-def write(text: str) -> None:
-    """Put the section into the page, in the place of the one before."""
-    page = PAGE.read_text("utf-8")
-    section = f"{TITLE}\n\n{text}\n"
-    pattern = re.compile(rf"^{re.escape(TITLE)}\n.*?(?=^## |\Z)", re.DOTALL | re.MULTILINE)
-    before = pattern.search(page)
-    page = pattern.sub(lambda _: section + "\n", page) if before else f"{page.rstrip()}\n\n{section}"
-    PAGE.write_text(page.rstrip("\n") + "\n", "utf-8")
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description="How long the history takes to be read.")
     parser.add_argument("--runs", type=int, default=30)
@@ -155,10 +136,10 @@ def main() -> None:
             f" {options.runs} runs, load average at the end {{:.1f}}; `make bench-history`."
         )
         rows = await measured(reactor, options.runs)
-        text = f"{table(rows)}\n\n{machine.format(os.getloadavg()[0])}"
+        text = f"{milliseconds_table(rows, digits=1)}\n\n{machine.format(os.getloadavg()[0])}"
         print(text)
         if options.write:
-            write(text)
+            write_section(TITLE, text)
 
     react(lambda reactor: Deferred.fromCoroutine(run(reactor)))
 

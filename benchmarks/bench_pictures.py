@@ -27,13 +27,13 @@ from twisted.internet import reactor as _reactor
 from twisted.internet.defer import Deferred
 from twisted.internet.task import react
 
+from benchmarks.page import write_section
 from twisted_detector.detector.picture_cache import PictureCache
 from twisted_detector.inspection.pictures.decoder import Decoder
 from twisted_detector.model.pictures import Picture
 
 reactor: Any = _reactor
 ROOT = Path(__file__).resolve().parents[1]
-PAGE = ROOT / "docs" / "benchmarks.md"
 TITLE = "## Pictures"
 KEYFRAMES = (
     ("H264", "640x360", "libx264", "h264"),
@@ -173,15 +173,6 @@ def table(costs: list[Cost], *words: str) -> str:
     return "\n".join([*lines, "", *words])
 
 
-def write(text: str) -> None:
-    """Put the section in the place of the one before, or at the end."""
-    page = PAGE.read_text("utf-8")
-    pattern = re.compile(rf"^{re.escape(TITLE)}\n.*?(?=^## |\Z)", re.DOTALL | re.MULTILINE)
-    section = f"{TITLE}\n\n{text}\n\n"
-    page = pattern.sub(lambda _: section, page) if pattern.search(page) else page.rstrip("\n") + "\n\n" + section
-    PAGE.write_text(page.rstrip("\n") + "\n", "utf-8")
-
-
 async def main(_: Any) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--write", action="store_true", help="put the tables into docs/benchmarks.md")
@@ -197,7 +188,7 @@ async def main(_: Any) -> None:
     text = f"{head}\n\n{table(costs, words, album(), cost_of_import)}"
     print(text)
     if arguments.write:
-        write(text)
+        write_section(TITLE, text)
 
 
 if __name__ == "__main__":

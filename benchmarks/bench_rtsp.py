@@ -28,10 +28,10 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
+from benchmarks.page import write_section  # noqa: E402
 from tests.ports import free_port  # noqa: E402
 from tests.processes import Process  # noqa: E402
 
-PAGE = ROOT / "docs" / "benchmarks.md"
 TITLE = "## Proving streams"
 SYSTEM_PYTHON = "/usr/bin/python3"
 SERVER = ROOT / "tests" / "peers" / "gst_many.py"
@@ -164,16 +164,6 @@ def theirs(urls: Sequence[str]) -> dict[str, Any]:
     return found
 
 
-def write(text: str) -> None:
-    """Put the section into the page, in the place of the one before."""
-    page = PAGE.read_text("utf-8")
-    section = f"{TITLE}\n\n{text}\n"
-    pattern = re.compile(rf"^{re.escape(TITLE)}\n.*?(?=^## |\Z)", re.DOTALL | re.MULTILINE)
-    before = pattern.search(page)
-    page = pattern.sub(lambda _: section + "\n", page) if before else f"{page.rstrip()}\n\n{section}"
-    PAGE.write_text(page.rstrip("\n") + "\n", "utf-8")
-
-
 def table(count: int, turns: Sequence[dict[str, Any]]) -> str:
     """The figures as Markdown."""
 
@@ -252,7 +242,7 @@ def main() -> None:
     text = table(options.streams, turns)
     print(text)
     if options.write:
-        write(text)
+        write_section(TITLE, text)
 
 
 main()

@@ -13,20 +13,18 @@ from __future__ import annotations
 import argparse
 import os
 import platform
-import re
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from statistics import median
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from benchmarks.page import milliseconds_table, write_section
 from tests.browser import REASON, Browser
 from tests.integration.test_web import Stage
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGE = ROOT / "docs" / "benchmarks.md"
 TITLE = "## The page"
 
 #: When the first frame after the one that has cards is on its way: told by two frames in a row.
@@ -185,23 +183,6 @@ select.dispatchEvent(new Event('change'));
 """
 
 
-def table(rows: list[tuple[str, list[float], str]]) -> str:
-    """The figures as Markdown."""
-    lines = ["| | median, ms | most, ms | at most, ms |", "|---|---:|---:|---:|"]
-    lines += [f"| {what} | {median(values):.0f} | {max(values):.0f} | {most} |" for what, values, most in rows]
-    return "\n".join(lines)
-
-
-def write(text: str) -> None:
-    """Put the section into the page, in the place of the one before."""
-    page = PAGE.read_text("utf-8")
-    section = f"{TITLE}\n\n{text}\n"
-    pattern = re.compile(rf"^{re.escape(TITLE)}\n.*?(?=^## |\Z)", re.DOTALL | re.MULTILINE)
-    before = pattern.search(page)
-    page = pattern.sub(lambda _: section + "\n", page) if before else f"{page.rstrip()}\n\n{section}"
-    PAGE.write_text(page.rstrip("\n") + "\n", "utf-8")
-
-
 def main() -> None:
     if REASON:
         sys.exit(REASON)
@@ -240,10 +221,10 @@ def main() -> None:
         f" Chromium {version} headless without a GPU, everything on the same machine, {options.runs} runs,"
         f"{first_of_all} load average at the end {os.getloadavg()[0]:.1f}; `make bench-web`."
     )
-    text = "\n\n".join((table(rows), "\n".join(lines), _READING, machine))
+    text = "\n\n".join((milliseconds_table(rows), "\n".join(lines), _READING, machine))
     print(text)
     if options.write:
-        write(text)
+        write_section(TITLE, text)
 
 
 if __name__ == "__main__":

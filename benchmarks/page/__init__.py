@@ -1,10 +1,11 @@
-"""A title and a text go in; docs/benchmarks.md with that section in the place of the one before comes out."""
+"""Sections of docs/benchmarks.md, and what their tables are made of."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from statistics import median
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "benchmarks.md"
 
@@ -22,3 +23,10 @@ def percentile(values: Sequence[float], share: float) -> float:
     """The value below which ``share`` (0..1) of the values lie."""
     ordered = sorted(values)
     return ordered[min(len(ordered) - 1, int(len(ordered) * share))]
+
+
+def milliseconds_table(rows: Sequence[tuple[str, Sequence[float], str]], *, digits: int = 0) -> str:
+    """A table of what was measured in milliseconds: what, its values, and the most that is wanted ("" for nothing)."""
+    lines = ["| | median, ms | most, ms | at most, ms |", "|---|---:|---:|---:|"]
+    lines += [f"| {what} | {median(v):.{digits}f} | {max(v):.{digits}f} | {most} |" for what, v, most in rows]
+    return "\n".join(lines)

@@ -6,6 +6,7 @@ from typing import Any
 
 from tests.doubles.rtsp_camera import KEYFRAME, SDP, SPS, result_of
 from tests.inspection.test_rtsp import LOGIN, URL, RtspTestCase
+from twisted_detector.detector.login_attempt import single_use
 from twisted_detector.errors import Busy, Unauthorized
 from twisted_detector.inspection import device_locks as device_locks_module
 from twisted_detector.inspection.device_locks import DeviceLocks
@@ -177,6 +178,15 @@ class CheckTests(RtspTestCase):
             self.clock.callLater(TAKES_DOWN - 0.1, self.camera.script.pop, "DESCRIBE")
             report = self.run_it(look)
             self.assertEqual((True, told), (report.validated, report.proof))
+
+    def test_busy_at_a_login_that_goes_once(self) -> None:
+        """A login that must not be sent again hides nothing of what the server said: it has no room."""
+        self.camera.password = LOGIN.password.reveal()
+        self.run_it("validate", LOGIN)
+        self.camera.script["DESCRIBE"] = lambda request: 503 if request.header("Authorization") else ...
+        with self.assertRaises(Busy):
+            self.run_it("validate", single_use(LOGIN))
+        self.assertEqual(1, sum(one.authorized for one in self.camera.asked))
 
     def test_away(self) -> None:
         """Without a connection there is nothing to prove."""

@@ -1,4 +1,4 @@
-"""Documents and stamps go in; JSON bytes and RFC 3339 texts come out, the same for equal documents."""
+"""Encoder of documents as JSON and of stamps as RFC 3339 texts: equal documents have the same bytes."""
 
 from __future__ import annotations
 

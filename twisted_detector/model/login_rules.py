@@ -1,4 +1,4 @@
-"""The configured logins and a device go in; the logins for that device, in order, come out."""
+"""Rules by which a device may be given configured logins, and in which order."""
 
 from __future__ import annotations
 

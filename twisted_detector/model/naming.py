@@ -1,4 +1,4 @@
-"""A camera goes in; the name that people read comes out. It never holds an address, for that changes."""
+"""Name of a camera for people. It never holds an address, for that changes."""
 
 from __future__ import annotations
 

@@ -24,6 +24,7 @@ class Observers(Generic[P]):
     def __init__(self, what: str) -> None:
         self._what = what
         self._observers: dict[object, Callable[P, object]] = {}
+        self._order: tuple[tuple[object, Callable[P, object]], ...] = ()  # the same; made at a change, not at each call
 
     def __len__(self) -> int:
         return len(self._observers)
@@ -32,15 +33,17 @@ class Observers(Generic[P]):
         """Call ``observer`` at each change; the returned function ends that, and may be called twice."""
         subscription = object()
         self._observers[subscription] = observer
+        self._order = tuple(self._observers.items())
 
         def remove() -> None:
             self._observers.pop(subscription, None)
+            self._order = tuple(self._observers.items())
 
         return remove
 
     def notify(self, *arguments: P.args, **named: P.kwargs) -> None:
         """Call all of them."""
-        for subscription, observer in tuple(self._observers.items()):
+        for subscription, observer in self._order:
             if subscription not in self._observers:
                 continue  # An earlier one removed it just now.
             try:

@@ -1,4 +1,4 @@
-"""Cameras and the fields of a request go in; one page of them, by id, and where the next one begins, come out."""
+"""Pages of a list of cameras, by id, each with where the next one begins."""
 
 from __future__ import annotations
 

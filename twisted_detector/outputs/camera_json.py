@@ -1,4 +1,4 @@
-"""Cameras go in; the JSON objects of every topic, page and export come out."""
+"""JSON objects of cameras, as every topic, page and export has them."""
 
 from __future__ import annotations
 

@@ -155,11 +155,15 @@ class RtspValidator:
     async def _ask_again_if_busy(self, url: RtspUrl, ask: Callable[[], Coroutine[Deferred[Any], Any, T]]) -> T:
         try:
             return await ask()
-        except Busy:
+        except Busy as error:
             if (url.host, url.port, url.tls) not in self._servers:
                 raise
+            busy = error
         await deferLater(self._clock, TAKES_DOWN, lambda: None)
-        return await ask()
+        try:
+            return await ask()
+        except LoginWithheld:
+            raise busy from None  # whether the login was accepted is not known: what the server said is
 
     async def _prove_once(
         self, stream: Stream, url: RtspUrl, login: Login | None, *, collect: bool

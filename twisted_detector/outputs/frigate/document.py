@@ -1,4 +1,4 @@
-"""Cameras and the logins that they let in go in; a configuration that Frigate 0.14 to 0.18 takes comes out.
+"""Configuration of Frigate 0.14 to 0.18 for our cameras and the logins that they accept.
 
 Checked against Frigate's own models (docs/operations/frigate.md tells how and of which versions). What those make of a
 stream's path decides how secrets are spelled here: it goes through ``str.format`` with the ``FRIGATE_…`` variables

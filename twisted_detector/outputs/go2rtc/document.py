@@ -1,4 +1,4 @@
-"""Cameras and the logins that they let in go in; streams for go2rtc's configuration and for its API come out.
+"""Streams of go2rtc, for its configuration and its API, for our cameras and the logins that they accept.
 
 go2rtc replaces ``${NAME}`` in its file when it reads it (``creds.ReplaceVars``), from its own ``env`` table, systemd's
 credentials or the environment; the API takes sources as they are.

@@ -13,6 +13,10 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 # a test that hangs is ended after so many seconds, many times what all take, and Python says where it hung
 BOUNDED = PYTHONFAULTHANDLER=1 timeout --foreground --signal=ABRT --kill-after=20 $(1)
 
+# axe-core 4.12.1, which judges whether everybody can use the page
+AXE_WHEEL := 0.1.8
+AXE := $(VENV)/.axe-$(AXE_WHEEL)
+
 # the tests with real processes, sockets, networks and browsers
 REAL := tests/integration tests/lan tests/faults
 
@@ -30,7 +34,7 @@ endef
 export PATH := $(PATH):/usr/local/sbin:/usr/sbin:/sbin
 export PYTHON
 
-.PHONY: help run demo test lint types unit integration lab pytest identity-histories format docs screenshot faults soak fuzz attacks bench wheel addon clean \
+.PHONY: help run demo test lint types unit integration lab pytest identity-histories format docs screenshot faults soak fuzz attacks bench icons wheel release addon clean \
 	mqtt fresh homeassistant debian-run debian-test debian-bench
 
 help: ## this text
@@ -60,10 +64,10 @@ unit: $(VENV)/.test ## the fast tests: no sockets, no sleeping
 	$(call BOUNDED,900) $(BIN)/trial --temp-directory=.make/trial tests
 
 # what `unit` has run before is not run again
-pytest: homeassistant $(VENV)/.test
+pytest: homeassistant $(VENV)/.test $(AXE)
 	$(call SIDE_BY_SIDE,$(REAL))
 
-integration: debian-test homeassistant $(VENV)/.test ## the tests with real brokers, cameras and networks (namespaces of their own; as root)
+integration: debian-test homeassistant $(VENV)/.test $(AXE) ## the tests with real brokers, cameras and networks (namespaces of their own; as root)
 	$(call SIDE_BY_SIDE,$(REAL))
 
 lab: debian-test $(VENV)/.test ## the LAN lab with all it has: 250 cameras, floods (as root; minutes)
@@ -126,6 +130,9 @@ bench-lan: debian-test $(VENV)/.test ## how soon 100 cameras are on MQTT, and wh
 bench-lan-1000: debian-test $(VENV)/.test ## 1 000 and 2 000 cameras: start, calm, restart and sweep, into docs/benchmarks.md (as root)
 	$(BIN)/python benchmarks/bench_lan.py --fleet 1000 2000 --write
 
+bench-board: debian-test $(VENV)/.test ## 4, 16 and 64 cameras on a quarter of a core with 256 MiB, into docs/benchmarks.md (as root, an hour)
+	$(BIN)/python benchmarks/bench_board.py --write
+
 bench-scale: $(VENV)/.test ## knowing and telling 100 to 10 000 cameras in one process; the tables go into docs/benchmarks.md
 	$(BIN)/python benchmarks/bench_scale.py --write
 
@@ -144,15 +151,25 @@ bench-rtsp: debian-test $(VENV)/.test ## what proving 100 streams costs, beside 
 bench-pictures: debian-test $(VENV)/.test ## what a decoded keyframe costs beside ffmpeg, into docs/benchmarks.md
 	$(BIN)/python benchmarks/bench_pictures.py --write
 
+icons: $(VENV)/.made ## draw the page's icons anew (packaging/icons.py)
+	$(BIN)/python packaging/icons.py
+
 docs: $(VENV)/.test ## write the generated pages anew
 	@mkdir -p .make
 	$(BIN)/python -m twisted_detector.config.reference_page > .make/configuration.md
 	mv .make/configuration.md docs/configuration.md
 	$(BIN)/python docs/machines/draw.py
+	$(BIN)/python packaging/manpage.py > .make/camdetect.1
+	mv .make/camdetect.1 packaging/camdetect.1
+	$(BIN)/camdetect config --example > .make/camdetect.toml
+	mv .make/camdetect.toml packaging/camdetect.toml
 
 wheel: $(VENV)/.made ## a wheel in dist/
 	@rm -rf build dist/*.whl
 	$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir dist .
+
+release: $(VENV)/.release ## wheel, source archive, bill of materials and checksums of the last commit, in dist/, each checked
+	$(BIN)/python packaging/release.py
 
 addon: $(VENV)/.made ## the Home Assistant add-on in dist/addon/camdetect
 	@.ci/addon $(BIN)/python dist/addon/camdetect
@@ -180,10 +197,21 @@ $(VENV)/.run: pyproject.toml $(VENV)/.made
 	@$(PIP) --editable '.[broker]'
 	@touch $@
 
+$(VENV)/.release: pyproject.toml $(VENV)/.made
+	@$(PIP) --editable '.[release]'
+	@touch $@
+
 $(VENV)/.test: pyproject.toml $(VENV)/.made
 	@echo "Installing camdetect, its tests and tools into $(VENV)"
 	@$(PIP) --editable '.[broker,test,lint]'
 	@touch $@ $(VENV)/.run
+
+# axe-core of npm as a wheel brings it, without what that needs (Playwright): its number is in the file's name
+$(AXE): $(VENV)/.made
+	@echo "Installing axe-core into $(VENV)"
+	@$(PIP) --no-deps 'axe-playwright-python==$(AXE_WHEEL)'
+	@rm -f $(VENV)/.axe-*
+	@touch $@
 
 # atheris has wheels for CPython 3.11 to 3.13
 $(VENV)/.fuzz: pyproject.toml $(VENV)/.test

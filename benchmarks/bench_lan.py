@@ -25,16 +25,15 @@ from statistics import median
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks.lan import fleet, stalls
-from benchmarks.lan.meters import cpu_of, cpu_of_all, packets_of
+from benchmarks.lan.meters import HEALTH, cpu_of, cpu_of_all, online, packets_of
 from benchmarks.page import percentile, write_section
 from tests.lan.farm import plant
 from tests.lan.lab import REASON, Lab
 from tests.lan.site import LOGIN, Site, cid
 from tests.processes import Process, wait_until
-from twisted_detector.detector.picture_scheduler import FIRST_SPREAD
+from twisted_detector.detector.pictures.scheduler import FIRST_SPREAD
 
 TITLE, FLEET_TITLE = "## A LAN of cameras", "## A LAN of a thousand cameras"
-HEALTH = "system/camera_detector_health/node1"
 
 
 @dataclass(frozen=True)
@@ -66,15 +65,6 @@ def prefer(processes: Sequence[Process]) -> None:
         group = Path(f"/proc/{process.pid}/autogroup")
         if group.exists():
             group.write_text("-19")
-
-
-def online(site: Site) -> dict[str, float]:
-    """When each camera was first told to be online."""
-    when: dict[str, float] = {}
-    for heard in site.listener.heard():
-        if heard.topic.startswith("camera/status/") and '"status":"online"' in heard.payload:
-            when.setdefault(heard.topic.rpartition("/")[2], heard.at)
-    return when
 
 
 def run(count: int, auth: str, calm_seconds: float, first: bool = False) -> tuple[Outcome, Calm | None]:

@@ -28,7 +28,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import react
 
 from benchmarks.page import write_section
-from twisted_detector.detector.picture_cache import PictureCache
+from twisted_detector.detector.pictures.cache import PictureCache
 from twisted_detector.inspection.pictures.decoder import Decoder
 from twisted_detector.model.pictures import Picture
 

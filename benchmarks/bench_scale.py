@@ -39,7 +39,8 @@ from zope.interface import implementer
 from benchmarks.page import write_section
 from twisted_detector.bus import Bus
 from twisted_detector.detector.environment import Environment
-from twisted_detector.detector.picture_scheduler import PictureLogins, PictureScheduler, PictureTurns
+from twisted_detector.detector.pictures.scheduler import PictureScheduler, PictureTurns
+from twisted_detector.detector.pictures.taking import PictureLogins, PictureTaking
 from twisted_detector.events import CameraRestored
 from twisted_detector.inspection.cooperative_queue import CooperativeQueue
 from twisted_detector.inspection.logins.budget import LoginBudget
@@ -237,11 +238,12 @@ class House:
             random=lambda: 0.5,
         )
         bus.subscribe(self.sync)
+        environment = Environment(clock, clock.seconds)
+        logins = PictureLogins(lambda key: LOGIN, lambda key: False, self.budget)
         self.pictures = PictureScheduler(
-            Environment(clock, clock.seconds),
+            environment,
             registry,
-            takers=(),
-            logins=PictureLogins(lambda key: LOGIN, lambda key: False, self.budget),
+            taking=PictureTaking(environment, registry, takers=(), logins=logins),
             turns=PictureTurns(300.0, lambda: 0.5),
             freeze_detector=freezes,
             emit=bus.emit,

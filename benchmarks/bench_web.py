@@ -35,6 +35,12 @@ new MutationObserver((_, watch) => {
   requestAnimationFrame(() => requestAnimationFrame(() => { window.cardsAt = performance.now(); }));
 }).observe(document, { childList: true, subtree: true });
 """
+#: What came over the network of document, scripts and style sheets, with the heads of the answers (Resource Timing).
+_CODE = """
+return [...performance.getEntriesByType('navigation'), ...performance.getEntriesByType('resource')]
+  .filter(one => one.entryType === 'navigation' || /\\.(js|css)$/.test(new URL(one.name).pathname))
+  .reduce((sum, one) => sum + one.transferSize, 0);
+"""
 _WATCH_UPDATE = """
 window.shownAt = null;
 const shown = `[data-id="${arguments[0]}"][data-status=offline]`;
@@ -56,17 +62,18 @@ def visit(browser: Browser, stage: Stage) -> tuple[float, float]:
     return float(paint), float(cards)
 
 
-def painting(browser: Browser, runs: int) -> tuple[float, list[float], list[float]]:
-    """The first visit, then the others: paint of the first, paints, cards."""
-    stage = Stage(cameras=100)
+def painting(browser: Browser, runs: int, cameras: int) -> tuple[float, list[float], list[float], int]:
+    """The first visit, then the others: paint of the first, paints, cards; octets of code that a visit fetched."""
+    stage = Stage(cameras=cameras)
     script = browser.driver.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": _WATCH_CARDS})
     try:
         found = [visit(browser, stage) for _ in range(runs + 1)]
+        code = int(browser.run(_CODE))
     finally:
         browser.driver.execute_cdp_cmd("Page.removeScriptToEvaluateOnNewDocument", script)
         browser.open("about:blank")
         stage.end()
-    return found[0][0], [paint for paint, _ in found[1:]], [cards for _, cards in found[1:]]
+    return found[0][0], [paint for paint, _ in found[1:]], [cards for _, cards in found[1:]], code
 
 
 def updating(browser: Browser, runs: int) -> list[float]:
@@ -198,7 +205,8 @@ def main() -> None:
             group.write_text("-19")
     browser = Browser()
     try:
-        first, paints, cards = painting(browser, options.runs)
+        first, paints, cards, _ = painting(browser, options.runs, 100)
+        _, fleet_paints, fleet_cards, code = painting(browser, options.runs, 1000)
         updates = updating(browser, options.runs)
         freezes = freezing(browser)
         version = browser.driver.capabilities["browserVersion"]
@@ -209,6 +217,8 @@ def main() -> None:
         ("100 cameras: first paint", paints, "1000"),
         ("100 cameras: cards are shown", cards, ""),
         ("100 cameras: from an event to the frame that shows it", updates, "300"),
+        ("1 000 cameras: first paint", fleet_paints, "1000"),
+        ("1 000 cameras: cards are shown", fleet_cards, ""),
     ]
     lines = [
         "| 1 000 cameras: longest task while | by the clock, ms | of processor time, ms | at most, ms |",
@@ -221,7 +231,8 @@ def main() -> None:
         f" Chromium {version} headless without a GPU, everything on the same machine, {options.runs} runs,"
         f"{first_of_all} load average at the end {os.getloadavg()[0]:.1f}; `make bench-web`."
     )
-    text = "\n\n".join((milliseconds_table(rows), "\n".join(lines), _READING, machine))
+    wire = f"Code on the wire when the page is opened, with the heads of the answers: {code / 1000:.1f} kB of 60."
+    text = "\n\n".join((milliseconds_table(rows), wire, "\n".join(lines), _READING, machine))
     print(text)
     if options.write:
         write_section(TITLE, text)

@@ -6,6 +6,8 @@ import json
 import os
 import shutil
 from collections.abc import Callable
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 from urllib.request import urlopen
 
@@ -32,6 +34,23 @@ _ARGUMENTS = (
     "--window-size=1360,900",
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
 )
+
+
+_JUDGE = """
+const done = arguments[arguments.length - 1];
+axe.run(document, { resultTypes: ["violations"] }).then(
+  ({ violations }) => done(violations.flatMap((one) => one.nodes.map((node) =>
+    `${one.id} (${one.impact}): ${node.target.join(" ")}: ${node.failureSummary}`))),
+  (error) => done([String(error)]));
+"""
+
+
+def axe_core() -> str:
+    """The source of axe-core, of npm, in the wheel that the Makefile installs."""
+    found = find_spec("axe_playwright_python")
+    assert found is not None, "needs axe-core: make integration installs it"
+    assert found.submodule_search_locations
+    return (Path(found.submodule_search_locations[0]) / "axe.min.js").read_text("utf-8")
 
 
 class Browser:
@@ -93,8 +112,24 @@ class Browser:
         self.driver.switch_to.active_element.send_keys(*keys)
 
     def phone(self) -> None:
-        size = {"width": 375, "height": 812, "deviceScaleFactor": 2, "mobile": True}
-        self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+        self.size(375, 812)
+
+    def size(self, width: int, height: int) -> None:
+        """The size of what is seen of a page, in its own pixels; a phone's or a tablet's up to 768."""
+        told = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width <= 768}
+        self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", told)
+
+    def media(self, **features: str) -> None:
+        """What a page is told that a person prefers: ``forced_colors="active"``; nothing ends it."""
+        told = [{"name": name.replace("_", "-"), "value": value} for name, value in features.items()]
+        self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": told})
+
+    def judged(self) -> list[str]:
+        """What axe-core has against the page as it is: WCAG 2.2 A and AA, and its best practices."""
+        if not self.run("return Boolean(window.axe)"):
+            # CSP has no say here: DevTools runs it.
+            self.driver.execute_cdp_cmd("Runtime.evaluate", {"expression": axe_core()})
+        return [str(one) for one in self.driver.execute_async_script(_JUDGE)]
 
     def desk(self) -> None:
         self.driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})

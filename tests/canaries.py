@@ -47,7 +47,7 @@ class Leak:
 
 
 #: Files of a state directory that hold logins on purpose (CONTRACT: "a separate env file, mode 0600").
-LOGIN_FILES = frozenset({"frigate.env", "go2rtc.env"})
+LOGIN_FILES = frozenset({"frigate.env", "go2rtc.env", "overrides", "overrides.last-good"})
 
 
 @dataclass

@@ -14,6 +14,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from twisted_detector.cli.grammar import build_parser
 from twisted_detector.config.config import Config
 from twisted_detector.config.declarations import declared
+from twisted_detector.config.example_file import example
 from twisted_detector.config.reference_page import page
 from twisted_detector.mqtt.settings import MqttSettings
 
@@ -43,6 +44,25 @@ def documents() -> list[Path]:
     return sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *ROOT.glob("*/README.md")])
 
 
+class WhatIsShippedBeside(SynchronousTestCase):
+    """What ``make docs`` writes into packaging/ names all that there is; how it is folded is argparse's affair."""
+
+    def test_the_manual_page(self) -> None:
+        """Every command and every option of the command line is in the manual page."""
+        text = (ROOT / "packaging" / "camdetect.1").read_text(encoding="utf-8").replace("\\-", "-")
+        (commands,) = (one for one in build_parser()._actions if isinstance(one, argparse._SubParsersAction))
+        for name, parser in commands.choices.items():
+            self.assertIn(f"camdetect {name}", text, "run: make docs")
+            section = text.partition(f".SS \\fBcamdetect {name}\\fR")[2].partition(".SS ")[0]
+            for option in (word for action in parser._actions for word in action.option_strings if word[:2] == "--"):
+                if option != "--help":
+                    self.assertIn(option, section, f"run: make docs ({name})")
+
+    def test_the_example(self) -> None:
+        """The example configuration is what the command prints."""
+        self.assertEqual(example(), (ROOT / "packaging" / "camdetect.toml").read_text(encoding="utf-8"), "make docs")
+
+
 class TheConfigurationPage(SynchronousTestCase):
     def test_up_to_date(self) -> None:
         """docs/configuration.md is what ``make docs`` would write."""
@@ -67,7 +87,8 @@ class TheConfigurationPage(SynchronousTestCase):
         sources = [path for path in package.rglob("*.py") if path.parent != package / "config"]
         program = "\n".join(path.read_text(encoding="utf-8") for path in sources)
         within = {"CAMDETECT_CONFIG", "CAMERA_USERNAME", "CAMERA_PASSWORD"}  # end up in other fields of Config
-        within |= {f"{one}_{key}" for one in ("FRIGATE", "GO2RTC") for key in ("CAMERAS", "NETWORK")}  # choice
+        within |= {f"{one}_{key}" for one in ("FRIGATE", "GO2RTC") for key in ("CAMERAS", "NETWORK", "AREA")}  # choice
+        within |= {"FRIGATE_PAGE_URL", "GO2RTC_PAGE_URL"}  # page
         copied = {f"mqtt.{each.name}" for each in fields(MqttSettings)}  # as service.settings.mqtt_settings does
         for attribute, setting in declared(Config):
             if setting.name not in within and attribute not in copied:
@@ -167,7 +188,7 @@ class TheSecurityPage(SynchronousTestCase):
         required = [*project["dependencies"], *project["optional-dependencies"]["decode"]]
         section = self.text.partition("## Native code")[2].partition("\n## ")[0]
         told = re.findall(r"^\| (\w+) \| ([\d.]+) \|", section, flags=re.MULTILINE)
-        self.assertEqual(5, len(told))
+        self.assertEqual(4, len(told))
         self.assertEqual([], [name for name, bound in told if f"{name}>={bound}" not in required])
 
 

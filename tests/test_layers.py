@@ -62,6 +62,9 @@ PURE = (
     "outputs/*.py", "outputs/*/document.py", "outputs/homeassistant/output.py", "outputs/homeassistant/payloads.py",
     "outputs/frigate/merging.py", "outputs/frigate/refusals.py", "outputs/frigate/versions.py",
     "outputs/sync/merging.py", "outputs/sync/seams.py", "outputs/sync/yaml_block.py",
+    "outputs/notices/conditions.py", "outputs/notices/grouping.py", "outputs/notices/mailbox.py",
+    "outputs/notices/quiet_hours.py", "outputs/notices/rules.py", "outputs/notices/saved.py",
+    "outputs/notices/wording.py",
     "detector/schedule.py", "detector/session_cache.py", "operations/diagnosis.py",
     "inspection/logins/history.py", "inspection/logins/realms.py", "inspection/logins/window_clock.py",
 )  # fmt: skip
@@ -93,7 +96,6 @@ OUTSIDE: dict[str, tuple[str, ...]] = {
     "txaio": ("*",),
     "automat": ("mqtt/connection/*", "registry/*", "detector/*"),
     "lxml": ("wire/soap/*", "wire/onvif/*", "wire/lan/*"),
-    "klein": ("web/*",),
     "werkzeug": ("web/*",),
     "OpenSSL": ("wire/http/any_certificate.py",),
     "cryptography": ("wire/http/any_certificate.py",),
@@ -105,6 +107,7 @@ OUTSIDE: dict[str, tuple[str, ...]] = {
     "prometheus_client": ("operations/prometheus.py",),
     "ruamel.yaml": ("outputs/sync/*",),
     "rich": ("cli/*",),
+    "tomlkit": ("operations/decisions/editing.py",),
 }
 
 ROOTS = {"camdetect.tac", "twisted/plugins/camdetect_plugin.py", f"{PACKAGE}/cli/main.py"}

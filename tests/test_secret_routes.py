@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.internet.testing import MemoryReactorClock
+from twisted.logger import LogEvent, formatEvent, globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.detector.case import HERE as DOOR, ID
 from tests.doubles.rtsp_camera import KEYFRAME, SDP, SPS, Camera, result_of
 from tests.facts import PLAYS, A, adopting, candidate, inspection, sighting, stream
 from tests.inspection.scripted_camera import ScriptedCamera
 from tests.inspection.test_http import Wire
+from tests.operations.deciding_case import DecidingCase
 from twisted_detector.detector.inspection_session import InspectionSession
 from twisted_detector.errors import Unauthorized
 from twisted_detector.inspection.http.client import HttpClient
@@ -21,8 +27,14 @@ from twisted_detector.inspection.onvif.inspector import OnvifInspector
 from twisted_detector.inspection.rtsp.inspector import RtspInspector
 from twisted_detector.inspection.rtsp.validator import RtspValidator
 from twisted_detector.model import Candidate, Inspection, Interface, Login, Mac, Proof, Secret, Stream
+from twisted_detector.operations.commands import MqttCommands
+from twisted_detector.operations.control_socket import ControlSocket
+from twisted_detector.outputs.camera_json import camera_document
 from twisted_detector.registry.registry import Registry
-from twisted_detector.testing.doubles import Guarded, ScriptedInspector, ScriptedValidator
+from twisted_detector.testing.doubles import Guarded, RecordingPublisher, ScriptedInspector, ScriptedValidator
+from twisted_detector.web.api.requests import parse_request
+from twisted_detector.web.api.routes import ROUTES
+from twisted_detector.web.problem import Problem
 from twisted_detector.wire.onvif import answers as onvif
 from twisted_detector.wire.onvif.xaddrs import choose_xaddrs
 
@@ -226,3 +238,138 @@ class AnnouncedPlaces(SynchronousTestCase):
         self.successResultOf(Deferred.fromCoroutine(session.inspect(inspector)))
         self.assertEqual([(EVIL, None)], inspector.calls)
         self.assertIn("SCAN_NETWORKS", session.explain("it wants a login"))
+
+
+class TypedLogins(DecidingCase):
+    """A password that a person types goes into the file of decisions and to his camera: whatever way it comes, whatever
+    is wrong with it, and whatever fails, no log, topic, answer, event or exception has it.
+    """
+
+    TYPED = "canary-typed"
+    #: What comes beside ``action``: right, refused by the camera, and wrong in each field.
+    FIELDS: tuple[dict[str, Any], ...] = (
+        {},
+        {"password": "canary-typed-wrong"},
+        {"keep": "canary-typed"},
+        {"user": "canary-typed:canary-typed"},
+        {"user": ["canary-typed"]},
+        {"password": "canary-typed\n"},
+        {"password": "canary-typed" * 900},
+        {"password": {"canary-typed": 1}},
+        {"camera_id": "nobody"},
+        {"action": "guess"},
+    )
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.heard: list[str] = []
+        globalLogPublisher.addObserver(self.hear)
+        self.addCleanup(globalLogPublisher.removeObserver, self.hear)
+        self.publisher = RecordingPublisher()
+        self.commands = MqttCommands(
+            self.clock,
+            detector=self.detector,
+            registry=self.registry,
+            node_id="n",
+            topic="result",
+            publish=self.publisher.publish,
+            handlers=self.handlers,
+        )
+        self.inspector.answers[DOOR] = Guarded(inspection(DOOR), lambda one: one.password.reveal() == self.TYPED)
+
+    def hear(self, event: LogEvent) -> None:
+        self.heard.append(f"{formatEvent(event)} {event.get('log_failure')}")
+
+    def requests(self) -> list[bytes]:
+        base = {"command": "login", "camera_id": ID, "action": "try", "user": "viewer", "password": self.TYPED}
+        whole = [json.dumps({**base, **fields}).encode() for fields in self.FIELDS]
+        return [*whole, whole[0][:-1], b"[" + whole[0] + b"]", json.dumps({**base, "action": "save"}).encode()]
+
+    def check(self, *said: object) -> None:
+        """None of what was said, by whatever way, has it."""
+        cameras = [camera_document(one) for one in self.registry.cameras()]
+        texts = (*said, *self.heard, *self.listener.events, *self.publisher.messages, *self.observed, cameras)
+        for text in texts:
+            self.assertNotIn("canary", str(text), type(text))
+        self.assertTrue(said)
+
+    def settle(self) -> None:
+        self.clock.pump([0.5] * 30)
+
+    def test_by_mqtt(self) -> None:
+        """The results are published, and anybody may read them."""
+        for payload in self.requests():
+            self.commands.handle("command", payload)
+            self.settle()
+        said = [message.payload.decode() for message in self.publisher.messages]
+        self.assertEqual(len(self.requests()), len(said))
+        self.assertIn("accepted", {json.loads(text).get("outcome") for text in said})
+        self.check(*said)
+        self.commands.handle_retained("command", self.requests()[0])
+        self.check(*(message.payload.decode() for message in self.publisher.messages))
+
+    def test_by_the_command_line(self) -> None:
+        """The control socket answers whoever is at it."""
+        socket = ControlSocket(None, Path(), self.handlers)
+        said = []
+        for line in self.requests():
+            answering = Deferred.fromCoroutine(socket.respond(line))
+            self.settle()
+            said.append(self.successResultOf(answering).decode())
+        self.assertTrue(any('"accepted"' in text for text in said))
+        self.check(*said)
+
+    def test_by_the_page(self) -> None:
+        """What the page sends is checked before the command sees it; no refusal shows it."""
+        (route,) = [one for one in ROUTES if one.handler == "login"]
+        head: Any = SimpleNamespace(headers={})
+        said = []
+        for line in self.requests():
+            try:
+                fields = json.loads(line)
+                body = {key: fields[key] for key in fields if key not in ("command", "camera_id")}
+                data = json.dumps(body).encode()
+            except (ValueError, TypeError, AttributeError):
+                data = line
+            request: Any = SimpleNamespace(
+                uri=b"/", content=SimpleNamespace(getvalue=lambda data=data: data), isSecure=lambda: True
+            )
+            try:
+                said.append(repr(parse_request(request, head, route, {"camera_id": ID})))
+            except Problem as problem:
+                said.append(f"{problem} {problem.__dict__}")
+        self.check(*said)
+
+    def test_in_the_file(self) -> None:
+        """A mistake beside it, and a disk that takes no writes, are told without it."""
+        self.is_full = True
+        said = [
+            self.refused("login", camera_id=ID, action=action, user="u", password=self.TYPED)
+            for action in ("try", "save")
+        ]
+        self.is_full = False
+        for text in (
+            f'[camera.{ID}]\nlogin = "{self.TYPED}"\n',
+            f'[camera.{ID}]\nlogin = ["u:{self.TYPED}"]\n',
+            f'[camera.{ID}]\nlogin = "u:{self.TYPED}\n',
+            f'[logins]\n"netwrk 10.0.0.0/24" = ["u:{self.TYPED}"]\n',
+            f'[logins]\ndefault = ["{self.TYPED}"]\n',
+        ):
+            self.edit(text)
+            said += self.book.faults
+            said.append(repr(self.book.current))
+        self.assertTrue(self.book.faults)
+        self.check(*said)
+
+    def test_a_fault_of_ours(self) -> None:
+        """A traceback has no values in it, and the answer no traceback."""
+
+        async def broken(camera_id: str) -> bool:
+            raise ZeroDivisionError
+
+        self.patch(self.verdicts, "adopt", broken)
+        self.commands.handle("command", self.requests()[0])
+        self.settle()
+        self.assertEqual(1, len(self.flushLoggedErrors(ZeroDivisionError)))
+        (message,) = self.publisher.messages
+        self.check(message.payload.decode())

@@ -14,6 +14,7 @@ import math
 import random
 import struct
 import sys
+import time
 import zlib
 from collections.abc import Mapping
 from dataclasses import replace
@@ -21,13 +22,19 @@ from types import MappingProxyType, SimpleNamespace
 from typing import Any
 
 from twisted.application.service import IService
+from twisted.internet.defer import Deferred
 from twisted.internet.stdio import StandardIO
 from twisted.protocols.basic import LineReceiver
 from zope.interface import implementer
 
+from tests.decision_stage import DecisionStage
+from tests.first_run_stage import FirstRunStage
+from tests.notice_stage import NoticeStage
 from twisted_detector import events
 from twisted_detector.bus import Bus
 from twisted_detector.config.load import load
+from twisted_detector.detector.environment import Environment
+from twisted_detector.detector.pictures.live import LivePictures
 from twisted_detector.errors import RemoteError
 from twisted_detector.interfaces import IEventListener, MakerContext
 from twisted_detector.model import Adoption, Camera, Evidence, Mac, Proof, Status, Stream
@@ -155,9 +162,11 @@ def scene(number: int) -> bytes:
 
 @implementer(IPictures)
 class Scenes:
-    def __init__(self, registry: Registry, now: float) -> None:
+    def __init__(self, registry: Registry, now: float, reactor: Any) -> None:
         self._registry = registry
         self._now = now
+        self._live = LivePictures(Environment(reactor, time.monotonic), camera=registry.camera, take=self._take)
+        self._reactor = reactor
         self._scenes = [scene(number) for number in range(6)]
 
     def latest(self, camera_id: str) -> Picture | None:
@@ -169,6 +178,16 @@ class Scenes:
 
     async def refresh(self, camera_id: str) -> Picture | None:
         return self.latest(camera_id)
+
+    async def thumbnail(self, camera_id: str) -> Picture | None:
+        return self.latest(camera_id)
+
+    async def live(self, camera_id: str, seen: str) -> Picture | None:
+        return await self._live.next(camera_id, seen)
+
+    async def _take(self, camera_id: str, first: str) -> Picture | None:
+        now = self._reactor.seconds()
+        return Picture(camera_id, self._scenes[int(now) % len(self._scenes)], "image/png", now, "snapshot")
 
 
 # --- the daemon's other parts ---------------------------------------------------------------------------------------
@@ -183,6 +202,7 @@ class Figures:
         self.state, self.reason, self.advice = "connected", "", ""
         self.sweeping = False
         self.now = now
+        self.notices: NoticeStage | None = None
 
     def mqtt(self) -> dict[str, Any]:
         self.number += 1
@@ -230,6 +250,7 @@ class Figures:
                     "cameras": 4,
                 },
             },
+            "notices": {"open": self.notices.open_count if self.notices is not None else 0},
             "reactor": {"lag_ms": {"p50": 0.1, "p99": 1.2, "max": 9.4}},
             "resources": {"cpu_percent": 1.2, "rss_mb": 58.1, "fds": 31},
         }  # fmt: skip
@@ -240,8 +261,13 @@ class Stage(LineReceiver):
 
     delimiter = b"\n"
 
-    def __init__(self, reactor: Any, bus: Bus, registry: Registry, figures: Figures) -> None:
+    def __init__(
+        self, reactor: Any, bus: Bus, *, registry: Registry, figures: Figures, router: RequestRouter,
+        decisions: DecisionStage,
+    ) -> None:  # fmt: skip
         self._reactor, self._bus, self._registry, self._figures = reactor, bus, registry, figures
+        self._decisions = decisions
+        self._router = router
         self.setRawMode()
         self.setLineMode()
 
@@ -255,6 +281,22 @@ class Stage(LineReceiver):
             self._figures.state, self._figures.reason = command["state"], command["reason"]
             self._figures.advice = command["advice"]
             return
+        if command["do"] == "notice" and self._figures.notices is not None:
+            self._figures.notices.tell(command["name"])
+            return
+        if command["do"] == "page":
+            asking = Deferred.fromCoroutine(self._router.dispatch("page", {}))
+            asking.addCallback(lambda answer: self.sendLine(json.dumps(answer).encode()))
+            return
+        if command["do"] == "tries":
+            self.sendLine(json.dumps(self._decisions.tries).encode())
+            return
+        if command["do"] == "disk":
+            self._decisions.is_full = command["full"]
+            return
+        if command["do"] == "give":  # as somebody else does, in another browser
+            self._decisions.give(command["id"], command["given"])
+            return
         if command["do"] == "storm":
             for camera in self._registry.cameras()[: command["count"]]:
                 self._bus.emit(events.CameraOnline(now, replace(camera, since=now)))
@@ -266,6 +308,11 @@ class Stage(LineReceiver):
             gone = replace(camera, status=Status.OFFLINE, reason="no answer to three checks in a row", since=now)
             self._put(gone)
             self._bus.emit(events.CameraOffline(now, gone, reason=gone.reason))
+        elif command["do"] == "facts":
+            facts = command["facts"]
+            told = replace(camera, **{**facts, "status": Status(facts.get("status", camera.status))})
+            self._put(told)
+            self._bus.emit(events.CameraChanged(now, told))
         elif command["do"] == "name":
             named = replace(camera, name=command["name"])
             self._put(named)
@@ -302,6 +349,10 @@ class Company:
 
     def forget(self, camera_id: str, now: float) -> None:
         self._emit(events.CameraForgotten(now, STAGED.pop(camera_id)))
+
+    def put(self, camera: Camera, now: float) -> None:
+        STAGED[camera.id] = camera
+        self._emit(events.CameraDiscovered(now, camera))
 
 
 @implementer(IHistory, IEventListener)
@@ -353,6 +404,7 @@ class Past:
 
 def register_handlers(router: RequestRouter, company: Company, figures: Figures, reactor: Any) -> None:
     asked: dict[str, int] = {}
+    hidden: dict[str, Camera] = {}
 
     async def why(fields: Mapping[str, Any]) -> Mapping[str, Any]:
         address = fields["address"]
@@ -365,15 +417,16 @@ def register_handlers(router: RequestRouter, company: Company, figures: Figures,
             found = [{"id": "00408c000002", "status": "online", "reason": "", "name": "Barn"}]
             return {"address": address, "network": None, "mac": "02:00:00:00:00:13", "ports": {}, "phase": None,
                     "facts": [fact], "cameras": found if word == "shown" else [],
-                    "reason": {"word": word, "text": text, "advice": ""}}  # fmt: skip
+                    "reason": {"word": word, "text": text, "advice": ""}, "help": []}  # fmt: skip
         reason = {
             "word": "ports-closed",
             "text": "It is there, but no camera's port is open",
             "advice": "switch RTSP on",
         }
+        helps = [{"kind": "add-network", "text": "Search 10.77.0.0/24", "network": "10.77.0.0/24"}]
         return {"address": address, "network": None, "mac": "02:00:00:00:00:13",
-                "ports": {"554": "refused", "80": "refused"},
-                "phase": None, "facts": [fact], "cameras": [], "reason": reason}  # fmt: skip
+                "ports": {"554": "refused", "80": "refused"}, "phase": None, "facts": [fact], "cameras": [],
+                "reason": reason, "help": helps}  # fmt: skip
 
     async def doctor(_: Mapping[str, Any]) -> Mapping[str, Any]:
         finding = {"name": "MQTT", "level": "OK", "text": "connected to broker, port 1883", "advice": ""}
@@ -405,6 +458,11 @@ def register_handlers(router: RequestRouter, company: Company, figures: Figures,
         return {"camera_id": fields["camera_id"]}
 
     async def adopt(fields: Mapping[str, Any]) -> Mapping[str, Any]:
+        if "camera_ids" in fields:
+            known = [one for one in fields["camera_ids"] if company.camera(one)]
+            for one in known:
+                company.adopt(one, Adoption.PERSON, reactor.seconds())
+            return {"count": len(known)}
         company.adopt(fields["camera_id"], Adoption.PERSON, reactor.seconds())
         return {"camera_id": fields["camera_id"], "adopted": "person"}
 
@@ -415,14 +473,25 @@ def register_handlers(router: RequestRouter, company: Company, figures: Figures,
         return {"camera_id": fields["camera_id"], "adopted": "no"}
 
     async def block(fields: Mapping[str, Any]) -> Mapping[str, Any]:
-        company.forget(fields["camera_id"], reactor.seconds())
-        return {"camera_id": fields["camera_id"], "adopted": "blocked"}
+        camera = company.camera(fields["camera_id"])
+        assert camera is not None
+        hidden[camera.device_id] = camera
+        company.forget(camera.id, reactor.seconds())
+        return {"camera_id": camera.id, "adopted": "blocked"}
 
     async def blocked(_: Mapping[str, Any]) -> Mapping[str, Any]:
-        return {"devices": []}
+        return {
+            "devices": [
+                {"device": one, "macs": [str(camera.mac)], "reference": "", "since": rfc3339(reactor.seconds())}
+                for one, camera in hidden.items()
+            ]
+        }
 
     async def unblock(fields: Mapping[str, Any]) -> Mapping[str, Any]:
-        raise RemoteError("no blocked device has that id, MAC or EndpointReference", shown=fields["device"])
+        if fields["device"] not in hidden:
+            raise RemoteError("no blocked device has that id, MAC or EndpointReference", shown=fields["device"])
+        company.put(hidden.pop(fields["device"]), reactor.seconds())
+        return {"device": fields["device"]}
 
     async def export(fields: Mapping[str, Any]) -> Mapping[str, Any]:
         text = "cameras:\n" + "".join(f"  camdetect_{one.id}: {{}}\n" for one in company.cameras())
@@ -438,14 +507,23 @@ def make(reactor: Any, options: argparse.Namespace) -> tuple[IService, Stage]:
     bus, router, figures = Bus(), RequestRouter(), Figures(now)
     company = Company(cameras(options.cameras, now), bus.emit)
     register_handlers(router, company, figures, reactor)
-    mqtt: Any = SimpleNamespace(document=figures.mqtt)
-    pictures: Any = None if options.picture_less else Scenes(company, now)  # type: ignore[arg-type]
+    decisions = DecisionStage(STAGED, bus.emit, reactor)
+    for name, handler in {**decisions.handlers, **FirstRunStage().handlers}.items():
+        router.register(name, handler)
+    figures.notices = NoticeStage(cameras(options.cameras, now), bus.emit, reactor)
+    router.register("notices", figures.notices.board.answer)
+
+    async def interfaces() -> list[Any]:
+        return []
+
+    neighbours: Any = SimpleNamespace(interfaces=interfaces)
+    pictures: Any = None if options.picture_less else Scenes(company, now, reactor)  # type: ignore[arg-type]
     environment = {"STATE_DIR": "/nonexistent", "WEB_LISTEN": f"127.0.0.1:{options.port}", "WEB_TOKEN": options.token}
     config = load({k: v for k, v in environment.items() if v}, hostname="attic")
     context = MakerContext(reactor, config, {}, lambda _: None, lambda *_: lambda: None)  # type: ignore[arg-type, return-value]
     past = Past(company, reactor)
     bus.subscribe(past)
-    service: Any = web.make(context, bus, company, mqtt, figures, router, pictures, past)  # type: ignore[arg-type]
+    service: Any = web.make(context, bus, company, neighbours, figures, router, pictures, past)  # type: ignore[arg-type]
     history = service.history
     real, history._wall = history._wall, lambda: now - (SAMPLES - figures.number) * INTERVAL
     for _ in range(SAMPLES - 1):
@@ -461,7 +539,8 @@ def make(reactor: Any, options: argparse.Namespace) -> tuple[IService, Stage]:
     activity = service.activity
     for number, camera in enumerate(company.cameras()[:12]):
         activity.handle(events.CameraOnline(now - 400 + 30 * number, camera))
-    return service, Stage(reactor, bus, company, figures)  # type: ignore[arg-type]
+    staged = Stage(reactor, bus, registry=company, figures=figures, router=router, decisions=decisions)  # type: ignore[arg-type]
+    return service, staged
 
 
 def main() -> None:

@@ -30,6 +30,10 @@ class RemoteError(CamdetectError):
     """A peer sent bytes that its protocol does not allow."""
 
 
+class NotSaved(CamdetectError):
+    """A decision did not reach the disk, and holds no more than before; its fields were right."""
+
+
 class ConfigError(CamdetectError):
     """The configuration has faults; all are listed at once.
 
@@ -123,7 +127,7 @@ class StoreError(CamdetectError):
 
 
 class StateRefused(StoreError):
-    """The state directory, or a file in it, can be written or was put there by somebody else: it is not used."""
+    """The state directory is not used: others may write it, another process has it, or a newer version wrote it."""
 
 
 class BrokerError(CamdetectError):

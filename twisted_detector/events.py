@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from twisted_detector.model import Adoption, Camera, Stream
+from twisted_detector.model.notices import Notice
 from twisted_detector.model.pictures import Picture
 
 
@@ -195,3 +196,10 @@ class ConnectionEvent(Event):
     duration: float
     attempts: int
     session: int
+
+
+@dataclass(frozen=True, slots=True)
+class NoticeTold(Event):
+    """A person should hear of something: at its beginning, and once more at its end."""
+
+    notice: Notice

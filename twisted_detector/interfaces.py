@@ -12,9 +12,10 @@ event listener             does anything else with events
 service extension          a Twisted service that starts and stops with the daemon
 =========================  ===========================================================================================
 
-A discoverer may also provide :class:`IQuickSweep`, :class:`ISweepProgress`, :class:`IAddressProbe` and
-:class:`IFinder`. For your tests there are doubles in ``twisted_detector.testing``. Coroutine methods are declared
-``async def``; the caller turns them into Deferreds where it needs them. All is called on the reactor's thread.
+A discoverer may also provide :class:`IQuickSweep`, :class:`INetworkSweep`, :class:`ISweepProgress`,
+:class:`IAddressProbe` and :class:`IFinder`. For your tests there are doubles in ``twisted_detector.testing``.
+Coroutine methods are declared ``async def``; the caller turns them into Deferreds where it needs them. All is called on
+the reactor's thread.
 """
 
 from __future__ import annotations
@@ -39,6 +40,7 @@ from twisted_detector.model import (
     Stream,
     StreamReport,
 )
+from twisted_detector.model.reach import Network
 
 # --- Plugins ----------------------------------------------------------------------------------------------------------
 
@@ -87,7 +89,8 @@ class IMaker(Interface):
 
     name: str = Attribute("Name of the plugin: its table in the configuration file, its name in ``PLUGINS``.")
     make: Callable[..., object | None] = Attribute(
-        "``make(context, *needed)`` makes the part, once; None when the configuration has switched it off."
+        "``make(context, *needed)`` makes the part, once at each start of the daemon's parts, which may start again in "
+        "one process; None when the configuration has switched it off."
     )
 
 
@@ -183,6 +186,16 @@ class IQuickSweep(Interface):
 
     async def sweep_quickly(sink: ISightingSink) -> None:
         """Search once. Raises as :meth:`IDiscoverer.sweep`; may be cancelled."""
+
+
+class INetworkSweep(Interface):
+    """Discoverer that can also sweep one network alone: one that a person added."""
+
+    async def sweep_network(network: Network, sink: ISightingSink) -> None:
+        """Sweep it once, beside a sweep of all that may be under way; nothing where a sweep has no more to do there.
+
+        Raises as :meth:`IDiscoverer.sweep`; may be cancelled.
+        """
 
 
 class ISweepProgress(Interface):

@@ -127,6 +127,19 @@ class IPictures(Interface):
         :raises errors.InspectionError: the camera did not give it this time.
         """
 
+    async def thumbnail(camera_id: str) -> Picture | None:
+        """The latest picture as a card shows it: smaller, of the same version; itself where it cannot be scaled.
+        None when there was none yet; nothing is sent.
+        """
+
+    async def live(camera_id: str, seen: str) -> Picture | None:
+        """A picture that was taken now, other than that of the version ``seen``; None: it takes longer, ask again.
+
+        Pictures are taken while somebody waits for one, a second apart at the least; none is kept as the latest.
+
+        :raises errors.InspectionError: it cannot be shown live; the reason.
+        """
+
 
 class IPictureTaker(Interface):
     """One method of taking pictures."""

@@ -11,9 +11,22 @@ from pathlib import Path
 
 from benchmarks.page import percentile
 from tests.lan.lab import Host
+from tests.lan.site import Site
 from tests.processes import Process
 
 _TICKS = os.sysconf("SC_CLK_TCK")
+
+
+HEALTH = "system/camera_detector_health/node1"
+
+
+def online(site: Site) -> dict[str, float]:
+    """When each camera was first told to be online."""
+    when: dict[str, float] = {}
+    for heard in site.listener.heard():
+        if heard.topic.startswith("camera/status/") and '"status":"online"' in heard.payload:
+            when.setdefault(heard.topic.rpartition("/")[2], heard.at)
+    return when
 
 
 def cpu_of(pid: int) -> float:

@@ -35,7 +35,7 @@ class CompletionTests(SynchronousTestCase):
     def test_bash(self) -> None:
         """bash offers commands, then the options and values of the one that was chosen, wherever it stands."""
         self.assertEqual(sorted(COMMANDS), sorted(self.complete("")))
-        self.assertEqual(["status"], self.complete("st"))
+        self.assertEqual(["status", "stream"], sorted(self.complete("st")))
         self.assertEqual(["--help", "--version"], self.complete("--"))
         self.assertEqual(["-h", "--help", "--json", "--watch"], self.complete("list", "-"))
         self.assertEqual(["--watch"], self.complete("list", "--json", "--w"))

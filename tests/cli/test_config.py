@@ -37,6 +37,13 @@ class ShowTests(SynchronousTestCase):
         }  # fmt: skip
         self.config = read(environ, {"/camdetect.toml": FILE, "/secret": "canary1"})
 
+    def test_the_page(self) -> None:
+        """What was set on the page is told as that, and masked as everywhere."""
+        settings = '[settings]\nMQTT_BROKER = "b"\nMQTT_USERNAME = "u"\nMQTT_PASSWORD = "canary1"\n'
+        found = {row.name: row for row in rows(read({"STATE_DIR": "/state"}, {"/state/overrides": settings}))}
+        self.assertEqual(Row("MQTT_BROKER", "b", "page"), found["MQTT_BROKER"])
+        self.assertEqual(Row("MQTT_PASSWORD", "***", "page"), found["MQTT_PASSWORD"])
+
     def test_sources(self) -> None:
         """The environment wins over the file, the file over the default; each value tells which it was."""
         found = {row.name: row for row in rows(self.config)}

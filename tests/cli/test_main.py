@@ -86,6 +86,6 @@ class Grammar(SynchronousTestCase):
             self.assertTrue(examples, name)
             self.assertIn("exit status:\n  0 ", told, name)
             for line in examples:
-                words = shlex.split(line.partition("|")[0].partition(">")[0])
+                words = shlex.split(line.partition("|")[0].partition(">")[0].partition("<")[0])
                 words = words[words.index("camdetect") + 1 :]
                 self.assertEqual(name, build_parser().parse_args(words).command)

@@ -68,6 +68,19 @@ class Tables(Case):
         self.assertEqual(((config.frigate,), (config.go2rtc,)), (config.frigates, config.go2rtcs))
         self.assertEqual((), read({"FRIGATE_CAMERAS": "All"}).frigate.choice.names)
 
+    def test_pages(self) -> None:
+        """The page may frame what has an API, at the address that is meant for browsers; what has none, or is switched
+        off, may not be.
+        """
+        text = TWO.replace('prefix = "n-"', 'page_url = "http://nvr.example.org:1984/"').replace(
+            "restart = true", 'page_url = "https://nvr.example.org/"'
+        )
+        self.assertEqual(("http://nvr.example.org:1984", "https://nvr.example.org"), self.toml(text).pages)
+        self.assertEqual(("http://127.0.0.1:1984", "https://10.20.0.5:8971"), self.toml(TWO).pages)
+        self.assertEqual((), self.toml('mqtt_broker = "b"', FRIGATE_PAGE_URL="http://nvr").pages)
+        off = {"FRIGATE_URL": "http://nvr", "FRIGATE_UPDATE_ENABLED": "false"}
+        self.assertEqual((), self.toml('mqtt_broker = "b"', **off).pages)
+
     def test_where_the_logins_stand(self) -> None:
         """Each has a file of its own for the logins; that of the plain settings is where it was."""
         config = self.toml(TWO, STATE_DIR="/state")
@@ -85,7 +98,7 @@ class Tables(Case):
         url = "ftp://10.20.0.5"
         restart = "perhaps"
         pasword = "x"
-        area = "yard"
+        area = []
         network = "10.20.0.1/16"
         [go2rtc.south]
         url = "http://u:p@10.0.0.1"
@@ -97,7 +110,7 @@ class Tables(Case):
             "[frigate.north] url = 'ftp://10.20.0.5': must be http:// or",
             "[frigate.north] restart = 'perhaps': must be true or false",
             "[frigate.north] pasword: unknown in /c.toml; is password meant?",
-            "[frigate.north] area: areas are not known yet: take cameras or network",
+            "[frigate.north] area = []: must be areas",
             "[frigate.north] network = '10.20.0.1/16': must be networks",
             "[go2rtc.south] url = 'http://***@10.0.0.1': must be",
             "[go2rtc.south] cameras = []: must be all, or ids or names",

@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from string import printable
+from typing import ClassVar
 
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -64,7 +65,9 @@ class Secrets(ConfigCase):
         """A value and a file for the same secret is a fault, for every secret."""
         secrets = [name.upper() for name, setting in Config.settings().items() if setting.secret]
         expected = (
-            "CAMERA_CREDENTIALS CAMERA_PASSWORD FRIGATE_PASSWORD FRIGATE_TOKEN GO2RTC_PASSWORD MQTT_PASSWORD WEB_TOKEN"
+            "CAMERA_CREDENTIALS CAMERA_PASSWORD FRIGATE_PASSWORD FRIGATE_TOKEN GO2RTC_PASSWORD MQTT_PASSWORD"
+            " NOTICE_MAIL_PASSWORD NOTICE_WEBHOOK_SECRET NOTICE_WEBHOOK_TOKEN NOTICE_WEBHOOK_URL NTFY_TOKEN NTFY_URL"
+            " TELEGRAM_TOKEN WEB_TOKEN"
         )
         self.assertEqual(expected.split(), sorted(secrets))
         for variable in secrets:
@@ -77,6 +80,13 @@ class Secrets(ConfigCase):
             found = self.faults({"MQTT_PASSWORD_FILE": "/s", "MQTT_BROKER": "b"}, files)
             self.assertEqual(1, len(found), found)
             self.assertIn("MQTT_PASSWORD_FILE = '/s'", found[0])
+
+    #: Texts of secrets that have a form.
+    FITTING: ClassVar = {
+        "NOTICE_WEBHOOK_URL": "https://hooks.example/b",
+        "NTFY_URL": "https://ntfy.example/b",
+        "TELEGRAM_TOKEN": "1:b",
+    }
 
     def test_no_secret_is_shown(self) -> None:
         """No secret stands in the text of a Config, whatever way it came in."""
@@ -116,7 +126,7 @@ class Secrets(ConfigCase):
         """Every secret setting holds Secrets, which mask themselves."""
         for name, setting in Config.settings().items():
             if setting.secret:
-                value = setting.kind.read("a:b")
+                value = setting.kind.read(self.FITTING.get(setting.name, "a:b"))
                 self.assertTrue(isinstance(value, Secret) or isinstance(value[0], Login), name)
                 self.assertNotIn("b'", repr(value))
 

@@ -28,6 +28,7 @@ from twisted_detector.events import CameraMoved, SweepFinished
 from twisted_detector.inspection.logins.budget import LoginBudget
 from twisted_detector.interfaces import IAddressProbe, IFinder, ILiveness, IQuickSweep, ISightingSink
 from twisted_detector.model import Camera, Candidate, Interface, Login, Mac, Status
+from twisted_detector.model.decisions import NOT_GIVEN, OwnStreams
 from twisted_detector.registry.registry import Registry
 from twisted_detector.testing.doubles import (
     Gate,
@@ -82,8 +83,8 @@ class DetectorCase(SynchronousTestCase):
             self.clock,
             self.clock.seconds,
             excluded=self.excluded,
-            observe=lambda at, address, source, text: self.observed.append((address, source, text)),
-            gate=AddressGate(tuple(map(ip_network, self.listed)), self.neighbours.interfaces),
+            observe=self.observe,
+            gate=AddressGate(lambda: tuple(map(ip_network, self.listed)), self.neighbours.interfaces),
         )
         sweeper = Sweeper(
             environment,
@@ -101,10 +102,10 @@ class DetectorCase(SynchronousTestCase):
             finders=[one for one in self.methods if IFinder.providedBy(one)],
             sweep=sweeper.hasten,
         )
-        runner = InspectionRunner(
+        self.runner = runner = InspectionRunner(
             environment,
             self.registry,
-            probes=Probes([self.inspector], self.validator),
+            probes=Probes([self.inspector], self.validator, own_streams=lambda *where: self.own_streams(*where)),
             budget=self.budget,
             emit=self.bus.emit,
             missed=relocator.device_missed,
@@ -128,6 +129,13 @@ class DetectorCase(SynchronousTestCase):
             check_interval=60,
         )
         return self.detector
+
+    def observe(self, at: float, address: str, source: str, text: str) -> None:
+        self.observed.append((address, source, text))
+
+    def own_streams(self, camera_id: str, address: str) -> OwnStreams:
+        """The streams that a person gave."""
+        return NOT_GIVEN
 
     def start(self) -> None:
         self.build().start()
@@ -232,7 +240,10 @@ def asks_login(then: Any = None, **more: Any) -> Guarded:
 
 
 class RunnerCase(SynchronousTestCase):
-    """A runner over doubles; :attr:`vendor_of` and :attr:`is_present` may be replaced at any time."""
+    """A runner over doubles; :attr:`vendor_of` and :attr:`is_present` may be replaced at any time.
+
+    :ivar own: the streams that a person gave, by the id of the camera.
+    """
 
     proof_every = 1
 
@@ -247,6 +258,7 @@ class RunnerCase(SynchronousTestCase):
         self.validator = ScriptedValidator()
         self.vendor_of: Callable[[Mac], str] = lambda mac: ""
         self.is_present: Callable[[int], bool] = lambda key: False
+        self.own: dict[str, OwnStreams] = {}
         self.observe: list[str] = []
         self.build()
         self.addCleanup(lambda: self.assertEqual([], self.clock.getDelayedCalls()))
@@ -258,11 +270,19 @@ class RunnerCase(SynchronousTestCase):
                 self.clock, self.clock.seconds, observe=lambda at, address, source, text: self.observe.append(text)
             ),
             self.registry,
-            probes=Probes([self.onvif, self.rtsp], self.validator, lambda mac: self.vendor_of(mac)),
+            probes=Probes(
+                [self.onvif, self.rtsp],
+                self.validator,
+                lambda mac: self.vendor_of(mac),
+                lambda *where: self.own_streams(*where),
+            ),
             budget=self.budget,
             emit=self.bus.emit,
             proof_every=self.proof_every,
         )
+
+    def own_streams(self, camera_id: str, address: str) -> OwnStreams:
+        return self.own.get(camera_id, NOT_GIVEN)
 
     def see(self, address: str = HERE, mac: Any = A) -> int:
         seen = self.registry.record_sighting(sighting(address, mac), self.clock.seconds())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_network
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -108,6 +109,15 @@ class ListedTests(DetectorCase):
 
 
 class GateTests(SynchronousTestCase):
+    def test_networks_that_change(self) -> None:
+        """An address is asked as long as its network is named."""
+        listed = [ip_network("8.8.8.0/24")]
+        gate = AddressGate(lambda: tuple(listed), MemoryNeighbours(LOOPBACK).interfaces)
+        self.successResultOf(Deferred.fromCoroutine(gate.refresh()))
+        self.assertEqual("", gate.explain_refusal("8.8.8.8"))
+        listed.clear()
+        self.assertIn("SCAN_NETWORKS", gate.explain_refusal("8.8.8.8"))
+
     def test_failing_interfaces(self) -> None:
         """Where the interfaces cannot be read, those that were known stay."""
         neighbours = MemoryNeighbours(LOOPBACK, PUBLIC)

@@ -50,6 +50,13 @@ class ExclusionsTests(DetectorCase):
         self.assertNotIn(OUT, Exclusions())
         self.assertRaises(ValueError, Exclusions, ("camera",))
 
+    def test_others(self) -> None:
+        """After a reload others are excluded, for all who have it."""
+        out = Exclusions((OUT,))
+        self.assertRaises(ValueError, out.use, ("camera",))
+        out.use((HERE,))
+        self.assertEqual([False, True], [one in out for one in (OUT, HERE)])
+
     def test_every_method(self) -> None:
         """Whatever method sees an excluded device: no MAC is looked up, no inspector is called, nothing is probed."""
         self.method = SearchingDiscoverer()

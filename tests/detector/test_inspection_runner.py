@@ -414,7 +414,7 @@ class CheckTests(RunnerCase):
         """A stream that wants a login that we have not is auth_required."""
         self.validator.answers[MAIN] = Unauthorized("it wants a login")
         self.check(self.key)
-        advice = "no login is set for this camera (CAMERA_CREDENTIALS)"
+        advice = "no login is set for this camera (camdetect login, CAMERA_CREDENTIALS)"
         self.assertEqual((Status.AUTH_REQUIRED, f"it wants a login; {advice}"), self.state())
 
     def test_forgotten_meanwhile(self) -> None:

@@ -63,7 +63,7 @@ class LoginTests(RunnerCase):
         before = Inspection("onvif", HERE, 0.0, name="Yard", model="M1", status=Status.AUTH_REQUIRED, reason="401")
         self.onvif.answers[HERE] = asks_login(before=before)
         for logins, reason in (
-            ((), "401; no login is set for this camera (CAMERA_CREDENTIALS)"),
+            ((), "401; no login is set for this camera (camdetect login, CAMERA_CREDENTIALS)"),
             ((BAD,), f"it refused the login; {NOT_RETRIED}: bad (CAMERA_CREDENTIALS)"),
         ):
             self.build(*logins)

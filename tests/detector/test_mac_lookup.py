@@ -12,6 +12,7 @@ from twisted_detector.detector.address_gate import AddressGate
 from twisted_detector.detector.verification.mac_lookup import LOOKUP_TIMEOUT, NAMING_TIMEOUT
 from twisted_detector.errors import Unreachable
 from twisted_detector.model import Camera, Candidate, Inspection, Interface, Login, Mac
+from twisted_detector.model.reach import no_networks
 from twisted_detector.testing.doubles import Gate, ScriptedInspector
 from twisted_detector.testing.lan import ETH0, LOOPBACK, MemoryNeighbours
 
@@ -229,7 +230,7 @@ class NamingTests(DetectorCase):
 class GateTests(SynchronousTestCase):
     def test_where_a_mac_is_seen(self) -> None:
         """On links that resolve addresses; there not at our own address."""
-        gate = AddressGate((), MemoryNeighbours(ETH0, TUNNEL, LOOPBACK, LINK_LOCAL).interfaces)
+        gate = AddressGate(no_networks, MemoryNeighbours(ETH0, TUNNEL, LOOPBACK, LINK_LOCAL).interfaces)
         self.assertFalse(gate.shows_mac(HERE))
         self.successResultOf(Deferred.fromCoroutine(gate.refresh()))
         for address, shown in (

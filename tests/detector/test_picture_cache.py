@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from twisted_detector.detector.picture_cache import PictureCache
+from twisted_detector.detector.pictures.cache import PictureCache
 from twisted_detector.model.pictures import Picture
 
 

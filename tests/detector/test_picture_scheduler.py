@@ -14,18 +14,18 @@ from zope.interface.verify import verifyObject
 
 from tests.facts import PLAYS, adopting, inspection, login, sighting, stream
 from twisted_detector.bus import Bus
-from twisted_detector.detector import picture_scheduler
 from twisted_detector.detector.environment import Environment
-from twisted_detector.detector.picture_scheduler import (
+from twisted_detector.detector.pictures import scheduler as picture_scheduler
+from twisted_detector.detector.pictures.scheduler import (
     FIRST_SPREAD,
     FRESH,
     MAX_BACKOFF,
     MAX_CONCURRENT,
     MAX_SECONDS,
-    PictureLogins,
     PictureScheduler,
     PictureTurns,
 )
+from twisted_detector.detector.pictures.taking import PictureLogins, PictureTaking
 from twisted_detector.errors import LoginWithheld, Malformed, Unauthorized, Unreachable
 from twisted_detector.events import PictureTaken
 from twisted_detector.inspection.logins.budget import LoginBudget
@@ -33,7 +33,7 @@ from twisted_detector.model import Camera, Login, Mac
 from twisted_detector.model.pictures import Picture
 from twisted_detector.registry.freeze_detector import FreezeDetector
 from twisted_detector.registry.registry import Registry
-from twisted_detector.seams import IPictures, IPictureTaker
+from twisted_detector.seams import IPictureTaker
 from twisted_detector.testing.doubles import Gate, RecordingListener
 
 ADMIN = login("admin", "canary-picture")
@@ -91,11 +91,17 @@ class Case(SynchronousTestCase):
         self.addCleanup(self.nothing_is_left)
 
     def make(self) -> None:
-        self.scheduler = PictureScheduler(
-            Environment(self.clock, self.clock.seconds, ("10.0.0.66",)),
+        environment = Environment(self.clock, self.clock.seconds, ("10.0.0.66",))
+        self.taking = PictureTaking(
+            environment,
             self.registry,
             takers=(self.first, self.second),
             logins=PictureLogins(self.logins.get, self.played.__contains__, self.budget),
+        )
+        self.scheduler = PictureScheduler(
+            environment,
+            self.registry,
+            taking=self.taking,
             turns=PictureTurns(self.interval, lambda: 0.5),
             freeze_detector=self.freeze_detector,
             emit=self.emit,
@@ -135,7 +141,6 @@ class InTurn(Case):
 
     def test_interface(self) -> None:
         """It is what page and outputs expect."""
-        verifyObject(IPictures, self.scheduler)
         verifyObject(IPictureTaker, self.first)
 
     def test_known_at_the_start(self) -> None:

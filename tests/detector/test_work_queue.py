@@ -50,6 +50,43 @@ class WorkQueueTests(SynchronousTestCase):
         self.finish("w3", "w4")
         self.assertEqual(0, self.queue.depth)
 
+    def test_for_a_person(self) -> None:
+        """It begins at once, though there is no room; what waits goes on within the bounds when it has ended."""
+        for key in range(3):
+            self.queue.add(key, self.work)
+        ended = self.queue.run_now(7, self.other)
+        self.assertEqual((["w0", "w1", "o7"], False), (self.began, ended.called))
+        self.finish("w0")
+        self.assertEqual(["w0", "w1", "o7"], self.began, "two run, as many as may")
+        self.finish("o7")
+        self.assertTrue(ended.called)
+        self.assertEqual(["w0", "w1", "o7", "w2"], self.began)
+        self.finish("w1", "w2")
+
+    def test_for_a_person_at_a_device_that_is_asked(self) -> None:
+        """It begins when what runs there has ended, before what was added for it meanwhile, one after the other."""
+        self.queue.add(0, self.work)
+        self.queue.add(0, self.at_once)
+        first, second = self.queue.run_now(0, self.other), self.queue.run_now(0, self.other)
+        self.assertEqual(["w0"], self.began)
+        self.finish("w0")
+        self.assertEqual((["w0", "o0"], False), (self.began, first.called))
+        self.finish("o0")
+        self.assertEqual((["w0", "o0", "o0"], True, False), (self.began, first.called, second.called))
+        self.finish("o0")
+        self.assertEqual((["w0", "o0", "o0", "i0"], True), (self.began, second.called))
+
+    def test_for_a_person_at_the_end(self) -> None:
+        """Who waits for what will not run any more does not wait for ever; a time-out ends it as all others."""
+        self.queue.add(0, self.work)
+        waiting, late = self.queue.run_now(0, self.other), self.queue.run_now(7, self.other)
+        self.clock.advance(10)
+        self.assertEqual(([0, 7], True), (sorted(self.late), late.called))
+        self.clock.advance(5)
+        self.queue.stop()
+        self.assertTrue(waiting.called)
+        self.assertTrue(self.queue.run_now(1, self.other).called)
+
     def test_pace(self) -> None:
         """The first begins at once, the next not before a pause, and still no more of them than may run."""
         self.queue = WorkQueue(self.clock, QueueLimits(2, 10, pace=0.5), timed_out=self.late.append)

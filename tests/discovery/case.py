@@ -11,11 +11,13 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.doubles.kernel import FDClock, Kernel
+from tests.operations.networks.case import networks_of
 from twisted_detector.config.load import load
 from twisted_detector.discovery.neighbours.table import KernelNeighbours
 from twisted_detector.discovery.rate_limit import PacketRateLimiter
 from twisted_detector.interfaces import INeighbours
 from twisted_detector.model import Interface, Mac
+from twisted_detector.operations.networks.site import SiteNetworks
 from twisted_detector.registry.observations import ObservationLog
 from twisted_detector.testing.lan import ETH0, LOOPBACK, MemoryLAN, MemoryNeighbours, RecordingSink
 
@@ -123,6 +125,7 @@ def made_with(maker: Any, **environment: str) -> Any:
         INeighbours: MemoryNeighbours(),
         PacketRateLimiter: PacketRateLimiter(1000, Clock().seconds),
         ObservationLog: ObservationLog(),
+        SiteNetworks: networks_of(config),
     }
     context: Any = SimpleNamespace(reactor=Clock(), config=config)
     return maker.make(context, *(offers[kind] for kind in maker.needs))

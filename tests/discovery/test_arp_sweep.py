@@ -139,7 +139,7 @@ class SweepCase(SynchronousTestCase):
         self.scan = ArpSweep(
             self.clock,
             self.neighbours,
-            settings=SweepSettings(**settings_),
+            settings=lambda: SweepSettings(**settings_),
             limiter=PacketRateLimiter(rate, self.clock.seconds),
             is_well=lambda address, mac: (address, mac) in self.well.items(),
             beyond=beyond,
@@ -297,7 +297,7 @@ class FindingTests(SweepCase):
         beyond = PortScan(
             self.clock,
             self.neighbours,
-            settings=SweepSettings(networks=networks),
+            settings=lambda: SweepSettings(networks=networks),
             limiter=PacketRateLimiter(1000, self.clock.seconds),
             monotonic=self.clock.seconds,
             make_connector=self.hosts.connector,

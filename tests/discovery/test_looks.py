@@ -34,7 +34,7 @@ class RegistryLooksTests(SweepCase):
         self.scan = ArpSweep(
             self.clock,
             self.neighbours,
-            settings=SweepSettings(),
+            settings=lambda: SweepSettings(),
             limiter=PacketRateLimiter(10_000, self.clock.seconds),
             is_well=self.registry.is_well_at,
             drivers=SweepDrivers(self.hosts.connector, self.link.raw, self.clock.seconds),

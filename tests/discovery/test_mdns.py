@@ -75,7 +75,7 @@ class DiscoveryCase(GroupCase):
         return MDNS(
             self.clock,
             self.neighbours,
-            networks=[ip_network(text) for text in networks],
+            networks=lambda: [ip_network(text) for text in networks],
             random=Random(7),
             monotonic=self.clock.seconds,
             open_multicast=self.lan.open_multicast,

@@ -47,7 +47,7 @@ class BeyondTheLink(GroupCase):
             self.clock,
             self.neighbours,
             settings=MulticastSettings(
-                listed=listed,
+                listed=lambda: listed,
                 record=lambda at, address, source, text: self.recorded.append((address, source, text)),
             ),
             random=Random(7),

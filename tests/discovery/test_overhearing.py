@@ -13,6 +13,7 @@ from tests.doubles.kernel import FDClock
 from tests.facts import A, B
 from twisted_detector.discovery.overhearing import MAX_PENDING, PacketCapture
 from twisted_detector.interfaces import IWatcher
+from twisted_detector.model.addresses import Exclusions
 from twisted_detector.testing.lan import MemoryNeighbours, RecordingSink
 
 REQUESTED = "192.168.1.77"
@@ -44,7 +45,11 @@ class OverhearingTests(SynchronousTestCase):
         self.neighbours = MemoryNeighbours()
         self.sink = RecordingSink()
         watch = PacketCapture(
-            kind, self.clock, self.neighbours, exclude=["10.9.0.0/16"], open_socket=lambda kind: self.packets
+            kind,
+            self.clock,
+            self.neighbours,
+            excluded=Exclusions(["10.9.0.0/16"]),
+            open_socket=lambda kind: self.packets,
         )
         watch.startWatching(self.sink)
         self.addCleanup(self.end, watch)

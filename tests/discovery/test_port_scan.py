@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 from dataclasses import replace
-from ipaddress import ip_address
+from ipaddress import IPv4Network, ip_address
 from typing import Any
 
 from hypothesis import given, settings, strategies as st
@@ -125,7 +125,7 @@ class ScanCase(SynchronousTestCase):
         self.scan = PortScan(
             self.clock,
             self.neighbours,
-            settings=SweepSettings(
+            settings=lambda: SweepSettings(
                 **{"ports": (554, 8554), "rtsp_ports": (554, 8554, 7070), "half_open": 256, **settings_}
             ),
             limiter=PacketRateLimiter(rate, self.clock.seconds),
@@ -311,3 +311,58 @@ class HarmlessTests(ScanCase):
         self.successResultOf(self.begin())
         self.successResultOf(self.begin(ports=(), networks=("10.7.0.0/24",)))
         self.assertEqual(self.hosts.attempts, [])
+
+
+class NetworkTests(ScanCase):
+    """What is swept follows the settings, and is counted by network."""
+
+    def test_settings_that_change(self) -> None:
+        """Each sweep sees the settings as they are then."""
+        networks = ["10.7.0.1/32"]
+        sweeping = self.begin(networks=networks, ports=(554,))
+        self.clock.pump([0.05] * 100)
+        self.successResultOf(sweeping)
+        networks[:] = ["10.8.0.1/32"]
+        sweeping = Deferred.fromCoroutine(self.scan.sweep(self.sink))
+        self.clock.pump([0.05] * 100)
+        self.successResultOf(sweeping)
+        self.assertEqual(
+            ["10.7.0.1", "10.8.0.1"], list(dict.fromkeys(address for _, address, _ in self.hosts.attempts))
+        )
+
+    def test_one_network(self) -> None:
+        """One network can be swept alone."""
+        sweeping = self.begin(networks=("10.7.0.1/32",), ports=())
+        self.successResultOf(sweeping)
+        self.scan = self.made(("10.7.0.1/32", "10.8.0.0/30"))
+        sweeping = Deferred.fromCoroutine(self.scan.sweep(self.sink, "10.8.0.0/30"))
+        self.clock.pump([0.05] * 100)
+        self.successResultOf(sweeping)
+        self.assertEqual({"10.8.0.1", "10.8.0.2"}, {address for _, address, _ in self.hosts.attempts})
+
+    def made(self, networks: tuple[str, ...], limiter: PacketRateLimiter | None = None) -> PortScan:
+        return PortScan(
+            self.clock,
+            self.neighbours,
+            settings=lambda: SweepSettings(ports=(554,), networks=networks),
+            limiter=limiter or PacketRateLimiter(1000, self.clock.seconds),
+            is_well=lambda address, mac: address in self.well,
+            monotonic=self.clock.seconds,
+            make_connector=self.hosts.connector,
+        )
+
+    def test_counted(self) -> None:
+        """Each attempt, and the reset of an open port, counts for the network; so does each host that answers."""
+        limiter, network = PacketRateLimiter(1000, self.clock.seconds), IPv4Network("10.7.0.0/29")
+        limiter.traffic.follow((network,))
+        limiter.traffic.begin()
+        self.hosts.ports["10.7.0.1"] = {554: Outcome.OPEN, None: Outcome.REFUSED}
+        self.hosts.ports["10.7.0.2"] = {None: Outcome.REFUSED}
+        self.well.add("10.7.0.3")
+        sweeping = Deferred.fromCoroutine(self.made((str(network),), limiter).sweep(self.sink))
+        self.clock.pump([0.05] * 100)
+        self.successResultOf(sweeping)
+        limiter.traffic.end(1.0)
+        found = limiter.traffic.of(network)
+        self.assertEqual((len(self.hosts.attempts) + 1, 3), (found.sweep, found.hosts))
+        self.assertEqual(limiter.packets, found.sweep)

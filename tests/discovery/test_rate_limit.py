@@ -122,3 +122,20 @@ class RateLimiterTests(SynchronousTestCase):
                     limiter.charge(by=deed)
         clock.pump([0.05] * 60)
         self.assertLessEqual(most_in_a_second(times), max(rate, 3))
+
+
+class RateTests(SynchronousTestCase):
+    def test_another_rate(self) -> None:
+        """A rate that changes holds from the next packet on, in both directions."""
+        clock = Clock()
+        limiter = PacketRateLimiter(1000, clock.seconds, clock)
+        for rate in (10, 400):
+            limiter.use_rate(rate)
+            clock.advance(2)
+            sent = 0
+            for _ in range(1000):
+                while limiter.allows():
+                    limiter.charge(by="x")
+                    sent += 1
+                clock.advance(0.001)
+            self.assertTrue(0.9 * rate <= sent <= rate, (rate, sent))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import replace
+from ipaddress import IPv4Network, ip_network
 from itertools import pairwise
 from random import Random
 from typing import Any
@@ -23,6 +24,7 @@ from twisted_detector.discovery.wsdiscovery.unicast import UnicastProbes
 from twisted_detector.errors import CamdetectError
 from twisted_detector.interfaces import IAddressProbe, IDiscoverer, IFinder, IQuickSweep, IWatcher
 from twisted_detector.model import Candidate, Evidence, EvidenceKind, Interface
+from twisted_detector.model.addresses import Exclusions
 from twisted_detector.testing.lan import ETH0, LOOPBACK, MemoryNeighbours
 from twisted_detector.testing.simulator.wire import wsdiscovery as wsd_device
 from twisted_detector.wire.lan import wsdiscovery as wire
@@ -111,7 +113,7 @@ class DiscoveryCase(GroupCase):
         return WSDiscovery(
             self.clock,
             self.neighbours,
-            settings=MulticastSettings(include_loopback=include_loopback),
+            settings=MulticastSettings(include_loopback=lambda: include_loopback),
             random=Random(7),
             monotonic=self.clock.seconds,
             open_multicast=self.lan.open_multicast,
@@ -557,7 +559,7 @@ class OtherLooks(DiscoveryCase):
 
     def test_excluded(self) -> None:
         """Nothing is sent to an excluded address."""
-        self.discovery = self.make(exclude=["10.0.0.0/29"])
+        self.discovery = self.make(excluded=Exclusions(["10.0.0.0/29"]))
         self.finish(self.discovery.probe("10.0.0.5", self.sink))
         self.assertEqual([], self.lan.sent_to)
 
@@ -593,8 +595,8 @@ class OtherLooks(DiscoveryCase):
     def test_behind_a_router(self) -> None:
         """Each address of a named network beyond the links is asked once, at the rate; excluded ones are not."""
         self.discovery = self.make(
-            networks=["interfaces", "10.0.0.0/28", "192.168.7.0/24"],
-            exclude=["192.168.7.128/25"],
+            networks=lambda: (ip_network("10.0.0.0/28"), ip_network("192.168.7.0/24")),
+            excluded=Exclusions(["192.168.7.128/25"]),
             limiter=PacketRateLimiter(101, self.clock.seconds, self.clock),
         )
         self.lan.attach("192.168.7.7", answering(camera("192.168.7.7")), interface="far")
@@ -606,8 +608,46 @@ class OtherLooks(DiscoveryCase):
         self.assertEqual({f"192.168.7.{n}" for n in range(128)}, {to for to, _ in self.lan.sent_to})
         self.assertEqual((128, ["192.168.7.7"]), (len(self.lan.sent_to), self.seen()))
 
+    def test_networks_that_change(self) -> None:
+        """Each sweep asks the networks that are named then; nothing is sent to one that was taken out."""
+        networks = [ip_network("192.168.7.0/30")]
+        self.discovery = self.make(networks=lambda: tuple(networks))
+        for network in ("192.168.7.0/30", "192.168.8.0/30"):
+            networks[:] = [ip_network(network)]
+            self.lan.sent_to.clear()
+            self.begin()
+            self.clock.pump([0.1] * 70)
+            self.assertEqual({str(one) for one in ip_network(network)}, {to for to, _ in self.lan.sent_to})
+        networks.clear()
+        self.lan.sent_to.clear()
+        self.begin()
+        self.clock.pump([0.1] * 70)
+        self.assertEqual([], self.lan.sent_to)
+
+    def test_no_route(self) -> None:
+        """That there is no route is told once, and not for each address of a network."""
+        self.discovery = self.make(networks=lambda: (ip_network("192.168.7.0/28"),))
+        self.lan.broken.add("")
+        with capturedLogs() as logged:
+            self.begin()
+            self.clock.pump([0.1] * 70)
+        self.assertEqual(1, sum("behind a router" in str(event.get("about")) for event in logged))
+
+    def test_one_network(self) -> None:
+        """A network that was added is asked alone, where it is beyond the links; the group has asked the others."""
+        limiter = PacketRateLimiter(1000, self.clock.seconds, self.clock)
+        limiter.traffic.follow((IPv4Network("192.168.7.0/30"),))
+        self.discovery = self.make(limiter=limiter, excluded=Exclusions(("192.168.7.2",)))
+        for network, asked in (("192.168.7.0/30", 3), ("10.0.0.0/28", 0), ("fd00::/112", 0), ("127.0.0.0/30", 0)):
+            self.lan.sent_to.clear()
+            sweeping = Deferred.fromCoroutine(self.discovery.sweep_network(ip_network(network), self.sink))
+            self.clock.pump([0.1] * 30)
+            self.successResultOf(sweeping)
+            self.assertEqual(asked, len(self.lan.sent_to), network)
+        self.assertEqual(3, limiter.traffic.of(IPv4Network("192.168.7.0/30")).hour)
+
     def test_a_large_network_behind_a_router(self) -> None:
         """Of a large network each sweep asks the next part."""
-        networks = UnicastProbes(["172.16.0.0/20"], [])
+        networks = UnicastProbes(lambda: (ip_network("172.16.0.0/20"),), Exclusions())
         first, second = list(networks.due([ETH0])), list(networks.due([ETH0]))
         self.assertEqual((1024, 1024, set()), (len(first), len(second), set(first) & set(second)))

@@ -36,7 +36,7 @@ class ClearTextTests(SynchronousTestCase):
     def policy(self, word: str = "known", *, confirmed: str = "") -> ClearTextPolicy:
         return ClearTextPolicy(
             word,
-            confirmed=[ip_network(confirmed)] if confirmed else (),
+            confirmed=lambda: [ip_network(confirmed)] if confirmed else (),
             neighbours=lambda: self.macs,
             candidates_at=partial(candidates_at, self.registry),
             took_digest=self.budget.took_digest,

@@ -22,7 +22,7 @@ def rule(audience: Audience, value: str) -> LoginRule:
 class Gate(SynchronousTestCase):
     def budget(self, *logins: Login, confirmed: str = "") -> LoginBudget:
         networks = [ip_network(confirmed)] if confirmed else ()
-        return LoginBudget(logins, confirmed=networks, salt="s", save=lambda key, text: None)
+        return LoginBudget(logins, confirmed=lambda: networks, salt="s", save=lambda key, text: None)
 
     def names(self, budget: LoginBudget, one: Candidate) -> set[str]:
         return {each.name for each in budget.allowed_logins(one, 1000.0)}

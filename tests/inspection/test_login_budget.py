@@ -14,6 +14,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.facts import A, B, candidate, login
 from twisted_detector.inspection.logins import store as login_store
 from twisted_detector.inspection.logins.budget import DAY, LoginBudget
+from twisted_detector.inspection.logins.configured import ConfiguredLogins
 from twisted_detector.inspection.logins.fingerprints import Fingerprints, _stretch
 from twisted_detector.inspection.logins.history import MAX_CREDENTIALS, MAX_FAILURES, WINDOW
 from twisted_detector.model import Candidate, Login
@@ -29,7 +30,7 @@ class BudgetCase(SynchronousTestCase):
     def make(self, *logins: Login, confirmed: str = "") -> LoginBudget:
         budget = LoginBudget(
             logins,
-            confirmed=[ip_network(confirmed)] if confirmed else (),
+            confirmed=lambda: [ip_network(confirmed)] if confirmed else [],
             salt="salt",
             save=self.saved.__setitem__,
             work=2,
@@ -348,7 +349,7 @@ class SpendingFirstTests(BudgetCase):
         self.disk, self.writes = True, []
         budget = LoginBudget(
             logins,
-            confirmed=[ip_network(confirmed)] if confirmed else (),
+            confirmed=lambda: [ip_network(confirmed)] if confirmed else [],
             salt="salt",
             save=save,
             kept=lambda: self.disk,
@@ -630,7 +631,7 @@ class OutlookTests(BudgetCase):
         self.budget.record_lockout(candidate(), 1100.0)
         self.assertIn("before 1970-01-01T00:48:20.000Z", self.outlook(now=1101.0))
         self.budget = self.make()
-        self.assertEqual("no login is set for this camera (CAMERA_CREDENTIALS)", self.outlook())
+        self.assertEqual("no login is set for this camera (camdetect login, CAMERA_CREDENTIALS)", self.outlook())
 
     def test_no_password(self) -> None:
         """It names logins, never a password."""
@@ -777,13 +778,14 @@ class FingerprintTests(BudgetCase):
 
     def test_slow(self) -> None:
         """One is made by scrypt with 16 MiB, once for each login, and before it is needed."""
+        budget = LoginBudget([ONE, TWO], salt="another", save=self.saved.__setitem__)
         made: list[str] = []
 
-        async def elsewhere(make: Any) -> None:
-            made.append(make())
+        async def elsewhere(one: Login) -> None:
+            made.append(budget.fingerprints.of(one))
 
-        budget = LoginBudget([ONE, TWO], salt="another", save=self.saved.__setitem__)
-        self.successResultOf(Deferred.fromCoroutine(budget.prepare(elsewhere)))
+        logins = ConfiguredLogins([ONE, TWO], prepare=elsewhere)
+        self.successResultOf(Deferred.fromCoroutine(logins.prepare_first()))
         stretched = hashlib.scrypt(b"one\0canary-1", salt=b"camdetect\0another", n=2**14, r=8, p=1, dklen=32)
         self.assertEqual("s" + hashlib.blake2b(b"", key=stretched, digest_size=12).hexdigest(), made[0])
         self.assertEqual(2, len(set(made)))

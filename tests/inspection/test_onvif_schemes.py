@@ -373,6 +373,18 @@ class Budgeted(Case):
             self.assertTrue(self.online(inspector))
             self.assertEqual(1, camera.failures)
 
+    def test_a_changed_password(self) -> None:
+        """A device that says what it takes is sent the old one once, in the way of before: one failure is left."""
+        self.logins = (ADMIN,)
+        for way in ("digest", "token"):
+            self.start()
+            camera = self.rude(takes=(way,), offers=("digest",), stated=(way,))
+            inspector = self.inspector(camera)
+            self.assertTrue(self.online(inspector))
+            camera.password = "another"
+            self.assertFalse(self.online(inspector))
+            self.assertEqual((1, 1), (camera.failures, self.budget.failures_left(DEVICE, self.clock.seconds())), way)
+
     def test_one_time_nonces_after_a_token(self) -> None:
         """A token that is not taken leaves room for no aged nonce: each question asks for its own, then too."""
         self.logins = (ADMIN,)

@@ -284,7 +284,7 @@ class PermitTests(Case):
 
         def budget() -> LoginBudget:
             made = LoginBudget(
-                [ONE, TWO], confirmed=[ip_network("192.0.2.0/24")], salt="s", save=self.saved.__setitem__
+                [ONE, TWO], confirmed=lambda: [ip_network("192.0.2.0/24")], salt="s", save=self.saved.__setitem__
             )
             made.restore(self.saved)
             return made

@@ -209,3 +209,45 @@ class InspectorTests(RtspTestCase):
         inspection = self.inspect(candidate=Candidate("device", "fe80::1%eth0", rtsp_ports=(554,)))
         self.assertEqual(inspection.streams[0].url, "rtsp://[fe80::1%25eth0]:554/stream1")
         self.assertEqual({asked.url.partition("]")[0] for asked in self.camera.asked}, {"rtsp://[fe80::1"})
+
+
+class GivenStreamTests(RtspTestCase):
+    """A person gave a stream: the device has to speak RTSP, and no path is searched."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.inspector = RtspInspector(self.clock, connect=self.camera, cnonce=lambda: "c", timeout=5)
+        self.camera.paths = {"/stream1": SDP}
+        self.candidate = Candidate(
+            "device", "10.0.0.5", rtsp_ports=(554,), own_urls=("rtsp://10.0.0.5:5566/live/9", "rtsp://10.0.0.5:5566/2")
+        )
+
+    def inspect(self) -> Inspection | None:
+        return result_of(self.clock, self.inspector.inspect(self.candidate, None), wait=30)
+
+    def test_nothing_is_searched(self) -> None:
+        """One request without a login, at the port that he named; no stream is named but by him."""
+        inspection = self.inspect()
+        self.assertEqual(((), Status.ONLINE), (inspection.streams, inspection.status))
+        self.assertEqual(["OPTIONS"], [asked.method for asked in self.camera.asked])
+        self.assertEqual("rtsp://10.0.0.5:5566/", self.camera.asked[0].url)
+
+    def test_other_port(self) -> None:
+        """Where his port is closed another shows that the device is there; his stream is proved all the same."""
+        self.camera.closed_ports = frozenset({5566})
+        self.assertEqual((), self.inspect().streams)
+
+    def test_away(self) -> None:
+        """A device that does not answer at all is told with his path."""
+        self.camera.refuses = True
+        with self.assertRaises(Unreachable) as caught:
+            self.inspect()
+        self.assertIn("no answer at port 5566, where you gave the stream /live/9: ", str(caught.exception))
+
+    def test_no_rtsp(self) -> None:
+        """So is one that speaks something else there, as RTSP over TLS, and one that closes each connection."""
+        for answer in (b"\x15\x03\x01\x00\x02\x02\x0a", "close"):
+            self.camera.script = {"OPTIONS": answer, "DESCRIBE": answer}
+            with self.assertRaises(Malformed) as caught:
+                self.inspect()
+            self.assertIn("no RTSP is spoken at port 5566, where you gave the stream /live/9: ", str(caught.exception))

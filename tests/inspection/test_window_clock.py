@@ -27,7 +27,7 @@ class Machine(SynchronousTestCase):
     def start(self) -> None:
         self.budget = LoginBudget(
             LOGINS,
-            confirmed=[ip_network("10.0.0.0/8")],
+            confirmed=lambda: [ip_network("10.0.0.0/8")],
             salt="s",
             save=self.saved.__setitem__,
             uptime=lambda: self.uptime,

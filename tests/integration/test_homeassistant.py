@@ -19,6 +19,9 @@ from tests.lan.farm import Farm, plant
 from tests.lan.lab import REASON, Lab
 from tests.lan.site import PORT, Site, cid
 from tests.processes import Process, wait_until
+from twisted_detector.model.encoding import encode
+from twisted_detector.model.notices import EVENTS, Notice, NoticeKind, NoticeSubject
+from twisted_detector.outputs.notices.document import told_document
 
 pytestmark = [
     pytest.mark.skipif(bool(REASON), reason=REASON),
@@ -66,8 +69,8 @@ def stop(daemon: Process) -> None:
     daemon.wait()
 
 
-def happened(core: Core, device: str, kind: str) -> None:
-    event = f"{device}_event"
+def happened(core: Core, device: str, kind: str, entity: str = "event") -> None:
+    event = f"{device}_{entity}"
     core.wait(lambda made: made["entities"][event]["attributes"].get("event_type") == kind, f"the event {kind}")
 
 
@@ -224,3 +227,24 @@ def test_another_form_and_a_deletion(tmp_path: Path, version: str) -> None:
         assert gone(core.snapshot())
         say(site, "system/camera_detector/node1/command", json.dumps({"command": "check", "camera_id": camera_id}))
         core.state(f"{device}_ip", "10.77.0.77", 30)
+
+
+@pytest.mark.parametrize("version", sorted(CORES))
+def test_notices(tmp_path: Path, version: str) -> None:
+    """Each notice is an event of the daemon's device: one word for an automation, and words for people, as they are."""
+    evil = NoticeSubject("cam9", "{{ 1 / 0 }} '\"<b>", "10.0.0.9")
+    told = Notice("5-1", NoticeKind.OFFLINE, 1000.0, cameras=(evil,), network="10.0.0.0/24", reason="gone")
+    with home(tmp_path, version) as (site, _, core):
+        daemon = site.daemon(HOMEASSISTANT_DISCOVERY=CORES[version], **SETTINGS)
+        core.ready()
+        core.state(f"{NODE}_mqtt", "connected", 30)
+        for notice in (told, replace(told, until=1720.0), Notice("5-2", NoticeKind.BROKER, 1000.0)):
+            document = told_document(notice, str, node_id="node1", now=2000.0)
+            say(site, "camera/notice", encode(document).decode())
+            happened(core, NODE, notice.event, "notice")
+            attributes = core.snapshot()["entities"][f"{NODE}_notice"]["attributes"]
+            assert (attributes["title"], attributes["text"]) == (document["title"], document["text"])
+            assert attributes["cameras"] == [one["name"] for one in document["cameras"]]
+        assert attributes["event_types"] == list(EVENTS)
+        stop(daemon)
+        assert core.complaints() == []

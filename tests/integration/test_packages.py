@@ -7,7 +7,6 @@ import os
 import re
 import shutil
 import socket
-import stat
 import subprocess
 import sys
 import zipfile
@@ -24,10 +23,11 @@ from tests.processes import ROOT
 from twisted_detector import __version__
 from twisted_detector.cli.grammar import build_parser
 from twisted_detector.config.config import Config
-from twisted_detector.config.load import load
 
 SETTINGS = {name.upper() for name in Config.settings()}
 PACKAGING = ROOT / "packaging"
+OF_THE_PACKAGE = ("pyproject.toml", "setup.py", "README.md", "LICENSE", "twisted_detector", "twisted")
+SHIPPED_BESIDE = ("CHANGELOG.md", "docs", "packaging")
 
 
 def program(name: str) -> str:
@@ -41,7 +41,7 @@ def program(name: str) -> str:
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Built from a copy: building leaves folders behind."""
     copy = tmp_path_factory.mktemp("source")
-    for name in ("pyproject.toml", "setup.py", "README.md", "LICENSE", "twisted_detector", "twisted"):
+    for name in (*OF_THE_PACKAGE, *SHIPPED_BESIDE):
         source = ROOT / name
         if source.is_dir():
             shutil.copytree(source, copy / name, ignore=shutil.ignore_patterns("__pycache__", "dropin.cache"))
@@ -74,6 +74,15 @@ def test_nothing_is_missing(wheel: Path) -> None:
         if path.is_file() and "__pycache__" not in path.parts and path.name != "dropin.cache"
     }
     assert expected - packed == set()
+    shared = {name.partition(".data/data/share/")[2] for name in packed if ".data/data/share/" in name}
+    pages = {str(path.relative_to(ROOT)) for path in (ROOT / "docs").rglob("*.md")}
+    assert {f"doc/camdetect/{page}" for page in pages} | {
+        "doc/camdetect/README.md",
+        "doc/camdetect/CHANGELOG.md",
+        "man/man1/camdetect.1",
+        "camdetect/camdetect.service",
+        "camdetect/camdetect.toml",
+    } <= shared
     assert not [name for name in packed if name.startswith(("tests/", "plugins/"))]
 
 
@@ -169,7 +178,7 @@ def test_unit(tmp_path: Path) -> None:
     text = (PACKAGING / "systemd" / "camdetect.service").read_text()
     unit = tmp_path / "camdetect.service"
     # what it starts is not installed on this machine; verify looks whether it is there
-    unit.write_text(re.sub(r"^ExecStart=\S+", "ExecStart=/bin/true", text, flags=re.MULTILINE))
+    unit.write_text(re.sub(r"^(ExecStart|ExecReload)=\S+", r"\1=/bin/true", text, flags=re.MULTILINE))
     analyze = program("systemd-analyze")
     done = subprocess.run([analyze, "verify", str(unit)], capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stderr) == (0, "")
@@ -232,60 +241,3 @@ def test_compose() -> None:
     assert ours["network_mode"] == "host"
     assert ours["cap_drop"] == ["ALL"]
     assert all(not str(one).startswith("0.0.0.0") for one in services["mosquitto"]["ports"])
-
-
-def test_addon_options(tmp_path: Path) -> None:
-    """The add-on's options are settings of ours; its script hands them over, logins in a file of one reader."""
-    program("jq")
-    addon = yaml.safe_load((PACKAGING / "homeassistant" / "config.yaml").read_text())
-    assert {name.upper() for name in addon["schema"]} <= SETTINGS
-    assert set(addon["options"]) <= set(addon["schema"])
-    assert addon["host_network"] is True
-    options = {
-        "camera_credentials": ["viewer:a,b:c", "admin:s3cret"],
-        "scan_networks": "interfaces",
-        "mqtt_broker": "broker.example.org",
-        "mqtt_port": 8883,
-        "web_token": "",
-    }
-    (tmp_path / "options.json").write_text(json.dumps(options))
-    spy = tmp_path / "camdetect"
-    spy.write_text('#!/bin/sh\n[ "$1" = run ] && exec env\n')
-    spy.chmod(0o755)
-    done = subprocess.run(
-        [str(PACKAGING / "homeassistant" / "run.sh")],
-        env={"PATH": os.environ["PATH"], "ADDON_DATA": str(tmp_path), "CAMDETECT": str(spy)},
-        capture_output=True,
-        text=True,
-        timeout=30,
-    )
-    assert done.returncode == 0, done.stderr
-    given = dict(line.split("=", 1) for line in done.stdout.splitlines())
-    logins = Path(given["CAMERA_CREDENTIALS_FILE"])
-    assert stat.S_IMODE(logins.stat().st_mode) == 0o600
-    config = load(
-        {name: value for name, value in given.items() if name in SETTINGS or name.endswith("_FILE")}, hostname="addon"
-    )
-    assert (config.mqtt.broker, config.mqtt.port) == ("broker.example.org", 8883)
-    assert [(one.name, one.password.reveal()) for one in config.inspection.credentials] == [
-        ("viewer", "a,b:c"),
-        ("admin", "s3cret"),
-    ]
-    assert "s3cret" not in done.stdout
-
-
-def test_addon_folder(tmp_path: Path) -> None:
-    """What `make addon` puts together has all that its Dockerfile copies, and our version."""
-    done = subprocess.run(
-        [str(ROOT / ".ci" / "addon"), sys.executable, str(tmp_path / "addon")],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=180,
-    )
-    assert done.returncode == 0, done.stderr
-    made = tmp_path / "addon"
-    assert yaml.safe_load((made / "config.yaml").read_text())["version"] == __version__
-    for word, rest in instructions(made / "Dockerfile"):
-        if word == "COPY":
-            assert all(list(made.glob(source)) for source in rest.split()[:-1]), rest

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import resource
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -21,14 +23,17 @@ from twisted.internet import reactor
 from tests.integration.test_simulator import LOGIN, Running, simulator
 from tests.ports import free_port
 from tests.processes import Process
+from twisted_detector.detector.environment import Environment
+from twisted_detector.detector.pictures.live import LivePictures
 from twisted_detector.errors import Malformed, Unauthorized
 from twisted_detector.inspection.device_locks import DeviceLocks
 from twisted_detector.inspection.pictures import decoder_child
-from twisted_detector.inspection.pictures.decoder import Decoder, available
+from twisted_detector.inspection.pictures.decoder import MAX_INPUT, Decoder, available
 from twisted_detector.inspection.pictures.keyframe import KeyframeTaker
 from twisted_detector.inspection.pictures.snapshot import SnapshotTaker
 from twisted_detector.inspection.rtsp.validator import RtspValidator
-from twisted_detector.model import Camera, Login, Secret, Stream
+from twisted_detector.model import Camera, Login, Secret, Status, Stream
+from twisted_detector.model.pictures import Picture
 from twisted_detector.testing.simulator.media.clip import main_clip
 from twisted_detector.wire.image import read_image
 
@@ -158,6 +163,58 @@ async def test_keyframe_of_gstreamer(codec: str, name: str, tmp_path: Path) -> N
         checked = [FFPROBE.replace("ffprobe", "ffmpeg"), "-v", "error", "-xerror", "-i", tmp_path / "picture.jpg"]
         done = subprocess.run([*checked, "-f", "null", "-"], capture_output=True, text=True, timeout=30, check=False)
         assert (done.returncode, done.stderr) == (0, "")
+
+
+@needs_decoder
+@pytest_twisted.ensureDeferred
+async def test_live_keyframes() -> None:
+    """A camera that names no snapshot is seen live by the keyframes of its stream: a new one with each answer."""
+    decoder = Decoder(reactor)
+    try:
+        with simulator("--auth", "digest") as running:
+            taker = KeyframeTaker(reactor, validator(), decode=decoder.decode)
+            stream = Stream(url=running.url("stream1"), codec="H264", width=640, validated=True)
+            shown = replace(camera(stream), status=Status.ONLINE)
+            live = LivePictures(
+                Environment(reactor, time.monotonic),
+                camera=lambda _: shown,
+                take=lambda camera_id, first: taker.take(shown, VIEWER),
+            )
+            seen: list[Picture] = []
+            for _ in range(3):
+                picture = await live.next("cam", seen[-1].version if seen else "")
+                assert picture is not None
+                seen.append(picture)
+            assert len({one.version for one in seen}) == 3  # the simulator begins its clip anew for each who plays it
+            await live.stop()
+    finally:
+        await decoder.stop()
+
+
+@needs_decoder
+@pytest_twisted.ensureDeferred
+async def test_thumbnails(tmp_path: Path) -> None:
+    """A camera's JPEG comes back from the process at most 480 pixels wide, and much smaller; a second one too, and one
+    with a picture in its head; what is no JPEG is refused.
+    """
+    unit = b"".join(b"\0\0\0\1" + nal for nal in (main_clip().sps, main_clip().pps, *main_clip().units[0].nals))
+    decoder = Decoder(reactor)
+    try:
+        large = await decoder.decode("H264", unit)
+        embedded = large[:2] + b"\xff\xe1" + (len(large) + 2).to_bytes(2, "big") + large + large[2:]
+        for data in (large, large, embedded):
+            small = await decoder.decode("JPEG", data)
+            found = read_image(small)
+            assert (found.width, found.height, found.media_type) == (480, 270, "image/jpeg")
+            assert len(small) < len(large)
+        for rubbish in (b"", b"\xff\xd8\xff", os.urandom(5000), large[: len(large) // 3] + b"\0" * 100):
+            with contextlib.suppress(Malformed):
+                read_image(await decoder.decode("JPEG", rubbish))
+        with pytest.raises(Malformed, match="the picture is too large to be decoded"):
+            await decoder.decode("JPEG", bytes(MAX_INPUT + 1))
+        assert read_image(await decoder.decode("JPEG", large)).width == 480
+    finally:
+        await decoder.stop()
 
 
 @needs_decoder

@@ -181,7 +181,7 @@ def test_search_sort_group(browser: Browser, stage: Stage) -> None:
     browser.run(_CHOOSE, 0, "address")
     browser.wait("document.querySelector('.card .mono').textContent === '192.168.1.20'")
     browser.run(_CHOOSE, 1, "maker")
-    browser.wait("document.querySelector('h2.group').innerText.startsWith('Axis')")
+    browser.wait("document.querySelector('.group h2').innerText.startsWith('Axis')")
 
 
 @needs_chromium
@@ -197,7 +197,7 @@ def test_actions(browser: Browser, stage: Stage) -> None:
     browser.wait("document.querySelector('.toasts').innerText.includes('Checking')")
     browser.click("#detail [data-act=picture]")
     browser.wait("document.querySelector('.toasts').innerText.includes('new picture')")
-    assert "it is given no login" in browser.text("#detail")
+    browser.wait("document.querySelector('#detail').innerText.includes('no login is sent to it')")
     browser.click("#detail [data-act=adopt]")
     browser.wait("document.querySelector('#detail').innerText.includes('by a person')")
     assert stage.get("cameras/00408c000006")["adopted"] == "person"
@@ -498,7 +498,7 @@ def test_token(browser: Browser) -> None:
         assert browser.run(f"return {CARDS}") == 0
         browser.type("#token", "wrong")
         browser.keys(ENTER)
-        browser.wait("document.querySelector('#login').innerText.includes('wrong token')")
+        browser.wait("document.querySelector('#login').innerText.includes('Wrong token.')")
         browser.type("#token", token)
         browser.keys(ENTER)
         browser.wait(f"{CARDS} === 3")

@@ -12,7 +12,7 @@ def main() -> None:
     url, camera, closed = sys.argv[1:4]
     browser = Browser()
     try:
-        browser.open(url)
+        browser.open(f"{url}#/cameras")  # else it opens on the first run
         browser.wait("document.querySelectorAll('.card').length === 2", 15)
         browser.wait("document.querySelector('h1').innerText.includes('1 online')", 15)
         seen = browser.text("main")
@@ -29,7 +29,7 @@ def main() -> None:
         browser.click("#detail [data-act=forget]")
         browser.click("#ask .danger")
         browser.wait("document.querySelector('.toasts').innerText.includes('is forgotten')")
-        complaints = browser.complaints()
+        complaints = browser.complaints(lambda line: "/live?" in line)  # it was forgotten while it was shown live
     finally:
         browser.end()
     print(json.dumps({"seen": seen, "detail": detail, "why": why, "complaints": complaints}))

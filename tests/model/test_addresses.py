@@ -12,7 +12,7 @@ from twisted_detector.model import (
     parse_address,
     safe_id,
 )
-from twisted_detector.model.addresses import canonical_address, rehost, without_login
+from twisted_detector.model.addresses import canonical_address, masked, place_of, rehost, without_login
 
 
 class MacTests(SynchronousTestCase):
@@ -132,3 +132,26 @@ class AddressTests(SynchronousTestCase):
     def test_ids(self, text: str) -> None:
         """An id is fit for topics and file names whatever it is made of."""
         self.assertRegex(safe_id(text), r"\A[a-z0-9_-]{0,64}\Z")
+
+
+class StreamUrlTests(SynchronousTestCase):
+    def test_masked(self) -> None:
+        """User and password are out of sight wherever a maker wants them."""
+        for url, shown in (
+            ("rtsp://u:p@10.0.0.5/a", "rtsp://10.0.0.5/a"),
+            ("rtsp://10.0.0.5/user=admin_password=p_channel=1", "rtsp://10.0.0.5/user=***_password=***_channel=1"),
+            ("/videoMain?usr=u&pwd=p", "/videoMain?usr=***&pwd=***"),
+            ("/live/1", "/live/1"),
+        ):
+            self.assertEqual(shown, masked(url))
+
+    def test_place(self) -> None:
+        """A person knows a stream by port and path; a port that is not written is the scheme's."""
+        for url, place in (
+            ("rtsp://10.0.0.5:5566/live/1?a=b", (5566, "/live/1?a=b")),
+            ("rtsp://10.0.0.5/live", (554, "/live")),
+            ("rtsps://10.0.0.5", (322, "/")),
+            ("rtsp://[fe80::1%25eth0]:8554/x", (8554, "/x")),
+            ("rtsp://10.0.0.5:554/?password=p", (554, "/?password=***")),
+        ):
+            self.assertEqual(place, place_of(url), url)

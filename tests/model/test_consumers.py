@@ -64,6 +64,23 @@ class Choice(SynchronousTestCase):
         moved = replace(DOOR, address="10.30.0.9")
         self.assertFalse(CameraChoice(networks=("10.20.0.0/16",)).holds(moved))
 
+    def test_by_area(self) -> None:
+        """By where people say that a camera hangs, in any case and any spelling of its letters."""
+        yard, stable = replace(DOOR, area="T\u00fcr"), replace(SECOND, area="Stable")
+        choice = CameraChoice(areas=("tu\u0308R", "Gate"))
+        self.assertEqual([True, False, False], [choice.holds(one) for one in (yard, stable, YARD)])
+        self.assertTrue(CameraChoice(areas=("Stable", "Yard")).holds(stable))
+        both = CameraChoice(names=("Gate",), areas=("Stable",))
+        self.assertEqual(
+            [False, True, False], [both.holds(one) for one in (yard, stable, replace(stable, area="Yard"))]
+        )
+
+    def test_by_the_name_that_a_person_gave(self) -> None:
+        """It is called by what a person called it, and by its own name still."""
+        barn = replace(DOOR, given_name="Barn")
+        for name in ("barn", "Front door"):
+            self.assertTrue(CameraChoice(names=(name,)).holds(barn), name)
+
     def test_unknown(self) -> None:
         """Names that no camera has are told as they were written."""
         choice = CameraChoice(("Front door", "Bakc door", "epr-77"))

@@ -6,12 +6,12 @@ from ipaddress import ip_network
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.config.case import Files
 from tests.facts import A, candidate, login
 from twisted_detector.config.config import Config
 from twisted_detector.config.kinds import ValueRefused
 from twisted_detector.config.load import load
 from twisted_detector.config.logins import LOGINS
-from twisted_detector.config.reader import FileContent
 from twisted_detector.errors import ConfigError
 from twisted_detector.model import Candidate, Login
 from twisted_detector.model.login_rules import (
@@ -128,7 +128,7 @@ class ReadingTests(SynchronousTestCase):
             {"HOME": "/h", **environ},
             hostname="h",
             superuser=False,
-            read_file=lambda path: FileContent(files[path.name].encode()),
+            read_file=Files({f"/{name}": text for name, text in files.items()}),
         )
 
     def test_the_same_everywhere(self) -> None:

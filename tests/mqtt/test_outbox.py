@@ -503,6 +503,19 @@ class Receipts(OutboxTestCase):
         self.assertEqual(len(self.drain()), 2)
         self.assertEqual((self.journal.pending, self.journal.retained), ({}, {}))
 
+    def test_what_is_not_durable(self) -> None:
+        """A state that is not durable is delivered as any other, but nothing of it is written: neither while it waits
+        nor once the broker has it; it may take the place of one that was, and the other way round."""
+        for durable in (True, False, True, False):
+            receipt = self.outbox.put(state("a", str(durable), durable=durable))
+            if not durable:
+                self.assertIsNone(self.successResultOf(receipt.accepted))
+        self.journal.commit()
+        self.assertEqual({}, self.journal.disk)
+        self.assertEqual(["False"], self.drain())
+        self.assertEqual(({}, {}), (self.journal.disk, self.journal.retained))
+        self.assertEqual([], self.take())
+
     def test_superseded_state_is_accepted_with_its_successor(self) -> None:
         """A state in flight that a newer one replaced before it was written is accepted when the newer is on disk."""
         receipt = self.outbox.put(state("a", "1"))

@@ -2,45 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from tests.detector.case import HERE, ID, THERE, DetectorCase
+from tests.detector.case import HERE, ID
 from tests.facts import A, B, sighting
-from twisted_detector.errors import RemoteError
+from tests.operations.deciding_case import DecidingCase
 from twisted_detector.model import Adoption
-from twisted_detector.operations.commands import MqttCommands
-from twisted_detector.registry.adoption import AdoptionBook
-from twisted_detector.registry.registry import Registry
-from twisted_detector.testing.doubles import RecordingPublisher
+from twisted_detector.operations.decisions import verdicts
+from twisted_detector.registry import adoption
 
 
-class AdoptionCommandTests(DetectorCase):
+class AdoptionCommandTests(DecidingCase):
     """Two cameras that are there and not adopted."""
-
-    def setUp(self) -> None:
-        super().setUp()
-        self.listed: set[str] = set()
-        book = AdoptionBook(is_listed=lambda candidate: candidate.address in self.listed)
-        self.registry = Registry(self.bus.emit, missed_limit=3, adoption=book)
-        self.start()
-        for address, mac in ((HERE, A), (THERE, B)):
-            self.watcher.report(sighting(address, mac, xaddrs=(f"http://{address}/o",)))
-        self.clock.pump([1] * 20)
-        self.commands = MqttCommands(
-            self.clock,
-            detector=self.detector,
-            registry=self.registry,
-            node_id="n",
-            topic="t",
-            publish=RecordingPublisher().publish,
-        )
-        self.inspector.calls.clear()
-
-    def ask(self, name: str, **fields: Any) -> dict[str, Any]:
-        return self.commands.execute({"command": name, **fields})
-
-    def refused(self, name: str, **fields: Any) -> str:
-        return str(self.assertRaises(RemoteError, self.ask, name, **fields))
 
     def adoptions(self) -> list[Adoption]:
         return [one.adopted for one in sorted(self.registry.cameras(), key=lambda one: one.id)]
@@ -55,13 +26,22 @@ class AdoptionCommandTests(DetectorCase):
         self.assertEqual([Adoption.PERSON, Adoption.PERSON], self.adoptions())
         self.assertEqual({"count": 0}, self.ask("adopt", all=True))
 
+    def test_adopt_several(self) -> None:
+        """Those that are named, each once; what was forgotten meanwhile is passed over, what is no list is refused."""
+        self.assertEqual({"count": 1}, self.ask("adopt", camera_ids=[ID, ID, "gone"]))
+        self.assertEqual([Adoption.PERSON, Adoption.NO], self.adoptions())
+        for wrong in (ID, [3], {ID: True}):
+            self.assertIn("camera_ids: must be", self.refused("adopt", camera_ids=wrong))
+
     def test_unadopt(self) -> None:
-        """An adoption is taken back; what the configuration lists is refused with what to do."""
+        """An adoption is taken back; what the configuration lists is refused with what to do, and nothing changes."""
         self.ask("adopt", camera_id=ID)
         self.assertEqual({"camera_id": ID, "adopted": "no"}, self.ask("unadopt", camera_id=ID))
         self.assertEqual([Adoption.NO, Adoption.NO], self.adoptions())
-        self.listed = {HERE}
+        self.named = {HERE}
+        before = self.text()
         self.assertIn("the configuration lists it", self.refused("unadopt", camera_id=ID))
+        self.assertEqual(before, self.text())
 
     def test_block(self) -> None:
         """A blocked device is gone, is asked nothing though it shows itself, and comes back when it is unblocked."""
@@ -79,7 +59,42 @@ class AdoptionCommandTests(DetectorCase):
         self.watcher.report(sighting(HERE, A, xaddrs=(f"http://{HERE}/o",)))
         self.clock.pump([1] * 20)
         self.assertEqual([ID, B.compact], self.ids())
+        self.assertEqual([], self.ask("blocked")["devices"])
         self.assertIn("no blocked device", self.refused("unblock", device=A.text))
+
+    def test_on_the_disk_first(self) -> None:
+        """What is decided stands in the file; where the disk takes no writes nothing is done."""
+        self.ask("adopt", camera_id=ID)
+        self.assertIn('adopted = "yes"', self.text())
+        self.is_full = True
+        for name in ("unadopt", "block", "forget"):
+            self.assertIn("no space left", self.refused(name, camera_id=ID))
+        self.assertIn("no space left", self.refused("adopt", camera_id=B.compact))
+        self.assertEqual([Adoption.PERSON, Adoption.NO], self.adoptions())
+        self.is_full = False
+        self.ask("unadopt", camera_id=ID)
+        self.assertIn('adopted = "no"', self.text())
+        self.ask("block", camera_id=ID)
+        self.assertIn('adopted = "blocked"', self.text())
+        self.ask("unblock", device=ID)
+        self.assertNotIn("adopted", self.text())
+
+    def test_no_room(self) -> None:
+        """A device for which there is no room among the blocked is not blocked, and what was decided stays."""
+        self.ask("adopt", camera_id=ID)
+        self.patch(adoption, "MAX_BLOCKED", 0)
+        self.assertIn("no room for more", self.refused("block", camera_id=ID))
+        self.assertIn('adopted = "yes"', self.text())
+        self.assertEqual([Adoption.PERSON, Adoption.NO], self.adoptions())
+
+    def test_no_room_in_the_file(self) -> None:
+        """Where as many cameras stand in the file as there is room for, no other is adopted, and it is told why."""
+        self.patch(verdicts, "MAX_CAMERAS", 1)
+        self.assertIn("no room for more", self.refused("adopt", all=True))
+        self.assertEqual([Adoption.NO, Adoption.NO], self.adoptions())
+        self.ask("adopt", camera_id=ID)
+        self.assertIn("no room for more", self.refused("adopt", camera_id=B.compact))
+        self.ask("unadopt", camera_id=ID)
 
     def test_refusals(self) -> None:
         """Without a camera of that id nothing is done; the reason says which."""
@@ -88,4 +103,3 @@ class AdoptionCommandTests(DetectorCase):
             self.assertIn("camera_id", self.refused(name))
         self.assertIn("device", self.refused("unblock"))
         self.assertIn("camera_id", self.refused("adopt", all="yes"))
-        self.assertIn("adopt", self.refused("adoptt"))

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import gc
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from twisted.internet.defer import Deferred, fail
 
 from tests.detector.case import DetectorCase
-from twisted_detector.errors import Dropped, QueueFull
+from twisted_detector.errors import Dropped, LocalError, QueueFull
 from twisted_detector.model import Camera, Message
 from twisted_detector.operations.commands import MAX_COMMAND_BYTES, MqttCommands
 from twisted_detector.testing.doubles import RecordingPublisher
@@ -60,8 +61,31 @@ class RetainedTests(CommandsCase):
     def test_an_ordinary_one(self) -> None:
         """What is not retained is executed."""
         self.registry.restore([Camera("a", "a", "10.0.0.5")])
-        self.commands.handle(TOPIC, b'{"id":7,"command":"forget","camera_id":"a"}')
-        self.assertEqual((self.ids(), self.results()[0]["ok"]), ([], True))
+        self.commands.handle(TOPIC, b'{"id":7,"command":"state"}')
+        [result] = self.results()
+        self.assertEqual(([*result["cameras"]], result["ok"]), (["a"], True))
+
+    def test_what_cannot_be_read_is_not_shown(self) -> None:
+        """It may have a password in it, and whoever reads the results is another."""
+        for payload in (b'{"command":"login","password":"canary-x"', b'["canary-x"]', b"canary-x"):
+            self.commands.handle(TOPIC, payload)
+        self.assertEqual(3, len(self.results()))
+        self.assertNotIn("canary", json.dumps(self.results()))
+
+
+class AddedTests(CommandsCase):
+    def test_added(self) -> None:
+        """A part of the daemon may add a command; it gets the fields without name and id, and no other's name."""
+
+        async def notices(fields: Mapping[str, Any]) -> Mapping[str, Any]:
+            return {"got": dict(fields)}
+
+        self.commands.add("notices", notices)
+        self.commands.handle(TOPIC, b'{"id":7,"command":"notices","action":"test","way":"mail"}')
+        [result] = self.results()
+        self.assertEqual((7, True, {"action": "test", "way": "mail"}), (result["id"], result["ok"], result["got"]))
+        for taken in ("notices", "rescan"):
+            self.assertRaises(LocalError, self.commands.add, taken, notices)
 
 
 class ResultTests(CommandsCase):

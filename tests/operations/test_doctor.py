@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
+from types import MappingProxyType, SimpleNamespace
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -14,13 +14,18 @@ from zope.interface.verify import verifyObject
 from tests.facts import A, inspection, login, sighting
 from twisted_detector.config.config import Config
 from twisted_detector.config.declarations import filled
+from twisted_detector.config.running import RunningConfig
 from twisted_detector.errors import CamdetectError
 from twisted_detector.events import ClockSkewed, SweepFinished
 from twisted_detector.interfaces import IEventListener
 from twisted_detector.model import Status
+from twisted_detector.model.decisions import CameraDecisions, Decisions
+from twisted_detector.model.observers import Observers
 from twisted_detector.mqtt.seams import ConnectionState
+from twisted_detector.operations.decisions.book import DecisionBook
 from twisted_detector.operations.doctor import Doctor
 from twisted_detector.operations.host_checks import FAIL, OK, WARN, Finding
+from twisted_detector.operations.networks.site import SiteNetworks
 from twisted_detector.outputs.sync.seams import TargetPhase, TargetStatus
 from twisted_detector.registry.registry import Registry
 from twisted_detector.testing.lan import ETH0, MemoryNeighbours
@@ -36,10 +41,11 @@ class DoctorCase(SynchronousTestCase):
         self.store = SimpleNamespace(degraded="", path=Path("state.db"))
         self.detector = SimpleNamespace(last_sweep={}, phase="steady")
         self.targets: tuple[TargetStatus, ...] = ()
+        self.book = DecisionBook(Path("nowhere"), in_thread=self.fail)  # nothing was decided
 
     def make(self, *, warnings: tuple[str, ...] = (), **settings: Any) -> Doctor:
         return Doctor(
-            config=replace(filled(Config, settings), warnings=warnings),
+            networks=SiteNetworks(RunningConfig(replace(filled(Config, settings), warnings=warnings)), self.book),
             neighbours=self.neighbours,
             mqtt=self.mqtt,  # type: ignore[arg-type]
             store=self.store,  # type: ignore[arg-type]
@@ -115,6 +121,17 @@ class DoctorCase(SynchronousTestCase):
         self.assertEqual([OK, WARN, WARN], levels)
         self.assertEqual("http://b: away: no answer", found["frigate-api.north"].text)
         self.assertIn("in its list, and not known: Bakc door", found["go2rtc-file.x"].text)
+
+    def test_typed_logins(self) -> None:
+        """A login that somebody typed is one: nothing is said of CAMERA_CREDENTIALS then."""
+        self.publish(Status.AUTH_REQUIRED)
+        self.assertIn("camdetect login", self.examine(self.make())["logins"].advice)
+        for decided in (
+            Decisions(logins=(login(),)),
+            Decisions(cameras=MappingProxyType({"a": CameraDecisions(login=login())})),
+        ):
+            self.book = SimpleNamespace(current=decided, changed=Observers("a decision"))  # type: ignore[assignment]
+            self.assertNotIn("logins", self.examine(self.make()))
 
     def test_a_clock_put_right(self) -> None:
         """A clock that is right again is no finding; nor is one of a camera that was forgotten."""

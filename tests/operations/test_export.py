@@ -7,11 +7,13 @@ import io
 import json
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.facts import candidate
 from tests.outputs.case import CAMERA, MAIN, NAME, SUB, TAGS
 from tests.outputs.frigate_rules import faults, load as load_yaml
 from twisted_detector.cli.grammar import EXPORT_WORDS
@@ -26,6 +28,7 @@ from twisted_detector.operations.export import (
     accepted_login,
     export,
     export_handler,
+    stored_cameras,
     withheld_reason,
 )
 
@@ -212,3 +215,26 @@ class Settings(SynchronousTestCase):
         """PUBLISH_CREDENTIALS is a warning at every start."""
         (warning,) = config(PUBLISH_CREDENTIALS="true").warnings
         self.assertIn("passwords", warning)
+
+
+class StoredTests(SynchronousTestCase):
+    """What is exported while no daemon runs."""
+
+    def budget(self, overrides: str) -> LoginBudget:
+        folder = Path(self.mktemp())
+        folder.mkdir(mode=0o700)
+        (folder / "overrides").write_text(overrides)
+        storing = stored_cameras(None, config(STATE_DIR=str(folder)))
+        cameras, budget = self.successResultOf(Deferred.fromCoroutine(storing))
+        self.assertEqual([], cameras)
+        return budget
+
+    def test_typed_logins(self) -> None:
+        """They are there as they are in the daemon; a file that cannot be read has none."""
+        text = '[camera.x]\nlogin = "own:canary-o"\n[logins]\n"network 10.0.0.0/24" = ["net:canary-n"]\n'
+        device = candidate(is_bound=True)
+        found = self.budget(text).allowed_logins(device, 0.0)
+        self.assertEqual("own", found[0].name)
+        far = candidate("10.0.0.9", None, adoption=Adoption.NO)
+        self.assertEqual(["net"], [one.name for one in self.budget(text).allowed_logins(far, 0.0)])
+        self.assertEqual((), self.budget("[camera").allowed_logins(device, 0.0))

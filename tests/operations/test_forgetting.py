@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection
 from typing import Any
 
+from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
+from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.facts import inspection, sighting, stream
-from twisted_detector.errors import RemoteError
+from twisted_detector.errors import NotSaved, RemoteError
 from twisted_detector.model import Mac
 from twisted_detector.operations.forgetting import MAX_NAMED, ForgetCommand
 from twisted_detector.registry.registry import Registry
@@ -24,7 +27,25 @@ class ForgetTests(SynchronousTestCase):
         for number, plays in ((1, True), (2, True), (3, False), (4, False), (5, False)):
             self.add(number, plays=plays)
         self.registry.adopt("020000000005", self.clock.seconds())
-        self.command = ForgetCommand(self.clock, self.registry, monotonic=self.clock.seconds)
+        self.dropped: list[str] = []
+        self.refusal: Exception | None = None
+        self.command = self.make(self.clock.seconds)
+
+    def make(self, monotonic: Callable[[], float]) -> ForgetCommand:
+        return ForgetCommand(self.clock, self.registry, drop=self.drop, monotonic=monotonic)
+
+    async def drop(self, camera_ids: Collection[str]) -> None:
+        if self.refusal is not None:
+            raise self.refusal
+        self.dropped += camera_ids
+
+    def execute(self, fields: dict[str, Any]) -> Any:
+        executing = Deferred.fromCoroutine(self.command.execute(fields))
+        failure = executing.result if isinstance(executing.result, Failure) else None
+        if failure is not None:
+            executing.addErrback(lambda _: None)
+            failure.raiseException()
+        return self.successResultOf(executing)
 
     def add(self, number: int, *, plays: bool) -> None:
         address, now = f"10.0.{number % 2}.{number}", self.clock.seconds()
@@ -36,7 +57,7 @@ class ForgetTests(SynchronousTestCase):
 
     def forget(self, **fields: Any) -> list[int]:
         """The numbers of the cameras that are left."""
-        self.answer = self.command.execute({"command": "forget", "id": 1, **fields})
+        self.answer = self.execute({"command": "forget", "id": 1, **fields})
         for _ in range(50):
             self.clock.advance(0)
         return [int(camera.id, 16) % 256 for camera in self.registry.cameras()]
@@ -46,6 +67,15 @@ class ForgetTests(SynchronousTestCase):
         self.assertEqual([2, 3, 4, 5], self.forget(camera_id="020000000001"))
         self.assertRaises(RemoteError, self.forget, camera_id="020000000001")
         self.assertRaises(RemoteError, self.forget, camera_id="")
+
+    def test_what_was_decided(self) -> None:
+        """It is dropped first: where the disk does not take that, one camera stays, and many go with a warning."""
+        self.forget(camera_id="020000000001")
+        self.forget(adopted="person")
+        self.assertEqual(["020000000001", "020000000005"], self.dropped)
+        self.refusal = NotSaved("no space left on device")
+        self.assertRaises(NotSaved, self.forget, camera_id="020000000002")
+        self.assertEqual([2], self.forget(never_proved=True))
 
     def test_filters(self) -> None:
         """Every criterion that is given must be met."""
@@ -95,8 +125,8 @@ class ForgetTests(SynchronousTestCase):
         for number in range(6, 256):
             self.add(number, plays=False)
         ticks = iter(range(10**6))
-        self.command = ForgetCommand(self.clock, self.registry, monotonic=lambda: next(ticks) * 0.004)
-        answer = self.command.execute({"never_proved": True, "adopted": False})
+        self.command = self.make(lambda: next(ticks) * 0.004)
+        answer = self.execute({"never_proved": True, "adopted": False})
         self.assertEqual((252, MAX_NAMED), (answer["matched"], len(answer["camera_ids"])))
         self.assertGreater(self.registry.fleet.total, 245)
         while self.clock.getDelayedCalls():
@@ -106,8 +136,8 @@ class ForgetTests(SynchronousTestCase):
     def test_back_again(self) -> None:
         """One that does not meet the filter any more when its turn comes stays."""
         ticks = iter(range(10**6))
-        self.command = ForgetCommand(self.clock, self.registry, monotonic=lambda: next(ticks) * 1.0)
-        self.command.execute({"adopted": "no"})
+        self.command = self.make(lambda: next(ticks) * 1.0)
+        self.execute({"adopted": "no"})
         self.registry.adopt("020000000004", self.clock.seconds())
         while self.clock.getDelayedCalls():
             self.clock.advance(0)

@@ -189,6 +189,17 @@ class Exposition(SynchronousTestCase):
             self.assertEqual(tries, read["camdetect_consumer_failures", name, "frigate", target])
             self.assertEqual(cameras, read["camdetect_consumer_cameras", name, "frigate", target])
 
+    def test_notices(self) -> None:
+        """How many last, what was told, and what became of it by each way; nothing where no notices are told."""
+        self.assertFalse([name for name, *_ in scrape(blocks()) if "notice" in name])
+        ways = {"mail": {"sent": {"offline": 3, "test": 1}, "failures": 4, "lost": 2}}
+        read = scrape({**blocks(), "notices": {"open": 2, "told": {"offline": 5, "back": 3}, "ways": ways}})
+        self.assertEqual(2, read[("camdetect_notices_open",)])
+        self.assertEqual(3, read["camdetect_notices_told_total", "back"])
+        self.assertEqual(3, read["camdetect_notices_sent_total", "offline", "mail"])
+        self.assertEqual(4, read["camdetect_notice_failures_total", "mail"])
+        self.assertEqual(2, read["camdetect_notices_lost_total", "mail"])
+
     def test_nothing_yet(self) -> None:
         """Before the first acknowledgement there is no latency, rather than one of zero."""
         document = blocks()

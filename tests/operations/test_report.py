@@ -82,6 +82,14 @@ class ConsumerBlockTests(SynchronousTestCase):
 
 
 class WholeDocumentTests(SynchronousTestCase):
+    def test_more_blocks(self) -> None:
+        """A part of the daemon may add a block, which is read anew each time."""
+        report = report_of(Registry(lambda event: None), [])
+        self.assertNotIn("notices", report.blocks())
+        counts = iter((1, 2))
+        report.add_block("notices", lambda: {"open": next(counts)})
+        self.assertEqual([{"open": 1}, {"open": 2}], [report.blocks()["notices"] for _ in range(2)])
+
     def test_a_large_fleet_in_trouble(self) -> None:
         """With a thousand cameras of the longest texts, most of them away, it is below 64 KiB; only those are looked at
         that it shows, the first of those that are not well."""

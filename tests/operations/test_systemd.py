@@ -39,6 +39,15 @@ class Supervised(SynchronousTestCase):
         self.assertEqual(["STOPPING=1"], self.heard())
         self.assertEqual([], self.clock.getDelayedCalls())
 
+    def test_restart(self) -> None:
+        """A stop before a start in the same process is a reload: the supervisor does not wait for an end."""
+        one = SystemdNotifier(
+            self.clock, self.datagrams.append, watchdog=0.0, status=lambda: self.status, restarts=lambda: True
+        )
+        one.startService()
+        one.stopService()
+        self.assertEqual(["READY=1", "STATUS=cameras: none yet", "RELOADING=1"], self.heard())
+
     def test_watchdog(self) -> None:
         """A supervisor that watches hears from it twice in the time that it bears silence."""
         one = self.supervisor(watchdog=4.0)

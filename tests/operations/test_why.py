@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.facts import A
+from tests.operations.networks.case import networks_of
 from twisted_detector.config.config import Config
 from twisted_detector.config.declarations import filled
 from twisted_detector.discovery.sweep.connector import Outcome
 from twisted_detector.errors import RemoteError
-from twisted_detector.model import Sighting
+from twisted_detector.model import Inspection, Sighting, Status
 from twisted_detector.model.devices import BY_HAND
 from twisted_detector.operations.why import CONNECT_SECONDS, Why
 from twisted_detector.registry.observations import ObservationLog, describe_sighting
@@ -34,7 +35,7 @@ class WhyCase(SynchronousTestCase):
     def ask(self, address: object, **settings: Any) -> Any:
         why = Why(
             self.clock,
-            config=filled(Config, settings),
+            networks=networks_of(filled(Config, settings)),
             registry=self.registry,
             observations=self.observations,
             neighbours=self.neighbours,
@@ -83,6 +84,50 @@ class WhyCase(SynchronousTestCase):
         self.assertIn("its network is not searched: add 10.0.9.0/24 to SCAN_NETWORKS", reason["text"])
         self.assertEqual("not-swept-yet", self.ask("10.0.9.7", scan_networks=("10.0.9.0/24",))["reason"]["word"])
 
+    def test_help(self) -> None:
+        """What would help is there for programs, with the fields of the command that does it."""
+        far = {"kind": "add-network", "text": "Search 10.0.9.0/24", "network": "10.0.9.0/24"}
+        self.assertEqual([far], self.ask("10.0.9.7")["help"])
+        self.hosts.ports["10.0.9.7"] = {554: Outcome.OPEN}
+        self.assertEqual(
+            ("not-on-any-network", [far]), (self.ask("10.0.9.7")["reason"]["word"], self.ask("10.0.9.7")["help"])
+        )
+        self.assertEqual([], self.ask("10.0.9.7", scan_networks=("10.0.9.0/24",))["help"])
+        self.assertEqual(["8.8.8.8/32"], [one["network"] for one in self.ask("8.8.8.8")["help"]])
+        for address in ("127.0.0.1", "169.254.169.254", HERE):
+            self.assertEqual([], self.ask(address)["help"], address)
+        seen = self.registry.record_sighting(Sighting(BY_HAND, HERE, 0.0, A), 0.0)
+        assert seen is not None
+        self.registry.record_inspection(
+            seen.key, Inspection("x", HERE, 0.0, status=Status.AUTH_REQUIRED, reason="it wants a login"), 1.0
+        )
+        login, adopt = self.ask(HERE)["help"]
+        self.assertEqual(("give-login", HERE, A.compact), (login["kind"], login["address"], login["camera_id"]))
+        self.assertEqual(("adopt", A.compact), (adopt["kind"], adopt["camera_id"]))
+
+    def test_ipv6(self) -> None:
+        """The ports of a link-local address are tried on its link."""
+        address = "fe80::5%eth0"
+        self.neighbours.macs[address] = A
+        self.hosts.ports[address] = {554: Outcome.OPEN}
+        self.assertEqual("open", self.ask(address)["ports"]["554"])
+
+    def test_cancelled(self) -> None:
+        """Who does not wait any more has everything ended."""
+        why = Why(
+            self.clock,
+            networks=networks_of(Config()),
+            registry=self.registry,
+            observations=self.observations,
+            neighbours=self.neighbours,
+            make_connector=self.hosts.connector,
+        )
+        examining = Deferred.fromCoroutine(why.examine(HERE, first=(5566,)))
+        self.assertEqual(5566, self.hosts.attempts[0][2])
+        examining.cancel()
+        self.failureResultOf(examining, CancelledError)
+        self.assertEqual(([], {}), (self.clock.getDelayedCalls(), self.hosts.running))
+
     def test_asked_in_vain(self) -> None:
         """What was asked and did not answer is not said to be asked still, nor never to have been asked."""
         self.hosts.ports[HERE] = {80: Outcome.OPEN}
@@ -104,7 +149,7 @@ class WhyCase(SynchronousTestCase):
             with self.assertRaises(RemoteError):
                 why = Why(
                     self.clock,
-                    config=Config(),
+                    networks=networks_of(Config()),
                     registry=Registry(lambda event: None),
                     observations=self.observations,
                     neighbours=self.neighbours,

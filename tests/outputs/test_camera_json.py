@@ -42,6 +42,7 @@ FIELDS = {
     "evidence",
     "adopted",
     "name_source",
+    "area",
 }
 
 

@@ -68,7 +68,7 @@ class EventLogTests(SynchronousTestCase):
         """A login that was refused is one warning, the budget's; what comes of it is none."""
         for reason, level in (
             (f"401; {NOT_RETRIED}: viewer (CAMERA_CREDENTIALS)", LogLevel.info),
-            ("401; no login is set for this camera (CAMERA_CREDENTIALS)", LogLevel.warn),
+            ("401; no login is set for this camera (camdetect login, CAMERA_CREDENTIALS)", LogLevel.warn),
         ):
             self.assertEqual(level, self.lines(events.CameraTrouble(1.0, CAMERA, reason=reason))[0][0])
 

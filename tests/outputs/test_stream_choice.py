@@ -38,6 +38,22 @@ class Choices(SynchronousTestCase):
         for url in ("http://h/x", "rtsp://h/a b", "rtsp://h/a\nb"):
             self.assertIsNone(choose_streams(replace(CAMERA, streams=(replace(MAIN, url=url),))))
 
+    def test_given(self) -> None:
+        """What a person gave is recorded and looked at, whatever else the camera has, and before it ever played."""
+        own = replace(MAIN, url="rtsp://h/own", name="main", codec="", width=0, height=0, own=True)
+        small = replace(SUB, url="rtsp://h/small", name="sub", own=True)
+        for streams, chosen in (
+            ((own, SUB), (own, SUB)),
+            ((own, MAIN), (own, MAIN)),
+            ((own, small), (own, small)),
+            ((MAIN, small), (MAIN, small)),
+            ((own, replace(small, codec="")), (own, own)),
+            ((own,), (own, own)),
+        ):
+            choice = choose_streams(replace(CAMERA, streams=streams))
+            assert choice is not None
+            self.assertEqual(chosen, (choice.main, choice.sub))
+
     def test_names(self) -> None:
         """An id is its own name; one that Frigate would not take becomes another, and different ids stay different."""
         self.assertEqual(consumer_name("urn-uuid-1_2"), "urn-uuid-1_2")

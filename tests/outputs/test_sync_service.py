@@ -15,6 +15,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.outputs.case import CAMERA, NAME, TAGS, Place
 from twisted_detector.events import (
     AdoptionChanged,
+    CameraChanged,
     CameraDiscovered,
     CameraForgotten,
     CameraMoved,
@@ -258,6 +259,17 @@ class Several(Telling):
         service.handle(CameraDiscovered(at=1.0, camera=other))
         self.clock.advance(QUIET)
         self.assertEqual((["024000000002"], [NAME], [NAME, "024000000002"]), self.held())
+
+    def test_another_area(self) -> None:
+        """A camera that a person moves to another area leaves one consumer and comes to the other, under its id."""
+        self.north_choice = CameraChoice(areas=("Yard",))
+        service = self.service()
+        self.assertEqual(([], [NAME]), self.held()[:2])
+        for area, held in (("yard", [NAME]), ("Stable", []), ("Yard", [NAME]), ("", [])):
+            self.cameras[0] = replace(self.cameras[0], area=area)
+            service.handle(CameraChanged(at=1.0, camera=self.cameras[0]))
+            self.clock.advance(QUIET)
+            self.assertEqual((held, [NAME]), self.held()[:2], area)
 
     def test_one_that_is_away(self) -> None:
         """One that is away, or never answers, delays none of the others; each has a state of its own."""

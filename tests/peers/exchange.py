@@ -106,13 +106,14 @@ class Server:
     """A double as a process on loopback.
 
     :param options: those that every double has are taken out: ``reads``, a file that holds the addresses that it reads
-        from just now, and ``delay``, see :class:`Socketed`.
+        from just now, ``delay``, see :class:`Socketed`, and ``interface``, another address to listen at.
     """
 
     def __init__(self, port: str, options: dict[str, Any]) -> None:
         self._port = int(port)
         self._reads = Path(options.pop("reads")) if "reads" in options else None
         self._delay = float(options.pop("delay", 0.0))
+        self._interface = str(options.pop("interface", "127.0.0.1"))
 
     def run(self, ask: Ask, addresses: Callable[[], Iterable[str]]) -> None:
         """Serve until the process is ended."""
@@ -123,7 +124,7 @@ class Server:
                 self._reads.write_text("\n".join(addresses()))
             return told
 
-        reactor.listenTCP(self._port, Site(Socketed(answer, self._delay)), interface="127.0.0.1")
+        reactor.listenTCP(self._port, Site(Socketed(answer, self._delay)), interface=self._interface)
         print("ready", flush=True)
         reactor.run()
 
@@ -158,4 +159,5 @@ class Direct:
             if name.lower() == "set-cookie":
                 key, _, rest = value.partition(";")[0].partition("=")
                 cookies[key.strip()] = rest.strip()
-        return HttpResponse(answer.status, cookies, answer.body)
+        challenge = next((value for name, value in answer.headers if name.lower() == "www-authenticate"), "")
+        return HttpResponse(answer.status, cookies, answer.body, challenge)

@@ -16,6 +16,7 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 from tests.outputs.frigate_rules import substituted
@@ -288,7 +289,7 @@ def main(port: str, file: str, *options: str) -> None:
         given["env"] = Path(given["env"])
     if given.pop("inside", ""):
         given["go2rtc"] = Go2rtc(text="")
-    double = Frigate(path=Path(file), **given)
+    double = Frigate(path=Path(file), now=monotonic, **given)
 
     def addresses() -> list[str]:
         inside = double.go2rtc.sources().values() if double.go2rtc is not None else ()

@@ -4,7 +4,8 @@
 
 The options are its own fields, and those of :class:`tests.peers.exchange.Server`.
 ``tests/outputs/test_go2rtc_recordings.py`` compares it with what the two real ones answered. New facts come as new
-recordings. What it does not play (pictures, players, ``/api/config`` by POST) is listed there.
+recordings. What it does not play (pictures, websockets, ``/api/config`` by POST) is listed there. In the place
+of its player's page stands one of ours that does what a frame's owner sees of it: it names the websocket of its origin.
 """
 
 from __future__ import annotations
@@ -35,6 +36,13 @@ _SCHEMES = [
 _INSECURE = ("exec", "echo", "expr")
 #: Go sends longer bodies in chunks.
 _UNCHUNKED = 2048
+_PLAYER = """\
+<!DOCTYPE html><title>player</title><body><script>
+const player = document.createElement("video-stream");
+player.src = new URL("api/ws" + location.search, location.href);
+document.body.append(player);
+</script></body>
+"""
 _NO_FILE = "config file disabled"
 _CORS = [
     ("Access-Control-Allow-Headers", "Authorization, Content-Type"),
@@ -154,6 +162,9 @@ class Go2rtc:
             if self.text is None:
                 return _error(410, "")
             return _answer(200, self.text, "application/yaml") if not self.file_fault else _error(404, "")
+        if path == "/stream.html" and request.method == "GET":
+            page = _answer(200, _PLAYER, "text/html; charset=utf-8")
+            return Answer(200, [("Accept-Ranges", "bytes"), *page.headers], page.body)
         if path == "/api/restart":
             if request.method != "POST":
                 return _error(400, "")

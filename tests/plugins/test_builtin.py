@@ -13,6 +13,7 @@ from tests.doubles.rtsp_camera import result_of
 from twisted_detector.errors import NotACamera
 from twisted_detector.inspection.device_access import DeviceAccess
 from twisted_detector.inspection.device_locks import DeviceLocks
+from twisted_detector.inspection.logins.configured import ConfiguredLogins
 from twisted_detector.inspection.rtsp.media_server import PROGRAMS, RtspAnswers
 from twisted_detector.interfaces import MakerContext
 from twisted_detector.model import Candidate, Mac
@@ -54,7 +55,9 @@ class InspectorTests(SynchronousTestCase):
 
     def is_media_server(self, candidate: Candidate, **settings: str) -> bool:
         """Whether a server that looks like go2rtc, and is there with no path, is judged to be one."""
-        inspector: Any = builtin.rtsp.make(self.context(**settings), self.access)
+        context = self.context(**settings)
+        logins = ConfiguredLogins(context.config.inspection.credentials)
+        inspector: Any = builtin.rtsp.make(context, self.access, logins)
         try:
             answers = RtspAnswers(public=PROGRAMS[0].public, no_path=True)
             result_of(inspector._clock, inspector._media_servers.judge(candidate, answers))

@@ -10,10 +10,19 @@ from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.config.case import read
+from tests.outputs.case import CAMERA
 from tests.store.case import Pool, Reactor
+from twisted_detector.errors import RemoteError
 from twisted_detector.interfaces import MakerContext
+from twisted_detector.model.consumers import GO2RTC
+from twisted_detector.outputs.players import Player
 from twisted_detector.outputs.topics import Topics
-from twisted_detector.plugins.builtin_sync import consumers, frigate_destinations, go2rtc_destinations
+from twisted_detector.plugins.builtin_sync import (
+    consumers,
+    frigate_destinations,
+    go2rtc_destinations,
+    players_handler,
+)
 
 ENTRY = {"024000000001": {"enabled": True}}
 
@@ -28,6 +37,19 @@ class PooledReactor(Reactor):
 
     def getThreadPool(self) -> Pool:
         return self.pool
+
+
+class Players(SynchronousTestCase):
+    def test_request(self) -> None:
+        """Whoever asks with a camera's id is told the pages that show it; no other id has any."""
+        player = Player(GO2RTC, "http://127.0.0.1:1984/stream.html?src=a")
+        handler = players_handler({CAMERA.id: CAMERA}.get, lambda camera: (player,))
+        asking = Deferred.fromCoroutine(handler({"camera_id": CAMERA.id}))
+        told = {"program": "go2rtc", "name": "", "url": player.url}
+        self.assertEqual({"camera_id": CAMERA.id, "players": [told]}, self.successResultOf(asking))
+        for fields in ({}, {"camera_id": "nobody"}, {"camera_id": 7}):
+            problem = self.failureResultOf(Deferred.fromCoroutine(handler(fields)), RemoteError).value
+            self.assertEqual("camera_id: there is no camera of that id", str(problem))
 
 
 class Files(SynchronousTestCase):
@@ -77,6 +99,8 @@ class Files(SynchronousTestCase):
             for key, one in made.items()
         }
         self.assertEqual(["frigate-env", "frigate-api"], places["frigate", ""])
+        pages = ["http://127.0.0.1:5000", "http://10.0.0.5:5000", "", "http://127.0.0.1:1984"]
+        self.assertEqual(pages, [one.page for one in made.values()])
         self.assertEqual(["frigate-env.north", "frigate-api.north"], places["frigate", "north"])
         self.assertEqual([], places["go2rtc", ""])
         self.assertEqual(["go2rtc-env.south", "go2rtc-file.south", "go2rtc-api.south"], places["go2rtc", "south"])

@@ -69,6 +69,48 @@ class AdoptionCase(RegistryCase):
         return [(one.camera.id, one.adoption, one.reason) for one in found]
 
 
+class BoundTests(AdoptionCase):
+    """Whether a login that was typed for a device may be given to what shows itself as it."""
+
+    mode = "ask"
+
+    def is_bound(self, key: int) -> bool:
+        return self.registry.candidate(key).is_bound
+
+    def test_only_by_a_record(self) -> None:
+        """Who was adopted is, whatever lists him besides; who is listed alone is not; nor whose adoption was taken."""
+        key = self.found()
+        self.listed.add(HERE)
+        self.see(HERE, A)
+        self.assertEqual((Adoption.LISTED, False), (self.adoption(), self.is_bound(key)))
+        self.registry.adopt(ID, self.now)
+        self.assertTrue(self.is_bound(key))
+        self.registry.unadopt(ID, self.now)
+        self.assertEqual((Adoption.LISTED, False), (self.adoption(), self.is_bound(key)))
+
+    def test_not_another_device(self) -> None:
+        """Another certificate ends it, in a network that is listed too."""
+        key = self.found(evidence=(evidence(EvidenceKind.CERTIFICATE, "one"),))
+        self.registry.adopt(ID, self.now)
+        self.listed.add(HERE)
+        self.assertTrue(self.is_bound(key))
+        self.inspect(key, evidence=(evidence(EvidenceKind.CERTIFICATE, "another"),))
+        self.assertEqual((Adoption.LISTED, False), (self.adoption(), self.is_bound(key)))
+
+    def test_where_its_mac_is_not_seen(self) -> None:
+        """Who was adopted with a MAC is bound where that is seen; who never had one, at his address."""
+        key = self.found(reference="r")
+        self.registry.adopt(ID, self.now)
+        for _ in range(40):
+            self.now += 60
+            self.registry.record_no_answer(key, "no answer", self.now)
+        self.see(THERE, None, "r")
+        self.assertEqual((THERE, False), (self.registry.candidate(key).address, self.is_bound(key)))
+        far = self.found("192.0.2.9", None, "far")
+        self.registry.adopt("epr-far", self.now)
+        self.assertTrue(self.is_bound(far))
+
+
 class FirstRunTests(AdoptionCase):
     def test_until_it_ends(self) -> None:
         """What is found on a link before the first run ends is adopted, without an event of its own; not after."""
@@ -491,3 +533,33 @@ class SavedTests(AdoptionCase):
         self.saved[f"device {ID}"] = good
         self.restart()
         self.assertEqual(Adoption.FIRST_RUN, self.adoption())
+
+
+class ListingTests(AdoptionCase):
+    """A network is named, or no more, while the daemon runs."""
+
+    mode = "ask"
+
+    def relist(self, *addresses: str) -> list[Adoption]:
+        """These addresses are named from now on; the adoptions that events tell of."""
+        self.listed = set(addresses)
+        self.listener.events.clear()
+        self.registry.update_listed(self.now)
+        return [event.camera.adopted for event in self.listener.events if isinstance(event, AdoptionChanged)]
+
+    def test_at_once(self) -> None:
+        """Who is named is listed at once, and no longer adopted when he is named no more, without being seen again."""
+        self.found()
+        self.found(THERE, B)
+        self.assertEqual([Adoption.LISTED], self.relist(HERE))
+        self.assertEqual((Adoption.LISTED, Adoption.NO), (self.adoption(), self.adoption(B.compact)))
+        self.assertEqual([], self.relist(HERE))
+        self.assertEqual([Adoption.NO], self.relist())
+        self.assertEqual(Adoption.NO, self.adoption())
+
+    def test_a_person(self) -> None:
+        """Whom a person adopted stays that, whether he is named or not."""
+        self.found()
+        self.registry.adopt(ID, self.now)
+        self.assertEqual(([], []), (self.relist(HERE), self.relist()))
+        self.assertEqual(Adoption.PERSON, self.adoption())

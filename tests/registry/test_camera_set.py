@@ -10,7 +10,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.facts import PLAYS, SILENT, A, candidate, inspection, stream
 from twisted_detector.model import Camera, Proof, Status, StreamReport
 from twisted_detector.model.reasons import ReasonCode
-from twisted_detector.registry.camera_set import MAX_CHANNELS, MAX_IP_HISTORY, CameraSet, assign_channels
+from twisted_detector.registry.camera_set import MAX_IP_HISTORY, CameraSet
+from twisted_detector.registry.channels import MAX_CHANNELS, assign_channels
 from twisted_detector.testing.doubles import RecordingListener
 
 ADDRESS = "10.0.0.5"
@@ -272,6 +273,23 @@ class StateTests(CameraSetCase):
             self.assertEqual(names, self.listener.names())
             for event in self.listener.events:
                 self.assertEqual(event.camera.online, any(one.validated for one in event.camera.streams))  # type: ignore[attr-defined]
+
+    def test_judged_by_what_a_person_gave(self) -> None:
+        """The main stream that a person gave decides alone, in an inspection and in a check; what it wants is told."""
+        own, other = stream(path="main", own=True), stream(path="other")
+        self.inspect(other)
+        self.inspect(replace(own, validated=False, reason="404", proof=Proof.RTSP), other)
+        self.assertEqual((Status.STREAM_ERROR, "404"), (self.camera().status, self.camera().reason))
+        for report, status in (
+            (PLAYS, Status.ONLINE),
+            (StreamReport(Proof.AUTH, validated=False, reason="a login"), Status.AUTH_REQUIRED),
+            (StreamReport(Proof.RTSP, validated=False, reason="full", code=ReasonCode.BUSY), Status.BUSY),
+            (GONE, Status.STREAM_ERROR),
+        ):
+            self.cameras.record_check({own.url: report, other.url: PLAYS}, self.now)
+            self.assertEqual((status, report.reason), (self.camera().status, self.camera().reason))
+        self.inspect(own, other, status=Status.AUTH_REQUIRED, reason="ONVIF wants a login")
+        self.assertEqual((Status.ONLINE, ""), (self.camera().status, self.camera().reason))
 
     def test_codec_that_cannot_be_judged(self) -> None:
         """A camera that sends media nobody can judge is there and is not proved; another stream that is, is enough."""

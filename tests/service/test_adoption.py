@@ -7,8 +7,10 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.facts import A, B, candidate, login
+from tests.operations.networks.case import networks_of
 from twisted_detector.config.load import load
 from twisted_detector.inspection.logins.budget import LoginBudget
+from twisted_detector.inspection.logins.configured import ConfiguredLogins
 from twisted_detector.model import Adoption, Camera, Candidate
 from twisted_detector.registry.adoption import AdoptionBook
 from twisted_detector.registry.registry import Registry
@@ -79,6 +81,7 @@ class Listed(SynchronousTestCase):
             hostname="h",
             superuser=False,
         )
+        networks, logins = networks_of(config), ConfiguredLogins(config.inspection.credentials)
         for one, listed in (
             (Candidate("x", "10.1.2.3"), True),
             (Candidate("x", "10.2.2.3"), True),
@@ -86,4 +89,4 @@ class Listed(SynchronousTestCase):
             (Candidate(A.compact, "10.3.2.3", mac=B), False),
             (Candidate("x", "10.3.2.3", mac=B, vendors=("Acme",)), False),
         ):
-            self.assertEqual(listed, is_listed(config, one), one)
+            self.assertEqual(listed, is_listed(networks, logins, one), one)

@@ -11,12 +11,15 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
 from tests.config.case import read
+from tests.operations.networks.case import book_in, networks_of
 from twisted_detector.bus import Bus
+from twisted_detector.config.running import RunningConfig
 from twisted_detector.discovery.rate_limit import PacketRateLimiter
 from twisted_detector.inspection.logins.budget import LoginBudget
 from twisted_detector.interfaces import IDiscoverer, ISightingSink, IWatcher
 from twisted_detector.model import Interface
 from twisted_detector.model.addresses import Exclusions
+from twisted_detector.operations.decisions.streams import GivenStreams
 from twisted_detector.registry.observations import ObservationLog
 from twisted_detector.registry.registry import Registry
 from twisted_detector.service.detection import Methods, make_detection
@@ -71,8 +74,12 @@ class Joined(SynchronousTestCase):
             freeze_detector=nothing,
             dialects=nothing,
             history=nothing,
+            decisions=nothing,
+            given_streams=GivenStreams(book_in(self.mktemp())),
+            logins=nothing,
+            networks=networks_of(read({})),
         )
-        ground = Ground(nothing, neighbours, limiter, Exclusions(()))
+        ground = Ground(nothing, neighbours, limiter, Exclusions(()), RunningConfig(read({})))
         detector = make_detection(self.clock, read({}), ground, knowledge, methods).detector
         detector.start()
         self.addCleanup(lambda: self.successResultOf(Deferred.fromCoroutine(detector.stop())))

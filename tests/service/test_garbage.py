@@ -5,13 +5,14 @@ from __future__ import annotations
 import gc
 import subprocess
 import sys
+import weakref
 from pathlib import Path
 from select import select
 
 from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_detector.service import garbage
-from twisted_detector.service.garbage import LONG_COLLECTION, SurvivorFreezer, begin_collecting
+from twisted_detector.service.garbage import LONG_COLLECTION, SurvivorFreezer, begin_collecting, collect_frozen
 
 ROOT = Path(__file__).resolve().parents[2]
 MOST_AT_ONCE = 30_000
@@ -30,6 +31,27 @@ while not found:
     kept.append([])
 print(found[0])
 """
+
+
+class Node:
+    """Something that refers to itself."""
+
+    def __init__(self) -> None:
+        self.me = self
+
+
+class Frozen(SynchronousTestCase):
+    def test_collected_before_a_restart(self) -> None:
+        """A cycle that was frozen while it lived, as the parts of a daemon are, is collected when they have stopped."""
+        self.addCleanup(gc.unfreeze)
+        node = Node()
+        there = weakref.ref(node)
+        gc.freeze()
+        del node
+        gc.collect()
+        self.assertIsNotNone(there())
+        collect_frozen()
+        self.assertIsNone(there())
 
 
 class Freezing(SynchronousTestCase):

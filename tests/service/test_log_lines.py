@@ -28,7 +28,7 @@ class Terminal(io.StringIO):
 
 def lines_of(stream: io.StringIO, level: str = "info", **event: Any) -> list[str]:
     """What the observer writes for an event that a room of ours logs."""
-    observer = log_observer(stream, level=level, environment={})
+    observer = log_observer(stream, level=lambda: level, environment={})
     whole: LogEvent = {"log_time": 1.0, "log_namespace": "twisted_detector.mqtt.client.X", "log_level": LogLevel.info}
     observer(whole | event)
     return stream.getvalue().splitlines()
@@ -106,6 +106,21 @@ class Lines(SynchronousTestCase):
         self.assertEqual([], lines_of(io.StringIO(), "warn", log_format="x"))
         self.assertEqual([], lines_of(io.StringIO(), "error", log_namespace="twisted.x", log_level=LogLevel.warn))
 
+    def test_a_level_that_changes(self) -> None:
+        """LOG_LEVEL is asked for at each line, so a reload changes it."""
+        levels, stream = ["info"], io.StringIO()
+        observer = log_observer(stream, level=lambda: levels[0], environment={})
+        whole: LogEvent = {
+            "log_time": 1.0,
+            "log_namespace": "twisted.web",
+            "log_level": LogLevel.info,
+            "log_format": "x",
+        }
+        for level, lines in (("info", 0), ("debug", 1), ("warn", 1), ("debug", 2)):
+            levels[0] = level
+            observer(dict(whole))
+            self.assertEqual(lines, len(stream.getvalue().splitlines()), level)
+
     def test_journal(self) -> None:
         """The journal's own stream is given priorities, for each line of a traceback too, and no time."""
         path = Path(self.mktemp())
@@ -113,7 +128,7 @@ class Lines(SynchronousTestCase):
             status = os.fstat(stream.fileno())
             for inode in (status.st_ino, status.st_ino + 1):
                 journal = {"JOURNAL_STREAM": f"{status.st_dev}:{inode}"}
-                publisher = LogPublisher(log_observer(stream, level="info", environment=journal))
+                publisher = LogPublisher(log_observer(stream, level=lambda: "info", environment=journal))
                 log = Logger("twisted_detector.mqtt.client", observer=publisher)
                 log.info("connected")
                 log.failure("failed", Failure(ValueError("bad")))
@@ -147,7 +162,7 @@ class Twistd(SynchronousTestCase):
 
     def test_plugin(self) -> None:
         """The plugin's service brings the observer along into the application that twistd makes."""
-        observer = log_observer(io.StringIO(), level="info", environment={})
+        observer = log_observer(io.StringIO(), level=lambda: "info", environment={})
         application, daemon = Application("camdetect"), Service()
         LoggedService(daemon, observer).setServiceParent(application)
         self.assertIs(observer, application.getComponent(ILogObserver))

@@ -12,17 +12,21 @@ from twisted.internet.error import ConnectionLost
 from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
+from zope.interface import implementer
 
 from twisted_detector.errors import RemoteError
 from twisted_detector.model import Camera, Mac, Proof, Secret, Status, Stream
 from twisted_detector.model.pictures import Picture
 from twisted_detector.operations.requests import RequestRouter
 from twisted_detector.outputs.camera_json import camera_document
+from twisted_detector.seams import IPictures
+from twisted_detector.testing.gate import Gate
 from twisted_detector.web.access import AccessControl
 from twisted_detector.web.activity import ActivityFeed
-from twisted_detector.web.api import Api
+from twisted_detector.web.api.handlers import Api
 from twisted_detector.web.application import Application
 from twisted_detector.web.assets import read_files
+from twisted_detector.web.entry.login_codes import LoginCodes
 from twisted_detector.web.event_hub import EventHub
 from twisted_detector.web.facade import DaemonFacade
 from twisted_detector.web.history import MqttHistory
@@ -68,9 +72,13 @@ def mqtt_block() -> dict[str, Any]:
     }  # fmt: skip
 
 
+@implementer(IPictures)
 class Pictures:
     def __init__(self) -> None:
         self.known: dict[str, Picture] = {}
+        self.small: dict[str, Picture] = {}
+        self.waiting: list[tuple[str, str]] = []
+        self.gate: Gate | None = None
         self.problem: Exception | None = None
 
     def latest(self, camera_id: str) -> Picture | None:
@@ -79,6 +87,20 @@ class Pictures:
     async def refresh(self, camera_id: str) -> Picture | None:
         if self.problem is not None:
             raise self.problem
+        return self.known.get(camera_id)
+
+    async def thumbnail(self, camera_id: str) -> Picture | None:
+        return self.small.get(camera_id)
+
+    async def live(self, camera_id: str, seen: str) -> Picture | None:
+        self.waiting.append((camera_id, seen))
+        if self.problem is not None:
+            raise self.problem
+        if self.gate is not None:
+            try:
+                await self.gate.wait()
+            finally:
+                self.waiting.remove((camera_id, seen))
         return self.known.get(camera_id)
 
 
@@ -125,8 +147,10 @@ class WebSite:
         token: str = "",
         listen: str = "127.0.0.1",
         names: tuple[str, ...] = (),
+        ingress: bool = False,
         pictures: Pictures | None = None,
         history: Any = None,
+        pages: tuple[str, ...] = (),
     ) -> None:
         self.clock = Clock()
         self.clock.advance(2000.0)
@@ -156,10 +180,14 @@ class WebSite:
         sessions = None
         if token:
             sessions = Sessions(Secret(token), self.clock.seconds, lambda count: bytes([next(self.random)]) * count)
-        access = AccessControl(listen=listen, allowed=names, sessions=sessions, monotonic=self.clock.seconds)
+        self.codes = LoginCodes(self.clock.seconds, lambda count: bytes([next(self.random)]) * count)
+        access = AccessControl(
+            listen=listen, allowed=names, sessions=sessions, monotonic=self.clock.seconds,
+            codes=self.codes if token else None, ingress=ingress,
+        )  # fmt: skip
         api = Api(self.facade, access=access, hub=self.hub, activity=self.activity, history=self.history)
         monitoring = MonitoringEndpoints(self.facade)
-        application = Application(self.clock, access=access, api=api, monitoring=monitoring, files=FILES)
+        application = Application(self.clock, access=access, api=api, monitoring=monitoring, files=FILES, pages=pages)
         self.site = BoundedSite(application.resource(), self.clock)
 
     def answer(self, name: str, answer: Any) -> None:

@@ -17,9 +17,9 @@ from twisted_detector.model import Status
 from twisted_detector.model.history import Segment, StateChange, WeekSummary
 from twisted_detector.model.pictures import Picture
 from twisted_detector.store.timeline import segments
-from twisted_detector.web import schemas
-from twisted_detector.web.openapi import document
-from twisted_detector.web.routes import ROUTES
+from twisted_detector.web.api import schemas
+from twisted_detector.web.api.openapi import document
+from twisted_detector.web.api.routes import ROUTES
 
 API = "/api/v1"
 JPEG = b"\xff\xd8\xff\xe0picture"
@@ -371,10 +371,16 @@ class DocumentTests(ApiCase):
         """Each JSON answer has the members that its schema requires."""
         self.web = WebSite(camera(1), history=Past([]))
         self.web.answer("status", {"status": "online"})
+        self.web.answer("decided", {"camera_id": "020000000001", "version": 0, "values": {}})
+        self.web.answer("add", {"job": "1", "target": "a", "done": True, "steps": [], "camera_ids": []})
+        self.web.answer("networks", {"networks": []})
+        self.web.answer("notices", {"notices": [], "ways": []})
+        self.web.answer("first-run", {"open": False, "state": "finished"})
+        self.web.answer("settings", {"settings": {}, "restarting": False, "fault": ""})
         self.web.history.sample()
         for route in ROUTES:
             if route.method == "GET" and route.answer and route.handler not in ("why", "doctor"):
-                path = route.path.replace("{camera_id}", "020000000001")
+                path = route.path.replace("{camera_id}", "020000000001").replace("{job}", "1")
                 answer = self.get(API + path)
                 for name in route.answer.get("required", ()):
                     self.assertIn(name, answer, route.path)

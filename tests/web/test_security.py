@@ -256,6 +256,8 @@ class BytesTests(SynchronousTestCase):
     def test_nothing_from_elsewhere(self) -> None:
         """The page asks nobody but us, has no inline script or style, and makes no markup of text."""
         for name, file in FILES.items():
+            if file.media == "image/png":
+                continue
             text = file.data.decode()
             self.assertEqual(
                 [], [url for url in re.findall(r"https?://[^\s\"'<>)]+", text) if "w3.org" not in url], name

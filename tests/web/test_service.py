@@ -12,6 +12,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.web.case import Line, WebSite, camera, frames, parsed
 from twisted_detector.events import CameraOnline
 from twisted_detector.interfaces import IEventListener
+from twisted_detector.model import Interface
+from twisted_detector.web.entry.page_links import PageLinks
 from twisted_detector.web.history import INTERVAL
 from twisted_detector.web.service import MAX_OTHERS, SWEEP_INTERVAL, PageEndpoint, WebService
 
@@ -32,7 +34,7 @@ class ServiceCase(SynchronousTestCase):
 
         return WebService(
             self.web.clock,
-            endpoint=PageEndpoint(self.reactor, host, 8787),
+            endpoint=PageEndpoint(self.reactor, (host, 8787), links=self.links(host)),
             site=self.web.site,
             facade=self.web.facade,
             hub=self.web.hub,
@@ -40,6 +42,12 @@ class ServiceCase(SynchronousTestCase):
             history=self.web.history,
             subscribe=subscribe,  # type: ignore[arg-type]
         )
+
+    def links(self, host: str) -> PageLinks:
+        async def interfaces() -> list[Interface]:
+            return []
+
+        return PageLinks((host, 8787), interfaces, codes=None, token_file=None)
 
     def visit(self) -> Line | None:
         """A connection; None where it was refused."""

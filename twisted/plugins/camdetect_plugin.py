@@ -8,6 +8,7 @@ from __future__ import annotations
 import gc
 import os
 import sys
+from functools import partial
 from socket import gethostname
 
 from twisted.application.service import IService, IServiceMaker
@@ -36,8 +37,9 @@ class CamdetectMaker:
 
         # imported here because every twistd command imports every plugin, only to list it
         from twisted.internet import reactor
+        from txaio.tx import get_global_log_level
 
-        from twisted_detector.config.load import config_or_exit
+        from twisted_detector.config.load import config_or_exit, load
         from twisted_detector.service.daemon import makeService
         from twisted_detector.service.log_lines import LoggedService, log_observer, takes_own_lines
         from twisted_detector.service.monotonic_reactor import monotonic_reactor
@@ -45,10 +47,11 @@ class CamdetectMaker:
 
         forbid_inspection()  # before the first password is read
         config = config_or_exit(os.environ, hostname=gethostname(), stderr=sys.stderr)
-        daemon = makeService(config, monotonic_reactor(reactor))
+        load_again = partial(load, os.environ, hostname=gethostname())
+        daemon = makeService(config, monotonic_reactor(reactor), load_again)
         if not takes_own_lines(sys.argv[1:]):
             return daemon
-        observer = log_observer(sys.stdout, level=config.log_level, environment=os.environ)
+        observer = log_observer(sys.stdout, level=get_global_log_level, environment=os.environ)
         service: IService = LoggedService(daemon, observer)
         return service
 

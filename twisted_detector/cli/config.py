@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple, TextIO
+from typing import NamedTuple, TextIO
 
 from twisted_detector.cli.screen import cell, screen, table
 from twisted_detector.config.config import Config
-from twisted_detector.config.declarations import Setting, declared
+from twisted_detector.config.declarations import MASKED, declared, shown_value
 from twisted_detector.config.frigate_go2rtc import FrigateSection, Go2rtcSection
 from twisted_detector.config.load import load
 from twisted_detector.errors import ConfigError
 
-_MASKED = "***"
 _DEFAULT = "default"
 
 
@@ -52,25 +51,13 @@ def show_settings(config: Config, *, use_json: bool, out: TextIO) -> int:
 def rows(config: Config) -> Iterator[Row]:
     """All settings, then the tables of the configuration file."""
     for key, one in config.settings().items():
-        yield Row(one.name, _text(one, config.value_of(key)), config.sources.get(key, _DEFAULT))
+        yield Row(one.name, shown_value(one, config.value_of(key)), config.sources.get(key, _DEFAULT))
     sections: tuple[FrigateSection | Go2rtcSection, ...] = (*config.named_frigates, *config.named_go2rtcs)
     for section in sections:
         for attribute, one in declared(type(section)):
             value = getattr(section, attribute)
             if value != getattr(type(section)(), attribute):
-                yield Row(section.consumer.settings(attribute), _text(one, value), "file")
+                yield Row(section.consumer.settings(attribute), shown_value(one, value), "file")
     for plugin, settings in config.plugin_settings.items():
         for key in settings:  # what is secret among them, only the plugin knows
-            yield Row(f"[plugins.{plugin}] {key}", _MASKED, "file")
-
-
-def _text(one: Setting, value: Any) -> str:
-    if one.secret:
-        return _MASKED if value else ""
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, float):
-        return f"{value:g}"
-    if isinstance(value, tuple):
-        return (":" if one.name == "WEB_LISTEN" else ",").join(map(str, value))
-    return "" if value is None else str(value)
+            yield Row(f"[plugins.{plugin}] {key}", MASKED, "file")

@@ -11,6 +11,8 @@ from ipaddress import ip_address
 from textwrap import fill
 
 from twisted_detector import __version__
+from twisted_detector.cli.decisions.grammar import add_decisions
+from twisted_detector.cli.notices.grammar import add_notices
 
 _DESCRIPTION = """\
 Finds the IP cameras on your networks, recognises each one even after its
@@ -131,6 +133,8 @@ def build_parser() -> argparse.ArgumentParser:
     _add_daemon(commands)
     _add_reading(commands)
     _add_deciding(commands)
+    add_decisions(commands)
+    add_notices(commands)
     _add_setup(commands)
     _add_simulate(commands)
     return parser
@@ -164,6 +168,26 @@ def _add_daemon(commands: _Commands) -> None:
         status="0 nothing failed; 1 something failed",
         json="print the findings as JSON",
     )
+    commands.add(
+        "page",
+        "show where the web page is, with a link that signs in",
+        "Prints the addresses of the running daemon's web page, where its token is, and a link that signs a browser in "
+        "once. On loopback no token is needed; it tells how to open the page from another machine.",
+        examples=["camdetect page"],
+        status="0 shown; 1 no daemon runs, or it has no page",
+        json="print the answer as JSON",
+    )
+    reload = commands.add(
+        "reload",
+        "have the daemon read its configuration again",
+        "Has the running daemon read its configuration file, the files of logins and secrets, and the decisions in "
+        "STATE_DIR/overrides again, and tells what changed. Logins, networks, exclusions, SCAN_RATE and LOG_LEVEL hold "
+        "at once; settings that need a restart are named. Environment variables are as they were at the start. A "
+        "configuration with a fault changes nothing. SIGHUP does the same, with the answer in the log.",
+        examples=["camdetect reload", "camdetect reload --restart"],
+        status="0 read; 1 something has a fault, or no daemon runs; 2 invalid configuration",
+    )
+    reload.add_argument("--restart", action="store_true", help="restart the daemon's parts if a setting needs that")
     commands.add(
         "rescan",
         "have the daemon begin a sweep now",
@@ -263,6 +287,20 @@ def _add_deciding(commands: _Commands) -> None:
         examples=["camdetect unblock", "camdetect unblock 02:00:00:00:00:0a"],
         status=_NEEDS_DAEMON,
     ).add_argument("devices", nargs="*", metavar="ID", help="the id that it had, its MAC or its EndpointReference")
+    naming = commands.add(
+        "name",
+        "name a camera, its area, a note",
+        "Gives a camera a name and an area, which reach the page, the lists, the log, Home Assistant, Frigate and "
+        "go2rtc; its id stays. A value of '' takes it back, and the camera's own name is used again. With nothing "
+        "given it shows what is set.",
+        examples=["camdetect name 192.168.1.20 'Barn door' --area Yard", "camdetect name barn ''"],
+        status=_NEEDS_DAEMON,
+    )
+    naming.add_argument("camera", metavar="ID", help=_CAMERA)
+    naming.add_argument("name", metavar="NAME", nargs="?", help="what you call it, at most 64 characters")
+    naming.add_argument("--area", help="where it hangs: Home Assistant's suggested area")
+    naming.add_argument("--note", help="a note for yourself, at most 500 characters")
+    naming.add_argument("--network", metavar="CIDR", help="where it is expected: elsewhere it is given no login")
     forget = commands.add(
         "forget",
         "remove cameras from the list",
@@ -278,16 +316,6 @@ def _add_deciding(commands: _Commands) -> None:
     forget.add_argument("--never-proved", action="store_true", help="none of whose streams ever played")
     forget.add_argument("--not-adopted", action="store_true", help="not adopted")
     forget.add_argument("--dry-run", action="store_true", help="only show which ones the criteria select")
-    login = commands.add(
-        "login",
-        "retry logins that a camera refused",
-        "`camdetect login retry ID` has the daemon retry all logins that this camera refused, as soon as its budget "
-        "allows (two failures in 30 minutes). A login that worked once is retried once a day anyway.",
-        examples=["camdetect login retry front-door"],
-        status=_NEEDS_DAEMON,
-    )
-    login.add_argument("action", choices=("retry",), help="what to do")
-    login.add_argument("camera", metavar="ID", help=_CAMERA)
 
 
 def _add_setup(commands: _Commands) -> None:
@@ -315,6 +343,25 @@ def _add_setup(commands: _Commands) -> None:
         status="0 all plugins that are wanted are loaded; 1 one is not, or PLUGINS names one that nobody has",
         json="print the list as JSON",
     )
+    backup = commands.add(
+        "backup",
+        "write the state directory into one file",
+        "Writes what camdetect knows (the cameras with their history, what was decided about them, logins that were "
+        "typed) into one file, mode 0600, while the daemon runs. Configuration files and pictures are not in it.",
+        examples=["camdetect backup /var/backups/camdetect.tar.gz"],
+        status="0 written; 1 there is no state, or the file is there already",
+    )
+    backup.add_argument("file", metavar="FILE", help="archive to be made")
+    backup.add_argument("--without-logins", action="store_true", help="leave out passwords and what they leave behind")
+    restore = commands.add(
+        "restore",
+        "put a backup in place of the state directory",
+        "Puts the state of a backup into STATE_DIR. The daemon must be stopped; what is there now is moved into a "
+        "folder beside it. Messages that waited for the broker are not restored: they would be untrue by now.",
+        examples=["camdetect restore camdetect.tar.gz"],
+        status="0 restored; 1 it is no backup, or of a newer camdetect; 2 a daemon runs",
+    )
+    restore.add_argument("file", metavar="FILE", help="archive that `camdetect backup` made")
     completion = commands.add(
         "completion",
         "print the completion script of a shell",

@@ -51,13 +51,20 @@ def _run(arguments: argparse.Namespace) -> int:
 
     config = _config()
 
+    from functools import partial
+    from socket import gethostname
+
+    from txaio.tx import get_global_log_level
+
+    from twisted_detector.config.load import load
     from twisted_detector.service.daemon import makeService  # heavy; faults of the configuration are reported before
     from twisted_detector.service.log_lines import log_observer
     from twisted_detector.service.monotonic_reactor import monotonic_reactor
 
-    observer = log_observer(sys.stdout, level=config.log_level, environment=os.environ)
+    observer = log_observer(sys.stdout, level=get_global_log_level, environment=os.environ)
     globalLogBeginner.beginLoggingTo([observer], redirectStandardIO=False)
-    service = makeService(config, monotonic_reactor(reactor))
+    load_again = partial(load, os.environ, hostname=gethostname())
+    service = makeService(config, monotonic_reactor(reactor), load_again)
     service.privilegedStartService()
     service.startService()
     reactor.addSystemEventTrigger("before", "shutdown", service.stopService)
@@ -95,6 +102,12 @@ def _status(arguments: argparse.Namespace) -> int:
     return status(directory, use_json=arguments.json, quiet=arguments.quiet, out=sys.stdout, err=sys.stderr)
 
 
+def _page(arguments: argparse.Namespace) -> int:
+    from twisted_detector.cli.page import show_page
+
+    return show_page(_asking().state_dir, use_json=arguments.json, out=sys.stdout, err=sys.stderr)
+
+
 def _scan(arguments: argparse.Namespace) -> int:
     config = _asking()
     from twisted.internet import reactor
@@ -121,7 +134,7 @@ def _adopt(arguments: argparse.Namespace) -> int:
         sys.stderr.write("camdetect adopt: name cameras, or all of them with --all\n")
         return 2
     directory = _asking().state_dir
-    from twisted_detector.cli.adoption import adopt_all, decide
+    from twisted_detector.cli.decisions.adoption import adopt_all, decide
 
     if arguments.all:
         return adopt_all(directory, out=sys.stdout, err=sys.stderr)
@@ -129,33 +142,33 @@ def _adopt(arguments: argparse.Namespace) -> int:
 
 
 def _check(arguments: argparse.Namespace) -> int:
-    from twisted_detector.cli.adoption import decide
+    from twisted_detector.cli.decisions.adoption import decide
 
     return decide("check", _asking().state_dir, arguments.cameras, out=sys.stdout, err=sys.stderr)
 
 
 def _unadopt(arguments: argparse.Namespace) -> int:
-    from twisted_detector.cli.adoption import decide
+    from twisted_detector.cli.decisions.adoption import decide
 
     return decide("unadopt", _asking().state_dir, arguments.cameras, out=sys.stdout, err=sys.stderr)
 
 
 def _block(arguments: argparse.Namespace) -> int:
-    from twisted_detector.cli.adoption import decide
+    from twisted_detector.cli.decisions.adoption import decide
 
     return decide("block", _asking().state_dir, arguments.cameras, out=sys.stdout, err=sys.stderr)
 
 
 def _unblock(arguments: argparse.Namespace) -> int:
-    from twisted_detector.cli.adoption import unblock
+    from twisted_detector.cli.decisions.adoption import unblock
 
     return unblock(_asking().state_dir, arguments.devices, out=sys.stdout, err=sys.stderr)
 
 
 def _login(arguments: argparse.Namespace) -> int:
-    from twisted_detector.cli.login import retry
+    from twisted_detector.cli.decisions.login import login
 
-    return retry(_asking().state_dir, arguments.camera, out=sys.stdout, err=sys.stderr)
+    return login(_asking().state_dir, arguments, stdin=sys.stdin, out=sys.stdout, err=sys.stderr)
 
 
 def _export(arguments: argparse.Namespace) -> int:
@@ -189,8 +202,16 @@ def _rescan(arguments: argparse.Namespace) -> int:
     return rescan(_asking().state_dir, out=sys.stdout, err=sys.stderr)
 
 
+def _name(arguments: argparse.Namespace) -> int:
+    from twisted_detector.cli.name import name_camera
+
+    given = {word: getattr(arguments, word) for word in ("name", "area", "note", "network")}
+    given = {word: text for word, text in given.items() if text is not None}
+    return name_camera(_asking().state_dir, arguments.camera, given, out=sys.stdout, err=sys.stderr)
+
+
 def _forget(arguments: argparse.Namespace) -> int:
-    from twisted_detector.cli.forget import criteria, forget, forget_all
+    from twisted_detector.cli.decisions.forget import criteria, forget, forget_all
 
     wanted = criteria(arguments)
     if bool(arguments.cameras) == bool(wanted) or (arguments.cameras and arguments.dry_run):
@@ -228,11 +249,87 @@ def _plugins(arguments: argparse.Namespace) -> int:
     return list_plugins(_config(), use_json=arguments.json, out=sys.stdout, err=sys.stderr)
 
 
+def _backup(arguments: argparse.Namespace) -> int:
+    from pathlib import Path
+
+    from twisted_detector.cli.backup import backup
+
+    return backup(
+        _asking().state_dir,
+        Path(arguments.file),
+        without_logins=arguments.without_logins,
+        out=sys.stdout,
+        err=sys.stderr,
+    )
+
+
+def _restore(arguments: argparse.Namespace) -> int:
+    from pathlib import Path
+
+    from twisted_detector.cli.backup import restore
+
+    return restore(Path(arguments.file), _config().state_dir, out=sys.stdout, err=sys.stderr)
+
+
 def _completion(arguments: argparse.Namespace) -> int:
     from twisted_detector.cli.completion import SCRIPTS
 
     sys.stdout.write(SCRIPTS[arguments.shell](build_parser()))
     return 0
+
+
+def _typed(text: str) -> str:
+    """An argument, or the line of the standard input for which - stands: other users can read arguments."""
+    return sys.stdin.readline().strip() if text == "-" else text
+
+
+def _add(arguments: argparse.Namespace) -> int:
+    from twisted_detector.cli.decisions.add import add
+
+    target = _typed(arguments.target)
+    return add(_asking().state_dir, target, use_json=arguments.json, out=sys.stdout, err=sys.stderr)
+
+
+def _stream(arguments: argparse.Namespace) -> int:
+    if arguments.clear and (arguments.main is not None or arguments.sub is not None):
+        sys.stderr.write("camdetect stream: give streams, or --clear\n")
+        return 2
+    given = {name: _typed(text) for name in ("main", "sub") if (text := getattr(arguments, name)) is not None}
+    if arguments.clear:
+        given = {"main": "", "sub": ""}
+    from twisted_detector.cli.decisions.stream import stream
+
+    return stream(_asking().state_dir, arguments.camera, given, use_json=arguments.json, out=sys.stdout, err=sys.stderr)
+
+
+def _networks(arguments: argparse.Namespace) -> int:
+    if bool(arguments.action) != bool(arguments.networks) or (arguments.action and arguments.json):
+        sys.stderr.write("camdetect networks: name networks to add or remove; --json is for the list\n")
+        return 2
+    from twisted_detector.cli.decisions.networks import change_networks, list_networks
+
+    directory = _asking().state_dir
+    if arguments.action:
+        return change_networks(directory, arguments.action, arguments.networks, out=sys.stdout, err=sys.stderr)
+    return list_networks(directory, use_json=arguments.json, out=sys.stdout, err=sys.stderr)
+
+
+def _reload(arguments: argparse.Namespace) -> int:
+    from twisted_detector.cli.decisions.reload import reload
+
+    return reload(_asking().state_dir, restart=arguments.restart, out=sys.stdout, err=sys.stderr)
+
+
+def _notices(arguments: argparse.Namespace) -> int:
+    if bool(arguments.action) != bool(arguments.way):
+        sys.stderr.write("camdetect notices: name the way to be tested: camdetect notices test WAY\n")
+        return 2
+    from twisted_detector.cli.notices.command import list_notices, test_way
+
+    directory = _asking().state_dir
+    if arguments.action:
+        return test_way(directory, arguments.way, out=sys.stdout, err=sys.stderr)
+    return list_notices(directory, use_json=arguments.json, out=sys.stdout, err=sys.stderr)
 
 
 #: Function of each subcommand.
@@ -241,6 +338,7 @@ COMMANDS: Mapping[str, Callable[[argparse.Namespace], int]] = MappingProxyType(
         "run": _run,
         "status": _status,
         "doctor": _doctor,
+        "page": _page,
         "rescan": _rescan,
         "list": _list,
         "show": _show,
@@ -252,10 +350,18 @@ COMMANDS: Mapping[str, Callable[[argparse.Namespace], int]] = MappingProxyType(
         "check": _check,
         "block": _block,
         "unblock": _unblock,
+        "name": _name,
+        "add": _add,
+        "stream": _stream,
         "forget": _forget,
         "login": _login,
+        "networks": _networks,
+        "reload": _reload,
+        "notices": _notices,
         "config": _settings,
         "plugins": _plugins,
+        "backup": _backup,
+        "restore": _restore,
         "completion": _completion,
         "simulate": _simulate,
     }

@@ -15,11 +15,15 @@ from twisted_detector.model.encoding import rfc3339
 
 
 def matching(cameras: Sequence[Camera], word: str) -> list[Camera]:
-    """The cameras with that id (or MAC, as people write it), else all at that address, else all of that name."""
+    """The cameras with that id (or MAC, as people write it), else all at that address, else all of that name.
+
+    The name is the camera's own, or the one that a person gave it.
+    """
     compact = word.lower().replace(":", "").replace("-", "")
     by_id = [one for one in cameras if one.id in (word, compact)]
     by_address = [one for one in cameras if one.address == word]
-    return by_id or by_address or [one for one in cameras if one.name.lower() == word.lower()]
+    name = word.lower()
+    return by_id or by_address or [one for one in cameras if name in (one.name.lower(), one.given_name.lower())]
 
 
 @subcommand("show")
@@ -47,7 +51,7 @@ def _stamp(at: float) -> str:
 
 
 def _show(camera: Camera, console: Any) -> None:
-    console.print(cell(camera.name or camera.id, "bold"))
+    console.print(cell(camera.called or camera.id, "bold"))
     console.print(
         pairs(
             (

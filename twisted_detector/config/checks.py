@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from twisted_detector.config.config import Config
 from twisted_detector.config.frigate_go2rtc import FrigateSection, Go2rtcSection, variables_path
+from twisted_detector.config.notices import notice_faults, notice_warnings
 from twisted_detector.config.reader import ReadFile, Reading, why
 from twisted_detector.model.addresses import is_sent_in_clear
 
@@ -42,11 +43,9 @@ class Checks:
         yield from self._tls()
         yield from self._consumers(self._config.frigates)
         yield from self._consumers(self._config.go2rtcs)
-        web = self._config.web
-        address = ip_address(web.listen[0])
-        bare = web.enabled and not address.is_loopback and not web.token
-        if bare and self._sound("web_enabled", "web_listen", "web_token"):
-            yield f"WEB_LISTEN = {address}: must be a loopback address unless WEB_TOKEN is set"
+        yield from notice_faults(self._config.notices)
+        if self._config.notices.ca_path is not None:
+            yield from self._readable("NOTICE_CA_PATH", self._config.notices.ca_path)
 
     def _order(self) -> Iterator[str]:
         config = self._config
@@ -121,6 +120,8 @@ class Checks:
         config, given = self._config, self._reading.given
         if 0 < len(config.web.token.reveal()) < _GOOD_TOKEN:
             yield f"WEB_TOKEN has fewer than {_GOOD_TOKEN} characters and may be guessed"
+        if config.web.ingress and ip_address(config.web.listen[0]).is_loopback:
+            yield "WEB_INGRESS has no effect while WEB_LISTEN is a loopback address; an add-on listens on 172.30.32.1"
         if config.publish_credentials:
             yield "PUBLISH_CREDENTIALS is on: everybody who may read the topics gets the cameras' passwords"
         if config.inspection.adoption == "all":
@@ -137,6 +138,7 @@ class Checks:
         for text in config.discovery.scan_networks:
             if text != "interfaces" and ip_network(text).is_global:
                 yield f"SCAN_NETWORKS has {text}, which is not a private network: sweep only what is yours"
+        yield from notice_warnings(self._config.notices)
         yield from self._clear_text()
 
     def _clear_text(self) -> Iterator[str]:

@@ -16,10 +16,11 @@ from typing import Any
 
 from twisted_detector.config.declarations import Setting, declared, section, setting
 from twisted_detector.config.discovery import DiscoverySection
-from twisted_detector.config.frigate_go2rtc import NOT_YET, FrigateSection, Go2rtcSection, table_settings
+from twisted_detector.config.frigate_go2rtc import FrigateSection, Go2rtcSection, table_settings
 from twisted_detector.config.inspection import InspectionSection
 from twisted_detector.config.kinds import FLAG, NAME, NAMES, PATH, choice, seconds
 from twisted_detector.config.mqtt import MqttSection
+from twisted_detector.config.notices import NoticesSection
 from twisted_detector.config.outputs import HomeAssistantSection, WebSection
 from twisted_detector.config.reader import Tables
 from twisted_detector.model.consumers import NAME_OF_CONSUMER
@@ -114,6 +115,7 @@ class Config:
     )
     web: WebSection = section(WebSection)
     go2rtc: Go2rtcSection = section(Go2rtcSection)
+    notices: NoticesSection = section(NoticesSection)
 
     named_frigates: tuple[FrigateSection, ...] = ()
     named_go2rtcs: tuple[Go2rtcSection, ...] = ()
@@ -142,6 +144,12 @@ class Config:
         """Every go2rtc, likewise."""
         return (self.go2rtc, *self.named_go2rtcs)
 
+    @property
+    def pages(self) -> tuple[str, ...]:
+        """Where browsers reach the pages of those that may hold cameras: their players may be shown in our page."""
+        pages = [one.page for one in self.go2rtcs] + [one.page for one in self.frigates]
+        return tuple(filter(None, pages))
+
     @classmethod
     def settings(cls) -> dict[str, Setting]:
         """All settings by key (``mqtt_port``), in the order of declaration."""
@@ -154,6 +162,4 @@ class Config:
 
 _ATTRIBUTES = {setting.key: attribute for attribute, setting in declared(Config)}
 #: The tables of consumers that the file may have.
-TABLES = Tables(
-    {"frigate": table_settings(FrigateSection), "go2rtc": table_settings(Go2rtcSection)}, NAME_OF_CONSUMER, NOT_YET
-)
+TABLES = Tables({"frigate": table_settings(FrigateSection), "go2rtc": table_settings(Go2rtcSection)}, NAME_OF_CONSUMER)

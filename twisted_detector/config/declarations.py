@@ -11,6 +11,9 @@ from twisted_detector.config.kinds import Kind
 T = TypeVar("T")
 D = TypeVar("D")
 
+#: Stands for a secret wherever it would be shown.
+MASKED = "***"
+
 
 @dataclass(frozen=True, slots=True)
 class Setting:
@@ -37,6 +40,19 @@ class Setting:
     def key(self) -> str:
         """The key of the TOML file, ``mqtt_port``."""
         return self.name.lower()
+
+
+def shown_value(one: Setting, value: Any) -> str:
+    """The value of a setting as it may be shown: as one would type it, masked when it is a secret."""
+    if one.secret:
+        return MASKED if value else ""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, float):
+        return f"{value:g}"
+    if isinstance(value, tuple):
+        return (":" if one.name == "WEB_LISTEN" else ",").join(map(str, value))
+    return "" if value is None else str(value)
 
 
 def setting(name: str, kind: Kind[T], default: D, help: str, **more: Any) -> T | D:

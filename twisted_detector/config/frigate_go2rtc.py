@@ -74,8 +74,16 @@ def _read_networks(texts: list[str]) -> tuple[str, ...]:
     return NETWORKS.read_many(texts)
 
 
+def _read_areas(texts: list[str]) -> tuple[str, ...]:
+    areas = [text.strip() for text in texts]
+    if not all(areas) or not areas:
+        raise ValueRefused("a list without an area")
+    return tuple(dict.fromkeys(areas))
+
+
 CAMERAS = entries(_read_cameras, "all, or ids or names of cameras separated by commas")
 CAMERA_NETWORKS = entries(_read_networks, NETWORKS.allowed)
+AREAS = entries(_read_areas, "areas, as cameras have them on the page, separated by commas")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,6 +132,14 @@ class FrigateSection:
         default_text="none",
         example="http://127.0.0.1:5000",
     )
+    page_url: str = setting(
+        "FRIGATE_PAGE_URL",
+        URL,
+        "",
+        "Frigate as browsers reach it, for the live picture.",
+        default_text="FRIGATE_URL",
+        example="https://nvr.example.org",
+    )
     user: str = setting("FRIGATE_USER", TEXT, "", "Administrator's name, for port 8971; port 5000 wants none.")
     password: Secret = setting("FRIGATE_PASSWORD", SECRET, Secret(""), "The password.", secret=True)
     token: Secret = setting("FRIGATE_TOKEN", SECRET, Secret(""), "A bearer token instead of both.", secret=True)
@@ -151,14 +167,22 @@ class FrigateSection:
         "Networks of which it gets the cameras, by the address that each has now.",
         default_text="any",
     )
+    area: tuple[str, ...] = setting(
+        "FRIGATE_AREA", AREAS, (), "Areas of which it gets the cameras, as a person gave them.", default_text="any"
+    )
 
     @property
     def consumer(self) -> Consumer:
         return Consumer("frigate", self.name)
 
     @property
+    def page(self) -> str:
+        """Where browsers reach its own page; "" where no API tells which cameras it holds."""
+        return (self.page_url or self.url) if self.url and self.update_enabled else ""
+
+    @property
     def choice(self) -> CameraChoice:
-        return CameraChoice(self.cameras, self.network)
+        return CameraChoice(self.cameras, self.network, self.area)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -177,6 +201,14 @@ class Go2rtcSection:
         default_text="none",
         example="http://127.0.0.1:1984",
         heading="Frigate and go2rtc",
+    )
+    page_url: str = setting(
+        "GO2RTC_PAGE_URL",
+        URL,
+        "",
+        "go2rtc as browsers reach it, for the live picture.",
+        default_text="GO2RTC_URL",
+        example="http://nvr.example.org:1984",
     )
     user: str = setting("GO2RTC_USER", TEXT, "", "User name of go2rtc's own login.")
     password: Secret = setting("GO2RTC_PASSWORD", SECRET, Secret(""), "Its password.", secret=True)
@@ -201,20 +233,24 @@ class Go2rtcSection:
     )
     cameras: tuple[str, ...] = setting("GO2RTC_CAMERAS", CAMERAS, (), "As FRIGATE_CAMERAS.", default_text="all")
     network: tuple[str, ...] = setting("GO2RTC_NETWORK", CAMERA_NETWORKS, (), "As FRIGATE_NETWORK.", default_text="any")
+    area: tuple[str, ...] = setting("GO2RTC_AREA", AREAS, (), "As FRIGATE_AREA.", default_text="any")
 
     @property
     def consumer(self) -> Consumer:
         return Consumer("go2rtc", self.name)
 
     @property
+    def page(self) -> str:
+        """Where browsers reach its own page; "" where no API tells which cameras it holds."""
+        return (self.page_url or self.url) if self.url else ""
+
+    @property
     def choice(self) -> CameraChoice:
-        return CameraChoice(self.cameras, self.network)
+        return CameraChoice(self.cameras, self.network, self.area)
 
 
 #: Keys of the plain settings that a table has not: only the plain ones publish Frigate's topic.
 _NOT_IN_TABLES = frozenset({"reload_topic"})
-#: Keys of a table that are meant for later, each with what is to be done now.
-NOT_YET = {"area": "areas are not known yet: take cameras or network"}
 
 
 def table_settings(section: type[FrigateSection] | type[Go2rtcSection]) -> dict[str, Setting]:

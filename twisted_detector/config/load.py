@@ -1,10 +1,14 @@
-"""Loader of the configuration: sources read, derived defaults filled in, settings checked together."""
+"""Loader of the configuration: sources read, derived defaults filled in, settings checked together.
+
+What was set on the page stands in STATE_DIR, which the other sources name: they are read first, and once more with it.
+"""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, TextIO, TypeVar
@@ -14,6 +18,7 @@ from twisted_detector.config.config import TABLES, Config
 from twisted_detector.config.declarations import filled
 from twisted_detector.config.frigate_go2rtc import FrigateSection, Go2rtcSection
 from twisted_detector.config.kinds import NAME, ValueRefused
+from twisted_detector.config.page_settings import FILE, effective, read_page_settings
 from twisted_detector.config.reader import Reader, ReadFile, Reading, must_be, read_file as read_file_from_disk
 from twisted_detector.errors import ConfigError
 from twisted_detector.model import Login
@@ -27,17 +32,47 @@ def load(
     hostname: str,
     superuser: bool | None = None,
     read_file: ReadFile = read_file_from_disk,
+    page: Mapping[str, str] | None = None,
 ) -> Config:
     """Read the whole configuration.
+
+    A fault of what was set on the page does not stop the start, for the page is where it is mended: it is a warning,
+    and all that was set there is left out. A part of it might send a password the wrong way.
 
     :param environ: the environment variables.
     :param hostname: this machine's name: the last resort for NODE_ID.
     :param superuser: whether this is root, for the default of STATE_DIR; None: find out.
     :param read_file: how files are read.
+    :param page: values by key in the place of those that are saved for the page; their faults are raised.
     :raises ConfigError: with every fault.
     """
-    reading = Reader(Config.settings(), environ, read_file=read_file, tables=TABLES).read()
-    _derive(reading, environ, hostname, os.geteuid() == 0 if superuser is None else superuser)
+    superuser = os.geteuid() == 0 if superuser is None else superuser
+    sources = partial(_load, environ, hostname=hostname, superuser=superuser, read_file=read_file)
+    config = sources()
+    if page is not None:
+        return sources(page=effective(page, config.sources))
+    saved = read_page_settings(config.state_dir, lambda path: read_file(path).data)
+    warnings = saved.faults
+    values = effective(saved.values, config.sources)
+    if values:
+        try:
+            config = sources(page=values)
+        except ConfigError as error:
+            what = f"what was set on the page ({config.state_dir / FILE}) is left out"
+            warnings = (*warnings, *(f"{what}: {fault}" for fault in error.faults))
+    return replace(config, warnings=(*config.warnings, *warnings))
+
+
+def _load(
+    environ: Mapping[str, str],
+    *,
+    hostname: str,
+    superuser: bool,
+    read_file: ReadFile,
+    page: Mapping[str, str] = MappingProxyType({}),
+) -> Config:
+    reading = Reader(Config.settings(), environ, read_file=read_file, tables=TABLES, page=page).read()
+    _derive(reading, environ, hostname, superuser)
     config = replace(
         filled(Config, reading.values),
         named_frigates=_consumers(FrigateSection, reading.tables.get("frigate", {})),
@@ -79,6 +114,8 @@ def _derive(reading: Reading, environ: Mapping[str, str], hostname: str, superus
     values.setdefault("mqtt_client_id", f"camdetect-{node_id}")
     if values.get("mqtt_tls"):
         values.setdefault("mqtt_port", 8883)
+    if values.get("notice_mail_tls") == "tls":
+        values.setdefault("notice_mail_port", 465)
     if "state_dir" not in reading.given:
         home = environ.get("XDG_STATE_HOME") or (f"{environ['HOME']}/.local/state" if environ.get("HOME") else "")
         if superuser:

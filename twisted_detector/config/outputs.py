@@ -53,15 +53,21 @@ class WebSection:
         "WEB_LISTEN",
         LISTEN,
         ("127.0.0.1", 8787),
-        "Where the web page listens. Beyond loopback a token is required.",
+        "Where the web page listens: 0.0.0.0:8787 for the whole network. Beyond loopback a token is needed.",
         default_text="127.0.0.1:8787",
     )
     token: Secret = setting(
         "WEB_TOKEN",
         SECRET,
         Secret(""),
-        "Token that the web page and its API ask for; required when they listen beyond loopback.",
+        "Token that the web page and its API ask for; without it, beyond loopback, one is made in STATE_DIR/web_token.",
         secret=True,
+    )
+    ingress: bool = setting(
+        "WEB_INGRESS",
+        FLAG,
+        False,
+        "Let in without a token who comes through Home Assistant's ingress (from 172.30.32.2). For the add-on only.",
     )
     allowed_hosts: tuple[str, ...] = setting(
         "WEB_ALLOWED_HOSTS",

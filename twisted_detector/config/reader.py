@@ -1,8 +1,8 @@
 """Reader of all sources of settings: the environment, a TOML file and secret files.
 
 Which settings there are is an argument: this module knows sources, not names. An empty variable counts as not set
-(that is what ``${NAME:-}`` in a compose file gives). The environment wins over the file; tables of consumers
-(``[frigate.NAME]``) stand in the file alone.
+(that is what ``${NAME:-}`` in a compose file gives). The environment wins over the file, and both over what was set on
+the page; tables of consumers (``[frigate.NAME]``) stand in the file alone.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from typing import Any
 
 from twisted_detector.config.declarations import Setting
 from twisted_detector.config.kinds import Kind, ValueRefused
+from twisted_detector.config.page_settings import PAGE
 
 #: The largest file that is read: a bundle of all public CAs has a quarter of a megabyte.
 MAX_FILE_BYTES = 4_194_304
@@ -60,17 +61,16 @@ class Tables:
     """Which tables ``[<program>.NAME]`` there may be in the file.
 
     :ivar settings: by program and by key in its tables.
-    :ivar name: what a NAME must match; ``refused``: keys that are no settings, each with what to do instead.
+    :ivar name: what a NAME must match.
     """
 
     settings: Mapping[str, Mapping[str, Setting]]
     name: re.Pattern[str]
-    refused: Mapping[str, str]
 
 
 #: Tables of one program: a site has a handful, and each is asked and told for ever.
 MAX_TABLES = 32
-_NO_TABLES = Tables({}, re.compile(""), {})
+_NO_TABLES = Tables({}, re.compile(""))
 
 
 def read_file(path: Path) -> FileContent:
@@ -99,7 +99,7 @@ class Reading:
 
     :ivar tables: by program and name of a table, its values by key of the setting.
     :ivar sources: by key of each setting that was given, where: "environment", "file", or either with the variable or
-        key that names the file of a secret.
+        key that names the file of a secret; or "page".
     """
 
     values: dict[str, Any] = field(default_factory=dict)
@@ -138,6 +138,7 @@ class Reader:
     """Reads all settings once.
 
     :param settings: by key, in the order in which they are read.
+    :param page: values that were set on the page, by key.
     """
 
     def __init__(
@@ -147,9 +148,11 @@ class Reader:
         *,
         read_file: ReadFile,
         tables: Tables = _NO_TABLES,
+        page: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         self._settings = settings
         self._tables = tables
+        self._page = page
         self._environ = environ
         self._read_file = read_file
         self._reading = Reading()
@@ -249,7 +252,7 @@ class Reader:
         for key in sorted(set(given) - known):
             guess = _guess(key.lower(), known)
             meant = f"unknown in {where}" + (f"; is {guess} meant?" if guess else "")
-            self._reading.refuse(f"{title} {_cut(key)}", "", self._tables.refused.get(key, meant))
+            self._reading.refuse(f"{title} {_cut(key)}", "", meant)
         for key, setting in settings.items():
             label = f"{title} {key}"
             found = self._given(label, f"{label}_file", setting, given.get(key, ""), given.get(f"{key}_file", ""))
@@ -267,6 +270,8 @@ class Reader:
         if value == "" and path == "":
             value, path = table.get(name, ""), table.get(f"{name}_file", "")
             source, of_secret = "file", f"{name}_file"
+        if value == "" and path == "":
+            value, source = self._page.get(name, ""), PAGE
         if value != "" or path != "":
             self._reading.sources[name] = source if path == "" else f"{source}, {of_secret}"
         found = self._given(variable, f"{variable}_FILE", setting, value, path)

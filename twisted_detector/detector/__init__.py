@@ -31,7 +31,8 @@ order, without a login first; the first that knows the device has it. Logins are
 (``login_attempt``), and every stream is then proved in full. What a device that has moved meanwhile answered at its
 old address is not used. A new device on our link is not published before its MAC was seen, for it keeps its name for
 ever; that is waited for a few seconds (``mac_lookup``). What the device showed of itself meanwhile, and the inspection
-found out, is no reason for another (``registry/inspection_reasons``).
+found out, is no reason for another (``registry/inspection_reasons``). A login that a person types is tried in an
+inspection with that login and no other, which begins at once, beside the bounds (``login_trial``).
 
 *Check* (``checks``). All known devices are gone through at every check interval, in slices (``rounds``). Just before it
 a quick sweep asks all of them with one datagram (``presence``): a device that answers under its name and from its
@@ -42,6 +43,6 @@ and shows its MAC, is proved in full and not inspected (``restart``).
 *Relocation* (``relocator``). The first missed check in a row starts a search: the kernel's neighbour table, then the
 finders, at last a sweep.
 
-*Pictures* (``picture_scheduler``, ``picture_cache``). One of each camera in turn, and on demand, with the login that
-the camera accepted last and no other.
+*Pictures* (``pictures``). One of each camera in turn, and on demand, and one a second of those that somebody looks at;
+with the login that the camera accepted last and no other.
 """

@@ -9,13 +9,13 @@ from txaio.tx import make_logger
 
 from twisted_detector.errors import CamdetectError
 from twisted_detector.model import Interface
-from twisted_detector.model.reach import Network, Reach, is_in, networks_of
+from twisted_detector.model.reach import Network, NetworksNow, Reach, is_in, networks_of, no_networks
 
 
 class AddressGate:
     """Holder of the :class:`Reach` of this machine, which follows its interfaces.
 
-    :param listed: networks that the operator named.
+    :param listed: networks that the operator named, as they are now.
     :param interfaces: see :meth:`INeighbours.interfaces`; None: the interfaces are never known.
     """
 
@@ -23,11 +23,12 @@ class AddressGate:
 
     def __init__(
         self,
-        listed: Sequence[Network] = (),
+        listed: NetworksNow = no_networks,
         interfaces: Callable[[], Awaitable[Sequence[Interface]]] | None = None,
     ) -> None:
         self._interfaces = interfaces
-        self._reach = Reach(tuple(listed))
+        self._listed = listed
+        self._networks: Sequence[Network] | None = None
         self._links: Sequence[Interface] = ()
 
     async def refresh(self) -> None:
@@ -39,12 +40,12 @@ class AddressGate:
         except (OSError, CamdetectError) as problem:
             self.log.warn("The interfaces are not known: {problem}", problem=problem)
             return
-        self._reach = Reach(self._reach.listed, networks_of(interfaces))
+        self._networks = networks_of(interfaces)
         self._links = interfaces
 
     def explain_refusal(self, address: str) -> str:
         """See :meth:`Reach.explain_refusal`."""
-        return self._reach.explain_refusal(address)
+        return Reach(self._listed(), self._networks).explain_refusal(address)
 
     def shows_mac(self, address: str) -> bool:
         """Whether this machine sees the MAC of who answers at ``address``: it stands on a link, and is not our own."""

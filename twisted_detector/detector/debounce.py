@@ -31,9 +31,13 @@ class Debounce:
     def __len__(self) -> int:
         return len(self._waiting)
 
-    def add(self, key: int) -> None:
-        """A device that needs an inspection was seen (again)."""
-        if self._registry.phase(key) is not Phase.CANDIDATE or self._registry.candidate(key).xaddrs:
+    def add(self, key: int, *, waited_for: bool = False) -> None:
+        """A device that needs an inspection was seen (again).
+
+        :param waited_for: a person waits: one that shows what to name it by is not delayed.
+        """
+        known = self._registry.phase(key) is not Phase.CANDIDATE or self._registry.candidate(key).xaddrs
+        if known or (waited_for and not self._registry.is_anonymous(key)):
             self._end(key)
         elif key not in self._waiting:
             wait = DEBOUNCE_ANONYMOUS if self._registry.is_anonymous(key) else DEBOUNCE

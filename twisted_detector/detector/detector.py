@@ -21,6 +21,7 @@ from twisted_detector.detector.checks.rounds import CheckRounds
 from twisted_detector.detector.debounce import Debounce
 from twisted_detector.detector.environment import Environment
 from twisted_detector.detector.inspection_runner import InspectionRunner
+from twisted_detector.detector.login_trial import TrialResult
 from twisted_detector.detector.new_hosts import NewHosts
 from twisted_detector.detector.search import Network, Search
 from twisted_detector.detector.task_group import TaskGroup
@@ -31,9 +32,10 @@ from twisted_detector.detector.work_queue import WorkQueue
 from twisted_detector.errors import RemoteError
 from twisted_detector.events import CameraDiscovered, CameraForgotten, Event, SweepFinished
 from twisted_detector.interfaces import IAddressProbe, IEventListener, ISightingSink, IWatcher
-from twisted_detector.model import Evidence, EvidenceKind, Mac, Sighting
+from twisted_detector.model import Evidence, EvidenceKind, Login, Mac, Sighting
 from twisted_detector.model.addresses import canonical_address
 from twisted_detector.model.devices import BY_HAND, SHARED
+from twisted_detector.model.reach import Network as AddressNetwork
 from twisted_detector.registry.identity.claims import normalise_endpoint_reference
 from twisted_detector.registry.lifecycle import Phase
 from twisted_detector.registry.observations import describe_sighting
@@ -175,6 +177,11 @@ class Detector:
             self._refreshes.start(self._environment.gate.refresh())
             self._sweeper.network_changed()
 
+    def networks_changed(self, added: Sequence[AddressNetwork], narrowed: bool, widened: bool) -> None:
+        """See :meth:`Sweeper.networks_changed`."""
+        if self._running:
+            self._sweeper.networks_changed(added, narrowed, widened)
+
     def handle(self, event: Event) -> None:
         """See :class:`IEventListener`: the number of cameras changed."""
         if self._running and isinstance(event, CameraDiscovered | CameraForgotten):
@@ -213,7 +220,7 @@ class Detector:
             sighting = replace(sighting, mac=None)
         elif only_mac and sighting.mac is not None and self._registry.key_of(sighting) is None:
             # A host that was never a camera. While a sweep is under way, that probes every host anyway.
-            if not self._sweeper.sweeping:
+            if not self._sweeper.is_asking_hosts:
                 self._new_hosts.host_appeared(address, sighting.mac)
             return
         self._environment.record(address, sighting.method, describe_sighting(sighting))
@@ -272,7 +279,7 @@ class Detector:
         if sighting.method == BY_HAND:
             self._ask_by_hand(seen.key)
         if seen.needs_inspection:
-            self._debounce.add(seen.key)
+            self._debounce.add(seen.key, waited_for=sighting.method == BY_HAND)
         elif sighting.method == BY_HAND:
             self._inspections.add(seen.key, self._inspect, urgent=True)
 
@@ -318,6 +325,21 @@ class Detector:
         self._ask_by_hand(key)
         self._inspections.add(key, self._inspect, urgent=True)
         return True
+
+    async def try_login(self, key: int, login: Login) -> TrialResult | None:
+        """Inspect a device now, before all others, with this one login; what runs for it already is waited for.
+
+        None when it took too long, or the program ends.
+        """
+        result: TrialResult | None = None
+
+        async def attempt(key: int) -> None:
+            nonlocal result
+            result = await self._runner.try_login(key, login, self._mac_lookup.settle_name)
+
+        self._ask_by_hand(key)
+        await self._inspections.run_now(key, attempt)
+        return result
 
     def explain_refusal(self, address: str) -> str:
         """For people: why nothing at ``address`` is asked, and what to do; "" where it may be.

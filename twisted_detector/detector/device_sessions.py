@@ -10,7 +10,7 @@ from twisted_detector.detector.inspection_session import InspectionSession
 from twisted_detector.detector.session_cache import SessionCache
 from twisted_detector.events import Event
 from twisted_detector.interfaces import IStreamValidator
-from twisted_detector.model import Candidate
+from twisted_detector.model import Candidate, Login
 from twisted_detector.model.bounds import BoundedDict
 from twisted_detector.registry.registry import Registry
 from twisted_detector.seams import ILoginBudget
@@ -78,8 +78,8 @@ class DeviceSessions:
             return False
         return True
 
-    def open(self, key: int, candidate: Candidate) -> InspectionSession:
-        """A session with a device, as it is now."""
+    def open(self, key: int, candidate: Candidate, only: Login | None = None) -> InspectionSession:
+        """A session with a device, as it is now. :param only: the one login that may be tried in it."""
         self._asked.pop(key, None)
         self._asked[key] = candidate.address
         return InspectionSession(
@@ -88,6 +88,7 @@ class DeviceSessions:
             validator=self._validator,
             budget=self._budget,
             played_with_login=self.cache.played_with_login(key),
+            only=only,
         )
 
     def is_at(self, key: int, candidate: Candidate) -> bool:

@@ -13,6 +13,7 @@ from twisted_detector.detector.checks.routine_check import RoutineCheck
 from twisted_detector.detector.device_sessions import DeviceSessions
 from twisted_detector.detector.environment import Environment
 from twisted_detector.detector.inspection_session import InspectionSession
+from twisted_detector.detector.login_trial import TrialOutcome, TrialResult, judge
 from twisted_detector.errors import Busy, InspectionError, Malformed, NotACamera, Unauthorized, Unreachable
 from twisted_detector.events import CheckRequested, Event
 from twisted_detector.interfaces import IInspector, IStreamValidator
@@ -26,7 +27,13 @@ from twisted_detector.model import (
     Mac,
     Proof,
     Status,
+    Stream,
 )
+from twisted_detector.model.cameras import deciding_streams
+from twisted_detector.model.decisions import NOT_GIVEN, OwnStreams
+from twisted_detector.model.observers import Observers
+from twisted_detector.model.reasons import ReasonCode
+from twisted_detector.registry.channels import assign_channels, channel_id
 from twisted_detector.registry.observations import describe_inspection
 from twisted_detector.registry.registry import Registry
 from twisted_detector.registry.text_bounds import MAX_SOURCES, bound_inspection
@@ -53,6 +60,10 @@ def _vendor_is_unknown(mac: Mac) -> str:
     return ""
 
 
+def _none_given(camera_id: str, address: str) -> OwnStreams:
+    return NOT_GIVEN
+
+
 @dataclass(frozen=True, slots=True)
 class Probes:
     """What devices are asked with.
@@ -60,11 +71,14 @@ class Probes:
     :ivar inspectors: in the order in which they are asked; the first that knows the device has it.
     :ivar validator: proves their streams.
     :ivar vendor_of: for whom a MAC was registered, or "".
+    :ivar own_streams: the streams that a person gave for the camera of that id; of a device that is new, those that are
+        expected at its address ("" for others).
     """
 
     inspectors: Sequence[IInspector]
     validator: IStreamValidator
     vendor_of: Callable[[Mac], str] = _vendor_is_unknown
+    own_streams: Callable[[str, str], OwnStreams] = _none_given
 
 
 class InspectionRunner:
@@ -75,6 +89,7 @@ class InspectionRunner:
     :param proof_every: of so many routine checks one is a full proof; those between are as cheap as possible.
     :ivar routine: the routine checks, which know what the inspections came to.
     :ivar counts: how inspections and checks ended, by result.
+    :ivar ended: called with the key of each device whose inspection ended, however it did.
     """
 
     log = make_logger()
@@ -93,9 +108,11 @@ class InspectionRunner:
         self._environment = environment
         self._registry = registry
         self._vendor_of = probes.vendor_of
+        self._own_streams = probes.own_streams
         self._inspectors = tuple(probes.inspectors)
         self._emit = emit
         self._by_hand: set[int] = set()
+        self.ended: Observers[[int]] = Observers("the end of an inspection")
         self._sessions = DeviceSessions(
             environment,
             registry,
@@ -121,19 +138,39 @@ class InspectionRunner:
 
         :returns: whether there was more to be tried than there was time for.
         """
+        _, unfinished = await self._inspect(key, before_naming)
+        return unfinished
+
+    async def try_login(self, key: int, login: Login, before_naming: BeforeNaming = _nothing_to_await) -> TrialResult:
+        """Inspect a device with this one login, if the budget allows it there, and tell what became of the login."""
+        session, _ = await self._inspect(key, before_naming, login)
+        if session is not None:
+            return judge(session, login)
+        reasons = [camera.reason for camera in self._registry.cameras_of(key) if camera.reason]
+        return TrialResult(TrialOutcome.NOT_TRIED, f"it is not asked: {(*reasons, 'it is gone')[0]}")
+
+    async def _inspect(
+        self, key: int, before_naming: BeforeNaming, only: Login | None = None
+    ) -> tuple[InspectionSession | None, bool]:
+        """Session of the inspection, None where nothing may be asked; and whether there was more to be tried."""
         if not self._sessions.may_ask(key):
-            return False
-        candidate = replace(self._registry.candidate(key), by_hand=key in self._by_hand)
+            return None, False
+        candidate = self._registry.candidate(key)
+        where = "" if self._registry.is_published(key) else candidate.address
+        own = self._own_streams(candidate.device_id, where).urls(candidate.address)
+        candidate = replace(candidate, by_hand=key in self._by_hand, own_urls=own)
         self._by_hand.discard(key)
-        session = self._sessions.open(key, self._with_vendor(candidate))
+        session = self._sessions.open(key, self._with_vendor(candidate), only)
         self._registry.begin_inspection(key, self._environment.now())
         try:
-            return await self._run_inspectors(key, session, before_naming)
+            return session, await self._run_inspectors(key, session, before_naming)
         except Exception:
             # Cancelled, or a fault of ours: the device must not be taken for one that is being asked for ever.
             if self._registry.knows(key):
                 self._registry.abort_inspection(key)
             raise
+        finally:
+            self.ended.notify(key)
 
     def wants(self, key: int) -> bool:
         """Whether a device is there to be asked; what was kept of one that is not is dropped."""
@@ -201,7 +238,8 @@ class InspectionRunner:
             else:
                 inspection = self._bounded(key, inspection, session, inspector)
                 self._record(session, inspector, describe_inspection(inspection))
-                inspection = replace(inspection, streams=await session.prove_all(inspection.streams))
+                streams = self._with_own_streams(key, inspection, session.candidate)
+                inspection = replace(inspection, streams=await session.prove_all(streams))
                 await before_naming(key)
                 await self._record_inspection(key, self._final_status(inspection, session), session)
                 return inspection.unfinished
@@ -212,6 +250,25 @@ class InspectionRunner:
             return False
         self._record_failure(key, session, problem)
         return False
+
+    def _with_own_streams(self, key: int, inspection: Inspection, candidate: Candidate) -> tuple[Stream, ...]:
+        """The streams of an inspection, with those in their places that a person gave."""
+        cameras = {camera.channel: camera for camera in self._registry.cameras_of(key)}
+        device_id, address = candidate.device_id, candidate.address
+        channels = assign_channels(cameras.values(), inspection.streams)
+        # What is only expected at an address is the stream of a device that is new and names none itself.
+        where = address if not inspection.streams and not cameras else ""
+        own = {number: self._own_streams(channel_id(device_id, number), where) for number, _, _ in channels}
+        if not any(own.values()):
+            return inspection.streams
+        streams: list[Stream] = []
+        for number, source, found in channels:
+            known = cameras.get(number)
+            if not inspection.streams and known is not None:
+                source = known.source  # it names none this time
+                found = tuple(one for one in known.streams if not one.own)
+            streams += own[number].replace_in(found, address, source) if own[number] else found
+        return tuple(streams)
 
     def _bounded(
         self, key: int, inspection: Inspection, session: InspectionSession, inspector: IInspector
@@ -230,14 +287,24 @@ class InspectionRunner:
 
     def _final_status(self, inspection: Inspection, session: InspectionSession) -> Inspection:
         """The inspection with the status that its streams show: a camera whose streams all want a login wants one."""
+        if deciding_streams(inspection.streams) is not inspection.streams:
+            return self._explained(inspection, session)
         closed = inspection.streams and all(not one.validated and one.proof is Proof.AUTH for one in inspection.streams)
         if closed and inspection.status is Status.ONLINE and not session.busy:
             return replace(inspection, status=Status.AUTH_REQUIRED, reason=inspection.streams[0].reason)
         if session.busy and inspection.status is Status.ONLINE and not any(one.validated for one in inspection.streams):
             return replace(inspection, status=Status.BUSY, reason=session.busy)
-        if session.login is not None and not inspection.login:
-            return replace(inspection, login=session.login.name)
-        return inspection
+        return _with_login(inspection, session)
+
+    def _explained(self, inspection: Inspection, session: InspectionSession) -> Inspection:
+        """The inspection of a device of which a person gave a stream: where that wants a login, with what to do."""
+        streams = tuple(
+            replace(one, reason=session.explain(one.reason))
+            if one.own and one.proof is Proof.AUTH and not one.validated and one.code != ReasonCode.BUSY
+            else one
+            for one in inspection.streams
+        )
+        return _with_login(replace(inspection, streams=streams), session)
 
     def _has_left(self, key: int, session: InspectionSession) -> bool:
         """Whether the device moved or was forgotten meanwhile: then it is not known which device answered."""
@@ -300,6 +367,12 @@ class InspectionRunner:
             if is_other and not any(one.online or one.last_validated > 0 for one in cameras):
                 for camera in cameras:  # an earlier version published it
                     self._registry.forget(camera.id, now)
+
+
+def _with_login(inspection: Inspection, session: InspectionSession) -> Inspection:
+    if session.login is not None and not inspection.login:
+        return replace(inspection, login=session.login.name)
+    return inspection
 
 
 def _weight(problem: InspectionError) -> int:

@@ -6,6 +6,7 @@ accepted, or until the device says that it locks.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import replace
@@ -16,10 +17,11 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
 from txaio.tx import make_logger
 
-from twisted_detector.detector.login_attempt import attempt_login, is_on_device
+from twisted_detector.detector.login_attempt import attempt_login, is_on_device, traces_of
 from twisted_detector.errors import Busy, InspectionError, LoginWithheld, Unauthorized, Unreachable
 from twisted_detector.interfaces import IInspector, IStreamValidator
 from twisted_detector.model import Candidate, EvidenceKind, Inspection, Login, Proof, Status, Stream, StreamReport
+from twisted_detector.model.addresses import place_of
 from twisted_detector.model.reasons import ReasonCode
 from twisted_detector.registry.camera_set import apply_report
 from twisted_detector.seams import ILoginBudget
@@ -33,9 +35,14 @@ PROVE_SECONDS = 75.0
 BUSY_PAUSE = 1.5
 #: Of a device that refuses what it took before; the login is tried once more when the budget's window is over.
 DOUBT = (
-    "it refuses a login that it took before: the password was changed, or it has no connection left; "
-    "it is asked again later (at once: camdetect login retry)"
+    "it refuses a login that it took before: the password was changed (give the new one: camdetect login), or it has "
+    "no connection left; it is asked again later (at once: camdetect login retry)"
 )
+
+#: RFC 2326, 7.1.1.
+_STATUS = re.compile(r"\b[45][0-9]{2}\b")
+
+_WANTED = "it wants a login"
 
 StreamCheck = Callable[[Stream, Login | None], Coroutine[Deferred[Any], Any, StreamReport]]
 
@@ -44,12 +51,17 @@ class InspectionSession:
     """State of the session: what it came to so far.
 
     :param played_with_login: whether the device ever played a stream for a login.
+    :param only: the one login that may be tried; None: each that the budget allows.
 
     :ivar candidate: the device, with the vendors that it named.
     :ivar login: the login that was accepted; None where none was needed or none was accepted.
     :ivar refused: names of the logins that were refused; ``reason``: what the device said to the last.
     :ivar locked: whether the device said that it locks: nothing more is tried.
     :ivar busy: what the device said when it had no room for a stream's check, or "".
+    :ivar accepted: names of the logins that something on the device let in, whatever came after; ``sent``: whether any
+        was sent.
+    :ivar wants: what was said where a login is wanted and none was let in, "" where none is wanted.
+    :ivar inspected: whether an inspector knew the device; ``problem``: why the last that was asked got no answer.
     :ivar failures: how often a validator failed by a fault of ours.
     """
 
@@ -63,9 +75,11 @@ class InspectionSession:
         validator: IStreamValidator,
         budget: ILoginBudget,
         played_with_login: bool = False,
+        only: Login | None = None,
     ) -> None:
         self._clock = clock
         self._played_with_login = played_with_login
+        self._only = only
         self._validator = validator
         self._budget = budget
         self.candidate = candidate
@@ -74,10 +88,25 @@ class InspectionSession:
         self.reason = ""
         self.locked = False
         self.busy = ""
+        self.accepted: list[str] = []
+        self.sent = self.inspected = self._unheard = False
+        self.wants = self.problem = ""
         self.failures = 0
 
     async def inspect(self, inspector: IInspector) -> Inspection | None:
-        """One inspector's result: first without any login, then with each that the budget allows."""
+        """One inspector's result: first without any login, then with each that the budget allows.
+
+        :raises InspectionError: as the inspector.
+        """
+        try:
+            inspection = await self._inspect(inspector)
+        except InspectionError as error:
+            self.problem = str(error)
+            raise
+        self.inspected = self.inspected or inspection is not None
+        return inspection
+
+    async def _inspect(self, inspector: IInspector) -> Inspection | None:
         refusal: Unauthorized | None = None
         inspection: Inspection | None = None
         try:
@@ -88,6 +117,7 @@ class InspectionSession:
         self._record_fingerprint(inspection, service=inspector.name if wanted or inspection else "", wants_login=wanted)
         if not wanted:
             return inspection
+        self.wants = str(refusal or (inspection and inspection.reason) or _WANTED)
         if refusal is not None:
             self._record_lockout(refusal)
         for login in self._logins():
@@ -109,10 +139,12 @@ class InspectionSession:
             if answer is None or answer.status is Status.AUTH_REQUIRED:
                 # It was not sent (only Basic is offered, say), or it was of no use: the answer has the reason.
                 inspection = answer or inspection
+                self.problem = "no answer to the login" if self._unheard else self.problem
                 if self.login == login:
                     self.login = None
                 continue
             self._record_fingerprint(answer)
+            self.wants = ""
             if not accepted:
                 return replace(answer, login="")  # it asked for none this time
             self.login = login
@@ -125,7 +157,8 @@ class InspectionSession:
         if self._is_doubtful():
             self.busy = DOUBT
             return replace(base, status=Status.BUSY, reason=DOUBT)
-        return replace(base, status=Status.AUTH_REQUIRED, reason=reason or "it wants a login")
+        self.wants = reason or _WANTED
+        return replace(base, status=Status.AUTH_REQUIRED, reason=self.wants)
 
     def _record_fingerprint(
         self, inspection: Inspection | None, *, service: str = "", wants_login: bool = True
@@ -147,7 +180,8 @@ class InspectionSession:
             return ()
         if self.login is not None:
             return (self.login,)
-        return self._budget.allowed_logins(self.candidate, self._clock.seconds())
+        allowed = self._budget.allowed_logins(self.candidate, self._clock.seconds())
+        return allowed if self._only is None else [login for login in allowed if login == self._only]
 
     async def _attempt(
         self,
@@ -156,8 +190,16 @@ class InspectionSession:
         wants_login: Callable[[T], bool] = lambda outcome: False,
         doubted: Callable[[T], bool] = lambda outcome: False,
     ) -> tuple[T, bool]:
+        async def watched(given: Login) -> T:
+            try:
+                return await attempt(given)
+            finally:
+                sent, accepted, self._unheard = traces_of(given)
+                self.sent = self.sent or sent
+                self.accepted += [login.name] * accepted
+
         return await attempt_login(
-            self._budget, self._clock, self.candidate, login, attempt, wants_login=wants_login, doubted=doubted
+            self._budget, self._clock, self.candidate, login, watched, wants_login=wants_login, doubted=doubted
         )
 
     def _record_refusal(self, login: Login, error: Unauthorized) -> bool:
@@ -210,14 +252,22 @@ class InspectionSession:
 
         :param cheaply: by ``check`` instead of ``validate`` of :class:`IStreamValidator`.
         """
+        report = await self._prove(stream, cheaply=cheaply)
+        if stream.own and not report.validated:
+            report = replace(report, reason=explain_own(stream, report))
+        return report
+
+    async def _prove(self, stream: Stream, *, cheaply: bool) -> StreamReport:
         try:
             return await self._check_with_any(stream, self._validator.check if cheaply else self._validator.validate)
         except (Busy, LoginWithheld) as error:
             self.busy = str(error)
             return _unproved(Proof.RTSP, error, ReasonCode.BUSY)
         except Unreachable as error:
+            self.problem = str(error)
             return _unproved(Proof.UNREACHABLE, error, ReasonCode.UNREACHABLE)
         except InspectionError as error:
+            self.problem = str(error)
             return _unproved(Proof.TCP, error, ReasonCode.NOT_RTSP)
         except CancelledError:
             raise
@@ -251,6 +301,7 @@ class InspectionSession:
             return await self._check_twice(stream, check)
         except Unauthorized as error:
             refusal = error
+            self.wants = str(error)
             if self.login is not None:
                 self._record_refusal(self.login, error)
             else:
@@ -259,7 +310,7 @@ class InspectionSession:
             # One refusal in a session is enough: the next stream has the same accounts.
             return self._unauthorized(refusal)
         if not is_on_device(stream.url, self.candidate.address):
-            reason = "another host wants a login, and is given none"
+            reason = self.wants = "another host wants a login, and is given none"
             return StreamReport(Proof.AUTH, validated=False, reason=reason, code=ReasonCode.AUTH_REQUIRED)
         for login in self._logins():
             try:
@@ -271,10 +322,12 @@ class InspectionSession:
                 continue
             if accepted:
                 self.login = login
+            self.wants = ""
             return report
         return self._unauthorized(refusal)
 
     def _unauthorized(self, refusal: Unauthorized) -> StreamReport:
+        self.wants = str(refusal)
         if refusal.locked:
             return _unproved(Proof.AUTH, refusal, ReasonCode.LOCKED)
         if self._is_doubtful():
@@ -295,6 +348,21 @@ class InspectionSession:
 def _wants_login(answer: Inspection | None) -> bool:
     """Whether a device wants a login as before; one that refused it only later had accepted it before."""
     return answer is not None and answer.status is Status.AUTH_REQUIRED and not (answer.doubted and bool(answer.login))
+
+
+def explain_own(stream: Stream, report: StreamReport) -> str:
+    """Why a stream does not play that a person gave: the path by which he knows it, and what the server said."""
+    port, target = place_of(stream.url)
+    if report.code == ReasonCode.NOT_FOUND:
+        status = _STATUS.search(report.reason)
+        answer = f" ({status[0]})" if status is not None else ""
+        return f"the camera has no stream at {target}{answer}: correct its address, or leave the stream to camdetect"
+    where = f"{target} at port {port}"
+    if report.proof is Proof.AUTH:
+        return f"{report.reason} (for the stream that you gave, {where})"
+    if report.proof is Proof.TCP and stream.url.startswith("rtsp:"):
+        return f"the stream that you gave, {where}, does not play: {report.reason}; if it speaks TLS, write rtsps://"
+    return f"the stream that you gave, {where}, does not play: {report.reason}"
 
 
 def _unproved(proof: Proof, error: InspectionError, code: ReasonCode) -> StreamReport:

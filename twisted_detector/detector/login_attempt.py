@@ -70,6 +70,11 @@ class _Permit:
         self.took_digest = False
         self.realm = ""
 
+    @property
+    def unheard(self) -> bool:
+        """Whether the last sending was not answered, as far as is reported."""
+        return self._may_count
+
     async def acquire(self, realm: str = "") -> bool:
         self.asked = True
         if self._is_foreign(realm):
@@ -97,6 +102,15 @@ class _Permit:
     def end(self) -> None:
         if self._end is not None:
             self._end()
+
+
+def traces_of(login: Login) -> tuple[bool, bool, bool]:
+    """Of a login that :func:`attempt_login` gave: whether it was sent, whether the device accepted it, and whether the
+    last sending was not answered.
+    """
+    sent = isinstance(login.password, _WatchedSecret) and bool(login.password.reveals)
+    permit = login.permit
+    return (sent, permit.proved, permit.unheard) if isinstance(permit, _Permit) else (sent, False, False)
 
 
 async def _never() -> bool:

@@ -10,6 +10,7 @@ from twisted_detector.detector.environment import Environment
 from twisted_detector.detector.inspection_session import InspectionSession
 from twisted_detector.events import CredentialAccepted, CredentialRefused, Event
 from twisted_detector.model import Candidate, Login, Stream
+from twisted_detector.model.cameras import deciding_streams
 from twisted_detector.registry.lifecycle import Phase
 from twisted_detector.registry.observations import describe_logins
 from twisted_detector.registry.registry import Registry
@@ -60,10 +61,14 @@ class ProofCache:
 
 
 def streams_to_check(streams: Sequence[Stream], turn: int) -> list[Stream]:
-    """The first stream that played, and of those that did not one, in turn: a camera has few connections to give."""
-    played = [stream for stream in streams if stream.validated][:1]
-    silent = [stream for stream in streams if not stream.validated]
-    return played + ([silent[turn % len(silent)]] if silent else [])
+    """The first stream that played, and of those that did not one, in turn: a camera has few connections to give.
+
+    The main one that a person gave is always among them: the camera is judged by it.
+    """
+    deciding = deciding_streams(streams)
+    first = [stream for stream in deciding if stream.validated or stream.own][:1]
+    silent = [stream for stream in streams if not stream.validated and stream not in first]
+    return first + ([silent[turn % len(silent)]] if silent else [])
 
 
 class SessionCache:

@@ -16,7 +16,8 @@ from twisted_detector.detector.schedule import Schedule, SweepKind
 from twisted_detector.detector.task_group import TaskGroup, describe_failure
 from twisted_detector.errors import CamdetectError
 from twisted_detector.events import Event, SweepFinished
-from twisted_detector.interfaces import IDiscoverer, IQuickSweep, ISightingSink, ISweepProgress
+from twisted_detector.interfaces import IDiscoverer, INetworkSweep, IQuickSweep, ISightingSink, ISweepProgress
+from twisted_detector.model.reach import Network
 
 #: A sweep that gets on may take so many times its time-out, ten minutes by default: a /16 that an operator named takes
 #: five when the reactor is so busy that it sends seven times a second. Quick sweeps and presence checks wait meanwhile.
@@ -25,6 +26,8 @@ MAX_EXTENSIONS = 20
 QUICK_TIMEOUT = 10.0
 #: Where quick sweeps and presence checks have the same interval, the next presence check comes first, and is both.
 PRECEDENCE = 1.0
+#: Networks that are swept at the same time because they were added just now; more begin a sweep of all.
+MAX_NETWORK_SWEEPS = 8
 
 
 class Sweeper:
@@ -63,6 +66,8 @@ class Sweeper:
         #: Methods of the sweep under way that have not ended; 0: none is under way.
         self._left = 0
         self._tasks = TaskGroup("A sweep")
+        self._network_sweeps = TaskGroup("A sweep of a network", limit=MAX_NETWORK_SWEEPS)
+        self._is_cut = False
         self._sightings_of: Counter[str] = Counter()
         self.discoverers = tuple(discoverers)
         self.sweeps = 0
@@ -79,7 +84,7 @@ class Sweeper:
         """Start no more, and cancel what runs; fires when it has ended."""
         self._sink = None
         self._cancel_next()
-        return self._tasks.cancel_all()
+        return DeferredList([self._tasks.cancel_all(), self._network_sweeps.cancel_all()])
 
     @property
     def phase(self) -> str:
@@ -90,6 +95,11 @@ class Sweeper:
     def sweeping(self) -> bool:
         """Whether a full sweep is under way."""
         return bool(self._left) and self._kind is SweepKind.FULL
+
+    @property
+    def is_asking_hosts(self) -> bool:
+        """Whether a sweep is under way that asks all hosts, or all of a network."""
+        return self.sweeping or bool(len(self._network_sweeps))
 
     def count_sighting(self, method: str) -> None:
         """Count a sighting by ``method``, for the SweepFinished of this sweep."""
@@ -119,6 +129,25 @@ class Sweeper:
         """An interface or an address of this machine changed: sweep as at the start."""
         self._schedule.network_changed(self._environment.monotonic())
         self._reschedule()
+
+    def networks_changed(self, added: Sequence[Network], narrowed: bool, widened: bool) -> None:
+        """Other networks are to be searched: those that were added are swept at once, beside a sweep that is under way.
+
+        :param narrowed: something is not to be searched any more; a sweep under way is cut, and begun again without it.
+        :param widened: something else is to be searched, too: a sweep begins now.
+        """
+        if self._sink is None:
+            return
+        is_cut = narrowed and bool(self._left or len(self._network_sweeps))
+        if is_cut or widened or self._network_sweeps.room < len(added):
+            self._schedule.sweep_requested(self._environment.monotonic())
+            self._is_cut = self.sweeping
+            self._network_sweeps.cancel_all()
+            self._tasks.cancel_all()  # its end starts the sweep
+            self._reschedule()
+            return
+        for network in added:
+            self._network_sweeps.start(self._sweep_network(network, self._sink))
 
     def cameras_changed(self) -> None:
         """A camera was found or forgotten."""
@@ -166,8 +195,10 @@ class Sweeper:
         # A listener of the last SweepFinished may have stopped the sweeper, or started another sweep.
         if self._sink is None or self._left:
             return
-        now = self._environment.monotonic()
-        if kind is SweepKind.FULL:
+        now, is_cut, self._is_cut = self._environment.monotonic(), self._is_cut, False
+        if is_cut:
+            pass  # the one that begins now is in its place
+        elif kind is SweepKind.FULL:
             self.sweeps += 1
             self._schedule.sweep_ended(self._cameras(), now)
         else:
@@ -194,6 +225,8 @@ class Sweeper:
         self._left -= 1
         if self._sink is None:
             return
+        if self._is_cut:
+            return
         error = self._describe(failure, method.name, limit.allowed) if failure is not None else ""
         if kind is SweepKind.FULL:
             self.last[method.name] = finished = SweepFinished(
@@ -204,6 +237,27 @@ class Sweeper:
                 error=error,
             )
             self._emit(finished)
+
+    async def _sweep_network(self, network: Network, sink: ISightingSink) -> None:
+        methods = [one for one in self.discoverers if INetworkSweep.providedBy(one)]
+        await DeferredList([Deferred.fromCoroutine(self._run_network(one, network, sink)) for one in methods])
+
+    async def _run_network(self, method: Any, network: Network, sink: ISightingSink) -> None:
+        sweeping = Deferred.fromCoroutine(method.sweep_network(network, sink))
+        limit = _ProgressLimit(sweeping, method, timeout=self._timeout, clock=self._environment.clock)
+        try:
+            await sweeping
+        except CancelledError:
+            if limit.expired:
+                self.log.warn("The sweep of {network} took too long; the next sweep goes on", network=str(network))
+        except Exception as problem:
+            self._environment.counts["failed_sweeps"] += 1
+            error = describe_failure(problem, limit.allowed)
+            self.log.warn(
+                "{network} was not swept by {method}: {error}", network=str(network), method=method.name, error=error
+            )
+        finally:
+            limit.end()
 
     def _describe(self, failure: Failure, name: str, timeout: float) -> str:
         """Why the sweep of one method failed, in plain words; counted and logged."""

@@ -14,6 +14,7 @@ Rules:
 5. Once there is a known device, those of *new* and *again* hold at most half of the places: devices that make us wait
    for two minutes, each, do not hold up the check of a camera.
 6. Jobs of a device that is gone are passed over.
+7. A job that a person waits for (``run_now``) begins at once, beside the bounds, or when what runs for its device ends.
 """
 
 from __future__ import annotations
@@ -168,6 +169,7 @@ class WorkQueue:
         self._new_running: set[int] = set()
         self._max_new = limits.max_concurrent
         self._after: dict[int, dict[Work, bool]] = {}
+        self._next: dict[int, list[tuple[Work, Deferred[None]]]] = {}
         self._pumping = False
         self._stopped = False
         self.failures = 0
@@ -197,6 +199,20 @@ class WorkQueue:
                 hosts.purge(self._is_wanted)
             self._purge_at = max(_PURGE_FROM, 2 * self._waiting)
         self._pump()
+
+    def run_now(self, key: int, work: Work) -> Deferred[None]:
+        """Run ``work(key)`` before all that waits; fires when it has ended, or when it will not run any more.
+
+        The caller bounds how many of these there are.
+        """
+        ended: Deferred[None] = Deferred()
+        if self._stopped:
+            ended.callback(None)
+        elif key in self._running:
+            self._next.setdefault(key, []).append((work, ended))
+        else:
+            self._begin(key, work).chainDeferred(ended)
+        return ended
 
     def _put(self, job: _Job, lane: Lane) -> None:
         """Add a job; one that waits keeps its place, unless it is wanted urgently only now, or was published since."""
@@ -229,7 +245,7 @@ class WorkQueue:
         return self._of_host[host] < self._max_of_host if host in self._of_host else True
 
     def _start_jobs(self) -> None:
-        while self._running.room and not (self._stopped or self._pausing):
+        while self._running.room > 0 and not (self._stopped or self._pausing):
             taken = self._take()
             if taken is None:
                 return
@@ -242,11 +258,14 @@ class WorkQueue:
                 continue
             if not lane.is_of_known:
                 self._new_running.add(key)
-            self._host_running[key] = host = self._host_of(key)
-            self._of_host[host] += 1
             if self._limits.pace:
                 self._pause(_MAX_PAUSES)
-            self._running.start(self._run(key, work), key=key).addCallback(self._ended, key)
+            self._begin(key, work)
+
+    def _begin(self, key: int, work: Work) -> Deferred[None]:
+        self._host_running[key] = host = self._host_of(key)
+        self._of_host[host] += 1
+        return self._running.start(self._run(key, work), key=key).addCallback(self._ended, key)
 
     def _pause(self, more: int) -> None:
         due = self._monotonic() + self._limits.pace
@@ -277,6 +296,11 @@ class WorkQueue:
         self._of_host[host] -= 1
         if not self._of_host[host]:
             del self._of_host[host]
+        waiting = self._next.pop(key, [])
+        if waiting:
+            work, ended = waiting.pop(0)
+            self._next.update({key: waiting} if waiting else {})
+            self._begin(key, work).chainDeferred(ended)
         for work, urgent in self._after.pop(key, {}).items():
             self.add(key, work, urgent=urgent)
         self._pump()
@@ -287,6 +311,9 @@ class WorkQueue:
         for hosts in self._lanes.values():
             hosts.clear()
         self._after.clear()
+        for _, ended in [one for waiting in self._next.values() for one in waiting]:
+            ended.callback(None)
+        self._next.clear()
         if self._pausing is not None:
             self._pausing.cancel()
             self._pausing = None

@@ -11,8 +11,7 @@ import socket
 import struct
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
-from ipaddress import ip_address, ip_network
+from collections.abc import Callable, Container, Sequence
 from typing import Any, Protocol
 
 from twisted.internet.defer import CancelledError, Deferred, DeferredList
@@ -91,7 +90,7 @@ class PacketCapture:
 
     :param kind: ``dhcp`` or ``arp``, also the name of the method.
     :param reactor: IReactorFDSet and IReactorTime.
-    :param exclude: CIDR texts; what is claimed there is not verified, for that would send something.
+    :param excluded: addresses whose claims are not verified, for that would send something.
     :param open_socket: for tests.
     :ivar counts: ``packets``, ``malformed``, ``claims``, ``dropped``, ``confirmed``.
     """
@@ -104,14 +103,14 @@ class PacketCapture:
         reactor: Any,
         neighbours: INeighbours,
         *,
-        exclude: Iterable[str] = (),
+        excluded: Container[str] = (),
         open_socket: Callable[[str], PacketSocket] = open_packets,
     ) -> None:
         self.name = kind
         self._reactor = reactor
         self._clock: IReactorTime = reactor
         self._neighbours = neighbours
-        self._exclude = tuple(ip_network(text, strict=False) for text in exclude)
+        self._excluded = excluded
         self._open_socket = open_socket
         self._reader: _Reader | None = None
         self._sink: ISightingSink | None = None
@@ -158,8 +157,7 @@ class PacketCapture:
         # A DHCP client that requests again may have been away meanwhile; ARP is repeated all day.
         if self.name == "arp" and self._claimed.get(claim.address) == claim.mac:
             return
-        where = ip_address(claim.address)
-        if claim.address in self._pending or any(where in network for network in self._exclude):
+        if claim.address in self._pending or claim.address in self._excluded:
             return
         self.counts["claims"] += 1
         if len(self._pending) >= MAX_PENDING:

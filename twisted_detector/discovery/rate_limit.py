@@ -14,6 +14,7 @@ from typing import Any
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
+from twisted_detector.discovery.traffic import NetworkTraffic
 from twisted_detector.errors import LocalError
 
 #: Shares of a second by which packets are counted. The windows that are judged have one more: a second that begins
@@ -30,19 +31,20 @@ class Reservation:
     owed or a repetition by the kernel: they count against the rate until they are sent, or will not be.
     """
 
-    __slots__ = ("_limiter", "by", "left")
+    __slots__ = ("_limiter", "by", "left", "to")
 
-    def __init__(self, limiter: PacketRateLimiter, by: str, left: int) -> None:
+    def __init__(self, limiter: PacketRateLimiter, by: str, left: int, to: str) -> None:
         self._limiter = limiter
         self.by = by
         self.left = left
+        self.to = to
 
     def use(self) -> None:
         """One more of them was sent."""
         if self.left:
             self.left -= 1
             self._limiter.reserved -= 1
-            self._limiter.record_sent(1, self.by)
+            self._limiter.record_sent(1, self.by, self.to)
 
     def release(self) -> None:
         """No more of them will be sent."""
@@ -61,6 +63,7 @@ class PacketRateLimiter:
     :param monotonic: seconds that never jump.
     :param clock: lets the sends wait that are not polled for; None: none may wait.
     :ivar rate: packets per second, at most.
+    :ivar traffic: the packets by the network that they went to.
     :ivar sent: packets so far, by their sender.
     :ivar most_in_second: the most in any second.
     :ivar reserved: packets that are still to follow.
@@ -68,14 +71,12 @@ class PacketRateLimiter:
     """
 
     def __init__(self, rate: int, monotonic: Callable[[], float], clock: IReactorTime | None = None) -> None:
-        # A hundredth at once: more would come in bursts that a small switch drops, less would wait for every turn.
-        self._depth = max(1.0, rate / 100)
-        self._flow = max(rate - self._depth, 0.5)
-        self._level = self._depth
+        self._level = float("inf")
+        self.use_rate(rate)
         self._monotonic = monotonic
         self._clock = clock
         self._last = monotonic()
-        self.rate = rate
+        self.traffic = NetworkTraffic(monotonic)
         self.sent: Counter[str] = Counter()
         self.most_in_second = 0
         self.reserved = 0
@@ -84,8 +85,16 @@ class PacketRateLimiter:
         self._in_bins = 0
         self._reservations: list[tuple[float, int, Reservation]] = []
         self._number = itertools.count()
-        self._waiting: deque[tuple[int, str, Callable[[], object]]] = deque()
+        self._waiting: deque[tuple[int, str, str, Callable[[], object]]] = deque()
         self._call: IDelayedCall | None = None
+
+    def use_rate(self, rate: int) -> None:
+        """From now on so many packets per second, at most."""
+        # A hundredth at once: more would come in bursts that a small switch drops, less would wait for every turn.
+        self._depth = max(1.0, rate / 100)
+        self._flow = max(rate - self._depth, 0.5)
+        self._level = min(self._level, self._depth)
+        self.rate = rate
 
     @property
     def packets(self) -> int:
@@ -108,22 +117,26 @@ class PacketRateLimiter:
         """Whether so many may be sent now, those that follow by themselves among them; not before sends that wait."""
         return not self._waiting and self._has_room(packets)
 
-    def charge(self, packets: int = 1, *, by: str = "", reserve: int = 0, after: tuple[float, ...] = ()) -> Reservation:
+    def charge(
+        self, packets: int = 1, *, by: str = "", to: str = "", reserve: int = 0, after: tuple[float, ...] = ()
+    ) -> Reservation:
         """Charge packets that are sent now.
 
-        :param by: the sender that they are counted under.
+        :param by: the sender that they are counted under; ``to``: the address that they go to, "" for a group.
         :param reserve: so many may follow, as an answer that is owed; its use is reported by the caller.
         :param after: one each follows by itself so many seconds later, unless the reservation is released.
         """
-        self.record_sent(packets, by)
-        reservation = Reservation(self, by, reserve + len(after))
+        self.record_sent(packets, by, to)
+        reservation = Reservation(self, by, reserve + len(after), to)
         self.reserved += reservation.left
         for seconds in after:
             heapq.heappush(self._reservations, (self._last + seconds, next(self._number), reservation))
         return reservation
 
-    def record_sent(self, packets: int, by: str) -> None:
+    def record_sent(self, packets: int, by: str, to: str = "") -> None:
         """Count what was sent."""
+        if to:
+            self.traffic.record(to, packets, by)
         self._level -= packets
         self.sent[by] += packets
         now = int(self._last * _BINS)
@@ -153,14 +166,14 @@ class PacketRateLimiter:
 
     # --- for callers that wait -------------------------------------------------------------------------------------
 
-    def send(self, send: Callable[[], object], *, by: str, packets: int = 1) -> Callable[[], None]:
+    def send(self, send: Callable[[], object], *, by: str, packets: int = 1, to: str = "") -> Callable[[], None]:
         """Call ``send`` as soon as so many packets may be sent: at once, or later and before all callers that poll.
 
         :returns: a function that withdraws it.
         """
-        entry = (packets, by, send)
+        entry = (packets, by, to, send)
         if self._clock is None or self.allows(packets):
-            self.charge(packets, by=by)
+            self.charge(packets, by=by, to=to)
             send()
             return _nothing
         if len(self._waiting) >= MAX_WAITING:
@@ -176,12 +189,12 @@ class PacketRateLimiter:
 
         return withdraw
 
-    def acquire(self, *, by: str, packets: int = 1) -> Deferred[None]:
+    def acquire(self, *, by: str, packets: int = 1, to: str = "") -> Deferred[None]:
         """Fires when so many packets may be sent, which are charged. Fails with LocalError when too many wait."""
         withdraw: Callable[[], None] = _nothing
         acquired: Deferred[None] = Deferred(lambda _: withdraw())
         refused = self.counts["refused"]
-        withdraw = self.send(lambda: acquired.callback(None), by=by, packets=packets)
+        withdraw = self.send(lambda: acquired.callback(None), by=by, packets=packets, to=to)
         if self.counts["refused"] != refused:
             acquired.errback(LocalError("too many wait until they may send", shown=by))
         return acquired
@@ -193,8 +206,8 @@ class PacketRateLimiter:
     def _serve(self) -> None:
         self._call = None
         while self._waiting and self._has_room(self._waiting[0][0]):
-            packets, by, send = self._waiting.popleft()
-            self.charge(packets, by=by)
+            packets, by, to, send = self._waiting.popleft()
+            self.charge(packets, by=by, to=to)
             send()
         if self._waiting:
             self._serve_later()

@@ -29,6 +29,12 @@ MAX_ID_LENGTH = 64
 _URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*://)([^/?#]*)(.*)", re.DOTALL)
 _USERINFO = re.compile(r"\A([A-Za-z][A-Za-z0-9+.-]*://)[^/?#]*@")
 _PORT = re.compile(r"(?::[0-9]*)?")
+#: Names under which cameras take a user or a password in the path or the query of a URL (XMeye, Foscam, Reolink, ...).
+_SECRET = re.compile(
+    r"((?:^|[?&;/_])(?:user|usr|username|loginuse|account|pwd|pass|passwd|password|loginpas|token|auth|authbasic)=)"
+    r".+?(?=_[a-z]+=|[&;/#?]|$)",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -109,6 +115,19 @@ def without_login(url: str) -> str:
     return _USERINFO.sub(r"\1", url.partition("#")[0])
 
 
+def masked(url: str) -> str:
+    """A URL, or its path and query, without a user and a password wherever vendors put them."""
+    return _SECRET.sub(r"\1***", without_login(url))
+
+
+def place_of(url: str) -> tuple[int, str]:
+    """Port, and path with query as they may be shown, of a stream's URL."""
+    match = _URL.fullmatch(url)
+    scheme, authority, target = match.groups() if match is not None else ("", "", url)
+    port = authority.rpartition(":")[2]
+    return int(port) if port.isdecimal() else 322 if scheme.lower() == "rtsps://" else 554, masked(target or "/")
+
+
 def rehost(url: str, old: str, new: str) -> str:
     """A URL that named the address ``old``, naming ``new``; one that names another host stays as it is."""
     match = _URL.fullmatch(url)
@@ -152,21 +171,28 @@ def canonical_address(text: str) -> str:
 class Exclusions:
     """Set of the addresses that nothing is sent to; ``in`` takes addresses as sightings have them, with a scope.
 
+    Who has it follows it: a reload of the configuration replaces what is in it.
+
     :param texts: CIDR texts, host bits allowed.
+    :ivar networks: what they mean.
     :raises ValueError: one that is no network.
     """
 
     def __init__(self, texts: Iterable[str] = ()) -> None:
-        self._networks = tuple(ip_network(text, strict=False) for text in texts)
+        self.use(texts)
+
+    def use(self, texts: Iterable[str]) -> None:
+        """Have these in the place of those before; raises as the constructor does."""
+        self.networks = tuple(ip_network(text, strict=False) for text in texts)
 
     def __bool__(self) -> bool:
-        return bool(self._networks)
+        return bool(self.networks)
 
     def __contains__(self, text: object) -> bool:
-        if not self._networks:
+        if not self.networks:
             return False
         try:
             address = unmapped(ip_address(str(text).partition("%")[0]))
         except ValueError:
             return False
-        return any(address in network for network in self._networks)
+        return any(address in network for network in self.networks)

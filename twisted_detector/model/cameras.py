@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -11,6 +12,8 @@ from twisted_detector.model.devices import Evidence
 
 #: Word in the capabilities of a device that takes a WS-UsernameToken, or wants no login at all for what it is asked.
 WSS_CAPABILITY = "username_token"
+#: Names of the streams whose addresses a person gave.
+MAIN, SUB = "main", "sub"
 
 
 class Proof(StrEnum):
@@ -53,6 +56,15 @@ class Stream:
     reason: str = ""
     code: str = ""  #: a ``ReasonCode``, "" when it is proved
     back_channel: bool = False  #: it offers to take sound for a loudspeaker (ONVIF); never opened
+    own: bool = False  #: a person gave its address; its name is :data:`MAIN` or :data:`SUB`
+
+
+def deciding_streams(streams: Sequence[Stream]) -> Sequence[Stream]:
+    """Those by which a camera is judged: the main one that a person gave, where he gave one; else all.
+
+    No other stream takes its place when it does not play: he would look at another picture and not know.
+    """
+    return [one for one in streams if one.own and one.name == MAIN][:1] or streams
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +138,7 @@ class Camera:
 
     :ivar adopted: whether its device is adopted, and by what.
     :ivar name_source: what ``name`` comes from, see :attr:`Inspection.name_source`; "" while it has no name.
+    :ivar given_name: what a person calls it; ``area``: where it hangs, and ``note``: what he remarked, by his word.
     """
 
     id: str
@@ -157,6 +170,14 @@ class Camera:
     evidence: tuple[Evidence, ...] = ()
     adopted: Adoption = Adoption.NO
     name_source: str = ""
+    given_name: str = ""
+    area: str = ""
+    note: str = ""
+
+    @property
+    def called(self) -> str:
+        """What it is called: by a person, else by itself; "" by neither."""
+        return self.given_name or self.name
 
     @property
     def online(self) -> bool:

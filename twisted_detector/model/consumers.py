@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from ipaddress import ip_network
+from unicodedata import normalize
 
 from twisted_detector.model.cameras import Camera
 from twisted_detector.model.login_rules import Network, in_networks
@@ -48,21 +49,27 @@ class CameraChoice:
     :ivar names: ids or names of cameras, or MACs with colons for all cameras of a device; empty: whatever they are
         called.
     :ivar networks: in CIDR notation, where a camera has its address now; empty: wherever it is.
+    :ivar areas: where people say that a camera hangs; empty: wherever that is.
     """
 
     names: tuple[str, ...] = ()
     networks: tuple[str, ...] = ()
+    areas: tuple[str, ...] = ()
     _names: frozenset[str] = field(init=False, repr=False, compare=False)
     _networks: tuple[Network, ...] = field(init=False, repr=False, compare=False)
+    _areas: frozenset[str] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         # Read once: a thousand cameras are judged at every change.
         object.__setattr__(self, "_names", frozenset(map(_folded, self.names)))
         object.__setattr__(self, "_networks", tuple(map(ip_network, self.networks)))
+        object.__setattr__(self, "_areas", frozenset(map(_spelt, self.areas)))
 
     def holds(self, camera: Camera) -> bool:
         """Whether the camera, as it is called and where it is now, is one of them."""
         if self._names and self._names.isdisjoint(_names_of(camera)):
+            return False
+        if self._areas and _spelt(camera.area) not in self._areas:
             return False
         return not self._networks or in_networks(camera.address, self._networks)
 
@@ -73,6 +80,11 @@ class CameraChoice:
     def others_than(self, known: frozenset[str]) -> tuple[str, ...]:
         """Those of the names that are not among these, which :meth:`names_of` gave."""
         return tuple(name for name in self.names if _folded(name) not in known)
+
+
+def _spelt(area: str) -> str:
+    """An area as it is compared: letters with accents have one spelling, whoever wrote them."""
+    return normalize("NFC", area).casefold()
 
 
 def _folded(name: str) -> str:

@@ -119,7 +119,10 @@ class Candidate:
     :ivar vendors: names of its manufacturer: its own word, its server's, the registry of MACs.
     :ivar adoption: whether it may be given logins, at its present address; ``not_adopted``: in plain words why not, and
         what to do, "" when it is adopted.
+    :ivar is_bound: its adoption is on record, and it shows itself as the device that was adopted.
     :ivar by_hand: a person asks for this inspection: what was tried in vain before is tried again.
+    :ivar own_urls: the stream that a person gave for its first camera, then the smaller one if he gave it; without
+        login. Then no others are searched.
     """
 
     device_id: str
@@ -136,7 +139,9 @@ class Candidate:
     vendors: tuple[str, ...] = ()
     adoption: Adoption = Adoption.NO
     not_adopted: str = ""
+    is_bound: bool = False
     by_hand: bool = False
+    own_urls: tuple[str, ...] = ()
 
     @property
     def at_layer2(self) -> bool:

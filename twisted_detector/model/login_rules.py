@@ -24,17 +24,19 @@ _MAC_ID = re.compile(r"[0-9a-f]{12}(?:-[0-9]+)?")
 class Audience(IntEnum):
     """Which devices a login is for; the most specific audience comes first."""
 
-    CAMERA = 0
-    NETWORK = 1
-    VENDOR = 2
-    ANY = 3
+    DEVICE = 0  #: one device, by its very id, as long as it is adopted: what a person typed for it
+    CAMERA = 1  #: whoever has a MAC or an id that fits a pattern
+    NETWORK = 2
+    VENDOR = 3
+    ANY = 4
 
 
 @dataclass(frozen=True, slots=True)
 class LoginRule(Login):
     """A login for some devices; a plain :class:`Login` is for all.
 
-    :ivar value: a network in CIDR notation, a manufacturer's name, or a pattern of a MAC or a camera id (``*``, ``?``).
+    :ivar value: a device's id, a network in CIDR notation, a manufacturer's name, or a pattern of a MAC or a camera id
+        (``*``, ``?``).
     """
 
     audience: Audience = Audience.ANY
@@ -48,6 +50,8 @@ class LoginRule(Login):
             return any(names_manufacturer(self.value, text) for text in candidate.vendors)
         if self.audience is Audience.CAMERA:
             return any(fnmatchcase(name, self.value) for name in _names(candidate))
+        if self.audience is Audience.DEVICE:
+            return candidate.is_bound and candidate.device_id == self.value
         return True
 
     @property
@@ -82,7 +86,7 @@ def networks_with_logins(logins: Iterable[Login]) -> tuple[Network, ...]:
 
 
 def has_own_login(logins: Iterable[Login], candidate: Candidate) -> bool:
-    """Whether a login names this very device."""
+    """Whether a login names this very device in a list of logins; one that was typed for it alone does not list it."""
     return any(
         isinstance(login, LoginRule) and login.audience is Audience.CAMERA and login.fits(candidate) for login in logins
     )

@@ -32,6 +32,8 @@ class Message:
     :ivar qos: 0 or 1. QoS 2 is refused: with many in flight at a reconnect, paho and mosquitto reconnect for ever.
     :ivar retain: the message is the *state* of its topic: a newer one replaces it in the outbox.
     :ivar expires_after: seconds after which it is not worth publishing, None for never.
+    :ivar durable: it is on the disk until the broker has it. False for what is made anew at each start and replaced a
+        minute later: on a board's card that would be most of what is written.
     :raises LocalError: wildcards, NUL or nothing in the topic; payload too large; QoS other than 0 or 1.
     """
 
@@ -41,6 +43,7 @@ class Message:
     retain: bool = False
     priority: Priority = Priority.EVENT
     expires_after: float | None = None
+    durable: bool = True
 
     def __post_init__(self) -> None:
         topic = self.topic

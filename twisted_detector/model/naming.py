@@ -17,11 +17,13 @@ _DIGITS = 4
 
 
 def title(camera: Camera) -> str:
-    """The name of its own, else maker and model; never empty.
+    """The name that a person gave it, else its own, else maker and model; never empty.
 
     Two that left the factory with the same words must differ: such words are followed by the end of the device's id,
     whether there is another one or not, so that a name does not change when a second camera comes.
     """
+    if camera.given_name:
+        return camera.given_name
     if camera.name and not _is_factory_name(camera):
         return camera.name
     words = camera.name or _maker_and_model(camera) or "Camera"
@@ -29,8 +31,10 @@ def title(camera: Camera) -> str:
 
 
 def title_source(camera: Camera) -> str:
-    """What :func:`title` comes from: what the device itself says (``scope``, ``hostname``, ``device``), ``model``, and
-    ``id`` when nothing else is known."""
+    """What :func:`title` comes from: a ``person``, what the device itself says (``scope``, ``hostname``, ``device``),
+    ``model``, and ``id`` when nothing else is known."""
+    if camera.given_name:
+        return "person"
     if camera.name:
         return camera.name_source or "device"
     return "model" if camera.model or camera.manufacturer else "id"

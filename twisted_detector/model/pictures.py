@@ -22,3 +22,8 @@ class Picture:
     taken_at: float
     source: str
     frozen_since: float | None = None
+
+    @property
+    def version(self) -> str:
+        """Changes when the picture does; part of its URL, so that a browser may keep it."""
+        return str(int(self.taken_at * 1000))

@@ -6,7 +6,7 @@ ask services on its own loopback, the metadata of a cloud (169.254.169.254), or 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
@@ -14,6 +14,8 @@ from twisted_detector.model.addresses import unmapped
 from twisted_detector.model.devices import Interface
 
 Network = IPv4Network | IPv6Network
+#: Networks that change while they are used: whoever has it asks each time.
+NetworksNow = Callable[[], Sequence[Network]]
 
 #: Beyond a router only these are a site's own (RFC 1918, RFC 4193). Not RFC 6598 (100.64.0.0/10): it is the carrier's,
 #: and a cloud has its metadata there.
@@ -24,6 +26,11 @@ _METADATA = tuple(map(ip_network, ("169.254.0.0/16", "fd00:ec2::/32")))
 BEYOND_LINK = "it speaks from"
 #: RFC 4291, 2.5.1: a link has a /64; DHCPv6 gives its hosts a /128 and leaves the prefix to the router.
 _IPV6_LINK = 64
+
+
+def no_networks() -> tuple[Network, ...]:
+    """A :data:`NetworksNow` that never has one."""
+    return ()
 
 
 def networks_of(interfaces: Iterable[Interface]) -> tuple[Network, ...]:

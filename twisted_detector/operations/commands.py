@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Container
+from collections.abc import Callable, Container, Mapping
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -12,15 +12,12 @@ from twisted.internet.interfaces import IReactorTime
 from txaio.tx import make_logger
 
 from twisted_detector.detector.detector import Detector
-from twisted_detector.errors import CamdetectError, PublishError, RemoteError
-from twisted_detector.inspection.logins.budget import LoginBudget
+from twisted_detector.errors import CamdetectError, LocalError, PublishError, RemoteError
 from twisted_detector.model import Camera, Message, Sighting, parse_address
 from twisted_detector.model.devices import BY_HAND
 from twisted_detector.model.encoding import encode, rfc3339
-from twisted_detector.operations.adoption import AdoptionCommands
-from twisted_detector.operations.forgetting import ForgetCommand
-from twisted_detector.operations.login_retry import LoginCommand
 from twisted_detector.operations.paging import page_of
+from twisted_detector.operations.requests import Handler
 from twisted_detector.outputs.camera_json import camera_document
 from twisted_detector.registry.registry import Registry
 
@@ -34,12 +31,12 @@ PROBE_HTTP_PORTS = (80, 8000, 8080, 2020, 8899)
 
 
 class MqttCommands:
-    """Executor of ``rescan``, ``probe``, ``check``, ``forget``, ``state``, and of those of adoption.
+    """Executor of ``rescan``, ``probe``, ``check`` and ``state``, and of all others by their handlers.
 
     :param topic: where results are published.
     :param publish: publishes each result.
     :param excluded: addresses that are never probed.
-    :param budget: of the command ``login``; without one there is no such command.
+    :param handlers: of further commands, which may take their time.
     :ivar counts: commands by name, ``refused``, and ``retained``.
     """
 
@@ -55,7 +52,7 @@ class MqttCommands:
         topic: str,
         publish: Callable[[Message], Deferred[None]],
         excluded: Container[str] = (),
-        budget: LoginBudget | None = None,
+        handlers: Mapping[str, Handler] | None = None,
     ) -> None:
         self._clock = clock
         self._detector = detector
@@ -69,12 +66,18 @@ class MqttCommands:
             "rescan": self._rescan,
             "probe": self._probe,
             "check": self._check,
-            "forget": ForgetCommand(clock, registry).execute,
             "state": self._state,
-            **AdoptionCommands(clock, registry, detector).actions,
         }
-        if budget is not None:
-            self._actions["login"] = LoginCommand(clock, registry, detector, budget).execute
+        self._handlers = dict(handlers or {})
+
+    def add(self, name: str, handler: Handler) -> None:
+        """From now on there is this command too.
+
+        :raises LocalError: there is one of that name.
+        """
+        if name in self.names:
+            raise LocalError("two commands of one name", shown=name)
+        self._handlers[name] = handler
 
     def handle(self, topic: str, payload: bytes) -> None:
         """Execute one message of the command topic, and publish one result, whatever the message is.
@@ -82,7 +85,7 @@ class MqttCommands:
         An empty one is none: it is how a retained one is removed.
         """
         if payload:
-            self._answer(payload, self.execute)
+            Deferred.fromCoroutine(self._answer(payload, self._dispatch))
 
     def handle_retained(self, topic: str, payload: bytes) -> None:
         """Refuse, in a result, a message that the broker had retained, and remove it.
@@ -92,15 +95,15 @@ class MqttCommands:
         """
         self.counts["retained"] += 1
         self.log.warn("A retained command was ignored and removed; publish commands without the retain flag")
-        self._answer(payload, _refuse_retained)
+        Deferred.fromCoroutine(self._answer(payload, _refuse_retained))
         self._send(Message(topic, b"", retain=True))
 
-    def _answer(self, payload: bytes, execute: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
+    async def _answer(self, payload: bytes, execute: Handler) -> None:
         answer: dict[str, Any] = {"id": None, "command": None, "ok": False}
         try:
             command = _parse(payload)
             answer |= {"id": command.get("id"), "command": command.get("command")}
-            answer |= execute(command)
+            answer |= await execute(command)
             answer["ok"] = True
         except CamdetectError as error:
             self.counts["refused"] += 1
@@ -123,7 +126,22 @@ class MqttCommands:
     @property
     def names(self) -> tuple[str, ...]:
         """Names of the commands."""
-        return tuple(self._actions)
+        return (*self._actions, *self._handlers)
+
+    async def _dispatch(self, command: Mapping[str, Any]) -> Mapping[str, Any]:
+        name = command.get("command")
+        handler = self._handlers.get(name) if isinstance(name, str) else None
+        if handler is None:
+            return self.execute(dict(command))
+        self.counts[str(name)] += 1
+        return await handler({key: value for key, value in command.items() if key not in ("command", "id")})
+
+    async def run(self, name: str, fields: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Execute the command of that name; returns the fields of its result.
+
+        :raises CamdetectError: as its handler.
+        """
+        return await self._dispatch({**fields, "command": name})
 
     def execute(self, command: dict[str, Any]) -> dict[str, Any]:
         """Execute the command named ``command["command"]``, with its other fields; returns the fields of the result.
@@ -133,7 +151,7 @@ class MqttCommands:
         name = command.get("command")
         action = self._actions.get(name) if isinstance(name, str) else None
         if action is None:
-            raise RemoteError(f"no such command; there are {', '.join(self._actions)}", shown=repr(name)[:60])
+            raise RemoteError(f"no such command; there are {', '.join(self.names)}", shown=repr(name)[:60])
         self.counts[str(name)] += 1
         return action(command)
 
@@ -180,7 +198,7 @@ def _state_of(camera: Camera) -> bytes:
     return encode(camera_document(camera) | {"status": camera.status.value, "reason": camera.reason})
 
 
-def _refuse_retained(_: dict[str, Any]) -> dict[str, Any]:
+async def _refuse_retained(_: Mapping[str, Any]) -> Mapping[str, Any]:
     raise RemoteError("a retained command is not obeyed, it would come again with every connection; do not retain it")
 
 
@@ -190,7 +208,7 @@ def _parse(payload: bytes) -> dict[str, Any]:
     try:
         command = json.loads(payload)
     except (ValueError, RecursionError):
-        raise RemoteError("a command is a JSON object", shown=ascii(payload[:60])) from None
+        raise RemoteError("a command is a JSON object") from None  # not shown: it may have a password in it
     if not isinstance(command, dict):
         raise RemoteError("a command is a JSON object", shown=type(command).__name__)
     identifier = command.get("id")

@@ -30,8 +30,8 @@ from twisted_detector.operations.requests import Handler
 
 NAME = "control.sock"
 
-#: A request is a command and an address.
-MAX_REQUEST = 4096
+#: A request is a command with a few fields; what a person pastes into one of them is refused at the field.
+MAX_REQUEST = 16_384
 #: 10 000 cameras with all that is known of them.
 MAX_ANSWER = 64 * 1024 * 1024
 #: Connections at one time; a person has one.
@@ -127,7 +127,7 @@ def parse_line(line: bytes) -> dict[str, Any]:
     try:
         request = json.loads(line)
     except (ValueError, RecursionError):
-        raise RemoteError("a request is one JSON object", shown=ascii(line[:60])) from None
+        raise RemoteError("a request is one JSON object") from None  # not shown: it may have a password in it
     if not isinstance(request, dict):
         raise RemoteError("a request is one JSON object", shown=type(request).__name__)
     return request

@@ -94,6 +94,29 @@ def diagnose(state: AddressState) -> Reason:
     )
 
 
+def help_for(state: AddressState, reason: Reason) -> list[dict[str, str]]:
+    """What would help, for programs: each with its ``kind``, a text for a button, and the fields of the command."""
+    where = _bare(state.address)
+    if reason.code in ("not-on-any-network", "not-searched", "router-between", "speaks-elsewhere"):
+        link = on_link(state.address, state.interfaces)
+        network = _around(where) if link is None else _network(link)
+        return [] if _named_network(state) else [_help("add-network", f"Search {network}", network=network)]
+    if reason.code == "out-of-reach" and not (where.is_loopback or where.is_link_local):
+        return [_help("add-network", f"Search {where}", network=str(ip_network(where)))]
+    camera = next(iter(state.cameras), None)
+    if reason.code in ("no-credential", "wrong-credential"):
+        given = {"address": state.address} | ({"camera_id": camera.id} if camera is not None else {})
+        helps = [_help("give-login", "Give a login", **given)]
+        if camera is not None and not camera.adopted.is_adopted:
+            helps.append(_help("adopt", "Adopt it", camera_id=camera.id))
+        return helps
+    return []
+
+
+def _help(kind: str, text: str, **fields: str) -> dict[str, str]:
+    return {"kind": kind, "text": text, **fields}
+
+
 def _own_address(state: AddressState) -> Reason | None:
     where = _bare(state.address)
     for one in state.interfaces:

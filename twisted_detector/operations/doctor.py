@@ -8,7 +8,6 @@ from typing import Any
 
 from zope.interface import implementer
 
-from twisted_detector.config.config import Config
 from twisted_detector.detector.detector import Detector
 from twisted_detector.errors import CamdetectError
 from twisted_detector.events import ClockSkewed, Event
@@ -23,6 +22,7 @@ from twisted_detector.operations.host_checks import (
     Finding,
     check_machine,
 )
+from twisted_detector.operations.networks.site import SiteNetworks
 from twisted_detector.outputs.sync.documents import some
 from twisted_detector.outputs.sync.seams import ISyncStatus, TargetPhase
 from twisted_detector.registry.registry import Registry
@@ -51,7 +51,7 @@ class Doctor:
     def __init__(
         self,
         *,
-        config: Config,
+        networks: SiteNetworks,
         neighbours: INeighbours,
         mqtt: MqttService,
         store: Store,
@@ -60,7 +60,7 @@ class Doctor:
         sync_status: ISyncStatus | None = None,
         check_host: Callable[[Sequence[Interface]], Iterator[Finding]] = check_machine,
     ) -> None:
-        self._config = config
+        self._networks = networks
         self._neighbours = neighbours
         self._mqtt = mqtt
         self._store = store
@@ -102,7 +102,8 @@ class Doctor:
 
     def _check_mqtt(self) -> Finding:
         mqtt = self._mqtt.client
-        where = f"{self._config.mqtt.broker or 'the embedded broker'}, port {self._config.mqtt.port}"
+        settings = self._networks.current.mqtt
+        where = f"{settings.broker or 'the embedded broker'}, port {settings.port}"
         if self._mqtt.state is ConnectionState.CONNECTED:
             if mqtt.warning:
                 return Finding("MQTT", WARN, f"connected to {where}; {mqtt.warning}", _TWIN_ADVICE)
@@ -124,15 +125,18 @@ class Doctor:
         return Finding("store", OK, f"{self._store.path}")
 
     def _check_config(self) -> Iterator[Finding]:
-        for warning in self._config.warnings:
+        config = self._networks.current
+        for warning in config.warnings:
             yield Finding("configuration", WARN, warning)
-        if not self._config.warnings:
+        if not config.warnings:
             yield Finding("configuration", OK, "no warnings")
-        if not self._config.inspection.credentials:
+        if not self._networks.logins:
             wanting = sum(one.status is Status.AUTH_REQUIRED for one in self._registry.cameras())
             if wanting:
                 text = f"none is configured, and {wanting} cameras need one"
-                yield Finding("logins", WARN, text, "set CAMERA_CREDENTIALS")
+                yield Finding(
+                    "logins", WARN, text, "type it on the page or with camdetect login, or set CAMERA_CREDENTIALS"
+                )
 
     def _check_sweeps(self) -> Iterator[Finding]:
         for method, sweep in self._detector.last_sweep.items():

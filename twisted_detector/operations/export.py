@@ -9,14 +9,20 @@ from typing import Any
 
 from twisted_detector.config.config import Config
 from twisted_detector.config.frigate_go2rtc import FrigateSection, Go2rtcSection
-from twisted_detector.errors import RemoteError, StoreError
+from twisted_detector.errors import CamdetectError, RemoteError, StoreError
 from twisted_detector.inspection.logins.budget import LoginBudget
-from twisted_detector.model import Camera, Candidate, Login
+from twisted_detector.inspection.logins.configured import ConfiguredLogins
+from twisted_detector.model import Adoption, Camera, Candidate, Login
+from twisted_detector.model.decisions import Decisions
+from twisted_detector.model.login_rules import networks_with_logins
+from twisted_detector.operations.decisions.book import FILE
+from twisted_detector.operations.decisions.document import parse
 from twisted_detector.outputs.camera_json import camera_document, public_url
 from twisted_detector.outputs.frigate import document as frigate
 from twisted_detector.outputs.go2rtc import document as go2rtc
 from twisted_detector.outputs.stream_choice import SecretTags
 from twisted_detector.outputs.sync.documents import serialise
+from twisted_detector.outputs.sync.file import read_text
 from twisted_detector.store.store import Store
 
 #: Format → media type (RFC 9512, 8259, 4180) and the name under which it is saved.
@@ -131,7 +137,7 @@ def _as_csv(cameras: Sequence[Camera]) -> str:
         for stream in streams:
             cells = (
                 camera.id,
-                camera.name,
+                camera.called,
                 camera.status.value,
                 camera.address,
                 camera.mac.text if camera.mac is not None else "",
@@ -191,7 +197,10 @@ def withheld_reason(budget: LoginBudget, camera: Camera, candidate: Candidate | 
     if not budget.ever_accepted(candidate) or budget.known_good(candidate) is not None:
         return ""
     if candidate.adoption.is_adopted:
-        return "the login that it accepted is not configured any more, or its MAC is not seen at its address"
+        return (
+            "the login that it accepted is not there any more, its MAC is not seen at its address, or it is not where"
+            " you expect it"
+        )
     return candidate.not_adopted or "it is not adopted: adopt it"
 
 
@@ -202,6 +211,7 @@ def _stored_candidate(camera: Camera) -> Candidate:
         mac=camera.mac,
         endpoint_reference=camera.endpoint_reference,
         adoption=camera.adopted,
+        is_bound=camera.adopted in (Adoption.PERSON, Adoption.FIRST_RUN, Adoption.SEEN),
         vendors=(camera.manufacturer,) if camera.manufacturer else (),
     )
 
@@ -225,8 +235,15 @@ async def stored_cameras(reactor: Any, config: Config) -> tuple[list[Camera], Lo
                 raise StoreError(store.degraded)
         finally:
             await store.close()
+    try:
+        decided = parse(read_text(config.state_dir / FILE)[0]).decisions
+    except CamdetectError:
+        decided = Decisions()  # the daemon says what is wrong with the file
     budget = LoginBudget(
-        config.inspection.credentials, confirmed=config.confirmed_networks, salt=salt, save=lambda key, text: None
+        ConfiguredLogins(config.inspection.credentials, decided=decided),
+        confirmed=lambda: (*config.confirmed_networks, *decided.networks, *networks_with_logins(decided.logins)),
+        salt=salt,
+        save=lambda key, text: None,
     )
     budget.restore(saved)
     return cameras, budget

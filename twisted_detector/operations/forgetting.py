@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Any
 
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
+from txaio.tx import make_logger
 
-from twisted_detector.errors import RemoteError
+from twisted_detector.errors import CamdetectError, RemoteError
 from twisted_detector.model import Adoption, Camera, Status
 from twisted_detector.model.addresses import parse_address
 from twisted_detector.model.bounds import TurnBudget
@@ -87,27 +89,39 @@ def read_filter(fields: Mapping[str, Any]) -> CameraFilter:
 class ForgetCommand:
     """Executor of ``forget``.
 
+    :param drop: forgets what a person decided about these cameras.
     :param monotonic: seconds that never jump.
     """
 
+    log = make_logger()
+
     def __init__(
-        self, clock: IReactorTime, registry: Registry, *, monotonic: Callable[[], float] = time.monotonic
+        self,
+        clock: IReactorTime,
+        registry: Registry,
+        *,
+        drop: Callable[[Collection[str]], Awaitable[None]],
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._clock = clock
         self._registry = registry
+        self._drop = drop
         self._budget = TurnBudget(MAX_STEPS, SLICE_SECONDS, monotonic)
 
-    def execute(self, fields: Mapping[str, Any]) -> dict[str, Any]:
+    async def execute(self, fields: Mapping[str, Any]) -> dict[str, Any]:
         """Forget one camera at once, or begin to forget all that a filter names; the answer says which.
 
         :raises RemoteError: no camera of that id, or as :func:`read_filter`.
+        :raises NotSaved: the disk did not take that what was decided about it is dropped; it is not forgotten.
         """
         camera_id = fields.get("camera_id")
         if camera_id is not None:
             if not isinstance(camera_id, str) or not camera_id:
                 raise RemoteError("this command wants 'camera_id'")
-            if not self._registry.forget(camera_id, self._clock.seconds()):
+            if self._registry.camera(camera_id) is None:
                 raise RemoteError("no camera of that id", shown=camera_id)
+            await self._drop([camera_id])
+            self._registry.forget(camera_id, self._clock.seconds())
             return {"camera_id": camera_id}
         wanted, now = read_filter(fields), self._clock.seconds()
         found = [camera.id for camera in self._registry.cameras() if wanted.matches(camera, now)]
@@ -117,12 +131,15 @@ class ForgetCommand:
         return {"matched": len(found), "camera_ids": found[:MAX_NAMED], "dry_run": dry_run}
 
     def _forget(self, camera_ids: list[str], wanted: CameraFilter) -> None:
+        gone: list[str] = []
+
         def steps() -> Any:
             for camera_id in camera_ids:
                 camera, now = self._registry.camera(camera_id), self._clock.seconds()
                 # It may have come back, or have been adopted, since the answer.
                 if camera is not None and wanted.matches(camera, now):
                     self._registry.forget(camera_id, now)
+                    gone.append(camera_id)
                 yield
 
         left = steps()
@@ -130,8 +147,16 @@ class ForgetCommand:
         def turn() -> None:
             if self._budget.advance(left):
                 self._clock.callLater(0, turn)
+            else:
+                Deferred.fromCoroutine(self._drop_all(gone))
 
         turn()
+
+    async def _drop_all(self, camera_ids: list[str]) -> None:
+        try:
+            await self._drop(camera_ids)
+        except CamdetectError as error:
+            self.log.warn("What was decided about cameras that are forgotten is kept: {error}", error=str(error))
 
 
 def _words(value: object, name: str, known: list[str]) -> frozenset[str] | None:

@@ -38,6 +38,6 @@ def register_handlers(
 
 def _command_handler(commands: MqttCommands, name: str) -> Handler:
     async def handle(fields: Mapping[str, Any]) -> Mapping[str, Any]:
-        return commands.execute({**fields, "command": name})
+        return await commands.run(name, fields)
 
     return handle

@@ -79,7 +79,8 @@ class Heartbeat:
             document = self.document()
             payload = encode(document)
             for topic in self._topics:
-                sending = self._publish(Message(topic, payload, retain=True, priority=Priority.STATE))
+                message = Message(topic, payload, retain=True, priority=Priority.STATE, durable=False)
+                sending = self._publish(message)
                 # What happens to it later is the outbox's to count and to report.
                 sending.addErrback(lambda failure: failure.trap(PublishError) and None)
             self._last_status = str(document.get("status", ""))

@@ -103,6 +103,8 @@ class _Blocks:
         yield from _cameras(blocks["stats"])
         yield from _discovery(blocks["discovery"])
         yield from _consumers(blocks["consumers"])
+        if "notices" in blocks:
+            yield from _notices(blocks["notices"])
         lag = GaugeMetricFamily(
             "camdetect_reactor_lag_seconds", "How late the reactor calls, over ten minutes", labels=["quantile"]
         )
@@ -226,6 +228,22 @@ def _consumers(block: Mapping[str, Any]) -> Iterator[Metric]:
         tries.add_metric(whose, one["tries"])
         cameras.add_metric(whose, one["cameras"])
     yield from (state, tries, cameras)
+
+
+def _notices(block: Mapping[str, Any]) -> Iterator[Metric]:
+    yield GaugeMetricFamily("camdetect_notices_open", "Notices that were told and last", value=block["open"])
+    told = CounterMetricFamily("camdetect_notices_told", "Notices that were told, by event", labels=["event"])
+    for event, count in block["told"].items():
+        told.add_metric([event], count)
+    sent = CounterMetricFamily("camdetect_notices_sent", "Notices that arrived, by way", labels=["way", "kind"])
+    failures = CounterMetricFamily("camdetect_notice_failures", "Sendings that failed, by way", labels=["way"])
+    lost = CounterMetricFamily("camdetect_notices_lost", "Notices that were given up, by way", labels=["way"])
+    for way, one in block["ways"].items():
+        for kind, count in one["sent"].items():
+            sent.add_metric([way, kind], count)
+        failures.add_metric([way], one["failures"])
+        lost.add_metric([way], one["lost"])
+    yield from (told, sent, failures, lost)
 
 
 def _discovery(block: Mapping[str, Any]) -> Iterator[Metric]:

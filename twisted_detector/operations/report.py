@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import islice
 from typing import Any
 
@@ -31,7 +31,7 @@ def camera_block(cameras: Iterable[Camera]) -> dict[str, dict[str, Any]]:
     octets = 0
     for camera in islice(cameras, MAX_CAMERAS):
         entry = {
-            "name": camera.name[:_MAX_NAME],
+            "name": camera.called[:_MAX_NAME],
             "ip": camera.address,
             "status": camera.status.value,
             "reason": camera.reason[:_MAX_REASON],
@@ -92,6 +92,11 @@ class HealthReport:
         self._process_stats = process_stats
         self._rate_limiter = rate_limiter
         self._sync_status = sync_status
+        self._more: dict[str, Callable[[], Mapping[str, Any]]] = {}
+
+    def add_block(self, name: str, read: Callable[[], Mapping[str, Any]]) -> None:
+        """From now on the document has this block too: a small one, that ``read`` makes at each call."""
+        self._more[name] = read
 
     def status(self) -> tuple[str, str]:
         """The overall status, and the reason when it is not ``online``."""
@@ -128,6 +133,7 @@ class HealthReport:
             "consumers": consumer_block(self._sync_status.statuses()),
             "reactor": {"lag_ms": self._lag.document()},
             "resources": self._process_stats.document(),
+            **{name: read() for name, read in self._more.items()},
         }
 
     def _worst(self) -> Iterator[Camera]:
@@ -135,6 +141,10 @@ class HealthReport:
         for camera_id in self._registry.fleet.worst(MAX_CAMERAS):
             if (camera := self._registry.camera(camera_id)) is not None:
                 yield camera
+
+    def mqtt(self) -> dict[str, Any]:
+        """The ``mqtt`` block alone."""
+        return self._mqtt.document()
 
     def discovery(self) -> dict[str, Any]:
         """The ``discovery`` block alone."""

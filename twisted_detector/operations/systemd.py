@@ -39,17 +39,25 @@ class SystemdNotifier(Service):
     :param watchdog: WATCHDOG_USEC in seconds: after so long without a notification the supervisor restarts the
         process, which notifies it twice in that time; 0.0: there is no watchdog.
     :param status: the status in one line.
+    :param restarts: whether a stop is one for a restart in the same process: the supervisor is not to wait for its end.
     """
 
     log = make_logger()
 
     def __init__(
-        self, clock: IReactorTime, send: Callable[[bytes], None], *, watchdog: float, status: Callable[[], str]
+        self,
+        clock: IReactorTime,
+        send: Callable[[bytes], None],
+        *,
+        watchdog: float,
+        status: Callable[[], str],
+        restarts: Callable[[], bool] = lambda: False,
     ) -> None:
         self._send = send
         self._interval = min(STATUS_SECONDS, watchdog / 2) if watchdog else STATUS_SECONDS
         self._watched = bool(watchdog)
         self._status = status
+        self._restarts = restarts
         self._sent_status = ""
         self._warned = False
         self._ticks = LoopingCall(self._tick)
@@ -66,7 +74,7 @@ class SystemdNotifier(Service):
         super().stopService()  # type: ignore[no-untyped-call]
         if self._ticks.running:
             self._ticks.stop()
-        self._notify("STOPPING=1")
+        self._notify("RELOADING=1" if self._restarts() else "STOPPING=1")
 
     def _tick(self) -> None:
         lines = ["WATCHDOG=1"] if self._watched else []

@@ -4,23 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from ipaddress import ip_address, ip_network
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import Any
 
-from twisted.internet.defer import Deferred, DeferredList, TimeoutError as DeferredTimeout
+from twisted.internet.defer import CancelledError, Deferred, DeferredList, TimeoutError as DeferredTimeout
 from twisted.internet.interfaces import IReactorTime
 
-from twisted_detector.config.config import Config
 from twisted_detector.discovery.rate_limit import PacketRateLimiter
 from twisted_detector.discovery.sweep.connector import EpollConnector, Outcome, TcpConnector
-from twisted_detector.discovery.sweep.ports import RTSP_PORTS, ports_to_try
+from twisted_detector.discovery.sweep.ports import CAMERA_PORTS, RTSP_PORTS, ports_to_try
 from twisted_detector.errors import CamdetectError, RemoteError
 from twisted_detector.interfaces import INeighbours
 from twisted_detector.model.addresses import Exclusions, canonical_address
 from twisted_detector.model.encoding import rfc3339
 from twisted_detector.model.reach import Reach, networks_of
-from twisted_detector.operations.diagnosis import REFUSED, SILENT, UNREACHABLE, AddressState, Reason, diagnose, on_link
+from twisted_detector.operations.diagnosis import (
+    OPEN,
+    REFUSED,
+    SILENT,
+    UNREACHABLE,
+    AddressState,
+    Reason,
+    diagnose,
+    help_for,
+    on_link,
+)
 from twisted_detector.operations.host_checks import bridge_reason as container_bridge
+from twisted_detector.operations.networks.site import SiteNetworks
 from twisted_detector.registry.observations import ObservationLog
 from twisted_detector.registry.registry import Registry
 
@@ -31,7 +41,7 @@ CONNECT_SECONDS = 1.5
 _MORE_PORTS = (8080, 5000)
 
 _OUTCOME_TEXTS = {
-    Outcome.OPEN: "open",
+    Outcome.OPEN: OPEN,
     Outcome.REFUSED: REFUSED,
     Outcome.UNREACHABLE: UNREACHABLE,
     Outcome.NO_ROOM: "this machine has no room for a connection",
@@ -49,7 +59,7 @@ class Why:
         self,
         reactor: Any,
         *,
-        config: Config,
+        networks: SiteNetworks,
         registry: Registry,
         observations: ObservationLog,
         neighbours: INeighbours,
@@ -59,7 +69,7 @@ class Why:
     ) -> None:
         self._reactor = reactor
         self._clock: IReactorTime = reactor
-        self._config = config
+        self._networks = networks
         self._registry = registry
         self._observations = observations
         self._neighbours = neighbours
@@ -76,7 +86,8 @@ class Why:
         if not isinstance(text, str):
             raise RemoteError("why wants an address")
         address = canonical_address(text)
-        state = await self._probe(address)
+        state = await self.examine(address)
+        reason = diagnose(state)
         return {
             "address": address,
             "network": _network(state),
@@ -97,26 +108,37 @@ class Why:
                 {"id": one.id, "status": one.status.value, "reason": one.reason, "name": one.name}
                 for one in state.cameras
             ],
-            "reason": _reason_document(diagnose(state)),
+            "reason": _reason_document(reason),
+            "help": help_for(state, reason),
         }
 
-    async def _probe(self, address: str) -> AddressState:
+    async def examine(self, address: str, *, first: Sequence[int] = (), briefly: bool = False) -> AddressState:
+        """What is known of an address, and what ARP and connections to its ports show of it now.
+
+        :param first: ports that are tried before the usual ones.
+        :param briefly: where no MAC shows that somebody is there, only the first two ports are tried, and the others
+            when one of these was answered.
+        """
         try:
             interfaces = await self._neighbours.interfaces()
         except CamdetectError:
             interfaces = ()
-        config = self._config
+        config = self._networks.current
         excluded = address in Exclusions(config.discovery.scan_exclude)
         mac = None
         ports: dict[int, str] = {}
         own = any(one.address == address for one in interfaces)
-        out_of_reach = Reach(config.confirmed_networks, networks_of(interfaces)).explain_refusal(address)
+        out_of_reach = Reach(self._networks.confirmed(), networks_of(interfaces)).explain_refusal(address)
         if not excluded and not own and not out_of_reach:
             found = await self._neighbours.mac_of(address)
             mac = str(found) if found else None
             # Behind a router there is no ARP to ask; on a link, no answer to ARP means that no connection can succeed.
-            if mac is not None or on_link(address, interfaces) is None or ip_address(address).is_loopback:
-                ports = await self._try_ports(address)
+            if mac is not None or on_link(address, interfaces) is None or _bare(address).is_loopback:
+                wanted = self._ports(first)
+                if briefly and mac is None:
+                    ports = await self._try_ports(address, wanted[:2])
+                    wanted = wanted[2:] if any(one in (OPEN, REFUSED) for one in ports.values()) else ()
+                ports |= await self._try_ports(address, wanted)
         key = self._registry.key_at(address)
         cameras = [one for one in self._registry.cameras() if one.address == address]
         before = [
@@ -134,30 +156,29 @@ class Why:
             cameras=cameras,
             phase=self._registry.phase(key) if key is not None else None,
             inspected=key is not None and self._registry.was_inspected(key),
-            scanned=config.discovery.scan_networks,
+            scanned=self._networks.searched(),
             excluded=config.discovery.scan_exclude,
             out_of_reach=out_of_reach,
-            logins=len(config.inspection.credentials),
+            logins=self._networks.logins,
             onvif_enabled=config.discovery.onvif_enabled,
             scan_enabled=config.discovery.network_scan_enabled,
             bridge=self._bridge([one.address for one in interfaces]),
             moved_to=before[0].address if before and mac is None else "",
         )
 
-    async def _try_ports(self, address: str) -> dict[int, str]:
-        """One connection to each port, closed at once; IPv4 only, as the sweep."""
-        if ":" in address:
-            return {}
-        config = self._config
-        wanted = ports_to_try(
-            (*_MORE_PORTS, config.discovery.rtsp_port, config.discovery.onvif_port, config.discovery.http_port)
-        )
+    def _ports(self, first: Sequence[int]) -> tuple[int, ...]:
+        discovery = self._networks.current.discovery
+        more = (*_MORE_PORTS, discovery.rtsp_port, discovery.onvif_port, discovery.http_port)
+        return ports_to_try(more, (*first, *CAMERA_PORTS))
+
+    async def _try_ports(self, address: str, wanted: Sequence[int]) -> dict[int, str]:
+        """One connection to each port, closed at once."""
         found: dict[int, str] = dict.fromkeys(wanted, SILENT)
         connector = self._make_connector(self._reactor)
 
         async def attempt(port: int) -> None:
             if self._rate_limiter is not None:
-                await self._rate_limiter.acquire(by="why.connect", packets=2)
+                await self._rate_limiter.acquire(by="why.connect", packets=2, to=address)
             ended: Deferred[Outcome] = Deferred()
             connector.connect(address, port, ended.callback)
             ended.addTimeout(CONNECT_SECONDS, self._clock)
@@ -165,10 +186,18 @@ class Why:
                 found[port] = _OUTCOME_TEXTS[await ended]
 
         try:
-            await DeferredList([Deferred.fromCoroutine(attempt(port)) for port in wanted], consumeErrors=True)
+            tries = [Deferred.fromCoroutine(attempt(port)) for port in wanted]
+            results: list[tuple[bool, Any]] = list(await DeferredList(tries, consumeErrors=True))
+            for well, result in results:
+                if not well and result.check(CancelledError):
+                    result.raiseException()  # nobody waits for the answer any more
         finally:
             connector.close()
         return found
+
+
+def _bare(address: str) -> IPv4Address | IPv6Address:
+    return ip_address(address.partition("%")[0])
 
 
 def _reason_document(reason: Reason) -> dict[str, str]:

@@ -2,25 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 from twisted_detector.model import Camera, Evidence, Stream, host_for_url
-from twisted_detector.model.addresses import without_login
+from twisted_detector.model.addresses import masked
 from twisted_detector.model.encoding import rfc3339, stamp_or_none
 from twisted_detector.model.naming import title, title_source
-
-#: Names under which cameras take a user or a password in the path or the query of a URL (XMeye, Foscam, Reolink, ...).
-_SECRET = re.compile(
-    r"((?:^|[?&;/_])(?:user|usr|username|loginuse|account|pwd|pass|passwd|password|loginpas|token|auth|authbasic)=)"
-    r".+?(?=_[a-z]+=|[&;/#?]|$)",
-    re.IGNORECASE,
-)
 
 
 def public_url(url: str) -> str:
     """A URL as it may be published: without the user and the password, wherever vendors put them."""
-    return _SECRET.sub(r"\1***", without_login(url))
+    return masked(url)
 
 
 def stream_document(stream: Stream) -> dict[str, Any]:
@@ -88,6 +80,7 @@ def camera_document(camera: Camera) -> dict[str, Any]:
         "clock_offset_s": round(camera.clock_offset, 1),
         "adopted": camera.adopted.value,
         "name_source": title_source(camera),
+        "area": camera.area,
         "discovery_methods": list(camera.methods),
         "evidence": [evidence_document(one) for one in camera.evidence],
     }

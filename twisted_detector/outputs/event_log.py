@@ -91,7 +91,7 @@ class EventLog:
 
 
 def _name(camera: Camera) -> str:
-    title = camera.name or camera.model
+    title = camera.called or camera.model
     return f"{camera.id} ({title})" if title else camera.id
 
 

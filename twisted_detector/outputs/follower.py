@@ -10,10 +10,14 @@ from twisted_detector.model import Camera, Login
 from twisted_detector.model.consumers import CameraChoice, Consumer
 from twisted_detector.outputs.frigate.document import FrigateOptions
 from twisted_detector.outputs.go2rtc.document import Go2rtcOptions
-from twisted_detector.outputs.stream_choice import StreamDocument
+from twisted_detector.outputs.players import Player, frigate_player, go2rtc_player
+from twisted_detector.outputs.stream_choice import StreamDocument, consumer_name
 from twisted_detector.outputs.sync.blocks import CameraBlocks
 from twisted_detector.outputs.sync.consumer import ConsumerTargets, Destinations
-from twisted_detector.outputs.sync.seams import Entries
+from twisted_detector.outputs.sync.seams import Entries, TargetPhase
+
+#: States of an API that answered last time: what it refused does not stand among what was written.
+_HOLDING = (TargetPhase.DONE, TargetPhase.REFUSED)
 
 #: How the entries of one program are worded.
 Options = FrigateOptions | Go2rtcOptions
@@ -34,6 +38,7 @@ class ConsumerSettings:
     :ivar options: how its entries are worded; ``choice``: of which cameras.
     :ivar topics: set for the one whose configuration is published.
     :ivar dry_run: change nothing there, only log what would change.
+    :ivar page: URL at which browsers reach its own pages, "" where nobody said one.
     """
 
     consumer: Consumer
@@ -42,6 +47,7 @@ class ConsumerSettings:
     choice: CameraChoice = field(default_factory=CameraChoice)
     topics: FrigateTopics | None = None
     dry_run: bool = False
+    page: str = ""
 
 
 class Follower:
@@ -90,6 +96,22 @@ class Follower:
     def entries(self) -> Entries:
         """What it is to hold, joined at once: for a person who asks."""
         return self.blocks.entries() if self.blocks is not None else {}
+
+    def player(self, camera: Camera) -> Player | None:
+        """The page on which it shows a camera live; None unless its API said that it holds the camera.
+
+        A file says nothing of what the program has read.
+        """
+        options, consumer, page = self.settings.options, self.settings.consumer, self.settings.page
+        name = consumer_name(camera.id)
+        if isinstance(options, FrigateOptions):
+            url = frigate_player(page, camera)
+        else:
+            name = f"{options.prefix}{name}"
+            url = go2rtc_player(page, camera, options.prefix)
+        api = next((one for one in self.targets.all if one.status.name == consumer.destination("api")), None)
+        holding = api is not None and api.status.phase in _HOLDING and name in api.written
+        return Player(consumer, url) if page and url and holding else None
 
     def update(self, camera_id: str, camera: Camera | None, login: Login | None) -> None:
         """Word one camera anew; None: it was forgotten."""

@@ -11,6 +11,7 @@ from urllib.parse import quote
 
 from twisted_detector.model import Camera, Login, Secret, Stream
 from twisted_detector.model.addresses import without_login
+from twisted_detector.model.cameras import MAIN, SUB
 from twisted_detector.outputs.camera_json import public_url
 
 #: What NVRs decode as a camera's video; JPEG is taken where there is nothing else.
@@ -38,7 +39,8 @@ class StreamChoice:
 
 
 def choose_streams(camera: Camera) -> StreamChoice | None:
-    """Main: the largest picture. Sub: the largest that a detector can use, else the smallest.
+    """Main: the largest picture. Sub: the largest that a detector can use, else the smallest. But before these the ones
+    that a person gave, whatever they are.
 
     Decided by what the streams are, never by whether they play just now: a camera that is away for a minute must not
     look like another one. None for a camera of which no stream was ever proved.
@@ -50,7 +52,11 @@ def choose_streams(camera: Camera) -> StreamChoice | None:
     usable = [one for one in known if one.codec.upper() in _VIDEO] or known
     if not usable:
         return None
-    main = max(usable, key=_area)  # the first of equals: the device names its best one first
+    given = {one.name: one for one in rtsp if one.own}
+    main = given.get(MAIN) or max(usable, key=_area)  # the first of equals: the device names its best one first
+    if SUB in given:
+        # One that never played would stop a detector that could look at the other.
+        return StreamChoice(main, given[SUB] if given[SUB].codec else main)
     others = [one for one in usable if one.url != main.url]
     fit = [one for one in others if 0 < _area(one) <= MAX_DETECT_AREA]
     if fit:

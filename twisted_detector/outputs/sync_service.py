@@ -20,11 +20,12 @@ from twisted_detector.errors import CamdetectError, PublishError
 from twisted_detector.interfaces import IEventListener
 from twisted_detector.model import Camera, Login, Message, Priority
 from twisted_detector.model.bounds import TurnBudget
-from twisted_detector.model.consumers import CameraChoice
+from twisted_detector.model.consumers import GO2RTC, CameraChoice
 from twisted_detector.model.encoding import parse_object
 from twisted_detector.outputs.follower import ConsumerSettings, Follower, FrigateTopics, Options
 from twisted_detector.outputs.frigate import document as frigate
 from twisted_detector.outputs.go2rtc import document as go2rtc
+from twisted_detector.outputs.players import Player
 from twisted_detector.outputs.stream_choice import CameraLogins, StreamDocument
 from twisted_detector.outputs.sync.consumer import ConsumerTargets
 from twisted_detector.outputs.sync.seams import ISyncStatus, TargetStatus
@@ -173,6 +174,11 @@ class SyncService(Service):
             for one in self._followers
             for target in one.targets.all
         )
+
+    def players(self, camera: Camera) -> tuple[Player, ...]:
+        """Pages on which programs that hold a camera show it live: go2rtc's first, which shows nothing else."""
+        found = [player for one in self._followers if (player := one.player(camera)) is not None]
+        return tuple(sorted(found, key=lambda one: one.consumer.program != GO2RTC.program))
 
     # --- events ----------------------------------------------------------------------------------------------------
 

@@ -65,6 +65,11 @@ class Topics:
         return f"{self._root}camera/picture/{camera_id}"
 
     @property
+    def notice(self) -> str:
+        """What a person should hear of, once, and of its end."""
+        return f"{self._root}camera/notice"
+
+    @property
     def health(self) -> tuple[str, str]:
         """The health document, for one daemon and for several on one broker."""
         shared = f"{self._root}system/camera_detector_health"

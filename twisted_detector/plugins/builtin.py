@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from functools import partial
+from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -25,6 +25,7 @@ from twisted_detector.discovery.wsdiscovery.discoverer import WSDiscovery
 from twisted_detector.inspection.cooperative_queue import CooperativeQueue
 from twisted_detector.inspection.device_access import DeviceAccess
 from twisted_detector.inspection.http.client import HttpClient
+from twisted_detector.inspection.logins.configured import ConfiguredLogins
 from twisted_detector.inspection.onvif.inspector import (
     DEFAULT_PORTS,
     UNANNOUNCED_PORTS,
@@ -44,18 +45,21 @@ from twisted_detector.interfaces import (
     IWatcherMaker,
     MakerContext,
 )
-from twisted_detector.model.login_rules import has_own_login
+from twisted_detector.model.addresses import Exclusions
+from twisted_detector.operations.networks.site import SiteNetworks
 from twisted_detector.outputs.topics import Topics, TopicsOutput
 from twisted_detector.registry.observations import ObservationLog
 from twisted_detector.registry.registry import Registry
 
 
-def _multicast_settings(context: MakerContext, observations: ObservationLog) -> MulticastSettings:
+def _multicast_settings(
+    context: MakerContext, observations: ObservationLog, networks: SiteNetworks
+) -> MulticastSettings:
     """Settings of all multicast discoverers; loopback is for simulated cameras, where the operator named it."""
     return MulticastSettings(
         listen=min(3.0, context.config.discovery.timeout),
-        include_loopback=any(network.is_loopback for network in context.config.discovery.named_networks),
-        listed=context.config.confirmed_networks,
+        include_loopback=networks.has_loopback,
+        listed=networks.confirmed,
         record=observations.record,
     )
 
@@ -71,7 +75,7 @@ class WSDiscoveryMaker:
     """Maker of WS-Discovery probes and announcements, unless ONVIF is switched off."""
 
     name = "wsdiscovery"
-    needs = (INeighbours, PacketRateLimiter, ObservationLog, Dialects)
+    needs = (INeighbours, PacketRateLimiter, ObservationLog, SiteNetworks, Dialects, Exclusions)
 
     def make(
         self,
@@ -79,7 +83,9 @@ class WSDiscoveryMaker:
         neighbours: INeighbours,
         limiter: PacketRateLimiter,
         observations: ObservationLog,
+        networks: SiteNetworks,
         dialects: Dialects,
+        exclusions: Exclusions,
     ) -> WSDiscovery | None:
         """See :class:`IMaker`."""
         if not context.config.discovery.onvif_enabled:
@@ -88,9 +94,9 @@ class WSDiscoveryMaker:
             context.reactor,
             neighbours,
             dialects=dialects,
-            networks=context.config.discovery.scan_networks,
-            exclude=context.config.discovery.scan_exclude,
-            settings=_multicast_settings(context, observations),
+            networks=networks.named,
+            excluded=exclusions,
+            settings=_multicast_settings(context, observations, networks),
             limiter=limiter,
         )
 
@@ -100,16 +106,21 @@ class MDNSMaker:
     """Maker of multicast DNS queries and announcements, unless it is switched off."""
 
     name = "mdns"
-    needs = (INeighbours, PacketRateLimiter, ObservationLog)
+    needs = (INeighbours, PacketRateLimiter, ObservationLog, SiteNetworks)
 
     def make(
-        self, context: MakerContext, neighbours: INeighbours, limiter: PacketRateLimiter, observations: ObservationLog
+        self,
+        context: MakerContext,
+        neighbours: INeighbours,
+        limiter: PacketRateLimiter,
+        observations: ObservationLog,
+        networks: SiteNetworks,
     ) -> MDNS | None:
         """See :class:`IMaker`."""
         if not context.config.discovery.mdns_enabled:
             return None
-        networks, settings = context.config.discovery.named_networks, _multicast_settings(context, observations)
-        return MDNS(context.reactor, neighbours, networks=networks, settings=settings, limiter=limiter)
+        settings = _multicast_settings(context, observations, networks)
+        return MDNS(context.reactor, neighbours, networks=networks.named, settings=settings, limiter=limiter)
 
 
 @implementer(IPlugin, IDiscovererMaker)
@@ -117,15 +128,20 @@ class SSDPMaker:
     """Maker of SSDP searches and notices, unless it is switched off."""
 
     name = "ssdp"
-    needs = (INeighbours, PacketRateLimiter, ObservationLog)
+    needs = (INeighbours, PacketRateLimiter, ObservationLog, SiteNetworks)
 
     def make(
-        self, context: MakerContext, neighbours: INeighbours, limiter: PacketRateLimiter, observations: ObservationLog
+        self,
+        context: MakerContext,
+        neighbours: INeighbours,
+        limiter: PacketRateLimiter,
+        observations: ObservationLog,
+        networks: SiteNetworks,
     ) -> SSDP | None:
         """See :class:`IMaker`."""
         if not context.config.discovery.ssdp_enabled:
             return None
-        settings = _multicast_settings(context, observations)
+        settings = _multicast_settings(context, observations, networks)
         return SSDP(context.reactor, neighbours, settings=settings, limiter=limiter)
 
 
@@ -134,25 +150,33 @@ class ArpSweepMaker:
     """Maker of the sweep of the links and of networks beyond a router, unless it is switched off."""
 
     name = "neighboursweep"
-    needs = (INeighbours, PacketRateLimiter, Registry)
+    needs = (INeighbours, PacketRateLimiter, Registry, SiteNetworks)
 
     def make(
-        self, context: MakerContext, neighbours: INeighbours, limiter: PacketRateLimiter, registry: Registry
+        self,
+        context: MakerContext,
+        neighbours: INeighbours,
+        limiter: PacketRateLimiter,
+        registry: Registry,
+        networks: SiteNetworks,
     ) -> ArpSweep | None:
         """See :class:`IMaker`."""
         config = context.config
         if not config.discovery.network_scan_enabled:
             return None
         settings = SweepSettings(
-            networks=config.discovery.scan_networks,
-            exclude=config.discovery.scan_exclude,
             ports=_swept_ports(context),
             rtsp_ports=(*RTSP_PORTS, config.discovery.rtsp_port),
             half_open=config.discovery.scan_half_open,
         )
+
+        def settings_now() -> SweepSettings:
+            return replace(settings, networks=networks.searched(), exclude=networks.current.discovery.scan_exclude)
+
         is_well = registry.is_well_at
-        beyond = PortScan(context.reactor, neighbours, settings=settings, limiter=limiter, is_well=is_well)
-        return ArpSweep(context.reactor, neighbours, settings=settings, limiter=limiter, is_well=is_well, beyond=beyond)
+        shared: Any = {"settings": settings_now, "limiter": limiter, "is_well": is_well}
+        beyond = PortScan(context.reactor, neighbours, **shared)
+        return ArpSweep(context.reactor, neighbours, beyond=beyond, **shared)
 
 
 @implementer(IPlugin, IWatcherMaker)
@@ -162,17 +186,16 @@ class PacketCaptureMaker:
     :ivar name: ``dhcp`` or ``arp``.
     """
 
-    needs = (INeighbours,)
+    needs = (INeighbours, Exclusions)
 
     def __init__(self, name: str) -> None:
         self.name = name
 
-    def make(self, context: MakerContext, neighbours: INeighbours) -> PacketCapture | None:
+    def make(self, context: MakerContext, neighbours: INeighbours, exclusions: Exclusions) -> PacketCapture | None:
         """See :class:`IMaker`. Without MAC tracking there is nothing to capture for."""
         if not context.config.discovery.mac_tracking_enabled:
             return None
-        exclude = context.config.discovery.scan_exclude
-        return PacketCapture(self.name, context.reactor, neighbours, exclude=exclude)
+        return PacketCapture(self.name, context.reactor, neighbours, excluded=exclusions)
 
 
 @implementer(IPlugin, IInspectorMaker)
@@ -215,9 +238,9 @@ class RtspMaker:
     """Maker of the inspector of devices that have RTSP only."""
 
     name = "rtsp"
-    needs = (DeviceAccess,)
+    needs = (DeviceAccess, ConfiguredLogins)
 
-    def make(self, context: MakerContext, access: DeviceAccess) -> RtspInspector:
+    def make(self, context: MakerContext, access: DeviceAccess, logins: ConfiguredLogins) -> RtspInspector:
         """See :class:`IMaker`."""
         return RtspInspector(
             context.reactor,
@@ -227,7 +250,7 @@ class RtspMaker:
             media_servers=MediaServerJudge(
                 context.reactor,
                 configured=_consumers_by_host(context.config),
-                vouched_for=partial(has_own_login, context.config.inspection.credentials),
+                vouched_for=logins.lists,
             ),
         )
 

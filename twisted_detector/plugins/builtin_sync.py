@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import random
 import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
+from typing import Any
 
 from twisted.internet.threads import deferToThreadPool
 from twisted.plugin import IPlugin
@@ -12,6 +14,7 @@ from zope.interface import implementer
 
 from twisted_detector.config.config import Config
 from twisted_detector.config.frigate_go2rtc import FrigateSection, Go2rtcSection, variables_path
+from twisted_detector.errors import RemoteError
 from twisted_detector.inspection.logins.budget import LoginBudget
 from twisted_detector.interfaces import IListenerMaker, IServiceExtension, MakerContext
 from twisted_detector.model import Camera, Candidate
@@ -24,6 +27,7 @@ from twisted_detector.operations.export import (
 )
 from twisted_detector.operations.requests import RequestRouter
 from twisted_detector.outputs.follower import ConsumerSettings, FrigateTopics
+from twisted_detector.outputs.players import Player
 from twisted_detector.outputs.stream_choice import CameraLogins
 from twisted_detector.outputs.sync.board import SyncBoard
 from twisted_detector.outputs.sync.consumer import Destinations
@@ -127,17 +131,44 @@ def consumers(context: MakerContext, topics: Topics) -> list[ConsumerSettings]:
             one.choice,
             None if one.name else FrigateTopics(topics.frigate_cameras, reload),
             one.dry_run,
+            one.page,
         )
         for one in config.frigates
         if one.update_enabled
     ]
     found += [
         ConsumerSettings(
-            one.consumer, go2rtc_options(one, publish=publish), go2rtc_destinations(context, one), one.choice
+            one.consumer,
+            go2rtc_options(one, publish=publish),
+            go2rtc_destinations(context, one),
+            one.choice,
+            page=one.page,
         )
         for one in config.go2rtcs
     ]
     return found
+
+
+def players_handler(
+    find: Callable[[str], Camera | None], players: Callable[[Camera], Sequence[Player]]
+) -> Callable[[Mapping[str, Any]], Awaitable[Mapping[str, Any]]]:
+    """Handler of the request ``players``, ``{"camera_id": …}``: the pages on which programs that hold a camera show it.
+
+    :param find: the camera of an id.
+    """
+
+    async def answer(fields: Mapping[str, Any]) -> Mapping[str, Any]:
+        camera = find(str(fields.get("camera_id", "")))
+        if camera is None:
+            raise RemoteError("camera_id: there is no camera of that id")
+        return {
+            "camera_id": camera.id,
+            "players": [
+                {"program": one.consumer.program, "name": one.consumer.name, "url": one.url} for one in players(camera)
+            ],
+        }
+
+    return answer
 
 
 def _camera_logins(registry: Registry, budget: LoginBudget) -> CameraLogins:
@@ -183,6 +214,7 @@ class SyncMaker:
             random=random.random,
         )
         board.add(service)
+        router.register("players", players_handler(registry.camera, service.players))
         router.register(
             "export",
             export_handler(

@@ -7,6 +7,7 @@ from zope.interface import implementer
 
 from twisted_detector.interfaces import IServiceExtension, MakerContext
 from twisted_detector.mqtt.service import MqttService
+from twisted_detector.operations.first_run.restart import SoftRestart
 from twisted_detector.operations.systemd import SystemdNotifier, make_notifier
 from twisted_detector.registry.registry import Registry
 
@@ -16,9 +17,11 @@ class SystemdMaker:
     """Notifications to the supervisor that NOTIFY_SOCKET names; nothing without it."""
 
     name = "supervisor"
-    needs = (Registry, MqttService)
+    needs = (Registry, MqttService, SoftRestart)
 
-    def make(self, context: MakerContext, registry: Registry, mqtt: MqttService) -> SystemdNotifier | None:
+    def make(
+        self, context: MakerContext, registry: Registry, mqtt: MqttService, soft_restart: SoftRestart
+    ) -> SystemdNotifier | None:
         """See :class:`IMaker`."""
         config = context.config
         if not config.notify_socket:
@@ -30,7 +33,11 @@ class SystemdMaker:
             return f"cameras: {cameras}; MQTT {mqtt.client.metrics.state.value}"
 
         return SystemdNotifier(
-            context.clock, make_notifier(config.notify_socket), watchdog=config.watchdog_seconds, status=status
+            context.clock,
+            make_notifier(config.notify_socket),
+            watchdog=config.watchdog_seconds,
+            status=status,
+            restarts=lambda: soft_restart.under_way,
         )
 
 

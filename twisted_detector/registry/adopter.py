@@ -120,6 +120,12 @@ class Adopter:
         device.set_adoption(adoption, why_not)
         device.cameras.set_adoption(adoption, reason, now)
 
+    def update_listed(self, device: Device, now: float) -> None:
+        """Decide anew where the configuration names the device now and did not, or the other way."""
+        adoption = device.facts.adoption
+        if adoption is not Adoption.PERSON and self.book.is_listed(device.listed_as) != (adoption is Adoption.LISTED):
+            self.update(device, now, seen=False)
+
     def is_blocked_answer(self, claimed: ClaimSet) -> bool:
         """Whether an answer is that of a blocked device."""
         kind = EvidenceKind.ENDPOINT_REFERENCE

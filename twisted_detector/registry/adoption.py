@@ -223,18 +223,22 @@ class AdoptionBook:
         self._index_blocked()
         return True
 
-    def unblock(self, text: str) -> bool:
-        """Unblock the device of this id, MAC or EndpointReference; False when none is blocked."""
+    def find_blocked(self, text: str) -> list[str]:
+        """The ids of the blocked devices of this id, MAC or EndpointReference."""
         try:
             mac = Mac.parse(text).text
         except RemoteError:
             mac = ""
         reference = normalise_endpoint_reference(text)
-        found = [
+        return [
             device_id
             for device_id, one in self._blocked.items()
             if device_id == text.lower() or mac in one.macs or (reference and reference == one.reference)
         ]
+
+    def unblock(self, text: str) -> bool:
+        """Unblock the device of this id, MAC or EndpointReference; False when none is blocked."""
+        found = self.find_blocked(text)
         for device_id in found:
             del self._blocked[device_id]
             self._save(_DEVICE + device_id, "")

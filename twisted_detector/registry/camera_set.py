@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from twisted_detector.events import (
@@ -28,17 +28,19 @@ from twisted_detector.model import (
     EvidenceKind,
     Inspection,
     Mac,
+    Proof,
     Status,
     Stream,
     StreamReport,
 )
 from twisted_detector.model.addresses import rehost, without_login
+from twisted_detector.model.cameras import deciding_streams
+from twisted_detector.model.decisions import Description
 from twisted_detector.model.reasons import FROZEN, ReasonCode
+from twisted_detector.registry.channels import assign_channels, channel_id
 from twisted_detector.registry.freeze_detector import FreezeDetector
 from twisted_detector.registry.text_bounds import MAX_NAME, bound_reason
 
-#: Cameras of one device: the largest recorders have 256 channels.
-MAX_CHANNELS = 256
 #: Addresses that are remembered of one camera: enough to see a pattern, few enough for a document.
 MAX_IP_HISTORY = 20
 #: A clock that differs by more seconds is worth an event: ONVIF logins begin to fail at 5 s.
@@ -61,7 +63,12 @@ _REASONS = {
     Status.BUSY: "it has no room for another connection",
 }
 
-Channel = tuple[int, str, tuple[Stream, ...]]
+DescriptionOf = Callable[[str], Description]
+
+
+def undescribed(camera_id: str) -> Description:
+    """No person said anything."""
+    return Description()
 
 
 class CameraSet:
@@ -69,10 +76,17 @@ class CameraSet:
 
     :param emit: receives every event, in order.
     :param freeze_detector: decides which of them are frozen.
+    :param description_of: what a person calls a camera, by its id.
     """
 
-    def __init__(self, emit: Callable[[Event], None], freeze_detector: FreezeDetector | None = None) -> None:
+    def __init__(
+        self,
+        emit: Callable[[Event], None],
+        freeze_detector: FreezeDetector | None = None,
+        description_of: DescriptionOf = undescribed,
+    ) -> None:
         self._emit = emit
+        self._description_of = description_of
         self._freeze_detector = freeze_detector if freeze_detector is not None else FreezeDetector()
         self._by_id: dict[str, Camera] = {}
         self._clock_offset = 0.0
@@ -97,9 +111,24 @@ class CameraSet:
 
     def restore(self, camera: Camera) -> None:
         """Take over a camera as an earlier run saved it."""
+        camera = self._described(camera)
         self._by_id[camera.id] = camera
         self._clock_offset = camera.clock_offset
         self._emit(CameraRestored(at=camera.last_seen, camera=camera))
+
+    def _described(self, camera: Camera) -> Camera:
+        given = self._description_of(camera.id)
+        if given == Description(camera.given_name, camera.area, camera.note):
+            return camera
+        return replace(camera, given_name=given.name, area=given.area, note=given.note)
+
+    def describe(self, camera_id: str, now: float) -> None:
+        """A person may call a camera otherwise now."""
+        camera = self._by_id[camera_id]
+        described = self._described(camera)
+        if described != camera:
+            self._by_id[camera_id] = described
+            self._emit(CameraChanged(at=now, camera=described))
 
     def record_sighting(self, methods: tuple[str, ...], now: float) -> None:
         """The device was seen. No event: the next document carries it."""
@@ -143,15 +172,17 @@ class CameraSet:
         """Record an inspection; each video source of the device is a camera."""
         channels = assign_channels(self, inspection.streams)
         for number, source, streams in channels:
-            camera_id = device_id if number == 1 else f"{device_id}_{number}"
+            camera_id = channel_id(device_id, number)
             old = self._by_id.get(camera_id)
-            base = old or Camera(
-                id=camera_id,
-                device_id=device_id,
-                address=facts.address,
-                channel=number,
-                first_seen=now,
-                ip_history=((facts.address, now),),
+            base = old or self._described(
+                Camera(
+                    id=camera_id,
+                    device_id=device_id,
+                    address=facts.address,
+                    channel=number,
+                    first_seen=now,
+                    ip_history=((facts.address, now),),
+                )
             )
             new = _merge(base, facts, evidence, inspection, source, streams, now)
             self._update(old, new, *_status_of(inspection, streams), now)
@@ -181,9 +212,7 @@ class CameraSet:
                 if (report := reports.get(stream.url)) is not None:
                     self._freeze_detector.record_keyframe(camera.id, stream.url, report.keyframe, now)
             streams = tuple(apply_report(stream, reports.get(stream.url)) for stream in camera.streams)
-            good = any(stream.validated for stream in streams)
-            reason = "" if good else next((one.reason for one in streams if one.reason), "no stream could be proved")
-            status = Status.ONLINE if good else Status.STREAM_ERROR
+            status, reason = _judge(streams)
             self._update(camera, replace(camera, streams=streams, last_seen=now), status, reason, now)
 
     def set_status_of_all(self, status: Status, reason: str, now: float) -> None:
@@ -331,7 +360,23 @@ def _facts(camera: Camera) -> Camera:
     )
 
 
+def _judge(streams: Sequence[Stream]) -> tuple[Status, str]:
+    """Status of a camera by its streams, and the reason of one that is not online."""
+    deciding = deciding_streams(streams)
+    if any(stream.validated for stream in deciding):
+        return Status.ONLINE, ""
+    first = next((one for one in deciding if one.reason), None)
+    reason = first.reason if first is not None else "no stream could be proved"
+    if first is None or not first.own:
+        return Status.STREAM_ERROR, reason
+    if first.code == ReasonCode.BUSY:
+        return Status.BUSY, reason
+    return (Status.AUTH_REQUIRED if first.proof is Proof.AUTH else Status.STREAM_ERROR), reason
+
+
 def _status_of(inspection: Inspection, streams: tuple[Stream, ...]) -> tuple[Status, str]:
+    if deciding_streams(streams) is not streams:
+        return _judge(streams)  # a person gave one: what else the device says does not matter
     if inspection.status is not Status.ONLINE:
         return inspection.status, inspection.reason
     if any(stream.validated for stream in streams):
@@ -339,44 +384,3 @@ def _status_of(inspection: Inspection, streams: tuple[Stream, ...]) -> tuple[Sta
     if not streams:
         return Status.STREAM_ERROR, inspection.reason or "it names no stream"
     return Status.STREAM_ERROR, streams[0].reason or "no stream could be proved"
-
-
-def assign_channels(cameras: Iterable[Camera], streams: Iterable[Stream]) -> list[Channel]:
-    """Give every stream to a camera: to a video source token (ONVIF Media, VideoSourceConfiguration.SourceToken).
-
-    The number of a camera, and with it its id, stays the same in whatever order the device lists its sources.
-
-    A source that a camera has is given to it. When none is recognised (new firmware, another protocol than last time),
-    or where a camera has no source yet, they are given in order; what is left becomes new cameras.
-
-    :returns: (number, source, streams) with the lowest number first; at most :data:`MAX_CHANNELS`. Without any stream,
-        one channel without streams for each camera that there is, or for the first.
-    """
-    known = {camera.channel: camera for camera in sorted(cameras, key=lambda camera: camera.channel)}
-    by_source: dict[str, list[Stream]] = {}
-    for stream in streams:
-        by_source.setdefault(stream.source, []).append(stream)
-    if not by_source:
-        return [(number, "", ()) for number in known or (1,)]
-    nameless = by_source.pop("", [])
-    if nameless:
-        # A stream without a source (RTSP alone; a profile with a part left out) belongs to the first camera.
-        by_source.setdefault(next(iter(by_source), ""), []).extend(nameless)
-    number_of: dict[str, int] = {}
-    for number, camera in known.items():
-        if camera.source in by_source:
-            number_of.setdefault(camera.source, number)
-    recognised = bool(number_of)
-    free = [
-        number
-        for number, camera in known.items()
-        if number not in number_of.values() and (not recognised or not camera.source)
-    ]
-    for source in by_source:
-        if source not in number_of and free:
-            number_of[source] = free.pop(0)
-        elif source not in number_of:
-            taken = {*known, *number_of.values()}
-            unused = [one for one in range(1, MAX_CHANNELS + 1) if one not in taken][:1]
-            number_of.update((source, number) for number in unused)
-    return sorted((number, source, tuple(by_source[source])) for source, number in number_of.items())

@@ -80,12 +80,15 @@ class Device:
     def candidate(self) -> Candidate:
         """The device as an inspector gets it: what was seen, and what earlier inspections found."""
         streams = self.cameras.streams
-        proved = [one.url for one in streams if one.validated]
-        proved += [one.url for one in streams if not one.validated and one.proof in _PROVED]
+        # What a person gave is asked because he did: when he takes it back, it is known no more.
+        found = [one for one in streams if not one.own]
+        proved = [one.url for one in found if one.validated]
+        proved += [one.url for one in found if not one.validated and one.proof in _PROVED]
         services = tuple(dict.fromkeys(camera.onvif_url for camera in self.cameras if camera.onvif_url))
         here = self.layer2_address == self.facts.address
-        adoption, not_adopted = self.facts.adoption, self.facts.not_adopted
-        if adoption is Adoption.PERSON and self.adoption_record and self.adoption_record.macs and not self.at_layer2:
+        adoption, not_adopted, record = self.facts.adoption, self.facts.not_adopted, self.adoption_record
+        unseen = record is not None and bool(record.macs) and not self.at_layer2
+        if adoption is Adoption.PERSON and unseen:
             # It was accepted with a MAC, which is not seen where it seems to be now.
             adoption, not_adopted = Adoption.NO, "the MAC that it was adopted with is not seen at its address now"
         return replace(
@@ -95,11 +98,12 @@ class Device:
             mac=self.facts.mac if here else None,
             behind_shared_mac=self.facts.behind_shared_mac and here,
             xaddrs=self.facts.xaddrs or services,
-            rtsp_ports=_union(self.facts.rtsp_ports, ports_of(streams)),
+            rtsp_ports=_union(self.facts.rtsp_ports, ports_of(found)),
             known_urls=tuple(proved),
             vendors=self._vendors,
             adoption=adoption,
             not_adopted=not_adopted,
+            is_bound=record is not None and record.adoption.is_adopted and not unseen,
         )
 
     @property

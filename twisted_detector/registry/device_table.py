@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from twisted_detector.events import CameraDiscovered, CameraForgotten, CameraRestored, Event, QuotaReached
 from twisted_detector.model import Candidate, Inspection, Mac, Sighting
-from twisted_detector.registry.camera_set import CameraSet
+from twisted_detector.registry.camera_set import CameraSet, DescriptionOf, undescribed
 from twisted_detector.registry.device import Device
 from twisted_detector.registry.fleet_counts import FleetCounts
 from twisted_detector.registry.freeze_detector import FreezeDetector
@@ -38,11 +38,13 @@ class DeviceTable:
         missed_limit: int,
         freeze_detector: FreezeDetector | None,
         new_cameras_per_hour: int,
+        description_of: DescriptionOf = undescribed,
     ) -> None:
         self._emit = emit
         self._removed = removed
         self._missed_limit = missed_limit
         self._freeze_detector = freeze_detector
+        self._description_of = description_of
         self._next_key = 1
         self._ids: set[str] = set()
         self._quotas = DeviceQuotas(
@@ -74,7 +76,7 @@ class DeviceTable:
         device = self.devices[key] = Device(
             key=key,
             lifecycle=Lifecycle(self._missed_limit),
-            cameras=CameraSet(emit, self._freeze_detector),
+            cameras=CameraSet(emit, self._freeze_detector, self._description_of),
             facts=Candidate(device_id="", address=address),
         )
         self._quotas.add(key, address)

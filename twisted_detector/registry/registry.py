@@ -13,6 +13,7 @@ from twisted_detector.events import Event
 from twisted_detector.model import Camera, Inspection, Sighting, Status, StreamReport
 from twisted_detector.registry.adopter import Adopter
 from twisted_detector.registry.adoption import AdoptionBook, AdoptionRecord
+from twisted_detector.registry.camera_set import DescriptionOf, undescribed
 from twisted_detector.registry.device import Device
 from twisted_detector.registry.device_table import DeviceTable
 from twisted_detector.registry.directory import Directory
@@ -59,6 +60,7 @@ class Registry(Directory):
     :param freeze_detector: decides which cameras are frozen.
     :param adoption: decides which devices are adopted; none by itself when it is not given.
     :param new_cameras_per_hour: cameras that are published anew in one hour, at most; the first hour has more.
+    :param description_of: what a person calls a camera, by its id.
     """
 
     def __init__(
@@ -69,6 +71,7 @@ class Registry(Directory):
         freeze_detector: FreezeDetector | None = None,
         adoption: AdoptionBook | None = None,
         new_cameras_per_hour: int = NEW_CAMERAS_PER_HOUR,
+        description_of: DescriptionOf = undescribed,
     ) -> None:
         self._emit = emit
         self._events: deque[Event] = deque()
@@ -79,6 +82,7 @@ class Registry(Directory):
             missed_limit=missed_limit,
             freeze_detector=freeze_detector,
             new_cameras_per_hour=new_cameras_per_hour,
+            description_of=description_of,
         )
         self._now = float("-inf")
         index = IdentityIndex(lambda key: self._devices[key].is_alive(self._now))
@@ -285,6 +289,10 @@ class Registry(Directory):
         """A person unblocks the device of this id, MAC or EndpointReference; False when none is blocked."""
         return self._adopter.book.unblock(text)
 
+    def find_blocked(self, text: str) -> list[str]:
+        """The ids that the blocked devices of this id, MAC or EndpointReference had."""
+        return self._adopter.book.find_blocked(text)
+
     def blocked(self) -> Mapping[str, AdoptionRecord]:
         """The blocked devices, by the ids that they had."""
         return self._adopter.book.blocked()
@@ -292,6 +300,19 @@ class Registry(Directory):
     def is_blocked(self, sighting: Sighting) -> bool:
         """Whether a sighting is of a blocked device."""
         return self._adopter.is_blocked_sighting(sighting)
+
+    @_change
+    def update_listed(self, now: float) -> None:
+        """The configuration, or a person, names other networks or devices than before."""
+        for device in tuple(self._devices.values()):
+            self._adopter.update_listed(device, now)
+
+    @_change
+    def describe(self, camera_id: str, now: float) -> None:
+        """A person may call a camera otherwise now; nothing happens when there is none of that id."""
+        key = self.key_of_camera(camera_id)
+        if key is not None:
+            self._devices[key].cameras.describe(camera_id, now)
 
     # --- forgetting ---------------------------------------------------------------------------------------------------
 

@@ -12,9 +12,11 @@ from twisted.internet.task import deferLater
 from twisted_detector.config.config import Config
 from twisted_detector.detector.first_run import FirstRunWatch
 from twisted_detector.inspection.logins.budget import LoginBudget
+from twisted_detector.inspection.logins.configured import ConfiguredLogins
 from twisted_detector.model import Adoption, Camera, Candidate
 from twisted_detector.model.bounds import TurnBudget
-from twisted_detector.model.login_rules import has_own_login, in_networks
+from twisted_detector.model.login_rules import in_networks
+from twisted_detector.operations.networks.site import SiteNetworks
 from twisted_detector.registry.adoption import AdoptionBook, AdoptionRecord, Identity
 from twisted_detector.registry.registry import Registry
 from twisted_detector.store.store import Store
@@ -25,22 +27,22 @@ _TABLE = "adoption"
 SLICE_SECONDS, MAX_STEPS = 0.01, 1000
 
 
-async def make_adoption_book(config: Config, store: Store) -> AdoptionBook:
+async def make_adoption_book(
+    config: Config, store: Store, networks: SiteNetworks, logins: ConfiguredLogins
+) -> AdoptionBook:
     """The book, with what an earlier run decided."""
     book = AdoptionBook(
         mode=config.inspection.adoption,
-        is_listed=partial(is_listed, config),
+        is_listed=partial(is_listed, networks, logins),
         save=partial(store.save_value, _TABLE),
     )
     book.restore(await store.load_values(_TABLE))
     return book
 
 
-def is_listed(config: Config, candidate: Candidate) -> bool:
-    """Whether the operator named a device: its network, in SCAN_NETWORKS or in a heading, or itself in a heading."""
-    if in_networks(candidate.address, config.confirmed_networks):
-        return True
-    return has_own_login(config.inspection.credentials, candidate)
+def is_listed(networks: SiteNetworks, logins: ConfiguredLogins, candidate: Candidate) -> bool:
+    """Whether the operator named a device: its network, as one to search or in a heading, or itself in a heading."""
+    return in_networks(candidate.address, networks.confirmed()) or logins.lists(candidate)
 
 
 async def restore_known(

@@ -3,26 +3,32 @@
 :meth:`Daemon._start` is that order. Each part that was started leaves the way to stop it in a list, and a stop works
 through that list from its end, each step awaited: timers and sweeps, control socket, plugins, connections to cameras,
 MQTT (``offline`` is published and acknowledged), an embedded broker, the kernel's tables, the store.
+
+A restart (:meth:`Daemon.restart`) is that stop and another start in the same process. Only the embedded broker runs on,
+for others retain messages in it; it is stopped when the new configuration has another, and that start has succeeded.
 """
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
 from twisted.application.service import IService, Service
-from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
+from twisted.internet.defer import CancelledError, Deferred, DeferredList, maybeDeferred
 from twisted.internet.error import ReactorNotRunning
+from twisted.internet.interfaces import IDelayedCall
 from twisted.internet.protocol import Factory
 from twisted.python.failure import Failure
 from txaio.tx import make_logger, set_global_log_level
 
 from twisted_detector import __version__
 from twisted_detector.config.config import Config
-from twisted_detector.errors import BrokerError, CamdetectError, StateRefused
+from twisted_detector.errors import BrokerError, CamdetectError, ConfigError, StateRefused
 from twisted_detector.interfaces import (
     IDiscovererMaker,
     IInspectorMaker,
@@ -35,26 +41,34 @@ from twisted_detector.interfaces import (
 from twisted_detector.mqtt.broker.broker import EmbeddedBroker
 from twisted_detector.operations.control_socket import ControlSocket
 from twisted_detector.operations.daemon_pointer import DaemonPointer
+from twisted_detector.operations.first_run.restart import ConfigLoader, RestartRequest, SoftRestart
 from twisted_detector.outputs.dispatcher import OutputDispatcher
 from twisted_detector.outputs.event_log import EventLog
 from twisted_detector.service.adoption import make_first_run_watch, restore_known
 from twisted_detector.service.detection import Methods, detection_offers, make_detection
-from twisted_detector.service.garbage import begin_collecting
+from twisted_detector.service.first_run import make_first_run
+from twisted_detector.service.garbage import begin_collecting, collect_frozen
 from twisted_detector.service.ground import make_ground
 from twisted_detector.service.knowledge import expect_answers, known_before, make_knowledge
 from twisted_detector.service.operations import make_operations
 from twisted_detector.service.plugin_assembly import PluginAssembly
 from twisted_detector.service.process_hardening import is_open_to_inspection
 from twisted_detector.service.publishing import make_publishing
+from twisted_detector.service.reload import Reloader
 from twisted_detector.store.camera_saver import CameraSaver
 
 #: A clean stop may take so long in all; a supervisor that sent SIGTERM usually waits ten.
 STOP_SECONDS = 4.5
+#: Seconds from a request to restart until the first part is stopped: who asked is answered meanwhile.
+ANSWER_SECONDS = 0.25
 
 
-def makeService(config: Config, reactor: Any) -> IService:
-    """The whole daemon as a service."""
-    service: IService = Daemon(config, reactor)
+def makeService(config: Config, reactor: Any, load: ConfigLoader) -> IService:
+    """The whole daemon as a service.
+
+    :param load: reads the configuration again, as it is then.
+    """
+    service: IService = Daemon(config, reactor, load)
     return service
 
 
@@ -66,10 +80,18 @@ class Daemon(Service):
 
     log = make_logger()
 
-    def __init__(self, config: Config, reactor: Any) -> None:
+    def __init__(self, config: Config, reactor: Any, load: ConfigLoader) -> None:
         self._config = config
         self._reactor = reactor
         self._starting: Deferred[None] | None = None
+        self._soft_restart = SoftRestart(load)
+        self._soft_restart.requested.add(self._restart_soon)
+        self._restart_call: IDelayedCall | None = None
+        self._restarting: Deferred[None] | None = None
+        self._reloader: Reloader | None = None
+        self._reloads_later = False
+        self._broker: EmbeddedBroker | None = None
+        self._keeps_broker = False
         #: (part, how to stop it) in the order of starting.
         self._undo: list[tuple[str, Callable[[], Any]]] = []
         self.exit_status = 0
@@ -79,21 +101,44 @@ class Daemon(Service):
     def startService(self) -> None:
         """Begin to start; the reactor may not be running yet."""
         super().startService()  # type: ignore[no-untyped-call]
-        set_global_log_level(self._config.log_level)
         # One line for each connection of Twisted's own would bury everything else.
         Factory.noisy = False
         self._reactor.callWhenRunning(self._catch_signals)
-        self._starting = Deferred.fromCoroutine(self._start())
+        self._starting = Deferred.fromCoroutine(self._start(self._config))
         self._starting.addErrback(self._cannot_start)
 
     def _catch_signals(self) -> None:
-        """End with status 0 on a signal that asks for it; twistd would kill itself by the signal once more."""
+        """End with status 0 on a signal that asks for it, and read the configuration again on SIGHUP.
+
+        twistd would kill itself by a signal that ends it once more. SIGHUP ends it when its terminal is closed.
+        """
+        had_terminal = os.isatty(0)
 
         def stop(*_: object) -> None:
             self._reactor.callFromThread(self._stop_reactor)
 
+        def reload(*_: object) -> None:
+            is_hung_up = had_terminal and not os.isatty(0)
+            self._reactor.callFromThread(self._stop_reactor if is_hung_up else self._reload)
+
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, stop)
+        signal.signal(signal.SIGHUP, reload)
+
+    def _reload(self) -> None:
+        if self._reloader is not None:
+            self._reloader.reload_soon()
+        else:
+            self._reloads_later = True  # it is starting, or starting again
+
+    def _begin_reloading(self, reloader: Reloader) -> None:
+        self._reloader = reloader
+        if self._reloads_later:
+            self._reloads_later = False
+            reloader.reload_soon()
+
+    def _end_reloading(self) -> None:
+        self._reloader = None
 
     def _stop_reactor(self) -> None:
         # A second signal may come while the first is being obeyed.
@@ -101,6 +146,8 @@ class Daemon(Service):
             self._reactor.stop()
 
     def _cannot_start(self, failure: Failure) -> None:
+        if failure.check(CancelledError):
+            return  # it is being stopped
         self.exit_status = 2 if failure.check(StateRefused) else 1
         if failure.check(BrokerError, StateRefused):
             self.log.critical("{error}", error=failure.getErrorMessage())
@@ -108,9 +155,10 @@ class Daemon(Service):
             self.log.failure("camdetect cannot start", failure=failure)
         self._reactor.callLater(0, self._stop_reactor)
 
-    async def _start(self) -> None:
+    async def _start(self, config: Config) -> None:
         """Make and start every part. The order of this page, from its end, is the order of stopping."""
-        config, reactor = self._config, self._reactor
+        reactor = self._reactor
+        set_global_log_level(config.log_level)
         self.log.info("camdetect {version} starts as node {node}", version=__version__, node=config.node_id)
         for warning in config.warnings:
             self.log.warn("{warning}", warning=warning)
@@ -125,7 +173,7 @@ class Daemon(Service):
         store, neighbours = ground.store, ground.neighbours
         await self._run("store", store.open, store.close)
         await self._run("neighbours", neighbours.start, neighbours.stop)
-        broker = await self._broker()
+        broker = await self._find_broker(config)
 
         # What is known, and how it is published: bus → outputs → outbox → MQTT.
         knowledge = await make_knowledge(reactor, config, ground)
@@ -149,7 +197,9 @@ class Daemon(Service):
         bus.subscribe(knowledge.history)
         methods = Methods(*plugins.make(IDiscovererMaker, IWatcherMaker, IInspectorMaker))
         detection = make_detection(reactor, config, ground, knowledge, methods)
-        operations = make_operations(reactor, config, ground, knowledge, publishing, detection)
+        operations = make_operations(reactor, config, ground, knowledge, publishing, detection, self._soft_restart)
+        first_run_page = make_first_run(reactor, config, ground, knowledge, publishing, self._soft_restart)
+        await first_run_page.restore(operations.router, known=bool(known))
         plugins.offer({**detection_offers(detection), **operations.offers})
         listeners, extensions = plugins.make(IListenerMaker, IServiceExtension)
         for listener in listeners:
@@ -157,6 +207,8 @@ class Daemon(Service):
 
         # The cameras of an earlier run are published before the first sweep.
         left = await restore_known(reactor, registry, knowledge.adoption, knowledge.budget, known)
+        await self._run("verdicts", operations.verdicts.start, operations.verdicts.stop)
+        self._undo.append(("additions", operations.adding.add.stop))
         names = [one.name for one in methods.discoverers]
         first_run = make_first_run_watch(reactor, config, registry, knowledge.adoption, names)
         bus.subscribe(first_run)
@@ -178,6 +230,7 @@ class Daemon(Service):
         await self._run("detector", detection.detector.start, detection.detector.stop)
         await self._run("lag", operations.lag.start, operations.lag.stop)
         await self._run("heartbeat", operations.heartbeat.start, operations.heartbeat.stop)
+        await self._run("reload", partial(self._begin_reloading, operations.reloader), self._end_reloading)
 
         begin_collecting()
 
@@ -186,18 +239,95 @@ class Daemon(Service):
         await maybeDeferred(start)
         self._undo.append((name, stop))
 
-    async def _broker(self) -> tuple[str, int]:
-        """Host and port of the configured broker, or of one that is started here."""
-        config = self._config
+    async def _find_broker(self, config: Config) -> tuple[str, int]:
+        """Host and port of the configured broker, or of one that is started here, unless it runs already."""
         if config.mqtt.broker:
             return config.mqtt.broker, config.mqtt.port
         broker = EmbeddedBroker(self._reactor, state_dir=config.state_dir, port=config.mqtt.port)
-        self.log.info("MQTT_BROKER is not set: starting an embedded broker")
-        endpoint = await broker.start()
-        self._undo.append(("broker", broker.stop))
-        for line in broker.describe():
-            self.log.info("{line}", line=line)
+        if self._broker is not None and not self._broker.stands_for(broker):
+            await self._end_broker()
+        if self._broker is None:
+            self.log.info("MQTT_BROKER is not set: starting an embedded broker")
+            await broker.start()
+            self._broker = broker
+            for line in broker.describe():
+                self.log.info("{line}", line=line)
+        self._undo.append(("broker", self._stop_broker))
+        endpoint = self._broker.endpoint
+        assert endpoint is not None  # noqa: S101  it was started
         return endpoint.host, endpoint.port
+
+    async def _stop_broker(self) -> None:
+        if not self._keeps_broker:
+            await self._end_broker()
+
+    async def _end_broker(self) -> None:
+        broker, self._broker = self._broker, None
+        if broker is not None:
+            await broker.stop()
+
+    # --- restarting ------------------------------------------------------------------------------------------------
+
+    def _restart_soon(self, request: RestartRequest) -> None:
+        if self._restart_call is not None and self._restart_call.active():
+            self._restart_call.cancel()
+        self._restart_call = self._reactor.callLater(ANSWER_SECONDS, self._begin_restart, request)
+
+    def _begin_restart(self, request: RestartRequest) -> None:
+        if self._restarting is not None and not self._restarting.called:
+            self._restart_soon(request)  # after the one that is under way
+            return
+        self._restarting = Deferred.fromCoroutine(self.restart(request))
+        self._restarting.addErrback(self._cannot_start)
+
+    async def restart(self, request: RestartRequest) -> None:
+        """Stop every part in order, and start all again in this process, with the configuration as it is now.
+
+        One that cannot be loaded is refused, and all runs on. When the start with it fails, what was saved is put back,
+        and the former configuration is started.
+        """
+        if self._starting is not None and not self._starting.called:
+            await DeferredList([self._starting])
+        if not self.running:
+            return
+        former, fault = self._config, ""
+        try:
+            config = self._soft_restart.load()
+        except ConfigError as error:
+            self.log.error("The configuration cannot be loaded, the former is used: {error}", error=str(error))
+            self._soft_restart.end(str(error))
+            return
+        self.log.info("Starting again, for {names} changed", names=", ".join(request.settings) or "the configuration")
+        self._soft_restart.begin()
+        self._keeps_broker = True
+        await self._stop_all().addTimeout(STOP_SECONDS, self._reactor)
+        try:
+            await self._start_again(config)
+        except CancelledError:
+            raise
+        except Exception as error:
+            fault = f"The former settings are used again, for with the new ones camdetect does not start: {error}"
+            if isinstance(error, CamdetectError):
+                self.log.error("{fault}", fault=fault)
+            else:
+                self.log.failure("{fault}", fault=fault)
+            await self._stop_all().addTimeout(STOP_SECONDS, self._reactor)
+            with suppress(CamdetectError):  # what the disk refuses it says at the next start
+                await request.undo()
+            await self._start_again(replace(former, warnings=(*former.warnings, fault)))
+        self._keeps_broker = False
+        self._soft_restart.end(fault)
+        if self._config.mqtt.broker:
+            await self._end_broker()
+
+    async def _start_again(self, config: Config) -> None:
+        """:raises CancelledError: the daemon is being stopped."""
+        collect_frozen()  # nobody is served now, and all that the former parts held is garbage
+        if not self.running:
+            raise CancelledError
+        self._starting = Deferred.fromCoroutine(self._start(config))
+        await self._starting
+        self._config = config
 
     # --- stopping --------------------------------------------------------------------------------------------------
 
@@ -210,14 +340,26 @@ class Daemon(Service):
         return stopping
 
     async def _stop(self) -> None:
+        self._keeps_broker = False
+        if self._restart_call is not None and self._restart_call.active():
+            self._restart_call.cancel()
+        for begun in (self._starting, self._restarting):
+            if begun is not None:
+                if begun is self._starting:  # parts that are being stopped for a restart are waited for
+                    begun.cancel()
+                await DeferredList([begun], consumeErrors=True)
+        await self._stop_all()
+        await self._end_broker()
+        self.log.info("camdetect has stopped")
+
+    def _stop_all(self) -> Deferred[None]:
+        return Deferred.fromCoroutine(self._undo_all())
+
+    async def _undo_all(self) -> None:
         """Undo what was started, from the end; a step that fails is logged, and the next one taken."""
-        if self._starting is not None:
-            self._starting.cancel()
-            await DeferredList([self._starting], consumeErrors=True)
         while self._undo:
             name, undo = self._undo.pop()
             try:
                 await maybeDeferred(undo)
             except Exception:
                 self.log.failure("{name} did not stop cleanly", name=name)
-        self.log.info("camdetect has stopped")

@@ -47,7 +47,7 @@ def make_detection(reactor: Any, config: Config, ground: Ground, knowledge: Know
         time.monotonic,
         excluded=ground.exclusions,
         observe=knowledge.observations.record,
-        gate=AddressGate(config.confirmed_networks, neighbours.interfaces),
+        gate=AddressGate(knowledge.networks.confirmed, neighbours.interfaces),
     )
     sweeper = Sweeper(
         environment,
@@ -69,7 +69,7 @@ def make_detection(reactor: Any, config: Config, ground: Ground, knowledge: Know
     runner = InspectionRunner(
         environment,
         registry,
-        probes=Probes(methods.inspectors, knowledge.validator, OuiRegistry().vendor_of),
+        probes=Probes(methods.inspectors, knowledge.validator, OuiRegistry().vendor_of, knowledge.given_streams.of),
         budget=knowledge.budget,
         emit=bus.emit,
         missed=relocator.device_missed,
@@ -98,6 +98,7 @@ def make_detection(reactor: Any, config: Config, ground: Ground, knowledge: Know
     )
     bus.subscribe(detector)
     own_watcher.network_changed.add(detector.network_changed)
+    knowledge.networks.changed.add(detector.networks_changed)
     return Detection(detector, runner, inspections)
 
 

@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any
 
 from twisted_detector.config.config import Config
+from twisted_detector.config.running import RunningConfig
 from twisted_detector.discovery.neighbours.table import LOOKUP_PACKETS, KernelNeighbours
 from twisted_detector.discovery.rate_limit import PacketRateLimiter
 from twisted_detector.interfaces import INeighbours
@@ -19,21 +20,27 @@ from twisted_detector.store.store import Store
 
 @dataclass(frozen=True, slots=True)
 class Ground:
-    """What all else stands on; nothing of it is started yet."""
+    """What all else stands on; nothing of it is started yet.
+
+    :ivar running: the configuration in use; the limits follow it.
+    """
 
     store: Store
     neighbours: KernelNeighbours
     rate_limiter: PacketRateLimiter
     exclusions: Exclusions
+    running: RunningConfig
 
     @property
     def offers(self) -> Offers:
         """What plugins may need of it."""
         return {
             IStateStore: self.store,
+            Store: self.store,
             INeighbours: self.neighbours,
             PacketRateLimiter: self.rate_limiter,
             Exclusions: self.exclusions,
+            RunningConfig: self.running,
         }
 
 
@@ -46,4 +53,7 @@ def make_ground(reactor: Any, config: Config) -> Ground:
         excluded=exclusions.__contains__,
         acquire=partial(rate_limiter.acquire, by="neighbours.lookup", packets=LOOKUP_PACKETS),
     )
-    return Ground(Store(reactor, config.state_dir), neighbours, rate_limiter, exclusions)
+    running = RunningConfig(config)
+    running.changed.add(lambda _, after: exclusions.use(after.discovery.scan_exclude))
+    running.changed.add(lambda _, after: rate_limiter.use_rate(after.discovery.scan_rate))
+    return Ground(Store(reactor, config.state_dir), neighbours, rate_limiter, exclusions, running)

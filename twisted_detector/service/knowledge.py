@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from twisted.internet.threads import deferToThreadPool
+from txaio.tx import make_logger
 
 from twisted_detector.bus import Bus
 from twisted_detector.config.config import Config
@@ -19,8 +20,14 @@ from twisted_detector.inspection.device_access import DeviceAccess
 from twisted_detector.inspection.device_locks import DeviceLocks
 from twisted_detector.inspection.logins.budget import LoginBudget
 from twisted_detector.inspection.logins.clear_text import ClearTextPolicy
+from twisted_detector.inspection.logins.configured import ConfiguredLogins
+from twisted_detector.inspection.logins.fingerprints import Fingerprints
 from twisted_detector.inspection.rtsp.validator import RtspValidator
 from twisted_detector.model import Camera, Candidate, EvidenceKind
+from twisted_detector.operations.decisions.book import DecisionBook
+from twisted_detector.operations.decisions.followers import IdentityFollower
+from twisted_detector.operations.decisions.streams import GivenStreams
+from twisted_detector.operations.networks.site import SiteNetworks
 from twisted_detector.registry.adoption import AdoptionBook
 from twisted_detector.registry.freeze_detector import FreezeDetector
 from twisted_detector.registry.observations import ObservationLog
@@ -34,6 +41,8 @@ from twisted_detector.store.history import CameraHistory
 from twisted_detector.store.store import Store
 from twisted_detector.wire.soap.xml import load_parser
 
+_log = make_logger()
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Knowledge:
@@ -43,6 +52,9 @@ class Knowledge:
     :ivar access: rules of all that asks a device; ``budget`` is its login budget.
     :ivar dialects: how each device wants to be searched for.
     :ivar history: of the cameras' states; not started yet.
+    :ivar decisions: what people decided; ``given_streams``: of it, where cameras have their streams.
+    :ivar logins: all that are there now.
+    :ivar networks: that are searched.
     """
 
     bus: Bus
@@ -55,6 +67,10 @@ class Knowledge:
     freeze_detector: FreezeDetector
     dialects: Dialects
     history: CameraHistory
+    decisions: DecisionBook
+    given_streams: GivenStreams
+    networks: SiteNetworks
+    logins: ConfiguredLogins
 
     @property
     def offers(self) -> Offers:
@@ -70,14 +86,25 @@ class Knowledge:
             FreezeDetector: self.freeze_detector,
             Dialects: self.dialects,
             IHistory: self.history,
+            DecisionBook: self.decisions,
+            ConfiguredLogins: self.logins,
+            SiteNetworks: self.networks,
         }
 
 
 async def make_knowledge(reactor: Any, config: Config, ground: Ground) -> Knowledge:
     """What is known, with what an earlier run left of it but the cameras (:func:`known_before`)."""
     store, bus = ground.store, Bus()
-    budget = await _make_budget(reactor, config, store)
-    adoption = await make_adoption_book(config, store)
+    decisions = DecisionBook(config.state_dir, in_thread=partial(deferToThreadPool, reactor, reactor.getThreadPool()))
+    await decisions.load()
+    for fault in decisions.faults:
+        _log.warn("{fault}", fault=fault)
+    bus.subscribe(IdentityFollower(decisions))
+    networks = SiteNetworks(ground.running, decisions)
+    salt = await _salt(store)
+    logins = await _make_logins(reactor, ground, decisions, salt)
+    budget = await _make_budget(logins, store, networks, salt)
+    adoption = await make_adoption_book(config, store, networks, logins)
     dialects = Dialects(lambda reference, names: store.save_value("dialects", reference, names))
     dialects.restore(await store.load_values("dialects"))
     freezes = freeze_detector(config)
@@ -89,10 +116,13 @@ async def make_knowledge(reactor: Any, config: Config, ground: Ground) -> Knowle
         freeze_detector=freezes,
         adoption=adoption,
         new_cameras_per_hour=config.discovery.max_new_cameras_per_hour,
+        description_of=lambda camera_id: decisions.current.of(camera_id).description,
     )
+    for listing in (networks.confirmed_changed, logins.lists_changed):
+        listing.add(lambda: registry.update_listed(reactor.seconds()))
     clear_text = ClearTextPolicy(
         config.inspection.allow_basic_auth,
-        confirmed=config.confirmed_networks,
+        confirmed=networks.confirmed,
         neighbours=ground.neighbours.known if config.discovery.mac_tracking_enabled else dict,
         candidates_at=partial(candidates_at, registry),
         took_digest=budget.took_digest,
@@ -114,21 +144,50 @@ async def make_knowledge(reactor: Any, config: Config, ground: Ground) -> Knowle
         freeze_detector=freezes,
         dialects=dialects,
         history=CameraHistory(reactor, store),
+        decisions=decisions,
+        given_streams=GivenStreams(decisions),
+        networks=networks,
+        logins=logins,
     )
 
 
-async def _make_budget(reactor: Any, config: Config, store: Store) -> LoginBudget:
+async def _make_logins(reactor: Any, ground: Ground, decisions: DecisionBook, salt: str) -> ConfiguredLogins:
+    """The logins, which follow the configuration and the decisions."""
+    fingerprints = Fingerprints(salt)
+    # Each fingerprint takes some 50 ms of a core, and the reactor has other things to do meanwhile.
+    logins = ConfiguredLogins(
+        ground.running.current.inspection.credentials,
+        decided=decisions.current,
+        source=login_source(ground.running.current),
+        prepare=lambda login: deferToThreadPool(reactor, reactor.getThreadPool(), fingerprints.of, login),
+    )
+    await logins.prepare_first()
+    decisions.changed.add(logins.replace_decided)
+
+    def reloaded(_: Config, config: Config) -> None:
+        logins.replace_configured(config.inspection.credentials, login_source(config))
+
+    ground.running.changed.add(reloaded)
+    return logins
+
+
+def login_source(config: Config) -> str:
+    """Where the configuration's logins are from: ``environment``, or ``file`` (of settings, or of logins)."""
+    sources = config.sources
+    source = sources.get("camera_credentials") or sources.get("camera_username") or "environment"
+    return "environment" if source == "environment" else "file"
+
+
+async def _make_budget(logins: ConfiguredLogins, store: Store, networks: SiteNetworks, salt: str) -> LoginBudget:
     budget = LoginBudget(
-        config.inspection.credentials,
-        confirmed=config.confirmed_networks,
-        salt=await _salt(store),
+        logins,
+        confirmed=networks.confirmed,
+        salt=salt,
         save=lambda key, text: store.save_value("login_budget", key, text),
         kept=lambda: not store.degraded,
         uptime=_uptime(),
         boot=_boot_id(),
     )
-    # Each takes some 50 ms of a core, and the reactor has other things to do meanwhile.
-    await budget.prepare(partial(deferToThreadPool, reactor, reactor.getThreadPool()))
     budget.restore(await store.load_values("login_budget"))
     return budget
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import TextIO
 
@@ -36,10 +36,10 @@ _UTC = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z")
 _INDENT = "    "
 
 
-def log_observer(stream: TextIO, *, level: str, environment: Mapping[str, str]) -> FileLogObserver:
+def log_observer(stream: TextIO, *, level: Callable[[], str], environment: Mapping[str, str]) -> FileLogObserver:
     """The observer that writes to ``stream``.
 
-    :param level: LOG_LEVEL; what is less is not written.
+    :param level: LOG_LEVEL as it is now; what is less is not written.
     :param environment: of the process; systemd says there which stream is its journal's.
     """
     if _is_journal(stream, environment):
@@ -47,11 +47,10 @@ def log_observer(stream: TextIO, *, level: str, environment: Mapping[str, str]) 
     else:
         form = "%H:%M:%S" if stream.isatty() else "%Y-%m-%dT%H:%M:%S%z"
         start = lambda event: f"{datetime.fromtimestamp(event['log_time']).astimezone():{form}} "  # noqa: E731
-    least = LogLevel.levelWithName(level)
     encoding = getattr(stream, "encoding", None) or "utf-8"
 
     def form_lines(event: LogEvent) -> str | None:
-        if not _is_shown(event, least):
+        if not _is_shown(event, LogLevel.levelWithName(level())):
             return None
         # A name in the wrong encoding, or a terminal without Unicode, must not cost the line.
         return _lines(event, start(event)).encode(encoding, "backslashreplace").decode(encoding)

@@ -23,12 +23,14 @@ class Publishing:
 
     :ivar deletions: devices that a person deleted in Home Assistant.
     :ivar sync_board: state of what is kept in step with Frigate and go2rtc.
+    :ivar broker: host and port, perhaps of the embedded one.
     """
 
     mqtt: MqttService
     topics: Topics
     deletions: Deletions
     sync_board: SyncBoard
+    broker: tuple[str, int]
 
     @property
     def offers(self) -> Offers:
@@ -55,4 +57,4 @@ async def make_publishing(
         store=ground.store,
         emit=knowledge.bus.emit,
     )
-    return Publishing(mqtt, topics, deletions, SyncBoard())
+    return Publishing(mqtt, topics, deletions, SyncBoard(), broker)

@@ -60,7 +60,8 @@ class Database:
     def open(self) -> bool:
         """Open or make the file; returns whether it is new. A corrupt file is set aside, its readable rows are kept.
 
-        :raises StateRefused: somebody else may write there, or a file was planted.
+        :raises StateRefused: somebody else may write there, a file was planted, another process has the directory, or
+            a newer camdetect wrote the file.
         :raises StoreError: the directory or the file cannot be used (now).
         """
         try:
@@ -101,8 +102,15 @@ class Database:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError:
+                holder = os.pread(lock, 20, 0).decode("ascii", "replace").strip()
                 os.close(lock)
-                raise StoreError("another process uses the state directory", shown=str(self._directory)) from None
+                raise StateRefused(
+                    f"camdetect already runs with STATE_DIR={self._directory}"
+                    + (f" (pid {holder})" if holder.isdigit() else "")
+                    + ": stop that one, or give this one another STATE_DIR"
+                ) from None
+            os.ftruncate(lock, 0)
+            os.pwrite(lock, f"{os.getpid()}\n".encode(), 0)
             self._lock = lock
 
     def _connect(self, path: Path) -> sqlite3.Connection:
@@ -115,7 +123,10 @@ class Database:
         try:
             version = connection.execute("PRAGMA user_version").fetchone()[0]
             if version > VERSION:
-                raise StoreError("the file was written by a newer camdetect", shown=f"{path}, version {version}")
+                raise StateRefused(
+                    f"{path} was written by a newer camdetect (version {version} of the file, this one knows {VERSION}"
+                    "): install that one again, or restore a backup of before (camdetect restore)"
+                )
             connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute(f"PRAGMA synchronous = {self._synchronous}")
@@ -286,6 +297,58 @@ class Database:
         except (sqlite3.Error, OSError) as error:
             raise _translated(error) from None
         return found
+
+
+def copy_database(source: Path, target: Path, *, without_logins: bool) -> None:
+    """Copy a database while its daemon runs, as it is between two commits, but for the messages that wait for a broker.
+
+    What they say would be untrue when the copy is used.
+
+    :param target: made anew, mode 0600.
+    :param without_logins: leave out whatever a password could be guessed from, or stands in.
+    :raises StoreError: it cannot be read, or the copy cannot be written.
+    """
+    try:
+        os.close(_open_own(target))
+        reading = sqlite3.connect(f"{source.absolute().as_uri()}?mode=ro", uri=True, timeout=BUSY_TIMEOUT)
+        writing = sqlite3.connect(target, isolation_level=None)
+        try:
+            reading.backup(writing)
+            writing.execute("PRAGMA journal_mode = DELETE")
+            writing.execute("DELETE FROM outbox")
+            if without_logins:
+                # Frigate's topic may have logins in it (PUBLISH_CREDENTIALS).
+                writing.execute("DELETE FROM retained")
+                writing.execute("DELETE FROM pairs WHERE kind IN ('login_budget', 'salt')")
+            writing.execute("VACUUM")
+        finally:
+            writing.close()
+            reading.close()
+    except (sqlite3.Error, OSError) as error:
+        raise _translated(error) from None
+
+
+def check_database(path: Path) -> int:
+    """Number of the cameras in a database that this version can use.
+
+    :raises StoreError: it cannot: it is none, damaged, or of a newer version.
+    """
+    try:
+        database = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
+        try:
+            version = database.execute("PRAGMA user_version").fetchone()[0]
+            if version > VERSION:
+                raise StoreError(
+                    f"it is of a newer camdetect (version {version} of the file, this one knows {VERSION})"
+                )
+            if database.execute("PRAGMA integrity_check(1)").fetchone()[0] != "ok":
+                raise StoreError("its database is damaged")
+            count: int = database.execute("SELECT count(*) FROM cameras").fetchone()[0]
+            return count
+        finally:
+            database.close()
+    except (sqlite3.Error, OSError) as error:
+        raise _translated(error) from None
 
 
 def _open_own(path: Path) -> int:

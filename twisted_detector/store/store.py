@@ -113,7 +113,7 @@ class Store:
     async def open(self) -> None:
         """Open the file, or make it. A disk that fails is no fault: see ``degraded``.
 
-        :raises StateRefused: somebody else may write the directory, or planted a file in it. The store is closed.
+        :raises StateRefused: as :meth:`Database.open`. The store is closed.
         """
         if self._state != "new":
             raise LocalError("a store is opened once")

@@ -11,6 +11,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
+from twisted_detector.web.entry.ingress import is_ingress
+from twisted_detector.web.entry.login_codes import LIFETIME, LoginCodes
 from twisted_detector.web.problem import Problem, excerpt
 from twisted_detector.web.rate_limit import PeerRateLimiter
 from twisted_detector.web.sessions import NAME, Sessions
@@ -20,8 +22,9 @@ HEADER = "x-camdetect"
 #: RFC 3986, 3.2.2: host and port.
 _AUTHORITY = re.compile(r"(\[[0-9A-Fa-f:.]{2,64}\]|[A-Za-z0-9._-]{1,253})(?::([0-9]{1,5}))?")
 
-#: Wrong tokens of one peer: five at once, then one in twelve seconds: 7 200 a day against at least 2^64 tokens.
+#: Wrong tokens and codes of one peer: five at once, then one in twelve seconds: 7 200 a day of at least 2^64 tokens.
 WRONG_BURST, WRONG_RATE = 5.0, 1 / 12
+_CHALLENGE = {"WWW-Authenticate": 'Bearer realm="camdetect"'}
 #: Whatever changes something, or makes us send packets.
 ACTION_BURST, ACTION_RATE = 30.0, 2.0
 
@@ -42,6 +45,8 @@ class AccessControl:
     :param listen: the address that is listened on.
     :param allowed: further names by which browsers may know us.
     :param sessions: None where no token is needed.
+    :param codes: what links that sign in once are made of; None where no token is needed.
+    :param ingress: whether Home Assistant has signed in those who come through its proxy.
     """
 
     def __init__(
@@ -51,15 +56,27 @@ class AccessControl:
         allowed: Sequence[str],
         sessions: Sessions | None,
         monotonic: Callable[[], float],
+        codes: LoginCodes | None = None,
+        ingress: bool = False,
     ) -> None:
         self._listen = ip_address(listen)
         self._names = {"localhost", *(name.lower().strip("[]") for name in allowed)}
         self.sessions = sessions
+        self._codes = codes
+        self._ingress = ingress
         self._wrong = PeerRateLimiter(monotonic, burst=WRONG_BURST, rate=WRONG_RATE)
         self._actions = PeerRateLimiter(monotonic, burst=ACTION_BURST, rate=ACTION_RATE)
 
+    def is_ingress(self, head: RequestHead) -> bool:
+        """Whether Home Assistant's proxy passed it on for somebody who is signed in there."""
+        return self._ingress and is_ingress(head.peer, head.headers)
+
     def check_host(self, head: RequestHead) -> None:
-        """The Host header names us. :raises Problem: 400 or 421."""
+        """The Host header names us; that of ingress names Home Assistant, which has judged it. :raises Problem: 400 or
+        421.
+        """
+        if self.is_ingress(head):
+            return
         text = head.headers.get("host", "")
         found = _AUTHORITY.fullmatch(text)
         if found is None:
@@ -83,31 +100,50 @@ class AccessControl:
         if site not in ("same-origin", "none"):
             raise Problem(403, "another site made your browser ask this")
         origin = head.headers.get("origin")
-        if origin is not None and origin.lower().partition("://")[2] != head.headers.get("host", "").lower():
+        own = [head.headers.get("host", "").lower()]
+        if self.is_ingress(head):
+            own.append(head.headers.get("x-forwarded-host", "").lower())
+        if origin is not None and origin.lower().partition("://")[2] not in own:
             raise Problem(403, f"the Origin {excerpt(origin)} is not this page")
+
+    def needs_token(self, head: RequestHead) -> bool:
+        """Whether one is needed, and Home Assistant does not stand for who asks."""
+        return self.sessions is not None and not self.is_ingress(head)
 
     def check_login(self, head: RequestHead) -> None:
         """The token is known, by header or by cookie; nothing where none is needed. :raises Problem: 401 or 429."""
-        if self.sessions is None:
+        if not self.needs_token(head):
             return
         scheme, _, given = head.headers.get("authorization", "").partition(" ")
         if scheme.lower() == "bearer":
             self.check_token(head.peer, given.strip())
             return
         cookie = head.cookies.get(NAME)
-        if cookie is None or not self.sessions.is_valid(cookie):
-            raise Problem(401, "the token is needed (WEB_TOKEN)", {"WWW-Authenticate": 'Bearer realm="camdetect"'})
+        if cookie is None or self.sessions is None or not self.sessions.is_valid(cookie):
+            raise Problem(401, "the token is needed (camdetect page shows where it is)", dict(_CHALLENGE))
 
     def check_token(self, peer: str, given: str) -> None:
         """``given`` is the token. :raises Problem: 401, or 429 after too many wrong ones, right or not."""
         if self.sessions is None:
             return
+        self._check_guess(peer, lambda: self.sessions is not None and self.sessions.is_token(given), "wrong token")
+
+    def check_code(self, peer: str, given: str) -> None:
+        """``given`` is the code of a link that signs in, which ends with this. :raises Problem: as for a token."""
+        codes = self._codes
+        self._check_guess(
+            peer,
+            lambda: codes is not None and codes.redeem(given),
+            f"this link was used already, or is older than {LIFETIME // 60} minutes; camdetect page prints a new one",
+        )
+
+    def _check_guess(self, peer: str, is_right: Callable[[], bool], refusal: str) -> None:
         wait = self._wrong.delay(peer)
         if wait:
             raise Problem(429, "too many wrong tokens from this address", {"Retry-After": str(int(wait) + 1)})
-        if not self.sessions.is_token(given):
+        if not is_right():
             self._wrong.acquire(peer)
-            raise Problem(401, "wrong token", {"WWW-Authenticate": 'Bearer realm="camdetect"'})
+            raise Problem(401, refusal, dict(_CHALLENGE))
 
     def check_change(self, head: RequestHead) -> None:
         """It cannot come from a form or a script of another site. :raises Problem: 403 or 415."""

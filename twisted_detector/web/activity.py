@@ -73,6 +73,9 @@ class ActivityFeed:
             self._hub.publish("discovery", "", self._facade.discovery)
         elif isinstance(event, events.ConnectionEvent):
             self._hub.publish("connection", str(event.at), partial(change_document, event))
+        elif isinstance(event, events.NoticeTold):
+            told = {"id": event.notice.id, "event": event.notice.event}
+            self._hub.publish("notice", event.notice.id, lambda: told)
 
     def _handle_camera(self, event: events.CameraEvent) -> None:
         camera = event.camera

@@ -1,26 +1,30 @@
-"""Klein application that serves the routes of the table and the page's files."""
+"""Application that serves the routes of the table and the page's files."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
+from zlib import crc32
 
-from klein import Klein
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IReactorTime
-from twisted.python.failure import Failure
 from twisted.web.resource import IResource, Resource
 from txaio.tx import make_logger
-from werkzeug.exceptions import HTTPException, MethodNotAllowed
 from zope.interface import implementer
 
 from twisted_detector.web.access import AccessControl
-from twisted_detector.web.api import Api, ApiResponse
+from twisted_detector.web.api.handlers import Api
+from twisted_detector.web.api.requests import ParsedRequest, parse_head, parse_request
+from twisted_detector.web.api.response import ApiResponse
+from twisted_detector.web.api.route import ROOT, Route
+from twisted_detector.web.api.routes import ROUTES
 from twisted_detector.web.assets import File
+from twisted_detector.web.compression import LEAST, accepts_gzip, compress, is_compressible
+from twisted_detector.web.frames import allow
 from twisted_detector.web.monitoring import MONITORING_ROUTES, MonitoringEndpoints
 from twisted_detector.web.problem import MEDIA_TYPE, Problem
-from twisted_detector.web.requests import ParsedRequest, parse_head, parse_request
-from twisted_detector.web.routes import ROOT, ROUTES, Route
+from twisted_detector.web.rate_limit import is_loopback
+from twisted_detector.web.routing import RouteTable
 from twisted_detector.web.server import MAX_BODY
 
 #: Seconds for an answer; "why" takes some, and its own parts give up before.
@@ -29,7 +33,7 @@ ANSWER_TIMEOUT = 30.0
 #: On every answer. No inline script, no inline style, no text that becomes markup, nothing from anywhere else.
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self';"
-    " connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none';"
+    " connect-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none';"
     " require-trusted-types-for 'script'; trusted-types 'none'",
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
@@ -40,34 +44,45 @@ HEADERS = {
     "Cache-Control": "no-store",
     "Server": "camdetect",
 }
+#: Through Home Assistant's ingress the page is shown in a frame of Home Assistant's, which has the same origin.
+FRAMED = {
+    "Content-Security-Policy": HEADERS["Content-Security-Policy"].replace(
+        "frame-ancestors 'none'", "frame-ancestors 'self'"
+    ),
+    "X-Frame-Options": "SAMEORIGIN",
+}
 _FAULT = Problem(500, "it failed by a fault of this program; see its log")
 _METHODS = {b"GET", b"HEAD", b"POST", b"PUT", b"PATCH", b"DELETE", b"OPTIONS", b"TRACE", b"CONNECT", b"QUERY"}
 
 
 @implementer(IResource)
 class RootResource(Resource):
-    """The one resource of the site: what is the same for every request, then Klein."""
+    """The one resource of the site: what is the same for every request, then the route."""
 
     isLeaf = True
 
-    def __init__(self, access: AccessControl, app: Klein) -> None:
+    def __init__(self, access: AccessControl, routes: RouteTable) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self._access = access
-        self._inner = app.resource()
+        self._routes = routes
 
     def render(self, request: Any) -> Any:
         for name, value in HEADERS.items():
             request.setHeader(name, value)
         try:
+            head = parse_head(request)
+            if self._access.is_ingress(head):
+                for name, value in FRAMED.items():
+                    request.setHeader(name, value)
             if request.too_large:
                 raise Problem(413, f"a body has at most {MAX_BODY} bytes")
             if request.method not in _METHODS:
                 raise Problem(405, "there is no such method", {"Allow": "GET, HEAD, POST, DELETE"})
-            self._access.check_host(parse_head(request))
+            self._access.check_host(head)
             _check_path(b"/".join(request.postpath))
         except Problem as problem:
             return _refuse(request, problem)
-        return self._inner.render(request)
+        return self._routes.render(request)
 
 
 def _check_path(path: bytes) -> None:
@@ -78,7 +93,10 @@ def _check_path(path: bytes) -> None:
 
 
 class Application:
-    """Server of the API and of the page."""
+    """Server of the API and of the page.
+
+    :param pages: URLs of other programs' pages that may be shown in ours: the operator's settings.
+    """
 
     log = make_logger()
 
@@ -90,33 +108,29 @@ class Application:
         api: Api,
         monitoring: MonitoringEndpoints,
         files: Mapping[str, File],
+        pages: Sequence[str] = (),
     ) -> None:
         self._clock = clock
         self._access = access
         self._api = api
         self._monitoring = monitoring
         self._files = files
+        self._pages = pages
 
     def resource(self) -> RootResource:
         """For :class:`BoundedSite`."""
-        app = Klein()
-        app.url_map.merge_slashes = False  # a doubled slash is no path of ours, and no redirect either
+        routes = RouteTable(_refuse, _FAULT)
         for route in ROUTES:
-            path = ROOT + route.path.replace("{", "<").replace("}", ">")
-            app.route(path, methods=[route.method], endpoint=route.name)(self._endpoint(route, self._api))
+            routes.add(route.method, ROOT + route.path, self._endpoint(route, self._api.handler(route)))
         for route in MONITORING_ROUTES:
-            app.route(route.path, methods=[route.method], endpoint=route.name)(self._endpoint(route, self._monitoring))
-        app.route("/", methods=["GET"], endpoint="page")(self._page)
-        app.route("/assets/<name>", methods=["GET"], endpoint="assets")(self._asset)
-        app.handle_errors(HTTPException)(self._no_route)
-        app.handle_errors(Exception)(self._failed)
-        return RootResource(self._access, app)
+            routes.add(route.method, route.path, self._endpoint(route, getattr(self._monitoring, route.handler)))
+        routes.add("GET", "/", self._page)
+        routes.add("GET", "/assets/{name}", self._asset)
+        return RootResource(self._access, routes)
 
     # --- the API ---------------------------------------------------------------------------------------------------
 
-    def _endpoint(self, route: Route, handlers: object) -> Callable[..., Any]:
-        handler = getattr(handlers, route.handler)
-
+    def _endpoint(self, route: Route, handler: Callable[[ParsedRequest], Awaitable[ApiResponse]]) -> Callable[..., Any]:
         def serve(request: Any, **path: str) -> Any:
             answer = Deferred.fromCoroutine(self._answer(route, handler, request, path))
             answer.addTimeout(ANSWER_TIMEOUT, self._clock, lambda _, seconds: problem_response(_too_slow(seconds)))
@@ -157,33 +171,29 @@ class Application:
     # --- the page --------------------------------------------------------------------------------------------------
 
     def _page(self, request: Any) -> Any:
-        return self._asset(request, "index.html")
+        (policy,) = request.responseHeaders.getRawHeaders("Content-Security-Policy")
+        return self._asset(request, "index.html", allow(policy, self._pages, request.getHeader("host") or ""))
 
-    def _asset(self, request: Any, name: str) -> Any:
+    def _asset(self, request: Any, name: str, policy: str = "") -> Any:
         file = self._files.get(name)
         if file is None:
             return _refuse(request, Problem(404, "there is no such file"))
-        headers = {"ETag": file.tag, "Cache-Control": "no-cache"}
-        if request.getHeader("if-none-match") == file.tag:
+        packed = file.is_compressible and accepts_gzip(request.getHeader("accept-encoding") or "")
+        tag = file.gzip_tag if packed else file.tag
+        headers = {"ETag": tag, "Cache-Control": "no-cache"}
+        if policy:
+            # Part of the tag: a browser that has the file goes on by the policy that came with it.
+            tag = headers["ETag"] = f'{tag[:-1]}-{crc32(policy.encode()):08x}"'
+            headers["Content-Security-Policy"] = policy
+        if file.is_compressible:
+            headers["Vary"] = "Accept-Encoding"
+        if _has_tag(request.getHeader("if-none-match") or "", tag):
             return write_response(request, ApiResponse(b"", file.media, 304, headers))
-        return write_response(request, ApiResponse(file.data, file.media, headers=headers))
-
-    # --- what goes wrong -------------------------------------------------------------------------------------------
-
-    def _no_route(self, request: Any, failure: Failure) -> Any:
-        error = failure.value
-        if isinstance(error, MethodNotAllowed):
-            allowed = ", ".join(sorted(error.valid_methods or ()))
-            problem = Problem(405, f"this path takes {allowed}", {"Allow": allowed})
-        else:
-            problem = Problem(404, "there is no such path; see /api/v1/openapi.json")
-        return _refuse(request, problem)
-
-    def _failed(self, request: Any, failure: Failure) -> Any:
-        if failure.check(CancelledError):
-            return b""
-        self.log.failure("A request failed", failure=failure)
-        return _refuse(request, _FAULT)
+        if packed:
+            headers["Content-Encoding"] = "gzip"
+        return write_response(
+            request, ApiResponse(file.gzipped() if packed else file.data, file.media, headers=headers)
+        )
 
 
 def _too_slow(seconds: float) -> Problem:
@@ -200,7 +210,7 @@ def problem_response(problem: Problem) -> ApiResponse:
 
 
 def write_response(request: Any, answer: ApiResponse) -> Any:
-    """Write the head; the body is returned, as Twisted and Klein want it."""
+    """Write the head; the body is returned, as Twisted wants it."""
     request.setResponseCode(answer.status)
     request.setHeader("Content-Type", answer.media)
     for name, value in answer.headers.items():
@@ -209,9 +219,25 @@ def write_response(request: Any, answer: ApiResponse) -> Any:
         last_id = request.getHeader("last-event-id") or _last_id(request)
         answer.stream.begin(last_id)
         return Deferred(lambda _: None)
+    body = answer.body
     if answer.status != 304:
-        request.setHeader("Content-Length", str(len(answer.body)))
-    return answer.body
+        if len(body) >= LEAST and "Content-Encoding" not in answer.headers and is_compressible(answer.media):
+            request.setHeader("Vary", "Accept-Encoding")
+            if accepts_gzip(request.getHeader("accept-encoding") or "") and _is_far(request):
+                body = compress(body)
+                request.setHeader("Content-Encoding", "gzip")
+        request.setHeader("Content-Length", str(len(body)))
+    return body
+
+
+def _is_far(request: Any) -> bool:
+    """Whether a network stands between: on this machine compressing only costs."""
+    return not is_loopback(str(getattr(request.getClientAddress(), "host", "")))
+
+
+def _has_tag(header: str, tag: str) -> bool:
+    """Whether ``If-None-Match`` names the tag (RFC 9110, 13.1.2: ``W/`` does not matter here)."""
+    return header.strip() == "*" or tag in [part.strip().removeprefix("W/") for part in header.split(",")]
 
 
 def _last_id(request: Any) -> str:

@@ -6,10 +6,10 @@ readiness are public.
 
 from __future__ import annotations
 
-from twisted_detector.web.api import ApiResponse
+from twisted_detector.web.api.requests import ParsedRequest
+from twisted_detector.web.api.response import ApiResponse
+from twisted_detector.web.api.route import Route
 from twisted_detector.web.facade import DaemonFacade
-from twisted_detector.web.requests import ParsedRequest
-from twisted_detector.web.routes import Route
 
 _TEXT = "text/plain; charset=utf-8"
 

@@ -54,3 +54,13 @@ def peer_key(peer: str) -> str:
             return str(address.ipv4_mapped)
         return address.packed[:8].hex()
     return str(address)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether an address is of this machine alone."""
+    try:
+        address = ip_address(host.partition("%")[0])
+    except ValueError:
+        return False
+    mapped = getattr(address, "ipv4_mapped", None)
+    return bool((mapped or address).is_loopback)

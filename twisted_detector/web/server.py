@@ -13,7 +13,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from io import BytesIO
-from ipaddress import ip_address
 from typing import Any
 
 from twisted.internet.interfaces import IAddress, IDelayedCall, IProtocol, IProtocolFactory, IReactorTime
@@ -24,7 +23,7 @@ from twisted.web.resource import IResource
 from twisted.web.server import Request, Site
 
 from twisted_detector.web.problem import MEDIA_TYPE, Problem
-from twisted_detector.web.rate_limit import peer_key
+from twisted_detector.web.rate_limit import is_loopback, peer_key
 
 #: A body is an address or a token.
 MAX_BODY = 16 * 1024
@@ -186,7 +185,7 @@ class PageConnection(ProtocolWrapper):
     def __init__(self, factory: ConnectionLimiter, wrapped: IProtocol, host: str) -> None:
         super().__init__(factory, wrapped)  # type: ignore[arg-type]
         self.peer = peer_key(host)
-        self.is_local = _is_loopback(host)
+        self.is_local = is_loopback(host)
 
     def report_login(self, accepted: bool) -> None:
         """A request was let in, or refused for want of a login."""
@@ -283,12 +282,3 @@ class ConnectionLimiter(WrappingFactory):
         if connection not in self._unproved:
             self._unproved[connection] = None
             self._unproved_of[connection.peer] += 1
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        address = ip_address(host.partition("%")[0])
-    except ValueError:
-        return False
-    mapped = getattr(address, "ipv4_mapped", None)
-    return bool((mapped or address).is_loopback)

@@ -17,6 +17,7 @@ from zope.interface import implementer
 
 from twisted_detector.interfaces import IEventListener
 from twisted_detector.web.activity import ActivityFeed
+from twisted_detector.web.entry.page_links import PageLinks
 from twisted_detector.web.event_hub import EventHub
 from twisted_detector.web.facade import DaemonFacade
 from twisted_detector.web.history import INTERVAL, MqttHistory
@@ -32,15 +33,18 @@ SWEEP_INTERVAL = 1.0
 
 @implementer(IStreamServerEndpoint)
 class PageEndpoint:
-    """TCP endpoint of the page. Where it cannot listen, the daemon goes on without a page, and the log says why."""
+    """TCP endpoint of the page. Where it cannot listen, the daemon goes on without a page, and the log says why.
+
+    :param listen: address and port. :param links: the page's URLs, which the log tells once it listens.
+    """
 
     log = make_logger()
 
-    def __init__(self, reactor: Any, host: str, port: int) -> None:
-        is_ipv6 = ":" in host
-        endpoint = TCP6ServerEndpoint if is_ipv6 else TCP4ServerEndpoint
+    def __init__(self, reactor: Any, listen: tuple[str, int], *, links: PageLinks) -> None:
+        host, port = listen
+        endpoint = TCP6ServerEndpoint if ":" in host else TCP4ServerEndpoint
         self._endpoint = endpoint(reactor, port, BACKLOG, host)
-        self.url = f"http://[{host}]:{port}/" if is_ipv6 else f"http://{host}:{port}/"
+        self._links = links
 
     def listen(self, factory: IProtocolFactory) -> Deferred[IListeningPort | None]:  # type: ignore[override]
         """Fires with None where it cannot listen: StreamServerEndpointService then has no port to stop."""
@@ -48,13 +52,19 @@ class PageEndpoint:
         return listening.addCallbacks(self._log_listening, self._log_problem)
 
     def _log_listening(self, port: IListeningPort | None) -> IListeningPort | None:
-        self.log.info("The web page is at {url}", url=self.url)
+        telling = Deferred.fromCoroutine(self._links.announcement())
+        telling.addCallback(lambda text: self.log.info("{text}", text=text))
+        telling.addErrback(lambda failure: self.log.failure("The page's URLs are not known", failure=failure))
         return port
 
     def _log_problem(self, failure: Failure) -> None:
         failure.trap(CannotListenError)
-        text = "There is no web page: cannot listen on {url}: {why} (WEB_LISTEN sets another address or port)"
-        self.log.error(text, url=self.url, why=failure.value)
+        text = (
+            f"There is no web page: cannot listen on {self._links.own_url}: {failure.value}"
+            " (WEB_LISTEN sets another address or port)"
+        )
+        self._links.record_problem(text)
+        self.log.error("{text}", text=text)
 
 
 class WebService(MultiService):

@@ -108,13 +108,8 @@ def picture_document(picture: Picture | None) -> dict[str, Any] | None:
         return None
     return {
         "taken_at": rfc3339(picture.taken_at),
-        "version": picture_version(picture),
+        "version": picture.version,
         "source": picture.source,
         "media_type": picture.media_type,
         "frozen_since": None if picture.frozen_since is None else rfc3339(picture.frozen_since),
     }
-
-
-def picture_version(picture: Picture) -> str:
-    """Changes when the picture does; part of its URL, so that a browser may keep it."""
-    return str(int(picture.taken_at * 1000))

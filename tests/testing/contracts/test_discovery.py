@@ -35,6 +35,7 @@ from twisted_detector.testing.contracts import (
     address_probe_contract,
     discoverer_contract,
     finder_contract,
+    network_sweep_contract,
     quick_sweep_contract,
     watcher_contract,
 )
@@ -172,7 +173,7 @@ class PortScanStage:
         return PortScan(
             self.clock,
             self.neighbours,
-            settings=self.settings,
+            settings=lambda: self.settings,
             limiter=self.limiter,
             monotonic=self.clock.seconds,
             make_connector=self.connector,
@@ -214,7 +215,7 @@ class ArpSweepStage(PortScanStage):
         return ArpSweep(
             self.clock,
             self.neighbours,
-            settings=self.settings,
+            settings=lambda: self.settings,
             limiter=self.limiter,
             drivers=SweepDrivers(self.connector, self.resolver, monotonic=self.clock.seconds),
         )
@@ -373,6 +374,10 @@ class WSDiscoveryQuickTests(quick_sweep_contract(WSDiscoveryStage)):  # type: ig
 
 class WSDiscoveryProbeTests(address_probe_contract(WSDiscoveryStage)):  # type: ignore[misc]
     """WS-Discovery's probe of one address keeps the contract."""
+
+
+class ArpSweepNetworkTests(network_sweep_contract(ArpSweepStage)):  # type: ignore[misc]
+    """The sweep of one network of a link."""
 
 
 class ArpSweepProbeTests(address_probe_contract(ArpSweepStage)):  # type: ignore[misc]

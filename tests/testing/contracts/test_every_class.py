@@ -24,7 +24,8 @@ from tests.testing.contracts import (
 
 #: The interfaces that have a contract.
 INTERFACES = {
-    "IDiscoverer", "IQuickSweep", "IAddressProbe", "IFinder", "IWatcher", "INeighbours", "ILiveness", "IInspector",
+    "IDiscoverer", "IQuickSweep", "INetworkSweep", "IAddressProbe", "IFinder", "IWatcher", "INeighbours", "ILiveness",
+    "IInspector",
     "IStreamValidator", "IOutput", "IEventListener", "ISyncDestination", "IVariablesDestination", "IPublisher",
     "ISubscriber", "IOutbox", "IStateStore",
 }  # fmt: skip

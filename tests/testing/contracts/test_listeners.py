@@ -11,16 +11,23 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.detector import case as detector_case, test_picture_scheduler
 from tests.operations import test_doctor
+from tests.operations.decisions import test_followers
 from tests.outputs import test_sync_service
+from tests.outputs.notices import test_service as test_notice_service, test_way
 from tests.store import test_album_keeper, test_history
 from tests.web.case import WebSite
+from twisted_detector.detector.environment import Environment
 from twisted_detector.detector.first_run import FirstRunWatch
+from twisted_detector.detector.pictures.live import LivePictures
 from twisted_detector.inspection.pictures.decoder import Decoder
+from twisted_detector.inspection.pictures.thumbnails import Thumbnails
+from twisted_detector.operations.decisions.verdicts import VerdictCarrier
 from twisted_detector.outputs.dispatcher import OutputDispatcher
 from twisted_detector.outputs.event_log import EventLog
 from twisted_detector.outputs.topics import Topics, TopicsOutput
 from twisted_detector.plugins.builtin_pictures import PictureService
 from twisted_detector.registry.observations import ObservationLog
+from twisted_detector.registry.registry import Registry
 from twisted_detector.store.camera_saver import CameraSaver
 from twisted_detector.testing.contracts import listener_contract
 from twisted_detector.testing.doubles import MemoryStateStore, RecordingListener, RecordingPublisher
@@ -186,7 +193,49 @@ class PictureServiceStage(ServiceStage):
         case = case_of(test_picture_scheduler.Case)
         self.clock = case.clock
         keeper = case_of(test_album_keeper.KeeperTests).keeper
-        self.listener = PictureService(case.scheduler, Decoder(self.clock), keeper)
+        environment = Environment(self.clock, self.clock.seconds)
+        live = LivePictures(environment, camera=case.registry.camera, take=case.taking.take)
+        decoder, thumbnails = Decoder(self.clock), Thumbnails(None)
+        self.listener = PictureService(case.scheduler, live, decoder=decoder, thumbnails=thumbnails, keeper=keeper)
+
+    def stopping(self) -> Any:  # type: ignore[override]
+        return self.listener.stopService()
+
+
+class NoticeServiceStage(ServiceStage):
+    def prepare(self) -> None:
+        case = case_of(test_notice_service.Cameras)
+        case.emit = lambda event: None  # type: ignore[method-assign]
+        self.clock = case.wall
+        self.listener = case.started()
+        case.service.stopService()
+
+    def stopping(self) -> Any:  # type: ignore[override]
+        return self.listener.stopService()
+
+
+class IdentityFollowerStage(Stage):
+    def prepare(self) -> None:
+        self.listener = case_of(test_followers.FollowerTests).follower
+
+
+class VerdictCarrierStage(Stage):
+    def prepare(self) -> None:
+        registry, book = Registry(lambda event: None), case_of(test_followers.FollowerTests).book
+        self.listener = VerdictCarrier(
+            self.clock, registry, book=book, store=MemoryStateStore(), check=lambda camera_id: None, rescan=lambda: None
+        )
+        maybeDeferred(self.listener.start)
+
+    def stop(self) -> None:
+        self.listener.stop()
+
+
+class WayStage(ServiceStage):
+    def prepare(self) -> None:
+        case = case_of(test_way.Sending)
+        self.clock = case.clock
+        self.listener = case.way
 
     def stopping(self) -> Any:  # type: ignore[override]
         return self.listener.stopService()
@@ -195,7 +244,7 @@ class PictureServiceStage(ServiceStage):
 for _stage in (
     RecordingStage, EventLogStage, DispatcherStage, ObservationStage, CameraSaverStage, CameraHistoryStage,
     FirstRunStage, ActivityStage, HistoryStage, DoctorStage, DetectorStage, PictureStage, SyncStage, AlbumStage,
-    PictureServiceStage,
+    PictureServiceStage, NoticeServiceStage, WayStage, IdentityFollowerStage, VerdictCarrierStage,
 ):  # fmt: skip
     _name = _stage.__name__.replace("Stage", "Tests")
     globals()[_name] = type(_name, (listener_contract(_stage),), {"__doc__": f"{_name[:-5]} keeps the contract."})

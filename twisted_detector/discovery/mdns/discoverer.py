@@ -11,7 +11,7 @@ from typing import Any
 
 from zope.interface import implementer
 
-from twisted_detector.discovery.mdns.listener import METHOD, MDNSListener, Network
+from twisted_detector.discovery.mdns.listener import METHOD, MDNSListener
 from twisted_detector.discovery.multicast.discoverer import (
     MulticastDiscoverer,
     MulticastSettings,
@@ -22,6 +22,7 @@ from twisted_detector.discovery.multicast.listener import ListenerContext
 from twisted_detector.discovery.multicast.sockets import Group
 from twisted_detector.interfaces import IDiscoverer, INeighbours, IWatcher
 from twisted_detector.model.bounds import MAX_HOSTS, BoundedSet
+from twisted_detector.model.reach import NetworksNow, no_networks
 from twisted_detector.wire.lan import dns_sd, mdns as wire
 
 #: RFC 6762, 5.2: at least one second between the first two queries; the rest so that two detectors do not keep step.
@@ -36,7 +37,8 @@ class MDNS(MulticastDiscoverer):
 
     ``listen``: devices answer within 0.12 s (RFC 6762, 6), and what they left out is queried once: 2 is fair.
 
-    :param networks: networks beyond our links that the operator named; a reflector's answers about them are believed.
+    :param networks: networks beyond our links that the operator named, as they are now; a reflector's answers about
+        them are believed.
     """
 
     name = METHOD
@@ -44,11 +46,11 @@ class MDNS(MulticastDiscoverer):
     group = Group(wire.GROUP_IPV4, wire.GROUP_IPV6, wire.PORT, hops=wire.HOPS)
 
     def __init__(
-        self, reactor: Any, neighbours: INeighbours, *, networks: Sequence[Network] = (), **options: Any
+        self, reactor: Any, neighbours: INeighbours, *, networks: NetworksNow = no_networks, **options: Any
     ) -> None:
         settings = options.pop("settings", MulticastSettings()).with_networks(networks)
         super().__init__(reactor, neighbours, settings=settings, **options)
-        self._networks = tuple(networks)
+        self._networks = networks
         self._known = BoundedSet[str](_MAX_KNOWN)
 
     def make_listener(self, context: ListenerContext) -> MDNSListener:

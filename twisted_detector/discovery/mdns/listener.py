@@ -14,6 +14,7 @@ from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from twisted_detector.discovery.multicast.listener import Bounds, ListenerContext, MulticastListener, Origin
 from twisted_detector.model import Evidence, EvidenceKind, Sighting
 from twisted_detector.model.bounds import MAX_HOSTS, BoundedSet
+from twisted_detector.model.reach import NetworksNow, no_networks
 from twisted_detector.wire.lan import dns_sd, mdns as wire
 
 METHOD = "mdns"
@@ -36,7 +37,8 @@ class MDNSListener(MulticastListener):
 
     An answer to none of our queries is counted and still taken.
 
-    :param networks: those beyond our links that the operator named: a reflector's answers about them are believed.
+    :param networks: those beyond our links that the operator named, as they are now: a reflector's answers about them
+        are believed.
     :param known: services that were reported, shared with other listeners: their goodbyes count even when they do not
         say that they are cameras.
     """
@@ -51,7 +53,9 @@ class MDNSListener(MulticastListener):
         sightings=MAX_HOSTS,
     )
 
-    def __init__(self, context: ListenerContext, *, networks: Sequence[Network] = (), known: BoundedSet[str]) -> None:
+    def __init__(
+        self, context: ListenerContext, *, networks: NetworksNow = no_networks, known: BoundedSet[str]
+    ) -> None:
         super().__init__(context)
         self._networks = networks
         self._known = known
@@ -145,7 +149,7 @@ class MDNSListener(MulticastListener):
             return origin.sender
         for text in service.addresses:
             address = ip_address(text)
-            if _is_in(address, self._networks) and not _is_in(address, own):
+            if _is_in(address, self._networks()) and not _is_in(address, own):
                 return text
         return origin.sender
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from random import Random, SystemRandom
@@ -26,7 +26,7 @@ from twisted_detector.errors import CamdetectError
 from twisted_detector.interfaces import INeighbours, ISightingSink, RecordObservation, record_nothing
 from twisted_detector.model import Interface
 from twisted_detector.model.bounds import BoundedSet
-from twisted_detector.model.reach import Network
+from twisted_detector.model.reach import NetworksNow, no_networks
 
 #: Servers with hundreds of virtual interfaces exist, and each costs some datagrams per sweep (WS-Discovery: 16).
 _MAX_PORTS = 64
@@ -82,19 +82,21 @@ class MulticastSettings:
     """What all multicast discoverers are told.
 
     :ivar listen: seconds from the first query to the end of a sweep.
-    :ivar include_loopback: use 127.0.0.1 and ::1 too (simulated cameras).
-    :ivar listed: networks that the operator named: who speaks from there is reported, wherever he is heard.
+    :ivar include_loopback: whether to use 127.0.0.1 and ::1 too (simulated cameras).
+    :ivar listed: networks that the operator named, as they are now: who speaks from there is reported, wherever he is
+        heard.
     :ivar record: records who speaks from a network that is neither listed nor one of the interface.
     """
 
     listen: float = 3.0
-    include_loopback: bool = False
-    listed: Sequence[Network] = ()
+    include_loopback: Callable[[], bool] = lambda: False
+    listed: NetworksNow = no_networks
     record: RecordObservation = record_nothing
 
-    def with_networks(self, networks: Iterable[Network]) -> MulticastSettings:
+    def with_networks(self, networks: NetworksNow) -> MulticastSettings:
         """The same, with more networks listed."""
-        return replace(self, listed=(*self.listed, *networks))
+        listed = self.listed
+        return replace(self, listed=lambda: (*listed(), *networks()))
 
 
 class MulticastDiscoverer(ABC):
@@ -217,12 +219,15 @@ class MulticastDiscoverer(ABC):
         self._limiter.send(send, by=f"{self.name}.{'unicast' if to else 'group'}")
         return sent
 
-    def send_now(self, interface: Interface, port: MulticastPort, data: bytes, to: str = "") -> bool:
-        """Send what the limiter has allowed; whether it went out."""
+    def send_now(self, interface: Interface, port: MulticastPort, data: bytes, to: str = "", where: str = "") -> bool:
+        """Send what the limiter has allowed; whether it went out.
+
+        :param where: for the log, one of many addresses ``to``: a fault is told of the first.
+        """
         try:
             port.send(data, to)
         except OSError as problem:
-            self.log_problem(f"probing {f'{to} ' if to else ''}from {_named(interface)}", problem)
+            self.log_problem(f"probing {f'{where or to} ' if to else ''}from {_named(interface)}", problem)
             return False
         self.counts["sent"] += 1
         return True
@@ -300,7 +305,7 @@ class MulticastDiscoverer(ABC):
     async def usable_interfaces(self) -> list[Interface]:
         """The interfaces on which there may be a group."""
         interfaces = await self._neighbours.interfaces()
-        return [one for one in interfaces if (self._settings.include_loopback if one.loopback else one.multicast)]
+        return [one for one in interfaces if (self._settings.include_loopback() if one.loopback else one.multicast)]
 
     def log_problem(self, about: str, problem: Exception) -> None:
         """Log a fault once; the oldest are forgotten when there are too many."""

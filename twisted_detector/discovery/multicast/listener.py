@@ -21,7 +21,7 @@ from twisted_detector.discovery.multicast.sockets import Received
 from twisted_detector.errors import RemoteError
 from twisted_detector.interfaces import ISightingSink, RecordObservation, record_nothing
 from twisted_detector.model import Interface, Sighting
-from twisted_detector.model.reach import BEYOND_LINK, Network, is_on_link, networks_of
+from twisted_detector.model.reach import BEYOND_LINK, NetworksNow, is_in, is_on_link, networks_of, no_networks
 
 #: Called with what a fault is about and the fault; logs each only once.
 LogProblem = Callable[[str, Exception], None]
@@ -66,7 +66,8 @@ class ListenerContext:
     :ivar message_ids: of our queries, each with what it queried; it grows while they are sent. None: a watcher, which
         receives what is sent to the group, goodbyes too; else only answers are read.
     :ivar lifetime: seconds after which everything is news again and the bounds start anew; None: for ever.
-    :ivar listed: networks that the operator named: who speaks from there is meant, though it is no network of a link.
+    :ivar listed: networks that the operator named, as they are now: who speaks from there is meant, though it is no
+        network of a link.
     :ivar record: records who speaks from a network that is neither.
     """
 
@@ -77,7 +78,7 @@ class ListenerContext:
     log_problem: LogProblem
     message_ids: Mapping[str, str] | None = None
     lifetime: float | None = None
-    listed: Sequence[Network] = ()
+    listed: NetworksNow = no_networks
     record: RecordObservation = record_nothing
 
 
@@ -188,14 +189,14 @@ class MulticastListener(ABC):
         :param send: sends there.
         :param asked: addresses that are asked by unicast: they may answer from wherever they are.
         """
-        networks = (*networks_of(addresses), *self._context.listed)
+        networks = networks_of(addresses)
 
         def received(data: bytes, sender: str) -> bool:
             now, lifetime = self._context.monotonic(), self._context.lifetime
             if lifetime is not None and now - self._history.began >= lifetime:
                 self.reset(now)
             self._counts["datagrams"] += 1
-            on_link = is_on_link(sender, networks) or sender in asked
+            on_link = is_on_link(sender, networks) or sender in asked or is_in(sender, self._context.listed())
             if not on_link:
                 self._counts["beyond_link"] += 1
             history = self._history if on_link else self._beyond

@@ -32,8 +32,16 @@ from twisted_detector.discovery.sweep.reports import PortReports
 from twisted_detector.discovery.sweep.resolving import HostResolution
 from twisted_detector.discovery.sweep.steps import SweepContext, run_steps
 from twisted_detector.discovery.sweep.targets import ScanPlan, SweepSettings, network_of
-from twisted_detector.interfaces import IAddressProbe, IDiscoverer, INeighbours, ISightingSink, ISweepProgress
+from twisted_detector.interfaces import (
+    IAddressProbe,
+    IDiscoverer,
+    INeighbours,
+    INetworkSweep,
+    ISightingSink,
+    ISweepProgress,
+)
 from twisted_detector.model import Interface, Mac
+from twisted_detector.model.reach import Network
 
 METHOD = "neighboursweep"
 
@@ -59,12 +67,12 @@ class SweepDrivers:
     monotonic: Callable[[], float] = time.monotonic
 
 
-@implementer(IDiscoverer, IAddressProbe, ISweepProgress)
+@implementer(IDiscoverer, INetworkSweep, IAddressProbe, ISweepProgress)
 class ArpSweep:
     """Discoverer of the hosts on this machine's links and their open camera ports.
 
     :param reactor: IReactorTime and IReactorFDSet.
-    :param settings: ``half_open`` is halved to what the process may have open files.
+    :param settings: as they are now; ``half_open`` is halved to what the process may have open files.
     :param limiter: shared with all others that send.
     :param is_well: asked of each host that answers: who is well is not connected to, but once a day.
     :param beyond: sweeps what is not on a link; None: that is not swept.
@@ -82,7 +90,7 @@ class ArpSweep:
         reactor: Any,
         neighbours: INeighbours,
         *,
-        settings: SweepSettings,
+        settings: Callable[[], SweepSettings],
         limiter: PacketRateLimiter,
         is_well: IsWell = nobody_is_well,
         beyond: PortScan | None = None,
@@ -111,16 +119,36 @@ class ArpSweep:
         :raises LocalError: a text that is no network.
         """
         interfaces = [one for one in await self._neighbours.interfaces() if one.version == 4]
-        plan = self._plan(interfaces)
+        plan, traffic = self._plan(interfaces), self._context.limiter.traffic
+        traffic.follow(plan.networks)
+        traffic.begin()
         for network in plan.too_large:
             if network not in self._logged:
                 self._logged.add(network)
                 self.log.info("{network} is too large to be swept unless it is named in SCAN_NETWORKS", network=network)
         links = [one for one in interfaces if one.arp and not one.loopback and plan.touches(network_of(one))]
+        alive: dict[str, Mac] = {}
+        self.alive = alive
         if links:
-            await self._sweep_links(plan, links, sink)
+            await self._sweep_links(plan, links, sink, alive)
         if self._beyond is not None:
             await self._beyond.sweep(sink)
+        traffic.end(self._reactor.seconds())
+
+    async def sweep_network(self, network: Network, sink: ISightingSink) -> None:
+        """See :class:`INetworkSweep`; nothing for an IPv6 network."""
+        if not isinstance(network, IPv4Network):
+            return
+        interfaces = [one for one in await self._neighbours.interfaces() if one.version == 4]
+        plan, traffic = self._plan(interfaces, str(network)), self._context.limiter.traffic
+        traffic.follow(self._plan(interfaces).networks)
+        traffic.begin(network)
+        links = [one for one in interfaces if one.arp and not one.loopback and plan.touches(network_of(one))]
+        if links:
+            await self._sweep_links(plan, links, sink, {})
+        if self._beyond is not None:
+            await self._beyond.sweep(sink, str(network))
+        traffic.end(self._reactor.seconds(), network)
 
     async def probe(self, address: str, sink: ISightingSink) -> None:
         """Try one address on a link; nothing when it is excluded, not to be swept, or an IPv6 address."""
@@ -130,26 +158,32 @@ class ArpSweep:
         where = IPv4Network(address)
         links = [one for one in interfaces if one.arp and not one.loopback and where.subnet_of(network_of(one))]
         if links and self._plan(interfaces).touches(where):
-            await self._sweep_links(self._plan(interfaces, address), links, sink, probed=True)
+            await self._sweep_links(self._plan(interfaces, address), links, sink, {}, probed=True)
 
     def _plan(self, interfaces: Sequence[Interface], *networks: str) -> ScanPlan:
-        return self._settings.plan(interfaces, self._neighbours.known(), *networks)
+        return self._settings().plan(interfaces, self._neighbours.known(), *networks)
 
     async def _sweep_links(
-        self, plan: ScanPlan, links: Sequence[Interface], sink: ISightingSink, *, probed: bool = False
+        self,
+        plan: ScanPlan,
+        links: Sequence[Interface],
+        sink: ISightingSink,
+        alive: dict[str, Mac],
+        *,
+        probed: bool = False,
     ) -> None:
         """Resolve and connect.
 
+        :param alive: gets each host that answers.
         :param probed: one address is meant, whoever is there.
         """
-        alive: dict[str, Mac] = {}
-        no_room = self.counts["no_room"]
-        half_open = min(self._settings.half_open, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 2)
+        settings, no_room = self._settings(), self.counts["no_room"]
+        half_open = min(settings.half_open, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 2)
 
         def report(address: str, ports: tuple[int, ...]) -> None:
             self.counts["sightings"] += 1
             seen_at = self._reactor.seconds()
-            sink.sighted(self._settings.sighting(METHOD, address, ports, seen_at, alive.get(address)))
+            sink.sighted(settings.sighting(METHOD, address, ports, seen_at, alive.get(address)))
 
         try:
             with ExitStack() as opened:
@@ -161,7 +195,7 @@ class ArpSweep:
                     make_prober=partial(
                         PortProber,
                         connector,
-                        ProbeLimits(ports_to_try(base=self._settings.ports), half_open, self._settings.per_host),
+                        ProbeLimits(ports_to_try(base=settings.ports), half_open, settings.per_host),
                         context=self._context,
                         reports=PortReports(report),
                         by=f"{METHOD}.{'look' if probed else 'connect'}",
@@ -174,8 +208,6 @@ class ArpSweep:
                 )
                 opened.callback(resolution.close)
                 opened.callback(self._neighbours.watch(resolution.receive))
-                if not probed:
-                    self.alive = alive
                 await run_steps(self._reactor, resolution.step)
         finally:
             self._sum_up(no_room)

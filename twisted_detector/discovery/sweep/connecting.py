@@ -168,7 +168,7 @@ class PortProber:
 
     def _begin(self, host: _Host, port: int) -> None:
         needs_arp = not host.resolved and not host.tries
-        reset = self._limiter.charge(2 if needs_arp else 1, by=self._by, reserve=1)
+        reset = self._limiter.charge(2 if needs_arp else 1, by=self._by, to=host.address, reserve=1)
         self._number += 1
         number, now = self._number, self._monotonic()
         attempt = _Attempt(host, port, now, reset)

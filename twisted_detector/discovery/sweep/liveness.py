@@ -67,7 +67,7 @@ class TcpLiveness:
         connector = self._make_connector(self._reactor)
         try:
             for wait in _WAITS:
-                await self._limiter.acquire(by=METHOD, packets=2)
+                await self._limiter.acquire(by=METHOD, packets=2, to=address)
                 outcome = await self._outcome(connector, address, port, wait)
                 if outcome is not None:
                     return outcome

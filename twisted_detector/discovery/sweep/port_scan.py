@@ -60,6 +60,7 @@ class PortScan:
     """Discoverer that tries a few TCP ports on every address that is on no link of this machine.
 
     :param reactor: IReactorTime and IReactorFDSet.
+    :param settings: as they are now.
     :param limiter: shared with all others that send.
     :param is_well: asked of each address in its turn: who is well there is not connected to, but once a day.
     :param monotonic: seconds that never jump.
@@ -75,7 +76,7 @@ class PortScan:
         reactor: Any,
         neighbours: INeighbours,
         *,
-        settings: SweepSettings,
+        settings: Callable[[], SweepSettings],
         limiter: PacketRateLimiter,
         is_well: IsWell = nobody_is_well,
         monotonic: Callable[[], float] = time.monotonic,
@@ -90,13 +91,14 @@ class PortScan:
         self.counts: Counter[str] = Counter()
         self._context = SweepContext(limiter, monotonic, self.counts)
 
-    async def sweep(self, sink: ISightingSink) -> None:
-        """Try every address once.
+    async def sweep(self, sink: ISightingSink, *networks: str) -> None:
+        """Try every address once, or each of the networks that are given.
 
         :raises OSError: no socket can be opened.
         :raises LocalError: a text that is no network.
         """
-        plan = self._settings.plan(await self._neighbours.interfaces(), self._neighbours.known())
+        settings = self._settings()
+        plan = settings.plan(await self._neighbours.interfaces(), self._neighbours.known(), *networks)
         for network in plan.too_large:
             if network not in self._logged:
                 self._logged.add(network)
@@ -105,8 +107,8 @@ class PortScan:
         run = _Run(
             (target.address for target in plan.targets() if not target.on_link and self._needs_look(target.address)),
             connector,
-            ports=ports_to_try(base=self._settings.ports),
-            half_open=self._settings.half_open,
+            ports=ports_to_try(base=settings.ports),
+            half_open=settings.half_open,
             context=self._context,
             reports=PortReports(lambda address, ports: self._report(sink, address, ports)),
         )
@@ -118,12 +120,14 @@ class PortScan:
 
     def _needs_look(self, address: str) -> bool:
         due = self._looks.is_due(address, None)
-        self.counts["well"] += not due
+        if not due:
+            self.counts["well"] += 1
+            self._context.limiter.traffic.answered(address)
         return due
 
     def _report(self, sink: ISightingSink, address: str, ports: tuple[int, ...]) -> None:
         self.counts["sightings"] += 1
-        sink.sighted(self._settings.sighting(METHOD, address, ports, self._reactor.seconds()))
+        sink.sighted(self._settings().sighting(METHOD, address, ports, self._reactor.seconds()))
 
 
 class _Run:
@@ -193,7 +197,7 @@ class _Run:
         self._number += 1
         number = host.attempt = self._number
         host.blocked = False
-        host.reset = self._limiter.charge(by=f"{METHOD}.connect", reserve=1)
+        host.reset = self._limiter.charge(by=f"{METHOD}.connect", to=host.address, reserve=1)
         self._running[number] = host
         heapq.heappush(self._deadlines, (now + _TIMEOUT * _PATIENCE[host.wait], number))
         self._counts["attempts"] += 1
@@ -231,6 +235,8 @@ class _Run:
         if outcome is Outcome.UNREACHABLE:
             self._reports.host_ended(host.address)
             return
+        if not host.port:  # who is silent at the first port is asked no other
+            self._limiter.traffic.answered(host.address)
         if outcome is Outcome.OPEN:
             self._counts["open"] += 1
             self._reports.port_opened(host.address, self._ports[host.port], self._monotonic())

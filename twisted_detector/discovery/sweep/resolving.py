@@ -171,6 +171,7 @@ class HostResolution:
             return
         self._alive[address] = mac
         self._counts["alive"] += 1
+        self._limiter.traffic.answered(address)
         if self._needs_look(address, mac):
             self._prober.add(address, resolved=address in self._macs)
         else:
@@ -179,7 +180,7 @@ class HostResolution:
     def _resolve(self, address: str) -> bool:
         if not self._resolver.resolve(address):
             return False
-        reservation = self._limiter.charge(by=self._by, after=self._resolver.after)
+        reservation = self._limiter.charge(by=self._by, to=address, after=self._resolver.after)
         if reservation.left:
             self._reservations[address] = reservation
         self._counts["asked"] += 1

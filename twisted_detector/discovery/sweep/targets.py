@@ -77,6 +77,7 @@ class ScanPlan:
     :param max_addresses: of the interfaces' networks, smallest first, so many addresses together are swept; of the
         others only the known addresses are tried.
     :ivar too_large: those others, as text.
+    :ivar networks: all that is swept, or of which the known addresses are.
     :raises LocalError: a text that is no network.
     """
 
@@ -100,6 +101,7 @@ class ScanPlan:
                 small.add(one)
         large = [one for one in own if one not in small]
         self.too_large = tuple(sorted({str(one) for one in large}))
+        self.networks = tuple(dict.fromkeys((*named, *own)))
         whole = [*named, *small]
         self._whole = list(collapse_addresses(whole))
         self._large = _ranges(large)

@@ -6,7 +6,7 @@ Sources: WS-Discovery (April 2005), ONVIF Core section 7; SOAP-over-UDP 1.1 sect
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import Any
@@ -23,7 +23,6 @@ from twisted_detector.discovery.multicast.discoverer import (
 )
 from twisted_detector.discovery.multicast.listener import ListenerContext
 from twisted_detector.discovery.multicast.sockets import Group
-from twisted_detector.discovery.sweep.targets import INTERFACES
 from twisted_detector.discovery.wsdiscovery.dialects import Dialects
 from twisted_detector.discovery.wsdiscovery.listener import METHOD, WSDiscoveryListener
 from twisted_detector.discovery.wsdiscovery.unicast import UnicastProbes
@@ -32,11 +31,14 @@ from twisted_detector.interfaces import (
     IDiscoverer,
     IFinder,
     INeighbours,
+    INetworkSweep,
     IQuickSweep,
     ISightingSink,
     IWatcher,
 )
 from twisted_detector.model import Candidate, Interface
+from twisted_detector.model.addresses import Exclusions
+from twisted_detector.model.reach import Network, NetworksNow, no_networks
 from twisted_detector.wire.lan import wsdiscovery as wire
 
 #: SOAP-over-UDP appendix I. So many after the first: cameras in Wi-Fi power save miss a whole burst.
@@ -53,7 +55,7 @@ _ANYWHERE, _ANYWHERE_IPV6 = Interface("", 0, "0.0.0.0", 0), Interface("", 0, "::
 FormatMessage = Callable[[str], bytes]
 
 
-@implementer(IDiscoverer, IWatcher, IQuickSweep, IAddressProbe, IFinder)
+@implementer(IDiscoverer, IWatcher, IQuickSweep, INetworkSweep, IAddressProbe, IFinder)
 class WSDiscovery(MulticastDiscoverer):
     """Discoverer that probes every multicast interface, and watcher of Hello and Bye.
 
@@ -61,8 +63,9 @@ class WSDiscovery(MulticastDiscoverer):
     the least that is fair.
 
     :param dialects: remembers which device answers which dialect.
-    :param networks: CIDR texts; those of them that stand behind a router are probed address by address.
-    :param exclude: CIDR texts; nothing is sent to an address of theirs (a group reaches all that listen).
+    :param networks: that the operator named, as they are now; those of them that stand behind a router are probed
+        address by address.
+    :param excluded: nothing is sent to these addresses (a group reaches all that listen).
     """
 
     name = METHOD
@@ -75,17 +78,15 @@ class WSDiscovery(MulticastDiscoverer):
         neighbours: INeighbours,
         *,
         dialects: Dialects | None = None,
-        networks: Iterable[str] = (),
-        exclude: Iterable[str] = (),
+        networks: NetworksNow = no_networks,
+        excluded: Exclusions | None = None,
         **common: Any,
     ) -> None:
-        networks = tuple(networks)
-        listed = (ip_network(text, strict=False) for text in networks if text != INTERFACES)
-        settings = common.pop("settings", MulticastSettings()).with_networks(listed)
+        settings = common.pop("settings", MulticastSettings()).with_networks(networks)
         super().__init__(reactor, neighbours, settings=settings, **common)
         self._dialects = dialects or Dialects()
-        self._exclude = tuple(ip_network(text, strict=False) for text in exclude)
-        self._routed = UnicastProbes(networks, self._exclude)
+        self._excluded = Exclusions() if excluded is None else excluded
+        self._routed = UnicastProbes(networks, self._excluded)
 
     def make_listener(self, context: ListenerContext) -> WSDiscoveryListener:
         """See :class:`MulticastDiscoverer`."""
@@ -109,18 +110,25 @@ class WSDiscovery(MulticastDiscoverer):
         One datagram to each address; some devices do not answer it.
         """
         await super().sweep(sink)
-        if not self._routed:
-            return
+        await self._sweep_routed(sink, self._routed)
+
+    async def sweep_network(self, network: Network, sink: ISightingSink) -> None:
+        """See :class:`INetworkSweep`; what stands on a link is reached by the group in each sweep."""
+        await self._sweep_routed(sink, UnicastProbes(lambda: (network,), self._excluded))
+
+    async def _sweep_routed(self, sink: ISightingSink, routed: UnicastProbes) -> None:
         own = await self._neighbours.interfaces()
+        if not routed.has_any(own):
+            return
         with self.query_session(sink, (_ANYWHERE,), ()) as (sockets, queries):
             message_id = self._new_message(queries, wire.Dialect.TRANSMITTER.name)
             data = wire.probe(message_id, wire.Dialect.TRANSMITTER)
 
             def send(to: str) -> None:
                 for one in sockets:
-                    self.send_now(one.interface, one.port, data, to)
+                    self.send_now(one.interface, one.port, data, to, "networks behind a router")
 
-            await self._routed.send_each(own, send, self._limiter, f"{METHOD}.routed")
+            await routed.send_each(own, send, self._limiter, f"{METHOD}.routed")
             await deferLater(self._reactor, _QUICK_LISTEN)
 
     # --- IQuickSweep, IAddressProbe, IFinder -----------------------------------------------------------------------
@@ -164,7 +172,7 @@ class WSDiscovery(MulticastDiscoverer):
         """Where to send to one address from: the interface of its network, or any; none when it is excluded."""
         bare, _, scope = address.partition("%")
         where = ip_address(bare)
-        if any(where in network for network in self._exclude if network.version == where.version):
+        if address in self._excluded:
             return ()
         links = [one for one in interfaces if one.version == where.version]
         own = [one for one in links if (one.name == scope if scope else where in _network_of(one))]

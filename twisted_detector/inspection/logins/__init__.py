@@ -23,16 +23,22 @@ Rules
    vouches for the device (:mod:`inspection.logins.realms`).
 8. A login without an audience, or for a manufacturer (the device's own word), goes to adopted devices only; one for a
    network or a camera to whom it names (:mod:`model.adoption`). A blocked device gets nothing.
-9. No password is kept: a login is recorded as a salted and slow fingerprint (scrypt), so that a changed password is a
+9. What a person types for one device is for that device alone, as long as it is adopted and where he expects it, comes
+   first there, and one of the two failures is left to him: of the others that are not known to be right, one at most is
+   tried in a window.
+10. No password is kept: a login is recorded as a salted and slow fingerprint (scrypt), so that a changed password is a
    new login.
-10. That a login was accepted is reported by who sent it, when the device did with it what it had refused without it;
+11. That a login was accepted is reported by who sent it, when the device did with it what it had refused without it;
     nothing infers it from an outcome.
 
 Theory of operation
 ===================
 
-:class:`LoginBudget` is what the other rooms use: it knows the configured logins, and the rules that need all records of
-a device. :class:`LoginHistory` is the record of what became of logins under *one name* of a device; it is pure.
+:class:`LoginBudget` is what the other rooms use: it has the rules that need all records of a device.
+:class:`ConfiguredLogins` has all logins as they are at this moment, of the configuration and typed; :class:`DueLogins`
+decides which of them a device may be given at all, ``rank`` in which order, and how many.
+
+:class:`LoginHistory` is the record of what became of logins under *one name* of a device; it is pure.
 :class:`LoginHistoryStore` finds the histories of a device and has them saved. A device is named by its MAC where that
 is known; else by its address and its EndpointReference.
 

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from functools import partial
+from collections.abc import Callable, Mapping, Sequence
 
 from txaio.tx import make_logger
 from zope.interface import implementer
 
+from twisted_detector.inspection.logins.configured import ConfiguredLogins
+from twisted_detector.inspection.logins.due import DueLogins
 from twisted_detector.inspection.logins.fingerprints import WORK, Fingerprints, is_old
 from twisted_detector.inspection.logins.history import MAX_FAILURES, MAX_UNANSWERED, WINDOW, LoginHistory
+from twisted_detector.inspection.logins.ranking import rank
 from twisted_detector.inspection.logins.realms import looks_unique, names_unit, normalise
 from twisted_detector.inspection.logins.store import LoginHistoryStore, recent_failures
 from twisted_detector.inspection.logins.window_clock import WindowClock
-from twisted_detector.model import Adoption, Candidate, Login
+from twisted_detector.model import Candidate, Login
 from twisted_detector.model.encoding import rfc3339
-from twisted_detector.model.login_rules import Network, in_networks, logins_for, names_device
+from twisted_detector.model.reach import NetworksNow, no_networks
 from twisted_detector.model.reasons import NOT_RETRIED
 from twisted_detector.seams import ILoginBudget
 
@@ -33,8 +35,9 @@ _CLOCK = "clock"
 class LoginBudget:
     """Limiter of the logins that each device is given; see :mod:`inspection.logins`.
 
-    :param logins: the configured logins; each a ``LoginRule`` or for every device.
-    :param confirmed: networks that the operator named: their devices may be given a secret though no MAC was seen.
+    :param logins: their source, or those that are configured for good; each a ``LoginRule`` or for every device.
+    :param confirmed: networks that the operator named, as they are now: their devices may be given a secret though no
+        MAC was seen.
     :param salt: makes fingerprints of equal passwords differ between installations.
     :param save: keeps (name, text) for the next run; "" to forget; may return a Deferred that fires when it is done.
     :param kept: whether what was saved is really on the disk.
@@ -48,9 +51,9 @@ class LoginBudget:
 
     def __init__(
         self,
-        logins: Sequence[Login],
+        logins: ConfiguredLogins | Sequence[Login],
         *,
-        confirmed: Iterable[Network] = (),
+        confirmed: NetworksNow = no_networks,
         salt: str,
         save: Callable[[str, str], object],
         kept: Callable[[], bool] = lambda: True,
@@ -58,18 +61,13 @@ class LoginBudget:
         boot: str = "",
         work: int = WORK,
     ) -> None:
-        self._logins = tuple(logins)
-        self._confirmed = tuple(confirmed)
+        self._logins = logins if isinstance(logins, ConfiguredLogins) else ConfiguredLogins(logins)
+        self._due = DueLogins(self._logins, confirmed)
         self.fingerprints = Fingerprints(salt, work=work)
         self._save = save
         self._kept = kept
         self._clock = WindowClock(uptime, boot)
         self._histories = LoginHistoryStore(save)
-
-    async def prepare(self, run: Callable[[Callable[[], object]], Awaitable[object]]) -> None:
-        """Make the fingerprints of all logins, each by ``run``, which takes the time for it to another thread."""
-        for login in self._logins:
-            await run(partial(self.fingerprints.of, login))
 
     def restore(self, saved: Mapping[str, str]) -> None:
         """Take over what an earlier run saved; an entry that cannot be read is forgotten."""
@@ -78,17 +76,10 @@ class LoginBudget:
         self._replace_old_fingerprints()
 
     def _replace_old_fingerprints(self) -> None:
-        """Replace fingerprints made before scrypt.
-
-        Those of logins that are not configured any more get a name from which nothing can be guessed: they count on.
-        """
         old = {credential for credential in self._histories.credentials() if is_old(credential)}
         if not old:
             return
-        names = {credential: f"gone {number}" for number, credential in enumerate(sorted(old))}
-        for login in self._logins:
-            for purpose in _OLD_PURPOSES:
-                names[self.fingerprints.old(login, purpose)] = self.fingerprints.of(login, purpose)
+        names = self.fingerprints.successors(old, self._logins.all, _OLD_PURPOSES)
         self._histories.rename_credentials(lambda credential: names.get(credential, credential), is_old)
 
     def _time(self, now: float) -> float:
@@ -102,25 +93,18 @@ class LoginBudget:
 
     def allowed_logins(self, candidate: Candidate, now: float) -> Sequence[Login]:
         """See :class:`ILoginBudget`."""
-        logins = self._logins_for(candidate)
+        logins = self._due.of(candidate)
         if not logins:
             return ()
         now = self._time(now)
-        histories = self._histories.relevant(candidate, now)
+        histories, typed = self._histories.relevant(candidate, now), self._logins.typed_for(candidate)
         room = MAX_FAILURES - len(recent_failures(histories, now))
         if room <= 0 or any(history.locked_until > now for history in histories):
             return ()
-        good = {history.last_accepted for history in histories}
         paired = [(login, self._credential(login)) for login in logins]
-        allowed = [
-            (login, credential)
-            for login, credential in paired
-            if not any(history.bars(credential, now) for history in histories)
-        ]
-        refused = {one for history in histories for one in history.failures if one not in history.forgiven}
-        right = {one for history in histories for one in history.ever_accepted}
-        allowed.sort(key=lambda one: (one[1] not in good, one[1] in refused, one[1] not in right))
-        return tuple(login for login, _ in allowed[:room])
+        allowed = [one for one in paired if not any(history.bars(one[1], now) for history in histories)]
+        reserved = self._logins.reserves(candidate)
+        return rank(allowed, histories, typed=typed, room=room, reserved=reserved)
 
     def known_good(self, candidate: Candidate) -> Login | None:
         """The configured login that this device accepted last, whether or not one may be tried now.
@@ -128,7 +112,7 @@ class LoginBudget:
         None for a device that may be given none (any more): whoever is told of it sends it to whoever asks.
         """
         good = {history.last_accepted for history in self._histories.histories_of(candidate).values()} - {""}
-        return next((login for login in self._logins_for(candidate) if self._credential(login) in good), None)
+        return next((login for login in self._due.of(candidate) if self._credential(login) in good), None)
 
     def ever_accepted(self, candidate: Candidate) -> bool:
         """Whether this device ever accepted a login, even one that is not configured any more."""
@@ -136,16 +120,9 @@ class LoginBudget:
 
     def explain_wait(self, candidate: Candidate, now: float) -> str:
         """See :class:`ILoginBudget`."""
-        logins = logins_for(self._logins, candidate)
-        if not logins:
-            return "no login is set for this camera (CAMERA_CREDENTIALS)"
-        if candidate.adoption is Adoption.BLOCKED:
-            return "it is blocked"
-        withheld = [login for login in logins if login not in self._logins_for(candidate)]
-        if withheld and not candidate.adoption.is_adopted:
-            return candidate.not_adopted or "new since the first run: adopt it"
-        if withheld:
-            return "it is given none, for its MAC is not seen from here; name its network in SCAN_NETWORKS"
+        if withheld := self._due.explain(candidate):
+            return withheld
+        logins = self._due.of(candidate)
         wall, now = now, self._time(now)
         histories = self._histories.relevant(candidate, now)
         reasons = []
@@ -156,15 +133,45 @@ class LoginBudget:
             right = {credential for history in histories for credential in history.ever_accepted}
             if any(self._credential(login) in right for login in barred):
                 reasons.append("one that was right once is tried once a day, and at once by `camdetect login retry`")
+        if wait := self._explain_time(histories, now, wall):
+            reasons.append(wait)
+        elif len(barred) < len(logins) and not self._kept():
+            reasons.append("no login is tried while STATE_DIR cannot be written")
+        elif len(barred) < len(logins) and not self.allowed_logins(candidate, wall):
+            reasons.append("one attempt is left, for a login that you type (camdetect login)")
+        return "; ".join(reasons)
+
+    def _explain_time(self, histories: Sequence[LoginHistory], now: float, wall: float) -> str:
         free = max((history.locked_until for history in histories), default=0.0)
         failures = sorted(at for _, _, at in recent_failures(histories, now))
         if len(failures) >= MAX_FAILURES:
             free = max(free, failures[-MAX_FAILURES] + WINDOW)
-        if free > now:
-            reasons.append(f"no login is tried before {rfc3339(self._clock.wall(free, wall))}")
-        elif len(barred) < len(logins) and not self._kept():
-            reasons.append("no login is tried while STATE_DIR cannot be written")
-        return "; ".join(reasons)
+        return f"no login is tried before {rfc3339(self._clock.wall(free, wall))}" if free > now else ""
+
+    # --- one login that a person tries -----------------------------------------------------------------------------
+
+    def failures_left(self, candidate: Candidate, now: float) -> int:
+        """How many failures of ``MAX_FAILURES`` are left that this device may be given now; none while it locks."""
+        now = self._time(now)
+        histories = self._histories.relevant(candidate, now)
+        locked = any(history.locked_until > now for history in histories)
+        return 0 if locked else max(0, MAX_FAILURES - len(recent_failures(histories, now)))
+
+    def explain_trial(self, candidate: Candidate, login: Login, now: float) -> str:
+        """For people: why this login may not be tried on this device now, "" when it may."""
+        if login not in self._due.of(candidate):
+            return self._due.explain(candidate)
+        at = self._time(now)
+        if wait := self._explain_time(self._histories.relevant(candidate, at), at, now):
+            return wait
+        return "" if self._kept() else "no login is tried while STATE_DIR cannot be written"
+
+    def forgive(self, candidate: Candidate, login: Login) -> None:
+        """Let one login be tried again on this device, within the bounds, though it refused it: a person typed it."""
+        credential = self._credential(login)
+        for name, history in self._histories.histories_of(candidate).items():
+            if history.forgive(credential):
+                self._histories.save(name)
 
     # --- attempts ------------------------------------------------------------------------------------------------
 
@@ -283,7 +290,7 @@ class LoginBudget:
         histories = self._histories.relevant(candidate, now)
         barred = [
             login
-            for login in self._logins_for(candidate)
+            for login in self._due.of(candidate)
             if any(history.bars(self._credential(login), now) for history in histories)
         ]
         for name, history in self._histories.histories_of(candidate).items():
@@ -376,19 +383,6 @@ class LoginBudget:
                 now, firmware=firmware, reference=reference, service=service, wants_login=wants_login
             ):
                 self._histories.save(name)
-
-    # --- devices and logins ------------------------------------------------------------------------------------------
-
-    def _logins_for(self, candidate: Candidate) -> tuple[Login, ...]:
-        """The logins that this device may be given at all (rules 7 and 8); none for one that is blocked."""
-        if candidate.adoption is Adoption.BLOCKED:
-            return ()
-        if not (candidate.at_layer2 or in_networks(candidate.address, self._confirmed)):
-            # Only a person's word about this very device counts where its MAC is not seen.
-            return logins_for(self._logins, candidate) if candidate.adoption is Adoption.PERSON else ()
-        if candidate.adoption.is_adopted:
-            return logins_for(self._logins, candidate)
-        return logins_for(filter(names_device, self._logins), candidate)
 
     def _credential(self, login: Login, purpose: str = "") -> str:
         return self.fingerprints.of(login, purpose)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from ipaddress import IPv4Network, IPv6Network
+from collections.abc import Callable, Mapping, Sequence
 
 from twisted_detector.model import Adoption, Candidate, Mac
 from twisted_detector.model.login_rules import in_networks
+from twisted_detector.model.reach import NetworksNow, no_networks
 
 
 class ClearTextPolicy:
@@ -18,7 +18,7 @@ class ClearTextPolicy:
     clear: something else may answer in its place, which cannot compute what Digest wants.
 
     :param policy: ``never``, ``known`` or ``always``, which is the operator's word for all devices.
-    :param confirmed: the networks that the operator named.
+    :param confirmed: the networks that the operator named, as they are now.
     :param neighbours: the addresses whose MAC is known now.
     :param candidates_at: the devices at an address: each of them must be one that may have it.
     :param took_digest: whether a device ever took a login by Digest.
@@ -28,13 +28,13 @@ class ClearTextPolicy:
         self,
         policy: str,
         *,
-        confirmed: Iterable[IPv4Network | IPv6Network] = (),
+        confirmed: NetworksNow = no_networks,
         neighbours: Callable[[], Mapping[str, Mac]],
         candidates_at: Callable[[str], Sequence[Candidate]],
         took_digest: Callable[[Candidate], bool],
     ) -> None:
         self._policy = policy
-        self._confirmed = tuple(confirmed)
+        self._confirmed = confirmed
         self._neighbours = neighbours
         self._candidates_at = candidates_at
         self._took_digest = took_digest
@@ -52,7 +52,7 @@ class ClearTextPolicy:
     def _allows(self, candidate: Candidate) -> bool:
         if candidate.adoption is Adoption.BLOCKED or self._took_digest(candidate):
             return False
-        if in_networks(candidate.address, self._confirmed):
+        if in_networks(candidate.address, self._confirmed()):
             return True
         if not candidate.adoption.is_trusted:
             return False

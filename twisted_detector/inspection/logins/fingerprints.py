@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
 from twisted_detector.model import Login
@@ -16,8 +17,8 @@ from twisted_detector.model import Login
 #: scrypt's cost: 16 MiB and some 50 ms of a small board's core for one login.
 WORK = 2**14
 _BLOCK, _LANES = 8, 1
-#: Logins whose fingerprint is kept in memory: more than anybody configures.
-_MAX_KEPT = 1_024
+#: Logins whose fingerprint is kept in memory: more than there may be, with one for each camera that has its own.
+_MAX_KEPT = 8_192
 _OLD = re.compile(r"[0-9a-f]{24}")
 
 
@@ -45,6 +46,17 @@ class Fingerprints:
         """A short one of any other text, made quickly: a thousand cameras may have a secret in their paths."""
         key = hashlib.blake2b(self._salt.encode(), digest_size=32).digest()
         return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), key=key, digest_size=4).hexdigest()
+
+    def successors(self, old: Iterable[str], logins: Iterable[Login], purposes: Sequence[str]) -> dict[str, str]:
+        """Fingerprints made before scrypt → those of today.
+
+        Those of logins that are not configured any more get a name from which nothing can be guessed: they count on.
+        """
+        names = {credential: f"gone {number}" for number, credential in enumerate(sorted(old))}
+        for login in logins:
+            for purpose in purposes:
+                names[self.old(login, purpose)] = self.of(login, purpose)
+        return names
 
     def old(self, login: Login, purpose: str = "") -> str:
         """The fingerprint as it was before scrypt, to recognise saved ones."""

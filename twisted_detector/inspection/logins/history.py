@@ -241,6 +241,13 @@ class LoginHistory:
         before, self.forgiven = self.forgiven, {*self.failures, *self.unanswered}
         return self.forgiven != before
 
+    def forgive(self, credential: str) -> bool:
+        """Let one barred credential be tried again, within the window's count; whether it was barred."""
+        if credential in self.forgiven or not (credential in self.failures or credential in self.unanswered):
+            return False
+        self.forgiven.add(credential)
+        return True
+
     def rename_credentials(self, renamed: Callable[[str], str]) -> None:
         """Give every credential another name."""
         for stamps in (self.failures, self.unanswered):

@@ -162,8 +162,11 @@ class LoginSchemes:
         self.took = self.took or place.way
         return place.way
 
-    def correct(self, refusal: LoginRefusal, url: str, *, accepted: bool) -> bool:
-        """Whether the login is to be sent again, changed, after a refusal; ``accepted``: the device took it before."""
+    def correct(self, refusal: LoginRefusal, url: str, *, accepted: bool, stated: Collection[str] = ()) -> bool:
+        """Whether the login is to be sent again, changed, after a refusal; ``accepted``: the device took it before.
+
+        :param stated: as :func:`ways_for`. A way that is among them and was taken before was judged: no other follows.
+        """
         place = self._places[url]
         if refusal.warning.warns:
             place.judged = True
@@ -173,6 +176,8 @@ class LoginSchemes:
         if place.others is None:
             ways = ways_for(refusal, speaks_soap=True, allow_basic=self._allow_basic)
             place.others = [way for way in ways if way != place.way]
+        if place.way == self.took and place.way in stated:
+            place.others = []
         if refusal.challenges:
             place.challenged_by = refusal
         if place.way == DIGEST and self._may_have_aged(place, refusal):

@@ -136,10 +136,9 @@ class OnvifSession:
         #: How the device refused last; the session of another login may begin there.
         self.refusal: LoginRefusal | None = None
         self.known = Known()
-        self.accepted = False
+        self.accepted = self.doubted = False
         self._denied = earlier.denied
         self.denied_now: tuple[str, str] | None = None
-        self.doubted = False
         self._elsewhere = elsewhere
         self._final_refusal: OperationRefused | None = None
 
@@ -170,7 +169,9 @@ class OnvifSession:
         answer = await self._send_once(url, request, sent, parse)
         while isinstance(answer, LoginRefusal) and with_login:
             if sent:
-                if not self._schemes.correct(answer, url, accepted=self.accepted):
+                if request.namespace == NS_DEVICE and self._schemes.way(url) == self._schemes.took:
+                    await self._read_stated_ways((TOKEN, DIGEST), url, again=True)
+                if not self._schemes.correct(answer, url, accepted=self.accepted, stated=self.known.stated or ()):
                     break
                 self.known.refused.add(request.key)  # without a login that counts
             else:
@@ -319,9 +320,9 @@ class OnvifSession:
             await self._read_stated_ways(ways, url)
         return self.refusal if self.refusal is not None and self.refusal.challenges else refusal
 
-    async def _read_stated_ways(self, ways: Collection[str], url: str) -> None:
-        """Ask a device that leaves more than one way open which it takes: once, and only if none is known."""
-        if len(ways) < 2 or self.known.stated is not None or self._schemes.took:
+    async def _read_stated_ways(self, ways: Collection[str], url: str, *, again: bool = False) -> None:
+        """Ask a device that leaves more than one way open which it takes, once, if none is known (or ``again``)."""
+        if len(ways) < 2 or self.known.stated is not None or self.accepted or (self._schemes.took and not again):
             return
         self.known.stated = frozenset()
         with suppress(RemoteError, InspectionError):

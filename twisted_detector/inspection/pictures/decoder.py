@@ -1,4 +1,4 @@
-"""Decoder of keyframes to JPEG, in a child process that may do nothing else.
+"""Decoder of keyframes to JPEG, and of pictures to smaller ones, in a child process that may do nothing else.
 
 The bytes are hostile and the decoder is native: it runs in a process of its own (``decoder_child.py``), one picture at
 a time, and is started anew after a crash, a time-out, a number of pictures, or a while without work. Where the kernel
@@ -24,7 +24,10 @@ from txaio.tx import make_logger
 from twisted_detector.errors import LocalError, Malformed
 
 CHILD = Path(__file__).with_name("decoder_child.py")
-CODES = {"H264": 1, "H265": 2}
+#: As in the child: what comes in decides what comes out, a picture of up to 1280 pixels or a thumbnail.
+CODES = {"H264": 1, "H265": 2, "JPEG": 3}
+#: What the child takes, in bytes.
+MAX_INPUT = 5 * 1024 * 1024
 #: Seconds for one picture, the start of the process (0.3 s) with it; an 8K keyframe takes about one.
 TIMEOUT = 10.0
 #: Seconds without work after which the process ends: it holds some 60 MB.
@@ -120,11 +123,14 @@ class Decoder:
         self._idle: IDelayedCall | None = None
 
     async def decode(self, codec: str, data: bytes) -> bytes:
-        """The JPEG of one keyframe (see :mod:`wire.rtp.keyframe`), at most 1280 pixels wide and high.
+        """The JPEG of one keyframe (see :mod:`wire.rtp.keyframe`), at most 1280 pixels wide and high; of a JPEG its
+        thumbnail.
 
         :raises Malformed: it cannot be decoded.
         :raises LocalError: the decoder does not start.
         """
+        if len(data) > MAX_INPUT:
+            raise Malformed("the picture is too large to be decoded")
         async with self._lock:
             if self._idle is not None:
                 self._idle.cancel()

@@ -1,12 +1,12 @@
-"""Decoder process: keyframes on standard input, small JPEGs on standard output.
+"""Decoder process: keyframes and JPEGs on standard input, smaller JPEGs on standard output.
 
 Bytes from the network meet a large native decoder here and nowhere else. Before the first of them is read, this process
 gives up the right to open a file or a socket, to write to one, to fork, and to take more than MAX_MEMORY bytes; and,
 where the kernel and the machine allow it, every system call that decoding does not need (``syscall_filter.py``).
 
 The first answer, with status 0, says that it is ready; its content is "", or why there is no filter of system calls.
-A request: codec (1 octet: 1 H.264, 2 H.265), length (4, big-endian), the keyframe with start codes. An answer: status
-(1 octet: 0 a picture, 1 a reason in ASCII), length (4), content.
+A request: codec (1 octet: 1 H.264, 2 H.265, 3 JPEG), length (4, big-endian), the keyframe with start codes or the JPEG.
+An answer: status (1 octet: 0 a picture, 1 a reason in ASCII), length (4), content.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 HEAD = struct.Struct("!BI")
-CODECS = {1: "h264", 2: "hevc"}
+CODECS = {1: "h264", 2: "hevc", 3: "mjpeg"}
 #: As our own side: see wire.rtp.keyframe.
 MAX_INPUT = 5 * 1024 * 1024
 #: Address space: Python and FFmpeg's libraries take 160 MiB of it, a 4K picture 40 more, one of 8K with its copies 200.
@@ -31,6 +31,8 @@ MAX_CPU = 120
 MAX_PIXELS = 8192 * 4320
 #: Width or height of the JPEG: enough to see what a camera sees.
 MAX_SIDE = 1280
+#: Of the thumbnail that is made of a JPEG: a card of the page is up to 400 pixels wide.
+THUMBNAIL_SIDE = 480
 
 
 def load_filter() -> Any:
@@ -58,11 +60,11 @@ def give_up_rights() -> str:
     return obstacle or syscall_filter.refuse_system_calls()
 
 
-def to_jpeg(frame: Any) -> bytes:
-    """The frame at no more than MAX_SIDE, as a JPEG."""
+def to_jpeg(frame: Any, side: int = MAX_SIDE) -> bytes:
+    """The frame at no more than ``side``, as a JPEG."""
     import av
 
-    scale = min(1.0, MAX_SIDE / max(frame.width, frame.height))
+    scale = min(1.0, side / max(frame.width, frame.height))
     width, height = (max(2, int(side * scale) // 2 * 2) for side in (frame.width, frame.height))
     small = frame.reformat(width=width, height=height, format="yuvj420p", threads=1)
     small.pts, small.time_base = 0, Fraction(1, 25)
@@ -87,7 +89,9 @@ def decode(codec: str, data: bytes) -> bytes:
     decoder.thread_count = 1
     decoder.options = {"max_pixels": str(MAX_PIXELS), "flags": "+output_corrupt"}
     shown: Any = None
-    for packet in (*decoder.parse(data), *decoder.parse(None), None):
+    # A JPEG is one packet: the parser would end it at the thumbnail that a camera put into its head.
+    packets = (av.Packet(data),) if codec == "mjpeg" else (*decoder.parse(data), *decoder.parse(None))
+    for packet in (*packets, None):
         for frame in decoder.decode(packet):
             if shown is None or shown.is_corrupt:
                 shown = frame
@@ -95,7 +99,7 @@ def decode(codec: str, data: bytes) -> bytes:
         raise ValueError("no picture in it")
     if not 0 < shown.width * shown.height <= MAX_PIXELS:
         raise ValueError(f"a picture of {shown.width}x{shown.height}")
-    return to_jpeg(shown)
+    return to_jpeg(shown, THUMBNAIL_SIDE if codec == "mjpeg" else MAX_SIDE)
 
 
 def warm_up() -> None:
@@ -104,7 +108,7 @@ def warm_up() -> None:
 
     av.logging.set_level(None)
     frame = av.VideoFrame(16, 16, "yuv420p")
-    to_jpeg(frame)
+    decode("mjpeg", to_jpeg(frame))
     for codec in CODECS.values():
         try:
             decode(codec, b"\0\0\0\1")

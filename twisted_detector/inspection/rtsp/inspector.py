@@ -7,7 +7,7 @@ when the device asks for one there. Where none exists, they are not searched aga
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from enum import Enum, auto
 from functools import partial
@@ -18,7 +18,15 @@ from twisted.internet.task import deferLater
 from txaio.tx import make_logger
 from zope.interface import implementer
 
-from twisted_detector.errors import LoginWithheld, Malformed, NotACamera, RemoteError, Unauthorized, Unreachable
+from twisted_detector.errors import (
+    InspectionError,
+    LoginWithheld,
+    Malformed,
+    NotACamera,
+    RemoteError,
+    Unauthorized,
+    Unreachable,
+)
 from twisted_detector.inspection.device_locks import DeviceLocks
 from twisted_detector.inspection.rtsp.catalog import Path, paths_for, vendors_for
 from twisted_detector.inspection.rtsp.client import ACCEPT_SDP, RtspClient, make_cnonce
@@ -45,6 +53,7 @@ from twisted_detector.model import (
     Status,
     Stream,
 )
+from twisted_detector.model.addresses import place_of
 from twisted_detector.model.bounds import BoundedDict
 from twisted_detector.model.reasons import ReasonCode
 from twisted_detector.wire.rtsp.url import split_url
@@ -123,7 +132,9 @@ class RtspInspector:
         :raises Busy: 453 or 503.
         :raises NotACamera: only media servers are there.
         """
-        places = _places(candidate)
+        if candidate.own_urls:
+            return await self._inspect_given(candidate)
+        places = _places(candidate.known_urls, candidate)
         silent: Unreachable | None = None
         best: Inspection | None = None
         media_server: NotACamera | None = None
@@ -159,6 +170,28 @@ class RtspInspector:
         if best is None and silent is not None and (candidate.known_urls or not spoke):
             raise silent
         return replace(best, unfinished=unfinished) if best is not None else None
+
+    async def _inspect_given(self, candidate: Candidate) -> Inspection | None:
+        """Whether the device speaks RTSP, first where a person gave a stream: that one is proved, and none is searched.
+
+        Raises as :meth:`inspect`.
+        """
+        problems: list[InspectionError] = []
+        port, target = place_of(candidate.own_urls[0])
+        where = f"port {port}, where you gave the stream {target}"
+        async with self._device_locks.acquire(candidate.address):
+            for each, tls in _places(candidate.own_urls, candidate):
+                server = self._new_server(candidate, each, tls, None, self._clock.seconds())
+                try:
+                    await server.client.ask_without_login(server.target("/"))
+                    return self._inspection(server, (), Status.ONLINE, "")
+                except (RtspConnectionClosed, Malformed) as error:
+                    problems.append(Malformed(f"no RTSP is spoken at {where}: {error}"))
+                except Unreachable as error:
+                    problems.append(Unreachable(f"no answer at {where}: {error}"))
+                finally:
+                    server.client.close()
+        raise problems[0]
 
     def _new_server(
         self, candidate: Candidate, port: int, tls: bool, login: Login | None, search_until: float
@@ -348,10 +381,10 @@ class RtspInspector:
         )
 
 
-def _places(candidate: Candidate) -> tuple[tuple[int, bool], ...]:
-    """Ports to inspect, those of streams that worked first, and whether each speaks TLS."""
+def _places(first: Sequence[str], candidate: Candidate) -> tuple[tuple[int, bool], ...]:
+    """Ports to inspect, those of the URLs ``first`` before others, and whether each speaks TLS."""
     places: dict[int, bool] = {}
-    for text in candidate.known_urls:
+    for text in first:
         try:
             url = split_url(text)
         except RemoteError:

@@ -177,6 +177,10 @@ class EmbeddedBroker:
             return
         self.log.error("The embedded broker does not stop")
 
+    def stands_for(self, other: EmbeddedBroker) -> bool:
+        """Whether it is configured as ``other`` is, and may run on in its place."""
+        return (self._directory, self._wanted_port) == (other._directory, other._wanted_port)
+
     def describe(self) -> tuple[str, ...]:
         """Lines for the log: which broker, where, what it lacks, and what to type to watch it."""
         endpoint = self.endpoint

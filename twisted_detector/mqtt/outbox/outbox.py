@@ -158,7 +158,7 @@ class Outbox:
         receipt.fail(partial(Dropped, "the outbox is full"))
 
     def _write(self, entry: Entry) -> None:
-        if self._journal is None or not entry.message.qos:
+        if self._journal is None or not entry.message.qos or not entry.message.durable:
             self._afterwards.extend(receipt.accept for receipt in entry.receipts)
             return
         self._last_id += 1
@@ -332,7 +332,7 @@ class Outbox:
             self._forget(message.topic)
             return
         evicted = self._retained.set(message)
-        if self._journal is not None and message.qos:
+        if self._journal is not None and message.qos and message.durable:
             self._journal.retain(message)
         for topic in evicted:
             self._forget(topic)

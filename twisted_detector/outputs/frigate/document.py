@@ -120,7 +120,7 @@ def _block(
         "detect": _detect(choice.sub),
         "objects": {"track": list(options.objects)},
     }
-    name = "".join(one for one in camera.name or camera.model if one.isprintable()).strip()[:_MAX_NAME]
+    name = "".join(one for one in camera.called or camera.model if one.isprintable()).strip()[:_MAX_NAME]
     if options.minor >= _FRIENDLY_SINCE and name:
         block["friendly_name"] = name
     if "ptz" in camera.capabilities and camera.onvif_url and not (login is not None and _has_braces(login)):

@@ -19,6 +19,7 @@ from twisted_detector.model import Camera, Status
 from twisted_detector.model.addresses import safe_id
 from twisted_detector.model.encoding import encode
 from twisted_detector.model.naming import title
+from twisted_detector.model.notices import EVENTS
 from twisted_detector.model.reasons import FROZEN
 from twisted_detector.outputs.camera_json import device_page
 from twisted_detector.outputs.topics import Topics
@@ -60,6 +61,7 @@ NODE_COMPONENTS: Mapping[str, str] = {
     "total": "sensor",
     "rescan": "button",
     "adopt": "button",
+    "notice": "event",
 }
 
 Payload = dict[str, Any]
@@ -89,6 +91,12 @@ _EVENT = (
     "{% set kind = 'frozen' if frozen else kinds.get(value_json.event) %}"
     "{% if kind %}{{ {'event_type': kind, 'address': value_json.camera.ip, 'reason': value_json.reason | default('')}"
     " | tojson }}{% endif %}{% endif %}"
+)
+#: A notice with its words; which kinds there may be stands in the payload.
+_NOTICE = (
+    _IF_JSON + "{{ {'event_type': value_json.event, 'title': value_json.title, 'text': value_json.text,"
+    " 'since': value_json.since, 'ended': value_json.ended,"
+    " 'cameras': value_json.cameras | map(attribute='name') | list} | tojson }}{% endif %}"
 )
 _SEEN = _IF_JSON + "{{ value_json.last_seen_iso }}{% else %}{{ this.state }}{% endif %}"
 #: The stream that a user would look at: the first that was proved, else the first there is.
@@ -230,6 +238,13 @@ def node_payload(topics: Topics, *, page: str = "") -> Payload:
             "stat_cla": "measurement",
             "ic": "mdi:cctv",
         },
+        "notice": {
+            "name": "Notice",
+            "evt_typ": list(EVENTS),
+            "stat_t": topics.notice,
+            "val_tpl": _NOTICE,
+            "ic": "mdi:bell",
+        },
         "rescan": _button("Look for cameras", topics, {"command": "rescan"}, "mdi:radar"),
         # A newcomer that wants a login is no device here before it is adopted. It gives the login to all of them at one
         # press, so a person has to enable it first.
@@ -252,6 +267,7 @@ def _camera_device(camera: Camera, topics: Topics) -> Payload:
         ("mdl", camera.model),
         ("sw", camera.firmware_version),
         ("sn", camera.serial_number),
+        ("sa", camera.area),
     ):
         if tidied := tidy(text):
             device[key] = tidied

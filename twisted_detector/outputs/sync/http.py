@@ -40,11 +40,12 @@ class HttpRequest:
 
 @dataclass(frozen=True, slots=True)
 class HttpResponse:
-    """One answer: status, the cookies that it set, its body."""
+    """One answer: status, the cookies that it set, its body, and what kind of login it wants (``WWW-Authenticate``)."""
 
     status: int
     cookies: Mapping[str, str]
     body: bytes
+    challenge: str = ""
 
     @property
     def text(self) -> str:
@@ -57,12 +58,22 @@ class HttpClient:
     :param base: ``http://host:port`` with what comes before every path.
     :param insecure: do not verify a certificate (Frigate makes its own).
     :param timeout: seconds for one request and its answer.
+    :param most: bytes of an answer.
     """
 
-    def __init__(self, reactor: Any, base: str, *, insecure: bool = False, timeout: float = TIMEOUT) -> None:
+    def __init__(
+        self,
+        reactor: Any,
+        base: str,
+        *,
+        insecure: bool = False,
+        timeout: float = TIMEOUT,
+        most: int = MAX_DOCUMENT,
+    ) -> None:
         self._reactor = reactor
         self.base = base
         self._timeout = timeout
+        self._most = most
         # One at a time and none kept: an hour lies between two changes.
         pool = HTTPConnectionPool(reactor, persistent=False)
         policy: dict[str, Any] = {"contextFactory": AnyCertificate()} if insecure else {}
@@ -99,7 +110,7 @@ class HttpClient:
             unbuffered=True,
         )
         try:
-            data = await collect(response, MAX_DOCUMENT)
+            data = await collect(response, self._most)
         except CancelledError:
             raise
         except AnswerTooLong:
@@ -110,7 +121,8 @@ class HttpClient:
         for line in response.headers.getRawHeaders("set-cookie", []):
             name, _, value = line.partition(";")[0].partition("=")
             cookies[name.strip()] = value.strip()
-        return HttpResponse(response.code, cookies, data)
+        challenge = ", ".join(response.headers.getRawHeaders("www-authenticate", []))
+        return HttpResponse(response.code, cookies, data, challenge)
 
 
 @implementer(IAgent)

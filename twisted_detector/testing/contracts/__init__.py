@@ -34,6 +34,7 @@ from twisted_detector.testing.contracts.discovery import (
     address_probe_contract,
     discoverer_contract,
     finder_contract,
+    network_sweep_contract,
     quick_sweep_contract,
     watcher_contract,
 )
@@ -93,6 +94,7 @@ __all__ = [
     "listener_contract",
     "liveness_contract",
     "neighbours_contract",
+    "network_sweep_contract",
     "outbox_contract",
     "output_contract",
     "publisher_contract",

@@ -1,10 +1,11 @@
-"""Contracts of what discovers: :class:`IDiscoverer`, its three additions, and :class:`IWatcher`."""
+"""Contracts of what discovers: :class:`IDiscoverer`, its four additions, and :class:`IWatcher`."""
 
 # ruff: noqa: S101  assertions are what a contract consists of
 
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Sequence
+from ipaddress import ip_network
 from typing import Any, Protocol
 
 from twisted.internet.defer import maybeDeferred
@@ -13,7 +14,15 @@ from zope.interface import Interface
 from zope.interface.verify import verifyObject
 
 from twisted_detector.errors import CamdetectError
-from twisted_detector.interfaces import IAddressProbe, IDiscoverer, IFinder, IQuickSweep, ISightingSink, IWatcher
+from twisted_detector.interfaces import (
+    IAddressProbe,
+    IDiscoverer,
+    IFinder,
+    INetworkSweep,
+    IQuickSweep,
+    ISightingSink,
+    IWatcher,
+)
 from twisted_detector.model import Adoption, Candidate, parse_address
 from twisted_detector.testing.contracts.case import CLOSING, Contract, moments
 from twisted_detector.testing.lan import RecordingSink
@@ -168,6 +177,12 @@ def quick_sweep_contract(build: Callable[[], DiscovererStage]) -> type[Synchrono
             assert (self.stage.sent() - of_sweep) * _QUICK_SHARE <= of_sweep
 
     return QuickSweepContract
+
+
+def network_sweep_contract(build: Callable[[], DiscovererStage]) -> type[SynchronousTestCase]:
+    """The contract of :class:`INetworkSweep`, of one that sweeps links; the network is 10.0.0.0/29."""
+    network = ip_network("10.0.0.0/29")
+    return _search_contract(build, INetworkSweep, lambda discoverer, sink: discoverer.sweep_network(network, sink))
 
 
 def address_probe_contract(build: Callable[[], DiscovererStage]) -> type[SynchronousTestCase]:

@@ -16,6 +16,7 @@ from zope.interface.verify import verifyObject
 from twisted_detector import events
 from twisted_detector.interfaces import IEventListener, IOutput
 from twisted_detector.model import Adoption, Camera, Evidence, EvidenceKind, Mac, Message, Proof, Status, Stream
+from twisted_detector.model.notices import Notice, NoticeKind, NoticeSubject
 from twisted_detector.model.pictures import Picture
 from twisted_detector.outputs.sync.seams import Entries, ISyncDestination, TargetRefused, TargetUnavailable
 from twisted_detector.testing.contracts.case import CLOSING, Contract, moments
@@ -66,6 +67,7 @@ _DETAILS: Mapping[type[events.Event], tuple[Any, ...]] = {
     events.SweepFinished: ("wsdiscovery", 3.5, 12, "cancelled"),
     events.QuotaReached: ("host", "10.0.0.9", "no room for more devices of one host"),
     events.ConnectionEvent: ("disconnected", "the broker closed it", "reconnecting", 12.5, 3, 7),
+    events.NoticeTold: (Notice("1-1", NoticeKind.OFFLINE, 1000.0, cameras=(NoticeSubject("a", "Door", "10.0.0.9"),)),),
 }
 
 

@@ -10,7 +10,7 @@ export class Refused extends Error {
 let needsLogin = () => {};
 export function onLogin(handler) { needsLogin = handler; }
 
-async function request(method, path, body) {
+export async function request(method, path, body, signal) {
   const headers = { Accept: "application/json" };
   if (method !== "GET") headers["X-Camdetect"] = "1";
   if (body !== undefined) headers["Content-Type"] = "application/json";
@@ -18,7 +18,7 @@ async function request(method, path, body) {
   try {
     answer = await fetch(`api/v1/${path}`, {
       method, headers, body: body === undefined ? undefined : JSON.stringify(body), credentials: "same-origin",
-      signal: AbortSignal.timeout(40000),
+      signal: signal ?? AbortSignal.timeout(40000),
     });
   } catch {
     throw new Refused(0, "camdetect does not answer");

@@ -39,8 +39,7 @@ export function setUp() {
   tools.append(
     h("label", { class: "search" }, h("span", { class: "hide", text: "Search the cameras" }), search, h("kbd", { "aria-hidden": "true", text: "/" })),
     chips,
-    choice("Sort by", SORTS, "sort"),
-    choice("Group by", GROUPS, "group"));
+    h("div", { class: "choices" }, choice("Sort by", SORTS, "sort"), choice("Group by", GROUPS, "group")));
   const host = byId("cameras-grid");
   const list = h("div", { class: "grid", role: "list", "aria-label": "Cameras" });
   const note = h("div", { class: "note" });
@@ -49,7 +48,7 @@ export function setUp() {
   parts.sweepText = h("span");
   parts.sweepBar = h("i", { class: "progress", "aria-hidden": "true" });
   parts.rescan = h("button", { type: "button", class: "primary", text: "Scan now", onclick: rescan });
-  byId("sweep").append(h("p", { role: "status" }, parts.sweepText, parts.sweepBar), parts.rescan);
+  byId("sweep").append(h("p", { role: "status" }, parts.sweepText, parts.sweepBar), parts.rescan, h("a", { class: "button", href: "#/add", text: "Add a camera" }));
   addEventListener("keydown", (event) => {
     const typing = /^(INPUT|TEXTAREA|SELECT)$/.test(event.target.tagName);
     if (event.key === "/" && !typing && !document.querySelector("dialog[open]")) { event.preventDefault(); location.hash = "#/"; search.focus(); }
@@ -182,13 +181,13 @@ function empty(total) {
   }
   setNote("empty", "No camera has been found yet",
     "The first ones usually appear within seconds of a start. If you know the address of one that is missing, look it up.",
-    h("a", { class: "button", href: "#/why", text: "Find a camera" }));
+    h("a", { class: "button", href: "#/add", text: "Add a camera" }), h("a", { class: "button", href: "#/why", text: "Find a camera" }));
 }
 
-function setNote(kind, title, text, action) {
+function setNote(kind, title, text, ...actions) {
   if (parts.note.dataset.kind === kind + text && parts.note.isConnected) return;
   parts.note.dataset.kind = kind + text;
-  parts.note.replaceChildren(h("h2", { text: title }), h("p", { text }), action);
+  parts.note.replaceChildren(h("h2", { text: title }), h("p", { text }), h("div", { class: "row" }, actions));
   parts.host.replaceChildren(parts.note);
   latest = 0;
   setText(parts.count, title);

@@ -9,13 +9,14 @@ export function lens() {
     s("circle", { cx: 16, cy: 16, r: 12 }), s("circle", { cx: 16, cy: 16, r: 5 }));
 }
 
-export function pictureUrl(camera) {
-  return `api/v1/cameras/${encodeURIComponent(camera.id)}/picture?v=${encodeURIComponent(camera.picture.version)}`;
+// small: as a card shows it.
+export function pictureUrl(camera, small = false) {
+  return `api/v1/cameras/${encodeURIComponent(camera.id)}/picture?v=${encodeURIComponent(camera.picture.version)}${small ? "&size=thumb" : ""}`;
 }
 
 // An image that appears when it is there, and a drawing of a lens until then.
-export function showPicture(frame, camera) {
-  const url = camera.picture ? pictureUrl(camera) : "";
+export function showPicture(frame, camera, small = false) {
+  const url = camera.picture ? pictureUrl(camera, small) : "";
   if (frame.dataset.url === url) return;
   frame.dataset.url = url;
   if (!url) { frame.querySelector("img")?.remove(); return; }
@@ -46,14 +47,15 @@ export class Card {
     this.moved = h("span", { class: "tag" });
     this.bar = new WeekBar(() => this.link.click());
     this.copy = copyButton(() => best(this.camera)?.url ?? "", `the stream of ${camera.name}`);
-    this.node = h("article", { class: "card", role: "listitem", data: { id: camera.id } },
+    this.give = h("a", { class: "button small", href: `#/camera/${encodeURIComponent(camera.id)}/login`, text: "Give login" });
+    this.node = h("div", { class: "card", role: "listitem", data: { id: camera.id } },
       this.frame,
       h("div", { class: "facts" },
         h("h3", {}, this.link),
         h("p", { class: "where" }, this.address, this.make),
         this.line,
         this.bar.node,
-        h("p", { class: "foot" }, this.status, this.moved, this.copy)));
+        h("p", { class: "foot" }, this.status, this.moved, this.copy, this.give)));
     this.update(camera);
   }
 
@@ -74,7 +76,9 @@ export class Card {
     this.status.title = camera.since ? `since ${ago(camera.since)}` : "";
     setText(this.moved, camera.moves ? `moved ${camera.moves === 1 ? "once" : `${camera.moves}×`}` : "");
     this.moved.hidden = !camera.moves;
-    this.copy.hidden = !stream;
-    showPicture(this.frame, camera);
+    this.give.hidden = camera.status !== "auth_required";
+    this.give.setAttribute("aria-label", `Give login to ${camera.name}`);
+    this.copy.hidden = !stream || !this.give.hidden;
+    showPicture(this.frame, camera, true);
   }
 }

@@ -24,7 +24,7 @@ export class Chart {
     this.rows = [];
     this.paths = series.map((_, n) => s("path", { class: stacked ? `s${n} area` : `l${n} line` }));
     this.cursor = s("line", { class: "cursor", y1: 0, y2: H, x1: -1, x2: -1 });
-    this.svg = s("svg", { viewBox: `0 0 ${W} ${H}`, preserveAspectRatio: "none", role: "img" },
+    this.svg = s("svg", { viewBox: `0 0 ${W} ${H}`, preserveAspectRatio: "none", role: "img", "aria-label": title },
       s("line", { class: "grid", x1: 0, x2: W, y1: H / 2, y2: H / 2 }), ...(stacked ? [...this.paths].reverse() : this.paths), this.cursor);
     this.top = h("span", { class: "axis top", "aria-hidden": "true" });
     this.left = h("span", { class: "axis" });
@@ -98,7 +98,7 @@ export class Chart {
 export class Strip {
   constructor(words) {
     this.words = words;
-    this.svg = s("svg", { viewBox: `0 0 ${W} 20`, preserveAspectRatio: "none", role: "img", class: "strip" });
+    this.svg = s("svg", { viewBox: `0 0 ${W} 20`, preserveAspectRatio: "none", role: "img", "aria-label": "The connection", class: "strip" });
     this.node = this.svg;
   }
 

@@ -3,34 +3,52 @@
 import { get, post } from "./api.js";
 import { pastPart } from "./bar.js";
 import { lens, showAge, showPicture } from "./card.js";
-import { byId, copyButton, h, setText, sure, toast } from "./dom.js";
+import { byId, copyButton, h, setText, toast } from "./dom.js";
 import { STATUS, ago, local, safeLink, stamp, streamWords } from "./format.js";
+import { LivePicture } from "./live_picture.js";
 import { cameras, subscribe } from "./store.js";
 
-const ADOPTED = {
-  "no": "no: it is given no login", "listed": "listed in the configuration", "person": "by a person",
-  "first-run": "found in the first run", "seen": "seen on a link (ADOPTION=all)",
-};
-
-let open = null; // { id, frame }
+let open = null; // { id, frame, live, top, settings, rest, form }
 let timer = 0;
 
 export function setUp() {
   const dialog = byId("detail");
-  dialog.addEventListener("close", () => { open = null; if (location.hash.startsWith("#/camera/")) history.replaceState(null, "", "#/"); });
+  dialog.addEventListener("close", () => { open?.live.end(); open = null; if (location.hash.startsWith("#/camera/")) history.replaceState(null, "", "#/"); });
   dialog.addEventListener("click", (event) => { if (event.target === dialog) dialog.close(); });
   subscribe((ids) => { if (open && ids.has(open.id)) { clearTimeout(timer); timer = setTimeout(refresh, 30); } });
 }
 
 export function close() { if (byId("detail").open) byId("detail").close(); }
 
-export async function show(id) {
+// part: "login" for the form of the login, opened.
+export async function show(id, part = "") {
   const dialog = byId("detail");
-  const known = cameras.get(id);
-  open = { id, frame: h("div", { class: "picture big" }, lens()) };
-  dialog.replaceChildren(head(known?.name ?? "One moment"), open.frame, h("div", { class: "body" }, h("p", { class: "soft", text: "One moment." })));
-  if (!dialog.open) dialog.showModal();
-  await refresh();
+  if (open?.id !== id) {
+    const known = cameras.get(id);
+    const stack = () => h("div", { class: "stack" });
+    open?.live.end();
+    const frame = h("div", { class: "picture big" }, lens());
+    open = { id, frame, live: new LivePicture(frame, id, known?.status), top: stack(), settings: stack(), rest: stack(), part };
+    open.top.append(h("p", { class: "soft", text: "One moment." }));
+    dialog.replaceChildren(head(known?.name ?? "One moment"), open.frame, open.live.node, h("div", { class: "body" }, open.top, open.settings, open.rest));
+    if (!dialog.open) dialog.showModal();
+    await refresh();
+  } else if (part === "login") open.form?.login.show();
+}
+
+// What a person types in stands apart from what is drawn anew with each news of the camera.
+async function settings(camera) {
+  const mine = open;
+  if (!mine.form) {
+    const { CameraForm } = await import("./camera_form.js");
+    if (mine !== open || mine.form) return;
+    mine.form = new CameraForm(camera, { refresh, leave: (text) => { close(); toast(text); } });
+    mine.settings.append(mine.form.node);
+    if (mine.part === "login") mine.form.login.show();
+    return;
+  }
+  mine.form.update(camera);
+  await mine.form.load();
 }
 
 async function refresh() {
@@ -44,11 +62,12 @@ async function refresh() {
     if (open?.id !== id || open.told === told) return;
     open.told = told;
     draw(camera, past);
+    await settings(camera);
   } catch (error) {
     if (open?.id !== id) return;
     const gone = error.status === 404;
-    byId("detail").querySelector(".body").replaceChildren(
-      h("p", { class: "reason", text: gone ? "This camera is no longer known." : error.message }));
+    open.top.replaceChildren(h("p", { class: "reason", text: gone ? "This camera is no longer known." : error.message }));
+    if (gone) { open.live.end(); open.settings.replaceChildren(); open.rest.replaceChildren(); }
   }
 }
 
@@ -64,14 +83,18 @@ function draw(camera, past) {
   dialog.dataset.status = camera.status;
   showPicture(open.frame, camera);
   showAge(open.frame, camera);
+  open.live.update(camera.status);
   const active = document.activeElement?.dataset?.act;
   const scrolled = dialog.scrollTop;
-  dialog.querySelector(".body").replaceChildren(...[
+  const asksLogin = camera.status === "auth_required"; // then the form of the login comes first
+  open.top.replaceChildren(
     h("div", { class: "verdict", data: { status: camera.status } },
       h("span", { class: "status", text: STATUS[camera.status] }),
       h("span", { class: "soft", text: camera.since ? `for ${ago(camera.since).replace(" ago", "")}` : "" }),
       camera.reason && h("p", { class: "reason", text: local(camera.reason) })),
-    actions(camera),
+    ...(asksLogin ? [] : [actions(camera)]));
+  open.rest.replaceChildren(...[
+    asksLogin && actions(camera),
     part("Streams", camera.streams.length ? camera.streams.map(stream) : h("p", { class: "soft", text: "No stream is known." })),
     past && part("Last seven days", ...pastPart(past, camera)),
     part("Addresses", whereabouts(camera)),
@@ -112,7 +135,6 @@ function facts(camera) {
     ["MAC", camera.mac], ["Id", camera.id], ["Channel", camera.channel > 1 ? String(camera.channel) : ""],
     ["ONVIF", camera.onvif_url],
     ["Camera's web page", web && h("a", { href: web, target: "_blank", rel: "noopener noreferrer", text: web })],
-    ["Adopted", ADOPTED[camera.adopted]],
     ["Found by", camera.discovery_methods.join(", ")],
     ["ONVIF services", Object.keys(camera.capabilities).join(", ")],
     ["First seen", stamp(camera.first_seen_iso)], ["Last seen", stamp(camera.last_seen_iso)], ["Stream last checked", stamp(camera.last_validated_iso)],
@@ -133,30 +155,5 @@ function actions(camera) {
   return h("div", { class: "row" },
     doing("Check now", "check", async () => { await post(`cameras/${id}/check`); toast("Checking…"); }, { class: "primary" }),
     doing("New picture", "picture", async () => { await post(`cameras/${id}/picture`); await refresh(); toast("Here is a new picture"); }),
-    h("a", { class: "button", href: `#/why/${encodeURIComponent(camera.ip)}`, text: "Explain" }),
-    ["no", "first-run", "seen"].includes(camera.adopted) && doing(camera.adopted === "no" ? "Adopt" : "Trust", "adopt", async () => {
-      await post(`cameras/${id}/adopt`);
-      await refresh();
-      toast("It may now be given logins");
-    }),
-    ["person", "first-run", "seen"].includes(camera.adopted) && doing("Unadopt", "unadopt", async () => {
-      if (!(await sure(`Unadopt ${camera.name}?`, "It no longer gets a login, from camdetect or in Frigate and go2rtc.", "Unadopt"))) return;
-      await post(`cameras/${id}/unadopt`);
-      await refresh();
-      toast("It no longer gets a login");
-    }, { class: "quiet" }),
-    doing("Block", "block", async () => {
-      const text = `${camera.name} is forgotten, left alone and never shown again, whatever its address. camdetect unblock brings it back.`;
-      if (!(await sure(`Block ${camera.name}?`, text, "Block it"))) return;
-      await post(`cameras/${id}/block`);
-      close();
-      toast(`${camera.name} is blocked`);
-    }, { class: "quiet" }),
-    doing("Forget", "forget", async () => {
-      const text = `${camera.name} and its history are removed, from Home Assistant and Frigate too. If it is still on the network, it is found again as a new camera.`;
-      if (!(await sure(`Forget ${camera.name}?`, text, "Forget it"))) return;
-      await post(`cameras/${id}/forget`);
-      close();
-      toast(`${camera.name} is forgotten`);
-    }, { class: "quiet" }));
+    h("a", { class: "button", href: `#/why/${encodeURIComponent(camera.ip)}`, text: "Explain" }));
 }

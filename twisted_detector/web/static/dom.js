@@ -23,9 +23,13 @@ export function setText(node, text) {
   if (node.textContent !== text) node.textContent = text;
 }
 
+// In the dialog that is open: what stands beside one is covered by it, and not read out.
+let region = null;
 export function toast(text, kind = "good") {
   const node = h("p", { class: `toast ${kind}`, text });
-  const region = byId("toasts");
+  region ??= byId("toasts");
+  const host = document.querySelector("dialog[open]") ?? document.body;
+  if (region.parentNode !== host) host.append(region);
   while (region.children.length > 3) region.firstChild.remove();
   region.append(node);
   setTimeout(() => node.remove(), kind === "bad" ? 9000 : 4000);

@@ -116,7 +116,7 @@ export class Grid {
 
   heading(row) {
     const count = h("span", { class: "soft" });
-    const node = h("h2", { class: "group" }, h("span", { text: row.title }), " ", count);
+    const node = h("div", { class: "group", role: "listitem" }, h("h2", {}, h("span", { text: row.title }), " ", count));
     const update = (next) => { count.textContent = next.count; };
     update(row);
     return { node, update };

@@ -74,7 +74,7 @@ function open() {
     timer = setTimeout(open, wait);
     wait = Math.min(15000, wait * 2);
   };
-  for (const name of ["hello", "reset", "camera", "gone", "happened", "discovery", "mqtt", "connection"]) {
+  for (const name of ["hello", "reset", "camera", "gone", "happened", "discovery", "mqtt", "connection", "notice"]) {
     source.addEventListener(name, (event) => {
       lastId = event.lastEventId || lastId;
       queue.push(name, event.data);

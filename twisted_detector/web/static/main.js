@@ -1,17 +1,20 @@
 // The page comes to life: which view, how the line stands, who may look.
 
-import { get, onLogin, post } from "./api.js";
+import { get, onLogin } from "./api.js";
 import * as cameras from "./cameras.js";
 import * as detail from "./detail.js";
-import { byId, h, setText } from "./dom.js";
+import { byId, h, setText, toast } from "./dom.js";
 import { first, many, stamp } from "./format.js";
 import * as live from "./live.js";
+import { askToken, closeForm, isLink, session as readSession } from "./login.js";
 import * as mqtt from "./mqtt.js";
 import * as store from "./store.js";
 import * as system from "./system.js";
 import * as why from "./why.js";
 
-const VIEWS = ["cameras", "mqtt", "why", "system"];
+const VIEWS = ["cameras", "mqtt", "why", "networks", "system", "add", "first-run", "notices"];
+// Views that are rarely opened come when they are.
+const LATER = { networks: () => import("./networks.js"), add: () => import("./add_camera.js"), "first-run": () => import("./first_run.js"), notices: () => import("./notices.js") };
 let session = null;
 let lostTimer = 0;
 let lastHeard = null;
@@ -19,19 +22,20 @@ let lastHeard = null;
 // --- views
 
 function route() {
-  const [, name = "", rest = ""] = location.hash.split("/");
+  const [, name = "", rest = "", part = ""] = location.hash.split("/");
   const view = name === "camera" ? "cameras" : VIEWS.includes(name) ? name : "cameras";
   for (const one of VIEWS) byId(one).hidden = one !== view;
   for (const link of document.querySelectorAll("nav.views a")) {
-    if (link.dataset.view === view) link.setAttribute("aria-current", "page"); else link.removeAttribute("aria-current");
+    if (link.dataset.view === (view === "add" ? "cameras" : view)) link.setAttribute("aria-current", "page"); else link.removeAttribute("aria-current");
   }
   let word = "";
   try { word = decodeURIComponent(rest); } catch { /* a mangled address is none */ }
-  if (name === "camera" && word) detail.show(word); else detail.close();
+  if (name === "camera" && word) detail.show(word, part); else detail.close();
   if (view === "cameras") cameras.show();
   if (view === "mqtt") mqtt.show();
   if (view === "why") why.show(word);
   if (view === "system") system.show(session);
+  LATER[view]?.().then((module) => module.show(word), () => toast("camdetect does not answer", "bad"));
 }
 
 // --- the line
@@ -79,12 +83,27 @@ function drawTrouble() {
 
 function brokerNow(now) { broker = now; if (byId("lost").hidden) drawTrouble(); }
 
+// --- notices: how many last
+
+function drawBell({ notices }) {
+  const open = notices?.open ?? 0;
+  const bell = byId("bell");
+  bell.lastElementChild.hidden = !open;
+  setText(bell.lastElementChild, open > 99 ? "99+" : String(open));
+  bell.setAttribute("aria-label", open ? `Notices: ${open} open` : "Notices");
+}
+
+function noticed() {
+  get("status").then(drawBell, () => {});
+  if (!byId("notices").hidden) LATER.notices().then((module) => module.show(), () => {});
+}
+
 async function everything() {
   lastHeard = null;
   const tries = [
     store.load().catch(() => {}),
     get("discovery").then(store.setDiscovery, () => {}),
-    get("status").then((answer) => brokerNow(answer.mqtt), () => {}),
+    get("status").then((answer) => { brokerNow(answer.mqtt); drawBell(answer); }, () => {}),
   ];
   await Promise.all(tries);
   if (!byId("mqtt").hidden) mqtt.show();
@@ -93,31 +112,9 @@ async function everything() {
 
 // --- the token
 
-let asking = false;
-function login() {
-  if (asking) return;
-  asking = true;
+function login(reason = "") {
   live.end();
-  const dialog = byId("login");
-  const input = h("input", { type: "password", id: "token", name: "token", required: true, autocomplete: "current-password" });
-  const fault = h("p", { class: "reason", role: "alert" });
-  dialog.replaceChildren(
-    h("h2", { id: "login-title", text: "Sign in" }),
-    h("p", { text: "Enter the token: the daemon's setting WEB_TOKEN." }),
-    h("form", {
-      onsubmit: async (event) => {
-        event.preventDefault();
-        try {
-          session = await post("session", { token: input.value });
-          asking = false;
-          dialog.close();
-          begin();
-        } catch (error) { setText(fault, error.message); input.select(); }
-      },
-    }, h("label", { for: "token", text: "Token" }), input, fault, h("div", { class: "row end" }, h("button", { class: "primary", text: "Sign in" }))));
-  dialog.oncancel = (event) => event.preventDefault();
-  dialog.showModal();
-  input.focus();
+  askToken((found) => { session = found; begin(); }, reason);
 }
 
 // --- the beginning
@@ -135,6 +132,28 @@ function begin() {
   document.title = name ? `camdetect · ${name}` : "camdetect";
   live.start(line);
   route();
+  if (["", "#/"].includes(location.hash)) firstRun();
+}
+
+// Where nothing was set up yet the page opens on that; asked once, for who leaves it has seen it.
+let askedFirstRun = false;
+async function firstRun() {
+  if (askedFirstRun) return;
+  askedFirstRun = true;
+  try {
+    const { open } = await get("first-run");
+    if (open && ["", "#/"].includes(location.hash)) location.replace("#/first-run");
+  } catch { /* a daemon without one */ }
+}
+
+async function enter() {
+  let fault = "";
+  try {
+    ({ found: session, fault } = await readSession());
+  } catch { line("lost"); }
+  if (session?.needed && !session.given) { login(fault); return; }
+  closeForm();
+  begin();
 }
 
 async function start() {
@@ -143,23 +162,21 @@ async function start() {
   system.setUp();
   byId("theme").addEventListener("click", theme);
   byId("skip").addEventListener("click", (event) => { event.preventDefault(); byId("content").focus(); });
-  addEventListener("hashchange", route);
+  addEventListener("hashchange", () => (isLink() ? enter() : route()));
   live.on("reset", everything);
   live.on("hello", () => { lastHeard = null; });
   live.on("camera", store.put);
   live.on("gone", ({ id }) => store.drop(id));
   live.on("discovery", (found) => { store.setDiscovery(found); if (!byId("system").hidden) system.drawSweeps(found); });
   live.on("happened", system.happened);
+  live.on("notice", noticed);
   live.on("mqtt", (sample) => { brokerNow(sample.now); mqtt.sampled(sample); });
   live.on("connection", (change) => { brokerNow({ ...broker, advice: "", ...change }); mqtt.changed(change); });
-  onLogin(login);
+  onLogin(() => login());
   // What is summed up over seven days changes without an event, too.
   setInterval(() => { if (!document.hidden && !byId("cameras").hidden) store.load().catch(() => {}); }, 3600000);
   setInterval(() => { if (!document.hidden) cameras.show(); }, 15000); // "3 min ago" ages
-  try {
-    session = await get("session");
-  } catch { line("lost"); }
-  if (session?.needed && !session.given) login(); else begin();
+  await enter();
 }
 
 start();

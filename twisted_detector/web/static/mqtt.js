@@ -50,6 +50,7 @@ function build(view) {
   };
   view.replaceChildren(
     h("div", { class: "lead" }, h("div", {}, parts.title, parts.under)),
+    h("h2", { class: "hide", text: "The last hour" }),
     h("figure", { class: "chart" }, h("figcaption", {}, h("h3", { text: "The connection" })), h("div", { class: "plot slim" }, parts.strip.node), h("div", { class: "ends soft", "aria-hidden": "true" }, parts.stripEnds, h("span", { text: "now" }))),
     h("div", { class: "tiles" }, Object.values(parts.tiles).map((one) => one.node)),
     h("div", { class: "charts" }, parts.queue.node, parts.latency.node, parts.flow.node,

@@ -40,6 +40,8 @@ async function ask() {
 }
 
 function draw(found) {
+  const helps = h("span", { class: "row" });
+  if (found.help?.length) import("./helps.js").then(({ helping }) => helps.append(...found.help.flatMap((help) => helping(help, ask))), () => {});
   const ports = Object.entries(found.ports).sort(([a], [b]) => a - b);
   parts.answer.replaceChildren(...[
     h("div", { class: "panel verdict" },
@@ -48,6 +50,8 @@ function draw(found) {
       found.reason.advice && h("p", { class: "advice", text: found.reason.advice }),
       h("div", { class: "row" },
         found.cameras.map((camera) => h("a", { class: "button", href: `#/camera/${encodeURIComponent(camera.id)}`, text: `${camera.name || camera.id}: ${STATUS[camera.status]}` })),
+        h("a", { class: "button", href: `#/add/${encodeURIComponent(found.address)}`, text: "Add it as a camera" }),
+        helps,
         h("button", { type: "button", text: "Check this address", onclick: () => probe(found.address) }))),
     ports.length > 0 && h("section", { class: "panel" }, h("h3", { text: "Ports, checked just now" }),
       h("ul", { class: "ports" }, ports.map(([port, outcome]) => h("li", { data: { open: String(outcome === "open") } }, h("b", { class: "mono", text: port }), " ", outcome)))),

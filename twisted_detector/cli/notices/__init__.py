@@ -1,0 +1,1 @@
+"""Subcommand for notices: what was told, by which ways, and a test of one."""

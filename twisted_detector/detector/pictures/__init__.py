@@ -1,0 +1,1 @@
+"""Pictures of cameras: in turn, on demand, and live while somebody looks."""

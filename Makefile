@@ -18,7 +18,7 @@ AXE_WHEEL := 0.1.8
 AXE := $(VENV)/.axe-$(AXE_WHEEL)
 
 # the tests with real processes, sockets, networks and browsers
-REAL := tests/integration tests/lan tests/faults
+REAL := tests/integration tests/lan tests/faults tests/documents
 
 # They wait most of the time: so many files of them run side by side, each in one process; what measures time or takes
 # what a machine has only once (marked "alone") runs after them. Both parts run, and both have to pass.
@@ -34,7 +34,7 @@ endef
 export PATH := $(PATH):/usr/local/sbin:/usr/sbin:/sbin
 export PYTHON
 
-.PHONY: help run demo test lint types unit integration lab pytest identity-histories format docs screenshot faults soak fuzz attacks bench icons wheel release addon clean \
+.PHONY: help run demo test lint types unit integration lab pytest identity-histories format docs screenshot faults soak fuzz attacks bench icons wheel release addon image containers clean \
 	mqtt fresh homeassistant debian-run debian-test debian-bench
 
 help: ## this text
@@ -163,6 +163,7 @@ docs: $(VENV)/.test ## write the generated pages anew
 	mv .make/camdetect.1 packaging/camdetect.1
 	$(BIN)/camdetect config --example > .make/camdetect.toml
 	mv .make/camdetect.toml packaging/camdetect.toml
+	DOCUMENTS_TABLE=write $(BIN)/pytest --quiet tests/documents/test_account.py
 
 wheel: $(VENV)/.made ## a wheel in dist/
 	@rm -rf build dist/*.whl
@@ -171,8 +172,16 @@ wheel: $(VENV)/.made ## a wheel in dist/
 release: $(VENV)/.release ## wheel, source archive, bill of materials and checksums of the last commit, in dist/, each checked
 	$(BIN)/python packaging/release.py
 
-addon: $(VENV)/.made ## the Home Assistant add-on in dist/addon/camdetect
-	@.ci/addon $(BIN)/python dist/addon/camdetect
+addon: $(VENV)/.made ## the Home Assistant add-on, in a folder that is an add-on repository: dist/addon
+	@.ci/addon $(BIN)/python dist/addon
+
+image: ## the container's image, for `docker load`: dist/camdetect-image.tar (as root)
+	@.ci/containers build . localhost/camdetect >/dev/null
+	@.ci/containers save localhost/camdetect dist/camdetect-image.tar
+	@ls -l dist/camdetect-image.tar
+
+containers: debian-test $(VENV)/.containers ## image, compose and add-on, built and started as a user does (as root; minutes)
+	$(call BOUNDED,3600) $(BIN)/pytest tests/containers -m 'long or not long'
 
 clean: ## remove everything that was made here, the virtual environment too
 	rm -rf $(VENV) .make build dist *.egg-info _trial_temp* .hypothesis .mypy_cache .ruff_cache .pytest_cache
@@ -205,6 +214,11 @@ $(VENV)/.test: pyproject.toml $(VENV)/.made
 	@echo "Installing camdetect, its tests and tools into $(VENV)"
 	@$(PIP) --editable '.[broker,test,lint]'
 	@touch $@ $(VENV)/.run
+
+# it brings compose files up with podman; a program that is called, no part of camdetect
+$(VENV)/.containers: $(VENV)/.test
+	@$(PIP) 'podman-compose>=1.3'
+	@touch $@
 
 # axe-core of npm as a wheel brings it, without what that needs (Playwright): its number is in the file's name
 $(AXE): $(VENV)/.made

@@ -26,8 +26,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from twisted.internet.task import LoopingCall, deferLater, react
 from twisted.internet.threads import deferToThreadPool
 
+from twisted_detector.config.page_settings import FILE
 from twisted_detector.model.decisions import CameraDecisions
-from twisted_detector.operations.decisions.book import FILE, DecisionBook
+from twisted_detector.operations.decisions.book import DecisionBook
 from twisted_detector.operations.decisions.document import MAX_CAMERAS, parse
 
 _TICK = 0.005

@@ -72,7 +72,7 @@ def clients() -> list[Client]:
         _from_pypi("aiomqtt, await each", "aiomqtt"),
         _from_pypi("gmqtt", "gmqtt"),
         _from_npm(),
-        Client("camdetect, outbox on disk", ours, "on disk (WAL, NORMAL)", disk=True),
+        Client("camdetect, outbox on disk", ours, "on disk (WAL, FULL)", disk=True),
         Client("camdetect, outbox in memory", ours, "in memory"),
     ]
 

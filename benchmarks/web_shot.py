@@ -1,6 +1,6 @@
-"""Nothing goes in; the picture of the page that the README shows comes out.
+"""Nothing goes in; the pictures of the README come out: all cameras, one camera's form, the first run on a phone.
 
-make screenshot            writes docs/images/page.png
+make screenshot            writes docs/images/{page,form,first-run}.png
 """
 
 from __future__ import annotations
@@ -14,19 +14,34 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from tests.browser import REASON, Browser
 from tests.integration.test_web import Stage
 
-ROOT = Path(__file__).resolve().parents[1]
+IMAGES = Path(__file__).resolve().parents[1] / "docs" / "images"
 
 
 def main() -> None:
     if REASON:
         sys.exit(REASON)
     stage, browser = Stage(cameras=24), Browser()
+
+    def shoot(name: str) -> None:
+        time.sleep(0.7)  # pictures fade in
+        browser.driver.save_screenshot(str(IMAGES / f"{name}.png"))
+
     try:
-        browser.driver.set_window_size(1280, 820)
+        browser.size(1280, 820)
         browser.open(stage.url)
         browser.wait("document.querySelectorAll('.picture img.there').length > 6", 15)
-        time.sleep(0.5)  # pictures fade in
-        browser.driver.save_screenshot(str(ROOT / "docs" / "images" / "page.png"))
+        shoot("page")
+        browser.click(".card[data-status=auth_required] .foot a")
+        browser.wait("document.activeElement.name === 'user'")
+        browser.type("[data-group=login] [name=user]", "viewer")
+        browser.type("[data-group=login] [name=password]", "not this one")
+        browser.click("[data-act=try]")
+        browser.wait("document.querySelector('[data-group=login] .answered').textContent.includes('1 of 2')")
+        shoot("form")
+        browser.size(390, 844)
+        browser.open(f"{stage.url}#/first-run")
+        browser.wait("document.querySelectorAll('#first-run .picture img.there').length > 3", 15)
+        shoot("first-run")
     finally:
         browser.end()
         stage.end()

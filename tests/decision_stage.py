@@ -76,7 +76,8 @@ class DecisionStage:
             raise RemoteError("version: it was changed meanwhile by somebody else; look at it again")
         if self.is_full:
             raise NotSaved("/var/lib/camdetect/overrides: No space left on device")
-        self._versions[camera_id] = now + 1
+        # A number that says nothing of before and after, as the daemon's: it falls with each change here.
+        self._versions[camera_id] = (now or 1 << 32) - 1
         self._given.setdefault(camera_id, {}).update(given)
         if "name" in given:
             self._put(replace(self._cameras[camera_id], name=given["name"] or self._called[camera_id]))
@@ -112,7 +113,7 @@ class DecisionStage:
             return {"address": camera.address, "logins": [], "waits": ""}
         if action == "clear":
             self.give(camera.id, {"user": ""})
-            return {"camera_id": camera.id, "text": "its own login is removed", "kept": ""}
+            return {"camera_id": camera.id, "text": "its own login was removed", "kept": ""}
         login = read_login(fields.get("user"), fields.get("password"))
         if action == "save":
             self.give(camera.id, {"user": login.name})
@@ -182,7 +183,7 @@ class DecisionStage:
         camera = found[0] if found else self._cameras["00408c000004"]
         self._step(job, address, "connect", "ok", f"{address} answers")
         if camera.status is Status.AUTH_REQUIRED:
-            helps = [{"kind": "give-login", "text": "Give a login", "camera_id": camera.id}]
+            helps = [{"kind": "give-login", "text": "Enter a login", "camera_id": camera.id}]
             self._step(job, address, "login", "failed", "asked it", reason="it wants a login", help=helps)
         else:
             self._step(job, address, "stream", "ok", "a keyframe came")

@@ -41,7 +41,7 @@ class NoticeStage:
         ]
         self.board = NoticeBoard(lambda: self.notices, lambda at: time.strftime("%H:%M", time.gmtime(at)))
         for name, channel in (
-            ("ntfy", StagedChannel("the ntfy server took a test notice")),
+            ("ntfy", StagedChannel("the ntfy server accepted a test notice")),
             ("mail", StagedChannel("", "the server refuses the login: 535; check NOTICE_MAIL_PASSWORD")),
         ):
             store = MemoryStateStore()

@@ -41,6 +41,7 @@ from twisted_detector.model import Adoption, Camera, Evidence, Mac, Proof, Statu
 from twisted_detector.model.encoding import rfc3339
 from twisted_detector.model.history import WEEK, Segment, StateChange, WeekSummary
 from twisted_detector.model.pictures import Picture
+from twisted_detector.mqtt.broker.place import BrokerPlace
 from twisted_detector.operations.requests import RequestRouter
 from twisted_detector.plugins.builtin_web import web
 from twisted_detector.registry.registry import Registry
@@ -250,6 +251,7 @@ class Figures:
                     "cameras": 4,
                 },
             },
+            "broker": BrokerPlace("127.0.0.1", 39385, "embedded").document(),
             "notices": {"open": self.notices.open_count if self.notices is not None else 0},
             "reactor": {"lag_ms": {"p50": 0.1, "p99": 1.2, "max": 9.4}},
             "resources": {"cpu_percent": 1.2, "rss_mb": 58.1, "fds": 31},

@@ -141,6 +141,12 @@ class DevicesMerged(CameraEvent):
     merged_camera_ids: tuple[str, ...]
     reason: str
 
+    @property
+    def moves(self) -> dict[str, str]:
+        """For each id that was given up, the one that what was known under it belongs to from now on."""
+        kept = self.camera.device_id
+        return {gone: kept + gone.removeprefix(self.merged_device_id) for gone in self.merged_camera_ids}
+
 
 @dataclass(frozen=True, slots=True)
 class DeviceSplit(CameraEvent):

@@ -51,7 +51,7 @@ async def main() -> None:
     neighbours.start()
     await neighbours.interfaces()
     limiter = PacketRateLimiter(int(sys.argv[3]) if len(sys.argv) > 3 else 10_000, time.monotonic)
-    sweep = ArpSweep(reactor, neighbours, settings=SweepSettings(ports=ports), limiter=limiter)
+    sweep = ArpSweep(reactor, neighbours, settings=lambda: SweepSettings(ports=ports), limiter=limiter)
     answers = []
     for _ in range(sweeps):
         sink = RecordingSink()

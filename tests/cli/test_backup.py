@@ -9,10 +9,12 @@ import sqlite3  # noqa: TID251  what was written is looked at from outside
 import stat
 import tarfile
 from pathlib import Path
+from unittest import SkipTest
 
 from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_detector.cli.backup import backup, restore
+from twisted_detector.store import backup as backup_module
 from twisted_detector.store.batch import Batch
 from twisted_detector.store.database import Database
 from twisted_detector.store.schema import VERSION
@@ -49,6 +51,7 @@ class BackupTests(SynchronousTestCase):
         self.database.write(batch)
         (self.directory / "overrides").write_text(OVERRIDES)
         (self.directory / "web_token").write_text("token-4711")
+        (self.directory / "node_suffix").write_text("4f2a\n")
         (self.directory / "somebodys").write_text("not ours")
 
     def backup(self, *, without_logins: bool = False) -> tuple[int, str]:
@@ -73,13 +76,27 @@ class BackupTests(SynchronousTestCase):
         other = self.folder / "other"
         status, text = self.restore(other)
         self.assertEqual((0, True), (status, "1 camera" in text))
-        self.assertEqual({"state.db", "overrides", "web_token", "lock"}, {one.name for one in other.iterdir()})
+        self.assertEqual(
+            {"state.db", "overrides", "node_suffix", "web_token", "lock"}, {one.name for one in other.iterdir()}
+        )
         self.assertEqual(OVERRIDES, (other / "overrides").read_text())
         self.assertEqual([("dialects", "x"), ("login_budget", "0200000000aa")], self.pairs(other))
         again = Database(other, "NORMAL")
         again.open()
         self.addCleanup(again.close)
         self.assertEqual([], again.outbox())
+
+    def test_of_root(self) -> None:
+        """What root restores belongs to whose the directory is: its daemon would run without its state else."""
+        if os.geteuid() != 0:
+            raise SkipTest("only root can give files away")
+        other = self.folder / "other"
+        self.backup()
+        for _ in range(2):  # the second time something is moved aside
+            other.mkdir(exist_ok=True)
+            os.chown(other, 61234, 61235)
+            self.assertEqual(0, self.restore(other)[0])
+        self.assertEqual({(61234, 61235)}, {(one.lstat().st_uid, one.lstat().st_gid) for one in other.iterdir()})
 
     def test_without_logins(self) -> None:
         """No password, no token and nothing that a password could be guessed from is in it; names and comments are."""
@@ -88,8 +105,17 @@ class BackupTests(SynchronousTestCase):
             contents = b"".join(source.read() for one in tar if (source := tar.extractfile(one)) is not None)
         for secret in (PASSWORD, "token-4711", "guess-me"):
             self.assertNotIn(secret.encode(), contents)
-        for kept in ("Barn", "# by hand", "192.0.2.5"):
+        for kept in ("Barn", "# by hand", "192.0.2.5", "4f2a"):
             self.assertIn(kept.encode(), contents)
+
+    def test_without_logins_that_nobody_finds(self) -> None:
+        """An entry with a mistake may be a login: there is no such backup, until it is corrected."""
+        for line in (f'pasword = "{PASSWORD}"', f'login = ["viewer:{PASSWORD}"]', f'login = "viewer:{PASSWORD}'):
+            (self.directory / "overrides").write_text(f"[camera.0200000000aa]\n{line}\n")
+            status, text = self.backup(without_logins=True)
+            self.assertEqual((1, True, False), (status, "correct it first" in text, self.archive.exists()), text)
+            self.assertNotIn(PASSWORD, text)
+        self.assertEqual(0, self.backup()[0])
 
     def test_the_former_state_stays(self) -> None:
         """What is restored over is moved aside whole; while a daemon runs nothing is restored at all, status 2."""
@@ -126,11 +152,46 @@ class BackupTests(SynchronousTestCase):
                 member.size = len(data)
                 tar.addfile(member, io.BytesIO(data))
 
+    def test_too_large(self) -> None:
+        """What would fill memory or the disk is refused before, by what it claims and not by what comes."""
+        fresh = self.folder / "fresh"
+        long = tarfile.TarInfo("overrides")
+        long.pax_headers = {"comment": "x" * (2 << 20)}
+        for members, name, octets, reason in (
+            ([(long, b"")], "MAX_STATE", backup_module.MAX_STATE, f"not a backup made by camdetect: {self.archive}"),
+            ([(tarfile.TarInfo("state.db"), b"x" * 600), (tarfile.TarInfo("overrides"), b"x" * 500)], "MAX_STATE", 1024,
+             "larger than any state"),
+            ([(tarfile.TarInfo("overrides"), b"x")], "_LEFT_FREE", 1 << 60, "no room on the disk"),
+        ):  # fmt: skip
+            self.pack(members)
+            self.patch(backup_module, name, octets)
+            status, text = self.restore(fresh)
+            self.assertEqual((1, True), (status, reason in text), (reason, text))
+            self.assertEqual(["lock"], [one.name for one in fresh.iterdir()], reason)
+
+    def test_damaged(self) -> None:
+        """Whatever octet is another than it was: it is refused, or what comes back is whole."""
+        self.backup()
+        good = self.archive.read_bytes()
+        for number in range(10, len(good), 7):
+            self.archive.write_bytes(good[:number] + bytes([good[number] ^ 0x55]) + good[number + 1 :])
+            status, text = self.restore(self.folder / f"fresh{number}")
+            self.assertIn(status, (0, 1), text)
+
     def test_what_is_no_backup(self) -> None:
         """Rubbish, a cut file, other files, links, paths out of the directory, a damaged or newer database: each is
         refused with its reason, and nothing is changed."""
         self.backup()
         good = self.archive.read_bytes()
+        odd = self.folder / "odd.db"
+        database = sqlite3.connect(odd)
+        database.executescript(
+            "CREATE TABLE cameras (id TEXT); CREATE TABLE barn (a);"
+            "PRAGMA writable_schema = ON; UPDATE sqlite_master SET sql = 'CREATE barn' WHERE name = 'barn'"
+        )
+        database.close()
+        # What SQLite says of it is no text.
+        broken = odd.read_bytes().replace(b"barn", b"\xffarn")
         link = tarfile.TarInfo("overrides")
         link.type, link.linkname = tarfile.SYMTYPE, "/etc/passwd"
         newer = self.folder / "newer.db"
@@ -141,8 +202,9 @@ class BackupTests(SynchronousTestCase):
         database.close()
         fresh = self.folder / "fresh"
         for make, reason in (
-            (lambda: self.archive.write_bytes(b"rubbish"), "no backup"),
+            (lambda: self.archive.write_bytes(b"rubbish"), "not a backup"),
             (lambda: self.archive.write_bytes(good[: len(good) // 2]), ""),
+            (lambda: self.pack([(tarfile.TarInfo("state.db"), broken)]), "not a backup"),
             (lambda: self.pack([(tarfile.TarInfo("../escaped"), b"x")]), "another file"),
             (lambda: self.pack([(tarfile.TarInfo("state.db"), b"x" * 5000)]), "not a database"),
             (lambda: self.pack([(tarfile.TarInfo("overrides"), b"")]), "no database in it"),

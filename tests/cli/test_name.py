@@ -63,7 +63,7 @@ class NameTests(SynchronousTestCase):
         self.answer["remark"] = "0200000000aa has the same name"
         self.call(DOOR.id, name="Gate")
         self.assertIn("0200000000aa has the same name\n", self.out.getvalue())
-        self.answer = RemoteError("name: at most 64 characters, these are 500")
+        self.answer = RemoteError("name: at most 64 characters; this has 500")
         self.assertEqual(1, self.call(DOOR.id, name="x" * 500))
         self.assertIn("name: at most 64 characters", self.err.getvalue())
 

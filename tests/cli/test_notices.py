@@ -62,7 +62,7 @@ class NoticesTests(SynchronousTestCase):
         """Nothing was told yet: it says so, and shows the ways."""
         self.answer = {**LISTED, "notices": []}
         out = self.said(list_notices, use_json=False)[1]
-        self.assertTrue(out.startswith("Nothing was told yet."))
+        self.assertTrue(out.startswith("No notices yet."))
         self.assertIn("mqtt", out)
 
     def test_json(self) -> None:

@@ -78,7 +78,7 @@ class Together(ConfigCase):
             ({"WEB_INGRESS": "yes"}, "WEB_INGRESS"),
             ({"TLS_INSECURE": "1", "MQTT_TLS": "1", "MQTT_BROKER": "b"}, "TLS_INSECURE"),
             ({"TLS_CA_PATH": "/gone.pem"}, "TLS_CA_PATH"),
-            ({"MQTT_USERNAME": "u"}, "embedded"),
+            ({"MQTT_USERNAME": "u"}, "without MQTT_BROKER"),
             ({"ADOPTION": "all"}, "ADOPTION is all"),
             ({"SCAN_NETWORKS": "8.8.8.0/24"}, "8.8.8.0/24"),
             ({"MQTT_PORTT": "1"}, "MQTT_PORT meant"),

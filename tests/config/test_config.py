@@ -202,4 +202,7 @@ class Values(ConfigCase):
         sections = {attribute.partition(".")[0] for attribute, _ in declared(Config)}
         rest = {each.name for each in fields(Config)} - sections
         gathered = {"named_frigates", "named_go2rtcs", "plugin_settings"}
-        self.assertEqual({*gathered, "warnings", "sources", "runtime_dirs", "notify_socket", "watchdog_seconds"}, rest)
+        self.assertEqual(
+            {*gathered, "warnings", "sources", "lacks_suffix", "runtime_dirs", "notify_socket", "watchdog_seconds"},
+            rest,
+        )

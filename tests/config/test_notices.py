@@ -72,7 +72,7 @@ class Together(ConfigCase):
             ({"TELEGRAM_TOKEN": "1:x"}, "TELEGRAM_TOKEN is set: must not be set without TELEGRAM_CHAT_ID"),
             ({"TELEGRAM_CHAT_ID": "1"}, "TELEGRAM_CHAT_ID is set: must not be set without TELEGRAM_TOKEN"),
             ({**mail, "NOTICE_MAIL_TLS": "none"},
-             "NOTICE_MAIL_TLS = 'none': must not be set with NOTICE_MAIL_USER, but for a mail server of this machine"),
+             "NOTICE_MAIL_TLS = 'none': must not be set with NOTICE_MAIL_USER, except for a server on this machine"),
         ):  # fmt: skip
             found = self.faults(environ)
             self.assertIn(fault, found)

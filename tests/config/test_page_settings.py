@@ -8,6 +8,7 @@ from tests.config.case import HOME, PEM, ConfigCase, Files, read
 from twisted_detector.config.config import Config
 from twisted_detector.config.load import load
 from twisted_detector.config.page_settings import GROUP_OF, LAST_GOOD, why_fixed
+from twisted_detector.config.reader import FileContent
 from twisted_detector.errors import ConfigError
 
 STATE = Path("/home/somebody/.local/state/camdetect")
@@ -46,6 +47,20 @@ class ThirdSource(ConfigCase):
         sources = [config.sources[f"mqtt_{key}"] for key in ("broker", "port", "username")]
         self.assertEqual(["file", "environment", "page"], sources)
 
+    def test_no_file(self) -> None:
+        """What stands in its place is told, and nothing waits for it; a number without end is no TOML."""
+
+        def not_regular(path: Path) -> FileContent:
+            if str(path) == OVERRIDES:
+                raise OSError("not a regular file")
+            return Files({})(path)
+
+        (warning,) = load(HOME, hostname="pine", superuser=False, read_file=not_regular).warnings
+        self.assertIn("not a regular file", warning)
+        for number, told in (("9" * 5000, "TOML"), (f"0x{'f' * 5000}", "MQTT_PORT must be")):
+            config = read(files={OVERRIDES: page('MQTT_BROKER = "b"', f"MQTT_PORT = {number}")})
+            self.assertIn(told, config.warnings[0])
+
     def test_a_stronger_secret_is_not_led_away(self) -> None:
         """Where environment or file gives a password, the page does not say where it goes, nor how."""
         there = page('MQTT_BROKER = "evil"', 'FRIGATE_URL = "https://evil"', 'GO2RTC_URL = "https://evil"')
@@ -73,7 +88,7 @@ class ThirdSource(ConfigCase):
         config = read(files={OVERRIDES: page('STATE_DIR = "/evil"', 'WEB_TOKEN = "x"', 'MQTT_BROKER = "b"')})
         self.assertEqual((STATE, "", "b"), (config.state_dir, config.web.token.reveal(), config.mqtt.broker))
         self.assertEqual(2, len(config.warnings))
-        self.assertIn("STATE_DIR is no setting of the page", config.warnings[0])
+        self.assertIn("STATE_DIR is not a setting of the page", config.warnings[0])
 
     def test_faults_do_not_stop_the_start(self) -> None:
         """With one value that is wrong, or that does not fit the others, none of them counts: a warning says why."""
@@ -97,16 +112,16 @@ class ThirdSource(ConfigCase):
         """A file that a person broke is told of; until he mends it the last one that could be read counts."""
         config = read(files={OVERRIDES: "[settings\n", LAST: page('MQTT_BROKER = "b"')})
         self.assertEqual("b", config.mqtt.broker)
-        self.assertIn("is no TOML file", config.warnings[0])
+        self.assertIn("is not a valid TOML file", config.warnings[0])
         self.assertEqual("", read(files={OVERRIDES: b"[settings]\nMQTT_BROKER = '\xff'"}).mqtt.broker)
         nested = "settings = " + "[" * 5000
-        self.assertIn("left out", read(files={OVERRIDES: nested}).warnings[0])
+        self.assertIn("are not used", read(files={OVERRIDES: nested}).warnings[0])
 
     def test_wrong_types(self) -> None:
         """What is no text, number or truth is left out; a table that is none has nothing in it."""
         config = read(files={OVERRIDES: page("MQTT_BROKER = [1]", "MQTT_PORT = 1884")})
         self.assertEqual(("", 1884), (config.mqtt.broker, config.mqtt.port))
-        self.assertIn("MQTT_BROKER must be a text", config.warnings[0])
+        self.assertIn("MQTT_BROKER must be text", config.warnings[0])
         self.assertEqual((), read(files={OVERRIDES: "settings = 3"}).warnings)
 
     def test_candidates(self) -> None:

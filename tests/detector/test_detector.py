@@ -93,7 +93,7 @@ class SweepTests(DetectorCase):
         self.assertEqual(
             {
                 "bad": "no such device",
-                "worse": "a fault of this program or of a plugin (ZeroDivisionError: mine)",
+                "worse": "an internal error of camdetect or of a plugin (ZeroDivisionError: mine)",
                 "good": "",
             },
             {event.method: event.error for event in self.sweeps()},

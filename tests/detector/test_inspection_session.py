@@ -64,7 +64,7 @@ class LoginTests(RunnerCase):
         self.onvif.answers[HERE] = asks_login(before=before)
         for logins, reason in (
             ((), "401; no login is set for this camera (camdetect login, CAMERA_CREDENTIALS)"),
-            ((BAD,), f"it refused the login; {NOT_RETRIED}: bad (CAMERA_CREDENTIALS)"),
+            ((BAD,), f"it refused the login; {NOT_RETRIED}: bad (camdetect login, CAMERA_CREDENTIALS)"),
         ):
             self.build(*logins)
             self.inspect()
@@ -277,7 +277,7 @@ class LoginTests(RunnerCase):
         self.onvif.answers[HERE] = asks_login()
         self.inspect()
         self.assertEqual(
-            f"it refused the login; {NOT_RETRIED}: bad, other (CAMERA_CREDENTIALS);"
+            f"it refused the login; {NOT_RETRIED}: bad, other (camdetect login, CAMERA_CREDENTIALS);"
             " no login is tried before 1970-01-01T03:16:40.000Z",
             self.camera().reason,
         )

@@ -216,7 +216,7 @@ class Refusals(LiveCase):
         for camera, words in (
             (offline, offline_words),
             (locked, "a login is needed"),
-            ("nobody", "it is no longer known"),
+            ("nobody", "the camera is no longer known"),
         ):
             problem = self.failureResultOf(self.next(camera), Unreachable, Unauthorized).value
             self.assertEqual(words, str(problem))
@@ -255,7 +255,9 @@ class Refusals(LiveCase):
         self.first.gate = Gate()
         pages = [self.next(camera) for _ in range(MAX_VIEWERS)]
         problem = str(self.failureResultOf(self.next(camera), Busy).value)
-        self.assertEqual(f"{MAX_VIEWERS} pages show live pictures, and no more at one time; close one of them", problem)
+        self.assertEqual(
+            f"{MAX_VIEWERS} pages already show live pictures, which is the limit; close one of them", problem
+        )
         for page in pages:
             self.leave(page)
         self.first.gate.open()
@@ -267,7 +269,9 @@ class Refusals(LiveCase):
         waiting = [self.next(other, version) for other, version in zip(others, seen, strict=True)]
         self.clock.advance(PERIOD)
         problem = str(self.failureResultOf(self.next(camera), Busy).value)
-        self.assertEqual(f"{MAX_CAMERAS} cameras are shown live, and no more at one time; close one of them", problem)
+        self.assertEqual(
+            f"{MAX_CAMERAS} cameras are already shown live, which is the limit; close one of them", problem
+        )
         for _ in waiting:
             self.first.gate.open()
 
@@ -276,7 +280,7 @@ class Refusals(LiveCase):
         camera = self.camera()
         waiting = self.next(camera, self.picture(camera).version)
         self.live.forget(camera)
-        self.assertEqual("it is no longer known", str(self.failureResultOf(waiting, Unreachable).value))
+        self.assertEqual("the camera is no longer known", str(self.failureResultOf(waiting, Unreachable).value))
 
     def test_end(self) -> None:
         """At the end what is under way is given up, and nothing is asked any more."""
@@ -296,7 +300,7 @@ class Refusals(LiveCase):
         self.first.result = ZeroDivisionError("ours")
         for _ in range(2):
             problem = self.failureResultOf(self.next(camera), Unreachable).value
-            self.assertIn("fault of this program", str(problem))
+            self.assertIn("internal error of camdetect", str(problem))
             self.clock.advance(FIRST_RETRY)
         self.assertEqual(1, len(self.flushLoggedErrors(ZeroDivisionError)))
 

@@ -291,7 +291,7 @@ class InTurn(Case):
         self.first.result = ZeroDivisionError("ours")
         camera = self.camera()
         problem = self.failureResultOf(self.refresh(camera), Unreachable)
-        self.assertIn("fault of this program", str(problem.value))
+        self.assertIn("internal error of camdetect", str(problem.value))
         self.failureResultOf(self.refresh(camera), Unreachable)
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
         self.first.result = b"picture"

@@ -34,7 +34,7 @@ class SessionReasons(RunnerCase):
         self.onvif.answers[HERE] = KeyError("x")
         key = self.inspect()
         self.assertEqual(1, len(self.flushLoggedErrors(KeyError)))
-        self.assertIn("failed: a fault of this program or of a plugin; see the log", self.observe)
+        self.assertIn("failed: an internal error of camdetect or of a plugin; see the log", self.observe)
         self.assertIs(Phase.CANDIDATE, self.registry.phase(key))
 
     def test_an_answer_that_we_cannot_read(self) -> None:

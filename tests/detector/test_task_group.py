@@ -17,9 +17,9 @@ class DescribeFailureTests(SynchronousTestCase):
             (DeferredTimeout(10.0, "Deferred"), "it took longer than 10 s"),
             (OSError(101, "Network is unreachable"), "[Errno 101] Network is unreachable"),
             (CamdetectError("no interface could be probed"), "no interface could be probed"),
-            (ZeroDivisionError("mine"), "a fault of this program or of a plugin (ZeroDivisionError: mine)"),
+            (ZeroDivisionError("mine"), "an internal error of camdetect or of a plugin (ZeroDivisionError: mine)"),
             (OSError(), "the system gives no reason"),
-            (KeyError(), "a fault of this program or of a plugin (KeyError)"),
+            (KeyError(), "an internal error of camdetect or of a plugin (KeyError)"),
         ):
             self.assertEqual(words, describe_failure(problem, 10.0))
 

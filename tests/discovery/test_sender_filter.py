@@ -10,6 +10,7 @@ from typing import Any
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.doubles.wall import WallClock
 from twisted_detector.discovery.multicast.sender_filter import (
     CUT_OFF,
     MAX_COUNTED,
@@ -104,6 +105,15 @@ class Filter(SynchronousTestCase):
         assert not self.clock.getDelayedCalls()
         self.refuse("10.0.0.1")
         assert not passes(self.socket.program, "10.0.0.1")
+
+    def test_a_clock_that_is_set(self) -> None:
+        """Back by years while a sender is cut off: it is heard again as soon as without that."""
+        wall = WallClock(self.clock)
+        self.filter = SenderFilter(wall, self.socket)
+        self.refuse("10.0.0.1")
+        wall.step = -1e9
+        self.clock.pump([WINDOW] * int(CUT_OFF / WINDOW))
+        assert passes(self.socket.program, "10.0.0.1")
 
     def test_refusals_over_a_long_time_are_no_flood(self) -> None:
         """A camera that says the same all day is refused as often."""

@@ -107,7 +107,9 @@ async def drain(publisher: Publisher) -> None:
     """Send what an earlier life left behind."""
     left = publisher.depth()
     tell(ready=True, left=left)
+    await until(lambda: publisher.service.client.metrics.connects, 60)
     await publisher.settled()
+    await until(lambda: not publisher.service.outbox.figures().to_republish, 20)
     publisher.result(left=left)
 
 

@@ -49,7 +49,10 @@ def fuzz(name: str, runs: int) -> None:
     """Drive one target; prints its result and ends the process: libFuzzer does not return."""
     import atheris
 
-    parsers = ("wire", "config.reader", "outputs.frigate.refusals", "outputs.sync.merging")
+    parsers = (
+        "wire", "config.reader", "outputs.frigate.refusals", "outputs.sync.merging", "operations.decisions",
+        "operations.adding.targets", "outputs.notices.saved", "web.entry", "web.frames",
+    )  # fmt: skip
     with atheris.instrument_imports(include=[f"twisted_detector.{one}" for one in parsers]):
         from tests.fuzz.targets import TARGETS, passes, seed_files
     target = TARGETS[name]

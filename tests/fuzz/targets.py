@@ -14,7 +14,7 @@ from pathlib import Path
 
 from tests.corpus import cases
 from tests.doubles.rtsp_reading import packet_types, parse_public, parse_rtp_info
-from tests.fuzz import seeds
+from tests.fuzz import decided, seeds
 from twisted_detector.config.declarations import Setting
 from twisted_detector.config.kinds import SECRET
 from twisted_detector.config.logins import LOGINS
@@ -416,6 +416,7 @@ TARGETS: dict[str, Target] = {
     "mdns": Target(_mdns, seeds.MDNS, ("mdns.packet",)),
     "mqtt": Target(_mqtt, seeds.MQTT),
     "netlink": Target(_netlink, seeds.NETLINK),
+    "notices": Target(decided.notices, decided.NOTICES),
     "onvif": Target(
         _onvif,
         seeds.ONVIF,
@@ -425,6 +426,7 @@ TARGETS: dict[str, Target] = {
             "onvif.GetScopes", "onvif.GetSnapshotUri", "onvif.GetProfiles2", "onvif.GetStreamUri2", "onvif.fault",
         ),
     ),
+    "overrides": Target(decided.overrides, decided.OVERRIDES),
     "refusals": Target(_refusals, seeds.REFUSALS),
     "rtcp": Target(packet_types, seeds.RTCP),
     "rtp": Target(_rtp, seeds.RTP),
@@ -438,6 +440,8 @@ TARGETS: dict[str, Target] = {
     "soap": Target(_soap, seeds.SOAP, ("onvif.fault",)),
     "sps": Target(_sps, seeds.SPS),
     "ssdp": Target(_ssdp, seeds.SSDP, ("ssdp.response",)),
+    "typed": Target(decided.typed, decided.TYPED, (), 2_100),
+    "visitor": Target(decided.visitor, decided.HOSTS, (), 512),
     "wsdiscovery": Target(_wsdiscovery, seeds.WSDISCOVERY, ("wsd.probematches", "wsd.other")),
     "xaddrs": Target(
         lambda data: xaddrs.choose_xaddrs(text_of(data).split("\n"), "fe80::5%eth0", LAN), seeds.XADDRS

@@ -11,8 +11,9 @@ from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.facts import A, B, candidate, login
+from twisted_detector.errors import RemoteError
 from twisted_detector.inspection.logins.budget import LoginBudget
-from twisted_detector.inspection.logins.configured import ConfiguredLogins
+from twisted_detector.inspection.logins.configured import MAX_WAITING, ConfiguredLogins
 from twisted_detector.inspection.logins.history import WINDOW
 from twisted_detector.model import Adoption, Candidate, Login
 from twisted_detector.model.decisions import CameraDecisions, Decisions
@@ -95,6 +96,26 @@ class SourceTests(SynchronousTestCase):
         self.assertEqual([], self.names(logins))
         self.assertEqual([[], ["file"], ["file"], [], ["page"], []], changes)
         self.assertEqual(["file", "page"], made)
+
+    def test_one_at_a_time(self) -> None:
+        """However many are given at once, one fingerprint is being made, so many wait, and one more is refused."""
+        begun: list[Deferred[None]] = []
+
+        async def prepare(one: Login) -> None:
+            made: Deferred[None] = Deferred()
+            begun.append(made)
+            await made
+
+        logins = ConfiguredLogins(prepare=prepare)
+        given = [login(f"user{number}", "canary-many") for number in range(MAX_WAITING + 2)]
+        asked = [Deferred.fromCoroutine(logins.prepare(one)) for one in given]
+        told = str(self.failureResultOf(asked.pop(), RemoteError).value)
+        self.assertEqual("so many logins are given at once that there is no room for another; wait a moment", told)
+        for number in range(len(asked)):
+            self.assertEqual(number + 1, len(begun))
+            begun[-1].callback(None)
+        for one in asked:
+            self.successResultOf(one)
 
     def test_added_while_others_are_prepared(self) -> None:
         """It is prepared after them, once."""

@@ -620,11 +620,12 @@ class OutlookTests(BudgetCase):
         self.assertEqual(beyond, self.outlook(candidate("10.0.0.5", None)))
         self.budget.record_refused(candidate(), ONE, 1000.0, False)
         self.assertEqual(
-            "not retried until the password or the device changes: one (CAMERA_CREDENTIALS)", self.outlook(now=1001.0)
+            "not retried until the password or the device changes: one (camdetect login, CAMERA_CREDENTIALS)",
+            self.outlook(now=1001.0),
         )
         self.budget.record_refused(candidate(), TWO, 1060.0, False)
         self.assertEqual(
-            "not retried until the password or the device changes: one, two (CAMERA_CREDENTIALS);"
+            "not retried until the password or the device changes: one, two (camdetect login, CAMERA_CREDENTIALS);"
             " no login is tried before 1970-01-01T00:46:40.000Z",
             self.outlook(now=1061.0),
         )

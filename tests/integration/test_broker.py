@@ -205,3 +205,21 @@ def test_ends_with_the_daemon(tmp_path: Path, kind: str, number: signal.Signals)
         daemon.wait()
         if daemon.stdout is not None:
             daemon.stdout.close()
+
+
+@needs_mosquitto
+@pytest_twisted.ensureDeferred
+async def test_state_directory_without_writes(reactor: Any, tmp_path: Path) -> None:
+    """It runs where its configuration cannot be in the state directory, and leaves nothing behind elsewhere."""
+    in_the_way = tmp_path / "state"
+    in_the_way.write_text("no folder, as on a disk that takes none")
+    broker = EmbeddedBroker(reactor, state_dir=in_the_way, port=free_port())
+    endpoint = await broker.start()
+    try:
+        await retained_message_arrives(reactor, endpoint)
+        assert broker._spare is not None
+        spare = Path(broker._spare.name)
+        assert spare.stat().st_mode & 0o777 == 0o700
+    finally:
+        await broker.stop()
+    assert not spare.exists()

@@ -233,7 +233,7 @@ def test_player(browser: Browser, camera_port: int, tmp_path: Path, version: str
         wanted = f"http://127.0.0.1:{port}/api/ws?src={CAMERA}"
         browser.wait("String(document.querySelector('video-stream')?.src) === arguments[0]", 8, wanted)
         browser.driver.switch_to.default_content()
-        assert browser.text("#detail .now").startswith("Live, by go2rtc")
+        assert browser.text("#detail .now").startswith("Live from go2rtc")
         assert stage.asked == 0
         browser.complaints()
         browser.run(

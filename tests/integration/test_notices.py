@@ -119,7 +119,7 @@ async def test_webhook(listen: Any) -> None:
     hook = Hook()
     channel = webhook(listen(site(hook)))
     await channel.send(TOLD)
-    assert await channel.test(notice(NoticeKind.TEST)) == "the web hook took a test notice"
+    assert await channel.test(notice(NoticeKind.TEST)) == "the web hook accepted a test notice"
     request = hook.requests[0]
     assert hook.messages[0] == json.loads(json.dumps(document(TOLD)))
     assert hook.messages[1]["event"] == "test"
@@ -143,7 +143,7 @@ async def test_ntfy(listen: Any) -> None:
     server = Ntfy()
     channel = ntfy(listen(site(server)))
     await channel.send(TOLD)
-    assert await channel.test(notice(NoticeKind.TEST)) == "the ntfy server took a test notice"
+    assert await channel.test(notice(NoticeKind.TEST)) == "the ntfy server accepted a test notice"
     assert server.messages[0] == {
         "topic": TOPIC, "title": "2 cameras on 10.0.0.0/24 are offline", "priority": 4, "tags": ["movie_camera"],
         "message": "Since 22:13\nCameras: Camera 1, Camera 2\nReason: it does not answer",
@@ -169,7 +169,7 @@ async def test_telegram(listen: Any) -> None:
     server = Telegram()
     channel = telegram(listen(site(server)))
     await channel.send(TOLD)
-    assert await channel.test(notice(NoticeKind.TEST)) == "Telegram took a test notice"
+    assert await channel.test(notice(NoticeKind.TEST)) == "Telegram accepted a test notice"
     words = "Since 22:13\nCameras: Camera 1, Camera 2\nReason: it does not answer"
     assert server.messages[0] == {
         "chat_id": CHAT, "text": f"2 cameras on 10.0.0.0/24 are offline\n{words}",
@@ -522,7 +522,7 @@ async def test_mqtt(tmp_path: Path) -> None:
     service.startService()
     try:
         await channel.send(TOLD)
-        assert await channel.test(notice(NoticeKind.TEST)) == "the broker took a test notice on site/camera/notice"
+        assert await channel.test(notice(NoticeKind.TEST)) == "the broker accepted a test notice on site/camera/notice"
         listener.wait("site/camera/notice", lambda heard: len(listener.on("site/camera/notice")) == 2)
         told, test = listener.on("site/camera/notice")
         assert told.json == json.loads(json.dumps(document(TOLD)))
@@ -545,7 +545,7 @@ async def test_mqtt_away() -> None:
     service.startService()
     await channel.send(TOLD)
     error = await refusal(channel_of_test(channel))
-    assert str(error) == "the broker has not acknowledged it within 0.2 s; it is sent when it is connected"
+    assert str(error) == "the broker has not acknowledged it within 0.2 s; it will be sent once the broker is connected"
     await service.stopService()
     assert "not accepted" in str(await refusal(channel))
 

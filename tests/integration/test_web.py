@@ -197,7 +197,7 @@ def test_actions(browser: Browser, stage: Stage) -> None:
     browser.wait("document.querySelector('.toasts').innerText.includes('Checking')")
     browser.click("#detail [data-act=picture]")
     browser.wait("document.querySelector('.toasts').innerText.includes('new picture')")
-    browser.wait("document.querySelector('#detail').innerText.includes('no login is sent to it')")
+    browser.wait("document.querySelector('#detail').innerText.includes('camdetect sends it no login')")
     browser.click("#detail [data-act=adopt]")
     browser.wait("document.querySelector('#detail').innerText.includes('by a person')")
     assert stage.get("cameras/00408c000006")["adopted"] == "person"
@@ -234,6 +234,7 @@ def test_actions(browser: Browser, stage: Stage) -> None:
     turned(browser, "#/system")
     browser.wait("document.querySelector('.findings li')")
     browser.wait("document.querySelector('#system').innerText.includes('go2rtc-api.north')")
+    assert "127.0.0.1, port 39385 (camdetect's own broker)" in browser.text("#system")
     browser.click("[data-copy=frigate]")
     browser.wait("document.querySelector('.toasts').innerText.includes('Frigate copied')")
 

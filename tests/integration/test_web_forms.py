@@ -87,7 +87,7 @@ def test_login(browser: Browser, stage: Stage) -> None:
     opened(browser, stage)
     browser.wait(f"{CARDS} > 3")
     browser.run("document.querySelector(arguments[0]).focus()", f"[data-id='{NEEDS_LOGIN}'] .foot a")
-    assert browser.run(f"return {FOCUSED}.textContent") == "Give login"
+    assert browser.run(f"return {FOCUSED}.textContent") == "Enter login"
     browser.keys(ENTER)
     browser.wait(f"{FOCUSED}.matches(arguments[0])", 5, field("login", "user"))
     first = browser.run("return [...document.querySelectorAll('#detail .body button, #detail summary')][0].textContent")
@@ -137,11 +137,11 @@ def test_bad_logins(browser: Browser, stage: Stage) -> None:
     camera_opened(browser, stage, NEEDS_LOGIN)
     browser.click(field("login", "user"))
     browser.keys(ENTER)
-    browser.wait(f"{fault('login', 'user')}.includes('needs a user')")
+    browser.wait(f"{fault('login', 'user')}.includes('enter a user name')")
     for user, password, name, told in (
         ("viewer", "lo\u0007ok", "password", "control character"),
         ("view\u0000er", "look", "user", "control character"),
-        ("viewer", "x" * 10_240, "password", "at most 256 bytes, these are 10240"),
+        ("viewer", "x" * 10_240, "password", "at most 256 bytes; this has 10240"),
         ("viewer", "\u0001" * 10_240, "password", "too long"),
         ("v" * 65, "look", "user", "at most 64 bytes"),
         ("a:b", "look", "user", "colon"),
@@ -173,13 +173,17 @@ def test_rename_in_two_steps(browser: Browser, stage: Stage) -> None:
     browser.wait("document.querySelector('#detail-title').textContent === 'Hen house 🐔 <b>2</b>'")
     browser.wait(f"document.querySelector(`[data-id='{FIRST}'] .name`).textContent === 'Hen house 🐔 <b>2</b>'")
     assert stage.get(f"cameras/{FIRST}")["id"] == FIRST
-    assert "Given on this page" in browser.text("[data-group=name]")
+    assert "Set on this page" in browser.text("[data-group=name]")
+    browser.wait("document.querySelector('[data-group=name] summary').textContent.includes('Hen house')")
+    browser.type(field("name", "area"), "Yard")  # the number of a version says nothing of before and after
+    browser.keys(ENTER)
+    browser.wait("document.querySelector('[data-group=name] summary').textContent.endsWith(' · Yard')")
     assert browser.run("return document.querySelectorAll('#detail b').length") > 0
     assert not browser.run("return [...document.querySelectorAll('b')].some(n => n.textContent === '2')")
     browser.type(field("name", "name"), " ")
     browser.keys(ENTER)
     browser.wait("document.querySelector('#detail-title').textContent === arguments[0]", 5, was)
-    assert "This is what the camera calls itself" in browser.text("[data-group=name]")
+    assert "This is the camera's own name" in browser.text("[data-group=name]")
     assert browser.complaints(picture_less) == []
 
 
@@ -188,7 +192,7 @@ def test_bad_names(browser: Browser, stage: Stage) -> None:
     has is allowed, with a remark."""
     camera_opened(browser, stage, FIRST)
     for name, text, told in (
-        ("name", "n" * 500, "at most 64 characters, these are 500"),
+        ("name", "n" * 500, "at most 64 characters; this has 500"),
         ("name", "Gate \u202eetag", "U+202E"),
         ("area", "Yard\u0007", "U+0007"),
         ("note", "n" * 501, "at most 500 characters"),
@@ -205,7 +209,7 @@ def test_bad_names(browser: Browser, stage: Stage) -> None:
     twin = stage.get(f"cameras/{SECOND}")["name"]
     browser.type(field("name", "name"), twin.upper())
     browser.wait(
-        "document.querySelector('[data-group=name]').innerText.includes('has this name too. That is allowed.')"
+        "document.querySelector('[data-group=name]').innerText.includes('has the same name. That is allowed.')"
     )
     browser.keys(ENTER)
     browser.wait(f"{answer('name')}.startsWith('Saved. The camera at')")
@@ -319,14 +323,14 @@ def test_sources(browser: Browser, stage: Stage) -> None:
     """Each value says where it comes from, and what a file gives says that it is changed only there."""
     camera_opened(browser, stage, "00408c000000")
     browser.click("[data-group=login] summary")
-    browser.wait("document.querySelector('[data-group=login]').innerText.includes('change it there')")
+    browser.wait("document.querySelector('[data-group=login]').innerText.includes('Change it there')")
     assert "user filed" in browser.text("[data-group=login] summary")
     assert browser.run("return document.querySelector('[data-act=clear]').hidden")
     assert "found by camdetect" in browser.text("[data-group=stream] summary")
     browser.click("[data-group=stream] summary")
     found = browser.text("[data-group=stream]")
     assert "Found by camdetect: rtsp://192.168.1.20:554/Streaming/Channels/101" in found
-    assert "This is what the camera calls itself" in browser.text("[data-group=name]")
+    assert "This is the camera's own name" in browser.text("[data-group=name]")
 
 
 def test_told_over_the_drawer(browser: Browser, stage: Stage) -> None:
@@ -343,9 +347,9 @@ def test_told_over_the_drawer(browser: Browser, stage: Stage) -> None:
 def test_manage(browser: Browser, stage: Stage) -> None:
     """Adopting, unadopting and hiding stand together, each with what it means; hiding asks first, and is taken back."""
     camera_opened(browser, stage, FIRST)
-    assert "no login is sent to it" in browser.text(".manage")
+    assert "camdetect sends it no login" in browser.text(".manage")
     browser.click("[data-act=adopt]")
-    browser.wait("document.querySelector('.manage').innerText.includes('Adopted by a person')")
+    browser.wait("document.querySelector('.manage').innerText.includes('Adopted by hand')")
     browser.click("[data-act=unadopt]")
     browser.click("#ask .danger")
     browser.wait("document.querySelector('[data-act=adopt]')")
@@ -374,7 +378,7 @@ def test_add_by_url_in_two_steps(browser: Browser, stage: Stage) -> None:
     browser.keys("rtsp://viewer:s3cr3t@192.168.1.24:554/stream1", ENTER)  # 2
     browser.wait("document.querySelector('#add .steps [data-state=doing]')")
     assert browser.text("#add .answered").startswith("192.168.1.24: connecting")
-    browser.wait("document.querySelector('#add .answered')?.textContent === 'The camera is added.'")
+    browser.wait("document.querySelector('#add .answered')?.textContent === 'The camera was added.'")
     assert "a keyframe came" in browser.text("#add .steps")
     assert value(browser, "#add [name=target]") == ""
     assert "s3cr3t" not in browser.run("return document.documentElement.outerHTML + location.href")
@@ -393,7 +397,7 @@ def test_what_would_help(browser: Browser, stage: Stage) -> None:
     browser.wait("document.querySelector('#add .steps')?.innerText.includes('554 is closed')")
     assert any(one["network"] == "10.9.0.0/24" for one in stage.get("networks")["networks"])
     browser.click("#add .steps button")
-    browser.wait("document.querySelector('#add .answered')?.textContent.startsWith('The camera is added')")
+    browser.wait("document.querySelector('#add .answered')?.textContent.startsWith('The camera was added')")
     browser.type("#add [name=target]", "192.168.1.33")
     browser.keys(ENTER)
     browser.wait("document.querySelector('#add .steps a')")
@@ -463,11 +467,11 @@ def test_reload(browser: Browser, stage: Stage) -> None:
     opened(browser, stage, "#/system")
     browser.wait("document.querySelector('[data-act=reload]')")
     browser.click("[data-act=reload]")
-    browser.wait("document.querySelector('#system .answered').textContent === 'Read.'")
+    browser.wait("document.querySelector('#system .answered').textContent === 'Reloaded.'")
     assert "Logins: 1 added." in browser.text("#system")
     assert "WEB_LISTEN: takes effect after a restart." in browser.text("#system")
     browser.click("[data-act=restart]")
-    browser.wait("document.querySelector('#system .answered').textContent.startsWith('camdetect starts again')")
+    browser.wait("document.querySelector('#system .answered').textContent.startsWith('camdetect is restarting')")
     assert browser.run("return document.querySelector('[data-act=restart]').hidden")
 
 

@@ -60,7 +60,7 @@ def test_tests(browser: Browser, stage: Stage) -> None:
     """A button for each way that is on, by keyboard; what the other end said stands beside it, good or bad."""
     shown(browser, stage)
     for way, words in (
-        ("ntfy", "The ntfy server took a test notice."),
+        ("ntfy", "The ntfy server accepted a test notice."),
         ("mail", "The server refuses the login: 535; check NOTICE_MAIL_PASSWORD."),
     ):
         browser.run(f"{VIEW}.querySelector('[data-test={way}]').focus()")

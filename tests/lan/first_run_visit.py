@@ -85,7 +85,7 @@ def main() -> None:
         after_first = browser.text("#first-run .results")
         browser.driver.save_screenshot(str(folder / "first-run-2.png"))
         person.login(second)
-        browser.wait(panel.format("login", "None of your cameras wants"), 40)
+        browser.wait(panel.format("login", "None of your cameras needs"), 40)
         browser.wait(f"!{panel.format('consumers', 'Searching')}", 20)
         set_up = browser.text("#first-run")
         overflow = browser.run("return document.documentElement.scrollWidth - innerWidth")

@@ -72,7 +72,7 @@ def main() -> None:
         saw["refused_targets"] = refused
         browser.type("#add [name=target]", added)
         browser.keys(ENTER)
-        browser.wait(f"{ADDED}.startsWith('The camera is added')", 60)
+        browser.wait(f"{ADDED}.startsWith('The camera was added')", 60)
         saw["added"] = browser.text("#add")
         browser.driver.save_screenshot(str(folder / "forms-3.png"))
         browser.run("location.hash = '#/networks'")

@@ -91,7 +91,7 @@ def main() -> None:
         browser.wait("document.querySelectorAll('.card').length === 4", 20)
         browser.run("location.hash = '#/first-run'")
         kept = browser.wait(
-            f"{PANEL}.innerText.includes('One is saved')"
+            f"{PANEL}.innerText.includes('A password is saved')"
             " && document.querySelector('input[name=MQTT_PORT]').value", 10,
         )  # fmt: skip
     finally:

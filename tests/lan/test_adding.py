@@ -166,7 +166,7 @@ def test_servers_without_manners(lab: Lab, tmp_path: Path) -> None:
 
     # It has streams that ONVIF names; none of them takes the place of the one that was given.
     added = add(site, f"rtsp://{LOGIN}@{strict.address}:554/live/9")
-    assert "the server wants a login for /live/9" in added.step("stream")["text"], added.text
+    assert "the server needs a login for /live/9" in added.step("stream")["text"], added.text
     assert "the camera has no stream at /live/9 (404)" in added.step("play")["reason"], added.text
     camdetect(site, "stream", cid(strict.mac), "--clear")
     assert len(site.online(strict.mac, 20)["camera"]["streams"]) == 2
@@ -203,7 +203,7 @@ def test_addresses(lab: Lab) -> None:
         assert added.status == 1, added.text
         assert words in added.step("reach")["reason"], added.text
     for target, words in (
-        ("127.0.0.1", "target: this machine itself stands there"),
+        ("127.0.0.1", "target: that is this machine itself"),
         ("10.0.0.0/8", "target: at most 1024 addresses"),
         ("10.77.0.5/24", "is 10.77.0.0/24 meant?"),
     ):

@@ -68,7 +68,7 @@ def test_the_first_run(lab: Lab) -> None:
     assert f"{CAMERAS} cameras adopted" in saw["seen"]
     # The first login is that of eight; the four others have refused it once, and have one more attempt.
     assert saw["after_first"].count("accepts it") == CAMERAS - 4, saw["after_first"]
-    assert saw["after_first"].count("1 of 2 left") == 4, saw["after_first"]
+    assert saw["after_first"].count("1 of 2 attempts left") == 4, saw["after_first"]
     assert "go2rtc 1.9.14 at http://127.0.0.1:1984" in saw["set_up"]
     assert saw["overflow"] <= 0
     assert saw["again"] in ("", "#/")

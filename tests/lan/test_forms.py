@@ -51,7 +51,7 @@ def test_the_forms(lab: Lab) -> None:
     ]
     assert saw["refused_targets"][2]
     assert "user viewer" in saw["named"]
-    assert "Given on this page" in saw["named"]
+    assert "Set on this page" in saw["named"]
     assert "online" in saw["added"], saw["added"]
     assert "10.77.0.0/24" in saw["networks"]
     assert "addresses" in saw["too_large"], saw["too_large"]

@@ -100,7 +100,7 @@ def test_a_power_cut(scene: tuple[Site, Farm, Process]) -> None:
     listed = json.loads(ask(site, "notices", "--json"))
     assert [one["kind"] for one in listed["notices"]] == ["offline"]
     assert all(one["until"] for one in listed["notices"])
-    assert "the web hook took a test notice" in ask(site, "notices", "test", "webhook")
+    assert "the web hook accepted a test notice" in ask(site, "notices", "test", "webhook")
     site.command("notices", action="test", way="mqtt")
     site.listener.wait("system/camera_detector/node1/command/result", lambda said: said.json.get("sent") is True)
     assert events(site)[-1] == "test"

@@ -56,7 +56,7 @@ class ReachTests(SynchronousTestCase):
                 self.assertIn(word, refusal, address)
                 self.assertIn("SCAN_NETWORKS", refusal)
         for address in NOBODY:
-            self.assertEqual("no single device stands at that address", REACH.explain_refusal(address), address)
+            self.assertEqual("that is not the address of a single device", REACH.explain_refusal(address), address)
 
     def test_listed(self) -> None:
         """What the operator named is asked, and no more than that."""
@@ -70,7 +70,7 @@ class ReachTests(SynchronousTestCase):
     def test_reasons(self) -> None:
         """Each refusal says who stands there, and what would make a difference."""
         for address, expected in (
-            ("127.0.0.1", "this machine itself stands there: it is asked only when SCAN_NETWORKS names that address"),
+            ("127.0.0.1", "that is this machine itself, which is asked only when SCAN_NETWORKS names the address"),
             (
                 "169.254.169.254",
                 "no interface of this machine has such an address: it is asked only when SCAN_NETWORKS names it",
@@ -80,7 +80,7 @@ class ReachTests(SynchronousTestCase):
                 "it is no private address, and in no network of this machine's interfaces:"
                 " it is asked only when SCAN_NETWORKS names it",
             ),
-            ("224.0.0.1", "no single device stands at that address"),
+            ("224.0.0.1", "that is not the address of a single device"),
         ):
             self.assertEqual(expected, REACH.explain_refusal(address))
 

@@ -171,7 +171,7 @@ class SessionTests(MqttTestCase):
         """An exception that ends the network thread is logged, notified as a loss or refusal, and cured by a retry."""
         self.make().startService()
         self.threads[0].end(UnicodeError("idna"))
-        self.assertEqual(self.mqtt.reason, "the network thread failed by a fault of this program; see its log")
+        self.assertEqual(self.mqtt.reason, "the network thread failed because of an internal error; see the log")
         self.reactor.advance(0.25)
         self.accept()
         self.threads[0].end(ZeroDivisionError())

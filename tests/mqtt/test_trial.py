@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_detector.mqtt.network.loop import LoopReport
@@ -51,6 +51,21 @@ class Runner:
         self.stopped += 1
 
 
+class SlowRunner(Runner):
+    """An attempt that ends some time after it was asked to."""
+
+    def __init__(self) -> None:
+        super().__init__([])
+        self.ending: Deferred[Ending] = Deferred()
+        self.asked = 0
+
+    async def attempt(self, **given: Any) -> Ending:
+        return await self.ending
+
+    def close(self) -> None:
+        self.asked += 1
+
+
 class Trial(SynchronousTestCase):
     def trial(self, *endings: Ending, **settings: Any) -> TrialResult:
         self.runner = Runner(list(endings))
@@ -72,6 +87,17 @@ class Trial(SynchronousTestCase):
         self.assertEqual((False, True), (found.accepted, found.refused))
         self.assertEqual("set MQTT_USERNAME and MQTT_PASSWORD", found.advice)
         self.assertEqual([0], [one.closed for one in self.runner.loops])
+
+    def test_who_waits_goes(self) -> None:
+        """A trial that nobody waits for any more is asked to end; its thread is joined when it has, and not before."""
+        runner = SlowRunner()
+        made = MqttSettings(host="b", client_id="trial")
+        waiting = Deferred.fromCoroutine(try_broker(None, made, make_runner=lambda *_, **__: runner))  # type: ignore[arg-type, return-value]
+        waiting.cancel()
+        self.failureResultOf(waiting, CancelledError)
+        self.assertEqual((1, 0), (runner.asked, runner.stopped))
+        runner.ending.callback(Ending("closed by this program"))
+        self.assertEqual(1, runner.stopped)
 
     def test_nobody(self) -> None:
         """Where nothing answers there is no broker."""

@@ -10,12 +10,13 @@ from twisted.internet.defer import Deferred
 
 from tests.detector.case import HERE, ID, THERE, DetectorCase
 from tests.facts import A, B, sighting
+from twisted_detector.config.page_settings import FILE
 from twisted_detector.errors import NotSaved, RemoteError
 from twisted_detector.inspection.logins.budget import LoginBudget
 from twisted_detector.inspection.logins.configured import ConfiguredLogins
 from twisted_detector.model import Camera, Candidate, Interface, Login
 from twisted_detector.operations.adoption import AdoptionCommands
-from twisted_detector.operations.decisions.book import FILE, DecisionBook
+from twisted_detector.operations.decisions.book import DecisionBook
 from twisted_detector.operations.decisions.verdicts import VerdictCarrier
 from twisted_detector.operations.forgetting import ForgetCommand
 from twisted_detector.operations.logins.command import LoginCommand

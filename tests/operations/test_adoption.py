@@ -6,7 +6,7 @@ from tests.detector.case import HERE, ID
 from tests.facts import A, B, sighting
 from tests.operations.deciding_case import DecidingCase
 from twisted_detector.model import Adoption
-from twisted_detector.operations.decisions import verdicts
+from twisted_detector.operations.decisions import book
 from twisted_detector.registry import adoption
 
 
@@ -89,7 +89,7 @@ class AdoptionCommandTests(DecidingCase):
 
     def test_no_room_in_the_file(self) -> None:
         """Where as many cameras stand in the file as there is room for, no other is adopted, and it is told why."""
-        self.patch(verdicts, "MAX_CAMERAS", 1)
+        self.patch(book, "MAX_CAMERAS", 1)
         self.assertIn("no room for more", self.refused("adopt", all=True))
         self.assertEqual([Adoption.NO, Adoption.NO], self.adoptions())
         self.ask("adopt", camera_id=ID)
@@ -97,9 +97,9 @@ class AdoptionCommandTests(DecidingCase):
         self.ask("unadopt", camera_id=ID)
 
     def test_refusals(self) -> None:
-        """Without a camera of that id nothing is done; the reason says which."""
+        """Without a camera with that id nothing is done; the reason says which."""
         for name in ("adopt", "unadopt", "block"):
-            self.assertIn("no camera of that id", self.refused(name, camera_id="nobody"))
+            self.assertIn("no camera with that id", self.refused(name, camera_id="nobody"))
             self.assertIn("camera_id", self.refused(name))
         self.assertIn("device", self.refused("unblock"))
         self.assertIn("camera_id", self.refused("adopt", all="yes"))

@@ -17,6 +17,7 @@ from twisted_detector.errors import RemoteError
 from twisted_detector.operations.control_socket import (
     MAX_CONNECTIONS,
     MAX_REQUEST,
+    RETRY_SECONDS,
     TIMEOUT,
     ControlSocket,
     _ControlProtocol,
@@ -89,6 +90,26 @@ class ControlCase(SynchronousTestCase):
             ControlSocket(self.clock, folder, {}).start()
             self.assertRaises(BlockingIOError, other.accept)
         self.assertEqual(([str(link)], False, True), (self.listened, link.is_symlink(), target.exists()))
+
+    def test_read_only(self) -> None:
+        """On a disk that takes nothing it is said once, and tried again; a stop ends that."""
+        folder = Path(self.mktemp())
+        (folder / "control.sock").mkdir(parents=True)  # cannot be removed, as all on such a disk
+        listened: list[str] = []
+        self.clock.listenUNIX = lambda path, factory, mode: listened.append(path)  # type: ignore[attr-defined]
+        control = ControlSocket(self.clock, folder, {})
+        said: list[str] = []
+        self.patch(control.log, "warn", lambda text, **more: said.append(text))
+        control.start()
+        self.clock.pump([RETRY_SECONDS] * 3)
+        self.assertEqual((1, []), (len(said), listened))
+        (folder / "control.sock").rmdir()
+        self.clock.advance(RETRY_SECONDS)
+        self.assertEqual(([str(folder / "control.sock")], []), (listened, self.clock.getDelayedCalls()))
+        (folder / "control.sock").mkdir()
+        again = ControlSocket(self.clock, folder, {})
+        again.start()
+        self.successResultOf(Deferred.fromCoroutine(again.stop()))
 
     def test_answers(self) -> None:
         """A command is obeyed, a refusal told, and rubbish is answered in plain words."""

@@ -147,11 +147,11 @@ TEXTS = {
         "Name its network in SCAN_NETWORKS (SCAN_NETWORKS=interfaces,192.168.7.0/24), or run camdetect there.",
     ),
     "router-between": (
-        "It is behind a router (192.168.7.0/24 is named in SCAN_NETWORKS), and nothing came back from there.",
+        "It is behind a router (192.168.7.0/24 is searched), and nothing came back from there.",
         "Check that the router or a firewall in between lets TCP 554, 80 and UDP 3702 through.",
     ),
     "ports-closed": (
-        "A device answers here (02:00:00:00:00:0a), but no port of a camera is open (tried: 554, 80): RTSP and"
+        "A device answers here (02:00:00:00:00:0a), but no camera port is open (tried: 554, 80): RTSP and"
         " ONVIF are switched off, a firewall is in the way, or it is not a camera.",
         "Switch RTSP and ONVIF on in its settings; for other ports set RTSP_PORT, ONVIF_PORT or HTTP_PORT.",
     ),

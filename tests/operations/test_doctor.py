@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType, SimpleNamespace
 from typing import Any
@@ -21,9 +22,10 @@ from twisted_detector.interfaces import IEventListener
 from twisted_detector.model import Status
 from twisted_detector.model.decisions import CameraDecisions, Decisions
 from twisted_detector.model.observers import Observers
+from twisted_detector.mqtt.broker.place import BrokerPlace
 from twisted_detector.mqtt.seams import ConnectionState
 from twisted_detector.operations.decisions.book import DecisionBook
-from twisted_detector.operations.doctor import Doctor
+from twisted_detector.operations.doctor import Doctor, check_mqtt
 from twisted_detector.operations.host_checks import FAIL, OK, WARN, Finding
 from twisted_detector.operations.networks.site import SiteNetworks
 from twisted_detector.outputs.sync.seams import TargetPhase, TargetStatus
@@ -38,6 +40,7 @@ class DoctorCase(SynchronousTestCase):
         self.mqtt = SimpleNamespace(
             state=ConnectionState.CONNECTED, client=SimpleNamespace(reason="refused", warning="", advice="")
         )
+        self.broker = BrokerPlace("mqtt.example.org", 8883)
         self.store = SimpleNamespace(degraded="", path=Path("state.db"))
         self.detector = SimpleNamespace(last_sweep={}, phase="steady")
         self.targets: tuple[TargetStatus, ...] = ()
@@ -47,7 +50,7 @@ class DoctorCase(SynchronousTestCase):
         return Doctor(
             networks=SiteNetworks(RunningConfig(replace(filled(Config, settings), warnings=warnings)), self.book),
             neighbours=self.neighbours,
-            mqtt=self.mqtt,  # type: ignore[arg-type]
+            check_mqtt=partial(check_mqtt, self.mqtt, self.broker),  # type: ignore[arg-type]
             store=self.store,  # type: ignore[arg-type]
             registry=self.registry,
             detector=self.detector,  # type: ignore[arg-type]
@@ -88,6 +91,22 @@ class DoctorCase(SynchronousTestCase):
             found = self.examine(doctor)["MQTT"]
             self.assertEqual(FAIL, found.level)
             self.assertIn(advice, found.advice)
+
+    def test_which_broker(self) -> None:
+        """The real port is told, and a broker beside it that wants a login, with what to type."""
+        self.assertIn("connected to mqtt.example.org, port 8883", self.examine(self.make())["MQTT"].text)
+        self.broker = BrokerPlace("127.0.0.1", 39385, "embedded", "127.0.0.1:1883 wants a login", "set MQTT_BROKER")
+        found = self.examine(self.make())["MQTT"]
+        self.assertEqual(
+            (WARN, "connected to 127.0.0.1, port 39385 (camdetect's own broker); 127.0.0.1:1883 wants a login"),
+            (found.level, found.text),
+        )
+        self.assertEqual("set MQTT_BROKER", found.advice)
+        self.broker = BrokerPlace("127.0.0.1", 1883, "found", "127.0.0.1:1883 does not answer", "start it")
+        self.mqtt.state = ConnectionState.RECONNECTING
+        found = self.examine(self.make())["MQTT"]
+        self.assertEqual((FAIL, "start it; messages are kept meanwhile"), (found.level, found.advice))
+        self.assertIn("127.0.0.1, port 1883 (found on this machine)", found.text)
 
     def test_not_well(self) -> None:
         """Each part says what is the matter and what to do."""

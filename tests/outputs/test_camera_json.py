@@ -8,8 +8,9 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.facts import A, stream
 from twisted_detector.model import Adoption, Camera, Evidence, Status
+from twisted_detector.model.addresses import masked
 from twisted_detector.model.encoding import encode
-from twisted_detector.outputs.camera_json import camera_document, public_url
+from twisted_detector.outputs.camera_json import camera_document
 
 FIELDS = {
     "id",
@@ -149,8 +150,8 @@ class CameraDocumentTests(SynchronousTestCase):
             "rtsp://[fe80::1%25eth0]/Streaming/Channels/101",
             "",
         ):
-            self.assertEqual(url, public_url(url))
+            self.assertEqual(url, masked(url))
         self.assertEqual(
             "rtsp://10.0.0.5/user=***_password=***_channel=1_stream=0.sdp?real_stream",
-            public_url("rtsp://10.0.0.5/user=admin_password=tlJwpbo6_channel=1_stream=0.sdp?real_stream"),
+            masked("rtsp://10.0.0.5/user=admin_password=tlJwpbo6_channel=1_stream=0.sdp?real_stream"),
         )

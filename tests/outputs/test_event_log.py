@@ -67,7 +67,7 @@ class EventLogTests(SynchronousTestCase):
     def test_refused_login(self) -> None:
         """A login that was refused is one warning, the budget's; what comes of it is none."""
         for reason, level in (
-            (f"401; {NOT_RETRIED}: viewer (CAMERA_CREDENTIALS)", LogLevel.info),
+            (f"401; {NOT_RETRIED}: viewer (camdetect login, CAMERA_CREDENTIALS)", LogLevel.info),
             ("401; no login is set for this camera (camdetect login, CAMERA_CREDENTIALS)", LogLevel.warn),
         ):
             self.assertEqual(level, self.lines(events.CameraTrouble(1.0, CAMERA, reason=reason))[0][0])

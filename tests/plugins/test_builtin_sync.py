@@ -49,7 +49,7 @@ class Players(SynchronousTestCase):
         self.assertEqual({"camera_id": CAMERA.id, "players": [told]}, self.successResultOf(asking))
         for fields in ({}, {"camera_id": "nobody"}, {"camera_id": 7}):
             problem = self.failureResultOf(Deferred.fromCoroutine(handler(fields)), RemoteError).value
-            self.assertEqual("camera_id: there is no camera of that id", str(problem))
+            self.assertEqual("camera_id: there is no camera with that id", str(problem))
 
 
 class Files(SynchronousTestCase):

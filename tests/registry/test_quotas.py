@@ -216,6 +216,15 @@ class HourTests(FloodCase):
         self.newcomers(40, plays=False)
         self.assertEqual(11, self.registry.fleet.total)
 
+    def test_a_clock_that_is_set(self) -> None:
+        """The first hour goes on when a board without a battery is told the time."""
+        limit = NewCameraLimit(10)
+        limit.first_run(40.0)
+        self.assertTrue(limit.admits(1, 50.0, proved=True))
+        limit.clock_set(1.8e9)
+        self.assertTrue(all(limit.admits(1, 1.8e9 + 60, proved=True) for _ in range(FIRST_HOUR - 1)))
+        self.assertFalse(limit.admits(1, 1.8e9 + 61, proved=True))
+
     def test_limit(self) -> None:
         """The room of an hour comes back bit by bit, and never more of it; a jump back gives none."""
         limit = NewCameraLimit(60)

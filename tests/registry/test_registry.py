@@ -424,6 +424,38 @@ class LifeTests(RegistryCase):
         self.assertEqual(["CameraDiscovered", "CameraOnline"], self.listener.names())
 
 
+class ClockTests(RegistryCase):
+    def test_set_from_1970(self) -> None:
+        """Nobody has been as he is for 56 years: all stamps of before are moved, the changed camera is told and saved,
+        and what was there a moment ago is alive still."""
+        self.now = 40.0
+        self.inspect(self.see(HERE, A))
+        stranger = self.see(THERE, B)
+        before = self.camera("02000000000a")
+        self.listener.take()
+        by, self.now = 1.8e9 - self.now, 1.8e9
+        self.registry.clock_set(by, self.now)
+        after = self.camera("02000000000a")
+        self.assertEqual(["CameraChanged"], self.listener.names())
+        for name in ("since", "first_seen", "last_seen", "last_validated"):
+            self.assertEqual(getattr(before, name) + by, getattr(after, name), name)
+        self.assertTrue(all(at > 1.7e9 for _, at in after.ip_history))
+        self.assertEqual(stranger, self.see(THERE, B))
+
+    def test_set_back(self) -> None:
+        """What was said to be in the future is moved; what a clock that was right has said stays."""
+        self.now = 1.7e9
+        self.inspect(self.see(HERE, A))
+        self.now = 2.5e9
+        self.inspect(self.see(THERE, B))
+        by, self.now = 1.8e9 - self.now, 1.8e9
+        self.listener.take()
+        self.registry.clock_set(by, self.now)
+        self.assertApproximates(1.7e9, self.camera("02000000000a").since, 5)
+        self.assertApproximates(1.8e9, self.camera("02000000000b").since, 5)
+        self.assertEqual(["CameraChanged"], self.listener.names())
+
+
 class RestoreTests(RegistryCase):
     def test_as_it_was(self) -> None:
         """What is restored is said as it was, by its old id, and stays so until it is checked."""

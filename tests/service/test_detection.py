@@ -79,7 +79,7 @@ class Joined(SynchronousTestCase):
             logins=nothing,
             networks=networks_of(read({})),
         )
-        ground = Ground(nothing, neighbours, limiter, Exclusions(()), RunningConfig(read({})))
+        ground = Ground(nothing, neighbours, limiter, Exclusions(()), RunningConfig(read({})), is_fresh=True)
         detector = make_detection(self.clock, read({}), ground, knowledge, methods).detector
         detector.start()
         self.addCleanup(lambda: self.successResultOf(Deferred.fromCoroutine(detector.stop())))

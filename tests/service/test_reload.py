@@ -12,9 +12,10 @@ from twisted.trial.unittest import SynchronousTestCase
 from txaio.tx import get_global_log_level, set_global_log_level
 
 from tests.config.case import read
+from twisted_detector.config.page_settings import FILE
 from twisted_detector.config.running import RunningConfig
 from twisted_detector.errors import ConfigError, RemoteError
-from twisted_detector.operations.decisions.book import FILE, DecisionBook
+from twisted_detector.operations.decisions.book import DecisionBook
 from twisted_detector.operations.first_run.restart import RestartRequest, SoftRestart
 from twisted_detector.service.reload import MAX_ASKING, Reloader
 
@@ -138,14 +139,14 @@ class ReloadTests(ReloadCase):
         self.assertEqual("Barn", self.book.current.of("a").description.name)
         (self.folder / FILE).write_text(f'login = "{SECRET}')
         answer = self.reload()
-        self.assertIn("it is no TOML", answer["faults"][0])
+        self.assertIn("it is not valid TOML", answer["faults"][0])
         self.assertEqual("Barn", self.book.current.of("a").description.name)
 
     def test_a_fault_of_ours(self) -> None:
         """A fault of this program is answered without its words, logged, and the next reload works."""
         self.restart.load = self.fail_to_load
         answer = self.reload()
-        self.assertIn("by a fault of this program", answer["faults"][0])
+        self.assertIn("an internal error of camdetect", answer["faults"][0])
         self.assertEqual(1, len(self.flushLoggedErrors(ZeroDivisionError)))
         self.restart.load = self.load
         self.assertEqual([], self.reload()["faults"])

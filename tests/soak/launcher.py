@@ -81,14 +81,16 @@ def look_inside(file: TextIO) -> None:
         time.sleep(LOOK)
         from twisted.internet import reactor  # not before twistd has chosen one
 
-        line: dict[str, Any] = {}
         number += 1
-        if number % COUNTS == 0:
-            line["objects"], line["types"] = _objects()
-        reactor.callFromThread(_write, file, line, reactor)
+        reactor.callFromThread(_write, file, number % COUNTS == 0, reactor)
 
 
-def _write(file: TextIO, line: dict[str, Any], reactor: Any) -> None:
+def _write(file: TextIO, counts: bool, reactor: Any) -> None:
+    """On the reactor's thread: what ``gc.get_objects`` holds in another one is seen half made, and CPython then fails
+    to make it (``tuple(generator)``: SystemError, bad argument to internal function)."""
+    line: dict[str, Any] = {}
+    if counts:
+        line["objects"], line["types"] = _objects()
     workers = sum(thread.name.startswith(_POOL) for thread in threading.enumerate())
     file.write(json.dumps(line | {"timers": len(reactor.getDelayedCalls()), "workers": workers}) + "\n")
 

@@ -17,7 +17,7 @@ from twisted_detector.interfaces import IEventListener
 from twisted_detector.model import Camera
 from twisted_detector.model.pictures import Picture
 from twisted_detector.store.album import Album
-from twisted_detector.store.album_keeper import SAVE_INTERVAL, AlbumKeeper
+from twisted_detector.store.album_keeper import OCTETS_A_DAY, SAVE_INTERVAL, AlbumKeeper
 
 CAMERA = Camera("020000000001", "020000000001", "10.0.0.6")
 PICTURE = Picture(CAMERA.id, b"first", "image/jpeg", 1000.0, "snapshot")
@@ -72,6 +72,16 @@ class KeeperTests(SynchronousTestCase):
         self.take(b"fourth")
         self.stop()
         self.assertEqual([b"fourth"], self.kept())
+
+    def test_large_pictures(self) -> None:
+        """They are written the more rarely: of the largest ones, every hour, so many octets a day."""
+        written = 0
+        for hour in range(8 * 24):
+            self.take(b"%d" % hour + b"." * 2_000_000)
+            written += self.kept()[0].startswith(b"%d." % hour)
+            self.now += 3600
+        self.assertLessEqual(written * 2_000_000, 8 * OCTETS_A_DAY + 2_000_000)
+        self.assertGreater(written, 1)
 
     def test_over_a_restart(self) -> None:
         """The cache has it again, unless there is a newer one already; it counts as written."""

@@ -243,6 +243,75 @@ class Quotas(HistoryCase):
         self.assertEqual(6, self.history.dropped["rows"])
 
 
+class Clocks(HistoryCase):
+    """A board without a battery; the clock is set by NTP some minutes after the start."""
+
+    BOOT = 40.0
+
+    def set_clock(self, to: float) -> None:
+        by = to - self.reactor.seconds()
+        calls = {call: call.getTime() - self.reactor.seconds() for call in self.reactor.getDelayedCalls()}
+        self.reactor.rightNow = to
+        for call, left in calls.items():  # timers go by a clock that never jumps
+            call.reset(left)
+        self.history.clock_set(by)
+
+    def test_set_from_1970(self) -> None:
+        """What was told before is of minutes ago, not of 1970: observed for so long, and shown."""
+        self.begin(self.BOOT)
+        self.told(ONLINE)
+        self.reactor.advance(300.0)
+        self.told(OFFLINE)
+        self.reactor.advance(60.0)
+        self.set_clock(1.8e9)
+        self.reactor.advance(10.0)
+        self.assertEqual(["unobserved", "online", "offline"], [one.status for one in self.segments()])
+        week = self.history.week(ONLINE.id)
+        assert week is not None
+        self.assertApproximates(371.0, week.observed, 2)
+        self.assertApproximates(301.0, week.online, 2)
+        self.assertEqual(1, week.failures)
+
+    def test_the_week_before(self) -> None:
+        """A restart with the clock of 1970 leaves the last week as it was, with a gap; old rows are not removed."""
+        self.told(ONLINE)
+        self.reactor.advance(3600.0)
+        ended = self.reactor.seconds()
+        self.restart(self.BOOT - ended)
+        self.told(OFFLINE)
+        self.reactor.advance(2 * ALIVE_INTERVAL)
+        self.set_clock(ended + DAY)
+        self.reactor.advance(10.0)
+        self.assertEqual(
+            ["unobserved", "online", "unobserved", "online", "offline"], [one.status for one in self.segments(days=2)]
+        )
+        week = self.history.week(ONLINE.id)
+        assert week is not None
+        self.assertApproximates(3600.0, week.online, 5)
+        self.assertApproximates(3600.0 + 2 * ALIVE_INTERVAL, week.observed, 20)
+
+    def test_set_back(self) -> None:
+        """Of a clock that was years ahead nothing stays in the future."""
+        self.begin(2.5e9)
+        self.told(ONLINE)
+        self.reactor.advance(100.0)
+        self.set_clock(1.8e9)
+        self.reactor.advance(10.0)
+        self.assertEqual(["unobserved", "online"], [one.status for one in self.segments()])
+        self.assertApproximates(110.0, self.history.week(ONLINE.id).online, 2)  # type: ignore[union-attr]
+
+    def test_what_is_told_meanwhile(self) -> None:
+        """A change that comes while the week is read again is kept, and one that is not on the disk yet is moved."""
+        self.begin(self.BOOT)
+        self.told(ONLINE)
+        self.reactor.advance(0.005)
+        self.set_clock(1.8e9)
+        self.history.handle(CameraChanged(0.0, OFFLINE))
+        self.reactor.advance(10.0)
+        self.assertEqual(["unobserved", "online", "offline"], [one.status for one in self.segments()][:3])
+        self.assertTrue(all(row[2] > 1.7e9 for row in self.disk.rows("history")))
+
+
 class Disks(HistoryCase):
     def test_full(self) -> None:
         """While the disk takes nothing the week is known all the same; what waits is written later."""

@@ -76,21 +76,21 @@ class DecisionRoutes(SynchronousTestCase):
         """A body of another shape is refused with the field's name first, and nothing is passed on."""
         long = "x" * (MAX_TEXT + 1)
         for path, body, told in (
-            ("/cameras/020000000001/name", {"name": 5}, "name: must be a text"),
-            ("/cameras/020000000001/name", {"name": None}, "name: must be a text"),
+            ("/cameras/020000000001/name", {"name": 5}, "name: must be text"),
+            ("/cameras/020000000001/name", {"name": None}, "name: must be text"),
             ("/cameras/020000000001/name", {"note": long}, f"note: at most {MAX_TEXT} characters"),
             ("/cameras/020000000001/name", {"version": "3"}, "version: must be a whole number"),
             ("/cameras/020000000001/name", {"version": True}, "version: must be a whole number"),
             ("/cameras/020000000001/name", {"version": -1}, "version: must be a whole number"),
             ("/cameras/020000000001/name", {"area": "\\ud800"}, "area: must be valid Unicode"),
             ("/cameras/020000000001/name", {"login": "x"}, "unknown member 'login'"),
-            ("/cameras/020000000001/stream", {"main": ["rtsp://x"]}, "main: must be a text"),
+            ("/cameras/020000000001/stream", {"main": ["rtsp://x"]}, "main: must be text"),
             ("/cameras/020000000001/login", {"user": "a"}, "action: is missing"),
             ("/cameras/020000000001/login", {"action": "guess"}, "action: must be one of try, save, clear, retry"),
             ("/cameras/020000000001/login", {"action": "try", "keep": "me"}, "keep: must be one of camera, network"),
-            ("/cameras/020000000001/login", {"action": "try", "password": 1}, "password: must be a text"),
+            ("/cameras/020000000001/login", {"action": "try", "password": 1}, "password: must be text"),
             ("/add", {}, "target: is missing"),
-            ("/add", {"target": {"a": 1}}, "target: must be a text"),
+            ("/add", {"target": {"a": 1}}, "target: must be text"),
             ("/reload", {"restart": "true"}, "restart: must be true or false"),
             ("/networks", {"action": "add"}, "network: is missing"),
             ("/networks", {"action": "all", "network": "10.0.0.0/8"}, "action: must be one of add, remove"),
@@ -104,9 +104,9 @@ class DecisionRoutes(SynchronousTestCase):
 
     def test_a_refusal(self) -> None:
         """What the command refuses comes as it told it, the field first: a form finds its place by that."""
-        self.web.refuse("name", "name: at most 64 characters, these are 500")
+        self.web.refuse("name", "name: at most 64 characters; this has 500")
         self.assertEqual(
-            "name: at most 64 characters, these are 500", self.refused(400, "POST", f"{self.one}/name", {"name": "x"})
+            "name: at most 64 characters; this has 500", self.refused(400, "POST", f"{self.one}/name", {"name": "x"})
         )
         self.web.refuse("stream", "version: it was changed meanwhile by somebody else; look at it again")
         told = self.refused(400, "POST", f"{self.one}/stream", {"main": "", "version": 1})

@@ -41,14 +41,14 @@ class FirstRunRoutes(SynchronousTestCase):
             ("/adopt", {}, "camera_ids: is missing"),
             ("/adopt", {"camera_ids": "a"}, f"camera_ids: must be a list of at most {MAX_CAMERAS}"),
             ("/adopt", {"camera_ids": ["a"] * (MAX_CAMERAS + 1)}, "camera_ids: must be a list"),
-            ("/adopt", {"camera_ids": [5]}, "camera_ids: must be a text"),
+            ("/adopt", {"camera_ids": [5]}, "camera_ids: must be text"),
             ("/adopt", {"camera_ids": ["<b>"]}, "camera_ids: has characters"),
-            ("/adopt", {"camera_ids": [["a"]]}, "camera_ids: must be a text"),
+            ("/adopt", {"camera_ids": [["a"]]}, "camera_ids: must be text"),
             ("/first-run", {"action": "again"}, "action: must be one of finish, skip"),
             ("/settings", {"WEB_TOKEN": CANARY}, "the body has an unknown member"),
             ("/settings", {"MQTT_BROKER": "x" * 2000}, "MQTT_BROKER: at most 1024 characters"),
-            ("/settings", {"MQTT_PASSWORD": {"a": CANARY}}, "MQTT_PASSWORD: must be a text"),
-            ("/broker/test", {"MQTT_TLS": True}, "MQTT_TLS: must be a text"),
+            ("/settings", {"MQTT_PASSWORD": {"a": CANARY}}, "MQTT_PASSWORD: must be text"),
+            ("/broker/test", {"MQTT_TLS": True}, "MQTT_TLS: must be text"),
             ("/consumers", {"host": "10.0.0.1"}, "the body has an unknown member"),
         ):
             got = self.web.ask("POST", API + path, body)

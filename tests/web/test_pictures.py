@@ -108,5 +108,5 @@ class Players(PicturesCase):
         elsewhere = self.get(f"{self.one}/live", host="localhost:8787")
         self.assertEqual([player], elsewhere["players"])
         self.assertEqual([("players", {"camera_id": ONE})] * 2, self.web.asked)
-        self.web.answer("players", RemoteError("camera_id: there is no camera of that id"))
+        self.web.answer("players", RemoteError("camera_id: there is no camera with that id"))
         self.assertIn("no camera", self.refused(404, "GET", f"{self.one}/live"))

@@ -153,6 +153,24 @@ class TokenTests(SynchronousTestCase):
         self.web.clock.advance(13)
         self.assertEqual(200, self.web.ask("GET", f"{API}/cameras", authorization=f"Bearer {TOKEN}").status)
 
+    def test_a_clock_that_is_set(self) -> None:
+        """Who logged in before the board knew the time stays logged in when it does, for as long as anybody; a cookie
+        with that end that is not known here (of an earlier run) is worth nothing then."""
+        now = [40.0]
+        sessions, others = (Sessions(Secret(TOKEN), lambda: now[0], bytes) for _ in range(2))
+        cookie = sessions.issue()
+        now[0] = 1.8e9
+        self.assertEqual((True, False), (sessions.is_valid(cookie), others.is_valid(cookie)))
+        now[0] += LIFETIME - 1
+        self.assertTrue(sessions.is_valid(cookie))
+        now[0] += 1
+        self.assertFalse(sessions.is_valid(cookie))
+        now[0] = 40.0
+        cookie = sessions.issue()
+        sessions.revoke(cookie)
+        now[0] = 1.8e9
+        self.assertFalse(sessions.is_valid(cookie))
+
     def test_odd_cookies(self) -> None:
         """No cookie, whatever is in it, is more than a wrong one."""
         sessions = Sessions(Secret(TOKEN), lambda: 0.0, bytes)

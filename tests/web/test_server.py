@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from twisted.internet.address import IPv4Address, IPv6Address
+from twisted.logger import LogEvent, globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.web.case import Line, WebSite, camera, parsed
@@ -179,6 +180,18 @@ class TimeTests(ConnectionsCase):
         assert line is not None
         self.web.clock.advance(10)
         self.assertTrue(line.aborted)
+
+    def test_idle(self) -> None:
+        """One that has asked all it wanted is ended after half a minute, and the log has no line of it."""
+        line = self.visit(HERE)
+        assert line is not None
+        self.ask(line)
+        told: list[LogEvent] = []
+        globalLogPublisher.addObserver(told.append)
+        self.addCleanup(globalLogPublisher.removeObserver, told.append)
+        self.web.clock.pump([1] * 31)
+        self.assertTrue(line.disconnecting)
+        self.assertEqual([], told)
 
     def test_next_head(self) -> None:
         """Between two requests there may be silence for half a minute; once one has begun it has ten seconds."""

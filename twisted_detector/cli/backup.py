@@ -9,15 +9,16 @@ from types import MappingProxyType
 from typing import TextIO
 
 from twisted_detector.cli.subcommand import subcommand
+from twisted_detector.config.node_name import FILE as SUFFIX
+from twisted_detector.config.page_settings import FILE, LAST_GOOD
 from twisted_detector.errors import RemoteError, StoreError
-from twisted_detector.operations.decisions.book import FILE, LAST_GOOD
 from twisted_detector.operations.decisions.document import parse
 from twisted_detector.operations.decisions.editing import edit
 from twisted_detector.store.backup import make_backup, restore_backup
 
 #: The page's own token, as ``web`` keeps it.
 _TOKEN = "web_token"  # noqa: S105  a file's name
-_NAMES = (FILE, LAST_GOOD, _TOKEN)
+_NAMES = (FILE, LAST_GOOD, SUFFIX, _TOKEN)
 
 
 def _whole(data: bytes) -> bytes:
@@ -28,9 +29,12 @@ def _without_logins(data: bytes) -> bytes:
     """The decisions without logins, and without the settings that may be secrets."""
     try:
         text = data.decode()
-        before = parse(text).decisions
+        found = parse(text)
     except (UnicodeDecodeError, RemoteError):
-        raise StoreError(f"{FILE} cannot be read, so nobody knows where its logins are: correct it first") from None
+        found = None
+    if found is None or found.faults:  # what is not understood may be a login
+        raise StoreError(f"{FILE} cannot be read, so its logins cannot be left out: correct it first")
+    before = found.decisions
     cameras = {key: replace(one, login=None) for key, one in before.cameras.items()}
     settings = {key: value for key, value in before.settings.items() if not _is_secret(key)}
     after = replace(before, cameras=MappingProxyType(cameras), logins=(), settings=MappingProxyType(settings))
@@ -45,12 +49,12 @@ def _is_secret(setting: str) -> bool:
 def backup(directory: Path, archive: Path, *, without_logins: bool, out: TextIO, err: TextIO) -> int:
     """Write a backup."""
     names: Mapping[str, Callable[[bytes], bytes]] = (
-        {FILE: _without_logins} if without_logins else dict.fromkeys(_NAMES, _whole)
+        {FILE: _without_logins, SUFFIX: _whole} if without_logins else dict.fromkeys(_NAMES, _whole)
     )
     files = make_backup(directory, archive, names, without_logins=without_logins)
     out.write(f"{archive}: {', '.join(files)} of {directory}\n")
     if not without_logins and FILE in files:
-        out.write("It has the cameras' passwords in it: keep it where nobody else reads it.\n")
+        out.write("It contains the cameras' passwords: keep it where nobody else can read it.\n")
     return 0
 
 
@@ -61,5 +65,5 @@ def restore(archive: Path, directory: Path, *, out: TextIO, err: TextIO) -> int:
     cameras = "1 camera" if restored.cameras == 1 else f"{restored.cameras} cameras"
     out.write(f"{directory}: {', '.join(restored.files)} restored, {cameras}\n")
     if restored.aside is not None:
-        out.write(f"What was there before is in {restored.aside}; remove it when all is well.\n")
+        out.write(f"What was there before is in {restored.aside}; delete it once everything works.\n")
     return 0

@@ -170,7 +170,7 @@ def _add_daemon(commands: _Commands) -> None:
     )
     commands.add(
         "page",
-        "show where the web page is, with a link that signs in",
+        "show where the web page is, with a sign-in link",
         "Prints the addresses of the running daemon's web page, where its token is, and a link that signs a browser in "
         "once. On loopback no token is needed; it tells how to open the page from another machine.",
         examples=["camdetect page"],
@@ -179,7 +179,7 @@ def _add_daemon(commands: _Commands) -> None:
     )
     reload = commands.add(
         "reload",
-        "have the daemon read its configuration again",
+        "reload the configuration",
         "Has the running daemon read its configuration file, the files of logins and secrets, and the decisions in "
         "STATE_DIR/overrides again, and tells what changed. Logins, networks, exclusions, SCAN_RATE and LOG_LEVEL hold "
         "at once; settings that need a restart are named. Environment variables are as they were at the start. A "
@@ -270,11 +270,11 @@ def _add_deciding(commands: _Commands) -> None:
     adopt.add_argument("--all", action="store_true", help="every camera that is not adopted")
     for name, short, purpose in (
         ("unadopt", "stop giving cameras logins", "Ends the adoption of cameras: they are given no login any more."),
-        ("check", "check cameras again now", "Has the daemon ask cameras again now, wherever their next check stands."),
+        ("check", "check cameras again now", "Has the daemon check cameras now, without waiting for their next check."),
         (
             "block",
-            "forget cameras and never ask them again",
-            "Blocks devices: they are asked nothing and shown nowhere.",
+            "forget cameras and never contact them again",
+            "Blocks devices: they are never contacted and never shown.",
         ),
     ):
         commands.add(
@@ -283,24 +283,25 @@ def _add_deciding(commands: _Commands) -> None:
     commands.add(
         "unblock",
         "unblock devices, or list the blocked ones",
-        "Unblocks devices: they are looked for now, and are new when found. Without an ID, lists the blocked ones.",
+        "Unblocks devices: camdetect looks for them now, and lists them as new when found. Without an ID, lists the "
+        "blocked ones.",
         examples=["camdetect unblock", "camdetect unblock 02:00:00:00:00:0a"],
         status=_NEEDS_DAEMON,
     ).add_argument("devices", nargs="*", metavar="ID", help="the id that it had, its MAC or its EndpointReference")
     naming = commands.add(
         "name",
-        "name a camera, its area, a note",
-        "Gives a camera a name and an area, which reach the page, the lists, the log, Home Assistant, Frigate and "
-        "go2rtc; its id stays. A value of '' takes it back, and the camera's own name is used again. With nothing "
-        "given it shows what is set.",
+        "give a camera a name, an area or a note",
+        "Gives a camera a name and an area, which are used on the page, in lists and the log, in Home Assistant, "
+        "Frigate and go2rtc; its id stays the same. An empty value ('') removes one, and the camera's own name is used "
+        "again. Without values, shows what is set.",
         examples=["camdetect name 192.168.1.20 'Barn door' --area Yard", "camdetect name barn ''"],
         status=_NEEDS_DAEMON,
     )
     naming.add_argument("camera", metavar="ID", help=_CAMERA)
     naming.add_argument("name", metavar="NAME", nargs="?", help="what you call it, at most 64 characters")
-    naming.add_argument("--area", help="where it hangs: Home Assistant's suggested area")
+    naming.add_argument("--area", help="where it is installed: Home Assistant's suggested area")
     naming.add_argument("--note", help="a note for yourself, at most 500 characters")
-    naming.add_argument("--network", metavar="CIDR", help="where it is expected: elsewhere it is given no login")
+    naming.add_argument("--network", metavar="CIDR", help="where it is expected: elsewhere it is sent no login")
     forget = commands.add(
         "forget",
         "remove cameras from the list",
@@ -346,26 +347,28 @@ def _add_setup(commands: _Commands) -> None:
     backup = commands.add(
         "backup",
         "write the state directory into one file",
-        "Writes what camdetect knows (the cameras with their history, what was decided about them, logins that were "
-        "typed) into one file, mode 0600, while the daemon runs. Configuration files and pictures are not in it.",
+        "Writes what camdetect knows (the cameras with their history, your settings for them, and the logins "
+        "you entered) into one file, mode 0600, while the daemon runs. Configuration files and pictures are not in it.",
         examples=["camdetect backup /var/backups/camdetect.tar.gz"],
         status="0 written; 1 there is no state, or the file is there already",
     )
-    backup.add_argument("file", metavar="FILE", help="archive to be made")
-    backup.add_argument("--without-logins", action="store_true", help="leave out passwords and what they leave behind")
+    backup.add_argument("file", metavar="FILE", help="archive to write")
+    backup.add_argument(
+        "--without-logins", action="store_true", help="leave out passwords and everything derived from them"
+    )
     restore = commands.add(
         "restore",
         "put a backup in place of the state directory",
         "Puts the state of a backup into STATE_DIR. The daemon must be stopped; what is there now is moved into a "
-        "folder beside it. Messages that waited for the broker are not restored: they would be untrue by now.",
+        "folder beside it. Messages that waited for the broker are not restored: they would be out of date.",
         examples=["camdetect restore camdetect.tar.gz"],
-        status="0 restored; 1 it is no backup, or of a newer camdetect; 2 a daemon runs",
+        status="0 restored; 1 it is not a backup, or comes from a newer camdetect; 2 a daemon runs",
     )
-    restore.add_argument("file", metavar="FILE", help="archive that `camdetect backup` made")
+    restore.add_argument("file", metavar="FILE", help="archive written by `camdetect backup`")
     completion = commands.add(
         "completion",
-        "print the completion script of a shell",
-        "Prints a script by which the shell completes camdetect's commands and options.",
+        "print a shell completion script",
+        "Prints a script that lets the shell complete camdetect's commands and options.",
         examples=[
             "source <(camdetect completion bash)                                    # in ~/.bashrc",
             "camdetect completion zsh > ~/.zfunc/_camdetect                         # a folder of fpath",

@@ -322,7 +322,7 @@ def _reload(arguments: argparse.Namespace) -> int:
 
 def _notices(arguments: argparse.Namespace) -> int:
     if bool(arguments.action) != bool(arguments.way):
-        sys.stderr.write("camdetect notices: name the way to be tested: camdetect notices test WAY\n")
+        sys.stderr.write("camdetect notices: name the way to test: camdetect notices test WAY\n")
         return 2
     from twisted_detector.cli.notices.command import list_notices, test_way
 

@@ -48,6 +48,7 @@ def _status(directory: Path, *, use_json: bool, quiet: bool, out: TextIO, err: T
 
 def _show(blocks: Mapping[str, Any], console: Any) -> None:
     stats, mqtt, discovery = blocks["stats"], blocks["mqtt"], blocks["discovery"]
+    broker = blocks.get("broker", {})  # a daemon of before says nothing of it
     latency, process = mqtt["ack_latency_ms"], blocks["resources"]
     console.print(
         pairs(
@@ -55,6 +56,8 @@ def _show(blocks: Mapping[str, Any], console: Any) -> None:
                 ("daemon", cell(blocks["status"], "green" if blocks["status"] == "online" else "yellow")),
                 ("reason", blocks["reason"]),
                 ("MQTT", cell(mqtt["state"], "green" if mqtt["state"] == "connected" else "red")),
+                ("broker", broker.get("text", "")),
+                ("", cell(broker["told"], limit=None) if broker.get("told") else ""),
                 ("", "; ".join(filter(None, (mqtt.get("reason"), mqtt.get("advice"))))),
                 ("last loss", mqtt["last_disconnect_reason"]),
                 ("messages", f"{mqtt['acknowledged']} acknowledged, {sum(mqtt['queue_depth'].values())} waiting"),

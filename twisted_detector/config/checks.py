@@ -134,7 +134,7 @@ class Checks:
         if unused and not config.mqtt.tls:
             yield f"{', '.join(unused)} has no effect while MQTT_TLS is off"
         if not config.mqtt.broker and given & {"mqtt_username", "mqtt_password"}:
-            yield "MQTT_USERNAME and MQTT_PASSWORD have no effect on the embedded broker; is MQTT_BROKER missing?"
+            yield "MQTT_USERNAME and MQTT_PASSWORD have no effect without MQTT_BROKER; is it missing?"
         for text in config.discovery.scan_networks:
             if text != "interfaces" and ip_network(text).is_global:
                 yield f"SCAN_NETWORKS has {text}, which is not a private network: sweep only what is yours"

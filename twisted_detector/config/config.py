@@ -36,6 +36,7 @@ class Config:
     :ivar named_frigates: the tables ``[frigate.NAME]`` of the TOML file; ``named_go2rtcs``: ``[go2rtc.NAME]``.
     :ivar plugin_settings: the tables ``[plugins.<name>]`` of the TOML file, by name.
     :ivar sources: where each setting that was given was found, by key (:class:`config.reader.Reading`).
+    :ivar lacks_suffix: whether NODE_ID is the host name, and STATE_DIR does not say yet with which suffix.
     :ivar runtime_dirs: where running daemons leave their pointers for the command line, the better place first.
     :ivar notify_socket: NOTIFY_SOCKET, as a supervisor sets it for us (sd_notify), or "".
     :ivar watchdog_seconds: how long that supervisor bears our silence, from WATCHDOG_USEC; 0.0: for ever.
@@ -49,7 +50,7 @@ class Config:
         NAME,
         "camdetect",
         "Name of this machine in topics and payloads.",
-        default_text="BALENA_DEVICE_UUID, else the host name",
+        default_text="BALENA_DEVICE_UUID, else the host name with a suffix that STATE_DIR keeps",
         heading="This machine",
     )
     service_id: str = setting(
@@ -123,6 +124,7 @@ class Config:
         default_factory=lambda: MappingProxyType({}), repr=False, hash=False
     )
     sources: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}), repr=False, hash=False)
+    lacks_suffix: bool = False
     runtime_dirs: tuple[Path, ...] = ()
     warnings: tuple[str, ...] = ()
     notify_socket: str = ""

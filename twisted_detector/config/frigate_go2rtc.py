@@ -83,7 +83,7 @@ def _read_areas(texts: list[str]) -> tuple[str, ...]:
 
 CAMERAS = entries(_read_cameras, "all, or ids or names of cameras separated by commas")
 CAMERA_NETWORKS = entries(_read_networks, NETWORKS.allowed)
-AREAS = entries(_read_areas, "areas, as cameras have them on the page, separated by commas")
+AREAS = entries(_read_areas, "areas of cameras, separated by commas")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -168,7 +168,7 @@ class FrigateSection:
         default_text="any",
     )
     area: tuple[str, ...] = setting(
-        "FRIGATE_AREA", AREAS, (), "Areas of which it gets the cameras, as a person gave them.", default_text="any"
+        "FRIGATE_AREA", AREAS, (), "Only cameras in these areas are sent to it.", default_text="any"
     )
 
     @property

@@ -255,7 +255,7 @@ def _read_scan_networks(texts: list[str]) -> tuple[str, ...]:
                 f"entry {position} has more than {MAX_NETWORK_ADDRESSES} addresses (a /16, in IPv6 a /112)"
             )
         if network.is_multicast or network.network_address.is_unspecified:
-            raise ValueRefused(f"entry {position} is no network of hosts")
+            raise ValueRefused(f"entry {position} is not a network of hosts")
         total += network.num_addresses
         networks.append(str(network))
     if total > MAX_SWEPT_ADDRESSES:

@@ -1,6 +1,7 @@
 """Loader of the configuration: sources read, derived defaults filled in, settings checked together.
 
 What was set on the page stands in STATE_DIR, which the other sources name: they are read first, and once more with it.
+The suffix of the host name stands there too, once a daemon has opened it.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from twisted_detector.config.config import TABLES, Config
 from twisted_detector.config.declarations import filled
 from twisted_detector.config.frigate_go2rtc import FrigateSection, Go2rtcSection
 from twisted_detector.config.kinds import NAME, ValueRefused
+from twisted_detector.config.node_name import FILE as SUFFIX_FILE, read_suffix, with_suffix
 from twisted_detector.config.page_settings import FILE, effective, read_page_settings
 from twisted_detector.config.reader import Reader, ReadFile, Reading, must_be, read_file as read_file_from_disk
 from twisted_detector.errors import ConfigError
@@ -40,7 +42,7 @@ def load(
     and all that was set there is left out. A part of it might send a password the wrong way.
 
     :param environ: the environment variables.
-    :param hostname: this machine's name: the last resort for NODE_ID.
+    :param hostname: this machine's name: the last resort for NODE_ID (``node_name``).
     :param superuser: whether this is root, for the default of STATE_DIR; None: find out.
     :param read_file: how files are read.
     :param page: values by key in the place of those that are saved for the page; their faults are raised.
@@ -50,7 +52,7 @@ def load(
     sources = partial(_load, environ, hostname=hostname, superuser=superuser, read_file=read_file)
     config = sources()
     if page is not None:
-        return sources(page=effective(page, config.sources))
+        return _named(sources(page=effective(page, config.sources)), read_file)
     saved = read_page_settings(config.state_dir, lambda path: read_file(path).data)
     warnings = saved.faults
     values = effective(saved.values, config.sources)
@@ -60,7 +62,18 @@ def load(
         except ConfigError as error:
             what = f"what was set on the page ({config.state_dir / FILE}) is left out"
             warnings = (*warnings, *(f"{what}: {fault}" for fault in error.faults))
-    return replace(config, warnings=(*config.warnings, *warnings))
+    return _named(replace(config, warnings=(*config.warnings, *warnings)), read_file)
+
+
+def _named(config: Config, read_file: ReadFile) -> Config:
+    """With the suffix of the host name, where one is needed and kept."""
+    if not config.lacks_suffix:
+        return config
+    try:
+        suffix = read_suffix(read_file(config.state_dir / SUFFIX_FILE).data)
+    except OSError:
+        return config
+    return config if suffix is None else with_suffix(config, suffix)
 
 
 def _load(
@@ -89,6 +102,7 @@ def _load(
         inspection=replace(cameras, credentials=tuple(dict.fromkeys((*first, *cameras.credentials)))),
         plugin_settings=reading.plugin_settings,
         sources=MappingProxyType(reading.sources),
+        lacks_suffix="node_id" not in reading.given and not environ.get("BALENA_DEVICE_UUID"),
         runtime_dirs=_runtime_dirs(environ),
         warnings=(*reading.warnings, *checks.warnings()),
         notify_socket=environ.get("NOTIFY_SOCKET", ""),

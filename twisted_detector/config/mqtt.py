@@ -14,7 +14,7 @@ from twisted_detector.model import Secret
 class MqttSection:
     """The MQTT connection. What ``MqttSettings`` has as well bears the same name there.
 
-    :ivar broker: "" means the embedded broker.
+    :ivar broker: "" means one of this machine (``mqtt/broker/local.py``).
     """
 
     broker: str = setting(
@@ -22,11 +22,17 @@ class MqttSection:
         HOST,
         "",
         "Host of the MQTT broker.",
-        default_text="the embedded broker",
+        default_text="one of this machine that wants no login, else camdetect's own",
         example="mqtt.example.org",
         heading="The broker",
     )
-    port: int = setting("MQTT_PORT", PORT, 1883, "Its port.", default_text="1883; 8883 with MQTT_TLS")
+    port: int = setting(
+        "MQTT_PORT",
+        PORT,
+        1883,
+        "Its port; without MQTT_BROKER that where one is looked for, and where camdetect's own listens.",
+        default_text="1883; 8883 with MQTT_TLS",
+    )
     tls: bool = setting("MQTT_TLS", FLAG, False, "Speak TLS with the broker.")
     tls_ca_path: Path | None = setting(
         "TLS_CA_PATH",

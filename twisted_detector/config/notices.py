@@ -66,7 +66,7 @@ def _read_kinds(texts: list[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(wanted))
 
 
-KINDS = entries(_read_kinds, f"words out of {' '.join(KIND_WORDS)}, separated by commas")
+KINDS = entries(_read_kinds, f"one or more of {' '.join(KIND_WORDS)}, separated by commas")
 
 
 def _read_secret_url(text: str) -> Secret:
@@ -136,7 +136,7 @@ def _read_mail_address(text: str) -> str:
     return text
 
 
-MAIL_ADDRESS: Kind[str] = Kind(_read_mail_address, "a mail address")
+MAIL_ADDRESS: Kind[str] = Kind(_read_mail_address, "an email address")
 
 
 def _read_mail_addresses(texts: list[str]) -> tuple[str, ...]:
@@ -145,7 +145,7 @@ def _read_mail_addresses(texts: list[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(_read_mail_address(text) for text in texts))
 
 
-MAIL_ADDRESSES = entries(_read_mail_addresses, "mail addresses separated by commas")
+MAIL_ADDRESSES = entries(_read_mail_addresses, "email addresses separated by commas")
 
 
 def _read_tags(texts: list[str]) -> tuple[str, ...]:
@@ -170,13 +170,13 @@ class WebhookSection:
         secret=True,
     )
     token: Secret = setting(
-        "NOTICE_WEBHOOK_TOKEN", TOKEN, Secret(""), "Sent to it as `Authorization: Bearer`.", secret=True
+        "NOTICE_WEBHOOK_TOKEN", TOKEN, Secret(""), "Token sent to it as `Authorization: Bearer`.", secret=True
     )
     secret: Secret = setting(
         "NOTICE_WEBHOOK_SECRET",
         SECRET,
         Secret(""),
-        "Key of the signature of each body: `X-Camdetect-Signature: sha256=`, HMAC-SHA256 in hexadecimal.",
+        "Key that signs each body: `X-Camdetect-Signature: sha256=` and the HMAC-SHA256 in hexadecimal.",
         secret=True,
     )
 
@@ -189,15 +189,15 @@ class NtfySection:
         "NTFY_URL",
         TOPIC_URL,
         Secret(""),
-        "Topic of an ntfy server that gets notices. Whoever knows it reads them.",
+        "ntfy topic that receives notices. Anyone who knows it can read them.",
         default_text="none",
         example="https://ntfy.sh/my-secret-topic",
         secret=True,
     )
-    token: Secret = setting("NTFY_TOKEN", TOKEN, Secret(""), "Access token of that server.", secret=True)
-    priority: int = setting("NTFY_PRIORITY", whole(1, 5), 3, "Priority of notices there: 1 is the least, 5 the most.")
+    token: Secret = setting("NTFY_TOKEN", TOKEN, Secret(""), "Access token for the ntfy server.", secret=True)
+    priority: int = setting("NTFY_PRIORITY", whole(1, 5), 3, "Priority of its notices, from 1 (lowest) to 5 (highest).")
     tags: tuple[str, ...] = setting(
-        "NTFY_TAGS", TAGS, ("movie_camera",), "Tags of notices there.", default_text="movie_camera"
+        "NTFY_TAGS", TAGS, ("movie_camera",), "Tags of its notices.", default_text="movie_camera"
     )
 
 
@@ -213,18 +213,20 @@ class MailSection:
         default_text="none",
         example="smtp.example.org",
     )
-    port: int = setting("NOTICE_MAIL_PORT", PORT, 587, "Its port.", default_text="587; 465 with NOTICE_MAIL_TLS=tls")
+    port: int = setting(
+        "NOTICE_MAIL_PORT", PORT, 587, "Port of the mail server.", default_text="587; 465 with NOTICE_MAIL_TLS=tls"
+    )
     tls: str = setting(
         "NOTICE_MAIL_TLS",
         choice("starttls", "tls", "none"),
         "starttls",
         "How the connection is encrypted. Without `none`, nothing is sent in clear.",
     )
-    user: str = setting("NOTICE_MAIL_USER", TEXT, "", "User name there.", default_text="no login")
-    password: Secret = setting("NOTICE_MAIL_PASSWORD", SECRET, Secret(""), "Password there.", secret=True)
-    sender: str = setting("NOTICE_MAIL_FROM", MAIL_ADDRESS, "", "Address that mails come from.")
+    user: str = setting("NOTICE_MAIL_USER", TEXT, "", "User name for the mail server.", default_text="no login")
+    password: Secret = setting("NOTICE_MAIL_PASSWORD", SECRET, Secret(""), "Password for the mail server.", secret=True)
+    sender: str = setting("NOTICE_MAIL_FROM", MAIL_ADDRESS, "", "Sender address.")
     recipients: tuple[str, ...] = setting(
-        "NOTICE_MAIL_TO", MAIL_ADDRESSES, (), "Addresses that mails go to.", default_text="none"
+        "NOTICE_MAIL_TO", MAIL_ADDRESSES, (), "Recipient addresses.", default_text="none"
     )
 
 
@@ -235,8 +237,8 @@ class TelegramSection:
     token: Secret = setting(
         "TELEGRAM_TOKEN", BOT_TOKEN, Secret(""), "Token of a Telegram bot that sends notices.", secret=True
     )
-    chat_id: str = setting("TELEGRAM_CHAT_ID", CHAT, "", "Chat that it sends them to.", example="-1001234567890")
-    url: str = setting("TELEGRAM_URL", URL, "https://api.telegram.org", "Server of its API.")
+    chat_id: str = setting("TELEGRAM_CHAT_ID", CHAT, "", "Chat that receives them.", example="-1001234567890")
+    url: str = setting("TELEGRAM_URL", URL, "https://api.telegram.org", "URL of the Bot API.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -247,14 +249,14 @@ class NoticesSection:
         "NOTICE_OFFLINE_MINUTES",
         whole(1, 1440, "minutes,"),
         5,
-        "A camera, its streams or the MQTT broker that are away for less are not told of.",
+        "Shorter outages of a camera, its streams or the MQTT broker are not reported.",
         heading="Notices",
     )
     kinds: tuple[str, ...] = setting(
         "NOTICE_KINDS",
         KINDS,
         KIND_WORDS,
-        "What is told.",
+        "Which notices are sent.",
         default_text="all",
         example="offline,back,frozen,login",
     )
@@ -262,19 +264,19 @@ class NoticesSection:
         "NOTICE_QUIET_HOURS",
         QUIET_HOURS,
         None,
-        "Hours of the local time zone in which nothing is told; at their end there is one summary.",
+        "Hours, in local time, in which no notice is sent; one summary follows at their end.",
         default_text="none",
         example="22:00-07:00",
     )
     per_hour: int = setting(
-        "NOTICE_PER_HOUR", whole(1, 1000), 30, "Notices within an hour by each way; others come later, as a summary."
+        "NOTICE_PER_HOUR", whole(1, 1000), 30, "Notices per hour, for each way; the rest come later as a summary."
     )
     mqtt: bool = setting("NOTICE_MQTT", FLAG, True, "Publish notices on the MQTT topic `camera/notice`.")
     ca_path: Path | None = setting(
         "NOTICE_CA_PATH",
         PATH,
         None,
-        "PEM file of the CAs that the certificates of web hook, ntfy and mail server are judged by.",
+        "PEM file of the CAs to trust for the web hook, the ntfy server and the mail server.",
         default_text="the system's CAs",
     )
     webhook: WebhookSection = section(WebhookSection)
@@ -297,7 +299,7 @@ def notice_faults(notices: NoticesSection) -> Iterator[str]:
         given, missing = ("TELEGRAM_TOKEN", "TELEGRAM_CHAT_ID")[:: 1 if telegram.token else -1]
         yield f"{given} is set: must not be set without {missing}"
     if mail.user and mail.tls == "none" and is_sent_in_clear(f"http://{host_for_url(mail.host)}"):
-        yield "NOTICE_MAIL_TLS = 'none': must not be set with NOTICE_MAIL_USER, but for a mail server of this machine"
+        yield "NOTICE_MAIL_TLS = 'none': must not be set with NOTICE_MAIL_USER, except for a server on this machine"
 
 
 def notice_warnings(notices: NoticesSection) -> Iterator[str]:

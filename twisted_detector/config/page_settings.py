@@ -12,10 +12,12 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from twisted_detector.model.decisions import PAGE
+
 #: Name of the file in STATE_DIR, and of the last text of it that could be read.
 FILE, LAST_GOOD = "overrides", "overrides.last-good"
-#: Where a value comes from that was given on the page, as ``Config.sources`` has it.
-PAGE = "page"
+#: Of a number; the largest is that of a port. Python writes none of more than 4 300 digits.
+_MAX_BITS = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +67,8 @@ def why_fixed(key: str, sources: Mapping[str, str]) -> str:
     for secret in GROUP_OF[key].secrets:
         stronger = sources.get(secret, PAGE)
         if stronger != PAGE:
-            # Else whoever has the page could send that password to a host of his choice.
-            return f"{_by(stronger)} sets {secret.upper()}, which goes where this says; change both there"
+            # Else whoever has the page could send that password to any host.
+            return f"{_by(stronger)} sets {secret.upper()}, which is sent to this place; change both there"
     return ""
 
 
@@ -95,14 +97,15 @@ def read_page_settings(state_dir: Path, read: Callable[[Path], bytes]) -> PageSe
     except FileNotFoundError:
         return PageSettings({})
     except OSError as error:
-        return PageSettings({}, (f"{path} cannot be read, and with it the settings of the page: {error.strerror}",))
+        what = f"{path} cannot be read, so the settings of the page are not used"
+        return PageSettings({}, (f"{what}: {error.strerror or error}",))
     except ValueError as error:
-        wrong = f"{path} is no TOML file: {error}"
+        wrong = f"{path} is not a valid TOML file: {error}"
     try:
         last = _parsed(path, read(state_dir / LAST_GOOD))
     except (OSError, ValueError):
-        return PageSettings({}, (f"{wrong}; the settings of the page are left out",))
-    return PageSettings(last.values, (f"{wrong}; the last settings of the page that could be read are used",))
+        return PageSettings({}, (f"{wrong}; the settings of the page are not used",))
+    return PageSettings(last.values, (f"{wrong}; the last settings that could be read are used instead",))
 
 
 def _parsed(path: Path, data: bytes) -> PageSettings:
@@ -120,18 +123,20 @@ def _parsed(path: Path, data: bytes) -> PageSettings:
     for name, value in table.items() if isinstance(table, dict) else ():
         key = name.lower()
         if key not in GROUP_OF:
-            faults.append(f"{path}: {ascii(name)[1:-1][:60]} is no setting of the page and is left out there")
-        elif (text := _text(value)) is None:
-            faults.append(f"{path}: {key.upper()} must be a text, and is left out")
+            faults.append(f"{path}: {ascii(name)[1:-1][:60]} is not a setting of the page and is ignored")
+        elif (text := setting_text(value)) is None:
+            faults.append(f"{path}: {key.upper()} must be text, and is ignored")
         elif text:
             values[key] = text
     return PageSettings(values, tuple(faults))
 
 
-def _text(value: Any) -> str | None:
+def setting_text(value: Any) -> str | None:
+    """A value of the file's table as one would type it; None for what is no value of a setting."""
     if isinstance(value, bool):
         return "true" if value else "false"
-    return str(value) if isinstance(value, str | int) else None
+    is_small = isinstance(value, int) and value.bit_length() <= _MAX_BITS
+    return str(value) if is_small or isinstance(value, str) else None
 
 
 def effective(values: Mapping[str, str], sources: Mapping[str, str]) -> dict[str, str]:

@@ -18,7 +18,7 @@ from typing import Any
 
 from twisted_detector.config.declarations import Setting
 from twisted_detector.config.kinds import Kind, ValueRefused
-from twisted_detector.config.page_settings import PAGE
+from twisted_detector.model.decisions import PAGE
 
 #: The largest file that is read: a bundle of all public CAs has a quarter of a megabyte.
 MAX_FILE_BYTES = 4_194_304

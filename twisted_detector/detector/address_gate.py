@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from ipaddress import ip_network
 
 from txaio.tx import make_logger
 
@@ -52,4 +51,4 @@ class AddressGate:
         if address.partition("%")[0] in {one.address for one in self._links}:
             return False
         resolving = (one for one in self._links if one.arp and not one.loopback)
-        return is_in(address, [ip_network((one.address, one.prefix_length), strict=False) for one in resolving])
+        return is_in(address, [one.network for one in resolving])

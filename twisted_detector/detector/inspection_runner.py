@@ -71,8 +71,8 @@ class Probes:
     :ivar inspectors: in the order in which they are asked; the first that knows the device has it.
     :ivar validator: proves their streams.
     :ivar vendor_of: for whom a MAC was registered, or "".
-    :ivar own_streams: the streams that a person gave for the camera of that id; of a device that is new, those that are
-        expected at its address ("" for others).
+    :ivar own_streams: the streams that a person gave for the camera with that id; of a device that is new, those that
+        are expected at its address ("" for others).
     """
 
     inspectors: Sequence[IInspector]
@@ -230,7 +230,7 @@ class InspectionRunner:
             except Exception:
                 failed = True
                 self.counts["failed"] += 1
-                self._record(session, inspector, "failed: a fault of this program or of a plugin; see the log")
+                self._record(session, inspector, "failed: an internal error of camdetect or of a plugin; see the log")
                 self.log.failure("Inspector {inspector} failed; the others are asked", inspector=inspector.name)
                 continue
             if inspection is None:

@@ -44,20 +44,21 @@ def _judge(session: InspectionSession, login: Login) -> tuple[TrialOutcome, str]
                 f"one of its services accepted it and another refused it ({session.reason}): the user needs both rights"
             )
             return TrialOutcome.REFUSED, text
-        return TrialOutcome.REFUSED, f"the camera refused it: {session.reason}"
+        reason = session.reason
+        return TrialOutcome.REFUSED, reason if "refused" in reason else f"the camera refused it: {reason}"
     if was_accepted and trouble:
         return TrialOutcome.ACCEPTED, _but(trouble)
     if session.sent and trouble:
-        return TrialOutcome.UNANSWERED, f"it was sent, and the camera did not say whether it is right: {trouble}"
+        return TrialOutcome.UNANSWERED, f"it was sent, but the camera did not say whether it is right: {trouble}"
     if session.sent and session.wants:
-        return TrialOutcome.REFUSED, f"the camera still wants a login after it was sent this one: {session.wants}"
+        return TrialOutcome.REFUSED, f"the camera still asks for a login after this one was sent: {session.wants}"
     if session.busy:
-        return TrialOutcome.NOT_TRIED, f"the camera has no connection left, and so it was not sent: {session.busy}"
+        return TrialOutcome.NOT_TRIED, f"the camera has no free connection, so it was not sent: {session.busy}"
     if session.wants:
         return TrialOutcome.NOT_TRIED, f"it was not sent: {session.wants}"
     if session.problem and not session.inspected:
         return TrialOutcome.UNANSWERED, f"the camera does not answer: {session.problem}"
-    return TrialOutcome.NOT_NEEDED, "the camera wants no login"
+    return TrialOutcome.NOT_NEEDED, "the camera needs no login"
 
 
 def _but(trouble: str) -> str:

@@ -23,7 +23,7 @@ def describe_failure(problem: BaseException | None, timeout: float) -> str:
     text = str(problem)
     if isinstance(problem, OSError | CamdetectError):
         return text or "the system gives no reason"
-    return f"a fault of this program or of a plugin ({': '.join(filter(None, (type(problem).__name__, text)))})"
+    return f"an internal error of camdetect or of a plugin ({': '.join(filter(None, (type(problem).__name__, text)))})"
 
 
 class TaskGroup:

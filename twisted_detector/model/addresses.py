@@ -164,7 +164,7 @@ def canonical_address(text: str) -> str:
     """
     address = unmapped(parse_address(text))
     if address.is_unspecified or address.is_multicast or str(address) == "255.255.255.255":
-        raise RemoteError("an address at which no single device stands", shown=text[:60])
+        raise RemoteError("not the address of a single device", shown=text[:60])
     return str(address)
 
 

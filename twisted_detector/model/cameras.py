@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from twisted_detector.model.addresses import Mac
 from twisted_detector.model.adoption import Adoption
+from twisted_detector.model.clocks import restamped
 from twisted_detector.model.devices import Evidence
 
 #: Word in the capabilities of a device that takes a WS-UsernameToken, or wants no login at all for what it is asked.
@@ -173,6 +174,17 @@ class Camera:
     given_name: str = ""
     area: str = ""
     note: str = ""
+
+    def restamped(self, by: float, now: float) -> Camera:
+        """As it is after the wall's clock was set, see :func:`restamped`."""
+        return replace(
+            self,
+            since=restamped(self.since, by, now),
+            first_seen=restamped(self.first_seen, by, now),
+            last_seen=restamped(self.last_seen, by, now),
+            last_validated=restamped(self.last_validated, by, now),
+            ip_history=tuple((address, restamped(at, by, now)) for address, at in self.ip_history),
+        )
 
     @property
     def called(self) -> str:

@@ -9,8 +9,9 @@ from ipaddress import ip_network
 from unicodedata import normalize
 
 from twisted_detector.model.cameras import Camera
-from twisted_detector.model.login_rules import Network, in_networks
+from twisted_detector.model.login_rules import in_networks
 from twisted_detector.model.naming import title
+from twisted_detector.model.reach import Network
 
 #: A consumer's name: it stands in names of files, of keys on the disk and of metrics.
 NAME_OF_CONSUMER = re.compile(r"[A-Za-z0-9_-]{1,32}")

@@ -10,8 +10,11 @@ from zlib import crc32
 
 from twisted_detector.model.addresses import host_for_url
 from twisted_detector.model.cameras import MAIN, SUB, Stream
-from twisted_detector.model.login_rules import Network
 from twisted_detector.model.logins import Login
+from twisted_detector.model.reach import Network
+
+#: Source of a value that a person gave on the page, by the command line or over MQTT.
+PAGE = "page"
 
 
 class Verdict(StrEnum):
@@ -41,7 +44,7 @@ class StreamAddress:
 
 @dataclass(frozen=True, slots=True)
 class OwnStreams:
-    """The streams that a person gave for one camera, each None where he leaves it to camdetect."""
+    """The streams that a person gave for one camera, each None where it is left to camdetect."""
 
     main: StreamAddress | None = None
     sub: StreamAddress | None = None
@@ -78,7 +81,7 @@ NOT_GIVEN = OwnStreams()
 
 @dataclass(frozen=True, slots=True)
 class Description:
-    """What a person calls a camera; "" for what he gave no word.
+    """What a person calls a camera; "" for what was not given.
 
     :ivar area: where it hangs; Home Assistant's suggested area.
     """
@@ -123,6 +126,11 @@ class CameraDecisions:
 
 
 NOTHING_DECIDED = CameraDecisions()
+
+
+def device_of(camera_id: str) -> str:
+    """The id of a camera's device, without the number of the channel: those of a recorder are one device."""
+    return camera_id.partition("_")[0]
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from ipaddress import ip_address
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 
 from twisted_detector.model.addresses import Mac
 from twisted_detector.model.adoption import Adoption
@@ -79,6 +79,11 @@ class Interface:
     def version(self) -> int:
         """4 or 6."""
         return ip_address(self.address).version
+
+    @property
+    def network(self) -> IPv4Network | IPv6Network:
+        """The network that its address and prefix name."""
+        return ip_network((self.address, self.prefix_length), strict=False)
 
 
 @dataclass(frozen=True, slots=True)

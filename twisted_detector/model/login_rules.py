@@ -7,13 +7,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import IntEnum
 from fnmatch import fnmatchcase
-from ipaddress import IPv4Network, IPv6Network, ip_network
+from ipaddress import ip_network
 
 from twisted_detector.model.addresses import parse_address
 from twisted_detector.model.devices import Candidate
 from twisted_detector.model.logins import Login
-
-Network = IPv4Network | IPv6Network
+from twisted_detector.model.reach import Network
 
 _WORDS = re.compile(r"[a-z0-9]+")
 _WILD = re.compile(r"[*?]")

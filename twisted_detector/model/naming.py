@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from twisted_detector.model.cameras import Camera
+from twisted_detector.model.cameras import Camera, Status
 
 #: What makers call every camera that leaves the factory, reduced to letters and digits.
 _FACTORY_NAMES = {
@@ -12,6 +12,14 @@ _FACTORY_NAMES = {
     "netcam", "networkcamera", "networkvideotransmitter", "nvt", "onvif", "onvifcamera", "unknown", "videoencoder",
     "webcam",
 }  # fmt: skip
+#: What follows a camera's name where its state is told in a sentence.
+STATE_WORDS = {
+    Status.ONLINE: "is online",
+    Status.OFFLINE: "is offline",
+    Status.AUTH_REQUIRED: "needs a login",
+    Status.STREAM_ERROR: "has no stream that plays",
+    Status.BUSY: "is busy",
+}
 #: Of an id, as on the label of the device: where its id is its MAC, its last four digits.
 _DIGITS = 4
 

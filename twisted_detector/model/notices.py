@@ -19,7 +19,7 @@ class NoticeKind(StrEnum):
     NEW = "new"  #: it was found for the first time
     BROKER = "broker"  #: the MQTT broker is away
     DISK = "disk"  #: nothing can be saved
-    SUMMARY = "summary"  #: several notices that were held back
+    SUMMARY = "summary"  #: several notices held back
     TEST = "test"  #: a person tries a way
 
     @property

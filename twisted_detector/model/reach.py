@@ -71,11 +71,11 @@ class Reach:
         """For people: why nothing at ``address`` is asked, and what to do; "" where it may be."""
         where = _parsed(address)
         if where is None or where.is_unspecified or where.is_multicast or where == _BROADCAST:
-            return "no single device stands at that address"
+            return "that is not the address of a single device"
         if _within(where, self.listed):
             return ""
         if where.is_loopback:
-            return "this machine itself stands there: it is asked only when SCAN_NETWORKS names that address"
+            return "that is this machine itself, which is asked only when SCAN_NETWORKS names the address"
         links = [one for one in self.links or () if not one.is_loopback]
         if _is_link_local_ipv6(where) or _within(where, links):
             return ""

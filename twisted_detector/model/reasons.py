@@ -8,6 +8,8 @@ from enum import StrEnum
 FROZEN = "frozen"
 #: How the reason of a camera goes on whose login it refused; the logins follow.
 NOT_RETRIED = "not retried until the password or the device changes"
+#: Of a camera that wants a login, and for which there is none: that is no refusal of one.
+NO_LOGIN = "no login is set for this camera"
 
 
 class ReasonCode(StrEnum):

@@ -266,8 +266,8 @@ class MqttClient(Service):
             )
         except Exception:
             # Whatever went wrong, the fault ours or paho's, the machine gets a report: else it would wait for one.
-            self.log.failure("A connection attempt failed by a fault of this program")
-            machine.ended(epoch, "a fault of this program; see its log", self._monotonic())
+            self.log.failure("A connection attempt failed because of an internal error")
+            machine.ended(epoch, "an internal error of camdetect; see its log", self._monotonic())
             return
         self.metrics.threads_lost = self._runner.threads_lost
         terminal = ending.terminal

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from twisted.internet.defer import Deferred
+
 from twisted_detector.mqtt.advice import advice
 from twisted_detector.mqtt.network.attempts import AttemptRunner
 from twisted_detector.mqtt.network.loop import LoopReport, NetworkLoop
@@ -41,6 +43,19 @@ async def try_broker(
     :param settings: without a will, and with a client id that nobody uses: a broker ends the session of the other.
     """
     runner = make_runner(reactor, settings=settings, monotonic=time.monotonic)
+    trial = Deferred.fromCoroutine(_try(runner, settings))
+    # Whoever waits may be cancelled (a browser that leaves); the network thread is not: it is asked to end, and joined.
+    result: Deferred[TrialResult] = Deferred(lambda _: runner.close())
+
+    def ended(outcome: Any) -> None:
+        if not result.called:
+            result.callback(outcome)
+
+    trial.addBoth(ended)
+    return await result
+
+
+async def _try(runner: AttemptRunner, settings: MqttSettings) -> TrialResult:
     is_accepted = False
 
     def deliver(loop: NetworkLoop, report: LoopReport) -> None:

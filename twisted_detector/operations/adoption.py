@@ -7,8 +7,9 @@ from typing import Any
 
 from twisted_detector.detector.detector import Detector
 from twisted_detector.errors import RemoteError
-from twisted_detector.model import Adoption, Camera, Candidate
+from twisted_detector.model import Adoption, Candidate
 from twisted_detector.model.encoding import rfc3339
+from twisted_detector.operations.decisions.commands import wanted_camera
 from twisted_detector.operations.decisions.verdicts import VerdictCarrier
 from twisted_detector.operations.requests import Handler
 from twisted_detector.registry.registry import Registry
@@ -60,7 +61,7 @@ class AdoptionCommands:
                 raise RemoteError("camera_ids: must be a list of ids")
             known = [one for one in dict.fromkeys(named) if self._registry.camera(one) is not None]
             return await self._adopt_several(known)
-        camera = self._camera(command)
+        camera = wanted_camera(self._registry, command)
         await self._verdicts.adopt([camera.id])
         self._detector.check(camera.id)
         return {"camera_id": camera.id, "adopted": Adoption.PERSON.value}
@@ -72,7 +73,7 @@ class AdoptionCommands:
         return {"count": len(camera_ids)}
 
     async def _unadopt(self, command: Mapping[str, Any]) -> Mapping[str, Any]:
-        camera = self._camera(command)
+        camera = wanted_camera(self._registry, command)
         key = self._registry.key_of_camera(camera.id)
         if key is not None and self._is_listed(self._registry.candidate(key)):
             raise RemoteError(
@@ -85,14 +86,16 @@ class AdoptionCommands:
         return {"camera_id": camera.id, "adopted": Adoption.NO.value}
 
     async def _block(self, command: Mapping[str, Any]) -> Mapping[str, Any]:
-        camera = self._camera(command)
+        camera = wanted_camera(self._registry, command)
         if not await self._verdicts.block(camera.id):
             raise RemoteError("so many devices are blocked that there is no room for more; unblock some")
         return {"camera_id": camera.id, "adopted": Adoption.BLOCKED.value}
 
     async def _unblock(self, command: Mapping[str, Any]) -> Mapping[str, Any]:
         """``device``: the id that it had, its MAC or its EndpointReference."""
-        device = _text(command, "device")
+        device = command.get("device")
+        if not isinstance(device, str) or not device:
+            raise RemoteError("this command needs 'device'")
         if not await self._verdicts.unblock(device):
             raise RemoteError("no blocked device has that id, MAC or EndpointReference", shown=device[:60])
         self._detector.rescan()
@@ -105,17 +108,3 @@ class AdoptionCommands:
                 for device_id, one in sorted(self._registry.blocked().items())
             ]
         }
-
-    def _camera(self, command: Mapping[str, Any]) -> Camera:
-        camera_id = _text(command, "camera_id")
-        camera = self._registry.camera(camera_id)
-        if camera is None:
-            raise RemoteError("no camera of that id", shown=camera_id)
-        return camera
-
-
-def _text(command: Mapping[str, Any], name: str) -> str:
-    value = command.get(name)
-    if not isinstance(value, str) or not value:
-        raise RemoteError(f"this command wants {name!r}")
-    return value

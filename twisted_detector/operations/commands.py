@@ -110,7 +110,7 @@ class MqttCommands:
             answer["error"] = str(error)
         except Exception:
             self.log.failure("A command failed")
-            answer["error"] = "it failed by a fault of this program; see its log"
+            answer["error"] = "an internal error of camdetect; see its log"
         answer |= {"node_id": self._node_id, "timestamp": rfc3339(self._clock.seconds())}
         self._send(Message(self._topic, encode(answer), expires_after=RESULT_LIFETIME))
 
@@ -180,7 +180,7 @@ class MqttCommands:
     def _check(self, command: dict[str, Any]) -> dict[str, Any]:
         camera_id = _text(command, "camera_id")
         if not self._detector.check(camera_id):
-            raise RemoteError("no camera of that id", shown=camera_id)
+            raise RemoteError("no camera with that id", shown=camera_id)
         return {"camera_id": camera_id}
 
     def _state(self, command: dict[str, Any]) -> dict[str, Any]:
@@ -220,5 +220,5 @@ def _parse(payload: bytes) -> dict[str, Any]:
 def _text(command: dict[str, Any], name: str) -> str:
     value = command.get(name)
     if not isinstance(value, str) or not value:
-        raise RemoteError(f"this command wants {name!r}")
+        raise RemoteError(f"this command needs {name!r}")
     return value

@@ -14,6 +14,7 @@ import json
 import os
 import socket
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -38,6 +39,8 @@ MAX_ANSWER = 64 * 1024 * 1024
 MAX_CONNECTIONS = 8
 #: Seconds for a request to come in, and for its answer: a look at an address takes some seconds.
 TIMEOUT = 30.0
+#: Seconds until it is tried again to listen, as the store tries its disk.
+RETRY_SECONDS = 30.0
 #: unix(7): sun_path has 108 bytes with its end.
 _MAX_PATH = 107
 
@@ -57,9 +60,15 @@ class ControlSocket:
         self._handlers = handlers
         self._port: Any = None
         self._connections: set[_ControlProtocol] = set()
+        self._failed = False
+        self._retry: IDelayedCall | None = None
 
     def start(self) -> None:
-        """Listen; where that is not possible, the daemon goes on without it, and the log says why."""
+        """Listen; where that is not possible, the daemon goes on without it, and the log says why.
+
+        A disk that is full or read-only is tried again.
+        """
+        self._retry = None
         path = str(self._path)
         if len(os.fsencode(path)) > _MAX_PATH:
             self.log.warn("{path} is too long for a socket: the command line cannot ask this daemon", path=path)
@@ -68,24 +77,31 @@ class ControlSocket:
         if not self._path.is_symlink() and _is_served(path):
             self.log.warn("Another camdetect uses this STATE_DIR ({path}): the command line asks that one", path=path)
             return
-        self._path.unlink(missing_ok=True)  # left behind by a daemon that was killed
         factory = Factory.forProtocol(partial(_ControlProtocol, self, self._reactor))
         before = os.umask(0o177)  # so that the file never has another mode, not even for a moment
         try:
+            self._path.unlink(missing_ok=True)  # left behind by a daemon that was killed
             self._port = self._reactor.listenUNIX(path, factory, mode=0o600)
         except Exception as problem:
-            self.log.warn("{path} cannot be listened on: {problem}", path=path, problem=problem)
+            if not self._failed:
+                self.log.warn("{path} cannot be listened on: {problem}", path=path, problem=problem)
+            self._failed = True
+            self._retry = self._reactor.callLater(RETRY_SECONDS, self.start)
         finally:
             os.umask(before)
 
     async def stop(self) -> None:
         """Stop listening and abort every connection; the handlers that still run are cancelled."""
         port, self._port = self._port, None
+        if self._retry is not None:
+            self._retry.cancel()
+            self._retry = None
         for one in tuple(self._connections):
             one.abort()
         if port is not None:
             await maybeDeferred(port.stopListening)
-            self._path.unlink(missing_ok=True)
+            with suppress(OSError):
+                self._path.unlink(missing_ok=True)
 
     def admit(self, connection: _ControlProtocol) -> bool:
         """Count one more connection; False when there is no room for it."""
@@ -112,7 +128,7 @@ class ControlSocket:
             raise
         except Exception:
             self.log.failure("A request over the control socket failed")
-            answer = {"ok": False, "error": "it failed by a fault of this program; see its log"}
+            answer = {"ok": False, "error": "an internal error of camdetect; see its log"}
         data = json.dumps(answer, sort_keys=True).encode()
         if len(data) > MAX_ANSWER:
             data = json.dumps({"ok": False, "error": f"the answer has {len(data)} bytes, too many"}).encode()

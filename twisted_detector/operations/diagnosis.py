@@ -75,7 +75,7 @@ def on_link(address: str, interfaces: Sequence[Interface]) -> Interface | None:
     """The interface in whose network an address is."""
     where = _bare(address)
     for one in interfaces:
-        if where in ip_network((one.address, one.prefix_length), strict=False):
+        if where in one.network:
             return one
     return None
 
@@ -99,14 +99,14 @@ def help_for(state: AddressState, reason: Reason) -> list[dict[str, str]]:
     where = _bare(state.address)
     if reason.code in ("not-on-any-network", "not-searched", "router-between", "speaks-elsewhere"):
         link = on_link(state.address, state.interfaces)
-        network = _around(where) if link is None else _network(link)
+        network = _around(where) if link is None else str(link.network)
         return [] if _named_network(state) else [_help("add-network", f"Search {network}", network=network)]
     if reason.code == "out-of-reach" and not (where.is_loopback or where.is_link_local):
         return [_help("add-network", f"Search {where}", network=str(ip_network(where)))]
     camera = next(iter(state.cameras), None)
     if reason.code in ("no-credential", "wrong-credential"):
         given = {"address": state.address} | ({"camera_id": camera.id} if camera is not None else {})
-        helps = [_help("give-login", "Give a login", **given)]
+        helps = [_help("give-login", "Enter a login", **given)]
         if camera is not None and not camera.adopted.is_adopted:
             helps.append(_help("adopt", "Adopt it", camera_id=camera.id))
         return helps
@@ -272,7 +272,7 @@ def _of_network(state: AddressState) -> Reason | None:
 def _behind_router(state: AddressState) -> Reason:
     where = _bare(state.address)
     named = _named_network(state)
-    networks = ", ".join(sorted({_network(one) for one in state.interfaces if not one.loopback})) or "none"
+    networks = ", ".join(sorted({str(one.network) for one in state.interfaces if not one.loopback})) or "none"
     heard = next((fact.text for fact in state.facts if fact.text.startswith(BEYOND_LINK)), "")
     if heard and not named:
         return Reason(
@@ -284,11 +284,11 @@ def _behind_router(state: AddressState) -> Reason:
         return Reason(
             "not-on-any-network",
             f"It is in none of this machine's networks ({networks}): a router is between, and multicast ends there.",
-            f"Name its network in SCAN_NETWORKS ({_with_network(state, str(_around(where)))}), or run camdetect there.",
+            f"Name its network in SCAN_NETWORKS ({_with_network(state, _around(where))}), or run camdetect there.",
         )
     return Reason(
         "router-between",
-        f"It is behind a router ({named} is named in SCAN_NETWORKS), and nothing came back from there.",
+        f"It is behind a router ({named} is searched), and nothing came back from there.",
         "Check that the router or a firewall in between lets TCP 554, 80 and UDP 3702 through.",
     )
 
@@ -310,7 +310,7 @@ def _of_search(state: AddressState) -> Reason | None:
         return None
     if link is not None and "interfaces" in state.scanned:
         return None
-    network = str(_around(where)) if link is None else _network(link)
+    network = _around(where) if link is None else str(link.network)
     return Reason(
         "not-on-any-network" if link is None else "not-searched",
         f"It answers (open ports: {_list(_opened(state))}), but its network is not searched:"
@@ -326,7 +326,7 @@ def _of_device(state: AddressState) -> Reason:
         mac = f" ({state.mac})" if state.mac else ""
         return Reason(
             "ports-closed",
-            f"A device answers here{mac}, but no port of a camera is open (tried: {_list(list(state.ports))}): RTSP and"
+            f"A device answers here{mac}, but no camera port is open (tried: {_list(list(state.ports))}): RTSP and"
             " ONVIF are switched off, a firewall is in the way, or it is not a camera.",
             "Switch RTSP and ONVIF on in its settings; for other ports set RTSP_PORT, ONVIF_PORT or HTTP_PORT.",
         )
@@ -370,10 +370,6 @@ def _list(ports: Sequence[int]) -> str:
 
 def _bare(address: str) -> IPv4Address | IPv6Address:
     return ip_address(address.partition("%")[0])
-
-
-def _network(interface: Interface) -> str:
-    return str(ip_network((interface.address, interface.prefix_length), strict=False))
 
 
 def _around(where: IPv4Address | IPv6Address) -> str:

@@ -13,6 +13,7 @@ from twisted_detector.errors import CamdetectError
 from twisted_detector.events import ClockSkewed, Event
 from twisted_detector.interfaces import IEventListener, INeighbours
 from twisted_detector.model import Interface, Status
+from twisted_detector.mqtt.broker.place import BrokerPlace
 from twisted_detector.mqtt.seams import ConnectionState
 from twisted_detector.mqtt.service import MqttService
 from twisted_detector.operations.host_checks import (
@@ -36,14 +37,34 @@ _SYNC_ADVICE = "docs/operations/frigate.md and go2rtc.md say what to do"
 _TWIN_ADVICE = (
     "find the second daemon, or the other program with this client id; NODE_ID and MQTT_CLIENT_ID are for one"
 )
+_BROKER_ADVICE = "look at MQTT_BROKER, MQTT_PORT and the broker's log"
 #: Names that are listed in one finding.
 _MAX_NAMES = 10
+
+
+def check_mqtt(mqtt: MqttService, broker: BrokerPlace) -> Finding:
+    """The connection to the broker, and which one that is."""
+    client = mqtt.client
+    where = f"{broker.text}; {broker.note}" if broker.note else broker.text
+    if mqtt.state is ConnectionState.CONNECTED:
+        if client.warning:
+            return Finding("MQTT", WARN, f"connected to {where}; {client.warning}", _TWIN_ADVICE)
+        return Finding("MQTT", WARN if broker.advice else OK, f"connected to {where}", broker.advice)
+    advice = _TWIN_ADVICE if client.warning else broker.advice or client.advice or _BROKER_ADVICE
+    warning = f"; {client.warning}" if client.warning else ""
+    return Finding(
+        "MQTT",
+        FAIL,
+        f"{mqtt.state.value} ({where}): {client.reason or 'no attempt has ended yet'}{warning}",
+        f"{advice}; messages are kept meanwhile",
+    )
 
 
 @implementer(IEventListener)
 class Doctor:
     """Handler of ``doctor``. It is a listener of the bus too, for the clock offsets of cameras.
 
+    :param check_mqtt: the check of the connection to the broker (:func:`check_mqtt`).
     :param sync_status: state of the synchronisation with Frigate and go2rtc; None: there is none.
     :param check_host: the checks of this machine.
     """
@@ -53,7 +74,7 @@ class Doctor:
         *,
         networks: SiteNetworks,
         neighbours: INeighbours,
-        mqtt: MqttService,
+        check_mqtt: Callable[[], Finding],
         store: Store,
         registry: Registry,
         detector: Detector,
@@ -62,7 +83,7 @@ class Doctor:
     ) -> None:
         self._networks = networks
         self._neighbours = neighbours
-        self._mqtt = mqtt
+        self._check_mqtt = check_mqtt
         self._store = store
         self._registry = registry
         self._detector = detector
@@ -99,23 +120,6 @@ class Doctor:
             self._check_clocks(),
             *self._check_sync(),
         ]
-
-    def _check_mqtt(self) -> Finding:
-        mqtt = self._mqtt.client
-        settings = self._networks.current.mqtt
-        where = f"{settings.broker or 'the embedded broker'}, port {settings.port}"
-        if self._mqtt.state is ConnectionState.CONNECTED:
-            if mqtt.warning:
-                return Finding("MQTT", WARN, f"connected to {where}; {mqtt.warning}", _TWIN_ADVICE)
-            return Finding("MQTT", OK, f"connected to {where}")
-        advice = _TWIN_ADVICE if mqtt.warning else mqtt.advice or "look at MQTT_BROKER, MQTT_PORT and the broker's log"
-        warning = f"; {mqtt.warning}" if mqtt.warning else ""
-        return Finding(
-            "MQTT",
-            FAIL,
-            f"{self._mqtt.state.value} ({where}): {mqtt.reason or 'no attempt has ended yet'}{warning}",
-            f"{advice}; messages are kept meanwhile",
-        )
 
     def _check_store(self) -> Finding:
         if self._store.degraded:

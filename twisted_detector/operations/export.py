@@ -9,15 +9,16 @@ from typing import Any
 
 from twisted_detector.config.config import Config
 from twisted_detector.config.frigate_go2rtc import FrigateSection, Go2rtcSection
+from twisted_detector.config.page_settings import FILE
 from twisted_detector.errors import CamdetectError, RemoteError, StoreError
 from twisted_detector.inspection.logins.budget import LoginBudget
 from twisted_detector.inspection.logins.configured import ConfiguredLogins
 from twisted_detector.model import Adoption, Camera, Candidate, Login
+from twisted_detector.model.addresses import masked
 from twisted_detector.model.decisions import Decisions
 from twisted_detector.model.login_rules import networks_with_logins
-from twisted_detector.operations.decisions.book import FILE
 from twisted_detector.operations.decisions.document import parse
-from twisted_detector.outputs.camera_json import camera_document, public_url
+from twisted_detector.outputs.camera_json import camera_document
 from twisted_detector.outputs.frigate import document as frigate
 from twisted_detector.outputs.go2rtc import document as go2rtc
 from twisted_detector.outputs.stream_choice import SecretTags
@@ -144,7 +145,7 @@ def _as_csv(cameras: Sequence[Camera]) -> str:
                 camera.manufacturer,
                 camera.model,
                 camera.firmware_version,
-                public_url(stream.url) if stream is not None else "",
+                masked(stream.url) if stream is not None else "",
                 stream.codec if stream is not None else "",
                 f"{stream.width}x{stream.height}" if stream is not None and stream.width else "",
             )

@@ -6,7 +6,7 @@ import math
 import time
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass
-from ipaddress import IPv4Network, IPv6Network, ip_network
+from ipaddress import ip_network
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -15,8 +15,9 @@ from txaio.tx import make_logger
 
 from twisted_detector.errors import CamdetectError, RemoteError
 from twisted_detector.model import Adoption, Camera, Status
-from twisted_detector.model.addresses import parse_address
 from twisted_detector.model.bounds import TurnBudget
+from twisted_detector.model.reach import Network, is_in
+from twisted_detector.operations.decisions.commands import wanted_camera
 from twisted_detector.registry.registry import Registry
 
 #: Seconds of one turn of the reactor in which cameras are forgotten: with its messages each takes a millisecond.
@@ -36,7 +37,7 @@ class CameraFilter:
     """
 
     statuses: frozenset[str] | None = None
-    network: IPv4Network | IPv6Network | None = None
+    network: Network | None = None
     adopted: frozenset[Adoption] | None = None
     never_proved: bool | None = None
     older_than: float | None = None
@@ -45,7 +46,7 @@ class CameraFilter:
         """Whether a camera meets all criteria. ``now``: wall seconds."""
         return (
             (self.statuses is None or camera.status.value in self.statuses)
-            and (self.network is None or _is_in(camera.address, self.network))
+            and (self.network is None or is_in(camera.address, (self.network,)))
             and (self.adopted is None or camera.adopted in self.adopted)
             and (self.never_proved is None or self.never_proved is not (camera.online or camera.last_validated > 0))
             and (self.older_than is None or now - camera.last_seen >= self.older_than)
@@ -111,15 +112,11 @@ class ForgetCommand:
     async def execute(self, fields: Mapping[str, Any]) -> dict[str, Any]:
         """Forget one camera at once, or begin to forget all that a filter names; the answer says which.
 
-        :raises RemoteError: no camera of that id, or as :func:`read_filter`.
+        :raises RemoteError: no camera with that id, or as :func:`read_filter`.
         :raises NotSaved: the disk did not take that what was decided about it is dropped; it is not forgotten.
         """
-        camera_id = fields.get("camera_id")
-        if camera_id is not None:
-            if not isinstance(camera_id, str) or not camera_id:
-                raise RemoteError("this command wants 'camera_id'")
-            if self._registry.camera(camera_id) is None:
-                raise RemoteError("no camera of that id", shown=camera_id)
+        if fields.get("camera_id") is not None:
+            camera_id = wanted_camera(self._registry, fields).id
             await self._drop([camera_id])
             self._registry.forget(camera_id, self._clock.seconds())
             return {"camera_id": camera_id}
@@ -167,10 +164,3 @@ def _words(value: object, name: str, known: list[str]) -> frozenset[str] | None:
     if not isinstance(words, list) or not words or not all(isinstance(one, str) and one in known for one in words):
         raise RemoteError(f"{name} is one of {', '.join(known)}, or a list of them", shown=ascii(value)[:60])
     return frozenset(words)
-
-
-def _is_in(address: str, network: IPv4Network | IPv6Network) -> bool:
-    try:
-        return parse_address(address.partition("%")[0]) in network
-    except RemoteError:
-        return False

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred, DeferredList, TimeoutError as DeferredTimeout
@@ -208,4 +208,4 @@ def _network(state: AddressState) -> str | None:
     link = on_link(state.address, state.interfaces)
     if link is None:
         return None
-    return f"{link.name} {ip_network((link.address, link.prefix_length), strict=False)}"
+    return f"{link.name} {link.network}"

@@ -10,15 +10,10 @@ from twisted_detector.model.encoding import rfc3339, stamp_or_none
 from twisted_detector.model.naming import title, title_source
 
 
-def public_url(url: str) -> str:
-    """A URL as it may be published: without the user and the password, wherever vendors put them."""
-    return masked(url)
-
-
 def stream_document(stream: Stream) -> dict[str, Any]:
     """One stream as it stands in ``camera.streams``. No URL in it carries a login."""
     return {
-        "url": public_url(stream.url),
+        "url": masked(stream.url),
         "name": stream.name,
         "profile": stream.profile,
         "codec": stream.codec,
@@ -56,7 +51,7 @@ def camera_document(camera: Camera) -> dict[str, Any]:
         "model": camera.model,
         "serial_number": camera.serial_number,
         "firmware_version": camera.firmware_version,
-        "onvif_url": public_url(camera.onvif_url) or None,
+        "onvif_url": masked(camera.onvif_url) or None,
         "rtsp_urls": _urls_by_name(camera),
         "http_url": device_page(camera),
         "last_seen": camera.last_seen,
@@ -72,11 +67,11 @@ def camera_document(camera: Camera) -> dict[str, Any]:
         ],
         "capabilities": dict.fromkeys(camera.capabilities, True),
         "ip_history": [address for address, _ in camera.ip_history],
-        "primary_rtsp_url": public_url(camera.primary_url) or None,
+        "primary_rtsp_url": masked(camera.primary_url) or None,
         "device_id": camera.device_id,
         "channel": camera.channel,
         "streams": [stream_document(stream) for stream in camera.streams],
-        "snapshot_url": public_url(camera.snapshot_url) or None,
+        "snapshot_url": masked(camera.snapshot_url) or None,
         "clock_offset_s": round(camera.clock_offset, 1),
         "adopted": camera.adopted.value,
         "name_source": title_source(camera),
@@ -88,7 +83,7 @@ def camera_document(camera: Camera) -> dict[str, Any]:
 
 def device_page(camera: Camera) -> str:
     """The page of a camera itself, as it may be published."""
-    return public_url(camera.http_url) or f"http://{host_for_url(camera.address)}/"
+    return masked(camera.http_url) or f"http://{host_for_url(camera.address)}/"
 
 
 def _urls_by_name(camera: Camera) -> dict[str, str]:
@@ -96,5 +91,5 @@ def _urls_by_name(camera: Camera) -> dict[str, str]:
     urls: dict[str, str] = {}
     for number, stream in enumerate(camera.streams):
         name = stream.name or stream.profile or str(number)
-        urls[name if name not in urls else f"{name}_{number}"] = public_url(stream.url)
+        urls[name if name not in urls else f"{name}_{number}"] = masked(stream.url)
     return urls

@@ -17,7 +17,7 @@ _PLAYS_EVERYWHERE = "H264"
 class Player:
     """Page that shows one camera live.
 
-    :ivar url: of a program that the operator configured, at the place that he configured.
+    :ivar url: of a program that the operator configured, at the configured place.
     """
 
     consumer: Consumer

@@ -10,9 +10,8 @@ from typing import Any, Protocol
 from urllib.parse import quote
 
 from twisted_detector.model import Camera, Login, Secret, Stream
-from twisted_detector.model.addresses import without_login
+from twisted_detector.model.addresses import masked, without_login
 from twisted_detector.model.cameras import MAIN, SUB
-from twisted_detector.outputs.camera_json import public_url
 
 #: What NVRs decode as a camera's video; JPEG is taken where there is nothing else.
 _VIDEO = ("H264", "H265")
@@ -182,6 +181,6 @@ class SecretPlacer:
         scheme, authority, rest = match.groups()
         user_info = self.user_info(login)
         quoted = quote(rest, safe=_SAFE)
-        if public_url(scheme + authority + rest) != scheme + authority + rest:
+        if masked(scheme + authority + rest) != scheme + authority + rest:
             quoted = self._place("PATH_{}", self._tags.tag_text(quoted), quoted)
         return f"{scheme.lower()}{user_info}{authority}{quoted}"

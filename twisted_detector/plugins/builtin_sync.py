@@ -160,7 +160,7 @@ def players_handler(
     async def answer(fields: Mapping[str, Any]) -> Mapping[str, Any]:
         camera = find(str(fields.get("camera_id", "")))
         if camera is None:
-            raise RemoteError("camera_id: there is no camera of that id")
+            raise RemoteError("camera_id: there is no camera with that id")
         return {
             "camera_id": camera.id,
             "players": [

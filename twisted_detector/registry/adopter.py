@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 from twisted_detector.model import Adoption, EvidenceKind, Sighting
-from twisted_detector.registry.adoption import UNADOPTED, AdoptionBook, AdoptionRecord
+from twisted_detector.registry.adoption import UNADOPTED, UNSEEN, AdoptionBook, AdoptionRecord
 from twisted_detector.registry.device import Device
 from twisted_detector.registry.device_table import DeviceTable
 from twisted_detector.registry.identity.claims import ClaimSet
@@ -36,6 +36,13 @@ class Adopter:
         device.accept(AdoptionRecord.of(Adoption.PERSON, now, device.identity, macs=before))
         self.update(device, now)
         return True
+
+    def explain_difference(self, device: Device) -> str:
+        """Why a device may not be the one about which was decided; "" where nothing speaks against it."""
+        record = device.adoption_record
+        if record is None:
+            return ""
+        return UNSEEN if record.macs and not device.at_layer2 else record.difference(device.identity)
 
     def unadopt(self, device: Device, now: float) -> bool:
         """A person takes an adoption back. A device that the configuration names stays listed."""

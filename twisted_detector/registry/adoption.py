@@ -35,6 +35,7 @@ NEW = "new since the first run: adopt it"
 ASKED = "ADOPTION=ask adopts no device by itself: adopt it"
 BEYOND = "its MAC is not seen from here: name its network in SCAN_NETWORKS, or adopt it"
 UNADOPTED = "its adoption was taken back: adopt it"
+UNSEEN = "the MAC that it was adopted with is not seen at its address now"
 _BY = {
     Adoption.LISTED: "the configuration names its network or itself",
     Adoption.PERSON: "a person accepted it",

@@ -130,6 +130,14 @@ class CameraSet:
             self._by_id[camera_id] = described
             self._emit(CameraChanged(at=now, camera=described))
 
+    def clock_set(self, by: float, now: float) -> None:
+        """The wall's clock was set: no camera has been as it is for 56 years because of that."""
+        for camera in self:
+            moved = camera.restamped(by, now)
+            if moved != camera:
+                self._by_id[camera.id] = moved
+                self._emit(CameraChanged(at=now, camera=moved))
+
     def record_sighting(self, methods: tuple[str, ...], now: float) -> None:
         """The device was seen. No event: the next document carries it."""
         for camera in self:

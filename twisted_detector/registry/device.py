@@ -18,8 +18,9 @@ from twisted_detector.model import (
     Status,
 )
 from twisted_detector.model.addresses import without_login
+from twisted_detector.model.clocks import restamped
 from twisted_detector.model.devices import SHARED
-from twisted_detector.registry.adoption import AdoptionRecord, Identity
+from twisted_detector.registry.adoption import UNSEEN, AdoptionRecord, Identity
 from twisted_detector.registry.camera_set import CameraSet
 from twisted_detector.registry.identity.address_history import AddressHistory
 from twisted_detector.registry.identity.claims import normalise_endpoint_reference, permanent_id
@@ -90,7 +91,7 @@ class Device:
         unseen = record is not None and bool(record.macs) and not self.at_layer2
         if adoption is Adoption.PERSON and unseen:
             # It was accepted with a MAC, which is not seen where it seems to be now.
-            adoption, not_adopted = Adoption.NO, "the MAC that it was adopted with is not seen at its address now"
+            adoption, not_adopted = Adoption.NO, UNSEEN
         return replace(
             self.facts,
             device_id=self.id or self.proposed_id,
@@ -245,6 +246,12 @@ class Device:
     def seen(self, now: float) -> None:
         """It was seen, or answered."""
         self.last_seen_at = now
+
+    def clock_set(self, by: float, now: float) -> None:
+        """The wall's clock was set; what goes by ages bears that, for a stamp of the future has none."""
+        self.last_seen_at += by
+        self.published_at = restamped(self.published_at, by, now)
+        self.cameras.clock_set(by, now)
 
     def check_missed(self) -> None:
         """It did not answer a check or an inspection; what was never published may never have been there."""

@@ -171,6 +171,12 @@ class DeviceTable:
         if self.refusals.record(refusal, now):
             self._emit(QuotaReached(at=now, cause=refusal.cause, address=address, text=refusal.text))
 
+    def clock_set(self, by: float, now: float) -> None:
+        """The wall's clock was set by ``by`` seconds, to ``now``."""
+        self._new_cameras.clock_set(by)
+        for device in self.devices.values():
+            device.clock_set(by, now)
+
     def forget_unproved(self, now: float, limit: int) -> int:
         """Remove at most ``limit`` devices that are away for a day and were never established; returns how many."""
         removed = 0

@@ -240,6 +240,11 @@ class NewCameraLimit:
         self._first_since = now
         self._room = dict.fromkeys((False, True), float(max(self.per_hour, FIRST_HOUR)))
 
+    def clock_set(self, by: float) -> None:
+        """The wall's clock was set: the first hour lasts no longer and no shorter for that."""
+        self._at = None if self._at is None else self._at + by
+        self._first_since = None if self._first_since is None else self._first_since + by
+
     def admits(self, cameras: int, now: float, *, proved: bool) -> bool:
         """Whether so many may be published now; if so they are counted. One device is never too large for an hour."""
         elapsed = max(now - self._at, 0.0) if self._at is not None else 0.0

@@ -272,17 +272,22 @@ class Registry(Directory):
 
     @_change
     def adopt(self, camera_id: str, now: float) -> bool:
-        """See :meth:`Adopter.adopt`; False when there is no camera of that id."""
+        """See :meth:`Adopter.adopt`; False when there is no camera with that id."""
         return self._adopter.decide(self._adopter.adopt, self.key_of_camera(camera_id), now)
+
+    def explain_difference(self, camera_id: str) -> str:
+        """See :meth:`Adopter.explain_difference`; "" when there is no camera with that id."""
+        key = self.key_of_camera(camera_id)
+        return self._adopter.explain_difference(self._table.devices[key]) if key is not None else ""
 
     @_change
     def unadopt(self, camera_id: str, now: float) -> bool:
-        """See :meth:`Adopter.unadopt`; False when there is no camera of that id."""
+        """See :meth:`Adopter.unadopt`; False when there is no camera with that id."""
         return self._adopter.decide(self._adopter.unadopt, self.key_of_camera(camera_id), now)
 
     @_change
     def block(self, camera_id: str, now: float) -> bool:
-        """See :meth:`Adopter.block`; False when there is no camera of that id, or no room for one more."""
+        """See :meth:`Adopter.block`; False when there is no camera with that id, or no room for one more."""
         return self._adopter.decide(self._adopter.block, self.key_of_camera(camera_id), now)
 
     def unblock(self, text: str, now: float) -> bool:
@@ -313,6 +318,11 @@ class Registry(Directory):
         key = self.key_of_camera(camera_id)
         if key is not None:
             self._devices[key].cameras.describe(camera_id, now)
+
+    @_change
+    def clock_set(self, by: float, now: float) -> None:
+        """The wall's clock was set by ``by`` seconds, to ``now``."""
+        self._table.clock_set(by, now)
 
     # --- forgetting ---------------------------------------------------------------------------------------------------
 

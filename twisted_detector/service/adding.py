@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -60,5 +61,5 @@ def make_adding(
     )
     detection.runner.ended.add(devices.inspection_ended)
     question = StreamQuestion(partial(open_connection, reactor), knowledge.access.locks)
-    add = AddCommand(reactor, Means(reactor, devices, why.examine, question.ask), resolve=resolve)
+    add = AddCommand(Means(reactor, devices, why.examine, question.ask, time.monotonic), resolve=resolve)
     return Adding(streams, add)

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
@@ -38,7 +39,9 @@ from twisted_detector.interfaces import (
     IWatcherMaker,
     MakerContext,
 )
-from twisted_detector.mqtt.broker.broker import EmbeddedBroker
+from twisted_detector.mqtt.broker.local import LocalBroker
+from twisted_detector.mqtt.broker.place import BrokerPlace
+from twisted_detector.operations.clock_watch import ClockWatch
 from twisted_detector.operations.control_socket import ControlSocket
 from twisted_detector.operations.daemon_pointer import DaemonPointer
 from twisted_detector.operations.first_run.restart import ConfigLoader, RestartRequest, SoftRestart
@@ -90,7 +93,7 @@ class Daemon(Service):
         self._restarting: Deferred[None] | None = None
         self._reloader: Reloader | None = None
         self._reloads_later = False
-        self._broker: EmbeddedBroker | None = None
+        self._local_broker = LocalBroker(reactor)
         self._keeps_broker = False
         #: (part, how to stop it) in the order of starting.
         self._undo: list[tuple[str, Callable[[], Any]]] = []
@@ -159,7 +162,6 @@ class Daemon(Service):
         """Make and start every part. The order of this page, from its end, is the order of stopping."""
         reactor = self._reactor
         set_global_log_level(config.log_level)
-        self.log.info("camdetect {version} starts as node {node}", version=__version__, node=config.node_id)
         for warning in config.warnings:
             self.log.warn("{warning}", warning=warning)
         if is_open_to_inspection():
@@ -171,7 +173,9 @@ class Daemon(Service):
         # What all stands on: the disk, the kernel's tables, a broker.
         ground = make_ground(reactor, config)
         store, neighbours = ground.store, ground.neighbours
-        await self._run("store", store.open, store.close)
+        config = await ground.open()
+        self._undo.append(("store", store.close))
+        self.log.info("camdetect {version} starts as node {node}", version=__version__, node=config.node_id)
         await self._run("neighbours", neighbours.start, neighbours.stop)
         broker = await self._find_broker(config)
 
@@ -223,6 +227,10 @@ class Daemon(Service):
         # What the kernel knows already must not look like news.
         with suppress(CamdetectError):
             await neighbours.interfaces()
+        clock = ClockWatch(reactor, time.monotonic)
+        clock.stepped.add(knowledge.history.clock_set)
+        clock.stepped.add(lambda by: registry.clock_set(by, reactor.seconds()))
+        await self._run("clock", clock.start, clock.stop)
         control = ControlSocket(reactor, config.state_dir, operations.router.handlers)
         await self._run("control", control.start, control.stop)
         pointer = DaemonPointer(config.runtime_dirs, config.state_dir)
@@ -239,32 +247,17 @@ class Daemon(Service):
         await maybeDeferred(start)
         self._undo.append((name, stop))
 
-    async def _find_broker(self, config: Config) -> tuple[str, int]:
-        """Host and port of the configured broker, or of one that is started here, unless it runs already."""
+    async def _find_broker(self, config: Config) -> BrokerPlace:
+        """The configured broker, or one of this machine, which is started here unless it runs already."""
         if config.mqtt.broker:
-            return config.mqtt.broker, config.mqtt.port
-        broker = EmbeddedBroker(self._reactor, state_dir=config.state_dir, port=config.mqtt.port)
-        if self._broker is not None and not self._broker.stands_for(broker):
-            await self._end_broker()
-        if self._broker is None:
-            self.log.info("MQTT_BROKER is not set: starting an embedded broker")
-            await broker.start()
-            self._broker = broker
-            for line in broker.describe():
-                self.log.info("{line}", line=line)
+            return BrokerPlace(config.mqtt.broker, config.mqtt.port)
+        place = await self._local_broker.find(config.state_dir, config.mqtt.port)
         self._undo.append(("broker", self._stop_broker))
-        endpoint = self._broker.endpoint
-        assert endpoint is not None  # noqa: S101  it was started
-        return endpoint.host, endpoint.port
+        return place
 
     async def _stop_broker(self) -> None:
         if not self._keeps_broker:
-            await self._end_broker()
-
-    async def _end_broker(self) -> None:
-        broker, self._broker = self._broker, None
-        if broker is not None:
-            await broker.stop()
+            await self._local_broker.stop()
 
     # --- restarting ------------------------------------------------------------------------------------------------
 
@@ -294,10 +287,14 @@ class Daemon(Service):
         try:
             config = self._soft_restart.load()
         except ConfigError as error:
-            self.log.error("The configuration cannot be loaded, the former is used: {error}", error=str(error))
+            self.log.error(
+                "The configuration cannot be loaded; the previous one stays in use: {error}", error=str(error)
+            )
             self._soft_restart.end(str(error))
             return
-        self.log.info("Starting again, for {names} changed", names=", ".join(request.settings) or "the configuration")
+        self.log.info(
+            "Restarting because of a change of {names}", names=", ".join(request.settings) or "the configuration"
+        )
         self._soft_restart.begin()
         self._keeps_broker = True
         await self._stop_all().addTimeout(STOP_SECONDS, self._reactor)
@@ -306,7 +303,7 @@ class Daemon(Service):
         except CancelledError:
             raise
         except Exception as error:
-            fault = f"The former settings are used again, for with the new ones camdetect does not start: {error}"
+            fault = f"camdetect does not start with the new settings, so the previous ones are used again: {error}"
             if isinstance(error, CamdetectError):
                 self.log.error("{fault}", fault=fault)
             else:
@@ -318,7 +315,7 @@ class Daemon(Service):
         self._keeps_broker = False
         self._soft_restart.end(fault)
         if self._config.mqtt.broker:
-            await self._end_broker()
+            await self._local_broker.stop()
 
     async def _start_again(self, config: Config) -> None:
         """:raises CancelledError: the daemon is being stopped."""
@@ -349,7 +346,7 @@ class Daemon(Service):
                     begun.cancel()
                 await DeferredList([begun], consumeErrors=True)
         await self._stop_all()
-        await self._end_broker()
+        await self._local_broker.stop()
         self.log.info("camdetect has stopped")
 
     def _stop_all(self) -> Deferred[None]:

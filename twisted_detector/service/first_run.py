@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from twisted.internet.error import DNSLookupError
 
 from twisted_detector.config.config import Config
-from twisted_detector.config.mqtt import MqttSection
+from twisted_detector.mqtt.broker.place import BrokerPlace
 from twisted_detector.mqtt.settings import MqttSettings
 from twisted_detector.operations.first_run.broker_test import BrokerTest, TryBroker, trial_client_id
 from twisted_detector.operations.first_run.progress import FirstRunPage
@@ -59,7 +59,8 @@ def make_first_run(
     soft_restart: SoftRestart,
 ) -> FirstRun:
     """All of it."""
-    embedded = None if config.mqtt.broker else publishing.broker
+    place = publishing.broker.host, publishing.broker.port
+    embedded = None if config.mqtt.broker else place
 
     async def try_it(settings: MqttSettings) -> TrialResult:
         from twisted_detector.mqtt.trial import try_broker  # rarely used
@@ -73,7 +74,7 @@ def make_first_run(
     async def consumers(fields: Mapping[str, Any]) -> Mapping[str, Any]:
         return await search().answer(fields)
 
-    here = partial(_brokers_here, try_it, config.mqtt, embedded)
+    here = partial(brokers_here, try_it, publishing.broker)
     settings = SettingsCommand(knowledge.decisions, soft_restart, running=ground.running)
     page = FirstRunPage(ground.store, knowledge.registry)
     test = BrokerTest(settings, try_it, embedded=lambda: embedded)
@@ -104,7 +105,7 @@ def _make_search(
         Places(
             neighbours=ground.neighbours.known,
             announced=announcements.addresses,
-            broker=partial(_address, reactor, publishing.broker[0]),
+            broker=partial(_address, reactor, publishing.broker.host),
             excluded=ground.exclusions,
             cameras=lambda: [one.address for one in knowledge.registry.cameras()],
         ),
@@ -114,17 +115,18 @@ def _make_search(
     )
 
 
-async def _brokers_here(
-    try_broker: TryBroker, mqtt: MqttSection, embedded: tuple[str, int] | None
-) -> Sequence[Mapping[str, Any]]:
-    """A broker at its port on this machine that is neither ours nor in use; one connection, without a login."""
-    if _LOCAL_BROKER in (embedded, (mqtt.broker, mqtt.port)):
-        return ()
+async def brokers_here(try_broker: TryBroker, in_use: BrokerPlace) -> Sequence[Mapping[str, Any]]:
+    """A broker at its port on this machine, which is neither ours nor the configured one; ``used``: it is used already.
+
+    One that is not in use is asked: one connection, without a login.
+    """
     host, port = _LOCAL_BROKER
+    if (in_use.host, in_use.port) == _LOCAL_BROKER:
+        return ({"host": host, "port": port, "login": False, "used": True},) if in_use.kind == "found" else ()
     result = await try_broker(MqttSettings(host=host, port=port, client_id=trial_client_id()))
     if not result.accepted and not result.refused:
         return ()
-    return ({"host": host, "port": port, "login": result.refused},)
+    return ({"host": host, "port": port, "login": result.refused, "used": False},)
 
 
 async def _address(reactor: Any, host: str) -> str:

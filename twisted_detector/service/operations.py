@@ -16,7 +16,7 @@ from twisted_detector.operations.adoption import AdoptionCommands
 from twisted_detector.operations.commands import MqttCommands
 from twisted_detector.operations.decisions.commands import DescriptionCommands
 from twisted_detector.operations.decisions.verdicts import VerdictCarrier
-from twisted_detector.operations.doctor import Doctor
+from twisted_detector.operations.doctor import Doctor, check_mqtt
 from twisted_detector.operations.first_run.restart import SoftRestart
 from twisted_detector.operations.forgetting import ForgetCommand
 from twisted_detector.operations.handlers import register_handlers
@@ -157,10 +157,11 @@ def make_operations(
         rate_limiter=ground.rate_limiter,
         sync_status=publishing.sync_board,
     )
+    report.add_block("broker", publishing.broker.document)
     doctor = Doctor(
         networks=knowledge.networks,
         neighbours=ground.neighbours,
-        mqtt=mqtt,
+        check_mqtt=partial(check_mqtt, mqtt, publishing.broker),
         store=ground.store,
         registry=registry,
         detector=detector,

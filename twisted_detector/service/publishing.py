@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any
 
 from twisted_detector.config.config import Config
+from twisted_detector.mqtt.broker.place import BrokerPlace
 from twisted_detector.mqtt.service import MqttService
 from twisted_detector.outputs.homeassistant.deletions import Deletions
 from twisted_detector.outputs.sync.board import SyncBoard
@@ -23,14 +24,14 @@ class Publishing:
 
     :ivar deletions: devices that a person deleted in Home Assistant.
     :ivar sync_board: state of what is kept in step with Frigate and go2rtc.
-    :ivar broker: host and port, perhaps of the embedded one.
+    :ivar broker: the broker in use.
     """
 
     mqtt: MqttService
     topics: Topics
     deletions: Deletions
     sync_board: SyncBoard
-    broker: tuple[str, int]
+    broker: BrokerPlace
 
     @property
     def offers(self) -> Offers:
@@ -44,16 +45,15 @@ class Publishing:
 
 
 async def make_publishing(
-    reactor: Any, config: Config, ground: Ground, knowledge: Knowledge, broker: tuple[str, int]
+    reactor: Any, config: Config, ground: Ground, knowledge: Knowledge, broker: BrokerPlace
 ) -> Publishing:
-    """What is needed to publish. :param broker: host and port, perhaps of the embedded one."""
-    host, port = broker
+    """What is needed to publish. :param broker: the one to be used."""
     topics = Topics(prefix=config.mqtt.topic_prefix, node_id=config.node_id)
     deletions = Deletions(partial(ground.store.save_value, "homeassistant_deleted"))
     deletions.restore(await ground.store.load_values("homeassistant_deleted"))
     mqtt = MqttService(
         reactor,
-        mqtt_settings(config, host=host, port=port, lwt_topic=topics.lwt),
+        mqtt_settings(config, broker, lwt_topic=topics.lwt),
         store=ground.store,
         emit=knowledge.bus.emit,
     )

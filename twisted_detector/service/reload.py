@@ -77,7 +77,7 @@ class Reloader:
         if not isinstance(wants_restart, bool):
             raise RemoteError("restart: must be true or false")
         if len(self._asking) >= MAX_ASKING:
-            raise RemoteError("too many wait for a reload; ask again in a moment")
+            raise RemoteError("too many reloads are waiting; try again in a moment")
         done = await self._ask()
         restarts = wants_restart and bool(done.restart)
         if restarts:
@@ -109,7 +109,7 @@ class Reloader:
                 done = await self._reload()
             except Exception as error:
                 self.log.failure("The configuration could not be read again")
-                done = Reload(faults=(f"it failed by a fault of this program: {type(error).__name__}; see its log",))
+                done = Reload(faults=(f"an internal error of camdetect: {type(error).__name__}; see its log",))
             for one in asking:
                 if not one.called:
                     one.callback(done)
@@ -120,7 +120,7 @@ class Reloader:
             read = await self._in_thread(self._restart.load)
         except ConfigError as error:
             for fault in error.faults:
-                self.log.error("Nothing was changed, for the configuration has a fault: {fault}", fault=fault)
+                self.log.error("Nothing was changed because the configuration has a fault: {fault}", fault=fault)
             return Reload(faults=error.faults)
         found = differences(self._running.current, read)
         decided = await self._book.reload()

@@ -57,7 +57,7 @@ async def scan(reactor: Any, config: Config, report: Callable[[ScanProgress], No
     :raises StoreError: the state directory cannot be used, or another process uses it.
     """
     ground = make_ground(reactor, config)
-    await ground.store.open()
+    config = await ground.open()
     try:
         if ground.store.degraded:
             raise StoreError(ground.store.degraded)

@@ -7,6 +7,8 @@ from math import ceil
 
 from twisted_detector.config.config import Config
 from twisted_detector.detector.schedule import Intervals, Schedule
+from twisted_detector.model import Secret
+from twisted_detector.mqtt.broker.place import BrokerPlace
 from twisted_detector.mqtt.service import MqttSettings
 from twisted_detector.registry.freeze_detector import MIN_EQUAL, FreezeDetector
 
@@ -17,17 +19,19 @@ INITIAL_PAUSE = 10.0
 PACE = 0.01
 
 
-def mqtt_settings(config: Config, *, host: str, port: int, lwt_topic: str) -> MqttSettings:
+def mqtt_settings(config: Config, broker: BrokerPlace, *, lwt_topic: str) -> MqttSettings:
     """The settings of the connection: all of the section ``mqtt`` that bear the same names there.
 
-    :param host: the broker, which may be the embedded one; ``port`` likewise.
+    A login goes to the broker that MQTT_BROKER names, and to no other: anybody on this machine may take a port.
     """
     shared = {each.name for each in fields(MqttSettings)} & {each.name for each in fields(config.mqtt)}
-    settings = MqttSettings(host=host, **{name: getattr(config.mqtt, name) for name in shared})
+    settings = MqttSettings(host=broker.host, **{name: getattr(config.mqtt, name) for name in shared})
+    if broker.kind != "configured":
+        settings = replace(settings, username="", password=Secret(""))
     # Home Assistant's birth message is received by the announcer, which takes its time.
     return replace(
         settings,
-        port=port,
+        port=broker.port,
         lwt_topic=lwt_topic,
         node_id=config.node_id,
         service=config.service_id,

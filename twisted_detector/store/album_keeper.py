@@ -16,9 +16,11 @@ from twisted_detector.interfaces import IEventListener
 from twisted_detector.model.pictures import Picture
 from twisted_detector.store.album import Album
 
-#: Seconds after which a picture on the disk is replaced while the daemon runs: four writes a day. The latest of all are
-#: written at the end, so only a power cut brings back an older one.
-SAVE_INTERVAL = 6 * 3600.0
+#: Seconds after which a picture on the disk is replaced while the daemon runs: four writes a day, and of large ones as
+#: many as make so many octets a day. The latest of all are written at the end, so only a power cut brings back an older
+#: one.
+SAVE_INTERVAL, OCTETS_A_DAY = 6 * 3600.0, 500_000
+_DAY = 86_400.0
 
 InThread = Callable[[Callable[[], Any]], Awaitable[Any]]
 
@@ -80,7 +82,8 @@ class AlbumKeeper(Service):
 
     def _record(self, picture: Picture) -> None:
         now, saved_at = self._monotonic(), self._saved_at.get(picture.camera_id)
-        if saved_at is not None and now - saved_at < SAVE_INTERVAL:
+        interval = max(SAVE_INTERVAL, len(picture.data) / OCTETS_A_DAY * _DAY)
+        if saved_at is not None and now - saved_at < interval:
             self._unsaved.add(picture.camera_id)
             return
         self._saved_at[picture.camera_id] = now

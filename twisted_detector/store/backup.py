@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import fcntl
+import gzip
 import io
 import os
+import shutil
 import tarfile
 import tempfile
 import time
+import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,8 +21,13 @@ from twisted_detector.store.database import check_database, copy_database
 
 #: Name of the database in the directory and in the archive.
 DATABASE = "state.db"
-#: Octets of one file that is restored: a database of 4 096 cameras with 400 days of history has a tenth of it.
-MAX_FILE = 4 * 1024 * 1024 * 1024
+#: Octets of all files that are restored: a database of 4 096 cameras with 400 days of history has less than half of it.
+MAX_STATE = 1024 * 1024 * 1024
+#: Octets that are left on the disk for the daemon and others: a small board has one medium for all.
+_LEFT_FREE = 64 * 1024 * 1024
+#: Octets in memory at a time. A head that claims more (pax, GNU's long names) is none of ours.
+_PART = 1024 * 1024
+_LOCK = "lock"
 #: Where the former state goes when another is restored over it.
 _ASIDE = "before-restore"
 
@@ -43,7 +51,7 @@ def make_backup(
     :raises StoreError: there is no state, the archive is there already, or the disk fails.
     """
     if not (directory / DATABASE).exists():
-        raise StoreError("there is no state to be backed up", shown=str(directory))
+        raise StoreError("there is no state to back up", shown=str(directory))
     kept: list[str] = []
     try:
         with tempfile.TemporaryDirectory(dir=archive.absolute().parent, prefix=".backup-") as folder:
@@ -67,7 +75,7 @@ def make_backup(
                 os.fsync(finished.fileno())
             os.link(part, archive)  # fails where there is one already, whoever was quicker
     except FileExistsError:
-        raise StoreError("there is such a file already, and no backup is written over", shown=str(archive)) from None
+        raise StoreError("the file exists already; camdetect does not overwrite it", shown=str(archive)) from None
     except OSError as error:
         raise StoreError(f"the backup cannot be written: {error.strerror or error}") from None
     return tuple(kept)
@@ -96,42 +104,60 @@ def restore_backup(archive: Path, directory: Path, names: frozenset[str]) -> Res
             aside = _set_aside(directory, {DATABASE, *names})
             for file in files:
                 (folder / file).rename(directory / file)
-    except tarfile.TarError:
-        raise StoreError("it is no backup of camdetect", shown=str(archive)) from None
+            if os.geteuid() == 0:  # with root's files in it the daemon's user would run without its state
+                owner = directory.stat()
+                for path in (*(directory / file for file in (*files, _LOCK)), *([aside] if aside else [])):
+                    os.chown(path, owner.st_uid, owner.st_gid, follow_symlinks=False)
+    # ValueError: what SQLite says about a damaged file is no text.
+    except (tarfile.TarError, gzip.BadGzipFile, zlib.error, ValueError):
+        raise StoreError("it is not a backup made by camdetect", shown=str(archive)) from None
     except EOFError:
-        raise StoreError("it is cut off", shown=str(archive)) from None
+        raise StoreError("it is incomplete", shown=str(archive)) from None
     except OSError as error:
         raise StoreError(f"it cannot be restored: {error.strerror or error}", shown=str(archive)) from None
     return RestoredState(files, cameras, aside)
 
 
+class _Unpacked(gzip.GzipFile):
+    """Reader of an archive from anywhere: what it unpacks to in memory is bounded."""
+
+    def read(self, size: int | None = -1) -> bytes:
+        if size is None or not 0 <= size <= _PART:
+            raise tarfile.ReadError("a head that is too large")
+        return super().read(size)
+
+
 def _extract(archive: Path, folder: Path, names: frozenset[str]) -> tuple[str, ...]:
     found: list[str] = []
-    with tarfile.open(archive, "r:gz") as tar:
+    room = MAX_STATE
+    with _Unpacked(archive) as unpacked, tarfile.open(fileobj=unpacked, mode="r:") as tar:
         for member in tar:
             if member.name not in {DATABASE, *names} or not member.isreg() or member.name in found:
                 raise StoreError(
-                    "it is no backup of camdetect: it has another file in it", shown=ascii(member.name)[:60]
+                    "it is not a backup made by camdetect: it has another file in it", shown=ascii(member.name)[:60]
                 )
-            if member.size > MAX_FILE:
-                raise StoreError("a file in it is larger than any state", shown=member.name)
+            room -= member.size
+            if room < 0:
+                raise StoreError("what is in it is larger than any state", shown=member.name)
+            if member.size + _LEFT_FREE > shutil.disk_usage(folder).free:
+                raise StoreError("there is no room on the disk for what is in it", shown=member.name)
             source = tar.extractfile(member)
             handle = os.open(folder / member.name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
             with os.fdopen(handle, "wb") as target:
-                while source is not None and (part := source.read(1 << 20)):
+                while source is not None and (part := source.read(_PART)):
                     target.write(part)
                 target.flush()
                 os.fsync(target.fileno())
             found.append(member.name)
     if DATABASE not in found:
-        raise StoreError("it is no backup of camdetect: it has no database in it", shown=str(archive))
+        raise StoreError("it is not a backup made by camdetect: it has no database in it", shown=str(archive))
     return tuple(found)
 
 
 @contextmanager
 def _locked(directory: Path) -> Iterator[None]:
     """Hold the lock of a state directory, as a daemon does."""
-    lock = os.open(directory / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    lock = os.open(directory / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     try:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -11,6 +11,7 @@ import os
 import sqlite3  # noqa: TID251  the one place
 import stat
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -109,9 +110,10 @@ class Database:
                     + (f" (pid {holder})" if holder.isdigit() else "")
                     + ": stop that one, or give this one another STATE_DIR"
                 ) from None
-            os.ftruncate(lock, 0)
-            os.pwrite(lock, f"{os.getpid()}\n".encode(), 0)
             self._lock = lock
+            with suppress(OSError):  # a full disk: who comes second is told no pid then
+                os.ftruncate(lock, 0)
+                os.pwrite(lock, f"{os.getpid()}\n".encode(), 0)
 
     def _connect(self, path: Path) -> sqlite3.Connection:
         os.close(_open_own(path))  # -wal and -shm get the same mode

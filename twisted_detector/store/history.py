@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, DeferredLock
 from twisted.internet.task import deferLater
 from txaio.tx import make_logger
 from zope.interface import implementer
@@ -39,8 +39,9 @@ KEPT = 400 * 86_400.0
 BURST, REFILL_SECONDS = 200.0, 3600.0
 #: Rows in all: ten thousand cameras with thirty each, or a thousand with 300; some 40 MB. The oldest go first.
 MAX_ROWS = 300_000
-#: Seconds between notes that the daemon still runs. After a crash, the time since the last one is "not observed".
-ALIVE_INTERVAL = 300.0
+#: Seconds between notes that the daemon still runs. After a crash, the time since the last one is "not observed". Each
+#: writes 20 kB to a board's card, and in a calm day nothing else does.
+ALIVE_INTERVAL = 900.0
 #: Seconds between slices of old rows that are removed, so that messages are committed between them.
 TRIM_PAUSE = 0.1
 _TOO_OFTEN = "it changes so often that not every change is kept"
@@ -85,9 +86,11 @@ class CameraHistory:
         self._store = store
         self._known: dict[str, _Known] = {}  # by camera; bounded by the registry, which tells of each that is forgotten
         self._lives: list[DaemonLife] = []
-        self._last_id = 0
+        self._last_id = self._first_id = 0
         self._timer: Any = None
         self._trimming = False
+        self._restamping = DeferredLock()
+        self._meanwhile: list[Event] | None = None  # while the week is read again, which takes a moment
         self.dropped: Counter[str] = Counter()
 
     # --- the life of the daemon
@@ -98,12 +101,35 @@ class CameraHistory:
         last = await self._store.ask_history(rows.last_id)
         # Where it cannot be read, ids must not be those of rows that may come back: microseconds are far beyond them.
         self._last_id = int(now * 1e6) if last is None else last
+        self._first_id = self._last_id
         lives = [life for row in await self._store.ask_history(rows.lives) or () if (life := rows.read_life(row))]
         number = lives[-1].id + 1 if lives else 1 if last is not None else int(now)
         self._lives = [*lives, DaemonLife(number, now, now)][-rows.MAX_LIVES :]
         await self._load(now)
         self._note_alive()
         self._timer = self._reactor.callLater(ALIVE_INTERVAL, self._tick)
+
+    def clock_set(self, by: float) -> None:
+        """The wall's clock was set by ``by`` seconds: what this run has told happened so much later, or earlier."""
+        Deferred.fromCoroutine(self._restamp(by)).addErrback(
+            lambda failure: self.log.failure("The history could not follow the clock", failure=failure)
+        )
+
+    async def _restamp(self, by: float) -> None:
+        """Move the stamps of this run, and read the last week again; what happens meanwhile is told afterwards."""
+        async with self._restamping:
+            life = self._lives[-1]
+            self._lives[-1] = DaemonLife(life.id, life.began + by, life.ended + by)
+            self._note_alive()
+            self._meanwhile, self._known = [], {}
+            try:
+                self._store.write_history(lambda writes: writes.restamp(self._first_id, by))
+                await self._store.ask_history(partial(rows.restamp, after=self._first_id, by=by))
+                await self._load(self._reactor.seconds())
+            finally:
+                meanwhile, self._meanwhile = self._meanwhile, None
+                for event in meanwhile:
+                    self.handle(event)
 
     async def stop(self) -> None:
         """Note when the run ended."""
@@ -178,7 +204,9 @@ class CameraHistory:
 
     def handle(self, event: Event) -> None:
         """See :class:`IEventListener`."""
-        if isinstance(event, CameraForgotten):
+        if self._meanwhile is not None:
+            self._meanwhile.append(event)
+        elif isinstance(event, CameraForgotten):
             self._known.pop(event.camera.id, None)
             self._store.write_history(lambda writes: writes.forgotten.update({event.camera.id: self._last_id}))
         elif isinstance(event, CameraEvent) and not isinstance(event, PictureTaken):

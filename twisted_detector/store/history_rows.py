@@ -50,6 +50,13 @@ class HistoryWrites:
         gone = self.forgotten.get(camera_id, -1)
         return [changes[number] for number in sorted(changes) if number > gone]
 
+    def restamp(self, after: int, by: float) -> None:
+        """As :func:`restamp`."""
+        self.changes = {
+            number: change._replace(at=change.at + by) if number > after else change
+            for number, change in self.changes.items()
+        }
+
     def on_top_of(self, earlier: HistoryWrites) -> HistoryWrites:
         """These writes together with earlier ones that were not written."""
         return HistoryWrites(
@@ -139,6 +146,11 @@ def trim(execute: Execute, before: float, most: int) -> tuple[int, int]:
     execute(f"DELETE FROM lives WHERE id NOT IN ({kept})")  # noqa: S608 texts of ours
     execute("COMMIT")
     return expired, over
+
+
+def restamp(execute: Execute, after: int, by: float) -> None:
+    """Move the stamps of the rows after the id ``after``: the clock was set."""
+    execute("UPDATE history SET at = at + ? WHERE id > ?", (by, after))
 
 
 def readable(rows: Sequence[Row]) -> list[StateChange]:

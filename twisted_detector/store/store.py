@@ -13,9 +13,9 @@ Theory of operation. The first write into an empty batch starts a timer of :data
 new batch is put on top of the failed one, and both are tried again after a delay that doubles up to
 :data:`RETRY_MOST`; meanwhile every Deferred fires at once, for memory is all there is.
 
-What ``synchronous`` means in SQLite's write-ahead mode: with ``NORMAL`` everything committed survives the end of the
-process by any means, ``kill -9`` too; a power cut may take the last commits (never the file). ``FULL`` survives the
-power cut as well and pays for it with one flush to the medium for each commit.
+What ``synchronous`` means in SQLite's write-ahead mode: with ``FULL`` everything committed survives ``kill -9`` and a
+power cut, for one flush to the medium for each commit, in the store's thread. With ``NORMAL`` it survives ``kill -9``;
+a power cut takes what was committed since the last checkpoint, which of a calm daemon are days.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ class Store:
         reactor: Any,
         directory: Path,
         *,
-        synchronous: str = "NORMAL",
+        synchronous: str = "FULL",
         pool: ThreadPool | None = None,
         make_database: Callable[[Path, str], Database] = Database,
     ) -> None:

@@ -14,7 +14,7 @@ from twisted_detector import events
 from twisted_detector.interfaces import IEventListener
 from twisted_detector.model import Camera
 from twisted_detector.model.encoding import rfc3339
-from twisted_detector.model.naming import title
+from twisted_detector.model.naming import STATE_WORDS, title
 from twisted_detector.web.event_hub import EventHub
 from twisted_detector.web.facade import DaemonFacade
 from twisted_detector.web.history import change_document
@@ -117,8 +117,8 @@ def describe(event: events.CameraEvent) -> tuple[str, str] | None:
         case events.CameraOffline():
             return "offline", f"is offline: {event.reason}" if event.reason else "is offline"
         case events.CameraTrouble():
-            status = event.camera.status.value.replace("_", " ")
-            return "trouble", f"{status}: {event.reason}" if event.reason else status
+            words = STATE_WORDS[event.camera.status]
+            return "trouble", f"{words}: {event.reason}" if event.reason else words
         case events.StreamChanged():
             good = sum(one.validated for one in event.new)
             return "streams", f"streams changed: {good} of {len(event.new)} play"

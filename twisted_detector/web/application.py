@@ -51,7 +51,7 @@ FRAMED = {
     ),
     "X-Frame-Options": "SAMEORIGIN",
 }
-_FAULT = Problem(500, "it failed by a fault of this program; see its log")
+_FAULT = Problem(500, "an internal error of camdetect; see its log")
 _METHODS = {b"GET", b"HEAD", b"POST", b"PUT", b"PATCH", b"DELETE", b"OPTIONS", b"TRACE", b"CONNECT", b"QUERY"}
 
 

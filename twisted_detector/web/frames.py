@@ -21,7 +21,7 @@ def for_visitor(url: str, host: str) -> str:
     """
     parts = urlsplit(url)
     match = _HOST.match(host)
-    name = match[0] if match is not None else ""
+    name = match[0] if match is not None and _is_host(match[0]) else ""
     if not name or not _is_loopback(parts.hostname or "") or _is_loopback(name.strip("[]")):
         return url
     port = f":{parts.port}" if parts.port is not None else ""
@@ -40,6 +40,15 @@ def allow(policy: str, pages: Iterable[str], host: str) -> str:
     if not found:
         return policy
     return policy.replace("connect-src 'self'", f"connect-src 'self' {found}") + f"; frame-src {found}"
+
+
+def _is_host(name: str) -> bool:
+    """Whether it can stand in a URL; through ingress a Host header is whatever a browser's way to it made of it."""
+    found = re.fullmatch(r"\[([0-9A-Fa-f:.]+)\]|[A-Za-z0-9._-]+", name)
+    try:
+        return found is not None and (not found[1] or ip_address(found[1]).version == 6)
+    except ValueError:
+        return False
 
 
 def _is_loopback(host: str) -> bool:

@@ -1,4 +1,4 @@
-"""Table of paths and methods: finds who serves a request, and finishes it when he is done."""
+"""Table of paths and methods: finds the handler of a request, and finishes the request after it."""
 
 from __future__ import annotations
 

@@ -112,6 +112,11 @@ class BoundedChannel(HTTPChannel):
             self._deadline.cancel()
         self._deadline = None if seconds is None else self.callLater(seconds, self._expire)
 
+    def timeoutConnection(self) -> None:
+        """Nothing was asked for a while, as by every browser that has all it needs: no news, so it is not logged."""
+        self._expect(HEAD_TIMEOUT)  # in which it has to take what is left of an answer
+        self.loseConnection()  # type: ignore[no-untyped-call]
+
     def _expire(self) -> None:
         self._deadline = None
         self.transport.abortConnection()

@@ -11,13 +11,16 @@ from collections.abc import Callable
 from hashlib import sha256
 
 from twisted_detector.model import Secret
-from twisted_detector.model.bounds import BoundedSet
+from twisted_detector.model.bounds import BoundedDict, BoundedSet
+from twisted_detector.model.clocks import CLOCK_WAS_SET
 
 NAME = "camdetect_session"
 #: A browser that was not used for so many seconds logs in again.
 LIFETIME = 30 * 86_400
 #: Cookies that were logged out before their time; one more forgets the oldest of them.
 MAX_REVOKED = 1024
+#: Browsers that log in before a board without a battery has been told the time; of more, the first log in again.
+MAX_EARLY = 64
 
 
 class Sessions:
@@ -33,6 +36,7 @@ class Sessions:
         self._wall = wall
         self._random = random
         self._revoked: BoundedSet[str] = BoundedSet(MAX_REVOKED)
+        self._early: BoundedDict[str, float] = BoundedDict(MAX_EARLY)  # their ends: those in the cookies are in 1970
 
     def is_token(self, text: str) -> bool:
         """Whether ``text`` is the token; takes equally long however much of it is right."""
@@ -42,6 +46,8 @@ class Sessions:
     def issue(self) -> str:
         """The value of a new cookie."""
         claims = f"{int(self._wall()) + LIFETIME}.{self._random(12).hex()}"
+        if self._wall() < CLOCK_WAS_SET:
+            self._early[claims] = self._wall() + LIFETIME
         return f"{claims}.{self._mac(claims)}"
 
     def is_valid(self, cookie: str) -> bool:
@@ -50,7 +56,13 @@ class Sessions:
         expiry = claims.partition(".")[0]
         if not hmac.compare_digest(mac.encode("utf-8", "replace"), self._mac(claims).encode()):
             return False
-        return expiry.isdecimal() and int(expiry) > self._wall() and claims not in self._revoked
+        return expiry.isdecimal() and self._end(claims, int(expiry)) > self._wall() and claims not in self._revoked
+
+    def _end(self, claims: str, expiry: int) -> float:
+        end = self._early.get(claims, float(expiry))
+        if claims in self._early and end < CLOCK_WAS_SET <= (now := self._wall()):
+            end = self._early[claims] = now + LIFETIME
+        return end
 
     def revoke(self, cookie: str) -> None:
         """Make this cookie invalid before its time."""

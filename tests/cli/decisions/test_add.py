@@ -19,7 +19,7 @@ from twisted_detector.operations.control_client import NotRunning
 HERE = "10.0.0.5"
 STEP = {"address": HERE, "step": "reach", "state": "doing", "text": "looking", "reason": "", "help": []}
 HELPS = [
-    {"kind": "give-login", "text": "Give a login", "camera_id": "x", "address": HERE},
+    {"kind": "give-login", "text": "Enter a login", "camera_id": "x", "address": HERE},
     {"kind": "use-port", "text": "Use port 554", "target": f"rtsp://{HERE}:554/a"},
     {"kind": "add-network", "text": "Search 10.0.0.0/24", "network": "10.0.0.0/24"},
     {"kind": "adopt", "text": "Adopt it", "camera_id": "x"},
@@ -60,7 +60,7 @@ class AddTests(SynchronousTestCase):
             **STEP,
             "step": "play",
             "state": "failed",
-            "text": "x is auth required",
+            "text": "x needs a login",
             "reason": "no",
             "help": HELPS,
         }
@@ -70,9 +70,9 @@ class AddTests(SynchronousTestCase):
         self.assertEqual(
             [
                 "ok 10.0.0.5 it answers",
-                "FAILED 10.0.0.5 x is auth required",
+                "FAILED 10.0.0.5 x needs a login",
                 "  no",
-                "  Give a login: camdetect login x",
+                "  Enter a login: camdetect login x",
                 "  Use port 554: camdetect add rtsp://10.0.0.5:554/a",
                 "  Search 10.0.0.0/24: camdetect networks add 10.0.0.0/24",
                 "  Adopt it: camdetect adopt x",
@@ -117,7 +117,7 @@ class AddTests(SynchronousTestCase):
         """Ctrl-C ends the showing, not the job, without a traceback."""
         self.answers = [state(STEP), KeyboardInterrupt()]
         self.assertEqual(1, self.add())
-        self.assertIn("it goes on in the daemon", self.err.getvalue())
+        self.assertIn("the daemon continues", self.err.getvalue())
 
     def test_from_standard_input(self) -> None:
         """A URL with a password need not stand among the arguments, which other users can read."""

@@ -89,7 +89,7 @@ class TryTests(LoginCase):
         self.run_it("door", "viewer", "--password-file", str(path), "--keep", "network")
         self.assertEqual([self.request(keep="network")], self.asked)
         path.write_bytes(b"\xff\xfe canary")
-        for file, why in ((path, "no text in UTF-8"), (Path("/nowhere"), "No such file")):
+        for file, why in ((path, "not UTF-8 text"), (Path("/nowhere"), "No such file")):
             status, _, err = self.run_it("door", "viewer", "--password-file", str(file))
             self.assertEqual(1, status)
             self.assertIn(f"{file}: ", err)
@@ -114,7 +114,7 @@ class TryTests(LoginCase):
 
     def test_no_user(self) -> None:
         """Nobody can be asked for one in a pipe."""
-        self.assertEqual((1, "", "camdetect login: say which user: camdetect login ID USER\n"), self.run_it("door"))
+        self.assertEqual((1, "", "camdetect login: give the user name: camdetect login ID USER\n"), self.run_it("door"))
 
     def test_choices(self) -> None:
         """The grammar has those of the command."""
@@ -128,11 +128,11 @@ class RetryTests(LoginCase):
 
     def test_said(self) -> None:
         """The camera is named in any way; the answer says which logins, and whether they have to wait."""
-        self.assertEqual((0, f"{DOOR.id}: these are tried again: admin\n", ""), self.run_it("retry", "door"))
+        self.assertEqual((0, f"{DOOR.id}: trying again: admin\n", ""), self.run_it("retry", "door"))
         self.assertEqual([{"command": "login", "action": "retry", "camera_id": DOOR.id}], self.asked)
         self.answer = {"address": "10.0.0.9", "logins": [], "waits": "no login is tried before noon"}
         self.assertIn(
-            "none of its logins had been refused for good, but no login is tried before",
+            "none of its logins was being withheld, but no login is tried before",
             self.run_it("retry", "door")[1],
         )
 

@@ -70,9 +70,9 @@ class NetworksTests(AskingCase):
         nets = ["10.1.0.0/24", "10.2.0.0/24"]
         self.assertEqual(0, change_networks(Path("/state"), "add", nets, out=self.out, err=self.err))
         self.assertEqual([{"command": "networks", "action": "add", "network": one} for one in nets], self.asked)
-        self.assertEqual(2, self.out.getvalue().count("is searched from now on"))
+        self.assertEqual(2, self.out.getvalue().count("is now searched"))
         change_networks(Path("/state"), "remove", nets[:1], out=self.out, err=self.err)
-        self.assertIn("10.1.0.0/24 is not searched any more", self.out.getvalue())
+        self.assertIn("10.1.0.0/24 is no longer searched", self.out.getvalue())
 
     def test_refused(self) -> None:
         """A refusal is one line and exit status 1."""
@@ -112,7 +112,7 @@ class ReloadTests(AskingCase):
         """With --restart it says for what the daemon restarts."""
         self.assertEqual(0, self.call({"restart": ["MQTT_BROKER"], "restarting": True}, restart=True))
         self.assertTrue(self.asked[0]["restart"])
-        self.assertEqual("it restarts now for MQTT_BROKER\n", self.out.getvalue())
+        self.assertEqual("restarting now because of MQTT_BROKER\n", self.out.getvalue())
         self.assertTrue(build_parser().parse_args(["reload", "--restart"]).restart)
 
     def test_nothing(self) -> None:

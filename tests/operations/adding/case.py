@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
+from tests.doubles.wall import WallClock
 from tests.facts import C
 from tests.operations.decisions.test_streams import StreamCase
 from tests.operations.networks.case import networks_of
@@ -35,6 +36,7 @@ class AddingCase(StreamCase):
     :ivar settings: of the configuration.
     :ivar answers: URL → what a server says of it; others are silent.
     :ivar questions: the URLs that were asked for.
+    :ivar wall: the clock with the wall's time, which a test may set.
     """
 
     settings: Mapping[str, Any] = MappingProxyType({})
@@ -86,7 +88,8 @@ class AddingCase(StreamCase):
         async def resolve(name: str) -> Sequence[str]:
             return self.names.get(name, ())
 
-        self.adding = AddCommand(self.clock, Means(self.clock, devices, why.examine, ask), resolve=resolve)
+        self.wall = WallClock(self.clock)
+        self.adding = AddCommand(Means(self.wall, devices, why.examine, ask, self.clock.seconds), resolve=resolve)
         self.handlers["add"] = self.adding.add
         self.addCleanup(lambda: self.successResultOf(self.adding.stop()))
 

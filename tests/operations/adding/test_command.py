@@ -22,24 +22,24 @@ class JobTests(AddingCase):
         """A target that is none makes no job, and neither does this machine's loopback."""
         for target, words in (
             ("10.0.0.0/8", "target: at most 1024 addresses"),
-            ("127.0.0.1", "target: this machine itself stands there"),
-            ("rtsp://127.0.0.1:554/x", "target: this machine itself stands there"),
-            ("", "target: give an address"),
+            ("127.0.0.1", "target: that is this machine itself"),
+            ("rtsp://127.0.0.1:554/x", "target: that is this machine itself"),
+            ("", "target: enter an address"),
         ):
             self.assertIn(words, self.refused("add", target=target))
-        self.assertIn("job: there is none", self.refused("add", job="x"))
-        self.assertIn("job: there is none", self.refused("add", job=5))
+        self.assertIn("job: there is no such job", self.refused("add", job="x"))
+        self.assertIn("job: there is no such job", self.refused("add", job=5))
         self.assertEqual([], self.hosts.attempts)
 
     def test_bounds(self) -> None:
         """So many jobs run at one time, and more is refused at the field; ended ones are remembered within a bound."""
         jobs = [self.ask("add", target=f"10.0.{number}.7")["job"] for number in range(1, MAX_JOBS + 1)]
-        self.assertIn(f"target: {MAX_JOBS} additions are under way", self.refused("add", target=NEW))
+        self.assertIn(f"target: {MAX_JOBS} additions are already running", self.refused("add", target=NEW))
         self.clock.pump([0.5] * 20)
         self.assertTrue(all(self.ask("add", job=job)["done"] for job in jobs))
         for _ in range(MAX_REMEMBERED):
             self.add("10.0.0.77", seconds=5)
-        self.assertIn("job: there is none", self.refused("add", job=jobs[0]))
+        self.assertIn("job: there is no such job", self.refused("add", job=jobs[0]))
 
     def test_forgotten(self) -> None:
         """Ten minutes after its end a job is forgotten; one that runs is not, however long it takes."""
@@ -49,6 +49,16 @@ class JobTests(AddingCase):
         self.clock.advance(1)
         self.assertIn("it ended more than ten minutes ago", self.refused("add", job=job))
 
+    def test_a_clock_that_is_set(self) -> None:
+        """An ended job is known for ten minutes, whether the wall's clock is set ahead meanwhile or back."""
+        for step in (56 * 365 * 86_400.0, -30 * 365 * 86_400.0):
+            job = self.add("10.0.0.77")["job"]
+            self.wall.step += step
+            self.clock.advance(KEPT_SECONDS - 1)
+            self.assertTrue(self.ask("add", job=job)["done"])
+            self.clock.advance(1)
+            self.assertIn("it ended more than ten minutes ago", self.refused("add", job=job))
+
     def test_name(self) -> None:
         """A host's name is looked up, and its addresses are told; one that nobody knows is told as that."""
         self.names["barn.lan"] = (NEW, "fe80::1")
@@ -57,7 +67,7 @@ class JobTests(AddingCase):
         self.assertEqual(("ok", f"barn.lan is {NEW}, fe80::1"), self.told(answer, "resolve"))
         self.assertEqual([NEW_ID], answer["camera_ids"])
         answer = self.add("nobody.lan")
-        self.assertEqual(("failed", "no host of that name is known"), self.told(answer, "resolve"))
+        self.assertEqual(("failed", "no host with that name is known"), self.told(answer, "resolve"))
 
     def test_name_in_a_url(self) -> None:
         """So is that of a URL; the stream is kept by its path, whatever the name means later."""
@@ -81,7 +91,7 @@ class JobTests(AddingCase):
         self.is_camera()
         self.hosts.ports[NEW] = {5566: Outcome.OPEN}
         answer = self.add(URL)
-        self.assertEqual(("failed", "this program failed there; see its log"), self.told(answer, "fault"))
+        self.assertEqual(("failed", "an internal error of camdetect; see its log"), self.told(answer, "fault"))
         self.assertEqual(1, len(self.flushLoggedErrors(AttributeError)))
 
 
@@ -99,7 +109,7 @@ class RangeTests(AddingCase):
         self.assertEqual("10.0.0.0/26", answer["target"])
         summary = answer["steps"][0]
         self.assertEqual(("search", "ok"), (summary["step"], summary["state"]))
-        self.assertIn("62 addresses: 57 do not answer; 1 answer, but have no port of a camera open", summary["text"])
+        self.assertIn("62 addresses: 57 do not answer; 1 answer, but have no camera port open", summary["text"])
         self.assertIn("1 are not asked (It is this machine's own address, on eth0)", summary["text"])
         self.assertEqual({"10.0.0.0/26", HERE, THERE, NEW}, {one["address"] for one in answer["steps"]})
         self.assertEqual(61, len(set(self.neighbours.lookups[before:])))

@@ -39,7 +39,7 @@ class ProgressTests(SynchronousTestCase):
         progress.doing(HERE, "reach", "looking")
         progress.end(5.0)
         [step] = progress.document()["steps"]
-        self.assertEqual(("failed", "it was broken off"), (step["state"], step["reason"]))
+        self.assertEqual(("failed", "it was stopped"), (step["state"], step["reason"]))
         self.assertTrue(progress.document()["done"])
 
     def test_many(self) -> None:
@@ -52,7 +52,7 @@ class ProgressTests(SynchronousTestCase):
         progress.skipped("another reason")
         [step] = progress.document()["steps"]
         self.assertEqual(
-            "254 addresses: 250 do not answer; 3 answer, but have no port of a camera open;"
+            "254 addresses: 250 do not answer; 3 answer, but have no camera port open;"
             " 2 are not asked (it is this machine's own address)",
             step["text"],
         )

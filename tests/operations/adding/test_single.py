@@ -9,6 +9,7 @@ from tests.facts import stream
 from tests.operations.adding.case import NEW, NEW_ID, NEW_MAC, STREAM, URL, AddingCase
 from twisted_detector.discovery.sweep.connector import Outcome
 from twisted_detector.errors import NotACamera, Unauthorized
+from twisted_detector.inspection.logins import configured
 from twisted_detector.model import Adoption, Camera, Login, Mac, Proof, Secret, Status, StreamReport
 from twisted_detector.model.decisions import NOTHING_DECIDED, Decisions, OwnStreams, Verdict
 from twisted_detector.model.reasons import ReasonCode
@@ -29,14 +30,29 @@ class AddressTests(AddingCase):
         self.assertEqual((True, NEW, [NEW_ID]), (answer["done"], answer["target"], answer["camera_ids"]))
         for step, words in (
             ("reach", f"it answers, and its MAC is {NEW_MAC}; open ports: 554, 80"),
-            ("device", f"{NEW_ID} is Acme 7"),
-            ("adopt", f"{NEW_ID} is adopted"),
+            ("device", "it is Acme 7"),
+            ("adopt", "Acme 7 000C is adopted"),
             ("play", "online: main H264 1920x1080"),
         ):
             self.assertEqual(("ok", words), self.told(answer, step))
         self.assertEqual((Adoption.PERSON, Status.ONLINE), (self.camera(NEW_ID).adopted, self.camera(NEW_ID).status))
         self.assertIn('adopted = "yes"', self.text())
         self.assertIn((NEW, "command", "asked by hand"), self.observed)
+
+    def test_a_clock_that_is_set(self) -> None:
+        """From 1970 to now while the device is asked, and back while its streams are proved: nothing is broken off."""
+        self.is_camera(streams=(stream(NEW),))
+        answer = self.ask("add", target=NEW)
+        for _ in range(160):
+            doing = [one["step"].partition(" ")[0] for one in answer["steps"] if one["state"] == "doing"]
+            if doing == ["device"]:
+                self.wall.step = 56 * 365 * 86_400.0
+            elif doing == ["play"]:
+                self.wall.step = 0.0
+            self.clock.advance(0.25)
+            answer = self.ask("add", job=answer["job"])
+        self.assertEqual("ok", self.told(answer, "device")[0])
+        self.assertEqual(([NEW_ID], [Status.ONLINE]), (answer["camera_ids"], self.statuses(answer)))
 
     def test_known(self) -> None:
         """One that is known is asked again and adopted; when it is adopted by a person already, that is all."""
@@ -85,8 +101,8 @@ class AddressTests(AddingCase):
         answer = self.add(NEW)
         state, reason = self.told(answer, "ports")
         self.assertEqual("failed", state)
-        self.assertIn("no port of a camera is open (tried: 554, 80", reason)
-        self.assertIn("give the rtsp:// URL instead", reason)
+        self.assertIn("no camera port is open (tried: 554, 80", reason)
+        self.assertIn("enter the rtsp:// URL instead", reason)
         self.assertEqual([], self.inspector.calls)
 
     def test_no_camera(self) -> None:
@@ -105,6 +121,7 @@ class AddressTests(AddingCase):
         answer = self.add(NEW)
         self.assertEqual([NEW_ID], answer["camera_ids"])
         self.assertEqual("failed", self.told(answer, "play")[0])
+        self.assertEqual("Camera 000C needs a login", answer["steps"][-1]["text"])
         self.assertIn("it wants a login", self.told(answer, "play")[1])
         [helping] = self.helps(answer)
         self.assertEqual(("give-login", NEW_ID, NEW), (helping["kind"], helping["camera_id"], helping["address"]))
@@ -113,7 +130,7 @@ class AddressTests(AddingCase):
         """A camera of which no stream is known is added; its URL would help."""
         self.is_camera(status=Status.STREAM_ERROR, reason="none of the known paths exists")
         answer = self.add(NEW)
-        self.assertIn("If you know its stream, give the rtsp:// URL instead", self.told(answer, "play")[1])
+        self.assertIn("If you know its stream, enter the rtsp:// URL instead", self.told(answer, "play")[1])
 
     def test_blocked(self) -> None:
         """A blocked device is asked nothing but by ARP and the ports, and told how it is unblocked."""
@@ -172,7 +189,7 @@ class UrlTests(AddingCase):
         self.assertEqual(5566, self.sent_to(NEW)[0])
         for step, words in (
             ("stream", "the server has a stream at /live/1: H264"),
-            ("keep", f"the stream is kept for {NEW_ID}, which is adopted"),
+            ("keep", "the stream is saved for Camera 000C, which is adopted"),
             ("play", "online: main H264 1920x1080"),
         ):
             self.assertEqual(("ok", words), self.told(answer, step))
@@ -189,7 +206,7 @@ class UrlTests(AddingCase):
         answer = self.add(WITH_LOGIN)
         self.assertEqual("ok", self.told(answer, "play")[0])
         self.assertEqual(
-            f"the stream and the login are kept for {NEW_ID}, which is adopted", self.told(answer, "keep")[1]
+            "the stream and the login are saved for Camera 000C, which is adopted", self.told(answer, "keep")[1]
         )
         self.assertEqual(URL, answer["target"])
         self.assertNotIn(CANARY, repr((answer, self.observed, self.camera(NEW_ID))))
@@ -236,7 +253,7 @@ class UrlTests(AddingCase):
 
     def test_unknown_behind_a_login(self) -> None:
         """A server that tells only who has logged in that the path is not there: the camera has it as its reason."""
-        self.answers[URL] = StreamAnswer(Finding.THERE, "the server wants a login for /live/1", wants_login=True)
+        self.answers[URL] = StreamAnswer(Finding.THERE, "the server needs a login for /live/1", wants_login=True)
         self.validator.answers[URL] = MISSING
         answer = self.add(WITH_LOGIN)
         self.assertIn("the camera has no stream at /live/1 (404)", self.told(answer, "play")[1])
@@ -249,7 +266,7 @@ class UrlTests(AddingCase):
         self.assertEqual([f"rtsp://{NEW}:8554/live/1"], [one["target"] for one in self.helps(answer)])
         self.assertEqual([], self.questions)
         self.hosts.ports[NEW] = {554: Outcome.REFUSED}
-        self.assertEqual(("failed", "port 5566 gives no answer"), self.told(self.add(URL), "stream"))
+        self.assertEqual(("failed", "port 5566 does not answer"), self.told(self.add(URL), "stream"))
 
     def test_tls_only(self) -> None:
         """A server that speaks RTSP over TLS alone is told with the URL that would do."""
@@ -292,6 +309,14 @@ class UrlTests(AddingCase):
         answer = self.add(URL)
         self.assertEqual(("failed", []), (self.told(answer, "keep")[0], answer["camera_ids"]))
         self.assertEqual(("", Adoption.NO, 0), (self.text(), self.camera(NEW_ID).adopted, len(self.given)))
+
+    def test_many_logins(self) -> None:
+        """Where so many logins are given at once that this one has no room, that is told, and it is no fault."""
+        self.patch(configured, "MAX_WAITING", 0)
+        answer = self.add(WITH_LOGIN)
+        self.assertEqual(("failed", []), (self.told(answer, "keep")[0], answer["camera_ids"]))
+        self.assertIn("so many logins", self.told(answer, "keep")[1])
+        self.assertEqual("", self.text())
 
     def test_no_password_in_a_path(self) -> None:
         """A password that a maker wants in the path is in no step and no button."""

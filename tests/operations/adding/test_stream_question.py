@@ -32,7 +32,7 @@ class QuestionTests(RtspTestCase):
             answer = self.ask(stream)
             self.assertEqual((Finding.THERE, True), (answer.finding, answer.wants_login))
             self.assertFalse(any(asked.authorized for asked in self.camera.asked))
-        self.assertIn("the server wants a login for /live/9", answer.text)
+        self.assertIn("the server needs a login for /live/9", answer.text)
 
     def test_not_there(self) -> None:
         """The path is named with what the server said."""
@@ -86,7 +86,7 @@ class QuestionTests(RtspTestCase):
         self.camera.script["DESCRIBE"] = None
         self.assertEqual(Finding.SILENT, self.ask().finding)
         self.camera.refuses = True
-        self.assertIn("port 5566 gives no answer", self.ask().text)
+        self.assertIn("port 5566 does not answer", self.ask().text)
 
     def test_link_local(self) -> None:
         """The scope of an address means something on this machine only."""

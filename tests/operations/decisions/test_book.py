@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import tempfile
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -12,11 +13,15 @@ from typing import Any, TypeVar
 from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.trial.unittest import SynchronousTestCase
 
+from twisted_detector.config.page_settings import FILE, LAST_GOOD
 from twisted_detector.errors import NotSaved, RemoteError
 from twisted_detector.model import Login, Secret
 from twisted_detector.model.decisions import CameraDecisions, Decisions, Description
-from twisted_detector.operations.decisions.book import FILE, LAST_GOOD, DecisionBook
+from twisted_detector.operations.decisions import book as module
+from twisted_detector.operations.decisions.book import DecisionBook
 from twisted_detector.operations.decisions.document import MAX_CAMERAS
+from twisted_detector.outputs.sync.file import replace_file
+from twisted_detector.outputs.sync.seams import TargetUnavailable
 
 T = TypeVar("T")
 SECRET = "s3cr3t-of-the-barn"
@@ -149,9 +154,8 @@ class EditedTests(BookCase):
         self.file.write_text('[camera.a]\nname = "Yard"\narea = 5\n')
         read = self.done(self.book.reload())
         self.assertEqual(("Barn", "Yard"), tuple(self.name_of_in(one, "a") for one in (read.before, read.after)))
-        self.assertEqual((f"{self.file}: [camera.a] area: must be a text",), read.faults)
+        self.assertEqual((f"{self.file}: [camera.a] area: must be text",), read.faults)
         self.assertEqual(read.faults, self.book.faults)
-        self.assertIn("Barn", self.good.read_text())
         self.file.unlink()
         self.assertEqual(Decisions(), self.done(self.book.reload()).after)
         self.assertEqual((), self.book.faults)
@@ -193,7 +197,7 @@ class EditedTests(BookCase):
         book = self.start()
         self.assertEqual("Barn", self.name_of(book=book))
         self.assertEqual(2, len(book.faults))
-        self.assertIn("the last file that could be read are used", book.faults[1])
+        self.assertIn("the last version of the file that could be read is used", book.faults[1])
         self.assertEqual(BROKEN, self.file.read_text())
         self.good.write_text(BROKEN)
         self.assertEqual(Decisions(), self.start().current)
@@ -206,7 +210,121 @@ class EditedTests(BookCase):
         self.assertEqual((Decisions(), 1), (book.current, len(book.faults)))
 
 
+class TakenBackTests(BookCase):
+    """A login that was taken back is on the disk no more, whatever else is wrong there."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.log_in(Login("viewer", Secret(SECRET)))
+        self.assertIn(SECRET, self.good.read_text())
+
+    def log_in(self, login: Login | None) -> None:
+        self.done(self.book.change_camera("a", lambda decided: replace(decided, login=login)))
+
+    def check_gone(self) -> None:
+        for one in self.folder.iterdir():
+            self.assertNotIn(SECRET, one.read_text(), one.name)
+
+    def test_beside_a_mistake(self) -> None:
+        """By a command, where another entry of the file has a mistake; by hand, together with a mistake."""
+        self.file.write_text(self.file.read_text() + "[camera.b]\nname = 5\n")
+        self.log_in(None)
+        self.check_gone()
+        self.log_in(Login("viewer", Secret(SECRET)))
+        self.file.write_text("[camera.b]\nname = 5\n")
+        self.assertEqual(1, len(self.done(self.book.reload()).faults))
+        self.check_gone()
+
+    def test_file_removed(self) -> None:
+        """A person removes the file."""
+        self.file.unlink()
+        self.done(self.book.reload())
+        self.check_gone()
+
+    def test_power_cut(self) -> None:
+        """What is left of a change that a power cut ended goes with the next start."""
+        for name in (FILE, LAST_GOOD):
+            handle, _ = tempfile.mkstemp(prefix=f".{name}.", dir=self.folder)
+            os.write(handle, SECRET.encode())
+            os.close(handle)
+        self.book = self.start()
+        self.log_in(None)
+        self.check_gone()
+
+    def test_parts_are_named_so(self) -> None:
+        """The name that they have while they are written."""
+        seen: list[list[str]] = []
+        fsync = os.fsync
+
+        def look(handle: int) -> None:
+            seen.append([one.name for one in self.folder.iterdir() if one.name.startswith(f".{FILE}.")])
+            fsync(handle)
+
+        self.patch(os, "fsync", look)
+        self.log_in(None)
+        self.assertEqual(2, sum(map(len, seen)), seen)
+
+    def test_copy_that_cannot_be_kept(self) -> None:
+        """Rather none than an older one."""
+
+        def refuse_the_copy(path: Path, text: str, **more: Any) -> None:
+            if path == self.good:
+                raise TargetUnavailable("it cannot be written")
+            replace_file(path, text, **more)
+
+        self.patch(module, "replace_file", refuse_the_copy)
+        self.log_in(None)
+        self.check_gone()
+        self.assertEqual([FILE], [one.name for one in self.folder.iterdir()])
+
+
+class OwnFileTests(BookCase):
+    """The file has logins in it: it is ours alone."""
+
+    def test_mode(self) -> None:
+        """One that an editor made readable for others is closed when it is read; a group that may read it stays."""
+        for mode, then in ((0o644, 0o600), (0o666, 0o600), (0o640, 0o640), (0o600, 0o600)):
+            self.file.write_text('[camera.a]\nname = "Barn"\n')
+            self.file.chmod(mode)
+            self.done(self.book.reload())
+            self.assertEqual(then, self.file.stat().st_mode & 0o777)
+            self.assertEqual("Barn", self.name_of())
+
+    def test_link(self) -> None:
+        """A link in its place is refused, and what it leads to is neither read nor written; so is its copy."""
+        other = self.folder / "other"
+        other.write_text('[camera.a]\nname = "Yard"\n')
+        other.chmod(0o644)
+        for link in (self.file, self.good):
+            link.unlink(missing_ok=True)
+            link.symlink_to(other.resolve())
+        book = self.start()
+        self.assertIn("it is a link", book.faults[0])
+        self.assertEqual("", self.name_of(book=book))
+        self.assertIn("it is a link", self.fails(self.book.change_camera("a", named("Barn")), NotSaved))
+        self.assertEqual(('[camera.a]\nname = "Yard"\n', 0o644), (other.read_text(), other.stat().st_mode & 0o777))
+
+    def test_fifo(self) -> None:
+        """Nothing waits for the writer of a FIFO."""
+        os.mkfifo(self.file)
+        self.assertIn("no file of a configuration's size", self.start().faults[0])
+
+    def test_of_somebody_else(self) -> None:
+        """Nor is a file of another user believed."""
+        self.file.write_text('[camera.a]\nname = "Yard"\n')
+        self.patch(os, "geteuid", lambda: 12345)
+        self.patch(module, "ROOT_UID", 12346)
+        self.assertIn("belongs to somebody else", self.start().faults[0])
+
+
 class DiskTests(BookCase):
+    def test_full_file(self) -> None:
+        """What could not be read again is not written: a file that is too large would lose every decision."""
+        self.name("Barn")
+        self.patch(module, "MAX_FILE_BYTES", len(self.file.read_bytes()) + 10)
+        self.assertIn("is full", self.fails(self.book.change_camera("a", noted("x" * 500)), RemoteError))
+        self.assertEqual(("Barn", ""), (self.name_of(book=self.start()), self.book.current.of("a").description.note))
+
     def test_read_only(self) -> None:
         """Where the disk takes no writes nothing is changed, in memory neither, and no part of a file is left."""
         self.name("Barn")

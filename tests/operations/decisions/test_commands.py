@@ -10,10 +10,11 @@ from twisted.internet.task import Clock
 
 from tests.facts import A, B, stream
 from tests.registry.case import HERE, THERE, RegistryCase
+from twisted_detector.config.page_settings import FILE
 from twisted_detector.errors import NotSaved, RemoteError
 from twisted_detector.events import CameraChanged
 from twisted_detector.model import Camera
-from twisted_detector.operations.decisions.book import FILE, DecisionBook
+from twisted_detector.operations.decisions.book import DecisionBook
 from twisted_detector.operations.decisions.commands import DescriptionCommands
 from twisted_detector.registry.registry import Registry
 
@@ -114,8 +115,8 @@ class NameTests(RegistryCase):
         self.assertIn("one of name, area, note and network", self.refused())
         self.assertIn("one of name, area, note and network", self.refused(name=None))
         for camera_id in (None, "", 5):
-            self.assertIn("this command wants 'camera_id'", self.refused(camera_id=camera_id, name="x"))
-        self.assertIn("no camera of that id", self.refused(camera_id="nobody", name="x"))
+            self.assertIn("this command needs 'camera_id'", self.refused(camera_id=camera_id, name="x"))
+        self.assertIn("no camera with that id", self.refused(camera_id="nobody", name="x"))
 
     def test_disk(self) -> None:
         """Where the disk does not take it nothing is changed, and nobody is told."""

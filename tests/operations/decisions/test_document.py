@@ -12,7 +12,7 @@ from twisted_detector.errors import RemoteError
 from twisted_detector.model import Login, Secret
 from twisted_detector.model.decisions import CameraDecisions, Decisions, Description, StreamAddress, Verdict
 from twisted_detector.model.login_rules import Audience, LoginRule
-from twisted_detector.operations.decisions.document import MAX_CAMERAS, MAX_NETWORKS, MAX_SETTINGS, parse
+from twisted_detector.operations.decisions.document import MAX_CAMERAS, MAX_FAULTS, MAX_NETWORKS, MAX_SETTINGS, parse
 
 SECRET = "s3cr3t-of-the-barn"
 DOCS = Path(__file__).resolve().parents[3] / "docs/operations/decisions.md"
@@ -106,12 +106,12 @@ class FaultTests(SynchronousTestCase):
     def test_one_entry(self) -> None:
         """An entry with a mistake is left out and told with its place; the others of that camera count."""
         for line, words in (
-            ("name = 5", "name: must be a text"),
+            ("name = 5", "name: must be text"),
             (f'name = "{"x" * 500}"', "name: at most 64 characters"),
             ('adopted = "maybe"', "adopted: must be one of"),
             (f'login = "{SECRET}"', "login: must be user:password"),
             (f'login = ["viewer:{SECRET}"]', "login: must be user:password"),
-            (f'login = "viewer:{SECRET}\\n"', "password: has a control character"),
+            (f'login = "viewer:{SECRET}\\n"', "password: contains a control character"),
             (f'main = "http://viewer:{SECRET}@10.0.0.5/"', "main: must be like rtsp://"),
             ('network = "10.0.0.5/24"', "network: has bits beyond its prefix"),
             (
@@ -126,6 +126,20 @@ class FaultTests(SynchronousTestCase):
             self.assertIn(words, told)
             self.assertEqual(CameraDecisions(Description(area="Yard")), parse(text).decisions.of("a"))
 
+    def test_numbers_without_end(self) -> None:
+        """More digits than Python reads are no TOML; more than it writes are no setting."""
+        for number in ("9" * 5000, "-" + "1" * 20_000):
+            with self.assertRaisesRegex(RemoteError, "too many digits"):
+                parse(f"[settings]\nMQTT_PORT = {number}\n")
+        told = self.faults(f"[settings]\nMQTT_PORT = 0x{'f' * 5000}\n")
+        self.assertEqual("[settings] MQTT_PORT: must be text", told)
+
+    def test_many(self) -> None:
+        """So many mistakes are told, and the number of the others."""
+        text = "".join(f"[camera.c{number}]\nname = 5\n" for number in range(MAX_FAULTS + 7))
+        self.assertTrue(self.faults(text, MAX_FAULTS + 1).endswith("\nand 7 more"))
+        self.assertLess(len(self.faults(f'"{"x" * 5000}\\u202e" = 1\n')), 200)
+
     def test_tables(self) -> None:
         """A table of another name, or of another kind, is told, and the rest counts."""
         rest = '[camera.b]\nname = "Barn"\n'
@@ -136,12 +150,12 @@ class FaultTests(SynchronousTestCase):
             (f'[camera."{"x" * 500}"]\nname = "x"\n', "must be a table named by a camera's id"),
             ("[site]\nnetwork = []\n", "[site] network: unknown; there is networks"),
             ("[site]\nnetworks = 5\n", "[site] networks: must be a list of texts"),
-            ("[site]\nnetworks = [5]\n", "[site] networks: must be a text"),
+            ("[site]\nnetworks = [5]\n", "[site] networks: must be text"),
             ('[site]\nnetworks = ["127.0.0.0/8"]\n', "[site] networks: 127.0.0.0/8 is this machine itself"),
             ('[site]\nnetworks = ["10.0.0.0/8"]\n', "[site] networks: 10.0.0.0/8 is too large"),
             (f'[logins]\n"{SECRET}" = ["a:b"]\n', "unknown heading"),
             (f'[logins]\ndefault = ["{SECRET}"]\n', "[logins] default: entry 2 is not user:password"),
-            ("[settings]\nMQTT_BROKER = [1]\n", "[settings] MQTT_BROKER: must be a text"),
+            ("[settings]\nMQTT_BROKER = [1]\n", "[settings] MQTT_BROKER: must be text"),
         ):
             if words == "unknown heading":
                 continue
@@ -156,7 +170,7 @@ class FaultTests(SynchronousTestCase):
         """A text that is no TOML is refused with the line, and without what stands there."""
         for text in (f'[camera.a]\nlogin = "viewer:{SECRET}\n', f"login = viewer:{SECRET}", "[camera.a]\n[camera.a]\n"):
             told = str(self.assertRaises(RemoteError, parse, text))
-            self.assertTrue(told.startswith("it is no TOML"), told)
+            self.assertTrue(told.startswith("it is not valid TOML"), told)
             self.assertNotIn(SECRET, told)
         self.assertIn("line 2", str(self.assertRaises(RemoteError, parse, '[camera.a]\nlogin = "x\n')))
         self.assertRaises(RemoteError, parse, "a = " + "[" * 100_000)

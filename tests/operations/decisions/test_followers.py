@@ -11,11 +11,12 @@ from typing import Any
 from twisted.internet.defer import Deferred, fail, maybeDeferred
 from twisted.trial.unittest import SynchronousTestCase
 
+from twisted_detector.config.page_settings import FILE
 from twisted_detector.errors import NotSaved
 from twisted_detector.events import CameraOnline, DevicesMerged
 from twisted_detector.model import Camera, Login, Secret
 from twisted_detector.model.decisions import CameraDecisions, Decisions, Description, Verdict
-from twisted_detector.operations.decisions.book import FILE, DecisionBook
+from twisted_detector.operations.decisions.book import DecisionBook
 from twisted_detector.operations.decisions.followers import IdentityFollower, moved
 
 KEPT, GONE = "a", "b"

@@ -47,10 +47,10 @@ class SentenceTests(SynchronousTestCase):
             lines,
         )
         self.assertEqual(
-            ("camera 00408c: name is taken back",),
+            ("camera 00408c: name was removed",),
             of_camera(barn, replace(barn, description=replace(barn.description, name=""))),
         )
-        self.assertEqual(("camera 00408c: login of user viewer has another password",),
+        self.assertEqual(("camera 00408c: login of user viewer has a new password",),
                          of_camera(barn, replace(barn, login=Login("viewer", Secret("x")))))  # fmt: skip
 
     def test_site(self) -> None:
@@ -65,7 +65,7 @@ class SentenceTests(SynchronousTestCase):
         """Of many so many are told, and the number of the others."""
         cameras: Any = {f"c{number}": CameraDecisions(Description("x")) for number in range(MAX_SENTENCES + 7)}
         lines = told(Decisions(), Decisions(MappingProxyType(cameras)))
-        self.assertEqual((MAX_SENTENCES + 1, "and 7 changes more"), (len(lines), lines[-1]))
+        self.assertEqual((MAX_SENTENCES + 1, "and 7 more changes"), (len(lines), lines[-1]))
 
     @given(decisions)
     def test_nothing_secret(self, after: Decisions) -> None:

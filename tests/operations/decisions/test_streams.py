@@ -109,12 +109,12 @@ class GivingTests(StreamCase):
             ("main", "rtsp://10.0.0.6:554/a", "is on 10.0.0.6", other),
             ("sub", "rtsp://10.0.0.6:554/a", "is on 10.0.0.6", other),
             ("main", f"rtsp://u:{CANARY}@10.0.0.6/a", "is on 10.0.0.6", other),
-            ("main", "rtsp://127.0.0.1/a", "is on 127.0.0.1: this machine itself stands there"),
-            ("main", "rtsp://localhost/a", "is on 127.0.0.1: this machine itself stands there"),
-            ("main", "rtsp://nobody.lan/a", "nobody.lan is no address, and no host has that name"),
-            ("main", f"rtsp://{HERE}:37777/a", "port 37777 is no RTSP port"),
+            ("main", "rtsp://127.0.0.1/a", "is on 127.0.0.1: that is this machine itself"),
+            ("main", "rtsp://localhost/a", "is on 127.0.0.1: that is this machine itself"),
+            ("main", "rtsp://nobody.lan/a", "nobody.lan is not an address, and no host has that name"),
+            ("main", f"rtsp://{HERE}:37777/a", "port 37777 is not an RTSP port"),
             ("main", f"http://{HERE}/a", "must be like rtsp://"),
-            ("main", 5, "must be a text"),
+            ("main", 5, "must be text"),
             ("main", f"rtsp://us\x00er:{CANARY}@{HERE}/a", ""),
         ):
             told = self.refused("stream", camera_id=ID, **{field: url})
@@ -127,12 +127,12 @@ class GivingTests(StreamCase):
     def test_two_logins(self) -> None:
         """A camera has one login: two that differ are refused."""
         told = self.refused("stream", camera_id=ID, main=f"rtsp://a:b@{HERE}/1", sub=f"rtsp://a:c@{HERE}/2")
-        self.assertIn("sub: has another login than main", told)
+        self.assertIn("sub: its login differs from that of main", told)
 
     def test_nothing_given(self) -> None:
         """Neither is a fault, as is a camera that is not there."""
         self.assertIn("one of main and sub", self.refused("stream", camera_id=ID))
-        self.assertIn("no camera of that id", self.refused("stream", camera_id="x", main=MAIN))
+        self.assertIn("no camera with that id", self.refused("stream", camera_id="x", main=MAIN))
 
     def test_version(self) -> None:
         """Who changes what was changed meanwhile is told; nothing is lost."""

@@ -70,10 +70,12 @@ class BrokerTests(SettingsCase):
 
     def test_embedded(self) -> None:
         """Without a broker in the settings the embedded one is tried, if it runs."""
-        self.ask()
-        self.assertEqual(33123, self.tried[0].port)
+        self.ask(MQTT_USERNAME="u", MQTT_PASSWORD="kanarie")
+        tried = self.tried[0]
+        self.assertEqual((33123, "", False), (tried.port, tried.username, bool(tried.password)))
         self.embedded = None
-        self.assertTrue(self.ask()["ok"])
+        answer = self.ask()
+        self.assertEqual((True, True), (answer["ok"], "else its own" in answer["text"]))
         self.assertEqual(1, len(self.tried))
 
     def test_one_at_a_time(self) -> None:

@@ -112,9 +112,9 @@ class Changes(SettingsCase):
             ({"FRIGATE_URL": "http://u:kanarie@x"}, "FRIGATE_URL: must be"),
             ({"MQTT_TLS": True}, "MQTT_TLS: must not be set without MQTT_BROKER"),
             ({"MQTT_BROKER": "b", "MQTT_PASSWORD": "kanarie"}, "MQTT_PASSWORD: must not be set without MQTT_USERNAME"),
-            ({"MQTT_PASSWORD": 3}, "MQTT_PASSWORD: must be a text"),
-            ({"MQTT_BROKER": "x" * 2000}, "MQTT_BROKER: must be a text of at most"),
-            ({"WEB_TOKEN": "x"}, "WEB_TOKEN: is no setting of the page"),
+            ({"MQTT_PASSWORD": 3}, "MQTT_PASSWORD: must be text"),
+            ({"MQTT_BROKER": "x" * 2000}, "MQTT_BROKER: must be text of at most"),
+            ({"WEB_TOKEN": "x"}, "WEB_TOKEN: is not a setting of the page"),
             ({"MQTT_USERNAME": "a\nb"}, "MQTT_USERNAME: must be"),
         ):
             told = self.refused(**values)
@@ -198,7 +198,7 @@ class Stronger(SettingsCase):
         """What environment or file gives cannot be changed here, nor where its password goes; the name says which."""
         self.assertIn("MQTT_USERNAME: the environment sets MQTT_USERNAME", self.refused(MQTT_USERNAME="v"))
         told = self.refused(MQTT_BROKER="evil")
-        self.assertIn("MQTT_BROKER: the environment sets MQTT_PASSWORD, which goes where this says", told)
+        self.assertIn("MQTT_BROKER: the environment sets MQTT_PASSWORD, which is sent to this place", told)
         self.assertIn("MQTT_PASSWORD", self.set()["settings"]["MQTT_BROKER"]["fixed"])
         self.set(MQTT_BROKER="")  # nothing is taken back that was not set here
         self.assertEqual([], self.requests)

@@ -12,8 +12,9 @@ from tests.facts import B, inspection, login, stream
 from tests.operations.deciding_case import DecidingCase
 from twisted_detector.errors import Busy, Unauthorized, Unreachable
 from twisted_detector.inspection.logins.history import WINDOW
-from twisted_detector.model import Adoption, Login, Status
+from twisted_detector.model import Adoption, Evidence, EvidenceKind, Login, Status
 from twisted_detector.operations.logins import command as module
+from twisted_detector.registry.device import Device
 from twisted_detector.testing.doubles import Gate, Guarded
 
 GOOD, OTHER = "canary-typed", "canary-wrong"
@@ -39,6 +40,74 @@ class TrialCase(DecidingCase):
 
     def try_it(self, password: str = GOOD, user: str = "viewer", seconds: float = 12, **fields: Any) -> dict[str, Any]:
         return self.ask("login", seconds, camera_id=ID, action="try", user=user, password=password, **fields)
+
+
+class AnotherDeviceTests(TrialCase):
+    """A login that is typed for a camera goes to no other device that took its place meanwhile."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.ask("adopt", camera_id=ID)
+        self.clock.pump([1] * 3)
+        self.inspector.calls.clear()
+
+    def replace_device(self) -> None:
+        """Another device answers at its address, with its EndpointReference."""
+        key = self.registry.key_of_camera(ID)
+        assert key is not None
+        for reference in ("the-barn", "another-one"):
+            one = Evidence(EvidenceKind.ENDPOINT_REFERENCE, reference, "onvif", 0.0)
+            self.inspector.answers[HERE] = inspection(HERE, evidence=(one,))
+            self.detector.check(ID)
+            self.clock.pump([1] * 3)
+        self.assertEqual(Adoption.NO, self.camera().adopted)
+        self.inspector.answers[HERE] = wants()
+        self.inspector.calls.clear()
+
+    def test_not_adopted_in_passing(self) -> None:
+        """It is refused with the reason, tried and kept by nobody, until a person adopts the device that is there."""
+        self.replace_device()
+        for fields in ({"action": "try"}, {"action": "try", "keep": "all"}, {"action": "save"}):
+            told = self.refused("login", camera_id=ID, user="viewer", password=GOOD, **fields)
+            self.assertIn("has the EndpointReference another-one, and was adopted with the-barn; if it is yours", told)
+            self.assertNotIn(GOOD, told)
+        self.clock.pump([1] * 5)
+        self.assertEqual((Adoption.NO, []), (self.camera().adopted, self.tried()))
+        self.assertNotIn(GOOD, self.text())
+        self.ask("adopt", camera_id=ID)
+        self.assertEqual("accepted", self.try_it()["outcome"])
+
+    def test_edited(self) -> None:
+        """Nor does one adopt it that comes by the file, or with the URL of a stream; it waits, and that is told."""
+        self.replace_device()
+        self.edit(f'[camera.{ID}]\nadopted = "yes"\nlogin = "viewer:{GOOD}"\n')
+        self.clock.pump([1] * 5)
+        self.assertEqual((Adoption.NO, []), (self.camera().adopted, self.tried()))
+        self.assertIn("adopt it again", self.budget.explain_wait(self.candidate(), self.clock.seconds()))
+
+    def test_while_it_is_tried(self) -> None:
+        """One that shows itself as another only when it is asked with the login is not accepted by that."""
+        barn, other = (
+            (Evidence(EvidenceKind.ENDPOINT_REFERENCE, one, "onvif", 0.0),) for one in ("the-barn", "another-one")
+        )
+        self.inspector.answers[HERE] = inspection(HERE, evidence=barn)
+        self.detector.check(ID)
+        self.clock.pump([1] * 3)
+        self.inspector.answers[HERE] = Guarded(
+            inspection(HERE, evidence=other), lambda one: one.password.reveal() != ""
+        )
+        answer = self.try_it()
+        self.assertEqual(("accepted", ""), (answer["outcome"], answer["kept"]))
+        self.assertIn("not kept: it may be another device", answer["text"])
+        self.assertEqual(Adoption.NO, self.camera().adopted)
+        self.assertNotIn(GOOD, self.text())
+
+    def test_mac_not_seen(self) -> None:
+        """Forged claims may have led the camera to an address where its MAC is not seen: it is not bound to that."""
+        self.patch(Device, "at_layer2", False)
+        told = self.refused("login", camera_id=ID, action="try", user="viewer", password=GOOD)
+        self.assertIn("the MAC that it was adopted with is not seen at its address now", told)
+        self.assertEqual([], self.tried())
 
 
 class TryTests(TrialCase):
@@ -83,7 +152,7 @@ class TryTests(TrialCase):
         self.assertEqual(["refused", "refused", "not-tried"], [one["outcome"] for one in answers])
         self.assertEqual([1, 0, 0], [one["left"] for one in answers])
         self.assertEqual(["", "", ""], [one["kept"] for one in answers])
-        self.assertIn("the camera refused it", answers[0]["text"])
+        self.assertEqual("it refused the login", answers[0]["text"])
         self.assertIn("no login is tried before 1970-01-01T00:3", answers[2]["text"])
         self.assertEqual(["viewer", "viewer"], self.tried())
         self.assertNotIn("login", self.text())
@@ -100,7 +169,7 @@ class TryTests(TrialCase):
         self.inspector.answers[HERE] = inspection(HERE)
         answer = self.try_it()
         self.assertEqual(("not-needed", ""), (answer["outcome"], answer["kept"]))
-        self.assertIn("the camera wants no login", answer["text"])
+        self.assertIn("the camera needs no login", answer["text"])
         self.assertEqual([], self.tried())
 
     def test_no_answer(self) -> None:
@@ -120,14 +189,14 @@ class TryTests(TrialCase):
         self.inspector.answers[HERE] = Guarded(inspection(HERE), closes)
         answer = self.try_it()
         self.assertEqual(("unanswered", 1, ""), (answer["outcome"], answer["left"], answer["kept"]))
-        self.assertIn("it was sent, and the camera did not say whether it is right", answer["text"])
+        self.assertIn("it was sent, but the camera did not say whether it is right", answer["text"])
 
     def test_slow(self) -> None:
         """After ten seconds there is an answer; it goes on, and what the camera accepts then is kept."""
         gate = self.inspector.gate = Gate()
         answer = self.try_it(seconds=module.WAIT_SECONDS)
         self.assertEqual("unanswered", answer["outcome"])
-        self.assertIn("it goes on, and the camera's state shows what came of it", answer["text"])
+        self.assertIn("the attempt continues, and the camera's status will show the result", answer["text"])
         for _ in range(2):
             gate.open()
             self.clock.pump([0.1] * 3)
@@ -154,7 +223,7 @@ class TryTests(TrialCase):
         again = {"action": "try", "user": "viewer", "password": GOOD}
         self.assertIn("another login is being tried there", self.refused("login", camera_id=ID, **again))
         self.patch(module, "MAX_TRIALS", 1)
-        self.assertIn("no room for another", self.refused("login", camera_id=B.compact, **again))
+        self.assertIn("too many logins", self.refused("login", camera_id=B.compact, **again))
         while not first.called:
             gate.open()
             self.clock.pump([0.1] * 3)
@@ -198,7 +267,7 @@ class TryTests(TrialCase):
         self.validator.answers[MAIN] = Busy("it has no room for another client (453)")
         answer = self.try_it()
         self.assertEqual(("not-tried", 2), (answer["outcome"], answer["left"]))
-        self.assertIn("the camera has no connection left, and so it was not sent", answer["text"])
+        self.assertIn("the camera has no free connection, so it was not sent", answer["text"])
         self.inspector.answers[HERE] = wants()
         answer = self.try_it()
         self.assertEqual(("accepted", "camera"), (answer["outcome"], answer["kept"]))
@@ -224,7 +293,7 @@ class TryTests(TrialCase):
         )
         answer = self.try_it()
         self.assertEqual(("refused", ""), (answer["outcome"], answer["kept"]))
-        self.assertIn("the camera still wants a login after it was sent this one: it wants a login", answer["text"])
+        self.assertIn("the camera still asks for a login after this one was sent: it wants a login", answer["text"])
 
     def test_only_in_clear(self) -> None:
         """One that may not be sent as the camera wants it is not tried, and it is told why."""
@@ -278,7 +347,7 @@ class TryTests(TrialCase):
             self.clock.pump([0.1] * 3)
         answer = self.successResultOf(asked)
         self.assertEqual(("accepted", ""), (answer["outcome"], answer["kept"]))
-        self.assertIn("it is not kept: no space left", answer["text"])
+        self.assertIn("it was not kept: no space left", answer["text"])
 
 
 class KeepTests(TrialCase):
@@ -317,9 +386,14 @@ class KeepTests(TrialCase):
         """Refused at the field, before anything is sent."""
         fields = {"camera_id": ID, "action": "try", "user": "viewer", "password": GOOD}
         self.assertIn("keep: must be one of", self.refused("login", **fields, keep="everybody"))
-        self.assertIn("keep: no keeps nothing", self.refused("login", **{**fields, "action": "save"}, keep="no"))
+        self.assertIn(
+            "keep: with no there is nothing to save", self.refused("login", **{**fields, "action": "save"}, keep="no")
+        )
         self.interfaces = ()
-        self.assertIn("keep: no network of this machine has", self.refused("login", **fields, keep="network"))
+        self.assertIn(
+            "is on none of this machine's networks; first set the camera's expected network",
+            self.refused("login", **fields, keep="network"),
+        )
         self.assertEqual([], self.tried())
 
     def test_save(self) -> None:
@@ -333,7 +407,7 @@ class KeepTests(TrialCase):
     def test_clear(self) -> None:
         """The camera's own login is removed, and not used any more."""
         self.try_it()
-        self.assertIn("is removed", self.ask("login", 0, camera_id=ID, action="clear")["text"])
+        self.assertIn("was removed", self.ask("login", 0, camera_id=ID, action="clear")["text"])
         self.assertNotIn("login", self.text())
         self.inspector.calls.clear()
         self.detector.check(ID)
@@ -389,11 +463,11 @@ class FieldTests(TrialCase):
             ({"user": "a:b"}, "user: "),
             ({"user": 5}, "user: "),
             ({"password": None}, "password: "),
-            ({"password": "canary\n"}, "password: has a control character"),
+            ({"password": "canary\n"}, "password: contains a control character"),
             ({"password": "canary-x" * 1300}, "password: at most 256 bytes"),
             ({"action": "guess"}, "action: must be one of try, save, clear, retry"),
             ({"action": ["try"]}, "action: "),
-            ({"camera_id": "nobody"}, "no camera of that id"),
+            ({"camera_id": "nobody"}, "no camera with that id"),
             ({"camera_id": None, "address": "10.0.0.77"}, "no device is known at that address"),
             ({"camera_id": None}, "'camera_id' or 'address'"),
         ):

@@ -12,11 +12,11 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.config.case import read
 from tests.operations.networks.case import book_in
+from twisted_detector.config.page_settings import FILE
 from twisted_detector.config.running import RunningConfig
 from twisted_detector.discovery.rate_limit import PacketRateLimiter
 from twisted_detector.errors import NotSaved, RemoteError
 from twisted_detector.model import Interface
-from twisted_detector.operations.decisions.book import FILE
 from twisted_detector.operations.decisions.document import MAX_NETWORKS
 from twisted_detector.operations.networks.command import NetworksCommand
 from twisted_detector.operations.networks.site import SiteNetworks
@@ -79,7 +79,7 @@ class ListTests(NetworksCase):
         """One that is too large for a sweep says so: it is reached by multicast alone."""
         found = self.ask()["172.18.0.0/16"]
         self.assertEqual((True, ALL_OF_LINK[:3]), (found["searched"], found["by"]))
-        self.assertIn("too large for a sweep: 65536 addresses", found["why"])
+        self.assertIn("too large to sweep: 65536 addresses", found["why"])
         self.assertIn("Add the part", found["why"])
 
     def test_sources(self) -> None:
@@ -100,7 +100,7 @@ class ListTests(NetworksCase):
         for environ, network, by, words in (
             ({"SCAN_NETWORKS": FAR}, OWN, ALL_OF_LINK[:3], "does not have the word interfaces"),
             ({"NETWORK_SCAN_ENABLED": "false"}, OWN, ALL_OF_LINK[:3], "NETWORK_SCAN_ENABLED is off"),
-            ({"SCAN_EXCLUDE": "192.168.0.0/16"}, OWN, ALL_OF_LINK[:3], "SCAN_EXCLUDE has it"),
+            ({"SCAN_EXCLUDE": "192.168.0.0/16"}, OWN, ALL_OF_LINK[:3], "SCAN_EXCLUDE contains it"),
             ({"SCAN_NETWORKS": "fd01::/112"}, "fd01::/112", [], "IPv6"),
             ({"SCAN_NETWORKS": FAR, "NETWORK_SCAN_ENABLED": "false"}, FAR, [], "NETWORK_SCAN_ENABLED is off"),
         ):
@@ -169,10 +169,10 @@ class ChangeTests(NetworksCase):
             ("10.20.0.1/24", "is 10.20.0.0/24 meant?"),
             ("10.0.0.0/8", "is too large"),
             ("127.0.0.0/24", "is this machine itself"),
-            ("224.0.0.0/24", "is no network of hosts"),
-            ("0.0.0.0/24", "is no network of hosts"),
+            ("224.0.0.0/24", "is not a network of hosts"),
+            ("0.0.0.0/24", "is not a network of hosts"),
             ("", "must be a network such as"),
-            (None, "must be a text"),
+            (None, "must be text"),
             ("barn", "must be a network such as"),
             ("8.8.8.0/24", "is neither private nor"),
             ("169.254.169.254", "is neither private nor"),
@@ -202,14 +202,14 @@ class ChangeTests(NetworksCase):
         ):
             self.configure(files, **environ)
             self.assertIn(words, self.refused(FAR, "remove"))
-            self.assertIn("SCAN_NETWORKS names it already", self.refused(FAR))
+            self.assertIn("SCAN_NETWORKS already lists it", self.refused(FAR))
 
     def test_of_an_interface(self) -> None:
         """What an interface has is left alone by a setting."""
         told = self.refused(OWN, "remove")
-        self.assertIn("it is that of eth0", told)
+        self.assertIn("it is the network of eth0", told)
         self.assertIn(f"SCAN_EXCLUDE={OWN}", told)
-        self.assertIn("is none of those that were added", self.refused(FAR, "remove"))
+        self.assertIn("is not one of the added networks", self.refused(FAR, "remove"))
 
     def test_too_many(self) -> None:
         """Together, and with those of SCAN_NETWORKS, they have so many addresses; so many are added at most."""

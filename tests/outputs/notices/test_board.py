@@ -54,14 +54,14 @@ class Board(SynchronousTestCase):
 
     def test_test(self) -> None:
         """What the other end says, in words, good or bad."""
-        self.assertEqual({"way": "ntfy", "sent": True, "text": "it took a test notice"},
+        self.assertEqual({"way": "ntfy", "sent": True, "text": "it accepted a test notice"},
                          self.ask(action="test", way="ntfy"))  # fmt: skip
         self.channel.answer = DeliveryFailed("it answers 403")
         self.assertEqual({"way": "ntfy", "sent": False, "text": "it answers 403"}, self.ask(action="test", way="ntfy"))
 
     def test_refusals(self) -> None:
         """Another action, no way, one that there is not, and one that is off: the field first, and what to do."""
-        self.assertEqual("action: notices knows one, test: 'x'", self.refusal(action="x"))
+        self.assertEqual("action: must be test: 'x'", self.refusal(action="x"))
         for way in (None, 5, "fax", ["ntfy"], {"a": 1}):
             self.assertTrue(self.refusal(action="test", way=way).startswith("way: no such way; there are mail, ntfy"))
         self.assertEqual("way: mail is off: set NOTICE_MAIL_HOST", self.refusal(action="test", way="mail"))

@@ -11,7 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.outputs.notices.case import camera
 from twisted_detector.model import Adoption, Status
 from twisted_detector.model.notices import NoticeKind
-from twisted_detector.model.reasons import FROZEN, NOT_RETRIED
+from twisted_detector.model.reasons import FROZEN, NO_LOGIN, NOT_RETRIED
 from twisted_detector.outputs.notices.conditions import conditions
 
 K = NoticeKind
@@ -40,6 +40,7 @@ class Conditions(SynchronousTestCase):
         self.assertEqual([K.FROZEN], self.kinds(Status.STREAM_ERROR, FROZEN, K.STREAM))
         self.assertEqual([K.OFFLINE, K.LOGIN], self.kinds(Status.OFFLINE, "x", K.LOGIN))
         self.assertEqual([K.LOGIN], self.kinds(Status.AUTH_REQUIRED, "not before 12:00", K.LOGIN))
+        self.assertEqual([], self.kinds(Status.AUTH_REQUIRED, f"401; {NO_LOGIN} (…)", K.LOGIN))  # it was only tried
         self.assertEqual([K.STREAM], self.kinds(Status.STREAM_ERROR, "404", K.LOGIN))
         self.assertEqual([], self.kinds(Status.ONLINE, "", *K))
 

@@ -85,6 +85,20 @@ class Saved(SynchronousTestCase):
         inner[path[-1]] = odd
         return copy
 
+    def test_no_date(self) -> None:
+        """A time that no clock shows makes no notice: every list in which it stood would fail."""
+        document = dump_notice(notice(NoticeKind.OFFLINE, 1))
+        self.assertIsNotNone(read_notice(document))
+        for at in (1e12, -1e12, 1e308, float("nan")):
+            self.assertIsNone(read_notice(document | {"since": at}), at)
+            self.assertIsNone(read_notice(document | {"until": at}), at)
+        saved = json.loads(self.written())
+        for group in (saved["open"], saved["gathered"]):
+            for row in group[0][1]:
+                row[3] = 1e300
+        read, _ = self.read(json.dumps(saved))
+        self.assertNotIn("1e+300", dump_rules(read, Holder(QuietHours(), int)))
+
     def test_notice(self) -> None:
         """Each fact of a notice comes back, with any text in it, of a summary its parts."""
         part = replace(notice(NoticeKind.OFFLINE, 1, until=START + 9, reason="r"), removed=True,

@@ -36,7 +36,7 @@ class ScriptedChannel:
 
     async def test(self, told: Notice) -> str:
         await self.send(told)
-        return "it took a test notice"
+        return "it accepted a test notice"
 
 
 class WayCase(SynchronousTestCase):
@@ -112,7 +112,7 @@ class Sending(WayCase):
         self.tell("a")
         self.clock.advance(100_000)
         self.assertEqual(["a"], self.ids())
-        self.assertEqual("it answers 401; it was given up; 1 given up since the start", self.way.state())
+        self.assertEqual("it answers 401; camdetect gave up; 1 given up since the start", self.way.state())
         self.tell("b")
         self.assertEqual(["a", "b"], self.ids())
 
@@ -124,7 +124,7 @@ class Sending(WayCase):
             self.clock.advance(3600)
         self.assertEqual((MAX_TRIES, MAX_TRIES), (len(self.channel.got), self.way.failures))
         self.assertEqual([], self.clock.getDelayedCalls())
-        self.assertIn("given up after many tries", self.way.state())
+        self.assertIn("gave up after many tries", self.way.state())
 
     def test_silence(self) -> None:
         """A channel that never answers is not waited for."""
@@ -138,7 +138,7 @@ class Sending(WayCase):
         self.channel.answer = ZeroDivisionError("boom")
         self.tell("a")
         self.assertEqual(1, len(self.flushLoggedErrors(ZeroDivisionError)))
-        self.assertEqual("a fault of this program; see its log; 1 notice waiting", self.way.state())
+        self.assertEqual("an internal error of camdetect; see its log; 1 notice waiting", self.way.state())
         self.channel.answer = None
         self.clock.advance(RETRY_FIRST)
         self.assertEqual("ready", self.way.state())
@@ -188,7 +188,7 @@ class Testing(WayCase):
         self.channel.answer = DeliveryFailed("no")
         self.tell("a")
         self.channel.answer = None
-        self.assertEqual("it took a test notice", self.successResultOf(self.outcome()))
+        self.assertEqual("it accepted a test notice", self.successResultOf(self.outcome()))
         self.assertEqual([NoticeKind.OFFLINE, NoticeKind.TEST], [one.kind for one in self.channel.got])
         self.assertEqual({"test": 1}, dict(self.way.sent))
 
@@ -205,7 +205,7 @@ class Testing(WayCase):
             self.successResultOf(self.outcome())
             self.clock.advance(60)
         error = self.failureResultOf(self.outcome(), RemoteError).value
-        self.assertEqual("way: ntfy was tested 20 times within an hour; again in 40 min", str(error))
+        self.assertEqual("way: ntfy was tested 20 times within an hour; try again in 40 min", str(error))
         self.assertEqual(MAX_TESTS, len(self.channel.got))
         self.clock.advance(2400)
         self.successResultOf(self.outcome())

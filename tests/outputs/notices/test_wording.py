@@ -38,12 +38,12 @@ class Headlines(SynchronousTestCase):
             (K.CLOCK, "Camera 1: the clock is wrong", "2 cameras on 10.0.0.0/24: the clocks are wrong"),
             (K.NETWORK, "Camera 1 is outside its expected network",
              "2 cameras on 10.0.0.0/24 are outside their expected networks"),
-            (K.MOVED, "Camera 1 has another address", "2 cameras on 10.0.0.0/24 have other addresses"),
+            (K.MOVED, "Camera 1 has a new address", "2 cameras on 10.0.0.0/24 have new addresses"),
             (K.NEW, "New camera: Camera 1", "2 cameras on 10.0.0.0/24 are new"),
         ):  # fmt: skip
             self.assertEqual(one, headline(notice(kind, 1)))
             self.assertEqual(several, headline(notice(kind, 1, 2)))
-        self.assertEqual("The MQTT broker is away", headline(notice(K.BROKER)))
+        self.assertEqual("The MQTT broker is unreachable", headline(notice(K.BROKER)))
         self.assertEqual("camdetect cannot save to disk", headline(notice(K.DISK)))
         self.assertEqual("2 cameras on several networks are offline", headline(notice(K.OFFLINE, 1, 2, network="")))
 
@@ -53,7 +53,7 @@ class Headlines(SynchronousTestCase):
             (K.OFFLINE, "Camera 1 is back after 12 min"),
             (K.STREAM, "Camera 1 plays again after 12 min"),
             (K.FROZEN, "Camera 1: the picture moves again after 12 min"),
-            (K.LOGIN, "Camera 1 is no longer refusing its login after 12 min"),
+            (K.LOGIN, "Camera 1 accepts its login again after 12 min"),
             (K.CLOCK, "Camera 1: the clock is right again after 12 min"),
             (K.NETWORK, "Camera 1 is on its expected network again after 12 min"),
         ):
@@ -64,14 +64,14 @@ class Headlines(SynchronousTestCase):
         self.assertEqual("Camera 1 was removed", headline(notice(K.OFFLINE, 1, until=START + 9, removed=True)))
         partial = notice(K.OFFLINE, 1, 2, until=START + 720, remaining=notice(K.OFFLINE, 3).cameras)
         self.assertEqual("2 of 3 cameras on 10.0.0.0/24 are back after 12 min", headline(partial))
-        self.assertIn("Not yet: Camera 3", text(partial, clock))
+        self.assertIn("Still affected: Camera 3", text(partial, clock))
 
     def test_others(self) -> None:
         """A summary counts, a test says that it is one."""
         whole = Notice("s", K.SUMMARY, START, parts=(notice(K.OFFLINE, 1),), more=2)
-        self.assertEqual("3 notices that were held back", headline(whole))
-        self.assertEqual("1 notice that was held back", headline(Notice("s", K.SUMMARY, START, parts=whole.parts)))
-        self.assertEqual("Test notice of camdetect", headline(Notice("t", K.TEST, START)))
+        self.assertEqual("3 notices held back", headline(whole))
+        self.assertEqual("1 notice held back", headline(Notice("s", K.SUMMARY, START, parts=whole.parts)))
+        self.assertEqual("Test notice from camdetect", headline(Notice("t", K.TEST, START)))
 
     def test_durations(self) -> None:
         """As people say them."""
@@ -90,6 +90,10 @@ class Texts(SynchronousTestCase):
         ended = notice(K.OFFLINE, 1, until=START + 720, reason="it does not answer")
         self.assertEqual("From 22:13 to 22:25 (12 min)\nAddress: 10.0.0.1", text(ended, clock))
         self.assertEqual("At 22:13\nAddress: 10.0.0.1", text(notice(K.NEW, 1, until=START), clock))
+        # Where the first of several was found is no reason of all.
+        several = notice(K.NEW, 1, 2, until=START, reason="found at 10.0.0.1")
+        self.assertEqual("2 cameras on 10.0.0.0/24 are new", line(several, clock))
+        self.assertEqual("At 22:13\nCameras: Camera 1, Camera 2", text(several, clock))
         self.assertEqual("Since 22:13\nCameras: Camera 1, Camera 2", text(notice(K.OFFLINE, 1, 2), clock))
 
     def test_summary(self) -> None:
@@ -98,11 +102,11 @@ class Texts(SynchronousTestCase):
         whole = Notice("s", K.SUMMARY, START, parts=parts, more=4)
         self.assertEqual(
             "22:13 Camera 1 is back after 12 min (from 22:13 to 22:25)\n22:13 Camera 2 refuses its login: 401\n"
-            "and 4 more: see the page of camdetect",
+            "and 4 more: see camdetect's page",
             text(whole, clock),
         )
         many = Notice("s", K.SUMMARY, START, parts=tuple(notice(K.OFFLINE, one) for one in range(1, 31)))
-        self.assertEqual("and 20 more: see the page of camdetect", text(many, clock).splitlines()[-1])
+        self.assertEqual("and 20 more: see camdetect's page", text(many, clock).splitlines()[-1])
 
     def test_bounds(self) -> None:
         """A thousand cameras with long names make no longer text than one message takes."""

@@ -69,3 +69,18 @@ class IngressTests(SynchronousTestCase):
         """Through the proxy too, no other site makes the browser ask."""
         self.assertEqual(403, self.ask("POST", "/api/v1/rescan", origin="http://evil.example").status)
         self.assertEqual(403, self.ask("GET", "/api/v1/cameras", sec_fetch_site="cross-site").status)
+        for named in (BROWSER["x_forwarded_host"], ""):
+            got = self.ask("POST", "/api/v1/rescan", origin="null", x_forwarded_host=named, sec_fetch_site="")
+            self.assertEqual(403, got.status, named)
+
+    def test_host_that_is_none(self) -> None:
+        """Whatever Host comes through the proxy, the page is whole, and nothing of that Host is in its policy."""
+        self.web = WebSite(
+            camera(), token=TOKEN, listen="0.0.0.0", ingress=True, pages=("http://127.0.0.1:1984/stream.html",)
+        )
+        own = "http://127.0.0.1:1984"
+        for host in ("[::1x]", "[::1", "[vend]:1", "a; script-src *", "a b", "a]b", "[v1.a]", "[[::1]", "[::%f#1]"):
+            got = self.ask("GET", "/", host=host)
+            self.assertEqual(200, got.status, host)
+            self.assertNotIn("*", got.headers["content-security-policy"], host)
+            self.assertIn(f"frame-src {own}", got.headers["content-security-policy"], host)

@@ -78,6 +78,12 @@ class PageLinksTests(SynchronousTestCase):
         """On one address, that one."""
         self.assertEqual(["http://192.0.2.5:8787/"], self.answer(self.links("192.0.2.5"))["urls"])
 
+    def test_behind_ingress(self) -> None:
+        """An add-on's page is opened in Home Assistant: the log has no address to which no browser comes."""
+        told = self.told(self.links("172.30.32.1"))
+        self.assertIn("in Home Assistant", told)
+        self.assertNotIn("http://", told)
+
     def test_no_network(self) -> None:
         """A machine without an address yet says so, and makes no link that leads nowhere."""
         told = self.told(self.links("0.0.0.0", here=HERE[:1]))

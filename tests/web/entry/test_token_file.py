@@ -71,4 +71,4 @@ class TokenFileTests(SynchronousTestCase):
         """Where it cannot be written there is a token all the same, and the log is told what follows."""
         token, notice = read_or_make_token(self.folder / "nowhere", os.urandom)
         self.assertEqual(32, len(token))
-        self.assertIn("browsers sign in anew after each restart", notice)
+        self.assertIn("browsers have to sign in again after each restart", notice)

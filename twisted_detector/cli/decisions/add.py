@@ -28,7 +28,7 @@ def add(directory: Path, target: str, *, use_json: bool, out: TextIO, err: TextI
     try:
         ids = _follow(directory, begun, use_json=use_json, out=out)
     except KeyboardInterrupt:
-        err.write("camdetect add: it goes on in the daemon\n")
+        err.write("camdetect add: the daemon continues\n")
         return 1
     return 0 if ids else 1
 

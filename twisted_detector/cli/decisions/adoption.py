@@ -15,9 +15,9 @@ from twisted_detector.cli.subcommand import subcommand
 
 _DONE = {
     "adopt": "is adopted",
-    "unadopt": "is no longer adopted, and is given no login",
-    "check": "is asked again now (camdetect show tells what it answered)",
-    "block": "is blocked: it is asked nothing and shown nowhere (camdetect unblock brings it back)",
+    "unadopt": "is no longer adopted and is sent no login",
+    "check": "is being checked now (camdetect show has the result)",
+    "block": "is blocked: it is never contacted and never shown (camdetect unblock brings it back)",
 }
 
 
@@ -25,7 +25,7 @@ _DONE = {
 def adopt_all(directory: Path, *, out: TextIO, err: TextIO) -> int:
     """Adopt every camera that the daemon knows."""
     answer = ask(directory, {"command": "adopt", "all": True})
-    out.write(f"{answer['count']} cameras were not adopted, and are now.\n")
+    out.write(f"{answer['count']} cameras adopted.\n")
     return 0
 
 
@@ -50,7 +50,7 @@ def unblock(directory: Path, words: Sequence[str], *, out: TextIO, err: TextIO) 
     """Unblock devices by the ids that they had, by MAC or by EndpointReference; without any, list who is blocked."""
     for word in words:
         ask(directory, {"command": "unblock", "device": word})
-        out.write(f"{word} is unblocked: it is looked for now, and new when it is found\n")
+        out.write(f"{word} is unblocked: camdetect looks for it now, and lists it as new when found\n")
     if words:
         return 0
     devices = ask(directory, {"command": "blocked"})["devices"]

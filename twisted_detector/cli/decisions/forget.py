@@ -32,7 +32,7 @@ def forget(directory: Path, words: Sequence[str], *, out: TextIO, err: TextIO) -
     def one(word: str, *, out: TextIO, err: TextIO) -> int:
         camera = the_camera(directory, word)
         ask(directory, {"command": "forget", "camera_id": camera.id})
-        out.write(f"{camera.id} is forgotten; if it is still there, it is found again as new\n")
+        out.write(f"{camera.id} is forgotten; if it is still there, it will be found again as new\n")
         return 0
 
     return max(one(word, out=out, err=err) for word in words)

@@ -8,48 +8,47 @@ from typing import Protocol
 
 _ADD = """\
 Adds the camera at an address, the cameras of a range or network, or the one of
-an rtsp:// URL, and shows what the running daemon does for it: whether anybody
-answers, what it is, whether it wants a login, and whether its streams play. A
+an rtsp:// URL, and shows each step of the running daemon: whether anything
+answers, what it is, whether it needs a login, and whether its streams play. A
 step that fails says why, and what would help. What is added is adopted.
 
-A range has at most 1024 addresses. The daemon asks only where it may: not what
-SCAN_EXCLUDE names, no strangers in the Internet. To have a network searched from
-now on, use `camdetect networks`.
+A range has at most 1024 addresses. Addresses in SCAN_EXCLUDE and hosts on the
+Internet are never contacted. To have a network searched from now on, use
+`camdetect networks`.
 
-A login in a URL is taken out of it and kept as the camera's. Other users of this
-machine can read the arguments of a command: with - the target is read from the
-standard input."""
+A login in a URL is removed from it and saved as the camera's. Other users of this
+machine can see command-line arguments: with - the target is read from standard
+input."""
 
 _STREAM = """\
-Says where a camera's streams are, before all that ONVIF or known paths would
-say: rtsp:// or rtsps:// with port and path. The host is always the camera,
-whatever address it has later; "camera" may stand for it. '' leaves one of them to
-camdetect again, --clear both. Without any of them it shows what is given.
+Sets the URLs of a camera's streams (rtsp:// or rtsps://, with port and path),
+which take precedence over what ONVIF or known paths say. The host is always the
+camera, even if its address changes; you may write "camera" for it. '' lets
+camdetect find one of them again, --clear both. Without options, shows what is set.
 
-A stream that does not play is told, and no other takes its place. A login in a
-URL is kept as the camera's; with - as the URL it is read from the standard input,
+A stream that does not play is reported, and no other takes its place. A login in
+a URL is saved as the camera's; with - as the URL it is read from standard input,
 where other users of this machine cannot see it."""
 
 
 _LOGIN = """\
-Has the running daemon try a login on one camera now, tells what the camera
-answered, and keeps what it accepts. The password is asked for without echo, or
-read from a pipe or a file; it is never an argument, for others see those. A
-camera is given at most two failed logins in 30 minutes.
+Has the running daemon try a login on one camera now, shows what the camera
+answered, and keeps the login if it was accepted. The password is prompted for, or
+read from a pipe or a file; it is never an argument, because other users can see
+those. A camera gets at most two failed logins in 30 minutes.
 
-`camdetect login retry ID` has the daemon retry the logins that it has and that
-this camera refused. One that worked once is retried once a day anyway."""
+`camdetect login retry ID` has the daemon retry logins that this camera refused.
+One that has worked before is retried once a day anyway."""
 
 _NETWORKS = """\
-Lists the networks with where each is from, by what it is searched, when its
-addresses were swept last, with how many packets, and how many hosts answered; or
-adds or removes networks, at once and without a restart.
+Lists the networks: where each comes from, how it is searched, when it was last
+swept, with how many packets, and how many hosts answered. Or adds or removes
+networks, without a restart.
 
-A network that you add means what one in SCAN_NETWORKS means: cameras there are
-yours, so they are given the logins that are for them, also where this machine
-does not see their MAC addresses. It has at most 65536 addresses, and is private
-or a network of this machine's interfaces. What the configuration names is
-removed there."""
+Adding a network means the same as listing it in SCAN_NETWORKS: cameras there are
+yours, so they are sent their logins even where this machine does not see their
+MAC addresses. A network has at most 65536 addresses, and must be private or one of
+this machine's interfaces. Those in the configuration can only be removed there."""
 
 #: For whom a login is kept: those of ``operations.logins.keeping.CHOICES``.
 KEEP_WORDS = ("camera", "network", "vendor", "all", "no")
@@ -82,7 +81,7 @@ def add_decisions(commands: Commands) -> None:
     add.add_argument(
         "target",
         metavar="TARGET",
-        help="an address, a range, a network in CIDR notation, a host's name, an rtsp:// URL, or -",
+        help="an address, a range, a network in CIDR notation, a host name, an rtsp:// URL, or -",
     )
     networks = commands.add(
         "networks",
@@ -100,7 +99,7 @@ def add_decisions(commands: Commands) -> None:
     networks.add_argument("networks", nargs="*", metavar="NET", help="a network in CIDR notation, or one address")
     stream = commands.add(
         "stream",
-        "say where a camera's streams are",
+        "set a camera's stream URLs",
         _STREAM,
         examples=[
             "camdetect stream front-door --main rtsp://camera:5566/live/1",
@@ -110,9 +109,9 @@ def add_decisions(commands: Commands) -> None:
         json="print the answer as JSON",
     )
     stream.add_argument("camera", metavar="ID", help="its id, MAC, address or name")
-    stream.add_argument("--main", metavar="URL", help="the stream to be recorded and watched")
+    stream.add_argument("--main", metavar="URL", help="the stream to record and watch")
     stream.add_argument("--sub", metavar="URL", help="the smaller one beside it")
-    stream.add_argument("--clear", action="store_true", help="leave both to camdetect")
+    stream.add_argument("--clear", action="store_true", help="let camdetect find both")
     login = commands.add(
         "login",
         "try a login on a camera now, and keep it",
@@ -126,7 +125,7 @@ def add_decisions(commands: Commands) -> None:
         status="0 accepted, not needed, kept or removed; 1 refused, not answered or not tried, or no daemon runs",
     )
     login.add_argument("camera", metavar="ID", help="its id, MAC, address or name; or the word retry before it")
-    login.add_argument("user", nargs="?", default="", metavar="USER", help="name of the user; else it is asked for")
+    login.add_argument("user", nargs="?", default="", metavar="USER", help="user name; asked for if not given")
     login.add_argument(
         "--keep",
         choices=KEEP_WORDS,
@@ -135,5 +134,5 @@ def add_decisions(commands: Commands) -> None:
     )
     what = login.add_mutually_exclusive_group()
     what.add_argument("--save", action="store_true", help="keep it without trying it")
-    what.add_argument("--clear", action="store_true", help="remove the login that this camera has of its own")
+    what.add_argument("--clear", action="store_true", help="remove this camera's own login")
     login.add_argument("--password-file", default="", metavar="FILE", help="file with the password in its first line")

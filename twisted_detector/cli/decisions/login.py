@@ -54,14 +54,14 @@ def _retry(directory: Path, word: str, out: TextIO) -> int:
     camera = the_camera(directory, word)
     answer = ask(directory, {"command": "login", "action": "retry", "camera_id": camera.id})
     logins, waits = ", ".join(answer["logins"]), answer["waits"]
-    what = f"these are tried again: {logins}" if logins else "none of its logins had been refused for good"
+    what = f"trying again: {logins}" if logins else "none of its logins was being withheld"
     out.write(f"{camera.id}: {what}{f', but {waits}' if waits else ''}\n")
     return 0
 
 
 def _ask_user(stdin: TextIO) -> str:
     if not stdin.isatty():
-        raise LocalError("say which user: camdetect login ID USER")
+        raise LocalError("give the user name: camdetect login ID USER")
     return input("User: ").strip()
 
 
@@ -72,7 +72,7 @@ def _password(user: str, file: str, stdin: TextIO) -> str:
             with Path(file).open(encoding="utf-8") as stream:
                 return stream.readline(_MOST).rstrip("\r\n")
         except (OSError, ValueError) as problem:
-            reason = problem.strerror if isinstance(problem, OSError) else "it is no text in UTF-8"
+            reason = problem.strerror if isinstance(problem, OSError) else "it is not UTF-8 text"
             raise LocalError(f"{file}: {reason}") from None
     if stdin.isatty():
         return getpass.getpass(f"Password of {user}: ")

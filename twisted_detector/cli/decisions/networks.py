@@ -31,7 +31,7 @@ def change_networks(directory: Path, action: str, networks: list[str], *, out: T
     """Add or remove networks, one after the other."""
     for network in networks:
         ask(directory, {"command": "networks", "action": action, "network": network})
-        out.write(f"{network} {'is searched from now on' if action == 'add' else 'is not searched any more'}\n")
+        out.write(f"{network} {'is now searched' if action == 'add' else 'is no longer searched'}\n")
     return 0
 
 

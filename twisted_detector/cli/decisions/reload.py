@@ -18,7 +18,7 @@ def reload(directory: Path, *, restart: bool, out: TextIO, err: TextIO) -> int:
         out.write(f"{printable(line, limit=None)}\n")
     if answer["restart"]:
         names = ", ".join(answer["restart"])
-        said = "it restarts now for" if answer["restarting"] else "needs a restart (camdetect reload --restart):"
+        said = "restarting now because of" if answer["restarting"] else "needs a restart (camdetect reload --restart):"
         out.write(f"{said} {printable(names, limit=None)}\n")
     for fault in answer["faults"]:
         err.write(f"camdetect reload: {printable(fault, limit=None)}\n")

@@ -23,7 +23,7 @@ def list_notices(directory: Path, *, use_json: bool, out: TextIO, err: TextIO) -
     if answer["notices"]:
         console.print(table(("SINCE", "STATE", "NOTICE"), map(_row, answer["notices"])))
     else:
-        out.write("Nothing was told yet.\n")
+        out.write("No notices yet.\n")
     ways = [(cell(one["name"]), cell("on" if one["on"] else "off"), cell(one["text"])) for one in answer["ways"]]
     console.print(table(("WAY", "", "STATE"), ways))
     return 0

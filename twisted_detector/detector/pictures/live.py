@@ -41,7 +41,7 @@ KEPT = 10.0
 #: Seconds until a camera that gave no picture is asked again; doubled with each failure, up to the second figure.
 FIRST_RETRY, LAST_RETRY = 2.0, 30.0
 
-NO_PICTURE = "it offers no picture: it names no snapshot, and none of its streams can be shown as one"
+NO_PICTURE = "it offers no picture: it has no snapshot, and no picture can be made from its streams"
 
 #: Takes one picture of a camera, by the method of that name first.
 Take = Callable[[str, str], Coroutine[Deferred[Any], Any, Picture | None]]
@@ -122,7 +122,7 @@ class LivePictures:
         view = self._views.pop(camera_id, None)
         if view is not None:
             self._set_timer(view, None)
-            self._answer(view, None, Unreachable("it is no longer known"))
+            self._answer(view, None, Unreachable("the camera is no longer known"))
 
     def stop(self) -> Deferred[object]:
         """Take no more; fires when what was under way has ended."""
@@ -137,17 +137,17 @@ class LivePictures:
         """:raises InspectionError: the camera is not asked for a live picture now; why."""
         camera = self._camera(camera_id)
         if self._stopped or camera is None:
-            raise Unreachable("no pictures are taken any more" if self._stopped else "it is no longer known")
+            raise Unreachable("no pictures are taken any more" if self._stopped else "the camera is no longer known")
         if camera.status is Status.OFFLINE:
             raise Unreachable(f"it is offline: {camera.reason}" if camera.reason else "it is offline")
         if camera.status is Status.AUTH_REQUIRED:
             raise Unauthorized(camera.reason or "it needs a login", attempted=False)
         if sum(len(one.waiting) for one in self._views.values()) >= MAX_VIEWERS:
-            raise Busy(f"{MAX_VIEWERS} pages show live pictures, and no more at one time; close one of them")
+            raise Busy(f"{MAX_VIEWERS} pages already show live pictures, which is the limit; close one of them")
         if camera_id not in self._views and len(self._views) >= MAX_CAMERAS:
             idle = next((key for key, one in self._views.items() if not one.waiting and not one.under_way), None)
             if idle is None:
-                raise Busy(f"{MAX_CAMERAS} cameras are shown live, and no more at one time; close one of them")
+                raise Busy(f"{MAX_CAMERAS} cameras are already shown live, which is the limit; close one of them")
             self.forget(idle)
 
     # --- taking ----------------------------------------------------------------------------------------------------
@@ -193,7 +193,7 @@ class LivePictures:
         except Exception:
             if not view.failures:
                 self.log.failure("A live picture of {camera} could not be taken", camera=camera_id)
-            problem = Unreachable("it failed by a fault of this program; see its log")
+            problem = Unreachable("an internal error of camdetect; see its log")
         view.under_way, view.ended, view.problem = False, self._monotonic(), problem
         if picture is not None:
             view.picture, view.method, view.failures = picture, picture.source, 0

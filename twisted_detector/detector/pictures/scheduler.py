@@ -258,7 +258,7 @@ class PictureScheduler(Service):
         self.counts["failed"] += 1
         if self._failures[camera_id] == 1:
             self.log.failure("A picture of {camera} could not be taken", failure=failure, camera=camera_id)
-        return Failure(Unreachable("it failed by a fault of this program; see its log"))
+        return Failure(Unreachable("an internal error of camdetect; see its log"))
 
     def _keep(self, picture: Picture, in_turn: bool) -> Picture | None:
         camera = self._registry.camera(picture.camera_id)

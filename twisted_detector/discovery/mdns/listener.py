@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
-from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from ipaddress import ip_address
 
 from twisted_detector.discovery.multicast.listener import Bounds, ListenerContext, MulticastListener, Origin
 from twisted_detector.model import Evidence, EvidenceKind, Sighting
 from twisted_detector.model.bounds import MAX_HOSTS, BoundedSet
-from twisted_detector.model.reach import NetworksNow, no_networks
+from twisted_detector.model.reach import Network, NetworksNow, no_networks
 from twisted_detector.wire.lan import dns_sd, mdns as wire
 
 METHOD = "mdns"
@@ -28,8 +28,6 @@ MAX_QUESTIONS_PER_SENDER, MAX_QUESTIONS = 32, 256
 #: Where Axis cameras serve RTSP, whatever port their page has (vendor's default; Frigate, cameradar).
 _AXIS_VIDEO, _AXIS_RTSP_PORT = "_axis-video._tcp", 554
 _RTSP = "_rtsp._tcp"
-
-Network = IPv4Network | IPv6Network
 
 
 class MDNSListener(MulticastListener):
@@ -144,7 +142,7 @@ class MDNSListener(MulticastListener):
 
     def _address(self, service: dns_sd.Service, origin: Origin) -> str:
         """Where the service stands: at its sender, unless a reflector speaks for a network that the operator named."""
-        own = [ip_network((one.address, one.prefix_length), strict=False) for one in origin.addresses]
+        own = [one.network for one in origin.addresses]
         if origin.sender.partition("%")[0] in service.addresses:
             return origin.sender
         for text in service.addresses:

@@ -22,6 +22,7 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 MAX_REFUSED = 512
 #: Seconds of a window, and for which a sender is cut off: what it floods between two of them is a tenth at most.
 WINDOW, CUT_OFF = 1.0, 10.0
+_WINDOWS = int(CUT_OFF / WINDOW)
 #: Senders that are counted, and that are cut off at one time. The kernel keeps programs of some 20 kB
 #: (net.core.optmem_max); where it takes no more, the others are read and refused as before.
 MAX_COUNTED, MAX_CUT_OFF = 1024, 64
@@ -61,7 +62,7 @@ class SenderFilter:
         self._clock = clock
         self._socket = opened
         self._refused: Counter[str] = Counter()
-        self._cut_off: dict[str, float] = {}
+        self._cut_off: dict[str, int] = {}  # ends of windows that are left; a wall's clock may be set
         self._window: IDelayedCall | None = None
 
     def refused(self, sender: str) -> None:
@@ -72,7 +73,7 @@ class SenderFilter:
             self._window = self._clock.callLater(WINDOW, self._ended)
         self._refused[sender] += 1
         if self._refused[sender] >= MAX_REFUSED and sender not in self._cut_off and len(self._cut_off) < MAX_CUT_OFF:
-            self._cut_off[sender] = self._clock.seconds()
+            self._cut_off[sender] = _WINDOWS
             self._attach()
 
     def close(self) -> None:
@@ -86,10 +87,9 @@ class SenderFilter:
         self._refused.clear()
         if not self._cut_off:
             return
-        until = self._clock.seconds() - CUT_OFF
-        kept = {sender: since for sender, since in self._cut_off.items() if since > until}
-        if len(kept) < len(self._cut_off):
-            self._cut_off = kept
+        kept = {sender: left - 1 for sender, left in self._cut_off.items() if left > 1}
+        fewer, self._cut_off = len(kept) < len(self._cut_off), kept
+        if fewer:
             self._attach()
         if kept:
             self._window = self._clock.callLater(WINDOW, self._ended)

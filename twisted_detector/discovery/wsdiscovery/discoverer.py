@@ -8,7 +8,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable, Sequence
 from functools import partial
-from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from ipaddress import ip_address
 from typing import Any
 
 from twisted.internet.task import deferLater
@@ -175,7 +175,7 @@ class WSDiscovery(MulticastDiscoverer):
         if address in self._excluded:
             return ()
         links = [one for one in interfaces if one.version == where.version]
-        own = [one for one in links if (one.name == scope if scope else where in _network_of(one))]
+        own = [one for one in links if (one.name == scope if scope else where in one.network)]
         return (own[0] if own else _ANYWHERE if where.version == 4 else _ANYWHERE_IPV6,)
 
     # --- messages --------------------------------------------------------------------------------------------------
@@ -233,10 +233,6 @@ def _format_probe(dialect: wire.Dialect, message_id: str) -> bytes:
 
 def _format_resolve(reference: str, version: wire.Version, message_id: str) -> bytes:
     return wire.resolve(message_id, reference, version=version)
-
-
-def _network_of(interface: Interface) -> IPv4Network | IPv6Network:
-    return ip_network((interface.address, interface.prefix_length), strict=False)
 
 
 def _notations(reference: str) -> tuple[str, ...]:

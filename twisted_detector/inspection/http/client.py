@@ -18,6 +18,7 @@ from twisted.internet.error import ConnectError, TimeoutError as ConnectTimeout
 from twisted.internet.interfaces import IDelayedCall
 
 from twisted_detector.errors import LocalError, Unreachable
+from twisted_detector.inspection.connect_reason import connect_reason
 from twisted_detector.inspection.cooperative_queue import CooperativeQueue
 from twisted_detector.inspection.http.connection import HttpConnection, KeptConnectionClosed, connect
 from twisted_detector.model.addresses import SILENT_PORTS
@@ -152,7 +153,7 @@ class HttpClient:
         except ConnectTimeout:
             raise Unreachable(f"no connection within {self._timeout:g} seconds", code="connect") from None
         except ConnectError as error:
-            raise Unreachable("no connection", shown=str(error), code="connect") from None
+            raise Unreachable("no connection", shown=connect_reason(error), code="connect") from None
         if self._queue is not None:
             await self._queue.wait()
         return answer.response(certificate)

@@ -129,7 +129,7 @@ class LoginBudget:
         barred = [one for one in logins if any(history.bars(self._credential(one), now) for history in histories)]
         if barred:
             names = ", ".join(dict.fromkeys(login.name for login in barred))
-            reasons.append(f"{NOT_RETRIED}: {names} (CAMERA_CREDENTIALS)")
+            reasons.append(f"{NOT_RETRIED}: {names} (camdetect login, CAMERA_CREDENTIALS)")
             right = {credential for history in histories for credential in history.ever_accepted}
             if any(self._credential(login) in right for login in barred):
                 reasons.append("one that was right once is tried once a day, and at once by `camdetect login retry`")

@@ -12,28 +12,29 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, DeferredLock
 from txaio.tx import make_logger
 
+from twisted_detector.errors import RemoteError
 from twisted_detector.model import Candidate, Login
 from twisted_detector.model.bounds import BoundedDict
-from twisted_detector.model.decisions import Decisions
+from twisted_detector.model.decisions import PAGE, Decisions, device_of
 from twisted_detector.model.login_rules import (
     Audience,
     LoginRule,
-    Network,
     has_own_login,
     in_networks,
     logins_for,
 )
 from twisted_detector.model.observers import Observers
+from twisted_detector.model.reach import Network
 
-#: Where a login is from that a person typed; those of the configuration have the word of their source.
-PAGE = "page"
 #: Logins whose fingerprints a start waits for: five seconds. Those beyond are made while the daemon runs.
 PREPARED_AT_START = 100
 #: Devices for which somebody typed a login since the start, kept or not.
 MAX_CARED_FOR = 4_096
+#: Typed logins whose fingerprints wait to be made: some seconds of work.
+MAX_WAITING = 32
 
 #: Makes the fingerprint of a login in another thread.
 Prepare = Callable[[Login], Awaitable[object]]
@@ -66,6 +67,7 @@ class ConfiguredLogins:
         self._prepare = prepare
         self._prepared: set[Login] = set()
         self._preparing = False
+        self._making = DeferredLock()
         self._tried: dict[str, Login] = {}
         self._cared_for: BoundedDict[str, None] = BoundedDict(MAX_CARED_FOR)
         self._shared: tuple[Login, ...] = ()
@@ -150,7 +152,12 @@ class ConfiguredLogins:
             del self._tried[device_id]
 
     async def prepare(self, login: Login) -> None:
-        """Make the fingerprint of a login that is about to be tried."""
+        """Make the fingerprint of a login that is about to be tried.
+
+        :raises RemoteError: so many others wait for theirs.
+        """
+        if len(self._making.waiting) >= MAX_WAITING:
+            raise RemoteError("so many logins are given at once that there is no room for another; wait a moment")
         await self._make_ready([_bare(login)])
 
     def _change(self) -> None:
@@ -173,9 +180,11 @@ class ConfiguredLogins:
         if self._prepare is None:
             return
         for login in logins:
-            if login not in self._prepared:
-                await self._prepare(login)
-                self._prepared.add(login)
+            # One at a time: each takes 16 MiB, and whoever may send commands may send any number of logins.
+            async with self._making:
+                if login not in self._prepared:
+                    await self._prepare(login)
+                    self._prepared.add(login)
 
     def _missing(self) -> list[Login]:
         """Logins that wait for their fingerprints; those that are gone are dropped from the others."""
@@ -201,8 +210,7 @@ class ConfiguredLogins:
         own: dict[str, tuple[Login, ...]] = {}
         expected: dict[str, tuple[Network, ...]] = {}
         for camera_id, decided in self._decided.cameras.items():
-            # The channels of a recorder are one device, which has one login; its id has no ``_``.
-            device_id = camera_id.partition("_")[0]
+            device_id = device_of(camera_id)
             if decided.login is not None and ready(decided.login):
                 own[device_id] = (*own.get(device_id, ()), _rule(decided.login, device_id))
             if decided.network is not None:

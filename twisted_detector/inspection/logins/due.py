@@ -6,6 +6,7 @@ from twisted_detector.inspection.logins.configured import ConfiguredLogins
 from twisted_detector.model import Adoption, Candidate, Login
 from twisted_detector.model.login_rules import in_networks, names_device
 from twisted_detector.model.reach import NetworksNow
+from twisted_detector.model.reasons import NO_LOGIN
 
 
 class DueLogins:
@@ -33,7 +34,7 @@ class DueLogins:
         """For people: why this device is given no login, or not all that are for it, and what to do; "" when it is."""
         logins, typed = self._logins.of(candidate), self._logins.typed_for(candidate)
         if not logins and not typed:
-            return "no login is set for this camera (camdetect login, CAMERA_CREDENTIALS)"
+            return f"{NO_LOGIN} (camdetect login, CAMERA_CREDENTIALS)"
         if candidate.adoption is Adoption.BLOCKED:
             return "it is blocked"
         if (network := self._logins.unexpected_at(candidate)) is not None:

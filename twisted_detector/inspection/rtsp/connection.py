@@ -25,6 +25,7 @@ from txaio.tx import make_logger
 from zope.interface import implementer
 
 from twisted_detector.errors import LocalError, Malformed, RemoteError, Unreachable
+from twisted_detector.inspection.connect_reason import connect_reason
 from twisted_detector.model import parse_address
 from twisted_detector.model.addresses import SILENT_PORTS
 from twisted_detector.wire.http.any_certificate import AnyCertificate, explain
@@ -364,5 +365,5 @@ async def open_connection(
     except (DeferredTimeout, ConnectTimeout):
         raise Unreachable(f"no connection to port {port} within {timeout:g} seconds") from None
     except (ConnectError, ConnectionLost, DNSLookupError) as error:
-        raise Unreachable(f"no connection to port {port}", shown=str(error)) from None
+        raise Unreachable(f"no connection to port {port}", shown=connect_reason(error)) from None
     return session

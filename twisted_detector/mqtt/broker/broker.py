@@ -14,6 +14,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from twisted.internet.defer import Deferred, TimeoutError as DeferredTimeout
@@ -103,6 +104,8 @@ class EmbeddedBroker:
 
     :param state_dir: its configuration is written below.
     :param port: used when it is free, else any other.
+    :param kept: port of an earlier start, when ``port`` was taken: used before all others, for somebody may have been
+        pointed at it; 0: none.
     :param which: as ``shutil.which(name, path=…)``.
     :ivar endpoint: where it listens; None before the start.
     """
@@ -115,6 +118,7 @@ class EmbeddedBroker:
         *,
         state_dir: Path,
         port: int = 1883,
+        kept: int = 0,
         which: Callable[..., str | None] = shutil.which,
         has_amqtt: Callable[[], bool] = lambda: importlib.util.find_spec("amqtt") is not None,
     ) -> None:
@@ -122,10 +126,12 @@ class EmbeddedBroker:
         self._clock: IReactorTime = reactor
         self._directory = state_dir / "broker"
         self._wanted_port = port
+        self._kept_port = kept
         self._which = which
         self._has_amqtt = has_amqtt
         self.endpoint: Endpoint | None = None
         self._program = Program("", ())
+        self._spare: TemporaryDirectory[str] | None = None
         self._child: _Child | None = None
         self._process: Any = None
         self._running = False
@@ -146,7 +152,7 @@ class EmbeddedBroker:
             for attempt in range(_START_ATTEMPTS):
                 if not self._running:
                     raise BrokerError("the embedded broker was stopped while it started")
-                port = free_port(self._wanted_port if attempt == 0 else 0)
+                port = free_port(*filter(None, (self._kept_port, self._wanted_port))) if attempt == 0 else free_port()
                 if await self._launch(port):
                     break
             else:
@@ -163,6 +169,9 @@ class EmbeddedBroker:
     async def stop(self) -> None:
         """End it, within some seconds; returns when the process is gone."""
         self._running = False
+        if self._spare is not None:
+            self._spare.cleanup()
+            self._spare = None
         if self._restart is not None and self._restart.active():
             self._restart.cancel()
         child = self._child
@@ -190,7 +199,11 @@ class EmbeddedBroker:
         lines = [
             f"Embedded broker: {endpoint.kind} on {where}, this machine only, without login; it ends with camdetect."
         ]
-        if endpoint.port != self._wanted_port:
+        if endpoint.port == self._kept_port:
+            lines.append(
+                f"Port {self._wanted_port} was taken when this port was chosen; it stays the same from then on."
+            )
+        elif endpoint.port != self._wanted_port:
             lines.append(f"Port {self._wanted_port} is taken by another program.")
         if endpoint.kind == AMQTT:
             lines.append(
@@ -206,9 +219,22 @@ class EmbeddedBroker:
 
     # --- one run
 
+    def _arguments(self, port: int) -> list[str]:
+        try:
+            return self._program.arguments(self._directory, port)
+        except BrokerError:
+            # STATE_DIR takes no writes, as the store says; the configuration is of no worth after the start.
+            try:
+                self._spare = self._spare or TemporaryDirectory(prefix="camdetect-broker-")
+            except OSError:
+                self._spare = None
+            if self._spare is None:
+                raise
+            return self._program.arguments(Path(self._spare.name), port)
+
     async def _launch(self, port: int) -> bool:
         """Start it on ``port``; returns whether it accepts connections there."""
-        arguments = self._program.arguments(self._directory, port)
+        arguments = self._arguments(port)
         self._child = child = _Child()
         # The environment is not handed on: it holds secrets that are none of the broker's business.
         environment = {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}

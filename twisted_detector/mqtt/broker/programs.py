@@ -97,22 +97,36 @@ def find_program(which: Callable[..., str | None], has_amqtt: Callable[[], bool]
     )
 
 
-def free_port(wanted: int) -> int:
-    """A port that is free on loopback at this moment: ``wanted``, else any.
+def free_port(*wanted: int) -> int:
+    """A port that is free on loopback at this moment: the first of ``wanted`` that is, else any.
 
     :raises BrokerError: none is.
     """
-    for port in (wanted, 0):
-        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the brokers do
-            try:
-                probe.bind((HOST, port))
-            except OSError as error:
-                if error.errno not in (errno.EADDRINUSE, errno.EACCES):
-                    raise BrokerError("no port can be had on loopback", shown=str(error)) from None
-                continue
-            return int(probe.getsockname()[1])
+    for port in (*wanted, 0):
+        if found := _bound(port):
+            return found
     raise BrokerError("every port on loopback is taken")
+
+
+def is_free(port: int) -> bool:
+    """Whether nobody listens on that port of loopback, and a program of this user may.
+
+    :raises BrokerError: no port can be had.
+    """
+    return _bound(port) != 0
+
+
+def _bound(port: int) -> int:
+    """The port, or with 0 any, when it could be bound for a moment; 0 when it is taken."""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the brokers do
+        try:
+            probe.bind((HOST, port))
+        except OSError as error:
+            if error.errno not in (errno.EADDRINUSE, errno.EACCES):
+                raise BrokerError("no port can be had on loopback", shown=str(error)) from None
+            return 0
+        return int(probe.getsockname()[1])
 
 
 def _unprivileged() -> pwd.struct_passwd | None:

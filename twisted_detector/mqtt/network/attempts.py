@@ -94,7 +94,7 @@ class AttemptRunner:
             ending = await thread.run(loop.run)
         except Exception:
             self.log.failure("The network thread failed; it is started again")
-            ending = Ending("the network thread failed by a fault of this program; see its log")
+            ending = Ending("the network thread failed because of an internal error; see the log")
         if self.loop is loop:
             self.loop = None
         loop.dispose()

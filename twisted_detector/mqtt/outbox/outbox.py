@@ -13,15 +13,13 @@ from zope.interface import implementer
 
 from twisted_detector.errors import Dropped, LocalError, NotAuthorized, PublishError, QueueFull, Stopped
 from twisted_detector.model import JournalRecord, Message, Priority
+from twisted_detector.model.clocks import CLOCK_WAS_SET
 from twisted_detector.model.observers import Observers
 from twisted_detector.mqtt.outbox.entry import Entry
 from twisted_detector.mqtt.outbox.queue import Limits, OutboxFigures, PriorityQueue
 from twisted_detector.mqtt.outbox.receipt import Receipt, prune
 from twisted_detector.mqtt.outbox.retained import Republish, Retained
 from twisted_detector.mqtt.seams import IOutbox, Journal, OutboxItem
-
-#: Wall stamps before this (July 2017) come from a clock that had not been set: no age follows from them.
-_CLOCK_WAS_SET = 1.5e9
 
 
 @implementer(IOutbox)
@@ -304,7 +302,7 @@ class Outbox:
         for record in sorted(records, key=lambda record: record.id):
             message = record.message
             self._last_id = record.id
-            age = wall - record.queued_at if record.queued_at > _CLOCK_WAS_SET else 0.0
+            age = wall - record.queued_at if record.queued_at > CLOCK_WAS_SET else 0.0
             priority = min(message.priority, Priority.STATE) if message.retain else message.priority
             older = self._latest.get(message.topic) if message.retain else None
             if older is not None:

@@ -8,7 +8,6 @@ from ipaddress import ip_address
 from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred, DeferredList, FirstError
-from twisted.internet.interfaces import IReactorTime
 from txaio.tx import make_logger
 
 from twisted_detector.detector.task_group import TaskGroup
@@ -38,8 +37,7 @@ class AddCommand:
 
     log = make_logger()
 
-    def __init__(self, clock: IReactorTime, means: Means, *, resolve: ResolveName) -> None:
-        self._clock = clock
+    def __init__(self, means: Means, *, resolve: ResolveName) -> None:
         self._means = means
         self._resolve = resolve
         self._refusal = means.devices.explain_refusal
@@ -56,14 +54,14 @@ class AddCommand:
         if job is not None:
             progress = self._jobs.get(job) if isinstance(job, str) else None
             if progress is None:
-                raise RemoteError("job: there is none of that name, or it ended more than ten minutes ago")
+                raise RemoteError("job: there is no such job, or it ended more than ten minutes ago")
             return progress.document()
         target = read_target(fields.get("target"))
         for address in target.addresses[:1]:
             if ip_address(address.partition("%")[0]).is_loopback and (refusal := self._refusal(address)):
                 raise RemoteError(f"target: {refusal}")
         if not self._running.room:
-            raise RemoteError(f"target: {MAX_JOBS} additions are under way; wait until one has ended")
+            raise RemoteError(f"target: {MAX_JOBS} additions are already running; wait until one has finished")
         progress = Progress(secrets.token_hex(8), target.shown, len(target.addresses) or 1)
         self._jobs[progress.job] = progress
         self._running.start(self._run(progress, target)).addCallback(self._ended, progress)
@@ -74,10 +72,10 @@ class AddCommand:
         return self._running.cancel_all()
 
     def _ended(self, _: None, progress: Progress) -> None:
-        progress.end(self._clock.seconds())
+        progress.end(self._means.monotonic())
 
     def _forget_old(self) -> None:
-        now = self._clock.seconds()
+        now = self._means.monotonic()
         for job in [job for job, one in self._jobs.items() if now - (one.ended_at or now) >= KEPT_SECONDS]:
             del self._jobs[job]
 
@@ -87,7 +85,7 @@ class AddCommand:
             progress.doing("", "resolve", f"looking up {target.name}")
             addresses = tuple(await self._resolve(target.name))
             if not addresses:
-                progress.failed("", "resolve", f"looked up {target.name}", "no host of that name is known")
+                progress.failed("", "resolve", f"looked up {target.name}", "no host with that name is known")
                 return
             progress.succeeded("", "resolve", f"{target.name} is {', '.join(addresses)}")
             addresses = addresses[:1]
@@ -120,4 +118,4 @@ class AddCommand:
             raise
         except Exception:
             self.log.failure("{address} could not be added", address=address)
-            progress.failed(address, "fault", "it was not added", "this program failed there; see its log")
+            progress.failed(address, "fault", "it was not added", "an internal error of camdetect; see its log")

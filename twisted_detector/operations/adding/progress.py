@@ -17,7 +17,7 @@ class Progress:
     :ivar number: of the addresses.
     :ivar camera_ids: cameras that were added.
     :ivar silent: addresses where nobody answers; ``others``: hosts without a port of a camera.
-    :ivar ended_at: monotonic or wall seconds of its end, as its owner has them; None while it runs.
+    :ivar ended_at: monotonic seconds of its end; None while it runs.
     """
 
     job: str
@@ -81,7 +81,7 @@ class Progress:
         self.ended_at = at
         for step in self._steps.values():
             if step["state"] == "doing":
-                step |= {"state": "failed", "reason": "it was broken off"}
+                step |= {"state": "failed", "reason": "it was stopped"}
 
     def document(self) -> dict[str, Any]:
         """The answer of ``add``."""
@@ -99,7 +99,7 @@ class Progress:
     def _summary(self) -> dict[str, Any]:
         texts = [f"{self.number} addresses"]
         texts += [f"{self.silent} do not answer"] if self.silent else []
-        texts += [f"{self.others} answer, but have no port of a camera open"] if self.others else []
+        texts += [f"{self.others} answer, but have no camera port open"] if self.others else []
         texts += [f"{self._not_asked} are not asked ({self._why_not})"] if self._not_asked else []
         return {
             "address": self.target,

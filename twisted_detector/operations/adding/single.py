@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
 from twisted.internet.interfaces import IReactorTime
 
-from twisted_detector.errors import NotSaved
+from twisted_detector.errors import NotSaved, RemoteError
 from twisted_detector.model import Adoption, Camera, Login, Status
 from twisted_detector.model.addresses import masked
 from twisted_detector.model.decisions import StreamAddress
+from twisted_detector.model.naming import STATE_WORDS, title
 from twisted_detector.operations.adding.devices import AddedDevices, InspectionEnds
 from twisted_detector.operations.adding.progress import Progress
 from twisted_detector.operations.adding.stream_question import AskStream, Finding, StreamAnswer
@@ -34,7 +35,7 @@ _NOT_ASKED = frozenset({"this-machine", "excluded", "out-of-reach"})
 #: How observations begin of devices that the detector does not take in.
 _REFUSALS = ("not taken in", "it is blocked")
 #: What helps where no stream is found.
-GIVE_URL = "If you know its stream, give the rtsp:// URL instead."
+GIVE_URL = "If you know its stream, enter the rtsp:// URL instead."
 
 
 class Examine(Protocol):
@@ -51,12 +52,14 @@ class Means:
 
     :ivar examine: looks at an address: ARP, and a connection to each usual port.
     :ivar ask: asks for a stream's path.
+    :ivar monotonic: seconds that never jump.
     """
 
     clock: IReactorTime
     devices: AddedDevices
     examine: Examine
     ask: AskStream
+    monotonic: Callable[[], float]
 
 
 class SingleAddition:
@@ -67,6 +70,7 @@ class SingleAddition:
 
     def __init__(self, means: Means, progress: Progress, address: str, *, many: bool = False) -> None:
         self._clock = means.clock
+        self._monotonic = means.monotonic
         self._devices = means.devices
         self._examine = means.examine
         self._ask = means.ask
@@ -95,7 +99,7 @@ class SingleAddition:
 
     async def _reach(self, first: Sequence[int]) -> AddressState | None:
         """Look whether anybody is there."""
-        self._doing("reach", "looking whether it answers")
+        self._doing("reach", "checking whether it answers")
         state = await self._examine(self._address, first=first, briefly=self._many)
         opened = _opened(state)
         if self._devices.is_blocked(self._address, state.mac):
@@ -127,7 +131,7 @@ class SingleAddition:
             else:
                 reason = diagnose(state)
                 reason = replace(reason, advice=f"{reason.advice} {GIVE_URL}".lstrip())
-                self._fail_by(reason, state, "ports", "no port of a camera is open")
+                self._fail_by(reason, state, "ports", "no camera port is open")
             return
         rtsp = [port for port in opened if port in state.rtsp_ports]
         if cameras := await self._identify(rtsp, opened, state.mac):
@@ -141,7 +145,7 @@ class SingleAddition:
         if outcome == OPEN:
             answer = await self._ask(self._address, stream)
         else:
-            closed = f"port {stream.port} is closed" if outcome == REFUSED else f"port {stream.port} gives no answer"
+            closed = f"port {stream.port} is closed" if outcome == REFUSED else f"port {stream.port} does not answer"
             answer = StreamAnswer(Finding.SILENT, closed)
         if answer.finding is Finding.THERE:
             self._succeeded("stream", answer.text)
@@ -173,17 +177,17 @@ class SingleAddition:
                 return
             url = stream.url(self._address)
             camera = next((one for one in cameras if any(each.url == url for each in one.streams)), cameras[0])
-            self._doing("keep", "keeping the stream")
+            self._doing("keep", "saving the stream")
             self._ends.forget()
             try:
                 await self._devices.keep(camera.id, stream, login)
-            except NotSaved as error:
-                self._failed("keep", "the stream could not be kept", str(error))
+            except (NotSaved, RemoteError) as error:
+                self._failed("keep", "the stream could not be saved", str(error))
                 return
         finally:
             self._devices.expected(self._address)
-        kept = "the stream and the login are kept" if login is not None else "the stream is kept"
-        self._succeeded("keep", f"{kept} for {camera.id}, which is adopted")
+        kept = "the stream and the login are saved" if login is not None else "the stream is saved"
+        self._succeeded("keep", f"{kept} for {title(camera)}, which is adopted")
         self._found(camera)
         await self._watch(camera.id, state, url=url)
 
@@ -192,12 +196,13 @@ class SingleAddition:
         self._doing("device", "asking what it is")
         self._ends.forget()
         self._devices.name(self._address, rtsp_ports=rtsp, open_ports=opened)
-        began = self._clock.seconds()
-        while (passed := self._clock.seconds() - began) < DEVICE_SECONDS:
+        began, begun = self._clock.seconds(), self._monotonic()
+        while (passed := self._monotonic() - begun) < DEVICE_SECONDS:
             ended = await self._ends.next(LOOK_SECONDS)
             cameras = self._devices.cameras_at(self._address, mac)
             if cameras and (ended or passed >= TAKEN_IN_SECONDS):
-                self._succeeded("device", "; ".join(f"{one.id} is {_described(one)}" for one in cameras[:4]))
+                many = f", with {len(cameras)} cameras" if len(cameras) > 1 else ""
+                self._succeeded("device", f"it is {_described(cameras[0])}{many}")
                 return cameras
             phases = self._devices.phases_at(self._address)
             if (ended or passed >= TAKEN_IN_SECONDS) and not phases:
@@ -219,8 +224,8 @@ class SingleAddition:
         known = any(one.id == camera.id for one in state.cameras)
         if self._many and known and camera.adopted is Adoption.NO:
             helps = [{"kind": "adopt", "text": "Adopt it", "camera_id": camera.id}]
-            reason = "it was known before, and is not adopted"
-            self._failed(f"adopt {camera.id}", f"{camera.id} is left as it is", reason, helps)
+            reason = "it was known before and is not adopted"
+            self._failed(f"adopt {camera.id}", f"{title(camera)} is left as it is", reason, helps)
             return
         now = self._devices.camera(camera.id) or camera
         asked = now.adopted is not Adoption.PERSON
@@ -229,10 +234,10 @@ class SingleAddition:
             try:
                 await self._devices.adopt(camera.id)
             except NotSaved as error:
-                self._failed(f"adopt {camera.id}", f"{camera.id} could not be adopted", str(error))
+                self._failed(f"adopt {camera.id}", f"{title(camera)} could not be adopted", str(error))
                 return
             self._devices.check(camera.id)
-            self._succeeded(f"adopt {camera.id}", f"{camera.id} is adopted")
+            self._succeeded(f"adopt {camera.id}", f"{title(camera)} is adopted")
         self._found(camera)
         await self._watch(camera.id, state, asked=asked)
 
@@ -243,13 +248,13 @@ class SingleAddition:
         :param asked: whether another inspection of it is to come.
         """
         step = f"play {camera_id}"
-        self._doing(step, "proving its streams")
-        began = self._clock.seconds()
+        self._doing(step, "checking that its streams play")
+        began = self._monotonic()
         while True:
             camera = self._devices.camera(camera_id)
-            passed = self._clock.seconds() - began
+            passed = self._monotonic() - began
             if camera is None:
-                self._failed(step, "its streams could not be proved", "it was forgotten meanwhile")
+                self._failed(step, "its streams could not be checked", "it was forgotten in the meantime")
                 return
             has_stream = not url or any(one.own and one.url == url for one in camera.streams)
             if camera.status is Status.ONLINE and has_stream:
@@ -260,12 +265,12 @@ class SingleAddition:
             if passed >= PLAY_SECONDS or (bad and not asked):
                 break
             asked &= not await self._ends.next(LOOK_SECONDS)
-        login = {"kind": "give-login", "text": "Give a login", "camera_id": camera_id, "address": self._address}
+        login = {"kind": "give-login", "text": "Enter a login", "camera_id": camera_id, "address": self._address}
         helps = [login] if camera.status is Status.AUTH_REQUIRED else []
-        why = camera.reason or "its streams were not proved in time; it goes on being checked"
+        why = camera.reason or "its streams did not play in time; camdetect keeps checking"
         if not camera.streams and not helps:
             why = f"{why}. {GIVE_URL}".rstrip(".")
-        self._failed(step, f"{camera_id} is {camera.status.value.replace('_', ' ')}", why, helps)
+        self._failed(step, f"{title(camera)} {STATE_WORDS[camera.status]}", why, helps)
 
     def _remark_on_network(self, state: AddressState) -> None:
         """Beyond the networks that are searched it is not found again when its address changes."""
@@ -276,7 +281,7 @@ class SingleAddition:
             self._progress.succeeded(
                 self._address,
                 "network",
-                f"{network} is not searched: were its address to change, it would not be found again",
+                f"{network} is not searched, so the camera will not be found again if its address changes",
                 helps,
             )
 

@@ -77,11 +77,11 @@ class StreamQuestion:
             except Unauthorized as error:  # it says that it locks
                 return StreamAnswer(Finding.THERE, str(error), wants_login=True)
             except InspectionError as error:
-                return StreamAnswer(Finding.SILENT, f"port {stream.port} gives no answer: {error}")
+                return StreamAnswer(Finding.SILENT, f"port {stream.port} does not answer: {error}")
             finally:
                 client.close()
         if response.status == 401:
-            return StreamAnswer(Finding.THERE, f"the server wants a login for {shown}", wants_login=True)
+            return StreamAnswer(Finding.THERE, f"the server needs a login for {shown}", wants_login=True)
         try:
             described = read_description(response)
         except Busy as error:

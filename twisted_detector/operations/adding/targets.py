@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from ipaddress import ip_address, ip_network
+from ipaddress import ip_address
 
 from twisted_detector.errors import RemoteError
 from twisted_detector.model import Login, host_for_url
 from twisted_detector.model.addresses import canonical_address, masked
 from twisted_detector.model.decisions import StreamAddress
-from twisted_detector.operations.decisions.fields import read_stream
+from twisted_detector.operations.decisions.fields import read_network, read_stream
 
 #: Addresses of one job: four networks of 254; each that does not answer takes a second or two.
 MAX_ADDRESSES = 1024
@@ -44,15 +44,17 @@ def read_target(value: object) -> Target:
         addresses. A text with a login in it is not shown.
     """
     if not isinstance(value, str) or not value.strip():
-        raise RemoteError("target: give an address, a range, a network, a host's name or an rtsp:// URL")
+        raise RemoteError("target: enter an address, a range, a network, a host name or an rtsp:// URL")
     text = value.strip()
     if len(text) > MAX_TARGET:
-        raise RemoteError(f"target: at most {MAX_TARGET} characters, these are {len(text)}")
+        raise RemoteError(f"target: at most {MAX_TARGET} characters; this has {len(text)}")
     if "://" in text:
         return _of_url(text)
+    network = read_network("target", text) if "/" in text else None
     try:
-        if "/" in text:
-            return _of_network(text)
+        if network is not None:
+            _check_number(network.num_addresses)
+            return Target(str(network), tuple(map(str, network.hosts())))
         if (match := _RANGE.fullmatch(text)) is not None:
             return _of_range(text, match["first"], match["last"])
         bare = text.strip("[]")
@@ -60,19 +62,19 @@ def read_target(value: object) -> Target:
             return Target(bare, (canonical_address(bare),))
     except RemoteError as error:
         if _PORT.fullmatch(text):
-            raise RemoteError(f"target: to name a port write rtsp://{text}/ and the path of the stream") from None
+            raise RemoteError(f"target: to specify a port, enter rtsp://{text}/ and the path of the stream") from None
         raise RemoteError(f"target: {error}") from None
     if _NAME.fullmatch(text) is None:
-        raise RemoteError("target: is no address, range, network, host's name or rtsp:// URL")
+        raise RemoteError("target: is not an address, range, network, host name or rtsp:// URL")
     return Target(text, name=text)
 
 
 def _of_url(text: str) -> Target:
     if not text.lower().startswith(("rtsp://", "rtsps://")):
-        raise RemoteError("target: must be an rtsp:// or rtsps:// URL; of a device with ONVIF give the address alone")
+        raise RemoteError("target: must be an rtsp:// or rtsps:// URL; for an ONVIF device, enter just the address")
     stream, login, host = read_stream("target", text)
     if stream is None:
-        raise RemoteError("target: is no URL")
+        raise RemoteError("target: is not a URL")
     try:
         address = canonical_address(host)
     except RemoteError as error:
@@ -86,24 +88,13 @@ def _shown(stream: StreamAddress, host: str) -> str:
     return masked(f"{stream.scheme}://{host_for_url(host)}:{stream.port}{stream.target}")
 
 
-def _of_network(text: str) -> Target:
-    try:
-        network = ip_network(text, strict=False)
-    except ValueError:
-        raise RemoteError("is no network such as 192.168.1.0/24", shown=text[:60]) from None
-    if str(network) != text.replace(" ", ""):
-        raise RemoteError(f"has bits beyond its prefix; is {network} meant?")
-    _check_number(network.num_addresses)
-    return Target(str(network), tuple(map(str, network.hosts())))
-
-
 def _of_range(text: str, first: str, last: str) -> Target:
     low = ip_address(canonical_address(first))
     if last.isdecimal() and low.version == 4:
         last = f"{str(low).rpartition('.')[0]}.{last}"
     high = ip_address(canonical_address(last))
     if low.version != high.version or int(high) < int(low):
-        raise RemoteError("a range begins with its lower address and ends with a higher one", shown=text[:80])
+        raise RemoteError("a range must begin with its lower address", shown=text[:80])
     number = int(high) - int(low) + 1
     _check_number(number)
     return Target(text, tuple(str(low + step) for step in range(number)))
@@ -112,6 +103,6 @@ def _of_range(text: str, first: str, last: str) -> Target:
 def _check_number(number: int) -> None:
     if number > MAX_ADDRESSES:
         raise RemoteError(
-            f"at most {MAX_ADDRESSES} addresses are added at a time, these are {number}; to have a whole network"
-            " searched from now on, add it to the networks"
+            f"at most {MAX_ADDRESSES} addresses can be added at a time, and this is {number}; to have a whole"
+            " network searched from now on, add it to the networks"
         )

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+import stat
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
@@ -11,18 +14,21 @@ from typing import TypeVar
 from twisted.internet.defer import DeferredLock
 from txaio.tx import make_logger
 
+from twisted_detector.config.page_settings import FILE, LAST_GOOD
+from twisted_detector.config.reader import MAX_FILE_BYTES
 from twisted_detector.errors import CamdetectError, LocalError, NotSaved, RemoteError
-from twisted_detector.model.decisions import CameraDecisions, Decisions
+from twisted_detector.model.decisions import NOTHING_DECIDED, CameraDecisions, Decisions
 from twisted_detector.model.observers import Observers
 from twisted_detector.operations.decisions.document import MAX_CAMERAS, ReadDecisions, parse
 from twisted_detector.operations.decisions.editing import edit
 from twisted_detector.outputs.sync.file import Stamp, read_text, replace_file
 from twisted_detector.outputs.sync.seams import InThread, TargetRefused, TargetUnavailable
+from twisted_detector.store.ownership import ROOT_UID
 
 T = TypeVar("T")
 
-#: Name of the file in STATE_DIR; beside it stands the last text that could be read.
-FILE, LAST_GOOD = "overrides", "overrides.last-good"
+#: Bits of a mode by which others than owner and group may do something, or the group more than read.
+_FOR_OTHERS = 0o037
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,16 +75,24 @@ class DecisionBook:
 
     async def load(self) -> None:
         """Read the file at the start. One that cannot be read is left alone, and the last that could be is used."""
+        with suppress(NotSaved):
+            await self._on_disk(self._remove_parts)
         if not (await self.reload()).is_unreadable:
             return
         try:
-            text, _ = await self._on_disk(lambda: read_text(self._last_good))
+            text, _ = await self._on_disk(lambda: _read_own(self._last_good))
             found = await self._parse(text)
         except CamdetectError:
             return
         if text:
             self._set(found.decisions)
-            self.faults = (*self.faults, "the decisions of the last file that could be read are used")
+            self.faults = (*self.faults, "the last version of the file that could be read is used instead")
+
+    def _remove_parts(self) -> None:
+        """Remove what a power cut left of a change: it may have a login in it that is taken back later."""
+        for part in self._path.parent.glob(f".{FILE}.*"):  # as ``replace_file`` names them
+            with suppress(OSError):
+                part.unlink()
 
     async def reload(self) -> Reloaded:
         """Read the file again, because a person edited it; with a mistake in it the rest counts.
@@ -88,7 +102,7 @@ class DecisionBook:
         async with self._lock:
             before = self._current
             try:
-                text, _ = await self._on_disk(lambda: read_text(self._path))
+                text, _ = await self._on_disk(lambda: _read_own(self._path))
                 found = await self._parse(text)
             except NotSaved as error:
                 self.faults = (str(error),)
@@ -98,8 +112,7 @@ class DecisionBook:
                 return Reloaded(before, before, self.faults, is_unreadable=True)
             self.faults = self._named(found)
             self._set(found.decisions)
-            if text and not found.faults:
-                await self._keep_good(text)
+            await self._keep_good(text)
         return Reloaded(before, found.decisions, self.faults)
 
     def _named(self, found: ReadDecisions) -> tuple[str, ...]:
@@ -127,12 +140,7 @@ class DecisionBook:
             now = decisions.of(camera_id)
             if version is not None and version != now.version:
                 raise RemoteError("version: it was changed meanwhile by somebody else; look at it again")
-            cameras = {**decisions.cameras, camera_id: change(now)}
-            if cameras[camera_id] == CameraDecisions():
-                del cameras[camera_id]
-            if len(cameras) > MAX_CAMERAS:
-                raise RemoteError(f"there are decisions about {MAX_CAMERAS} cameras, and there is no room for more")
-            return replace(decisions, cameras=MappingProxyType(cameras))
+            return with_cameras(decisions, {**decisions.cameras, camera_id: change(now)})
 
         return (await self.change(apply)).of(camera_id)
 
@@ -143,7 +151,7 @@ class DecisionBook:
         :raises NotSaved: as :meth:`change_camera`.
         """
         async with self._lock:
-            text, stamp = await self._on_disk(lambda: read_text(self._path))
+            text, stamp = await self._on_disk(lambda: _read_own(self._path))
             try:
                 found = await self._parse(text)
             except RemoteError as error:
@@ -163,16 +171,24 @@ class DecisionBook:
             written, found = await self._in_thread(lambda: edit(text, before, after))
         except LocalError as error:
             raise NotSaved(f"{self._path}: {error}") from None
+        if len(written.encode()) > MAX_FILE_BYTES:  # else no start would read it
+            raise RemoteError("the file of decisions is full; take back what is not needed any more")
         await self._on_disk(lambda: replace_file(self._path, written, was=stamp, secret=True))
         self._read = written, found
-        if not found.faults:
-            await self._keep_good(written)
+        await self._keep_good(written)
 
     async def _keep_good(self, text: str) -> None:
+        """Keep a text that could be read, with a mistake in it or not: a login that was taken back is in no other."""
+
         def keep() -> None:
-            former, stamp = read_text(self._last_good)
-            if former != text:
-                replace_file(self._last_good, text, was=stamp, secret=True)
+            try:
+                former, stamp = _read_own(self._last_good)
+                if former != text:
+                    replace_file(self._last_good, text, was=stamp, secret=True)
+            except (TargetRefused, TargetUnavailable):
+                with suppress(OSError):
+                    self._last_good.unlink()
+                raise
 
         try:
             await self._on_disk(keep)
@@ -190,3 +206,28 @@ class DecisionBook:
         before, self._current = self._current, after
         if before != after:
             self.changed.notify(before, after)
+
+
+def _read_own(path: Path) -> tuple[str, Stamp | None]:
+    """As :func:`read_text`, of a file with logins in our own folder: nobody else's, no link; from now on only ours.
+
+    :raises TargetRefused: it is another's; also :func:`read_text`.
+    """
+    with suppress(OSError):  # what else it may be is told below
+        found = path.lstat()
+        if stat.S_ISLNK(found.st_mode) or found.st_uid not in (os.geteuid(), ROOT_UID):
+            raise TargetRefused("it is a link, or belongs to somebody else")
+        if stat.S_ISREG(found.st_mode) and found.st_mode & _FOR_OTHERS:
+            path.chmod(0o600)  # an editor made it anew
+    return read_text(path)
+
+
+def with_cameras(decisions: Decisions, cameras: Mapping[str, CameraDecisions]) -> Decisions:
+    """The decisions with these about cameras instead; one about which nothing is decided any more is left out.
+
+    :raises RemoteError: there is no room for another camera.
+    """
+    kept = {camera_id: one for camera_id, one in cameras.items() if one != NOTHING_DECIDED}
+    if len(kept) > max(MAX_CAMERAS, len(decisions.cameras)):
+        raise RemoteError(f"decisions about {MAX_CAMERAS} cameras are saved already, and there is no room for more")
+    return replace(decisions, cameras=MappingProxyType(kept))

@@ -10,15 +10,12 @@ from twisted.internet.interfaces import IReactorTime
 
 from twisted_detector.errors import RemoteError
 from twisted_detector.model import Camera
-from twisted_detector.model.decisions import CameraDecisions, Decisions, Description, StreamAddress
+from twisted_detector.model.addresses import masked
+from twisted_detector.model.decisions import PAGE, CameraDecisions, Decisions, Description, StreamAddress
 from twisted_detector.model.naming import title, title_source
 from twisted_detector.operations.decisions.book import DecisionBook
 from twisted_detector.operations.decisions.fields import read_line, read_network, read_note
-from twisted_detector.outputs.camera_json import public_url
 from twisted_detector.registry.registry import Registry
-
-#: Where a value comes from that a person gave.
-PAGE = "page"
 
 
 class IOrigins(Protocol):
@@ -38,10 +35,10 @@ def wanted_camera(registry: Registry, fields: Mapping[str, Any]) -> Camera:
     """
     camera_id = fields.get("camera_id")
     if not isinstance(camera_id, str) or not camera_id:
-        raise RemoteError("this command wants 'camera_id'")
+        raise RemoteError("this command needs 'camera_id'")
     camera = registry.camera(camera_id)
     if camera is None:
-        raise RemoteError("no camera of that id", shown=camera_id[:60])
+        raise RemoteError("no camera with that id", shown=camera_id[:60])
     return camera
 
 
@@ -73,13 +70,13 @@ class DescriptionCommands:
     async def name(self, fields: Mapping[str, Any]) -> Mapping[str, Any]:
         """Change name, area, note or expected network of a camera; "" takes a value back.
 
-        :raises RemoteError: no camera of that id, a field that is refused, or none at all.
+        :raises RemoteError: no camera with that id, a field that is refused, or none at all.
         :raises NotSaved: the disk did not take it.
         """
         camera = wanted_camera(self._registry, fields)
         given = {name: fields[name] for name in ("name", "area", "note", "network") if fields.get(name) is not None}
         if not given:
-            raise RemoteError("this command wants one of name, area, note and network")
+            raise RemoteError("this command needs one of name, area, note and network")
         texts: dict[str, str] = {name: read_line(name, given[name]) for name in ("name", "area") if name in given}
         if "note" in given:
             texts["note"] = read_note("note", given["note"])
@@ -100,7 +97,7 @@ class DescriptionCommands:
     async def decided(self, fields: Mapping[str, Any]) -> Mapping[str, Any]:
         """All that is decided about a camera, each value with where it comes from; no password.
 
-        :raises RemoteError: no camera of that id.
+        :raises RemoteError: no camera with that id.
         """
         camera = wanted_camera(self._registry, fields)
         decided = self._book.current.of(camera.id)
@@ -140,4 +137,4 @@ def _camera_source(camera: Camera) -> str:
 
 def _shown(stream: StreamAddress | None, camera: Camera) -> str:
     """A stream's URL as it is shown: some makers want the password in the path."""
-    return public_url(stream.url(camera.address)) if stream is not None else ""
+    return masked(stream.url(camera.address)) if stream is not None else ""

@@ -33,10 +33,11 @@ from typing import Any
 
 from twisted_detector.config.kinds import MAX_SWEPT_ADDRESSES, ValueRefused
 from twisted_detector.config.logins import LOGINS
+from twisted_detector.config.page_settings import setting_text
 from twisted_detector.errors import RemoteError
 from twisted_detector.model import MAX_ID_LENGTH, Login
-from twisted_detector.model.decisions import NOTHING_DECIDED, CameraDecisions, Decisions, Description
-from twisted_detector.model.login_rules import Network
+from twisted_detector.model.decisions import NOTHING_DECIDED, CameraDecisions, Decisions, Description, StreamAddress
+from twisted_detector.model.reach import Network
 from twisted_detector.operations.decisions.fields import (
     read_line,
     read_login,
@@ -47,8 +48,12 @@ from twisted_detector.operations.decisions.fields import (
     read_verdict,
 )
 
-#: Decisions that are kept: as many cameras as a person names by hand, networks and logins as he has.
+#: Host that stands for the camera's address, in the file and in a URL that is typed.
+STAND_IN = "camera"
+#: Decisions that are kept: as many cameras as a person names by hand, networks and logins as a site has.
 MAX_CAMERAS, MAX_NETWORKS, MAX_LOGINS, MAX_SETTINGS = 4096, 256, 256, 64
+#: Faults that are told: each is a line of the log and of an answer.
+MAX_FAULTS = 100
 _ID = re.compile(rf"[a-z0-9_-]{{1,{MAX_ID_LENGTH}}}")
 
 
@@ -69,11 +74,13 @@ def parse(text: str) -> ReadDecisions:
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         where = re.search(r"\(at [^)]*\)\Z", str(error))
-        raise RemoteError("it is no TOML", shown=where.group()[1:-1] if where else "") from None
+        raise RemoteError("it is not valid TOML", shown=where.group()[1:-1] if where else "") from None
     except RecursionError:
         raise RemoteError("it is nested too deeply") from None
+    except ValueError:  # Python's own bound of what it reads
+        raise RemoteError("it has a number of too many digits") from None
     faults: list[str] = [
-        f"{key}: unknown; there are [camera.ID], [site], [logins] and [settings]"
+        f"{ascii(key)[1:-1][:60]}: unknown; there are [camera.ID], [site], [logins] and [settings]"
         for key in document
         if key not in ("camera", "site", "logins", "settings")
     ]
@@ -84,7 +91,7 @@ def parse(text: str) -> ReadDecisions:
             logins=read_logins(_table(document, "logins", faults), faults),
             settings=MappingProxyType(_settings(_table(document, "settings", faults), faults)),
         ),
-        tuple(faults),
+        (*faults[:MAX_FAULTS], *([f"and {len(faults) - MAX_FAULTS} more"] if len(faults) > MAX_FAULTS else [])),
     )
 
 
@@ -153,6 +160,23 @@ _VALUES: Mapping[str, Callable[[str, object], Any]] = {
 }
 
 
+def entries(
+    decided: CameraDecisions, *, login: Callable[[Login], str], stream: Callable[[StreamAddress], str]
+) -> dict[str, str]:
+    """The entries of a camera's table, "" for what is left to camdetect; ``login`` and ``stream`` write those."""
+    described = decided.description
+    return {
+        "name": described.name,
+        "area": described.area,
+        "note": described.note,
+        "adopted": decided.verdict.value if decided.verdict is not None else "",
+        "login": login(decided.login) if decided.login is not None else "",
+        "main": stream(decided.main) if decided.main is not None else "",
+        "sub": stream(decided.sub) if decided.sub is not None else "",
+        "network": str(decided.network) if decided.network is not None else "",
+    }
+
+
 # --- site, logins, settings -------------------------------------------------------------------------------------------
 
 
@@ -196,12 +220,10 @@ def read_logins(table: Mapping[str, Any], faults: list[str]) -> tuple[Login, ...
 def _settings(table: Mapping[str, Any], faults: list[str]) -> dict[str, str]:
     found: dict[str, str] = {}
     for name, value in list(table.items())[:MAX_SETTINGS]:
-        if isinstance(value, bool):
-            found[name] = "true" if value else "false"
-        elif isinstance(value, str | int):
-            found[name] = str(value)
+        if (text := setting_text(value)) is not None:
+            found[name] = text
         else:
-            faults.append(f"[settings] {ascii(name)[1:-1][:60]}: must be a text")
+            faults.append(f"[settings] {ascii(name)[1:-1][:60]}: must be text")
     if len(table) > MAX_SETTINGS:
         faults.append(f"[settings] at most {MAX_SETTINGS}")
     return found

@@ -13,9 +13,9 @@ from typing import Any
 
 from twisted_detector.errors import LocalError, RemoteError
 from twisted_detector.model import Login
-from twisted_detector.model.decisions import CameraDecisions, Decisions, StreamAddress
+from twisted_detector.model.decisions import NOTHING_DECIDED, CameraDecisions, Decisions
 from twisted_detector.model.login_rules import Audience, LoginRule
-from twisted_detector.operations.decisions.document import ReadDecisions, parse
+from twisted_detector.operations.decisions.document import STAND_IN, ReadDecisions, entries, parse
 from twisted_detector.operations.decisions.fields import read_searched_network
 
 _HEADINGS = {Audience.NETWORK: "network", Audience.VENDOR: "vendor", Audience.CAMERA: "camera"}
@@ -56,7 +56,7 @@ def _edit_blocks(text: str, before: Decisions, after: Decisions) -> str:
 
     for camera_id in _changed_cameras(before, after):
         block = _block(text, camera_id)
-        if block is None and before.of(camera_id) != CameraDecisions():
+        if block is None and before.of(camera_id) != NOTHING_DECIDED:
             raise ValueError("it has no block of its own")
         start, end = block or (len(text), len(text))
         part = text[start:end]
@@ -184,28 +184,17 @@ def _network(entry: Any) -> str:
 
 def _normal(decisions: Decisions) -> object:
     """The decisions as a reader of the file finds them: of networks and of headings no order counts."""
-    cameras = {key: one for key, one in decisions.cameras.items() if one != CameraDecisions()}
+    cameras = {key: one for key, one in decisions.cameras.items() if one != NOTHING_DECIDED}
     return cameras, set(decisions.networks), _by_heading(decisions.logins), dict(decisions.settings)
 
 
 def _written(decided: CameraDecisions) -> dict[str, str]:
-    described = decided.description
-    login = decided.login
-    values = {
-        "name": described.name,
-        "area": described.area,
-        "note": described.note,
-        "adopted": decided.verdict.value if decided.verdict is not None else "",
-        "login": f"{login.name}:{login.password.reveal()}" if login is not None else "",
-        "main": _stream_text(decided.main),
-        "sub": _stream_text(decided.sub),
-        "network": str(decided.network) if decided.network is not None else "",
-    }
+    values = entries(decided, login=_typed, stream=lambda stream: stream.url(STAND_IN))
     return {key: value for key, value in values.items() if value}
 
 
-def _stream_text(stream: StreamAddress | None) -> str:
-    return f"{stream.scheme}://camera:{stream.port}{stream.target}" if stream is not None else ""
+def _typed(login: Login) -> str:
+    return f"{login.name}:{login.password.reveal()}"
 
 
 def _sites(decisions: Decisions) -> dict[str, list[str]]:
@@ -219,5 +208,5 @@ def _by_heading(logins: Iterable[Login]) -> dict[str, list[str]]:
         heading = "default"
         if isinstance(login, LoginRule) and login.audience in _HEADINGS:
             heading = f"{_HEADINGS[login.audience]} {login.value}"
-        found.setdefault(heading, []).append(f"{login.name}:{login.password.reveal()}")
+        found.setdefault(heading, []).append(_typed(login))
     return found

@@ -12,7 +12,7 @@ from twisted_detector.errors import RemoteError
 from twisted_detector.model import Login, Secret
 from twisted_detector.model.addresses import SILENT_PORTS
 from twisted_detector.model.decisions import StreamAddress, Verdict
-from twisted_detector.model.login_rules import Network
+from twisted_detector.model.reach import Network
 from twisted_detector.wire.rtsp.url import split_url
 
 #: Characters: a name has to fit a line of every consumer's page, a note a small box.
@@ -31,11 +31,11 @@ def read_line(field: str, text: object, most: int = MAX_NAME) -> str:
     :raises RemoteError: it is no text, too long, or has characters that are not shown where they stand.
     """
     if not isinstance(text, str):
-        raise RemoteError(f"{field}: must be a text")
+        raise RemoteError(f"{field}: must be text")
     line = unicodedata.normalize("NFC", text).strip()
     _check_shown(field, line, allowed="")
     if len(line) > most:
-        raise RemoteError(f"{field}: at most {most} characters, these are {len(line)}")
+        raise RemoteError(f"{field}: at most {most} characters; this has {len(line)}")
     return line
 
 
@@ -45,11 +45,11 @@ def read_note(field: str, text: object) -> str:
     :raises RemoteError: as :func:`read_line`.
     """
     if not isinstance(text, str):
-        raise RemoteError(f"{field}: must be a text")
+        raise RemoteError(f"{field}: must be text")
     note = unicodedata.normalize("NFC", text.replace("\r\n", "\n")).strip()
     _check_shown(field, note, allowed="\n\t")
     if len(note) > MAX_NOTE:
-        raise RemoteError(f"{field}: at most {MAX_NOTE} characters, these are {len(note)}")
+        raise RemoteError(f"{field}: at most {MAX_NOTE} characters; this has {len(note)}")
     return note
 
 
@@ -60,25 +60,25 @@ def _check_shown(field: str, text: str, *, allowed: str) -> None:
         if one in allowed:
             continue
         if unicodedata.category(one) in ("Cc", "Cs", "Zl", "Zp") or one in _BIDI_CONTROLS:
-            raise RemoteError(f"{field}: has the character U+{ord(one):04X}, which cannot be shown in a line")
+            raise RemoteError(f"{field}: contains the character U+{ord(one):04X}, which cannot be displayed")
 
 
 def read_login(user: object, password: object) -> Login:
-    """A user and his password.
+    """A user name and a password.
 
     :raises RemoteError: one is no text, empty (the user), too long, or has control characters; the user has a colon.
     """
     if not isinstance(user, str) or not user:
-        raise RemoteError("user: must be a text that is not empty")
+        raise RemoteError("user: must not be empty")
     if not isinstance(password, str):
-        raise RemoteError("password: must be a text")
+        raise RemoteError("password: must be text")
     for field, text, most in (("user", user, MAX_USER_OCTETS), ("password", password, MAX_PASSWORD_OCTETS)):
         if not text.isprintable() and any(unicodedata.category(one) in ("Cc", "Cs") for one in text):
-            raise RemoteError(f"{field}: has a control character; was a line break copied with it?")
+            raise RemoteError(f"{field}: contains a control character; was a line break copied with it?")
         if len(text.encode()) > most:
-            raise RemoteError(f"{field}: at most {most} bytes, these are {len(text.encode())}")
+            raise RemoteError(f"{field}: at most {most} bytes; this has {len(text.encode())}")
     if ":" in user or user.startswith("["):
-        raise RemoteError("user: must not have a colon (RFC 7617), nor begin with a bracket")
+        raise RemoteError("user: must not contain a colon (RFC 7617) or begin with a bracket")
     return Login(user, Secret(password))
 
 
@@ -90,7 +90,7 @@ def read_stream(field: str, text: object) -> tuple[StreamAddress | None, Login |
     :raises RemoteError: it is no RTSP URL. The text is not shown: it may hold a password.
     """
     if not isinstance(text, str):
-        raise RemoteError(f"{field}: must be a text")
+        raise RemoteError(f"{field}: must be text")
     if not text.strip():
         return None, None, ""
     try:
@@ -98,7 +98,7 @@ def read_stream(field: str, text: object) -> tuple[StreamAddress | None, Login |
     except RemoteError as error:
         raise RemoteError(f"{field}: must be like rtsp://192.168.1.20:554/stream1; {error.what}") from None
     if url.port in SILENT_PORTS or not url.port:
-        raise RemoteError(f"{field}: port {url.port} is no RTSP port, and cameras log what comes there as an attack")
+        raise RemoteError(f"{field}: port {url.port} is not an RTSP port, and cameras log connections to it as attacks")
     found = _USERINFO.match(text)
     login = None
     if found is not None:
@@ -113,7 +113,7 @@ def read_network(field: str, text: object) -> Network | None:
     :raises RemoteError: it is none; one with bits beyond its prefix is told with the one that is meant.
     """
     if not isinstance(text, str):
-        raise RemoteError(f"{field}: must be a text")
+        raise RemoteError(f"{field}: must be text")
     if not text.strip():
         return None
     try:
@@ -128,19 +128,21 @@ def read_network(field: str, text: object) -> Network | None:
 def read_searched_network(field: str, text: object) -> Network:
     """A network that is to be searched, within the limits of SCAN_NETWORKS; an address alone is one of a single host.
 
-    :raises RemoteError: it is none, is too large, or is no network of hosts on other machines.
+    :raises RemoteError: it is none, is too large, or is not a network of hosts on other machines.
     """
     network = read_network(field, text)
     if network is None:
         raise RemoteError(f"{field}: must be a network such as 192.168.1.0/24")
     if network.is_loopback:
-        raise RemoteError(f"{field}: {network} is this machine itself; SCAN_NETWORKS names it for simulated cameras")
+        raise RemoteError(
+            f"{field}: {network} is this machine itself; only SCAN_NETWORKS can add it, for simulated cameras"
+        )
     if network.is_multicast or network.network_address.is_unspecified or str(network) == "255.255.255.255/32":
-        raise RemoteError(f"{field}: {network} is no network of hosts")
+        raise RemoteError(f"{field}: {network} is not a network of hosts")
     if network.num_addresses > MAX_NETWORK_ADDRESSES:
         raise RemoteError(
             f"{field}: {network} is too large; at most {MAX_NETWORK_ADDRESSES} addresses"
-            f" (a {'/16' if network.version == 4 else '/112'}) are searched, so give the part that has your cameras"
+            f" (a {'/16' if network.version == 4 else '/112'}) are searched, so enter the part with your cameras"
         )
     return network
 

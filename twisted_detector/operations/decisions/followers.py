@@ -30,11 +30,7 @@ class IdentityFollower:
         """See :class:`IEventListener`."""
         if not isinstance(event, DevicesMerged):
             return
-        moves = {
-            gone: event.camera.device_id + gone.removeprefix(event.merged_device_id)
-            for gone in event.merged_camera_ids
-            if gone in self._book.current.cameras
-        }
+        moves = {gone: kept for gone, kept in event.moves.items() if gone in self._book.current.cameras}
         if moves:
             moving = Deferred.fromCoroutine(self._book.change(lambda decisions: moved(decisions, moves)))
             moving.addErrback(self._not_moved)

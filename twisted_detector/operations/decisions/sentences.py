@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from twisted_detector.config.differences import told_logins
-from twisted_detector.model.decisions import CameraDecisions, Decisions, StreamAddress
-from twisted_detector.outputs.camera_json import public_url
+from twisted_detector.model.addresses import masked
+from twisted_detector.model.decisions import CameraDecisions, Decisions
+from twisted_detector.operations.decisions.document import STAND_IN, entries
 
-#: More are counted: whoever edits a thousand cameras by hand knows what he did.
+#: More are counted: whoever edits a thousand cameras by hand knows what changed.
 MAX_SENTENCES = 100
 
 
@@ -16,7 +17,7 @@ def told(before: Decisions, after: Decisions) -> tuple[str, ...]:
     """What changed; "camera 00408cabcdef: name is Barn"."""
     lines = [*_told(before, after)]
     left = len(lines) - MAX_SENTENCES
-    return (*lines[:MAX_SENTENCES], *([f"and {left} changes more"] if left > 0 else []))
+    return (*lines[:MAX_SENTENCES], *([f"and {left} more changes"] if left > 0 else []))
 
 
 def _told(before: Decisions, after: Decisions) -> Iterator[str]:
@@ -26,27 +27,16 @@ def _told(before: Decisions, after: Decisions) -> Iterator[str]:
             shown, values = _values(old), _values(new)
             for name, value in values.items():
                 if value != shown[name]:
-                    yield f"camera {camera_id}: {name} {f'is {value}' if value else 'is taken back'}"
+                    yield f"camera {camera_id}: {name} {f'is {value}' if value else 'was removed'}"
             if old.login != new.login and values["login"] == shown["login"]:
-                yield f"camera {camera_id}: login of {values['login']} has another password"
+                yield f"camera {camera_id}: login of {values['login']} has a new password"
     yield from (f"network {one} was added" for one in after.networks if one not in before.networks)
     yield from (f"network {one} was removed" for one in before.networks if one not in after.networks)
     yield from told_logins(before.logins, after.logins)
 
 
 def _values(decided: CameraDecisions) -> dict[str, str]:
-    described, login = decided.description, decided.login
-    return {
-        "name": described.name,
-        "area": described.area,
-        "note": " ".join(described.note.split()),
-        "adopted": decided.verdict.value if decided.verdict is not None else "",
-        "login": f"user {login.name}" if login is not None else "",
-        "main": _stream(decided.main),
-        "sub": _stream(decided.sub),
-        "network": str(decided.network) if decided.network is not None else "",
-    }
-
-
-def _stream(stream: StreamAddress | None) -> str:
-    return public_url(stream.url("camera")) if stream is not None else ""
+    shown = entries(
+        decided, login=lambda login: f"user {login.name}", stream=lambda stream: masked(stream.url(STAND_IN))
+    )
+    return {name: " ".join(value.split()) for name, value in shown.items()}

@@ -14,12 +14,11 @@ from twisted_detector.model.bounds import BoundedDict
 from twisted_detector.model.decisions import CameraDecisions, Decisions, OwnStreams, StreamAddress
 from twisted_detector.operations.decisions.book import DecisionBook
 from twisted_detector.operations.decisions.commands import wanted_camera, wanted_version
+from twisted_detector.operations.decisions.document import STAND_IN
 from twisted_detector.operations.decisions.fields import read_stream
 from twisted_detector.operations.requests import Handler
 from twisted_detector.registry.registry import Registry
 
-#: Host that stands for the camera's address in the file of decisions, and so in a URL that is typed.
-STAND_IN = "camera"
 #: Devices that are being added at one time by a stream's URL: more than there are jobs.
 MAX_EXPECTED = 16
 #: Looks the addresses of a host's name up; none where it has none.
@@ -87,7 +86,7 @@ class StreamCommands:
     async def stream(self, fields: Mapping[str, Any]) -> Mapping[str, Any]:
         """Say where a camera's streams are (``main``, ``sub``); "" leaves one to camdetect again.
 
-        :raises RemoteError: no camera of that id, a field that is refused, or none at all.
+        :raises RemoteError: no camera with that id, a field that is refused, or none at all.
         :raises NotSaved: the disk did not take it.
         """
         camera = wanted_camera(self._registry, fields)
@@ -100,10 +99,10 @@ class StreamCommands:
             if host:
                 await self._check_host(field, host, camera)
             if found is not None and login is not None and found != login:
-                raise RemoteError("sub: has another login than main; a camera has one")
+                raise RemoteError("sub: its login differs from that of main; a camera has only one")
             login = found or login
         if not given:
-            raise RemoteError("this command wants one of main and sub")
+            raise RemoteError("this command needs one of main and sub")
 
         def change(decided: CameraDecisions) -> CameraDecisions:
             main, sub = given.get("main", decided.main), given.get("sub", decided.sub)
@@ -127,14 +126,16 @@ class StreamCommands:
         except RemoteError:
             places = await self._resolve(host)
             if not places:
-                raise RemoteError(f"{field}: {shown} is no address, and no host has that name") from None
+                raise RemoteError(f"{field}: {shown} is not an address, and no host has that name") from None
         if camera.address in places:
             return
         for place in places:
             if ip_address(place.partition("%")[0]).is_loopback and (refusal := self._explain_refusal(place)):
                 raise RemoteError(f"{field}: is on {place}: {refusal}")
         where = shown if (shown,) == tuple(places) else f"{shown} ({', '.join(places)})"
-        raise RemoteError(f"{field}: is on {where}, but this camera is at {camera.address}; give a stream of its own")
+        raise RemoteError(
+            f"{field}: is on {where}, but this camera is at {camera.address}; enter a stream of this camera"
+        )
 
     def _changed(self, before: Decisions, after: Decisions) -> None:
         for camera_id in {*before.cameras, *after.cameras}:

@@ -11,19 +11,16 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from types import MappingProxyType
 
 from twisted.internet.interfaces import IReactorTime
 from txaio.tx import make_logger
 from zope.interface import implementer
 
-from twisted_detector.errors import RemoteError
 from twisted_detector.events import CameraDiscovered, DevicesMerged, Event
 from twisted_detector.interfaces import IEventListener
 from twisted_detector.model import Login
-from twisted_detector.model.decisions import CameraDecisions, Decisions, Verdict
-from twisted_detector.operations.decisions.book import DecisionBook
-from twisted_detector.operations.decisions.document import MAX_CAMERAS
+from twisted_detector.model.decisions import NOTHING_DECIDED, CameraDecisions, Decisions, Verdict, device_of
+from twisted_detector.operations.decisions.book import DecisionBook, with_cameras
 from twisted_detector.registry.registry import Registry
 from twisted_detector.seams import IStateStore
 
@@ -33,7 +30,7 @@ TABLE = "verdicts"
 
 @dataclass(frozen=True, slots=True)
 class _Word:
-    """What a person said about a device: his verdict, and for which user he typed a login, "" for none."""
+    """What a person said about a device: the verdict, and the user of the login typed for it, "" for none."""
 
     verdict: str = ""
     user: str = ""
@@ -170,7 +167,7 @@ class VerdictCarrier:
         """
         gone = [one for one in camera_ids if one in self._book.current.cameras]
         with self._noting(gone):
-            await self._change(gone, lambda decided: CameraDecisions())
+            await self._change(gone, lambda decided: NOTHING_DECIDED)
 
     async def _change(
         self,
@@ -191,10 +188,7 @@ class VerdictCarrier:
                     cameras[one] = replace(cameras[one], login=None)
             for one in camera_ids:
                 cameras[one] = change(decisions.of(one))
-            kept = {one: decided for one, decided in cameras.items() if decided != CameraDecisions()}
-            if len(kept) > max(MAX_CAMERAS, len(decisions.cameras)):
-                raise RemoteError(f"there are decisions about {MAX_CAMERAS} cameras, and there is no room for more")
-            return replace(decisions, cameras=MappingProxyType(kept))
+            return with_cameras(decisions, cameras)
 
         await self._book.change(apply)
 
@@ -236,8 +230,7 @@ class VerdictCarrier:
             self._clock.callLater(0, self._found, event.camera.id)
         elif isinstance(event, DevicesMerged):
             # The decisions follow; that is no new word about the one that stays.
-            for gone in event.merged_camera_ids:
-                kept = event.camera.device_id + gone.removeprefix(event.merged_device_id)
+            for gone, kept in event.moves.items():
                 dropped = self._applied.get(gone)
                 self._note(gone, _Word())
                 if dropped is not None:
@@ -263,7 +256,9 @@ class VerdictCarrier:
         if said.adopts(before):
             if not known:
                 return
-            self._registry.adopt(camera_id, now)
+            if said.verdict != before.verdict or not self._registry.explain_difference(camera_id):
+                self._registry.adopt(camera_id, now)
+            # Else a login was typed for the device that was adopted, and another may stand there: it waits.
             self._check(camera_id)
         elif said.verdict != before.verdict and said.verdict in (Verdict.UNADOPTED, Verdict.BLOCKED):
             if not known:
@@ -284,8 +279,3 @@ class VerdictCarrier:
         else:
             self._applied[camera_id] = said
         self._store.save_value(TABLE, camera_id, str(said))
-
-
-def device_of(camera_id: str) -> str:
-    """The id of a camera's device: what stands before the number of the channel."""
-    return camera_id.partition("_")[0]

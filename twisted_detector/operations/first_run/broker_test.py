@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from twisted_detector.config.config import Config
 from twisted_detector.errors import RemoteError
+from twisted_detector.model import Secret
 from twisted_detector.mqtt.settings import MqttSettings
 from twisted_detector.operations.first_run.settings import SettingsCommand
 
@@ -26,7 +27,7 @@ class BrokerTest:
 
     A password that is saved goes only where it goes already: for another host, port or TLS it has to be given again.
 
-    :param embedded: where the embedded broker runs, for settings without a broker; None: it does not.
+    :param embedded: where the broker of this machine is, for settings without one; None: none is in use.
     """
 
     def __init__(
@@ -45,9 +46,10 @@ class BrokerTest:
         config = self._settings.candidate(fields).config
         place = (config.mqtt.broker, config.mqtt.port) if config.mqtt.broker else self._embedded()
         if place is None:
-            return {"ok": True, "text": "camdetect will run its own broker", "advice": "", "setting": ""}
+            text = "camdetect will use a broker of this machine that wants no login, else its own"
+            return {"ok": True, "text": text, "advice": "", "setting": ""}
         if self._is_testing:
-            raise RemoteError("another test is not over yet; try again in some seconds")
+            raise RemoteError("another test is still running; try again in a few seconds")
         self._is_testing = True
         try:
             result = await self._try_broker(trial_settings(config, *place))
@@ -71,7 +73,10 @@ def trial_client_id() -> str:
 
 
 def trial_settings(config: Config, host: str, port: int) -> MqttSettings:
-    """Settings of a connection that disturbs none: without a will, under a name of its own."""
+    """Settings of a connection that disturbs none: without a will, under a name of its own.
+
+    A login goes to the broker that is named, and to no other: anybody on this machine may take a port.
+    """
     mqtt = config.mqtt
     return MqttSettings(
         host=host,
@@ -79,8 +84,8 @@ def trial_settings(config: Config, host: str, port: int) -> MqttSettings:
         client_id=trial_client_id(),
         keepalive=mqtt.keepalive,
         protocol=mqtt.protocol,
-        username=mqtt.username,
-        password=mqtt.password,
+        username=mqtt.username if mqtt.broker else "",
+        password=mqtt.password if mqtt.broker else Secret(""),
         tls=mqtt.tls,
         tls_ca_path=mqtt.tls_ca_path,
         tls_cert_path=mqtt.tls_cert_path,

@@ -137,7 +137,7 @@ class ConsumerSearch:
         :raises RemoteError: a search runs already.
         """
         if self._is_searching:
-            raise RemoteError("another search is not over yet; try again in some seconds")
+            raise RemoteError("another search is still running; try again in a few seconds")
         self._is_searching = True
         try:
             brokers = await self._brokers()

@@ -110,11 +110,11 @@ class SettingsCommand:
         for name, value in fields.items():
             key = name.lower()
             if key not in GROUP_OF:
-                raise RemoteError(f"{ascii(name)[1:-1][:60]}: is no setting of the page")
+                raise RemoteError(f"{ascii(name)[1:-1][:60]}: is not a setting of the page")
             if isinstance(value, bool):
                 value = "true" if value else "false"
             if not isinstance(value, str) or len(value) > MAX_VALUE:
-                raise RemoteError(f"{key.upper()}: must be a text of at most {MAX_VALUE} characters")
+                raise RemoteError(f"{key.upper()}: must be text of at most {MAX_VALUE} characters")
             if value and (why := why_fixed(key, self._running.current.sources)):
                 raise RemoteError(f"{key.upper()}: {why}")
             changes[key] = value

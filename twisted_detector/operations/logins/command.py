@@ -26,7 +26,7 @@ from twisted_detector.registry.registry import Registry
 WAIT_SECONDS = 10.0
 #: Logins that are tried at one time, beside the bounds of inspections: a person tries one, a first run a few.
 MAX_TRIALS = 8
-_GOES_ON = "the camera has not answered yet; it goes on, and the camera's state shows what came of it"
+_GOES_ON = "the camera has not answered yet; the attempt continues, and the camera's status will show the result"
 
 
 class LoginCommand:
@@ -73,26 +73,33 @@ class LoginCommand:
         camera = self._camera_of(fields)
         if action == "clear":
             cleared = await self._verdicts.clear_login(camera.id)
-            text = "its own login is removed" if cleared else "it had no login of its own"
+            text = "its own login was removed" if cleared else "it had no login of its own"
             return {"camera_id": camera.id, "text": text, "kept": ""}
         login = read_login(fields.get("user"), fields.get("password"))
         audience = await self._keeper.audience_of(camera, fields.get("keep") or "camera")
+        if action == "try" or audience.choice == "camera":
+            self._check_identity(camera)
         if action == "try":
             return await self._answer_of(camera, login, audience)
         if audience.choice == "no":
-            raise RemoteError("keep: no keeps nothing; try it, or save it for somebody")
+            raise RemoteError("keep: with no there is nothing to save; try it, or choose what to keep it for")
         await self._keeper.keep(camera, login, audience)
         self._detector.check(camera.id)
         return {"camera_id": camera.id, "text": f"kept for: {audience.kept}", "kept": audience.kept}
+
+    def _check_identity(self, camera: Camera) -> None:
+        """:raises RemoteError: another device may stand where the adopted one did: it is not accepted in passing."""
+        if why := self._registry.explain_difference(camera.id):
+            raise RemoteError(f"it may be another device than was adopted: {why}; if it is yours, adopt it")
 
     # --- try -------------------------------------------------------------------------------------------------------
 
     async def _answer_of(self, camera: Camera, login: Login, audience: Audienced) -> Mapping[str, Any]:
         """The answer when it is there, at the latest after ``WAIT_SECONDS``; what is under way goes on."""
         if camera.device_id in self._trying:
-            raise RemoteError("another login is being tried there; wait for its outcome")
+            raise RemoteError("another login is being tried there; wait for its result")
         if len(self._trying) >= MAX_TRIALS:
-            raise RemoteError("so many logins are being tried that there is no room for another; wait a moment")
+            raise RemoteError("too many logins are being tried at once; wait a moment")
         answered: Deferred[Mapping[str, Any]] = Deferred()
 
         def late() -> None:
@@ -126,7 +133,7 @@ class LoginCommand:
     async def _attempt(self, camera: Camera, login: Login) -> TrialResult:
         key = self._registry.key_of_camera(camera.id)
         if key is None:
-            raise RemoteError("no camera of that id", shown=camera.id[:60])
+            raise RemoteError("no camera with that id", shown=camera.id[:60])
         if why_not := self._budget.explain_trial(self._registry.candidate(key), login, self._clock.seconds()):
             return TrialResult(TrialOutcome.NOT_TRIED, why_not)
         self._budget.forgive(self._registry.candidate(key), login)
@@ -148,9 +155,11 @@ class LoginCommand:
         state = "it is online" if now.online else f"{now.status.value}: {now.reason}"
         text = result.text if now.reason and now.reason in result.text else f"{result.text}; {state}"
         try:
+            if audience.choice == "camera":
+                self._check_identity(camera)  # it may have shown itself as another while it was asked
             await self._keeper.keep(camera, login, audience)
         except CamdetectError as error:
-            return TrialResult(result.outcome, f"{text}; it is not kept: {error}"), ""
+            return TrialResult(result.outcome, f"{text}; it was not kept: {error}"), ""
         return TrialResult(result.outcome, text), audience.kept
 
     def _worded(self, camera: Camera, result: TrialResult, kept: str) -> Mapping[str, Any]:
@@ -188,16 +197,16 @@ class LoginCommand:
         for found in (camera, *self._registry.cameras_of(key)):
             if found is not None:
                 return found
-        raise RemoteError("nothing at that address is known as a camera yet; add it first (camdetect add)")
+        raise RemoteError("no camera is known at that address yet; add it first (camdetect add)")
 
     def _key_of(self, camera_id: object, address: object) -> int:
         if isinstance(camera_id, str) and camera_id:
             key = self._registry.key_of_camera(camera_id)
             if key is None:
-                raise RemoteError("no camera of that id", shown=camera_id[:60])
+                raise RemoteError("no camera with that id", shown=camera_id[:60])
             return key
         if not isinstance(address, str) or not address:
-            raise RemoteError("this command wants 'camera_id' or 'address'")
+            raise RemoteError("this command needs 'camera_id' or 'address'")
         keys = self._registry.keys_at(str(parse_address(address)))
         if len(keys) > 1:
             raise RemoteError("several devices are at that address; name one by its camera_id", shown=address)

@@ -8,12 +8,12 @@ from dataclasses import dataclass, replace
 
 from twisted_detector.errors import RemoteError
 from twisted_detector.model import Camera, Interface, Login
-from twisted_detector.model.decisions import Decisions
+from twisted_detector.model.decisions import Decisions, device_of
 from twisted_detector.model.login_rules import Audience, LoginRule, in_networks
 from twisted_detector.model.reach import networks_of
 from twisted_detector.operations.decisions.book import DecisionBook
 from twisted_detector.operations.decisions.document import MAX_LOGINS
-from twisted_detector.operations.decisions.verdicts import VerdictCarrier, device_of
+from twisted_detector.operations.decisions.verdicts import VerdictCarrier
 
 #: For whom a login can be kept.
 CHOICES = ("camera", "network", "vendor", "all", "no")
@@ -67,7 +67,9 @@ class LoginKeeper:
             vendor = _NOT_IN_VENDOR.sub(" ", camera.manufacturer)
             vendor = " ".join(vendor.split())[:_MAX_VENDOR].strip()
             if not re.search(r"[A-Za-z0-9]{2}", vendor):
-                raise RemoteError("keep: this camera does not tell its manufacturer; keep it for the camera")
+                raise RemoteError(
+                    "keep: this camera does not report its manufacturer; keep the login for this camera only"
+                )
             return Audienced("vendor", vendor)
         return Audienced(str(choice))
 
@@ -79,7 +81,7 @@ class LoginKeeper:
             if in_networks(camera.address, (network,)):
                 return str(network)
         raise RemoteError(
-            f"keep: no network of this machine has {camera.address}; say first on which network you expect the camera"
+            f"keep: {camera.address} is on none of this machine's networks; first set the camera's expected network"
         )
 
     async def keep(self, camera: Camera, login: Login, audience: Audienced) -> None:
@@ -98,7 +100,7 @@ class LoginKeeper:
         def change(decisions: Decisions) -> Decisions:
             logins = [one for one in decisions.logins if not _same_place(one, kept)]
             if len(logins) >= MAX_LOGINS:
-                raise RemoteError(f"keep: {MAX_LOGINS} logins are kept, and there is no room for more")
+                raise RemoteError(f"keep: {MAX_LOGINS} logins are saved already, and there is no room for more")
             return replace(decisions, logins=(*logins, kept))
 
         await self._book.change(change)

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from twisted_detector.inspection.logins.budget import LoginBudget
-from twisted_detector.inspection.logins.configured import PAGE, ConfiguredLogins
+from twisted_detector.inspection.logins.configured import ConfiguredLogins
 from twisted_detector.model import Adoption, Camera
-from twisted_detector.model.decisions import Verdict
+from twisted_detector.model.decisions import PAGE, Verdict, device_of
 from twisted_detector.model.login_rules import has_own_login, in_networks, networks_with_logins
 from twisted_detector.operations.decisions.book import DecisionBook
-from twisted_detector.operations.decisions.verdicts import device_of
 from twisted_detector.operations.networks.site import SiteNetworks
 from twisted_detector.registry.registry import Registry
 

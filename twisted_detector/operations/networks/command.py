@@ -15,12 +15,10 @@ from twisted_detector.discovery.sweep.targets import SweepSettings, network_of
 from twisted_detector.errors import CamdetectError, RemoteError
 from twisted_detector.interfaces import INeighbours
 from twisted_detector.model import Interface
-from twisted_detector.model.decisions import Decisions
+from twisted_detector.model.decisions import PAGE, Decisions
 from twisted_detector.model.encoding import rfc3339
-from twisted_detector.model.login_rules import Network
-from twisted_detector.model.reach import Reach, networks_of
+from twisted_detector.model.reach import Network, Reach, networks_of
 from twisted_detector.operations.decisions.book import DecisionBook
-from twisted_detector.operations.decisions.commands import PAGE
 from twisted_detector.operations.decisions.document import MAX_NETWORKS
 from twisted_detector.operations.decisions.fields import read_searched_network
 from twisted_detector.operations.networks.site import INTERFACES, SiteNetworks
@@ -93,14 +91,14 @@ class NetworksCommand:
 
     def _adding(self, network: Network, interfaces: Sequence[Interface]) -> Any:
         if network in self._networks.current.discovery.named_networks:
-            raise RemoteError("network: SCAN_NETWORKS names it already")
+            raise RemoteError("network: SCAN_NETWORKS already lists it")
         reach = Reach((), networks_of(interfaces))
         for address in (network.network_address, network.broadcast_address):
-            # Else whoever may send commands could have cameras' logins offered to hosts of his in the Internet.
+            # Else whoever may send commands could have cameras' logins offered to any host in the Internet.
             if reach.explain_refusal(str(address)):
                 raise RemoteError(
                     f"network: {network} is neither private nor a network of this machine's interfaces; if it is yours,"
-                    " name it in SCAN_NETWORKS"
+                    " add it to SCAN_NETWORKS"
                 )
 
         def apply(decisions: Decisions) -> Decisions:
@@ -120,14 +118,14 @@ class NetworksCommand:
             if network in decisions.networks:
                 return replace(decisions, networks=tuple(one for one in decisions.networks if one != network))
             if network in self._networks.current.discovery.named_networks:
-                raise RemoteError(f"network: {_setting(self._networks.current)} names it; remove it there")
+                raise RemoteError(f"network: {_setting(self._networks.current)} lists it; remove it there")
             links = [one.name for one in interfaces if one.version == 4 and network_of(one) == network]
             if links:
                 raise RemoteError(
-                    f"network: it is that of {links[0]}; to leave it alone, set SCAN_EXCLUDE={network}, or take the"
-                    " word interfaces out of SCAN_NETWORKS"
+                    f"network: it is the network of {links[0]}; to leave it alone, set SCAN_EXCLUDE={network}, or"
+                    " remove the word interfaces from SCAN_NETWORKS"
                 )
-            raise RemoteError(f"network: {network} is none of those that were added")
+            raise RemoteError(f"network: {network} is not one of the added networks")
 
         return apply
 
@@ -175,7 +173,7 @@ class NetworksCommand:
         if not config.network_scan_enabled:
             return "NETWORK_SCAN_ENABLED is off: its addresses are not tried one by one"
         if any(network.subnet_of(each) for each in _exclusions(self._networks.current)):
-            return "SCAN_EXCLUDE has it: nothing is sent to its addresses"
+            return "SCAN_EXCLUDE contains it: nothing is sent to its addresses"
         if one.source != INTERFACES:
             return ""
         if INTERFACES not in config.scan_networks:
@@ -183,9 +181,9 @@ class NetworksCommand:
         settings = SweepSettings(networks=config.scan_networks)
         if str(network) in settings.plan(interfaces, ()).too_large:
             return (
-                f"it is too large for a sweep: {network.num_addresses} addresses, where {settings.max_addresses} of all"
-                " interfaces together are swept; only hosts that this machine knows are asked. Add the part of it that"
-                " has your cameras"
+                f"it is too large to sweep: {network.num_addresses} addresses, while at most {settings.max_addresses}"
+                " are swept on all interfaces together; only hosts that this machine already knows are checked. Add the"
+                " part with your cameras"
             )
         return ""
 

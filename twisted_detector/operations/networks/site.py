@@ -15,7 +15,7 @@ INTERFACES = "interfaces"
 
 
 class SiteNetworks:
-    """Holder of the networks that are searched, and of those where a person says that cameras of his are.
+    """Holder of the networks that are searched, and of those whose cameras are known to be the operator's.
 
     :ivar changed: called with the networks that are searched from now on; ``narrowed``: whether somewhere nothing is
         searched any more; ``widened``: whether something is searched that no network names.

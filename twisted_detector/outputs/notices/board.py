@@ -49,7 +49,7 @@ class NoticeBoard:
                 "ways": self.ways(),
             }
         if action != "test":
-            raise RemoteError("action: notices knows one, test", shown=ascii(action)[:60])
+            raise RemoteError("action: must be test", shown=ascii(action)[:60])
         return await self._test(fields.get("way"))
 
     def _listed(self) -> list[dict[str, Any]]:

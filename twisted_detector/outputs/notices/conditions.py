@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from ipaddress import IPv4Network, IPv6Network
 
 from twisted_detector.errors import RemoteError
 from twisted_detector.model import Camera, Status
 from twisted_detector.model.addresses import parse_address
 from twisted_detector.model.notices import NoticeKind
-from twisted_detector.model.reasons import FROZEN, NOT_RETRIED
+from twisted_detector.model.reach import Network
+from twisted_detector.model.reasons import FROZEN, NO_LOGIN, NOT_RETRIED
 
 #: Seconds by which a clock must be off: recordings mislead then. As Home Assistant's "needs attention".
 WRONG_CLOCK = 60.0
@@ -21,7 +21,7 @@ def conditions(
     camera: Camera,
     *,
     before: Collection[NoticeKind] = (),
-    expected: IPv4Network | IPv6Network | None = None,
+    expected: Network | None = None,
     refused: bool = False,
 ) -> dict[NoticeKind, str]:
     """The conditions of ``camera``, each with a reason in plain words.
@@ -38,7 +38,7 @@ def conditions(
         (NoticeKind.STREAM, status is Status.STREAM_ERROR and reason != FROZEN, status is Status.AUTH_REQUIRED),
         (NoticeKind.FROZEN, status is Status.STREAM_ERROR and reason == FROZEN, status is not Status.ONLINE),
         (NoticeKind.LOGIN, status is Status.AUTH_REQUIRED and (refused or NOT_RETRIED in reason),
-         status is Status.AUTH_REQUIRED),
+         status is Status.AUTH_REQUIRED and NO_LOGIN not in reason),  # else one was only tried, and not kept
     ):  # fmt: skip
         if now or (kind in before and (kept or status in _UNKNOWN)):
             found[kind] = "" if reason == FROZEN else reason
@@ -52,7 +52,7 @@ def conditions(
     return {kind: reason for kind, reason in found.items() if kind in before}
 
 
-def _is_in(address: str, network: IPv4Network | IPv6Network) -> bool:
+def _is_in(address: str, network: Network) -> bool:
     try:
         return parse_address(address) in network
     except RemoteError:

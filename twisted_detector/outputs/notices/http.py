@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from io import BytesIO
@@ -16,13 +16,17 @@ from twisted.web.client import Agent, BrowserLikePolicyForHTTPS, FileBodyProduce
 from twisted.web.http_headers import Headers
 from twisted.web.iweb import IPolicyForHTTPS
 
+from twisted_detector.model.encoding import parse_object
 from twisted_detector.outputs.notices.way import DeliveryFailed
+from twisted_detector.outputs.notices.wording import harmless
 from twisted_detector.wire.http.body import collect
 
 #: Seconds for one request and its answer.
 TIMEOUT = 15.0
 #: Octets of an answer: a few words; ntfy answers with the message itself.
 MAX_ANSWER = 65_536
+#: Characters of a server's own words that are shown.
+MAX_SAID = 100
 #: Statuses that are no refusal for good (RFC 9110, 15.5.9; RFC 8470; RFC 6585).
 _LATER = (408, 425, 429)
 _NO_TLS = (
@@ -114,6 +118,17 @@ def check(answer: Answer, *, named: str, token: str, detail: str = "") -> None:
     if status < 500:
         raise DeliveryFailed(f"it answers {status}{said}; check {named}", final=True)
     raise DeliveryFailed(f"it answers {status}{said}: a fault of the server", asked=answer.retry_after)
+
+
+def said(answer: Answer, key: str, *, secrets: Iterable[str]) -> str:
+    """The server's own words about a refusal, "" where it gives none, or one of our secrets is in them.
+
+    :param key: that the words have in its JSON.
+    """
+    words = (parse_object(answer.body) or {}).get(key)
+    if not isinstance(words, str) or any(one and one in words for one in secrets):
+        return ""
+    return harmless(words, MAX_SAID)
 
 
 def tls_policy(ca: Path | None) -> IPolicyForHTTPS:

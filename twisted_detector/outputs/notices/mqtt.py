@@ -54,7 +54,7 @@ class MqttChannel:
             await acknowledged
         except PublishError as error:
             raise DeliveryFailed(f"not published: {error}") from None
-        return f"the broker took a test notice on {self._topic}"
+        return f"the broker accepted a test notice on {self._topic}"
 
     def _queued(self, notice: Notice) -> Deferred[None]:
         """Not retained: it is an event; what lasts is in the retained topics of each camera."""
@@ -65,4 +65,6 @@ class MqttChannel:
 
 
 def _timed_out(_: Any, seconds: float) -> None:
-    raise DeliveryFailed(f"the broker has not acknowledged it within {seconds:g} s; it is sent when it is connected")
+    raise DeliveryFailed(
+        f"the broker has not acknowledged it within {seconds:g} s; it will be sent once the broker is connected"
+    )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from math import isfinite
 from typing import Any
 
 from twisted_detector.model.encoding import parse_object
@@ -12,6 +11,9 @@ from twisted_detector.model.notices import Notice, NoticeKind, NoticeSubject
 from twisted_detector.outputs.notices.grouping import Member
 from twisted_detector.outputs.notices.quiet_hours import Holder
 from twisted_detector.outputs.notices.rules import Lasting, NoticeRules, OpenNotice
+
+#: Wall seconds of a year (5138) that no clock shows, and that the C library turns into no date.
+_NO_TIME = 1e11
 
 
 def dump_rules(rules: NoticeRules, holder: Holder) -> str:
@@ -120,13 +122,13 @@ def _rows(saved: Any, wanted: tuple[tuple[type, ...], ...]) -> list[list[Any]]:
         if isinstance(one, list)
         and len(one) == len(wanted)
         and all(map(isinstance, one, wanted))
-        and all(isfinite(value) for value in one if isinstance(value, float))
+        and all(abs(value) < _NO_TIME for value in one if isinstance(value, int | float))
     ]
 
 
 def _stamp(saved: Any) -> float:
     at = float(saved)
-    if not isfinite(at):
+    if not abs(at) < _NO_TIME:
         raise ValueError("no time")
     return at
 

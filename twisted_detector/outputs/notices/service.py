@@ -27,9 +27,9 @@ from twisted_detector.events import (
 )
 from twisted_detector.interfaces import IEventListener
 from twisted_detector.model import Camera
-from twisted_detector.model.login_rules import Network
 from twisted_detector.model.naming import title
 from twisted_detector.model.notices import BACK, Notice, NoticeKind, NoticeSubject
+from twisted_detector.model.reach import Network
 from twisted_detector.outputs.notices.board import NoticeBoard
 from twisted_detector.outputs.notices.conditions import conditions
 from twisted_detector.outputs.notices.local_time import time_of_day

@@ -141,7 +141,7 @@ class Way(Service):
         now, at = self._monotonic(), self._clock.seconds()
         if len(self._tested) == MAX_TESTS and now < self._tested[0] + 3600:
             wait = duration(self._tested[0] + 3600 - now)
-            raise RemoteError(f"way: {self.name} was tested {MAX_TESTS} times within an hour; again in {wait}")
+            raise RemoteError(f"way: {self.name} was tested {MAX_TESTS} times within an hour; try again in {wait}")
         self._tested.append(now)
         notice = Notice(f"test-{int(at)}", NoticeKind.TEST, at, until=at)
         try:
@@ -209,10 +209,10 @@ class Way(Service):
             raise
         except Exception:
             self.log.failure("The way {way} failed", way=self.name)
-            self._not_sent(DeliveryFailed("a fault of this program; see its log"))
+            self._not_sent(DeliveryFailed("an internal error of camdetect; see its log"))
         else:
             if self._trouble:
-                self.log.info("Notices by {way} arrive again", way=self.name)
+                self.log.info("Notices by {way} are delivered again", way=self.name)
             self._trouble = ""
             self.sent.update(one.kind.value for one in notices)
             self.mailbox.sent()
@@ -222,13 +222,13 @@ class Way(Service):
         now = self._monotonic()
         if error.final:
             self.mailbox.refused()
-            text = f"{error}; it was given up"
+            text = f"{error}; camdetect gave up"
         elif self.mailbox.failed(now, error.asked):
             text = str(error)
         else:
-            text = f"{error}; it was given up after many tries"
+            text = f"{error}; camdetect gave up after many tries"
         if text != self._trouble:  # a way that is away for hours is one line
-            self.log.warn("A notice by {way} did not arrive: {text}", way=self.name, text=text)
+            self.log.warn("A notice by {way} was not delivered: {text}", way=self.name, text=text)
         self._trouble = text
 
     def _bounded(self, sending: Deferred[Any]) -> Deferred[Any]:

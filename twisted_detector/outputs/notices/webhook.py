@@ -54,4 +54,4 @@ class WebhookChannel:
     async def test(self, notice: Notice) -> str:
         """See :class:`Channel`."""
         await self.send(notice)
-        return "the web hook took a test notice"
+        return "the web hook accepted a test notice"

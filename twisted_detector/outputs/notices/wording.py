@@ -37,17 +37,17 @@ _BEGUN: dict[NoticeKind, tuple[str, str]] = {
     NoticeKind.LOGIN: ("{who} refuses its login", "{who} refuse their logins"),
     NoticeKind.CLOCK: ("{who}: the clock is wrong", "{who}: the clocks are wrong"),
     NoticeKind.NETWORK: ("{who} is outside its expected network", "{who} are outside their expected networks"),
-    NoticeKind.MOVED: ("{who} has another address", "{who} have other addresses"),
+    NoticeKind.MOVED: ("{who} has a new address", "{who} have new addresses"),
     NoticeKind.NEW: ("New camera: {who}", "{who} are new"),
-    NoticeKind.BROKER: ("The MQTT broker is away", ""),
+    NoticeKind.BROKER: ("The MQTT broker is unreachable", ""),
     NoticeKind.DISK: ("camdetect cannot save to disk", ""),
 }
 _OVER: dict[NoticeKind, tuple[str, str]] = {
     NoticeKind.OFFLINE: ("{who} is back after {time}", "{who} are back after {time}"),
     NoticeKind.STREAM: ("{who} plays again after {time}", "{who} play again after {time}"),
     NoticeKind.FROZEN: ("{who}: the picture moves again after {time}", "{who}: the pictures move again after {time}"),
-    NoticeKind.LOGIN: ("{who} is no longer refusing its login after {time}",
-                       "{who} are no longer refusing their logins after {time}"),
+    NoticeKind.LOGIN: ("{who} accepts its login again after {time}",
+                       "{who} accept their logins again after {time}"),
     NoticeKind.CLOCK: ("{who}: the clock is right again after {time}",
                        "{who}: the clocks are right again after {time}"),
     NoticeKind.NETWORK: ("{who} is on its expected network again after {time}",
@@ -93,10 +93,10 @@ def name_of(subject: NoticeSubject) -> str:
 def headline(notice: Notice) -> str:
     """What happened, on one line."""
     if notice.kind is NoticeKind.TEST:
-        return "Test notice of camdetect"
+        return "Test notice from camdetect"
     if notice.kind is NoticeKind.SUMMARY:
         count = len(notice.parts) + notice.more
-        return f"{count} notices that were held back" if count != 1 else "1 notice that was held back"
+        return f"{count} notices held back" if count != 1 else "1 notice held back"
     over = notice.until is not None and not notice.kind.is_moment
     if over and notice.removed:
         return f"{_who(notice)} {'was' if len(notice.cameras) == 1 else 'were'} removed"[:MAX_HEADLINE]
@@ -109,11 +109,11 @@ def headline(notice: Notice) -> str:
 def text(notice: Notice, clock: Clock) -> str:
     """All that is told of a notice, in some lines, without the headline."""
     if notice.kind is NoticeKind.TEST:
-        return "This way works: notices come here from now on."
+        return "This works: notices will arrive here from now on."
     if notice.kind is NoticeKind.SUMMARY:
         lines = [f"{clock(one.since)} {line(one, clock)}" for one in notice.parts[:MAX_LINES]]
         left = len(notice.parts) - len(lines) + notice.more
-        return _bounded([*lines, *([f"and {left} more: see the page of camdetect"] if left else [])])
+        return _bounded([*lines, *([f"and {left} more: see camdetect's page"] if left else [])])
     lines = [_times(notice, clock)]
     if len(notice.cameras) == 1:
         where = harmless(notice.cameras[0].address, MAX_NAME)
@@ -121,9 +121,9 @@ def text(notice: Notice, clock: Clock) -> str:
     elif notice.cameras:
         lines.append(f"Cameras: {_names(notice.cameras)}")
     if notice.remaining:
-        lines.append(f"Not yet: {_names(notice.remaining)}")
-    if notice.reason and (notice.until is None or notice.kind.is_moment):
-        lines.append(f"Reason: {harmless(notice.reason, MAX_REASON)}")
+        lines.append(f"Still affected: {_names(notice.remaining)}")
+    if _reason(notice) and (notice.until is None or notice.kind.is_moment):
+        lines.append(f"Reason: {_reason(notice)}")
     return _bounded(lines)
 
 
@@ -132,9 +132,16 @@ def line(notice: Notice, clock: Clock) -> str:
     words = headline(notice)
     if notice.until is not None and not notice.kind.is_moment:
         words += f" (from {clock(notice.since)} to {clock(notice.until)})"
-    elif notice.reason:
-        words += f": {harmless(notice.reason, MAX_REASON)}"
+    elif _reason(notice):
+        words += f": {_reason(notice)}"
     return words
+
+
+def _reason(notice: Notice) -> str:
+    """The reason; not where it is of the first of several cameras alone, as an address is."""
+    if notice.kind.is_moment and len(notice.cameras) > 1:
+        return ""
+    return harmless(notice.reason, MAX_REASON)
 
 
 def _times(notice: Notice, clock: Clock) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from twisted_detector.web.api.route import Field, Route
+from twisted_detector.web.api.route import NO_CAMERA, Field, Route
 from twisted_detector.web.api.schemas import (
     FLAG,
     STAMP,
@@ -85,7 +85,7 @@ _REFUSED = {
     400: "A value is refused: `detail` begins with the field's name and a colon.",
     503: "The disk takes no writes: nothing was changed.",
 }
-_OF_CAMERA = {404: "There is no camera of that id.", **_REFUSED}
+_OF_CAMERA = {**NO_CAMERA, **_REFUSED}
 
 
 def _text(name: str, words: str, *, required: bool = False, most: int = MAX_TEXT) -> Field:
@@ -99,7 +99,7 @@ def _choice(name: str, words: str, *choices: str, required: bool = False) -> Fie
 _VERSION = Field(
     "version",
     {"type": "integer", "minimum": 0, "maximum": 2**53 - 1},
-    "`version` of the answer that the change is made upon; refused when the camera was changed since.",
+    "`version` of the answer that the change is based on; refused if the camera was changed since.",
 )
 
 
@@ -118,37 +118,37 @@ DECISION_ROUTES = (
         "GET",
         "/cameras/{camera_id}/decided",
         "decided",
-        "What was decided about this camera, by whom, and what it calls itself where nothing was.",
+        "What you decided about this camera, and its own values otherwise, each with its source.",
         DECIDED,
-        problems={404: "There is no camera of that id."},
+        problems=NO_CAMERA,
         command=True,
     ),
     _camera(
         "name",
-        'Name this camera, say where it is installed, and where it is to be found; "" takes a value back.',
+        'Set the name, area, note and expected network of this camera; "" removes a value.',
         DECIDED,
-        _text("name", "Instead of the name that it gives itself."),
+        _text("name", "Replaces the camera's own name."),
         _text("area", "Where it is installed."),
-        _text("note", "For whoever looks after it."),
+        _text("note", "A note for people."),
         _text("network", "Where it is expected, in CIDR notation."),
         _VERSION,
     ),
     _camera(
         "stream",
-        'Say where this camera\'s streams are; "" leaves it to camdetect again.',
+        'Set the URLs of this camera\'s streams; "" lets camdetect find one again.',
         DECIDED,
-        _text("main", "`rtsp://…` with port and path; a login in it is taken out and kept as the camera's login."),
+        _text("main", "`rtsp://…` with port and path; a login in it is removed and saved as the camera's."),
         _text("sub", "The same for the smaller stream."),
         _VERSION,
     ),
     _camera(
         "login",
-        "Try, keep or remove this camera's login, or have it ask again with those it refused.",
+        "Try, save or remove this camera's login, or retry those that it refused.",
         LOGIN,
         _choice("action", "What to do.", "try", "save", "clear", "retry", required=True),
         _text("user", "The user's name."),
-        _text("password", "The password; no answer ever has it."),
-        _choice("keep", "For which cameras it is kept.", "camera", "network", "vendor", "all", "no"),
+        _text("password", "The password; no answer ever contains it."),
+        _choice("keep", "For which cameras it is saved.", "camera", "network", "vendor", "all", "no"),
     ),
     _route(
         "POST",
@@ -159,13 +159,13 @@ DECISION_ROUTES = (
         body=(_text("target", "The address, range, network or URL.", required=True),),
         costs=True,
     ),
-    _route("GET", "/add/{job}", "add", "How far that is: step by step, with reasons and what would help.", ADDING),
+    _route("GET", "/add/{job}", "add", "The progress of a job: each step, its reason and what would help.", ADDING),
     _route("GET", "/networks", "networks", "The networks, and how each is searched.", NETWORKS),
     _route(
         "POST",
         "/networks",
         "networks",
-        "Search a network from now on, or no more.",
+        "Start or stop searching a network.",
         NETWORKS,
         body=(
             _choice("action", "What to do.", "add", "remove", required=True),
@@ -177,9 +177,9 @@ DECISION_ROUTES = (
         "POST",
         "/reload",
         "reload",
-        "Read the configuration file, the login files and the file of decisions again.",
+        "Reload the configuration file, the login files and the file of decisions.",
         RELOADED,
-        body=(Field("restart", {"type": "boolean"}, "Also start again where a setting needs that."),),
+        body=(Field("restart", {"type": "boolean"}, "Also restart if a setting needs it."),),
         costs=True,
     ),
 )

@@ -25,8 +25,7 @@ SETTINGS = (
     "GO2RTC_PASSWORD",
 )
 _BODY = tuple(
-    Field(name, {"type": "string", "maxLength": 1024}, 'Its value; "" takes back what was set here.')
-    for name in SETTINGS
+    Field(name, {"type": "string", "maxLength": 1024}, 'Its value; "" removes what was set here.') for name in SETTINGS
 )
 _DOCUMENT: Schema = object_with(
     settings={
@@ -45,13 +44,13 @@ FIRST_RUN_ROUTES = (
         "POST",
         "/adopt",
         "adopt",
-        "Adopt several cameras: they may be given logins.",
+        "Adopt several cameras: they may be sent logins.",
         object_with(count=WHOLE),
         body=(
             Field(
                 "camera_ids",
                 {"type": "array", "maxItems": MAX_CAMERAS, "items": ID},
-                "Their ids; one that is not known any more is passed over.",
+                "Their ids; unknown ones are skipped.",
                 required=True,
             ),
         ),
@@ -72,7 +71,7 @@ FIRST_RUN_ROUTES = (
         "POST",
         "/first-run",
         "first-run",
-        "It is finished, or skipped: the page never opens on it again.",
+        "Finish or skip it: the page never opens on it again.",
         _FIRST_RUN,
         body=(Field("action", {"type": "string", "enum": ["finish", "skip"]}, "Which.", required=True),),
         problems=_REFUSED,
@@ -90,8 +89,8 @@ FIRST_RUN_ROUTES = (
         "POST",
         "/settings",
         "settings",
-        "Change some of them. When one has another value then, `restart` names it, and all parts are started again with"
-        " it a moment later; `dropped` are logins that have to be given anew, for they would go to another place.",
+        "Change some of them. If a value changes, `restart` names the setting, and all parts restart with it a moment"
+        " later; `dropped` are logins that must be entered again because they would go to another place.",
         _DOCUMENT,
         body=_BODY,
         problems=_NOT_SAVED,
@@ -102,7 +101,7 @@ FIRST_RUN_ROUTES = (
         "POST",
         "/broker/test",
         "broker-test",
-        "Connect to a broker with these settings, which are not saved, and tell in words what came of it.",
+        "Connect to a broker with these settings, which are not saved, and say in words what happened.",
         object_with(ok=FLAG, text=TEXT, advice=TEXT, setting=TEXT),
         body=_BODY,
         problems=_REFUSED,
@@ -118,7 +117,7 @@ FIRST_RUN_ROUTES = (
             consumers=array_of(
                 object_with(program=TEXT, url=TEXT, version=TEXT, login=FLAG, clear=FLAG, settings={"type": "object"})
             ),
-            brokers=array_of(object_with(host=TEXT, port=WHOLE, login=FLAG)),
+            brokers=array_of(object_with(host=TEXT, port=WHOLE, login=FLAG, used=FLAG)),
             hosts=WHOLE,
         ),
         problems=_REFUSED,

@@ -8,12 +8,11 @@ from functools import partial
 from typing import Any
 
 from twisted_detector.errors import NotSaved, RemoteError
-from twisted_detector.model import Camera
 from twisted_detector.model.encoding import encode
 from twisted_detector.web.access import AccessControl
 from twisted_detector.web.activity import ActivityFeed
 from twisted_detector.web.api import openapi
-from twisted_detector.web.api.pictures import PictureHandlers
+from twisted_detector.web.api.pictures import PictureHandlers, camera_of
 from twisted_detector.web.api.requests import ParsedRequest
 from twisted_detector.web.api.response import ApiResponse, json_response
 from twisted_detector.web.api.route import Route
@@ -69,17 +68,11 @@ class Api:
 
     async def _pass_on(self, route: Route, request: ParsedRequest) -> ApiResponse:
         if "camera_id" in request.path:
-            self._camera(request)
+            camera_of(self._facade, request)
         fields = {**request.path, **request.query, **request.body, **route.fixed}
         return json_response(await self._dispatch(route.handler, fields))
 
     # --- cameras ---------------------------------------------------------------------------------------------------
-
-    def _camera(self, request: ParsedRequest) -> Camera:
-        camera = self._facade.camera(request.path["camera_id"])
-        if camera is None:
-            raise Problem(404, "there is no camera of that id")
-        return camera
 
     async def cameras(self, request: ParsedRequest) -> ApiResponse:
         wanted, after = request.query.get("status"), request.query.get("after", "")
@@ -101,12 +94,12 @@ class Api:
         return ApiResponse(head + encode({"total": len(found), "next": following})[1:])
 
     async def camera(self, request: ParsedRequest) -> ApiResponse:
-        camera = self._camera(request)
+        camera = camera_of(self._facade, request)
         activity = self._activity.entries(camera_id=camera.id, limit=_OF_ONE)
         return json_response({**full(self._facade, camera), "activity": activity})
 
     async def history(self, request: ParsedRequest) -> ApiResponse:
-        camera, history = self._camera(request), self._facade.history
+        camera, history = camera_of(self._facade, request), self._facade.history
         if history is None:
             raise Problem(404, "this daemon keeps no history")
         end = self._facade.wall()
@@ -161,7 +154,7 @@ class Api:
 
     async def _dispatch(self, name: str, fields: Mapping[str, Any]) -> Mapping[str, Any]:
         if not self._facade.handles(name):
-            raise Problem(404, f"this daemon has nobody who answers {name}")
+            raise Problem(404, f"this daemon does not answer {name}")
         try:
             return await self._facade.dispatch(name, fields)
         except RemoteError as error:

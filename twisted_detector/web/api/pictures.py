@@ -28,7 +28,7 @@ class PictureHandlers:
 
     async def picture(self, request: ParsedRequest) -> ApiResponse:
         """The latest picture, or its thumbnail."""
-        camera, pictures = self._camera(request), self._pictures()
+        camera, pictures = camera_of(self._facade, request), self._pictures()
         small = request.query.get("size") == "thumb"
         picture = await pictures.thumbnail(camera.id) if small else pictures.latest(camera.id)
         if picture is None:
@@ -44,7 +44,7 @@ class PictureHandlers:
 
     async def take_picture(self, request: ParsedRequest) -> ApiResponse:
         """Take a new picture."""
-        camera = self._camera(request)
+        camera = camera_of(self._facade, request)
         try:
             picture = await self._pictures().refresh(camera.id)
         except InspectionError as error:
@@ -56,7 +56,7 @@ class PictureHandlers:
 
     async def players(self, request: ParsedRequest) -> ApiResponse:
         """The pages on which the camera is seen live, as this visitor's browser reaches them."""
-        camera = self._camera(request)
+        camera = camera_of(self._facade, request)
         if not self._facade.handles("players"):
             return json_response({"players": []})
         try:
@@ -68,7 +68,7 @@ class PictureHandlers:
 
     async def live(self, request: ParsedRequest) -> ApiResponse:
         """A picture of this moment, when there is one that the page has not."""
-        camera = self._camera(request)
+        camera = camera_of(self._facade, request)
         try:
             picture = await self._pictures().live(camera.id, request.query.get("seen", ""))
         except InspectionError as error:
@@ -82,17 +82,22 @@ class PictureHandlers:
         }
         return ApiResponse(picture.data, _media_type(picture), headers=headers)
 
-    def _camera(self, request: ParsedRequest) -> Camera:
-        camera = self._facade.camera(request.path["camera_id"])
-        if camera is None:
-            raise Problem(404, "there is no camera of that id")
-        return camera
-
     def _pictures(self) -> IPictures:
         pictures = self._facade.pictures
         if pictures is None:
             raise Problem(404, "this daemon takes no pictures")
         return pictures
+
+
+def camera_of(facade: DaemonFacade, request: ParsedRequest) -> Camera:
+    """The camera of a request's path.
+
+    :raises Problem: there is none.
+    """
+    camera = facade.camera(request.path["camera_id"])
+    if camera is None:
+        raise Problem(404, "there is no camera with that id")
+    return camera
 
 
 def _media_type(picture: Picture) -> str:

@@ -130,7 +130,7 @@ def _validate(value: Any, one: Field) -> Any:
             raise Problem(400, f"{one.name}: must be true or false")
         return value
     if not isinstance(value, str):
-        raise Problem(400, f"{one.name}: must be a text")
+        raise Problem(400, f"{one.name}: must be text")
     if any("\ud800" <= character <= "\udfff" for character in value):
         raise Problem(400, f"{one.name}: must be valid Unicode")
     if not schema.get("minLength", 0) <= len(value) <= schema.get("maxLength", MAX_TEXT):

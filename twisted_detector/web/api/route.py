@@ -13,6 +13,10 @@ ROOT = "/api/v1"
 ID = {"type": "string", "pattern": "^[a-z0-9_-]{1,64}$"}
 
 
+#: How a request for a camera that is not there is refused.
+NO_CAMERA = {404: "There is no camera with that id."}
+
+
 @dataclass(frozen=True, slots=True)
 class Field:
     """One parameter, or one member of a body, as JSON Schema has it (a few keywords only)."""

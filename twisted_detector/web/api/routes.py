@@ -9,7 +9,7 @@ from twisted_detector.web.api import schemas
 from twisted_detector.web.api.decisions import DECISION_ROUTES
 from twisted_detector.web.api.first_run import FIRST_RUN_ROUTES
 from twisted_detector.web.api.notices import NOTICE_ROUTES
-from twisted_detector.web.api.route import ID, Field, Route
+from twisted_detector.web.api.route import ID, NO_CAMERA, Field, Route
 
 LIMIT_MOST = 1000
 
@@ -31,9 +31,8 @@ _ADOPTION = (
     ("block", "Block this camera's device: it is forgotten, asked nothing and never shown again."),
 )
 _LIMIT = Field("limit", {"type": "integer", "minimum": 1, "maximum": LIMIT_MOST}, "At most so many.")
-_NO_CAMERA = {404: "There is no camera of that id."}
-_REFUSED = {400: "What was asked makes no sense; the reason is in `detail`."}
-_NO_ANSWER = {404: "This daemon has nobody who answers that."}
+_REFUSED = {400: "The request is invalid; `detail` says why."}
+_NO_ANSWER = {404: "This daemon does not answer that."}
 
 ROUTES: tuple[Route, ...] = (
     Route(
@@ -55,7 +54,7 @@ ROUTES: tuple[Route, ...] = (
         "camera",
         "One camera: its facts, where it has been, what happened to it lately.",
         schemas.CAMERA_WHOLE,
-        problems=_NO_CAMERA,
+        problems=NO_CAMERA,
     ),
     Route(
         "GET",
@@ -65,7 +64,7 @@ ROUTES: tuple[Route, ...] = (
         " neighbours are one segment, which has the worst state of them, their number and the seconds of each.",
         schemas.HISTORY,
         query=(Field("days", {"type": "integer", "minimum": 1, "maximum": 400}, "So many days; 7 without it."),),
-        problems={**_NO_CAMERA, 503: "The disk cannot be read now."},
+        problems={**NO_CAMERA, 503: "The disk cannot be read now."},
     ),
     Route(
         "POST",
@@ -73,7 +72,7 @@ ROUTES: tuple[Route, ...] = (
         "check",
         "Ask this camera again now.",
         schemas.OBEYED,
-        problems=_NO_CAMERA,
+        problems=NO_CAMERA,
         costs=True,
         command=True,
     ),
@@ -83,7 +82,7 @@ ROUTES: tuple[Route, ...] = (
         "forget",
         "Forget this camera and empty its retained topics. One that is still there is found again.",
         schemas.OBEYED,
-        problems=_NO_CAMERA,
+        problems=NO_CAMERA,
         costs=True,
         command=True,
     ),
@@ -94,7 +93,7 @@ ROUTES: tuple[Route, ...] = (
             name,
             summary,
             schemas.OBEYED,
-            problems={**_NO_CAMERA, **_REFUSED},
+            problems={**NO_CAMERA, **_REFUSED},
             costs=True,
             command=True,
         )
@@ -153,7 +152,7 @@ ROUTES: tuple[Route, ...] = (
         "players",
         "The pages of Frigate and go2rtc on which this camera is seen live; nothing is asked of the camera.",
         schemas.PLAYERS,
-        problems=_NO_CAMERA,
+        problems=NO_CAMERA,
     ),
     Route(
         "POST",
@@ -167,7 +166,7 @@ ROUTES: tuple[Route, ...] = (
             Field("seen", {"type": "string", "maxLength": 32}, "The `ETag` of the picture before, without quotes."),
         ),
         problems={
-            404: "There is no camera of that id, or no pictures are taken.",
+            404: "There is no camera with that id, or no pictures are taken.",
             503: "None now; `detail` tells why.",
         },
     ),

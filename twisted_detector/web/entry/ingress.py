@@ -12,6 +12,8 @@ import re
 from collections.abc import Mapping
 
 PROXY = "172.30.32.2"
+#: The machine itself in that network, where an add-on on the machine's own network is asked.
+GATEWAY = "172.30.32.1"
 HEADER = "x-ingress-path"
 _PATH = re.compile(r"/[A-Za-z0-9/_.-]{1,255}")
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from twisted_detector.model import Interface
 from twisted_detector.model.addresses import host_for_url
+from twisted_detector.web.entry.ingress import GATEWAY
 from twisted_detector.web.entry.login_codes import LIFETIME, LoginCodes
 
 #: Bridges and cables to containers and virtual machines: a laptop is not there, so their addresses come last.
@@ -73,8 +74,10 @@ class PageLinks:
         urls = await self.urls()
         if ip_address(self._host).is_loopback:
             return f"The web page is at {self.own_url} for browsers on this machine only. {self._from_elsewhere()}"
+        if self._host == GATEWAY:  # no browser comes there but through Home Assistant
+            return "The web page is in Home Assistant: Open web UI, or Show in sidebar, on the page of the add-on"
         if not urls:
-            return f"The web page is on port {self._port} of all addresses, of which this machine has none yet"
+            return f"The web page is on port {self._port} of every address of this machine, which has none yet"
         shown = ", ".join(urls[:_IN_LOG])
         more = f" and {len(urls) - _IN_LOG} more addresses" if len(urls) > _IN_LOG else ""
         link = self._link(urls[0])

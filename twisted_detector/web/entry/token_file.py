@@ -12,7 +12,7 @@ from pathlib import Path
 NAME = "web_token"
 #: Random bytes of a token: 128 bits.
 _BYTES = 16
-#: A person may put a token of his own there: no shorter than what WEB_TOKEN is warned of, nothing that a header cannot
+#: A person may put another token there: no shorter than what WEB_TOKEN is warned of, nothing that a header cannot
 #: carry.
 _TOKEN = re.compile(r"[!-~]{16,4096}")
 
@@ -31,8 +31,11 @@ def read_or_make_token(directory: Path, random: Callable[[int], bytes]) -> tuple
     try:
         _write(path, token)
     except OSError as problem:
-        return token, f"{path} cannot be written ({problem.strerror}): browsers sign in anew after each restart"
-    return token, f"{path} {why}: a new token is in it" if why else ""
+        return (
+            token,
+            f"{path} cannot be written ({problem.strerror}): browsers have to sign in again after each restart",
+        )
+    return token, f"{path} {why}; it now has a new token" if why else ""
 
 
 def _read(path: Path) -> tuple[str, str]:

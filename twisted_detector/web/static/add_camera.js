@@ -29,7 +29,7 @@ export function show(target) {
 function build() {
   const field = new Field("target", "Address, range or stream", {
     required: true, placeholder: "192.168.1.20", inputmode: "url",
-    hint: "192.168.1.20 · 192.168.1.20-40 · 192.168.1.0/24 · rtsp://user:password@192.168.1.20:554/stream1. A login in a URL is taken out and kept as the camera's.",
+    hint: "192.168.1.20 · 192.168.1.20-40 · 192.168.1.0/24 · rtsp://user:password@192.168.1.20:554/stream1. A login in a URL is removed from it and saved as the camera's login.",
   });
   const button = h("button", { class: "primary", text: "Add" });
   const answer = new Answer();
@@ -39,7 +39,7 @@ function build() {
   parts = { field, answer, steps, begin };
   byId("add").replaceChildren(
     h("div", { class: "lead" }, h("div", {}, h("h1", { id: "add-title", text: "Add a camera" }),
-      h("p", { class: "under", text: "camdetect checks it at once and shows each step here, with what would help." }))),
+      h("p", { class: "under", text: "camdetect checks it right away and shows each step here, with suggestions where something fails." }))),
     h("form", { class: "adding", novalidate: true, onsubmit: begin }, field.node, answer.node), steps);
 }
 
@@ -97,9 +97,9 @@ function verdict(said, failures, places) {
   const count = said.camera_ids.length;
   if (!said.done) {
     const now = said.steps.findLast((one) => one.state === "doing");
-    return now ? sentence(`${now.address ? `${now.address}: ` : ""}${now.text}`) : "Under way…";
+    return now ? sentence(`${now.address ? `${now.address}: ` : ""}${now.text}`) : "Working…";
   }
-  const words = count === 1 ? "The camera is added" : count ? `${many(count, "camera")} added` : "No camera was added";
+  const words = count === 1 ? "The camera was added" : count ? `${many(count, "camera")} added` : "No camera was added";
   const last = failures.at(-1);
   if (!last) return sentence(words);
   if (count && places > 1) return `${words}. ${many(failures.length, "step")} failed; see below.`;
@@ -107,8 +107,10 @@ function verdict(said, failures, places) {
 }
 
 function found(ids) {
-  return h("div", { class: "row" }, ids.slice(0, LINKED).map((id) =>
-    h("a", { class: "button primary", href: `#/camera/${encodeURIComponent(id)}`, text: `Open ${cameras.get(id)?.name || id}` })));
+  const links = ids.slice(0, LINKED).map((id) => ({ id, name: cameras.get(id)?.name || id, ip: cameras.get(id)?.ip }));
+  const same = (name) => links.filter((one) => one.name === name).length > 1;
+  return h("div", { class: "row" }, links.map(({ id, name, ip }) =>
+    h("a", { class: "button primary", href: `#/camera/${encodeURIComponent(id)}`, text: `Open ${name}${same(name) ? ` (${ip})` : ""}` })));
 }
 
 function step(one, address) {

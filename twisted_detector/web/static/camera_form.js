@@ -10,12 +10,12 @@ import { cameras } from "./store.js";
 
 // Where a value comes from, and why it cannot be changed here.
 const FIXED = {
-  environment: "Set in the environment of camdetect, which weighs more than this page: change it there.",
-  file: "Set in a configuration or login file, which weighs more than this page: change it there.",
+  environment: "Set in camdetect's environment, which overrides this page. Change it there.",
+  file: "Set in a configuration or login file, which overrides this page. Change it there.",
 };
 const ADOPTED = {
-  "no": "Not adopted: no login is sent to it.", "listed": "Adopted by the configuration, and to be changed there only.",
-  "person": "Adopted by a person.", "first-run": "Adopted because it was there in the first run.",
+  "no": "Not adopted: camdetect sends it no login.", "listed": "Adopted by the configuration. This can only be changed there.",
+  "person": "Adopted by hand.", "first-run": "Adopted because it was found during the first run.",
   "seen": "Adopted because its MAC address was seen here (ADOPTION=all).",
 };
 
@@ -29,6 +29,7 @@ export class CameraForm {
     this.groups = [this.login, new NameGroup(this), new StreamGroup(this)];
     this.manage = h("div", { class: "manage" });
     this.fault = new Answer();
+    this.turn = 0; // of what was asked or taken over last
     this.node = h("section", { class: "settings", "aria-label": "Settings of this camera" }, this.fault.node, this.groups.map((one) => one.node), this.manage);
     this.login.node.open = camera.status === "auth_required";
     this.groups[1].node.open = !this.login.node.open;
@@ -37,11 +38,16 @@ export class CameraForm {
   }
 
   async load() {
-    try { this.take(await get(`${this.path}/decided`)); this.fault.tell(""); } catch (error) { this.fault.tell(sentence(error.message), "bad"); }
+    const turn = this.turn += 1;
+    try {
+      const decided = await get(`${this.path}/decided`);
+      if (turn === this.turn) this.take(decided); // else it was overtaken
+      this.fault.tell("");
+    } catch (error) { this.fault.tell(sentence(error.message), "bad"); }
   }
 
   take(decided) {
-    if (this.decided && decided.version < this.decided.version) return; // an answer that was overtaken
+    this.turn += 1;
     this.decided = decided;
     for (const one of this.groups) one.take(decided.values, decided.version);
     this.drawManage();
@@ -71,14 +77,14 @@ export class CameraForm {
     const adopt = async () => { await post(`${path}/adopt`); await this.refresh(); };
     const mayLeave = ["person", "first-run", "seen"].includes(camera.adopted) && !FIXED[source];
     this.manage.replaceChildren(h("ul", {},
-      camera.adopted === "no" ? doing(ADOPTED.no, "Adopt", "adopt", adopt, "primary") : h("li", {}, h("span", { text: camera.adopted === "listed" && source === "page" ? "Adopted because its network, or a login for it, was given on this page." : ADOPTED[camera.adopted] ?? "" })),
-      ["first-run", "seen"].includes(camera.adopted) && doing("If it is yours, say so. Only then may it get a password in clear text, where the configuration allows that.", "Trust", "adopt", adopt),
-      mayLeave && doing("Stop giving it logins, from camdetect and in Frigate and go2rtc.", "Unadopt", "unadopt", () =>
-        asked(`Unadopt ${camera.name}?`, "It no longer gets a login, from camdetect or in Frigate and go2rtc.", "Unadopt", async () => { await post(`${path}/unadopt`); await this.refresh(); })),
+      camera.adopted === "no" ? doing(ADOPTED.no, "Adopt", "adopt", adopt, "primary") : h("li", {}, h("span", { text: camera.adopted === "listed" && source === "page" ? "Adopted because its network, or a login for it, was added on this page." : ADOPTED[camera.adopted] ?? "" })),
+      ["first-run", "seen"].includes(camera.adopted) && doing("Confirm that it is yours. Only then may it be sent a password in clear text, where the configuration allows that.", "Trust", "adopt", adopt),
+      mayLeave && doing("Stop using logins for it, in camdetect, Frigate and go2rtc.", "Unadopt", "unadopt", () =>
+        asked(`Unadopt ${camera.name}?`, "camdetect, Frigate and go2rtc will no longer use a login for it.", "Unadopt", async () => { await post(`${path}/unadopt`); await this.refresh(); })),
       doing("Not yours, or not wanted? A hidden camera is left alone and not shown.", "Hide", "block", () =>
-        asked(`Hide ${camera.name}?`, `${camera.name} is blocked: forgotten, left alone and never shown again, whatever its address. The view Networks lists what is hidden, and brings it back.`, "Hide it", async () => { await post(`${path}/block`); this.leave(`${camera.name} is hidden`); })),
+        asked(`Hide ${camera.name}?`, `${camera.name} will be forgotten, left alone and never shown again, whatever its address. You can bring it back on the Networks page.`, "Hide it", async () => { await post(`${path}/block`); this.leave(`${camera.name} is hidden`); })),
       doing("Gone for good? Remove it and its history.", "Forget", "forget", () =>
-        asked(`Forget ${camera.name}?`, `${camera.name} and its history are removed, from Home Assistant and Frigate too. If it is still on the network, it is found again as a new camera.`, "Forget it", async () => { await post(`${path}/forget`); this.leave(`${camera.name} is forgotten`); }))),
+        asked(`Forget ${camera.name}?`, `${camera.name} and its history will be removed, from Home Assistant and Frigate too. If it is still on the network, it will be found again as a new camera.`, "Forget it", async () => { await post(`${path}/forget`); this.leave(`${camera.name} is forgotten`); }))),
     answer.node);
     if (active) (this.manage.querySelector(`[data-act="${active}"]`) ?? this.manage.querySelector("button")).focus();
   }
@@ -126,14 +132,14 @@ class ValueGroup {
   }
 
   origin(field, source, value) {
-    if (source === "page") return `${field.hint} Given on this page; empty it to take it back.`.trim();
+    if (source === "page") return `${field.hint} Set on this page; clear it to undo that.`.trim();
     if (source === "camera" && value) return `${field.hint} ${this.fromCamera}`.trim();
     return field.hint;
   }
 
   async send(version = this.version) {
     const changed = this.changed();
-    if (!changed.length) { this.answer.tell("Nothing was changed."); return; }
+    if (!changed.length) { this.answer.tell("Nothing to save."); return; }
     const body = Object.fromEntries(changed.map((one) => [one.name, one.value]));
     if (version !== undefined) body.version = version;
     let decided;
@@ -169,13 +175,13 @@ class ValueGroup {
       for (const field of both) { field.value = theirs(field); field.refuse(""); }
       this.settle(both);
       this.form.take(now);
-      this.answer.tell("The other change is kept.");
+      this.answer.tell("Their change was kept.");
       this.fields[0].input.focus();
     } });
     this.clash.className = "clash";
     this.clash.setAttribute("role", "alert");
     this.clash.replaceChildren(
-      h("p", {}, h("b", { text: "Somebody else changed this meanwhile." })),
+      h("p", {}, h("b", { text: "Someone else changed this in the meantime." })),
       h("dl", {}, both.map((one) => [h("dt", { text: one.node.querySelector("label").textContent }),
         h("dd", {}, h("span", { text: `yours: ${one.value || "(empty)"}` }), h("br"), h("span", { text: `theirs: ${theirs(one) || "(empty)"}` }))])),
       h("div", { class: "row" }, mine, keep));
@@ -189,11 +195,11 @@ class NameGroup extends ValueGroup {
     const name = new Field("name", "Name", { dir: "auto" });
     const area = new Field("area", "Area", { dir: "auto", hint: "Where it is installed. Home Assistant suggests this area." });
     const note = new Field("note", "Note", { dir: "auto", kind: "area" });
-    const network = new Field("network", "Expected network", { inputmode: "url", hint: "Where it belongs. At an address outside of it the camera is given no login." });
+    const network = new Field("network", "Expected network", { inputmode: "url", hint: "Where the camera belongs. Outside this network it is sent no login." });
     area.example = "Yard";
     network.example = "192.168.1.0/24";
     super(form, "name", "Name and place", [name, area, note, network]);
-    this.fromCamera = "This is what the camera calls itself. A name given here is used everywhere instead; the id stays the same.";
+    this.fromCamera = "This is the camera's own name. A name you enter here replaces it everywhere; the id stays the same.";
     name.input.addEventListener("input", () => name.tell(this.remark() || this.hintOf(name)));
     this.name = name;
   }
@@ -206,7 +212,7 @@ class NameGroup extends ValueGroup {
   remark() {
     const wanted = this.name.value.trim().toLowerCase();
     const other = wanted && [...cameras.values()].find((one) => one.id !== this.form.camera.id && one.name.toLowerCase() === wanted);
-    return other ? `The camera at ${other.ip} has this name too. That is allowed.` : "";
+    return other ? `The camera at ${other.ip} has the same name. That is allowed.` : "";
   }
 }
 
@@ -215,7 +221,7 @@ class StreamGroup extends ValueGroup {
     const main = new Field("main", "Main stream", { class: "mono", inputmode: "url" });
     const sub = new Field("sub", "Smaller stream", { class: "mono", inputmode: "url" });
     super(form, "stream", "Stream addresses", [main, sub],
-      "Leave them empty, and camdetect finds the streams itself. A user and password in an address are taken out and kept as this camera's login.");
+      "Leave these empty to let camdetect find the streams. A user name and password in a URL are removed from it and saved as this camera's login.");
     this.found = {};
   }
 
@@ -230,7 +236,7 @@ class StreamGroup extends ValueGroup {
     return source === "" && found ? `Found by camdetect: ${found}` : super.origin(field, source, value);
   }
 
-  told(values) { return ["main", "sub"].some((name) => values[name]?.source === "page") ? "given here" : "found by camdetect"; }
+  told(values) { return ["main", "sub"].some((name) => values[name]?.source === "page") ? "set here" : "found by camdetect"; }
 }
 
 // --- the login, which is tried at once
@@ -250,14 +256,14 @@ class LoginGroup {
     const fields = [this.user, this.password];
     this.keepField = new Field("keep", "Keep it for", { make: (props) => h("select", props) });
     this.keep = this.keepField.input;
-    this.adopt = h("p", { class: "hint", text: "It is not adopted yet. A login that you give adopts it: only do so if it is yours." });
+    this.adopt = h("p", { class: "hint", text: "This camera is not adopted yet. Entering a login adopts it, so only do this if it is yours." });
     this.answer = new Answer();
     this.origin = h("p", { class: "hint" });
     this.summary = h("span");
     const all = [...fields, this.keepField];
     const button = h("button", { class: "primary", text: "Try", data: { act: "try" } });
     const save = h("button", { type: "button", text: "Save without trying", data: { act: "save-login" } });
-    this.again = h("button", { type: "button", text: "Ask again", data: { act: "retry" }, hidden: true, title: "Logins that this camera refused are tried once more" });
+    this.again = h("button", { type: "button", text: "Ask again", data: { act: "retry" }, hidden: true, title: "Try the logins that this camera refused once more" });
     this.clear = h("button", { type: "button", class: "quiet", text: "Remove", data: { act: "clear" }, hidden: true });
     const form_ = { fields: all, answer: this.answer };
     save.addEventListener("click", sending({ ...form_, button: save, doing: "Saving…", work: () => this.keepIt() }));
@@ -276,7 +282,7 @@ class LoginGroup {
     const maker = camera.manufacturer;
     const options = [
       ["camera", "this camera only"], ["network", "all cameras on its network"], maker && ["vendor", `all cameras by ${maker}`],
-      ["all", "all adopted cameras"], ["no", "nobody: only try it"],
+      ["all", "all adopted cameras"], ["no", "nothing: only try it"],
     ].filter(Boolean);
     const before = this.keep.value;
     this.keep.replaceChildren(...options.map(([value, text]) => h("option", { value, text })));
@@ -294,7 +300,7 @@ class LoginGroup {
     const user = values.login?.value?.user ?? "";
     this.known = user;
     setText(this.summary, user ? `user ${user}` : "none");
-    setText(this.origin, !user ? "" : FIXED[source] ?? `The login of ${user} was given on this page.`);
+    setText(this.origin, !user ? "" : FIXED[source] ?? `The login of user ${user} was set on this page.`);
     this.origin.hidden = !user;
     this.clear.hidden = source !== "page";
     this.update(this.form.camera);
@@ -310,7 +316,7 @@ class LoginGroup {
   // What no camera has, told before anything is asked.
   typed() {
     if (this.user.value) return { user: this.user.value, password: this.password.value };
-    this.user.refuse("a login needs a user");
+    this.user.refuse("enter a user name");
     this.user.input.focus();
     this.answer.tell("");
     return null;
@@ -331,15 +337,15 @@ class LoginGroup {
   async keepIt() {
     const login = this.typed();
     if (!login) return;
-    if (this.keep.value === "no") { this.keepField.refuse("choose for whom it is kept"); this.answer.tell(""); return; }
+    if (this.keep.value === "no") { this.keepField.refuse("choose what to keep it for"); this.answer.tell(""); return; }
     const said = await post(`${this.form.path}/login`, { action: "save", ...login, keep: this.keep.value });
-    this.answer.tell(`Kept for ${keptWords(said.kept)}. It is used the next time the camera is checked.`, "good");
+    this.answer.tell(`Kept for ${keptWords(said.kept)}. It will be used at the next check of the camera.`, "good");
     await this.done();
   }
 
   async retry() {
     const said = await post(`${this.form.path}/login`, { action: "retry" });
-    this.answer.tell(said.waits ? sentence(local(said.waits)) : "It is asked again now.", said.waits ? "" : "good");
+    this.answer.tell(said.waits ? sentence(local(said.waits)) : "Checking it again now.", said.waits ? "" : "good");
   }
 
   async remove() {

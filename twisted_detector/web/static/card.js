@@ -47,7 +47,7 @@ export class Card {
     this.moved = h("span", { class: "tag" });
     this.bar = new WeekBar(() => this.link.click());
     this.copy = copyButton(() => best(this.camera)?.url ?? "", `the stream of ${camera.name}`);
-    this.give = h("a", { class: "button small", href: `#/camera/${encodeURIComponent(camera.id)}/login`, text: "Give login" });
+    this.give = h("a", { class: "button small", href: `#/camera/${encodeURIComponent(camera.id)}/login`, text: "Enter login" });
     this.node = h("div", { class: "card", role: "listitem", data: { id: camera.id } },
       this.frame,
       h("div", { class: "facts" },
@@ -77,7 +77,7 @@ export class Card {
     setText(this.moved, camera.moves ? `moved ${camera.moves === 1 ? "once" : `${camera.moves}×`}` : "");
     this.moved.hidden = !camera.moves;
     this.give.hidden = camera.status !== "auth_required";
-    this.give.setAttribute("aria-label", `Give login to ${camera.name}`);
+    this.give.setAttribute("aria-label", `Enter login for ${camera.name}`);
     this.copy.hidden = !stream || !this.give.hidden;
     showPicture(this.frame, camera, true);
   }

@@ -4,7 +4,7 @@ import { get, post } from "./api.js";
 import { pastPart } from "./bar.js";
 import { lens, showAge, showPicture } from "./card.js";
 import { byId, copyButton, h, setText, toast } from "./dom.js";
-import { STATUS, ago, local, safeLink, stamp, streamWords } from "./format.js";
+import { STATUS, ago, local, safeLink, span, stamp, streamWords } from "./format.js";
 import { LivePicture } from "./live_picture.js";
 import { cameras, subscribe } from "./store.js";
 
@@ -90,7 +90,7 @@ function draw(camera, past) {
   open.top.replaceChildren(
     h("div", { class: "verdict", data: { status: camera.status } },
       h("span", { class: "status", text: STATUS[camera.status] }),
-      h("span", { class: "soft", text: camera.since ? `for ${ago(camera.since).replace(" ago", "")}` : "" }),
+      h("span", { class: "soft", text: camera.since ? `for ${span((Date.now() - Date.parse(camera.since)) / 1000)}` : "" }),
       camera.reason && h("p", { class: "reason", text: local(camera.reason) })),
     ...(asksLogin ? [] : [actions(camera)]));
   open.rest.replaceChildren(...[

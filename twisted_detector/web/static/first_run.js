@@ -6,7 +6,7 @@ import { get, post } from "./api.js";
 import { lens, showPicture } from "./card.js";
 import { byId, h, setText, toast } from "./dom.js";
 import { Answer, Field, passwordField, refuseAt, sending, sentence } from "./fields.js";
-import { STATUS, many } from "./format.js";
+import { STATUS, local, many } from "./format.js";
 import { cameras, subscribe } from "./store.js";
 
 // Logins that are tried at one time: each is a conversation with a camera.
@@ -36,7 +36,7 @@ function build() {
   byId("first-run").replaceChildren(
     h("div", { class: "lead" },
       h("div", {}, h("h1", { id: "first-run-title", text: "Set up camdetect" }),
-        h("p", { class: "under", text: "Four questions. Each may be left for later: System leads here again." })), skip),
+        h("p", { class: "under", text: "Four short steps. You can leave any of them for later: the System page brings you back here." })), skip),
     h("div", { class: "first" }, mine.node, logins.node, setUp.node));
   return { cameras: mine, logins, setUp, styled };
 }
@@ -59,14 +59,14 @@ class Mine {
   constructor() {
     this.tiles = new Map();
     this.list = h("ul", { class: "mine" });
-    this.none = h("p", { class: "soft", text: "None has been found yet; the first ones appear within seconds. This page may stay open." });
+    this.none = h("p", { class: "soft", text: "No camera has been found yet. The first ones appear within seconds; leave this page open." });
     this.answer = new Answer();
     this.button = h("button", { class: "primary", text: "These are mine", data: { act: "mine" } });
     const form = h("form", { novalidate: true }, this.none, this.list, h("div", { class: "row" }, this.button), this.answer.node);
     const send = sending({ fields: [], button: this.button, doing: "Adopting…", answer: this.answer, work: () => this.adopt() });
     form.addEventListener("submit", (event) => send(event).then(() => this.count()));
     this.node = h("section", { class: "panel", "aria-labelledby": "first-mine" }, h("h2", { id: "first-mine", text: "1. Which of these are yours?" }),
-      h("p", { class: "soft", text: "Only cameras that are yours are given a login. Untick what is not." }), form);
+      h("p", { class: "soft", text: "Only your own cameras are sent a login. Untick any that are not yours." }), form);
   }
 
   update() {
@@ -125,7 +125,7 @@ class Logins {
     this.form = h("form", { class: "form", novalidate: true }, this.user.node, this.password.node, this.pick, h("div", { class: "row" }, this.button));
     const send = sending({ fields, button: this.button, doing: "Trying…", answer: this.answer, work: () => this.attempt() });
     this.form.addEventListener("submit", (event) => send(event).then(() => this.update()));
-    this.node = h("section", { class: "panel", "aria-labelledby": "first-login" }, h("h2", { id: "first-login", text: "2. Their login" }), this.words, this.form, this.answer.node, this.results);
+    this.node = h("section", { class: "panel", "aria-labelledby": "first-login" }, h("h2", { id: "first-login", text: "2. Camera login" }), this.words, this.form, this.answer.node, this.results);
   }
 
   wanting() { return [...cameras.values()].filter((one) => one.status === "auth_required" && one.adopted !== "no" && !this.done.has(one.id)); }
@@ -136,8 +136,8 @@ class Logins {
     const wanting = this.wanting();
     this.form.hidden = !wanting.length;
     const words = [...cameras.values()].some((one) => one.status === "auth_required" && one.adopted === "no")
-      ? "Some want a login, and get none before you have said that they are yours." : "None of your cameras wants a login now.";
-    setText(this.words, wanting.length ? `${many(wanting.length, "camera wants", "cameras want")} a user name and a password. Each is tried once; a camera that refuses two within half an hour is left alone until then.` : words);
+      ? "Some cameras need a login. First confirm above that they are yours." : "None of your cameras needs a login right now.";
+    setText(this.words, wanting.length ? `${many(wanting.length, "camera needs", "cameras need")} a user name and a password. The login is tried once on each; a camera that refuses two is left alone for half an hour.` : words);
     const drawn = JSON.stringify(wanting.map((one) => [one.id, one.name, one.ip]));
     // Drawn anew only when it differs: a box must not go away under a finger.
     if (drawn !== this.drawn) this.some.replaceChildren(...wanting.map((one) => h("li", {}, h("label", { class: "choose" },
@@ -172,20 +172,20 @@ class Logins {
         }
         const good = ["accepted", "not-needed"].includes(answer.outcome);
         if (good) { this.done.add(camera.id); accepted += 1; }
-        const left = answer.outcome === "refused" && answer.left !== undefined ? ` ${answer.left} of ${answer.of} left.` : "";
+        const left = answer.outcome === "refused" && answer.left !== undefined ? ` ${answer.left} of ${answer.of} attempts left.` : "";
         this.tell(camera, `${sentence(answer.text || answer.outcome)}${left}`, good ? "good" : "bad");
       }
     };
     await Promise.all(Array.from({ length: AT_ONCE }, work));
     password.value = "";
-    this.answer.tell(accepted === all.length ? `Accepted by ${many(all.length, "camera")}.` : `Accepted by ${accepted} of ${many(all.length, "camera")}. Another login may be tried on the others.`, accepted ? "good" : "bad");
+    this.answer.tell(accepted === all.length ? `Accepted by ${many(all.length, "camera")}.` : accepted ? `Accepted by ${accepted} of ${many(all.length, "camera")}. Try another login on the rest.` : "No camera accepted it.", accepted ? "good" : "bad");
   }
 
   tell(camera, text, kind) {
     let line = this.told.get(camera.id);
     if (!line) { line = h("li", {}, h("b", { text: camera.name }), " ", h("span", { class: "mono", text: camera.ip }), " ", h("span", { class: "said" })); this.told.set(camera.id, line); this.results.append(line); }
     line.dataset.kind = kind;
-    setText(line.lastChild, text);
+    setText(line.lastChild, local(text));
   }
 }
 
@@ -236,7 +236,7 @@ class SetUp {
     if (Object.keys(changes).length) {
       try { ({ dropped } = await patient(() => post("settings", changes))); } catch (error) {
         if (!refuseAt(fields, error)) throw error;
-        this.answer.tell("One of the settings above is not accepted.", "bad");
+        this.answer.tell("One of the settings above was not accepted.", "bad");
         return;
       }
     }
@@ -244,11 +244,11 @@ class SetUp {
     if (dropped.length) {
       // A password goes only where it was given for.
       await patient(() => this.load());
-      this.answer.tell(`Saved, but ${dropped.join(" and ")} must be given again: what was saved was for another place.`, "bad");
+      this.answer.tell(`Saved, but enter ${dropped.join(" and ")} again: the saved value was for another address.`, "bad");
       return;
     }
     await patient(() => post("first-run", { action: "finish" }));
-    toast(Object.keys(changes).length ? "Saved; camdetect starts again with it" : "Set up");
+    toast(Object.keys(changes).length ? "Saved; camdetect is restarting with the new settings" : "Setup finished");
     leave();
   }
 }
@@ -257,11 +257,11 @@ class Broker {
   constructor(all) {
     this.all = all;
     const one = (name, label, props) => new Field(name, label, props);
-    this.host = one("MQTT_BROKER", "Address", { inputmode: "url", placeholder: "192.168.1.5", hint: "A host name or an address." });
-    this.port = one("MQTT_PORT", "Port", { inputmode: "numeric", placeholder: "1883", hint: "1883, or 8883 with TLS, where it is empty." });
+    this.host = one("MQTT_BROKER", "Address", { inputmode: "url", placeholder: "192.168.1.5", hint: "A host name or an IP address." });
+    this.port = one("MQTT_PORT", "Port", { inputmode: "numeric", placeholder: "1883", hint: "If empty: 1883, or 8883 with TLS." });
     this.tls = h("input", { type: "checkbox" });
-    this.ca = one("TLS_CA_PATH", "File of the CA", { placeholder: "/etc/ssl/broker-ca.pem", hint: "On the machine that camdetect runs on; empty for the system's CAs." });
-    this.user = one("MQTT_USERNAME", "User", { hint: "Empty where it wants none." });
+    this.ca = one("TLS_CA_PATH", "CA file", { placeholder: "/etc/ssl/broker-ca.pem", hint: "A path on the machine that runs camdetect; leave it empty to use the system's CAs." });
+    this.user = one("MQTT_USERNAME", "User", { hint: "Leave it empty if the broker needs none." });
     this.password = passwordField("Password");
     this.password.name = "MQTT_PASSWORD";
     this.fields = [this.host, this.port, this.ca, this.user, this.password];
@@ -288,7 +288,7 @@ class Broker {
       field.input.readOnly = Boolean(all.fixed(field.name));
       field.tell(sentenceOr(all.fixed(field.name)));
     }
-    this.password.tell(all.fixed("MQTT_PASSWORD") ? sentence(all.fixed("MQTT_PASSWORD")) : all.value("MQTT_PASSWORD") ? "One is saved; leave this empty to keep it." : "");
+    this.password.tell(all.fixed("MQTT_PASSWORD") ? sentence(all.fixed("MQTT_PASSWORD")) : all.value("MQTT_PASSWORD") ? "A password is saved; leave this empty to keep it." : "");
     this.password.input.readOnly = Boolean(all.fixed("MQTT_PASSWORD"));
     this.tls.checked = all.value("MQTT_TLS") === "true";
     this.tls.disabled = Boolean(all.fixed("MQTT_TLS"));
@@ -305,9 +305,10 @@ class Broker {
   }
 
   draw() {
-    const choices = [["own", "camdetect's own broker, for programs on this machine"]];
-    if (this.local) choices.push(["local", `The broker found on this machine (${this.local.host}:${this.local.port})`]);
-    choices.push(["other", "A broker at an address"]);
+    const here = this.local && `${this.local.host}:${this.local.port}`;
+    const choices = [["own", this.local?.used ? `The broker of this machine, which is used now (${here})` : "A broker of this machine that wants no login, else camdetect's own"]];
+    if (this.local && !this.local.used) choices.push(["local", `The broker found on this machine (${here})`]);
+    choices.push(["other", "A broker at another address"]);
     const fixed = Boolean(this.all.fixed("MQTT_BROKER"));
     this.kinds.replaceChildren(...choices.map(([value, text]) => h("label", { class: "choose" },
       h("input", { type: "radio", name: "broker", value, checked: value === this.kind, disabled: fixed, onchange: () => { this.kind = value; this.answer.tell(""); this.fold(); } }), h("span", { text }))));
@@ -348,8 +349,8 @@ class Consumers {
     this.rows = [];
     this.list = h("ul", { class: "consumers" });
     this.state = h("p", { class: "soft", role: "status", text: "Searching this machine and its networks…" });
-    this.node = h("section", { class: "panel", "aria-labelledby": "first-consumers" }, h("h2", { id: "first-consumers", text: "4. Who else gets the cameras?" }),
-      h("p", { class: "soft", text: "Frigate and go2rtc get the streams with the cameras' logins. Switch on only what is yours." }), this.state, this.list);
+    this.node = h("section", { class: "panel", "aria-labelledby": "first-consumers" }, h("h2", { id: "first-consumers", text: "4. Which programs get the cameras?" }),
+      h("p", { class: "soft", text: "Frigate and go2rtc receive the streams with the cameras' logins. Only switch on programs of your own." }), this.state, this.list);
   }
 
   get fields() { return this.rows.flatMap((row) => row.fields); }
@@ -365,7 +366,7 @@ class Consumers {
     this.list.replaceChildren(...this.rows.map((row) => row.node));
     if (!searched) return;
     const missing = ["frigate", "go2rtc"].filter((program) => !wanted.some((one) => one.program === program));
-    setText(this.state, missing.length ? `${missing.map((program) => TITLES[program]).join(" and ")} ${missing.length > 1 ? "were" : "was"} not found on this machine or its networks; ${missing.map((program) => `${program.toUpperCase()}_URL`).join(" and ")} can name one elsewhere.` : "");
+    setText(this.state, missing.length ? `${missing.map((program) => TITLES[program]).join(" and ")} ${missing.length > 1 ? "were" : "was"} not found on this machine or its networks; ${missing.map((program) => `${program.toUpperCase()}_URL`).join(" and ")} can point to one elsewhere.` : "");
   }
 
   // One of a kind: another that is switched on takes its place.
@@ -391,10 +392,10 @@ class Consumer {
     this.password.name = `${upper}_PASSWORD`;
     this.fields = found.login ? [this.user, this.password] : [];
     this.login = h("div", { class: "form" }, this.fields.map((one) => one.node));
-    const words = [found.version, found.url].filter(Boolean).join(" at ");
-    this.node = h("li", {}, h("label", { class: "choose" }, this.on, h("span", {}, h("b", { text: TITLES[found.program] }), " ", h("span", { class: "soft", text: words || "not found; it hears of the cameras over MQTT" }))),
-      found.program === "homeassistant" && found.url && h("p", { class: "hint", text: "It has to use the same MQTT broker." }),
-      found.clear && h("p", { class: "hint", text: "On another machine and without TLS: the cameras' passwords go over the network in clear." }),
+    const words = [found.version, found.url && `at ${found.url}`].filter(Boolean).join(" ");
+    this.node = h("li", {}, h("label", { class: "choose" }, this.on, h("span", {}, h("b", { text: TITLES[found.program] }), " ", h("span", { class: "soft", text: words || "not found; it learns of the cameras over MQTT" }))),
+      found.program === "homeassistant" && found.url && h("p", { class: "hint", text: "It must use the same MQTT broker." }),
+      found.clear && h("p", { class: "hint", text: "It is on another machine and without TLS: the cameras' passwords will cross the network in clear text." }),
       fixed && h("p", { class: "hint", text: sentence(fixed) }), this.login);
     this.set(on);
   }

@@ -13,8 +13,8 @@ export function helping(help, done, useAt) {
   }
   const answer = new Answer();
   const work = {
-    "add-network": async () => { await post("networks", { action: "add", network: help.network }); answer.tell(`${help.network} is searched from now on.`, "good"); done(); },
-    "adopt": async () => { await post(`cameras/${encodeURIComponent(help.camera_id)}/adopt`); answer.tell("It is adopted.", "good"); done(); },
+    "add-network": async () => { await post("networks", { action: "add", network: help.network }); answer.tell(`${help.network} is now searched.`, "good"); done(); },
+    "adopt": async () => { await post(`cameras/${encodeURIComponent(help.camera_id)}/adopt`); answer.tell("Adopted.", "good"); done(); },
     "use-port": useAt && (async () => { answer.tell(""); useAt(help.target); }),
   }[kind];
   if (!work) return h("span", { class: "soft", text });

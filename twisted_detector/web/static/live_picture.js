@@ -90,10 +90,10 @@ export class LivePicture {
   // Its own page in a frame: its websocket refuses scripts of any other.
   play(player, name) {
     this.frame.append(h("iframe", {
-      class: `live ${player.program}`, src: player.url, title: `Live picture, by ${name}`, referrerpolicy: "no-referrer",
+      class: `live ${player.program}`, src: player.url, title: `Live picture from ${name}`, referrerpolicy: "no-referrer",
       sandbox: "allow-scripts allow-same-origin allow-forms", allow: "autoplay; fullscreen; picture-in-picture",
     }));
-    this.say(`Live, by ${name}`, "Show pictures instead");
+    this.say(`Live from ${name}`, "Show pictures instead");
   }
 
   // A picture a second: each is asked for when the one before is shown.

@@ -61,7 +61,7 @@ export function askToken(then, reason = "") {
   h("div", { class: "row end" }, h("button", { class: "primary", text: "Sign in" })));
   dialog.replaceChildren(
     h("h2", { id: "login-title", text: "Sign in" }),
-    h("p", {}, "On the machine that camdetect runs on, ", h("code", { text: "camdetect page" }), " prints a link that signs in, and where the token is."),
+    h("p", {}, "On the machine that runs camdetect, ", h("code", { text: "camdetect page" }), " prints a sign-in link and says where the token is."),
     form);
   dialog.oncancel = (event) => event.preventDefault();
   if (!dialog.open) dialog.showModal();

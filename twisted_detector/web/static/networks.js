@@ -6,8 +6,8 @@ import { Answer, Field, sending, sentence } from "./fields.js";
 import { ago, many, stamp } from "./format.js";
 
 const SOURCES = {
-  environment: "Set in the environment of camdetect (SCAN_NETWORKS): it can be removed only there.",
-  file: "Set in the configuration file (SCAN_NETWORKS): it can be removed only there.",
+  environment: "Set in camdetect's environment (SCAN_NETWORKS); it can only be removed there.",
+  file: "Set in the configuration file (SCAN_NETWORKS); it can only be removed there.",
 };
 
 let parts = null;
@@ -21,7 +21,7 @@ export function show() {
 function build() {
   const field = new Field("network", "Network", {
     required: true, placeholder: "192.168.2.0/24", inputmode: "url",
-    hint: "It may lie behind a router. Cameras are searched for there from now on, and may be given your logins.",
+    hint: "It may be behind a router. camdetect will look for cameras there and may send them your logins.",
   });
   const button = h("button", { class: "primary", text: "Search it" });
   const answer = new Answer();
@@ -32,7 +32,7 @@ function build() {
     if (!network) { field.refuse("enter a network"); field.input.focus(); answer.tell(""); return; }
     draw(await post("networks", { action: "add", network }));
     field.value = "";
-    answer.tell(`${network} is searched from now on.`, "good");
+    answer.tell(`${network} is now searched.`, "good");
   } });
   byId("networks").replaceChildren(
     h("div", { class: "lead" }, h("div", {}, parts.title, parts.under)),
@@ -65,12 +65,12 @@ function row(one) {
     one.packets !== null && many(one.packets, "packet"), one.hosts !== null && many(one.hosts, "host"),
   ].filter(Boolean);
   const answer = new Answer();
-  const remove = one.source === "page" && h("button", { type: "button", class: "small", text: "Remove", "aria-label": `Search ${one.network} no more`, data: { remove: one.network } });
+  const remove = one.source === "page" && h("button", { type: "button", class: "small", text: "Remove", "aria-label": `Stop searching ${one.network}`, data: { remove: one.network } });
   if (remove) remove.addEventListener("click", sending({ fields: [], button: remove, doing: "Removing…", answer, work: async () => {
     answer.tell("");
-    if (!(await sure(`Search ${one.network} no more?`, "Cameras that were found there stay; new ones are not found any more.", "Remove it"))) return;
+    if (!(await sure(`Stop searching ${one.network}?`, "Cameras already found there stay; no new ones will be found.", "Remove it"))) return;
     draw(await post("networks", { action: "remove", network: one.network }));
-    parts.answer.tell(`${one.network} is not searched any more.`, "good");
+    parts.answer.tell(`${one.network} is no longer searched.`, "good");
     parts.field.input.focus();
   } }));
   return h("li", { data: { network: one.network } },
@@ -83,14 +83,14 @@ function row(one) {
 function drawHidden({ devices }) {
   parts.hidden.hidden = !devices.length;
   parts.hidden.replaceChildren(h("h2", { text: "Hidden devices" }),
-    h("p", { class: "soft", text: "They are left alone, and shown nowhere." }),
+    h("p", { class: "soft", text: "camdetect leaves them alone and does not show them." }),
     h("ul", { class: "nets" }, devices.map(({ device, macs, since }) => {
       const answer = new Answer();
       const button = h("button", { type: "button", class: "small", text: "Show again", "aria-label": `Show ${device} again`, data: { unblock: device } });
       button.addEventListener("click", sending({ fields: [], button, doing: "Asking…", answer, work: async () => {
         await post("unblock", { device });
         await get("blocked").then(drawHidden);
-        parts.answer.tell(`${device} is looked for again.`, "good");
+        parts.answer.tell(`${device} will be shown again when it is found.`, "good");
       } }));
       return h("li", {}, h("div", {}, h("b", { class: "mono", text: device }),
         h("p", { text: [macs.filter((mac) => mac.replaceAll(":", "") !== device).join(", "), `hidden ${ago(since)}`].filter(Boolean).join(" · ") })), button, answer.node);

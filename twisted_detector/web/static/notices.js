@@ -20,9 +20,9 @@ function build() {
   byId("notices").replaceChildren(
     h("div", { class: "lead" }, h("div", {}, parts.title, parts.under)),
     h("div", { class: "columns" },
-      h("section", { class: "panel" }, h("h2", { text: "Told" }), parts.list),
-      h("section", { class: "panel" }, h("h2", { text: "Ways" }),
-        h("p", { class: "hint", text: "How you hear of them. A way is switched on by its settings." }), parts.ways)));
+      h("section", { class: "panel" }, h("h2", { text: "Recent" }), parts.list),
+      h("section", { class: "panel" }, h("h2", { text: "Delivery" }),
+        h("p", { class: "hint", text: "How notices reach you. Each way is switched on by its settings." }), parts.ways)));
 }
 
 async function load() {
@@ -38,11 +38,11 @@ function changed(what, value) {
 
 function draw({ notices, ways }) {
   const open = notices.filter((one) => !one.until).length;
-  setText(parts.under, open ? `${many(open, "notice")} open.` : "Nothing is wrong now that you would be told of.");
+  setText(parts.under, open ? `${many(open, "notice")} open.` : "Nothing needs your attention right now.");
   // What stays as it is is left alone: an answer of a test is still to be read.
   if (changed("notices", notices)) parts.list.replaceChildren(notices.length
     ? h("ol", { class: "happened" }, notices.map(row))
-    : h("p", { class: "soft", text: "Nothing yet. You are told when a camera is offline for some minutes, frozen, moved, new, or refuses its login." }));
+    : h("p", { class: "soft", text: "Nothing yet. You will be told when a camera is offline for some minutes, freezes, moves, is new, or refuses its login." }));
   if (changed("ways", ways)) parts.ways.replaceChildren(...ways.map(way));
 }
 

@@ -69,9 +69,10 @@ function drawFindings({ findings }) {
 function drawStatus(answer) {
   drawSweeps(answer.discovery);
   drawConsumers(Object.entries(answer.consumers ?? {}));
-  const { resources: used = {}, reactor = {} } = answer;
+  const { resources: used = {}, reactor = {}, broker = {} } = answer;
   const rows = [
     ["Version", answer.version], ["Node", answer.node_id], ["State", answer.reason || answer.status],
+    ["Broker", broker.text],
     ["Memory", used.rss_mb != null && `${used.rss_mb} MB`], ["Processor", used.cpu_percent != null && `${used.cpu_percent} %`],
     ["Open files", used.fds], ["Longest stall", reactor.lag_ms && `${reactor.lag_ms.max} ms`],
   ];

@@ -1,0 +1,1 @@
+"""What ships as a container, built and started as a user does (`make containers`)."""

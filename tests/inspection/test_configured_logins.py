@@ -110,7 +110,7 @@ class SourceTests(SynchronousTestCase):
         given = [login(f"user{number}", "canary-many") for number in range(MAX_WAITING + 2)]
         asked = [Deferred.fromCoroutine(logins.prepare(one)) for one in given]
         told = str(self.failureResultOf(asked.pop(), RemoteError).value)
-        self.assertEqual("so many logins are given at once that there is no room for another; wait a moment", told)
+        self.assertEqual("too many logins are being tried at once; wait a moment", told)
         for number in range(len(asked)):
             self.assertEqual(number + 1, len(begun))
             begun[-1].callback(None)

@@ -199,7 +199,7 @@ def test_actions(browser: Browser, stage: Stage) -> None:
     browser.wait("document.querySelector('.toasts').innerText.includes('new picture')")
     browser.wait("document.querySelector('#detail').innerText.includes('camdetect sends it no login')")
     browser.click("#detail [data-act=adopt]")
-    browser.wait("document.querySelector('#detail').innerText.includes('by a person')")
+    browser.wait("document.querySelector('#detail').innerText.includes('Adopted by hand')")
     assert stage.get("cameras/00408c000006")["adopted"] == "person"
     assert not browser.run("return document.querySelector('#detail [data-act=adopt]')")
     browser.click("#detail [data-act=unadopt]")

@@ -47,6 +47,16 @@ class Log(SynchronousTestCase):
         told = f"cannot connect to b:1883: {REFUSED}; check MQTT_USERNAME and MQTT_PASSWORD; next attempt in 300.0 s"
         self.assertEqual([told], self.at(LogLevel.warn))
 
+    def test_still_not(self) -> None:
+        """That it lasts is told when nothing was told of why, and not once more with the reason that was."""
+        self.record("connecting", STATE.CONNECTING)
+        self.record("refused", STATE.FAILED, REFUSED, 300.0)
+        self.record("failed", STATE.FAILED, REFUSED, 300.0)
+        self.record("degraded", STATE.FAILED, REFUSED)
+        self.assertEqual(1, len(self.at(LogLevel.warn)))
+        self.record("degraded", STATE.CONNECTING, "no answer")
+        self.assertEqual(2, len(self.at(LogLevel.warn)))
+
     def test_long_outage(self) -> None:
         """The same refusal is one warning however often it comes, and another when it is given up."""
         for _ in range(5):

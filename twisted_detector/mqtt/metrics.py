@@ -142,7 +142,7 @@ class ConnectionLog:
 
     def __init__(self, settings: MqttSettings) -> None:
         self._settings = settings
-        self._refusal = ""
+        self._refusal = self._reason = ""
         self._told = False
 
     def record(self, change: ConnectionChange, *, stopping: bool) -> None:
@@ -157,8 +157,11 @@ class ConnectionLog:
         elif change.event == "failed":
             # It ends the outage's many attempts, or it is the end of the one that was logged just now.
             repeated, self._refusal = self._told, ""
+        elif change.event == "degraded":
+            repeated = change.reason == self._reason
         elif change.event != "connecting":
             self._refusal = ""
+        self._reason = change.reason or self._reason
         if repeated or change.event == "stopped" or (change.event == "connecting" and self._refusal):
             write = self.log.debug
         else:

@@ -157,7 +157,7 @@ class ConfiguredLogins:
         :raises RemoteError: so many others wait for theirs.
         """
         if len(self._making.waiting) >= MAX_WAITING:
-            raise RemoteError("so many logins are given at once that there is no room for another; wait a moment")
+            raise RemoteError("too many logins are being tried at once; wait a moment")
         await self._make_ready([_bare(login)])
 
     def _change(self) -> None:

@@ -315,7 +315,7 @@ class UrlTests(AddingCase):
         self.patch(configured, "MAX_WAITING", 0)
         answer = self.add(WITH_LOGIN)
         self.assertEqual(("failed", []), (self.told(answer, "keep")[0], answer["camera_ids"]))
-        self.assertIn("so many logins", self.told(answer, "keep")[1])
+        self.assertIn("too many logins", self.told(answer, "keep")[1])
         self.assertEqual("", self.text())
 
     def test_no_password_in_a_path(self) -> None:

@@ -1,4 +1,4 @@
-"""Two configurations go in; what a reload changes, in sentences without a secret, and what needs a restart come out."""
+"""Comparison of two configurations: what a reload changes, in sentences without a secret, and what needs a restart."""
 
 from __future__ import annotations
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from tests.detector.case import HERE, ID, THERE
 from tests.facts import B, stream
 from tests.operations.adding.case import NEW, NEW_ID, URL, AddingCase
@@ -66,6 +68,7 @@ class JobTests(AddingCase):
         answer = self.add("barn.lan")
         self.assertEqual(("ok", f"barn.lan is {NEW}, fe80::1"), self.told(answer, "resolve"))
         self.assertEqual([NEW_ID], answer["camera_ids"])
+        self.assert_left(answer)
         answer = self.add("nobody.lan")
         self.assertEqual(("failed", "no host with that name is known"), self.told(answer, "resolve"))
 
@@ -76,6 +79,15 @@ class JobTests(AddingCase):
         self.hosts.ports[NEW] = {5566: Outcome.OPEN, None: Outcome.REFUSED}
         answer = self.add("rtsp://barn.lan:5566/live/1")
         self.assertEqual(([NEW_ID], [URL]), (answer["camera_ids"], self.questions))
+        self.assert_left(answer)
+
+    def assert_left(self, answer: Any) -> None:
+        """Nobody vouches for who answers for a name: it is not adopted, and the person may do it."""
+        self.assertIs(Adoption.NO, self.registry.camera(NEW_ID).adopted)
+        (step,) = [one for one in answer["steps"] if one["step"].startswith("adopt")]
+        self.assertEqual("failed", step["state"])
+        self.assertIn("any device on the network can answer for a name", step["reason"])
+        self.assertEqual([("adopt", NEW_ID)], [(one["kind"], one["camera_id"]) for one in step["help"]])
 
     def test_stopped(self) -> None:
         """A stop ends what runs, and leaves nothing behind."""

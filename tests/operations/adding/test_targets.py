@@ -46,7 +46,7 @@ class TargetTests(SynchronousTestCase):
         self.assertEqual("rtsp://10.0.0.5:554/user=***_password=***_channel=1", secret.shown)
         scoped = read_target("rtsps://[fe80::1%25eth0]/x")
         self.assertEqual((("fe80::1%eth0",), StreamAddress("rtsps", 322, "/x")), (scoped.addresses, scoped.stream))
-        named = read_target(f"rtsp://u:{CANARY}@barn.lan/x")
+        named = read_target("rtsp://barn.lan/x")
         self.assertEqual(((), "barn.lan", "rtsp://barn.lan:554/x"), (named.addresses, named.name, named.shown))
 
     def test_name(self) -> None:
@@ -58,6 +58,7 @@ class TargetTests(SynchronousTestCase):
         """The field is named first, then what is wrong, and what is meant where that is known."""
         for value, words in (
             (None, "enter an address, a range, a network, a host name or an rtsp:// URL"),
+            (f"rtsp://u:{CANARY}@barn.lan/x", "enter the camera's IP address instead of its name"),
             ("  ", "enter an address"),
             (5, "enter an address"),
             (

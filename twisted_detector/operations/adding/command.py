@@ -90,7 +90,7 @@ class AddCommand:
             progress.succeeded("", "resolve", f"{target.name} is {', '.join(addresses)}")
             addresses = addresses[:1]
         if len(addresses) == 1:
-            await self._add_one(progress, addresses[0], target, many=False)
+            await self._add_one(progress, addresses[0], target)
             return
         await self._add_many(progress, target)
 
@@ -110,8 +110,8 @@ class AddCommand:
             for worker in workers:
                 worker.cancel()
 
-    async def _add_one(self, progress: Progress, address: str, target: Target, *, many: bool) -> None:
-        addition = SingleAddition(self._means, progress, address, many=many)
+    async def _add_one(self, progress: Progress, address: str, target: Target, *, many: bool = False) -> None:
+        addition = SingleAddition(self._means, progress, address, many=many, looked_up=bool(target.name))
         try:
             await addition.run(target.stream, target.login)
         except CancelledError:

@@ -166,10 +166,12 @@ class AddedDevices:
         """
         await self._verdicts.adopt([camera_id])
 
-    async def keep(self, camera_id: str, stream: StreamAddress, login: Login | None) -> None:
+    async def keep(self, camera_id: str, stream: StreamAddress, login: Login | None, *, adopt: bool = True) -> None:
         """Give a camera its main stream and a login, and adopt it: one decision, so that no inspection sees half of it.
 
         It is inspected at once.
+
+        :param adopt: False: whether it is adopted stays as it was.
 
         :raises NotSaved: the disk did not take it.
         """
@@ -177,11 +179,12 @@ class AddedDevices:
             await self._prepare(login)
 
         def change(decided: CameraDecisions) -> CameraDecisions:
-            return replace(decided, main=stream, login=login or decided.login, verdict=Verdict.ADOPTED)
+            verdict = Verdict.ADOPTED if adopt else decided.verdict
+            return replace(decided, main=stream, login=login or decided.login, verdict=verdict)
 
         await self._book.change_camera(camera_id, change)
         camera = self.camera(camera_id)
-        if camera is not None and camera.adopted is not Adoption.PERSON:
+        if adopt and camera is not None and camera.adopted is not Adoption.PERSON:
             await self.adopt(camera_id)  # it was adopted before, and showed itself as another device since
         self.check(camera_id)
 

@@ -66,9 +66,12 @@ class SingleAddition:
     """One address of a job.
 
     :param many: it is one of a range: nobody named this very address, and what is not there is only counted.
+    :param looked_up: a name led here, for which any device on the LAN may have answered: nobody vouches for it.
     """
 
-    def __init__(self, means: Means, progress: Progress, address: str, *, many: bool = False) -> None:
+    def __init__(
+        self, means: Means, progress: Progress, address: str, *, many: bool = False, looked_up: bool = False
+    ) -> None:
         self._clock = means.clock
         self._monotonic = means.monotonic
         self._devices = means.devices
@@ -77,6 +80,7 @@ class SingleAddition:
         self._progress = progress
         self._address = address
         self._many = many
+        self._looked_up = looked_up
         self._ends = InspectionEnds(means.clock)
 
     async def run(self, stream: StreamAddress | None = None, login: Login | None = None) -> None:
@@ -180,14 +184,18 @@ class SingleAddition:
             self._doing("keep", "saving the stream")
             self._ends.forget()
             try:
-                await self._devices.keep(camera.id, stream, login)
+                await self._devices.keep(camera.id, stream, login, adopt=not self._looked_up)
             except (NotSaved, RemoteError) as error:
                 self._failed("keep", "the stream could not be saved", str(error))
                 return
         finally:
             self._devices.expected(self._address)
         kept = "the stream and the login are saved" if login is not None else "the stream is saved"
-        self._succeeded("keep", f"{kept} for {title(camera)}, which is adopted")
+        if self._looked_up:
+            self._succeeded("keep", f"{kept} for {title(camera)}")
+            self._leave(camera)
+        else:
+            self._succeeded("keep", f"{kept} for {title(camera)}, which is adopted")
         self._found(camera)
         await self._watch(camera.id, state, url=url)
 
@@ -223,9 +231,12 @@ class SingleAddition:
         """
         known = any(one.id == camera.id for one in state.cameras)
         if self._many and known and camera.adopted is Adoption.NO:
-            helps = [{"kind": "adopt", "text": "Adopt it", "camera_id": camera.id}]
-            reason = "it was known before and is not adopted"
-            self._failed(f"adopt {camera.id}", f"{title(camera)} is left as it is", reason, helps)
+            self._leave(camera)
+            return
+        if self._looked_up:
+            self._leave(camera)
+            self._found(camera)
+            await self._watch(camera.id, state, asked=False)
             return
         now = self._devices.camera(camera.id) or camera
         asked = now.adopted is not Adoption.PERSON
@@ -240,6 +251,17 @@ class SingleAddition:
             self._succeeded(f"adopt {camera.id}", f"{title(camera)} is adopted")
         self._found(camera)
         await self._watch(camera.id, state, asked=asked)
+
+    def _leave(self, camera: Camera) -> None:
+        """Leave a camera that is not adopted to the person."""
+        if camera.adopted is not Adoption.NO:
+            return
+        reason = "it was known before and is not adopted"
+        if self._looked_up:
+            place = self._address
+            reason = f"any device on the network can answer for a name: adopt it if the camera at {place} is yours"
+        helps = [{"kind": "adopt", "text": "Adopt it", "camera_id": camera.id}]
+        self._failed(f"adopt {camera.id}", f"{title(camera)} is left as it is", reason, helps)
 
     async def _watch(self, camera_id: str, state: AddressState, *, url: str = "", asked: bool = True) -> None:
         """Wait until a camera plays, or the reason why it does not is known.

@@ -1,4 +1,4 @@
-"""What a person types as the target goes in; the addresses that it means come out, with a stream where it is a URL."""
+"""Parser of the target that a person types: addresses, and a stream where it is a URL."""
 
 from __future__ import annotations
 
@@ -80,7 +80,10 @@ def _of_url(text: str) -> Target:
     except RemoteError as error:
         if ":" in host or re.fullmatch(r"[0-9.]+", host) or _NAME.fullmatch(host) is None:
             raise RemoteError(f"target: {error}") from None
-        return Target(_shown(stream, host), name=host, stream=stream, login=login)
+        if login is not None:
+            # On a LAN any device may answer for a name (mDNS): hearsay must not lead a login.
+            raise RemoteError("target: with a login, enter the camera's IP address instead of its name") from None
+        return Target(_shown(stream, host), name=host, stream=stream)
     return Target(masked(stream.url(address)), (address,), stream=stream, login=login)
 
 

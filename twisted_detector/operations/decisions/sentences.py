@@ -1,4 +1,4 @@
-"""Decisions before and after go in; what changed comes out, in sentences without any password."""
+"""Comparison of two sets of decisions: what changed, in sentences without any password."""
 
 from __future__ import annotations
 

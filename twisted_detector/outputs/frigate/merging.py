@@ -1,4 +1,4 @@
-"""A configuration of Frigate and our cameras go in; the configuration with our cameras, and their streams, comes out.
+"""Merger of our cameras, and their streams, into a configuration of Frigate.
 
 Where somebody let a camera of ours read from the go2rtc inside Frigate (``rtsp://127.0.0.1:8554/<camera>``, or
 ``<camera>_sub``), that path stays, and the address that it leads to in the end goes into ``go2rtc.streams``.

@@ -1,4 +1,4 @@
-"""An answer of Frigate goes in; its own words come out, unescaped and whole, and what they are about.
+"""Parser of Frigate's refusals: its own words, unescaped and whole, and what they are about.
 
 A fault of the schema is a line each; any other is a traceback, escaped for HTML (``&#39;``) in every version. Of a
 traceback only what stands behind its frames is for people.

@@ -1,4 +1,4 @@
-"""Frigate's word for its version goes in; what that version can be told while it runs comes out.
+"""Parser of Frigate's version, and table of what each version can be told while it runs.
 
 Evidence: recorded answers of 0.16.4, 0.17.2 and 0.18 in development, of the app and of the parts that start cameras.
 What is not here is not done in any version, whatever it answers: ``…/remove`` and ``…/add`` of a camera that is there

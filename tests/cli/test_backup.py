@@ -200,9 +200,13 @@ class BackupTests(SynchronousTestCase):
         database.execute(f"PRAGMA user_version = {VERSION + 1}")
         database.commit()
         database.close()
+        far = tarfile.TarInfo("state.db")
+        far.type = tarfile.XHDTYPE
         fresh = self.folder / "fresh"
         for make, reason in (
             (lambda: self.archive.write_bytes(b"rubbish"), "not a backup"),
+            (lambda: self.pack([(far, b"99999999999999999999 mtime=1\n")]), "not a backup"),
+            (lambda: self.pack([(far, b"30 GNU.sparse.map=1,2,3,x,y,z\n")]), "not a backup"),
             (lambda: self.archive.write_bytes(good[: len(good) // 2]), ""),
             (lambda: self.pack([(tarfile.TarInfo("state.db"), broken)]), "not a backup"),
             (lambda: self.pack([(tarfile.TarInfo("../escaped"), b"x")]), "another file"),

@@ -97,10 +97,11 @@ def turned(browser: Browser, path: str) -> None:
 
 
 def still(browser: Browser) -> None:
-    """Without what moves: it is neither here nor there."""
+    """Without what moves: it is neither here nor there; and as wide as the widest font that a machine falls back to."""
     browser.run(
         "if (!document.adoptedStyleSheets.length) { const s = new CSSStyleSheet();"
-        "s.replaceSync('*, ::before, ::after { transition: none !important; animation: none !important }');"
+        "s.replaceSync('*, ::before, ::after { transition: none !important; animation: none !important }"
+        " body, dialog { letter-spacing: .06em }');"
         "document.adoptedStyleSheets = [s]; }"
         "document.querySelectorAll('.toast').forEach(n => n.remove())"
     )

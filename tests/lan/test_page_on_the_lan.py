@@ -126,7 +126,7 @@ def test_no_page(lab: Lab) -> None:
     assert (done.returncode, "WEB_ENABLED is false" in done.stderr) == (1, True), done.stderr
     daemon.signal(signal.SIGTERM)
     assert daemon.wait(10) == 0
-    site.host.start(*python("-m", "http.server", "8787")).wait_for("Serving", 20)
+    site.host.start(*python("-u", "-m", "http.server", "8787")).wait_for("Serving", 20)
     site.daemon(WEB_LISTEN="0.0.0.0:8787").wait_for("There is no web page: cannot listen", 30)
     done = asked(site)
     assert (done.returncode, "WEB_LISTEN sets another" in done.stderr) == (1, True), done.stderr

@@ -108,8 +108,9 @@ def restore_backup(archive: Path, directory: Path, names: frozenset[str]) -> Res
                 owner = directory.stat()
                 for path in (*(directory / file for file in (*files, _LOCK)), *([aside] if aside else [])):
                     os.chown(path, owner.st_uid, owner.st_gid, follow_symlinks=False)
-    # ValueError: what SQLite says about a damaged file is no text.
-    except (tarfile.TarError, gzip.BadGzipFile, zlib.error, ValueError):
+    # ValueError: what SQLite says about a damaged file is no text. ArithmeticError, LookupError: tarfile works with the
+    # numbers and keywords of a damaged head before it judges them (OverflowError in Python 3.11.7).
+    except (tarfile.TarError, gzip.BadGzipFile, zlib.error, ValueError, ArithmeticError, LookupError):
         raise StoreError("it is not a backup made by camdetect", shown=str(archive)) from None
     except EOFError:
         raise StoreError("it is incomplete", shown=str(archive)) from None

@@ -70,7 +70,8 @@ class Watch:
                 frame = frame.f_back
             stack = [one for one in whole if not _is_machinery(one[0])][:NOTED]
             loading = any("importlib" in one[0] for one in whole)
-            where = " > ".join(f"{Path(file).name}:{line} {name}" for file, line, name in reversed(stack))
+            # Not Path(file).name: that interns each part anew, and the interpreter's table of them grows by a megabyte.
+            where = " > ".join(f"{file.rpartition('/')[2]}:{line} {name}" for file, line, name in reversed(stack))
             if self._began == began:
                 self._where, self._loading = where, loading
 

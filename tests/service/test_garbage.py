@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 import gc
+import platform
 import subprocess
 import sys
 import weakref
 from pathlib import Path
 from select import select
+from unittest import SkipTest
 
 from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_detector.service import garbage
-from twisted_detector.service.garbage import LONG_COLLECTION, SurvivorFreezer, begin_collecting, collect_frozen
+from twisted_detector.service.garbage import (
+    LONG_COLLECTION,
+    TRIM_INTERVAL,
+    HeapTrimmer,
+    SurvivorFreezer,
+    begin_collecting,
+    collect_frozen,
+)
 
 ROOT = Path(__file__).resolve().parents[2]
 MOST_AT_ONCE = 30_000
@@ -30,6 +39,42 @@ gc.callbacks.append(full)
 while not found:
     kept.append([])
 print(found[0])
+"""
+
+#: In a new process: a burst of which every hundredth piece stays. Kilobytes of anonymous memory at its height, when
+#: it is over, and after the heap was trimmed.
+BURST = """
+from twisted_detector.service.garbage import trim_heap
+def anonymous():
+    return next(int(line.split()[1]) for line in open("/proc/self/smaps_rollup") if line.startswith("Anonymous:"))
+burst = [bytes(2000) for _ in range(20_000)]
+kept = burst[::100]
+most = anonymous()
+del burst
+before = anonymous()
+trim_heap()
+print(most, before, anonymous())
+"""
+
+#: Likewise: three threads that keep what is too large for Python's own arenas; of how many heaps malloc_info(3) tells.
+THREADS = """
+import ctypes, tempfile, threading
+from twisted_detector.service.garbage import share_heap
+{first}
+kept, done = [], threading.Barrier(4)
+def keep():
+    kept.append([bytes(2000) for _ in range(100)])
+    done.wait()
+for _ in range(3):
+    threading.Thread(target=keep).start()
+done.wait()
+libc = ctypes.CDLL(None)
+libc.fopen.restype = ctypes.c_void_p
+with tempfile.NamedTemporaryFile() as file:
+    stream = ctypes.c_void_p(libc.fopen(file.name.encode(), b"w"))
+    libc.malloc_info(0, stream)
+    libc.fclose(stream)
+    print(file.read().count(b"<heap "))
 """
 
 
@@ -81,13 +126,13 @@ class Freezing(SynchronousTestCase):
         self.assertEqual([], frozen)
 
     def test_it_is_there_once(self) -> None:
-        """However often a daemon starts in one process, there is one callback, and collections are on."""
+        """However often a daemon starts in one process, there is one callback of each kind, and collections are on."""
         self.patch(gc, "callbacks", [])
         self.patch(gc, "freeze", lambda: None)
         self.addCleanup(gc.set_threshold, *gc.get_threshold())
         for _ in range(2):
             begin_collecting()
-        self.assertEqual(1, len(gc.callbacks))
+        self.assertEqual([SurvivorFreezer, HeapTrimmer], [type(one) for one in gc.callbacks])
         self.assertTrue(gc.isenabled())
 
     def test_few_at_once(self) -> None:
@@ -105,3 +150,46 @@ class Freezing(SynchronousTestCase):
         gc.unfreeze()
         gc.collect()
         self.assertGreater(gc.get_freeze_count(), 1000)
+
+
+class Trimming(SynchronousTestCase):
+    def test_what_a_burst_leaves(self) -> None:
+        """Most of what a burst took goes back to the system, though some of it stays; the C library kept it all."""
+        if platform.libc_ver()[0] != "glibc":
+            raise SkipTest("another C library")
+        done = subprocess.run([sys.executable, "-c", BURST], cwd=ROOT, capture_output=True, text=True, timeout=60)
+        self.assertEqual("", done.stderr)
+        most, before, after = map(int, done.stdout.split())
+        self.assertGreater(before, most - 4_000)
+        self.assertLess(after, most - 20_000)
+
+    def test_seldom(self) -> None:
+        """After a collection, when the interval is over, and then not until the next one is."""
+        now, trimmed = [0.0], list[float]()
+        trimmer = HeapTrimmer(monotonic=lambda: now[0], trim=lambda: trimmed.append(now[0]))
+        for at, phase in (
+            (TRIM_INTERVAL - 1, "stop"),
+            (TRIM_INTERVAL, "start"),
+            (TRIM_INTERVAL + 1, "stop"),
+            (TRIM_INTERVAL + 2, "stop"),
+            (TRIM_INTERVAL * 2 + 2, "stop"),
+        ):
+            now[0] = at
+            trimmer(phase, {"generation": 0})
+        self.assertEqual([TRIM_INTERVAL + 1, TRIM_INTERVAL * 2 + 2], trimmed)
+
+    def test_one_heap(self) -> None:
+        """What threads of a daemon keep lies in one heap; else glibc makes one for each of them."""
+        if platform.libc_ver()[0] != "glibc":
+            raise SkipTest("another C library")
+        for first, heaps in (("share_heap()", 1), ("pass", 4)):
+            code = THREADS.format(first=first)
+            done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60)
+            self.assertEqual("", done.stderr)
+            self.assertEqual(heaps, int(done.stdout), first)
+
+    def test_another_c_library(self) -> None:
+        """Where there are no such functions, nothing is done."""
+        self.patch(garbage.ctypes, "CDLL", lambda name: object())
+        garbage.trim_heap()
+        garbage.share_heap()

@@ -13,7 +13,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from statistics import median
+from statistics import linear_regression, median
 
 from tests.lan.site import cid
 from tests.listener import Heard
@@ -80,6 +80,15 @@ def growth(samples: Sequence[Sample], warm: float, seconds: float, cool: float, 
     before, after = median(early), median(late)
     words = f"{before / 1024:.1f} MB from {clock(warm)} on, {after / 1024:.1f} at the end"
     return Verdict(f"growth of {what} after the first tenth", round(100 * (after / before - 1), 2), most, "%", words)
+
+
+def slope(samples: Sequence[Sample], seconds: float, what: str) -> Verdict:
+    """Megabytes an hour by which memory grew in the second half (the line of least squares); told: growth is judged."""
+    half = [(one.at / 3600, getattr(one, what) / 1024) for one in samples if one.at >= seconds / 2]
+    name = f"slope of {what} in the second half"
+    if len(half) < CALM_SAMPLES:
+        return Verdict(name, float("inf"), None, "MB/h", "too few samples")
+    return Verdict(name, round(linear_regression(*zip(*half, strict=True)).slope, 2), None, "MB/h")
 
 
 def leaked(samples: Sequence[Sample], seconds: float, calm: float, cool: float, what: str) -> Verdict:

@@ -29,8 +29,8 @@ from typing import Any, TextIO
 #: Seconds between two looks inside, and how many of them go by between two counts of objects: a count holds the
 #: interpreter's lock for some milliseconds.
 LOOK, COUNTS = 2.0, 15
-#: Types that are counted, whatever their number; and how many others of ours.
-ALWAYS, OURS = ("Deferred", "DelayedCall", "coroutine", "Failure", "frame"), 30
+#: Types that are counted beside ours.
+ALWAYS = ("Deferred", "DelayedCall", "coroutine", "Failure", "frame")
 #: Names of the workers of the reactor's own pool begin so. Twisted keeps each that was needed once, ten at most.
 _POOL = "PoolThread-twisted.internet.reactor"
 
@@ -96,16 +96,19 @@ def _write(file: TextIO, counts: bool, reactor: Any) -> None:
 
 
 def _objects() -> tuple[int, dict[str, int]]:
-    """Objects that the collector knows and that came after the start, all and by type."""
+    """Objects that the collector knows and that came after the start, all and by type.
+
+    What it froze (``service/garbage.py``) it gives no more: the counts begin anew then, and ``frozen`` has risen.
+    """
     counted = Counter(map(type, gc.get_objects()))
-    named: Counter[str] = Counter()
+    named = Counter(frozen=gc.get_freeze_count())
     ours: Counter[str] = Counter()
     for kind, count in counted.items():
         if kind.__name__ in ALWAYS:
             named[kind.__name__] += count
         elif str(kind.__module__).startswith("twisted_detector"):
             ours[kind.__qualname__] += count
-    return counted.total(), {**named, **dict(ours.most_common(OURS))}
+    return counted.total(), {**named, **ours}
 
 
 def main() -> None:

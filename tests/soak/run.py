@@ -26,6 +26,7 @@ from tests.soak.judge import (
     growth,
     leaked,
     of_our_making,
+    slope,
     told,
     unfounded,
     verdicts_of,
@@ -167,6 +168,7 @@ def _outcome(
         Verdict("changes of a camera's state that no deed made", len(flaps), 0, "", "; ".join(flaps[:5])),
         growth(samples, plan.warm, plan.seconds, plan.cool, "rss"),
         growth(samples, plan.warm, plan.seconds, plan.cool, "heap"),
+        slope(samples, plan.seconds, "rss"),
         grown(sampler.types, plan.warm),
         *(leaked(samples, *held, what) for what in ("fds", "threads", "timers")),
         Verdict(

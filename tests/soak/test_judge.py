@@ -11,7 +11,18 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.listener import Heard
 from tests.soak.bed import Expectation, Outage, Touch
-from tests.soak.judge import FOUND_AGAIN, balance, grown, growth, leaked, of_our_making, told, unfounded, verdicts_of
+from tests.soak.judge import (
+    FOUND_AGAIN,
+    balance,
+    grown,
+    growth,
+    leaked,
+    of_our_making,
+    slope,
+    told,
+    unfounded,
+    verdicts_of,
+)
 from tests.soak.sampler import Disconnection, Sample
 from tests.soak.scenario import Deed
 
@@ -51,8 +62,16 @@ class HoldingTests(SynchronousTestCase):
         self.assertEqual((2.0, False), (slow.most, slow.holds))
         self.assertTrue(growth(run(lambda at: 200_000 if at == 501 else 80_000, "rss"), 100, 1000, 100, "rss").holds)
 
+    def test_slope(self) -> None:
+        """What was before the middle is none; what comes after is told by the hour."""
+        steep = run(lambda at: 80_000 + min(at, 499) * 100, "rss")
+        self.assertEqual(0.0, slope(steep, 1000, "rss").value)
+        leak = run(lambda at: 80_000 + at, "rss")
+        self.assertEqual((round(3600 / 1024, 2), None), ((one := slope(leak, 1000, "rss")).value, one.most))
+
     def test_too_few(self) -> None:
         """No samples are no evidence."""
+        self.assertEqual(float("inf"), slope([], 1000, "rss").value)
         self.assertFalse(growth([], 100, 1000, 100, "rss").holds)
         self.assertFalse(leaked([], 1000, 50, 100, "fds").holds)
         self.assertFalse(grown([], 100).holds)

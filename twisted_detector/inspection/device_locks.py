@@ -47,8 +47,13 @@ class DeviceLocks:
         while len(self._kept) > MAX_KEPT_CONNECTIONS:
             self.close_kept(next(iter(self._kept)))
 
-    def close_kept(self, address: str) -> Deferred[None] | None:
-        """Close the kept connection to ``address``, if there is one; fires when it is gone."""
+    def close_kept(self, address: str, *, owner: object = None) -> Deferred[None] | None:
+        """Close the kept connection to ``address``, if there is one, and it is ``owner``'s; fires when it is gone.
+
+        :param owner: None: whoever's it is.
+        """
+        if owner is not None and self._kept.get(address, (None,))[0] is not owner:
+            return None
         kept = self._kept.pop(address, None)
         return kept[1]() if kept is not None else None
 

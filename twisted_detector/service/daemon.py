@@ -50,7 +50,7 @@ from twisted_detector.outputs.event_log import EventLog
 from twisted_detector.service.adoption import make_first_run_watch, restore_known
 from twisted_detector.service.detection import Methods, detection_offers, make_detection
 from twisted_detector.service.first_run import make_first_run
-from twisted_detector.service.garbage import begin_collecting, collect_frozen
+from twisted_detector.service.garbage import begin_collecting, collect_frozen, share_heap
 from twisted_detector.service.ground import make_ground
 from twisted_detector.service.knowledge import expect_answers, known_before, make_knowledge
 from twisted_detector.service.operations import make_operations
@@ -71,6 +71,7 @@ def makeService(config: Config, reactor: Any, load: ConfigLoader) -> IService:
 
     :param load: reads the configuration again, as it is then.
     """
+    share_heap()  # before the first thread
     service: IService = Daemon(config, reactor, load)
     return service
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, TypeVar
 
 from twisted_detector.errors import LocalError
 from twisted_detector.model import JournalRecord, Message, Priority
@@ -41,8 +41,10 @@ COLUMNS = {
 #: Columns of the primary key, the first ones, where it is not one.
 _KEY_COLUMNS = {"pairs": 2}
 
-#: SQLite before 3.32 takes 999 variables in one statement.
-_MAX_VARIABLES = 999
+#: Rows of one statement, and keys: SQLite before 3.32 takes 999 variables in one. Powers of two, see :func:`_portions`.
+_MAX_ROWS, _MAX_KEYS = 64, 128
+
+T = TypeVar("T")
 
 Row = tuple[Any, ...]
 Statement = tuple[str, Sequence[Any]]
@@ -51,16 +53,14 @@ Statement = tuple[str, Sequence[Any]]
 def insert(table: str, rows: Sequence[Row]) -> Iterable[Statement]:
     """Statements that write ``rows`` over those with the same key, as few as can be.
 
-    Each step of SQLite gives Python's lock away and has to win it back from a busy reactor: a hundred rows in one
-    statement take one step, where ``executemany`` takes a hundred.
+    Each step of SQLite gives Python's lock away and has to win it back from a busy reactor: sixty rows in one
+    statement take one step, where ``executemany`` takes sixty.
     """
     columns = COLUMNS[table]
     keys = columns[: _KEY_COLUMNS.get(table, 1)]
     one = f"({','.join('?' * len(columns))})"
-    size = min(100, _MAX_VARIABLES // len(columns))
     changes = ",".join(f"{name}=excluded.{name}" for name in columns[len(keys) :])
-    for start in range(0, len(rows), size):
-        part = rows[start : start + size]
+    for part in _portions(rows, _MAX_ROWS):
         values = ",".join([one] * len(part))
         yield (
             # "OR REPLACE" would move the row to another page and write that of the index too: four times as much.
@@ -72,10 +72,20 @@ def insert(table: str, rows: Sequence[Row]) -> Iterable[Statement]:
 
 def delete(table: str, keys: Sequence[Any]) -> Iterable[Statement]:
     """Statements that delete the rows whose first column is one of ``keys``."""
-    for start in range(0, len(keys), _MAX_VARIABLES):
-        part = keys[start : start + _MAX_VARIABLES]
+    for part in _portions(keys, _MAX_KEYS):
         marks = ",".join("?" * len(part))
         yield f"DELETE FROM {table} WHERE {COLUMNS[table][0]} IN ({marks})", part  # noqa: S608 names of ours
+
+
+def _portions(items: Sequence[T], most: int) -> Iterator[Sequence[T]]:
+    """Parts of ``items``, each filled up to a power of two with its last item, which is written once more.
+
+    The connection keeps each statement that it has compiled, half a kilobyte for each of its rows. One for each number
+    of rows there may be were six megabytes, which grew for hours.
+    """
+    for start in range(0, len(items), most):
+        part = items[start : start + most]
+        yield [*part, *[part[-1]] * ((1 << (len(part) - 1).bit_length()) - len(part))]
 
 
 def message_row(message: Message) -> Row:

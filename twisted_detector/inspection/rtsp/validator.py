@@ -40,6 +40,9 @@ from twisted_detector.wire.rtsp.url import RtspUrl, split_url
 
 #: Streams, and servers, whose last answers are remembered: as many as there are devices in a large network.
 MAX_REMEMBERED = 4_096
+#: Seconds after which the client of a server that nobody asked is forgotten, for its camera has another address by now.
+#: A nonce lives for some minutes, and a connection without a request for one.
+FORGOTTEN_AFTER = 900.0
 #: After a server closed so many kept connections, none is kept to it any more: it gives them up by itself.
 MAX_CLOSED = 2
 #: Seconds after which a server that had no room is asked once more, when the session that it still holds may be ours:
@@ -66,10 +69,11 @@ class _ProvedStream:
 class _Server:
     """Client of one server: it keeps the nonce, and the connection where the server does.
 
-    :ivar closed: kept connections that the server closed.
+    :ivar asked_at: monotonic seconds. :ivar closed: kept connections that the server closed.
     """
 
     client: RtspClient
+    asked_at: float
     closed: int = 0
 
 
@@ -229,9 +233,20 @@ class RtspValidator:
 
     def _remember(self, name: str, url: RtspUrl, proved: _ProvedStream, client: RtspClient) -> None:
         self._proved[name] = proved
+        before = self._servers.get((url.host, url.port, url.tls))
+        self._remember_server(url, _Server(client, self._clock.seconds(), before.closed if before is not None else 0))
+
+    def _remember_server(self, url: RtspUrl, server: _Server) -> None:
+        """As the one that was asked last; those that nobody asks any more are forgotten."""
         place = (url.host, url.port, url.tls)
-        before = self._servers.pop(place, None)
-        self._servers[place] = _Server(client, before.closed if before is not None else 0)
+        self._servers.pop(place, None)
+        self._servers[place] = server
+        while True:
+            place, oldest = next(iter(self._servers.items()))
+            if self._clock.seconds() - oldest.asked_at < FORGOTTEN_AFTER:
+                return
+            del self._servers[place]
+            self._device_locks.close_kept(place[0], owner=oldest)
 
     # --- the cheap check -------------------------------------------------------------------------------------------
 
@@ -284,12 +299,12 @@ class RtspValidator:
 
     def _server_for(self, url: RtspUrl, login: Login | None) -> _Server:
         """The server's client; a new one for another login, or where a rule changed."""
-        place = (url.host, url.port, url.tls)
-        server = self._servers.pop(place, None)
+        server = self._servers.get((url.host, url.port, url.tls))
         if server is None or server.client.login != login:
-            server = _Server(self._new_client(url, login))
+            server = _Server(self._new_client(url, login), 0.0)
         server.client.renew_permit(login)
-        self._servers[place] = server
+        server.asked_at = self._clock.seconds()
+        self._remember_server(url, server)
         return server
 
     async def _check_quickly(

@@ -139,9 +139,13 @@ class Engine:
         return dict(found)
 
     def status(self, container: str) -> Mapping[str, str]:
-        """``/proc/PID/status`` of a container's first process, as it sees itself."""
-        text = self.podman("exec", container, "cat", "/proc/1/status")
+        """``/proc/PID/status`` of a container's first process."""
+        text = self.run("cat", f"/proc/{self.inspected('container', container)['State']['Pid']}/status").stdout
         return {key: value.strip() for key, _, value in (line.partition(":") for line in text.splitlines())}
+
+    def python(self, container: str, code: str, *arguments: str) -> str:
+        """What Python's code prints in a container of ours, which has no shell and no ``cat``."""
+        return self.podman("exec", container, "python", "-c", code, *arguments)
 
     def pushed_bytes(self, image: str, folder: Path) -> int:
         """What a registry keeps of an image, and who pulls it fetches: its layers, compressed."""

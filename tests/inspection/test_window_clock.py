@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from ipaddress import ip_network
+from itertools import pairwise
 from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
@@ -10,7 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.facts import candidate, login
 from twisted_detector.inspection.logins.budget import LoginBudget
 from twisted_detector.inspection.logins.history import WINDOW
-from twisted_detector.inspection.logins.window_clock import SAVE_EVERY, WindowClock
+from twisted_detector.inspection.logins.window_clock import SAVE_EVERY, SAVE_SELDOM, WindowClock
 
 LOGINS = tuple(login(f"user{number}", "canary") for number in range(8))
 WALL = 1_700_000_000.0
@@ -122,6 +124,51 @@ class Machine(SynchronousTestCase):
         self.passes(WINDOW)
         self.assertEqual(2, self.spend())
 
+    def writes(self, seconds: float) -> list[float]:
+        """The budget is asked every ten seconds; the clock of each time at which it was saved."""
+        before, times = self.saved.get("clock"), []
+        for _ in range(int(seconds / 10)):
+            self.passes(10)
+            self.budget.explain_wait(candidate(), self.wall)
+            if self.saved["clock"] != before:
+                before = self.saved["clock"]
+                times.append(json.loads(before)["time"])
+        return times
+
+    def test_a_quiet_day(self) -> None:
+        """While nothing counts it is saved twelve times a day: each time costs a board's card a commit."""
+        self.writes(2 * WINDOW)
+        self.assertEqual(12, len(self.writes(86_400)))
+
+    def test_while_something_counts(self) -> None:
+        """After a refusal it is saved every ten minutes until the window is over, and once more."""
+        self.writes(86_400)
+        began = self.wall
+        self.spend()
+        times = self.writes(SAVE_SELDOM - 100)
+        self.assertLess(times[0], began + SAVE_EVERY + 20)
+        self.assertEqual([SAVE_EVERY] * (len(times) - 1), [after - before for before, after in pairwise(times)])
+        self.assertGreaterEqual(times[-1], began + WINDOW)
+        self.assertLess(times[-1], began + WINDOW + SAVE_EVERY + 20)
+
+    def test_restart_of_the_machine_at_any_time(self) -> None:
+        """What was refused counts for its window and for no more than it was saved apart, whenever the machine
+        restarts; what has ceased to count never does again.
+        """
+        for before in range(0, 3 * 3600, 370):
+            self.setUp()
+            self.writes(2 * SAVE_SELDOM - 100)
+            self.spend()
+            self.writes(before)
+            self.reboot(wall=0.0)
+            waited = self.uptime  # the machine's start took so long
+            while not self.budget.allowed_logins(candidate(), self.wall):
+                self.passes(10)
+                waited += 10
+            self.assertGreaterEqual(before + waited, WINDOW)
+            most = max(20.0, WINDOW + SAVE_EVERY + 40 - before)
+            self.assertLessEqual(waited, most, f"restarted after {before} s")
+
     def test_saved_now_and_then(self) -> None:
         """It is written every ten minutes, not at each question; what cannot be read is forgotten."""
         self.budget.explain_wait(candidate(), self.wall)
@@ -140,6 +187,6 @@ class Machine(SynchronousTestCase):
             '{"time": "x", "boot": "", "uptime": 1}',
             '{"time": NaN, "boot": 1, "uptime": 1}',
         ):
-            clock = WindowClock(lambda: 10.0, "first")
+            clock = WindowClock(WINDOW, lambda: 10.0, "first")
             clock.restore(text)
             self.assertEqual(WALL, clock.time(WALL), text)

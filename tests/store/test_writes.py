@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.facts import PLAYS, inspection, sighting, stream
+from tests.facts import PLAYS, candidate, inspection, login, sighting, stream
 from tests.store.case import StoreCase
 from twisted_detector.bus import Bus
 from twisted_detector.events import PictureTaken
+from twisted_detector.inspection.logins.budget import LoginBudget
 from twisted_detector.model import Mac, Message
-from twisted_detector.model.pictures import Picture
+from twisted_detector.model.cameras import Picture
 from twisted_detector.mqtt.outbox.outbox import Outbox
 from twisted_detector.operations.heartbeat import Heartbeat
 from twisted_detector.outputs.dispatcher import OutputDispatcher
@@ -82,6 +83,14 @@ class CalmDay(StoreCase):
             monotonic=self.reactor.seconds,
         )
         heartbeat.start()
+        self.budget = LoginBudget(
+            [login("viewer", "canary")],
+            salt="s",
+            save=lambda name, text: self.store.save_value("login_budget", name, text),
+            uptime=self.reactor.seconds,
+            boot="this one",
+            work=2,
+        )
         self.bus = bus
         self.keys = [self.found(number) for number in range(CAMERAS)]
         self.minute()
@@ -124,6 +133,7 @@ class CalmDay(StoreCase):
                 url = self.registry.cameras_of(key)[0].primary_url
                 if minute % 5 == 0:
                     self.registry.record_check(key, {url: PLAYS}, self.now)
+                    self.budget.explain_wait(candidate(), self.now)
                 if minute % 360 == 0:
                     self.inspect(key)
             if minute % 60 == 0:
@@ -134,14 +144,14 @@ class CalmDay(StoreCase):
 
     def test_octets(self) -> None:
         """The log, as much again at a checkpoint (at most), the pages beside, pictures: less than was promised."""
-        self.live(60)
+        self.live(120)
         log, commits, pictures = self.log(), self.disk.batches, self.album.written
         self.live(24 * 60)
         log, commits, pictures = self.log() - log, self.disk.batches - commits, self.album.written - pictures
         written = 2 * log + commits * PER_COMMIT + pictures
         told = f"{commits} commits, {log} octets of log, {pictures} of pictures, {written // CAMERAS} a camera"
         self.assertLess(written / CAMERAS, MOST, told)
-        self.assertLessEqual(commits, 24 * 4 + 1, f"more than the notes that the daemon lives: {told}")
+        self.assertLessEqual(commits, 24 * 4 + 12 + 1, f"more than notes that it lives, and the budget's clock: {told}")
         self.assertGreater(pictures, 0)
 
     def test_what_changes_is_written_in_its_place(self) -> None:

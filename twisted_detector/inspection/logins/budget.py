@@ -66,14 +66,18 @@ class LoginBudget:
         self.fingerprints = Fingerprints(salt, work=work)
         self._save = save
         self._kept = kept
-        self._clock = WindowClock(uptime, boot)
-        self._histories = LoginHistoryStore(save)
+        self._clock = WindowClock(WINDOW, uptime, boot)
+        self._histories = LoginHistoryStore(self._save_history)
 
     def restore(self, saved: Mapping[str, str]) -> None:
         """Take over what an earlier run saved; an entry that cannot be read is forgotten."""
         self._clock.restore(saved.get(_CLOCK, ""))
         self._histories.restore({name: text for name, text in saved.items() if name != _CLOCK})
         self._replace_old_fingerprints()
+
+    def _save_history(self, name: str, text: str) -> object:
+        self._clock.record()
+        return self._save(name, text)
 
     def _replace_old_fingerprints(self) -> None:
         old = {credential for credential in self._histories.credentials() if is_old(credential)}

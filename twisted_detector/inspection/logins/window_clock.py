@@ -11,22 +11,30 @@ import json
 import math
 from collections.abc import Callable
 
-#: Seconds between two times at which it is saved: after a restart of the machine it goes on from there.
+#: Seconds between two times at which it is saved while something counts: after a restart of the machine it goes on from
+#: there, and so much longer the window is at most.
 SAVE_EVERY = 600.0
+#: Likewise while nothing does. Each time writes 24 kB to a board's card; what is tried once a day may be so much later.
+SAVE_SELDOM = 7200.0
 
 
 class WindowClock:
     """Clock of the login budget, in seconds that began as those of the wall clock.
 
+    :param window: seconds that a record counts; for what an earlier run recorded they begin anew.
     :param uptime: seconds since the machine's start, which never jump; None: the wall clock is followed.
     :param boot: names the machine's present start, "" where that is not known.
     """
 
-    def __init__(self, uptime: Callable[[], float] | None = None, boot: str = "") -> None:
+    def __init__(self, window: float, uptime: Callable[[], float] | None = None, boot: str = "") -> None:
+        self._window = window
         self._uptime = uptime
         self._boot = boot
         self._base: float | None = None
         self._saved_at = -math.inf
+        #: Uptime up to which something counts.
+        self._counts_until = -math.inf
+        self.record()
 
     def restore(self, text: str) -> None:
         """Go on from where an earlier run saved it; what cannot be read is forgotten."""
@@ -56,9 +64,21 @@ class WindowClock:
         """What the wall clock is expected to show when this clock shows ``at``."""
         return at + now - self.time(now)
 
+    def record(self) -> None:
+        """Note that something was recorded that counts for a window from now on."""
+        if self._uptime is not None:
+            self._counts_until = self._uptime() + self._window
+
     def due(self, now: float) -> str:
-        """The text to save now, "" while the saved one is good enough."""
-        if self._uptime is None or self.time(now) - self._saved_at < SAVE_EVERY:
+        """The text to save now, "" while the saved one is good enough.
+
+        One is saved after all has ceased to count too, or it would count again after a restart of the machine.
+        """
+        if self._uptime is None:
             return ""
-        self._saved_at = self.time(now)
-        return json.dumps({"time": self._saved_at, "boot": self._boot, "uptime": self._uptime()})
+        uptime = self._uptime()
+        every = SAVE_EVERY if self._saved_at < self._counts_until else SAVE_SELDOM
+        if uptime - self._saved_at < every:
+            return ""
+        self._saved_at = uptime
+        return json.dumps({"time": self.time(now), "boot": self._boot, "uptime": uptime})

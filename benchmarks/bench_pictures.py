@@ -30,7 +30,7 @@ from twisted.internet.task import react
 from benchmarks.page import write_section
 from twisted_detector.detector.pictures.cache import PictureCache
 from twisted_detector.inspection.pictures.decoder import Decoder
-from twisted_detector.model.pictures import Picture
+from twisted_detector.model.cameras import Picture
 
 reactor: Any = _reactor
 ROOT = Path(__file__).resolve().parents[1]

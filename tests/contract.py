@@ -15,7 +15,7 @@ STAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z")
 TEXT, NUMBER, WHOLE, FLAG, TABLE, LIST = (str,), (int, float), (int,), (bool,), (dict,), (list,)
 NONE = (type(None),)
 Types = tuple[type, ...]
-STATUSES = {"online", "offline", "stream_error", "auth_required", "busy"}
+STATUSES = {"online", "offline", "stream_error", "auth_required", "busy", "sleeps"}
 
 CAMERA: Mapping[str, Types] = {
     # the predecessor's
@@ -26,7 +26,7 @@ CAMERA: Mapping[str, Types] = {
     "last_validated_iso": TEXT + NONE,
     # ours
     "device_id": TEXT, "channel": WHOLE, "streams": LIST, "snapshot_url": TEXT + NONE, "discovery_methods": LIST,
-    "evidence": LIST,
+    "evidence": LIST, "conditions": LIST, "managed_by": TEXT, "unconfirmed": FLAG,
 }  # fmt: skip
 STREAM: Mapping[str, Types] = {
     "codec": TEXT, "width": WHOLE, "height": WHOLE, "fps": NUMBER, "audio": TEXT, "profile": TEXT, "url": TEXT,
@@ -34,8 +34,8 @@ STREAM: Mapping[str, Types] = {
 }  # fmt: skip
 DISCOVERY: Mapping[str, Types] = {"event": TEXT, "camera": TABLE, "node_id": TEXT, "timestamp": TEXT}
 STATUS: Mapping[str, Types] = {
-    "camera_id": TEXT, "status": TEXT, "reason": TEXT, "since": TEXT, "camera": TABLE, "node_id": TEXT,
-    "timestamp": TEXT,
+    "camera_id": TEXT, "status": TEXT, "reason": TEXT, "reason_code": TEXT, "since": TEXT, "camera": TABLE,
+    "node_id": TEXT, "timestamp": TEXT,
 }  # fmt: skip
 EVENT: Mapping[str, Types] = {"event": TEXT, "camera_id": TEXT, "camera": TABLE, "node_id": TEXT, "timestamp": TEXT}
 HEALTH: Mapping[str, Types] = {

@@ -63,6 +63,30 @@ class WhatIsShippedBeside(SynchronousTestCase):
         self.assertEqual(example(), (ROOT / "packaging" / "camdetect.toml").read_text(encoding="utf-8"), "make docs")
 
 
+class TheFrontPage(SynchronousTestCase):
+    def test_length(self) -> None:
+        """The README is read in four minutes. A word has a letter or a digit: the lines of a table are none."""
+        text = (ROOT / "README.md").read_text(encoding="utf-8")
+        self.assertLess(sum(any(map(str.isalnum, word)) for word in text.split()), 900)
+
+    def test_pictures(self) -> None:
+        """Every picture is there, and says in words what it shows."""
+        text = (ROOT / "README.md").read_text(encoding="utf-8")
+        shown = re.findall(r"!\[([^\]]*)\]\(([^)]+)\)", text)
+        shown += [(words, path) for path, words in re.findall(r'<img src="([^"]+)"[^>]* alt="([^"]*)"', text)]
+        self.assertGreaterEqual(len(shown), 4)
+        for words, path in shown:
+            self.assertTrue((ROOT / path).is_file(), path)
+            self.assertGreater(len(words.split()), 3, path)
+
+    def test_the_drawing_in_the_dark(self) -> None:
+        """What is drawn in the text's colours has those of a dark page too."""
+        drawing = (ROOT / "docs" / "images" / "frigate.svg").read_text(encoding="utf-8")
+        light, _, dark = drawing.partition("@media (prefers-color-scheme: dark)")
+        used = set(re.findall(r'class="(\w+)"', drawing))
+        self.assertEqual(set(), {name for name in used if f".{name} {{" not in light or f".{name} {{" not in dark})
+
+
 class TheConfigurationPage(SynchronousTestCase):
     def test_up_to_date(self) -> None:
         """docs/configuration.md is what ``make docs`` would write."""

@@ -66,6 +66,10 @@ PURE = (
     "outputs/notices/quiet_hours.py", "outputs/notices/rules.py", "outputs/notices/saved.py",
     "outputs/notices/wording.py",
     "detector/schedule.py", "detector/session_cache.py", "operations/diagnosis.py",
+    "operations/nodes/charges.py", "operations/nodes/election.py", "operations/nodes/fleet.py",
+    "operations/nodes/link.py",
+    "operations/nodes/others.py", "operations/nodes/sites.py", "operations/nodes/timing.py",
+    "operations/nodes/values.py",
     "inspection/logins/history.py", "inspection/logins/realms.py", "inspection/logins/window_clock.py",
 )  # fmt: skip
 #: What they are although a pattern above says otherwise, each with the reason.
@@ -125,7 +129,10 @@ ONLY_IN: dict[str, set[str]] = {
     "datetime.datetime.utcnow": NOWHERE,
     "datetime.datetime.today": NOWHERE,
     "datetime.date.today": NOWHERE,
-    "threading": {f"{PACKAGE}/mqtt/network/thread.py"},  # a pool of daemon threads: the factory is threading's
+    "threading": {
+        f"{PACKAGE}/mqtt/network/thread.py",  # a pool of daemon threads: the factory is threading's
+        f"{PACKAGE}/service/extensions/stalls.py",  # whoever blocks the reactor is seen from another thread only
+    },
     "twisted.internet.defer.inlineCallbacks": NOWHERE,
     "txaio.make_logger": NOWHERE,
     "unittest.mock": NOWHERE,

@@ -175,5 +175,5 @@ class Ours(SynchronousTestCase):
         from twisted_detector.discovery.multicast import sockets as multicast
         from twisted_detector.wire.lan import wsdiscovery
 
-        self.assertGreaterEqual(multicast._MAX_DATAGRAM, 65_507)
+        self.assertGreaterEqual(multicast.MAX_DATAGRAM, 65_507)
         self.assertGreaterEqual(wsdiscovery.MAX_DATAGRAM, 65_507)

@@ -29,6 +29,7 @@ from zope.interface import implementer
 
 from tests.decision_stage import DecisionStage
 from tests.first_run_stage import FirstRunStage
+from tests.fleet_stage import FleetStage
 from tests.notice_stage import NoticeStage
 from twisted_detector import events
 from twisted_detector.bus import Bus
@@ -37,10 +38,11 @@ from twisted_detector.detector.environment import Environment
 from twisted_detector.detector.pictures.live import LivePictures
 from twisted_detector.errors import RemoteError
 from twisted_detector.interfaces import IEventListener, MakerContext
-from twisted_detector.model import Adoption, Camera, Evidence, Mac, Proof, Status, Stream
+from twisted_detector.model import Adoption, Announced, Camera, Evidence, Mac, Proof, Status, Stream
+from twisted_detector.model.announced import Condition
+from twisted_detector.model.cameras import Picture
 from twisted_detector.model.encoding import rfc3339
 from twisted_detector.model.history import WEEK, Segment, StateChange, WeekSummary
-from twisted_detector.model.pictures import Picture
 from twisted_detector.mqtt.broker.place import BrokerPlace
 from twisted_detector.operations.requests import RequestRouter
 from twisted_detector.plugins.builtin_web import web
@@ -204,6 +206,7 @@ class Figures:
         self.sweeping = False
         self.now = now
         self.notices: NoticeStage | None = None
+        self.sites: FleetStage | None = None
 
     def mqtt(self) -> dict[str, Any]:
         self.number += 1
@@ -255,6 +258,7 @@ class Figures:
             "notices": {"open": self.notices.open_count if self.notices is not None else 0},
             "reactor": {"lag_ms": {"p50": 0.1, "p99": 1.2, "max": 9.4}},
             "resources": {"cpu_percent": 1.2, "rss_mb": 58.1, "fds": 31},
+            **({"nodes": {}} if self.sites is not None else {}),
         }  # fmt: skip
 
 
@@ -299,6 +303,9 @@ class Stage(LineReceiver):
         if command["do"] == "give":  # as somebody else does, in another browser
             self._decisions.give(command["id"], command["given"])
             return
+        if command["do"] == "fleet" and self._figures.sites is not None:
+            self._figures.sites.states[command["id"]] = command["state"]
+            return
         if command["do"] == "storm":
             for camera in self._registry.cameras()[: command["count"]]:
                 self._bus.emit(events.CameraOnline(now, replace(camera, since=now)))
@@ -310,8 +317,13 @@ class Stage(LineReceiver):
             gone = replace(camera, status=Status.OFFLINE, reason="no answer to three checks in a row", since=now)
             self._put(gone)
             self._bus.emit(events.CameraOffline(now, gone, reason=gone.reason))
+        elif command["do"] == "forget":  # likewise
+            Deferred.fromCoroutine(self._router.dispatch("forget", {"camera_id": camera.id}))
         elif command["do"] == "facts":
             facts = command["facts"]
+            if (said := facts.get("announced")) is not None:
+                conditions = tuple(map(Condition, said.get("conditions", ())))
+                facts = facts | {"announced": Announced(**said | {"conditions": conditions})}
             told = replace(camera, **{**facts, "status": Status(facts.get("status", camera.status))})
             self._put(told)
             self._bus.emit(events.CameraChanged(now, told))
@@ -404,6 +416,27 @@ class Past:
         return self._segments(camera_id, begin, end)
 
 
+def plugin(name: str, kinds: list[str], **more: Any) -> dict[str, Any]:
+    """One of the list of plugins."""
+    return {
+        "name": name, "kinds": kinds, "file": f"/etc/camdetect/plugins/{name}.py", "state": "loaded", "why": "",
+        "is_builtin": False, "package": "", "faults": 0, "last_fault": "", "stalls": 0,
+        "last_stall": {"seconds": 0.0, "stack": ""}, "counts": {}, **more,
+    }  # fmt: skip
+
+
+PLUGINS = [
+    plugin("acme", ["discoverer", "watcher"], counts={"calls": 90, "sightings": 4}),
+    plugin("bell", ["listener"], state="disabled", faults=10, last_fault="ValueError in bell.py, line 12",
+           why="it raised 10 errors within a day, the last one: ValueError in bell.py, line 12"),
+    plugin("slow", ["service"], package="camdetect-slow 1.2", stalls=3, counts={"published": 2000, "limited": 70},
+           last_stall={"seconds": 1.4, "stack": 'File "/etc/camdetect/plugins/slow.py", line 20, in _tell\n'}),
+    plugin("gone", [], state="left out", why="ModuleNotFoundError: No module named 'acme_sdk'"),
+    plugin("quiet", ["output"], state="off", why="its settings switch it off, or it has none"),
+    plugin("wsdiscovery", ["discoverer"], is_builtin=True),
+]  # fmt: skip
+
+
 def register_handlers(router: RequestRouter, company: Company, figures: Figures, reactor: Any) -> None:
     asked: dict[str, int] = {}
     hidden: dict[str, Camera] = {}
@@ -439,6 +472,9 @@ def register_handlers(router: RequestRouter, company: Company, figures: Figures,
             "advice": "set NTP in the cameras",
         }
         return {"findings": [finding, warning]}
+
+    async def plugins(_: Mapping[str, Any]) -> Mapping[str, Any]:
+        return {"plugins": PLUGINS, "problems": ["PLUGINS names gallery, but no plugin has that name"]}
 
     async def status(_: Mapping[str, Any]) -> Mapping[str, Any]:
         return figures.blocks()
@@ -500,7 +536,7 @@ def register_handlers(router: RequestRouter, company: Company, figures: Figures,
         return {"text": text, "media_type": "application/yaml", "filename": f"{fields['format']}.yml"}
 
     adopting = (adopt, unadopt, block, blocked, unblock)
-    for handler in (why, doctor, status, rescan, probe, check, forget, export, *adopting):
+    for handler in (why, doctor, plugins, status, rescan, probe, check, forget, export, *adopting):
         router.register(handler.__name__, handler)
 
 
@@ -514,6 +550,10 @@ def make(reactor: Any, options: argparse.Namespace) -> tuple[IService, Stage]:
         router.register(name, handler)
     figures.notices = NoticeStage(cameras(options.cameras, now), bus.emit, reactor)
     router.register("notices", figures.notices.board.answer)
+
+    if options.sites:
+        figures.sites = FleetStage(cameras(options.cameras, now), now)
+        router.register("fleet", figures.sites.answer)
 
     async def interfaces() -> list[Any]:
         return []
@@ -551,6 +591,7 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=8787)
     parser.add_argument("--token", default="")
     parser.add_argument("--picture-less", action="store_true")
+    parser.add_argument("--sites", action="store_true", help="two more nodes on the broker, one of them away")
     parser.add_argument("--unlimited", action="store_true", help="no limit of how often is asked")
     options = parser.parse_args()
     if options.unlimited:

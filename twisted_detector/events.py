@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from twisted_detector.model import Adoption, Camera, Stream
+from twisted_detector.model.cameras import Picture
 from twisted_detector.model.notices import Notice
-from twisted_detector.model.pictures import Picture
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +61,13 @@ class CameraOffline(CameraEvent):
 @dataclass(frozen=True, slots=True)
 class CameraTrouble(CameraEvent):
     """A camera answers but its streams do not play: ``stream_error``, ``auth_required`` or ``busy``."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class CameraAsleep(CameraEvent):
+    """A camera that has a battery sleeps."""
 
     reason: str
 

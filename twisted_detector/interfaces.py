@@ -13,7 +13,8 @@ service extension          a Twisted service that starts and stops with the daem
 =========================  ===========================================================================================
 
 A discoverer may also provide :class:`IQuickSweep`, :class:`INetworkSweep`, :class:`ISweepProgress`,
-:class:`IAddressProbe` and :class:`IFinder`. For your tests there are doubles in ``twisted_detector.testing``.
+:class:`IAddressProbe`, :class:`IFinder` and :class:`ISeveralMethods`. For your tests there are doubles in
+``twisted_detector.testing``.
 Coroutine methods are declared ``async def``; the caller turns them into Deferreds where it needs them. All is called on
 the reactor's thread.
 """
@@ -176,6 +177,12 @@ class IWatcher(Interface):
 
     def stopWatching() -> Deferred[None] | None:
         """Stop listening; the Deferred fires when every socket is closed."""
+
+
+class ISeveralMethods(Interface):
+    """Discoverer or watcher by several methods, such as the protocols of several manufacturers."""
+
+    methods: Sequence[str] = Attribute("Short names that its sightings have as their method, in the place of its own.")
 
 
 class IQuickSweep(Interface):

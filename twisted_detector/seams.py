@@ -8,8 +8,8 @@ from twisted.internet.defer import Deferred
 from zope.interface import Attribute, Interface
 
 from twisted_detector.model import Camera, Candidate, Login
+from twisted_detector.model.cameras import Picture
 from twisted_detector.model.history import Segment, WeekSummary
-from twisted_detector.model.pictures import Picture
 
 
 class ILoginBudget(Interface):

@@ -12,6 +12,9 @@ give() { # VARIABLE OPTION
 }
 
 export STATE_DIR=$data/camdetect CAMDETECT_CONFIG=$folder/camdetect.toml
+# Who can write there can do what this program can: it belongs to root, as what is put there does.
+install --directory --mode=755 "$folder/plugins"
+export PLUGIN_PATH=$folder/plugins
 give SCAN_NETWORKS networks
 give SCAN_EXCLUDE exclude
 give WEB_TOKEN page_token

@@ -31,6 +31,11 @@ class Listing(SynchronousTestCase):
         unsaid = as_lines([replace(self.camera, name="", manufacturer="", streams=())])[1]
         self.assertEqual(unsaid.split()[-3:], ["-", "-", "-"])
 
+    def test_no_stream(self) -> None:
+        """Where there is no stream, its place has the word for why, if there is one."""
+        closed = replace(self.camera, status=Status.STREAM_ERROR, streams=(), code="not-activated")
+        self.assertTrue(as_lines([closed])[1].endswith("  not-activated"))
+
     def test_json(self) -> None:
         """Programs get every field."""
         (document,) = json.loads(as_json([self.camera]))

@@ -37,7 +37,7 @@ class CompletionTests(SynchronousTestCase):
         self.assertEqual(sorted(COMMANDS), sorted(self.complete("")))
         self.assertEqual(["status", "stream"], sorted(self.complete("st")))
         self.assertEqual(["--help", "--version"], self.complete("--"))
-        self.assertEqual(["-h", "--help", "--json", "--watch"], self.complete("list", "-"))
+        self.assertEqual(["-h", "--help", "--json", "--watch", "--fleet"], self.complete("list", "-"))
         self.assertEqual(["--watch"], self.complete("list", "--json", "--w"))
         self.assertEqual(list(EXPORT_WORDS), self.complete("export", ""))
         self.assertEqual(list(AUTH_WORDS), self.complete("simulate", "--auth", ""))

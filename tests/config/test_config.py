@@ -43,9 +43,12 @@ GOOD = (
     ("SCAN_NETWORKS", "Interfaces, 127.0.10.0/29", ("interfaces", "127.0.10.0/29")),
     ("SCAN_NETWORKS", "10.0.0.0/16,10.0.0.0/16", ("10.0.0.0/16",)),
     ("SCAN_NETWORKS", "fd00::/112", ("fd00::/112",)),
+    ("NODES_NETWORKS", "10.0.0.0/16, 10.9.0.0/24", ("10.0.0.0/16", "10.9.0.0/24")),
     ("SCAN_NETWORKS", "192.168.1.9", ("192.168.1.9/32",)),
     ("SCAN_EXCLUDE", "192.168.1.1,10.0.0.0/8,fe80::1", ("192.168.1.1/32", "10.0.0.0/8", "fe80::1/128")),
     ("PLUGINS", "json_log,watch_file", ("json_log", "watch_file")),
+    ("PLUGIN_PATH", "/a", (Path("/a"),)),
+    ("PLUGIN_PATH", "/a:/with, comma::/a:b", (Path("/a"), Path("/with, comma"), Path("b"))),
     ("WEB_LISTEN", "127.0.0.1:1", ("127.0.0.1", 1)),
     ("WEB_LISTEN", "[::1]:8787", ("::1", 8787)),
     ("STATE_DIR", "relative/dir", Path("relative/dir")),
@@ -56,6 +59,8 @@ GOOD = (
 
 #: variable, given
 BAD = (
+    ("PLUGIN_PATH", "/a:~/plugins"),
+    ("PLUGIN_PATH", ":".join(f"/{number}" for number in range(MAX_ENTRIES + 1))),
     ("MQTT_BROKER", "mqtt://host"),
     ("MQTT_BROKER", "host:1883"),
     ("MQTT_BROKER", "two words"),
@@ -98,6 +103,8 @@ BAD = (
     ("LOG_LEVEL", "loud"),
     ("DISCOVERY_INTERVAL", "0"),
     ("SCAN_NETWORKS", "10.0.0.1/24"),
+    ("NODES_NETWORKS", "interfaces,10.0.0.0/24"),
+    ("NODES_NETWORKS", "10.0.0.0/8"),
     ("SCAN_NETWORKS", "10.0.0.0/8"),
     ("SCAN_NETWORKS", "fd00::/64"),
     ("SCAN_NETWORKS", "interface"),

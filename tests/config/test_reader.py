@@ -17,6 +17,7 @@ from twisted_detector.config.kinds import MAX_TEXT
 from twisted_detector.config.reader import MAX_FILE_BYTES, FileContent, read_file
 from twisted_detector.errors import ConfigError
 from twisted_detector.model import Login, Secret
+from twisted_detector.model.eyes import EyeKey
 
 
 class Secrets(ConfigCase):
@@ -65,7 +66,7 @@ class Secrets(ConfigCase):
         """A value and a file for the same secret is a fault, for every secret."""
         secrets = [name.upper() for name, setting in Config.settings().items() if setting.secret]
         expected = (
-            "CAMERA_CREDENTIALS CAMERA_PASSWORD FRIGATE_PASSWORD FRIGATE_TOKEN GO2RTC_PASSWORD MQTT_PASSWORD"
+            "CAMERA_CREDENTIALS CAMERA_PASSWORD EYE_KEYS FRIGATE_PASSWORD FRIGATE_TOKEN GO2RTC_PASSWORD MQTT_PASSWORD"
             " NOTICE_MAIL_PASSWORD NOTICE_WEBHOOK_SECRET NOTICE_WEBHOOK_TOKEN NOTICE_WEBHOOK_URL NTFY_TOKEN NTFY_URL"
             " TELEGRAM_TOKEN WEB_TOKEN"
         )
@@ -83,6 +84,7 @@ class Secrets(ConfigCase):
 
     #: Texts of secrets that have a form.
     FITTING: ClassVar = {
+        "EYE_KEYS": f"eye:{'0f' * 32}",
         "NOTICE_WEBHOOK_URL": "https://hooks.example/b",
         "NTFY_URL": "https://ntfy.example/b",
         "TELEGRAM_TOKEN": "1:b",
@@ -127,7 +129,7 @@ class Secrets(ConfigCase):
         for name, setting in Config.settings().items():
             if setting.secret:
                 value = setting.kind.read(self.FITTING.get(setting.name, "a:b"))
-                self.assertTrue(isinstance(value, Secret) or isinstance(value[0], Login), name)
+                self.assertTrue(isinstance(value, Secret) or isinstance(value[0], Login | EyeKey), name)
                 self.assertNotIn("b'", repr(value))
 
 

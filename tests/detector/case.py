@@ -115,6 +115,7 @@ class DetectorCase(SynchronousTestCase):
             self.clock,
             QueueLimits(max_concurrent=4, max_seconds=20),
             timed_out=runner.timed_out,
+            monotonic=self.clock.seconds,
             is_known=self.registry.is_published,
             is_wanted=runner.wants,
             host_of=self.registry.host_of,

@@ -25,7 +25,7 @@ from twisted_detector.detector.pictures.live import (
 from twisted_detector.errors import Busy, Malformed, Unauthorized, Unreachable
 from twisted_detector.inspection.device_locks import DeviceLocks
 from twisted_detector.model import Status
-from twisted_detector.model.pictures import Picture
+from twisted_detector.model.cameras import Picture
 from twisted_detector.testing.doubles import Gate
 
 
@@ -225,6 +225,8 @@ class Refusals(LiveCase):
             Environment(self.clock, self.clock.seconds), camera=lambda _: wordless, take=self.taking.take
         )
         self.assertEqual("it needs a login", str(self.failureResultOf(self.next("any"), Unauthorized).value))
+        wordless = replace(wordless, status=Status.SLEEPS)
+        self.assertEqual("it has a battery and sleeps", str(self.failureResultOf(self.next("any"), Unreachable).value))
         self.assertEqual([], self.first.asked)
 
     def test_no_picture(self) -> None:

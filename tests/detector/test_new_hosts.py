@@ -10,7 +10,7 @@ from tests.detector.case import HERE, ID, MOVED, THERE, LossCase, SearchingDisco
 from tests.facts import A, B, C, sighting
 from twisted_detector.detector import new_hosts as new_hosts_module
 from twisted_detector.detector.environment import Environment
-from twisted_detector.detector.new_hosts import REPEAT_AFTER, NewHosts
+from twisted_detector.detector.new_hosts import REPEAT_AFTER, SECOND_PROBE, NewHosts
 from twisted_detector.model import Mac
 from twisted_detector.testing.doubles import Gate
 from twisted_detector.testing.lan import RecordingSink
@@ -40,13 +40,16 @@ class NeighbourTests(LossCase):
 
 
 class BoundTests(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.known: set[str] = set()
+
     def test_flood(self) -> None:
         """Of a flood of new hosts so many are probed at one time; one that hangs is given up; all is bounded."""
         self.patch(new_hosts_module, "MAX_REMEMBERED", 50)
         clock, method = Clock(), SearchingDiscoverer()
         environment = Environment(clock, clock.seconds)
         method.slow = Gate()
-        new_hosts = NewHosts(environment, [method], sink=RecordingSink())
+        new_hosts = NewHosts(environment, [method], sink=RecordingSink(), is_known=self.known.__contains__)
         for number in range(1000):
             new_hosts.host_appeared(f"10.0.{number // 250}.{number % 250}", A)
         self.assertEqual((16, 984), (method.slow.waiting, environment.counts["dropped_newcomers"]))
@@ -56,12 +59,15 @@ class BoundTests(SynchronousTestCase):
             new_hosts.host_appeared(f"10.1.0.{number}", A)
             clock.advance(10)
         self.assertEqual(50, len(new_hosts._probed_at))
+        clock.pump([10] * 3)
         self.assertEqual([], clock.getDelayedCalls())
 
     def test_why_not(self) -> None:
         """A probe that took too long, or failed, is logged in words that say which and why."""
         clock, method = Clock(), SearchingDiscoverer()
-        new_hosts = NewHosts(Environment(clock, clock.seconds), [method], sink=RecordingSink())
+        new_hosts = NewHosts(
+            Environment(clock, clock.seconds), [method], sink=RecordingSink(), is_known=self.known.__contains__
+        )
         method.slow = Gate()
         with capturedLogs() as logged:
             new_hosts.host_appeared(HERE, A)
@@ -80,11 +86,35 @@ class BoundTests(SynchronousTestCase):
     def test_again_after_a_while(self) -> None:
         """A host that is there again after a long time is probed again; another MAC there at once."""
         clock, method = Clock(), SearchingDiscoverer()
-        new_hosts = NewHosts(Environment(clock, clock.seconds), [method], sink=RecordingSink())
+        new_hosts = NewHosts(
+            Environment(clock, clock.seconds), [method], sink=RecordingSink(), is_known=self.known.__contains__
+        )
         macs: list[Mac] = [A, A, B, A]
         for mac in macs:
             new_hosts.host_appeared(HERE, mac)
         self.assertEqual(2, len(method.probed))
         clock.advance(REPEAT_AFTER)
+        method.probed.clear()
         new_hosts.host_appeared(HERE, A)
-        self.assertEqual(3, len(method.probed))
+        self.assertEqual(1, len(method.probed))
+
+    def test_once_more(self) -> None:
+        """A host at which no device was found is probed once more, for a camera has an address before it answers; one
+        that is known by then is not, and none when all is stopped, or when too many wait.
+        """
+        self.patch(new_hosts_module, "MAX_WAITING", 3)
+        clock, method = Clock(), SearchingDiscoverer()
+        new_hosts = NewHosts(
+            Environment(clock, clock.seconds), [method], sink=RecordingSink(), is_known=self.known.__contains__
+        )
+        for address in (HERE, THERE, MOVED, "10.0.0.99"):
+            new_hosts.host_appeared(address, A)
+        self.known.add(THERE)
+        method.probed.clear()
+        clock.advance(SECOND_PROBE)
+        self.assertEqual([HERE, MOVED], method.probed)
+        clock.advance(REPEAT_AFTER)
+        self.assertEqual([HERE, MOVED], method.probed)
+        new_hosts.host_appeared(HERE, B)
+        self.successResultOf(new_hosts.stop())
+        self.assertEqual([], clock.getDelayedCalls())

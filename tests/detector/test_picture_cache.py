@@ -5,7 +5,7 @@ from __future__ import annotations
 from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_detector.detector.pictures.cache import PictureCache
-from twisted_detector.model.pictures import Picture
+from twisted_detector.model.cameras import Picture
 
 
 def picture(camera: str, size: int, at: float = 1.0) -> Picture:

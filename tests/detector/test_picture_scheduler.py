@@ -30,7 +30,7 @@ from twisted_detector.errors import LoginWithheld, Malformed, Unauthorized, Unre
 from twisted_detector.events import PictureTaken
 from twisted_detector.inspection.logins.budget import LoginBudget
 from twisted_detector.model import Camera, Login, Mac
-from twisted_detector.model.pictures import Picture
+from twisted_detector.model.cameras import Picture
 from twisted_detector.registry.freeze_detector import FreezeDetector
 from twisted_detector.registry.registry import Registry
 from twisted_detector.seams import IPictureTaker

@@ -8,15 +8,15 @@ from itertools import pairwise
 from twisted.internet.task import Clock
 
 from tests.detector.case import RunnerCase
-from tests.facts import SILENT, inspection, stream
+from tests.facts import SILENT, inspection, sighting, stream
 from twisted_detector.detector.checks.presence import PresenceCheck
 from twisted_detector.detector.checks.rounds import SLICE_SECONDS, CheckRounds
 from twisted_detector.detector.environment import Environment
 from twisted_detector.detector.schedule import Intervals, Schedule
 from twisted_detector.detector.sweeper import Sweeper
 from twisted_detector.detector.work_queue import QueueLimits, Work, WorkQueue
-from twisted_detector.model import Mac
-from twisted_detector.registry.inspection_reasons import REFRESH_HOLD
+from twisted_detector.model import Announced, Mac
+from twisted_detector.registry.inspection_reasons import FOREIGN_HOLD, REFRESH_HOLD
 from twisted_detector.registry.lifecycle import Phase
 
 COUNT = 200
@@ -89,6 +89,7 @@ class RoundTests(RunnerCase):
         )
         self.queue.added = []
         self.inspected: list[int] = []
+        self.looked: list[int] = []
         self.first: list[int] = []
         self.rounds = CheckRounds(
             environment,
@@ -98,6 +99,7 @@ class RoundTests(RunnerCase):
             queue=self.queue,
             first=self.note_first,
             inspect=self.note_inspection,
+            unconfirmed=self.note_look,
         )
         self.rounds.start(60)
         self.began_with = len(self.queue.added)
@@ -119,6 +121,9 @@ class RoundTests(RunnerCase):
 
     async def note_first(self, key: int) -> None:
         self.first.append(key)
+
+    async def note_look(self, key: int) -> None:
+        self.looked.append(key)
 
     async def note_inspection(self, key: int) -> None:
         self.inspected.append(key)
@@ -142,6 +147,25 @@ class RoundTests(RunnerCase):
         self.whole_round()
         self.assertEqual(self.keys[:5], self.queue.added)
         self.assertEqual((COUNT - 5, 5), (self.runner.counts["seen"], len(self.validator.checked)))
+
+    def test_who_is_known_by_its_word(self) -> None:
+        """What only says that it is a camera is looked for, inspected once an hour; what sleeps is left alone."""
+        now = self.turns.seconds()
+        keys = []
+        for number, model in enumerate(("DS-2CD2", "Argus 3")):
+            mac = Mac.parse(f"02:00:00:00:99:0{number}")
+            said = sighting(f"10.0.9.{number}", mac, announced=Announced("Acme", model))
+            seen = self.registry.record_sighting(said, now)
+            assert seen is not None
+            self.registry.begin_inspection(seen.key, now)
+            self.registry.record_not_a_camera(seen.key, now)
+            keys.append(seen.key)
+        self.presence.present = frozenset(self.keys)
+        self.whole_round()
+        self.assertEqual((keys[:1], keys[:1], []), (self.queue.added, self.looked, self.inspected))
+        self.turns.rightNow += FOREIGN_HOLD
+        self.whole_round()
+        self.assertEqual((keys[:1], keys[:1]), (self.looked, self.inspected))
 
     def test_who_is_due_is_proved(self) -> None:
         """A camera that answered, and is not known to be well, is proved through the queue."""

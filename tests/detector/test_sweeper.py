@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
-from tests.detector.case import MOVED, THERE, DetectorCase, LossCase
+from tests.detector.case import HERE, MOVED, THERE, DetectorCase, LossCase
 from tests.facts import A, B, sighting
 from twisted_detector.detector.schedule import Intervals, Schedule
 from twisted_detector.detector.sweeper import MAX_EXTENSIONS
-from twisted_detector.interfaces import IDiscoverer, ISightingSink, ISweepProgress
-from twisted_detector.testing.doubles import Gate
+from twisted_detector.interfaces import IDiscoverer, ISeveralMethods, ISightingSink, ISweepProgress
+from twisted_detector.testing.doubles import Gate, MemoryDiscoverer
 
 
 class QuickTests(LossCase):
@@ -52,6 +54,22 @@ class ChangeTests(LossCase):
         self.neighbours.macs[THERE] = B
         self.watcher.report(sighting(THERE, xaddrs=(f"http://{THERE}/o",)))
         self.assertEqual("aggressive", self.detector.phase)
+
+
+@implementer(ISeveralMethods)
+class ManyMethods(MemoryDiscoverer):
+    """A discoverer whose sightings have the names of two protocols."""
+
+    methods = ("one", "other")
+
+
+class SeveralMethodsTests(DetectorCase):
+    def test_counted(self) -> None:
+        """The sightings of a sweep are counted under all names that the discoverer's have; others' are not."""
+        seen = [replace(sighting(address, A), method=name) for address, name in ((HERE, "one"), (THERE, "other"))]
+        self.methods = [ManyMethods(*seen, name="many"), MemoryDiscoverer(replace(seen[0], method="memory"))]
+        self.start()
+        self.assertEqual({"many": 2, "memory": 1}, {one.method: one.sightings for one in self.sweeps()})
 
 
 @implementer(IDiscoverer, ISweepProgress)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 
 from hypothesis import given, settings, strategies as st
 from twisted.internet.defer import CancelledError
@@ -17,11 +18,16 @@ class WorkQueueTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.clock = Clock()
         self.late: list[int] = []
-        self.queue = WorkQueue(self.clock, QueueLimits(2, 10), timed_out=self.late.append)
+        self.make(QueueLimits(2, 10))
         self.began: list[str] = []
         self.ended: list[str] = []
         self.gates: dict[str, Gate] = {}
         self.addCleanup(lambda: self.assertEqual([], self.clock.getDelayedCalls()))
+
+    def make(self, limits: QueueLimits, timed_out: Callable[[int], None] | None = None) -> None:
+        self.queue = WorkQueue(
+            self.clock, limits, timed_out=timed_out or self.late.append, monotonic=self.clock.seconds
+        )
 
     async def work(self, key: int, name: str = "w") -> None:
         label = f"{name}{key}"
@@ -89,7 +95,7 @@ class WorkQueueTests(SynchronousTestCase):
 
     def test_pace(self) -> None:
         """The first begins at once, the next not before a pause, and still no more of them than may run."""
-        self.queue = WorkQueue(self.clock, QueueLimits(2, 10, pace=0.5), timed_out=self.late.append)
+        self.make(QueueLimits(2, 10, pace=0.5))
         for key in range(4):
             self.queue.add(key, self.work)
         self.assertEqual(["w0"], self.began)
@@ -108,12 +114,7 @@ class WorkQueueTests(SynchronousTestCase):
 
     def test_behind(self) -> None:
         """While the reactor is behind nothing more begins, but not for ever."""
-        self.queue = WorkQueue(
-            self.clock,
-            QueueLimits(9, 99, pace=0.5),
-            timed_out=self.late.append,
-            monotonic=self.clock.seconds,
-        )
+        self.make(QueueLimits(9, 99, pace=0.5))
         for key in range(3):
             self.queue.add(key, self.work)
         for _ in range(3):
@@ -128,7 +129,7 @@ class WorkQueueTests(SynchronousTestCase):
 
     def test_stopped_in_a_pause(self) -> None:
         """A queue that is stopped between two beginnings begins no more."""
-        self.queue = WorkQueue(self.clock, QueueLimits(2, 10, pace=0.5), timed_out=self.late.append)
+        self.make(QueueLimits(2, 10, pace=0.5))
         self.queue.add(0, self.at_once)
         self.queue.add(1, self.at_once)
         self.successResultOf(self.queue.stop())
@@ -203,7 +204,7 @@ class WorkQueueTests(SynchronousTestCase):
         def refuse(key: int) -> None:
             raise KeyError(key)
 
-        self.queue = WorkQueue(self.clock, QueueLimits(1, 10), timed_out=refuse)
+        self.make(QueueLimits(1, 10), refuse)
         self.queue.add(1, self.work)
         self.queue.add(2, self.work)
         self.clock.advance(11)
@@ -274,6 +275,7 @@ class LaneTests(SynchronousTestCase):
             self.clock,
             QueueLimits(max_concurrent, 120, pace),
             timed_out=lambda key: None,
+            monotonic=self.clock.seconds,
             is_known=self.known.__contains__,
             is_wanted=lambda key: key not in self.gone,
             host_of=lambda key: self.hosts.get(key, key),

@@ -17,6 +17,7 @@ from twisted_detector.discovery.neighbours.table import KernelNeighbours
 from twisted_detector.discovery.rate_limit import PacketRateLimiter
 from twisted_detector.interfaces import INeighbours
 from twisted_detector.model import Interface, Mac
+from twisted_detector.model.addresses import Exclusions
 from twisted_detector.operations.networks.site import SiteNetworks
 from twisted_detector.registry.observations import ObservationLog
 from twisted_detector.testing.lan import ETH0, LOOPBACK, MemoryLAN, MemoryNeighbours, RecordingSink
@@ -126,6 +127,7 @@ def made_with(maker: Any, **environment: str) -> Any:
         PacketRateLimiter: PacketRateLimiter(1000, Clock().seconds),
         ObservationLog: ObservationLog(),
         SiteNetworks: networks_of(config),
+        Exclusions: Exclusions(),
     }
     context: Any = SimpleNamespace(reactor=Clock(), config=config)
     return maker.make(context, *(offers[kind] for kind in maker.needs))

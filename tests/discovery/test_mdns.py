@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from ipaddress import ip_network
 from random import Random
 
@@ -17,7 +18,8 @@ from twisted_detector.discovery.mdns.listener import MDNSListener
 from twisted_detector.discovery.multicast.listener import ListenerContext
 from twisted_detector.errors import CamdetectError
 from twisted_detector.interfaces import IDiscoverer, IWatcher
-from twisted_detector.model import Evidence, EvidenceKind, Interface
+from twisted_detector.model import Announced, Evidence, EvidenceKind, Interface
+from twisted_detector.model.announced import Condition, DeviceKind
 from twisted_detector.model.bounds import BoundedSet
 from twisted_detector.plugins.builtin import MDNSMaker
 from twisted_detector.testing.lan import ETH0
@@ -148,6 +150,19 @@ class SweepTests(DiscoveryCase):
         )
         self.assertEqual([one.value for one in self.sink.sightings[4].evidence], ["axis-1.local", "aa:bb:cc:00:00:17"])
         self.assertGreater(self.discovery.counts["non_cameras"], 0)
+
+    def test_announced(self) -> None:
+        """A camera of HomeKit says that it is no more than that, with its model; the others say nothing of that."""
+        hap = {"md": "G3", "id": "AA:BB:CC:00:00:17"}
+        for number, (kind, entries) in enumerate(
+            (("_hap._tcp", hap | {"ci": "17"}), ("_hap._tcp", hap | {"ci": "18"}), ("_onvif._tcp", {"md": "G3"}))
+        ):
+            self.lan.attach(f"10.0.0.{number}", answering(*service(kind, "x", port=80, **entries)))
+        self.sweep()
+        only = Announced(model="G3", kind=DeviceKind.CAMERA, conditions=(Condition.HOMEKIT_ONLY,))
+        self.assertEqual(
+            [only, replace(only, kind=DeviceKind.DOORBELL), None], [one.announced for one in self.sink.sightings]
+        )
 
     def test_questions(self) -> None:
         """All kinds are asked for in one datagram at once, and a second later one by one, always by unicast."""
@@ -336,6 +351,15 @@ class WatchTests(Watching, DiscoveryCase):
         self.clock.advance(5)
         self.say(AXIS)
         self.assertEqual(len(self.sink.sightings), 2)
+
+    def test_matter(self) -> None:
+        """A Matter camera that waits to be taken in is heard; its port is none of TCP. It is not asked for."""
+        self.say(service("_matterc._udp", "8F3A", port=5540, DT="322", DN="Porch"))
+        (sighting,) = self.sink.sightings
+        said = Announced(name="Porch", kind=DeviceKind.CAMERA, conditions=(Condition.MATTER,))
+        self.assertEqual(said, sighting.announced)
+        self.assertEqual(((), ()), (sighting.open_ports, sighting.rtsp_ports))
+        self.assertNotIn("_matterc._udp", CAMERA_KINDS)
 
     def test_goodbye(self) -> None:
         """A goodbye is reported once; an announcement after it is news at once, and so is a goodbye after that."""

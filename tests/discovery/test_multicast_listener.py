@@ -20,6 +20,7 @@ from twisted_detector.discovery.multicast.discoverer import MulticastSettings
 from twisted_detector.discovery.multicast.listener import MAX_BEYOND
 from twisted_detector.discovery.ssdp import SSDP
 from twisted_detector.discovery.wsdiscovery.discoverer import WSDiscovery
+from twisted_detector.discovery.wsdiscovery.listener import WSDiscoveryListener
 from twisted_detector.model import Candidate, Interface
 from twisted_detector.model.reach import Network
 from twisted_detector.testing.lan import ETH0
@@ -91,6 +92,25 @@ class BeyondTheLink(GroupCase):
                 self.assertEqual({sender}, {one.address for one in self.sink.sightings}, kind)
             self.assertEqual([], self.recorded)
             self.doCleanups()
+
+    def test_failing_parser(self) -> None:
+        """A parser that raises what it should not costs its datagram, and is told of few; the others are read."""
+
+        def fail(listener: Any, data: bytes, origin: Any) -> None:
+            if data != HELLO:
+                raise KeyError("no")
+            handle(listener, data, origin)
+
+        handle = WSDiscoveryListener.handle
+        self.patch(WSDiscoveryListener, "handle", fail)
+        self.watch(WSDiscovery, listed=(ip_network("192.168.1.0/24"),))
+        for number in range(64):
+            self.lan.multicast(b"%d" % number, "10.0.0.66")
+        self.say(HELLO, WRONG)
+        self.clock.advance(5.0)
+        self.assertEqual([WRONG], [one.address for one in self.sink.sightings])
+        self.assertEqual(8, len(self.flushLoggedErrors(KeyError)))
+        self.assertEqual(8, self.discovery.counts["malformed"])
 
     def test_listed(self) -> None:
         """A camera of a listed network is reported, though it is none of the link's."""

@@ -624,6 +624,14 @@ class OtherLooks(DiscoveryCase):
         self.clock.pump([0.1] * 70)
         self.assertEqual([], self.lan.sent_to)
 
+    def test_left_to_another_node(self) -> None:
+        """A network that is named, and that another node asks, is not asked; who answers from there is heard."""
+        left, own = ip_network("192.168.7.0/30"), ip_network("192.168.8.0/30")
+        self.discovery = self.make(networks=lambda: (left, own), probed=lambda: (own,))
+        self.begin()
+        self.clock.pump([0.1] * 70)
+        self.assertEqual({str(one) for one in own}, {to for to, _ in self.lan.sent_to})
+
     def test_no_route(self) -> None:
         """That there is no route is told once, and not for each address of a network."""
         self.discovery = self.make(networks=lambda: (ip_network("192.168.7.0/28"),))

@@ -80,6 +80,7 @@ SCENES: Mapping[str, Scene] = MappingProxyType(
         "docs/operations/keeping.md": Scene(daemon=False, installed=True, after="docs/operations/packages.md"),
         "docs/operations/packages.md": Scene(daemon=False, installed=True),
         "docs/operations/web.md": Scene(when={"192.168.1.5:8787": {"WEB_LISTEN": "0.0.0.0:8787"}}),
+        "docs/plugins.md": Scene(daemon=False),
         "plugins/README.md": Scene(daemon=False),
     }
 )

@@ -156,10 +156,10 @@ def table(results: list[dict[str, object]], failed: list[str]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def write(section: str) -> None:
-    """Put the section where the old one is, or at the end."""
+def write(section: str, title: str = TITLE) -> None:
+    """Put the section where the old one with that title is, or at the end."""
     page = PAGE.read_text("utf-8")
-    begin = page.find(TITLE + "\n")
+    begin = page.find(title + "\n")
     if begin < 0:
         page = page.rstrip("\n") + "\n\n" + section
     else:

@@ -13,6 +13,8 @@ from ipaddress import ip_address
 from tests.doubles import ssdp_device
 from tests.outputs.frigate_rules import Broken
 from tests.peers.frigate_words import of_schema, of_variable
+from twisted_detector.model import Announced, Evidence, Mac, Sighting
+from twisted_detector.model.announced import Condition
 from twisted_detector.testing.simulator.wire import onvif_answers as said, wsdiscovery as wsd_device
 from twisted_detector.testing.simulator.wire.rtp import (
     format_packet,
@@ -24,6 +26,9 @@ from twisted_detector.testing.simulator.wire.rtp import (
 )
 from twisted_detector.testing.simulator.wire.rtsp import format_interleaved
 from twisted_detector.testing.simulator.wire.soap import fault_envelope
+from twisted_detector.wire.eyes.envelope import Envelope, EnvelopeKind
+from twisted_detector.wire.eyes.report import Departure, SignOfLife, encode_report
+from twisted_detector.wire.eyes.topics import EyeTopics
 from twisted_detector.wire.lan import mdns, ssdp, wsdiscovery as wsd
 from twisted_detector.wire.onvif.answers import NS_DEVICE, NS_MEDIA, DeviceInformation, NetworkInterface, Profile
 from twisted_detector.wire.rtp import packets as rtp
@@ -284,3 +289,29 @@ REFUSALS = (
     b"Internal Server Error",
     b"<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n<body><hr><center>nginx</center></body>\r\n</html>",
 )
+
+EYE_KEY, EYE_TOPIC = bytes(range(32)), EyeTopics("", "barn").report
+EYE_REPORTS = tuple(
+    encode_report(one)
+    for one in (
+        Sighting(
+            "wsdiscovery",
+            "10.0.0.5",
+            1.0,
+            Mac("02:00:00:00:00:05"),
+            "urn:uuid:1",
+            ("http://10.0.0.5/onvif/device_service",),
+            ("onvif://www.onvif.org/name/Porch",),
+            ("NetworkVideoTransmitter",),
+            (554,),
+            (80,),
+            "Porch",
+            evidence=(Evidence("serial", "S1", "wsdiscovery", 1.0),),
+            announced=Announced("Acme", "M1", conditions=(Condition.NOT_ACTIVATED,)),
+        ),
+        Sighting("arp", "fd00::5", 1.0, Mac("02:00:00:00:00:05")),
+        Departure("mdns", "10.0.0.5", "urn:uuid:1"),
+        SignOfLife("1.2", {"reported": 3}),
+    )
+)
+EYE_MESSAGE = Envelope(EnvelopeKind.REPORT, "ab" * 16, "cd" * 16, 7, EYE_REPORTS[0]).seal(EYE_KEY, EYE_TOPIC)

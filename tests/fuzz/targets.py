@@ -10,17 +10,18 @@ import struct
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from tests.corpus import cases
 from tests.doubles.rtsp_reading import packet_types, parse_public, parse_rtp_info
-from tests.fuzz import decided, seeds
+from tests.fuzz import decided, seeds, vendors
 from twisted_detector.config.declarations import Setting
 from twisted_detector.config.kinds import SECRET
 from twisted_detector.config.logins import LOGINS
 from twisted_detector.config.reader import FileContent, Reader
 from twisted_detector.errors import RemoteError
-from twisted_detector.model import Interface
+from twisted_detector.model import Interface, Sighting
 from twisted_detector.outputs.frigate import refusals
 from twisted_detector.testing.simulator.wire.digest import format_challenge, parse_authorization, verify
 from twisted_detector.testing.simulator.wire.rtp import format_packet, split_annex_b
@@ -32,6 +33,7 @@ from twisted_detector.testing.simulator.wire.soap import (
     verify_username_token,
 )
 from twisted_detector.wire import image, mqtt
+from twisted_detector.wire.eyes import envelope, report
 from twisted_detector.wire.http import device_url, digest
 from twisted_detector.wire.http.harmless_target import find_effect
 from twisted_detector.wire.http.lockout import read_lockout
@@ -52,6 +54,7 @@ from twisted_detector.wire.rtsp.parser import RtspParser
 from twisted_detector.wire.rtsp.url import redirected_url, resolve_control, split_url
 from twisted_detector.wire.soap import envelope as soap, xml
 from twisted_detector.wire.soap.document import SoapDocument, envelope_in
+from twisted_detector.wire.vendors.catalog import PROTOCOLS
 
 LAN = (Interface("eth0", 2, "10.0.0.9", 24), Interface("eth0", 2, "fe80::9", 64))
 #: A larger case of the corpus makes each input slow and reaches nothing that smaller ones do not.
@@ -400,6 +403,24 @@ def _refusals(data: bytes) -> None:
         raise ValueError(f"about somebody who is not named: {said!r}")
 
 
+def _eye_message(data: bytes) -> None:
+    found = envelope.Envelope.open(seeds.EYE_KEY, seeds.EYE_TOPIC, data)
+    if found is not None and found.seal(seeds.EYE_KEY, seeds.EYE_TOPIC) != data:
+        raise ValueError("what was opened is not what was sealed")
+
+
+def _eye_report(data: bytes) -> None:
+    """What comes out is hearsay, and can be reported again."""
+    found = report.parse_report(data, "barn", 1.0)
+    if isinstance(found, Sighting):
+        if found.mac is not None and (found.evidence or found.xaddrs or found.announced or found.endpoint_reference):
+            raise ValueError("a MAC that a node would take for its own kernel's")
+        if any(one.kind not in report.ANNOUNCED_KINDS for one in found.evidence):
+            raise ValueError("evidence that an eye cannot have")
+    if report.parse_report(report.encode_report(found), "barn", 1.0) != found:
+        raise ValueError("it is another one when it is reported again")
+
+
 TARGETS: dict[str, Target] = {
     "arp": Target(arp.parse, seeds.ARP),
     "credentials": Target(_credentials, seeds.CREDENTIALS),
@@ -408,6 +429,8 @@ TARGETS: dict[str, Target] = {
     "digest": Target(_digest, seeds.DIGEST, ("rtsp.www-authenticate",), 512),
     "dns_sd": Target(_dns_sd_texts, (b"Porch\0macaddress=0200000000a1\0ci=17\0=\0axis-accc8e0000a1",)),
     "envelope": Target(_envelope, seeds.ENVELOPE),
+    "eye_message": Target(_eye_message, (seeds.EYE_MESSAGE,)),
+    "eye_report": Target(_eye_report, seeds.EYE_REPORTS),
     "fragments": Target(_fragments, seeds.FRAGMENTS),
     "http": Target(_http, seeds.HTTP),
     "image": Target(_image, seeds.IMAGE),
@@ -448,6 +471,12 @@ TARGETS: dict[str, Target] = {
     ),
     "xml": Target(_xml, seeds.XML, ("wsd.other",)),
 }  # fmt: skip
+TARGETS |= {
+    f"vendors_{one.name.replace('-', '_')}": Target(
+        partial(vendors.drive, one), (*vendors.answers(one), *vendors.searches(one))
+    )
+    for one in PROTOCOLS
+}
 
 
 def passes(target: Target, data: bytes) -> bool:

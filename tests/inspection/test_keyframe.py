@@ -18,7 +18,7 @@ from twisted_detector.inspection.device_locks import DeviceLocks
 from twisted_detector.inspection.pictures.keyframe import KeyframeTaker
 from twisted_detector.inspection.rtsp.validator import RtspValidator
 from twisted_detector.model import Camera, Login, Proof, Stream, StreamReport
-from twisted_detector.model.pictures import Picture
+from twisted_detector.model.cameras import Picture
 from twisted_detector.seams import IPictureTaker
 from twisted_detector.testing.simulator.media.painter import paint
 from twisted_detector.testing.simulator.wire.rtp import split_annex_b

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from typing import Any
 
 from tests.doubles.rtsp_camera import KEYFRAME, SDP, SPS, result_of
@@ -11,7 +13,7 @@ from twisted_detector.errors import Busy, Unauthorized
 from twisted_detector.inspection import device_locks as device_locks_module
 from twisted_detector.inspection.device_locks import DeviceLocks
 from twisted_detector.inspection.rtsp.inspector import RtspInspector
-from twisted_detector.inspection.rtsp.validator import TAKES_DOWN, RtspValidator
+from twisted_detector.inspection.rtsp.validator import FORGOTTEN_AFTER, TAKES_DOWN, RtspValidator
 from twisted_detector.model import Candidate, Login, Proof, Secret, Stream, StreamReport
 from twisted_detector.model.reasons import ReasonCode
 
@@ -239,6 +241,27 @@ class CheckTests(RtspTestCase):
         for _ in range(3):
             self.clock.advance(0)
         self.assertEqual((2, 2), (self.locks.kept_count, self.open_connections()))
+
+    def test_servers_that_nobody_asks(self) -> None:
+        """Cameras get other addresses: what was kept of one that nobody asks any more is let go, its connection too."""
+        kept: list[weakref.ref[Any]] = []
+        for number in range(3):
+            url = f"rtsp://10.0.0.{number}/stream1"
+            self.run_it("validate", url=url)
+            self.run_it("check", url=url)
+            kept.append(weakref.ref(self.camera.connections[-1].session))
+        self.assertEqual((3, 3), (self.locks.kept_count, self.open_connections()))
+        self.clock.advance(FORGOTTEN_AFTER - 1)
+        self.assertTrue(self.run_it("check", url=url).validated)
+        self.assertEqual(["DESCRIBE"], self.camera.methods())
+        self.assertEqual((3, 3), (self.locks.kept_count, self.open_connections()))
+        self.clock.advance(2)
+        self.assertTrue(self.run_it("check", url=url).validated)
+        self.clock.advance(2)
+        self.assertEqual((1, 1), (self.locks.kept_count, self.open_connections()))
+        self.camera.connections.clear()
+        gc.collect()
+        self.assertEqual([True, True, False], [one() is None for one in kept])
 
     def test_no_secret(self) -> None:
         """Neither the reports nor the requests of a check hold a password."""

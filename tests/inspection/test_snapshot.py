@@ -19,7 +19,7 @@ from twisted_detector.inspection.device_locks import DeviceLocks
 from twisted_detector.inspection.http.client import HttpResponse, SinkFor
 from twisted_detector.inspection.pictures.snapshot import MAX_COOKIES, SnapshotTaker
 from twisted_detector.model import Camera, Login
-from twisted_detector.model.pictures import Picture
+from twisted_detector.model.cameras import Picture
 from twisted_detector.seams import IPictureTaker
 from twisted_detector.testing.simulator.media.painter import paint
 from twisted_detector.testing.simulator.wire.digest import format_challenge, verify

@@ -10,7 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_detector.errors import Malformed
 from twisted_detector.inspection.pictures.thumbnails import MAX_BYTES, MAX_KEPT, MAX_WAITING, SMALL, Thumbnails
-from twisted_detector.model.pictures import Picture
+from twisted_detector.model.cameras import Picture
 from twisted_detector.testing.doubles import Gate
 from twisted_detector.testing.simulator.media.painter import paint
 from twisted_detector.wire.image import read_image

@@ -148,6 +148,9 @@ def test_handed_over(open_folder: Path) -> None:
         assert config.discovery.scan_networks == ("interfaces", "10.20.0.0/24")
         assert (config.web.ingress, config.web.listen) == (True, ("172.30.32.1", configuration()["ingress_port"]))
         assert config.web.enabled, "whatever is in the file: the watchdog asks it"
+        (plugins,) = config.plugin_path
+        assert plugins == example.with_name("plugins")
+        assert (plugins.stat().st_uid, stat.S_IMODE(plugins.stat().st_mode)) == (0, 0o755), "nobody else may write it"
         assert (config.log_level, config.frigate.url) == ("warn", "http://ccab4aaf-frigate:5000")
         assert "s3cret" not in said
         assert "token-of-the-supervisor" not in said

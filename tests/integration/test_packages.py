@@ -119,10 +119,10 @@ def test_plugins_of_another_distribution(installed: Path, tmp_path: Path) -> Non
         (folder / "camdetect_other.py").write_text(f"open({str(trace)!r}, 'w').close()\n")
         script = (
             "from twisted_detector.interfaces import IServiceExtension\n"
-            "from twisted_detector.service import plugin_loader\n"
-            "assert str(plugin_loader.CHECKOUT_PLUGINS) == " + repr(str(folder)) + "\n"
-            "plugin_loader.look_for_plugins(None)\n"
-            "print(len(plugin_loader.makers(IServiceExtension)), plugin_loader.broken())\n"
+            "from twisted_detector.service.extensions import loader\n"
+            "assert str(loader.CHECKOUT_PLUGINS) == " + repr(str(folder)) + "\n"
+            "loader.look_for_plugins(())\n"
+            "print(len(loader.makers(IServiceExtension)), loader.broken())\n"
         )
         told = run_installed(installed, "-c", script).split()
     finally:
@@ -130,6 +130,28 @@ def test_plugins_of_another_distribution(installed: Path, tmp_path: Path) -> Non
     assert int(told[0]) > 3
     assert told[1:] == ["{}"]
     assert not trace.exists()
+
+
+def test_new_plugin(installed: Path, tmp_path: Path) -> None:
+    """An installed package writes a plugin whose test passes; a distribution beside it brings one by an entry point."""
+    cli = ("-m", "twisted_detector.cli")
+    said = run_installed(installed, *cli, "new-plugin", "acme", "--kind", "service", "--folder", str(tmp_path))
+    assert "PLUGIN_PATH=" in said
+    run_installed(installed, str(tmp_path / "test_acme.py"))
+    information = installed / "acme_camdetect-2.0.dist-info"
+    information.mkdir()
+    try:
+        shutil.move(tmp_path / "acme.py", installed / "acme_camdetect.py")
+        (information / "METADATA").write_text("Metadata-Version: 2.1\nName: acme-camdetect\nVersion: 2.0\n")
+        (information / "entry_points.txt").write_text("[camdetect.plugins]\nacme = acme_camdetect:maker\n")
+        (found,) = [
+            one for one in json.loads(run_installed(installed, *cli, "plugins", "--json")) if not one["is_builtin"]
+        ]
+    finally:
+        shutil.rmtree(information)
+        (installed / "acme_camdetect.py").unlink()
+    assert (found["name"], found["kinds"], found["state"]) == ("acme", ["service"], "loaded")
+    assert found["package"] == "acme_camdetect 2.0"
 
 
 @pytest.fixture
@@ -245,6 +267,8 @@ def test_compose() -> None:
     assert {name.removesuffix("_FILE") for name in ours["environment"]} <= SETTINGS
     assert ours["network_mode"] == "host"
     assert (ours["cap_drop"], ours["read_only"]) == (["ALL"], True)
+    assert "plugins:/etc/camdetect/plugins" in ours["volumes"]
+    assert "install --directory /etc/camdetect/plugins" in (ROOT / "Dockerfile").read_text()
     assert (ours["volumes"][1], ours["environment"]["MQTT_PASSWORD_FILE"]) == (
         "broker-password:/broker:ro",
         "/broker/password",

@@ -35,17 +35,30 @@ CAMERAS = (
     ("00408c000015", {**LONG, "status": "stream_error", "reason": REASON_TEXT}),
     ("00408c00000c", {"name": "W" * 64, "status": "busy", "reason": REASON_TEXT}),
     ("00408c000011", {"name": "i" * 64, "address": "2001:db8:1234:5678:9abc:def0:1234:5678"}),
-)
-DRAWERS = tuple(f"#/camera/{each}" for each in ("00408c000002", "00408c000005", "00408c00000d", "00408c000011"))
+    (
+        "00408c000010",
+        {
+            **LONG, "status": "sleeps", "code": "sleeps", "unconfirmed": True, "streams": [],
+            "reason": "it has a battery and sleeps: it is on the network now and then, and is not asked meanwhile; "
+            "nothing has to be done; while it sleeps, its manufacturer's app or its base station has its pictures",
+            "announced": {
+                "conditions": ["no-password-set", "default-state", "managed-by", "sleeps"], "managed_by": "W" * 64,
+            },
+        },
+    ),
+)  # fmt: skip
+DRAWN = ("00408c000002", "00408c000005", "00408c00000d", "00408c000011", "00408c000010")
+DRAWERS = tuple(f"#/camera/{each}" for each in DRAWN)
 
 
 #: What a view has once the daemon has answered.
 FILLED = {
     "#/mqtt": "#mqtt path.line[d]",
-    "#/system": "#system .findings li",
+    "#/system": "#system:has(.plugins li) .columns > div > .panel .findings li",
     "#/networks": ".nets li",
     "#/notices": "#notices li",
     "#/add": "#add [name=target]",
+    "#/sites": "[data-site] dl",
 }
 
 
@@ -58,7 +71,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="module")
 def stage() -> Iterator[Stage]:
-    staged = Stage("--unlimited", cameras=30)
+    staged = Stage("--unlimited", "--sites", cameras=30)
     for camera, facts in CAMERAS:
         staged.do(do="facts", id=camera, facts=facts)
     staged.do(do="notice", name=WORDS)
@@ -92,6 +105,7 @@ def turned(browser: Browser, path: str) -> None:
         browser.type("#add [name=target]", "10.9.0.5")
         browser.keys("\ue007")
         browser.wait("document.querySelector('#add .steps button')")
+    browser.run("document.querySelectorAll('#sites details').forEach(n => { n.open = true; })")
     browser.wait("!document.querySelector('.view:not([hidden]) .waiting')", 10)
     still(browser)
 

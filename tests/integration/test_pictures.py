@@ -33,7 +33,7 @@ from twisted_detector.inspection.pictures.keyframe import KeyframeTaker
 from twisted_detector.inspection.pictures.snapshot import SnapshotTaker
 from twisted_detector.inspection.rtsp.validator import RtspValidator
 from twisted_detector.model import Camera, Login, Secret, Status, Stream
-from twisted_detector.model.pictures import Picture
+from twisted_detector.model.cameras import Picture
 from twisted_detector.testing.simulator.media.clip import main_clip
 from twisted_detector.wire.image import read_image
 

@@ -107,6 +107,19 @@ def turned(browser: Browser, path: str) -> None:
         )
 
 
+_BROUGHT = """
+(() => {
+  if (document.querySelector(`.card[data-id="${arguments[0]}"]`)?.textContent.includes(arguments[1])) return true;
+  if (scrollY + innerHeight < document.documentElement.scrollHeight - 1) scrollBy(0, 200); else scrollTo(0, 0);
+})()
+"""
+
+
+def brought(browser: Browser, camera: str, text: str = "") -> None:
+    """Its card is there, and says so. Only those near the window are made: how many rows depends on the fonts."""
+    browser.wait(_BROUGHT.strip(), 10, camera, text)
+
+
 def names(browser: Browser) -> list[str]:
     return [
         str(one) for one in browser.run("return [...document.querySelectorAll('.card .name')].map(n => n.textContent)")
@@ -230,13 +243,57 @@ def test_actions(browser: Browser, stage: Stage) -> None:
     browser.type("#address", "nonsense!")
     browser.keys(ENTER)
     browser.wait("document.querySelector('.answer').innerText.includes('not an IP address')")
-    assert all("400" in line for line in browser.complaints())
+    found = browser.complaints()
+    assert all("400" in line for line in found), found
     turned(browser, "#/system")
     browser.wait("document.querySelector('.findings li')")
     browser.wait("document.querySelector('#system').innerText.includes('go2rtc-api.north')")
     assert "127.0.0.1, port 39385 (camdetect's own broker)" in browser.text("#system")
     browser.click("[data-copy=frigate]")
     browser.wait("document.querySelector('.toasts').innerText.includes('Frigate copied')")
+
+
+@needs_chromium
+def test_forgotten_elsewhere(browser: Browser) -> None:
+    """The drawer of a camera that somebody else forgets says so, and asks nothing about it any more."""
+    stage = Stage(cameras=3)
+    try:
+        camera, other = [one["id"] for one in stage.get("cameras")["cameras"]][:2]
+        opened(browser, stage, f"#/camera/{camera}")
+        browser.wait("performance.getEntriesByType('resource').some(one => one.name.endsWith('/decided'))")  # the last
+        browser.complaints()
+        stage.do(do="forget", id=camera)
+        browser.wait("document.querySelector('#detail').innerText.includes('This camera is no longer known')")
+        assert not browser.run("return document.querySelector('#detail [data-act=forget]')")
+        stage.do(do="name", id=other, name="Long after that")
+        browser.wait("document.querySelector('#cameras').innerText.includes('Long after that')")
+        assert browser.complaints() == []
+    finally:
+        browser.open("about:blank")
+        stage.end()
+
+
+@needs_chromium
+def test_plugins(browser: Browser, stage: Stage) -> None:
+    """Each plugin with its state, why, what it did and where it held everything up; ours are folded away."""
+    opened(browser, stage, "#/system")
+    browser.wait("document.querySelector('.plugins li')")
+    text = browser.text(".plugins")
+    for words in (
+        "acme discoverer, watcher: on", "4 sightings", "/etc/camdetect/plugins/acme.py", "bell listener: disabled",
+        "the last one: ValueError in bell.py, line 12", "gone left out", "No module named 'acme_sdk'",
+        "70 dropped messages",
+        "It held everything up 3 times, the last time for 1.4 s.", "camdetect-slow 1.2", "quiet output: off",
+        "PLUGINS names gallery, but no plugin has that name", "1 plugin of camdetect itself",
+    ):  # fmt: skip
+        assert words in text, words
+    assert "wsdiscovery" not in text
+    browser.run("document.querySelectorAll('.plugins summary').forEach(one => one.click())")
+    browser.wait("document.querySelector('.plugins').innerText.includes('wsdiscovery')")
+    assert "line 20, in _tell" in browser.text(".plugins pre")
+    assert browser.complaints() == []
+    browser.open("about:blank")
+    browser.complaints()
 
 
 @needs_chromium
@@ -360,13 +417,14 @@ def test_past(browser: Browser, stage: Stage) -> None:
     assert asked == []
     cells = "[...{}.querySelectorAll('.week rect')].reduce((sum, n) => sum + Number(n.getAttribute('width')), 0)"
     assert browser.run(f"return {cells.format('document.querySelector(`.card`)')}") == 84
-    words = f"document.querySelector(`[data-id='{'00408c000007'}'] .week`).textContent"
+    brought(browser, "00408c000007")
+    words = "document.querySelector(`[data-id='00408c000007'] .week`).textContent"
     assert browser.run(f"return {words}").startswith("Online 9")
     bars = "new Set([...document.querySelectorAll('.card .week rect')].map(n => n.className.baseVal)).size"
     assert browser.run(f"return {bars}") == 4
     assert browser.run(_OVERLAPS) == []
     stage.do(do="offline", id="00408c000007")
-    browser.wait(f"{words}.includes('offline since today')")
+    brought(browser, "00408c000007", "offline since today")  # in another row than before
     browser.click("[data-id='00408c000007'] .week")
     browser.wait("document.querySelectorAll('#detail .week.big rect').length > 2")
     titles = browser.run("return [...document.querySelectorAll('#detail .week.big title')].map(n => n.textContent)")

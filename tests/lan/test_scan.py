@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -33,9 +33,9 @@ def environment(host: Host) -> dict[str, str]:
     return {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), **own}
 
 
-def camdetect(host: Host, *words: str) -> subprocess.CompletedProcess[str]:
+def camdetect(host: Host, *words: str, settings: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
     command = ["ip", "netns", "exec", host.namespace, *python("-m", "twisted_detector.cli", *words)]
-    return run_to_end(command, environment(host), seconds=90)
+    return run_to_end(command, dict(settings or environment(host)), seconds=90)
 
 
 def test_scan_and_show_and_status(lab: Lab) -> None:

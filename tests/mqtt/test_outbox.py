@@ -652,6 +652,63 @@ class Receipts(OutboxTestCase):
         self.assertEqual(self.outbox.figures().success_rate, 0.5)
 
 
+class Discard(OutboxTestCase):
+    """States that somebody else publishes from now on."""
+
+    def discard(self, topic: str) -> None:
+        self.outbox.discard(lambda one: one == topic)
+
+    def test_queued(self) -> None:
+        """One that waits is not sent, its publisher is told so, and the disk forgets it; others are sent."""
+        gone = self.outbox.put(state("t/1", "old"))
+        self.outbox.put(state("t/2", "kept"))
+        self.journal.commit()
+        self.discard("t/1")
+        self.assertIn("replaced", self.error_of(gone.acknowledged))
+        self.assertEqual(["kept"], self.drain())
+        self.assertEqual({}, self.journal.disk)
+        self.assertEqual(0, self.outbox.depth())
+
+    def test_remembered(self) -> None:
+        """One that the broker has is not published again, here or after a restart; an equal one is news."""
+        self.outbox.put(state("t/1", "said"))
+        self.drain()
+        self.discard("t/1")
+        self.outbox.republish()
+        self.assertEqual(([], {}), (self.drain(), self.journal.retained))
+        self.outbox.put(state("t/1", "said"))
+        self.assertEqual(["said"], self.drain())
+
+    def test_in_flight(self) -> None:
+        """One on its way may arrive; it is not sent again, and not remembered."""
+        for is_lost in (False, True):
+            self.outbox.put(state("t/1", "flying"))
+            self.take()
+            self.discard("t/1")
+            if is_lost:
+                self.outbox.connection_lost()
+            else:
+                self.outbox.acknowledged(self.tokens)
+            self.outbox.republish()
+            self.assertEqual([], self.drain())
+            self.assertEqual(({}, {}, 0), (self.journal.disk, self.journal.pending, self.outbox.depth()))
+
+    def test_newer(self) -> None:
+        """What is published later of that topic is sent as ever."""
+        self.outbox.put(state("t/1", "flying"))
+        self.take()
+        self.discard("t/1")
+        self.outbox.put(state("t/1", "newer"))
+        self.outbox.connection_lost()
+        self.assertEqual(["newer"], self.drain())
+
+    def test_events_stay(self) -> None:
+        """What is no state is sent."""
+        self.outbox.put(event("news"))
+        self.discard("camera/event/x")
+        self.assertEqual(["news"], self.drain())
+
+
 class Restore(OutboxTestCase):
     def second_life(self, seconds: float = 0.0) -> None:
         """Kill the outbox as it stands and begin again from the disk, ``seconds`` later."""

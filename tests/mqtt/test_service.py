@@ -19,6 +19,11 @@ class Early(SynchronousTestCase):
     def make(self, **settings: int) -> MqttService:
         return MqttService(ThreadlessReactor(), MqttSettings(host="localhost", client_id="early", **settings))
 
+    def test_instance(self) -> None:
+        """Each has a random name, that of will and birth."""
+        self.assertNotEqual(self.make().instance, self.service.instance)
+        self.assertEqual(self.service.instance, self.service.client._identity.instance)
+
     def begin(self) -> None:
         """The start as far as the outbox; nothing connects."""
         self.service.client.startService = lambda: None  # type: ignore[method-assign]

@@ -124,3 +124,42 @@ class StateTests(CommandsCase):
         self.commands.handle(TOPIC, b'{"command":"state","limit":1000}')
         [result] = self.results()
         self.assertEqual((result["ok"], "'limit' is a whole number from 1 to 100" in result["error"]), (False, True))
+
+
+class DiversionTests(CommandsCase):
+    """Commands that another node has to answer."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.registry.restore([Camera("a", "a", "10.0.0.5")])
+        self.seen: list[tuple[str, dict[str, Any]]] = []
+
+        async def elsewhere() -> Mapping[str, Any]:
+            return {"camera_id": "far", "carried_out_by": "south"}
+
+        def divert(name: str, fields: Mapping[str, Any], local: Any) -> Any:
+            self.seen.append((name, dict(fields)))
+            return {"far": elsewhere, "both": local}.get(str(fields.get("camera_id")), lambda: None)()
+
+        self.commands.divert(divert)
+
+    def test_over_mqtt(self) -> None:
+        """The other node's answer is ours, under the id that was asked with."""
+        self.commands.handle(TOPIC, b'{"id":7,"command":"check","camera_id":"far"}')
+        [result] = self.results()
+        self.assertEqual((7, True, "south", "n"), tuple(result[k] for k in ("id", "ok", "carried_out_by", "node_id")))
+        self.assertEqual([("check", {"camera_id": "far"})], self.seen)
+        self.assertEqual({"diverted": 1}, dict(self.commands.counts))
+
+    def test_by_other_ways(self) -> None:
+        """The page and the command line ask the same."""
+        answer = self.successResultOf(Deferred.fromCoroutine(self.commands.run("check", {"camera_id": "far"})))  # type: ignore[arg-type]
+        self.assertEqual("south", answer["carried_out_by"])
+
+    def test_here(self) -> None:
+        """What concerns nobody else is carried out here, and so is our part of what concerns all."""
+        self.commands.handle(TOPIC, b'{"command":"check","camera_id":"a"}')
+        self.commands.handle(TOPIC, b'{"command":"check","camera_id":"both"}')
+        own, unknown = self.results()
+        self.assertEqual((True, "a"), (own["ok"], own["camera_id"]))
+        self.assertIn("no camera with that id", unknown["error"])

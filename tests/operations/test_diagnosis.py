@@ -9,7 +9,9 @@ from ipaddress import ip_network
 from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_detector.config.load import load
-from twisted_detector.model import Adoption, Camera, Interface, Status, Stream
+from twisted_detector.model import Adoption, Announced, Camera, Interface, Status, Stream
+from twisted_detector.model.announced import Condition
+from twisted_detector.model.reasons import BEING_CHECKED, NOTHING_ELSE
 from twisted_detector.operations.diagnosis import OPEN, REFUSED, SILENT, AddressState, diagnose
 from twisted_detector.registry.lifecycle import Phase
 from twisted_detector.registry.observations import Observation
@@ -20,6 +22,9 @@ CLOSED = {554: REFUSED, 80: REFUSED}
 LIVING = AddressState(HERE, (ETH0,), mac="02:00:00:00:00:0a", ports=CLOSED)
 STREAM = Stream("rtsp://10.0.0.5/a")
 CAMERA = Camera("cam", "cam", HERE, status=Status.ONLINE, reason="why")
+
+SAID = Announced(conditions=(Condition.NOT_ACTIVATED, Condition.MANAGED), managed_by="Dream Machine")
+CLAIM = replace(CAMERA, status=Status.STREAM_ERROR, unconfirmed=True, reason=NOTHING_ELSE)
 
 
 def fact(source: str, text: str) -> Observation:
@@ -33,6 +38,14 @@ CASES = {
     "stream_error": replace(LIVING, cameras=(replace(CAMERA, status=Status.STREAM_ERROR, streams=(STREAM,)),)),
     "wrong-credential": replace(LIVING, cameras=(replace(CAMERA, status=Status.AUTH_REQUIRED),), logins=2),
     "no-credential": replace(LIVING, ports={554: OPEN}, facts=(fact("rtsp", "login wanted: 401"),)),
+    "not-activated": replace(LIVING, cameras=(replace(CLAIM, announced=SAID, code="not-activated", reason="x: y"),)),
+    "managed-by": replace(
+        LIVING, cameras=(replace(CLAIM, announced=SAID, code="managed-by", unconfirmed=False, reason="404"),)
+    ),
+    "sleeps": replace(
+        LIVING, mac=None, ports={}, cameras=(replace(CLAIM, status=Status.SLEEPS, code="sleeps", last_seen=60.0),)
+    ),
+    "unconfirmed": replace(LIVING, cameras=(CLAIM,)),
     "moved": replace(LIVING, mac=None, moved_to="10.0.0.77"),
     "this-machine": replace(LIVING, address="10.0.0.9"),
     "excluded": replace(LIVING, mac=None, ports={}, excluded=("10.0.0.0/28",)),
@@ -113,6 +126,24 @@ TEXTS = {
     "no-credential": (
         "It needs a login. No login is configured.",
         "Set CAMERA_CREDENTIALS.",
+    ),
+    "not-activated": (
+        "Camera cam has no stream that plays: it was never activated, and its streams are shut until it is.",
+        "Set its password with its manufacturer's tool or on its web page, then enter that login here.",
+    ),
+    "managed-by": (
+        "Camera cam has no stream that plays: 404.",
+        "Switch RTSP on for this camera there, and add the address that it shows (UniFi: rtsps://console:7441/…).",
+    ),
+    "sleeps": (
+        "Camera cam is asleep: it has a battery and sleeps: it is on the network now and then, and is not asked"
+        " meanwhile. It was awake last at 1970-01-01T00:01:00.000Z.",
+        "Nothing has to be done; while it sleeps, its manufacturer's app or its base station has its pictures.",
+    ),
+    "unconfirmed": (
+        "Camera cam is shown by its own word alone: it says that it is a camera, but answers neither ONVIF nor RTSP:"
+        " switch one of them on in its settings, or give the address of its stream.",
+        "When that is done have it checked: Check now on its page, or the MQTT command check.",
     ),
     "moved": (
         "The camera that stood here has moved to 10.0.0.77.",
@@ -285,6 +316,33 @@ class Reasons(SynchronousTestCase):
             " a refusal the same login is not tried again for a while, so that the camera does not lock.",
             reason.advice,
         )
+
+    def test_remarks(self) -> None:
+        """Of a camera that plays its owner is told what he should know all the same."""
+        said = Announced(conditions=(Condition.NOT_ACTIVATED, Condition.OPEN, Condition.DEFAULT_STATE))
+        reason = diagnose(replace(LIVING, cameras=(replace(CAMERA, announced=said),)))
+        self.assertEqual("It is shown: camera cam is online here.", reason.text)
+        self.assertEqual(
+            "It says: no password is set: it lets anybody in; set one on its web page, then enter that login here."
+            " It says: it is as it left the factory; set it up with its manufacturer's app or tool, and switch ONVIF"
+            " or RTSP on there.",
+            reason.advice,
+        )
+
+    def test_word_and_finding(self) -> None:
+        """What an inspection found stands before the camera's word, and the advice is told once."""
+        found = "it wants a login; by its own word it was never activated, and its streams are shut until it is"
+        advice = "set its password with its manufacturer's tool or on its web page, then enter that login here"
+        camera = replace(
+            CLAIM, status=Status.AUTH_REQUIRED, unconfirmed=False, code="not-activated", reason=f"{found}: {advice}"
+        )
+        reason = diagnose(replace(LIVING, cameras=(camera,)))
+        self.assertEqual(("not-activated", f"Camera cam needs a login: {found}."), (reason.code, reason.text))
+
+    def test_being_checked(self) -> None:
+        """While its first inspection is under way, it is to be asked again."""
+        reason = diagnose(replace(LIVING, cameras=(replace(CLAIM, reason=BEING_CHECKED),)))
+        self.assertEqual(("unconfirmed", "Ask again in a few seconds."), (reason.code, reason.advice))
 
     def test_no_stream_is_known(self) -> None:
         """A camera whose path nobody knows is no matter of another player."""

@@ -12,14 +12,14 @@ from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
-from tests.facts import A, inspection, login, sighting
+from tests.facts import A, B, inspection, login, sighting
 from twisted_detector.config.config import Config
 from twisted_detector.config.declarations import filled
 from twisted_detector.config.running import RunningConfig
 from twisted_detector.errors import CamdetectError
 from twisted_detector.events import ClockSkewed, SweepFinished
 from twisted_detector.interfaces import IEventListener
-from twisted_detector.model import Status
+from twisted_detector.model import Announced, Status
 from twisted_detector.model.decisions import CameraDecisions, Decisions
 from twisted_detector.model.observers import Observers
 from twisted_detector.mqtt.broker.place import BrokerPlace
@@ -66,6 +66,17 @@ class DoctorCase(SynchronousTestCase):
         assert seen is not None
         self.registry.begin_inspection(seen.key, 0.0)
         self.registry.record_inspection(seen.key, inspection("10.0.0.5", status=status, reason="r"), 0.0)
+
+    def test_asleep(self) -> None:
+        """A battery camera that sleeps is told of, and is nothing to be mended."""
+        doctor = self.make()
+        self.publish(Status.ONLINE)
+        said = sighting("10.0.0.6", B, announced=Announced("Reolink", "Argus 3"))
+        seen = self.registry.record_sighting(said, 0.0)
+        assert seen is not None
+        self.registry.publish_announced(seen.key, 0.0)
+        found = self.examine(doctor)["cameras"]
+        self.assertEqual((OK, "1 of 2 online, 1 asleep"), (found.level, found.text))
 
     def test_all_well(self) -> None:
         """Nothing to do: each line is OK."""

@@ -25,6 +25,7 @@ from twisted_detector.inspection.logins.budget import LoginBudget
 from twisted_detector.model import Adoption, Camera, Candidate, Login, Mac, Secret
 from twisted_detector.operations.export import (
     FORMATS,
+    _stored_candidate,
     accepted_login,
     export,
     export_handler,
@@ -228,6 +229,12 @@ class StoredTests(SynchronousTestCase):
         cameras, budget = self.successResultOf(Deferred.fromCoroutine(storing))
         self.assertEqual([], cameras)
         return budget
+
+    def test_announced_manufacturer(self) -> None:
+        """No login is chosen by a manufacturer that a camera only announces."""
+        for hearsay, vendors in (((), ("Acme",)), (("manufacturer",), ())):
+            found = _stored_candidate(replace(CAMERA, manufacturer="Acme", hearsay=hearsay))
+            self.assertEqual(vendors, found.vendors)
 
     def test_typed_logins(self) -> None:
         """They are there as they are in the daemon; a file that cannot be read has none."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -71,3 +73,12 @@ class ResourcesTests(SynchronousTestCase):
         sum(number * number for number in range(200_000))
         clock.advance(1000)
         self.assertLess(resources.document()["cpu_percent"], 100)
+
+    def test_no_names_for_each(self) -> None:
+        """Python keeps the parts of each new Path in its table of names, which grows by a megabyte at some time."""
+        kept: list[str] = []
+        resources = ProcessStats(Clock().seconds)
+        resources.document()
+        self.patch(sys, "intern", lambda text: kept.append(text) or text)
+        resources.document()
+        self.assertEqual([], kept)

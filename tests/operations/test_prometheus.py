@@ -163,7 +163,7 @@ class Exposition(SynchronousTestCase):
         """Every status has a series, also one that no camera has."""
         read = scrape(blocks())
         self.assertEqual(
-            {"online": 2, "offline": 1, "stream_error": 0, "auth_required": 0, "busy": 0},
+            {"online": 2, "offline": 1, "stream_error": 0, "auth_required": 0, "busy": 0, "sleeps": 0},
             {labels[0]: value for (name, *labels), value in read.items() if name == "camdetect_cameras"},
         )
         self.assertEqual(7, read["camdetect_inspections_total", "online"])

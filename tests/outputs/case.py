@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -11,6 +12,7 @@ from zope.interface import implementer
 from tests.facts import A, stream
 from twisted_detector.events import (
     AdoptionChanged,
+    CameraAsleep,
     CameraChanged,
     CameraDiscovered,
     CameraEvent,
@@ -156,8 +158,10 @@ CAMERA_EVENTS: tuple[tuple[CameraEvent, str, dict[str, Any]], ...] = (
     (CameraChanged(100.0, TOPIC_CAMERA), "changed", {}),
     (CameraMoved(100.0, TOPIC_CAMERA, "a", "b"), "moved", {"old_ip": "a", "new_ip": "b"}),
     (CameraOnline(100.0, TOPIC_CAMERA), "online", {}),
-    (CameraOffline(100.0, TOPIC_CAMERA, "why"), "offline", {"reason": "why"}),
-    (CameraTrouble(100.0, TOPIC_CAMERA, "why"), "trouble", {"reason": "why"}),
+    (CameraOffline(100.0, TOPIC_CAMERA, "why"), "offline", {"reason": "why", "reason_code": ""}),
+    (CameraTrouble(100.0, TOPIC_CAMERA, "why"), "trouble", {"reason": "why", "reason_code": ""}),
+    (CameraAsleep(100.0, replace(TOPIC_CAMERA, code="sleeps"), "why"), "asleep",
+     {"reason": "why", "reason_code": "sleeps"}),
     (StreamChanged(100.0, TOPIC_CAMERA, (), ()), "stream_changed", {"old_streams": [], "new_streams": []}),
     (CameraForgotten(100.0, TOPIC_CAMERA), "forgotten", {}),
     (CredentialAccepted(100.0, TOPIC_CAMERA, "admin"), "credential_accepted", {"login": "admin"}),

@@ -53,6 +53,7 @@ class AnnouncerCase(SynchronousTestCase):
         self.republished: list[str] = []
         self.rounds = 0
         self.searches: list[str] = []
+        self.not_owned: set[str] = set()
         self.waiting: list[Deferred[None]] | None = None
         self.announcer = self.make()
 
@@ -78,6 +79,7 @@ class AnnouncerCase(SynchronousTestCase):
                     Message(f"also/{camera.id}", b"x", retain=True),
                     Message(f"bytes/{camera.id}", b"y"),
                 ],
+                lambda camera_id: camera_id not in self.not_owned,
             ),
             wait_turn=self.wait_turn,
             publish=self.publisher.publish,
@@ -192,6 +194,16 @@ class BirthTests(AnnouncerCase):
         self.clock.advance(SEEN_INTERVAL)
         [message] = self.publisher.messages
         self.assertEqual((SEEN, 1000.0), (message.topic, json.loads(message.payload)["last_seen"]))
+
+    def test_not_owned(self) -> None:
+        """Of a camera that another node publishes neither announcement nor stamp is repeated, and nothing removed."""
+        self.topics()
+        self.not_owned.add(CAMERA.id)
+        self.receive(CONFIG, announced_by(TOPICS))
+        self.receive(STATUS, b"online")
+        self.clock.advance(SETTLE)
+        self.clock.advance(SEEN_INTERVAL)
+        self.assertEqual([NODE_CONFIG], self.topics())
 
     def test_stop(self) -> None:
         """Nothing is listened to and nothing said after a stop, in the middle of it all."""

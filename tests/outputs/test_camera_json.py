@@ -7,8 +7,9 @@ from dataclasses import replace
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.facts import A, stream
-from twisted_detector.model import Adoption, Camera, Evidence, Status
+from twisted_detector.model import Adoption, Announced, Camera, Evidence, Status
 from twisted_detector.model.addresses import masked
+from twisted_detector.model.announced import Condition
 from twisted_detector.model.encoding import encode
 from twisted_detector.outputs.camera_json import camera_document
 
@@ -44,6 +45,9 @@ FIELDS = {
     "adopted",
     "name_source",
     "area",
+    "conditions",
+    "managed_by",
+    "unconfirmed",
 }
 
 
@@ -104,6 +108,17 @@ class CameraDocumentTests(SynchronousTestCase):
         self.assertEqual(("Camera X", "http://[fe80::1%25eth0]/"), (document["name"], document["http_url"]))
         for name in ("mac", "onvif_url", "primary_rtsp_url", "snapshot_url", "last_seen_iso", "last_validated_iso"):
             self.assertIsNone(document[name], name)
+
+    def test_own_word(self) -> None:
+        """What it says of its state, who manages it, and whether that is all that is known."""
+        said = Announced(conditions=(Condition.OPEN, Condition.MANAGED), managed_by="Dream Machine")
+        document = camera_document(replace(self.camera, announced=said))
+        self.assertEqual(
+            (["no-password-set", "managed-by"], "Dream Machine", False),
+            (document["conditions"], document["managed_by"], document["unconfirmed"]),
+        )
+        document = camera_document(Camera(id="x", device_id="x", address="10.0.0.5", unconfirmed=True))
+        self.assertEqual(([], "", True), (document["conditions"], document["managed_by"], document["unconfirmed"]))
 
     def test_adoption(self) -> None:
         """Whether it is adopted, and by what."""

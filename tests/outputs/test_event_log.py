@@ -22,6 +22,7 @@ LINES = {
     "online": (LogLevel.info, f"{NAME} is online: no stream"),
     "offline": (LogLevel.warn, f"{NAME} at 10.0.0.6: online, why"),
     "trouble": (LogLevel.warn, f"{NAME} at 10.0.0.6: online, why"),
+    "asleep": (LogLevel.info, f"{NAME} at {CAMERA.address}: why"),
     "adoption_changed": (LogLevel.warn, f"{NAME} is no longer adopted: another MAC"),
     "forgotten": (LogLevel.info, f"{NAME} is forgotten"),
     "clock_skew": (LogLevel.warn, f"The clock of {NAME} is +7 s off"),

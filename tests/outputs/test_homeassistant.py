@@ -24,7 +24,7 @@ from twisted_detector.events import (
     PictureTaken,
 )
 from twisted_detector.model import Adoption, Camera, Message, Priority, Status
-from twisted_detector.model.pictures import Picture
+from twisted_detector.model.cameras import Picture
 from twisted_detector.outputs.homeassistant import output as output_module
 from twisted_detector.outputs.homeassistant.deletions import Deletions
 from twisted_detector.outputs.homeassistant.output import PICTURE_LIFETIME, HomeAssistantOutput
@@ -181,6 +181,17 @@ class PayloadTests(SynchronousTestCase):
                 self.assertEqual(
                     key not in ("connectivity", "problem") and len(component) > 1, "name" in component, key
                 )
+
+    def test_asleep(self) -> None:
+        """A battery camera that sleeps is no problem, wants nobody, and counts as connected; remarks are attributes."""
+        components = payload()["cmps"]
+        self.assertIn("sleeps", components["status"]["ops"])
+        self.assertIn("'OFF' if value_json.status in ('online', 'sleeps') else 'ON'", components["problem"]["val_tpl"])
+        self.assertIn("'OFF' if value_json.status == 'offline' else 'ON'", components["connectivity"]["val_tpl"])
+        self.assertNotIn("sleeps", components["attention"]["val_tpl"])
+        paged = camera_payload(CAMERA, TOPICS, pictures=False, page="http://10.0.0.2:8787/")["cmps"]["attention"]
+        for template in (components["status"], components["problem"], components["attention"], paged):
+            self.assertIn("'conditions': value_json.camera.conditions | default([])", template["json_attr_tpl"])
 
     def test_page(self) -> None:
         """Where a browser can open our page, the daemon's device, the origin and what wants a person link to it."""

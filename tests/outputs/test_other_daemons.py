@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from twisted_detector.outputs.homeassistant.other_daemons import MAX_DAEMONS, MAX_TOPICS, OtherDaemons
+from twisted_detector.outputs.homeassistant.other_daemons import MAX_DAEMONS, MAX_TOPICS, NoOtherHolds, OtherDaemons
 
 OWNER = "system/camera_detector_health/other/lwt"
 
@@ -32,3 +32,11 @@ class OtherDaemonsTests(SynchronousTestCase):
         for number in range(MAX_TOPICS + 3):
             self.others.record(str(number), "0/lwt")
         self.assertEqual(MAX_TOPICS, len(self.others.topics_of("0/lwt")))
+
+    def test_nodes(self) -> None:
+        """In an election of nodes what we own is held by nobody else."""
+        others = NoOtherHolds()
+        self.assertTrue(others.admit(OWNER))
+        others.record("a", OWNER)
+        others.set_alive(OWNER, True)
+        self.assertFalse(others.holds("a"))

@@ -13,6 +13,7 @@ from tests.facts import PLAYS, A, B, inspection, sighting, stream
 from tests.outputs.case import CAMERA_EVENTS, TOPIC_CAMERA as CAMERA
 from twisted_detector.bus import Bus
 from twisted_detector.events import (
+    CameraAsleep,
     CameraDiscovered,
     CameraEvent,
     CameraForgotten,
@@ -27,7 +28,7 @@ from twisted_detector.events import (
     SweepFinished,
 )
 from twisted_detector.model import Camera, Message, Priority, Status
-from twisted_detector.model.pictures import Picture
+from twisted_detector.model.cameras import Picture
 from twisted_detector.outputs.topics import EVENT_LIFETIME, Topics, TopicsOutput
 from twisted_detector.registry.registry import Registry
 from twisted_detector.testing.doubles import RecordingPublisher
@@ -109,19 +110,22 @@ class PayloadTests(TopicsCase):
             (Status.STREAM_ERROR, CameraTrouble),
             (Status.AUTH_REQUIRED, CameraTrouble),
             (Status.BUSY, CameraTrouble),
+            (Status.SLEEPS, CameraAsleep),
         ):
             more = {} if kind is CameraOnline else {"reason": "why"}
             event = kind(at=100.0, camera=replace(CAMERA, status=status, reason="why"), **more)  # type: ignore[operator]
             [(_, retained, document)] = [one for one in self.documents(event) if one[0] == STATUS]
             self.assertEqual(
-                {"camera_id", "status", "reason", "since", "camera", "node_id", "timestamp"}, set(document)
+                {"camera_id", "status", "reason", "reason_code", "since", "camera", "node_id", "timestamp"},
+                set(document),
             )
             self.assertEqual(
                 (True, "x", status.value, "why", "1970-01-01T00:00:50.000Z"),
                 (retained, document["camera_id"], document["status"], document["reason"], document["since"]),
             )
         self.assertEqual(
-            {"online", "offline", "stream_error", "auth_required", "busy"}, {status.value for status in Status}
+            {"online", "offline", "stream_error", "auth_required", "busy", "sleeps"},
+            {status.value for status in Status},
         )
 
     def test_move(self) -> None:

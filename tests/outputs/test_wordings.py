@@ -15,9 +15,9 @@ from tests.outputs.case import TAGS, Place
 from twisted_detector.bus import Bus
 from twisted_detector.events import CameraChanged, CameraForgotten, CameraRestored, Event, PictureTaken
 from twisted_detector.model import Camera, Login, Mac, Secret
+from twisted_detector.model.cameras import Picture
 from twisted_detector.model.consumers import FRIGATE, GO2RTC
 from twisted_detector.model.encoding import encode
-from twisted_detector.model.pictures import Picture
 from twisted_detector.outputs import topics as topics_module
 from twisted_detector.outputs.dispatcher import OutputDispatcher
 from twisted_detector.outputs.follower import ConsumerSettings, FrigateTopics

@@ -15,7 +15,7 @@ from twisted_detector import plugins as plugin_package
 from twisted_detector.interfaces import (
     MakerContext,
 )
-from twisted_detector.service import plugin_loader
+from twisted_detector.service.extensions import loader
 from twisted_detector.testing.doubles import RecordingPublisher
 from twisted_detector.testing.subscriber import MemorySubscriber
 
@@ -38,7 +38,7 @@ class Site(SynchronousTestCase):
         paths = list(plugin_package.__path__)
         self.addCleanup(setattr, plugin_package, "__path__", paths)
         plugin_package.__path__ = list(paths)
-        plugin_loader.look_in([plugin_loader.CHECKOUT_PLUGINS])
+        loader.look_in([loader.CHECKOUT_PLUGINS])
 
     def context(self, **settings: Any) -> MakerContext:
         return MakerContext(
@@ -50,7 +50,7 @@ class Site(SynchronousTestCase):
         )
 
     def maker(self, kind: type[Interface], name: str) -> Any:
-        return next(maker for maker in plugin_loader.makers(kind, [name]) if maker.name == name)
+        return next(maker for maker in loader.makers(kind, [name]) if maker.name == name)
 
     def documents(self, topic: str) -> list[dict[str, Any]]:
         return [json.loads(message.payload) for message in self.publisher.messages if message.topic == topic]

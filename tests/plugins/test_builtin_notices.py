@@ -24,6 +24,7 @@ from twisted_detector.mqtt.seams import ConnectionState
 from twisted_detector.operations.requests import RequestRouter
 from twisted_detector.outputs.notices.mail import MailChannel
 from twisted_detector.outputs.topics import Topics
+from twisted_detector.outputs.voice import Voice
 from twisted_detector.plugins import builtin_notices
 from twisted_detector.testing.doubles import MemoryStateStore, RecordingPublisher
 
@@ -93,6 +94,7 @@ class NoticesCase(SynchronousTestCase):
             store,
             mqtt,
             report,
+            Voice(),
             self.book,  # type: ignore[arg-type]
         )
         commands: Any = SimpleNamespace(add=self.commands.__setitem__)

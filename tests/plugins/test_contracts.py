@@ -1,4 +1,4 @@
-"""The contracts as an author of a plugin runs them: the code of plugins/README.md and of the package's docstring."""
+"""The contracts as an author of a plugin runs them: the code of docs/plugins.md and of the package's docstring."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from twisted_detector.service.plugin_loader import CHECKOUT_PLUGINS
+from twisted_detector.service.extensions.loader import CHECKOUT_PLUGINS
 from twisted_detector.testing import contracts
 
 
@@ -25,7 +25,8 @@ def run(code: str) -> dict[str, Any]:
     return defined
 
 
-_blocks = re.findall(r"```python\n(.*?)```", (Path(CHECKOUT_PLUGINS) / "README.md").read_text(), re.DOTALL)
+_page = (Path(CHECKOUT_PLUGINS).parent / "docs" / "plugins.md").read_text()
+_blocks = re.findall(r"```python\n(.*?)```", _page, re.DOTALL)
 (_of_page,) = (block for block in _blocks if "discoverer_contract" in block)
 _, _, _of_docstring = (contracts.__doc__ or "").partition("::\n\n")
 _of_docstring = dedent(re.split(r"\n(?=\S)", _of_docstring)[0])

@@ -20,7 +20,7 @@ from twisted_detector.events import (
     SweepFinished,
 )
 from twisted_detector.model import Adoption, Camera, Mac, Status
-from twisted_detector.model.pictures import Picture
+from twisted_detector.model.cameras import Picture
 from twisted_detector.registry.fleet_counts import FleetCounts
 from twisted_detector.registry.registry import Registry
 

@@ -9,6 +9,7 @@ from zope.interface.verify import verifyObject
 
 from tests.facts import A, inspection, login, sighting
 from twisted_detector.events import (
+    CameraAsleep,
     CameraDiscovered,
     CameraForgotten,
     CameraMoved,
@@ -18,7 +19,8 @@ from twisted_detector.events import (
     IdentityConflict,
 )
 from twisted_detector.interfaces import IEventListener
-from twisted_detector.model import Camera, Status
+from twisted_detector.model import Announced, Camera, Status
+from twisted_detector.model.announced import Condition
 from twisted_detector.model.devices import BY_HAND
 from twisted_detector.registry.observations import (
     MAX_TEXT,
@@ -59,12 +61,14 @@ class ObservationLogTests(SynchronousTestCase):
 
     def test_a_flood_of_announcements(self) -> None:
         """Whatever is announced from however many addresses, what was asked and answered stays."""
-        log = ObservationLog(max_addresses=100)
-        log.record(0, HERE, "wsdiscovery", "seen")
-        log.record(1, HERE, "onvif", "a camera")
-        for number in range(10_000):
-            log.record(2, f"10.9{number // 62500}.{number // 250 % 250}.{number % 250}", "wsdiscovery", "forged")
-        self.assertEqual((101, ["seen", "a camera"]), (len(log), self.texts(log, HERE)))
+        for source in ("wsdiscovery", "vendors", "sadp", "doorbell"):
+            log = ObservationLog(max_addresses=100, forgeable=("sadp", "dhip"))
+            log.distrust(["doorbell"])
+            log.record(0, HERE, source, "seen")
+            log.record(1, HERE, "onvif", "a camera")
+            for number in range(10_000):
+                log.record(2, f"10.9{number // 62500}.{number // 250 % 250}.{number % 250}", source, "forged")
+            self.assertEqual((101, ["seen", "a camera"]), (len(log), self.texts(log, HERE)))
 
     def test_events(self) -> None:
         """A move is told at both addresses; an end with its reason."""
@@ -81,6 +85,7 @@ class ObservationLogTests(SynchronousTestCase):
             CameraRestored(at=2.0, camera=camera),
             ClockSkewed(at=3.0, camera=camera, offset=-71.2),
             IdentityConflict(at=4.0, camera=camera, kind="serial", value="7", other_device_id="id2"),
+            CameraAsleep(at=4.5, camera=camera, reason="it has a battery"),
             CameraForgotten(at=5.0, camera=camera),
         ):
             log.handle(event)
@@ -89,6 +94,7 @@ class ObservationLogTests(SynchronousTestCase):
             "id1 was here in an earlier run",
             "id1 has a clock that is -71 s off ours",
             "id1 claims serial 7, and so does id2",
+            "id1 is asleep: it has a battery",
             "id1 was forgotten on command",
         )
         self.assertEqual(told, tuple(self.texts(log, THERE)))
@@ -102,6 +108,19 @@ class DescriptionTests(SynchronousTestCase):
         self.assertNotIn("canary", told)
         for word in ("http://10.0.0.5/onvif", "ports open 80", str(A), "accepted admin", "refused root: no"):
             self.assertIn(word, told)
+
+    def test_own_word(self) -> None:
+        """What a device says of itself, as its own word."""
+        said = Announced(
+            "HIKVISION", "DS-2CD2", serial_number="7", channels=4, managed_by="a console", address="192.168.1.64",
+            conditions=(Condition.NOT_ACTIVATED, Condition.MANAGED), firmware_version="V5",
+        )  # fmt: skip
+        self.assertEqual(
+            "seen: says of itself: HIKVISION DS-2CD2, not-activated, managed-by, channels 4, serial number 7,"
+            " firmware V5, address 192.168.1.64, managed by a console",
+            describe_sighting(sighting(HERE, announced=said)),
+        )
+        self.assertEqual("seen: says of itself: a camera", describe_sighting(sighting(HERE, announced=Announced())))
 
     def test_asked_by_hand(self) -> None:
         """Of an address that a person names nothing was seen: the ports are those that are to be tried."""

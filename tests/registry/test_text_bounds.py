@@ -8,16 +8,20 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.facts import A, inspection, serial, sighting, stream
 from tests.registry.case import HERE, RegistryCase
-from twisted_detector.model import Camera, Evidence, EvidenceKind, Inspection, Stream
+from twisted_detector.model import Announced, Camera, Evidence, EvidenceKind, Inspection, Stream
+from twisted_detector.model.announced import Condition, DeviceKind
 from twisted_detector.model.encoding import encode
 from twisted_detector.outputs.camera_json import camera_document
 from twisted_detector.registry.text_bounds import (
+    MAX_CHANNELS,
     MAX_DOCUMENT,
     MAX_EVIDENCE,
+    MAX_FACT,
     MAX_NAME,
     MAX_SOURCES,
     MAX_TOKEN,
     MAX_URL,
+    bound_announced,
     bound_camera,
     bound_inspection,
     bound_sighting,
@@ -167,3 +171,27 @@ class SightingTests(SynchronousTestCase):
         self.assertEqual(
             (64, 64, MAX_EVIDENCE), (len(bounded.rtsp_ports), len(bounded.open_ports), len(bounded.evidence))
         )
+        bounded = bound_sighting(sighting(HERE, None, rtsp_ports=(0, 554, 65_536, -1), open_ports=(65_535, 6_553_599)))
+        self.assertEqual(((554,), (65_535,)), (bounded.rtsp_ports, bounded.open_ports))
+
+
+class AnnouncedTests(SynchronousTestCase):
+    def test_bounds(self) -> None:
+        """What a datagram says of a device has an end for each text, in a sighting and in a saved camera."""
+        long = "ä\x00\u202e" + "x" * 5000
+        said = Announced(long, long, long, long, long, DeviceKind.CAMERA, 10**9, (Condition.OPEN,) * 99, long, long)
+        bounded = bound_sighting(sighting(announced=said)).announced
+        assert bounded is not None
+        self.assertEqual(bounded, bound_camera(Camera("x", "x", HERE, announced=said)).announced)
+        for name in ("manufacturer", "model", "serial_number", "firmware_version"):
+            self.assertEqual("ä" + "x" * (MAX_FACT - 1), getattr(bounded, name))
+        for name in ("name", "managed_by", "address"):
+            self.assertEqual("ä" + "x" * (MAX_NAME - 1), getattr(bounded, name))
+        self.assertEqual((MAX_CHANNELS, (Condition.OPEN,)), (bounded.channels, bounded.conditions))
+        self.assertEqual(0, getattr(bound_announced(Announced(channels=-5)), "channels", None))
+
+    def test_usual(self) -> None:
+        """What a usual device says is left alone; who says nothing says nothing."""
+        usual = Announced("HIKVISION", "DS-2CD2", "Hof 1", channels=1, conditions=(Condition.NOT_ACTIVATED,))
+        self.assertEqual(usual, bound_announced(usual))
+        self.assertIsNone(bound_announced(None))

@@ -20,7 +20,7 @@ from twisted_detector.interfaces import IDiscoverer, ISightingSink, IWatcher
 from twisted_detector.model import Interface
 from twisted_detector.model.addresses import Exclusions
 from twisted_detector.operations.decisions.streams import GivenStreams
-from twisted_detector.registry.observations import ObservationLog
+from twisted_detector.registry.observations import MAX_ADDRESSES, ObservationLog
 from twisted_detector.registry.registry import Registry
 from twisted_detector.service.detection import Methods, make_detection
 from twisted_detector.service.ground import Ground
@@ -57,6 +57,7 @@ class Joined(SynchronousTestCase):
     def setUp(self) -> None:
         self.clock = Clock()
         self.neighbours = CountingNeighbours(ETH0)
+        self.observations = ObservationLog()
 
     def start(self, methods: Methods) -> None:
         bus = Bus()
@@ -67,7 +68,7 @@ class Joined(SynchronousTestCase):
             bus=bus,
             registry=Registry(bus.emit),
             adoption=nothing,
-            observations=ObservationLog(),
+            observations=self.observations,
             budget=LoginBudget([], salt="s", save=lambda key, text: None),
             access=nothing,
             validator=ScriptedValidator(),  # type: ignore[arg-type]
@@ -92,6 +93,20 @@ class Joined(SynchronousTestCase):
         self.neighbours.change_interfaces()
         self.clock.advance(1.5)
         self.assertEqual(looks + 1, self.neighbours.looks)
+
+    def test_what_plugins_report(self) -> None:
+        """A report of a method that was told of a device pushes out nothing that was asked, whoever's plugin it is."""
+        mine, swept = MemoryDiscoverer(), MemoryDiscoverer()
+        mine.name, swept.name = "doorbell", "neighboursweep"
+        self.start(Methods([mine, swept], [], []))
+        log = self.observations
+        log.record(0.0, "10.0.0.5", "onvif", "a camera")
+        for number in range(3 * MAX_ADDRESSES):
+            log.record(1.0, f"10.{number // 250}.1.{number % 250}", "doorbell", "seen")
+        self.assertEqual(1, len(log.observations_of("10.0.0.5")))
+        for number in range(3 * MAX_ADDRESSES):
+            log.record(1.0, f"10.{number // 250}.2.{number % 250}", "neighboursweep", "seen")
+        self.assertEqual([], log.observations_of("10.0.0.5"))
 
     def test_what_is_both(self) -> None:
         """What sweeps and watches is started once, whichever maker it came from."""

@@ -11,9 +11,11 @@ from pathlib import Path
 from select import select
 from unittest import SkipTest
 
+from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from twisted_detector.service import garbage
+from twisted_detector.config.load import load
+from twisted_detector.service import daemon, garbage
 from twisted_detector.service.garbage import (
     LONG_COLLECTION,
     TRIM_INTERVAL,
@@ -126,14 +128,20 @@ class Freezing(SynchronousTestCase):
         self.assertEqual([], frozen)
 
     def test_it_is_there_once(self) -> None:
-        """However often a daemon starts in one process, there is one callback of each kind, and collections are on."""
+        """However often a daemon starts in one process, there is one callback of each kind, and collections are on.
+
+        What the start left over is given back each time.
+        """
+        trimmed: list[bool] = []
         self.patch(gc, "callbacks", [])
         self.patch(gc, "freeze", lambda: None)
+        self.patch(garbage, "trim_heap", lambda: trimmed.append(True))
         self.addCleanup(gc.set_threshold, *gc.get_threshold())
         for _ in range(2):
             begin_collecting()
         self.assertEqual([SurvivorFreezer, HeapTrimmer], [type(one) for one in gc.callbacks])
         self.assertTrue(gc.isenabled())
+        self.assertEqual(2, len(trimmed))
 
     def test_few_at_once(self) -> None:
         """The first full collection comes before the new objects are so many that it would take long."""
@@ -187,6 +195,13 @@ class Trimming(SynchronousTestCase):
             done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60)
             self.assertEqual("", done.stderr)
             self.assertEqual(heaps, int(done.stdout), first)
+
+    def test_before_the_first_thread(self) -> None:
+        """A daemon asks for it when it is made, not when it starts."""
+        asked: list[bool] = []
+        self.patch(daemon, "share_heap", lambda: asked.append(True))
+        daemon.makeService(load({}, hostname="host"), Clock(), lambda: load({}, hostname="host"))
+        self.assertEqual([True], asked)
 
     def test_another_c_library(self) -> None:
         """Where there are no such functions, nothing is done."""

@@ -50,6 +50,28 @@ print("lxml.etree" in before, text_of(parse_xml(b"<a>whole</a>")), text_of(parse
 print(sorted(set(sys.modules) - before))
 """
 
+#: In a fresh interpreter: all that a daemon imports, and what is made for the programs that it keeps in step, which are
+#: none here; then the modules that only a request, a file or such a program needs, with the kB that they take.
+UNUSED = """
+import importlib, pkgutil, sys
+import twisted_detector.service.daemon
+from twisted_detector import plugins
+from twisted_detector.config.load import load
+from twisted_detector.interfaces import MakerContext
+from twisted_detector.outputs.topics import Topics
+for module in pkgutil.iter_modules(plugins.__path__, "twisted_detector.plugins."):
+    importlib.import_module(module.name)
+from twisted_detector.plugins.builtin_sync import consumers
+consumers(MakerContext(None, load({}, hostname="host"), {}, print, print), Topics(node_id="node", prefix=""))
+large = {
+    "importlib.metadata": 500, "importlib.resources": 110, "tomllib": 115, "treq": 1600,
+    "twisted.web.client": 390, "twisted.web.server": 2000,
+    "twisted_detector.mqtt.broker.broker": 55, "twisted_detector.outputs.go2rtc.api": 30,
+    "twisted_detector.web.api.openapi": 15,
+}
+print("twisted_detector.plugins.builtin_web" in sys.modules, sorted(large.keys() & sys.modules.keys()))
+"""
+
 
 class Idle(SynchronousTestCase):
     def test_no_xml_parser(self) -> None:
@@ -63,6 +85,11 @@ class Idle(SynchronousTestCase):
         self.assertGreater(int(dialects), 1)
         self.assertIn("10.0.0.9", said)
         self.assertEqual("True 1", after)
+
+    def test_nothing_unused(self) -> None:
+        """What only a request for it needs, or a file or program that is not there, is not loaded by the start."""
+        done = subprocess.run([sys.executable, "-c", UNUSED], cwd=ROOT, capture_output=True, text=True, timeout=60)
+        self.assertEqual("True []\n", done.stdout, done.stderr)
 
     def test_loaded_for_known_cameras(self) -> None:
         """A daemon that knows cameras loads it while it starts: nothing is left to be loaded by their first answers."""

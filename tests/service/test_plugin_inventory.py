@@ -10,11 +10,12 @@ from pathlib import Path
 from types import SimpleNamespace
 
 from tests.plugins.case import EXAMPLES, Site
-from twisted_detector.cli.plugins import list_plugins
+from twisted_detector.cli.plugins.listing import list_plugins
 from twisted_detector.config.config import Config
-from twisted_detector.service import plugin_loader
-from twisted_detector.service.plugin_assembly import PluginAssembly
-from twisted_detector.service.plugin_inventory import PluginEntry, PluginState, inventory
+from twisted_detector.service.extensions import loader
+from twisted_detector.service.extensions.assembly import PluginAssembly
+from twisted_detector.service.extensions.entries import PluginEntry, PluginState
+from twisted_detector.service.plugin_inventory import inventory
 
 MAKER = """
 from pathlib import Path
@@ -34,13 +35,13 @@ maker = Maker()
 """
 
 
-class InventoryTests(Site):
+class InventoryCase(Site):
     def setUp(self) -> None:
         super().setUp()
         self.mine = self.folder.resolve() / "mine"
         self.mine.mkdir()
-        self.config = Config(plugin_path=self.mine)
-        self.patch(plugin_loader, "log", SimpleNamespace(error=lambda *a, **b: None, debug=lambda *a, **b: None))
+        self.config = Config(plugin_path=(self.mine,))
+        self.patch(loader, "log", SimpleNamespace(error=lambda *a, **b: None, debug=lambda *a, **b: None))
 
     def write(self, stem: str, source: str = "", *, name: str = "", needs: str = "()") -> Path:
         """A file of the user; with ``name``, that of a maker, which leaves a trace when it is imported."""
@@ -53,8 +54,13 @@ class InventoryTests(Site):
         return self.folder.resolve() / f"{stem}.imported"
 
     def entries(self, *wanted: str) -> dict[str, PluginEntry]:
-        return {one.name: one for one in inventory(replace(self.config, plugins=wanted))}
+        return {one.name: one for one in self.entries_list(*wanted)}
 
+    def entries_list(self, *wanted: str) -> list[PluginEntry]:
+        return inventory(replace(self.config, plugins=wanted))
+
+
+class InventoryTests(InventoryCase):
     def test_well(self) -> None:
         """Ours and the examples are all loaded; a maker of two kinds is one plugin, and nothing is made."""
         file = self.write("camdetect_acme", name="acme")
@@ -107,22 +113,22 @@ class InventoryTests(Site):
                 self.write("camdetect_broken", "1/0\n")
             out, err = io.StringIO(), io.StringIO()
             config = replace(self.config, plugins=wanted)
-            self.assertEqual(status, list_plugins(config, use_json=True, out=out, err=err), wanted)
+            self.assertEqual(status, list_plugins(config, None, use_json=True, out=out, err=err), wanted)
             self.assertEqual("nosuch" in wanted, "PLUGINS names nosuch, but no plugin has that name" in err.getvalue())
             self.assertIn("wsdiscovery", {one["name"] for one in json.loads(out.getvalue())})
-            list_plugins(config, use_json=False, out=out, err=err)
+            list_plugins(config, None, use_json=False, out=out, err=err)
             self.assertIn("jsonl", out.getvalue())
 
     def test_unknown_names(self) -> None:
         """The daemon warns at its start of each name in PLUGINS that neither a file nor a maker has."""
         self.write("camdetect_acme", name="acme")
-        plugin_loader.look_in([self.mine])
+        loader.look_in([self.mine])
         wanted = ("acme", "camdetect_acme", "jsonl", "web", "nosuch", "other")
-        self.assertEqual(["nosuch", "other"], plugin_loader.unknown_names(wanted))
-        self.assertEqual([], plugin_loader.unknown_names(()))
+        self.assertEqual(["nosuch", "other"], loader.unknown_names(wanted))
+        self.assertEqual([], loader.unknown_names(()))
         told: list[str] = []
         self.patch(PluginAssembly, "log", SimpleNamespace(warn=lambda text, **named: told.append(text.format(**named))))
-        config = SimpleNamespace(plugin_path=None, plugins=wanted, plugin_settings={})
+        config = SimpleNamespace(plugin_path=(), plugins=wanted, plugin_settings={})
         PluginAssembly(replace(self.context(), config=config))
         self.assertEqual(2, len(told))
         self.assertIn("PLUGINS names nosuch, but no plugin has that name", told[0])

@@ -90,12 +90,12 @@ def _write(file: TextIO, counts: bool, reactor: Any) -> None:
     to make it (``tuple(generator)``: SystemError, bad argument to internal function)."""
     line: dict[str, Any] = {}
     if counts:
-        line["objects"], line["types"] = _objects()
+        line["objects"], line["types"] = count_objects()
     workers = sum(thread.name.startswith(_POOL) for thread in threading.enumerate())
     file.write(json.dumps(line | {"timers": len(reactor.getDelayedCalls()), "workers": workers}) + "\n")
 
 
-def _objects() -> tuple[int, dict[str, int]]:
+def count_objects() -> tuple[int, dict[str, int]]:
     """Objects that the collector knows and that came after the start, all and by type.
 
     What it froze (``service/garbage.py``) it gives no more: the counts begin anew then, and ``frozen`` has risen.

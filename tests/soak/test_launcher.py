@@ -1,12 +1,14 @@
-"""A clock that is set goes in; what the process believes to be the time comes out."""
+"""A clock that is set goes in, and what the process believes to be the time comes out; and what it counts of itself."""
 
 from __future__ import annotations
 
+import gc
 from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.soak.launcher import Wall, set_wall
+from tests.soak.launcher import Wall, count_objects, set_wall
+from twisted_detector.model.bounds import BoundedSet
 
 
 class WallTests(SynchronousTestCase):
@@ -19,3 +21,16 @@ class WallTests(SynchronousTestCase):
         for offset in (3600.0, -7200.0, 0.0):
             set_wall(folder, offset)
             self.assertEqual(1000.0 + offset, wall())
+
+
+class CountTests(SynchronousTestCase):
+    def test_frozen(self) -> None:
+        """What the collector froze is seen no more, and how many those are is told."""
+        kept = [BoundedSet[int](1) for _ in range(10)]
+        self.addCleanup(gc.unfreeze)
+        before = count_objects()[1]
+        gc.freeze()
+        after = count_objects()[1]
+        self.assertGreaterEqual(before["BoundedSet"], len(kept))
+        self.assertGreater(after["frozen"], before["frozen"] + len(kept))
+        self.assertNotIn("BoundedSet", after)

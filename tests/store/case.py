@@ -12,7 +12,8 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_detector.errors import StoreError
-from twisted_detector.model import Camera, Evidence, JournalRecord, Mac, Message, Proof, Status, Stream
+from twisted_detector.model import Announced, Camera, Evidence, JournalRecord, Mac, Message, Proof, Status, Stream
+from twisted_detector.model.announced import Condition, DeviceKind
 from twisted_detector.store.batch import Batch
 from twisted_detector.store.database import Database
 from twisted_detector.store.store import Store
@@ -30,6 +31,11 @@ CAMERA = Camera(
     ip_history=(("192.0.2.6", 1.0), ("192.0.2.7", 2.0)),
     methods=("wsdiscovery",),
     evidence=(Evidence("serial", "S1", "onvif", 3.0),),
+    announced=Announced(
+        "HIKVISION", kind=DeviceKind.RECORDER, channels=4, conditions=(Condition.OPEN, Condition.SLEEPS)
+    ),
+    hearsay=("manufacturer",),
+    unconfirmed=True,
 )
 
 

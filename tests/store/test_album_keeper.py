@@ -15,7 +15,7 @@ from zope.interface.verify import verifyObject
 from twisted_detector.events import CameraForgotten, PictureTaken
 from twisted_detector.interfaces import IEventListener
 from twisted_detector.model import Camera
-from twisted_detector.model.pictures import Picture
+from twisted_detector.model.cameras import Picture
 from twisted_detector.store.album import Album
 from twisted_detector.store.album_keeper import OCTETS_A_DAY, SAVE_INTERVAL, AlbumKeeper
 

@@ -18,7 +18,7 @@ from twisted_detector.events import (
     PictureTaken,
 )
 from twisted_detector.model import Camera
-from twisted_detector.model.pictures import Picture
+from twisted_detector.model.cameras import Picture
 from twisted_detector.store.camera_saver import CameraSaver
 from twisted_detector.testing.doubles import MemoryStateStore
 

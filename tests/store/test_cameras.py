@@ -10,7 +10,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.store.case import CAMERA
 from twisted_detector.errors import RemoteError
-from twisted_detector.model import Camera, Proof, Status
+from twisted_detector.model import Announced, Camera, Proof, Status
+from twisted_detector.model.announced import Condition
 from twisted_detector.store.cameras import dump_camera, load_camera
 
 
@@ -20,6 +21,8 @@ class Documents(SynchronousTestCase):
         default = Camera(id="a", device_id="b", address="c")
         self.assertEqual(load_camera(dump_camera(CAMERA)), CAMERA)
         self.assertEqual(load_camera(dump_camera(default)), default)
+        asleep = replace(default, status=Status.SLEEPS, code="sleeps")
+        self.assertEqual(load_camera(dump_camera(asleep)), asleep)
 
     def test_other_versions(self) -> None:
         """Unknown fields are passed over, missing and unreadable ones get their default."""
@@ -35,6 +38,15 @@ class Documents(SynchronousTestCase):
         camera = load_camera(json.dumps(document))
         stream = replace(CAMERA.streams[0], proof=Proof.UNREACHABLE)
         self.assertEqual(camera, replace(CAMERA, name="", mac=None, status=Status.OFFLINE, streams=(stream,)))
+
+    def test_other_words(self) -> None:
+        """Of what a device said, kinds and conditions that this version does not know are passed over."""
+        document = json.loads(dump_camera(CAMERA))
+        document["announced"] |= {"kind": "toaster", "conditions": ["on-fire", "sleeps", 7, {}], "channels": "4"}
+        camera = load_camera(json.dumps(document))
+        self.assertEqual(Announced("HIKVISION", conditions=(Condition.SLEEPS,)), camera.announced)
+        for other in (None, [], "x"):
+            self.assertIsNone(load_camera(json.dumps(document | {"announced": other})).announced)
 
     def test_refused(self) -> None:
         """What is no camera, or one of an unknown version, is refused."""

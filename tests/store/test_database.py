@@ -31,6 +31,10 @@ class Files(StoreCase):
         self.assertEqual(set(modes), {"state.db", "state.db-wal", "state.db-shm", "lock"})
         self.assertEqual(set(modes.values()), {0o600})
 
+    def test_pages_in_memory(self) -> None:
+        """SQLite keeps few of the file's pages in this process: it would fill its own two megabytes for days."""
+        self.assertEqual([(-512,)], self.disk._connected().execute("PRAGMA cache_size").fetchall())
+
     def refused(self) -> str:
         """Why the next life of the store is refused; nothing of it stays behind."""
         self.disk.close()

@@ -9,8 +9,8 @@ from twisted.internet.defer import Deferred
 from tests.store.case import CAMERA, StoreCase
 from twisted_detector.events import CameraChanged, CameraForgotten, CameraOffline, CameraRestored, PictureTaken
 from twisted_detector.model import Camera, Status, Stream
+from twisted_detector.model.cameras import Picture
 from twisted_detector.model.history import UNSTEADY, WEEK, Segment
-from twisted_detector.model.pictures import Picture
 from twisted_detector.store import history, history_rows
 from twisted_detector.store.history import ALIVE_INTERVAL, BURST, KEPT, REFILL_SECONDS, CameraHistory
 
@@ -82,6 +82,11 @@ class Rows(HistoryCase):
             ],
             self.rows(),
         )
+
+    def test_own_word(self) -> None:
+        """What the camera says of itself is the code, before that of a stream."""
+        self.told(replace(TROUBLE, code="not-activated"))
+        self.assertEqual(["not-activated"], [row[3] for row in self.rows()])
 
     def test_with_the_group_commit(self) -> None:
         """A hundred cameras that change at once are one transaction, not before its time."""

@@ -37,6 +37,12 @@ class Segments(SynchronousTestCase):
         )
         self.assertEqual([UNOBSERVED, ONLINE, TROUBLE, OFFLINE], [one.condition for one in found])
 
+    def test_asleep(self) -> None:
+        """While a battery camera sleeps it is not observed: neither well nor in trouble."""
+        found = segments([change(1, 0.0, "online"), change(2, 30.0, "sleeps")], [], 0.0, 100.0)
+        self.assertEqual([ONLINE, UNOBSERVED], [one.condition for one in found])
+        self.assertEqual("sleeps", found[1].status)
+
     def test_nothing_known(self) -> None:
         """Without any change it was not observed at all."""
         self.assertEqual([(5.0, 9.0, "unobserved")], told(segments([], [], 5.0, 9.0)))

@@ -16,7 +16,7 @@ from zope.interface import implementer
 
 from twisted_detector.errors import RemoteError
 from twisted_detector.model import Camera, Mac, Proof, Secret, Status, Stream
-from twisted_detector.model.pictures import Picture
+from twisted_detector.model.cameras import Picture
 from twisted_detector.operations.requests import RequestRouter
 from twisted_detector.outputs.camera_json import camera_document
 from twisted_detector.seams import IPictures
@@ -165,6 +165,7 @@ class WebSite:
         for name in ("rescan", "probe", "why", "doctor", "status"):
             self.answer(name, {})
         self.answer("blocked", {"devices": []})
+        self.answer("plugins", {"plugins": [], "problems": []})
         self.facade = DaemonFacade(
             node_id="node1", version="1.2.3",
             cameras=lambda: tuple(self.cameras.values()), camera=self.cameras.get, document=camera_document,
@@ -188,7 +189,7 @@ class WebSite:
         api = Api(self.facade, access=access, hub=self.hub, activity=self.activity, history=self.history)
         monitoring = MonitoringEndpoints(self.facade)
         application = Application(self.clock, access=access, api=api, monitoring=monitoring, files=FILES, pages=pages)
-        self.site = BoundedSite(application.resource(), self.clock)
+        self.site = BoundedSite(application.handler(), self.clock)
 
     def answer(self, name: str, answer: Any) -> None:
         """From now on requests of this name are answered with ``answer``, or it is raised."""

@@ -14,8 +14,11 @@ from tests.web.case import CANARY, Pictures, WebSite, camera, frames
 from twisted_detector.errors import Unreachable
 from twisted_detector.events import CameraOffline
 from twisted_detector.model import Status
+from twisted_detector.model.cameras import Picture
 from twisted_detector.model.history import Segment, StateChange, WeekSummary
-from twisted_detector.model.pictures import Picture
+from twisted_detector.operations.nodes.election import Election
+from twisted_detector.operations.nodes.fleet import fleet_document
+from twisted_detector.operations.nodes.sites import SiteRecord
 from twisted_detector.store.timeline import segments
 from twisted_detector.web.api import schemas
 from twisted_detector.web.api.openapi import document
@@ -377,6 +380,12 @@ class DocumentTests(ApiCase):
         self.web.answer("notices", {"notices": [], "ways": []})
         self.web.answer("first-run", {"open": False, "state": "finished"})
         self.web.answer("settings", {"settings": {}, "restarting": False, "fault": ""})
+        fleet = fleet_document(SiteRecord(Election("node1", "n1")), instance="n1")
+        self.web.answer("fleet", fleet)
+        node = next(route for route in ROUTES if route.path == "/fleet").answer
+        assert node is not None
+        told = node["properties"]["nodes"]["items"]["required"]
+        self.assertEqual(sorted(told), sorted(fleet["nodes"][0]))
         self.web.history.sample()
         for route in ROUTES:
             if route.method == "GET" and route.answer and route.handler not in ("why", "doctor"):
@@ -386,6 +395,14 @@ class DocumentTests(ApiCase):
                     self.assertIn(name, answer, route.path)
         card = self.get(f"{API}/cameras?fields=brief")["cameras"][0]
         self.assertLessEqual(set(schemas.BRIEF["required"]), set(card))
+
+    def test_camera_of_another_node(self) -> None:
+        """Where several nodes share the cameras, a command for one that is not known here is passed on."""
+        self.refused(404, "POST", f"{API}/cameras/far/check")
+        self.web.answer("fleet", {})
+        self.web.answer("check", {"camera_id": "far", "carried_out_by": "south"})
+        self.assertEqual("south", self.web.ask("POST", f"{API}/cameras/far/check").json["carried_out_by"])
+        self.refused(404, "GET", f"{API}/cameras/far")
 
     def test_methods(self) -> None:
         """A method that a path does not take is told with those that it takes; HEAD is GET without the body."""

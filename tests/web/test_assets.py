@@ -50,10 +50,13 @@ class CompressionTests(SynchronousTestCase):
             other = self.web.ask("GET", "/", accept_encoding="" if accepted else "gzip", if_none_match=tag)
             self.assertEqual(200, other.status)
 
-    def test_once(self) -> None:
-        """A file is compressed when it is first asked for, and then no more."""
+    def test_held_compressed(self) -> None:
+        """Of a file that compresses no other form is held, and it is not compressed for each answer."""
         file = FILES["why.js"]
-        self.assertIs(file.gzipped(), file.gzipped())
+        self.assertEqual((FOLDER / "why.js").read_bytes(), file.data)
+        self.assertIs(file.gzipped, file.gzipped)
+        held = [value for value in vars(file).values() if isinstance(value, bytes)]
+        self.assertLess(sum(map(len, held)), len(file.data) / 2)
 
     def test_pictures(self) -> None:
         """What is compressed in itself is left as it is."""
@@ -103,7 +106,7 @@ class WeightTests(SynchronousTestCase):
     def test_on_the_wire(self) -> None:
         """The page's code, compressed, is light enough for a slow line."""
         linked = re.findall(r'(?:href|src)="assets/([^"]+\.(?:js|css))"', self.page)
-        code = {name: len(FILES[name].gzipped()) for name in {"index.html", *linked, *self.needed}}
+        code = {name: len(FILES[name].gzipped) for name in {"index.html", *linked, *self.needed}}
         self.assertIn("style.css", code)
         self.assertLessEqual(sum(code.values()), MOST_ON_THE_WIRE, code)
 

@@ -6,7 +6,6 @@ from typing import Any
 
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
-from twisted.web.server import NOT_DONE_YET
 
 from twisted_detector.web.problem import Problem
 from twisted_detector.web.routing import RouteTable
@@ -51,7 +50,7 @@ class RouteTableTests(SynchronousTestCase):
 
     def ask(self, method: bytes, path: bytes) -> str:
         request = Request(method, path)
-        self.assertEqual(NOT_DONE_YET, self.table.render(request))
+        self.table.serve(request)
         self.assertEqual(1, request.finished)
         return b"".join(request.written).decode()
 
@@ -77,7 +76,7 @@ class RouteTableTests(SynchronousTestCase):
         answer: Deferred[bytes] = Deferred()
         self.table.add("GET", "/slow", lambda request: answer)
         request = Request(b"GET", b"/slow")
-        self.table.render(request)
+        self.table.serve(request)
         self.assertEqual(0, request.finished)
         answer.callback(b"at last")
         self.assertEqual(([b"at last"], 1), (request.written, request.finished))
@@ -95,6 +94,6 @@ class RouteTableTests(SynchronousTestCase):
         answer: Deferred[bytes] = Deferred(cancelled.append)
         self.table.add("GET", "/slow", lambda request: answer)
         request = Request(b"GET", b"/slow")
-        self.table.render(request)
+        self.table.serve(request)
         request.gone.errback(ConnectionError())
         self.assertEqual(([answer], [], 0), (cancelled, request.written, request.finished))

@@ -8,6 +8,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.web.case import FILES, WebSite, camera, parsed
 from twisted_detector.model import Secret
+from twisted_detector.web.access import AccessControl
 from twisted_detector.web.rate_limit import MAX_PEERS, PeerRateLimiter, peer_key
 from twisted_detector.web.server import MAX_BODY, MAX_DRAINED
 from twisted_detector.web.sessions import LIFETIME, Sessions
@@ -251,6 +252,26 @@ class BytesTests(SynchronousTestCase):
             self.assertEqual(404, self.web.ask("GET", path).status, path)
         self.assertEqual(400, self.web.ask("GET", "/%ff").status)
         self.assertEqual([], self.flushLoggedErrors())
+
+    def test_no_path(self) -> None:
+        """What is no path at all is answered as a path that is not there: not by another program's words or name."""
+        for line in (b"OPTIONS * HTTP/1.1", b"GET * HTTP/1.1", b"GET xassets/main.js HTTP/1.1"):
+            got = self.web.raw(line + b"\r\nHost: 127.0.0.1:8787\r\n\r\n")
+            self.assertEqual((404, "camdetect"), (got.status, got.headers["server"]), line)
+            self.assertIn("date", got.headers)
+        self.assertEqual(421, self.web.raw(b"OPTIONS * HTTP/1.1\r\nHost: evil.example\r\n\r\n").status)
+
+    def test_fault(self) -> None:
+        """A fault of ours before any route is asked is a 500 without a word of it; the log has it."""
+
+        def broken(*_: object) -> None:
+            raise ValueError("a secret")
+
+        self.patch(AccessControl, "check_host", broken)
+        got = self.web.ask("GET", "/")
+        self.assertEqual((500, "camdetect"), (got.status, got.headers["server"]))
+        self.assertNotIn(b"secret", got.body)
+        self.assertEqual(1, len(self.flushLoggedErrors(ValueError)))
 
     def test_headers(self) -> None:
         """Every answer, of whatever status, forbids what a browser could be talked into."""

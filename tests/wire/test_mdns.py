@@ -351,6 +351,9 @@ class ServiceTests(SynchronousTestCase):
             ("_hap._tcp", {"ci": "2"}, False),
             ("_hap._tcp", {"ci": ""}, False),
             ("_hap._tcp", {}, False),
+            ("_matterc._udp", {"DT": "322"}, True),
+            ("_matterc._udp", {"DT": "257"}, False),
+            ("_matterc._udp", {}, False),
             ("_http._tcp", {"ci": "17"}, False),
             ("_rtsp._udp", {}, False),
         ):
@@ -364,6 +367,8 @@ class ServiceTests(SynchronousTestCase):
             ({"mac": "ac-cc-8e-12-34-56"}, "ac:cc:8e:12:34:56"),
             ({"macaddress": "?", "mac": "AC:CC:8E:12:34:56"}, "ac:cc:8e:12:34:56"),
             ({"macaddress": "000000000000"}, ""),
+            ({"mac": "AV5115DN-0A1B2C"}, ""),  # Arecont's own notation
+            ({"mac": "AV0A1B2C3D4E"}, ""),
             ({"macaddress": ""}, ""),
             ({}, ""),
         ):

@@ -92,7 +92,7 @@ def as_table(cameras: Sequence[Camera]) -> Table:
 
 def _texts(camera: Camera) -> tuple[str, ...]:
     model = " ".join(filter(None, (camera.manufacturer, camera.model)))
-    return (camera.id, camera.status.value, camera.address, camera.called, model, camera.primary_url)
+    return (camera.id, camera.status.value, camera.address, camera.called, model, camera.primary_url or camera.code)
 
 
 def write_cameras(cameras: Sequence[Camera], out: TextIO, *, use_json: bool, without: str) -> None:

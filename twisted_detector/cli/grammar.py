@@ -12,7 +12,9 @@ from textwrap import fill
 
 from twisted_detector import __version__
 from twisted_detector.cli.decisions.grammar import add_decisions
+from twisted_detector.cli.eye.grammar import add_eye
 from twisted_detector.cli.notices.grammar import add_notices
+from twisted_detector.cli.plugins.grammar import add_plugins
 
 _DESCRIPTION = """\
 Finds the IP cameras on your networks, recognises each one even after its
@@ -69,7 +71,7 @@ quirks, each given with its own --quirk:
 AUTH_WORDS = ("none", "digest", "digest-sha256", "wsse", "basic")
 
 #: Statuses of a camera: those of ``model.Status``.
-STATUS_WORDS = ("online", "offline", "auth_required", "stream_error", "busy")
+STATUS_WORDS = ("online", "offline", "auth_required", "stream_error", "busy", "sleeps")
 
 #: Shells that have a completion script: those of ``cli.completion.SCRIPTS``.
 SHELL_WORDS = ("bash", "zsh", "fish")
@@ -135,7 +137,9 @@ def build_parser() -> argparse.ArgumentParser:
     _add_deciding(commands)
     add_decisions(commands)
     add_notices(commands)
+    add_plugins(commands)
     _add_setup(commands)
+    add_eye(commands)
     _add_simulate(commands)
     return parser
 
@@ -159,6 +163,7 @@ def _add_daemon(commands: _Commands) -> None:
         json="print the health document as JSON",
     )
     status.add_argument("--quiet", action="store_true", help="print nothing, for a health check")
+    status.add_argument("--fleet", action="store_true", help="show all nodes of the broker")
     commands.add(
         "doctor",
         "check the daemon and this machine",
@@ -208,6 +213,7 @@ def _add_reading(commands: _Commands) -> None:
         json=_EVERYTHING,
     )
     listing.add_argument("--watch", action="store_true", help="follow the running daemon until Ctrl-C")
+    listing.add_argument("--fleet", action="store_true", help="those of all nodes of the broker, each with its node")
     show = commands.add(
         "show",
         "show everything known about one camera",
@@ -334,16 +340,6 @@ def _add_setup(commands: _Commands) -> None:
     what.add_argument("--check", action="store_true", help="print all faults and warnings; nothing is started")
     what.add_argument("--example", action="store_true", help="print a TOML file with every setting, commented out")
     config.add_argument("--json", action="store_true", help="with --show: print it as JSON")
-    commands.add(
-        "plugins",
-        "list the plugins, and why one is not loaded",
-        "Lists every plugin with its kinds, its file, and whether the daemon loads it; if not, why: it is broken, its "
-        "folder or file can be written by others, something it needs is missing, or PLUGINS does not name it. A plugin "
-        "that is loaded may still be idle: most do nothing without settings.",
-        examples=["camdetect plugins", "PLUGINS=jsonl camdetect plugins"],
-        status="0 all plugins that are wanted are loaded; 1 one is not, or PLUGINS names one that nobody has",
-        json="print the list as JSON",
-    )
     backup = commands.add(
         "backup",
         "write the state directory into one file",
@@ -389,6 +385,7 @@ def _add_simulate(commands: _Commands) -> None:
     add("--quirk", action="append", default=[], metavar="NAME[=VALUE]", help="a fault of theirs; see below")
     add("--http-port", type=int, default=8000, metavar="PORT", help="of ONVIF; 0 for any (default 8000)")
     add("--rtsp-port", type=int, default=8554, metavar="PORT", help="of RTSP; 0 for any (default 8554)")
+    add("--vendor", action="append", default=[], metavar="NAME", help="a manufacturer's search that they answer")
     add("--no-onvif", dest="onvif", action="store_false", help="neither ONVIF nor WS-Discovery, RTSP alone")
     add("--mac", default="", help="MAC in the first one's scopes (default: the interface's, else made up)")
     add("--seed", default="1", metavar="TEXT", help="another seed gives other serial numbers and references")

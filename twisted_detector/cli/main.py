@@ -73,8 +73,25 @@ def _run(arguments: argparse.Namespace) -> int:
     return status
 
 
+def _eye(arguments: argparse.Namespace) -> int:
+    gc.disable()
+    from twisted_detector.cli.eye.command import run_eye, settings_of, without_pyopenssl, write_key
+
+    if arguments.new_key is not None:
+        return write_key(arguments.new_key, arguments.name, out=sys.stdout, err=sys.stderr)
+    without_pyopenssl()
+    from twisted.internet import reactor
+
+    environ = settings_of(os.environ, arguments.broker, arguments.key_file)
+    return run_eye(reactor, environ, out=sys.stdout, err=sys.stderr)
+
+
 def _list(arguments: argparse.Namespace) -> int:
     directory = _asking().state_dir
+    if arguments.fleet:
+        from twisted_detector.cli.fleet import list_fleet
+
+        return list_fleet(directory, use_json=arguments.json, out=sys.stdout, err=sys.stderr)
     if arguments.watch:
         from twisted_detector.cli.list import watch
 
@@ -99,6 +116,10 @@ def _status(arguments: argparse.Namespace) -> int:
     from twisted_detector.cli.status import status
 
     directory = _asking(quiet=arguments.quiet).state_dir
+    if arguments.fleet:
+        from twisted_detector.cli.fleet import fleet_status
+
+        return fleet_status(directory, use_json=arguments.json, out=sys.stdout, err=sys.stderr)
     return status(directory, use_json=arguments.json, quiet=arguments.quiet, out=sys.stdout, err=sys.stderr)
 
 
@@ -141,22 +162,10 @@ def _adopt(arguments: argparse.Namespace) -> int:
     return decide("adopt", directory, arguments.cameras, out=sys.stdout, err=sys.stderr)
 
 
-def _check(arguments: argparse.Namespace) -> int:
+def _decide(arguments: argparse.Namespace) -> int:
     from twisted_detector.cli.decisions.adoption import decide
 
-    return decide("check", _asking().state_dir, arguments.cameras, out=sys.stdout, err=sys.stderr)
-
-
-def _unadopt(arguments: argparse.Namespace) -> int:
-    from twisted_detector.cli.decisions.adoption import decide
-
-    return decide("unadopt", _asking().state_dir, arguments.cameras, out=sys.stdout, err=sys.stderr)
-
-
-def _block(arguments: argparse.Namespace) -> int:
-    from twisted_detector.cli.decisions.adoption import decide
-
-    return decide("block", _asking().state_dir, arguments.cameras, out=sys.stdout, err=sys.stderr)
+    return decide(arguments.command, _asking().state_dir, arguments.cameras, out=sys.stdout, err=sys.stderr)
 
 
 def _unblock(arguments: argparse.Namespace) -> int:
@@ -244,9 +253,19 @@ def _settings(arguments: argparse.Namespace) -> int:
 
 
 def _plugins(arguments: argparse.Namespace) -> int:
-    from twisted_detector.cli.plugins import list_plugins
+    from twisted_detector.cli.plugins.listing import list_plugins, running_plugins
 
-    return list_plugins(_config(), use_json=arguments.json, out=sys.stdout, err=sys.stderr)
+    config = _config()
+    answer = running_plugins(config, sys.stderr)
+    return list_plugins(config, answer, use_json=arguments.json, out=sys.stdout, err=sys.stderr)
+
+
+def _new_plugin(arguments: argparse.Namespace) -> int:
+    from twisted_detector.cli.plugins.scaffold import new_plugin
+
+    return new_plugin(
+        arguments.name, arguments.kind, folder=arguments.folder, config=_config(), out=sys.stdout, err=sys.stderr
+    )
 
 
 def _backup(arguments: argparse.Namespace) -> int:
@@ -336,6 +355,7 @@ def _notices(arguments: argparse.Namespace) -> int:
 COMMANDS: Mapping[str, Callable[[argparse.Namespace], int]] = MappingProxyType(
     {
         "run": _run,
+        "eye": _eye,
         "status": _status,
         "doctor": _doctor,
         "page": _page,
@@ -346,9 +366,9 @@ COMMANDS: Mapping[str, Callable[[argparse.Namespace], int]] = MappingProxyType(
         "why": _why,
         "export": _export,
         "adopt": _adopt,
-        "unadopt": _unadopt,
-        "check": _check,
-        "block": _block,
+        "unadopt": _decide,
+        "check": _decide,
+        "block": _decide,
         "unblock": _unblock,
         "name": _name,
         "add": _add,
@@ -360,6 +380,7 @@ COMMANDS: Mapping[str, Callable[[argparse.Namespace], int]] = MappingProxyType(
         "notices": _notices,
         "config": _settings,
         "plugins": _plugins,
+        "new-plugin": _new_plugin,
         "backup": _backup,
         "restore": _restore,
         "completion": _completion,

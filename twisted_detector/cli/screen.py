@@ -20,6 +20,7 @@ COLOURS = {
     "stream_error": "yellow",
     "auth_required": "yellow",
     "busy": "cyan",
+    "sleeps": "blue",
 }
 #: Wider cells of a list are cut: the name of a device may have any length.
 MAX_CELL = 120

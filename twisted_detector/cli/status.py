@@ -60,6 +60,7 @@ def _show(blocks: Mapping[str, Any], console: Any) -> None:
                 ("", cell(broker["told"], limit=None) if broker.get("told") else ""),
                 ("", "; ".join(filter(None, (mqtt.get("reason"), mqtt.get("advice"))))),
                 ("last loss", mqtt["last_disconnect_reason"]),
+                ("eyes", ", ".join(f"{name} {eye['state']}" for name, eye in blocks.get("eyes", {}).items())),
                 ("messages", f"{mqtt['acknowledged']} acknowledged, {sum(mqtt['queue_depth'].values())} waiting"),
                 ("success", "–" if mqtt["success_rate"] is None else f"{mqtt['success_rate']:.3%}"),
                 ("latency", f"p50 {latency['p50']} ms, p99 {latency['p99']} ms" if latency["p50"] is not None else ""),

@@ -18,7 +18,7 @@ from twisted_detector.config.declarations import Setting, declared, section, set
 from twisted_detector.config.discovery import DiscoverySection
 from twisted_detector.config.frigate_go2rtc import FrigateSection, Go2rtcSection, table_settings
 from twisted_detector.config.inspection import InspectionSection
-from twisted_detector.config.kinds import FLAG, NAME, NAMES, PATH, choice, seconds
+from twisted_detector.config.kinds import FLAG, LEVEL, NAME, NAMES, PATH, PATHS, seconds
 from twisted_detector.config.mqtt import MqttSection
 from twisted_detector.config.notices import NoticesSection
 from twisted_detector.config.outputs import HomeAssistantSection, WebSection
@@ -68,7 +68,7 @@ class Config:
     )
     log_level: str = setting(
         "LOG_LEVEL",
-        choice("debug", "info", "warn", "error", "critical", aliases={"warning": "warn"}),
+        LEVEL,
         "info",
         "Minimum log level.",
     )
@@ -88,13 +88,14 @@ class Config:
         default_text="all that are found",
         example="addresses,jsonl",
     )
-    plugin_path: Path | None = setting(
+    plugin_path: tuple[Path, ...] = setting(
         "PLUGIN_PATH",
-        PATH,
-        None,
-        "Folder with plugins of yours. Nobody but you and root may write it, or nothing in it is loaded.",
-        default_text="`plugins/` of a checkout; none where a wheel is installed",
-        example="/etc/camdetect/plugins",
+        PATHS,
+        (),
+        "Folders with plugins of yours, beside `plugins/` of a checkout. Nobody but you and root may write one, or"
+        " nothing in it is loaded.",
+        default_text="`/etc/camdetect/plugins`, where it is there",
+        example="/etc/camdetect/plugins:/srv/plugins",
     )
 
     discovery: DiscoverySection = section(DiscoverySection)

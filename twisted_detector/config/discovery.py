@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_network
 
 from twisted_detector.config.declarations import setting
-from twisted_detector.config.kinds import FLAG, NETWORKS, PORT, SCAN_NETWORKS, seconds, whole
+from twisted_detector.config.eyes import EYE_KEYS
+from twisted_detector.config.kinds import FLAG, NETWORKS, PORT, SCAN_NETWORKS, SHARED_NETWORKS, seconds, whole
+from twisted_detector.model.eyes import EyeKey
 
 _DAY = 86_400
 
@@ -62,6 +64,13 @@ class DiscoverySection:
     onvif_enabled: bool = setting("ONVIF_ENABLED", FLAG, True, "Look by WS-Discovery and ask by ONVIF.")
     mdns_enabled: bool = setting("MDNS_ENABLED", FLAG, True, "Look by multicast DNS.")
     ssdp_enabled: bool = setting("SSDP_ENABLED", FLAG, True, "Look by SSDP (UPnP).")
+    vendor_discovery_enabled: bool = setting(
+        "VENDOR_DISCOVERY_ENABLED",
+        FLAG,
+        True,
+        "Look by the manufacturers' own discovery protocols (Hikvision, Dahua, XM, Reolink, Hanwha, TVT, TP-Link,"
+        " Ubiquiti and others).",
+    )
     network_scan_enabled: bool = setting("NETWORK_SCAN_ENABLED", FLAG, True, "Sweep networks for open RTSP ports.")
     mac_tracking_enabled: bool = setting(
         "MAC_TRACKING_ENABLED",
@@ -80,6 +89,14 @@ class DiscoverySection:
         default_text="interfaces",
         example="interfaces,10.20.0.0/24",
     )
+    shared_networks: tuple[str, ...] = setting(
+        "NODES_NETWORKS",
+        SHARED_NETWORKS,
+        (),
+        "Networks that several nodes could search, on each of them: one does, another one when that is away"
+        " (`docs/operations/sites.md`). Without NODES_ENABLED as those of SCAN_NETWORKS.",
+        example="10.20.0.0/24",
+    )
     scan_exclude: tuple[str, ...] = setting(
         "SCAN_EXCLUDE",
         NETWORKS,
@@ -96,8 +113,18 @@ class DiscoverySection:
     rtsp_port: int = setting("RTSP_PORT", PORT, 554, "RTSP port that is tried besides the built-in ones.")
     onvif_port: int = setting("ONVIF_PORT", PORT, 80, "ONVIF port that is tried besides the built-in ones.")
     http_port: int = setting("HTTP_PORT", PORT, 80, "HTTP port that is tried besides the built-in ones.")
+    eye_keys: tuple[EyeKey, ...] = setting(
+        "EYE_KEYS",
+        EYE_KEYS,
+        (),
+        "Keys of the eyes whose reports are taken (`camdetect eye`, `docs/operations/eye.md`).",
+        default_text="none: there are no eyes",
+        secret=True,
+        private_file=True,
+    )
 
     @property
     def named_networks(self) -> tuple[IPv4Network | IPv6Network, ...]:
-        """The networks of SCAN_NETWORKS that the operator wrote out: what stands there is meant."""
-        return tuple(ip_network(text, strict=False) for text in self.scan_networks if text != "interfaces")
+        """The networks of SCAN_NETWORKS and NODES_NETWORKS that the operator wrote out: what stands there is meant."""
+        texts = dict.fromkeys((*self.scan_networks, *self.shared_networks))
+        return tuple(ip_network(text, strict=False) for text in texts if text != "interfaces")

@@ -6,6 +6,7 @@ texts.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -134,6 +135,7 @@ def choice(*words: str, aliases: Mapping[str, str] | None = None, native: tuple[
     return Kind(read, "one of " + ", ".join(words), native=native)
 
 
+LEVEL = choice("debug", "info", "warn", "error", "critical", aliases={"warning": "warn"})
 TEXT: Kind[str] = Kind(clean, "a text")
 SECRET: Kind[Secret] = Kind(lambda text: Secret(clean(text)), "a text")
 
@@ -145,6 +147,21 @@ def _read_path(text: str) -> Path:
 
 
 PATH: Kind[Path] = Kind(_read_path, "a path")
+
+
+def _read_paths(texts: list[str]) -> tuple[Path, ...]:
+    if len(texts) > MAX_ENTRIES:
+        raise ValueRefused(f"at most {MAX_ENTRIES} entries")
+    return tuple(dict.fromkeys(_read_path(text) for text in texts if text))
+
+
+#: As PATH of a shell: a comma may stand in the name of a folder.
+PATHS: Kind[tuple[Path, ...]] = Kind(
+    lambda text: _read_paths(text.split(os.pathsep)),
+    f"paths separated by '{os.pathsep}'",
+    native=(list,),
+    read_many=_read_paths,
+)
 
 
 def _read_name(text: str) -> str:
@@ -267,6 +284,16 @@ SCAN_NETWORKS = entries(
     _read_scan_networks,
     "networks in CIDR notation, or the word interfaces, separated by commas",
 )
+
+
+def _read_shared_networks(texts: list[str]) -> tuple[str, ...]:
+    networks = _read_scan_networks(texts)
+    if "interfaces" in networks:
+        raise ValueRefused("the word interfaces is for SCAN_NETWORKS: the links of a node are its own")
+    return networks
+
+
+SHARED_NETWORKS = entries(_read_shared_networks, "networks in CIDR notation, separated by commas")
 
 
 def _read_networks(texts: list[str]) -> tuple[str, ...]:

@@ -80,6 +80,13 @@ class MqttSection:
         "Failures in a row after which the connection is reported as failed and tried every five minutes only.",
         default_text="0: never",
     )
+    nodes: bool = setting(
+        "NODES_ENABLED",
+        FLAG,
+        False,
+        "Share the cameras with the other nodes of this prefix that have this setting: each is published by one of"
+        " them (`docs/operations/sites.md`).",
+    )
     queue_size: int = setting(
         "MQTT_QUEUE_SIZE",
         whole(100, 1_000_000),

@@ -16,8 +16,10 @@ from twisted.python.failure import Failure
 from txaio.tx import make_logger
 from zope.interface import implementer
 
+from twisted_detector.detector.announcements import AnnouncementTimers
 from twisted_detector.detector.checks.restart import RestartCheck
 from twisted_detector.detector.checks.rounds import CheckRounds
+from twisted_detector.detector.checks.unconfirmed import UnconfirmedCheck
 from twisted_detector.detector.debounce import Debounce
 from twisted_detector.detector.environment import Environment
 from twisted_detector.detector.inspection_runner import InspectionRunner
@@ -80,7 +82,10 @@ class Detector:
         self._watchers = tuple(network.watchers)
         self._check_interval = check_interval
         self._new_hosts = NewHosts(
-            environment, [one for one in sweeper.discoverers if IAddressProbe.providedBy(one)], sink=self
+            environment,
+            [one for one in sweeper.discoverers if IAddressProbe.providedBy(one)],
+            sink=self,
+            is_known=lambda address: bool(registry.keys_at(address)),
         )
         macs = neighbours.known if neighbours is not None else dict
         self._move_check = MoveCheck(environment, registry, liveness=liveness, macs=macs, identify=runner.identify)
@@ -89,6 +94,7 @@ class Detector:
         self._restart = RestartCheck(
             environment, registry, routine=runner.routine, mac_lookup=self._mac_lookup, liveness=liveness
         )
+        unconfirmed = UnconfirmedCheck(environment, registry, mac_lookup=self._mac_lookup, liveness=liveness)
         self._rounds = CheckRounds(
             environment,
             registry,
@@ -97,7 +103,9 @@ class Detector:
             queue=inspections,
             first=self._inspect_if_due,
             inspect=self._inspect,
+            unconfirmed=unconfirmed.check,
         )
+        self._announcements = AnnouncementTimers(environment, registry)
         self._debounce = Debounce(environment.clock, registry, ready=self._inspect_seen)
         self._lookups = TaskGroup("A sighting", limit=MAX_LOOKUPS)
         self._refreshes = TaskGroup("A look at the interfaces")
@@ -124,6 +132,7 @@ class Detector:
         """End every timer, watcher, sweep and inspection; returns when all have ended."""
         self._running = False
         self._debounce.stop()
+        self._announcements.stop()
         ending: list[Deferred[Any]] = [
             maybeDeferred(watcher.stopWatching).addErrback(self._cannot_stop, watcher) for watcher in self._watchers
         ]
@@ -276,6 +285,8 @@ class Detector:
                 self._environment.record(sighting.address, sighting.method, f"not taken in: {refusal.text}")
             return
         self._presence.device_seen(seen.key)
+        if sighting.announced is not None and sighting.announced.may_be_camera:
+            self._announcements.add(seen.key)
         if sighting.method == BY_HAND:
             self._ask_by_hand(seen.key)
         if seen.needs_inspection:
@@ -379,4 +390,4 @@ def _with_mac(sighting: Sighting, seen: Mac | None) -> Sighting:
 def _has_only_mac(sighting: Sighting) -> bool:
     """Whether a sighting says no more than that a host with some MAC is at an address."""
     facts = (sighting.endpoint_reference, sighting.xaddrs, sighting.rtsp_ports, sighting.open_ports, sighting.evidence)
-    return sighting.mac is not None and not any(facts)
+    return sighting.mac is not None and sighting.announced is None and not any(facts)

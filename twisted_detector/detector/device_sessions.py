@@ -102,9 +102,16 @@ class DeviceSessions:
         self._registry.record_no_answer(key, reason, self._environment.now())
         self._missed(key)
 
+    def record_silence(self, key: int, reason: str) -> None:
+        """Record an inspection without an answer: a missed check, but of a device that may never answer one."""
+        if self._registry.is_unconfirmed(key):
+            self._registry.record_silence(key, self._environment.now())
+        else:
+            self.record_no_answer(key, reason)
+
     def timed_out(self, key: int) -> None:
         """A session took too long and was cancelled."""
         self.counts["timed_out"] += 1
         address = self._asked.get(key)
         if address is not None and self._registry.knows(key) and self._registry.is_at(key, address):
-            self.record_no_answer(key, "it took too long to answer")
+            self.record_silence(key, "it took too long to answer")

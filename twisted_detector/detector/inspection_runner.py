@@ -32,7 +32,7 @@ from twisted_detector.model import (
 from twisted_detector.model.cameras import deciding_streams
 from twisted_detector.model.decisions import NOT_GIVEN, OwnStreams
 from twisted_detector.model.observers import Observers
-from twisted_detector.model.reasons import ReasonCode
+from twisted_detector.model.reasons import NO_CAMERA, ReasonCode
 from twisted_detector.registry.channels import assign_channels, channel_id
 from twisted_detector.registry.observations import describe_inspection
 from twisted_detector.registry.registry import Registry
@@ -47,7 +47,6 @@ NEW_CAMERAS_AT_ONCE = 8
 #: Which problem of several inspectors is the reason: of these, the last says most.
 _BY_WEIGHT = (Unreachable, Malformed, Busy, NotACamera)
 _KINDS = {Malformed: "unreadable answer", Busy: "busy", Unauthorized: "login wanted", NotACamera: "not a camera"}
-_NO_CAMERA = "it answers, but no longer as a camera"
 #: Awaited with the key of a device that answered, before it may be published.
 BeforeNaming = Callable[[int], Awaitable[None]]
 
@@ -357,12 +356,12 @@ class InspectionRunner:
         if isinstance(problem, Busy):
             self._registry.record_busy(key, str(problem), now)
         elif isinstance(problem, Unreachable):
-            self._sessions.record_no_answer(key, str(problem))
+            self._sessions.record_silence(key, str(problem))
         else:
             self.counts["rubbish" if isinstance(problem, Malformed) else "foreign"] += 1
-            reason = f"what it answers cannot be read: {problem}" if problem is not None else _NO_CAMERA
+            reason = f"what it answers cannot be read: {problem}" if problem is not None else NO_CAMERA
             is_other = isinstance(problem, NotACamera)
-            self._registry.record_not_a_camera(key, now, f"it is {problem}" if is_other else reason)
+            self._registry.record_not_a_camera(key, now, f"it is {problem}" if is_other else reason, other=is_other)
             cameras = self._registry.cameras_of(key)
             if is_other and not any(one.online or one.last_validated > 0 for one in cameras):
                 for camera in cameras:  # an earlier version published it

@@ -16,7 +16,14 @@ from twisted_detector.detector.schedule import Schedule, SweepKind
 from twisted_detector.detector.task_group import TaskGroup, describe_failure
 from twisted_detector.errors import CamdetectError
 from twisted_detector.events import Event, SweepFinished
-from twisted_detector.interfaces import IDiscoverer, INetworkSweep, IQuickSweep, ISightingSink, ISweepProgress
+from twisted_detector.interfaces import (
+    IDiscoverer,
+    INetworkSweep,
+    IQuickSweep,
+    ISeveralMethods,
+    ISightingSink,
+    ISweepProgress,
+)
 from twisted_detector.model.reach import Network
 
 #: A sweep that gets on may take so many times its time-out, ten minutes by default: a /16 that an operator named takes
@@ -233,7 +240,7 @@ class Sweeper:
                 at=self._environment.now(),
                 method=method.name,
                 duration=self._environment.monotonic() - started,
-                sightings=self._sightings_of[method.name],
+                sightings=sum(self._sightings_of[name] for name in methods_of(method)),
                 error=error,
             )
             self._emit(finished)
@@ -308,6 +315,11 @@ class _ProgressLimit:
         """The sweep has ended."""
         if self._call.active():
             self._call.cancel()
+
+
+def methods_of(method: Any) -> Sequence[str]:
+    """The names that the sightings of a discoverer have."""
+    return method.methods if ISeveralMethods.providedBy(method) else (method.name,)
 
 
 async def _sweep(method: Any, kind: SweepKind, sink: ISightingSink) -> None:

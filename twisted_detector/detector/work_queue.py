@@ -19,7 +19,6 @@ Rules:
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 from collections.abc import Callable, Coroutine, Hashable
 from dataclasses import dataclass
@@ -132,9 +131,9 @@ class WorkQueue:
 
     :param clock: measures the time-out.
     :param timed_out: called with the key of a device whose job took too long.
+    :param monotonic: seconds that never jump, to see whether the reactor is behind.
     :param is_known: whether a device was published; ``is_wanted``: whether it is there at all.
     :param host_of: the host that a device is on.
-    :param monotonic: seconds that never jump, to see whether the reactor is behind.
     :ivar failures: jobs that failed by a fault of ours or of a plugin.
     """
 
@@ -146,10 +145,10 @@ class WorkQueue:
         limits: QueueLimits,
         *,
         timed_out: Callable[[int], None],
+        monotonic: Callable[[], float],
         is_known: Callable[[int], bool] = lambda key: True,
         is_wanted: Callable[[int], bool] = lambda key: True,
         host_of: Callable[[int], Hashable] = lambda key: key,
-        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._clock = clock
         self._limits = limits

@@ -8,6 +8,7 @@ from twisted_detector.model.addresses import (
     safe_id as safe_id,
 )
 from twisted_detector.model.adoption import Adoption as Adoption
+from twisted_detector.model.announced import Announced as Announced
 from twisted_detector.model.cameras import (
     Camera as Camera,
     Inspection as Inspection,

@@ -1,15 +1,17 @@
-"""Values about cameras: their streams, the result of an inspection, and the camera that consumers get."""
+"""Values about cameras: their streams, the result of an inspection, the camera that consumers get, and its picture."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from twisted_detector.model.addresses import Mac
 from twisted_detector.model.adoption import Adoption
+from twisted_detector.model.announced import STREAMLESS, Announced, Condition
 from twisted_detector.model.clocks import restamped
 from twisted_detector.model.devices import Evidence
+from twisted_detector.model.reasons import BEING_CHECKED
 
 #: Word in the capabilities of a device that takes a WS-UsernameToken, or wants no login at all for what it is asked.
 WSS_CAPABILITY = "username_token"
@@ -99,6 +101,7 @@ class Status(StrEnum):
     STREAM_ERROR = "stream_error"
     AUTH_REQUIRED = "auth_required"
     BUSY = "busy"
+    SLEEPS = "sleeps"  #: it has a battery, and is away as such cameras are
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +143,10 @@ class Camera:
     :ivar adopted: whether its device is adopted, and by what.
     :ivar name_source: what ``name`` comes from, see :attr:`Inspection.name_source`; "" while it has no name.
     :ivar given_name: what a person calls it; ``area``: where it hangs, and ``note``: what he remarked, by his word.
+    :ivar code: of ``reason``: a :class:`Condition` that explains the status, "" for any other reason.
+    :ivar announced: what it says of itself unasked, or in its manufacturer's protocol: hearsay.
+    :ivar hearsay: which of its facts (``model``, ...) only that gives, and no inspection.
+    :ivar unconfirmed: it is known by its word alone: no inspection has found a camera there yet.
     """
 
     id: str
@@ -174,6 +181,10 @@ class Camera:
     given_name: str = ""
     area: str = ""
     note: str = ""
+    code: str = ""
+    announced: Announced | None = None
+    hearsay: tuple[str, ...] = ()
+    unconfirmed: bool = False
 
     def restamped(self, by: float, now: float) -> Camera:
         """As it is after the wall's clock was set, see :func:`restamped`."""
@@ -205,9 +216,49 @@ class Camera:
         return self.online or self.last_validated > 0 or self.adopted.is_trusted
 
     @property
+    def proved_manufacturer(self) -> str:
+        """The manufacturer by which logins may be chosen: as an inspection found it; "" where it is only announced."""
+        return "" if "manufacturer" in self.hearsay else self.manufacturer
+
+    @property
+    def conditions(self) -> tuple[Condition, ...]:
+        """What it says of its state that nothing disproves: a stream that plays does, and an answer as a camera."""
+        said = self.announced.conditions if self.announced is not None else ()
+        asked = self.unconfirmed and self.reason != BEING_CHECKED
+        return tuple(
+            one
+            for one in said
+            if not (one in STREAMLESS and not asked) and not (one is Condition.NOT_ACTIVATED and self.online)
+        )
+
+    @property
     def primary_url(self) -> str:
         """The first proved stream's URL, else the first known."""
         for stream in self.streams:
             if stream.validated:
                 return stream.url
         return self.streams[0].url if self.streams else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """One still image of one camera.
+
+    :ivar data: the bytes of the image, as the camera or our encoder made them.
+    :ivar media_type: ``image/jpeg`` or ``image/png``; decided by the bytes, not by the camera's header.
+    :ivar taken_at: wall seconds at which it was taken.
+    :ivar source: ``snapshot`` (the camera's own, GetSnapshotUri) or ``keyframe`` (decoded from a stream).
+    :ivar frozen_since: wall seconds since which the picture has not changed at all, None while it changes.
+    """
+
+    camera_id: str
+    data: bytes = field(repr=False)
+    media_type: str
+    taken_at: float
+    source: str
+    frozen_since: float | None = None
+
+    @property
+    def version(self) -> str:
+        """Changes when the picture does; part of its URL, so that a browser may keep it."""
+        return str(int(self.taken_at * 1000))

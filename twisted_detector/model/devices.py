@@ -12,6 +12,7 @@ from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 
 from twisted_detector.model.addresses import Mac
 from twisted_detector.model.adoption import Adoption
+from twisted_detector.model.announced import Announced
 
 
 class EvidenceKind(StrEnum):
@@ -98,6 +99,7 @@ class Sighting:
     :ivar rtsp_ports: TCP ports that answered as RTSP would, or were announced as such.
     :ivar open_ports: TCP ports that accepted a connection, or were announced as such.
     :ivar evidence: identifiers that the announcement carried.
+    :ivar announced: what else the device says of itself, in its manufacturer's own protocol.
     """
 
     method: str
@@ -113,6 +115,7 @@ class Sighting:
     name: str = ""
     interface: str = ""
     evidence: tuple[Evidence, ...] = ()
+    announced: Announced | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ CELLS = 84
 class Condition(StrEnum):
     """What a camera was, as a bar shows it; the worse comes later."""
 
-    UNOBSERVED = "unobserved"  #: the daemon did not run, or did not know the camera
+    UNOBSERVED = "unobserved"  #: the daemon did not run, or did not know the camera, or its battery slept
     ONLINE = "online"
     TROUBLE = "trouble"  #: it answers, but its streams do not play, or it changes too often
     OFFLINE = "offline"
@@ -34,7 +34,7 @@ class Condition(StrEnum):
                 return cls.ONLINE
             case Status.OFFLINE:
                 return cls.OFFLINE
-            case cls.UNOBSERVED:
+            case cls.UNOBSERVED | Status.SLEEPS:
                 return cls.UNOBSERVED
         return cls.TROUBLE
 

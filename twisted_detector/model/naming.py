@@ -19,6 +19,7 @@ STATE_WORDS = {
     Status.AUTH_REQUIRED: "needs a login",
     Status.STREAM_ERROR: "has no stream that plays",
     Status.BUSY: "is busy",
+    Status.SLEEPS: "is asleep",
 }
 #: Of an id, as on the label of the device: where its id is its MAC, its last four digits.
 _DIGITS = 4

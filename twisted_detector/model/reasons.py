@@ -10,6 +10,14 @@ FROZEN = "frozen"
 NOT_RETRIED = "not retried until the password or the device changes"
 #: Of a camera that wants a login, and for which there is none: that is no refusal of one.
 NO_LOGIN = "no login is set for this camera"
+#: Of a device that an inspection did not find to be a camera.
+NO_CAMERA = "it answers, but no longer as a camera"
+#: Of a camera that is known by its own word alone: while it is inspected for the first time, and afterwards.
+BEING_CHECKED = "it says that it is a camera; whether it has streams is being checked"
+NOTHING_ELSE = (
+    "it says that it is a camera, but answers neither ONVIF nor RTSP: switch one of them on in its settings,"
+    " or give the address of its stream"
+)
 
 
 class ReasonCode(StrEnum):

@@ -52,8 +52,11 @@ class MqttService(Service):
     :param state_dir: folder in which accepted messages survive the process; None: they are in memory only.
     :param store: instead of ``state_dir``: an open store that is shared, and closed by its owner.
     :param emit: called with every connection event.
+    :param abandons: whether states of a topic that an earlier run left are not to be published again unless they are
+        published anew.
     :ivar client: the connection, with its metrics and ``add_state_listener``.
     :ivar outbox: the queue of messages, with its figures.
+    :ivar instance: random name of this process, as will and birth have it.
     """
 
     log = make_logger()
@@ -66,12 +69,14 @@ class MqttService(Service):
         state_dir: Path | None = None,
         store: Store | None = None,
         emit: Callable[[Event], None] = lambda _event: None,
+        abandons: Callable[[str], bool] | None = None,
         monotonic: Callable[[], float] = time.monotonic,
         random: Callable[[], float] = random_module.random,
     ) -> None:
         self._own_store = store is None and state_dir is not None
         self._store = Store(reactor, state_dir) if store is None and state_dir is not None else store
-        instance = secrets.token_hex(6)
+        self._abandons = abandons
+        self.instance = instance = secrets.token_hex(6)
 
         def encode_presence(status: str, session: int, reason: str | None) -> bytes:
             return presence_payload(
@@ -120,6 +125,8 @@ class MqttService(Service):
             await self._store.load_retained(self.outbox.restore_document)
             session = (await self._store.load_values("session")).get("last", "0")
             self.outbox.restore(records)
+            if self._abandons is not None:
+                self.outbox.discard(self._abandons)
             self.client.resume(int(session) if session.isdecimal() else 0)
         self._ready = True
         early, self._early = self._early, []

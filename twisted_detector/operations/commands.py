@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Container, Mapping
+from collections.abc import Awaitable, Callable, Container, Mapping
+from functools import partial
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -21,6 +22,10 @@ from twisted_detector.operations.requests import Handler
 from twisted_detector.outputs.camera_json import camera_document
 from twisted_detector.registry.registry import Registry
 
+#: Gives a command's answer where other nodes have it, by its name, its fields, and what carries it out here.
+Diversion = Callable[
+    [str, Mapping[str, Any], Callable[[], Awaitable[Mapping[str, Any]]]], Awaitable[Mapping[str, Any]] | None
+]
 #: A command is a few words; more is not one.
 MAX_COMMAND_BYTES = 4096
 #: An answer that nobody fetched within ten minutes is not waited for any more.
@@ -37,7 +42,7 @@ class MqttCommands:
     :param publish: publishes each result.
     :param excluded: addresses that are never probed.
     :param handlers: of further commands, which may take their time.
-    :ivar counts: commands by name, ``refused``, and ``retained``.
+    :ivar counts: commands by name, ``refused``, ``retained``, and ``diverted`` to other nodes.
     """
 
     log = make_logger()
@@ -69,6 +74,7 @@ class MqttCommands:
             "state": self._state,
         }
         self._handlers = dict(handlers or {})
+        self._diversion: Diversion | None = None
 
     def add(self, name: str, handler: Handler) -> None:
         """From now on there is this command too.
@@ -78,6 +84,10 @@ class MqttCommands:
         if name in self.names:
             raise LocalError("two commands of one name", shown=name)
         self._handlers[name] = handler
+
+    def divert(self, whom: Diversion) -> None:
+        """From now on other nodes answer what concerns them."""
+        self._diversion = whom
 
     def handle(self, topic: str, payload: bytes) -> None:
         """Execute one message of the command topic, and publish one result, whatever the message is.
@@ -130,11 +140,20 @@ class MqttCommands:
 
     async def _dispatch(self, command: Mapping[str, Any]) -> Mapping[str, Any]:
         name = command.get("command")
+        fields = {key: value for key, value in command.items() if key not in ("command", "id")}
+        if self._diversion is not None and isinstance(name, str):
+            diverted = self._diversion(name, fields, partial(self._execute, name, fields))
+            if diverted is not None:
+                self.counts["diverted"] += 1
+                return await diverted
+        return await self._execute(name, fields)
+
+    async def _execute(self, name: object, fields: Mapping[str, Any]) -> Mapping[str, Any]:
         handler = self._handlers.get(name) if isinstance(name, str) else None
         if handler is None:
-            return self.execute(dict(command))
+            return self.execute({**fields, "command": name})
         self.counts[str(name)] += 1
-        return await handler({key: value for key, value in command.items() if key not in ("command", "id")})
+        return await handler(fields)
 
     async def run(self, name: str, fields: Mapping[str, Any]) -> Mapping[str, Any]:
         """Execute the command of that name; returns the fields of its result.
@@ -195,7 +214,9 @@ class MqttCommands:
 
 
 def _state_of(camera: Camera) -> bytes:
-    return encode(camera_document(camera) | {"status": camera.status.value, "reason": camera.reason})
+    return encode(
+        camera_document(camera) | {"status": camera.status.value, "reason": camera.reason, "reason_code": camera.code}
+    )
 
 
 async def _refuse_retained(_: Mapping[str, Any]) -> Mapping[str, Any]:

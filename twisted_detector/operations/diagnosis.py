@@ -8,6 +8,7 @@ from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
 from twisted_detector.model import Adoption, Camera, Interface, Status
 from twisted_detector.model.reach import BEYOND_LINK
+from twisted_detector.registry.facts.explanation import explain_camera, remarks
 from twisted_detector.registry.lifecycle import Phase
 from twisted_detector.registry.observations import Observation
 
@@ -133,7 +134,9 @@ def _of_camera(state: AddressState) -> Reason | None:
     names = ", ".join(camera.id for camera in state.cameras)
     camera = next((one for one in state.cameras if one.status is Status.ONLINE), state.cameras[0])
     if camera.status is Status.ONLINE:
-        return Reason("shown", f"It is shown: camera {names} is online here.")
+        return Reason("shown", f"It is shown: camera {names} is online here.", remarks(camera))
+    if own_word := explain_camera(camera, names):
+        return Reason(*own_word)
     if camera.status is Status.AUTH_REQUIRED:
         return _of_login(state, f"Camera {names} is shown, but needs a login: {camera.reason}.", camera)
     if camera.status is Status.STREAM_ERROR and not camera.streams:

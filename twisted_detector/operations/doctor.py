@@ -90,6 +90,11 @@ class Doctor:
         self._sync_status = sync_status
         self._check_host = check_host
         self._clocks: dict[str, float] = {}
+        self._more: list[Callable[[], Iterator[Finding]]] = []
+
+    def add_check(self, check: Callable[[], Iterator[Finding]]) -> None:
+        """From now on this check is made too."""
+        self._more.append(check)
 
     def handle(self, event: Event) -> None:
         """See :class:`IEventListener`."""
@@ -119,6 +124,7 @@ class Doctor:
             *self._check_cameras(),
             self._check_clocks(),
             *self._check_sync(),
+            *(finding for check in self._more for finding in check()),
         ]
 
     def _check_store(self) -> Finding:
@@ -153,8 +159,13 @@ class Doctor:
     def _check_cameras(self) -> Iterator[Finding]:
         cameras = self._registry.cameras()
         online = sum(one.status is Status.ONLINE for one in cameras)
-        away = [f"{one.id} at {one.address} ({one.status.value})" for one in cameras if not one.online]
-        text = f"{online} of {len(cameras)} online"
+        asleep = sum(one.status is Status.SLEEPS for one in cameras)
+        away = [
+            f"{one.id} at {one.address} ({one.status.value})"
+            for one in cameras
+            if one.status not in (Status.ONLINE, Status.SLEEPS)
+        ]
+        text = f"{online} of {len(cameras)} online{f', {asleep} asleep' if asleep else ''}"
         if away:
             more = f" and {len(away) - _MAX_NAMES} more" if len(away) > _MAX_NAMES else ""
             text += f"; not: {', '.join(away[:_MAX_NAMES])}{more}"

@@ -213,7 +213,7 @@ def _stored_candidate(camera: Camera) -> Candidate:
         endpoint_reference=camera.endpoint_reference,
         adoption=camera.adopted,
         is_bound=camera.adopted in (Adoption.PERSON, Adoption.FIRST_RUN, Adoption.SEEN),
-        vendors=(camera.manufacturer,) if camera.manufacturer else (),
+        vendors=tuple(filter(None, (camera.proved_manufacturer,))),
     )
 
 

@@ -22,7 +22,7 @@ from twisted_detector.seams import IHistory
 #: Connection states, each a series of ``camdetect_mqtt_state`` that is 1 or 0 (Prometheus' way with an enumeration).
 STATES = ("disconnected", "connecting", "connected", "reconnecting", "failed")
 #: A camera's states; always all of them, so that an alert on a rise from nothing works.
-STATUSES = ("online", "offline", "stream_error", "auth_required", "busy")
+STATUSES = ("online", "offline", "stream_error", "auth_required", "busy", "sleeps")
 #: States of a target of Frigate or go2rtc, likewise.
 CONSUMER_STATES = ("idle", "done", "dry run", "away", "refused")
 #: Series of one method's counts at most: a plugin may count by address, and must not flood the scraper.

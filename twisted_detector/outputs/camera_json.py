@@ -76,6 +76,9 @@ def camera_document(camera: Camera) -> dict[str, Any]:
         "adopted": camera.adopted.value,
         "name_source": title_source(camera),
         "area": camera.area,
+        "conditions": [one.value for one in camera.conditions],
+        "managed_by": camera.announced.managed_by if camera.announced is not None else "",
+        "unconfirmed": camera.unconfirmed,
         "discovery_methods": list(camera.methods),
         "evidence": [evidence_document(one) for one in camera.evidence],
     }

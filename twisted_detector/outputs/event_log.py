@@ -52,6 +52,8 @@ class EventLog:
                     status=event.camera.status.value,
                     reason=reason or "no reason given",
                 )
+            case events.CameraAsleep(reason=reason):
+                self.log.info("{camera} at {address}: {reason}", camera=camera, address=address, reason=reason)
             case events.AdoptionChanged(adoption=adoption, reason=reason):
                 if adoption.is_adopted:
                     self.log.info("{camera} is adopted: {reason}", camera=camera, reason=reason)

@@ -16,6 +16,9 @@ from twisted_detector.outputs.camera_json import camera_document, stream_documen
 #: An event that could not be delivered for a day is history, not news.
 EVENT_LIFETIME = 86_400.0
 
+#: Stands before the id of a camera in Home Assistant's topics.
+_MARKER = "camdetect_"
+
 _NO_CAMERA = b'"camera":null'
 
 _EVENT_NAMES: dict[type[events.Event], str] = {
@@ -25,6 +28,7 @@ _EVENT_NAMES: dict[type[events.Event], str] = {
     events.CameraOnline: "online",
     events.CameraOffline: "offline",
     events.CameraTrouble: "trouble",
+    events.CameraAsleep: "asleep",
     events.StreamChanged: "stream_changed",
     events.CameraForgotten: "forgotten",
     events.AdoptionChanged: "adoption_changed",
@@ -86,6 +90,27 @@ class Topics:
         return f"{self.health[1]}/connection"
 
     @property
+    def node(self) -> str:
+        """What this node is, and which cameras it claims; retained."""
+        return f"{self._root}system/camera_detector/{self.node_id}/node"
+
+    @property
+    def beat(self) -> str:
+        """Its signs of life."""
+        return f"{self._root}system/camera_detector/{self.node_id}/beat"
+
+    @property
+    def every_node(self) -> tuple[str, str, str]:
+        """Filters for documents, beats and wills of all nodes."""
+        root = f"{self._root}system/camera_detector"
+        return f"{root}/+/node", f"{root}/+/beat", f"{root}_health/+/lwt"
+
+    @property
+    def every_status(self) -> str:
+        """Filter for the states of all cameras."""
+        return self.status("+")
+
+    @property
     def frigate_cameras(self) -> str:
         """Frigate's configuration of all cameras; retained."""
         return self.below_prefix("frigate/config/cameras")
@@ -97,12 +122,35 @@ class Topics:
     @property
     def command(self) -> str:
         """Where commands are taken."""
-        return f"{self._root}system/camera_detector/{self.node_id}/command"
+        return self.command_to(self.node_id)
+
+    def command_to(self, node_id: str) -> str:
+        """Where a node takes commands."""
+        return f"{self._root}system/camera_detector/{node_id}/command"
 
     @property
     def command_result(self) -> str:
         """Where they are answered."""
         return f"{self.command}/result"
+
+    @property
+    def every_command_result(self) -> str:
+        """Filter for the answers of all nodes."""
+        return f"{self.command_to('+')}/result"
+
+
+def camera_of(topic: str) -> str:
+    """The camera of which a retained topic of ours may be, by its id; "" for none."""
+    levels = topic.split("/")
+    if len(levels) > 2 and levels[-3] == "camera" and levels[-2] in ("discovery", "status", "seen"):
+        return levels[-1]
+    marked = (level.removeprefix(_MARKER) for level in levels if level.startswith(_MARKER) and levels[-1] == "config")
+    return next(marked, "")
+
+
+def is_of_a_camera(topic: str) -> bool:
+    """Whether a retained topic of ours has the state of a camera, which may be another node's at the next start."""
+    return bool(camera_of(topic))
 
 
 @implementer(IOutput)
@@ -165,6 +213,7 @@ class TopicsOutput:
             "camera_id": camera.id,
             "status": camera.status.value,
             "reason": camera.reason,
+            "reason_code": camera.code,
             "since": rfc3339(camera.since),
             "node_id": self._topics.node_id,
             "timestamp": rfc3339(at),
@@ -211,8 +260,8 @@ def _detail(event: events.CameraEvent) -> dict[str, Any]:
     """What one kind of event holds beside the camera."""
     if isinstance(event, events.CameraMoved):
         return {"old_ip": event.old_address, "new_ip": event.new_address}
-    if isinstance(event, events.CameraOffline | events.CameraTrouble):
-        return {"reason": event.reason}
+    if isinstance(event, events.CameraOffline | events.CameraTrouble | events.CameraAsleep):
+        return {"reason": event.reason, "reason_code": event.camera.code}
     if isinstance(event, events.StreamChanged):
         return {
             "old_streams": [stream_document(one) for one in event.old],

@@ -1,6 +1,6 @@
 """Package of the makers that twisted.plugin finds: the built-in ones beside this file, and the user's.
 
-:func:`service.plugin_loader.look_in` appends the folders of the user to ``__path__``.
+:func:`service.extensions.loader.look_in` appends the folders of the user to ``__path__``.
 """
 
 from twisted.plugin import pluginPackagePaths

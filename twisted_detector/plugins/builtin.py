@@ -52,7 +52,7 @@ from twisted_detector.registry.observations import ObservationLog
 from twisted_detector.registry.registry import Registry
 
 
-def _multicast_settings(
+def multicast_settings(
     context: MakerContext, observations: ObservationLog, networks: SiteNetworks
 ) -> MulticastSettings:
     """Settings of all multicast discoverers; loopback is for simulated cameras, where the operator named it."""
@@ -95,8 +95,9 @@ class WSDiscoveryMaker:
             neighbours,
             dialects=dialects,
             networks=networks.named,
+            probed=networks.asked,
             excluded=exclusions,
-            settings=_multicast_settings(context, observations, networks),
+            settings=multicast_settings(context, observations, networks),
             limiter=limiter,
         )
 
@@ -119,7 +120,7 @@ class MDNSMaker:
         """See :class:`IMaker`."""
         if not context.config.discovery.mdns_enabled:
             return None
-        settings = _multicast_settings(context, observations, networks)
+        settings = multicast_settings(context, observations, networks)
         return MDNS(context.reactor, neighbours, networks=networks.named, settings=settings, limiter=limiter)
 
 
@@ -141,7 +142,7 @@ class SSDPMaker:
         """See :class:`IMaker`."""
         if not context.config.discovery.ssdp_enabled:
             return None
-        settings = _multicast_settings(context, observations, networks)
+        settings = multicast_settings(context, observations, networks)
         return SSDP(context.reactor, neighbours, settings=settings, limiter=limiter)
 
 
@@ -171,7 +172,7 @@ class ArpSweepMaker:
         )
 
         def settings_now() -> SweepSettings:
-            return replace(settings, networks=networks.searched(), exclude=networks.current.discovery.scan_exclude)
+            return replace(settings, networks=networks.swept(), exclude=networks.current.discovery.scan_exclude)
 
         is_well = registry.is_well_at
         shared: Any = {"settings": settings_now, "limiter": limiter, "is_well": is_well}

@@ -15,8 +15,10 @@ from twisted_detector.model import Camera, Message
 from twisted_detector.mqtt.service import MqttService
 from twisted_detector.outputs.homeassistant.announcer import Announcer, AnnouncerSettings, CameraSource
 from twisted_detector.outputs.homeassistant.deletions import Deletions
+from twisted_detector.outputs.homeassistant.other_daemons import NoOtherHolds
 from twisted_detector.outputs.homeassistant.output import HomeAssistantOutput
 from twisted_detector.outputs.topics import Topics, TopicsOutput
+from twisted_detector.outputs.voice import Voice
 from twisted_detector.registry.registry import Registry
 from twisted_detector.seams import IPictures
 
@@ -29,12 +31,14 @@ class HomeAssistantMaker:
     """
 
     name = "homeassistant"
-    needs = (Topics, Deletions)
+    needs = (Topics, Deletions, Voice)
     #: The announcer repeats the messages of this very output.
     provides = HomeAssistantOutput
     before = ("topics",)
 
-    def make(self, context: MakerContext, topics: Topics, deletions: Deletions) -> HomeAssistantOutput | None:
+    def make(
+        self, context: MakerContext, topics: Topics, deletions: Deletions, voice: Voice
+    ) -> HomeAssistantOutput | None:
         """See :class:`IMaker`."""
         config = context.config
         if not config.homeassistant.enabled:
@@ -46,6 +50,7 @@ class HomeAssistantMaker:
             picture_max_bytes=config.homeassistant.picture_max_bytes if config.homeassistant.pictures else 0,
             page=config.web.page_url,
             deletions=deletions,
+            others=NoOtherHolds() if voice.is_shared else None,
         )
 
 
@@ -57,7 +62,7 @@ class AnnouncerMaker:
     """
 
     name = "homeassistant_announcer"
-    needs = (Topics, Registry, MqttService, optional(HomeAssistantOutput), optional(IPictures))
+    needs = (Topics, Registry, MqttService, optional(HomeAssistantOutput), optional(IPictures), Voice)
 
     def make(
         self,
@@ -67,6 +72,7 @@ class AnnouncerMaker:
         mqtt: MqttService,
         output: HomeAssistantOutput | None,
         pictures: IPictures | None,
+        voice: Voice,
     ) -> Announcer:
         """See :class:`IMaker`."""
         config = context.config
@@ -82,7 +88,7 @@ class AnnouncerMaker:
             context.clock,
             AnnouncerSettings(config.homeassistant.prefix, config.homeassistant.status_topic, topics),
             output=output,
-            cameras=CameraSource(registry.cameras, registry.camera, extra_messages),
+            cameras=CameraSource(registry.cameras, registry.camera, extra_messages, voice.owns),
             wait_turn=CooperativeQueue(context.clock, monotonic=time.monotonic).wait,
             publish=context.publish,
             republish=mqtt.republish,

@@ -31,6 +31,7 @@ from twisted_detector.outputs.notices.rules import NoticeRules
 from twisted_detector.outputs.notices.service import Fleet, NoticeService, NoticeState
 from twisted_detector.outputs.notices.way import Channel, Way
 from twisted_detector.outputs.topics import Topics
+from twisted_detector.outputs.voice import Voice
 from twisted_detector.registry.registry import Registry
 from twisted_detector.seams import IStateStore
 from twisted_detector.store.store import Store
@@ -41,7 +42,7 @@ class NoticesMaker:
     """What decides which notices are told; without any way they are a list on the page."""
 
     name = "notices"
-    needs = (Bus, Registry, Store, MqttService, HealthReport, optional(DecisionBook))
+    needs = (Bus, Registry, Store, MqttService, HealthReport, Voice, optional(DecisionBook))
     provides = NoticeService
 
     def make(
@@ -52,6 +53,7 @@ class NoticesMaker:
         store: Store,
         mqtt: MqttService,
         report: HealthReport,
+        voice: Voice,
         decisions: DecisionBook | None,
     ) -> NoticeService:
         """See :class:`IMaker`."""
@@ -59,7 +61,11 @@ class NoticesMaker:
         notices = NoticeService(
             context.clock,
             make_state(context.config),
-            fleet=Fleet(registry.cameras, lambda camera_id: book.current.of(camera_id).network if book else None),
+            fleet=Fleet(
+                registry.cameras,
+                lambda camera_id: book.current.of(camera_id).network if book else None,
+                voice.leaves,
+            ),
             store=store,
             emit=bus.emit,
             monotonic=time.monotonic,

@@ -27,7 +27,7 @@ from twisted_detector.inspection.pictures.thumbnails import Thumbnails
 from twisted_detector.inspection.rtsp.validator import RtspValidator
 from twisted_detector.interfaces import IEventListener, IListenerMaker, IServiceExtension, MakerContext
 from twisted_detector.model.addresses import Exclusions
-from twisted_detector.model.pictures import Picture
+from twisted_detector.model.cameras import Picture
 from twisted_detector.registry.freeze_detector import FreezeDetector
 from twisted_detector.registry.registry import Registry
 from twisted_detector.seams import IPictures

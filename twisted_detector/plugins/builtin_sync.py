@@ -80,6 +80,8 @@ def frigate_destinations(context: MakerContext, section: FrigateSection) -> Dest
 
 def go2rtc_destinations(context: MakerContext, section: Go2rtcSection) -> Destinations:
     """The file and the API of one go2rtc, as its settings name them."""
+    if section.config_path is None and not section.url:
+        return Destinations(variables=_variables(context, section, needed=False))
     from twisted_detector.outputs.go2rtc.api import Go2rtcApi
     from twisted_detector.outputs.sync.file import FileDestination
     from twisted_detector.outputs.sync.http import HttpClient, basic_auth

@@ -155,7 +155,7 @@ class WebMaker:
         return WebService(
             clock,
             endpoint=PageEndpoint(context.reactor, config.web.listen, links=links),
-            site=BoundedSite(application.resource(), clock),
+            site=BoundedSite(application.handler(), clock),
             facade=facade,
             hub=hub,
             activity=activity,

@@ -7,7 +7,9 @@ Rules:
    the device is removed or merged. A device is changed by its own methods, which say what happened to it.
 3. Only :class:`registry.device_table.DeviceTable` adds and removes devices; merger, adopter and registry ask it to.
 4. An id is given at the first publication and never changes, however many identifiers are found later.
-5. A device is published by its first inspection, or later when that is withheld: see step 5 below.
+5. A device is published by its first inspection, or later when that is withheld: see step 5 below. One that only says
+   that it is a camera is published by its word when its MAC was seen, as *unconfirmed*
+   (:meth:`registry.publisher.Publisher.publish_announced`); what it says is in :mod:`registry.facts`.
 6. Decisions first, then the change, then its events: they are emitted when all of it is done, each with the camera as
    it was after its own step. Who hears of one finds the registry in order, and may call it.
 7. Nothing is searched for: what one event costs does not grow with the number of devices

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 
 from twisted_detector.events import (
     AdoptionChanged,
+    CameraAsleep,
     CameraChanged,
     CameraDiscovered,
     CameraForgotten,
@@ -20,49 +21,33 @@ from twisted_detector.events import (
     StreamChanged,
 )
 from twisted_detector.model import (
-    OUI,
     Adoption,
+    Announced,
     Camera,
     Candidate,
     Evidence,
-    EvidenceKind,
     Inspection,
     Mac,
-    Proof,
     Status,
     Stream,
     StreamReport,
 )
-from twisted_detector.model.addresses import rehost, without_login
-from twisted_detector.model.cameras import deciding_streams
+from twisted_detector.model.addresses import rehost
+from twisted_detector.model.clocks import restamped
 from twisted_detector.model.decisions import Description
-from twisted_detector.model.reasons import FROZEN, ReasonCode
+from twisted_detector.model.reasons import BEING_CHECKED, FROZEN
 from twisted_detector.registry.channels import assign_channels, channel_id
+from twisted_detector.registry.facts.announced import AnnouncementRecord, filled_in
+from twisted_detector.registry.facts.inspected import merge_inspection
+from twisted_detector.registry.facts.verdict import AWAY, CODES, REASONS, judge, status_of, status_of_streams
 from twisted_detector.registry.freeze_detector import FreezeDetector
+from twisted_detector.registry.lifecycle import Phase
 from twisted_detector.registry.text_bounds import MAX_NAME, bound_reason
 
 #: Addresses that are remembered of one camera: enough to see a pattern, few enough for a document.
 MAX_IP_HISTORY = 20
 #: A clock that differs by more seconds is worth an event: ONVIF logins begin to fail at 5 s.
 NOTABLE_CLOCK_OFFSET = 5.0
-#: Reason code of a stream that has none of its own, by the status of its camera.
-_CODES = {
-    Status.OFFLINE: ReasonCode.UNREACHABLE,
-    Status.STREAM_ERROR: ReasonCode.NOT_CHECKED,
-    Status.AUTH_REQUIRED: ReasonCode.AUTH_REQUIRED,
-    Status.BUSY: ReasonCode.BUSY,
-}
-
-
-#: Reason of a camera of whose trouble nobody gave one: an inspector of a plugin need not.
-_REASONS = {
-    Status.ONLINE: "",
-    Status.OFFLINE: "it does not answer",
-    Status.STREAM_ERROR: "no stream could be proved",
-    Status.AUTH_REQUIRED: "it wants a login",
-    Status.BUSY: "it has no room for another connection",
-}
-
 DescriptionOf = Callable[[str], Description]
 
 
@@ -77,6 +62,7 @@ class CameraSet:
     :param emit: receives every event, in order.
     :param freeze_detector: decides which of them are frozen.
     :param description_of: what a person calls a camera, by its id.
+    :ivar said: what the device says of itself; read only.
     """
 
     def __init__(
@@ -89,7 +75,10 @@ class CameraSet:
         self._description_of = description_of
         self._freeze_detector = freeze_detector if freeze_detector is not None else FreezeDetector()
         self._by_id: dict[str, Camera] = {}
+        #: When each that is there came: its status may have changed since.
+        self._there_since: dict[str, float] = {}
         self._clock_offset = 0.0
+        self.said = AnnouncementRecord()
 
     def __iter__(self) -> Iterator[Camera]:
         return iter(tuple(self._by_id.values()))
@@ -114,6 +103,7 @@ class CameraSet:
         camera = self._described(camera)
         self._by_id[camera.id] = camera
         self._clock_offset = camera.clock_offset
+        self.said.restore(camera.announced)
         self._emit(CameraRestored(at=camera.last_seen, camera=camera))
 
     def _described(self, camera: Camera) -> Camera:
@@ -132,6 +122,7 @@ class CameraSet:
 
     def clock_set(self, by: float, now: float) -> None:
         """The wall's clock was set: no camera has been as it is for 56 years because of that."""
+        self._there_since = {name: restamped(came, by, now) for name, came in self._there_since.items()}
         for camera in self:
             moved = camera.restamped(by, now)
             if moved != camera:
@@ -182,18 +173,9 @@ class CameraSet:
         for number, source, streams in channels:
             camera_id = channel_id(device_id, number)
             old = self._by_id.get(camera_id)
-            base = old or self._described(
-                Camera(
-                    id=camera_id,
-                    device_id=device_id,
-                    address=facts.address,
-                    channel=number,
-                    first_seen=now,
-                    ip_history=((facts.address, now),),
-                )
-            )
-            new = _merge(base, facts, evidence, inspection, source, streams, now)
-            self._update(old, new, *_status_of(inspection, streams), now)
+            base = old or self._new(camera_id, device_id, facts, number, now)
+            new = merge_inspection(base, facts, evidence, inspection, source, streams, now)
+            self._update(old, new, *status_of(inspection, streams), now)
         if any(source for _, source, _ in channels):
             named = {number for number, _, _ in channels}
             for camera in self:
@@ -205,6 +187,82 @@ class CameraSet:
             for camera in self:
                 self._by_id[camera.id] = skewed = replace(camera, clock_offset=offset)
                 self._emit(ClockSkewed(at=now, camera=skewed, offset=offset))
+
+    def _new(self, camera_id: str, device_id: str, facts: Candidate, number: int, now: float) -> Camera:
+        camera = Camera(
+            id=camera_id,
+            device_id=device_id,
+            address=facts.address,
+            channel=number,
+            first_seen=now,
+            ip_history=((facts.address, now),),
+            announced=self.said.merged,
+        )
+        return self._described(camera)
+
+    # --- what the device says of itself -------------------------------------------------------------------------------
+
+    @property
+    def unconfirmed(self) -> bool:
+        """Whether the device was published by its word alone, and no inspection has found a camera there yet."""
+        return bool(self._by_id) and all(camera.unconfirmed for camera in self)
+
+    @property
+    def asleep(self) -> bool:
+        """Whether the device has a battery and sleeps."""
+        return bool(self._by_id) and all(camera.status is Status.SLEEPS for camera in self)
+
+    def asking_phase(self, phase: Phase) -> Phase:
+        """The phase by which it is inspected: what sleeps, or answers as no camera, as late as what is none."""
+        return Phase.FOREIGN if self.asleep or self.unconfirmed else phase
+
+    @property
+    def vendors(self) -> tuple[str, ...]:
+        """The names of its manufacturer that inspections found."""
+        return tuple(camera.proved_manufacturer for camera in self)
+
+    def publish_announced(
+        self, device_id: str, facts: Candidate, evidence: tuple[Evidence, ...], reason: str, now: float
+    ) -> None:
+        """The device is a camera by its word, and no inspection has found one; ``reason``: as far as is known."""
+        camera = replace(
+            self._new(channel_id(device_id, 1), device_id, facts, 1, now),
+            mac=facts.mac,
+            endpoint_reference=facts.endpoint_reference,
+            adopted=facts.adoption,
+            last_seen=now,
+            methods=facts.methods,
+            evidence=evidence,
+            unconfirmed=True,
+        )
+        self._update(None, filled_in(camera, camera.announced), Status.STREAM_ERROR, reason, now)
+
+    def record_announced(self, method: str, announced: Announced, now: float) -> None:
+        """A method heard what the device says of itself."""
+        self.said.record(method, announced, now)
+        self._announced(now)
+
+    def absorb(self, other: CameraSet, now: float) -> None:
+        """The device is one with another: what that says of itself is its own word."""
+        self.said.absorb(other.said)
+        self._announced(now)
+
+    def forget_announced(self, now: float) -> None:
+        """Of what was heard it is not known which device said it."""
+        self.said.forget()
+        self._announced(now)
+
+    def _announced(self, now: float) -> None:
+        for camera in self:
+            new = filled_in(camera, self.said.merged)
+            if new is camera:
+                continue
+            if camera.unconfirmed and camera.status is not Status.OFFLINE and new.conditions != camera.conditions:
+                # What explained its state may be so no longer; it is inspected soon, for this is news.
+                self._update(camera, new, Status.STREAM_ERROR, BEING_CHECKED, now)
+            else:
+                self._by_id[camera.id] = new
+                self._emit(CameraChanged(at=now, camera=new))
 
     def record_check(self, reports: Mapping[str, StreamReport], now: float) -> None:
         """Record a check of some streams, by URL. No reports: the device is there, and nothing seems changed."""
@@ -220,7 +278,7 @@ class CameraSet:
                 if (report := reports.get(stream.url)) is not None:
                     self._freeze_detector.record_keyframe(camera.id, stream.url, report.keyframe, now)
             streams = tuple(apply_report(stream, reports.get(stream.url)) for stream in camera.streams)
-            status, reason = _judge(streams)
+            status, reason = status_of_streams(streams)
             self._update(camera, replace(camera, streams=streams, last_seen=now), status, reason, now)
 
     def set_status_of_all(self, status: Status, reason: str, now: float) -> None:
@@ -240,22 +298,27 @@ class CameraSet:
         self, old: Camera | None, new: Camera, status: Status, reason: str, now: float, *, facts_too: bool = True
     ) -> None:
         """Keep ``new`` with its status, and emit what differs from ``old``; each event has the camera as it is now."""
-        reason = bound_reason(reason) if reason.strip() else _REASONS[status]
+        reason = reason if reason.strip() else REASONS[status]
         if status is Status.ONLINE and self._freeze_detector.frozen_since(new.id) is not None:
             status, reason = Status.STREAM_ERROR, FROZEN
         elif status is Status.OFFLINE:
             self._freeze_detector.forget(new.id)
+        came = self._there_since.pop(new.id, now if old is None or old.status in AWAY else old.since)
+        status, reason, code = judge(new, status, reason, now, there_since=came)
+        if status not in AWAY:
+            self._there_since[new.id] = came
+        reason = bound_reason(reason)
         turned = old is None or old.status is not status
         if status is Status.ONLINE:
             new = replace(new, last_validated=now)
         else:
             # A stream of a camera that is not online is not proved: no consumer may take it for playing.
             streams = tuple(
-                replace(one, validated=False, reason=one.reason or reason, code=one.code or _CODES[status])
+                replace(one, validated=False, reason=one.reason or reason, code=one.code or CODES[status])
                 for one in new.streams
             )
             new = replace(new, streams=streams)
-        new = replace(new, status=status, reason=reason, since=now if turned else new.since)
+        new = replace(new, status=status, reason=reason, code=code, since=now if turned else new.since)
         self._by_id[new.id] = new
         if old is None:
             self._emit(CameraDiscovered(at=now, camera=new))
@@ -271,6 +334,8 @@ class CameraSet:
             self._emit(CameraOnline(at=now, camera=camera))
         elif camera.status is Status.OFFLINE:
             self._emit(CameraOffline(at=now, camera=camera, reason=camera.reason))
+        elif camera.status is Status.SLEEPS:
+            self._emit(CameraAsleep(at=now, camera=camera, reason=camera.reason))
         else:
             self._emit(CameraTrouble(at=now, camera=camera, reason=camera.reason))
 
@@ -279,6 +344,7 @@ class CameraSet:
         camera = self._by_id.pop(camera_id, None)
         if camera is None:
             return False
+        self._there_since.pop(camera_id, None)
         self._freeze_detector.forget(camera_id)
         self._emit(CameraForgotten(at=now, camera=camera))
         return True
@@ -303,92 +369,16 @@ def apply_report(stream: Stream, report: StreamReport | None) -> Stream:
     )
 
 
-def _merge(
-    base: Camera,
-    facts: Candidate,
-    evidence: tuple[Evidence, ...],
-    inspection: Inspection,
-    source: str,
-    streams: tuple[Stream, ...],
-    now: float,
-) -> Camera:
-    """``base`` with all facts of an inspection; facts that it does not have stay."""
-    name, name_source = _name(base, inspection)
-    return replace(
-        base,
-        address=facts.address,
-        source=source or base.source,
-        mac=facts.mac or base.mac,
-        endpoint_reference=facts.endpoint_reference or base.endpoint_reference,
-        name=name,
-        name_source=name_source,
-        adopted=facts.adoption,
-        manufacturer=inspection.manufacturer or base.manufacturer or _registered_manufacturer(evidence),
-        model=inspection.model or base.model,
-        serial_number=inspection.serial_number or base.serial_number,
-        firmware_version=inspection.firmware_version or base.firmware_version,
-        onvif_url=without_login(inspection.onvif_url) or base.onvif_url,
-        http_url=without_login(inspection.http_url) or base.http_url,
-        snapshot_url=without_login(_snapshot_of(source, inspection)) or base.snapshot_url,
-        # A refused inspection finds no streams: those that were known stay.
-        streams=tuple(replace(one, url=without_login(one.url)) for one in streams) or base.streams,
-        capabilities=inspection.capabilities or base.capabilities,
-        last_seen=now,
-        methods=facts.methods,
-        evidence=evidence,
-    )
-
-
-def _name(base: Camera, inspection: Inspection) -> tuple[str, str]:
-    """The name, and what it comes from.
-
-    A scope has the name that a person gave. It is not always told: at a start the device may be asked before it
-    announced itself, and its host name alone does not take the other's place.
-    """
-    if not inspection.name or (base.name and base.name_source == "scope" != inspection.name_source):
-        return base.name, base.name_source
-    return inspection.name, inspection.name_source or "device"
-
-
-def _registered_manufacturer(evidence: Iterable[Evidence]) -> str:
-    """The manufacturer for which the MAC is registered, or "": used as long as the device names none itself."""
-    return next((one.value for one in evidence if one.kind == EvidenceKind.VENDOR and one.source == OUI), "")
-
-
-def _snapshot_of(source: str, inspection: Inspection) -> str:
-    """The address of this source's picture: a recorder's other channels must not show the first one's."""
-    several = len({stream.source for stream in inspection.streams}) > 1
-    return dict(inspection.snapshots).get(source, "") if several else inspection.snapshot_url
-
-
 def _facts(camera: Camera) -> Camera:
     """A camera without what changes at every inspection: equal facts are no event."""
     return replace(
-        camera, last_seen=0.0, last_validated=0.0, methods=(), evidence=(), status=Status.ONLINE, reason="", since=0.0
+        camera,
+        last_seen=0.0,
+        last_validated=0.0,
+        methods=(),
+        evidence=(),
+        status=Status.ONLINE,
+        reason="",
+        code="",
+        since=0.0,
     )
-
-
-def _judge(streams: Sequence[Stream]) -> tuple[Status, str]:
-    """Status of a camera by its streams, and the reason of one that is not online."""
-    deciding = deciding_streams(streams)
-    if any(stream.validated for stream in deciding):
-        return Status.ONLINE, ""
-    first = next((one for one in deciding if one.reason), None)
-    reason = first.reason if first is not None else "no stream could be proved"
-    if first is None or not first.own:
-        return Status.STREAM_ERROR, reason
-    if first.code == ReasonCode.BUSY:
-        return Status.BUSY, reason
-    return (Status.AUTH_REQUIRED if first.proof is Proof.AUTH else Status.STREAM_ERROR), reason
-
-
-def _status_of(inspection: Inspection, streams: tuple[Stream, ...]) -> tuple[Status, str]:
-    if deciding_streams(streams) is not streams:
-        return _judge(streams)  # a person gave one: what else the device says does not matter
-    if inspection.status is not Status.ONLINE:
-        return inspection.status, inspection.reason
-    if any(stream.validated for stream in streams):
-        return Status.ONLINE, ""
-    if not streams:
-        return Status.STREAM_ERROR, inspection.reason or "it names no stream"
-    return Status.STREAM_ERROR, streams[0].reason or "no stream could be proved"

@@ -158,17 +158,16 @@ class Device:
     @property
     def _vendors(self) -> tuple[str, ...]:
         """Names of its manufacturer: its own word, and other evidence."""
-        names = [camera.manufacturer for camera in self.cameras]
-        names += [item.value for item in self.evidence.values() if item.kind == EvidenceKind.VENDOR]
-        return tuple(dict.fromkeys(filter(None, names)))
+        names = [item.value for item in self.evidence.values() if item.kind == EvidenceKind.VENDOR]
+        return tuple(dict.fromkeys(filter(None, (*self.cameras.vendors, *names))))
 
     def needs_inspection(self, now: float) -> bool:
         """Whether to inspect it now: it shows something new, or was not well, or the last inspection is long ago."""
-        return self.reasons.are_due(self.lifecycle.phase, now)
+        return self.reasons.are_due(self.cameras.asking_phase(self.lifecycle.phase), now)
 
     def prompt_inspection(self, now: float) -> bool:
         """It was seen: :meth:`needs_inspection`, and if so the next inspection counts as caused by that."""
-        return self.reasons.prompt(self.lifecycle.phase, now)
+        return self.reasons.prompt(self.cameras.asking_phase(self.lifecycle.phase), now)
 
     def inspection_began(self, now: float) -> None:
         """An inspection begins."""

@@ -17,6 +17,8 @@ from twisted_detector.registry.quotas import DeviceQuotas, NewCameraLimit, Refus
 
 #: Seconds after which a camera that is away is forgotten when no stream of it was ever proved.
 UNPROVED_LIFE = 86_400.0
+#: The same of one that sleeps: a battery camera in a quiet place may not be seen for days.
+SLEEPING_LIFE = 7 * 86_400.0
 
 
 class DeviceTable:
@@ -182,8 +184,10 @@ class DeviceTable:
         removed = 0
         for key in self._quotas.unproved():
             device = self.devices[key]
-            if device.lifecycle.phase is Phase.OFFLINE and all(
-                now - camera.last_seen >= UNPROVED_LIFE for camera in device.cameras
+            asleep = device.cameras.asleep
+            life = SLEEPING_LIFE if asleep else UNPROVED_LIFE
+            if (asleep or device.lifecycle.phase is Phase.OFFLINE) and all(
+                now - camera.last_seen >= life for camera in device.cameras
             ):
                 self.remove(key, now)
                 removed += 1

@@ -104,6 +104,14 @@ class Directory:
         device = self._devices.get(key)
         return device is not None and device.needs_inspection(now)
 
+    def is_unconfirmed(self, key: int) -> bool:
+        """See :attr:`CameraSet.unconfirmed`."""
+        return self._devices[key].cameras.unconfirmed
+
+    def is_asleep(self, key: int) -> bool:
+        """See :attr:`CameraSet.asleep`."""
+        return self._devices[key].cameras.asleep
+
     def was_well(self, key: int) -> bool:
         """See :attr:`Device.was_well`."""
         return self._devices[key].was_well

@@ -10,6 +10,9 @@ from itertools import islice
 from twisted_detector.events import CameraEvent, CameraForgotten, Event
 from twisted_detector.model import Status
 
+#: Statuses of cameras that nobody needs to look after.
+_WELL = (Status.ONLINE, Status.SLEEPS)
+
 
 class FleetCounts:
     """Status of each camera by id, with the counts, and those that are not well."""
@@ -34,7 +37,7 @@ class FleetCounts:
                 self._status[camera.id] = status
                 self._by_status[status] += 1
         for members, belongs in (
-            (self._not_well, status not in (None, Status.ONLINE)),
+            (self._not_well, status not in (None, *_WELL)),
             (self._adopted, status is not None and camera.adopted.is_adopted),
         ):
             if belongs:
@@ -60,5 +63,5 @@ class FleetCounts:
         """Ids of at most ``limit`` cameras: those that are not well by id, then others, first seen first."""
         found = heapq.nsmallest(limit, self._not_well)
         yield from found
-        well = (camera_id for camera_id, status in self._status.items() if status is Status.ONLINE)
+        well = (camera_id for camera_id, status in self._status.items() if status in _WELL)
         yield from islice(well, limit - len(found))

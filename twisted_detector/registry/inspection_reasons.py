@@ -160,6 +160,9 @@ def _details_of(sighting: Sighting, reference: str) -> Iterator[tuple[str, str, 
         yield "xaddr", url, services
     for scope in sighting.scopes:
         yield "scope", scope, none
+    if sighting.announced is not None:
+        # Who activates a camera, or sets its password, does so to see it.
+        yield "conditions", " ".join(sighting.announced.conditions), none
     for kind, ports in (("rtsp", sighting.rtsp_ports), ("open", sighting.open_ports)):
         for port in ports:
             yield kind, str(port), frozenset((port,))

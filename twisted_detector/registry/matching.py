@@ -11,6 +11,7 @@ from dataclasses import replace
 from twisted_detector.model import Evidence, EvidenceKind, Inspection, Sighting
 from twisted_detector.model.addresses import without_login
 from twisted_detector.registry.device import Device
+from twisted_detector.registry.facts.announced import proper_evidence
 from twisted_detector.registry.identity.address_history import Placement
 from twisted_detector.registry.identity.claims import (
     EXCLUSIVE,
@@ -109,7 +110,7 @@ class Matcher:
         """A sighting without what is tied to the device by its address only."""
         reference = sighting.endpoint_reference
         firm = self._is_firm(device, EvidenceKind.ENDPOINT_REFERENCE, reference)
-        evidence = self.firm_evidence(device, sighting.evidence)
+        evidence = self.firm_evidence(device, proper_evidence(sighting))
         return replace(sighting, endpoint_reference=reference if firm else "", evidence=evidence)
 
     def firm_evidence(self, device: Device, evidence: Iterable[Evidence]) -> tuple[Evidence, ...]:

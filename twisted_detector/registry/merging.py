@@ -149,6 +149,7 @@ class Merger:
         old_address, dropped = keep.facts.address, tuple(camera.id for camera in drop.cameras)
         self._table.remove(drop.key, now)
         keep.absorb(drop, newest=newest is drop)
+        keep.cameras.absorb(drop.cameras, now)
         self._index.add_claims(keep.key, claims, firm=True)
         self._index.add_claims(keep.key, latest, firm=True)
         if newest is drop and was_there:
@@ -194,6 +195,7 @@ class Merger:
         shared = self._index.firm_claims(device.key)
         words = {one for one in shared if one[0] != EvidenceKind.MAC}
         device.address_history.reset_switches()
+        device.cameras.forget_announced(now)
         for mac in later:
             address = device.address_history.address_of(mac)
             self._index.remove_claim(device.key, (EvidenceKind.MAC, mac.text))

@@ -5,13 +5,14 @@ Nothing in it is secret: of a login there is only the name, and URLs have none.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from zope.interface import implementer
 
 from twisted_detector.events import (
     AdoptionChanged,
+    CameraAsleep,
     CameraDiscovered,
     CameraEvent,
     CameraForgotten,
@@ -26,7 +27,7 @@ from twisted_detector.events import (
     QuotaReached,
 )
 from twisted_detector.interfaces import IEventListener
-from twisted_detector.model import Inspection, Login, Sighting
+from twisted_detector.model import Announced, Inspection, Login, Sighting
 from twisted_detector.model.addresses import without_login
 from twisted_detector.model.bounds import BoundedDict
 from twisted_detector.model.devices import BY_HAND
@@ -39,7 +40,7 @@ MAX_OBSERVATIONS = 40
 MAX_TEXT = 300
 
 #: Sources whose reports can be forged; other sources have connected to the address themselves.
-_FORGEABLE = frozenset({"wsdiscovery", "mdns", "ssdp", "dhcp", "arp", "neighbours"})
+_FORGEABLE = frozenset({"wsdiscovery", "mdns", "ssdp", "vendors", "dhcp", "arp", "neighbours", "eyes"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,17 +62,29 @@ class ObservationLog:
     """Bounded log of observations. A flood of forged announcements cannot push out addresses that answered us.
 
     :param max_addresses: addresses with forgeable observations only, and as many with others.
+    :param forgeable: more sources whose reports can be forged.
     """
 
-    def __init__(self, *, max_addresses: int = MAX_ADDRESSES, max_observations: int = MAX_OBSERVATIONS) -> None:
+    def __init__(
+        self,
+        *,
+        max_addresses: int = MAX_ADDRESSES,
+        max_observations: int = MAX_OBSERVATIONS,
+        forgeable: Iterable[str] = (),
+    ) -> None:
+        self._forgeable = _FORGEABLE.union(forgeable)
         self._max_observations = max_observations
         self._announced: BoundedDict[str, _Observations] = BoundedDict(max_addresses)
         self._verified: BoundedDict[str, _Observations] = BoundedDict(max_addresses)
 
+    def distrust(self, sources: Iterable[str]) -> None:
+        """The reports of these sources can be forged too."""
+        self._forgeable |= {*sources}
+
     def record(self, at: float, address: str, source: str, what: str) -> None:
         """Record one observation; the same again is counted."""
         text = "".join(one for one in what if one.isprintable())[:MAX_TEXT]
-        observations = self._touch(address, forgeable=source in _FORGEABLE)
+        observations = self._touch(address, forgeable=source in self._forgeable)
         before = observations.pop((source, text), None)
         observations[source, text] = (
             Observation(at, at, source, text) if before is None else replace(before, last_at=at, times=before.times + 1)
@@ -117,6 +130,8 @@ def _describe_event(event: CameraEvent) -> Iterator[tuple[str, str]]:
         yield here, "is online"
     elif isinstance(event, CameraOffline):
         yield here, f"is offline: {event.reason}"
+    elif isinstance(event, CameraAsleep):
+        yield here, f"is asleep: {event.reason}"
     elif isinstance(event, CameraTrouble):
         yield here, f"is {event.camera.status.value}: {event.reason}"
     elif isinstance(event, AdoptionChanged):
@@ -145,7 +160,24 @@ def describe_sighting(sighting: Sighting) -> str:
         words.append(f"EndpointReference {sighting.endpoint_reference}")
     if sighting.name:
         words.append(f"calls itself {sighting.name}")
+    if sighting.announced is not None:
+        words.append(f"says of itself: {_describe_announced(sighting.announced)}")
     return "seen: " + ("; ".join(words) or "it is there")
+
+
+def _describe_announced(said: Announced) -> str:
+    device = " ".join(filter(None, (said.manufacturer, said.model))) or said.kind.value or "a camera"
+    parts = [device, *(one.value for one in said.conditions)]
+    for name, value in (
+        ("channels", said.channels),
+        ("serial number", said.serial_number),
+        ("firmware", said.firmware_version),
+        ("address", said.address),
+        ("managed by", said.managed_by),
+    ):
+        if value:
+            parts.append(f"{name} {value}")
+    return ", ".join(parts)
 
 
 def describe_inspection(inspection: Inspection) -> str:

@@ -1,7 +1,8 @@
-"""Publisher of devices: by their first inspection, or when it is certain that they are none that moved."""
+"""Publisher of devices: by their first inspection, when it is certain that they have not moved, or by their word."""
 
 from __future__ import annotations
 
+from twisted_detector.model import Inspection
 from twisted_detector.registry.adopter import Adopter
 from twisted_detector.registry.device import Device
 from twisted_detector.registry.device_table import DeviceTable
@@ -34,6 +35,23 @@ class Publisher:
             self._adopter.update(device, now)
             device.cameras.record_inspection(device.id, device.facts, tuple(device.evidence.values()), inspection, now)
         device.answered()
+
+    def publish_announced(self, device: Device, reason: str, now: float, *, asked: bool = False) -> bool:
+        """Publish a device that says that it is a camera, if it may be: whether that was done.
+
+        :param asked: it answered an inspection; else its MAC must have been seen, for an address can be forged.
+        """
+        if device.id or not device.cameras.said.is_camera or not (asked or device.at_layer2):
+            return False
+        claim = Inspection("announced", device.facts.address, now)
+        if self._reconciler.is_withheld(device) or self._table.admit_cameras(device, claim, now) is None:
+            return False
+        self._table.publish(device, device.proposed_id, now)
+        self._adopter.update(device, now)
+        evidence = tuple(device.evidence.values())
+        device.cameras.publish_announced(device.id, device.facts, evidence, reason, now)
+        device.answered()
+        return True
 
     def release(self, now: float, *seen: int) -> None:
         """Publish what was withheld and is not any more: of the devices that were ``seen``, and of those of which

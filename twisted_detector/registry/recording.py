@@ -39,6 +39,8 @@ class Recorder:
         if primary != device.facts.address:
             device.cameras.record_move(primary, device.facts.address, now)
         device.cameras.record_sighting(device.facts.methods, now)
+        if sighting.announced is not None:
+            device.cameras.record_announced(sighting.method, sighting.announced, now)
         switching = claimed.mac is not None and device.address_history.record_mac(claimed.mac, now)
         return Recorded(device, claimed, came, switching and self._matcher.is_two_devices(device), unidentified)
 

@@ -11,6 +11,7 @@ from typing import Concatenate, ParamSpec, TypeVar
 
 from twisted_detector.events import Event
 from twisted_detector.model import Camera, Inspection, Sighting, Status, StreamReport
+from twisted_detector.model.reasons import BEING_CHECKED, NO_CAMERA
 from twisted_detector.registry.adopter import Adopter
 from twisted_detector.registry.adoption import AdoptionBook, AdoptionRecord
 from twisted_detector.registry.camera_set import DescriptionOf, undescribed
@@ -162,7 +163,30 @@ class Registry(Directory):
         self._table.place(device, sighting.mac)
         self._adopter.update(device, now)
         self._publisher.release(now, device.key)
+        if device.cameras.unconfirmed:
+            device.publish_identity(now)  # no inspection does it
+            if sighting.announced is not None and device.lifecycle.phase is Phase.OFFLINE:
+                self._record_presence(device, now)
         return SightingResult(device.key, device.prompt_inspection(now))
+
+    @_change
+    def publish_announced(self, key: int, now: float) -> None:
+        """Publish a device by its word when its inspection takes long; see :meth:`Publisher.publish_announced`."""
+        self._now = now
+        if key in self._devices and not self._devices[key].facts.xaddrs:
+            self._publisher.publish_announced(self._devices[key], BEING_CHECKED, now)
+
+    @_change
+    def record_presence(self, key: int, now: float) -> None:
+        """Record that a device that is known by its word alone is there."""
+        self._record_presence(self._devices[key], now)
+
+    def _record_presence(self, device: Device, now: float) -> None:
+        device.seen(now)
+        device.lifecycle.no_stream_proved()
+        device.cameras.record_check({}, now)
+        if any(camera.status is Status.OFFLINE for camera in device.cameras):
+            device.cameras.set_status_of_all(Status.STREAM_ERROR, NO_CAMERA, now)
 
     # --- inspections and checks ---------------------------------------------------------------------------------------
 
@@ -211,12 +235,24 @@ class Registry(Directory):
             self._publisher.release(now)
 
     @_change
-    def record_not_a_camera(self, key: int, now: float, reason: str = "it answers, but no longer as a camera") -> None:
-        """Record that an inspection found no camera there."""
+    def record_not_a_camera(self, key: int, now: float, reason: str = NO_CAMERA, *, other: bool = False) -> None:
+        """Record that an inspection found no camera there. :param other: but something else, which is no camera."""
+        self._now = now
         device = self._devices[key]
         device.reset_unpublished()
         device.lifecycle.not_a_camera()
-        device.cameras.set_status_of_all(Status.STREAM_ERROR, reason, now)
+        device.cameras.said.judge(other=other)
+        if not self._publisher.publish_announced(device, reason, now, asked=True):
+            device.cameras.set_status_of_all(Status.STREAM_ERROR, reason, now)
+
+    @_change
+    def record_silence(self, key: int, now: float) -> None:
+        """Record that a device that is known by its word alone did not answer an inspection: whether it is there is
+        found out otherwise, for it may never answer one.
+        """
+        device = self._devices[key]
+        if device.lifecycle.phase is not Phase.OFFLINE:
+            device.cameras.set_status_of_all(Status.STREAM_ERROR, NO_CAMERA, now)
 
     def abort_inspection(self, key: int) -> None:
         """An inspection ended without an answer, through no fault of the device: nothing is known of it."""

@@ -13,8 +13,10 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import replace
 from hashlib import blake2b
+from itertools import islice
 
-from twisted_detector.model import Camera, Evidence, Inspection, Sighting, Stream
+from twisted_detector.model import Announced, Camera, Evidence, Inspection, Sighting, Stream
+from twisted_detector.model.announced import Condition
 from twisted_detector.model.bounds import MAX_NAME as MAX_NAME, MAX_URL as MAX_URL
 
 MAX_TOKEN = MAX_NAME
@@ -27,6 +29,8 @@ MAX_EVIDENCE_OCTETS, MAX_EVIDENCE, MAX_CAPABILITIES = 256, 32, 32
 #: Video sources of a device of which none has proved a stream: the largest recorders in shops have 64 channels. For
 #: each that has, one more may come.
 MAX_SOURCES = 64
+#: Video inputs that a device may announce: the largest recorders have 256.
+MAX_CHANNELS = 256
 #: Octets of the JSON document of one camera, and the part of it that its streams may take: what else stands there has
 #: at most 20 KiB with every field at its bound.
 MAX_DOCUMENT, MAX_STREAMS_OCTETS = 65_536, 45_056
@@ -68,11 +72,40 @@ def bound_sighting(sighting: Sighting) -> Sighting:
         xaddrs=tuple(url for url in sighting.xaddrs if len(url) <= MAX_URL)[:MAX_XADDRS],
         scopes=tuple(scopes),
         types=tuple(one[:MAX_FACT] for one in sighting.types[:MAX_PORTS]),
-        rtsp_ports=sighting.rtsp_ports[:MAX_PORTS],
-        open_ports=sighting.open_ports[:MAX_PORTS],
+        rtsp_ports=_ports(sighting.rtsp_ports),
+        open_ports=_ports(sighting.open_ports),
         name=sighting.name[:MAX_NAME],
         evidence=_bound_evidence(sighting.evidence),
+        announced=bound_announced(sighting.announced),
     )
+
+
+def _ports(numbers: Iterable[int]) -> tuple[int, ...]:
+    """Those that TCP has: to connect to another raises in whoever tries."""
+    return tuple(one for one in islice(numbers, MAX_PORTS) if 0 < one < 65_536)
+
+
+def bound_announced(announced: Announced | None) -> Announced | None:
+    """What a device says of itself within the bounds; characters that nobody can see are left out."""
+    if announced is None:
+        return None
+    return replace(
+        announced,
+        manufacturer=_shown(announced.manufacturer, MAX_FACT),
+        model=_shown(announced.model, MAX_FACT),
+        name=_shown(announced.name, MAX_NAME),
+        serial_number=_shown(announced.serial_number, MAX_FACT),
+        firmware_version=_shown(announced.firmware_version, MAX_FACT),
+        channels=min(max(announced.channels, 0), MAX_CHANNELS),
+        conditions=tuple(one for one in Condition if one in announced.conditions),
+        managed_by=_shown(announced.managed_by, MAX_NAME),
+        address=_shown(announced.address, MAX_NAME),
+    )
+
+
+def _shown(text: str, longest: int) -> str:
+    """What can be shown of a text that came in a datagram."""
+    return "".join(one for one in text[: 2 * longest] if one.isprintable()).strip()[:longest]
 
 
 def bound_inspection(
@@ -134,6 +167,7 @@ def bound_camera(camera: Camera) -> Camera:
         capabilities=tuple(one[:MAX_NAME] for one in camera.capabilities[:MAX_CAPABILITIES]),
         reason=bound_reason(camera.reason),
         evidence=_bound_evidence(camera.evidence),
+        announced=bound_announced(camera.announced),
     )
 
 

@@ -49,12 +49,14 @@ from twisted_detector.outputs.dispatcher import OutputDispatcher
 from twisted_detector.outputs.event_log import EventLog
 from twisted_detector.service.adoption import make_first_run_watch, restore_known
 from twisted_detector.service.detection import Methods, detection_offers, make_detection
+from twisted_detector.service.extensions.assembly import PluginAssembly
+from twisted_detector.service.extensions.report import PluginReport
 from twisted_detector.service.first_run import make_first_run
 from twisted_detector.service.garbage import begin_collecting, collect_frozen, share_heap
 from twisted_detector.service.ground import make_ground
 from twisted_detector.service.knowledge import expect_answers, known_before, make_knowledge
 from twisted_detector.service.operations import make_operations
-from twisted_detector.service.plugin_assembly import PluginAssembly
+from twisted_detector.service.plugin_inventory import inventory, problems
 from twisted_detector.service.process_hardening import is_open_to_inspection
 from twisted_detector.service.publishing import make_publishing
 from twisted_detector.service.reload import Reloader
@@ -192,17 +194,25 @@ class Daemon(Service):
         known = await known_before(config, store)
         expect_answers(known)
         # What plugins make, ours among them, of the parts that their makers need.
+        entries = inventory(config)  # before the assembly leaves folders that are not trusted out of the search
         plugins = PluginAssembly(MakerContext(reactor, config, {}, mqtt.publish, mqtt.subscribe))
+        self._undo.append(("watchdog of plugins", plugins.supervision.stop))
+        plugin_report = PluginReport(entries, problems(config), plugins.supervision.records)
         plugins.offer({**ground.offers, **knowledge.offers, **publishing.offers})
         (outputs,) = plugins.make(IOutputMaker)
-        bus.subscribe(OutputDispatcher(outputs, publish=mqtt.publish))
+        dispatcher = OutputDispatcher(outputs, publish=mqtt.publish, voice=publishing.voice)
+        bus.subscribe(dispatcher)
+        if publishing.nodes is not None:
+            bus.subscribe(publishing.nodes)
         bus.subscribe(CameraSaver(store))
         bus.subscribe(EventLog())
         await self._run("history", knowledge.history.start, knowledge.history.stop)
         bus.subscribe(knowledge.history)
         methods = Methods(*plugins.make(IDiscovererMaker, IWatcherMaker, IInspectorMaker))
         detection = make_detection(reactor, config, ground, knowledge, methods)
-        operations = make_operations(reactor, config, ground, knowledge, publishing, detection, self._soft_restart)
+        operations = make_operations(
+            reactor, config, ground, knowledge, publishing, detection, self._soft_restart, plugin_report
+        )
         first_run_page = make_first_run(reactor, config, ground, knowledge, publishing, self._soft_restart)
         await first_run_page.restore(operations.router, known=bool(known))
         plugins.offer({**detection_offers(detection), **operations.offers})
@@ -212,6 +222,10 @@ class Daemon(Service):
 
         # The cameras of an earlier run are published before the first sweep.
         left = await restore_known(reactor, registry, knowledge.adoption, knowledge.budget, known)
+        if publishing.nodes is not None:
+            await self._run("nodes", partial(publishing.nodes.start, dispatcher.handle), publishing.nodes.stop)
+        if publishing.shared_networks is not None:
+            await self._run("networks", publishing.shared_networks.start, publishing.shared_networks.stop)
         await self._run("verdicts", operations.verdicts.start, operations.verdicts.stop)
         self._undo.append(("additions", operations.adding.add.stop))
         names = [one.name for one in methods.discoverers]

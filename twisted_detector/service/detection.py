@@ -15,16 +15,20 @@ from twisted_detector.detector.environment import Environment
 from twisted_detector.detector.inspection_runner import MAX_SECONDS, InspectionRunner, Probes
 from twisted_detector.detector.relocator import Relocator
 from twisted_detector.detector.search import Network, Search
-from twisted_detector.detector.sweeper import Sweeper
+from twisted_detector.detector.sweeper import Sweeper, methods_of
 from twisted_detector.detector.work_queue import QueueLimits, WorkQueue
 from twisted_detector.discovery.neighbours.watcher import NeighbourWatcher
+from twisted_detector.discovery.sweep import arp_sweep, port_scan
 from twisted_detector.discovery.sweep.liveness import TcpLiveness
 from twisted_detector.inspection.oui import OuiRegistry
 from twisted_detector.interfaces import IDiscoverer, IFinder, IInspector, IWatcher
+from twisted_detector.service.extensions.assembly import Offers
 from twisted_detector.service.ground import Ground
 from twisted_detector.service.knowledge import Knowledge
-from twisted_detector.service.plugin_assembly import Offers
 from twisted_detector.service.settings import PACE, proof_every, schedule
+
+#: Methods that have connected to what they report; whatever else reports a device was told of it, a plugin's too.
+_CONNECTING = (arp_sweep.METHOD, port_scan.METHOD)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +44,8 @@ def make_detection(reactor: Any, config: Config, ground: Ground, knowledge: Know
     """The detector, not started yet, with its runner and its queue of inspections."""
     registry, bus, neighbours = knowledge.registry, knowledge.bus, ground.neighbours
     discoverers = methods.discoverers
+    found = (*discoverers, *methods.watchers)
+    knowledge.observations.distrust(name for one in found for name in methods_of(one) if name not in _CONNECTING)
     own_watcher = NeighbourWatcher(reactor, neighbours)
     listening = [each for each in discoverers if IWatcher.providedBy(each)]
     environment = Environment(
@@ -79,6 +85,7 @@ def make_detection(reactor: Any, config: Config, ground: Ground, knowledge: Know
         reactor,
         QueueLimits(config.discovery.max_concurrent, MAX_SECONDS, PACE),
         timed_out=runner.timed_out,
+        monotonic=environment.monotonic,
         is_known=registry.is_published,
         is_wanted=runner.wants,
         host_of=registry.host_of,

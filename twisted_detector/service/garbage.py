@@ -104,8 +104,12 @@ def collect_frozen() -> None:
 
 
 def begin_collecting() -> None:
-    """Switch collections on, which the root switched off; what is here now lives as long as the process."""
+    """Switch collections on, which the root switched off; what is here now lives as long as the process.
+
+    What importing and building had needed for a moment goes back to the system.
+    """
     gc.freeze()
+    trim_heap()
     gc.set_threshold(*THRESHOLDS)
     gc.callbacks += [one for one in _callbacks if one not in gc.callbacks]
     gc.enable()

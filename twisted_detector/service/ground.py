@@ -19,7 +19,7 @@ from twisted_detector.discovery.rate_limit import PacketRateLimiter
 from twisted_detector.interfaces import INeighbours
 from twisted_detector.model.addresses import Exclusions
 from twisted_detector.seams import IStateStore
-from twisted_detector.service.plugin_assembly import Offers
+from twisted_detector.service.extensions.assembly import Offers
 from twisted_detector.store.small_file import write_small_file
 from twisted_detector.store.store import Store
 

@@ -34,12 +34,13 @@ from twisted_detector.registry.observations import ObservationLog
 from twisted_detector.registry.registry import Registry
 from twisted_detector.seams import IHistory, ILoginBudget
 from twisted_detector.service.adoption import make_adoption_book
+from twisted_detector.service.extensions.assembly import Offers
 from twisted_detector.service.ground import Ground
-from twisted_detector.service.plugin_assembly import Offers
 from twisted_detector.service.settings import freeze_detector, missed_limit
 from twisted_detector.store.history import CameraHistory
 from twisted_detector.store.store import Store
 from twisted_detector.wire.soap.xml import load_parser
+from twisted_detector.wire.vendors.catalog import PROTOCOLS
 
 _log = make_logger()
 
@@ -108,7 +109,7 @@ async def make_knowledge(reactor: Any, config: Config, ground: Ground) -> Knowle
     dialects = Dialects(lambda reference, names: store.save_value("dialects", reference, names))
     dialects.restore(await store.load_values("dialects"))
     freezes = freeze_detector(config)
-    observations = ObservationLog()
+    observations = ObservationLog(forgeable=[one.name for one in PROTOCOLS])
     bus.subscribe(observations)
     registry = Registry(
         bus.emit,
@@ -185,7 +186,7 @@ async def _make_budget(logins: ConfiguredLogins, store: Store, networks: SiteNet
         salt=salt,
         save=lambda key, text: store.save_value("login_budget", key, text),
         kept=lambda: not store.degraded,
-        uptime=_uptime(),
+        uptime=uptime(),
         boot=_boot_id(),
     )
     budget.restore(await store.load_values("login_budget"))
@@ -217,7 +218,7 @@ def without_macs(cameras: Iterable[Camera]) -> tuple[Camera, ...]:
     )
 
 
-def _uptime() -> Callable[[], float]:
+def uptime() -> Callable[[], float]:
     """Seconds since the machine's start: sleep counts where the kernel tells of it (Linux)."""
     boottime = getattr(time, "CLOCK_BOOTTIME", None)
     return time.monotonic if boottime is None else partial(time.clock_gettime, boottime)

@@ -31,10 +31,11 @@ from twisted_detector.operations.report import HealthReport
 from twisted_detector.operations.requests import Handler, RequestRouter
 from twisted_detector.operations.why import Why
 from twisted_detector.service.adding import Adding, make_adding
+from twisted_detector.service.extensions.assembly import Offers
+from twisted_detector.service.extensions.report import PluginReport
 from twisted_detector.service.ground import Ground
 from twisted_detector.service.knowledge import Knowledge
-from twisted_detector.service.plugin_assembly import Offers
-from twisted_detector.service.publishing import Publishing
+from twisted_detector.service.publishing import Publishing, make_routing
 from twisted_detector.service.reload import Reloader
 
 
@@ -110,6 +111,7 @@ def make_operations(
     publishing: Publishing,
     detection: Detection,
     restart: SoftRestart,
+    plugins: PluginReport,
 ) -> Operations:
     """All that answers an operator. Commands are subscribed to, and the state of MQTT is listened to, at once."""
     mqtt, topics, registry, detector = publishing.mqtt, publishing.topics, knowledge.registry, detection.detector
@@ -170,6 +172,13 @@ def make_operations(
     knowledge.bus.subscribe(doctor)
     router = RequestRouter()
     register_handlers(router, registry, commands=commands, report=report, doctor=doctor, why=why)
+    report.add_block("plugins", plugins.block)
+    doctor.add_check(plugins.findings)
+    router.register("plugins", plugins.answer)
+    if publishing.nodes is not None:
+        report.add_block("nodes", publishing.nodes.block)
+        router.register("fleet", publishing.nodes.answer)
+        commands.divert(make_routing(reactor, publishing.nodes, mqtt, topics))
     heartbeat = Heartbeat(
         reactor,
         node_id=config.node_id,

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass, fields
-from enum import StrEnum
+from dataclasses import fields
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, TypeVar
@@ -21,13 +20,14 @@ from twisted_detector.interfaces import (
     IServiceExtension,
     IWatcherMaker,
 )
-from twisted_detector.service import plugin_loader
 from twisted_detector.service.detection import detection_offers
+from twisted_detector.service.extensions import loader
+from twisted_detector.service.extensions.assembly import Offers
+from twisted_detector.service.extensions.entries import PluginEntry, PluginState
+from twisted_detector.service.extensions.order import Declaration, order, read_declaration
 from twisted_detector.service.ground import Ground
 from twisted_detector.service.knowledge import Knowledge
 from twisted_detector.service.operations import Operations
-from twisted_detector.service.plugin_assembly import Offers
-from twisted_detector.service.plugin_order import Declaration, order, read_declaration
 from twisted_detector.service.publishing import Publishing
 
 T = TypeVar("T")
@@ -43,32 +43,6 @@ KINDS: Mapping[Any, str] = MappingProxyType(
         IServiceExtension: "service",
     }
 )
-
-
-class PluginState(StrEnum):
-    """Whether the daemon uses a plugin."""
-
-    LOADED = "loaded"
-    #: PLUGINS does not name it.
-    OFF = "off"
-    #: It is wanted and cannot be had.
-    LEFT_OUT = "left out"
-
-
-@dataclass(frozen=True, slots=True)
-class PluginEntry:
-    """One plugin, or one file or folder in which there should be some.
-
-    :ivar kinds: words of ``KINDS``; empty where the file was not imported.
-    :ivar why: "" for one that is loaded.
-    """
-
-    name: str
-    kinds: tuple[str, ...]
-    file: str
-    state: PluginState
-    why: str = ""
-    is_builtin: bool = False
 
 
 def _hollow(stage: type[T]) -> T:
@@ -92,22 +66,51 @@ STAGES: tuple[tuple[Callable[[], Offers], tuple[Any, ...]], ...] = (
 def inventory(config: Config) -> list[PluginEntry]:
     """Every plugin, the built-in ones last. The files of those that are wanted are imported, as the daemon does it."""
     wanted = config.plugins
-    plugin_loader.look_for_plugins(config.plugin_path)
+    loader.look_for_plugins(config.plugin_path)
     entries = [
         PluginEntry("", (), folder, PluginState.LEFT_OUT, f"its folder {reason} (chown, chmod -R go-w)")
-        for folder, reason in plugin_loader.untrusted_folders().items()
+        for folder, reason in loader.untrusted_folders().items()
     ]
-    broken = plugin_loader.broken(wanted)
+    broken = loader.broken(wanted)
     entries += [PluginEntry(Path(file).stem, (), file, PluginState.LEFT_OUT, why) for file, why in broken.items()]
     entries += [
         PluginEntry(file.stem, (), str(file), PluginState.OFF, "PLUGINS does not name it")
-        for file in plugin_loader.not_wanted(wanted)
+        for file in loader.not_wanted(wanted)
+    ]
+    entries += [
+        PluginEntry(one.name, (), file, PluginState.OFF, "PLUGINS does not name it", package=one.package)
+        for one, file in loader.not_wanted_entry_points(wanted)
+    ]
+    entries += [
+        PluginEntry(maker.name, kinds_of(maker), file_of(maker), PluginState.LEFT_OUT, doubled_reason(maker, first))
+        for maker, first in loader.doubled(wanted)
     ]
     return sorted([*entries, *_makers(config)], key=lambda one: (one.is_builtin, one.name, one.file))
 
 
+def problems(config: Config) -> list[str]:
+    """What the settings of plugins name and nobody has, in sentences for people."""
+    found = [f"PLUGINS names {name}, but no plugin has that name" for name in loader.unknown_names(config.plugins)]
+    folders = loader.missing_folders(config.plugin_path)
+    return found + [f"PLUGIN_PATH: {folder} is no folder that can be read" for folder in folders]
+
+
+def kinds_of(maker: Any) -> tuple[str, ...]:
+    """What a maker makes, as people call it."""
+    return tuple(word for kind, word in KINDS.items() if kind.providedBy(maker))
+
+
+def file_of(maker: Any) -> str:
+    """The file in which a maker is declared."""
+    return str(getattr(sys.modules.get(type(maker).__module__), "__file__", ""))
+
+
+def doubled_reason(maker: Any, first: str) -> str:
+    """Why a maker is left out whose name another one has."""
+    return f"{first} has a plugin of the name {maker.name} too, which comes first: give this one another name"
+
+
 def _makers(config: Config) -> Iterator[PluginEntry]:
-    kinds: dict[int, list[str]] = {}
     every: dict[int, Any] = {}
     reasons: dict[int, str] = {}
     there: set[Any] = set()
@@ -115,22 +118,21 @@ def _makers(config: Config) -> Iterator[PluginEntry]:
         there |= set(offers())
         of_stage: dict[int, Any] = {}
         for kind in made:
-            for maker in plugin_loader.makers(kind, config.plugins):
+            for maker in loader.makers(kind, config.plugins):
                 of_stage[id(maker)] = maker
-                kinds.setdefault(id(maker), []).append(KINDS[kind])
         fresh = {number: maker for number, maker in of_stage.items() if number not in every}
         every |= fresh
         reasons |= _left_out(fresh.values(), there)
     for number, maker in every.items():
-        module = sys.modules.get(type(maker).__module__)
         reason = reasons.get(number, "")
         yield PluginEntry(
             maker.name,
-            tuple(kinds[number]),
-            str(getattr(module, "__file__", "")),
+            kinds_of(maker),
+            file_of(maker),
             PluginState.LEFT_OUT if reason else PluginState.LOADED,
             reason,
-            plugin_loader.is_builtin(maker),
+            loader.is_builtin(maker),
+            loader.package_of(maker),
         )
 
 
@@ -140,7 +142,7 @@ def _left_out(makers: Collection[Any], there: set[Any]) -> dict[int, str]:
     declared: list[Declaration] = []
     for maker in makers:
         try:
-            declared.append(read_declaration(maker, is_builtin=plugin_loader.is_builtin(maker)))
+            declared.append(read_declaration(maker, is_builtin=loader.is_builtin(maker)))
         except LocalError as error:
             reasons[id(maker)] = str(error)
     ordered, in_circles = order(declared)

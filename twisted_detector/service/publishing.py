@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from twisted_detector import __version__
 from twisted_detector.config.config import Config
 from twisted_detector.mqtt.broker.place import BrokerPlace
 from twisted_detector.mqtt.service import MqttService
+from twisted_detector.operations.commands import Diversion
 from twisted_detector.outputs.homeassistant.deletions import Deletions
 from twisted_detector.outputs.sync.board import SyncBoard
-from twisted_detector.outputs.topics import Topics
+from twisted_detector.outputs.topics import Topics, is_of_a_camera
+from twisted_detector.outputs.voice import Voice
+from twisted_detector.service.extensions.assembly import Offers
 from twisted_detector.service.ground import Ground
-from twisted_detector.service.knowledge import Knowledge
-from twisted_detector.service.plugin_assembly import Offers
+from twisted_detector.service.knowledge import Knowledge, uptime
 from twisted_detector.service.settings import mqtt_settings
+
+if TYPE_CHECKING:
+    from twisted_detector.operations.nodes.networks import SharedNetworks
+    from twisted_detector.operations.nodes.service import NodeService
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +33,8 @@ class Publishing:
     :ivar deletions: devices that a person deleted in Home Assistant.
     :ivar sync_board: state of what is kept in step with Frigate and go2rtc.
     :ivar broker: the broker in use.
+    :ivar nodes: part in the election of nodes, not started yet; None where NODES_ENABLED is off. ``shared_networks``:
+        part in the search of networks that have no node, likewise.
     """
 
     mqtt: MqttService
@@ -32,6 +42,13 @@ class Publishing:
     deletions: Deletions
     sync_board: SyncBoard
     broker: BrokerPlace
+    nodes: NodeService | None
+    shared_networks: SharedNetworks | None
+
+    @property
+    def voice(self) -> Voice:
+        """What this node publishes."""
+        return Voice() if self.nodes is None else self.nodes.voice
 
     @property
     def offers(self) -> Offers:
@@ -41,6 +58,7 @@ class Publishing:
             Topics: self.topics,
             Deletions: self.deletions,
             SyncBoard: self.sync_board,
+            Voice: self.voice,
         }
 
 
@@ -56,5 +74,48 @@ async def make_publishing(
         mqtt_settings(config, broker, lwt_topic=topics.lwt),
         store=ground.store,
         emit=knowledge.bus.emit,
+        abandons=is_of_a_camera if config.mqtt.nodes else None,
     )
-    return Publishing(mqtt, topics, deletions, SyncBoard(), broker)
+    if not config.mqtt.nodes:
+        return Publishing(mqtt, topics, deletions, SyncBoard(), broker, None, None)
+    nodes, shared_networks = make_nodes(reactor, config, ground, knowledge, mqtt, topics)
+    return Publishing(mqtt, topics, deletions, SyncBoard(), broker, nodes, shared_networks)
+
+
+def make_nodes(
+    reactor: Any, config: Config, ground: Ground, knowledge: Knowledge, mqtt: MqttService, topics: Topics
+) -> tuple[NodeService, SharedNetworks]:
+    """Our part in the election of nodes; it listens to what the broker has from the first connection on."""
+    # Few daemons share anything: the others need not hold it in memory.
+    from twisted_detector.operations.nodes.election import Election
+    from twisted_detector.operations.nodes.networks import SharedNetworks
+    from twisted_detector.operations.nodes.service import NodeService
+    from twisted_detector.operations.nodes.values import NodeAbout
+
+    about = NodeAbout(__version__, page=config.web.page_url)
+    nodes = NodeService(
+        reactor,
+        Election(config.node_id, mqtt.instance, about=about),
+        mqtt=mqtt,
+        topics=topics,
+        find=knowledge.registry.camera,
+        monotonic=uptime(),
+    )
+    shared_networks = SharedNetworks(
+        reactor,
+        nodes,
+        networks=knowledge.networks,
+        neighbours=ground.neighbours,
+        traffic=ground.rate_limiter.traffic,
+        about=about,
+        monotonic=time.monotonic,
+    )
+    return nodes, shared_networks
+
+
+def make_routing(reactor: Any, nodes: NodeService, mqtt: MqttService, topics: Topics) -> Diversion:
+    """The way of commands to the nodes that they concern."""
+    from twisted_detector.operations.nodes.routing import CommandRouting
+
+    routing = CommandRouting(reactor, nodes.record, mqtt=mqtt, topics=topics, is_connected=lambda: nodes.is_connected)
+    return routing.divert

@@ -20,9 +20,9 @@ from twisted_detector.interfaces import IDiscovererMaker, IInspectorMaker, IWatc
 from twisted_detector.model import Camera, Message
 from twisted_detector.service.adoption import restore_known
 from twisted_detector.service.detection import Methods, make_detection
+from twisted_detector.service.extensions.assembly import PluginAssembly
 from twisted_detector.service.ground import Ground, make_ground
 from twisted_detector.service.knowledge import known_before, make_knowledge
-from twisted_detector.service.plugin_assembly import PluginAssembly
 from twisted_detector.store.camera_saver import CameraSaver
 
 #: Seconds between two progress reports.
@@ -107,6 +107,7 @@ async def _scan(
         await _until_quiet(reactor, config.discovery.timeout + INSPECTION_SECONDS, progress, report)
     finally:
         await detector.stop()
+        plugins.supervision.stop()
         knowledge.access.locks.close_all_kept()
     return sorted(registry.cameras(), key=lambda camera: camera.id)
 

@@ -13,7 +13,7 @@ from contextlib import suppress
 from operator import itemgetter
 from pathlib import Path
 
-from twisted_detector.model.pictures import Picture
+from twisted_detector.model.cameras import Picture
 
 #: Larger pictures are not kept, nor more of them together: as much as the daemon keeps in memory.
 MAX_PICTURE, MAX_BYTES = 2 * 1024 * 1024, 32 * 1024 * 1024

@@ -13,7 +13,7 @@ from zope.interface import implementer
 
 from twisted_detector.events import CameraForgotten, Event, PictureTaken
 from twisted_detector.interfaces import IEventListener
-from twisted_detector.model.pictures import Picture
+from twisted_detector.model.cameras import Picture
 from twisted_detector.store.album import Album
 
 #: Seconds after which a picture on the disk is replaced while the daemon runs: four writes a day, and of large ones as

@@ -8,7 +8,8 @@ from dataclasses import fields
 from typing import Any
 
 from twisted_detector.errors import LocalError, RemoteError
-from twisted_detector.model import Adoption, Camera, Evidence, Mac, Proof, Status, Stream
+from twisted_detector.model import Adoption, Announced, Camera, Evidence, Mac, Proof, Status, Stream
+from twisted_detector.model.announced import Condition, DeviceKind
 
 #: Increased only when a field changes its meaning; new fields need no new version: they are left out or left alone.
 VERSION = 1
@@ -28,6 +29,8 @@ def dump_camera(camera: Camera) -> str:
     document["mac"] = camera.mac.text if camera.mac else None
     document["streams"] = [{name: getattr(stream, name) for name in _names(Stream)} for stream in camera.streams]
     document["evidence"] = [{name: getattr(item, name) for name in _names(Evidence)} for item in camera.evidence]
+    said = camera.announced
+    document["announced"] = {name: getattr(said, name) for name in _names(Announced)} if said is not None else None
     document["version"] = VERSION
     return json.dumps(document, sort_keys=True, separators=(",", ":"))
 
@@ -61,6 +64,7 @@ def load_camera(text: str) -> Camera:
     values["streams"] = tuple(_streams(document.get("streams")))
     values["evidence"] = tuple(_evidence(document.get("evidence")))
     values["ip_history"] = tuple(_history(document.get("ip_history")))
+    values["announced"] = _announced(document.get("announced"))
     try:
         return Camera(**values)
     except LocalError as error:
@@ -100,6 +104,17 @@ def _streams(value: object) -> list[Stream]:
 
 def _evidence(value: object) -> list[Evidence]:
     return [Evidence(**values) for values, _ in _items(Evidence, value, ("kind", "value", "source", "seen_at"))]
+
+
+def _announced(value: object) -> Announced | None:
+    if not isinstance(value, dict):
+        return None
+    values = _plain(Announced, value)
+    if value.get("kind") in tuple(DeviceKind):
+        values["kind"] = DeviceKind(value["kind"])
+    said = value.get("conditions")
+    values["conditions"] = tuple(one for one in Condition if isinstance(said, list) and one.value in said)
+    return Announced(**values)
 
 
 def _history(value: object) -> list[tuple[str, float]]:

@@ -300,9 +300,11 @@ def _reason(camera: Camera) -> str:
 
 
 def _code(camera: Camera) -> str:
-    """A code where there is one: of the first stream that does not play."""
+    """A code where there is one: of the reason, or of the first stream that does not play."""
     if camera.status in (Status.ONLINE, Status.OFFLINE):
         return ""
     if camera.reason == FROZEN:
         return FROZEN
+    if camera.code:
+        return camera.code
     return next((one.code for one in camera.streams if one.code and not one.validated), "")

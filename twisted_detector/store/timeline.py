@@ -26,7 +26,7 @@ LETTERS = "uotf"
 
 _UNOBSERVED, _ONLINE, _TROUBLE, _OFFLINE = range(4)
 _CODES = {condition: code for code, condition in enumerate(CONDITIONS)}
-_BY_STATUS = {"unobserved": _UNOBSERVED, "online": _ONLINE, "offline": _OFFLINE}
+_BY_STATUS = {"unobserved": _UNOBSERVED, "online": _ONLINE, "offline": _OFFLINE, "sleeps": _UNOBSERVED}
 #: (begin, end, the change that made it so; None: it was not observed)
 _Piece = tuple[float, float, StateChange | None]
 

@@ -119,6 +119,8 @@ def describe(event: events.CameraEvent) -> tuple[str, str] | None:
         case events.CameraTrouble():
             words = STATE_WORDS[event.camera.status]
             return "trouble", f"{words}: {event.reason}" if event.reason else words
+        case events.CameraAsleep():
+            return "asleep", STATE_WORDS[event.camera.status]
         case events.StreamChanged():
             good = sum(one.validated for one in event.new)
             return "streams", f"streams changed: {good} of {len(event.new)} play"

@@ -8,9 +8,7 @@ from zlib import crc32
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IReactorTime
-from twisted.web.resource import IResource, Resource
 from txaio.tx import make_logger
-from zope.interface import implementer
 
 from twisted_detector.web.access import AccessControl
 from twisted_detector.web.api.handlers import Api
@@ -55,34 +53,44 @@ _FAULT = Problem(500, "an internal error of camdetect; see its log")
 _METHODS = {b"GET", b"HEAD", b"POST", b"PUT", b"PATCH", b"DELETE", b"OPTIONS", b"TRACE", b"CONNECT", b"QUERY"}
 
 
-@implementer(IResource)
-class RootResource(Resource):
-    """The one resource of the site: what is the same for every request, then the route."""
+class RootHandler:
+    """Handler of every request: what is the same for all of them, then the route."""
 
-    isLeaf = True
+    log = make_logger()
 
     def __init__(self, access: AccessControl, routes: RouteTable) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
         self._access = access
         self._routes = routes
 
-    def render(self, request: Any) -> Any:
+    def serve(self, request: Any) -> None:
+        """Answer a request; what a route answers may come later."""
+        try:
+            self._begin(request)
+        except Problem as problem:
+            _finish(request, problem)
+        except Exception:
+            self.log.failure("A request failed")
+            _finish(request, _FAULT)
+        else:
+            self._routes.serve(request)
+
+    def _begin(self, request: Any) -> None:
+        """Write what is the same in every answer.
+
+        :raises Problem: no route is asked.
+        """
         for name, value in HEADERS.items():
             request.setHeader(name, value)
-        try:
-            head = parse_head(request)
-            if self._access.is_ingress(head):
-                for name, value in FRAMED.items():
-                    request.setHeader(name, value)
-            if request.too_large:
-                raise Problem(413, f"a body has at most {MAX_BODY} bytes")
-            if request.method not in _METHODS:
-                raise Problem(405, "there is no such method", {"Allow": "GET, HEAD, POST, DELETE"})
-            self._access.check_host(head)
-            _check_path(b"/".join(request.postpath))
-        except Problem as problem:
-            return _refuse(request, problem)
-        return self._routes.render(request)
+        head = parse_head(request)
+        if self._access.is_ingress(head):
+            for name, value in FRAMED.items():
+                request.setHeader(name, value)
+        if request.too_large:
+            raise Problem(413, f"a body has at most {MAX_BODY} bytes")
+        if request.method not in _METHODS:
+            raise Problem(405, "there is no such method", {"Allow": "GET, HEAD, POST, DELETE"})
+        self._access.check_host(head)
+        _check_path(b"/".join(request.postpath))
 
 
 def _check_path(path: bytes) -> None:
@@ -117,8 +125,8 @@ class Application:
         self._files = files
         self._pages = pages
 
-    def resource(self) -> RootResource:
-        """For :class:`BoundedSite`."""
+    def handler(self) -> Callable[[Any], None]:
+        """What :class:`BoundedSite` has every request answered by."""
         routes = RouteTable(_refuse, _FAULT)
         for route in ROUTES:
             routes.add(route.method, ROOT + route.path, self._endpoint(route, self._api.handler(route)))
@@ -126,7 +134,7 @@ class Application:
             routes.add(route.method, route.path, self._endpoint(route, getattr(self._monitoring, route.handler)))
         routes.add("GET", "/", self._page)
         routes.add("GET", "/assets/{name}", self._asset)
-        return RootResource(self._access, routes)
+        return RootHandler(self._access, routes).serve
 
     # --- the API ---------------------------------------------------------------------------------------------------
 
@@ -191,9 +199,7 @@ class Application:
             return write_response(request, ApiResponse(b"", file.media, 304, headers))
         if packed:
             headers["Content-Encoding"] = "gzip"
-        return write_response(
-            request, ApiResponse(file.gzipped() if packed else file.data, file.media, headers=headers)
-        )
+        return write_response(request, ApiResponse(file.gzipped if packed else file.data, file.media, headers=headers))
 
 
 def _too_slow(seconds: float) -> Problem:
@@ -204,13 +210,18 @@ def _refuse(request: Any, problem: Problem) -> Any:
     return write_response(request, problem_response(problem))
 
 
+def _finish(request: Any, problem: Problem) -> None:
+    request.write(_refuse(request, problem))
+    request.finish()
+
+
 def problem_response(problem: Problem) -> ApiResponse:
     """As an answer."""
     return ApiResponse(problem.body(), MEDIA_TYPE, problem.status, problem.headers)
 
 
 def write_response(request: Any, answer: ApiResponse) -> Any:
-    """Write the head; the body is returned, as Twisted wants it."""
+    """Write the head; the body, or a Deferred that never fires, is returned."""
     request.setResponseCode(answer.status)
     request.setHeader("Content-Type", answer.media)
     for name, value in answer.headers.items():

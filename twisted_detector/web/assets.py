@@ -1,7 +1,8 @@
-"""Static files of the page, read once at the start, with their types and tags; compressed when first asked for so."""
+"""Static files of the page, read once at the start, with their types and tags; what compresses is held compressed."""
 
 from __future__ import annotations
 
+import gzip
 from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import Path
@@ -21,28 +22,31 @@ TYPES = {
 
 
 class File:
-    """One file of the page.
+    """One file of the page; of one that compresses only that form is held, which every browser takes.
 
     :ivar tag: of its bytes as they are (RFC 9110, 8.8.3). :ivar gzip_tag: of those that are compressed.
     """
 
     def __init__(self, data: bytes, media: str) -> None:
-        self.data = data
         self.media = media
         digest = sha256(data).hexdigest()[:20]
         self.tag, self.gzip_tag = f'"{digest}"', f'"{digest}-gzip"'
-        self._gzipped: bytes | None = None
+        self._held = compress(data, level=9) if self.is_compressible else data
 
     @property
     def is_compressible(self) -> bool:
         """Whether it becomes smaller: a picture does not."""
         return is_compressible(self.media)
 
+    @property
+    def data(self) -> bytes:
+        """Its bytes as they are on the disk."""
+        return gzip.decompress(self._held) if self.is_compressible else self._held
+
+    @property
     def gzipped(self) -> bytes:
-        """Compressed as well as can be, once: it is sent again and again."""
-        if self._gzipped is None:
-            self._gzipped = compress(self.data, level=9)
-        return self._gzipped
+        """Compressed as well as can be; only where it :attr:`is_compressible`."""
+        return self._held
 
 
 def read_files(folder: Path = FOLDER) -> Mapping[str, File]:

@@ -7,7 +7,6 @@ from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred, maybeDeferred
 from twisted.python.failure import Failure
-from twisted.web.server import NOT_DONE_YET
 from txaio.tx import make_logger
 
 from twisted_detector.web.problem import Problem
@@ -63,8 +62,8 @@ class RouteTable:
             raise Problem(405, f"this path takes {names}", {"Allow": names})
         raise Problem(404, "there is no such path; see /api/v1/openapi.json")
 
-    def render(self, request: Any) -> int:
-        """Serve a request, as a resource's ``render``; when its connection is lost, what works on it is cancelled."""
+    def serve(self, request: Any) -> None:
+        """Serve a request, and finish it; when its connection is lost, what works on it is cancelled."""
         answer = maybeDeferred(self._serve, request)
         answer.addErrback(self._failed, request)
         gone: list[object] = []
@@ -83,7 +82,6 @@ class RouteTable:
 
         answer.addCallback(finish)
         answer.addErrback(lambda failure: self.log.failure("A request could not be finished", failure=failure))
-        return NOT_DONE_YET
 
     def _serve(self, request: Any) -> Any:
         segments = [segment.decode("utf-8") for segment in request.postpath]

@@ -11,16 +11,15 @@ and some places are for this machine alone: its owner, a proxy, a watchdog.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from io import BytesIO
 from typing import Any
+from urllib.parse import unquote_to_bytes
 
 from twisted.internet.interfaces import IAddress, IDelayedCall, IProtocol, IProtocolFactory, IReactorTime
 from twisted.protocols.policies import ProtocolWrapper, WrappingFactory
 from twisted.python.failure import Failure
-from twisted.web.http import HTTPChannel
-from twisted.web.resource import IResource
-from twisted.web.server import Request, Site
+from twisted.web.http import HTTPChannel, HTTPFactory, Request, datetimeToString
 
 from twisted_detector.web.problem import MEDIA_TYPE, Problem
 from twisted_detector.web.rate_limit import is_loopback, peer_key
@@ -46,11 +45,20 @@ class BoundedRequest(Request):
     """One request.
 
     :ivar too_large: its body was larger than MAX_BODY, and is not there.
+    :ivar postpath: the segments of its path, decoded.
     """
 
     too_large = False
+    postpath: tuple[bytes, ...] = ()
     _taken = 0
+    channel: Any
     content: Any
+
+    def process(self) -> None:
+        """It is whole: have it answered."""
+        self.setHeader("Date", datetimeToString())  # type: ignore[no-untyped-call]
+        self.postpath = tuple(map(unquote_to_bytes, self.path.removeprefix(b"/").split(b"/")))
+        self.channel.factory.serve(self)
 
     def gotLength(self, length: int | None) -> None:
         self.content = BytesIO()
@@ -75,6 +83,7 @@ class BoundedChannel(HTTPChannel):
     MAX_LENGTH = MAX_LINE
     totalHeadersSize = MAX_HEADERS
     maxHeaders = MAX_HEADER_COUNT
+    requestFactory = BoundedRequest
     _lines = 0
     _octets = 0
     _refused = False
@@ -160,16 +169,21 @@ def refuse(channel: Any, problem: Problem) -> None:
     channel.transport.loseConnection()
 
 
-class BoundedSite(Site):
-    """Site without a log of requests, whose URLs are the visitors' own affair."""
+class BoundedSite(HTTPFactory):
+    """Server without a log of requests, whose URLs are the visitors' own affair.
+
+    It has one handler. Twisted's tree of resources would take 2 MB: with it come its templates, its remote objects and
+    an XML parser.
+
+    :ivar serve: answers and finishes a request.
+    """
 
     noisy = False
     protocol: Any = BoundedChannel
-    requestFactory = BoundedRequest
-    displayTracebacks = False
 
-    def __init__(self, resource: IResource, clock: IReactorTime) -> None:
-        super().__init__(resource, timeout=IDLE, reactor=clock)  # type: ignore[no-untyped-call]
+    def __init__(self, serve: Callable[[BoundedRequest], None], clock: IReactorTime) -> None:
+        super().__init__(timeout=IDLE, reactor=clock)
+        self.serve = serve
 
     def startFactory(self) -> None:
         """No log, and so no timer that keeps the time of its lines."""

@@ -7,15 +7,16 @@ from math import floor
 from typing import Any
 
 from twisted_detector.model import Camera
+from twisted_detector.model.cameras import Picture
 from twisted_detector.model.encoding import rfc3339, stamp_or_none
 from twisted_detector.model.history import CONDITIONS, Condition, Segment, WeekSummary
-from twisted_detector.model.pictures import Picture
 from twisted_detector.web.facade import DaemonFacade
 
 #: Fields of the public camera object that a card shows; the rest is fetched when it is opened.
 _BRIEF = (
     "id", "ip", "mac", "name", "manufacturer", "model", "device_id", "channel", "online", "last_seen_iso",
     "last_validated_iso", "discovery_methods", "adopted", "name_source",
+    "conditions",
 )  # fmt: skip
 _STREAM = ("url", "name", "codec", "width", "height", "fps", "audio", "validated", "reason")
 #: Streams on a card; a recorder's channel has two or three.
@@ -48,6 +49,7 @@ def _state(facade: DaemonFacade, camera: Camera) -> dict[str, Any]:
     return {
         "status": camera.status.value,
         "reason": camera.reason,
+        "reason_code": camera.code,
         "since": stamp_or_none(camera.since),
         "first_seen_iso": stamp_or_none(camera.first_seen),
         "picture": picture_document(pictures.latest(camera.id) if pictures is not None else None),

@@ -28,7 +28,7 @@ DOCKER = Interface("br-0123456789ab", 3, "172.18.0.1", 16)
 TUNNEL = Interface("wg0", 4, "10.8.0.2", 24, multicast=False, arp=False)
 PUBLIC = Interface("eth1", 5, "203.0.113.9", 24)
 OWN, FAR = "192.168.1.0/24", "10.20.0.0/24"
-ALL_OF_LINK = ["wsdiscovery", "mdns", "ssdp", "neighboursweep"]
+ALL_OF_LINK = ["wsdiscovery", "mdns", "ssdp", "vendors", "neighboursweep"]
 
 
 class NetworksCase(SynchronousTestCase):
@@ -78,7 +78,7 @@ class ListTests(NetworksCase):
     def test_too_large(self) -> None:
         """One that is too large for a sweep says so: it is reached by multicast alone."""
         found = self.ask()["172.18.0.0/16"]
-        self.assertEqual((True, ALL_OF_LINK[:3]), (found["searched"], found["by"]))
+        self.assertEqual((True, ALL_OF_LINK[:4]), (found["searched"], found["by"]))
         self.assertIn("too large to sweep: 65536 addresses", found["why"])
         self.assertIn("Add the part", found["why"])
 
@@ -98,8 +98,8 @@ class ListTests(NetworksCase):
     def test_not_searched(self) -> None:
         """Why the addresses of a network are not tried is told; what reaches its link all the same is named."""
         for environ, network, by, words in (
-            ({"SCAN_NETWORKS": FAR}, OWN, ALL_OF_LINK[:3], "does not have the word interfaces"),
-            ({"NETWORK_SCAN_ENABLED": "false"}, OWN, ALL_OF_LINK[:3], "NETWORK_SCAN_ENABLED is off"),
+            ({"SCAN_NETWORKS": FAR}, OWN, ALL_OF_LINK[:4], "does not have the word interfaces"),
+            ({"NETWORK_SCAN_ENABLED": "false"}, OWN, ALL_OF_LINK[:4], "NETWORK_SCAN_ENABLED is off"),
             ({"SCAN_EXCLUDE": "192.168.0.0/16"}, OWN, ALL_OF_LINK[:3], "SCAN_EXCLUDE contains it"),
             ({"SCAN_NETWORKS": "fd01::/112"}, "fd01::/112", [], "IPv6"),
             ({"SCAN_NETWORKS": FAR, "NETWORK_SCAN_ENABLED": "false"}, FAR, [], "NETWORK_SCAN_ENABLED is off"),
@@ -111,7 +111,8 @@ class ListTests(NetworksCase):
 
     def test_switched_off(self) -> None:
         """A method that is switched off is not named."""
-        self.configure(None, ONVIF_ENABLED="false", SSDP_ENABLED="false", SCAN_NETWORKS=f"interfaces,{FAR}")
+        off = dict.fromkeys(("ONVIF_ENABLED", "SSDP_ENABLED", "VENDOR_DISCOVERY_ENABLED"), "false")
+        self.configure(None, SCAN_NETWORKS=f"interfaces,{FAR}", **off)
         found = self.ask()
         self.assertEqual((["mdns", "neighboursweep"], ["portscan"]), (found[OWN]["by"], found[FAR]["by"]))
 
@@ -203,6 +204,19 @@ class ChangeTests(NetworksCase):
             self.configure(files, **environ)
             self.assertIn(words, self.refused(FAR, "remove"))
             self.assertIn("SCAN_NETWORKS already lists it", self.refused(FAR))
+
+    def test_shared(self) -> None:
+        """One of NODES_NETWORKS is listed with its setting, and says so where another node searches it."""
+        self.configure(NODES_NETWORKS=FAR)
+        self.assertEqual(
+            ("environment", True, ""), tuple(self.ask()[FAR][name] for name in ("source", "searched", "why"))
+        )
+        self.assertIn("NODES_NETWORKS in the environment lists it", self.refused(FAR, "remove"))
+        self.assertIn("NODES_NETWORKS already lists it", self.refused(FAR))
+        self.site.take(())
+        listed = self.ask()[FAR]
+        self.assertEqual(False, listed["searched"])
+        self.assertIn("another node searches it", listed["why"])
 
     def test_of_an_interface(self) -> None:
         """What an interface has is left alone by a setting."""

@@ -88,3 +88,42 @@ class SiteTests(SynchronousTestCase):
         """Simulated cameras stand on loopback where the configuration names it."""
         self.reload(SCAN_NETWORKS="127.0.0.0/24")
         self.assertTrue(self.site.has_loopback())
+
+
+class SharedTests(SynchronousTestCase):
+    """Networks that several nodes could search."""
+
+    def setUp(self) -> None:
+        settings = {"SCAN_NETWORKS": f"interfaces,{LOGIN}", "NODES_NETWORKS": f"{NET},{MORE},{LOGIN}"}
+        self.book = book_in(self.mktemp())
+        self.site = SiteNetworks(RunningConfig(read(settings)), self.book)
+        self.told: list[Any] = []
+        self.site.changed.add(lambda added, narrowed, widened: self.told.append((added, narrowed, widened)))
+
+    def test_alone(self) -> None:
+        """A daemon without other nodes searches them as its own; what is in SCAN_NETWORKS is not shared."""
+        self.assertEqual(("interfaces", str(LOGIN), str(NET), str(MORE)), self.site.swept())
+        self.assertEqual(((LOGIN, NET, MORE), ()), (self.site.asked(), self.site.left()))
+        self.assertEqual((NET, MORE), self.site.shared())
+
+    def test_taken(self) -> None:
+        """Only those that are this node's to search are; all are the operator's, and may be asked and given logins."""
+        self.site.take(())
+        self.assertEqual(("interfaces", str(LOGIN)), self.site.swept())
+        self.assertEqual((LOGIN,), self.site.asked())
+        self.site.take((MORE,))
+        self.assertEqual((("interfaces", str(LOGIN), str(MORE)), (NET,)), (self.site.swept(), self.site.left()))
+        self.assertEqual({LOGIN, NET, MORE}, {*self.site.named()})
+        self.assertEqual({LOGIN, NET, MORE}, {*self.site.confirmed()})
+        self.assertEqual([((), True, False), ((MORE,), False, False)], self.told)
+        self.site.take((MORE,))
+        self.assertEqual(2, len(self.told))
+        self.site.take((NET,))
+        self.assertEqual(((NET,), True, False), self.told[-1])
+
+    def test_a_person(self) -> None:
+        """One that a person adds here is this node's to search."""
+        self.site.take(())
+        self.successResultOf(Deferred.fromCoroutine(self.book.change(lambda before: replace(before, networks=(NET,)))))
+        self.assertEqual(("interfaces", str(LOGIN), str(NET), str(MORE))[:3], self.site.swept())
+        self.assertEqual((MORE,), self.site.shared())

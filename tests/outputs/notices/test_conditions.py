@@ -32,6 +32,7 @@ class Conditions(SynchronousTestCase):
         self.assertEqual([K.LOGIN], self.kinds(Status.AUTH_REQUIRED, "401", refused=True))
         self.assertEqual([], self.kinds(Status.ONLINE, "", refused=True))  # another login was let in
         self.assertEqual([], self.kinds(Status.BUSY))
+        self.assertEqual([], self.kinds(Status.SLEEPS))
 
     def test_go_on(self) -> None:
         """What cannot be seen now goes on; what is seen to be over ends."""
@@ -42,6 +43,7 @@ class Conditions(SynchronousTestCase):
         self.assertEqual([K.LOGIN], self.kinds(Status.AUTH_REQUIRED, "not before 12:00", K.LOGIN))
         self.assertEqual([], self.kinds(Status.AUTH_REQUIRED, f"401; {NO_LOGIN} (…)", K.LOGIN))  # it was only tried
         self.assertEqual([K.STREAM], self.kinds(Status.STREAM_ERROR, "404", K.LOGIN))
+        self.assertEqual([K.LOGIN], self.kinds(Status.SLEEPS, "x", K.LOGIN, K.OFFLINE))
         self.assertEqual([], self.kinds(Status.ONLINE, "", *K))
 
     def test_clock(self) -> None:

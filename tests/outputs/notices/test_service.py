@@ -14,8 +14,8 @@ from tests.outputs.notices.case import START, camera
 from twisted_detector import events
 from twisted_detector.errors import StoreError
 from twisted_detector.model import Camera, Status
+from twisted_detector.model.cameras import Picture
 from twisted_detector.model.notices import Notice, NoticeKind
-from twisted_detector.model.pictures import Picture
 from twisted_detector.model.reasons import FROZEN, NOT_RETRIED
 from twisted_detector.outputs.notices.quiet_hours import Holder, QuietHours
 from twisted_detector.outputs.notices.rules import NoticeRules
@@ -351,3 +351,47 @@ class Nights(ServiceCase):
         self.minute = 7 * 60
         self.wall.advance(3600)
         self.assertEqual([["back"]], [[one.event for one in each.parts] for each in self.told])
+
+
+class OtherNodes(ServiceCase):
+    """Cameras that other nodes publish."""
+
+    def setUp(self) -> None:
+        self.left: set[str] = set()
+        super().setUp()
+        self.service = NoticeService(
+            self.wall,
+            NoticeState(NoticeRules(patience=300.0, kinds=list(NoticeKind)), Holder(self.hours, lambda at: 720), ALL),
+            fleet=Fleet(lambda: tuple(self.cameras.values()), self.expected.get, lambda one: one in self.left),
+            store=self.store,
+            emit=self.emit,
+            monotonic=self.wall.seconds,
+        )
+        self.service.startService()
+        self.addCleanup(self.service.stopService)
+
+    def test_theirs(self) -> None:
+        """The node that publishes a camera tells of it, and nobody else."""
+        self.left.add("cam1")
+        self.offline(1)
+        self.wall.advance(400)
+        self.online(1)
+        self.say(events.CameraDiscovered, 1)
+        self.wall.advance(400)
+        self.assertEqual([], self.took())
+
+    def test_some_of_them(self) -> None:
+        """A notice of several names ours."""
+        self.left.update(("cam1", "cam3"))
+        self.offline(1, 2, 3)
+        self.wall.advance(400)
+        self.assertEqual([["cam2"]], [[one.id for one in notice.cameras] for notice in self.told])
+
+    def test_taken_over(self) -> None:
+        """Whoever has the camera now tells that it is back."""
+        self.left.add("cam1")
+        self.offline(1)
+        self.wall.advance(400)
+        self.left.clear()
+        self.online(1)
+        self.assertEqual(["back"], self.took())

@@ -8,7 +8,9 @@ from itertools import count
 from typing import Any
 from unittest import TestResult, defaultTestLoader
 
+from twisted.application.service import Service
 from twisted.internet.defer import CancelledError, Deferred, succeed
+from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
@@ -21,6 +23,7 @@ from tests.testing.contracts import (
     test_listeners,
     test_liveness,
     test_mqtt,
+    test_services,
     test_store,
 )
 from tests.testing.contracts.test_neighbours import MemoryStage
@@ -464,3 +467,42 @@ class Telling(BreachCase):
         self.assert_breach(contracts.listener_contract(stage), "every_event", "any_order", "after_the_stop")
         stage = with_double(test_listeners.RecordingStage, listener=lambda stage: Ticking(stage.clock))
         self.assert_breach(contracts.listener_contract(stage), "after_the_stop")
+
+    def test_service(self) -> None:
+        """Services that begin before their start, raise in a timer, say too early that they stopped, or tick on."""
+
+        class Idle(Service):
+            def __init__(self, clock: Clock) -> None:
+                self.clock = clock
+
+        class Early(Idle):
+            def __init__(self, clock: Clock) -> None:
+                super().__init__(clock)
+                clock.callLater(3600.0, int)
+
+        class Ticking(Idle):
+            def startService(self) -> None:
+                super().startService()
+                self.clock.callLater(1.0, self.startService)
+
+        class Slow(Idle):
+            def stopService(self) -> Any:
+                super().stopService()
+                return Deferred()
+
+        class Ended(Idle):
+            def startService(self) -> None:
+                super().startService()
+                self.clock.callLater(0.5, super().stopService)
+
+        def stage(kind: type[Idle]) -> Any:
+            class BrokenStage(test_services.Stage):
+                def __init__(self) -> None:
+                    self.clock = Clock()
+                    self.service = kind(self.clock)
+
+            return contracts.service_contract(BrokenStage)
+
+        self.assertEqual(set(), breaches(stage(Idle)))
+        for kind, expected in ((Early, "idle"), (Ticking, "stopped"), (Slow, "runs"), (Ended, "runs")):
+            self.assert_breach(stage(kind), expected)

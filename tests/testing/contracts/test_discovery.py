@@ -18,6 +18,9 @@ from tests.discovery.test_wsdiscovery import answering as wsd_responder, camera
 from tests.doubles import ssdp_device as ssdp_writer
 from tests.doubles.dhcp_client import MAC, arp, dhcp, packet
 from tests.doubles.kernel import FDClock
+from tests.doubles.vendor_lan import Device as VendorDevice, MadeUp, VendorLAN
+from tests.operations.eyes.case import EyesCase
+from tests.testing.contracts.test_listeners import case_of
 from twisted_detector.discovery.mdns.discoverer import MDNS
 from twisted_detector.discovery.multicast.discoverer import MulticastDiscoverer
 from twisted_detector.discovery.neighbours.watcher import NeighbourWatcher
@@ -28,6 +31,7 @@ from twisted_detector.discovery.sweep.arp_sweep import ArpSweep, SweepDrivers
 from twisted_detector.discovery.sweep.connector import Outcome
 from twisted_detector.discovery.sweep.port_scan import PortScan
 from twisted_detector.discovery.sweep.targets import SweepSettings
+from twisted_detector.discovery.vendors.discoverer import VendorDiscovery
 from twisted_detector.discovery.wsdiscovery.discoverer import WSDiscovery
 from twisted_detector.errors import CamdetectError
 from twisted_detector.model import Interface, Sighting
@@ -152,6 +156,43 @@ class SSDPStage(GroupStage):
 
     def announcement(self, address: str) -> bytes:
         return ssdp_writer.notify(notice("alive", CAMERA, name=f"uuid:{address}", host=address))
+
+
+class VendorStage(GroupStage):
+    """Manufacturers' protocols, one of which devices announce themselves by, on links in memory."""
+
+    protocols = (MadeUp("told", 1000, reply_port=1000, announces=True), MadeUp("direct", 2000, unicast=True))
+
+    def __init__(self) -> None:
+        self.clock = Clock()
+        self.lan: Any = VendorLAN(self.clock)
+        self.discoverer: Any = VendorDiscovery(
+            self.clock,
+            MemoryNeighbours(LOOPBACK, ETH0),
+            protocols=self.protocols,
+            open_udp=self.lan.open_udp,
+            random=Random(7),
+            monotonic=self.clock.seconds,
+        )
+        self.watcher = self.discoverer
+
+    def add_camera(self, address: str) -> None:
+        self.lan.attach(VendorDevice(address, self.protocols, mute=True))
+
+    def announce(self, address: str) -> None:
+        self.lan.deliver(self.protocols[0].answer(f"00:40:8c:00:00:{address[-1]:>02}"), address, 1000)
+
+    def disturb(self) -> None:
+        self.lan.deliver(b"\xff not of this protocol", "10.0.0.7", 1000)
+        self.lan.deliver(self.protocols[0].answer("?"), "10.0.0.7", 1000)
+        self.lan.deliver(self.protocols[0].answer(kind="other"), "10.0.0.7", 1000)
+        self.lan.deliver(self.protocols[0].answer(), "192.0.2.7", 1000)  # from beyond the link
+
+    def sent(self) -> int:
+        return len(self.lan.sent)
+
+    def left_open(self) -> Sequence[object]:
+        return [*self.lan.ports, *self.clock.getDelayedCalls()]
 
 
 class PortScanStage:
@@ -293,6 +334,29 @@ class NeighbourWatcherStage:
         self.clock.advance(seconds)
 
 
+class EyesStage:
+    """The watcher of what eyes report, over a broker in memory."""
+
+    longest = 0.1
+
+    def __init__(self) -> None:
+        self.case = case_of(EyesCase)
+        self.case.neighbours.addresses = [Interface("eth1", 3, "192.168.7.9", 24)]
+        self.watcher = self.case.watcher
+
+    def announce(self, address: str) -> None:
+        self.case.report(Sighting("wsdiscovery", address, 0.0, endpoint_reference=f"urn:{address}"))
+
+    def disturb(self) -> None:
+        self.case.deliver(b"\xff")
+
+    def left_open(self) -> Sequence[object]:
+        return [*self.case.neighbours.watchers, *self.case.clock.getDelayedCalls(), *self.case.subscriber.filters]
+
+    def advance(self, seconds: float) -> None:
+        self.case.clock.advance(seconds)
+
+
 class CaptureStage:
     """The capture of packets, over a packet socket in memory; the kernel confirms what is claimed."""
 
@@ -356,6 +420,14 @@ class SSDPTests(discoverer_contract(SSDPStage)):  # type: ignore[misc]
     """SSDP keeps the contract."""
 
 
+class VendorTests(discoverer_contract(VendorStage)):  # type: ignore[misc]
+    """Manufacturers' protocols keep the contract."""
+
+
+class VendorProbeTests(address_probe_contract(VendorStage)):  # type: ignore[misc]
+    """Their probe of one address keeps the contract."""
+
+
 class PortScanTests(discoverer_contract(PortScanStage)):  # type: ignore[misc]
     """The sweep by TCP keeps the contract."""
 
@@ -404,8 +476,16 @@ class SSDPWatchTests(watcher_contract(SSDPStage)):  # type: ignore[misc]
     """The watcher of SSDP keeps the contract."""
 
 
+class VendorWatchTests(watcher_contract(VendorStage)):  # type: ignore[misc]
+    """The watcher of manufacturers' protocols keeps the contract."""
+
+
 class NeighbourWatcherTests(watcher_contract(NeighbourWatcherStage)):  # type: ignore[misc]
     """The watcher of the neighbour table keeps the contract."""
+
+
+class EyesTests(watcher_contract(EyesStage)):  # type: ignore[misc]
+    """The watcher of what eyes report keeps the contract."""
 
 
 class ArpCaptureTests(watcher_contract(CaptureStage)):  # type: ignore[misc]

@@ -12,6 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.detector import case as detector_case, test_picture_scheduler
 from tests.operations import test_doctor
 from tests.operations.decisions import test_followers
+from tests.operations.nodes import test_service as test_node_service
 from tests.outputs import test_sync_service
 from tests.outputs.notices import test_service as test_notice_service, test_way
 from tests.store import test_album_keeper, test_history
@@ -196,6 +197,7 @@ class PictureServiceStage(ServiceStage):
         environment = Environment(self.clock, self.clock.seconds)
         live = LivePictures(environment, camera=case.registry.camera, take=case.taking.take)
         decoder, thumbnails = Decoder(self.clock), Thumbnails(None)
+        self.scheduler = case.scheduler
         self.listener = PictureService(case.scheduler, live, decoder=decoder, thumbnails=thumbnails, keeper=keeper)
 
     def stopping(self) -> Any:  # type: ignore[override]
@@ -231,6 +233,17 @@ class VerdictCarrierStage(Stage):
         self.listener.stop()
 
 
+class NodeServiceStage(Stage):
+    def prepare(self) -> None:
+        case = case_of(test_node_service.NodeServiceTest)
+        self.clock = case.clock
+        self.listener = case.service
+        case.begin()
+
+    def stop(self) -> None:
+        self.listener.stop()
+
+
 class WayStage(ServiceStage):
     def prepare(self) -> None:
         case = case_of(test_way.Sending)
@@ -245,6 +258,7 @@ for _stage in (
     RecordingStage, EventLogStage, DispatcherStage, ObservationStage, CameraSaverStage, CameraHistoryStage,
     FirstRunStage, ActivityStage, HistoryStage, DoctorStage, DetectorStage, PictureStage, SyncStage, AlbumStage,
     PictureServiceStage, NoticeServiceStage, WayStage, IdentityFollowerStage, VerdictCarrierStage,
+    NodeServiceStage,
 ):  # fmt: skip
     _name = _stage.__name__.replace("Stage", "Tests")
     globals()[_name] = type(_name, (listener_contract(_stage),), {"__doc__": f"{_name[:-5]} keeps the contract."})

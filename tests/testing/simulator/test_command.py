@@ -35,6 +35,19 @@ class Simulate(SynchronousTestCase):
         self.assertEqual((first.auth, first.onvif, first.quirks), (Auth.WSSE, False, Quirks(busy=True, delay=1.0)))
         self.assertEqual((first.mac, second.mac), (Mac("00:40:8c:00:00:01"), None))
 
+    def test_vendors(self) -> None:
+        """Protocols of manufacturers are named once each; an unknown one is a fault that lists the known ones."""
+        words = ["simulate", "--vendor", "sadp", "--vendor", "xm", "--vendor", "sadp"]
+        (spec,) = specs_of(self.arguments(*words), MADE_UP_LOGIN, mac_of=lambda _: None)
+        self.assertEqual(("sadp", "xm"), spec.vendors)
+        for more, told in (
+            ("--vendor bell", "--vendor bell: no such protocol"),
+            ("--vendor xm --bind ::1", "IPv4 only"),
+        ):
+            with self.assertRaises(ConfigError) as caught:
+                specs_of(self.arguments("simulate", *more.split()), MADE_UP_LOGIN, mac_of=lambda _: None)
+            self.assertIn(told, str(caught.exception))
+
     def test_faults_at_once(self) -> None:
         """All faults are named in one message, with exit status 2, and nothing is started."""
         arguments = self.arguments(*FAULTY.split())

@@ -29,13 +29,15 @@ MAX_FORGOTTEN = 20
 class CheckRounds:
     """Timer of the rounds. A device that answered the presence check needs no place in the queue.
 
-    A device that is well is inspected now and then: no sweep reports it, so nothing else may remind of it.
+    A device that is well is inspected now and then: no sweep reports it, so nothing else may remind of it. One that
+    sleeps is asked nothing, for its battery's sake: it is inspected when it is seen.
 
     Counts ``skipped_rounds``: the round before was still being gone through.
 
     :param queue: takes the checks and inspections of those that are to be asked.
     :param first: asks a device that is known from before, as a job of the queue.
     :param inspect: inspects a device, likewise.
+    :param unconfirmed: looks whether a device is there that is known by its word alone, likewise.
     """
 
     log = make_logger()
@@ -50,6 +52,7 @@ class CheckRounds:
         queue: WorkQueue,
         first: Work,
         inspect: Work,
+        unconfirmed: Work,
     ) -> None:
         self._environment = environment
         self._registry = registry
@@ -58,6 +61,7 @@ class CheckRounds:
         self._queue = queue
         self._first = first
         self._inspect = inspect
+        self._unconfirmed = unconfirmed
         self._timer = LoopingCall(self._begin)
         self._timer.clock = environment.clock
         self._slices = TurnBudget(MAX_STEPS, SLICE_SECONDS, environment.monotonic)
@@ -102,6 +106,12 @@ class CheckRounds:
             yield
 
     def _check(self, key: int) -> None:
+        if self._registry.is_asleep(key):
+            return
+        if self._registry.is_unconfirmed(key):
+            due = self._registry.needs_inspection(key, self._environment.now())
+            self._queue.add(key, self._inspect if due else self._unconfirmed)
+            return
         phase, has_streams = self._registry.phase(key), self._registry.has_streams(key)
         refresh = phase is Phase.ONLINE and self._registry.needs_inspection(key, self._environment.now())
         if refresh or phase is Phase.OFFLINE or (phase is Phase.SUSPECT and not has_streams):

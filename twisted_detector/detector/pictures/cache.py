@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from twisted_detector.model.pictures import Picture
+from twisted_detector.model.cameras import Picture
 
 #: 100 cameras with pictures of 300 kB each. With more, or larger ones, those that were taken longest ago make room, and
 #: are taken anew on demand.

@@ -21,7 +21,7 @@ from twisted_detector.detector.environment import Environment
 from twisted_detector.detector.task_group import TaskGroup
 from twisted_detector.errors import Busy, InspectionError, Unauthorized, Unreachable
 from twisted_detector.model import Camera, Status
-from twisted_detector.model.pictures import Picture
+from twisted_detector.model.cameras import Picture
 
 #: Seconds from the beginning of one picture to that of the next.
 PERIOD = 1.0
@@ -140,6 +140,8 @@ class LivePictures:
             raise Unreachable("no pictures are taken any more" if self._stopped else "the camera is no longer known")
         if camera.status is Status.OFFLINE:
             raise Unreachable(f"it is offline: {camera.reason}" if camera.reason else "it is offline")
+        if camera.status is Status.SLEEPS:
+            raise Unreachable("it has a battery and sleeps")
         if camera.status is Status.AUTH_REQUIRED:
             raise Unauthorized(camera.reason or "it needs a login", attempted=False)
         if sum(len(one.waiting) for one in self._views.values()) >= MAX_VIEWERS:

@@ -24,7 +24,7 @@ from twisted_detector.events import CameraEvent, CameraForgotten, Event, Picture
 from twisted_detector.interfaces import IEventListener
 from twisted_detector.model import Camera, Status
 from twisted_detector.model.bounds import TurnBudget
-from twisted_detector.model.pictures import Picture
+from twisted_detector.model.cameras import Picture
 from twisted_detector.model.reasons import FROZEN
 from twisted_detector.registry.freeze_detector import FreezeDetector
 from twisted_detector.registry.registry import Registry

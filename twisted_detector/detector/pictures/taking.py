@@ -9,7 +9,7 @@ from twisted_detector.detector.environment import Environment
 from twisted_detector.detector.login_attempt import attempt_for_purpose, attempt_login
 from twisted_detector.errors import InspectionError, Unauthorized, Unreachable
 from twisted_detector.model import Camera, Candidate, Login
-from twisted_detector.model.pictures import Picture
+from twisted_detector.model.cameras import Picture
 from twisted_detector.registry.registry import Registry
 from twisted_detector.seams import ILoginBudget, IPictureTaker
 

@@ -12,7 +12,8 @@ from dataclasses import replace
 from ipaddress import ip_address
 
 from twisted_detector.discovery.multicast.listener import Bounds, ListenerContext, MulticastListener, Origin
-from twisted_detector.model import Evidence, EvidenceKind, Sighting
+from twisted_detector.model import Announced, Evidence, EvidenceKind, Sighting
+from twisted_detector.model.announced import Condition, DeviceKind
 from twisted_detector.model.bounds import MAX_HOSTS, BoundedSet
 from twisted_detector.model.reach import Network, NetworksNow, no_networks
 from twisted_detector.wire.lan import dns_sd, mdns as wire
@@ -70,7 +71,7 @@ class MDNSListener(MulticastListener):
         if self._message_ids is not None and message.id and str(message.id) not in self._message_ids:
             self._counts["unrelated"] += 1
         for service in dns_sd.services(message.records):
-            if service.kind not in dns_sd.CAMERA_KINDS:
+            if service.kind not in dns_sd.HEARD_KINDS:
                 self._counts["non_cameras"] += 1
             elif service.leaving:
                 self._remove(service, origin)
@@ -189,8 +190,21 @@ def make_sighting(service: dns_sd.Service, address: str, interface: str, now: fl
         seen_at=now,
         types=(service.kind,),
         rtsp_ports=rtsp_ports,
-        open_ports=() if service.kind == _RTSP else ports,
+        # Matter's port is of UDP.
+        open_ports=() if service.kind in (_RTSP, dns_sd.MATTER) else ports,
         name=service.title,
         interface=interface,
         evidence=tuple(Evidence(kind, value, METHOD, now) for kind, value in claims if value),
+        announced=_announced(service),
     )
+
+
+def _announced(service: dns_sd.Service) -> Announced | None:
+    """What a service says of a camera that has perhaps no other one."""
+    if service.kind == dns_sd.HOMEKIT:
+        doorbell = service.entry("ci") == dns_sd.HOMEKIT_DOORBELL
+        kind = DeviceKind.DOORBELL if doorbell else DeviceKind.CAMERA
+        return Announced(model=service.entry("md"), kind=kind, conditions=(Condition.HOMEKIT_ONLY,))
+    if service.kind == dns_sd.MATTER:
+        return Announced(name=service.entry("dn"), kind=DeviceKind.CAMERA, conditions=(Condition.MATTER,))
+    return None

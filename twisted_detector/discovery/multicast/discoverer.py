@@ -1,4 +1,4 @@
-"""Base class of the discoverers by multicast: which interfaces are used, and when sockets are opened and closed.
+"""Base classes of the discoverers by multicast: which interfaces are used, and when sockets are opened and closed.
 
 What is sent and how it is read is each protocol's own. Every fault is logged once.
 """
@@ -11,15 +11,16 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from random import Random, SystemRandom
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.internet.task import LoopingCall, deferLater
 from txaio.tx import make_logger
 
-from twisted_detector.discovery.multicast.listener import ListenerContext, MulticastListener
+from twisted_detector.discovery.multicast.listener import ListenerContext, MulticastListener, Receiver
 from twisted_detector.discovery.multicast.sockets import Group, MulticastPort, OpenMulticast, open_multicast_on
 from twisted_detector.discovery.rate_limit import PacketRateLimiter
 from twisted_detector.errors import CamdetectError
@@ -30,9 +31,6 @@ from twisted_detector.model.reach import NetworksNow, no_networks
 
 #: Servers with hundreds of virtual interfaces exist, and each costs some datagrams per sweep (WS-Discovery: 16).
 _MAX_PORTS = 64
-#: Seconds after which an announcement that is repeated is news: repetitions of one end within 3 s (mDNS; others
-#: sooner).
-_LIFETIME = 5.0
 #: Seconds between checks whether an interface came or went.
 _FOLLOW_INTERVAL = 10.0
 #: Packets per second without a shared limiter: what a whole sweep may send.
@@ -41,12 +39,27 @@ _RATE = 10_000
 _MAX_LOGGED = 1024
 
 
+class LinkPort(Protocol):
+    """What is open on one interface."""
+
+    def close(self) -> None:
+        """Receive no more."""
+
+
+Port = TypeVar("Port", bound=LinkPort)
+#: Makes what a socket calls with what it receives; takes what sends to the group there, for listeners that ask more.
+MakeReceiver = Callable[..., Receiver]
+
+
 @dataclass(frozen=True, slots=True)
-class QuerySocket:
+class LinkSocket(Generic[Port]):
     """A socket of a sweep, and the address that it sends from."""
 
     interface: Interface
-    port: MulticastPort
+    port: Port
+
+
+QuerySocket = LinkSocket[MulticastPort]
 
 
 class Queries:
@@ -99,8 +112,8 @@ class MulticastSettings:
         return replace(self, listed=lambda: (*listed(), *networks()))
 
 
-class MulticastDiscoverer(ABC):
-    """Discoverer that sends queries on every multicast interface, and watcher that listens to the group all the time.
+class LinkDiscoverer(ABC, Generic[Port]):
+    """Discoverer that sends queries on every interface that has multicast, and watcher that listens there all the time.
 
     Sightings carry no MAC: they are reported the moment the datagram is read.
 
@@ -108,7 +121,6 @@ class MulticastDiscoverer(ABC):
     :param random: chance for message ids and delays.
     :param monotonic: seconds that never jump.
     :param limiter: shared with all others that send.
-    :param open_multicast: for tests.
     :ivar counts: since the start: ``sent``, and what the :class:`MulticastListener` counts.
     """
 
@@ -117,7 +129,9 @@ class MulticastDiscoverer(ABC):
 
     #: The protocol's name, for people.
     protocol: ClassVar[str]
-    group: ClassVar[Group]
+    #: Seconds after which an announcement that is repeated is news: repetitions of one end within 3 s (mDNS; others
+    #: sooner).
+    lifetime: ClassVar[float] = 5.0
 
     def __init__(
         self,
@@ -128,7 +142,6 @@ class MulticastDiscoverer(ABC):
         random: Random | None = None,
         monotonic: Callable[[], float] = time.monotonic,
         limiter: PacketRateLimiter | None = None,
-        open_multicast: OpenMulticast | None = None,
     ) -> None:
         self._reactor = reactor
         self._neighbours = neighbours
@@ -136,12 +149,11 @@ class MulticastDiscoverer(ABC):
         self._random = SystemRandom() if random is None else random
         self._monotonic = monotonic
         self._limiter = PacketRateLimiter(_RATE, monotonic) if limiter is None else limiter
-        self._open_multicast = open_multicast_on(reactor) if open_multicast is None else open_multicast
         self._logged = BoundedSet[str](_MAX_LOGGED)
         self._following: LoopingCall | None = None
         self._listener: MulticastListener | None = None
         self._refreshing: Deferred[None] | None = None
-        self._group_ports: dict[tuple[str, int], tuple[Sequence[Interface], MulticastPort]] = {}
+        self._group_ports: dict[tuple[str, int], tuple[Sequence[Interface], Port]] = {}
         self.counts: Counter[str] = Counter()
 
     @abstractmethod
@@ -149,7 +161,14 @@ class MulticastDiscoverer(ABC):
         """The protocol's listener for one sweep, or (``context.message_ids`` is None) for the watcher."""
 
     @abstractmethod
-    def send_queries(self, sockets: Sequence[QuerySocket], queries: Queries) -> int:
+    def open_port(self, interface: Interface, receiver: MakeReceiver, *, member: bool) -> Port:
+        """Open what a sweep (``member`` False) or the watcher sends and receives by on one interface.
+
+        :raises OSError: it cannot be opened there.
+        """
+
+    @abstractmethod
+    def send_queries(self, sockets: Sequence[LinkSocket[Port]], queries: Queries) -> int:
         """Send the first queries from all sockets and schedule the others; how many of the first went out."""
 
     def _context(self, sink: ISightingSink) -> ListenerContext:
@@ -185,19 +204,19 @@ class MulticastDiscoverer(ABC):
         interfaces: Sequence[Interface],
         *,
         asked: Sequence[str] = (),
-    ) -> Iterator[tuple[Sequence[QuerySocket], Queries]]:
+    ) -> Iterator[tuple[Sequence[LinkSocket[Port]], Queries]]:
         """Sockets on ``where``, which may be few of ``interfaces``; answers are read and repetitions sent inside.
 
         :param asked: addresses that are asked by unicast.
         """
         queries = Queries(self._reactor)
         listener = self.make_listener(replace(self._context(sink), message_ids=queries.message_ids))
-        sockets: list[QuerySocket] = []
+        sockets: list[LinkSocket[Port]] = []
         try:
             for interface in where:
                 try:
                     port = self._open(interface, interfaces, listener, member=False, asked=asked)
-                    sockets.append(QuerySocket(interface, port))
+                    sockets.append(LinkSocket(interface, port))
                 except OSError as problem:
                     self.log_problem(f"probing from {_named(interface)}", problem)
             yield sockets, queries
@@ -208,35 +227,11 @@ class MulticastDiscoverer(ABC):
             for one in sockets:
                 one.port.close()
 
-    def send(self, interface: Interface, port: MulticastPort, data: bytes, to: str = "") -> bool:
-        """Send to the group, or to the one address ``to``, as soon as the limiter allows; False: it cannot go out."""
-        sent = True
-
-        def send() -> None:
-            nonlocal sent
-            sent = self.send_now(interface, port, data, to)
-
-        self._limiter.send(send, by=f"{self.name}.{'unicast' if to else 'group'}")
-        return sent
-
-    def send_now(self, interface: Interface, port: MulticastPort, data: bytes, to: str = "", where: str = "") -> bool:
-        """Send what the limiter has allowed; whether it went out.
-
-        :param where: for the log, one of many addresses ``to``: a fault is told of the first.
-        """
-        try:
-            port.send(data, to)
-        except OSError as problem:
-            self.log_problem(f"probing {f'{where or to} ' if to else ''}from {_named(interface)}", problem)
-            return False
-        self.counts["sent"] += 1
-        return True
-
     # --- IWatcher --------------------------------------------------------------------------------------------------
 
     def startWatching(self, sink: ISightingSink) -> None:
         """Report what comes and goes on every interface, also on those that come later."""
-        self._listener = listener = self.make_listener(replace(self._context(sink), lifetime=_LIFETIME))
+        self._listener = listener = self.make_listener(replace(self._context(sink), lifetime=self.lifetime))
         self._following = LoopingCall(self._follow, listener)
         self._following.clock = self._reactor
         self._following.start(_FOLLOW_INTERVAL)
@@ -294,13 +289,9 @@ class MulticastDiscoverer(ABC):
         *,
         member: bool,
         asked: Sequence[str] = (),
-    ) -> MulticastPort:
-        def send(data: bytes) -> None:
-            self.send(interface, port, data)
-
-        received = listener.receiver(interface.name, _of_same_link(interface, interfaces), send, asked=asked)
-        port = self._open_multicast(interface, self.group, received, member=member)
-        return port
+    ) -> Port:
+        receiver = partial(listener.receiver, interface.name, _of_same_link(interface, interfaces), asked=asked)
+        return self.open_port(interface, receiver, member=member)
 
     async def usable_interfaces(self) -> list[Interface]:
         """The interfaces on which there may be a group."""
@@ -311,6 +302,54 @@ class MulticastDiscoverer(ABC):
         """Log a fault once; the oldest are forgotten when there are too many."""
         if self._logged.add(about):
             self.log.warn("{protocol}, {about}: {problem}", protocol=self.protocol, about=about, problem=problem)
+
+
+class MulticastDiscoverer(LinkDiscoverer[MulticastPort]):
+    """Discoverer and watcher by one multicast group, with one socket on each interface.
+
+    :param open_multicast: for tests.
+    """
+
+    group: ClassVar[Group]
+
+    def __init__(
+        self, reactor: Any, neighbours: INeighbours, *, open_multicast: OpenMulticast | None = None, **common: Any
+    ) -> None:
+        super().__init__(reactor, neighbours, **common)
+        self._open_multicast = open_multicast_on(reactor) if open_multicast is None else open_multicast
+
+    def open_port(self, interface: Interface, receiver: MakeReceiver, *, member: bool) -> MulticastPort:
+        """See :class:`LinkDiscoverer`."""
+
+        def send(data: bytes) -> None:
+            self.send(interface, port, data)
+
+        port = self._open_multicast(interface, self.group, receiver(send), member=member)
+        return port
+
+    def send(self, interface: Interface, port: MulticastPort, data: bytes, to: str = "") -> bool:
+        """Send to the group, or to the one address ``to``, as soon as the limiter allows; False: it cannot go out."""
+        sent = True
+
+        def send() -> None:
+            nonlocal sent
+            sent = self.send_now(interface, port, data, to)
+
+        self._limiter.send(send, by=f"{self.name}.{'unicast' if to else 'group'}")
+        return sent
+
+    def send_now(self, interface: Interface, port: MulticastPort, data: bytes, to: str = "", where: str = "") -> bool:
+        """Send what the limiter has allowed; whether it went out.
+
+        :param where: for the log, one of many addresses ``to``: a fault is told of the first.
+        """
+        try:
+            port.send(data, to)
+        except OSError as problem:
+            self.log_problem(f"probing {f'{where or to} ' if to else ''}from {_named(interface)}", problem)
+            return False
+        self.counts["sent"] += 1
+        return True
 
 
 def query_interfaces(interfaces: Sequence[Interface]) -> list[Interface]:

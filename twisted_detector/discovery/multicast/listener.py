@@ -12,12 +12,12 @@ from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import ClassVar
+from typing import ClassVar, Protocol
 
 from twisted.internet.interfaces import IReactorTime
+from txaio.tx import make_logger
 
 from twisted_detector.discovery.multicast.fair_queue import FairQueue
-from twisted_detector.discovery.multicast.sockets import Received
 from twisted_detector.errors import RemoteError
 from twisted_detector.interfaces import ISightingSink, RecordObservation, record_nothing
 from twisted_detector.model import Interface, Sighting
@@ -27,6 +27,14 @@ from twisted_detector.model.reach import BEYOND_LINK, NetworksNow, is_in, is_on_
 LogProblem = Callable[[str, Exception], None]
 #: Sends a datagram to the group, on the socket that a datagram came in on.
 Send = Callable[[bytes], None]
+
+
+class Receiver(Protocol):
+    """What a socket calls with each datagram, its sender, and where that matters the UDP port that it was sent from;
+    whether it was of any use.
+    """
+
+    def __call__(self, data: bytes, sender: str, port: int = 0) -> bool: ...
 
 
 #: Senders beyond the link that are read in one lifetime, and datagrams of each: there are few with a wrong address, and
@@ -87,6 +95,7 @@ class Origin:
     """Where a datagram came from: its sender, the interface and its addresses, and how to send to the group there.
 
     :ivar on_link: whether the sender's address is of a network of the interface, or of a listed one.
+    :ivar port: the UDP port that it was sent from, 0 where that does not matter.
     """
 
     sender: str
@@ -94,6 +103,7 @@ class Origin:
     addresses: Sequence[Interface]
     send: Send
     on_link: bool = True
+    port: int = 0
 
 
 @dataclass(slots=True)
@@ -157,6 +167,8 @@ class MulticastListener(ABC):
     A datagram that a sender repeats is not read twice, unless the device came or went in between.
     """
 
+    log = make_logger()
+
     method: ClassVar[str]
     bounds: ClassVar[Bounds]
 
@@ -182,7 +194,7 @@ class MulticastListener(ABC):
         send: Send = lambda data: None,
         *,
         asked: Sequence[str] = (),
-    ) -> Received:
+    ) -> Receiver:
         """What a socket on ``interface`` is to call.
 
         :param addresses: those of the interface.
@@ -191,7 +203,7 @@ class MulticastListener(ABC):
         """
         networks = networks_of(addresses)
 
-        def received(data: bytes, sender: str) -> bool:
+        def received(data: bytes, sender: str, port: int = 0) -> bool:
             now, lifetime = self._context.monotonic(), self._context.lifetime
             if lifetime is not None and now - self._history.began >= lifetime:
                 self.reset(now)
@@ -208,7 +220,7 @@ class MulticastListener(ABC):
                 self._counts["repeated"] += 1
                 self.handle_repetition(data, sender)
                 return False
-            origin = Origin(sender, interface, addresses, send, on_link)
+            origin = Origin(sender, interface, addresses, send, on_link, port)
             if self._queue.add(sender, len(data), lambda: self._handle(data, origin)):
                 return True
             self._counts["dropped"] += 1
@@ -228,6 +240,11 @@ class MulticastListener(ABC):
             self._counts["malformed"] += 1
             history.malformed[origin.sender] += 1
             self._context.log_problem(f"a datagram of {origin.sender}", problem)
+        except Exception:
+            # A parser's own fault, a plugin's say: what waits behind it is read all the same, and few are logged.
+            self._counts["malformed"] += 1
+            history.malformed[origin.sender] += 1
+            self.log.failure("{method} cannot read a datagram of {sender}", sender=origin.sender, method=self.method)
 
     @abstractmethod
     def handle(self, data: bytes, origin: Origin) -> None:
@@ -281,8 +298,9 @@ class MulticastListener(ABC):
             return
         where = origin.interface or "any interface"
         text = (
-            f"{BEYOND_LINK} {origin.sender}, which is no network of {where}: its address is set wrongly, or its"
-            " network has to be named in SCAN_NETWORKS. It is asked nothing"
+            f"{BEYOND_LINK} {origin.sender}, which is no network of {where}: its address is that of its factory or set"
+            " wrongly (its manufacturer's tool sets another, one new camera at a time), or its network has to be named"
+            " in SCAN_NETWORKS. It is asked nothing"
         )
         self._context.record(self._clock.seconds(), origin.sender, self.method, text)
         self._context.log_problem(f"a camera on {where}", RemoteError(text))

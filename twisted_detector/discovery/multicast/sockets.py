@@ -9,6 +9,7 @@ from __future__ import annotations
 import socket
 import struct
 import time
+from abc import abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from ipaddress import ip_address
@@ -26,7 +27,7 @@ from twisted_detector.model.bounds import TurnBudget
 Received = Callable[[bytes, str], bool]
 
 #: A UDP datagram cannot be longer; shorter buffers truncate.
-_MAX_DATAGRAM = 65_535
+MAX_DATAGRAM = 65_535
 #: The kernel has room for some hundred datagrams, so they are taken from it quickly; what is not read at once waits in
 #: the :class:`FairQueue`. A full buffer of small ones is emptied in one turn, if they are refused as fast as most are.
 _TURN = TurnBudget(1024, 0.008, time.monotonic)
@@ -89,7 +90,7 @@ def open_multicast_on(reactor: Any) -> OpenMulticast:
 
 
 def _open(interface: Interface, group: Group, member: bool) -> socket.socket:
-    opened = _datagram_socket(socket.AF_INET if interface.version == 4 else socket.AF_INET6)
+    opened = datagram_socket(socket.AF_INET if interface.version == 4 else socket.AF_INET6)
     try:
         if member:
             # Other programs listen on the same port; each gets its copy of what comes to the group.
@@ -130,33 +131,37 @@ def _join_ipv6(opened: socket.socket, interface: Interface, group: Group, member
     opened.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_HOPS, group.hops)
 
 
-def _datagram_socket(family: int) -> socket.socket:
+def datagram_socket(family: int) -> socket.socket:
+    """A UDP socket with room for a burst of answers, which is not bound yet."""
     opened = socket.socket(family, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
     opened.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER)
     return opened
 
 
-class _MulticastSocket(DescriptorReader):
+class DatagramReader(DescriptorReader):
+    """Reader of a UDP socket of one interface, with a filter for those who flood it."""
+
     log = make_logger()
 
-    def __init__(
-        self, reactor: Any, opened: socket.socket, interface: Interface, group: Group, received: Received
-    ) -> None:
+    def __init__(self, reactor: Any, opened: socket.socket, interface: Interface) -> None:
         self._socket = opened
         self._interface = interface
-        scope = () if interface.version == 4 else (0, interface.index)
-        self._target: tuple[Any, ...] = (group.address(interface.version), group.port, *scope)
-        self._received = received
         self._filter = SenderFilter(reactor, opened)
-        super().__init__(reactor, opened, "multicast")
+        super().__init__(reactor, opened, "datagrams")
 
-    def send(self, data: bytes, to: str = "") -> None:
-        """See :class:`MulticastPort`."""
-        if self.is_open:
-            self._socket.sendto(data, (to.partition("%")[0], *self._target[1:]) if to else self._target)
+    @abstractmethod
+    def handle(self, data: bytes, sender: Any) -> bool:
+        """Take a datagram from the socket address ``sender``; whether it was of any use."""
+
+    def receive(self) -> tuple[bytes, Any]:
+        """The next datagram and the socket address that it came from.
+
+        :raises OSError: none, or a fault of an earlier one.
+        """
+        return self._socket.recvfrom(MAX_DATAGRAM)
 
     def close(self) -> None:
-        """See :class:`MulticastPort`."""
+        """Receive no more."""
         self._filter.close()
         super().close()
 
@@ -166,7 +171,7 @@ class _MulticastSocket(DescriptorReader):
             if not self.is_open:
                 return
             try:
-                data, sender = self._socket.recvfrom(_MAX_DATAGRAM)
+                data, sender = self.receive()
             except BlockingIOError:
                 return
             except OSError as problem:
@@ -174,10 +179,29 @@ class _MulticastSocket(DescriptorReader):
                 self.log.debug("{name}: {problem}", name=self._interface.name, problem=problem)
                 continue
             try:
-                if not self._received(data, self._address_of(sender)) and self.is_open:
+                if not self.handle(data, sender) and self.is_open:
                     self._filter.refused(sender[0].partition("%")[0])
             except Exception:
                 self.log.failure("A datagram of {sender} could not be handled", sender=sender[0])
+
+
+class _MulticastSocket(DatagramReader):
+    def __init__(
+        self, reactor: Any, opened: socket.socket, interface: Interface, group: Group, received: Received
+    ) -> None:
+        scope = () if interface.version == 4 else (0, interface.index)
+        self._target: tuple[Any, ...] = (group.address(interface.version), group.port, *scope)
+        self._received = received
+        super().__init__(reactor, opened, interface)
+
+    def send(self, data: bytes, to: str = "") -> None:
+        """See :class:`MulticastPort`."""
+        if self.is_open:
+            self._socket.sendto(data, (to.partition("%")[0], *self._target[1:]) if to else self._target)
+
+    def handle(self, data: bytes, sender: Any) -> bool:
+        """See :class:`DatagramReader`."""
+        return self._received(data, self._address_of(sender))
 
     def _address_of(self, sender: Any) -> str:
         host = str(sender[0]).partition("%")[0]

@@ -64,7 +64,7 @@ class WSDiscovery(MulticastDiscoverer):
 
     :param dialects: remembers which device answers which dialect.
     :param networks: that the operator named, as they are now; those of them that stand behind a router are probed
-        address by address.
+        address by address. :param probed: of them, where no others than these are.
     :param excluded: nothing is sent to these addresses (a group reaches all that listen).
     """
 
@@ -79,6 +79,7 @@ class WSDiscovery(MulticastDiscoverer):
         *,
         dialects: Dialects | None = None,
         networks: NetworksNow = no_networks,
+        probed: NetworksNow | None = None,
         excluded: Exclusions | None = None,
         **common: Any,
     ) -> None:
@@ -86,7 +87,7 @@ class WSDiscovery(MulticastDiscoverer):
         super().__init__(reactor, neighbours, settings=settings, **common)
         self._dialects = dialects or Dialects()
         self._excluded = Exclusions() if excluded is None else excluded
-        self._routed = UnicastProbes(networks, self._excluded)
+        self._routed = UnicastProbes(probed or networks, self._excluded)
 
     def make_listener(self, context: ListenerContext) -> WSDiscoveryListener:
         """See :class:`MulticastDiscoverer`."""

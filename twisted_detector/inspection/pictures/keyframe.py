@@ -10,7 +10,7 @@ from zope.interface import implementer
 
 from twisted_detector.errors import Malformed, RemoteError, Unreachable
 from twisted_detector.model import Camera, Login, Proof, Stream, StreamReport
-from twisted_detector.model.pictures import Picture
+from twisted_detector.model.cameras import Picture
 from twisted_detector.seams import IPictureTaker
 from twisted_detector.wire.image import read_image
 

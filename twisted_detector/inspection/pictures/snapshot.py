@@ -23,7 +23,7 @@ from twisted_detector.errors import Busy, LocalError, Malformed, RemoteError, Un
 from twisted_detector.inspection.device_locks import DeviceLocks
 from twisted_detector.inspection.http.client import HttpClient, HttpResponse, SinkFor
 from twisted_detector.model import Camera, Login, host_for_url
-from twisted_detector.model.pictures import Picture
+from twisted_detector.model.cameras import Picture
 from twisted_detector.seams import IPictureTaker
 from twisted_detector.wire.http import digest
 from twisted_detector.wire.http.harmless_target import find_effect

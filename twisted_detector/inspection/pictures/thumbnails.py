@@ -15,7 +15,7 @@ from txaio.tx import make_logger
 
 from twisted_detector.errors import CamdetectError, Malformed
 from twisted_detector.model.bounds import BoundedDict
-from twisted_detector.model.pictures import Picture
+from twisted_detector.model.cameras import Picture
 from twisted_detector.wire.image import read_image
 
 #: Bytes of a picture that is not scaled: a thumbnail has about half as many.

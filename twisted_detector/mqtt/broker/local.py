@@ -20,13 +20,13 @@ from typing import TYPE_CHECKING, Any
 from twisted.internet.task import deferLater
 from txaio.tx import make_logger
 
-from twisted_detector.mqtt.broker.broker import EmbeddedBroker
 from twisted_detector.mqtt.broker.listener import is_embedded_broker
 from twisted_detector.mqtt.broker.place import BrokerPlace, KeptPlace, read_kept_place
 from twisted_detector.mqtt.broker.programs import HOST, is_free
 from twisted_detector.mqtt.settings import MqttSettings
 
 if TYPE_CHECKING:
+    from twisted_detector.mqtt.broker.broker import EmbeddedBroker
     from twisted_detector.mqtt.trial import TrialResult
 
 #: What to do about a broker that is not used, or not there; ``port``: of the embedded one.
@@ -43,6 +43,12 @@ async def _try_broker(reactor: Any, settings: MqttSettings) -> TrialResult:
     from twisted_detector.mqtt.trial import try_broker  # rarely needed
 
     return await try_broker(reactor, settings)
+
+
+def _make_embedded(*args: Any, **named: Any) -> EmbeddedBroker:
+    from twisted_detector.mqtt.broker.broker import EmbeddedBroker  # only where MQTT_BROKER is not set
+
+    return EmbeddedBroker(*args, **named)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +75,7 @@ class LocalBroker:
         try_broker: Callable[[Any, MqttSettings], Awaitable[TrialResult]] = _try_broker,
         is_free: Callable[[int], bool] = is_free,
         is_embedded: Callable[[int], bool] = is_embedded_broker,
-        make_embedded: Callable[..., EmbeddedBroker] = EmbeddedBroker,
+        make_embedded: Callable[..., EmbeddedBroker] = _make_embedded,
     ) -> None:
         self._reactor = reactor
         self._try_broker = try_broker

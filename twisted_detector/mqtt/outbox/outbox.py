@@ -214,6 +214,27 @@ class Outbox:
         if self._republish:
             self.ready.notify()
 
+    def discard(self, concerns: Callable[[str], bool]) -> None:
+        """Forget the states of all topics that ``concerns``, sent or not: somebody else publishes them from now on.
+
+        The broker is told nothing. What is in flight may still arrive, and is not sent again.
+        """
+        for topic, entry in tuple(self._latest.items()):
+            if not concerns(topic):
+                continue
+            if entry.token:
+                entry.superseded = True
+                self._unjournal(entry)
+                del self._latest[topic]
+                continue
+            if not self._queue.quarantine.holds(entry.key):
+                self._queue.remove(entry)
+            self._drop(entry, "replaced")
+        for topic in [one for one in self._retained if concerns(one)]:
+            self._retained.remove(topic)
+            self._forget(topic)
+        self._finish()
+
     def next_due(self) -> float | None:
         return self._queue.next_due(self._clock())
 

@@ -145,9 +145,13 @@ class PriorityQueue:
         age = inf if message.expires_after is None else message.expires_after
         return queued + min(age, self._ages.get(priority, inf))
 
+    def remove(self, entry: Entry) -> None:
+        """Remove a waiting entry from its queue; it is counted until :meth:`uncount`."""
+        self._queues[entry.priority].remove(entry)
+
     def withdraw(self, entry: Entry) -> None:
         """Remove a waiting entry."""
-        self._queues[entry.priority].remove(entry)
+        self.remove(entry)
         self.uncount(entry)
 
     def uncount(self, entry: Entry) -> None:

@@ -25,7 +25,6 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -70,6 +69,8 @@ def parse(text: str) -> ReadDecisions:
 
     :raises RemoteError: it is no TOML. What it says is not shown but for the line: it has passwords in it.
     """
+    import tomllib  # only where something was decided
+
     try:
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:

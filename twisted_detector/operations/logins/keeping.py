@@ -64,7 +64,7 @@ class LoginKeeper:
         if choice == "network":
             return Audienced("network", await self._network_of(camera))
         if choice == "vendor":
-            vendor = _NOT_IN_VENDOR.sub(" ", camera.manufacturer)
+            vendor = _NOT_IN_VENDOR.sub(" ", camera.proved_manufacturer)
             vendor = " ".join(vendor.split())[:_MAX_VENDOR].strip()
             if not re.search(r"[A-Za-z0-9]{2}", vendor):
                 raise RemoteError(

@@ -91,7 +91,8 @@ class NetworksCommand:
 
     def _adding(self, network: Network, interfaces: Sequence[Interface]) -> Any:
         if network in self._networks.current.discovery.named_networks:
-            raise RemoteError("network: SCAN_NETWORKS already lists it")
+            setting, *_ = _setting(self._networks, network).split()
+            raise RemoteError(f"network: {setting.upper()} already lists it")
         reach = Reach((), networks_of(interfaces))
         for address in (network.network_address, network.broadcast_address):
             # Else whoever may send commands could have cameras' logins offered to any host in the Internet.
@@ -118,7 +119,7 @@ class NetworksCommand:
             if network in decisions.networks:
                 return replace(decisions, networks=tuple(one for one in decisions.networks if one != network))
             if network in self._networks.current.discovery.named_networks:
-                raise RemoteError(f"network: {_setting(self._networks.current)} lists it; remove it there")
+                raise RemoteError(f"network: {_setting(self._networks, network)} lists it; remove it there")
             links = [one.name for one in interfaces if one.version == 4 and network_of(one) == network]
             if links:
                 raise RemoteError(
@@ -136,9 +137,11 @@ class NetworksCommand:
         links = [one for one in interfaces if one.version == 4 and not one.loopback]
         config = self._networks.current
         configured = config.discovery.named_networks
-        source = config.sources.get("scan_networks", "file").partition(",")[0]
+        shared = self._networks.shared()
         for network in self._networks.named():
             around = [one for one in links if isinstance(network, IPv4Network) and network.subnet_of(network_of(one))]
+            setting = "nodes_networks" if network in shared else "scan_networks"
+            source = config.sources.get(setting, "file").partition(",")[0]
             yield _Listed(network, source if network in configured else PAGE, around)
         of_links: dict[IPv4Network, list[Interface]] = {}
         for one in links:
@@ -172,6 +175,11 @@ class NetworksCommand:
             return "IPv6 addresses are not tried one by one; multicast finds the cameras on this machine's links"
         if not config.network_scan_enabled:
             return "NETWORK_SCAN_ENABLED is off: its addresses are not tried one by one"
+        if network in self._networks.left():
+            return (
+                "it is one of NODES_NETWORKS, and another node searches it (camdetect status --fleet), or it is not"
+                " known yet which one does"
+            )
         if any(network.subnet_of(each) for each in _exclusions(self._networks.current)):
             return "SCAN_EXCLUDE contains it: nothing is sent to its addresses"
         if one.source != INTERFACES:
@@ -188,9 +196,10 @@ class NetworksCommand:
         return ""
 
 
-def _setting(config: Config) -> str:
-    source = config.sources.get("scan_networks", "")
-    return "SCAN_NETWORKS in the environment" if source == "environment" else "scan_networks in the configuration file"
+def _setting(networks: SiteNetworks, network: Network) -> str:
+    name = "nodes_networks" if network in networks.shared() else "scan_networks"
+    in_environment = networks.current.sources.get(name, "") == "environment"
+    return f"{name.upper()} in the environment" if in_environment else f"{name} in the configuration file"
 
 
 def _exclusions(config: Config) -> list[IPv4Network]:
@@ -199,11 +208,24 @@ def _exclusions(config: Config) -> list[IPv4Network]:
 
 
 def _multicast(one: _Listed, config: Config) -> list[str]:
-    """The methods that reach the links of a network by multicast."""
+    """The methods that reach the links of a network by multicast and broadcast."""
     if not any(link.multicast for link in one.links):
         return []
     discovery = config.discovery
-    enabled = {"wsdiscovery": discovery.onvif_enabled, "mdns": discovery.mdns_enabled, "ssdp": discovery.ssdp_enabled}
+    excluded = _exclusions(config)
+    can_broadcast = any(
+        link.version == 4
+        and link.multicast
+        and link.arp
+        and not any(network_of(link).subnet_of(each) for each in excluded)
+        for link in one.links
+    )
+    enabled = {
+        "wsdiscovery": discovery.onvif_enabled,
+        "mdns": discovery.mdns_enabled,
+        "ssdp": discovery.ssdp_enabled,
+        "vendors": discovery.vendor_discovery_enabled and can_broadcast,
+    }
     return [name for name, is_enabled in enabled.items() if is_enabled]
 
 

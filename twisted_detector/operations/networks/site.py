@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from ipaddress import ip_network
+
 from twisted_detector.config.config import Config
 from twisted_detector.config.running import RunningConfig
 from twisted_detector.model.decisions import Decisions
@@ -25,6 +28,7 @@ class SiteNetworks:
     def __init__(self, running: RunningConfig, book: DecisionBook) -> None:
         self._running = running
         self._book = book
+        self._taken: frozenset[Network] | None = None
         self.changed: Observers[[tuple[Network, ...], bool, bool]] = Observers("a change of the networks")
         self.confirmed_changed: Observers[[]] = Observers("a change of the networks with logins")
         self._read()
@@ -37,8 +41,9 @@ class SiteNetworks:
         self._named = tuple(dict.fromkeys((*configured, *decisions.networks)))
         logins = networks_with_logins((*config.inspection.credentials, *decisions.logins))
         self._confirmed = tuple(dict.fromkeys((*self._named, *logins)))
-        added = [str(one) for one in decisions.networks if one not in configured]
-        self._searched = (*config.discovery.scan_networks, *added)
+        own = set(config.discovery.scan_networks)
+        more = (*map(str, decisions.networks), *config.discovery.shared_networks)
+        self._searched = (*config.discovery.scan_networks, *dict.fromkeys(one for one in more if one not in own))
 
     @property
     def current(self) -> Config:
@@ -59,6 +64,34 @@ class SiteNetworks:
     def searched(self) -> tuple[str, ...]:
         """The same in CIDR notation, as SCAN_NETWORKS has them, with its word ``interfaces``."""
         return self._searched
+
+    def shared(self) -> tuple[Network, ...]:
+        """Those that several nodes could search: NODES_NETWORKS, unless this node is to search them anyhow."""
+        own = {*self.current.discovery.scan_networks, *map(str, self._book.current.networks)}
+        return tuple(ip_network(text) for text in self.current.discovery.shared_networks if text not in own)
+
+    def take(self, networks: Collection[Network]) -> None:
+        """From now on this node searches these of the shared networks, and no others; all until this is called."""
+        before = frozenset(self.shared()) if self._taken is None else self._taken
+        self._taken = frozenset(networks)
+        added = tuple(sorted(self._taken - before, key=str))
+        if added or before - self._taken:
+            self.changed.notify(added, bool(before - self._taken), False)
+
+    def left(self) -> tuple[Network, ...]:
+        """Those of the shared networks that another node searches."""
+        taken = self._taken
+        return () if taken is None else tuple(one for one in self.shared() if one not in taken)
+
+    def swept(self) -> tuple[str, ...]:
+        """As :meth:`searched`, without those that another node searches."""
+        left = set(map(str, self.left()))
+        return tuple(one for one in self._searched if one not in left)
+
+    def asked(self) -> tuple[Network, ...]:
+        """As :meth:`named`, without those that another node searches."""
+        left = self.left()
+        return tuple(one for one in self._named if one not in left)
 
     def confirmed(self) -> tuple[Network, ...]:
         """Where devices may be given a secret though no MAC is seen: those, and the networks that have logins."""

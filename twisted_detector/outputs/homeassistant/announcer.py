@@ -65,12 +65,14 @@ class CameraSource:
 
     :ivar all: every one; asked once for a round through all of them, never for one event.
     :ivar find: one by its id.
+    :ivar owns: whether this node publishes a camera, by its id, and no other one.
     :ivar extra_messages: what else is published for a camera that is announced again: its state, its picture.
     """
 
     all: Callable[[], Collection[Camera]]
     find: Callable[[str], Camera | None]
     extra_messages: Callable[[Camera], Iterable[Message]]
+    owns: Callable[[str], bool] = lambda _: True
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,7 +198,7 @@ class Announcer(Service):
         if camera_id == self._node_id:
             for message in self._output.node_messages():
                 self._repeat(message)
-        elif (camera := self._cameras.find(camera_id)) is not None:
+        elif (camera := self._cameras.find(camera_id)) is not None and self._cameras.owns(camera_id):
             extra = self._cameras.extra_messages(camera)
             for message in (*self._output.camera_messages(camera), *extra, self._output.seen_message(camera)):
                 self._repeat(message)
@@ -230,7 +232,8 @@ class Announcer(Service):
                 await deferLater(self._clock, SEEN_PACE)
             await self._wait_turn()
             # Looked up now: of one that was forgotten meanwhile nothing is to stand on the broker.
-            if self._output is not None and (camera := self._cameras.find(known.id)) is not None:
+            camera = self._cameras.find(known.id) if self._cameras.owns(known.id) else None
+            if self._output is not None and camera is not None:
                 self._send(self._output.seen_message(camera))
 
     def _begin_round(self, coroutine: Coroutine[Any, Any, None]) -> Deferred[None]:

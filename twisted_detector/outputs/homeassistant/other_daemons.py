@@ -55,3 +55,11 @@ class OtherDaemons:
     def topics_of(self, owner: str) -> set[str]:
         """All topics on which this daemon announced last."""
         return {topic for topic, by in self._owners.items() if by == owner}
+
+
+class NoOtherHolds(OtherDaemons):
+    """The same for a daemon that takes part in the election of nodes: what it owns nobody else announces."""
+
+    def holds(self, topic: str) -> bool:
+        """Whatever was announced by whom: this daemon is asked only about cameras that it owns."""
+        return False

@@ -20,8 +20,8 @@ from twisted_detector.events import (
 from twisted_detector.interfaces import IOutput
 from twisted_detector.model import Camera, Message, Priority
 from twisted_detector.model.bounds import BoundedSet
+from twisted_detector.model.cameras import Picture
 from twisted_detector.model.encoding import encode, rfc3339
-from twisted_detector.model.pictures import Picture
 from twisted_detector.outputs.homeassistant.deletions import Deletions
 from twisted_detector.outputs.homeassistant.other_daemons import OtherDaemons
 from twisted_detector.outputs.homeassistant.payloads import (
@@ -50,6 +50,7 @@ class HomeAssistantOutput:
     :param picture_max_bytes: larger pictures are not published; 0: none are, and no camera has such an entity.
     :param page: URL of our web page, for links; "" where other machines cannot open it.
     :param deletions: devices that a person deleted in Home Assistant.
+    :param others: record of what other daemons announced; by default one in which they hold what they announced last.
     :ivar standing: topics on which an announcement of ours stands, as far as was said or heard. Only those are emptied:
         Home Assistant warns of an empty message for what it does not know.
     :ivar emptied: those that were emptied here, until the broker has told so.
@@ -69,6 +70,7 @@ class HomeAssistantOutput:
         picture_max_bytes: int = 0,
         page: str = "",
         deletions: Deletions | None = None,
+        others: OtherDaemons | None = None,
     ) -> None:
         self._topics = topics
         self._prefix = prefix
@@ -81,7 +83,7 @@ class HomeAssistantOutput:
         self.deletions = deletions if deletions is not None else Deletions(lambda camera_id, text: None)
         self.standing: BoundedSet[str] = BoundedSet(MAX_STANDING)
         self.emptied: BoundedSet[str] = BoundedSet(MAX_STANDING)
-        self.others = OtherDaemons()
+        self.others = others if others is not None else OtherDaemons()
         self.too_large = 0
 
     def messages(self, event: Event) -> Iterator[Message]:

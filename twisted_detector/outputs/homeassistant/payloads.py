@@ -72,9 +72,12 @@ _IF_STATE = "{% if value_json is defined and value_json.status != 'ip_changed' %
 _IF_JSON = "{% if value_json is defined %}"
 _STATUS = _IF_STATE + "{{ value_json.status }}{% else %}{{ this.state }}{% endif %}"
 _CONNECTED = _IF_STATE + "{{ 'OFF' if value_json.status == 'offline' else 'ON' }}{% endif %}"
-_PROBLEM = _IF_STATE + "{{ 'OFF' if value_json.status == 'online' else 'ON' }}{% endif %}"
+_PROBLEM = _IF_STATE + "{{ 'OFF' if value_json.status in ('online', 'sleeps') else 'ON' }}{% endif %}"
 _CAMERA_HERE = _IF_STATE + "{{ 'offline' if value_json.status == 'offline' else 'online' }}{% endif %}"
-_WHY = _IF_JSON + "{{ {'reason': value_json.reason, 'since': value_json.since} | tojson }}{% else %}{}{% endif %}"
+_REASON = (
+    "'reason': value_json.reason, 'since': value_json.since, 'conditions': value_json.camera.conditions | default([])"
+)
+_WHY = _IF_JSON + "{{ {" + _REASON + "} | tojson }}{% else %}{}{% endif %}"
 _ADDRESS = _IF_JSON + "{{ value_json.camera.ip }}{% endif %}"
 _CLOCK = _IF_JSON + "{{ value_json.camera.clock_offset_s }}{% endif %}"
 #: A camera that does not answer comes back by itself; these do not, nor does a clock that is wrong.
@@ -285,7 +288,7 @@ def _why_with(page: str) -> str:
     """Attributes that tell why, with a link to the page on which it can be mended."""
     if not page:
         return _WHY
-    why = "{'reason': value_json.reason, 'since': value_json.since, 'page': " + json.dumps(page) + "}"
+    why = "{" + _REASON + ", 'page': " + json.dumps(page) + "}"
     return _IF_JSON + "{{ " + why + " | tojson }}{% else %}{}{% endif %}"
 
 

@@ -14,7 +14,7 @@ from twisted_detector.model.reasons import FROZEN, NO_LOGIN, NOT_RETRIED
 #: Seconds by which a clock must be off: recordings mislead then. As Home Assistant's "needs attention".
 WRONG_CLOCK = 60.0
 #: While one of these is true of a camera, whether its streams play cannot be seen.
-_UNKNOWN = (Status.OFFLINE, Status.BUSY)
+_UNKNOWN = (Status.OFFLINE, Status.BUSY, Status.SLEEPS)
 
 
 def conditions(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import inf
 from typing import Any
 
@@ -53,10 +53,14 @@ _EVENTS = (CameraDiscovered, CameraMoved)
 
 @dataclass(frozen=True, slots=True)
 class Fleet:
-    """The cameras as they are now, and the network on which a person expects one, None for anywhere."""
+    """The cameras as they are now, and the network on which a person expects one, None for anywhere.
+
+    :ivar leaves: whether another node of the fleet tells of a camera.
+    """
 
     cameras: Callable[[], Collection[Camera]]
     expected: Callable[[str], Network | None]
+    leaves: Callable[[str], bool] = lambda _: False
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,7 +220,8 @@ class NoticeService(Service):
             return
         now = self._clock.seconds()
         self._rules.observe(DAEMON, self._troubles, now)
-        due = [one for one in self._rules.due(now) if self._is_wanted(one)]
+        ours = map(self._without_others, self._rules.due(now))
+        due = [one for one in ours if one is not None and self._is_wanted(one)]
         if self._holder.is_quiet(now):
             self._holder.hold(due)
         else:
@@ -230,6 +235,15 @@ class NoticeService(Service):
         else:
             self._save_soon()
         self._wait(min(self._rules.next_at(), self._holder.next_at(now)), now)
+
+    def _without_others(self, notice: Notice) -> Notice | None:
+        """The notice without the cameras of which another node tells; None where no camera is left of it."""
+        leaves = self._fleet.leaves
+        cameras = tuple(one for one in notice.cameras if not leaves(one.id))
+        if len(cameras) == len(notice.cameras):
+            return notice
+        remaining = tuple(one for one in notice.remaining if not leaves(one.id))
+        return replace(notice, cameras=cameras, remaining=remaining) if cameras else None
 
     def _is_wanted(self, notice: Notice) -> bool:
         return notice.event != BACK or BACK in self._state.kinds

@@ -23,7 +23,7 @@ for trial, pytest or unittest. An output has no world around it, and a listener 
     class JsonLinesTests(listener_contract(JsonLinesStage)):
         pass
 
-The Protocols ending in ``Stage`` say what each stage supplies; ``plugins/README.md`` has one of a discoverer. Our tests
+The Protocols ending in ``Stage`` say what each stage supplies; ``docs/plugins.md`` has one of a discoverer. Our tests
 run both. A contract says what the docstrings of its interface promise, and what was seen to go wrong: cancellation at
 any await, errors of the stated kinds only, an end in time, nothing before the start and nothing after the stop.
 """
@@ -62,6 +62,7 @@ from twisted_detector.testing.contracts.outputs import (
     listener_contract,
     output_contract,
 )
+from twisted_detector.testing.contracts.services import ServiceStage, service_contract
 from twisted_detector.testing.contracts.store import (
     JournalStage,
     StateStoreStage,
@@ -80,6 +81,7 @@ __all__ = [
     "NeighboursStage",
     "OutboxStage",
     "PublisherStage",
+    "ServiceStage",
     "StateStoreStage",
     "SubscriberStage",
     "Trouble",
@@ -99,6 +101,7 @@ __all__ = [
     "output_contract",
     "publisher_contract",
     "quick_sweep_contract",
+    "service_contract",
     "state_store_contract",
     "subscriber_contract",
     "validator_contract",

@@ -16,8 +16,8 @@ from zope.interface.verify import verifyObject
 from twisted_detector import events
 from twisted_detector.interfaces import IEventListener, IOutput
 from twisted_detector.model import Adoption, Camera, Evidence, EvidenceKind, Mac, Message, Proof, Status, Stream
+from twisted_detector.model.cameras import Picture
 from twisted_detector.model.notices import Notice, NoticeKind, NoticeSubject
-from twisted_detector.model.pictures import Picture
 from twisted_detector.outputs.sync.seams import Entries, ISyncDestination, TargetRefused, TargetUnavailable
 from twisted_detector.testing.contracts.case import CLOSING, Contract, moments
 
@@ -55,6 +55,7 @@ _DETAILS: Mapping[type[events.Event], tuple[Any, ...]] = {
     events.CameraOnline: (),
     events.CameraOffline: ("no answer",),
     events.CameraTrouble: ("404 Not Found",),
+    events.CameraAsleep: ("it has a battery",),
     events.StreamChanged: ((), (_STREAM,)),
     events.CheckRequested: (),
     events.AdoptionChanged: (Adoption.NO, "another MAC"),

@@ -144,6 +144,7 @@ class CameraSpec:
     :ivar onvif: whether it knows ONVIF and WS-Discovery at all.
     :ivar rtsp_auth: None for what ``auth`` implies.
     :ivar media2: whether it has the Media2 service beside Media.
+    :ivar vendors: names of the manufacturers' discovery protocols that it answers too.
     """
 
     address: str
@@ -158,6 +159,7 @@ class CameraSpec:
     rtsp_port: int = 8554
     onvif: bool = True
     media2: bool = True
+    vendors: tuple[str, ...] = ()
     auth: Auth = Auth.NONE
     rtsp_auth: Auth | None = None
     login: Login = MADE_UP_LOGIN

@@ -25,6 +25,7 @@ from twisted_detector.model import Login, Mac, Secret
 from twisted_detector.testing.simulator.camera import MADE_UP_LOGIN, Auth, CameraSpec, parse_quirks
 from twisted_detector.testing.simulator.fleet import Fleet, lay_out
 from twisted_detector.testing.simulator.mac import mac_of_address
+from twisted_detector.testing.simulator.vendors.catalog import DEVICES
 
 #: The variable with the login: a command line can be read by everybody on the machine, the environment cannot.
 LOGIN_VARIABLE = "SIMULATOR_LOGIN"
@@ -75,6 +76,13 @@ def specs_of(
         mac = Mac.parse(arguments.mac) if arguments.mac else None
     except RemoteError:
         faults.append(f"--mac {arguments.mac}: must be a MAC address")
+    faults += [
+        f"--vendor {name}: no such protocol; known are {', '.join(sorted(DEVICES))}"
+        for name in arguments.vendor
+        if name not in DEVICES
+    ]
+    if arguments.vendor and any(":" in address for address in arguments.bind):
+        faults.append("--vendor: manufacturers' protocols are spoken by IPv4 only")
     for option in ("http_port", "rtsp_port"):
         if not 0 <= getattr(arguments, option) <= 65_535:
             faults.append(f"--{option.replace('_', '-')} {getattr(arguments, option)}: must be 0 to 65535")
@@ -87,6 +95,7 @@ def specs_of(
         http_port=arguments.http_port,
         rtsp_port=arguments.rtsp_port,
         onvif=arguments.onvif,
+        vendors=tuple(dict.fromkeys(arguments.vendor)),
         auth=Auth(arguments.auth),
         login=login,
         quirks=quirks,
@@ -140,7 +149,7 @@ def simulate(arguments: Namespace, environ: Mapping[str, str], reactor: Any, *, 
 
     def failed(failure: Failure) -> None:
         nonlocal status
-        failure.trap(CannotListenError, OSError)
+        failure.trap(CannotListenError, OSError, LocalError)
         status = 1
         err.write(f"camdetect simulate: {failure.getErrorMessage()}\n")
         reactor.stop()

@@ -18,6 +18,7 @@ from twisted_detector.testing.simulator.http import HttpAnswer, HttpRequest, sit
 from twisted_detector.testing.simulator.onvif import OnvifService
 from twisted_detector.testing.simulator.rtsp.server import RtspConnection
 from twisted_detector.testing.simulator.rtsp.sessions import RtspService
+from twisted_detector.testing.simulator.vendors.responder import VendorResponder, VendorSockets, facts_of
 from twisted_detector.testing.simulator.wsdiscovery import ResponderSockets, WSDiscoveryResponder
 
 #: Connections that wait to be accepted, the kernel's usual bound for small servers.
@@ -137,6 +138,8 @@ class Fleet:
         self.cameras = tuple(SimulatedCamera(spec, reactor=reactor, random=random) for spec in cameras)
         self._responder = WSDiscoveryResponder(clock=reactor, random=random)
         self._sockets = ResponderSockets(reactor, self._responder)
+        self._vendors = VendorResponder()
+        self._vendor_sockets = VendorSockets(reactor, self._vendors)
         self._announced = False
 
     async def start(self) -> None:
@@ -150,11 +153,18 @@ class Fleet:
             announced = [camera.spec for camera in self.cameras if camera.spec.onvif]
             if announced:
                 await self._sockets.open(announced)
+            self._open_vendors()
         except BaseException:
             await self.stop()
             raise
         self._announced = True
         self._responder.announce()
+
+    def _open_vendors(self) -> None:
+        for spec in (camera.spec for camera in self.cameras):
+            for name in spec.vendors:
+                self._vendors.add(facts_of(spec, name), name)
+        self._vendor_sockets.open([camera.spec.address for camera in self.cameras if camera.spec.vendors])
 
     async def stop(self) -> None:
         """Send Bye and close every port; returns when all are closed."""
@@ -162,5 +172,6 @@ class Fleet:
             self._announced = False
             self._responder.stop()
         await self._sockets.close()
+        self._vendor_sockets.close()
         for camera in self.cameras:
             await camera.stop()

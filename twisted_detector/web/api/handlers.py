@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable, Mapping
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 from twisted_detector.errors import NotSaved, RemoteError
 from twisted_detector.model.encoding import encode
 from twisted_detector.web.access import AccessControl
 from twisted_detector.web.activity import ActivityFeed
-from twisted_detector.web.api import openapi
 from twisted_detector.web.api.pictures import PictureHandlers, camera_of
 from twisted_detector.web.api.requests import ParsedRequest
 from twisted_detector.web.api.response import ApiResponse, json_response
@@ -53,11 +52,9 @@ class Api:
         self._hub = hub
         self._activity = activity
         self._history = history
-        self._openapi = encode(openapi.document(ROUTES, facade.version))
         pictures = PictureHandlers(facade)
         self.picture, self.take_picture = pictures.picture, pictures.take_picture
         self.players, self.live = pictures.players, pictures.live
-        self._openapi_for_all = encode(openapi.document(ROUTES, ""))
 
     def handler(self, route: Route) -> Callable[[ParsedRequest], Awaitable[ApiResponse]]:
         """What answers the requests of a route."""
@@ -67,7 +64,7 @@ class Api:
         return handler
 
     async def _pass_on(self, route: Route, request: ParsedRequest) -> ApiResponse:
-        if "camera_id" in request.path:
+        if "camera_id" in request.path and not self._facade.handles("fleet"):  # else another node may have it
             camera_of(self._facade, request)
         fields = {**request.path, **request.query, **request.body, **route.fixed}
         return json_response(await self._dispatch(route.handler, fields))
@@ -149,8 +146,8 @@ class Api:
         try:
             self._access.check_login(request.head)
         except Problem:
-            return ApiResponse(self._openapi_for_all)
-        return ApiResponse(self._openapi)
+            return ApiResponse(_openapi(""))
+        return ApiResponse(_openapi(self._facade.version))
 
     async def _dispatch(self, name: str, fields: Mapping[str, Any]) -> Mapping[str, Any]:
         if not self._facade.handles(name):
@@ -199,3 +196,11 @@ class Api:
             {"needed": needed, "given": given, "node_id": "", "version": "", **known},
             {"Set-Cookie": cookie} if cookie else None,
         )
+
+
+@cache
+def _openapi(version: str) -> bytes:
+    """The description of the API, which few ask for: 0.1 MB."""
+    from twisted_detector.web.api.openapi import document
+
+    return encode(document(ROUTES, version))

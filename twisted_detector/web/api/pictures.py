@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from twisted_detector.errors import InspectionError, RemoteError
 from twisted_detector.model import Camera
+from twisted_detector.model.cameras import Picture
 from twisted_detector.model.encoding import rfc3339
-from twisted_detector.model.pictures import Picture
 from twisted_detector.seams import IPictures
 from twisted_detector.web.api.requests import ParsedRequest
 from twisted_detector.web.api.response import ApiResponse, json_response

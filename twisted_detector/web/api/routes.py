@@ -8,6 +8,7 @@ from __future__ import annotations
 from twisted_detector.web.api import schemas
 from twisted_detector.web.api.decisions import DECISION_ROUTES
 from twisted_detector.web.api.first_run import FIRST_RUN_ROUTES
+from twisted_detector.web.api.fleet import FLEET_ROUTES
 from twisted_detector.web.api.notices import NOTICE_ROUTES
 from twisted_detector.web.api.route import ID, NO_CAMERA, Field, Route
 
@@ -101,6 +102,7 @@ ROUTES: tuple[Route, ...] = (
     ),
     *DECISION_ROUTES,
     *FIRST_RUN_ROUTES,
+    *FLEET_ROUTES,
     *NOTICE_ROUTES,
     Route(
         "GET",
@@ -199,6 +201,14 @@ ROUTES: tuple[Route, ...] = (
         "What is well with this daemon and what is not.",
         schemas.DOCTOR,
         costs=True,
+        command=True,
+    ),
+    Route(
+        "GET",
+        "/plugins",
+        "plugins",
+        "The plugins: where each comes from, whether it is loaded and why not, and what it did.",
+        schemas.PLUGINS,
         command=True,
     ),
     Route("POST", "/rescan", "rescan", "Sweep now.", schemas.RESCAN, costs=True, command=True),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from twisted_detector.model import Adoption, Status
+from twisted_detector.model.announced import Condition
 from twisted_detector.model.history import CONDITIONS
 
 STATUSES = tuple(status.value for status in Status)
@@ -81,6 +82,8 @@ BRIEF = object_with(
     moves=WHOLE,
     status={"type": "string", "enum": list(STATUSES)},
     reason=TEXT,
+    reason_code=TEXT,
+    conditions=array_of({"type": "string", "enum": [condition.value for condition in Condition]}),
     since=nullable(STAMP),
     picture=nullable(PICTURE),
     week=nullable(WEEK),
@@ -106,6 +109,8 @@ CAMERA_WHOLE = extended(
     evidence=array_of(object_with(kind=TEXT, value=TEXT, source=TEXT, seen_at=STAMP)),
     addresses=array_of(object_with(ip=TEXT, since=STAMP)),
     activity=array_of(ACTIVITY_ENTRY),
+    managed_by=TEXT,
+    unconfirmed=FLAG,
 )
 
 _STATE: Schema = {"type": "string", "enum": [condition.value for condition in CONDITIONS]}
@@ -160,5 +165,24 @@ WHY = object_with(
     help=array_of(ANY),
 )
 DOCTOR = object_with(findings=array_of(object_with(name=TEXT, level=TEXT, text=TEXT, advice=TEXT)))
+PLUGINS = object_with(
+    plugins=array_of(
+        object_with(
+            name=TEXT,
+            kinds=array_of(TEXT),
+            file=TEXT,
+            state=TEXT,
+            why=TEXT,
+            is_builtin=FLAG,
+            package=TEXT,
+            faults=WHOLE,
+            last_fault=TEXT,
+            stalls=WHOLE,
+            last_stall=object_with(seconds=NUMBER, stack=TEXT),
+            counts=ANY,
+        )
+    ),
+    problems=array_of(TEXT),
+)
 
 PROBLEM = object_with(title=TEXT, status=WHOLE, detail=TEXT)

@@ -15,7 +15,7 @@ function rectangle(state, from, width, title) {
   return s("rect", { class: `past-${state}`, x: from, y, width, height }, title && s("title", { text: title }));
 }
 
-function letter(status) { return status === "online" ? "o" : status === "offline" ? "f" : "t"; }
+function letter(status) { return status === "online" ? "o" : status === "offline" ? "f" : status === "sleeps" ? "u" : "t"; }
 
 // For a card: what is wrong in one sentence.
 export function weekWords(week, status) {

@@ -21,7 +21,7 @@ const GROUPS = {
   maker: ["Maker", (camera) => camera.manufacturer || "Maker unknown"],
   network: ["Network", (camera) => (camera.ip.includes(":") ? "IPv6" : `${camera.ip.split(".").slice(0, 3).join(".")}.…`)],
 };
-const WORDS = { offline: "offline", auth_required: "in need of a login", stream_error: "without a stream", busy: "busy" };
+const WORDS = { offline: "offline", auth_required: "in need of a login", stream_error: "without a stream", busy: "busy", sleeps: "asleep" };
 
 const chosen = { text: "", status: "", sort: "state", group: "none" };
 let grid;
@@ -131,7 +131,8 @@ function counted(all) {
 
 function sentence(all) {
   const counts = counted(all);
-  const bad = Object.keys(WORDS).filter((status) => counts[status]);
+  const told = Object.keys(WORDS).filter((status) => counts[status]);
+  const bad = told.filter((status) => status !== "sleeps"); // that is how a battery camera is when it is well
   const title = byId("cameras-title");
   const under = byId("cameras-under");
   if (!state.loaded) { if (state.error) { setText(title, "The cameras cannot be shown"); setText(under, state.error); } return; }
@@ -139,7 +140,7 @@ function sentence(all) {
   const online = counts.online ?? 0;
   if (!bad.length) setText(title, all.length === 1 ? "One camera, and it is well" : `${many(all.length, "camera")}, all well`);
   else setText(title, `${many(all.length, "camera")}, ${online} online`);
-  setText(under, bad.length ? `${bad.map((status) => `${counts[status]} ${WORDS[status]}`).join(", ")}.` : "Every camera answers, and its stream plays.");
+  setText(under, told.length ? `${told.map((status) => `${counts[status]} ${WORDS[status]}`).join(", ")}.` : "Every camera answers, and its stream plays.");
 }
 
 function chips(all) {

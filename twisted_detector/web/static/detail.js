@@ -8,14 +8,20 @@ import { STATUS, ago, local, safeLink, span, stamp, streamWords } from "./format
 import { LivePicture } from "./live_picture.js";
 import { cameras, subscribe } from "./store.js";
 
-let open = null; // { id, frame, live, top, settings, rest, form }
+let open = null; // { id, frame, live, top, settings, rest, form, lost }
 let timer = 0;
 
 export function setUp() {
   const dialog = byId("detail");
   dialog.addEventListener("close", () => { open?.live.end(); open = null; if (location.hash.startsWith("#/camera/")) history.replaceState(null, "", "#/"); });
   dialog.addEventListener("click", (event) => { if (event.target === dialog) dialog.close(); });
-  subscribe((ids) => { if (open && ids.has(open.id)) { clearTimeout(timer); timer = setTimeout(refresh, 30); } });
+  subscribe((ids) => {
+    if (!open || !ids.has(open.id)) return;
+    clearTimeout(timer);
+    // Of one that is gone nothing is asked: the answer would be an error in the browser's console.
+    open.lost = !cameras.has(open.id);
+    if (open.lost) lost(); else timer = setTimeout(refresh, 30);
+  });
 }
 
 export function close() { if (byId("detail").open) byId("detail").close(); }
@@ -59,16 +65,23 @@ async function refresh() {
     const [camera, past] = await Promise.all([get(path), get(`${path}/history`).catch(() => null)]);
     // Drawn anew only when it differs: a button must not go away under a finger.
     const told = JSON.stringify([{ ...camera, week: null }, past?.segments.map((one) => [one.from, one.reason])]);
-    if (open?.id !== id || open.told === told) return;
+    if (open?.id !== id || open.lost || open.told === told) return;
     open.told = told;
     draw(camera, past);
     await settings(camera);
   } catch (error) {
     if (open?.id !== id) return;
-    const gone = error.status === 404;
-    open.top.replaceChildren(h("p", { class: "reason", text: gone ? "This camera is no longer known." : error.message }));
-    if (gone) { open.live.end(); open.settings.replaceChildren(); open.rest.replaceChildren(); }
+    if (error.status === 404) lost();
+    else open.top.replaceChildren(h("p", { class: "reason", text: error.message }));
   }
+}
+
+function lost() {
+  open.told = "";
+  open.live.end();
+  open.top.replaceChildren(h("p", { class: "reason", text: "This camera is no longer known." }));
+  open.settings.replaceChildren();
+  open.rest.replaceChildren();
 }
 
 function head(name) {
@@ -91,7 +104,9 @@ function draw(camera, past) {
     h("div", { class: "verdict", data: { status: camera.status } },
       h("span", { class: "status", text: STATUS[camera.status] }),
       h("span", { class: "soft", text: camera.since ? `for ${span((Date.now() - Date.parse(camera.since)) / 1000)}` : "" }),
-      camera.reason && h("p", { class: "reason", text: local(camera.reason) })),
+      camera.reason && h("p", { class: "reason", text: local(camera.reason) }),
+      camera.status === "sleeps" && h("p", { class: "soft", text: `Last awake ${ago(camera.last_seen_iso)}.` }),
+      remarks(camera).map((text) => h("p", { class: "remark", text }))),
     ...(asksLogin ? [] : [actions(camera)]));
   open.rest.replaceChildren(...[
     asksLogin && actions(camera),
@@ -107,6 +122,17 @@ function draw(camera, past) {
   ].filter(Boolean));
   dialog.scrollTop = scrolled;
   if (active) dialog.querySelector(`[data-act="${CSS.escape(active)}"]`)?.focus();
+}
+
+// What a camera says of itself and its owner should know, though its picture comes.
+const REMARKS = {
+  "no-password-set": "It says that no password is set: anybody can look. Set one on its web page, then enter that login here.",
+  "default-state": "It says that it is as it left the factory. Set it up with its manufacturer's app or tool.",
+  "managed-by": "It says that a console manages it.",
+};
+function remarks(camera) {
+  return (camera.conditions ?? []).filter((one) => REMARKS[one] && one !== camera.reason_code)
+    .map((one) => (one === "managed-by" && camera.managed_by ? `It says that ${camera.managed_by} manages it.` : REMARKS[one]));
 }
 
 function part(title, ...content) { return h("section", {}, h("h3", { text: title }), ...content); }
@@ -132,6 +158,7 @@ function facts(camera) {
   const rows = [
     ["Maker", [camera.manufacturer, camera.model].filter(Boolean).join(" ")],
     ["Firmware", camera.firmware_version], ["Serial number", camera.serial_number],
+    ["Known by", camera.unconfirmed ? "its own word: no inspection has found a camera there" : ""],
     ["MAC", camera.mac], ["Id", camera.id], ["Channel", camera.channel > 1 ? String(camera.channel) : ""],
     ["ONVIF", camera.onvif_url],
     ["Camera's web page", web && h("a", { href: web, target: "_blank", rel: "noopener noreferrer", text: web })],

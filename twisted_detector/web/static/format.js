@@ -6,9 +6,10 @@ export const STATUS = {
   auth_required: "Needs a login",
   stream_error: "No stream plays",
   busy: "Busy",
+  sleeps: "Asleep",
 };
 // Whatever needs somebody first.
-export const URGENCY = { stream_error: 0, auth_required: 1, offline: 2, busy: 3, online: 4 };
+export const URGENCY = { stream_error: 0, auth_required: 1, offline: 2, busy: 3, sleeps: 4, online: 5 };
 
 const DAY = 86400;
 

@@ -9,7 +9,7 @@ const PROBE = 4000; // milliseconds until a player that does not answer this bro
 const FIRST_RETRY = 2000; // doubled with each failure, up to the second figure
 const LAST_RETRY = 30000;
 // What the daemon would refuse, too, with the reason that stands in the drawer already.
-const NONE = { offline: "No live picture: the camera is offline.", auth_required: "No live picture: the camera needs a login." };
+const NONE = { offline: "No live picture: the camera is offline.", auth_required: "No live picture: the camera needs a login.", sleeps: "No live picture: the camera sleeps to save its battery." };
 const PROGRAM = { go2rtc: "go2rtc", frigate: "Frigate" };
 
 const pause = (wait, signal) => new Promise((done) => {

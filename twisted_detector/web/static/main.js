@@ -12,9 +12,9 @@ import * as store from "./store.js";
 import * as system from "./system.js";
 import * as why from "./why.js";
 
-const VIEWS = ["cameras", "mqtt", "why", "networks", "system", "add", "first-run", "notices"];
+const VIEWS = ["cameras", "mqtt", "why", "networks", "system", "add", "first-run", "notices", "sites"];
 // Views that are rarely opened come when they are.
-const LATER = { networks: () => import("./networks.js"), add: () => import("./add_camera.js"), "first-run": () => import("./first_run.js"), notices: () => import("./notices.js") };
+const LATER = { networks: () => import("./networks.js"), add: () => import("./add_camera.js"), "first-run": () => import("./first_run.js"), notices: () => import("./notices.js"), sites: () => import("./sites.js") };
 let session = null;
 let lostTimer = 0;
 let lastHeard = null;
@@ -83,6 +83,10 @@ function drawTrouble() {
 
 function brokerNow(now) { broker = now; if (byId("lost").hidden) drawTrouble(); }
 
+// --- sites: only where several daemons share the cameras
+
+function drawSites({ nodes }) { byId("sites-link").hidden = !nodes; }
+
 // --- notices: how many last
 
 function drawBell({ notices }) {
@@ -103,7 +107,7 @@ async function everything() {
   const tries = [
     store.load().catch(() => {}),
     get("discovery").then(store.setDiscovery, () => {}),
-    get("status").then((answer) => { brokerNow(answer.mqtt); drawBell(answer); }, () => {}),
+    get("status").then((answer) => { brokerNow(answer.mqtt); drawBell(answer); drawSites(answer); }, () => {}),
   ];
   await Promise.all(tries);
   if (!byId("mqtt").hidden) mqtt.show();

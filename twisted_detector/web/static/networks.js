@@ -6,8 +6,8 @@ import { Answer, Field, sending, sentence } from "./fields.js";
 import { ago, many, stamp } from "./format.js";
 
 const SOURCES = {
-  environment: "Set in camdetect's environment (SCAN_NETWORKS); it can only be removed there.",
-  file: "Set in the configuration file (SCAN_NETWORKS); it can only be removed there.",
+  environment: "Set in camdetect's environment (SCAN_NETWORKS or NODES_NETWORKS); it can only be removed there.",
+  file: "Set in the configuration file (SCAN_NETWORKS or NODES_NETWORKS); it can only be removed there.",
 };
 
 let parts = null;

@@ -19,7 +19,7 @@ function build() {
   parts = {
     title: h("h1", { id: "system-title", text: "System" }), under: h("p", { class: "under" }),
     findings: h("div"), consumers: h("section", { class: "panel", hidden: true }), sweeps: h("div"), activity: h("div"), facts: h("div"),
-    reload: h("div"), logout: h("button", { type: "button", class: "quiet", text: "Sign out", hidden: true, onclick: async () => { await del("session"); location.reload(); } }),
+    plugins: h("div"), reload: h("div"), logout: h("button", { type: "button", class: "quiet", text: "Sign out", hidden: true, onclick: async () => { await del("session"); location.reload(); } }),
   };
   byId("system").replaceChildren(
     h("div", { class: "lead" }, h("div", {}, parts.title, parts.under), h("div", { class: "row" }, h("a", { class: "button", href: "#/first-run", text: "Broker, Home Assistant, Frigate, go2rtc" }), parts.logout)),
@@ -30,7 +30,7 @@ function build() {
         h("section", { class: "panel" }, h("h3", { text: "Export" }),
           h("p", { class: "soft", text: "Passwords are left out: variables stand for them, which Frigate and go2rtc fill in." }), EXPORTS.map(exported)),
         parts.consumers,
-        h("section", { class: "panel" }, h("h3", { text: "The daemon" }), parts.facts), parts.reload),
+        h("section", { class: "panel" }, h("h3", { text: "The daemon" }), parts.facts), parts.plugins, parts.reload),
       h("div", {},
         h("section", { class: "panel" }, h("h3", { text: "Recent activity" }), parts.activity),
         h("section", { class: "panel" }, h("h3", { text: "Latest scan by method" }), parts.sweeps))));
@@ -50,6 +50,7 @@ function exported([format, name, text]) {
 
 export async function show(session) {
   if (!parts.reload.firstChild) import("./reload.js").then(({ reloadPanel }) => { if (!parts.reload.firstChild) parts.reload.append(reloadPanel()); }, () => {});
+  import("./plugins.js").then(({ showPlugins }) => showPlugins(parts.plugins), () => {});
   parts.logout.hidden = !session?.needed;
   const failed = (where) => (error) => where.replaceChildren(h("p", { class: "reason", text: error.message }));
   get("activity?limit=60").then((answer) => { lines = answer.activity; drawActivity(); }, failed(parts.activity));

@@ -22,9 +22,15 @@ MAX_ENTRIES = 64
 
 #: Services that cameras have: of Axis and its recorders, Arecont Vision, any with RTSP or ONVIF, and HomeKit's.
 HOMEKIT = "_hap._tcp"
+#: Of Matter, a device that waits to be taken in: one that was taken in does not say what it is.
+MATTER = "_matterc._udp"
 CAMERA_KINDS = ("_axis-video._tcp", "_axis-nvr._tcp", "_arec._tcp", "_rtsp._tcp", "_onvif._tcp", HOMEKIT)
+#: The same with what is only listened for: who waits to be taken in announces that, for some minutes.
+HEARD_KINDS = (*CAMERA_KINDS, MATTER)
 #: HomeKit Accessory Protocol, accessory categories: camera, and doorbell with a camera.
-_HOMEKIT_CATEGORIES = ("17", "18")
+HOMEKIT_CAMERA, HOMEKIT_DOORBELL = "17", "18"
+#: Matter device library: camera (0x0142).
+_MATTER_CAMERA = "322"
 #: A MAC in a name, such as ``axis-accc8e123456`` and ``AXIS M1065 - ACCC8E123456``: in pairs, or in one piece that has
 #: a letter (twelve digits are a date as well). The last part of a UUID is none.
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.I)
@@ -110,9 +116,11 @@ def _mac_text(name: Name) -> str:
 
 
 def is_camera(service: Service) -> bool:
-    """Whether it may be a camera: by its kind; of HomeKit, which has bulbs and locks too, by its category."""
+    """Whether it may be a camera: by its kind; of HomeKit and Matter, which have bulbs too, by its category."""
     if service.kind == HOMEKIT:
-        return service.entry("ci") in _HOMEKIT_CATEGORIES
+        return service.entry("ci") in (HOMEKIT_CAMERA, HOMEKIT_DOORBELL)
+    if service.kind == MATTER:
+        return service.entry("dt") == _MATTER_CAMERA
     return service.kind in CAMERA_KINDS
 
 

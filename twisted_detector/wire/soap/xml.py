@@ -49,6 +49,8 @@ _DECLARED = re.compile(rb"<\?xml[^>]{0,100}?encoding\s*=\s*[\"']([A-Za-z0-9._-]{
 _ROOT = re.compile(r"<([^\s<>/!?]+)")
 #: A "&" that begins no entity: it stands in URLs that a device did not escape, and a parser drops the word behind it.
 _BARE_AMPERSAND = re.compile(r"&(?!#?\w{1,32};)")
+#: A character by its number: libxml2 takes half of a pair of UTF-16, of which lxml makes no text.
+_REFERENCE = re.compile(r"&#(?:x0*([0-9A-Fa-f]{1,8})|0*([0-9]{1,10}));")
 #: Characters that XML 1.0 does not allow (section 2.2).
 _ILLEGAL = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
@@ -237,7 +239,7 @@ def _repair(text: str) -> Element:
     ends = [match.end() for match in re.finditer(rf"</{re.escape(opening[1])}\s*>", text)]
     if not ends:
         raise RemoteError("an XML document is cut short", shown=text[:80])
-    whole = _BARE_AMPERSAND.sub("&amp;", text[opening.start() : ends[-1]])
+    whole = _REFERENCE.sub(_allowed, _BARE_AMPERSAND.sub("&amp;", text[opening.start() : ends[-1]]))
     root = _parse(whole, recover=False)
     if root is None:
         root = _parse(whole, recover=True)
@@ -246,6 +248,12 @@ def _repair(text: str) -> Element:
     if root is None:
         raise RemoteError("not XML", shown=text[:80])
     return root
+
+
+def _allowed(reference: re.Match[str]) -> str:
+    """A reference to a character; nothing for one that XML does not allow."""
+    code = int(reference[1], 16) if reference[1] else int(reference[2])
+    return "" if code > 0x10FFFF or _ILLEGAL.match(chr(code)) else reference[0]
 
 
 def _drop_unknown_prefixes(root: Element) -> None:

@@ -8,11 +8,11 @@ the file of a public project that names the path. Paths with a user or a passwor
 from __future__ import annotations
 
 import json
+import pathlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from importlib.resources import files
 from typing import Any
 
 from twisted_detector.errors import LocalError
@@ -163,7 +163,7 @@ def _hints(entry: Any, rule: str) -> dict[str, tuple[str, ...]]:
 @cache
 def rules() -> tuple[Rule, ...]:
     """The rules that come with the program, in order of how common they are."""
-    return load((files(__package__) / "rules.json").read_text(encoding="utf-8"))
+    return load(pathlib.Path(__file__).with_name("rules.json").read_text(encoding="utf-8"))
 
 
 def paths_for(hints: Hints, catalog: tuple[Rule, ...] | None = None) -> tuple[Path, ...]:

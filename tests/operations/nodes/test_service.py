@@ -1,0 +1,443 @@
+"""The adapter of the election: what it publishes, what it admits, and what it takes out of the outbox."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.outputs.case import HOME_CAMERA as CAMERA
+from twisted_detector.events import (
+    CameraDiscovered,
+    CameraForgotten,
+    CameraOffline,
+    CameraRestored,
+    Event,
+    PictureTaken,
+    SweepFinished,
+)
+from twisted_detector.model import Camera, Message, Status
+from twisted_detector.model.cameras import Picture
+from twisted_detector.mqtt.outbox.outbox import Outbox
+from twisted_detector.mqtt.seams import ConnectionChange, ConnectionState
+from twisted_detector.operations.nodes.election import Election
+from twisted_detector.operations.nodes.service import MAX_WAITING, UNRETURNED, NodeService, rank_of
+from twisted_detector.operations.nodes.values import MAX_CLAIMS, Beat, Bid, Claim, NodeDocument, Rank
+from twisted_detector.outputs.dispatcher import OutputDispatcher
+from twisted_detector.outputs.topics import Topics, TopicsOutput, camera_of, is_of_a_camera
+from twisted_detector.outputs.voice import Admission
+
+TOPICS = Topics(prefix="site", node_id="north")
+STATUS, DISCOVERY, EVENT = TOPICS.status(CAMERA.id), TOPICS.discovery(CAMERA.id), TOPICS.event(CAMERA.id)
+NODE, BEAT, WILL = (f"site/system/camera_detector{end}" for end in ("/south/node", "/south/beat", "_health/south/lwt"))
+
+
+class Broker:
+    """A broker that gives everything back at once, and the connection to it."""
+
+    def __init__(self, clock: Clock) -> None:
+        self.outbox = Outbox(clock.seconds, wall=clock.seconds)
+        self.handlers: dict[str, Callable[[str, bytes], object]] = {}
+        self.listeners: list[Callable[[ConnectionChange], None]] = []
+        self.sent: list[Message] = []
+        self.republished: list[str] = []
+        self.connected = False
+
+    def subscribe(
+        self,
+        topic_filter: str,
+        handler: Callable[[str, bytes], object],
+        *,
+        retained: Callable[[str, bytes], object] | None = None,
+    ) -> Callable[[], object]:
+        self.handlers[topic_filter] = handler
+        if retained is not None:
+            self.retained = retained
+        return lambda: self.handlers.pop(topic_filter)
+
+    def add_state_listener(self, listener: Callable[[ConnectionChange], None]) -> None:
+        self.listeners.append(listener)
+
+    def republish(self, topics: tuple[str, ...]) -> None:
+        self.republished += topics
+
+    def publish(self, message: Message) -> Deferred[None]:
+        receipt = self.outbox.put(message)
+        self.flow()
+        return receipt.acknowledged
+
+    def flow(self) -> None:
+        """What waits is sent and acknowledged, and comes back where it is subscribed."""
+        while self.connected and (items := self.outbox.take(10)):
+            self.outbox.acknowledged([item.token for item in items])
+            for item in items:
+                self.sent.append(item.message)
+                self.deliver(item.message.topic, item.message.payload)
+
+    def deliver(self, topic: str, payload: bytes) -> None:
+        for topic_filter, handler in self.handlers.items():
+            before, _, after = topic_filter.partition("+")
+            if topic.startswith(before) and topic.endswith(after):
+                handler(topic, payload)
+
+    def change(self, event: str, session: int = 1) -> None:
+        self.connected = event == "connected"
+        state = ConnectionState.CONNECTED if self.connected else ConnectionState.RECONNECTING
+        for listener in self.listeners:
+            listener(ConnectionChange(event, state, "", 0.0, 1, session, session))
+        self.flow()
+
+    def on(self, topic: str) -> list[Any]:
+        return [json.loads(message.payload) for message in self.sent if message.topic == topic]
+
+
+class NodeServiceTest(SynchronousTestCase):
+    """One node with a camera, and a broker."""
+
+    def setUp(self) -> None:
+        self.clock = Clock()
+        self.clock.advance(1000.0)
+        self.broker = Broker(self.clock)
+        self.camera: Camera | None = CAMERA
+        self.service = NodeService(
+            self.make_clock(),
+            Election("north", "n1"),
+            mqtt=self.broker,  # type: ignore[arg-type]
+            topics=TOPICS,
+            find=lambda camera_id: self.camera if camera_id == CAMERA.id else None,
+            monotonic=self.clock.seconds,
+        )
+        self.dispatcher = OutputDispatcher(
+            [TopicsOutput(TOPICS)], publish=self.broker.publish, voice=self.service.voice
+        )
+        self.service.start(self.dispatcher.handle)
+        self.addCleanup(self.service.stop)
+        self.number = 0
+
+    def make_clock(self) -> Any:
+        """The clock of the service, for stamps and timers."""
+        return self.clock
+
+    def happen(self, event: Event) -> None:
+        """As the bus has it: outputs first, then the node."""
+        self.dispatcher.handle(event)
+        self.service.handle(event)
+
+    def discover(self) -> None:
+        self.happen(CameraDiscovered(self.clock.seconds(), CAMERA))
+
+    def run_for(self, seconds: float) -> None:
+        self.clock.pump([0.1] * round(seconds * 10))
+
+    def south(self, bid: Bid | None, rank: Rank = Rank.SEES_MAC) -> None:
+        """A document of another node."""
+        self.number += 1
+        document = NodeDocument("south", "s1", 1, self.number, 0, {CAMERA.id: Claim(rank, bid)})
+        self.broker.deliver(NODE, document.encode())
+
+    def begin(self) -> None:
+        """Connect, find the camera, own it."""
+        self.broker.change("connected")
+        self.run_for(1.0)
+        self.discover()
+        self.run_for(1.0)
+        self.assertTrue(self.service.owns(CAMERA.id))
+
+    def test_alone(self) -> None:
+        """A new camera is published within a second, its event too, each once; and then nothing more is said."""
+        self.broker.change("connected")
+        self.run_for(1.0)
+        self.discover()
+        self.assertEqual([], self.broker.on(STATUS))
+        self.run_for(1.0)
+        self.assertEqual(["discovered"], [one["event"] for one in self.broker.on(EVENT)])
+        self.assertEqual((1, 1), (len(self.broker.on(STATUS)), len(self.broker.on(DISCOVERY))))
+        self.assertEqual([3, 1, 3, 0], self.broker.on(TOPICS.node)[-1]["claims"][CAMERA.id])
+        said = len(self.broker.sent)
+        self.run_for(600.0)
+        self.assertEqual(said, len(self.broker.sent))
+
+    def test_restored(self) -> None:
+        """A camera of an earlier run is published from the connection on, as it is then."""
+        self.happen(CameraRestored(self.clock.seconds(), CAMERA))
+        self.camera = replace(CAMERA, status=Status.OFFLINE)
+        self.broker.change("connected")
+        self.run_for(1.0)
+        self.assertEqual(["offline"], [one["status"] for one in self.broker.on(STATUS)])
+        self.assertEqual([], self.broker.on(EVENT))
+
+    def test_another_owns_it(self) -> None:
+        """Of a camera that another node publishes we say nothing, and forget nothing on the broker."""
+        self.broker.change("connected")
+        self.south(Bid(3, Rank.SEES_MAC, 0))
+        self.discover()
+        for _ in range(10):
+            self.broker.deliver(BEAT, Beat("south", "s1", self.number).encode())
+            self.run_for(1.0)
+        self.happen(CameraForgotten(self.clock.seconds(), CAMERA))
+        self.run_for(1.0)
+        self.assertEqual([], [one for one in self.broker.sent if "/camera/" in one.topic])
+        self.assertFalse(self.service.owns(CAMERA.id))
+
+    def test_forgotten(self) -> None:
+        """One that we own and forget is emptied."""
+        self.begin()
+        self.happen(CameraForgotten(self.clock.seconds(), CAMERA))
+        self.assertEqual([b"", b""], [one.payload for one in self.broker.sent[-2:]])
+
+    def test_lost(self) -> None:
+        """What was said of a camera that another node has now is not said again with the next connection."""
+        self.begin()
+        self.south(Bid(7, Rank.SEES_MAC, 0))
+        self.broker.sent.clear()
+        self.broker.outbox.republish()
+        self.broker.flow()
+        self.assertEqual([], [one for one in self.broker.sent if "/camera/" in one.topic])
+        self.happen(CameraOffline(self.clock.seconds(), CAMERA, "x"))
+        self.assertEqual([], [one for one in self.broker.sent if "/camera/" in one.topic])
+
+    def test_will(self) -> None:
+        """Another node's will makes its camera ours, and its state is said within a second."""
+        self.broker.change("connected")
+        self.south(Bid(3, Rank.SEES_MAC, 0))
+        self.discover()
+        self.run_for(1.0)
+        self.broker.deliver(WILL, b'{"status": "offline", "instance": "s1", "session": 0}')
+        self.run_for(0.3)
+        self.assertEqual([], self.broker.on(STATUS), "the will of an earlier session")
+        self.broker.deliver(WILL, b'{"status": "offline", "instance": "s1", "session": 1}')
+        self.run_for(1.0)
+        self.assertEqual(["online"], [one["status"] for one in self.broker.on(STATUS)])
+
+    def test_malformed(self) -> None:
+        """What nobody can read on these topics changes nothing."""
+        self.begin()
+        for topic in (NODE, BEAT, WILL):
+            for payload in (b"", b"[]", b"{}", b'{"status": "offline", "instance": 1, "session": "x"}', b"\xff"):
+                self.broker.deliver(topic, payload)
+        self.run_for(1.0)
+        self.assertTrue(self.service.owns(CAMERA.id))
+
+    def test_broker_away(self) -> None:
+        """Without a connection the outbox keeps all of a camera that only we know, and says it with the next one."""
+        self.begin()
+        self.broker.change("disconnected")
+        self.run_for(5.0)
+        self.camera = replace(CAMERA, status=Status.OFFLINE)
+        self.happen(CameraOffline(self.clock.seconds(), self.camera, "away"))
+        self.broker.sent.clear()
+        self.broker.change("connected", 2)
+        self.run_for(1.0)
+        self.assertEqual(["offline"], [one["event"] for one in self.broker.on(EVENT)])
+        self.assertEqual(["offline"], [one["status"] for one in self.broker.on(STATUS)])
+
+    def test_broker_away_and_shared(self) -> None:
+        """Of one that others know the news is kept; its state is said only when it is known to be ours still."""
+        self.begin()
+        self.south(None)
+        self.run_for(2.0)
+        self.broker.change("disconnected")
+        self.camera = replace(CAMERA, status=Status.OFFLINE)
+        self.happen(CameraOffline(self.clock.seconds(), self.camera, "away"))
+        self.broker.sent.clear()
+        self.broker.change("connected", 2)
+        self.assertEqual(["offline"], [one["event"] for one in self.broker.on(EVENT)])
+        self.assertEqual([], self.broker.on(STATUS))
+        self.south(Bid(9, Rank.SEES_MAC, 0))
+        self.run_for(3.0)
+        self.assertEqual([], self.broker.on(STATUS), "it is another's meanwhile")
+
+    def test_again(self) -> None:
+        """Where the former owner withdraws late our state is repeated."""
+        self.broker.change("connected")
+        self.south(Bid(3, Rank.SEES_MAC, 0))
+        self.discover()
+        self.run_for(8.0)
+        self.assertTrue(self.service.owns(CAMERA.id))
+        self.south(None)
+        self.assertEqual([DISCOVERY, STATUS], self.broker.republished)
+
+    def test_waiting_is_bounded(self) -> None:
+        """Events that wait for a decision are no more than so many."""
+        for number in range(MAX_WAITING + 5):
+            self.happen(CameraOffline(float(number), CAMERA, "x"))
+        self.broker.change("connected")
+        self.run_for(2.0)
+        self.assertEqual(MAX_WAITING, len(self.broker.on(EVENT)))
+
+    def test_forgotten_before_it_is_known(self) -> None:
+        """A camera that is forgotten before the connection is emptied after it, where no other node knows it."""
+        for other_knows in (False, True):
+            self.setUp()
+            self.discover()
+            self.camera = None
+            self.happen(CameraForgotten(self.clock.seconds(), CAMERA))
+            self.broker.change("connected")
+            if other_knows:
+                self.south(None)
+            self.run_for(0.3)
+            self.assertEqual([], [one for one in self.broker.sent if "/camera/" in one.topic])
+            self.run_for(1.0)
+            emptied = {one.topic for one in self.broker.sent if not one.payload}
+            self.assertEqual(set() if other_knows else {DISCOVERY, STATUS}, emptied)
+
+    def test_nothing_returned(self) -> None:
+        """A broker that does not give us our own messages is told of, in the log once and in the health document."""
+        self.broker.handlers.clear()
+        self.broker.change("connected")
+        self.discover()
+        self.run_for(UNRETURNED)
+        self.assertEqual("", self.service.block()["fault"])
+        self.run_for(2.0)
+        self.assertIn("site/system/camera_detector/+/beat", self.service.block()["fault"])
+        self.assertEqual([], self.broker.on(STATUS))
+
+    def test_pictures_do_not_wait(self) -> None:
+        """A picture is not kept for later: there will be a newer one."""
+        self.discover()
+        self.happen(PictureTaken(0.0, CAMERA, Picture(CAMERA.id, b"x", "image/jpeg", 0.0, "test")))
+        self.assertEqual(1, len(self.service._waiting[CAMERA.id]))
+
+    def test_too_many(self) -> None:
+        """Cameras beyond what a document holds are not published, and that is told."""
+        for number in range(MAX_CLAIMS + 1):
+            self.service.handle(CameraDiscovered(0.0, replace(CAMERA, id=f"c{number}")))
+        self.broker.change("connected")
+        self.run_for(1.0)
+        self.assertEqual(MAX_CLAIMS, len(self.broker.on(TOPICS.node)[-1]["claims"]))
+        self.assertIn("at most 20000", self.service.block()["fault"])
+
+    def test_other_events(self) -> None:
+        """What is of no camera is nobody else's."""
+        self.assertIs(Admission.ALL, self.service.admit(SweepFinished(0.0, "x", 1.0, 0)))
+
+    def test_rival(self) -> None:
+        """Another daemon with our node id is told in the log once, and in the health document."""
+        self.begin()
+        for number in (1, 2):
+            self.broker.deliver(TOPICS.node, NodeDocument("north", "n9", 1, number).encode())
+            self.run_for(1.0)
+        self.assertEqual("n9", self.service.block()["rival"])
+
+    def test_predecessor(self) -> None:
+        """What an earlier process of ours left on the broker is no rival, and stands there no more."""
+        self.broker.change("connected")
+        self.broker.retained(TOPICS.node, NodeDocument("north", "n0", 1, 90).encode())
+        self.broker.deliver(TOPICS.lwt, b'{"status": "offline", "instance": "n0", "session": 1}')
+        self.run_for(1.0)
+        self.assertEqual("", self.service.block()["rival"])
+        self.assertEqual([], self.service.block()["others"])
+
+    def test_block(self) -> None:
+        """Figures for the health document, and the fleet for a person."""
+        self.begin()
+        self.south(None)
+        block = {"owned": 1, "known": 1, "others": ["south"], "rival": "", "fault": ""}
+        self.assertEqual(block, self.service.block())
+        self.assertTrue(self.service.is_connected)
+
+    def fleet(self) -> Any:
+        """The answer of ``fleet``, for which the states of all cameras are read from the broker."""
+        answer = Deferred.fromCoroutine(self.service.answer({}))
+        state = {"status": "online", "camera": {"name": "Yard"}}
+        self.broker.deliver(STATUS, json.dumps(state).encode())
+        self.run_for(1.0)
+        return self.successResultOf(answer)
+
+    def test_fleet(self) -> None:
+        """Which node has a camera, and how it is; a node that goes is away, until its document is removed."""
+        self.begin()
+        self.south(None)
+        found = self.fleet()
+        camera = found["cameras"][CAMERA.id]
+        self.assertEqual(("north", ["north", "south"]), (camera["owner"], camera["known_to"]))
+        self.assertEqual(("Yard", "online"), (camera["name"], camera["status"]))
+        self.broker.deliver(WILL, b'{"status": "offline", "instance": "s1", "session": 1}')
+        north, south = self.fleet()["nodes"]
+        self.assertEqual((False, True), (north["away"], south["away"]))
+        self.assertIsNotNone(south["since"])
+        self.broker.deliver(NODE, b"")
+        self.assertEqual(["north"], [one["node_id"] for one in self.fleet()["nodes"]])
+
+    def test_left(self) -> None:
+        """Whether another node has a camera; of one of which nobody knows yet whose it is, nobody does."""
+        self.broker.change("connected")
+        self.run_for(1.0)
+        self.assertFalse(self.service.voice.leaves(CAMERA.id))
+        self.south(Bid(3, Rank.SEES_MAC, 0))
+        self.discover()
+        self.assertTrue(self.service.voice.leaves(CAMERA.id))
+
+
+class WallClock:
+    """A wall's clock that is set, with timers that do not care, as the daemon's reactor has them."""
+
+    def __init__(self, clock: Clock) -> None:
+        self.callLater = clock.callLater
+        self._clock = clock
+        self.set_by = 0.0
+
+    def seconds(self) -> float:
+        return self._clock.seconds() + self.set_by
+
+
+class ClockStepsTest(NodeServiceTest):
+    """All of it by a wall's clock that is set by an hour now and then, and what a step costs: nothing."""
+
+    def make_clock(self) -> Any:
+        self.wall = WallClock(self.clock)
+        return self.wall
+
+    def run_for(self, seconds: float) -> None:
+        """A step every two seconds, there and back."""
+        for number in range(round(seconds * 10)):
+            if number % 20 == 10:
+                self.wall.set_by = 3600.0 - self.wall.set_by
+            elif number % 20 == 0:
+                self.wall.set_by = -self.wall.set_by
+            self.clock.advance(0.1)
+
+    def test_beats(self) -> None:
+        """An owner whose camera another node knows beats as often as ever, and says nothing else."""
+        self.begin()
+        self.south(None)
+        self.run_for(2.0)
+        said, beats = len(self.broker.sent), len(self.broker.on(TOPICS.beat))
+        self.run_for(60.0)
+        self.assertTrue(self.service.owns(CAMERA.id))
+        new = len(self.broker.on(TOPICS.beat)) - beats
+        self.assertTrue(45 <= new <= 60, new)
+        self.assertEqual(new, len(self.broker.sent) - said)
+
+
+class WordsTest(SynchronousTestCase):
+    """Which topic is of which camera, and how well a camera is seen."""
+
+    def test_topics(self) -> None:
+        """Those that hold the state of a camera, and no others."""
+        seen = TOPICS.seen("c1")
+        device, entity = "homeassistant/device/camdetect_c1/config", "homeassistant/sensor/camdetect_c1/status/config"
+        for topic in (TOPICS.discovery("c1"), TOPICS.status("c1"), seen, device, entity):
+            self.assertEqual("c1", camera_of(topic), topic)
+        for topic in (
+            *TOPICS.health,
+            TOPICS.lwt,
+            TOPICS.node,
+            TOPICS.frigate_cameras,
+            "x",
+            "a/device/camdetect_c1/other",
+        ):
+            self.assertFalse(is_of_a_camera(topic), topic)
+
+    def test_ranks(self) -> None:
+        """By its state, its MAC, and whether it was proved."""
+        self.assertIs(Rank.SEES_MAC, rank_of(CAMERA))
+        self.assertIs(Rank.AWAY, rank_of(replace(CAMERA, status=Status.OFFLINE)))
+        self.assertIs(Rank.ROUTED, rank_of(replace(CAMERA, mac=None)))
+        claim = replace(CAMERA, mac=None, status=Status.AUTH_REQUIRED, last_validated=0.0)
+        self.assertIs(Rank.HEARD_OF, rank_of(claim))

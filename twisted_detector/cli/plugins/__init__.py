@@ -1,0 +1,1 @@
+"""``camdetect plugins`` and ``camdetect new-plugin``."""

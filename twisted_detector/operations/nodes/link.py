@@ -1,0 +1,73 @@
+"""Record of our own connection to the broker: which of our messages it returned, and what that proves."""
+
+from __future__ import annotations
+
+from collections import deque
+from math import inf
+
+from twisted_detector.operations.nodes.timing import Timing
+
+#: Messages of our own that may be under way: what is older proves nothing any more.
+MAX_SENT = 64
+
+
+class Link:
+    """One MQTT session as this node sees it. ``now`` is monotonic seconds.
+
+    What was sent before the session began, or before the process went on after a stop, proves nothing.
+
+    :ivar proved: when the newest message was sent that the broker returned.
+    :ivar first: when the first one came back, and with it all that the broker had for us.
+    :ivar sent_at: when we sent something last.
+    """
+
+    def __init__(self, timing: Timing, now: float) -> None:
+        self._timing = timing
+        self._floor = now
+        self._sent: deque[tuple[int, float]] = deque(maxlen=MAX_SENT)
+        self._firm_since = inf
+        self._grace_end = -inf
+        self.proved = -inf
+        self.first = inf
+        self.sent_at = -inf
+
+    def sent(self, number: int, now: float) -> None:
+        """We send our message of that number."""
+        self.sent_at = now
+        self._sent.append((number, now))
+
+    def returned(self, number: int, now: float) -> None:
+        """The broker returned our message of that number."""
+        at = next((at for sent, at in self._sent if sent == number), -inf)
+        if at < self._floor or at <= self.proved:
+            return
+        self.first = min(self.first, now)
+        if now > self.proved + self._timing.lease:
+            self._firm_since = now
+        self.proved = at
+
+    def stopped(self, now: float) -> None:
+        """This process was stopped: what came before says nothing of what is now."""
+        self._floor, self.proved, self._grace_end = now, -inf, -inf
+        self.first = self._firm_since = inf
+
+    def grant(self, now: float) -> None:
+        """Somebody else begins to know what only we knew: he cannot succeed us so soon that a lease would matter."""
+        self._grace_end = now + self._timing.lease
+
+    @property
+    def lease_end(self) -> float:
+        """Until when nobody may have begun to publish in our place without our knowing."""
+        return max(self.proved + self._timing.lease, self._grace_end)
+
+    def is_firm(self, now: float) -> bool:
+        """Whether the broker returns to us what we say, and we therefore know what it had for us."""
+        return self.proved + self._timing.lease >= now >= self._firm_since + self._timing.settle
+
+    def is_synchronised(self, now: float) -> bool:
+        """Whether we have got what the broker had for us when the session began."""
+        return now >= self.first + self._timing.settle
+
+    def is_quiet(self, now: float) -> bool:
+        """Whether what we know of the link is older than an owner's beats would be."""
+        return self.proved + self._timing.beat < now

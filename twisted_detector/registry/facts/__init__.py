@@ -1,0 +1,1 @@
+"""Facts of a device and its cameras: what it announces, what an inspection found, and the status that follows."""

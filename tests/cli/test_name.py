@@ -22,6 +22,7 @@ DOOR = Camera("aabbccddeeff", "aabbccddeeff", "10.0.0.9", name="IPC", given_name
 class NameTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.asked: list[dict[str, Any]] = []
+        self.fleet: Any = None
         self.answer: Any = {
             "values": {
                 "name": {"value": "Barn door", "source": "page"},
@@ -35,6 +36,10 @@ class NameTests(SynchronousTestCase):
         self.out, self.err = io.StringIO(), io.StringIO()
 
     def send(self, directory: Any, request: dict[str, Any], **more: Any) -> Any:
+        if request["command"] == "fleet":
+            if self.fleet is None:
+                raise RemoteError("no such request", shown="'fleet'")
+            return {"cameras": self.fleet}
         if request["command"] == "list":
             return {"cameras": [json.loads(dump_camera(DOOR))]}
         self.asked.append(request)
@@ -50,6 +55,13 @@ class NameTests(SynchronousTestCase):
         self.assertEqual(0, self.call("barn door", name="Gate", area=""))
         self.assertEqual([{"command": "name", "camera_id": DOOR.id, "name": "Gate", "area": ""}], self.asked)
         self.assertIn("Barn door  (page)\n", self.out.getvalue())
+
+    def test_missed(self) -> None:
+        """Another node that did not hear of it is told of."""
+        self.answer["missed"] = ["west: name: node west did not answer\x1b[31m"]
+        self.assertEqual(0, self.call("barn door", name="Gate"))
+        self.assertIn("not carried out by west: name: node west did not answer", self.out.getvalue())
+        self.assertNotIn("\x1b", self.out.getvalue())
 
     def test_nothing_given(self) -> None:
         """Without anything it shows what is decided; nothing that moves a terminal's cursor comes through."""
@@ -73,3 +85,18 @@ class NameTests(SynchronousTestCase):
         told = parse(["name", "barn", "", "--area", "Yard"])
         self.assertEqual(("barn", "", "Yard"), (told.camera, told.name, told.area))
         self.assertIsNone(parse(["name", "barn"]).name)
+
+    def test_of_another_node(self) -> None:
+        """A camera that only another node knows is meant by its id, MAC, address or name; its node is found by ours."""
+        self.fleet = {
+            "00408c000001": {"ip": "10.7.0.5", "name": "Shed"},
+            "00408c000002": {"ip": "10.7.0.6", "name": "Shed"},
+        }
+        for word in ("00408c000001", "00:40:8C:00:00:01", "10.7.0.5"):
+            self.call(word, name="Gate")
+            self.assertEqual({"command": "name", "camera_id": "00408c000001", "name": "Gate"}, self.asked[-1])
+        self.assertEqual(1, self.call("shed"))
+        self.assertIn("several devices are meant by 'shed'", self.err.getvalue())
+        self.fleet = None
+        self.assertEqual(1, self.call("10.7.0.5"))
+        self.assertIn("no camera has that id", self.err.getvalue())

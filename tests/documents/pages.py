@@ -18,7 +18,7 @@ from tests.processes import ROOT
 #: Languages whose blocks are commands.
 SHELL = frozenset({"sh", "console"})
 _FENCE = re.compile(r"^\s*```(\S*)\s*$")
-_MARK = re.compile(r"^<!-- (not run|executed): (\S.*?) -->$")
+_MARK = re.compile(r"^\s*<!-- (not run|executed): (\S.*?) -->$")
 
 
 @dataclass(frozen=True)

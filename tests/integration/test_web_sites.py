@@ -49,6 +49,7 @@ def test_sites(browser: Browser) -> None:
         browser.run("document.querySelector('[data-site=barn] li button').scrollIntoView({ block: 'center' })")
         browser.click("[data-site=barn] li button")
         browser.wait("document.querySelector('[data-site=barn] li').innerText.includes('barn checks it now')")
+        assert "Not on every site: west: it did not answer" in browser.text(".toast.bad")
         assert browser.run("return document.querySelectorAll('[data-site=attic] li button').length") == 0
         # News leaves what was unfolded, and whoever stands on a control.
         browser.run("document.querySelector('[data-site=barn] li button').focus()")

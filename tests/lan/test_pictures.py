@@ -33,13 +33,13 @@ def test_the_frozen_one_is_told_from_the_others(lab: Lab) -> None:
     # The simulator's clip of four keyframes comes again every 4 s: a machine that is too busy for every second picture
     # of an even interval would see one and the same.
     daemon = site.daemon(
-        CAMERA_CREDENTIALS=LOGIN, HEALTH_CHECK_INTERVAL="1", FROZEN_AFTER="6", SNAPSHOT_INTERVAL="3",
+        CAMERA_CREDENTIALS=LOGIN, HEALTH_CHECK_INTERVAL="1", FROZEN_AFTER="15", SNAPSHOT_INTERVAL="3",
         CAMDETECT_CONFIG=str(settings),
     )  # fmt: skip
     for host in (gst, live, denied, frozen):
         site.online(host.mac, 30)
     told = site.listener.wait(
-        f"camera/status/{cid(frozen.mac)}", lambda heard: heard.json["status"] == "stream_error", 40
+        f"camera/status/{cid(frozen.mac)}", lambda heard: heard.json["status"] == "stream_error", 60
     ).json
     assert told["reason"] == "frozen"
 

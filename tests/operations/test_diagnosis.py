@@ -59,6 +59,9 @@ CASES = {
     "router-between": AddressState(
         "192.168.7.7", (ETH0,), ports={554: SILENT}, scanned=("interfaces", "192.168.7.0/24")
     ),
+    "other-node": AddressState(
+        "192.168.7.7", (ETH0,), ports={554: SILENT}, scanned=("interfaces", "192.168.7.0/24"), left=("192.168.7.0/24",)
+    ),
     "ports-closed": LIVING,
     "not-searched": replace(LIVING, ports={554: OPEN}, scanned=("10.7.0.0/24",)),
     "not-announced": AddressState("fd00:7::7", (ETH0,)),
@@ -180,6 +183,10 @@ TEXTS = {
     "router-between": (
         "It is behind a router (192.168.7.0/24 is searched), and nothing came back from there.",
         "Check that the router or a firewall in between lets TCP 554, 80 and UDP 3702 through.",
+    ),
+    "other-node": (
+        "It is in 192.168.7.0/24 (NODES_NETWORKS), which another node searches: this one knows nothing of it.",
+        "Ask that node; camdetect status --fleet, and Sites on the page, show which it is.",
     ),
     "ports-closed": (
         "A device answers here (02:00:00:00:00:0a), but no camera port is open (tried: 554, 80): RTSP and"

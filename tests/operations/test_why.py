@@ -32,10 +32,13 @@ class WhyCase(SynchronousTestCase):
         self.observations = ObservationLog()
         self.registry = Registry(lambda event: None)
 
-    def ask(self, address: object, **settings: Any) -> Any:
+    def ask(self, address: object, *, is_left: bool = False, **settings: Any) -> Any:
+        networks = networks_of(filled(Config, settings))
+        if is_left:
+            networks.take(())
         why = Why(
             self.clock,
-            networks=networks_of(filled(Config, settings)),
+            networks=networks,
             registry=self.registry,
             observations=self.observations,
             neighbours=self.neighbours,
@@ -83,6 +86,13 @@ class WhyCase(SynchronousTestCase):
         self.assertEqual("not-on-any-network", reason["word"])
         self.assertIn("its network is not searched: add 10.0.9.0/24 to SCAN_NETWORKS", reason["text"])
         self.assertEqual("not-swept-yet", self.ask("10.0.9.7", scan_networks=("10.0.9.0/24",))["reason"]["word"])
+
+    def test_left_to_another_node(self) -> None:
+        """What another node searches is not said to be swept here; where this one searches it, it is."""
+        self.hosts.ports["10.0.9.7"] = {554: Outcome.OPEN}
+        shared = {"nodes_networks": ("10.0.9.0/24",)}
+        self.assertEqual("not-swept-yet", self.ask("10.0.9.7", **shared)["reason"]["word"])
+        self.assertEqual("other-node", self.ask("10.0.9.7", is_left=True, **shared)["reason"]["word"])
 
     def test_help(self) -> None:
         """What would help is there for programs, with the fields of the command that does it."""

@@ -50,6 +50,14 @@ class IdentityTests(RegistryCase):
             self.assertEqual(["ip-10-0-0-5"], self.ids())
         self.assertEqual(A, self.camera("ip-10-0-0-5").mac)
 
+    def test_methods_are_bounded(self) -> None:
+        """A plugin that calls its method otherwise each time does not make a document longer and longer."""
+        self.inspect(self.see(HERE, A))
+        for number in range(3 * device_module.MAX_METHODS):
+            self.record(replace(sighting(HERE, A), method=f"acme-{number}"))
+        [camera_id] = self.ids()
+        self.assertEqual(device_module.MAX_METHODS, len(self.camera(camera_id).methods))
+
     def test_equal_serials_are_two(self) -> None:
         """Two devices with one serial number are two cameras."""
         for address in ("10.0.0.1", "10.0.0.2"):

@@ -171,6 +171,7 @@ class SightingTests(SynchronousTestCase):
         self.assertEqual(
             (64, 64, MAX_EVIDENCE), (len(bounded.rtsp_ports), len(bounded.open_ports), len(bounded.evidence))
         )
+        self.assertEqual("m" * 64, bound_sighting(replace(sighting(HERE, None), method="\u202e" + "m" * 1000)).method)
         bounded = bound_sighting(sighting(HERE, None, rtsp_ports=(0, 554, 65_536, -1), open_ports=(65_535, 6_553_599)))
         self.assertEqual(((554,), (65_535,)), (bounded.rtsp_ports, bounded.open_ports))
 

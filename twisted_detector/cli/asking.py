@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from twisted_detector.cli.cameras import daemon_cameras
+from twisted_detector.cli.screen import printable
 from twisted_detector.cli.show import matching
 from twisted_detector.config.config import Config
 from twisted_detector.errors import CamdetectError, LocalError
@@ -51,6 +52,12 @@ def ask(directory: Path, request: Mapping[str, Any]) -> dict[str, Any]:
         raise _needs_daemon(error) from None
 
 
+def tell_missed(answer: Mapping[str, Any], out: TextIO) -> None:
+    """Write to ``out`` which other nodes that know the camera did not carry a command out, and why."""
+    for missed in answer.get("missed", ()):
+        out.write(f"not carried out by {printable(missed, limit=None)}\n")
+
+
 def the_camera(directory: Path, word: str) -> Camera:
     """The camera that ``word`` means (id, MAC, address or name); of one device's several, the first.
 
@@ -62,11 +69,27 @@ def the_camera(directory: Path, word: str) -> Camera:
     except NotRunning as error:
         raise _needs_daemon(error) from None
     if not found:
+        found = _of_other_nodes(directory, word)
+    if not found:
         raise LocalError(f"no camera has that id, address or name: {word!r}; `camdetect list` shows them all")
     if len({camera.device_id for camera in found}) > 1:
         ids = ", ".join(camera.id for camera in found)
         raise LocalError(f"several devices are meant by {word!r}: name one by its id: {ids}")
     return found[0]
+
+
+def _of_other_nodes(directory: Path, word: str) -> list[Camera]:
+    """The cameras of that id, MAC, address or name that other nodes of the broker know."""
+    try:
+        cameras = send_request(directory, {"command": "fleet"})["cameras"]
+    except (CamdetectError, KeyError):
+        return []  # it takes part in no fleet
+    meant = {word.strip().lower(), word.strip().lower().replace(":", "")}
+    return [
+        Camera(camera_id, camera_id, one["ip"])
+        for camera_id, one in cameras.items()
+        if meant & {camera_id, one["ip"], one["name"].lower()}
+    ]
 
 
 def _needs_daemon(error: CamdetectError) -> LocalError:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TextIO
 
-from twisted_detector.cli.asking import ask, the_camera
+from twisted_detector.cli.asking import ask, tell_missed, the_camera
 from twisted_detector.cli.screen import printable
 from twisted_detector.cli.subcommand import subcommand
 
@@ -30,4 +30,5 @@ def name_camera(directory: Path, word: str, given: Mapping[str, str], *, out: Te
             out.write(f"{label:<12}{printable(value['value'], limit=None)}{source}\n")
     if remark := answer.get("remark"):
         out.write(f"{remark}\n")
+    tell_missed(answer, out)
     return 0

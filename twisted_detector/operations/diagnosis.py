@@ -33,7 +33,8 @@ class AddressState:
     :ivar facts: what was observed there.
     :ivar cameras: those at this address; ``phase``: phase of the device there, None: there is none.
     :ivar inspected: whether that device was ever asked.
-    :ivar scanned: networks named in SCAN_NETWORKS; ``excluded``: those of SCAN_EXCLUDE.
+    :ivar scanned: networks named in SCAN_NETWORKS; ``left``: of these, those that another node searches; ``excluded``:
+        those of SCAN_EXCLUDE.
     :ivar out_of_reach: why nothing there is asked, or "".
     :ivar logins: how many logins are configured.
     :ivar bridge: why this machine is taken for a container on a bridge, or "".
@@ -50,6 +51,7 @@ class AddressState:
     phase: Phase | None = None
     inspected: bool = False
     scanned: Sequence[str] = ("interfaces",)
+    left: Sequence[str] = ()
     excluded: Sequence[str] = ()
     out_of_reach: str = ""
     logins: int = 0
@@ -88,6 +90,7 @@ def diagnose(state: AddressState) -> Reason:
         or _of_camera(state)
         or _of_exclusion(state)
         or _of_reach(state)
+        or _of_nodes(state)
         or _of_network(state)
         or _of_answer(state)
         or _of_search(state)
@@ -246,6 +249,18 @@ def _of_reach(state: AddressState) -> Reason | None:
             "out-of-reach", f"Nothing there is asked: {state.out_of_reach}.", "Name the address there, if it is yours."
         )
     return None
+
+
+def _of_nodes(state: AddressState) -> Reason | None:
+    where = _bare(state.address)
+    network = next((text for text in state.left if where in ip_network(text)), "")
+    if not network or state.phase is not None:
+        return None
+    return Reason(
+        "other-node",
+        f"It is in {network} (NODES_NETWORKS), which another node searches: this one knows nothing of it.",
+        "Ask that node; camdetect status --fleet, and Sites on the page, show which it is.",
+    )
 
 
 def _of_network(state: AddressState) -> Reason | None:

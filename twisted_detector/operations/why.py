@@ -157,6 +157,7 @@ class Why:
             phase=self._registry.phase(key) if key is not None else None,
             inspected=key is not None and self._registry.was_inspected(key),
             scanned=self._networks.searched(),
+            left=tuple(map(str, self._networks.left())),
             excluded=config.discovery.scan_exclude,
             out_of_reach=out_of_reach,
             logins=self._networks.logins,

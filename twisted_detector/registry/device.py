@@ -29,6 +29,8 @@ from twisted_detector.registry.lifecycle import Lifecycle, Phase
 
 #: Identifiers that are remembered of one device.
 MAX_EVIDENCE = 32
+#: Methods that have seen it: there are about thirty, and a plugin may name as many as it likes.
+MAX_METHODS = 64
 #: Ports of one kind that are remembered of one device: twice those worth probing at all.
 MAX_PORTS = 32
 
@@ -327,8 +329,9 @@ class Device:
     # --- what is known of it ------------------------------------------------------------------------------------------
 
     def add_method(self, method: str) -> None:
-        """Add a method to those that have seen it."""
-        self.facts = replace(self.facts, methods=tuple(sorted({*self.facts.methods, method})))
+        """Add a method to those that have seen it, within the bound."""
+        if method not in self.facts.methods and len(self.facts.methods) < MAX_METHODS:
+            self.facts = replace(self.facts, methods=tuple(sorted((*self.facts.methods, method))))
 
     def add_evidence(self, evidence: Iterable[Evidence]) -> None:
         """Add identifiers, within the bound; a known one gets its latest source and time."""

@@ -68,6 +68,7 @@ def bound_sighting(sighting: Sighting) -> Sighting:
             scopes.append(scope)
     return replace(
         sighting,
+        method=_shown(sighting.method, MAX_NAME),
         endpoint_reference=_whole(sighting.endpoint_reference, MAX_EVIDENCE_OCTETS),
         xaddrs=tuple(url for url in sighting.xaddrs if len(url) <= MAX_URL)[:MAX_XADDRS],
         scopes=tuple(scopes),

@@ -15,6 +15,7 @@ from twisted_detector.cli.decisions.forget import criteria, forget, forget_all
 from twisted_detector.cli.grammar import build_parser
 from twisted_detector.cli.main import main
 from twisted_detector.cli.scan import rescan
+from twisted_detector.errors import RemoteError
 from twisted_detector.model import Camera
 from twisted_detector.operations.control_client import NotRunning
 from twisted_detector.operations.forgetting import read_filter
@@ -35,6 +36,8 @@ class ForgetTests(SynchronousTestCase):
     def send(self, directory: Path, request: dict[str, Any]) -> Any:
         if isinstance(self.answer, Exception):
             raise self.answer
+        if request["command"] == "fleet":
+            raise RemoteError("no such request", shown="'fleet'")
         if request["command"] == "list":
             return {"cameras": [json.loads(dump_camera(DOOR))]}
         self.asked.append(request)

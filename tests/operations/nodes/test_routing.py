@@ -160,6 +160,11 @@ class OwnerTest(RoutingCase):
         self.assertIsNotNone(self.divert("check", camera_id="far"))
         self.assertEqual(MAX_WAITING + 1, len(self.broker.sent))
 
+    def test_too_long(self) -> None:
+        """What the node would not take is not sent: nobody would answer it."""
+        self.assertIn("longer than the 4096 bytes", self.refusal(self.divert("decided", camera_id="far", x="x" * 4096)))
+        self.assertEqual(([], []), (self.broker.sent, self.clock.getDelayedCalls()))
+
     def test_away(self) -> None:
         """The node that had it is away: which, and what to do."""
         self.election.gone("south1", 1)

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
-from twisted_detector.cli.asking import ask, the_camera
+from twisted_detector.cli.asking import ask, tell_missed, the_camera
 from twisted_detector.cli.screen import cell, screen, table
 from twisted_detector.cli.subcommand import subcommand
 
@@ -38,8 +38,9 @@ def decide(name: str, directory: Path, words: Sequence[str], *, out: TextIO, err
     @subcommand(name)
     def one(word: str, *, out: TextIO, err: TextIO) -> int:
         camera = the_camera(directory, word)
-        ask(directory, {"command": name, "camera_id": camera.id})
+        answer = ask(directory, {"command": name, "camera_id": camera.id})
         out.write(f"{camera.id} {_DONE[name]}\n")
+        tell_missed(answer, out)
         return 0
 
     return max(one(word, out=out, err=err) for word in words)

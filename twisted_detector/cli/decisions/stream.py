@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TextIO
 
-from twisted_detector.cli.asking import ask, the_camera
+from twisted_detector.cli.asking import ask, tell_missed, the_camera
 from twisted_detector.cli.screen import printable
 from twisted_detector.cli.subcommand import subcommand
 
@@ -31,4 +31,5 @@ def stream(directory: Path, word: str, given: Mapping[str, str], *, use_json: bo
     login = answer["values"]["login"]["value"]
     if given and login:
         out.write(f"{camera.id}: login {printable(login['user'])}\n")
+    tell_missed(answer, out)
     return 0

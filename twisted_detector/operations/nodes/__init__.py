@@ -42,4 +42,8 @@ with its clock, and goes on before the broker has noticed, does not know that it
 
 :mod:`.election` is the state machine, :mod:`.link` and :mod:`.others` what it knows of its own connection and of the
 other nodes, :mod:`.values` what they exchange, :mod:`.service` the adapter to MQTT and the bus.
+
+Beside the election: :mod:`.sites` remembers the nodes that are away, :mod:`.states` reads the cameras' states from the
+broker while somebody looks, :mod:`.fleet` words both; :mod:`.routing` takes commands to whom they concern;
+:mod:`.charges` says who searches a network that several reach, :mod:`.networks` does so.
 """

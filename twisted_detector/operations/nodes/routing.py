@@ -19,6 +19,7 @@ from twisted_detector.model import Message
 from twisted_detector.model.addresses import masked
 from twisted_detector.model.encoding import encode, parse_object
 from twisted_detector.mqtt.service import MqttService
+from twisted_detector.operations.commands import MAX_COMMAND_BYTES
 from twisted_detector.operations.nodes.sites import SiteRecord
 from twisted_detector.outputs.topics import Topics
 
@@ -146,11 +147,13 @@ class CommandRouting:
             raise RemoteError(f"{name}: {MAX_WAITING} commands wait for other nodes; try again in {WAIT:.0f} s")
         self._number += 1
         token = f"{self._mark}-{self._number}"
+        command = encode({**fields, "command": name, "id": token, VIA: self._topics.node_id})
+        if len(command) > MAX_COMMAND_BYTES:
+            raise RemoteError(f"{name}: longer than the {MAX_COMMAND_BYTES} bytes that node {node_id} takes")
         topic = self._topics.command_to(node_id)
         answered: Deferred[Mapping[str, Any]] = Deferred()
         self._waiting[token] = _Waiting(f"{topic}/result", answered)
         late = self._clock.callLater(WAIT, self._give_up, token, node_id, name)
-        command = encode({**fields, "command": name, "id": token, VIA: self._topics.node_id})
         try:
             self._mqtt.publish(Message(topic, command, expires_after=WAIT, durable=False)).addErrback(
                 lambda failure: failure.trap(PublishError) and None  # nobody answers, then, and that is told

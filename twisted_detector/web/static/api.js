@@ -32,5 +32,12 @@ export async function request(method, path, body, signal) {
 
 export const get = async (path) => (await request("GET", path)).json();
 export const getText = async (path) => (await request("GET", path)).text();
-export const post = async (path, body) => (await request("POST", path, body)).json();
+// What other nodes that know a camera did not do, though the one that publishes it did.
+let tellMissed = () => {};
+export function onMissed(handler) { tellMissed = handler; }
+export const post = async (path, body) => {
+  const said = await (await request("POST", path, body)).json();
+  if (said.missed) tellMissed(said.missed);
+  return said;
+};
 export const del = async (path) => (await request("DELETE", path)).json();

@@ -1,6 +1,6 @@
 // The page comes to life: which view, how the line stands, who may look.
 
-import { get, onLogin } from "./api.js";
+import { get, onLogin, onMissed } from "./api.js";
 import * as cameras from "./cameras.js";
 import * as detail from "./detail.js";
 import { byId, h, setText, toast } from "./dom.js";
@@ -177,6 +177,7 @@ async function start() {
   live.on("mqtt", (sample) => { brokerNow(sample.now); mqtt.sampled(sample); });
   live.on("connection", (change) => { brokerNow({ ...broker, advice: "", ...change }); mqtt.changed(change); });
   onLogin(() => login());
+  onMissed((missed) => toast(`Not on every site: ${missed.join("; ")}`, "bad"));
   // What is summed up over seven days changes without an event, too.
   setInterval(() => { if (!document.hidden && !byId("cameras").hidden) store.load().catch(() => {}); }, 3600000);
   setInterval(() => { if (!document.hidden) cameras.show(); }, 15000); // "3 min ago" ages

@@ -22,7 +22,7 @@ REAL := tests/integration tests/lan tests/faults tests/documents
 
 # They wait most of the time: so many files of them run side by side, each in one process; what measures time or takes
 # what a machine has only once (marked "alone") runs after them. Both parts run, and both have to pass.
-WORKERS := 3
+WORKERS := 4
 define SIDE_BY_SIDE
 status=0; \
 $(call BOUNDED,1800) $(BIN)/pytest --numprocesses=$(WORKERS) --dist=loadfile -m 'not long and not alone' $(1) || status=$$?; \
@@ -62,7 +62,7 @@ types: $(VENV)/.test ## mypy, strict
 
 unit: $(VENV)/.test ## the fast tests: no sockets, no sleeping
 	@mkdir -p .make
-	$(call BOUNDED,900) $(BIN)/trial --temp-directory=.make/trial tests
+	$(call BOUNDED,900) $(BIN)/trial --jobs=2 --temp-directory=.make/trial tests
 
 # what `unit` has run before is not run again
 pytest: homeassistant $(VENV)/.test $(AXE)

@@ -14,7 +14,6 @@ from tests.lan.test_why import camdetect, why
 from tests.processes import wait_until
 
 pytestmark = [
-    pytest.mark.alone,  # it measures seconds
     pytest.mark.skipif(bool(REASON), reason=REASON),
     pytest.mark.skipif(shutil.which("mosquitto") is None, reason="needs mosquitto and its clients"),
     pytest.mark.skipif(shutil.which("nft") is None, reason="needs nftables to drop connections"),
@@ -58,6 +57,7 @@ def statuses(site: Site) -> list[str]:
     return found
 
 
+@pytest.mark.alone  # it measures seconds
 def test_one_that_drops_every_connection(lab: Lab) -> None:
     """It is told of before its inspection ends, stays what it is round after round, and is offline when it is gone."""
     site = started(lab)

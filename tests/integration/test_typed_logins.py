@@ -116,7 +116,8 @@ def test_a_typed_login(street: Typing) -> None:
     result = street.site.listener.wait(
         "system/camera_detector/node1/command/result", lambda heard: heard.json["id"] == "t", 10
     ).json
-    assert (result["outcome"], result["kept"], result["left"]) == ("accepted", "camera", 2), result
+    assert (result["outcome"], result["kept"]) == ("accepted", "camera"), result
+    assert result["left"] in (1, 2), result  # what is under way with it by now counts until it is answered
     assert onvif.counts()["failures"] == 1
     street.judge()
     assert street.overrides().count(RIGHT) == 3

@@ -30,10 +30,10 @@ def test_the_frozen_one_is_told_from_the_others(lab: Lab) -> None:
     site = Site(lab)
     file, settings = lab.directory / "events.jsonl", lab.directory / "camdetect.toml"
     settings.write_text(f'[plugins.jsonl]\npath = "{file}"\n', "utf-8")
-    # The simulator's clip of four keyframes comes again every 4 s: a machine that is too busy for every second picture
-    # of an even interval would see one and the same.
+    # The simulator's clip of four keyframes, one a second, comes again every 4 s. A picture is the next keyframe after
+    # the interval: with an interval of 3 s each fourth second, always the same; with 4 s each fifth.
     daemon = site.daemon(
-        CAMERA_CREDENTIALS=LOGIN, HEALTH_CHECK_INTERVAL="1", FROZEN_AFTER="15", SNAPSHOT_INTERVAL="3",
+        CAMERA_CREDENTIALS=LOGIN, HEALTH_CHECK_INTERVAL="1", FROZEN_AFTER="15", SNAPSHOT_INTERVAL="4",
         CAMDETECT_CONFIG=str(settings),
     )  # fmt: skip
     for host in (gst, live, denied, frozen):

@@ -47,7 +47,7 @@ async function settings(camera) {
   const mine = open;
   if (!mine.form) {
     const { CameraForm } = await import("./camera_form.js");
-    if (mine !== open || mine.form) return;
+    if (mine !== open || mine.form || mine.lost) return;
     mine.form = new CameraForm(camera, { refresh, leave: (text) => { close(); toast(text); } });
     mine.settings.append(mine.form.node);
     if (mine.part === "login") mine.form.login.show();

@@ -128,7 +128,9 @@ def test_a_typed_login(street: Typing) -> None:
     time.sleep(4)  # it is checked each second meanwhile
     for camera in street.cameras.values():
         heard = street.site.listener.on(f"camera/status/{cid(camera.host.mac)}")
-        assert {one.json["status"] for one in heard if one.at >= began} <= {"online"}, heard[-1].json
+        # An attempt that the stop cut off is in doubt until the next is answered.
+        assert {one.json["status"] for one in heard if one.at >= began} <= {"online", "busy"}, heard[-1].json
+        assert heard[-1].json["status"] == "online", heard[-1].json
         assert camera.counts()["failures"] == (1 if camera is onvif else 0)
     street.judge()
 

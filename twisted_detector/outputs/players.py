@@ -1,4 +1,4 @@
-"""A camera and the program that holds it go in; the page of that program on which the camera is seen live comes out."""
+"""Addresses of the pages on which Frigate and go2rtc show a camera live."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A camera goes in; the streams to record and to detect on, their names and their URLs come out."""
+"""Choice of the streams of a camera to record and to detect on, with their names and URLs."""
 
 from __future__ import annotations
 

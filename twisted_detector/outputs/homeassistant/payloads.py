@@ -1,4 +1,4 @@
-"""A camera, or this daemon, goes in; the payload from which Home Assistant makes a device with entities comes out.
+"""Payloads from which Home Assistant makes a device with entities: of a camera, and of this daemon.
 
 Home Assistant's *device discovery* (one message per device; abbreviations as in its ``mqtt/abbreviations.py``):
 https://www.home-assistant.io/integrations/mqtt/#device-discovery-payload. Values are taken out of our own topics by

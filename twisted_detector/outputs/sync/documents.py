@@ -1,4 +1,4 @@
-"""The text of a configuration and our entries go in; the text with the entries merged comes out. YAML or JSON."""
+"""Merge of our entries into the text of another program's configuration, YAML or JSON."""
 
 from __future__ import annotations
 

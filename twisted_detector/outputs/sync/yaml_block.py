@@ -1,4 +1,4 @@
-"""Plain JSON values go in; YAML with the same values comes out, as lines of a block or as one scalar."""
+"""Serialiser of plain JSON values as YAML: the lines of a block, or one scalar."""
 
 from __future__ import annotations
 

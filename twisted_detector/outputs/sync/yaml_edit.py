@@ -1,4 +1,4 @@
-"""A YAML text and the values that it should have go in; the text with as few characters changed as can be comes out.
+"""Editor of YAML texts that changes as few characters as the new values need.
 
 A person's file keeps every comment, blank line, quote and order: nothing is written anew but what differs. What comes
 out is read once more and compared, so that a text that could not be changed so is refused and not damaged.

@@ -27,12 +27,21 @@ class ILoginBudget(Interface):
     def explain_wait(candidate: Candidate, now: float) -> str:
         """For people: why not every login may be tried now, when the next one may, and what to do; "" when all may."""
 
-    async def charge(candidate: Candidate, login: Login, now: float) -> bool:
-        """``login`` is about to be sent: one failure, on disk before this ends. False: do not send it."""
+    def withholds_right_login(candidate: Candidate, now: float) -> bool:
+        """Whether the login that this device accepted last is not tried now, only because too much else failed there:
+        the device is not known to want another.
+        """
+
+    async def charge(candidate: Candidate, login: Login, now: float) -> Callable[[], None] | None:
+        """``login`` is about to be sent: one failure, on disk before this ends; one that was accepted a moment ago
+        counts for as long as the attempt is under way. Waits while that is too much beside the attempts at the device
+        that are under way.
+
+        :returns: what to call at the end of the attempt, after its outcome was recorded; None: do not send it.
+        """
 
     def begin(candidate: Candidate, login: Login, now: float, purpose: str = "") -> Callable[[], None] | None:
-        """``login`` is sent now, a while perhaps after it was charged: one that was not charged, for it was accepted a
-        moment ago, counts as a failure until its end.
+        """``login`` is sent now, a while perhaps after it was charged.
 
         :returns: what to call at the end of the attempt; None: it must not be sent any more, for others failed
             meanwhile.
@@ -75,12 +84,12 @@ class ILoginBudget(Interface):
     def record_realm(candidate: Candidate, realm: str, now: float) -> None:
         """A login was accepted in answer to a challenge with this realm."""
 
-    async def charge_purpose(candidate: Candidate, login: Login, now: float, purpose: str) -> bool:
+    async def charge_purpose(candidate: Candidate, login: Login, now: float, purpose: str) -> Callable[[], None] | None:
         """A login that the device accepted is about to be sent for ``purpose`` too, where it may be refused; on disk
-        before this ends. False: it must not be sent: a refusal would leave no room for others, or there was one that
-        day.
+        before this ends. Waits as :meth:`charge`.
 
-        Must be followed by :meth:`record_purpose`.
+        :returns: what to call at the end, after :meth:`record_purpose`; None: it must not be sent: a refusal would
+            leave no room for others, or there was one that day.
         """
 
     def record_purpose(

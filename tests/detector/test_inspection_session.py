@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tests.detector.case import BAD, GOOD, HERE, ID, MAIN, OTHER, SUB, RunnerCase, asks_login, is_good
-from tests.facts import PLAYS, inspection, stream
+from tests.facts import PLAYS, inspection, login, stream
 from twisted_detector.detector import inspection_session as session_module
 from twisted_detector.errors import Unauthorized
 from twisted_detector.events import CameraEvent, CameraTrouble, CredentialAccepted, CredentialRefused
@@ -94,6 +94,22 @@ class LoginTests(RunnerCase):
         self.assertEqual({None}, {name for _, name in self.validator.validated})
         advice = "no login is tried before 1970-01-01T03:16:40.000Z"
         self.assertEqual((Status.AUTH_REQUIRED, f"locked; {advice}"), self.state())
+
+    def test_right_but_withheld(self) -> None:
+        """Two others that failed there say nothing of the login that was right: the camera is busy, and it says why."""
+        self.build(GOOD)
+        self.onvif.answers[HERE] = asks_login(inspection(HERE, stream(path="main")))
+        self.validator.answers[MAIN] = Guarded(PLAYS, is_good)
+        key = self.inspect()
+        self.assertEqual(Status.ONLINE, self.camera().status)
+        for typed in (login("typo", "canary-typo"), login("other", "canary-other")):
+            self.budget.record_refused(self.registry.candidate(key), typed, self.clock.seconds(), False)
+        self.run_it(self.runner.routine.check(key))
+        advice = "no login is tried before 1970-01-01T03:16:40.000Z"
+        self.assertEqual((Status.BUSY, f"{session_module.WITHHELD}; {advice}"), self.state())
+        self.clock.advance(1801)
+        self.run_it(self.runner.routine.check(key))
+        self.assertEqual(Status.ONLINE, self.camera().status)
 
     def test_not_sent_is_not_charged(self) -> None:
         """A login that could not be sent (Basic only, say) costs nothing."""

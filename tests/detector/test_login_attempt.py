@@ -163,13 +163,14 @@ class AttemptLoginTests(SynchronousTestCase):
         self.assertEqual(["one", "two"], self.names())
 
     def test_while_it_runs(self) -> None:
-        """A login that is under way is spent for everybody else; cancelled, it stays so."""
+        """Everybody else waits for a login that is under way; cancelled, it is spent for them."""
         waiting: Deferred[Any] = Deferred()
         running = self.run_it(then=waiting)
-        self.assertEqual(["two"], self.names())
-        self.failureResultOf(self.run_it(), Unauthorized)
+        other = self.run_it()
+        self.assertNoResult(other)
         running.cancel()
         self.failureResultOf(running, CancelledError)
+        self.failureResultOf(other, Unauthorized)
         self.assertEqual(["two"], self.names())
 
     def test_a_watched_secret_is_as_masked_as_any(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -48,6 +49,7 @@ class ScriptedTaker:
         self.name = name
         self.of_stream = name == "keyframe"
         self.result: Any = result
+        self.coded: Callable[[], str] = str
         self.gate: Gate | None = None
         self.asked: list[tuple[str, Login | None]] = []
         self.running = self.most = 0
@@ -67,7 +69,7 @@ class ScriptedTaker:
             raise result
         if result is None:
             return None
-        return Picture(camera.id, result, "image/jpeg", self._clock.seconds(), self.name)
+        return Picture(camera.id, result, "image/jpeg", self._clock.seconds(), self.name, coded=self.coded())
 
 
 class Case(SynchronousTestCase):
@@ -255,6 +257,16 @@ class InTurn(Case):
         before = len(self.first.asked)
         self.pass_time(4 * INTERVAL)
         self.assertEqual(len(self.first.asked), before + 4)
+
+    def test_dark_scene(self) -> None:
+        """Our JPEG of a dark scene has none of the noise that is in what the camera coded: by that it is judged."""
+        camera, noise = self.camera(), itertools.count()
+        self.first.coded = lambda: str(next(noise))
+        self.pass_time(FIRST_SPREAD + 4 * INTERVAL)
+        self.assertIsNone(self.freeze_detector.frozen_since(camera))
+        self.first.coded = lambda: "the same"
+        self.pass_time(4 * INTERVAL)
+        self.assertIsNotNone(self.freeze_detector.frozen_since(camera))
 
     def test_frozen_pictures(self) -> None:
         """Equal pictures in a row are a frozen camera; its pictures are still taken, and say that it is frozen."""

@@ -63,8 +63,10 @@ class Taking(SynchronousTestCase):
 
     def test_decoded(self) -> None:
         """The keyframe is decoded; the login goes along."""
+        self.captures.report = replace(PLAYS, keyframe="digest")
         picture = self.successResultOf(self.taking(self.main(), one=login()))
         assert picture is not None
+        self.assertEqual("digest", picture.coded)
         self.assertEqual((picture.data, picture.media_type, picture.source), (PAINTED, "image/jpeg", "keyframe"))
         self.assertEqual(self.decoded, [("H264", b"unit")])
         self.assertEqual(self.captures.asked, [("main", login())])

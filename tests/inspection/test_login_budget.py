@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable
 from ipaddress import ip_network
 from typing import Any
 
@@ -122,13 +123,36 @@ class PurposeTests(BudgetCase):
     """A login that is let in, tried for something else."""
 
     def risk(self, one: Login = ONE, now: float = 1000.0) -> bool:
-        return self.successResultOf(
-            Deferred.fromCoroutine(self.budget.charge_purpose(candidate(), one, now, "snapshot"))
-        )
+        """Whether the login may be sent; the attempt is over at once, as far as others wait for it."""
+        charging = Deferred.fromCoroutine(self.budget.charge_purpose(candidate(), one, now, "snapshot"))
+        over = self.successResultOf(charging)
+        if over is not None:
+            over()
+        return over is not None
 
     def refused(self, one: Login = ONE, now: float = 1000.0, *, locked: bool = False) -> None:
         self.assertTrue(self.risk(one, now))
         self.budget.record_purpose(candidate(), one, now, "snapshot", refused=True, locked=locked)
+
+    def test_the_login_itself_stays_right(self) -> None:
+        """What a login is refused for is no doubt about the login: it costs no writing, and counts only under way."""
+        self.budget.record_accepted(candidate(), ONE, 1000.0)
+        self.refused()
+        self.saved.clear()
+        over = self.successResultOf(Deferred.fromCoroutine(self.budget.charge(candidate(), ONE, 1000.0)))
+        assert over is not None
+        self.assertEqual(({}, ["one"]), (self.saved, self.names()))
+        over()
+
+    def test_waits_for_what_is_under_way(self) -> None:
+        """A picture is not risked beside a check that may fail, nor given up for it: it waits."""
+        self.budget.record_accepted(candidate(), ONE, 1000.0)
+        over = self.successResultOf(Deferred.fromCoroutine(self.budget.charge(candidate(), ONE, 1000.0)))
+        assert over is not None
+        risking = Deferred.fromCoroutine(self.budget.charge_purpose(candidate(), ONE, 1000.0, "snapshot"))
+        self.assertNoResult(risking)
+        over()
+        self.assertIsNotNone(self.successResultOf(risking))
 
     def test_refused_for_one_purpose(self) -> None:
         """A refusal for a purpose bars the login for that alone, for a day, after a restart too."""
@@ -339,6 +363,7 @@ class SpendingFirstTests(BudgetCase):
         super().setUp()
         self.writes: list[Deferred[None]] = []
         self.disk = True
+        self.over: Callable[[], None] = lambda: None
 
     def make(self, *logins: Login, confirmed: str = "") -> LoginBudget:
         def save(key: str, text: str) -> Deferred[None]:
@@ -365,7 +390,14 @@ class SpendingFirstTests(BudgetCase):
     def charge(self, one: Login, now: float = 1000.0, device: Candidate | None = None) -> bool:
         spending = Deferred.fromCoroutine(self.budget.charge(device or candidate(), one, now))
         self.written()
-        return self.successResultOf(spending)
+        over = self.successResultOf(spending)
+        self.over = over or self.over
+        return over is not None
+
+    def hang(self, one: Login, device: Candidate | None = None) -> None:
+        """The attempt that was charged last ends without an answer."""
+        self.budget.record_unanswered(device or candidate(), one)
+        self.over()
 
     def restart(self) -> None:
         """As after kill -9: what was not written is gone."""
@@ -402,10 +434,10 @@ class SpendingFirstTests(BudgetCase):
     def test_one_more_chance_for_what_was_not_answered(self) -> None:
         """A login without an answer is sent once more after the window, and then never."""
         self.charge(ONE)
-        self.budget.record_unanswered(candidate(), ONE)
+        self.hang(ONE)
         self.assertEqual(["two"], self.names(now=1000.0 + WINDOW - 1))
         self.assertTrue(self.charge(ONE, 1000.0 + WINDOW))
-        self.budget.record_unanswered(candidate(), ONE)
+        self.hang(ONE)
         self.assertEqual(["two", "three"], self.names(now=1e9))
 
     def test_a_proved_login_costs_no_writing(self) -> None:
@@ -438,7 +470,7 @@ class SpendingFirstTests(BudgetCase):
         self.budget.record_accepted(candidate(), ONE, 1000.0)
         for turn in range(5):
             self.charge(ONE, 2000.0 + turn)
-            self.budget.record_unanswered(candidate(), ONE)
+            self.hang(ONE)
         self.assertEqual("one", self.names(now=2010.0)[0])
 
     def test_not_sent_costs_nothing(self) -> None:
@@ -469,17 +501,60 @@ class SpendingFirstTests(BudgetCase):
         self.assertTrue(self.charge(ONE))
 
     def test_at_the_same_time(self) -> None:
-        """Two who want the same login at once: one gets it."""
-        first = Deferred.fromCoroutine(self.budget.charge(candidate(), ONE, 1000.0))
+        """Of two who want the same login at once the second waits for what becomes of the first."""
+        for refused in (True, False):
+            self.saved = {}
+            self.budget = self.make(ONE, TWO)
+            self.assertTrue(self.charge(ONE))
+            second = Deferred.fromCoroutine(self.budget.charge(candidate(), ONE, 1000.0))
+            self.assertNoResult(second)
+            self.assertEqual(["one", "two"], self.names())
+            self.assertEqual((2, ""), (self.left(), self.budget.explain_wait(candidate(), 1000.0)))
+            if refused:
+                self.budget.record_refused(candidate(), ONE, 1000.0, False)
+            else:
+                self.budget.record_accepted(candidate(), ONE, 1000.0)
+            self.over()
+            self.assertEqual(refused, self.successResultOf(second) is None)
+            self.assertEqual(1 if refused else 2, self.left())
+
+    def test_waiting_is_given_up(self) -> None:
+        """Who waits for his turn may be cancelled, and costs nothing."""
+        self.charge(ONE)
         second = Deferred.fromCoroutine(self.budget.charge(candidate(), ONE, 1000.0))
-        self.assertFalse(self.successResultOf(second))
-        self.written()
-        self.assertTrue(self.successResultOf(first))
+        second.cancel()
+        self.failureResultOf(second, CancelledError)
+        self.budget.record_accepted(candidate(), ONE, 1000.0)
+        self.over()
+        self.assertEqual((2, 0), (self.left(), len(self.budget._turns)))
+
+    def test_one_room_for_several(self) -> None:
+        """With one failure to be had, attempts with a login that was right take turns; none is called barred."""
+        self.charge(ONE)
+        self.budget.record_accepted(candidate(), ONE, 1000.0)
+        self.over()
+        self.budget.record_refused(candidate(), TWO, 1000.0, False)
+        self.assertTrue(self.charge(ONE))
+        self.assertEqual((["one"], 1), (self.names(), self.left()))
+        others = [Deferred.fromCoroutine(self.budget.charge(candidate(), ONE, 1000.0)) for _ in range(3)]
+        for other in others:
+            self.assertNoResult(other)
+        for other in others:
+            self.over()
+            over = self.successResultOf(other)
+            assert over is not None
+            self.over = over
+            self.assertIsNotNone(self.budget.begin(candidate(), ONE, 1000.0))
+        self.assertEqual(1, self.left())
+
+    def left(self) -> int:
+        return self.budget.failures_left(candidate(), 1000.0)
 
     def test_before_the_mac_was_known(self) -> None:
         """What was sent while the MAC was not known counts when it is."""
         self.budget = self.make(ONE, TWO, confirmed="10.0.0.0/24")
         self.charge(ONE, device=candidate("10.0.0.5", None))
+        self.hang(ONE, candidate("10.0.0.5", None))
         self.assertEqual(["two"], self.names(candidate("10.0.0.5", A), 1001.0))
 
     KILLS = st.lists(
@@ -507,6 +582,7 @@ class SpendingFirstTests(BudgetCase):
                     self.budget.record_unanswered(candidate(), one)
                 elif end in ("no", "late"):
                     self.budget.record_refused(candidate(), one, now, False)
+                self.over()
                 if end in ("no", "hang"):
                     self.written()
             if end in ("kill", "late"):
@@ -514,6 +590,73 @@ class SpendingFirstTests(BudgetCase):
             self.assertLessEqual(sum(now - at < WINDOW for at, _ in failures), MAX_FAILURES)
             for name in ("one", "two", "three"):
                 self.assertLessEqual([who for _, who in failures].count(name), 2)
+
+
+class AtOnceTests(BudgetCase):
+    """Any number of attempts side by side."""
+
+    STEPS = st.lists(
+        st.tuples(
+            st.sampled_from(["begin", "begin", "picture", "end"]),
+            st.integers(0, 7),
+            st.sampled_from(["yes", "no", "silence", "unsent"]),
+        ),
+        max_size=40,
+    )
+
+    @given(STEPS)
+    @settings(max_examples=300, deadline=None)
+    def test_in_any_order(self, steps: list[tuple[str, int, str]]) -> None:
+        """However many want to send a login at once, and however each ends: no more may fail than two, and each waits
+        only as long as another is under way.
+        """
+        self.saved = {}
+        budget = self.budget = self.make(ONE, TWO)
+        budget.record_accepted(candidate(), ONE, 1000.0)
+        failed, waiting, running = 0, list[tuple[str, Login, Deferred[Any]]](), list[tuple[str, Login, Any]]()
+
+        def admit() -> None:
+            for purpose, one, charging in [each for each in waiting if each[2].called]:
+                waiting.remove((purpose, one, charging))
+                over = self.successResultOf(charging)
+                end = budget.begin(candidate(), one, 1000.0, purpose) if over is not None else None
+                if over is not None and end is not None:
+                    running.append((purpose, one, (end, over)))
+                elif over is not None:
+                    finish(purpose, one, "unsent", (over,))
+
+        def finish(purpose: str, one: Login, how: str, ends: Any) -> None:
+            if purpose:
+                budget.record_purpose(
+                    candidate(), one, 1000.0, purpose, accepted=how == "yes", refused=how == "no", sent=how != "unsent"
+                )
+            elif how == "yes":
+                budget.record_accepted(candidate(), one, 1000.0)
+            elif how == "no":
+                budget.record_refused(candidate(), one, 1000.0, False)
+            elif how == "silence":
+                budget.record_unanswered(candidate(), one)
+            else:
+                budget.refund(candidate(), one)
+            for end in ends:
+                end()
+
+        for deed, which, how in steps:
+            if deed == "end" and running:
+                purpose, one, ends = running.pop(which % len(running))
+                failed += how == "no"
+                finish(purpose, one, how, ends)
+            elif deed != "end":
+                one, purpose = (ONE, TWO)[which % 2], "snapshot" if deed == "picture" else ""
+                charging = (
+                    budget.charge_purpose(candidate(), one, 1000.0, purpose)
+                    if purpose
+                    else budget.charge(candidate(), one, 1000.0)
+                )
+                waiting.append((purpose, one, Deferred.fromCoroutine(charging)))
+            admit()
+            self.assertLessEqual(failed + len(running), MAX_FAILURES)
+            self.assertTrue(running or not waiting)
 
 
 class OlderStateTests(BudgetCase):
@@ -670,8 +813,10 @@ class RetryTests(BudgetCase):
         self.budget.record_accepted(candidate(), ONE, 0.0)
         self.budget.record_accepted(candidate(), TWO, 0.0)
         for at in (1000.0, 1000.0 + WINDOW):
-            self.assertTrue(self.successResultOf(Deferred.fromCoroutine(self.budget.charge(candidate(), ONE, at))))
+            over = self.successResultOf(Deferred.fromCoroutine(self.budget.charge(candidate(), ONE, at)))
+            assert over is not None
             self.budget.record_unanswered(candidate(), ONE)
+            over()
         self.assertEqual([], self.names(now=1000.0 + WINDOW + DAY - 1))
         self.assertEqual(["one"], self.names(now=1000.0 + WINDOW + DAY))
 

@@ -336,11 +336,12 @@ class RtspAndPictures(Case):
         login = self.login if self.login in allowed else None
         with contextlib.suppress(InspectionError):
             now = self.clock.seconds()
-            if login is None or not await self.budget.charge_purpose(DEVICE, login, now, "snapshot"):
+            over = await self.budget.charge_purpose(DEVICE, login, now, "snapshot") if login is not None else None
+            if login is None or over is None:
                 await taker.take(camera, None)
             else:
                 await attempt_for_purpose(
-                    self.budget, self.clock, DEVICE, login, "snapshot", lambda lent: taker.take(camera, lent)
+                    self.budget, self.clock, DEVICE, login, "snapshot", lambda lent: taker.take(camera, lent), over=over
                 )
 
     def pass_hour(self, *, changes_at: int = 0) -> None:

@@ -62,13 +62,19 @@ class PermitTests(Case):
         async def twice(given: Login) -> bool:
             given.password.reveal()
             await given.acquire_permit()
-            self.assertEqual(["two"], self.names(mac=A))
+            over = await self.budget.charge(DEVICE, TWO, self.clock.seconds())
+            assert over is not None
+            self.budget.refund(DEVICE, TWO)
+            over()
             await given.acquire_permit()
-            self.assertEqual([], self.names(mac=A))
+            late.append(Deferred.fromCoroutine(self.budget.charge(DEVICE, TWO, self.clock.seconds())))
+            self.assertNoResult(late[0])
             raise Unauthorized("no", attempted=True)
 
+        late: list[Deferred[Any]] = []
         with self.assertRaises(Unauthorized):
             self.lend(twice)
+        self.assertIsNone(self.successResultOf(late[0]))
         self.assertEqual([], self.names(mac=A))
         self.budget = self.open_budget()
         self.assertEqual([], self.names(mac=A))
@@ -192,10 +198,13 @@ class PermitTests(Case):
         running = [Deferred.fromCoroutine(attempt_login(self.budget, self.clock, DEVICE, ONE, waits)) for _ in range(5)]
         self.assertEqual(2, len(sent))
         for late in running[2:]:
-            self.failureResultOf(late, LoginWithheld)
+            self.assertNoResult(late)
         for answer, one in zip(sent, running, strict=False):
             answer.callback(None)
             self.failureResultOf(one, Unauthorized)
+        for late in running[2:]:
+            self.assertFalse(self.failureResultOf(late, Unauthorized).value.attempted)
+        self.assertEqual(2, len(sent))
         self.assertEqual([], self.names(mac=A))
 
     def test_refused_while_it_waits_for_its_turn(self) -> None:

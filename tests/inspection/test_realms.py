@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -50,6 +51,7 @@ class Owners(SynchronousTestCase):
         self.clock.advance(1_700_000_000.0)
         self.saved: dict[str, str] = {}
         self.budget = self.open()
+        self.over: Callable[[], None] = lambda: None
 
     def open(self) -> LoginBudget:
         budget = LoginBudget([ONE], salt="s", save=self.saved.__setitem__, work=2)
@@ -129,7 +131,7 @@ class Owners(SynchronousTestCase):
             given.report_accepted("digest")
 
         attempted = (
-            attempt_for_purpose(self.budget, self.clock, of, ONE, purpose, show)
+            attempt_for_purpose(self.budget, self.clock, of, ONE, purpose, show, over=self.over)
             if purpose
             else attempt_login(self.budget, self.clock, of, ONE, show)
         )
@@ -143,7 +145,9 @@ class Owners(SynchronousTestCase):
             if purpose:
                 now = self.clock.seconds()
                 charging = self.budget.charge_purpose(self.device(OTHER), ONE, now, purpose)
-                self.assertTrue(self.successResultOf(Deferred.fromCoroutine(charging)))
+                over = self.successResultOf(Deferred.fromCoroutine(charging))
+                assert over is not None
+                self.over = over
             with self.assertRaises(Unauthorized) as caught:
                 self.attempt(self.device(OTHER), OF_MINE, purpose=purpose)
             self.assertEqual((FOREIGN_REALM, False), (str(caught.exception), caught.exception.attempted))

@@ -117,7 +117,7 @@ def test_a_typed_login(street: Typing) -> None:
         "system/camera_detector/node1/command/result", lambda heard: heard.json["id"] == "t", 10
     ).json
     assert (result["outcome"], result["kept"]) == ("accepted", "camera"), result
-    assert result["left"] in (1, 2), result  # what is under way with it by now counts until it is answered
+    assert result["left"] == 2, result
     assert onvif.counts()["failures"] == 1
     street.judge()
     assert street.overrides().count(RIGHT) == 3
@@ -128,9 +128,7 @@ def test_a_typed_login(street: Typing) -> None:
     time.sleep(4)  # it is checked each second meanwhile
     for camera in street.cameras.values():
         heard = street.site.listener.on(f"camera/status/{cid(camera.host.mac)}")
-        # An attempt that the stop cut off is in doubt until the next is answered.
-        assert {one.json["status"] for one in heard if one.at >= began} <= {"online", "busy"}, heard[-1].json
-        assert heard[-1].json["status"] == "online", heard[-1].json
+        assert {one.json["status"] for one in heard if one.at >= began} <= {"online"}, heard[-1].json
         assert camera.counts()["failures"] == (1 if camera is onvif else 0)
     street.judge()
 

@@ -39,6 +39,9 @@ DOUBT = (
     "no connection left; it is asked again later (at once: camdetect login retry)"
 )
 
+#: Of a device whose login is right, and is not risked for what else failed there.
+WITHHELD = "its login was right, and is kept back while other attempts that failed there count"
+
 #: RFC 2326, 7.1.1.
 _STATUS = re.compile(r"\b[45][0-9]{2}\b")
 
@@ -154,9 +157,9 @@ class InspectionSession:
         base = inspection or Inspection(
             inspector=inspector.name, address=self.candidate.address, at=self._clock.seconds()
         )
-        if self._is_doubtful():
-            self.busy = DOUBT
-            return replace(base, status=Status.BUSY, reason=DOUBT)
+        if doubt := self._doubt():
+            self.busy = doubt
+            return replace(base, status=Status.BUSY, reason=doubt)
         self.wants = reason or _WANTED
         return replace(base, status=Status.AUTH_REQUIRED, reason=self.wants)
 
@@ -330,19 +333,24 @@ class InspectionSession:
         self.wants = str(refusal)
         if refusal.locked:
             return _unproved(Proof.AUTH, refusal, ReasonCode.LOCKED)
-        if self._is_doubtful():
-            self.busy = DOUBT
-            return StreamReport(proof=Proof.AUTH, validated=False, reason=DOUBT, code=ReasonCode.BUSY)
+        if doubt := self._doubt():
+            self.busy = doubt
+            return StreamReport(proof=Proof.AUTH, validated=False, reason=doubt, code=ReasonCode.BUSY)
         return _unproved(
             Proof.AUTH, refusal, ReasonCode.AUTH_REFUSED if refusal.attempted else ReasonCode.AUTH_REQUIRED
         )
 
-    def _is_doubtful(self) -> bool:
-        """Whether the device refuses a login that may be right.
+    def _doubt(self) -> str:
+        """Why the device is not known to want another login, though it did not accept one now; "" where it is.
 
         A full table of connections answers like a wrong password (Dahua), and this one was right before.
         """
-        return not self.locked and self._played_with_login and self._budget.has_doubtful_login(self.candidate)
+        if self.locked:
+            return ""
+        if self._played_with_login and self._budget.has_doubtful_login(self.candidate):
+            return DOUBT
+        withheld = self._budget.withholds_right_login(self.candidate, self._clock.seconds())
+        return self.explain(WITHHELD) if withheld and not self.refused and self._only is None else ""
 
 
 def _wants_login(answer: Inspection | None) -> bool:

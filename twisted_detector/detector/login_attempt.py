@@ -138,7 +138,8 @@ async def attempt_login(
     :param doubted: whether an outcome shows that the login was refused after it had been accepted.
     :raises Unauthorized: the device refused it, or (``attempted`` False) the budget forbids to send it.
     """
-    if not await budget.charge(candidate, login, clock.seconds()):
+    over = await budget.charge(candidate, login, clock.seconds())
+    if over is None:
         raise Unauthorized("no login may be tried now", attempted=False)
     watched = _WatchedSecret(login.password.reveal())
     permit = _Permit(
@@ -182,6 +183,7 @@ async def attempt_login(
         return outcome, accepted
     finally:
         permit.end()
+        over()
         _record_proof(budget, clock, candidate, permit)
 
 
@@ -192,11 +194,14 @@ async def attempt_for_purpose(
     login: Login,
     purpose: str,
     attempt: Callable[[Login], Awaitable[T]],
+    *,
+    over: Callable[[], None],
 ) -> T:
     """Run ``attempt`` with a login that was charged for ``purpose`` (:meth:`ILoginBudget.charge_purpose`).
 
     It is sent once, and more often only after it was accepted.
 
+    :param over: what the charge returned; called at the end.
     :raises Unauthorized: as ``attempt``.
     """
     watched = _WatchedSecret(login.password.reveal())
@@ -224,6 +229,7 @@ async def attempt_for_purpose(
             sent=bool(watched.reveals),
             asked=permit.asked or bool(watched.reveals),
         )
+        over()
         _record_proof(budget, clock, candidate, permit)
 
 

@@ -249,6 +249,7 @@ class Picture:
     :ivar taken_at: wall seconds at which it was taken.
     :ivar source: ``snapshot`` (the camera's own, GetSnapshotUri) or ``keyframe`` (decoded from a stream).
     :ivar frozen_since: wall seconds since which the picture has not changed at all, None while it changes.
+    :ivar coded: digest of the keyframe as the camera coded it, where ``data`` is our encoder's; else "".
     """
 
     camera_id: str
@@ -257,6 +258,7 @@ class Picture:
     taken_at: float
     source: str
     frozen_since: float | None = None
+    coded: str = ""
 
     @property
     def version(self) -> str:

@@ -99,7 +99,8 @@ class PictureTaking:
         stream.
         """
         budget, clock, purpose = self._budget, self._clock, taker.name
-        if login is None or not await budget.charge_purpose(candidate, login, clock.seconds(), purpose):
+        over = await budget.charge_purpose(candidate, login, clock.seconds(), purpose) if login is not None else None
+        if login is None or over is None:
             try:
                 return await taker.take(camera, None)
             except Unauthorized as error:
@@ -109,7 +110,7 @@ class PictureTaking:
                     raise Unauthorized(self._withheld(candidate, purpose), attempted=False) from None
                 raise
         return await attempt_for_purpose(
-            budget, clock, candidate, login, purpose, lambda lent: taker.take(camera, lent)
+            budget, clock, candidate, login, purpose, lambda lent: taker.take(camera, lent), over=over
         )
 
     def _withheld(self, candidate: Candidate, purpose: str) -> str:

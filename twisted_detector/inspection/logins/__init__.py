@@ -8,7 +8,8 @@ Rules
 
 1. A login is charged, and the charge is on the disk, before the login is sent. A crash, a restart or a full disk
    therefore never gives a device more attempts than the rules allow.
-2. What was sent and not answered counts as a failure until it is known to be none.
+2. What was sent and not answered counts as a failure until it is known to be none. While it may still be answered
+   others wait for it: no more attempts run at once than may fail, and none is called barred for one that is under way.
 3. A device gets at most ``MAX_FAILURES`` (2) failures within ``WINDOW`` (30 minutes), over all logins and protocols.
    One failure is recorded under each name of the device, and counts once; a success takes no failure back. The window
    is counted by a clock that no step of the wall clock moves (:mod:`inspection.logins.window_clock`).
@@ -36,7 +37,8 @@ Theory of operation
 
 :class:`LoginBudget` is what the other rooms use: it has the rules that need all records of a device.
 :class:`ConfiguredLogins` has all logins as they are at this moment, of the configuration and typed; :class:`DueLogins`
-decides which of them a device may be given at all, ``rank`` in which order, and how many.
+decides which of them a device may be given at all, ``rank`` in which order, and how many; :class:`LoginJudge` which
+of these may be tried now.
 
 :class:`LoginHistory` is the record of what became of logins under *one name* of a device; it is pure.
 :class:`LoginHistoryStore` finds the histories of a device and has them saved. A device is named by its MAC where that
@@ -44,9 +46,10 @@ is known; else by its address and its EndpointReference.
 
 One attempt is: ``charge`` (awaited: the disk), ``begin`` when the login is sent, ``charge_again`` before each further
 time that it is sent without an answer that accepts it, then one of ``record_accepted``, ``record_refused``,
-``record_doubt``, ``record_unanswered`` and ``refund``. A login that was accepted since the program started is not
-charged again, for each charge is a write to the disk; while it is under way it counts all the same (``in_flight``), so
-that no more attempts run at once than may fail.
+``record_doubt``, ``record_unanswered`` and ``refund``, then the end that ``charge`` returned. A login that was accepted
+since the program started is not charged again, for each charge is a write to the disk; while it is under way it counts
+all the same. :class:`Turns` has the attempts that are under way; where one more might be one too many, ``charge`` waits
+for the end of one of them.
 
 Beside attempts, a login that was accepted may be sent for another *purpose* (a snapshot by HTTP), where it
 may be refused though it is right: ``charge_purpose`` and ``record_purpose`` keep such failures apart from the

@@ -10,13 +10,13 @@ from zope.interface import implementer
 from twisted_detector.inspection.logins.configured import ConfiguredLogins
 from twisted_detector.inspection.logins.due import DueLogins
 from twisted_detector.inspection.logins.fingerprints import WORK, Fingerprints, is_old
-from twisted_detector.inspection.logins.history import MAX_FAILURES, MAX_UNANSWERED, WINDOW, LoginHistory
-from twisted_detector.inspection.logins.ranking import rank
+from twisted_detector.inspection.logins.history import MAX_FAILURES, MAX_UNANSWERED, WINDOW
+from twisted_detector.inspection.logins.judge import LoginJudge
 from twisted_detector.inspection.logins.realms import looks_unique, names_unit, normalise
-from twisted_detector.inspection.logins.store import LoginHistoryStore, recent_failures
+from twisted_detector.inspection.logins.store import LoginHistoryStore
+from twisted_detector.inspection.logins.turns import Turns
 from twisted_detector.inspection.logins.window_clock import WindowClock
 from twisted_detector.model import Candidate, Login
-from twisted_detector.model.encoding import rfc3339
 from twisted_detector.model.reach import NetworksNow, no_networks
 from twisted_detector.model.reasons import NOT_RETRIED
 from twisted_detector.seams import ILoginBudget
@@ -68,6 +68,11 @@ class LoginBudget:
         self._kept = kept
         self._clock = WindowClock(WINDOW, uptime, boot)
         self._histories = LoginHistoryStore(self._save_history)
+        self._turns = Turns()
+        self._judge = LoginJudge(
+            self._logins, self._due, histories=self._histories, turns=self._turns, clock=self._clock,
+            credential_of=self._credential, kept=kept,
+        )  # fmt: skip
 
     def restore(self, saved: Mapping[str, str]) -> None:
         """Take over what an earlier run saved; an entry that cannot be read is forgotten."""
@@ -97,18 +102,7 @@ class LoginBudget:
 
     def allowed_logins(self, candidate: Candidate, now: float) -> Sequence[Login]:
         """See :class:`ILoginBudget`."""
-        logins = self._due.of(candidate)
-        if not logins:
-            return ()
-        now = self._time(now)
-        histories, typed = self._histories.relevant(candidate, now), self._logins.typed_for(candidate)
-        room = MAX_FAILURES - len(recent_failures(histories, now))
-        if room <= 0 or any(history.locked_until > now for history in histories):
-            return ()
-        paired = [(login, self._credential(login)) for login in logins]
-        allowed = [one for one in paired if not any(history.bars(one[1], now) for history in histories)]
-        reserved = self._logins.reserves(candidate)
-        return rank(allowed, histories, typed=typed, room=room, reserved=reserved)
+        return self._judge.allowed(candidate, self._time(now))
 
     def known_good(self, candidate: Candidate) -> Login | None:
         """The configured login that this device accepted last, whether or not one may be tried now.
@@ -126,47 +120,27 @@ class LoginBudget:
         """See :class:`ILoginBudget`."""
         if withheld := self._due.explain(candidate):
             return withheld
-        logins = self._due.of(candidate)
-        wall, now = now, self._time(now)
-        histories = self._histories.relevant(candidate, now)
-        reasons = []
-        barred = [one for one in logins if any(history.bars(self._credential(one), now) for history in histories)]
-        if barred:
-            names = ", ".join(dict.fromkeys(login.name for login in barred))
-            reasons.append(f"{NOT_RETRIED}: {names} (camdetect login, CAMERA_CREDENTIALS)")
-            right = {credential for history in histories for credential in history.ever_accepted}
-            if any(self._credential(login) in right for login in barred):
-                reasons.append("one that was right once is tried once a day, and at once by `camdetect login retry`")
-        if wait := self._explain_time(histories, now, wall):
-            reasons.append(wait)
-        elif len(barred) < len(logins) and not self._kept():
-            reasons.append("no login is tried while STATE_DIR cannot be written")
-        elif len(barred) < len(logins) and not self.allowed_logins(candidate, wall):
-            reasons.append("one attempt is left, for a login that you type (camdetect login)")
-        return "; ".join(reasons)
+        return self._judge.explain_wait(candidate, self._time(now), now)
 
-    def _explain_time(self, histories: Sequence[LoginHistory], now: float, wall: float) -> str:
-        free = max((history.locked_until for history in histories), default=0.0)
-        failures = sorted(at for _, _, at in recent_failures(histories, now))
-        if len(failures) >= MAX_FAILURES:
-            free = max(free, failures[-MAX_FAILURES] + WINDOW)
-        return f"no login is tried before {rfc3339(self._clock.wall(free, wall))}" if free > now else ""
+    def withholds_right_login(self, candidate: Candidate, now: float) -> bool:
+        """See :class:`ILoginBudget`."""
+        return self._judge.withholds_right_login(candidate, self._time(now))
 
     # --- one login that a person tries -----------------------------------------------------------------------------
 
     def failures_left(self, candidate: Candidate, now: float) -> int:
-        """How many failures of ``MAX_FAILURES`` are left that this device may be given now; none while it locks."""
-        now = self._time(now)
-        histories = self._histories.relevant(candidate, now)
-        locked = any(history.locked_until > now for history in histories)
-        return 0 if locked else max(0, MAX_FAILURES - len(recent_failures(histories, now)))
+        """How many failures of ``MAX_FAILURES`` are left that this device may be given now; none while it locks.
+
+        What is under way is none yet.
+        """
+        return self._judge.failures_left(candidate, self._time(now))
 
     def explain_trial(self, candidate: Candidate, login: Login, now: float) -> str:
         """For people: why this login may not be tried on this device now, "" when it may."""
         if login not in self._due.of(candidate):
             return self._due.explain(candidate)
         at = self._time(now)
-        if wait := self._explain_time(self._histories.relevant(candidate, at), at, now):
+        if wait := self._judge.explain_time(candidate, at, now):
             return wait
         return "" if self._kept() else "no login is tried while STATE_DIR cannot be written"
 
@@ -179,61 +153,65 @@ class LoginBudget:
 
     # --- attempts ------------------------------------------------------------------------------------------------
 
-    async def charge(self, candidate: Candidate, login: Login, now: float) -> bool:
+    async def charge(self, candidate: Candidate, login: Login, now: float) -> Callable[[], None] | None:
         """See :class:`ILoginBudget`."""
-        if login not in self.allowed_logins(candidate, now):
-            return False
-        now = self._time(now)
-        credential = self._credential(login)
-        if all(history.accepted_this_run == credential for history in self._histories.own(candidate)):
-            return True
-        good = any(history.last_accepted == credential for history in self._histories.relevant(candidate, now))
-        await self._histories.charge(candidate, (credential,), now)
+        wall, now, judge = now, self._time(now), self._judge
+        while login not in judge.allowed(candidate, now, at_once=True):
+            if login not in judge.allowed(candidate, now):
+                return None
+            await self._turns.next_end()
+            now = self._time(wall)
+        credentials, own = (self._credential(login), self._credential(login, _AGAIN)), self._histories.own(candidate)
+        if all(history.accepted_this_run == credentials[0] for history in own.values()):
+            return self._enter(candidate, now, *credentials, charged=False)
+        histories = self._histories.relevant(candidate, now).values()
+        good = any(history.last_accepted == credentials[0] for history in histories)
+        end = await self._charge(candidate, now, *credentials)
         if not self._kept() and not good:
             # A program that is started again and again with a full disk would have a new chance each time.
             self.refund(candidate, login)
-            return False
-        return True
+            end()
+            return None
+        return end
+
+    def _enter(self, candidate: Candidate, now: float, *credentials: str, charged: bool) -> Callable[[], None]:
+        names = {**self._histories.relevant(candidate, now), **self._histories.own(candidate)}
+        return self._turns.enter(names, credentials, now, charged=charged)
+
+    async def _charge(self, candidate: Candidate, now: float, *credentials: str) -> Callable[[], None]:
+        """Charge the first of the credentials under which the attempt may be charged."""
+        end = self._enter(candidate, now, *credentials, charged=True)
+        try:
+            await self._histories.charge(candidate, credentials[:1], now)
+        except BaseException:
+            end()
+            raise
+        return end
 
     def begin(self, candidate: Candidate, login: Login, now: float, purpose: str = "") -> Callable[[], None] | None:
         """See :class:`ILoginBudget`."""
         now = self._time(now)
-        credential, histories = self._credential(login, purpose), self._histories.relevant(candidate, now)
-        own = self._histories.own(candidate)
-        at_risk = self._at_risk(histories, now)
-        if any(history.locked_until > now for history in histories):
+        credential, own = self._credential(login, purpose), self._histories.own(candidate).values()
+        at_risk = self._judge.at_risk(candidate, now)
+        if at_risk is None:
             return None
         if any(credential in history.unanswered for history in own):
             return _nothing if at_risk <= MAX_FAILURES else None
-        right = all(
-            credential in history.accepted_for_purpose if purpose else history.accepted_this_run == credential
-            for history in own
-        )
-        if not right or at_risk >= MAX_FAILURES:
+        if not purpose:  # it counts since :meth:`charge`
+            right = all(history.accepted_this_run == credential for history in own)
+            return _nothing if right and at_risk <= MAX_FAILURES else None
+        if at_risk >= MAX_FAILURES or not all(credential in history.accepted_for_purpose for history in own):
             return None
-        for history in own:
-            history.in_flight += 1
-
-        def end() -> None:
-            for history in own:
-                history.in_flight -= 1
-
-        return end
+        return self._enter(candidate, now, credential, charged=False)
 
     async def charge_again(self, candidate: Candidate, login: Login, now: float) -> bool:
         """See :class:`ILoginBudget`."""
         now = self._time(now)
-        histories = self._histories.relevant(candidate, now)
-        if any(history.locked_until > now for history in histories) or self._at_risk(histories, now) >= MAX_FAILURES:
+        at_risk = self._judge.at_risk(candidate, now)
+        if at_risk is None or at_risk >= MAX_FAILURES:
             return False
         await self._histories.charge(candidate, (self._credential(login, _AGAIN),), now)
         return self._kept()
-
-    @staticmethod
-    def _at_risk(histories: Sequence[LoginHistory], now: float) -> int:
-        """What counts now, and what may come to count of the attempts under way that were not charged."""
-        in_flight = max((history.in_flight for history in histories), default=0)
-        return len(recent_failures(histories, now)) + in_flight
 
     def refund(self, candidate: Candidate, login: Login) -> None:
         """See :class:`ILoginBudget`."""
@@ -242,7 +220,7 @@ class LoginBudget:
     def record_unanswered(self, candidate: Candidate, login: Login) -> None:
         """See :class:`ILoginBudget`."""
         credential = self._credential(login)
-        if any(history.last_accepted == credential for history in self._histories.own(candidate)):
+        if any(history.last_accepted == credential for history in self._histories.own(candidate).values()):
             self._histories.refund(candidate, credential, self._credential(login, _AGAIN))
 
     def record_doubt(self, candidate: Candidate, login: Login, now: float) -> None:
@@ -291,12 +269,7 @@ class LoginBudget:
         Within the two failures in 30 minutes, and not before the end of a lock that the device itself told of.
         """
         now = self._time(now)
-        histories = self._histories.relevant(candidate, now)
-        barred = [
-            login
-            for login in self._due.of(candidate)
-            if any(history.bars(self._credential(login), now) for history in histories)
-        ]
+        barred = self._judge.barred(candidate, now)
         for name, history in self._histories.histories_of(candidate).items():
             if history.forgive_all():
                 self._histories.save(name)
@@ -320,26 +293,34 @@ class LoginBudget:
 
     # --- for one purpose -------------------------------------------------------------------------------------------
 
-    async def charge_purpose(self, candidate: Candidate, login: Login, now: float, purpose: str) -> bool:
+    async def charge_purpose(
+        self, candidate: Candidate, login: Login, now: float, purpose: str
+    ) -> Callable[[], None] | None:
         """See :class:`ILoginBudget`."""
-        if login not in self.allowed_logins(candidate, now):
-            return False
-        now = self._time(now)
-        credential, histories = self._credential(login, purpose), self._histories.relevant(candidate, now)
-        for history in histories:
+        credential = self._credential(login, purpose)
+        wall, now = now, self._time(now)
+        while login in self._judge.allowed(candidate, now) and not self._is_spent(candidate, credential, now):
+            if all(
+                credential in history.accepted_for_purpose or credential in history.open_to
+                for history in self._histories.own(candidate).values()
+            ):
+                return _nothing
+            if self._judge.failures_left(candidate, now) <= 1 or not self._kept():
+                return None
+            if (self._judge.at_risk(candidate, now) or 0) + 1 < MAX_FAILURES:
+                return await self._charge(candidate, now, credential)
+            await self._turns.next_end()
+            now = self._time(wall)
+        return None
+
+    def _is_spent(self, candidate: Candidate, credential: str, now: float) -> bool:
+        """Whether a login was refused for a purpose in the last day, or not answered in the last window."""
+        for history in self._histories.relevant(candidate, now).values():
             refused, unanswered = history.failures.get(credential, ()), history.unanswered.get(credential, ())
             wait = DAY if len(unanswered) >= MAX_UNANSWERED else WINDOW
             if any(now - at < DAY for at in refused) or any(now - at < wait for at in unanswered):
-                return False
-        if all(
-            credential in history.accepted_for_purpose or credential in history.open_to
-            for history in self._histories.own(candidate)
-        ):
-            return True
-        if len(recent_failures(histories, now)) + 1 >= MAX_FAILURES or not self._kept():
-            return False
-        await self._histories.charge(candidate, (credential,), now)
-        return True
+                return True
+        return False
 
     def record_purpose(
         self,

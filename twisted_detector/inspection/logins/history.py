@@ -84,7 +84,6 @@ class LoginHistory:
         other.
     :ivar ever_accepted: credentials that were accepted once, the latest last.
     :ivar realms: realm under which a login was accepted → since when; 0.0 when it is certain to be this unit's alone.
-    :ivar in_flight: attempts under way that are not charged, for their login was right a moment ago; not saved.
     :ivar accepted_this_run: the credential that was accepted since this program runs; not saved.
     :ivar accepted_for_purpose: sent for another purpose since then, and not refused; not saved.
     :ivar open_to: for what purpose, with which credential, the device wanted no login the last time; not saved.
@@ -104,7 +103,6 @@ class LoginHistory:
     still_counted: list[float] = field(default_factory=list)
     ever_accepted: list[str] = field(default_factory=list)
     realms: BoundedDict[str, float] = field(default_factory=lambda: BoundedDict(MAX_REALMS))
-    in_flight: int = 0
     accepted_this_run: str = ""
     accepted_for_purpose: set[str] = field(default_factory=set)
     open_to: set[str] = field(default_factory=set)
@@ -117,12 +115,14 @@ class LoginHistory:
         for stamps in (*self.failures.values(), *self.unanswered.values(), self.still_counted):
             stamps[:] = [min(at, now) for at in stamps]
 
-    def bars(self, credential: str, now: float) -> bool:
+    def bars(self, credential: str, now: float, *, under_way_since: float = math.inf) -> bool:
         """Whether a credential may not be tried: it was refused, and nothing is known to have changed since.
 
         One that had been accepted before is tried once more when the window is over: full connection tables answer like
         a wrong password (Dahua), and a device that took it once has changed. Refused again, it is tried once a day. One
         whose answer was never seen is tried once more when the window is over.
+
+        :param under_way_since: what was sent since then may still be answered, and bars nothing.
         """
         if credential in self.forgiven:
             return False
@@ -130,7 +130,7 @@ class LoginHistory:
         refused = self.failures.get(credential)
         if refused and now - refused[-1] < (WINDOW if credential == self.last_accepted else once):
             return True
-        stamps = self.unanswered.get(credential)
+        stamps = [at for at in self.unanswered.get(credential, ()) if at < under_way_since]
         if not stamps or credential == self.last_accepted:
             return False
         return now - stamps[-1] < (once if len(stamps) >= MAX_UNANSWERED else WINDOW)
@@ -190,7 +190,8 @@ class LoginHistory:
         if credential == self.last_accepted and credential in self.failures:
             self.last_accepted = ""
         self.refund(credential)
-        self.accepted_this_run = ""
+        if credential == self.accepted_this_run:
+            self.accepted_this_run = ""
         self.forgiven.discard(credential)
         self.failures[credential] = [*self.failures.pop(credential, []), now][-MAX_FAILURES:]
         self.forgiven &= {*self.failures, *self.unanswered}

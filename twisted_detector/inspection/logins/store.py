@@ -79,19 +79,21 @@ class LoginHistoryStore:
         names = dict.fromkeys((*_names(candidate), *_names(replace(candidate, mac=None))))
         return {name: self._histories[name] for name in names if name in self._histories}
 
-    def relevant(self, candidate: Candidate, now: float) -> list[LoginHistory]:
-        """What counts for this device; where its MAC is not seen (yet), of the one that was given logins there too."""
+    def relevant(self, candidate: Candidate, now: float) -> dict[str, LoginHistory]:
+        """What counts for this device, by name; where its MAC is not seen (yet), of the one that was given logins there
+        too.
+        """
         histories = self.histories_of(candidate)
         if candidate.mac is None and candidate.address in self._at:
             name = self._at[candidate.address]
             histories[name] = self._histories[name]
         for history in histories.values():
             history.clamp_stamps(now)
-        return list(histories.values())
+        return histories
 
-    def own(self, candidate: Candidate) -> list[LoginHistory]:
-        """The histories in which things are recorded, new where there are none; the youngest from now on."""
-        return [self._history(name) for name in _names(candidate)]
+    def own(self, candidate: Candidate) -> dict[str, LoginHistory]:
+        """The histories in which things are recorded, by name; new where there are none; the youngest from now on."""
+        return {name: self._history(name) for name in _names(candidate)}
 
     def owner_of_realm(self, candidate: Candidate, realm: str, now: float, *, looks_unique: bool) -> str:
         """Name of the other device that alone has this realm, "" where there is none, or more than one."""

@@ -55,15 +55,16 @@ class KeyframeTaker:
         if not unit:
             raise Malformed(report.reason or "no whole keyframe came")
         codec = report.codec or stream.codec
+        coded = ""
         if codec != "JPEG":
             if self._decode is None or codec not in _DECODED:
                 return None
-            unit = await self._decode(codec, unit)
+            unit, coded = await self._decode(codec, unit), report.keyframe
         try:
             image = read_image(unit)
         except RemoteError as error:
             raise Malformed("the keyframe is no picture", shown=str(error)) from None
-        return Picture(camera.id, image.data, image.media_type, self._clock.seconds(), self.name)
+        return Picture(camera.id, image.data, image.media_type, self._clock.seconds(), self.name, coded=coded)
 
     def _choose(self, camera: Camera) -> Stream | None:
         """The first stream that plays and is no larger than needed; else the first that plays, or is there at all."""

@@ -51,6 +51,16 @@ class CheckTests(RtspTestCase):
             self.assertEqual(["DESCRIBE"], self.camera.methods())
         self.assertEqual((2, 1, 1), (len(self.camera.connections), self.open_connections(), self.locks.kept_count))
 
+    def test_what_is_remembered_is_small(self) -> None:
+        """Of a description what a check needs is kept; a device may write a thousand lines more."""
+        self.camera.paths["/stream1"] = SDP + b"".join(b"a=x-maker:%d\r\n" % number for number in range(1000))
+        self.run_it("validate")
+        kept = self.validator._proved[URL].described
+        self.assertNotIn("x-maker", repr(kept))
+        self.assertEqual(("track1", "*", "x"), (kept.control, kept.aggregate, kept.session))
+        self.run_it("check")
+        self.assertEqual(["DESCRIBE"], self.camera.methods())
+
     def test_a_new_session_id_is_no_change(self) -> None:
         """Origin and times of a description may change each time."""
         self.run_it("validate")

@@ -23,7 +23,9 @@ from twisted_detector.model import Announced, Camera, Status
 from twisted_detector.model.announced import Condition
 from twisted_detector.model.devices import BY_HAND
 from twisted_detector.registry.observations import (
+    MAX_PACKED_AT_ONCE,
     MAX_TEXT,
+    QUIET,
     ObservationLog,
     describe_inspection,
     describe_logins,
@@ -69,6 +71,41 @@ class ObservationLogTests(SynchronousTestCase):
             for number in range(10_000):
                 log.record(2, f"10.9{number // 62500}.{number // 250 % 250}.{number % 250}", source, "forged")
             self.assertEqual((101, ["seen", "a camera"]), (len(log), self.texts(log, HERE)))
+
+    def packed(self, log: ObservationLog) -> list[str]:
+        kept = (*log._announced.items(), *log._verified.items())
+        return [address for address, one in kept if isinstance(one, bytes)]
+
+    def test_quiet_addresses_are_packed(self) -> None:
+        """What was observed at an address that is quiet by now takes less, and is told all the same; it counts on."""
+        log = ObservationLog(max_observations=3)
+        for source, at, what in (("check", 1.0, "a"), ("arp", 2.0, "b"), ("check", 3.0, "a")):
+            log.record(at, HERE, source, what)
+        log.record(4.0, "10.0.0.7", "arp", "forged")
+        log.record(QUIET + 1, THERE, "check", "x")
+        self.assertEqual([], self.packed(log))
+        before = log.observations_of(HERE)
+        log.record(QUIET + 5, THERE, "check", "x")
+        self.assertEqual(["10.0.0.7", HERE], self.packed(log))
+        self.assertEqual((before, ["forged"]), (log.observations_of(HERE), self.texts(log, "10.0.0.7")))
+        log.record(QUIET + 6, HERE, "check", "a")
+        self.assertEqual(["10.0.0.7"], self.packed(log))
+        latest = log.observations_of(HERE)[-1]
+        self.assertEqual((1.0, QUIET + 6, "a", 3), (latest.first_at, latest.last_at, latest.text, latest.times))
+        for number in range(5):
+            log.record(QUIET + 7, HERE, "check", str(number))
+        self.assertEqual(["2", "3", "4"], self.texts(log, HERE))
+
+    def test_few_are_packed_at_once(self) -> None:
+        """However many are quiet, one observation packs a few; a wall clock that was set hinders nothing."""
+        log = ObservationLog()
+        for number in range(7):
+            log.record(100_000.0, f"10.0.1.{number}", "arp", "seen")
+        for times in range(1, 4):
+            log.record(50.0, HERE, "check", "x")  # the clock was set back
+            self.assertEqual(times * MAX_PACKED_AT_ONCE, len(self.packed(log)))
+        log.record(50.0, HERE, "check", "x")
+        self.assertEqual((7, 8, ["x"]), (len(self.packed(log)), len(log), self.texts(log, HERE)))
 
     def test_events(self) -> None:
         """A move is told at both addresses; an end with its reason."""

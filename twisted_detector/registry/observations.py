@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from operator import attrgetter
 
 from zope.interface import implementer
 
@@ -31,13 +32,19 @@ from twisted_detector.model import Announced, Inspection, Login, Sighting
 from twisted_detector.model.addresses import without_login
 from twisted_detector.model.bounds import BoundedDict
 from twisted_detector.model.devices import BY_HAND
+from twisted_detector.model.encoding import pack, unpack
 
-#: Addresses of either kind: a /21 full of devices, 0.5 kB for each observation.
+#: Addresses of either kind: a /21 full of devices, 0.5 kB for each observation while it is lively, then 0.07.
 MAX_ADDRESSES = 2048
 #: Different observations of one address: an hour in the life of a troubled camera. The oldest goes first.
 MAX_OBSERVATIONS = 40
 #: Characters of one observation: a device may have a name of any length.
 MAX_TEXT = 300
+#: Seconds without an observation of an address after which those that it has are packed, until the next: its camera
+#: moved on, or it was a guest's telephone. What is checked is observed more often.
+QUIET = 900.0
+#: Addresses that are packed at one observation: more than come, and a millisecond at most.
+MAX_PACKED_AT_ONCE = 2
 
 #: Sources whose reports can be forged; other sources have connected to the address themselves.
 _FORGEABLE = frozenset({"wsdiscovery", "mdns", "ssdp", "vendors", "dhcp", "arp", "neighbours", "eyes"})
@@ -54,7 +61,10 @@ class Observation:
     times: int = 1
 
 
+_row = attrgetter(*Observation.__slots__)
 _Observations = BoundedDict[tuple[str, str], Observation]
+#: As objects, or packed.
+_Kept = _Observations | bytes
 
 
 @implementer(IEventListener)
@@ -74,8 +84,9 @@ class ObservationLog:
     ) -> None:
         self._forgeable = _FORGEABLE.union(forgeable)
         self._max_observations = max_observations
-        self._announced: BoundedDict[str, _Observations] = BoundedDict(max_addresses)
-        self._verified: BoundedDict[str, _Observations] = BoundedDict(max_addresses)
+        self._announced: BoundedDict[str, _Kept] = BoundedDict(max_addresses)
+        self._verified: BoundedDict[str, _Kept] = BoundedDict(max_addresses)
+        self._lively: BoundedDict[str, float] = BoundedDict(2 * max_addresses)  # when each was observed last
 
     def distrust(self, sources: Iterable[str]) -> None:
         """The reports of these sources can be forged too."""
@@ -85,6 +96,7 @@ class ObservationLog:
         """Record one observation; the same again is counted."""
         text = "".join(one for one in what if one.isprintable())[:MAX_TEXT]
         observations = self._touch(address, forgeable=source in self._forgeable)
+        self._pack_quiet(address, at)
         before = observations.pop((source, text), None)
         observations[source, text] = (
             Observation(at, at, source, text) if before is None else replace(before, last_at=at, times=before.times + 1)
@@ -96,13 +108,37 @@ class ObservationLog:
             log, known = self._announced, self._announced.pop(address, None)
         else:
             log, known = self._verified, self._verified.pop(address, None) or self._announced.pop(address, None)
-        log[address] = known = known or BoundedDict(self._max_observations)
-        return known
+        log[address] = observations = self._unpacked(known)
+        return observations
+
+    def _unpacked(self, kept: _Kept | None) -> _Observations:
+        if isinstance(kept, BoundedDict):
+            return kept
+        observations: _Observations = BoundedDict(self._max_observations)
+        for one in (Observation(*row) for row in (unpack(kept) if kept else ())):
+            observations[one.source, one.text] = one
+        return observations
+
+    def _pack_quiet(self, address: str, now: float) -> None:
+        """Pack addresses of which nothing was observed for long, the quietest first; ``address`` is observed now.
+
+        A wall clock that was set makes some look quiet that are not: they are unpacked when they are observed again.
+        """
+        self._lively.pop(address, None)
+        self._lively[address] = now
+        for _ in range(MAX_PACKED_AT_ONCE):
+            quietest, at = next(iter(self._lively.items()))
+            if abs(now - at) < QUIET:
+                return
+            del self._lively[quietest]
+            for log in (self._announced, self._verified):
+                if isinstance(kept := log.get(quietest), BoundedDict):
+                    log[quietest] = pack(map(_row, kept.values()))
 
     def observations_of(self, address: str) -> Sequence[Observation]:
         """The observations of one address, in the order in which they were made last."""
-        known = self._verified.get(address) or self._announced.get(address)
-        return sorted(known.values(), key=lambda one: one.last_at) if known else []
+        known = self._unpacked(self._verified.get(address) or self._announced.get(address))
+        return sorted(known.values(), key=lambda one: one.last_at)
 
     def __len__(self) -> int:
         return len(self._announced) + len(self._verified)
@@ -161,7 +197,8 @@ def describe_sighting(sighting: Sighting) -> str:
     if sighting.name:
         words.append(f"calls itself {sighting.name}")
     if sighting.announced is not None:
-        words.append(f"says of itself: {_describe_announced(sighting.announced)}")
+        macs = [f"MAC {one.value}" for one in sighting.evidence if one.kind == EvidenceKind.ANNOUNCED_MAC]
+        words.append(f"says of itself: {', '.join((_describe_announced(sighting.announced), *macs[:2]))}")
     return "seen: " + ("; ".join(words) or "it is there")
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from functools import partial
+from operator import attrgetter
 from typing import Any
 
 from zope.interface import implementer
@@ -13,7 +14,7 @@ from zope.interface import implementer
 from twisted_detector import events
 from twisted_detector.interfaces import IEventListener
 from twisted_detector.model import Camera
-from twisted_detector.model.encoding import rfc3339
+from twisted_detector.model.encoding import pack, rfc3339, unpack
 from twisted_detector.model.naming import STATE_WORDS, title
 from twisted_detector.web.event_hub import EventHub
 from twisted_detector.web.facade import DaemonFacade
@@ -22,6 +23,9 @@ from twisted_detector.web.views import brief
 
 #: Entries of the activity list: a day of a calm LAN, some minutes of a wild one.
 MAX_ENTRIES = 2000
+#: Entries that are packed together, a tenth of a millisecond of work, when as many younger ones are there: a page
+#: shows these. All the others are read in a few milliseconds.
+PACKED = 60
 #: Entries in one delta; of more, the latest: a page shows no more of them.
 MAX_AT_ONCE = 60
 #: A reason is a sentence; what a camera says of itself may be longer.
@@ -44,6 +48,9 @@ class ActivityEntry:
         return {**asdict(self), "at": rfc3339(self.at)}
 
 
+_row = attrgetter(*ActivityEntry.__slots__)
+
+
 @implementer(IEventListener)
 class ActivityFeed:
     """Listener of the bus for the pages."""
@@ -51,19 +58,32 @@ class ActivityFeed:
     def __init__(self, facade: DaemonFacade, hub: EventHub) -> None:
         self._facade = facade
         self._hub = hub
-        self._entries: deque[ActivityEntry] = deque(maxlen=MAX_ENTRIES)
+        self._entries: list[ActivityEntry] = []
+        self._packed: deque[bytes] = deque(maxlen=MAX_ENTRIES // PACKED - 2)
         self._unpublished: deque[ActivityEntry] = deque(maxlen=MAX_AT_ONCE)
         self._number = 0
 
     def entries(self, *, camera_id: str = "", limit: int = 100) -> list[dict[str, Any]]:
         """The latest first, of all cameras or of one."""
         found: list[dict[str, Any]] = []
-        for one in reversed(self._entries):
+        for one in self._latest_first():
             if len(found) >= limit:
                 break
             if not camera_id or one.camera_id == camera_id:
                 found.append(one.document())
         return found
+
+    def _latest_first(self) -> Iterator[ActivityEntry]:
+        yield from reversed(self._entries)
+        for packed in reversed(self._packed):
+            for row in reversed(unpack(packed)):
+                yield ActivityEntry(*row)
+
+    def _keep(self, entry: ActivityEntry) -> None:
+        self._entries.append(entry)
+        if len(self._entries) == 2 * PACKED:
+            self._packed.append(pack(map(_row, self._entries[:PACKED])))
+            del self._entries[:PACKED]
 
     def handle(self, event: events.Event) -> None:
         """See :class:`IEventListener`."""
@@ -88,7 +108,7 @@ class ActivityFeed:
             return
         self._number += 1
         entry = ActivityEntry(self._number, event.at, described[0], camera.id, title(camera), described[1][:_MAX_TEXT])
-        self._entries.append(entry)
+        self._keep(entry)
         if self._hub.has_listeners:
             self._unpublished.append(entry)
             self._hub.publish("happened", "", self._take)

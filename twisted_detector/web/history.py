@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from array import array
 from collections import Counter, deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from math import isnan, nan
 from typing import Any
 
 from zope.interface import implementer
@@ -33,7 +35,40 @@ COLUMNS = (
     "success_rate",
 )
 
+#: Columns that count something, by number.
+_COUNTS = frozenset(
+    number for number, name in enumerate(COLUMNS) if name.startswith("queue_") or name in ("acknowledged", "lost")
+)
+
 Row = tuple[Any, ...]
+
+
+class _Ring:
+    """Ring of the latest rows as numbers, 70 kB from the start: as tuples they would be three times that in an hour."""
+
+    def __init__(self) -> None:
+        self._cells = array("d", bytes(8 * SAMPLES * len(COLUMNS)))
+        self._states: dict[str, int] = {}  # the few that a connection has
+        self._taken = 0
+
+    def append(self, row: Row) -> None:
+        """Keep one, in the place of the oldest."""
+        at, state, *numbers = row
+        cells = (at, self._states.setdefault(state, len(self._states)), *(nan if n is None else n for n in numbers))
+        start = self._taken % SAMPLES * len(COLUMNS)
+        self._cells[start : start + len(COLUMNS)] = array("d", cells)
+        self._taken += 1
+
+    def __iter__(self) -> Iterator[list[Any]]:
+        states = tuple(self._states)
+        for number in range(max(0, self._taken - SAMPLES), self._taken):
+            start = number % SAMPLES * len(COLUMNS)
+            row: list[Any] = [
+                None if isnan(cell) else int(cell) if column in _COUNTS else cell
+                for column, cell in enumerate(self._cells[start : start + len(COLUMNS)])
+            ]
+            row[1] = states[int(row[1])]
+            yield row
 
 
 @implementer(IEventListener)
@@ -46,8 +81,8 @@ class MqttHistory:
     def __init__(self, wall: Callable[[], float], mqtt: Callable[[], Mapping[str, Any]]) -> None:
         self._wall = wall
         self._mqtt = mqtt
-        self._rows: deque[Row] = deque(maxlen=SAMPLES)
-        self._changes: deque[dict[str, Any]] = deque(maxlen=MAX_CHANGES)
+        self._rows = _Ring()
+        self._changes: deque[ConnectionEvent] = deque(maxlen=MAX_CHANGES)
         self._reasons: Counter[str] = Counter()
 
     def sample(self) -> Row:
@@ -74,7 +109,7 @@ class MqttHistory:
         """See :class:`IEventListener`."""
         if not isinstance(event, ConnectionEvent):
             return
-        self._changes.append(change_document(event))
+        self._changes.append(event)
         if event.event in ("disconnected", "failed"):
             reason = event.reason or "no reason given"
             known = reason in self._reasons or len(self._reasons) < MAX_REASONS
@@ -86,8 +121,8 @@ class MqttHistory:
             "now": dict(self._mqtt()),
             "interval_s": INTERVAL,
             "columns": list(COLUMNS),
-            "rows": [list(row) for row in self._rows],
-            "connections": list(self._changes),
+            "rows": list(self._rows),
+            "connections": [change_document(one) for one in self._changes],
             "reasons": [{"reason": reason, "count": count} for reason, count in self._reasons.most_common()],
         }
 

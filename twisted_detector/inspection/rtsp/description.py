@@ -30,30 +30,38 @@ class DescribeRefusal(Exception):
 
 @dataclass(frozen=True, slots=True)
 class StreamDescription:
-    """Content of a session description: the video with its codec and, as far as it says, size and frame rate.
+    """Content of a session description that proofs need: the video with its codec, where it is, size and frame rate.
 
-    :ivar parameters_known: the description holds what a decoder needs to begin.
+    It is kept for each stream, so the description's own lines are not: they take four times as much.
+
+    :ivar session: its name. :ivar control: ``a=control`` of the video; ``aggregate`` likewise, of the session.
+    :ivar named_size: width and height where the description names them beside the parameter sets, else zeros.
+    :ivar parameter_sets: what a decoder needs to begin, as far as the description holds it.
+    :ivar auxiliary_types: numbers of the payload types that carry no picture of their own.
     :ivar fingerprint: see :func:`fingerprint_of`.
     :ivar back_channel: the device offers to take sound (ONVIF Streaming Specification, 5.3). A device that keeps
         to the rule offers it only to a client that sends ``Require``, which this one does not.
     """
 
-    description: sdp.SessionDescription
-    video: sdp.Media
+    session: str
+    control: str | None
+    aggregate: str | None
     content_base: str
     codec: str
     width: int
     height: int
     fps: float
     audio: str
-    parameters_known: bool
+    named_size: tuple[int, int] = (0, 0)
+    parameter_sets: tuple[bytes, ...] = ()
+    auxiliary_types: tuple[int, ...] = ()
     back_channel: bool = False
     fingerprint: int = 0
 
     @property
     def essentials(self) -> tuple[object, ...]:
         """What must be unchanged for an earlier proof to hold: the codec, the size and where the video is."""
-        return self.codec, self.width, self.height, self.video.control, self.parameters_known
+        return self.codec, self.width, self.height, self.control, bool(self.parameter_sets)
 
 
 def expect_ok(method: str, response: RtspResponse) -> None:
@@ -112,21 +120,24 @@ def read_description(response: RtspResponse, previous: StreamDescription | None 
     if video is None:
         raise DescribeRefusal("the stream has no video", ReasonCode.NO_VIDEO)
     codec = codec_of(ascii_only(video.encoding)[:MAX_NAME], video.format_parameters)
-    known = bool(parameter_sets(codec, video.format_parameters))
     parameters = None
     if codec in (h26x.H264, h26x.H265):
         parameters = h26x.video_parameters(video.format_parameters, codec)
-    width, height = (parameters.width, parameters.height) if parameters else description.dimensions
+    named_size = description.dimensions
+    width, height = (parameters.width, parameters.height) if parameters else named_size
     return StreamDescription(
-        description=description,
-        video=video,
+        session=description.name,
+        control=video.control,
+        aggregate=description.control,
         content_base=content_base,
         codec=codec,
         width=width,
         height=height,
         fps=video.framerate or (parameters.fps if parameters else 0.0),
         audio=ascii_only(description.audio.encoding)[:MAX_NAME] if description.audio else "",
-        parameters_known=known,
+        named_size=named_size,
+        parameter_sets=parameter_sets(codec, video.format_parameters),
+        auxiliary_types=tuple(sorted(video.auxiliary_types)),
         back_channel=_takes_sound(description, video),
         fingerprint=fingerprint,
     )

@@ -335,7 +335,7 @@ class RtspInspector:
             if refusal.code is not ReasonCode.NOT_FOUND and str(refusal) != server.unknown and not server.memory.odd:
                 server.memory.odd = f"{path}: {refusal}"
             return None
-        server.session = described.description.name
+        server.session = described.session
         return Stream(
             url=server.url(path),
             name=name,

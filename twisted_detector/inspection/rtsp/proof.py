@@ -18,7 +18,6 @@ from twisted_detector.inspection.rtsp.description import DescribeRefusal, Stream
 from twisted_detector.inspection.rtsp.media_monitor import MediaMonitor
 from twisted_detector.model import Proof, StreamReport
 from twisted_detector.model.reasons import ReasonCode
-from twisted_detector.wire.rtp.codecs import parameter_sets
 from twisted_detector.wire.rtp.keyframe import KeyframeFinder
 from twisted_detector.wire.rtsp.headers import TransportHeader, format_transport, parse_session, parse_transport
 from twisted_detector.wire.rtsp.messages import InterleavedFrame, RtspResponse
@@ -161,8 +160,8 @@ class StreamProof:
         """SETUP and PLAY, and wait for media; whatever happens then, TEARDOWN."""
         base, progress = described.content_base, self.progress
         try:
-            control = resolve_control(self._target, base, described.video.control)
-            aggregate = resolve_control(self._target, base, described.description.control)
+            control = resolve_control(self._target, base, described.control)
+            aggregate = resolve_control(self._target, base, described.aggregate)
         except RemoteError as error:
             raise DescribeRefusal(f"the stream's control URL is unusable: {error.what}") from None
 
@@ -183,9 +182,9 @@ class StreamProof:
     def _finder(self, described: StreamDescription) -> KeyframeFinder:
         return KeyframeFinder(
             described.codec,
-            parameter_sets=parameter_sets(described.codec, described.video.format_parameters),
-            auxiliary=described.video.auxiliary_types,
-            size=described.description.dimensions,
+            parameter_sets=described.parameter_sets,
+            auxiliary=frozenset(described.auxiliary_types),
+            size=described.named_size,
             collect=self._collect,
         )
 

@@ -519,6 +519,24 @@ class WordsTests(AdoptionCase):
         ):
             self.assertEqual(told, self.book.describe(adoption, None))
 
+    def test_elsewhere(self) -> None:
+        """What another node says of an adoption is told to people, where nobody decided anything here, in bounds; it
+        adopts nobody."""
+        self.found()
+        self.registry.unadopt(ID, self.now)
+        self.book.hear({ID: "north\n" + "x" * 99}.get)  # type: ignore[arg-type]
+        told = f"it is adopted at node north{'x' * 59}, not here: adopt it here"
+        self.assertEqual(told, self.book.describe(Adoption.NO, None, ids=("other", ID)))
+        self.assertEqual("its MAC is not seen from here", self.book.describe(Adoption.NO, None, on_link=False)[:29])
+        self.registry.adoption_heard(ID, self.now)
+        self.registry.adoption_heard("nowhere", self.now)
+        found = self.registry.camera(ID)
+        assert found is not None
+        self.assertIs(Adoption.NO, found.adopted)
+        key = self.registry.key_of_camera(ID)
+        assert key is not None
+        self.assertEqual("its adoption was taken back: adopt it", self.registry.candidate(key).not_adopted)
+
 
 class SavedTests(AdoptionCase):
     def test_what_cannot_be_read(self) -> None:

@@ -19,7 +19,7 @@ from twisted_detector.events import (
     IdentityConflict,
 )
 from twisted_detector.interfaces import IEventListener
-from twisted_detector.model import Announced, Camera, Status
+from twisted_detector.model import Announced, Camera, Evidence, EvidenceKind, Status
 from twisted_detector.model.announced import Condition
 from twisted_detector.model.devices import BY_HAND
 from twisted_detector.registry.observations import (
@@ -156,6 +156,11 @@ class DescriptionTests(SynchronousTestCase):
             "seen: says of itself: HIKVISION DS-2CD2, not-activated, managed-by, channels 4, serial number 7,"
             " firmware V5, address 192.168.1.64, managed by a console",
             describe_sighting(sighting(HERE, announced=said)),
+        )
+        macs = tuple(Evidence(EvidenceKind.ANNOUNCED_MAC, f"02:00:00:00:00:0{number}", "x", 0.0) for number in range(5))
+        self.assertEqual(
+            "seen: says of itself: a camera, MAC 02:00:00:00:00:00, MAC 02:00:00:00:00:01",
+            describe_sighting(sighting(HERE, announced=Announced(), evidence=macs)),
         )
         self.assertEqual("seen: says of itself: a camera", describe_sighting(sighting(HERE, announced=Announced())))
 

@@ -14,6 +14,7 @@ from twisted_detector.events import (
     CameraOffline,
     CameraOnline,
     CameraTrouble,
+    IdentityConflict,
 )
 from twisted_detector.model import Announced, Camera, Evidence, EvidenceKind, Inspection, Mac, Status
 from twisted_detector.model.announced import Condition, DeviceKind
@@ -154,6 +155,45 @@ class PublishTests(AnnouncedCase):
                 self.registry.publish_announced(seen.key, 1.0)
         self.assertLessEqual(len(self.registry.cameras()), MAX_UNPROVED_PER_HOST)
         self.assertGreater(NEW_CAMERAS_PER_HOUR, MAX_UNPROVED_PER_HOST)
+
+    def test_forty_new_ones(self) -> None:
+        """Forty new cameras at the address of their factory: one is a camera, which tells of the others, and they are
+        no reason to ask it again and again; each is one of its own once it has its own address and MAC.
+        """
+        new = replace(SADP, conditions=(Condition.NOT_ACTIVATED,))
+
+        def speak(number: int, address: str = HERE, mac: Mac = A) -> int:
+            evidence = (
+                Evidence(EvidenceKind.SERIAL, f"SERIAL-{number}", "sadp", 0.0),
+                Evidence(EvidenceKind.ANNOUNCED_MAC, f"02:00:00:00:01:{number:02x}", "sadp", 0.0),
+            )
+            said = replace(new, serial_number=f"SERIAL-{number}")
+            return self.publish(said, address=address, mac=mac, evidence=evidence)
+
+        key = speak(0)
+        self.finds_nothing(key)
+        first = self.one
+        self.listener.take()
+        due = []
+        for _ in range(3):
+            for number in range(1, 40):
+                self.assertEqual(key, speak(number))
+                due.append(self.due)
+        announced = self.one.announced
+        assert announced is not None
+        self.assertEqual((first.id, "SERIAL-0", 32), (self.one.id, self.one.serial_number, announced.others))
+        self.assertNotIn(True, due)
+        self.assertTrue(self.one.reason.startswith(f"{first.reason}; at least 32 more new ones spoke from {HERE}"))
+        self.assertEqual((Status.STREAM_ERROR, "not-activated"), (self.one.status, self.one.code))
+        self.assertLessEqual(len(self.listener.take()), 2 * 6)
+        self.assertEqual((), self.registry.candidate(key).vendors)
+        self.assertFalse(self.registry.candidate(key).adoption.is_adopted)
+        self.assertEqual(first.evidence, self.one.evidence)
+        own = Mac.parse("02:00:00:00:01:07")
+        speak(7, THERE, own)
+        self.assertNotIn(IdentityConflict, [type(event) for event in self.listener.take()])
+        self.assertEqual(sorted((own.compact, first.id)), self.ids())
+        self.assertEqual("SERIAL-7", self.camera(own.compact).serial_number)
 
     def test_restored(self) -> None:
         """What it said, and that it is only its word, outlives a restart."""

@@ -19,6 +19,7 @@ from twisted_detector.events import (
 )
 from twisted_detector.model import Camera, Evidence, EvidenceKind, Mac, Proof, Status
 from twisted_detector.registry import device as device_module, inspection_reasons, quotas
+from twisted_detector.registry.identity.evidence_set import MAX_EVIDENCE
 from twisted_detector.registry.inspection_reasons import FOREIGN_HOLD, REFRESH_HOLD, TROUBLED_HOLD
 from twisted_detector.registry.lifecycle import Phase
 from twisted_detector.registry.registry import Registry
@@ -327,7 +328,7 @@ class AskingTests(RegistryCase):
         for number in range(100):
             key = self.see(HERE, A, evidence=(serial(f"SN{number:05}"),))
         self.inspect(key)
-        self.assertEqual(device_module.MAX_EVIDENCE, len(self.camera("02000000000a").evidence))
+        self.assertEqual(MAX_EVIDENCE, len(self.camera("02000000000a").evidence))
 
     def test_a_flood_of_devices(self) -> None:
         """Beyond the bound, the oldest that is no camera makes room; when all are cameras, the new one is refused."""

@@ -97,6 +97,21 @@ class InventoryTests(InventoryCase):
             self.assertIn(why, found[name].why)
         self.assertFalse(self.trace("camdetect_open").exists())
 
+    def test_of_a_class_of_ours(self) -> None:
+        """A user's maker of a class of ours, or of another file of his, is where it stands; an import of it is not."""
+        ours = "from twisted_detector.plugins.builtin import PacketCaptureMaker, arp\n"
+        file = self.write("camdetect_mine", f"{ours}mine = PacketCaptureMaker('borrowed')\n")
+        kind = self.write("camdetect_kind", name="kind")
+        kinds = "from twisted_detector.plugins.camdetect_kind import Maker, maker as theirs\n"
+        one = self.write("camdetect_one", f"{kinds}class Mine(Maker):\n    name = 'one'\nmaker = Mine()\n")
+        two = self.write("camdetect_two", f"{kinds}maker = Maker()\nmaker.name = 'two'\n")
+        self.addCleanup(sys.modules.pop, "twisted_detector.plugins.camdetect_kind", None)
+        found = self.entries()
+        files = {name: found[name].file for name in ("borrowed", "kind", "one", "two")}
+        self.assertEqual({"borrowed": str(file), "kind": str(kind), "one": str(one), "two": str(two)}, files)
+        self.assertEqual((False, True), (found["borrowed"].is_builtin, found["arp"].is_builtin))
+        self.assertEqual("builtin.py", Path(found["arp"].file).name)
+
     def test_untrusted_folder(self) -> None:
         """A folder that everybody may write is one line, and nothing in it is imported."""
         self.write("camdetect_acme", name="acme")

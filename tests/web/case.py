@@ -264,5 +264,5 @@ def frames(line: Line) -> list[tuple[str, str, Any]]:
     for block in text.decode().split("\n\n"):
         fields = dict(part.split(": ", 1) for part in block.splitlines() if ": " in part and not part.startswith(":"))
         if "event" in fields:
-            found.append((fields["event"], fields["id"], json.loads(fields["data"])))
+            found.append((fields["event"], fields.get("id", ""), json.loads(fields["data"])))
     return found

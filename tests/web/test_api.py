@@ -19,7 +19,7 @@ from twisted_detector.model.history import Segment, StateChange, WeekSummary
 from twisted_detector.operations.nodes.election import Election
 from twisted_detector.operations.nodes.fleet import fleet_document
 from twisted_detector.operations.nodes.sites import SiteRecord
-from twisted_detector.store.timeline import segments
+from twisted_detector.store.timeline import in_segments, pieces
 from twisted_detector.web.api import schemas
 from twisted_detector.web.api.openapi import document
 from twisted_detector.web.api.routes import ROUTES
@@ -75,7 +75,7 @@ class Past:
 
     async def segments(self, camera_id: str, begin: float, end: float) -> list[Segment] | None:
         self.asked.append((camera_id, end - begin))
-        return None if self.changes is None else segments(self.changes, [], begin, end)
+        return None if self.changes is None else in_segments(pieces(self.changes, [], begin, end))
 
 
 class HistoryTests(ApiCase):
@@ -158,6 +158,14 @@ class CamerasTests(ApiCase):
         self.assertEqual("rtsp://10.0.0.1:554/one", found["primary_rtsp_url"])
         self.assertEqual(["10.0.0.99", "10.0.0.1"], [place["ip"] for place in found["addresses"]])
         self.assertEqual(("online", 1, []), (found["status"], found["moves"], found["activity"]))
+
+    def test_other_nodes(self) -> None:
+        """Which other nodes have to do with it, where there are any."""
+        names = ("owner", "owner_page", "adopted_at")
+        self.assertEqual(["", "", ""], [self.get(self.one)[name] for name in names])
+        self.web.answer("whereabouts", {"owner": "south", "owner_page": "http://s/", "adopted_at": "west"})
+        self.assertEqual(["south", "http://s/", "west"], [self.get(self.one)[name] for name in names])
+        self.assertEqual(("whereabouts", {"camera_id": "020000000001"}), self.web.asked[0])
 
     def test_brief(self) -> None:
         """A card has a fraction of the whole."""

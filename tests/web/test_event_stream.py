@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import gc
+import re
+import tracemalloc
+from typing import Any
+
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.web.case import WebSite, camera, frames
+from tests.web.case import FILES, WebSite, camera, frames
 from twisted_detector.events import (
     CameraChanged,
     CameraDiscovered,
@@ -17,6 +22,7 @@ from twisted_detector.events import (
     SweepFinished,
 )
 from twisted_detector.web import event_hub as hub_module
+from twisted_detector.web.activity import MAX_ENTRIES, PACKED
 from twisted_detector.web.history import COLUMNS, MAX_REASONS, OTHER, SAMPLES, MqttHistory
 
 
@@ -95,6 +101,23 @@ class DeltaTests(StreamCase):
         texts = [line["text"] for line in self.web.activity.entries(camera_id=self.one.id)]
         self.assertEqual(["moved from 10.0.0.2 to 10.0.0.1", "is online"], texts)
 
+    def test_the_account_is_long(self) -> None:
+        """The account is kept to its bound, the latest first, of all cameras and of one; what is older is packed."""
+        other = camera(2)
+        for number in range(1, MAX_ENTRIES + 301):
+            one = other if number % 100 == 0 else self.one
+            self.web.activity.handle(CameraMoved(number, one, "a", f"b{number}"))
+        told = self.web.activity.entries(limit=MAX_ENTRIES)
+        self.assertEqual(
+            [*range(MAX_ENTRIES + 300, MAX_ENTRIES + 300 - len(told), -1)], [one["number"] for one in told]
+        )
+        self.assertLess(len(self.web.activity.entries(limit=2 * MAX_ENTRIES)), MAX_ENTRIES + 1)
+        self.assertGreater(len(told), MAX_ENTRIES - 2 * PACKED)
+        self.assertEqual("moved from a to b2100", self.web.activity.entries(limit=201)[-1]["text"])
+        texts = [one["text"] for one in self.web.activity.entries(camera_id=other.id, limit=3)]
+        self.assertEqual([f"moved from a to b{number}" for number in (2300, 2200, 2100)], texts)
+        self.assertLess(len(self.web.activity._entries), 2 * PACKED)
+
     def test_a_fault(self) -> None:
         """A card that cannot be made hurts no other."""
         line = self.web.stream()
@@ -134,6 +157,17 @@ class ComingBackTests(StreamCase):
             self.assertEqual(["reset"], [event for event, _, _ in frames(line)], spoken)
             line.lost()
 
+    def test_nothing_is_kept_for_nobody(self) -> None:
+        """What was kept for a page that might have come back goes with the first event after that time."""
+        line = self.web.stream()
+        self.rename("one")
+        self.wait()
+        line.lost()
+        self.assertEqual(1, len(self.web.hub._ring))
+        self.web.clock.advance(hub_module.LINGER + 1)
+        self.rename("two")
+        self.assertEqual((0, 0), (len(self.web.hub._ring), self.web.hub._bytes))
+
     def test_ring_is_bounded(self) -> None:
         """The ring is bounded in frames and bytes; who was in the part that is gone asks for everything."""
         line = self.web.stream()
@@ -156,10 +190,14 @@ class ReadersTests(StreamCase):
         self.assertEqual((503, "10"), (got.status, got.headers["retry-after"]))
 
     def test_silence(self) -> None:
-        """A silent stream gets a comment now and then; one that was left is forgotten."""
+        """A silent stream gets a beat now and then, which takes no number; one that was left is forgotten."""
         line = self.web.stream()
+        told = frames(line)
         self.web.clock.advance(hub_module.HEARTBEAT)
-        self.assertTrue(line.value().endswith(b": \n\n\r\n"))
+        self.assertEqual([*told, ("beat", "", {})], frames(line))
+        silence = re.search(r"SILENCE = (\d+);", FILES["live.js"].data.decode())
+        assert silence is not None
+        self.assertLess(2 * hub_module.HEARTBEAT, int(silence[1]) / 1000, "one that is late ends no line")
         line.lost()
         self.assertEqual(0, len(self.web.hub))
         self.assertEqual([], self.web.clock.getDelayedCalls())
@@ -216,6 +254,36 @@ class HistoryTests(SynchronousTestCase):
         row = dict(zip(told["columns"], told["rows"][-1], strict=True))
         self.assertEqual(("connected", 2, 9.0, 1), (row["state"], row["queue_event"], row["p99_ms"], row["lost"]))
         self.assertEqual(len(COLUMNS), len(set(COLUMNS)))
+
+    def test_an_hour_is_kept_as_it_was(self) -> None:
+        """Rows come back in their order, counts as counts, what was not known as null; they take no more with time."""
+        taken = 0
+        states = ("connected", "waiting")
+
+        def block() -> dict[str, Any]:
+            known = taken % 3 > 0
+            return {
+                "state": states[taken % 2], "queue_depth": {"state": taken}, "oldest_queued_s": 0.5 if known else None,
+                "ack_latency_ms": {"p50": 2.5, "p99": 9.25} if known else {}, "acknowledged": 10**9 + taken,
+                "dropped": {"expired": taken}, "success_rate": 0.875 if known else None,
+            }  # fmt: skip
+
+        history = MqttHistory(lambda: 1_796_051_023.1 + taken, block)
+        rows = []
+        tracemalloc.start()
+        self.addCleanup(tracemalloc.stop)
+        history.sample()
+        before, _ = tracemalloc.get_traced_memory()
+        for taken in range(SAMPLES):  # noqa: B007 — block reads it
+            history.sample()
+        gc.collect()
+        self.assertLess(tracemalloc.get_traced_memory()[0] - before, 20_000)
+        tracemalloc.stop()
+        for taken in range(SAMPLES):  # noqa: B007
+            rows.append(list(history.sample()))
+        told = history.document()["rows"]
+        self.assertEqual(rows, told)
+        self.assertEqual([[type(cell) for cell in row] for row in rows], [[type(cell) for cell in row] for row in told])
 
     def test_reasons(self) -> None:
         """Why it was away is counted by reason, however many different ones a broker thinks up."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from twisted.internet.address import IPv4Address, IPv6Address
@@ -9,7 +10,7 @@ from twisted.logger import LogEvent, globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.web.case import Line, WebSite, camera, parsed
-from twisted_detector.web.server import LOCAL_PLACES, MAX_UNPROVED, ConnectionLimiter
+from twisted_detector.web.server import IDLE, LOCAL_PLACES, MAX_UNPROVED, ConnectionLimiter
 
 TOKEN = "long-enough-a-token"
 CAPACITY = 100
@@ -97,6 +98,46 @@ class PeerTests(ConnectionsCase):
             self.assertEqual(parsed(line.value()).status, 200)
         self.visits(GUEST, 4)
         self.assertEqual([line.aborted for line in lines[:5]], [True] * 4 + [False])
+
+
+class FullLine(Line):
+    """A transport that has no more room after each answer, as one whose peer does not read."""
+
+    def write(self, data: bytes) -> None:
+        super().write(data)
+        self.producer.pauseProducing()
+
+
+class PipelineTests(ConnectionsCase):
+    token = ""
+
+    def answers(self, line: Line) -> int:
+        return line.value().count(b"HTTP/1.1 200 OK")
+
+    def test_not_taken(self) -> None:
+        """Of many requests at once the next is answered when the last answer was taken; none is lost, and what comes
+        meanwhile is left to the kernel.
+        """
+        line = FullLine(peerAddress=IPv4Address("TCP", HERE, 50000))
+        line.protocol = self.web.site.buildProtocol(line.getPeer())
+        line.protocol.makeConnection(line)
+        one = b"GET /assets/icon-512.png HTTP/1.1\r\nHost: localhost\r\n\r\n"
+        line.protocol.dataReceived(50 * one + one[:20])
+        for count in range(1, 51):
+            self.assertEqual((count, "paused"), (self.answers(line), line.producerState))
+            line.protocol.resumeProducing()
+        self.assertEqual((50, "producing"), (self.answers(line), line.producerState))
+        line.protocol.dataReceived(one[20:])
+        self.assertEqual(51, self.answers(line))
+        self.web.clock.advance(IDLE)
+        self.assertTrue(line.disconnecting)
+
+    def test_taken(self) -> None:
+        """Where the answers are taken all are there at once, and in their order."""
+        line = self.web.connect()
+        asked = [b"GET /%b HTTP/1.1\r\nHost: localhost\r\n\r\n" % one for one in (b"healthz", b"none") * 9]
+        line.protocol.dataReceived(b"".join(asked))
+        self.assertEqual([b"200", b"404"] * 9, re.findall(rb"HTTP/1\.1 (\d+)", line.value()))
 
 
 class FullTests(ConnectionsCase):

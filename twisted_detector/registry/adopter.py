@@ -75,7 +75,7 @@ class Adopter:
 
     def _is_shared(self, device: Device, kind: str, value: str) -> bool:
         """Whether another device has a value too: it must not be blocked by that."""
-        if (kind, value) in device.shared_claims:
+        if (kind, value) in device.evidence.shared_claims:
             return True
         return any(key != device.key and self._table.devices[key].id for key in self._index.claimants((kind, value)))
 
@@ -122,7 +122,9 @@ class Adopter:
         adoption = record.adoption if record is not None else Adoption.NO
         if adoption is not Adoption.PERSON and book.is_listed(device.listed_as):
             adoption = Adoption.LISTED
-        reason = book.describe(adoption, record, on_link=device.at_layer2)
+        # Before it has an id here, it is known by what its id will be.
+        ids = tuple(filter(None, (device.id, shown.mac.replace(":", ""))))
+        reason = book.describe(adoption, record, on_link=device.at_layer2, ids=ids)
         why_not = "" if adoption.is_adopted else reason
         device.set_adoption(adoption, why_not)
         device.cameras.set_adoption(adoption, reason, now)
@@ -131,6 +133,11 @@ class Adopter:
         """Decide anew where the configuration names the device now and did not, or the other way."""
         adoption = device.facts.adoption
         if adoption is not Adoption.PERSON and self.book.is_listed(device.listed_as) != (adoption is Adoption.LISTED):
+            self.update(device, now, seen=False)
+
+    def update_words(self, device: Device, now: float) -> None:
+        """Others say something else of where the device is adopted: people may be told something else."""
+        if not device.facts.adoption.is_adopted:
             self.update(device, now, seen=False)
 
     def is_blocked_answer(self, claimed: ClaimSet) -> bool:

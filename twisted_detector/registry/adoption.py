@@ -11,7 +11,7 @@ Pure; what changes is handed to ``save``.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -35,6 +35,7 @@ NEW = "new since the first run: adopt it"
 ASKED = "ADOPTION=ask adopts no device by itself: adopt it"
 BEYOND = "its MAC is not seen from here: name its network in SCAN_NETWORKS, or adopt it"
 UNADOPTED = "its adoption was taken back: adopt it"
+ELSEWHERE = "it is adopted at node {node}, not here: adopt it here"
 UNSEEN = "the MAC that it was adopted with is not seen at its address now"
 _BY = {
     Adoption.LISTED: "the configuration names its network or itself",
@@ -129,7 +130,15 @@ class AdoptionBook:
         self._blocked: dict[str, AdoptionRecord] = {}
         self._blocked_names: frozenset[tuple[str, str]] = frozenset()
         self._first_run_state = ""
+        self._adopted_at: Callable[[str], str] = lambda device_id: ""
         self.first_run = False
+
+    def hear(self, adopted_at: Callable[[str], str]) -> None:
+        """From now on people are told where else a device is adopted. It decides nothing: it is others' word.
+
+        :param adopted_at: the node, by the device's id; "" for none.
+        """
+        self._adopted_at = adopted_at
 
     # --- saved decisions -------------------------------------------------------------------------------------------
 
@@ -202,12 +211,19 @@ class AdoptionBook:
 
     # --- words -----------------------------------------------------------------------------------------------------
 
-    def describe(self, adoption: Adoption, record: AdoptionRecord | None, *, on_link: bool = True) -> str:
-        """Why a device is adopted, or why not and what to do. :param on_link: a MAC is seen at its address."""
+    def describe(
+        self, adoption: Adoption, record: AdoptionRecord | None, *, on_link: bool = True, ids: Iterable[str] = ()
+    ) -> str:
+        """Why a device is adopted, or why not and what to do.
+
+        :param on_link: a MAC is seen at its address. :param ids: under which others may know it.
+        """
         if adoption is not Adoption.NO:
             return _BY[adoption]
         if record is not None and record.reason:
             return f"{record.reason}: adopt it again" if record.reason != UNADOPTED else UNADOPTED
+        if elsewhere := next(filter(None, map(self._adopted_at, ids)), ""):
+            return ELSEWHERE.format(node=_line(elsewhere))
         if self._mode == "ask":
             return ASKED
         return NEW if on_link else BEYOND

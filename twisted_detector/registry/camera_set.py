@@ -33,9 +33,10 @@ from twisted_detector.model import (
     StreamReport,
 )
 from twisted_detector.model.addresses import rehost
+from twisted_detector.model.announced import FRESH
 from twisted_detector.model.clocks import restamped
 from twisted_detector.model.decisions import Description
-from twisted_detector.model.reasons import BEING_CHECKED, FROZEN
+from twisted_detector.model.reasons import BEING_CHECKED, FROZEN, NO_CAMERA
 from twisted_detector.registry.channels import assign_channels, channel_id
 from twisted_detector.registry.facts.announced import AnnouncementRecord, filled_in
 from twisted_detector.registry.facts.inspected import merge_inspection
@@ -260,6 +261,8 @@ class CameraSet:
             if camera.unconfirmed and camera.status is not Status.OFFLINE and new.conditions != camera.conditions:
                 # What explained its state may be so no longer; it is inspected soon, for this is news.
                 self._update(camera, new, Status.STREAM_ERROR, BEING_CHECKED, now)
+            elif camera.unconfirmed and camera.status is Status.STREAM_ERROR and camera.code in FRESH:
+                self._update(camera, new, Status.STREAM_ERROR, NO_CAMERA, now)  # others may speak from its address
             else:
                 self._by_id[camera.id] = new
                 self._emit(CameraChanged(at=now, camera=new))

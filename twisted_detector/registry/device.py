@@ -19,16 +19,14 @@ from twisted_detector.model import (
 )
 from twisted_detector.model.addresses import without_login
 from twisted_detector.model.clocks import restamped
-from twisted_detector.model.devices import SHARED
 from twisted_detector.registry.adoption import UNSEEN, AdoptionRecord, Identity
 from twisted_detector.registry.camera_set import CameraSet
 from twisted_detector.registry.identity.address_history import AddressHistory
 from twisted_detector.registry.identity.claims import normalise_endpoint_reference, permanent_id
+from twisted_detector.registry.identity.evidence_set import EvidenceSet
 from twisted_detector.registry.inspection_reasons import InspectionReasons, ports_of
 from twisted_detector.registry.lifecycle import Lifecycle, Phase
 
-#: Identifiers that are remembered of one device.
-MAX_EVIDENCE = 32
 #: Methods that have seen it: there are about thirty, and a plugin may name as many as it likes.
 MAX_METHODS = 64
 #: Ports of one kind that are remembered of one device: twice those worth probing at all.
@@ -71,13 +69,13 @@ class Device:
     adoption_record: AdoptionRecord | None = None
     address_history: AddressHistory = field(default_factory=AddressHistory)
     reasons: InspectionReasons = field(default_factory=InspectionReasons)
-    evidence: dict[tuple[str, str], Evidence] = field(default_factory=dict)
+    evidence: EvidenceSet = field(default_factory=EvidenceSet)
 
     @property
     def proposed_id(self) -> str:
         """The id that it would get if it were published now."""
         facts = self.facts
-        return permanent_id(facts.mac, facts.endpoint_reference, self.evidence.values(), facts.address)
+        return permanent_id(facts.mac, facts.endpoint_reference, self.evidence, facts.address)
 
     @property
     def candidate(self) -> Candidate:
@@ -160,8 +158,7 @@ class Device:
     @property
     def _vendors(self) -> tuple[str, ...]:
         """Names of its manufacturer: its own word, and other evidence."""
-        names = [item.value for item in self.evidence.values() if item.kind == EvidenceKind.VENDOR]
-        return tuple(dict.fromkeys(filter(None, (*self.cameras.vendors, *names))))
+        return tuple(dict.fromkeys(filter(None, (*self.cameras.vendors, *self.evidence.vendors))))
 
     def needs_inspection(self, now: float) -> bool:
         """Whether to inspect it now: it shows something new, or was not well, or the last inspection is long ago."""
@@ -222,13 +219,13 @@ class Device:
             rtsp_ports=_union(facts.rtsp_ports, sighting.rtsp_ports),
             open_ports=_union(facts.open_ports, sighting.open_ports),
         )
-        self.add_evidence(sighting.evidence)
+        self.evidence.add(sighting.evidence)
         self.add_method(sighting.method)
 
     def apply_inspection(self, inspection: Inspection, evidence: Iterable[Evidence]) -> None:
         """Keep what it answered: ``evidence`` is the part that is certainly its own."""
-        self.add_evidence(evidence)
-        if not self.facts.endpoint_reference and (reference := self._inspected_reference()):
+        self.evidence.add(evidence)
+        if not self.facts.endpoint_reference and (reference := self.evidence.endpoint_reference):
             self.facts = replace(self.facts, endpoint_reference=reference)
         # The address that was asked, whatever an inspector of a plugin writes.
         self.last_inspection = replace(inspection, address=self.facts.address)
@@ -287,7 +284,7 @@ class Device:
         """A MAC was seen at one of its addresses. :param shared: it is known to be that of several devices."""
         self.layer2_address, self.layer2_mac = address, mac
         kind = EvidenceKind.SHARED_MAC if shared else EvidenceKind.MAC
-        self.add_evidence((Evidence(kind, mac.text, _LAYER2, now),))
+        self.evidence.add((Evidence(kind, mac.text, _LAYER2, now),))
 
     def set_mac(self, mac: Mac | None, *, behind_shared: bool) -> bool:
         """Set the MAC that is believed to be its own; whether that was another one before."""
@@ -312,7 +309,7 @@ class Device:
             self.last_seen_at = other.last_seen_at
             self.address_history = other.address_history
             self.last_inspection = other.last_inspection or self.last_inspection
-        self.add_evidence(other.evidence.values())
+        self.evidence.add(other.evidence)
         self.address_history.reset_switches()
         self.reasons.changed()
 
@@ -333,12 +330,6 @@ class Device:
         if method not in self.facts.methods and len(self.facts.methods) < MAX_METHODS:
             self.facts = replace(self.facts, methods=tuple(sorted((*self.facts.methods, method))))
 
-    def add_evidence(self, evidence: Iterable[Evidence]) -> None:
-        """Add identifiers, within the bound; a known one gets its latest source and time."""
-        for item in evidence:
-            if len(self.evidence) < MAX_EVIDENCE or (item.kind, item.value) in self.evidence:
-                self.evidence[item.kind, item.value] = item
-
     def is_alive(self, now: float) -> bool:
         """Whether it is there, as far as is known; a device that was never published is for some minutes."""
         if self.id:
@@ -349,20 +340,10 @@ class Device:
         """Whether it was never published, and is not there any more."""
         return not self.id and not self.is_alive(now)
 
-    def remove_evidence(self, kind: str, value: str) -> None:
-        """Remove an identifier that is not its own."""
-        self.evidence.pop((kind, value), None)
-
-    def _inspected_reference(self) -> str:
-        """The EndpointReference that an inspection found, or ""."""
-        kind = EvidenceKind.ENDPOINT_REFERENCE
-        found = next((item.value for item in self.evidence.values() if item.kind == kind), "")
-        return normalise_endpoint_reference(found)
-
     def restore(self, camera: Camera) -> None:
         """Take over the facts of one of its cameras, as an earlier run saved them."""
-        self.add_evidence(camera.evidence)
-        shared = [item for item in self.evidence.values() if item.kind == EvidenceKind.SHARED_MAC]
+        self.evidence.add(camera.evidence)
+        shared = [item for item in self.evidence if item.kind == EvidenceKind.SHARED_MAC]
         behind = camera.mac is None and bool(shared)
         latest = max(shared, key=lambda item: item.seen_at).value if behind else ""
         self.layer2_mac = Mac(latest) if latest else camera.mac
@@ -380,18 +361,7 @@ class Device:
 
     def publish_identity(self, now: float) -> None:
         """Its cameras show the MAC and the evidence that it has now."""
-        self.cameras.set_identity(self.facts.mac, tuple(self.evidence.values()), now)
-
-    @property
-    def shared_claims(self) -> tuple[tuple[str, str], ...]:
-        """Claims that are discredited, for another device makes them too: kinds and values."""
-        return tuple((kind.removeprefix(SHARED), value) for kind, value in self.evidence if kind.startswith(SHARED))
-
-    def mark_shared(self, claim: tuple[str, str], now: float) -> None:
-        """Record that another device makes this claim at the same time."""
-        if claim[0] == EvidenceKind.MAC:
-            self.evidence.pop(claim, None)
-        self.add_evidence((Evidence(SHARED + claim[0], claim[1], "identity", now),))
+        self.cameras.set_identity(self.facts.mac, tuple(self.evidence), now)
 
 
 def _union(one: tuple[int, ...], other: tuple[int, ...]) -> tuple[int, ...]:

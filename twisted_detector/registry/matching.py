@@ -106,6 +106,16 @@ class Matcher:
         macs = {mac.text for mac in self._index.macs(device.key)}
         return len(macs) > 1 and not macs <= own
 
+    def own_part(self, device: Device, sighting: Sighting, claimed: ClaimSet, now: float) -> tuple[Sighting, ClaimSet]:
+        """A sighting and its claims without the words of another device, which speaks from the address by turns: of the
+        new ones of one manufacturer each has its own, and all have the address of the factory.
+        """
+        said = sighting.announced
+        if said is None or not device.cameras.said.is_of_another(sighting.method, said, now):
+            return sighting, claimed
+        macs = frozenset(one for one in claimed.claims if one[0] == EvidenceKind.MAC)
+        return replace(sighting, endpoint_reference="", evidence=()), replace(claimed, claims=macs)
+
     def firm_part(self, device: Device, sighting: Sighting) -> Sighting:
         """A sighting without what is tied to the device by its address only."""
         reference = sighting.endpoint_reference

@@ -52,7 +52,7 @@ class Merger:
     def lose_mac(self, key: int, mac: str, now: float) -> None:
         """A MAC that a device had at its address only proved to be another's."""
         device = self._table.devices[key]
-        device.remove_evidence(EvidenceKind.MAC, mac)
+        device.evidence.remove(EvidenceKind.MAC, mac)
         self.update_mac(device, now)
 
     # --- reconciling --------------------------------------------------------------------------------------------------
@@ -124,7 +124,7 @@ class Merger:
         """Two devices make this claim at once: it has no weight any more."""
         holders = [self._table.devices[key] for key in self._index.discredit(claim)]
         for device in holders:
-            device.mark_shared(claim, now)
+            device.evidence.mark_shared(claim, now)
             if claim[0] == EvidenceKind.MAC:
                 self.update_mac(device, now, behind_another=True)
             device.publish_identity(now)
@@ -199,7 +199,7 @@ class Merger:
         for mac in later:
             address = device.address_history.address_of(mac)
             self._index.remove_claim(device.key, (EvidenceKind.MAC, mac.text))
-            device.remove_evidence(EvidenceKind.MAC, mac.text)
+            device.evidence.remove(EvidenceKind.MAC, mac.text)
             if not address:
                 continue
             device.address_history.forget(address)
@@ -237,7 +237,7 @@ class Merger:
 
     def after_restore(self, device: Device) -> None:
         """After a restart: values that were found to be of two devices stay discredited, and conflicts reported."""
-        for claim in device.shared_claims:
+        for claim in device.evidence.shared_claims:
             self._index.discredit(claim)
         self._reported.update(claim for claim, _ in self._index.rivals(device.key))
 
@@ -248,5 +248,5 @@ class Merger:
 
 def _known_since(device: Device, mac: Mac) -> tuple[bool, float, str]:
     """Sort key of a device's MACs: the one that its id is made of comes first, then the oldest."""
-    known = device.evidence.get((EvidenceKind.MAC, mac.text))
+    known = device.evidence.get(EvidenceKind.MAC, mac.text)
     return device.id != mac.compact, known.seen_at if known else 0.0, mac.text

@@ -28,7 +28,7 @@ from twisted_detector.events import (
     QuotaReached,
 )
 from twisted_detector.interfaces import IEventListener
-from twisted_detector.model import Announced, Inspection, Login, Sighting
+from twisted_detector.model import Announced, EvidenceKind, Inspection, Login, Sighting
 from twisted_detector.model.addresses import without_login
 from twisted_detector.model.bounds import BoundedDict
 from twisted_detector.model.devices import BY_HAND

@@ -33,7 +33,7 @@ class Publisher:
             if not device.id:
                 self._table.publish(device, device.proposed_id, now)
             self._adopter.update(device, now)
-            device.cameras.record_inspection(device.id, device.facts, tuple(device.evidence.values()), inspection, now)
+            device.cameras.record_inspection(device.id, device.facts, tuple(device.evidence), inspection, now)
         device.answered()
 
     def publish_announced(self, device: Device, reason: str, now: float, *, asked: bool = False) -> bool:
@@ -48,7 +48,7 @@ class Publisher:
             return False
         self._table.publish(device, device.proposed_id, now)
         self._adopter.update(device, now)
-        evidence = tuple(device.evidence.values())
+        evidence = tuple(device.evidence)
         device.cameras.publish_announced(device.id, device.facts, evidence, reason, now)
         device.answered()
         return True

@@ -55,7 +55,7 @@ class Recorder:
         if placement is Placement.ADDITIONAL:
             self._index.place(device.key, claimed, also=True)
             device.add_method(sighting.method)
-            device.add_evidence(firm.evidence)
+            device.evidence.add(firm.evidence)
         else:
             self._index.place(device.key, claimed, also=placement is Placement.SAME)
             device.apply_sighting(firm)
@@ -80,7 +80,7 @@ class Recorder:
             camera.address,
             claims_of(camera.mac, camera.endpoint_reference, camera.evidence, model=camera.model)
             | {claim for one in camera.evidence if (claim := claim_of(one.kind, one.value))}
-            | frozenset(device.shared_claims),
+            | frozenset(device.evidence.shared_claims),
             frozenset((camera.onvif_url,) if camera.onvif_url else ()),
         )
         self._index.add_claims(device.key, claimed, firm=True)

@@ -157,6 +157,7 @@ class Registry(Directory):
         device = self._table.admit(self._matcher.device_of(claimed), sighting, now)
         if device is None:
             return None
+        sighting, claimed = self._matcher.own_part(device, sighting, claimed, now)
         placement = self._matcher.placement_of(device, claimed, now)
         recorded = self._recorder.record_sighting(device, placement, sighting, claimed, now)
         device = self._merger.reconcile(recorded, now)
@@ -347,6 +348,13 @@ class Registry(Directory):
         """The configuration, or a person, names other networks or devices than before."""
         for device in tuple(self._devices.values()):
             self._adopter.update_listed(device, now)
+
+    @_change
+    def adoption_heard(self, camera_id: str, now: float) -> None:
+        """Others say something else of where a camera is adopted; nothing happens when there is none of that id."""
+        key = self.key_of_camera(camera_id)
+        if key is not None:
+            self._adopter.update_words(self._devices[key], now)
 
     @_change
     def describe(self, camera_id: str, now: float) -> None:

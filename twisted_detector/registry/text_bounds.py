@@ -101,6 +101,7 @@ def bound_announced(announced: Announced | None) -> Announced | None:
         conditions=tuple(one for one in Condition if one in announced.conditions),
         managed_by=_shown(announced.managed_by, MAX_NAME),
         address=_shown(announced.address, MAX_NAME),
+        others=0,
     )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import fields
 from pathlib import Path
@@ -68,7 +67,7 @@ def inventory(config: Config) -> list[PluginEntry]:
     wanted = config.plugins
     loader.look_for_plugins(config.plugin_path)
     entries = [
-        PluginEntry("", (), folder, PluginState.LEFT_OUT, f"its folder {reason} (chown, chmod -R go-w)")
+        PluginEntry("", (), folder, PluginState.LEFT_OUT, f"its folder {reason} (chown, chmod go-w)")
         for folder, reason in loader.untrusted_folders().items()
     ]
     broken = loader.broken(wanted)
@@ -82,8 +81,8 @@ def inventory(config: Config) -> list[PluginEntry]:
         for one, file in loader.not_wanted_entry_points(wanted)
     ]
     entries += [
-        PluginEntry(maker.name, kinds_of(maker), file_of(maker), PluginState.LEFT_OUT, doubled_reason(maker, first))
-        for maker, first in loader.doubled(wanted)
+        PluginEntry(one.name, kinds_of(one), loader.file_of(one), PluginState.LEFT_OUT, doubled_reason(one, first))
+        for one, first in loader.doubled(wanted)
     ]
     return sorted([*entries, *_makers(config)], key=lambda one: (one.is_builtin, one.name, one.file))
 
@@ -98,11 +97,6 @@ def problems(config: Config) -> list[str]:
 def kinds_of(maker: Any) -> tuple[str, ...]:
     """What a maker makes, as people call it."""
     return tuple(word for kind, word in KINDS.items() if kind.providedBy(maker))
-
-
-def file_of(maker: Any) -> str:
-    """The file in which a maker is declared."""
-    return str(getattr(sys.modules.get(type(maker).__module__), "__file__", ""))
 
 
 def doubled_reason(maker: Any, first: str) -> str:
@@ -128,7 +122,7 @@ def _makers(config: Config) -> Iterator[PluginEntry]:
         yield PluginEntry(
             maker.name,
             kinds_of(maker),
-            file_of(maker),
+            loader.file_of(maker),
             PluginState.LEFT_OUT if reason else PluginState.LOADED,
             reason,
             loader.is_builtin(maker),

@@ -27,7 +27,7 @@ BATCH, BATCH_PAUSE = 128, 0.015
 TURN = 0.02
 #: Frames that are kept for pages that reconnect: some minutes of a busy LAN; a page that was away longer starts anew.
 MAX_FRAMES, MAX_BYTES = 4096, 2 * 1024 * 1024
-#: Seconds between comments: proxies end connections that are silent for a minute.
+#: Seconds between beats: a proxy ends what is silent for a minute, and a page takes a line for dead after half of one.
 HEARTBEAT = 15.0
 #: Seconds that a stream may read nothing while there is something for it.
 READER_TIMEOUT = 30.0
@@ -144,6 +144,8 @@ class EventHub:
     def publish(self, event: str, key: str, document: Callable[[], Mapping[str, Any]]) -> None:
         """Send an event about ``key`` soon; ``document`` is called then, so of many changes only the newest is sent."""
         if not self.has_listeners:
+            if self._ring:
+                self._clear()
             return
         self._pending.pop((event, key), None)
         self._pending[event, key] = document
@@ -216,7 +218,7 @@ class EventHub:
         for sink, reading in tuple(self._sinks.items()):
             if sink.ready:
                 reading.stalled_since = now
-                sink.send(b": \n\n")
+                sink.send(b"event: beat\ndata: {}\n\n")
             elif now - reading.stalled_since > READER_TIMEOUT:
                 self._drop(sink)
 

@@ -90,6 +90,7 @@ class BoundedChannel(HTTPChannel):
     _deadline: IDelayedCall | None = None
     transport: Any
     callLater: Any
+    paused: Any
 
     def connectionMade(self) -> None:
         super().connectionMade()  # type: ignore[no-untyped-call]
@@ -150,6 +151,21 @@ class BoundedChannel(HTTPChannel):
         if not self._refused:
             self._expect(None)
             super().allContentReceived()  # type: ignore[no-untyped-call]
+
+    def requestDone(self, request: Request) -> None:
+        """What was asked in the same breath waits until the answers so far are taken: else each of some bytes would
+        leave one of some kilobytes here, for whoever asks and does not read.
+        """
+        if self._waitingForTransport:
+            self.paused = True
+            self._networkProducer.pauseProducing()
+        super().requestDone(request)  # type: ignore[no-untyped-call]
+
+    def resumeProducing(self) -> None:
+        super().resumeProducing()  # type: ignore[no-untyped-call]
+        if self.paused:
+            self.paused = False
+            super().dataReceived(b"")  # type: ignore[no-untyped-call]
 
     def ignore_rest(self) -> None:
         """Ignore all bytes that follow."""

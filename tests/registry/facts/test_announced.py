@@ -13,6 +13,7 @@ from twisted_detector.registry.facts.announced import (
     HOLDS,
     MAX_CHANGES,
     MAX_METHODS,
+    MAX_OTHERS,
     AnnouncementRecord,
     filled_in,
     proper_evidence,
@@ -80,11 +81,37 @@ class RecordTests(SynchronousTestCase):
         self.assertEqual(Announced(serial_number="DS-2CD2-2"), self.said)
 
     def test_several_at_one_address(self) -> None:
-        """Forty new cameras at the address of their factory, who answer by turns: the first one's word stays."""
+        """Forty new cameras at the address of their factory, who answer by turns: the first one's word stays, and the
+        others are counted by powers of two, until none of them was heard for an hour.
+        """
+        new = replace(SADP, conditions=(Condition.NOT_ACTIVATED,))
+        told = []
         for sweep in range(5):
             for number in range(40):
-                self.record.record("sadp", replace(SADP, serial_number=f"DS-2CD2-{number}"), sweep * 300.0)
+                self.record.record("sadp", replace(new, serial_number=f"DS-2CD2-{number}"), sweep * 300.0)
                 self.assertEqual("DS-2CD2-0", self.said.serial_number)
+                told.append(self.said.others)
+        self.assertEqual([0, 1, 2, 4, 8, 16, 32], list(dict.fromkeys(told)))
+        self.assertEqual(sorted(told), told)
+        self.record.record("sadp", replace(new, serial_number="DS-2CD2-0"), 1200.0 + HOLDS)
+        self.assertEqual(32, self.said.others)
+        self.record.record("sadp", replace(new, serial_number="DS-2CD2-0"), 1201.0 + HOLDS)
+        self.assertEqual(0, self.said.others)
+
+    def test_others_are_bounded(self) -> None:
+        """A flood is counted to a bound; what was set up is no new one, and what an earlier run counted is not kept."""
+        new = replace(SADP, conditions=(Condition.DEFAULT_STATE,))
+        self.record.record("sadp", replace(new, serial_number="first"))
+        self.record.record("sadp", replace(SADP, conditions=(Condition.OPEN,), serial_number="set up"))
+        self.assertEqual(0, self.said.others)
+        for number in range(1000):
+            self.record.record("sadp", replace(new, serial_number=f"no. {number}"))
+        self.assertEqual(MAX_OTHERS, self.said.others)
+        self.record.forget()
+        self.record.record("sadp", replace(new, serial_number="first"))
+        self.assertEqual(0, self.said.others)
+        self.record.restore(replace(new, others=32))
+        self.assertEqual(0, self.said.others)
 
     def test_changes_are_bounded(self) -> None:
         """Whoever speaks otherwise each time makes no event of each: for an hour the last word that was told stays."""

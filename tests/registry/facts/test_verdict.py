@@ -8,7 +8,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.facts import stream
 from twisted_detector.model import Announced, Camera, Status
-from twisted_detector.model.announced import EXPLAINING, STREAMLESS, Condition, explain
+from twisted_detector.model.announced import EXPLAINING, FRESH, STREAMLESS, Condition, explain
 from twisted_detector.model.reasons import BEING_CHECKED, FROZEN, NO_CAMERA, NOTHING_ELSE
 from twisted_detector.registry.facts.verdict import AWAKE_AT_MOST, judge
 
@@ -90,6 +90,20 @@ class JudgeTests(SynchronousTestCase):
         )
         known = replace(CAMERA, unconfirmed=False)
         self.assertEqual(NO_CAMERA, judge(known, Status.STREAM_ERROR, NO_CAMERA, NOW).reason)
+
+    def test_others(self) -> None:
+        """Where more new ones stand at its address, what is to be done with all is told; not of one that is set up."""
+        for others, words in ((1, "; another new one spoke from 10.0.0.5"), (32, "; at least 32 more new ones spoke")):
+            for condition in FRESH:
+                camera = replace(CAMERA, announced=Announced(conditions=(condition,), others=others))
+                reason = judge(camera, Status.STREAM_ERROR, NO_CAMERA, NOW).reason
+                self.assertIn(words, reason)
+                self.assertIn("(camdetect why 10.0.0.5 lists them): give each", reason)
+                todo = "an address of its own with its manufacturer's tool, and each is a camera here"
+                self.assertTrue(reason.endswith(todo), reason)
+                self.assertTrue(reason.startswith(": ".join(explain(condition))))
+        managed = replace(CAMERA, announced=Announced(conditions=(Condition.MANAGED,), others=32))
+        self.assertNotIn("32", judge(managed, Status.STREAM_ERROR, NO_CAMERA, NOW).reason)
 
     def test_asleep(self) -> None:
         """One with a battery sleeps when it is away, and when it has no streams; what it wants awake it wants."""

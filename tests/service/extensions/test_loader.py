@@ -172,6 +172,20 @@ class Loading(Site):
             self.assertEqual("may be written by everybody", fields["reason"])
             folder.chmod(0o755)
 
+    def test_folder_above(self) -> None:
+        """Nor from a closed folder that stands in one that everybody may write; which that is, is said."""
+        trace = self.touching("camdetect_one", "mine")
+        above = self.folder.resolve()
+        above.chmod(0o777)
+        self.addCleanup(above.chmod, 0o755)
+        ours = above.parent / "elsewhere" / "ours"
+        ours.mkdir(parents=True)
+        self.patch(loader, "_BUILTIN_FOLDER", ours)
+        self.patch(loader, "log", SimpleNamespace(error=lambda *a, **b: None))
+        folder = str(self.folder / "mine")
+        self.assertEqual(f"stands in {above}, which may be written by everybody", loader.untrusted_folders()[folder])
+        self.assertFalse(trace.exists())
+
     def test_file_of_everybody(self) -> None:
         """A file that everybody may write is not imported, and named with what to do."""
         trace = self.touching("camdetect_one", "mine")

@@ -12,7 +12,7 @@ from dataclasses import replace
 from itertools import islice
 
 from twisted_detector.model import Announced, Camera, Evidence, EvidenceKind, Sighting
-from twisted_detector.model.announced import Condition, DeviceKind
+from twisted_detector.model.announced import FRESH, Condition, DeviceKind
 
 #: Methods whose words are kept of one device: a camera speaks its manufacturer's protocol, an older one, and mDNS.
 MAX_METHODS = 4
@@ -22,6 +22,8 @@ HOLDS = 3600.0
 #: Changes of what one device says that are told within :data:`HOLDS`: who is set up changes some times. Several who
 #: speak by turns from one address, in earnest or not, would make each answer an event.
 MAX_CHANGES = 16
+#: Devices that are counted at one address beside the first one: as many as one host may be.
+MAX_OTHERS = 64
 #: Facts of a camera that an announcement may fill in.
 FACTS = ("manufacturer", "model", "serial_number", "firmware_version", "name")
 #: Product lines that are sold with a battery, by the names under which they announce themselves. A wrong guess costs
@@ -42,11 +44,12 @@ class AnnouncementRecord:
     :ivar disowned: an inspection showed that it is something else than a camera, whatever it says.
     """
 
-    __slots__ = ("_changed_at", "_said", "disowned", "merged")
+    __slots__ = ("_changed_at", "_others", "_said", "disowned", "merged")
 
     def __init__(self) -> None:
         self._said: dict[str, tuple[Announced, float]] = {}
         self._changed_at: tuple[float, ...] = ()
+        self._others: dict[str, float] = {}  # when each was heard last, by serial number
         self.merged: Announced | None = None
         self.disowned = False
 
@@ -62,7 +65,12 @@ class AnnouncementRecord:
     def restore(self, announced: Announced | None) -> None:
         """Take over what an earlier run heard: it holds until the device is heard for the first time."""
         if announced is not None:
-            self._set({"": (announced, float("-inf"))})
+            self._set({"": (replace(announced, others=0), float("-inf"))})
+
+    def is_of_another(self, method: str, announced: Announced, now: float) -> bool:
+        """Whether what a method heard is the word of another device that speaks from the same address by turns."""
+        before, at = self._said.get(method, (_NOTHING, float("-inf")))
+        return abs(now - at) <= HOLDS and _is_other(announced, before)
 
     def record(self, method: str, announced: Announced, now: float = 0.0) -> None:
         """A method heard the device.
@@ -72,19 +80,22 @@ class AnnouncementRecord:
         all that was heard is dropped; as long as that one is heard too, several have the address (new ones come with
         that of their factory), and the first one stays.
         """
+        self._others = {one: heard for one, heard in self._others.items() if abs(now - heard) <= HOLDS}
         before, at = self._said.get(method, (_NOTHING, float("-inf")))
         said = {name: one for name, one in self._said.items() if name}
+        if self.is_of_another(method, announced, now):
+            self._record_other(announced, now)
+            return
         if abs(now - at) <= HOLDS:
-            if _is_other(announced, before):
-                return
             if _says_less(announced, before):
                 announced = before
         elif _is_other(announced, before):
             said = {}
+            self._others.clear()
         if method not in said and len(said) >= MAX_METHODS:
             del said[min(said, key=lambda name: said[name][1])]
         said[method] = announced, now
-        if merge([one for one, _ in said.values()]) != self.merged:
+        if self._merge(said) != self.merged:
             self._changed_at = (*(one for one in self._changed_at if abs(now - one) <= HOLDS), now)
             if len(self._changed_at) > MAX_CHANGES:
                 self._changed_at = self._changed_at[:-1]
@@ -98,11 +109,24 @@ class AnnouncementRecord:
 
     def forget(self) -> None:
         """It is not known of which device that was heard."""
+        self._others.clear()
         self._set({})
+
+    def _record_other(self, announced: Announced, now: float) -> None:
+        """Another device speaks from the address. New ones are counted, and told in powers of two: seven changes."""
+        serial = announced.serial_number
+        is_new = not {*FRESH}.isdisjoint(announced.conditions)
+        if serial in self._others or (is_new and len(self._others) < MAX_OTHERS):
+            self._others[serial] = now
+        self._set(self._said)
+
+    def _merge(self, said: dict[str, tuple[Announced, float]]) -> Announced:
+        others = 1 << len(self._others).bit_length() >> 1
+        return replace(merge([one for one, _ in said.values()]), others=others)
 
     def _set(self, said: dict[str, tuple[Announced, float]]) -> None:
         self._said = said
-        self.merged = merge([one for one, _ in said.values()]) if said else None
+        self.merged = self._merge(said) if said else None
 
 
 def _is_other(announced: Announced, before: Announced) -> bool:
@@ -133,6 +157,7 @@ def merge(said: Iterable[Announced]) -> Announced:
             **facts,
             kind=one.kind if whole.kind is DeviceKind.UNKNOWN else whole.kind,
             channels=max(whole.channels, one.channels),
+            others=max(whole.others, one.others),
             conditions=tuple(condition for condition in Condition if condition in both),
         )
     return whole

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from twisted_detector.model import Camera, Inspection, Proof, Status, Stream
-from twisted_detector.model.announced import EXPLAINING, STREAMLESS, Condition, explain
+from twisted_detector.model.announced import EXPLAINING, FRESH, STREAMLESS, Condition, explain
 from twisted_detector.model.cameras import deciding_streams
 from twisted_detector.model.reasons import BEING_CHECKED, FROZEN, NO_CAMERA, NOTHING_ELSE, ReasonCode
 
@@ -64,10 +64,22 @@ def judge(camera: Camera, status: Status, reason: str, now: float, *, there_sinc
     condition = next((one for one in EXPLAINING if one in said and one not in ruled_out), None)
     if condition is None:
         return Verdict(status, _of_claim(camera) if camera.unconfirmed and reason == NO_CAMERA else reason)
-    text = ": ".join(explain(condition, camera.announced))
+    text = ": ".join(explain(condition, camera.announced)) + _of_others(camera, condition)
     if not camera.unconfirmed or reason not in (NO_CAMERA, BEING_CHECKED):
         text = f"{reason}; by its own word {text}"
     return Verdict(status, text, condition.value)
+
+
+def _of_others(camera: Camera, condition: Condition) -> str:
+    """What is to be done where new cameras all stand at the address of their factory."""
+    others = camera.announced.others if camera.announced is not None else 0
+    if not others or condition not in FRESH:
+        return ""
+    who = "another new one" if others == 1 else f"at least {others} more new ones"
+    return (
+        f"; {who} spoke from {camera.address} within an hour (camdetect why {camera.address} lists them): give each an"
+        " address of its own with its manufacturer's tool, and each is a camera here"
+    )
 
 
 def _of_claim(camera: Camera) -> str:

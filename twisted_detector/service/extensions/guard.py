@@ -2,7 +2,7 @@
 and bounded, whoever calls it.
 
 A part is called through :class:`GuardedPart`, which provides what the part provides. The context of its maker has the
-reactor, ``publish`` and ``subscribe`` through the guard too: so its timers, its datagrams and the handlers of its
+reactor, ``publish`` and ``subscribe`` through the guard too: so its timers, its connections and the handlers of its
 subscriptions are counted as calls. A plugin that raised too often is called no more: its watchers and services are
 stopped, its sweeps fail with the reason, its inspectors are "not mine".
 
@@ -28,10 +28,11 @@ from twisted_detector.errors import CamdetectError, Dropped, LocalError, QueueFu
 from twisted_detector.interfaces import ISightingSink, MakerContext
 from twisted_detector.model import Inspection, Message, Priority, Sighting
 from twisted_detector.mqtt.outbox.receipt import Receipt
+from twisted_detector.service.extensions.guarded_reactor import GuardedReactor
 from twisted_detector.service.extensions.quota import MessageQuota
 from twisted_detector.service.extensions.record import PluginRecord
 from twisted_detector.service.extensions.stalls import StallWatchdog
-from twisted_detector.service.extensions.stand_ins import Delegate, GuardedBus, GuardedMqtt, GuardedReactor
+from twisted_detector.service.extensions.stand_ins import Delegate, GuardedBus, GuardedMqtt
 
 #: Messages that an output may make of one event: of a camera with 64 streams Home Assistant's makes less than half.
 MAX_MESSAGES = 500
@@ -51,6 +52,7 @@ class PluginGuard:
     """Guard of the parts of one plugin.
 
     :param monotonic: seconds that never jump.
+    :ivar has_ended: it was disabled, and what it ran has been stopped.
     """
 
     log = make_logger()
@@ -63,7 +65,7 @@ class PluginGuard:
         self._limit_told_at = float("-inf")
         #: What ends it when it is disabled: watchers, services, subscriptions.
         self._ends: list[Callable[[], Any]] = []
-        self._has_ended = False
+        self.has_ended = False
 
     # --- calls -----------------------------------------------------------------------------------------------------
 
@@ -111,7 +113,7 @@ class PluginGuard:
             DeferredList(ending).addCallback(self._set_ended)
 
     def _set_ended(self, _: object) -> None:
-        self._has_ended = True
+        self.has_ended = True
 
     def make(self, make: Callable[..., Any], context: MakerContext, needed: Iterable[Any]) -> Any:
         """What its maker makes, guarded; None when it is switched off."""
@@ -125,7 +127,7 @@ class PluginGuard:
 
     def fire(self, call: Callable[[], Any]) -> None:
         """Call what one of its timers is for; what it raises is logged. Nothing is called once the plugin has ended."""
-        if self._has_ended:
+        if self.has_ended:
             return
         try:
             self.run(call)

@@ -3,7 +3,7 @@
 Rules:
 
 1. A plugin runs with every right and every password of this program. So a folder of plugins counts only when nobody
-   can write it who could not write the program itself; any other is left out, loudly.
+   can write it, or one that it stands in, who could not write the program itself; any other is left out, loudly.
 2. Where ``PLUGINS`` names some, no other file is imported: a file is known by its name, or by the ``name`` of its
    makers, which are read without running it.
 3. The folder ``plugins`` beside the package counts in a checkout of camdetect only. Where a wheel is installed, that
@@ -36,7 +36,7 @@ from twisted_detector import plugins
 from twisted_detector.interfaces import IMaker
 from twisted_detector.model.bounds import MAX_NAME
 from twisted_detector.service.extensions import entry_points
-from twisted_detector.store.ownership import why_untrusted
+from twisted_detector.store.ownership import why_replaceable, why_untrusted
 
 log = make_logger()
 
@@ -135,12 +135,28 @@ def doubled(wanted: Sequence[str] = ()) -> list[tuple[Any, str]]:
 
 def package_of(maker: Any) -> str:
     """Name and version of the distribution that declares a maker as an entry point; "" for one of a file."""
+    declared = _declared_as(maker)
+    return declared.package if declared is not None else ""
+
+
+def file_of(maker: Any) -> str:
+    """The file in which a maker stands, whosever class it is of; "" where there is none."""
+    of_class = sys.modules.get(type(maker).__module__)
+    modules = (sys.modules.get(f"{plugins.__name__}.{file.stem}") for file in _files(()))
+    having = [one for one in modules if one is not None and any(value is maker for value in vars(one).values())]
+    if having and of_class not in having:
+        return str(having[0].__file__)
+    declared = None if having else _declared_as(maker)
+    return entry_points.file_of(declared) if declared is not None else str(getattr(of_class, "__file__", ""))
+
+
+def _declared_as(maker: Any) -> entry_points.DeclaredPlugin | None:
     for declared in entry_points.declared_plugins():
         if declared.value.partition(":")[0].strip() not in sys.modules or _fault_of(declared):
             continue
         if any(value is maker for value in entry_points.loaded_values(declared)):
-            return declared.package
-    return ""
+            return declared
+    return None
 
 
 def _users(wanted: Sequence[str]) -> list[tuple[Any, str]]:
@@ -310,7 +326,7 @@ def _leave_out_untrusted_folders() -> None:
         plugins.__path__.remove(folder)
         log.error(
             "Plugins in {folder} are not loaded: it {reason}, who could run anything with the rights of camdetect."
-            " Give it to the user that camdetect runs as, or to root: chown, chmod -R go-w",
+            " Give what is named to the user that camdetect runs as, or to root: chown, chmod go-w",
             folder=folder,
             reason=reason,
         )
@@ -328,14 +344,18 @@ def untrusted_folders() -> dict[str, str]:
 
 
 def _why_unsafe(path: Path) -> str:
-    """Who may write ``path`` besides us, root, and the owner of the program itself; "" for nobody, or no such file."""
+    """Who may write ``path``, or put another in its place, besides us, root, and the owner of the program; "" where
+    nobody may, or there is no such file.
+    """
     if path.parent == _BUILTIN_FOLDER:
         return ""
+    owners = {os.geteuid(), _BUILTIN_FOLDER.stat().st_uid}
     try:
         found = path.stat()
     except OSError:
         return ""
-    return why_untrusted(found, owners={os.geteuid(), _BUILTIN_FOLDER.stat().st_uid})
+    above = _BUILTIN_FOLDER.parents  # who can write these can write the program
+    return why_untrusted(found, owners=owners) or why_replaceable(path, owners=owners, trusted=above)
 
 
 def look_for_plugins(folders: Sequence[Path]) -> None:

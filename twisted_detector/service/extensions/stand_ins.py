@@ -1,9 +1,8 @@
-"""Stand-ins for what a plugin is given: the reactor, the bus and MQTT. What they call it back for goes by its guard."""
+"""Stand-ins for what a plugin is given: the bus, MQTT and what all are. What calls it back goes by its guard."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from typing import Any, Protocol
 
 from zope.interface import directlyProvides, providedBy
@@ -16,6 +15,9 @@ class Guard(Protocol):
 
     @property
     def record(self) -> PluginRecord: ...
+
+    @property
+    def has_ended(self) -> bool: ...
 
     def run(self, call: Callable[..., Any], *args: Any) -> Any: ...
 
@@ -41,49 +43,6 @@ class Delegate:
 
     def __repr__(self) -> str:
         return repr(self._other)
-
-
-class GuardedReactor(Delegate):
-    """The reactor, for a plugin: its timers and what it does with a datagram are calls of it, and what they raise is
-    counted. What comes by TCP is not watched.
-    """
-
-    def __init__(self, reactor: Any, guard: Guard) -> None:
-        super().__init__(reactor, guard)
-        self._readers: dict[Any, _GuardedReader] = {}
-
-    def addReader(self, reader: Any) -> None:
-        """See IReactorFDSet."""
-        self._other.addReader(self._readers.setdefault(reader, _GuardedReader(reader, self._guard)))
-
-    def removeReader(self, reader: Any) -> None:
-        """See IReactorFDSet."""
-        self._other.removeReader(self._readers.pop(reader, reader))
-
-    def listenUDP(self, port: int, protocol: Any, *args: Any, **named: Any) -> Any:
-        """See IReactorUDP."""
-        return self._other.listenUDP(port, _GuardedDatagrams(protocol, self._guard), *args, **named)
-
-    def listenMulticast(self, port: int, protocol: Any, *args: Any, **named: Any) -> Any:
-        """See IReactorMulticast."""
-        return self._other.listenMulticast(port, _GuardedDatagrams(protocol, self._guard), *args, **named)
-
-    def callLater(self, delay: float, call: Callable[..., Any], *args: Any, **named: Any) -> Any:
-        """See IReactorTime."""
-        return self._other.callLater(delay, self._guard.fire, partial(call, *args, **named))
-
-
-class _GuardedReader(Delegate):
-    def doRead(self) -> Any:
-        """See IReadDescriptor."""
-        return self._guard.run(self._other.doRead)
-
-
-class _GuardedDatagrams(Delegate):
-    def datagramReceived(self, datagram: bytes, addr: Any) -> None:
-        """See DatagramProtocol."""
-        if not self._guard.record.disabled:
-            self._guard.run(self._other.datagramReceived, datagram, addr)
 
 
 class GuardedBus(Delegate):

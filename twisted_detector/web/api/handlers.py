@@ -11,6 +11,7 @@ from twisted_detector.errors import NotSaved, RemoteError
 from twisted_detector.model.encoding import encode
 from twisted_detector.web.access import AccessControl
 from twisted_detector.web.activity import ActivityFeed
+from twisted_detector.web.api import schemas
 from twisted_detector.web.api.pictures import PictureHandlers, camera_of
 from twisted_detector.web.api.requests import ParsedRequest
 from twisted_detector.web.api.response import ApiResponse, json_response
@@ -93,7 +94,13 @@ class Api:
     async def camera(self, request: ParsedRequest) -> ApiResponse:
         camera = camera_of(self._facade, request)
         activity = self._activity.entries(camera_id=camera.id, limit=_OF_ONE)
-        return json_response({**full(self._facade, camera), "activity": activity})
+        return json_response({**full(self._facade, camera), "activity": activity, **await self._whereabouts(camera.id)})
+
+    async def _whereabouts(self, camera_id: str) -> Mapping[str, Any]:
+        """Which other nodes have to do with a camera, where there are any."""
+        if not self._facade.handles("whereabouts"):
+            return dict.fromkeys(schemas.WHEREABOUTS, "")
+        return await self._dispatch("whereabouts", {"camera_id": camera_id})
 
     async def history(self, request: ParsedRequest) -> ApiResponse:
         camera, history = camera_of(self._facade, request), self._facade.history

@@ -94,8 +94,12 @@ BRIEF = object_with(
 ACTIVITY_ENTRY = object_with(number=WHOLE, at=STAMP, kind=TEXT, camera_id=TEXT, name=TEXT, text=TEXT)
 ACTIVITY = object_with(activity=array_of(ACTIVITY_ENTRY))
 
+#: Other nodes: who publishes a camera, where its page is opened, who says that the camera is adopted there; or "".
+WHEREABOUTS = {"owner": TEXT, "owner_page": TEXT, "adopted_at": TEXT}
+
 CAMERA_WHOLE = extended(
     BRIEF,
+    **WHEREABOUTS,
     serial_number=TEXT,
     firmware_version=TEXT,
     onvif_url=nullable(TEXT),

@@ -62,7 +62,7 @@ export class CameraForm {
 
   drawManage() {
     const { camera, path } = this;
-    const told = JSON.stringify([camera.adopted, camera.name, this.decided?.values.adopted]);
+    const told = JSON.stringify([camera.adopted, camera.adopted_at, camera.name, this.decided?.values.adopted]);
     if (told === this.drawn) return;
     this.drawn = told;
     const source = this.decided?.values.adopted?.source;
@@ -77,7 +77,7 @@ export class CameraForm {
     const adopt = async () => { await post(`${path}/adopt`); await this.refresh(); };
     const mayLeave = ["person", "first-run", "seen"].includes(camera.adopted) && !FIXED[source];
     this.manage.replaceChildren(h("ul", {},
-      camera.adopted === "no" ? doing(ADOPTED.no, "Adopt", "adopt", adopt, "primary") : h("li", {}, h("span", { text: camera.adopted === "listed" && source === "page" ? "Adopted because its network, or a login for it, was added on this page." : ADOPTED[camera.adopted] ?? "" })),
+      camera.adopted === "no" ? doing(camera.adopted_at ? `Node ${camera.adopted_at} says that it is adopted there. It is not adopted here: this camdetect sends it no login. If it is yours, adopt it here, too.` : ADOPTED.no, camera.adopted_at ? "Adopt here" : "Adopt", "adopt", adopt, "primary") : h("li", {}, h("span", { text: camera.adopted === "listed" && source === "page" ? "Adopted because its network, or a login for it, was added on this page." : ADOPTED[camera.adopted] ?? "" })),
       ["first-run", "seen"].includes(camera.adopted) && doing("Confirm that it is yours. Only then may it be sent a password in clear text, where the configuration allows that.", "Trust", "adopt", adopt),
       mayLeave && doing("Stop using logins for it, in camdetect, Frigate and go2rtc.", "Unadopt", "unadopt", () =>
         asked(`Unadopt ${camera.name}?`, "camdetect, Frigate and go2rtc will no longer use a login for it.", "Unadopt", async () => { await post(`${path}/unadopt`); await this.refresh(); })),

@@ -106,6 +106,7 @@ function draw(camera, past) {
       h("span", { class: "soft", text: camera.since ? `for ${span((Date.now() - Date.parse(camera.since)) / 1000)}` : "" }),
       camera.reason && h("p", { class: "reason", text: local(camera.reason) }),
       camera.status === "sleeps" && h("p", { class: "soft", text: `Last awake ${ago(camera.last_seen_iso)}.` }),
+      elsewhere(camera),
       remarks(camera).map((text) => h("p", { class: "remark", text }))),
     ...(asksLogin ? [] : [actions(camera)]));
   open.rest.replaceChildren(...[
@@ -122,6 +123,13 @@ function draw(camera, past) {
   ].filter(Boolean));
   dialog.scrollTop = scrolled;
   if (active) dialog.querySelector(`[data-act="${CSS.escape(active)}"]`)?.focus();
+}
+
+// Another site has the voice for it: commands go there, and what is seen here may differ from what is published.
+function elsewhere({ owner, owner_page: page }) {
+  const link = safeLink(page);
+  return owner !== "" && h("p", { class: "remark" }, `Node ${owner} publishes this camera. `,
+    link && h("a", { href: link, rel: "noreferrer", text: `Open the page of ${owner}` }));
 }
 
 // What a camera says of itself and its owner should know, though its picture comes.

@@ -21,11 +21,17 @@ slice.port2.onmessage = () => {
   if (queue.length) slice.port1.postMessage(0);
 };
 
+// Milliseconds until a line is open: a browser waits minutes for a host that is gone, and does not ask anew when that
+// is back. And those of silence on one that is: the daemon says something every 15 seconds.
+const OPENING = 15000;
+const SILENCE = 35000;
+
 let source = null;
 let lastId = "";
 let wait = 1000;
 let timer = 0;
 let rest = 0;
+let watch = 0;
 let begun = false;
 let wanted = false;
 let tell = () => {};
@@ -50,6 +56,7 @@ export function start(onState) {
 
 export function stop() {
   clearTimeout(timer);
+  clearTimeout(watch);
   source?.close();
   source = null;
 }
@@ -60,22 +67,32 @@ export function end() {
   stop();
 }
 
+function expect(milliseconds) {
+  clearTimeout(watch);
+  watch = setTimeout(() => { tell("lost"); open(); }, milliseconds);
+}
+
 function open() {
   stop();
   if (!wanted) return;
+  expect(OPENING);
   source = new EventSource(`api/v1/events${lastId ? `?last_event_id=${encodeURIComponent(lastId)}` : ""}`);
-  source.onopen = () => { wait = 1000; tell("live"); };
+  source.onopen = () => { wait = 1000; expect(SILENCE); tell("live"); };
   source.onerror = () => {
     tell("lost");
+    expect(OPENING);
     if (source?.readyState !== EventSource.CLOSED) return;
+    clearTimeout(watch);
     // Refused, and the browser will not try again by itself: no room, a token is needed, or nobody is there.
     get("session").then((session) => { if (session.needed && !session.given) { end(); tell("login"); } }, () => {});
     clearTimeout(timer);
     timer = setTimeout(open, wait);
     wait = Math.min(15000, wait * 2);
   };
+  source.addEventListener("beat", () => expect(SILENCE));
   for (const name of ["hello", "reset", "camera", "gone", "happened", "discovery", "mqtt", "connection", "notice"]) {
     source.addEventListener(name, (event) => {
+      expect(SILENCE);
       lastId = event.lastEventId || lastId;
       queue.push(name, event.data);
       if (queue.length === 2) slice.port1.postMessage(0);

@@ -1,24 +1,28 @@
 // Who may look: a link that signs in once, or the form that asks for the token.
 
-import { get, post } from "./api.js";
+import { post, request } from "./api.js";
 import { byId, h, setText } from "./dom.js";
 
 let refuse = null; // of the form that is open
+let code = ""; // of the link, until it is used
 
 // The code of such a link, which from then on stands in no address bar, history or bookmark.
 function takeCode() {
-  const code = /^#login=([\w-]{1,64})$/.exec(location.hash)?.[1] ?? "";
-  if (code) history.replaceState(null, "", "#/");
-  return code;
+  const given = /^#login=([\w-]{1,64})$/.exec(location.hash)?.[1] ?? "";
+  if (given) history.replaceState(null, "", "#/");
+  return given;
 }
 
 // The session as it stands, after a link that signs in was used.
 export async function session() {
-  const code = takeCode();
-  const found = await get("session");
-  if (!code || !found.needed) return { found, fault: "" };
+  code = takeCode() || code;
+  // Nothing is on the page before this: it does not wait long in silence.
+  const found = await (await request("GET", "session", undefined, AbortSignal.timeout(10000))).json();
+  const given = code;
+  code = "";
+  if (!given || !found.needed) return { found, fault: "" };
   try {
-    return { found: await post("session", { code }), fault: "" };
+    return { found: await post("session", { code: given }), fault: "" };
   } catch (error) {
     return { found, fault: error.message };
   }

@@ -35,7 +35,13 @@ function route() {
   if (view === "mqtt") mqtt.show();
   if (view === "why") why.show(word);
   if (view === "system") system.show(session);
-  LATER[view]?.().then((module) => module.show(word), () => toast("camdetect does not answer", "bad"));
+  LATER[view]?.().then((module) => module.show(word), unloaded);
+}
+
+// No browser asks a second time for a module that did not come.
+function unloaded() {
+  toast("camdetect does not answer", "bad");
+  dispatchEvent(new Event("again"));
 }
 
 // --- the line
@@ -102,14 +108,27 @@ function noticed() {
   if (!byId("notices").hidden) LATER.notices().then((module) => module.show(), () => {});
 }
 
+// What the page cannot do without. The line may be up where one of them was lost: that one is asked for again.
+const NEEDED = [
+  store.load,
+  async () => store.setDiscovery(await get("discovery")),
+  async () => { const answer = await get("status"); brokerNow(answer.mqtt); drawBell(answer); drawSites(answer); },
+];
+const missing = new Set();
+let asking = 0;
+let pause = 1000;
+
+async function ask(wanted) {
+  clearTimeout(asking);
+  await Promise.all(wanted.map((one) => one().then(() => missing.delete(one), () => missing.add(one))));
+  clearTimeout(asking);
+  if (missing.size && !byId("login").open) asking = setTimeout(() => ask([...missing]), pause);
+  pause = missing.size ? Math.min(30000, pause * 2) : 1000;
+}
+
 async function everything() {
   lastHeard = null;
-  const tries = [
-    store.load().catch(() => {}),
-    get("discovery").then(store.setDiscovery, () => {}),
-    get("status").then((answer) => { brokerNow(answer.mqtt); drawBell(answer); drawSites(answer); }, () => {}),
-  ];
-  await Promise.all(tries);
+  await ask(NEEDED);
   if (!byId("mqtt").hidden) mqtt.show();
   if (!byId("system").hidden) system.show(session);
 }
@@ -152,15 +171,22 @@ async function firstRun() {
 
 async function enter() {
   let fault = "";
-  try {
-    ({ found: session, fault } = await readSession());
-  } catch { line("lost"); }
+  for (let known = false; !known;) {
+    try {
+      ({ found: session, fault } = await readSession());
+      known = true;
+    } catch {
+      line("lost");
+      await new Promise((then) => setTimeout(then, 2000));
+    }
+  }
   if (session?.needed && !session.given) { login(fault); return; }
   closeForm();
   begin();
 }
 
 async function start() {
+  dispatchEvent(new Event("begun"));
   cameras.setUp();
   detail.setUp();
   system.setUp();
@@ -168,7 +194,7 @@ async function start() {
   byId("skip").addEventListener("click", (event) => { event.preventDefault(); byId("content").focus(); });
   addEventListener("hashchange", () => (isLink() ? enter() : route()));
   live.on("reset", everything);
-  live.on("hello", () => { lastHeard = null; });
+  live.on("hello", () => { lastHeard = null; ask([...missing]); });
   live.on("camera", store.put);
   live.on("gone", ({ id }) => store.drop(id));
   live.on("discovery", (found) => { store.setDiscovery(found); if (!byId("system").hidden) system.drawSweeps(found); });

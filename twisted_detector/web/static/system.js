@@ -86,7 +86,7 @@ function drawConsumers(consumers) {
   parts.consumers.replaceChildren(h("h3", { text: "Frigate and go2rtc" }),
     h("table", {}, h("thead", {}, h("tr", {}, ["Place", "State", "Cameras"].map((text) => h("th", { scope: "col", text })))),
       h("tbody", {}, consumers.sort(([a], [b]) => a.localeCompare(b)).map(([name, one]) => h("tr", {}, h("th", { scope: "row", text: name }),
-        h("td", { text: one.state, title: one.reason }), h("td", { text: String(one.cameras) }))))));
+        h("td", { text: one.state, title: one.reason }), h("td", { text: [one.cameras, ...Object.entries(one.kept_by ?? {}).map(([node, count]) => `${count} kept by ${node || "a node that is away"}`)].join(", ") }))))));
 }
 
 export function drawSweeps(discovery) {

@@ -11,7 +11,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 # a test that hangs is ended after so many seconds, many times what all take, and Python says where it hung
-BOUNDED = PYTHONFAULTHANDLER=1 timeout --foreground --signal=ABRT --kill-after=20 $(1)
+BOUNDED = env PYTHONFAULTHANDLER=1 timeout --foreground --signal=ABRT --kill-after=20 $(1)
 
 # axe-core 4.12.1, which judges whether everybody can use the page
 AXE_WHEEL := 0.1.8
@@ -20,13 +20,15 @@ AXE := $(VENV)/.axe-$(AXE_WHEEL)
 # the tests with real processes, sockets, networks and browsers
 REAL := tests/integration tests/lan tests/faults tests/documents
 
-# They wait most of the time: so many files of them run side by side, each in one process; what measures time or takes
-# what a machine has only once (marked "alone") runs after them. Both parts run, and both have to pass.
-WORKERS := 4
-define SIDE_BY_SIDE
-status=0; \
-$(call BOUNDED,1800) $(BIN)/pytest --numprocesses=$(WORKERS) --dist=loadfile -m 'not long and not alone' $(1) || status=$$?; \
-$(call BOUNDED,1800) $(BIN)/pytest -m 'alone and not long' $(1) || status=$$?; \
+# They wait most of the time: so many processes share their files. When these have ended, those that measure seconds run
+# (marked "alone"), and beside them those that drive a browser, each one at a time; then what takes a machine for itself
+# (marked "last"). Each part runs, and each has to pass.
+WORKERS := 6
+PYTEST := $(call BOUNDED,1800) $(BIN)/pytest
+WAITING = $(PYTEST) --numprocesses=$(WORKERS) --dist=loadfile -m 'not (long or alone or browser or last)' $(1)
+define MEASURED
+.ci/beside $(PYTEST) -m 'alone and not long' $(1) -- nice -n 5 $(PYTEST) -m 'browser and not long' $(1) || status=$$?; \
+$(PYTEST) -m 'last and not long' $(1) || status=$$?; \
 exit $$status
 endef
 
@@ -34,7 +36,7 @@ endef
 export PATH := $(PATH):/usr/local/sbin:/usr/sbin:/sbin
 export PYTHON
 
-.PHONY: help run demo test lint types unit integration lab pytest identity-histories node-histories format docs screenshot faults soak fuzz fuzz-vendors attacks bench icons wheel release addon image containers clean \
+.PHONY: help run demo test lint types unit integration lab identity-histories node-histories format docs screenshot faults soak fuzz fuzz-vendors attacks bench icons wheel release addon image containers clean \
 	mqtt fresh homeassistant debian-run debian-test debian-bench
 
 help: ## this text
@@ -50,7 +52,11 @@ demo: debian-run $(VENV)/.run ## the same beside five simulated cameras
 
 # --- for developers ---
 
-test: debian-test lint types unit pytest ## lint, types, and every test there is
+# what computes takes what those that wait leave of the processors
+test: debian-test homeassistant $(VENV)/.test $(AXE) ## lint, types, and every test there is
+	@status=0; \
+	.ci/beside nice -n 10 make --no-print-directory lint types unit -- $(call WAITING,$(REAL)) || status=$$?; \
+	$(call MEASURED,$(REAL))
 
 lint: $(VENV)/.test ## style, banned names, and the workflows where there is Node.js
 	$(BIN)/ruff check .
@@ -62,20 +68,22 @@ types: $(VENV)/.test ## mypy, strict
 
 unit: $(VENV)/.test ## the fast tests: no sockets, no sleeping
 	@mkdir -p .make
-	$(call BOUNDED,900) $(BIN)/trial --jobs=2 --temp-directory=.make/trial tests
-
-# what `unit` has run before is not run again
-pytest: homeassistant $(VENV)/.test $(AXE)
-	$(call SIDE_BY_SIDE,$(REAL))
+	$(call BOUNDED,1800) $(BIN)/trial --jobs=2 --temp-directory=.make/trial tests
 
 integration: debian-test homeassistant $(VENV)/.test $(AXE) ## the tests with real brokers, cameras and networks (namespaces of their own; as root)
-	$(call SIDE_BY_SIDE,$(REAL))
+	@status=0; \
+	$(call WAITING,$(REAL)) || status=$$?; \
+	$(call MEASURED,$(REAL))
 
 lab: debian-test $(VENV)/.test ## the LAN lab with all it has: 250 cameras, floods (as root; minutes)
 	$(call BOUNDED,1800) $(BIN)/pytest tests/lan -m 'long or not long'
 
+MQTT := -k 'mqtt or faults' tests/integration tests/faults
 mqtt: debian-test $(VENV)/.test ## what has to do with MQTT: real brokers and every fault against them
-	$(call SIDE_BY_SIDE,-k 'mqtt or faults' tests/integration tests/faults)
+	@status=0; \
+	$(call WAITING,$(MQTT)) || status=$$?; \
+	$(PYTEST) -m '(alone or browser or last) and not long' $(MQTT) || status=$$?; \
+	exit $$status
 
 fresh: ## `make run` and `make test` on a machine with nothing but Debian's base (as root; SUITE=sid: a newer Python)
 	@.ci/fresh $(or $(SUITE),bookworm) $(STAGES)

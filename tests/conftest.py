@@ -19,6 +19,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests import OLD_WAYS, OURS
 from tests.canaries import CANARIES
 from tests.processes import ROOT
+from tests.side_by_side import ByFile, longest_first
 from twisted_detector.model.addresses import SILENT_PORTS
 
 #: As Python prints it, after whatever a log puts before it.
@@ -40,6 +41,18 @@ def pytest_configure(config: pytest.Config) -> None:
     """Pytest has filters of its own, test by test."""
     for old_way in OLD_WAYS:
         config.addinivalue_line("filterwarnings", f"error::{old_way.__name__}:{OURS}")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Several processes take the longest first; one alone keeps the order of the files."""
+    if hasattr(config, "workerinput"):
+        longest_first(items)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByFile:
+    """Whatever ``--dist`` says: files are not told apart otherwise."""
+    return ByFile(config, log)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -11,9 +11,9 @@ from contextlib import suppress
 #: starts; and none of them is a port that camdetect never asks.
 _PORTS = range(20_000, 32_768)
 _worker = os.environ.get("PYTEST_XDIST_WORKER", "")  # noqa: TID251  pytest-xdist: gw0, gw1 …
-if _worker:
-    #: Each worker of a run has ports of its own: one whose server is down for a while is given to nobody else.
-    _PORTS = _PORTS[int(_worker.removeprefix("gw")) % 16 :: 16]
+#: Each worker of a run has ports of its own, and so have runs beside it: one whose server is down for a while is not
+#: given to anybody else.
+_PORTS = _PORTS[int(_worker.removeprefix("gw")) % 8 if _worker else 8 + os.getpid() % 8 :: 16]
 #: Several runs at one time begin at different ports.
 _numbers = itertools.count(os.getpid() * 61)
 

@@ -66,8 +66,8 @@ from twisted_detector.operations.report import HealthReport, camera_block
 from twisted_detector.outputs.camera_json import camera_document
 from twisted_detector.outputs.dispatcher import OutputDispatcher
 from twisted_detector.outputs.event_log import EventLog
-from twisted_detector.outputs.follower import ConsumerSettings, FrigateTopics
-from twisted_detector.outputs.frigate.document import FrigateOptions
+from twisted_detector.outputs.follower import ConsumerSettings
+from twisted_detector.outputs.frigate.document import FrigateOptions, FrigateTopics
 from twisted_detector.outputs.go2rtc.document import Go2rtcOptions
 from twisted_detector.outputs.homeassistant.announcer import Announcer, AnnouncerSettings, CameraSource
 from twisted_detector.outputs.homeassistant.output import HomeAssistantOutput

@@ -22,6 +22,9 @@ from tests.processes import wait_until
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 REASON = "" if CHROMIUM and DRIVER else "needs Debian's chromium and chromium-driver"
 
+#: Seconds for what a page does at once; a busy machine takes its time.
+WAIT = 30.0
+
 _ARGUMENTS = (
     "--headless=new",
     "--disable-gpu",
@@ -42,6 +45,22 @@ axe.run(document, { resultTypes: ["violations"] }).then(
   ({ violations }) => done(violations.flatMap((one) => one.nodes.map((node) =>
     `${one.id} (${one.impact}): ${node.target.join(" ")}: ${node.failureSummary}`))),
   (error) => done([String(error)]));
+"""
+
+
+#: Until what is to be touched lies where it lay a frame ago: a drawer slides in, a list is drawn above a button.
+_AT_REST = """
+const [selector, done] = arguments;
+let last = null;
+const look = () => {
+  const box = document.querySelector(selector)?.getBoundingClientRect();
+  const now = box && [box.x, box.y, box.width, box.height].join();
+  if (!box || now === last) return done();
+  last = now;
+  requestAnimationFrame(look);
+};
+requestAnimationFrame(look);
+setTimeout(done, 2000);
 """
 
 
@@ -80,7 +99,7 @@ class Browser:
     def run(self, script: str, *arguments: Any) -> Any:
         return self.driver.execute_script(script, *arguments)
 
-    def wait(self, script: str, seconds: float = 5.0, *arguments: Any) -> Any:
+    def wait(self, script: str, seconds: float = WAIT, *arguments: Any) -> Any:
         """Until an expression is true; its value."""
         found: list[Any] = []
 
@@ -97,6 +116,7 @@ class Browser:
     def click(self, selector: str) -> None:
         for last in (False, True):
             try:
+                self.driver.execute_async_script(_AT_REST, selector)
                 self.driver.find_element(By.CSS_SELECTOR, selector).click()
                 return
             except StaleElementReferenceException:  # it was drawn anew between the two

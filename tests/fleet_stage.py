@@ -14,6 +14,8 @@ from twisted_detector.operations.nodes.values import Bid, Claim, NodeAbout, Node
 OWNED, WATCHED = Claim(Rank.SEES_MAC, Bid(1, Rank.SEES_MAC, 0)), Claim(Rank.SEES_MAC)
 #: Cameras that only the other nodes know: of the one that is there, and of the one that is away.
 FAR, LEFT = 150, 2
+#: The first camera of the stage: barn publishes it, and has adopted it.
+BARNS = "00408c000000"
 LONG = "Überwachungskamera am Wirtschaftsgebäude hinter dem nordöstlichen Parkplatz"
 
 
@@ -57,6 +59,12 @@ class FleetStage:
         for one in cameras:
             election._cameras[one.id].bid = Bid(9, Rank.SEES_MAC, 0)
         self.states = states
+
+    async def whereabouts(self, fields: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Whose a camera is, as the page asks."""
+        is_barns = fields["camera_id"] == BARNS
+        owner, page = ("barn", "http://barn.example:8787/") if is_barns else ("", "")
+        return {"owner": owner, "owner_page": page, "adopted_at": owner}
 
     async def answer(self, _: Mapping[str, Any]) -> Mapping[str, Any]:
         return fleet_document(self.record, self.states, instance=self._instance)

@@ -67,7 +67,7 @@ PURE = (
     "outputs/notices/wording.py",
     "detector/schedule.py", "detector/session_cache.py", "operations/diagnosis.py",
     "operations/nodes/charges.py", "operations/nodes/election.py", "operations/nodes/fleet.py",
-    "operations/nodes/link.py",
+    "operations/nodes/handover/described.py", "operations/nodes/link.py",
     "operations/nodes/others.py", "operations/nodes/sites.py", "operations/nodes/timing.py",
     "operations/nodes/values.py",
     "inspection/logins/history.py", "inspection/logins/realms.py", "inspection/logins/window_clock.py",

@@ -48,7 +48,7 @@ from twisted_detector.operations.requests import RequestRouter
 from twisted_detector.plugins.builtin_web import web
 from twisted_detector.registry.registry import Registry
 from twisted_detector.seams import IHistory, IPictures
-from twisted_detector.store.timeline import Week, segments
+from twisted_detector.store.timeline import Week, in_segments, pieces
 from twisted_detector.web import access
 from twisted_detector.web.history import INTERVAL, SAMPLES
 
@@ -324,7 +324,9 @@ class Stage(LineReceiver):
             if (said := facts.get("announced")) is not None:
                 conditions = tuple(map(Condition, said.get("conditions", ())))
                 facts = facts | {"announced": Announced(**said | {"conditions": conditions})}
-            told = replace(camera, **{**facts, "status": Status(facts.get("status", camera.status))})
+            adopted = Adoption(facts.get("adopted", camera.adopted))
+            status = Status(facts.get("status", camera.status))
+            told = replace(camera, **{**facts, "status": status, "adopted": adopted})
             self._put(told)
             self._bus.emit(events.CameraChanged(now, told))
         elif command["do"] == "name":
@@ -400,7 +402,7 @@ class Past:
 
     def _segments(self, camera_id: str, begin: float, end: float) -> list[Segment]:
         away = [(end - 5 * 86_400.0, end - 5 * 86_400.0 + 14_400.0)]
-        return segments(self._changes.get(camera_id, []), away, begin, end)
+        return in_segments(pieces(self._changes.get(camera_id, []), away, begin, end))
 
     def week(self, camera_id: str) -> WeekSummary:
         now, week = self._reactor.seconds(), Week()
@@ -555,6 +557,7 @@ def make(reactor: Any, options: argparse.Namespace) -> tuple[IService, Stage]:
     if options.sites:
         figures.sites = FleetStage(cameras(options.cameras, now), now)
         router.register("fleet", figures.sites.answer)
+        router.register("whereabouts", figures.sites.whereabouts)
 
     async def interfaces() -> list[Any]:
         return []

@@ -35,6 +35,28 @@ class WhyTests(SynchronousTestCase):
         self.assertIn("  ports        refused: 80, 8554", lines)
         self.assertEqual(["Likely reason: It is so.", "What to do:    Do that."], lines[-2:])
 
+    def test_other_nodes(self) -> None:
+        """Of a camera that another node publishes, which; and where it is adopted, with the command."""
+        camera = {
+            "id": "aa", "name": "Barn", "status": "auth_required", "reason": "", "owner": "north",
+            "owner_page": "http://north.example:8787/", "adopted_at": "north\x1b[2J",
+        }  # fmt: skip
+        answer = {
+            "address": "10.0.0.5", "network": None, "mac": None, "ports": {}, "phase": None, "facts": [],
+            "cameras": [camera, {**camera, "id": "bb", "owner": "", "adopted_at": ""}],
+            "reason": {"word": "x", "text": "It is so.", "advice": ""},
+        }  # fmt: skip
+        lines = diagnosis.why_lines(answer)
+        first = lines.index("  camera       aa Barn auth_required")
+        self.assertEqual(
+            [
+                "               node north publishes it, its page is http://north.example:8787/",
+                "               node north[2J has adopted it; to adopt it here: camdetect adopt aa",
+                "  camera       bb Barn auth_required",
+            ],
+            lines[first + 1 : first + 4],
+        )
+
 
 class DoctorTests(SynchronousTestCase):
     def test_lines(self) -> None:

@@ -7,8 +7,9 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from twisted_detector.cli import show as show_module
+from twisted_detector.cli import cameras as cameras_module, show as show_module
 from twisted_detector.cli.show import matching, show
+from twisted_detector.errors import RemoteError
 from twisted_detector.model import Camera, Stream
 
 
@@ -29,6 +30,26 @@ class Showing(SynchronousTestCase):
             ("nobody", []),
         ):
             self.assertEqual(matching(self.cameras, word), [self.cameras[index] for index in ids], word)
+
+    def test_other_nodes(self) -> None:
+        """Which node publishes it, when it is not this one; nothing where the daemon is no node, or there is none."""
+        camera = self.cameras[0]
+        self.patch(show_module, "known_cameras", lambda reactor, directory: [camera])
+        asked: list[object] = []
+
+        def answer(directory: Path, request: dict[str, object]) -> dict[str, str]:
+            asked.append(request)
+            return {"owner": "north", "owner_page": "", "adopted_at": ""}
+
+        def refuse(directory: Path, request: object) -> dict[str, str]:
+            raise RemoteError("no such request", shown="'whereabouts'")
+
+        for reply, told in ((answer, True), (refuse, False)):
+            self.patch(cameras_module, "send_request", reply)
+            out = io.StringIO()
+            self.assertEqual(0, show(None, Path("state"), "door", use_json=False, out=out, err=io.StringIO()))
+            self.assertIs(told, "node north publishes it" in out.getvalue())
+        self.assertEqual([{"command": "whereabouts", "camera_id": camera.id}], asked)
 
     def test_whole_reasons(self) -> None:
         """What is piped has every reason and URL to its last word, each in one line."""

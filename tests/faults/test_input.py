@@ -20,6 +20,7 @@ from twisted_detector.mqtt.network.resolver import Resolver
 from twisted_detector.mqtt.seams import ConnectionState
 
 
+@pytest.mark.alone  # a stop within a second
 @pytest_twisted.ensureDeferred
 @pytest.mark.parametrize(
     "host", ["no-such-name.invalid", "a" * 70 + ".invalid", ".", "-", "a..b", "\udce4", "ü" * 80, "999.1.1.1"]

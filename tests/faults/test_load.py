@@ -10,7 +10,7 @@ import pytest_twisted
 
 from tests.faults.account import BOOK, Ledger, note
 
-pytestmark = pytest.mark.alone  # how long the reactor does not come round, in milliseconds
+pytestmark = pytest.mark.last  # how long the reactor does not come round, in milliseconds
 
 #: The machine that the tests run on has other work too: the best of so many runs tells what is ours.
 TRIES = 3

@@ -61,6 +61,7 @@ async def test_kill_9(broker: Any, child: Any, kills: int) -> None:
         assert int(mosquitto.retained("state/p")["state/p"]) >= newest_state, seed
 
 
+@pytest.mark.alone  # how soon a message is committed and acknowledged
 @pytest_twisted.ensureDeferred
 async def test_clock_jumps(broker: Any, child: Any) -> None:
     """The wall clock jumps by an hour, back by two, ahead by ten years and back: messages flow all the time."""

@@ -218,6 +218,7 @@ async def test_client_id_used_twice(fake: Any, station: Any) -> None:
     await cured(one, broker, "client id used twice", remark=f"{broker.record.taken_over} takeovers")
 
 
+@pytest.mark.alone  # a stop within a second
 @pytest_twisted.ensureDeferred
 async def test_nothing_listens(fake: Any, station: Any) -> None:
     """A port on which nothing listens is refused attempts with ever longer waits, and a stop during one is quick."""

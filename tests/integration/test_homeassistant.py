@@ -78,9 +78,25 @@ def emptied(site: Site, topic: str) -> None:
     wait_until(lambda: not site.listener.on(topic)[-1].payload, 40, f"{topic} is emptied")
 
 
+def notices(site: Site, core: Core) -> None:
+    """Each notice is an event of the daemon's device: one word for an automation, and words for people, as they are."""
+    evil = NoticeSubject("cam9", "{{ 1 / 0 }} '\"<b>", "10.0.0.9")
+    told = Notice("5-1", NoticeKind.OFFLINE, 1000.0, cameras=(evil,), network="10.0.0.0/24", reason="gone")
+    for notice in (told, replace(told, until=1720.0), Notice("5-2", NoticeKind.BROKER, 1000.0)):
+        document = told_document(notice, str, node_id="node1", now=2000.0)
+        say(site, "camera/notice", encode(document).decode())
+        happened(core, NODE, notice.event, "notice")
+        attributes = core.snapshot()["entities"][f"{NODE}_notice"]["attributes"]
+        assert (attributes["title"], attributes["text"]) == (document["title"], document["text"])
+        assert attributes["cameras"] == [one["name"] for one in document["cameras"]]
+    assert attributes["event_types"] == list(EVENTS)
+
+
 @pytest.mark.parametrize("version", sorted(CORES))
 def test_a_life_in_home_assistant(tmp_path: Path, version: str) -> None:
-    """Discovered, moved, offline, back, said again at the birth message, forgotten: devices and entities follow."""
+    """Discovered, moved, offline, back, said again at the birth message, forgotten: devices and entities follow; and
+    each notice is an event of the daemon's device.
+    """
     discovery = CORES[version]
     with home(tmp_path, version) as (site, farm, core):
         camera_id = cid(farm.cameras[0].mac)
@@ -164,6 +180,7 @@ def test_a_life_in_home_assistant(tmp_path: Path, version: str) -> None:
             lambda made: not any(camera_id in one for one in (*made["devices"], *made["entities"])), "it is forgotten"
         )
         assert NODE in made["devices"]
+        notices(site, core)
         assert core.complaints() == []
         removed = sorted([device, device.replace(camera_id, "0123456789ab")]) if discovery == "device" else []
         wait_until(lambda: core.cleanups() == removed, 10, lambda: f"each emptied once: {core.cleanups()}")
@@ -227,24 +244,3 @@ def test_another_form_and_a_deletion(tmp_path: Path, version: str) -> None:
         assert gone(core.snapshot())
         say(site, "system/camera_detector/node1/command", json.dumps({"command": "check", "camera_id": camera_id}))
         core.state(f"{device}_ip", "10.77.0.77", 30)
-
-
-@pytest.mark.parametrize("version", sorted(CORES))
-def test_notices(tmp_path: Path, version: str) -> None:
-    """Each notice is an event of the daemon's device: one word for an automation, and words for people, as they are."""
-    evil = NoticeSubject("cam9", "{{ 1 / 0 }} '\"<b>", "10.0.0.9")
-    told = Notice("5-1", NoticeKind.OFFLINE, 1000.0, cameras=(evil,), network="10.0.0.0/24", reason="gone")
-    with home(tmp_path, version) as (site, _, core):
-        daemon = site.daemon(HOMEASSISTANT_DISCOVERY=CORES[version], **SETTINGS)
-        core.ready()
-        core.state(f"{NODE}_mqtt", "connected", 30)
-        for notice in (told, replace(told, until=1720.0), Notice("5-2", NoticeKind.BROKER, 1000.0)):
-            document = told_document(notice, str, node_id="node1", now=2000.0)
-            say(site, "camera/notice", encode(document).decode())
-            happened(core, NODE, notice.event, "notice")
-            attributes = core.snapshot()["entities"][f"{NODE}_notice"]["attributes"]
-            assert (attributes["title"], attributes["text"]) == (document["title"], document["text"])
-            assert attributes["cameras"] == [one["name"] for one in document["cameras"]]
-        assert attributes["event_types"] == list(EVENTS)
-        stop(daemon)
-        assert core.complaints() == []

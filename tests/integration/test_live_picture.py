@@ -14,14 +14,14 @@ from typing import Any
 
 import pytest
 
-from tests.browser import REASON, Browser
+from tests.browser import REASON, WAIT, Browser
 from tests.integration.test_simulator import LOGIN, simulator
 from tests.peers import go2rtc
 from tests.ports import free_port
 from tests.processes import ROOT, Process, wait_until
 
 pytestmark = [
-    pytest.mark.alone,  # Chromium takes what there is of processors, and is given seconds
+    pytest.mark.browser,
     pytest.mark.skipif(bool(REASON), reason=REASON),
 ]
 CAMERA = "02000000000a"
@@ -94,7 +94,7 @@ def stage(camera_port: int) -> Iterator[LiveStage]:
 
 def opened(browser: Browser, stage: LiveStage, path: str = "") -> None:
     browser.open(stage.url + path)
-    browser.wait("document.querySelector('#live').dataset.state === 'live'", 8)
+    browser.wait("document.querySelector('#live').dataset.state === 'live'")
 
 
 def pictures(browser: Browser, count: int) -> set[int]:
@@ -115,7 +115,7 @@ def stays(stage: LiveStage, browser: Browser) -> None:
     """Nothing more is asked of the camera in the time of three pictures."""
     browser.run("window.then = performance.now()")
     before = stage.asked
-    browser.wait("performance.now() - window.then > 3000", 8)
+    browser.wait("performance.now() - window.then > 3000")
     assert stage.asked == before
 
 
@@ -156,11 +156,11 @@ def test_thumbnails(browser: Browser, stage: LiveStage) -> None:
         version = json.load(answer)["version"]
     opened(browser, stage)
     whole = f"{stage.url}api/v1/cameras/{CAMERA}/picture?v={version}"
-    browser.wait("document.querySelector('.card img.there')?.src === arguments[0]", 8, f"{whole}&size=thumb")
+    browser.wait("document.querySelector('.card img.there')?.src === arguments[0]", WAIT, f"{whole}&size=thumb")
     assert browser.text(".card .age") != ""
     asked = stage.asked
     browser.run(f"location.hash = '{DRAWER}'")
-    browser.wait("document.querySelector('#detail img.there')?.src === arguments[0]", 8, whole)
+    browser.wait("document.querySelector('#detail img.there')?.src === arguments[0]", WAIT, whole)
     browser.run("document.querySelector('#detail').close()")
     assert asked == 1
 
@@ -202,7 +202,7 @@ def test_reason(browser: Browser, stage: LiveStage) -> None:
     pictures(browser, 1)
     stage.do("offline")
     told = "No live picture: the camera is offline."
-    browser.wait("document.querySelector('#detail .now').innerText.trim() === arguments[0]", 8, told)
+    browser.wait("document.querySelector('#detail .now').innerText.trim() === arguments[0]", WAIT, told)
     stays(stage, browser)
     assert browser.run("return document.querySelector('#detail').dataset.status") == "offline"
     assert "no answer to three checks in a row" in browser.text("#detail .verdict")
@@ -227,11 +227,11 @@ def test_player(browser: Browser, camera_port: int, tmp_path: Path, version: str
         wait_until(lambda: peer.text().count("GET /api/streams") >= 2, 10, "the look after the change")
         opened(browser, stage, DRAWER)
         source = f"http://127.0.0.1:{port}/stream.html?src={CAMERA}"
-        browser.wait("document.querySelector('#detail iframe.live')?.src === arguments[0]", 8, source)
+        browser.wait("document.querySelector('#detail iframe.live')?.src === arguments[0]", WAIT, source)
         browser.driver.switch_to.frame(browser.driver.find_element("css selector", "#detail iframe.live"))
         # Its script ran, and would open the websocket of its own origin.
         wanted = f"http://127.0.0.1:{port}/api/ws?src={CAMERA}"
-        browser.wait("String(document.querySelector('video-stream')?.src) === arguments[0]", 8, wanted)
+        browser.wait("String(document.querySelector('video-stream')?.src) === arguments[0]", WAIT, wanted)
         browser.driver.switch_to.default_content()
         assert browser.text("#detail .now").startswith("Live from go2rtc")
         assert stage.asked == 0

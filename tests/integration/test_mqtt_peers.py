@@ -94,6 +94,7 @@ async def test_broker_that_never_acknowledges(fake_broker: Any) -> None:
         assert station.outbox.depth() == 1
 
 
+@pytest.mark.alone  # a stop within a second
 @pytest_twisted.ensureDeferred
 async def test_name_server_that_hangs() -> None:
     """A resolver that hangs is a refused attempt after 5 s, and does not hold up the stop."""

@@ -7,11 +7,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.browser import REASON, Browser
+from tests.browser import REASON, WAIT, Browser
 from tests.integration.test_web import Stage, opened
 
 pytestmark = [
-    pytest.mark.alone,  # Chromium takes what there is of processors, and is given seconds
+    pytest.mark.browser,
     pytest.mark.skipif(bool(REASON), reason=REASON),
 ]
 
@@ -96,17 +96,17 @@ def turned(browser: Browser, path: str) -> None:
     if path.startswith("#/camera/"):
         browser.wait("document.querySelector('#detail[open] dl') && document.querySelector('#detail .week.big')")
     elif path.startswith("#/why/"):
-        browser.wait("document.querySelector('.answer h2')", 10)
+        browser.wait("document.querySelector('.answer h2')")
     else:
         browser.wait("document.querySelector('.view:not([hidden]) h1')")
     if path in FILLED:
-        browser.wait("document.querySelector(arguments[0])", 5, FILLED[path])
+        browser.wait("document.querySelector(arguments[0])", WAIT, FILLED[path])
     if path == "#/add":
         browser.type("#add [name=target]", "10.9.0.5")
         browser.keys("\ue007")
         browser.wait("document.querySelector('#add .steps button')")
     browser.run("document.querySelectorAll('#sites details').forEach(n => { n.open = true; })")
-    browser.wait("!document.querySelector('.view:not([hidden]) .waiting')", 10)
+    browser.wait("!document.querySelector('.view:not([hidden]) .waiting')")
     still(browser)
 
 
@@ -206,11 +206,18 @@ return faults;
 """
 
 
-def begun(browser: Browser, stage: Stage, theme: str) -> None:
-    """The page with its cards, in light or dark."""
+def begun(browser: Browser, stage: Stage) -> None:
+    """The page with its cards."""
     opened(browser, stage)
-    browser.run("document.documentElement.dataset.theme = arguments[0]", theme)
     browser.wait("document.querySelectorAll('.card').length > 3")
+
+
+def themes(browser: Browser) -> Iterator[str]:
+    """What is shown, in light and in dark."""
+    for theme in ("light", "dark"):
+        browser.run("document.documentElement.dataset.theme = arguments[0]", theme)
+        still(browser)
+        yield theme
 
 
 def grouped(browser: Browser) -> None:
@@ -222,36 +229,40 @@ def grouped(browser: Browser) -> None:
     still(browser)
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize(("width", "height"), SIZES)
-def test_nothing_covers_anything(browser: Browser, stage: Stage, width: int, height: int, theme: str) -> None:
-    """At every width, with texts as long as they can be, each text and each control has a place of its own; of what
-    belongs together nothing falls into a row alone.
+def test_nothing_covers_anything(browser: Browser, stage: Stage, width: int, height: int) -> None:
+    """At every width, light and dark, with texts as long as they can be, each text and each control has a place of its
+    own; of what belongs together nothing falls into a row alone.
     """
     browser.size(width, height)
     try:
-        begun(browser, stage, theme)
-        tops = browser.run("return [...document.querySelectorAll('.choice')].map(n => n.getBoundingClientRect().top)")
-        assert len(tops) == 2
-        assert len(set(tops)) == 1, tops
+        begun(browser, stage)
+        for theme in themes(browser):
+            tops = browser.run(
+                "return [...document.querySelectorAll('.choice')].map(n => n.getBoundingClientRect().top)"
+            )
+            assert len(tops) == 2
+            assert len(set(tops)) == 1, (tops, theme)
         for path in views(browser):
             turned(browser, path)
-            assert browser.run(_FAULTS) == [], (path, width)
-            assert browser.run(_COVERED) == [], (path, width)
+            for theme in themes(browser):
+                assert browser.run(_FAULTS) == [], (path, width, theme)
+                assert browser.run(_COVERED) == [], (path, width, theme)
             if browser.run("const all = [...document.querySelectorAll('dialog[open] details')];"
                            "all.forEach(n => { n.open = true; }); return all.length"):  # fmt: skip
-                still(browser)
-                assert browser.run(_FAULTS) == [], (path, width, "unfolded")
-                assert browser.run(_COVERED) == [], (path, width, "unfolded")
+                for theme in themes(browser):
+                    assert browser.run(_FAULTS) == [], (path, width, theme, "unfolded")
+                    assert browser.run(_COVERED) == [], (path, width, theme, "unfolded")
         grouped(browser)
-        assert browser.run(_FAULTS) == [], ("groups", width)
+        for theme in themes(browser):
+            assert browser.run(_FAULTS) == [], ("groups", width, theme)
     finally:
         browser.desk()
 
 
 def test_what_is_wrong_is_seen(browser: Browser, stage: Stage) -> None:
     """The measure finds a button on a text, a text on a text, a control under another thing, and a page too wide."""
-    begun(browser, stage, "light")
+    begun(browser, stage)
     turned(browser, "#/")
     for rule, script, word in (
         (".foot button { position: absolute !important; left: 0 }", _FAULTS, "button.small"),
@@ -270,23 +281,25 @@ def test_what_is_wrong_is_seen(browser: Browser, stage: Stage) -> None:
     assert browser.run(_FAULTS) == []
 
 
-@pytest.mark.parametrize(("width", "theme"), [(1280, "light"), (1280, "dark"), (360, "light"), (360, "dark")])
-def test_axe(browser: Browser, stage: Stage, width: int, theme: str) -> None:
+@pytest.mark.parametrize("width", [1280, 360])
+def test_axe(browser: Browser, stage: Stage, width: int) -> None:
     """axe-core has nothing against any view, drawer or question, in light, dark and on a phone (WCAG 2.2 A and AA)."""
     browser.size(*next(size for size in SIZES if size[0] == width))
     try:
-        begun(browser, stage, theme)
+        begun(browser, stage)
         for path in views(browser):
             turned(browser, path)
             browser.run("document.querySelectorAll('dialog[open] details').forEach(n => { n.open = true; })")
-            assert browser.judged() == [], path
+            for theme in themes(browser):
+                assert browser.judged() == [], (path, theme)
         browser.click("#detail [data-act=forget]")
         browser.wait("document.querySelector('#ask').open")
-        still(browser)
-        assert browser.judged() == [], "a question"
+        for theme in themes(browser):
+            assert browser.judged() == [], ("a question", theme)
         browser.click("#ask button:not(.danger)")
         grouped(browser)
-        assert browser.judged() == [], "groups"
+        for theme in themes(browser):
+            assert browser.judged() == [], ("groups", theme)
         # It does find what is wrong.
         browser.run("document.querySelector('main').append(document.createElement('button'))")
         assert any(one.startswith("button-name") for one in browser.judged())
@@ -298,7 +311,7 @@ def test_forced_colours(browser: Browser, stage: Stage) -> None:
     """Where a person has chosen the colours, the current view and the pressed chip are told apart from the others."""
     browser.media(forced_colors="active")
     try:
-        begun(browser, stage, "light")
+        begun(browser, stage)
         assert browser.run("return matchMedia('(forced-colors: active)').matches")
         for chosen, other in (
             ("nav.views a[aria-current]", "nav.views a:not([aria-current])"),

@@ -107,7 +107,7 @@ async def test_next_life(reactor: Any, tmp_path: Path) -> None:
     await store.close()
 
 
-@pytest.mark.alone  # how long the reactor does not come round
+@pytest.mark.last  # how long the reactor does not come round
 @pytest_twisted.ensureDeferred
 async def test_locked(reactor: Any, tmp_path: Path) -> None:
     """A file that another program locks makes the store degraded, not slow; all is written when the lock is gone."""

@@ -18,11 +18,11 @@ from typing import Any
 
 import pytest
 
-from tests.browser import REASON, Browser
+from tests.browser import REASON, WAIT, Browser
 from tests.ports import free_port
 from tests.processes import ROOT, wait_until
 
-pytestmark = pytest.mark.alone  # Chromium takes what there is of processors, and is given seconds
+pytestmark = pytest.mark.browser
 needs_chromium = pytest.mark.skipif(bool(REASON), reason=REASON)
 
 TAB, ENTER, ESCAPE, DOWN, RIGHT = "\ue004", "\ue007", "\ue00c", "\ue015", "\ue014"
@@ -90,7 +90,7 @@ def stage() -> Iterator[Stage]:
 
 def opened(browser: Browser, stage: Stage, path: str = "") -> Browser:
     browser.open(stage.url + path)
-    browser.wait("document.querySelector('#live').dataset.state === 'live'", 8)
+    browser.wait("document.querySelector('#live').dataset.state === 'live'")
     return browser
 
 
@@ -109,7 +109,11 @@ def turned(browser: Browser, path: str) -> None:
 
 _BROUGHT = """
 (() => {
-  if (document.querySelector(`.card[data-id="${arguments[0]}"]`)?.textContent.includes(arguments[1])) return true;
+  const card = document.querySelector(`.card[data-id="${arguments[0]}"]`);
+  if (card?.textContent.includes(arguments[1])) {
+    card.scrollIntoView({ block: 'center', behavior: 'instant' }); // not under the bar
+    return true;
+  }
   if (scrollY + innerHeight < document.documentElement.scrollHeight - 1) scrollBy(0, 200); else scrollTo(0, 0);
 })()
 """
@@ -117,7 +121,7 @@ _BROUGHT = """
 
 def brought(browser: Browser, camera: str, text: str = "") -> None:
     """Its card is there, and says so. Only those near the window are made: how many rows depends on the fonts."""
-    browser.wait(_BROUGHT.strip(), 10, camera, text)
+    browser.wait(_BROUGHT.strip(), WAIT, camera, text)
 
 
 def names(browser: Browser) -> list[str]:
@@ -154,9 +158,9 @@ def test_planted_markup(browser: Browser, stage: Stage) -> None:
     ):
         stage.do(do="name", id=camera, name=planted)
         browser.type("#search", camera)
-        browser.wait("document.querySelector('.card .name')?.textContent === arguments[0]", 5, planted)
+        browser.wait("document.querySelector('.card .name')?.textContent === arguments[0]", WAIT, planted)
         browser.click(".card .name")
-        browser.wait("document.querySelector('#detail-title')?.textContent === arguments[0]", 5, planted)
+        browser.wait("document.querySelector('#detail-title')?.textContent === arguments[0]", WAIT, planted)
         browser.wait("document.querySelector('#detail dl')")
         browser.keys(ESCAPE)
     assert browser.run("return window.planted ?? null") is None
@@ -197,19 +201,30 @@ def test_search_sort_group(browser: Browser, stage: Stage) -> None:
     browser.wait("document.querySelector('.group h2').innerText.startsWith('Axis')")
 
 
+#: Keeps what was said below the page: it is gone after four seconds.
+_KEEP = """
+window.told = [];
+new MutationObserver(all => all.forEach(one => one.addedNodes.forEach(n => {
+  if (n.nodeType === Node.ELEMENT_NODE && n.matches('.toast')) window.told.push(n.textContent);
+}))).observe(document, { childList: true, subtree: true });
+"""
+_TOLD = "window.told.some(one => one.includes(arguments[0]))"
+
+
 @needs_chromium
 def test_actions(browser: Browser, stage: Stage) -> None:
     """Check, a new picture, look again, why, copying and forgetting do what they say; forgetting asks first."""
     opened(browser, stage, "#/camera/00408c000006")
+    browser.run(_KEEP)
     browser.wait("document.querySelector('#detail .stream')")
     assert "rtsp://192.168.1.26:554/Streaming/Channels/101" in browser.text("#detail")
     browser.click("#detail .stream button")
-    browser.wait("document.querySelector('.toasts').innerText.includes('copied')")
+    browser.wait(_TOLD, WAIT, "copied")
     browser.run("document.querySelector('#detail').scrollTop = 0")  # from under the drawer's head
     browser.click("#detail [data-act=check]")
-    browser.wait("document.querySelector('.toasts').innerText.includes('Checking')")
+    browser.wait(_TOLD, WAIT, "Checking")
     browser.click("#detail [data-act=picture]")
-    browser.wait("document.querySelector('.toasts').innerText.includes('new picture')")
+    browser.wait(_TOLD, WAIT, "new picture")
     browser.wait("document.querySelector('#detail').innerText.includes('camdetect sends it no login')")
     browser.click("#detail [data-act=adopt]")
     browser.wait("document.querySelector('#detail').innerText.includes('Adopted by hand')")
@@ -229,7 +244,7 @@ def test_actions(browser: Browser, stage: Stage) -> None:
     browser.wait("document.querySelector('h1').innerText.startsWith('23 cameras')")
     browser.run("scrollTo(0, 0)")
     browser.click("#sweep button")
-    browser.wait("document.querySelector('#sweep').innerText.includes('Scanning')", 5)
+    browser.wait("document.querySelector('#sweep').innerText.includes('Scanning')")
     assert "[object" not in browser.text()
     browser.run("location.hash = '#/why'")
     browser.type("#address", "10.77.0.13")
@@ -237,8 +252,8 @@ def test_actions(browser: Browser, stage: Stage) -> None:
     browser.wait("document.querySelector('.answer h2')")
     assert "no camera's port is open" in browser.text(".answer")
     browser.click(".answer .row button:last-child")
-    browser.wait("document.querySelector('.answer h2').innerText === 'It is being asked now'", 10)
-    browser.wait("document.querySelector('.answer a[href=\"#/camera/00408c000002\"]')", 10)
+    browser.wait("document.querySelector('.answer h2').innerText === 'It is being asked now'")
+    browser.wait("document.querySelector('.answer a[href=\"#/camera/00408c000002\"]')")
     assert "false" not in browser.text(".answer")
     browser.type("#address", "nonsense!")
     browser.keys(ENTER)
@@ -250,7 +265,7 @@ def test_actions(browser: Browser, stage: Stage) -> None:
     browser.wait("document.querySelector('#system').innerText.includes('go2rtc-api.north')")
     assert "127.0.0.1, port 39385 (camdetect's own broker)" in browser.text("#system")
     browser.click("[data-copy=frigate]")
-    browser.wait("document.querySelector('.toasts').innerText.includes('Frigate copied')")
+    browser.wait(_TOLD, WAIT, "Frigate copied")
 
 
 @needs_chromium
@@ -323,17 +338,17 @@ def test_broker_away(browser: Browser, stage: Stage) -> None:
     advice = "check MQTT_USERNAME and MQTT_PASSWORD"
     stage.do(do="mqtt", state="failed", reason="wrong user name or password", advice=advice)
     try:
-        browser.wait("!document.querySelector('#trouble').hidden", 12)
+        browser.wait("!document.querySelector('#trouble').hidden")
         for path in ("#/", "#/mqtt", "#/why/10.77.0.13", "#/system"):
             turned(browser, path)
             told = browser.text("#trouble")
             assert "MQTT is not connected: wrong user name or password. Check MQTT_USERNAME and MQTT_PASSWORD." in told
             assert browser.text("#live") == "MQTT is down"
         browser.open(stage.url)
-        browser.wait("!document.querySelector('#trouble').hidden", 8)
+        browser.wait("!document.querySelector('#trouble').hidden")
     finally:
         stage.do(do="mqtt", state="connected", reason="", advice="")
-    browser.wait("document.querySelector('#trouble').hidden", 12)
+    browser.wait("document.querySelector('#trouble').hidden")
     assert browser.text("#live") == "Live"
     assert browser.complaints() == []
 
@@ -524,12 +539,12 @@ def test_daemon_goes_and_comes(browser: Browser) -> None:
         browser.wait(f"{CARDS} === 5")
     finally:
         first.end()
-    browser.wait("!document.querySelector('#lost').hidden", 8)
+    browser.wait("!document.querySelector('#lost').hidden")
     assert "does not answer" in browser.text("#lost")
     assert "Not connected" in browser.text("#live")
     second = Stage("--picture-less", cameras=3, port=port)
     try:
-        browser.wait("document.querySelector('#lost').hidden", 10)
+        browser.wait("document.querySelector('#lost').hidden")
         browser.wait(f"{CARDS} === 3")
     finally:
         second.end()
@@ -569,7 +584,7 @@ def test_token(browser: Browser) -> None:
         opened(browser, stage, "#/system")
         browser.wait("!document.querySelector('#login').open && document.body.innerText.includes('Sign out')")
         browser.run("[...document.querySelectorAll('button')].find(n => n.textContent === 'Sign out').click()")
-        browser.wait("document.querySelector('#login').open", 8)
+        browser.wait("document.querySelector('#login').open")
     finally:
         browser.open("about:blank")
         browser.complaints()
@@ -583,7 +598,7 @@ def test_a_thousand(browser: Browser) -> None:
     stage = Stage("--picture-less", cameras=1000)
     try:
         opened(browser, stage)
-        browser.wait("document.querySelector('h1').innerText.startsWith('1,000 cameras')", 8)
+        browser.wait("document.querySelector('h1').innerText.startsWith('1,000 cameras')")
         assert 0 < browser.run(f"return {CARDS}") < 60
         assert browser.run("return document.querySelector('.card').getAttribute('aria-setsize')") == "1000"
         browser.type("#search", "00:40:8c:00:03:e7")

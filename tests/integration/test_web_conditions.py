@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.browser import REASON, Browser
+from tests.browser import REASON, WAIT, Browser
 from tests.integration.test_web import Stage, opened
 
 pytestmark = [
-    pytest.mark.alone,  # Chromium takes what there is of processors, and is given seconds
+    pytest.mark.browser,
     pytest.mark.skipif(bool(REASON), reason=REASON),
 ]
 
@@ -50,7 +50,7 @@ def viewed(browser: Browser, camera: str) -> None:
     browser.run("location.hash = '#/'")
     browser.wait("!document.querySelector('dialog[open]') && location.hash === '#/'")
     browser.run("location.hash = arguments[0]", f"#/camera/{camera}")
-    browser.wait("[...document.querySelectorAll('#detail dd')].some(n => n.innerText === arguments[0])", 5, camera)
+    browser.wait("[...document.querySelectorAll('#detail dd')].some(n => n.innerText === arguments[0])", WAIT, camera)
 
 
 def card(browser: Browser, camera: str) -> str:

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from tests.browser import REASON, Browser
+from tests.browser import REASON, WAIT, Browser
 from tests.integration.test_web import _NAMELESS, _PALE, CARDS, ENTER, TAB, Stage, opened
 
 pytestmark = [
-    pytest.mark.alone,  # Chromium takes what there is of processors, and is given seconds
+    pytest.mark.browser,
     pytest.mark.skipif(bool(REASON), reason=REASON),
 ]
 
@@ -89,7 +89,7 @@ def test_login(browser: Browser, stage: Stage) -> None:
     browser.run("document.querySelector(arguments[0]).focus()", f"[data-id='{NEEDS_LOGIN}'] .foot a")
     assert browser.run(f"return {FOCUSED}.textContent") == "Enter login"
     browser.keys(ENTER)
-    browser.wait(f"{FOCUSED}.matches(arguments[0])", 5, field("login", "user"))
+    browser.wait(f"{FOCUSED}.matches(arguments[0])", WAIT, field("login", "user"))
     first = browser.run("return [...document.querySelectorAll('#detail .body button, #detail summary')][0].textContent")
     assert first.startswith("Login")
     browser.keys("viewer", TAB)
@@ -101,7 +101,7 @@ def test_login(browser: Browser, stage: Stage) -> None:
     assert (value(browser, field("login", "user")), value(browser, field("login", "password"))) == ("viewer", "lokk")
     assert tries(stage) == [[NEEDS_LOGIN, "viewer"]]
     assert stage.get(f"cameras/{NEEDS_LOGIN}")["adopted"] == "person"
-    browser.wait(f"{FOCUSED}.matches(arguments[0])", 5, field("login", "password"))
+    browser.wait(f"{FOCUSED}.matches(arguments[0])", WAIT, field("login", "password"))
     browser.keys("look", ENTER)  # what was wrong is selected, and is written over
     browser.wait(f"{answer('login')}.includes('accepted viewer')")
     browser.wait("document.querySelector('#detail .verdict').innerText.includes('Online')")
@@ -149,7 +149,7 @@ def test_bad_logins(browser: Browser, stage: Stage) -> None:
         paste(browser, field("login", "user"), user)
         paste(browser, field("login", "password"), password)
         browser.keys(ENTER)
-        browser.wait(f"{fault('login', name)}.includes(arguments[0])", 5, told)
+        browser.wait(f"{fault('login', name)}.includes(arguments[0])", WAIT, told)
         invalid = browser.run("return [...document.querySelectorAll('[aria-invalid=true]')].map(n => n.name)")
         assert invalid == [name]
         assert browser.run(f"return {FOCUSED}.name") == name
@@ -182,7 +182,7 @@ def test_rename_in_two_steps(browser: Browser, stage: Stage) -> None:
     assert not browser.run("return [...document.querySelectorAll('b')].some(n => n.textContent === '2')")
     browser.type(field("name", "name"), " ")
     browser.keys(ENTER)
-    browser.wait("document.querySelector('#detail-title').textContent === arguments[0]", 5, was)
+    browser.wait("document.querySelector('#detail-title').textContent === arguments[0]", WAIT, was)
     assert "This is the camera's own name" in browser.text("[data-group=name]")
     assert browser.complaints(picture_less) == []
 
@@ -201,7 +201,7 @@ def test_bad_names(browser: Browser, stage: Stage) -> None:
     ):
         paste(browser, field("name", name), text)
         browser.click("[data-act=save-name]")
-        browser.wait(f"{fault('name', name)}.includes(arguments[0])", 5, told)
+        browser.wait(f"{fault('name', name)}.includes(arguments[0])", WAIT, told)
         assert value(browser, field("name", name)) == text
         assert browser.run(f"return {FOCUSED}.name") == name
         paste(browser, field("name", name), "")
@@ -222,7 +222,7 @@ def test_two_browsers(browser: Browser, stage: Stage) -> None:
     for mine, theirs, act, stays in (("Mine", "Theirs", "mine", "Mine"), ("Mine 2", "Theirs 2", "theirs", "Theirs 2")):
         browser.type(field("name", "name"), mine)
         stage.do(do="give", id=FIRST, given={"name": theirs})
-        browser.wait("document.querySelector('#detail-title').textContent === arguments[0]", 5, theirs)
+        browser.wait("document.querySelector('#detail-title').textContent === arguments[0]", WAIT, theirs)
         assert value(browser, field("name", "name")) == mine  # news do not take away what is being typed
         assert browser.run(f"return {FOCUSED}.name") == "name"
         browser.keys(ENTER)
@@ -234,7 +234,7 @@ def test_two_browsers(browser: Browser, stage: Stage) -> None:
         assert browser.run(f"return {FOCUSED}.dataset.act") == "mine"
         browser.click(f"[data-act={act}]")
         browser.wait("!document.querySelector('.clash:not([hidden])')")
-        browser.wait("document.querySelector('#detail-title').textContent === arguments[0]", 5, stays)
+        browser.wait("document.querySelector('#detail-title').textContent === arguments[0]", WAIT, stays)
         assert value(browser, field("name", "name")) == stays
         assert stage.get(f"cameras/{FIRST}")["name"] == stays
     browser.type(field("name", "area"), "Yard")
@@ -243,7 +243,7 @@ def test_two_browsers(browser: Browser, stage: Stage) -> None:
     browser.wait(f"{answer('name')} === 'Saved.'")
     values = stage.get(f"cameras/{FIRST}/decided")["values"]
     assert [values[name]["value"] for name in ("area", "note")] == ["Yard", "by somebody else"]
-    browser.wait("document.querySelector(arguments[0]).value === 'by somebody else'", 5, field("name", "note"))
+    browser.wait("document.querySelector(arguments[0]).value === 'by somebody else'", WAIT, field("name", "note"))
 
 
 def test_streams(browser: Browser, stage: Stage) -> None:
@@ -403,7 +403,7 @@ def test_what_would_help(browser: Browser, stage: Stage) -> None:
     browser.wait("document.querySelector('#add .steps a')")
     assert "it wants a login" in browser.text("#add .steps")
     browser.click("#add .steps a")
-    browser.wait(f"{FOCUSED}.matches(arguments[0])", 5, field("login", "user"))
+    browser.wait(f"{FOCUSED}.matches(arguments[0])", WAIT, field("login", "user"))
 
 
 def test_bad_targets(browser: Browser, stage: Stage) -> None:
@@ -416,7 +416,7 @@ def test_bad_targets(browser: Browser, stage: Stage) -> None:
     for target, words in (("10.0.0.0/8", "at most 1024 addresses"), ("rtsp://127.0.0.1/a", "this machine itself")):
         browser.type("#add [name=target]", target)
         browser.keys(ENTER)
-        browser.wait(f"{told}.includes(arguments[0])", 5, words)
+        browser.wait(f"{told}.includes(arguments[0])", WAIT, words)
         assert value(browser, "#add [name=target]") == target
         assert browser.run(f"return {FOCUSED}.getAttribute('aria-invalid')") == "true"
 
@@ -428,7 +428,7 @@ def test_from_find_to_add(browser: Browser, stage: Stage) -> None:
     browser.wait("document.querySelector('.answer [data-help^=add-network]')")
     browser.click(".answer [data-help^=add-network]")
     asked = "performance.getEntriesByType('resource').filter(one => one.name.includes('why?')).length"
-    browser.wait(f"{asked} === 2 && document.querySelector('.answer a[href^=\"#/add/\"]')", 10)
+    browser.wait(f"{asked} === 2 && document.querySelector('.answer a[href^=\"#/add/\"]')")
     assert any(one["network"] == "10.77.0.0/24" for one in stage.get("networks")["networks"])
     browser.click(".answer a[href^='#/add/']")
     browser.wait("document.querySelector('#add [name=target]')?.value === '10.77.0.13'")
@@ -447,7 +447,7 @@ def test_networks(browser: Browser, stage: Stage) -> None:
     for network, words in (("10.0.0.0/8", "65536"), ("10.40.0.7/24", "is 10.40.0.0/24 meant?")):
         browser.type("#networks [name=network]", network)
         browser.keys(ENTER)
-        browser.wait("document.querySelector('#networks .fault').textContent.includes(arguments[0])", 5, words)
+        browser.wait("document.querySelector('#networks .fault').textContent.includes(arguments[0])", WAIT, words)
         assert value(browser, "#networks [name=network]") == network
     browser.type("#networks [name=network]", "10.40.0.0/24")
     browser.keys(ENTER)

@@ -10,7 +10,7 @@ from tests.browser import REASON, Browser
 from tests.integration.test_web import ENTER, Stage, opened
 
 pytestmark = [
-    pytest.mark.alone,  # Chromium takes what there is of processors, and is given seconds
+    pytest.mark.browser,
     pytest.mark.skipif(bool(REASON), reason=REASON),
 ]
 VIEW = "document.querySelector('#notices')"

@@ -7,11 +7,11 @@ from collections.abc import Iterator
 import pytest
 
 from tests.browser import REASON, Browser
-from tests.fleet_stage import FAR, LEFT
+from tests.fleet_stage import BARNS, FAR, LEFT
 from tests.integration.test_web import Stage, opened
 
 pytestmark = [
-    pytest.mark.alone,  # Chromium takes what there is of processors, and is given seconds
+    pytest.mark.browser,
     pytest.mark.skipif(bool(REASON), reason=REASON),
 ]
 
@@ -63,6 +63,14 @@ def test_sites(browser: Browser) -> None:
         browser.click("[data-site=attic] summary")
         browser.wait("document.querySelector('[data-site=attic] li a')")
         assert browser.run("return document.querySelector('[data-site=attic] li a').hash").startswith("#/camera/")
+        # The view of a camera says which other node publishes it, and where it is adopted.
+        others = "#detail .verdict .remark"
+        stage.do(do="facts", id=BARNS, facts={"adopted": "no"})
+        browser.run(f"location.hash = '#/camera/{BARNS}'")
+        browser.wait(f"document.querySelector('{others}')?.innerText?.includes('Node barn publishes this') === true")
+        assert browser.run(f"return document.querySelector('{others} a').href") == "http://barn.example:8787/"
+        browser.wait("document.querySelector('#detail [data-act=adopt]')?.innerText === 'Adopt here'")
+        assert "Node barn says that it is adopted there" in browser.text("#detail")
     finally:
         stage.end()
 

@@ -20,6 +20,18 @@ HEALTH = "system/camera_detector_health/node1"
 LOGIN = "viewer:s3cr3t-canary"
 
 
+_FETCH = """
+import sys, urllib.request
+headers = {"Authorization": "Bearer " + sys.argv[2]} if sys.argv[2] else {}
+print(urllib.request.urlopen(urllib.request.Request(sys.argv[1], headers=headers), timeout=10).read().decode())
+"""
+
+
+def fetched(host: Host, url: str, token: str = "") -> Any:
+    """What a page answers a program on a host."""
+    return json.loads(host.run(*python("-c", _FETCH, url, token)))
+
+
 class Site:
     """One host with a broker, a listener and the daemon."""
 

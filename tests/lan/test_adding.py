@@ -17,7 +17,7 @@ from tests.faults.certificates import Authority
 from tests.lan.farm import plant
 from tests.lan.lab import REASON, Host, Lab, python
 from tests.lan.site import LOGIN, PEERS, Site, cid, simulated
-from tests.lan.test_why import why
+from tests.lan.test_why import asked, why
 from tests.processes import ROOT, wait_until
 
 pytestmark = [
@@ -85,7 +85,9 @@ def test_by_url(lab: Lab) -> None:
     site = Site(lab)
     daemon = site.daemon(MDNS_ENABLED="false")
     daemon.wait_for("connected to ")
-    wait_until(lambda: why(site, host.address)["reason"]["word"] == "ports-closed", 20, "it is no camera")
+    wait_until(
+        lambda: asked(site, host.address)["reason"]["word"] == "ports-closed", 40, "it is no camera", interval=0.1
+    )
 
     url = f"rtsp://viewer:{CANARY}@{host.address}:5566"
     added = add(site, f"{url}/live/1")

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import shutil
 import time
+from typing import Any
 
 import pytest
 
 from tests.lan.lab import REASON, Host, Lab
-from tests.lan.site import Site, cid
+from tests.lan.site import HEALTH, Site, cid
 from tests.lan.test_vendors import peer
 from tests.lan.test_why import camdetect, why
 from tests.processes import wait_until
@@ -23,6 +24,7 @@ pytestmark = [
 DROP = "table inet shut { chain input { type filter hook input priority 0; meta l4proto tcp drop; }; }"
 MAC = "02:00:00:00:00:31"
 SETTINGS = {
+    "HEALTH_REPORT_INTERVAL": "1",
     "HEALTH_CHECK_INTERVAL": "2",
     "OFFLINE_THRESHOLD": "6",
     "SMART_DISCOVERY_ENABLED": "false",
@@ -45,8 +47,14 @@ def comes(lab: Lab, protocol: str, model: str) -> tuple[Host, float]:
 def started(lab: Lab) -> Site:
     site = Site(lab)
     site.daemon(**SETTINGS)
-    site.health(lambda health: health["discovery"]["sweeps"] and not health["discovery"]["sweeping"], 90)
+    swept = site.health(lambda health: health["discovery"]["sweeps"] and not health["discovery"]["sweeping"], 90)
+    assert not ended(swept), swept["stats"]["inspections"]
     return site
+
+
+def ended(health: Any) -> int:
+    """Inspections that have ended, of whom and how ever."""
+    return sum(health["stats"]["inspections"].values())
 
 
 def statuses(site: Site) -> list[str]:
@@ -59,15 +67,26 @@ def statuses(site: Site) -> list[str]:
 
 @pytest.mark.alone  # it measures seconds
 def test_one_that_drops_every_connection(lab: Lab) -> None:
-    """It is told of before its inspection ends, stays what it is round after round, and is offline when it is gone."""
+    """It is told of within three seconds."""
     site = started(lab)
-    host, began = comes(lab, "sadp", "DS-2CD2")
+    _, began = comes(lab, "sadp", "DS-2CD2")
     heard = site.listener.wait(f"camera/status/{cid(MAC)}", lambda _: True, 10)
     took = time.monotonic() - began
     print(f"on MQTT after {took:.2f} s, while it is inspected")
     assert took <= 3, took
     assert (heard.json["reason_code"], heard.json["camera"]["model"]) == ("not-activated", "DS-2CD2")
-    time.sleep(20)  # ten rounds, and the end of its inspection
+
+
+def test_one_that_drops_every_connection_stays_what_it_is(lab: Lab) -> None:
+    """It is told of before its inspection ends, stays what it is round after round, and is offline when it is gone."""
+    site = started(lab)
+    host, _ = comes(lab, "sadp", "DS-2CD2")
+    heard = site.listener.wait(f"camera/status/{cid(MAC)}", lambda _: True, 30)
+    assert (heard.json["reason_code"], heard.json["camera"]["model"]) == ("not-activated", "DS-2CD2")
+    time.sleep(20)  # ten rounds
+    site.health(ended, 60)
+    first = next(told for told in site.listener.on(HEALTH) if ended(told.json))
+    assert heard.at < first.at, "it was told of when its inspection had ended"
     assert statuses(site) == ["stream_error"]
     assert why(site, host.address)["reason"]["word"] == "not-activated"
     host.plug(plugged=False)
@@ -83,7 +102,7 @@ def test_one_that_sleeps(lab: Lab) -> None:
     host, _ = comes(lab, "sadp", "Argus-Battery")
     heard = site.listener.wait(f"camera/status/{cid(MAC)}", lambda _: True, 10)
     assert (heard.json["status"], heard.json["reason_code"]) == ("sleeps", "sleeps")
-    time.sleep(15)  # until its inspection has ended
+    site.health(ended, 60)
     host.run("nft", "insert rule inet shut input meta l4proto tcp counter")
     for _ in range(2):
         host.plug(plugged=False)

@@ -20,7 +20,6 @@ from tests.processes import ROOT
 pytestmark = [
     pytest.mark.skipif(bool(REASON or NO_BROWSER), reason=REASON or NO_BROWSER),
     pytest.mark.skipif(shutil.which("mosquitto") is None, reason="needs mosquitto and its clients"),
-    pytest.mark.alone,  # Chromium takes what there is of processors
 ]
 
 CAMERAS, FOREIGN = 12, 2

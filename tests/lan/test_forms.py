@@ -18,7 +18,7 @@ from tests.processes import ROOT
 pytestmark = [
     pytest.mark.skipif(bool(REASON or NO_BROWSER), reason=REASON or NO_BROWSER),
     pytest.mark.skipif(shutil.which("mosquitto") is None, reason="needs mosquitto and its clients"),
-    pytest.mark.alone,  # Chromium takes what there is of processors
+    pytest.mark.alone,  # how soon a login that was typed has brought its camera
 ]
 
 #: From the Enter after a password until the camera is online on the page (issue 15).

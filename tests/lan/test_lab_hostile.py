@@ -112,6 +112,7 @@ def _flood(lab: Lab, *, most_lag: float) -> None:
     assert "Traceback" not in daemon.text()
 
 
+@pytest.mark.last  # how late the reactor is, in milliseconds
 def test_a_flood_of_announcements(lab: Lab) -> None:
     """10 000 Hellos a second from 122 addresses: memory is bounded, the reactor lives, known cameras are unharmed.
 

@@ -53,7 +53,7 @@ def count(host: Host, rules: str, **more: str) -> None:
         host.run("nft", line)
 
 
-@pytest.mark.alone  # how much leaves within a second, looked at 50 times in it
+@pytest.mark.last  # how much leaves within a second, looked at 50 times in it
 @pytest.mark.parametrize("privileged", [True, False])
 def test_the_rate_is_a_cap(lab: Lab, privileged: bool) -> None:
     """All methods together send no more than SCAN_RATE packets in any second, counted on the cable and by ourselves."""

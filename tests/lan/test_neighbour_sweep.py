@@ -18,7 +18,7 @@ from twisted_detector.discovery.sweep.ports import CAMERA_PORTS
 pytestmark = [
     pytest.mark.skipif(bool(REASON), reason=REASON),
     # It fills the kernel's table of neighbours, one for all namespaces, nearly: sweeps beside it would miss cameras.
-    pytest.mark.alone,
+    pytest.mark.last,
 ]
 
 ONCE = str(ROOT / "benchmarks" / "discovery_peers" / "sweep_once.py")

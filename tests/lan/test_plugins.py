@@ -123,7 +123,8 @@ def test_plugins(lab: Lab) -> None:
     )
     assert "canary" not in json.dumps(health)
 
-    wait_until(lambda: listed(site.host, settings)["halo"]["counts"].get("sightings"), 40, "the worked plugin finds it")
+    sightings = lambda: listed(site.host, settings)["halo"]["counts"].get("sightings")  # noqa: E731
+    wait_until(sightings, 40, "the worked plugin finds it", interval=0.5)
     found = listed(site.host, settings)
     states = {name: one["state"] for name, one in found.items() if one["file"].startswith(str(folder))}
     assert states == {"halo": "loaded", "raising": "disabled", "slow": "loaded", "flooding": "loaded",

@@ -62,8 +62,8 @@ def test_found_by_itself(lab: Lab) -> None:
     assert (quiet.returncode, quiet.stdout, quiet.stderr) == (1, "", "")
 
     daemon = start(host)
-    wait_until(lambda: camdetect(host, "status", "--quiet").returncode == 0, 30, daemon.text)
-    wait_until(lambda: cid(MAC) in camdetect(host, "list").stdout, 30, daemon.text)
+    wait_until(lambda: camdetect(host, "status", "--quiet").returncode == 0, 30, daemon.text, interval=0.5)
+    wait_until(lambda: cid(MAC) in camdetect(host, "list").stdout, 30, daemon.text, interval=0.5)
     assert camdetect(host, "rescan").stdout.startswith("A sweep ")
     assert camdetect(host, "why", "10.77.0.21").returncode == 0
 
@@ -73,7 +73,7 @@ def test_found_by_itself(lab: Lab) -> None:
     assert camdetect(host, "status", "--quiet").returncode == 1
 
     daemon = start(host)
-    wait_until(lambda: camdetect(host, "status", "--quiet").returncode == 0, 30, daemon.text)
+    wait_until(lambda: camdetect(host, "status", "--quiet").returncode == 0, 30, daemon.text, interval=0.5)
     assert len(pointers(host)) == 1
     daemon.signal(signal.SIGTERM)
     assert daemon.wait(10) == 0, daemon.text()

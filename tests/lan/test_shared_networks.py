@@ -11,6 +11,7 @@ import pytest
 
 from tests.lan.farm import plant
 from tests.lan.lab import REASON, Host, Lab
+from tests.lan.site import fetched
 from tests.lan.test_nodes import BROKER, PORT, node
 from tests.listener import Heard, Listener
 from tests.processes import wait_until
@@ -21,6 +22,7 @@ pytestmark = [
 ]
 
 FAR = "10.78.0.0/24"
+TOKEN = "long-enough-canary"
 NODES = {"north": "10.77.0.2", "south": "10.77.0.3"}
 
 
@@ -49,11 +51,11 @@ def test_shared_network(lab: Lab) -> None:
     time.sleep(1.0)
     listener = Listener(lab.directory / "heard.log", PORT, prefix=("ip", "netns", "exec", host.namespace))
     host.processes.append(listener.process)
-    daemons = {}
+    hosts, daemons = {}, {}
     for number, (name, address) in enumerate(NODES.items(), 2):
-        one = lab.host(name, address, f"02:00:00:00:01:{number:02d}")
+        one = hosts[name] = lab.host(name, address, f"02:00:00:00:01:{number:02d}")
         one.run("ip", "route", "add", FAR, "via", "10.77.0.254")
-        page = {"WEB_LISTEN": f"{address}:8787", "WEB_TOKEN": "long-enough-canary"}
+        page = {"WEB_LISTEN": f"{address}:8787", "WEB_TOKEN": TOKEN}
         daemons[name] = node(lab, one, name, BROKER, NODES_NETWORKS=FAR, **page)
 
     def states() -> dict[str, Heard]:
@@ -108,3 +110,43 @@ def test_shared_network(lab: Lab) -> None:
     assert packets(router)["south"] > 254
     late = command("check")
     assert late["ok"], late
+
+    # What north knew of the camera is not lost: people's words at once, its past when north is there to tell it.
+    wait_until(lambda: last()["camera"]["name"] == "Yard", 20, lambda: f"south calls it Yard: {last()}")
+    assert (last()["node_id"], last()["camera"]["area"]) == ("south", "Out")
+    announced = listener.on(f"homeassistant/device/camdetect_{camera_id}/config")[-1]
+    assert '"name":"Yard"' in announced.payload, announced.payload
+
+    def ask_south(path: str) -> Any:
+        """What the page of south answers."""
+        return fetched(hosts["south"], f"http://10.77.0.3:8787/api/v1/{path}", TOKEN)
+
+    def past() -> list[Any]:
+        """The segments of the camera that are not offline, at south."""
+        segments: list[Any] = ask_south(f"cameras/{camera_id}/history?days=1")["segments"]
+        return segments
+
+    unknown = past()[0]
+    assert unknown["state"] == "unobserved", unknown
+    assert "node north published this camera then" in unknown["reason"], unknown
+    shown = ask_south(f"cameras/{camera_id}")
+    assert (shown["adopted"], shown["adopted_at"], shown["owner"]) == ("listed", "", ""), shown
+    came = past()[1]["from"]
+    daemons["north"] = node(lab, hosts["north"], "north", BROKER, NODES_NETWORKS=FAR)
+    wait_until(
+        lambda: any(one["state"] == "online" and one["from"] < came for one in past()),
+        60,
+        lambda: f"what north recorded: {past()}",
+        interval=1.0,
+    )
+    assert past()[0]["reason"] == "", "it has told all that it recorded"
+    questions = [one for one in listener.on("system/camera_detector/north/command") if one.json["command"] == "past"]
+    answers = [
+        one for one in listener.on("system/camera_detector/north/command/result") if one.json["command"] == "past"
+    ]
+    print(f"{len(questions)} questions of {sum(len(one.payload) for one in questions)} octets,")
+    print(f"{len(answers)} answers of {sum(len(one.payload) for one in answers)} octets")
+    assert 1 <= len(questions) <= 3, "together, and no more often than it is tried again"
+    described = listener.on(f"system/camera_detector/described/{camera_id}")
+    print(f"{len(described)} documents of the camera, the last with {len(described[-1].payload)} octets")
+    assert {one.json["decided_by"] for one in described[1:]} <= {"north"}, [one.payload for one in described]

@@ -141,6 +141,7 @@ def test_scan_on_loopback(lab: Lab) -> None:
     assert json.loads(off.stdout) == []
 
 
+@pytest.mark.alone  # within three seconds
 @pytest.mark.skipif(shutil.which("mosquitto") is None, reason="needs mosquitto and its clients")
 @pytest.mark.parametrize("protocol", ["sadp", "dhip", "hanwha"])
 def test_a_camera_that_answers_its_protocol_only(lab: Lab, protocol: str) -> None:

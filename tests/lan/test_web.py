@@ -17,7 +17,6 @@ from tests.processes import ROOT
 pytestmark = [
     pytest.mark.skipif(bool(REASON or NO_BROWSER), reason=REASON or NO_BROWSER),
     pytest.mark.skipif(shutil.which("mosquitto") is None, reason="needs mosquitto and its clients"),
-    pytest.mark.alone,  # Chromium takes what there is of processors
 ]
 
 _FETCH = "import sys, urllib.request as w; [print(w.urlopen(url, timeout=20).read().decode()) for url in sys.argv[1:]]"

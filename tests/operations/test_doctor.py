@@ -145,10 +145,15 @@ class DoctorCase(SynchronousTestCase):
             done,
             TargetStatus("frigate-api.north", "http://b", TargetPhase.AWAY, "no answer", 2),
             replace(done, name="go2rtc-file.x", unknown=("Bakc door",)),
+            replace(done, name="go2rtc-api", keepers={"south": 2, "": 1}),
         )
         found = self.examine(self.make())
         levels = [found[one.name].level for one in self.targets]
-        self.assertEqual([OK, WARN, WARN], levels)
+        self.assertEqual([OK, WARN, WARN, OK], levels)
+        self.assertEqual(
+            "http://a: done; cameras that are kept there by other nodes: 1 by a node that is away, 2 by south",
+            found["go2rtc-api"].text,
+        )
         self.assertEqual("http://b: away: no answer", found["frigate-api.north"].text)
         self.assertIn("in its list, and not known: Bakc door", found["go2rtc-file.x"].text)
 

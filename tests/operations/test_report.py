@@ -70,6 +70,14 @@ class ConsumerBlockTests(SynchronousTestCase):
         self.assertNotIn("10.9.9.9", repr(block))
         self.assertNotIn("private", repr(block))
 
+    def test_kept_by_other_nodes(self) -> None:
+        """Cameras that other nodes keep in a place are counted by node; elsewhere nothing is said of it."""
+        shared = TargetStatus("frigate-api", "", consumer=Consumer("frigate"), keepers={"south": 3})
+        alone = TargetStatus("go2rtc-api", "", consumer=Consumer("go2rtc"))
+        block = consumer_block([shared, alone])
+        self.assertEqual({"south": 3}, block["frigate-api"]["kept_by"])
+        self.assertNotIn("kept_by", block["go2rtc-api"])
+
     def test_bounded(self) -> None:
         """With long reasons everywhere there is a bound in octets."""
         many = [

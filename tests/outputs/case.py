@@ -31,7 +31,15 @@ from twisted_detector.events import (
 )
 from twisted_detector.model import Adoption, Camera, Login, Secret, Status, Stream
 from twisted_detector.outputs.sync.merging import merge_section
-from twisted_detector.outputs.sync.seams import DeliveryResult, Entries, ISyncDestination, MergeResult
+from twisted_detector.outputs.sync.seams import (
+    ALONE,
+    DeliveryResult,
+    Entries,
+    ISharedDestination,
+    ISyncDestination,
+    MergeResult,
+    Sharing,
+)
 
 MAIN = Stream("rtsp://10.0.0.9:554/main", "Main", "p0", codec="H265", width=2560, height=1440, fps=20.0)
 
@@ -97,8 +105,8 @@ def entry(address: str = "10.0.0.9", name: str = "Door") -> dict[str, Any]:
     }
 
 
-def merge(document: Any, base: Any, wanted: Any) -> MergeResult:
-    return merge_section("cameras", document, base, wanted)
+def merge(document: Any, base: Any, wanted: Any, *, sharing: Sharing = ALONE) -> MergeResult:
+    return merge_section("cameras", document, base, wanted, sharing=sharing)
 
 
 class Tags:
@@ -150,6 +158,35 @@ class Place:
             self.changes += changed
         written = {name: "" if isinstance(one, Secret) else one for name, one in wanted.items()}
         return DeliveryResult(written, changed, diff=("+x",) if dry and changed else ())
+
+
+@implementer(ISharedDestination)
+class SharedPlace(Place):
+    """A table of cameras in which several nodes keep their entries.
+
+    :param table: it; :ivar changes: how often we changed it.
+    """
+
+    def __init__(self, name: str, table: dict[str, Any], refresh: float = 0.0) -> None:
+        super().__init__(name, refresh)
+        self.held = table
+        self.sharing = ALONE
+
+    def share(self, sharing: Sharing) -> None:
+        """See :class:`ISharedDestination`."""
+        self.sharing = sharing
+
+    async def deliver(self, wanted: Entries, base: Entries, dry: bool) -> DeliveryResult:
+        """See :class:`ISharedDestination`."""
+        merged = merge({"cameras": self.held}, base, wanted, sharing=self.sharing)
+        after = merged.document.get("cameras", {})
+        changed = after != self.held
+        self.delivered.append((dict(wanted), dict(base), dry))
+        if not dry:
+            self.changes += changed
+            self.held.clear()
+            self.held.update(after)
+        return DeliveryResult(merged.written, changed, left=merged.left, waiting=merged.waiting)
 
 
 #: Each kind of event of a camera, its name in the contract, and what its message holds beside the camera.

@@ -21,6 +21,7 @@ from twisted_detector.outputs.sync.merging import is_ours
 from twisted_detector.outputs.sync.seams import (
     DeliveryResult,
     Entries,
+    Sharing,
     TargetPhase,
     TargetRefused,
     TargetUnavailable,
@@ -269,3 +270,89 @@ class Refusals(Followed):
                 target.update(moved)
                 self.assertEqual(moved, double.sources())
                 self.assertNotIn("a:b", double.text or "")
+
+
+class Shared(Case):
+    """Two nodes and one go2rtc."""
+
+    OTHERS = Sharing(met=frozenset(STREAMS), others=frozenset(STREAMS))
+
+    def setUp(self) -> None:
+        self.south = {name: [source.replace("p%40ss", "other")] for name, (source,) in STREAMS.items()}
+
+    def tag(self, source: str) -> str:
+        return source[::-1]
+
+    def test_what_another_sent(self) -> None:
+        """It stays, whoever looks at it, wanted or not; what is missing is sent when it is due."""
+        for version in VERSIONS:
+            double = Go2rtc(version)
+            self.deliver(self.api(double), self.south)
+            for more in ({}, {"tag": self.tag}):
+                api = self.api(double, **more)
+                api.share(self.OTHERS)
+                for wanted in (STREAMS, {}):
+                    for base in ({}, dict.fromkeys(STREAMS, ""), {NAME: self.tag("rtsp://10.0.0.1/old")}):
+                        done = self.deliver(api, wanted, base)
+                        self.assertNotIn(NAME, done.written)
+                self.assertEqual([], self.http.changing)
+            double = Go2rtc(version)
+            api = self.api(double)
+            api.share(self.OTHERS)
+            self.assertEqual(tuple(sorted(STREAMS)), self.deliver(api, STREAMS).waiting)
+            self.assertEqual([], self.http.changing)
+            api.share(Sharing(self.OTHERS.met, self.OTHERS.others, due=frozenset({NAME})))
+            self.assertEqual((f"{NAME}_sub",), self.deliver(api, STREAMS).waiting)
+            self.assertEqual([NAME], list(double.sources()))
+
+    def test_what_we_sent(self) -> None:
+        """A go2rtc that only we tell follows a move, also one that came while we were not there; it is sent once."""
+        moved = {name: [source.replace("10.0.0.9", "10.0.0.77")] for name, (source,) in STREAMS.items()}
+        for version in VERSIONS:
+            for restarted in (False, True):
+                double = Go2rtc(version)
+                api = self.api(double, tag=self.tag)
+                written = self.deliver(api, STREAMS).written
+                if restarted:
+                    api = self.api(double, tag=self.tag)
+                api.share(self.OTHERS)
+                done = self.deliver(api, moved, written)
+                self.assertEqual((moved, ()), (double.sources(), done.left))
+                asked = len(self.http.changing)
+                self.deliver(api, moved, done.written)
+                self.assertEqual(asked, len(self.http.changing))
+
+    def test_in_use(self) -> None:
+        """A stream that somebody looks at shows no source: after a start it is taken for what it should be."""
+        for version in VERSIONS:
+            double = Go2rtc(version)
+            written = self.deliver(self.api(double, tag=self.tag), STREAMS).written
+            double.watch(NAME)
+            api = self.api(double, tag=self.tag)
+            api.share(self.OTHERS)
+            self.assertEqual(written, self.deliver(api, STREAMS, written).written)
+            self.assertEqual([], self.http.changing)
+
+    def test_forgotten(self) -> None:
+        """What only we forgot stays, and goes when nobody knows it any more."""
+        for version in VERSIONS:
+            double = Go2rtc(version)
+            api = self.api(double, tag=self.tag)
+            written = self.deliver(api, STREAMS).written
+            api.share(Sharing(self.OTHERS.met, self.OTHERS.others, staying=self.OTHERS.others))
+            done = self.deliver(api, {}, written)
+            self.assertEqual((STREAMS, written), (double.sources(), done.written))
+            api.share(Sharing(self.OTHERS.met))
+            self.deliver(api, {}, done.written)
+            self.assertEqual({}, double.sources())
+
+    def test_after_another(self) -> None:
+        """Who speaks for a camera sends its source, whoever sent one before, also under a name without a MAC."""
+        for version in VERSIONS:
+            double = Go2rtc(version, text="streams:\n  acme-1: rtsp://10.0.0.5/x\n")
+            self.deliver(self.api(double), self.south)
+            api = self.api(double)
+            api.share(Sharing(met=frozenset({*STREAMS, "acme-1"})))
+            wanted = {**STREAMS, "acme-1": ["rtsp://10.0.0.9/x"]}
+            self.deliver(api, wanted)
+            self.assertEqual(wanted, double.sources())

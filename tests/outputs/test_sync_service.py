@@ -12,7 +12,7 @@ from twisted.internet.task import Clock
 from twisted.logger import formatEvent, globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.outputs.case import CAMERA, NAME, TAGS, Place
+from tests.outputs.case import CAMERA, NAME, TAGS, Place, SharedPlace
 from twisted_detector.events import (
     AdoptionChanged,
     CameraChanged,
@@ -27,13 +27,15 @@ from twisted_detector.model import Adoption, Camera, Login, Secret
 from twisted_detector.model.cameras import WSS_CAPABILITY
 from twisted_detector.model.consumers import CameraChoice, Consumer
 from twisted_detector.outputs import sync_service
-from twisted_detector.outputs.follower import ConsumerSettings, FrigateTopics
-from twisted_detector.outputs.frigate.document import FrigateOptions
+from twisted_detector.outputs.follower import ConsumerSettings
+from twisted_detector.outputs.frigate.document import FrigateOptions, FrigateTopics
 from twisted_detector.outputs.go2rtc.document import Go2rtcOptions
 from twisted_detector.outputs.stream_choice import CameraLogins
 from twisted_detector.outputs.sync.consumer import Destinations
 from twisted_detector.outputs.sync.seams import TargetPhase, TargetUnavailable
+from twisted_detector.outputs.sync.target import PATIENCE
 from twisted_detector.outputs.sync_service import LONGEST_WAIT, QUIET, SyncService
+from twisted_detector.outputs.voice import Voice
 from twisted_detector.testing.doubles import MemoryStateStore, RecordingPublisher
 
 TOPICS = FrigateTopics("site/frigate/config/cameras", "site/frigate/config/reload")
@@ -352,3 +354,208 @@ class Several(Telling):
         service.startService()
         self.addCleanup(lambda: self.successResultOf(service.stopService()))
         self.assertFalse([text for text in logged if "without a login" in (text or "")])
+
+
+class Node:
+    """One of two nodes that know the camera, its Frigate, and what it knows of who speaks.
+
+    :param login: the name of its login, after which the variables are called.
+    :ivar speaks: whether it speaks for the camera; ``alone``: whether it is the only one that knows it.
+    """
+
+    def __init__(self, case: SynchronousTestCase, name: str, frigate: dict[str, Any], clock: Clock, login: str) -> None:
+        self.case, self.clock, self.name, self.login = case, clock, name, login
+        self.speaks = self.alone = False
+        self.met = True
+        self.listeners: list[Any] = []
+        self.camera: Camera | None = CAMERA
+        self.store = MemoryStateStore()
+        self.place = SharedPlace("frigate-api", frigate, 300.0)
+        self.service = self.start()
+
+    @property
+    def address(self) -> str:
+        """Where it sees the camera."""
+        return self.camera.address if self.camera is not None else ""
+
+    def start(self) -> SyncService:
+        voice = Voice(
+            is_shared=True,
+            keeps=lambda camera_id: self.alone or (self.speaks and self.camera is not None),
+            met=lambda camera_id: self.met,
+            owner=lambda camera_id: self.name if self.speaks else "other",
+            on_gain=self.listen,
+        )
+        service = SyncService(
+            self.clock,
+            [
+                ConsumerSettings(
+                    FRIGATE,
+                    FrigateOptions(),
+                    Destinations(entries=[self.place]),
+                    CameraChoice(networks=("10.0.0.0/24",)),
+                )
+            ],
+            cameras=lambda: [self.camera] if self.camera is not None else [],
+            logins=CameraLogins(lambda camera: Login(self.login, Secret("-")), lambda camera: "", TAGS),
+            store=self.store,
+            publish=RecordingPublisher().publish,
+            random=lambda: 0.5,
+            voice=voice,
+        )
+        service.startService()
+        self.case.addCleanup(lambda: self.case.successResultOf(service.stopService()))
+        return service
+
+    def listen(self, listener: Any) -> Any:
+        self.listeners.append(listener)
+        return lambda: self.listeners.clear()
+
+    def restart(self) -> None:
+        """As after a stop and a start, with the state that it left."""
+        self.case.successResultOf(self.service.stopService())
+        self.service = self.start()
+
+    def gain(self, other: Node | None = None) -> None:
+        """It speaks for the camera from now on, in the place of another one."""
+        if other is not None:
+            other.speaks = False
+        self.speaks = True
+        for listener in tuple(self.listeners):
+            listener()
+        self.clock.advance(LONGEST_WAIT)
+
+    def move(self, address: str) -> None:
+        """It notices that the camera has another address."""
+        assert self.camera is not None
+        streams = tuple(replace(one, url=one.url.replace(self.camera.address, address)) for one in self.camera.streams)
+        old, self.camera = self.camera.address, replace(self.camera, address=address, streams=streams)
+        self.service.handle(CameraMoved(at=1.0, camera=self.camera, old_address=old, new_address=address))
+        self.clock.advance(LONGEST_WAIT)
+
+    def forget(self) -> None:
+        assert self.camera is not None
+        gone, self.camera = self.camera, None
+        self.service.handle(CameraForgotten(at=1.0, camera=gone))
+        self.clock.advance(LONGEST_WAIT)
+
+
+class Nodes(SynchronousTestCase):
+    """Two nodes that know one camera, and one Frigate, or two.
+
+    Variables of each installation have names of its own, so what both say of a camera with a login differs.
+    """
+
+    logins = "north", "south"
+
+    def setUp(self) -> None:
+        self.clock = Clock()
+        self.frigate: dict[str, Any] = {}
+        self.north = Node(self, "north", self.frigate, self.clock, self.logins[0])
+        self.south = Node(self, "south", self.frigate, self.clock, self.logins[1])
+        self.north.gain()
+
+    def changes(self) -> tuple[int, int]:
+        return self.north.place.changes, self.south.place.changes
+
+    def says(self, node: Node, address: str = "10.0.0.9") -> bool:
+        """Whether the camera stands there once, as a node says it."""
+        variable = f"LOGIN_{TAGS.tag_login(Login(node.login, Secret('-'))).upper()}_USER"
+        return list(self.frigate) == [NAME] and variable in repr(self.frigate) and f"@{address}:" in repr(self.frigate)
+
+    def test_one_frigate(self) -> None:
+        """Only who speaks for the camera writes, once for each change, whatever the others see."""
+        self.clock.pump([60.0] * 60)
+        self.assertTrue(self.says(self.north))
+        self.south.move("10.0.0.77")
+        self.north.move("10.0.0.77")
+        self.clock.pump([60.0] * 60)
+        self.assertTrue(self.says(self.north, "10.0.0.77"))
+        self.assertEqual((2, 0), self.changes())
+
+    def test_takeover(self) -> None:
+        """The new one writes once, at once, and the former one neither restores nor removes; and back again."""
+        for number, (new, old) in enumerate([(self.south, self.north), (self.north, self.south)] * 2):
+            new.gain(old)
+            self.assertTrue(self.says(new, new.address))
+            old.move(f"10.0.0.{100 + number}")
+            old.restart()
+            self.clock.pump([60.0] * 20)
+            self.assertTrue(self.says(new, new.address))
+            new.move(f"10.0.0.{100 + number}")
+            self.assertTrue(self.says(new, f"10.0.0.{100 + number}"))
+        self.assertEqual(self.takeovers, self.changes())
+
+    #: One for the camera, then one for each takeover and one for the move after it.
+    takeovers = 1 + 4, 4
+
+    def test_what_a_person_wrote(self) -> None:
+        """It stays whoever speaks."""
+        self.frigate[NAME]["zones"] = {"yard": {}}
+        self.frigate[NAME]["detect"]["fps"] = 9
+        self.south.gain(self.north)
+        self.north.gain(self.south)
+        self.assertTrue(self.says(self.north))
+        self.assertEqual(({"yard": {}}, 9), (self.frigate[NAME]["zones"], self.frigate[NAME]["detect"]["fps"]))
+
+    def test_forgotten(self) -> None:
+        """It stays as long as one of them knows it, and is gone with the last, whoever that is."""
+        for first, last in ((self.north, self.south), (self.south, self.north)):
+            first.camera = last.camera = CAMERA
+            for one in (first, last):
+                one.alone = False
+                one.service.handle(CameraDiscovered(at=1.0, camera=CAMERA))
+            self.clock.advance(LONGEST_WAIT)
+            self.assertEqual([NAME], list(self.frigate))
+            first.forget()
+            self.clock.pump([PATIENCE] * 5)
+            self.assertEqual([NAME], list(self.frigate))
+            last.gain(first)
+            first.alone = last.alone = True
+            last.forget()
+            self.clock.pump([PATIENCE] * 5)
+            self.assertEqual({}, self.frigate)
+
+    def test_two_frigates(self) -> None:
+        """Each follows its own, also the node that does not speak: a camera is added later, and moves at once."""
+        own: dict[str, Any] = {}
+        self.south.place = SharedPlace("frigate-api", own, 300.0)
+        self.south.restart()
+        self.assertEqual({}, own)
+        self.clock.pump([PATIENCE] * 2)
+        self.assertIn("@10.0.0.9:", repr(own))
+        self.south.move("10.0.0.77")
+        self.assertIn("@10.0.0.77:", repr(own))
+        self.assertNotIn("10.0.0.77", repr(self.frigate))
+        self.south.restart()
+        self.clock.pump([60.0] * 20)
+        self.assertEqual((2, 1), (self.south.place.changes, self.north.place.changes))
+
+    def test_out_of_the_list(self) -> None:
+        """A camera that is no more to be in a node's own Frigate leaves it, though another node speaks for it."""
+        own: dict[str, Any] = {}
+        self.south.place = SharedPlace("frigate-api", own, 300.0)
+        self.south.restart()
+        self.clock.pump([PATIENCE] * 2)
+        self.assertEqual([NAME], list(own))
+        self.south.move("10.7.0.1")
+        self.assertEqual(({}, True), (own, self.says(self.north)))
+
+    def test_who_keeps_it(self) -> None:
+        """The state of each place says how many cameras there which node keeps."""
+        self.clock.pump([PATIENCE] * 2)
+        (status,) = self.south.service.statuses()
+        self.assertEqual({"other": 1}, status.keepers)
+        (status,) = self.north.service.statuses()
+        self.assertEqual({}, status.keepers)
+
+
+class NodesThatSayTheSame(Nodes):
+    """The same with a camera of which both say the same, as of one without a login: whose entry it is does not show.
+
+    Of a move that the one sees much sooner that does not speak, it writes, too, for the Frigate might be its own; until
+    the other has seen it, too, that one takes it back once.
+    """
+
+    logins = "same", "same"
+    takeovers = 1 + 6, 6

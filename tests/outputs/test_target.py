@@ -2,30 +2,38 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
+from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
+from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
-from tests.outputs.case import Place
+from tests.outputs.case import NAME, Place, SharedPlace, entry
 from twisted_detector.outputs.sync.seams import (
     DeliveryResult,
+    Entries,
     ISyncDestination,
+    IWatchedDestination,
+    Sharing,
     TargetPhase,
     TargetRefused,
     TargetStarting,
     TargetUnavailable,
 )
-from twisted_detector.outputs.sync.target import LAST_RETRY, STARTING_LOOKS, STARTING_RETRY, SyncTarget
+from twisted_detector.outputs.sync.target import LAST_RETRY, PATIENCE, STARTING_LOOKS, STARTING_RETRY, SyncTarget
 
 
-class Following(SynchronousTestCase):
+class Case(SynchronousTestCase):
     def target(self, place: Place, **more: Any) -> tuple[SyncTarget, Clock, list[Any]]:
         clock, saved = Clock(), []
         more = {"base": {}, "save": saved.append, "random": lambda: 0.5, **more}
         return SyncTarget(clock, place, **more), clock, saved
 
+
+class Following(Case):
     def waits(self, place: Place, target: SyncTarget, clock: Clock) -> list[float]:
         """Seconds between the tries, each of which counts, until it is delivered."""
         waits: list[float] = []
@@ -152,3 +160,115 @@ class Following(SynchronousTestCase):
         target, _, saved = self.target(place, dry=True)
         target.update({"a": 1})
         self.assertEqual((place.delivered[0][2], saved, target.status.phase), (True, [], TargetPhase.DRY))
+
+
+class Shared(Case):
+    """A place in which another node keeps entries, too."""
+
+    def setUp(self) -> None:
+        self.others = frozenset({NAME})
+        self.table: dict[str, Any] = {}
+
+    def shared(self, refresh: float = 0.0) -> tuple[SyncTarget, SharedPlace, Clock]:
+        place = SharedPlace("place", self.table, refresh)
+        target, clock, _ = self.target(
+            place, sharing=lambda names: Sharing(self.others, self.others.intersection(names))
+        )
+        return target, place, clock
+
+    def test_patience(self) -> None:
+        """What another node may be about to add is added when it has been missing for long, at two looks at least."""
+        for refresh in (0.0, 30.0):
+            self.table.clear()
+            target, _, clock = self.shared(refresh)
+            target.update({NAME: entry()})
+            clock.advance(PATIENCE - 1)
+            self.assertEqual({}, self.table)
+            clock.pump([refresh or PATIENCE] * 2)
+            self.assertEqual({NAME: entry()}, self.table)
+
+    def test_added_meanwhile(self) -> None:
+        """What the other node has added by then is left to it, and that is told with the state."""
+        target, place, clock = self.shared()
+        target.update({NAME: entry()})
+        self.table[NAME] = entry("10.9.0.9")
+        clock.advance(PATIENCE)
+        self.assertEqual(({NAME: entry("10.9.0.9")}, 0), (self.table, place.changes))
+        self.assertEqual((NAME,), target.status.left)
+        self.assertEqual([], clock.getDelayedCalls())
+
+    def test_a_clock_that_is_set_back(self) -> None:
+        """Nothing waits for ever."""
+        target, _, clock = self.shared()
+        target.update({NAME: entry()})
+        clock.rightNow -= 3600.0
+        target.reconsider()
+        self.assertEqual({NAME: entry()}, self.table)
+
+    def test_reconsidered(self) -> None:
+        """When this node begins to speak for a camera, all is looked at again at once, though nothing else changed."""
+        self.table[NAME] = entry("10.9.0.9")
+        target, place, _ = self.shared()
+        target.update({NAME: entry()})
+        self.assertEqual(0, place.changes)
+        self.others = frozenset()
+        self.table[NAME] = entry("10.9.0.10")
+        target.reconsider()
+        self.assertEqual(2, len(place.delivered))
+        self.assertEqual(("10.9.0.10" in repr(self.table), target.status.left), (False, ()))
+
+    def test_reconsidered_during_a_delivery(self) -> None:
+        """It is looked at once more when that has ended."""
+        ended: Deferred[None] = Deferred()
+        place = Place()
+        target, clock, _ = self.target(Slow(place, ended))
+        target.update({"a": 1})
+        for _ in range(2):
+            target.reconsider()
+        self.assertEqual([], place.delivered)
+        ended.callback(None)
+        self.assertEqual([{"a": 1}] * 2, [one[0] for one in place.delivered])
+        self.assertEqual([], clock.getDelayedCalls())
+
+    def test_a_place_that_tells(self) -> None:
+        """Where something else stands is looked at a moment later, once for all that happens meanwhile."""
+        place = Telling("place", self.table)
+        target, clock, _ = self.target(place)
+        place.changed()
+        clock.advance(1)
+        self.assertEqual([], place.delivered, "nothing is wanted there yet")
+        target.update({NAME: entry()})
+        for _ in range(3):
+            self.table.clear()
+            place.changed()
+        clock.advance(1)
+        self.assertEqual((2, {NAME: entry()}), (len(place.delivered), self.table))
+        target.stop()
+        place.changed()
+        self.assertEqual([], clock.getDelayedCalls())
+
+
+@implementer(ISyncDestination)
+class Slow:
+    """A place in which the first delivery takes its time."""
+
+    name, where, refresh = "slow", "somewhere", 0.0
+
+    def __init__(self, place: Place, ended: Deferred[None]) -> None:
+        self.place = place
+        self.ended = ended
+
+    async def deliver(self, wanted: Entries, base: Entries, dry: bool) -> DeliveryResult:
+        """See :class:`ISyncDestination`."""
+        if not self.ended.called:
+            await self.ended
+        return await self.place.deliver(wanted, base, dry)
+
+
+@implementer(IWatchedDestination)
+class Telling(SharedPlace):
+    """A place that tells when something else stands there."""
+
+    def watch(self, changed: Callable[[], None]) -> None:
+        """See :class:`IWatchedDestination`."""
+        self.changed = changed

@@ -20,8 +20,9 @@ from twisted_detector.model.consumers import FRIGATE, GO2RTC
 from twisted_detector.model.encoding import encode
 from twisted_detector.outputs import topics as topics_module
 from twisted_detector.outputs.dispatcher import OutputDispatcher
-from twisted_detector.outputs.follower import ConsumerSettings, FrigateTopics
+from twisted_detector.outputs.follower import ConsumerSettings
 from twisted_detector.outputs.frigate import document as frigate
+from twisted_detector.outputs.frigate.document import FrigateTopics
 from twisted_detector.outputs.go2rtc import document as go2rtc
 from twisted_detector.outputs.homeassistant import output as homeassistant_output
 from twisted_detector.outputs.homeassistant.output import HomeAssistantOutput

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -106,7 +107,8 @@ class Server:
     """A double as a process on loopback.
 
     :param options: those that every double has are taken out: ``reads``, a file that holds the addresses that it reads
-        from just now, ``delay``, see :class:`Socketed`, and ``interface``, another address to listen at.
+        from just now, ``delay``, see :class:`Socketed`, ``interface``, another address to listen at, and ``log``, a
+        file that gets a line for each request that may change something: method, path, status, what it holds then.
     """
 
     def __init__(self, port: str, options: dict[str, Any]) -> None:
@@ -114,14 +116,18 @@ class Server:
         self._reads = Path(options.pop("reads")) if "reads" in options else None
         self._delay = float(options.pop("delay", 0.0))
         self._interface = str(options.pop("interface", "127.0.0.1"))
+        self._log = Path(options.pop("log")) if "log" in options else None
 
-    def run(self, ask: Ask, addresses: Callable[[], Iterable[str]]) -> None:
+    def run(self, ask: Ask, addresses: Callable[[], Iterable[str]], holds: Callable[[], Any] = lambda: None) -> None:
         """Serve until the process is ended."""
 
         def answer(request: Request) -> Answer:
             told = ask(request)
             if self._reads is not None:
                 self._reads.write_text("\n".join(addresses()))
+            if self._log is not None and request.method != "GET":
+                with self._log.open("a") as log:
+                    log.write(json.dumps([request.method, request.path, told.status, holds()]) + "\n")
             return told
 
         reactor.listenTCP(self._port, Site(Socketed(answer, self._delay)), interface=self._interface)

@@ -295,7 +295,7 @@ def main(port: str, file: str, *options: str) -> None:
         inside = double.go2rtc.sources().values() if double.go2rtc is not None else ()
         return [*double.config.running.reads, *(one for ones in inside for one in ones)]
 
-    server.run(double.answer, addresses)
+    server.run(double.answer, addresses, lambda: double.config.text)
 
 
 if __name__ == "__main__":

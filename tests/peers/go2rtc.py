@@ -318,7 +318,7 @@ def main(port: str, *options: str) -> None:
     if "path" in given:
         given["path"] = Path(given["path"])
     double = Go2rtc(**given)
-    server.run(double.answer, lambda: (one for ones in double.sources().values() for one in ones))
+    server.run(double.answer, lambda: (one for ones in double.sources().values() for one in ones), double.sources)
 
 
 if __name__ == "__main__":

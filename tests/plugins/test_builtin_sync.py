@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import stat
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,12 @@ from tests.outputs.case import CAMERA
 from tests.store.case import Pool, Reactor
 from twisted_detector.errors import RemoteError
 from twisted_detector.interfaces import MakerContext
+from twisted_detector.model import Message
 from twisted_detector.model.consumers import GO2RTC
+from twisted_detector.mqtt.outbox.outbox import Outbox
+from twisted_detector.mqtt.seams import ConnectionChange, ConnectionState
+from twisted_detector.outputs.frigate.topic import SETTLE
+from twisted_detector.outputs.go2rtc import api
 from twisted_detector.outputs.players import Player
 from twisted_detector.outputs.topics import Topics
 from twisted_detector.plugins.builtin_sync import (
@@ -110,6 +116,88 @@ class Files(SynchronousTestCase):
         topics = made["frigate", ""].topics
         assert topics is not None
         self.assertEqual("site/frigate/config/cameras", topics.configuration)
+
+
+class SharedTopic(SynchronousTestCase):
+    """With several nodes Frigate's topic is a place like any other."""
+
+    def setUp(self) -> None:
+        self.clock = PooledReactor()
+        self.outbox = Outbox(self.clock.seconds, wall=self.clock.seconds)
+        self.handlers: dict[str, Any] = {}
+        self.listeners: list[Any] = []
+        self.state = ConnectionState.CONNECTING
+
+    def subscribe(self, topic: str, handler: Any) -> None:
+        self.handlers[topic] = handler
+
+    def add_state_listener(self, listener: Any) -> None:
+        self.listeners.append(listener)
+
+    def publish(self, message: Message) -> Any:
+        return self.outbox.put(message).acknowledged
+
+    def change(self, event: str) -> None:
+        for listener in self.listeners:
+            listener(ConnectionChange(event, ConnectionState.CONNECTED, "", 0.0, 1, 1, 1))
+
+    def test_topic(self) -> None:
+        """It is read before it is written; without a connection, and when others wrote, nothing of it waits."""
+        environ = {"NODES_ENABLED": "true", "MQTT_BROKER": "b"}
+        context = MakerContext(
+            reactor=self.clock, config=read(environ), settings={}, publish=self.publish, subscribe=_unused
+        )
+        (frigate, go2rtc) = consumers(context, Topics(node_id="n", prefix="site"), shared_by=self)  # type: ignore[arg-type]
+        (topic,) = frigate.destinations.topics
+        self.assertEqual((None, False, ()), (frigate.topics, bool(frigate.destinations), go2rtc.destinations.topics))
+        self.assertEqual(["site/frigate/config/cameras"], list(self.handlers))
+
+        def deliver() -> bool:
+            return self.successResultOf(Deferred.fromCoroutine(topic.deliver(ENTRY, {}, False))).changed
+
+        self.assertFalse(deliver())
+        self.change("connected")
+        self.assertFalse(deliver())
+        theirs = b'{"cameras":{"024000000002":{"enabled":true}}}'
+        self.handlers["site/frigate/config/cameras"]("site/frigate/config/cameras", theirs)
+        self.assertTrue(deliver())
+        first, reload = (one.message for one in self.outbox.take(10))
+        self.assertEqual((first.topic, first.retain), ("site/frigate/config/cameras", True))
+        self.assertEqual(["024000000001", "024000000002"], list(json.loads(first.payload)["cameras"]))
+        self.assertEqual((reload.topic, reload.payload), ("site/frigate/config/reload", b""))
+        self.change("disconnected")
+        self.outbox.connection_lost()
+        self.outbox.republish()
+        self.assertEqual([], [one.message.topic for one in self.outbox.take(10) if one.message.retain])
+        self.assertFalse(deliver())
+
+    def test_connected_already(self) -> None:
+        """A connection that came before is one: where nothing stands on the topic, it is written after a moment."""
+        self.state = ConnectionState.CONNECTED
+        config = read({"NODES_ENABLED": "true", "MQTT_BROKER": "b"})
+        context = MakerContext(reactor=self.clock, config=config, settings={}, publish=self.publish, subscribe=_unused)
+        frigate, _ = consumers(context, Topics(node_id="n", prefix=""), shared_by=self)  # type: ignore[arg-type]
+        (topic,) = frigate.destinations.topics
+        self.clock.advance(SETTLE)
+        self.assertTrue(self.successResultOf(Deferred.fromCoroutine(topic.deliver(ENTRY, {}, False))).changed)
+
+    def test_what_is_remembered(self) -> None:
+        """go2rtc's sources are remembered by their tags."""
+        made: list[dict[str, Any]] = []
+        self.patch(api, "Go2rtcApi", lambda http, **more: made.append(more))
+        config = read({"GO2RTC_URL": "http://127.0.0.1:1984", "NODES_ENABLED": "true", "MQTT_BROKER": "b"})
+        context = MakerContext(reactor=self.clock, config=config, settings={}, publish=_unused, subscribe=_unused)
+        consumers(context, Topics(node_id="n", prefix=""), tag=str.upper)
+        self.assertEqual(["X"], [one["tag"]("x") for one in made])
+
+    def test_switched_off(self) -> None:
+        """FRIGATE_UPDATE_ENABLED=false: this node has no part in it."""
+        environ = {"NODES_ENABLED": "true", "MQTT_BROKER": "b", "FRIGATE_UPDATE_ENABLED": "false"}
+        context = MakerContext(
+            reactor=self.clock, config=read(environ), settings={}, publish=_unused, subscribe=_unused
+        )
+        consumers(context, Topics(node_id="n", prefix=""), shared_by=self)  # type: ignore[arg-type]
+        self.assertEqual({}, self.handlers)
 
 
 def _unused(*_: Any) -> Any:

@@ -10,7 +10,7 @@ from tests.store.case import CAMERA, StoreCase
 from twisted_detector.events import CameraChanged, CameraForgotten, CameraOffline, CameraRestored, PictureTaken
 from twisted_detector.model import Camera, Status, Stream
 from twisted_detector.model.cameras import Picture
-from twisted_detector.model.history import UNSTEADY, WEEK, Segment
+from twisted_detector.model.history import UNSTEADY, WEEK, ForeignPast, Segment, StateChange
 from twisted_detector.store import history, history_rows
 from twisted_detector.store.history import ALIVE_INTERVAL, BURST, KEPT, REFILL_SECONDS, CameraHistory
 
@@ -398,3 +398,71 @@ class Bounds(HistoryCase):
         self.restart(0.0)
         self.assertLessEqual(len(self.history._known[ONLINE.id].week._at), WEEK / DAY + 2)
         self.assertEqual(50, len(self.segments(60)) - 1)
+
+
+class OtherNodes(HistoryCase):
+    """A camera that another node published before."""
+
+    def came(self) -> tuple[float, float]:
+        """It was there for a day, and came here an hour ago."""
+        self.reactor.advance(DAY)
+        now = self.reactor.seconds()
+        self.told(ONLINE)
+        self.reactor.advance(3600.0)
+        return now - DAY, now + 1.0
+
+    def test_from_there(self) -> None:
+        """What is told is in the bar and in the segments, before what was recorded here, and after a restart, too."""
+        begin, until = self.came()
+        now = self.reactor.seconds()
+        self.assertEqual((now - WEEK, until), self.history.unrecorded(ONLINE.id))
+        offline = StateChange(0, ONLINE.id, begin + 3600.0, "offline", "no answer")
+        self.history.take_past(
+            ForeignPast(ONLINE.id, "north", now - WEEK, until, (StateChange(0, ONLINE.id, begin, "online"), offline))
+        )
+        for _ in range(2):
+            self.assertEqual(["unobserved", "online", "offline", "online"], [one.status for one in self.segments(2.0)])
+            week = self.history.week(ONLINE.id)
+            assert week is not None
+            self.assertApproximates(DAY + 3600.0, week.observed, 30.0)
+            self.assertApproximates(begin + 3600.0, week.last_offline, 0.01)
+            self.assertEqual(1, week.failures)
+            self.restart(5.0)
+            self.history.handle(CameraRestored(0.0, ONLINE))
+
+    def test_away(self) -> None:
+        """As long as the other one is away nothing is shown, and why; that survives a restart."""
+        _, until = self.came()
+        begin = self.reactor.seconds() - WEEK
+        self.history.take_past(ForeignPast(ONLINE.id, "north", begin, until, None, "node north is away"))
+        self.restart(5.0)
+        self.assertEqual(["node north is away"], [one.reason for one in self.history.untold])
+        found = self.segments(2.0)
+        self.assertEqual(
+            [("unobserved", "node north is away"), ("online", "")], [one[3:5] for one in map(_tuple, found)]
+        )
+
+    def test_passed_on(self) -> None:
+        """A third node is told what the first one recorded, too."""
+        begin, until = self.came()
+        self.history.take_past(
+            ForeignPast(ONLINE.id, "north", begin, until, (StateChange(0, ONLINE.id, begin, "busy", "full"),))
+        )
+        asked = Deferred.fromCoroutine(self.history.changes(ONLINE.id, begin - 10.0, self.reactor.seconds()))
+        self.reactor.advance(0.1)
+        told = self.run_now(asked)
+        self.assertEqual(
+            [("unobserved", begin - 10.0), ("busy", begin), ("online", until)], [(one.status, one.at) for one in told]
+        )
+
+    def test_forgotten(self) -> None:
+        """With the camera it is gone."""
+        begin, until = self.came()
+        self.history.take_past(ForeignPast(ONLINE.id, "north", begin, until))
+        self.history.handle(CameraForgotten(0.0, ONLINE))
+        self.restart(5.0)
+        self.assertEqual(([], None), (self.history.untold, self.history.week(ONLINE.id)))
+
+
+def _tuple(one: Segment) -> tuple[object, ...]:
+    return (one.begin, one.end, one.condition, one.status, one.reason)

@@ -7,7 +7,7 @@ import random
 from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_detector.model.history import CELL, CELLS, WEEK, Condition, DaemonLife, Segment, StateChange
-from twisted_detector.store.timeline import MAX_SEGMENTS, Week, gaps, segments
+from twisted_detector.store.timeline import MAX_SEGMENTS, Week, gaps, in_segments, pieces
 
 UNOBSERVED, ONLINE, TROUBLE, OFFLINE = Condition
 DAY = 86_400.0
@@ -15,6 +15,12 @@ DAY = 86_400.0
 
 def change(number: int, at: float, status: str, address: str = "") -> StateChange:
     return StateChange(number, "cam", at, status, "", "", address)
+
+
+def segments(
+    changes: list[StateChange], away: list[tuple[float, float]], begin: float, end: float, *, most: int = MAX_SEGMENTS
+) -> list[Segment]:
+    return in_segments(pieces(changes, away, begin, end), most=most)
 
 
 def told(found: list[Segment]) -> list[tuple[float, float, str]]:

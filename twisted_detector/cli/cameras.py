@@ -7,7 +7,7 @@ store is read.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -15,7 +15,7 @@ from rich.table import Table
 
 from twisted_detector.cli.screen import cell, printable, screen, status_cell, table
 from twisted_detector.cli.subcommand import run_reactor
-from twisted_detector.errors import LocalError, StoreError
+from twisted_detector.errors import LocalError, RemoteError, StoreError
 from twisted_detector.model import Camera
 from twisted_detector.operations.control_client import NotRunning, send_request
 from twisted_detector.store.cameras import dump_camera, load_camera
@@ -55,6 +55,23 @@ def daemon_cameras(directory: Path) -> list[Camera]:
         found |= {camera.id: camera for camera in (load_camera(json.dumps(one)) for one in page["cameras"])}
         offset = page.get("next")
     return sorted(found.values(), key=lambda camera: camera.id)
+
+
+def whereabouts_of(directory: Path, camera_id: str) -> Mapping[str, Any]:
+    """Which other nodes have to do with a camera, as the running daemon knows; nothing where it is no node."""
+    try:
+        return send_request(directory, {"command": "whereabouts", "camera_id": camera_id})
+    except (NotRunning, RemoteError):
+        return {}
+
+
+def elsewhere(whereabouts: Mapping[str, Any], camera_id: str) -> list[str]:
+    """Which other nodes have to do with a camera, in sentences."""
+    owner, page, adopted = (whereabouts.get(name) or "" for name in ("owner", "owner_page", "adopted_at"))
+    sentences = [f"node {owner} publishes it{f', its page is {page}' if page else ''}"] if owner else []
+    if adopted:
+        sentences.append(f"node {adopted} has adopted it; to adopt it here: camdetect adopt {camera_id}")
+    return sentences
 
 
 async def _stored_cameras(store: Store) -> list[Camera]:

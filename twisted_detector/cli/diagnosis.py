@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from twisted_detector.cli.asking import NOT_RUNNING
+from twisted_detector.cli.cameras import elsewhere
 from twisted_detector.cli.subcommand import subcommand
 from twisted_detector.config.config import Config
 from twisted_detector.operations.control_client import NotRunning, send_request
@@ -52,6 +53,7 @@ def why_lines(answer: Mapping[str, Any]) -> list[str]:
         lines.append(
             f"  camera       {camera['id']} {_clean(camera['name'])} {camera['status']} {camera['reason']}".rstrip()
         )
+        lines += [f"               {_clean(text)}" for text in elsewhere(camera, camera["id"])]
     reason = answer["reason"]
     lines += ["", f"Likely reason: {_clean(reason['text'])}"]
     if reason["advice"]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
-from twisted_detector.cli.cameras import as_json, known_cameras
+from twisted_detector.cli.cameras import as_json, elsewhere, known_cameras, whereabouts_of
 from twisted_detector.cli.screen import cell, pairs, screen, status_cell, table
 from twisted_detector.cli.subcommand import subcommand
 from twisted_detector.errors import LocalError
@@ -37,7 +37,7 @@ def show(reactor: Any, directory: Path, word: str, *, use_json: bool, out: TextI
         return 0
     console = screen(out)
     for camera in found:
-        _show(camera, console)
+        _show(camera, console, elsewhere(whereabouts_of(directory, camera.id), camera.id))
     return 0
 
 
@@ -50,7 +50,7 @@ def _stamp(at: float) -> str:
     return rfc3339(at) if at else ""
 
 
-def _show(camera: Camera, console: Any) -> None:
+def _show(camera: Camera, console: Any, sites: Sequence[str]) -> None:
     console.print(cell(camera.called or camera.id, "bold"))
     console.print(
         pairs(
@@ -69,6 +69,7 @@ def _show(camera: Camera, console: Any) -> None:
                 ("ONVIF", camera.onvif_url),
                 ("page", camera.http_url),
                 ("adopted", camera.adopted.value),
+                ("sites", _whole("; ".join(sites)) if sites else ""),
                 ("can", ", ".join(camera.capabilities)),
                 ("seen by", ", ".join(camera.methods)),
                 ("first seen", _stamp(camera.first_seen)),

@@ -38,6 +38,7 @@ class Announced:
     :ivar channels: video inputs, 0 when unknown.
     :ivar managed_by: name or address of the console that manages it, for people.
     :ivar address: the address that it says it has, where it speaks from another one: it may not have taken it up.
+    :ivar others: how many more that are new spoke from its address within an hour, at least: the registry counts them.
     """
 
     manufacturer: str = ""
@@ -50,6 +51,7 @@ class Announced:
     conditions: tuple[Condition, ...] = ()
     managed_by: str = ""
     address: str = ""
+    others: int = 0
 
     @property
     def may_be_camera(self) -> bool:
@@ -59,6 +61,8 @@ class Announced:
 
 #: Conditions by which there is no stream to be had: an inspection that finds a camera there disproves them.
 STREAMLESS = (Condition.CLOUD_ONLY, Condition.MATTER, Condition.HOMEKIT_ONLY)
+#: Conditions of a device that nobody has set up: new ones of one manufacturer all come with one address.
+FRESH = (Condition.NOT_ACTIVATED, Condition.DEFAULT_STATE)
 #: Conditions that are told as the reason why a camera's streams do not play; of several the first.
 EXPLAINING = (
     Condition.NOT_ACTIVATED,

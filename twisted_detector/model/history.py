@@ -70,6 +70,22 @@ class DaemonLife:
 
 
 @dataclass(frozen=True, slots=True)
+class ForeignPast:
+    """What another node recorded of a camera that it published: it holds from ``begin`` to ``until`` (wall seconds).
+
+    :ivar changes: ordered by their stamps; what is before the first was not observed. None: not told yet.
+    :ivar reason: why it is not told, for people; "" when it is.
+    """
+
+    camera_id: str
+    node_id: str
+    begin: float
+    until: float
+    changes: tuple[StateChange, ...] | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Segment:
     """A stretch of time in one condition, or several short ones as one.
 

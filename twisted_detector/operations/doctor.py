@@ -190,4 +190,7 @@ class Doctor:
             text = f"{one.where}: {one.phase}" + (f": {one.reason}" if one.reason else "")
             if one.unknown:
                 text += f"; in its list, and not known: {some(one.unknown)}"
+            if one.keepers:
+                nodes = (f"{count} by {node or 'a node that is away'}" for node, count in sorted(one.keepers.items()))
+                text += f"; cameras that are kept there by other nodes: {', '.join(nodes)}"
             yield Finding(one.name, level, text, _SYNC_ADVICE if level == WARN else "")

@@ -61,6 +61,7 @@ def consumer_block(statuses: Iterable[TargetStatus]) -> dict[str, dict[str, Any]
             "reason": one.reason[:_MAX_REASON],
             "tries": one.tries,
             "cameras": one.cameras,
+            **({"kept_by": dict(one.keepers)} if one.keepers else {}),
         }
         octets += len(encode({one.name: entry}))
         if octets > MAX_CONSUMERS_OCTETS:

@@ -30,6 +30,15 @@ class RequestRouter:
             raise LocalError("two handlers for one request", shown=name)
         self.handlers[name] = handler
 
+    def extend(self, name: str, around: Callable[[Handler], Handler]) -> None:
+        """From now on what ``around`` makes of the handler of a request has it.
+
+        :raises LocalError: the name has no handler.
+        """
+        if name not in self.handlers:
+            raise LocalError("no handler to extend", shown=name)
+        self.handlers[name] = around(self.handlers[name])
+
     async def dispatch(self, name: str, fields: Mapping[str, Any]) -> Mapping[str, Any]:
         """The answer to one request.
 

@@ -2,33 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, replace
 from functools import partial
 
 from twisted_detector.model import Camera, Login
 from twisted_detector.model.consumers import CameraChoice, Consumer
-from twisted_detector.outputs.frigate.document import FrigateOptions
+from twisted_detector.outputs.frigate.document import FrigateOptions, FrigateTopics
 from twisted_detector.outputs.go2rtc.document import Go2rtcOptions
 from twisted_detector.outputs.players import Player, frigate_player, go2rtc_player
 from twisted_detector.outputs.stream_choice import StreamDocument, consumer_name
 from twisted_detector.outputs.sync.blocks import CameraBlocks
 from twisted_detector.outputs.sync.consumer import ConsumerTargets, Destinations
-from twisted_detector.outputs.sync.seams import Entries, TargetPhase
+from twisted_detector.outputs.sync.seams import ALONE, Entries, Sharing, TargetPhase
+from twisted_detector.outputs.voice import Voice
 
 #: States of an API that answered last time: what it refused does not stand among what was written.
 _HOLDING = (TargetPhase.DONE, TargetPhase.REFUSED)
 
+#: Ends the name of a camera's second entry.
+SUB_ENTRY = "_sub"
 #: How the entries of one program are worded.
 Options = FrigateOptions | Go2rtcOptions
-
-
-@dataclass(frozen=True, slots=True)
-class FrigateTopics:
-    """Topics of Frigate's configuration: ``configuration`` has it, retained; ``reload`` says that it changed."""
-
-    configuration: str
-    reload: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +46,55 @@ class ConsumerSettings:
     page: str = ""
 
 
+class EntryNames:
+    """Reader of the names of one consumer's entries: of which camera each is, and which node keeps it.
+
+    :param prefix: of all names.
+    """
+
+    def __init__(self, voice: Voice, prefix: str) -> None:
+        self._voice = voice
+        self._prefix = prefix
+        #: Camera ids by name, of those that are known here.
+        self._ids: dict[str, str] = {}
+
+    def update(self, camera_id: str, *, is_known: bool) -> None:
+        """This node knows a camera, or does not any more."""
+        if not self._voice.is_shared:
+            return
+        if is_known:
+            self._ids[consumer_name(camera_id)] = camera_id
+        else:
+            self._ids.pop(consumer_name(camera_id), None)
+
+    def _camera(self, name: str) -> str:
+        """The name of an entry's camera."""
+        return name.removeprefix(self._prefix).removesuffix(SUB_ENTRY)
+
+    def sharing(self, names: Collection[str]) -> Sharing:
+        """Which of these entries other nodes may keep, too."""
+        voice = self._voice
+        if not voice.is_shared:
+            return ALONE
+        ids = {name: self._ids.get(self._camera(name), self._camera(name)) for name in names}
+        others = frozenset(name for name, camera_id in ids.items() if not voice.keeps(camera_id))
+        return Sharing(
+            met=frozenset(name for name, camera_id in ids.items() if voice.met(camera_id)),
+            others=others,
+            staying=frozenset(name for name in others if self._camera(name) not in self._ids),
+        )
+
+    def keepers(self, names: Collection[str]) -> dict[str, int]:
+        """Of how many cameras each node keeps these entries; "" for nodes that are not known."""
+        cameras = {self._camera(name) for name in names}
+        return dict(Counter(self._voice.owner(self._ids.get(one, one)) for one in cameras))
+
+
 class Follower:
     """One consumer while the service runs: only what somebody is given is worded, and kept in no other form.
 
     :param word: makes the entries of one camera.
+    :ivar names: of its entries.
     :ivar blocks: its entries, None where neither a topic nor a destination wants them; ``live``: those with logins as
         they are, None where no API takes them.
     """
@@ -63,15 +104,18 @@ class Follower:
         settings: ConsumerSettings,
         targets: ConsumerTargets,
         word: Callable[[Options, Camera, Login | None], StreamDocument],
+        names: EntryNames,
     ) -> None:
         self.settings = settings
         self.targets = targets
+        self.names = names
         self.blocks: CameraBlocks | None = None
         self.live: CameraBlocks | None = None
         #: By camera, the names in the list of this consumer that the camera has.
         self._named: dict[str, frozenset[str]] = {}
         options, places, choice = settings.options, settings.destinations, settings.choice
-        values, json = bool(places.entries or places.variables), settings.topics is not None
+        values = bool(places.entries or places.variables or places.topics)
+        json = settings.topics is not None
         if values or json:
             self.blocks = CameraBlocks(partial(word, options), choice, as_values=values, as_json=json)
         if places.live:
@@ -115,6 +159,7 @@ class Follower:
 
     def update(self, camera_id: str, camera: Camera | None, login: Login | None) -> None:
         """Word one camera anew; None: it was forgotten."""
+        self.names.update(camera_id, is_known=camera is not None)
         for blocks in (self.blocks, self.live):
             if blocks is not None:
                 blocks.update(camera_id, camera, login)

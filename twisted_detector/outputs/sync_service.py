@@ -22,13 +22,14 @@ from twisted_detector.model import Camera, Login, Message, Priority
 from twisted_detector.model.bounds import TurnBudget
 from twisted_detector.model.consumers import GO2RTC, CameraChoice
 from twisted_detector.model.encoding import parse_object
-from twisted_detector.outputs.follower import ConsumerSettings, Follower, FrigateTopics, Options
+from twisted_detector.outputs.follower import ConsumerSettings, EntryNames, Follower, Options
 from twisted_detector.outputs.frigate import document as frigate
 from twisted_detector.outputs.go2rtc import document as go2rtc
 from twisted_detector.outputs.players import Player
 from twisted_detector.outputs.stream_choice import CameraLogins, StreamDocument
 from twisted_detector.outputs.sync.consumer import ConsumerTargets
 from twisted_detector.outputs.sync.seams import ISyncStatus, TargetStatus
+from twisted_detector.outputs.voice import Voice
 from twisted_detector.seams import IStateStore
 
 #: Seconds of quiet before a change is delivered: a move and what is learnt of it right after are one change.
@@ -65,6 +66,7 @@ class SyncService(Service):
     :param consumers: each with a name of its own.
     :param cameras: all cameras.
     :param random: 0 to 1.
+    :param voice: for which cameras this node speaks, where several nodes may tell one program of them.
     """
 
     log = make_logger()
@@ -79,8 +81,12 @@ class SyncService(Service):
         store: IStateStore,
         publish: Callable[[Message], Deferred[None]],
         random: Callable[[], float],
+        voice: Voice = Voice(),  # noqa: B008  a frozen value
     ) -> None:
         self._clock = clock
+        self._voice = voice
+        self._unlisten: Callable[[], object] = lambda: None
+        self._reconsiders = False
         self._consumers = tuple(consumers)
         self._cameras = cameras
         self._logins = logins
@@ -126,22 +132,27 @@ class SyncService(Service):
         self._rotating = set(parse_object(saved.get(_ROTATING, "")) or {})
         self._rotating |= {key.removeprefix(_ROTATING_KEY) for key in saved if key.startswith(_ROTATING_KEY)}
         self._published_digest = saved.get(_DIGEST, "")
-        self._followers = tuple(Follower(one, self._targets(one, saved), self._word) for one in self._consumers)
+        self._followers = tuple(self._follower(one, saved) for one in self._consumers)
         self._changed = {camera.id: camera for camera in self._cameras()}
         self._loaded = True
         if self.running:
             self._update()
             self._rechecks.start(RECHECK, now=False)
+            self._unlisten = self._voice.on_gain(self._reconsider_all)
 
-    def _targets(self, consumer: ConsumerSettings, saved: Mapping[str, str]) -> ConsumerTargets:
-        return ConsumerTargets(
+    def _follower(self, consumer: ConsumerSettings, saved: Mapping[str, str]) -> Follower:
+        prefix = consumer.options.prefix if isinstance(consumer.options, go2rtc.Go2rtcOptions) else ""
+        names = EntryNames(self._voice, prefix)
+        targets = ConsumerTargets(
             self._clock,
             consumer.destinations,
             saved=saved,
             save=self._save,
             random=self._random,
             dry=consumer.dry_run,
+            sharing=names.sharing,
         )
+        return Follower(consumer, targets, self._word, names)
 
     def _word(self, options: Options, camera: Camera, login: Login | None) -> StreamDocument:
         """The entries of one camera."""
@@ -157,6 +168,7 @@ class SyncService(Service):
     def stopService(self) -> Deferred[Any]:
         """Cancel every delivery; nothing is delivered any more."""
         super().stopService()  # type: ignore[no-untyped-call]
+        self._unlisten()
         if self._rechecks.running:
             self._rechecks.stop()
         if self._update_call is not None and self._update_call.active():
@@ -170,7 +182,13 @@ class SyncService(Service):
     def statuses(self) -> tuple[TargetStatus, ...]:
         """See :class:`ISyncStatus`."""
         return tuple(
-            replace(target.status, consumer=one.settings.consumer, cameras=one.cameras, unknown=one.unknown)
+            replace(
+                target.status,
+                consumer=one.settings.consumer,
+                cameras=one.cameras,
+                unknown=one.unknown,
+                keepers=one.names.keepers(target.status.left),
+            )
             for one in self._followers
             for target in one.targets.all
         )
@@ -199,6 +217,11 @@ class SyncService(Service):
 
     def _note(self, camera_id: str, camera: Camera | None) -> None:
         self._changed[camera_id] = camera
+        self._schedule_update()
+
+    def _reconsider_all(self) -> None:
+        """This node speaks for other cameras than before: what stands everywhere is to be looked at."""
+        self._reconsiders = True
         self._schedule_update()
 
     def _schedule_update(self) -> None:
@@ -261,8 +284,11 @@ class SyncService(Service):
         if self._changed:
             self._updates.append((self._clock.seconds(), len(self._changed)))
         yield from self._word_changed()
+        reconsiders, self._reconsiders = self._reconsiders, False
         for follower in self._followers:
             yield from self._follow(follower)
+            if reconsiders:
+                follower.targets.reconsider()
 
     def _word_changed(self) -> Iterator[None]:
         """Word every camera that has changed, a camera a step."""
@@ -316,7 +342,7 @@ class SyncService(Service):
                 reason=reason,
             )
 
-    def _publish_configuration(self, topics: FrigateTopics, members: bytes) -> None:
+    def _publish_configuration(self, topics: frigate.FrigateTopics, members: bytes) -> None:
         """Publish the retained configuration, and the message that it changed."""
         if not members and not self._published_digest:
             return  # nothing was ever published, and there is nothing to publish

@@ -105,6 +105,10 @@ class Topics:
         root = f"{self._root}system/camera_detector"
         return f"{root}/+/node", f"{root}/+/beat", f"{root}_health/+/lwt"
 
+    def described(self, camera_id: str) -> str:
+        """What people call a camera, for the other nodes; retained."""
+        return f"{self._root}system/camera_detector/described/{camera_id}"
+
     @property
     def every_status(self) -> str:
         """Filter for the states of all cameras."""
@@ -143,6 +147,8 @@ def camera_of(topic: str) -> str:
     """The camera of which a retained topic of ours may be, by its id; "" for none."""
     levels = topic.split("/")
     if len(levels) > 2 and levels[-3] == "camera" and levels[-2] in ("discovery", "status", "seen"):
+        return levels[-1]
+    if levels[-3:-1] == ["camera_detector", "described"]:
         return levels[-1]
     marked = (level.removeprefix(_MARKER) for level in levels if level.startswith(_MARKER) and levels[-1] == "config")
     return next(marked, "")

@@ -26,9 +26,17 @@ class Voice:
     :ivar leaves: whether another node publishes it, as far as is known; a camera of which nobody knows yet whose it is,
         is neither owned nor left.
     :ivar is_shared: whether other nodes publish the others, so that nobody else speaks of what it owns.
+    :ivar keeps: whether this node keeps a camera's entries in other programs: it publishes it, or no other knows it.
+    :ivar met: whether another node knows a camera, or knew it when it went.
+    :ivar owner: the node that publishes a camera, "" where that is not known.
+    :ivar on_gain: has a listener called whenever this node begins to publish cameras; returns how to end that.
     """
 
     admit: Callable[[Event], Admission] = lambda _: Admission.ALL
     owns: Callable[[str], bool] = lambda _: True
     leaves: Callable[[str], bool] = lambda _: False
     is_shared: bool = False
+    keeps: Callable[[str], bool] = lambda _: True
+    met: Callable[[str], bool] = lambda _: False
+    owner: Callable[[str], str] = lambda _: ""
+    on_gain: Callable[[Callable[[], object]], Callable[[], object]] = lambda _: lambda: None

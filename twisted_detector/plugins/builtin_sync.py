@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -16,8 +17,11 @@ from twisted_detector.config.config import Config
 from twisted_detector.config.frigate_go2rtc import FrigateSection, Go2rtcSection, variables_path
 from twisted_detector.errors import RemoteError
 from twisted_detector.inspection.logins.budget import LoginBudget
-from twisted_detector.interfaces import IListenerMaker, IServiceExtension, MakerContext
+from twisted_detector.interfaces import IListenerMaker, IServiceExtension, MakerContext, optional
 from twisted_detector.model import Camera, Candidate
+from twisted_detector.model.consumers import Consumer
+from twisted_detector.mqtt.seams import ConnectionChange, ConnectionState
+from twisted_detector.mqtt.service import MqttService
 from twisted_detector.operations.export import (
     accepted_login,
     export_handler,
@@ -26,7 +30,8 @@ from twisted_detector.operations.export import (
     withheld_reason,
 )
 from twisted_detector.operations.requests import RequestRouter
-from twisted_detector.outputs.follower import ConsumerSettings, FrigateTopics
+from twisted_detector.outputs.follower import ConsumerSettings
+from twisted_detector.outputs.frigate.document import FrigateTopics
 from twisted_detector.outputs.players import Player
 from twisted_detector.outputs.stream_choice import CameraLogins
 from twisted_detector.outputs.sync.board import SyncBoard
@@ -34,6 +39,7 @@ from twisted_detector.outputs.sync.consumer import Destinations
 from twisted_detector.outputs.sync.seams import InThread, ISyncDestination
 from twisted_detector.outputs.sync_service import SyncService
 from twisted_detector.outputs.topics import Topics
+from twisted_detector.outputs.voice import Voice
 from twisted_detector.registry.registry import Registry
 from twisted_detector.seams import IStateStore
 
@@ -78,8 +84,13 @@ def frigate_destinations(context: MakerContext, section: FrigateSection) -> Dest
     return Destinations(entries=found, variables=_variables(context, section, needed=bool(found)))
 
 
-def go2rtc_destinations(context: MakerContext, section: Go2rtcSection) -> Destinations:
-    """The file and the API of one go2rtc, as its settings name them."""
+def go2rtc_destinations(
+    context: MakerContext, section: Go2rtcSection, *, tag: Callable[[str], str] = lambda _: ""
+) -> Destinations:
+    """The file and the API of one go2rtc, as its settings name them.
+
+    :param tag: makes of a source with a login in it what may be remembered of it.
+    """
     if section.config_path is None and not section.url:
         return Destinations(variables=_variables(context, section, needed=False))
     from twisted_detector.outputs.go2rtc.api import Go2rtcApi
@@ -102,6 +113,7 @@ def go2rtc_destinations(context: MakerContext, section: Go2rtcSection) -> Destin
                 keep_logins=publish,
                 headers=basic_auth(section.user, section.password),
                 consumer=consumer,
+                tag=tag,
             )
         )
     return Destinations(entries=files, variables=_variables(context, section, needed=bool(files)), live=apis)
@@ -120,29 +132,57 @@ def _variables(
     return (EnvDestination(section.consumer.destination("env"), path, in_thread=_in_thread(context)),)
 
 
-def consumers(context: MakerContext, topics: Topics) -> list[ConsumerSettings]:
-    """All that are to be told: also a Frigate with neither file nor API, that of the topic."""
+def shared_topic(
+    context: MakerContext, consumer: Consumer, topics: FrigateTopics, mqtt: MqttService
+) -> ISyncDestination:
+    """Frigate's configuration on the broker, which all nodes write together."""
+    from twisted_detector.outputs.frigate.topic import TopicDestination
+
+    def forget() -> None:
+        mqtt.outbox.discard(lambda topic: topic == topics.configuration)
+
+    def connection_changed(change: ConnectionChange) -> None:
+        if change.event in ("connected", "disconnected", "stopped"):
+            topic.set_connected(change.event == "connected")
+
+    topic = TopicDestination(
+        context.clock, consumer, topics, publish=context.publish, forget=forget, in_thread=_in_thread(context)
+    )
+    topic.set_connected(mqtt.state is ConnectionState.CONNECTED)
+    mqtt.add_state_listener(connection_changed)
+    mqtt.subscribe(topics.configuration, topic.receive)
+    return topic
+
+
+def consumers(
+    context: MakerContext,
+    topics: Topics,
+    *,
+    shared_by: MqttService | None = None,
+    tag: Callable[[str], str] = lambda _: "",
+) -> list[ConsumerSettings]:
+    """All that are to be told: also a Frigate with neither file nor API, that of the topic.
+
+    :param shared_by: the connection by which several nodes write that topic; None: this daemon writes it alone.
+    """
     config: Config = context.config
     publish = config.publish_credentials
-    reload = topics.below_prefix(config.frigate.reload_topic)
-    found = [
-        ConsumerSettings(
-            one.consumer,
-            frigate_options(one, publish=publish),
-            frigate_destinations(context, one),
-            one.choice,
-            None if one.name else FrigateTopics(topics.frigate_cameras, reload),
-            one.dry_run,
-            one.page,
-        )
-        for one in config.frigates
-        if one.update_enabled
-    ]
+    of_frigate = FrigateTopics(topics.frigate_cameras, topics.below_prefix(config.frigate.reload_topic))
+    found = []
+    for one in config.frigates:
+        if not one.update_enabled:
+            continue
+        places, own_topics = frigate_destinations(context, one), None if one.name else of_frigate
+        if own_topics is not None and shared_by is not None:
+            places = replace(places, topics=(shared_topic(context, one.consumer, own_topics, shared_by),))
+            own_topics = None
+        options = frigate_options(one, publish=publish)
+        found.append(ConsumerSettings(one.consumer, options, places, one.choice, own_topics, one.dry_run, one.page))
     found += [
         ConsumerSettings(
             one.consumer,
             go2rtc_options(one, publish=publish),
-            go2rtc_destinations(context, one),
+            go2rtc_destinations(context, one, tag=tag),
             one.choice,
             page=one.page,
         )
@@ -189,10 +229,11 @@ def _camera_logins(registry: Registry, budget: LoginBudget) -> CameraLogins:
 
 @implementer(IPlugin, IListenerMaker, IServiceExtension)
 class SyncMaker:
-    """Keeps in step Frigate's topic, files and API, go2rtc's file and API; and answers ``export``."""
+    """Keeps in step Frigate's topic, files and API, go2rtc's file and API."""
 
     name = "followers"
-    needs = (Registry, LoginBudget, IStateStore, Topics, SyncBoard, RequestRouter)
+    needs = (Registry, LoginBudget, IStateStore, Topics, SyncBoard, Voice, MqttService)
+    provides = SyncService
 
     def make(
         self,
@@ -202,20 +243,45 @@ class SyncMaker:
         store: IStateStore,
         topics: Topics,
         board: SyncBoard,
-        router: RequestRouter,
+        voice: Voice,
+        mqtt: MqttService,
     ) -> SyncService:
         """See :class:`IMaker`."""
         logins = _camera_logins(registry, budget)
+        shared_by = mqtt if voice.is_shared else None
         service = SyncService(
             context.clock,
-            consumers(context, topics),
+            consumers(context, topics, shared_by=shared_by, tag=logins.tags.tag_text),
             cameras=registry.cameras,
             logins=logins,
             store=store,
             publish=context.publish,
             random=random.random,
+            voice=voice,
         )
         board.add(service)
+        return service
+
+
+@implementer(IPlugin, IServiceExtension)
+class SyncRequestsMaker:
+    """The requests ``players`` and ``export``; it is no part of its own."""
+
+    name = "followers_requests"
+    needs = (Registry, LoginBudget, RequestRouter, optional(SyncService))
+
+    def make(
+        self,
+        context: MakerContext,
+        registry: Registry,
+        budget: LoginBudget,
+        router: RequestRouter,
+        service: SyncService | None,
+    ) -> None:
+        """See :class:`IMaker`."""
+        if service is None:
+            return
+        logins = _camera_logins(registry, budget)
         router.register("players", players_handler(registry.camera, service.players))
         router.register(
             "export",
@@ -228,7 +294,7 @@ class SyncMaker:
                 withheld=logins.withheld,
             ),
         )
-        return service
 
 
 sync = SyncMaker()
+sync_requests = SyncRequestsMaker()

@@ -54,6 +54,7 @@ from twisted_detector.service.extensions.report import PluginReport
 from twisted_detector.service.first_run import make_first_run
 from twisted_detector.service.garbage import begin_collecting, collect_frozen, share_heap
 from twisted_detector.service.ground import make_ground
+from twisted_detector.service.handover import make_handover
 from twisted_detector.service.knowledge import expect_answers, known_before, make_knowledge
 from twisted_detector.service.operations import make_operations
 from twisted_detector.service.plugin_inventory import inventory, problems
@@ -187,6 +188,7 @@ class Daemon(Service):
         bus, registry = knowledge.bus, knowledge.registry
         publishing = await make_publishing(reactor, config, ground, knowledge, broker)
         mqtt = publishing.mqtt
+        handover = await make_handover(reactor, ground, knowledge, publishing)
         await self._run("mqtt", mqtt.start, mqtt.stop)
         self._undo.append(("connections to cameras", knowledge.access.locks.close_all_kept))
 
@@ -200,10 +202,14 @@ class Daemon(Service):
         plugin_report = PluginReport(entries, problems(config), plugins.supervision.records)
         plugins.offer({**ground.offers, **knowledge.offers, **publishing.offers})
         (outputs,) = plugins.make(IOutputMaker)
+        if handover is not None:
+            outputs = [*outputs, *handover.outputs]
         dispatcher = OutputDispatcher(outputs, publish=mqtt.publish, voice=publishing.voice)
         bus.subscribe(dispatcher)
         if publishing.nodes is not None:
             bus.subscribe(publishing.nodes)
+        if handover is not None:
+            bus.subscribe(handover.descriptions)
         bus.subscribe(CameraSaver(store))
         bus.subscribe(EventLog())
         await self._run("history", knowledge.history.start, knowledge.history.stop)
@@ -213,6 +219,8 @@ class Daemon(Service):
         operations = make_operations(
             reactor, config, ground, knowledge, publishing, detection, self._soft_restart, plugin_report
         )
+        if handover is not None:
+            handover.join(operations.commands, operations.router)
         first_run_page = make_first_run(reactor, config, ground, knowledge, publishing, self._soft_restart)
         await first_run_page.restore(operations.router, known=bool(known))
         plugins.offer({**detection_offers(detection), **operations.offers})
@@ -224,6 +232,8 @@ class Daemon(Service):
         left = await restore_known(reactor, registry, knowledge.adoption, knowledge.budget, known)
         if publishing.nodes is not None:
             await self._run("nodes", partial(publishing.nodes.start, dispatcher.handle), publishing.nodes.stop)
+        if handover is not None:
+            await self._run("handover", handover.start, handover.stop)
         if publishing.shared_networks is not None:
             await self._run("networks", publishing.shared_networks.start, publishing.shared_networks.stop)
         await self._run("verdicts", operations.verdicts.start, operations.verdicts.stop)
@@ -244,6 +254,8 @@ class Daemon(Service):
             await neighbours.interfaces()
         clock = ClockWatch(reactor, time.monotonic)
         clock.stepped.add(knowledge.history.clock_set)
+        if handover is not None:
+            clock.stepped.add(handover.descriptions.clock_set)
         clock.stepped.add(lambda by: registry.clock_set(by, reactor.seconds()))
         await self._run("clock", clock.start, clock.stop)
         control = ControlSocket(reactor, config.state_dir, operations.router.handlers)

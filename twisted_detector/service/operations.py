@@ -35,7 +35,7 @@ from twisted_detector.service.extensions.assembly import Offers
 from twisted_detector.service.extensions.report import PluginReport
 from twisted_detector.service.ground import Ground
 from twisted_detector.service.knowledge import Knowledge
-from twisted_detector.service.publishing import Publishing, make_routing
+from twisted_detector.service.publishing import Publishing
 from twisted_detector.service.reload import Reloader
 
 
@@ -178,7 +178,6 @@ def make_operations(
     if publishing.nodes is not None:
         report.add_block("nodes", publishing.nodes.block)
         router.register("fleet", publishing.nodes.answer)
-        commands.divert(make_routing(reactor, publishing.nodes, mqtt, topics))
     heartbeat = Heartbeat(
         reactor,
         node_id=config.node_id,

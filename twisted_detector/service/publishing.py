@@ -11,7 +11,6 @@ from twisted_detector import __version__
 from twisted_detector.config.config import Config
 from twisted_detector.mqtt.broker.place import BrokerPlace
 from twisted_detector.mqtt.service import MqttService
-from twisted_detector.operations.commands import Diversion
 from twisted_detector.outputs.homeassistant.deletions import Deletions
 from twisted_detector.outputs.sync.board import SyncBoard
 from twisted_detector.outputs.topics import Topics, is_of_a_camera
@@ -74,12 +73,17 @@ async def make_publishing(
         mqtt_settings(config, broker, lwt_topic=topics.lwt),
         store=ground.store,
         emit=knowledge.bus.emit,
-        abandons=is_of_a_camera if config.mqtt.nodes else None,
+        abandons=partial(is_of_several_nodes, topics) if config.mqtt.nodes else None,
     )
     if not config.mqtt.nodes:
         return Publishing(mqtt, topics, deletions, SyncBoard(), broker, None, None)
     nodes, shared_networks = make_nodes(reactor, config, ground, knowledge, mqtt, topics)
     return Publishing(mqtt, topics, deletions, SyncBoard(), broker, nodes, shared_networks)
+
+
+def is_of_several_nodes(topics: Topics, topic: str) -> bool:
+    """Whether a retained topic may have been written by another node since: it is not said again as it was."""
+    return is_of_a_camera(topic) or topic == topics.frigate_cameras
 
 
 def make_nodes(
@@ -111,11 +115,3 @@ def make_nodes(
         monotonic=time.monotonic,
     )
     return nodes, shared_networks
-
-
-def make_routing(reactor: Any, nodes: NodeService, mqtt: MqttService, topics: Topics) -> Diversion:
-    """The way of commands to the nodes that they concern."""
-    from twisted_detector.operations.nodes.routing import CommandRouting
-
-    routing = CommandRouting(reactor, nodes.record, mqtt=mqtt, topics=topics, is_connected=lambda: nodes.is_connected)
-    return routing.divert

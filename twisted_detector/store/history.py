@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from twisted.internet.defer import Deferred, DeferredLock
 from twisted.internet.task import deferLater
@@ -22,16 +22,20 @@ from twisted_detector.model.history import (
     WEEK,
     Condition,
     DaemonLife,
+    ForeignPast,
     Segment,
     StateChange,
     WeekSummary,
 )
 from twisted_detector.model.reasons import FROZEN
 from twisted_detector.seams import IHistory
-from twisted_detector.store import history_rows as rows
+from twisted_detector.store import foreign_pasts, history_rows as rows
+from twisted_detector.store.foreign_pasts import ForeignPasts
 from twisted_detector.store.history_rows import HistoryWrites
 from twisted_detector.store.store import Store
-from twisted_detector.store.timeline import Week, gaps, segments
+from twisted_detector.store.timeline import MIN_GAP, Piece, Week, gaps, in_segments, pieces
+
+T = TypeVar("T")
 
 #: Seconds that a change is kept: a year, and the month in which somebody compares it with the last one.
 KEPT = 400 * 86_400.0
@@ -44,6 +48,11 @@ MAX_ROWS = 300_000
 ALIVE_INTERVAL = 900.0
 #: Seconds between slices of old rows that are removed, so that messages are committed between them.
 TRIM_PAUSE = 0.1
+#: Seconds for which a camera is here for the first time: another node gives it up when it has not seen it for so long,
+#: which OFFLINE_THRESHOLD may make long.
+JUST_CAME = 86_400.0
+#: Table of the store with what other nodes recorded.
+_PASTS = "past"
 _TOO_OFTEN = "it changes so often that not every change is kept"
 
 
@@ -91,6 +100,7 @@ class CameraHistory:
         self._trimming = False
         self._restamping = DeferredLock()
         self._meanwhile: list[Event] | None = None  # while the week is read again, which takes a moment
+        self._pasts = ForeignPasts(partial(store.save_value, _PASTS))
         self.dropped: Counter[str] = Counter()
 
     # --- the life of the daemon
@@ -105,6 +115,7 @@ class CameraHistory:
         lives = [life for row in await self._store.ask_history(rows.lives) or () if (life := rows.read_life(row))]
         number = lives[-1].id + 1 if lives else 1 if last is not None else int(now)
         self._lives = [*lives, DaemonLife(number, now, now)][-rows.MAX_LIVES :]
+        self._pasts.restore(dict(await self._store.load_values(_PASTS)))
         await self._load(now)
         self._note_alive()
         self._timer = self._reactor.callLater(ALIVE_INTERVAL, self._tick)
@@ -166,6 +177,9 @@ class CameraHistory:
                 _tell_gaps(self._known[camera_id].week, away, number, now)
                 self._known[camera_id].week.advance(now)
                 yield
+            for camera_id in self._pasts.cameras:
+                self._lay_over(camera_id, now)
+                yield
 
         await self._store.in_slices(end())
 
@@ -181,6 +195,7 @@ class CameraHistory:
         self._timer = self._reactor.callLater(ALIVE_INTERVAL, self._tick)
         self._note_alive()
         now = self._reactor.seconds()
+        self._pasts.expire(now - KEPT)
         for known in self._known.values():
             if known.unsteady and known.latest is not None:
                 self._keep(known, known.latest, now)
@@ -208,6 +223,7 @@ class CameraHistory:
             self._meanwhile.append(event)
         elif isinstance(event, CameraForgotten):
             self._known.pop(event.camera.id, None)
+            self._pasts.forget(event.camera.id)
             self._store.write_history(lambda writes: writes.forgotten.update({event.camera.id: self._last_id}))
         elif isinstance(event, CameraEvent) and not isinstance(event, PictureTaken):
             camera = event.camera
@@ -273,14 +289,55 @@ class CameraHistory:
 
     async def segments(self, camera_id: str, begin: float, end: float) -> list[Segment] | None:
         """See :class:`IHistory`."""
-        unwritten, away = self._store.unwritten_history(), gaps(self._lives, end)
+        return await self._recorded(camera_id, begin, end, in_segments)
 
-        def read(execute: rows.Execute) -> list[Segment]:
+    async def _recorded(self, camera_id: str, begin: float, end: float, tell: Callable[[list[Piece]], T]) -> T | None:
+        unwritten, away = self._store.unwritten_history(), gaps(self._lives, end)
+        stays = self._pasts.of(camera_id)
+
+        def read(execute: rows.Execute) -> T:
             # In the store's thread: ten thousand rows take as long as several frames of a page.
             found = rows.readable(rows.of_camera(execute, camera_id, begin))
-            return segments(unwritten.of_camera(camera_id, found), away, begin, end)
+            own = pieces(unwritten.of_camera(camera_id, found), away, begin, end)
+            return tell(foreign_pasts.overlaid(own, stays, begin, end))
 
         return await self._store.ask_history(read)
+
+    # --- other nodes
+
+    def unrecorded(self, camera_id: str) -> tuple[float, float] | None:
+        """(begin, end) of the time before the present observation in which a camera was not seen here; None where it
+        was, or where that is long past."""
+        known, now = self._known.get(camera_id), self._reactor.seconds()
+        week = known.week if known is not None else None
+        return foreign_pasts.unrecorded(week, now, since=now - WEEK, recent=JUST_CAME, least=MIN_GAP)
+
+    async def changes(self, camera_id: str, begin: float, end: float) -> list[StateChange] | None:
+        """What a camera was from ``begin`` to ``end``, as another node may record it; None while the disk cannot be
+        read."""
+        unobserved = StateChange(0, camera_id, begin, Condition.UNOBSERVED)
+
+        def tell(found: list[Piece]) -> list[StateChange]:
+            return [(change or unobserved)._replace(at=start) for start, _, change in found]
+
+        return await self._recorded(camera_id, begin, end, tell)
+
+    def take_past(self, past: ForeignPast) -> None:
+        """Another node published a camera, and tells what it recorded, or cannot tell yet."""
+        self._pasts.put(past)
+        if past.camera_id not in self._known:
+            self._known[past.camera_id] = _Known(Week(), room_at=self._reactor.seconds())
+        self._lay_over(past.camera_id, self._reactor.seconds())
+
+    @property
+    def untold(self) -> list[ForeignPast]:
+        """What other nodes have not told yet."""
+        return self._pasts.untold
+
+    def _lay_over(self, camera_id: str, now: float) -> None:
+        known = self._known.get(camera_id)
+        if known is not None:
+            known.week = foreign_pasts.overlaid_week(known.week, self._pasts.of(camera_id), now)
 
 
 def _tell_gaps(week: Week, away: list[tuple[float, float]], first: int, until: float) -> int:

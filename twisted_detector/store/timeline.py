@@ -27,8 +27,8 @@ LETTERS = "uotf"
 _UNOBSERVED, _ONLINE, _TROUBLE, _OFFLINE = range(4)
 _CODES = {condition: code for code, condition in enumerate(CONDITIONS)}
 _BY_STATUS = {"unobserved": _UNOBSERVED, "online": _ONLINE, "offline": _OFFLINE, "sleeps": _UNOBSERVED}
-#: (begin, end, the change that made it so; None: it was not observed)
-_Piece = tuple[float, float, StateChange | None]
+#: What a camera was for a while: (begin, end, the change that made it so; None: it was not observed).
+Piece = tuple[float, float, StateChange | None]
 
 
 def gaps(lives: Sequence[DaemonLife], now: float) -> list[tuple[float, float]]:
@@ -42,35 +42,29 @@ def gaps(lives: Sequence[DaemonLife], now: float) -> list[tuple[float, float]]:
     return [(begin, end) for begin, end in pairs if end - begin >= MIN_GAP]
 
 
-def segments(
-    changes: Sequence[StateChange],
-    away: Sequence[tuple[float, float]],
-    begin: float,
-    end: float,
-    *,
-    most: int = MAX_SEGMENTS,
-) -> list[Segment]:
-    """What a camera was from ``begin`` to ``end``, without a hole, in at most ``most`` segments.
+def in_segments(found: Sequence[Piece], *, most: int = MAX_SEGMENTS) -> list[Segment]:
+    """What a camera was, without a hole, in at most ``most`` segments."""
+    return [_segment(group) for group in _grouped(found, most)]
+
+
+def pieces(
+    changes: Sequence[StateChange], away: Sequence[tuple[float, float]], begin: float, end: float
+) -> list[Piece]:
+    """What a camera was from ``begin`` to ``end``, without a hole: one for each state, with the gaps cut out; what goes
+    on is one, until the camera moves.
 
     No stretch goes backwards: a stamp that is later than that of a later change is of a clock that was set back, and
     counts as the later one's.
 
     :param changes: ordered by id. :param away: see :func:`gaps`.
     """
-    return [_segment(group) for group in _grouped(_pieces(changes, away, begin, end), most)]
-
-
-def _pieces(
-    changes: Sequence[StateChange], away: Sequence[tuple[float, float]], begin: float, end: float
-) -> list[_Piece]:
-    """One for each state, with the gaps cut out; what goes on is one, until the camera moves."""
     stamps = [change.at for change in changes]
     latest = end
     for number in range(len(stamps) - 1, -1, -1):
         if stamps[number] > latest:
             stamps[number] = latest
         latest = stamps[number]
-    found: list[_Piece] = []
+    found: list[Piece] = []
     first = 0
     for change, start, stop in zip((None, *changes), (begin, *stamps), (*stamps, end), strict=True):
         at = max(start, begin)
@@ -81,15 +75,16 @@ def _pieces(
         following = first
         while following < len(away) and away[following][0] < stop:
             gap_begin, gap_end = away[following]
-            _join(found, at, gap_begin, change)
-            _join(found, max(at, gap_begin), min(gap_end, stop), None)
+            join(found, at, gap_begin, change)
+            join(found, max(at, gap_begin), min(gap_end, stop), None)
             at = min(gap_end, stop)
             following += 1
-        _join(found, at, stop, change)
+        join(found, at, stop, change)
     return found
 
 
-def _join(found: list[_Piece], begin: float, end: float, change: StateChange | None) -> None:
+def join(found: list[Piece], begin: float, end: float, change: StateChange | None) -> None:
+    """Go on with a stretch of time, which is a new piece where the camera was another thing, or elsewhere."""
     if end <= begin:
         return
     if found:
@@ -102,13 +97,13 @@ def _join(found: list[_Piece], begin: float, end: float, change: StateChange | N
     found.append((begin, end, change))
 
 
-def _grouped(found: Sequence[_Piece], most: int) -> list[list[_Piece]]:
+def _grouped(found: Sequence[Piece], most: int) -> list[list[Piece]]:
     """Of more than ``most``, short neighbours together."""
     if len(found) <= most:
         return [[one] for one in found]
     # Of two neighbouring groups the sum is longer than this, or they would be one: there are at most ``most`` of them.
     width = (found[-1][1] - found[0][0]) / (most / 2)
-    groups: list[list[_Piece]] = []
+    groups: list[list[Piece]] = []
     for one in found:
         if groups and one[1] - groups[-1][0][0] <= width:
             groups[-1].append(one)
@@ -117,7 +112,7 @@ def _grouped(found: Sequence[_Piece], most: int) -> list[list[_Piece]]:
     return groups
 
 
-def _segment(group: Sequence[_Piece]) -> Segment:
+def _segment(group: Sequence[Piece]) -> Segment:
     """Of several the worst, with the number of all and the seconds of each state."""
     seconds = [0.0] * len(CONDITIONS)
     worst, shown = -1, None
@@ -146,6 +141,11 @@ class Week:
         self._failed = bytearray()  #: 1: with this change it stopped to be online
         self._seconds = [0.0] * len(CONDITIONS)  #: of all but the last, which goes on
         self.failures = 0
+
+    @property
+    def steps(self) -> list[tuple[float, Condition]]:
+        """What it was from when on."""
+        return [(at, CONDITIONS[code]) for at, code in zip(self._at, self._code, strict=True)]
 
     @property
     def condition(self) -> Condition:

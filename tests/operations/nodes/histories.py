@@ -74,10 +74,15 @@ def history(seed: int, *, length: int = 14) -> tuple[int, int, list[Deed]]:
     ]  # fmt: skip
 
 
+def is_clustered(seed: int, brokers: int) -> bool:
+    """Whether the one broker of a history is a cluster: a third of them are."""
+    return brokers == 1 and seed % 3 == 2
+
+
 def lived(seed: int, make: Maker = Election) -> World:
     """The world after the history of that seed."""
     nodes, brokers, deeds = history(seed)
-    world = World(seed, nodes, brokers=brokers, make=make)
+    world = World(seed, nodes, brokers=brokers, cluster=is_clustered(seed, brokers), make=make)
     live(world, deeds)
     return world
 

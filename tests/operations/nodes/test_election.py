@@ -42,6 +42,10 @@ class Node:
                     self.election.received_beat(outcome.beat, self.now)
 
     def publishes(self) -> bool:
+        """Whether it may, when it has something to say."""
+        if self.election.holds("a", self.now) and not self.election.publishes("a", self.now):
+            self.election.want()
+            self.run(0.4)
         return self.election.publishes("a", self.now)
 
 
@@ -271,7 +275,59 @@ class ElectionTest(SynchronousTestCase):
         before = len(self.node.beats)
         self.south(Rank.ROUTED)
         self.run_with_south(60.0)
-        self.assertTrue(45 <= len(self.node.beats) - before <= 60, len(self.node.beats))
+        self.assertTrue(15 <= len(self.node.beats) - before <= 60 / TIMING.beat + 1, len(self.node.beats))
+
+    def test_asked(self) -> None:
+        """An owner whose beat is late is asked, and one that is asked speaks at once."""
+        self.election.sighted("a", Rank.SEES_MAC)
+        self.south(Rank.SEES_MAC, Bid(5, Rank.SEES_MAC, 0))
+        self.node.run(2.0)
+        self.election.received_beat(Beat("south", "s1", 7), self.node.now)
+        self.node.beats.clear()
+        self.node.run(TIMING.beat)
+        self.assertEqual([], [beat for beat in self.node.beats if beat.asks])
+        self.node.run(0.6)
+        self.assertEqual([("s1",)], sorted({beat.asks for beat in self.node.beats}))
+        self.election.received_beat(Beat("south", "s1", 8), self.node.now)
+        self.node.run(2.0)
+        self.assertTrue(self.election.is_anothers("a"), "it has answered")
+        said = len(self.node.documents)
+        self.election.received_beat(Beat("south", "s1", 9, ("x1",)), self.node.now)
+        self.node.run(0.2)
+        self.assertEqual(said, len(self.node.documents), "somebody else was asked")
+        self.election.received_beat(Beat("south", "s1", 10, ("x1", "n1")), self.node.now)
+        self.node.run(0.2)
+        self.assertEqual(said + 1, len(self.node.documents), "the whole of it: who asks may have missed it")
+
+    def test_unknown(self) -> None:
+        """Somebody whose document never came is asked for it; not one whose session has ended."""
+        self.node.run(3.0)
+        self.node.beats.clear()
+        self.election.received_beat(Beat("west", "w1", 5), self.node.now)
+        self.node.run(0.6)
+        self.assertEqual([("w1",)], [beat.asks for beat in self.node.beats])
+        self.election.gone("w1", 1)
+        self.election.received_beat(Beat("west", "w1", 6), self.node.now)
+        self.node.run(1.0)
+        self.assertEqual(1, len(self.node.beats))
+
+    def test_newcomer(self) -> None:
+        """Who has just connected is told what we are: what the broker retains may come to it late, or be old."""
+        self.node.run(3.0)
+        said = len(self.node.documents)
+        self.south(None)
+        self.node.run(1.0)
+        self.assertEqual(said + 1, len(self.node.documents))
+        self.south(None)
+        self.node.run(1.0)
+        self.assertEqual(said + 1, len(self.node.documents), "it is known, and has news")
+        self.south(None, session=2)
+        self.node.run(1.0)
+        self.assertEqual(said + 2, len(self.node.documents))
+        retained = NodeDocument("west", "w1", 1, 1)
+        self.election.received_document(retained, self.node.now, retained=True)
+        self.node.run(1.0)
+        self.assertEqual(said + 2, len(self.node.documents), "it may be long gone")
 
     def test_described(self) -> None:
         """What a node is beside its cameras is in its document as soon as it changes, and costs nothing else."""

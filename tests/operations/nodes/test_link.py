@@ -18,15 +18,16 @@ class LinkTest(SynchronousTestCase):
         self.assertFalse(link.is_synchronised(100.0))
         link.returned(1, 101.0)
         self.assertEqual(100.0 + TIMING.lease, link.lease_end)
+        self.assertEqual(100.0 + TIMING.silence, link.hold_end)
 
     def test_firm(self) -> None:
-        """It is firm when messages have settled, until the lease ends; and again after the next one has settled."""
+        """It is firm when messages have settled, for a while; and again after the next one has settled."""
         link = Link(TIMING, 100.0)
         link.sent(1, 100.0)
         link.returned(1, 100.1)
         self.assertFalse(link.is_firm(100.1 + TIMING.settle / 2))
         self.assertTrue(link.is_firm(100.1 + TIMING.settle))
-        self.assertFalse(link.is_firm(100.01 + TIMING.lease))
+        self.assertFalse(link.is_firm(100.01 + TIMING.firm))
         link.sent(2, 103.0)
         link.returned(2, 103.1)
         self.assertFalse(link.is_firm(103.2))
@@ -51,7 +52,8 @@ class LinkTest(SynchronousTestCase):
         self.assertFalse(link.is_synchronised(121.0))
         link.sent(2, 120.2)
         link.returned(2, 120.3)
-        self.assertTrue(link.is_synchronised(120.3 + TIMING.settle))
+        self.assertFalse(link.is_synchronised(120.3 + TIMING.settle))
+        self.assertTrue(link.is_synchronised(120.3 + TIMING.arrive))
 
     def test_bound(self) -> None:
         """A message that is long under way is forgotten."""

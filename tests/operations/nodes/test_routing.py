@@ -97,6 +97,16 @@ class OwnerTest(RoutingCase):
         self.assertEqual([], self.done)
         self.assertEqual([], self.clock.getDelayedCalls())
 
+    def test_name(self) -> None:
+        """What a camera is called is decided by the publishing node alone, which tells the others."""
+        answer = self.divert("name", camera_id="shared", name="Yard", area="Farm", version=7)
+        (asked,) = self.asked(SOUTH)
+        self.assertEqual(("Yard", "Farm", 7), (asked["name"], asked["area"], asked["version"]))
+        self.reply(SOUTH, version=8)
+        assert answer is not None
+        self.assertEqual("south", self.successResultOf(answer)["carried_out_by"])
+        self.assertEqual(([], []), (self.asked(WEST), self.done))
+
     def test_refused(self) -> None:
         """Its reason is ours."""
         answer = self.divert("check", camera_id="far")
@@ -211,8 +221,9 @@ class AllTest(RoutingCase):
     """What a person decides is so on every node that knows the camera."""
 
     def test_name(self) -> None:
-        """The publishing node first, with the version that the person saw; then the others, without it."""
-        answer = self.divert("name", camera_id="shared", name="Yard", version=7)
+        """Where a camera is expected decides who gets its login: the publishing node first, with the version that the
+        person saw; then the others, without it."""
+        answer = self.divert("name", camera_id="shared", name="Yard", network="10.0.0.0/8", version=7)
         self.assertEqual([7], [one["version"] for one in self.asked(SOUTH)])
         self.assertEqual(([], []), (self.asked(WEST), self.done))
         self.reply(SOUTH, version=8)
@@ -225,9 +236,9 @@ class AllTest(RoutingCase):
 
     def test_refused_by_the_owner(self) -> None:
         """Then nobody does it."""
-        answer = self.divert("name", camera_id="shared", name="x" * 99)
-        self.reply(SOUTH, ok=False, error="name: at most 64 characters")
-        self.assertEqual("name: at most 64 characters", self.refusal(answer))
+        answer = self.divert("stream", camera_id="shared", main="x" * 99)
+        self.reply(SOUTH, ok=False, error="main: is no URL")
+        self.assertEqual("main: is no URL", self.refusal(answer))
         self.assertEqual(([], []), (self.asked(WEST), self.done))
 
     def test_missed(self) -> None:

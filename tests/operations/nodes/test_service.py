@@ -27,6 +27,7 @@ from twisted_detector.mqtt.outbox.outbox import Outbox
 from twisted_detector.mqtt.seams import ConnectionChange, ConnectionState
 from twisted_detector.operations.nodes.election import Election
 from twisted_detector.operations.nodes.service import MAX_WAITING, UNRETURNED, NodeService, rank_of
+from twisted_detector.operations.nodes.timing import TIMING
 from twisted_detector.operations.nodes.values import MAX_CLAIMS, Beat, Bid, Claim, NodeDocument, Rank
 from twisted_detector.outputs.dispatcher import OutputDispatcher
 from twisted_detector.outputs.topics import Topics, TopicsOutput, camera_of, is_of_a_camera
@@ -148,6 +149,13 @@ class NodeServiceTest(SynchronousTestCase):
         self.run_for(1.0)
         self.assertTrue(self.service.owns(CAMERA.id))
 
+    def test_gained(self) -> None:
+        """Who follows a change of hands hears of it before anything is published."""
+        heard: list[tuple[str, int]] = []
+        self.service.gained.add(lambda camera_id: heard.append((camera_id, len(self.broker.on(STATUS)))))
+        self.begin()
+        self.assertEqual([(CAMERA.id, 0)], heard)
+
     def test_alone(self) -> None:
         """A new camera is published within a second, its event too, each once; and then nothing more is said."""
         self.broker.change("connected")
@@ -167,7 +175,7 @@ class NodeServiceTest(SynchronousTestCase):
         self.happen(CameraRestored(self.clock.seconds(), CAMERA))
         self.camera = replace(CAMERA, status=Status.OFFLINE)
         self.broker.change("connected")
-        self.run_for(1.0)
+        self.run_for(2.0)
         self.assertEqual(["offline"], [one["status"] for one in self.broker.on(STATUS)])
         self.assertEqual([], self.broker.on(EVENT))
 
@@ -251,6 +259,63 @@ class NodeServiceTest(SynchronousTestCase):
         self.south(Bid(9, Rank.SEES_MAC, 0))
         self.run_for(3.0)
         self.assertEqual([], self.broker.on(STATUS), "it is another's meanwhile")
+
+    def share(self) -> None:
+        """We own the camera, another node knows it too, and our last beat was so long ago that its lease is over."""
+        self.begin()
+        self.south(None)
+        self.run_for(2.0)
+        beats = len(self.broker.on(TOPICS.beat))
+        while len(self.broker.on(TOPICS.beat)) == beats:
+            self.run_for(0.1)
+        self.run_for(TIMING.lease + 0.5)
+        self.broker.sent.clear()
+
+    def test_asks_before_it_speaks(self) -> None:
+        """What happens to a camera that others know is told as soon as the broker has shown that we may, in order."""
+        self.share()
+        for reason in ("one", "two"):
+            self.happen(CameraOffline(self.clock.seconds(), CAMERA, reason))
+        self.assertEqual([], self.broker.sent)
+        self.clock.advance(0.01)
+        self.assertEqual(TOPICS.beat, self.broker.sent[0].topic)
+        self.assertEqual(["one", "two"], [one["reason"] for one in self.broker.on(EVENT)])
+        self.happen(CameraOffline(self.clock.seconds(), CAMERA, "three"))
+        self.assertEqual(["one", "two", "three"], [one["reason"] for one in self.broker.on(EVENT)])
+        self.assertEqual(1, len(self.broker.on(TOPICS.beat)), "and that costs one beat")
+
+    def test_asks_and_has_lost(self) -> None:
+        """What waits for the broker's answer is not told, now or later, when that brings another node's bid first."""
+        self.share()
+        handlers = dict(self.broker.handlers)
+        self.broker.handlers.clear()
+        self.happen(CameraOffline(self.clock.seconds(), CAMERA, "x"))
+        self.run_for(0.3)
+        self.broker.handlers |= handlers
+        self.south(Bid(9, Rank.SEES_MAC, 0))
+        self.run_for(1.0)
+        self.assertEqual([], [one for one in self.broker.sent if "/camera/" in one.topic])
+        self.broker.deliver(WILL, b'{"status": "offline", "instance": "s1", "session": 1}')
+        self.run_for(2.0)
+        self.assertTrue(self.service.owns(CAMERA.id))
+        self.assertEqual([], self.broker.on(EVENT), "the other one has told it, or it is over")
+
+    def test_pictures_need_no_answer(self) -> None:
+        """A picture of a camera that we own is published at once: it says nothing that could contradict a state."""
+        self.share()
+        picture = PictureTaken(0.0, CAMERA, Picture(CAMERA.id, b"x", "image/jpeg", 0.0, "test"))
+        self.assertIs(Admission.ALL, self.service.admit(picture))
+        self.clock.advance(TIMING.stall + 0.1)  # the loop has its turn, too
+        self.south(Bid(9, Rank.SEES_MAC, 0))
+        self.assertIs(Admission.NOTHING, self.service.admit(picture))
+
+    def test_asked(self) -> None:
+        """A node that is asked whether it is there says so at once, and not when somebody else is."""
+        self.share()
+        self.broker.deliver(BEAT, Beat("south", "s1", 90, ("w1",)).encode())
+        self.assertEqual([], self.broker.sent)
+        self.broker.deliver(BEAT, Beat("south", "s1", 91, ("n1",)).encode())
+        self.assertEqual([TOPICS.node], [one.topic for one in self.broker.sent])
 
     def test_again(self) -> None:
         """Where the former owner withdraws late our state is repeated."""
@@ -373,6 +438,70 @@ class NodeServiceTest(SynchronousTestCase):
         self.discover()
         self.assertTrue(self.service.voice.leaves(CAMERA.id))
 
+    def test_keeps_before_it_is_known(self) -> None:
+        """Nobody's, as long as it is not known who is there; then ours, of a camera that nobody else knows."""
+        keeps = self.service.voice.keeps
+        self.discover()
+        self.assertFalse(keeps(CAMERA.id))
+        self.broker.change("connected")
+        self.assertFalse(keeps(CAMERA.id))
+        self.run_for(1.0)
+        self.assertTrue(keeps(CAMERA.id))
+        self.assertTrue(keeps("forgotten"), "what nobody knows any more may be removed")
+        self.broker.change("disconnected")
+        self.assertFalse(keeps(CAMERA.id))
+
+    def test_keeps_what_is_shared(self) -> None:
+        """Those of a camera that others know are the publishing node's, and of one that only they know not ours."""
+        voice = self.service.voice
+        self.begin()
+        self.assertEqual((True, False), (voice.keeps(CAMERA.id), voice.met(CAMERA.id)))
+        self.south(None)
+        self.assertEqual((True, True, "north"), (voice.keeps(CAMERA.id), voice.met(CAMERA.id), voice.owner(CAMERA.id)))
+        self.south(Bid(9, Rank.SEES_MAC, 0))
+        self.run_for(0.3)
+        self.assertEqual((False, True, "south"), (voice.keeps(CAMERA.id), voice.met(CAMERA.id), voice.owner(CAMERA.id)))
+
+    def test_keeps_nothing_forgotten(self) -> None:
+        """What only others know any more is not ours to remove, from the moment on at which it was forgotten."""
+        self.begin()
+        self.south(None)
+        self.camera = None
+        self.happen(CameraForgotten(self.clock.seconds(), CAMERA))
+        self.assertFalse(self.service.voice.keeps(CAMERA.id))
+
+    def test_keeps_nothing_when_stopped(self) -> None:
+        """A process that was stopped speaks for nothing that others know, until it has heard what is so."""
+        self.begin()
+        self.south(None)
+        self.clock.rightNow += 10.0
+        self.assertFalse(self.service.voice.keeps(CAMERA.id))
+
+    def test_on_gain(self) -> None:
+        """Who keeps entries is told when this node begins to publish a camera, also after another one."""
+        gained: list[float] = []
+        end = self.service.voice.on_gain(lambda: gained.append(self.clock.seconds()))
+        self.begin()
+        self.assertEqual(1, len(gained))
+        self.south(Bid(9, Rank.SEES_MAC, 0))
+        self.run_for(0.3)
+        self.broker.deliver(WILL, b'{"status": "offline", "instance": "s1", "session": 1}')
+        self.run_for(2.0)
+        self.assertEqual((2, True), (len(gained), self.service.voice.keeps(CAMERA.id)))
+        self.assertTrue(self.service.voice.met(CAMERA.id), "what it left stands there")
+        end()
+        self.broker.change("disconnected")
+        self.broker.change("connected", 2)
+        self.run_for(2.0)
+        self.assertEqual(2, len(gained))
+
+    def test_met_nobody(self) -> None:
+        """What an earlier process of this node said of a camera is no other node's."""
+        self.broker.change("connected")
+        document = NodeDocument("north", "n0", 1, 7, 0, {CAMERA.id: Claim(Rank.SEES_MAC)})
+        self.broker.deliver(TOPICS.node, document.encode())
+        self.assertFalse(self.service.voice.met(CAMERA.id))
+
 
 class WallClock:
     """A wall's clock that is set, with timers that do not care, as the daemon's reactor has them."""
@@ -411,7 +540,7 @@ class ClockStepsTest(NodeServiceTest):
         self.run_for(60.0)
         self.assertTrue(self.service.owns(CAMERA.id))
         new = len(self.broker.on(TOPICS.beat)) - beats
-        self.assertTrue(45 <= new <= 60, new)
+        self.assertTrue(15 <= new <= 60 / TIMING.beat + 1, new)
         self.assertEqual(new, len(self.broker.sent) - said)
 
 
@@ -422,7 +551,8 @@ class WordsTest(SynchronousTestCase):
         """Those that hold the state of a camera, and no others."""
         seen = TOPICS.seen("c1")
         device, entity = "homeassistant/device/camdetect_c1/config", "homeassistant/sensor/camdetect_c1/status/config"
-        for topic in (TOPICS.discovery("c1"), TOPICS.status("c1"), seen, device, entity):
+        described = TOPICS.described("c1")
+        for topic in (TOPICS.discovery("c1"), TOPICS.status("c1"), seen, device, entity, described):
             self.assertEqual("c1", camera_of(topic), topic)
         for topic in (
             *TOPICS.health,

@@ -93,6 +93,26 @@ class SitesTest(SynchronousTestCase):
         self.leave("south")
         self.assertEqual("south", self.record.last_owner_of("b"))
 
+    def test_former_owner(self) -> None:
+        """Who withdrew, went, or stands there frozen with a smaller bid; the last of them, and nobody else."""
+        self.assertEqual(("", ""), (self.record.former_owner_of("a"), self.record.former_owner_of("nowhere")))
+        higher = Claim(Rank.SEES_MAC, Bid(2, Rank.SEES_MAC, 0))
+        self.hear("west", {"a": higher})
+        self.assertEqual("south", self.record.former_owner_of("a"), "it has not withdrawn yet")
+        self.hear("south", {"a": WATCHED, "b": OWNED})
+        self.assertEqual("south", self.record.former_owner_of("a"))
+        self.leave("west")
+        self.assertEqual(("west", ""), (self.record.former_owner_of("a"), self.record.former_owner_of("b")))
+        self.leave("south")
+        self.assertEqual("south", self.record.former_owner_of("b"))
+
+    def test_known(self) -> None:
+        """Those that are there, and those that were; nobody else."""
+        self.leave("south")
+        self.assertEqual(
+            [True, True, True, False], [self.record.is_known(one) for one in ("north", "south", "west", "east")]
+        )
+
     def test_removed(self) -> None:
         """A node that is not wanted any more goes with its document."""
         self.leave("south")

@@ -9,6 +9,7 @@ from hypothesis import given, strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_detector.operations.nodes.values import (
+    MAX_ASKED,
     MAX_CLAIMS,
     MAX_NETWORKS,
     Beat,
@@ -130,12 +131,27 @@ class NodeDocumentTest(SynchronousTestCase):
         self.assertIsNone(Beat.parse(payload))
 
 
+def _beat(asks: object) -> dict[str, object]:
+    return {"node_id": "n", "instance": "1", "number": 1, "asks": asks}
+
+
 class BeatTest(SynchronousTestCase):
     """The beat."""
 
     def test_read_again(self) -> None:
         """What is written is read as it was."""
-        self.assertEqual(Beat("north", "0123", 9), Beat.parse(Beat("north", "0123", 9).encode()))
+        for beat in (Beat("north", "0123", 9), Beat("north", "0123", 9, ("s1", "w1"))):
+            self.assertEqual(beat, Beat.parse(beat.encode()))
+        self.assertNotIn(b"asks", Beat("north", "0123", 9).encode())
+
+    def test_asks(self) -> None:
+        """Whom it asks is bounded, and what is no name is left out."""
+        many = tuple(map(str, range(MAX_ASKED + 5)))
+        read = Beat.parse(Beat("north", "0123", 9, many).encode())
+        self.assertEqual(Beat("north", "0123", 9, many[:MAX_ASKED]), read)
+        for asks in ("s1", {"s1": 1}, None, 5):
+            self.assertEqual(Beat("n", "1", 1), Beat.parse(json.dumps(_beat(asks)).encode()))
+        self.assertEqual(Beat("n", "1", 1, ("s",)), Beat.parse(json.dumps(_beat(["s", 5, "", None])).encode()))
 
     def test_unreadable(self) -> None:
         """One without a number is none."""

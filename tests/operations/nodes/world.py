@@ -7,7 +7,8 @@ the will. A node that is stopped wakes with all that came meanwhile, its timers 
 
 Breaches: the state of a camera reaches a broker from a node that began before another one did that was heard there
 already (*stale*); after five seconds of quiet two nodes publish one camera (*two*), or none does though one knows it
-(*none*), or the state that stands on the broker is not the owner's (*lost*), or a document is not the node's (*old*).
+(*none*), or the owner may not speak of it (*mute*), or the state that stands on the broker is not the owner's (*lost*),
+or a document is not the node's (*old*).
 """
 
 from __future__ import annotations
@@ -20,13 +21,19 @@ from dataclasses import dataclass, field
 from functools import partial
 from itertools import count
 
+from twisted_detector.mqtt.network.watchdog import Watchdog
 from twisted_detector.operations.nodes.election import Election
 from twisted_detector.operations.nodes.values import Beat, NodeDocument, Rank
 
-#: Seconds from one tick of a node to the next.
-TICK = 0.2
+#: Seconds from one tick of a node to the next, and where more is due soon.
+TICK, SOON = 0.2, 0.05
 #: One way to or from a broker, at most; while nobody does anything to the network, and otherwise.
 QUIET_DELAY, DELAY = 0.02, 0.15
+#: In a cluster of brokers, at most: until one of its members delivers what another one took, or knows of a subscription
+#: there; and until it gives what is retained.
+SKEW, RETAINED_LATE = 0.12, 2.5
+#: Seconds from when a node is well again until it has told others what it is.
+ANSWERED = 1.5
 #: The kernel's TCP_USER_TIMEOUT, and when the node notices that its broker is silent.
 GIVES_UP, NOTICES = 4.0, (3.4, 4.0)
 #: When a broker ends a session without a sign of life: 1.5 times a keepalive of 30, or sooner.
@@ -52,8 +59,10 @@ class Session:
     number: int
     instance: str
     open: bool = True
+    since: float = 0.0
     arrives: float = 0.0  #: when the last packet of the node arrives: one connection keeps its order
-    gets: dict[str, float] = field(default_factory=dict)  #: when the last document of each topic arrives at the node
+    #: When the last document of each topic arrives at the node; in a cluster, the last message of each node.
+    gets: dict[str, float] = field(default_factory=dict)
     #: What is under way while the link is cut, each with the time when it was sent.
     held: list[tuple[float, Callable[[], None]]] = field(default_factory=list)
 
@@ -91,21 +100,35 @@ class Node:
     inbox: list[Callable[[], None]] = field(default_factory=list)  #: what came while it was frozen
     knows: dict[str, Rank] = field(default_factory=dict)
     began: dict[str, float] = field(default_factory=dict)
+    #: Cameras with a state that is to be published as soon as it may be.
+    due: set[str] = field(default_factory=set)
+    hurries: bool = False
+    well_since: float = 0.0
+    #: The client's own, which pings where nothing came.
+    watchdog: Watchdog = field(default_factory=lambda: Watchdog(0.0))
 
 
 class World:
     """Nodes, brokers, time.
 
+    :param cluster: the broker is a cluster: what one node publishes keeps its order, messages of different nodes come
+        to each node in an order of their own, and what is retained comes late, perhaps after something newer; what
+        comes while one subscribes may be lost.
     :param make: makes a node's state machine of its id and instance; a bad one is for seeing that the world notices.
     :ivar breaches: what must not be.
     :ivar changes: how probably a state changes in a tick; ``stays_frozen``: nodes that do not go on in :meth:`rest`.
-    :ivar late: states that were written while a link was cut, and arrived when it healed, after another node had begun.
-    :ivar sent: messages of nodes by kind.
+    :ivar late: states that were written while a link was cut, and arrived when it healed, after another node had begun;
+        in a cluster, states of a node that was cut off or stopped when another one came back and knew nothing of it.
+    :ivar sent: messages of nodes by kind, and their pings (PINGREQ).
     :ivar takeovers: seconds from the loss of an owner until another one published, by what happened to the owner.
     """
 
-    def __init__(self, seed: int, nodes: int, *, brokers: int = 1, make: Maker = Election) -> None:
+    def __init__(
+        self, seed: int, nodes: int, *, brokers: int = 1, cluster: bool = False, make: Maker = Election
+    ) -> None:
         self.random = random.Random(seed)
+        self.cluster = cluster
+        self._consumer_gets: dict[str, float] = defaultdict(float)
         self.now = 0.0
         self._make = make
         self._order = count()
@@ -154,12 +177,21 @@ class World:
         self.tick(node)
         self.at(self.now + TICK, partial(self._tick_again, node))
 
+    def _tick_soon(self, node: Node) -> None:
+        node.hurries = False
+        self.tick(node)
+
     def tick(self, node: Node) -> None:
         """What the adapter does at each tick, and after each message."""
         if not node.running or node.frozen:
             return
-        outcome = node.election.tick(self._clock(node))
         session = node.session
+        if node.due & node.election.owned:
+            node.election.want()
+        outcome = node.election.tick(self._clock(node))
+        if outcome.is_near and not node.hurries:
+            node.hurries = True
+            self.at(self.now + SOON, partial(self._tick_soon, node))
         for camera in outcome.lost:
             node.began.pop(camera, None)
         for camera in outcome.gained:
@@ -167,6 +199,10 @@ class World:
             self._taken_over(node, camera)
         if session is None:
             return
+        if node.watchdog.wants_ping(self.now, waiting=False):
+            self.sent["ping"] += 1
+            node.watchdog.ping_sent(self.now)
+            self._to_broker(session, partial(self._to_node, session, partial(node.watchdog.received, self.now)))
         if outcome.document is not None:
             self.sent["document"] += 1
             self._to_broker(session, partial(self._publish_document, session, outcome.document))
@@ -174,9 +210,14 @@ class World:
             self.sent["beat"] += 1
             self._to_broker(session, partial(self._publish_beat, session, outcome.beat))
         for camera in node.knows:
-            due = camera in outcome.gained or camera in outcome.again or self.random.random() < self.changes
-            if due and node.election.publishes(camera, self._clock(node)):
+            if camera in outcome.gained or camera in outcome.again or self.random.random() < self.changes:
+                node.due.add(camera)
+        for camera in sorted(node.due):
+            if node.election.publishes(camera, self._clock(node)):
+                node.due.discard(camera)
                 self._to_broker(session, partial(self._publish_state, session, camera, node.began[camera]))
+            elif node.election.is_anothers(camera):
+                node.due.discard(camera)
 
     def _taken_over(self, node: Node, camera: str) -> None:
         how, at = self._lost_at.pop(camera, ("", 0.0))
@@ -218,16 +259,31 @@ class World:
             del self.breaches[before:]
 
     def _to_node(
-        self, session: Session, act: Callable[[], None], *, topic: str = "", may_be_lost: bool = False
+        self,
+        session: Session,
+        act: Callable[[], None],
+        *,
+        topic: str = "",
+        of: str = "",
+        may_be_lost: bool = False,
+        late: float = 0.0,
     ) -> None:
-        """What is of one topic keeps its order, but for a second copy; what is of different topics may overtake."""
+        """What is of one topic keeps its order, but for a second copy; what is of different topics may overtake.
+
+        :param of: the node that published it: in a cluster all of that keeps its order, live.
+        """
         if may_be_lost and self.random.random() < self.loss:
             return
+        is_live_of_another = self.cluster and of not in ("", session.node.name) and not late
+        if is_live_of_another and self.now < session.since + self.random.uniform(0.0, SKEW):
+            return  # the member where it was published does not know of the subscription yet
         for copy in range(1 + (self.random.random() < self.twice)):
             if session.node.cut_at is not None:
                 session.held.append((self.now, partial(self._receive, session, act)))
                 continue
-            arrives = self.now + self._way()
+            arrives = self.now + (self.random.uniform(0.001, SKEW) if self.cluster else self._way()) + late
+            if self.cluster:
+                topic = "" if late else of
             if topic and not copy:
                 arrives = session.gets[topic] = max(arrives, session.gets.get(topic, 0.0))
             self.at(arrives + copy * self._way(), partial(self._receive, session, act))
@@ -239,6 +295,7 @@ class World:
         if node.frozen:
             node.inbox.append(partial(self._receive, session, act))
             return
+        node.watchdog.received(self.now)
         act()
         self.tick(node)
 
@@ -250,7 +307,7 @@ class World:
     def _spread_document(self, broker: Broker, name: str, document: NodeDocument, *, bridged: bool = False) -> None:
         broker.retained[name] = document
         for one in broker.sessions:
-            self._to_node(one, partial(self._give_document, one.node, document), topic=name)
+            self._to_node(one, partial(self._give_document, one.node, document), topic=name, of=name)
         if not bridged:
             self._bridge(broker, lambda other: self._spread_document(other, name, document, bridged=True))
 
@@ -265,7 +322,7 @@ class World:
     def _spread_beat(self, broker: Broker, beat: Beat, *, bridged: bool = False) -> None:
         for one in broker.sessions:
             give = partial(self._give_beat, one.node, beat)
-            self._to_node(one, give, may_be_lost=True)
+            self._to_node(one, give, of=beat.node_id, may_be_lost=True)
         if not bridged:
             self._bridge(broker, lambda other: self._spread_beat(other, beat, bridged=True))
 
@@ -275,7 +332,7 @@ class World:
     def _spread_will(self, broker: Broker, name: str, instance: str, number: int, *, bridged: bool = False) -> None:
         broker.wills[name] = (instance, number)
         for one in broker.sessions:
-            self._to_node(one, partial(one.node.election.gone, instance, number))
+            self._to_node(one, partial(one.node.election.gone, instance, number), of=name)
         if not bridged:
             self._bridge(broker, lambda other: self._spread_will(other, name, instance, number, bridged=True))
 
@@ -296,8 +353,19 @@ class World:
 
     def _publish_state(self, session: Session, camera: str, began: float) -> None:
         broker, name = session.broker, session.node.name
+        if self.cluster:  # its consumer is at another member
+            at = self._consumer_gets[name] = max(self._consumer_gets[name], self.now + self.random.uniform(0.0, SKEW))
+            self.at(at, partial(self._consume, broker, name, camera, began))
+        else:
+            self._consume(broker, name, camera, began)
+
+    def _consume(self, broker: Broker, name: str, camera: str, began: float) -> None:
         latest, by = broker.heard.get(camera, (-1.0, ""))
-        if began < latest and by != name:
+        node = next(one for one in self.nodes if one.name == name)
+        if began < latest and by != name and self.cluster and latest < node.well_since + ANSWERED:
+            # Cut off or stopped when the other one came back, it could not tell it what the cluster did not yet.
+            self.late += 1
+        elif began < latest and by != name:
             self.breaches.append(f"stale: {camera} of {name} (began {began:.2f}) after {by} (began {latest:.2f})")
         elif began >= latest:
             broker.heard[camera] = (began, name)
@@ -338,14 +406,16 @@ class World:
             if old.node is node:
                 self.end_session(old)  # one client id
         node.sessions += 1
-        session = node.session = Session(node, node.broker, node.sessions, node.instance)
+        session = node.session = Session(node, node.broker, node.sessions, node.instance, since=self.now)
         node.broker.sessions.append(session)
         node.election.connected(node.sessions, self._clock(node))
         for name, document in node.broker.retained.items():
             will = node.broker.wills.get(name)
+            late = self.random.uniform(0.0, RETAINED_LATE) if self.cluster else 0.0
             if will is not None:
-                self._to_node(session, partial(node.election.gone, *will))
-            self._to_node(session, partial(self._give_document, node, document, retained=True), topic=name)
+                self._to_node(session, partial(node.election.gone, *will), late=late)
+            give = partial(self._give_document, node, document, retained=True)
+            self._to_node(session, give, topic=name, late=late)
         self.tick(node)
 
     # --- deeds
@@ -366,6 +436,7 @@ class World:
         node.running, node.frozen = False, False
         node.inbox.clear()
         node.began.clear()
+        node.due.clear()
         if node.session is not None:
             session, node.session = node.session, None
             if node.cut_at is None:
@@ -400,7 +471,7 @@ class World:
     def thaw(self, node: Node) -> None:
         if not node.frozen:
             return
-        node.frozen = False
+        node.frozen, node.well_since = False, self.now
         if self.random.random() < 0.5:
             self.tick(node)
         inbox, node.inbox = node.inbox, []
@@ -425,7 +496,7 @@ class World:
     def heal(self, node: Node) -> None:
         if node.cut_at is None:
             return
-        node.cut_at = None
+        node.cut_at, node.well_since = None, self.now
         session = node.session
         if session is None:
             return
@@ -497,6 +568,9 @@ class World:
     def judge(self) -> None:
         """Who publishes what, after quiet; a handover may be under way."""
         running = [node for node in self.nodes if node.running]
+        for node in running:  # each has something to say of all that it believes to own
+            node.due |= node.election.owned
+        self.run(3 * TICK)
         for camera in CAMERAS:
             knowing = [node.name for node in running if camera in node.knows and not node.frozen]
             publishing = self._publishing(camera)
@@ -511,6 +585,8 @@ class World:
                 self.breaches.append(f"unknown: {camera} is published by {publishing}")
         self.run(HANDOVER)
         for node in running:
+            if not node.frozen and (mute := sorted(node.due & node.election.owned)):
+                self.breaches.append(f"mute: {node.name} owns {mute}, and may not say anything of them")
             for broker in self.brokers:
                 if broker.retained[node.name].claims != node.election.document.claims:
                     self.run(QUIET_DELAY)  # what it said a moment ago is under way
@@ -518,9 +594,11 @@ class World:
                     self.breaches.append(f"old: what broker {broker.name} retains of {node.name} is not what it says")
         for camera in CAMERAS:
             for node in filter(lambda one: self._publishing(camera) == [one.name], running):
-                if (last := node.broker.last.get(camera)) != node.name:
+                if node.broker.last.get(camera) != node.name:
+                    self.run(3 * TICK)  # it has just begun, and its first state is under way
+                if self._publishing(camera) == [node.name] and (last := node.broker.last.get(camera)) != node.name:
                     self.breaches.append(f"lost: the last state of {camera} is of {last}, its owner is {node.name}")
 
     def _publishing(self, camera: str) -> list[str]:
         running = [node for node in self.nodes if node.running and not node.frozen]
-        return [node.name for node in running if node.election.publishes(camera, self._clock(node))]
+        return [node.name for node in running if node.election.holds(camera, self._clock(node))]

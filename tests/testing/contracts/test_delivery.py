@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -10,6 +11,7 @@ from tempfile import mkdtemp
 from typing import Any
 
 from ruamel.yaml import YAML
+from twisted.internet.defer import Deferred, succeed
 from twisted.internet.task import Clock, deferLater
 
 from tests.outputs.case import Place
@@ -17,9 +19,13 @@ from tests.outputs.frigate_case import MIDDLE, NEWER, OLDER, THEIRS, camera, doc
 from tests.peers.exchange import Answer, Direct, Request
 from tests.peers.frigate import Frigate
 from tests.peers.go2rtc import Go2rtc
-from twisted_detector.model import Secret
+from twisted_detector.errors import PublishError, QueueFull
+from twisted_detector.model import Message, Secret
+from twisted_detector.model.consumers import FRIGATE
 from twisted_detector.outputs.frigate.api import FrigateApi
+from twisted_detector.outputs.frigate.document import FrigateTopics
 from twisted_detector.outputs.frigate.merging import merge_configuration
+from twisted_detector.outputs.frigate.topic import MAX_DOCUMENT, TopicDestination
 from twisted_detector.outputs.go2rtc.api import Go2rtcApi
 from twisted_detector.outputs.sync.env_file import EnvDestination
 from twisted_detector.outputs.sync.file import FileDestination
@@ -299,8 +305,61 @@ class Go2rtcStage(TimedStage):
         self.double.login = "someone:else" if kind is Trouble.REFUSES else ""
 
 
+class TopicStage(TimedStage):
+    """Frigate's configuration on a broker, with a camera of another node."""
+
+    wanted = FileStage.wanted
+    moved = FileStage.moved
+    text = b'{"cameras":{"garden":{"enabled":true}}}'
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.published = 0
+        self.problem: PublishError | None = None
+        topics = FrigateTopics("frigate/config/cameras", "frigate/config/reload")
+        self.destination = TopicDestination(
+            self.clock, FRIGATE, topics, publish=self.publish, forget=lambda: None, in_thread=self.in_thread
+        )
+        self.destination.set_connected(True)
+        self.say(self.text)
+
+    def say(self, payload: bytes) -> None:
+        self.standing = payload
+        self.destination.receive("frigate/config/cameras", payload)
+
+    def publish(self, message: Message) -> Deferred[None]:
+        if self.problem is not None:
+            raise self.problem
+        if message.retain:
+            self.published += 1
+            self.standing = message.payload
+        return succeed(None)
+
+    def cameras(self) -> Mapping[str, Any]:
+        found: Mapping[str, Any] = json.loads(self.standing)["cameras"]
+        return found
+
+    def ours(self) -> Mapping[str, Any]:
+        return {name: one for name, one in self.cameras().items() if name in NAMES}
+
+    def theirs(self) -> Any:
+        return {name: one for name, one in self.cameras().items() if name not in NAMES}
+
+    def changes(self) -> int:
+        return self.published
+
+    def trouble(self, kind: Trouble) -> None:
+        self.problem = QueueFull() if kind is Trouble.AWAY else None
+        large = json.dumps({"cameras": {"garden": {"x": "y" * MAX_DOCUMENT}}}).encode()
+        self.say(large if kind is Trouble.REFUSES else self.text)
+
+
 class PlaceTests(delivery_contract(PlaceStage)):  # type: ignore[misc]
     """The double keeps the contract."""
+
+
+class TopicTests(delivery_contract(TopicStage)):  # type: ignore[misc]
+    """Frigate's configuration on the broker keeps the contract."""
 
 
 class FrigateFileTests(delivery_contract(FileStage)):  # type: ignore[misc]

@@ -26,8 +26,8 @@ from tests.testing.contracts import (
 INTERFACES = {
     "IDiscoverer", "IQuickSweep", "INetworkSweep", "IAddressProbe", "IFinder", "IWatcher", "INeighbours", "ILiveness",
     "IInspector",
-    "IStreamValidator", "IOutput", "IEventListener", "ISyncDestination", "IVariablesDestination", "IPublisher",
-    "ISubscriber", "IOutbox", "IStateStore",
+    "IStreamValidator", "IOutput", "IEventListener", "ISyncDestination", "ISharedDestination", "IVariablesDestination",
+    "IPublisher", "ISubscriber", "IOutbox", "IStateStore",
 }  # fmt: skip
 MODULES = (
     test_delivery, test_discovery, test_inspection, test_listeners, test_liveness, test_mqtt, test_neighbours,
@@ -64,7 +64,7 @@ class EveryClass(SynchronousTestCase):
     def test_every_class(self) -> None:
         """No class is declared to provide such an interface without its contract."""
         found = {name for module in MODULES for name in held(module)}
-        outputs = test_outputs.topics, test_outputs.home_assistant, test_outputs.by_component
+        outputs = test_outputs.topics, test_outputs.home_assistant, test_outputs.by_component, test_outputs.descriptions
         found |= {type(build()).__name__ for build in outputs}
         declared = {name for text in sources().values() for name in providers(ast.parse(text))}
         self.assertGreater(len(declared), 40)

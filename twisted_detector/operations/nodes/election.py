@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import inf
 
+from twisted_detector.operations.nodes.candidacy import Candidacy
 from twisted_detector.operations.nodes.link import Link
 from twisted_detector.operations.nodes.others import BidKey, OtherNodes, bid_key
 from twisted_detector.operations.nodes.timing import TIMING, Timing
@@ -21,6 +22,7 @@ class Outcome:
     :ivar gained: cameras that are published from now on; ``lost``: that are not any more.
     :ivar again: cameras whose state is to be published once more: what their former owner wrote while its link was cut
         may have come after ours.
+    :ivar is_near: whether more is due within the second, and the next tick should come soon.
     """
 
     document: NodeDocument | None = None
@@ -28,38 +30,7 @@ class Outcome:
     gained: tuple[str, ...] = ()
     lost: tuple[str, ...] = ()
     again: tuple[str, ...] = ()
-
-
-@dataclass(slots=True)
-class _Camera:
-    """A camera that this node knows.
-
-    :ivar bid_number: number of the first document of this session with the bid; ``bid_echoed``: when the broker
-        returned it.
-    :ivar open_since: since when a bid of ours is due; ``outranks_since``: since when we see it better than its owner.
-    """
-
-    rank: Rank
-    bid: Bid | None = None
-    bid_number: int = 0
-    bid_echoed: float = inf
-    open_since: float | None = None
-    outranks_since: float | None = None
-
-    def make_bid(self, bid: Bid | None) -> None:
-        """Bid, or withdraw."""
-        self.bid, self.bid_number, self.bid_echoed = bid, 0, inf
-        self.open_since = self.outranks_since = None
-
-    def open_for(self, is_due: bool, now: float) -> float:
-        """For how long a bid of ours has been due; 0.0 when it is not."""
-        self.open_since = (self.open_since if self.open_since is not None else now) if is_due else None
-        return 0.0 if self.open_since is None else now - self.open_since
-
-    def outranks_for(self, is_better: bool, now: float) -> float:
-        """For how long we have seen it better than its owner; 0.0 when we do not."""
-        self.outranks_since = (self.outranks_since if self.outranks_since is not None else now) if is_better else None
-        return 0.0 if self.outranks_since is None else now - self.outranks_since
+    is_near: bool = False
 
 
 class Election:
@@ -79,7 +50,7 @@ class Election:
         self._link: Link | None = None
         self._session = self._number = self._load = self._document_returned = 0
         self._ticked = -inf
-        self._cameras: dict[str, _Camera] = {}
+        self._cameras: dict[str, Candidacy] = {}
         #: Cameras that we bid for; of these those that we own; of these those to be published once more.
         self._bids: set[str] = set()
         self._active: set[str] = set()
@@ -88,9 +59,11 @@ class Election:
         self._open: set[str] = set()
         self._voided = False
         self._changed = self._urgent = True
-        self._document_at = -inf
+        self._document_at, self._answer_at = -inf, inf
         self._overwritten = False
-        self._asks_echo = False
+        self._asks_echo = self._is_near = False
+        #: Instances that the next beat asks.
+        self._asked: set[str] = set()
 
     # --- what is so
 
@@ -129,14 +102,20 @@ class Election:
         """The cameras that this node knows, owned or not."""
         return tuple(self._cameras)
 
+    def holds(self, camera_id: str, now: float) -> bool:
+        """Whether this node owns a camera, as far as it knows at this moment."""
+        is_awake = not self._voided and now - self._ticked <= self._timing.stall
+        return self._link is not None and is_awake and camera_id in self._active
+
     def publishes(self, camera_id: str, now: float) -> bool:
-        """Whether this node may publish the camera at this moment."""
-        link = self._link
-        if link is None or self._voided or camera_id not in self._active or now - self._ticked > self._timing.stall:
-            return False
-        return not self.others.know(camera_id) or now <= link.lease_end
+        """Whether this node may publish the state of the camera at this moment; see :meth:`want`."""
+        return self.holds(camera_id, now) and self._is_leased(camera_id, now)
 
     # --- what happens
+
+    def want(self) -> None:
+        """There is something to publish of a camera that we hold: have the broker show that we may, and tick."""
+        self._asks_echo = True
 
     def connected(self, session: int, now: float) -> None:
         """The broker let us in, and gets our subscriptions.
@@ -151,6 +130,7 @@ class Election:
             self._cameras[camera_id].bid_number, self._cameras[camera_id].bid_echoed = 0, inf
         self._open = set(self._cameras)
         self._changed = self._urgent = True
+        self._answer_at = now + self._timing.coalesce  # and once more, for who subscribes in the same moment
 
     def disconnected(self) -> None:
         """The connection is gone: nothing can be published, and nothing is known."""
@@ -162,7 +142,7 @@ class Election:
         if camera is None:
             if len(self._cameras) >= MAX_CLAIMS:
                 return
-            self._cameras[camera_id] = _Camera(rank)
+            self._cameras[camera_id] = Candidacy(rank)
         elif camera.rank is rank:
             return
         else:
@@ -202,6 +182,10 @@ class Election:
             if self.others.shared(self._active) - shared:
                 link.grant(now)
                 self._asks_echo = True
+            if not retained and document.session > before.session and document.node_id != self.node_id:
+                # Who has just connected hears from us what we say, whenever the broker gives it what is retained; not
+                # at once, for all of a cluster may not know yet that it has subscribed.
+                self._answer_at = min(self._answer_at, now + self._timing.coalesce)
             self._claims_ended(before, document)
             self._open |= document.claims.keys() & self._cameras.keys()
 
@@ -210,7 +194,10 @@ class Election:
         if beat.instance == self.instance:
             self._returned(beat.number, now)
         else:
-            self.others.heard(beat.node_id, beat.instance, now)
+            self._changed = self._changed or self.instance in beat.asks
+            if not self.others.heard(beat.node_id, beat.instance, now):
+                self._asked.add(beat.instance)  # what it said was lost, or comes late
+                self._asks_echo = True
 
     def gone(self, instance: str, session: int) -> None:
         """The broker has ended that session of a node, or the node has."""
@@ -237,14 +224,17 @@ class Election:
         self._notice_stall(now)
         if link is None or self._voided:
             self._active.clear()
-        document, beat = None, None
+        document, beat, self._is_near = None, None, False
         if link is not None:
             self._voided = False
             self._decide_all(link, now)
             document, beat = self._speak(link, now)
-        again, self._again = (self._again & self._active) & before, set()
+        self._again &= self._active & before
+        again = {camera_id for camera_id in self._again if self._is_leased(camera_id, now)}
+        self._again -= again
         gained, lost = self._active - before, before - self._active
-        return Outcome(document, beat, *(tuple(sorted(ids)) for ids in (gained, lost, again)))
+        gained_ids, lost_ids, again_ids = (tuple(sorted(ids)) for ids in (gained, lost, again))
+        return Outcome(document, beat, gained_ids, lost_ids, again_ids, self._is_near)
 
     def _notice_stall(self, now: float) -> None:
         stalled = now - self._ticked > self._timing.stall
@@ -259,7 +249,7 @@ class Election:
         for document in self.others.expired(now):
             self._claims_ended(document)
         self._active &= self._bids
-        if now > link.lease_end:
+        if now > link.hold_end:
             lapsed = self.others.shared(self._active)
             self._active -= lapsed
             self._open |= lapsed
@@ -269,6 +259,7 @@ class Election:
             if owner:
                 watched.add(owner)
         self.others.watch_only(watched)
+        self._asks_echo = self._asks_echo or bool(self._again and now > link.lease_end)
 
     def _decide(self, camera_id: str, link: Link, now: float) -> str:
         """Withdraw, bid or begin for one camera; returns the instance of its owner where that is another one."""
@@ -286,9 +277,11 @@ class Election:
             self._active.add(camera_id)
         if camera_id in self._active:
             self._open.discard(camera_id)  # until something happens to it
+        else:
+            self._is_near = self._is_near or camera.bid_echoed < inf
         return ""
 
-    def _consider_bid(self, camera_id: str, camera: _Camera, best: BidKey | None, link: Link, now: float) -> None:
+    def _consider_bid(self, camera_id: str, camera: Candidacy, best: BidKey | None, link: Link, now: float) -> None:
         if not link.is_synchronised(now):
             return  # who is there is not known yet
         is_due = self._is_due(camera_id, camera, best, link, now)
@@ -301,21 +294,24 @@ class Election:
             self._changed = True
             self._urgent = self._urgent or best is not None
 
-    def _is_due(self, camera_id: str, camera: _Camera, best: BidKey | None, link: Link, now: float) -> bool:
+    def _is_due(self, camera_id: str, camera: Candidacy, best: BidKey | None, link: Link, now: float) -> bool:
         """Whether somebody other than the present owner is to bid: there is none, it is silent, or sees it worse."""
         if best is None:
             return True
-        owner = self.others.watch(best[4], now)
-        if now - owner.heard > self._timing.suspicion and link.is_quiet(now):
+        owner, is_silent = self.others.watch(best[4], now), self.others.is_silent(best[4], now)
+        suspected = owner.heard + self._timing.suspicion
+        self._is_near = self._is_near or now > suspected
+        if now > suspected and (link.proved < suspected or not is_silent):
+            self._asked.add(best[4])
             self._asks_echo = True  # who does not hear himself cannot tell whether others are silent
-        if self.others.is_silent(best[4], now):
-            return link.is_firm(now)
+        if is_silent:
+            return link.proved >= suspected
         rank = owner.document.claims[camera_id].rank
         is_better = camera.rank > rank
         wait = self._timing.outranked if rank else self._timing.unseen
         return camera.outranks_for(is_better, now) >= wait and is_better
 
-    def _is_best_candidate(self, camera_id: str, camera: _Camera, now: float) -> bool:
+    def _is_best_candidate(self, camera_id: str, camera: Candidacy, now: float) -> bool:
         """Whether no node that watches, too, is better. By what was published, so that all judge alike."""
         mine = (camera.rank, -self._load, self.node_id, self.instance)
         for instance, claim in self.others.claims(camera_id).items():
@@ -325,17 +321,24 @@ class Election:
                 return False
         return True
 
-    def _may_begin(self, camera_id: str, camera: _Camera, link: Link, now: float) -> bool:
+    def _may_begin(self, camera_id: str, camera: Candidacy, link: Link, now: float) -> bool:
         """Whether a camera that we have the greatest bid for may be published (rules 1 and 4)."""
         timing, claims = self._timing, self.others.claims(camera_id)
+        settled = camera.bid_echoed + timing.settle
         if claims and not link.is_firm(now):
             self._asks_echo = self._asks_echo or link.is_quiet(now)
             return False
-        if not link.is_synchronised(now) or now < camera.bid_echoed + timing.settle:
+        if not link.is_synchronised(now) or now < settled:
             return False
-        if all(claim.bid is None for claim in claims.values()):
-            return True
-        return now >= camera.bid_echoed + timing.lease + timing.settle
+        bidders = [self.others[instance] for instance, claim in claims.items() if claim.bid is not None]
+        if (bidders and link.proved < settled) or not self._is_leased(camera_id, now):
+            self._asks_echo = True
+            return False
+        return all(now >= one.heard + timing.lease for one in bidders)
+
+    def _is_leased(self, camera_id: str, now: float) -> bool:
+        """Whether nobody may have begun in our place: nobody else knows the camera, or our lease runs."""
+        return not self.others.know(camera_id) or (self._link is not None and now <= self._link.lease_end)
 
     def _own_bid(self, camera_id: str) -> BidKey | None:
         camera = self._cameras.get(camera_id)
@@ -347,19 +350,26 @@ class Election:
         timing = self._timing
         if self._overwritten and now - self._document_at >= timing.repeat:
             self._changed = True
+        if now >= self._answer_at:
+            self._changed, self._answer_at = True, inf
+        self._is_near = self._is_near or self._answer_at < inf
         if self._changed and (self._urgent or now - self._document_at >= timing.coalesce):
+            self._asks_echo = bool(self._asked)
             return self._document(link, now), None
         wait = inf
         if self._asks_echo:
             wait = timing.coalesce
-        elif link.first == inf or self.others.know_any(self._bids):
+        elif link.first == inf:
+            wait = timing.repeat
+        elif self.others.know_any(self._bids):
             wait = timing.beat
         elif self.others:
             wait = timing.slow_beat
         if now < link.sent_at + wait:
+            self._is_near = self._is_near or now > link.sent_at + wait - timing.coalesce
             return None, None
-        self._asks_echo = False
-        return None, Beat(self.node_id, self.instance, self._next_number(link, now))
+        asked, self._asked, self._asks_echo = tuple(sorted(self._asked)), set(), False
+        return None, Beat(self.node_id, self.instance, self._next_number(link, now), asked)
 
     def _document(self, link: Link, now: float) -> NodeDocument:
         self._changed = self._urgent = self._overwritten = False

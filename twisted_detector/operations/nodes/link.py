@@ -26,7 +26,7 @@ class Link:
         self._floor = now
         self._sent: deque[tuple[int, float]] = deque(maxlen=MAX_SENT)
         self._firm_since = inf
-        self._grace_end = -inf
+        self._granted = -inf
         self.proved = -inf
         self.first = inf
         self.sent_at = -inf
@@ -42,32 +42,37 @@ class Link:
         if at < self._floor or at <= self.proved:
             return
         self.first = min(self.first, now)
-        if now > self.proved + self._timing.lease:
+        if now > self.proved + self._timing.firm:
             self._firm_since = now
         self.proved = at
 
     def stopped(self, now: float) -> None:
         """This process was stopped: what came before says nothing of what is now."""
-        self._floor, self.proved, self._grace_end = now, -inf, -inf
+        self._floor, self.proved, self._granted = now, -inf, -inf
         self.first = self._firm_since = inf
 
     def grant(self, now: float) -> None:
         """Somebody else begins to know what only we knew: he cannot succeed us so soon that a lease would matter."""
-        self._grace_end = now + self._timing.lease
+        self._granted = now
 
     @property
     def lease_end(self) -> float:
         """Until when nobody may have begun to publish in our place without our knowing."""
-        return max(self.proved + self._timing.lease, self._grace_end)
+        return max(self.proved, self._granted) + self._timing.lease
+
+    @property
+    def hold_end(self) -> float:
+        """Until when a new lease is all that an owner needs; after that he begins anew."""
+        return max(self.proved, self._granted) + self._timing.silence
 
     def is_firm(self, now: float) -> bool:
         """Whether the broker returns to us what we say, and we therefore know what it had for us."""
-        return self.proved + self._timing.lease >= now >= self._firm_since + self._timing.settle
+        return self.proved + self._timing.firm >= now >= self._firm_since + self._timing.settle
 
     def is_synchronised(self, now: float) -> bool:
-        """Whether we have got what the broker had for us when the session began."""
-        return now >= self.first + self._timing.settle
+        """Whether we know who is there: what the broker retains has come, and so has what they answered us."""
+        return now >= self.first + self._timing.arrive
 
     def is_quiet(self, now: float) -> bool:
-        """Whether what we know of the link is older than an owner's beats would be."""
-        return self.proved + self._timing.beat < now
+        """Whether what the broker returned last is too old for what we have heard to be the present."""
+        return self.proved + self._timing.firm < now

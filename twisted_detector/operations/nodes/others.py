@@ -122,11 +122,12 @@ class OtherNodes:
                 self.epochs[camera_id] = max(claim.bid.epoch, self.epochs.get(camera_id, 0))
         return before
 
-    def heard(self, node_id: str, instance: str, now: float) -> None:
-        """A beat came."""
+    def heard(self, node_id: str, instance: str, now: float) -> bool:
+        """A beat came; returns False where its node has yet to say what it is."""
         self._note_rival(node_id, instance, now)
         if (known := self._nodes.get(instance)) is not None:
             known.heard = now
+        return known is not None or instance in self._ended or len(self._nodes) >= MAX_NODES
 
     def end(self, instance: str, session: int) -> NodeDocument | None:
         """The broker has ended that session of a node, or the node has; returns what the node said last."""

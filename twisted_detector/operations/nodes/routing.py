@@ -29,10 +29,10 @@ WAIT = 10.0
 MAX_WAITING = 32
 #: Member of a command that another node has passed on: it is carried out where it arrives, and goes no further.
 VIA = "via"
-#: What the node does that publishes the camera.
-OF_OWNER = frozenset({"check", "decided"})
+#: What the node does that publishes the camera; what it is called goes from there to all (:mod:`.handover`).
+OF_OWNER = frozenset({"check", "decided", "name"})
 #: What a person decides is so on every node that knows the camera: any of them may publish it one day.
-OF_ALL = frozenset({"adopt", "block", "forget", "name", "stream", "unadopt"})
+OF_ALL = frozenset({"adopt", "block", "forget", "stream", "unadopt"})
 #: Of these, what the publishing node does last: it empties the topics when nobody else knows the camera any more.
 ENDING = frozenset({"block", "forget"})
 
@@ -91,9 +91,11 @@ class CommandRouting:
             # Where this node knows the camera, too, it may have to publish it one day, and has its own logins for that.
             is_ours = owner in ("", here) or (name == "login" and here in known_to)
             return None if is_ours else self._refuse(self._where_logins_go(name, owner))
-        if name in OF_ALL and known_to != [here]:
+        # Where a camera is expected says where its login goes: each node has to know it before it publishes the camera.
+        is_of_all = name in OF_ALL or (name == "name" and fields.get("network") is not None)
+        if is_of_all and known_to != [here]:
             return self._of_all(known_to, owner, name, fields, local)
-        return self._ask(owner, name, fields) if owner not in ("", here) else None
+        return self.ask(owner, name, fields) if owner not in ("", here) else None
 
     async def _refuse(self, reason: str) -> Mapping[str, Any]:
         raise RemoteError(reason)
@@ -123,7 +125,7 @@ class CommandRouting:
         for node_id in sorted(node_ids, key=lambda one: ((one == owner) is is_end, one)):
             asked = fields if node_id == owner or not owner else {k: v for k, v in fields.items() if k != "version"}
             try:
-                got = await (local() if node_id == self._topics.node_id else self._ask(node_id, name, asked))
+                got = await (local() if node_id == self._topics.node_id else self.ask(node_id, name, asked))
             except CamdetectError as error:
                 if node_id == owner and not is_end:
                     raise
@@ -136,7 +138,7 @@ class CommandRouting:
         more = {"missed": missed} if missed else {}
         return {**answer, "carried_out_by": ", ".join(done), **more}
 
-    async def _ask(self, node_id: str, name: str, fields: Mapping[str, Any]) -> Mapping[str, Any]:
+    async def ask(self, node_id: str, name: str, fields: Mapping[str, Any]) -> Mapping[str, Any]:
         """Send a command to a node, and wait for its answer.
 
         :raises RemoteError: it refuses, does not answer, or there is no connection.

@@ -8,7 +8,7 @@ from math import inf
 from typing import Any
 
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IReactorTime
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.internet.task import LoopingCall
 from txaio.tx import make_logger
 from zope.interface import implementer
@@ -17,8 +17,9 @@ from twisted_detector.errors import PublishError
 from twisted_detector.events import CameraEvent, CameraForgotten, CameraRestored, Event, PictureTaken
 from twisted_detector.interfaces import IEventListener
 from twisted_detector.model import Camera, Message, Priority, Status
-from twisted_detector.model.bounds import BoundedDict
+from twisted_detector.model.bounds import BoundedDict, BoundedSet
 from twisted_detector.model.encoding import parse_object
+from twisted_detector.model.observers import Observers
 from twisted_detector.mqtt.seams import ConnectionChange
 from twisted_detector.mqtt.service import MqttService
 from twisted_detector.operations.nodes.election import Election
@@ -31,6 +32,8 @@ from twisted_detector.outputs.voice import Admission, Voice
 
 #: Seconds between two ticks of the election.
 TICK = 0.2
+#: Until the next one where something is due: a takeover waits for two of them.
+SOON = 0.05
 #: Seconds after which a broker that returns nothing to us is told of: what it withholds keeps every camera unpublished.
 UNRETURNED = 30.0
 #: A beat that could not be sent for so long is no sign of life any more.
@@ -55,6 +58,7 @@ class NodeService:
     :param find: a camera by its id.
     :param monotonic: seconds of a clock that counts while the machine sleeps, where there is one.
     :ivar record: of the nodes, those that are away too.
+    :ivar gained: called with each camera that this node publishes from now on, before it does.
     """
 
     log = make_logger()
@@ -72,6 +76,7 @@ class NodeService:
         self._clock = clock
         self._election = election
         self.record = SiteRecord(election)
+        self.gained: Observers[[str]] = Observers("a camera of this node")
         self._states = CameraStates(clock, mqtt, topics.every_status)
         self._mqtt = mqtt
         self._topics = topics
@@ -81,11 +86,14 @@ class NodeService:
         #: Cameras that we owned when the connection was lost.
         self._paused: set[str] = set()
         self._waiting: BoundedDict[str, deque[Event]] = BoundedDict(MAX_CLAIMS)
+        #: Cameras that another node knew at any time.
+        self._met: BoundedSet[str] = BoundedSet(MAX_CLAIMS)
         #: Cameras that were forgotten while it was not known whose they are.
         self._forgotten: BoundedDict[str, CameraForgotten] = BoundedDict(MAX_CLAIMS)
         self._releasing: Event | None = None
         self._rival = self._fault = ""
         self._connected_at = inf
+        self._prompt: IDelayedCall | None = None
         self._loop = LoopingCall(self._tick)
         self._loop.clock = clock
         documents, beats, wills = topics.every_node
@@ -103,6 +111,8 @@ class NodeService:
         """Decide nothing more."""
         if self._loop.running:
             self._loop.stop()
+        if self._prompt is not None and self._prompt.active():
+            self._prompt.cancel()
         self._states.stop()
 
     # --- what this node publishes
@@ -110,15 +120,27 @@ class NodeService:
     @property
     def voice(self) -> Voice:
         """What this node publishes, for those who do."""
-        return Voice(self.admit, self.owns, self._election.is_anothers, is_shared=True)
+        return Voice(
+            self.admit,
+            self.owns,
+            self._election.is_anothers,
+            is_shared=True,
+            keeps=self.keeps,
+            met=self._met.__contains__,
+            owner=self._election.owner_of,
+            on_gain=lambda listener: self.gained.add(lambda _: listener()),
+        )
 
     def admit(self, event: Event) -> Admission:
         """What is published of an event now. What may not yet be waits, until it is known whose the camera is."""
         if not isinstance(event, CameraEvent):
             return Admission.ALL
         camera_id, election = event.camera.id, self._election
-        if event is self._releasing or election.publishes(camera_id, self._monotonic()):
+        now = self._monotonic()
+        if event is self._releasing or (election.publishes(camera_id, now) and camera_id not in self._waiting):
             return Admission.ALL
+        if isinstance(event, PictureTaken) and election.holds(camera_id, now):
+            return Admission.ALL  # no state that another one's would contradict
         if not election.is_connected and camera_id in self._paused:
             # The outbox keeps it. A state that another node may tell meanwhile is told when it is known to be ours.
             return Admission.NEWS if election.others.know(camera_id) else Admission.ALL
@@ -126,13 +148,24 @@ class NodeService:
             return Admission.NOTHING
         if isinstance(event, CameraForgotten):
             self._forgotten[camera_id] = event
-        elif not isinstance(event, CameraRestored | PictureTaken):
+        elif camera_id in election.owned or not isinstance(event, CameraRestored | PictureTaken):
             self._waiting.setdefault(camera_id, deque(maxlen=MAX_WAITING)).append(event)
+            if camera_id in election.owned:
+                self._tick_in(0)
         return Admission.NOTHING
 
     def owns(self, camera_id: str) -> bool:
         """Whether this node publishes a camera; as long as there is no connection, whether it did."""
         return camera_id in self._election.owned or (not self._election.is_connected and camera_id in self._paused)
+
+    def keeps(self, camera_id: str) -> bool:
+        """Whether this node keeps a camera's entries in other programs, which nobody but its publisher does.
+
+        Of one that no other node knows whoever has an entry keeps it, once it is known who is there.
+        """
+        if not self._election.others.know(camera_id):
+            return self.is_synchronised
+        return self._find(camera_id) is not None and self._election.holds(camera_id, self._monotonic())
 
     def handle(self, event: Event) -> None:
         """See :class:`IEventListener`."""
@@ -188,6 +221,8 @@ class NodeService:
             self.record.removed(topic.split("/")[-2])
         if (document := NodeDocument.parse(payload)) is not None:
             self.record.received(document)
+            for camera_id in document.claims if document.node_id != self._topics.node_id else ():
+                self._met.add(camera_id)
             self._election.received_document(document, self._monotonic(), retained=retained)
             self._tick_if_started()
 
@@ -197,6 +232,8 @@ class NodeService:
     def _receive_beat(self, _: str, payload: bytes) -> None:
         if (beat := Beat.parse(payload)) is not None:
             self._election.received_beat(beat, self._monotonic())
+            if self._election.instance in (beat.instance, *beat.asks):
+                self._tick_if_started()
 
     def _receive_will(self, _: str, payload: bytes) -> None:
         said: Mapping[str, Any] = parse_object(payload) or {}
@@ -215,6 +252,8 @@ class NodeService:
 
     def _tick(self) -> None:
         now = self._monotonic()
+        if not self._waiting.keys().isdisjoint(self._election.owned):
+            self._election.want()
         outcome = self._election.tick(now)
         if outcome.document is not None:
             payload = outcome.document.encode()
@@ -226,6 +265,7 @@ class NodeService:
             self._fall_silent(outcome.lost)
         for camera_id in outcome.gained:
             self._begin(camera_id)
+        self._tell_waiting(now)
         for camera_id in outcome.again:
             self._mqtt.republish((self._topics.discovery(camera_id), self._topics.status(camera_id)))
         if self._election.is_connected:
@@ -233,6 +273,12 @@ class NodeService:
             self._empty_forgotten(now)
         self._tell_rival(now)
         self._tell_fault(now)
+        if outcome.is_near:
+            self._tick_in(SOON)
+
+    def _tick_in(self, seconds: float) -> None:
+        if self._prompt is None or not self._prompt.active():
+            self._prompt = self._clock.callLater(seconds, self._tick_if_started)
 
     def _undecided(self, camera_ids: Iterable[str]) -> set[str]:
         election = self._election
@@ -250,12 +296,22 @@ class NodeService:
 
     def _begin(self, camera_id: str) -> None:
         self._paused.discard(camera_id)
+        self.gained.notify(camera_id)
         events = self._waiting.pop(camera_id, ())
         camera = self._find(camera_id)
         if camera is None or self._dispatch is None:
             return
         for event in (*events, CameraRestored(self._clock.seconds(), camera)):
             self._dispatch(event)
+
+    def _tell_waiting(self, now: float) -> None:
+        """What waited for the broker to show that we still have the voice is told; what another one tells is not."""
+        for camera_id in tuple(self._waiting):
+            is_ours = self._election.publishes(camera_id, now)
+            if is_ours or (self.is_synchronised and self._election.is_anothers(camera_id)):
+                for event in self._waiting.pop(camera_id):
+                    if is_ours and self._dispatch is not None:
+                        self._dispatch(event)
 
     def _empty_forgotten(self, now: float) -> None:
         """What stands on the broker of a camera that was forgotten goes, unless another node knows it."""

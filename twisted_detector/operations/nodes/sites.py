@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from twisted_detector.model.bounds import BoundedDict
 from twisted_detector.operations.nodes.election import Election
 from twisted_detector.operations.nodes.others import MAX_NODES
-from twisted_detector.operations.nodes.values import NodeDocument
+from twisted_detector.operations.nodes.values import MAX_CLAIMS, NodeDocument
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +32,8 @@ class SiteRecord:
         self._election = election
         self._last: BoundedDict[str, NodeDocument] = BoundedDict(MAX_NODES)
         self._since: BoundedDict[str, float] = BoundedDict(MAX_NODES)
+        #: Who gave a camera up last, by camera.
+        self._former: BoundedDict[str, str] = BoundedDict(MAX_CLAIMS)
 
     # --- what happens
 
@@ -40,6 +42,8 @@ class SiteRecord:
         last = self._last.get(document.node_id)
         if last is None or last.instance != document.instance or last.number < document.number:
             self._last[document.node_id] = document
+            if last is not None:
+                self._give_up(last, document)
 
     def removed(self, node_id: str) -> None:
         """Somebody removed the document of a node from the broker: it will not come back."""
@@ -51,6 +55,15 @@ class SiteRecord:
         for node_id, document in self._last.items():
             if document.instance == instance:
                 self._since[node_id] = now
+                self._give_up(document)
+
+    def _give_up(self, before: NodeDocument, after: NodeDocument | None = None) -> None:
+        """A node has withdrawn some of its bids, or all."""
+        claims = after.claims if after is not None else {}
+        for camera_id, claim in before.claims.items():
+            now = claims.get(camera_id)
+            if claim.bid is not None and (now is None or now.bid is None):
+                self._former[camera_id] = before.node_id
 
     # --- what is so
 
@@ -83,6 +96,19 @@ class SiteRecord:
         """The node that published a camera before it went away, "" for none."""
         claims = ((one.document.node_id, one.document.claims.get(camera_id)) for one in self.all() if one.is_away)
         return next((node_id for node_id, claim in claims if claim is not None and claim.bid is not None), "")
+
+    def former_owner_of(self, camera_id: str) -> str:
+        """The node that published a camera before the present one, "" where nobody is known to have."""
+        owner = self.owner_of(camera_id)
+        # One that is frozen stands there with its bid.
+        claims = ((one.node_id, one.claims.get(camera_id)) for one in self.present)
+        losing = (node_id for node_id, claim in claims if claim is not None and claim.bid is not None)
+        frozen = next((one for one in losing if one != owner), "")
+        return frozen or self._former.get(camera_id, "") or self.last_owner_of(camera_id)
+
+    def is_known(self, node_id: str) -> bool:
+        """Whether there is such a node, or was one."""
+        return node_id in self._last or self.is_present(node_id)
 
     def known_to(self, camera_id: str) -> list[str]:
         """The nodes that are there and know a camera, by their names."""

@@ -15,6 +15,8 @@ MAX_CLAIMS = 20_000
 MAX_NAME = 128
 #: Networks that a document names.
 MAX_NETWORKS = 64
+#: Nodes that one beat asks.
+MAX_ASKED = 16
 #: Characters of the address of a page.
 MAX_URL = 256
 #: Greatest number in a document: what every JSON reader holds exactly.
@@ -128,7 +130,7 @@ class NodeDocument:
         load, claims = _number(document.get("load", 0)), document.get("claims")
         if not node_id or not instance or session is None or number is None or load is None:
             return None
-        if _NO_LEVEL.intersection(node_id):
+        if not is_node_id(node_id):
             return None
         if not isinstance(claims, dict) or len(claims) > MAX_CLAIMS:
             return None
@@ -146,15 +148,20 @@ class NodeDocument:
 
 @dataclass(frozen=True, slots=True)
 class Beat:
-    """Sign of life of a node. :ivar number: as that of its documents."""
+    """Sign of life of a node.
+
+    :ivar number: as that of its documents. :ivar asks: instances that were not heard lately, and are to speak.
+    """
 
     node_id: str
     instance: str
     number: int
+    asks: tuple[str, ...] = ()
 
     def encode(self) -> bytes:
         """The beat as JSON."""
-        return encode({"node_id": self.node_id, "instance": self.instance, "number": self.number})
+        asks = {"asks": list(self.asks[:MAX_ASKED])} if self.asks else {}
+        return encode({"node_id": self.node_id, "instance": self.instance, "number": self.number, **asks})
 
     @classmethod
     def parse(cls, payload: bytes) -> Beat | None:
@@ -163,8 +170,16 @@ class Beat:
         if document is None:
             return None
         node_id, instance = _name(document.get("node_id")), _name(document.get("instance"))
-        number = _number(document.get("number"))
-        return cls(node_id, instance, number) if node_id and instance and number is not None else None
+        number, asks = _number(document.get("number")), document.get("asks")
+        asked = tuple(filter(None, map(_name, asks[:MAX_ASKED]))) if isinstance(asks, list) else ()
+        return cls(node_id, instance, number, asked) if node_id and instance and number is not None else None
+
+
+def is_node_id(given: Any, *, or_none: bool = False) -> bool:
+    """Whether something may be the id of a node. :param or_none: "" may stand for none."""
+    if or_none and given == "":
+        return True
+    return bool(_name(given)) and not _NO_LEVEL.intersection(given)
 
 
 def _written(claim: Claim) -> list[int]:

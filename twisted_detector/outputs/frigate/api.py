@@ -18,7 +18,7 @@ from twisted_detector.model.consumers import FRIGATE, Consumer
 from twisted_detector.outputs.frigate.document import fit_version
 from twisted_detector.outputs.frigate.live import LiveUpdates
 from twisted_detector.outputs.frigate.merging import STREAMS
-from twisted_detector.outputs.frigate.saving import UNKNOWN, ConfigSaver, Merged, Saved, read_configuration, without
+from twisted_detector.outputs.frigate.saving import UNKNOWN, ConfigSaver, Merged, Saved, read_configuration
 from twisted_detector.outputs.frigate.session import FrigateSession
 from twisted_detector.outputs.frigate.versions import Abilities, minor_of
 from twisted_detector.outputs.sync.documents import delivery_result, some
@@ -28,7 +28,9 @@ from twisted_detector.outputs.sync.seams import (
     DeliveryResult,
     Entries,
     InThread,
+    ISharedDestination,
     IVariablesDestination,
+    Sharing,
     TargetUnavailable,
 )
 
@@ -43,7 +45,7 @@ _NEXT_START = (
 )
 
 
-@implementer(IVariablesDestination)
+@implementer(IVariablesDestination, ISharedDestination)
 class FrigateApi:
     """Our cameras in a running Frigate.
 
@@ -82,6 +84,10 @@ class FrigateApi:
         """See :class:`IVariablesDestination`: until 0.17 the go2rtc inside Frigate takes sources as they are."""
         self._variables = variables
 
+    def share(self, sharing: Sharing) -> None:
+        """See :class:`ISharedDestination`."""
+        self._saver.share(sharing)
+
     async def deliver(self, wanted: Entries, base: Entries, dry: bool) -> DeliveryResult:
         """See :class:`IVariablesDestination`."""
         version = (await self._session.get("/api/version")).strip()
@@ -113,10 +119,10 @@ class FrigateApi:
         running = await self._live.cameras() if abilities.adds else frozenset()
         proof = await self._saver.prove(before, merged, wanted)
         if proof.refused:
-            wanted = without(wanted, base, proof.refused)
-            merged = await self._saver.merge(before, base, wanted)
-        saved = Saved(merged) if merged.text == before else await self._saver.save(before, merged, base, wanted)
-        saved.refused |= proof.refused
+            merged = await self._saver.merge_without(before, base, wanted, proof.refused)
+        saved = Saved(merged, dict(proof.refused))
+        if merged.text != before:
+            saved = await self._saver.save(before, merged, base, wanted, proof.refused)
         saved.unknown |= proof.unknown
         self._live.plan(saved.merged, abilities, running)
         return saved
@@ -142,7 +148,8 @@ class FrigateApi:
             else:
                 await self._restart_now(saved.unknown)
                 again = 1.0
-        return replace(result, remark="; ".join(filter(None, remarks)), refused=refused, again=again)
+        left = tuple(name for name in result.left if name not in refused)
+        return replace(result, remark="; ".join(filter(None, remarks)), refused=refused, again=again, left=left)
 
     def _teach(self, saved: Saved) -> dict[str, str]:
         """The reasons of what was refused, with what is to be done about variables that Frigate does not know."""

@@ -75,6 +75,14 @@ class FrigateOptions:
         return minor_of(self.version)
 
 
+@dataclass(frozen=True, slots=True)
+class FrigateTopics:
+    """Topics of Frigate's configuration: ``configuration`` has it, retained; ``reload`` says that it changed."""
+
+    configuration: str
+    reload: str
+
+
 def build(
     cameras: Iterable[Camera], logins: Mapping[str, Login], options: FrigateOptions, *, tags: SecretTags
 ) -> StreamDocument:

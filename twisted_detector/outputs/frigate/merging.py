@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import Any
 
 from twisted_detector.outputs.sync.merging import merge_section
-from twisted_detector.outputs.sync.seams import Entries, MergeResult
+from twisted_detector.outputs.sync.seams import ALONE, Entries, MergeResult, Sharing
 
 #: Name under which what we wrote of the streams is kept beside the cameras; no camera can be called so.
 STREAMS = "go2rtc.streams"
@@ -21,7 +21,9 @@ _INSIDE = re.compile(r"rtsp://(?:127\.0\.0\.1|localhost|\[::1\]):8554/([A-Za-z0-
 _SUB = "_sub"
 
 
-def merge_configuration(document: Mapping[str, Any], base: Entries, wanted: Entries) -> MergeResult:
+def merge_configuration(
+    document: Mapping[str, Any], base: Entries, wanted: Entries, *, sharing: Sharing = ALONE
+) -> MergeResult:
     """``document`` with ``wanted`` among its cameras.
 
     :raises TargetRefused: a section is there and is no table.
@@ -29,8 +31,9 @@ def merge_configuration(document: Mapping[str, Any], base: Entries, wanted: Entr
     cameras = document.get("cameras")
     there = cameras if isinstance(cameras, Mapping) else {}
     as_led = {name: _led(block, there.get(name), name) for name, block in wanted.items()}
-    merged = merge_section("cameras", document, {name: one for name, one in base.items() if name != STREAMS}, as_led)
-    written = {name: copy.deepcopy(wanted[name]) for name in merged.written}
+    led_base = {name: _led(one, there.get(name), name) for name, one in base.items() if name != STREAMS}
+    merged = merge_section("cameras", document, led_base, as_led, sharing=sharing)
+    written = {name: copy.deepcopy(wanted.get(name, base.get(name))) for name in merged.written}
     sources = _sources(merged.document, written)
     old = base.get(STREAMS)
     old = old if isinstance(old, Mapping) else {}
@@ -39,10 +42,12 @@ def merge_configuration(document: Mapping[str, Any], base: Entries, wanted: Entr
     whole = dict(merged.document)
     section = whole.get("go2rtc")
     table = dict(section.get("streams") or {}) if isinstance(section, dict) else {}
+    spoken_for = sharing.met - sharing.others
     for name, source in sources.items():
-        table[name] = _stream(table[name], source, old.get(name)) if name in table else source
+        before = None if name.removesuffix(_SUB) in spoken_for else old.get(name)
+        table[name] = _stream(table[name], source, before) if name in table else source
     for name, source in old.items():
-        if name not in sources and table.get(name) == source:
+        if name not in sources and table.get(name) == source and name.removesuffix(_SUB) not in merged.left:
             del table[name]
     if table or isinstance(section, dict):
         whole["go2rtc"] = {**(section if isinstance(section, dict) else {}), "streams": table}

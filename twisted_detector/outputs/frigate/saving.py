@@ -20,7 +20,15 @@ from twisted_detector.outputs.frigate.refusals import cameras_named, unknown_var
 from twisted_detector.outputs.frigate.session import FrigateSession
 from twisted_detector.outputs.sync.documents import merge_text
 from twisted_detector.outputs.sync.http import HttpRequest, HttpResponse
-from twisted_detector.outputs.sync.seams import Entries, InThread, MergeResult, TargetRefused, TargetUnavailable
+from twisted_detector.outputs.sync.seams import (
+    ALONE,
+    Entries,
+    InThread,
+    MergeResult,
+    Sharing,
+    TargetRefused,
+    TargetUnavailable,
+)
 
 #: Saves of one delivery: of a thousand cameras two refused ones are found with so many; each takes about a second.
 MAX_SAVES = 40
@@ -72,10 +80,23 @@ class ConfigSaver:
         self._in_thread = in_thread
         #: Variables that Frigate is known to know; they are read when it starts, and stay.
         self._proven: set[str] = set()
-        #: Text, base, entries and result of the last merge, if it changed nothing.
-        self._unchanged: tuple[str, Entries, Entries, Merged] | None = None
+        self._sharing = ALONE
+        #: Text, base, entries, sharing and result of the last merge, if it changed nothing.
+        self._unchanged: tuple[str, Entries, Entries, Sharing, Merged] | None = None
         #: What was refused last, and why: where the words do not tell, these are the first that are suspected.
         self._refused: dict[str, str] = {}
+
+    def share(self, sharing: Sharing) -> None:
+        """See :class:`ISharedDestination`."""
+        self._sharing = sharing
+
+    async def merge_without(self, text: str, base: Entries, wanted: Entries, names: Iterable[str]) -> Merged:
+        """``text`` with ``wanted`` in it, but for ``names``, of which what stands there stays."""
+        names = frozenset(names)
+        # What another node wrote is better than what we wrote before it did.
+        sharing = replace(self._sharing, others=self._sharing.others | (self._sharing.met & names))
+        merged: Merged = await self._in_thread(partial(_merged, text, base, without(wanted, base, names), sharing))
+        return merged
 
     async def merge(self, text: str, base: Entries, wanted: Entries, *, values: bool = True) -> Merged:
         """``text`` with ``wanted`` in it.
@@ -83,21 +104,25 @@ class ConfigSaver:
         :param values: whether the values of the whole are wanted; without them, what changed nothing is remembered: the
             YAML of a thousand cameras takes seconds, and a Frigate is looked at every five minutes.
         """
-        if not values and self._unchanged is not None and self._unchanged[:3] == (text, base, wanted):
-            return self._unchanged[3]
-        merged: Merged = await self._in_thread(partial(_merged, text, base, wanted))
+        sharing = self._sharing
+        if not values and self._unchanged is not None and self._unchanged[:4] == (text, base, wanted, sharing):
+            return self._unchanged[4]
+        merged: Merged = await self._in_thread(partial(_merged, text, base, wanted, sharing))
         self._unchanged = None
         if merged.text == text:
             without_values = Merged(text, {}, replace(merged.result, document={}))
-            self._unchanged = text, dict(base), dict(wanted), without_values
+            self._unchanged = text, dict(base), dict(wanted), sharing, without_values
         return merged
 
-    async def save(self, text: str, merged: Merged, base: Entries, wanted: Entries) -> Saved:
+    async def save(
+        self, text: str, merged: Merged, base: Entries, wanted: Entries, refused: Mapping[str, str]
+    ) -> Saved:
         """Save ``merged``, made of ``text``; without those that Frigate refuses.
 
+        :param refused: cameras that were refused before, each with the reason; ``merged`` is without them.
         :raises TargetRefused: it refuses its own configuration, too. :raises TargetUnavailable: no clear answer.
         """
-        saved = Saved(merged)
+        saved = Saved(merged, dict(refused))
         said = await self._try(text, merged.text)
         tries = 1
         while said:
@@ -111,7 +136,7 @@ class ConfigSaver:
                 break
             saved.unknown |= {variable} if variable else set()
             saved.refused |= reasons
-            saved.merged = await self.merge(text, base, without(wanted, base, saved.refused))
+            saved.merged = await self.merge_without(text, base, wanted, saved.refused)
             said = await self._try(text, saved.merged.text) if saved.merged.text != text else ""
             tries += 1
         if said:
@@ -125,14 +150,14 @@ class ConfigSaver:
     async def _bisect(self, text: str, base: Entries, wanted: Entries, saved: Saved, tries: int) -> None:
         """Save what can be saved, by halves; the words of those that cannot are theirs."""
         waiting, standing = [saved.merged.changed()], text
-        saved.merged = await self.merge(text, base, without(wanted, base, {*saved.refused, *waiting[0]}))
+        saved.merged = await self.merge_without(text, base, wanted, {*saved.refused, *waiting[0]})
         while waiting:
             names = waiting.pop(0)
             others = [one for group in waiting for one in group]
             if not tries:
                 saved.refused |= dict.fromkeys([*names, *others], _LATER)
                 return
-            attempt = await self.merge(text, base, without(wanted, base, {*saved.refused, *others}))
+            attempt = await self.merge_without(text, base, wanted, {*saved.refused, *others})
             said = await self._try(text, attempt.text) if attempt.text != text else ""
             tries -= 1
             if not said:
@@ -220,13 +245,15 @@ async def read_configuration(session: FrigateSession) -> str:
     return body
 
 
-def _merged(text: str, base: Entries, wanted: Entries) -> Merged:
+def _merged(text: str, base: Entries, wanted: Entries, sharing: Sharing) -> Merged:
     before: dict[str, Any] = {}
 
-    def merge(document: Mapping[str, Any], base: Entries, wanted: Entries) -> MergeResult:
+    def merge(
+        document: Mapping[str, Any], base: Entries, wanted: Entries, *, sharing: Sharing = sharing
+    ) -> MergeResult:
         cameras = document.get("cameras")
         before.update(copy.deepcopy(cameras) if isinstance(cameras, dict) else {})
-        return merge_configuration(document, base, wanted)
+        return merge_configuration(document, base, wanted, sharing=sharing)
 
     after, result = merge_text(text, yaml=True, merge=merge, base=base, wanted=wanted)
     return Merged(after, before, result)
@@ -235,7 +262,7 @@ def _merged(text: str, base: Entries, wanted: Entries) -> Merged:
 def _with_addresses(text: str, wanted: Entries) -> str:
     """A configuration in which cameras read from where they are, whatever path somebody gave them."""
 
-    def merge(document: Mapping[str, Any], base: Entries, wanted: Entries) -> MergeResult:
+    def merge(document: Mapping[str, Any], base: Entries, wanted: Entries, *, sharing: Sharing = ALONE) -> MergeResult:
         whole = copy.deepcopy(dict(document))
         cameras = whole.setdefault("cameras", {})
         for name, block in wanted.items():

@@ -20,9 +20,11 @@ from twisted_detector.model.consumers import GO2RTC, Consumer
 from twisted_detector.model.encoding import parse_object
 from twisted_detector.outputs.sync.http import HttpClient, HttpRequest, HttpResponse
 from twisted_detector.outputs.sync.seams import (
+    ALONE,
     DeliveryResult,
     Entries,
-    ISyncDestination,
+    ISharedDestination,
+    Sharing,
     TargetRefused,
     TargetUnavailable,
 )
@@ -52,7 +54,7 @@ def mask_login(source: str) -> str:
     return _LOGIN.sub("://***@", source)
 
 
-@implementer(ISyncDestination)
+@implementer(ISharedDestination)
 class Go2rtcApi:
     """Our streams in a running go2rtc.
 
@@ -62,6 +64,7 @@ class Go2rtcApi:
     :param is_ours: whether a name is one that only we give.
     :param keep_logins: also let go2rtc write sources with a login into its file.
     :param headers: of its own login.
+    :param tag: makes of a source, which may have a login in it, what may be remembered of it: "" for nothing.
     """
 
     refresh = 30.0  # a go2rtc that was started anew has none of what was patched in
@@ -74,6 +77,7 @@ class Go2rtcApi:
         keep_logins: bool,
         headers: dict[str, str],
         consumer: Consumer = GO2RTC,
+        tag: Callable[[str], str] = lambda _: "",
     ) -> None:
         self.name = consumer.destination("api")
         self._logins = f"{consumer.settings('user')}, {consumer.settings('password')}"
@@ -82,6 +86,8 @@ class Go2rtcApi:
         self._is_ours = is_ours
         self._keep_logins = keep_logins
         self._headers = headers
+        self._tag = tag
+        self._sharing = ALONE
         #: What was sent last, by name of the stream; no more than there are streams of ours.
         self._sent: dict[str, str] = {}
         #: Patched and not yet written by go2rtc: done while a stream has no viewer, for a PUT connects a second time.
@@ -91,10 +97,19 @@ class Go2rtcApi:
         #: go2rtc's words about a file that it could not write, "" while it can.
         self._file_fault = ""
 
+    def share(self, sharing: Sharing) -> None:
+        """See :class:`ISharedDestination`."""
+        self._sharing = sharing
+
     async def deliver(self, wanted: Entries, base: Entries, dry: bool) -> DeliveryResult:
-        """See :class:`ISyncDestination`; each entry is a list with one source."""
+        """See :class:`ISharedDestination`; each entry is a list with one source."""
         there = await self._streams()
-        foreign = [name for name in wanted if name in there and name not in base and not self._is_ours(name)]
+        left, waiting = self._of_others(wanted, base, there)
+        wanted = {name: one for name, one in wanted.items() if name not in {*left, *waiting}}
+        met = self._sharing.met
+        foreign = [
+            one for one in wanted if one in there and one not in base and one not in met and not self._is_ours(one)
+        ]
         refused: dict[str, str] = {}
         answers: dict[str, str] = {}
         diff: list[str] = []
@@ -109,7 +124,7 @@ class Go2rtcApi:
             if not dry:
                 answers[name] = await self._write(name, source, there)
         for name in base:
-            if name not in wanted and name in there:
+            if name not in wanted and name in there and name not in left and name not in waiting:
                 diff.append(f"- {name}")
                 if not dry:
                     await self._request("DELETE", {"src": name})  # 400: gone, it stood in no file
@@ -118,15 +133,54 @@ class Go2rtcApi:
             there = await self._streams()
             refused |= self._settle(wanted, answers, there)
         written = {
-            name: "" for name in wanted if name not in foreign and (name not in refused or (name in there and not dry))
+            name: self._tag(source)
+            for name, (source,) in wanted.items()
+            if name not in foreign and (name not in refused or (name in there and not dry))
         }
+        written |= {name: base[name] for name in waiting if name in base and name in there}
         changed = any(name not in refused for name in answers) or any(line.startswith("- ") for line in diff)
         remarks = [f"{', '.join(foreign[:5])} is there and not ours: left alone"] if foreign else []
         if self._file_fault:
             remarks.append(self._file_fault)
         return DeliveryResult(
-            written, bool(diff) if dry else changed, "; ".join(remarks), tuple(diff) if dry else (), refused=refused
+            written,
+            bool(diff) if dry else changed,
+            "; ".join(remarks),
+            tuple(diff) if dry else (),
+            refused=refused,
+            left=left,
+            waiting=waiting,
         )
+
+    def _of_others(
+        self, wanted: Entries, base: Entries, there: dict[str, Any]
+    ) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """The streams that another node keeps, and those that it may be about to add or to remove."""
+        sharing, left, waiting = self._sharing, [], []
+        for name in sharing.others.intersection([*wanted, *base]):
+            if name not in there:
+                if name in wanted and name not in sharing.due:
+                    waiting.append(name)
+            elif not (name in base and self._is_as_left(name, base[name], wanted.get(name, ("",))[0], there)):
+                left.append(name)
+                self._forget(name)
+            elif name in sharing.staying and name not in wanted:
+                waiting.append(name)
+        return tuple(sorted(left)), tuple(sorted(waiting))
+
+    def _is_as_left(self, name: str, tag: Any, source: str, there: dict[str, Any]) -> bool:
+        """Whether a stream has the source that we sent last, as far as that can be seen.
+
+        :param tag: what is remembered of it. :param source: the one that it should have, which we may have sent.
+        """
+        if name in self._sent:
+            return _shown(there[name], self._sent[name]) is not _Shown.OTHER
+        if _shown(there[name], source) is not _Shown.OTHER:
+            self._sent[name] = source  # it is in use, or as it should be: there is nothing to be sent
+            return True
+        producers = _producers(there[name])
+        shown = producers[0].get("url") if len(producers) == 1 and isinstance(producers[0], dict) else None
+        return isinstance(shown, str) and tag not in ("", None) and self._tag(shown) == tag
 
     async def _streams(self) -> dict[str, Any]:
         answer = await self._request("GET", {})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -14,7 +14,7 @@ from twisted.internet.interfaces import IReactorTime
 
 from twisted_detector.model import Secret
 from twisted_detector.model.encoding import parse_object
-from twisted_detector.outputs.sync.seams import Entries, ISyncDestination, IVariablesDestination
+from twisted_detector.outputs.sync.seams import ALONE, Entries, ISyncDestination, IVariablesDestination, Sharing
 from twisted_detector.outputs.sync.target import SyncTarget
 
 #: A variable of ours in an entry.
@@ -27,11 +27,13 @@ class Destinations:
 
     :ivar entries: files and APIs whose entries refer to variables; ``variables``: where the values of those stand.
     :ivar live: APIs that take logins as they are.
+    :ivar topics: what several nodes keep together on the broker.
     """
 
     entries: Sequence[ISyncDestination] = ()
     variables: Sequence[ISyncDestination] = ()
     live: Sequence[ISyncDestination] = ()
+    topics: Sequence[ISyncDestination] = ()
 
     def __bool__(self) -> bool:
         return bool(self.entries or self.variables or self.live)
@@ -75,7 +77,8 @@ class ConsumerTargets:
     :param saved: what an earlier run left everywhere, by name of the destination.
     :param save: persists the same.
     :param random: 0 to 1, spreads retries.
-    :param dry: change nothing, only log what would change.
+    :param dry: change nothing, only log what would change; topics are published all the same.
+    :param sharing: which of these entries other nodes may keep there too.
     """
 
     def __init__(
@@ -87,8 +90,9 @@ class ConsumerTargets:
         save: Callable[[str, str], object],
         random: Callable[[], float],
         dry: bool,
+        sharing: Callable[[Collection[str]], Sharing] = lambda _: ALONE,
     ) -> None:
-        def target(destination: ISyncDestination) -> SyncTarget:
+        def target(destination: ISyncDestination, *, dry: bool = dry) -> SyncTarget:
             return SyncTarget(
                 clock,
                 destination,
@@ -96,22 +100,25 @@ class ConsumerTargets:
                 save=partial(self._record_written, destination.name),
                 random=random,
                 dry=dry,
+                sharing=sharing,
             )
 
         self._destinations = destinations
         self._save = save
         self._texts = {
-            one.name: _WrittenText(saved.get(one.name, "")) for one in (*destinations.entries, *destinations.live)
+            one.name: _WrittenText(saved.get(one.name, ""))
+            for one in (*destinations.entries, *destinations.live, *destinations.topics)
         }
         self.entries = tuple(map(target, destinations.entries))
         self._live = tuple(map(target, destinations.live))
         self._values = tuple(map(target, destinations.variables))
+        self._topics = tuple(target(one, dry=False) for one in destinations.topics)
         #: The variables as they should be, None before the first delivery.
         self._variables: Mapping[str, Secret] | None = None
 
     @property
     def all(self) -> tuple[SyncTarget, ...]:
-        return (*self._values, *self.entries, *self._live)
+        return (*self._values, *self.entries, *self._live, *self._topics)
 
     def update(self, entries: Entries, variables: Mapping[str, Secret]) -> None:
         """Deliver entries, each after the values of the variables to which it refers."""
@@ -122,11 +129,18 @@ class ConsumerTargets:
         for target in self.entries:
             waiting = DeferredList([one.delivered() for one in self._values])
             waiting.addCallback(lambda _, one: one.update(entries), target)
+        for target in self._topics:
+            target.update(entries)
 
     def update_live(self, entries: Entries) -> None:
         """Deliver entries that have logins as they are."""
         for target in self._live:
             target.update(entries)
+
+    def reconsider(self) -> None:
+        """Deliver the same once more: this node speaks for other cameras than before."""
+        for target in (*self.entries, *self._live, *self._topics):
+            target.reconsider()
 
     def stop(self) -> list[Deferred[None]]:
         """Cancel every delivery; each Deferred fires when one has ended."""

@@ -52,6 +52,8 @@ def delivery_result(name: str, before: str, after: str, merged: MergeResult, *, 
         changed=before != after,
         remark=_remark(merged),
         diff=tuple(diff_lines(name, before, after)) if dry else (),
+        left=merged.left,
+        waiting=merged.waiting,
     )
 
 

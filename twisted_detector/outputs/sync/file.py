@@ -9,23 +9,26 @@ import shutil
 import stat
 import tempfile
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from zope.interface import implementer
 
 from twisted_detector.outputs.sync.documents import MAX_DOCUMENT, delivery_result, is_yaml, merge_text
 from twisted_detector.outputs.sync.seams import (
+    ALONE,
     DeliveryResult,
     Entries,
     InThread,
-    ISyncDestination,
+    ISharedDestination,
     Merge,
+    Sharing,
     TargetRefused,
     TargetUnavailable,
 )
 
 
-@implementer(ISyncDestination)
+@implementer(ISharedDestination)
 class FileDestination:
     """Configuration file that holds our entries beside those of others, which stay.
 
@@ -43,17 +46,23 @@ class FileDestination:
         self._secret = secret
         self._merge = merge
         self._in_thread = in_thread
+        self._sharing = ALONE
+
+    def share(self, sharing: Sharing) -> None:
+        """See :class:`ISharedDestination`."""
+        self._sharing = sharing
 
     async def deliver(self, wanted: Entries, base: Entries, dry: bool) -> DeliveryResult:
-        """See :class:`ISyncDestination`."""
-        result: DeliveryResult = await self._in_thread(lambda: self._deliver(wanted, base, dry))
+        """See :class:`ISharedDestination`."""
+        merge = partial(self._merge, sharing=self._sharing)
+        result: DeliveryResult = await self._in_thread(lambda: self._deliver(merge, wanted, base, dry))
         return result
 
-    def _deliver(self, wanted: Entries, base: Entries, dry: bool) -> DeliveryResult:
+    def _deliver(self, merge: Merge, wanted: Entries, base: Entries, dry: bool) -> DeliveryResult:
         text, stamp = read_text(self._path)
         if not wanted and stamp is None:
             return DeliveryResult()
-        after, merged = merge_text(text, yaml=is_yaml(self._path.name), merge=self._merge, base=base, wanted=wanted)
+        after, merged = merge_text(text, yaml=is_yaml(self._path.name), merge=merge, base=base, wanted=wanted)
         result = delivery_result(self._path.name, text, after, merged, dry=dry)
         if not (self._secret and wanted):
             if after != text and not dry:

@@ -3,6 +3,9 @@
 Only entries that we own are touched, and of those only values that are as we left them: what a person changed or added
 stays. An entry is ours when we wrote it (``base``), or when its name is a MAC that we were given a camera for: nobody
 else calls a camera so, and a lost state directory must not orphan them.
+
+Several nodes may merge into one document (:class:`.seams.Sharing`): the node that speaks for a camera writes where that
+is, whoever wrote it before; the others touch its entry only while it leads where they left it.
 """
 
 from __future__ import annotations
@@ -12,11 +15,13 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from twisted_detector.outputs.sync.seams import Entries, MergeResult, TargetRefused
+from twisted_detector.outputs.sync.seams import ALONE, Entries, MergeResult, Sharing, TargetRefused
 
 #: Names that only we give: a MAC, perhaps with a channel.
 _OURS = re.compile(r"[0-9a-f]{12}(_[0-9]{1,4})?(_sub)?")
 _MISSING = object()
+#: Values that say where a camera is, and with which login: they are those of the node that speaks for it.
+_WHERE = frozenset({"path", "host", "port", "user", "password"})
 #: Lines of one difference that are shown: a person reads no more.
 MAX_DIFF = 2000
 #: A reference to a value that stands elsewhere; ``${NAME:value}`` of go2rtc has the value with it, and is none.
@@ -38,7 +43,13 @@ def is_ours(name: str, prefix: str = "") -> bool:
 
 
 def merge_section(
-    section: str, document: Mapping[str, Any], base: Entries, wanted: Entries, *, prefix: str = ""
+    section: str,
+    document: Mapping[str, Any],
+    base: Entries,
+    wanted: Entries,
+    *,
+    prefix: str = "",
+    sharing: Sharing = ALONE,
 ) -> MergeResult:
     """``document`` with ``wanted`` in its table ``section``.
 
@@ -54,22 +65,84 @@ def merge_section(
     written: dict[str, Any] = {}
     foreign: list[str] = []
     kept: list[str] = []
+    left: list[str] = []
+    waiting: list[str] = []
+    spoken_for = sharing.met - sharing.others
     for name, entry in wanted.items():
         if name not in table:
+            if name in sharing.others and name not in sharing.due:
+                waiting.append(name)
+                continue
             table[name] = copy.deepcopy(entry)
-        elif name in base or is_ours(name, prefix):
-            left = base[name] if name in base else _adopted(table[name], entry)
-            table[name] = _merge_value(table[name], entry, left, f"{section}.{name}", kept)
+        elif name in sharing.others and not (name in base and _leads_as(table[name], base[name], entry)):
+            left.append(name)
+            continue
+        elif name in base or name in sharing.met or is_ours(name, prefix):
+            before = _base(table[name], entry, base.get(name), is_met=name in spoken_for)
+            # Another node may have said it otherwise: that nobody changed it by hand is not known then.
+            told = kept if name not in sharing.met else []
+            table[name] = _merge_value(table[name], entry, before, f"{section}.{name}", told)
         else:
             foreign.append(name)
             continue
         written[name] = copy.deepcopy(entry)
     for name in base:
-        if name not in wanted and name in table:
+        if name in wanted or name not in table:
+            continue
+        if name in sharing.others and not _leads_as(table[name], base[name]):
+            left.append(name)
+        elif name in sharing.staying:
+            written[name] = copy.deepcopy(base[name])
+            waiting.append(name)
+        else:
             del table[name]
     if table or section in whole:
         whole[section] = table
-    return MergeResult(whole, written, tuple(foreign), tuple(kept))
+    return MergeResult(whole, written, tuple(foreign), tuple(kept), tuple(left), tuple(waiting))
+
+
+def _leads_as(theirs: Any, *ours: Any) -> bool:
+    """Whether an entry leads where one of ours does: Frigate's by its paths, go2rtc's by its sources."""
+    return _leads(theirs) in map(_leads, ours)
+
+
+def _leads(entry: Any) -> Any:
+    ffmpeg = entry.get("ffmpeg") if isinstance(entry, Mapping) else None
+    inputs = ffmpeg.get("inputs") if isinstance(ffmpeg, Mapping) else None
+    if not isinstance(inputs, list):
+        return None if isinstance(entry, Mapping) else entry
+    return [one.get("path") if isinstance(one, Mapping) else one for one in inputs]
+
+
+def _base(theirs: Any, ours: Any, base: Any, *, is_met: bool) -> Any:
+    """What is taken for what we left in an entry, so that all of ``ours`` comes that is to come.
+
+    :param base: what we did leave; None: we do not remember.
+    :param is_met: another node may have written since: where the camera is we say anew, all else stays as it is.
+    """
+    if is_met:
+        return _relocated(_shared_keys(theirs, ours) if base is None else base, theirs, ours)
+    return _adopted(theirs, ours) if base is None else base
+
+
+def _shared_keys(theirs: Any, ours: Any) -> Any:
+    """As much of ours as has a place there."""
+    if isinstance(theirs, dict) and isinstance(ours, Mapping):
+        return {key: _shared_keys(theirs[key], value) for key, value in ours.items() if key in theirs}
+    if isinstance(theirs, list) and isinstance(ours, list) and all(isinstance(one, Mapping) for one in theirs + ours):
+        return [_shared_keys(their, our) for their, our in zip(theirs, ours, strict=False)]
+    return ours
+
+
+def _relocated(base: Any, theirs: Any, ours: Any, key: str = "path") -> Any:
+    """``base`` with their values of :data:`_WHERE`, as if we had left those; of more or fewer streams than ours all."""
+    if isinstance(base, Mapping) and isinstance(theirs, Mapping) and isinstance(ours, Mapping):
+        return {name: _relocated(one, theirs.get(name, one), ours.get(name), name) for name, one in base.items()}
+    if isinstance(theirs, list) and isinstance(ours, list) and all(isinstance(one, Mapping) for one in theirs + ours):
+        if not isinstance(base, list) or not len(base) == len(theirs) == len(ours):
+            return copy.deepcopy(theirs)
+        return [_relocated(*each, key) for each in zip(base, theirs, ours, strict=True)]
+    return copy.deepcopy(theirs) if key in _WHERE else base
 
 
 def _adopted(theirs: Any, ours: Any) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from zope.interface import Attribute, Interface
 
@@ -29,6 +29,26 @@ class TargetRefused(CamdetectError):
 
 
 @dataclass(frozen=True, slots=True)
+class Sharing:
+    """Entries of one place that other nodes may keep there too: whether they do shows only in what stands there.
+
+    :ivar met: of cameras that other nodes know, or knew when they went.
+    :ivar others: of cameras for which this node does not speak now. Such an entry is changed only where it is as we
+        left it, and added only when it is in ``due``: it has been missing for long, so nobody else keeps it there.
+    :ivar staying: those of ``others`` of which the camera is not known here any more: others know it, and they stay.
+    """
+
+    met: frozenset[str] = frozenset()
+    others: frozenset[str] = frozenset()
+    due: frozenset[str] = frozenset()
+    staying: frozenset[str] = frozenset()
+
+
+#: Nobody else keeps anything there.
+ALONE = Sharing()
+
+
+@dataclass(frozen=True, slots=True)
 class MergeResult:
     """A document of somebody else with our entries merged into it.
 
@@ -36,18 +56,28 @@ class MergeResult:
     :ivar written: our entries as they were merged: the base of the next merge.
     :ivar foreign: names that we wanted and somebody else has: left alone.
     :ivar kept: places (dotted) in our entries that somebody changed by hand: left as they are.
+    :ivar left: names of entries that another node keeps there; ``waiting``: of those that another node may be about to
+        add or to remove.
     """
 
     document: Mapping[str, Any]
     written: Entries
     foreign: tuple[str, ...] = ()
     kept: tuple[str, ...] = ()
+    left: tuple[str, ...] = ()
+    waiting: tuple[str, ...] = ()
 
 
 #: Runs a function that may wait for a disk, or compute for seconds, in a thread.
 InThread = Callable[[Callable[[], Any]], Awaitable[Any]]
-#: (document as it stands, our entries as we wrote them last, entries that we want) → the document as it should be.
-Merge = Callable[[Mapping[str, Any], Entries, Entries], MergeResult]
+
+
+class Merge(Protocol):
+    """(document as it stands, our entries as we left them, entries that we want) → the document as it should be."""
+
+    def __call__(
+        self, document: Mapping[str, Any], base: Entries, wanted: Entries, *, sharing: Sharing = ALONE
+    ) -> MergeResult: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +90,8 @@ class DeliveryResult:
     :ivar diff: lines of what would change, where nothing was to be changed.
     :ivar refused: entries that the program did not take, each with the reason; the others are there.
     :ivar again: seconds after which there is more to do, 0.0 for nothing.
+    :ivar left: entries that another node keeps there; ``waiting``: those that another node may be about to add or to
+        remove.
     """
 
     written: Entries = field(default_factory=dict)
@@ -68,6 +100,8 @@ class DeliveryResult:
     diff: tuple[str, ...] = ()
     refused: Mapping[str, str] = field(default_factory=dict)
     again: float = 0.0
+    left: tuple[str, ...] = ()
+    waiting: tuple[str, ...] = ()
 
 
 class ISyncDestination(Interface):
@@ -85,6 +119,20 @@ class ISyncDestination(Interface):
         :raises TargetUnavailable: no answer, or one that is none: worth a retry.
         :raises TargetRefused: all was refused; what stood there before stands there still.
         """
+
+
+class ISharedDestination(ISyncDestination):
+    """A destination in which other nodes may keep entries of the same cameras."""
+
+    def share(sharing: Sharing) -> None:
+        """Treat entries so from the next delivery on."""
+
+
+class IWatchedDestination(ISyncDestination):
+    """A destination that tells when something else stands there."""
+
+    def watch(changed: Callable[[], None]) -> None:
+        """Call ``changed`` whenever that is so."""
 
 
 class IVariablesDestination(ISyncDestination):
@@ -112,6 +160,7 @@ class TargetStatus:
     :ivar tries: failures in a row.
     :ivar consumer: whose it is, None while nobody said; ``cameras``: how many that one is to hold; ``unknown``: names
         in its list of cameras that no camera has.
+    :ivar left: entries there that other nodes keep; ``keepers``: of how many cameras each of those nodes does.
     """
 
     name: str
@@ -122,6 +171,8 @@ class TargetStatus:
     consumer: Consumer | None = None
     cameras: int = 0
     unknown: tuple[str, ...] = ()
+    left: tuple[str, ...] = ()
+    keepers: Mapping[str, int] = field(default_factory=dict)
 
 
 class ISyncStatus(Interface):

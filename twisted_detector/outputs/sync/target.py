@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -13,9 +13,13 @@ from txaio.tx import make_logger
 
 from twisted_detector.outputs.sync.documents import some
 from twisted_detector.outputs.sync.seams import (
+    ALONE,
     DeliveryResult,
     Entries,
+    ISharedDestination,
     ISyncDestination,
+    IWatchedDestination,
+    Sharing,
     TargetPhase,
     TargetRefused,
     TargetStarting,
@@ -29,6 +33,11 @@ FIRST_RETRY, LAST_RETRY = 1.0, 300.0
 #: Seconds between two looks at a program that is just starting, and how many of them are made before it is away like
 #: any other: Frigate takes up to a minute, more on a small machine.
 STARTING_RETRY, STARTING_LOOKS = 5.0, 36
+#: Seconds for which an entry that another node may be about to add has been missing when we add it: longer than that
+#: node takes to see that it is missing (:attr:`Go2rtcApi.refresh`).
+PATIENCE = 40.0
+#: Seconds until a place in which something else stands is looked at: who else writes there may not have ended.
+RECONSIDER = 0.25
 #: Seconds for one delivery in all: a few requests of 15 s, or the YAML of a thousand cameras on a small machine.
 DELIVERY_SECONDS = 120.0
 #: Different reasons for what was left out that are told at once.
@@ -42,6 +51,7 @@ class SyncTarget:
     :param save: persists what was written, for the next run.
     :param random: 0 to 1, spreads retries.
     :param dry: change nothing, only log what would change.
+    :param sharing: which of these entries other nodes may keep there too.
     """
 
     log = make_logger()
@@ -55,6 +65,7 @@ class SyncTarget:
         save: Callable[[Entries], object],
         random: Callable[[], float],
         dry: bool = False,
+        sharing: Callable[[Collection[str]], Sharing] = lambda _: ALONE,
     ) -> None:
         self._clock = clock
         self._destination = destination
@@ -62,12 +73,18 @@ class SyncTarget:
         self._save = save
         self._random = random
         self._dry = dry
+        self._sharing = sharing
+        #: Since when entries are missing that another node may be about to add.
+        self._missing: dict[str, float] = {}
+        self._reconsiders = False
         self._wanted: Entries | None = None
         self._delivered: Entries | None = None
         self._running: Deferred[None] | None = None
         self._retry: IDelayedCall | None = None
         self._stopped = False
         self.status = TargetStatus(destination.name, destination.where)
+        if IWatchedDestination.providedBy(destination):
+            destination.watch(self._reconsider_soon)
 
     @property
     def written(self) -> Entries:
@@ -80,6 +97,16 @@ class SyncTarget:
             return
         self._wanted = wanted
         self._start()
+
+    def reconsider(self) -> None:
+        """Deliver the same once more: for whom this node speaks has changed, or what stands there."""
+        self._reconsiders = True
+        self._start()
+
+    def _reconsider_soon(self) -> None:
+        if not self._stopped:
+            self._reconsiders = True
+            self._schedule(RECONSIDER)
 
     def delivered(self) -> Deferred[None]:
         """Fires when no delivery is under way, however the last one ended."""
@@ -99,6 +126,7 @@ class SyncTarget:
 
     async def preview(self, wanted: Entries) -> DeliveryResult:
         """What a delivery would change now; changes nothing."""
+        self._share(wanted)
         return await self._destination.deliver(wanted, self._base, True)
 
     # --- one delivery after the other ------------------------------------------------------------------------------
@@ -116,7 +144,8 @@ class SyncTarget:
         self._cancel_retry()
         if self._running is not None or self._wanted is None or self._stopped:
             return
-        wanted = self._wanted
+        wanted, self._reconsiders = self._wanted, False
+        self._share(wanted)
         work = Deferred.fromCoroutine(self._destination.deliver(wanted, self._base, self._dry))
         work.addTimeout(DELIVERY_SECONDS, self._clock, _too_long)
         # Set before the callbacks: they may be called at once, and another delivery may begin in them.
@@ -128,11 +157,18 @@ class SyncTarget:
         work.addErrback(lambda failure: self.log.failure("A target failed", failure=failure))
         work.addBoth(lambda _: self._finish(running))
 
+    def _share(self, wanted: Entries) -> None:
+        if ISharedDestination.providedBy(self._destination):
+            now = self._clock.seconds()
+            # A clock that was set makes nobody wait for ever.
+            due = frozenset(name for name, since in self._missing.items() if not 0 <= now - since < PATIENCE)
+            self._destination.share(replace(self._sharing({*wanted, *self._base}), due=due))
+
     def _finish(self, running: Deferred[None]) -> None:
         self._running = None
         if not running.called:
             running.callback(None)
-        if self._retry is None and self._wanted != self._delivered:
+        if self._reconsiders or (self._retry is None and self._wanted != self._delivered):
             self._start()
 
     def _record_success(self, wanted: Entries, result: DeliveryResult) -> None:
@@ -144,7 +180,9 @@ class SyncTarget:
         phase = TargetPhase.DRY if self._dry else TargetPhase.REFUSED if result.refused else TargetPhase.DONE
         told = [one for one in (_left_out(result.refused), result.remark) if one]
         reason = "; ".join(told)
-        self.status = replace(before, phase=phase, reason=reason, tries=0)
+        self.status = replace(before, phase=phase, reason=reason, tries=0, left=result.left)
+        now = self._clock.seconds()
+        self._missing = {name: self._missing.get(name, now) for name in result.waiting}
         if before.tries:
             self.log.info("{name}: {where} can be updated again", name=before.name, where=before.where)
         if self._dry and result.diff:
@@ -160,7 +198,12 @@ class SyncTarget:
         if new:
             self.log.warn("{name}: {where}: {reason}", name=before.name, where=before.where, reason=new)
         if wanted == self._wanted and not self._stopped:
-            waits = (self._destination.refresh, result.again, LAST_RETRY if result.refused else 0.0)
+            waits = (
+                self._destination.refresh,
+                result.again,
+                LAST_RETRY if result.refused else 0.0,
+                PATIENCE if result.waiting else 0.0,
+            )
             if any(waits):
                 self._schedule(min(filter(None, waits)))
 

@@ -1,0 +1,216 @@
+"""Who comes to publish a camera asks the former publisher once what it recorded; questions and answers are bounded."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.operations.nodes.handover.sites import done
+from twisted_detector.errors import RemoteError
+from twisted_detector.model.history import ForeignPast, StateChange
+from twisted_detector.model.observers import Observers
+from twisted_detector.operations.nodes.handover.pasts import (
+    BURST,
+    LOOK,
+    MAX_ASKED,
+    MAX_TRIES,
+    PAUSE,
+    SOON,
+    PastExchange,
+)
+from twisted_detector.store.foreign_pasts import MAX_PAST_OCTETS, MAX_PAST_ROWS
+
+ONLINE = [10.0, "online", "", "", ""]
+
+
+class History:
+    """A history that was not there from 0 to 100, and what it is told."""
+
+    def __init__(self) -> None:
+        self.missing: tuple[float, float] | None = (0.0, 100.0)
+        self.pasts: dict[str, ForeignPast] = {}
+        self.rows: list[StateChange] | None = []
+        self.read: list[tuple[str, float, float]] = []
+
+    def unrecorded(self, _: str) -> tuple[float, float] | None:
+        return self.missing
+
+    def take_past(self, past: ForeignPast) -> None:
+        self.pasts[past.camera_id] = past
+
+    @property
+    def untold(self) -> list[ForeignPast]:
+        return [one for one in self.pasts.values() if one.changes is None]
+
+    async def changes(self, camera_id: str, begin: float, end: float) -> list[StateChange] | None:
+        self.read.append((camera_id, begin, end))
+        return self.rows
+
+
+class Nodes:
+    """North had every camera before; :ivar present: nodes that are there."""
+
+    def __init__(self) -> None:
+        self.gained: Observers[[str]] = Observers("x")
+        self.record = self
+        self.former = "north"
+        self.present = {"north"}
+        self.is_synchronised = True
+
+    def former_owner_of(self, _: str) -> str:
+        return self.former
+
+    def is_present(self, node_id: str) -> bool:
+        return node_id in self.present
+
+
+class PastsCase(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.clock = Clock()
+        self.clock.advance(1000.0)
+        self.nodes, self.history = Nodes(), History()
+        self.asked: list[tuple[str, str, Mapping[str, Any]]] = []
+        self.answers: list[Deferred[Mapping[str, Any]]] = []
+        self.exchange = PastExchange(
+            self.clock,
+            self.nodes,  # type: ignore[arg-type]
+            node_id="south",
+            history=self.history,  # type: ignore[arg-type]
+            ask=self.ask,
+            monotonic=self.clock.seconds,
+        )
+        self.exchange.start()
+        self.addCleanup(self.exchange.stop)
+        self.clock.advance(SOON)
+
+    async def ask(self, node_id: str, name: str, fields: Mapping[str, Any]) -> Mapping[str, Any]:
+        self.asked.append((node_id, name, fields))
+        answer: Deferred[Mapping[str, Any]] = Deferred()
+        self.answers.append(answer)
+        return await answer
+
+    def gain(self, *camera_ids: str) -> None:
+        for camera_id in camera_ids:
+            self.nodes.gained.notify(camera_id)
+        self.clock.advance(SOON)
+
+
+class Asking(PastsCase):
+    def test_once(self) -> None:
+        """The former publisher is asked for the time that was not seen here; what it tells is kept, and that is all."""
+        self.gain("cam")
+        self.assertEqual([("north", "past", {"cameras": {"cam": [0.0, 100.0]}})], self.asked)
+        self.answers[0].callback({"pasts": {"cam": [ONLINE]}})
+        (told,) = self.history.pasts.values()
+        self.assertEqual((("online", 10.0), ""), ((told.changes[0].status, told.changes[0].at), told.reason))  # type: ignore[index]
+        self.clock.pump([LOOK] * 20)
+        self.assertEqual(1, len(self.asked))
+        self.assertEqual([], self.clock.getDelayedCalls(), "nothing looks where nothing is missing")
+
+    def test_nobody_to_ask(self) -> None:
+        """Of what was seen here all the time, was ours before, or nobody's, nothing is asked."""
+        for former, missing in (("north", None), ("south", (0.0, 100.0)), ("", (0.0, 100.0))):
+            self.nodes.former, self.history.missing = former, missing
+            self.gain("cam")
+        self.clock.advance(LOOK)
+        self.assertEqual(([], {}), (self.asked, self.history.pasts))
+
+    def test_away(self) -> None:
+        """It says why nothing is known, and asks when the other one is there again."""
+        self.nodes.present.clear()
+        self.gain("cam")
+        self.assertIn("node north published this camera then", self.history.pasts["cam"].reason)
+        self.clock.pump([LOOK] * 10)
+        self.assertEqual([], self.asked)
+        self.nodes.present.add("north")
+        self.clock.advance(LOOK)
+        self.assertEqual(1, len(self.asked))
+
+    def test_after_a_restart(self) -> None:
+        """What was not told in an earlier run is asked for."""
+        self.history.take_past(ForeignPast("cam", "north", 0.0, 9.0))
+        self.exchange.stop()
+        self.exchange.start()
+        self.clock.advance(SOON)
+        self.assertEqual(1, len(self.asked))
+
+    def test_together(self) -> None:
+        """Cameras that change hands together are asked for together, so many at once, one question after the other."""
+        self.gain(*(f"c{number}" for number in range(MAX_ASKED + 3)))
+        self.clock.pump([PAUSE] * 10)
+        self.assertEqual([MAX_ASKED], [len(fields["cameras"]) for _, _, fields in self.asked])
+        self.answers[0].callback({"pasts": {f"c{number}": [] for number in range(MAX_ASKED)}})
+        self.assertEqual(1, len(self.asked))
+        self.clock.advance(PAUSE)
+        self.assertEqual([MAX_ASKED, 3], [len(fields["cameras"]) for _, _, fields in self.asked])
+
+    def test_comes_and_goes(self) -> None:
+        """A camera that changes hands again before the answer is asked for once."""
+        self.gain("cam")
+        self.history.missing = (5.0, 200.0)
+        self.gain("cam", "cam")
+        self.assertEqual((1, 100.0), (len(self.asked), self.history.pasts["cam"].until))
+
+    def test_refused(self) -> None:
+        """So often, and no more: then it stays untold. What cannot be read is no answer."""
+        self.gain("cam")
+        wrong: list[Any] = [RemoteError("no"), {"pasts": {"cam": [[1, "lovely", "", "", ""]]}}, {"pasts": []}]
+        for number, answer in enumerate(wrong):
+            self.assertEqual(number + 1, len(self.asked))
+            (self.answers[-1].errback if isinstance(answer, Exception) else self.answers[-1].callback)(answer)
+            self.flushLoggedErrors()
+            self.clock.advance(PAUSE)
+        self.clock.pump([LOOK] * 10)
+        self.assertEqual((MAX_TRIES, 1), (len(self.asked), len(self.history.untold)))
+
+    def test_not_synchronised(self) -> None:
+        """Before it is known who is there nobody is asked."""
+        self.nodes.is_synchronised = False
+        self.gain("cam")
+        self.assertEqual([], self.asked)
+
+    def test_forgotten_meanwhile(self) -> None:
+        """Of a camera that was forgotten while the answer was under way nothing is kept."""
+        self.gain("cam")
+        self.history.pasts.clear()
+        self.answers[0].callback({"pasts": {"cam": [ONLINE]}})
+        self.assertEqual({}, self.history.pasts)
+
+
+class Answering(PastsCase):
+    def answer(self, cameras: Any) -> Any:
+        return done(self.exchange.answer({"cameras": cameras, "via": "west"}))
+
+    def test_rows(self) -> None:
+        """What was recorded in that time, and no later than now, in bounds."""
+        self.history.rows = [StateChange(0, "cam", float(at), "online", "é" * 300) for at in range(500)]
+        rows = self.answer({"cam": [5, 9e9]})["pasts"]["cam"]
+        self.assertEqual([("cam", 5.0, self.clock.seconds())], self.history.read)
+        self.assertLessEqual(len(str(rows).encode()), 2 * MAX_PAST_OCTETS)
+        self.assertTrue(0 < len(rows) <= MAX_PAST_ROWS)
+
+    def test_refused(self) -> None:
+        """What is no question, and a disk that cannot be read."""
+        many = {f"c{number}": [0, 1] for number in range(MAX_ASKED + 1)}
+        for cameras in (
+            None, [], {}, many, {"cam": 5}, {"cam": [1]}, {"cam": [1, "2"]}, {"cam": [True, 2]},
+            {"cam": [1, float("nan")]}, {"x" * 65: [1, 2]},
+        ):  # fmt: skip
+            self.assertRaises(RemoteError, self.answer, cameras)
+        self.assertEqual([], self.history.read)
+        self.history.rows = None
+        self.assertIn("cannot be read", str(self.assertRaises(RemoteError, self.answer, {"cam": [0, 1]})))
+
+    def test_too_often(self) -> None:
+        """Who asks and asks does not keep the disk busy."""
+        for _ in range(BURST):
+            self.answer({"cam": [0, 1]})
+        refused = self.assertRaises(RemoteError, self.answer, {"cam": [0, 1]})
+        self.assertIn("too often", str(refused))
+        self.assertEqual(BURST, len(self.history.read))
+        self.clock.advance(1.0)
+        self.answer({"cam": [0, 1]})

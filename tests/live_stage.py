@@ -39,8 +39,9 @@ from twisted_detector.model import Mac
 from twisted_detector.operations.requests import RequestRouter
 from twisted_detector.outputs.sync.board import SyncBoard
 from twisted_detector.outputs.topics import Topics
+from twisted_detector.outputs.voice import Voice
 from twisted_detector.plugins.builtin_pictures import PictureService
-from twisted_detector.plugins.builtin_sync import sync
+from twisted_detector.plugins.builtin_sync import sync, sync_requests
 from twisted_detector.plugins.builtin_web import web
 from twisted_detector.registry.freeze_detector import FreezeDetector
 from twisted_detector.registry.registry import Registry
@@ -122,7 +123,11 @@ class Company:
             interfaces=interfaces, mqtt=lambda: {"state": "connected", "queue_depth": {}}, discovery=dict, blocks=dict
         )
         topics = Topics(prefix="", node_id="attic")
-        followers = sync.make(context, self.registry, budget, MemoryStateStore(), topics, SyncBoard(), router)
+        mqtt: Any = SimpleNamespace()  # of one node alone, nothing is shared over it
+        followers = sync.make(
+            context, self.registry, budget, MemoryStateStore(), topics, SyncBoard(), Voice(), mqtt
+        )  # fmt: skip
+        sync_requests.make(context, self.registry, budget, router, followers)
         return [followers, web.make(context, self.bus, self.registry, parts, parts, router, self.pictures, None)]
 
     def handle(self, event: Any) -> None:

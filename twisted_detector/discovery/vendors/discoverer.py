@@ -129,7 +129,8 @@ class VendorDiscovery(LinkDiscoverer[VendorPort]):
                     send = partial(self._send, where, protocol, query, to)
                     sent += send()
                     for number in range(1, query.times):
-                        queries.schedule(number * query.interval, send)
+                        # Up to twice as late: another daemon that began at the same moment takes our answers else.
+                        queries.schedule(number * query.interval * (1 + self._random.random()), send)
         return sent
 
     def _queries(self, protocol: VendorProtocol, own_address: str, to: str) -> Iterator[Query]:

@@ -27,6 +27,11 @@ class ILoginBudget(Interface):
     def explain_wait(candidate: Candidate, now: float) -> str:
         """For people: why not every login may be tried now, when the next one may, and what to do; "" when all may."""
 
+    def known_good(candidate: Candidate) -> Login | None:
+        """The login that this device accepted last, whether or not one may be tried now; None for a device that may be
+        given none (any more).
+        """
+
     def withholds_right_login(candidate: Candidate, now: float) -> bool:
         """Whether the login that this device accepted last is not tried now, only because too much else failed there:
         the device is not known to want another.

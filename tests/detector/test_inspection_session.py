@@ -7,7 +7,7 @@ from typing import Any
 from tests.detector.case import BAD, GOOD, HERE, ID, MAIN, OTHER, SUB, RunnerCase, asks_login, is_good
 from tests.facts import PLAYS, inspection, login, stream
 from twisted_detector.detector import inspection_session as session_module
-from twisted_detector.errors import Unauthorized
+from twisted_detector.errors import LoginWithheld, Unauthorized
 from twisted_detector.events import CameraEvent, CameraTrouble, CredentialAccepted, CredentialRefused
 from twisted_detector.inspection.logins.history import WINDOW
 from twisted_detector.model import Inspection, Login, Proof, Status, StreamReport
@@ -110,6 +110,24 @@ class LoginTests(RunnerCase):
         self.clock.advance(1801)
         self.run_it(self.runner.routine.check(key))
         self.assertEqual(Status.ONLINE, self.camera().status)
+
+    def test_kept_back_in_the_last_moment(self) -> None:
+        """What another attempt came to while this one waited for its turn at the device is no word about the login."""
+        case = self
+
+        class Late(ScriptedInspector):
+            async def inspect(self, at: Any, given: Any) -> Any:
+                if given is None:
+                    raise Unauthorized("it wants a login", attempted=False)
+                case.budget.record_doubt(at, GOOD, case.clock.seconds())
+                await given.acquire_permit()
+                raise AssertionError("it was sent")
+
+        self.onvif = Late(name="onvif")
+        self.build(GOOD)
+        self.budget.record_accepted(self.registry.candidate(self.see()), GOOD, self.clock.seconds())
+        self.inspect()
+        self.assertEqual((Status.BUSY, str(LoginWithheld())), self.state())
 
     def test_not_sent_is_not_charged(self) -> None:
         """A login that could not be sent (Basic only, say) costs nothing."""

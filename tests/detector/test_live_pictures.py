@@ -331,7 +331,7 @@ class Sharing(LiveCase):
             self.clock.advance(1)
         self.assertEqual(1, len([sent for _, sent in self.first.asked if sent is not None]))
         self.assertEqual("the device refused it", reasons[0])
-        words = "its login was refused, or not answered, for a snapshot lately, and is not risked for one now"
+        words = "it refused its login for a snapshot lately, or did not answer, or one attempt is left: not sent"
         self.assertEqual(words, reasons[-1])
 
     def test_checks_come_between(self) -> None:

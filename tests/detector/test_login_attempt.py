@@ -9,7 +9,7 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.facts import candidate, login
-from twisted_detector.detector.login_attempt import attempt_login, is_on_device
+from twisted_detector.detector.login_attempt import attempt_for_purpose, attempt_login, is_on_device
 from twisted_detector.errors import Unauthorized, Unreachable
 from twisted_detector.inspection.logins.budget import LoginBudget
 from twisted_detector.inspection.logins.history import WINDOW
@@ -172,6 +172,39 @@ class AttemptLoginTests(SynchronousTestCase):
         self.failureResultOf(running, CancelledError)
         self.failureResultOf(other, Unauthorized)
         self.assertEqual(["two"], self.names())
+
+    def test_whoever_waits_sees_the_outcome(self) -> None:
+        """A refusal is recorded before the next attempt goes on."""
+        self.successResultOf(self.run_it())
+        now, left = self.clock.seconds(), list[int]()
+        gate: Deferred[None] = Deferred()
+
+        async def take(given: Login) -> None:
+            await given.acquire_permit()
+            given.report_accepted()
+
+        async def take_late(given: Login) -> None:
+            await given.acquire_permit()
+            given.password.reveal()
+            await gate
+            raise Unauthorized("no right", attempted=True)
+
+        async def snapshot(attempt: Any) -> None:
+            over = await self.budget.charge_purpose(candidate(), ONE, now, "snapshot")
+            assert over is not None
+            await attempt_for_purpose(self.budget, self.clock, candidate(), ONE, "snapshot", attempt, over=over)
+
+        async def look() -> None:
+            await self.budget._turns.next_end()
+            left.append(self.budget.failures_left(candidate(), now))
+
+        self.successResultOf(Deferred.fromCoroutine(snapshot(take)))
+        late = Deferred.fromCoroutine(snapshot(take_late))
+        looking = Deferred.fromCoroutine(look())
+        gate.callback(None)
+        self.failureResultOf(late, Unauthorized)
+        self.successResultOf(looking)
+        self.assertEqual([1], left)
 
     def test_a_watched_secret_is_as_masked_as_any(self) -> None:
         """What an inspector is given shows no password, and is equal to what was configured."""

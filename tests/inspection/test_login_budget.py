@@ -152,7 +152,18 @@ class PurposeTests(BudgetCase):
         risking = Deferred.fromCoroutine(self.budget.charge_purpose(candidate(), ONE, 1000.0, "snapshot"))
         self.assertNoResult(risking)
         over()
-        self.assertIsNotNone(self.successResultOf(risking))
+        end = self.successResultOf(risking)
+        assert end is not None
+        self.budget.record_purpose(candidate(), ONE, 1000.0, "snapshot", accepted=True)
+        end()
+        charges = [Deferred.fromCoroutine(self.budget.charge(candidate(), ONE, 1000.0)) for _ in range(2)]
+        again = Deferred.fromCoroutine(self.budget.charge_purpose(candidate(), ONE, 1000.0, "snapshot"))
+        self.assertNoResult(again)
+        for charging in charges:
+            over = self.successResultOf(charging)
+            assert over is not None
+            over()
+        self.assertIsNotNone(self.successResultOf(again))
 
     def test_refused_for_one_purpose(self) -> None:
         """A refusal for a purpose bars the login for that alone, for a day, after a restart too."""
@@ -488,12 +499,14 @@ class SpendingFirstTests(BudgetCase):
         """While nothing can be written no new login is sent; one that had worked before is."""
         self.charge(TWO)
         self.budget.record_accepted(candidate(), TWO, 1000.0)
+        self.over()
         self.written()
         self.restart()
         self.disk = False
         self.assertFalse(self.charge(ONE))
         self.assertTrue(self.charge(TWO))
         self.budget.record_accepted(candidate(), TWO, 1000.0)
+        self.over()
         self.assertEqual(
             "no login is tried while STATE_DIR cannot be written", self.budget.explain_wait(candidate(), 1000.0)
         )
@@ -517,6 +530,24 @@ class SpendingFirstTests(BudgetCase):
             self.over()
             self.assertEqual(refused, self.successResultOf(second) is None)
             self.assertEqual(1 if refused else 2, self.left())
+
+    def test_accepted_for_another(self) -> None:
+        """An attempt whose charge was taken back, for another with the login was accepted, counts until it ends."""
+        self.charge(ONE)
+        self.budget.record_accepted(candidate(), ONE, 1000.0)
+        self.written()
+        self.restart()
+        overs = []
+        for _ in range(2):
+            self.assertTrue(self.charge(ONE))
+            overs.append(self.over)
+        self.budget.record_accepted(candidate(), ONE, 1000.0)
+        overs[1]()
+        self.assertTrue(self.charge(ONE))
+        third = Deferred.fromCoroutine(self.budget.charge(candidate(), ONE, 1000.0))
+        self.assertNoResult(third)
+        overs[0]()
+        self.assertIsNotNone(self.successResultOf(third))
 
     def test_waiting_is_given_up(self) -> None:
         """Who waits for his turn may be cancelled, and costs nothing."""

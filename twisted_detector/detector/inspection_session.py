@@ -112,6 +112,7 @@ class InspectionSession:
     async def _inspect(self, inspector: IInspector) -> Inspection | None:
         refusal: Unauthorized | None = None
         inspection: Inspection | None = None
+        withheld = ""
         try:
             inspection = await inspector.inspect(self.candidate, None)
         except Unauthorized as error:
@@ -132,6 +133,8 @@ class InspectionSession:
                     lambda answer: answer is not None and answer.doubted,
                 )
             except LoginWithheld as error:
+                if self._budget.known_good(self.candidate) == login:
+                    withheld = str(error)  # what failed meanwhile at the device is no word about this one
                 refusal = Unauthorized(str(error), attempted=False)
                 break
             except Unauthorized as error:
@@ -157,7 +160,7 @@ class InspectionSession:
         base = inspection or Inspection(
             inspector=inspector.name, address=self.candidate.address, at=self._clock.seconds()
         )
-        if doubt := self._doubt():
+        if doubt := self._doubt() or withheld:
             self.busy = doubt
             return replace(base, status=Status.BUSY, reason=doubt)
         self.wants = reason or _WANTED

@@ -182,9 +182,11 @@ async def attempt_login(
                 budget.record_doubt(candidate, login, clock.seconds())
         return outcome, accepted
     finally:
-        permit.end()
-        over()
-        _record_proof(budget, clock, candidate, permit)
+        try:
+            _record_proof(budget, clock, candidate, permit)
+        finally:
+            permit.end()
+            over()
 
 
 async def attempt_for_purpose(
@@ -217,20 +219,22 @@ async def attempt_for_purpose(
         refused, locked = bool(error.attempted or (error.attempted is None and watched.reveals)), error.locked
         raise
     finally:
-        permit.end()
-        budget.record_purpose(
-            candidate,
-            login,
-            clock.seconds(),
-            purpose,
-            accepted=permit.proved,
-            refused=refused,
-            locked=locked,
-            sent=bool(watched.reveals),
-            asked=permit.asked or bool(watched.reveals),
-        )
-        over()
-        _record_proof(budget, clock, candidate, permit)
+        try:
+            budget.record_purpose(
+                candidate,
+                login,
+                clock.seconds(),
+                purpose,
+                accepted=permit.proved,
+                refused=refused,
+                locked=locked,
+                sent=bool(watched.reveals),
+                asked=permit.asked or bool(watched.reveals),
+            )
+            _record_proof(budget, clock, candidate, permit)
+        finally:  # whoever waits for the end sees what it came to
+            permit.end()
+            over()
 
 
 def _record_proof(budget: ILoginBudget, clock: IReactorTime, candidate: Candidate, permit: _Permit) -> None:

@@ -116,4 +116,6 @@ class PictureTaking:
     def _withheld(self, candidate: Candidate, purpose: str) -> str:
         """Why the login that the device accepted was not sent for a picture."""
         wait = self._budget.explain_wait(candidate, self._clock.seconds())
-        return wait or f"its login was refused, or not answered, for a {purpose} lately, and is not risked for one now"
+        return (
+            wait or f"it refused its login for a {purpose} lately, or did not answer, or one attempt is left: not sent"
+        )

@@ -105,10 +105,8 @@ class LoginBudget:
         return self._judge.allowed(candidate, self._time(now))
 
     def known_good(self, candidate: Candidate) -> Login | None:
-        """The configured login that this device accepted last, whether or not one may be tried now.
-
-        None for a device that may be given none (any more): whoever is told of it sends it to whoever asks.
-        """
+        """See :class:`ILoginBudget`."""
+        # None for one that may be given none: whoever is told of it sends it to whoever asks.
         good = {history.last_accepted for history in self._histories.histories_of(candidate).values()} - {""}
         return next((login for login in self._due.of(candidate) if self._credential(login) in good), None)
 
@@ -233,6 +231,7 @@ class LoginBudget:
         """See :class:`ILoginBudget`."""
         credential, again = self._credential(login), self._credential(login, _AGAIN)
         self._histories.update(candidate, lambda history: history.refund(again) | history.record_accepted(credential))
+        self._turns.forgive_charges(self._histories.own(candidate), credential)
 
     def record_digest(self, candidate: Candidate) -> None:
         """See :class:`ILoginBudget`."""
@@ -304,10 +303,11 @@ class LoginBudget:
                 credential in history.accepted_for_purpose or credential in history.open_to
                 for history in self._histories.own(candidate).values()
             ):
-                return _nothing
-            if self._judge.failures_left(candidate, now) <= 1 or not self._kept():
+                if (self._judge.at_risk(candidate, now) or 0) < MAX_FAILURES:
+                    return _nothing
+            elif self._judge.failures_left(candidate, now) <= 1 or not self._kept():
                 return None
-            if (self._judge.at_risk(candidate, now) or 0) + 1 < MAX_FAILURES:
+            elif (self._judge.at_risk(candidate, now) or 0) + 1 < MAX_FAILURES:
                 return await self._charge(candidate, now, credential)
             await self._turns.next_end()
             now = self._time(wall)

@@ -15,7 +15,7 @@ from twisted.internet.defer import Deferred
 from twisted_detector.inspection.logins.history import Failure
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class _Turn:
     """One attempt.
 
@@ -69,6 +69,12 @@ class Turns:
     def since(self, names: Iterable[str], credential: str) -> float:
         """Since when an attempt with this credential is under way at the device; infinity when none is."""
         return min((turn.began for turn in self._of(names) if credential in turn.credentials), default=math.inf)
+
+    def forgive_charges(self, names: Iterable[str], credential: str) -> None:
+        """The charges of a credential were taken back, for it was accepted: other attempts with it count all the same.
+        """
+        for turn in self._of(names):
+            turn.charged = turn.charged and credential not in turn.credentials
 
     def uncharged(self, names: Iterable[str]) -> int:
         """How many attempts at the device may come to count beside what is charged."""

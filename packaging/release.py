@@ -66,7 +66,8 @@ def clean_source(folder: Path) -> Path:
     run("git", "archive", "--format=tar", "-o", archive, "HEAD")
     source = folder / "source"
     with tarfile.open(archive) as tar:
-        tar.extractall(source, filter="data")
+        tar.extraction_filter = getattr(tarfile, "data_filter", None)  # Debian 12 has Python 3.11.2, without filters
+        tar.extractall(source)
     return source
 
 

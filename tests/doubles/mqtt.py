@@ -32,6 +32,7 @@ class FakeLoop:
         self.deliver = deliver
         self.items: list[OutboxItem] = []
         self.filters: list[str] = []
+        self.qos: dict[str, int] = {}
         self.unsubscribed: list[str] = []
         self.handled_total = 0
         self.calls: list[str] = []
@@ -43,9 +44,10 @@ class FakeLoop:
         self.calls.append("send")
         self.items.extend(items)
 
-    def subscribe(self, filters: Sequence[str]) -> None:
+    def subscribe(self, filters: Sequence[str], qos: int) -> None:
         self.calls.append("subscribe")
         self.filters.extend(filters)
+        self.qos.update(dict.fromkeys(filters, qos))
 
     def unsubscribe(self, filters: Sequence[str]) -> None:
         self.unsubscribed.extend(filters)

@@ -6,6 +6,7 @@ module.
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ import pytest
 
 from tests.browser import REASON, Browser
 from tests.integration.test_web import CARDS, Stage, opened
+from twisted_detector.web.assets import FOLDER
 
 pytestmark = [
     pytest.mark.browser,
@@ -24,6 +26,56 @@ LIVE = "document.querySelector('#live')?.dataset.state === 'live'"
 LOST = "document.querySelector('#live')?.innerText === 'Not connected'"
 #: Seconds for whatever a page does by itself: its longest pause, and as much again for a busy machine.
 LONG = 70.0
+AGAIN = (FOLDER / "again.js").read_text("utf-8")
+#: again.js in a page of nothing else, by a simulated clock: when it asked and loaded, in seconds. ``steps`` is what
+#: happens when; "begun" and "again" are the events, "held" and "released" whether an answer is kept back.
+IN_A_WORLD = """
+const [source, steps, isClosed, seconds, done] = arguments;
+const told = [];
+const node = { dataset: {}, lastElementChild: {} };
+let now = 0;
+let number = 0;
+let timers = [];
+let hold = null;
+let release = () => {};
+const events = {};
+const world = {
+  addEventListener: (name, call) => { events[name] = call; },
+  setTimeout: (call, wait, ...given) => {
+    timers.push([now + wait, number += 1, () => call(...given)]);
+    return number;
+  },
+  clearTimeout: (one) => { timers = timers.filter((timer) => timer[1] !== one); },
+  document: { readyState: "complete", getElementById: () => node },
+  location: { reload: () => told.push(`loaded ${now / 1000}`) },
+  fetch: async () => { told.push(`asked ${now / 1000}`); await hold; return { ok: true }; },
+};
+Object.defineProperty(world, "sessionStorage", { get: () => {
+  if (isClosed) throw new DOMException("closed", "SecurityError");
+  return { getItem: () => null, setItem: () => {} };
+} });
+new Function("world", `with (world) { ${source} }`)(world);
+const happens = {
+  begun: () => events.begun(), again: () => events.again(),
+  held: () => { hold = new Promise((then) => { release = then; }); }, released: () => release(),
+};
+(async () => {
+  for (; now <= seconds * 1000; now += 100) {
+    for (const [at, what] of steps) if (at * 1000 === now) happens[what]();
+    const due = timers.filter(([at]) => at <= now);
+    timers = timers.filter(([at]) => at > now);
+    for (const [, , call] of due) call();
+    await new Promise((then) => setTimeout(then));
+  }
+  done(told);
+})();
+"""
+#: An answer that is none of camdetect's for who asks for the session, until ``letIn`` is true.
+REFUSED = """
+const ask = window.fetch;
+window.fetch = (url, ...more) => window.letIn || !String(url).endsWith("api/v1/session") ? ask(url, ...more)
+  : Promise.resolve(new Response(%s, { status: %d }));
+"""
 
 
 @pytest.fixture
@@ -56,6 +108,43 @@ def test_a_script(browser: Browser, stage: Stage, name: str) -> None:
     browser.wait(LIVE, LONG)
     browser.wait(f"{CARDS} === 5", LONG)
     assert browser.run("return document.querySelector('#lost').hidden")
+
+
+@pytest.mark.parametrize(
+    ("steps", "is_closed", "seconds", "told"),
+    [
+        ([(1, "again")], False, 10, ["asked 2", "loaded 2"]),
+        ([(1, "again")], True, 60, ["asked 33", "loaded 33"]),
+        ([(30.5, "begun"), (40, "again")], False, 60, ["asked 41", "loaded 41"]),
+        ([(30.5, "held"), (31.5, "begun"), (32, "released")], False, 60, ["asked 31"]),
+    ],
+    ids=["one that did not come", "storage is closed", "late, then a view", "late, begun while it was asked"],
+)
+def test_again(
+    browser: Browser, steps: list[tuple[float, str]], is_closed: bool, seconds: int, told: list[str]
+) -> None:
+    """When the page is loaded anew: soon; seldom where nothing can be kept; not where it was late, and came."""
+    browser.driver.get("about:blank")
+    assert browser.driver.execute_async_script(IN_A_WORLD, AGAIN, steps, is_closed, seconds) == told
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "words"),
+    [
+        (403, '{"detail": "not from this network"}', "not from this network"),
+        (429, "slower", "it answered 429"),
+        (200, "<!doctype html>Who are you?", "what answers is not camdetect"),
+    ],
+)
+def test_a_refusal(browser: Browser, stage: Stage, status: int, body: str, words: str) -> None:
+    """A page that is refused says why, not that nobody answers; it begins once it is let in."""
+    script = {"source": REFUSED % (json.dumps(body), status)}
+    browser.driver.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", script)
+    browser.open(stage.url)
+    browser.wait(f"document.querySelector('#lost')?.innerText.startsWith('The page cannot begin: {words}.')", LONG)
+    browser.run("window.letIn = true")
+    browser.wait(LIVE, LONG)
+    browser.wait(f"{CARDS} === 5", LONG)
 
 
 def test_a_style(browser: Browser, stage: Stage) -> None:

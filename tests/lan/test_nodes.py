@@ -164,6 +164,10 @@ def _told_of_north(fleet: Fleet, name: str) -> None:
     told = lambda: fetched(fleet.hosts[name], url)  # noqa: E731
     wait_until(lambda: told()["adopted_at"] == "north", 30, lambda: f"where it is adopted: {told()}", interval=0.5)
     assert (told()["owner"], told()["adopted"]) == ("north", "no"), told()
+    findings = fetched(fleet.hosts[name], "http://127.0.0.1:8787/api/v1/doctor")["findings"]
+    (nodes,) = (one for one in findings if one["name"] == "nodes")
+    assert nodes["level"] == "OK", nodes
+    assert "north" in nodes["text"], nodes
 
 
 def biggest(fleet: Fleet) -> str:

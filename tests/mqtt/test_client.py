@@ -575,6 +575,23 @@ class SubscribingTests(MqttTestCase):
         ends["b"]()
         self.assertEqual(loop.unsubscribed[2:], ["site/x", "b"])
 
+    def test_many(self) -> None:
+        """What matches many is subscribed last, with QoS 0: of QoS 1 a broker drops what is more than it queues."""
+        loop = self.connect(lwt_topic="", republish_topic="")
+        self.mqtt.subscribe("many/+", lambda topic, payload: None, many=True)
+        self.mqtt.subscribe("one", lambda topic, payload: None)
+        self.assertEqual(loop.qos, {"many/+": 0, "one": 1})
+        self.threads[0].end(Ending("gone", accepted=True))
+        self.reactor.advance(0.25)
+        loop = self.accept()
+        self.assertEqual((loop.filters, loop.qos), (["one", "many/+"], {"one": 1, "many/+": 0}))
+        # Somebody who may miss nothing of it gets it as he wants.
+        end = self.mqtt.subscribe("many/+", lambda topic, payload: None)
+        self.assertEqual((loop.filters[2:], loop.qos["many/+"], loop.unsubscribed), (["many/+"], 1, []))
+        end()
+        self.mqtt.subscribe("many/+", lambda topic, payload: None, many=True)
+        self.assertEqual(loop.filters[3:], [])
+
     def test_own_topics(self) -> None:
         """The end of somebody's subscription to a topic of our own does not end ours."""
         loop = self.connect(republish_topic="")

@@ -164,7 +164,15 @@ class PacketTests(ClientTestCase):
         self.connected()
         mids = {self.client.publish(Message("t", b"", qos=0)) for _ in range(60_000)}
         self.assertEqual((min(mids), max(mids)), (16384, 65535))
-        self.assertEqual(self.client.subscribe(["a"]), 1)
+        self.assertEqual(self.client.subscribe(["a"], 1), 1)
+
+    def test_quality_of_a_subscription(self) -> None:
+        """A filter is subscribed to with the QoS that it is to have."""
+        self.connected()
+        for qos in (0, 1):
+            self.client.subscribe(["a", "b"], qos)
+            packet = b"".join(self.flush())
+            self.assertEqual((packet[:1], packet[4:]), (b"\x82", b"\x00\x01a%c\x00\x01b%c" % (qos, qos)))
 
     def test_denied_publish_is_visible_with_five(self) -> None:
         """A PUBACK of MQTT 5 with a failure says so (paho's is_published is true all the same)."""
@@ -242,7 +250,7 @@ class PacketTests(ClientTestCase):
                 data[position % len(data)] = octet
         self.make(protocol)
         self.client.publish(Message("t", b""))
-        self.client.subscribe(["a"])
+        self.client.subscribe(["a"], 0)
         self.raw.incoming.append(bytes(data))
         self.sock.fill()
         for _ in range(100):

@@ -323,15 +323,40 @@ class Shared(Case):
                 self.assertEqual(asked, len(self.http.changing))
 
     def test_in_use(self) -> None:
-        """A stream that somebody looks at shows no source: after a start it is taken for what it should be."""
+        """A stream that somebody looks at shows no source: after a start nothing is sent until nobody does."""
         for version in VERSIONS:
             double = Go2rtc(version)
             written = self.deliver(self.api(double, tag=self.tag), STREAMS).written
             double.watch(NAME)
             api = self.api(double, tag=self.tag)
             api.share(self.OTHERS)
-            self.assertEqual(written, self.deliver(api, STREAMS, written).written)
+            done = self.deliver(api, STREAMS, written)
+            self.assertEqual((written, (NAME,)), (done.written, done.waiting))
             self.assertEqual([], self.http.changing)
+            # What was not seen is not taken for sent: it is another's.
+            self.deliver(self.api(double), self.south)
+            double.leave(NAME)
+            api.share(self.OTHERS)
+            self.assertIn(NAME, self.deliver(api, STREAMS, written).left)
+
+    def test_removed_while_in_use(self) -> None:
+        """Whether it is still ours shows when nobody looks at it: until then it is not removed, and another's never."""
+        for version, restarted, theirs in product(VERSIONS, (False, True), (False, True)):
+            double = Go2rtc(version)
+            api = self.api(double, tag=self.tag)
+            written = self.deliver(api, STREAMS).written
+            if theirs:
+                self.deliver(self.api(double), self.south)
+            if restarted:
+                api = self.api(double, tag=self.tag)
+            double.watch(NAME)
+            api.share(self.OTHERS)
+            done = self.deliver(api, {}, written)
+            self.assertEqual(((NAME,), {NAME: written[NAME]}), (done.waiting, done.written))
+            self.assertIn(NAME, double.sources())
+            double.leave(NAME)
+            done = self.deliver(api, {}, done.written)
+            self.assertEqual((theirs, {}), (NAME in double.sources(), done.written))
 
     def test_forgotten(self) -> None:
         """What only we forgot stays, and goes when nobody knows it any more."""

@@ -85,6 +85,29 @@ class Watching(SynchronousTestCase):
         spoken = merge_configuration(there, base, {NAME: NORTH}, sharing=OURS)
         self.assertEqual({**holding(inside), "go2rtc": {"streams": left}}, spoken.document)
 
+    def test_a_persons_stream_inside_frigate(self) -> None:
+        """What a person put there stays, whoever speaks for the camera; what another node left is replaced."""
+        inside = entry()
+        inside["ffmpeg"]["inputs"][0]["path"] = f"rtsp://127.0.0.1:8554/{NAME}"
+        ours = "rtsp://10.0.0.9/main"
+        variables = "{FRIGATE_LOGIN_0A1B2C3D_USER}:{FRIGATE_LOGIN_0A1B2C3D_PASSWORD}@"
+        for theirs, expected in (
+            ("rtsp://proxy.mine/cam", "rtsp://proxy.mine/cam"),
+            ("rtsp://{FRIGATE_RTSP_USER}:{FRIGATE_RTSP_PASSWORD}@10.0.0.9/other", None),
+            ("ffmpeg:http://10.0.0.9/main", None),
+            ("rtsp://10.9.0.9:554/main", ours),
+            (f"rtsp://{variables}10.9.0.9/ch0", ours),
+            ("rtsp://10.9.0.9{FRIGATE_PATH_0A1B2C3D}", ours),
+        ):
+            for streams in (theirs, [theirs, "ffmpeg:x#audio=aac"]):
+                there = {**holding(inside), "go2rtc": {"streams": {NAME: streams}}}
+                for base in ({}, {NAME: NORTH}, {NAME: NORTH, STREAMS: {NAME: ours}}):
+                    for _ in range(2):
+                        merged = merge_configuration(there, base, {NAME: NORTH}, sharing=OURS)
+                        stands = merged.document["go2rtc"]["streams"][NAME]
+                        self.assertEqual(expected or theirs, stands if isinstance(stands, str) else stands[0])
+                        there, base = dict(merged.document), dict(merged.written)
+
     def test_streams_of_go2rtc(self) -> None:
         """In its file the same goes for the source."""
         for there, expected in ((["rtsp://a"], ["rtsp://c"]), (["rtsp://b"], ["rtsp://b"])):

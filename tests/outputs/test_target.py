@@ -23,7 +23,16 @@ from twisted_detector.outputs.sync.seams import (
     TargetStarting,
     TargetUnavailable,
 )
-from twisted_detector.outputs.sync.target import LAST_RETRY, PATIENCE, STARTING_LOOKS, STARTING_RETRY, SyncTarget
+from twisted_detector.outputs.sync.target import (
+    LAST_RECONSIDER,
+    LAST_RETRY,
+    PATIENCE,
+    QUIET,
+    RECONSIDER,
+    STARTING_LOOKS,
+    STARTING_RETRY,
+    SyncTarget,
+)
 
 
 class Case(SynchronousTestCase):
@@ -229,6 +238,35 @@ class Shared(Case):
         ended.callback(None)
         self.assertEqual([{"a": 1}] * 2, [one[0] for one in place.delivered])
         self.assertEqual([], clock.getDelayedCalls())
+
+    def test_a_place_that_somebody_rewrites(self) -> None:
+        """It is looked at later with each time that it had to be put right, until there was quiet for a minute."""
+        place = Telling("place", self.table)
+        target, clock, _ = self.target(place)
+        target.update({NAME: entry()})
+
+        def wait() -> float:
+            (call,) = clock.getDelayedCalls()
+            return float(call.getTime() - clock.seconds())
+
+        waits = []
+        for _ in range(10):
+            self.table.clear()
+            place.changed()
+            waits.append(wait())
+            clock.advance(waits[-1] / 2)
+            place.changed()
+            self.assertEqual(waits[-1] / 2, wait(), "it is not put off")
+            clock.advance(waits[-1] / 2)
+            self.assertEqual({NAME: entry()}, self.table)
+        self.assertEqual([0.25, 0.5, 1, 2, 4, 8, 16, 32, 60, 60], waits)
+        # What is as it should be is no reason to wait longer; and after some quiet it is looked at soon.
+        clock.advance(LAST_RECONSIDER + QUIET + 1)
+        for _ in range(3):
+            place.changed()
+            self.assertEqual(RECONSIDER, wait())
+            clock.advance(RECONSIDER)
+        target.stop()
 
     def test_a_place_that_tells(self) -> None:
         """Where something else stands is looked at a moment later, once for all that happens meanwhile."""

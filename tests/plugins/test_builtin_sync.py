@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import stat
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +12,11 @@ from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.config.case import read
-from tests.outputs.case import CAMERA
+from tests.outputs.case import CAMERA, TAGS
 from tests.store.case import Pool, Reactor
 from twisted_detector.errors import RemoteError
 from twisted_detector.interfaces import MakerContext
-from twisted_detector.model import Message
+from twisted_detector.model import Login, Message, Secret
 from twisted_detector.model.consumers import GO2RTC
 from twisted_detector.mqtt.outbox.outbox import Outbox
 from twisted_detector.mqtt.seams import ConnectionChange, ConnectionState
@@ -126,10 +127,14 @@ class SharedTopic(SynchronousTestCase):
         self.outbox = Outbox(self.clock.seconds, wall=self.clock.seconds)
         self.handlers: dict[str, Any] = {}
         self.listeners: list[Any] = []
+        self.subscribed = 0
         self.state = ConnectionState.CONNECTING
 
-    def subscribe(self, topic: str, handler: Any) -> None:
+    def subscribe(self, topic: str, handler: Any) -> Callable[[], None]:
+        self.assertNotIn(topic, self.handlers, "the broker says what is retained to a new subscription alone")
         self.handlers[topic] = handler
+        self.subscribed += 1
+        return lambda: self.handlers.clear()
 
     def add_state_listener(self, listener: Any) -> None:
         self.listeners.append(listener)
@@ -172,23 +177,33 @@ class SharedTopic(SynchronousTestCase):
         self.assertFalse(deliver())
 
     def test_connected_already(self) -> None:
-        """A connection that came before is one: where nothing stands on the topic, it is written after a moment."""
+        """A connection that came before is one: where nothing stands on the topic, it is subscribed to once more alone,
+        and written after a moment."""
         self.state = ConnectionState.CONNECTED
         config = read({"NODES_ENABLED": "true", "MQTT_BROKER": "b"})
         context = MakerContext(reactor=self.clock, config=config, settings={}, publish=self.publish, subscribe=_unused)
         frigate, _ = consumers(context, Topics(node_id="n", prefix=""), shared_by=self)  # type: ignore[arg-type]
         (topic,) = frigate.destinations.topics
-        self.clock.advance(SETTLE)
-        self.assertTrue(self.successResultOf(Deferred.fromCoroutine(topic.deliver(ENTRY, {}, False))).changed)
+        for subscribed, changed in ((2, False), (2, True)):
+            self.clock.advance(SETTLE)
+            done = self.successResultOf(Deferred.fromCoroutine(topic.deliver(ENTRY, {}, False)))
+            self.assertEqual((subscribed, changed), (self.subscribed, done.changed))
+        self.assertEqual(["frigate/config/cameras"], list(self.handlers))
 
     def test_what_is_remembered(self) -> None:
-        """go2rtc's sources are remembered by their tags."""
+        """Of go2rtc's sources tags are, the login in its own; and nothing at all where no other node writes there."""
         made: list[dict[str, Any]] = []
         self.patch(api, "Go2rtcApi", lambda http, **more: made.append(more))
         config = read({"GO2RTC_URL": "http://127.0.0.1:1984", "NODES_ENABLED": "true", "MQTT_BROKER": "b"})
         context = MakerContext(reactor=self.clock, config=config, settings={}, publish=_unused, subscribe=_unused)
-        consumers(context, Topics(node_id="n", prefix=""), tag=str.upper)
-        self.assertEqual(["X"], [one["tag"]("x") for one in made])
+        topics = Topics(node_id="n", prefix="")
+        consumers(context, topics, shared_by=self, tags=TAGS)  # type: ignore[arg-type]
+        consumers(context, topics, tags=TAGS)
+        shared, alone = (one["tag"] for one in made)
+        login = TAGS.tag_login(Login("a", Secret("p@s")))
+        self.assertEqual(f"{TAGS.tag_text('rtsp://10.0.0.9/x')}-{login}", shared("rtsp://a:p%40s@10.0.0.9/x"))
+        self.assertEqual(TAGS.tag_text("rtsp://10.0.0.9/x"), shared("rtsp://10.0.0.9/x"))
+        self.assertEqual("", alone("rtsp://a:p%40s@10.0.0.9/x"))
 
     def test_switched_off(self) -> None:
         """FRIGATE_UPDATE_ENABLED=false: this node has no part in it."""

@@ -520,13 +520,16 @@ class WordsTests(AdoptionCase):
             self.assertEqual(told, self.book.describe(adoption, None))
 
     def test_elsewhere(self) -> None:
-        """What another node says of an adoption is told to people, where nobody decided anything here, in bounds; it
-        adopts nobody."""
+        """What another node says of an adoption is told to people behind the reason that holds here, where nobody
+        decided anything here, in bounds; it adopts nobody."""
         self.found()
         self.registry.unadopt(ID, self.now)
         self.book.hear({ID: "north\n" + "x" * 99}.get)  # type: ignore[arg-type]
-        told = f"it is adopted at node north{'x' * 59}, not here: adopt it here"
-        self.assertEqual(told, self.book.describe(Adoption.NO, None, ids=("other", ID)))
+        told = f"; node north{'x' * 59} says that it is adopted there: if it is yours, adopt it here, too"
+        for on_link in (True, False):
+            own = self.book.describe(Adoption.NO, None, on_link=on_link)
+            there = self.book.describe(Adoption.NO, None, on_link=on_link, ids=("other", ID))
+            self.assertEqual(own + told, there)
         self.assertEqual("its MAC is not seen from here", self.book.describe(Adoption.NO, None, on_link=False)[:29])
         self.registry.adoption_heard(ID, self.now)
         self.registry.adoption_heard("nowhere", self.now)

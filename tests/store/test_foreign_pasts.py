@@ -61,7 +61,7 @@ class Rows(SynchronousTestCase):
         self.assertIsNotNone(read_rows("cam", [good], 0.0, 9.0))
         wrong: list[Any] = [
             None, {}, "x", [None], [good[:4]], [[*good, ""]], [good] * (MAX_PAST_ROWS + 1), [good, [0.5, *good[1:]]],
-            *([[value, *good[1:]]] for value in (True, "1", None, math.nan, math.inf)),
+            *([[value, *good[1:]]] for value in (True, "1", None, math.nan, math.inf, 10**400, -(10**400))),
             *([[1.0, value, "", "", ""]] for value in ("lovely", "", 3, ["online"])),
             *([[1.0, "online", value, "", ""]] for value in ("x" * 201, "a\x1b[2J", "a\nb", "\ud800", "\u202e", 7)),
             *([[1.0, "online", "", value, ""]] for value in ("<b>", "x" * 65, None)),
@@ -184,6 +184,51 @@ class Table(SynchronousTestCase):
         self.assertEqual(MAX_ALL_ROWS // MAX_PAST_ROWS, len(self.table.cameras))
         self.assertEqual(((), ""), (self.table.of("c1"), self.saved["c1"]))
 
+    def test_counted(self) -> None:
+        """The rows of all are a running sum, true whatever goes: to put one more does not count them all."""
+
+        class Counted(tuple[StateChange, ...]):
+            counts = 0
+
+            def __len__(self) -> int:
+                Counted.counts += 1
+                return super().__len__()
+
+        rows = tuple(change(float(at), "online") for at in range(MAX_PAST_ROWS))
+        self.table.put(ForeignPast("first", "north", 0.0, WEEK, Counted(rows)))
+        counts = Counted.counts
+        most = MAX_ALL_ROWS // MAX_PAST_ROWS
+        for number in range(1, most):
+            self.table.put(past(0.0, WEEK, *rows, camera=f"c{number}"))
+        self.assertEqual((counts, most), (Counted.counts, len(self.table.cameras)))
+        self.table.forget("c1")
+        self.table.put(past(0.0, WEEK, *rows[:100], camera="c2"))
+        self.table.put(past(0.0, 5.0, *rows[:100], camera="c3", node="west"))
+        self.table.expire(6.0)
+        table = self.restarted()
+        for again in (self.table, table):
+            again.put(past(0.0, WEEK, *rows, camera="x"))
+            self.assertEqual(most, len(again.cameras))
+            again.put(past(0.0, WEEK, *rows[:101], camera="y"))
+            self.assertEqual((most, False), (len(again.cameras), "first" in again.cameras))
+
+    def test_clock_set(self) -> None:
+        """Stays that this run told of move with the clock, those of an earlier run do not, nor what others recorded."""
+        self.table.put(past(100.0, 200.0))
+        table = self.restarted()
+        table.put(past(100.0, 200.0, change(150.0, "online")))
+        table.put(past(1000.0, 1100.0, change(1050.0, "online"), node="west"))
+        for _ in range(2):
+            table.restamp(25.0)
+        stays = table.of("cam")
+        self.assertEqual([(100.0, 200.0), (1050.0, 1150.0)], [(one.begin, one.until) for one in stays])
+        self.assertEqual([150.0, 1050.0], [one.changes[0].at for one in stays if one.changes])
+        self.assertEqual(stays, self.restarted().of("cam"))
+        self.restarted().restamp(25.0)
+        self.assertEqual(stays, self.restarted().of("cam"), "the run is another")
+        table.forget("cam")
+        self.assertEqual(set(), table._ours, "what is forgotten is not remembered as ours")
+
     def test_unreadable(self) -> None:
         """What cannot be read was never told."""
         for text in (
@@ -193,6 +238,7 @@ class Table(SynchronousTestCase):
             "{}",
             '[{"node":"x"}]',
             '[{"node":"x","begin":1,"until":"y","rows":null}]',
+            '[{"node":"x","begin":1,"until":1' + "0" * 400 + ',"rows":null}]',
             "[[]]",
         ):
             self.saved["cam"] = text

@@ -305,6 +305,16 @@ class Clocks(HistoryCase):
         self.assertEqual(["unobserved", "online"], [one.status for one in self.segments()])
         self.assertApproximates(110.0, self.history.week(ONLINE.id).online, 2)  # type: ignore[union-attr]
 
+    def test_stays_elsewhere(self) -> None:
+        """When a camera was at another node moves with all else that this run has told."""
+        now = self.reactor.seconds()
+        self.history.take_past(ForeignPast(ONLINE.id, "north", now - DAY, now - 60.0))
+        self.assertEqual(now - DAY, self.history.stays(ONLINE.id)[0].begin)
+        self.set_clock(now + 3600.0)
+        self.reactor.advance(10.0)
+        (stay,) = self.history.stays(ONLINE.id)
+        self.assertEqual((now + 3600.0 - DAY, now + 3540.0), (stay.begin, stay.until))
+
     def test_what_is_told_meanwhile(self) -> None:
         """A change that comes while the week is read again is kept, and one that is not on the disk yet is moved."""
         self.begin(self.BOOT)

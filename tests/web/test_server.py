@@ -10,7 +10,15 @@ from twisted.logger import LogEvent, globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.web.case import Line, WebSite, camera, parsed
-from twisted_detector.web.server import IDLE, LOCAL_PLACES, MAX_UNPROVED, ConnectionLimiter
+from twisted_detector.web.server import (
+    HEAD_TIMEOUT,
+    IDLE,
+    LOCAL_PLACES,
+    MAX_UNPROVED,
+    BoundedRequest,
+    BoundedSite,
+    ConnectionLimiter,
+)
 
 TOKEN = "long-enough-a-token"
 CAPACITY = 100
@@ -131,6 +139,24 @@ class PipelineTests(ConnectionsCase):
         self.assertEqual(51, self.answers(line))
         self.web.clock.advance(IDLE)
         self.assertTrue(line.disconnecting)
+
+    def test_slowly_taken(self) -> None:
+        """While the next request is held back no time runs for its head, which cannot come; it does from then on."""
+        asked: list[BoundedRequest] = []
+        line = FullLine(peerAddress=IPv4Address("TCP", GUEST, 50000))
+        line.protocol = BoundedSite(asked.append, self.web.clock).buildProtocol(line.getPeer())
+        line.protocol.makeConnection(line)
+        line.protocol.dataReceived(HALF + b"\r\n")
+        line.protocol.dataReceived(HALF)  # while the first is answered
+        asked[0].write(b"an answer")
+        asked[0].finish()
+        self.web.clock.pump([1] * int(IDLE - 1))
+        self.assertEqual((False, False), (line.aborted, line.disconnecting))
+        line.protocol.resumeProducing()
+        self.web.clock.advance(HEAD_TIMEOUT - 1)
+        self.assertFalse(line.aborted)
+        self.web.clock.advance(1)
+        self.assertTrue(line.aborted)
 
     def test_taken(self) -> None:
         """Where the answers are taken all are there at once, and in their order."""

@@ -148,8 +148,9 @@ class MqttClient(Service):
         handler: Callable[[str, bytes], Awaitable[None] | None],
         *,
         retained: Callable[[str, bytes], Awaitable[None] | None] | None = None,
+        many: bool = False,
     ) -> Callable[[], None]:
-        return self._subscriptions.subscribe(topic_filter, handler, retained=retained)
+        return self._subscriptions.subscribe(topic_filter, handler, retained=retained, many=many)
 
     def resume(self, session: int) -> None:
         """Continue after session number ``session``, the last of an earlier run; before the start only."""
@@ -339,7 +340,7 @@ class MqttClient(Service):
         if loop is None:
             return
         self._sender.attach(loop, self._receive_maximum)
-        loop.subscribe(self._subscriptions.broker_filters)
+        self._subscribe(loop, self._subscriptions.broker_filters)
         self._presence.begin()
         self._republish()
         self._sender.schedule()
@@ -383,8 +384,14 @@ class MqttClient(Service):
     def _filters_changed(self, added: list[str], removed: list[str]) -> None:
         loop = self._runner.loop
         if loop is not None and self.state is ConnectionState.CONNECTED:
-            loop.subscribe(added)
+            self._subscribe(loop, added)
             loop.unsubscribe(removed)
+
+    def _subscribe(self, loop: NetworkLoop, filters: list[str]) -> None:
+        """SUBSCRIBE, first to what the broker may queue for us, with QoS 1."""
+        for qos in (1, 0):
+            if wanted := [one for one in filters if self._subscriptions.qos(one) == qos]:
+                loop.subscribe(wanted, qos)
 
     def _handlers_progressed(self) -> None:
         self.metrics.handler_failures = self._subscriptions.failures

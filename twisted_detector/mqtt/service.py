@@ -201,9 +201,10 @@ class MqttService(Service):
         handler: Callable[[str, bytes], Awaitable[None] | None],
         *,
         retained: Callable[[str, bytes], Awaitable[None] | None] | None = None,
+        many: bool = False,
     ) -> Callable[[], None]:
-        """See :class:`ISubscriber`."""
-        return self.client.subscribe(topic_filter, handler, retained=retained)
+        """See :class:`ISubscriber`; ``many``: see :meth:`Subscriptions.subscribe`."""
+        return self.client.subscribe(topic_filter, handler, retained=retained, many=many)
 
     def republish(self, topics: Iterable[str]) -> None:
         """Publish the latest document of each of these retained topics again, though nothing has changed."""

@@ -71,8 +71,9 @@ def covers(wide: str, narrow: str) -> bool:
 
 
 class _Subscription:
-    def __init__(self, topic_filter: str, handler: Handler, retained: Handler | None) -> None:
+    def __init__(self, topic_filter: str, handler: Handler, retained: Handler | None, many: bool) -> None:
         self.topic_filter = topic_filter
+        self.many = many
         self.handler = handler
         self.retained_handler = retained or handler
         self.queue: deque[tuple[Handler, str, bytes]] = deque()
@@ -119,15 +120,25 @@ class Subscriptions:
         known = dict.fromkeys([*self._standing, *self.filters])
         return [one for one in known if not any(other != one and covers(other, one) for other in known)]
 
-    def subscribe(self, topic_filter: str, handler: Handler, *, retained: Handler | None = None) -> Callable[[], None]:
+    def qos(self, topic_filter: str) -> int:
+        """The QoS with which the broker is to have a filter: 0 where all who want it said that it matches many."""
+        wanted = [each.many for each in self._all if each.topic_filter == topic_filter]
+        return 0 if wanted and all(wanted) and topic_filter not in self._standing else 1
+
+    def subscribe(
+        self, topic_filter: str, handler: Handler, *, retained: Handler | None = None, many: bool = False
+    ) -> Callable[[], None]:
         """Call ``handler`` for what matches; the returned function ends that.
 
         :param retained: called in its stead with what was retained before the broker got the subscription.
+        :param many: thousands of retained messages match, and none is missed that a new connection brings again: QoS 0.
+            Of QoS 1 a broker holds only so many for a client (mosquitto 1 020 by default), and drops the rest, also of
+            other filters.
         :raises LocalError: not a topic filter.
         """
         check_filter(topic_filter)
-        subscription = _Subscription(topic_filter, handler, retained)
-        known = topic_filter in self._standing or topic_filter in self.filters
+        subscription = _Subscription(topic_filter, handler, retained, many)
+        known = topic_filter in self._standing or (topic_filter in self.filters and self.qos(topic_filter) >= 1 - many)
         before = self.broker_filters
         self._all.append(subscription)
         if not known:

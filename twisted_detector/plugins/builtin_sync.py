@@ -33,7 +33,7 @@ from twisted_detector.operations.requests import RequestRouter
 from twisted_detector.outputs.follower import ConsumerSettings
 from twisted_detector.outputs.frigate.document import FrigateTopics
 from twisted_detector.outputs.players import Player
-from twisted_detector.outputs.stream_choice import CameraLogins
+from twisted_detector.outputs.stream_choice import CameraLogins, SecretTags
 from twisted_detector.outputs.sync.board import SyncBoard
 from twisted_detector.outputs.sync.consumer import Destinations
 from twisted_detector.outputs.sync.seams import InThread, ISyncDestination
@@ -85,15 +85,15 @@ def frigate_destinations(context: MakerContext, section: FrigateSection) -> Dest
 
 
 def go2rtc_destinations(
-    context: MakerContext, section: Go2rtcSection, *, tag: Callable[[str], str] = lambda _: ""
+    context: MakerContext, section: Go2rtcSection, *, tags: SecretTags | None = None
 ) -> Destinations:
     """The file and the API of one go2rtc, as its settings name them.
 
-    :param tag: makes of a source with a login in it what may be remembered of it.
+    :param tags: make what is remembered of a source; None: nothing is.
     """
     if section.config_path is None and not section.url:
         return Destinations(variables=_variables(context, section, needed=False))
-    from twisted_detector.outputs.go2rtc.api import Go2rtcApi
+    from twisted_detector.outputs.go2rtc.api import Go2rtcApi, tag_source
     from twisted_detector.outputs.sync.file import FileDestination
     from twisted_detector.outputs.sync.http import HttpClient, basic_auth
     from twisted_detector.outputs.sync.merging import is_ours, merge_section
@@ -113,7 +113,7 @@ def go2rtc_destinations(
                 keep_logins=publish,
                 headers=basic_auth(section.user, section.password),
                 consumer=consumer,
-                tag=tag,
+                tag=partial(tag_source, tags) if tags is not None else lambda _: "",
             )
         )
     return Destinations(entries=files, variables=_variables(context, section, needed=bool(files)), live=apis)
@@ -141,16 +141,30 @@ def shared_topic(
     def forget() -> None:
         mqtt.outbox.discard(lambda topic: topic == topics.configuration)
 
+    ends: list[Callable[[], None]] = []
+
+    def ask() -> None:
+        """To a new subscription the broker says what is retained."""
+        while ends:
+            ends.pop()()
+        ends.append(mqtt.subscribe(topics.configuration, topic.receive))
+
     def connection_changed(change: ConnectionChange) -> None:
         if change.event in ("connected", "disconnected", "stopped"):
             topic.set_connected(change.event == "connected")
 
     topic = TopicDestination(
-        context.clock, consumer, topics, publish=context.publish, forget=forget, in_thread=_in_thread(context)
+        context.clock,
+        consumer,
+        topics,
+        publish=context.publish,
+        forget=forget,
+        ask=ask,
+        in_thread=_in_thread(context),
     )
     topic.set_connected(mqtt.state is ConnectionState.CONNECTED)
     mqtt.add_state_listener(connection_changed)
-    mqtt.subscribe(topics.configuration, topic.receive)
+    ask()
     return topic
 
 
@@ -159,11 +173,12 @@ def consumers(
     topics: Topics,
     *,
     shared_by: MqttService | None = None,
-    tag: Callable[[str], str] = lambda _: "",
+    tags: SecretTags | None = None,
 ) -> list[ConsumerSettings]:
     """All that are to be told: also a Frigate with neither file nor API, that of the topic.
 
-    :param shared_by: the connection by which several nodes write that topic; None: this daemon writes it alone.
+    :param shared_by: the connection by which several nodes write that topic; None: this daemon writes it alone, and has
+        no need to remember by ``tags`` what it wrote.
     """
     config: Config = context.config
     publish = config.publish_credentials
@@ -182,7 +197,7 @@ def consumers(
         ConsumerSettings(
             one.consumer,
             go2rtc_options(one, publish=publish),
-            go2rtc_destinations(context, one, tag=tag),
+            go2rtc_destinations(context, one, tags=tags if shared_by is not None else None),
             one.choice,
             page=one.page,
         )
@@ -251,7 +266,7 @@ class SyncMaker:
         shared_by = mqtt if voice.is_shared else None
         service = SyncService(
             context.clock,
-            consumers(context, topics, shared_by=shared_by, tag=logins.tags.tag_text),
+            consumers(context, topics, shared_by=shared_by, tags=logins.tags),
             cameras=registry.cameras,
             logins=logins,
             store=store,

@@ -35,7 +35,7 @@ NEW = "new since the first run: adopt it"
 ASKED = "ADOPTION=ask adopts no device by itself: adopt it"
 BEYOND = "its MAC is not seen from here: name its network in SCAN_NETWORKS, or adopt it"
 UNADOPTED = "its adoption was taken back: adopt it"
-ELSEWHERE = "it is adopted at node {node}, not here: adopt it here"
+ELSEWHERE = "{reason}; node {node} says that it is adopted there: if it is yours, adopt it here, too"
 UNSEEN = "the MAC that it was adopted with is not seen at its address now"
 _BY = {
     Adoption.LISTED: "the configuration names its network or itself",
@@ -222,11 +222,9 @@ class AdoptionBook:
             return _BY[adoption]
         if record is not None and record.reason:
             return f"{record.reason}: adopt it again" if record.reason != UNADOPTED else UNADOPTED
-        if elsewhere := next(filter(None, map(self._adopted_at, ids)), ""):
-            return ELSEWHERE.format(node=_line(elsewhere))
-        if self._mode == "ask":
-            return ASKED
-        return NEW if on_link else BEYOND
+        reason = ASKED if self._mode == "ask" else NEW if on_link else BEYOND
+        elsewhere = next(filter(None, map(self._adopted_at, ids)), "")
+        return ELSEWHERE.format(reason=reason, node=_line(elsewhere)) if elsewhere else reason
 
     # --- blocked devices -------------------------------------------------------------------------------------------
 

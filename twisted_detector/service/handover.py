@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -87,6 +88,7 @@ async def make_handover(reactor: Any, ground: Ground, knowledge: Knowledge, publ
         history=knowledge.history,
         ask=routing.ask,
         monotonic=time.monotonic,
+        chance=random.random,
     )
     whereabouts = Whereabouts(nodes, node_id=topics.node_id, adopted_at=descriptions.adopted_at)
     return Handover(routing, descriptions, pasts, whereabouts)

@@ -177,6 +177,7 @@ def make_operations(
     router.register("plugins", plugins.answer)
     if publishing.nodes is not None:
         report.add_block("nodes", publishing.nodes.block)
+        doctor.add_check(publishing.nodes.findings)
         router.register("fleet", publishing.nodes.answer)
     heartbeat = Heartbeat(
         reactor,

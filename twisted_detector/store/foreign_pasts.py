@@ -10,6 +10,7 @@ import json
 import math
 import re
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 
 from twisted_detector.model.cameras import Status
 from twisted_detector.model.history import MAX_REASON, UNSTEADY, Condition, ForeignPast, StateChange
@@ -24,6 +25,8 @@ MAX_ALL_ROWS = 20_000
 _STATUSES = frozenset({*(one.value for one in Status), UNSTEADY, Condition.UNOBSERVED.value})
 _CODE = re.compile(r"[a-z0-9_-]{0,64}")
 _ADDRESS = re.compile(r"[0-9A-Fa-f:.%a-z]{0,64}")
+#: Seconds since 1970 that no clock tells; a whole number may have any number of digits, and is no float then.
+MAX_SECONDS = 1e12
 
 #: Keeps (camera id, text) for the next run; "" to forget.
 Save = Callable[[str, str], object]
@@ -38,12 +41,14 @@ class ForeignPasts:
     def __init__(self, save: Save) -> None:
         self._save = save
         self._stays: dict[str, tuple[ForeignPast, ...]] = {}  # the one that came last, last
+        self._rows = 0  #: of all of them
+        #: (camera, node, begin) of the stays that are of this run's clock.
+        self._ours: set[tuple[str, str, float]] = set()
 
     def restore(self, saved: dict[str, str]) -> None:
         """Take over what an earlier run saved; what cannot be read was never told."""
         for camera_id, text in saved.items():
-            if stays := tuple(_read_stays(camera_id, text)):
-                self._stays[camera_id] = stays
+            self._set(camera_id, tuple(_read_stays(camera_id, text)))
 
     def of(self, camera_id: str) -> tuple[ForeignPast, ...]:
         """The stays of a camera in the order in which they came."""
@@ -61,16 +66,20 @@ class ForeignPasts:
 
     def put(self, past: ForeignPast) -> None:
         """A camera was at another node; in the place of an earlier word about the same time."""
-        stays = [one for one in self.of(past.camera_id) if (one.node_id, one.begin) != (past.node_id, past.begin)]
+        before = self.of(past.camera_id)
+        others = [one for one in before if _key(one) != _key(past)]
+        if len(others) == len(before):
+            self._ours.add(_key(past))
         # The table is ordered by the last word: whose camera moved long ago is forgotten first.
-        self._stays.pop(past.camera_id, None)
-        self._stays[past.camera_id] = (*stays, past)[-MAX_STAYS:]
+        self._stays[past.camera_id] = self._stays.pop(past.camera_id, ())
+        self._set(past.camera_id, (*others, past)[-MAX_STAYS:])
         self._write(past.camera_id)
         self._trim(past.camera_id)
 
     def forget(self, camera_id: str) -> None:
         """A camera is forgotten."""
-        if self._stays.pop(camera_id, None) is not None:
+        if camera_id in self._stays:
+            self._set(camera_id, ())
             self._save(camera_id, "")
 
     def expire(self, before: float) -> None:
@@ -80,16 +89,34 @@ class ForeignPasts:
             if not left:
                 self.forget(camera_id)
             elif left != stays:
-                self._stays[camera_id] = left
+                self._set(camera_id, left)
                 self._write(camera_id)
 
+    def restamp(self, by: float) -> None:
+        """Move the stays that this run has told of: the clock was set. What is told of them has another's stamps."""
+        ours, self._ours = self._ours, set()
+        for camera_id in {key[0] for key in ours} & self._stays.keys():
+            moved = []
+            for one in self._stays[camera_id]:
+                if _key(one) in ours:
+                    one = replace(one, begin=one.begin + by, until=one.until + by)
+                    self._ours.add(_key(one))
+                moved.append(one)
+            self._set(camera_id, tuple(moved))
+            self._write(camera_id)
+
+    def _set(self, camera_id: str, stays: tuple[ForeignPast, ...]) -> None:
+        before = self.of(camera_id)
+        self._rows += _row_count(stays) - _row_count(before)
+        self._ours -= set(map(_key, before)) - set(map(_key, stays))
+        if stays:
+            self._stays[camera_id] = stays
+        else:
+            self._stays.pop(camera_id, None)
+
     def _trim(self, newest: str) -> None:
-        rows = sum(len(one.changes or ()) for stays in self._stays.values() for one in stays)
-        for camera_id in tuple(self._stays):
-            if rows <= MAX_ALL_ROWS or camera_id == newest:
-                return
-            rows -= sum(len(one.changes or ()) for one in self._stays[camera_id])
-            self.forget(camera_id)
+        while self._rows > MAX_ALL_ROWS and (oldest := next(iter(self._stays))) != newest:
+            self.forget(oldest)
 
     def _write(self, camera_id: str) -> None:
         stays = [
@@ -104,6 +131,14 @@ class ForeignPasts:
         ]
         # What another node wrote may hold half a surrogate pair; escaped it is valid Unicode.
         self._save(camera_id, json.dumps(stays, separators=(",", ":")))
+
+
+def _key(past: ForeignPast) -> tuple[str, str, float]:
+    return past.camera_id, past.node_id, past.begin
+
+
+def _row_count(stays: Sequence[ForeignPast]) -> int:
+    return sum(len(one.changes or ()) for one in stays)
 
 
 # --- rows as JSON -----------------------------------------------------------------------------------------------------
@@ -147,7 +182,7 @@ def _read_row(camera_id: str, row: object) -> StateChange | None:
     if not isinstance(row, list) or len(row) != 5:
         return None
     at, status, reason, code, address = row
-    if isinstance(at, bool) or not isinstance(at, int | float) or not math.isfinite(at):
+    if isinstance(at, bool) or not isinstance(at, int | float) or not abs(at) < MAX_SECONDS:
         return None
     if not all(isinstance(one, str) for one in row[1:]) or status not in _STATUSES:
         return None
@@ -166,7 +201,7 @@ def _read_stays(camera_id: str, text: str) -> Iterator[ForeignPast]:
             changes = None if rows is None else read_rows(camera_id, rows, begin, until)
             if rows is None or changes is not None:
                 yield ForeignPast(camera_id, str(one["node"]), begin, until, changes, str(one["reason"]))
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError, OverflowError):
         return
 
 

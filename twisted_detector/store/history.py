@@ -132,6 +132,7 @@ class CameraHistory:
             life = self._lives[-1]
             self._lives[-1] = DaemonLife(life.id, life.began + by, life.ended + by)
             self._note_alive()
+            self._pasts.restamp(by)
             self._meanwhile, self._known = [], {}
             try:
                 self._store.write_history(lambda writes: writes.restamp(self._first_id, by))
@@ -328,6 +329,10 @@ class CameraHistory:
         if past.camera_id not in self._known:
             self._known[past.camera_id] = _Known(Week(), room_at=self._reactor.seconds())
         self._lay_over(past.camera_id, self._reactor.seconds())
+
+    def stays(self, camera_id: str) -> tuple[ForeignPast, ...]:
+        """The times that a camera spent at other nodes, told or not."""
+        return self._pasts.of(camera_id)
 
     @property
     def untold(self) -> list[ForeignPast]:

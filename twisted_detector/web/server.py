@@ -99,7 +99,8 @@ class BoundedChannel(HTTPChannel):
     def dataReceived(self, data: bytes) -> None:
         if self._refused:
             return
-        if self._deadline is None and not self._handlingRequest:  # the next request begins
+        # The next request begins, unless we hold it back ourselves: then IDLE is for the answer to be taken.
+        if self._deadline is None and not self._handlingRequest and not self.paused:
             self._expect(HEAD_TIMEOUT)
         super().dataReceived(data)  # type: ignore[no-untyped-call]
 
@@ -165,7 +166,10 @@ class BoundedChannel(HTTPChannel):
         super().resumeProducing()  # type: ignore[no-untyped-call]
         if self.paused:
             self.paused = False
-            super().dataReceived(b"")  # type: ignore[no-untyped-call]
+            if self._buffer:
+                self.dataReceived(b"")
+            else:
+                self.resetTimeout()  # type: ignore[no-untyped-call]
 
     def ignore_rest(self) -> None:
         """Ignore all bytes that follow."""

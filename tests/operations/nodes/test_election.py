@@ -133,6 +133,18 @@ class ElectionTest(SynchronousTestCase):
         self.assertGreaterEqual(self.node.now - since, TIMING.lease + TIMING.settle)
         self.assertEqual(6, self.node.documents[-1].claims["a"].bid.epoch)  # type: ignore[union-attr]
 
+    def test_longest_lease(self) -> None:
+        """A successor waits for the longest lease, for he cannot know how slow the broker is for the owner."""
+        self.node.run(3.0)
+        self.election.sighted("a", Rank.SEES_MAC)
+        self.node.run(0.2)
+        self.south(Rank.ROUTED, Bid(1, Rank.ROUTED, 0))
+        since = self.node.now
+        while not self.node.publishes():
+            self.node.run(0.2)
+        self.assertGreaterEqual(self.node.now - since, TIMING.longest_lease)
+        self.assertLess(self.node.now - since, TIMING.longest_lease + 0.9)
+
     def test_will(self) -> None:
         """After his will nobody waits for a lease."""
         self.election.sighted("a", Rank.SEES_MAC)
@@ -287,7 +299,7 @@ class ElectionTest(SynchronousTestCase):
         self.node.run(TIMING.beat)
         self.assertEqual([], [beat for beat in self.node.beats if beat.asks])
         self.node.run(0.6)
-        self.assertEqual([("s1",)], sorted({beat.asks for beat in self.node.beats}))
+        self.assertEqual({(("s1",), False)}, {(beat.asks, beat.lacks) for beat in self.node.beats})
         self.election.received_beat(Beat("south", "s1", 8), self.node.now)
         self.node.run(2.0)
         self.assertTrue(self.election.is_anothers("a"), "it has answered")
@@ -295,9 +307,15 @@ class ElectionTest(SynchronousTestCase):
         self.election.received_beat(Beat("south", "s1", 9, ("x1",)), self.node.now)
         self.node.run(0.2)
         self.assertEqual(said, len(self.node.documents), "somebody else was asked")
+        self.node.beats.clear()
         self.election.received_beat(Beat("south", "s1", 10, ("x1", "n1")), self.node.now)
         self.node.run(0.2)
-        self.assertEqual(said + 1, len(self.node.documents), "the whole of it: who asks may have missed it")
+        self.assertEqual((said, 1), (len(self.node.documents), len(self.node.beats)), "a sign of life, however many")
+        for lacking in (Beat("south", "s1", 11, ("n1",), lacks=True), Beat("west", "w1", 1, ("n1",))):
+            self.election.received_beat(lacking, self.node.now)
+            self.node.run(0.4)
+            said += 1
+            self.assertEqual(said, len(self.node.documents), "the whole of it: it has missed it, or may have")
 
     def test_unknown(self) -> None:
         """Somebody whose document never came is asked for it; not one whose session has ended."""
@@ -305,7 +323,7 @@ class ElectionTest(SynchronousTestCase):
         self.node.beats.clear()
         self.election.received_beat(Beat("west", "w1", 5), self.node.now)
         self.node.run(0.6)
-        self.assertEqual([("w1",)], [beat.asks for beat in self.node.beats])
+        self.assertEqual([(("w1",), True)], [(beat.asks, beat.lacks) for beat in self.node.beats])
         self.election.gone("w1", 1)
         self.election.received_beat(Beat("west", "w1", 6), self.node.now)
         self.node.run(1.0)

@@ -41,6 +41,26 @@ class HistoriesTest(SynchronousTestCase):
         live(world, deeds)
         self.assertEqual([], held(world))
 
+    def test_slow_broker(self) -> None:
+        """Nor over a broker that needs half a second and more, now and then a second, there and back."""
+
+        class Slow(World):
+            def _way(self) -> float:
+                return self.random.uniform(0.25, self.slowest)
+
+            slowest = 0.5
+
+            def rest(self) -> None:
+                self.slowest = 0.26
+                super().rest()
+
+        for seed in range(100):
+            with self.subTest(history(seed)):
+                nodes, _, deeds = history(seed)
+                world = Slow(seed, nodes)
+                live(world, deeds)
+                self.assertEqual([], held(world))
+
     def test_found_before(self) -> None:
         """Histories in which an earlier version failed: what was asked was lost, and nothing else was said."""
         for seed in (1446, 2111, 2197, 2246, 5858):

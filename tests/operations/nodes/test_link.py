@@ -16,9 +16,24 @@ class LinkTest(SynchronousTestCase):
         link = Link(TIMING, 100.0)
         link.sent(1, 100.0)
         self.assertFalse(link.is_synchronised(100.0))
-        link.returned(1, 101.0)
+        link.returned(1, 100.1)
         self.assertEqual(100.0 + TIMING.lease, link.lease_end)
         self.assertEqual(100.0 + TIMING.silence, link.hold_end)
+
+    def test_slow_broker(self) -> None:
+        """It is twice as long as the broker takes, between two bounds; what a cut link held up counts for nothing."""
+        for away, lease in ((0.1, TIMING.lease), (0.4, 0.8), (0.7, 1.4), (5.0, TIMING.longest_lease)):
+            link = Link(TIMING, 100.0)
+            for number in range(3):
+                link.sent(number, 100.0 + number)
+                link.returned(number, 100.0 + number + away)
+            self.assertAlmostEqual(102.0 + lease, link.lease_end)
+            self.assertAlmostEqual(away, link.round_trip)
+            link.sent(3, 110.0)
+            link.returned(3, 113.9)
+            self.assertAlmostEqual(110.0 + lease, link.lease_end)
+            link.grant(120.0)
+            self.assertEqual(120.0 + TIMING.lease, link.lease_end)
 
     def test_firm(self) -> None:
         """It is firm when messages have settled, for a while; and again after the next one has settled."""

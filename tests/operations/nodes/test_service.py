@@ -25,8 +25,10 @@ from twisted_detector.model import Camera, Message, Status
 from twisted_detector.model.cameras import Picture
 from twisted_detector.mqtt.outbox.outbox import Outbox
 from twisted_detector.mqtt.seams import ConnectionChange, ConnectionState
+from twisted_detector.operations.host_checks import FAIL, OK, WARN
+from twisted_detector.operations.nodes import service as service_module
 from twisted_detector.operations.nodes.election import Election
-from twisted_detector.operations.nodes.service import MAX_WAITING, UNRETURNED, NodeService, rank_of
+from twisted_detector.operations.nodes.service import HELD_UP, MAX_BEGUN, MAX_WAITING, UNRETURNED, NodeService, rank_of
 from twisted_detector.operations.nodes.timing import TIMING
 from twisted_detector.operations.nodes.values import MAX_CLAIMS, Beat, Bid, Claim, NodeDocument, Rank
 from twisted_detector.outputs.dispatcher import OutputDispatcher
@@ -48,6 +50,7 @@ class Broker:
         self.sent: list[Message] = []
         self.republished: list[str] = []
         self.connected = False
+        self.clock, self.delay = clock, 0.0
 
     def subscribe(
         self,
@@ -78,7 +81,10 @@ class Broker:
             self.outbox.acknowledged([item.token for item in items])
             for item in items:
                 self.sent.append(item.message)
-                self.deliver(item.message.topic, item.message.payload)
+                if self.delay:
+                    self.clock.callLater(self.delay, self.deliver, item.message.topic, item.message.payload)
+                else:
+                    self.deliver(item.message.topic, item.message.payload)
 
     def deliver(self, topic: str, payload: bytes) -> None:
         for topic_filter, handler in self.handlers.items():
@@ -110,7 +116,7 @@ class NodeServiceTest(SynchronousTestCase):
             Election("north", "n1"),
             mqtt=self.broker,  # type: ignore[arg-type]
             topics=TOPICS,
-            find=lambda camera_id: self.camera if camera_id == CAMERA.id else None,
+            find=lambda camera_id: self.find(camera_id),
             monotonic=self.clock.seconds,
         )
         self.dispatcher = OutputDispatcher(
@@ -123,6 +129,10 @@ class NodeServiceTest(SynchronousTestCase):
     def make_clock(self) -> Any:
         """The clock of the service, for stamps and timers."""
         return self.clock
+
+    def find(self, camera_id: str) -> Camera | None:
+        """The camera of that id, if there is one."""
+        return self.camera if camera_id == CAMERA.id else None
 
     def happen(self, event: Event) -> None:
         """As the bus has it: outputs first, then the node."""
@@ -155,6 +165,40 @@ class NodeServiceTest(SynchronousTestCase):
         self.service.gained.add(lambda camera_id: heard.append((camera_id, len(self.broker.on(STATUS)))))
         self.begin()
         self.assertEqual([(CAMERA.id, 0)], heard)
+
+    def test_takeover(self) -> None:
+        """Of many cameras so many are begun with in one tick, so that none is long; the others wait, with news."""
+        cameras = {f"{number:012x}": replace(CAMERA, id=f"{number:012x}") for number in range(2 * MAX_BEGUN + 50)}
+        self.find = cameras.get  # type: ignore[method-assign]
+        self.broker.delay = 0.001
+        self.broker.change("connected")
+        self.run_for(1.0)
+        for camera in cameras.values():
+            self.happen(CameraRestored(self.clock.seconds(), camera))
+        ticks: list[list[str]] = []
+        whole = Election.tick
+
+        def tick(election: Election, now: float) -> Any:
+            ticks.append([])
+            return whole(election, now)
+
+        self.patch(Election, "tick", tick)
+        self.service.gained.add(lambda camera_id: ticks[-1].append(camera_id))
+        while not any(ticks):
+            self.clock.advance(0.01)
+        waiting = sorted(cameras.keys() - set(ticks[-1]))
+        late, gone = cameras[waiting[-1]], cameras.pop(waiting[0])
+        self.assertTrue(self.service.owns(late.id))
+        self.happen(CameraOffline(self.clock.seconds(), replace(late, status=Status.OFFLINE), "gone"))
+        self.happen(CameraForgotten(self.clock.seconds(), gone))
+        self.assertEqual([], self.broker.on(TOPICS.event(late.id)), "first who follows it hears that it is ours")
+        self.clock.pump([0.01] * 15)
+        self.assertEqual([MAX_BEGUN, MAX_BEGUN, 49], [len(one) for one in ticks if one])
+        self.assertEqual(sorted(cameras), [camera_id for one in ticks for camera_id in one])
+        self.assertEqual(["offline"], [one["event"] for one in self.broker.on(TOPICS.event(late.id))])
+        discoveries = [one for one in self.broker.sent if "/discovery/" in one.topic]
+        self.assertEqual(set(cameras), {camera_of(one.topic) for one in discoveries if one.payload})
+        self.assertEqual([gone.id], [camera_of(one.topic) for one in discoveries if not one.payload])
 
     def test_alone(self) -> None:
         """A new camera is published within a second, its event too, each once; and then nothing more is said."""
@@ -315,7 +359,96 @@ class NodeServiceTest(SynchronousTestCase):
         self.broker.deliver(BEAT, Beat("south", "s1", 90, ("w1",)).encode())
         self.assertEqual([], self.broker.sent)
         self.broker.deliver(BEAT, Beat("south", "s1", 91, ("n1",)).encode())
-        self.assertEqual([TOPICS.node], [one.topic for one in self.broker.sent])
+        self.assertEqual([TOPICS.beat], [one.topic for one in self.broker.sent])
+
+    def test_slow_broker(self) -> None:
+        """What happens to a camera that others know is told over a broker that needs a second there and back."""
+        gained: list[str] = []
+        self.service.gained.add(gained.append)
+        self.broker.delay = 1.0
+        self.broker.change("connected")
+        self.south(None)
+        self.discover()
+        self.run_for(8.0)
+        self.happen(CameraOffline(self.clock.seconds(), CAMERA, "x"))
+        self.run_for(1.5)
+        self.assertEqual("offline", self.broker.on(EVENT)[-1]["event"])
+        self.run_for(60.0)
+        self.assertEqual([CAMERA.id], gained, "its owner is idle, and keeps it")
+        self.assertEqual(("", OK), (self.service.block()["fault"], *(one.level for one in self.service.findings())))
+
+    def test_broker_is_too_slow(self) -> None:
+        """Where it needs longer no such camera is published, and that is told, with what to do, as long as it is so."""
+        self.broker.delay = 2.0
+        self.broker.change("connected")
+        self.south(None)
+        self.discover()
+        self.run_for(HELD_UP)
+        self.assertEqual("", self.service.block()["fault"])
+        self.run_for(6.0)
+        self.assertEqual([], self.broker.on(STATUS))
+        (finding,) = self.service.findings()
+        self.assertEqual((FAIL, self.service.block()["fault"]), (finding.level, finding.text))
+        self.assertIn("needs 2000 ms there and back, and 1200 ms are the most", finding.text)
+        self.assertIn("join the two by a bridge", finding.text)
+        self.broker.delay = 0.1
+        self.run_for(6.0)
+        self.assertEqual("", self.service.block()["fault"])
+        self.assertEqual(["online"], [one["status"] for one in self.broker.on(STATUS)])
+
+    def test_event_waits_too_long(self) -> None:
+        """The same where the camera is ours already, and only what happens to it cannot be told."""
+        self.begin()
+        self.broker.delay = 2.0
+        self.south(None)
+        self.run_for(TIMING.lease + 0.3)
+        self.happen(CameraOffline(self.clock.seconds(), CAMERA, "x"))
+        self.run_for(HELD_UP + 4.0)
+        self.assertFalse(self.service._election.is_bidding)
+        self.assertIn("needs 2000 ms", self.service.block()["fault"])
+
+    def test_broker_is_not_to_blame(self) -> None:
+        """Another node that does not withdraw holds us up, too: nothing is said of the broker, which is quick."""
+        self.broker.change("connected")
+        self.run_for(1.0)
+        self.discover()
+        self.run_for(0.2)
+        for _ in range(round(2 * HELD_UP)):
+            self.south(Bid(1, Rank.ROUTED, 0), Rank.ROUTED)
+            self.run_for(1.0)
+        self.assertTrue(self.service._election.is_bidding)
+        self.assertEqual("", self.service.block()["fault"])
+
+    def test_ten_thousand(self) -> None:
+        """Whether one camera is ours is looked up, and no set of all is copied for it."""
+        self.begin()
+        self.south(None)
+        self.patch(Election, "owned", property(lambda _: self.fail("all of them for one")))
+        self.assertTrue(self.service.owns(CAMERA.id))
+        self.assertFalse(self.service.owns("another"))
+        self.run_for(TIMING.lease + 1.0)
+        self.happen(CameraOffline(self.clock.seconds(), CAMERA, "x"))
+        self.run_for(1.0)
+        self.assertEqual("offline", self.broker.on(EVENT)[-1]["event"])
+        self.assertEqual(set(), self.service._undecided([CAMERA.id]))
+
+    def test_stopped_with_events(self) -> None:
+        """What waits for its turn is told at the end, with the state, unless somebody else may have begun."""
+        for is_shared, told in ((False, ["discovered"]), (True, [])):
+            self.setUp()
+            self.patch(service_module, "MAX_BEGUN", 0)  # others are begun with first
+            self.begin()
+            if is_shared:
+                self.south(None)
+                self.broker.handlers.clear()
+                self.run_for(TIMING.lease + 0.5)
+            self.assertEqual([], self.broker.on(EVENT))
+            gained: list[str] = []
+            self.service.gained.add(gained.append)
+            self.service.stop()
+            self.assertEqual(len(told), len(gained))
+            self.assertEqual(told, [one["event"] for one in self.broker.on(EVENT)])
+            self.assertEqual(len(told), len(self.broker.on(STATUS)))
 
     def test_again(self) -> None:
         """Where the former owner withdraws late our state is repeated."""
@@ -388,6 +521,8 @@ class NodeServiceTest(SynchronousTestCase):
             self.broker.deliver(TOPICS.node, NodeDocument("north", "n9", 1, number).encode())
             self.run_for(1.0)
         self.assertEqual("n9", self.service.block()["rival"])
+        (finding,) = self.service.findings()
+        self.assertEqual((WARN, "give each its own NODE_ID"), (finding.level, finding.advice))
 
     def test_predecessor(self) -> None:
         """What an earlier process of ours left on the broker is no rival, and stands there no more."""

@@ -106,6 +106,34 @@ class SitesTest(SynchronousTestCase):
         self.leave("south")
         self.assertEqual("south", self.record.former_owner_of("b"))
 
+    def test_lost_a_bid(self) -> None:
+        """Of two that bid together for a camera of nobody, the one that loses has published nothing."""
+        for name, load in (("west", 9), ("south", 0)):
+            self.hear(name, {"new": Claim(Rank.SEES_MAC, Bid(1, Rank.SEES_MAC, load))})
+        self.assertEqual(
+            ("south", ""), (self.record.owner_of("new"), self.record.former_owner_of("new")), "it withdraws soon"
+        )
+        self.hear("west", {"new": WATCHED})
+        self.assertEqual("", self.record.former_owner_of("new"))
+        self.leave("west")
+        self.assertEqual("", self.record.former_owner_of("new"))
+
+    def test_takeover(self) -> None:
+        """However many cameras a node leaves, to tell whose each was does not go through all of them."""
+        cameras = {f"c{number}": Claim(Rank.SEES_MAC, Bid(1, Rank.SEES_MAC, number)) for number in range(500)}
+        self.hear("south", cameras)
+        for camera_id in cameras:
+            self.election.sighted(camera_id, Rank.SEES_MAC)
+        self.leave("south")
+        built: list[object] = []
+        whole = Election.document.fget
+        self.patch(Election, "document", property(lambda one: (built.append(one), whole(one))[1]))
+        self.assertEqual({"south"}, {self.record.former_owner_of(one) for one in cameras})
+        self.assertEqual("", self.record.former_owner_of("nowhere"))
+        self.assertEqual([], built)
+        self.record.all()
+        self.assertEqual(1, len(built), "it is counted")
+
     def test_known(self) -> None:
         """Those that are there, and those that were; nobody else."""
         self.leave("south")

@@ -140,9 +140,13 @@ class BeatTest(SynchronousTestCase):
 
     def test_read_again(self) -> None:
         """What is written is read as it was."""
-        for beat in (Beat("north", "0123", 9), Beat("north", "0123", 9, ("s1", "w1"))):
+        for beat in (
+            Beat("north", "0123", 9),
+            Beat("north", "0123", 9, ("s1", "w1")),
+            Beat("north", "0123", 9, ("s1",), lacks=True),
+        ):
             self.assertEqual(beat, Beat.parse(beat.encode()))
-        self.assertNotIn(b"asks", Beat("north", "0123", 9).encode())
+        self.assertEqual({"node_id", "instance", "number"}, set(json.loads(Beat("north", "0123", 9).encode())))
 
     def test_asks(self) -> None:
         """Whom it asks is bounded, and what is no name is left out."""

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import socket
 import sys
 from collections.abc import Callable
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, ClassVar
 
 from twisted.internet import reactor as real_reactor  # noqa: TID251 - endpoints, TLS and processes as Twisted has them
 from twisted.internet.address import IPv4Address
 from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import TCP4ClientEndpoint, TCP4ServerEndpoint, wrapClientTLS
-from twisted.internet.error import ConnectionDone
+from twisted.internet.error import ConnectionDone, ProcessExitedAlready
 from twisted.internet.interfaces import (
     IHalfCloseableProtocol,
+    IProcessTransport,
     IReactorFDSet,
     IReactorMulticast,
     IReactorProcess,
@@ -25,6 +28,7 @@ from twisted.internet.interfaces import (
 )
 from twisted.internet.protocol import ClientFactory, Factory, ProcessProtocol, Protocol
 from twisted.internet.ssl import CertificateOptions, KeyPair
+from twisted.internet.task import deferLater
 from twisted.internet.testing import MemoryReactorClock, StringTransport
 from twisted.internet.threads import deferToThreadPool
 from twisted.protocols.tls import TLSMemoryBIOFactory
@@ -171,8 +175,41 @@ class MemoryTests(GuardCase):
         self.assertTrue(transport.aborted)
         protocol.connectionLost(Failure(ConnectionDone()))
         self.assertEqual(told, factory.made[0].told)
-        self.assertIsNone(self.memory.tcpServers[-1][1].buildProtocol(None))
+        self.assertTrue(self.connected(factory)[1].aborted)
         self.assertEqual(1, len(factory.made))
+
+    def test_ended_below_tls(self) -> None:
+        """A connection that comes after the end is closed below TLS, too."""
+        self.guard.has_ended = True
+        options = KeyPair.generate(size=2048).selfSignedCert(1, CN="camera").options()  # type: ignore[no-untyped-call]
+        factory: Any = ToldFactory()
+        self.reactor.listenTCP(80, factory)
+        guarded = self.memory.tcpServers[-1][1]
+        protocol: Any = TLSMemoryBIOFactory(options, False, guarded).buildProtocol(None)  # as an endpoint of TLS has it
+        transport = Aborting()
+        protocol.makeConnection(transport)
+        self.assertEqual((True, []), (transport.aborted, factory.made))
+
+    def test_ended_process(self) -> None:
+        """A process that says something after the end is killed, if it is there yet."""
+
+        @implementer(IProcessTransport)
+        class Running:
+            signals: ClassVar[list[str]] = []
+
+            def signalProcess(self, name: str) -> None:
+                self.signals.append(name)
+                if len(self.signals) > 1:
+                    raise ProcessExitedAlready
+
+        started: list[Any] = []
+        GuardedReactor(SimpleNamespace(spawnProcess=started.append), self.guard).spawnProcess(ProcessProtocol())
+        (protocol,) = started
+        protocol.makeConnection(Running())
+        self.guard.has_ended = True
+        protocol.childDataReceived(1, b"x")
+        protocol.processExited(Failure(ConnectionDone()))
+        self.assertEqual(["KILL"] * 2, Running.signals)
 
     def test_descriptors(self) -> None:
         """What a descriptor raises is counted; once the plugin has ended the reactor watches it no more."""
@@ -187,13 +224,13 @@ class MemoryTests(GuardCase):
         self.reactor.addReader(own)
         self.reactor.addWriter(own)
         (reader,), (writer,) = self.memory.getReaders(), self.memory.getWriters()
+        self.assertIs(reader, writer)
         self.assertRaises(ValueError, reader.doRead)
         self.assertRaises(ValueError, writer.doWrite)
         self.assertEqual(2, self.record.faults)
         for _ in range(MAX_FAULTS - 2):
             self.assertRaises(ValueError, reader.doRead)
         reader.doRead()
-        writer.doWrite()
         self.assertEqual(([], []), (self.memory.getReaders(), self.memory.getWriters()))
         self.assertTrue(IReactorFDSet.providedBy(self.reactor))
 
@@ -270,6 +307,46 @@ class RealTests(TestCase):
             await client.lost
             await server.lost
 
+    def watching(self, one: Watched) -> set[str]:
+        """The directions in which Twisted's own reactor watches it."""
+        reactor: Any = real_reactor
+        both = {"read": reactor.getReaders(), "write": reactor.getWriters()}
+        return {word for word, found in both.items() if any(getattr(other, "_other", None) is one for other in found)}
+
+    def watched(self) -> Watched:
+        """What is watched for both directions, and has octets to read and room to write."""
+        ours, theirs = socket.socketpair()
+        self.addCleanup(theirs.close)
+        self.addCleanup(ours.close)
+        theirs.send(b"x")
+        own = Watched(ours)
+        self.reactor.addReader(own)
+        self.reactor.addWriter(own)
+        self.assertEqual({"read", "write"}, self.watching(own))
+        return own
+
+    async def test_a_descriptor(self) -> None:
+        """It is called for both directions, and for each as long as it is asked for."""
+        own = self.watched()
+        await self.turns()
+        self.assertLessEqual({"read", "write"}, own.called)
+        self.reactor.removeReader(own)
+        self.assertEqual({"write"}, self.watching(own))
+        self.reactor.removeWriter(own)
+        self.assertEqual(set(), self.watching(own))
+
+    async def test_a_descriptor_at_the_end(self) -> None:
+        """Once the plugin has ended neither direction is watched any more: the reactor would turn for nothing."""
+        own = self.watched()
+        self.guard.has_ended = True
+        await self.turns()
+        self.assertEqual((set(), set()), (own.called, self.watching(own)))
+
+    async def turns(self) -> None:
+        """The reactor looks once at least at what it watches."""
+        for _ in range(3):
+            await deferLater(real_reactor, 0, lambda: None)  # type: ignore[arg-type]
+
     async def test_a_process(self) -> None:
         """A process is started, heard and ended by it."""
         ended: Deferred[None] = Deferred()
@@ -299,6 +376,26 @@ class RealTests(TestCase):
         self.guard.has_ended = True
         self.assertEqual(7, await deferToThreadPool(self.reactor, self.reactor.getThreadPool(), asked))
         self.assertGreater(self.record.counts["calls"], calls)
+
+
+class Watched:
+    """A file descriptor that notes what it is called for, and is not done with it."""
+
+    def __init__(self, line: socket.socket) -> None:
+        self.line = line
+        self.called: set[str] = set()
+
+    def fileno(self) -> int:
+        return self.line.fileno()
+
+    def doRead(self) -> None:
+        self.called.add("read")
+
+    def doWrite(self) -> None:
+        self.called.add("write")
+
+    def logPrefix(self) -> str:
+        return "watched"
 
 
 class Echo(Protocol):

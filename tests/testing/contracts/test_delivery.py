@@ -318,7 +318,13 @@ class TopicStage(TimedStage):
         self.problem: PublishError | None = None
         topics = FrigateTopics("frigate/config/cameras", "frigate/config/reload")
         self.destination = TopicDestination(
-            self.clock, FRIGATE, topics, publish=self.publish, forget=lambda: None, in_thread=self.in_thread
+            self.clock,
+            FRIGATE,
+            topics,
+            publish=self.publish,
+            forget=lambda: None,
+            ask=lambda: None,
+            in_thread=self.in_thread,
         )
         self.destination.set_connected(True)
         self.say(self.text)

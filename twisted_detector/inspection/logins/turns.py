@@ -71,7 +71,8 @@ class Turns:
         return min((turn.began for turn in self._of(names) if credential in turn.credentials), default=math.inf)
 
     def forgive_charges(self, names: Iterable[str], credential: str) -> None:
-        """The charges of a credential were taken back, for it was accepted: other attempts with it count all the same.
+        """The charges of a credential were taken back, for it was accepted: other attempts with it count all the same,
+        until they end.
         """
         for turn in self._of(names):
             turn.charged = turn.charged and credential not in turn.credentials

@@ -102,10 +102,10 @@ class NetworkLoop:
         """Publish these, in order, as soon as possible."""
         self._post(lambda: self._publish(items))
 
-    def subscribe(self, filters: Sequence[str]) -> None:
-        """Subscribe to these, QoS 1."""
+    def subscribe(self, filters: Sequence[str], qos: int) -> None:
+        """Subscribe to these."""
         if filters:
-            self._post(lambda: self._subscribe(filters))
+            self._post(lambda: self._subscribe(filters, qos))
 
     def unsubscribe(self, filters: Sequence[str]) -> None:
         """End subscriptions."""
@@ -305,8 +305,8 @@ class NetworkLoop:
             return message
         return replace(message, qos=min(message.qos, limits.maximum_qos), retain=message.retain and limits.retains)
 
-    def _subscribe(self, filters: Sequence[str]) -> None:
-        self._subscribing[self._session.subscribe(filters)] = len(filters)
+    def _subscribe(self, filters: Sequence[str], qos: int) -> None:
+        self._subscribing[self._session.subscribe(filters, qos)] = len(filters)
 
     def _close(self) -> None:
         self._closing = True

@@ -175,9 +175,9 @@ class PahoSession:
         )
         return self._last
 
-    def subscribe(self, filters: Sequence[str]) -> int:
-        """Queue a SUBSCRIBE with QoS 1 for each filter; returns its packet identifier."""
-        _, mid = self._client.subscribe([(each, 1) for each in filters])
+    def subscribe(self, filters: Sequence[str], qos: int) -> int:
+        """Queue a SUBSCRIBE for these filters; returns its packet identifier."""
+        _, mid = self._client.subscribe([(each, qos) for each in filters])
         return mid or 0
 
     def unsubscribe(self, filters: Sequence[str]) -> None:

@@ -12,9 +12,10 @@ Rules
    without interruption (90 s when the owner does not see the camera any more: it may be off).
 4. *Fence before succession.* A successor begins when the owner has withdrawn, or when the broker has published his will
    (the session is closed: nothing that he wrote on it is taken any more), or when the broker has returned the
-   successor's bid and, ``settle`` later, one more message of his, and he last heard the owner more than ``lease``
-   ago. An owner's lease ends ``lease`` seconds after he *sent* the last message that the broker returned to him.
-   Who has something to publish and no lease asks for one, by a beat.
+   successor's bid and, ``settle`` later, one more message of his, and he last heard the owner more than
+   ``longest_lease`` ago. An owner's lease ends ``lease`` seconds after he *sent* the last message that the broker
+   returned to him; where they are long on their way, twice as long as they are, but at most ``longest_lease``. Who has
+   something to publish and no lease asks for one, by a beat.
 5. *Only monotonic time, only of one's own.* Stamps of others are never compared. A process that was stopped for longer
    than ``stall`` knows nothing: it publishes nothing before a message that it sent since has come back.
 6. *Silence costs nobody who is alone.* Documents are published when they change. A node whose cameras nobody else knows
@@ -27,7 +28,7 @@ rank and, where it claims the camera, its bid. One writer for each topic: no two
 and nothing is left of a camera that is forgotten. Beside it there are beats (:class:`.values.Beat`), not retained, QoS
 0: every 3.2 s while somebody else knows a camera that this node claims. Both carry one ascending number, by which the
 node recognises its own when the broker returns them (*echo*), and others what came twice or late. A watcher whose
-owner is late by a moment asks him (``asks``), and bids when he does not answer.
+owner is late by a moment asks him (``asks``), is answered by a beat, and bids when he does not answer.
 
 Why not fewer beats. A node that is frozen says nothing, and no broker tells of it in time (mosquitto 2.0 looks for
 silent clients every six seconds). So each owner that is to be missed within five seconds says something about as often,
@@ -37,13 +38,13 @@ the connection sends one when nothing came for 1.5 s, and a beat is something.
 Why rule 4 suffices with one broker. Let W's bid reach the broker at *b*. The broker sends it to the owner O before
 everything that reaches it after *b*. As long as O does not know the bid, every echo that O received was of a message
 that had reached the broker before *b*. W gets each of these before the echo of its bid, so O's lease ends at the
-latest ``lease`` after W last heard O. A cluster lets messages of different nodes overtake each other: by up to *s*, O's
-message may have reached it as late as ``b + s``, and W has it when a message returns that reached it after ``b + 2 s``:
-W sent that one ``settle`` after it got its bid back, and ``settle`` is more than ``2 s``.
+latest ``longest_lease`` after W last heard O, whatever O measured. A cluster lets messages of different nodes overtake
+each other: by up to *s*, O's message may have reached it as late as ``b + s``, and W has it when a message returns that
+reached it after ``b + 2 s``: W sent that one ``settle`` after it got its bid back, and ``settle`` is more than ``2 s``.
 
 What a broker retains may come late, or be old. Who connects is therefore told by all who are there what they are, live,
 a moment later (``coalesce``), says its own document twice, and decides nothing before that had time to come
-(``arrive``); whoever hears a beat of a node that it does not know asks for its document.
+(``arrive``); whoever hears a beat of a node that it does not know asks for its document (``lacks``).
 
 What is not promised. Two brokers that are joined by a bridge, and cut apart, are two worlds: each has an owner, each
 consumer hears one, and after the healing one of the two is left. What an owner wrote in the last moment of its lease

@@ -29,6 +29,15 @@ class Candidacy:
         self.bid, self.bid_number, self.bid_echoed = bid, 0, inf
         self.open_since = self.outranks_since = None
 
+    def bid_sent(self, number: int) -> None:
+        """The document of that number has the bid."""
+        self.bid_number = self.bid_number or number
+
+    def bid_returned(self, number: int, now: float) -> None:
+        """The broker returned the document of that number."""
+        if 0 < self.bid_number <= number and self.bid_echoed == inf:
+            self.bid_echoed = now
+
     def open_for(self, is_due: bool, now: float) -> float:
         """For how long a bid of ours has been due; 0.0 when it is not."""
         self.open_since = (self.open_since if self.open_since is not None else now) if is_due else None

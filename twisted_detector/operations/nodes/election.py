@@ -60,8 +60,7 @@ class Election:
         self._voided = False
         self._changed = self._urgent = True
         self._document_at, self._answer_at = -inf, inf
-        self._overwritten = False
-        self._asks_echo = self._is_near = False
+        self._overwritten = self._asks_echo = self._is_near = False
         #: Instances that the next beat asks.
         self._asked: set[str] = set()
 
@@ -71,6 +70,20 @@ class Election:
     def owned(self) -> frozenset[str]:
         """The cameras that this node owns."""
         return frozenset(self._active)
+
+    def is_owned(self, camera_id: str) -> bool:
+        """Whether this node owns a camera."""
+        return camera_id in self._active
+
+    @property
+    def is_bidding(self) -> bool:
+        """Whether this node has a bid for a camera that it does not own yet."""
+        return len(self._bids) > len(self._active)
+
+    @property
+    def round_trip(self) -> float:
+        """Seconds that the broker needs to return what we say."""
+        return 0.0 if self._link is None else self._link.round_trip
 
     @property
     def document(self) -> NodeDocument:
@@ -171,9 +184,7 @@ class Election:
             self._changed = self._changed or document.number < self._document_returned
             self._document_returned = max(self._document_returned, document.number)
             for camera_id in self._bids & self._open:
-                camera = self._cameras[camera_id]
-                if 0 < camera.bid_number <= document.number and camera.bid_echoed == inf:
-                    camera.bid_echoed = now
+                self._cameras[camera_id].bid_returned(document.number, now)
             return
         link, shared = self._link, self.others.shared(self._active)
         # An earlier process of ours, by way of a bridge, or another daemon of our name: it stands in our place now.
@@ -194,7 +205,10 @@ class Election:
         if beat.instance == self.instance:
             self._returned(beat.number, now)
         else:
-            self._changed = self._changed or self.instance in beat.asks
+            if self.instance in beat.asks and (beat.lacks or beat.instance not in self.others):
+                self._changed = True
+            elif self.instance in beat.asks:
+                self._asks_echo = True  # it knows what we are, and only whether we are there is asked
             if not self.others.heard(beat.node_id, beat.instance, now):
                 self._asked.add(beat.instance)  # what it said was lost, or comes late
                 self._asks_echo = True
@@ -232,9 +246,8 @@ class Election:
         self._again &= self._active & before
         again = {camera_id for camera_id in self._again if self._is_leased(camera_id, now)}
         self._again -= again
-        gained, lost = self._active - before, before - self._active
-        gained_ids, lost_ids, again_ids = (tuple(sorted(ids)) for ids in (gained, lost, again))
-        return Outcome(document, beat, gained_ids, lost_ids, again_ids, self._is_near)
+        gained, lost, anew = (tuple(sorted(ids)) for ids in (self._active - before, before - self._active, again))
+        return Outcome(document, beat, gained, lost, anew, self._is_near)
 
     def _notice_stall(self, now: float) -> None:
         stalled = now - self._ticked > self._timing.stall
@@ -334,7 +347,7 @@ class Election:
         if (bidders and link.proved < settled) or not self._is_leased(camera_id, now):
             self._asks_echo = True
             return False
-        return all(now >= one.heard + timing.lease for one in bidders)
+        return all(now >= one.heard + timing.longest_lease for one in bidders)
 
     def _is_leased(self, camera_id: str, now: float) -> bool:
         """Whether nobody may have begun in our place: nobody else knows the camera, or our lease runs."""
@@ -362,14 +375,15 @@ class Election:
         elif link.first == inf:
             wait = timing.repeat
         elif self.others.know_any(self._bids):
-            wait = timing.beat
+            wait = timing.beat - (link.lease - timing.lease)  # it is back before our hold ends
         elif self.others:
             wait = timing.slow_beat
         if now < link.sent_at + wait:
             self._is_near = self._is_near or now > link.sent_at + wait - timing.coalesce
             return None, None
         asked, self._asked, self._asks_echo = tuple(sorted(self._asked)), set(), False
-        return None, Beat(self.node_id, self.instance, self._next_number(link, now), asked)
+        lacks = any(instance not in self.others for instance in asked)
+        return None, Beat(self.node_id, self.instance, self._next_number(link, now), asked, lacks)
 
     def _document(self, link: Link, now: float) -> NodeDocument:
         self._changed = self._urgent = self._overwritten = False
@@ -377,8 +391,7 @@ class Election:
         self._load = len(self._bids)
         number = self._next_number(link, now)
         for camera_id in self._bids & self._open:
-            camera = self._cameras[camera_id]
-            camera.bid_number = camera.bid_number or number
+            self._cameras[camera_id].bid_sent(number)
         return self.document
 
     def _next_number(self, link: Link, now: float) -> int:

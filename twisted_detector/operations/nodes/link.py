@@ -9,6 +9,8 @@ from twisted_detector.operations.nodes.timing import Timing
 
 #: Messages of our own that may be under way: what is older proves nothing any more.
 MAX_SENT = 64
+#: Of so many that were returned the quickest says how slow the broker is: one that a cut link held up says nothing.
+MAX_MEASURED = 4
 
 
 class Link:
@@ -25,6 +27,7 @@ class Link:
         self._timing = timing
         self._floor = now
         self._sent: deque[tuple[int, float]] = deque(maxlen=MAX_SENT)
+        self._round_trips: deque[float] = deque(maxlen=MAX_MEASURED)
         self._firm_since = inf
         self._granted = -inf
         self.proved = -inf
@@ -41,6 +44,7 @@ class Link:
         at = next((at for sent, at in self._sent if sent == number), -inf)
         if at < self._floor or at <= self.proved:
             return
+        self._round_trips.append(now - at)
         self.first = min(self.first, now)
         if now > self.proved + self._timing.firm:
             self._firm_since = now
@@ -56,9 +60,19 @@ class Link:
         self._granted = now
 
     @property
+    def round_trip(self) -> float:
+        """Seconds that the broker needs to return what we say; 0.0 before it has."""
+        return min(self._round_trips, default=0.0)
+
+    @property
+    def lease(self) -> float:
+        """For how long after it was sent a message that came back lets us publish: for as long again as it was away."""
+        return min(max(self._timing.lease, 2 * self.round_trip), self._timing.longest_lease)
+
+    @property
     def lease_end(self) -> float:
         """Until when nobody may have begun to publish in our place without our knowing."""
-        return max(self.proved, self._granted) + self._timing.lease
+        return max(self.proved + self.lease, self._granted + self._timing.lease)
 
     @property
     def hold_end(self) -> float:

@@ -56,6 +56,9 @@ class OtherNodes:
     def __len__(self) -> int:
         return len(self._nodes)
 
+    def __contains__(self, instance: str) -> bool:
+        return instance in self._nodes
+
     def __getitem__(self, instance: str) -> Other:
         return self._nodes[instance]
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import islice
 from math import inf
 from typing import Any
 
@@ -22,10 +23,13 @@ from twisted_detector.model.encoding import parse_object
 from twisted_detector.model.observers import Observers
 from twisted_detector.mqtt.seams import ConnectionChange
 from twisted_detector.mqtt.service import MqttService
+from twisted_detector.operations.host_checks import Finding
 from twisted_detector.operations.nodes.election import Election
+from twisted_detector.operations.nodes.faults import findings, slow_broker
 from twisted_detector.operations.nodes.fleet import fleet_document
 from twisted_detector.operations.nodes.sites import SiteRecord
 from twisted_detector.operations.nodes.states import CameraStates
+from twisted_detector.operations.nodes.timing import TIMING
 from twisted_detector.operations.nodes.values import MAX_CLAIMS, Beat, NodeAbout, NodeDocument, Rank
 from twisted_detector.outputs.topics import Topics, camera_of
 from twisted_detector.outputs.voice import Admission, Voice
@@ -36,10 +40,15 @@ TICK = 0.2
 SOON = 0.05
 #: Seconds after which a broker that returns nothing to us is told of: what it withholds keeps every camera unpublished.
 UNRETURNED = 30.0
+#: Seconds for which a bid or an event waits before a broker is told of that answers too late for either.
+HELD_UP = 10.0
 #: A beat that could not be sent for so long is no sign of life any more.
 BEAT_LIFETIME = 2.0
 #: Events of one camera that wait until it is known who publishes it; the oldest go first, the state is told anyhow.
 MAX_WAITING = 20
+#: Cameras that are begun with in one tick, the others in the next ones: thousands at once would take longer than a node
+#: may be without a tick (``stall``), and everything would be given up and gained again without end.
+MAX_BEGUN = 100
 
 
 def rank_of(camera: Camera) -> Rank:
@@ -86,13 +95,15 @@ class NodeService:
         #: Cameras that we owned when the connection was lost.
         self._paused: set[str] = set()
         self._waiting: BoundedDict[str, deque[Event]] = BoundedDict(MAX_CLAIMS)
+        #: Cameras that we own and have yet to begin with, in their order.
+        self._beginning: dict[str, None] = {}
         #: Cameras that another node knew at any time.
         self._met: BoundedSet[str] = BoundedSet(MAX_CLAIMS)
         #: Cameras that were forgotten while it was not known whose they are.
         self._forgotten: BoundedDict[str, CameraForgotten] = BoundedDict(MAX_CLAIMS)
         self._releasing: Event | None = None
         self._rival = self._fault = ""
-        self._connected_at = inf
+        self._connected_at = self._held_up_since = inf
         self._prompt: IDelayedCall | None = None
         self._loop = LoopingCall(self._tick)
         self._loop.clock = clock
@@ -108,7 +119,10 @@ class NodeService:
         self._loop.start(TICK, now=True)
 
     def stop(self) -> None:
-        """Decide nothing more."""
+        """Decide nothing more. Events that may be told at this moment are; the others are for the next owner to see."""
+        now = self._monotonic()
+        for camera_id in [one for one in self._waiting if self._election.publishes(one, now)]:
+            self._begin(camera_id)
         if self._loop.running:
             self._loop.stop()
         if self._prompt is not None and self._prompt.active():
@@ -137,7 +151,8 @@ class NodeService:
             return Admission.ALL
         camera_id, election = event.camera.id, self._election
         now = self._monotonic()
-        if event is self._releasing or (election.publishes(camera_id, now) and camera_id not in self._waiting):
+        is_begun = camera_id not in self._waiting and camera_id not in self._beginning
+        if event is self._releasing or (is_begun and election.publishes(camera_id, now)):
             return Admission.ALL
         if isinstance(event, PictureTaken) and election.holds(camera_id, now):
             return Admission.ALL  # no state that another one's would contradict
@@ -148,15 +163,15 @@ class NodeService:
             return Admission.NOTHING
         if isinstance(event, CameraForgotten):
             self._forgotten[camera_id] = event
-        elif camera_id in election.owned or not isinstance(event, CameraRestored | PictureTaken):
+        elif election.is_owned(camera_id) or not isinstance(event, CameraRestored | PictureTaken):
             self._waiting.setdefault(camera_id, deque(maxlen=MAX_WAITING)).append(event)
-            if camera_id in election.owned:
+            if election.is_owned(camera_id):
                 self._tick_in(0)
         return Admission.NOTHING
 
     def owns(self, camera_id: str) -> bool:
         """Whether this node publishes a camera; as long as there is no connection, whether it did."""
-        return camera_id in self._election.owned or (not self._election.is_connected and camera_id in self._paused)
+        return self._election.is_owned(camera_id) or (not self._election.is_connected and camera_id in self._paused)
 
     def keeps(self, camera_id: str) -> bool:
         """Whether this node keeps a camera's entries in other programs, which nobody but its publisher does.
@@ -185,6 +200,10 @@ class NodeService:
             "rival": self._rival,
             "fault": self._fault,
         }
+
+    def findings(self) -> Iterator[Finding]:
+        """Check of the command ``doctor``."""
+        return findings(self.block())
 
     async def answer(self, _: Mapping[str, Any]) -> Mapping[str, Any]:
         """Handler of the request ``fleet``."""
@@ -252,9 +271,12 @@ class NodeService:
 
     def _tick(self) -> None:
         now = self._monotonic()
-        if not self._waiting.keys().isdisjoint(self._election.owned):
+        if self._waits_for_lease:
             self._election.want()
         outcome = self._election.tick(now)
+        for camera_id in outcome.lost:
+            self._beginning.pop(camera_id, None)
+        self._beginning.update(dict.fromkeys(outcome.gained))
         if outcome.document is not None:
             payload = outcome.document.encode()
             self._send(Message(self._topics.node, payload, 1, True, Priority.CRITICAL, durable=False))
@@ -263,7 +285,7 @@ class NodeService:
             self._send(Message(self._topics.beat, payload, 0, False, Priority.CRITICAL, lifetime, durable=False))
         if outcome.lost:
             self._fall_silent(outcome.lost)
-        for camera_id in outcome.gained:
+        for camera_id in tuple(islice(self._beginning, MAX_BEGUN)):
             self._begin(camera_id)
         self._tell_waiting(now)
         for camera_id in outcome.again:
@@ -273,16 +295,20 @@ class NodeService:
             self._empty_forgotten(now)
         self._tell_rival(now)
         self._tell_fault(now)
-        if outcome.is_near:
+        if outcome.is_near or self._beginning:
             self._tick_in(SOON)
 
     def _tick_in(self, seconds: float) -> None:
         if self._prompt is None or not self._prompt.active():
             self._prompt = self._clock.callLater(seconds, self._tick_if_started)
 
+    @property
+    def _waits_for_lease(self) -> bool:
+        return any(map(self._election.is_owned, self._waiting))
+
     def _undecided(self, camera_ids: Iterable[str]) -> set[str]:
         election = self._election
-        return {one for one in camera_ids if one not in election.owned and not election.is_anothers(one)}
+        return {one for one in camera_ids if not election.is_owned(one) and not election.is_anothers(one)}
 
     def _fall_silent(self, camera_ids: Iterable[str]) -> None:
         """What was said of cameras that are not ours any more stays on the broker, and is not said again.
@@ -295,6 +321,7 @@ class NodeService:
             self._mqtt.outbox.discard(lambda topic: camera_of(topic) in lost)
 
     def _begin(self, camera_id: str) -> None:
+        self._beginning.pop(camera_id, None)
         self._paused.discard(camera_id)
         self.gained.notify(camera_id)
         events = self._waiting.pop(camera_id, ())
@@ -306,7 +333,7 @@ class NodeService:
 
     def _tell_waiting(self, now: float) -> None:
         """What waited for the broker to show that we still have the voice is told; what another one tells is not."""
-        for camera_id in tuple(self._waiting):
+        for camera_id in [one for one in self._waiting if one not in self._beginning]:
             is_ours = self._election.publishes(camera_id, now)
             if is_ours or (self.is_synchronised and self._election.is_anothers(camera_id)):
                 for event in self._waiting.pop(camera_id):
@@ -327,12 +354,16 @@ class NodeService:
     def _tell_fault(self, now: float) -> None:
         election = self._election
         waits = election.is_connected and not election.is_synchronised(now)
+        is_held_up = len(election.others) > 0 and (election.is_bidding or self._waits_for_lease)
+        self._held_up_since = min(self._held_up_since, now) if is_held_up and election.is_connected else inf
         fault = ""
         if waits and now - self._connected_at > UNRETURNED:
             fault = (
                 f"no camera is published: the broker does not return {self._topics.node} to this node. Let it publish"
                 f" there and on {self._topics.beat}, and subscribe to {', '.join(self._topics.every_node)}"
             )
+        elif now - self._held_up_since > HELD_UP and election.round_trip > TIMING.slowest:
+            fault = slow_broker(election.round_trip, TIMING.slowest)
         elif len(election.known) >= MAX_CLAIMS:
             fault = f"a node publishes at most {MAX_CLAIMS} cameras: cameras beyond these are not published"
         if fault and not self._fault:

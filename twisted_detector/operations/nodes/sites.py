@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from twisted_detector.model.bounds import BoundedDict
 from twisted_detector.operations.nodes.election import Election
 from twisted_detector.operations.nodes.others import MAX_NODES
-from twisted_detector.operations.nodes.values import MAX_CLAIMS, NodeDocument
+from twisted_detector.operations.nodes.values import MAX_CLAIMS, Bid, NodeDocument
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,12 +58,21 @@ class SiteRecord:
                 self._give_up(document)
 
     def _give_up(self, before: NodeDocument, after: NodeDocument | None = None) -> None:
-        """A node has withdrawn some of its bids, or all."""
+        """A node has withdrawn some of its bids, or all: it gives up what was its own, or still is.
+
+        Who has lost a bid for a camera of nobody gives nothing up.
+        """
         claims = after.claims if after is not None else {}
         for camera_id, claim in before.claims.items():
             now = claims.get(camera_id)
-            if claim.bid is not None and (now is None or now.bid is None):
+            if claim.bid is None or (now is not None and now.bid is not None):
+                continue
+            if self._is_outbid(camera_id, claim.bid) or self.owner_of(camera_id) in ("", before.node_id):
                 self._former[camera_id] = before.node_id
+
+    def _is_outbid(self, camera_id: str, bid: Bid) -> bool:
+        """Whether somebody bid over this one. Those who bid together for a camera of nobody are of one epoch."""
+        return bid.epoch < self._election.others.epochs.get(camera_id, 0)
 
     # --- what is so
 
@@ -74,13 +83,12 @@ class SiteRecord:
 
     def all(self) -> list[Site]:
         """Those that are there, ours first, then those that are away, by their names."""
-        present = self.present
-        here = {one.node_id for one in present}
-        away = sorted(one for one in self._last if one not in here)
-        return [
-            *(Site(one) for one in present),
-            *(Site(self._last[one], is_away=True, since=self._since.get(one)) for one in away),
-        ]
+        away = (Site(self._last[one], is_away=True, since=self._since.get(one)) for one in self._away())
+        return [*(Site(one) for one in self.present), *away]
+
+    def _away(self) -> list[str]:
+        here = {self._election.node_id, *(one.node_id for one in self._election.others.documents)}
+        return sorted(one for one in self._last if one not in here)
 
     def is_present(self, node_id: str) -> bool:
         """Whether a node is there."""
@@ -94,15 +102,21 @@ class SiteRecord:
 
     def last_owner_of(self, camera_id: str) -> str:
         """The node that published a camera before it went away, "" for none."""
-        claims = ((one.document.node_id, one.document.claims.get(camera_id)) for one in self.all() if one.is_away)
+        claims = ((one, self._last[one].claims.get(camera_id)) for one in self._away())
         return next((node_id for node_id, claim in claims if claim is not None and claim.bid is not None), "")
 
     def former_owner_of(self, camera_id: str) -> str:
-        """The node that published a camera before the present one, "" where nobody is known to have."""
-        owner = self.owner_of(camera_id)
+        """The node that published a camera before the present one, "" where nobody is known to have.
+
+        Asked for each camera of a takeover: what it costs does not grow with the number of cameras.
+        """
+        owner, others = self.owner_of(camera_id), self._election.others
         # One that is frozen stands there with its bid.
-        claims = ((one.node_id, one.claims.get(camera_id)) for one in self.present)
-        losing = (node_id for node_id, claim in claims if claim is not None and claim.bid is not None)
+        losing = (
+            others[instance].document.node_id
+            for instance, claim in others.claims(camera_id).items()
+            if claim.bid is not None and self._is_outbid(camera_id, claim.bid)
+        )
         frozen = next((one for one in losing if one != owner), "")
         return frozen or self._former.get(camera_id, "") or self.last_owner_of(camera_id)
 

@@ -15,7 +15,8 @@ class Timing:
     :ivar beat: between two beats of an owner whose cameras others know: as seldom as a takeover within five seconds
         allows; ``slow_beat``: else, for the case that a broker was killed with a will in it: nothing waits for these.
     :ivar silence: without a word, after which such an owner is thought to be away, though he was asked (``suspicion``).
-    :ivar lease: after an owner sent the last message that the broker returned: until then he may publish.
+    :ivar lease: after an owner sent the last message that the broker returned: until then he may publish. With a slow
+        broker twice its way there and back, and at most ``longest_lease``, for which every successor waits.
     :ivar firm: after a message was sent that the broker returned: until then what we have heard is the present.
     :ivar settle: by how much messages may overtake each other, there and back.
     :ivar arrive: after the broker returned the first message of a session: until then those who are there have answered
@@ -32,6 +33,7 @@ class Timing:
     slow_beat: float = 120.0
     silence: float = 3.9
     lease: float = 0.5
+    longest_lease: float = 1.6
     firm: float = 1.6
     settle: float = 0.4
     arrive: float = 0.8
@@ -46,6 +48,11 @@ class Timing:
     def suspicion(self) -> float:
         """After so long without a word a watcher asks the owner, and sees whether it hears itself: a beat is late."""
         return self.beat + 0.3
+
+    @property
+    def slowest(self) -> float:
+        """Way to the broker and back with which a shared camera is still begun: what is heard settles while firm."""
+        return self.firm - self.settle
 
     @property
     def expiry(self) -> float:

@@ -151,17 +151,20 @@ class Beat:
     """Sign of life of a node.
 
     :ivar number: as that of its documents. :ivar asks: instances that were not heard lately, and are to speak.
+    :ivar lacks: whether the document of one of these is missing: they are to say that, which may be long.
     """
 
     node_id: str
     instance: str
     number: int
     asks: tuple[str, ...] = ()
+    lacks: bool = False
 
     def encode(self) -> bytes:
         """The beat as JSON."""
         asks = {"asks": list(self.asks[:MAX_ASKED])} if self.asks else {}
-        return encode({"node_id": self.node_id, "instance": self.instance, "number": self.number, **asks})
+        lacks = {"lacks": True} if self.lacks else {}
+        return encode({"node_id": self.node_id, "instance": self.instance, "number": self.number, **asks, **lacks})
 
     @classmethod
     def parse(cls, payload: bytes) -> Beat | None:
@@ -172,7 +175,9 @@ class Beat:
         node_id, instance = _name(document.get("node_id")), _name(document.get("instance"))
         number, asks = _number(document.get("number")), document.get("asks")
         asked = tuple(filter(None, map(_name, asks[:MAX_ASKED]))) if isinstance(asks, list) else ()
-        return cls(node_id, instance, number, asked) if node_id and instance and number is not None else None
+        if not node_id or not instance or number is None:
+            return None
+        return cls(node_id, instance, number, asked, document.get("lacks") is True)
 
 
 def is_node_id(given: Any, *, or_none: bool = False) -> bool:

@@ -19,6 +19,9 @@ from twisted_detector.outputs.sync.seams import ALONE, Entries, MergeResult, Sha
 STREAMS = "go2rtc.streams"
 _INSIDE = re.compile(r"rtsp://(?:127\.0\.0\.1|localhost|\[::1\]):8554/([A-Za-z0-9_-]+)(?:[?#].*)?")
 _SUB = "_sub"
+_SOURCE = re.compile(r"rtsps?://[^/?#]*(?P<path>[/?#].*)?", re.DOTALL)
+#: A variable of a login or a path, as a node names it.
+_VARIABLE = re.compile(r"\{FRIGATE_(?:LOGIN|PATH)_[0-9A-F]{8}[_}]")
 
 
 def merge_configuration(
@@ -44,8 +47,8 @@ def merge_configuration(
     table = dict(section.get("streams") or {}) if isinstance(section, dict) else {}
     spoken_for = sharing.met - sharing.others
     for name, source in sources.items():
-        before = None if name.removesuffix(_SUB) in spoken_for else old.get(name)
-        table[name] = _stream(table[name], source, before) if name in table else source
+        is_met = name.removesuffix(_SUB) in spoken_for
+        table[name] = _stream(table[name], source, old.get(name), is_met=is_met) if name in table else source
     for name, source in old.items():
         if name not in sources and table.get(name) == source and name.removesuffix(_SUB) not in merged.left:
             del table[name]
@@ -86,8 +89,24 @@ def _inputs(block: Any) -> list[dict[str, Any]]:
     return [one for one in inputs if isinstance(one, dict)] if isinstance(inputs, list) else []
 
 
-def _stream(theirs: Any, ours: str, base: str | None) -> Any:
-    """A stream's source, or the first of its sources, where it is as we left it; what somebody changed stays."""
+def _stream(theirs: Any, ours: str, base: str | None, *, is_met: bool) -> Any:
+    """A stream's source, or the first of its sources, where it is as we left it; what somebody changed stays.
+
+    :param is_met: another node may have left it: that is replaced, too.
+    """
     if isinstance(theirs, list) and theirs:
-        return [_stream(theirs[0], ours, base), *copy.deepcopy(theirs[1:])]
+        return [_stream(theirs[0], ours, base, is_met=is_met), *copy.deepcopy(theirs[1:])]
+    if is_met:
+        return ours if theirs == base or _is_of_a_node(theirs, ours) else theirs
     return ours if theirs == base or (base is None and str(theirs).startswith(("rtsp:", "rtsps:"))) else theirs
+
+
+def _is_of_a_node(theirs: Any, ours: str) -> bool:
+    """Whether a node wrote a source: it has a variable that only nodes name so, or differs from ours by login and host.
+
+    Nodes see one camera at different addresses, and each has its own login for it.
+    """
+    their, our = (_SOURCE.fullmatch(one) if isinstance(one, str) else None for one in (theirs, ours))
+    return their is not None and (
+        _VARIABLE.search(their[0]) is not None or (our is not None and their["path"] == our["path"])
+    )

@@ -13,6 +13,7 @@ from typing import Any
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
+from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from twisted_detector.errors import PublishError
@@ -34,7 +35,7 @@ from twisted_detector.outputs.sync.seams import (
     TargetUnavailable,
 )
 
-#: Seconds after a connection until a topic of which nothing came is believed to be empty.
+#: Seconds, after a connection and once more after a question, until a topic of which nothing came is taken for empty.
 SETTLE = 2.0
 #: Bytes of the document: a node passes over messages of more than a mebibyte.
 MAX_DOCUMENT = 1_000_000
@@ -46,6 +47,7 @@ class TopicDestination:
     """Frigate's configuration on the broker, with the cameras of other nodes beside ours.
 
     :param forget: has the publisher not say again what we published there: it may be another node's by now.
+    :param ask: has the broker say once more what stands there.
     """
 
     refresh = 0.0
@@ -58,6 +60,7 @@ class TopicDestination:
         *,
         publish: Callable[[Message], Deferred[None]],
         forget: Callable[[], None],
+        ask: Callable[[], None],
         in_thread: InThread,
     ) -> None:
         self.name = consumer.destination("topic")
@@ -66,12 +69,17 @@ class TopicDestination:
         self._topics = topics
         self._publish = publish
         self._forget = forget
+        self._ask = ask
         self._in_thread = in_thread
         self._changed: Callable[[], None] = lambda: None
         self._sharing = ALONE
-        #: What stands there, None as long as that is not known; and since when there is a connection.
+        #: What stands there, or will when our message is there, None as long as that is not known; and what the broker
+        #: said last of it.
         self._standing: bytes | None = None
-        self._connected_at: float | None = None
+        self._heard: bytes | None = None
+        #: Since when the broker may say it, None without a connection; and whether it was asked once more.
+        self._asked_at: float | None = None
+        self._is_asked_again = False
 
     def watch(self, changed: Callable[[], None]) -> None:
         """See :class:`IWatchedDestination`."""
@@ -83,14 +91,15 @@ class TopicDestination:
 
     def set_connected(self, is_connected: bool) -> None:
         """The connection to the broker has begun, or has ended: what stands there comes anew with the next."""
-        self._standing = None
-        self._connected_at = self._clock.seconds() if is_connected else None
+        self._standing = self._heard = None
+        self._asked_at = self._clock.seconds() if is_connected else None
+        self._is_asked_again = False
         self._forget()
-        if is_connected:
-            self._changed()
+        self._changed()
 
     def receive(self, _: str, payload: bytes) -> None:
         """That stands there now, whoever published it."""
+        self._heard = payload
         if payload != self._standing:
             self._standing = payload
             self._forget()
@@ -98,10 +107,10 @@ class TopicDestination:
 
     async def deliver(self, wanted: Entries, base: Entries, dry: bool) -> DeliveryResult:
         """See :class:`ISharedDestination`."""
-        if self._connected_at is None:
-            return DeliveryResult(base)  # that the broker is away is told elsewhere
-        if self._standing is None and 0 <= self._clock.seconds() - self._connected_at < SETTLE:
-            return DeliveryResult(base, again=SETTLE)
+        if self._asked_at is None:
+            return DeliveryResult(base, waits_for="there is no connection to the broker")
+        if self._standing is None and not self._is_empty():
+            return DeliveryResult(base, again=SETTLE, waits_for="the broker has not said yet what stands there")
         standing = self._standing
         work = partial(_merged, standing or b"", wanted, base, self._sharing)
         merged, payload, diff = await self._in_thread(work)
@@ -113,6 +122,18 @@ class TopicDestination:
             merged.written, bool(diff), diff=diff if dry else (), left=merged.left, waiting=merged.waiting
         )
 
+    def _is_empty(self) -> bool:
+        """Whether nothing stands there: nothing came, neither among all that a new connection brings, of which a broker
+        drops what is too much, nor alone."""
+        now = self._clock.seconds()
+        if self._asked_at is None or 0 <= now - self._asked_at < SETTLE:
+            return False
+        if not self._is_asked_again:
+            self._is_asked_again, self._asked_at = True, now
+            self._ask()
+            return False
+        return True
+
     def _say(self, payload: bytes) -> None:
         if len(payload) > MAX_DOCUMENT:
             raise TargetRefused(
@@ -122,13 +143,25 @@ class TopicDestination:
         configuration = Message(
             self._topics.configuration, payload, retain=True, priority=Priority.STATE, durable=False
         )
+        before, self._standing = self._standing, payload
         try:
-            for message in (configuration, Message(self._topics.reload, b"", priority=Priority.STATE)):
-                # What happens to it later shows in what stands there.
-                self._publish(message).addErrback(lambda failure: failure.trap(PublishError) and None)
+            # What happens to it on its way shows in what stands there.
+            self._publish(configuration).addErrback(self._not_said, payload)
+            self._publish(Message(self._topics.reload, b"", priority=Priority.STATE)).addErrback(_ignore)
         except PublishError as error:
+            self._standing = before
             raise TargetUnavailable(str(error)) from None
-        self._standing = payload
+
+    def _not_said(self, failure: Failure, payload: bytes) -> None:
+        """What we published was dropped before the broker had it: what stood there stands there still."""
+        failure.trap(PublishError)
+        if self._standing is payload and self._asked_at is not None:
+            self._standing = self._heard
+            self._changed()
+
+
+def _ignore(failure: Failure) -> None:
+    failure.trap(PublishError)
 
 
 def _merged(

@@ -12,12 +12,14 @@ import re
 from collections.abc import Callable
 from enum import Enum
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from zope.interface import implementer
 
+from twisted_detector.model import Login, Secret
 from twisted_detector.model.consumers import GO2RTC, Consumer
 from twisted_detector.model.encoding import parse_object
+from twisted_detector.outputs.stream_choice import SecretTags
 from twisted_detector.outputs.sync.http import HttpClient, HttpRequest, HttpResponse
 from twisted_detector.outputs.sync.seams import (
     ALONE,
@@ -52,6 +54,16 @@ class _Shown(Enum):
 def mask_login(source: str) -> str:
     """A source as it may be logged."""
     return _LOGIN.sub("://***@", source)
+
+
+def tag_source(tags: SecretTags, source: str) -> str:
+    """What may be remembered of a source, to recognise it: its login as slowly as any login, all else quickly."""
+    login = _LOGIN.search(source)
+    if login is None:
+        return tags.tag_text(source)
+    name, _, password = login[0][3:-1].partition(":")
+    bare = source[: login.start()] + "://" + source[login.end() :]
+    return f"{tags.tag_text(bare)}-{tags.tag_login(Login(unquote(name), Secret(unquote(password))))}"
 
 
 @implementer(ISharedDestination)
@@ -155,13 +167,17 @@ class Go2rtcApi:
     def _of_others(
         self, wanted: Entries, base: Entries, there: dict[str, Any]
     ) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        """The streams that another node keeps, and those that it may be about to add or to remove."""
+        """The streams that another node keeps, and those that it may be about to add or to remove, or have changed."""
         sharing, left, waiting = self._sharing, [], []
         for name in sharing.others.intersection([*wanted, *base]):
             if name not in there:
                 if name in wanted and name not in sharing.due:
                     waiting.append(name)
-            elif not (name in base and self._is_as_left(name, base[name], wanted.get(name, ("",))[0], there)):
+                continue
+            source = wanted[name][0] if name in wanted else ""
+            if name in base and _shown(there[name], source) is _Shown.RUNNING and not (source and name in self._sent):
+                waiting.append(name)  # whose source it has shows when nobody looks at it any more
+            elif not (name in base and self._is_as_left(name, base[name], source, there)):
                 left.append(name)
                 self._forget(name)
             elif name in sharing.staying and name not in wanted:
@@ -171,12 +187,13 @@ class Go2rtcApi:
     def _is_as_left(self, name: str, tag: Any, source: str, there: dict[str, Any]) -> bool:
         """Whether a stream has the source that we sent last, as far as that can be seen.
 
-        :param tag: what is remembered of it. :param source: the one that it should have, which we may have sent.
+        :param tag: what is remembered of it. :param source: the one that it should have, which we may have sent; ""
+            where it is to be removed.
         """
         if name in self._sent:
             return _shown(there[name], self._sent[name]) is not _Shown.OTHER
-        if _shown(there[name], source) is not _Shown.OTHER:
-            self._sent[name] = source  # it is in use, or as it should be: there is nothing to be sent
+        if source and _shown(there[name], source) is not _Shown.OTHER:
+            self._sent[name] = source  # it is as it should be: there is nothing to be sent
             return True
         producers = _producers(there[name])
         shown = producers[0].get("url") if len(producers) == 1 and isinstance(producers[0], dict) else None

@@ -90,6 +90,7 @@ class DeliveryResult:
     :ivar diff: lines of what would change, where nothing was to be changed.
     :ivar refused: entries that the program did not take, each with the reason; the others are there.
     :ivar again: seconds after which there is more to do, 0.0 for nothing.
+    :ivar waits_for: what has to come before anything is looked at there, "" where that was done.
     :ivar left: entries that another node keeps there; ``waiting``: those that another node may be about to add or to
         remove.
     """
@@ -100,6 +101,7 @@ class DeliveryResult:
     diff: tuple[str, ...] = ()
     refused: Mapping[str, str] = field(default_factory=dict)
     again: float = 0.0
+    waits_for: str = ""
     left: tuple[str, ...] = ()
     waiting: tuple[str, ...] = ()
 

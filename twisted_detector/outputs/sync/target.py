@@ -36,8 +36,9 @@ STARTING_RETRY, STARTING_LOOKS = 5.0, 36
 #: Seconds for which an entry that another node may be about to add has been missing when we add it: longer than that
 #: node takes to see that it is missing (:attr:`Go2rtcApi.refresh`).
 PATIENCE = 40.0
-#: Seconds until a place in which something else stands is looked at: who else writes there may not have ended.
-RECONSIDER = 0.25
+#: Seconds until a place in which something else stands is looked at: who else writes there may not have ended. Doubled
+#: with each time that it had to be put right, up to the second figure, until there is quiet for the third.
+RECONSIDER, LAST_RECONSIDER, QUIET = 0.25, 60.0, 60.0
 #: Seconds for one delivery in all: a few requests of 15 s, or the YAML of a thousand cameras on a small machine.
 DELIVERY_SECONDS = 120.0
 #: Different reasons for what was left out that are told at once.
@@ -77,6 +78,11 @@ class SyncTarget:
         #: Since when entries are missing that another node may be about to add.
         self._missing: dict[str, float] = {}
         self._reconsiders = False
+        #: When something else that stands there is looked at; times that it had to be put right, and when the last was.
+        self._soon: IDelayedCall | None = None
+        self._is_repair = False
+        self._repairs = 0
+        self._repaired_at = 0.0
         self._wanted: Entries | None = None
         self._delivered: Entries | None = None
         self._running: Deferred[None] | None = None
@@ -104,9 +110,17 @@ class SyncTarget:
         self._start()
 
     def _reconsider_soon(self) -> None:
-        if not self._stopped:
-            self._reconsiders = True
-            self._schedule(RECONSIDER)
+        """Look at it in a moment; whoever writes there all the time does not put that off."""
+        if not self._stopped and self._soon is None:
+            wait = min(LAST_RECONSIDER, RECONSIDER * 2.0 ** min(self._repairs, 10))
+            if not 0 <= self._clock.seconds() - self._repaired_at <= wait + QUIET:
+                self._repairs, wait = 0, RECONSIDER
+            self._soon = self._clock.callLater(wait, self._repair)
+
+    def _repair(self) -> None:
+        self._soon = None
+        self._is_repair = True
+        self.reconsider()
 
     def delivered(self) -> Deferred[None]:
         """Fires when no delivery is under way, however the last one ended."""
@@ -118,6 +132,9 @@ class SyncTarget:
         """Cancel the delivery that is under way; the Deferred fires when it has ended."""
         self._stopped = True
         self._cancel_retry()
+        if self._soon is not None:
+            self._soon.cancel()
+            self._soon = None
         running = self._running
         if running is None:
             return succeed(None)
@@ -180,8 +197,13 @@ class SyncTarget:
         phase = TargetPhase.DRY if self._dry else TargetPhase.REFUSED if result.refused else TargetPhase.DONE
         told = [one for one in (_left_out(result.refused), result.remark) if one]
         reason = "; ".join(told)
+        if result.waits_for:
+            phase, reason = TargetPhase.AWAY, result.waits_for
         self.status = replace(before, phase=phase, reason=reason, tries=0, left=result.left)
         now = self._clock.seconds()
+        if result.changed and self._is_repair:
+            self._repairs, self._repaired_at = self._repairs + 1, now
+        self._is_repair = False
         self._missing = {name: self._missing.get(name, now) for name in result.waiting}
         if before.tries:
             self.log.info("{name}: {where} can be updated again", name=before.name, where=before.where)

@@ -1,16 +1,23 @@
 """Stand-in of the reactor for a plugin: whatever it calls the plugin back for is a call of that, watched and counted.
 
 That is timers, sockets, datagrams, connections that the plugin opens or takes, whether by an endpoint or not, processes
-that it starts and what comes back from a thread. Twisted asks factories and protocols for little, and by attributes
-alone: so a :class:`Delegate` passes for each of them, below TLS too.
+that it starts and what comes back from a thread. Not watched are triggers of system events, receivers of the name
+resolver, and what runs in a thread. Twisted asks factories and protocols for little, and by attributes alone: so a
+:class:`Delegate` passes for each of them, below TLS too.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from functools import partial
 from types import MappingProxyType
 from typing import Any, ClassVar
+from weakref import WeakValueDictionary
+
+from twisted.internet.error import ProcessExitedAlready
+from twisted.internet.interfaces import IProcessTransport
+from twisted.internet.protocol import Protocol
 
 from twisted_detector.service.extensions.stand_ins import Delegate, Guard
 
@@ -35,16 +42,19 @@ class _Calls(Delegate):
 
 
 class _GuardedDescriptor(_Calls):
-    """A file descriptor of the plugin; it is watched no more once the plugin has ended."""
+    """A file descriptor of the plugin, for both directions: epoll calls one object of each. It is watched no more once
+    the plugin has ended.
+    """
 
     CALLS = frozenset({"doRead", "doWrite", "connectionLost"})
 
-    def __init__(self, other: Any, guard: Guard, forget: Callable[[Any], None]) -> None:
+    def __init__(self, other: Any, guard: Guard, reactor: Any) -> None:
         super().__init__(other, guard)
-        self._forget = forget
+        self._reactor = reactor
 
     def _refuse(self) -> None:
-        self._forget(self._other)
+        self._reactor.removeReader(self)
+        self._reactor.removeWriter(self)
 
 
 class _GuardedDatagrams(_Calls):
@@ -58,7 +68,7 @@ class _GuardedDatagrams(_Calls):
 
 
 class _GuardedProtocol(_Calls):
-    """Protocol of a connection, or of a process; what comes after the plugin has ended aborts the connection."""
+    """Protocol of a connection, or of a process; what comes after the plugin has ended ends that, too."""
 
     CALLS = frozenset(
         {
@@ -74,7 +84,11 @@ class _GuardedProtocol(_Calls):
         self._call(self._other.makeConnection, transport)
 
     def _refuse(self) -> None:
-        getattr(self._transport, "abortConnection", lambda: None)()
+        if IProcessTransport.providedBy(self._transport):
+            with suppress(ProcessExitedAlready):
+                self._transport.signalProcess("KILL")
+        else:
+            getattr(self._transport, "abortConnection", lambda: None)()
 
 
 class _GuardedFactory(_Calls):
@@ -84,6 +98,8 @@ class _GuardedFactory(_Calls):
 
     def buildProtocol(self, addr: Any) -> _GuardedProtocol | None:
         """See IProtocolFactory."""
+        if self._guard.has_ended:  # one that aborts: of None TLS would ask more, and leave the socket open
+            return _GuardedProtocol(Protocol(), self._guard)
         protocol = self._call(self._other.buildProtocol, addr)
         return None if protocol is None else _GuardedProtocol(protocol, self._guard)
 
@@ -114,8 +130,8 @@ class GuardedReactor(Delegate):
 
     def __init__(self, reactor: Any, guard: Guard) -> None:
         super().__init__(reactor, guard)
-        self._readers: dict[Any, _GuardedDescriptor] = {}
-        self._writers: dict[Any, _GuardedDescriptor] = {}
+        #: By what they stand for; the reactor has them for as long as it watches one direction.
+        self._descriptors: WeakValueDictionary[Any, _GuardedDescriptor] = WeakValueDictionary()
 
     def __getattr__(self, name: str) -> Any:
         found = getattr(self._other, name)
@@ -139,21 +155,22 @@ class GuardedReactor(Delegate):
 
     def addReader(self, reader: Any) -> None:
         """See IReactorFDSet."""
-        guarded = _GuardedDescriptor(reader, self._guard, self.removeReader)
-        self._other.addReader(self._readers.setdefault(reader, guarded))
+        self._other.addReader(self._descriptor(reader))
 
     def removeReader(self, reader: Any) -> None:
         """See IReactorFDSet."""
-        self._other.removeReader(self._readers.pop(reader, reader))
+        self._other.removeReader(self._descriptors.get(reader, reader))
 
     def addWriter(self, writer: Any) -> None:
         """See IReactorFDSet."""
-        guarded = _GuardedDescriptor(writer, self._guard, self.removeWriter)
-        self._other.addWriter(self._writers.setdefault(writer, guarded))
+        self._other.addWriter(self._descriptor(writer))
 
     def removeWriter(self, writer: Any) -> None:
         """See IReactorFDSet."""
-        self._other.removeWriter(self._writers.pop(writer, writer))
+        self._other.removeWriter(self._descriptors.get(writer, writer))
+
+    def _descriptor(self, other: Any) -> _GuardedDescriptor:
+        return self._descriptors.setdefault(other, _GuardedDescriptor(other, self._guard, self._other))
 
     def callLater(self, delay: float, call: Callable[..., Any], *args: Any, **named: Any) -> Any:
         """See IReactorTime."""

@@ -7,9 +7,12 @@
   const CALM = 10000;
   let waiting = false;
   let begun = false;
-  let tries = 0;
-  try { tries = Number(sessionStorage.getItem(KEY)) || 0; } catch { /* storage may be closed to us */ }
-  const keep = (count) => { try { sessionStorage.setItem(KEY, String(count)); } catch { /* then it is tried each second */ } };
+  let tries = 5; // where storage is closed to us, which try it is nobody knows: each may be a late one
+  const keep = (count) => { try { sessionStorage.setItem(KEY, String(count)); return true; } catch { return false; } };
+  try {
+    const kept = Number(sessionStorage.getItem(KEY)) || 0;
+    if (keep(kept)) tries = kept;
+  } catch { /* it is closed */ }
 
   function tell() {
     const node = document.getElementById("live");
@@ -21,9 +24,11 @@
   }
 
   async function look(wasLate) {
-    if (wasLate && begun) return;
+    const isNeedless = () => wasLate && begun;
+    if (isNeedless()) return;
     try {
       const answer = await fetch("assets/main.js", { cache: "no-store", signal: AbortSignal.timeout(10000) });
+      if (isNeedless()) return;
       if (answer.ok) { keep(tries + 1); location.reload(); return; }
     } catch { /* not yet */ }
     setTimeout(look, 2000, wasLate);
@@ -40,6 +45,7 @@
   const late = setTimeout(again, LATE, true);
   addEventListener("begun", () => {
     begun = true;
+    waiting = false; // it was late, and there after all
     clearTimeout(late);
     setTimeout(() => { if (!waiting) keep(0); }, CALM);
   });

@@ -17,6 +17,7 @@ const VIEWS = ["cameras", "mqtt", "why", "networks", "system", "add", "first-run
 const LATER = { networks: () => import("./networks.js"), add: () => import("./add_camera.js"), "first-run": () => import("./first_run.js"), notices: () => import("./notices.js"), sites: () => import("./sites.js") };
 let session = null;
 let lostTimer = 0;
+let lostWhy = "";
 let lastHeard = null;
 
 // --- views
@@ -46,7 +47,7 @@ function unloaded() {
 
 // --- the line
 
-function line(state) {
+function line(state, why = "camdetect does not answer") {
   if (state === "login") { login(); return; }
   const node = byId("live");
   if (state === "live") {
@@ -58,11 +59,13 @@ function line(state) {
     return;
   }
   lastHeard ??= new Date().toISOString();
+  if (why !== lostWhy) { clearTimeout(lostTimer); lostTimer = 0; }
+  lostWhy = why;
   // A line that is back at once is no news.
   lostTimer ||= setTimeout(() => {
     node.dataset.state = "lost";
     setText(node.lastChild, "Not connected");
-    setText(byId("lost"), `camdetect does not answer. This is how things stood at ${stamp(lastHeard)}; trying again.`);
+    setText(byId("lost"), `${why}. This is how things stood at ${stamp(lastHeard)}; trying again.`);
     byId("lost").hidden = false;
     byId("trouble").hidden = true;
     document.body.classList.add("stale");
@@ -175,8 +178,10 @@ async function enter() {
     try {
       ({ found: session, fault } = await readSession());
       known = true;
-    } catch {
-      line("lost");
+    } catch (error) {
+      // A proxy that asks for a login of its own answers with a page.
+      const refusal = error instanceof SyntaxError ? "what answers is not camdetect" : error.status && error.message;
+      line("lost", refusal ? `The page cannot begin: ${refusal}` : undefined);
       await new Promise((then) => setTimeout(then, 2000));
     }
   }

@@ -15,6 +15,7 @@ from twisted_detector.events import CameraRestored, Event
 from twisted_detector.model import Camera, Mac, Message
 from twisted_detector.model.decisions import Decisions, Description
 from twisted_detector.model.observers import Observers
+from twisted_detector.mqtt.seams import ConnectionChange, ConnectionState
 from twisted_detector.operations.decisions.book import DecisionBook
 from twisted_detector.operations.nodes.handover.descriptions import SharedDescriptions
 from twisted_detector.outputs.dispatcher import OutputDispatcher
@@ -60,10 +61,16 @@ class Client:
         self.hub, self.name = hub, name
         self.handlers: list[tuple[str, Callable[[str, bytes], object]]] = []
         self.last: dict[str, bytes] = {}
+        self.many: dict[str, bool] = {}
+        self.listeners: Observers[[ConnectionChange]] = Observers("the connection")
+        self.add_state_listener = self.listeners.add
         hub.clients.append(self)
         self.outbox = self
 
-    def subscribe(self, topic_filter: str, handler: Callable[[str, bytes], object], **_: object) -> Callable[[], None]:
+    def subscribe(
+        self, topic_filter: str, handler: Callable[[str, bytes], object], *, many: bool = False, **_: object
+    ) -> Callable[[], None]:
+        self.many[topic_filter] = many
         entry = (topic_filter.removesuffix("+"), handler)
         self.handlers.append(entry)
         for topic, payload in tuple(self.hub.retained.items()):
@@ -87,10 +94,24 @@ class Client:
         for topic in [one for one in self.last if concerns(one)]:
             del self.last[topic]
 
-    def reconnect(self) -> None:
-        """What the outbox remembers is said again."""
+    def change(self, event: str) -> None:
+        """The connection comes or goes."""
+        state = ConnectionState.CONNECTED if event == "connected" else ConnectionState.DISCONNECTED
+        self.listeners.notify(ConnectionChange(event, state, "", 1.0, 1, 2, 2))
+
+    def reconnect(self, *, hears: bool = True) -> None:
+        """The connection comes back: what the outbox remembers is said again, and what is retained heard."""
+        self.change("disconnected")
+        self.change("connected")
         for topic, payload in self.last.items():
             self.hub.put(topic, payload, self.name)
+        if hears:
+            self.hear()
+
+    def hear(self) -> None:
+        """The broker gives what it retains."""
+        for topic, payload in tuple(self.hub.retained.items()):
+            self.deliver(topic, payload)
 
     def republish(self, topics: tuple[str, ...]) -> None:
         for topic in topics:

@@ -10,7 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.operations.decisions.strategies import lines
 from twisted_detector.model.decisions import Description
-from twisted_detector.operations.nodes.handover.described import MAX_OCTETS, Described, stamp
+from twisted_detector.operations.nodes.handover.described import AHEAD, MAX_OCTETS, Described, stamp
 
 ID = "001122334455"
 BARN = Described(Description("Barn", "Yard", "on the gable\nleft"), 1_700_000_000_123, "north", "north")
@@ -56,6 +56,11 @@ class Order(SynchronousTestCase):
         """A decision is later than all that its node knows, however wrong the clock is that made them."""
         self.assertEqual(5_000, stamp(5.0, (None, Described(at=4_999))))
         self.assertEqual(9_001, stamp(5.0, (Described(at=9_000), None, Described(at=7))))
+
+    def test_ahead(self) -> None:
+        """A stamp is from the future by more than a day, and by a clock that was set."""
+        for ahead, now, is_ahead in ((AHEAD, 1.7e9, False), (AHEAD + 1, 1.7e9, True), (2**52, 1.0e9, False)):
+            self.assertIs(is_ahead, Described(at=int(now * 1000) + ahead).is_ahead(now))
 
     def test_where_it_is_adopted_decides_nothing(self) -> None:
         self.assertEqual(BARN.order, BARN.with_adopted_at("west").order)

@@ -8,13 +8,14 @@ Rules
    stamps were kept is older than all.
 2. *The publishing node says it*, in one retained document of the camera (:class:`.described.Described`), when that
    differs from what stands there. Everybody else only reads it, and takes over what is newer for cameras that he knows.
-3. *It is text.* A document that has more, longer or other text than a person may type is refused as a whole, and so is
-   one from the future; it steers no login and no request to a camera.
+3. *It is text.* A document that has more, longer or other text than a person may type is refused as a whole, and
+   replaced; it steers no login and no request to a camera. One from the future is not taken over either, but left
+   alone, for our clock may be behind: until that is set, or a person decides here.
 4. *An adoption does not travel*, for it decides who gets logins, and who may write to the broker must not. That it is
    adopted elsewhere is a remark for the person who may adopt it here.
 5. *The past is asked for once*: who comes to publish a camera that it did not see asks the former publisher, for the
    time in which it did not see it. As long as that one is away, nothing is shown for this time.
 
-:mod:`.described` is the value, :mod:`.descriptions` takes it there and back, :mod:`.pasts` asks and answers,
-:mod:`.whereabouts` says of a camera who publishes it and where it is adopted.
+:mod:`.described` is the value, :mod:`.heard` what stands on the broker, :mod:`.descriptions` takes it there and back,
+:mod:`.pasts` asks and answers, :mod:`.whereabouts` says of a camera who publishes it and where it is adopted.
 """

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from twisted_detector.errors import RemoteError
+from twisted_detector.model.clocks import CLOCK_WAS_SET
 from twisted_detector.model.decisions import Description
 from twisted_detector.model.encoding import encode, parse_object
 from twisted_detector.operations.decisions.fields import MAX_NAME, MAX_NOTE, read_line, read_note
@@ -39,6 +40,13 @@ class Described:
         """Of two the greater counts: it is the same for everybody."""
         texts = self.description
         return (self.at, self.by, texts.name, texts.area, texts.note)
+
+    def is_ahead(self, now: float) -> bool:
+        """Whether the stamp is from the future: by a clock that was set, for a board that starts in 1970 cannot judge.
+
+        Then somebody writes wrong stamps, or our clock is behind. ``now``: wall seconds.
+        """
+        return now >= CLOCK_WAS_SET and self.at > now * 1000 + AHEAD
 
     def with_adopted_at(self, node_id: str) -> Described:
         """The same, adopted there."""

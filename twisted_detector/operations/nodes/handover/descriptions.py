@@ -24,12 +24,13 @@ from twisted_detector.events import (
 from twisted_detector.interfaces import IEventListener, IOutput
 from twisted_detector.model import MAX_ID_LENGTH, Camera, Message, Priority
 from twisted_detector.model.bounds import BoundedDict
-from twisted_detector.model.clocks import CLOCK_WAS_SET
 from twisted_detector.model.decisions import NOTHING_DECIDED, Decisions, Description, Verdict, device_of
+from twisted_detector.mqtt.seams import ConnectionChange
 from twisted_detector.mqtt.service import MqttService
 from twisted_detector.operations.decisions.book import DecisionBook, with_cameras
 from twisted_detector.operations.decisions.document import MAX_CAMERAS
-from twisted_detector.operations.nodes.handover.described import AHEAD, UNDESCRIBED, Described, stamp
+from twisted_detector.operations.nodes.handover.described import UNDESCRIBED, Described, stamp
+from twisted_detector.operations.nodes.handover.heard import HeardDocuments
 from twisted_detector.operations.nodes.service import NodeService
 from twisted_detector.operations.nodes.values import MAX_CLAIMS
 from twisted_detector.outputs.topics import Topics
@@ -38,12 +39,13 @@ from twisted_detector.seams import IStateStore
 
 #: Table of the store: camera id → what was decided last, with its stamp.
 TABLE = "described"
-#: Seconds in which what other nodes say is gathered: a thousand names that come at a start are one change of the file.
-GATHER = 0.2
+#: Seconds in which what other nodes say is gathered: a thousand names that come at a start are one change of the file;
+#: and between two changes of it, at least.
+GATHER, PAUSE = 0.2, 5.0
+#: Seconds after a connection in which what is retained comes: in a cluster it may need two or three.
+RETAINED = 3.0
 #: Seconds after which what the disk did not take is tried again, and a document that is not the last word replaced.
 AGAIN, REPAIR = 60.0, 2.0
-#: Characters that are remembered; of more, only those of cameras that this node knows. Names for 20 000, some 8 MB.
-MAX_CHARACTERS = 2_000_000
 _ID = re.compile(rf"[a-z0-9_-]{{1,{MAX_ID_LENGTH}}}")
 _NOTHING = Described()
 
@@ -80,10 +82,12 @@ class SharedDescriptions:
         self._store = store
         #: What holds here, of cameras that somebody has described; and what stands on the broker.
         self._held: BoundedDict[str, Described] = BoundedDict(MAX_CLAIMS)
-        self._told: dict[str, Described] = {}
-        self._characters = 0
-        #: Cameras of this node in whose place something stands that was refused.
-        self._wrong: set[str] = set()
+        self._told = HeardDocuments(lambda camera_id: registry.camera(camera_id) is not None, clock.seconds)
+        #: Whether we have heard what stands there; and what waits for that.
+        self._has_heard = True
+        self._hearing: IDelayedCall | None = None
+        #: What a person here decided over, though it was ahead of our clock.
+        self._overruled: BoundedDict[str, Described] = BoundedDict(MAX_CLAIMS)
         #: What we published last, by camera.
         self._said: BoundedDict[str, bytes] = BoundedDict(MAX_CLAIMS)
         #: What is to be taken over, and what is being written just now.
@@ -96,7 +100,10 @@ class SharedDescriptions:
         self.refused = 0
         nodes.gained.add(self._gained)
         book.changed.add(self._decided)
-        self._unsubscribe = mqtt.subscribe(topics.described("+"), self._receive)
+        self._ends = (
+            mqtt.add_state_listener(self._connection_changed),
+            mqtt.subscribe(topics.described("+"), self._receive, many=True),
+        )
 
     # --- life ------------------------------------------------------------------------------------------------------
 
@@ -116,7 +123,7 @@ class SharedDescriptions:
     def start(self) -> None:
         """Take over what other nodes said meanwhile; the cameras of an earlier run are known by now."""
         self._running = True
-        for camera_id in tuple(self._told):
+        for camera_id in self._told:
             self._consider(camera_id)
         for camera_id in tuple(self._held):
             if self._last_word(camera_id) is not None:
@@ -125,15 +132,22 @@ class SharedDescriptions:
     def stop(self) -> None:
         """Take over nothing any more."""
         self._running = False
-        self._unsubscribe()
-        for one in (self._taking, *self._repairs.values()):
+        for end in self._ends:
+            end()
+        for one in (self._hearing, self._taking, *self._repairs.values()):
             if one is not None and one.active():
                 one.cancel()
 
     def clock_set(self, _: float) -> None:
-        """The wall's clock was set: what seemed to be from the future may be read again."""
-        self._unsubscribe()
-        self._unsubscribe = self._mqtt.subscribe(self._topics.described("+"), self._receive)
+        """The wall's clock was set: what seemed to be from the future is judged again, and what was decided over it."""
+        for camera_id, other in tuple(self._overruled.items()):
+            held = self._held.get(camera_id, _NOTHING)
+            if not other.is_ahead(self._clock.seconds()):
+                del self._overruled[camera_id]
+                if held.by == self._topics.node_id:
+                    self._stamp(camera_id, held.description, other)
+        for camera_id in self._told:
+            self._consider(camera_id)
 
     # --- what holds ------------------------------------------------------------------------------------------------
 
@@ -145,7 +159,7 @@ class SharedDescriptions:
         camera = self._registry.camera(camera_id)
         if camera is not None and camera.adopted.is_adopted:
             return ""
-        known = self._told.get(camera_id) or self._held.get(camera_id)
+        known = self._told.judged(camera_id) or self._held.get(camera_id)
         node_id = known.adopted_at if known is not None else ""
         return node_id if node_id != self._topics.node_id and self._nodes.record.is_known(node_id) else ""
 
@@ -163,9 +177,13 @@ class SharedDescriptions:
             else:
                 self._stamp(camera_id, texts)
 
-    def _stamp(self, camera_id: str, texts: Description) -> None:
+    def _stamp(self, camera_id: str, texts: Description, over: Described | None = None) -> None:
+        if (ahead := self._told.get(camera_id)) is not None and self._told.is_ahead(camera_id):
+            # What is later than that others may refuse: it is said with our time, and again if our clock is set.
+            self._overruled[camera_id] = ahead
+            self._told.put(camera_id, None)
         held, told = self._held.get(camera_id), self._told.get(camera_id)
-        at, here = stamp(self._clock.seconds(), (held, told)), self._topics.node_id
+        at, here = stamp(self._clock.seconds(), (held, told, over)), self._topics.node_id
         self._hold(camera_id, Described(texts, at, here, held.adopted_at if held is not None else ""))
         if self._registry.camera(camera_id) is not None:
             self._repair_soon(camera_id)
@@ -187,14 +205,16 @@ class SharedDescriptions:
             return
         camera_id = event.camera.id
         if isinstance(event, CameraForgotten):
-            if camera_id in self._told or camera_id in self._said:
+            if not self._has_heard or self._told.get(camera_id) is not None or camera_id in self._said:
                 yield self._message(camera_id, b"")
-        elif (mine := self._mine(event.camera)) != self._told.get(camera_id, _NOTHING):
+        elif not self._has_heard or self._told.is_ahead(camera_id):
+            return  # what stands there may be the last word
+        elif (mine := self._mine(event.camera)) != (self._told.get(camera_id) or _NOTHING):
             yield self._message(camera_id, mine.encode(camera_id))
 
     def _mine(self, camera: Camera) -> Described:
         """The last word about a camera, and where it is adopted: here, or else where it was before."""
-        held, told = self._held.get(camera.id, _NOTHING), self._told.get(camera.id, _NOTHING)
+        held, told = self._held.get(camera.id, _NOTHING), self._told.get(camera.id) or _NOTHING
         last = held if held.order >= told.order else told
         if camera.adopted.is_adopted:
             return last.with_adopted_at(self._topics.node_id)
@@ -210,8 +230,7 @@ class SharedDescriptions:
         """Say it, though it may have been said before: another document stands in its place."""
         topic, payload = self._topics.described(camera_id), described.encode(camera_id)
         if self._said.get(camera_id) == payload:
-            self._mqtt.republish((topic,))
-            return
+            self._mqtt.republish((topic,))  # if the outbox remembers it; else it is published, as what is new
         try:
             sending = self._mqtt.publish(self._message(camera_id, payload))
         except PublishError as error:
@@ -222,9 +241,11 @@ class SharedDescriptions:
     def _forget_others(self, camera_id: str) -> None:
         """What was said of a camera that another node publishes is not said again with the next connection."""
         if not self._nodes.owns(camera_id):
-            topic = self._topics.described(camera_id)
-            self._said.pop(camera_id, None)
-            self._mqtt.outbox.discard(lambda one: one == topic)
+            self._unsay(camera_id)
+
+    def _unsay(self, camera_id: str) -> None:
+        if self._said.pop(camera_id, None) is not None:
+            self._mqtt.outbox.discard(self._topics.described(camera_id).__eq__)
 
     def _gained(self, camera_id: str) -> None:
         """The outbox has forgotten what we said of a camera that was another's meanwhile."""
@@ -232,58 +253,58 @@ class SharedDescriptions:
 
     # --- what others say -------------------------------------------------------------------------------------------
 
+    def _connection_changed(self, change: ConnectionChange) -> None:
+        """Each connection shows anew what stands on the broker, which may have lost it; until then nothing is said."""
+        if change.event in ("connected", "disconnected"):
+            self._has_heard = False
+            if self._hearing is not None and self._hearing.active():
+                self._hearing.cancel()
+        if change.event == "connected":
+            self._told.clear()
+            self._hearing = self._clock.callLater(RETAINED, self._heard)
+
+    def _heard(self) -> None:
+        """What is retained has come: what is missing of our cameras is said."""
+        self._has_heard = self._running and self._nodes.is_synchronised
+        if not self._has_heard:
+            self._hearing = self._clock.callLater(RETAINED, self._heard)
+            return
+        for camera in self._registry.cameras():
+            if self._nodes.owns(camera.id) and (last := self._last_word(camera.id)) is not None:
+                self._publish(camera.id, last)
+
     def _receive(self, topic: str, payload: bytes) -> None:
         camera_id = topic.rpartition("/")[2]
         if not _ID.fullmatch(camera_id):
             return
         if not payload:
-            self._hear(camera_id, None)
+            self._told.put(camera_id, None)
             return
         described = Described.parse(payload, camera_id)
-        if described is None or self._is_ahead(described):
-            self.refused += 1
-            if self._registry.camera(camera_id) is not None:
-                self._wrong.add(camera_id)
-                self._repair_soon(camera_id)
-        elif self._hear(camera_id, described) and self._running:
-            self._consider(camera_id)
-
-    def _is_ahead(self, described: Described) -> bool:
-        """Whether a stamp is from the future: by a clock that was set, for a board that starts in 1970 cannot judge."""
-        now = self._clock.seconds()
-        return now >= CLOCK_WAS_SET and described.at > now * 1000 + AHEAD
-
-    def _hear(self, camera_id: str, described: Described | None) -> bool:
-        """Remember what stands on the broker; whether there was room."""
-        self._characters -= _characters(self._told.pop(camera_id, None))
-        self._wrong.discard(camera_id)
         if described is None:
-            return True
-        is_full = len(self._told) >= MAX_CLAIMS or self._characters + _characters(described) > MAX_CHARACTERS
-        if is_full and self._registry.camera(camera_id) is None:
-            return False
-        self._characters += _characters(described)
-        self._told[camera_id] = described
-        return True
+            self.refused += 1
+            if self._told.put_unreadable(camera_id):
+                self._repair_soon(camera_id)
+        elif self._told.put(camera_id, described) and self._told.is_ahead(camera_id):
+            self.refused += 1
+            self._unsay(camera_id)
+        else:
+            self._consider(camera_id)
 
     def handle(self, event: Event) -> None:
         """See :class:`IEventListener`."""
         if isinstance(event, CameraForgotten):
             self._hold(event.camera.id, None)
-            self._wrong.discard(event.camera.id)
+            self._told.unreadable.discard(event.camera.id)
             self._said.pop(event.camera.id, None)
-        elif isinstance(event, CameraDiscovered | CameraRestored | AdoptionChanged) and self._running:
+        elif isinstance(event, CameraDiscovered | CameraRestored | AdoptionChanged):
             # After the change of the registry that this is a part of.
-            self._clock.callLater(0, self._consider_later, event.camera.id)
-
-    def _consider_later(self, camera_id: str) -> None:
-        if self._running:
-            self._consider(camera_id)
+            self._clock.callLater(0, self._consider, event.camera.id)
 
     def _consider(self, camera_id: str) -> None:
         """Decide what follows from what stands on the broker of a camera."""
-        told, camera = self._told.get(camera_id), self._registry.camera(camera_id)
-        if told is None:
+        told, camera = self._told.judged(camera_id), self._registry.camera(camera_id)
+        if told is None or not self._running:
             return
         if self._last_word(camera_id) is not None:
             self._repair_soon(camera_id)
@@ -311,7 +332,7 @@ class SharedDescriptions:
         last = self._last_word(camera_id)
         if last is None:
             return
-        if self._nodes.is_synchronised:
+        if self._nodes.is_synchronised and self._has_heard:
             self._publish(camera_id, last)
         else:
             self._repair_soon(camera_id, AGAIN)
@@ -319,10 +340,12 @@ class SharedDescriptions:
     def _last_word(self, camera_id: str) -> Described | None:
         """What this node has to put in the place of what stands on the broker; None where that is right, or is for the
         publishing node to say."""
-        camera, told = self._registry.camera(camera_id), self._told.get(camera_id, _NOTHING)
+        camera, told = self._registry.camera(camera_id), self._told.get(camera_id) or _NOTHING
+        if self._told.is_ahead(camera_id):
+            return None
         if camera is not None and self._nodes.owns(camera_id):
             mine = self._mine(camera)
-            return None if mine == told and camera_id not in self._wrong else mine
+            return None if mine == told and camera_id not in self._told.unreadable else mine
         held = self._held.get(camera_id, _NOTHING)
         if camera is not None and held.order > told.order and held.by == self._topics.node_id:
             return held.with_adopted_at(told.adopted_at)  # it was decided in a file here
@@ -333,20 +356,18 @@ class SharedDescriptions:
     # --- taking over -----------------------------------------------------------------------------------------------
 
     def _take_soon(self, delay: float) -> None:
-        if self._running and (self._taking is None or not self._taking.active()):
+        if self._running and not self._is_writing and (self._taking is None or not self._taking.active()):
             self._taking = self._clock.callLater(delay, self._begin_taking)
 
     def _begin_taking(self) -> None:
-        if self._is_writing:
-            self._take_soon(GATHER)
-            return
         wanted, self._wanted = self._wanted, {}
-        Deferred.fromCoroutine(self._take(wanted)).addErrback(
-            lambda failure: self.log.failure("Names of other nodes could not be taken over", failure=failure)
-        )
+        if wanted:
+            Deferred.fromCoroutine(self._take(wanted)).addErrback(
+                lambda failure: self.log.failure("Names of other nodes could not be taken over", failure=failure)
+            )
 
     async def _take(self, wanted: dict[str, Described]) -> None:
-        self._is_writing = True
+        self._is_writing, delay = True, PAUSE
         try:
             await self._book.change(lambda decisions: self._written(decisions, wanted))
             for camera_id, described in self._incoming.items():
@@ -356,9 +377,10 @@ class SharedDescriptions:
         except CamdetectError as error:
             self.log.warn("What other nodes call cameras could not be written down: {error}", error=str(error))
             self._wanted = {**wanted, **self._wanted}
-            self._take_soon(AGAIN)
+            delay = AGAIN
         finally:
             self._is_writing, self._incoming = False, {}
+            self._take_soon(delay)
 
     def _written(self, decisions: Decisions, wanted: dict[str, Described]) -> Decisions:
         """The decisions with what other nodes say, as far as it is news still and there is room."""
@@ -373,10 +395,3 @@ class SharedDescriptions:
             self._incoming[camera_id] = described
             cameras[camera_id] = replace(cameras.get(camera_id, NOTHING_DECIDED), description=described.description)
         return with_cameras(decisions, cameras)
-
-
-def _characters(described: Described | None) -> int:
-    if described is None:
-        return 0
-    texts = described.description
-    return 100 + len(texts.name) + len(texts.area) + len(texts.note)

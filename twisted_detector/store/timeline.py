@@ -1,4 +1,4 @@
-"""Changes of state go in; the stretches of time between them, and the sum of the last seven days, come out. No I/O."""
+"""Timeline of a camera: the stretches between its changes of state, and the sum of the last seven days. No I/O."""
 
 from __future__ import annotations
 

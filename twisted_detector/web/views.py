@@ -1,4 +1,4 @@
-"""A camera goes in; the JSON of its card on the page, and of its whole view, come out."""
+"""Views of a camera as JSON: its card on the page, and the whole of it."""
 
 from __future__ import annotations
 

@@ -51,6 +51,7 @@ class Broker:
         self.republished: list[str] = []
         self.connected = False
         self.clock, self.delay = clock, 0.0
+        self.many: set[str] = set()
 
     def subscribe(
         self,
@@ -58,8 +59,11 @@ class Broker:
         handler: Callable[[str, bytes], object],
         *,
         retained: Callable[[str, bytes], object] | None = None,
+        many: bool = False,
     ) -> Callable[[], object]:
         self.handlers[topic_filter] = handler
+        if many:
+            self.many.add(topic_filter)
         if retained is not None:
             self.retained = retained
         return lambda: self.handlers.pop(topic_filter)
@@ -554,6 +558,7 @@ class NodeServiceTest(SynchronousTestCase):
         self.begin()
         self.south(None)
         found = self.fleet()
+        self.assertIn(TOPICS.every_status, self.broker.many)  # a broker drops what is beyond a thousand of the others
         camera = found["cameras"][CAMERA.id]
         self.assertEqual(("north", ["north", "south"]), (camera["owner"], camera["known_to"]))
         self.assertEqual(("Yard", "online"), (camera["name"], camera["status"]))

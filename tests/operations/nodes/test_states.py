@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -28,7 +29,7 @@ class StatesTest(SynchronousTestCase):
     def setUp(self) -> None:
         self.clock = Clock()
         self.broker = MemorySubscriber(self.clock)
-        self.states = CameraStates(self.clock, self.broker, "site/camera/status/+")
+        self.states = CameraStates(self.clock, partial(self.broker.subscribe, "site/camera/status/+"))
         self.addCleanup(self.states.stop)
 
     def look(self) -> Deferred[Any]:

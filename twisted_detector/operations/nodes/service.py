@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 from itertools import islice
 from math import inf
 from typing import Any
@@ -86,7 +87,7 @@ class NodeService:
         self._election = election
         self.record = SiteRecord(election)
         self.gained: Observers[[str]] = Observers("a camera of this node")
-        self._states = CameraStates(clock, mqtt, topics.every_status)
+        self._states = CameraStates(clock, partial(mqtt.subscribe, topics.every_status, many=True))
         self._mqtt = mqtt
         self._topics = topics
         self._find = find

@@ -8,7 +8,6 @@ from typing import Any
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.internet.task import deferLater
 
-from twisted_detector.interfaces import ISubscriber
 from twisted_detector.model.bounds import BoundedDict
 from twisted_detector.model.encoding import parse_object
 from twisted_detector.operations.nodes.values import MAX_CLAIMS
@@ -17,6 +16,8 @@ from twisted_detector.operations.nodes.values import MAX_CLAIMS
 FIRST = 1.0
 #: Seconds after the last question until the states are not followed any more: each of them would come to every node.
 LOOKED = 300.0
+#: Is given topic and payload.
+Handler = Callable[[str, bytes], None]
 #: Characters of each text that is kept.
 _MOST = {"name": 64, "area": 64, "ip": 64, "status": 32, "reason": 300, "since": 40}
 
@@ -26,13 +27,12 @@ class CameraStates:
 
     Whoever owns a camera publishes its state, retained, for all who want to know: other nodes read the same.
 
-    :param topic_filter: of the states of all cameras.
+    :param subscribe: to the states of all cameras, which are many; returns what ends it.
     """
 
-    def __init__(self, clock: IReactorTime, mqtt: ISubscriber, topic_filter: str) -> None:
+    def __init__(self, clock: IReactorTime, subscribe: Callable[[Handler], Callable[[], None]]) -> None:
         self._clock = clock
-        self._mqtt = mqtt
-        self._filter = topic_filter
+        self._subscribe = subscribe
         self._states: BoundedDict[str, Mapping[str, str]] = BoundedDict(MAX_CLAIMS)
         self._unsubscribe: Callable[[], None] | None = None
         self._ready_at = 0.0
@@ -42,7 +42,7 @@ class CameraStates:
         """By camera: ``name``, ``area``, ``ip``, ``status``, ``reason`` and ``since``, as they are published."""
         if self._unsubscribe is None:
             self._ready_at = self._clock.seconds() + FIRST
-            self._unsubscribe = self._mqtt.subscribe(self._filter, self._receive)
+            self._unsubscribe = self._subscribe(self._receive)
         if self._end is not None:
             self._end.cancel()
         self._end = self._clock.callLater(LOOKED, self.stop)

@@ -1,4 +1,4 @@
-"""A camera goes in; what it says of itself comes out as sentences for its owner, with what he can do."""
+"""Explanations of a camera: what it says of itself, as sentences for its owner, with what he can do."""
 
 from __future__ import annotations
 

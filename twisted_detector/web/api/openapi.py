@@ -1,4 +1,4 @@
-"""The table of routes goes in; the OpenAPI 3.1 document that describes them comes out."""
+"""Builder of the OpenAPI 3.1 document that describes the table of routes."""
 
 from __future__ import annotations
 

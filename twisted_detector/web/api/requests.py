@@ -1,4 +1,4 @@
-"""A request as Twisted has it goes in; its parts, validated by the table of routes, or a Problem, come out."""
+"""Parser of requests: their parts, validated by the table of routes; else a Problem."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A camera and one of its streams go in; the SDP that its DESCRIBE answers comes out (RFC 8866, RFC 6184)."""
+"""Builder of the SDP that a simulated camera answers to DESCRIBE (RFC 8866, RFC 6184)."""
 
 from __future__ import annotations
 

@@ -16,6 +16,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -80,7 +81,7 @@ def limits() -> Iterator[Callable[[int], None]]:
         yield join
     finally:
         for folder in folders:
-            wait_until(lambda folder=folder: _removed(folder), 5, f"{folder} without a process")
+            wait_until(partial(_removed, folder), 5, f"{folder} without a process")
 
 
 def _removed(folder: Path) -> bool:

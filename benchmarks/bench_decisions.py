@@ -75,7 +75,7 @@ def renamed(name: str, decided: CameraDecisions) -> CameraDecisions:
 
 async def measure(reactor: Any, cameras: int, runs: int) -> None:
     print(f"| {cameras} cameras | median ms | longest turn ms |\n|---|--:|--:|")
-    in_thread = partial(deferToThreadPool, reactor, reactor.getThreadPool())
+    in_thread: Any = partial(deferToThreadPool, reactor, reactor.getThreadPool())
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / FILE
         text = text_of(cameras)

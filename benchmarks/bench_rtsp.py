@@ -21,6 +21,7 @@ import tempfile
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -75,7 +76,7 @@ def measure(urls: Sequence[str], what: str, rounds: int) -> None:
 
     async def everything(validator: RtspValidator, look: str) -> list[tuple[float, Any]]:
         room = DeferredSemaphore(at_once)
-        jobs = [room.run(lambda url=url: Deferred.fromCoroutine(one(validator, url, look))) for url in urls]
+        jobs = [room.run(partial(one, validator, url, look)) for url in urls]
         results = await DeferredList(jobs, fireOnOneErrback=True, consumeErrors=True)
         return [result for _, result in results]
 

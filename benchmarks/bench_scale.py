@@ -33,8 +33,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from twisted.internet.base import DelayedCall
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.task import Clock
-from twisted.logger import globalLogBeginner
-from zope.interface import implementer
+from twisted.logger import ILogObserver, LogEvent, globalLogBeginner
+from zope.interface import implementer, provider
 
 from benchmarks.page import write_section
 from twisted_detector.bus import Bus
@@ -255,11 +255,13 @@ class House:
             cameras=registry.cameras,
             camera=registry.camera,
             document=camera_document,
+            wall=clock.seconds,
             mqtt=dict,
             discovery=dict,
             dispatch=lambda name, fields: succeed({}),
             handles=lambda name: False,
-            pictures=self.pictures,
+            pictures=None,
+            history=None,
             metrics=lambda: (b"", ""),
         )
         hub = EventHub(clock, clock.seconds, capacity=8, boot="b")
@@ -303,8 +305,8 @@ class House:
         registry, now = self.registry, self.clock.seconds()
         for method in ("wsdiscovery", "arp"):
             result = registry.record_sighting(sighting_of(number, method, now), now)
-            if result is None:
-                raise RuntimeError(f"no room for camera {number}")
+        if result is None:
+            raise RuntimeError(f"no room for camera {number}")
         registry.begin_inspection(result.key, now)
         registry.record_inspection(result.key, inspection_of(number, now), now + 0.5)
 
@@ -422,7 +424,8 @@ class Restarted:
     messages: int
 
 
-def fail(event: Any) -> None:
+@provider(ILogObserver)
+def fail(event: LogEvent) -> None:
     """A fault that a part only logs would make the figures of work that was not done."""
     if "log_failure" in event:
         print(event["log_failure"].value, event["log_failure"].getBriefTraceback(), file=sys.stderr, flush=True)
@@ -508,8 +511,8 @@ def restart_fleet(count: int) -> Restarted:
             pass
 
     cameras: list[Camera] = []
-    go_through(house.outbox.restore_document(message) or None for message in retained if message is not None)
-    go_through(cameras.append(load_camera(text)) for text in saved)  # type: ignore[func-returns-value]
+    go_through(map(house.outbox.restore_document, filter(None, retained)))
+    go_through(map(cameras.append, map(load_camera, saved)))
     clock.turn(house.outbox.republish)  # the connection stands: all that was said is said again
     steps, going_on = house.registry.restoring(cameras, clock.seconds()), True
     while going_on:

@@ -27,6 +27,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
@@ -248,9 +249,9 @@ def _settled(arrived: Path) -> Counter[bytes]:
     return Counter(line.partition(b" ")[0] for line in arrived.read_bytes().splitlines())
 
 
-def _result(client: Client, said: str, complaint: str) -> dict[str, object]:
+def _result(client: Client, said: str, complaint: str) -> dict[str, Any]:
     try:
-        result: dict[str, object] = json.loads(said.splitlines()[-1])
+        result: dict[str, Any] = json.loads(said.splitlines()[-1])
     except (ValueError, IndexError):
         raise SystemExit(f"{client.name} failed: {complaint.strip() or said.strip()}") from None
     client.version = str(result["client"]).split()[-1]

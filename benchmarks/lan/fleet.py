@@ -195,7 +195,7 @@ class _Bed:
 def inspections_of(status: Any) -> int:
     """Inspections in full so far; the count of all results has checks too (``RoutineCheck``)."""
     counts = status["stats"]["inspections"]
-    return sum(counts.values()) - sum(counts.get(name, 0) for name in CHECKS)
+    return int(sum(counts.values()) - sum(counts.get(name, 0) for name in CHECKS))
 
 
 def measure(count: int, calm_seconds: float, prefer: Callable[[Sequence[Process]], None]) -> Run:

@@ -62,7 +62,7 @@ def main() -> None:
     from twisted.scripts.twistd import run
 
     meter = Meter(reactor, file)
-    reactor.callWhenRunning(meter.start)  # type: ignore[attr-defined]  its module is the reactor
+    reactor.callWhenRunning(meter.start)
     run()
 
 

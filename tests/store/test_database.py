@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import _sqlite3
+import ctypes
 import os
 from typing import Any
 
@@ -9,6 +11,9 @@ from twisted.internet.defer import Deferred
 
 from tests.store.case import CAMERA, StoreCase, record
 from twisted_detector.errors import StateRefused
+from twisted_detector.model import Message
+from twisted_detector.store.batch import Batch
+from twisted_detector.store.schema import COLUMNS
 
 #: A number that no machine gives to a user or a group.
 STRANGER = 4294967
@@ -34,6 +39,27 @@ class Files(StoreCase):
     def test_pages_in_memory(self) -> None:
         """SQLite keeps few of the file's pages in this process: it would fill its own two megabytes for days."""
         self.assertEqual([(-512,)], self.disk._connected().execute("PRAGMA cache_size").fetchall())
+
+    def test_what_a_burst_leaves_in_memory(self) -> None:
+        """Compiled statements keep the values that they were given last: those of a burst go with the next few."""
+        memory = ctypes.CDLL(getattr(_sqlite3, "__file__", None)).sqlite3_memory_used
+        memory.restype = ctypes.c_int64
+        small = [Batch(retained={"t": message}) for message in (Message("t", b"x"), None)]
+        small += [Batch(cameras={"c": text}) for text in ("{}", None)]
+        small += [Batch(appends={n: record(n) for n in range(1, most)}, removes={*range(1, most)}) for most in (2, 4)]
+        small += [Batch(values={("kind", str(n)): "x" for n in range(most)}) for most in (1, 3, 10)]
+
+        def calm() -> int:
+            for batch in small:
+                self.disk.write(batch)
+            for table in COLUMNS:
+                self.disk.rows(table)
+            return int(memory())
+
+        before = calm()
+        self.disk.write(Batch(retained={str(n): Message(str(n), bytes(50_000)) for n in range(64)}))
+        self.assertGreater(memory(), before + 3_000_000)
+        self.assertLess(calm(), before + 600_000)  # the pages of the file, 512 kB
 
     def refused(self) -> str:
         """Why the next life of the store is refused; nothing of it stays behind."""

@@ -29,6 +29,9 @@ _LOG_OCTETS = 16 * 1024 * 1024
 #: Pages of the file that SQLite keeps in this process: those that every commit changes. The kernel has the others too;
 #: SQLite's own 2 MB are a twentieth of the daemon, and fill for days.
 _CACHE_KILOBYTES = 512
+#: Compiled statements that the connection keeps, each with the values that it was given last: those of calm, and the
+#: few of a burst until then. With Python's 128 the documents of each largest burst stay for good (1.4 MB in a soak).
+_STATEMENTS = 16
 
 _CORRUPT = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
@@ -124,7 +127,9 @@ class Database:
             part = path.with_name(path.name + suffix)
             if os.path.lexists(part):
                 os.close(_open_own(part))
-        connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT, isolation_level=None, check_same_thread=False)
+        connection = sqlite3.connect(
+            path, timeout=BUSY_TIMEOUT, isolation_level=None, check_same_thread=False, cached_statements=_STATEMENTS
+        )
         try:
             version = connection.execute("PRAGMA user_version").fetchone()[0]
             if version > VERSION:

@@ -81,7 +81,7 @@ def _portions(items: Sequence[T]) -> Iterator[Sequence[T]]:
     """Parts of ``items``, each filled up to a power of four with its last item, which is written once more.
 
     The connection keeps each statement that it has compiled, half a kilobyte for each of its rows. One for each number
-    of rows there may be were six megabytes, which grew for hours; powers of two are 0.8 MB, these 0.4.
+    of rows there may be were six megabytes, which grew for hours.
     """
     for start in range(0, len(items), _MAX_ROWS):
         part = items[start : start + _MAX_ROWS]

@@ -11,6 +11,7 @@ from tests.detector.case import GOOD, HERE, ID, MAIN, SUB, THERE, RunnerCase, as
 from tests.facts import SILENT, A, B, inspection, stream
 from twisted_detector.config.logins import LOGINS
 from twisted_detector.detector import inspection_session as session_module
+from twisted_detector.detector.device_sessions import NO_TURN
 from twisted_detector.errors import Busy, Malformed, NotACamera, Unauthorized, Unreachable
 from twisted_detector.model import EvidenceKind, Login, Proof, Status, StreamReport
 from twisted_detector.registry.lifecycle import Phase
@@ -247,6 +248,24 @@ class InspectTests(RunnerCase):
         self.runner.timed_out(999)
         self.assertEqual((Status.OFFLINE, "it took too long to answer"), self.state())
         self.assertEqual(4, self.runner.counts["timed_out"])
+
+    def test_no_turn(self) -> None:
+        """Nor is one a missed check that waited for its turn with a login all the time; that is what is recorded."""
+        self.build(GOOD)
+        self.onvif.answers[HERE] = Guarded(inspection(), lambda given: given == GOOD)
+        self.validator.answers[MAIN] = Guarded(ScriptedValidator.PLAYS, lambda given: given == GOOD)
+        key = self.inspect()
+        self.assertEqual(Status.ONLINE, self.camera().status)
+        for _ in range(2):  # as many as may be under way at one time
+            self.successResultOf(Deferred.fromCoroutine(self.budget.charge(self.registry.candidate(key), GOOD, 0.0)))
+        for work in (self.runner.inspect, self.runner.routine.check) * 2:
+            running = Deferred.fromCoroutine(work(key))
+            self.assertNoResult(running)
+            running.cancel()
+            self.failureResultOf(running, CancelledError)
+            self.runner.timed_out(key)
+        self.assertEqual(Status.ONLINE, self.camera().status)
+        self.assertEqual([NO_TURN] * 4, self.observe[-4:])
 
     def test_recorder(self) -> None:
         """Each source of a recorder is a camera; its streams are proved first of each source first."""

@@ -24,7 +24,7 @@ from twisted_detector.detector.pictures.live import (
 )
 from twisted_detector.errors import Busy, Malformed, Unauthorized, Unreachable
 from twisted_detector.inspection.device_locks import DeviceLocks
-from twisted_detector.model import Status
+from twisted_detector.model import Status, Stream
 from twisted_detector.model.cameras import Picture
 from twisted_detector.testing.doubles import Gate
 
@@ -234,6 +234,25 @@ class Refusals(LiveCase):
         self.first.result = None
         problem = self.failureResultOf(self.next(self.camera()), Unreachable).value
         self.assertEqual(live.NO_PICTURE, str(problem))
+
+    def test_no_decoder(self) -> None:
+        """Where it is the decoder that is missing, that is told, and of no camera whose stream would not help."""
+        self.first.result = None
+        self.camera()
+        coded = replace(self.registry.cameras()[0], streams=(Stream("rtsp://10.0.0.1/a", codec="H265"),))
+        for camera, decodes, words in (
+            (coded, False, live.NO_DECODER),
+            (coded, True, live.NO_PICTURE),
+            (replace(coded, streams=()), False, live.NO_PICTURE),
+        ):
+            self.live = LivePictures(
+                Environment(self.clock, self.clock.seconds),
+                camera=lambda _, camera=camera: camera,
+                take=self.taking.take,
+                decodes=decodes,
+            )
+            self.assertEqual(words, str(self.failureResultOf(self.next(coded.id), Unreachable).value))
+            self.successResultOf(self.live.stop())
 
     def test_patience(self) -> None:
         """A camera that gives none is asked after ever longer pauses, however often the pages ask; then as before."""

@@ -49,9 +49,9 @@ from twisted_detector.wire.rtp.mpeg4 import parse_layer
 from twisted_detector.wire.rtp.slices import MAX_RECOVERY, SliceReader, recovery_point
 from twisted_detector.wire.rtsp import sdp
 from twisted_detector.wire.rtsp.headers import format_transport, parse_session, parse_transport, parse_transports
-from twisted_detector.wire.rtsp.messages import RtspResponse
+from twisted_detector.wire.rtsp.messages import RtspResponse, format_request
 from twisted_detector.wire.rtsp.parser import RtspParser
-from twisted_detector.wire.rtsp.url import redirected_url, resolve_control, split_url
+from twisted_detector.wire.rtsp.url import redirected_url, resolve_aggregate, resolve_control, split_url
 from twisted_detector.wire.soap import envelope as soap, xml
 from twisted_detector.wire.soap.document import SoapDocument, envelope_in
 from twisted_detector.wire.vendors.catalog import PROTOCOLS
@@ -224,7 +224,8 @@ def _rtsp_headers(data: bytes) -> None:
         case 4:
             base, _, rest = text.partition("\n")
             content_base, _, control = rest.partition("\n")
-            split_url(resolve_control(base, content_base, control))
+            aggregate = resolve_aggregate(base, content_base, control)
+            format_request("SETUP", resolve_control(aggregate, control), 1)
             redirected_url(base, content_base)
         case _:
             str(split_url(text))

@@ -527,11 +527,24 @@ class Http(SynchronousTestCase):
         ):
             posted = self.post()
             wire = self.connect()
-            wire.receive(head + b"Content-Length: 0\r\n\r\n")
+            wire.receive(head + b"Content-Length: 2\r\n\r\nhi")
             self.successResultOf(posted)
             self.assertEqual(kept, not wire.aborted)
             self.reactor.advance(KEEP_ALIVE)
             self.assertTrue(wire.aborted)
+
+    def test_length_of_nothing(self) -> None:
+        """Content that comes a moment after a length of 0 is the answer's; without any the connection is kept."""
+        for content in (SOAP, b""):
+            posted = self.post()
+            wire = self.connect()
+            wire.receive(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+            self.assertNoResult(posted)
+            wire.receive(content)
+            self.reactor.advance(0 if content else SETTLING)
+            self.assertEqual(self.successResultOf(posted).body, content)
+            self.assertEqual(wire.aborted, bool(content))
+            self.reactor.advance(KEEP_ALIVE)
 
     def test_cut(self) -> None:
         """A body that ends too early is no answer."""

@@ -243,6 +243,15 @@ class Where(Base):
             self.failureResultOf(self.start(camera, None, ANNOUNCED), Malformed)
             self.assertEqual(camera.closed, 1)
 
+    def test_announced_without_an_address(self) -> None:
+        """A device that announces scopes of ONVIF and no address is asked where the specification has its service."""
+        candidate = replace(ANNOUNCED, xaddrs=(), scopes=("onvif://www.onvif.org/type/video_encoder",))
+        self.assertEqual(self.inspect(self.camera(), candidate=candidate).onvif_url, XADDR)
+        for other in (replace(candidate, scopes=("ldap:///x",)), replace(candidate, open_ports=(8000,))):
+            camera = self.camera(script={"GetSystemDateAndTime": [HttpResponse(404)]})
+            self.assertIsNone(self.successResultOf(self.start(camera, None, other)))
+            self.assertNotIn(XADDR, camera.urls)
+
     def test_second_address(self) -> None:
         """Of several announced addresses the one that answers is used."""
         camera = self.camera(script={"GetSystemDateAndTime": [Unreachable("silence")]})
@@ -382,12 +391,13 @@ class Transport(Base):
 
     def test_redirect_to_https(self) -> None:
         """A device that sends us to the same service by TLS is followed there, but to its own address only."""
-        moved = HttpResponse(301, (("Location", "https://203.0.113.66/onvif/device_service"),))
-        camera = self.camera(auth="digest", script={"GetSystemDateAndTime": [moved]})
-        inspection = self.inspect(camera, ADMIN)
-        self.assert_whole(inspection)
-        self.assertEqual(inspection.onvif_url, "https://192.0.2.9/onvif/device_service")
-        self.assertFalse(any("203.0.113.66" in url for url in camera.urls))
+        for added, slash in (("", ""), ("?randnum=969264636618", ""), ("/", "/")):
+            moved = HttpResponse(301, (("Location", f"https://203.0.113.66/onvif/device_service{added}"),))
+            camera = self.camera(auth="digest", script={"GetSystemDateAndTime": [moved]})
+            inspection = self.inspect(camera, ADMIN)
+            self.assert_whole(inspection)
+            self.assertEqual(inspection.onvif_url, f"https://192.0.2.9/onvif/device_service{slash}")
+            self.assertFalse(any("203.0.113.66" in url or "randnum" in url for url in camera.urls))
 
     def test_redirects_elsewhere(self) -> None:
         """A loop ends after one turn, other pages are not fetched, and no redirect is followed with a login."""

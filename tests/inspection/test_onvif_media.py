@@ -48,6 +48,42 @@ class Media(Base):
         camera.script["GetStreamUri"] = [HttpResponse(500, (), onvif_answers.action_not_supported())]
         self.assertEqual(self.inspect(camera).streams[0].url, "rtsp://192.0.2.9:554/stream/P1")
 
+    def test_media2_that_hangs_up(self) -> None:
+        """So it is where Media2 hangs up instead, for each profile anew, as long as all else is answered."""
+        camera = self.camera(services={onvif.NS_MEDIA2: "http://192.0.2.9/onvif/media2_service"})
+        react = camera._react
+
+        def hang_up(url: str, body: bytes, headers: Any) -> HttpResponse:
+            if "media2" in url and b"GetStreamUri" in body:
+                camera.asked.append("hung up")
+                raise Unreachable("the device closed the connection without an answer", code="closed")
+            return react(url, body, headers)
+
+        camera._react = hang_up  # type: ignore[method-assign]
+        self.assert_whole(self.inspect(camera))
+        self.assertEqual(camera.asked.count("hung up"), 2)
+
+    def test_gone_in_the_middle(self) -> None:
+        """A device that hangs up on one call after the other is gone."""
+        gone = Unreachable("the device closed the connection without an answer", code="closed")
+        camera = self.camera(script={"GetProfiles": [gone] * 9})
+        self.failureResultOf(self.start(camera, None, ANNOUNCED), Unreachable)
+        self.assertEqual(camera.asked.count("GetProfiles"), 3)
+
+    def test_mixed_up_paths(self) -> None:
+        """Media that is named where another service is, which has no profiles, is looked for at the usual places."""
+        for named, asked in (("/onvif/ptz_service", 2), ("/onvif/media_service", 1)):
+            camera = self.camera(services={onvif.NS_MEDIA: f"http://192.0.2.9{named}"})
+            camera.script["GetProfiles"] = [onvif_answers.profiles(())]
+            inspection = self.inspect(camera)
+            self.assertEqual(camera.asked.count("GetProfiles"), asked)
+            self.assertEqual(inspection.status, Status.ONLINE if asked == 2 else Status.STREAM_ERROR)
+
+    def test_path_alone(self) -> None:
+        """An address of a stream that is a path alone is one at the device, at the port of RTSP."""
+        urls = [one.url for one in self.inspect(self.camera(uri="/live/")).streams]
+        self.assertEqual(urls, ["rtsp://192.0.2.9/live/P1", "rtsp://192.0.2.9/live/P2"])
+
     def test_many_profiles(self) -> None:
         """An NVR's forty profiles all become streams."""
         profiles = tuple(replace(MAIN, token=f"P{n}", source=f"VS{n}") for n in range(40))
@@ -290,6 +326,8 @@ class Soap11(Base):
                 HttpResponse(415, (), b"<html>Unsupported Media Type</html>"),
                 HttpResponse(400, (), b"<html>Bad Request</html>"),
                 HttpResponse(500, (), b""),
+                HttpResponse(200, (), b""),
+                HttpResponse(202, (), b"\r\n"),
                 _fault11("SOAP-ENV:Client", "End of file or no input"),
             ),
             ("none", "digest", "wsse"),
@@ -298,6 +336,36 @@ class Soap11(Base):
             self.assert_whole(self.inspect(camera, ADMIN))
             self.assertEqual(1, camera.asked.count("1.2"), answer)
             self.assertNotIn("wrong", camera.logins)
+
+    def test_without_action(self) -> None:
+        """A device that finds no action of the name in the content type is given none there from then on."""
+        for code, reason in (
+            ("wsa:ActionNotSupported", "The [action] cannot be processed at the receiver."),
+            (
+                "a:ActionNotSupported",
+                "The message with Action 'http://x/y' cannot be processed at the receiver, due to",
+            ),
+        ):
+            for auth in ("none", "digest", "wsse"):
+                camera = self.camera(auth=auth)
+                post, fault = camera.post, HttpResponse(500, (), fault_envelope(code, reason))
+
+                async def without(url: str, body: bytes, headers: Any, post: Any = post, fault: Any = fault) -> Any:
+                    answer = await post(url, body, headers)
+                    return fault if "action=" in headers["Content-Type"] else answer
+
+                camera.post = without  # type: ignore[method-assign]
+                self.assert_whole(self.inspect(camera, ADMIN))
+                self.assertEqual(["action=" in headers["Content-Type"] for _, headers in camera.sent].count(True), 1)
+                self.assertNotIn("wrong", camera.logins)
+
+    def test_no_action_at_all(self) -> None:
+        """A device that says so with the action and without it lacks that operation; others are asked as usual."""
+        fault = HttpResponse(500, (), fault_envelope("wsa:x", "The [action] cannot be processed at the receiver."))
+        camera = self.camera(script={"GetSystemDateAndTime": [fault] * 9})
+        self.assert_whole(self.inspect(camera))
+        self.assertEqual(camera.asked.count("GetSystemDateAndTime"), 2)
+        self.assertEqual(["action=" in headers["Content-Type"] for _, headers in camera.sent].count(False), 1)
 
     def test_neither(self) -> None:
         """What answers neither is asked twice and no more; its first answer stands."""

@@ -18,7 +18,8 @@ from twisted_detector.wire.rtsp.messages import RtspRequest
 
 TOTAL = len(paths_for(Hints()))
 OVER = (
-    f"RTSP answers but none of the {TOTAL} known paths exists; they are tried again once a day, and when you ask for it"
+    f"RTSP answers but none of the {TOTAL} known paths exists; they are tried again once a day, and when you ask for"
+    " it; if you know its stream, give its URL (camdetect stream)"
 )
 
 

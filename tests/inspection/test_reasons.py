@@ -79,10 +79,10 @@ class RtspReasons(RtspTestCase):
 
     def test_transports(self) -> None:
         """A device that sends by no way we have, or by another than it was asked for."""
-        other = answered("200 OK", "Session: 1", "Transport: RTP/AVP;unicast;client_port=1-2")
+        other = answered("200 OK", "Session: 1", "Transport: RTP/AVP;multicast;port=7000-7001;ttl=1")
         for script, expected in (
             (461, "the device sends RTP neither over TCP nor over UDP (461)"),
-            (other, "the device chose another transport than RTP over TCP"),
+            (other, "the device chose another transport than RTP over UDP"),
         ):
             self.camera.script = {"SETUP": script}
             self.assertEqual(expected, self.reason(open_pair=MemoryPair))

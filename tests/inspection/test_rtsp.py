@@ -11,13 +11,14 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
 from tests.doubles.rtsp_camera import KEYFRAME, NO_KEYFRAME, SDP, SPS, Camera, result_of
-from twisted_detector.errors import Busy, Unauthorized
+from twisted_detector.errors import Busy, Unauthorized, Unreachable
 from twisted_detector.inspection.device_locks import DeviceLocks
+from twisted_detector.inspection.rtsp.media_monitor import ENCRYPTED, SHORTER
 from twisted_detector.inspection.rtsp.validator import RtspValidator
 from twisted_detector.interfaces import IStreamValidator
 from twisted_detector.model import Login, Proof, Secret, Stream, StreamReport
 from twisted_detector.model.reasons import ReasonCode
-from twisted_detector.testing.simulator.wire.rtp import format_packet
+from twisted_detector.testing.simulator.wire.rtp import format_packet, packetize
 from twisted_detector.testing.simulator.wire.rtsp import format_interleaved
 from twisted_detector.wire.rtp import packets as rtp
 from twisted_detector.wire.rtsp.messages import RtspRequest
@@ -98,6 +99,27 @@ class ValidatorTests(RtspTestCase):
         self.camera.channel = 6
         self.assertEqual(self.validate().proof, Proof.KEYFRAME)
 
+    def test_channels_that_are_counted_otherwise(self) -> None:
+        """Only the video was set up: its payload type on another channel is it, until any comes on the right one."""
+        setup = b"RTSP/1.0 200 OK\r\nSession: 4\r\nTransport: RTP/AVP/TCP;unicast;interleaved=0-1\r\n\r\n"
+
+        def play(*frames: tuple[int, int, bytes]) -> StreamReport:
+            """Channel, payload type and payload of each frame."""
+            data = b"".join(
+                format_interleaved(channel, format_packet(rtp.RtpPacket(kind, number, 0, 1, payload, kind == 72)))
+                for number, (channel, kind, payload) in enumerate(frames)
+            )
+            self.camera.script = {"SETUP": setup, "PLAY": b"RTSP/1.0 200 OK\r\n\r\n" + data}
+            return self.validate()
+
+        control = (0, 72, bytes(20))
+        for channel in (1, 2, 3, 200):
+            self.assertTrue(play(control, (channel, 96, SPS), (channel, 96, KEYFRAME)).validated, channel)
+            self.assertEqual(ReasonCode.NO_RTP, play((channel, 8, SPS), (channel, 8, KEYFRAME)).code)
+        of_another_session = (4, 96, KEYFRAME)
+        self.assertTrue(play(of_another_session, (0, 96, SPS), (0, 96, KEYFRAME)).validated)
+        self.assertEqual(ReasonCode.NO_KEYFRAME, play((0, 96, SPS), of_another_session).code)
+
     def test_login(self) -> None:
         """With its login a camera is proved; every request after the challenge carries it."""
         self.camera.password = LOGIN.password.reveal()
@@ -123,14 +145,16 @@ class ValidatorTests(RtspTestCase):
             ({"DESCRIBE": 404}, [], Proof.RTSP, "DESCRIBE was answered 404 Not Found"),
             ({"DESCRIBE": b"RTSP/1.0 200 OK\r\n\r\n"}, [], Proof.RTSP, "DESCRIBE was answered without a session"),
             ({"SETUP": 461}, [], Proof.SDP, "the device sends RTP neither over TCP nor over UDP (461)"),
-            ({"SETUP": b"RTSP/1.0 200 OK\r\nTransport: x\r\n\r\n"}, [], Proof.SDP, "SETUP was answered with what"),
+            ({"SETUP": b"RTSP/1.0 200 OK\r\nTransport: RTP/AVP;multicast;port=7000\r\n\r\n"}, [], Proof.SDP,
+             "the device chose another transport than RTP over UDP"),
             ({"PLAY": 455}, [], Proof.SDP, "PLAY was answered 455 Method Not Valid in This State"),
             ({"PLAY": None}, [], Proof.SDP, "no answer to PLAY within 10 seconds"),
             ({"PLAY": "close"}, [], Proof.SDP, "the device closed the connection before it answered"),
             ({}, [], Proof.SDP, "PLAY was answered, but no RTP packet came within 10 seconds"),
-            ({}, [NO_KEYFRAME], Proof.RTP, "RTP packets came, but no keyframe within 10 seconds"),
+            ({}, [NO_KEYFRAME], Proof.RTP,
+             f"RTP packets came, but no keyframe within 10 seconds{SHORTER}"),
             ({}, [KEYFRAME], Proof.RTP, "keyframes came, but nothing that tells how to decode them within 10 seconds"),
-        ):
+        ):  # fmt: skip
             self.camera.script, self.camera.media = script, media
             report = self.validate()
             self.assertEqual((report.proof, report.validated), (proof, False), reason)
@@ -138,6 +162,22 @@ class ValidatorTests(RtspTestCase):
             for _ in range(5):
                 self.clock.advance(0)
             self.assertFalse(any(connection.open for connection in self.camera.connections), reason)
+
+    def test_media_before_an_answer_that_never_comes(self) -> None:
+        """The answer to PLAY is what is missing, whatever came before it."""
+        packets = (rtp.RtpPacket(96, number, 0, 1, one) for number, one in enumerate((SPS, KEYFRAME)))
+        self.camera.script["PLAY"] = b"".join(format_interleaved(0, format_packet(packet)) for packet in packets)
+        report = self.validate()
+        self.assertEqual((Proof.RTP, "no answer to PLAY within 10 seconds"), (report.proof, report.reason))
+
+    def test_encrypted(self) -> None:
+        """SRTP cannot be read here, and so it is told; what is only called so is proved as any other."""
+        self.camera.paths = {"/stream1": SDP.replace(b"RTP/AVP 96", b"RTP/SAVP 96")}
+        self.assertTrue(self.validate().validated)
+        self.camera.media = [bytes((200, *range(100)))] * 5
+        report = self.validate()
+        self.assertTrue(report.reason.endswith(f"within 10 seconds{ENCRYPTED}"), report.reason)
+        self.assertEqual((Proof.RTP, ReasonCode.NO_KEYFRAME), (report.proof, report.code))
 
     def test_unreachable(self) -> None:
         """Without a connection nothing is proved."""
@@ -255,7 +295,7 @@ class ValidatorTests(RtspTestCase):
         )
         report = self.validate(LOGIN)
         self.assertEqual((report.code, report.validated), (ReasonCode.REDIRECTED, False))
-        self.assertIn("redirects are followed once, and only to another path of the same server", report.reason)
+        self.assertIn("redirects are followed a few times, and only to other paths of the same server", report.reason)
         self.assertEqual(len(self.camera.connections), 1)
         self.assertTrue(all("10.9.9.9" not in asked.url for asked in self.camera.asked))
 
@@ -282,9 +322,60 @@ class ValidatorTests(RtspTestCase):
         self.assertEqual((pair.host, pair.opened, pair.closed), ("10.0.0.5", [6970], 1))
         self.assertEqual(self.camera.methods()[-1], "TEARDOWN")
 
+    def test_udp_chosen(self) -> None:
+        """A device that answers the offer of TCP with UDP has that session ended, and gets ports of ours in another."""
+
+        def setup(request: RtspRequest) -> bytes:
+            ports = "client_port=40000-40001;" if "client_port" in request.header("Transport") else ""
+            session = 2 if ports else 1
+            transport = f"Transport: RTP/AVP;unicast;{ports}server_port=6970-6971"
+            return f"RTSP/1.0 200 OK\r\nCSeq: {request.cseq}\r\nSession: {session}\r\n{transport}\r\n\r\n".encode()
+
+        def play(request: RtspRequest) -> Any:
+            for index, payload in enumerate((SPS, KEYFRAME)):
+                MemoryPair.last.heard(format_packet(rtp.RtpPacket(96, index, 0, 1, payload)))
+            return 200
+
+        self.camera.script = {"SETUP": setup, "PLAY": play}
+        self.assertTrue(self.validate().validated)
+        self.assertEqual(["SETUP", "TEARDOWN", "SETUP", "PLAY", "TEARDOWN"], self.camera.methods()[2:])
+        sessions = [asked.request.header("Session") for asked in self.camera.asked[2:]]
+        self.assertEqual(["", "1", "", "2", "2"], sessions)
+        self.assertEqual(([6970], 1), (MemoryPair.last.opened, MemoryPair.last.closed))
+
+    def test_transport_that_cannot_be_read(self) -> None:
+        """SETUP succeeded, and one transport was offered: that is meant, whatever the answer makes of it."""
+        self.camera.media = [SPS, KEYFRAME]
+        for transport in ("x", "TCP;unicast;interleaved=0-1", "RTP/AVP/TCP unicast interleaved=0-1", "interleaved=0-1"):
+            self.camera.script["SETUP"] = f"RTSP/1.0 200 OK\r\nSession: 42\r\nTransport: {transport}\r\n\r\n".encode()
+            self.assertTrue(self.validate().validated, transport)
+
+    def test_play_in_another_way(self) -> None:
+        """PLAY that is refused for its Range goes without it; one that is refused for its URL goes to the media's."""
+        self.camera.media = [SPS, KEYFRAME]
+        usual, whole, alone = (URL + "/", "npt=0.000-"), (URL + "/", ""), (URL + "/track1", "")
+
+        def sent() -> list[tuple[str, str]]:
+            return [(one.url, one.request.header("Range")) for one in self.camera.asked if one.method == "PLAY"]
+
+        for right, statuses in ((whole, (400, 451, 456, 457)), (alone, (404, 459))):
+            for status in statuses:
+                self.camera.asked.clear()
+                self.camera.script["PLAY"] = lambda _, right=right, status=status: (
+                    ... if sent()[-1] == right else status
+                )
+                self.assertTrue(self.validate().validated, status)
+                self.assertEqual([usual, right], sent())
+        for status, tried in ((455, [usual]), (457, [usual, whole]), (404, [usual, alone])):
+            self.camera.asked.clear()
+            self.camera.script["PLAY"] = status
+            self.assertIn(f"PLAY was answered {status}", self.validate().reason)
+            self.assertEqual(tried, sent())
+
     def test_udp_after_another_refusal(self) -> None:
         """Firmware without RTP over TCP has other words for it than 461; UDP is tried once."""
-        for status in (400, 500, 551):
+        self.camera.media = []
+        for status in (400, 403, 404, 405, 454, 455, 500, 551):
             self.camera.asked.clear()
             self.camera.script["SETUP"] = status
             report = self.validate()
@@ -299,6 +390,7 @@ class ValidatorTests(RtspTestCase):
 
     def test_udp_stays_silent(self) -> None:
         """When nothing comes over UDP the check ends in its time and the ports are given back."""
+        self.camera.media = []
         self.camera.script["SETUP"] = lambda request: (
             461
             if "interleaved" in request.header("Transport")
@@ -306,6 +398,65 @@ class ValidatorTests(RtspTestCase):
         )
         report = self.validate()
         self.assertEqual((report.proof, report.code, MemoryPair.last.closed), (Proof.SDP, ReasonCode.NO_RTP, 1))
+        self.assertIn("over UDP, which the device insists on and a firewall may hold back", report.reason)
+        self.camera.script["SETUP"] = lambda request: 405 if "interleaved" in request.header("Transport") else None
+        self.assertIn("no answer to SETUP over UDP (over TCP it was answered 405)", self.validate().reason)
+
+    def test_udp_chosen_in_words(self) -> None:
+        """What comes over TCP all the same is the media."""
+        self.camera.media = [SPS, KEYFRAME]
+        self.camera.script["SETUP"] = b"RTSP/1.0 200 OK\r\nSession: 42\r\nTransport: RTP/AVP;unicast;mode=play\r\n\r\n"
+        self.assertTrue(self.validate().validated)
+
+    def test_numbers_of_more_than_the_video(self) -> None:
+        """Over TCP nothing is lost: numbers with gaps between all packets count others too. Over UDP they are lost."""
+        stream = [SPS, *[NO_KEYFRAME] * 20, *packetize(b"\x65" + bytes(400), 100)]
+        media = [format_packet(rtp.RtpPacket(96, 2 * number, 0, 1, one)) for number, one in enumerate(stream)]
+        interleaved = b"".join(format_interleaved(0, packet) for packet in media)
+        self.camera.script["PLAY"] = b"RTSP/1.0 200 OK\r\n\r\n" + interleaved
+        self.assertTrue(self.validate().validated)
+
+        def play(request: RtspRequest) -> int:
+            for packet in media:
+                MemoryPair.last.heard(packet)
+            return 200
+
+        setup = b"RTSP/1.0 200 OK\r\nSession: 42\r\nTransport: RTP/AVP;unicast;server_port=6970-6971\r\n\r\n"
+        self.camera.media = []
+        self.camera.script = {"SETUP": setup, "PLAY": play}
+        self.assertEqual(ReasonCode.NO_KEYFRAME, self.validate().code)
+
+    def test_udp_cannot_be_tried(self) -> None:
+        """Then what the device said of TCP is the reason, unless it said that it takes UDP alone."""
+
+        def none(host: str, receive: Callable[[bytes], None]) -> MemoryPair:
+            raise Unreachable("no pair of UDP ports is free")
+
+        for status, reason in ((404, "SETUP was answered 404"), (461, "no pair of UDP ports is free")):
+            self.camera.script["SETUP"] = status
+            self.assertIn(reason, self.validate(open_pair=none).reason)
+
+    def test_keeps_the_session(self) -> None:
+        """While media are awaited the session is kept, by the method that the device names for it."""
+        self.camera.media = []
+        for public, timeout, method, count in (
+            ("DESCRIBE, GET_PARAMETER", ";timeout=4", "GET_PARAMETER", 4),
+            ("DESCRIBE", ";timeout=4", "OPTIONS", 4),
+            ("DESCRIBE", ";timeout=1", "OPTIONS", 9),
+            ("DESCRIBE", "", "OPTIONS", 0),
+        ):
+            setup = f"RTSP/1.0 200 OK\r\nSession: 7{timeout}\r\nTransport: RTP/AVP/TCP;interleaved=0-1\r\n\r\n"
+            options = f"RTSP/1.0 200 OK\r\nPublic: {public}\r\n\r\n"
+            self.camera.script = {"SETUP": setup.encode(), "OPTIONS": options.encode(), "GET_PARAMETER": 501}
+            self.camera.asked.clear()
+            self.assertEqual(ReasonCode.NO_RTP, self.validate().code)
+            self.assertEqual(
+                ["OPTIONS", "DESCRIBE", "SETUP", "PLAY", *[method] * count, "TEARDOWN"], self.camera.methods()
+            )
+            kept = self.camera.asked[4 : 4 + count]
+            self.assertEqual(
+                {("7", URL + "/")} if count else set(), {(a.request.header("Session"), a.url) for a in kept}
+            )
 
     def test_back_channel(self) -> None:
         """A loudspeaker that is offered is told of, and never set up."""
@@ -502,6 +653,10 @@ class BadInputTests(RtspTestCase):
         sent = self.drip("PLAY", b"RTSP/1.0 200 OK\r\n\r\n", packet * 1000, 0.001)
         self.assertIn("20000 packets", self.fault(ReasonCode.NO_KEYFRAME).reason)
         self.assertLess(sent[0], 25)
+        other = format_interleaved(9, format_packet(rtp.RtpPacket(8, 1, 0, 1, bytes(160))))
+        self.drip("PLAY", b"RTSP/1.0 200 OK\r\n\r\n", other * 1000, 0.001)
+        reason = "no RTP packet of the video within 20000 packets of media"
+        self.assertEqual(reason, self.fault(ReasonCode.NO_RTP).reason)
 
     def test_flood_of_tiny_frames(self) -> None:
         """Frames of one octet end the connection, whether somebody waits for media or not."""
@@ -544,7 +699,7 @@ class BadInputTests(RtspTestCase):
 
     def test_rtp_with_wrong_lengths(self) -> None:
         """RTP packets that are shorter than they say, in any way, are no packets."""
-        broken = (b"", b"\x80", b"\x8f" + bytes(11), b"\x90" + bytes(13) + b"\xff\xff", b"\xa0" + bytes(11) + b"\xff")
+        broken = (b"", b"\x80", b"\x8f" + bytes(11), b"\x90" + bytes(13) + b"\xff\xff", b"\xa0" + bytes(10))
         frames = b"".join(format_interleaved(0, data) for data in broken)
         self.drip("PLAY", b"RTSP/1.0 200 OK\r\n\r\n", frames, 0.1)
         self.assertEqual(self.fault(ReasonCode.NO_RTP).proof, Proof.SDP)

@@ -306,7 +306,7 @@ class ClientTests(RtspTestCase):
         self.assertEqual(["unanswered"], told)
 
     def test_redirects(self) -> None:
-        """A redirect to another path of the same server is followed once; the login goes where it is asked for."""
+        """A redirect to another path of the same server is followed; the login goes where it is asked for."""
         self.camera.password = LOGIN.password.reveal()
         elsewhere = "/else?where=1"
         self.camera.paths[elsewhere] = SDP
@@ -322,9 +322,22 @@ class ClientTests(RtspTestCase):
             response, url = result_of(self.clock, self.client().describe(URL))
             self.assertEqual((200, "rtsp://10.0.0.5:554" + elsewhere), (response.status, url))
             self.assertEqual(["/stream1", elsewhere, "+" + elsewhere], self.camera.described())
-        self.camera.script["DESCRIBE"] = moved
-        response, url = result_of(self.clock, self.client().describe(URL))
-        self.assertEqual((305, 2), (response.status, len(self.camera.described()) - 3))
+
+    def test_redirects_of_redirects(self) -> None:
+        """From there too, up to three times, and to no URL twice."""
+        path = "rtsp://10.0.0.5:554/s"
+        for status, targets in ((200, "123"), (302, "1234"), (302, "1212")):
+            self.camera.paths = {f"/s{targets[-1]}": SDP} if status == 200 else {}
+            following = iter(targets)
+            self.camera.script["DESCRIBE"] = lambda _, following=following: next(
+                (f"RTSP/1.0 302 Moved\r\nLocation: {path}{one}\r\n\r\n".encode() for one in following), ...
+            )
+            self.camera.asked.clear()
+            response, url = result_of(self.clock, self.client().describe(URL))
+            self.assertEqual(status, response.status, targets)
+            asked = ["/stream1", *(f"/s{one}" for one in dict.fromkeys(targets[:3]))]
+            self.assertEqual(asked, self.camera.described(), targets)
+            self.assertEqual(f"rtsp://10.0.0.5:554{asked[-1]}", url)
 
     def test_redirects_elsewhere(self) -> None:
         """One to another host, port or scheme, to itself, or to what is none is an answer like any other."""
@@ -367,6 +380,16 @@ class ClientTests(RtspTestCase):
         result_of(self.clock, client.request_without_login("OPTIONS", URL))
         self.ask(client)
         self.assertEqual([asked.connection for asked in self.camera.asked], [0, 1])
+
+    def test_connection_close_that_means_nothing(self) -> None:
+        """Where each answer says so, what is set up on a connection is played there."""
+        for method, answer in (("SETUP", b"Session: 4\r\n"), ("PLAY", b"")):
+            self.camera.script[method] = b"RTSP/1.0 200 OK\r\nConnection: close\r\n" + answer + b"\r\n"
+        client = self.client()
+        for method in ("SETUP", "PLAY", "TEARDOWN"):
+            result_of(self.clock, client.request(method, URL, reconnect=method == "SETUP"))
+        self.assertEqual([0, 0, 0], [asked.connection for asked in self.camera.asked])
+        client.close()
 
     def test_a_server_that_only_hangs_up(self) -> None:
         """A server that hangs up on every request is asked once."""

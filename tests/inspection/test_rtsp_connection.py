@@ -12,7 +12,13 @@ from twisted.internet.tcp import Connection
 from tests.doubles.rtsp_camera import result_of
 from tests.inspection.test_rtsp import URL, RtspTestCase
 from twisted_detector.errors import LocalError, Malformed, Unreachable
-from twisted_detector.inspection.rtsp.connection import SECOND_ANSWER, USER_AGENT, RtspClientConnection
+from twisted_detector.inspection.rtsp.connection import (
+    END_OF_BODY,
+    SECOND_ANSWER,
+    USER_AGENT,
+    RtspClientConnection,
+    RtspSilence,
+)
 from twisted_detector.wire.rtsp.messages import format_request
 
 #: An answer with a body that is shorter than it says.
@@ -128,6 +134,29 @@ class SessionTests(RtspTestCase):
                 response = result_of(self.clock, session.request("OPTIONS", URL, timeout=5), wait=1)
                 self.assertEqual(200, response.status)
             self.assertAlmostEqual(wait, self.clock.seconds() - began, delta=0.11)
+
+    def test_a_description_without_a_length(self) -> None:
+        """It has come when nothing more of it does: half a second later, or at the connection's end."""
+        head = b"RTSP/1.0 200 OK\r\nCSeq: 1\r\nContent-Type: application/sdp\r\n\r\n"
+        for ended in (False, True):
+            session = self.connect()
+            self.camera.script["DESCRIBE"] = head
+            pending = Deferred.fromCoroutine(session.request("DESCRIBE", URL, timeout=5))
+            self.clock.advance(0)
+            for piece in (b"v=0\r\n", b"m=video 0 RTP/AVP 96\r\n"):
+                self.clock.advance(END_OF_BODY - 0.1)
+                self.assertNoResult(pending)
+                session.dataReceived(piece)
+            if ended:
+                self.camera.connections[-1].hang_up()
+            else:
+                self.clock.advance(END_OF_BODY)
+            self.assertEqual(b"v=0\r\nm=video 0 RTP/AVP 96\r\n", self.successResultOf(pending).body)
+        session = self.connect()
+        pending = Deferred.fromCoroutine(session.request("DESCRIBE", URL, timeout=END_OF_BODY / 2))
+        self.clock.advance(0)
+        self.clock.advance(END_OF_BODY / 2)
+        self.failureResultOf(pending, RtspSilence)
 
     def test_an_early_end(self) -> None:
         """What was waited over is the answer when the connection ends, and so is one whose body is cut."""

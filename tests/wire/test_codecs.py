@@ -34,10 +34,15 @@ class CodecTests(SynchronousTestCase):
 
     def test_other_names(self) -> None:
         """Names that are not registered, and yet mean one thing, are read."""
-        for name, expected in (("HEVC", "H265"), ("H.264", "H264"), ("AVC1", "H264"), ("MJPEG", "JPEG")):
+        for name, expected in (
+            ("HEVC", "H265"), ("H.264", "H264"), ("AVC1", "H264"), ("MJPEG", "JPEG"), ("X-H264", "H264"),
+            ("H264-90000", "H264"), ("H264;90000", "H264"), ("VIDEO H.265", "H265"), ("X-HEVC.1", "H265"),
+        ):  # fmt: skip
             self.assertEqual(codec_of(name, {}), expected)
             self.assertTrue(is_judged(name))
-        self.assertFalse(is_judged("VP8"))
+        for name in ("VP8", "H263", "H2640", "JPEG2000", "AVCX", "XAVC"):
+            self.assertEqual(codec_of(name, {}), name)
+            self.assertFalse(is_judged(name))
 
     def test_parameter_sets(self) -> None:
         """Only sets with which a decoder could begin are any; several in one, with start codes, are several."""

@@ -13,7 +13,7 @@ from twisted_detector.wire.rtsp import sdp
 from twisted_detector.wire.rtsp.headers import parse_session, parse_transport
 from twisted_detector.wire.rtsp.messages import RtspEvent, RtspResponse
 from twisted_detector.wire.rtsp.parser import RtspParser
-from twisted_detector.wire.rtsp.url import resolve_control, split_url
+from twisted_detector.wire.rtsp.url import resolve_aggregate, resolve_control, split_url
 
 #: Recordings of servers' bytes are cut here.
 CUT = 20_000
@@ -114,11 +114,11 @@ class RtspCorpusTests(SynchronousTestCase):
             description = sdp.parse(response.body)
             self.check_description(case, description)
             asked, base = case.context["request_url"], response.header("Content-Base")
-            self.assertEqual(resolve_control(asked, base, None), case.expect["base"], case.id)
-            aggregate = resolve_control(asked, base, description.control)
+            self.assertEqual(resolve_aggregate(asked, base, None), case.expect["base"], case.id)
+            aggregate = resolve_aggregate(asked, base, description.control)
             self.assertEqual(aggregate, case.expect["aggregate_url"], case.id)
             for media, expected in zip(description.medias, case.expect["medias"], strict=True):
-                self.assertEqual(resolve_control(asked, base, media.control), expected["setup_url"], case.id)
+                self.assertEqual(resolve_control(aggregate, media.control), expected["setup_url"], case.id)
 
     def test_single_answers(self) -> None:
         """Every captured answer gives its status, session, transport, methods and stream positions."""
@@ -170,7 +170,9 @@ class RtspCorpusTests(SynchronousTestCase):
         for case in self.each("rtsp.content-base"):
             host = case.expect["host"]
             asked = f"rtsp://[{host}]/onvif" if ":" in host else f"rtsp://{host}/onvif"
-            self.assertEqual(resolve_control(asked, case.data.decode(), "t=1"), f"{asked}/t=1", case.id)
+            self.assertEqual(
+                resolve_control(resolve_aggregate(asked, case.data.decode(), None), "t=1"), f"{asked}/t=1", case.id
+            )
             self.assertEqual(split_url(asked).host, host, case.id)
 
     def test_bytes(self) -> None:
@@ -202,7 +204,7 @@ class RtspCorpusTests(SynchronousTestCase):
         url, response = described[-1]
         description = sdp.parse(response.body)
         self.assertIsNotNone(description.video, case.id)
-        base = response.header("Content-Base")
-        ours = [resolve_control(url, base, media.control) for media in description.medias]
+        base = resolve_aggregate(url, response.header("Content-Base"), description.control)
+        ours = [resolve_control(base, media.control) for media in description.medias]
         theirs = [target for method, target in asked if method == "SETUP"]
         self.assertEqual(theirs, ours[: len(theirs)], case.id)

@@ -32,6 +32,12 @@ HTTP_TABLE = [
     ("http://h/x?a=1#/y", "http://192.0.2.9/x?a=1"),
     ("http://h#x", "http://192.0.2.9"),
     ("http://h/a b\r\nX: y", "http://192.0.2.9/a%20b%0D%0AX:%20y"),
+    ('"http://h/x"', "http://192.0.2.9/x"),
+    ("<http://h/x>", "http://192.0.2.9/x"),
+    ("http:/192.0.2.1:81/x", "http://192.0.2.9:81/x"),
+    ("http:192.0.2.1/x", "http://192.0.2.9/x"),
+    ("HTTP//[fe80::1]/x", "http://192.0.2.9/x"),
+    ("http://h/x?a=1&amp;b=2", "http://192.0.2.9/x?a=1&b=2"),
 ]
 
 BASE = "https://192.0.2.9:8443/onvif/device_service"
@@ -101,7 +107,10 @@ class DeviceUrl(SynchronousTestCase):
 
     def test_refused(self) -> None:
         """What is no URL, of another kind, or too long is the device's error, and is not shown."""
-        for text in ("", "/onvif", "192.0.2.1", "ftp://h/", "rtsp://admin:secret@h/", "http://h/" + "x" * MAX_URL):
+        for text in (
+            *("", "/onvif", "192.0.2.1", "ftp://h/", "ftp:/192.0.2.1/x", "http:h/x", "rtsp://admin:secret@h/"),
+            "http://h/" + "x" * MAX_URL,
+        ):
             with self.assertRaises(RemoteError) as caught:
                 device_url(text, HOST)
             self.assertNotIn("secret", str(caught.exception))

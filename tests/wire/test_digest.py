@@ -24,6 +24,9 @@ TABLE = [
     ('dIgEsT Realm = "r" ,\tNONCE= "n"', [Challenge("digest", "r", "n")]),
     ('Digest realm="a, b", nonce="n"', [Challenge("digest", "a, b", "n")]),
     (r'Digest realm="say \"hi\"", nonce="n"', [Challenge("digest", 'say "hi"', "n")]),
+    ('Digest realm="say "hi" there", nonce="n"', [Challenge("digest", 'say "hi" there', "n")]),
+    ('Digest nonce="n", realm="say "hi""', [Challenge("digest", 'say "hi"', "n")]),
+    ('Digest realm="r"", nonce="n"', [Challenge("digest", "r", "n")]),
     ("Digest realm=r, nonce=n, algorithm=md5", [Challenge("digest", "r", "n", "md5")]),
     ('Digest realm="r",\r\n  nonce="n",', [Challenge("digest", "r", "n")]),
     (',, Digest realm="r", nonce="n",,', [Challenge("digest", "r", "n")]),
@@ -46,7 +49,7 @@ TABLE = [
     ('Digest realm="a=b c=d" nonce="n"', [Challenge("digest", "a=b c=d", "n")]),
     ('Digest realm="\udcba\udca3" nonce="n"', [Challenge("digest", "\udcba\udca3", "n")]),
     ('Digest realm="no nonce"', []),
-    ('Digest realm="r", nonce=""', []),
+    ('Digest realm="r", nonce=""', [Challenge("digest", "r", "")]),
     ("Negotiate, NTLM TlRMTVNTUAACAAAA", []),
     ('Negotiate abc==, Digest realm="r", nonce="n"', [Challenge("digest", "r", "n")]),
     ("", []),
@@ -168,6 +171,17 @@ class Authorization(SynchronousTestCase):
         self.assertEqual(parse_authorization(text)[1]["response"], "1949323746fe6a43ef61f9606e7febea")
         for word in ("cnonce", "nc=", "qop", "algorithm", "opaque"):
             self.assertNotIn(word, text)
+
+    def test_order(self) -> None:
+        """What the response is made of stands before it: some cameras read no further."""
+        for algorithm, qop, names in (
+            ("", "", "username realm nonce uri response opaque"),
+            ("MD5", "auth", "username realm nonce uri cnonce nc qop response opaque algorithm"),
+            ("MD5-sess", "", "username realm nonce uri cnonce response opaque algorithm"),
+        ):
+            challenge = Challenge("digest", "r", "n", algorithm, qop, opaque="o")
+            text = authorization(challenge, "u", "p", "GET", "/", cnonce="c")
+            self.assertEqual([one.strip().partition("=")[0] for one in text[7:].split(",")], names.split())
 
     def test_count(self) -> None:
         """The count of uses of a nonce changes the answer and is said in eight hexadecimal digits."""

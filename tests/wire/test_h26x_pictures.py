@@ -139,6 +139,64 @@ class Ways(SynchronousTestCase):
                 self.assertEqual(found.unit, b"", (codec, name, way.__name__, missing))
 
 
+class Ends(SynchronousTestCase):
+    """Where a picture of several slices ends, of a device that says it wrongly or not at all."""
+
+    def pictures(self, codec: str) -> list[list[bytes]]:
+        other = [inter(codec), inter(codec, address=100)]
+        return [*[other] * 3, [*SETS[codec], key(codec), slice_of(codec, kind=KEY[codec], address=100)], *[other] * 3]
+
+    def sent(self, codec: str) -> dict[str, list[RtpPacket]]:
+        sent = as_sent(packets(self.pictures(codec), codec))
+        sent["neither"] = [replace(one, timestamp=0, marker=False) for one in sent["as it should be"]]
+        sent["both wrong"] = [replace(one, marker=True) for one in sent["timestamp of its own for each"]]
+        return sent
+
+    def test_collected(self) -> None:
+        """All its slices come out; where nothing tells its end, no more than the picture after it comes with them."""
+        for codec in SETS:
+            for kind, sent in self.sent(codec).items():
+                key_picture, after = self.pictures(codec)[3:5]
+                for begin in range(0, len(packets(self.pictures(codec)[:4], codec)) - 12, 3):
+                    units = list(split_annex_b(judged(sent[begin:], codec, collect=True).unit))
+                    self.assertEqual(key_picture, units[: len(key_picture)], (codec, kind, begin))
+                    self.assertIn(units[len(key_picture) :], ([], after), (codec, kind, begin))
+
+    def test_fields(self) -> None:
+        """The two fields of an H.264 frame come out together, though each begins with the first block."""
+        frame = [*SETS["H264"], key("H264"), intra("H264")]
+        found = judged(packets([frame, [inter("H264")] * 2], "H264"), "H264", collect=True)
+        self.assertEqual(frame, list(split_annex_b(found.unit)))
+
+
+class Strangers(SynchronousTestCase):
+    """Packets of the same numbers that are nothing of the stream's."""
+
+    def test_between(self) -> None:
+        """Empty ones, types of the maker's own and, in H.265, other layers may stand anywhere, within a unit too."""
+        for codec, others in (
+            ("H264", (b"", b"\x1f\0\0", b"\x1e", b"\x00")),
+            ("H265", (b"", b"\x26", b"\x64\1\0", b"\x7e\1\0", b"\x4e\x09\1")),
+        ):
+            for way in WAYS:
+                usual_ones = packets([[*SETS[codec], key(codec)], [inter(codec)]], codec, way)
+                for other in others:
+                    given = [
+                        replace(one, sequence=(2 * number + part) & 0xFFFF, payload=payload, marker=marker)
+                        for number, one in enumerate(usual_ones)
+                        for part, (payload, marker) in enumerate(((one.payload, one.marker), (other, False)))
+                    ]
+                    found = judged(given, codec, collect=True)
+                    self.assertEqual([*SETS[codec], key(codec)], list(split_annex_b(found.unit)), (way.__name__, other))
+
+    def test_a_part_that_is_cut(self) -> None:
+        """A part of a unit of which nothing came is missing there."""
+        for codec, head in (("H264", 2), ("H265", 3)):
+            given = packets([[*SETS[codec], key(codec)]], codec)
+            given[-2] = replace(given[-2], payload=given[-2].payload[:head])
+            self.assertFalse(judged(given, codec).found)
+
+
 class Beginnings(SynchronousTestCase):
     def test_h265_types(self) -> None:
         """BLA, IDR and CRA pictures; those that lead and trail them are none."""

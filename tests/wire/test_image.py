@@ -96,6 +96,8 @@ class Streams(SynchronousTestCase):
                 b"\r\n",
                 b"--b\r\n" + HEAD,
                 b"--b\r\nContent-Type: text/plain\r\n\r\nwait\r\n--b\r\n" + HEAD,
+                b"\xff\xd8",  # twice
+                b"\xff\xd8\xff\xd8",
             ):
                 for step in (0, 1, 7):
                     self.assertFalse(read(before + picture[:-1], step)[0])
@@ -137,6 +139,17 @@ class Streams(SynchronousTestCase):
         scan = b"a\xff\x41b\xff\xe0\xff\xffc\xff\xc4\0\4abd"
         picture = frame(64, 48)[:-4] + scan + b"\xff\xd9"
         self.assertEqual(read_image(picture).data, picture)
+
+    def test_between_segments(self) -> None:
+        """Octets between two segments are passed over, as decoders do; more than a few are none of a picture."""
+        first = 4 + int.from_bytes(PAINTED[4:6], "big")
+        for stray in (b"\0", b"ab\xff\0\0", b"\xff\0", bytes(4_000)):
+            picture = PAINTED[:first] + stray + PAINTED[first:]
+            for step in (0, 1, 7):
+                whole, reader = read(picture + b"behind", step)
+                self.assertTrue(whole)
+                self.assertEqual((reader.image().data, reader.image().width), (picture, 160))
+        self.assertRaises(RemoteError, read, PAINTED[:first] + bytes(5_000))
 
     def test_no_picture(self) -> None:
         """A page is known to be none when it is long enough, and judged by its frame before."""

@@ -6,9 +6,9 @@ from hypothesis import given, settings, strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.fuzz.seeds import SPS_H265
-from twisted_detector.testing.simulator.wire.rtp import packetize, packetize_h265
+from twisted_detector.testing.simulator.wire.rtp import packetize, packetize_h265, split_annex_b
 from twisted_detector.wire.rtp import packets as rtp
-from twisted_detector.wire.rtp.keyframe import KeyframeFinder
+from twisted_detector.wire.rtp.keyframe import MIN_GAPS, KeyframeFinder
 
 SPS = bytes.fromhex("6742c01edb0280bfe5c05a808080a000000300200000078 1e2c5d4".replace(" ", ""))
 IDR = b"\x65" + bytes(range(200)) * 30
@@ -23,6 +23,12 @@ class KeyframeTests(SynchronousTestCase):
             finder.packet(rtp.RtpPacket(96, (first + index) & 0xFFFF, 0, 1, payload))
             for index, payload in enumerate(payloads)
         ]
+
+    def fed(self, finder: KeyframeFinder, packets: list[rtp.RtpPacket]) -> bool:
+        """Whether a keyframe was found, after all packets came."""
+        for packet in packets:
+            finder.packet(packet)
+        return finder.found
 
     def test_single(self) -> None:
         """One IDR in one packet is a keyframe; a slice before it is none."""
@@ -78,6 +84,57 @@ class KeyframeTests(SynchronousTestCase):
             self.assertFalse(finder.packet(rtp.RtpPacket(26, number, number, 1, payload, payload is not whole)))
         self.assertTrue(finder.packet(rtp.RtpPacket(26, 3, 3, 1, whole, True)))
         self.assertEqual((finder.parameters.width, finder.parameters.height), (320, 240))
+
+    def test_other_payload_types(self) -> None:
+        """Once a packet of the stream's own type came, those of others count nothing, nor do their numbers."""
+        stream = [SPS, *packetize(IDR, 50), b"\x41abc"]
+        for first in (False, True):  # whether one of the others comes first
+            finder = KeyframeFinder("H264", own=frozenset({96, 97}), collect=True)
+            given = [rtp.RtpPacket(8, 7_000, 5, 2, bytes(160))] if first else []
+            for number, payload in enumerate(stream):
+                given += [rtp.RtpPacket(96, number, 0, 1, payload, payload == stream[-2])]
+                given += [
+                    rtp.RtpPacket(50, number + 1, 9, 1, b"\x65", True),
+                    rtp.RtpPacket(8, 7_000 + number, 5, 2, b"s"),
+                ]
+            self.assertTrue(self.fed(finder, given))
+            self.assertEqual((SPS, IDR), split_annex_b(finder.unit))
+            self.assertEqual(len(stream) + first, finder.packets)
+        finder = KeyframeFinder("H264", own=frozenset({97}))
+        self.assertTrue(any(finder.packet(rtp.RtpPacket(96, n, 0, 1, one)) for n, one in enumerate(stream)))
+
+    def test_numbers_of_more_than_the_stream(self) -> None:
+        """Over TCP numbers are not believed that are seen to count other packets too, or nothing."""
+        unit = packetize(IDR, 20)
+        for numbers, believed in (
+            (lambda n: n, True),
+            (lambda n: 2 * n, False),
+            (lambda n: n + n // 3, False),
+            (lambda n: 3 * n - n // 5, False),
+            (lambda n: n * 7_919, False),
+            (lambda n: -n, False),
+            (lambda n: n + n // 4 * 9, True),  # it leaves packets out, ten at a time
+        ):
+            for reliable in (False, True):
+                finder = KeyframeFinder("H264", parameter_sets=(SPS,))
+                if reliable:
+                    finder.nothing_is_lost()
+                stream = [b"\x41" + bytes((n,)) * 9 for n in range(4 * MIN_GAPS)] + list(unit)
+                given = [rtp.RtpPacket(96, numbers(n) & 0xFFFF, 0, 1, one) for n, one in enumerate(stream)]
+                expected = numbers(9) == 9 or (reliable and not believed)
+                self.assertEqual(expected, self.fed(finder, given), numbers(100))
+
+    def test_codecs_called_by_other_names(self) -> None:
+        """The packets decide, whatever the description calls them, but for MPEG-4, which is believed by its name."""
+        jpeg = bytes.fromhex("00 000000 01 50 28 1e") + bytes(range(100))
+        h264, h265 = [SPS, *packetize(IDR, 900)], [SPS_H265, *packetize_h265(b"\x26\1" + bytes(range(1, 250)), 900)]
+        for called in ("H264", "H265", "JPEG", "MP4V-ES", ""):
+            for codec, payloads in (("JPEG", [jpeg]), ("H264", h264), ("H265", h265)):
+                for collect in (False, True):
+                    finder = KeyframeFinder(called, collect=collect)
+                    packets = [rtp.RtpPacket(96, n, 0, 1, one, one is payloads[-1]) for n, one in enumerate(payloads)]
+                    self.assertTrue(self.fed(finder, packets), (called, codec))
+                    self.assertEqual((codec, collect or codec == "JPEG"), (finder.codec, bool(finder.unit)))
 
     def test_undecidable(self) -> None:
         """A codec whose keyframes are not known is not decidable; its packets are counted."""

@@ -342,6 +342,21 @@ class ServiceTests(SynchronousTestCase):
         (service,) = services(announced((b"Porch No", b" 1", *RTSP)))
         self.assertEqual((service.kind, service.title), ("_rtsp._tcp", "Porch No. 1"))
 
+    def test_several_labels_in_one(self) -> None:
+        """A responder that writes a name in fewer labels than it has, with dots, is understood like any other."""
+        for instance, kind in (
+            ((b"Porch No. 1._rtsp._tcp.local",), (b"_rtsp._tcp.local",)),
+            ((b"Porch No. 1", b"_rtsp._tcp.local."), (b"_rtsp", b"_tcp.local.")),
+            ((b"Porch No. 1", b"_RTSP._tcp", b"local"), (b"_rtsp._TCP", b"LOCAL")),
+            (PORCH, (b"_rtsp._tcp.local",)),
+        ):
+            records = (Record(kind, PTR, 120, instance), *announced(instance, 8554, a="b")[1:])
+            (service,) = services(records)
+            self.assertEqual((service.kind, service.title, service.port), ("_rtsp._tcp", "Porch No. 1", 8554))
+            self.assertEqual(service.entries, (("a", "b"),))
+        for name in ((b"a.b", b"local"), (b"x.local",), (b".",), (b"_rtsp._sctp.local",), (b"1.0.10.in-addr.arpa",)):
+            self.assertEqual(services([Record(name, PTR, 120, name), Record(name, SRV, 1, Location(1, HOST))]), ())
+
     def test_cameras(self) -> None:
         """All kinds that cameras have count; of HomeKit the categories of camera and doorbell only."""
         for kind, entries, expected in (

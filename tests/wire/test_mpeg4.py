@@ -49,11 +49,20 @@ class Pictures(SynchronousTestCase):
             ((HEADERS + KEY, b"more"), False),
             ((HEADERS + b"\0\0\1\xb6",), False),
             ((b"something!",), False),
+            ((HEADERS + KEY, b"more", OTHER), True),
+            ((HEADERS + KEY, HEADERS), True),
+            ((HEADERS + OTHER, OTHER, HEADERS + KEY), False),
         ):
             finder = self.found(*payloads)
             self.assertEqual((finder.found, finder.decidable), (expected, True), payloads)
         self.assertEqual(self.found(HEADERS + KEY + b"!").parameters, VideoParameters(320, 240))
         self.assertTrue(self.found(KEY + b"!", config=HEADERS).found)
+
+    def test_new_timestamp(self) -> None:
+        """It ends a picture that no marker ended."""
+        finder = KeyframeFinder("MP4V-ES")
+        for number, (payload, timestamp) in enumerate(((HEADERS + KEY, 0), (b"more", 0), (b"of another", 1))):
+            self.assertEqual(timestamp == 1, finder.packet(RtpPacket(96, number, timestamp, 1, payload)))
 
     def test_lost(self) -> None:
         """With a packet missing there is no picture; the next one is whole."""

@@ -177,6 +177,21 @@ class Clock(SynchronousTestCase):
 class Odd(SynchronousTestCase):
     """What devices do."""
 
+    def test_wrong_wrapper(self) -> None:
+        """An answer is read whatever its outermost elements are called, and without them."""
+        information = onvif.DeviceInformation("A", "M", "1.0", "S", "H")
+        clock, info = onvif_answers.system_date_and_time(NOW), onvif_answers.device_information(information)
+        for new in (b"x", b"tds:GetDeviceInformation", b"tds:Result"):
+            said = parse_response(info.replace(b"tds:GetDeviceInformationResponse", new))
+            self.assertEqual(onvif.parse_device_information(said), information)
+            said = parse_response(clock.replace(b"tds:SystemDateAndTime", new))
+            self.assertEqual(onvif.parse_system_date_and_time(said).utc, NOW)
+
+    def test_empty_first(self) -> None:
+        """Of several addresses in one answer the first that says something counts."""
+        said = onvif_answers.stream_uri("rtsp://h/1").replace(b"<tt:Uri>", b"<tt:Uri/><tt:Uri> </tt:Uri><tt:Uri>")
+        self.assertEqual(onvif.parse_uri(parse_response(said)), "rtsp://h/1")
+
     def test_wrong_namespaces(self) -> None:
         """Names count without namespace or prefix."""
         [profile] = onvif.parse_profiles(

@@ -23,6 +23,8 @@ TABLE = [
     (bytes.fromhex("90e0 0201 01020304 a1b2c3d4 bede0001 11223344") + b"abc", PACKET),
     (bytes.fromhex("a0e0 0201 01020304 a1b2c3d4") + b"abc\0\x02", PACKET),
     (b"\xa0" + BYTES[1:-1] + b"\0", replace(PACKET, payload=b"ab\0")),
+    (b"\xa0" + BYTES[1:-1] + b"\x03", replace(PACKET, payload=b"")),
+    (b"\xa0" + BYTES[1:-1] + b"\x04", replace(PACKET, payload=b"ab\x04")),
 ]
 
 
@@ -30,7 +32,7 @@ class RtpTests(SynchronousTestCase):
     """RFC 3550 section 5.1."""
 
     def test_table(self) -> None:
-        """CSRC list, header extension and padding are no part of the payload."""
+        """CSRC list, header extension and padding are no part of the payload; more padding than payload is none."""
         for data, value in TABLE:
             self.assertEqual(rtp.parse(data), value, data.hex())
 
@@ -48,7 +50,7 @@ class RtpTests(SynchronousTestCase):
             self.assertRaises(LocalError, format_packet, packet)
 
     def test_refused(self) -> None:
-        """Another version, a header or extension cut short, and too much padding are refused."""
+        """Another version, and a header or extension cut short are refused."""
         for data in (
             b"",
             BYTES[:11],
@@ -56,7 +58,7 @@ class RtpTests(SynchronousTestCase):
             b"\x8f" + BYTES[1:],
             b"\x90" + BYTES[1:12],
             bytes.fromhex("90e0 0201 01020304 a1b2c3d4 bede0002 11223344"),
-            b"\xa0" + BYTES[1:-1] + b"\xff",
+            b"\xb0" + BYTES[1:12] + b"\0\0\0\xff",
         ):
             self.assertRaises(RemoteError, rtp.parse, data)
 

@@ -193,6 +193,38 @@ class Reading(SynchronousTestCase):
             self.read(data)
             self.assertRaises(NotHttp, self.reader.close)
 
+    def test_no_head(self) -> None:
+        """Content that says by itself what it is needs no head, or has the request's, cut by NUL, in place of one."""
+        mangled = (
+            b"POST /onvif/service\0HTTP/1.1\0\0Content-Type\0 application/soap+xml\0\0Host\0 192.0.2.9\0\r\n\r\n\0"
+        )
+        bare = XML.partition(b"?>")[2]
+        for data in (
+            *(XML, b"\xef\xbb\xbf" + XML, bare, b"\r\n" + bare, bare.replace(b"s:", b"SOAP-ENV:"), XML + b"\n\n"),
+            *(mangled + one for one in (XML, bare, sized(len(XML)), OK + b"\r\n" + XML)),
+        ):
+            for step in (0, 1, 5):
+                self.assertIs(self.read(data, step), Progress.DONE, data)
+                self.assertIn(b"<aResponse>hi</aResponse>", bytes(self.document.content))
+                self.assertEqual(self.reader.head.status if self.reader.head else 0, 200)
+        self.assertTrue(self.read(XML) is Progress.DONE and not self.reader.can_be_reused)
+
+    def test_no_head_and_no_answer(self) -> None:
+        """What a service sends that gives back each request, or the head of the request alone, is no response."""
+        request = b"POST /onvif/device_service HTTP/1.1\r\nHost: 192.0.2.9\r\n\r\n"
+        self.assertRaises(NotHttp, self.read, request + XML)
+        self.assertRaises(NotHttp, self.read, request.replace(b" HTTP", b"\0HTTP") + b"x" * 9_000)
+        self.read(request.replace(b" HTTP", b"\0HTTP"))
+        self.assertRaises(NotHttp, self.reader.close)
+
+    def test_carriage_return_twice(self) -> None:
+        """A server that writes in text mode ends each line of its head with CR CR LF."""
+        head = b"HTTP/1.1 200 OK\r\r\nContent-Length: %d\r\r\nX: y\r\r\n\r\r\n" % len(XML)
+        for step in (0, 1, 5):
+            self.assertIs(self.read(head + XML, step, reuse=False), Progress.DONE)
+            assert self.reader.head is not None
+            self.assertEqual((self.reader.head.length, self.reader.head.values("x")), (len(XML), ["y"]))
+
     def test_broken_chunks(self) -> None:
         """Chunks that cannot be followed end an answer that is not whole, and harm none that is."""
         self.assertRaises(NotHttp, self.read, CHUNKED + chunk(b"<a>") + b"zz\r\nmore")
@@ -214,6 +246,14 @@ class Reading(SynchronousTestCase):
             self.assertIs(self.read(sized(len(XML), XML, b"Content-Encoding: %s\r\n" % name)), Progress.DONE)
         self.assertIs(self.read(sized(1, b"x", b"Content-Encoding: br\r\n")), Progress.DONE)
         self.assertEqual(self.document.content, b"x")
+
+    def test_no_encoding(self) -> None:
+        """A word that names no encoding says nothing, and gzip has its mark; however the content is cut, and begins."""
+        for name in (b"utf-8", b"binary", b"none", b"gzip", b"x-gzip, UTF-8", b"br"):
+            for content in (b"\r\n" + XML, *([b"no"] if name != b"br" else [])):
+                for step in (0, 1):
+                    self.read(sized(len(content), content, b"Content-Encoding: %s\r\n" % name), step)
+                    self.assertEqual(self.document.content, content, name)
 
     def test_too_long(self) -> None:
         """Heads, bodies and the number of their pieces are bounded."""

@@ -28,7 +28,7 @@ from twisted_detector.wire.rtsp.messages import (
     format_response,
 )
 from twisted_detector.wire.rtsp.parser import MAX_GARBAGE, MAX_HEAD, RtspParser
-from twisted_detector.wire.rtsp.url import redirected_url, resolve_control, split_url
+from twisted_detector.wire.rtsp.url import redirected_url, resolve_aggregate, resolve_control, split_url
 
 DESCRIBED = (
     b"RTSP/1.0 200 OK\r\nCSeq: 2\r\nContent-Type: application/sdp\r\nContent-Length: 5\r\n\r\nv=0\r\n"
@@ -76,8 +76,14 @@ class ParserTests(SynchronousTestCase):
             ),
             (b"RTSP/1.0 200 \xff\r\n x\r\nS: \xe9\r\n\r\n", RtspResponse((("S", "\udce9"),), b"", 200, "\udcff")),
             (b"RTSP/1.0 200OK\r\r\nA : b\r\r\n\r\r\n", RtspResponse((("A", "b"),), b"", 200, "OK")),
+            (b" \tRTSP/1.0 200 OK\r\n\r\n", RtspResponse((), b"", 200, "OK")),
+            (b"RTSP/1 200 OK\r\n\r\n", RtspResponse((), b"", 200, "OK")),
+            (b"RTSP/1.1 200\r\n\r\n", RtspResponse((), b"", 200, "")),
+            (b"rtsp/1.0 200 ok\r\n\r\n", RtspResponse((), b"", 200, "ok")),
         ):
             self.assertEqual(parse(data), [expected], data)
+            parser = RtspParser()
+            self.assertEqual([expected], [event for octet in data for event in parser.receive(bytes((octet,)))], data)
 
     def test_requests(self) -> None:
         """A server reads requests the same way, body included."""
@@ -133,7 +139,15 @@ class ParserTests(SynchronousTestCase):
 
     def test_lengths(self) -> None:
         """The digits at the front of a Content-Length count, and there is no body where there are none."""
-        for text, body in (("2 bytes", b"ab"), ("2;x", b"ab"), ("", b""), ("-1", b""), ("many", b""), (" 02", b"ab")):
+        for text, body in (
+            ("2 bytes", b"ab"),
+            ("2;x", b"ab"),
+            ("", b""),
+            ("-1", b""),
+            ("many", b""),
+            (" 02", b"ab"),
+            ("+2", b"ab"),
+        ):
             (event,) = parse(f"RTSP/1.0 200 OK\r\nContent-Length: {text}\r\n\r\n".encode() + body)
             self.assertEqual(body, event.body, text)
 
@@ -147,6 +161,32 @@ class ParserTests(SynchronousTestCase):
             body = whole[whole.index(b"v=0") : length]
             self.assertEqual(body, end.body if end is not None else b"", length)
             self.assertIsNone(parser.end())
+
+    def test_a_description_without_a_length(self) -> None:
+        """It goes on to the next message, or until it is told to have ended; other answers have no body then."""
+        lines = b"v=0\r\nm=video 0 RTP/AVP 96\r\na=control:$1 RTSP/1\r\n"
+        for length in (b"", b"Content-Length: 0\r\n"):
+            head = b"RTSP/1.0 200 OK\r\n" + length + b"Content-Type: application/sdp\r\n\r\n"
+            for following in (b"$\0\0\1x", b"RTSP/1.0 454 No\r\n\r\n"):
+                for step in (1, 1_000):
+                    data, parser = head + lines + following, RtspParser()
+                    pieces = (data[start : start + step] for start in range(0, len(data), step))
+                    events = [event for piece in pieces for event in parser.receive(piece)]
+                    self.assertEqual([lines], [event.body for event in events if isinstance(event, RtspResponse)][:1])
+                    self.assertEqual((2, False), (len(events), parser.awaits_end))
+            for come in (lines, b""):
+                parser = RtspParser()
+                self.assertEqual([], parser.receive(head + come))
+                self.assertTrue(parser.awaits_end)
+                end = parser.end()
+                self.assertEqual((200, come), (end.status, end.body) if end is not None else None)
+                self.assertEqual(
+                    [454], [one.status for one in parser.receive(following) if isinstance(one, RtspResponse)]
+                )
+            self.assertRaises(RemoteError, RtspParser(max_body=9).receive, head + lines)
+            for other in (head.replace(b"200", b"404"), head.replace(b"sdp", b"xml")):
+                (event,) = parse(other)
+                self.assertEqual(b"", event.body)
 
     def test_garbage_between_frames(self) -> None:
         """The next frame is found among garbage of any kind, however it is cut, and no frame is made of it."""
@@ -286,10 +326,13 @@ class HeaderTests(SynchronousTestCase):
             ("interleaved=2-3; rtp/avp", TransportHeader("tcp", interleaved=(2, 3))),
             (";RTP/AVP;unicast;client_port=5000-5001", TransportHeader("udp", client_port=(5000, 5001))),
             ("FOO/BAR, RTP/SAVP/TCP;interleaved=0-1", TransportHeader("tcp", "RTP/SAVP", interleaved=(0, 1))),
+            ("TCP;unicast;interleaved=2-3", TransportHeader("tcp", interleaved=(2, 3))),
+            ("unicast;interleaved=2-3", TransportHeader("tcp", interleaved=(2, 3))),
+            ("RTP/AVP/TCP unicast interleaved=2-3", TransportHeader("tcp")),
         ):
             self.assertEqual(parse_transport(text), expected, text)
         self.assertEqual(len(parse_transports("RTP/AVP, RTP/AVP/TCP, X")), 2)
-        for text in ("", "X/Y;interleaved=0-1", ";;"):
+        for text in ("", "X/Y;interleaved=0-1", ";;", "TCP;unicast", "interleaved=x"):
             self.assertRaises(RemoteError, parse_transport, text)
 
     def test_transport_written_and_read(self) -> None:
@@ -394,11 +437,13 @@ class UrlTests(SynchronousTestCase):
             ("rtsp://10.0.0.1@10.0.0.2/b", ""),
             ("//10.0.0.2/b", ""),
             ("http://10.0.0.1/b", ""),
-            ("b", ""),
+            ("b", "rtsp://10.0.0.1/b"),
+            ("a", ""),
             ("/b\r\nX: y", ""),
             ("", ""),
         ):
             self.assertEqual(expected, redirected_url("rtsp://10.0.0.1/a", location), location)
+        self.assertEqual("rtsp://h/x/c?d", redirected_url("rtsp://h/x/a?b=/y", "c?d"))
         self.assertEqual("rtsp://[fe80::1]/b", redirected_url("rtsp://[fe80::1]/a", "rtsp://[FE80::1]:554/b"))
 
     def test_controls(self) -> None:
@@ -417,6 +462,35 @@ class UrlTests(SynchronousTestCase):
             ("nonsense", "t", "rtsp://h/s?c=1/t"),
             ("rtsp://h/s#x", "t#y", "rtsp://h/s/t"),
         ):
-            self.assertEqual(resolve_control(asked, content_base, control), expected, (content_base, control))
-        for control in ("http://h/x", "a\r\nX: y", "rtsp://", "x" * 3000):
-            self.assertRaises(RemoteError, resolve_control, asked, based, control)
+            aggregate = resolve_aggregate(asked, content_base, None)
+            self.assertEqual(resolve_control(aggregate, control), expected, (content_base, control))
+        for control in ("http://h/a\r\nX: y", "a\r\nX: y", "rtsp://h/\x01", "x" * 3000, "rtsp://:1/" + "x" * 3000):
+            self.assertRaises(RemoteError, resolve_control, based, control)
+
+    def test_controls_that_name_no_host(self) -> None:
+        """A whole URL goes back as it was written, though it leads nowhere, without its login and its fragment."""
+        for control, expected in (
+            ("rtsp://:554/live/track1", "rtsp://:554/live/track1"),
+            ("rtsp:///live/track1", "rtsp:///live/track1"),
+            ("rtsp://u:p@(null)/a b#c", "rtsp://(null)/a%20b"),
+            ("rtsp://fe80::12:3/t", "rtsp://fe80::12:3/t"),
+            ("rtsp://h:99999/t", "rtsp://h:99999/t"),
+            ("rtsp://h:/t", "rtsp://h:/t"),
+            ("rtspu://h/t", "rtspu://h/t"),
+            ("http://h/t", "http://h/t"),
+        ):
+            self.assertEqual(expected, resolve_control("rtsp://h/s/", control))
+
+    def test_presentations(self) -> None:
+        """The session's own URL counts more than Content-Base, for its medias too; a relative one does not."""
+        asked = "rtsp://u:p@h/s"
+        for content_base, control, expected in (
+            ("", "rtsp://h/real", "rtsp://h/real"),
+            ("rtsp://h/s/", "rtsp://u:p@h/real/", "rtsp://h/real/"),
+            ("rtsp://h/s/", "trackID=0", "rtsp://h/s/"),
+            ("rtsp://h/s/", "*", "rtsp://h/s/"),
+            ("rtsp://h/s/", "rtsp:///s", "rtsp://h/s/"),
+            ("", "trackID=0", "rtsp://h/s"),
+            ("/s/", None, "rtsp://h/s"),
+        ):
+            self.assertEqual(expected, resolve_aggregate(asked, content_base, control), (content_base, control))

@@ -59,10 +59,18 @@ class SdpTests(SynchronousTestCase):
         self.assertEqual(sdp.parse(there % b"sendonly").audio.encoding, "PCMU")
 
     def test_directions(self) -> None:
-        """A media without direction has the session's; an inactive video is none."""
+        """A media without direction has the session's; an inactive video is none where there is another."""
         description = sdp.parse(b"v=0\na=inactive\nm=video 0 RTP/AVP 26\nm=video 0 RTP/AVP 96\na=sendrecv\n")
         self.assertEqual([description.direction_of(media) for media in description.medias], ["inactive", "sendrecv"])
         self.assertIs(description.video, description.medias[1])
+        for text in (b"v=0\na=inactive\nm=video 0 RTP/AVP 26\n", b"m=video 0 RTP/AVP 26\na=inactive\n"):
+            alone = sdp.parse(text)
+            self.assertIs(alone.video, alone.medias[0])
+
+    def test_kinds_of_lines(self) -> None:
+        """They are small letters; capitals mean the same."""
+        capitals = sdp.parse(b"V=0\nS=name\nM=video 0 RTP/AVP 96\nA=rtpmap:96 H264/90000\n")
+        self.assertEqual(("name", "H264"), (capitals.name, capitals.medias[0].encoding))
 
     def test_later_rtpmap_wins(self) -> None:
         """Of two rtpmaps for one payload type the later counts, and an rtpmap overrides the static table."""

@@ -167,6 +167,7 @@ class Tokens(SynchronousTestCase):
         )
         self.assertIn(">tuOSpGlFlIXsozq4HFNeeGeFLEI=<", xml)
         self.assertIn(">LKqI6G/AikKCQrN0zqZFlg==<", xml)
+        self.assertIn("<wsse:Username>user</wsse:Username>", xml)  # some firmware looks for just that
 
     def test_verified(self) -> None:
         """The right password within the window is accepted; a wrong one, another user, a stale time are not."""

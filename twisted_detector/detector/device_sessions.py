@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 
 from twisted_detector.detector.environment import Environment
 from twisted_detector.detector.inspection_session import InspectionSession
@@ -19,6 +20,9 @@ from twisted_detector.seams import ILoginBudget
 MAX_ASKED = 1024
 _EXCLUDED = "its address is in SCAN_EXCLUDE"
 TAKEN = "another device answers at its address"
+NO_TURN = (
+    "it was not asked with its login: other attempts with one were under way there all the time; it is asked again"
+)
 
 
 class DeviceSessions:
@@ -48,6 +52,7 @@ class DeviceSessions:
         self._budget = budget
         self._missed = missed
         self._asked: BoundedDict[int, str] = BoundedDict(MAX_ASKED)  # where each was when it was asked last
+        self._without_turn: set[int] = set()  # whose session was cancelled while it waited for its turn
         self.counts: Counter[str] = Counter()
         self.cache = SessionCache(
             environment, registry, budget=budget, emit=emit, counts=self.counts, proof_every=proof_every
@@ -82,6 +87,7 @@ class DeviceSessions:
         """A session with a device, as it is now. :param only: the one login that may be tried in it."""
         self._asked.pop(key, None)
         self._asked[key] = candidate.address
+        self._without_turn.discard(key)
         return InspectionSession(
             self._environment.clock,
             candidate,
@@ -89,6 +95,7 @@ class DeviceSessions:
             budget=self._budget,
             played_with_login=self.cache.played_with_login(key),
             only=only,
+            cancelled_without_turn=partial(self._without_turn.add, key),
         )
 
     def is_at(self, key: int, candidate: Candidate) -> bool:
@@ -110,8 +117,13 @@ class DeviceSessions:
             self.record_no_answer(key, reason)
 
     def timed_out(self, key: int) -> None:
-        """A session took too long and was cancelled."""
+        """A session took too long and was cancelled. Where it waited for its turn, that says nothing of the device."""
         self.counts["timed_out"] += 1
-        address = self._asked.get(key)
-        if address is not None and self._registry.knows(key) and self._registry.is_at(key, address):
+        address, without_turn = self._asked.get(key), key in self._without_turn
+        self._without_turn.discard(key)
+        if address is None or not self._registry.knows(key) or not self._registry.is_at(key, address):
+            return
+        if without_turn:
+            self._environment.record(address, "check", NO_TURN)
+        else:
             self.record_silence(key, "it took too long to answer")

@@ -55,6 +55,7 @@ class InspectionSession:
 
     :param played_with_login: whether the device ever played a stream for a login.
     :param only: the one login that may be tried; None: each that the budget allows.
+    :param cancelled_without_turn: called when it was cancelled while it waited for what else is under way with a login.
 
     :ivar candidate: the device, with the vendors that it named.
     :ivar login: the login that was accepted; None where none was needed or none was accepted.
@@ -79,7 +80,9 @@ class InspectionSession:
         budget: ILoginBudget,
         played_with_login: bool = False,
         only: Login | None = None,
+        cancelled_without_turn: Callable[[], None] = lambda: None,
     ) -> None:
+        self._cancelled_without_turn = cancelled_without_turn
         self._clock = clock
         self._played_with_login = played_with_login
         self._only = only
@@ -196,7 +199,11 @@ class InspectionSession:
         wants_login: Callable[[T], bool] = lambda outcome: False,
         doubted: Callable[[T], bool] = lambda outcome: False,
     ) -> tuple[T, bool]:
+        began = False
+
         async def watched(given: Login) -> T:
+            nonlocal began
+            began = True
             try:
                 return await attempt(given)
             finally:
@@ -204,9 +211,14 @@ class InspectionSession:
                 self.sent = self.sent or sent
                 self.accepted += [login.name] * accepted
 
-        return await attempt_login(
-            self._budget, self._clock, self.candidate, login, watched, wants_login=wants_login, doubted=doubted
-        )
+        try:
+            return await attempt_login(
+                self._budget, self._clock, self.candidate, login, watched, wants_login=wants_login, doubted=doubted
+            )
+        except CancelledError:
+            if not began:
+                self._cancelled_without_turn()
+            raise
 
     def _record_refusal(self, login: Login, error: Unauthorized) -> bool:
         """Record which login was refused; True when no other may be tried."""

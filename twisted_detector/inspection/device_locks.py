@@ -16,7 +16,10 @@ Close = Callable[[], Deferred[None] | None]
 
 
 def http_key(address: str) -> str:
-    """Key of the lock for HTTP, ONVIF and snapshots of a device; the key for RTSP is the address itself."""
+    """Key of the lock for the interview of a device over HTTP; that for its streams and pictures is the address itself.
+
+    An interview of a recorder takes as long as it has channels; whoever looks at one of them is not to wait for that.
+    """
     return f"http {address}"
 
 

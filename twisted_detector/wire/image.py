@@ -22,11 +22,14 @@ MAX_PIXELS = 64 * 1024 * 1024
 MAX_SEGMENTS = 512
 #: Octets before a picture: line ends, the head of a part, a text part before it; devices send below 1 kB.
 MAX_BEFORE = 8_192
+#: Octets that are no part of any segment: decoders pass over them (libjpeg: "extraneous bytes before marker").
+MAX_STRAY = 4_096
 #: Chunks of a PNG: encoders write 8 KiB or more at a time, so 2 MiB have some 250.
 MAX_CHUNKS = 4_096
 
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
-_BEGIN = re.compile(rb"\xff\xd8\xff|" + re.escape(_PNG_SIGNATURE))
+#: Some encoders write the first marker twice (libjpeg: "two SOI markers"): the second one counts.
+_BEGIN = re.compile(rb"\xff\xd8\xff[^\xd8]|" + re.escape(_PNG_SIGNATURE))
 #: Octets that may be the beginning of one of these.
 _LONGEST_BEGIN = len(_PNG_SIGNATURE) - 1
 _EOI, _SOI, _SOS, _DRI = 0xD9, 0xD8, 0xDA, 0xDD
@@ -34,8 +37,8 @@ _EOI, _SOI, _SOS, _DRI = 0xD9, 0xD8, 0xDA, 0xDD
 _SOF = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 #: Of these one scan has each block (F.1): baseline and extended sequential.
 _SEQUENTIAL = frozenset({0xC0, 0xC1})
-#: Markers without a length: TEM, RST0 to RST7.
-_BARE = frozenset({0x01, *range(0xD0, 0xD8)})
+#: Markers without a length: TEM, RST0 to RST7; and zero, which is none.
+_BARE = frozenset({0x00, 0x01, *range(0xD0, 0xD8)})
 #: What may follow a scan of a picture that has several: DHT, SOS, DQT, DNL, DRI, COM. Other octets after FF within one
 #: are what an encoder forgot to stuff.
 _AFTER_SCAN = frozenset({0xC4, _SOS, 0xDB, 0xDC, _DRI, 0xFE})
@@ -150,7 +153,7 @@ class _Jpeg:
         self.size = (0, 0)
         self.in_scan = False
         self._position = 2
-        self._segments = 0
+        self._segments = self._stray = 0
         self._scan_begin = 0
         self._least = 0
 
@@ -163,9 +166,10 @@ class _Jpeg:
             begin = (_MARKER_IN_SCAN.search if self.in_scan else _MARKER.match)(data, self._position)
             if begin is None:
                 if not self.in_scan and self._position < len(data) and data[self._position] != 0xFF:
-                    if not self._scan_begin:
-                        raise RemoteError("a JPEG without a marker where one must be", shown=f"at {self._position}")
-                    self.in_scan = True  # what looked like a marker was none
+                    if self._scan_begin:
+                        self.in_scan = True  # what looked like a marker was none
+                    else:
+                        self._pass_over(data)
                     continue
                 self._position = max(len(data) - 1, self._position)
                 return 0
@@ -182,6 +186,15 @@ class _Jpeg:
             self._segments += 1
             if self._segments > MAX_SEGMENTS:
                 raise RemoteError("a JPEG of too many segments", shown=f"{MAX_SEGMENTS}")
+
+    def _pass_over(self, data: bytearray) -> None:
+        """Pass over octets that are no part of a segment."""
+        marker = data.find(0xFF, self._position)
+        end = marker if marker >= 0 else len(data)
+        self._stray += end - self._position
+        if self._stray > MAX_STRAY:
+            raise RemoteError("a JPEG without a marker where one must be", shown=f"at {self._position}")
+        self._position = end
 
     def may_be_all(self, length: int) -> bool:
         """Whether ``length`` octets may be the whole picture but for its end."""

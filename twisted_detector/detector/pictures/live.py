@@ -41,7 +41,11 @@ KEPT = 10.0
 #: Seconds until a camera that gave no picture is asked again; doubled with each failure, up to the second figure.
 FIRST_RETRY, LAST_RETRY = 2.0, 30.0
 
-NO_PICTURE = "it offers no picture: it has no snapshot, and no picture can be made from its streams"
+NO_PICTURE = "it has no snapshot, and no picture can be made from its streams"
+NO_DECODER = (
+    "it has no snapshot, and no picture is made from its stream without the extra [decode]: install av beside camdetect"
+    " (docs/operations/packages.md), and restart it"
+)
 
 #: Takes one picture of a camera, by the method of that name first.
 Take = Callable[[str, str], Coroutine[Deferred[Any], Any, Picture | None]]
@@ -74,15 +78,24 @@ class LivePictures:
     """Pictures of the cameras that somebody looks at now.
 
     :param camera: the camera of an id.
+    :param decodes: whether there is a decoder for its streams.
     """
 
     log = make_logger()
 
-    def __init__(self, environment: Environment, *, camera: Callable[[str], Camera | None], take: Take) -> None:
+    def __init__(
+        self,
+        environment: Environment,
+        *,
+        camera: Callable[[str], Camera | None],
+        take: Take,
+        decodes: bool = True,
+    ) -> None:
         self._clock = environment.clock
         self._monotonic = environment.monotonic
         self._camera = camera
         self._take = take
+        self._decodes = decodes
         self._views: dict[str, _View] = {}
         self._tasks = TaskGroup("The taking of a live picture")
         self._stopped = False
@@ -185,7 +198,9 @@ class LivePictures:
             taking = Deferred.fromCoroutine(self._take(camera_id, view.method))
             picture = await taking.addTimeout(MAX_SECONDS, self._clock)
             if picture is None:
-                problem = Unreachable(NO_PICTURE)
+                camera = self._camera(camera_id)
+                is_coded = camera is not None and any(one.codec not in ("", "JPEG") for one in camera.streams)
+                problem = Unreachable(NO_DECODER if is_coded and not self._decodes else NO_PICTURE)
         except InspectionError as error:
             problem = error
         except TimeoutError:

@@ -43,7 +43,7 @@ class Findings:
     def add_stream(self, profile: onvif.Profile, uri: str) -> None:
         """Add a profile with its URL as the device gave it; one that is no RTSP URL is left out."""
         try:
-            url = device_url(uri, self._address, schemes=("rtsp", "rtsps"))
+            url = device_url(uri, self._address, schemes=("rtsp", "rtsps"), base="rtsp://device/")
         except RemoteError:
             return
         self.streams.append(

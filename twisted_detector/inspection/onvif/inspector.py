@@ -27,6 +27,7 @@ from twisted_detector.model import Candidate, Inspection, Login, host_for_url
 from twisted_detector.model.addresses import RTSP_PORTS, SILENT_PORTS
 from twisted_detector.model.bounds import BoundedDict, BoundedSet
 from twisted_detector.wire.http.device_url import device_url
+from twisted_detector.wire.onvif.scopes import is_onvif_scope
 
 #: Ports at which device services are guessed to be; 8000 is Reolink's and others', 2020 TP-Link's, 8899 Xiongmai's.
 DEFAULT_PORTS = (80, 8000, 8080, 2020, 8899)
@@ -35,6 +36,8 @@ LESS_LIKELY_PORTS = (5000, 8081, 6688, 8999, 81, 85, 8090, 443, 8443)
 #: Ports at which devices that announce nothing were met: the first five and 5000.
 UNANNOUNCED_PORTS = (*DEFAULT_PORTS, 5000)
 _TLS_PORTS = (443, 8443)
+#: Where a device service is whose device names no address (Core, 5.1.1).
+_ANNOUNCED_PORT = 80
 #: RFC 6335, 6: below are other services' own. Above, what is open and not of RTSP kind comes last.
 _USER_PORTS = 1024
 #: Seconds in which ports that nobody saw open are not asked again, after they were in vain.
@@ -105,7 +108,7 @@ class OnvifInspector:
     :param open_transport: opens the HTTP connection of one inspection.
     :param random: returns so many fresh random bytes, for nonces.
     :param monotonic: a clock that never jumps, seconds, for the round trip.
-    :param device_locks: shared with everything else that speaks HTTP with the same devices (:func:`http_key`).
+    :param device_locks: shared with everything else that interviews the same devices (:func:`http_key`).
     """
 
     name = NAME
@@ -231,6 +234,8 @@ class OnvifInspector:
         likely = [port for port in dict.fromkeys(usual) if port in candidate.open_ports]
         others = [port for port in dict.fromkeys(candidate.open_ports) if port not in usual and port >= _USER_PORTS]
         guesses = [port for port in (*likely, *others) if port not in closed]
+        if not (guesses or candidate.xaddrs) and any(map(is_onvif_scope, candidate.scopes)):
+            guesses = [_ANNOUNCED_PORT]  # it says that it is there, not where
         if (guesses or candidate.rtsp_ports) and not candidate.xaddrs and not self._were_in_vain(candidate):
             guesses += [port for port in self._ports.unswept if port not in closed and port not in guesses]
         return guesses[:MAX_GUESSES]

@@ -191,6 +191,8 @@ class Interview:
             elsewhere = device_url(error.location, self._candidate.address, base=url)
         except RemoteError:
             return ""
+        if "?" not in url:
+            elsewhere = elsewhere.partition("?")[0]  # Hikvision adds a number (maciej-or/hikvision_next #231)
         return elsewhere if elsewhere != url and _path(elsewhere) == _path(url) else ""
 
     async def _read_clock(self, url: str) -> None:
@@ -274,4 +276,5 @@ def _unreadable(error: RemoteError) -> Malformed:
 
 
 def _path(url: str) -> str:
-    return url.partition("://")[2].partition("/")[2]
+    """The path without the slash at its end, which Axis adds when it redirects (agsh/onvif #307)."""
+    return url.partition("://")[2].partition("/")[2].rstrip("/")

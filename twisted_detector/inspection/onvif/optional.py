@@ -42,6 +42,7 @@ class OptionalOperations:
         self.refusals: list[OperationRefused] = []
         self.failure = ""
         self._spare = SPARE_TIMEOUTS
+        self._answered = False  # the call before
 
     def start_section(self) -> None:
         """Forget earlier refusals: they are reported already."""
@@ -58,7 +59,8 @@ class OptionalOperations:
     ) -> T | None:
         """What ``parse`` makes of the answer, or None.
 
-        None when the device does not have it, refuses it, garbles it, or hangs on it (once).
+        None when the device does not have it, refuses it, garbles it, hangs on it (once), or hangs up on it after it
+        answered something else (Lorex does so on GetStreamUri of Media2; cdavis-code/easy_onvif_workspace #32).
 
         :param may_time_out: False: a time-out of this call is raised.
         :raises OperationRefused: the login was refused.
@@ -71,14 +73,18 @@ class OptionalOperations:
             if refused.attempted or unusable:
                 raise
             self.refusals.append(refused)
+            self._answered = True
         except Unreachable as error:
-            if not may_time_out or self._spare == 0:
+            hung_up, self._answered = self._answered and error.code == "closed", False
+            if not hung_up and (not may_time_out or self._spare == 0):
                 raise
-            self._spare -= 1
+            self._spare -= not hung_up
             self._note(request.operation, error)
         except (RemoteError, Malformed) as error:
+            self._answered = True
             self._note(request.operation, error)
         else:
+            self._answered = True
             return answer
         return None
 

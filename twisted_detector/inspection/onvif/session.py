@@ -13,7 +13,8 @@ Rules of the login (its schemes have their own, :mod:`inspection.onvif.login_sch
 5. :meth:`Login.acquire_permit` is awaited before each time that the login is sent: after silence, a fault, a stale
    nonce or a wrong time it is not known whether the device counted a failure.
 
-Requests are SOAP 1.2. Where a device shows that it does not know that, they are SOAP 1.1 from then on.
+Requests are SOAP 1.2. Where a device shows that it does not understand that, they have another form from then on
+(:mod:`inspection.onvif.message_form`).
 """
 
 from __future__ import annotations
@@ -27,7 +28,8 @@ from twisted_detector.errors import Busy, InspectionError, LocalError, LoginWith
 from twisted_detector.inspection.http.client import HttpResponse, HttpTransport, retry_once
 from twisted_detector.inspection.onvif.clock import DRIFT, DeviceClock
 from twisted_detector.inspection.onvif.login_schemes import BASIC, DIGEST, TOKEN, LoginSchemes
-from twisted_detector.inspection.onvif.responses import LoginRefusal, NotAnOnvifAnswer, read_response
+from twisted_detector.inspection.onvif.message_form import MessageForm, other_form, refuses_action
+from twisted_detector.inspection.onvif.responses import LoginRefusal, read_response
 from twisted_detector.inspection.onvif.service_paths import is_service, may_be_service
 from twisted_detector.model import Login, host_for_url
 from twisted_detector.wire.onvif.answers import NS_DEVICE, parse_security_capabilities
@@ -37,8 +39,6 @@ from twisted_detector.wire.soap.xml import LONG, Element
 
 #: Operations that are answered with a list of many things.
 _LISTS = ("GetProfiles",)
-#: Statuses with which a server that knows no SOAP 1.2 was seen to answer it.
-_OLDER_SERVERS = (400, 415, 500)
 _NO_RIGHT = "the login has no right to ask that"
 _NO_SCHEME = "the device offers no login scheme that may be used"
 _NO_SERVICE = "what wants a login there did not show that it is an ONVIF service, and is given none"
@@ -70,13 +70,13 @@ class Known:
     :ivar refused: operations that it refused without a login.
     :ivar soap: URLs at which it answered in SOAP.
     :ivar stated: the ways in which it says that it takes a login; None: it was not asked.
-    :ivar older: whether it knows SOAP 1.1 only; None: not known.
+    :ivar form: of the messages that it understands; None: not known.
     """
 
     refused: set[tuple[str, str]] = field(default_factory=set)
     soap: set[str] = field(default_factory=set)
     stated: frozenset[str] | None = None
-    older: bool | None = None
+    form: MessageForm | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,8 +199,16 @@ class OnvifSession:
         try:
             answer = await self._read(response, request, parse)
         except (RemoteError, Busy) as error:
-            if self._wants_older(response, error, url):
-                return await self._send_older(url, request, authenticate, parse, error)
+            if self.known.form is None:
+                self.known.form = other_form(
+                    response,
+                    error,
+                    spoke_soap=bool(self.known.soap),
+                    at_service=is_service(url),
+                    with_login=authenticate,
+                )
+                if self.known.form is not None:
+                    return await self._send_in_form(url, request, authenticate, parse, error)
             if not authenticate and isinstance(error, soap.SoapFault):
                 self.known.soap.add(url)
             raise
@@ -221,27 +229,18 @@ class OnvifSession:
             self._login.report_accepted("" if way == TOKEN else way)
         return answer
 
-    def _wants_older(self, response: HttpResponse, error: Exception, url: str) -> bool:
-        """Whether an answer may be that of a device which does not know SOAP 1.2."""
-        if self.known.older is not None:
-            return False
-        if isinstance(error, soap.SoapFault):
-            told = "VersionMismatch" in " ".join(error.fault.codes)
-            return told or (not self.known.soap and soap.NS_SOAP11.encode() in response.body[:2000])
-        is_older = isinstance(error, NotAnOnvifAnswer) and response.status in _OLDER_SERVERS
-        return is_older and not self.known.soap and is_service(url)
-
-    async def _send_older(
+    async def _send_in_form(
         self, url: str, request: OnvifRequest, authenticate: bool, parse: Parse, error: RemoteError | Busy
     ) -> Any | LoginRefusal:
-        """Send the request in SOAP 1.1, once; where that is no use, ``error`` stands, and 1.2 is right."""
-        self.known.older = True
+        """Send the request in another form, once; where that is no use, ``error`` stands, and the usual form stays."""
         try:
             return await self._send_once(url, request, authenticate, parse)
-        except soap.SoapFault:
+        except soap.SoapFault as fault:
+            if refuses_action(fault):
+                self.known.form = MessageForm.USUAL
             raise
         except (RemoteError, Busy):
-            self.known.older = False
+            self.known.form = MessageForm.USUAL
             raise error from None
 
     async def _read(self, response: HttpResponse, request: OnvifRequest, parse: Parse) -> Any | LoginRefusal:
@@ -369,11 +368,8 @@ class OnvifSession:
         return refused
 
     async def _send(self, url: str, request: OnvifRequest, authenticate: bool) -> HttpResponse:
-        older = bool(self.known.older)
-        headers = {"Content-Type": f'application/soap+xml; charset=utf-8; action="{request.action}"'}
-        if older:
-            headers = {"Content-Type": "text/xml; charset=utf-8", "SOAPAction": f'"{request.action}"'}
-        header_xml = ""
+        form = self.known.form or MessageForm.USUAL
+        headers, header_xml = form.headers(request), ""
         scheme, _, rest = url.partition("://")
         if not rest.startswith(self._host) or rest[len(self._host) :][:1] not in ("", "/", ":", "?"):
             raise LocalError("a device is asked at its own address only", shown=f"{scheme} {rest[:80]}")
@@ -382,7 +378,7 @@ class OnvifSession:
             await login.acquire_permit(self._schemes.realm(url))
             if self._schemes.way(url) == TOKEN:
                 header_xml = self._schemes.token(login)
-        data = soap.envelope(request.body, header_xml=header_xml, older=older)
+        data = soap.envelope(request.body, header_xml=header_xml, older=form is MessageForm.OLDER)
         if login is not None:
             target = rest[len(self._host) :]
             target = target[target.find("/") :] if "/" in target else "/"

@@ -112,8 +112,10 @@ class MediaQuery:
         """The profiles, and the URL that gave them, "" where none did.
 
         A service at a dead port is called where the device answers; one at a path where there is none, at the usual
-        ones.
+        ones. So is one that has no profiles at an unusual path: some firmware mixes the paths of its services up
+        (OpenIPC/viewer #67).
         """
+        empty = ""
         origin = _origin(self._device.entry)
         here = origin + named.removeprefix(_origin(named)) if named else ""
         places = dict.fromkeys([named, here, *(origin + path for path in paths), self._device.entry])
@@ -125,11 +127,13 @@ class MediaQuery:
                 if is_here:
                     raise
                 continue
-            if profiles is not None:
+            if profiles or (profiles is not None and url.removeprefix(_origin(url)) in paths):
                 return url, profiles
+            if profiles is not None:
+                empty = empty or url
             if self._device.refusals:
                 return url, ()
-        return "", ()
+        return empty, ()
 
     async def _read_snapshot_url(self, profile: onvif.Profile) -> None:
         if profile.token in self._tokens1:

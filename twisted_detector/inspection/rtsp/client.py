@@ -25,7 +25,7 @@ from twisted_detector.inspection.rtsp.connection import (
     RtspSilence,
     RtspTimeouts,
 )
-from twisted_detector.inspection.rtsp.description import redirection
+from twisted_detector.inspection.rtsp.description import MAX_REDIRECTS, ends_connection, redirection
 from twisted_detector.inspection.rtsp.nonces import LastChallenge, NonceHabits
 from twisted_detector.model import Login
 from twisted_detector.model.bounds import BoundedSet
@@ -190,13 +190,16 @@ class RtspClient:
                 return response
 
     async def describe(self, url: str) -> tuple[RtspResponse, str]:
-        """Send DESCRIBE; the response, and the URL that gave it: another path of this server where it redirects, once.
+        """Send DESCRIBE; the response, and the URL that gave it: another path of this server where it redirects.
 
         Raises as :meth:`request`.
         """
+        asked = {url}
         response = await self.request("DESCRIBE", url, ACCEPT_SDP)
-        elsewhere = redirection(url, response)
-        return (await self.request("DESCRIBE", elsewhere, ACCEPT_SDP), elsewhere) if elsewhere else (response, url)
+        while (elsewhere := redirection(url, response)) and elsewhere not in asked and len(asked) <= MAX_REDIRECTS:
+            asked.add(url := elsewhere)
+            response = await self.request("DESCRIBE", url, ACCEPT_SDP)
+        return response, url
 
     async def request(
         self, method: str, url: str, headers: Iterable[tuple[str, str]] = (), *, reconnect: bool = True
@@ -233,7 +236,7 @@ class RtspClient:
                     raise
                 self._last.connection_closed(connection)
                 continue
-            self._record(connection, response, *(() if credential else (method, url)))
+            self._record(connection, response, method, url, sent=bool(credential))
             self._check_lockout(response, sent=bool(credential))
             if response.status != 401:
                 if credential and response.status != 403:
@@ -299,8 +302,10 @@ class RtspClient:
         except LocalError as error:  # a name or password that cannot be written this way: it was not sent
             raise Unauthorized("this login cannot be sent to the device", shown=error.what, attempted=False) from None
 
-    def _record(self, connection: RtspClientConnection, response: RtspResponse, *asked: str) -> RtspResponse:
-        """Record a response; ``asked``: method and URL, where it was asked without the login."""
+    def _record(
+        self, connection: RtspClientConnection, response: RtspResponse, method: str, url: str, *, sent: bool = False
+    ) -> None:
+        """Record a response. :param sent: the request carried the login, or its refusal counts as if it had."""
         self.answered = True
         self.server = clean(response.header("Server"))[:200] or self.server
         self.public = clean(response.header("Public"))[:200] or self.public
@@ -308,11 +313,10 @@ class RtspClient:
             challenges = digest.parse_challenges(response.all("WWW-Authenticate"))
             self.realm = clean(next((one.realm for one in challenges), self.realm))[:200]
             self._last.record(connection, challenges, allow_basic=self._allow_basic)
-            if asked:
-                self._refused_without.add((asked[0], asked[1]))
-        if response.header("Connection").strip().lower() == "close":
+            if not sent:
+                self._refused_without.add((method, url))
+        if ends_connection(method, response):
             connection.close()
-        return response
 
     def _check_lockout(self, response: RtspResponse, *, sent: bool) -> None:
         """Raise if a refusal speaks of attempts that are left, or of locking.
@@ -355,7 +359,7 @@ class RtspClient:
             credential = self._credential(method, url) if sends else ()
             response = await connection.request(method, url, (*headers, *credential), timeout=timeout)
             if response.status == 401 and self.accepted and not self.refused and not credential:
-                self._record(connection, response)
+                self._record(connection, response, method, url, sent=True)
                 self._check_lockout(response, sent=False)
                 if await self._has_permit():
                     credential = self._credential(method, url)

@@ -19,6 +19,7 @@ from twisted.internet.interfaces import (
     ITCPTransport,
 )
 from twisted.internet.protocol import Factory, Protocol, connectionDone
+from twisted.internet.task import LoopingCall
 from twisted.internet.tcp import Connection
 from twisted.python.failure import Failure
 from txaio.tx import make_logger
@@ -44,15 +45,13 @@ USER_AGENT = "camdetect"
 LINGER = 1.0
 #: A server may send requests too (RFC 2326 section 10); none sends more than a few in the seconds of a check.
 MAX_SERVER_REQUESTS = 16
-
-
 #: Octets that are read in one turn of the reactor: media cut into packets of a few octets take some milliseconds.
 MAX_READ = 16_384
-
-
 #: Seconds for which the answer to the request under way is awaited after one with the CSeq of an earlier request: it is
 #: either a second answer to that one, or the only one, of a server that does not count.
 SECOND_ANSWER = 0.3
+#: Seconds of silence that end a session description of which no length is told: it comes in one piece or two.
+END_OF_BODY = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +125,8 @@ class RtspClientConnection(Protocol):
         self._waiting: Deferred[RtspResponse] | None = None
         self._counts = True
         self._held: tuple[RtspResponse, IDelayedCall] | None = None
+        self._ending_body: IDelayedCall | None = None
+        self._alive: LoopingCall | None = None
         self._cutting: IDelayedCall | None = None
         self._disconnected = False
         self._unbuffered = False
@@ -188,11 +189,19 @@ class RtspClientConnection(Protocol):
             self._cseq += 1
             self._write(format_request(method, url, self._cseq, [("User-Agent", USER_AGENT), *headers]))
 
+    def keep_alive(self, seconds: float, method: str, url: str, headers: Iterable[tuple[str, str]] = ()) -> None:
+        """Send a request each so many seconds until the connection is closed; nobody waits for the responses."""
+        if not self.closed:
+            self._alive = LoopingCall(self.send, method, url, tuple(headers))
+            self._alive.clock = self._clock
+            self._alive.start(seconds, now=False)
+
     def close(self) -> None:
         """Close the connection in good order; it is cut after ``LINGER`` seconds. May be called again."""
         if self.closed:
             return
         self.closed = True
+        self._stop_timers()
         self._on_frame = self._on_lost = None
         self._cutting = self._clock.callLater(LINGER, self._cut)
         self.transport.loseConnection()
@@ -259,6 +268,25 @@ class RtspClientConnection(Protocol):
                 self._request_received(event)
         if self._parser.error is not None:
             self._fail(self._parser.error)
+        self._cancel_ending_body()
+        if self._parser.awaits_end and not self.closed:
+            self._ending_body = self._clock.callLater(END_OF_BODY, self._end_body)
+
+    def _end_body(self) -> None:
+        self._ending_body = None
+        response = self._parser.end()
+        if response is not None:
+            self._response_received(response)
+
+    def _cancel_ending_body(self) -> None:
+        ending, self._ending_body = self._ending_body, None
+        if ending is not None:
+            ending.cancel()
+
+    def _stop_timers(self) -> None:
+        self._cancel_ending_body()
+        if self._alive is not None and self._alive.running:
+            self._alive.stop()
 
     def _response_received(self, response: RtspResponse) -> None:
         if response.status < 200:
@@ -313,6 +341,7 @@ class RtspClientConnection(Protocol):
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         self.closed = True
+        self._stop_timers()
         if self._cutting is not None:
             self._cutting.cancel()
             self._cutting = None

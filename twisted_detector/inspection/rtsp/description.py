@@ -16,6 +16,10 @@ from twisted_detector.wire.rtsp.url import RtspUrl, redirected_url
 BUSY = {453: "has no bandwidth left (453)", 503: "has no session left (503)"}
 #: Statuses that send a client to ``Location`` (RFC 2326 section 11.3; 307 and 308 as in HTTP).
 REDIRECTIONS = frozenset({301, 302, 303, 305, 307, 308})
+#: Of those that are followed one after the other: from a name to a stream, and from there to a session of it.
+MAX_REDIRECTS = 3
+#: Requests whose success binds a session to the connection.
+_OF_SESSION = frozenset({"SETUP", "PLAY"})
 #: Real encoding names have at most 20 characters; a device's texts go into documents.
 MAX_NAME = 32
 
@@ -37,8 +41,9 @@ class StreamDescription:
     :ivar session: its name. :ivar control: ``a=control`` of the video; ``aggregate`` likewise, of the session.
     :ivar named_size: width and height where the description names them beside the parameter sets, else zeros.
     :ivar parameter_sets: what a decoder needs to begin, as far as the description holds it.
-    :ivar auxiliary_types: numbers of the payload types that carry no picture of their own.
+    :ivar auxiliary_types: numbers of the payload types that carry no picture of their own; ``own_types``: of others.
     :ivar fingerprint: see :func:`fingerprint_of`.
+    :ivar encrypted: the video is announced as SRTP.
     :ivar back_channel: the device offers to take sound (ONVIF Streaming Specification, 5.3). A device that keeps
         to the rule offers it only to a client that sends ``Require``, which this one does not.
     """
@@ -55,6 +60,8 @@ class StreamDescription:
     named_size: tuple[int, int] = (0, 0)
     parameter_sets: tuple[bytes, ...] = ()
     auxiliary_types: tuple[int, ...] = ()
+    own_types: tuple[int, ...] = ()
+    encrypted: bool = False
     back_channel: bool = False
     fingerprint: int = 0
 
@@ -65,7 +72,7 @@ class StreamDescription:
 
 
 def expect_ok(method: str, response: RtspResponse) -> None:
-    """Return when the status is 200.
+    """Return when the status is one of success.
 
     :raises Busy: 453 or 503.
     :raises DescribeRefusal: any other.
@@ -74,10 +81,10 @@ def expect_ok(method: str, response: RtspResponse) -> None:
         raise Busy(f"the device {BUSY[response.status]}")
     if response.status == 461:
         raise DescribeRefusal("the device sends RTP neither over TCP nor over UDP (461)", ReasonCode.NO_TRANSPORT)
-    if response.status != 200:
+    if not 200 <= response.status < 300:
         text = f"{method} was answered {response.status} {ascii_only(response.reason)}".rstrip()
         if response.status in REDIRECTIONS:
-            text += "; redirects are followed once, and only to another path of the same server"
+            text += "; redirects are followed a few times, and only to other paths of the same server"
         raise DescribeRefusal(text, _code_of(response.status))
 
 
@@ -92,6 +99,15 @@ def redirection(url: str, response: RtspResponse) -> str:
     return redirected_url(url, response.header("Location")) if response.status in REDIRECTIONS else ""
 
 
+def ends_connection(method: str, response: RtspResponse) -> bool:
+    """Whether the server announces the end of its connection.
+
+    Some do so in every answer and mean nothing by it: a session that was just given is not thrown away for that.
+    """
+    announced = response.header("Connection").strip().lower() == "close"
+    return announced and not (method in _OF_SESSION and response.status == 200)
+
+
 def ascii_only(text: str) -> str:
     """A peer's text as it may stand in a reason: printable ASCII, at most 60 characters."""
     return "".join(character for character in text if character.isascii() and character.isprintable())[:60]
@@ -103,7 +119,7 @@ def read_description(response: RtspResponse, previous: StreamDescription | None 
     The frame rate is the device's own ``a=framerate`` rather than the parameter set's, which many get wrong by two.
 
     :raises Busy: 453 or 503.
-    :raises DescribeRefusal: another status than 200, no session description, or one without video.
+    :raises DescribeRefusal: another status than success, no session description, or one without video.
     """
     expect_ok("DESCRIBE", response)
     content_base = response.header("Content-Base") or response.header("Content-Location")
@@ -138,6 +154,8 @@ def read_description(response: RtspResponse, previous: StreamDescription | None 
         named_size=named_size,
         parameter_sets=parameter_sets(codec, video.format_parameters),
         auxiliary_types=tuple(sorted(video.auxiliary_types)),
+        own_types=tuple(sorted(video.own_types)),
+        encrypted=video.protocol.upper().startswith("RTP/SAVP"),
         back_channel=_takes_sound(description, video),
         fingerprint=fingerprint,
     )

@@ -72,7 +72,9 @@ MAX_REMEMBERED = 4_096
 #: IANA's rtsps (322), its usual unprivileged twin, and UniFi Protect's.
 TLS_PORTS = frozenset({322, 8322, 7441})
 #: When the next search is.
-SEARCH_OVER = "they are tried again once a day, and when you ask for it"
+SEARCH_OVER = (
+    "they are tried again once a day, and when you ask for it; if you know its stream, give its URL (camdetect stream)"
+)
 
 
 class _UnknownPathReply(Enum):

@@ -15,6 +15,9 @@ from twisted_detector.wire.rtsp.messages import InterleavedFrame
 #: A keyframe comes within the first seconds of media: 64 MiB are 50 s of a 4K stream of 10 Mbit/s, and 20 000 packets
 #: 20 s of it.
 MAX_MEDIA, MAX_PACKETS = 64 * 1024 * 1024, 20_000
+#: What to do where no keyframe came.
+SHORTER = "; set a shorter interval between keyframes in the device's settings"
+ENCRYPTED = "; the device encrypts this stream (SRTP), which is not read here: choose an address of it without that"
 
 
 class MediaMonitor:
@@ -23,38 +26,65 @@ class MediaMonitor:
     :param keyframe: wait for a keyframe; else for an RTP packet. Of a codec whose keyframes cannot be told the first
         packet ends the wait: nothing that comes later would show more.
     :param on_first_packet: called once, at the first RTP packet.
+    :param encrypted: the description says so (SRTP, RFC 3711); some firmware says it and sends in clear.
     :ivar reason: why what came is not enough yet, for people; ``code`` is the same for programs.
+    :ivar advice: what to do about it, where more than waiting can be done.
     """
 
-    def __init__(self, finder: KeyframeFinder, *, keyframe: bool, on_first_packet: Callable[[], None]) -> None:
-        self.reason = ""
+    def __init__(
+        self,
+        finder: KeyframeFinder,
+        *,
+        keyframe: bool,
+        on_first_packet: Callable[[], None],
+        encrypted: bool = False,
+    ) -> None:
+        self.reason = self.advice = ""
         self.code = ReasonCode.NONE
         self.channel = 0
+        self._arrived = False
+        self._way = "over UDP, which the device insists on and a firewall may hold back, "
         self._finder = finder
         self._keyframe = keyframe
+        self._encrypted = encrypted
         self._on_first_packet = on_first_packet
         self._bytes = 0
         self._packets = 0
         self._done: Deferred[None] = Deferred()
 
+    def interleaved(self, channel: int) -> None:
+        """The media come over TCP, on this channel as the device says."""
+        self.channel, self._way = channel, ""
+        self._finder.nothing_is_lost()
+
     def receive(self, frame: InterleavedFrame) -> None:
-        """Take the next interleaved frame; those of other channels and broken packets are ignored."""
+        """Take the next interleaved frame; those of other channels and broken packets are ignored.
+
+        No other media were set up, so until any come on their channel, those with the video's payload type are its on
+        whichever they come: some firmware counts channels otherwise than it says.
+        """
         self._bytes += len(frame.data)
         self._packets += 1
         if self._bytes > MAX_MEDIA or self._packets > MAX_PACKETS:
             code = ReasonCode.NO_KEYFRAME if self._finder.packets else ReasonCode.NO_RTP
             bound = f"{MAX_MEDIA // 1_048_576} MiB" if self._bytes > MAX_MEDIA else f"{MAX_PACKETS} packets"
-            self.finish(f"no keyframe within {bound} of media", code)
-        if frame.channel != self.channel or self._done.called:
+            missing = "keyframe" if self._finder.packets else "RTP packet of the video"
+            self.finish(f"no {missing} within {bound} of media", code)
+        right = frame.channel == self.channel
+        if self._done.called or (self._arrived and not right):
             return
         try:
             packet = rtp.parse(frame.data)
         except RemoteError:
             return
         before = self._finder.packets
+        if not right and packet.payload_type not in self._finder.own:
+            return
         found = self._finder.packet(packet)
+        self._arrived = self._arrived or (right and self._finder.packets > before)
         if not before and self._finder.packets:
             self.reason, self.code = "RTP packets came, but no keyframe", ReasonCode.NO_KEYFRAME
+            self.advice = ENCRYPTED if self._encrypted else SHORTER
             if not self._finder.codec:
                 self.reason = "RTP packets came of a codec that has no name, but no keyframe of H.264 or H.265"
                 self.code = ReasonCode.UNKNOWN_CODEC
@@ -62,7 +92,7 @@ class MediaMonitor:
             if self._keyframe and not self._finder.decidable:
                 self.finish(_unknown(self._finder.codec), ReasonCode.UNKNOWN_CODEC)
         if self._finder.lacks_parameters and self._finder.codec and not self._done.called:
-            self.reason = "keyframes came, but nothing that tells how to decode them"
+            self.reason, self.advice = "keyframes came, but nothing that tells how to decode them", ""
             self.code = ReasonCode.NO_PARAMETERS
         if found or (self._finder.packets and not self._keyframe):
             self.finish("")
@@ -75,13 +105,13 @@ class MediaMonitor:
     def finish(self, reason: str, code: ReasonCode = ReasonCode.NONE) -> None:
         """Stop waiting; ``reason`` says why, "" when enough came."""
         if not self._done.called:
-            self.reason, self.code = reason, code
+            self.reason, self.code, self.advice = reason, code, ""
             self._done.callback(None)
 
     async def wait(self) -> None:
         """Wait, after the response to PLAY, until enough came or :meth:`finish` was called; without a time limit."""
         if not self._done.called and not self.reason:
-            self.reason, self.code = "PLAY was answered, but no RTP packet came", ReasonCode.NO_RTP
+            self.reason, self.code = f"PLAY was answered, but {self._way}no RTP packet came", ReasonCode.NO_RTP
         await self._done
 
 

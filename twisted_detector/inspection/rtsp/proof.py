@@ -11,22 +11,38 @@ from typing import Protocol as StructuralProtocol
 
 from twisted.internet.defer import CancelledError
 
-from twisted_detector.errors import Busy, RemoteError, Unauthorized
+from twisted_detector.errors import Busy, RemoteError, Unauthorized, Unreachable
 from twisted_detector.inspection.rtsp.client import RtspClient
 from twisted_detector.inspection.rtsp.connection import RtspClientConnection
-from twisted_detector.inspection.rtsp.description import DescribeRefusal, StreamDescription, expect_ok, read_description
+from twisted_detector.inspection.rtsp.description import (
+    BUSY,
+    DescribeRefusal,
+    StreamDescription,
+    expect_ok,
+    read_description,
+)
 from twisted_detector.inspection.rtsp.media_monitor import MediaMonitor
 from twisted_detector.model import Proof, StreamReport
 from twisted_detector.model.reasons import ReasonCode
 from twisted_detector.wire.rtp.keyframe import KeyframeFinder
-from twisted_detector.wire.rtsp.headers import TransportHeader, format_transport, parse_session, parse_transport
+from twisted_detector.wire.rtsp.headers import (
+    SessionHeader,
+    TransportHeader,
+    format_transport,
+    parse_session,
+    parse_transport,
+)
 from twisted_detector.wire.rtsp.messages import InterleavedFrame, RtspResponse
-from twisted_detector.wire.rtsp.url import resolve_control
+from twisted_detector.wire.rtsp.url import resolve_aggregate, resolve_control
 
 #: Seconds for the response to TEARDOWN; some servers never send one.
 TEARDOWN_TIMEOUT = 1.0
-#: Refusals of SETUP that may mean RTP over TCP: UDP is tried, once. 461 says so; old firmware has others for it.
-TRY_UDP = frozenset({400, 406, 461, 500, 501, 551})
+#: Seconds between the requests that keep a session: whoever ends one sooner than after two is not to be helped.
+MIN_KEEP_ALIVE = 1.0
+#: Refusals of PLAY that may mean its Range: it is sent without one, once (RFC 2326, 11.3.8, 11.3.13, 11.3.14).
+TRY_WITHOUT_RANGE = frozenset({400, 451, 456, 457})
+#: Those that may mean the URL of the whole presentation: the media's own is tried, once (RFC 2326, 11.3.16).
+TRY_MEDIA_ALONE = frozenset({404, 459})
 #: Rungs for which a stream has to be played.
 PLAYED = (Proof.RTP, Proof.KEYFRAME)
 
@@ -158,10 +174,10 @@ class StreamProof:
 
     async def _play(self, described: StreamDescription) -> None:
         """SETUP and PLAY, and wait for media; whatever happens then, TEARDOWN."""
-        base, progress = described.content_base, self.progress
+        progress = self.progress
+        aggregate = resolve_aggregate(self._target, described.content_base, described.aggregate)
         try:
-            control = resolve_control(self._target, base, described.control)
-            aggregate = resolve_control(self._target, base, described.aggregate)
+            control = resolve_control(aggregate, described.control)
         except RemoteError as error:
             raise DescribeRefusal(f"the stream's control URL is unusable: {error.what}") from None
 
@@ -170,7 +186,10 @@ class StreamProof:
 
         finder = progress.finder = self._finder(described)
         monitor = progress.monitor = MediaMonitor(
-            finder, keyframe=self._wanted is Proof.KEYFRAME, on_first_packet=packet_received
+            finder,
+            keyframe=self._wanted is Proof.KEYFRAME,
+            on_first_packet=packet_received,
+            encrypted=described.encrypted,
         )
         pairs: list[MediaPorts] = []
         try:
@@ -184,6 +203,7 @@ class StreamProof:
             described.codec,
             parameter_sets=described.parameter_sets,
             auxiliary=frozenset(described.auxiliary_types),
+            own=frozenset(described.own_types),
             size=described.named_size,
             collect=self._collect,
         )
@@ -193,29 +213,20 @@ class StreamProof:
     ) -> None:
         client, progress = self._client, self.progress
         progress.step = "SETUP"
-        offered = format_transport(TransportHeader(lower="tcp", interleaved=(0, 1)))
-        response = await client.request("SETUP", control, (("Transport", offered),))
-        if response.status in TRY_UDP:
-            pairs.append(
-                self._open_pair(self._host, lambda data: monitor.receive(InterleavedFrame(monitor.channel, data)))
-            )
-            offered = format_transport(TransportHeader(lower="udp", client_port=pairs[0].numbers))
-            response = await client.request("SETUP", control, (("Transport", offered),))
-        expect_ok("SETUP", response)
+        response = await self._set_up(control, aggregate, monitor, pairs)
         session = _session(response)
         try:
             if pairs:
                 _open_path(response, pairs[0])
-            else:
-                monitor.channel = _channel(response)
             progress.step = "PLAY"
             connection = client.connection
-            connection.watch(
-                frames=None if pairs else monitor.receive, lost=lambda: monitor.finish(*_ending(connection))
-            )
-            response = await client.request("PLAY", aggregate, (*session, ("Range", "npt=0.000-")), reconnect=False)
-            expect_ok("PLAY", response)
+            # Over TCP too where UDP was chosen: some firmware says so and means it not.
+            connection.watch(frames=monitor.receive, lost=lambda: monitor.finish(*_ending(connection)))
+            patience = _named_session(response).timeout
+            response = await self._start(control, aggregate, session)
             session = session or _session(response)
+            method = "GET_PARAMETER" if "GET_PARAMETER" in client.public.upper() else "OPTIONS"
+            connection.keep_alive(max(patience / 2, MIN_KEEP_ALIVE), method, aggregate, session)
             await monitor.wait()
             if progress.finder is not None and progress.finder.found:
                 progress.proof = Proof.KEYFRAME
@@ -227,13 +238,66 @@ class StreamProof:
             raise
         await client.request_and_ignore("TEARDOWN", aggregate, session, timeout=TEARDOWN_TIMEOUT)
 
+    async def _set_up(
+        self, control: str, aggregate: str, monitor: MediaMonitor, pairs: list[MediaPorts]
+    ) -> RtspResponse:
+        """SETUP with RTP over TCP; where that is refused, or UDP chosen for it, once more with UDP.
+
+        461 says that TCP is refused. Old firmware has any other status for it, so each may mean it.
+
+        :raises Busy, DescribeRefusal: neither is to be had.
+        """
+        client = self._client
+        offered = format_transport(TransportHeader(lower="tcp", interleaved=(0, 1)))
+        response = await client.request("SETUP", control, (("Transport", offered),))
+        if response.status < 400 or response.status in BUSY:
+            expect_ok("SETUP", response)
+            transport = _transport(response, "tcp")
+            if transport.lower == "tcp":
+                # The device's channel need not be the one that was asked for.
+                monitor.interleaved(transport.interleaved[0] if transport.interleaved else 0)
+                return response
+            await client.request_and_ignore("TEARDOWN", aggregate, _session(response), timeout=TEARDOWN_TIMEOUT)
+        try:
+            pairs.append(
+                self._open_pair(self._host, lambda data: monitor.receive(InterleavedFrame(monitor.channel, data)))
+            )
+        except Unreachable:
+            if response.status != 461:
+                expect_ok("SETUP", response)  # its refusal need not mean TCP, and is all that is known
+            raise
+        self.progress.step = f"SETUP over UDP (over TCP it was answered {response.status})"
+        offered = format_transport(TransportHeader(lower="udp", client_port=pairs[0].numbers))
+        response = await client.request("SETUP", control, (("Transport", offered),))
+        expect_ok("SETUP", response)
+        return response
+
+    async def _start(self, control: str, aggregate: str, session: tuple[tuple[str, str], ...]) -> RtspResponse:
+        """PLAY, of the presentation from its beginning; where that is refused, as the refusal says that it may be.
+
+        :raises Busy, DescribeRefusal: it may not.
+        """
+        client, whole = self._client, (*session, ("Range", "npt=0.000-"))
+        response = await client.request("PLAY", aggregate, whole, reconnect=False)
+        if response.status in TRY_WITHOUT_RANGE:
+            response = await client.request("PLAY", aggregate, session, reconnect=False)
+        if response.status in TRY_MEDIA_ALONE and control != aggregate:
+            response = await client.request("PLAY", control, session, reconnect=False)
+        expect_ok("PLAY", response)
+        return response
+
+
+def _named_session(response: RtspResponse) -> SessionHeader:
+    """The session; without an identifier where the device names none, or none that can be sent."""
+    try:
+        return parse_session(next(filter(None, response.all("Session")), ""))
+    except RemoteError:
+        return SessionHeader("")
+
 
 def _session(response: RtspResponse) -> tuple[tuple[str, str], ...]:
-    """The Session header for further requests; none where the device names no session, or none that can be sent."""
-    try:
-        identifier = parse_session(next(filter(None, response.all("Session")), "")).id
-    except RemoteError:
-        return ()
+    """The Session header for further requests; none without a session."""
+    identifier = _named_session(response).id
     return (("Session", identifier),) if identifier else ()
 
 
@@ -245,29 +309,20 @@ def _ending(connection: RtspClientConnection) -> tuple[str, ReasonCode]:
 
 
 def _transport(response: RtspResponse, lower: str) -> TransportHeader:
-    """The transport in the response to SETUP; without one, what was offered.
-
-    :raises DescribeRefusal: another transport than the one asked for.
-    """
-    text = response.header("Transport")
+    """The transport in the response to SETUP; without one that can be read, what was offered: it was accepted."""
     try:
-        transport = parse_transport(text) if text else TransportHeader(lower=lower)
-    except RemoteError as error:
-        raise DescribeRefusal(f"SETUP was answered with what cannot be read: {error.what}") from None
-    if transport.lower != lower:
-        raise DescribeRefusal(
-            f"the device chose another transport than RTP over {lower.upper()}", ReasonCode.NO_TRANSPORT
-        )
-    return transport
-
-
-def _channel(response: RtspResponse) -> int:
-    """The channel of the RTP packets: the device's, which need not be the one that was asked for."""
-    transport = _transport(response, "tcp")
-    return transport.interleaved[0] if transport.interleaved else 0
+        return parse_transport(response.header("Transport"))
+    except RemoteError:
+        return TransportHeader(lower=lower)
 
 
 def _open_path(response: RtspResponse, pair: MediaPorts) -> None:
+    """Send an empty packet to where the media will come from.
+
+    :raises DescribeRefusal: the device chose something else than UDP, of which there are no packets to be had.
+    """
     transport = _transport(response, "udp")
+    if transport.lower != "udp":
+        raise DescribeRefusal("the device chose another transport than RTP over UDP", ReasonCode.NO_TRANSPORT)
     if transport.server_port is not None and transport.server_port[0]:
         pair.open_path(transport.server_port[0])

@@ -223,7 +223,8 @@ class RtspValidator:
             raise  # no word about the device
         except DeferredTimeout:
             progress.reason_code = progress.final_code()
-            progress.reason = f"{progress.reason_text()} within {self._timeout:g} seconds"
+            advice = progress.monitor.advice if progress.monitor is not None else ""
+            progress.reason = f"{progress.reason_text()} within {self._timeout:g} seconds{advice}"
         except DescribeRefusal as error:
             progress.reason, progress.reason_code = str(error), error.code
         except Malformed as error:

@@ -1,9 +1,10 @@
 """A URL that a device gave and the device's address go in; a URL that leads to that device comes out.
 
-Devices give loopback, 0.0.0.0, an address they had once, a public one, a port twice, no scheme, or a login. ONVIF Core
-(section 8.1.1) has a device match the address of an XAddr to the one that was asked, so the host is always replaced: no
-login can be led to another host by what a device sends. Port, path and query stay as given; a fragment goes, for it is
-never sent to a device (RFC 3986, 3.5), and what stands in one reaches go2rtc as options of the source.
+Devices give loopback, 0.0.0.0, an address they had once, a public one, a port twice, no scheme, a slash too few, quotes
+around it, "&" escaped twice, or a login. ONVIF Core (section 8.1.1) has a device match the address of an XAddr to the
+one that was asked, so the host is always replaced: no login can be led to another host by what a device sends. Port,
+path and query stay as given; a fragment goes, for it is never sent to a device (RFC 3986, 3.5), and what stands in one
+reaches go2rtc as options of the source.
 """
 
 from __future__ import annotations
@@ -22,6 +23,10 @@ MAX_URL = 2048
 _URL = re.compile(r"([a-z]{2,10})://(.*)", re.IGNORECASE | re.DOTALL)
 #: No scheme, but an address with a path after it: ``192.0.2.1:554/stream1``, ``[fe80::1]/onvif/media``.
 _BARE = re.compile(r"(?:\[[0-9A-Fa-f:.]+(?:%[^\]/]*)?\]|(?:\d{1,3}\.){3}\d{1,3})(?::\d+)*/.*", re.DOTALL)
+#: A slash or a colon too few before an address: ``rtsp:/192.0.2.1/stream1``.
+_FEW_SLASHES = re.compile(r"([a-z]{2,10})(?::/?|//)(?=\[|\d)", re.IGNORECASE)
+#: What some firmware puts around a URL.
+_AROUND = " \t\r\n\"'<>"
 #: A password with "/" in it, not encoded: then the real host is the last address after an "@" before the query.
 _LATE_HOST = re.compile(r"[^?]*@(?=(?:\[[0-9A-Fa-f:.]+\]|(?:\d{1,3}\.){3}\d{1,3})(?::\d+)*(?:[/?#]|$))", re.DOTALL)
 _PORT = re.compile(r"(?:\[[^\]]*\]|[^:\[\]]*)(?::(\d{1,5}))?(?::\d*)*")
@@ -44,7 +49,7 @@ def device_url(text: str, address: str, *, schemes: Sequence[str] = ("http", "ht
     :param base: URL of the device whose answer gave ``text``: what ``text`` lacks before its path is taken from there.
     :raises RemoteError: not a URL, another scheme, or too long. It is not shown: it may hold a password.
     """
-    match = _URL.fullmatch(_completed(text.strip(), schemes, base))
+    match = _URL.fullmatch(_completed(text.strip(_AROUND).replace("&amp;", "&"), schemes, base))
     if match is None or len(text) > MAX_URL:
         raise RemoteError("a device gave something that is not a URL")
     scheme, rest = match[1].lower(), match[2]
@@ -73,6 +78,9 @@ def _completed(text: str, schemes: Sequence[str], base: str) -> str:
         return f"{scheme}:{text}"
     if text.startswith("/") and origin is not None:
         return f"{scheme}://{re.split('[/?#]', origin[2], maxsplit=1)[0]}{text}"
+    few = _FEW_SLASHES.match(text)
+    if few is not None and few[1].lower() in schemes:
+        return f"{few[1]}://{text[few.end() :]}"
     return f"{scheme}://{text}" if _BARE.fullmatch(text) else text
 
 

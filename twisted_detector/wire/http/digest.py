@@ -24,6 +24,8 @@ _TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"  # noqa: S105 - the grammar's token, RFC
 _PARAMETER = re.compile(rf"({_TOKEN})[ \t]*=[ \t]*")
 _WORD = re.compile(_TOKEN)
 _QUOTED = re.compile(r'[^"\\]+|\\.|\\|"')
+#: What follows a quote within a value that a server did not escape: more of it, up to the quote before a separator.
+_MORE_QUOTED = re.compile(r'[^",;=][^,;=]{0,200}"[ \t]*(?:[,;]|$)')
 #: What ends a value without quotes: the next parameter, or another challenge of a scheme that is known.
 _FOLLOWING = re.compile(rf"[ \t](?=(?:(?:Digest|Basic)[ \t]+)?{_TOKEN}[ \t]*=)", re.IGNORECASE)
 _FOLD = re.compile(r"\r?\n[ \t]+")
@@ -94,7 +96,7 @@ def parse_challenges(headers: Iterable[str]) -> tuple[Challenge, ...]:
                 return tuple(challenges)
             if scheme == "basic":
                 challenges.append(Challenge("basic", parameters.get("realm", "")))
-            elif scheme == "digest" and parameters.get("nonce"):
+            elif scheme == "digest" and "nonce" in parameters:  # it may be empty: some firmware makes none
                 challenges.append(
                     Challenge(
                         scheme="digest",
@@ -156,21 +158,22 @@ def authorization(
     qop = challenge.chosen_qop or ""
     count = f"{nonce_count:08x}"
     response = digest_response(challenge, name, password, method, uri, qop=qop, cnonce=cnonce, count=count, body=body)
+    # In curl's order: some cameras (Lilin: icholy/digest #8) read nothing behind the response.
     parts = [
         f"username={quoted(name)}",
         f"realm={quoted(challenge.realm)}",
         f"nonce={quoted(challenge.nonce)}",
         f"uri={quoted(uri)}",
-        f'response="{response}"',
     ]
-    if challenge.algorithm:
-        parts.append(f"algorithm={challenge.algorithm}")
-    if challenge.opaque is not None:
-        parts.append(f"opaque={quoted(challenge.opaque)}")
-    if qop:
-        parts += [f"qop={qop}", f"nc={count}"]
     if qop or _is_session(challenge):
         parts.append(f"cnonce={quoted(cnonce)}")
+    if qop:
+        parts += [f"nc={count}", f"qop={qop}"]
+    parts.append(f'response="{response}"')
+    if challenge.opaque is not None:
+        parts.append(f"opaque={quoted(challenge.opaque)}")
+    if challenge.algorithm:
+        parts.append(f"algorithm={challenge.algorithm}")
     return "Digest " + ", ".join(parts)
 
 
@@ -262,9 +265,12 @@ def _value(header: str, start: int) -> tuple[str, int]:
     """
     if header.startswith('"', start):
         characters: list[str] = []
+        within = False
         for piece in _QUOTED.finditer(header, start + 1):
             if piece[0] == '"':
-                return "".join(characters), piece.end()
+                if not within and _MORE_QUOTED.match(header, piece.end()) is None:
+                    return "".join(characters), piece.end()
+                within = not within
             characters.append(piece[0][1:] if piece[0].startswith("\\") else piece[0])
         return "".join(characters), len(header)
     end = header.find(",", start)

@@ -1,7 +1,8 @@
 """Octets as a server encoded them go in; the content comes out, within a bound.
 
 We ask for none of the encodings of RFC 9110 (section 8.4.1), and some devices send gzip all the same. The content says
-what it is: gzip begins with its own mark, whatever the head says. A few octets of it can be gigabytes, so what comes
+what it is: gzip begins with its own mark, whatever the head says, and what has none is no gzip. Words that are no
+encodings (``utf-8``, ``binary``) say nothing. A few octets of it can be gigabytes, so what comes
 out is bounded while it is being unpacked.
 """
 
@@ -14,6 +15,10 @@ from typing import Protocol
 from twisted_detector.errors import RemoteError
 
 _GZIP_MARK = b"\x1f\x8b"
+#: Encodings that have no mark (IANA, HTTP Content Coding Registry); the first is undone.
+_UNMARKED = frozenset({"deflate", "br", "compress", "x-compress", "zstd", "dcb", "dcz"})
+#: Octets before a content that are waited for: some servers begin a body with line ends.
+_BLANK, _MAX_BLANK = b"\r\n\t ", 64
 #: What begins so is no encoding: XML, a page, JPEG, PNG, the first line of a multipart body.
 _PLAIN = (b"<", b"\xff\xd8", b"\x89P", b"--", b"\xef\xbb\xbf")
 
@@ -50,7 +55,7 @@ class ContentDecoder:
     """
 
     def __init__(self, codings: Iterable[str], limit: int) -> None:
-        self._codings = set(codings) - {"", "identity"}
+        self._codings = _UNMARKED.intersection(codings)
         self._room = limit
         self._begin = b""
         self._decided = False
@@ -64,7 +69,7 @@ class ContentDecoder:
         """
         if not self._decided:
             data = self._begin + data
-            if len(data) < 2:
+            if len(data) < 2 or (self._codings and len(data) < _MAX_BLANK and len(data.lstrip(_BLANK)) < 2):
                 self._begin = data
                 return b""
             self._decided, self._begin = True, b""
@@ -84,7 +89,7 @@ class ContentDecoder:
     def _choose(self, data: bytes) -> _Unpacker | None:
         if data.startswith(_GZIP_MARK):
             return zlib.decompressobj(16 + zlib.MAX_WBITS)
-        if not self._codings or data.lstrip().startswith(_PLAIN):
+        if not self._codings or data.lstrip(_BLANK).startswith(_PLAIN):
             return None
         if self._codings == {"deflate"}:
             # RFC 1950's wrapper, as RFC 9110 says; or none, as some servers understood it.

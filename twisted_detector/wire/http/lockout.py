@@ -1,6 +1,7 @@
 """Text of a refusal goes in; how many attempts it says are left, and whether it says that the device locks, come out.
 
-Dahua and IMOU write "You still have N attempt(s)", Hikvision "Illegal Login Lock"; others write it in a status line.
+Dahua and IMOU write "You still have N attempt(s)", Hikvision "Illegal Login Lock" or an element ``retryLoginTime``;
+others write it in a status line, some in Chinese whatever their language.
 """
 
 from __future__ import annotations
@@ -10,13 +11,23 @@ from dataclasses import dataclass
 
 #: Characters of a text that are searched: a refusal is a sentence.
 MAX_TEXT = 4000
+#: What is counted, and how it is said that so much of it is left; between a name and its number stand the signs of XML
+#: or JSON at most.
+_TRIES = r"(?:attempt|tr(?:y|ies)|retr(?:y|ies))(?:s|\(s\))?"
+_LEFT = r"(?:left|remain(?:s|ing)?)"
+_GAP = r"(?:\s+is\b)?[\s:=<>\"']{1,6}"
 _ATTEMPTS = re.compile(
-    r"\b(\d{1,4})\s+(?:more\s+|remaining\s+)?(?:login\s+)?attempt"
-    r"|(?:remain\w*|left)\s+(?:login\s+)?attempts?(?:\(s\))?\s*(?:is\b|[:=])?\s*(\d{1,4})\b"
-    r"|attempts?(?:\(s\))?\s+(?:left|remain\w*)\s*[:=]?\s*(\d{1,4})\b",
+    rf"\b(\d{{1,4}})\s+(?:more\s+|remaining\s+)?(?:login\s+)?(?:attempt|{_TRIES}\s+{_LEFT}\b)"
+    rf"|\b(no)\s+(?:(?:more|remaining)\s+(?:login\s+)?{_TRIES}(?!\w)|(?:login\s+)?{_TRIES}\s+{_LEFT}\b)"
+    rf"|\b{_LEFT}[\s_]{{0,3}}(?:login\s+)?(?:{_TRIES}|(?:retry|login)?[\s_]{{0,3}}times){_GAP}(\d{{1,4}})\b"
+    rf"|\b{_TRIES}\s+{_LEFT}{_GAP}(\d{{1,4}})\b"
+    rf"|\bretry(?:Login)?Times?{_GAP}(\d{{1,4}})\b"
+    r"|(?:剩余|还有|还可|还能)\D{0,8}(\d{1,4})\s*次",
     re.I,
 )
-_LOCKED = re.compile(r"\block(?:s|ed|out|ing)?\b|\bblocked\b|\btoo many\b|\billegal login\b|\bbanned\b", re.I)
+_LOCKED = re.compile(
+    r"\block(?:s|ed|out|ing)?\b|\bblocked\b|\btoo many\b|\billegal login\b|\bbanned\b|锁定|锁住|鎖定", re.I
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,4 +59,5 @@ def read_lockout(text: str) -> Lockout:
     """Read the warning in ``text``."""
     text = text[:MAX_TEXT]
     found = _ATTEMPTS.search(text)
-    return Lockout(int(found[1] or found[2] or found[3]) if found else None, bool(_LOCKED.search(text)))
+    left = next(filter(None, found.groups())) if found else None
+    return Lockout(None if left is None else int(left) if left.isdigit() else 0, bool(_LOCKED.search(text)))

@@ -16,13 +16,16 @@ USABLE                  done           done                done               do
 WHOLE                   done           done                done               done            done (at once)
 ======================  =============  ==================  =================  ==============  =============
 
-Past the frame's end only what is not whole is read on: a length may be too small. A refusal whose content is unknown
-is used as soon as it ends in any way: what matters of it stands in its head. Where no octet of content came, a device
-may still be thinking: "quiet" is "wait", unless the head says what to do. "Wait" ends with the caller's time-out.
+Past the frame's end only what is not whole is read on: a length may be too small. A success that ends before its first
+octet is used when quiet: firmware that says a length of 0 and sends content all the same does so a moment later. A
+refusal whose content is unknown is used as soon as it ends in any way: what matters of it stands in its head. Where no
+octet of content came, a device may still be thinking: "quiet" is "wait", unless the head says what to do. "Wait" ends
+with the caller's time-out.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from enum import Enum, auto
 from typing import Protocol
@@ -39,6 +42,23 @@ __all__ = ["BadEncoding", "Body", "NotHttp", "Progress", "ResponseReader", "TooL
 MAX_PIECES, OCTETS_OF_PIECE = 1024, 64
 #: Octets among which a response has said that it is one.
 _FIRST_WORD = 12
+#: The empty line behind a head. A server that writes CRLF in a file that is open as text sends CR twice.
+_EMPTY_LINE = re.compile(rb"\n\r{0,3}\n")
+_LONGEST_EMPTY_LINE = 5
+#: Content that says by itself what it is: XML, an envelope, JPEG, PNG. Some servers send it without a head (HTTP/0.9).
+_CONTENT = rb"<\?xml\s|<(?:[\w.-]{1,100}:)?Envelope[\s>]|\xff\xd8\xff|\x89PNG"
+_HEADLESS = re.compile(rb"(?:\xef\xbb\xbf)?(?:" + _CONTENT + rb")")
+#: Some firmware (Tapo: koush/scrypted #1246, AlexxIT/go2rtc #1589) sends the head of the request where its own should
+#: be, with NUL where it was cut into words: no service that gives back whatever it is sent does that.
+_REQUEST = re.compile(rb"(?:POST|GET) [!-~]{0,2048}(?P<cut>\0)?")
+_BEHIND_REQUEST = re.compile(rb"HTTP/1\.[01] [1-5]\d\d(?!\d)|" + _CONTENT)
+_LONGEST_BEGIN = 120
+#: Octets of such a head: ours have below 1 kB.
+_MAX_REQUEST = 8_192
+#: What may become one of these.
+_MAY_BEGIN = re.compile(
+    rb"(?:\xef\xbb\xbf)?<\??[\w.-]{1,100}:?[\w.-]{0,8}|(?:POST|GET) [!-~]{0,2048}(?:\0.*)?", re.DOTALL
+)
 
 
 class NotHttp(RemoteError):
@@ -174,40 +194,59 @@ class ResponseReader:
     def _read_heads(self, data: bytes) -> bytes | None:
         """What follows the final head; None while that is not whole."""
         self._buffer += data
-        while (end := self._head_end()) is not None:
+        self._drop_blanks()
+        if not self._is_past_request():
+            return None
+        while not _HEADLESS.match(self._buffer):
+            end = self._head_end()
+            if end is None:
+                break
             head = self._parse_head(bytes(self._buffer[:end]))
             self._head_room -= end
             del self._buffer[:end]
             self._searched = 0
             if not head.is_interim:
-                rest = bytes(self._buffer)
-                self._buffer.clear()
-                self._begin_body(head)
-                return rest
+                return self._begin_body(head)
+            self._drop_blanks()
+        else:
+            return self._begin_body(ResponseHead(200, version=(0, 9)))
         if len(self._buffer) > self._head_room:
             raise TooLong
         word = bytes(self._buffer[:_FIRST_WORD])
-        if len(word) == _FIRST_WORD and b"HTTP" not in word.upper():
+        if len(word) == _FIRST_WORD and b"HTTP" not in word.upper() and not _MAY_BEGIN.fullmatch(self._buffer):
             raise NotHttp(word)
         return None
 
-    def _head_end(self) -> int | None:
-        """Where the head ends: behind an empty line, but for those before its first."""
+    def _drop_blanks(self) -> None:
+        """Drop what stands before the first line of a head."""
         if not self._searched:
             blank = len(self._buffer) - len(self._buffer.lstrip(b"\r\n \t\0"))
             self._head_room -= blank
             del self._buffer[:blank]
         if self._head_room < 0:
             raise TooLong
-        position = self._searched
-        while (line_end := self._buffer.find(b"\n", position)) >= 0:
-            after = self._buffer[line_end + 1 : line_end + 3]
-            if after[:1] == b"\n":
-                return line_end + 2
-            if after == b"\r\n":
-                return line_end + 3
-            position = line_end + 1
-        self._searched = max(len(self._buffer) - 2, 0)
+
+    def _is_past_request(self) -> bool:
+        """Whether no head of a request stands (any more) where that of the response should be; it is dropped."""
+        found = _REQUEST.match(self._buffer)
+        if found is None or found["cut"] is None:
+            return True
+        begin = _BEHIND_REQUEST.search(self._buffer, max(self._searched - _LONGEST_BEGIN, 0), _MAX_REQUEST)
+        if begin is not None:
+            del self._buffer[: begin.start()]
+            self._searched = 0
+            return True
+        self._searched = len(self._buffer)
+        if self._searched > _MAX_REQUEST:
+            raise NotHttp(bytes(self._buffer))
+        return False
+
+    def _head_end(self) -> int | None:
+        """Where the head ends: behind an empty line."""
+        found = _EMPTY_LINE.search(self._buffer, self._searched)
+        if found is not None:
+            return found.end()
+        self._searched = max(len(self._buffer) - _LONGEST_EMPTY_LINE, 0)
         return None
 
     def _parse_head(self, data: bytes) -> ResponseHead:
@@ -231,7 +270,8 @@ class ResponseReader:
 
     # --- body -----------------------------------------------------------------------------------------------------
 
-    def _begin_body(self, head: ResponseHead) -> None:
+    def _begin_body(self, head: ResponseHead) -> bytes:
+        """Read no further head; what came behind this one."""
         self.head = head
         self._reuse = self._reuse or not head.is_success
         codings = {one.strip().lower() for value in head.values("content-encoding") for one in value.split(",")}
@@ -240,6 +280,9 @@ class ResponseReader:
         without_body = head.status in (204, 304)  # RFC 9112, 6.3
         self._frame = LengthFrame(0) if without_body else frame_of(head)
         self._past_end = self._frame.ended
+        rest = bytes(self._buffer)
+        self._buffer.clear()
+        return rest
 
     def _take(self, piece: bytes) -> None:
         """Give a piece of the frame's content to the body; one that came after the frame's end, if it is needed."""
@@ -273,8 +316,13 @@ class ResponseReader:
             return Progress.DONE
         wholeness = self._judge()
         if frame.ended and wholeness is not Wholeness.OPEN:
-            return self._settled()
+            return Progress.USABLE if self._is_oddly_empty else self._settled()
         return Progress.USABLE if wholeness is Wholeness.USABLE else Progress.MORE
+
+    @property
+    def _is_oddly_empty(self) -> bool:
+        """Whether it has no content where there should be one."""
+        return not self._came and self.head is not None and self.head.is_success and self.head.status != 204
 
     def _settled(self) -> Progress:
         frame = self._frame

@@ -16,6 +16,7 @@ from twisted_detector.wire.lan.mdns import PTR, TXT, Location, Name, Record, sam
 from twisted_detector.wire.soap.xml import clean
 
 LOCAL = b"local"
+_PROTOCOLS = ((b"_tcp", LOCAL), (b"_udp", LOCAL))
 
 #: TXT entries that are read of one service: HomeKit has ten.
 MAX_ENTRIES = 64
@@ -91,16 +92,17 @@ def services(records: Iterable[Record]) -> tuple[Service, ...]:
     found: dict[Name, Service] = {}
     hosts: dict[Name, dict[str, None]] = {}
     for record in records:
+        name = _labels(record.name)
         match record.data:
             case str() as address:
-                hosts.setdefault(same(record.name), {})[address] = None
-            case Location(port, host) if _is_instance(record.name):
-                _put(found, record.name, port=port, host=host)
-            case tuple() as target if record.type == PTR and _is_instance(target):
-                if same(target[-3:]) == same(record.name):
+                hosts.setdefault(same(name), {})[address] = None
+            case Location(port, host) if _is_instance(name):
+                _put(found, name, port=port, host=host)
+            case tuple() as target if record.type == PTR and _is_instance(target := _labels(target)):
+                if same(target[-3:]) == same(name):
                     _put(found, target, leaving=record.ttl == 0)
-            case tuple() as strings if record.type == TXT and _is_instance(record.name):
-                _put(found, record.name, entries=_entries(strings))
+            case tuple() as strings if record.type == TXT and _is_instance(name):
+                _put(found, name, entries=_entries(strings))
     return tuple(replace(one, addresses=tuple(hosts.get(same(one.host), ()))) for one in found.values())
 
 
@@ -124,12 +126,25 @@ def is_camera(service: Service) -> bool:
     return service.kind in CAMERA_KINDS
 
 
+def _labels(name: Name) -> Name:
+    """The name of a service or kind with its labels apart: some responders write several in one, with dots between.
+
+    Readers that join labels by dots (python-zeroconf, multicast-dns) see no difference.
+    """
+    if all(b"." not in label for label in name[-3:]):
+        return name
+    *instance, kind, protocol, domain = [b"", b"", *b".".join(name).rstrip(b".").rsplit(b".", 3)]
+    if kind[:1] != b"_" or same((protocol, domain)) not in _PROTOCOLS:
+        return name
+    return (*filter(None, instance), kind, protocol, domain)
+
+
 def _is_instance(name: Name) -> bool:
     """Whether it is ``instance._kind._tcp.local`` (RFC 6763, 4.1).
 
     The instance is one label there; python-zeroconf makes several of one with dots.
     """
-    return len(name) >= 4 and name[-3][:1] == b"_" and same(name[-2:]) in ((b"_tcp", LOCAL), (b"_udp", LOCAL))
+    return len(name) >= 4 and name[-3][:1] == b"_" and same(name[-2:]) in _PROTOCOLS
 
 
 def _entries(strings: Sequence[bytes]) -> tuple[tuple[str, str], ...]:

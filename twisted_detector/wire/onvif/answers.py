@@ -1,9 +1,10 @@
 """The Body of a device's answer to an ONVIF request goes in; frozen values come out.
 
 Sources: ONVIF Core Specification (device service, sections 8.1 to 8.3), ONVIF Media Service (Media1) and Media2 Service
-Specification. Element names are read by their local part, because devices get prefixes and namespaces wrong. No parser
-here raises for a missing field: what is not given is "" or 0, and the caller decides what it cannot do without.
-Requests are in :mod:`wire.onvif.requests`.
+Specification. Element names are read by their local part, because devices get prefixes and namespaces wrong, and looked
+for whatever stands around them: which answer it is is known from what was asked. No parser here raises for a missing
+field: what is not given is "" or 0, and the caller decides what it cannot do without. Requests are in
+:mod:`wire.onvif.requests`.
 """
 
 from __future__ import annotations
@@ -168,12 +169,11 @@ class SecurityCapabilities:
 
 def parse_system_date_and_time(body: Element) -> SystemTime:
     """The answer to GetSystemDateAndTime."""
-    answer = first(body, "SystemDateAndTime")
     return SystemTime(
-        utc=_date_time(find(answer, "UTCDateTime")),
-        local=_date_time(find(answer, "LocalDateTime")),
-        zone=text_at(answer, "TimeZone", "TZ"),
-        daylight_saving=_is_true(text_at(answer, "DaylightSavings")),
+        utc=_date_time(first(body, "UTCDateTime")),
+        local=_date_time(first(body, "LocalDateTime")),
+        zone=text_at(first(body, "TimeZone"), "TZ"),
+        daylight_saving=_is_true(text_of(first(body, "DaylightSavings"))),
     )
 
 
@@ -214,13 +214,12 @@ def services_of(categories: Mapping[str, str]) -> dict[str, str]:
 
 def parse_device_information(body: Element) -> DeviceInformation:
     """The answer to GetDeviceInformation."""
-    answer = first(body, "GetDeviceInformationResponse")
     return DeviceInformation(
-        manufacturer=text_at(answer, "Manufacturer"),
-        model=text_at(answer, "Model"),
-        firmware_version=text_at(answer, "FirmwareVersion"),
-        serial_number=text_at(answer, "SerialNumber"),
-        hardware_id=text_at(answer, "HardwareId"),
+        manufacturer=text_of(first(body, "Manufacturer")),
+        model=text_of(first(body, "Model")),
+        firmware_version=text_of(first(body, "FirmwareVersion")),
+        serial_number=text_of(first(body, "SerialNumber")),
+        hardware_id=text_of(first(body, "HardwareId")),
     )
 
 
@@ -268,8 +267,11 @@ def parse_profiles(body: Element) -> tuple[Profile, ...]:
 
 
 def parse_uri(body: Element) -> str:
-    """The Uri of GetStreamUri or GetSnapshotUri (Media1: within MediaUri) as given, "" when there is none."""
-    return text_of(first(body, "Uri"))
+    """The Uri of GetStreamUri or GetSnapshotUri (Media1: within MediaUri) as given, "" when there is none.
+
+    Some firmware writes an empty one first (ZoneMinder #2825).
+    """
+    return next(filter(None, map(text_of, descendants(body, "Uri"))), "")
 
 
 # --- Details --------------------------------------------------------------------------------------------------------

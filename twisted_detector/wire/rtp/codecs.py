@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from contextlib import suppress
 
@@ -12,10 +13,11 @@ from twisted_detector.wire.rtp.sps import MAX_SPS
 JPEG, MPEG4 = "JPEG", "MP4V-ES"
 #: Codecs of which it can be told whether a picture came that a decoder may begin with.
 JUDGED = frozenset({H264, H265, JPEG, MPEG4})
-#: Names that devices write for the registered ones.
+#: Names that devices write for the registered ones, or within longer ones (``X-H264``, ``H264-90000``).
 _ALIASES = {
     "H.264": H264, "AVC": H264, "AVC1": H264, "H.265": H265, "HEVC": H265, "HEV1": H265, "MJPEG": JPEG, "MJPG": JPEG,
 }  # fmt: skip
+_WITHIN = re.compile(r"(?<![A-Z0-9])(H\.?26[45]|AVC1?|HEVC|HEV1)(?![A-Z0-9])")
 #: Parameters that only one of the two can have (RFC 6184 section 8.1, RFC 7798 section 7.1).
 _ONLY = {
     H264: {"packetization-mode", "profile-level-id", "sprop-parameter-sets"},
@@ -28,7 +30,7 @@ _ONLY = {
 
 def is_judged(name: str) -> bool:
     """Whether pictures of the codec with this encoding name can be judged."""
-    return _ALIASES.get(name, name) in JUDGED
+    return _registered(name) in JUDGED
 
 
 def codec_of(name: str, format_parameters: Mapping[str, str]) -> str:
@@ -37,12 +39,18 @@ def codec_of(name: str, format_parameters: Mapping[str, str]) -> str:
     H.264 that is called H265, and the reverse, is known by what only one of them can have: parameter sets that can be
     read, else the parameters' names. Where these speak for both or none, the name counts.
     """
-    name = _ALIASES.get(name, name)
+    name = _registered(name)
     if name not in _ONLY:
         return name
     readable = [one for one in _ONLY if h26x.video_parameters(format_parameters, one) is not None]
     named = [one for one in _ONLY if not _ONLY[one].isdisjoint(format_parameters)]
     return next((found[0] for found in (readable, named) if len(found) == 1), name)
+
+
+def _registered(name: str) -> str:
+    within = _WITHIN.search(name)
+    name = within[0] if within is not None else name
+    return _ALIASES.get(name, name)
 
 
 def parameter_sets(codec: str, format_parameters: Mapping[str, str]) -> tuple[bytes, ...]:

@@ -101,6 +101,13 @@ def is_plausible(payload: bytes, codec: str) -> bool:
     return len(payload) > 2 and not payload[0] & 0x81 and payload[1] < 8 and payload[0] >> 1 in _H265_USED
 
 
+def is_part(payload: bytes, codec: str) -> bool:
+    """Whether a payload is, by its type, a part of a unit, whatever else is wrong with it."""
+    if codec == H264:
+        return bool(payload) and payload[0] & 0x1F in (H264_FU_A, _H264_FU_B)
+    return bool(payload) and payload[0] >> 1 & 0x3F == H265_FRAGMENT
+
+
 def is_certain_sps(nal: bytes, codec: str) -> bool:
     """Whether a sequence parameter set that could be read is one beyond doubt: its fixed fields have known values."""
     if codec == H264:

@@ -6,8 +6,10 @@ A decoder can begin with
 - a recovery point: the encoder refreshes the picture little by little and says where that begins;
 - intra slices that cover the picture, in one access unit or, row by row, in several.
 
-An access unit ends with the marker bit or a new timestamp (RFC 6184 section 5.1, RFC 7798 section 4.1). A unit ends
-where the next one begins, too: some devices do not mark its last part.
+An access unit ends with the marker bit or a new timestamp (RFC 6184 section 5.1, RFC 7798 section 4.1). Where one of
+the two is seen to mean less, in a parameter set that is marked or in parts of a unit that have several timestamps, it
+is not believed; where neither says anything, the slices tell: one of the first block begins a picture or a field. A
+unit ends where the next one begins, too: some devices do not mark its last part.
 """
 
 from __future__ import annotations
@@ -41,6 +43,8 @@ MAX_GATHERED = 4_096
 #: VPS, SPS and PPS of each kind: the newest few are enough, and each is small.
 MAX_SETS = 16
 
+#: Slices of the first block in what is collected as one picture: H.264 sends a frame, or its two fields.
+_BEGINNINGS = {h26x.H264: 2, h26x.H265: 1}
 #: Beyond the address of any block.
 _END = 1 << 40
 #: nal_ref_idc in the header of an H.264 unit.
@@ -80,6 +84,7 @@ class H26xPictures:
         self._sets: BoundedDict[bytes, None] = BoundedDict(MAX_SETS)
         self._units = 0
         # the unit that is being read
+        self._marks_more = self._stamps_more = False
         self._in_unit = False
         self._head = bytearray()
         self._body = bytearray()
@@ -90,6 +95,7 @@ class H26xPictures:
         self._dropped = False
         self._slices: list[Slice] = []
         self._begun = self._unreadable = self._whole = False
+        self._beginnings = 0
         self._announced: int | None = None
         self._recovery: int | None = None
         self._slice_digest = ""
@@ -114,24 +120,37 @@ class H26xPictures:
             self._timestamp = packet.timestamp
         # In H.265 other layers are no picture of their own, and FFmpeg refuses them too.
         if self._checks and not h26x.is_plausible(packet.payload, self.codec):
-            self._leave_unit()
+            self._pass_over(packet.payload)
             return
         try:
             carried = h26x.fragments(packet.payload, self.codec)
         except RemoteError:
-            self._leave_unit()
+            self._pass_over(packet.payload)
             return
         for fragment in carried:
             if fragment.first:
                 for part in self._splitter.finish():
                     self._part(*part)
-                if packet.timestamp != self._timestamp:
+                if packet.timestamp != self._timestamp and not self._stamps_more:
                     self._end_picture()
-                    self._timestamp = packet.timestamp
+                self._timestamp = packet.timestamp
+            elif self._in_unit and packet.timestamp != self._timestamp:
+                self._stamps_more, self._timestamp = True, packet.timestamp
             for part in self._splitter.feed(fragment):
                 self._part(*part)
-        if packet.marker and not self._in_unit:
-            self._end_picture()
+        if packet.marker:
+            last = carried[-1]
+            self._marks_more |= not last.last or last.kind in h26x.PARAMETER_SETS[self.codec]
+            if not (self._in_unit or self._marks_more):
+                self._end_picture()
+
+    def _pass_over(self, payload: bytes) -> None:
+        """A payload that cannot be read: of a type of the maker's own, or empty, it is nothing of the stream's.
+
+        One that would be a part of a unit is missing there.
+        """
+        if self._strict or h26x.is_part(payload, self.codec):
+            self._leave_unit()
 
     # --- units -----------------------------------------------------------------------------------------------------
 
@@ -175,6 +194,7 @@ class H26xPictures:
             count = recovery_point(head, self.codec)
             self._announced = self._announced if count is None else count
         elif is_slice(kind, self.codec):
+            self._tell_beginning(head, kind)
             self._slice(head, kind)
         if self._collect and not self._dropped and not is_set:
             self._nals.append(bytes(self._body))
@@ -182,6 +202,15 @@ class H26xPictures:
                 self._leading = len(self._nals)
             if len(self._nals) > MAX_NALS:
                 self._drop()
+
+    def _tell_beginning(self, head: bytes, kind: int) -> None:
+        """Where a slice begins a picture, and nothing else said so: the one before has ended."""
+        if not head[h26x.HEADER[self.codec]] & 0x80:
+            return  # the first bit: first_mb_in_slice is 0 (H.264), first_slice_segment_in_pic_flag (H.265)
+        full = self._beginnings >= _BEGINNINGS[self.codec] or h26x.is_keyframe(kind, self.codec)
+        if self._begun and not self._dropped and full:
+            self._end_picture()
+        self._beginnings += 1
 
     def _take_set(self, unit: bytes, kind: int) -> None:
         self._sets.pop(unit, None)  # the youngest from now on
@@ -252,7 +281,7 @@ class H26xPictures:
             self._gather(self._nals[: self._leading])
         del self._nals[: self._leading]
         self._bytes = sum(map(len, self._nals))
-        self._leading = 0
+        self._leading = self._beginnings = 0
         self._begun = self._dropped = self._whole = False
         self._recovery = None
 

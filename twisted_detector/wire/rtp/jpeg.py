@@ -7,6 +7,7 @@ appendices A and B.
 from __future__ import annotations
 
 from twisted_detector.errors import RemoteError
+from twisted_detector.wire.rtp.codecs import JPEG
 from twisted_detector.wire.rtp.packets import RtpPacket
 from twisted_detector.wire.rtp.sps import VideoParameters
 
@@ -54,6 +55,7 @@ class JpegPictures:
     :ivar parameters: its size.
     """
 
+    codec = JPEG
     digest = ""
     lacks_parameters = False
 

@@ -7,9 +7,10 @@ sets first; JPEG as a file.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 from typing import Protocol
 
-from twisted_detector.wire.rtp.codecs import JPEG, MPEG4
+from twisted_detector.wire.rtp.codecs import JPEG, JUDGED, MPEG4
 from twisted_detector.wire.rtp.h26x import H264, H265
 from twisted_detector.wire.rtp.h26x_pictures import H26xPictures
 from twisted_detector.wire.rtp.jpeg import JpegPictures
@@ -22,9 +23,17 @@ from twisted_detector.wire.rtp.sps import VideoParameters
 _RTCP = frozenset((*range(64, 68), *range(72, 83)))
 
 
+#: Gaps in the numbers of packets that came over TCP after which they are taken for what they are: numbers of other
+#: packets, too. A device that leaves packets out because the network is slow leaves out many at once now and then.
+MIN_GAPS = 16
+#: Most packets of another media between two of the video where both are counted together.
+MAX_BETWEEN = 2
+
+
 class Pictures(Protocol):
     """Finder of a picture with which a decoder can begin in the packets of one codec; see :class:`H26xPictures`."""
 
+    codec: str
     found: bool
     parameters: VideoParameters | None
     lacks_parameters: bool
@@ -38,16 +47,17 @@ class Pictures(Protocol):
 class KeyframeFinder:
     """Finder of the first picture of a stream that a decoder could show.
 
-    H.264 and H.265: see :mod:`wire.rtp.h26x_pictures`. Which of the two it is, its packets decide: devices call one by
-    the other's name. JPEG: a whole picture (RFC 2435). MPEG-4 part 2: a whole intra picture. A stream of no name is
-    taken for H.264 or H.265 when its packets show one; of other codecs nothing can be told.
+    H.264 and H.265: see :mod:`wire.rtp.h26x_pictures`. JPEG: a whole picture (RFC 2435). MPEG-4 part 2: a whole intra
+    picture. Which of them it is, its packets decide: devices call one by the other's name, or by none. MPEG-4 alone is
+    believed by its name only, and of other codecs nothing can be told.
 
     :param codec: as :func:`codec_of` has it; "": not named.
     :param parameter_sets: those of the description (H.264, H.265), or one with the headers of MPEG-4 part 2.
     :param auxiliary: payload types that are not the stream's own: retransmission, error correction.
+    :param own: those that are. Once there was a packet of one, others do not count: sound, or something of the maker's.
     :param size: width and height of the description, where JPEG's own header has no room for them.
     :param collect: whether the keyframe itself is wanted: :attr:`found` only when all of it is there.
-    :ivar codec: what the packets show; until then what was given.
+    :ivar codec: what the packets show; until then what was given. :ivar own: as given.
     :ivar packets: RTP packets so far, whatever their payload type: it is the media's own channel.
     :ivar found: a keyframe has come.
     """
@@ -58,6 +68,7 @@ class KeyframeFinder:
         *,
         parameter_sets: Iterable[bytes] = (),
         auxiliary: frozenset[int] = frozenset(),
+        own: frozenset[int] = frozenset(),
         size: tuple[int, int] = (0, 0),
         collect: bool = False,
     ) -> None:
@@ -66,8 +77,17 @@ class KeyframeFinder:
         self.found = False
         self._auxiliary = auxiliary
         self._collect = collect
+        self.own = own
+        self._own_came = False
         self._last: tuple[int, bytes] | None = None
-        self._readers = _readers(codec, tuple(parameter_sets), size, collect=collect)
+        self._reliable = False
+        self._steps = self._gaps = self._wide_gaps = 0
+        self._begin = partial(_readers, codec, tuple(parameter_sets), size, collect=collect)
+        self._readers = self._begin()
+
+    def nothing_is_lost(self) -> None:
+        """The packets come over TCP: the network loses none, though the device may leave some out."""
+        self._reliable = True
 
     @property
     def decidable(self) -> bool:
@@ -98,6 +118,10 @@ class KeyframeFinder:
         """Take the next packet; returns :attr:`found`. RTCP on the same channel and bad payloads are ignored."""
         if packet.payload_type in self._auxiliary or (packet.marker and packet.payload_type in _RTCP):
             return self.found
+        if packet.payload_type in self.own and not self._own_came:
+            self._own_came, self._last, self._readers = True, None, self._begin()
+        elif self._own_came and packet.payload_type not in self.own:
+            return self.found
         self.packets += 1
         if self.found:
             return True
@@ -107,7 +131,7 @@ class KeyframeFinder:
             sequence, payload = self._last
             if packet.sequence == sequence and packet.payload == payload:
                 return False
-            lost = packet.sequence not in (sequence, (sequence + 1) & 0xFFFF)
+            lost = self._is_lost((packet.sequence - sequence) & 0xFFFF)
         self._last = packet.sequence, packet.payload
         for reader in self._readers:
             reader.packet(packet, lost=lost)
@@ -118,21 +142,36 @@ class KeyframeFinder:
             self.found = bool(first.unit) if self._collect else first.found
         return self.found
 
+    def _is_lost(self, step: int) -> bool:
+        """Whether packets are missing, by how far the number is from the last one."""
+        lost = step > 1
+        self._steps += 1
+        self._gaps += lost
+        self._wide_gaps += step > 1 + MAX_BETWEEN
+        if not (lost and self._reliable) or self._gaps < MIN_GAPS:
+            return lost
+        return self._wide_gaps > 0 and self._gaps * 2 < self._steps
+
     def _decide(self) -> None:
-        """Keep one of several readers when its parameter sets have shown whose stream it is."""
+        """Keep one of several readers when its parameter sets, or its picture, have shown whose stream it is."""
         for reader in self._readers:
-            if isinstance(reader, H26xPictures) and (reader.certain or reader.found):
-                self._readers, self.codec = [reader], reader.codec
+            if reader.found or (isinstance(reader, H26xPictures) and reader.certain):
+                self.codec = reader.codec
+                self._readers = [reader]
                 return
 
 
 def _readers(codec: str, sets: tuple[bytes, ...], size: tuple[int, int], *, collect: bool) -> list[Pictures]:
     """Readers for a codec, the likeliest first; none where its pictures cannot be told."""
-    if codec in (H264, H265):
-        other = H265 if codec == H264 else H264
-        return [H26xPictures(codec, sets=sets, collect=collect), H26xPictures(other, strict=True, collect=collect)]
-    if not codec:
-        return [H26xPictures(one, strict=True, collect=collect) for one in (H264, H265)]
-    if codec == JPEG:
-        return [JpegPictures(size)]
-    return [Mpeg4Pictures(b"".join(sets))] if codec == MPEG4 else []
+    if codec and codec not in JUDGED:
+        return []
+    readers: dict[str, Pictures] = {
+        one: H26xPictures(one, sets=sets if one == codec else (), strict=one != codec, collect=collect)
+        for one in (H264, H265)
+    }
+    # No unit has three octets of zero in a row, with which a JPEG picture begins: the one is not taken for the other.
+    readers[JPEG] = JpegPictures(size)
+    if codec == MPEG4:
+        readers[MPEG4] = Mpeg4Pictures(b"".join(sets))
+    first = [readers.pop(codec)] if codec else []
+    return [*first, *readers.values()]

@@ -9,6 +9,7 @@ import re
 
 from twisted_detector.errors import RemoteError
 from twisted_detector.wire.rtp.bits import BitReader
+from twisted_detector.wire.rtp.codecs import MPEG4
 from twisted_detector.wire.rtp.packets import RtpPacket
 from twisted_detector.wire.rtp.sps import MAX_SIDE, VideoParameters
 
@@ -67,6 +68,7 @@ class Mpeg4Pictures:
     :ivar found: it has come; :ivar parameters: what the layer says; :ivar lacks_parameters: there is none.
     """
 
+    codec = MPEG4
     digest = ""
     unit = b""
 
@@ -74,11 +76,17 @@ class Mpeg4Pictures:
         self.found = self.lacks_parameters = False
         self.parameters = parse_layer(config)
         self._open = False
+        self._timestamp = 0
 
     def packet(self, packet: RtpPacket, *, lost: bool) -> None:
         """Take the next packet. :param lost: packets before it are missing."""
         if lost:
             self._open = False
+        # Some devices mark no end: it is where the next picture begins.
+        begins = packet.payload.startswith(b"\0\0\1") or packet.timestamp != self._timestamp
+        if self._open and begins:
+            self._end_picture()
+        self._timestamp = packet.timestamp
         start = packet.payload.find(_PICTURE, 0, _MAX_HEADERS)
         if start >= 0:
             self.parameters = parse_layer(packet.payload[:start]) or self.parameters
@@ -87,6 +95,9 @@ class Mpeg4Pictures:
         elif packet.payload.startswith(b"\0\0\1"):
             self.parameters = parse_layer(packet.payload[:_MAX_HEADERS]) or self.parameters
         if self._open and packet.marker:
-            self._open = False
-            self.lacks_parameters = self.parameters is None
-            self.found = not self.lacks_parameters
+            self._end_picture()
+
+    def _end_picture(self) -> None:
+        self._open = False
+        self.lacks_parameters = self.parameters is None
+        self.found = self.found or not self.lacks_parameters

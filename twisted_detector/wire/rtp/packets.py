@@ -46,6 +46,8 @@ def parse(data: bytes) -> RtpPacket:
     end = len(data)
     if first & 0x20:
         end -= data[-1]  # 0: there is none, whatever the bit says
+    if start > end and start < len(data):
+        end = len(data)  # nor where it would be more than all that there is
     if start > end:
         raise RemoteError("an RTP packet is shorter than its header says", shown=f"{len(data)} bytes")
     return RtpPacket(second & 0x7F, sequence, timestamp, ssrc, data[start:end], bool(second & 0x80))

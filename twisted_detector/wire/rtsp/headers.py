@@ -78,15 +78,19 @@ def parse_transport(text: str) -> TransportHeader:
 def parse_transports(text: str) -> tuple[TransportHeader, ...]:
     """Read all transport specifications, in the client's order of preference; those that are not RTP are left out.
 
+    One without a profile but with the channels of interleaved media is RTP over TCP: nothing else has channels.
+
     :raises RemoteError: none is RTP.
     """
     found = []
     for specification in text.split(",")[:16]:  # a client that offers more than 16 is not in earnest
         parts = [part.strip() for part in specification.split(";")]
         # RFC 2326, 12.39 has the profile first; some firmware writes it behind unicast.
-        name = next((part.upper() for part in parts[:_MAX_PARAMETERS] if part.upper().startswith("RTP/")), "")
-        if name:
-            found.append(_transport(name, parts))
+        words = (part.upper().partition(" ")[0] for part in parts[:_MAX_PARAMETERS])
+        name = next((word for word in words if word.startswith("RTP/")), "")
+        transport = _transport(name or "RTP/AVP", parts)
+        if name or (transport.interleaved and "/" not in parts[0]):
+            found.append(transport)
     if not found:
         raise RemoteError("a Transport header without RTP", shown=ascii(text[:80]))
     return tuple(found)

@@ -2,7 +2,8 @@
 
 RTSP 1.0 (RFC 2326), both directions: a client parses responses and formats requests, a server the other way round.
 Lenient where devices are sloppy: the headers as those of HTTP (:mod:`wire.http.head`), CR twice, no reason phrase, a
-Content-Length with a unit or without a number, octets that belong to nothing between messages.
+Content-Length with a unit or without a number, none for a session description, octets that belong to nothing between
+messages.
 """
 
 from __future__ import annotations
@@ -38,15 +39,17 @@ _FRAME_START = 5
 #: 1 400, sound 100 and more; a frame of one octet costs as much work as one of these.
 MAX_SMALL_FRAMES, OCTETS_OF_FRAME = 4096, 64
 
-_STATUS_LINE = re.compile(rb"RTSP/\d\.\d[ \t]+(\d{3})(?!\d)(.*)")
+_STATUS_LINE = re.compile(rb"RTSP/[\d.]{1,8}[ \t]+(\d{3})(?!\d)(.*)", re.IGNORECASE)
 _REQUEST_LINE = re.compile(rb"([A-Z][A-Z_]{2,31})[ \t]+([!-~]+)[ \t]+RTSP/\d\.\d")
 #: What a line may be of which the end has not come yet.
 _PART_OF_STATUS_LINE = re.compile(
-    rb"R(?:T(?:S(?:P(?:/(?:\d(?:\.(?:\d(?:[ \t]+(?:\d{1,2}|\d{3}(?:\D.*)?)?)?)?)?)?)?)?)?)?", re.DOTALL
+    rb"R(?:T(?:S(?:P(?:/(?:[\d.]{1,8}(?:[ \t]+(?:\d{1,2}|\d{3}(?:\D.*)?)?)?)?)?)?)?)?", re.DOTALL | re.IGNORECASE
 )
 _PART_OF_REQUEST_LINE = re.compile(rb"[A-Z][A-Z_]{0,31}|[A-Z][A-Z_]{2,31}[ \t][\t -~]*")
-_NUMBER = re.compile(r"[0-9]+")
+_NUMBER = re.compile(r"\+?([0-9]+)")
 _END_OF_HEAD = re.compile(rb"\n\r{0,2}\n")
+#: What follows a session description of which no length is told: its own lines begin otherwise.
+_AFTER_DESCRIPTION = re.compile(rb"(?:\A|\n)(?=RTSP/|\$)")
 #: Where a message may begin after garbage: a status line anywhere, any other at the beginning of a line, a frame.
 _START_AFTER_GARBAGE = re.compile(rb"RTSP/|\$|\n")
 
@@ -73,6 +76,13 @@ class RtspParser:
         self._in_garbage = False
         self._head: RtspResponse | RtspRequest | None = None
         self._body_length = 0
+        self._unmeasured = False
+        self._searched = 0
+
+    @property
+    def awaits_end(self) -> bool:
+        """Whether a session description comes of which no length is told: it ends where nothing more comes of it."""
+        return self._head is not None and self._unmeasured
 
     def receive(self, data: bytes) -> list[RtspEvent]:
         """Take the next bytes; return what they completed, in order.
@@ -102,11 +112,13 @@ class RtspParser:
         return events
 
     def end(self) -> RtspResponse | None:
-        """The connection has ended: the response whose body is shorter than announced, with what came of it."""
+        """The connection has ended, or nothing more comes: the response that waits for more body, with what came."""
         head, self._head = self._head, None
-        if not isinstance(head, RtspResponse) or not self._buffer:
+        body = bytes(self._buffer)
+        self._buffer.clear()
+        if not isinstance(head, RtspResponse) or not (body or self._unmeasured):
             return None
-        return RtspResponse(head.headers, bytes(self._buffer), head.status, head.reason)
+        return RtspResponse(head.headers, body, head.status, head.reason)
 
     def _take_frames(self, events: list[RtspEvent]) -> bool:
         """Take the whole interleaved frames at the front off, all at once: they are most of what comes."""
@@ -143,6 +155,14 @@ class RtspParser:
             self._read_head()
             if self._head is None:
                 return None
+        if self._unmeasured:
+            end = _AFTER_DESCRIPTION.search(self._buffer, self._searched)
+            if end is None:
+                self._searched = max(len(self._buffer) - len(b"\nRTSP/"), 0)
+                if len(self._buffer) > self._max_body:
+                    raise RemoteError("an RTSP body is too large", shown=f"{len(self._buffer)} bytes")
+                return None
+            self._body_length = end.end()
         if len(self._buffer) < self._body_length:
             return None
         head, self._head = self._head, None
@@ -155,7 +175,7 @@ class RtspParser:
         return RtspRequest(head.headers, body, head.method, head.url)
 
     def _skip_between(self) -> None:
-        """Pass over blank lines and, once RTSP was spoken, over anything else that starts no message.
+        """Pass over blanks, blank lines and, once RTSP was spoken, over anything else that starts no message.
 
         A message starts at the beginning of a line or, after garbage, wherever ``RTSP/`` stands.
         """
@@ -166,6 +186,9 @@ class RtspParser:
                 continue
             if self._buffer[0] == 0x24:
                 return
+            if self._buffer[0] in b" \t":
+                self._drop(1)
+                continue
             end = self._buffer.find(b"\n")
             line = bytes(self._buffer[: end if end >= 0 else len(self._buffer)]).rstrip(b"\r")
             if not line:
@@ -237,6 +260,9 @@ class RtspParser:
                 raise RemoteError("not an RTSP start line", shown=ascii(_text(start[:60])))
             head = RtspRequest(headers, b"", request[1].decode("ascii"), _text(request[2]))
         self._body_length = self._length_of(head)
+        described = isinstance(head, RtspResponse) and head.status == 200
+        described = described and "application/sdp" in head.header("Content-Type").lower()
+        self._unmeasured, self._searched = described and not self._body_length, 0
         self._head = head
 
     def _length_of(self, head: RtspMessage) -> int:
@@ -244,9 +270,9 @@ class RtspParser:
         digits = _NUMBER.match(head.header("Content-Length").strip())
         if digits is None:
             return 0
-        if len(digits[0]) > 10 or int(digits[0]) > self._max_body:
-            raise RemoteError("an RTSP body is too large", shown=f"{digits[0][:40]} bytes")
-        return int(digits[0])
+        if len(digits[1]) > 10 or int(digits[1]) > self._max_body:
+            raise RemoteError("an RTSP body is too large", shown=f"{digits[1][:40]} bytes")
+        return int(digits[1])
 
 
 def _text(octets: bytes) -> str:

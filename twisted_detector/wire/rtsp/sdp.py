@@ -55,7 +55,7 @@ _STATIC_VIDEO = frozenset({"26", "28", "31", "32", "33", "34"})
 _OF_NUMBER = re.compile(r"\s*([0-9]{1,3})(?![0-9])[\s:;]*(.*)", re.DOTALL)
 _LINE_END = re.compile(r"\r\n|\n|\r")
 _RATE = re.compile(r"[0-9]{1,3}(\.[0-9]{1,9})?")
-_LINE = re.compile(r"([a-z])=(.*)", re.DOTALL)
+_LINE = re.compile(r"([A-Za-z])=(.*)", re.DOTALL)
 
 Attributes = tuple[tuple[str, str], ...]
 
@@ -109,6 +109,11 @@ class Media(_Described):
         """Numbers of the payload types that carry no picture of their own."""
         names = self._names.items()
         return frozenset(int(one) for one, name in names if one.isdecimal() and _AUXILIARY.fullmatch(name))
+
+    @property
+    def own_types(self) -> frozenset[int]:
+        """Numbers of the payload types that may carry its picture."""
+        return frozenset(int(one) for one in self._names if one.isdecimal()) - self.auxiliary_types
 
     @property
     def rtpmap(self) -> str | None:
@@ -175,9 +180,11 @@ class SessionDescription(_Described):
     def video(self) -> Media | None:
         """The first video that is switched on and is more than metadata, retransmission or error correction.
 
-        One in a codec that can be judged comes before others: a device that has both shows its picture there.
+        One in a codec that can be judged comes before others: a device that has both shows its picture there. Where
+        none is switched on, one that is not: some firmware calls it so and plays it when it is asked for.
         """
-        videos = [one for one in self._all("video", {"inactive"}) if not _AUXILIARY.fullmatch(one.encoding)]
+        every = [one for one in self._all("video", set()) if not _AUXILIARY.fullmatch(one.encoding)]
+        videos = [one for one in every if self.direction_of(one) != "inactive"] or every
         return next((one for one in videos if codecs.is_judged(one.encoding)), videos[0] if videos else None)
 
     @property
@@ -243,7 +250,7 @@ def parse(data: bytes) -> SessionDescription:
         if match is None:
             continue
         seen = True
-        kind, value = match[1], match[2].strip()
+        kind, value = match[1].lower(), match[2].strip()
         if kind == "m":
             if len(medias) >= MAX_MEDIAS:
                 raise RemoteError("a session description has too many medias")

@@ -6,6 +6,7 @@ The rule for the ``a=control`` attributes of an SDP is here too, since it makes 
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from urllib.parse import quote, unquote
 
@@ -71,22 +72,36 @@ def split_url(text: str) -> RtspUrl:
     return RtspUrl(host, port, target, scheme == "rtsps", place["port"] is not None)
 
 
-def resolve_control(base_url: str, content_base: str, control: str | None) -> str:
-    """The URL that an ``a=control`` means, by the rule that live555 and FFmpeg follow rather than RFC 3986.
+def resolve_aggregate(base_url: str, content_base: str, control: str | None) -> str:
+    """The URL of the whole presentation, which is the base of its medias' controls, too: as FFmpeg and GStreamer do.
 
-    A relative control goes *after* the whole base, its query too, with a ``/`` between them where neither side has one.
-    ``*`` and no control at all mean the base.
+    The session's own ``a=control`` where it is a whole URL; a relative one is passed over.
 
     :param base_url: the URL that was asked.
     :param content_base: ``Content-Base`` of the answer, or ""; ignored where it is no RTSP URL.
+    """
+    for text in (control or "", content_base):
+        # Real cameras write "rtsp://rtsp://host" and "host:port/": what we asked counts then.
+        with suppress(RemoteError):
+            return str(split_url(text))
+    return str(split_url(base_url))
+
+
+def resolve_control(base: str, control: str | None) -> str:
+    """The URL that a media's ``a=control`` means, by the rule that live555 and FFmpeg follow rather than RFC 3986.
+
+    A relative control goes *after* the whole base, its query too, with a ``/`` between them where neither side has one.
+    ``*`` and no control at all mean the base. A whole URL is the device's own: also one that nobody could connect to
+    (``rtsp://:554/track1``), for it goes nowhere but to the device.
+
+    :param base: see :func:`resolve_aggregate`.
     :raises RemoteError: a URL that cannot stand in a request line.
     """
-    base = _base(base_url, content_base)
     wanted = (control or "").strip()
     if wanted in ("", "*"):
         return base
     if _ABSOLUTE.match(wanted):
-        return str(split_url(wanted))
+        return _as_written(wanted)
     separator = "" if base.endswith("/") or wanted.startswith("/") else "/"
     if base.endswith("/") and wanted.startswith("/"):
         wanted = wanted[1:]
@@ -96,30 +111,40 @@ def resolve_control(base_url: str, content_base: str, control: str | None) -> st
     return resolved
 
 
+def _as_written(text: str) -> str:
+    """An absolute URL without user, password and fragment, whatever its scheme, host and port are.
+
+    :raises RemoteError: as :func:`split_url`, of control characters and length.
+    """
+    try:
+        return str(split_url(text))
+    except RemoteError:
+        scheme, _, rest = text.partition("://")
+        authority, slash, path = rest.partition("/")
+        written = _writable(f"{scheme}://{authority.rpartition('@')[2]}{slash}{path}".partition("#")[0])
+        if len(written) > MAX_URL_LENGTH:
+            raise
+        return written
+
+
 def redirected_url(url: str, location: str) -> str:
     """The URL of a redirection to another path of the same host, port and scheme; "" for any other.
 
     :param url: that was asked.
-    :param location: ``Location`` of the answer: a URL, or a path.
+    :param location: ``Location`` of the answer: a URL, or a path, which may be one from where the asked one is.
     """
     try:
         asked = split_url(url)
-        is_path = location.startswith("/") and not location.startswith("//")
-        there = split_url(f"{replace(asked, target='')}{location}" if is_path else location)
+        if location and not location.startswith("//") and not _ABSOLUTE.match(location):
+            folder = asked.target.partition("?")[0].rpartition("/")[0] + "/"
+            path = location if location.startswith("/") else folder + location
+            location = f"{replace(asked, target='')}{path}"
+        there = split_url(location)
     except RemoteError:
         return ""
     if (there.host.lower(), there.port, there.tls) != (asked.host.lower(), asked.port, asked.tls):
         return ""
     return str(replace(asked, target=there.target)) if there.target != asked.target else ""
-
-
-def _base(base_url: str, content_base: str) -> str:
-    if content_base.strip():
-        try:
-            return str(split_url(content_base))
-        except RemoteError:
-            pass  # real cameras write "rtsp://rtsp://host" and "host:port/": what we asked is the base then
-    return str(split_url(base_url))
 
 
 def _writable(text: str) -> str:

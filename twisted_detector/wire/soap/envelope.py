@@ -116,16 +116,19 @@ def about_time(text: str) -> bool:
 def username_token(name: str, password: str, *, nonce: bytes, created: str) -> str:
     """The Security header that proves ``password`` without saying it.
 
+    The prefixes are the specification's own: firmware that looks for text knows ``wsse:Username`` or nothing
+    (John-Varghese-EH/ESP32CAM-ONVIF #10).
+
     :param nonce: fresh random bytes; 16 are usual.
     :param created: the device's present time as :func:`format_time` writes it; devices refuse what is minutes off.
     """
     digest = password_digest(nonce, created, password)
     return (
-        f'<w:Security xmlns:w="{NS_WSSE}" xmlns:u="{NS_WSU}" s:mustUnderstand="1"><w:UsernameToken>'
-        f"<w:Username>{escape(name)}</w:Username>"
-        f'<w:Password Type="{_DIGEST_TYPE}">{digest}</w:Password>'
-        f'<w:Nonce EncodingType="{_BASE64_TYPE}">{base64.b64encode(nonce).decode("ascii")}</w:Nonce>'
-        f"<u:Created>{escape(created)}</u:Created></w:UsernameToken></w:Security>"
+        f'<wsse:Security xmlns:wsse="{NS_WSSE}" xmlns:wsu="{NS_WSU}" s:mustUnderstand="1"><wsse:UsernameToken>'
+        f"<wsse:Username>{escape(name)}</wsse:Username>"
+        f'<wsse:Password Type="{_DIGEST_TYPE}">{digest}</wsse:Password>'
+        f'<wsse:Nonce EncodingType="{_BASE64_TYPE}">{base64.b64encode(nonce).decode("ascii")}</wsse:Nonce>'
+        f"<wsu:Created>{escape(created)}</wsu:Created></wsse:UsernameToken></wsse:Security>"
     )
 
 
@@ -167,10 +170,12 @@ def _read_fault(fault: Element) -> Fault:
         detail = text_at(fault, "detail")
     text = f"{reason} {detail}".strip()
     warning = read_lockout(text)
+    # What is merely tried again may be anything.
+    warns = warning.locked or (warning.attempts_left is not None and "attempt" in text.lower())
     return Fault(
         subcode=codes[-1].rpartition(":")[2] if codes else "",
         text=text,
-        is_auth=(warning.warns or any(map(_AUTH.search, codes)) or bool(_AUTH_TEXT.search(text))),
+        is_auth=(warns or any(map(_AUTH.search, codes)) or bool(_AUTH_TEXT.search(text))),
         attempts_left=warning.attempts_left,
         codes=codes,
         reason=reason,

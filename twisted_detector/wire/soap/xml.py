@@ -44,6 +44,10 @@ MAX_ENTITIES, MAX_ILLEGAL = 10_000, 1_000
 MAX_TEXT = 4096
 
 _ENCODINGS = frozenset({"ascii", "iso8859-1", "iso8859-15", "cp1252", "gb2312", "gbk", "gb18030", "big5", "euc_kr"})
+_UTF16 = (b"<\0", b"\0<")
+#: In what is no UTF-8: several octets that are not ASCII (of an Asian encoding, or broken UTF-8), or one that may have
+#: lost its second where a device cut a name. Else each is a letter of its own.
+_NOT_SINGLE = re.compile(rb"[\x80-\xff]{2}|[\xc2-\xc5](?:<|$)")
 _DECLARATION = re.compile(r"\s*<\?xml[^>]*>")
 _DECLARED = re.compile(rb"<\?xml[^>]{0,100}?encoding\s*=\s*[\"']([A-Za-z0-9._-]{1,40})[\"']")
 _ROOT = re.compile(r"<([^\s<>/!?]+)")
@@ -174,9 +178,15 @@ def escape(text: str) -> str:
 
 
 def _decode(data: bytes) -> str:
-    """Text without XML declaration: by byte order mark, else by a declared encoding of our list, else UTF-8."""
+    """Text without XML declaration: by byte order mark, else by a declared encoding of our list, else UTF-8.
+
+    UTF-16 without a mark shows by its first character (XML 1.0, appendix F); where it is only declared it is none.
+    What is called UTF-8 and is Windows-1252 shows by letters of one octet.
+    """
     if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         text = data.decode("utf-16", "replace")
+    elif data.startswith(_UTF16):
+        text = data.decode("utf-16-le" if data[0] else "utf-16-be", "replace")
     else:
         encoding = "utf-8"
         declared = _DECLARED.search(data[:200])
@@ -186,7 +196,13 @@ def _decode(data: bytes) -> str:
             except LookupError:
                 name = "utf-8"
             encoding = name if name in _ENCODINGS else "utf-8"
-        text = data.removeprefix(codecs.BOM_UTF8).decode(encoding, "replace")
+        data = data.removeprefix(codecs.BOM_UTF8)
+        try:
+            text = data.decode(encoding)
+        except UnicodeDecodeError:
+            if encoding == "utf-8" and not _NOT_SINGLE.search(data):
+                encoding = "cp1252"
+            text = data.decode(encoding, "replace")
     text = _DECLARATION.sub("", text, count=1) if "<?xml" in text[:200] else text
     # Some devices send the whole buffer in which they made the answer.
     text, illegal = _ILLEGAL.subn("\ufffd", text.rstrip("\0"), count=MAX_ILLEGAL + 1)
@@ -236,7 +252,8 @@ def _repair(text: str) -> Element:
     opening = _ROOT.search(text)
     if opening is None:
         raise RemoteError("not XML", shown=text[:80])
-    ends = [match.end() for match in re.finditer(rf"</{re.escape(opening[1])}\s*>", text)]
+    name = re.escape(opening[1].rpartition(":")[2])  # some firmware closes it with another prefix
+    ends = [match.end() for match in re.finditer(rf"</(?:[^\s<>/:]{{1,64}}:)?{name}\s*>", text)]
     if not ends:
         raise RemoteError("an XML document is cut short", shown=text[:80])
     whole = _REFERENCE.sub(_allowed, _BARE_AMPERSAND.sub("&amp;", text[opening.start() : ends[-1]]))
